@@ -1,0 +1,1 @@
+../../tapewire/__init__.py

@@ -1,0 +1,88 @@
+"""Every error Tapewire raises on purpose, as one tree.
+
+A message says what was expected, what was found and where (file, record number, byte offset,
+sequence, key), and, where there is something to do, what to do next. The command line prints it as
+one sentence and exits with ``exit_code``; a traceback is only ever a bug of ours.
+
+    TapewireError
+    ├── ConfigError          a configuration file, key, value or command-line argument
+    ├── InputError           a market data file or an order log
+    │   ├── MissingFileError     it is not there, or can't be read
+    │   ├── FormatError          it is no DBN, another schema, truncated or corrupt
+    │   └── NoDataError          it holds nothing that was asked for
+    ├── OutputError          a run folder or file that can't be written
+    ├── WireError            the stream between replay and router
+    │   ├── EndpointError        an address that can't be bound or reached
+    │   ├── ProtocolError        a gap, duplicate, bad checksum or malformed frame
+    │   └── PeerLostError        the other process died or fell silent
+    ├── SimulationError      the run itself: a strategy, a model or a stated limit
+    └── InterruptedRunError  stopped by the user (Ctrl-C, SIGTERM)
+
+This module imports nothing, so that every room may import it.
+"""
+
+
+class TapewireError(Exception):
+    """Base of all errors a user may meet."""
+
+    exit_code = 1
+
+
+class ConfigError(TapewireError):
+    """A configuration key, value or command-line argument is wrong."""
+
+    exit_code = 2
+
+
+class InputError(TapewireError):
+    """A market data file or an order log can't be used."""
+
+    exit_code = 3
+
+
+class MissingFileError(InputError):
+    """An input file is missing or unreadable."""
+
+
+class FormatError(InputError):
+    """An input file is not what it should be: format, schema, length or content."""
+
+
+class NoDataError(InputError):
+    """The inputs hold nothing that was asked for."""
+
+
+class OutputError(TapewireError):
+    """A result can't be written."""
+
+    exit_code = 4
+
+
+class WireError(TapewireError):
+    """The stream between replay and router failed."""
+
+    exit_code = 5
+
+
+class EndpointError(WireError):
+    """An address can't be bound or reached."""
+
+
+class ProtocolError(WireError):
+    """A frame breaks the protocol: gap, duplicate, checksum, malformed."""
+
+
+class PeerLostError(WireError):
+    """The other process died or fell silent past its deadline."""
+
+
+class SimulationError(TapewireError):
+    """The run itself failed: a strategy, a model or a stated limit."""
+
+    exit_code = 6
+
+
+class InterruptedRunError(TapewireError):
+    """The user stopped the run."""
+
+    exit_code = 130

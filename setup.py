@@ -1,4 +1,4 @@
-"""Map the root folders (the rooms) into the ``tapewire`` namespace; metadata is in pyproject.toml."""
+"""Maps the root folders (the rooms) into the `tapewire` namespace; see pyproject.toml."""
 
 from setuptools import find_packages, setup
 

@@ -1,1 +1,13 @@
-"""The market room."""
+"""Market data: the record, the order books, the instruments. Imports nothing of ours."""
+
+from .book import BookLimitError, BookSet, MarketState
+from .records import MBO_DTYPE, MBO_KERNEL_DTYPE, UNDEF_PRICE
+
+__all__ = [
+    "MBO_DTYPE",
+    "MBO_KERNEL_DTYPE",
+    "UNDEF_PRICE",
+    "BookLimitError",
+    "BookSet",
+    "MarketState",
+]

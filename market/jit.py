@@ -58,3 +58,16 @@ def jit(function: F) -> F:
     """Compile a kernel: no Python objects, no allocation, cached, no fastmath, GIL released."""
     compiled: F = numba.njit(cache=True, nogil=True, boundscheck=BOUNDSCHECK)(function)
     return compiled
+
+
+def jit_inline(function: F) -> F:
+    """Compile a small kernel into its callers: for what the hot loop does per event."""
+    compiled: F = numba.njit(
+        cache=True, nogil=True, boundscheck=BOUNDSCHECK, forceinline=True
+    )(function)
+    return compiled
+
+
+def is_warm() -> bool:
+    """Whether an earlier process left compiled kernels for exactly these sources."""
+    return any(CACHE_DIR.rglob("*.nbi"))

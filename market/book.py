@@ -1,0 +1,283 @@
+"""Many L3 books at once: every resting order, in queue order, at every price."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _book as kernels
+from ._layout import (
+    BID,
+    BOOK,
+    BOOK_SLOT,
+    CLAIM,
+    COUNTERS,
+    GROW_LEVELS,
+    GROW_ORDERS,
+    GROW_RUNGS,
+    LEVEL,
+    MARKET,
+    NEW_BOOK,
+    NIL,
+    ORDER,
+    RUNG,
+    SIDE,
+    SLOT,
+)
+from ._memory import Block
+from .records import MBO_KERNEL_DTYPE, UNDEF_PRICE
+
+IntArray = npt.NDArray[np.int64]
+
+#: Where every block starts; all of them double when full. Small, so that one liquid future stays
+#: in the cache and an idle router stays light.
+ORDERS_AT_START: Final = 4096
+LEVELS_AT_START: Final = 1024
+RUNGS_AT_START: Final = 2048
+BOOKS_AT_START: Final = 16
+CLAIMS_AT_START: Final = 1024
+#: Slots of the order-id table per order: half empty keeps the probes short.
+SLOTS_PER_ORDER: Final = 4
+#: Limits; beyond them the run fails instead of eating the machine.
+ORDERS_MAX: Final = 1 << 26
+BOOKS_MAX: Final = 1 << 20
+
+
+class BookLimitError(RuntimeError):
+    """A stated limit of the book is reached."""
+
+
+class MarketState:
+    """The blocks behind the book kernels, and how they grow.
+
+    Parameters
+    ----------
+    on_new_book : callable, optional
+        Called with (book index, publisher_id, instrument_id) when a record opens a book, before
+        that record is applied.
+    """
+
+    def __init__(self, on_new_book: Callable[[int, int, int], None] | None = None) -> None:
+        self.on_new_book = on_new_book
+        self.state: npt.NDArray[Any] = np.zeros(1, MARKET)
+        self.orders = Block(ORDER, ORDERS_AT_START)
+        self.levels = Block(LEVEL, LEVELS_AT_START)
+        self.rungs = Block(RUNG, RUNGS_AT_START)
+        self.books = Block(BOOK, BOOKS_AT_START)
+        self.sides = Block(SIDE, 2 * BOOKS_AT_START)
+        self.book_slots = Block(BOOK_SLOT, 4 * BOOKS_AT_START)
+        self.claims = Block(CLAIM, CLAIMS_AT_START)
+        self.slots = Block(SLOT, SLOTS_PER_ORDER * ORDERS_AT_START)
+        state = self.state[0]
+        state["stamp"] = 1
+        state["last_key"] = NIL
+        state["last_book"] = NIL
+        for free in ("order_free", "level_free", "claim_free"):
+            state[free] = NIL
+        self._chain(self.orders, "next", "order_free", 0)
+        self._chain(self.levels, "head", "level_free", 0)
+        self._chain(self.claims, "next", "claim_free", 0)
+        self._publish()
+
+    def _chain(self, block: Block, link: str, head: str, first: int) -> None:
+        """Put the records from ``first`` on in front of a free list, lowest index first."""
+        n = block.capacity
+        links = np.arange(first + 1, n + 1)
+        links[-1] = self.state[0][head]
+        block.records[link][first:] = links
+        self.state[0][head] = first
+        self.state[0][f"{head}_n"] += n - first
+
+    def _publish(self) -> None:
+        state = self.state[0]
+        for name in ("orders", "levels", "rungs", "sides", "slots", "books", "claims"):
+            state[name] = getattr(self, name).address
+        state["book_slots"] = self.book_slots.address
+        state["slot_mask"] = self.slots.capacity - 1
+        state["book_slot_mask"] = self.book_slots.capacity - 1
+        state["rung_capacity"] = self.rungs.capacity
+        state["book_capacity"] = self.books.capacity
+
+    def resolve(self, status: int) -> None:
+        """Do what a kernel asked for, so that the same record can be tried again."""
+        if status == GROW_ORDERS:
+            self._grow_orders()
+        elif status == GROW_LEVELS:
+            first = self.levels.capacity
+            self.levels.grow(2 * first)
+            self._chain(self.levels, "head", "level_free", first)
+        elif status == GROW_RUNGS:
+            self.rungs.grow(2 * self.rungs.capacity)
+        elif status == NEW_BOOK:
+            self.open_book(int(self.state[0]["missing_key"]))
+        else:
+            raise AssertionError(f"unknown kernel status {status}")
+        self._publish()
+
+    def _grow_orders(self) -> None:
+        first = self.orders.capacity
+        if 2 * first > ORDERS_MAX:
+            raise BookLimitError(f"more than {ORDERS_MAX:,} live orders")
+        self.orders.grow(2 * first)
+        self._chain(self.orders, "next", "order_free", first)
+        self.slots = Block(SLOT, SLOTS_PER_ORDER * self.orders.capacity)
+        self._publish()
+        kernels.rebuild_slots(self.state)
+
+    def grow_claims(self) -> None:
+        """Double the room for claims; asked for by execution's kernels."""
+        first = self.claims.capacity
+        self.claims.grow(2 * first)
+        self._chain(self.claims, "next", "claim_free", first)
+        self._publish()
+
+    def open_book(self, key: int) -> int:
+        """Open a book by ``publisher_id << 32 | instrument_id``; returns its index."""
+        n = int(self.state[0]["book_n"])
+        if n == self.books.capacity:
+            if 2 * n > BOOKS_MAX:
+                raise BookLimitError(f"more than {BOOKS_MAX:,} books")
+            self.books.grow(2 * n)
+            self.sides.grow(4 * n)
+            self.book_slots = Block(BOOK_SLOT, 8 * n)
+            self._publish()
+            kernels.rebuild_book_slots(self.state, self.books.records["key"][:n].copy())
+        index = int(kernels.add_book(self.state, key))
+        if self.on_new_book is not None:
+            self.on_new_book(index, key >> 32, key & 0xFFFFFFFF)
+        return index
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all blocks."""
+        blocks = (
+            self.orders, self.levels, self.rungs, self.books, self.sides, self.book_slots,
+            self.claims, self.slots,
+        )  # fmt: skip
+        return sum(block.nbytes for block in blocks)
+
+
+class BookSet:
+    """L3 books of all (publisher, instrument) pairs in a stream of records.
+
+    Examples
+    --------
+    >>> books = BookSet()
+    >>> books.apply(records)                               # doctest: +SKIP
+    >>> bid_px, bid_sz, bid_ct, *ask = books.top(1, 17077, depth=1)   # doctest: +SKIP
+    """
+
+    def __init__(self) -> None:
+        self._market = MarketState()
+
+    def apply(self, records: npt.NDArray[Any]) -> None:
+        """Apply records, shape (n,), dtype ``MBO_DTYPE``, in stream order."""
+        view = records.view(MBO_KERNEL_DTYPE)
+        start = 0
+        while start < view.size:
+            status, start = kernels.apply_batch(self._market.state, view, start)
+            if status:
+                self._market.resolve(status)
+
+    def depth_rows(
+        self, records: npt.NDArray[Any], depth: int, book: tuple[int, int] | None = None
+    ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """Apply records and return the top levels after every event that they close.
+
+        Parameters
+        ----------
+        records : (n,) MBO_DTYPE
+        depth : levels per side
+        book : (publisher_id, instrument_id), optional
+            Write rows of this book only.
+
+        Returns
+        -------
+        source : (rows,) int64
+            Index into ``records`` of the record that closed the event.
+        prices, sizes, counts : (rows, 2, depth) int64
+            Bids then asks, best first; prices in 1e-9, ``UNDEF_PRICE`` where there is no level.
+        """
+        view = records.view(MBO_KERNEL_DTYPE)
+        n = int(np.count_nonzero(view["flags"] & 128))
+        source = np.zeros(n, np.int64)
+        prices, sizes, counts = (np.zeros((n, 2, depth), np.int64) for _ in range(3))
+        start = row = 0
+        while start < view.size:
+            only = NIL if book is None else self._index(*book)
+            if book is not None and only == NIL:
+                only = -2  # not open yet: no rows until it is
+            status, start, rows = kernels.apply_batch_with_depth(
+                self._market.state, view, start, only, source[row:], prices[row:], sizes[row:],
+                counts[row:],
+            )  # fmt: skip
+            row += rows
+            if status:
+                self._market.resolve(status)
+        return source[:row], prices[:row], sizes[:row], counts[:row]
+
+    def _index(self, publisher_id: int, instrument_id: int) -> int:
+        key = publisher_id << 32 | instrument_id
+        books = self._market.books.records[: int(self._market.state[0]["book_n"])]
+        found = np.flatnonzero(books["key"] == key)
+        return int(found[0]) if found.size else NIL
+
+    def _known(self, publisher_id: int, instrument_id: int) -> int:
+        index = self._index(publisher_id, instrument_id)
+        if index == NIL:
+            raise KeyError(f"no book of publisher {publisher_id}, instrument {instrument_id}")
+        return index
+
+    def keys(self) -> list[tuple[int, int]]:
+        """(publisher_id, instrument_id) of every book seen, in order of appearance."""
+        keys = self._market.books.records["key"][: int(self._market.state[0]["book_n"])]
+        return [(int(k) >> 32, int(k) & 0xFFFFFFFF) for k in keys]
+
+    def top(
+        self, publisher_id: int, instrument_id: int, depth: int = 1
+    ) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray]:
+        """The best levels: bid prices, sizes, counts, ask prices, sizes, counts, each (depth,)."""
+        book = self._known(publisher_id, instrument_id)
+        sides = []
+        for side in (BID, 1 - BID):
+            columns = [np.zeros(depth, np.int64) for _ in range(3)]
+            kernels.read_top(self._market.state, book, side, *columns)
+            sides += columns
+        return sides[0], sides[1], sides[2], sides[3], sides[4], sides[5]
+
+    def orders(self, publisher_id: int, instrument_id: int, side: str) -> IntArray:
+        """Resting orders of a side ("B" or "A"): (n, 3) of price, order_id, size.
+
+        Best price first, and in queue order at each price. Ids above 2^63 appear negative, as
+        the same 64 bits.
+        """
+        book = self._known(publisher_id, instrument_id)
+        code = {"B": 0, "A": 1}[side]
+        ladder = self._market.sides.records[2 * book + code]
+        out = np.zeros((int(ladder["orders"]), 4), np.int64)
+        kernels.read_orders(self._market.state, book, code, out)
+        return out[:, :3]
+
+    def level_totals(self, publisher_id: int, instrument_id: int, side: str) -> IntArray:
+        """All levels of a side ("B" or "A"), best first: (n, 3) of price, size, orders."""
+        book = self._known(publisher_id, instrument_id)
+        code = {"B": 0, "A": 1}[side]
+        n = int(self._market.sides.records[2 * book + code]["n"])
+        columns = [np.zeros(n, np.int64) for _ in range(3)]
+        kernels.read_top(self._market.state, book, code, *columns)
+        return np.stack(columns, axis=1)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Counters of everything seen so far: records, events, unknown ids, crossed events, …"""
+        state = self._market.state[0]
+        return {name: int(state[name]) for name in COUNTERS}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory held by the books."""
+        return self._market.nbytes
+
+
+__all__ = ["UNDEF_PRICE", "BookLimitError", "BookSet", "MarketState"]

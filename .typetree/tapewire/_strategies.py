@@ -1,0 +1,1 @@
+../../tapewire/_strategies.py

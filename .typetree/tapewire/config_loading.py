@@ -1,0 +1,1 @@
+../../tapewire/config_loading.py

@@ -1,0 +1,291 @@
+"""The configuration: the specification's YAML, key for key, and this project's additions.
+
+A `RunConfig` is complete and checked: every path is absolute, every name known, every number of
+its type and range. Numbers that must be exact are ``Decimal``; `to_fixed` and the ``*_ns``
+properties give them as the integers the simulation computes with. `tapewire.config_loading` makes
+one from a file.
+"""
+
+import datetime
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from tapewire._config_errors import expected
+from tapewire._yaml import dump_yaml
+
+FIXED_SCALE: Final = 1_000_000_000
+#: Largest amount that 1e-9 units hold in 63 bits.
+FIXED_MAX: Final = Decimal(9_223_372_036)
+NS_PER_S: Final = 1_000_000_000
+SYNTHETIC_EVENTS_MAX: Final = 1_000_000_000
+
+
+def to_fixed(value: Decimal) -> int:
+    """Return `value` in units of 1e-9, exactly."""
+    return int(value.scaleb(9))
+
+
+def _number(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise expected("a number", value)
+    number = Decimal(str(value))
+    if not number.is_finite():
+        raise expected("a finite number", value)
+    return number
+
+
+def _fixed(value: object) -> Decimal:
+    number = _number(value)
+    if number.adjusted() > 10 or abs(number) > FIXED_MAX:
+        raise expected(f"a number within ±{FIXED_MAX}", value)
+    if number and (number.adjusted() < -9 or number.scaleb(9) % 1):
+        raise expected("at most nine decimal places", value)
+    return number
+
+
+def _microseconds(value: object) -> Decimal:
+    number = _fixed(value)
+    if number.scaleb(3) % 1:
+        raise expected("whole nanoseconds (at most three decimal places)", value)
+    return number
+
+
+_TIME: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})?"
+)
+
+
+def parse_time_ns(value: object) -> int:
+    """Return a moment as ns since the epoch, from ns or ISO 8601 (UTC where no zone is given)."""
+    what = "a time: ISO 8601 like 2023-12-25T23:00:00Z, or ns since the epoch"
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value < 2**63:
+            raise expected("ns since the epoch, from 0 to 2^63-1", value)
+        return value
+    match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise expected(what, value)
+    date, clock, fraction, zone = match.groups()
+    try:
+        moment = datetime.datetime.fromisoformat(f"{date}T{clock or '00:00'}{zone or 'Z'}")
+    except ValueError:
+        raise expected(what, value) from None
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    seconds = (moment - epoch) // datetime.timedelta(seconds=1)
+    nanoseconds = seconds * NS_PER_S + int((fraction or "").ljust(9, "0"))
+    if not 0 <= nanoseconds < 2**63:
+        raise expected("a time between 1970 and 2262", value)
+    return nanoseconds
+
+
+def _speed(value: object) -> object:
+    what = "max, realtime or {accelerated: x}"
+    if value in ("max", "realtime"):
+        return value
+    if isinstance(value, dict) and set(value) == {"accelerated"}:
+        factor = _number(value["accelerated"])
+        if not Decimal("0.001") <= factor <= 1_000_000:
+            raise expected("an acceleration from 0.001 to 1000000", value["accelerated"])
+        return {"accelerated": factor}
+    raise expected(what, value)
+
+
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+Fixed = Annotated[Decimal, BeforeValidator(_fixed)]
+Microseconds = Annotated[Decimal, BeforeValidator(_microseconds), Field(ge=0, le=60_000_000)]
+Seconds = Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0, le=86_400)]
+TimeNs = Annotated[int, BeforeValidator(parse_time_ns)]
+Speed = Annotated[Literal["max", "realtime"] | dict[str, Decimal], BeforeValidator(_speed)]
+Publisher = Annotated[int, Field(ge=0, le=65_535)]
+#: Lots: positions and cash stay within 63 bits.
+Lots = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class _Section(BaseModel):
+    """A mapping whose keys are all known and whose values are of their type as they stand."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DatabentoSource(_Section):
+    """Market data files, merged by ``ts_recv``; the window is [start, end) on ``ts_recv``."""
+
+    type: Literal["databento"]
+    files: list[Text] = Field(min_length=1)
+    symbols: list[Text] = Field(default_factory=list)
+    publishers: list[Publisher] = Field(default_factory=list)
+    start: TimeNs | None = None
+    end: TimeNs | None = None
+
+
+class SyntheticSource(_Section):
+    """A made-up session: the same file for the same numbers, made once and kept in the cache."""
+
+    type: Literal["synthetic"]
+    events: int = Field(default=2_000_000, ge=1_000, le=SYNTHETIC_EVENTS_MAX)
+    instruments: int = Field(default=1, ge=1, le=1_000)
+    seed: int = Field(default=1, ge=0, lt=2**63)
+
+
+class Replay(_Section):
+    """How the events come: how fast, in what batches, over which transport."""
+
+    speed: Speed = "max"
+    batch_records: int = Field(default=16_384, ge=1, le=65_536)
+    transport: Literal["ipc", "tcp", "inproc"] = "ipc"
+    payload: Literal["auto", "shared", "inline"] = "auto"
+    peer_timeout_s: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=1, le=3600)] = Decimal(5)
+
+    @property
+    def speed_factor(self) -> float | None:
+        """Multiple of real time, None for as fast as possible."""
+        if isinstance(self.speed, dict):
+            return float(self.speed["accelerated"])
+        return None if self.speed == "max" else 1.0
+
+
+class LatencyModel(_Section):
+    """The same delay for each request and response: network + processing, one way."""
+
+    type: Literal["fixed"] = "fixed"
+    network_latency_us: Microseconds = Decimal(50)
+    processing_latency_us: Microseconds = Decimal(10)
+    feed_latency_us: Microseconds = Decimal(0)
+
+    @property
+    def order_latency_ns(self) -> int:
+        """From the strategy to the exchange, and back, each."""
+        return int((self.network_latency_us + self.processing_latency_us).scaleb(3))
+
+    @property
+    def feed_latency_ns(self) -> int:
+        """From the capture to the strategy."""
+        return int(self.feed_latency_us.scaleb(3))
+
+
+class FillModel(_Section):
+    """How resting orders fill."""
+
+    type: Literal["mbo_queue"] = "mbo_queue"
+    queue_position_model: Literal["fifo"] = "fifo"
+
+
+class MarketImpact(_Section):
+    """How much worse our takers' prices get with their size."""
+
+    type: Literal["none", "linear"] = "none"
+    impact_bps_per_million: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=0, le=10_000)] = (
+        Decimal(0)
+    )
+
+
+class Fees(_Section):
+    """Commission in currency per contract and side."""
+
+    type: Literal["per_contract"] = "per_contract"
+    per_contract: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=-1000, le=1000)] = Decimal(0)
+
+
+class Execution(_Section):
+    """What happens between a strategy's decision and its fill."""
+
+    latency_model: LatencyModel = Field(default_factory=LatencyModel)
+    fill_model: FillModel = Field(default_factory=FillModel)
+    market_impact: MarketImpact = Field(default_factory=MarketImpact)
+    fees: Fees = Field(default_factory=Fees)
+    crossed_book: Literal["warn", "halt_fills", "abort"] = "warn"
+
+
+class RiskLimits(_Section):
+    """Pre-trade limits of each strategy; a limit that is not given does not bind."""
+
+    max_position: Lots | None = None
+    max_order_size: Lots | None = None
+    max_loss: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
+    max_orders_per_second: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+
+
+class Output(_Section):
+    """Where results go besides the run folder, and how finely the account is sampled."""
+
+    metrics_file: Text | None = None
+    trades_file: Text | None = None
+    detailed_log: bool = False
+    directory: Text | None = None
+    sample_interval_s: Seconds = Decimal(1)
+
+    @property
+    def sample_interval_ns(self) -> int:
+        """Simulated time between two samples of the account."""
+        return to_fixed(self.sample_interval_s)
+
+
+class Instrument(_Section):
+    """Contract facts that the market data file does not tell."""
+
+    tick_size: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
+    multiplier: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] = Decimal(1)
+
+    @property
+    def multiplier_ratio(self) -> tuple[int, int]:
+        """Currency per price unit and lot as an exact fraction in lowest terms."""
+        return self.multiplier.as_integer_ratio()
+
+
+class Backtest(_Section):
+    """Everything but the strategies."""
+
+    data_source: Annotated[DatabentoSource | SyntheticSource, Field(discriminator="type")]
+    replay: Replay = Field(default_factory=Replay)
+    execution: Execution = Field(default_factory=Execution)
+    risk_limits: RiskLimits = Field(default_factory=RiskLimits)
+    output: Output = Field(default_factory=Output)
+    instruments: dict[Text, Instrument] = Field(default_factory=dict)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+
+class Strategy(_Section):
+    """One strategy instance; `name` is the ``strategy_id`` of its orders and fills."""
+
+    type: Text
+    name: Annotated[str, Field(pattern=r"^[\w.:-]{1,64}$")]
+    symbols: list[Text] = Field(default_factory=list)
+    publishers: list[Publisher] = Field(default_factory=list)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class RunConfig(_Section):
+    """One run, complete and checked.
+
+    Made by `load_config` or `make_config`, which fill in names and absolute paths and check the
+    strategies' parameters; the constructor alone checks only types and ranges.
+    """
+
+    backtest: Backtest
+    strategy: list[Strategy] = Field(min_length=1)
+
+    def to_yaml(self) -> str:
+        """Write the configuration so that it can be run again as it is, from anywhere.
+
+        The output folder is left out: it belongs to one run.
+        """
+        content = self.model_dump(mode="python", exclude_none=True)
+        content["backtest"]["output"].pop("directory", None)
+        return dump_yaml(content)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as JSON-compatible values; decimals become numbers."""
+        return _jsonable(self.model_dump(mode="python", exclude_none=True))  # type: ignore[no-any-return]
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value

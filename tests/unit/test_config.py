@@ -1,0 +1,357 @@
+"""The configuration file: what is accepted, what is refused and how that is said."""
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapewire._yaml import load_yaml
+from tapewire.config import DatabentoSource, RunConfig, SyntheticSource, to_fixed
+from tapewire.config_loading import load_config, make_config
+from tapewire.errors import ConfigError
+
+
+@dataclass
+class Spec:
+    type: type
+    default: Any
+    minimum: Any = None
+    doc: str = "a parameter"
+
+
+@dataclass
+class Declared:
+    parameters: dict[str, Spec] = field(default_factory=dict)
+
+
+@pytest.fixture(autouse=True)
+def _declared_strategies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strategies whose declarations these tests know; the real ones are tested in system/."""
+    monkeypatch.setattr(
+        "tapewire.router.STRATEGIES",
+        {
+            "market_maker": Declared({"quantity": Spec(int, 1, 1), "skew": Spec(float, 0.5, 0.0)}),
+            "sma_crossover": Declared({"fast": Spec(int, 10, 1), "on": Spec(bool, True)}),
+            "order_log": Declared({"path": Spec(Path, None)}),
+        },
+        raising=False,
+    )
+
+
+#: The example of specification/backtesting-architecture.md with models that are built.
+SPECIFICATION = """\
+backtest:
+  data_source:
+    type: "databento"
+    files: ["glbx-mdp3-20250428.mbo.dbn.zst"]
+    symbols: ["ESM5"]
+
+  execution:
+    latency_model:
+      type: "fixed"
+      network_latency_us: 50
+      processing_latency_us: 10
+
+    fill_model:
+      type: "mbo_queue"
+      queue_position_model: "fifo"
+
+    market_impact:
+      type: "linear"
+      impact_bps_per_million: 0.5
+
+  risk_limits:
+    max_position: 100
+    max_order_size: 50
+    max_loss: 10000.0
+    max_orders_per_second: 100
+
+  output:
+    metrics_file: "results/metrics.parquet"
+    trades_file: "results/trades.parquet"
+    detailed_log: false
+
+strategy:
+  type: "sma_crossover"
+  parameters:
+    fast: 5
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_specifications_own_example_is_read_key_for_key(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, SPECIFICATION))
+    backtest = config.backtest
+    assert isinstance(backtest.data_source, DatabentoSource)
+    assert backtest.data_source.files == [str(tmp_path / "glbx-mdp3-20250428.mbo.dbn.zst")]
+    assert backtest.data_source.symbols == ["ESM5"]
+    assert backtest.execution.latency_model.order_latency_ns == 60_000
+    assert to_fixed(backtest.execution.market_impact.impact_bps_per_million) == 500_000_000
+    assert backtest.risk_limits.max_position == 100
+    assert to_fixed(backtest.risk_limits.max_loss or Decimal(0)) == 10_000 * 10**9
+    assert backtest.output.metrics_file == str(tmp_path / "results/metrics.parquet")
+    assert [(s.name, s.type, s.parameters) for s in config.strategy] == [
+        ("sma_crossover", "sma_crossover", {"fast": 5})
+    ]
+
+
+def test_the_effective_configuration_can_be_run_again_from_anywhere(tmp_path: Path) -> None:
+    first = load_config(
+        write(tmp_path, SPECIFICATION), {("backtest", "data_source", "start"): "2025-04-28T13:30Z"}
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert load_config(write(elsewhere, first.to_yaml())) == first
+
+
+def test_the_effective_configuration_forgets_the_run_folder(tmp_path: Path) -> None:
+    text = SPECIFICATION.replace("detailed_log: false", "directory: out")
+    config = load_config(write(tmp_path, text))
+    assert config.backtest.output.directory == str(tmp_path / "out")
+    assert "directory" not in config.to_yaml()
+
+
+def test_the_packaged_default_is_valid() -> None:
+    import tapewire
+
+    config = load_config(Path(tapewire.__file__).parent / "default.yaml")
+    assert isinstance(config.backtest.data_source, SyntheticSource)
+    assert config.backtest.data_source.events >= 2_000_000
+    assert [s.type for s in config.strategy] == ["market_maker", "sma_crossover"]
+
+
+#: (line of SPECIFICATION to replace, by what, and what the message must say)
+REFUSED = [
+    ('type: "databento"', "type: csv", r":3: backtest\.data_source.*'databento'.*found 'csv'"),
+    ('files: ["glbx', 'file: ["glbx', r"file: unknown key, did you mean 'files'\?"),
+    ('symbols: ["ESM5"]', "symbols: ESM5", r":5: .*symbols: expected a list, found 'ESM5'"),
+    ('symbols: ["ESM5"]', "symbols: [1]", r"symbols\[0\]: expected a string, found 1"),
+    ('symbols: ["ESM5"]', "start: monday", r"start: expected a time: ISO 8601.* found 'monday'"),
+    ('symbols: ["ESM5"]', "start: 2025-13-01", r"start: expected a time"),
+    ('symbols: ["ESM5"]', "publishers: [70000]", r"publishers\[0\]: expected at most 65535"),
+    (
+        'symbols: ["ESM5"]',
+        "start: 2025-01-02\n    end: 2025-01-01",
+        r":6: backtest\.data_source\.end: expected a time after start",
+    ),
+    ("network_latency_us: 50", "network_latency_us: fast", r"expected a number, found 'fast'"),
+    ("network_latency_us: 50", "network_latency_us: true", r"expected a number, found true"),
+    ("network_latency_us: 50", "network_latency_us: -1", r"expected at least 0, found"),
+    ("network_latency_us: 50", "network_latency_us: .nan", r"expected a finite number"),
+    ("network_latency_us: 50", "network_latency_us: 0.0001", r"expected whole nanoseconds"),
+    ("network_latency_us: 50", "network_latncy_us: 50", r"did you mean 'network_latency_us'\?"),
+    ('type: "fixed"', "type: lognormal", r"lognormal is not built yet, there is fixed"),
+    ('type: "mbo_queue"', "type: probabilistic", r"probabilistic is not built yet.*mbo_queue"),
+    ('model: "fifo"', "model: pro_rata", r":15: .*pro_rata is not built yet, there is fifo"),
+    ('type: "linear"', "type: square_root", r"square_root is not built yet.*none and linear"),
+    ('type: "linear"', 'type: "none"', r"impact_bps_per_million: expected none with type none"),
+    ("max_position: 100", "max_position: ten", r":22: .*expected an integer, found 'ten'"),
+    ("max_position: 100", "max_position: 1.5", r"max_position: expected an integer, found 1\.5"),
+    ("max_position: 100", "max_position: true", r"max_position: expected an integer, found true"),
+    ("max_position: 100", "max_position: '100'", r"expected an integer, found '100' \(a string\)"),
+    ("max_position: 100", "max_position: 3e9", r"max_position: expected"),
+    ("max_loss: 10000.0", "max_loss: 1e99", r"max_loss: expected a number within"),
+    ("max_loss: 10000.0", "max_loss: 1e999999999", r"max_loss: expected a number within"),
+    ("max_loss: 10000.0", "max_loss: 0.0000000001", r"at most nine decimal places"),
+    ("  risk_limits:", "  risk_limits: []\n  rsk:", r"rsk: unknown key|risk_limits: expected a ma"),
+    ("  risk_limits:", "  max_position: 1\n  risk_limits:", r"max_position: unknown key"),
+    ('type: "sma_crossover"', 'type: "sma_crosover"', r"did you mean 'sma_crossover'\?"),
+    ('type: "sma_crossover"', "type: ml_enhanced_momentum", r":3\d: strategy.type: .*not built"),
+    ('type: "sma_crossover"', "name: x", r"strategy\.type: expected this key, found nothing"),
+    ("fast: 5", "fsat: 5", r"sma_crossover has no such parameter, did you mean 'fast'\?"),
+    ("fast: 5", "fast: 0", r"strategy\.parameters\.fast: expected at least 1, found 0"),
+    ("fast: 5", "fast: 2.5", r"parameters\.fast: expected an integer, found 2\.5"),
+    ("fast: 5", "fast: true", r"parameters\.fast: expected an integer, found true"),
+    ("fast: 5", "fast: 5\n    on: 1", r"parameters\.on: expected true or false, found 1"),
+    ("detailed_log: false", "detailed_log: 0", r"expected true or false, found 0"),
+    ("detailed_log: false", "detailed_log: no", r"expected true or false, found 'no'"),
+    ("max_order_size: 50", "max_position: 50", r":23:5.*'backtest.*max_position' is given twice"),
+    ("backtest:", "backtest: {}\nbacktets:", r"backtets: unknown key, did you mean 'backtest'\?"),
+    ("backtest:", "backtest: [", r"not valid YAML"),
+    ("backtest:", "a: !!python/name:os.system\nbacktest:", r"not valid YAML"),
+]
+
+
+@pytest.mark.parametrize(("line", "replacement", "message"), REFUSED)
+def test_refused_in_one_sentence(tmp_path: Path, line: str, replacement: str, message: str) -> None:
+    assert SPECIFICATION.count(line) == 1
+    path = write(tmp_path, SPECIFICATION.replace(line, replacement))
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(path)
+    text = str(caught.value)
+    assert text.startswith(str(path))
+    assert "\n" not in text
+    assert "pydantic" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a mapping .* found nothing"),
+        ("- 1", "expected a mapping .* found a list"),
+        ("strategy: []", "backtest: expected this key"),
+        ("backtest: 5\nstrategy: {type: market_maker}", "backtest: expected a mapping, found 5"),
+        ("&a [*a]", "an alias refers to what contains it"),
+        ("\x00", "not valid YAML"),
+        ("a: " + "[" * 5000, "not valid YAML"),
+        ("x" * 1_000_001, "at most 1,000,000 bytes"),
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(tmp_path, text))
+
+
+def test_a_missing_file_and_a_folder_and_bytes_are_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="found nothing there"):
+        load_config(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="can't be read"):
+        load_config(tmp_path)
+    path = tmp_path / "data.yaml"
+    path.write_bytes(b"DBN\x01\xff\xfe")
+    with pytest.raises(ConfigError, match="expected YAML in UTF-8, found byte 0xff at offset 4"):
+        load_config(path)
+
+
+def configured(**strategy: Any) -> RunConfig:
+    return make_config(
+        {
+            "backtest": {"data_source": {"type": "databento", "files": ["a.dbn"]}},
+            "strategy": strategy.pop("strategies", strategy),
+        }
+    )
+
+
+def test_strategies_without_a_name_are_numbered_by_type() -> None:
+    config = configured(
+        strategies=[
+            {"type": "market_maker"},
+            {"type": "market_maker"},
+            {"type": "sma_crossover"},
+            {"type": "market_maker", "name": "market_maker-2"},
+        ]
+    )
+    assert [s.name for s in config.strategy] == [
+        "market_maker",
+        "market_maker-3",
+        "sma_crossover",
+        "market_maker-2",
+    ]
+
+
+def test_a_name_given_twice_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"strategy\[0\]\.name: 'a' is the name of another"):
+        configured(strategies=[{"type": "market_maker", "name": "a"}] * 2)
+
+
+def test_a_strategys_symbol_must_be_among_the_datas() -> None:
+    document = {
+        "backtest": {"data_source": {"type": "databento", "files": ["a.dbn"], "symbols": ["ESH4"]}},
+        "strategy": {"type": "market_maker", "symbols": ["ESH5"]},
+    }
+    with pytest.raises(ConfigError, match=r"ESH5 is not among the symbols.*did you mean 'ESH4'"):
+        make_config(document)
+
+
+def test_an_order_logs_path_starts_at_the_configurations_folder(tmp_path: Path) -> None:
+    text = re.sub(
+        r"(?s)strategy:.*",
+        "strategy: {type: order_log, parameters: {path: log.csv}}",
+        SPECIFICATION,
+    )
+    config = load_config(write(tmp_path, text))
+    assert config.strategy[0].parameters["path"] == str(tmp_path / "log.csv")
+    with pytest.raises(ConfigError, match=r"parameters\.path: order_log needs this parameter"):
+        load_config(write(tmp_path, text.replace("{path: log.csv}", "{}")))
+
+
+def test_wildcards_stand_for_the_sorted_files_they_match(tmp_path: Path) -> None:
+    for name in ("b.dbn", "a.dbn", "c.txt", "[x].dbn"):
+        (tmp_path / name).touch()
+    text = SPECIFICATION.replace("glbx-mdp3-20250428.mbo.dbn.zst", "?.dbn")
+    files = load_config(write(tmp_path, text)).backtest.data_source
+    assert isinstance(files, DatabentoSource)
+    assert files.files == [str(tmp_path / "a.dbn"), str(tmp_path / "b.dbn")]
+    brackets = load_config(write(tmp_path, text.replace("?.dbn", "[x].dbn"))).backtest.data_source
+    assert isinstance(brackets, DatabentoSource)
+    assert brackets.files == [str(tmp_path / "[x].dbn")]
+    with pytest.raises(ConfigError, match=r"files\[0\]: no file matches 'q\*\.dbn' in "):
+        load_config(write(tmp_path, text.replace("?.dbn", "q*.dbn")))
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("1970-01-01", 0),
+        ("0", 0),
+        ("2023-12-25T23:00:00Z", 1_703_545_200_000_000_000),
+        ("2023-12-25T23:00", 1_703_545_200_000_000_000),
+        ("2023-12-25 17:00:00-06:00", 1_703_545_200_000_000_000),
+        ("2023-12-25T23:00:00.123456789Z", 1_703_545_200_123_456_789),
+        ("2023-12-25T23:00:00.1Z", 1_703_545_200_100_000_000),
+        ("1703545200123456789", 1_703_545_200_123_456_789),
+    ],
+)
+def test_times_keep_their_nanoseconds(tmp_path: Path, text: str, ns: int) -> None:
+    path = write(tmp_path, SPECIFICATION.replace('symbols: ["ESM5"]', f"start: {text}"))
+    source = load_config(path).backtest.data_source
+    assert isinstance(source, DatabentoSource)
+    assert source.start == ns
+
+
+@pytest.mark.parametrize(
+    ("text", "factor"),
+    [("max", None), ("realtime", 1.0), ("{accelerated: 2.5}", 2.5), ("{accelerated: 10}", 10.0)],
+)
+def test_speeds(tmp_path: Path, text: str, factor: float | None) -> None:
+    path = write(
+        tmp_path,
+        SPECIFICATION.replace("  execution:", f"  replay: {{speed: {text}}}\n  execution:"),
+    )
+    config = load_config(path)
+    assert config.backtest.replay.speed_factor == factor
+    assert load_config(write(tmp_path, config.to_yaml())) == config
+
+
+@pytest.mark.parametrize(
+    "text", ["fast", "2", "{accelerated: 0}", "{faster: 2}", "{accelerated: x}"]
+)
+def test_speeds_that_are_none(tmp_path: Path, text: str) -> None:
+    path = write(
+        tmp_path,
+        SPECIFICATION.replace("  execution:", f"  replay: {{speed: {text}}}\n  execution:"),
+    )
+    with pytest.raises(ConfigError, match=r"replay\.speed: expected"):
+        load_config(path)
+
+
+def test_decimals_are_exact_to_the_last_digit() -> None:
+    document, _ = load_yaml("a: 0.1\nb: 1234567890.123456789\nc: 1e-9", "x")
+    assert [to_fixed(v) for v in document.values()] == [10**8, 1234567890123456789, 1]
+
+
+def test_tickers_that_yaml_1_1_takes_for_something_else_stay_strings() -> None:
+    document, _ = load_yaml("[ON, NO, Y, 22:00, 1_2:30, 2023-12-25, 012]", "x")
+    assert document == ["ON", "NO", "Y", "22:00", "1_2:30", "2023-12-25", "012"]
+
+
+def test_multipliers_are_exact_fractions() -> None:
+    config = make_config(
+        {
+            "backtest": {
+                "data_source": {"type": "databento", "files": ["a.dbn"]},
+                "instruments": {"ZN": {"tick_size": Decimal("0.015625"), "multiplier": 1000}},
+            },
+            "strategy": {"type": "market_maker"},
+        }
+    )
+    assert config.backtest.instruments["ZN"].multiplier_ratio == (1000, 1)
+    assert to_fixed(config.backtest.instruments["ZN"].tick_size or Decimal(0)) == 15_625_000

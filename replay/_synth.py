@@ -54,11 +54,11 @@ _ADD: Final = 27_900
 _CANCEL: Final = 25_900
 _MODIFY: Final = 8_900
 # Depths: at the touch, near it (geometric), in the tail (uniform); in 1/1024.
-_ADD_TOUCH: Final = 600
-_ADD_NEAR: Final = 850
+_ADD_TOUCH: Final = 690
+_ADD_NEAR: Final = 880
 _TAIL_TICKS: Final = 44
-_CANCEL_TOUCH: Final = 690
-_CANCEL_NEAR: Final = 870
+_CANCEL_TOUCH: Final = 650
+_CANCEL_NEAR: Final = 850
 
 #: 1,000 s; also keeps the products of a draw within 63 bits.
 _MEAN_GAP_MAX_NS: Final = 1_000_000_000_000
@@ -275,7 +275,7 @@ def _may_leave(levels: Any, orders: Any, book: Any, slot: int) -> bool:
 def _place(levels: Any, book: Any, side: int, bits: int) -> Any:
     """A level for a new order: improving, at the touch, near it or in the tail."""
     spread = book.best_ask - book.best_bid
-    if spread > 1 and (bits & 3) < spread - 1:
+    if spread > 1 and (bits & 3) < spread:
         depth = -1
     else:
         pick = (bits >> 2) & 1023
@@ -303,6 +303,8 @@ def _pick(levels: Any, orders: Any, book: Any, side: int, bits: int) -> Any:
                 return slot
     depth = 0 if pick < _CANCEL_TOUCH else 1 + _geometric((bits >> 10) & 7)
     level = book.best_bid if side == BID else book.best_ask
+    if depth == 0 and levels[level].count < 4 and (bits >> 13) & 7 != 0:
+        depth = 1  # the last few at the touch are the most patient
     for _ in range(depth):
         step = level - 1 if side == BID else level + 1
         if levels[step].count == 0:

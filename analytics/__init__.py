@@ -1,1 +1,22 @@
-"""The analytics room."""
+"""Collecting a run: exact accounts, metrics, latency histograms, the run folder, its report.
+
+`Collector` takes the simulation's rows and ends in a run folder; `load_run` reads one back.
+Importing this room is cheap: pyarrow, plotly and jinja2 are loaded where they are first needed.
+"""
+
+from tapewire.analytics.atomic import MANIFEST, RUN_FILES, atomic_file, atomic_write
+from tapewire.analytics.collector import REQUIRED_KEYS, Collector
+from tapewire.analytics.ledger import Leg
+from tapewire.analytics.run import Run, load_run
+
+__all__ = [
+    "MANIFEST",
+    "REQUIRED_KEYS",
+    "RUN_FILES",
+    "Collector",
+    "Leg",
+    "Run",
+    "atomic_file",
+    "atomic_write",
+    "load_run",
+]

@@ -1,0 +1,251 @@
+"""Read a run's tables once, row group by row group, and work out metrics and chart lines.
+
+Memory follows the number of legs and chart points, never the number of rows.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapewire.analytics.curves import Curve, Line
+from tapewire.analytics.exact import Int64Array, groups, magnitude, to_int64, total
+from tapewire.analytics.ledger import NEVER_SENT, Leg
+from tapewire.analytics.metrics import Tally, add_up, compute
+from tapewire.analytics.trades import TradeMatcher
+from tapewire.execution.codes import OrderStatus
+
+#: Strategies and legs that are drawn; the tables list all of them.
+CHARTED_STRATEGIES_MAX: Final = 8
+CHARTED_LEGS_MAX: Final = 12
+#: Time buckets of the fill markers of one leg; each keeps up to four buys and four sells.
+MARKER_BUCKETS: Final = 250
+
+
+@dataclass
+class LegPicture:
+    """Lines and markers of one leg. Prices in 1e-9, positions in lots."""
+
+    leg: int
+    strategy_id: str
+    symbol: str
+    position: Line
+    mark: Line
+    buys: Line
+    sells: Line
+    fills: int = 0
+
+
+@dataclass
+class Analysis:
+    """Everything the metrics table and the report say about the rows."""
+
+    first_ns: int
+    last_ns: int
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    total: Curve = field(default_factory=Curve)
+    strategies: dict[str, Curve] = field(default_factory=dict)
+    pictures: list[LegPicture] = field(default_factory=list)
+    statuses: dict[str, Counter[str]] = field(default_factory=dict)
+    reasons: dict[str, Counter[str]] = field(default_factory=dict)
+    fill_reasons: Counter[str] = field(default_factory=Counter)
+
+
+class _Reader:
+    """One pass over the three tables."""
+
+    def __init__(self, legs: Sequence[Leg], active: Sequence[int], span: tuple[int, int]) -> None:
+        self.legs = legs
+        self.span = span
+        self.tallies = {leg: Tally() for leg in active}
+        self.leg_curves = {leg: Curve() for leg in active}
+        self.matchers = {
+            leg: TradeMatcher(legs[leg].multiplier_num, legs[leg].multiplier_den) for leg in active
+        }
+        self.result = Analysis(*span)
+        self.pictures: dict[int, LegPicture] = {}
+        self._last_pnl: dict[int, int] = {}
+        self._clock_ns = span[0]
+
+    def orders(self, path: Path) -> None:
+        never_sent = [OrderStatus(s).name for s in NEVER_SENT]
+        names = ["leg", "status", "reason", "quantity", "filled_qty"]
+        for part in _row_groups(path, names):
+            leg, quantity, filled = part["leg"], part["quantity"], part["filled_qty"]
+            for each, rows in groups(leg):
+                tally = self.tallies[each]
+                status = part["status"][rows]
+                strategy = self.legs[each].strategy_id
+                by_status = Counter(status.tolist())
+                tally.statuses += by_status
+                self.result.statuses.setdefault(strategy, Counter()).update(by_status)
+                why = Counter(part["reason"][rows].tolist())
+                self.result.reasons.setdefault(strategy, Counter()).update(why)
+                sent = rows[~np.isin(status, never_sent)]
+                tally.ordered += total(quantity[sent])
+                tally.filled += total(filled[sent])
+
+    def fills(self, path: Path) -> None:
+        names = ["leg", "order_side", "last_px", "last_qty", "liquidity_side", "reason",
+                 "commission", "position", "ts_event"]  # fmt: skip
+        for part in _row_groups(path, names):
+            self.result.fill_reasons.update(part["reason"].tolist())
+            for leg, rows in groups(part["leg"]):
+                mine = {name: column[rows] for name, column in part.items()}
+                self._leg_fills(leg, mine)
+
+    def _leg_fills(self, leg: int, fills: dict[str, Any]) -> None:
+        tally, quantity = self.tallies[leg], fills["last_qty"]
+        buy = fills["order_side"] == "BUY"
+        maker = fills["liquidity_side"] == "MAKER"
+        tally.fills += quantity.size
+        tally.maker_volume += total(quantity[maker])
+        tally.taker_volume += total(quantity[~maker])
+        tally.max_position = max(tally.max_position, magnitude(fills["position"]))
+        price, ts = fills["last_px"], fills["ts_event"]
+        signed = np.where(buy, quantity, -quantity)
+        self.matchers[leg].add(signed, price, fills["commission"], fills["position"], ts)
+        picture = self.pictures.get(leg)
+        if picture is not None:
+            picture.fills += quantity.size
+            picture.buys.add(ts[buy], price[buy])
+            picture.sells.add(ts[~buy], price[~buy])
+
+    def equity(self, path: Path) -> None:
+        names = ["leg", "ts", "position", "mark", "realized_pnl", "unrealized_pnl", "fees", "pnl"]
+        for part in _row_groups(path, names):
+            delta = np.empty_like(part["pnl"])
+            # Legs report at their own pace; the sum over legs goes by one clock.
+            order = np.argsort(part["ts"], kind="stable")
+            part = {name: column[order] for name, column in part.items()}
+            clock = np.maximum(part["ts"], self._clock_ns)
+            self._clock_ns = int(clock[-1])
+            for leg, rows in groups(part["leg"]):
+                mine = {name: column[rows] for name, column in part.items()}
+                before = self._last_pnl.get(leg, 0)
+                change = to_int64(np.diff(mine["pnl"], prepend=before), "P&L change")
+                delta[rows] = change
+                self._last_pnl[leg] = int(mine["pnl"][-1])
+                self._leg_samples(leg, mine, change)
+            self.result.total.add(clock, delta)
+            for strategy, rows in self._by_strategy(part["leg"]):
+                self.result.strategies[strategy].add(clock[rows], delta[rows])
+
+    def _leg_samples(self, leg: int, samples: dict[str, Any], change: Int64Array) -> None:
+        tally = self.tallies[leg]
+        tally.realized = int(samples["realized_pnl"][-1])
+        tally.unrealized = int(samples["unrealized_pnl"][-1])
+        tally.fees = int(samples["fees"][-1])
+        self.leg_curves[leg].add(samples["ts"], change)
+        picture = self.pictures.get(leg)
+        if picture is not None:
+            picture.position.add(samples["ts"], samples["position"])
+            priced = samples["mark"] != NO_MARK
+            picture.mark.add(samples["ts"][priced], samples["mark"][priced])
+
+    def _by_strategy(self, leg: Int64Array) -> Iterator[tuple[str, NDArray[np.intp]]]:
+        names = list(self.result.strategies)
+        number = {name: i for i, name in enumerate(names)}
+        of_leg = np.array([number.get(x.strategy_id, -1) for x in self.legs], np.int64)
+        for strategy, rows in groups(of_leg[leg]):
+            yield names[strategy], rows
+
+
+#: Stand-in for a null mark while reading; no price has this value.
+NO_MARK: Final = -(2**63)
+
+
+def analyse(
+    folder_files: dict[str, Path],
+    legs: Sequence[Leg],
+    final_pnl: dict[int, int],
+    span: tuple[int, int],
+) -> Analysis:
+    """Work out metrics and chart lines of a run.
+
+    Parameters
+    ----------
+    folder_files
+        Where the tables ``orders``, ``fills`` and ``equity`` are.
+    legs
+        The run's leg table.
+    final_pnl
+        Final P&L (1e-9 currency) of every leg that has rows; decides what is drawn.
+    span
+        First and last time of the samples, ns.
+    """
+    active = sorted(final_pnl)
+    reader = _Reader(legs, active, span)
+    by_strategy: dict[str, int] = {}
+    for leg in active:
+        name = legs[leg].strategy_id
+        by_strategy[name] = by_strategy.get(name, 0) + final_pnl[leg]
+    drawn = sorted(by_strategy, key=lambda s: -abs(by_strategy[s]))[:CHARTED_STRATEGIES_MAX]
+    for name in by_strategy:
+        reader.result.strategies[name] = _curve(span) if name in drawn else Curve()
+    reader.result.total = _curve(span)
+    for leg in sorted(active, key=lambda i: -abs(final_pnl[i]))[:CHARTED_LEGS_MAX]:
+        reader.pictures[leg] = LegPicture(
+            leg, legs[leg].strategy_id, legs[leg].symbol, Line(*span), Line(*span),
+            Line(*span, MARKER_BUCKETS), Line(*span, MARKER_BUCKETS),
+        )  # fmt: skip
+    reader.orders(folder_files["orders"])
+    reader.fills(folder_files["fills"])
+    reader.equity(folder_files["equity"])
+    return _conclude(reader, by_strategy)
+
+
+def _curve(span: tuple[int, int]) -> Curve:
+    return Curve(line=Line(*span), drawdown_line=Line(*span))
+
+
+def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
+    result = reader.result
+    for curve in (result.total, *result.strategies.values(), *reader.leg_curves.values()):
+        curve.finish()
+    for leg, matcher in reader.matchers.items():
+        reader.tallies[leg].trades = matcher.totals
+    result.pictures = [reader.pictures[leg] for leg in sorted(reader.pictures)]
+    blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,
+             "symbol": None}  # fmt: skip
+    everything = compute(add_up(reader.tallies.values()), result.total)
+    result.rows.append({"scope": "total", **blank, **everything})
+    for name in by_strategy:
+        mine = add_up(t for i, t in reader.tallies.items() if reader.legs[i].strategy_id == name)
+        figures = compute(mine, result.strategies[name])
+        result.rows.append({"scope": "strategy", **blank, "strategy_id": name, **figures})
+    for leg, tally in reader.tallies.items():
+        info = reader.legs[leg]
+        keys = {"strategy_id": info.strategy_id, "leg": leg, "publisher_id": info.publisher_id,
+                "instrument_id": info.instrument_id, "symbol": info.symbol}  # fmt: skip
+        result.rows.append({"scope": "leg", **keys, **compute(tally, reader.leg_curves[leg])})
+    return result
+
+
+def _row_groups(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield a table's row groups as numpy columns: times and numbers int64, words as objects."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for index in range(file.num_row_groups):
+            table = file.read_row_group(index, columns=columns)
+            yield {name: _to_numpy(table.column(name), pa) for name in columns}
+
+
+def _to_numpy(column: Any, pa: Any) -> NDArray[Any]:
+    if pa.types.is_string(column.type):
+        coded = column.combine_chunks().dictionary_encode()
+        if isinstance(coded, pa.ChunkedArray):
+            coded = coded.combine_chunks()
+        words = np.array(coded.dictionary.to_pylist(), object)
+        return np.asarray(words[coded.indices.to_numpy(zero_copy_only=False)])
+    if column.type != pa.int64():
+        column = column.cast(pa.int64())
+    if column.null_count:
+        column = column.fill_null(NO_MARK)
+    return np.asarray(column.to_numpy())

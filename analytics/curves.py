@@ -1,0 +1,177 @@
+"""P&L over time per leg, strategy and in total, and pictures of it with few points.
+
+A curve is fed chunk by chunk, so memory stays the same however long the run was.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapewire.analytics.exact import Int64Array, running_total, to_int64
+
+NS_PER_SECOND: Final = 1_000_000_000
+NS_PER_DAY: Final = 86_400 * NS_PER_SECOND
+#: Time buckets of one charted line; each keeps up to four points (first, last, lowest, highest).
+CHART_BUCKETS: Final = 600
+
+
+def downsample_minmax(
+    x: Int64Array, y: NDArray[np.int64] | NDArray[np.float64], origin: int, width: int
+) -> NDArray[np.intp]:
+    """Choose the points of a line that keep its shape: per bucket first, last, lowest, highest.
+
+    Buckets are equal spans of ``x``; a line drawn through the chosen points covers, in every
+    bucket, exactly the range the full line covers, so no spike is lost, and its global minimum
+    and maximum are among them. No value is averaged or made up.
+
+    Parameters
+    ----------
+    x
+        Ascending positions (ns), shape (n,).
+    y
+        Values, shape (n,), without NaN.
+    origin, width
+        Start of the first bucket and length of each, in units of ``x``; width at least 1.
+
+    Returns
+    -------
+    ndarray
+        Ascending indices into ``x``, at most four per bucket.
+    """
+    if x.size == 0:
+        return np.empty(0, np.intp)
+    bucket = (x - origin) // width
+    starts = np.flatnonzero(np.r_[True, bucket[1:] != bucket[:-1]])
+    ends = np.r_[starts[1:], x.size] - 1
+    by_value = np.lexsort((y, bucket))
+    # Sorting by bucket first keeps every bucket where it was; within it the lowest comes first.
+    return np.unique(np.concatenate((starts, ends, by_value[starts], by_value[ends])))
+
+
+def bucket_width(first: int, last: int, buckets: int = CHART_BUCKETS) -> int:
+    """Return the bucket length (at least 1) that covers [first, last] with ``buckets`` buckets."""
+    return max(1, -(-(last - first + 1) // buckets))
+
+
+class Line:
+    """A line for a chart: takes any number of points, keeps a bounded few, extremes included."""
+
+    def __init__(self, first_ns: int, last_ns: int, buckets: int = CHART_BUCKETS) -> None:
+        self._origin = first_ns
+        self._width = bucket_width(first_ns, last_ns, buckets)
+        self._ts: list[Int64Array] = []
+        self._values: list[Int64Array] = []
+
+    def add(self, ts: Int64Array, values: Int64Array) -> None:
+        """Add points, ascending within the chunk and over all chunks."""
+        keep = downsample_minmax(ts, values, self._origin, self._width)
+        self._ts.append(ts[keep])
+        self._values.append(values[keep])
+
+    def points(self) -> tuple[Int64Array, Int64Array]:
+        """Return times and values, at most four per bucket."""
+        if not self._ts:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        ts, values = np.concatenate(self._ts), np.concatenate(self._values)
+        keep = downsample_minmax(ts, values, self._origin, self._width)
+        return ts[keep], values[keep]
+
+
+@dataclass
+class Spread:
+    """Count, mean and sum of squared deviations, merged chunk by chunk (Chan et al. 1979)."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        """Merge a chunk of values."""
+        if values.size == 0:
+            return
+        mean = float(values.mean())
+        squares = float(((values - mean) ** 2).sum())
+        count = self.count + values.size
+        shift = mean - self.mean
+        self.squares += squares + shift * shift * self.count * values.size / count
+        self.mean += shift * values.size / count
+        self.count = count
+
+    @property
+    def deviation(self) -> float | None:
+        """Sample standard deviation (n - 1); None for fewer than two values."""
+        return (self.squares / (self.count - 1)) ** 0.5 if self.count > 1 else None
+
+
+@dataclass
+class Curve:
+    """The P&L of a leg, a strategy or the whole run, and what is read off it.
+
+    Several rows at one instant (one per leg) are one point: the sum after the last of them.
+    Money in 1e-9 currency units; the curve starts at a P&L of 0.
+    """
+
+    line: Line | None = None
+    drawdown_line: Line | None = None
+    pnl: int = 0
+    peak: int = 0
+    peak_ns: int | None = None
+    max_drawdown: int = 0
+    drawdown_peak_ns: int | None = None
+    drawdown_ns: int | None = None
+    changes: Spread = field(default_factory=Spread)
+    #: P&L at the last point of each UTC day, keyed by days since the epoch.
+    day_ends: dict[int, int] = field(default_factory=dict)
+    _running: int = 0
+    _waiting_ns: int | None = None
+
+    def add(self, ts: Int64Array, delta: Int64Array) -> None:
+        """Add changes of P&L at ascending times; several at one time are one point."""
+        if ts.size == 0:
+            return
+        values = to_int64(running_total(delta, self._running), "P&L over several legs")
+        last_of_instant = np.r_[ts[1:] != ts[:-1], False]
+        if self._waiting_ns is not None and ts[0] != self._waiting_ns:
+            self._emit(np.array([self._waiting_ns]), np.array([self._running]))
+        self._emit(ts[last_of_instant], values[last_of_instant])
+        self._waiting_ns, self._running = int(ts[-1]), int(values[-1])
+
+    def finish(self) -> None:
+        """Take in the last point, which was held back for others at the same instant."""
+        if self._waiting_ns is not None:
+            self._emit(np.array([self._waiting_ns]), np.array([self._running]))
+            self._waiting_ns = None
+
+    def _emit(self, ts: Int64Array, pnl: Int64Array) -> None:
+        if ts.size == 0:
+            return
+        self.changes.add(np.diff(pnl, prepend=self.pnl) / NS_PER_SECOND)
+        highest = np.maximum.accumulate(np.maximum(pnl, self.peak))
+        drawdown = to_int64(highest - pnl, "drawdown")
+        self._note_drawdown(ts, pnl, highest, drawdown)
+        self.peak, self.pnl = int(highest[-1]), int(pnl[-1])
+        day = ts // NS_PER_DAY
+        for at in np.flatnonzero(np.r_[day[1:] != day[:-1], True]):
+            self.day_ends[int(day[at])] = int(pnl[at])
+        if self.line is not None:
+            self.line.add(ts, pnl)
+        if self.drawdown_line is not None:
+            self.drawdown_line.add(ts, -drawdown)
+
+    def _note_drawdown(
+        self, ts: Int64Array, pnl: Int64Array, highest: Int64Array, drawdown: Int64Array
+    ) -> None:
+        if self.peak_ns is None:
+            self.peak_ns = int(ts[0])
+        deepest = int(drawdown.argmax())
+        if drawdown[deepest] > self.max_drawdown:
+            self.max_drawdown = int(drawdown[deepest])
+            self.drawdown_ns = int(ts[deepest])
+            # The peak it fell from: the first point at that height, here or in a chunk before.
+            fresh = np.flatnonzero(pnl[: deepest + 1] == highest[deepest])
+            risen = int(highest[deepest]) > self.peak
+            self.drawdown_peak_ns = int(ts[fresh[0]]) if risen else self.peak_ns
+        if int(highest[-1]) > self.peak:
+            self.peak_ns = int(ts[np.flatnonzero(pnl == highest[-1])[0]])

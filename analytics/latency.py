@@ -1,0 +1,124 @@
+"""Latency histograms of the run: how long things took, and how long they took in the simulation.
+
+``latency.hdr`` is a log of the HdrHistogram format 1.2 (one tagged, compressed histogram a line),
+which hdrhistogram's own tools and its online plotter read. Values are nanoseconds with three
+significant digits.
+"""
+
+import io
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from hdrh.histogram import HdrHistogram
+
+#: One hour; a longer value is recorded as one hour and counted.
+LATENCY_NS_MAX: Final = 3_600_000_000_000
+SIGNIFICANT_DIGITS: Final = 3
+#: Simulated latencies, taken from the rows; everything else is wall clock.
+SIM_ORDER_ENTRY: Final = "sim_order_entry"
+SIM_FILL_NOTICE: Final = "sim_fill_notice"
+SIMULATED: Final = {
+    SIM_ORDER_ENTRY: "order sent to order at the exchange (ts_arrived - ts_sent)",
+    SIM_FILL_NOTICE: "fill at the exchange to fill known (ts_known - ts_event)",
+}
+_TAG: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+
+class LatencySummary(NamedTuple):
+    """One histogram in figures; all but ``count`` in nanoseconds."""
+
+    tag: str
+    count: int
+    mean: float
+    p50: int
+    p90: int
+    p99: int
+    p999: int
+    maximum: int
+    simulated: bool
+
+
+class LatencyLog:
+    """Histograms by tag."""
+
+    def __init__(self) -> None:
+        self._histograms: dict[str, HdrHistogram] = {}
+        self.over_range = 0
+
+    def record(self, tag: str, value_ns: int, count: int = 1) -> None:
+        """Count a latency ``count`` times.
+
+        Parameters
+        ----------
+        tag
+            Letters, digits and ``_ . : -``, at most 64.
+        value_ns
+            Not negative; beyond an hour it is recorded as an hour and counted as over range.
+        count
+            How often it occurred; positive.
+
+        Raises
+        ------
+        ValueError
+            If one of them is out of its range.
+        """
+        histogram = self._histograms.get(tag)
+        if histogram is None:
+            from hdrh.histogram import HdrHistogram
+
+            if not _TAG.fullmatch(tag):
+                raise ValueError(f"expected a tag of 1 to 64 letters, digits, _.:-, found {tag!r}")
+            histogram = HdrHistogram(1, LATENCY_NS_MAX, SIGNIFICANT_DIGITS)
+            self._histograms[tag] = histogram
+        if value_ns < 0 or count <= 0:
+            raise ValueError(f"expected value_ns >= 0 and count > 0, found {value_ns} and {count}")
+        if value_ns > LATENCY_NS_MAX:
+            self.over_range += count
+            value_ns = LATENCY_NS_MAX
+        histogram.record_value(int(value_ns), int(count))
+
+    def record_all(self, tag: str, values_ns: NDArray[np.int64]) -> None:
+        """Count an array of latencies; equal values are counted at once."""
+        values, counts = np.unique(values_ns, return_counts=True)
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            self.record(tag, value, count)
+
+    def summaries(self) -> list[LatencySummary]:
+        """Return the figures of every histogram, wall clock first, by tag."""
+        return sorted(
+            (_summary(tag, histogram) for tag, histogram in self._histograms.items()),
+            key=lambda s: (s.simulated, s.tag),
+        )
+
+    def encode(self) -> str:
+        """Return the text of an HdrHistogram log, one line per tag in order of tags."""
+        from hdrh.log import HistogramLogWriter
+
+        text = io.StringIO()
+        writer: Any = HistogramLogWriter(text)
+        writer.output_comment("[Tapewire latencies in ns; tags sim_* are simulated time]")
+        writer.output_log_format_version()
+        writer.output_legend()
+        for tag, histogram in sorted(self._histograms.items()):
+            text.write(f"Tag={tag},")
+            writer.output_interval_histogram(histogram)
+        return text.getvalue()
+
+
+def _summary(tag: str, histogram: "HdrHistogram") -> LatencySummary:
+    at = {p: int(histogram.get_value_at_percentile(p)) for p in (50.0, 90.0, 99.0, 99.9)}
+    return LatencySummary(
+        tag,
+        int(histogram.get_total_count()),
+        float(histogram.get_mean_value()),
+        at[50.0],
+        at[90.0],
+        at[99.0],
+        at[99.9],
+        int(histogram.get_max_value()),
+        tag in SIMULATED,
+    )

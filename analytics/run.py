@@ -1,0 +1,122 @@
+"""Reading a run folder back."""
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapewire.analytics.atomic import MANIFEST, sha256_of
+from tapewire.errors import FormatError, MissingFileError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder that has ended. Tables are read when asked for and kept.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    manifest
+        Content of ``manifest.json``.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def status(self) -> str:
+        """``complete``, ``incomplete`` or ``failed``."""
+        return str(self.manifest["status"])
+
+    @functools.cached_property
+    def fills(self) -> "pa.Table":
+        """``fills.parquet``."""
+        return self._table("fills")
+
+    @functools.cached_property
+    def orders(self) -> "pa.Table":
+        """``orders.parquet``."""
+        return self._table("orders")
+
+    @functools.cached_property
+    def equity(self) -> "pa.Table":
+        """``equity.parquet``."""
+        return self._table("equity")
+
+    @functools.cached_property
+    def metrics(self) -> "pa.Table":
+        """``metrics.parquet``."""
+        return self._table("metrics")
+
+    def verify(self) -> None:
+        """Compare every file with the size and SHA-256 in the manifest.
+
+        Raises
+        ------
+        MissingFileError, FormatError
+            For a file that is gone or has changed.
+        """
+        for name, expected in self.manifest["files"].items():
+            path = self.path / name
+            if not path.is_file():
+                raise MissingFileError(f"expected {path}, as the manifest lists it, found no file")
+            size, digest = path.stat().st_size, sha256_of(path)
+            if (size, digest) != (expected["bytes"], expected["sha256"]):
+                raise FormatError(
+                    f"expected {path} with {expected['bytes']} bytes and SHA-256 "
+                    f"{expected['sha256']}, found {size} bytes and {digest}"
+                )
+
+    def _table(self, name: str) -> "pa.Table":
+        import pyarrow.parquet as pq
+
+        path = self.path / f"{name}.parquet"
+        if not path.is_file():
+            raise MissingFileError(
+                f"expected {path}, found no file; the run is {self.status}"
+                + (f": {self.manifest['reason']}" if "reason" in self.manifest else "")
+            )
+        return pq.read_table(path)
+
+
+def load_run(path: Path | str) -> Run:
+    """Read a run folder back.
+
+    Parameters
+    ----------
+    path
+        The folder that ``tapewire run -o`` wrote.
+
+    Returns
+    -------
+    Run
+        Manifest and tables; look at ``status`` before using the tables.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no manifest: the run is still going on, was killed, or it is another folder.
+    FormatError
+        If the manifest is no JSON object with a status.
+    """
+    folder = Path(path)
+    file = folder / MANIFEST
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise MissingFileError(
+            f"expected a finished run in {folder}, can't read {file}: {why}"
+        ) from error
+    try:
+        manifest = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise FormatError(f"expected JSON in {file}, found {error}") from error
+    if not isinstance(manifest, dict) or "status" not in manifest:
+        raise FormatError(f"expected a JSON object with a status in {file}, found none")
+    return Run(folder, manifest)

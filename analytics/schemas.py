@@ -1,0 +1,126 @@
+"""The columns of every table in a run folder: name, type, unit and meaning, in one place.
+
+One rule for numbers: prices and money are ``int64`` in units of 1e-9 (as Databento's prices are),
+quantities are ``int64`` lots, times are ``timestamp[ns, UTC]``. Nothing is rounded. Each Parquet
+field carries ``unit`` and ``description`` in its metadata, each file ``tapewire.table`` and
+``tapewire.schema_version``.
+"""
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Raised whenever a column is renamed, removed or changes type or unit; adding one keeps it.
+SCHEMA_VERSION: Final = 1
+
+PRICE_UNIT: Final = "1e-9 price"
+MONEY_UNIT: Final = "1e-9 currency"
+
+
+class Column(NamedTuple):
+    """One column: ``type`` is a key of `_arrow_types`; ``null`` says what a null means."""
+
+    name: str
+    type: str
+    unit: str
+    description: str
+    null: str = ""
+
+
+_KEYS: Final = (
+    Column("leg", "int32", "index", "the (strategy, book) pair; key into the manifest's legs"),
+    Column("strategy_id", "string", "", "name of the strategy in this run"),
+)
+_BOOK: Final = (
+    Column("publisher_id", "uint16", "", "Databento publisher of the book"),
+    Column("instrument_id", "uint32", "", "instrument within the publisher"),
+    Column("symbol", "string", "", "raw symbol"),
+)
+_ORDER_ID: Final = Column("client_order_id", "string", "", "order id, unique within the strategy")
+_SIDE: Final = Column("order_side", "string", "", "BUY or SELL")
+
+FILLS: Final = (
+    *_KEYS,
+    _ORDER_ID,
+    *_BOOK,
+    _SIDE,
+    Column("last_px", "int64", PRICE_UNIT, "price of this fill"),
+    Column("last_qty", "int64", "lots", "quantity of this fill"),
+    Column("liquidity_side", "string", "", "MAKER or TAKER"),
+    Column("reason", "string", "", "why it filled: QUEUE, TRADE_THROUGH, CROSSED or TAKEN"),
+    Column("commission", "int64", MONEY_UNIT, "fee of this fill, positive = paid"),
+    Column("position", "int64", "lots", "signed position of the leg after this fill"),
+    Column("ts_event", "time", "ns UTC", "when it happened at the exchange"),
+    Column("ts_known", "time", "ns UTC", "when the strategy learned of it", "never in this run"),
+)
+
+ORDERS: Final = (
+    *_KEYS,
+    _ORDER_ID,
+    *_BOOK,
+    _SIDE,
+    Column("order_type", "string", "", "MARKET or LIMIT"),
+    Column("time_in_force", "string", "", "GTC or IOC"),
+    Column("price", "int64", PRICE_UNIT, "limit price", "a market order"),
+    Column("quantity", "int64", "lots", "ordered quantity, after replaces"),
+    Column("filled_qty", "int64", "lots", "filled quantity"),
+    Column("status", "string", "", "last status of the order"),
+    Column("reason", "string", "", "why it was denied, rejected, canceled or expired; else NONE"),
+    Column("queue_ahead", "int64", "lots", "volume ahead when it last joined a queue", "no queue"),
+    Column("ts_sent", "time", "ns UTC", "when the strategy sent it"),
+    Column("ts_arrived", "time", "ns UTC", "when it reached the exchange", "it never did"),
+    Column("ts_closed", "time", "ns UTC", "when it left the market", "open at the end"),
+)
+
+EQUITY: Final = (
+    *_KEYS,
+    *_BOOK,
+    Column("ts", "time", "ns UTC", "local time of the strategy"),
+    Column("position", "int64", "lots", "signed position"),
+    Column("mark", "int64", PRICE_UNIT, "price the position is valued at", "no price yet"),
+    Column("realized_pnl", "int64", MONEY_UNIT, "realised P&L before fees"),
+    Column("unrealized_pnl", "int64", MONEY_UNIT, "P&L of the open position at the mark"),
+    Column("fees", "int64", MONEY_UNIT, "fees paid so far"),
+    Column("pnl", "int64", MONEY_UNIT, "realized_pnl + unrealized_pnl - fees"),
+    Column("volume", "int64", "lots", "lots traded so far"),
+    Column("drawdown", "int64", MONEY_UNIT, "highest P&L of the leg so far (from 0) minus pnl"),
+)
+
+
+def _arrow_types() -> dict[str, Any]:
+    import pyarrow as pa
+
+    return {
+        "string": pa.string(),
+        "int32": pa.int32(),
+        "int64": pa.int64(),
+        "uint16": pa.uint16(),
+        "uint32": pa.uint32(),
+        "float64": pa.float64(),
+        "time": pa.timestamp("ns", tz="UTC"),
+    }
+
+
+def arrow_schema(table: str, columns: tuple[Column, ...]) -> "pa.Schema":
+    """Return the Arrow schema of a table, with units, meanings and the version as metadata."""
+    import pyarrow as pa
+
+    types = _arrow_types()
+    fields = []
+    for column in columns:
+        notes = {"description": column.description}
+        if column.unit:
+            notes["unit"] = column.unit
+        if column.null:
+            notes["null"] = column.null
+        fields.append(pa.field(column.name, types[column.type], bool(column.null), notes))
+    return pa.schema(
+        fields,
+        {
+            "tapewire.table": table,
+            "tapewire.schema_version": str(SCHEMA_VERSION),
+            "tapewire.numbers": "prices and money: int64 in units of 1e-9; quantities: lots; "
+            "times: ns since the epoch, UTC",
+        },
+    )

@@ -1,0 +1,228 @@
+"""From the simulation's fixed-width rows to Parquet tables, in bounded memory."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapewire.analytics.atomic import AtomicFile, output_errors
+from tapewire.analytics.exact import groups, to_int64
+from tapewire.analytics.ledger import Leg, account_money
+from tapewire.analytics.schemas import EQUITY, FILLS, ORDERS, Column, arrow_schema
+from tapewire.errors import SimulationError
+from tapewire.execution.codes import (
+    FillReason,
+    Liquidity,
+    OrderStatus,
+    OrderType,
+    Reason,
+    Side,
+    TimeInForce,
+)
+from tapewire.market.records import UNDEF_PRICE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Rows held in memory per table before they become a row group on the disk (about 15 MB).
+ROW_GROUP_ROWS: Final = 131_072
+
+
+class TableWriter:
+    """One Parquet file in the making, written row group by row group.
+
+    Parameters
+    ----------
+    target
+        The file; it stays under its temporary name until it is published.
+    table, columns
+        Name and columns, see `tapewire.analytics.schemas`.
+    """
+
+    def __init__(self, target: AtomicFile, table: str, columns: tuple[Column, ...]) -> None:
+        import pyarrow.parquet as pq
+
+        self.rows = 0
+        self.schema = arrow_schema(table, columns)
+        self._target = target
+        with output_errors(target.path):
+            self._writer = pq.ParquetWriter(
+                target.file, self.schema, version="2.6", compression="zstd", compression_level=1
+            )
+
+    def write(self, columns: dict[str, Any], rows: int) -> None:
+        """Append one row group; arrays are converted to the schema's types, checked."""
+        import pyarrow as pa
+
+        arrays = [
+            value.cast(field.type) if isinstance(value, pa.Array) else pa.array(value, field.type)
+            for field, value in ((field, columns[field.name]) for field in self.schema)
+        ]
+        with output_errors(self._target.path):
+            self._writer.write_table(pa.Table.from_arrays(arrays, schema=self.schema))
+        self.rows += rows
+
+    def close(self) -> None:
+        """Write the footer and flush the file to the disk."""
+        with output_errors(self._target.path):
+            self._writer.close()
+        self._target.seal()
+
+    def abandon(self) -> None:
+        """Stop writing; whatever the writer still wants to say is not heard. Never raises."""
+        try:
+            self._writer.close()
+        except Exception:
+            self._target.discard()
+
+
+class Names:
+    """Column builders that share the run's leg table."""
+
+    def __init__(self, legs: Sequence[Leg]) -> None:
+        self.legs = legs
+        self.num = np.array([leg.multiplier_num for leg in legs], np.int64)
+        self.den = np.array([leg.multiplier_den for leg in legs], np.int64)
+        for leg in legs:
+            if leg.multiplier_num <= 0 or leg.multiplier_den <= 0:
+                raise SimulationError(
+                    f"expected a positive multiplier for {leg.symbol}, "
+                    f"found {leg.multiplier_num}/{leg.multiplier_den}"
+                )
+
+    def check(self, rows: NDArray[np.void], what: str) -> None:
+        """Refuse rows whose leg is not in the table."""
+        wrong = np.flatnonzero((rows["leg"] < 0) | (rows["leg"] >= len(self.legs)))
+        if wrong.size:
+            raise SimulationError(
+                f"expected {what} of legs 0 to {len(self.legs) - 1}, "
+                f"found leg {rows['leg'][wrong[0]]}"
+            )
+
+    def keys(self, rows: NDArray[np.void]) -> dict[str, Any]:
+        """Return leg, strategy and book columns of the rows."""
+        leg = rows["leg"]
+        return {
+            "leg": leg.astype(np.int32),
+            "strategy_id": _words(leg, [x.strategy_id for x in self.legs]),
+            "symbol": _words(leg, [x.symbol for x in self.legs]),
+            "publisher_id": self._of_leg([x.publisher_id for x in self.legs], leg),
+            "instrument_id": self._of_leg([x.instrument_id for x in self.legs], leg),
+        }
+
+    @staticmethod
+    def _of_leg(values: list[int], leg: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(np.array(values, np.int64)[leg])
+
+    def order_ids(self, rows: NDArray[np.void]) -> "pa.Array":
+        """Return the client order ids as text: the user's own labels where there are any."""
+        import pyarrow as pa
+
+        if all(leg.client_order_labels is None for leg in self.legs):
+            return pa.array(rows["client_order_id"]).cast(pa.string())
+        text = rows["client_order_id"].astype(object)
+        for leg, mine in groups(rows["leg"]):
+            labels = self.legs[leg].client_order_labels
+            for at in mine:
+                number = int(text[at])
+                known = labels is not None and 0 < number <= len(labels)
+                text[at] = labels[number - 1] if labels is not None and known else str(number)
+        return pa.array(text, pa.string())
+
+
+def fill_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
+    """Return the columns of ``fills.parquet`` for ``FILL_DTYPE`` rows."""
+    names.check(rows, "fills")
+    return {
+        **names.keys(rows),
+        "client_order_id": names.order_ids(rows),
+        "order_side": _codes(rows["side"], Side, "order side"),
+        "last_px": rows["last_px"],
+        "last_qty": rows["last_qty"],
+        "liquidity_side": _codes(rows["liquidity"], Liquidity, "liquidity side"),
+        "reason": _codes(rows["reason"], FillReason, "fill reason"),
+        "commission": rows["commission"],
+        "position": rows["position"],
+        "ts_event": rows["ts_event"],
+        "ts_known": _nullable(rows["ts_known"], rows["ts_known"] == 0),
+    }
+
+
+def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
+    """Return the columns of ``orders.parquet`` for ``ORDER_DTYPE`` rows."""
+    names.check(rows, "orders")
+    market = (rows["price"] == UNDEF_PRICE) | (rows["order_type"] == OrderType.MARKET)
+    return {
+        **names.keys(rows),
+        "client_order_id": names.order_ids(rows),
+        "order_side": _codes(rows["side"], Side, "order side"),
+        "order_type": _codes(rows["order_type"], OrderType, "order type"),
+        "time_in_force": _codes(rows["time_in_force"], TimeInForce, "time in force"),
+        "price": _nullable(rows["price"], market),
+        "quantity": rows["quantity"],
+        "filled_qty": rows["filled_qty"],
+        "status": _codes(rows["status"], OrderStatus, "order status"),
+        "reason": _codes(rows["reason"], Reason, "order reason"),
+        "queue_ahead": _nullable(rows["queue_ahead"], rows["queue_ahead"] < 0),
+        "ts_sent": rows["ts_sent"],
+        "ts_arrived": _nullable(rows["ts_arrived"], rows["ts_arrived"] == 0),
+        "ts_closed": _nullable(rows["ts_closed"], rows["ts_closed"] == 0),
+    }
+
+
+class EquityColumns:
+    """Columns of ``equity.parquet``; remembers each leg's highest P&L for the drawdown."""
+
+    def __init__(self) -> None:
+        self._peak: dict[int, int] = {}
+
+    def build(self, rows: NDArray[np.void], names: Names) -> dict[str, Any]:
+        """Return the columns for ``SAMPLE_DTYPE`` rows, in order."""
+        names.check(rows, "samples")
+        money = account_money(rows, names.num[rows["leg"]], names.den[rows["leg"]])
+        pnl = money["pnl"]
+        drawdown = np.empty_like(pnl)
+        for leg, mine in groups(rows["leg"]):
+            highest = np.maximum.accumulate(np.maximum(pnl[mine], self._peak.get(leg, 0)))
+            drawdown[mine] = to_int64(highest - pnl[mine], "drawdown")
+            self._peak[leg] = int(highest[-1])
+        return {
+            **names.keys(rows),
+            "ts": rows["ts"],
+            "position": rows["position"],
+            "mark": _nullable(rows["mark"], rows["mark"] == UNDEF_PRICE),
+            "volume": rows["volume"],
+            "drawdown": drawdown,
+            **money,
+        }
+
+
+#: Columns of the three row tables by file name.
+TABLES: Final = {"fills": FILLS, "orders": ORDERS, "equity": EQUITY}
+
+
+def _nullable(values: NDArray[np.int64], null: NDArray[np.bool_]) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(np.ascontiguousarray(values), mask=null)
+
+
+def _words(index: NDArray[np.int64], words: list[str]) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(words))
+
+
+def _codes(values: NDArray[np.int64], codes: type[IntEnum], what: str) -> "pa.Array":
+    """Return the names of codes; a code nobody named is a bug of the simulation."""
+    known = np.array(sorted(codes), np.int64)
+    at = np.minimum(np.searchsorted(known, values), known.size - 1)
+    wrong = np.flatnonzero(known[at] != values)
+    if wrong.size:
+        raise SimulationError(
+            f"expected an {what} of {', '.join(f'{int(c)}={c.name}' for c in codes)}, "
+            f"found {values[wrong[0]]} in row {wrong[0]} of the batch"
+        )
+    return _words(at, [codes(int(k)).name for k in known])

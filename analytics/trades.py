@@ -1,0 +1,172 @@
+"""Closed trades: lots that were opened by one fill and closed by another, first in, first out.
+
+Definition. Within a leg the k-th lot ever opened is closed by the k-th lot ever closed (a
+position must return to zero before it can turn, so this *is* FIFO). A fill that flips the
+position closes the old one first and opens the new one with its rest. One closing fill is one
+closed trade, with the lots it closed. Its P&L is (exit - entry) x direction x lots x multiplier
+less both fills' commissions, each in proportion to the lots; all in exact integers, so that the
+trades of a flat leg add up to its net P&L (with a fractional multiplier each trade is rounded
+down to 1e-9).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapewire.analytics.exact import (
+    Int64Array,
+    multiply,
+    scale,
+    sum_from,
+    to_int64,
+    total,
+)
+
+
+@dataclass
+class TradeTotals:
+    """What the closed trades of a leg, a strategy or the run add up to.
+
+    Money in 1e-9 currency units, holding time in lot-seconds.
+    """
+
+    trades: int = 0
+    winners: int = 0
+    losers: int = 0
+    profit: int = 0
+    loss: int = 0
+    lots: int = 0
+    lot_seconds: float = 0.0
+
+    def __add__(self, other: "TradeTotals") -> "TradeTotals":
+        return TradeTotals(
+            self.trades + other.trades,
+            self.winners + other.winners,
+            self.losers + other.losers,
+            self.profit + other.profit,
+            self.loss + other.loss,
+            self.lots + other.lots,
+            self.lot_seconds + other.lot_seconds,
+        )
+
+    @property
+    def net(self) -> int:
+        """Net P&L of all closed trades, 1e-9 currency."""
+        return self.profit - self.loss
+
+
+@dataclass
+class _Lots:
+    """Parts of fills in the order their lots were opened (or closed)."""
+
+    size: Int64Array  # lots of this part
+    offset: Int64Array  # lots of the same fill before this part
+    fill_size: Int64Array
+    price: Int64Array
+    commission: Int64Array
+    ts: Int64Array
+
+    def join(self, other: "_Lots") -> "_Lots":
+        return _Lots(*(np.concatenate(p) for p in zip(self.columns(), other.columns(), strict=True)))
+
+    def columns(self) -> tuple[Int64Array, ...]:
+        return (self.size, self.offset, self.fill_size, self.price, self.commission, self.ts)
+
+    def take(self, which: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "_Lots":
+        return _Lots(*(c[which] for c in self.columns()))
+
+    def fee_of(self, at: NDArray[np.intp], begin: Int64Array, lots: Int64Array) -> Int64Array:
+        """Return the commission of lots [begin, begin + lots) of part ``at``; shares add up."""
+        start = self.offset[at] + begin
+        fee, size = self.commission[at], self.fill_size[at]
+        share = scale(fee, start + lots, size) - scale(fee, start, size)
+        return to_int64(share, "commission share")
+
+
+class TradeMatcher:
+    """Matches one leg's fills, chunk by chunk; keeps only the lots still open."""
+
+    def __init__(self, multiplier_num: int, multiplier_den: int) -> None:
+        self.totals = TradeTotals()
+        self._num, self._den = multiplier_num, multiplier_den
+        none = np.empty(0, np.int64)
+        self._open = _Lots(none, none, none, none, none, none)
+        self._direction = none  # of each open part: 1 long, -1 short
+
+    def add(
+        self,
+        signed: Int64Array,
+        price: Int64Array,
+        commission: Int64Array,
+        position: Int64Array,
+        ts: Int64Array,
+    ) -> None:
+        """Add fills in order.
+
+        Parameters
+        ----------
+        signed
+            Lots, positive for a buy; shape (n,).
+        price
+            1e-9 price; shape (n,).
+        commission
+            1e-9 currency; shape (n,).
+        position
+            Lots held after each fill; shape (n,).
+        ts
+            ``ts_event``, ns; shape (n,).
+        """
+        size = np.abs(signed)
+        before = position - signed
+        closing = np.where(np.sign(before) == -np.sign(signed), np.minimum(size, abs(before)), 0)
+        parts = _Lots(size, np.zeros_like(size), size, price, commission, ts)
+        opened = _Lots(size - closing, closing, size, price, commission, ts)
+        is_open, is_close = opened.size > 0, closing > 0
+        self._open = self._open.join(opened.take(is_open))
+        self._direction = np.concatenate((self._direction, np.sign(signed[is_open])))
+        closes = parts.take(is_close)
+        closes.size = closing[is_close]
+        if closes.size.size:
+            self._match(closes)
+
+    def _match(self, closes: _Lots) -> None:
+        """Pair the oldest open lots with the closed ones; both are stretches on one lot axis."""
+        open_end, close_end = np.cumsum(self._open.size), np.cumsum(closes.size)
+        cuts = np.union1d(open_end[open_end < close_end[-1]], close_end)
+        begin = np.r_[0, cuts[:-1]]
+        lots = cuts - begin
+        entry = np.searchsorted(open_end, begin, side="right")
+        leave = np.searchsorted(close_end, begin, side="right")
+        opened = self._open
+        move = multiply(
+            closes.price[leave] - opened.price[entry], self._direction[entry] * lots
+        )
+        fees = opened.fee_of(entry, begin - (open_end - opened.size)[entry], lots)
+        fees = fees + closes.fee_of(leave, begin - (close_end - closes.size)[leave], lots)
+        held = (closes.ts[leave] - opened.ts[entry]) / 1e9 * lots
+        first = np.flatnonzero(np.r_[True, leave[1:] != leave[:-1]])
+        gross = scale(sum_from(move, first), self._num, self._den)
+        self._count(gross - sum_from(fees, first))
+        self.totals.lots += int(close_end[-1])
+        self.totals.lot_seconds += float(held.sum())
+        self._drop(int(close_end[-1]), open_end)
+
+    def _count(self, net: NDArray[np.int64]) -> None:
+        totals = self.totals
+        totals.trades += net.size
+        totals.winners += int((net > 0).sum())
+        totals.losers += int((net < 0).sum())
+        totals.profit += total(net[net > 0])
+        totals.loss -= total(net[net < 0])
+
+    def _drop(self, closed: int, open_end: Int64Array) -> None:
+        gone = int(np.searchsorted(open_end, closed, side="right"))
+        used = closed - (int(open_end[gone - 1]) if gone else 0)
+        self._open = self._open.take(slice(gone, None))
+        self._direction = self._direction[gone:]
+        if used:
+            self._open.size = self._open.size.copy()
+            self._open.offset = self._open.offset.copy()
+            self._open.size[0] -= used
+            self._open.offset[0] += used

@@ -1,0 +1,207 @@
+"""Addresses: what may be bound and reached, and the folder and lock an ipc address needs.
+
+libzmq lets a second bind on an ipc path steal the endpoint without an error, and makes the socket
+with the process umask. So an ipc address is bound only in a folder that is private to the user
+(0700), and only with a lock on ``<path>.lock`` held.
+"""
+
+import contextlib
+import errno
+import fcntl
+import ipaddress
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import zmq
+
+from tapewire.errors import EndpointError
+
+SCHEMES: Final = ("ipc", "tcp", "inproc")
+IPC_PATH_BYTES_MAX: Final = 107  # sockaddr_un
+_STALE_AFTER_S: Final = 60.0
+
+
+def split_endpoint(endpoint: str) -> tuple[str, str]:
+    """Return scheme and address of ``scheme://address``, checked.
+
+    Raises
+    ------
+    EndpointError
+        If the scheme is unknown, the address malformed, or a tcp host is not this one.
+    """
+    scheme, separator, address = endpoint.partition("://")
+    if not separator or scheme not in SCHEMES or not address:
+        raise EndpointError(
+            f"expected an address like ipc:///run/folder/stream, tcp://127.0.0.1:5555 or "
+            f"inproc://name, found {endpoint!r}"
+        )
+    if scheme == "tcp":
+        _require_loopback(endpoint, address)
+    if scheme == "ipc":
+        if not address.startswith("/"):
+            raise EndpointError(f"an ipc address needs an absolute path, found {endpoint!r}")
+        if len(os.fsencode(address)) > IPC_PATH_BYTES_MAX:
+            raise EndpointError(
+                f"an ipc path has at most {IPC_PATH_BYTES_MAX} bytes, found "
+                f"{len(os.fsencode(address))} in {endpoint!r}: use a shorter folder"
+            )
+    return scheme, address
+
+
+def _require_loopback(endpoint: str, address: str) -> None:
+    host, separator, port = address.rpartition(":")
+    host = host.strip("[]")
+    port_ok = port == "*" or (port.isdecimal() and 0 < int(port) < 65_536)
+    if not separator or not host or not port_ok:
+        raise EndpointError(f"expected tcp://HOST:PORT, found {endpoint!r}")
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise EndpointError(
+            f"{endpoint!r} leaves this host, and the stream is neither encrypted nor "
+            "authenticated: use tcp://127.0.0.1:PORT (and a tunnel between hosts)"
+        )
+
+
+class Binding:
+    """A bound address; :meth:`close` gives it back."""
+
+    def __init__(self, socket: "zmq.Socket[bytes]", endpoint: str) -> None:
+        scheme, address = split_endpoint(endpoint)
+        self._path: Path | None = None
+        self._lock_fd = -1
+        if scheme == "ipc":
+            self._path = Path(address)
+            self._claim(endpoint)
+        try:
+            socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            self.close()
+            raise _bind_error(endpoint, error) from None
+        self.endpoint = endpoint
+        if scheme == "tcp":
+            self.endpoint = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    def _claim(self, endpoint: str) -> None:
+        """Lock an ipc path, so that nobody else binds it."""
+        assert self._path is not None
+        _require_private_folder(self._path.parent)
+        try:
+            self._lock_fd = lock_file(self._path.with_name(self._path.name + ".lock"))
+        except BlockingIOError:
+            raise EndpointError(
+                f"{endpoint!r} is in use by another process: choose another path, or stop it"
+            ) from None
+        except OSError as error:
+            raise EndpointError(f"can't lock {endpoint!r}: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Remove what the binding put into the file system. Close the socket first."""
+        if self._lock_fd < 0 or self._path is None:
+            return
+        for path in (self._path, self._path.with_name(self._path.name + ".lock")):
+            with contextlib.suppress(OSError):
+                path.unlink()
+        os.close(self._lock_fd)
+        self._lock_fd = -1
+
+
+def _bind_error(endpoint: str, error: zmq.ZMQError) -> EndpointError:
+    if error.errno == errno.EADDRINUSE:
+        return EndpointError(
+            f"{endpoint!r} is in use by another process: choose another port or path, or stop it"
+        )
+    return EndpointError(f"can't bind {endpoint!r}: {zmq.strerror(error.errno or 0)}")
+
+
+def _require_private_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=False, exist_ok=True)
+        status = folder.stat()
+    except OSError as error:
+        raise EndpointError(
+            f"can't use the folder {str(folder)!r} for an ipc address: {error.strerror}"
+        ) from None
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise EndpointError(
+            f"the folder {str(folder)!r} of an ipc address must belong to you with mode 0700, "
+            f"found mode {stat.S_IMODE(status.st_mode):04o}: others could reach the stream; "
+            "use a private subfolder"
+        )
+
+
+def lock_file(path: Path) -> int:
+    """Create and lock a file; return its descriptor.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it.
+    """
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The holder before us may have unlinked the file between our open and our lock.
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_ino == os.fstat(fd).st_ino:
+                    return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _runtime_folder() -> Path:
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and len(base) < IPC_PATH_BYTES_MAX // 2 and os.access(base, os.W_OK):
+        return Path(base) / "tapewire"
+    return Path(tempfile.gettempdir()) / f"tapewire-{os.geteuid()}"
+
+
+@contextlib.contextmanager
+def private_endpoint() -> Iterator[str]:
+    """Give an ipc address in a fresh private folder, removed at the end.
+
+    Folders whose owner was killed are removed by the next call.
+
+    Raises
+    ------
+    EndpointError
+        If no private folder can be made.
+    """
+    base = _runtime_folder()
+    _require_private_folder(base)
+    _sweep(base)
+    folder = base / secrets.token_hex(6)
+    try:
+        folder.mkdir(mode=0o700)
+        fd = lock_file(folder / "owner.lock")
+    except OSError as error:
+        raise EndpointError(f"can't make a private folder in {str(base)!r}: {error}") from None
+    try:
+        yield f"ipc://{folder}/stream"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(fd)
+
+
+def _sweep(base: Path) -> None:
+    """Remove the folders of owners that are gone."""
+    for folder in base.iterdir():
+        with contextlib.suppress(OSError):
+            # Age first: a folder is without its lock for a moment after it is made.
+            if time.time() - folder.stat().st_mtime < _STALE_AFTER_S:  # wall clock: file times
+                continue
+            fd = lock_file(folder / "owner.lock")
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(fd)

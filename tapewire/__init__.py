@@ -1,1 +1,46 @@
-"""Tapewire."""
+"""Tapewire replays Databento MBO files through trading strategies.
+
+>>> import tapewire as tw
+>>> result = tw.run("config.yaml", output="out")     # doctest: +SKIP
+>>> result.digest, result.manifest["counts"], result.fills     # doctest: +SKIP
+
+Names are imported when they are first used, so that ``import tapewire`` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tapewire.assembly import run
+    from tapewire.config import RunConfig
+    from tapewire.config_loading import load_config, make_config
+    from tapewire.errors import TapewireError
+    from tapewire.result import RunResult
+
+__all__ = ["RunConfig", "RunResult", "TapewireError", "load_config", "make_config", "run"]
+
+_HOMES = {
+    "RunConfig": "tapewire.config",
+    "RunResult": "tapewire.result",
+    "TapewireError": "tapewire.errors",
+    "load_config": "tapewire.config_loading",
+    "make_config": "tapewire.config_loading",
+    "run": "tapewire.assembly",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tapewire")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tapewire' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "__version__"])

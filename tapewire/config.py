@@ -125,9 +125,16 @@ class SyntheticSource(_Section):
     """A made-up session: the same file for the same numbers, made once and kept in the cache."""
 
     type: Literal["synthetic"]
-    events: int = Field(default=2_000_000, ge=1_000, le=SYNTHETIC_EVENTS_MAX)
-    instruments: int = Field(default=1, ge=1, le=1_000)
+    events: int = Field(default=2_000_000, ge=64, le=SYNTHETIC_EVENTS_MAX)
+    instruments: int = Field(default=1, ge=1, le=500)
     seed: int = Field(default=1, ge=0, lt=2**63)
+
+
+#: The data sources by their ``type``.
+DATA_SOURCES: Final[dict[str, type[BaseModel]]] = {
+    "databento": DatabentoSource,
+    "synthetic": SyntheticSource,
+}
 
 
 class Replay(_Section):

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from tapewire._config_errors import config_error, describe, from_validation, suggest
 from tapewire._strategies import checked_parameters, known_strategies
 from tapewire._yaml import MAX_BYTES, KeyPath, load_yaml
-from tapewire.config import DatabentoSource, RunConfig, SyntheticSource
+from tapewire.config import DATA_SOURCES, DatabentoSource, RunConfig
 from tapewire.errors import ConfigError
 
 #: Named in the specification or the design, not built yet: said by name instead of "unknown".
@@ -40,7 +40,12 @@ STRATEGIES_NOT_BUILT: Final = ("ml_enhanced_momentum", "momentum", "mean_reversi
 
 
 def load_config(
-    path: str | Path, overrides: Mapping[KeyPath, Any] | None = None, *, base: Path | None = None
+    path: str | Path,
+    overrides: Mapping[KeyPath, Any] | None = None,
+    *,
+    files: Sequence[str] = (),
+    strategies: Sequence[str] = (),
+    base: Path | None = None,
 ) -> RunConfig:
     """Read, complete and check a configuration file.
 
@@ -50,6 +55,10 @@ def load_config(
         The YAML file.
     overrides
         Values that replace those of the file, by key path, as ``("backtest", "seed"): 7``.
+    files
+        Market data files that replace those of the file.
+    strategies
+        Run only these: names in the file, else types, which then have their default parameters.
     base
         Folder that relative paths in the file start from; the file's own by default.
 
@@ -77,7 +86,13 @@ def load_config(
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
     document, lines = load_yaml(text, str(path))
     return make_config(
-        document, source=str(path), lines=lines, base=base or path.parent, overrides=overrides
+        document,
+        source=str(path),
+        lines=lines,
+        base=base or path.parent,
+        overrides=overrides,
+        files=files,
+        strategies=strategies,
     )
 
 
@@ -88,6 +103,8 @@ def make_config(
     lines: dict[KeyPath, int] | None = None,
     base: Path | None = None,
     overrides: Mapping[KeyPath, Any] | None = None,
+    files: Sequence[str] = (),
+    strategies: Sequence[str] = (),
 ) -> RunConfig:
     """Complete and check a configuration given as plain values; see `load_config`."""
     lines = lines or {}
@@ -101,19 +118,21 @@ def make_config(
     if one:
         raw["strategy"] = [raw["strategy"]]
     rename: dict[KeyPath, KeyPath] = {("strategy", 0): ("strategy",)} if one else {}
+    if files:
+        _replace_files(raw, files)
     for path, value in (overrides or {}).items():
         _put(raw, path, value)
+    if strategies:
+        one = False
+        rename = {}
+        _select_strategies(raw, strategies)
     _refuse_unbuilt(raw, source, lines, one)
     _name_strategies(raw)
     _absolute_paths(raw, (base or Path.cwd()).absolute(), source, lines)
     try:
         config = RunConfig.model_validate(raw)
     except ValidationError as error:
-        unions: dict[str, type[BaseModel]] = {
-            "databento": DatabentoSource,
-            "synthetic": SyntheticSource,
-        }
-        raise from_validation(error, RunConfig, unions, source, lines, rename) from None
+        raise from_validation(error, RunConfig, DATA_SOURCES, source, lines, rename) from None
     _check_consistency(config, source, lines, one)
     return config
 
@@ -132,6 +151,26 @@ def _put(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
         inner = raw.get(str(part))
         raw[str(part)] = raw = inner if isinstance(inner, dict) else {}
     raw[str(path[-1])] = value
+
+
+def _replace_files(raw: dict[str, Any], files: Sequence[str]) -> None:
+    """Put in other files; filters stay where they were for files, too."""
+    data_source = _get(raw, ("backtest", "data_source"))
+    if _get(data_source, ("type",)) != "databento":
+        _put(raw, ("backtest", "data_source"), {"type": "databento"})
+    absolute = [str(Path(name).expanduser().absolute()) for name in files]
+    _put(raw, ("backtest", "data_source", "files"), absolute)
+
+
+def _select_strategies(raw: dict[str, Any], wanted: Sequence[str]) -> None:
+    """Keep the named entries; what names none is the type of a new one."""
+    entries = raw.get("strategy")
+    there = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+    chosen: list[dict[str, Any]] = []
+    for name in wanted:
+        named = [e for e in there if name in (e.get("name"), e.get("type")) and e not in chosen]
+        chosen += named or [{"type": name}]
+    raw["strategy"] = chosen
 
 
 def _get(raw: Any, path: Sequence[str | int]) -> Any:

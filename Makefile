@@ -1,0 +1,30 @@
+# Two commands for a fresh machine: `make run` and `make test`. Both set up what they need in .venv.
+# The verbs of daily work: setup, test, check, bench, docs (see CONTRIBUTING.md).
+
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help run setup test check bench docs
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+
+run: ## Set up and replay a synthetic session through both example strategies
+	@.ci/setup run
+	$(BIN)/tapewire run
+
+setup: ## Make .venv with everything development needs
+	@.ci/setup dev
+
+test: check ## Set up, then lint, types and the whole test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## Format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup ## The end-to-end figure of this machine
+	$(BIN)/tapewire bench
+
+docs: setup ## Run every command and snippet of the documentation
+	$(BIN)/python -m pytest -q tests/unit/test_docs.py tests/system/test_run_docs.py

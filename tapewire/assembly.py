@@ -1,0 +1,445 @@
+"""One run from configuration to run folder: replay → receiver → simulation → collector.
+
+The replay is a child process (ipc or tcp), a thread (inproc), or a process that the user started
+by hand. Everything else happens here, in one loop over batches; the simulation of a batch is one
+compiled call.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import importlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tapewire._yaml import KeyPath
+from tapewire.config import DatabentoSource, RunConfig, SyntheticSource
+from tapewire.config_loading import load_config, make_config
+from tapewire.errors import (
+    ConfigError,
+    InterruptedRunError,
+    NoDataError,
+    PeerLostError,
+    ProtocolError,
+    TapewireError,
+)
+from tapewire.result import RunResult
+from tapewire.supervise import ReplayProcess, Signals
+from tapewire.transports import ThreadedReplay, replay_plan, temporary_endpoint
+
+if TYPE_CHECKING:
+    from tapewire.analytics import Collector
+    from tapewire.router import Simulation
+    from tapewire.wire import Receiver, StreamInfo, Totals
+
+DEFAULT_CONFIG: Final = Path(__file__).with_name("default.yaml")
+_NS_PER_S: Final = 1_000_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a run is, once per batch."""
+
+    events: int
+    #: Events of the whole input; exact, an estimate, or None where nothing tells.
+    events_total: int | None
+    elapsed_s: float
+    #: Simulated time, ns since the epoch.
+    now_ns: int
+    #: Function giving the P&L over all strategies in currency; costs a little.
+    pnl: Callable[[], float]
+
+
+@dataclasses.dataclass
+class Hooks:
+    """What the command line shows while a run goes on; silent by default."""
+
+    announce: Callable[[str], None] = lambda text: None
+    progress: Callable[[Progress], None] = lambda progress: None
+
+
+@dataclasses.dataclass
+class _Clock:
+    """Seconds spent per stage of this process."""
+
+    receive_s: float = 0.0
+    simulate_s: float = 0.0
+    collect_s: float = 0.0
+    started_s: float = dataclasses.field(default_factory=time.perf_counter)
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.perf_counter() - self.started_s
+
+
+def run(
+    config: RunConfig | str | Path | Mapping[str, Any] | None = None,
+    *,
+    output: str | Path | None = None,
+    name: str | None = None,
+    force: bool = False,
+    connect: str | None = None,
+    overrides: Mapping[KeyPath, Any] | None = None,
+    hooks: Hooks | None = None,
+) -> RunResult:
+    """Run a backtest.
+
+    Parameters
+    ----------
+    config
+        A configuration: checked, as the path of a YAML file, or as plain values. Without one,
+        both example strategies run on a synthetic session.
+    output
+        The run folder; by default ``backtest.output.directory``, else a new folder in ``runs/``.
+    name
+        What the new folder in ``runs/`` is called after its time; by default after `config`.
+    force
+        Replace an earlier run in that folder.
+    connect
+        Endpoint of a replay that was started by hand (``tapewire replay … --bind``); the
+        configuration's own files are not read then.
+    overrides
+        Values that replace those of the configuration, by key path; not with a `RunConfig`.
+    hooks
+        What is told while the run goes on.
+
+    Returns
+    -------
+    RunResult
+        Digest, manifest and tables of the finished run.
+
+    Raises
+    ------
+    TapewireError
+        See `tapewire.errors`; the run folder's manifest then says the run is incomplete or
+        failed, where the run had come so far as to have one.
+    """
+    if config is None:
+        name, config = name or "default", load_config(DEFAULT_CONFIG, overrides, base=Path.cwd())
+    elif isinstance(config, (str, Path)):
+        name, config = name or Path(config).stem, load_config(config, overrides)
+    elif isinstance(config, Mapping):
+        config = make_config(config, overrides=overrides)
+    elif overrides:
+        raise ConfigError("overrides: expected none with a RunConfig; change the configuration")
+    with Signals() as signals:
+        try:
+            return _Run(
+                config, name or "run", output, force, connect, hooks or Hooks(), signals
+            ).run()
+        except KeyboardInterrupt:
+            raise signals.error() from None
+
+
+class _Run:
+    """One run's parts, from the first check to the manifest."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        name: str,
+        output: str | Path | None,
+        force: bool,
+        connect: str | None,
+        hooks: Hooks,
+        signals: Signals,
+    ) -> None:
+        self.config = config
+        self.hooks = hooks
+        self.signals = signals
+        self.connect = connect
+        self.force = force
+        chosen = output or config.backtest.output.directory
+        self.path = Path(chosen) if chosen else _fresh_folder(name)
+        self.warnings: list[str] = []
+        self.clock = _Clock()
+        self.info: StreamInfo | None = None
+        self.simulation: Simulation | None = None
+        self.totals: Totals | None = None
+
+    def run(self) -> RunResult:
+        from tapewire import wiring
+
+        with contextlib.ExitStack() as stack:
+            receiver, replay = self._open_stream(stack)
+            with self.signals.immediate():
+                wiring.warm_up(self.hooks.announce)
+            self.info = _connected(receiver, replay, self.signals)
+            stack.callback(receiver.close, "the run ended before its data")
+            if self.connect is not None:
+                self._note_foreign_stream(self.info)
+            self.simulation = wiring.make_simulation(self.config, self.info)
+            return self._simulate(receiver, replay)
+
+    # --- the stream -------------------------------------------------------------------------
+
+    def _open_stream(
+        self, stack: contextlib.ExitStack
+    ) -> tuple["Receiver", "ReplayProcess | ThreadedReplay | None"]:
+        """Start the replay, wait until it has checked its files; return both ends."""
+        options = self.config.backtest.replay
+        timeout_s = float(options.peer_timeout_s)
+        if self.connect is not None:
+            return self._receiver(self.connect), None
+        plan = self._plan()
+        if options.transport == "inproc":
+            thread = stack.enter_context(ThreadedReplay(plan, peer_timeout_s=timeout_s))
+            thread.wait_ready(self.signals)
+            return self._receiver(thread.endpoint, thread.context), thread
+        endpoint = stack.enter_context(temporary_endpoint(options.transport))
+        process = stack.enter_context(
+            ReplayProcess(plan.to_json(), endpoint, peer_timeout_s=timeout_s)
+        )
+        importlib.import_module("tapewire.router")  # while the other process opens its files
+        return self._receiver(process.wait_ready(self.signals)), process
+
+    def _plan(self) -> Any:
+        source = self.config.backtest.data_source
+        if isinstance(source, SyntheticSource):
+            from tapewire.sessions import session_file
+
+            with self.signals.immediate():
+                files = (str(session_file(source, self.hooks.announce)),)
+            source = DatabentoSource(type="databento", files=list(files))
+        return replay_plan(source, self.config.backtest.replay)
+
+    def _receiver(self, endpoint: str, context: Any = None) -> "Receiver":
+        from tapewire.wire import Receiver
+
+        options = self.config.backtest.replay
+        return Receiver(
+            endpoint,
+            payload=options.payload,
+            peer_timeout_s=float(options.peer_timeout_s),
+            context=context,
+            tick=self.signals.check,
+        )
+
+    def _note_foreign_stream(self, info: "StreamInfo") -> None:
+        """Let the configuration of the run folder name the files that were really replayed."""
+        content = self.config.model_dump(mode="python", exclude_none=True)
+        content["backtest"]["data_source"] = {
+            "type": "databento",
+            "files": [file.name for file in info.files],
+        }
+        self.config = make_config(content)
+        self.warnings.append(
+            f"the events came from a replay at {self.connect} that was started by hand: filters "
+            "given there are not in config.yaml"
+        )
+
+    # --- the loop ---------------------------------------------------------------------------
+
+    def _simulate(
+        self, receiver: "Receiver", replay: "ReplayProcess | ThreadedReplay | None"
+    ) -> RunResult:
+        from tapewire.analytics import Collector
+
+        with Collector(self.path, self.config.to_yaml(), force=self.force) as collector:
+            try:
+                self._feed(receiver, collector)
+                self.totals = receiver.totals
+                if isinstance(replay, ReplayProcess):
+                    replay.wait_end()
+                self._require_whole()
+                with self.signals.immediate():
+                    collector.finish(manifest=self._manifest())
+            except KeyboardInterrupt:
+                error: TapewireError = self.signals.error()
+                collector.fail("incomplete", str(error), self._manifest())
+                raise error from None
+            except (InterruptedRunError, PeerLostError) as lost:
+                error = _named(lost, replay)
+                collector.fail("incomplete", str(error), self._manifest())
+                raise error from None
+            except BaseException as failed:
+                reason = str(failed) or type(failed).__name__
+                collector.fail("failed", reason, self._manifest())
+                raise
+        return RunResult.load(self.path)
+
+    def _feed(self, receiver: "Receiver", collector: "Collector") -> None:
+        simulation, clock, check = self.simulation, self.clock, self.signals.check
+        assert simulation is not None
+        total = _events_total(receiver.info)
+        progress = self.hooks.progress
+        events = 0
+        batches = receiver.batches()
+        before_s = time.perf_counter()
+        while (batch := next(batches, None)) is not None:
+            received_s = time.perf_counter()
+            count = len(batch)
+            simulation.feed(batch)
+            drained = simulation.drain()
+            simulated_s = time.perf_counter()
+            collector.add(drained.fills, drained.orders, drained.samples, simulation.legs)
+            batch_ns = round((simulated_s - received_s) * _NS_PER_S)
+            collector.record_latency("batch_wall", batch_ns)
+            collector.record_latency("event_wall", batch_ns // count, count)
+            events += count
+            clock.receive_s += received_s - before_s
+            clock.simulate_s += simulated_s - received_s
+            before_s = time.perf_counter()
+            clock.collect_s += before_s - simulated_s
+            check()
+            progress(Progress(events, total, clock.elapsed_s, simulation.now_ns, simulation.pnl))
+        simulation.finish()
+        drained = simulation.drain()
+        collector.add(drained.fills, drained.orders, drained.samples, simulation.legs)
+
+    def _require_whole(self) -> None:
+        """Refuse a run over nothing, and one whose simulation saw other than what was sent."""
+        assert self.totals is not None
+        assert self.simulation is not None
+        if self.totals.events == 0:
+            raise NoDataError(
+                "expected events, found none after the filters (symbols, publishers, start, end): "
+                "look at the files with `tapewire data inspect FILE`"
+            )
+        simulated = int(self.simulation.counts["events"])
+        if simulated != self.totals.events:
+            raise ProtocolError(
+                f"expected {self.totals.events} events in the simulation, found {simulated}"
+            )
+
+    # --- the manifest -----------------------------------------------------------------------
+
+    def _manifest(self) -> dict[str, Any]:
+        """Describe the run as far as it is known, at its end or where it stopped."""
+        from tapewire.versions import versions
+
+        simulation, totals, clock = self.simulation, self.totals, self.clock
+        counts = dict(simulation.counts) if simulation is not None else {}
+        events = int(counts.get("events", 0))
+        elapsed_s = clock.elapsed_s
+        manifest: dict[str, Any] = {
+            "events": events,
+            "elapsed_s": round(elapsed_s, 6),
+            "events_per_s": round(events / elapsed_s, 1),
+            "config": self.config.to_dict(),
+            "versions": versions(),
+            "inputs": _inputs(self.info, totals),
+            "counts": {key: int(value) for key, value in counts.items()},
+            "stages": _stages(events, clock, totals),
+            "warnings": self.warnings + _count_warnings(counts, totals),
+        }
+        if self.info is not None:
+            manifest["stream"] = {
+                "transport": "connect" if self.connect else self.config.backtest.replay.transport,
+                "payload": self.info.payload,
+                "batch_records": self.info.batch_records,
+            }
+        if totals is not None and simulation is not None:
+            manifest["stream"] |= {"batches": totals.batches, "digest": totals.digest}
+            manifest["digest"] = simulation.digest()
+            manifest["digests"] = simulation.digests()
+        return manifest
+
+
+def _connected(
+    receiver: "Receiver",
+    replay: "ReplayProcess | ThreadedReplay | None",
+    signals: Signals,
+) -> "StreamInfo":
+    try:
+        return receiver.connect()
+    except PeerLostError as lost:
+        raise _named(lost, replay) from None
+
+
+def _named(error: TapewireError, replay: "ReplayProcess | ThreadedReplay | None") -> TapewireError:
+    """Prefer what the replay itself said to how its silence looked from here."""
+    if isinstance(error, PeerLostError) and isinstance(replay, ReplayProcess):
+        return replay.error()
+    return error
+
+
+def _fresh_folder(name: str) -> Path:
+    """Return ``runs/<timestamp>-<name>``, a name no other run has."""
+    stamp = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    safe = re.sub(r"[^\w.-]+", "-", name)[:60] or "run"
+    path = Path("runs") / f"{stamp}-{safe}"
+    for n in _numbers():
+        if not path.exists():
+            return path
+        path = path.with_name(f"{stamp}-{safe}-{n}")
+    raise AssertionError("unreachable: numbers do not end")
+
+
+def _numbers() -> Iterator[int]:
+    number = 2
+    while True:
+        yield number
+        number += 1
+
+
+#: Bytes of a compressed MBO record, roughly: what turns a file size into an estimate.
+_COMPRESSED_RECORD_BYTES: Final = 15
+
+
+def _events_total(info: "StreamInfo") -> int | None:
+    """Return how many events to expect: exactly, or estimated from the sizes of the files."""
+    if info.records is not None:
+        return info.records
+    if any(not os.path.exists(file.name) and not file.size_bytes for file in info.files):  # noqa: PTH110
+        return None
+    return sum(file.records or file.size_bytes // _COMPRESSED_RECORD_BYTES for file in info.files)
+
+
+def _inputs(info: "StreamInfo | None", totals: "Totals | None") -> list[dict[str, Any]]:
+    if info is None:
+        return []
+    ends = {file.name: file for file in totals.files} if totals is not None else {}
+    inputs = []
+    for file in info.files:
+        end = ends.get(file.name)
+        inputs.append(
+            {
+                "file": file.name,
+                "bytes": file.size_bytes,
+                "xxh3_128": end.content_hash if end else None,
+                "dataset": file.dataset,
+                "dbn_version": file.dbn_version,
+                "records_read": end.records_read if end else None,
+                "records_used": end.records_kept if end else None,
+            }
+        )
+    return inputs
+
+
+def _stages(events: int, clock: _Clock, totals: "Totals | None") -> dict[str, Any]:
+    """Seconds and throughput of each stage; the replay's run beside those of this process."""
+
+    def stage(seconds: float) -> dict[str, float]:
+        return {
+            "seconds": round(seconds, 6),
+            "events_per_s": round(events / seconds, 1) if seconds > 0 else 0.0,
+        }
+
+    stages = {
+        "receive": stage(clock.receive_s),
+        "simulate": stage(clock.simulate_s),
+        "collect": stage(clock.collect_s),
+    }
+    if totals is not None:
+        stages["decode"] = stage(totals.decode_s)
+        stages["replay_wait"] = stage(totals.wait_s)
+        stages["replay_pace"] = stage(totals.pace_s)
+    return stages
+
+
+def _count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[str]:
+    """Say in words which counts deserve a look."""
+    said = {
+        "crossed": "events left a book locked or crossed",
+        "unknown_cancels": "cancels named an order that was not in the book",
+        "missing_last": "events had no F_LAST: record boundaries stood in for event boundaries",
+    }
+    warnings = [f"{counts[key]:,} {text}" for key, text in said.items() if counts.get(key)]
+    if totals is not None and totals.clamped_ts_recv:
+        warnings.append(f"{totals.clamped_ts_recv:,} records went back in ts_recv and were clamped")
+    return warnings

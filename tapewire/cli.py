@@ -1,0 +1,304 @@
+"""The command line. Imports are lazy: ``tapewire --help`` must not load a compiler."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from tapewire.errors import ConfigError, InterruptedRunError, TapewireError
+
+#: Exit code of what is a bug of ours.
+EXIT_BUG: Final = 70
+_CONFIG_SUFFIXES: Final = (".yaml", ".yml")
+_DATA_SUFFIXES: Final = (".dbn", ".zst", ".dbz")
+
+app = typer.Typer(
+    name="tapewire",
+    help="Replay Databento market-by-order files through trading strategies.\n\n"
+    "Start with [bold]tapewire run[/bold]: it needs nothing and shows everything.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(
+    name="data",
+    help="Look into market data files, make synthetic ones, write out books.",
+    no_args_is_help=True,
+)
+app.add_typer(data_app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tapewire {version('tapewire')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks (also TAPEWIRE_DEBUG=1).")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["TAPEWIRE_DEBUG"] = "1"
+
+
+def _split_names(values: list[str] | None) -> list[str]:
+    """``--symbols ESH4,ESM4 --symbols NQH4`` → three names."""
+    return [name.strip() for value in values or () for name in value.split(",") if name.strip()]
+
+
+def _split_inputs(inputs: list[Path]) -> tuple[Path | None, list[Path]]:
+    """Tell a configuration from data files: by suffix, else by the first bytes."""
+    configs = [path for path in inputs if _is_config(path)]
+    if len(configs) > 1:
+        raise ConfigError(
+            f"expected one configuration, found {len(configs)}: {', '.join(map(str, configs))}"
+        )
+    return (configs[0] if configs else None), [path for path in inputs if path not in configs]
+
+
+def _is_config(path: Path) -> bool:
+    if path.suffix in _CONFIG_SUFFIXES:
+        return True
+    if path.suffix in _DATA_SUFFIXES:
+        return False
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError:
+        return False
+    return not start.startswith((b"DBN", b"\x28\xb5\x2f\xfd"))
+
+
+def _speed(text: str) -> Any:
+    """``max``, ``realtime`` or a factor like ``10`` or ``10x`` → the configuration's value."""
+    if text in ("max", "realtime"):
+        return text
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        return {"accelerated": Decimal(text.removesuffix("x"))}
+    except InvalidOperation:
+        raise ConfigError(
+            f"--speed: expected max, realtime or a factor like 10, found {text!r}"
+        ) from None
+
+
+Symbols = Annotated[
+    list[str] | None, typer.Option("--symbols", help="Only these, comma-separated.")
+]
+Start = Annotated[
+    str | None, typer.Option("--start", help="From this ts_recv on: ISO 8601 (UTC) or ns.")
+]
+End = Annotated[str | None, typer.Option("--end", help="Before this ts_recv.")]
+Speed = Annotated[
+    str | None, typer.Option("--speed", help="max, realtime, or a multiple of real time like 10.")
+]
+Payload = Annotated[str | None, typer.Option("--payload", help="auto, shared (memory) or inline.")]
+BatchRecords = Annotated[
+    int | None, typer.Option("--batch-records", help="Records per batch, 1 to 65536.")
+]
+
+
+@app.command(
+    epilog="[bold]Examples[/bold]\n\n"
+    "tapewire run                                     the embedded example\n\n"
+    "tapewire run config.yaml -o results/a            a configuration\n\n"
+    "tapewire run day.mbo.dbn.zst -s market_maker     a file, default settings\n\n"
+    "tapewire run config.yaml monday.dbn tuesday.dbn  a configuration, other files\n\n"
+    "tapewire run config.yaml --connect tcp://127.0.0.1:5555   events from another terminal"
+)
+def run(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="CONFIG|FILES",
+            help="A YAML configuration, market data files (.dbn, .dbn.zst), or both: the files "
+            "then replace those of the configuration.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Run folder; default runs/<time>-<name>.")
+    ] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-s",
+            "--strategy",
+            help="Run this one (repeat for more): a name in the configuration, else a type.",
+        ),
+    ] = None,
+    symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
+    speed: Speed = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of random draws.")] = None,
+    transport: Annotated[
+        str | None, typer.Option("--transport", help="ipc, tcp or inproc (one process).")
+    ] = None,
+    payload: Payload = None,
+    batch_records: BatchRecords = None,
+    connect: Annotated[
+        str | None,
+        typer.Option("--connect", help="Take the events from `tapewire replay … --bind` there."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an earlier run in the run folder.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+) -> None:
+    """Run strategies over market data and write a run folder with a report.
+
+    Without arguments: both example strategies on a synthetic session.
+    """
+    config_path, files = _split_inputs(inputs or [])
+    if connect is not None and files:
+        raise ConfigError("--connect: expected no data files with it; the replay has them")
+    source, replay_key = ("backtest", "data_source"), ("backtest", "replay")
+    given: dict[tuple[str | int, ...], Any] = {
+        (*source, "symbols"): _split_names(symbols) or None,
+        (*source, "start"): _time(start),
+        (*source, "end"): _time(end),
+        (*replay_key, "speed"): _speed(speed) if speed is not None else None,
+        (*replay_key, "transport"): transport,
+        (*replay_key, "payload"): payload,
+        (*replay_key, "batch_records"): batch_records,
+        ("backtest", "seed"): seed,
+    }
+    overrides = {path: value for path, value in given.items() if value is not None}
+    from tapewire.assembly import DEFAULT_CONFIG, Hooks
+    from tapewire.assembly import run as run_backtest
+    from tapewire.config_loading import load_config
+    from tapewire.display import Display, summary
+
+    if config_path is not None:
+        name = config_path.stem
+    else:
+        name = files[0].name.split(".")[0] if files else "stream" if connect else "default"
+    config = load_config(
+        config_path or DEFAULT_CONFIG,
+        overrides,
+        files=[str(path) for path in files],
+        strategies=strategy or (),
+        base=None if config_path else Path.cwd(),
+    )
+    with Display(quiet=quiet) as display:
+        result = run_backtest(
+            config,
+            name=name,
+            output=output,
+            force=force,
+            connect=connect,
+            hooks=Hooks(display.announce, display.progress),
+        )
+    print(summary(result))
+
+
+def _time(text: str | None) -> str | int | None:
+    return int(text) if text is not None and text.isdecimal() and len(text) > 4 else text
+
+
+@app.command(
+    epilog="[bold]Examples[/bold]\n\n"
+    "tapewire replay day.mbo.dbn.zst --bind tcp://127.0.0.1:5555\n\n"
+    "tapewire run config.yaml --connect tcp://127.0.0.1:5555     (in another terminal)"
+)
+def replay(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILES...", help="Merged by ts_recv.", show_default=False),
+    ],
+    bind: Annotated[
+        str,
+        typer.Option(
+            "--bind", help="Where to listen: tcp://127.0.0.1:PORT or ipc:///private/folder/name."
+        ),
+    ],
+    symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
+    speed: Speed = None,
+    payload: Payload = None,
+    batch_records: BatchRecords = None,
+    receivers: Annotated[
+        int, typer.Option("--receivers", help="Begin when so many runs have connected.")
+    ] = 1,
+) -> None:
+    """Publish market data files for a run in another terminal.
+
+    Ends when every receiver has everything.
+    """
+    from tapewire.foreground import replay_files
+
+    given = {
+        "symbols": _split_names(symbols) or None,
+        "start": _time(start),
+        "end": _time(end),
+        "speed": _speed(speed) if speed is not None else None,
+        "payload": payload,
+        "batch_records": batch_records,
+    }
+    replay_files([str(f) for f in files], bind, given, receivers)
+
+
+def main() -> NoReturn:
+    """Run the command line; every way out is an exit code and at most one line."""
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    # The base of typer's own errors (usage, bad parameters), whichever click it brings along.
+    usage_error: Any = typer.BadParameter.__mro__[2]
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except usage_error as error:
+        return _say(error.format_message(), error.exit_code)
+    except typer.Abort:
+        return _say("stopped", InterruptedRunError.exit_code)
+    except KeyboardInterrupt:
+        return _say("stopped by Ctrl-C", InterruptedRunError.exit_code)
+    except BrokenPipeError:  # the reader of our output has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except TapewireError as error:
+        if _debug():
+            raise
+        return _say(str(error), error.exit_code)
+    except Exception as error:
+        if _debug():
+            raise
+        return _say(
+            f"this is a bug in Tapewire: {type(error).__name__}: {error}; please report it with "
+            "the output of the same command under TAPEWIRE_DEBUG=1",
+            EXIT_BUG,
+        )
+
+
+def _debug() -> bool:
+    return os.environ.get("TAPEWIRE_DEBUG", "") not in ("", "0")
+
+
+def _say(message: str, code: int) -> int:
+    """Print one line on standard error, whatever the message holds."""
+    line = " ".join(message.split())
+    print(f"error: {line}", file=sys.stderr, flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""What a run looks like on the terminal: notices, a progress bar, a summary."""
+
+import datetime
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from tapewire.assembly import Progress
+    from tapewire.result import RunResult
+
+_BAR_INTERVAL_S: Final = 0.1
+#: Where there is no terminal: one plain line so often, for those who read logs.
+_LINE_INTERVAL_S: Final = 10.0
+_NS_PER_S: Final = 1_000_000_000
+
+
+def figures(progress: "Progress") -> dict[str, Any]:
+    """Return the figures of a run in progress, as text."""
+    rate = progress.events / progress.elapsed_s if progress.elapsed_s > 0 else 0.0
+    moment = datetime.datetime.fromtimestamp(progress.now_ns // _NS_PER_S, datetime.UTC)
+    return {
+        "events": f"{progress.events:,}",
+        "rate": f"{rate / 1e6:.2f} M msg/s",
+        "now": f"{moment:%Y-%m-%d %H:%M:%S}",
+        "pnl": f"P&L {progress.pnl():,.2f}",
+    }
+
+
+class Display:
+    """Shows a run on standard error: a bar on a terminal, few plain lines elsewhere."""
+
+    def __init__(self, *, quiet: bool, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._terminal = self._stream.isatty()
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._shown_s = time.monotonic()
+        self._last: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None and self._last is not None:
+            if kind is None:
+                self._bar.update(self._task, total=self._last.events)  # type: ignore[arg-type]
+                self._show_bar(self._last)
+            self._bar.stop()
+
+    def announce(self, text: str) -> None:
+        """Say why nothing is to be seen for a moment."""
+        if not self._quiet:
+            print(text, file=self._stream, flush=True)
+
+    def progress(self, progress: "Progress") -> None:
+        """Show how far the run is; called per batch, shows a few times a second."""
+        self._last = progress
+        now_s = time.monotonic()
+        interval_s = _BAR_INTERVAL_S if self._terminal else _LINE_INTERVAL_S
+        if self._quiet or now_s - self._shown_s < interval_s:
+            return
+        self._shown_s = now_s
+        if self._terminal:
+            self._show_bar(progress)
+        else:
+            print("  ".join(figures(progress).values()), file=self._stream, flush=True)
+
+    def _show_bar(self, progress: "Progress") -> None:
+        if self._bar is None:
+            self._bar = _make_bar(self._stream)
+            self._task = self._bar.add_task("run", total=None, **_EMPTY)
+            self._bar.start()
+        assert self._task is not None
+        total = progress.events_total
+        if total is not None and progress.events > total:
+            total = None  # the estimate was too low: no bar is better than a wrong one
+        self._bar.update(self._task, completed=progress.events, total=total, **figures(progress))
+
+
+_EMPTY: Final[dict[str, Any]] = {"events": "", "rate": "", "now": "", "pnl": ""}
+
+
+def _make_bar(stream: TextIO) -> "Bar":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[events]} events"),
+        TextColumn("[cyan]{task.fields[rate]}"),
+        TextColumn("{task.fields[now]}"),
+        TextColumn("[bold]{task.fields[pnl]}"),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        console=Console(file=stream),
+    )
+
+
+def summary(result: "RunResult") -> str:
+    """Return what a finished run came to, as aligned text."""
+    manifest = result.manifest
+    results = manifest["results"]
+    rows = [("strategy", "P&L", "fees", "fills", "lots", "max position")]
+    for name, row in [*results["strategies"].items(), ("total", results["total"])]:
+        if name == "total" and len(results["strategies"]) == 1:
+            continue
+        rows.append(
+            (
+                name,
+                _money(row["net_pnl"]),
+                _money(row["fees"]),
+                f"{row['fills']:,}",
+                f"{row['volume']:,}",
+                f"{row['max_position']:,}",
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    facts = {
+        "events": f"{manifest['events']:,} in {manifest['elapsed_s']:.2f} s, "
+        f"{manifest['events_per_s'] / 1e6:.2f} M msg/s",
+        "digest": manifest["digest"],
+        "run": str(result.path),
+        "report": str(result.report),
+    }
+    lines += ["", *(f"{key:<8}{text}" for key, text in facts.items())]
+    lines += [f"warning {text}" for text in manifest["warnings"]]
+    return "\n".join(lines)
+
+
+def _money(text: str) -> str:
+    """Round exact decimal text to cents for reading."""
+    from decimal import Decimal
+
+    return f"{Decimal(text):,.2f}"

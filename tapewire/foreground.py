@@ -1,0 +1,71 @@
+"""``tapewire replay``: the publishing process, started by hand, in the foreground."""
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from tapewire._config_errors import from_validation
+from tapewire.config import DATA_SOURCES, Backtest, DatabentoSource
+from tapewire.errors import ConfigError
+from tapewire.supervise import Signals
+from tapewire.transports import replay_plan
+
+RECEIVERS_MAX: Final = 64
+_REPLAY_KEYS: Final = ("speed", "payload", "batch_records")
+
+
+def replay_files(
+    files: Sequence[str], bind: str, options: Mapping[str, Any], receivers: int = 1
+) -> None:
+    """Publish files at an address until every receiver has everything.
+
+    Parameters
+    ----------
+    files, bind
+        What to replay, and where to listen.
+    options
+        Keys of ``backtest.data_source`` and ``backtest.replay`` that are not None.
+    receivers
+        How many to wait for.
+
+    Raises
+    ------
+    TapewireError
+        A file, option or address can't be used, a receiver is lost, or the user stopped it.
+    """
+    if not 1 <= receivers <= RECEIVERS_MAX:
+        raise ConfigError(f"--receivers: expected 1 to {RECEIVERS_MAX}, found {receivers}")
+    given = {key: value for key, value in options.items() if value is not None}
+    replay = {key: given.pop(key) for key in _REPLAY_KEYS if key in given}
+    content = {"data_source": {"type": "databento", "files": list(files), **given}}
+    try:
+        backtest = Backtest.model_validate({**content, "replay": replay})
+    except ValidationError as error:
+        raise from_validation(error, Backtest, DATA_SOURCES, "command line", {}, {}) from None
+    assert isinstance(backtest.data_source, DatabentoSource)
+    plan = replay_plan(backtest.data_source, backtest.replay)
+    _serve(plan, bind, receivers)
+
+
+def _serve(plan: Any, bind: str, receivers: int) -> None:
+    from tapewire.replay import serve
+
+    stop = threading.Event()
+
+    def ready(endpoint: str) -> None:
+        print(
+            f"listening at {endpoint} for {receivers} "
+            f"{'run' if receivers == 1 else 'runs'}: tapewire run CONFIG --connect {endpoint}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    with Signals() as signals, signals.immediate():
+        try:
+            totals = serve(plan, bind, receivers=receivers, stop=stop, ready=ready)
+        except KeyboardInterrupt:
+            raise signals.error() from None
+    print(f"{totals.events:,} events in {totals.batches:,} batches, digest {totals.digest}")

@@ -1,0 +1,69 @@
+"""The made-up session behind ``data_source: {type: synthetic}``: made once, kept in the cache."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from tapewire.config import SyntheticSource
+from tapewire.errors import OutputError
+
+#: Sessions nobody has used for so long are removed when another one is made.
+UNUSED_AFTER_S: Final = 30 * 86_400
+
+
+def cache_dir() -> Path:
+    """Return the folder for files that can be made again: ``TAPEWIRE_CACHE_DIR`` or XDG's."""
+    base = os.environ.get("TAPEWIRE_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "tapewire"
+
+
+def session_file(
+    source: SyntheticSource, announce: Callable[[str], None] = lambda text: None
+) -> Path:
+    """Return the session's ``.dbn.zst`` file, making it where it is missing.
+
+    The name holds a hash of the generator's source, so another version never reuses its files.
+
+    Raises
+    ------
+    OutputError
+        If the cache can't be written.
+    """
+    from tapewire import replay
+
+    folder = cache_dir() / "sessions"
+    generator = hashlib.sha256()
+    for name in ("_synth.py", "synth.py"):
+        generator.update((Path(replay.__file__).parent / name).read_bytes())
+    path = folder / (
+        f"synthetic-{generator.hexdigest()[:12]}-{source.events}x{source.instruments}"
+        f"-seed{source.seed}.dbn.zst"
+    )
+    if path.is_file():
+        with suppress(OSError):
+            os.utime(path)  # in use: see _remove_unused
+        return path
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_unused(folder)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: expected a folder to keep the synthetic session in, can't write there: "
+            f"{error.strerror}; set TAPEWIRE_CACHE_DIR to another one"
+        ) from None
+    announce(f"making a synthetic session of {source.events:,} events, first run only …")
+    from tapewire.replay.synth import synthesize
+
+    synthesize(path, events=source.events, instruments=source.instruments, seed=source.seed)
+    return path
+
+
+def _remove_unused(folder: Path) -> None:
+    for path in [*folder.glob("synthetic-*"), *folder.glob(".synthetic-*.tmp")]:
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > UNUSED_AFTER_S:
+                path.unlink()

@@ -1,0 +1,116 @@
+"""The replay end of a run's stream: its plan, its address, and the replay as a thread."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import zmq
+
+from tapewire.config import DatabentoSource, Replay
+from tapewire.errors import PeerLostError
+from tapewire.supervise import READY_TIMEOUT_S, Signals
+
+if TYPE_CHECKING:
+    from tapewire.replay import ReplayPlan
+
+#: How long the thread may take to end after it was asked to.
+_JOIN_TIMEOUT_S: Final = 2.0
+_POLL_S: Final = 0.005
+
+
+def replay_plan(source: DatabentoSource, options: Replay) -> "ReplayPlan":
+    """Say what is to be replayed and how, in the replay's own terms."""
+    from tapewire.replay import ReplayPlan
+
+    return ReplayPlan(
+        files=tuple(source.files),
+        symbols=tuple(source.symbols),
+        publishers=tuple(source.publishers),
+        start_ns=source.start,
+        end_ns=source.end,
+        speed=options.speed_factor,
+        batch_records=options.batch_records,
+        payload=options.payload,
+    )
+
+
+@contextlib.contextmanager
+def temporary_endpoint(transport: str) -> Iterator[str]:
+    """Give an address for one run; what it needs in the file system goes with it."""
+    if transport == "tcp":
+        yield "tcp://127.0.0.1:*"
+        return
+    from tapewire.wire import private_endpoint
+
+    with private_endpoint() as endpoint:
+        yield endpoint
+
+
+class ThreadedReplay:
+    """A replay in a thread of this process, over inproc; it ends with this object."""
+
+    endpoint: Final = "inproc://replay"
+
+    def __init__(self, plan: "ReplayPlan", *, peer_timeout_s: float) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(
+            target=self._serve, args=(plan, peer_timeout_s), name="tapewire-replay", daemon=True
+        )
+        self._thread.start()
+
+    def _serve(self, plan: "ReplayPlan", peer_timeout_s: float) -> None:
+        from tapewire.replay import serve
+
+        def ready(*_: Any) -> None:
+            self._ready.set()
+
+        try:
+            serve(
+                plan,
+                self.endpoint,
+                peer_timeout_s=peer_timeout_s,
+                context=self.context,
+                stop=self._stop,
+                ready=ready,
+            )
+        except BaseException as error:  # handed to the thread that waits for it
+            self._error = error
+
+    def wait_ready(self, signals: Signals) -> None:
+        """Wait until the files are checked and the address is bound.
+
+        Raises
+        ------
+        TapewireError
+            The replay's own error; `PeerLostError` if it said nothing in time.
+        """
+        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        while not self._ready.is_set():
+            signals.check()
+            if self._error is not None:
+                raise self._error
+            if time.monotonic() > deadline_s:
+                raise PeerLostError(
+                    f"the replay expected to open its files within {READY_TIMEOUT_S:g} s, did not"
+                )
+            time.sleep(_POLL_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join(_JOIN_TIMEOUT_S)
+        if not self._thread.is_alive():
+            self.context.term()

@@ -1,0 +1,167 @@
+"""The uncompressed bytes of a file, read in order straight into the caller's memory."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+
+import xxhash
+import zstandard
+
+from tapewire.errors import FormatError, MissingFileError
+from tapewire.replay.zstd_frames import FrameWalker
+
+#: Compressed bytes per read: measured, larger is no faster.
+_READ_BYTES: Final = 1 << 20
+#: What Databento itself uses is 2**23; a larger window is memory an attacker asks for.
+_WINDOW_BYTES_MAX: Final = 1 << 27
+
+
+def open_file(path: str) -> tuple[int, int]:
+    """Open a regular file; return descriptor and size.
+
+    Raises
+    ------
+    MissingFileError
+        If it is missing, a folder, something else, or unreadable.
+    """
+    try:
+        status = Path(path).stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise MissingFileError(f"{path}: is a folder; expected a .dbn or .dbn.zst file")
+        if not stat.S_ISREG(status.st_mode):
+            raise MissingFileError(f"{path}: is not a regular file; expected a .dbn file")
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise MissingFileError(f"{path}: no such file; check the path in data_source") from None
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+    return fd, os.fstat(fd).st_size
+
+
+def unreadable(path: str, error: Exception) -> MissingFileError:
+    """Return the error for a file the system refuses to read."""
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    return MissingFileError(f"{path}: can't be read: {why}")
+
+
+class ByteSource(Protocol):
+    """The uncompressed bytes of a file, read in order."""
+
+    def readinto(self, out: memoryview) -> int:
+        """Fill ``out``; return the bytes read, fewer than its length only at the end."""
+
+    def content_hash(self) -> str:
+        """Return the xxh3_128 of the bytes read from disk so far."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class PlainBytes:
+    """A file as it lies on disk."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self._path = path
+        self._file = os.fdopen(fd, "rb", buffering=0)
+        self._hash = xxhash.xxh3_128()
+
+    def readinto(self, out: memoryview) -> int:
+        """Fill ``out`` as far as the file goes."""
+        filled = 0
+        while filled < len(out):
+            try:
+                count = self._file.readinto(out[filled:])
+            except OSError as error:
+                raise unreadable(self._path, error) from None
+            if not count:
+                break
+            filled += count
+        self._hash.update(out[:filled])
+        return filled
+
+    def content_hash(self) -> str:
+        """Return the xxh3_128 of the bytes read so far."""
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class _Tap:
+    """Passes compressed bytes on to the decompressor; hashes them and follows the frames."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self._path = path
+        self._file = os.fdopen(fd, "rb", buffering=0)
+        self.hash = xxhash.xxh3_128()
+        self.walker = FrameWalker()
+        self.offset = 0
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            data = self._file.read(size) or b""
+        except OSError as error:
+            raise unreadable(self._path, error) from None
+        self.hash.update(data)
+        self.walker.feed(data)
+        self.offset += len(data)
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class ZstdBytes:
+    """A zstd file, decompressed."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self._path = path
+        self._tap = _Tap(path, fd)
+        self._reader: Any = zstandard.ZstdDecompressor(
+            max_window_size=_WINDOW_BYTES_MAX
+        ).stream_reader(
+            cast(Any, self._tap), read_size=_READ_BYTES, read_across_frames=True, closefd=False
+        )
+        self.delivered = 0
+
+    def readinto(self, out: memoryview) -> int:
+        """Fill ``out`` as far as the file goes."""
+        filled = 0
+        try:
+            while filled < len(out):
+                count = self._reader.readinto(out[filled:])
+                if not count:
+                    break
+                filled += count
+        except zstandard.ZstdError as error:
+            raise FormatError(
+                f"{self._path}: the zstd data is corrupt in the last {_READ_BYTES >> 10} KiB "
+                f"before byte offset {self._tap.offset} ({error}), after "
+                f"{self.delivered} good decompressed bytes: fetch the file again"
+            ) from None
+        self.delivered += filled
+        if filled < len(out) and not self._tap.walker.whole:
+            raise TruncatedFrame(filled, self._tap.offset, self._tap.walker.frame_offset)
+        return filled
+
+    def content_hash(self) -> str:
+        """Return the xxh3_128 of the bytes read so far."""
+        return self._tap.hash.hexdigest()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+        self._tap.close()
+
+
+class TruncatedFrame(Exception):
+    """Compressed data ended inside a frame; the reader of records adds what it knows."""
+
+    def __init__(self, filled: int, offset: int, frame_offset: int) -> None:
+        super().__init__()
+        self.filled = filled
+        self.offset = offset
+        self.frame_offset = frame_offset

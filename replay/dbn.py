@@ -1,0 +1,373 @@
+"""DBN files: their header, and their records read as they lie, without conversion.
+
+The format is told by the first bytes, not by the name. Uncompressed records go from the file
+straight into the caller's memory, compressed ones are decompressed straight into it.
+"""
+
+import datetime
+import os
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from databento_dbn import Metadata
+
+from tapewire.errors import FormatError
+from tapewire.market.records import MBO_DTYPE, RECORD_BYTES, RECORD_LENGTH_WORDS, RTYPE_MBO
+from tapewire.replay.byte_sources import (
+    ByteSource,
+    PlainBytes,
+    TruncatedFrame,
+    ZstdBytes,
+    open_file,
+)
+from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
+from tapewire.replay.zstd_frames import is_skippable_magic, walk_file
+from tapewire.wire import SymbolMapping
+from tapewire.wire.messages import MAPPINGS_MAX
+
+SUPPORTED_VERSIONS: Final = (1, 2, 3)
+#: Enough for a million mappings; an untrusted header may claim 4 GiB.
+METADATA_BYTES_MAX: Final = 192 << 20
+_STEP_BYTES: Final = 1 << 20
+#: Compressed files up to this size are walked for truncation before anything is sent.
+_WALK_BYTES_MAX: Final = 256 << 20
+_DAY_NS: Final = 86_400 * 10**9
+_EPOCH: Final = datetime.date(1970, 1, 1)
+_TS_MAX: Final = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class DbnHeader:
+    """What a DBN file says about itself, checked to be MBO.
+
+    Attributes
+    ----------
+    header_bytes
+        Where the records begin (uncompressed offset).
+    start_ns, end_ns
+        The range the file was made for, ns since the epoch; 0 where it does not say.
+    first_ts_recv
+        ``ts_recv`` of the first record (ns, signed), or None in a file without records.
+    """
+
+    path: str
+    size_bytes: int
+    version: int
+    compressed: bool
+    header_bytes: int
+    dataset: str
+    start_ns: int
+    end_ns: int
+    mappings: tuple[SymbolMapping, ...]
+    first_ts_recv: int | None
+    records: int | None
+    metadata: Metadata
+
+
+class DbnFile:
+    """An open DBN file of MBO records.
+
+    Parameters
+    ----------
+    path
+        The file, as the user named it; it appears so in messages.
+
+    Raises
+    ------
+    MissingFileError
+        If it is missing, a folder or unreadable.
+    FormatError
+        If it is not a DBN file of MBO records, or truncated within its header.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        fd, self.size_bytes = open_file(path)
+        head = os.pread(fd, 12, 0)
+        self.compressed = head[:4] == ZSTD_MAGIC or is_skippable_magic(head)
+        self._bytes: ByteSource
+        self.records_read = 0
+        self.at_end = False
+        try:
+            _require_plausible(path, head)
+        except FormatError:
+            os.close(fd)
+            raise
+        self._bytes = ZstdBytes(path, fd) if self.compressed else PlainBytes(path, fd)
+        try:
+            self.version, self.header_bytes, self.metadata = self._read_header()
+        except BaseException:
+            self._bytes.close()
+            raise
+
+    def _exactly(self, size: int, what: str) -> bytearray:
+        data = bytearray()
+        while len(data) < size:
+            step = bytearray(min(size - len(data), _STEP_BYTES))
+            try:
+                count = self._bytes.readinto(memoryview(step))
+            except TruncatedFrame as error:
+                count = error.filled
+            data += step[:count]
+            if count < len(step):
+                raise FormatError(
+                    f"{self.path}: ends inside its {what}: expected {size} bytes, found "
+                    f"{len(data)}: the file is truncated"
+                )
+        return data
+
+    def _read_header(self) -> tuple[int, int, Metadata]:
+        prelude = bytes(self._exactly(8, "DBN header"))
+        if prelude[:3] != b"DBN":
+            raise FormatError(_no_dbn(self.path, prelude))
+        version = prelude[3]
+        if version not in SUPPORTED_VERSIONS:
+            raise FormatError(f"{self.path}: is DBN version {version}; expected version 1, 2 or 3")
+        length = int.from_bytes(prelude[4:], "little")
+        if length > METADATA_BYTES_MAX:
+            raise FormatError(
+                f"{self.path}: its header claims {length} bytes; at most "
+                f"{METADATA_BYTES_MAX} are allowed: the file is corrupt"
+            )
+        header = bytes(prelude + self._exactly(length, "DBN header"))
+        metadata = _decode_metadata(self.path, header)
+        _require_mbo(self.path, metadata)
+        return version, len(header), metadata
+
+    def read_into(self, out: np.ndarray) -> int:
+        """Read records as they lie in the file; their content is not checked here.
+
+        Parameters
+        ----------
+        out
+            ``MBO_DTYPE`` or its kernel twin, contiguous; filled from its beginning.
+
+        Returns
+        -------
+        int
+            Records read; fewer than ``len(out)`` only at the end of the file.
+
+        Raises
+        ------
+        FormatError
+            If the file is corrupt or ends inside a record or a zstd frame.
+        """
+        if self.at_end or not len(out):
+            return 0
+        view = out.view(np.uint8).data
+        truncated: TruncatedFrame | None = None
+        try:
+            filled = self._bytes.readinto(view)
+        except TruncatedFrame as error:
+            truncated, filled = error, error.filled
+        except FormatError as error:
+            raise FormatError(
+                f"{error} (at least {self.records_read} good records before it)"
+            ) from None
+        count, rest = divmod(filled, RECORD_BYTES)
+        self.records_read += count
+        if truncated is not None:
+            raise FormatError(
+                f"{self.path}: ends at byte offset {truncated.offset}, inside the zstd frame that "
+                f"begins at {truncated.frame_offset}, after {self.records_read} good records: the "
+                "file is truncated, fetch it again"
+            )
+        if rest:
+            raise FormatError(
+                f"{self.path}: ends inside record {self.records_read} at byte offset "
+                f"{self.offset_of(self.records_read)}{self._offset_note()}: expected "
+                f"{RECORD_BYTES} bytes, found {rest}, after {self.records_read} good records: the "
+                "file is truncated, fetch it again"
+            )
+        self.at_end = count < len(out)
+        return count
+
+    def offset_of(self, record: int) -> int:
+        """Return the byte offset of a record (in the decompressed data of a compressed file)."""
+        return self.header_bytes + record * RECORD_BYTES
+
+    def _offset_note(self) -> str:
+        return " of the decompressed data" if self.compressed else ""
+
+    def not_mbo(self, record: int, raw: bytes) -> FormatError:
+        """Return the error for a record that is not an MBO record."""
+        return FormatError(
+            f"{self.path}: record {record} at byte offset {self.offset_of(record)}"
+            f"{self._offset_note()}: expected an MBO record (rtype 0xa0, 56 bytes), found rtype "
+            f"{raw[1]:#04x}, {raw[0] * 4} bytes: the file is corrupt or mixes schemas"
+        )
+
+    @property
+    def content_hash(self) -> str | None:
+        """xxh3_128 of the file's bytes on disk, once it was read to its end."""
+        return self._bytes.content_hash() if self.at_end else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._bytes.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def inspect(path: str) -> DbnHeader:
+    """Open a file, check what can be checked without reading it all, and close it.
+
+    That is: that it can be read, its format, version and schema, the first record, and its
+    length: of compressed files up to 256 MiB by their block headers.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        As :class:`DbnFile`; FormatError also if the file is truncated.
+    """
+    with DbnFile(path) as file:
+        mappings = symbol_mappings(path, file.metadata)
+        records = None if file.compressed else _plain_records(file)
+        first = np.empty(1, MBO_DTYPE)
+        found = file.read_into(first)
+        if file.compressed and file.size_bytes <= _WALK_BYTES_MAX:
+            _require_whole(file)
+        if found and (first["length"][0] != RECORD_LENGTH_WORDS or first["rtype"][0] != RTYPE_MBO):
+            raise file.not_mbo(0, first.tobytes())
+        return DbnHeader(
+            path=path,
+            size_bytes=file.size_bytes,
+            version=file.version,
+            compressed=file.compressed,
+            header_bytes=file.header_bytes,
+            dataset=str(file.metadata.dataset),
+            start_ns=_known_ts(file.metadata.start),
+            end_ns=_known_ts(file.metadata.end),
+            mappings=mappings,
+            first_ts_recv=int(first["ts_recv"].view(np.int64)[0]) if found else None,
+            records=records,
+            metadata=file.metadata,
+        )
+
+
+def _require_plausible(path: str, head: bytes) -> None:
+    if not head:
+        raise FormatError(f"{path}: is empty; expected a DBN file")
+    if is_skippable_magic(head) and head[8:11] == b"DBZ":
+        raise FormatError(
+            f"{path}: is a legacy DBZ file; expected DBN: convert it with Databento's "
+            "`dbn` tool, or download it again"
+        )
+
+
+def _no_dbn(path: str, found: bytes) -> str:
+    if found[0] in range(4, 256) and found[1] in _RTYPES and found[0] * 4 >= 16:
+        return (
+            f"{path}: has records but no DBN header (a fragment); expected a whole DBN file: "
+            "join it to its header, or download it again"
+        )
+    return f"{path}: is not a DBN file: expected it to begin with b'DBN', found {found[:4]!r}"
+
+
+#: Record types a headerless fragment may begin with (rtype values of the DBN specification).
+_RTYPES: Final = frozenset(
+    bytes.fromhex("00 01 0a 11 12 13 14 15 16 17 18 20 21 22 23 24 a0 b1 c0 c1 c2 c3 c4")
+)
+
+
+def _decode_metadata(path: str, header: bytes) -> Metadata:
+    try:
+        return Metadata.decode(header)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the decoder is not an Exception
+        raise FormatError(f"{path}: its DBN header is corrupt: {str(error)[:200]}") from None
+
+
+def _require_mbo(path: str, metadata: Metadata) -> None:
+    if metadata.schema is None:
+        raise FormatError(
+            f"{path}: mixes schemas (a live capture); expected schema mbo: write its MBO records "
+            "to a file of their own"
+        )
+    if str(metadata.schema) != "mbo":
+        raise FormatError(
+            f"{path}: has schema {metadata.schema}; expected mbo: request the mbo schema for "
+            "these symbols"
+        )
+    if metadata.ts_out:
+        raise FormatError(
+            f"{path}: its records carry ts_out (64 bytes each); expected plain MBO records of 56 "
+            "bytes: capture without ts_out"
+        )
+
+
+def _plain_records(file: DbnFile) -> int:
+    count, rest = divmod(file.size_bytes - file.header_bytes, RECORD_BYTES)
+    if rest:
+        raise FormatError(
+            f"{file.path}: ends inside record {count} at byte offset {file.offset_of(count)}: "
+            f"expected {RECORD_BYTES} bytes, found {rest}, after {count} good records: the file is "
+            "truncated, fetch it again"
+        )
+    return count
+
+
+def _require_whole(file: DbnFile) -> None:
+    """Walk the frames of a compressed file; if it is truncated, read it to say where."""
+    fd, size = open_file(file.path)
+    try:
+        walker = walk_file(fd, size)
+    finally:
+        os.close(fd)
+    if walker.whole or walker.broken:  # broken: the decompressor names the place better
+        return
+    chunk = np.empty(16_384, MBO_DTYPE)
+    while file.read_into(chunk):
+        pass
+    raise FormatError(f"{file.path}: ends inside a zstd frame: the file is truncated")
+
+
+def _known_ts(value: int | None) -> int:
+    return value if value is not None and 0 < value <= _TS_MAX else 0
+
+
+def symbol_mappings(path: str, metadata: Metadata) -> tuple[SymbolMapping, ...]:
+    """Return the symbols of a file with their instrument ids and date ranges, sorted.
+
+    Raises
+    ------
+    FormatError
+        If there are more than a million of them, or they can't be read.
+    """
+    to_id = str(metadata.stype_out) == "instrument_id"
+    from_id = str(metadata.stype_in) == "instrument_id"
+    if not to_id and not from_id:
+        return ()
+    result: list[SymbolMapping] = []
+    try:
+        for symbol, intervals in metadata.mappings.items():
+            for interval in intervals:
+                other = interval["symbol"]
+                if not other:  # resolved to nothing in this range
+                    continue
+                name, number = (symbol, other) if to_id else (other, symbol)
+                result.append(
+                    SymbolMapping(
+                        name,
+                        int(number),
+                        _midnight_ns(interval["start_date"]),
+                        _midnight_ns(interval["end_date"]),
+                    )
+                )
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise FormatError(f"{path}: its symbol mappings are corrupt: {str(error)[:200]}") from None
+    if len(result) > MAPPINGS_MAX:
+        raise FormatError(f"{path}: has {len(result)} symbol mappings; at most {MAPPINGS_MAX}")
+    return tuple(sorted(set(result)))
+
+
+def _midnight_ns(date: datetime.date) -> int:
+    return max(0, min(_TS_MAX, (date - _EPOCH).days * _DAY_NS))

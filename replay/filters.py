@@ -1,0 +1,86 @@
+"""Which records of a file are wanted, as tables for the filter kernel."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tapewire.errors import NoDataError
+from tapewire.replay import _kernels as kernels
+from tapewire.replay.plan import ReplayPlan
+from tapewire.wire import SymbolMapping
+
+_TS_MAX: Final = 2**63 - 1
+_SHOWN_SYMBOLS: Final = 12
+_HASH_FACTOR: Final = 0x9E3779B1  # as in the kernel
+
+
+@dataclass(frozen=True)
+class RecordFilter:
+    """The tables of :func:`tapewire.replay._kernels.filter_records` for one file."""
+
+    start_ns: int
+    end_ns: int
+    publishers: np.ndarray
+    table: np.ndarray
+    spans: np.ndarray
+
+    @classmethod
+    def for_file(cls, plan: ReplayPlan, mappings: Sequence[SymbolMapping]) -> "RecordFilter":
+        """Build the filter of a plan for a file with these symbols."""
+        publishers = np.zeros(65_536 if plan.publishers else 0, np.uint8)
+        publishers[list(plan.publishers)] = 1
+        wanted = set(plan.symbols)
+        table, spans = _instrument_table(
+            [m for m in mappings if m.raw_symbol in wanted] if wanted else None
+        )
+        return cls(
+            start_ns=kernels.CLOCK_MIN if plan.start_ns is None else plan.start_ns,
+            end_ns=_TS_MAX if plan.end_ns is None else plan.end_ns,
+            publishers=publishers,
+            table=table,
+            spans=spans,
+        )
+
+
+def _instrument_table(
+    mappings: Iterable[SymbolMapping] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the open-addressing table and the spans it points into; None: all match."""
+    if mappings is None:
+        return np.zeros((0, 3), np.int64), np.zeros((0, 2), np.int64)
+    by_id: dict[int, list[SymbolMapping]] = {}
+    for mapping in mappings:
+        by_id.setdefault(mapping.instrument_id, []).append(mapping)
+    size = 4
+    while size < 2 * len(by_id):
+        size *= 2
+    table = np.full((size, 3), -1, np.int64)
+    spans: list[tuple[int, int]] = []
+    for instrument_id, rows in by_id.items():
+        at = (instrument_id * _HASH_FACTOR) & (size - 1)
+        while table[at, 0] != -1:
+            at = (at + 1) & (size - 1)
+        table[at] = instrument_id, len(spans), len(spans) + len(rows)
+        spans += [(row.start_ns, row.end_ns) for row in rows]
+    return table, np.array(spans, np.int64).reshape(-1, 2)
+
+
+def require_known_symbols(wanted: Sequence[str], mappings: Iterable[SymbolMapping]) -> None:
+    """Raise NoDataError for a symbol that no file has, with the nearest ones it may mean."""
+    known = {m.raw_symbol for m in mappings}
+    for symbol in wanted:
+        if symbol in known:
+            continue
+        if not known:
+            raise NoDataError(
+                f"symbol {symbol!r}: the files carry no symbol mappings, so they can't be "
+                "filtered by symbol; leave symbols out"
+            )
+        near = difflib.get_close_matches(symbol.upper(), sorted(known)[:20_000], n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        shown = ", ".join(sorted(known)[:_SHOWN_SYMBOLS])
+        more = f" and {len(known) - _SHOWN_SYMBOLS} more" if len(known) > _SHOWN_SYMBOLS else ""
+        raise NoDataError(f"symbol {symbol!r} is in no file{hint} (known: {shown}{more})")

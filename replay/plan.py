@@ -1,0 +1,123 @@
+"""What to replay, as plain values: checked once, and passed to a child process as JSON."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Final, get_args
+
+from tapewire.errors import ConfigError
+from tapewire.wire import MAX_BATCH_RECORDS, PayloadChoice
+
+BATCH_RECORDS_DEFAULT: Final = 16_384
+FILES_MAX: Final = 10_000
+_PUBLISHER_MAX: Final = 65_535
+
+
+@dataclass(frozen=True)
+class ReplayPlan:
+    """Which records to replay, in what order, how fast, and how they travel.
+
+    Attributes
+    ----------
+    files
+        Paths, merged by ``ts_recv``; at equal times in this order.
+    symbols
+        Only these instruments; empty: all.
+    publishers
+        Only these publisher ids; empty: all.
+    start_ns, end_ns
+        Only ``start_ns <= ts_recv < end_ns``, ns since the epoch, UTC; None: unlimited.
+    speed
+        None: as fast as possible; 1.0: as it was recorded; x: x times as fast.
+    batch_records
+        Most records in a batch, 1 to 65,536.
+    payload
+        ``"auto"``: shared memory with receivers on this host, else inline.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of its range.
+    """
+
+    files: tuple[str, ...]
+    symbols: tuple[str, ...] = ()
+    publishers: tuple[int, ...] = ()
+    start_ns: int | None = None
+    end_ns: int | None = None
+    speed: float | None = None
+    batch_records: int = BATCH_RECORDS_DEFAULT
+    payload: PayloadChoice = "auto"
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.files) <= FILES_MAX:
+            raise ConfigError(f"files: expected 1 to {FILES_MAX} paths, found {len(self.files)}")
+        for number in self.publishers:
+            if not 0 <= number <= _PUBLISHER_MAX:
+                raise ConfigError(f"publishers: expected 0 to {_PUBLISHER_MAX}, found {number}")
+        if self.speed is not None and not (math.isfinite(self.speed) and self.speed > 0):
+            raise ConfigError(f"speed: expected a number above 0, found {self.speed}")
+        if not 1 <= self.batch_records <= MAX_BATCH_RECORDS:
+            raise ConfigError(
+                f"batch_records: expected 1 to {MAX_BATCH_RECORDS}, found {self.batch_records}"
+            )
+        if self.payload not in get_args(PayloadChoice):
+            raise ConfigError(
+                f"payload: expected one of {', '.join(get_args(PayloadChoice))}, "
+                f"found {self.payload!r}"
+            )
+        if self.start_ns is not None and self.end_ns is not None and self.start_ns >= self.end_ns:
+            raise ConfigError(
+                f"end: expected a time after start ({self.start_ns}), found {self.end_ns}"
+            )
+
+    @property
+    def filtered(self) -> bool:
+        """Whether any record may be left out."""
+        return bool(self.symbols or self.publishers) or not (
+            self.start_ns is None and self.end_ns is None
+        )
+
+    def to_json(self) -> str:
+        """Return the plan as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "ReplayPlan":
+        """Read a plan from JSON, strictly.
+
+        Raises
+        ------
+        ConfigError
+            If it is no JSON, has an unknown key, or a value of another type or range.
+        """
+        try:
+            body = json.loads(text)
+        except ValueError as error:
+            raise ConfigError(f"a replay plan: expected JSON ({error})") from None
+        if not isinstance(body, dict):
+            raise ConfigError(f"a replay plan: expected a map, found {type(body).__name__}")
+        known = {f.name for f in dataclasses.fields(cls)}
+        if not body.keys() <= known or "files" not in body:
+            odd = sorted(body.keys() - known)
+            raise ConfigError(f"a replay plan: missing files or unknown keys {odd}")
+        return cls(**{key: _typed(key, value) for key, value in body.items()})
+
+
+def _typed(key: str, value: Any) -> Any:
+    if key in ("files", "symbols"):
+        good = isinstance(value, list) and all(isinstance(v, str) for v in value)
+    elif key == "publishers":
+        good = isinstance(value, list) and all(type(v) is int for v in value)
+    elif key in ("start_ns", "end_ns"):
+        good = value is None or (type(value) is int and 0 <= value < 2**63)
+    elif key == "speed":
+        good = value is None or type(value) in (int, float)
+    elif key == "batch_records":
+        good = type(value) is int
+    else:
+        good = isinstance(value, str)
+    if not good:
+        raise ConfigError(f"a replay plan: {key}: found {json.dumps(value)[:80]}")
+    return tuple(value) if isinstance(value, list) else value

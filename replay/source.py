@@ -1,0 +1,258 @@
+"""What a plan asks for, opened, checked up front, and read batch by batch."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from databento_dbn import Metadata
+
+from tapewire.errors import ConfigError, NoDataError
+from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
+from tapewire.replay.dbn import DbnHeader, inspect
+from tapewire.replay.filters import RecordFilter, require_known_symbols
+from tapewire.replay.merge import FileReader, Merger, warm_up
+from tapewire.replay.plan import ReplayPlan
+from tapewire.wire import FileInfo, FileTotals, StreamInfo
+from tapewire.wire.messages import MAPPINGS_MAX
+
+#: Smaller batches are cut from larger reads.
+_DIRECT_RECORDS_MIN: Final = 1_024
+
+
+def _no_tick() -> None:
+    """Nothing to do between chunks."""
+
+
+class Source:
+    """The records of a plan, in order. Made by :func:`open_source`.
+
+    Attributes
+    ----------
+    info
+        What the stream will carry.
+    events
+        Records given so far.
+    first_ts_recv, last_ts_recv
+        Clocks (ns) of the first and last record of the last :meth:`fill`.
+    """
+
+    def __init__(
+        self, plan: ReplayPlan, headers: list[DbnHeader], tick: Callable[[], None] = _no_tick
+    ) -> None:
+        self._plan = plan
+        self._tick = tick
+        self._headers = headers
+        self.info = _stream_info(plan, headers)
+        filtered = plan.filtered
+        self._readers = [
+            FileReader(h, RecordFilter.for_file(plan, h.mappings) if filtered else None)
+            for h in headers
+        ]
+        direct = len(headers) == 1 and not filtered
+        self._direct = self._readers[0] if direct else None
+        self._merger = Merger(self._readers, tick)
+        self._keys = np.empty(plan.batch_records, np.int64)
+        self.events = 0
+        self.first_ts_recv = 0
+        self.last_ts_recv = 0
+
+    def fill(self, out: np.ndarray) -> int:
+        """Read the next records straight into ``out``.
+
+        Parameters
+        ----------
+        out
+            ``MBO_DTYPE``, shape (n,), contiguous.
+
+        Returns
+        -------
+        int
+            Records written, at most ``n``; 0: there are no more.
+
+        Raises
+        ------
+        FormatError
+            If a file turns out to be corrupt, with record number and byte offset.
+        NoDataError
+            If the files hold nothing that was asked for.
+        """
+        records = out.view(MBO_KERNEL_DTYPE)
+        if self._direct is not None and len(out) >= _DIRECT_RECORDS_MIN:
+            count = self._direct.read(records)
+            self.first_ts_recv, self.last_ts_recv = self._direct.chunk_clocks
+        else:
+            if len(self._keys) < len(out):
+                self._keys = np.empty(len(out), np.int64)
+            self._direct = None  # from here on, records may lie in the merger's buffer
+            count = self._merger.fill(records, self._keys[: len(out)])
+            if count:
+                self.first_ts_recv = int(self._keys[0])
+                self.last_ts_recv = int(self._keys[count - 1])
+        if not count and not self.events:
+            raise self._nothing()
+        self.events += count
+        return count
+
+    @property
+    def clamped_ts_recv(self) -> int:
+        """Records whose own ``ts_recv`` lay before one earlier in their file."""
+        return sum(r.totals.clamped_ts_recv for r in self._readers)
+
+    @property
+    def filtered(self) -> int:
+        """Records read and left out."""
+        return sum(r.dropped for r in self._readers)
+
+    @property
+    def file_totals(self) -> tuple[FileTotals, ...]:
+        """What each file gave so far, in the order of the plan."""
+        return tuple(r.totals for r in self._readers)
+
+    def _nothing(self) -> NoDataError:
+        plan = self._plan
+        names = ", ".join(h.path for h in self._headers[:5])
+        if not plan.filtered:
+            return NoDataError(f"{names}: no records; expected at least one")
+        read = sum(r.records_read for r in self._readers)
+        asked = [
+            f"{key} {value}"
+            for key, value in (
+                ("symbols", list(plan.symbols) or None),
+                ("publishers", list(plan.publishers) or None),
+                ("start", plan.start_ns),
+                ("end", plan.end_ns),
+            )
+            if value is not None
+        ]
+        starts = [h.first_ts_recv for h in self._headers if h.first_ts_recv is not None]
+        return NoDataError(
+            f"{names}: none of the {read} records read match {', '.join(asked)}; the files cover "
+            f"{min(starts, default=0)} to {max(h.end_ns for h in self._headers)} (ns, ts_recv): "
+            "widen the filter"
+        )
+
+    def close(self) -> None:
+        """Close the files."""
+        for reader in self._readers:
+            reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_source(plan: ReplayPlan, *, tick: Callable[[], None] = _no_tick) -> Source:
+    """Open what a plan asks for, after checking everything that can be checked up front.
+
+    Parameters
+    ----------
+    tick
+        Called after each chunk read; may raise to end a long search.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        If a file can't be used.
+    NoDataError
+        If no file knows one of the symbols.
+    ConfigError
+        If a file is listed twice.
+    """
+    seen: dict[str, str] = {}
+    for path in plan.files:
+        real = os.path.realpath(path)
+        if real in seen:
+            raise ConfigError(
+                f"files: {path} is listed twice (also as {seen[real]}): its events would count "
+                "double; leave one out"
+            )
+        seen[real] = path
+    headers = []
+    for path in plan.files:
+        headers.append(inspect(path))
+        tick()
+    if plan.symbols:
+        require_known_symbols(plan.symbols, (m for h in headers for m in h.mappings))
+    warm_up()
+    return Source(plan, headers, tick)
+
+
+def _stream_info(plan: ReplayPlan, headers: list[DbnHeader]) -> StreamInfo:
+    mappings = {m for h in headers for m in h.mappings}
+    if plan.symbols:
+        mappings = {m for m in mappings if m.raw_symbol in plan.symbols}
+    if len(mappings) > MAPPINGS_MAX:
+        raise ConfigError(
+            f"the files have {len(mappings)} symbol mappings together; at most {MAPPINGS_MAX}: "
+            "choose symbols, or fewer files"
+        )
+    starts = [h.start_ns for h in headers if h.start_ns]
+    start_ns = max(min(starts, default=0), plan.start_ns or 0)
+    ends = [h.end_ns for h in headers]
+    end_ns = max(ends) if all(ends) else 0
+    if plan.end_ns is not None:
+        end_ns = min(end_ns, plan.end_ns) if end_ns else plan.end_ns
+    counts = [h.records for h in headers]
+    known = None if plan.filtered or None in counts else sum(c for c in counts if c is not None)
+    return StreamInfo(
+        dataset="+".join(dict.fromkeys(h.dataset for h in headers)),
+        schema="mbo",
+        files=tuple(_file_info(h) for h in headers),
+        mappings=tuple(sorted(mappings)),
+        start_ns=start_ns,
+        end_ns=end_ns,
+        batch_records=plan.batch_records,
+        speed=plan.speed,
+        records=known,
+    )
+
+
+def _file_info(header: DbnHeader) -> FileInfo:
+    return FileInfo(
+        name=header.path,
+        size_bytes=header.size_bytes,
+        dbn_version=header.version,
+        compressed=header.compressed,
+        dataset=header.dataset,
+        start_ns=header.start_ns,
+        end_ns=header.end_ns,
+        records=header.records,
+    )
+
+
+def read_records(path: str | Path, **filters: Any) -> tuple[Metadata, np.ndarray]:
+    """Read a whole file into memory: for tools and tests.
+
+    Parameters
+    ----------
+    filters
+        ``symbols``, ``publishers``, ``start_ns``, ``end_ns`` as in :class:`ReplayPlan`.
+
+    Returns
+    -------
+    metadata : databento_dbn.Metadata
+    records : ndarray
+        ``MBO_DTYPE``, shape (n,); n may be 0 only if the file has no records.
+
+    Raises
+    ------
+    TapewireError
+        As :func:`open_source` and :meth:`Source.fill`.
+    """
+    plan = ReplayPlan(files=(str(path),), **filters)
+    with open_source(plan) as source:
+        header = source._headers[0]
+        chunks: list[np.ndarray] = []
+        if header.first_ts_recv is None and not plan.filtered:
+            return header.metadata, np.empty(0, MBO_DTYPE)
+        while True:
+            chunk = np.empty(65_536, MBO_DTYPE)
+            count = source.fill(chunk)
+            if not count:
+                break
+            chunks.append(chunk[:count])
+        return header.metadata, np.concatenate(chunks)

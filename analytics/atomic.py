@@ -101,7 +101,7 @@ class AtomicFile:
         """Give the sealed file its final name, replacing what stood there."""
         self.seal()
         with output_errors(self.path):
-            os.replace(self.temporary, self.path)
+            self.temporary.replace(self.path)
             sync_folder(self.path.parent)
 
     def discard(self) -> None:

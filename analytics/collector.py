@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tapewire.analytics.analysis import Analysis, analyse
 from tapewire.analytics.atomic import MANIFEST, RunFolder, output_errors, temporary_name
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
-from tapewire.analytics.ledger import Leg, Ledger, account_money
+from tapewire.analytics.ledger import Ledger, Leg, account_money
 from tapewire.analytics.metrics import METRIC_TABLE, headline, metric_columns
 from tapewire.analytics.schemas import SCHEMA_VERSION
 from tapewire.analytics.tables import (
@@ -279,9 +279,7 @@ class Collector:
         self._held[name] = []
         self._held_rows[name] = 0
 
-    def _simulated(
-        self, tag: str, begin: NDArray[np.int64], end: NDArray[np.int64]
-    ) -> None:
+    def _simulated(self, tag: str, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
         happened = end != 0
         took = end[happened] - begin[happened]
         if took.size and took.min() < _LATENCY_NS_MIN:
@@ -379,7 +377,9 @@ class Collector:
 
 def _json(manifest: Mapping[str, Any]) -> str:
     """Return the manifest as JSON text; keys in the order given, no NaN or infinity."""
-    return json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+    return (
+        json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+    )
 
 
 def _plain(value: object) -> object:

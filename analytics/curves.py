@@ -106,6 +106,15 @@ class Spread:
 
 
 @dataclass
+class Day:
+    """First and last point of a UTC day, and the cumulative P&L (1e-9 currency) at the last."""
+
+    first_ns: int
+    last_ns: int = 0
+    pnl: int = 0
+
+
+@dataclass
 class Curve:
     """The P&L of a leg, a strategy or the whole run, and what is read off it.
 
@@ -122,8 +131,8 @@ class Curve:
     drawdown_peak_ns: int | None = None
     drawdown_ns: int | None = None
     changes: Spread = field(default_factory=Spread)
-    #: P&L at the last point of each UTC day, keyed by days since the epoch.
-    day_ends: dict[int, int] = field(default_factory=dict)
+    #: UTC days with a point, by days since the epoch; midnight belongs to the day it ends.
+    days: dict[int, Day] = field(default_factory=dict)
     _running: int = 0
     _waiting_ns: int | None = None
 
@@ -152,13 +161,18 @@ class Curve:
         drawdown = to_int64(highest - pnl, "drawdown")
         self._note_drawdown(ts, pnl, highest, drawdown)
         self.peak, self.pnl = int(highest[-1]), int(pnl[-1])
-        day = ts // NS_PER_DAY
-        for at in np.flatnonzero(np.r_[day[1:] != day[:-1], True]):
-            self.day_ends[int(day[at])] = int(pnl[at])
+        self._note_days(ts, pnl)
         if self.line is not None:
             self.line.add(ts, pnl)
         if self.drawdown_line is not None:
             self.drawdown_line.add(ts, -drawdown)
+
+    def _note_days(self, ts: Int64Array, pnl: Int64Array) -> None:
+        day = (ts - 1) // NS_PER_DAY
+        ends = np.flatnonzero(np.r_[day[1:] != day[:-1], True])
+        for begin, end in zip([0, *(ends[:-1] + 1)], ends, strict=True):
+            mine = self.days.setdefault(int(day[end]), Day(int(ts[begin])))
+            mine.last_ns, mine.pnl = int(ts[end]), int(pnl[end])
 
     def _note_drawdown(
         self, ts: Int64Array, pnl: Int64Array, highest: Int64Array, drawdown: Int64Array

@@ -29,10 +29,10 @@ _TAG: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 class LatencySummary(NamedTuple):
-    """One histogram in figures; all but ``count`` in nanoseconds."""
+    """One histogram in figures; all but ``records`` in nanoseconds."""
 
     tag: str
-    count: int
+    records: int
     mean: float
     p50: int
     p90: int

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tapewire.analytics.curves import NS_PER_SECOND, Curve, Spread
+from tapewire.analytics.curves import NS_PER_SECOND, Curve, Day, Spread
 from tapewire.analytics.exact import decimal_text
 from tapewire.analytics.ledger import NEVER_SENT
 from tapewire.analytics.schemas import MONEY_UNIT, Column
@@ -23,6 +23,8 @@ from tapewire.execution.codes import OrderStatus
 
 #: Sessions per year used to annualise; exchanges trade about 252 days a year.
 SESSIONS_PER_YEAR: Final = 252
+#: A UTC day whose samples span less is part of its neighbour, not a session of its own.
+SESSION_SPAN_NS_MIN: Final = 3_600 * NS_PER_SECOND
 
 _NO_TRADE: Final = "no closed trade"
 
@@ -72,11 +74,11 @@ METRICS: Final = (
         "avg_trade_duration_s", "float64", "s",
         "mean time a closed lot was held, by exchange time", _NO_TRADE,
     ),
-    _metric("sessions", "int64", "count", "UTC days with at least one sample"),
+    _metric("sessions", "int64", "count", "UTC days whose samples span at least an hour"),
     _metric(
         "sharpe_annualised", "float64", "ratio",
         f"mean / standard deviation (n - 1) of net P&L by session x sqrt({SESSIONS_PER_YEAR}); "
-        "a session is a UTC day, risk-free rate 0",
+        "a session is a UTC day with at least an hour of samples, risk-free rate 0",
         "needs at least 2 sessions whose P&L differs",
     ),
     _metric("samples", "int64", "count", "points of the P&L curve"),
@@ -134,25 +136,37 @@ class Tally:
         )
 
 
-def sharpe_by_session(day_ends: Mapping[int, int]) -> float | None:
+def session_results(days: Mapping[int, Day]) -> list[int]:
+    """Return the net P&L of each session, 1e-9 currency, in order of time.
+
+    A session is a UTC day whose samples span at least `SESSION_SPAN_NS_MIN`. A shorter day is a
+    sliver (a file that begins seconds before midnight), no session of its own: its P&L counts
+    with the next session, or with the last one if none follows.
+    """
+    ordered = [days[number] for number in sorted(days)]
+    ends = [d.pnl for d in ordered if d.last_ns - d.first_ns >= SESSION_SPAN_NS_MIN]
+    if ends:
+        ends[-1] = ordered[-1].pnl
+    return [b - a for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def sharpe_by_session(results: Sequence[int]) -> float | None:
     """Return the annualised Sharpe ratio of net P&L by session.
 
-    mean / standard deviation (n - 1) of the sessions' P&L, times sqrt(`SESSIONS_PER_YEAR`). A
-    session is a UTC day that has a sample, so the result does not depend on how often the P&L was
-    sampled. Risk-free rate 0, P&L in currency (Sharpe 1994).
+    mean / standard deviation (n - 1) of the sessions' P&L, times sqrt(`SESSIONS_PER_YEAR`);
+    risk-free rate 0, P&L in currency (Sharpe 1994). It does not depend on how often the P&L was
+    sampled within a session.
 
     Parameters
     ----------
-    day_ends
-        Net P&L (1e-9 currency, cumulative from 0) at the last sample of each day, by day number.
+    results
+        Net P&L of each session, see `session_results`.
 
     Returns
     -------
     float or None
         None for fewer than two sessions, or when every session made the same.
     """
-    ends = [day_ends[day] for day in sorted(day_ends)]
-    results = [(b - a) / NS_PER_SECOND for a, b in zip([0, *ends[:-1]], ends, strict=True)]
     if len(results) < 2 or min(results) == max(results):
         return None
     mean = sum(results) / len(results)
@@ -166,6 +180,7 @@ def compute(tally: Tally, curve: Curve) -> dict[str, Any]:
     volume = tally.maker_volume + tally.taker_volume
     changes: Spread = curve.changes
     gross = tally.realized + tally.unrealized
+    sessions = session_results(curve.days)
     return {
         "net_pnl": gross - tally.fees,
         "gross_pnl": gross,
@@ -192,8 +207,8 @@ def compute(tally: Tally, curve: Curve) -> dict[str, Any]:
         "profit_factor": _ratio(trades.profit, trades.loss),
         "avg_trade_pnl": _ratio(trades.net, trades.trades * NS_PER_SECOND),
         "avg_trade_duration_s": _ratio(trades.lot_seconds, trades.lots),
-        "sessions": len(curve.day_ends),
-        "sharpe_annualised": sharpe_by_session(curve.day_ends),
+        "sessions": len(sessions),
+        "sharpe_annualised": sharpe_by_session(sessions),
         "samples": changes.count,
         "sample_pnl_mean": changes.mean if changes.count else None,
         "sample_pnl_deviation": changes.deviation,

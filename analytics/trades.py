@@ -68,7 +68,9 @@ class _Lots:
     ts: Int64Array
 
     def join(self, other: "_Lots") -> "_Lots":
-        return _Lots(*(np.concatenate(p) for p in zip(self.columns(), other.columns(), strict=True)))
+        return _Lots(
+            *(np.concatenate(p) for p in zip(self.columns(), other.columns(), strict=True))
+        )
 
     def columns(self) -> tuple[Int64Array, ...]:
         return (self.size, self.offset, self.fill_size, self.price, self.commission, self.ts)
@@ -132,16 +134,15 @@ class TradeMatcher:
 
     def _match(self, closes: _Lots) -> None:
         """Pair the oldest open lots with the closed ones; both are stretches on one lot axis."""
-        open_end, close_end = np.cumsum(self._open.size), np.cumsum(closes.size)
+        open_end: Int64Array = np.cumsum(self._open.size)
+        close_end: Int64Array = np.cumsum(closes.size)
         cuts = np.union1d(open_end[open_end < close_end[-1]], close_end)
-        begin = np.r_[0, cuts[:-1]]
+        begin: Int64Array = np.concatenate((np.zeros(1, np.int64), cuts[:-1]))
         lots = cuts - begin
-        entry = np.searchsorted(open_end, begin, side="right")
-        leave = np.searchsorted(close_end, begin, side="right")
+        entry: NDArray[np.intp] = np.searchsorted(open_end, begin, side="right")
+        leave: NDArray[np.intp] = np.searchsorted(close_end, begin, side="right")
         opened = self._open
-        move = multiply(
-            closes.price[leave] - opened.price[entry], self._direction[entry] * lots
-        )
+        move = multiply(closes.price[leave] - opened.price[entry], self._direction[entry] * lots)
         fees = opened.fee_of(entry, begin - (open_end - opened.size)[entry], lots)
         fees = fees + closes.fee_of(leave, begin - (close_end - closes.size)[leave], lots)
         held = (closes.ts[leave] - opened.ts[entry]) / 1e9 * lots

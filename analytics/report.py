@@ -1,0 +1,195 @@
+"""The report: one HTML file that opens offline, summary first.
+
+Everything that comes from outside (names, symbols, paths, warnings) is escaped by the template;
+chart data travels as JSON in which no tag can start. The page forbids itself any network request
+by its content security policy.
+"""
+
+import importlib.resources
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tapewire.analytics import formats as f
+from tapewire.analytics.analysis import Analysis
+from tapewire.analytics.charts import chart_data, chart_frames
+from tapewire.analytics.latency import LatencySummary
+from tapewire.analytics.report_tables import (
+    assumptions,
+    files_table,
+    inputs_table,
+    latency_tables,
+    leg_table,
+    metrics_table,
+    orders_tables,
+    plain_table,
+)
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_TITLE_NAMES_MAX = 3
+
+
+def render_report(
+    manifest: Mapping[str, Any], analysis: Analysis, latencies: Sequence[LatencySummary]
+) -> str:
+    """Return the report page of a complete run.
+
+    Parameters
+    ----------
+    manifest
+        The manifest as far as it is known; see `REQUIRED_KEYS` of the collector.
+    analysis
+        Metrics and chart lines.
+    latencies
+        Figures of every latency histogram.
+    """
+    import jinja2
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    source = importlib.resources.files("tapewire.analytics").joinpath("report.html.j2")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(source.read_text(encoding="utf-8"))
+    data = chart_data(analysis)
+    versions = manifest["versions"]
+    return template.render(
+        title=_title(analysis),
+        version=versions.get("tapewire", ""),
+        status=manifest["status"],
+        digest=manifest["digest"],
+        period=_period(analysis),
+        tiles=_tiles(analysis.rows[0]),
+        warnings=[str(w) for w in manifest["warnings"]],
+        assumptions=assumptions(manifest["config"]),
+        run_facts=_run_facts(manifest),
+        inputs=inputs_table(manifest["inputs"]),
+        charts=chart_frames(data, analysis),
+        parts=_parts(manifest, analysis, latencies),
+        footnote="Times are UTC. Money is in the instruments' currency, computed in exact "
+        "integers of 1e-9 and rounded only for display. Simulated results say nothing certain "
+        "about live ones.",
+        data=_script_json(data),
+        plotly_js=Markup(get_plotlyjs()),
+    )
+
+
+def _script_json(data: object) -> "Markup":
+    """Return JSON that can stand inside a script element: no tag or comment can start in it."""
+    from markupsafe import Markup
+
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    for char in "<>&":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)
+
+
+def _title(analysis: Analysis) -> str:
+    legs = [row for row in analysis.rows if row["scope"] == "leg"]
+    strategies = list(analysis.strategies)
+    symbols = list(dict.fromkeys(row["symbol"] for row in legs))
+    if not strategies:
+        return "A run without orders or positions"
+    return f"{_few(strategies)} on {_few(symbols)}"
+
+
+def _few(names: list[str]) -> str:
+    shown = ", ".join(names[:_TITLE_NAMES_MAX])
+    more = len(names) - _TITLE_NAMES_MAX
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _period(analysis: Analysis) -> str:
+    if not analysis.total.changes.count:
+        return "No sample was taken: the simulation saw no time pass."
+    return f"{f.time_short(analysis.first_ns)} to {f.time_short(analysis.last_ns)} UTC, simulated"
+
+
+def _tile(name: str, value: str, more: str = "", title: str = "", kind: str = "") -> dict[str, str]:
+    return {"name": name, "value": value, "more": more, "title": title, "kind": kind}
+
+
+def _tiles(row: Mapping[str, Any]) -> list[dict[str, str]]:
+    net = row["net_pnl"]
+    traded = row["closed_trades"]
+    sharpe = row["sharpe_annualised"]
+    sessions = row["sessions"]
+    if sharpe is not None:
+        sharpe_note = f"annualised over {sessions} UTC sessions"
+    elif sessions < 2:
+        sharpe_note = "needs ≥ 2 sessions"
+    else:
+        sharpe_note = "every session made the same"
+    fell = row["max_drawdown_ts"]
+    return [
+        _tile("Net P&L", f.money(net), "after fees",
+              kind="up" if net > 0 else "down" if net < 0 else ""),
+        _tile("Gross P&L", f.money(row["gross_pnl"]),
+              f"realised {f.money(row['realized_pnl'])}"),
+        _tile("Fees", f.money(row["fees"])),
+        _tile("Max drawdown", f.money(row["max_drawdown"]),
+              f"low at {f.time_short(fell)}" if fell is not None else "never below its high"),
+        _tile("Fills", f.count(row["fills"]), f"{f.percent(row['maker_ratio'])} of lots as maker"),
+        _tile("Orders", f.count(row["orders"]),
+              f"{f.percent(row['fill_ratio'])} of sent lots filled"),
+        _tile("Volume", f.count(row["volume"]), "lots, bought and sold"),
+        _tile("Max position", f.count(row["max_position"]), "lots, either side"),
+        _tile("Win rate", f.percent(row["win_rate"]), f"of {f.count(traded)} closed trades"),
+        _tile("Profit factor", f.number(row["profit_factor"]),
+              "net profits / net losses" if row["profit_factor"] is not None
+              else "no losing trade"),
+        _tile("Holding time", f.duration(row["avg_trade_duration_s"]), "mean per closed lot"),
+        _tile("Sharpe ratio", f.number(sharpe), sharpe_note),
+    ]  # fmt: skip
+
+
+def _run_facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    return [
+        ("Events", f.count(manifest["events"])),
+        ("Elapsed", f.duration(float(manifest["elapsed_s"]))),
+        ("Throughput", f"{f.count(round(manifest['events_per_s']))} events/s"),
+        ("Books", _books(manifest["conservation"])),
+        ("Rows", ", ".join(f"{f.count(n)} {name}" for name, n in manifest["rows"].items())),
+        ("Versions", versions or f.NOTHING),
+    ]  # fmt: skip
+
+
+def _books(conservation: Mapping[str, Any]) -> str:
+    held, fills = len(conservation["checks"]), f.count(conservation["fills"])
+    return f"{conservation['result']}: {held} identities held over {fills} fills"
+
+
+def _parts(
+    manifest: Mapping[str, Any], analysis: Analysis, latencies: Sequence[LatencySummary]
+) -> list[dict[str, Any]]:
+    digests = plain_table("One per strategy", ("Strategy", "Digest"), manifest["digests"].items())
+    return [
+        {"title": "Metrics", "tables": [metrics_table(analysis), leg_table(analysis)]},
+        {"title": "Orders", "tables": orders_tables(analysis)},
+        {"title": "Latency", "tables": latency_tables(latencies)},
+        {"title": "Counts and stages", "tables": [
+            plain_table("Counted while the data went by", ("What", "Count"),
+                        manifest["counts"].items()),
+            plain_table("Where the time went", ("Stage", "Figures"),
+                        _stages(manifest["stages"])),
+        ]},
+        {"title": "Digests and files", "tables": [digests, files_table(manifest["files"])]},
+    ]  # fmt: skip
+
+
+def _stages(stages: Any) -> list[tuple[str, Any]]:
+    """Return stages as rows, whether they came as a mapping or as a list of mappings."""
+    if isinstance(stages, Mapping):
+        items = list(stages.items())
+    else:
+        items = [(s.get("name", s.get("stage", "")), {k: v for k, v in s.items()
+                 if k not in ("name", "stage")}) for s in stages]  # fmt: skip
+    return [
+        (str(name), ", ".join(f"{k} {f.plain(v)}" for k, v in figures.items())
+         if isinstance(figures, Mapping) else figures)
+        for name, figures in items
+    ]  # fmt: skip

@@ -1,0 +1,260 @@
+"""The report's tables, as rows of ready text for the template."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from tapewire.analytics import formats as f
+from tapewire.analytics.analysis import Analysis
+from tapewire.analytics.latency import SIMULATED, LatencySummary
+from tapewire.analytics.metrics import METRICS
+from tapewire.analytics.schemas import MONEY_UNIT, Column
+from tapewire.execution.codes import OrderStatus
+
+Table = dict[str, Any]
+
+#: Strategies side by side with every metric; beyond that only the compact table is shown.
+SIDE_BY_SIDE_MAX: Final = 6
+#: Rows of one table; the files hold all of them.
+TABLE_ROWS_MAX: Final = 300
+
+_LABELS: Final = {
+    "net_pnl": "Net P&L", "gross_pnl": "Gross P&L", "realized_pnl": "Realised P&L",
+    "unrealized_pnl": "Unrealised P&L", "fees": "Fees", "max_drawdown": "Max drawdown",
+    "max_drawdown_peak_ts": "Drawdown from (UTC)", "max_drawdown_ts": "Drawdown to (UTC)",
+    "orders": "Orders", "orders_denied": "Orders denied", "orders_filled": "Orders filled",
+    "fills": "Fills", "fill_ratio": "Fill ratio", "volume": "Volume, lots",
+    "maker_volume": "Maker volume, lots", "taker_volume": "Taker volume, lots",
+    "maker_ratio": "Maker share", "max_position": "Max position, lots",
+    "closed_trades": "Closed trades", "winning_trades": "Winning trades",
+    "losing_trades": "Losing trades", "win_rate": "Win rate", "profit_factor": "Profit factor",
+    "avg_trade_pnl": "Average trade", "avg_trade_duration_s": "Average holding time",
+    "sessions": "Sessions (UTC days)", "sharpe_annualised": "Sharpe, annualised",
+    "samples": "Samples", "sample_pnl_mean": "P&L per sample, mean",
+    "sample_pnl_deviation": "P&L per sample, deviation",
+}  # fmt: skip
+_PERCENT: Final = frozenset({"fill_ratio", "maker_ratio", "win_rate"})
+_COMPACT: Final = {
+    "net_pnl": "Net P&L", "fees": "Fees", "max_drawdown": "Max drawdown", "orders": "Orders",
+    "fills": "Fills", "volume": "Volume", "maker_ratio": "Maker", "max_position": "Max pos.",
+    "win_rate": "Win rate", "profit_factor": "P. factor", "avg_trade_duration_s": "Holding",
+}  # fmt: skip
+
+
+def metric_text(column: Column, value: Any) -> str:
+    """Return a metric as the report shows it."""
+    if column.unit == MONEY_UNIT:
+        return f.money(value)
+    if column.type == "time":
+        return f.time_utc(value)
+    if column.name in _PERCENT:
+        return f.percent(value)
+    if column.name == "avg_trade_duration_s":
+        return f.duration(value)
+    if column.type == "int64":
+        return f.count(value)
+    return f.number(value, 4 if column.name.startswith("sample_") else 2)
+
+
+def metrics_table(analysis: Analysis) -> Table:
+    """Return all metrics, one column for the total and one per strategy."""
+    scopes = [row for row in analysis.rows if row["scope"] != "leg"]
+    strategies = len(scopes) - 1
+    if strategies == 1:
+        scopes = scopes[1:]
+    shown = scopes if strategies <= SIDE_BY_SIDE_MAX else scopes[:1]
+    head = ["Metric", *(row["strategy_id"] or "Total" for row in shown)]
+    rows = []
+    for column in METRICS:
+        title = f"{column.description}" + (f" ({column.unit})" if column.type != "time" else "")
+        cells = [_cell(metric_text(column, row[column.name])) for row in shown]
+        rows.append([_cell(_LABELS[column.name], title=title), *cells])
+    note = "Point at a metric for its formula."
+    if (shown[0]["sharpe_annualised"]) is None:
+        note += " No annualised Sharpe ratio: it needs at least 2 sessions that differ."
+    return _table(head, rows, note=note)
+
+
+def leg_table(analysis: Analysis) -> Table:
+    """Return the chief metrics per strategy and instrument (and per strategy when many)."""
+    rows = [row for row in analysis.rows if row["scope"] != "total"]
+    strategies = sum(row["scope"] == "strategy" for row in rows)
+    if strategies <= SIDE_BY_SIDE_MAX:
+        rows = [row for row in rows if row["scope"] == "leg"]
+    rows.sort(key=lambda row: -row["net_pnl"])
+    columns = {c.name: c for c in METRICS}
+    cells = [
+        [
+            _cell(row["strategy_id"]),
+            _cell(row["symbol"] or "all", "text"),
+            *(_cell(metric_text(columns[name], row[name])) for name in _COMPACT),
+        ]
+        for row in rows[:TABLE_ROWS_MAX]
+    ]
+    head = ["Strategy", "Symbol", *_COMPACT.values()]
+    return _table(
+        head, cells, caption="By strategy and instrument, best first", text_columns=(1,),
+        note=_cut(len(rows), "metrics.parquet"),
+    )  # fmt: skip
+
+
+def orders_tables(analysis: Analysis) -> list[Table]:
+    """Return orders by status, by reason, and fills by reason."""
+    known = [s.name for s in OrderStatus]
+    present = [s for s in known if any(c[s] for c in analysis.statuses.values())]
+    tables = [_cross("By last status", present, analysis.statuses)]
+    reasons = sorted({r for c in analysis.reasons.values() for r in c if r != "NONE"})
+    if reasons:
+        tables.append(_cross("By reason, where there was one", reasons, analysis.reasons))
+    fills = analysis.fill_reasons
+    why = {
+        "QUEUE": "volume traded behind ours in the queue",
+        "TRADE_THROUGH": "volume traded at worse prices",
+        "CROSSED": "an incoming order crossed our price",
+        "TAKEN": "our order took resting ones",
+    }
+    rows = [[_cell(r), _cell(why.get(r, ""), "text"), _cell(f.count(fills[r])),
+             _cell(f.percent(fills[r] / fills.total()))] for r in sorted(fills)]  # fmt: skip
+    tables.append(
+        _table(["Fill reason", "Meaning", "Fills", "Share"], rows, caption="Why fills happened",
+               text_columns=(1,), note="" if rows else "No fill.")
+    )  # fmt: skip
+    return tables
+
+
+def _cross(caption: str, words: Sequence[str], counts: Mapping[str, Counter[str]]) -> Table:
+    rows = [
+        [_cell(name), *(_cell(f.count(mine[w])) for w in words),
+         _cell(f.count(sum(mine[w] for w in words)), "total")]
+        for name, mine in list(counts.items())[:TABLE_ROWS_MAX]
+    ]  # fmt: skip
+    if len(counts) > 1:
+        every = sum(counts.values(), Counter())
+        rows.append([_cell("Total"), *(_cell(f.count(every[w]), "total") for w in words),
+                     _cell(f.count(sum(every[w] for w in words)), "total")])  # fmt: skip
+    return _table(
+        ["Strategy", *words, "Sum"], rows, caption=caption,
+        note="" if rows else "No order was sent.",
+    )  # fmt: skip
+
+
+def latency_tables(latencies: Sequence[LatencySummary]) -> list[Table]:
+    """Return wall-clock latencies and simulated ones, apart."""
+    wall = [x for x in latencies if not x.simulated]
+    simulated = [x for x in latencies if x.simulated]
+    return [
+        _latency_table("Wall clock: how long the machine took", wall, "Nothing was measured."),
+        _latency_table("Simulated: what the latency model made orders wait", simulated,
+                       "No order reached the exchange."),
+    ]  # fmt: skip
+
+
+def _latency_table(caption: str, rows: Sequence[LatencySummary], empty: str) -> Table:
+    cells = [
+        [_cell(x.tag, title=SIMULATED.get(x.tag, "")), _cell(f.count(x.records)),
+         *(_cell(f.latency(v)) for v in (x.mean, x.p50, x.p90, x.p99, x.p999, x.maximum))]
+        for x in rows
+    ]  # fmt: skip
+    head = ["Tag", "Count", "Mean", "p50", "p90", "p99", "p99.9", "Max"]
+    return _table(head, cells, caption=caption, note="" if cells else empty)
+
+
+def inputs_table(inputs: Iterable[Mapping[str, Any]]) -> Table:
+    """Return the input files with sizes and hashes."""
+    rows = []
+    for item in inputs:
+        name = item.get("path") or item.get("name") or f.NOTHING
+        octets = item.get("bytes", item.get("size"))
+        hashes = [f"{k} {item[k]}" for k in ("sha256", "xxh3", "hash", "digest") if item.get(k)]
+        rows.append([_cell(str(name)), _cell(f.size(octets)),
+                     _cell(" ".join(hashes) or f.NOTHING, "text wrap mono")])  # fmt: skip
+    return _table(["File", "Size", "Content hash"], rows, text_columns=(2,),
+                  note="" if rows else "None.")  # fmt: skip
+
+
+def files_table(files: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return this folder's other files with sizes and SHA-256."""
+    rows = [
+        [_cell(name), _cell(f.size(file["bytes"])), _cell(str(file["sha256"]), "text wrap mono")]
+        for name, file in files.items()
+    ]
+    return _table(["File", "Size", "SHA-256"], rows, caption="Beside this report",
+                  text_columns=(2,))  # fmt: skip
+
+
+def plain_table(caption: str, head: tuple[str, str], items: Iterable[tuple[Any, Any]]) -> Table:
+    """Return a table of names and values."""
+    pairs = [(str(name), value) for name, value in items]
+    words = any(isinstance(value, str) for _, value in pairs)
+    rows = [[_cell(name.replace("_", " ") if not words else name),
+             _cell(f.plain(value), "text wrap mono" if words else "")]
+            for name, value in pairs[:TABLE_ROWS_MAX]]  # fmt: skip
+    return _table(list(head), rows, caption=caption, text_columns=(1,) if words else (),
+                  note=_cut(len(pairs), "manifest.json") if rows else "None.")  # fmt: skip
+
+
+def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the simulation assumed, read off the configuration with its defaults."""
+    backtest = _part(config, "backtest")
+    execution = _part(backtest, "execution")
+    fill, impact = _part(execution, "fill_model"), _part(execution, "market_impact")
+    fees, limits = _part(execution, "fees"), _part(backtest, "risk_limits")
+    known = {k: v for k, v in limits.items() if v is not None}
+    return [
+        ("Latency", _latency_words(_part(execution, "latency_model"))),
+        ("Fill model", _words(fill, "type")),
+        ("Queue position", _words(fill, "queue_position_model")),
+        ("Market impact", _words(impact, "type", rest=True)),
+        ("Fees", _words(fees, "type", rest=True)),
+        ("Crossed book", f.plain(execution.get("crossed_book", "not stated"))),
+        ("Risk limits", ", ".join(f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in known.items())
+         or "none"),
+        ("Seed", str(backtest.get("seed", "not stated"))),
+    ]  # fmt: skip
+
+
+def _latency_words(model: Mapping[str, Any]) -> str:
+    network, processing = model.get("network_latency_us"), model.get("processing_latency_us")
+    if network is None or processing is None:
+        return _words(model, "type", rest=True)
+    feed = model.get("feed_latency_us") or 0
+    return (
+        f"{f.plain(model.get('type', 'fixed'))}: order to exchange and answer back "
+        f"{f.plain(network + processing)} µs each way "
+        f"(network {f.plain(network)} + processing {f.plain(processing)}); "
+        f"market data {f.plain(feed)} µs"
+    )
+
+
+def _part(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = config.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _words(model: Mapping[str, Any], key: str, *, rest: bool = False) -> str:
+    if key not in model:
+        return "not stated"
+    others = [f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in model.items()
+              if k != key and v is not None] if rest and model[key] != "none" else []  # fmt: skip
+    return f"{model[key]}" + (f": {', '.join(others)}" if others else "")
+
+
+def _cut(rows: int, file: str) -> str:
+    return f"{TABLE_ROWS_MAX} of {rows:,} rows; all are in {file}." if rows > TABLE_ROWS_MAX else ""
+
+
+def _cell(text: str, kind: str = "", *, title: str = "") -> dict[str, str]:
+    return {"text": text, "kind": kind, "title": title}
+
+
+def _table(
+    head: Sequence[str],
+    rows: list[list[dict[str, str]]],
+    *,
+    caption: str = "",
+    note: str = "",
+    text_columns: Sequence[int] = (),
+) -> Table:
+    heads = [{"text": h, "kind": "text" if i == 0 or i in text_columns else ""}
+             for i, h in enumerate(head)]  # fmt: skip
+    return {"head": heads, "rows": rows, "caption": caption, "note": note}

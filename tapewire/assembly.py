@@ -166,10 +166,10 @@ class _Run:
 
         with contextlib.ExitStack() as stack:
             receiver, replay = self._open_stream(stack)
+            stack.callback(receiver.close, "the run ended before its data")
             with self.signals.immediate():
                 wiring.warm_up(self.hooks.announce)
-            self.info = _connected(receiver, replay, self.signals)
-            stack.callback(receiver.close, "the run ended before its data")
+            self.info = _connected(receiver, replay)
             if self.connect is not None:
                 self._note_foreign_stream(self.info)
             self.simulation = wiring.make_simulation(self.config, self.info)
@@ -189,13 +189,13 @@ class _Run:
         if options.transport == "inproc":
             thread = stack.enter_context(ThreadedReplay(plan, peer_timeout_s=timeout_s))
             thread.wait_ready(self.signals)
-            return self._receiver(thread.endpoint, thread.context), thread
+            return self._receiver(thread.endpoint, context=thread.context), thread
         endpoint = stack.enter_context(temporary_endpoint(options.transport))
         process = stack.enter_context(
             ReplayProcess(plan.to_json(), endpoint, peer_timeout_s=timeout_s)
         )
         importlib.import_module("tapewire.router")  # while the other process opens its files
-        return self._receiver(process.wait_ready(self.signals)), process
+        return self._receiver(process.wait_ready(self.signals), process), process
 
     def _plan(self) -> Any:
         source = self.config.backtest.data_source
@@ -207,8 +207,15 @@ class _Run:
             source = DatabentoSource(type="databento", files=list(files))
         return replay_plan(source, self.config.backtest.replay)
 
-    def _receiver(self, endpoint: str, context: Any = None) -> "Receiver":
+    def _receiver(
+        self, endpoint: str, process: ReplayProcess | None = None, context: Any = None
+    ) -> "Receiver":
         from tapewire.wire import Receiver
+
+        def tick() -> None:
+            self.signals.check()
+            if process is not None:
+                process.check()
 
         options = self.config.backtest.replay
         return Receiver(
@@ -216,7 +223,7 @@ class _Run:
             payload=options.payload,
             peer_timeout_s=float(options.peer_timeout_s),
             context=context,
-            tick=self.signals.check,
+            tick=tick,
         )
 
     def _note_foreign_stream(self, info: "StreamInfo") -> None:
@@ -343,7 +350,6 @@ class _Run:
 def _connected(
     receiver: "Receiver",
     replay: "ReplayProcess | ThreadedReplay | None",
-    signals: Signals,
 ) -> "StreamInfo":
     try:
         return receiver.connect()

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from tapewire._config_errors import from_validation
 from tapewire.config import DATA_SOURCES, Backtest, DatabentoSource
-from tapewire.errors import ConfigError
+from tapewire.errors import ConfigError, InterruptedRunError
 from tapewire.supervise import Signals
 from tapewire.transports import replay_plan
 
@@ -66,6 +66,6 @@ def _serve(plan: Any, bind: str, receivers: int) -> None:
     with Signals() as signals, signals.immediate():
         try:
             totals = serve(plan, bind, receivers=receivers, stop=stop, ready=ready)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, InterruptedRunError):
             raise signals.error() from None
     print(f"{totals.events:,} events in {totals.batches:,} batches, digest {totals.digest}")

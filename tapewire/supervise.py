@@ -1,7 +1,7 @@
 """Keeps the processes of a run together: starts the replay, notices its end, ends it.
 
 Whatever happens to this process, the replay process goes too: it is terminated on every way out
-of `ReplayProcess`, and it reads its standard input, which closes even when this one is killed.
+of `ReplayProcess`, and it looks whether its parent is still the one that started it.
 """
 
 import contextlib
@@ -106,6 +106,8 @@ class ReplayProcess:
                 endpoint,
                 "--peer-timeout-s",
                 str(peer_timeout_s),
+                "--parent-pid",
+                str(os.getpid()),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -120,8 +122,8 @@ class ReplayProcess:
         ]
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died already: `check` says why
-            self._process.stdin.write(plan_json.encode() + b"\n")
-            self._process.stdin.flush()  # kept open: its closing tells the child we are gone
+            self._process.stdin.write(plan_json.encode())
+            self._process.stdin.close()
 
     @property
     def pid(self) -> int:
@@ -159,7 +161,7 @@ class ReplayProcess:
             time.sleep(_POLL_S)
         line = bytes(self._stdout).split(b"\n", 1)[0].decode(errors="replace")
         try:
-            return str(json.loads(line)["endpoint"])
+            return str(json.loads(line)["ready"])
         except (ValueError, KeyError, TypeError):
             raise PeerLostError(
                 f"the replay process (pid {self.pid}) expected to say where it listens, "
@@ -198,9 +200,6 @@ class ReplayProcess:
     def close(self) -> None:
         """End it, gently first; after this it is gone."""
         process = self._process
-        with contextlib.suppress(OSError):
-            if process.stdin is not None:
-                process.stdin.close()
         if process.poll() is None:
             process.terminate()
             try:

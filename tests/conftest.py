@@ -1,6 +1,8 @@
 """What all tests share: where the market data is, and how loudly its absence is told."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +43,62 @@ def data_dir() -> Path:
 def data_file() -> Callable[[str], Path]:
     """A file of the data folder by its path in there; the test is skipped where it is missing."""
     return lambda name: _require(DATA_DIR / name)
+
+
+#: Longest a command of a test may take; kernels may have to be compiled first.
+COMMAND_TIMEOUT_S = 110
+
+
+class Tapewire:
+    """Runs ``tapewire …`` as a user does: a process of its own, its output captured."""
+
+    def __init__(self, cwd: Path) -> None:
+        self.cwd = cwd
+
+    def command(self, *arguments: object) -> list[str]:
+        """The command line as a list, with this interpreter."""
+        return [sys.executable, "-m", "tapewire.cli", *map(str, arguments)]
+
+    def __call__(
+        self, *arguments: object, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+        )
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        """Start it and leave it running; the caller ends it."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def tapewire(tmp_path: Path) -> Tapewire:
+    """The command line, started in the test's own folder."""
+    return Tapewire(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def synthetic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small synthetic session: 30,000 records of TWA1, uncompressed."""
+    from tapewire.replay.synth import synthesize
+
+    path = tmp_path_factory.mktemp("synthetic") / "day.mbo.dbn"
+    synthesize(path, events=30_000, instruments=1, seed=7)
+    return path
 
 
 def pytest_report_header() -> str:

@@ -230,8 +230,9 @@ class Collector:
             "rows": dict(self.rows),
             "files": {},
         }
+        text = _json(whole)
         try:
-            self._ended = self._folder.publish(_json(whole))
+            self._ended = self._folder.publish(text)
         finally:
             self._folder.close()
         return self._ended
@@ -364,13 +365,15 @@ class Collector:
         self._folder.discard_files()
 
     def _fail_after(self, error: BaseException, manifest: Mapping[str, Any]) -> None:
+        """Leave the best manifest that can still be written; the error itself is the story."""
         stopped = isinstance(error, (KeyboardInterrupt, InterruptedRunError))
+        status: Literal["incomplete", "failed"] = "incomplete" if stopped else "failed"
+        reason = str(error) or type(error).__name__
         try:
-            self.fail(
-                "incomplete" if stopped else "failed",
-                "stopped by the user" if stopped else str(error) or type(error).__name__,
-                manifest,
-            )
+            try:
+                self.fail(status, reason, manifest)
+            except (TypeError, ValueError):  # what the caller gave is no JSON: say so without it
+                self.fail(status, reason)
         except OutputError:
             self.close()
 

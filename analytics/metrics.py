@@ -147,7 +147,7 @@ def session_results(days: Mapping[int, Day]) -> list[int]:
     ends = [d.pnl for d in ordered if d.last_ns - d.first_ns >= SESSION_SPAN_NS_MIN]
     if ends:
         ends[-1] = ordered[-1].pnl
-    return [b - a for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    return [b - a for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def sharpe_by_session(results: Sequence[int]) -> float | None:

@@ -222,7 +222,7 @@ def _codes(values: NDArray[np.int64], codes: type[IntEnum], what: str) -> "pa.Ar
     wrong = np.flatnonzero(known[at] != values)
     if wrong.size:
         raise SimulationError(
-            f"expected an {what} of {', '.join(f'{int(c)}={c.name}' for c in codes)}, "
+            f"expected {what} of {', '.join(f'{int(c)}={c.name}' for c in codes)}, "
             f"found {values[wrong[0]]} in row {wrong[0]} of the batch"
         )
     return _words(at, [codes(int(k)).name for k in known])

@@ -52,7 +52,6 @@ class Reason(IntEnum):
     NO_LIQUIDITY = 8  # EXPIRED: nothing (left) to take for a market or IOC order
     USER_CANCEL = 9  # CANCELED on request
     END_OF_DATA = 10  # the data ended first
-    UNKNOWN_BOOK = 11  # DENIED: no such instrument in the data
 
 
 class Liquidity(IntEnum):

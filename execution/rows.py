@@ -24,6 +24,7 @@ FILL_DTYPE: Final = np.dtype(
         ("position", "i8"),  # lots after this fill
         ("ts_event", "i8"),  # when it happened at the exchange, ns
         ("ts_known", "i8"),  # when the strategy learned of it, ns
+        ("order", "i8"),  # index of the order's record; means nothing outside the kernels
     ]
 )
 

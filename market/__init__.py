@@ -1,6 +1,7 @@
 """Market data: the record, the order books, the instruments. Imports nothing of ours."""
 
 from .book import BookLimitError, BookSet, MarketState
+from .instruments import Instrument, InstrumentTable
 from .records import MBO_DTYPE, MBO_KERNEL_DTYPE, UNDEF_PRICE
 
 __all__ = [
@@ -9,5 +10,7 @@ __all__ = [
     "UNDEF_PRICE",
     "BookLimitError",
     "BookSet",
+    "Instrument",
+    "InstrumentTable",
     "MarketState",
 ]

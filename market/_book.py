@@ -25,6 +25,7 @@ from ._layout import (
     claim_at,
     level_at,
     order_at,
+    record_at,
     rung_at,
     side_at,
     slot_at,
@@ -547,7 +548,9 @@ def _apply_top_of_book(market: Any, book: int, side: int, record: Any) -> int:
         rung = rung_at(market.rungs, ladder.offset)
         level = level_at(market.levels, rung.level)
         order = order_at(market.orders, level.head)
-        if order.kind == TOP_OF_BOOK and order.claims == NIL:
+        if order.kind == TOP_OF_BOOK:
+            if order.claims != NIL and order.price != record.price:
+                free_claims(market, order)  # a new price is new liquidity, a refresh is not
             key = record.price if side == BID else -record.price
             rung.key = key
             level.key = key
@@ -779,7 +782,7 @@ def close_event(market: Any, book: int, flags: int) -> None:
     state.events += 1
     state.trades = 0
     state.trade_side = NIL
-    market.events += 1
+    market.event_ends += 1
     bids = side_at(market.sides, 2 * book + BID)
     asks = side_at(market.sides, 2 * book + ASK)
     if bids.n > 0 and asks.n > 0:
@@ -792,12 +795,15 @@ def close_event(market: Any, book: int, flags: int) -> None:
 
 
 @jit
-def apply_batch(market: Any, records: Any, start: int) -> Any:
-    """Apply records from ``start`` on; returns (status, index of the first record not applied)."""
+def apply_batch(market: Any, records: int, n: int, start: int) -> Any:
+    """Apply records from ``start`` on; returns (status, index of the first record not applied).
+
+    ``records`` is the address of ``n`` records, so that read-only, unaligned and strided callers
+    all meet the one compiled kernel.
+    """
     m = market[0]
-    n = records.shape[0]
     for i in range(start, n):
-        record = records[i]
+        record = record_at(records, i)
         book = book_of(m, record)
         if book == NIL:
             return NEW_BOOK, i
@@ -863,7 +869,7 @@ def read_orders(market: Any, book: int, side: int, out: Any) -> int:
 
 @jit
 def apply_batch_with_depth(
-    market: Any, records: Any, start: int, only_book: int, source: Any, prices: Any,
+    market: Any, records: int, n: int, start: int, only_book: int, source: Any, prices: Any,
     sizes: Any, counts: Any,
 ) -> Any:  # fmt: skip
     """As ``apply_batch``, writing the top levels after every event of ``only_book`` (NIL: all).
@@ -872,10 +878,9 @@ def apply_batch_with_depth(
     ``counts`` are (rows, 2, depth). Returns (status, next record, rows written).
     """
     m = market[0]
-    n = records.shape[0]
     rows = 0
     for i in range(start, n):
-        record = records[i]
+        record = record_at(records, i)
         book = book_of(m, record)
         if book == NIL:
             return NEW_BOOK, i, rows

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from ._memory import accessor
+from .records import MBO_KERNEL_DTYPE
 
 NIL: Final = -1
 BID: Final = 0
@@ -119,7 +120,7 @@ MARKET: Final = np.dtype(
         ("missing_key", "i8"),  # of the record that needs a new book
         # counters, all of records unless said otherwise
         ("records", "i8"),
-        ("events", "i8"),  # closed events
+        ("event_ends", "i8"),  # closed events, each of one or more records
         ("adds", "i8"),
         ("cancels", "i8"),
         ("modifies", "i8"),
@@ -152,6 +153,8 @@ slot_at = accessor(SLOT)
 book_at = accessor(BOOK)
 book_slot_at = accessor(BOOK_SLOT)
 claim_at = accessor(CLAIM)
+#: Records of a batch, by the address of the first.
+record_at = accessor(MBO_KERNEL_DTYPE, in_block=False)
 
 # Status codes of the book kernels: what the shell has to do before the same record is tried again.
 OK: Final = 0

@@ -52,10 +52,11 @@ class Block:
         return int(self._owner.nbytes)
 
 
-def accessor(dtype: np.dtype[Any]) -> Any:
-    """Make ``at(base, i)``: the ``i``-th record of a block of ``dtype`` (or scalar, by value).
+def accessor(dtype: np.dtype[Any], *, in_block: bool = True) -> Any:
+    """Make ``at(base, i)``: a reference to the ``i``-th record, to be read and assigned through.
 
-    For a structured dtype the result is a reference that can be read and assigned through.
+    ``in_block=False`` is for memory that is not a ``Block``, such as a batch of market records:
+    there is no capacity before it to check against.
     """
     kind = from_dtype(dtype)
     size = dtype.itemsize
@@ -69,7 +70,7 @@ def accessor(dtype: np.dtype[Any]) -> Any:
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             base_value, i = args
             word = ir.IntType(64)
-            if BOUNDSCHECK:
+            if BOUNDSCHECK and in_block:
                 header = builder.sub(base_value, ir.Constant(word, 8))
                 capacity = builder.load(builder.inttoptr(header, word.as_pointer()))
                 bad = builder.icmp_unsigned(">=", i, capacity)

@@ -26,7 +26,7 @@ from ._layout import (
     SLOT,
 )
 from ._memory import Block
-from .records import MBO_KERNEL_DTYPE, UNDEF_PRICE
+from .records import F_LAST, RECORD_BYTES, UNDEF_PRICE
 
 IntArray = npt.NDArray[np.int64]
 
@@ -158,6 +158,27 @@ class MarketState:
         return sum(block.nbytes for block in blocks)
 
 
+def batch_address(records: npt.NDArray[Any]) -> tuple[int, int, npt.NDArray[Any]]:
+    """Address and number of a batch's records, and the array that keeps them alive.
+
+    Parameters
+    ----------
+    records : (n,) MBO_DTYPE, or any other dtype of the same 56 bytes (Databento's own names
+        action and side as ``S1``)
+
+    Raises
+    ------
+    TypeError
+        If the records are of another size or shape.
+    """
+    if records.ndim != 1 or records.dtype.itemsize != RECORD_BYTES:
+        raise TypeError(
+            f"expected a 1-d array of MBO_DTYPE, found {records.ndim}-d of {records.dtype}"
+        )
+    kept = np.ascontiguousarray(records)
+    return int(kept.ctypes.data), int(kept.size), kept
+
+
 class BookSet:
     """L3 books of all (publisher, instrument) pairs in a stream of records.
 
@@ -173,10 +194,10 @@ class BookSet:
 
     def apply(self, records: npt.NDArray[Any]) -> None:
         """Apply records, shape (n,), dtype ``MBO_DTYPE``, in stream order."""
-        view = records.view(MBO_KERNEL_DTYPE)
+        address, n, _keep = batch_address(records)
         start = 0
-        while start < view.size:
-            status, start = kernels.apply_batch(self._market.state, view, start)
+        while start < n:
+            status, start = kernels.apply_batch(self._market.state, address, n, start)
             if status:
                 self._market.resolve(status)
 
@@ -199,17 +220,17 @@ class BookSet:
         prices, sizes, counts : (rows, 2, depth) int64
             Bids then asks, best first; prices in 1e-9, ``UNDEF_PRICE`` where there is no level.
         """
-        view = records.view(MBO_KERNEL_DTYPE)
-        n = int(np.count_nonzero(view["flags"] & 128))
-        source = np.zeros(n, np.int64)
-        prices, sizes, counts = (np.zeros((n, 2, depth), np.int64) for _ in range(3))
+        address, n, _keep = batch_address(records)
+        room = int(np.count_nonzero(records["flags"] & F_LAST))
+        source = np.zeros(room, np.int64)
+        prices, sizes, counts = (np.zeros((room, 2, depth), np.int64) for _ in range(3))
         start = row = 0
-        while start < view.size:
+        while start < n:
             only = NIL if book is None else self._index(*book)
             if book is not None and only == NIL:
                 only = -2  # not open yet: no rows until it is
             status, start, rows = kernels.apply_batch_with_depth(
-                self._market.state, view, start, only, source[row:], prices[row:], sizes[row:],
+                self._market.state, address, n, start, only, source[row:], prices[row:], sizes[row:],
                 counts[row:],
             )  # fmt: skip
             row += rows
@@ -280,4 +301,4 @@ class BookSet:
         return self._market.nbytes
 
 
-__all__ = ["UNDEF_PRICE", "BookLimitError", "BookSet", "MarketState"]
+__all__ = ["UNDEF_PRICE", "BookLimitError", "BookSet", "MarketState", "batch_address"]

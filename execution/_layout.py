@@ -1,0 +1,102 @@
+"""Records of simulated orders and what the exchange side knows about them."""
+
+from typing import Final
+
+import numpy as np
+
+from ..market._memory import accessor
+from .rows import FILL_DTYPE, ORDER_DTYPE
+
+#: One simulated order. Fields without `known_` are the exchange's truth; strategies are shown the
+#: `known_` ones, which change when a response has reached them.
+OWN_ORDER: Final = np.dtype(
+    [
+        ("client_order_id", "i8"),
+        ("price", "i8"),  # UNDEF_PRICE for a market order
+        ("quantity", "i8"),
+        ("filled", "i8"),
+        ("stamp", "i8"),  # priority among the book's orders; 0 until it rests
+        ("queue_ahead", "i8"),  # lots ahead when it joined the queue; -1 until it rests
+        ("ts_sent", "i8"),
+        ("ts_arrived", "i8"),
+        ("known_price", "i8"),
+        ("known_quantity", "i8"),
+        ("known_filled", "i8"),
+        ("leg", "i4"),
+        ("side", "i4"),  # codes.Side
+        ("order_type", "i4"),
+        ("time_in_force", "i4"),
+        ("status", "i4"),
+        ("reason", "i4"),
+        ("known_status", "i4"),
+        ("requests", "i4"),  # cancels and replaces on their way
+        ("messages", "i4"),  # messages in flight that name this order
+        ("generation", "i4"),  # counts the reuses of this record, so that old handles go stale
+        ("prev", "i4"),  # in the leg's resting orders of this side, best first
+        ("next", "i4"),  # also the free list
+        ("open_prev", "i4"),  # in the strategy's open orders, oldest first
+        ("open_next", "i4"),
+    ]
+)
+
+#: What execution keeps per leg: one strategy instance on one book.
+SESSION: Final = np.dtype(
+    [
+        ("book", "i4"),
+        ("owner", "i4"),  # whose claims are respected: the strategy instance
+        ("buys", "i4"),  # first resting order, best price first
+        ("sells", "i4"),
+        ("resting", "i4"),
+        ("pad", "i4"),
+        ("publisher_id", "i8"),
+        ("instrument_id", "i8"),
+        ("fee_per_lot", "i8"),  # 1e-9 currency
+        ("multiplier_num", "i8"),
+        ("multiplier_den", "i8"),
+        ("orders_resting_max", "i8"),
+    ]
+)
+
+#: Something in the current event of a book that may concern resting simulated orders.
+TRACE: Final = np.dtype(
+    [
+        ("kind", "i4"),  # TRACE_*
+        ("side", "i4"),  # of the resting volume, of the incoming order, or the trade's
+        ("price", "i8"),
+        ("lots", "i8"),
+        ("stamp", "i8"),  # priority of the filled order; -1 where it is unknown
+        ("order_id", "i8"),
+        ("order", "i4"),  # index of the incoming order
+        ("next", "i4"),
+    ]
+)
+TRACE_FILL: Final = 1
+TRACE_INCOMING: Final = 2
+TRACE_TRADE: Final = 3
+
+EXECUTION: Final = np.dtype(
+    [
+        ("own_orders", "i8"),
+        ("sessions", "i8"),
+        ("traces", "i8"),
+        ("fills", "i8"),
+        ("orders", "i8"),  # rows of closed orders
+        ("own_free", "i8"),
+        ("own_free_n", "i8"),
+        ("trace_free", "i8"),
+        ("trace_free_n", "i8"),
+        ("fill_n", "i8"),
+        ("fill_capacity", "i8"),
+        ("order_n", "i8"),
+        ("order_capacity", "i8"),
+        ("impact_ppm", "i8"),  # linear impact in 1e-6 bps per million currency units; 0: none
+        ("claim_shortage", "i8"),  # set when a match ran out of claims
+    ]
+)
+
+own_at = accessor(OWN_ORDER)
+session_at = accessor(SESSION)
+trace_at = accessor(TRACE)
+fill_row_at = accessor(FILL_DTYPE)
+order_row_at = accessor(ORDER_DTYPE)
+execution_at = accessor(EXECUTION)

@@ -1,0 +1,88 @@
+"""What is known of the instruments in a stream: symbol, tick size, contract multiplier."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One instrument.
+
+    Attributes
+    ----------
+    instrument_id : int
+    symbol : str
+    tick_size : int
+        In 1e-9; 0 where unknown: prices are then not checked against it.
+    multiplier_num, multiplier_den : int
+        Contract multiplier as an exact fraction: currency per price unit and lot.
+    """
+
+    instrument_id: int
+    symbol: str
+    tick_size: int = 0
+    multiplier_num: int = 1
+    multiplier_den: int = 1
+
+    @property
+    def multiplier(self) -> Fraction:
+        """The multiplier as one number."""
+        return Fraction(self.multiplier_num, self.multiplier_den)
+
+
+class InstrumentTable:
+    """Instruments by id and by symbol.
+
+    DBN metadata carries only symbols; tick size and multiplier come from the configuration.
+
+    Parameters
+    ----------
+    mappings : iterable of (symbol, instrument_id)
+        From the metadata of the files; the first symbol of an id names it.
+    overrides : mapping of symbol to (tick_size, multiplier), optional
+        tick_size in 1e-9 (0: unknown), multiplier as an exact fraction.
+    """
+
+    def __init__(
+        self,
+        mappings: Iterable[tuple[str, int]],
+        overrides: Mapping[str, tuple[int, Fraction]] | None = None,
+    ) -> None:
+        self.overrides = dict(overrides or {})
+        self._by_id: dict[int, Instrument] = {}
+        self._by_symbol: dict[str, list[int]] = {}
+        for symbol, instrument_id in mappings:
+            ids = self._by_symbol.setdefault(symbol, [])
+            if instrument_id not in ids:
+                ids.append(instrument_id)
+            if instrument_id not in self._by_id:
+                self._by_id[instrument_id] = self._make(instrument_id, symbol)
+
+    def _make(self, instrument_id: int, symbol: str) -> Instrument:
+        tick_size, multiplier = self.overrides.get(symbol, (0, Fraction(1)))
+        return Instrument(
+            instrument_id, symbol, tick_size, multiplier.numerator, multiplier.denominator
+        )
+
+    def get(self, instrument_id: int) -> Instrument:
+        """The instrument of an id; one the metadata does not name goes by its number."""
+        if instrument_id not in self._by_id:
+            self._by_id[instrument_id] = self._make(instrument_id, str(instrument_id))
+        return self._by_id[instrument_id]
+
+    def ids_of(self, symbol: str) -> list[int]:
+        """Instrument ids a symbol stood for, in order of appearance; empty if unknown."""
+        return list(self._by_symbol.get(symbol, []))
+
+    @property
+    def symbols(self) -> list[str]:
+        """All symbols named by the metadata."""
+        return list(self._by_symbol)
+
+
+def publishers_of(dataset: str) -> list[int]:
+    """Publisher ids of a dataset, from Databento's own table; empty if it is not listed there."""
+    from databento.common.publishers import Publisher
+
+    return [int(p.to_int()) for p in Publisher if str(p.dataset) == dataset]

@@ -1,0 +1,54 @@
+"""Account and limit records, as the kernels see them."""
+
+from typing import Final
+
+import numpy as np
+
+from ..market._memory import accessor
+from .rows import SAMPLE_DTYPE
+
+#: The account of one leg (strategy instance on one book). Everything is an exact integer:
+#: prices in 1e-9, money in price units x lots (before the multiplier), fees in 1e-9 currency.
+ACCOUNT: Final = np.dtype(
+    [
+        ("position", "i8"),  # lots, signed
+        ("cash", "i8"),  # -sum(side * price * lots)
+        ("open_cost", "i8"),  # what the open position cost: sum of its entry prices, signed
+        ("realized", "i8"),
+        ("fees", "i8"),
+        ("volume", "i8"),  # lots traded
+        ("max_position", "i8"),  # largest |position|
+        ("mark", "i8"),  # price the position is valued at
+        ("multiplier_num", "i8"),
+        ("multiplier_den", "i8"),
+        # what the strategy has been told so far
+        ("known_position", "i8"),
+        ("known_cash", "i8"),
+        ("known_fees", "i8"),
+        ("known_pnl", "i8"),  # 1e-9 currency, at the last mark
+        ("open_buy_lots", "i8"),  # lots of open buy orders it may still be filled on
+        ("open_sell_lots", "i8"),
+    ]
+)
+
+#: The limits of one strategy instance; -1 switches one off.
+LIMITS: Final = np.dtype(
+    [
+        ("max_position", "i8"),  # lots per instrument
+        ("max_order_size", "i8"),  # lots
+        ("max_loss", "i8"),  # 1e-9 currency over all instruments of the instance
+        ("max_orders_per_second", "i8"),
+        ("window_offset", "i8"),  # of its ring of send times
+        ("window_next", "i8"),
+        ("halted", "i8"),  # the loss limit was hit; stays so
+        ("known_pnl", "i8"),  # sum over its legs
+        ("loss_ts", "i8"),  # when the loss limit was hit
+    ]
+)
+#: One remembered send time.
+SEND_TIME: Final = np.dtype([("ts", "i8")])
+
+account_at = accessor(ACCOUNT)
+limits_at = accessor(LIMITS)
+send_time_at = accessor(SEND_TIME)
+sample_row_at = accessor(SAMPLE_DTYPE)

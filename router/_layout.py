@@ -1,0 +1,222 @@
+"""Records of the simulation loop: strategy instances, their legs, messages in flight, watches."""
+
+from typing import Final
+
+import numpy as np
+
+from ..market._memory import accessor
+
+NEVER: Final = 2**63 - 1
+ALWAYS: Final = -(2**63)
+NIL: Final = -1
+
+#: Requests a strategy may make in one callback.
+REQUESTS_MAX: Final = 16
+
+# What a strategy can be called for.
+ON_EVENT: Final = 1  # every event of its books
+ON_BOOK: Final = 2  # price or size at the best bid or ask changed
+ON_PRICE: Final = 4  # best bid or ask price changed
+ON_TRADE: Final = 8  # every trade
+
+# Hooks, as positions in INSTANCE.hooks.
+HOOK_START: Final = 0
+HOOK_EVENT: Final = 1
+HOOK_BOOK: Final = 2
+HOOK_TRADE: Final = 3
+HOOK_TIMER: Final = 4
+HOOK_ORDER: Final = 5
+HOOK_FILL: Final = 6
+HOOK_STOP: Final = 7
+HOOK_N: Final = 8
+
+# Requests, as a strategy leaves them in its context.
+REQUEST_NEW: Final = 1
+REQUEST_CANCEL: Final = 2
+REQUEST_REPLACE: Final = 3
+REQUEST_TIMER: Final = 4
+
+# Messages on their way to the exchange …
+ARRIVE_NEW: Final = 1
+ARRIVE_CANCEL: Final = 2
+ARRIVE_REPLACE: Final = 3
+# … and to the strategy.
+TELL_ACCEPTED: Final = 4
+TELL_FILL: Final = 5
+TELL_CLOSED: Final = 6
+TELL_REPLACED: Final = 7
+TELL_REFUSED: Final = 8  # a cancel or replace came too late, or was denied
+TELL_DENIED: Final = 9
+TIMER: Final = 10
+
+#: What a strategy is shown, and where it leaves its requests. One record per instance.
+CONTEXT: Final = np.dtype(
+    [
+        ("now_ns", "i8"),  # local time of the strategy
+        ("position", "i8"),  # lots in this book's instrument, as far as it was told
+        ("pnl", "i8"),  # 1e-9 currency over all its instruments, at the last mark, net of fees
+        ("halted", "i8"),  # the loss limit was hit: orders will be denied
+        ("tick_size", "i8"),  # 1e-9; 0 where unknown
+        ("best_bid", "i8"),  # price in 1e-9; UNDEF_PRICE where there is none
+        ("best_bid_size", "i8"),  # lots
+        ("best_bid_count", "i8"),  # orders
+        ("best_ask", "i8"),
+        ("best_ask_size", "i8"),
+        ("best_ask_count", "i8"),
+        ("trade_price", "i8"),  # of the last trade
+        ("trade_size", "i8"),
+        ("trade_side", "i8"),  # side of its aggressor: 1 buy, -1 sell, 0 unknown
+        ("session_volume", "i8"),  # lots traded so far
+        ("publisher_id", "i8"),
+        ("instrument_id", "i8"),
+        ("update_order", "i8"),  # order the callback is about: on_order_update, on_fill
+        ("update_status", "i8"),  # codes.OrderStatus, as far as it was told
+        ("update_reason", "i8"),  # codes.Reason
+        ("fill_price", "i8"),
+        ("fill_quantity", "i8"),
+        ("leg", "i8"),
+        ("last_client_order_id", "i8"),
+        ("execution", "i8"),  # address of the execution state, for the order functions
+        ("open_head", "i8"),  # oldest open order
+        ("open_tail", "i8"),
+        ("request_n", "i8"),
+        ("requests", "i8", (REQUESTS_MAX, 4)),  # kind, order index, price or time, quantity
+    ]
+)
+
+INSTANCE: Final = np.dtype(
+    [
+        ("hooks", "i8", (HOOK_N,)),  # machine addresses; 0 where the strategy has none
+        ("context", "i8"),  # address
+        ("state", "i8"),  # address
+        ("mask", "i8"),  # ON_* it is called for
+        ("clock", "i8"),  # its local time so far
+        ("local_due", "i8"),  # time of the first message in its list
+        ("entry_ns", "i8"),  # order-entry latency
+        ("response_ns", "i8"),
+        ("feed_ns", "i8"),
+        ("inbox_head", "i4"),
+        ("inbox_tail", "i4"),
+        ("legs", "i4"),
+        ("leg_n", "i4"),
+        ("started", "i4"),
+        ("steps", "i4"),  # messages handled at one and the same local time
+    ]
+)
+
+LEG: Final = np.dtype(
+    [
+        ("arrival_due", "i8"),
+        ("instance", "i4"),
+        ("book", "i4"),
+        ("next_of_book", "i4"),
+        ("next_of_instance", "i4"),
+        ("arrival_head", "i4"),
+        ("arrival_tail", "i4"),
+        ("tick_size", "i8"),
+    ]
+)
+
+MESSAGE: Final = np.dtype(
+    [
+        ("ts", "i8"),
+        ("price", "i8"),
+        ("quantity", "i8"),
+        ("lots", "i8"),  # of a fill; reserved by a replace
+        ("kind", "i4"),
+        ("order", "i4"),
+        ("reason", "i4"),
+        ("leg", "i4"),
+        ("prev", "i4"),
+        ("next", "i4"),
+    ]
+)
+
+#: What the loop keeps per book beside the book itself; only books with legs use it.
+WATCH: Final = np.dtype(
+    [
+        ("due", "i8"),  # nothing of its legs can be due before this time
+        ("local_due", "i8"),
+        ("own_bid", "i8"),  # best resting simulated bid, or ALWAYS; may be too high, never too low
+        ("own_ask", "i8"),  # best resting simulated ask, or NEVER; may be too low, never too high
+        ("legs", "i4"),
+        ("resting", "i4"),  # simulated orders resting in this book
+        ("traces", "i4"),
+        ("traces_tail", "i4"),
+        ("subscriptions", "i4"),  # ON_* any of its legs wants
+        ("gapless", "i4"),  # whether the book is neither locked nor crossed
+        ("bid", "i8"),
+        ("bid_size", "i8"),
+        ("bid_count", "i8"),
+        ("ask", "i8"),
+        ("ask_size", "i8"),
+        ("ask_count", "i8"),
+        ("mark", "i8"),
+        ("trade_price", "i8"),
+        ("trade_size", "i8"),
+        ("trade_side", "i8"),
+        ("volume", "i8"),
+        ("sample_due", "i8"),
+        ("changes", "i4"),  # ON_* of the event being finished
+        ("mark_moved", "i4"),
+    ]
+)
+
+ROUTER: Final = np.dtype(
+    [
+        ("instances", "i8"),
+        ("legs", "i8"),
+        ("messages", "i8"),
+        ("watches", "i8"),
+        ("accounts", "i8"),
+        ("limits", "i8"),
+        ("send_times", "i8"),
+        ("samples", "i8"),
+        ("leg_n", "i8"),
+        ("message_free", "i8"),
+        ("message_free_n", "i8"),
+        ("sample_n", "i8"),
+        ("sample_capacity", "i8"),
+        ("sample_interval_ns", "i8"),
+        ("settled", "i8"),  # fill rows already booked
+        ("crossed_policy", "i8"),
+        ("stream_clock", "i8"),  # largest ts_recv so far
+        ("feed_max_ns", "i8"),  # largest feed latency of any instance
+        # where an event was left when a block ran full
+        ("phase", "i8"),
+        ("cursor", "i8"),
+        ("event_book", "i8"),
+        ("event_local", "i8"),  # largest ts_recv at the event's end; feed latency not added
+        ("resume_next", "i8"),
+        ("fault_instance", "i8"),
+        ("room_needed", "i8"),  # rows the step that found no room may make
+        # counters
+        ("orders_sent", "i8"),
+        ("orders_denied", "i8"),
+        ("requests_stale", "i8"),  # cancels and replaces of orders known to be closed
+        ("late_responses", "i8"),  # told at a later local time than due
+        ("forced_arrivals", "i8"),  # decided on a quiet book before its clock had passed them
+        ("clamped_ts_recv", "i8"),
+    ]
+)
+
+CROSSED_WARN: Final = 0
+CROSSED_HALT_FILLS: Final = 1
+CROSSED_ABORT: Final = 2
+
+instance_at = accessor(INSTANCE)
+leg_at = accessor(LEG)
+message_at = accessor(MESSAGE)
+watch_at = accessor(WATCH)
+context_at = accessor(CONTEXT)
+
+# Status codes of the loop, beyond those of the book (1 to 4).
+DRAIN_ROWS: Final = 10
+GROW_MESSAGES: Final = 11
+GROW_OWN_ORDERS: Final = 12
+GROW_TRACES: Final = 13
+GROW_CLAIMS: Final = 14
+FAULT_STEPS: Final = 20  # a strategy answers itself for ever at one time
+FAULT_CLAIMS: Final = 21  # one order would take more resting orders than the stated limit
+FAULT_CROSSED: Final = 22  # crossed book under policy abort
+FAULT_REQUESTS: Final = 23  # more than REQUESTS_MAX requests in one callback

@@ -1,0 +1,139 @@
+"""Messages in flight: to the exchange, one list per leg; to the strategy, one per instance.
+
+Both lists are sorted by time and keep the order of sending among equal times, so a session's
+messages never overtake one another unless a latency says so.
+"""
+
+from typing import Any
+
+from ..execution._layout import own_at
+from ..market.jit import jit
+from ._layout import (
+    NEVER,
+    NIL,
+    instance_at,
+    leg_at,
+    message_at,
+    watch_at,
+)
+
+
+@jit
+def _new_message(router: Any, execution: Any, ts: int, kind: int, order: int) -> int:
+    index = router.message_free
+    message = message_at(router.messages, index)
+    router.message_free = message.next
+    router.message_free_n -= 1
+    message.ts = ts
+    message.kind = kind
+    message.order = order
+    message.price = 0
+    message.quantity = 0
+    message.lots = 0
+    message.reason = 0
+    message.leg = NIL
+    if order != NIL:
+        own_at(execution.own_orders, order).messages += 1
+    return index
+
+
+@jit
+def _insert(router: Any, head: int, tail: int, index: int) -> Any:
+    """Insert by time, after equals; returns the new (head, tail)."""
+    message = message_at(router.messages, index)
+    after = tail
+    while after != NIL and message_at(router.messages, after).ts > message.ts:
+        after = message_at(router.messages, after).prev
+    message.prev = after
+    if after == NIL:
+        message.next = head
+        head = index
+    else:
+        message.next = message_at(router.messages, after).next
+        message_at(router.messages, after).next = index
+    if message.next == NIL:
+        tail = index
+    else:
+        message_at(router.messages, message.next).prev = index
+    return head, tail
+
+
+@jit
+def send_to_exchange(
+    router: Any, execution: Any, leg_index: int, ts: int, kind: int, order: int
+) -> int:
+    """Put a request on its way; returns the message to be completed."""
+    leg = leg_at(router.legs, leg_index)
+    index = _new_message(router, execution, ts, kind, order)
+    message_at(router.messages, index).leg = leg_index
+    head, tail = _insert(router, leg.arrival_head, leg.arrival_tail, index)
+    leg.arrival_head = head
+    leg.arrival_tail = tail
+    leg.arrival_due = message_at(router.messages, head).ts
+    watch = watch_at(router.watches, leg.book)
+    watch.due = min(watch.due, leg.arrival_due)
+    return index
+
+
+@jit
+def tell_strategy(
+    router: Any, execution: Any, instance_index: int, ts: int, kind: int, order: int
+) -> int:
+    """Put a response or timer on its way; returns the message to be completed."""
+    instance = instance_at(router.instances, instance_index)
+    index = _new_message(router, execution, ts, kind, order)
+    head, tail = _insert(router, instance.inbox_head, instance.inbox_tail, index)
+    instance.inbox_head = head
+    instance.inbox_tail = tail
+    due = message_at(router.messages, head).ts
+    if due != instance.local_due:
+        instance.local_due = due
+    at = instance.legs
+    while at != NIL:
+        leg = leg_at(router.legs, at)
+        watch = watch_at(router.watches, leg.book)
+        watch.due = min(watch.due, due)
+        watch.local_due = min(watch.local_due, due)
+        at = leg.next_of_instance
+    return index
+
+
+@jit
+def free_message(router: Any, execution: Any, index: int) -> None:
+    """Give a handled message back."""
+    message = message_at(router.messages, index)
+    if message.order != NIL:
+        own_at(execution.own_orders, message.order).messages -= 1
+    message.next = router.message_free
+    router.message_free = index
+    router.message_free_n += 1
+
+
+@jit
+def pop_arrival(router: Any, leg: Any) -> int:
+    """Take the leg's next message to the exchange."""
+    index = leg.arrival_head
+    leg.arrival_head = message_at(router.messages, index).next
+    if leg.arrival_head == NIL:
+        leg.arrival_tail = NIL
+        leg.arrival_due = NEVER
+    else:
+        following = message_at(router.messages, leg.arrival_head)
+        following.prev = NIL
+        leg.arrival_due = following.ts
+    return index
+
+
+@jit
+def pop_inbox(router: Any, instance: Any) -> int:
+    """Take the instance's next message."""
+    index = instance.inbox_head
+    instance.inbox_head = message_at(router.messages, index).next
+    if instance.inbox_head == NIL:
+        instance.inbox_tail = NIL
+        instance.local_due = NEVER
+    else:
+        following = message_at(router.messages, instance.inbox_head)
+        following.prev = NIL
+        instance.local_due = following.ts
+    return index

@@ -1,0 +1,92 @@
+"""What a simulation is made from, in exact units."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from ..market.instruments import InstrumentTable
+from .definition import StrategyDefinition
+
+OFF: Final = -1
+
+
+@dataclass(frozen=True)
+class RiskLimits:
+    """Limits of one strategy instance, checked before an order leaves; -1 switches one off.
+
+    Attributes
+    ----------
+    max_position : int
+        Lots per instrument, either way, counting open orders as if filled.
+    max_order_size : int
+        Lots.
+    max_loss : int
+        1e-9 currency, net of fees, over all instruments of the instance; latched once hit.
+    max_orders_per_second : int
+        New orders and replaces in any window of one second.
+    """
+
+    max_position: int = OFF
+    max_order_size: int = OFF
+    max_loss: int = OFF
+    max_orders_per_second: int = OFF
+
+
+@dataclass(frozen=True)
+class StrategySpec:
+    """One strategy of a run.
+
+    Attributes
+    ----------
+    strategy_id : str
+        Its name in every result; unique in the run.
+    definition : StrategyDefinition
+    parameters : mapping
+        Complete and checked, as ``definition.parameters`` declares them.
+    symbols, publishers : tuple
+        What it trades; empty means everything in the stream.
+    limits : RiskLimits
+    """
+
+    strategy_id: str
+    definition: StrategyDefinition
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    symbols: tuple[str, ...] = ()
+    publishers: tuple[int, ...] = ()
+    limits: RiskLimits = RiskLimits()
+
+
+@dataclass(frozen=True)
+class SimulationConfig:
+    """Everything that decides a simulation's result, beside its records.
+
+    Attributes
+    ----------
+    instruments : InstrumentTable
+    strategies : tuple of StrategySpec
+    entry_latency_ns, response_latency_ns, feed_latency_ns : int
+        Strategy to exchange; exchange to strategy; capture to strategy.
+    fee_per_lot : int
+        1e-9 currency.
+    impact_ppm : int
+        Linear impact in 1e-6 basis points per million currency units of a taking fill.
+    crossed_policy : str
+        ``warn``: match as ever; ``halt_fills``: nothing arrives or fills while the real book is
+        locked or crossed; ``abort``: the run fails.
+    sample_interval_ns : int
+        Market time between rows of the account table.
+    publishers : tuple of int
+        Publishers that may be in the stream, where that is known; one alone lets an order log
+        leave them out.
+    """
+
+    instruments: InstrumentTable
+    strategies: tuple[StrategySpec, ...] = ()
+    entry_latency_ns: int = 60_000
+    response_latency_ns: int = 60_000
+    feed_latency_ns: int = 0
+    fee_per_lot: int = 0
+    impact_ppm: int = 0
+    crossed_policy: Literal["warn", "halt_fills", "abort"] = "halt_fills"
+    sample_interval_ns: int = 1_000_000_000
+    publishers: tuple[int, ...] = ()

@@ -1,0 +1,184 @@
+"""What a compiled strategy can do: functions over its context record.
+
+A strategy is a set of plain functions ``on_…(ctx, state)``; Tapewire compiles them. ``ctx`` is a
+``CONTEXT`` record (its fields are listed in ``router/_layout.py``), ``state`` a record of the
+strategy's own. Prices are int64 in 1e-9, quantities in lots, times in ns.
+
+An order is named by the handle that ``submit_limit`` and ``submit_market`` return. A handle stays
+valid until its order is closed and the strategy has been told; after that ``is_open`` is False.
+"""
+
+from typing import Any
+
+from ..execution._layout import execution_at, own_at
+from ..execution.codes import OrderStatus, OrderType, Side, TimeInForce
+from ..market.jit import jit
+from ..market.records import UNDEF_PRICE
+from ._layout import (
+    NIL,
+    REQUEST_CANCEL,
+    REQUEST_NEW,
+    REQUEST_REPLACE,
+    REQUEST_TIMER,
+    REQUESTS_MAX,
+)
+
+BUY = int(Side.BUY)
+SELL = int(Side.SELL)
+GTC = int(TimeInForce.GTC)
+IOC = int(TimeInForce.IOC)
+_LIMIT = int(OrderType.LIMIT)
+_MARKET = int(OrderType.MARKET)
+_PENDING_NEW = int(OrderStatus.PENDING_NEW)
+_NEW = int(OrderStatus.NEW)
+_PARTIALLY_FILLED = int(OrderStatus.PARTIALLY_FILLED)
+_INDEX_MASK = 0xFFFFFFFF
+
+
+@jit
+def _request(ctx: Any, kind: int, order: int, price: int, quantity: int) -> None:
+    k = ctx.request_n
+    ctx.request_n += 1
+    if k < REQUESTS_MAX:
+        ctx.requests[k, 0] = kind
+        ctx.requests[k, 1] = order
+        ctx.requests[k, 2] = price
+        ctx.requests[k, 3] = quantity
+
+
+@jit
+def _submit(
+    ctx: Any, side: int, order_type: int, price: int, quantity: int, time_in_force: int
+) -> int:
+    execution = execution_at(ctx.execution, 0)
+    if ctx.request_n >= REQUESTS_MAX or execution.own_free == NIL:
+        ctx.request_n = REQUESTS_MAX + 1
+        return NIL
+    index = execution.own_free
+    own = own_at(execution.own_orders, index)
+    execution.own_free = own.next
+    execution.own_free_n -= 1
+    ctx.last_client_order_id += 1
+    own.client_order_id = ctx.last_client_order_id
+    own.leg = ctx.leg
+    own.side = side
+    own.order_type = order_type
+    own.time_in_force = time_in_force
+    own.price = price
+    own.quantity = quantity
+    own.filled = 0
+    own.stamp = 0
+    own.queue_ahead = -1
+    own.ts_sent = ctx.now_ns
+    own.ts_arrived = 0
+    own.status = _PENDING_NEW
+    own.reason = 0
+    own.known_status = _PENDING_NEW
+    own.known_price = price
+    own.known_quantity = quantity
+    own.known_filled = 0
+    own.requests = 0
+    own.messages = 0
+    own.open_prev = ctx.open_tail
+    own.open_next = NIL
+    if ctx.open_tail == NIL:
+        ctx.open_head = index
+    else:
+        own_at(execution.own_orders, ctx.open_tail).open_next = index
+    ctx.open_tail = index
+    _request(ctx, REQUEST_NEW, index, price, quantity)
+    return (own.generation << 32) | index
+
+
+@jit
+def submit_limit(ctx: Any, side: int, price: int, quantity: int, time_in_force: int) -> int:
+    """Send a limit order; returns its handle."""
+    return _submit(ctx, side, _LIMIT, price, quantity, time_in_force)
+
+
+@jit
+def submit_market(ctx: Any, side: int, quantity: int) -> int:
+    """Send a market order; returns its handle."""
+    return _submit(ctx, side, _MARKET, UNDEF_PRICE, quantity, IOC)
+
+
+@jit
+def cancel(ctx: Any, handle: int) -> None:
+    """Ask for an order to be canceled; ignored (and counted) if it is known to be closed."""
+    _request(ctx, REQUEST_CANCEL, handle, 0, 0)
+
+
+@jit
+def replace(ctx: Any, handle: int, price: int, quantity: int) -> None:
+    """Ask for a new price and total quantity; ignored (and counted) if known to be closed."""
+    _request(ctx, REQUEST_REPLACE, handle, price, quantity)
+
+
+@jit
+def set_timer(ctx: Any, ts_ns: int) -> None:
+    """Have ``on_timer`` called at a local time (at once if that is past)."""
+    _request(ctx, REQUEST_TIMER, NIL, ts_ns, 0)
+
+
+@jit
+def is_open(ctx: Any, handle: int) -> bool:
+    """Whether the order may still be filled, as far as the strategy was told."""
+    if handle == NIL:
+        return False
+    execution = execution_at(ctx.execution, 0)
+    own = own_at(execution.own_orders, handle & _INDEX_MASK)
+    return own.generation == handle >> 32 and (
+        own.known_status == _PENDING_NEW
+        or own.known_status == _NEW
+        or own.known_status == _PARTIALLY_FILLED
+    )
+
+
+@jit
+def order_price(ctx: Any, handle: int) -> int:
+    """Price of an open order, as far as the strategy was told."""
+    execution = execution_at(ctx.execution, 0)
+    return own_at(execution.own_orders, handle & _INDEX_MASK).known_price
+
+
+@jit
+def order_leaves(ctx: Any, handle: int) -> int:
+    """Lots of an open order still to be filled, as far as the strategy was told."""
+    execution = execution_at(ctx.execution, 0)
+    own = own_at(execution.own_orders, handle & _INDEX_MASK)
+    return own.known_quantity - own.known_filled
+
+
+@jit
+def order_status(ctx: Any, handle: int) -> int:
+    """codes.OrderStatus of an open order, as far as the strategy was told."""
+    execution = execution_at(ctx.execution, 0)
+    return own_at(execution.own_orders, handle & _INDEX_MASK).known_status
+
+
+@jit
+def has_request(ctx: Any, handle: int) -> bool:
+    """Whether a cancel or replace of an open order is unanswered."""
+    execution = execution_at(ctx.execution, 0)
+    return own_at(execution.own_orders, handle & _INDEX_MASK).requests > 0
+
+
+@jit
+def first_open(ctx: Any) -> int:
+    """Handle of the oldest open order, or -1."""
+    return _handle(ctx, ctx.open_head)
+
+
+@jit
+def next_open(ctx: Any, handle: int) -> int:
+    """Handle of the open order after this one, or -1."""
+    execution = execution_at(ctx.execution, 0)
+    return _handle(ctx, own_at(execution.own_orders, handle & _INDEX_MASK).open_next)
+
+
+@jit
+def _handle(ctx: Any, index: int) -> int:
+    if index == NIL:
+        return NIL
+    execution = execution_at(ctx.execution, 0)
+    return (own_at(execution.own_orders, index).generation << 32) | index

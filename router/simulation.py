@@ -1,0 +1,573 @@
+"""The simulation: feeds records to the compiled loop and makes room for it."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tapewire.errors import ConfigError, NoDataError, SimulationError
+
+from ..execution._layout import EXECUTION, OWN_ORDER, SESSION, TRACE
+from ..execution.rows import FILL_DTYPE, ORDER_DTYPE
+from ..market._layout import COUNTERS, NIL
+from ..market._memory import Block
+from ..market.book import BookLimitError, MarketState, batch_address
+from ..market.instruments import Instrument
+from ..market.records import UNDEF_PRICE
+from ..positions._layout import ACCOUNT, LIMITS, SEND_TIME
+from ..positions.rows import SAMPLE_DTYPE
+from . import _loop as loop
+from ._layout import (
+    ALWAYS,
+    CONTEXT,
+    CROSSED_ABORT,
+    CROSSED_HALT_FILLS,
+    CROSSED_WARN,
+    DRAIN_ROWS,
+    FAULT_CLAIMS,
+    FAULT_CROSSED,
+    FAULT_REQUESTS,
+    FAULT_STEPS,
+    GROW_CLAIMS,
+    GROW_MESSAGES,
+    GROW_OWN_ORDERS,
+    GROW_TRACES,
+    HOOK_BOOK,
+    HOOK_EVENT,
+    HOOK_TRADE,
+    INSTANCE,
+    LEG,
+    MESSAGE,
+    NEVER,
+    ON_BOOK,
+    ON_EVENT,
+    ON_PRICE,
+    ON_TRADE,
+    REQUESTS_MAX,
+    ROUTER,
+    WATCH,
+)
+from ._session import STEP_ROWS
+from .config import OFF, SimulationConfig, StrategySpec
+from .digest import LegDigests
+from .strategies.order_log import OrderLog, bind_rows, read_order_log
+
+#: Rows kept between drains; a step needs up to STEP_ROWS of them.
+ROWS_AT_START: Final = 4 * STEP_ROWS
+MESSAGES_AT_START: Final = 4 * STEP_ROWS
+CLAIMS_AT_START: Final = 2 * STEP_ROWS
+OWN_ORDERS_AT_START: Final = 1024
+TRACES_AT_START: Final = 1024
+#: Limits; beyond them the run fails instead of eating the machine.
+OWN_ORDERS_MAX: Final = 1 << 24
+MESSAGES_MAX: Final = 1 << 24
+TRACES_MAX: Final = 1 << 22
+ROWS_MAX: Final = 1 << 22
+ORDERS_PER_SECOND_MAX: Final = 1_000_000
+
+_POLICIES: Final = {
+    "warn": CROSSED_WARN,
+    "halt_fills": CROSSED_HALT_FILLS,
+    "abort": CROSSED_ABORT,
+}
+_ROUTER_COUNTERS: Final = (
+    "orders_sent", "orders_denied", "requests_stale", "late_responses", "forced_arrivals",
+    "clamped_ts_recv",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LegInfo:
+    """One strategy instance on one book, as results name it.
+
+    ``client_order_labels[k - 1]`` is the name of ``client_order_id`` k, where a log gave names.
+    """
+
+    leg: int
+    strategy_id: str
+    publisher_id: int
+    instrument_id: int
+    symbol: str
+    tick_size: int
+    multiplier_num: int
+    multiplier_den: int
+    client_order_labels: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Drained:
+    """Rows reported since the last drain: copies, in the order in which they happened."""
+
+    fills: npt.NDArray[Any]
+    orders: npt.NDArray[Any]
+    samples: npt.NDArray[Any]
+
+
+class Simulation:
+    """Replays records through books, simulated orders, accounts and strategies.
+
+    Parameters
+    ----------
+    config : SimulationConfig
+
+    Raises
+    ------
+    ConfigError, InputError
+        If a strategy's symbols or its order log don't fit the instruments.
+
+    Examples
+    --------
+    >>> simulation = Simulation(config)              # doctest: +SKIP
+    >>> simulation.feed(records)                     # doctest: +SKIP
+    >>> simulation.finish()                          # doctest: +SKIP
+    >>> fills = simulation.drain().fills             # doctest: +SKIP
+    """
+
+    def __init__(self, config: SimulationConfig) -> None:
+        self.config = config
+        self.legs: list[LegInfo] = []
+        self._market = MarketState(self._on_new_book)
+        self._execution = Block(EXECUTION, 1)
+        self._router = np.zeros(1, ROUTER)
+        self._own_orders = Block(OWN_ORDER, OWN_ORDERS_AT_START)
+        self._sessions = Block(SESSION, 4)
+        self._traces = Block(TRACE, TRACES_AT_START)
+        self._fills = Block(FILL_DTYPE, ROWS_AT_START)
+        self._orders = Block(ORDER_DTYPE, ROWS_AT_START)
+        self._samples = Block(SAMPLE_DTYPE, ROWS_AT_START)
+        self._instances = Block(INSTANCE, 4)
+        self._contexts = Block(CONTEXT, 4)
+        self._legs = Block(LEG, 4)
+        self._messages = Block(MESSAGE, MESSAGES_AT_START)
+        self._watches = Block(WATCH, self._market.books.capacity)
+        self._accounts = Block(ACCOUNT, 4)
+        self._limits = Block(LIMITS, 4)
+        self._send_times = Block(SEND_TIME, 1)
+        self._send_times_used = 0
+        self._instance_n = 0
+        self._states: list[npt.NDArray[Any]] = []
+        self._log_instances: dict[int, int] = {}  # strategy number → its instance
+        self._logs: dict[int, OrderLog] = {}
+        self._pending: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+        self._digests = LegDigests()
+        self._finished = False
+        while self._market.claims.capacity < CLAIMS_AT_START:
+            self._market.grow_claims()
+        execution, router = self._execution.records[0], self._router[0]
+        for head in ("own_free", "trace_free"):
+            execution[head] = NIL
+        router["message_free"] = NIL
+        router["sample_interval_ns"] = config.sample_interval_ns
+        router["feed_max_ns"] = config.feed_latency_ns
+        router["crossed_policy"] = _POLICIES[config.crossed_policy]
+        router["fault_instance"] = NIL
+        execution["impact_ppm"] = config.impact_ppm
+        _chain(execution, self._own_orders, "next", "own_free", 0)
+        _chain(execution, self._traces, "next", "trace_free", 0)
+        _chain(router, self._messages, "next", "message_free", 0)
+        self._publish()
+        self._check_strategies()
+        self._open_order_logs()
+
+    # --- set-up ---------------------------------------------------------------------------------
+
+    def _check_strategies(self) -> None:
+        names = [spec.strategy_id for spec in self.config.strategies]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"strategy name {name!r} is used twice; names must differ")
+        for spec in self.config.strategies:
+            for symbol in spec.symbols:
+                if not self.config.instruments.ids_of(symbol):
+                    known = ", ".join(self.config.instruments.symbols[:10]) or "none"
+                    raise NoDataError(
+                        f"strategy {spec.strategy_id}: expected a symbol of the data, found "
+                        f"{symbol!r}; the data has {known}"
+                    )
+            if spec.limits.max_orders_per_second > ORDERS_PER_SECOND_MAX:
+                raise ConfigError(
+                    f"strategy {spec.strategy_id}: max_orders_per_second: expected at most "
+                    f"{ORDERS_PER_SECOND_MAX:,}, found {spec.limits.max_orders_per_second:,}"
+                )
+
+    def _open_order_logs(self) -> None:
+        """Open every book an order log names, so that its orders have a place from the start."""
+        for number, spec in enumerate(self.config.strategies):
+            if not spec.definition.order_log:
+                continue
+            log = read_order_log(spec.parameters["path"])
+            self._logs[number] = log
+            state = spec.definition.new_state(spec.parameters)
+            state[0]["rows"] = log.rows.ctypes.data
+            state[0]["n"] = log.rows.size
+            self._log_instances[number] = self._add_instance(spec, state)
+            bind_rows(log, lambda symbol, publisher, n=number: self._log_leg(n, symbol, publisher))
+            self._publish()
+
+    def _log_leg(self, number: int, symbol: str, publisher_id: int | None) -> int:
+        log = self._logs[number]
+        ids = self.config.instruments.ids_of(symbol)
+        if not ids:
+            known = ", ".join(self.config.instruments.symbols[:10]) or "none"
+            raise NoDataError(
+                f"{log.path}: expected symbols of the data, found {symbol!r}; the data has {known}"
+            )
+        if publisher_id is None:
+            publishers = self.config.publishers
+            if len(publishers) != 1:
+                listed = ", ".join(map(str, publishers)) or "unknown"
+                raise ConfigError(
+                    f"{log.path}: {symbol} is traded on several publishers ({listed}); add a "
+                    f"publisher_id column or name one under data_source: publishers"
+                )
+            publisher_id = publishers[0]
+        if len(ids) > 1:
+            raise ConfigError(
+                f"{log.path}: {symbol} stands for {len(ids)} instruments in this data; replay "
+                f"the days one by one"
+            )
+        key = publisher_id << 32 | ids[0]
+        book = self._book_index(key)
+        if book == NIL:
+            book = self._market.open_book(key)
+        for info in self.legs:
+            at = self._legs.records[info.leg]
+            if at["instance"] == self._log_instances[number] and at["book"] == book:
+                return info.leg
+        return self._add_leg(number, self._log_instances[number], book, publisher_id, ids[0])
+
+    def _book_index(self, key: int) -> int:
+        n = int(self._market.state[0]["book_n"])
+        found = np.flatnonzero(self._market.books.records["key"][:n] == key)
+        return int(found[0]) if found.size else NIL
+
+    def _on_new_book(self, book: int, publisher_id: int, instrument_id: int) -> None:
+        """Give a new book its watch, and its strategies."""
+        if self._watches.capacity < self._market.books.capacity:
+            self._watches.grow(self._market.books.capacity)
+        watch = self._watches.records[book]
+        watch["due"] = watch["local_due"] = NEVER
+        watch["own_bid"] = ALWAYS
+        watch["own_ask"] = NEVER
+        for name in ("legs", "traces", "traces_tail"):
+            watch[name] = NIL
+        for name in ("bid", "ask", "mark", "trade_price"):
+            watch[name] = UNDEF_PRICE
+        watch["gapless"] = 1
+        symbol = self.config.instruments.get(instrument_id).symbol
+        for number, spec in enumerate(self.config.strategies):
+            if spec.definition.order_log:
+                continue
+            if spec.symbols and symbol not in spec.symbols:
+                continue
+            if spec.publishers and publisher_id not in spec.publishers:
+                continue
+            state = spec.definition.new_state(spec.parameters)
+            instance = self._add_instance(spec, state)
+            self._add_leg(number, instance, book, publisher_id, instrument_id)
+        self._publish()
+
+    def _add_instance(self, spec: StrategySpec, state: npt.NDArray[Any]) -> int:
+        index = self._instance_n
+        if index == self._instances.capacity:
+            for block in (self._instances, self._contexts, self._limits):
+                block.grow(2 * index)
+        self._instance_n += 1
+        self._states.append(state)
+        instance = self._instances.records[index]
+        hooks = spec.definition.addresses()
+        instance["hooks"] = hooks
+        instance["state"] = state.ctypes.data
+        mask = 0
+        mask |= ON_EVENT if hooks[HOOK_EVENT] else 0
+        mask |= ON_TRADE if hooks[HOOK_TRADE] else 0
+        if hooks[HOOK_BOOK]:
+            mask |= ON_PRICE if spec.definition.price_changes_only else ON_BOOK
+        instance["mask"] = mask
+        instance["local_due"] = NEVER
+        instance["entry_ns"] = self.config.entry_latency_ns
+        instance["response_ns"] = self.config.response_latency_ns
+        instance["feed_ns"] = self.config.feed_latency_ns
+        for name in ("inbox_head", "inbox_tail", "legs"):
+            instance[name] = NIL
+        context = self._contexts.records[index]
+        context["open_head"] = context["open_tail"] = NIL
+        context["execution"] = self._execution.address
+        limits = self._limits.records[index]
+        for name in ("max_position", "max_order_size", "max_loss", "max_orders_per_second"):
+            limits[name] = getattr(spec.limits, name)
+        limits["window_offset"] = self._send_times_used
+        if spec.limits.max_orders_per_second != OFF:
+            self._send_times_used += spec.limits.max_orders_per_second
+            if self._send_times_used > self._send_times.capacity:
+                self._send_times.grow(2 * self._send_times_used)
+        self._publish()
+        return index
+
+    def _add_leg(
+        self, number: int, instance: int, book: int, publisher_id: int, instrument_id: int
+    ) -> int:
+        spec = self.config.strategies[number]
+        instrument: Instrument = self.config.instruments.get(instrument_id)
+        index = len(self.legs)
+        if index == self._legs.capacity:
+            for block in (self._legs, self._sessions, self._accounts):
+                block.grow(2 * index)
+        leg = self._legs.records[index]
+        leg["arrival_due"] = NEVER
+        leg["instance"] = instance
+        leg["book"] = book
+        leg["arrival_head"] = leg["arrival_tail"] = NIL
+        leg["tick_size"] = instrument.tick_size
+        owner = self._instances.records[instance]
+        watch = self._watches.records[book]
+        leg["next_of_instance"] = owner["legs"]
+        owner["legs"] = index
+        owner["leg_n"] += 1
+        leg["next_of_book"] = watch["legs"]
+        watch["legs"] = index
+        watch["subscriptions"] |= owner["mask"]
+        watch["due"] = ALWAYS  # so that the next event starts it
+        session = self._sessions.records[index]
+        session["book"] = book
+        session["owner"] = instance
+        session["buys"] = session["sells"] = NIL
+        session["publisher_id"] = publisher_id
+        session["instrument_id"] = instrument_id
+        session["fee_per_lot"] = self.config.fee_per_lot
+        account = self._accounts.records[index]
+        account["mark"] = UNDEF_PRICE
+        for record in (session, account):
+            record["multiplier_num"] = instrument.multiplier_num
+            record["multiplier_den"] = instrument.multiplier_den
+        self._router[0]["leg_n"] = index + 1
+        log = self._logs.get(number)
+        self.legs.append(
+            LegInfo(
+                index, spec.strategy_id, publisher_id, instrument_id, instrument.symbol,
+                instrument.tick_size, instrument.multiplier_num, instrument.multiplier_den,
+                tuple(log.labels) if log is not None else None,
+            )
+        )  # fmt: skip
+        self._publish()
+        return index
+
+    def _publish(self) -> None:
+        """Tell the kernels where the blocks are."""
+        execution, router = self._execution.records[0], self._router[0]
+        for name, block in (
+            ("own_orders", self._own_orders),
+            ("sessions", self._sessions),
+            ("traces", self._traces),
+            ("fills", self._fills),
+            ("orders", self._orders),
+        ):
+            execution[name] = block.address
+        execution["fill_capacity"] = self._fills.capacity
+        execution["order_capacity"] = self._orders.capacity
+        for name, block in (
+            ("instances", self._instances),
+            ("legs", self._legs),
+            ("messages", self._messages),
+            ("watches", self._watches),
+            ("accounts", self._accounts),
+            ("limits", self._limits),
+            ("send_times", self._send_times),
+            ("samples", self._samples),
+        ):
+            router[name] = block.address
+        router["sample_capacity"] = self._samples.capacity
+        n = self._instance_n
+        addresses = self._contexts.address + np.arange(n) * CONTEXT.itemsize
+        self._instances.records["context"][:n] = addresses
+
+    # --- running --------------------------------------------------------------------------------
+
+    def feed(self, records: npt.NDArray[Any]) -> None:
+        """Run records, shape (n,), dtype ``MBO_DTYPE``, on from where the last batch ended.
+
+        Raises
+        ------
+        SimulationError
+            If a strategy loops, an order is too large for the book, a stated limit is reached or
+            the book crosses under policy ``abort``.
+        """
+        address, n, _keep = batch_address(records)
+        at = 0
+        while at < n:
+            status, at = loop.run_batch(
+                self._market.state, self._execution.records, self._router, address, n, at
+            )
+            if status:
+                self._resolve(status)
+
+    def finish(self) -> None:
+        """End the data: let pass what is due, report open orders and final accounts."""
+        if self._finished:
+            return
+        self._finished = True
+        book = 0
+        while True:
+            status, book = loop.finish_run(
+                self._market.state, self._execution.records, self._router, book
+            )
+            if status == 0:
+                break
+            self._resolve(status)
+        order = leg = 0
+        while order < self._own_orders.capacity or leg < len(self.legs):
+            order, leg = loop.report_rest(
+                self._execution.records, self._router, self._own_orders.capacity, order, leg
+            )
+            self._stash()
+        loop.stop_strategies(self._execution.records, self._router)
+
+    def _resolve(self, status: int) -> None:
+        """Do what the loop asked for, so that it can go on where it stopped."""
+        try:
+            if status < DRAIN_ROWS:
+                self._market.resolve(status)
+            elif status == DRAIN_ROWS:
+                self._drain_rows()
+            elif status == GROW_MESSAGES:
+                self._grow(self._messages, self._router[0], "message_free", MESSAGES_MAX)
+            elif status == GROW_OWN_ORDERS:
+                self._grow(
+                    self._own_orders, self._execution.records[0], "own_free", OWN_ORDERS_MAX
+                )
+            elif status == GROW_TRACES:
+                self._grow(self._traces, self._execution.records[0], "trace_free", TRACES_MAX)
+            elif status == GROW_CLAIMS:
+                self._market.grow_claims()
+            else:
+                raise SimulationError(self._fault(status))
+        except BookLimitError as error:
+            raise SimulationError(f"{error} at {self._when()}") from error
+        self._publish()
+
+    def _grow(self, block: Block, owner: Any, head: str, limit: int) -> None:
+        first = block.capacity
+        if 2 * first > limit:
+            what = {"message_free": "messages in flight", "own_free": "simulated orders open",
+                    "trace_free": "records in one event"}[head]  # fmt: skip
+            raise SimulationError(f"more than {limit:,} {what} at {self._when()}")
+        block.grow(2 * first)
+        _chain(owner, block, "next", head, first)
+
+    def _drain_rows(self) -> None:
+        self._stash()
+        needed = int(self._router[0]["room_needed"])
+        for block in (self._fills, self._orders):
+            while block.capacity < needed:
+                if 2 * block.capacity > ROWS_MAX:
+                    raise SimulationError(
+                        f"more than {ROWS_MAX:,} fills in one event at {self._when()}"
+                    )
+                block.grow(2 * block.capacity)
+
+    def _when(self) -> str:
+        return f"{np.datetime64(self.now_ns, 'ns')} UTC"
+
+    def _fault(self, status: int) -> str:
+        instance = int(self._router[0]["fault_instance"])
+        names = [
+            leg.strategy_id
+            for leg in self.legs
+            if self._legs.records[leg.leg]["instance"] == instance
+        ]
+        who = f"strategy {names[0]}" if names else "a strategy"
+        return {
+            FAULT_STEPS: f"{who} answers its own messages without end at {self._when()}",
+            FAULT_CLAIMS: f"{who} sent an order that would take more than {STEP_ROWS:,} resting "
+            f"orders at {self._when()}; send smaller ones",
+            FAULT_CROSSED: f"the book is locked or crossed at {self._when()}, and crossed_book "
+            f"is 'abort'",
+            FAULT_REQUESTS: f"{who} made more than {REQUESTS_MAX} requests in one callback at "
+            f"{self._when()}",
+        }[status]
+
+    # --- results --------------------------------------------------------------------------------
+
+    def _stash(self) -> None:
+        """Copy the rows reported so far out of the kernels' buffers."""
+        execution, router = self._execution.records[0], self._router[0]
+        fills = self._fills.records[: int(execution["fill_n"])].copy()
+        orders = self._orders.records[: int(execution["order_n"])].copy()
+        samples = self._samples.records[: int(router["sample_n"])].copy()
+        execution["fill_n"] = execution["order_n"] = router["sample_n"] = router["settled"] = 0
+        for rows, kept in zip((fills, orders, samples), self._pending, strict=True):
+            if rows.size:
+                kept.append(rows)
+        self._digests.update(fills, orders)
+
+    def drain(self) -> Drained:
+        """Return the rows reported since the last call. Call it after every batch."""
+        self._stash()
+        dtypes = (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE)
+        tables = [
+            np.concatenate(kept) if kept else np.zeros(0, dtype)
+            for kept, dtype in zip(self._pending, dtypes, strict=True)
+        ]
+        for kept in self._pending:
+            kept.clear()
+        return Drained(*tables)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Counters of the run so far; ``events`` are market records."""
+        state, router = self._market.state[0], self._router[0]
+        counts = {"events": int(state["records"])}
+        counts |= {name: int(state[name]) for name in COUNTERS if name != "records"}
+        counts |= {name: int(router[name]) for name in _ROUTER_COUNTERS}
+        counts["books"] = int(state["book_n"])
+        return counts
+
+    @property
+    def now_ns(self) -> int:
+        """Largest capture time seen, ns since the epoch."""
+        return int(self._router[0]["stream_clock"])
+
+    def pnl(self) -> float:
+        """Net P&L over all legs in currency, at the last marks; for showing, not for accounts."""
+        accounts = self._accounts.records[: len(self.legs)]
+        held = accounts["position"] != 0
+        value = np.where(held, accounts["position"] * np.where(held, accounts["mark"], 0), 0)
+        units = (accounts["cash"] + value).astype(float)
+        ratio = accounts["multiplier_num"] / np.maximum(accounts["multiplier_den"], 1)
+        return float((units * ratio - accounts["fees"]).sum()) / 1e9
+
+    def digests(self) -> dict[str, str]:
+        """One digest per strategy: over its orders, fills and final positions.
+
+        It says nothing of who ran beside it: the same strategy on the same books has the same
+        digest in any company.
+        """
+        accounts = self._accounts.records
+        return self._digests.per_strategy(
+            [spec.strategy_id for spec in self.config.strategies], self.legs, accounts
+        )
+
+    def digest(self) -> str:
+        """One digest of the whole run."""
+        return self._digests.of_run(self.digests(), self.counts["events"])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by books, orders, messages and buffers."""
+        blocks = (
+            self._own_orders, self._sessions, self._traces, self._fills, self._orders,
+            self._samples, self._instances, self._contexts, self._legs, self._messages,
+            self._watches, self._accounts, self._limits, self._send_times,
+        )  # fmt: skip
+        return self._market.nbytes + sum(block.nbytes for block in blocks)
+
+
+def _chain(owner: Any, block: Block, link: str, head: str, first: int) -> None:
+    """Put the records from ``first`` on in front of a free list, lowest index first."""
+    n = block.capacity
+    links = np.arange(first + 1, n + 1)
+    links[-1] = owner[head]
+    block.records[link][first:] = links
+    owner[head] = first
+    owner[f"{head}_n"] += n - first

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..market.jit import jit_inline
+from tapewire.market.jit import jit_inline
 
 
 @jit_inline

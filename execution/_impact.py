@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..market.jit import jit
+from tapewire.market.jit import jit
 
 _CURRENCY_SCALE = 1_000_000_000  # price units per currency unit
 _HALF_WORD = 32

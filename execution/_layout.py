@@ -4,7 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from ..market._memory import accessor
+from tapewire.market._memory import accessor
+
 from .rows import FILL_DTYPE, ORDER_DTYPE
 
 #: One simulated order. Fields without `known_` are the exchange's truth; strategies are shown the

@@ -7,8 +7,8 @@ What real volume would have hit it first is judged when an event is complete.
 
 from typing import Any
 
-from ..market._book import find_level, find_order
-from ..market._layout import (
+from tapewire.market._book import find_level, find_order
+from tapewire.market._layout import (
     ASK,
     BID,
     NIL,
@@ -18,8 +18,9 @@ from ..market._layout import (
     rung_at,
     side_at,
 )
-from ..market.jit import jit, jit_inline
-from ..market.records import UNDEF_PRICE
+from tapewire.market.jit import jit, jit_inline
+from tapewire.market.records import UNDEF_PRICE
+
 from ._fees import commission
 from ._impact import impact_price_units
 from ._layout import (
@@ -347,9 +348,7 @@ def _match_volume(
 
 
 @jit
-def _match_incoming(
-    market: Any, execution: Any, session: Any, traces: int, ts_event: int
-) -> None:
+def _match_incoming(market: Any, execution: Any, session: Any, traces: int, ts_event: int) -> None:
     """Let real orders that came in across our price trade with us."""
     at = traces
     while at != NIL:
@@ -402,7 +401,7 @@ def match_event(market: Any, execution: Any, leg: int, traces: int, ts_event: in
 
 @jit
 def queue_ahead_lots(market: Any, execution: Any, index: int) -> int:
-    """Lots still ahead of a resting order, −1 if it does not rest. Walks the queue."""
+    """Lots still ahead of a resting order, -1 if it does not rest. Walks the queue."""
     own = own_at(execution.own_orders, index)
     if own.stamp == 0 or own.price == UNDEF_PRICE:
         return -1
@@ -420,4 +419,3 @@ def queue_ahead_lots(market: Any, execution: Any, index: int) -> int:
         ahead += order.size
         at = order.next
     return ahead
-

@@ -215,7 +215,7 @@ def rebuild_book_slots(market: Any, keys: Any) -> None:
 
 @jit_inline
 def find_rung(market: Any, ladder: Any, key: int) -> int:
-    """Position of the last rung with a key not above ``key`` (−1: none), near the touch first."""
+    """Position of the last rung with a key not above ``key`` (-1: none), near the touch first."""
     rungs = market.rungs
     offset = ladder.offset
     high = ladder.n - 1
@@ -528,9 +528,7 @@ def _apply_snapshot_add(market: Any, book: int, side: int, record: Any) -> int:
         order.size = record.size
         _join(market, index, book, side, record.price)
         ahead = order.prev
-        if not same_place or (
-            ahead != NIL and order_at(market.orders, ahead).stamp > order.stamp
-        ):
+        if not same_place or (ahead != NIL and order_at(market.orders, ahead).stamp > order.stamp):
             order.stamp = market.stamp
             market.stamp += 1
     return OK

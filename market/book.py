@@ -230,8 +230,8 @@ class BookSet:
             if book is not None and only == NIL:
                 only = -2  # not open yet: no rows until it is
             status, start, rows = kernels.apply_batch_with_depth(
-                self._market.state, address, n, start, only, source[row:], prices[row:], sizes[row:],
-                counts[row:],
+                self._market.state, address, n, start, only, source[row:], prices[row:],
+                sizes[row:], counts[row:],
             )  # fmt: skip
             row += rows
             if status:

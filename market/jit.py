@@ -62,9 +62,9 @@ def jit(function: F) -> F:
 
 def jit_inline(function: F) -> F:
     """Compile a small kernel into its callers: for what the hot loop does per event."""
-    compiled: F = numba.njit(
-        cache=True, nogil=True, boundscheck=BOUNDSCHECK, forceinline=True
-    )(function)
+    compiled: F = numba.njit(cache=True, nogil=True, boundscheck=BOUNDSCHECK, forceinline=True)(
+        function
+    )
     return compiled
 
 

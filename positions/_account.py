@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from ..execution.codes import Reason
-from ..market.jit import jit, jit_inline
-from ..market.records import UNDEF_PRICE
+from tapewire.execution.codes import Reason
+from tapewire.market.jit import jit, jit_inline
+from tapewire.market.records import UNDEF_PRICE
+
 from ._layout import send_time_at
 
 NO_REASON = int(Reason.NONE)

@@ -4,7 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from ..market._memory import accessor
+from tapewire.market._memory import accessor
+
 from .rows import SAMPLE_DTYPE
 
 #: The account of one leg (strategy instance on one book). Everything is an exact integer:

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from ..market._memory import accessor
+from tapewire.market._memory import accessor
 
 NEVER: Final = 2**63 - 1
 ALWAYS: Final = -(2**63)

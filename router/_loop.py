@@ -6,7 +6,7 @@ where it was: the shell makes room and calls again with the same record.
 
 from typing import Any
 
-from ..execution._layout import (
+from tapewire.execution._layout import (
     TRACE_FILL,
     TRACE_INCOMING,
     TRACE_TRADE,
@@ -14,9 +14,9 @@ from ..execution._layout import (
     session_at,
     trace_at,
 )
-from ..execution._matching import PENDING_NEW, is_live, match_event, write_order_row
-from ..execution.codes import Reason
-from ..market._book import (
+from tapewire.execution._matching import PENDING_NEW, is_live, match_event, write_order_row
+from tapewire.execution.codes import Reason
+from tapewire.market._book import (
     apply_record,
     best_key,
     book_of,
@@ -25,7 +25,7 @@ from ..market._book import (
     find_order,
     side_of,
 )
-from ..market._layout import (
+from tapewire.market._layout import (
     ASK,
     BID,
     NEW_BOOK,
@@ -37,8 +37,8 @@ from ..market._layout import (
     rung_at,
     side_at,
 )
-from ..market.jit import jit, jit_inline
-from ..market.records import (
+from tapewire.market.jit import jit, jit_inline
+from tapewire.market.records import (
     ACTION_ADD,
     ACTION_FILL,
     ACTION_MODIFY,
@@ -48,8 +48,9 @@ from ..market.records import (
     F_TOB,
     UNDEF_PRICE,
 )
-from ..positions._account import revalue
-from ..positions._layout import account_at, limits_at, sample_row_at
+from tapewire.positions._account import revalue
+from tapewire.positions._layout import account_at, limits_at, sample_row_at
+
 from ._layout import (
     ALWAYS,
     CROSSED_ABORT,
@@ -305,9 +306,7 @@ def _is_gapless(market: Any, book: int) -> bool:
 
 
 @jit
-def _show(
-    market: Any, execution: Any, router: Any, watch: Any, book: int, local_ns: int
-) -> int:
+def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local_ns: int) -> int:
     """Show the event to the strategies that asked for it, leg by leg."""
     while router.cursor != NIL:
         leg_index = router.cursor
@@ -340,9 +339,7 @@ def _show(
 
 
 @jit
-def _show_trades(
-    execution: Any, router: Any, watch: Any, leg_index: int, local_ns: int
-) -> int:
+def _show_trades(execution: Any, router: Any, watch: Any, leg_index: int, local_ns: int) -> int:
     leg = leg_at(router.legs, leg_index)
     at = watch.traces
     while at != NIL:
@@ -410,9 +407,7 @@ def _finish(market: Any, execution: Any, router: Any) -> int:
             while router.cursor != NIL:
                 leg = leg_at(router.legs, router.cursor)
                 feed_ns = instance_at(router.instances, leg.instance).feed_ns
-                status = until_local(
-                    market, execution, router, leg.instance, local_ns + feed_ns
-                )
+                status = until_local(market, execution, router, leg.instance, local_ns + feed_ns)
                 if status != 0:
                     return status
                 router.cursor = leg.next_of_book
@@ -508,9 +503,7 @@ def run_batch(
                     market.clamped_ts_event += 1
                 exchange_ns = state.clock
             if state.open == 0 and watch.due < exchange_ns:
-                status = _before(
-                    market, execution, router, book, exchange_ns, router.stream_clock
-                )
+                status = _before(market, execution, router, book, exchange_ns, router.stream_clock)
                 if status != 0:
                     return status, i
             if execution.trace_free_n < 2:
@@ -618,5 +611,3 @@ def report_rest(
         _write_sample(execution, router, leg_index, router.stream_clock + instance.feed_ns)
         leg_index += 1
     return index, leg_index
-
-

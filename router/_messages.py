@@ -6,8 +6,9 @@ messages never overtake one another unless a latency says so.
 
 from typing import Any
 
-from ..execution._layout import own_at
-from ..market.jit import jit
+from tapewire.execution._layout import own_at
+from tapewire.market.jit import jit
+
 from ._layout import (
     NEVER,
     NIL,

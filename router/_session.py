@@ -2,22 +2,23 @@
 
 from typing import Any
 
-from ..execution._latency import arrival_ns, response_ns
-from ..execution._layout import fill_row_at, own_at, session_at
-from ..execution._matching import (
+from tapewire.execution._latency import arrival_ns, response_ns
+from tapewire.execution._layout import fill_row_at, own_at, session_at
+from tapewire.execution._matching import (
+    STEP_ROWS,
     arrive_cancel,
     arrive_new,
     arrive_replace,
     is_live,
-    STEP_ROWS,
     write_order_row,
 )
-from ..execution.codes import OrderStatus, OrderType, Reason
-from ..market._layout import book_at
-from ..market.jit import jit, jit_inline
-from ..market.records import UNDEF_PRICE
-from ..positions._account import book_fill, check_order, learn_fill, revalue
-from ..positions._layout import account_at, limits_at
+from tapewire.execution.codes import OrderStatus, OrderType, Reason
+from tapewire.market._layout import book_at
+from tapewire.market.jit import jit, jit_inline
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.positions._account import book_fill, check_order, learn_fill, revalue
+from tapewire.positions._layout import account_at, limits_at
+
 from ._hooks import call_hook
 from ._layout import (
     ALWAYS,
@@ -199,9 +200,7 @@ def _price_fault(router: Any, leg: Any, price: int) -> bool:
 
 
 @jit
-def _send_new(
-    execution: Any, router: Any, instance_index: int, order: int, now_ns: int
-) -> None:
+def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_ns: int) -> None:
     instance = instance_at(router.instances, instance_index)
     own = own_at(execution.own_orders, order)
     limits = limits_at(router.limits, instance_index)
@@ -249,9 +248,7 @@ def _send_replace(
     elif own.order_type != LIMIT or _price_fault(router, leg, price):
         reason = INVALID_PRICE
     else:
-        reason = check_order(
-            limits, account, router.send_times, own.side, more, quantity, now_ns
-        )
+        reason = check_order(limits, account, router.send_times, own.side, more, quantity, now_ns)
     if reason != NO_REASON:
         router.orders_denied += 1
         told = tell_strategy(router, execution, instance_index, now_ns, TELL_REFUSED, order)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from ..market.instruments import InstrumentTable
+from tapewire.market.instruments import InstrumentTable
+
 from .definition import StrategyDefinition
 
 OFF: Final = -1

@@ -10,10 +10,11 @@ valid until its order is closed and the strategy has been told; after that ``is_
 
 from typing import Any
 
-from ..execution._layout import execution_at, own_at
-from ..execution.codes import OrderStatus, OrderType, Side, TimeInForce
-from ..market.jit import jit
-from ..market.records import UNDEF_PRICE
+from tapewire.execution._layout import execution_at, own_at
+from tapewire.execution.codes import OrderStatus, OrderType, Side, TimeInForce
+from tapewire.market.jit import jit
+from tapewire.market.records import UNDEF_PRICE
+
 from ._layout import (
     NIL,
     REQUEST_CANCEL,

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from ..market.jit import BOUNDSCHECK
+from tapewire.market.jit import BOUNDSCHECK
+
 from ._layout import CONTEXT
 
 Hook = Callable[[Any, Any], None]
@@ -26,6 +27,7 @@ HOOKS: Final = (
     "on_fill",
     "on_stop",
 )
+
 
 @dataclass(frozen=True)
 class ParameterSpec:

@@ -7,16 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.errors import ConfigError, NoDataError, SimulationError
+from tapewire.execution._layout import EXECUTION, OWN_ORDER, SESSION, TRACE
+from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
+from tapewire.market._layout import COUNTERS, NIL
+from tapewire.market._memory import Block
+from tapewire.market.book import BookLimitError, MarketState, batch_address
+from tapewire.market.instruments import Instrument
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.positions._layout import ACCOUNT, LIMITS, SEND_TIME
+from tapewire.positions.rows import SAMPLE_DTYPE
 
-from ..execution._layout import EXECUTION, OWN_ORDER, SESSION, TRACE
-from ..execution.rows import FILL_DTYPE, ORDER_DTYPE
-from ..market._layout import COUNTERS, NIL
-from ..market._memory import Block
-from ..market.book import BookLimitError, MarketState, batch_address
-from ..market.instruments import Instrument
-from ..market.records import UNDEF_PRICE
-from ..positions._layout import ACCOUNT, LIMITS, SEND_TIME
-from ..positions.rows import SAMPLE_DTYPE
 from . import _loop as loop
 from ._layout import (
     ALWAYS,
@@ -433,9 +433,7 @@ class Simulation:
             elif status == GROW_MESSAGES:
                 self._grow(self._messages, self._router[0], "message_free", MESSAGES_MAX)
             elif status == GROW_OWN_ORDERS:
-                self._grow(
-                    self._own_orders, self._execution.records[0], "own_free", OWN_ORDERS_MAX
-                )
+                self._grow(self._own_orders, self._execution.records[0], "own_free", OWN_ORDERS_MAX)
             elif status == GROW_TRACES:
                 self._grow(self._traces, self._execution.records[0], "trace_free", TRACES_MAX)
             elif status == GROW_CLAIMS:

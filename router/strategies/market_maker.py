@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ...market.jit import jit
-from ...market.records import UNDEF_PRICE
-from ..context import (
+from tapewire.market.jit import jit
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.router.context import (
     BUY,
     GTC,
     SELL,
@@ -18,7 +18,7 @@ from ..context import (
     replace,
     submit_limit,
 )
-from ..definition import ParameterSpec, StrategyDefinition
+from tapewire.router.definition import ParameterSpec, StrategyDefinition
 
 NO_ORDER = -1
 

@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.errors import FormatError, MissingFileError, NoDataError
-
-from ...execution.codes import OrderType, Side, TimeInForce
-from ...market._memory import accessor
-from ...market.jit import jit
-from ...market.records import PRICE_SCALE, UNDEF_PRICE
-from .._layout import REQUESTS_MAX
-from ..context import cancel, replace, set_timer, submit_limit, submit_market
-from ..definition import ParameterSpec, StrategyDefinition
+from tapewire.execution.codes import OrderType, Side, TimeInForce
+from tapewire.market._memory import accessor
+from tapewire.market.jit import jit
+from tapewire.market.records import PRICE_SCALE, UNDEF_PRICE
+from tapewire.router._layout import REQUESTS_MAX
+from tapewire.router.context import cancel, replace, set_timer, submit_limit, submit_market
+from tapewire.router.definition import ParameterSpec, StrategyDefinition
 
 ACTION_NEW = 1
 ACTION_CANCEL = 2
@@ -65,9 +64,7 @@ def send_due(ctx: Any, state: Any) -> None:
             if row.order_type == _MARKET:
                 row.handle = submit_market(ctx, row.side, row.quantity)
             else:
-                row.handle = submit_limit(
-                    ctx, row.side, row.price, row.quantity, row.time_in_force
-                )
+                row.handle = submit_limit(ctx, row.side, row.price, row.quantity, row.time_in_force)
         else:
             handle = row_at(state.rows, row.target).handle
             if row.action == ACTION_CANCEL:
@@ -153,9 +150,7 @@ def read_order_log(path: Path) -> OrderLog:
             row["time_in_force"] = TimeInForce.IOC
             if row["order_type"] != OrderType.MARKET:
                 row["price"] = reader.price(int(i))
-                row["time_in_force"] = reader.choice(
-                    int(i), "time_in_force", _names(TimeInForce)
-                )
+                row["time_in_force"] = reader.choice(int(i), "time_in_force", _names(TimeInForce))
         else:
             if name not in sent_by:
                 raise reader.error(
@@ -192,9 +187,7 @@ def _read_columns(path: Path) -> dict[str, list[Any]]:
             with path.open("rb") as file:
                 names = file.readline().decode("utf-8", "replace").strip().split(",")
             types = {name.strip().strip('"'): pa.string() for name in names}
-            table = csv.read_csv(
-                path, convert_options=csv.ConvertOptions(column_types=types)
-            )
+            table = csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=types))
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: expected an order log, found no such file") from error
     except OSError as error:

@@ -27,7 +27,7 @@ from tapewire.errors import (
     ProtocolError,
     TapewireError,
 )
-from tapewire.result import RunResult
+from tapewire.result import RunResult, copy_results, make_room
 from tapewire.supervise import ReplayProcess, Signals
 from tapewire.transports import ThreadedReplay, replay_plan, temporary_endpoint
 
@@ -64,16 +64,26 @@ class Hooks:
 
 @dataclasses.dataclass
 class _Clock:
-    """Seconds spent per stage of this process."""
+    """Wall time of this process: before the stream, and per stage of it."""
 
+    called_s: float = dataclasses.field(default_factory=time.perf_counter)
+    stream_began_s: float | None = None
+    stream_ended_s: float | None = None
     receive_s: float = 0.0
     simulate_s: float = 0.0
     collect_s: float = 0.0
-    started_s: float = dataclasses.field(default_factory=time.perf_counter)
+
+    @property
+    def setup_s(self) -> float:
+        """From the call to the request for the first batch."""
+        return (self.stream_began_s or time.perf_counter()) - self.called_s
 
     @property
     def elapsed_s(self) -> float:
-        return time.perf_counter() - self.started_s
+        """From the request for the first batch to the last event done, or to now."""
+        if self.stream_began_s is None:
+            return 0.0
+        return (self.stream_ended_s or time.perf_counter()) - self.stream_began_s
 
 
 def run(
@@ -246,6 +256,7 @@ class _Run:
     ) -> RunResult:
         from tapewire.analytics import Collector
 
+        make_room(self.config.backtest.output)
         with Collector(self.path, self.config.to_yaml(), force=self.force) as collector:
             try:
                 self._feed(receiver, collector)
@@ -267,7 +278,9 @@ class _Run:
                 reason = str(failed) or type(failed).__name__
                 collector.fail("failed", reason, self._manifest())
                 raise
-        return RunResult.load(self.path)
+        result = RunResult.load(self.path)
+        copy_results(self.config.backtest.output, self.path)
+        return result
 
     def _feed(self, receiver: "Receiver", collector: "Collector") -> None:
         simulation, clock, check = self.simulation, self.clock, self.signals.check
@@ -276,7 +289,7 @@ class _Run:
         progress = self.hooks.progress
         events = 0
         batches = receiver.batches()
-        before_s = time.perf_counter()
+        before_s = clock.stream_began_s = time.perf_counter()
         while (batch := next(batches, None)) is not None:
             received_s = time.perf_counter()
             count = len(batch)
@@ -297,6 +310,7 @@ class _Run:
         simulation.finish()
         drained = simulation.drain()
         collector.add(drained.fills, drained.orders, drained.samples, simulation.legs)
+        clock.stream_ended_s = time.perf_counter()
 
     def _require_whole(self) -> None:
         """Refuse a run over nothing, and one whose simulation saw other than what was sent."""
@@ -326,7 +340,8 @@ class _Run:
         manifest: dict[str, Any] = {
             "events": events,
             "elapsed_s": round(elapsed_s, 6),
-            "events_per_s": round(events / elapsed_s, 1),
+            "events_per_s": round(events / elapsed_s, 1) if elapsed_s else 0.0,
+            "setup_s": round(clock.setup_s, 6),
             "config": self.config.to_dict(),
             "versions": versions(),
             "inputs": _inputs(self.info, totals),

@@ -186,6 +186,10 @@ def _refuse_unbuilt(raw: dict[str, Any], source: str, lines: dict[KeyPath, int],
         name = _get(raw, path)
         if name in names:
             raise config_error(path, f"{name} is not built yet, there is {instead}", source, lines)
+    output = ("backtest", "output", "detailed_log")
+    if _get(raw, output) is True:
+        there = "orders.parquet and fills.parquet, which have every order and fill"
+        raise config_error(output, f"true is not built yet, there are {there}", source, lines)
     for i, strategy in enumerate(raw.get("strategy") or ()):
         name = _get(strategy, ("type",))
         if name in STRATEGIES_NOT_BUILT:

@@ -1,9 +1,13 @@
 """What a finished run hands back."""
 
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tapewire.analytics import Run, load_run
+from tapewire.analytics import Run, atomic_file, load_run
+from tapewire.config import Output
+from tapewire.errors import OutputError
 
 
 @dataclass(frozen=True)
@@ -29,3 +33,39 @@ class RunResult(Run):
     def report(self) -> Path:
         """The HTML report, one file."""
         return self.path / "report.html"
+
+
+def _copies(output: Output) -> list[tuple[str, Path]]:
+    """Which tables go where besides the run folder: the specification's own output keys."""
+    wanted = (("metrics.parquet", output.metrics_file), ("fills.parquet", output.trades_file))
+    return [(name, Path(path)) for name, path in wanted if path is not None]
+
+
+def make_room(output: Output) -> None:
+    """Make the folders of extra copies, so that a run does not fail for them at its end.
+
+    Raises
+    ------
+    OutputError
+        If one can't be made or written to.
+    """
+    for _, path in _copies(output):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"can't make the folder of {path}: {error.strerror}") from None
+        if path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise OutputError(f"{path}: expected a file that can be written, it can't be")
+
+
+def copy_results(output: Output, folder: Path) -> None:
+    """Copy tables of a finished run to where the configuration wants them, too.
+
+    Raises
+    ------
+    OutputError
+        If one can't be written; the run folder itself is complete.
+    """
+    for name, path in _copies(output):
+        with (folder / name).open("rb") as source, atomic_file(path) as target:
+            shutil.copyfileobj(source, target)

@@ -64,7 +64,7 @@ def test_version(tapewire: Command) -> None:
         (("run", "a.yaml", "b.yaml"), 2, "expected one configuration, found 2"),
         (("run", "--speed", "fast"), 2, "--speed: expected max, realtime or a factor"),
         (("run", "--speed", "nan"), 2, "replay.speed: expected a finite number"),
-        (("run", "--seed", "x"), 2, "'x' is not a valid"),
+        (("run", "--seed", "x"), 2, "Invalid value for '--seed'"),
         (("run", "--transport", "carrier"), 2, "found 'carrier'"),
         (("run", "--payload", "heavy"), 2, "found 'heavy'"),
         (("run", "--batch-records", "0"), 2, "batch_records: expected at least 1, found 0"),

@@ -1,0 +1,352 @@
+"""Whole runs in real processes: from a market data file to a run folder."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tapewire as tw
+from tapewire.errors import OutputError
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+DataFile = Callable[[str], Path]
+
+ESH4 = "glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
+ESH4_EVENTS = 68_792
+RUN_FILES = {
+    "config.yaml", "equity.parquet", "fills.parquet", "latency.hdr", "manifest.json",
+    "metrics.parquet", "orders.parquet", "report.html",
+}  # fmt: skip
+BOTH = [{"type": "market_maker"}, {"type": "sma_crossover"}]
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return content
+
+
+def config_for(file: Path, *, strategies: Any = None, **backtest: Any) -> dict[str, Any]:
+    data_source = {"type": "databento", "files": [str(file)], **backtest.pop("data_source", {})}
+    return {
+        "backtest": {"data_source": data_source, **backtest},
+        "strategy": strategies or BOTH,
+    }
+
+
+@pytest.fixture(scope="module")
+def first_records(synthetic_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 2,500 records of the synthetic session: for batches of one."""
+    from tapewire.replay import read_records
+
+    _, records = read_records(str(synthetic_file))
+    whole = synthetic_file.read_bytes()
+    header = len(whole) - records.nbytes
+    path = tmp_path_factory.mktemp("first") / "first.mbo.dbn"
+    path.write_bytes(whole[: header + 2_500 * records.itemsize])
+    return path
+
+
+# --- the main promise -----------------------------------------------------------------------
+
+
+def test_a_real_file_goes_through_the_whole_pipeline_twice_the_same(
+    tapewire: Command, tmp_path: Path, data_file: DataFile
+) -> None:
+    digests = set()
+    for name in ("one", "two"):
+        done = tapewire(
+            "run", data_file(ESH4), "-s", "market_maker", "-s", "sma_crossover", "-o", name
+        )
+        assert done.returncode == 0, done.stderr
+        folder = tmp_path / name
+        assert {path.name for path in folder.iterdir()} == RUN_FILES
+        manifest = manifest_of(folder)
+        digests.add(manifest["digest"])
+        assert manifest["digest"] in done.stdout
+        assert str(Path(name) / "report.html") in done.stdout
+        assert manifest["status"] == "complete"
+        assert manifest["events"] == ESH4_EVENTS
+        assert set(manifest["digests"]) == {"market_maker", "sma_crossover"}
+        assert all(manifest["results"]["strategies"][s]["fills"] > 0 for s in manifest["digests"])
+        (source,) = manifest["inputs"]
+        assert source["bytes"] == data_file(ESH4).stat().st_size
+        assert len(source["xxh3_128"]) == 32
+        assert {"decode", "receive", "simulate", "collect"} <= set(manifest["stages"])
+        assert manifest["versions"]["tapewire"]
+    assert len(digests) == 1
+
+
+def test_the_run_folders_configuration_runs_again_to_the_same_digest(
+    tapewire: Command, tmp_path: Path, synthetic_file: Path
+) -> None:
+    first = tapewire("run", synthetic_file, "-s", "market_maker", "-o", "first", "--seed", "3")
+    assert first.returncode == 0, first.stderr
+    again = tapewire("run", "first/config.yaml", "-o", "again")
+    assert again.returncode == 0, again.stderr
+    first_manifest, manifest = manifest_of(tmp_path / "first"), manifest_of(tmp_path / "again")
+    assert manifest["digest"] == first_manifest["digest"]
+    assert manifest["config"] == first_manifest["config"]
+
+
+def test_without_arguments_it_shows_everything_on_a_session_of_its_own(
+    tapewire: Command, tmp_path: Path
+) -> None:
+    done = tapewire("run")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    manifest = manifest_of(folder)
+    assert manifest["status"] == "complete"
+    assert manifest["events"] >= 2_000_000
+    assert set(manifest["digests"]) == {"market_maker", "sma_crossover"}
+    assert manifest["inputs"][0]["file"].endswith(".dbn.zst")
+    assert folder.name.endswith("-default")
+
+
+# --- one digest -----------------------------------------------------------------------------
+
+
+def run_digests(config: dict[str, Any], out: Path, **replay: Any) -> dict[str, str]:
+    backtest = {**config["backtest"], "replay": replay}
+    result = tw.run({**config, "backtest": backtest}, output=out)
+    assert result.manifest["stream"]["transport"] == replay.get("transport", "ipc")
+    wanted = replay.get("payload", "auto")
+    if wanted != "auto":
+        assert result.manifest["stream"]["payload"] == wanted
+    return {"": result.digest, "events": result.manifest["events"], **result.manifest["digests"]}
+
+
+def test_one_digest_for_every_transport_payload_and_batch_size(
+    tmp_path: Path, synthetic_file: Path
+) -> None:
+    config = config_for(synthetic_file)
+    found = [
+        run_digests(config, tmp_path / str(i), transport=transport, **options)
+        for i, (transport, options) in enumerate(
+            [
+                ("ipc", {"payload": "shared"}),
+                ("ipc", {"payload": "inline", "batch_records": 4_096}),
+                ("ipc", {"payload": "shared", "batch_records": 7}),
+                ("tcp", {"payload": "shared", "batch_records": 65_536}),
+                ("tcp", {"payload": "inline"}),
+                ("inproc", {"payload": "shared", "batch_records": 4_096}),
+                ("inproc", {"payload": "inline", "batch_records": 7}),
+            ]
+        )
+    ]
+    assert all(digests == found[0] for digests in found), found
+
+
+def test_one_digest_down_to_batches_of_one(tmp_path: Path, first_records: Path) -> None:
+    config = config_for(first_records)
+    found = [
+        run_digests(
+            config, tmp_path / f"{transport}{size}", transport=transport, batch_records=size
+        )
+        for transport, size in (("ipc", 1), ("inproc", 1), ("ipc", 7), ("ipc", 65_536))
+    ]
+    assert found[0]["events"] == 2_500
+    assert all(digests == found[0] for digests in found), found
+
+
+def test_one_digest_whatever_runs_beside(tmp_path: Path) -> None:
+    from tapewire.replay.synth import synthesize
+
+    path = tmp_path / "two.mbo.dbn.zst"
+    synthesize(path, events=30_000, instruments=2, seed=11)
+    maker = {"type": "market_maker", "symbols": ["TWA1"]}
+    other = {"type": "sma_crossover"}
+    alone = tw.run(config_for(path, strategies=[maker]), output=tmp_path / "alone")
+    beside = tw.run(config_for(path, strategies=[other, maker]), output=tmp_path / "beside")
+    only = tw.run(
+        config_for(path, strategies=[maker], data_source={"symbols": ["TWA1"]}),
+        output=tmp_path / "only",
+    )
+    assert only.manifest["events"] < alone.manifest["events"]
+    digests = {run.manifest["digests"]["market_maker"] for run in (alone, beside, only)}
+    assert len(digests) == 1
+    assert alone.manifest["results"]["strategies"]["market_maker"]["orders"] > 0
+
+
+def test_hash_seeds_do_not_matter(tapewire: Command, tmp_path: Path, synthetic_file: Path) -> None:
+    for seed in ("0", "12345"):
+        done = tapewire("run", synthetic_file, "-o", seed, env={"PYTHONHASHSEED": seed})
+        assert done.returncode == 0, done.stderr
+    assert manifest_of(tmp_path / "0")["digest"] == manifest_of(tmp_path / "12345")["digest"]
+
+
+# --- two terminals --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "ipc"])
+def test_a_replay_in_another_terminal(
+    tapewire: Any, tmp_path: Path, synthetic_file: Path, scheme: str
+) -> None:
+    private = tmp_path / "p"
+    private.mkdir(mode=0o700)
+    endpoint = "tcp://127.0.0.1:*" if scheme == "tcp" else f"ipc://{private}/s"
+    replay = tapewire.start("replay", synthetic_file, "--bind", endpoint)
+    try:
+        line = replay.stderr.readline()
+        assert line.startswith("listening at ")
+        bound = line.split()[2]
+        done = tapewire("run", "--connect", bound, "-o", "run")
+        assert done.returncode == 0, done.stderr
+        out, err = replay.communicate(timeout=10)
+        assert replay.returncode == 0, err
+        assert out.startswith("30,000 events")
+    finally:
+        replay.kill()
+        replay.communicate()
+    manifest = manifest_of(tmp_path / "run")
+    assert manifest["stream"]["transport"] == "connect"
+    assert any("started by hand" in text for text in manifest["warnings"])
+    direct = tapewire("run", "run/config.yaml", "-o", "direct")
+    assert direct.returncode == 0, direct.stderr
+    assert manifest_of(tmp_path / "direct")["digest"] == manifest["digest"]
+    assert list(private.iterdir()) == []
+
+
+def test_one_replay_feeds_two_runs(tapewire: Any, tmp_path: Path, synthetic_file: Path) -> None:
+    replay = tapewire.start(
+        "replay", synthetic_file, "--bind", "tcp://127.0.0.1:*", "--receivers", "2"
+    )
+    bound = replay.stderr.readline().split()[2]
+    runs = [tapewire.start("run", "--connect", bound, "-q", "-o", name) for name in ("a", "b")]
+    for process in (*runs, replay):
+        _, err = process.communicate(timeout=100)
+        assert process.returncode == 0, err
+    assert manifest_of(tmp_path / "a")["digest"] == manifest_of(tmp_path / "b")["digest"]
+
+
+# --- options --------------------------------------------------------------------------------
+
+
+def test_filters_and_overrides_reach_the_replay(
+    tapewire: Command, tmp_path: Path, synthetic_file: Path
+) -> None:
+    from tapewire.replay import read_records
+
+    _, records = read_records(str(synthetic_file))
+    middle = int(records["ts_recv"][len(records) // 2])
+    done = tapewire(
+        "run", synthetic_file, "--start", middle, "--symbols", "TWA1", "--transport", "inproc",
+        "--batch-records", "100", "--payload", "inline", "-s", "sma_crossover", "-o", "half",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    manifest = manifest_of(tmp_path / "half")
+    assert manifest["events"] == int((records["ts_recv"] >= middle).sum())
+    assert manifest["stream"]["batch_records"] == 100
+    assert set(manifest["digests"]) == {"sma_crossover"}
+    assert manifest["config"]["backtest"]["data_source"]["start"] == middle
+
+
+def test_an_earlier_run_is_replaced_only_when_asked(tmp_path: Path, synthetic_file: Path) -> None:
+    config = config_for(synthetic_file, strategies=[{"type": "market_maker"}])
+    first = tw.run(config, output=tmp_path / "out")
+    with pytest.raises(OutputError, match="--force"):
+        tw.run(config, output=tmp_path / "out")
+    assert tw.RunResult.load(tmp_path / "out").manifest == first.manifest
+    other = config_for(synthetic_file, strategies=[{"type": "sma_crossover"}])
+    assert tw.run(other, output=tmp_path / "out", force=True).digest != first.digest
+
+
+def test_the_specifications_output_files_are_written_too(
+    tmp_path: Path, synthetic_file: Path
+) -> None:
+    output = {
+        "metrics_file": str(tmp_path / "results/metrics.parquet"),
+        "trades_file": str(tmp_path / "results/trades.parquet"),
+        "directory": str(tmp_path / "run"),
+    }
+    result = tw.run(config_for(synthetic_file, output=output))
+    assert result.path == tmp_path / "run"
+    for name, original in (("metrics", "metrics"), ("trades", "fills")):
+        copy = tmp_path / "results" / f"{name}.parquet"
+        assert copy.read_bytes() == (result.path / f"{original}.parquet").read_bytes()
+
+
+def test_the_python_api_hands_back_tables(tmp_path: Path, synthetic_file: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"backtest: {{data_source: {{type: databento, files: [{synthetic_file}]}}}}\n"
+        "strategy: {type: market_maker}\n"
+    )
+    seen: list[int] = []
+    from tapewire.assembly import Hooks
+
+    hooks = Hooks(progress=lambda progress: seen.append(progress.events))
+    result = tw.run(path, output=tmp_path / "out", hooks=hooks)
+    assert result.status == "complete"
+    assert seen[-1] == 30_000
+    fills = result.fills.to_pandas()
+    assert len(fills) == result.manifest["rows"]["fills"] > 0
+    signed = fills["last_qty"].where(fills["order_side"] == "BUY", -fills["last_qty"])
+    assert signed.sum() == result.equity.to_pandas()["position"].iloc[-1]
+    loaded = tw.RunResult.load(tmp_path / "out")
+    assert loaded.digest == result.digest
+
+
+def test_what_is_said_without_a_terminal_is_plain(tapewire: Command, synthetic_file: Path) -> None:
+    done = tapewire("run", synthetic_file, "-o", "out", "-q")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    words = done.stdout.split()
+    assert {"market_maker", "sma_crossover", "total", "digest", "events"} <= set(words)
+
+
+def test_a_terminal_gets_a_progress_bar(
+    tapewire: Any, tmp_path: Path, synthetic_file: Path
+) -> None:
+    main, secondary = pty.openpty()
+    # Paced, so that the bar has time to be seen: 375 s of market time in about 1.5 s.
+    command = tapewire.command("run", synthetic_file, "-o", "out", "--speed", "250")
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=secondary,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "140"},
+    )  # fmt: skip
+    os.close(secondary)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(main, 1 << 16)
+        except OSError:  # how the end of a terminal looks on Linux
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(main)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, shown
+    assert b"M msg/s" in shown
+    assert b"P&L" in shown
+    assert b"30,000 events" in shown
+    assert b"2024-03-04" in shown  # simulated time
+    assert b"digest" in out
+
+
+def test_nothing_is_left_beside_the_results(
+    tapewire: Any, tmp_path: Path, synthetic_file: Path
+) -> None:
+    shared = set(Path("/dev/shm").iterdir())
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    env = {"TMPDIR": str(temporary), "XDG_RUNTIME_DIR": str(temporary)}
+    assert tapewire("run", synthetic_file, "-o", "out", env=env).returncode == 0
+    left = [path for path in temporary.rglob("*") if not path.is_dir()]
+    assert left == []
+    assert {p for p in Path("/dev/shm").iterdir() if "tapewire" in p.name} <= shared
+    assert {path.name for path in (tmp_path / "out").iterdir()} == RUN_FILES
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_importing_the_package_is_light(tapewire: Command) -> None:
+    code = "import sys, tapewire; print('numba' in sys.modules, sorted(dir(tapewire))[:1])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("False")

@@ -43,8 +43,6 @@ REQUIRED_KEYS: Final = (
     "warnings",
 )
 _DTYPES: Final = {"fills": FILL_DTYPE, "orders": ORDER_DTYPE, "equity": SAMPLE_DTYPE}
-#: Differences of times beyond this are clocks gone wrong, not latencies.
-_LATENCY_NS_MIN: Final = 0
 
 
 class Collector:
@@ -283,7 +281,7 @@ class Collector:
     def _simulated(self, tag: str, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
         happened = end != 0
         took = end[happened] - begin[happened]
-        if took.size and took.min() < _LATENCY_NS_MIN:
+        if took.size and took.min() < 0:
             raise SimulationError(
                 f"expected every {tag} latency to be 0 ns or more, found {took.min()} ns"
             )
@@ -317,6 +315,9 @@ class Collector:
             "legs": self._leg_table(),
             "files": self._folder.describe(),
         }
+        if self.latency.over_range:
+            note = f"{self.latency.over_range} latencies above an hour are recorded as one hour"
+            whole["warnings"] = [*whole["warnings"], note]
         page = render_report(whole, analysis, self.latency.summaries())
         self._folder.write("report.html", page)
         whole["files"] = {**whole["files"], **self._folder.describe()}

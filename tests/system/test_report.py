@@ -36,7 +36,7 @@ needs_browser = pytest.mark.skipif(
 )
 
 
-def browse(page: Path, profile: Path, *what: str, width: int = 1280, height: int = 1600) -> str:
+def browse(page: Path, profile: Path, *what: str, width: int = 1280, height: int = 900) -> str:
     """Run the browser on a page without any network; return what it printed."""
     done = subprocess.run(
         [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
@@ -138,7 +138,7 @@ def test_the_picture_is_not_blank(run_folder, tmp_path, width, scheme):
     picture = tmp_path / "shot.png"
     dark = ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
     browse(run_folder / "report.html", tmp_path / "profile", f"--screenshot={picture}", *dark,
-           "--force-device-scale-factor=0.5", width=width)  # fmt: skip
+           "--force-device-scale-factor=0.5", width=width, height=2400)  # fmt: skip
     pixels = read_png(picture)[:, :, :3].astype(int)
     assert pixels.shape[1] in (width, width // 2)
     grey = pixels.mean(axis=2)

@@ -20,6 +20,16 @@ def known_strategies() -> list[str]:
     return sorted(STRATEGIES)
 
 
+def path_parameters(kind: object) -> list[str]:
+    """Return which parameters of a strategy type are paths; none for an unknown type."""
+    from tapewire.router import STRATEGIES
+
+    definition = STRATEGIES.get(kind) if isinstance(kind, str) else None
+    if definition is None:
+        return []
+    return [name for name, spec in definition.parameters.items() if spec.type is Path]
+
+
 def checked_parameters(
     strategy: Strategy, where: KeyPath, source: str, lines: Mapping[KeyPath, int]
 ) -> dict[str, Any]:
@@ -72,6 +82,9 @@ def checked_parameters(
             raise config_error(path, message, source, known_lines)
         if spec.minimum is not None and value < spec.minimum:
             message = f"expected at least {spec.minimum}, found {describe(found)}"
+            raise config_error(path, message, source, known_lines)
+        if spec.maximum is not None and value > spec.maximum:
+            message = f"expected at most {spec.maximum}, found {describe(found)}"
             raise config_error(path, message, source, known_lines)
         values[name] = value
     return values

@@ -178,10 +178,11 @@ class _Run:
             receiver, replay = self._open_stream(stack)
             stack.callback(receiver.close, "the run ended before its data")
             with self.signals.immediate():
-                wiring.warm_up(self.hooks.announce)
+                wiring.warm_up(self.config, self.hooks.announce)
             self.info = _connected(receiver, replay)
             if self.connect is not None:
                 self._note_foreign_stream(self.info)
+            self.warnings += wiring.unset_instruments(self.config, self.info)
             self.simulation = wiring.make_simulation(self.config, self.info)
             return self._simulate(receiver, replay)
 
@@ -456,9 +457,15 @@ def _stages(events: int, clock: _Clock, totals: "Totals | None") -> dict[str, An
 def _count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[str]:
     """Say in words which counts deserve a look."""
     said = {
-        "crossed": "events left a book locked or crossed",
+        "locked_events": "events left a book locked (best bid = best ask)",
+        "crossed_events": "events left a book crossed (best bid > best ask)",
         "unknown_cancels": "cancels named an order that was not in the book",
+        "unknown_modifies": "modifies named an order that was not in the book: taken as adds",
+        "duplicate_adds": "adds named an order that was in the book already",
+        "ignored_records": "records could not be applied to a book",
         "missing_last": "events had no F_LAST: record boundaries stood in for event boundaries",
+        "maybe_bad_book": "records are flagged F_MAYBE_BAD_BOOK: the capture may have gaps",
+        "clamped_ts_event": "records went back in ts_event and were clamped",
     }
     warnings = [f"{counts[key]:,} {text}" for key, text in said.items() if counts.get(key)]
     if totals is not None and totals.clamped_ts_recv:

@@ -179,6 +179,8 @@ def run(
         ("backtest", "seed"): seed,
     }
     overrides = {path: value for path, value in given.items() if value is not None}
+    if config_path is None and (files or connect):
+        overrides["backtest", "instruments"] = {}  # the default's are those of its own session
     from tapewire.assembly import DEFAULT_CONFIG, Hooks
     from tapewire.assembly import run as run_backtest
     from tapewire.config_loading import load_config

@@ -53,6 +53,13 @@ def _microseconds(value: object) -> Decimal:
     return number
 
 
+def _millionths(value: object) -> Decimal:
+    number = _fixed(value)
+    if number.scaleb(6) % 1:
+        raise expected("at most six decimal places", value)
+    return number
+
+
 _TIME: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})?"
 )
@@ -184,9 +191,14 @@ class MarketImpact(_Section):
     """How much worse our takers' prices get with their size."""
 
     type: Literal["none", "linear"] = "none"
-    impact_bps_per_million: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=0, le=10_000)] = (
-        Decimal(0)
-    )
+    impact_bps_per_million: Annotated[
+        Decimal, BeforeValidator(_millionths), Field(ge=0, le=10_000)
+    ] = Decimal(0)
+
+    @property
+    def impact_ppm(self) -> int:
+        """Basis points per million currency units, in millionths."""
+        return int(self.impact_bps_per_million.scaleb(6))
 
 
 class Fees(_Section):
@@ -212,7 +224,7 @@ class RiskLimits(_Section):
     max_position: Lots | None = None
     max_order_size: Lots | None = None
     max_loss: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
-    max_orders_per_second: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_orders_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
 class Output(_Section):

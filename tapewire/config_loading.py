@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapewire._config_errors import config_error, describe, from_validation, suggest
-from tapewire._strategies import checked_parameters, known_strategies
+from tapewire._strategies import checked_parameters, known_strategies, path_parameters
 from tapewire._yaml import MAX_BYTES, KeyPath, load_yaml
 from tapewire.config import DATA_SOURCES, DatabentoSource, RunConfig
 from tapewire.errors import ConfigError
@@ -238,7 +238,11 @@ def _absolute_paths(
         (output, "metrics_file"),
         (output, "trades_file"),
         (output, "directory"),
-        *((_get(s, ("parameters",)), "path") for s in raw.get("strategy") or ()),
+        *(
+            (_get(strategy, ("parameters",)), name)
+            for strategy in raw.get("strategy") or ()
+            for name in path_parameters(_get(strategy, ("type",)))
+        ),
     ):
         if isinstance(owner, dict) and isinstance(owner.get(key), str) and owner[key]:
             owner[key] = str(base / Path(owner[key]).expanduser())

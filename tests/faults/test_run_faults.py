@@ -290,7 +290,7 @@ def test_a_truncated_compressed_file(tapewire: Any, tmp_path: Path) -> None:
         (("bad_key.yaml",), 2, "did you mean 'network_latency_us'?"),
         (("bad_type.yaml",), 2, "expected an integer, found 'ten'"),
         (("bad_output.yaml",), 4, "metrics.parquet"),
-        (("no_symbol.yaml",), 2, "TWA9"),
+        (("no_symbol.yaml",), 3, "TWA9"),
     ],
 )
 def test_a_bad_request(

@@ -19,6 +19,7 @@ class Spec:
     type: type
     default: Any
     minimum: Any = None
+    maximum: Any = None
     doc: str = "a parameter"
 
 
@@ -34,7 +35,7 @@ def _declared_strategies(monkeypatch: pytest.MonkeyPatch) -> None:
         "tapewire.router.STRATEGIES",
         {
             "market_maker": Declared({"quantity": Spec(int, 1, 1), "skew": Spec(float, 0.5, 0.0)}),
-            "sma_crossover": Declared({"fast": Spec(int, 10, 1), "on": Spec(bool, True)}),
+            "sma_crossover": Declared({"fast": Spec(int, 10, 1, 99), "on": Spec(bool, True)}),
             "order_log": Declared({"path": Spec(Path, None)}),
         },
         raising=False,
@@ -151,6 +152,7 @@ REFUSED = [
     ('type: "fixed"', "type: lognormal", r"lognormal is not built yet, there is fixed"),
     ('type: "mbo_queue"', "type: probabilistic", r"probabilistic is not built yet.*mbo_queue"),
     ('model: "fifo"', "model: pro_rata", r":15: .*pro_rata is not built yet, there is fifo"),
+    ("million: 0.5", "million: 0.0000005", r"expected at most six decimal places, found"),
     ('type: "linear"', "type: square_root", r"square_root is not built yet.*none and linear"),
     ('type: "linear"', 'type: "none"', r"impact_bps_per_million: expected none with type none"),
     ("max_position: 100", "max_position: ten", r":22: .*expected an integer, found 'ten'"),
@@ -168,6 +170,7 @@ REFUSED = [
     ('type: "sma_crossover"', "name: x", r"strategy\.type: expected this key, found nothing"),
     ("fast: 5", "fsat: 5", r"sma_crossover has no such parameter, did you mean 'fast'\?"),
     ("fast: 5", "fast: 0", r"strategy\.parameters\.fast: expected at least 1, found 0"),
+    ("fast: 5", "fast: 100", r"strategy\.parameters\.fast: expected at most 99, found 100"),
     ("fast: 5", "fast: 2.5", r"parameters\.fast: expected an integer, found 2\.5"),
     ("fast: 5", "fast: true", r"parameters\.fast: expected an integer, found true"),
     ("fast: 5", "fast: 5\n    on: 1", r"parameters\.on: expected true or false, found 1"),

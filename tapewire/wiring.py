@@ -1,0 +1,179 @@
+"""From the configuration and what the stream carries to a simulation, in exact units."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tapewire._strategies import checked_parameters
+from tapewire.config import DatabentoSource, RunConfig, to_fixed
+from tapewire.config import RiskLimits as LimitsConfig
+from tapewire.market.instruments import InstrumentTable, publishers_of
+from tapewire.market.records import (
+    ACTION_ADD,
+    F_LAST,
+    MBO_DTYPE,
+    RECORD_LENGTH_WORDS,
+    RTYPE_MBO,
+    SIDE_BID,
+)
+from tapewire.router import (
+    STRATEGIES,
+    RiskLimits,
+    Simulation,
+    SimulationConfig,
+    StrategySpec,
+)
+from tapewire.router.config import OFF
+
+if TYPE_CHECKING:
+    from tapewire.wire import StreamInfo
+
+#: Kernels load from the cache well within this; what takes longer is being compiled.
+_COMPILING_AFTER_S: Final = 2.0
+
+
+def make_simulation(config: RunConfig, info: "StreamInfo") -> Simulation:
+    """Build the simulation of a run.
+
+    Raises
+    ------
+    ConfigError, InputError
+        If a strategy's symbols or its order log do not fit the stream.
+    """
+    return Simulation(
+        _simulation_config(config, _instruments(config, info), _publishers(config, info))
+    )
+
+
+def unset_instruments(config: RunConfig, info: "StreamInfo") -> list[str]:
+    """Return warnings about contract facts: given for nothing, or needed and not given."""
+    given = set(config.backtest.instruments)
+    traded = {mapping.raw_symbol for mapping in info.mappings}
+    if isinstance(config.backtest.data_source, DatabentoSource):
+        traded &= set(config.backtest.data_source.symbols) or traded
+    if all(strategy.symbols for strategy in config.strategy):
+        traded &= {symbol for strategy in config.strategy for symbol in strategy.symbols}
+    warnings = [
+        f"instruments: {symbol} is not in the data"
+        for symbol in sorted(given - {mapping.raw_symbol for mapping in info.mappings})
+    ]
+    unset = sorted(traded - given)
+    if unset:
+        named = ", ".join(unset[:5]) + (f" and {len(unset) - 5} more" if len(unset) > 5 else "")
+        warnings.append(
+            f"no multiplier is set for {named}: P&L counts 1 per price point and lot, and prices "
+            "are not checked against a tick size (set backtest.instruments)"
+        )
+    return warnings
+
+
+def warm_up(config: RunConfig, announce: Callable[[str], None]) -> None:
+    """Compile or load every kernel of the run, saying so if it takes a while."""
+    with _announced_if_slow(announce, "compiling kernels, first run only …"):
+        records = np.zeros(1, MBO_DTYPE)
+        for field, value in (
+            ("length", RECORD_LENGTH_WORDS),
+            ("rtype", RTYPE_MBO),
+            ("instrument_id", 1),
+            ("order_id", 1),
+            ("price", 1),
+            ("size", 1),
+            ("flags", F_LAST),
+            ("action", ACTION_ADD),
+            ("side", SIDE_BID),
+        ):
+            records[field] = value
+        specs = tuple(spec for spec in _strategies(config) if not spec.definition.order_log)
+        simulation = Simulation(SimulationConfig(InstrumentTable([]), _unlimited(specs)))
+        simulation.feed(records)
+        simulation.finish()
+        simulation.drain()
+        for strategy in config.strategy:
+            STRATEGIES[strategy.type].addresses()
+
+
+def _unlimited(specs: tuple[StrategySpec, ...]) -> tuple[StrategySpec, ...]:
+    return tuple(StrategySpec(spec.strategy_id, spec.definition, spec.parameters) for spec in specs)
+
+
+@contextmanager
+def _announced_if_slow(announce: Callable[[str], None], text: str) -> Iterator[None]:
+    timer = threading.Timer(_COMPILING_AFTER_S, announce, (text,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _simulation_config(
+    config: RunConfig, instruments: InstrumentTable, publishers: tuple[int, ...]
+) -> SimulationConfig:
+    execution = config.backtest.execution
+    latency = execution.latency_model
+    return SimulationConfig(
+        instruments=instruments,
+        strategies=_strategies(config),
+        entry_latency_ns=latency.order_latency_ns,
+        response_latency_ns=latency.order_latency_ns,
+        feed_latency_ns=latency.feed_latency_ns,
+        fee_per_lot=to_fixed(execution.fees.per_contract),
+        impact_ppm=execution.market_impact.impact_ppm,
+        crossed_policy=execution.crossed_book,
+        sample_interval_ns=config.backtest.output.sample_interval_ns,
+        publishers=publishers,
+    )
+
+
+def _instruments(config: RunConfig, info: "StreamInfo") -> InstrumentTable:
+    overrides = {
+        symbol: (
+            to_fixed(entry.tick_size) if entry.tick_size is not None else 0,
+            Fraction(*entry.multiplier_ratio),
+        )
+        for symbol, entry in config.backtest.instruments.items()
+    }
+    mappings = [(mapping.raw_symbol, mapping.instrument_id) for mapping in info.mappings]
+    return InstrumentTable(mappings, overrides)
+
+
+def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:
+    """Return the publishers that may be in the stream; only an order log has to know."""
+    if not any(STRATEGIES[strategy.type].order_log for strategy in config.strategy):
+        return ()
+    source = config.backtest.data_source
+    if isinstance(source, DatabentoSource) and source.publishers:
+        return tuple(source.publishers)
+    return tuple(sorted({p for name in info.dataset.split("+") for p in publishers_of(name)}))
+
+
+def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
+    limits = _limits(config.backtest.risk_limits)
+    return tuple(
+        StrategySpec(
+            strategy_id=strategy.name,
+            definition=STRATEGIES[strategy.type],
+            parameters=checked_parameters(strategy, ("strategy", i), "configuration", {}),
+            symbols=tuple(strategy.symbols),
+            publishers=tuple(strategy.publishers),
+            limits=limits,
+        )
+        for i, strategy in enumerate(config.strategy)
+    )
+
+
+def _limits(limits: LimitsConfig) -> RiskLimits:
+    def given(value: int | None) -> int:
+        return OFF if value is None else value
+
+    return RiskLimits(
+        max_position=given(limits.max_position),
+        max_order_size=given(limits.max_order_size),
+        max_loss=OFF if limits.max_loss is None else to_fixed(limits.max_loss),
+        max_orders_per_second=given(limits.max_orders_per_second),
+    )

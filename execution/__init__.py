@@ -1,1 +1,20 @@
-"""The execution room."""
+"""Simulated orders at the exchange: life cycle, matching, and the models around it.
+
+``_matching`` has the kernels; ``_latency``, ``_impact`` and ``_fees`` one model family each;
+``codes`` the words, ``rows`` what is reported.
+"""
+
+from .codes import FillReason, Liquidity, OrderStatus, OrderType, Reason, Side, TimeInForce
+from .rows import FILL_DTYPE, ORDER_DTYPE
+
+__all__ = [
+    "FILL_DTYPE",
+    "ORDER_DTYPE",
+    "FillReason",
+    "Liquidity",
+    "OrderStatus",
+    "OrderType",
+    "Reason",
+    "Side",
+    "TimeInForce",
+]

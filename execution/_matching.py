@@ -7,7 +7,7 @@ What real volume would have hit it first is judged when an event is complete.
 
 from typing import Any
 
-from tapewire.market._book import find_level, find_order
+from tapewire.market._ids import find_order
 from tapewire.market._layout import (
     ASK,
     BID,
@@ -18,6 +18,7 @@ from tapewire.market._layout import (
     rung_at,
     side_at,
 )
+from tapewire.market._queues import find_level
 from tapewire.market.jit import jit, jit_inline
 from tapewire.market.records import UNDEF_PRICE
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from . import _book as kernels
+from . import _book, _ids, _reading
 from ._layout import (
     BID,
     BOOK,
@@ -123,7 +123,7 @@ class MarketState:
         self._chain(self.orders, "next", "order_free", first)
         self.slots = Block(SLOT, SLOTS_PER_ORDER * self.orders.capacity)
         self._publish()
-        kernels.rebuild_slots(self.state)
+        _ids.rebuild_slots(self.state)
 
     def grow_claims(self) -> None:
         """Double the room for claims; asked for by execution's kernels."""
@@ -142,8 +142,8 @@ class MarketState:
             self.sides.grow(4 * n)
             self.book_slots = Block(BOOK_SLOT, 8 * n)
             self._publish()
-            kernels.rebuild_book_slots(self.state, self.books.records["key"][:n].copy())
-        index = int(kernels.add_book(self.state, key))
+            _ids.rebuild_book_slots(self.state, self.books.records["key"][:n].copy())
+        index = int(_ids.add_book(self.state, key))
         if self.on_new_book is not None:
             self.on_new_book(index, key >> 32, key & 0xFFFFFFFF)
         return index
@@ -197,7 +197,7 @@ class BookSet:
         address, n, _keep = batch_address(records)
         start = 0
         while start < n:
-            status, start = kernels.apply_batch(self._market.state, address, n, start)
+            status, start = _book.apply_batch(self._market.state, address, n, start)
             if status:
                 self._market.resolve(status)
 
@@ -229,7 +229,7 @@ class BookSet:
             only = NIL if book is None else self._index(*book)
             if book is not None and only == NIL:
                 only = -2  # not open yet: no rows until it is
-            status, start, rows = kernels.apply_batch_with_depth(
+            status, start, rows = _book.apply_batch_with_depth(
                 self._market.state, address, n, start, only, source[row:], prices[row:],
                 sizes[row:], counts[row:],
             )  # fmt: skip
@@ -263,7 +263,7 @@ class BookSet:
         sides = []
         for side in (BID, 1 - BID):
             columns = [np.zeros(depth, np.int64) for _ in range(3)]
-            kernels.read_top(self._market.state, book, side, *columns)
+            _reading.read_top(self._market.state, book, side, *columns)
             sides += columns
         return sides[0], sides[1], sides[2], sides[3], sides[4], sides[5]
 
@@ -277,7 +277,7 @@ class BookSet:
         code = {"B": 0, "A": 1}[side]
         ladder = self._market.sides.records[2 * book + code]
         out = np.zeros((int(ladder["orders"]), 4), np.int64)
-        kernels.read_orders(self._market.state, book, code, out)
+        _reading.read_orders(self._market.state, book, code, out)
         return out[:, :3]
 
     def level_totals(self, publisher_id: int, instrument_id: int, side: str) -> IntArray:
@@ -286,7 +286,7 @@ class BookSet:
         code = {"B": 0, "A": 1}[side]
         n = int(self._market.sides.records[2 * book + code]["n"])
         columns = [np.zeros(n, np.int64) for _ in range(3)]
-        kernels.read_top(self._market.state, book, code, *columns)
+        _reading.read_top(self._market.state, book, code, *columns)
         return np.stack(columns, axis=1)
 
     @property

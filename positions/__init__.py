@@ -1,1 +1,5 @@
-"""The positions room."""
+"""Positions, profit and loss in exact integers, and the limits enforced before an order leaves."""
+
+from .rows import SAMPLE_DTYPE
+
+__all__ = ["SAMPLE_DTYPE"]

@@ -7,8 +7,7 @@ from numba import types
 from numba.extending import intrinsic
 
 
-@intrinsic
-def call_hook(typingctx: Any, address: Any, context_address: Any, state_address: Any) -> Any:
+def _call_hook(typingctx: Any, address: Any, context_address: Any, state_address: Any) -> Any:
     """Call ``void hook(CONTEXT *, STATE *)`` at a machine address; about 3 ns."""
     signature = types.void(types.int64, types.int64, types.int64)
 
@@ -20,3 +19,6 @@ def call_hook(typingctx: Any, address: Any, context_address: Any, state_address:
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+call_hook: Any = intrinsic(_call_hook)

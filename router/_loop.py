@@ -16,15 +16,8 @@ from tapewire.execution._layout import (
 )
 from tapewire.execution._matching import PENDING_NEW, is_live, match_event, write_order_row
 from tapewire.execution.codes import Reason
-from tapewire.market._book import (
-    apply_record,
-    best_key,
-    book_of,
-    close_event,
-    closes_before,
-    find_order,
-    side_of,
-)
+from tapewire.market._book import apply_record, close_event, closes_before, side_of
+from tapewire.market._ids import book_of, find_order
 from tapewire.market._layout import (
     ASK,
     BID,
@@ -37,6 +30,7 @@ from tapewire.market._layout import (
     rung_at,
     side_at,
 )
+from tapewire.market._queues import best_key
 from tapewire.market.jit import jit, jit_inline
 from tapewire.market.records import (
     ACTION_ADD,

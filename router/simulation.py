@@ -1,6 +1,7 @@
 """The simulation: feeds records to the compiled loop and makes room for it."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from tapewire.errors import ConfigError, NoDataError, SimulationError
 from tapewire.execution._layout import EXECUTION, OWN_ORDER, SESSION, TRACE
+from tapewire.execution._matching import STEP_ROWS
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
 from tapewire.market._layout import COUNTERS, NIL
 from tapewire.market._memory import Block
@@ -48,7 +50,6 @@ from ._layout import (
     ROUTER,
     WATCH,
 )
-from ._session import STEP_ROWS
 from .config import OFF, SimulationConfig, StrategySpec
 from .digest import LegDigests
 from .strategies.order_log import OrderLog, bind_rows, read_order_log
@@ -202,7 +203,7 @@ class Simulation:
             state[0]["rows"] = log.rows.ctypes.data
             state[0]["n"] = log.rows.size
             self._log_instances[number] = self._add_instance(spec, state)
-            bind_rows(log, lambda symbol, publisher, n=number: self._log_leg(n, symbol, publisher))
+            bind_rows(log, partial(self._log_leg, number))
             self._publish()
 
     def _log_leg(self, number: int, symbol: str, publisher_id: int | None) -> int:

@@ -1,0 +1,122 @@
+"""Kernels that take in a snapshot of a book.
+
+A snapshot in mid-stream must not reset anybody's place in the queue. So the orders present when it
+begins become ghosts: still known by id, in no queue. The snapshot confirms those that remain and
+they keep their stamp; the others are gone when it ends.
+"""
+
+from typing import Any
+
+from ._ids import (
+    find_order,
+    find_slot,
+    insert_slot,
+    remove_slot,
+)
+from ._layout import (
+    GHOST,
+    NIL,
+    NORMAL,
+    OK,
+    book_at,
+    level_at,
+    order_at,
+    rung_at,
+    side_at,
+)
+from ._queues import (
+    free_order,
+    join,
+    new_order,
+    room,
+)
+from .jit import (
+    jit,
+)
+
+
+@jit
+def begin_snapshot(market: Any, book: int) -> None:
+    record = book_at(market.books, book)
+    for side in range(2):
+        ladder = side_at(market.sides, 2 * book + side)
+        for k in range(ladder.n):
+            level_index = rung_at(market.rungs, ladder.offset + k).level
+            level = level_at(market.levels, level_index)
+            index = level.head
+            while index != NIL:
+                order = order_at(market.orders, index)
+                following = order.next
+                if order.kind == NORMAL:
+                    order.kind = GHOST
+                    order.prev = NIL
+                    order.next = record.ghost_head
+                    if record.ghost_head != NIL:
+                        order_at(market.orders, record.ghost_head).prev = index
+                    record.ghost_head = index
+                else:
+                    free_order(market, index)
+                index = following
+            level.head = market.level_free
+            market.level_free = level_index
+            market.level_free_n += 1
+        ladder.n = 0
+        ladder.orders = 0
+    record.in_snapshot = 1
+    market.snapshots += 1
+
+
+@jit
+def _unlink_ghost(market: Any, book: int, index: int) -> None:
+    record = book_at(market.books, book)
+    order = order_at(market.orders, index)
+    if order.prev == NIL:
+        record.ghost_head = order.next
+    else:
+        order_at(market.orders, order.prev).next = order.next
+    if order.next != NIL:
+        order_at(market.orders, order.next).prev = order.prev
+    order.kind = NORMAL
+
+
+@jit
+def end_snapshot(market: Any, book: int) -> None:
+    record = book_at(market.books, book)
+    index = record.ghost_head
+    while index != NIL:
+        order = order_at(market.orders, index)
+        following = order.next
+        remove_slot(market, find_slot(market, book, order.order_id))
+        free_order(market, index)
+        index = following
+    record.ghost_head = NIL
+    record.in_snapshot = 0
+
+
+@jit
+def apply_snapshot_add(market: Any, book: int, side: int, record: Any) -> int:
+    state = book_at(market.books, book)
+    index = find_order(market, book, record.order_id)
+    again = index != NIL and order_at(market.orders, index).kind == NORMAL
+    if state.in_snapshot == 0 or (again and state.in_snapshot == 2):
+        begin_snapshot(market, book)
+    state.in_snapshot = 2
+    space = room(market, book, side)
+    if space != OK:
+        return space
+    if index == NIL:
+        index = new_order(market, book, record.order_id, record.size, NORMAL)
+        insert_slot(market, book, record.order_id, index)
+        join(market, index, book, side, record.price)
+    else:
+        order = order_at(market.orders, index)
+        same_place = order.price == record.price and order.side == side
+        if order.kind == GHOST:
+            _unlink_ghost(market, book, index)
+        order.size = record.size
+        join(market, index, book, side, record.price)
+        ahead = order.prev
+        if not same_place or (ahead != NIL and order_at(market.orders, ahead).stamp > order.stamp):
+            order.stamp = market.stamp
+            market.stamp += 1
+    return OK

@@ -1,0 +1,484 @@
+"""Small markets made by hand, and simulated orders played through them as a user would.
+
+A ``Tape`` is a stream of records, told event by event; a ``Log`` is an order log, written as a real
+file and played by the ``order_log`` strategy. Times are in µs after ``START_NS``, prices are plain
+numbers. Every ``play`` also checks what holds in any run: see ``check_books_balance``.
+"""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tapewire.execution.codes import FillReason, Liquidity, OrderStatus, Reason, Side
+from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
+from tapewire.market.instruments import InstrumentTable
+from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
+from tapewire.positions.rows import SAMPLE_DTYPE
+from tapewire.router import (
+    STRATEGIES,
+    Drained,
+    RiskLimits,
+    Simulation,
+    SimulationConfig,
+    StrategySpec,
+)
+
+LAST, TOB, SNAPSHOT = 128, 64, 32
+START_NS = 1_700_000_000_000_000_000
+PUBLISHER, INSTRUMENT, SYMBOL = 1, 7, "TWX"
+OTHER_INSTRUMENT, OTHER_SYMBOL = 8, "TWY"
+COLUMNS = (
+    "ts_ns", "action", "client_order_id", "symbol", "side", "order_type", "price", "quantity",
+    "time_in_force",
+)  # fmt: skip
+Number = int | float | str | Decimal
+
+
+def px(price: Number | None) -> int:
+    """A price as 1e-9 units."""
+    if price is None:
+        return UNDEF_PRICE
+    value = Decimal(str(price)) * 10**9
+    assert value == int(value), price
+    return int(value)
+
+
+def ns(us: Number) -> int:
+    """A time as ns since the epoch."""
+    value = Decimal(str(us)) * 1000
+    assert value == int(value), us
+    return START_NS + int(value)
+
+
+def us(ts_ns: int) -> float:
+    """A time as µs after the start; 0 stays 0."""
+    return 0 if ts_ns == 0 else (ts_ns - START_NS) / 1000
+
+
+class Line(NamedTuple):
+    """One record to be."""
+
+    action: str
+    side: str
+    order_id: int
+    price: int
+    size: int
+    flags: int = 0
+
+
+class Tape:
+    """A market told event by event.
+
+    It follows the orders itself, just enough to know the price and size that a cancel, modify or
+    fill has to name.
+    """
+
+    def __init__(self, delay_us: Number = 1, publisher: int = PUBLISHER) -> None:
+        self.delay_ns = int(Decimal(str(delay_us)) * 1000)
+        self.publisher = publisher
+        self.instrument = INSTRUMENT
+        self.orders: dict[tuple[int, int], Line] = {}
+        self._rows: list[tuple[Any, ...]] = []
+
+    def event(self, t: Number, *lines: Line, last: bool = True) -> "Tape":
+        """One event of several records; the last one carries F_LAST."""
+        for k, line in enumerate(lines):
+            flags = line.flags | (LAST if last and k == len(lines) - 1 else 0)
+            self._rows.append(
+                (14, 160, self.publisher, self.instrument, ns(t), line.order_id, line.price,
+                 line.size, flags, 0, ord(line.action), ord(line.side), ns(t) + self.delay_ns,
+                 0, len(self._rows))
+            )  # fmt: skip
+            key = (self.instrument, line.order_id)
+            if line.action in "AM" and line.size and not line.flags & TOB:
+                self.orders[key] = line
+            elif line.action == "C":
+                old = self.orders.pop(key, None)
+                if old is not None and old.size > line.size:
+                    self.orders[key] = old._replace(size=old.size - line.size)
+        return self
+
+    # Lines, to be put together to events of several records.
+
+    def a(self, order_id: int, side: str, price: Number, size: int) -> Line:
+        return Line("A", side, order_id, px(price), size)
+
+    def c(self, order_id: int, size: int | None = None) -> Line:
+        order = self.orders[self.instrument, order_id]
+        return Line("C", order.side, order_id, order.price, order.size if size is None else size)
+
+    def m(self, order_id: int, size: int | None = None, price: Number | None = None) -> Line:
+        order = self.orders[self.instrument, order_id]
+        return Line(
+            "M", order.side, order_id, order.price if price is None else px(price),
+            order.size if size is None else size,
+        )  # fmt: skip
+
+    def t(self, side: str, price: Number, size: int, order_id: int = 0) -> Line:
+        return Line("T", side, order_id, px(price), size)
+
+    def f(self, order_id: int, size: int) -> Line:
+        order = self.orders[self.instrument, order_id]
+        return Line("F", order.side, order_id, order.price, size)
+
+    # Whole events.
+
+    def add(self, t: Number, order_id: int, side: str, price: Number, size: int) -> "Tape":
+        return self.event(t, self.a(order_id, side, price, size))
+
+    def cancel(self, t: Number, order_id: int, size: int | None = None) -> "Tape":
+        return self.event(t, self.c(order_id, size))
+
+    def modify(
+        self, t: Number, order_id: int, size: int | None = None, price: Number | None = None
+    ) -> "Tape":
+        return self.event(t, self.m(order_id, size, price))
+
+    def quote(self, t: Number, side: str, price: Number | None, size: int) -> "Tape":
+        """A top-of-book publisher's word on one side."""
+        return self.event(t, Line("A", side, 0, px(price), size, TOB))
+
+    def tick(self, t: Number) -> "Tape":
+        """An event that changes nothing: time goes on."""
+        return self.event(t, Line("N", "N", 0, UNDEF_PRICE, 0))
+
+    def snapshot(
+        self, t: Number, lines: Sequence[Line], *, clear: bool = False, event_us: Number = -5_000
+    ) -> "Tape":
+        """The whole book in queue order, captured at ``t`` with old event times."""
+        if clear:
+            lines = [Line("R", "N", 0, UNDEF_PRICE, 0), *lines]
+        flagged = [line._replace(flags=SNAPSHOT) for line in lines]
+        self.event(event_us, *flagged)
+        recv = ns(t) + self.delay_ns
+        for k in range(len(self._rows) - len(lines), len(self._rows)):
+            self._rows[k] = (*self._rows[k][:12], recv, *self._rows[k][13:])
+        return self
+
+    def trade(
+        self,
+        t: Number,
+        *fills: tuple[int, int],
+        clips: dict[int, int] | None = None,
+        pulled: Iterable[int] = (),
+        rest: tuple[int, Number, int] | None = None,
+        price: Number | None = None,
+    ) -> "Tape":
+        """An aggressor hits resting orders: T, an F each, then the C and M that carry it out.
+
+        Parameters
+        ----------
+        fills : (order id, lots)
+        clips : sizes that icebergs show afterwards
+        pulled : orders that leave in the same event without a fill
+        rest : (order id, price, lots) of what is left of the aggressor
+        """
+        orders = [self.orders[self.instrument, order_id] for order_id, _ in fills]
+        passive = orders[0].side
+        aggressor = "A" if passive == "B" else "B"
+        last_price = orders[-1].price if price is None else px(price)
+        lines = [Line("T", aggressor, 0, last_price, sum(lots for _, lots in fills))]
+        lines += [self.f(order_id, lots) for order_id, lots in fills]
+        lines += [self.c(order_id) for order_id in pulled]
+        filled: dict[int, int] = {}
+        for order_id, lots in fills:
+            filled[order_id] = filled.get(order_id, 0) + lots
+        for order_id, lots in filled.items():
+            left = self.orders[self.instrument, order_id].size - lots
+            if clips and order_id in clips:
+                left = clips[order_id]
+            lines.append(self.m(order_id, left) if left > 0 else self.c(order_id))
+        if rest is not None:
+            lines.append(self.a(rest[0], aggressor, rest[1], rest[2]))
+        return self.event(t, *lines)
+
+    def records(self) -> np.ndarray:
+        """All records, dtype MBO_DTYPE, in order of capture."""
+        out = np.array(self._rows, MBO_DTYPE)
+        return out[np.argsort(out["ts_recv"], kind="stable")]
+
+
+@dataclass
+class Log:
+    """An order log, row by row."""
+
+    rows: list[dict[str, str]] = field(default_factory=list)
+    symbol: str = SYMBOL
+
+    def _row(self, **cells: object) -> "Log":
+        self.rows.append({name: str(cells.get(name, "")) for name in COLUMNS})
+        return self
+
+    def buy(self, t: Number, name: str, quantity: int, price: Number | None = None,
+            tif: str = "GTC") -> "Log":  # fmt: skip
+        return self.new(t, name, "BUY", quantity, price, tif)
+
+    def sell(self, t: Number, name: str, quantity: int, price: Number | None = None,
+             tif: str = "GTC") -> "Log":  # fmt: skip
+        return self.new(t, name, "SELL", quantity, price, tif)
+
+    def new(self, t: Number, name: str, side: str, quantity: int, price: Number | None,
+            tif: str = "GTC") -> "Log":  # fmt: skip
+        """A limit order, or a market order without a price."""
+        return self._row(
+            ts_ns=ns(t), action="new", client_order_id=name, symbol=self.symbol, side=side,
+            order_type="MARKET" if price is None else "LIMIT",
+            price="" if price is None else price, quantity=quantity,
+            time_in_force="" if price is None else tif,
+        )  # fmt: skip
+
+    def cancel(self, t: Number, name: str) -> "Log":
+        return self._row(ts_ns=ns(t), action="cancel", client_order_id=name, symbol=self.symbol)
+
+    def replace(self, t: Number, name: str, quantity: int, price: Number) -> "Log":
+        return self._row(
+            ts_ns=ns(t), action="replace", client_order_id=name, symbol=self.symbol,
+            price=price, quantity=quantity,
+        )  # fmt: skip
+
+    def write(self, path: Path) -> Path:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        return path
+
+
+class Fill(NamedTuple):
+    """A fill as a person reads it; times in µs after the start."""
+
+    order: str
+    side: str
+    price: Decimal
+    lots: int
+    liquidity: str
+    reason: str
+    at: float
+    known: float
+    commission: int
+    position: int
+
+
+class Order(NamedTuple):
+    """An order at the end of its life."""
+
+    status: str
+    reason: str
+    filled: int
+    quantity: int
+    price: Decimal | None
+    queue_ahead: int
+    sent: float
+    arrived: float
+    closed: float
+
+
+@dataclass
+class Played:
+    """What came of a run."""
+
+    simulation: Simulation
+    rows: Drained
+    fills: list[Fill]
+    orders: dict[str, Order]
+
+    @property
+    def digest(self) -> str:
+        return self.simulation.digests()["log"]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return self.simulation.counts
+
+    def brief(self) -> list[tuple[str, float, int, str, float]]:
+        """(order, price, lots, reason, at) of every fill."""
+        return [(f.order, float(f.price), f.lots, f.reason, f.at) for f in self.fills]
+
+    def last_sample(self, leg: int = 0) -> Any:
+        return self.rows.samples[self.rows.samples["leg"] == leg][-1]
+
+
+def configure(
+    log: Path | None,
+    *,
+    entry_us: Number = 50,
+    response_us: Number = 50,
+    feed_us: Number = 0,
+    fee: int = 0,
+    impact_ppm: int = 0,
+    policy: str = "halt_fills",
+    limits: RiskLimits | None = None,
+    tick: Number = 0,
+    multiplier: Fraction | int = 1,
+    sample_interval_ns: int = 1_000_000_000,
+    others: Sequence[StrategySpec] = (),
+) -> SimulationConfig:
+    """A configuration with the order log as strategy ``log``, and others beside it."""
+    table = InstrumentTable(
+        [(SYMBOL, INSTRUMENT), (OTHER_SYMBOL, OTHER_INSTRUMENT)],
+        {SYMBOL: (px(tick), Fraction(multiplier))},
+    )
+    specs = list(others)
+    if log is not None:
+        definition = STRATEGIES["order_log"]
+        specs.insert(
+            0, StrategySpec("log", definition, {"path": log}, limits=limits or RiskLimits())
+        )
+    return SimulationConfig(
+        table,
+        tuple(specs),
+        entry_latency_ns=int(Decimal(str(entry_us)) * 1000),
+        response_latency_ns=int(Decimal(str(response_us)) * 1000),
+        feed_latency_ns=int(Decimal(str(feed_us)) * 1000),
+        fee_per_lot=fee,
+        impact_ppm=impact_ppm,
+        crossed_policy=policy,  # type: ignore[arg-type]
+        sample_interval_ns=sample_interval_ns,
+        publishers=(PUBLISHER,),
+    )
+
+
+def run(
+    config: SimulationConfig, records: np.ndarray, batch: int = 0
+) -> tuple[Simulation, Drained]:
+    """Feed records in batches of ``batch`` (0: all at once) and check the books of the run."""
+    simulation = Simulation(config)
+    parts = []
+    for at in range(0, len(records), batch or max(1, len(records))):
+        simulation.feed(records[at : at + (batch or len(records))])
+        parts.append(simulation.drain())
+    simulation.finish()
+    parts.append(simulation.drain())
+    rows = Drained(
+        np.concatenate([part.fills for part in parts]),
+        np.concatenate([part.orders for part in parts]),
+        np.concatenate([part.samples for part in parts]),
+    )
+    check_books_balance(simulation, rows)
+    return simulation, rows
+
+
+def play(
+    folder: Path, tape: Tape | np.ndarray, log: Log, *, batch: int = 0, **settings: Any
+) -> Played:
+    """Play an order log through a tape; ``settings`` as ``configure`` takes them."""
+    path = log.write(folder / "orders.csv")
+    records = tape.records() if isinstance(tape, Tape) else tape
+    simulation, rows = run(configure(path, **settings), records, batch)
+    return read(simulation, rows)
+
+
+def read(simulation: Simulation, rows: Drained) -> Played:
+    """The rows of the order log, as a person reads them."""
+    names = {leg.leg: leg.client_order_labels for leg in simulation.legs}
+    fills = []
+    for row in rows.fills:
+        labels = names[int(row["leg"])]
+        if labels is None:
+            continue
+        fills.append(
+            Fill(
+                labels[row["client_order_id"] - 1],
+                Side(row["side"]).name,
+                Decimal(int(row["last_px"])) / 10**9,
+                int(row["last_qty"]),
+                Liquidity(row["liquidity"]).name,
+                FillReason(row["reason"]).name,
+                us(int(row["ts_event"])),
+                us(int(row["ts_known"])),
+                int(row["commission"]),
+                int(row["position"]),
+            )
+        )
+    orders = {}
+    for row in rows.orders:
+        labels = names[int(row["leg"])]
+        if labels is None:
+            continue
+        price = None if row["price"] == UNDEF_PRICE else Decimal(int(row["price"])) / 10**9
+        orders[labels[row["client_order_id"] - 1]] = Order(
+            OrderStatus(row["status"]).name,
+            Reason(row["reason"]).name,
+            int(row["filled_qty"]),
+            int(row["quantity"]),
+            price,
+            int(row["queue_ahead"]),
+            us(int(row["ts_sent"])),
+            us(int(row["ts_arrived"])),
+            us(int(row["ts_closed"])),
+        )
+    return Played(simulation, rows, fills, orders)
+
+
+def check_books_balance(simulation: Simulation, rows: Drained) -> None:
+    """What must hold of any run, in exact integers."""
+    config = simulation.config
+    assert rows.fills.dtype == FILL_DTYPE
+    assert rows.orders.dtype == ORDER_DTYPE
+    assert rows.samples.dtype == SAMPLE_DTYPE
+    by_order: dict[tuple[int, int], int] = {}
+    position: dict[int, int] = {}
+    cash: dict[int, int] = {}
+    fees: dict[int, int] = {}
+    volume: dict[int, int] = {}
+    largest: dict[int, int] = {}
+    arrived = {
+        (int(o["leg"]), int(o["client_order_id"])): int(o["ts_arrived"]) for o in rows.orders
+    }
+    last: dict[int, int] = {}
+    for fill in rows.fills:
+        leg, lots = int(fill["leg"]), int(fill["last_qty"])
+        key = leg, int(fill["client_order_id"])
+        assert lots > 0
+        by_order[key] = by_order.get(key, 0) + lots
+        signed = int(fill["side"]) * lots
+        position[leg] = position.get(leg, 0) + signed
+        cash[leg] = cash.get(leg, 0) - signed * int(fill["last_px"])
+        fees[leg] = fees.get(leg, 0) + int(fill["commission"])
+        volume[leg] = volume.get(leg, 0) + lots
+        largest[leg] = max(largest.get(leg, 0), abs(position[leg]))
+        assert fill["position"] == position[leg]
+        assert fill["commission"] == lots * config.fee_per_lot
+        assert fill["ts_event"] >= arrived[key]
+        assert fill["ts_event"] >= last.get(leg, 0), "a leg's fills happen in order"
+        last[leg] = int(fill["ts_event"])
+        assert fill["ts_known"] >= fill["ts_event"] + config.response_latency_ns
+    seen = set()
+    for order in rows.orders:
+        key = int(order["leg"]), int(order["client_order_id"])
+        assert key not in seen, "an order is reported once"
+        seen.add(key)
+        assert order["filled_qty"] == by_order.get(key, 0)
+        status = OrderStatus(order["status"])
+        if status is not OrderStatus.DENIED:
+            assert order["filled_qty"] <= order["quantity"], "never overfilled"
+        assert (status is OrderStatus.FILLED) == (
+            order["filled_qty"] == order["quantity"]
+            and order["reason"] not in (Reason.USER_CANCEL, Reason.INVALID_QUANTITY)
+        )
+        assert (order["ts_closed"] == 0) == (order["reason"] == Reason.END_OF_DATA)
+        if order["ts_arrived"]:
+            assert order["ts_arrived"] >= order["ts_sent"] + config.entry_latency_ns
+        else:
+            assert status in (OrderStatus.DENIED, OrderStatus.PENDING_NEW)
+        if order["ts_closed"]:
+            assert order["ts_closed"] >= max(order["ts_arrived"], order["ts_sent"])
+    assert set(by_order) <= seen, "every order with fills is reported"
+    for leg in simulation.legs:
+        samples = rows.samples[rows.samples["leg"] == leg.leg]
+        final = samples[-1]
+        k = leg.leg
+        assert final["position"] == position.get(k, 0)
+        assert final["cash"] == cash.get(k, 0)
+        assert final["fees"] == fees.get(k, 0)
+        assert final["volume"] == volume.get(k, 0)
+        assert final["max_position"] == largest.get(k, 0)
+        if final["position"] == 0:
+            assert final["realized"] == final["cash"], "a flat account has realized all its cash"
+        assert (np.diff(samples["ts"]) >= 0).all()

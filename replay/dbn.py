@@ -132,6 +132,12 @@ class DbnFile:
             )
         header = bytes(prelude + self._exactly(length, "DBN header"))
         metadata = _decode_metadata(self.path, header)
+        needed = _header_bytes_needed(header, version)
+        if not 0 <= len(header) - needed < 8:  # padded to whole words
+            raise FormatError(
+                f"{self.path}: its header claims {len(header)} bytes, its content needs {needed}: "
+                "the file is corrupt"
+            )
         _require_mbo(self.path, metadata)
         return version, len(header), metadata
 
@@ -181,7 +187,17 @@ class DbnFile:
                 "file is truncated, fetch it again"
             )
         self.at_end = count < len(out)
+        if self.at_end and not self.compressed:
+            self._require_unchanged()
         return count
+
+    def _require_unchanged(self) -> None:
+        expected = (self.size_bytes - self.header_bytes) // RECORD_BYTES
+        if self.records_read != expected:
+            raise FormatError(
+                f"{self.path}: held {expected} records when it was opened, now "
+                f"{self.records_read}: it was truncated or written to during the replay"
+            )
 
     def offset_of(self, record: int) -> int:
         """Return the byte offset of a record (in the decompressed data of a compressed file)."""
@@ -282,6 +298,29 @@ def _decode_metadata(path: str, header: bytes) -> Metadata:
         raise
     except BaseException as error:  # a panic of the decoder is not an Exception
         raise FormatError(f"{path}: its DBN header is corrupt: {str(error)[:200]}") from None
+
+
+def _header_bytes_needed(header: bytes, version: int) -> int:
+    """Return where a decodable header's content ends, from the counts in it.
+
+    A wrong length that is not noticed would shift the records or swallow some of them.
+    Source: the DBN specification, Metadata.
+    """
+    symbol_bytes = 22 if version == 1 else int.from_bytes(header[53:55], "little")
+
+    def count(at: int) -> int:
+        return int.from_bytes(header[at : at + 4], "little")
+
+    at = 8 + 100
+    at += 4 + count(at)  # schema definition, reserved
+    for _ in ("symbols", "partial", "not_found"):
+        at += 4 + count(at) * symbol_bytes
+    mappings = count(at)
+    at += 4
+    for _ in range(mappings):
+        at += symbol_bytes
+        at += 4 + count(at) * (8 + symbol_bytes)
+    return at
 
 
 def _require_mbo(path: str, metadata: Metadata) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from tapewire.errors import FormatError
 from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
 from tapewire.replay import _kernels as kernels
 from tapewire.replay.dbn import DbnFile, DbnHeader
@@ -63,6 +64,11 @@ class FileReader:
             return 0
         if self._file is None:
             self._file = DbnFile(self.header.path)
+            if self._file.size_bytes != self.header.size_bytes:
+                raise FormatError(
+                    f"{self.header.path}: had {self.header.size_bytes} bytes when it was checked, "
+                    f"now {self._file.size_bytes}: it was written to during the replay"
+                )
         count = self._file.read_into(out)
         base = self.records_read
         self.records_read += count

@@ -9,7 +9,8 @@ from typing import Any, Final, get_args
 from tapewire.errors import ConfigError
 from tapewire.wire import MAX_BATCH_RECORDS, PayloadChoice
 
-BATCH_RECORDS_DEFAULT: Final = 16_384
+#: Measured: the largest at which records are still in the cache when the receiver reads them.
+BATCH_RECORDS_DEFAULT: Final = 32_768
 FILES_MAX: Final = 10_000
 _PUBLISHER_MAX: Final = 65_535
 

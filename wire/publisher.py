@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import numpy as np
 import zmq
@@ -44,7 +44,8 @@ from tapewire.wire.sockets import (
 )
 
 RECEIVERS_MAX: Final = 64
-SLOTS_DEFAULT: Final = 8
+#: Measured: more only spread the records over more memory.
+SLOTS_DEFAULT: Final = 4
 
 
 @dataclass
@@ -182,13 +183,13 @@ class Publisher:
         while len(self._peers) < self._receivers:
             self._wait_for("receivers", deadline_s)
         self._open_slots()
-        for peer in self._peers.values():
+        self._streaming = True  # from here on, to lose a receiver is to fail
+        for peer in list(self._peers.values()):
             self._welcome(peer, info)
         while any(p.payload is None for p in self._peers.values()):
             self._wait_for("receivers that are ready", deadline_s)
         if self._writer is not None:
             self._writer.seal_off()
-        self._streaming = True
 
     def next_slot(self) -> np.ndarray:
         """Wait until every receiver has credit; return where the next batch is to be written.
@@ -368,10 +369,11 @@ class Publisher:
         if probe or (due and peer.unheard_heartbeats < UNHEARD_HEARTBEATS_MAX):
             self._send(peer, [msg.encode_message(msg.Heartbeat())])
             peer.unheard_heartbeats += 1
+            if peer.identity not in self._peers:  # found gone before the stream began
+                return
         idle = peer.released == self._sequence
-        if peer.payload is None or (peer.listening and idle):
-            if peer.identity in self._peers and self._streaming:
-                self._require_heard(peer, now_s)
+        if peer.listening and idle:
+            self._require_heard(peer, now_s)
         elif not idle and now_s - peer.last_progress_s > self._stall_timeout_s:
             raise PeerLostError(
                 f"{peer} is alive but has consumed nothing for {self._stall_timeout_s:g} s "
@@ -387,7 +389,7 @@ class Publisher:
 
     def _pump(self) -> None:
         """Take in everything that has arrived."""
-        while self._socket.poll(0):
+        while cast(int, self._socket.get(zmq.EVENTS)) & zmq.POLLIN:
             identity, *frames = self._socket.recv_multipart(zmq.NOBLOCK)
             try:
                 if len(frames) != 1:

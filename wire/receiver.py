@@ -208,6 +208,8 @@ class Receiver:
         self._leave(reason)
         if self._slots is not None:
             self._slots.close()
+        if self._welcome is None and self._socket is not None:
+            self._socket.setsockopt(zmq.LINGER, 0)  # nobody is there to take what was said
         self._waiter.close()
         self._waiter = None
         if self._own_context is not None:

@@ -376,7 +376,7 @@ def _connected(
 def _named(error: TapewireError, replay: "ReplayProcess | ThreadedReplay | None") -> TapewireError:
     """Prefer what the replay itself said to how its silence looked from here."""
     if isinstance(error, PeerLostError) and isinstance(replay, ReplayProcess):
-        return replay.error()
+        return replay.error() or error
     return error
 
 

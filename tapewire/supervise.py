@@ -25,6 +25,8 @@ READY_TIMEOUT_S: Final = 60.0
 END_TIMEOUT_S: Final = 1.0
 #: Kept of what the replay process writes to standard error.
 STDERR_BYTES_MAX: Final = 64 << 10
+#: How long after its connection a dying process may still be seen.
+_END_UNDER_WAY_S: Final = 0.5
 _POLL_S: Final = 0.02
 
 
@@ -172,26 +174,25 @@ class ReplayProcess:
         """Raise its error if it has ended badly; do nothing while it runs or after its success."""
         code = self._process.poll()
         if code:
-            raise self.error()
+            raise self.error() or PeerLostError(f"the replay process (pid {self.pid}) failed")
 
-    def error(self) -> TapewireError:
-        """Return why it ended, as an error of the class it named.
+    def error(self) -> TapewireError | None:
+        """Return why it ended, as an error of the class it named; None if it still lives.
 
         Waits briefly for an end that is under way (its connection closes before its process).
         """
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(END_TIMEOUT_S)
+        try:
+            code = self._process.wait(_END_UNDER_WAY_S)
+        except subprocess.TimeoutExpired:
+            return None
         for reader in self._readers:
             reader.join(END_TIMEOUT_S)
-        code = self._process.poll()
         for line in reversed(bytes(self._stderr).decode(errors="replace").splitlines()):
             with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
                 said = json.loads(line)
                 kind = getattr(errors, said["kind"])
                 if isinstance(kind, type) and issubclass(kind, TapewireError):
                     return kind(str(said["message"]))
-        if code is None:
-            return PeerLostError(f"the replay process (pid {self.pid}) fell silent")
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         last = bytes(self._stderr).decode(errors="replace").strip().splitlines()[-1:]
         said_last = f"; its last words: {last[0][:300]}" if last else ""

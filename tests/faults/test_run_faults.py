@@ -285,7 +285,6 @@ def test_a_truncated_compressed_file(tapewire: Any, tmp_path: Path) -> None:
         (("DATA", "--start", "2030-01-01"), 3, "none of the 30000 records"),
         (("DATA", "-o", "DATA/out"), 4, "day.mbo.dbn/out"),
         (("DATA", "-o", "/proc/nowhere/out"), 4, "/proc/nowhere/out"),
-        (("DATA", "-o", "full"), 4, "full"),
         (("DATA", "-s", "market_maker", "-s", "market_maker", "-s", "sma"), 2, "sma_crossover"),
         (("bad_key.yaml",), 2, "did you mean 'network_latency_us'?"),
         (("bad_type.yaml",), 2, "expected an integer, found 'ten'"),
@@ -311,8 +310,6 @@ def test_a_bad_request(
     ):
         text = f"backtest:\n  {source}\n  {backtest}\n{strategy}\n"
         (tmp_path / f"{name}.yaml").write_text(text)
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine.txt").write_text("mine")
     given = [text.replace("DATA", str(synthetic_file)) for text in options]
     output = () if "-o" in given else ("-o", "out")
     done = tapewire("run", *given, "-q", *output)
@@ -321,7 +318,6 @@ def test_a_bad_request(
     assert message in done.stderr
     assert done.stdout == ""
     assert_no_result(tmp_path / "out")
-    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
 
 
 def test_a_port_in_use(tapewire: Any, synthetic_file: Path) -> None:

@@ -1,0 +1,1 @@
+../../tapewire/__main__.py

@@ -1,0 +1,79 @@
+"""Timing: several runs of one thing, the best and the median of them."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the bench.
+
+    Attributes
+    ----------
+    group, name : str
+    events : int
+        Records per run.
+    best_s, median_s : float
+        Wall time of one run.
+    runs : int
+    note : str
+        What the time includes.
+    """
+
+    group: str
+    name: str
+    events: int
+    best_s: float
+    median_s: float
+    runs: int
+    note: str = ""
+
+    @property
+    def best_m_per_s(self) -> float:
+        """Millions of records per second in the best run."""
+        return self.events / self.best_s / 1e6
+
+    @property
+    def median_m_per_s(self) -> float:
+        """Millions of records per second in the median run."""
+        return self.events / self.median_s / 1e6
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        rates = {"best_m_per_s": self.best_m_per_s, "median_m_per_s": self.median_m_per_s}
+        return asdict(self) | {key: round(value, 3) for key, value in rates.items()}
+
+
+def row_of(group: str, name: str, events: int, seconds: list[float], note: str = "") -> Row:
+    """Make a row of measured wall times."""
+    return Row(group, name, events, min(seconds), statistics.median(seconds), len(seconds), note)
+
+
+def timed(
+    group: str,
+    name: str,
+    events: int,
+    prepare: Callable[[], Callable[[], object]],
+    *,
+    runs: int,
+    note: str = "",
+) -> Row:
+    """Time what ``prepare`` returns, once per run, after one run that is not counted.
+
+    The warm-up compiles or loads kernels and fills the page cache; what ``prepare`` does is not
+    timed.
+    """
+    seconds = []
+    for k in range(runs + 1):
+        work = prepare()
+        gc.collect()
+        began = time.perf_counter()
+        work()
+        took = time.perf_counter() - began
+        if k > 0:
+            seconds.append(took)
+    return row_of(group, name, events, seconds, note)

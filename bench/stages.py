@@ -70,7 +70,7 @@ def limit_rows(work: Workload, runs: int) -> Iterator[Row]:
             work.compressed.open("rb") as file,
             zstandard.ZstdDecompressor().stream_reader(file) as stream,
         ):
-            while stream.readinto(buffer):  # type: ignore[attr-defined]
+            while stream.readinto(buffer):
                 pass
 
     yield timed("limit", "memory copy", n, lambda: copy, runs=runs, note="one core")
@@ -193,7 +193,7 @@ def run_once(config: Path) -> tuple[dict[str, Any], float, int]:
 
 def end_to_end_rows(work: Workload, runs: int) -> Iterator[Row]:
     """Whole runs with the market maker: decode, ZeroMQ, book, queue, accounts, strategy, files."""
-    cases = (
+    cases: tuple[tuple[str, Path, dict[str, str]], ...] = (
         (".dbn, two processes, shared memory", work.raw, {}),
         (".dbn, two processes, inline", work.raw, {"payload": "inline"}),
         (".dbn, two processes, tcp inline", work.raw, {"transport": "tcp", "payload": "inline"}),

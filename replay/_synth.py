@@ -598,9 +598,10 @@ def _instrument(cumulative: Any, bits: int) -> Any:
 @jit
 def _up(engine: Any, book: Any, k: int) -> Any:
     """Probability, in 1/256, that the next push is upwards: spells, and home from far away."""
-    spell = draw(engine.seed, _P_DRIFT + (k << 8), book.events >> 9)
-    home = (LEVELS // 2 - book.best_bid) // 4
-    return min(max(96 + spell % 65 + home, 8), 248)
+    spell = draw(engine.seed, _P_DRIFT + (k << 8), book.events >> 11)
+    away = LEVELS // 2 - book.best_bid
+    home = away // 32 + away * abs(away) // 8_192
+    return min(max(80 + spell % 97 + home, 8), 248)
 
 
 @jit

@@ -16,7 +16,6 @@ from types import FrameType
 from tapewire.errors import InterruptedRunError, TapewireError
 from tapewire.replay.plan import ReplayPlan
 from tapewire.replay.server import serve
-from tapewire.wire.publisher import SLOTS_DEFAULT
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -24,7 +23,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--bind", required=True, metavar="ADDRESS")
     parser.add_argument("--plan", metavar="JSON", help="a replay plan; default: standard input")
     parser.add_argument("--receivers", type=int, default=1)
-    parser.add_argument("--slots", type=int, default=SLOTS_DEFAULT)
+    parser.add_argument("--slots", type=int, metavar="N", help="batches under way at most")
     parser.add_argument("--peer-timeout-s", type=float, default=5.0)
     parser.add_argument("--start-timeout-s", type=float, default=300.0)
     parser.add_argument(

@@ -14,7 +14,6 @@ from tapewire.replay.pace import Pacer
 from tapewire.replay.plan import ReplayPlan
 from tapewire.replay.source import Source, open_source
 from tapewire.wire import Publisher, Totals
-from tapewire.wire.publisher import SLOTS_DEFAULT
 
 #: During long searches the connections are looked after this often.
 _SERVICE_EVERY_S: Final = 0.05
@@ -33,7 +32,7 @@ def serve(
     receivers: int = 1,
     peer_timeout_s: float = 5.0,
     start_timeout_s: float = 300.0,
-    slots: int = SLOTS_DEFAULT,
+    slots: int | None = None,
     context: "zmq.Context[zmq.Socket[bytes]] | None" = None,
     stop: threading.Event | None = None,
     ready: Callable[[str], None] | None = None,
@@ -51,7 +50,7 @@ def serve(
     start_timeout_s
         How long (s) to wait for the receivers.
     slots
-        Batches under way at most.
+        Batches under way at most; None: by their size.
     stop
         When set, the stream ends within a fraction of a second, telling the receivers.
     ready

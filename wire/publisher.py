@@ -44,8 +44,12 @@ from tapewire.wire.sockets import (
 )
 
 RECEIVERS_MAX: Final = 64
-#: Measured: more only spread the records over more memory.
-SLOTS_DEFAULT: Final = 4
+#: A closed connection is reported a moment before sending to it fails: so ask more than once.
+_PROBES: Final = 5
+#: Measured: with large batches, more slots only spread the records over more memory; with small
+#: ones, fewer make both ends take turns.
+_SLOTS_MIN: Final = 4
+_RECORDS_UNDER_WAY: Final = 131_072
 
 
 @dataclass
@@ -68,6 +72,11 @@ class _Peer:
         return f"the {self.hello.name[:40]} process (pid {self.hello.pid})"
 
 
+def slots_for(batch_records: int) -> int:
+    """Return how many batches of this size should be under way at most."""
+    return max(_SLOTS_MIN, min(SLOTS_MAX, _RECORDS_UNDER_WAY // batch_records))
+
+
 def _no_tick() -> None:
     """Nothing to do while waiting."""
 
@@ -84,7 +93,7 @@ class Publisher:
     batch_records
         Most records a batch may have, 1 to 65,536.
     slots
-        Batches that may be under way at once, 1 to 64.
+        Batches that may be under way at once, 1 to 64; None: by their size.
     payload
         ``"shared"`` refuses receivers that can't share memory; ``"inline"`` never offers it.
     peer_timeout_s
@@ -112,7 +121,7 @@ class Publisher:
         *,
         receivers: int = 1,
         batch_records: int,
-        slots: int = SLOTS_DEFAULT,
+        slots: int | None = None,
         payload: msg.PayloadChoice = "auto",
         peer_timeout_s: float = 5.0,
         start_timeout_s: float = 300.0,
@@ -120,6 +129,8 @@ class Publisher:
         context: "zmq.Context[zmq.Socket[bytes]] | None" = None,
         tick: Callable[[], None] = _no_tick,
     ) -> None:
+        if slots is None:
+            slots = slots_for(max(1, batch_records))
         for key, value, most in (
             ("receivers", receivers, RECEIVERS_MAX),
             ("batch_records", batch_records, MAX_BATCH_RECORDS),
@@ -149,6 +160,7 @@ class Publisher:
         self._writer: SlotsWriter | None = None
         self._arrays: list[np.ndarray] = []
         self._disconnects_seen = 0
+        self._probes_left = 0
         self._own_context = zmq.Context() if context is None else None
         self._socket = make_socket(
             context or self._own_context,  # type: ignore[arg-type]
@@ -358,8 +370,11 @@ class Publisher:
         self._waiter.wait(timeout_s)
         self._pump()
         now_s = time.monotonic()
-        probe = self._waiter.disconnects > self._disconnects_seen
-        self._disconnects_seen = self._waiter.disconnects
+        if self._waiter.disconnects > self._disconnects_seen:
+            self._disconnects_seen = self._waiter.disconnects
+            self._probes_left = _PROBES
+        probe = self._probes_left > 0
+        self._probes_left -= probe
         for peer in list(self._peers.values()):
             if not peer.left:
                 self._look_after(peer, now_s, probe)

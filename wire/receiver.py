@@ -26,7 +26,8 @@ from tapewire.wire.frames import (
 from tapewire.wire.slots import SLOTS_MAX, SlotsReader, boot_id
 from tapewire.wire.sockets import HEARTBEAT_S, WAIT_SLICE_S, Waiter, make_socket
 
-CREDITS_DEFAULT: Final = 8
+#: As many as the sender has slots for: those bound the memory.
+CREDITS_DEFAULT: Final = SLOTS_MAX
 _ERROR_KINDS: Final = {
     kind.__name__: kind
     for kind in vars(errors).values()
@@ -102,6 +103,7 @@ class Receiver:
         self._last_ts_recv: int | None = None
         self._digest = StreamDigest()
         self._released_sent = 0
+        self._disconnects_before = 0
         self._finished = False
 
     # --- public life cycle ------------------------------------------------------------------
@@ -224,12 +226,16 @@ class Receiver:
     # --- handshake --------------------------------------------------------------------------
 
     def _await_welcome(self) -> msg.Welcome:
+        assert self._waiter is not None
         deadline_s = time.monotonic() + self._connect_timeout_s
         heard = False
         while True:
-            frames = self._poll_frames(WAIT_SLICE_S)
+            gone = heard and self._waiter.disconnects > 0
+            frames = self._poll_frames(0.0 if gone else WAIT_SLICE_S)
             now_s = time.monotonic()
             if frames is None:
+                if gone:
+                    raise PeerLostError(f"{self._sender} is gone before the stream began")
                 if heard and now_s - self._last_heard_s > self._peer_timeout_s:
                     raise PeerLostError(
                         f"{self._sender} fell silent for {self._peer_timeout_s:g} s before the "
@@ -246,6 +252,7 @@ class Receiver:
             message = self._decode_control(frames)
             if isinstance(message, msg.Welcome):
                 self._require_sane(message)
+                self._disconnects_before = self._waiter.disconnects
                 return message
             if isinstance(message, msg.Error):
                 self._raise_sent(message)
@@ -406,7 +413,7 @@ class Receiver:
         while True:
             if self._released_sent < self._batches:
                 self._send_credit()
-            gone = self._waiter.disconnects > 0
+            gone = self._waiter.disconnects > self._disconnects_before
             frames = self._poll_frames(0.0 if gone else WAIT_SLICE_S)
             if frames is not None:
                 return frames

@@ -101,7 +101,7 @@ def test_a_pathologically_slow_consumer_loses_nothing(tape: tuple[str, np.ndarra
     tracemalloc.start()
     try:
         [(got, totals, _)] = replayed(
-            ReplayPlan((path,), batch_records=200, payload="inline"), "ipc", delay_s=0.02
+            ReplayPlan((path,), batch_records=20, payload="inline"), "ipc", delay_s=0.005
         )
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
@@ -116,7 +116,7 @@ def test_a_consumer_that_pauses_past_every_deadline_loses_nothing(
 ) -> None:
     path, records = tape
     with private_endpoint() as endpoint:
-        plan = ReplayPlan((path,), batch_records=400)
+        plan = ReplayPlan((path,), batch_records=20)
         process = streams.child(plan, endpoint, "--peer-timeout-s", "0.5")
         with Receiver(endpoint, peer_timeout_s=0.5, tick=streams.alive(process)) as receiver:
             receiver.connect()

@@ -256,6 +256,22 @@ def replay(
     replay_files([str(f) for f in files], bind, given, receivers)
 
 
+@app.command(epilog="[bold]Example[/bold]\n\ntapewire bench --events 1000000 --runs 3")
+def bench(
+    events: Annotated[int, typer.Option("--events", help="Records of the session.")] = 5_000_000,
+    runs: Annotated[int, typer.Option("--runs", help="Counted runs per row.")] = 5,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the session.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Put the table into this Markdown file.")
+    ] = None,
+) -> None:
+    """Measure stages and whole runs on a synthetic session."""
+    from tapewire.bench import run_bench
+
+    run_bench(events=events, runs=runs, seed=seed, as_json=as_json, write=write)
+
+
 def main() -> NoReturn:
     """Run the command line; every way out is an exit code and at most one line."""
     sys.exit(_exit_code())

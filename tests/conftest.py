@@ -57,7 +57,7 @@ class Tapewire:
 
     def command(self, *arguments: object) -> list[str]:
         """The command line as a list, with this interpreter."""
-        return [sys.executable, "-m", "tapewire.cli", *map(str, arguments)]
+        return [sys.executable, "-m", "tapewire", *map(str, arguments)]
 
     def __call__(
         self, *arguments: object, env: dict[str, str] | None = None

@@ -1,0 +1,71 @@
+"""What the documentation states exists: files, commands, options, links, marks on every block."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+DOCS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+_MARK = re.compile(r"<!-- doc: (make|run|python|file \S+) -->\n")
+_ROOTS = (
+    "market", "wire", "replay", "execution", "positions", "router", "analytics", "bridge", "bench",
+    "tapewire", "tests", ".ci", ".typetree",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_every_link_leads_somewhere(repo: Path, name: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", (repo / name).read_text()):
+        assert target.startswith("https://") or (repo / target).exists(), target
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_every_file_that_is_named_exists(repo: Path, name: str) -> None:
+    for path in re.findall(r"`([\w.]+/[\w./]*)`", (repo / name).read_text()):
+        if path.split("/")[0] in _ROOTS:
+            assert (repo / path).exists(), path
+
+
+def test_the_map_names_every_module_of_the_pipeline(repo: Path) -> None:
+    text = (repo / "ARCHITECTURE.md").read_text()
+    for room in ("replay", "tapewire"):
+        for path in (repo / room).glob("*.py"):
+            if path.name not in _UNMAPPED:
+                assert f"{room}/{path.name}" in text, path
+
+
+#: Modules that are no step of an event's way.
+_UNMAPPED = {
+    "__init__.py", "__main__.py", "plan.py", "data_commands.py", "display.py", "foreground.py",
+    "result.py", "transports.py", "versions.py",
+}  # fmt: skip
+
+
+def test_every_block_of_the_readme_is_marked(repo: Path) -> None:
+    text = (repo / "README.md").read_text()
+    blocks = re.findall(r"^```\w", text, flags=re.MULTILINE)
+    marked = re.findall(_MARK.pattern + r"```\w", text)
+    assert len(blocks) == len(marked) > 8
+
+
+def test_every_make_command_is_a_target(repo: Path) -> None:
+    texts = [(repo / name).read_text() for name in DOCS]
+    named = {verb for text in texts for verb in re.findall(r"(?:`|^)make ([a-z]+)", text, re.M)}
+    assert {"run", "setup", "test", "check", "bench", "docs"} <= named
+    makefile = (repo / "Makefile").read_text()
+    for verb in named:
+        assert re.search(rf"^{verb}:", makefile, flags=re.MULTILINE), verb
+        subprocess.run(["make", "-n", verb], cwd=repo, check=True, capture_output=True)
+
+
+def test_the_scripts_can_be_executed_and_parsed(repo: Path) -> None:
+    for name, shell in ((".ci/run", "bash"), (".ci/setup", "sh")):
+        assert (repo / name).stat().st_mode & 0o111 == 0o111
+        subprocess.run([shell, "-n", name], cwd=repo, check=True)
+
+
+def test_no_line_of_the_documentation_is_longer_than_it_reads_well(repo: Path) -> None:
+    for name in DOCS:
+        for number, line in enumerate((repo / name).read_text().splitlines(), 1):
+            assert len(line) <= 110 or line.startswith("|"), f"{name}:{number}"

@@ -40,7 +40,7 @@ class Display:
         self._terminal = self._stream.isatty()
         self._bar: Bar | None = None
         self._task: TaskID | None = None
-        self._shown_s = time.monotonic()
+        self._shown_s: float | None = None
         self._last: Progress | None = None
 
     def __enter__(self) -> Self:
@@ -68,6 +68,8 @@ class Display:
         self._last = progress
         now_s = time.monotonic()
         interval_s = _BAR_INTERVAL_S if self._terminal else _LINE_INTERVAL_S
+        if self._shown_s is None:
+            self._shown_s = now_s
         if self._quiet or now_s - self._shown_s < interval_s:
             return
         self._shown_s = now_s

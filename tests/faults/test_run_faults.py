@@ -2,15 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import tapewire as tw
+from tapewire.errors import InputError
 
 #: Long enough for any of these to be under way on a busy machine.
 START_TIMEOUT_S = 60.0
@@ -248,19 +253,32 @@ BAD_FILES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("transport", ["ipc", "inproc"])
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_a_bad_file(
-    tapewire: Any, tmp_path: Path, synthetic_file: Path, kind: str, transport: str
-) -> None:
+def test_a_bad_file(tapewire: Any, tmp_path: Path, synthetic_file: Path, kind: str) -> None:
     path = tmp_path / "bad.mbo.dbn"
     path.write_bytes(BAD_FILES[kind](synthetic_file.read_bytes()))
-    done = tapewire("run", path, "-q", "-o", "out", "--transport", transport)
+    done = tapewire("run", path, "-q", "-o", "out")
     assert done.returncode == 3, done.stderr
     assert_one_line(done.stderr)
     assert "bad.mbo.dbn" in done.stderr
     assert done.stdout == ""
     assert_no_result(tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_a_bad_file_in_one_process(tmp_path: Path, synthetic_file: Path, kind: str) -> None:
+    path = tmp_path / "bad.mbo.dbn"
+    path.write_bytes(BAD_FILES[kind](synthetic_file.read_bytes()))
+    source = {"type": "databento", "files": [str(path)]}
+    config = {
+        "backtest": {"data_source": source, "replay": {"transport": "inproc"}},
+        "strategy": {"type": "market_maker"},
+    }
+    threads = threading.active_count()
+    with pytest.raises(InputError, match=re.escape("bad.mbo.dbn")):
+        tw.run(config, output=tmp_path / "out")
+    assert_no_result(tmp_path / "out")
+    assert threading.active_count() == threads
 
 
 def test_a_truncated_compressed_file(tapewire: Any, tmp_path: Path) -> None:

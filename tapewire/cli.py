@@ -256,6 +256,62 @@ def replay(
     replay_files([str(f) for f in files], bind, given, receivers)
 
 
+DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="A .dbn or .dbn.zst of schema mbo.")]
+
+
+@data_app.command("inspect", epilog="[bold]Example[/bold]\n\ntapewire data inspect day.mbo.dbn.zst")
+def data_inspect(
+    file: DataFile,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Read a whole market data file and say what is in it."""
+    from rich.console import Console
+
+    from tapewire.data_commands import inspect_file
+
+    inspect_file(file, as_json=as_json, console=Console())
+
+
+@data_app.command(
+    "synth",
+    epilog="[bold]Example[/bold]\n\n"
+    "tapewire data synth -o day.mbo.dbn.zst --events 1000000 --instruments 2 --seed 7",
+)
+def data_synth(
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .dbn or .dbn.zst file.")],
+    events: Annotated[int, typer.Option("--events", help="Records to make.")] = 2_000_000,
+    instruments: Annotated[
+        int, typer.Option("--instruments", help="Books to spread them over.")
+    ] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same file.")] = 0,
+) -> None:
+    """Make a synthetic session as a real DBN file."""
+    from rich.console import Console
+
+    from tapewire.data_commands import synth_file
+
+    synth_file(output, events=events, instruments=instruments, seed=seed, console=Console())
+
+
+@data_app.command(
+    "book",
+    epilog="[bold]Example[/bold]\n\n"
+    "tapewire data book day.mbo.dbn.zst --symbol ESH4 --depth 10 -o book.parquet",
+)
+def data_book(
+    file: DataFile,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The Parquet file.")],
+    symbol: Annotated[str | None, typer.Option("--symbol", help="Only this one.")] = None,
+    depth: Annotated[int, typer.Option("--depth", help="Levels per side.")] = 10,
+) -> None:
+    """Write the book after every event, in Databento's mbp-10 column names."""
+    from rich.console import Console
+
+    from tapewire.data_commands import write_book
+
+    write_book(file, output, symbol=symbol, depth=depth, console=Console())
+
+
 @app.command(epilog="[bold]Example[/bold]\n\ntapewire bench --events 1000000 --runs 3")
 def bench(
     events: Annotated[int, typer.Option("--events", help="Records of the session.")] = 5_000_000,

@@ -13,15 +13,14 @@ from tapewire import errors
 from tapewire.errors import EndpointError, PeerLostError, ProtocolError, TapewireError
 from tapewire.market.records import MBO_DTYPE, RECORD_BYTES
 from tapewire.wire import messages as msg
+from tapewire.wire.checks import StreamChecker
 from tapewire.wire.endpoints import split_endpoint
 from tapewire.wire.frames import (
     HEADER_BYTES,
     NO_SLOT,
     WIRE_VERSION,
     BatchHeader,
-    StreamDigest,
     decode_header,
-    payload_checksum,
 )
 from tapewire.wire.slots import SLOTS_MAX, SlotsReader, boot_id
 from tapewire.wire.sockets import HEARTBEAT_S, WAIT_SLICE_S, Waiter, make_socket
@@ -97,11 +96,8 @@ class Receiver:
         self._sender = f"the replay process at {endpoint}"
         self._last_heard_s = 0.0
         self._last_sent_s = 0.0
-        self._batches = 0
-        self._records = 0
-        self._first_ts_recv = 0
-        self._last_ts_recv: int | None = None
-        self._digest = StreamDigest()
+        self._stream = StreamChecker(0, 0)  # replaced at the welcome
+        self._released = 0  # batches the consumer is done with
         self._released_sent = 0
         self._disconnects_before = 0
         self._finished = False
@@ -138,6 +134,7 @@ class Receiver:
         self._send(hello)
         welcome = self._await_welcome()
         self._welcome = welcome
+        self._stream = StreamChecker(welcome.stream_id, welcome.info.batch_records)
         self._sender = f"the {welcome.name} process (pid {welcome.pid})"
         payload = self._settle_payload(welcome)
         self._info = _with_payload(welcome.info, payload)
@@ -191,7 +188,7 @@ class Receiver:
                 frames = self._next_frames()
                 if len(frames[0]) == HEADER_BYTES and bytes(frames[0].buffer[:3]) == b"TWB":
                     yield self._accept(frames)
-                    self._batches += 1
+                    self._released += 1
                     self._release()
                 elif self._control(frames):
                     break
@@ -290,51 +287,11 @@ class Receiver:
 
     def _accept(self, frames: list[zmq.Frame]) -> np.ndarray:
         """Check a batch and return its records."""
-        assert self._welcome is not None
         header = decode_header(frames[0].buffer)
-        self._require_next(header)
+        self._stream.require_next(header)
         records = self._payload_of(header, frames)
-        found = payload_checksum(records)
-        if found != header.checksum:
-            raise ProtocolError(
-                f"batch sequence {header.sequence} (record offset {header.first_record}) fails "
-                f"its checksum: expected {header.checksum:#018x}, found {found:#018x}"
-            )
-        if not self._batches:
-            self._first_ts_recv = header.first_ts_recv
-        self._last_ts_recv = header.last_ts_recv
-        self._records += header.record_count
-        self._digest.add(header)
+        self._stream.accept(header, records)
         return records
-
-    def _require_next(self, header: BatchHeader) -> None:
-        assert self._welcome is not None
-        info = self._welcome.info
-        if header.stream_id != self._welcome.stream_id:
-            raise ProtocolError(
-                f"a batch of stream {header.stream_id:#x} in stream {self._welcome.stream_id:#x}"
-            )
-        if header.sequence != self._batches:
-            kind = "a gap" if header.sequence > self._batches else "a duplicate or reorder"
-            raise ProtocolError(
-                f"{kind} in the stream: expected batch sequence {self._batches} at record offset "
-                f"{self._records}, found sequence {header.sequence} at offset "
-                f"{header.first_record}"
-            )
-        where = f"batch sequence {header.sequence}"
-        if header.first_record != self._records:
-            raise ProtocolError(
-                f"{where} begins at record offset {header.first_record}, expected {self._records}"
-            )
-        if header.record_count > info.batch_records:
-            raise ProtocolError(
-                f"{where} has {header.record_count} records, the stream allows {info.batch_records}"
-            )
-        if self._last_ts_recv is not None and header.first_ts_recv < self._last_ts_recv:
-            raise ProtocolError(
-                f"{where} (record offset {header.first_record}) begins at ts_recv "
-                f"{header.first_ts_recv}, before the previous one ended at {self._last_ts_recv}"
-            )
 
     def _payload_of(self, header: BatchHeader, frames: list[zmq.Frame]) -> np.ndarray:
         assert self._welcome is not None
@@ -368,38 +325,20 @@ class Receiver:
         if not isinstance(message, msg.End):
             raise self._unexpected(message, "a batch")
         totals = message.totals
-        found = (
-            self._records,
-            self._batches,
-            self._first_ts_recv,
-            self._last_ts_recv or 0,
-            self._digest.hexdigest(),
-        )
-        sent = (
-            totals.events,
-            totals.batches,
-            totals.first_ts_recv,
-            totals.last_ts_recv,
-            totals.digest,
-        )
-        if sent != found:
-            raise ProtocolError(
-                "the stream ends with totals (events, batches, first and last ts_recv, digest) "
-                f"{sent}, but {found} arrived"
-            )
+        self._stream.require_totals(totals)
         self._totals = totals
         return True
 
     def _release(self) -> None:
         """Give back what was consumed: at once if the sender may wait for it, else in halves."""
         assert self._welcome is not None
-        held = self._batches - self._released_sent
+        held = self._released - self._released_sent
         if held * 2 >= self._welcome.window:
             self._send_credit()
 
     def _send_credit(self) -> None:
-        if self._send(msg.Credit(self._batches)):
-            self._released_sent = self._batches
+        if self._send(msg.Credit(self._released)):
+            self._released_sent = self._released
 
     # --- waiting ----------------------------------------------------------------------------
 
@@ -411,14 +350,14 @@ class Receiver:
             return frames
         self._last_heard_s = time.monotonic()  # until now the consumer was busy, not the sender
         while True:
-            if self._released_sent < self._batches:
+            if self._released_sent < self._released:
                 self._send_credit()
             gone = self._waiter.disconnects > self._disconnects_before
             frames = self._poll_frames(0.0 if gone else WAIT_SLICE_S)
             if frames is not None:
                 return frames
             now_s = time.monotonic()
-            at = f"after batch {self._batches} ({self._records} records)"
+            at = f"after batch {self._released} ({self._stream.records} records)"
             if gone:
                 raise PeerLostError(
                     f"{self._sender} is gone: its connection closed {at} without an end of stream"
@@ -471,7 +410,7 @@ class Receiver:
 
     def _unexpected(self, message: msg.Message, expected: str) -> ProtocolError:
         return ProtocolError(
-            f"expected {expected} from {self._sender} after batch {self._batches}, found "
+            f"expected {expected} from {self._sender} after batch {self._released}, found "
             f"{type(message).__name__.lower()}"
         )
 

@@ -11,7 +11,7 @@ import zstandard
 from tapewire.errors import FormatError, MissingFileError
 from tapewire.replay.zstd_frames import FrameWalker
 
-#: Compressed bytes per read: measured, larger is no faster.
+#: Compressed bytes per read; measured against 128 KiB, which was slightly slower.
 _READ_BYTES: Final = 1 << 20
 #: What Databento itself uses is 2**23; a larger window is memory an attacker asks for.
 _WINDOW_BYTES_MAX: Final = 1 << 27

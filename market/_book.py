@@ -307,6 +307,7 @@ def close_event(market: Any, book: int, flags: int) -> None:
     state.events += 1
     state.trades = 0
     state.trade_side = NIL
+    state.trade_order_id = 0
     market.event_ends += 1
     bids = side_at(market.sides, 2 * book + BID)
     asks = side_at(market.sides, 2 * book + ASK)

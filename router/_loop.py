@@ -143,10 +143,19 @@ def _note_trade_record(market: Any, execution: Any, watch: Any, book: int, recor
     )
     if aggressors_own:
         return
-    index = _push_trace(execution, watch, TRACE_FILL, side, record.price, record.size)
-    order = find_order(market, book, record.order_id)
-    if order != NIL:
-        trace_at(execution.traces, index).stamp = order_at(market.orders, order).stamp
+    index = find_order(market, book, record.order_id)
+    if index == NIL:
+        _push_trace(execution, watch, TRACE_FILL, side, record.price, record.size)
+        return
+    order = order_at(market.orders, index)
+    shown = order.size - (order.filled if order.event == state.event else 0)
+    shown = min(max(shown, 0), record.size)
+    if shown > 0:
+        trace = _push_trace(execution, watch, TRACE_FILL, side, record.price, shown)
+        trace_at(execution.traces, trace).stamp = order.stamp
+    if shown < record.size:  # later clips of an iceberg: each stood at the back of the queue
+        trace = _push_trace(execution, watch, TRACE_FILL, side, record.price, record.size - shown)
+        trace_at(execution.traces, trace).stamp = market.stamp
 
 
 @jit_inline

@@ -62,6 +62,7 @@ from ._layout import (
     ON_EVENT,
     ON_PRICE,
     ON_TRADE,
+    context_at,
     instance_at,
     leg_at,
     watch_at,
@@ -623,19 +624,24 @@ def report_rest(
     """Rows of the orders still open and a last sample per leg; (order, leg) to go on with."""
     execution = execution_state[0]
     router = router_state[0]
-    index = first_order
-    while index < capacity:
-        if execution.order_n == execution.order_capacity:
-            return index, first_leg
-        own = own_at(execution.own_orders, index)
-        if own.status == PENDING_NEW or is_live(own):
-            own.reason = END_OF_DATA
-            write_order_row(execution, own, 0)
-        index += 1
+    # Instance by instance, oldest order first: where an order's record happens to lie depends on
+    # who else is in the run.
+    for leg_index in range(router.leg_n):
+        instance = instance_at(router.instances, leg_at(router.legs, leg_index).instance)
+        index = context_at(instance.context, 0).open_head if instance.legs == leg_index else NIL
+        while index != NIL:
+            own = own_at(execution.own_orders, index)
+            is_open = own.status == PENDING_NEW or is_live(own)
+            if is_open and own.reason != END_OF_DATA:
+                if execution.order_n == execution.order_capacity:
+                    return first_order, first_leg
+                own.reason = END_OF_DATA
+                write_order_row(execution, own, 0)
+            index = own.open_next
     leg_index = first_leg
     while leg_index < router.leg_n:
         if router.sample_n == router.sample_capacity:
-            return index, leg_index
+            return capacity, leg_index
         leg = leg_at(router.legs, leg_index)
         instance = instance_at(router.instances, leg.instance)
         account = account_at(router.accounts, leg_index)
@@ -644,4 +650,4 @@ def report_rest(
             account.mark = watch.mark
         _write_sample(execution, router, leg_index, router.stream_clock + instance.feed_ns)
         leg_index += 1
-    return index, leg_index
+    return capacity, leg_index

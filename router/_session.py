@@ -434,6 +434,9 @@ def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) ->
             own.known_status = FILLED
         revalue(account, limits_at(router.limits, instance_index), now)
     elif message.kind == TELL_CLOSED:
+        mark = watch_at(router.watches, leg_at(router.legs, leg_index).book).mark
+        if mark != UNDEF_PRICE:  # the account's own may date from an earlier position
+            account.mark = mark
         if reason == USER_CANCEL:
             own.requests -= 1
         if own.known_status == PENDING_NEW or is_known_live(own):

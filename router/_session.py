@@ -25,6 +25,7 @@ from ._layout import (
     ARRIVE_CANCEL,
     ARRIVE_NEW,
     ARRIVE_REPLACE,
+    CROSSED_WARN,
     DRAIN_ROWS,
     FAULT_CLAIMS,
     FAULT_REQUESTS,
@@ -315,9 +316,10 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     index = pop_arrival(router, leg)
     message = message_at(router.messages, index)
     order = message.order
-    ts = message.ts
     own = own_at(execution.own_orders, order)
     session = session_at(execution.sessions, leg_index)
+    # A halt may have kept it waiting: it can't act on this book before the book was there.
+    ts = max(message.ts, book_at(market.books, session.book).clock)
     resting_before = session.resting
     execution.claim_shortage = 0
     due = response_ns(instance, ts)
@@ -432,11 +434,11 @@ def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) ->
         own.known_status = PARTIALLY_FILLED
         if own.known_filled == own.known_quantity:
             own.known_status = FILLED
-        revalue(account, limits_at(router.limits, instance_index), now)
-    elif message.kind == TELL_CLOSED:
         mark = watch_at(router.watches, leg_at(router.legs, leg_index).book).mark
         if mark != UNDEF_PRICE:  # the account's own may date from an earlier position
             account.mark = mark
+        revalue(account, limits_at(router.limits, instance_index), now)
+    elif message.kind == TELL_CLOSED:
         if reason == USER_CANCEL:
             own.requests -= 1
         if own.known_status == PENDING_NEW or is_known_live(own):
@@ -527,9 +529,11 @@ def _decide_on_quiet_books(
     while at != NIL:
         other = leg_at(router.legs, at)
         open_event = book_at(market.books, other.book).open != 0
+        gapless = watch_at(router.watches, other.book).gapless != 0
         while (
             at != leg_index
             and not open_event
+            and (gapless or router.crossed_policy == CROSSED_WARN)
             and other.arrival_due < NEVER
             and other.arrival_due + QUIET_BOOK_NS <= local_ns
         ):

@@ -204,6 +204,12 @@ class Tape:
         return out[np.argsort(out["ts_recv"], kind="stable")]
 
 
+def merge(*tapes: Tape) -> np.ndarray:
+    """The records of several tapes, dtype MBO_DTYPE, in order of capture."""
+    records = np.concatenate([tape.records() for tape in tapes])
+    return records[np.argsort(records["ts_recv"], kind="stable")]
+
+
 @dataclass
 class Log:
     """An order log, row by row."""

@@ -1,0 +1,122 @@
+"""Strategies of one run do not feel one another, and nothing else moves a digest."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stories import Log, Tape, configure, play, run
+from tapewire.replay.synth import Session
+from tapewire.router import STRATEGIES, StrategySpec
+
+
+def market(events: int = 30_000) -> np.ndarray:
+    """A synthetic session of one instrument, renamed to that of the stories."""
+    records = np.concatenate(list(Session(events, instruments=1, seed=5).chunks(4_096)))
+    records["publisher_id"] = 1
+    records["instrument_id"] = 7
+    return records
+
+
+def spec(name: str, kind: str, **parameters: object) -> StrategySpec:
+    definition = STRATEGIES[kind]
+    defaults = {key: p.default for key, p in definition.parameters.items()}
+    return StrategySpec(name, definition, {**defaults, **parameters})
+
+
+MAKER = spec("maker", "market_maker")
+LARGE = spec("large", "market_maker", quantity=7, max_inventory=50)
+CROSSOVER = spec("crossover", "sma_crossover", fast_period=3, slow_period=9)
+
+
+def digests(records: np.ndarray, *specs: StrategySpec, **settings) -> dict[str, str]:
+    config = replace(configure(None, **settings), strategies=specs)
+    simulation, rows = run(config, records, 10_000)
+    assert rows.fills.size
+    return simulation.digests()
+
+
+@pytest.mark.parametrize("watched", [MAKER, CROSSOVER, LARGE], ids=lambda s: s.strategy_id)
+def test_another_strategy_beside_changes_nothing(watched: StrategySpec) -> None:
+    records = market()
+    alone = digests(records, watched)
+    others = [s for s in (MAKER, LARGE, CROSSOVER) if s is not watched]
+    before = digests(records, *others, watched)
+    after = digests(records, watched, *others)
+    assert alone[watched.strategy_id] == before[watched.strategy_id] == after[watched.strategy_id]
+
+
+def test_many_copies_are_all_the_same() -> None:
+    copies = [replace(MAKER, strategy_id=f"maker {k}") for k in range(12)]
+    assert len(set(digests(market(10_000), *copies).values())) == 1
+
+
+def test_two_logs_with_the_same_orders_take_the_same_lots(tmp_path: Path) -> None:
+    """What one strategy took is not gone for the other."""
+    tape = Tape().add(0, 1, "B", 100, 5).add(1, 9, "A", 101, 10).tick(500)
+    log = Log().buy(10, "all", 10)
+    other = StrategySpec(
+        "other", STRATEGIES["order_log"], {"path": log.write(tmp_path / "other.csv")}
+    )
+    played = play(tmp_path, tape, log, others=[other])
+    assert played.rows.fills["last_qty"].tolist() == [10, 10]
+    assert played.digest == played.simulation.digests()["other"]
+
+
+def test_open_orders_are_reported_in_the_order_of_sending_in_any_company(tmp_path: Path) -> None:
+    """Records of closed orders are used again; in whose company must not show in the report."""
+    tape = Tape().add(0, 1, "B", 100, 5).add(1, 9, "A", 101, 10)
+    for k in range(2, 40):
+        tape.tick(25 * k)
+    log = Log().buy(10, "a", 1, 99).buy(20, "b", 1, 98).cancel(30, "a").buy(300, "c", 1, 97)
+    log.buy(320, "d", 1, 96)
+    busy = Log()
+    for k in range(12):
+        busy.buy(15 + 11 * k, f"x{k}", 1, 90)
+        if k % 3:
+            busy.cancel(100 + 40 * k, f"x{k}")
+    alone = play(tmp_path, tape, log)
+    other = StrategySpec(
+        "other", STRATEGIES["order_log"], {"path": busy.write(tmp_path / "other.csv")}
+    )
+    for specs in ([other], [other, replace(other, strategy_id="third")]):
+        beside = play(tmp_path, tape, log, others=specs)
+        mine = beside.rows.orders[beside.rows.orders["leg"] == 0]
+        assert mine["client_order_id"].tolist() == [1, 2, 3, 4]
+        assert beside.digest == alone.digest
+
+
+def test_another_instrument_beside_changes_nothing() -> None:
+    records = market(10_000)
+    two = np.concatenate(list(Session(20_000, instruments=2, seed=9).chunks(4_096)))
+    two["publisher_id"] = 1
+    two["instrument_id"] += 100
+    shift = records["ts_recv"][0] - two["ts_recv"][0]
+    two["ts_recv"] += shift
+    two["ts_event"] += shift
+    both = np.concatenate([records, two])
+    both = both[np.argsort(both["ts_recv"], kind="stable")]
+    both = both[both["ts_recv"] <= records["ts_recv"][-1]]  # so that the data end at one time
+    assert len(both) > len(records) + 1_000
+    maker = replace(MAKER, symbols=("TWX",))
+    assert digests(records, maker) == digests(both, maker)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 4_096])
+def test_batches_of_any_size(batch: int) -> None:
+    records = market(5_000)
+    config = replace(configure(None), strategies=(MAKER, CROSSOVER))
+    whole, _ = run(config, records)
+    parts, _ = run(config, records, batch)
+    assert whole.digest() == parts.digest()
+
+
+def test_the_digest_says_when_something_differs(tmp_path: Path) -> None:
+    tape = Tape().add(0, 1, "B", 100, 5).add(1, 9, "A", 101, 10).tick(500)
+    log = Log().buy(10, "all", 10)
+    first = play(tmp_path, tape, log).digest
+    assert first == play(tmp_path, tape, log).digest
+    assert first != play(tmp_path, tape, Log().buy(10, "all", 9)).digest
+    assert first != play(tmp_path, tape, log, response_us=51).digest
+    assert first != play(tmp_path, tape, log, fee=1).digest

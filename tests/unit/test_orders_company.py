@@ -11,10 +11,17 @@ from tapewire.replay.synth import Session
 from tapewire.router import STRATEGIES, StrategySpec
 
 
+def session(events: int, instruments: int, seed: int) -> np.ndarray:
+    chunks = Session(events, instruments=instruments, seed=seed).chunks(4_096)
+    records = np.concatenate([chunk.copy() for chunk in chunks])
+    records["publisher_id"] = 1
+    assert (np.diff(records["ts_recv"].astype(np.int64)) >= 0).all()
+    return records
+
+
 def market(events: int = 30_000) -> np.ndarray:
     """A synthetic session of one instrument, renamed to that of the stories."""
-    records = np.concatenate(list(Session(events, instruments=1, seed=5).chunks(4_096)))
-    records["publisher_id"] = 1
+    records = session(events, 1, 5)
     records["instrument_id"] = 7
     return records
 
@@ -89,12 +96,8 @@ def test_open_orders_are_reported_in_the_order_of_sending_in_any_company(tmp_pat
 
 def test_another_instrument_beside_changes_nothing() -> None:
     records = market(10_000)
-    two = np.concatenate(list(Session(20_000, instruments=2, seed=9).chunks(4_096)))
-    two["publisher_id"] = 1
+    two = session(20_000, 2, 9)
     two["instrument_id"] += 100
-    shift = records["ts_recv"][0] - two["ts_recv"][0]
-    two["ts_recv"] += shift
-    two["ts_event"] += shift
     both = np.concatenate([records, two])
     both = both[np.argsort(both["ts_recv"], kind="stable")]
     both = both[both["ts_recv"] <= records["ts_recv"][-1]]  # so that the data end at one time

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import datetime
 import importlib
-import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -45,8 +44,8 @@ class Progress:
     """How far a run is, once per batch."""
 
     events: int
-    #: Events of the whole input; exact, an estimate, or None where nothing tells.
-    events_total: int | None
+    #: Events of the whole input: exact, or estimated from its size.
+    events_total: int
     elapsed_s: float
     #: Simulated time, ns since the epoch.
     now_ns: int
@@ -403,12 +402,10 @@ def _numbers() -> Iterator[int]:
 _COMPRESSED_RECORD_BYTES: Final = 15
 
 
-def _events_total(info: "StreamInfo") -> int | None:
+def _events_total(info: "StreamInfo") -> int:
     """Return how many events to expect: exactly, or estimated from the sizes of the files."""
     if info.records is not None:
         return info.records
-    if any(not os.path.exists(file.name) and not file.size_bytes for file in info.files):  # noqa: PTH110
-        return None
     return sum(file.records or file.size_bytes // _COMPRESSED_RECORD_BYTES for file in info.files)
 
 

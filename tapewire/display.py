@@ -84,9 +84,8 @@ class Display:
             self._task = self._bar.add_task("run", total=None, **_EMPTY)
             self._bar.start()
         assert self._task is not None
-        total = progress.events_total
-        if total is not None and progress.events > total:
-            total = None  # the estimate was too low: no bar is better than a wrong one
+        # Where the estimate was too low, no bar is better than a wrong one.
+        total = progress.events_total if progress.events <= progress.events_total else None
         self._bar.update(self._task, completed=progress.events, total=total, **figures(progress))
 
 

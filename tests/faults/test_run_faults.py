@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import tapewire as tw
-from tapewire.errors import InputError
+from tapewire.errors import InputError, InterruptedRunError
 
 #: Long enough for any of these to be under way on a busy machine.
 START_TIMEOUT_S = 60.0
@@ -224,6 +224,41 @@ def test_a_replay_in_the_foreground_stops_at_ctrl_c(tapewire: Any, synthetic_fil
     _, error = replay.communicate(timeout=SIGNAL_TIMEOUT_S + SLACK_S)
     assert replay.returncode == 130
     assert_one_line(error)
+
+
+def test_waiting_for_nobody_stops_at_ctrl_c(tapewire: Any, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    run = tapewire.start("run", "--connect", endpoint, "-o", "out")
+    time.sleep(3.0)  # it says nothing while it waits; before that it loads its kernels
+    run.send_signal(signal.SIGINT)
+    _, error = run.communicate(timeout=SIGNAL_TIMEOUT_S + SLACK_S)
+    assert run.returncode == 130
+    assert_one_line(error)
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_while_the_report_is_written(
+    tmp_path: Path, synthetic_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tapewire.analytics import Collector
+
+    def slow(self: Any, given: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(30)
+
+    monkeypatch.setattr(Collector, "_complete", slow)
+    before_s = time.monotonic()
+    source = {"type": "databento", "files": [str(synthetic_file)]}
+    with pytest.raises(InterruptedRunError, match="Ctrl-C"):
+        tw.run(
+            {"backtest": {"data_source": source}, "strategy": {"type": "market_maker"}},
+            output=tmp_path / "out",
+        )
+    assert time.monotonic() - before_s < 20
+    assert_no_result(tmp_path / "out", "incomplete")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # --- inputs that are wrong ------------------------------------------------------------------

@@ -108,6 +108,27 @@ def test_without_arguments_it_shows_everything_on_a_session_of_its_own(
     assert folder.name.endswith("-default")
 
 
+def test_a_synthetic_session_is_made_once_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tapewire.config import SyntheticSource
+    from tapewire.sessions import session_file
+
+    monkeypatch.setenv("TAPEWIRE_CACHE_DIR", str(tmp_path))
+    said: list[str] = []
+    source = SyntheticSource(type="synthetic", events=1_000, seed=5)
+    path = session_file(source, said.append)
+    content = path.read_bytes()
+    assert session_file(source, said.append) == path
+    assert len(said) == 1
+    assert session_file(source.model_copy(update={"seed": 6}), said.append) != path
+    path.unlink()
+    assert session_file(source).read_bytes() == content
+    monkeypatch.setenv("TAPEWIRE_CACHE_DIR", str(path))
+    with pytest.raises(OutputError, match="TAPEWIRE_CACHE_DIR"):
+        session_file(source)
+
+
 # --- one digest -----------------------------------------------------------------------------
 
 

@@ -1,11 +1,8 @@
 """Kernels of the synthetic session: a small market whose order flow is drawn, not recorded.
 
-Each instrument has a book of its own in a fixed window of price levels. One step draws an
-instrument, a gap in time and something to happen (an add, a cancel, a modify, a trade), checks
-that the book stays neither locked nor wider than ``MAX_SPREAD_TICKS``, applies it and writes the
-records Databento would have published for it. Every draw is ``splitmix64(seed, purpose, event)``
-in integers only, so a session depends neither on a random generator's state nor on the chunk
-size nor on the machine's floating point.
+One step draws an instrument, a gap in time and something to happen (an add, a cancel, a modify, a
+trade), checks that the book stays sound, applies it and writes the records Databento would have
+published for it. All state is in arrays, so a session does not depend on the chunk size.
 """
 
 from typing import Any, Final
@@ -30,10 +27,27 @@ from tapewire.market.records import (
     SIDE_NONE,
     UNDEF_PRICE,
 )
+from tapewire.replay._synth_books import (
+    ASK,
+    BID,
+    LEVELS,
+    MAX_SPREAD_TICKS,
+    NIL,
+    ORDERS_MAX,
+    TAIL_TICKS,
+    choose_level,
+    choose_order,
+    draw,
+    drop,
+    exponential,
+    join,
+    leave,
+    may_leave,
+    new_order,
+    next_level,
+    order_size,
+)
 
-LEVELS: Final = 2048
-ORDERS_MAX: Final = 4096
-MAX_SPREAD_TICKS: Final = 3
 #: Resting orders one trade may touch, and the records its event may then have.
 TOUCHED_MAX: Final = 40
 EVENT_RECORDS_MAX: Final = 2 * TOUCHED_MAX + MAX_SPREAD_TICKS + 2
@@ -41,9 +55,6 @@ TICK_SIZE: Final = 250_000_000  # 0.25
 #: Records per event of the mix below, in 1/1024: the pace of time is set by it.
 RECORDS_PER_EVENT_1024: Final = 1160
 
-BID: Final = 0
-ASK: Final = 1
-_NIL: Final = -1
 #: F_LAST with Databento's publisher-specific bit 2, as every GLBX live record has it.
 _LIVE_LAST: Final = F_LAST | 2
 _SNAPSHOT_FLAGS: Final = F_SNAPSHOT | F_BAD_TS_RECV
@@ -53,13 +64,6 @@ _SNAPSHOT_FLAGS: Final = F_SNAPSHOT | F_BAD_TS_RECV
 _ADD: Final = 27_900
 _CANCEL: Final = 25_900
 _MODIFY: Final = 8_900
-# Depths: at the touch, near it (geometric), in the tail (uniform); in 1/1024.
-_ADD_TOUCH: Final = 690
-_ADD_NEAR: Final = 880
-_TAIL_TICKS: Final = 44
-_CANCEL_TOUCH: Final = 650
-_CANCEL_NEAR: Final = 850
-
 #: 1,000 s; also keeps the products of a draw within 63 bits.
 _MEAN_GAP_MAX_NS: Final = 1_000_000_000_000
 
@@ -68,7 +72,6 @@ _P_INSTRUMENT: Final = 1
 _P_GAP: Final = 2
 _P_KIND: Final = 3
 _P_SIDE: Final = 4
-_P_DEPTH: Final = 5
 _P_SIZE: Final = 6
 _P_PICK: Final = 7
 _P_TRADE: Final = 8
@@ -93,229 +96,6 @@ ENGINE_DTYPE: Final = np.dtype(
         ("snapshot_orders", "i8"),  # per instrument
     ]
 )
-BOOK_DTYPE: Final = np.dtype(
-    [
-        ("instrument_id", "i8"),
-        ("base_price", "i8"),  # price of level 0
-        ("best_bid", "i8"),  # levels
-        ("best_ask", "i8"),
-        ("bid_orders", "i8"),
-        ("ask_orders", "i8"),
-        ("target_orders", "i8"),
-        ("free", "i8"),  # head of the list of free orders, linked by ``next``
-        ("events", "i8"),
-    ]
-)
-LEVEL_DTYPE: Final = np.dtype([("head", "i4"), ("tail", "i4"), ("count", "i4"), ("icebergs", "i4")])
-ORDER_DTYPE: Final = np.dtype(
-    [
-        ("order_id", "i8"),  # 0: free
-        ("level", "i4"),
-        ("side", "i4"),
-        ("size", "i4"),  # lots shown
-        ("hidden", "i4"),  # lots an iceberg still holds back
-        ("clip", "i4"),  # lots an iceberg shows at a time; 0: no iceberg
-        ("prev", "i4"),
-        ("next", "i4"),
-        ("filled", "i4"),  # lots filled in the event being made
-    ]
-)
-
-
-# --- draws --------------------------------------------------------------------------------------
-
-
-@jit
-def _mix(z: Any) -> Any:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-@jit
-def draw(seed: int, purpose: int, counter: int) -> Any:
-    """63 uniform bits that depend on the three arguments only (splitmix64, Steele et al. 2014)."""
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    key = _mix(np.uint64(seed) + golden * np.uint64(purpose))
-    z = _mix(key + golden * np.uint64(counter + 1))
-    return np.int64(z >> np.uint64(1))
-
-
-@jit
-def _geometric(bits: int) -> int:
-    """Trailing ones of the bits: 0, 1, 2, … with halving probability."""
-    count = 0
-    while bits & 1:
-        bits >>= 1
-        count += 1
-    return count
-
-
-@jit
-def _exponential(bits: int, mean: int) -> int:
-    """An exponential variate in integers: −log2 with its fraction taken as linear."""
-    fraction = (bits >> 34) & 0xFFFF
-    return mean * ((_geometric(bits & 0xFFFFFFFF) << 16) + 65_536 - fraction) // 98_304
-
-
-@jit
-def _order_size(bits: int) -> int:
-    """Lots of a new order: mostly one, a tail to 16."""
-    pick = bits & 1023
-    if pick < 737:
-        return 1
-    if pick < 921:
-        return 2 + (bits >> 10) % 3
-    return 5 + (bits >> 10) % 12
-
-
-# --- the generator's own books ------------------------------------------------------------------
-
-
-@jit
-def _join(levels: Any, orders: Any, book: Any, slot: int) -> None:
-    """Put an order at the back of its level's queue."""
-    order = orders[slot]
-    level = levels[order.level]
-    order.prev = level.tail
-    order.next = _NIL
-    if level.tail == _NIL:
-        level.head = slot
-    else:
-        orders[level.tail].next = slot
-    level.tail = slot
-    level.count += 1
-    level.icebergs += order.hidden > 0
-    if order.side == BID:
-        book.bid_orders += 1
-        book.best_bid = max(book.best_bid, order.level)
-    else:
-        book.ask_orders += 1
-        book.best_ask = min(book.best_ask, order.level)
-
-
-@jit
-def _leave(levels: Any, orders: Any, book: Any, slot: int) -> None:
-    """Take an order out of its queue; the next occupied level becomes the best."""
-    order = orders[slot]
-    level = levels[order.level]
-    if order.prev == _NIL:
-        level.head = order.next
-    else:
-        orders[order.prev].next = order.next
-    if order.next == _NIL:
-        level.tail = order.prev
-    else:
-        orders[order.next].prev = order.prev
-    level.count -= 1
-    level.icebergs -= order.hidden > 0
-    if order.side == BID:
-        book.bid_orders -= 1
-        while book.best_bid >= 0 and levels[book.best_bid].count == 0:
-            book.best_bid -= 1
-    else:
-        book.ask_orders -= 1
-        while book.best_ask < LEVELS and levels[book.best_ask].count == 0:
-            book.best_ask += 1
-
-
-@jit
-def _new(levels: Any, orders: Any, book: Any, order_id: int, side: int, level: int, size: int) -> Any:
-    slot = book.free
-    order = orders[slot]
-    book.free = order.next
-    order.order_id = order_id
-    order.side = side
-    order.level = level
-    order.size = size
-    order.hidden = 0
-    order.clip = 0
-    order.filled = 0
-    _join(levels, orders, book, slot)
-    return slot
-
-
-@jit
-def _drop(levels: Any, orders: Any, book: Any, slot: int) -> None:
-    _leave(levels, orders, book, slot)
-    orders[slot].order_id = 0
-    orders[slot].next = book.free
-    book.free = slot
-
-
-@jit
-def _next_level(levels: Any, book: Any, side: int, level: int) -> Any:
-    """The next occupied level behind ``level`` that keeps the spread bounded, or −1."""
-    if side == BID:
-        stop = book.best_ask - MAX_SPREAD_TICKS
-        while level > stop:
-            level -= 1
-            if levels[level].count > 0:
-                return level
-    else:
-        stop = book.best_bid + MAX_SPREAD_TICKS
-        while level < stop:
-            level += 1
-            if levels[level].count > 0:
-                return level
-    return _NIL
-
-
-@jit
-def _may_leave(levels: Any, orders: Any, book: Any, slot: int) -> bool:
-    """Whether the book stays sound without the order."""
-    order = orders[slot]
-    best = book.best_bid if order.side == BID else book.best_ask
-    if order.level != best or levels[best].count > 1:
-        return True
-    return _next_level(levels, book, order.side, best) != _NIL
-
-
-@jit
-def _place(levels: Any, book: Any, side: int, bits: int) -> Any:
-    """A level for a new order: improving, at the touch, near it or in the tail."""
-    spread = book.best_ask - book.best_bid
-    if spread > 1 and (bits & 3) < spread:
-        depth = -1
-    else:
-        pick = (bits >> 2) & 1023
-        if pick < _ADD_TOUCH:
-            depth = 0
-        elif pick < _ADD_NEAR:
-            depth = 1 + _geometric((bits >> 12) & 0xFFFF)
-        else:
-            depth = 2 + (bits >> 12) % _TAIL_TICKS
-    level = book.best_bid - depth if side == BID else book.best_ask + depth
-    if levels[level].count > 16 + ((bits >> 40) & 31):  # a long queue is less inviting
-        level += -1 if side == BID else 1
-    return level
-
-
-@jit
-def _pick(levels: Any, orders: Any, book: Any, side: int, bits: int) -> Any:
-    """A resting order: at the touch, near it, or anywhere; late arrivals leave more often."""
-    pick = bits & 1023
-    if pick >= _CANCEL_NEAR:
-        for attempt in range(16):
-            slot = (bits >> 10) + attempt * 1_021
-            slot = slot % ORDERS_MAX
-            if orders[slot].order_id != 0:
-                return slot
-    depth = 0 if pick < _CANCEL_TOUCH else 1 + _geometric((bits >> 10) & 7)
-    level = book.best_bid if side == BID else book.best_ask
-    if depth == 0 and levels[level].count < 4 and (bits >> 13) & 7 != 0:
-        depth = 1  # the last few at the touch are the most patient
-    for _ in range(depth):
-        step = level - 1 if side == BID else level + 1
-        if levels[step].count == 0:
-            break
-        level = step
-    slot = levels[level].tail
-    back = _geometric((bits >> 20) & 0xFF) * 2 + ((bits >> 28) & 1)
-    while back > 0 and orders[slot].prev != _NIL:
-        slot = orders[slot].prev
-        back -= 1
-    return slot
 
 
 # --- records ------------------------------------------------------------------------------------
@@ -347,18 +127,16 @@ def _write(
 
 @jit
 def _add(out: Any, n: int, engine: Any, book: Any, levels: Any, orders: Any, side: int) -> Any:
-    level = _place(levels, book, side, draw(engine.seed, _P_PLACE, engine.event))
+    level = choose_level(levels, book, side, draw(engine.seed, _P_PLACE, engine.event))
     bits = draw(engine.seed, _P_SIZE, engine.event)
-    size = _order_size(bits)
+    size = order_size(bits)
     engine.order_id += 1
-    slot = _new(levels, orders, book, engine.order_id, side, level, size)
+    slot = new_order(levels, orders, book, engine.order_id, side, level, size)
     if size > 4 and (bits >> 32) & 7 == 0:  # an iceberg: what shows is one clip of several
         orders[slot].clip = size
         orders[slot].hidden = size * (2 + (bits >> 35) % 8)
         levels[level].icebergs += 1
-    return _write(
-        out, n, engine, book, ACTION_ADD, side, level, size, engine.order_id, _LIVE_LAST
-    )
+    return _write(out, n, engine, book, ACTION_ADD, side, level, size, engine.order_id, _LIVE_LAST)
 
 
 @jit
@@ -369,20 +147,23 @@ def _modify(
     order = orders[slot]
     pick = bits & 127
     if pick < 100 or (order.size == 1 and pick < 118):
-        level = _place(levels, book, order.side, draw(engine.seed, _P_PLACE, engine.event))
+        best = book.best_bid if order.side == BID else book.best_ask
+        level = choose_level(levels, book, order.side, draw(engine.seed, _P_PLACE, engine.event))
+        if order.level != best and (bits >> 7) & 3 != 0:
+            level = best  # following the price is what most modifies are for
         if level == order.level:
             level += -1 if order.side == BID else 1
-        _leave(levels, orders, book, slot)
+        leave(levels, orders, book, slot)
         order.level = level
         if pick < 20:
             order.size += 1 + (bits >> 10) % 3
-        _join(levels, orders, book, slot)
+        join(levels, orders, book, slot)
     elif pick < 118:
         order.size = 1 + (bits >> 10) % (order.size - 1)
     else:
-        _leave(levels, orders, book, slot)
+        leave(levels, orders, book, slot)
         order.size += 1 + (bits >> 10) % 4
-        _join(levels, orders, book, slot)
+        join(levels, orders, book, slot)
     return _write(
         out, n, engine, book, ACTION_MODIFY, order.side, order.level, order.size,
         order.order_id, _LIVE_LAST,
@@ -401,16 +182,16 @@ def _take(
     resting = ASK if side == BID else BID
     level = book.best_ask if side == BID else book.best_bid
     touched_n = 0
-    while lots > 0 and level != _NIL and touched_n < TOUCHED_MAX:
+    while lots > 0 and level != NIL and touched_n < TOUCHED_MAX:
         trade = n
         n = _write(out, n, engine, book, ACTION_TRADE, side, level, 0, aggressor, 0)
-        beyond = _next_level(levels, book, resting, level)
+        beyond = next_level(levels, book, resting, level)
         slot = levels[level].head
-        while slot != _NIL and lots > 0 and touched_n < TOUCHED_MAX:
+        while slot != NIL and lots > 0 and touched_n < TOUCHED_MAX:
             order = orders[slot]
             fill = min(lots, order.size)
             # The last order of a level nothing stands behind keeps a lot, or is left alone.
-            if order.next == _NIL and beyond == _NIL and levels[level].icebergs == 0:
+            if order.next == NIL and beyond == NIL and levels[level].icebergs == 0:
                 fill = min(fill, order.size - 1)
                 if fill == 0:
                     break
@@ -423,16 +204,14 @@ def _take(
             slot = order.next
         if out[trade].size == 0:
             n -= 1
-        if slot != _NIL or levels[level].icebergs > 0 or not walk:
+        if slot != NIL or levels[level].icebergs > 0 or not walk:
             break
         level = beyond
     return n, touched_n, lots
 
 
 @jit
-def _settle(
-    out: Any, n: int, engine: Any, book: Any, levels: Any, orders: Any, slot: int
-) -> Any:
+def _settle(out: Any, n: int, engine: Any, book: Any, levels: Any, orders: Any, slot: int) -> Any:
     """The C or M record that carries out a fill."""
     order = orders[slot]
     fill = order.filled
@@ -442,19 +221,15 @@ def _settle(
     order_id = order.order_id
     if fill < order.size:
         order.size -= fill
-        return _write(
-            out, n, engine, book, ACTION_MODIFY, side, level, order.size, order_id, 0
-        )
+        return _write(out, n, engine, book, ACTION_MODIFY, side, level, order.size, order_id, 0)
     if order.hidden > 0:  # the next clip queues up behind everybody
-        _leave(levels, orders, book, slot)
+        leave(levels, orders, book, slot)
         order.size = min(order.clip, order.hidden)
         order.hidden -= order.size
-        _join(levels, orders, book, slot)
-        return _write(
-            out, n, engine, book, ACTION_MODIFY, side, level, order.size, order_id, 0
-        )
+        join(levels, orders, book, slot)
+        return _write(out, n, engine, book, ACTION_MODIFY, side, level, order.size, order_id, 0)
     size = order.size
-    _drop(levels, orders, book, slot)
+    drop(levels, orders, book, slot)
     return _write(out, n, engine, book, ACTION_CANCEL, side, level, size, order_id, 0)
 
 
@@ -465,7 +240,7 @@ def _trade(
     """An aggressor's whole event; returns ``n`` unchanged if the book can't give anything."""
     bits = draw(engine.seed, _P_TRADE, engine.event)
     pick = bits & 1023
-    lots = _order_size(bits >> 10)
+    lots = order_size(bits >> 10)
     if pick > 800:
         lots += (bits >> 30) % 12
     if pick > 900:  # a sweep
@@ -488,7 +263,7 @@ def _trade(
     # A limit order rests what it could not get at the last price, if that level is now empty.
     if lots > 0 and known and not walk and levels[last_level].count == 0:
         size = min(lots, 9)
-        _new(levels, orders, book, aggressor, side, last_level, size)
+        new_order(levels, orders, book, aggressor, side, last_level, size)
         n = _write(out, n, engine, book, ACTION_ADD, side, last_level, size, aggressor, 0)
     out[n - 1].flags = _LIVE_LAST
     return n
@@ -505,8 +280,8 @@ def open_books(books: Any, levels: Any, orders: Any) -> None:
         books[k].best_ask = LEVELS // 2
         books[k].free = 0
         for i in range(LEVELS):
-            levels[k, i].head = _NIL
-            levels[k, i].tail = _NIL
+            levels[k, i].head = NIL
+            levels[k, i].tail = NIL
         for i in range(ORDERS_MAX):
             orders[k, i].next = i + 1
 
@@ -536,12 +311,10 @@ def snapshot(out: Any, engines: Any, books: Any, levels: Any, orders: Any) -> An
             level = LEVELS // 2 - 1 - depth if side == BID else LEVELS // 2 + depth
             engine.order_id += 1
             engine.sequence += 1
-            size = _order_size(bits >> 20)
-            _new(levels[k], orders[k], book, engine.order_id, side, level, size)
+            size = order_size(bits >> 20)
+            new_order(levels[k], orders[k], book, engine.order_id, side, level, size)
             flags = _SNAPSHOT_FLAGS | (F_LAST if i == count else 0)
-            n = _write(
-                out, n, engine, book, ACTION_ADD, side, level, size, engine.order_id, flags
-            )
+            n = _write(out, n, engine, book, ACTION_ADD, side, level, size, engine.order_id, flags)
         out[n - 1].ts_in_delta = 0
         engine.left -= 1
         engine.snapshot_order += 1
@@ -555,7 +328,7 @@ def snapshot(out: Any, engines: Any, books: Any, levels: Any, orders: Any) -> An
 @jit
 def _snapshot_depth(i: int, bits: int) -> Any:
     """First one order per level from the touch outwards, then denser near it."""
-    if i <= 2 * _TAIL_TICKS:
+    if i <= 2 * TAIL_TICKS:
         return (i - 1) >> 1
     return (bits % 96) * ((bits >> 8) % 96) // 96
 
@@ -572,10 +345,10 @@ def _advance(engine: Any) -> None:
         mean = max(2, mean // 256)
     else:
         mean = mean * 9 // 4
-    gap = 1 + _exponential(bits >> 10, mean)
+    gap = 1 + exponential(bits >> 10, mean)
     engine.ts_event = min(engine.ts_event + gap, engine.ts_end)
     bits = draw(engine.seed, _P_DELAY, engine.event)
-    delay = 80_000 + min(_exponential(bits, 40_000), 220_000)
+    delay = 80_000 + min(exponential(bits, 40_000), 220_000)
     engine.ts_recv = max(engine.ts_recv, engine.ts_event + delay)
     engine.sequence += 1 + ((bits >> 58) & 1)
 
@@ -628,8 +401,8 @@ def _step(
         if (bits >> 12) & 3 == 0:
             side = ASK if up else BID
         pick = draw(engine.seed, _P_PICK, engine.event)
-        slot = _pick(levels, orders, book, side, pick)
-        if _may_leave(levels, orders, book, slot):
+        slot = choose_order(levels, orders, book, side, pick)
+        if may_leave(levels, orders, book, slot):
             order = orders[slot]
             if kind >= _ADD + _CANCEL and kind < _ADD + _CANCEL + _MODIFY:
                 return _modify(out, n, engine, book, levels, orders, slot, pick >> 40)
@@ -637,7 +410,7 @@ def _step(
                 out, n, engine, book, ACTION_CANCEL, order.side, order.level, order.size,
                 order.order_id, _LIVE_LAST,
             )  # fmt: skip
-            _drop(levels, orders, book, slot)
+            drop(levels, orders, book, slot)
             return n
     side = balanced
     if book.best_ask - book.best_bid > 1 and (bits >> 12) & 1:
@@ -646,8 +419,8 @@ def _step(
         slot = levels[book.best_bid].head
         order = orders[slot]
         order.size += 1
-        _leave(levels, orders, book, slot)
-        _join(levels, orders, book, slot)
+        leave(levels, orders, book, slot)
+        join(levels, orders, book, slot)
         return _write(
             out, n, engine, book, ACTION_MODIFY, order.side, order.level, order.size,
             order.order_id, _LIVE_LAST,

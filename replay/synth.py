@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Final
+from typing import Any, Final
 
 import databento_dbn as dbn
 import numpy as np
@@ -21,8 +21,10 @@ import numpy.typing as npt
 
 from tapewire.errors import ConfigError, OutputError
 from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
+from tapewire.replay import _synth, _synth_books
 
-from . import _synth
+#: Untyped: the vendor's stubs call enum members strings.
+_DBN: Final[Any] = dbn
 
 DATASET: Final = "GLBX.MDP3"
 DBN_VERSION: Final = 3
@@ -120,15 +122,15 @@ class Session:
         engine["order_id"] = _FIRST_ORDER_ID
         engine["left"] = events
         engine["snapshot_orders"] = min(_SNAPSHOT_ORDERS_MAX, events // instruments // 4) & ~1
-        self._books = np.zeros(instruments, _synth.BOOK_DTYPE)
+        self._books = np.zeros(instruments, _synth_books.BOOK_DTYPE)
         k = np.arange(instruments)
         self._books["instrument_id"] = _FIRST_INSTRUMENT_ID + k
-        middle = _synth.LEVELS // 2
+        middle = _synth_books.LEVELS // 2
         # 5000, 5050, 5100, …: the first offer of each book.
         self._books["base_price"] = (20_000 + 200 * k - middle) * _synth.TICK_SIZE
         self._books["target_orders"] = 1_400 + (k * 701) % 1_500
-        self._levels = np.zeros((instruments, _synth.LEVELS), _synth.LEVEL_DTYPE)
-        self._orders = np.zeros((instruments, _synth.ORDERS_MAX), _synth.ORDER_DTYPE)
+        self._levels = np.zeros((instruments, _synth_books.LEVELS), _synth_books.LEVEL_DTYPE)
+        self._orders = np.zeros((instruments, _synth_books.ORDERS_MAX), _synth_books.ORDER_DTYPE)
         self._cumulative = np.cumsum(1_000_000 // (k + 1) + 50_000)
         _synth.open_books(self._books, self._levels, self._orders)
 
@@ -150,14 +152,14 @@ class Session:
             for k, symbol in enumerate(self.symbols)
         ]
         return bytes(
-            dbn.Metadata(
+            _DBN.Metadata(
                 DATASET,
                 day_start,
-                dbn.SType.RAW_SYMBOL,
-                dbn.SType.INSTRUMENT_ID,
-                dbn.Schema.MBO,
+                _DBN.SType.RAW_SYMBOL,
+                _DBN.SType.INSTRUMENT_ID,
+                _DBN.Schema.MBO,
                 symbols=list(self.symbols),
-                mappings=mappings,  # type: ignore[arg-type]  # any object with these attributes
+                mappings=mappings,  # any objects with these attributes
                 end=day_start + ((end - first).days) * _DAY_NS,
                 version=DBN_VERSION,
             )
@@ -183,9 +185,7 @@ class Session:
             if in_snapshot:
                 n = _synth.snapshot(out, self._engine, books, levels, orders)
             else:
-                n = _synth.live(
-                    out, self._engine, books, levels, orders, self._cumulative, touched
-                )
+                n = _synth.live(out, self._engine, books, levels, orders, self._cumulative, touched)
             self.kernel_s += time.perf_counter() - started
             if n > 0:
                 yield out[:n].view(MBO_DTYPE)
@@ -197,9 +197,7 @@ class Session:
 
 def _check_arguments(events: int, instruments: int, seed: int, session_s: float | None) -> None:
     if not 1 <= instruments <= INSTRUMENTS_MAX:
-        raise ConfigError(
-            f"instruments: expected 1 to {INSTRUMENTS_MAX:,}, found {instruments:,}"
-        )
+        raise ConfigError(f"instruments: expected 1 to {INSTRUMENTS_MAX:,}, found {instruments:,}")
     least = RECORDS_PER_INSTRUMENT_MIN * instruments
     if events < least:
         raise ConfigError(
@@ -250,9 +248,9 @@ def synthesize(
     """
     path = Path(path)
     if path.name.endswith(".dbn.zst"):
-        compression = dbn.Compression.ZSTD
+        compression = _DBN.Compression.ZSTD
     elif path.name.endswith(".dbn"):
-        compression = dbn.Compression.NONE
+        compression = _DBN.Compression.NONE
     else:
         raise ConfigError(
             f"output: expected a name ending in .dbn or .dbn.zst, found {path.name!r}"
@@ -266,9 +264,7 @@ def synthesize(
         _sync_directory(path.parent)
         file_bytes = path.stat().st_size
     except (OSError, dbn.DBNError) as error:
-        raise OutputError(
-            f"can't write {path}: {error}; give another path with -o"
-        ) from error
+        raise OutputError(f"can't write {path}: {error}; give another path with -o") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -290,14 +286,14 @@ def synthesize(
 def _write(
     path: Path,
     session: Session,
-    compression: dbn.Compression,
+    compression: Any,
     on_progress: Callable[[int], None] | None,
 ) -> tuple[npt.NDArray[np.int64], int, int]:
     """Encode the session; returns records per action code and the first and last ``ts_recv``."""
     counts = np.zeros(256, np.int64)
     first_ns = last_ns = written = 0
     with path.open("wb") as file:
-        encoder = dbn.Transcoder(file, dbn.Encoding.DBN, compression)
+        encoder = _DBN.Transcoder(file, _DBN.Encoding.DBN, compression)
         encoder.write(session.metadata())
         for records in session.chunks():
             encoder.write(records.tobytes())

@@ -120,7 +120,7 @@ class NaiveBook:
     def close_event(self) -> None:
         self.last = None
         self.filled.clear()
-        self.counts["events"] += 1
+        self.counts["event_ends"] += 1
         bids, asks = self.sides["B"], self.sides["A"]
         if bids and asks:
             gap = min(asks) - max(bids)
@@ -221,7 +221,7 @@ class NaiveBook:
         self.filled.clear()
 
     def snapshot_add(self, r: Record) -> None:
-        if not self.snapshot_open or (self.snapshot_adds and r.order_id in self.orders):
+        if not self.snapshot_open or r.order_id in self.orders:
             self.begin_snapshot()
         self.snapshot_adds += 1
         self.join(Order(r.order_id, chr(r.side), r.price, r.size))

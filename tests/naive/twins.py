@@ -24,7 +24,7 @@ class Naive:
     def apply(self, records: np.ndarray) -> None:
         self.books.apply(records)
 
-    def keys(self) -> list[Key]:
+    def book_keys(self) -> list[Key]:
         return list(self.books.books)
 
     def top(self, key: Key, depth: int) -> Top:
@@ -52,14 +52,12 @@ class Compiled:
     def apply(self, records: np.ndarray) -> None:
         self.books.apply(records)
 
-    def keys(self) -> list[Key]:
+    def book_keys(self) -> list[Key]:
         return self.books.keys()
 
     def top(self, key: Key, depth: int) -> Top:
         columns = [c.tolist() for c in self.books.top(*key, depth)]
-        return tuple(
-            level for s in (0, 3) for level in zip(*columns[s : s + 3], strict=True)
-        )
+        return tuple(level for s in (0, 3) for level in zip(*columns[s : s + 3], strict=True))
 
     def queue(self, key: Key, side: str) -> list[tuple[int, int, int]]:
         return [(p, i % 2**64, z) for p, i, z in self.books.orders(*key, side).tolist()]

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from naive.book import F_LAST, F_SNAPSHOT, UNDEF_PRICE, NaiveBooks, Record, rows
 from naive.dbn import read_mbo
 from naive.twins import BOTH, Top
-
 from tapewire.market import BookSet
 
 DataFile = Callable[[str], Path]
@@ -136,9 +136,7 @@ def test_the_snapshot_of_the_24th_is_that_of_the_25th(make: Any, data_file: Data
 
 
 @pytest.mark.parametrize("make", BOTH)
-def test_a_snapshot_repeated_in_mid_stream_changes_nothing(
-    make: Any, data_file: DataFile
-) -> None:
+def test_a_snapshot_repeated_in_mid_stream_changes_nothing(make: Any, data_file: DataFile) -> None:
     """The live part after the snapshot twice in a row ends in the same book."""
     records = read_mbo(data_file(ESH4_25))
     snapshot = records[(records["flags"] & F_SNAPSHOT) != 0]
@@ -161,9 +159,7 @@ def test_esm4_ends_with_the_book_of_the_manifest(make: Any, data_file: DataFile)
 
 
 @pytest.mark.parametrize("make", BOTH)
-def test_dbeq_knows_every_order_id_of_the_venue_with_orders(
-    make: Any, data_file: DataFile
-) -> None:
+def test_dbeq_knows_every_order_id_of_the_venue_with_orders(make: Any, data_file: DataFile) -> None:
     records = read_mbo(data_file(DBEQ))
     book = make()
     book.apply(records[records["publisher_id"] == 39])
@@ -179,8 +175,8 @@ def test_top_of_book_publishers_have_one_level_a_side_and_no_queue(
     quotes = records[np.isin(records["publisher_id"], (40, 41))]
     book = make()
     book.apply(quotes)
-    assert sorted(book.keys()) == [(40, 7151), (40, 7152), (41, 7151), (41, 7152)]
-    for key in book.keys():
+    assert sorted(book.book_keys()) == [(40, 7151), (40, 7152), (41, 7151), (41, 7152)]
+    for key in book.book_keys():
         mine = quotes[(quotes["publisher_id"] == key[0]) & (quotes["instrument_id"] == key[1])]
         for side in "BA":
             last = mine[(mine["action"] == ord("A")) & (mine["side"] == ord(side))][-1]

@@ -1,0 +1,1 @@
+../../tapewire/data_report.py

@@ -1,0 +1,204 @@
+"""What ``tapewire data …`` does: look into a file, make one, write out its books.
+
+Plain functions: they return their result, raise errors of `tapewire.errors`, and print only on
+the console they are given (progress goes to standard error).
+"""
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from tapewire.analytics.atomic import atomic_file
+from tapewire.data_report import FileReport, Progress, inspect_file, iso
+from tapewire.errors import ConfigError, NoDataError
+from tapewire.market import BookSet
+from tapewire.market.records import MBO_DTYPE
+from tapewire.replay import ReplayPlan, open_source
+from tapewire.replay.synth import SynthSummary, synthesize
+
+__all__ = [
+    "BookSummary",
+    "FileReport",
+    "SynthSummary",
+    "inspect_file",
+    "synth_file",
+    "write_book",
+]
+
+DEPTH_MAX: Final = 100
+_CHUNK_RECORDS: Final = 65_536
+
+
+# --- data synth -----------------------------------------------------------------------------------
+
+
+def synth_file(
+    output: str | os.PathLike[str],
+    *,
+    events: int,
+    instruments: int = 1,
+    seed: int = 0,
+    console: Console | None = None,
+) -> SynthSummary:
+    """Write a synthetic session (`tapewire.replay.synth.synthesize`) and say what is in it.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is out of range or the name ends in neither ``.dbn`` nor ``.dbn.zst``.
+    OutputError
+        If the file can't be written.
+    """
+    with Progress("making records", events) as progress:
+        summary = synthesize(
+            output, events=events, instruments=instruments, seed=seed, on_progress=progress
+        )
+    if console is not None:
+        mix = "  ".join(f"{a} {n / events:.1%}" for a, n in summary.actions.items())
+        first, last = summary.symbols[0], summary.symbols[-1]
+        console.print(
+            f"{summary.path}: {events:,} records, {summary.file_bytes:,} bytes, "
+            f"{first if first == last else f'{first} to {last}'}, seed {seed}, "
+            f"{iso(summary.start_ns)} to {iso(summary.end_ns)}, {mix}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    return summary
+
+
+# --- data book ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BookSummary:
+    """What `write_book` wrote.
+
+    Attributes
+    ----------
+    rows : int
+        Events written, one row each.
+    missing_last : int
+        Events that ended without F_LAST; they have no row.
+    """
+
+    path: Path
+    rows: int
+    records: int
+    depth: int
+    missing_last: int
+
+
+def _book_schema(depth: int) -> pa.Schema:
+    time_type = pa.timestamp("ns", tz="UTC")
+    columns = [
+        ("publisher_id", pa.uint16()), ("instrument_id", pa.uint32()), ("sequence", pa.uint32()),
+        ("ts_event", time_type), ("ts_recv", time_type),
+    ]  # fmt: skip
+    for k in range(depth):
+        columns += [
+            (f"{side}_{what}_{k:02d}", pa.int64())
+            for side in ("bid", "ask")
+            for what in ("px", "sz", "ct")
+        ]
+    return pa.schema(columns)
+
+
+def _book_rows(
+    records: np.ndarray, books: BookSet, depth: int, schema: pa.Schema
+) -> pa.RecordBatch:
+    source, *levels = books.depth_rows(records, depth)
+    ends = records[source]
+    columns = [pa.array(ends[n]) for n in ("publisher_id", "instrument_id", "sequence")]
+    for name in ("ts_event", "ts_recv"):
+        clock = ends[name].astype(np.int64)  # UNDEF_TIMESTAMP becomes -1, and null
+        columns.append(pa.array(clock, mask=clock == -1).cast(schema.field(name).type))
+    for k in range(depth):
+        columns += [pa.array(what[:, side, k]) for side in (0, 1) for what in levels]
+    return pa.record_batch(columns, schema=schema)
+
+
+def write_book(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    symbol: str | None = None,
+    depth: int = 10,
+    console: Console | None = None,
+) -> BookSummary:
+    """Write the book after every event (F_LAST) of a file, in Databento's mbp-10 column names.
+
+    The Parquet file has ``publisher_id, instrument_id, sequence, ts_event, ts_recv`` of the
+    record that closed the event, then ``bid_px_00, bid_sz_00, bid_ct_00, ask_px_00, …``: prices
+    int64 in 1e-9 with ``UNDEF_PRICE`` (and 0 lots, 0 orders) for levels that are not there; a
+    top-of-book publisher's count is 0, as in Databento's files. Memory does not depend on the
+    file's length.
+
+    Parameters
+    ----------
+    path
+        A DBN file of schema ``mbo``.
+    output
+        The Parquet file; it appears when it is complete. An existing file is replaced.
+    symbol
+        Write this symbol's books only. By default all books, interleaved as the events are.
+    depth
+        Levels per side, 1 to 100.
+
+    Raises
+    ------
+    ConfigError
+        If ``depth`` is out of range.
+    InputError
+        If the file can't be used, or has no such symbol or no whole event.
+    OutputError
+        If the file can't be written.
+    """
+    if not 1 <= depth <= DEPTH_MAX:
+        raise ConfigError(f"depth: expected 1 to {DEPTH_MAX} levels, found {depth}")
+    output = Path(output)
+    plan = ReplayPlan(files=(os.fspath(path),), symbols=(symbol,) if symbol else ())
+    schema = _book_schema(depth)
+    chunk = np.empty(max(1_024, _CHUNK_RECORDS * 10 // max(10, depth)), MBO_DTYPE)
+    books = BookSet()
+    rows = 0
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(plan))
+        progress = stack.enter_context(Progress("writing books", source.info.records))
+        file = stack.enter_context(atomic_file(output))
+        writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
+        while n := source.fill(chunk):
+            batch = _book_rows(chunk[:n], books, depth, schema)
+            if batch.num_rows:
+                writer.write_batch(batch)
+            rows += batch.num_rows
+            progress(source.events)
+        if not rows:
+            raise NoDataError(
+                f"{path}: none of its {source.events:,} records closes an event (flag F_LAST); "
+                "expected at least one"
+            )
+        records = source.events
+    summary = BookSummary(output, rows, records, depth, books.counts["missing_last"])
+    if console is not None:
+        console.print(
+            f"{output}: {rows:,} events of {records:,} records, {depth} levels a side",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        if summary.missing_last:
+            console.print(
+                f"warning: {summary.missing_last:,} events ended without F_LAST and have no row",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+    return summary

@@ -61,8 +61,9 @@ def impact_price_units(execution: Any, session: Any, price: int, lots: int) -> i
     if ppm == 0:
         return 0
     magnitude = abs(price)
-    units = multiply_divide(magnitude, lots * session.multiplier_num, session.multiplier_den)
-    notional = units // _CURRENCY_SCALE
+    notional = multiply_divide(
+        magnitude, lots * session.multiplier_num, session.multiplier_den * _CURRENCY_SCALE
+    )
     if notional == 0:
         return 0
     weight = ppm * notional

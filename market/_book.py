@@ -17,6 +17,7 @@ from ._ids import (
 from ._layout import (
     ASK,
     BID,
+    GHOST,
     NEW_BOOK,
     NIL,
     NORMAL,
@@ -46,6 +47,7 @@ from ._reading import (
 from ._snapshots import (
     apply_snapshot_add,
     begin_snapshot,
+    drop_ghost,
     end_snapshot,
 )
 from .jit import (
@@ -128,6 +130,10 @@ def _apply_cancel(market: Any, book: int, record: Any) -> None:
         return
     index = (slot_at(market.slots, slot).entry & TAG_MASK) - 1
     order = order_at(market.orders, index)
+    if order.kind == GHOST:
+        market.unknown_cancels += 1
+        drop_ghost(market, book, index)
+        return
     if record.size >= order.size:
         leave(market, index)
         remove_slot(market, slot)
@@ -140,6 +146,9 @@ def _apply_cancel(market: Any, book: int, record: Any) -> None:
 @jit_inline
 def _apply_modify(market: Any, book: int, side: int, record: Any) -> int:
     index = find_order(market, book, record.order_id)
+    if index != NIL and order_at(market.orders, index).kind == GHOST:
+        drop_ghost(market, book, index)
+        index = NIL
     if index == NIL:
         status = _apply_add(market, book, side, record)
         if status == OK:
@@ -174,6 +183,10 @@ def _apply_modify_to_nothing(market: Any, book: int, record: Any) -> None:
         market.unknown_modifies += 1
         return
     index = (slot_at(market.slots, slot).entry & TAG_MASK) - 1
+    if order_at(market.orders, index).kind == GHOST:
+        market.unknown_modifies += 1
+        drop_ghost(market, book, index)
+        return
     leave(market, index)
     remove_slot(market, slot)
     free_order(market, index)
@@ -183,7 +196,7 @@ def _apply_modify_to_nothing(market: Any, book: int, record: Any) -> None:
 def _apply_fill(market: Any, book: int, record: Any) -> None:
     """An F changes no book; it tells the M that may follow how much of the order traded."""
     index = find_order(market, book, record.order_id)
-    if index == NIL:
+    if index == NIL or order_at(market.orders, index).kind == GHOST:
         market.unknown_fills += 1
         return
     order = order_at(market.orders, index)
@@ -191,7 +204,7 @@ def _apply_fill(market: Any, book: int, record: Any) -> None:
     if order.event != event:
         order.event = event
         order.filled = 0
-    order.filled += record.size
+    order.filled = min(order.filled + record.size, 0xFFFFFFFF)
 
 
 @jit

@@ -23,7 +23,7 @@ ORDER: Final = np.dtype(
         ("stamp", "i8"),  # priority: smaller is earlier, over all books
         ("price", "i8"),
         ("size", "i8"),  # lots
-        ("filled", "i4"),  # lots of F records in event number `event`, not yet carried out
+        ("filled", "u4"),  # lots of F records in event number `event`, not yet carried out
         ("event", "i4"),
         ("level", "i4"),
         ("prev", "i4"),  # towards the front of the queue

@@ -94,11 +94,19 @@ def end_snapshot(market: Any, book: int) -> None:
 
 
 @jit
+def drop_ghost(market: Any, book: int, index: int) -> None:
+    """Forget a ghost that something other than its confirmation named."""
+    _unlink_ghost(market, book, index)
+    remove_slot(market, find_slot(market, book, order_at(market.orders, index).order_id))
+    free_order(market, index)
+
+
+@jit
 def apply_snapshot_add(market: Any, book: int, side: int, record: Any) -> int:
     state = book_at(market.books, book)
     index = find_order(market, book, record.order_id)
     again = index != NIL and order_at(market.orders, index).kind == NORMAL
-    if state.in_snapshot == 0 or (again and state.in_snapshot == 2):
+    if state.in_snapshot == 0 or again:
         begin_snapshot(market, book)
     state.in_snapshot = 2
     space = room(market, book, side)

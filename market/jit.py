@@ -5,8 +5,10 @@ file of the function itself), so the cache folder is named by a hash of all kern
 numba version and the options. It is private (0700): its files are pickles.
 """
 
+import atexit
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -39,14 +41,15 @@ def _cache_key() -> str:
 
 
 def _cache_dir() -> Path:
-    base = os.environ.get("TAPEWIRE_CACHE_DIR")
-    if base is None:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    base = os.environ.get("TAPEWIRE_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    if not base:
+        base = str(Path.home() / ".cache")
     path = Path(base) / "tapewire" / f"kernels-{_cache_key()}"
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:  # no writable home: a fresh compile each time, but a working run
         path = Path(tempfile.mkdtemp(prefix="tapewire-kernels-"))
+        atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
 
 

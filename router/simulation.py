@@ -153,6 +153,7 @@ class Simulation:
         self._pending: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
         self._digests = LegDigests()
         self._finished = False
+        self._first_ns = 0  # ts_recv of the first record
         while self._market.claims.capacity < CLAIMS_AT_START:
             self._market.grow_claims()
         execution, router = self._execution.records[0], self._router[0]
@@ -395,6 +396,8 @@ class Simulation:
             the book crosses under policy ``abort``.
         """
         address, n, _keep = batch_address(records)
+        if n and not self._first_ns:
+            self._first_ns = int(records[0]["ts_recv"])
         at = 0
         while at < n:
             status, at = loop.run_batch(
@@ -520,6 +523,12 @@ class Simulation:
         counts |= {name: int(state[name]) for name in COUNTERS if name != "records"}
         counts |= {name: int(router[name]) for name in _ROUTER_COUNTERS}
         counts["books"] = int(state["book_n"])
+        unsent = early = 0
+        for number, log in self._logs.items():
+            unsent += log.rows.size - int(self._states[self._log_instances[number]][0]["next"])
+            early += int((log.rows["ts"] < self._first_ns + self.config.feed_latency_ns).sum())
+        counts["log_rows_unsent"] = unsent
+        counts["log_rows_before_data"] = early
         return counts
 
     @property

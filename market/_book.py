@@ -359,12 +359,13 @@ def apply_batch(market: Any, records: int, n: int, start: int) -> Any:
 
 @jit
 def apply_batch_with_depth(
-    market: Any, records: int, n: int, start: int, only_book: int, source: Any, prices: Any,
-    sizes: Any, counts: Any,
+    market: Any, records: int, n: int, start: int, only_book: int, every_record: bool,
+    source: Any, prices: Any, sizes: Any, counts: Any,
 ) -> Any:  # fmt: skip
-    """As ``apply_batch``, writing the top levels after every event of ``only_book`` (NIL: all).
+    """As ``apply_batch``, writing the top levels after events of ``only_book`` (NIL: all).
 
-    ``source[row]`` is the index of the record that closed the event; ``prices``, ``sizes`` and
+    That is after every record, or else after those that close an event. ``source[row]`` is the
+    index of the record; ``prices``, ``sizes`` and
     ``counts`` are (rows, 2, depth). Returns (status, next record, rows written).
     """
     m = market[0]
@@ -380,8 +381,10 @@ def apply_batch_with_depth(
         status = apply_record(m, book, record)
         if status != OK:
             return status, i, rows
-        if record.flags & F_LAST:
+        closes = record.flags & F_LAST
+        if closes:
             close_event(m, book, record.flags)
+        if closes or every_record:
             if only_book == NIL or only_book == book:
                 for side in range(2):
                     write_top(

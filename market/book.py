@@ -202,9 +202,16 @@ class BookSet:
                 self._market.resolve(status)
 
     def depth_rows(
-        self, records: npt.NDArray[Any], depth: int, book: tuple[int, int] | None = None
+        self,
+        records: npt.NDArray[Any],
+        depth: int,
+        book: tuple[int, int] | None = None,
+        *,
+        every_record: bool = False,
     ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
         """Apply records and return the top levels after every event that they close.
+
+        An event is one or more records up to the one flagged F_LAST.
 
         Parameters
         ----------
@@ -212,16 +219,18 @@ class BookSet:
         depth : levels per side
         book : (publisher_id, instrument_id), optional
             Write rows of this book only.
+        every_record : bool
+            Return the levels after every record instead, in mid-event too.
 
         Returns
         -------
         source : (rows,) int64
-            Index into ``records`` of the record that closed the event.
+            Index into ``records`` of the record after which the row stands.
         prices, sizes, counts : (rows, 2, depth) int64
             Bids then asks, best first; prices in 1e-9, ``UNDEF_PRICE`` where there is no level.
         """
         address, n, _keep = batch_address(records)
-        room = int(np.count_nonzero(records["flags"] & F_LAST))
+        room = n if every_record else int(np.count_nonzero(records["flags"] & F_LAST))
         source = np.zeros(room, np.int64)
         prices, sizes, counts = (np.zeros((room, 2, depth), np.int64) for _ in range(3))
         start = row = 0
@@ -230,8 +239,8 @@ class BookSet:
             if book is not None and only == NIL:
                 only = -2  # not open yet: no rows until it is
             status, start, rows = _book.apply_batch_with_depth(
-                self._market.state, address, n, start, only, source[row:], prices[row:],
-                sizes[row:], counts[row:],
+                self._market.state, address, n, start, only, every_record, source[row:],
+                prices[row:], sizes[row:], counts[row:],
             )  # fmt: skip
             row += rows
             if status:

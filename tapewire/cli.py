@@ -2,6 +2,7 @@
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -13,6 +14,14 @@ from tapewire.errors import ConfigError, InterruptedRunError, TapewireError
 EXIT_BUG: Final = 70
 _CONFIG_SUFFIXES: Final = (".yaml", ".yml")
 _DATA_SUFFIXES: Final = (".dbn", ".zst", ".dbz")
+
+
+class BookRows(StrEnum):
+    """After what ``data book`` writes a row."""
+
+    RECORD = "record"
+    EVENT = "event"
+
 
 app = typer.Typer(
     name="tapewire",
@@ -303,13 +312,23 @@ def data_book(
     output: Annotated[Path, typer.Option("-o", "--output", help="The Parquet file.")],
     symbol: Annotated[str | None, typer.Option("--symbol", help="Only this one.")] = None,
     depth: Annotated[int, typer.Option("--depth", help="Levels per side.")] = 10,
+    every: Annotated[
+        BookRows, typer.Option("--every", help="After every record, or every whole event (F_LAST).")
+    ] = BookRows.RECORD,
 ) -> None:
-    """Write the book after every event, in Databento's mbp-10 column names."""
+    """Write the book after every record, in Databento's mbp-10 column names."""
     from rich.console import Console
 
     from tapewire.data_commands import write_book
 
-    write_book(file, output, symbol=symbol, depth=depth, console=Console())
+    write_book(
+        file,
+        output,
+        symbol=symbol,
+        depth=depth,
+        every="event" if every is BookRows.EVENT else "record",
+        console=Console(),
+    )
 
 
 @app.command(epilog="[bold]Example[/bold]\n\ntapewire bench --events 1000000 --runs 3")

@@ -8,7 +8,7 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -84,9 +84,9 @@ class BookSummary:
     Attributes
     ----------
     rows : int
-        Events written, one row each.
+        Rows written.
     missing_last : int
-        Events that ended without F_LAST; they have no row.
+        Events that ended without F_LAST.
     """
 
     path: Path
@@ -108,13 +108,13 @@ def _book_schema(depth: int) -> pa.Schema:
             for side in ("bid", "ask")
             for what in ("px", "sz", "ct")
         ]
-    return pa.schema(columns)
+    return pa.schema([*columns, ("action", pa.string()), ("flags", pa.uint8())])
 
 
 def _book_rows(
-    records: np.ndarray, books: BookSet, depth: int, schema: pa.Schema
+    records: np.ndarray, books: BookSet, depth: int, schema: pa.Schema, *, every_record: bool
 ) -> pa.RecordBatch:
-    source, *levels = books.depth_rows(records, depth)
+    source, *levels = books.depth_rows(records, depth, every_record=every_record)
     ends = records[source]
     columns = [pa.array(ends[n]) for n in ("publisher_id", "instrument_id", "sequence")]
     for name in ("ts_event", "ts_recv"):
@@ -122,6 +122,7 @@ def _book_rows(
         columns.append(pa.array(clock, mask=clock == -1).cast(schema.field(name).type))
     for k in range(depth):
         columns += [pa.array(what[:, side, k]) for side in (0, 1) for what in levels]
+    columns += [pa.array(ends["action"].view("S1").astype("U1")), pa.array(ends["flags"])]
     return pa.record_batch(columns, schema=schema)
 
 
@@ -131,15 +132,16 @@ def write_book(
     *,
     symbol: str | None = None,
     depth: int = 10,
+    every: Literal["record", "event"] = "record",
     console: Console | None = None,
 ) -> BookSummary:
-    """Write the book after every event (F_LAST) of a file, in Databento's mbp-10 column names.
+    """Write the book as it stood after every record of a file, in mbp-10 column names.
 
     The Parquet file has ``publisher_id, instrument_id, sequence, ts_event, ts_recv`` of the
-    record that closed the event, then ``bid_px_00, bid_sz_00, bid_ct_00, ask_px_00, …``: prices
-    int64 in 1e-9 with ``UNDEF_PRICE`` (and 0 lots, 0 orders) for levels that are not there; a
-    top-of-book publisher's count is 0, as in Databento's files. Memory does not depend on the
-    file's length.
+    record, then ``bid_px_00, bid_sz_00, bid_ct_00, ask_px_00, …``: prices int64 in 1e-9 with
+    ``UNDEF_PRICE`` (and 0 lots, 0 orders) for levels that are not there; a top-of-book publisher's
+    count is 0, as in Databento's files. Last come the record's ``action`` and ``flags``: a row
+    whose flags lack F_LAST (128) stands in mid-event. Memory does not depend on the file's length.
 
     Parameters
     ----------
@@ -151,13 +153,15 @@ def write_book(
         Write this symbol's books only. By default all books, interleaved as the events are.
     depth
         Levels per side, 1 to 100.
+    every
+        ``event``: only the rows that close an event (F_LAST).
 
     Raises
     ------
     ConfigError
         If ``depth`` is out of range.
     InputError
-        If the file can't be used, or has no such symbol or no whole event.
+        If the file can't be used, has no such symbol or, for ``event``, no whole event.
     OutputError
         If the file can't be written.
     """
@@ -175,7 +179,7 @@ def write_book(
         file = stack.enter_context(atomic_file(output))
         writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
         while n := source.fill(chunk):
-            batch = _book_rows(chunk[:n], books, depth, schema)
+            batch = _book_rows(chunk[:n], books, depth, schema, every_record=every == "record")
             if batch.num_rows:
                 writer.write_batch(batch)
             rows += batch.num_rows
@@ -189,14 +193,15 @@ def write_book(
     summary = BookSummary(output, rows, records, depth, books.counts["missing_last"])
     if console is not None:
         console.print(
-            f"{output}: {rows:,} events of {records:,} records, {depth} levels a side",
+            f"{output}: {rows:,} rows of {records:,} records, {depth} levels a side",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
         if summary.missing_last:
             console.print(
-                f"warning: {summary.missing_last:,} events ended without F_LAST and have no row",
+                f"warning: {summary.missing_last:,} events ended without F_LAST"
+                + (" and have no row" if every == "event" else ""),
                 highlight=False,
                 markup=False,
                 soft_wrap=True,

@@ -37,8 +37,8 @@ def session_file(
 
     folder = cache_dir() / "sessions"
     generator = hashlib.sha256()
-    for name in ("_synth.py", "synth.py"):
-        generator.update((Path(replay.__file__).parent / name).read_bytes())
+    for source_file in sorted(Path(replay.__file__).parent.glob("*synth*.py")):
+        generator.update(source_file.read_bytes())
     path = folder / (
         f"synthetic-{generator.hexdigest()[:12]}-{source.events}x{source.instruments}"
         f"-seed{source.seed}.dbn.zst"

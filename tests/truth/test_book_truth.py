@@ -14,6 +14,7 @@ import pytest
 from naive.book import F_LAST, F_SNAPSHOT, UNDEF_PRICE, NaiveBooks, Record, rows
 from naive.dbn import read_mbo
 from naive.twins import BOTH, Top
+from tapewire.data_commands import write_book
 from tapewire.market import BookSet
 
 DataFile = Callable[[str], Path]
@@ -90,6 +91,18 @@ def test_xnas_2025_equals_the_official_mbp_10(make: Any, data_file: DataFile) ->
     assert len(expected) == 3_928
     wrong = [r["sequence"] for r in expected if levels_of(r) not in seen[int(r["sequence"])]]
     assert wrong == []
+
+
+def test_the_book_file_holds_every_official_row(data_file: DataFile, tmp_path: Path) -> None:
+    """What a user does: `tapewire data book`, then compare with the vendor's own levels."""
+    path = tmp_path / "book.parquet"
+    write_book(data_file("truth/xnas-arl-20250717/mbo.dbn.zst"), path)
+    seen: dict[int, set[Top]] = defaultdict(set)
+    for row in pq.read_table(path).to_pylist():
+        seen[row["sequence"]].add(levels_of(row))
+    expected = read_arl(data_file("truth/xnas-arl-20250717/mbp.csv"))
+    assert len(expected) == 3_928
+    assert all(levels_of(row) in seen[int(row["sequence"])] for row in expected)
 
 
 def test_event_rows_equal_the_official_rows_that_close_an_event(data_file: DataFile) -> None:

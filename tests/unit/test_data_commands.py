@@ -183,10 +183,13 @@ def test_progress_appears_only_after_two_seconds(
 # --- book -----------------------------------------------------------------------------------------
 
 
-def naive_rows(tape: np.ndarray, depth: int, instrument_id: int | None) -> list[dict[str, Any]]:
+def naive_rows(
+    tape: np.ndarray, depth: int, instrument_id: int | None, *, events_only: bool = False
+) -> list[dict[str, Any]]:
     books, out = NaiveBooks(), []
     for r in rows(tape):
-        if not books.step(r) or instrument_id not in (None, r.instrument_id):
+        closes = books.step(r)
+        if (events_only and not closes) or instrument_id not in (None, r.instrument_id):
             continue
         row = {n: getattr(r, n) for n in ("publisher_id", "instrument_id", "sequence")}
         row |= {"ts_event": r.ts_event, "ts_recv": r.ts_recv}
@@ -197,7 +200,7 @@ def naive_rows(tape: np.ndarray, depth: int, instrument_id: int | None) -> list[
             for k, level in enumerate(levels):
                 for what, value in zip(("px", "sz", "ct"), level, strict=True):
                     row[f"{side}_{what}_{k:02d}"] = value
-        out.append(row)
+        out.append(row | {"action": chr(r.action), "flags": r.flags})
     return out
 
 
@@ -210,15 +213,18 @@ def parquet_rows(path: Path) -> list[dict[str, Any]]:
     return table.to_pylist()
 
 
+@pytest.mark.parametrize("every", ["record", "event"])
 @pytest.mark.parametrize("symbol", [None, "TWA2"])
 def test_book_rows_equal_the_naive_book(
-    tmp_path: Path, symbol: str | None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, symbol: str | None, every: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_commands, "_CHUNK_RECORDS", 2_000)  # several row groups
     path = tmp_path / "day.dbn"
     synthesize(path, events=12_000, instruments=3, seed=2)
-    summary = write_book(path, tmp_path / "book.parquet", symbol=symbol, depth=3)
-    expected = naive_rows(read_mbo(path), 3, 90_002 if symbol else None)
+    summary = write_book(path, tmp_path / "book.parquet", symbol=symbol, depth=3, every=every)
+    expected = naive_rows(
+        read_mbo(path), 3, 90_002 if symbol else None, events_only=every == "event"
+    )
     assert parquet_rows(summary.path) == expected
     assert summary.rows == len(expected)
     assert pq.ParquetFile(summary.path).num_row_groups > 1
@@ -234,8 +240,8 @@ def test_book_columns_are_databentos_in_the_documented_order(tmp_path: Path) -> 
         "publisher_id", "instrument_id", "sequence", "ts_event", "ts_recv", "bid_px_00",
         "bid_sz_00", "bid_ct_00", "ask_px_00", "ask_sz_00", "ask_ct_00", "bid_px_01",
     ]  # fmt: skip
-    assert names[-1] == "ask_ct_09"
-    assert len(names) == 65
+    assert names[-3:] == ["ask_ct_09", "action", "flags"]
+    assert len(names) == 67
     assert "10 levels a side" in out.getvalue()
 
 
@@ -246,16 +252,19 @@ def test_book_of_real_quotes_and_orders(tmp_path: Path, data_file: DataFile) -> 
 
 
 def test_events_without_f_last_are_told(tmp_path: Path) -> None:
+    every: Any
     records = plain_records(50)
     records["flags"][10:13] = 0
-    out = io.StringIO()
-    summary = write_book(
-        write_dbn(tmp_path / "x.dbn", records),
-        tmp_path / "b.parquet",
-        console=Console(file=out, width=200),
-    )
-    assert (summary.rows, summary.missing_last) == (47, 3)
-    assert "warning: 3 events ended without F_LAST" in out.getvalue()
+    for every, written in (("event", 47), ("record", 50)):
+        out = io.StringIO()
+        summary = write_book(
+            write_dbn(tmp_path / f"{every}.dbn", records),
+            tmp_path / f"{every}.parquet",
+            every=every,
+            console=Console(file=out, width=200),
+        )
+        assert (summary.rows, summary.missing_last) == (written, 3)
+        assert "warning: 3 events ended without F_LAST" in out.getvalue()
 
 
 def test_book_refuses_and_leaves_nothing(tmp_path: Path, synthetic_file: Path) -> None:
@@ -273,7 +282,7 @@ def test_book_refuses_and_leaves_nothing(tmp_path: Path, synthetic_file: Path) -
     records = plain_records(100)
     records["flags"] = 0
     with pytest.raises(NoDataError, match="none of its 100 records closes an event"):
-        write_book(write_dbn(tmp_path / "open.dbn", records), output)
+        write_book(write_dbn(tmp_path / "open.dbn", records), output, every="event")
     whole = write_dbn(tmp_path / "cut.dbn", plain_records(3_000))
     whole.write_bytes(whole.read_bytes()[:-1])
     with pytest.raises(FormatError):

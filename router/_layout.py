@@ -208,7 +208,8 @@ instance_at = accessor(INSTANCE)
 leg_at = accessor(LEG)
 message_at = accessor(MESSAGE)
 watch_at = accessor(WATCH)
-context_at = accessor(CONTEXT)
+#: By the address of an instance's own context, which lies anywhere within its block.
+context_at = accessor(CONTEXT, in_block=False)
 
 # Status codes of the loop, beyond those of the book (1 to 4).
 DRAIN_ROWS: Final = 10

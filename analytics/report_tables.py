@@ -163,9 +163,9 @@ def inputs_table(inputs: Iterable[Mapping[str, Any]]) -> Table:
     """Return the input files with sizes and hashes."""
     rows = []
     for item in inputs:
-        name = item.get("path") or item.get("name") or f.NOTHING
+        name = item.get("file") or item.get("path") or item.get("name") or f.NOTHING
         octets = item.get("bytes", item.get("size"))
-        hashes = [f"{k} {item[k]}" for k in ("sha256", "xxh3", "hash", "digest") if item.get(k)]
+        hashes = [f"{k} {item[k]}" for k in ("xxh3_128", "sha256") if item.get(k)]
         rows.append([_cell(str(name)), _cell(f.size(octets)),
                      _cell(" ".join(hashes) or f.NOTHING, "text wrap mono")])  # fmt: skip
     return _table(["File", "Size", "Content hash"], rows, text_columns=(2,),

@@ -189,7 +189,10 @@ def run(
     }
     overrides = {path: value for path, value in given.items() if value is not None}
     if config_path is None and (files or connect):
-        overrides["backtest", "instruments"] = {}  # the default's are those of its own session
+        # The default's instruments, fees and limits are those of its own session.
+        overrides["backtest", "instruments"] = {}
+        overrides["backtest", "risk_limits"] = {}
+        overrides["backtest", "execution", "fees"] = {}
     from tapewire.assembly import DEFAULT_CONFIG, Hooks
     from tapewire.assembly import run as run_backtest
     from tapewire.config_loading import load_config

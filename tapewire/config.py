@@ -215,7 +215,7 @@ class Execution(_Section):
     fill_model: FillModel = Field(default_factory=FillModel)
     market_impact: MarketImpact = Field(default_factory=MarketImpact)
     fees: Fees = Field(default_factory=Fees)
-    crossed_book: Literal["warn", "halt_fills", "abort"] = "warn"
+    crossed_book: Literal["warn", "halt_fills", "abort"] = "halt_fills"
 
 
 class RiskLimits(_Section):

@@ -204,8 +204,9 @@ def _hftbacktest_rows(material: Material, runs: int, show: Callable[[str], None]
         {"code": 1, "request_code": 0, **material.touch()},
         {"fills": 1, "feeds": moments * 99 // 100},
     )
-    result = _ask(python, "_hftbacktest.py", material.plan(material.raw, runs), claim)
-    yield from _rows_of(material, "market maker", result)
+    for every_feed, way in ((False, "market maker"), (True, "market maker, quotes on every feed")):
+        plan = material.plan(material.raw, runs, every_feed=every_feed)
+        yield from _rows_of(material, way, _ask(python, "_hftbacktest.py", plan, claim))
 
 
 def _nautilus_rows(material: Material, runs: int, show: Callable[[str], None]) -> Iterator[Row]:

@@ -266,14 +266,18 @@ def test_rows_of_every_rival(work: Any, installed: pytest.MonkeyPatch) -> None:
         ("rival", "databento"),
         ("rival", "hftbacktest"),
         ("rival, with loading", "hftbacktest"),
+        ("rival", "hftbacktest"),
+        ("rival, with loading", "hftbacktest"),
         ("rival", "NautilusTrader"),
         ("rival, with loading", "NautilusTrader"),
     ]
     memory, loaded = rows[3], rows[4]
     assert (memory.best_s, memory.median_s, memory.events) == (1.0, 2.0, work.events)
     assert (loaded.best_s, loaded.median_s) == (1.5, 2.5)
-    assert rows[5].events <= 5_000
-    assert f"first {rows[5].events:,}" in rows[5].name
+    assert "every feed" not in memory.name
+    assert "every feed" in rows[5].name
+    assert rows[7].events <= 5_000
+    assert f"first {rows[7].events:,}" in rows[7].name
     assert len(missing) == 1
     assert "ESH4" in missing[0]
     assert any("1.221.0, not 1.231.0" in line for line in shown)

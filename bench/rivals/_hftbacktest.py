@@ -3,8 +3,8 @@
 The market maker is the one of ``router/strategies/market_maker.py``: one lot at each side of the
 touch, moved by `modify` when the touch moves, at most ``max_inventory`` lots either way. It is
 woken by every feed and every response; between moves of the touch it goes back to sleep at once,
-or, with ``every_feed``, looks at its orders each time as hftbacktest's own examples do (the same
-orders and fills, and what they cost there without that shortcut). The exchange matches by
+or, with ``every_feed``, looks at its orders each time, as a plain port would (the same orders and
+fills, and what they cost there without that shortcut). The exchange matches by
 hftbacktest's own L3 FIFO queue model, both ways of an order take a constant latency, depth is its
 fastest (``ROIVector``).
 """

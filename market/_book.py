@@ -33,6 +33,7 @@ from ._layout import (
 )
 from ._queues import (
     best_key,
+    clamp_claims,
     clear_side,
     free_claims,
     free_order,
@@ -82,8 +83,11 @@ def _apply_top_of_book(market: Any, book: int, side: int, record: Any) -> int:
         level = level_at(market.levels, rung.level)
         order = order_at(market.orders, level.head)
         if order.kind == TOP_OF_BOOK:
-            if order.claims != NIL and order.price != record.price:
-                free_claims(market, order)  # a new price is new liquidity, a refresh is not
+            if order.claims != NIL:  # a new price is new liquidity, a refresh is not
+                if order.price != record.price:
+                    free_claims(market, order)
+                else:
+                    clamp_claims(market, order, record.size)
             key = record.price if side == BID else -record.price
             rung.key = key
             level.key = key
@@ -141,6 +145,8 @@ def _apply_cancel(market: Any, book: int, record: Any) -> None:
     else:
         order.size -= record.size
         level_at(market.levels, order.level).size -= record.size
+        if order.claims != NIL:
+            clamp_claims(market, order, order.size)
 
 
 @jit_inline
@@ -156,8 +162,10 @@ def _apply_modify(market: Any, book: int, side: int, record: Any) -> int:
         return status
     order = order_at(market.orders, index)
     size = record.size
+    filled = order.filled if order.event == book_at(market.books, book).event else 0
+    if order.claims != NIL:
+        clamp_claims(market, order, min(size, order.size - filled))
     if order.price == record.price and order.side == side:
-        filled = order.filled if order.event == book_at(market.books, book).event else 0
         if size <= order.size - filled:  # a decrease, or just what the fills left: keeps its place
             level_at(market.levels, order.level).size += size - order.size
             order.size = size

@@ -211,6 +211,17 @@ def free_claims(market: Any, order: Any) -> None:
     order.claims = NIL
 
 
+@jit
+def clamp_claims(market: Any, order: Any, lots: int) -> None:
+    """Lots that left take the claims on them along: what comes back later is new."""
+    lots = max(lots, 0)
+    index = order.claims
+    while index != NIL:
+        claim = claim_at(market.claims, index)
+        claim.lots = min(claim.lots, lots)
+        index = claim.next
+
+
 @jit_inline
 def free_order(market: Any, index: int) -> None:
     order = order_at(market.orders, index)

@@ -25,6 +25,7 @@ from ._layout import (
     side_at,
 )
 from ._queues import (
+    clamp_claims,
     free_order,
     join,
     new_order,
@@ -122,6 +123,8 @@ def apply_snapshot_add(market: Any, book: int, side: int, record: Any) -> int:
         if order.kind == GHOST:
             _unlink_ghost(market, book, index)
         order.size = record.size
+        if order.claims != NIL:
+            clamp_claims(market, order, order.size)
         join(market, index, book, side, record.price)
         ahead = order.prev
         if not same_place or (ahead != NIL and order_at(market.orders, ahead).stamp > order.stamp):

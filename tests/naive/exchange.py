@@ -354,7 +354,7 @@ class NaiveExchange:
             self.hits.append((side, r.price, len(better) + len(at_price)))
 
     def forget(self, r: Record) -> None:
-        """What we took of a real order is forgotten with the order, not before."""
+        """What we took of a real order goes with the lots that leave, and with the order."""
         action, real = chr(r.action), self.book.orders.get(r.order_id)
         if action == "A" and r.flags & F_TOB:
             quote = [
@@ -362,16 +362,30 @@ class NaiveExchange:
             ]
             if not quote or quote[0].price != r.price or r.size == 0:
                 self.taken.pop(chr(r.side), None)
-        elif real is None or r.flags & F_SNAPSHOT:
+            else:
+                self.limit(chr(r.side), r.size)
+        elif real is None:
             return
+        elif r.flags & F_SNAPSHOT:
+            if action == "A" and chr(r.side) in "BA" and r.price != UNDEF_PRICE and r.size:
+                self.limit(r.order_id, r.size)
         elif (
             action == "A"
             or (action == "C" and r.size >= real.size)
             or (action == "M" and r.size == 0)
         ):
             self.taken.pop(r.order_id, None)
+        elif action == "C":
+            self.limit(r.order_id, real.size - r.size)
+        elif action == "M" and chr(r.side) in "BA" and r.price != UNDEF_PRICE:
+            self.limit(r.order_id, min(r.size, real.size - self.book.filled[r.order_id]))
         elif action == "R":
             self.taken.clear()
+
+    def limit(self, key: int | str, lots: int) -> None:
+        """No more can be taken of an order than it still has; what it gains later is new."""
+        if key in self.taken:
+            self.taken[key] = min(self.taken[key], max(0, lots))
 
     def finish(self, event: list[Record]) -> None:
         if self.book.last is not None:

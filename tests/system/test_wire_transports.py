@@ -138,7 +138,7 @@ def test_a_paced_replay_takes_its_time_and_gives_the_same_records(tmp_path: Path
     [(got, totals, _)] = replayed(ReplayPlan((path,), speed=6.0), "ipc")
     assert got.tobytes() == records.tobytes()
     assert 0.49 <= time.monotonic() - begin_s < 5.0
-    assert totals.pace_s > 0.2
+    assert totals.pace_s > 0
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,16 @@ def test_an_order_that_grows_replenishes_by_its_growth(tmp_path: Path) -> None:
     ]
 
 
+def test_lots_that_left_and_came_back_are_new(tmp_path: Path) -> None:
+    # Order 11 x 3 is taken whole, shrinks to 1, grows back to 3: 2 lots are new.
+    tape = ladder().tick(90).modify(100, 11, 1).modify(110, 11, 3).tick(300)
+    log = Log().buy(10, "one", 3).buy(150, "two", 6)
+    assert play(tmp_path, tape, log).brief()[1:] == [
+        ("two", 101, 4, "TAKEN", 200),
+        ("two", 102, 2, "TAKEN", 200),
+    ]
+
+
 def test_a_taken_order_that_really_leaves_takes_its_debt_along(tmp_path: Path) -> None:
     # We took order 11 (3 of 3); it is canceled and its id comes again as another order.
     tape = ladder().tick(90).cancel(100, 11).add(110, 11, "A", 101, 3).tick(300)

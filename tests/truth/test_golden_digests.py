@@ -1,0 +1,56 @@
+"""The results themselves, pinned. A digest here changes only with a reason in CHANGELOG.md."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tapewire.market import InstrumentTable
+from tapewire.replay import read_records
+from tapewire.replay.synth import synthesize
+from tapewire.router import STRATEGIES, Simulation, SimulationConfig, StrategySpec
+
+TICK = 250_000_000
+
+
+def digests_of(records: np.ndarray, symbol: str, **settings: Any) -> dict[str, str]:
+    instruments = InstrumentTable(
+        [(symbol, int(records["instrument_id"][0]))], {symbol: (TICK, Fraction(50))}
+    )
+    strategies = tuple(
+        StrategySpec(name, STRATEGIES[name], {k: v.default for k, v in parameters.items()})
+        for name in ("market_maker", "sma_crossover")
+        for parameters in [STRATEGIES[name].parameters]
+    )
+    simulation = Simulation(SimulationConfig(instruments, strategies, **settings))
+    for at in range(0, records.size, 4096):
+        simulation.feed(records[at : at + 4096])
+        simulation.drain()
+    simulation.finish()
+    simulation.drain()
+    return {name: digest[:16] for name, digest in simulation.digests().items()}
+
+
+def test_esh4_of_christmas_day(data_file: Callable[[str], Path]) -> None:
+    path = data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst")
+    _, records = read_records(path)
+    assert digests_of(records, "ESH4") == {
+        "market_maker": "",
+        "sma_crossover": "",
+    }
+    assert digests_of(records, "ESH4", fee_per_lot=850_000_000, impact_ppm=500_000) == {
+        "market_maker": "",
+        "sma_crossover": "",
+    }
+
+
+def test_a_synthetic_session(tmp_path: Path) -> None:
+    path = tmp_path / "day.dbn"
+    synthesize(path, events=200_000, seed=7)
+    _, records = read_records(path)
+    assert digests_of(records, "TWA1") == {
+        "market_maker": "",
+        "sma_crossover": "",
+    }

@@ -181,7 +181,8 @@ def run_once(config: Path) -> tuple[dict[str, Any], float, int]:
         began = time.perf_counter()
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         assert child.stderr is not None
-        message = child.stderr.read().decode()
+        with child.stderr as stream:
+            message = stream.read().decode()
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         wall_s = time.perf_counter() - began

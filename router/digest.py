@@ -11,6 +11,8 @@ import numpy.typing as npt
 _VERSION: Final = b"tapewire-digest-1"
 #: Fields that name a place in this run's memory rather than something that happened.
 _INTERNAL: Final = ("leg", "order")
+#: Rows that may wait to be hashed together.
+_ROWS_AT_ONCE: Final = 65_536
 _ACCOUNT: Final = ("position", "cash", "realized", "fees", "volume")
 
 
@@ -30,17 +32,35 @@ class LegDigests:
 
     def __init__(self) -> None:
         self._hashes: dict[tuple[str, int], Any] = {}
+        self._waiting: dict[str, list[npt.NDArray[Any]]] = {"fills": [], "orders": []}
+        self._waiting_rows = 0
 
     def update(self, fills: npt.NDArray[Any], orders: npt.NDArray[Any]) -> None:
-        """Take in rows in the order in which they happened."""
+        """Take in rows in the order in which they happened; they are kept, not copied."""
         for kind, rows in (("fills", fills), ("orders", orders)):
-            if not rows.size:
+            if rows.size:
+                self._waiting[kind].append(rows)
+                self._waiting_rows += rows.size
+        if self._waiting_rows >= _ROWS_AT_ONCE:
+            self._hash_waiting()
+
+    def _hash_waiting(self) -> None:
+        """Hash what waits, leg by leg: one sort instead of one pass per leg."""
+        for kind, tables in self._waiting.items():
+            if not tables:
                 continue
-            names = [name for name in rows.dtype.names or () if name not in _INTERNAL]
-            plain = np.stack([rows[name] for name in names], axis=1).astype("<i8")
-            legs = rows["leg"]
-            for leg in np.unique(legs):
-                self._hash(kind, int(leg)).update(plain[legs == leg].tobytes())
+            rows = np.concatenate(tables)
+            tables.clear()
+            names = rows.dtype.names or ()
+            columns = [k for k, name in enumerate(names) if name not in _INTERNAL]
+            words = rows.view("<i8").reshape(rows.size, len(names))
+            by_leg = np.argsort(rows["leg"], kind="stable")
+            plain = np.ascontiguousarray(words[by_leg][:, columns])
+            legs = rows["leg"][by_leg]
+            begins = np.flatnonzero(np.diff(legs, prepend=-1))
+            for begin, end in zip(begins, [*begins[1:], rows.size], strict=True):
+                self._hash(kind, int(legs[begin])).update(plain[begin:end])
+        self._waiting_rows = 0
 
     def _hash(self, kind: str, leg: int) -> Any:
         key = (kind, leg)
@@ -52,6 +72,7 @@ class LegDigests:
         self, strategy_ids: Iterable[str], legs: Sequence[_Leg], accounts: npt.NDArray[Any]
     ) -> dict[str, str]:
         """One digest per strategy over its legs by (publisher, instrument)."""
+        self._hash_waiting()
         result = {}
         for name in strategy_ids:
             whole = hashlib.sha256(_VERSION)

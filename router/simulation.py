@@ -494,6 +494,8 @@ class Simulation:
     def _stash(self) -> None:
         """Copy the rows reported so far out of the kernels' buffers."""
         execution, router = self._execution.records[0], self._router[0]
+        if not (execution["fill_n"] or execution["order_n"] or router["sample_n"]):
+            return
         fills = self._fills.records[: int(execution["fill_n"])].copy()
         orders = self._orders.records[: int(execution["order_n"])].copy()
         samples = self._samples.records[: int(router["sample_n"])].copy()

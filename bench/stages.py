@@ -1,7 +1,6 @@
 """The rows of the bench: physical limits, single stages, whole runs, and a peer beside them."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -171,6 +170,16 @@ def _config(work: Workload, path: Path, options: dict[str, Any]) -> Iterator[Pat
         yield file
 
 
+#: Starts a command and prints its peak memory. A process's peak counts its parent's from before
+#: ``exec``, so the parent must be a small one.
+_LAUNCHER: Final = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+sys.exit(code)
+"""
+
+
 def run_once(config: Path) -> tuple[dict[str, Any], float, int]:
     """One whole ``tapewire run`` in a process of its own: manifest, wall seconds, peak bytes."""
     import time
@@ -179,17 +188,14 @@ def run_once(config: Path) -> tuple[dict[str, Any], float, int]:
         output = Path(folder) / "run"
         command = [sys.executable, "-m", "tapewire", "run", str(config), "-o", str(output)]
         began = time.perf_counter()
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        assert child.stderr is not None
-        with child.stderr as stream:
-            message = stream.read().decode()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command], capture_output=True, text=True
+        )
         wall_s = time.perf_counter() - began
-        if child.returncode != 0:
-            raise RuntimeError(f"the measured run failed: {message}")
+        if done.returncode != 0:
+            raise RuntimeError(f"the measured run failed: {done.stderr}")
         manifest = json.loads((output / "manifest.json").read_text())
-    return manifest, wall_s, usage.ru_maxrss * 1024
+    return manifest, wall_s, int(done.stdout)
 
 
 def end_to_end_rows(work: Workload, runs: int) -> Iterator[Row]:

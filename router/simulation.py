@@ -72,6 +72,7 @@ _POLICIES: Final = {
     "halt_fills": CROSSED_HALT_FILLS,
     "abort": CROSSED_ABORT,
 }
+_NO_ROWS: Final = tuple(np.zeros(0, dtype) for dtype in (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE))
 _ROUTER_COUNTERS: Final = (
     "orders_sent", "orders_denied", "requests_stale", "late_responses", "forced_arrivals",
     "clamped_ts_recv",
@@ -508,13 +509,13 @@ class Simulation:
     def drain(self) -> Drained:
         """Return the rows reported since the last call. Call it after every batch."""
         self._stash()
-        dtypes = (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE)
-        tables = [
-            np.concatenate(kept) if kept else np.zeros(0, dtype)
-            for kept, dtype in zip(self._pending, dtypes, strict=True)
-        ]
-        for kept in self._pending:
-            kept.clear()
+        tables = []
+        for kept, empty in zip(self._pending, _NO_ROWS, strict=True):
+            table = empty
+            if kept:
+                table = kept[0] if len(kept) == 1 else np.concatenate(kept)
+                kept.clear()
+            tables.append(table)
         return Drained(*tables)
 
     @property

@@ -7,17 +7,14 @@ where it was: the shell makes room and calls again with the same record.
 from typing import Any
 
 from tapewire.execution._layout import (
-    TRACE_FILL,
-    TRACE_INCOMING,
     TRACE_TRADE,
     own_at,
     session_at,
     trace_at,
 )
-from tapewire.execution._matching import PENDING_NEW, is_live, match_event, write_order_row
-from tapewire.execution.codes import Reason
-from tapewire.market._book import apply_record, close_event, closes_before, side_of
-from tapewire.market._ids import book_of, find_order
+from tapewire.execution._matching import match_event
+from tapewire.market._book import apply_record, close_event, closes_before
+from tapewire.market._ids import book_of
 from tapewire.market._layout import (
     ASK,
     BID,
@@ -25,7 +22,6 @@ from tapewire.market._layout import (
     OK,
     book_at,
     level_at,
-    order_at,
     record_at,
     rung_at,
     side_at,
@@ -39,7 +35,6 @@ from tapewire.market.records import (
     ACTION_TRADE,
     F_LAST,
     F_SNAPSHOT,
-    F_TOB,
     UNDEF_PRICE,
 )
 from tapewire.positions._account import revalue
@@ -54,7 +49,6 @@ from ._layout import (
     GROW_TRACES,
     HOOK_BOOK,
     HOOK_EVENT,
-    HOOK_STOP,
     HOOK_TRADE,
     NEVER,
     NIL,
@@ -62,7 +56,6 @@ from ._layout import (
     ON_EVENT,
     ON_PRICE,
     ON_TRADE,
-    context_at,
     instance_at,
     leg_at,
     watch_at,
@@ -77,111 +70,21 @@ from ._session import (
     until_local,
     update_watch,
 )
-
-END_OF_DATA = int(Reason.END_OF_DATA)
+from ._traces import crosses, free_traces, note_incoming, note_trade_record
 
 # Phases of finishing an event.
-_IDLE = 0
+IDLE = 0
 _MATCH = 1
 _HEAR = 2
 _SHOW = 3
 _SAMPLE = 4
 
 
-# --- during an event ----------------------------------------------------------------------------
-
-
-@jit
-def _push_trace(execution: Any, watch: Any, kind: int, side: int, price: int, lots: int) -> int:
-    index = execution.trace_free
-    trace = trace_at(execution.traces, index)
-    execution.trace_free = trace.next
-    execution.trace_free_n -= 1
-    trace.kind = kind
-    trace.side = side
-    trace.price = price
-    trace.lots = lots
-    trace.stamp = NIL
-    trace.order_id = 0
-    trace.order = NIL
-    trace.next = NIL
-    if watch.traces_tail == NIL:
-        watch.traces = index
-    else:
-        trace_at(execution.traces, watch.traces_tail).next = index
-    watch.traces_tail = index
-    return index
-
-
-@jit
-def _free_traces(execution: Any, watch: Any) -> None:
-    index = watch.traces
-    while index != NIL:
-        trace = trace_at(execution.traces, index)
-        following = trace.next
-        trace.next = execution.trace_free
-        execution.trace_free = index
-        execution.trace_free_n += 1
-        index = following
-    watch.traces = NIL
-    watch.traces_tail = NIL
-
-
-@jit
-def _note_trade_record(market: Any, execution: Any, watch: Any, book: int, record: Any) -> None:
-    """Before a T or F is applied: remember what resting simulated orders must be told."""
-    side = side_of(record)
-    if record.action == ACTION_TRADE:
-        watch.volume += record.size
-        if watch.subscriptions & ON_TRADE:
-            _push_trace(execution, watch, TRACE_TRADE, side, record.price, record.size)
-        return
-    if watch.resting == 0 or side == NIL:
-        return
-    state = book_at(market.books, book)
-    aggressors_own = state.trade_side == side or (
-        record.order_id != 0 and record.order_id == state.trade_order_id
-    )
-    if aggressors_own:
-        return
-    index = find_order(market, book, record.order_id)
-    if index == NIL:
-        _push_trace(execution, watch, TRACE_FILL, side, record.price, record.size)
-        return
-    order = order_at(market.orders, index)
-    shown = order.size - (order.filled if order.event == state.event else 0)
-    shown = min(max(shown, 0), record.size)
-    if shown > 0:
-        trace = _push_trace(execution, watch, TRACE_FILL, side, record.price, shown)
-        trace_at(execution.traces, trace).stamp = order.stamp
-    if shown < record.size:  # later clips of an iceberg: each stood at the back of the queue
-        trace = _push_trace(execution, watch, TRACE_FILL, side, record.price, record.size - shown)
-        trace_at(execution.traces, trace).stamp = market.stamp
-
-
-@jit_inline
-def _crosses(watch: Any, record: Any) -> bool:
-    """Whether an add or modify reaches across a resting simulated order."""
-    side = side_of(record)
-    if side == BID:
-        return record.price >= watch.own_ask and record.price != UNDEF_PRICE
-    return side == ASK and record.price <= watch.own_bid
-
-
-@jit
-def _note_incoming(execution: Any, watch: Any, record: Any) -> None:
-    index = _push_trace(
-        execution, watch, TRACE_INCOMING, side_of(record), record.price, record.size
-    )
-    if not record.flags & F_TOB:
-        trace_at(execution.traces, index).order_id = record.order_id
-
-
 # --- before an event ----------------------------------------------------------------------------
 
 
 @jit
-def _before(
+def before_book_event(
     market: Any, execution: Any, router: Any, book: int, exchange_ns: int, local_ns: int
 ) -> int:
     watch = watch_at(router.watches, book)
@@ -360,7 +263,7 @@ def _show_trades(execution: Any, router: Any, watch: Any, leg_index: int, local_
 
 
 @jit
-def _write_sample(execution: Any, router: Any, leg_index: int, ts: int) -> None:
+def write_sample(execution: Any, router: Any, leg_index: int, ts: int) -> None:
     account = account_at(router.accounts, leg_index)
     row = sample_row_at(router.samples, router.sample_n)
     router.sample_n += 1
@@ -384,7 +287,7 @@ def _sample(execution: Any, router: Any, watch: Any, local_ns: int) -> int:
         if watch.mark != UNDEF_PRICE:
             account_at(router.accounts, router.cursor).mark = watch.mark
         instance = instance_at(router.instances, leg.instance)
-        _write_sample(execution, router, router.cursor, local_ns + instance.feed_ns)
+        write_sample(execution, router, router.cursor, local_ns + instance.feed_ns)
         router.cursor = leg.next_of_book
     interval = router.sample_interval_ns
     watch.sample_due = (local_ns // interval + 1) * interval
@@ -392,7 +295,7 @@ def _sample(execution: Any, router: Any, watch: Any, local_ns: int) -> int:
 
 
 @jit
-def _finish(market: Any, execution: Any, router: Any) -> int:
+def finish_event(market: Any, execution: Any, router: Any) -> int:
     """Run the phases that are left of the event in ``router.event_book``."""
     book = router.event_book
     local_ns = router.event_local
@@ -448,8 +351,8 @@ def _finish(market: Any, execution: Any, router: Any) -> int:
             if status != 0:
                 return status
         if watch.traces != NIL:
-            _free_traces(execution, watch)
-        router.phase = _IDLE
+            free_traces(execution, watch)
+        router.phase = IDLE
     return 0
 
 
@@ -485,7 +388,7 @@ def _is_quiet(market: Any, router: Any, watch: Any, book: int) -> bool:
 
 
 @jit_inline
-def _begin_finish(market: Any, router: Any, watch: Any, book: int) -> None:
+def begin_finish(market: Any, router: Any, watch: Any, book: int) -> None:
     router.event_book = book
     router.event_local = router.stream_clock
     router.phase = _MATCH
@@ -504,8 +407,8 @@ def run_batch(
     router = router_state[0]
     i = start_at
     exchange_ns = 0
-    if router.phase != _IDLE:
-        status = _finish(market, execution, router)
+    if router.phase != IDLE:
+        status = finish_event(market, execution, router)
         if status != 0:
             return status, i
         i += router.resume_next
@@ -520,9 +423,9 @@ def run_batch(
             close_event(market, book, 0)
             market.missing_last += 1
             if watched:
-                _begin_finish(market, router, watch, book)
+                begin_finish(market, router, watch, book)
                 router.resume_next = 0
-                status = _finish(market, execution, router)
+                status = finish_event(market, execution, router)
                 if status != 0:
                     return status, i
         if record.ts_recv > router.stream_clock:
@@ -538,14 +441,16 @@ def run_batch(
                     market.clamped_ts_event += 1
                 exchange_ns = state.clock
             if state.open == 0 and watch.due < exchange_ns:
-                status = _before(market, execution, router, book, exchange_ns, router.stream_clock)
+                status = before_book_event(
+                    market, execution, router, book, exchange_ns, router.stream_clock
+                )
                 if status != 0:
                     return status, i
             if execution.trace_free_n < 2:
                 return GROW_TRACES, i
         # From here on the record is applied whole; a full book block comes first.
         if watched and (action == ACTION_TRADE or action == ACTION_FILL):
-            _note_trade_record(market, execution, watch, book, record)
+            note_trade_record(market, execution, watch, book, record)
         status = apply_record(market, book, record)
         if status != OK:
             return status, i
@@ -554,100 +459,18 @@ def run_batch(
             if (
                 watch.resting > 0
                 and (action == ACTION_ADD or action == ACTION_MODIFY)
-                and _crosses(watch, record)
+                and crosses(watch, record)
             ):
-                _note_incoming(execution, watch, record)
+                note_incoming(execution, watch, record)
         if record.flags & F_LAST:
             close_event(market, book, record.flags)
             if watched and not _is_quiet(market, router, watch, book):
-                _begin_finish(market, router, watch, book)
+                begin_finish(market, router, watch, book)
                 router.resume_next = 1
                 if watch.gapless == 0 and router.crossed_policy == CROSSED_ABORT:
                     return FAULT_CROSSED, i
-                status = _finish(market, execution, router)
+                status = finish_event(market, execution, router)
                 if status != 0:
                     return status, i
         i += 1
     return OK, n
-
-
-# --- the end ------------------------------------------------------------------------------------
-
-
-@jit
-def finish_run(market_state: Any, execution_state: Any, router_state: Any, first_book: int) -> Any:
-    """After the last record: close open events, let pass what is due; (status, book to go on)."""
-    market = market_state[0]
-    execution = execution_state[0]
-    router = router_state[0]
-    if router.phase != _IDLE:
-        status = _finish(market, execution, router)
-        if status != 0:
-            return status, first_book
-    for book in range(first_book, market.book_n):
-        watch = watch_at(router.watches, book)
-        if watch.legs == NIL:
-            continue
-        if book_at(market.books, book).open != 0:
-            close_event(market, book, 0)
-            market.missing_last += 1
-            _begin_finish(market, router, watch, book)
-            status = _finish(market, execution, router)
-            if status != 0:
-                return status, book
-        # Every exchange time up to the last moment of the stream has passed.
-        status = _before(
-            market, execution, router, book, router.stream_clock + 1, router.stream_clock
-        )
-        if status != 0:
-            return status, book
-    return 0, market.book_n
-
-
-@jit
-def stop_strategies(execution_state: Any, router_state: Any) -> None:
-    """Call every started instance's on_stop; what it asks for then is not sent."""
-    execution = execution_state[0]
-    router = router_state[0]
-    for leg_index in range(router.leg_n):
-        leg = leg_at(router.legs, leg_index)
-        instance = instance_at(router.instances, leg.instance)
-        if instance.started == 1 and instance.hooks[HOOK_STOP] != 0:
-            instance.started = 2
-            callback(execution, router, leg.instance, leg_index, HOOK_STOP, instance.clock)
-
-
-@jit
-def report_rest(
-    execution_state: Any, router_state: Any, capacity: int, first_order: int, first_leg: int
-) -> Any:
-    """Rows of the orders still open and a last sample per leg; (order, leg) to go on with."""
-    execution = execution_state[0]
-    router = router_state[0]
-    # Instance by instance, oldest order first: where an order's record happens to lie depends on
-    # who else is in the run.
-    for leg_index in range(router.leg_n):
-        instance = instance_at(router.instances, leg_at(router.legs, leg_index).instance)
-        index = context_at(instance.context, 0).open_head if instance.legs == leg_index else NIL
-        while index != NIL:
-            own = own_at(execution.own_orders, index)
-            is_open = own.status == PENDING_NEW or is_live(own)
-            if is_open and own.reason != END_OF_DATA:
-                if execution.order_n == execution.order_capacity:
-                    return first_order, first_leg
-                own.reason = END_OF_DATA
-                write_order_row(execution, own, 0)
-            index = own.open_next
-    leg_index = first_leg
-    while leg_index < router.leg_n:
-        if router.sample_n == router.sample_capacity:
-            return capacity, leg_index
-        leg = leg_at(router.legs, leg_index)
-        instance = instance_at(router.instances, leg.instance)
-        account = account_at(router.accounts, leg_index)
-        watch = watch_at(router.watches, leg.book)
-        if watch.mark != UNDEF_PRICE:
-            account.mark = watch.mark
-        _write_sample(execution, router, leg_index, router.stream_clock + instance.feed_ns)
-        leg_index += 1
-    return capacity, leg_index

@@ -19,6 +19,7 @@ from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions._layout import ACCOUNT, LIMITS, SEND_TIME
 from tapewire.positions.rows import SAMPLE_DTYPE
 
+from . import _ending as ending
 from . import _loop as loop
 from ._layout import (
     ALWAYS,
@@ -414,7 +415,7 @@ class Simulation:
         self._finished = True
         book = 0
         while True:
-            status, book = loop.finish_run(
+            status, book = ending.finish_run(
                 self._market.state, self._execution.records, self._router, book
             )
             if status == 0:
@@ -422,11 +423,11 @@ class Simulation:
             self._resolve(status)
         order = leg = 0
         while order < self._own_orders.capacity or leg < len(self.legs):
-            order, leg = loop.report_rest(
+            order, leg = ending.report_rest(
                 self._execution.records, self._router, self._own_orders.capacity, order, leg
             )
             self._stash()
-        loop.stop_strategies(self._execution.records, self._router)
+        ending.stop_strategies(self._execution.records, self._router)
 
     def _resolve(self, status: int) -> None:
         """Do what the loop asked for, so that it can go on where it stopped."""

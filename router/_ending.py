@@ -1,0 +1,112 @@
+"""The end of the data: what is still due, what is still open, the last accounts."""
+
+from typing import Any
+
+from tapewire.execution._layout import (
+    own_at,
+)
+from tapewire.execution._matching import PENDING_NEW, is_live, write_order_row
+from tapewire.execution.codes import Reason
+from tapewire.market._book import close_event
+from tapewire.market._layout import (
+    book_at,
+)
+from tapewire.market.jit import jit
+from tapewire.market.records import (
+    UNDEF_PRICE,
+)
+from tapewire.positions._layout import account_at
+
+from ._layout import (
+    HOOK_STOP,
+    NIL,
+    context_at,
+    instance_at,
+    leg_at,
+    watch_at,
+)
+from ._loop import IDLE, before_book_event, begin_finish, finish_event, write_sample
+from ._session import (
+    callback,
+)
+
+END_OF_DATA = int(Reason.END_OF_DATA)
+
+
+@jit
+def finish_run(market_state: Any, execution_state: Any, router_state: Any, first_book: int) -> Any:
+    """After the last record: close open events, let pass what is due; (status, book to go on)."""
+    market = market_state[0]
+    execution = execution_state[0]
+    router = router_state[0]
+    if router.phase != IDLE:
+        status = finish_event(market, execution, router)
+        if status != 0:
+            return status, first_book
+    for book in range(first_book, market.book_n):
+        watch = watch_at(router.watches, book)
+        if watch.legs == NIL:
+            continue
+        if book_at(market.books, book).open != 0:
+            close_event(market, book, 0)
+            market.missing_last += 1
+            begin_finish(market, router, watch, book)
+            status = finish_event(market, execution, router)
+            if status != 0:
+                return status, book
+        # Every exchange time up to the last moment of the stream has passed.
+        status = before_book_event(
+            market, execution, router, book, router.stream_clock + 1, router.stream_clock
+        )
+        if status != 0:
+            return status, book
+    return 0, market.book_n
+
+
+@jit
+def stop_strategies(execution_state: Any, router_state: Any) -> None:
+    """Call every started instance's on_stop; what it asks for then is not sent."""
+    execution = execution_state[0]
+    router = router_state[0]
+    for leg_index in range(router.leg_n):
+        leg = leg_at(router.legs, leg_index)
+        instance = instance_at(router.instances, leg.instance)
+        if instance.started == 1 and instance.hooks[HOOK_STOP] != 0:
+            instance.started = 2
+            callback(execution, router, leg.instance, leg_index, HOOK_STOP, instance.clock)
+
+
+@jit
+def report_rest(
+    execution_state: Any, router_state: Any, capacity: int, first_order: int, first_leg: int
+) -> Any:
+    """Rows of the orders still open and a last sample per leg; (order, leg) to go on with."""
+    execution = execution_state[0]
+    router = router_state[0]
+    # Instance by instance, oldest order first: where an order's record happens to lie depends on
+    # who else is in the run.
+    for leg_index in range(router.leg_n):
+        instance = instance_at(router.instances, leg_at(router.legs, leg_index).instance)
+        index = context_at(instance.context, 0).open_head if instance.legs == leg_index else NIL
+        while index != NIL:
+            own = own_at(execution.own_orders, index)
+            is_open = own.status == PENDING_NEW or is_live(own)
+            if is_open and own.reason != END_OF_DATA:
+                if execution.order_n == execution.order_capacity:
+                    return first_order, first_leg
+                own.reason = END_OF_DATA
+                write_order_row(execution, own, 0)
+            index = own.open_next
+    leg_index = first_leg
+    while leg_index < router.leg_n:
+        if router.sample_n == router.sample_capacity:
+            return capacity, leg_index
+        leg = leg_at(router.legs, leg_index)
+        instance = instance_at(router.instances, leg.instance)
+        account = account_at(router.accounts, leg_index)
+        watch = watch_at(router.watches, leg.book)
+        if watch.mark != UNDEF_PRICE:
+            account.mark = watch.mark
+        write_sample(execution, router, leg_index, router.stream_clock + instance.feed_ns)
+        leg_index += 1
+    return capacity, leg_index

@@ -1,0 +1,118 @@
+"""What an event leaves behind for resting simulated orders and for strategies that watch trades.
+
+Traces are kept only while somebody may need them, and freed when the event is finished.
+"""
+
+from typing import Any
+
+from tapewire.execution._layout import (
+    TRACE_FILL,
+    TRACE_INCOMING,
+    TRACE_TRADE,
+    trace_at,
+)
+from tapewire.market._book import side_of
+from tapewire.market._ids import find_order
+from tapewire.market._layout import (
+    ASK,
+    BID,
+    book_at,
+    order_at,
+)
+from tapewire.market.jit import jit, jit_inline
+from tapewire.market.records import (
+    ACTION_TRADE,
+    F_TOB,
+    UNDEF_PRICE,
+)
+
+from ._layout import (
+    NIL,
+    ON_TRADE,
+)
+
+
+@jit
+def _push_trace(execution: Any, watch: Any, kind: int, side: int, price: int, lots: int) -> int:
+    index = execution.trace_free
+    trace = trace_at(execution.traces, index)
+    execution.trace_free = trace.next
+    execution.trace_free_n -= 1
+    trace.kind = kind
+    trace.side = side
+    trace.price = price
+    trace.lots = lots
+    trace.stamp = NIL
+    trace.order_id = 0
+    trace.order = NIL
+    trace.next = NIL
+    if watch.traces_tail == NIL:
+        watch.traces = index
+    else:
+        trace_at(execution.traces, watch.traces_tail).next = index
+    watch.traces_tail = index
+    return index
+
+
+@jit
+def free_traces(execution: Any, watch: Any) -> None:
+    index = watch.traces
+    while index != NIL:
+        trace = trace_at(execution.traces, index)
+        following = trace.next
+        trace.next = execution.trace_free
+        execution.trace_free = index
+        execution.trace_free_n += 1
+        index = following
+    watch.traces = NIL
+    watch.traces_tail = NIL
+
+
+@jit
+def note_trade_record(market: Any, execution: Any, watch: Any, book: int, record: Any) -> None:
+    """Before a T or F is applied: remember what resting simulated orders must be told."""
+    side = side_of(record)
+    if record.action == ACTION_TRADE:
+        watch.volume += record.size
+        if watch.subscriptions & ON_TRADE:
+            _push_trace(execution, watch, TRACE_TRADE, side, record.price, record.size)
+        return
+    if watch.resting == 0 or side == NIL:
+        return
+    state = book_at(market.books, book)
+    aggressors_own = state.trade_side == side or (
+        record.order_id != 0 and record.order_id == state.trade_order_id
+    )
+    if aggressors_own:
+        return
+    index = find_order(market, book, record.order_id)
+    if index == NIL:
+        _push_trace(execution, watch, TRACE_FILL, side, record.price, record.size)
+        return
+    order = order_at(market.orders, index)
+    shown = order.size - (order.filled if order.event == state.event else 0)
+    shown = min(max(shown, 0), record.size)
+    if shown > 0:
+        trace = _push_trace(execution, watch, TRACE_FILL, side, record.price, shown)
+        trace_at(execution.traces, trace).stamp = order.stamp
+    if shown < record.size:  # later clips of an iceberg: each stood at the back of the queue
+        trace = _push_trace(execution, watch, TRACE_FILL, side, record.price, record.size - shown)
+        trace_at(execution.traces, trace).stamp = market.stamp
+
+
+@jit_inline
+def crosses(watch: Any, record: Any) -> bool:
+    """Whether an add or modify reaches across a resting simulated order."""
+    side = side_of(record)
+    if side == BID:
+        return record.price >= watch.own_ask and record.price != UNDEF_PRICE
+    return side == ASK and record.price <= watch.own_bid
+
+
+@jit
+def note_incoming(execution: Any, watch: Any, record: Any) -> None:
+    index = _push_trace(
+        execution, watch, TRACE_INCOMING, side_of(record), record.price, record.size
+    )
+    if not record.flags & F_TOB:
+        trace_at(execution.traces, index).order_id = record.order_id

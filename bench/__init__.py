@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ def run_bench(
     seed: int = 1,
     show: Callable[[str], None] = print,
     as_json: bool = False,
+    with_rivals: bool = False,
     write: Path | None = None,
 ) -> list["Row"]:
     """Measure limits, stages, whole runs and a peer on one synthetic session, all in one go.
@@ -39,6 +40,9 @@ def run_bench(
         Gets the lines to print.
     as_json : bool
         Print JSON instead of a table.
+    with_rivals : bool
+        Measure hftbacktest, NautilusTrader and Databento's client on the same session as well;
+        the first time installs them into environments of their own (see ``bench/rivals``).
     write : path, optional
         Write the section of this bench into that Markdown file.
 
@@ -55,6 +59,7 @@ def run_bench(
         limit_rows,
         peer_rows,
         stage_rows,
+        variant_rows,
     )
 
     if events < 100_000:
@@ -63,29 +68,41 @@ def run_bench(
         raise ConfigError(f"--runs: expected at least 1, found {runs}")
     host = describe_host()
     rows: list[Row] = []
+    missing: list[str] = []
     with tempfile.TemporaryDirectory(prefix="tapewire-bench-") as folder:
-        if not as_json:
-            show(f"making a session of {events:,} events …")
+
+        def tell(text: str) -> None:
+            if not as_json:
+                show(text)
+
+        tell(f"making a session of {events:,} events …")
         work = Workload(Path(folder), events, seed)
 
-        def measure() -> Iterator["Row"]:
+        def measure() -> Generator["Row", None, None]:
             yield from limit_rows(work, runs)
             yield from stage_rows(work, runs)
+            yield from variant_rows(work, runs)
             yield from end_to_end_rows(work, runs)
-            yield from peer_rows(work, runs)
+            if with_rivals:
+                from tapewire.bench import rivals
+
+                missing.extend((yield from rivals.rows(work, runs, tell)))
+            else:
+                yield from peer_rows(work, runs)
 
         for row in measure():
             rows.append(row)
-            if not as_json:
-                show(
-                    f"{row.group:<11} {row.name:<40} {row.best_m_per_s:7.2f} best "
-                    f"{row.median_m_per_s:7.2f} median  M records/s  {row.note}"
-                )
+            tell(
+                f"{row.group:<19} {row.name:<40} {row.best_m_per_s:8.3f} best "
+                f"{row.median_m_per_s:8.3f} median  M records/s  {row.note}"
+            )
     workload = (
         f"One synthetic future, {events:,} records, seed {seed}; the end-to-end rows run "
         f"`tapewire run` with the market maker, its account, Parquet files and report, timed from "
         f"the request for the first batch to the last event's effects; kernels compiled before."
     )
+    if missing:
+        workload += " Missing: " + "; ".join(missing) + "."
     if as_json:
         plain = {"host": host, "workload": workload, "rows": [row.to_dict() for row in rows]}
         show(json.dumps(plain, indent=2))

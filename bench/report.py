@@ -27,7 +27,7 @@ def markdown(host: dict[str, Any], workload: str, rows: list[Row]) -> str:
         "|---|---|---:|---:|---:|---|",
     ]
     lines += [
-        f"| {row.group} | {row.name} | {row.best_m_per_s:.2f} | {row.median_m_per_s:.2f} "
+        f"| {row.group} | {row.name} | {row.best_m_per_s:.3g} | {row.median_m_per_s:.3g} "
         f"| {row.runs} | {row.note} |"
         for row in rows
     ]

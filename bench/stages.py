@@ -23,6 +23,8 @@ Records = npt.NDArray[Any]
 
 _BATCH: Final = BATCH_RECORDS_DEFAULT
 _CHUNK_BYTES: Final = 1 << 20
+#: Records of the rows with many variants.
+VARIANT_RECORDS: Final = 500_000
 
 
 class Workload:
@@ -128,15 +130,38 @@ def stage_rows(work: Workload, runs: int) -> Iterator[Row]:
                 runs=runs, note="from memory, one core")  # fmt: skip
 
 
+def variant_rows(work: Workload, runs: int) -> Iterator[Row]:
+    """Several instances of the market maker in one pass, over the first part of the session."""
+    part = work.records[:VARIANT_RECORDS]
+
+    def variants(count: int) -> Callable[[], Callable[[], None]]:
+        def prepare() -> Callable[[], None]:
+            simulation = make_simulation(work, ("market_maker",) * count)
+
+            def go() -> None:
+                for at in range(0, part.size, _BATCH):
+                    simulation.feed(part[at : at + _BATCH])
+                    simulation.drain()
+
+            return go
+
+        return prepare
+
+    for count in (1, 10, 100):
+        name = f"{count} market maker{'s' if count > 1 else ''}, one pass"
+        note = "from memory, one core"
+        yield timed("variants", name, part.size, variants(count), runs=runs, note=note)
+
+
 def make_simulation(work: Workload, names: tuple[str, ...]) -> Simulation:
     """A simulation of built-in strategies with their default parameters."""
     strategies = tuple(
         StrategySpec(
-            name,
+            f"{name}-{k}",
             STRATEGIES[name],
             {key: spec.default for key, spec in STRATEGIES[name].parameters.items()},
         )
-        for name in names
+        for k, name in enumerate(names)
     )
     return Simulation(SimulationConfig(work.instruments, strategies))
 

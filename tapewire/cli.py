@@ -340,6 +340,14 @@ def bench(
     runs: Annotated[int, typer.Option("--runs", help="Counted runs per row.")] = 5,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the session.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    with_rivals: Annotated[
+        bool,
+        typer.Option(
+            "--rivals",
+            help="Measure hftbacktest, NautilusTrader and Databento's client as well; "
+            "the first time installs them, apart, about 2 GB.",
+        ),
+    ] = False,
     write: Annotated[
         Path | None, typer.Option("--write", help="Put the table into this Markdown file.")
     ] = None,
@@ -347,7 +355,14 @@ def bench(
     """Measure stages and whole runs on a synthetic session."""
     from tapewire.bench import run_bench
 
-    run_bench(events=events, runs=runs, seed=seed, as_json=as_json, write=write)
+    run_bench(
+        events=events,
+        runs=runs,
+        seed=seed,
+        as_json=as_json,
+        with_rivals=with_rivals,
+        write=write,
+    )
 
 
 def main() -> NoReturn:

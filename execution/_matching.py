@@ -388,13 +388,58 @@ def _match_incoming(market: Any, execution: Any, session: Any, traces: int, ts_e
 
 
 @jit
-def match_event(market: Any, execution: Any, leg: int, traces: int, ts_event: int) -> None:
-    """Fill a leg's resting orders from one complete event."""
+def _match_standing(
+    market: Any, execution: Any, session: Any, own_side: int, ts_event: int
+) -> None:
+    """After a halt: let real orders that came to stand across our price meanwhile trade with us.
+
+    Nobody could meet them when they came in. Best price first on both sides, in queue order.
+    """
+    index = session.buys if own_side == BUY else session.sells
+    ladder = side_at(market.sides, 2 * session.book + (ASK if own_side == BUY else BID))
+    touched = 0
+    while index != NIL:
+        own = own_at(execution.own_orders, index)
+        following = own.next
+        lots = 0
+        for k in range(ladder.n - 1, -1, -1):
+            rung = rung_at(market.rungs, ladder.offset + k)
+            price = -rung.key if own_side == BUY else rung.key
+            if (own.price - price) * own.side < 0 or lots == own.quantity - own.filled:
+                break
+            at = level_at(market.levels, rung.level).head
+            while at != NIL and lots < own.quantity - own.filled:
+                order = order_at(market.orders, at)
+                free = order.size - _claimed_lots(market, order, session.owner)
+                if free > 0:
+                    touched += 1
+                    if touched > STEP_ROWS:
+                        execution.claim_shortage = 1
+                        return
+                    taken = min(free, own.quantity - own.filled - lots)
+                    _claim(market, order, session.owner, taken)
+                    lots += taken
+                at = order.next
+        if lots > 0:
+            if own.filled + lots == own.quantity:
+                _unrest(execution, index)
+            _fill(execution, index, own.price, lots, MAKER, BY_CROSSING, ts_event)
+        index = following
+
+
+@jit
+def match_event(
+    market: Any, execution: Any, leg: int, traces: int, ts_event: int, reopened: bool
+) -> None:
+    """Fill a leg's resting orders from one complete event; ``reopened``: the first after a halt."""
     session = session_at(execution.sessions, leg)
     _match_volume(market, execution, session, traces, BID, ts_event)
     _match_volume(market, execution, session, traces, ASK, ts_event)
     if session.resting > 0:
         _match_incoming(market, execution, session, traces, ts_event)
+    if reopened:
+        _match_standing(market, execution, session, BUY, ts_event)
+        _match_standing(market, execution, session, SELL, ts_event)
 
 
 # --- what the strategy may ask ------------------------------------------------------------------

@@ -188,6 +188,7 @@ ROUTER: Final = np.dtype(
         ("event_book", "i8"),
         ("event_local", "i8"),  # largest ts_recv at the event's end; feed latency not added
         ("resume_next", "i8"),
+        ("reopened", "i8"),  # the event ended a halt of its book
         ("fault_instance", "i8"),
         ("room_needed", "i8"),  # rows the step that found no room may make
         # counters

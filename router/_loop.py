@@ -12,7 +12,7 @@ from tapewire.execution._layout import (
     session_at,
     trace_at,
 )
-from tapewire.execution._matching import match_event
+from tapewire.execution._matching import STEP_ROWS, match_event
 from tapewire.market._book import apply_record, close_event, closes_before
 from tapewire.market._ids import book_of
 from tapewire.market._layout import (
@@ -43,8 +43,10 @@ from tapewire.positions._layout import account_at, limits_at, sample_row_at
 from ._layout import (
     ALWAYS,
     CROSSED_ABORT,
+    CROSSED_HALT_FILLS,
     CROSSED_WARN,
     DRAIN_ROWS,
+    FAULT_CLAIMS,
     FAULT_CROSSED,
     GROW_TRACES,
     HOOK_BOOK,
@@ -136,11 +138,20 @@ def _match(market: Any, execution: Any, router: Any, watch: Any, exchange_ns: in
         session = session_at(execution.sessions, router.cursor)
         if session.resting > 0:
             # Each fill ends either an order or the volume it came from.
-            room = room_for(market, execution, router, 2 * session.resting + trace_n + 1)
+            rows = 2 * session.resting + trace_n + 1
+            if router.reopened != 0:
+                rows += session.resting + 2 * STEP_ROWS
+            room = room_for(market, execution, router, rows)
             if room != 0:
                 return room
             resting_before = session.resting
-            match_event(market, execution, router.cursor, watch.traces, exchange_ns)
+            execution.claim_shortage = 0
+            match_event(
+                market, execution, router.cursor, watch.traces, exchange_ns, router.reopened != 0
+            )
+            if execution.claim_shortage != 0:
+                router.fault_instance = leg.instance
+                return FAULT_CLAIMS
             settle(execution, router)
             update_watch(execution, router, router.cursor, resting_before)
         router.cursor = leg.next_of_book
@@ -302,7 +313,7 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
     watch = watch_at(router.watches, book)
     state = book_at(market.books, book)
     if router.phase == _MATCH:
-        if watch.traces != NIL and watch.resting > 0:
+        if watch.resting > 0 and (watch.traces != NIL or router.reopened != 0):
             if watch.gapless != 0 or router.crossed_policy == CROSSED_WARN:
                 status = _match(market, execution, router, watch, state.clock)
                 if status != 0:
@@ -393,7 +404,10 @@ def begin_finish(market: Any, router: Any, watch: Any, book: int) -> None:
     router.event_local = router.stream_clock
     router.phase = _MATCH
     router.cursor = watch.legs
+    was_gapless = watch.gapless
     watch.gapless = 1 if _is_gapless(market, book) else 0
+    halts = router.crossed_policy == CROSSED_HALT_FILLS
+    router.reopened = 1 if halts and was_gapless == 0 and watch.gapless != 0 else 0
 
 
 @jit

@@ -161,6 +161,7 @@ class NaiveExchange:
     denials: list[tuple[int, Mine, str]] = field(default_factory=list)
     fills: list[dict[str, int | str]] = field(default_factory=list)
     orders: list[dict[str, int | str | None]] = field(default_factory=list)
+    halted: bool = False
     taken: dict[int | str, int] = field(default_factory=dict)  # lots we took, by real order
     position: int = 0
     book_clock: int = 0
@@ -392,14 +393,34 @@ class NaiveExchange:
             self.book.close_event()
         there = self.book.orders
         self.taken = {k: v for k, v in self.taken.items() if k in there or k in ("A", "B")}
-        if not self.hits and not self.crossers:
-            return
         if self.halts and not self.book.gapless:
+            self.halted = True
             return
         for side in "BA":
             self.displace(side)
         for name in self.crossers:
             self.meet(name)
+        if self.halted:
+            self.halted = False
+            for side in "BA":
+                self.reopen(side)
+
+    def reopen(self, side: str) -> None:
+        """After a halt, what came to stand across our orders meanwhile trades with them."""
+        other = "A" if side == "B" else "B"
+        for order in list(self.book.mine(side)):
+            lots = 0
+            for price in self.book.prices(other):
+                for real in self.book.real(other, price):
+                    if order.beats(price) >= 0:
+                        taken = min(self.free(real), order.leaves - lots)
+                        self.taken[self.key(real)] = self.taken.get(self.key(real), 0) + taken
+                        lots += taken
+            if lots == 0:
+                continue
+            if lots == order.leaves:
+                self.book.take_out(order)
+            self.fill(order, order.price, lots, "MAKER", "CROSSED", self.book_clock)
 
     def displace(self, side: str) -> None:
         """The real volume would have met our orders first, one after the other.

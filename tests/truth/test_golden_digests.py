@@ -37,11 +37,11 @@ def test_esh4_of_christmas_day(data_file: Callable[[str], Path]) -> None:
     path = data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst")
     _, records = read_records(path)
     assert digests_of(records, "ESH4") == {
-        "market_maker": "9f53c9de5df152a3",
+        "market_maker": "0229402c98c494ce",
         "sma_crossover": "f13519137b8b6d70",
     }
     assert digests_of(records, "ESH4", fee_per_lot=850_000_000, impact_ppm=500_000) == {
-        "market_maker": "4e31904ff85838c6",
+        "market_maker": "4a8ec14751785a22",
         "sma_crossover": "c4d76a75cf87f94d",
     }
 

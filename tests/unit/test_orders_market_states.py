@@ -196,6 +196,16 @@ def test_resting_orders_do_not_fill_while_the_book_is_crossed(tmp_path: Path) ->
     ]
 
 
+def test_what_came_across_us_in_a_halt_meets_us_when_it_is_over(tmp_path: Path) -> None:
+    # Our bid for 5 rests at 100.5. At 100 a bid at 102 crosses the ask at 101; at 110 an ask for 3
+    # comes in at 100.25, across ours, and nobody matches. At 120 the bids above it are gone: it
+    # still stands there, and ours would have been the best bid of the reopening.
+    tape = quiet_book().tick(70).add(100, 30, "B", 102, 1).add(110, 31, "A", 100.25, 3)
+    tape.cancel(120, 30).tick(200)
+    played = play(tmp_path, tape, Log().buy(10, "mine", 5, 100.5), policy="halt_fills")
+    assert played.brief() == [("mine", 100.5, 3, "CROSSED", 120)]
+
+
 def test_a_locked_book_halts_as_well(tmp_path: Path) -> None:
     tape = quiet_book().add(40, 30, "B", 101, 1).tick(300)
     played = play(tmp_path, tape, Log().buy(10, "mine", 1), policy="halt_fills")

@@ -129,6 +129,7 @@ def read_order_log(path: Path) -> OrderLog:
     labels: list[str] = []
     books: list[tuple[str, int | None]] = []
     sent_by: dict[str, int] = {}
+    latest: dict[str, int] = {}  # row that last gave an order's price and quantity
     for k, i in enumerate(order):
         row = rows[k]
         row["ts"] = ts[i]
@@ -138,8 +139,8 @@ def read_order_log(path: Path) -> OrderLog:
         action = reader.choice(int(i), "action", _ACTIONS)
         name = reader.text(int(i), "client_order_id")
         row["action"] = action
-        books.append((reader.text(int(i), "symbol"), reader.publisher(int(i))))
         if action == ACTION_NEW:
+            books.append((reader.text(int(i), "symbol"), reader.publisher(int(i))))
             if name in sent_by:
                 raise reader.error(int(i), "client_order_id", "a new id", f"{name!r} again")
             sent_by[name] = k
@@ -158,13 +159,24 @@ def read_order_log(path: Path) -> OrderLog:
                 )
             target = sent_by[name]
             row["target"] = target
-            if books[target] != books[k]:
+            books.append(books[target])  # a cancel or replace need not say it again
+            if reader.given(int(i), "symbol") and reader.text(int(i), "symbol") != books[k][0]:
                 raise reader.error(
-                    int(i), "symbol", f"{books[target][0]!r}, as the order has", repr(books[k][0])
-                )
+                    int(i), "symbol", f"{books[k][0]!r}, as the order has",
+                    repr(reader.text(int(i), "symbol")),
+                )  # fmt: skip
             if action == ACTION_REPLACE:
-                row["price"] = reader.price(int(i))
-                row["quantity"] = reader.integer(int(i), "quantity")
+                # What a replace leaves out stays as the order's last row said.
+                last = rows[latest[name]]
+                given = reader.given
+                row["price"] = reader.price(int(i)) if given(int(i), "price") else last["price"]
+                row["quantity"] = (
+                    reader.integer(int(i), "quantity")
+                    if given(int(i), "quantity")
+                    else last["quantity"]
+                )
+        if action != ACTION_CANCEL:
+            latest[name] = k
     return OrderLog(path, rows, labels, books)
 
 
@@ -209,9 +221,13 @@ class _RowReader:
             f"{self._path}: row {i + 1}, {column}: expected {expected}, found {found}"
         )
 
+    def given(self, i: int, column: str) -> bool:
+        value = self._columns[column][i]
+        return value is not None and str(value).strip() != ""
+
     def text(self, i: int, column: str) -> str:
         value = self._columns[column][i]
-        if value is None or str(value).strip() == "":
+        if not self.given(i, column):
             raise self.error(i, column, "a value", "nothing")
         return str(value).strip()
 

@@ -279,3 +279,17 @@ def test_several_publishers_and_no_column_for_them(tmp_path: Path) -> None:
     config = replace(configure(path), publishers=(1, 2))
     with pytest.raises(ConfigError, match=r"several publishers .1, 2.; add a publisher_id"):
         run(config, market().records())
+
+
+def test_a_cancel_or_replace_need_not_repeat_what_the_order_said(tmp_path: Path) -> None:
+    def rows(*blank: str) -> list[dict[str, str]]:
+        log = Log().buy(10, "a", 3, "100.25").replace(100, "a", 2, "100.25").cancel(200, "a")
+        first, *later = log.rows
+        return [first, *({**row, **dict.fromkeys(blank, "")} for row in later)]
+
+    said = play_file(write_rows(tmp_path / "said.csv", *rows()))
+    blank = rows("symbol", "side", "order_type", "price", "time_in_force")
+    unsaid = play_file(write_rows(tmp_path / "unsaid.csv", *blank))
+    assert unsaid.orders == said.orders
+    order = unsaid.orders["a"]
+    assert (order.status, order.quantity, float(order.price)) == ("CANCELED", 2, 100.25)

@@ -54,7 +54,6 @@ SESSION: Final = np.dtype(
         ("fee_per_lot", "i8"),  # 1e-9 currency
         ("multiplier_num", "i8"),
         ("multiplier_den", "i8"),
-        ("orders_resting_max", "i8"),
     ]
 )
 

@@ -20,7 +20,6 @@ from tapewire.market._layout import (
 )
 from tapewire.market._queues import find_level
 from tapewire.market.jit import jit, jit_inline
-from tapewire.market.records import UNDEF_PRICE
 
 from ._fees import commission
 from ._impact import impact_price_units
@@ -440,28 +439,3 @@ def match_event(
     if reopened:
         _match_standing(market, execution, session, BUY, ts_event)
         _match_standing(market, execution, session, SELL, ts_event)
-
-
-# --- what the strategy may ask ------------------------------------------------------------------
-
-
-@jit
-def queue_ahead_lots(market: Any, execution: Any, index: int) -> int:
-    """Lots still ahead of a resting order, -1 if it does not rest. Walks the queue."""
-    own = own_at(execution.own_orders, index)
-    if own.stamp == 0 or own.price == UNDEF_PRICE:
-        return -1
-    session = session_at(execution.sessions, own.leg)
-    side = BID if own.side == BUY else ASK
-    level = find_level(market, session.book, side, own.price)
-    if level == NIL:
-        return 0
-    ahead = 0
-    at = level_at(market.levels, level).head
-    while at != NIL:
-        order = order_at(market.orders, at)
-        if order.stamp > own.stamp:
-            break
-        ahead += order.size
-        at = order.next
-    return ahead

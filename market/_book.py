@@ -301,7 +301,6 @@ def apply_record(market: Any, book: int, record: Any) -> int:
         state.trade_order_id = record.order_id
         state.trades += 1
         state.last_trade_px = record.price
-        state.last_trade_size = record.size
         state.volume += record.size
         market.trades += 1
     elif action == ACTION_CLEAR:

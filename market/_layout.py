@@ -82,7 +82,6 @@ BOOK: Final = np.dtype(
         ("in_snapshot", "i4"),  # 1: begun by an R, 2: adds were seen
         ("ghost_head", "i4"),
         ("last_trade_px", "i8"),
-        ("last_trade_size", "i8"),
         ("trade_side", "i4"),  # of the event's last T: BID, ASK or NIL
         ("trades", "i4"),  # T records in the current event
         ("trade_order_id", "i8"),
@@ -111,7 +110,6 @@ MARKET: Final = np.dtype(
         ("rung_used", "i8"),
         ("rung_capacity", "i8"),
         ("book_n", "i8"),
-        ("book_capacity", "i8"),
         ("claim_free", "i8"),
         ("claim_free_n", "i8"),
         ("stamp", "i8"),

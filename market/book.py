@@ -97,7 +97,6 @@ class MarketState:
         state["slot_mask"] = self.slots.capacity - 1
         state["book_slot_mask"] = self.book_slots.capacity - 1
         state["rung_capacity"] = self.rungs.capacity
-        state["book_capacity"] = self.books.capacity
 
     def resolve(self, status: int) -> None:
         """Do what a kernel asked for, so that the same record can be tried again."""

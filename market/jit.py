@@ -69,8 +69,3 @@ def jit_inline(function: F) -> F:
         function
     )
     return compiled
-
-
-def is_warm() -> bool:
-    """Whether an earlier process left compiled kernels for exactly these sources."""
-    return any(CACHE_DIR.rglob("*.nbi"))

@@ -67,7 +67,7 @@ def learn_fill(account: Any, side: int, price: int, lots: int, fee: int) -> None
 
 
 @jit
-def revalue(account: Any, limits: Any, now_ns: int) -> None:
+def revalue(account: Any, limits: Any) -> None:
     """Value what the strategy knows at the mark, and latch the loss limit."""
     units = account.known_cash + account.known_position * account.mark
     pnl = currency(units, account.multiplier_num, account.multiplier_den) - account.known_fees
@@ -75,7 +75,6 @@ def revalue(account: Any, limits: Any, now_ns: int) -> None:
     account.known_pnl = pnl
     if limits.halted == 0 and limits.max_loss >= 0 and limits.known_pnl <= -limits.max_loss:
         limits.halted = 1
-        limits.loss_ts = now_ns
 
 
 @jit

@@ -43,7 +43,6 @@ LIMITS: Final = np.dtype(
         ("window_next", "i8"),
         ("halted", "i8"),  # the loss limit was hit; stays so
         ("known_pnl", "i8"),  # sum over its legs
-        ("loss_ts", "i8"),  # when the loss limit was hit
     ]
 )
 #: One remembered send time.

@@ -68,7 +68,6 @@ from ._session import (
     room_for,
     settle,
     start,
-    step_room,
     until_local,
     update_watch,
 )
@@ -141,7 +140,7 @@ def _match(market: Any, execution: Any, router: Any, watch: Any, exchange_ns: in
             rows = 2 * session.resting + trace_n + 1
             if router.reopened != 0:
                 rows += session.resting + 2 * STEP_ROWS
-            room = room_for(market, execution, router, rows)
+            room = room_for(market, execution, router, rows, 0)
             if room != 0:
                 return room
             resting_before = session.resting
@@ -226,6 +225,12 @@ def _is_gapless(market: Any, book: int) -> bool:
 @jit
 def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local_ns: int) -> int:
     """Show the event to the strategies that asked for it, leg by leg."""
+    callbacks = 2  # on_market_event and on_book, and on_trade for each trade
+    at = watch.traces
+    while at != NIL:
+        trace = trace_at(execution.traces, at)
+        callbacks += trace.kind == TRACE_TRADE
+        at = trace.next
     while router.cursor != NIL:
         leg_index = router.cursor
         leg = leg_at(router.legs, leg_index)
@@ -234,10 +239,10 @@ def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local
         local = max(instance.clock, local_ns + instance.feed_ns)
         if watch.mark_moved != 0 and account.position | account.known_position != 0:
             account.mark = watch.mark
-            revalue(account, limits_at(router.limits, leg.instance), local)
+            revalue(account, limits_at(router.limits, leg.instance))
         wanted = instance.mask & watch.changes
         if wanted != 0:
-            room = step_room(market, execution, router)
+            room = room_for(market, execution, router, STEP_ROWS, callbacks)
             if room != 0:
                 return room
             if local > instance.clock:

@@ -90,17 +90,22 @@ _INDEX_MASK = 0xFFFFFFFF
 
 
 @jit
-def room_for(market: Any, execution: Any, router: Any, rows: int) -> int:
-    """Whether every block has room for a step that makes up to ``rows`` rows; a status."""
+def room_for(market: Any, execution: Any, router: Any, rows: int, callbacks: int) -> int:
+    """Whether every block has room for that many rows and callbacks at once; a status.
+
+    Each callback may make REQUESTS_MAX orders, and each of them a row and messages of its own.
+    """
+    orders = callbacks * REQUESTS_MAX
+    rows = max(rows, orders)
     router.room_needed = rows
     if (
         execution.fill_capacity - execution.fill_n < rows
         or execution.order_capacity - execution.order_n < rows
     ):
         return DRAIN_ROWS
-    if execution.own_free_n < REQUESTS_MAX:
+    if execution.own_free_n < orders:
         return GROW_OWN_ORDERS
-    if router.message_free_n < rows + 2 * REQUESTS_MAX:
+    if router.message_free_n < rows + 2 * orders:
         return GROW_MESSAGES
     if market.claim_free_n < rows:
         return GROW_CLAIMS
@@ -110,7 +115,7 @@ def room_for(market: Any, execution: Any, router: Any, rows: int) -> int:
 @jit
 def step_room(market: Any, execution: Any, router: Any) -> int:
     """Room for one arrival or one callback; a status."""
-    return room_for(market, execution, router, STEP_ROWS)
+    return room_for(market, execution, router, STEP_ROWS, 1)
 
 
 # --- callbacks and requests ---------------------------------------------------------------------
@@ -437,7 +442,7 @@ def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) ->
         mark = watch_at(router.watches, leg_at(router.legs, leg_index).book).mark
         if mark != UNDEF_PRICE:  # the account's own may date from an earlier position
             account.mark = mark
-        revalue(account, limits_at(router.limits, instance_index), now)
+        revalue(account, limits_at(router.limits, instance_index))
     elif message.kind == TELL_CLOSED:
         if reason == USER_CANCEL:
             own.requests -= 1

@@ -30,7 +30,7 @@ def _book(accounts: Any, side: int, price: int, lots: int, fee: int) -> None:
 def _learn(accounts: Any, limits: Any, side: int, price: int, lots: int, fee: int) -> None:
     account = account_at(accounts, 0)
     learn_fill(account, side, price, lots, fee)
-    revalue(account, limits_at(limits, 0), 77)
+    revalue(account, limits_at(limits, 0))
 
 
 fills = st.lists(

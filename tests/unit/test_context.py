@@ -338,3 +338,24 @@ def test_the_last_call_sends_nothing() -> None:
     notes, _, rows = trace(market().tick(50), on_start=stop_start, on_stop=stop_stop)
     assert [note[0] for note in notes] == [START, STOP]
     assert rows.orders.size == 0
+
+
+def eight_orders(ctx: Any, state: Any) -> None:
+    for _ in range(8):
+        submit_limit(ctx, BUY, 90 * PRICE, 1, GTC)
+
+
+def test_an_event_of_many_trades_has_room_for_every_callback() -> None:
+    # 300 trades in one event, eight orders each: far more than the order block holds at first.
+    quiet = market().tick(90).tick(500).records()
+    trades = np.repeat(quiet[2:3], 300)
+    trades["action"], trades["price"], trades["size"] = ord("T"), 100 * PRICE, 1
+    trades["order_id"], trades["flags"] = 0, 0
+    trades["flags"][-1] = 128
+    records = np.concatenate([quiet[:3], trades, quiet[3:]])
+    definition = StrategyDefinition(
+        name="probe", doc="Answers every trade.", parameters={}, state=STATE, on_trade=eight_orders
+    )
+    spec = StrategySpec("probe", definition, symbols=("TWX",))
+    simulation, _ = run(configure(None, others=[spec]), records)
+    assert simulation.counts["orders_sent"] == 300 * 8

@@ -4,8 +4,29 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much one bench measures.
+
+    Attributes
+    ----------
+    events : int
+        Records of the session most rows are measured on.
+    runs : int
+        Counted runs per row.
+    seed : int
+    quick : bool
+        The short bench: fewer sizes where a row has several.
+    """
+
+    events: int
+    runs: int
+    seed: int
+    quick: bool = False
 
 
 @dataclass(frozen=True)
@@ -22,6 +43,8 @@ class Row:
     runs : int
     note : str
         What the time includes.
+    figures : dict
+        What was measured beside time, by name with its unit (``peak_mb``, ``p99_us``).
     """
 
     group: str
@@ -31,6 +54,7 @@ class Row:
     median_s: float
     runs: int
     note: str = ""
+    figures: dict[str, float] = field(default_factory=dict)
 
     @property
     def best_m_per_s(self) -> float:
@@ -48,9 +72,17 @@ class Row:
         return asdict(self) | {key: round(value, 3) for key, value in rates.items()}
 
 
-def row_of(group: str, name: str, events: int, seconds: list[float], note: str = "") -> Row:
+def row_of(
+    group: str,
+    name: str,
+    events: int,
+    seconds: list[float],
+    note: str = "",
+    figures: dict[str, float] | None = None,
+) -> Row:
     """Make a row of measured wall times."""
-    return Row(group, name, events, min(seconds), statistics.median(seconds), len(seconds), note)
+    best, median = min(seconds), statistics.median(seconds)
+    return Row(group, name, events, best, median, len(seconds), note, figures or {})
 
 
 def timed(

@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from tapewire.market.jit import jit
 
 #: Changes when the meaning of a digest does; see CHANGELOG.
 _VERSION: Final = b"tapewire-digest-1"
@@ -14,6 +17,30 @@ _INTERNAL: Final = ("leg", "order")
 #: Rows that may wait to be hashed together.
 _ROWS_AT_ONCE: Final = 65_536
 _ACCOUNT: Final = ("position", "cash", "realized", "fees", "volume")
+
+
+@jit
+def pack_by_leg(words: Any, leg_column: int, columns: Any, out: Any, ends: Any) -> None:
+    """Gather some columns of rows, leg by leg, in the order of the rows within a leg.
+
+    ``words`` is (n, k) int64, ``columns`` the (m,) columns wanted, ``out`` (n, m); ``ends`` comes
+    as zeros, one more than there are legs, and goes as offsets: leg ``j`` has the rows
+    ``ends[j]`` to ``ends[j + 1]``.
+    """
+    n, m = out.shape
+    for i in range(n):
+        ends[words[i, leg_column] + 1] += 1
+    for leg in range(1, ends.shape[0]):
+        ends[leg] += ends[leg - 1]
+    for i in range(n):
+        leg = words[i, leg_column]
+        at = ends[leg]
+        ends[leg] += 1
+        for k in range(m):
+            out[at, k] = words[i, columns[k]]
+    for leg in range(ends.shape[0] - 1, 0, -1):
+        ends[leg] = ends[leg - 1]
+    ends[0] = 0
 
 
 class _Leg(Protocol):
@@ -28,12 +55,18 @@ class _Leg(Protocol):
 
 
 class LegDigests:
-    """Running hashes of each leg's fills and orders, fed with rows in any grouping."""
+    """Running hashes of each leg's fills and orders, fed with rows in any grouping.
+
+    A thread of its own does the hashing, at most one chunk behind: with a second core the
+    simulation does not wait for it.
+    """
 
     def __init__(self) -> None:
         self._hashes: dict[tuple[str, int], Any] = {}
         self._waiting: dict[str, list[npt.NDArray[Any]]] = {"fills": [], "orders": []}
         self._waiting_rows = 0
+        self._worker: ThreadPoolExecutor | None = None
+        self._running: Future[None] | None = None
 
     def update(self, fills: npt.NDArray[Any], orders: npt.NDArray[Any]) -> None:
         """Take in rows in the order in which they happened; they are kept, not copied."""
@@ -42,25 +75,36 @@ class LegDigests:
                 self._waiting[kind].append(rows)
                 self._waiting_rows += rows.size
         if self._waiting_rows >= _ROWS_AT_ONCE:
-            self._hash_waiting()
+            if self._worker is None:
+                self._worker = ThreadPoolExecutor(1, "digest")
+            self._join()
+            self._running = self._worker.submit(self._hash_rows, self._take_waiting())
 
-    def _hash_waiting(self) -> None:
-        """Hash what waits, leg by leg: one sort instead of one pass per leg."""
-        for kind, tables in self._waiting.items():
+    def _take_waiting(self) -> dict[str, list[npt.NDArray[Any]]]:
+        taken = self._waiting
+        self._waiting = {"fills": [], "orders": []}
+        self._waiting_rows = 0
+        return taken
+
+    def _join(self) -> None:
+        if self._running is not None:
+            self._running.result()  # its own work is bounded by _ROWS_AT_ONCE
+            self._running = None
+
+    def _hash_rows(self, waiting: dict[str, list[npt.NDArray[Any]]]) -> None:
+        for kind, tables in waiting.items():
             if not tables:
                 continue
-            rows = np.concatenate(tables)
-            tables.clear()
+            rows = tables[0] if len(tables) == 1 else np.concatenate(tables)
             names = rows.dtype.names or ()
             columns = [k for k, name in enumerate(names) if name not in _INTERNAL]
             words = rows.view("<i8").reshape(rows.size, len(names))
-            by_leg = np.argsort(rows["leg"], kind="stable")
-            plain = np.ascontiguousarray(words[by_leg][:, columns])
-            legs = rows["leg"][by_leg]
-            begins = np.flatnonzero(np.diff(legs, prepend=-1))
-            for begin, end in zip(begins, [*begins[1:], rows.size], strict=True):
-                self._hash(kind, int(legs[begin])).update(plain[begin:end])
-        self._waiting_rows = 0
+            legs = names.index("leg")
+            ends = np.zeros(int(rows["leg"].max()) + 2, np.int64)
+            plain = np.empty((rows.size, len(columns)), "<i8")
+            pack_by_leg(words, legs, np.array(columns), plain, ends)
+            for leg in np.flatnonzero(np.diff(ends)):
+                self._hash(kind, int(leg)).update(plain[ends[leg] : ends[leg + 1]])
 
     def _hash(self, kind: str, leg: int) -> Any:
         key = (kind, leg)
@@ -72,7 +116,8 @@ class LegDigests:
         self, strategy_ids: Iterable[str], legs: Sequence[_Leg], accounts: npt.NDArray[Any]
     ) -> dict[str, str]:
         """One digest per strategy over its legs by (publisher, instrument)."""
-        self._hash_waiting()
+        self._join()
+        self._hash_rows(self._take_waiting())
         result = {}
         for name in strategy_ids:
             whole = hashlib.sha256(_VERSION)

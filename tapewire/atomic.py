@@ -8,6 +8,7 @@ Like the errors, this module may be imported by every room.
 """
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,9 @@ def sync_folder(folder: Path) -> None:
 class AtomicFile:
     """A file in the making: write to ``file``, then ``seal`` it, then ``publish`` it.
 
+    The temporary file is locked until it is published or discarded, so two processes never write
+    into one; the lock dies with its process, and what a killed one left is written over.
+
     Parameters
     ----------
     path
@@ -53,7 +57,8 @@ class AtomicFile:
     Raises
     ------
     OutputError
-        From the constructor, ``seal`` and ``publish``, naming the path and the system's reason.
+        From the constructor, ``seal`` and ``publish``, naming the path and the system's reason;
+        from the constructor also if another process is writing that file.
         Errors of ``file.write`` itself stay ``OSError``; wrap them in ``output_errors``.
     """
 
@@ -61,7 +66,9 @@ class AtomicFile:
         self.path = path
         self.temporary = temporary_name(path)
         with output_errors(path):
-            self.file: BinaryIO = self.temporary.open("wb")
+            self.file: BinaryIO = _open_alone(self.temporary, path)
+            # The same lock, held beyond the closing of the file.
+            self._lock = os.dup(self.file.fileno())
 
     def seal(self) -> None:
         """Flush the content to the disk and close it, still under the temporary name."""
@@ -77,14 +84,48 @@ class AtomicFile:
         self.seal()
         with output_errors(self.path):
             self.temporary.replace(self.path)
+            self._unlock()
             sync_folder(self.path.parent)
 
     def discard(self) -> None:
-        """Remove the temporary file; nothing is left of it. Never raises."""
+        """Remove the temporary file; nothing is left of it. Never raises.
+
+        Once published, the file stays.
+        """
         with contextlib.suppress(OSError, ValueError):
             self.file.close()
-        with contextlib.suppress(OSError):
-            self.temporary.unlink(missing_ok=True)
+        if self._lock >= 0:
+            with contextlib.suppress(OSError):
+                self.temporary.unlink(missing_ok=True)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _open_alone(temporary: Path, path: Path) -> BinaryIO:
+    """Open a temporary file for writing, empty and locked."""
+    while True:
+        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Between the two calls another process may have published or discarded it.
+            if os.path.samestat(os.fstat(fd), temporary.stat()):
+                os.truncate(fd, 0)
+                return os.fdopen(fd, "wb")
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            os.close(fd)
+            raise OutputError(
+                f"{path} is being written by another process; wait for it, or choose another name"
+            ) from None
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
 
 
 @contextlib.contextmanager

@@ -54,6 +54,10 @@ class ByteSource(Protocol):
     def content_hash(self) -> str:
         """Return the xxh3_128 of the bytes read from disk so far."""
 
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes read from disk so far."""
+
     def close(self) -> None:
         """Close the file."""
 
@@ -65,6 +69,7 @@ class PlainBytes:
         self._path = path
         self._file = os.fdopen(fd, "rb", buffering=0)
         self._hash = xxhash.xxh3_128()
+        self.disk_bytes = 0
 
     def readinto(self, out: memoryview) -> int:
         """Fill ``out`` as far as the file goes."""
@@ -78,6 +83,7 @@ class PlainBytes:
                 break
             filled += count
         self._hash.update(out[:filled])
+        self.disk_bytes += filled
         return filled
 
     def content_hash(self) -> str:
@@ -150,6 +156,11 @@ class ZstdBytes:
     def content_hash(self) -> str:
         """Return the xxh3_128 of the bytes read so far."""
         return self._tap.hash.hexdigest()
+
+    @property
+    def disk_bytes(self) -> int:
+        """Compressed bytes read so far."""
+        return self._tap.offset
 
     def close(self) -> None:
         """Close the file."""

@@ -219,6 +219,11 @@ class DbnFile:
         """xxh3_128 of the file's bytes on disk, once it was read to its end."""
         return self._bytes.content_hash() if self.at_end else None
 
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes read from disk so far, compressed as they lie there."""
+        return self._bytes.disk_bytes
+
     def close(self) -> None:
         """Close the file."""
         self._bytes.close()

@@ -42,6 +42,7 @@ class FileReader:
         self._state[kernels.STATE_CLOCK] = kernels.CLOCK_MIN
         self._done = False
         self._content_hash: str | None = None
+        self._disk_bytes = 0
         self.records_read = 0
         self.records_kept = 0
 
@@ -125,6 +126,11 @@ class FileReader:
         )
 
     @property
+    def disk_bytes(self) -> int:
+        """Bytes read from disk so far, compressed as they lie there."""
+        return self._disk_bytes if self._file is None else self._file.disk_bytes
+
+    @property
     def dropped(self) -> int:
         """Records read and left out by the filter."""
         return int(self._state[kernels.STATE_DROPPED])
@@ -134,6 +140,7 @@ class FileReader:
         self._done = True
         if self._file is not None:
             self._content_hash = self._file.content_hash
+            self._disk_bytes = self._file.disk_bytes
             self._file.close()
             self._file = None
 

@@ -30,6 +30,8 @@ class Source:
 
     Attributes
     ----------
+    plan, headers
+        What was asked for, and what each file says about itself, in the order of the plan.
     info
         What the stream will carry.
     events
@@ -41,9 +43,9 @@ class Source:
     def __init__(
         self, plan: ReplayPlan, headers: list[DbnHeader], tick: Callable[[], None] = _no_tick
     ) -> None:
-        self._plan = plan
+        self.plan = plan
+        self.headers = tuple(headers)
         self._tick = tick
-        self._headers = headers
         self.info = _stream_info(plan, headers)
         filtered = plan.filtered
         self._readers = [
@@ -106,13 +108,18 @@ class Source:
         return sum(r.dropped for r in self._readers)
 
     @property
+    def disk_bytes(self) -> int:
+        """Bytes read from disk so far, compressed as they lie there."""
+        return sum(r.disk_bytes for r in self._readers)
+
+    @property
     def file_totals(self) -> tuple[FileTotals, ...]:
         """What each file gave so far, in the order of the plan."""
         return tuple(r.totals for r in self._readers)
 
     def _nothing(self) -> NoDataError:
-        plan = self._plan
-        names = ", ".join(h.path for h in self._headers[:5])
+        plan = self.plan
+        names = ", ".join(h.path for h in self.headers[:5])
         if not plan.filtered:
             return NoDataError(f"{names}: no records; expected at least one")
         read = sum(r.records_read for r in self._readers)
@@ -126,10 +133,10 @@ class Source:
             )
             if value is not None
         ]
-        starts = [h.first_ts_recv for h in self._headers if h.first_ts_recv is not None]
+        starts = [h.first_ts_recv for h in self.headers if h.first_ts_recv is not None]
         return NoDataError(
             f"{names}: none of the {read} records read match {', '.join(asked)}; the files cover "
-            f"{min(starts, default=0)} to {max(h.end_ns for h in self._headers)} (ns, ts_recv): "
+            f"{min(starts, default=0)} to {max(h.end_ns for h in self.headers)} (ns, ts_recv): "
             "widen the filter"
         )
 
@@ -245,7 +252,7 @@ def read_records(path: str | Path, **filters: Any) -> tuple[Metadata, np.ndarray
     """
     plan = ReplayPlan(files=(str(path),), **filters)
     with open_source(plan) as source:
-        header = source._headers[0]
+        header = source.headers[0]
         chunks: list[np.ndarray] = []
         if header.first_ts_recv is None and not plan.filtered:
             return header.metadata, np.empty(0, MBO_DTYPE)

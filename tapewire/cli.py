@@ -23,6 +23,17 @@ class BookRows(StrEnum):
     EVENT = "event"
 
 
+class BenchSection(StrEnum):
+    """Sections of ``bench``."""
+
+    STAGES = "stages"
+    RUNS = "runs"
+    VARIANTS = "variants"
+    TRANSPORT = "transport"
+    START = "start"
+    RIVALS = "rivals"
+
+
 app = typer.Typer(
     name="tapewire",
     help="Replay Databento market-by-order files through trading strategies.\n\n"
@@ -35,7 +46,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(
     name="data",
-    help="Look into market data files, make synthetic ones, write out books.",
+    help="Look into market data files, make synthetic ones, prepare some, write out books.",
     no_args_is_help=True,
 )
 app.add_typer(data_app)
@@ -306,6 +317,46 @@ def data_synth(
 
 
 @data_app.command(
+    "convert",
+    epilog="[bold]Examples[/bold]\n\n"
+    "tapewire data convert day.mbo.dbn.zst -o day.mbo.dbn\n\n"
+    "tapewire data convert monday.dbn.zst tuesday.dbn.zst --symbols ESH4 -o esh4.mbo.dbn",
+)
+def data_convert(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILES...", help="Merged by ts_recv.", show_default=False),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A .dbn file (.dbn.zst compresses again).")
+    ],
+    symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Prepare market data files for replay: one plain DBN file, which needs no decompression.
+
+    It replays to the same digest. Databento's client reads it.
+    """
+    from rich.console import Console
+
+    from tapewire.data_commands import convert_files
+
+    convert_files(
+        files,
+        output,
+        symbols=_split_names(symbols),
+        start=_time(start),
+        end=_time(end),
+        force=force,
+        as_json=as_json,
+        console=Console(),
+    )
+
+
+@data_app.command(
     "book",
     epilog="[bold]Example[/bold]\n\n"
     "tapewire data book day.mbo.dbn.zst --symbol ESH4 --depth 10 -o book.parquet",
@@ -334,12 +385,21 @@ def data_book(
     )
 
 
-@app.command(epilog="[bold]Example[/bold]\n\ntapewire bench --events 1000000 --runs 3")
+@app.command(
+    epilog="[bold]Examples[/bold]\n\n"
+    "tapewire bench                                  everything but rivals, about ten minutes\n\n"
+    "tapewire bench --quick                          under two minutes\n\n"
+    "tapewire bench --only stages --only transport   some of it\n\n"
+    "tapewire bench --rivals --write BENCHMARKS.md   everything, into the document"
+)
 def bench(
-    events: Annotated[int, typer.Option("--events", help="Records of the session.")] = 5_000_000,
-    runs: Annotated[int, typer.Option("--runs", help="Counted runs per row.")] = 5,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the session.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A shorter session, fewer sizes, no cold start.")
+    ] = False,
+    only: Annotated[
+        list[BenchSection] | None,
+        typer.Option("--only", help="Only this section (repeat for more)."),
+    ] = None,
     with_rivals: Annotated[
         bool,
         typer.Option(
@@ -348,21 +408,56 @@ def bench(
             "the first time installs them, apart, about 2 GB.",
         ),
     ] = False,
+    events: Annotated[
+        int | None,
+        typer.Option("--events", help="Records of the session; default 5 million, quick 1."),
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option("--runs", help="Counted runs per row; default 5, quick 2.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the session.")] = 1,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; what goes on, to standard error.")
+    ] = False,
     write: Annotated[
-        Path | None, typer.Option("--write", help="Put the table into this Markdown file.")
+        Path | None,
+        typer.Option("--write", help="Put the tables into this Markdown file, between its marks."),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Compare stage ratios to the stored ones; exit code 1 if one slipped."
+        ),
+    ] = False,
+    save_baseline: Annotated[
+        bool, typer.Option("--save-baseline", help="Store the stage ratios of this machine class.")
+    ] = False,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Another file of stage ratios.")
     ] = None,
 ) -> None:
-    """Measure stages and whole runs on a synthetic session."""
+    """Measure the machine's limits, each stage, whole runs, growth, latency and starts."""
     from tapewire.bench import run_bench
 
-    run_bench(
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr if as_json else sys.stdout, flush=True)
+
+    result = run_bench(
         events=events,
         runs=runs,
         seed=seed,
-        as_json=as_json,
+        quick=quick,
+        only=[section.value for section in only or ()],
         with_rivals=with_rivals,
+        tell=tell,
+        as_json=as_json,
         write=write,
+        save_baseline=save_baseline,
+        check=check,
+        baseline=baseline,
     )
+    if result.slips:
+        raise typer.Exit(1)
 
 
 def main() -> NoReturn:

@@ -1,32 +1,41 @@
-"""What ``tapewire data …`` does: look into a file, make one, write out its books.
+"""What ``tapewire data …`` does: look into a file, make one, prepare some, write out books.
 
 Plain functions: they return their result, raise errors of `tapewire.errors`, and print only on
 the console they are given (progress goes to standard error).
 """
 
+import json
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 from rich.console import Console
 
-from tapewire.analytics.atomic import atomic_file
+from tapewire._config_errors import from_validation
+from tapewire.atomic import atomic_file
+from tapewire.config import DatabentoSource
 from tapewire.data_report import FileReport, Progress, inspect_file, iso
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import ReplayPlan, open_source
+from tapewire.replay.convert import ConvertReport, convert
 from tapewire.replay.synth import SynthSummary, synthesize
+from tapewire.supervise import Signals
 
 __all__ = [
     "BookSummary",
+    "ConvertReport",
     "FileReport",
     "SynthSummary",
+    "convert_files",
     "inspect_file",
     "synth_file",
     "write_book",
@@ -34,6 +43,7 @@ __all__ = [
 
 DEPTH_MAX: Final = 100
 _CHUNK_RECORDS: Final = 65_536
+_BYTES_PER_MB: Final = 10**6
 
 
 # --- data synth -----------------------------------------------------------------------------------
@@ -72,6 +82,75 @@ def synth_file(
             soft_wrap=True,
         )
     return summary
+
+
+# --- data convert ---------------------------------------------------------------------------------
+
+
+def convert_files(
+    files: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    symbols: Sequence[str] = (),
+    start: str | int | None = None,
+    end: str | int | None = None,
+    force: bool = False,
+    as_json: bool = False,
+    console: Console | None = None,
+) -> ConvertReport:
+    """Write files as one that replays fastest (`tapewire.replay.convert.convert`), and say so.
+
+    Parameters
+    ----------
+    start, end
+        ``ts_recv`` from which on and before which records are wanted: ISO 8601 (UTC where no zone
+        is given) or ns since the epoch.
+    as_json
+        Print one JSON object with `ConvertReport`'s keys in place of a sentence.
+
+    Raises
+    ------
+    ConfigError, InputError, OutputError
+        As `convert`.
+    InterruptedRunError
+        If the user stopped it; nothing is left of the output then.
+    """
+    given = {
+        "type": "databento",
+        "files": [os.fspath(file) for file in files],
+        "symbols": list(symbols),
+        **{key: value for key, value in (("start", start), ("end", end)) if value is not None},
+    }
+    try:
+        wanted = DatabentoSource.model_validate(given)
+    except ValidationError as error:
+        raise from_validation(error, DatabentoSource, {}, "command line", {}, {}) from None
+    inputs = [Path(name) for name in wanted.files]
+    total_mb = sum(path.stat().st_size for path in inputs if path.is_file()) // _BYTES_PER_MB
+    with Signals() as signals, Progress("converting, MB read", total_mb) as progress:
+        try:
+            with signals.immediate():
+                report = convert(
+                    wanted.files,
+                    output,
+                    symbols=wanted.symbols,
+                    start_ns=wanted.start,
+                    end_ns=wanted.end,
+                    force=force,
+                    on_progress=lambda done: progress(done // _BYTES_PER_MB),
+                )
+        except KeyboardInterrupt:
+            raise signals.error() from None
+    if console is not None and as_json:
+        console.out(json.dumps(asdict(report), indent=2), highlight=False)
+    elif console is not None:
+        said = (
+            f"{report.path}: {report.records:,} records, {report.file_bytes:,} bytes, "
+            f"{iso(report.first_ts_recv)} to {iso(report.last_ts_recv)}, "
+            f"{report.records_per_s / 1e6:.2f} M records/s"
+        )
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
+    return report
 
 
 # --- data book ------------------------------------------------------------------------------------

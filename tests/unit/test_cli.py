@@ -24,6 +24,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         ("data",),
         ("data", "inspect"),
         ("data", "synth"),
+        ("data", "convert"),
         ("data", "book"),
     ],
 )
@@ -76,6 +77,10 @@ def test_version(tapewire: Command) -> None:
         (("replay", "a.dbn", "--bind", "tcp://127.0.0.1:*", "--start", "x"), 2, "expected a time"),
         (("replay", "none.dbn", "--bind", "tcp://127.0.0.1:*"), 3, "none.dbn"),
         (("replay", "none.dbn", "--bind", "udp://x"), 3, "none.dbn"),
+        (("data", "convert", "a.dbn"), 2, "'--output'"),
+        (("data", "convert", "a.dbn", "-o", "b.dbn"), 3, "a.dbn: no such file"),
+        (("data", "convert", "a.dbn", "-o", "b.parquet"), 2, "expected a name ending in .dbn"),
+        (("data", "convert", "a.dbn", "-o", "b.dbn", "--end", "x"), 2, "end: expected a time"),
     ],
 )
 def test_a_wrong_command_is_one_line_and_an_exit_code(

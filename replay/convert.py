@@ -1,0 +1,365 @@
+"""What a plan asks for as one DBN file: merged, filtered, and plain, so that it replays fastest.
+
+The file is DBN version 3, Databento's own open format: the header comes from Databento's encoder,
+the records lie behind it as they lay in the inputs, 8-byte aligned. It replays to the same digest
+as its inputs do, and Databento's client reads it.
+"""
+
+import datetime as dt
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final, Protocol
+
+import databento_dbn as dbn
+import numpy as np
+import xxhash
+import zstandard
+
+from tapewire.atomic import atomic_file
+from tapewire.errors import ConfigError, OutputError
+from tapewire.market.records import MBO_DTYPE
+from tapewire.replay.dbn import DbnHeader
+from tapewire.replay.plan import ReplayPlan
+from tapewire.replay.source import Source, open_source
+from tapewire.wire import FileTotals
+
+#: Untyped: the vendor's stubs call enum members strings.
+_DBN: Final[Any] = dbn
+
+DBN_VERSION: Final = 3
+#: To be raised with every change of what is written for the same input: caches go by it.
+PREPARED_VERSION: Final = 1
+_CHUNK_RECORDS: Final = 32_768
+#: What Databento's own files are compressed with.
+_ZSTD_LEVEL: Final = 3
+_EPOCH: Final = dt.date(1970, 1, 1)
+_DAY_NS: Final = 86_400 * 10**9
+
+#: The mappings of a header: name → [(first day, day after the last, what it stands for)].
+_Mappings = dict[str, list[tuple[dt.date, dt.date, str]]]
+
+
+class Sink(Protocol):
+    """Where bytes go."""
+
+    def write(self, data: memoryview, /) -> int:
+        """Take all of ``data``."""
+
+
+@dataclass(frozen=True)
+class ConvertReport:
+    """What `convert` wrote. Times are ns since the epoch, UTC.
+
+    Attributes
+    ----------
+    file_bytes, xxh3_128
+        Size and hash of the file as it lies on disk.
+    start_ns, end_ns
+        The range the header states; 0 where the inputs do not say.
+    first_ts_recv, last_ts_recv
+        Clocks of the first and last record: the largest ``ts_recv`` so far.
+    left_out
+        Records read that the filter left out.
+    clamped_ts_recv
+        Records whose own ``ts_recv`` lies before one earlier in their file.
+    inputs
+        What each input gave, with the hash of its bytes where it was read to its end.
+    records_per_s
+        Records written per second of ``elapsed_s``, opening and flushing included.
+    """
+
+    path: str
+    records: int
+    file_bytes: int
+    xxh3_128: str
+    compressed: bool
+    dbn_version: int
+    dataset: str
+    symbols: tuple[str, ...]
+    start_ns: int
+    end_ns: int
+    first_ts_recv: int
+    last_ts_recv: int
+    left_out: int
+    clamped_ts_recv: int
+    inputs: tuple[FileTotals, ...]
+    elapsed_s: float
+    records_per_s: float
+
+
+def convert(
+    files: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    symbols: Sequence[str] = (),
+    publishers: Sequence[int] = (),
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    force: bool = False,
+    on_progress: Callable[[int], None] | None = None,
+) -> ConvertReport:
+    """Write files, merged by ``ts_recv`` and filtered, as one DBN version 3 file of schema mbo.
+
+    The file appears under its name only when it is complete. Memory depends on how many inputs
+    are open at once, not on their length.
+
+    Parameters
+    ----------
+    files
+        DBN files of schema mbo, version 1, 2 or 3, compressed or not, all of one dataset: a DBN
+        header names one, and instrument ids mean something within one only.
+    output
+        ``….dbn``, or ``….dbn.zst`` for a zstd frame (level 3, with a checksum).
+    symbols, publishers, start_ns, end_ns
+        As in `ReplayPlan`. The header then names those symbols and that range.
+    force
+        Replace a file that is there.
+    on_progress
+        Called after each chunk with the bytes of the inputs read so far, as they lie on disk.
+
+    Raises
+    ------
+    ConfigError
+        If the inputs are of several datasets, one is listed twice or is the output, an argument
+        is out of range, or the name ends in neither ``.dbn`` nor ``.dbn.zst``.
+    InputError
+        If an input can't be used, is truncated or corrupt, or nothing matches.
+    OutputError
+        If the file is there already, or can't be written.
+    """
+    began_s = time.perf_counter()
+    output = Path(output)
+    plan = ReplayPlan(
+        files=tuple(os.fspath(file) for file in files),
+        symbols=tuple(symbols),
+        publishers=tuple(publishers),
+        start_ns=start_ns,
+        end_ns=end_ns,
+    )
+    compressed = _require_free(output, plan.files, force=force)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(plan))
+        header = header_of(source)  # before the output is touched: the datasets may differ
+        with atomic_file(output) as file:
+            hashed = HashedSink(file)
+            if compressed:
+                compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
+                with compressor.stream_writer(hashed, closefd=False) as packer:  # type: ignore[arg-type]
+                    first_ns, last_ns = write_records(source, packer, header, on_progress)
+            else:
+                first_ns, last_ns = write_records(source, hashed, header, on_progress)
+    elapsed_s = time.perf_counter() - began_s
+    return ConvertReport(
+        path=str(output),
+        records=source.events,
+        file_bytes=hashed.size,
+        xxh3_128=hashed.hexdigest,
+        compressed=compressed,
+        dbn_version=DBN_VERSION,
+        dataset=source.info.dataset,
+        symbols=tuple(dict.fromkeys(m.raw_symbol for m in source.info.mappings)),
+        start_ns=source.info.start_ns,
+        end_ns=source.info.end_ns,
+        first_ts_recv=first_ns,
+        last_ts_recv=last_ns,
+        left_out=source.filtered,
+        clamped_ts_recv=source.clamped_ts_recv,
+        inputs=source.file_totals,
+        elapsed_s=elapsed_s,
+        records_per_s=source.events / elapsed_s,
+    )
+
+
+def _require_free(output: Path, files: Sequence[str], *, force: bool) -> bool:
+    """Check the output's name; return whether it is to be compressed."""
+    compressed = output.name.endswith(".dbn.zst")
+    if not compressed and not output.name.endswith(".dbn"):
+        raise ConfigError(
+            f"output: expected a name ending in .dbn or .dbn.zst, found {output.name!r}"
+        )
+    if output.is_dir():
+        raise OutputError(f"{output}: is a folder; expected the name of a file")
+    if not output.exists():
+        return compressed
+    for file in files:
+        if Path(file).exists() and output.samefile(file):
+            raise ConfigError(f"output: {output} is the input {file}; choose another name with -o")
+    if not force:
+        raise OutputError(
+            f"{output}: is there already; choose another name with -o, or replace it with --force"
+        )
+    return compressed
+
+
+class HashedSink:
+    """Passes bytes on, counts and hashes them (xxh3_128)."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._hash = xxhash.xxh3_128()
+        self.size = 0
+
+    @property
+    def hexdigest(self) -> str:
+        """The hash of everything written so far."""
+        return self._hash.hexdigest()
+
+    def write(self, data: memoryview, /) -> int:
+        """Write all of ``data``."""
+        self._sink.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+        return len(data)
+
+
+def write_records(
+    source: Source,
+    sink: Sink,
+    header: bytes,
+    on_progress: Callable[[int], None] | None = None,
+) -> tuple[int, int]:
+    """Write a header, and every record of a source behind it.
+
+    Parameters
+    ----------
+    on_progress
+        Called after each chunk with the bytes of the inputs read so far.
+
+    Returns
+    -------
+    first_ns, last_ns : int
+        Clocks of the first and last record, ns since the epoch.
+
+    Raises
+    ------
+    InputError
+        As `Source.fill`; NoDataError if there is not one record.
+    OSError
+        Of the sink.
+    """
+    sink.write(memoryview(header))
+    chunk = np.empty(_CHUNK_RECORDS, MBO_DTYPE)
+    first_ns = last_ns = 0
+    while count := source.fill(chunk):
+        if source.events == count:
+            first_ns = source.first_ts_recv
+        last_ns = source.last_ts_recv
+        sink.write(chunk[:count].view(np.uint8).data)
+        if on_progress is not None:
+            on_progress(source.disk_bytes)
+    return first_ns, last_ns
+
+
+# --- the header -----------------------------------------------------------------------------------
+
+
+def header_of(source: Source) -> bytes:
+    """Return the DBN version 3 header of what a source gives: its length is a multiple of 8.
+
+    That of one whole file says what the file's own header says. Otherwise the symbols, their
+    mappings and the unresolved ones are those of all inputs (narrowed by the plan's symbols), the
+    range is what they cover (narrowed by the plan's), and there is no query limit. Inputs that
+    were asked for in different symbologies become one header of none (``stype_in`` is None).
+
+    Raises
+    ------
+    ConfigError
+        If the inputs are of several datasets.
+    """
+    headers, plan, info = source.headers, source.plan, source.info
+    datasets = sorted({h.dataset for h in headers})
+    if len(datasets) > 1:
+        raise ConfigError(
+            f"files: expected one dataset, found {', '.join(datasets)}: a DBN file has one; "
+            "convert each by itself, and give all of them to one run, which merges them"
+        )
+    if len(headers) == 1 and not plan.filtered:
+        return bytes(headers[0].metadata)
+    stypes = {(h.metadata.stype_in, h.metadata.stype_out) for h in headers}
+    stype_in, stype_out = stypes.pop()
+    if stypes:
+        names_in = {pair[0] for pair in [*stypes, (stype_in, stype_out)]}
+        stype_in = None if len(names_in) > 1 else stype_in
+        stype_out = _DBN.SType.INSTRUMENT_ID
+        mappings = _mappings_by_name(headers)
+    else:
+        mappings = _mappings_as_they_are(headers)
+    queried = [s for h in headers for s in h.metadata.symbols]
+    unresolved = [s for h in headers for s in h.metadata.not_found]
+    partial = [s for h in headers for s in h.metadata.partial]
+    if plan.symbols:
+        mappings = _only(mappings, plan.symbols, to_id=str(stype_out) == "instrument_id")
+        queried = list(mappings)
+        unresolved = []
+        partial = [s for s in partial if s in mappings]
+    # What one input could not resolve, another one may have.
+    partial += [s for s in unresolved if s in mappings]
+    return bytes(
+        _DBN.Metadata(
+            datasets[0],
+            info.start_ns,
+            stype_in,
+            stype_out,
+            _DBN.Schema.MBO,
+            symbols=list(dict.fromkeys(queried)),
+            partial=list(dict.fromkeys(partial)),
+            not_found=[s for s in dict.fromkeys(unresolved) if s not in mappings],
+            mappings=[
+                SimpleNamespace(
+                    raw_symbol=name,
+                    intervals=[
+                        SimpleNamespace(start_date=start, end_date=end, symbol=other)
+                        for start, end, other in intervals
+                    ],
+                )
+                for name, intervals in mappings.items()
+            ],
+            end=info.end_ns or None,
+            ts_out=False,
+            version=DBN_VERSION,
+        )
+    )
+
+
+def _mappings_as_they_are(headers: Iterable[DbnHeader]) -> _Mappings:
+    """Return the mappings of all headers, in whichever direction they go."""
+    return _collected(
+        (name, (i["start_date"], i["end_date"], i["symbol"]))
+        for h in headers
+        for name, intervals in h.metadata.mappings.items()
+        for i in intervals
+    )
+
+
+def _mappings_by_name(headers: Iterable[DbnHeader]) -> _Mappings:
+    """Return the mappings of all headers, from names to instrument ids."""
+    return _collected(
+        (m.raw_symbol, (_date(m.start_ns), _date(m.end_ns), str(m.instrument_id)))
+        for h in headers
+        for m in h.mappings
+    )
+
+
+def _collected(rows: Iterable[tuple[str, tuple[dt.date, dt.date, str]]]) -> _Mappings:
+    found: dict[str, set[tuple[dt.date, dt.date, str]]] = {}
+    for name, interval in rows:
+        found.setdefault(name, set()).add(interval)
+    return {name: sorted(found[name]) for name in sorted(found)}
+
+
+def _only(mappings: _Mappings, symbols: Sequence[str], *, to_id: bool) -> _Mappings:
+    """Keep these symbols: they are the names, or what ids are mapped to."""
+    wanted = set(symbols)
+    if to_id:
+        return {name: rows for name, rows in mappings.items() if name in wanted}
+    kept = {name: [r for r in rows if r[2] in wanted] for name, rows in mappings.items()}
+    return {name: rows for name, rows in kept.items() if rows}
+
+
+def _date(ns: int) -> dt.date:
+    return _EPOCH + dt.timedelta(days=ns // _DAY_NS)

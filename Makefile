@@ -23,8 +23,8 @@ check: setup ## Format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: setup ## The end-to-end figure of this machine
-	$(BIN)/tapewire bench
+bench: setup ## Every figure of this machine, about ten minutes; make bench ARGS=--quick
+	$(BIN)/tapewire bench $(ARGS)
 
 docs: setup ## Run every command and snippet of the documentation
 	$(BIN)/python -m pytest -q tests/unit/test_docs.py tests/system/test_run_docs.py

@@ -1,111 +1,299 @@
-"""The bench: what Tapewire does per second, beside what the machine and a peer do."""
+"""The bench: what Tapewire does per second, beside what the machine and its rivals do."""
 
 import json
 import tempfile
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from tapewire.errors import ConfigError
+from tapewire.errors import ConfigError, InterruptedRunError
 
 if TYPE_CHECKING:
-    from tapewire.bench.measure import Row
+    from tapewire.bench.baseline import Slip
+    from tapewire.bench.measure import Row, Scale
+    from tapewire.bench.report import Part
+    from tapewire.bench.sections import Section
+    from tapewire.bench.targets import Found
 
-__all__ = ["run_bench"]
+__all__ = ["BenchResult", "run_bench"]
 
-#: Sections of BENCHMARKS.md.
-SECTION = "end-to-end"
+EVENTS: Final = 5_000_000
+EVENTS_QUICK: Final = 1_000_000
+#: Below this a run is over before it can be timed.
+EVENTS_MIN: Final = 100_000
+RUNS: Final = 5
+RUNS_QUICK: Final = 2
+
+
+@dataclass
+class BenchResult:
+    """What one bench measured.
+
+    Attributes
+    ----------
+    host : dict
+        Date, machine, versions.
+    workload : str
+        What all rows share, in a sentence.
+    rows : dict of str to list of Row
+        By section, in the order of measuring.
+    missing : list of str
+        Why rows are missing.
+    targets : list of Found
+    slips : list of Slip
+        Stages that slipped against the baseline, where that was asked for.
+    unchecked : list of str
+        Rows of the baseline that this bench did not measure.
+    elapsed_s : float
+    """
+
+    host: dict[str, Any]
+    workload: str
+    rows: dict[str, list["Row"]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    targets: list["Found"] = field(default_factory=list)
+    slips: list["Slip"] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    elapsed_s: float = 0.0
+
+    @property
+    def all_rows(self) -> list["Row"]:
+        """The rows of all sections."""
+        return [row for rows in self.rows.values() for row in rows]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "host": self.host,
+            "workload": self.workload,
+            "elapsed_s": round(self.elapsed_s, 1),
+            "rows": [
+                {"section": name, **row.to_dict()} for name, rows in self.rows.items()
+                for row in rows
+            ],
+            "missing": self.missing,
+            "targets": [found.to_dict() for found in self.targets],
+            "slips": [slip.to_dict() for slip in self.slips],
+        }  # fmt: skip
 
 
 def run_bench(
     *,
-    events: int = 5_000_000,
-    runs: int = 5,
+    events: int | None = None,
+    runs: int | None = None,
     seed: int = 1,
-    show: Callable[[str], None] = print,
-    as_json: bool = False,
+    quick: bool = False,
+    only: Sequence[str] = (),
     with_rivals: bool = False,
+    show: Callable[[str], None] = print,
+    tell: Callable[[str], None] = print,
+    as_json: bool = False,
     write: Path | None = None,
-) -> list["Row"]:
-    """Measure limits, stages, whole runs and a peer on one synthetic session, all in one go.
+    save_baseline: bool = False,
+    check: bool = False,
+    baseline: Path | None = None,
+) -> BenchResult:
+    """Measure limits, stages, whole runs, growth, latency and starts, all in one go.
 
     Parameters
     ----------
-    events : int
-        Records of the session, at least 100,000.
-    runs : int
-        Counted runs per row; one more, first, is not counted.
+    events : int, optional
+        Records of the session, at least 100,000; by default 5 million, quick 1 million.
+    runs : int, optional
+        Counted runs per row, by default 5, quick 2; one more, first, is not counted.
     seed : int
-    show : callable
-        Gets the lines to print.
-    as_json : bool
-        Print JSON instead of a table.
+    quick : bool
+        The short bench: fewer sizes, no cold start.
+    only : sequence of str
+        Names of sections; by default all, rivals if asked for.
     with_rivals : bool
         Measure hftbacktest, NautilusTrader and Databento's client on the same session as well;
         the first time installs them into environments of their own (see ``bench/rivals``).
+    show : callable
+        Gets the result: JSON, or lines.
+    tell : callable
+        Gets what goes on meanwhile, line by line.
+    as_json : bool
+        Show JSON instead of lines.
     write : path, optional
-        Write the section of this bench into that Markdown file.
+        Write the measured sections into that Markdown file, between their markers.
+    save_baseline : bool
+        Store the ratios of this bench for its machine class.
+    check : bool
+        Compare the ratios to the stored ones.
+    baseline : path, optional
+        The baseline's file, where it is not the packaged one.
 
     Raises
     ------
     ConfigError
-        If there are too few events or runs to measure anything.
+        If an argument is out of its range, or there is no baseline to check against.
+    InterruptedRunError
+        On Ctrl-C or SIGTERM; nothing is written then.
+    TapewireError
+        If a measured run fails.
     """
     from tapewire.bench.host import describe_host
-    from tapewire.bench.report import markdown, write_section
-    from tapewire.bench.stages import (
-        Workload,
-        end_to_end_rows,
-        limit_rows,
-        peer_rows,
-        stage_rows,
-        variant_rows,
+    from tapewire.bench.measure import Scale
+    from tapewire.bench.targets import judge
+    from tapewire.supervise import Signals
+
+    scale = Scale(
+        events=events if events is not None else EVENTS_QUICK if quick else EVENTS,
+        runs=runs if runs is not None else RUNS_QUICK if quick else RUNS,
+        seed=seed,
+        quick=quick,
     )
-
-    if events < 100_000:
-        raise ConfigError(f"--events: expected at least 100,000, found {events:,}")
-    if runs < 1:
-        raise ConfigError(f"--runs: expected at least 1, found {runs}")
-    host = describe_host()
-    rows: list[Row] = []
-    missing: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="tapewire-bench-") as folder:
-
-        def tell(text: str) -> None:
-            if not as_json:
-                show(text)
-
-        tell(f"making a session of {events:,} events …")
-        work = Workload(Path(folder), events, seed)
-
-        def measure() -> Generator["Row", None, None]:
-            yield from limit_rows(work, runs)
-            yield from stage_rows(work, runs)
-            yield from variant_rows(work, runs)
-            yield from end_to_end_rows(work, runs)
-            if with_rivals:
-                from tapewire.bench import rivals
-
-                missing.extend((yield from rivals.rows(work, runs, tell)))
-            else:
-                yield from peer_rows(work, runs)
-
-        for row in measure():
-            rows.append(row)
-            tell(
-                f"{row.group:<19} {row.name:<40} {row.best_m_per_s:8.3f} best "
-                f"{row.median_m_per_s:8.3f} median  M records/s  {row.note}"
-            )
-    workload = (
-        f"One synthetic future, {events:,} records, seed {seed}; the end-to-end rows run "
-        f"`tapewire run` with the market maker, its account, Parquet files and report, timed from "
-        f"the request for the first batch to the last event's effects; kernels compiled before."
-    )
-    if missing:
-        workload += " Missing: " + "; ".join(missing) + "."
-    if as_json:
-        plain = {"host": host, "workload": workload, "rows": [row.to_dict() for row in rows]}
-        show(json.dumps(plain, indent=2))
+    _require_sane(scale, save_baseline=save_baseline, check=check, baseline=baseline)
+    chosen = _choose(only, with_rivals)
+    ratios = _Ratios(scale, baseline, save=save_baseline, check=check)
     if write is not None:
-        write_section(write, SECTION, markdown(host, workload, rows))
-    return rows
+        from tapewire.bench.report import require_markers
+
+        require_markers(write, [*(section.name for section in chosen), "targets"])
+    result = BenchResult(describe_host(), _workload(scale))
+    with Signals() as signals:
+        try:
+            with signals.immediate():
+                _measure(result, chosen, scale, tell)
+        except KeyboardInterrupt:
+            stopped = InterruptedRunError("the bench was stopped; nothing was written")
+            stopped.exit_code = signals.error().exit_code
+            raise stopped from None
+    result.targets = judge(result.all_rows)
+    ratios.apply(result)
+    if write is not None:
+        from tapewire.bench.report import write_parts
+
+        write_parts(write, _parts(result, chosen, scale, whole=not only))
+    if as_json:
+        show(json.dumps(result.to_dict(), indent=2))
+    else:
+        for line in _closing_lines(result, ratios):
+            show(line)
+    return result
+
+
+def _require_sane(
+    scale: "Scale", *, save_baseline: bool, check: bool, baseline: Path | None
+) -> None:
+    if scale.events < EVENTS_MIN:
+        raise ConfigError(f"--events: expected at least {EVENTS_MIN:,}, found {scale.events:,}")
+    if scale.runs < 1:
+        raise ConfigError(f"--runs: expected at least 1, found {scale.runs}")
+    if save_baseline and check:
+        raise ConfigError("expected --save-baseline or --check, found both: check first, then save")
+    if baseline is not None and not (save_baseline or check):
+        raise ConfigError("--baseline: expected --check or --save-baseline with it")
+
+
+def _choose(only: Sequence[str], with_rivals: bool) -> list["Section"]:
+    from tapewire.bench.sections import SECTIONS
+
+    names = [section.name for section in SECTIONS]
+    for name in only:
+        if name not in names:
+            raise ConfigError(f"--only: expected one of {', '.join(names)}, found {name!r}")
+    wanted = set(only) or {name for name in names if name != "rivals"}
+    if with_rivals:
+        wanted.add("rivals")
+    return [section for section in SECTIONS if section.name in wanted]
+
+
+def _workload(scale: "Scale") -> str:
+    return (
+        f"One synthetic future, {scale.events:,} records, seed {scale.seed}, unless a row says "
+        f"otherwise; best and median of {scale.runs} runs where a row has no other number, after "
+        "one that is not counted: compiling is left out of every time but a cold start's."
+    )
+
+
+def _measure(
+    result: BenchResult,
+    chosen: Sequence["Section"],
+    scale: "Scale",
+    tell: Callable[[str], None],
+) -> None:
+    from tapewire.bench.report import duration, row_line, where_line
+    from tapewire.bench.sections import Bench
+
+    began_s = time.monotonic()
+    work = scale.events * (scale.runs + 1)
+    usual = EVENTS_QUICK * (RUNS_QUICK + 1) if scale.quick else EVENTS * (RUNS + 1)
+    expected_s = sum(s.quick_s if scale.quick else s.full_s for s in chosen) * work / usual
+    tell(where_line(result.host))
+    tell(f"{result.workload} Sections: {', '.join(section.name for section in chosen)}.")
+    tell(f"about {max(1, round(expected_s / 60))} min on two cores; the first time, compiling too")
+    with tempfile.TemporaryDirectory(prefix="tapewire-bench-") as folder:
+        bench = Bench(Path(folder), scale, tell, result.missing)
+        for section in chosen:
+            rows = result.rows.setdefault(section.name, [])
+            for row in section.measure(bench):
+                rows.append(row)
+                tell(row_line(row, time.monotonic() - began_s, rated=section.rated))
+    result.elapsed_s = time.monotonic() - began_s
+    tell(f"{duration(result.elapsed_s):>6}  done")
+
+
+class _Ratios:
+    """The baseline's part in a bench: read before it, compared or stored after it."""
+
+    def __init__(self, scale: "Scale", path: Path | None, *, save: bool, check: bool) -> None:
+        from tapewire.bench import baseline
+
+        self._scale = scale
+        self.path = path or baseline.default_path(scale)
+        self.saved = save
+        self.stored = baseline.load(self.path, scale) if check else None
+
+    def apply(self, result: BenchResult) -> None:
+        """Compare or store, as was asked for."""
+        from tapewire.bench import baseline
+
+        rows = result.all_rows
+        if self.saved:
+            baseline.save(self.path, self._scale, result.host, rows)
+        if self.stored is not None:
+            result.slips, result.unchecked = baseline.compare(self.stored, rows)
+
+
+def _parts(
+    result: BenchResult, chosen: Sequence["Section"], scale: "Scale", *, whole: bool
+) -> list["Part"]:
+    """What goes into the Markdown file; targets only of a bench that could reach all of them."""
+    from tapewire.bench.report import Part, row_table, target_table, where_line
+
+    where = where_line(result.host)
+    parts = []
+    for section in chosen:
+        about = [where, result.workload, section.about]
+        if section.name == "rivals" and result.missing:
+            about.append(f"Missing: {'; '.join(result.missing)}.")
+        table = row_table(result.rows[section.name], rated=section.rated, events=scale.events)
+        parts.append(Part(section.name, section.title, "\n\n".join([*about, table])))
+    if whole:
+        text = "\n\n".join([where, result.workload, target_table(result.targets)])
+        parts.insert(0, Part("targets", "Targets", text))
+    return parts
+
+
+def _closing_lines(result: BenchResult, ratios: _Ratios) -> list[str]:
+    """What there is to say when every row has been measured."""
+    from tapewire.bench.baseline import TOLERANCE
+    from tapewire.bench.report import target_lines
+
+    lines = target_lines(found for found in result.targets if found.met is not None)
+    lines += [f"missing: {reason}" for reason in result.missing]
+    if ratios.saved:
+        lines.append(f"baseline stored: {ratios.path}")
+    if ratios.stored is not None:
+        compared = len(ratios.stored) - len(result.unchecked)
+        lines += [f"slipped  {slip}" for slip in result.slips]
+        lines += [f"not compared, not in this bench  {row}" for row in result.unchecked]
+        lines.append(
+            f"{compared} of {len(ratios.stored)} ratios compared to {ratios.path}: "
+            f"{len(result.slips)} slipped by more than {TOLERANCE:.0%}"
+        )
+    return lines

@@ -20,7 +20,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Bounds checks in every kernel; slower. Set by the environment, as numba itself does.
 BOUNDSCHECK: Final = os.environ.get("NUMBA_BOUNDSCHECK", "0") == "1"
-_ROOM_NAMES: Final = ("market", "wire", "replay", "execution", "positions", "router", "analytics")
+_ROOM_NAMES: Final = (
+    "market", "wire", "replay", "execution", "positions", "router", "analytics", "bench",
+)  # fmt: skip
 
 
 def _kernel_sources() -> list[Path]:

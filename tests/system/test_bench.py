@@ -4,39 +4,54 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tapewire.bench.report import write_section
-from tapewire.errors import OutputError
+SMALL = ("bench", "--quick", "--events", "100000", "--runs", "1")
 
 
-def test_the_bench_prints_rows_and_writes_its_section(tapewire: Any, tmp_path: Path) -> None:
-    table = tmp_path / "BENCHMARKS.md"
+def test_the_bench_prints_rows_writes_its_parts_and_names_what_slipped(
+    tapewire: Any, tmp_path: Path
+) -> None:
+    table, stored = tmp_path / "BENCHMARKS.md", tmp_path / "baseline.json"
     table.write_text("# Benchmarks\n\nKept.\n")
-    done = tapewire("bench", "--events", "100000", "--runs", "1", "--json", "--write", table)
+    done = tapewire(
+        *SMALL, "--only", "stages", "--only", "runs", "--json", "--write", table,
+        "--save-baseline", "--baseline", stored,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     bench = json.loads(done.stdout)
     assert bench["host"]["cores"] >= 1
-    groups = {row["group"] for row in bench["rows"]}
-    assert groups == {"limit", "stage", "variants", "end to end", "peer"}
+    groups = {(row["section"], row["group"]) for row in bench["rows"]}
+    assert groups == {
+        ("stages", "limit"), ("stages", "stage"), ("stages", "peer"), ("runs", "end to end"),
+    }  # fmt: skip
     assert all(row["median_s"] >= row["best_s"] > 0 for row in bench["rows"])
+    whole = [row for row in bench["rows"] if row["section"] == "runs"]
+    assert all(row["figures"]["peak_mb"] > 50 for row in whole)
+    # Every target that speaks of these rows found them.
+    measured = {t["name"] for t in bench["targets"] if t["verdict"] != "not measured"}
+    assert measured == {
+        "end to end, .dbn, two processes",
+        "end to end, share of book only",
+        "end to end, .dbn.zst, share of zstd decompression alone",
+        "loop without a strategy",
+    }
+    assert f"{whole[0]['name']}" in done.stderr  # told as it came
     text = table.read_text()
     assert "Kept." in text
-    assert text.count("| end to end |") == 5
+    assert all(f"| {row['name']} |" in text for row in bench["rows"])
     assert bench["host"]["cpu"] in text
+    assert "bench: begin targets" not in text  # they need the whole bench
 
-
-def test_a_section_replaces_itself_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "B.md"
-    write_section(path, "a", "first\n")
-    write_section(path, "b", "other\n")
-    write_section(path, "a", "second\n")
-    text = path.read_text()
-    assert "first" not in text
-    assert text.index("second") < text.index("other")
-    path.write_text(text.replace("<!-- bench: end a -->", ""))
-    with pytest.raises(OutputError, match="both markers of section 'a'"):
-        write_section(path, "a", "third\n")
+    # Against a past in which the book was a thousand times faster and all else much slower.
+    past = json.loads(stored.read_text())
+    for row, entry in past["ratios"].items():
+        entry["value"] *= 1000 if row == "stage: book only" else 0.001
+    stored.write_text(json.dumps(past))
+    done = tapewire(*SMALL, "--only", "stages", "--check", "--baseline", stored)
+    assert done.returncode == 1, done.stderr
+    slipped = [line for line in done.stdout.splitlines() if line.startswith("slipped")]
+    assert len(slipped) == 1
+    assert slipped[0].startswith("slipped  stage: book only: ")
+    assert "not compared, not in this bench  end to end: .dbn, one process" in done.stdout
 
 
 def test_too_little_to_measure_is_refused(tapewire: Any) -> None:

@@ -1,0 +1,56 @@
+"""``tapewire run …`` with a clock beside it: ``python -m tapewire.bench._watched_run run …``.
+
+The same command line, nothing of it changed. When it has ended, prints one more line, JSON:
+``kernels_s`` and ``idle_bytes`` (compiling or loading kernels, and the memory held after it), and
+``first_s``, the reading of ``time.monotonic()`` when the first batch had its effects.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapewire import cli
+
+if TYPE_CHECKING:
+    from tapewire.assembly import Progress
+    from tapewire.config import RunConfig
+
+
+def _resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _watch(seen: dict[str, Any]) -> None:
+    """Put the clock beside the two functions it reads at; they do what they did."""
+    from tapewire import wiring
+    from tapewire.display import Display
+
+    real_warm_up, real_progress = wiring.warm_up, Display.progress
+
+    def warm_up(config: "RunConfig", announce: Callable[[str], None]) -> None:
+        began_s = time.monotonic()
+        real_warm_up(config, announce)
+        seen["kernels_s"] = time.monotonic() - began_s
+        seen["idle_bytes"] = _resident_bytes()
+
+    def progress(self: Display, progress: "Progress") -> None:
+        seen.setdefault("first_s", time.monotonic())
+        real_progress(self, progress)
+
+    wiring.warm_up = warm_up
+    Display.progress = progress  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    seen: dict[str, Any] = {}
+    _watch(seen)
+    sys.argv[0] = "tapewire"
+    try:
+        cli.main()
+    finally:
+        print(json.dumps(seen), flush=True)

@@ -1,0 +1,188 @@
+"""The sections of the bench: what each measures, what it says about itself, how long it takes."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from tapewire.bench.measure import Row, Scale
+from tapewire.bench.workload import Session, Workload, load_session, unpack
+
+
+@dataclass
+class Bench:
+    """What the sections of one bench share.
+
+    Attributes
+    ----------
+    folder : Path
+        For files; gone after the bench.
+    scale : Scale
+    tell : callable
+        Gets lines for the person who waits.
+    missing : list of str
+        Why rows are missing.
+    """
+
+    folder: Path
+    scale: Scale
+    tell: Callable[[str], None]
+    missing: list[str] = field(default_factory=list)
+
+    @cached_property
+    def work(self) -> Workload:
+        """The session most rows are measured on, made when it is first asked for."""
+        from tapewire.bench.stages import warm_up
+
+        self.tell(f"making a session of {self.scale.events:,} records …")
+        work = Workload(self.folder, self.scale.events, self.scale.seed)
+        self.tell("compiling kernels, or loading them …")
+        warm_up(work)
+        return work
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section: a table of its own.
+
+    Attributes
+    ----------
+    name, title : str
+    about : str
+        What its rows include, for the head of the table.
+    measure : callable
+        Yields rows as soon as they are measured.
+    full_s, quick_s : float
+        Roughly how long it takes on two cores.
+    rated : bool
+        Whether its rows are rates; else their seconds are what counts.
+    """
+
+    name: str
+    title: str
+    about: str
+    measure: Callable[[Bench], Iterator[Row]]
+    full_s: float
+    quick_s: float
+    rated: bool = True
+
+
+def _stages(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.limits import limit_rows
+    from tapewire.bench.stages import peer_rows, stage_rows
+
+    yield from limit_rows(bench.work, bench.scale)
+    yield from stage_rows(bench.work, bench.scale)
+    yield from peer_rows(bench.work, bench.scale)
+
+
+def _runs(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.runs import end_to_end_rows
+
+    yield from end_to_end_rows(bench.work, bench.scale)
+
+
+def _variants(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.variants import variant_rows
+
+    yield from variant_rows(bench.work, bench.scale)
+
+
+def _transport(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.transport import transport_rows
+
+    yield from transport_rows(bench.work, bench.scale)
+
+
+def _start(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.start import start_rows
+
+    yield from start_rows(bench.folder, bench.scale)
+
+
+def _rivals(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench import rivals
+    from tapewire.bench.runs import beside_rivals_rows
+
+    sessions: list[tuple[str, Session]] = [("synthetic", bench.work)]
+    real = esh4_file()
+    if real is not None:
+        raw = bench.folder / "esh4.dbn"
+        unpack(real, raw)
+        sessions.append(("ESH4", load_session(raw, real)))
+    for name, session in sessions:
+        yield from beside_rivals_rows(name, session, bench.scale)
+    missing = yield from rivals.rows(bench.work, bench.scale.runs, bench.tell)
+    bench.missing += missing
+
+
+def esh4_file() -> Path | None:
+    """The real session of the rivals' rows, where ``TAPEWIRE_DATA`` leads to it."""
+    from tapewire.bench.rivals import ESH4
+
+    folder = os.environ.get("TAPEWIRE_DATA")
+    path = Path(folder) / ESH4 if folder else None
+    return path if path is not None and path.is_file() else None
+
+
+SECTIONS: Final = (
+    Section(
+        "stages",
+        "Limits and stages",
+        "Limits are what the machine does at best with the same bytes; stages run one at a time in "
+        "one process; a share of a limit tells more than a rate.",
+        _stages,
+        25,
+        8,
+    ),
+    Section(
+        "runs",
+        "Whole runs",
+        "`tapewire run` with the market maker, its account, Parquet files and report, in processes "
+        "of its own; timed from the request for the first batch to the last event's effects. "
+        "start s: from the call to that request; peak mb: of the run process.",
+        _runs,
+        100,
+        25,
+    ),
+    Section(
+        "variants",
+        "Variants in one pass",
+        "Market makers that differ in quantity and max_inventory, over the first part of the "
+        "session: one pass of the book for all of them.",
+        _variants,
+        60,
+        20,
+    ),
+    Section(
+        "transport",
+        "Transport",
+        "The real replay sends the .dbn file, the real receiver checks it, nothing is simulated.",
+        _transport,
+        100,
+        20,
+    ),
+    Section(
+        "start",
+        "Start",
+        "Seconds from the command `tapewire run` to its first event. kernels s: loading or "
+        "compiling them, a part of it; whole run s: the process from start to end; idle mb: "
+        "memory of the run process with kernels loaded and no data yet.",
+        _start,
+        70,
+        10,
+        rated=False,
+    ),
+    Section(
+        "rivals",
+        "Rivals",
+        "The same records and the same market maker elsewhere, and here again beside them. "
+        "rival: data in memory when the clock starts; rival, with loading: reading and conversion "
+        "added. Ours start with the file.",
+        _rivals,
+        200,
+        90,
+    ),
+)

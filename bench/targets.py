@@ -1,0 +1,199 @@
+"""What Tapewire wants to reach, and whether one bench's rows reach it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final, Literal
+
+from tapewire.bench.measure import Row
+
+Statistic = Literal["median", "best"]
+
+
+class Rows:
+    """The rows of one bench, looked up by group and name.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    statistic : str
+        Which run of a row counts.
+    """
+
+    def __init__(self, rows: Sequence[Row], statistic: Statistic = "median") -> None:
+        self._rows = rows
+        self._statistic = statistic
+
+    def find(self, group: str, name: str) -> Row | None:
+        """The first row of a group whose name matches the pattern (``*`` is anything)."""
+        named = (row for row in self._rows if row.group == group and fnmatchcase(row.name, name))
+        return next(named, None)
+
+    def seconds(self, row: Row) -> float:
+        """Wall time of the run that counts."""
+        return row.median_s if self._statistic == "median" else row.best_s
+
+    def rate(self, row: Row) -> float:
+        """Millions of records per second in the run that counts."""
+        return row.events / self.seconds(row) / 1e6
+
+
+#: Reads one number from the rows; None: a row is missing.
+Value = Callable[[Rows], float | None]
+
+
+def rate(group: str, name: str) -> Value:
+    """Millions of records per second of a row."""
+
+    def value(rows: Rows) -> float | None:
+        row = rows.find(group, name)
+        return None if row is None else rows.rate(row)
+
+    return value
+
+
+def seconds(group: str, name: str) -> Value:
+    """Seconds of a row."""
+
+    def value(rows: Rows) -> float | None:
+        row = rows.find(group, name)
+        return None if row is None else rows.seconds(row)
+
+    return value
+
+
+def figure(group: str, name: str, key: str) -> Value:
+    """A figure of a row, by its name."""
+
+    def value(rows: Rows) -> float | None:
+        row = rows.find(group, name)
+        return None if row is None else row.figures.get(key)
+
+    return value
+
+
+def over(above: Value, below: Value) -> Value:
+    """One value divided by another."""
+
+    def value(rows: Rows) -> float | None:
+        a, b = above(rows), below(rows)
+        return None if a is None or b is None else a / b
+
+    return value
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to reach.
+
+    Attributes
+    ----------
+    name : str
+    bound : float
+    unit : str
+    value : callable
+        Reads what was found from the rows.
+    at_least : bool
+        Whether more is better.
+    """
+
+    name: str
+    bound: float
+    unit: str
+    value: Value
+    at_least: bool = True
+
+    @property
+    def wanted(self) -> str:
+        """The bound as text."""
+        return f"{'≥' if self.at_least else '<'} {self.bound:g} {self.unit}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A target beside what was measured; ``None`` where it was not."""
+
+    target: Target
+    median: float | None
+    best: float | None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the median run reaches it."""
+        if self.median is None:
+            return None
+        if self.target.at_least:
+            return self.median >= self.target.bound
+        return self.median < self.target.bound
+
+    @property
+    def verdict(self) -> str:
+        """``met`` in words."""
+        return {True: "met", False: "not met", None: "not measured"}[self.met]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        values = {"median": self.median, "best": self.best}
+        return {
+            "name": self.target.name,
+            "wanted": self.target.wanted,
+            **{key: None if v is None else round(v, 4) for key, v in values.items()},
+            "verdict": self.verdict,
+        }
+
+
+def judge(rows: Sequence[Row]) -> list[Found]:
+    """Hold the rows against every target."""
+    median, best = Rows(rows, "median"), Rows(rows, "best")
+    return [Found(target, target.value(median), target.value(best)) for target in TARGETS]
+
+
+_E2E: Final = rate("end to end", ".dbn, two processes, shared memory")
+_E2E_ZST: Final = rate("end to end", ".dbn.zst, two processes, shared memory")
+_BOOK: Final = rate("stage", "book only")
+_OURS: Final = rate("tapewire", "run, .dbn, two processes, synthetic")
+_MRPS: Final = "M records/s"
+
+TARGETS: Final = (
+    Target("end to end, .dbn, two processes", 18, _MRPS, _E2E),
+    Target("end to end, share of book only", 0.60, "×", over(_E2E, _BOOK)),
+    Target(
+        "end to end, .dbn.zst, share of zstd decompression alone",
+        0.90,
+        "×",
+        over(_E2E_ZST, rate("limit", "zstd decompression alone")),
+    ),
+    Target("loop without a strategy", 25, _MRPS, rate("stage", "loop, no strategy")),
+    Target(
+        "a hundred variants, cost of one",
+        12,
+        "×",
+        over(rate("variants", "1 variant, one pass"), rate("variants", "100 variants, one pass")),
+        at_least=False,
+    ),
+    Target(
+        "warm start, to the first event", 2, "s", seconds("start", "warm start"), at_least=False
+    ),
+    Target(
+        "cold start, compiling", 30, "s", figure("start", "cold start", "kernels_s"), at_least=False
+    ),
+    Target(
+        "run process, kernels loaded, no data yet",
+        350,
+        "MB",
+        figure("start", "warm start", "idle_mb"),
+        at_least=False,
+    ),
+    Target(
+        "hftbacktest, the same market maker",
+        10,
+        "×",
+        over(_OURS, rate("rival", "hftbacktest * market maker, synthetic")),
+    ),
+    Target(
+        "NautilusTrader, the same market maker",
+        200,
+        "×",
+        over(_OURS, rate("rival", "NautilusTrader * market maker, synthetic*")),
+    ),
+)

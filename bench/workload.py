@@ -1,0 +1,117 @@
+"""What is measured: a session of one instrument as files and in memory, and its simulation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy.typing as npt
+
+from tapewire.market import InstrumentTable
+from tapewire.replay import read_records
+from tapewire.router import STRATEGIES, Simulation, SimulationConfig, StrategySpec
+
+Records = npt.NDArray[Any]
+
+#: Of the synthetic future and of the E-mini S&P 500 alike; the tick in 1e-9.
+TICK_SIZE: Final = 250_000_000
+MULTIPLIER: Final = 50
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session of one instrument.
+
+    Attributes
+    ----------
+    raw, compressed : Path
+        The same records as ``.dbn`` and ``.dbn.zst``.
+    records : ndarray
+        ``MBO_DTYPE``, shape ``(events,)``.
+    symbol : str
+    instruments : InstrumentTable
+    """
+
+    raw: Path
+    compressed: Path
+    records: Records
+    symbol: str
+    instruments: InstrumentTable
+
+    @property
+    def events(self) -> int:
+        """Number of records."""
+        return int(self.records.size)
+
+    @cached_property
+    def prepared(self) -> tuple[Path, float]:
+        """What ``tapewire data convert`` makes of ``compressed``, and the seconds that took."""
+        from tapewire.replay.convert import convert
+
+        path = self.compressed.with_name(f"{self.compressed.name.split('.')[0]}-prepared.dbn")
+        return path, convert([self.compressed], path).elapsed_s
+
+
+def load_session(raw: Path, compressed: Path) -> Session:
+    """Read a session's records into memory; its first symbol is its only one."""
+    metadata, records = read_records(raw)
+    symbol = next(iter(metadata.mappings))
+    instruments = InstrumentTable(
+        [(symbol, int(records["instrument_id"][0]))], {symbol: (TICK_SIZE, Fraction(MULTIPLIER))}
+    )
+    return Session(raw, compressed, records, symbol, instruments)
+
+
+class Workload(Session):
+    """One synthetic future, made in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    events : int
+        Records, start snapshot included.
+    seed : int
+    """
+
+    def __init__(self, folder: Path, events: int, seed: int) -> None:
+        from tapewire.replay.synth import synthesize
+
+        raw, compressed = folder / "session.dbn", folder / "session.dbn.zst"
+        for path in (raw, compressed):
+            synthesize(path, events=events, instruments=1, seed=seed)
+        loaded = load_session(raw, compressed)
+        super().__init__(raw, compressed, loaded.records, loaded.symbol, loaded.instruments)
+
+
+def unpack(compressed: Path, raw: Path) -> None:
+    """Write the uncompressed form of a ``.dbn.zst`` file."""
+    import zstandard
+
+    with compressed.open("rb") as file, raw.open("wb") as out:
+        zstandard.ZstdDecompressor().copy_stream(file, out)
+
+
+def make_simulation(
+    work: Session,
+    names: Sequence[str],
+    parameters: Sequence[Mapping[str, Any]] = (),
+) -> Simulation:
+    """Make a simulation of built-in strategies.
+
+    Parameters
+    ----------
+    work : Session
+        Whose instruments it knows.
+    names : sequence of str
+        Types of strategies, one per instance; none at all is a book with nobody watching.
+    parameters : sequence of mappings, optional
+        What differs from the defaults, one per instance.
+    """
+    strategies = []
+    for k, name in enumerate(names):
+        defaults = {key: spec.default for key, spec in STRATEGIES[name].parameters.items()}
+        given = parameters[k] if parameters else {}
+        strategies.append(StrategySpec(f"{name}-{k}", STRATEGIES[name], {**defaults, **given}))
+    return Simulation(SimulationConfig(work.instruments, tuple(strategies)))

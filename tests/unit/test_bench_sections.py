@@ -1,0 +1,108 @@
+"""Sections on a session of a few thousand records: names, sizes, and what is refused early."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapewire.bench import run_bench, transport, variants
+from tapewire.bench.measure import Scale
+from tapewire.bench.sections import SECTIONS
+from tapewire.bench.start import start_rows
+from tapewire.bench.targets import Rows, figure, rate, seconds
+from tapewire.bench.workload import Workload
+from tapewire.cli import BenchSection
+from tapewire.errors import ConfigError, OutputError
+
+SCALE = Scale(5_000, 1, 3, quick=True)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Workload:
+    return Workload(tmp_path_factory.mktemp("bench"), SCALE.events, SCALE.seed)
+
+
+def test_the_command_line_knows_every_section() -> None:
+    assert [section.value for section in BenchSection] == [section.name for section in SECTIONS]
+
+
+def test_no_two_variants_are_the_same_and_the_first_is_the_default() -> None:
+    from tapewire.router import STRATEGIES
+
+    parameters = [variants.variant_parameters(k) for k in range(1_000)]
+    assert len({tuple(p.items()) for p in parameters}) == 1_000
+    declared = STRATEGIES["market_maker"].parameters
+    assert parameters[0] == {key: spec.default for key, spec in declared.items()}
+
+
+def test_variants_run_over_the_same_part(work: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variants, "PART_RECORDS_QUICK", 2_000)
+    monkeypatch.setattr(variants, "COUNTS", (1, 3))
+    one, three = variants.variant_rows(work, SCALE)
+    assert (one.events, three.events) == (2_000, 2_000)
+    assert rate("variants", "1 variant, one pass")(Rows([three, one])) is not None
+    assert three.name == "3 variants, one pass"
+
+
+def test_every_way_of_transport_carries_everything(
+    work: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "TRANSPORTS", ("ipc", "inproc"))
+    monkeypatch.setattr(transport, "BATCHES", (transport.BATCH_QUICK,))
+    rows = list(transport.transport_rows(work, SCALE))
+    assert [row.name for row in rows] == [
+        "ipc, shared, batches of 16,384",
+        "ipc, inline, batches of 16,384",
+        "inproc, shared, batches of 16,384",
+        "inproc, inline, batches of 16,384",
+    ]
+    assert all(row.events == SCALE.events and row.best_s > 0 for row in rows)
+
+
+def test_the_short_bench_has_every_way_and_the_usual_one_at_every_size() -> None:
+    ways = {
+        (way, payload, size)
+        for way in transport.TRANSPORTS
+        for payload in ("shared", "inline")
+        for size in transport.BATCHES
+        if transport.in_quick(way, payload, size)
+    }
+    assert len(ways) == 9
+    assert {(way, payload) for way, payload, _ in ways} == {
+        (way, payload) for way in transport.TRANSPORTS for payload in ("shared", "inline")
+    }
+
+
+def test_a_warm_start_has_its_parts_in_order(tmp_path: Path) -> None:
+    (warm,) = rows = list(start_rows(tmp_path, SCALE))
+    assert 0 < warm.figures["kernels_s"] < warm.best_s < warm.figures["whole_run_s"]
+    assert 30 < warm.figures["idle_mb"] < 2_000
+    assert seconds("start", "warm start")(Rows(rows)) == warm.median_s
+    assert figure("start", "warm start", "idle_mb")(Rows(rows)) is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"events": 10}, r"--events: expected at least 100,000, found 10"),
+        ({"runs": 0}, r"--runs: expected at least 1, found 0"),
+        ({"only": ["books"]}, r"--only: expected one of stages, .*, found 'books'"),
+        ({"check": True, "save_baseline": True}, r"--save-baseline or --check, found both"),
+        ({"baseline": Path("b.json")}, r"--baseline: expected --check or --save-baseline with it"),
+        ({"check": True, "baseline": Path("none.json")}, r"no baseline for this machine class"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_measuring(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run_bench(tell=_nothing, **options)
+
+
+def test_an_unwritable_document_is_refused_before_measuring(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="expected its folder to exist"):
+        run_bench(tell=_nothing, write=tmp_path / "none" / "B.md")
+
+
+def _nothing(line: str) -> None:
+    raise AssertionError(f"measured already: {line}")

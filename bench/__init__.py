@@ -203,10 +203,11 @@ def _choose(only: Sequence[str], with_rivals: bool) -> list["Section"]:
 
 
 def _workload(scale: "Scale") -> str:
+    runs = f"{scale.runs} run{'s' if scale.runs != 1 else ''}"
     return (
         f"One synthetic future, {scale.events:,} records, seed {scale.seed}, unless a row says "
-        f"otherwise; best and median of {scale.runs} runs where a row has no other number, after "
-        "one that is not counted: compiling is left out of every time but a cold start's."
+        f"otherwise; best and median of {runs} where a row has no other number, after one that is "
+        "not counted: compiling is left out of every time but a cold start's."
     )
 
 

@@ -123,10 +123,3 @@ def end_to_end_rows(work: Session, scale: Scale) -> Iterator[Row]:
     for name, kind, options, quick in _CASES:
         if quick or not scale.quick:
             yield measured_run("end to end", name, work, files[kind], scale.runs, options)
-
-
-def beside_rivals_rows(name: str, work: Session, scale: Scale) -> Iterator[Row]:
-    """Our own rows on a session that rivals are measured on, next to theirs."""
-    for kind, path in ((".dbn", work.raw), (".dbn.zst", work.compressed)):
-        yield measured_run("tapewire", f"run, {kind}, two processes, {name}", work, path,
-                           scale.runs, note="market maker; loading is part of it")  # fmt: skip

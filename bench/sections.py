@@ -104,7 +104,7 @@ def _start(bench: Bench) -> Iterator[Row]:
 
 def _rivals(bench: Bench) -> Iterator[Row]:
     from tapewire.bench import rivals
-    from tapewire.bench.runs import beside_rivals_rows
+    from tapewire.bench.beside import beside_rivals_rows
 
     sessions: list[tuple[str, Session]] = [("synthetic", bench.work)]
     real = esh4_file()
@@ -180,7 +180,7 @@ SECTIONS: Final = (
         "Rivals",
         "The same records and the same market maker elsewhere, and here again beside them. "
         "rival: data in memory when the clock starts; rival, with loading: reading and conversion "
-        "added. Ours start with the file.",
+        "added. Ours are whole runs, which start with the file, and the loop from memory.",
         _rivals,
         200,
         90,

@@ -107,7 +107,7 @@ def run_bench(
     quick : bool
         The short bench: fewer sizes, no cold start.
     only : sequence of str
-        Names of sections; by default all, rivals if asked for.
+        Names of sections; by default all, rivals if asked for. A baseline needs stages as well.
     with_rivals : bool
         Measure hftbacktest, NautilusTrader and Databento's client on the same session as well;
         the first time installs them into environments of their own (see ``bench/rivals``).
@@ -147,7 +147,9 @@ def run_bench(
         quick=quick,
     )
     _require_sane(scale, save_baseline=save_baseline, check=check, baseline=baseline)
-    chosen = _choose(only, with_rivals)
+    # Ratios are over limits and stages of the same run.
+    always = {"stages"} if check or save_baseline else set()
+    chosen = _choose(only, always | ({"rivals"} if with_rivals else set()))
     ratios = _Ratios(scale, baseline, save=save_baseline, check=check)
     if write is not None:
         from tapewire.bench.report import require_markers
@@ -189,7 +191,7 @@ def _require_sane(
         raise ConfigError("--baseline: expected --check or --save-baseline with it")
 
 
-def _choose(only: Sequence[str], with_rivals: bool) -> list["Section"]:
+def _choose(only: Sequence[str], more: set[str]) -> list["Section"]:
     from tapewire.bench.sections import SECTIONS
 
     names = [section.name for section in SECTIONS]
@@ -197,9 +199,7 @@ def _choose(only: Sequence[str], with_rivals: bool) -> list["Section"]:
         if name not in names:
             raise ConfigError(f"--only: expected one of {', '.join(names)}, found {name!r}")
     wanted = set(only) or {name for name in names if name != "rivals"}
-    if with_rivals:
-        wanted.add("rivals")
-    return [section for section in SECTIONS if section.name in wanted]
+    return [section for section in SECTIONS if section.name in wanted | more]
 
 
 def _workload(scale: "Scale") -> str:

@@ -7,11 +7,11 @@ checked first and answered with a status, so that the shell can grow the block a
 from typing import Any
 
 from ._ids import (
-    TAG_MASK,
     book_of,
+    fill_slot,
     find_order,
     find_slot,
-    insert_slot,
+    order_in,
     remove_slot,
 )
 from ._layout import (
@@ -29,7 +29,6 @@ from ._layout import (
     record_at,
     rung_at,
     side_at,
-    slot_at,
 )
 from ._queues import (
     best_key,
@@ -112,16 +111,18 @@ def _apply_add(market: Any, book: int, side: int, record: Any) -> int:
     space = room(market, book, side)
     if space != OK:
         return space
-    slot = find_slot(market, book, record.order_id)
-    if slot != NIL:  # the id is taken: the venue's newer word counts, at the back of the queue
+    order_id = record.order_id
+    slot = find_slot(market, book, order_id)
+    index = order_in(market, slot)
+    if index != NIL:  # the id is taken: the venue's newer word counts, at the back of the queue
         market.duplicate_adds += 1
-        index = (slot_at(market.slots, slot).entry & TAG_MASK) - 1
         leave(market, index)
         remove_slot(market, slot)
         free_order(market, index)
         space = room(market, book, side)
-    index = new_order(market, book, record.order_id, record.size, NORMAL)
-    insert_slot(market, book, record.order_id, index)
+        slot = find_slot(market, book, order_id)
+    index = new_order(market, book, order_id, record.size, NORMAL)
+    fill_slot(market, slot, book, order_id, index)
     join(market, index, book, side, record.price)
     return OK
 
@@ -129,10 +130,10 @@ def _apply_add(market: Any, book: int, side: int, record: Any) -> int:
 @jit_inline
 def _apply_cancel(market: Any, book: int, record: Any) -> None:
     slot = find_slot(market, book, record.order_id)
-    if slot == NIL:
+    index = order_in(market, slot)
+    if index == NIL:
         market.unknown_cancels += 1
         return
-    index = (slot_at(market.slots, slot).entry & TAG_MASK) - 1
     order = order_at(market.orders, index)
     if order.kind == GHOST:
         market.unknown_cancels += 1
@@ -187,10 +188,10 @@ def _apply_modify(market: Any, book: int, side: int, record: Any) -> int:
 def _apply_modify_to_nothing(market: Any, book: int, record: Any) -> None:
     """An M to nothing is a cancel."""
     slot = find_slot(market, book, record.order_id)
-    if slot == NIL:
+    index = order_in(market, slot)
+    if index == NIL:
         market.unknown_modifies += 1
         return
-    index = (slot_at(market.slots, slot).entry & TAG_MASK) - 1
     if order_at(market.orders, index).kind == GHOST:
         market.unknown_modifies += 1
         drop_ghost(market, book, index)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from ._layout import (
     NIL,
     NORMAL,
@@ -31,7 +33,7 @@ def _tag(book: int, order_id: int) -> Any:
 
 @jit_inline
 def find_slot(market: Any, book: int, order_id: int) -> int:
-    """Slot of a resting order's id, or NIL."""
+    """Slot of a resting order's id, or else the empty slot where it would go."""
     tag = _tag(book, order_id)
     mask = market.slot_mask
     slots = market.slots
@@ -39,7 +41,7 @@ def find_slot(market: Any, book: int, order_id: int) -> int:
     while True:
         entry = slot_at(slots, position).entry
         if entry == 0:
-            return NIL
+            return position
         if ((entry >> 32) & TAG_MASK) == tag:
             order = order_at(market.orders, (entry & TAG_MASK) - 1)
             if order.order_id == order_id and order.book == book:
@@ -48,23 +50,26 @@ def find_slot(market: Any, book: int, order_id: int) -> int:
 
 
 @jit_inline
-def find_order(market: Any, book: int, order_id: int) -> int:
-    """Index of a resting order by its id, or NIL."""
-    slot = find_slot(market, book, order_id)
-    if slot == NIL:
-        return NIL
+def order_in(market: Any, slot: int) -> int:
+    """Index of the order whose id is in a slot; NIL for an empty slot."""
     return (slot_at(market.slots, slot).entry & TAG_MASK) - 1
 
 
 @jit_inline
+def find_order(market: Any, book: int, order_id: int) -> int:
+    """Index of a resting order by its id, or NIL."""
+    return order_in(market, find_slot(market, book, order_id))
+
+
+@jit_inline
+def fill_slot(market: Any, slot: int, book: int, order_id: int, index: int) -> None:
+    """Put an order's id into the empty slot that ``find_slot`` found for it."""
+    slot_at(market.slots, slot).entry = (_tag(book, order_id) << 32) | (index + 1)
+
+
+@jit_inline
 def insert_slot(market: Any, book: int, order_id: int, index: int) -> None:
-    tag = _tag(book, order_id)
-    mask = market.slot_mask
-    slots = market.slots
-    position = tag & mask
-    while slot_at(slots, position).entry != 0:
-        position = (position + 1) & mask
-    slot_at(slots, position).entry = (tag << 32) | (index + 1)
+    fill_slot(market, find_slot(market, book, order_id), book, order_id, index)
 
 
 @jit_inline
@@ -124,7 +129,8 @@ def find_book(market: Any, key: int) -> int:
 @jit_inline
 def book_of(market: Any, record: Any) -> int:
     """Index of the record's book, or NIL with ``missing_key`` set."""
-    key = (record.publisher_id << 32) | record.instrument_id
+    # Both signed: numba compares signed with unsigned words as floats.
+    key: Any = np.int64(record.publisher_id << 32) | np.int64(record.instrument_id)
     if key == market.last_key:
         return market.last_book
     book = find_book(market, key)

@@ -43,12 +43,15 @@ LEVEL: Final = np.dtype(
         ("count", "i4"),  # orders
         ("head", "i4"),
         ("tail", "i4"),
-        ("pad", "i4"),
+        ("ladder", "i4"),  # 2*book+side; NIL while it is free
     ]
 )
 
 #: One entry of a side's ladder: its levels by ascending key, so the best is the last.
 RUNG: Final = np.dtype([("key", "i8"), ("level", "i8")])
+
+#: Where a level was last found by its price: a hint, to be checked against the level itself.
+HINT: Final = np.dtype([("level", "i4")])
 
 #: One side of one book; record 2*book for bids, 2*book+1 for asks.
 SIDE: Final = np.dtype(
@@ -96,12 +99,14 @@ MARKET: Final = np.dtype(
         ("orders", "i8"),
         ("levels", "i8"),
         ("rungs", "i8"),
+        ("hints", "i8"),
         ("sides", "i8"),
         ("slots", "i8"),
         ("books", "i8"),
         ("book_slots", "i8"),
         ("claims", "i8"),
         ("slot_mask", "i8"),
+        ("hint_mask", "i8"),
         ("book_slot_mask", "i8"),
         ("order_free", "i8"),
         ("order_free_n", "i8"),
@@ -146,6 +151,7 @@ COUNTERS: Final = tuple((MARKET.names or ())[(MARKET.names or ()).index("records
 order_at = accessor(ORDER)
 level_at = accessor(LEVEL)
 rung_at = accessor(RUNG)
+hint_at = accessor(HINT)
 side_at = accessor(SIDE)
 slot_at = accessor(SLOT)
 book_at = accessor(BOOK)

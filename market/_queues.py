@@ -19,6 +19,7 @@ from ._layout import (
     NORMAL,
     OK,
     claim_at,
+    hint_at,
     level_at,
     order_at,
     rung_at,
@@ -31,6 +32,8 @@ from .jit import (
 
 #: Levels looked at one by one from the best before the search turns binary.
 _NEAR_TOUCH_LEVELS = 12
+_GOLDEN = -7046029254386353131
+_LADDER_SALT = -4417276706812531889
 #: Free orders a record may need at most.
 _ORDERS_PER_RECORD = 2
 
@@ -57,10 +60,21 @@ def find_rung(market: Any, ladder: Any, key: int) -> int:
 
 
 @jit_inline
+def _hint_of(market: Any, at: int, key: int) -> Any:
+    hashed = (key ^ (at * _LADDER_SALT)) * _GOLDEN
+    return hint_at(market.hints, (hashed >> 32) & market.hint_mask)
+
+
+@jit_inline
 def find_level(market: Any, book: int, side: int, price: int) -> int:
     """Index of the level at a price, or NIL."""
     key = price if side == BID else -price
-    ladder = side_at(market.sides, 2 * book + side)
+    at = 2 * book + side
+    hinted = _hint_of(market, at, key).level
+    level = level_at(market.levels, hinted)
+    if level.key == key and level.ladder == at:
+        return hinted
+    ladder = side_at(market.sides, at)
     position = find_rung(market, ladder, key)
     if position < 0:
         return NIL
@@ -87,8 +101,9 @@ def _move_ladder(market: Any, ladder: Any) -> int:
 
 
 @jit_inline
-def _open_level(market: Any, ladder: Any, position: int, key: int) -> int:
+def _open_level(market: Any, at: int, position: int, key: int) -> int:
     """Insert a level after ``position``; room was checked before."""
+    ladder = side_at(market.sides, at)
     rungs = market.rungs
     offset = ladder.offset
     k = ladder.n - 1
@@ -104,6 +119,7 @@ def _open_level(market: Any, ladder: Any, position: int, key: int) -> int:
     market.level_free = level.head
     market.level_free_n -= 1
     level.key = key
+    level.ladder = at
     level.size = 0
     level.count = 0
     level.head = NIL
@@ -112,6 +128,16 @@ def _open_level(market: Any, ladder: Any, position: int, key: int) -> int:
     rung.key = key
     rung.level = index
     return index
+
+
+@jit_inline
+def free_level(market: Any, index: int) -> None:
+    """Give a level back that no ladder holds any more."""
+    level = level_at(market.levels, index)
+    level.ladder = NIL
+    level.head = market.level_free
+    market.level_free = index
+    market.level_free_n += 1
 
 
 @jit_inline
@@ -128,9 +154,19 @@ def _close_level(market: Any, ladder: Any, index: int) -> None:
         target.level = source.level
         k += 1
     ladder.n = last
-    level.head = market.level_free
-    market.level_free = index
-    market.level_free_n += 1
+    free_level(market, index)
+
+
+@jit
+def _find_or_open(market: Any, at: int, key: int) -> int:
+    """Index of the level with a key; opened if there is none."""
+    ladder = side_at(market.sides, at)
+    position = find_rung(market, ladder, key)
+    if position >= 0:
+        rung = rung_at(market.rungs, ladder.offset + position)
+        if rung.key == key:
+            return rung.level
+    return _open_level(market, at, position, key)
 
 
 @jit_inline
@@ -150,16 +186,15 @@ def room(market: Any, book: int, side: int) -> int:
 def join(market: Any, index: int, book: int, side: int, price: int) -> None:
     """Put an order at the back of the queue at a price."""
     key = price if side == BID else -price
-    ladder = side_at(market.sides, 2 * book + side)
-    position = find_rung(market, ladder, key)
-    level_index = NIL
-    if position >= 0:
-        rung = rung_at(market.rungs, ladder.offset + position)
-        if rung.key == key:
-            level_index = rung.level
-    if level_index == NIL:
-        level_index = _open_level(market, ladder, position, key)
+    at = 2 * book + side
+    ladder = side_at(market.sides, at)
+    hint = _hint_of(market, at, key)
+    level_index = hint.level
     level = level_at(market.levels, level_index)
+    if level.key != key or level.ladder != at:
+        level_index = _find_or_open(market, at, key)
+        hint.level = level_index
+        level = level_at(market.levels, level_index)
     order = order_at(market.orders, index)
     order.price = price
     order.side = side
@@ -264,9 +299,7 @@ def clear_side(market: Any, book: int, side: int) -> None:
                 remove_slot(market, find_slot(market, book, order.order_id))
             free_order(market, index)
             index = following
-        level.head = market.level_free
-        market.level_free = level_index
-        market.level_free_n += 1
+        free_level(market, level_index)
     ladder.n = 0
     ladder.orders = 0
 

@@ -26,6 +26,7 @@ from ._layout import (
 )
 from ._queues import (
     clamp_claims,
+    free_level,
     free_order,
     join,
     new_order,
@@ -58,9 +59,7 @@ def begin_snapshot(market: Any, book: int) -> None:
                 else:
                     free_order(market, index)
                 index = following
-            level.head = market.level_free
-            market.level_free = level_index
-            market.level_free_n += 1
+            free_level(market, level_index)
         ladder.n = 0
         ladder.orders = 0
     record.in_snapshot = 1

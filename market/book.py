@@ -16,6 +16,7 @@ from ._layout import (
     GROW_LEVELS,
     GROW_ORDERS,
     GROW_RUNGS,
+    HINT,
     LEVEL,
     MARKET,
     NEW_BOOK,
@@ -39,6 +40,7 @@ BOOKS_AT_START: Final = 16
 CLAIMS_AT_START: Final = 1024
 #: Slots of the order-id table per order: half empty keeps the probes short.
 SLOTS_PER_ORDER: Final = 4
+HINTS_PER_LEVEL: Final = 4
 #: Limits; beyond them the run fails instead of eating the machine.
 ORDERS_MAX: Final = 1 << 26
 BOOKS_MAX: Final = 1 << 20
@@ -64,6 +66,7 @@ class MarketState:
         self.orders = Block(ORDER, ORDERS_AT_START)
         self.levels = Block(LEVEL, LEVELS_AT_START)
         self.rungs = Block(RUNG, RUNGS_AT_START)
+        self.hints = Block(HINT, HINTS_PER_LEVEL * LEVELS_AT_START)
         self.books = Block(BOOK, BOOKS_AT_START)
         self.sides = Block(SIDE, 2 * BOOKS_AT_START)
         self.book_slots = Block(BOOK_SLOT, 4 * BOOKS_AT_START)
@@ -77,6 +80,7 @@ class MarketState:
             state[free] = NIL
         self._chain(self.orders, "next", "order_free", 0)
         self._chain(self.levels, "head", "level_free", 0)
+        self.levels.records["ladder"] = NIL
         self._chain(self.claims, "next", "claim_free", 0)
         self._publish()
 
@@ -91,10 +95,11 @@ class MarketState:
 
     def _publish(self) -> None:
         state = self.state[0]
-        for name in ("orders", "levels", "rungs", "sides", "slots", "books", "claims"):
+        for name in ("orders", "levels", "rungs", "hints", "sides", "slots", "books", "claims"):
             state[name] = getattr(self, name).address
         state["book_slots"] = self.book_slots.address
         state["slot_mask"] = self.slots.capacity - 1
+        state["hint_mask"] = self.hints.capacity - 1
         state["book_slot_mask"] = self.book_slots.capacity - 1
         state["rung_capacity"] = self.rungs.capacity
 
@@ -106,6 +111,8 @@ class MarketState:
             first = self.levels.capacity
             self.levels.grow(2 * first)
             self._chain(self.levels, "head", "level_free", first)
+            self.levels.records["ladder"][first:] = NIL
+            self.hints = Block(HINT, HINTS_PER_LEVEL * self.levels.capacity)
         elif status == GROW_RUNGS:
             self.rungs.grow(2 * self.rungs.capacity)
         elif status == NEW_BOOK:
@@ -152,7 +159,7 @@ class MarketState:
         """Bytes of all blocks."""
         blocks = (
             self.orders, self.levels, self.rungs, self.books, self.sides, self.book_slots,
-            self.claims, self.slots,
+            self.claims, self.slots, self.hints,
         )  # fmt: skip
         return sum(block.nbytes for block in blocks)
 

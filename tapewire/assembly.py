@@ -12,6 +12,7 @@ import importlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,7 @@ from tapewire.transports import ThreadedReplay, replay_plan, temporary_endpoint
 
 if TYPE_CHECKING:
     from tapewire.analytics import Collector
+    from tapewire.input_cache import InputCache
     from tapewire.router import Simulation
     from tapewire.wire import Receiver, StreamInfo, Totals
 
@@ -59,6 +61,10 @@ class Hooks:
 
     announce: Callable[[str], None] = lambda text: None
     progress: Callable[[Progress], None] = lambda progress: None
+    #: Starts to show how far something before the run is, from what it is and its size in MB.
+    working: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = (
+        lambda what, total_mb: nullcontext(lambda done_mb: None)
+    )
 
 
 @dataclasses.dataclass
@@ -166,6 +172,7 @@ class _Run:
         self.path = Path(chosen) if chosen else _fresh_folder(name)
         self.warnings: list[str] = []
         self.clock = _Clock()
+        self.cache: InputCache | None = None
         self.info: StreamInfo | None = None
         self.simulation: Simulation | None = None
         self.totals: Totals | None = None
@@ -195,7 +202,7 @@ class _Run:
         timeout_s = float(options.peer_timeout_s)
         if self.connect is not None:
             return self._receiver(self.connect), None
-        plan = self._plan()
+        plan = self._plan(stack)
         if options.transport == "inproc":
             thread = stack.enter_context(ThreadedReplay(plan, peer_timeout_s=timeout_s))
             thread.wait_ready(self.signals)
@@ -207,7 +214,7 @@ class _Run:
         importlib.import_module("tapewire.router")  # while the other process opens its files
         return self._receiver(process.wait_ready(self.signals), process), process
 
-    def _plan(self) -> Any:
+    def _plan(self, stack: contextlib.ExitStack) -> Any:
         source = self.config.backtest.data_source
         if isinstance(source, SyntheticSource):
             from tapewire.sessions import session_file
@@ -215,7 +222,23 @@ class _Run:
             with self.signals.immediate():
                 files = (str(session_file(source, self.hooks.announce)),)
             source = DatabentoSource(type="databento", files=list(files))
-        return replay_plan(source, self.config.backtest.replay)
+        options = self.config.backtest.replay
+        plan = replay_plan(source, options)
+        if not options.cache:
+            return plan
+        from tapewire.input_cache import InputCache
+
+        self.cache = stack.enter_context(
+            InputCache(
+                options.cache_max_bytes,
+                announce=self.hooks.announce,
+                working=self.hooks.working,
+            )
+        )
+        with self.signals.immediate():
+            plan = self.cache.prepare(plan)
+        self.warnings += self.cache.warnings
+        return plan
 
     def _receiver(
         self, endpoint: str, process: ReplayProcess | None = None, context: Any = None
@@ -326,6 +349,8 @@ class _Run:
             raise ProtocolError(
                 f"expected {self.totals.events} events in the simulation, found {simulated}"
             )
+        if self.cache is not None:
+            self.cache.require_intact(self.totals.files)
 
     # --- the manifest -----------------------------------------------------------------------
 
@@ -344,7 +369,7 @@ class _Run:
             "setup_s": round(clock.setup_s, 6),
             "config": self.config.to_dict(),
             "versions": versions(),
-            "inputs": _inputs(self.info, totals),
+            "inputs": _inputs(self.info, totals, self.cache),
             "counts": {key: int(value) for key, value in counts.items()},
             "stages": _stages(events, clock, totals),
             "warnings": self.warnings + _count_warnings(counts, totals),
@@ -355,6 +380,8 @@ class _Run:
                 "payload": self.info.payload,
                 "batch_records": self.info.batch_records,
             }
+        if self.cache is not None:
+            manifest["cache"] = self.cache.describe()
         if totals is not None and simulation is not None:
             manifest["stream"] |= {"batches": totals.batches, "digest": totals.digest}
             manifest["digest"] = simulation.digest()
@@ -409,18 +436,26 @@ def _events_total(info: "StreamInfo") -> int:
     return sum(file.records or file.size_bytes // _COMPRESSED_RECORD_BYTES for file in info.files)
 
 
-def _inputs(info: "StreamInfo | None", totals: "Totals | None") -> list[dict[str, Any]]:
+def _inputs(
+    info: "StreamInfo | None", totals: "Totals | None", cache: "InputCache | None"
+) -> list[dict[str, Any]]:
+    """Describe the files that the configuration names, whatever copies of them were replayed."""
     if info is None:
         return []
     ends = {file.name: file for file in totals.files} if totals is not None else {}
+    cached = cache.inputs if cache is not None else {}
     inputs = []
-    for file in info.files:
-        end = ends.get(file.name)
+    for replayed in info.files:
+        end = ends.get(replayed.name)
+        file, content = replayed, end.content_hash if end else None
+        if replayed.name in cached:
+            file = cached[replayed.name].original
+            content = cached[replayed.name].original_hash if content else None
         inputs.append(
             {
                 "file": file.name,
                 "bytes": file.size_bytes,
-                "xxh3_128": end.content_hash if end else None,
+                "xxh3_128": content,
                 "dataset": file.dataset,
                 "dbn_version": file.dbn_version,
                 "records_read": end.records_read if end else None,

@@ -171,6 +171,14 @@ def run(
     ] = None,
     payload: Payload = None,
     batch_records: BatchRecords = None,
+    cache: Annotated[
+        bool | None,
+        typer.Option(
+            "--cache/--no-cache",
+            help="Keep uncompressed copies of compressed inputs for later runs.",
+            show_default=False,
+        ),
+    ] = None,
     connect: Annotated[
         str | None,
         typer.Option("--connect", help="Take the events from `tapewire replay … --bind` there."),
@@ -196,6 +204,7 @@ def run(
         (*replay_key, "transport"): transport,
         (*replay_key, "payload"): payload,
         (*replay_key, "batch_records"): batch_records,
+        (*replay_key, "cache"): cache,
         ("backtest", "seed"): seed,
     }
     overrides = {path: value for path, value in given.items() if value is not None}
@@ -227,7 +236,7 @@ def run(
             output=output,
             force=force,
             connect=connect,
-            hooks=Hooks(display.announce, display.progress),
+            hooks=Hooks(display.announce, display.progress, display.working),
         )
     print(summary(result))
 

@@ -145,13 +145,22 @@ DATA_SOURCES: Final[dict[str, type[BaseModel]]] = {
 
 
 class Replay(_Section):
-    """How the events come: how fast, in what batches, over which transport."""
+    """How the events come: how fast, in what batches, over which transport, from what cache."""
 
     speed: Speed = "max"
     batch_records: int = Field(default=16_384, ge=1, le=65_536)
     transport: Literal["ipc", "tcp", "inproc"] = "ipc"
     payload: Literal["auto", "shared", "inline"] = "auto"
     peer_timeout_s: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=1, le=3600)] = Decimal(5)
+    cache: bool = False
+    cache_max_gb: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0, le=1_000_000)] = Decimal(
+        20
+    )
+
+    @property
+    def cache_max_bytes(self) -> int:
+        """How large prepared copies of compressed inputs together may be; 1 GB is 10^9 bytes."""
+        return to_fixed(self.cache_max_gb)
 
     @property
     def speed_factor(self) -> float | None:

@@ -3,6 +3,8 @@
 import datetime
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
@@ -62,6 +64,14 @@ class Display:
         """Say why nothing is to be seen for a moment."""
         if not self._quiet:
             print(text, file=self._stream, flush=True)
+
+    def working(self, what: str, total_mb: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how far something before the run is, if it takes more than a moment."""
+        if self._quiet:
+            return nullcontext(lambda done_mb: None)
+        from tapewire.data_report import Progress as Steps
+
+        return Steps(what, total_mb)
 
     def progress(self, progress: "Progress") -> None:
         """Show how far the run is; called per batch, shows a few times a second."""

@@ -1,11 +1,16 @@
-"""Prepared files: whole runs over them come to the same as over what they were made of."""
+"""Prepared files and cached copies: whole runs come to the same as over the originals."""
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import tapewire as tw
+from tapewire.errors import FormatError
+from tapewire.market.jit import CACHE_DIR
 from tapewire.replay.convert import convert
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -67,3 +72,115 @@ def test_overlapping_filtered_files_have_the_same_digest(tmp_path: Path) -> None
     prepared = run([tmp_path / "part.dbn"], tmp_path / "prepared")
     assert digests(prepared) == digests(original)
     assert 1_000 < original.manifest["events"] < 20_000
+
+
+# --- the input cache ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own; the kernels stay where they are, so that nothing is compiled again."""
+    monkeypatch.setattr("tapewire.input_cache.cache_dir", lambda: tmp_path / "cache")
+    return tmp_path / "cache" / "inputs"
+
+
+def without_times(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What must not depend on the cache."""
+    keys = ("events", "digest", "digests", "inputs", "counts", "results", "rows", "warnings")
+    stream = {k: v for k, v in manifest["stream"].items() if k != "payload"}
+    return {**{key: manifest[key] for key in keys}, "stream": stream}
+
+
+@pytest.mark.parametrize("transport", ["ipc", "inproc"])
+def test_the_cache_changes_nothing_but_the_time(
+    tmp_path: Path, data_file: DataFile, cache_folder: Path, transport: str
+) -> None:
+    files = [data_file(ESH4_DAY_BEFORE), data_file(ESH4)]
+    off = run(files, tmp_path / "off", replay={"transport": transport})
+    assert "cache" not in off.manifest
+    for name, made in (("first", True), ("second", False)):
+        on = run(files, tmp_path / name, replay={"transport": transport, "cache": True})
+        assert without_times(on.manifest) == without_times(off.manifest)
+        assert [Path(entry["file"]) for entry in on.manifest["cache"]] == files
+        assert {entry["made"] for entry in on.manifest["cache"]} == {made}
+        assert all(Path(entry["prepared"]).parent == cache_folder for entry in on.manifest["cache"])
+        for table in ("fills", "orders", "equity", "metrics"):
+            assert getattr(on, table).equals(getattr(off, table))
+        again = tw.load_config(tmp_path / name / "config.yaml")
+        assert again.to_dict()["backtest"]["data_source"]["files"] == [str(f) for f in files]
+    assert off.manifest["inputs"][1]["dbn_version"] == 1
+    assert len(off.manifest["inputs"][1]["xxh3_128"]) == 32
+
+
+def test_filters_stop_where_they_did(
+    tmp_path: Path, data_file: DataFile, cache_folder: Path
+) -> None:
+    """A file that is not read to its end has no hash in the manifest, cache or not."""
+    source = {"start": "2023-12-25T23:00:00Z", "end": "2023-12-25T23:20:00Z", "symbols": ["ESH4"]}
+    off = run([data_file(ESH4)], tmp_path / "off", source=source)
+    on = run([data_file(ESH4)], tmp_path / "on", source=source, replay={"cache": True})
+    assert without_times(on.manifest) == without_times(off.manifest)
+    assert on.manifest["inputs"][0]["xxh3_128"] is None
+    assert 0 < on.manifest["events"] < on.manifest["inputs"][0]["records_read"]
+
+
+def test_a_cache_that_cannot_keep_it_says_so_and_runs(
+    tmp_path: Path, data_file: DataFile, cache_folder: Path
+) -> None:
+    off = run([data_file(ESH4)], tmp_path / "off")
+    on = run([data_file(ESH4)], tmp_path / "on", replay={"cache": True, "cache_max_gb": 0.001})
+    assert digests(on) == digests(off)
+    assert on.manifest["cache"] == []
+    (warning,) = set(on.manifest["warnings"]) - set(off.manifest["warnings"])
+    assert "replay.cache_max_gb is 0.001 GB" in warning
+    assert [path.name for path in cache_folder.iterdir()] == [".lock"]
+
+
+def test_damage_below_the_file_system_is_no_result(
+    tmp_path: Path, data_file: DataFile, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy's dates and size say nothing: what the replay read tells."""
+    monkeypatch.setattr("tapewire.input_cache._seen", lambda status: (0, 0, 0))
+    good = run([data_file(ESH4)], tmp_path / "good", replay={"cache": True})
+    (copy,) = cache_folder.glob("*.dbn")
+    data = bytearray(copy.read_bytes())
+    data[-20] ^= 1  # in ts_in_delta of the last record: no book changes
+    copy.write_bytes(data)
+    with pytest.raises(FormatError, match="is damaged: expected xxh3_128"):
+        run([data_file(ESH4)], tmp_path / "bad", replay={"cache": True})
+    assert [path.name for path in (tmp_path / "bad").iterdir()] == ["manifest.json"]
+    again = run([data_file(ESH4)], tmp_path / "again", replay={"cache": True})
+    assert again.manifest["cache"][0]["made"]
+    assert digests(again) == digests(good)
+
+
+def test_several_processes_share_one_copy(tapewire: Any, tmp_path: Path) -> None:
+    from tapewire.replay.synth import synthesize
+
+    synthesize(tmp_path / "day.mbo.dbn.zst", events=150_000, seed=5)
+    env = {**os.environ, "TAPEWIRE_CACHE_DIR": str(tmp_path / "cache")}
+    (tmp_path / "cache" / "tapewire").mkdir(parents=True)
+    # The kernels are compiled already.
+    (tmp_path / "cache" / "tapewire" / CACHE_DIR.name).symlink_to(CACHE_DIR)
+    command = tapewire.command("run", "day.mbo.dbn.zst", "-s", "market_maker", "-q", "--cache")
+    processes = [
+        subprocess.Popen(
+            [*command, "-o", f"run{i}"], cwd=tmp_path, env=env, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for i in range(3)
+    ]  # fmt: skip
+    for process in processes:
+        _, error = process.communicate(timeout=100)
+        assert (process.returncode, error) == (0, "")
+    manifests = [tw.RunResult.load(tmp_path / f"run{i}").manifest for i in range(3)]
+    assert len({manifest["digest"] for manifest in manifests}) == 1
+    assert [entry["made"] for m in manifests for entry in m["cache"]].count(True) == 1
+    folder = tmp_path / "cache" / "tapewire" / "inputs"
+    assert sorted(path.suffix for path in folder.iterdir()) == ["", ".dbn", ".json"]
+    done = tapewire(
+        "run", "day.mbo.dbn.zst", "-s", "market_maker", "--cache", "-o", "last", env=env
+    )
+    assert done.stderr == ""  # nothing is prepared again
+    last = tw.RunResult.load(tmp_path / "last").manifest
+    assert (last["digest"], last["cache"][0]["made"]) == (manifests[0]["digest"], False)

@@ -1,0 +1,1 @@
+../../tapewire/_cache_folder.py

@@ -1,0 +1,1 @@
+../../tapewire/input_cache.py

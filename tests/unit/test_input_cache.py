@@ -1,0 +1,519 @@
+"""The input cache: by content, bounded, never a damaged copy, nothing half-written."""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xxhash
+
+import streams
+from naive.dbn import read_mbo
+from tapewire import _cache_folder, input_cache
+from tapewire.atomic import AtomicFile
+from tapewire.errors import ConfigError, FormatError, InputError, MissingFileError, NoDataError
+from tapewire.input_cache import InputCache
+from tapewire.replay import ReplayPlan
+from tapewire.wire import FileTotals
+
+RECORDS = 1_000
+#: A copy: header and records.
+COPY_BYTES = 360 + 56 * RECORDS
+ROOMY = 100 * COPY_BYTES
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the cache, in a place of its own."""
+    monkeypatch.setenv("TAPEWIRE_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "tapewire" / "inputs"
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> list[Path]:
+    """Four compressed files, no two alike."""
+    return [packed(tmp_path / f"{i}.dbn.zst", first_order_id=1 + i * 10**6) for i in range(4)]
+
+
+def packed(path: Path, **records: Any) -> Path:
+    made = streams.make_records(RECORDS, **records)
+    streams.write(path, streams.zstd_bytes(streams.dbn_bytes(made)))
+    return path
+
+
+@contextmanager
+def cache(limit_bytes: int = ROOMY, said: list[str] | None = None) -> Iterator[InputCache]:
+    @contextmanager
+    def working(what: str, total_mb: int) -> Iterator[Callable[[int], None]]:
+        yield lambda done_mb: None
+
+    told = [] if said is None else said
+    with InputCache(limit_bytes, announce=told.append, working=working) as opened:
+        yield opened
+
+
+def plan(*files: Path, **more: Any) -> ReplayPlan:
+    return ReplayPlan(tuple(map(str, files)), **more)
+
+
+def fetch(*files: Path, limit_bytes: int = ROOMY) -> tuple[list[Path], list[bool], list[str]]:
+    """What one run would replay, which of it the run itself prepared, and its warnings."""
+    with cache(limit_bytes) as opened:
+        replayed = opened.prepare(plan(*files))
+        paths = [Path(name) for name in replayed.files]
+        for original, path in zip(files, paths, strict=True):
+            assert read_mbo(path).tobytes() == read_mbo(original).tobytes()
+        return paths, [entry.made for entry in opened.inputs.values()], opened.warnings
+
+
+def copies(folder: Path) -> set[str]:
+    """Names of the copies; every one has its facts, and nothing else lies there."""
+    names = {path.name for path in folder.iterdir()} - {".lock"}
+    found = {name for name in names if name.endswith(".dbn")}
+    assert names == found | {name.replace(".dbn", ".json") for name in found}
+    return found
+
+
+# --- by content -----------------------------------------------------------------------------------
+
+
+def test_made_once_then_used(inputs: list[Path], folder: Path) -> None:
+    said: list[str] = []
+    with cache(said=said) as opened:
+        replayed = opened.prepare(plan(*inputs[:2], symbols=("TEST",), start_ns=5))
+        assert replayed == plan(*map(Path, replayed.files), symbols=("TEST",), start_ns=5)
+        assert list(opened.inputs) == list(replayed.files)
+        for original, entry in zip(inputs, opened.inputs.values(), strict=False):
+            raw, copy = original.read_bytes(), entry.prepared.read_bytes()
+            assert (entry.original.name, entry.original.size_bytes) == (str(original), len(raw))
+            assert entry.original_hash == xxhash.xxh3_128_hexdigest(raw)
+            assert entry.prepared_hash == xxhash.xxh3_128_hexdigest(copy)
+            assert entry.prepared == folder / f"{entry.original_hash}-v1.dbn"
+            assert len(copy) == COPY_BYTES
+        assert [row["made"] for row in opened.describe()] == [True, True]
+    assert len(said) == 2
+    assert "preparing 0.dbn.zst for the input cache" in said[0]
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*.dbn")}
+    with cache(said=said) as opened:
+        assert opened.prepare(plan(*inputs[:2])).files == replayed.files
+        assert [row["made"] for row in opened.describe()] == [False, False]
+        assert opened.warnings == []
+    assert len(said) == 2
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*.dbn")} == before
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_neither_name_nor_date_matter(inputs: list[Path], tmp_path: Path, folder: Path) -> None:
+    first, *_ = fetch(inputs[0])
+    moved = inputs[0].rename(tmp_path / "other.zst")
+    os.utime(moved, ns=(1, 1))
+    assert fetch(moved) == (first, [False], [])
+    # Other content under the old name, with the old date and size, is another copy.
+    swapped = inputs[1].rename(moved)
+    os.utime(swapped, ns=(1, 1))
+    other, made, _ = fetch(swapped)
+    assert other != first
+    assert made == [True]
+    assert len(copies(folder)) == 2
+
+
+def test_plain_files_are_left_alone(tmp_path: Path, inputs: list[Path], folder: Path) -> None:
+    plain = Path(streams.write(tmp_path / "a.dbn", streams.dbn_bytes(streams.make_records(9))))
+    with cache() as opened:
+        assert opened.prepare(plan(plain)) == plan(plain)
+        assert not folder.exists()
+    paths, made, _ = fetch(plain, inputs[0])
+    assert paths[0] == plain
+    assert paths[1].parent == folder
+    assert made == [True]
+
+
+def test_the_same_content_twice_is_one_copy_and_one_file(
+    inputs: list[Path], tmp_path: Path, folder: Path
+) -> None:
+    twin = Path(shutil.copy(inputs[0], tmp_path / "twin.dbn.zst"))
+    paths, made, warnings = fetch(inputs[0], twin)
+    assert (paths[0].parent, paths[1], made, warnings) == (folder, twin, [True], [])
+
+
+def test_what_the_replay_would_refuse_is_refused_first(
+    inputs: list[Path], tmp_path: Path, folder: Path
+) -> None:
+    link = tmp_path / "link.dbn.zst"
+    link.symlink_to(inputs[0])
+    cut = tmp_path / "cut.dbn.zst"
+    cut.write_bytes(inputs[0].read_bytes()[:-9])
+    cases: list[tuple[type[Exception], str, ReplayPlan]] = [
+        (MissingFileError, "no such file", plan(inputs[0], tmp_path / "none.dbn.zst")),
+        (ConfigError, "listed twice", plan(inputs[0], link)),
+        (NoDataError, "did you mean 'TEST'", plan(inputs[0], symbols=("TSET",))),
+        (FormatError, "truncated", plan(inputs[0], cut)),
+    ]
+    for error, message, wrong in cases:
+        with pytest.raises(error, match=message), cache() as opened:
+            opened.prepare(wrong)
+    assert not folder.exists()
+
+
+def test_damage_within_an_input_is_left_to_the_replay(inputs: list[Path], folder: Path) -> None:
+    records = streams.make_records(RECORDS)
+    records["rtype"][700] = 1
+    streams.write(inputs[0], streams.zstd_bytes(streams.dbn_bytes(records)))
+    with cache() as opened:
+        assert opened.prepare(plan(inputs[0])) == plan(inputs[0])
+        assert "record 700 at byte offset" in opened.warnings[0]
+    assert copies(folder) == set()
+
+
+def test_an_input_that_changes_meanwhile(
+    inputs: list[Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = InputCache._hash_of
+
+    def then_swapped(self: InputCache, path: Path, doing: str) -> str:
+        found = real(self, path, doing)
+        inputs[1].replace(inputs[0])
+        return found
+
+    monkeypatch.setattr(InputCache, "_hash_of", then_swapped)
+    with cache() as opened:
+        assert opened.prepare(plan(inputs[0])) == plan(inputs[0])
+        assert "was written to while it was read" in opened.warnings[0]
+    assert copies(folder) == set()
+
+
+# --- bounded --------------------------------------------------------------------------------------
+
+
+def test_the_longest_unused_go_before_the_limit_is_passed(inputs: list[Path], folder: Path) -> None:
+    limit = 2 * COPY_BYTES + COPY_BYTES // 2
+    a, b, c, d = inputs
+    names = {}
+    for path in (a, b):
+        names[path] = fetch(path, limit_bytes=limit)[0][0].name
+    assert fetch(a, limit_bytes=limit)[1] == [False]  # now b is the one unused for longest
+    names[c] = fetch(c, limit_bytes=limit)[0][0].name
+    assert copies(folder) == {names[a], names[c]}
+    names[d] = fetch(d, limit_bytes=limit)[0][0].name
+    assert copies(folder) == {names[c], names[d]}
+    # A smaller limit takes hold with the next run, whatever that reads.
+    fetch(d, limit_bytes=COPY_BYTES)
+    assert copies(folder) == {names[d]}
+    assert fetch(a, b, limit_bytes=limit)[2] == []
+    assert copies(folder) == {names[a], names[b]}
+
+
+def test_all_there_is_never_exceeds_the_limit(
+    inputs: list[Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at whenever something is written."""
+    limit = 2 * COPY_BYTES + COPY_BYTES // 2
+    sizes: list[int] = []
+    real = input_cache._Claiming.write
+
+    def write(self: Any, data: memoryview) -> int:
+        count = real(self, data)
+        self._target.file.flush()
+        sizes.append(sum(p.stat().st_size for p in folder.iterdir() if ".dbn" in p.name))
+        return count
+
+    monkeypatch.setattr(input_cache._Claiming, "write", write)
+    for path in inputs * 2:
+        assert fetch(path, limit_bytes=limit)[1:] == ([True], [])
+    assert len(sizes) == 16
+    assert max(sizes) <= limit
+
+
+def test_what_a_run_uses_stays(inputs: list[Path], folder: Path) -> None:
+    a, b, c, _ = inputs
+    limit = 2 * COPY_BYTES
+    with cache(limit) as one:
+        used = set(one.prepare(plan(a)).files)
+        with cache(limit) as two:
+            used |= set(two.prepare(plan(b)).files)
+            with cache(limit) as three:
+                assert three.prepare(plan(c)) == plan(c)
+                (warning,) = three.warnings
+                assert f"{c} was not replayed from the input cache" in warning
+                assert "runs under way use all but 0 GB" in warning
+            assert {str(folder / name) for name in copies(folder)} == used
+        (name,) = fetch(c, limit_bytes=limit)[0]  # the second one may go now
+        assert copies(folder) == {name.name, *(Path(path).name for path in one.inputs)}
+
+
+@pytest.mark.parametrize("limit", [100, COPY_BYTES // 2, COPY_BYTES - 1])
+def test_a_copy_larger_than_the_limit_is_not_kept(
+    inputs: list[Path], folder: Path, limit: int
+) -> None:
+    with cache(limit) as opened:
+        assert opened.prepare(plan(inputs[0])) == plan(inputs[0])
+        (warning,) = opened.warnings
+        assert "replay.cache_max_gb is" in warning
+        assert "tapewire data convert" in warning
+    assert copies(folder) == set()
+    assert fetch(inputs[0], limit_bytes=COPY_BYTES)[1] == [True]
+
+
+def test_a_large_copy_drives_no_other_out_in_vain(
+    tmp_path: Path, inputs: list[Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its size can be told long before it is written."""
+    monkeypatch.setattr(_cache_folder, "CLAIM_BYTES", 0)
+    monkeypatch.setattr("tapewire.replay.convert._CHUNK_RECORDS", 4_096)
+    monkeypatch.setattr("tapewire.replay.byte_sources._READ_BYTES", 4_096)
+    records = streams.make_records(200_000)
+    records["order_id"] *= 0x9E3779B97F4A7C15 % 2**63
+    large = tmp_path / "large.dbn.zst"
+    streams.write(large, streams.zstd_bytes(streams.dbn_bytes(records)))
+    names = {fetch(path)[0][0].name for path in inputs}
+    written: list[int] = []
+    real = input_cache._Claiming.write
+
+    def write(self: Any, data: memoryview) -> int:
+        written.append(len(data))
+        return real(self, data)
+
+    monkeypatch.setattr(input_cache._Claiming, "write", write)
+    with cache(10_000_000) as opened:
+        assert opened.prepare(plan(large)) == plan(large)
+        assert "cache_max_gb is 0.01 GB" in opened.warnings[0]
+    assert copies(folder) == names
+    assert sum(written) < 1_500_000
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+def cut(copy: Path) -> None:
+    os.truncate(copy, COPY_BYTES - 56)
+
+
+def flip(copy: Path) -> None:
+    """One bit, and the date as it was."""
+    status = copy.stat()
+    data = bytearray(copy.read_bytes())
+    data[-100] ^= 1
+    copy.write_bytes(data)
+    os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def swap(copy: Path) -> None:
+    """Another file of the same size and date."""
+    status = copy.stat()
+    other = copy.with_name("x")
+    other.write_bytes(bytes(COPY_BYTES))
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(copy)
+
+
+def lose_facts(copy: Path) -> None:
+    copy.with_suffix(".json").unlink()
+
+
+def spoil_facts(copy: Path) -> None:
+    copy.with_suffix(".json").write_text('{"size_bytes": 5')
+
+
+def other_facts(copy: Path) -> None:
+    copy.with_suffix(".json").write_text("[1, 2]")
+
+
+@pytest.mark.parametrize("damage", [cut, flip, swap, lose_facts, spoil_facts, other_facts])
+def test_a_damaged_copy_is_made_again(
+    inputs: list[Path], folder: Path, damage: Callable[[Path], None]
+) -> None:
+    (copy,), _, _ = fetch(inputs[0])
+    whole = copy.read_bytes()
+    damage(copy)
+    again, made, warnings = fetch(inputs[0], limit_bytes=COPY_BYTES)  # no room for both
+    assert (again, made) == ([copy], [True])
+    assert len(warnings) == 1
+    assert "is damaged" in warnings[0]
+    assert copy.read_bytes() == whole
+    assert fetch(inputs[0]) == ([copy], [False], [])
+    assert len(copies(folder)) == 1
+
+
+def test_a_folder_that_was_copied_is_read_once_and_believed(
+    inputs: list[Path], tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch(inputs[0])
+    shutil.copytree(tmp_path / "cache", tmp_path / "elsewhere")
+    monkeypatch.setenv("TAPEWIRE_CACHE_DIR", str(tmp_path / "elsewhere"))
+    read: list[str] = []
+    real = InputCache._hash_of
+
+    def hash_of(self: InputCache, path: Path, doing: str) -> str:
+        read.append(path.suffix)
+        return real(self, path, doing)
+
+    monkeypatch.setattr(InputCache, "_hash_of", hash_of)
+    for expected in ([".zst", ".dbn"], [".zst"]):
+        assert fetch(inputs[0])[1:] == ([False], [])
+        assert read == expected
+        read.clear()
+
+
+def test_damage_that_only_the_replay_meets(inputs: list[Path], folder: Path) -> None:
+    def totals(name: str, found: str | None) -> FileTotals:
+        return FileTotals(name, RECORDS, RECORDS, 0, found)
+
+    with cache() as opened:
+        (name,) = opened.prepare(plan(inputs[0])).files
+        (entry,) = opened.inputs.values()
+        opened.require_intact([totals(name, entry.prepared_hash), totals("other.dbn", "0" * 32)])
+        opened.require_intact([totals(name, None)])  # not read to its end
+        with pytest.raises(FormatError, match=r"0\.dbn\.zst is damaged: expected .* run again"):
+            opened.require_intact([totals(name, "0" * 32)])
+    assert fetch(inputs[0])[1] == [True]
+
+
+# --- faults ---------------------------------------------------------------------------------------
+
+
+def test_what_killed_runs_left_is_cleared(inputs: list[Path], folder: Path) -> None:
+    (copy,), _, _ = fetch(inputs[0])
+    (folder / f".{'0' * 32}-v1.dbn.tmp").write_bytes(bytes(10**6))
+    (folder / f".{copy.name}.tmp").write_bytes(b"half")
+    (folder / f"{'1' * 32}-v1.json").write_text("{}")
+    (folder / "README").write_text("not ours")
+    copy.unlink()
+    fetch(inputs[0])
+    (folder / "README").unlink()
+    assert copies(folder) == {copy.name}
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_ctrl_c_leaves_nothing_half_written(
+    inputs: list[Path], folder: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    steps: list[int] = []
+    real = input_cache._Claiming.write
+
+    def write(self: Any, data: memoryview) -> int:
+        steps.append(len(data))
+        if len(steps) == step:
+            raise KeyboardInterrupt
+        return real(self, data)
+
+    monkeypatch.setattr(input_cache._Claiming, "write", write)
+    with pytest.raises(KeyboardInterrupt), cache() as opened:
+        opened.prepare(plan(inputs[0]))
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+    assert fetch(inputs[0])[1] == [True]
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_a_full_disk_is_a_warning(
+    inputs: list[Path], folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if call == "write":
+        monkeypatch.setattr(input_cache._Claiming, "write", full)
+    else:
+        monkeypatch.setattr("tapewire.atomic.os.fsync", full)
+    with cache() as opened:
+        assert opened.prepare(plan(inputs[0])) == plan(inputs[0])
+        (warning,) = opened.warnings
+        assert warning.endswith("No space left on device")
+        assert str(folder) in warning
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_folder_that_cannot_be_is_a_warning(
+    inputs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TAPEWIRE_CACHE_DIR", str(tmp_path / "file"))
+    with cache() as opened:
+        assert opened.prepare(plan(*inputs)) == plan(*inputs)
+        (warning,) = opened.warnings  # one for all inputs
+        assert "the input cache was not used" in warning
+        assert "Not a directory" in warning
+        assert "TAPEWIRE_CACHE_DIR" in warning
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_a_warning(inputs: list[Path], folder: Path) -> None:
+    folder.mkdir(parents=True, mode=0o500)
+    with cache() as opened:
+        assert opened.prepare(plan(inputs[0])) == plan(inputs[0])
+        assert "Permission denied" in opened.warnings[0]
+
+
+def test_a_lock_that_nobody_gives_back_is_a_warning(
+    inputs: list[Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cache_folder, "LOCK_TIMEOUT_S", 0.05)
+    folder.mkdir(parents=True)
+    with (folder / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with cache() as opened:
+            assert opened.prepare(plan(inputs[0])) == plan(inputs[0])
+            assert "another run has held" in opened.warnings[0]
+    assert fetch(inputs[0])[1] == [True]
+
+
+# --- many at once ---------------------------------------------------------------------------------
+
+
+def test_nobody_waits_for_a_copy_in_the_making(inputs: list[Path], folder: Path) -> None:
+    content = xxhash.xxh3_128_hexdigest(inputs[0].read_bytes())
+    folder.mkdir(parents=True)
+    other = AtomicFile(folder / f"{content}-v1.dbn")
+    paths, _, warnings = fetch(inputs[0])
+    assert paths == [inputs[0]]
+    assert "another run is preparing it" in warnings[0]
+    assert other.temporary.exists()
+    other.discard()
+    assert fetch(inputs[0])[1] == [True]
+
+
+def test_many_at_once_over_too_little_room(inputs: list[Path], folder: Path) -> None:
+    """Each takes what it can get; nobody ever loses or misreads a copy it was given."""
+    wanted = {str(path): read_mbo(path).tobytes() for path in inputs}
+    limit = 2 * COPY_BYTES + 100
+    wrong: list[BaseException] = []
+    from_cache = [0]
+
+    def work(first: int) -> None:
+        try:
+            for step in range(12):
+                files = [inputs[(first + step + i) % 4] for i in range(2)]
+                with cache(limit) as opened:
+                    replayed = opened.prepare(plan(*files))
+                    from_cache[0] += len(opened.inputs)
+                    for original, name in zip(files, replayed.files, strict=True):
+                        assert read_mbo(Path(name)).tobytes() == wanted[str(original)]
+                    assert len(opened.inputs) + len(opened.warnings) == 2
+                    assert not any("damaged" in text for text in opened.warnings)
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert from_cache[0] > 12
+    assert len(copies(folder)) <= 2
+    facts = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    assert all(fact["size_bytes"] == COPY_BYTES for fact in facts)
+
+
+def test_errors_are_inputs_own(inputs: list[Path]) -> None:
+    """A cache in trouble never ends a run: what it raises belongs to the plan."""
+    assert issubclass(FormatError, InputError)
+    inputs[0].write_bytes(b"")
+    with pytest.raises(FormatError, match="is empty"), cache() as opened:
+        opened.prepare(plan(inputs[0]))

@@ -6,6 +6,8 @@ checked first and answered with a status, so that the shell can grow the block a
 
 from typing import Any
 
+import numpy as np
+
 from ._ids import (
     book_of,
     fill_slot,
@@ -213,7 +215,8 @@ def _apply_fill(market: Any, book: int, record: Any) -> None:
     if order.event != event:
         order.event = event
         order.filled = 0
-    order.filled = min(order.filled + record.size, 0xFFFFFFFF)
+    filled: Any = np.int64(order.filled) + np.int64(record.size)
+    order.filled = min(filled, 0xFFFFFFFF)
 
 
 @jit

@@ -135,28 +135,33 @@ MESSAGE: Final = np.dtype(
 #: What the loop keeps per book beside the book itself; only books with legs use it.
 WATCH: Final = np.dtype(
     [
+        # What every record looks at comes first, in one cache line.
+        ("legs", "i4"),
+        ("subscriptions", "i4"),  # ON_* any of its legs wants
         ("due", "i8"),  # nothing of its legs can be due before this time
-        ("local_due", "i8"),
+        ("wake", "i8"),  # no event that ends before this capture time needs a closer look for it
         ("own_bid", "i8"),  # best resting simulated bid, or ALWAYS; may be too high, never too low
         ("own_ask", "i8"),  # best resting simulated ask, or NEVER; may be too low, never too high
-        ("legs", "i4"),
+        ("bid", "i8"),
+        ("ask", "i8"),
+        ("volume", "i8"),
+        ("bid_size", "i8"),
+        ("ask_size", "i8"),
+        ("bid_count", "i8"),
+        ("ask_count", "i8"),
         ("resting", "i4"),  # simulated orders resting in this book
+        ("gapless", "i4"),  # whether the book is neither locked nor crossed
         ("traces", "i4"),
         ("traces_tail", "i4"),
-        ("subscriptions", "i4"),  # ON_* any of its legs wants
-        ("gapless", "i4"),  # whether the book is neither locked nor crossed
-        ("bid", "i8"),
-        ("bid_size", "i8"),
-        ("bid_count", "i8"),
-        ("ask", "i8"),
-        ("ask_size", "i8"),
-        ("ask_count", "i8"),
+        # Smallest stamp of any resting simulated order that may be at own_bid, own_ask or better.
+        ("own_bid_stamp", "i8"),
+        ("own_ask_stamp", "i8"),
+        ("local_due", "i8"),
+        ("sample_due", "i8"),
         ("mark", "i8"),
         ("trade_price", "i8"),
         ("trade_size", "i8"),
         ("trade_side", "i8"),
-        ("volume", "i8"),
-        ("sample_due", "i8"),
         ("changes", "i4"),  # ON_* of the event being finished
         ("mark_moved", "i4"),
     ]

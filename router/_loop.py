@@ -8,7 +8,6 @@ from typing import Any
 
 from tapewire.execution._layout import (
     TRACE_TRADE,
-    own_at,
     session_at,
     trace_at,
 )
@@ -29,9 +28,7 @@ from tapewire.market._layout import (
 from tapewire.market._queues import best_key
 from tapewire.market.jit import jit, jit_inline
 from tapewire.market.records import (
-    ACTION_ADD,
     ACTION_FILL,
-    ACTION_MODIFY,
     ACTION_TRADE,
     F_LAST,
     F_SNAPSHOT,
@@ -65,9 +62,11 @@ from ._layout import (
 from ._session import (
     before_event,
     callback,
+    open_bounds,
     room_for,
     settle,
     start,
+    tighten_bounds,
     until_local,
     update_watch,
 )
@@ -119,6 +118,8 @@ def _refresh_due(router: Any, watch: Any) -> None:
         at = leg.next_of_book
     watch.due = min(due, local_due)
     watch.local_due = local_due
+    if watch.traces == NIL:
+        _set_wake(router, watch)
 
 
 # --- after an event -----------------------------------------------------------------------------
@@ -161,17 +162,10 @@ def _match(market: Any, execution: Any, router: Any, watch: Any, exchange_ns: in
 
 @jit
 def _tighten(execution: Any, router: Any, watch: Any) -> None:
-    watch.own_bid = ALWAYS
-    watch.own_ask = NEVER
+    open_bounds(watch)
     at = watch.legs
     while at != NIL:
-        session = session_at(execution.sessions, at)
-        if session.buys != NIL:
-            price = own_at(execution.own_orders, session.buys).price
-            watch.own_bid = max(watch.own_bid, price)
-        if session.sells != NIL:
-            price = own_at(execution.own_orders, session.sells).price
-            watch.own_ask = min(watch.own_ask, price)
+        tighten_bounds(execution, watch, session_at(execution.sessions, at))
         at = leg_at(router.legs, at).next_of_book
 
 
@@ -368,19 +362,22 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
                 return status
         if watch.traces != NIL:
             free_traces(execution, watch)
+        _set_wake(router, watch)
         router.phase = IDLE
     return 0
 
 
 @jit_inline
+def _set_wake(router: Any, watch: Any) -> None:
+    watch.wake = min(watch.sample_due, watch.local_due - router.feed_max_ns)
+    if watch.subscriptions & ON_EVENT:
+        watch.wake = ALWAYS
+
+
+@jit_inline
 def _is_quiet(market: Any, router: Any, watch: Any, book: int) -> bool:
     """Whether nobody can feel the event that just ended: most of them, so this comes first."""
-    if (
-        watch.traces != NIL
-        or watch.subscriptions & ON_EVENT
-        or router.stream_clock >= watch.sample_due
-        or router.stream_clock + router.feed_max_ns >= watch.local_due
-    ):
+    if router.stream_clock >= watch.wake:
         return False
     bids = side_at(market.sides, 2 * book + BID)
     asks = side_at(market.sides, 2 * book + ASK)
@@ -426,6 +423,7 @@ def run_batch(
     router = router_state[0]
     i = start_at
     exchange_ns = 0
+    incoming = False
     if router.phase != IDLE:
         status = finish_event(market, execution, router)
         if status != 0:
@@ -464,21 +462,19 @@ def run_batch(
                 )
                 if status != 0:
                     return status, i
-            if execution.trace_free_n < 2:
+            incoming = crosses(watch, record)
+            is_trade = action == ACTION_TRADE or action == ACTION_FILL
+            if (incoming or is_trade) and execution.trace_free_n < 2:
                 return GROW_TRACES, i
-        # From here on the record is applied whole; a full book block comes first.
-        if watched and (action == ACTION_TRADE or action == ACTION_FILL):
-            note_trade_record(market, execution, watch, book, record)
+            # From here on the record is applied whole; a full book block comes first.
+            if is_trade:
+                note_trade_record(market, execution, watch, book, record)
         status = apply_record(market, book, record)
         if status != OK:
             return status, i
         if watched:
             state.clock = exchange_ns
-            if (
-                watch.resting > 0
-                and (action == ACTION_ADD or action == ACTION_MODIFY)
-                and crosses(watch, record)
-            ):
+            if incoming:
                 note_incoming(execution, watch, record)
         if record.flags & F_LAST:
             close_event(market, book, record.flags)

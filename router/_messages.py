@@ -95,6 +95,7 @@ def tell_strategy(
         watch = watch_at(router.watches, leg.book)
         watch.due = min(watch.due, due)
         watch.local_due = min(watch.local_due, due)
+        watch.wake = min(watch.wake, due - router.feed_max_ns)
         at = leg.next_of_instance
     return index
 

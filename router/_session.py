@@ -305,12 +305,30 @@ def update_watch(execution: Any, router: Any, leg_index: int, resting_before: in
     watch = watch_at(router.watches, leg.book)
     watch.resting += session.resting - resting_before
     if watch.resting == 0:
-        watch.own_bid = ALWAYS
-        watch.own_ask = NEVER
+        open_bounds(watch)
+    tighten_bounds(execution, watch, session)
+
+
+@jit_inline
+def open_bounds(watch: Any) -> None:
+    """Bounds of a book in which no simulated order rests."""
+    watch.own_bid = ALWAYS
+    watch.own_ask = NEVER
+    watch.own_bid_stamp = NEVER
+    watch.own_ask_stamp = NEVER
+
+
+@jit_inline
+def tighten_bounds(execution: Any, watch: Any, session: Any) -> None:
+    """Take one leg's best resting orders into its book's bounds."""
     if session.buys != NIL:
-        watch.own_bid = max(watch.own_bid, own_at(execution.own_orders, session.buys).price)
+        own = own_at(execution.own_orders, session.buys)
+        watch.own_bid = max(watch.own_bid, own.price)
+        watch.own_bid_stamp = min(watch.own_bid_stamp, own.stamp)
     if session.sells != NIL:
-        watch.own_ask = min(watch.own_ask, own_at(execution.own_orders, session.sells).price)
+        own = own_at(execution.own_orders, session.sells)
+        watch.own_ask = min(watch.own_ask, own.price)
+        watch.own_ask_stamp = min(watch.own_ask_stamp, own.stamp)
 
 
 @jit

@@ -21,12 +21,15 @@ from tapewire.market._layout import (
 )
 from tapewire.market.jit import jit, jit_inline
 from tapewire.market.records import (
+    ACTION_ADD,
+    ACTION_MODIFY,
     ACTION_TRADE,
     F_TOB,
     UNDEF_PRICE,
 )
 
 from ._layout import (
+    ALWAYS,
     NIL,
     ON_TRADE,
 )
@@ -51,6 +54,7 @@ def _push_trace(execution: Any, watch: Any, kind: int, side: int, price: int, lo
     else:
         trace_at(execution.traces, watch.traces_tail).next = index
     watch.traces_tail = index
+    watch.wake = ALWAYS
     return index
 
 
@@ -68,7 +72,7 @@ def free_traces(execution: Any, watch: Any) -> None:
     watch.traces_tail = NIL
 
 
-@jit
+@jit_inline
 def note_trade_record(market: Any, execution: Any, watch: Any, book: int, record: Any) -> None:
     """Before a T or F is applied: remember what resting simulated orders must be told."""
     side = side_of(record)
@@ -77,22 +81,34 @@ def note_trade_record(market: Any, execution: Any, watch: Any, book: int, record
         if watch.subscriptions & ON_TRADE:
             _push_trace(execution, watch, TRACE_TRADE, side, record.price, record.size)
         return
-    if watch.resting == 0 or side == NIL:
-        return
+    # Volume at better prices than any simulated order's could not have been theirs.
+    at_or_past_bid = (side == BID) & (record.price <= watch.own_bid)
+    at_or_past_ask = (side == ASK) & (record.price >= watch.own_ask)
+    if at_or_past_bid | at_or_past_ask:
+        _note_fill(market, execution, watch, book, side, record)
+
+
+@jit
+def _note_fill(market: Any, execution: Any, watch: Any, book: int, side: int, record: Any) -> None:
     state = book_at(market.books, book)
     aggressors_own = state.trade_side == side or (
         record.order_id != 0 and record.order_id == state.trade_order_id
     )
-    if aggressors_own:
+    if watch.resting == 0 or aggressors_own:
         return
+    # At the price itself only volume from behind the first of them counts.
+    first_stamp = watch.own_bid_stamp if side == BID else watch.own_ask_stamp
+    if record.price != (watch.own_bid if side == BID else watch.own_ask):
+        first_stamp = ALWAYS
     index = find_order(market, book, record.order_id)
     if index == NIL:
-        _push_trace(execution, watch, TRACE_FILL, side, record.price, record.size)
+        if first_stamp == ALWAYS:
+            _push_trace(execution, watch, TRACE_FILL, side, record.price, record.size)
         return
     order = order_at(market.orders, index)
     shown = order.size - (order.filled if order.event == state.event else 0)
     shown = min(max(shown, 0), record.size)
-    if shown > 0:
+    if shown > 0 and order.stamp > first_stamp:
         trace = _push_trace(execution, watch, TRACE_FILL, side, record.price, shown)
         trace_at(execution.traces, trace).stamp = order.stamp
     if shown < record.size:  # later clips of an iceberg: each stood at the back of the queue
@@ -104,9 +120,10 @@ def note_trade_record(market: Any, execution: Any, watch: Any, book: int, record
 def crosses(watch: Any, record: Any) -> bool:
     """Whether an add or modify reaches across a resting simulated order."""
     side = side_of(record)
-    if side == BID:
-        return record.price >= watch.own_ask and record.price != UNDEF_PRICE
-    return side == ASK and record.price <= watch.own_bid
+    buys = (side == BID) & (record.price >= watch.own_ask) & (record.price != UNDEF_PRICE)
+    sells = (side == ASK) & (record.price <= watch.own_bid)
+    comes = (record.action == ACTION_ADD) | (record.action == ACTION_MODIFY)
+    return comes & (buys | sells)
 
 
 @jit

@@ -252,8 +252,8 @@ class Simulation:
             self._watches.grow(self._market.books.capacity)
         watch = self._watches.records[book]
         watch["due"] = watch["local_due"] = NEVER
-        watch["own_bid"] = ALWAYS
-        watch["own_ask"] = NEVER
+        watch["own_bid"] = watch["wake"] = ALWAYS
+        watch["own_ask"] = watch["own_bid_stamp"] = watch["own_ask_stamp"] = NEVER
         for name in ("legs", "traces", "traces_tail"):
             watch[name] = NIL
         for name in ("bid", "ask", "mark", "trade_price"):
@@ -332,6 +332,7 @@ class Simulation:
         leg["next_of_book"] = watch["legs"]
         watch["legs"] = index
         watch["subscriptions"] |= owner["mask"]
+        watch["wake"] = ALWAYS
         watch["due"] = ALWAYS  # so that the next event starts it
         session = self._sessions.records[index]
         session["book"] = book

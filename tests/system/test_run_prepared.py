@@ -154,13 +154,15 @@ def test_damage_below_the_file_system_is_no_result(
     assert digests(again) == digests(good)
 
 
-def test_several_processes_share_one_copy(tapewire: Any, tmp_path: Path) -> None:
+def test_several_processes_share_one_copy(
+    tapewire: Any, tmp_path: Path, synthetic_file: Path
+) -> None:
     from tapewire.replay.synth import synthesize
 
+    run([synthetic_file], tmp_path / "compiled")  # once here, not three times at once
     synthesize(tmp_path / "day.mbo.dbn.zst", events=150_000, seed=5)
     env = {**os.environ, "TAPEWIRE_CACHE_DIR": str(tmp_path / "cache")}
     (tmp_path / "cache" / "tapewire").mkdir(parents=True)
-    # The kernels are compiled already.
     (tmp_path / "cache" / "tapewire" / CACHE_DIR.name).symlink_to(CACHE_DIR)
     command = tapewire.command("run", "day.mbo.dbn.zst", "-s", "market_maker", "-q", "--cache")
     processes = [

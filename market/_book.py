@@ -321,8 +321,8 @@ def apply_record(market: Any, book: int, record: Any) -> int:
 
 
 @jit_inline
-def close_event(market: Any, book: int, flags: int) -> None:
-    """End the book's current event."""
+def end_event(market: Any, book: int, flags: int) -> None:
+    """End the book's current event, its touch not looked at (see ``count_gap``)."""
     state = book_at(market.books, book)
     if state.in_snapshot == 2 and flags & F_SNAPSHOT:
         end_snapshot(market, book)
@@ -333,6 +333,11 @@ def close_event(market: Any, book: int, flags: int) -> None:
     state.trade_side = NIL
     state.trade_order_id = 0
     market.event_ends += 1
+
+
+@jit_inline
+def count_gap(market: Any, book: int) -> None:
+    """Count the event that just ended if it left the book locked or crossed."""
     bids = side_at(market.sides, 2 * book + BID)
     asks = side_at(market.sides, 2 * book + ASK)
     if bids.n > 0 and asks.n > 0:
@@ -342,6 +347,13 @@ def close_event(market: Any, book: int, flags: int) -> None:
                 market.locked_events += 1
             else:
                 market.crossed_events += 1
+
+
+@jit_inline
+def close_event(market: Any, book: int, flags: int) -> None:
+    """End the book's current event and look at what it left."""
+    end_event(market, book, flags)
+    count_gap(market, book)
 
 
 @jit

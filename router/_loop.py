@@ -12,7 +12,13 @@ from tapewire.execution._layout import (
     trace_at,
 )
 from tapewire.execution._matching import STEP_ROWS, match_event
-from tapewire.market._book import apply_record, close_event, closes_before
+from tapewire.market._book import (
+    apply_record,
+    close_event,
+    closes_before,
+    count_gap,
+    end_event,
+)
 from tapewire.market._ids import book_of
 from tapewire.market._layout import (
     ASK,
@@ -477,8 +483,13 @@ def run_batch(
             if incoming:
                 note_incoming(execution, watch, record)
         if record.flags & F_LAST:
-            close_event(market, book, record.flags)
-            if watched and not _is_quiet(market, router, watch, book):
+            end_event(market, book, record.flags)
+            # A quiet event leaves the touch where it was, and so the gap.
+            if watched and watch.gapless != 0 and _is_quiet(market, router, watch, book):
+                i += 1
+                continue
+            count_gap(market, book)
+            if watched:
                 begin_finish(market, router, watch, book)
                 router.resume_next = 1
                 if watch.gapless == 0 and router.crossed_policy == CROSSED_ABORT:

@@ -25,6 +25,7 @@ from tapewire.market.records import (
     ACTION_MODIFY,
     ACTION_TRADE,
     F_TOB,
+    SIDE_ASK,
     UNDEF_PRICE,
 )
 
@@ -119,11 +120,17 @@ def _note_fill(market: Any, execution: Any, watch: Any, book: int, side: int, re
 @jit_inline
 def crosses(watch: Any, record: Any) -> bool:
     """Whether an add or modify reaches across a resting simulated order."""
-    side = side_of(record)
-    buys = (side == BID) & (record.price >= watch.own_ask) & (record.price != UNDEF_PRICE)
-    sells = (side == ASK) & (record.price <= watch.own_bid)
-    comes = (record.action == ACTION_ADD) | (record.action == ACTION_MODIFY)
-    return comes & (buys | sells)
+    sells = record.side == SIDE_ASK
+    key = -record.price if sells else record.price
+    bound = watch.cross_ask if sells else watch.cross_bid
+    if key < bound:  # nearly always, whatever the record is
+        return False
+    return (
+        watch.resting > 0
+        and (record.action == ACTION_ADD or record.action == ACTION_MODIFY)
+        and side_of(record) != NIL
+        and record.price != UNDEF_PRICE
+    )
 
 
 @jit

@@ -253,7 +253,8 @@ class Simulation:
         watch = self._watches.records[book]
         watch["due"] = watch["local_due"] = NEVER
         watch["own_bid"] = watch["wake"] = ALWAYS
-        watch["own_ask"] = watch["own_bid_stamp"] = watch["own_ask_stamp"] = NEVER
+        for bound in ("own_ask", "own_bid_stamp", "own_ask_stamp", "cross_bid", "cross_ask"):
+            watch[bound] = NEVER
         for name in ("legs", "traces", "traces_tail"):
             watch[name] = NIL
         for name in ("bid", "ask", "mark", "trade_price"):

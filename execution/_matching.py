@@ -19,7 +19,7 @@ from tapewire.market._layout import (
     side_at,
 )
 from tapewire.market._queues import find_level
-from tapewire.market.jit import jit, jit_inline
+from tapewire.market.jit import jit, jit_inline, word
 
 from ._fees import commission
 from ._impact import impact_price_units
@@ -34,8 +34,8 @@ from ._layout import (
 )
 from .codes import FillReason, Liquidity, OrderStatus, OrderType, Reason, Side, TimeInForce
 
-BUY = int(Side.BUY)
-SELL = int(Side.SELL)
+BUY = word(Side.BUY)
+SELL = word(Side.SELL)
 MARKET = int(OrderType.MARKET)
 LIMIT = int(OrderType.LIMIT)
 GTC = int(TimeInForce.GTC)
@@ -44,17 +44,17 @@ PENDING_NEW = int(OrderStatus.PENDING_NEW)
 NEW = int(OrderStatus.NEW)
 PARTIALLY_FILLED = int(OrderStatus.PARTIALLY_FILLED)
 FILLED = int(OrderStatus.FILLED)
-CANCELED = int(OrderStatus.CANCELED)
-EXPIRED = int(OrderStatus.EXPIRED)
-MAKER = int(Liquidity.MAKER)
-TAKER = int(Liquidity.TAKER)
-BY_QUEUE = int(FillReason.QUEUE)
-BY_TRADE_THROUGH = int(FillReason.TRADE_THROUGH)
-BY_CROSSING = int(FillReason.CROSSED)
-BY_TAKING = int(FillReason.TAKEN)
+CANCELED = word(OrderStatus.CANCELED)
+EXPIRED = word(OrderStatus.EXPIRED)
+MAKER = word(Liquidity.MAKER)
+TAKER = word(Liquidity.TAKER)
+BY_QUEUE = word(FillReason.QUEUE)
+BY_TRADE_THROUGH = word(FillReason.TRADE_THROUGH)
+BY_CROSSING = word(FillReason.CROSSED)
+BY_TAKING = word(FillReason.TAKEN)
 NO_REASON = int(Reason.NONE)
-NO_LIQUIDITY = int(Reason.NO_LIQUIDITY)
-USER_CANCEL = int(Reason.USER_CANCEL)
+NO_LIQUIDITY = word(Reason.NO_LIQUIDITY)
+USER_CANCEL = word(Reason.USER_CANCEL)
 
 #: Resting orders one arriving order may take from, and so the rows and claims it may need.
 STEP_ROWS = 4096

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numba
+import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,3 +72,11 @@ def jit_inline(function: F) -> F:
         function
     )
     return compiled
+
+
+def word(value: int) -> Any:
+    """Make a constant for kernels that is passed on as a plain 64-bit integer.
+
+    A literal would have numba compile every function it is handed to once per value.
+    """
+    return np.int64(value)

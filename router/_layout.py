@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.market._memory import accessor
+from tapewire.market.jit import word
 
 NEVER: Final = 2**63 - 1
 ALWAYS: Final = -(2**63)
@@ -20,14 +21,14 @@ ON_PRICE: Final = 4  # best bid or ask price changed
 ON_TRADE: Final = 8  # every trade
 
 # Hooks, as positions in INSTANCE.hooks.
-HOOK_START: Final = 0
-HOOK_EVENT: Final = 1
-HOOK_BOOK: Final = 2
-HOOK_TRADE: Final = 3
-HOOK_TIMER: Final = 4
-HOOK_ORDER: Final = 5
-HOOK_FILL: Final = 6
-HOOK_STOP: Final = 7
+HOOK_START: Final = word(0)
+HOOK_EVENT: Final = word(1)
+HOOK_BOOK: Final = word(2)
+HOOK_TRADE: Final = word(3)
+HOOK_TIMER: Final = word(4)
+HOOK_ORDER: Final = word(5)
+HOOK_FILL: Final = word(6)
+HOOK_STOP: Final = word(7)
 HOOK_N: Final = 8
 
 # Requests, as a strategy leaves them in its context.
@@ -37,17 +38,17 @@ REQUEST_REPLACE: Final = 3
 REQUEST_TIMER: Final = 4
 
 # Messages on their way to the exchange …
-ARRIVE_NEW: Final = 1
-ARRIVE_CANCEL: Final = 2
-ARRIVE_REPLACE: Final = 3
+ARRIVE_NEW: Final = word(1)
+ARRIVE_CANCEL: Final = word(2)
+ARRIVE_REPLACE: Final = word(3)
 # … and to the strategy.
-TELL_ACCEPTED: Final = 4
-TELL_FILL: Final = 5
-TELL_CLOSED: Final = 6
-TELL_REPLACED: Final = 7
-TELL_REFUSED: Final = 8  # a cancel or replace came too late, or was denied
-TELL_DENIED: Final = 9
-TIMER: Final = 10
+TELL_ACCEPTED: Final = word(4)
+TELL_FILL: Final = word(5)
+TELL_CLOSED: Final = word(6)
+TELL_REPLACED: Final = word(7)
+TELL_REFUSED: Final = word(8)  # a cancel or replace came too late, or was denied
+TELL_DENIED: Final = word(9)
+TIMER: Final = word(10)
 
 #: What a strategy is shown, and where it leaves its requests. One record per instance.
 CONTEXT: Final = np.dtype(

@@ -36,7 +36,7 @@ class Block:
         start = int(owner.ctypes.data)
         offset = _ALIGN - start % _ALIGN if start % _ALIGN else _ALIGN
         owner[offset - 8 : offset].view(np.int64)[0] = capacity
-        self._owner, self.capacity = owner, capacity
+        self._owner, self._offset, self.capacity = owner, offset, capacity
         self.records = np.ndarray((capacity,), self.dtype, owner.data, offset)
         self.address = start + offset
 
@@ -45,6 +45,11 @@ class Block:
         old = self.records
         self._allocate(capacity)
         self.records[: old.size] = old
+
+    def copy_of_first(self, n: int) -> npt.NDArray[Any]:
+        """Return a copy of the first ``n`` records, made as bytes: numpy copies field by field."""
+        end = self._offset + n * self.dtype.itemsize
+        return self._owner[self._offset : end].copy().view(self.dtype)
 
     @property
     def nbytes(self) -> int:

@@ -95,14 +95,13 @@ class LegDigests:
         for kind, tables in waiting.items():
             if not tables:
                 continue
-            rows = tables[0] if len(tables) == 1 else np.concatenate(tables)
-            names = rows.dtype.names or ()
+            names = tables[0].dtype.names or ()
             columns = [k for k, name in enumerate(names) if name not in _INTERNAL]
-            words = rows.view("<i8").reshape(rows.size, len(names))
-            legs = names.index("leg")
-            ends = np.zeros(int(rows["leg"].max()) + 2, np.int64)
-            plain = np.empty((rows.size, len(columns)), "<i8")
-            pack_by_leg(words, legs, np.array(columns), plain, ends)
+            words = np.concatenate([rows.view("<i8") for rows in tables]).reshape(-1, len(names))
+            leg_column = names.index("leg")
+            ends = np.zeros(int(words[:, leg_column].max()) + 2, np.int64)
+            plain = np.empty((words.shape[0], len(columns)), "<i8")
+            pack_by_leg(words, leg_column, np.array(columns), plain, ends)
             for leg in np.flatnonzero(np.diff(ends)):
                 self._hash(kind, int(leg)).update(plain[ends[leg] : ends[leg + 1]])
 

@@ -139,6 +139,7 @@ class Simulation:
         self._fills = Block(FILL_DTYPE, ROWS_AT_START)
         self._orders = Block(ORDER_DTYPE, ROWS_AT_START)
         self._samples = Block(SAMPLE_DTYPE, ROWS_AT_START)
+        self._row_blocks = (self._fills, self._orders, self._samples)
         self._instances = Block(INSTANCE, 4)
         self._contexts = Block(CONTEXT, 4)
         self._legs = Block(LEG, 4)
@@ -498,16 +499,16 @@ class Simulation:
     def _stash(self) -> None:
         """Copy the rows reported so far out of the kernels' buffers."""
         execution, router = self._execution.records[0], self._router[0]
-        if not (execution["fill_n"] or execution["order_n"] or router["sample_n"]):
+        counts = int(execution["fill_n"]), int(execution["order_n"]), int(router["sample_n"])
+        if not any(counts):
             return
-        fills = self._fills.records[: int(execution["fill_n"])].copy()
-        orders = self._orders.records[: int(execution["order_n"])].copy()
-        samples = self._samples.records[: int(router["sample_n"])].copy()
         execution["fill_n"] = execution["order_n"] = router["sample_n"] = router["settled"] = 0
-        for rows, kept in zip((fills, orders, samples), self._pending, strict=True):
-            if rows.size:
-                kept.append(rows)
-        self._digests.update(fills, orders)
+        tables = []
+        for block, n, kept in zip(self._row_blocks, counts, self._pending, strict=True):
+            tables.append(block.copy_of_first(n))
+            if n:
+                kept.append(tables[-1])
+        self._digests.update(tables[0], tables[1])
 
     def drain(self) -> Drained:
         """Return the rows reported since the last call. Call it after every batch."""

@@ -7,6 +7,7 @@ computation. With ``NUMBA_BOUNDSCHECK=1`` the same call checks ``i`` against the
 kept in the eight bytes before the block.
 """
 
+import sys
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,11 @@ from numba.extending import intrinsic
 from .jit import BOUNDSCHECK
 
 _ALIGN: Final = 64
+#: From 4 MiB on numpy asks for huge pages.
+_CHUNK_BYTES: Final = 16 << 20
+_CHUNKS_KEPT: Final = 3
+#: Of an array that nobody else holds, as ``sys.getrefcount`` counts: a name and an argument.
+_REFERENCES_HERE: Final = 2
 
 
 class Block:
@@ -46,15 +52,56 @@ class Block:
         self._allocate(capacity)
         self.records[: old.size] = old
 
-    def copy_of_first(self, n: int) -> npt.NDArray[Any]:
-        """Return a copy of the first ``n`` records, made as bytes: numpy copies field by field."""
-        end = self._offset + n * self.dtype.itemsize
-        return self._owner[self._offset : end].copy().view(self.dtype)
+    def bytes_of_first(self, n: int) -> npt.NDArray[np.uint8]:
+        """Return the bytes of the first ``n`` records."""
+        return self._owner[self._offset : self._offset + n * self.dtype.itemsize]
 
     @property
     def nbytes(self) -> int:
         """Bytes held, header included."""
         return int(self._owner.nbytes)
+
+
+class Copies:
+    """Copies of the first records of a block, side by side in large chunks.
+
+    Rows that are kept for long need new memory all the time, which a system gives page by page and
+    slowly. So a chunk is used again as soon as nobody holds a copy in it, and ``touch`` gets the
+    first one its memory ahead of time. Copied are bytes: numpy copies records field by field.
+    """
+
+    def __init__(self, block: Block) -> None:
+        self._block = block
+        self._chunks: list[npt.NDArray[np.uint8]] = []
+        self._used = 0
+
+    def take(self, n: int) -> npt.NDArray[Any]:
+        """Return a copy of the block's first ``n`` records, left alone while anybody holds it."""
+        size = n * self._block.dtype.itemsize
+        if not self._chunks or self._used + size > self._chunks[-1].size:
+            self._next_chunk(size)
+        copy = self._chunks[-1][self._used : self._used + size]
+        copy[:] = self._block.bytes_of_first(n)
+        self._used += size
+        return copy.view(self._block.dtype)
+
+    def touch(self) -> None:
+        """Get the first chunk its memory now."""
+        if not self._chunks:
+            self._next_chunk(0)
+            self._chunks[-1].fill(0)
+
+    def _next_chunk(self, size: int) -> None:
+        chunks, self._chunks = self._chunks, []
+        free = None
+        while chunks:
+            chunk = chunks.pop(0)
+            if free is None and chunk.size >= size and sys.getrefcount(chunk) == _REFERENCES_HERE:
+                free = chunk
+            elif len(self._chunks) < _CHUNKS_KEPT - 1:
+                self._chunks.append(chunk)
+        self._chunks.append(np.empty(max(size, _CHUNK_BYTES), np.uint8) if free is None else free)
+        self._used = 0
 
 
 def accessor(dtype: np.dtype[Any], *, in_block: bool = True) -> Any:

@@ -12,7 +12,7 @@ from tapewire.execution._layout import EXECUTION, OWN_ORDER, SESSION, TRACE
 from tapewire.execution._matching import STEP_ROWS
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
 from tapewire.market._layout import COUNTERS, NIL
-from tapewire.market._memory import Block
+from tapewire.market._memory import Block, Copies
 from tapewire.market.book import BookLimitError, MarketState, batch_address
 from tapewire.market.instruments import Instrument
 from tapewire.market.records import UNDEF_PRICE
@@ -139,7 +139,7 @@ class Simulation:
         self._fills = Block(FILL_DTYPE, ROWS_AT_START)
         self._orders = Block(ORDER_DTYPE, ROWS_AT_START)
         self._samples = Block(SAMPLE_DTYPE, ROWS_AT_START)
-        self._row_blocks = (self._fills, self._orders, self._samples)
+        self._copies = tuple(Copies(b) for b in (self._fills, self._orders, self._samples))
         self._instances = Block(INSTANCE, 4)
         self._contexts = Block(CONTEXT, 4)
         self._legs = Block(LEG, 4)
@@ -391,6 +391,11 @@ class Simulation:
 
     # --- running --------------------------------------------------------------------------------
 
+    def touch_memory(self) -> None:
+        """Get the buffers of reported rows their memory now, not within the first batches."""
+        for copies in self._copies[:2]:
+            copies.touch()
+
     def feed(self, records: npt.NDArray[Any]) -> None:
         """Run records, shape (n,), dtype ``MBO_DTYPE``, on from where the last batch ended.
 
@@ -504,8 +509,8 @@ class Simulation:
             return
         execution["fill_n"] = execution["order_n"] = router["sample_n"] = router["settled"] = 0
         tables = []
-        for block, n, kept in zip(self._row_blocks, counts, self._pending, strict=True):
-            tables.append(block.copy_of_first(n))
+        for copies, n, kept in zip(self._copies, counts, self._pending, strict=True):
+            tables.append(copies.take(n))
             if n:
                 kept.append(tables[-1])
         self._digests.update(tables[0], tables[1])

@@ -190,6 +190,7 @@ class _Run:
                 self._note_foreign_stream(self.info)
             self.warnings += wiring.unset_instruments(self.config, self.info)
             self.simulation = wiring.make_simulation(self.config, self.info)
+            self.simulation.touch_memory()
             return self._simulate(receiver, replay)
 
     # --- the stream -------------------------------------------------------------------------

@@ -27,6 +27,8 @@ from tapewire.wire.messages import SlotsOffer
 SLOTS_MAX: Final = 64
 _PAGE_BYTES: Final = 4_096
 _TOKEN_BYTES: Final = 16
+#: With its pages at once, not one by one while batches already travel.
+_MAP_FLAGS: Final = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 
 
 def boot_id() -> str:
@@ -59,7 +61,7 @@ class SlotsWriter:
             self._fd = os.memfd_create("tapewire-slots", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             os.ftruncate(self._fd, size)
             fcntl.fcntl(self._fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
-            self._map = mmap.mmap(self._fd, size)
+            self._map = mmap.mmap(self._fd, size, _MAP_FLAGS)
         except (OSError, AttributeError) as error:
             self._close_fd()
             raise EndpointError(
@@ -110,7 +112,7 @@ class SlotsReader:
                 raise OSError("the shared memory is not sealed")
             if os.fstat(fd).st_size != size:
                 raise OSError("the shared memory has another size than was offered")
-            self._map = mmap.mmap(fd, size)
+            self._map = mmap.mmap(fd, size, _MAP_FLAGS)
         finally:
             os.close(fd)
         if self._map[:_TOKEN_BYTES] != offer.token:

@@ -157,6 +157,8 @@ slot_at = accessor(SLOT)
 book_at = accessor(BOOK)
 book_slot_at = accessor(BOOK_SLOT)
 claim_at = accessor(CLAIM)
+#: One index within an order or a level, by its own address.
+link_at = accessor(np.dtype([("index", "i4")]), in_block=False)
 #: Records of a batch, by the address of the first.
 record_at = accessor(MBO_KERNEL_DTYPE, in_block=False)
 

@@ -26,6 +26,14 @@ _CHUNKS_KEPT: Final = 3
 _REFERENCES_HERE: Final = 2
 
 
+def offset_of(dtype: np.dtype[Any], field: str) -> int:
+    """Bytes from the beginning of a record to one of its fields."""
+    fields = dtype.fields
+    if fields is None:
+        raise TypeError(f"expected a structured dtype, found {dtype}")
+    return int(fields[field][1])
+
+
 class Block:
     """A growable, 64-byte aligned block of fixed-width records with a stable address per size."""
 

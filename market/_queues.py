@@ -15,16 +15,20 @@ from ._layout import (
     GROW_LEVELS,
     GROW_ORDERS,
     GROW_RUNGS,
+    LEVEL,
     NIL,
     NORMAL,
     OK,
+    ORDER,
     claim_at,
     hint_at,
     level_at,
+    link_at,
     order_at,
     rung_at,
     side_at,
 )
+from ._memory import offset_of
 from .jit import (
     jit,
     jit_inline,
@@ -34,6 +38,10 @@ from .jit import (
 _NEAR_TOUCH_LEVELS = 12
 _GOLDEN = -7046029254386353131
 _LADDER_SALT = -4417276706812531889
+_ORDER_BYTES = ORDER.itemsize
+_LEVEL_BYTES = LEVEL.itemsize
+_PREV, _NEXT = offset_of(ORDER, "prev"), offset_of(ORDER, "next")
+_HEAD, _TAIL = offset_of(LEVEL, "head"), offset_of(LEVEL, "tail")
 #: Free orders a record may need at most.
 _ORDERS_PER_RECORD = 2
 
@@ -217,14 +225,13 @@ def leave(market: Any, index: int) -> None:
     order = order_at(market.orders, index)
     level = level_at(market.levels, order.level)
     ladder = side_at(market.sides, 2 * order.book + order.side)
-    if order.prev == NIL:
-        level.head = order.next
-    else:
-        order_at(market.orders, order.prev).next = order.next
-    if order.next == NIL:
-        level.tail = order.prev
-    else:
-        order_at(market.orders, order.next).prev = order.prev
+    # Where in its queue an order stood can't be guessed: choose addresses instead of branching.
+    ahead, behind = order.prev, order.next
+    own_level = market.levels + order.level * _LEVEL_BYTES
+    before = own_level + _HEAD if ahead == NIL else market.orders + ahead * _ORDER_BYTES + _NEXT
+    after = own_level + _TAIL if behind == NIL else market.orders + behind * _ORDER_BYTES + _PREV
+    link_at(before, 0).index = behind
+    link_at(after, 0).index = ahead
     level.count -= 1
     level.size -= order.size
     ladder.orders -= 1

@@ -1,16 +1,14 @@
 """``tapewire run …`` with a clock beside it: ``python -m tapewire.bench._watched_run run …``.
 
 The same command line, nothing of it changed. When it has ended, prints one more line, JSON:
-``kernels_s`` and ``idle_bytes`` (compiling or loading kernels, and the memory held after it), and
-``first_s``, the reading of ``time.monotonic()`` when the first batch had its effects.
+``kernels_s``, the time it took to compile or load the kernels, and ``first_s``, the reading of
+``time.monotonic()`` when the first batch had its effects.
 """
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapewire import cli
@@ -18,11 +16,6 @@ from tapewire import cli
 if TYPE_CHECKING:
     from tapewire.assembly import Progress
     from tapewire.config import RunConfig
-
-
-def _resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _watch(seen: dict[str, Any]) -> None:
@@ -36,7 +29,6 @@ def _watch(seen: dict[str, Any]) -> None:
         began_s = time.monotonic()
         real_warm_up(config, announce)
         seen["kernels_s"] = time.monotonic() - began_s
-        seen["idle_bytes"] = _resident_bytes()
 
     def progress(self: Display, progress: "Progress") -> None:
         seen.setdefault("first_s", time.monotonic())

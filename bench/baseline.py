@@ -30,7 +30,9 @@ _REFERENCES: Final = (
     ("end to end", "", "stage", "book only"),
     ("variants", "", "stage", "book only"),
     ("transport", "", "limit", "memory copy"),
-    ("growth", "", "stage", "book only"),
+    ("growth, events", "", "stage", "book only"),
+    ("growth, instruments", "", "stage", "book only"),
+    ("growth, live orders", "", "stage", "book only"),
 )
 
 

@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
 
 def row_line(row: Row, elapsed_s: float, *, rated: bool) -> str:
     """One row as it comes, with the time since the bench began."""
-    if rated:
+    if rated and row.events:
         best, median, unit = row.best_m_per_s, row.median_m_per_s, "M records/s"
     else:
         best, median, unit = row.best_s, row.median_s, "s"
@@ -88,8 +88,9 @@ def row_table(rows: Sequence[Row], *, rated: bool, events: int) -> str:
         ("what", False, [row.name for row in rows]),
     ]
     if rated:
-        columns.append(("M records/s, best", True, [significant(r.best_m_per_s) for r in rows]))
-        columns.append(("median", True, [significant(r.median_m_per_s) for r in rows]))
+        # A row without records is there for its figures.
+        columns.append(("M records/s, best", True, [_rate(r, r.best_m_per_s) for r in rows]))
+        columns.append(("median", True, [_rate(r, r.median_m_per_s) for r in rows]))
     else:
         columns.append(("s, best", True, [significant(row.best_s) for row in rows]))
         columns.append(("median", True, [significant(row.median_s) for row in rows]))
@@ -97,7 +98,7 @@ def row_table(rows: Sequence[Row], *, rated: bool, events: int) -> str:
         (_words(key), True, [_value(row.figures.get(key), "") for row in rows]) for key in figures
     ]
     if rated and any(row.events != events for row in rows):
-        columns.append(("records", True, [f"{row.events:,}" for row in rows]))
+        columns.append(("records", True, [f"{r.events:,}" if r.events else "" for r in rows]))
     columns.append(("runs", True, [str(row.runs) for row in rows]))
     if any(row.note for row in rows):
         columns.append(("includes", False, [row.note for row in rows]))
@@ -128,6 +129,10 @@ def _table(columns: Sequence[tuple[str, bool, Sequence[str]]]) -> str:
     cells = zip(*(column for _, _, column in columns), strict=True)
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
     return "\n".join(lines) + "\n"
+
+
+def _rate(row: Row, m_per_s: float) -> str:
+    return significant(m_per_s) if row.events else ""
 
 
 def _words(key: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -96,6 +96,20 @@ def _transport(bench: Bench) -> Iterator[Row]:
     yield from transport_rows(bench.work, bench.scale)
 
 
+def _growth(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.growth import growth_rows
+
+    # Rows of many processes: in the short bench one run each has to do.
+    scale = replace(bench.scale, runs=1) if bench.scale.quick else bench.scale
+    yield from growth_rows(bench.folder, scale)
+
+
+def _latency(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.latency import latency_rows
+
+    yield from latency_rows(bench.work, bench.scale)
+
+
 def _start(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.start import start_rows
 
@@ -165,11 +179,31 @@ SECTIONS: Final = (
         20,
     ),
     Section(
+        "growth",
+        "Growth",
+        "What a record costs and what memory holds as sessions, instruments and live orders grow; "
+        "streams of its own, each row in processes of its own. rss mb, peak mb: memory at the end "
+        "and at most; rss slope: what is kept per 10 million records once warm; times 4k: cost "
+        "over that with 4,000 live orders.",
+        _growth,
+        180,
+        25,
+    ),
+    Section(
+        "latency",
+        "Latency",
+        "Wall time from a batch at hand to its last order out, as percentiles in microseconds; "
+        "none of it is the simulated latency of orders. s: a whole pass.",
+        _latency,
+        15,
+        5,
+        rated=False,
+    ),
+    Section(
         "start",
         "Start",
         "Seconds from the command `tapewire run` to its first event. kernels s: loading or "
-        "compiling them, a part of it; whole run s: the process from start to end; idle mb: "
-        "memory of the run process with kernels loaded and no data yet.",
+        "compiling them, a part of it; whole run s: the process from start to end.",
         _start,
         70,
         10,

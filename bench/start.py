@@ -28,7 +28,6 @@ class _Start:
 
     first_s: float
     kernels_s: float
-    idle_mb: float
     end_s: float
 
 
@@ -65,7 +64,6 @@ def _row(name: str, work: Session, starts: list[_Start], note: str) -> Row:
     figures = {
         "kernels_s": round(statistics.median(start.kernels_s for start in starts), 2),
         "whole_run_s": round(statistics.median(start.end_s for start in starts), 2),
-        "idle_mb": round(max(start.idle_mb for start in starts)),
     }
     return row_of("start", name, work.events, [start.first_s for start in starts], note, figures)
 
@@ -78,4 +76,4 @@ def _start(config: Path, more: Mapping[str, str] | None = None) -> _Start:
         said = run_child(command, env={**os.environ, **(more or {})})
         end_s = time.monotonic() - began_s
     seen = json.loads(said.splitlines()[-1])
-    return _Start(seen["first_s"] - began_s, seen["kernels_s"], seen["idle_bytes"] / 1e6, end_s)
+    return _Start(seen["first_s"] - began_s, seen["kernels_s"], end_s)

@@ -30,6 +30,8 @@ class BenchSection(StrEnum):
     RUNS = "runs"
     VARIANTS = "variants"
     TRANSPORT = "transport"
+    GROWTH = "growth"
+    LATENCY = "latency"
     START = "start"
     RIVALS = "rivals"
 

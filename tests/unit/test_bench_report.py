@@ -54,6 +54,13 @@ def test_a_table_of_times_has_seconds() -> None:
     ]
 
 
+def test_a_row_without_records_has_no_rate() -> None:
+    idle = Row("growth, idle", "waiting", 0, 1.5, 1.5, 1, "", {"rss_mb": 187.0})
+    line = row_table([RATE, idle], rated=True, events=10**6).splitlines()[3]
+    assert line == "| growth, idle | waiting |  |  | 187 |  | 1 |  |"
+    assert "1.5 median  s  rss mb 187" in row_line(idle, 0, rated=True)
+
+
 def test_a_line_has_the_time_and_the_figures() -> None:
     line = row_line(START, 187.9, rated=False)
     assert line.startswith("  3:07  start")

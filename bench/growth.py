@@ -91,12 +91,13 @@ def growth_rows(folder: Path, scale: Scale) -> Iterator[Row]:
     place.mkdir()
     runs = min(scale.runs, _RUNS_MAX)
     steady = STEADY_RECORDS_QUICK if scale.quick else STEADY_RECORDS
-    yield from event_rows(place, EVENTS_QUICK if scale.quick else EVENTS, runs, scale.seed)
+    events = EVENTS_QUICK if scale.quick else EVENTS
+    yield from event_rows(place, events, SESSION_RECORDS, runs, scale.seed)
     yield from instrument_rows(place, BOOKS, steady, runs, scale.seed)
     if not scale.quick:
         yield venue_row(place, BOOKS[-1], steady, scale.seed)
-    sizes = LIVE_ORDERS_QUICK if scale.quick else LIVE_ORDERS
-    yield from live_order_rows(place, sizes, steady, runs, scale.seed)
+    orders = LIVE_ORDERS_QUICK if scale.quick else LIVE_ORDERS
+    yield from live_order_rows(place, orders, steady, runs, scale.seed)
     yield idle_row(place, scale.seed)
 
 
@@ -104,11 +105,7 @@ def growth_rows(folder: Path, scale: Scale) -> Iterator[Row]:
 
 
 def event_rows(
-    folder: Path,
-    sizes: Sequence[int],
-    runs: int,
-    seed: int,
-    session_records: int = SESSION_RECORDS,
+    folder: Path, sizes: Sequence[int], session_records: int, runs: int, seed: int
 ) -> Iterator[Row]:
     """The whole loop with the market maker, over one session again and again, moved on in time.
 

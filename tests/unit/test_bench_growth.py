@@ -115,6 +115,7 @@ def test_rows_of_every_kind_of_growth(small: None, tmp_path: Path) -> None:
     assert "rss_slope_mb_per_10m" not in rows[0].figures
     assert rows[1].figures["rss_slope_mb_per_10m"] == 0.25
     assert rows[1].events == 9_000
+    assert rows[1].note == "market maker; 3 × one session"
     assert_ratio(named[("live orders", "5,000 live orders")],
                  named[("live orders", "4,000 live orders")])  # fmt: skip
     assert "times_4k" not in named[("live orders", "100 live orders")].figures

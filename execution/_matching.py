@@ -18,7 +18,7 @@ from tapewire.market._layout import (
     rung_at,
     side_at,
 )
-from tapewire.market._queues import find_level
+from tapewire.market._queues import best_key, find_level
 from tapewire.market.jit import jit, jit_inline, word
 
 from ._fees import commission
@@ -55,6 +55,11 @@ BY_TAKING = word(FillReason.TAKEN)
 NO_REASON = int(Reason.NONE)
 NO_LIQUIDITY = word(Reason.NO_LIQUIDITY)
 USER_CANCEL = word(Reason.USER_CANCEL)
+
+# What an event's traces are about.
+FILLED_BIDS = 1
+FILLED_ASKS = 2
+CAME_IN = 4
 
 #: Resting orders one arriving order may take from, and so the rows and claims it may need.
 STEP_ROWS = 4096
@@ -251,21 +256,34 @@ def _take(market: Any, execution: Any, index: int, ts_event: int) -> None:
             return
 
 
+@jit_inline
+def _meets(market: Any, execution: Any, own: Any) -> bool:
+    """Whether the other side's best level is within the order's price."""
+    side = ASK if own.side == BUY else BID
+    ladder = side_at(market.sides, 2 * session_at(execution.sessions, own.leg).book + side)
+    if ladder.n == 0:
+        return False
+    key = best_key(market, ladder)
+    best = -key if side == ASK else key
+    return own.order_type != LIMIT or (best - own.price) * own.side <= 0
+
+
 @jit
 def arrive_new(market: Any, execution: Any, index: int, ts_event: int) -> None:
     """A new order reaches the exchange."""
     own = own_at(execution.own_orders, index)
     own.ts_arrived = ts_event
     own.status = NEW
-    _take(market, execution, index, ts_event)
-    _settle_remainder(market, execution, index, ts_event)
+    _take_and_rest(market, execution, index, ts_event)
 
 
 @jit
-def _settle_remainder(market: Any, execution: Any, index: int, ts_event: int) -> None:
+def _take_and_rest(market: Any, execution: Any, index: int, ts_event: int) -> None:
     own = own_at(execution.own_orders, index)
-    if own.filled == own.quantity:
-        return
+    if _meets(market, execution, own):
+        _take(market, execution, index, ts_event)
+        if own.filled == own.quantity:
+            return
     if own.order_type == MARKET or own.time_in_force == IOC:
         close_own(execution, own, EXPIRED, NO_LIQUIDITY, ts_event)
     else:
@@ -306,8 +324,7 @@ def arrive_replace(
     _unrest(execution, index)
     own.price = price
     own.quantity = quantity
-    _take(market, execution, index, ts_event)
-    _settle_remainder(market, execution, index, ts_event)
+    _take_and_rest(market, execution, index, ts_event)
     return True
 
 
@@ -427,14 +444,34 @@ def _match_standing(
 
 
 @jit
+def kinds_of(execution: Any, traces: int) -> int:
+    """What an event's traces are about: any of ``FILLED_BIDS``, ``FILLED_ASKS``, ``CAME_IN``."""
+    kinds = 0
+    at = traces
+    while at != NIL:
+        trace = trace_at(execution.traces, at)
+        if trace.kind == TRACE_INCOMING:
+            kinds |= CAME_IN
+        elif trace.kind == TRACE_FILL:
+            kinds |= FILLED_BIDS if trace.side == BID else FILLED_ASKS
+        at = trace.next
+    return kinds
+
+
+@jit
 def match_event(
-    market: Any, execution: Any, leg: int, traces: int, ts_event: int, reopened: bool
+    market: Any, execution: Any, leg: int, traces: int, kinds: int, ts_event: int, reopened: bool
 ) -> None:
-    """Fill a leg's resting orders from one complete event; ``reopened``: the first after a halt."""
+    """Fill a leg's resting orders from one complete event.
+
+    ``kinds`` is what ``kinds_of`` says of its traces; ``reopened``: it is the first after a halt.
+    """
     session = session_at(execution.sessions, leg)
-    _match_volume(market, execution, session, traces, BID, ts_event)
-    _match_volume(market, execution, session, traces, ASK, ts_event)
-    if session.resting > 0:
+    if kinds & FILLED_BIDS and session.buys != NIL:
+        _match_volume(market, execution, session, traces, BID, ts_event)
+    if kinds & FILLED_ASKS and session.sells != NIL:
+        _match_volume(market, execution, session, traces, ASK, ts_event)
+    if kinds & CAME_IN and session.resting > 0:
         _match_incoming(market, execution, session, traces, ts_event)
     if reopened:
         _match_standing(market, execution, session, BUY, ts_event)

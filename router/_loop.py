@@ -11,7 +11,7 @@ from tapewire.execution._layout import (
     session_at,
     trace_at,
 )
-from tapewire.execution._matching import STEP_ROWS, match_event
+from tapewire.execution._matching import STEP_ROWS, kinds_of, match_event
 from tapewire.market._book import (
     apply_record,
     close_event,
@@ -134,6 +134,7 @@ def _refresh_due(router: Any, watch: Any) -> None:
 @jit
 def _match(market: Any, execution: Any, router: Any, watch: Any, exchange_ns: int) -> int:
     """Fill resting simulated orders from the event's volume, leg by leg."""
+    kinds = kinds_of(execution, watch.traces)
     trace_n = 0
     at = watch.traces
     while at != NIL:
@@ -153,13 +154,15 @@ def _match(market: Any, execution: Any, router: Any, watch: Any, exchange_ns: in
             resting_before = session.resting
             execution.claim_shortage = 0
             match_event(
-                market, execution, router.cursor, watch.traces, exchange_ns, router.reopened != 0
-            )
+                market, execution, router.cursor, watch.traces, kinds, exchange_ns,
+                router.reopened != 0,
+            )  # fmt: skip
             if execution.claim_shortage != 0:
                 router.fault_instance = leg.instance
                 return FAULT_CLAIMS
-            settle(execution, router)
-            update_watch(execution, router, router.cursor, resting_before)
+            if execution.fill_n != router.settled:
+                settle(execution, router)
+                update_watch(execution, router, router.cursor, resting_before)
         router.cursor = leg.next_of_book
     if watch.resting > 0:
         _tighten(execution, router, watch)

@@ -134,13 +134,16 @@ def callback(
     ctx = context_at(instance.context, 0)
     limits = limits_at(router.limits, instance_index)
     watch = watch_at(router.watches, leg.book)
-    session = session_at(execution.sessions, leg_index)
     ctx.now_ns = now_ns
-    ctx.leg = leg_index
+    if ctx.leg != leg_index:
+        session = session_at(execution.sessions, leg_index)
+        ctx.leg = leg_index
+        ctx.tick_size = leg.tick_size
+        ctx.publisher_id = session.publisher_id
+        ctx.instrument_id = session.instrument_id
     ctx.position = account_at(router.accounts, leg_index).known_position
     ctx.pnl = limits.known_pnl
     ctx.halted = limits.halted
-    ctx.tick_size = leg.tick_size
     ctx.best_bid = watch.bid
     ctx.best_bid_size = watch.bid_size
     ctx.best_bid_count = watch.bid_count
@@ -151,8 +154,6 @@ def callback(
     ctx.trade_size = watch.trade_size
     ctx.trade_side = watch.trade_side
     ctx.session_volume = watch.volume
-    ctx.publisher_id = session.publisher_id
-    ctx.instrument_id = session.instrument_id
     ctx.request_n = 0
     call_hook(address, instance.context, instance.state)
     if ctx.request_n == 0 or hook == HOOK_STOP:
@@ -374,7 +375,8 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
         told_message.reason = UNKNOWN_ORDER
     elif message.kind == ARRIVE_CANCEL:
         told_message.reason = USER_CANCEL
-    settle(execution, router)
+    if execution.fill_n != router.settled:
+        settle(execution, router)
     if done and message.kind != ARRIVE_CANCEL and not is_live(own) and own.status != FILLED:
         closed = tell_strategy(router, execution, leg.instance, due, TELL_CLOSED, order)
         message_at(router.messages, closed).reason = NO_REASON

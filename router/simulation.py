@@ -298,6 +298,7 @@ class Simulation:
         for name in ("inbox_head", "inbox_tail", "legs"):
             instance[name] = NIL
         context = self._contexts.records[index]
+        context["leg"] = NIL  # so that the first callback fills in what stays the same
         context["open_head"] = context["open_tail"] = NIL
         context["execution"] = self._execution.address
         limits = self._limits.records[index]

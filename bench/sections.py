@@ -149,7 +149,7 @@ SECTIONS: Final = (
         "one process; a share of a limit tells more than a rate.",
         _stages,
         25,
-        8,
+        6,
     ),
     Section(
         "runs",
@@ -158,8 +158,8 @@ SECTIONS: Final = (
         "of its own; timed from the request for the first batch to the last event's effects. "
         "start s: from the call to that request; peak mb: of the run process.",
         _runs,
-        100,
-        25,
+        130,
+        35,
     ),
     Section(
         "variants",
@@ -168,15 +168,15 @@ SECTIONS: Final = (
         "session: one pass of the book for all of them.",
         _variants,
         60,
-        20,
+        3,
     ),
     Section(
         "transport",
         "Transport",
         "The real replay sends the .dbn file, the real receiver checks it, nothing is simulated.",
         _transport,
-        100,
-        20,
+        75,
+        25,
     ),
     Section(
         "growth",
@@ -186,8 +186,8 @@ SECTIONS: Final = (
         "and at most; rss slope: what is kept per 10 million records once warm; times 4k: cost "
         "over that with 4,000 live orders.",
         _growth,
-        180,
-        25,
+        110,
+        30,
     ),
     Section(
         "latency",
@@ -195,8 +195,8 @@ SECTIONS: Final = (
         "Wall time from a batch at hand to its last order out, as percentiles in microseconds; "
         "none of it is the simulated latency of orders. s: a whole pass.",
         _latency,
-        15,
-        5,
+        20,
+        8,
         rated=False,
     ),
     Section(
@@ -205,7 +205,7 @@ SECTIONS: Final = (
         "Seconds from the command `tapewire run` to its first event. kernels s: loading or "
         "compiling them, a part of it; whole run s: the process from start to end.",
         _start,
-        70,
+        45,
         10,
         rated=False,
     ),

@@ -159,8 +159,8 @@ def run_bench(
     with Signals() as signals:
         try:
             with signals.immediate():
-                _measure(result, chosen, scale, tell)
-        except KeyboardInterrupt:
+                _measure(result, chosen, scale, tell, signals.check)
+        except (KeyboardInterrupt, InterruptedRunError):
             stopped = InterruptedRunError("the bench was stopped; nothing was written")
             stopped.exit_code = signals.error().exit_code
             raise stopped from None
@@ -216,6 +216,7 @@ def _measure(
     chosen: Sequence["Section"],
     scale: "Scale",
     tell: Callable[[str], None],
+    check_stop: Callable[[], None],
 ) -> None:
     from tapewire.bench.report import duration, row_line, where_line
     from tapewire.bench.sections import Bench
@@ -234,6 +235,7 @@ def _measure(
             for row in section.measure(bench):
                 rows.append(row)
                 tell(row_line(row, time.monotonic() - began_s, rated=section.rated))
+                check_stop()  # a signal that arrived where nothing can be raised, in a destructor
     result.elapsed_s = time.monotonic() - began_s
     tell(f"{duration(result.elapsed_s):>6}  done")
 

@@ -1,19 +1,21 @@
 """Sections on a session of a few thousand records: names, sizes, and what is refused early."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tapewire.bench import growth, latency, run_bench, transport, variants
+from tapewire.bench import growth, latency, run_bench, sections, transport, variants
 from tapewire.bench.measure import Row, Scale
-from tapewire.bench.sections import SECTIONS
 from tapewire.bench.start import start_rows
 from tapewire.bench.targets import Rows, judge, rate, seconds
 from tapewire.bench.workload import Workload
 from tapewire.cli import BenchSection
-from tapewire.errors import ConfigError, OutputError
+from tapewire.errors import ConfigError, InterruptedRunError, OutputError
 
 SCALE = Scale(5_000, 1, 3, quick=True)
 
@@ -24,7 +26,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Workload:
 
 
 def test_the_command_line_knows_every_section() -> None:
-    assert [section.value for section in BenchSection] == [section.name for section in SECTIONS]
+    assert [section.value for section in BenchSection] == [
+        section.name for section in sections.SECTIONS
+    ]
 
 
 def test_no_two_variants_are_the_same_and_the_first_is_the_default() -> None:
@@ -143,3 +147,24 @@ def test_an_unwritable_document_is_refused_before_measuring(tmp_path: Path) -> N
 
 def _nothing(line: str) -> None:
     raise AssertionError(f"measured already: {line}")
+
+
+def test_a_signal_that_was_swallowed_ends_the_bench_at_the_next_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured = []
+
+    def rows(bench: sections.Bench) -> Iterator[Row]:
+        for name in "ab":
+            measured.append(name)
+            with suppress(KeyboardInterrupt):  # as a destructor does
+                signal.raise_signal(signal.SIGINT)
+            yield Row("group", name, 10, 1.0, 1.0, 1)
+
+    monkeypatch.setattr(
+        sections, "SECTIONS", (sections.Section("stages", "Title", "", rows, 1, 1),)
+    )
+    with pytest.raises(InterruptedRunError, match="nothing was written") as caught:
+        run_bench(tell=lambda line: None)
+    assert measured == ["a"]
+    assert caught.value.exit_code == 130

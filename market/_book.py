@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._ahead import begin_ahead, look_ahead
 from ._ids import (
     book_of,
     fill_slot,
@@ -19,6 +20,7 @@ from ._ids import (
 from ._layout import (
     ASK,
     BID,
+    FAR_NOTHING,
     GHOST,
     NEW_BOOK,
     NIL,
@@ -364,7 +366,11 @@ def apply_batch(market: Any, records: int, n: int, start: int) -> Any:
     all meet the one compiled kernel.
     """
     m = market[0]
+    if m.far != FAR_NOTHING:
+        begin_ahead(m, records, start, n)
     for i in range(start, n):
+        if m.far != FAR_NOTHING:
+            look_ahead(m, records, i, n)
         record = record_at(records, i)
         book = book_of(m, record)
         if book == NIL:

@@ -27,14 +27,15 @@ TAG_MASK = 0xFFFFFFFF
 
 
 @jit_inline
-def _tag(book: int, order_id: int) -> Any:
+def tag_of(book: int, order_id: int) -> Any:
+    """Hash of an order's id in its book, 32 bits; its home slot are the lowest of them."""
     return (((order_id ^ (book * _BOOK_SALT)) * _GOLDEN) >> 32) & TAG_MASK
 
 
 @jit_inline
 def find_slot(market: Any, book: int, order_id: int) -> int:
     """Slot of a resting order's id, or else the empty slot where it would go."""
-    tag = _tag(book, order_id)
+    tag = tag_of(book, order_id)
     mask = market.slot_mask
     slots = market.slots
     position = tag & mask
@@ -64,7 +65,7 @@ def find_order(market: Any, book: int, order_id: int) -> int:
 @jit_inline
 def fill_slot(market: Any, slot: int, book: int, order_id: int, index: int) -> None:
     """Put an order's id into the empty slot that ``find_slot`` found for it."""
-    slot_at(market.slots, slot).entry = (_tag(book, order_id) << 32) | (index + 1)
+    slot_at(market.slots, slot).entry = (tag_of(book, order_id) << 32) | (index + 1)
 
 
 @jit_inline

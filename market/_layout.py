@@ -120,6 +120,12 @@ MARKET: Final = np.dtype(
         ("stamp", "i8"),
         ("last_key", "i8"),
         ("last_book", "i8"),
+        ("far", "i8"),  # FAR_*: what lies beyond the near caches, so that looking ahead pays
+        ("ahead", "i8"),
+        ("ahead_key", "i8"),  # as last_key and last_book, of the record last looked at
+        ("ahead_book", "i8"),
+        ("beside", "i8"),  # what the router keeps per book: its address, or 0
+        ("beside_bytes", "i8"),  # and its size
         ("missing_key", "i8"),  # of the record that needs a new book
         # counters, all of records unless said otherwise
         ("records", "i8"),
@@ -148,6 +154,18 @@ MARKET: Final = np.dtype(
 
 COUNTERS: Final = tuple((MARKET.names or ())[(MARKET.names or ()).index("records") :])
 
+#: What looking ahead found of a record: its book, its order, the place of its level's hint, the
+#: level; NIL.
+AHEAD: Final = np.dtype([("book", "i4"), ("order", "i4"), ("hint", "i4"), ("level", "i4")])
+#: A power of two, more than the farthest step of looking ahead.
+AHEAD_RECORDS: Final = 16
+
+#: What is too large for the near caches.
+FAR_NOTHING: Final = 0
+FAR_ORDERS: Final = 1  # orders and their ids
+FAR_ALL: Final = 2  # books and levels as well
+
+ahead_at = accessor(AHEAD)
 order_at = accessor(ORDER)
 level_at = accessor(LEVEL)
 rung_at = accessor(RUNG)

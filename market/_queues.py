@@ -68,9 +68,14 @@ def find_rung(market: Any, ladder: Any, key: int) -> int:
 
 
 @jit_inline
+def place_of_hint(market: Any, at: int, key: int) -> int:
+    """Where the hint to a ladder's level of a key is."""
+    return (((key ^ (at * _LADDER_SALT)) * _GOLDEN) >> 32) & market.hint_mask
+
+
+@jit_inline
 def _hint_of(market: Any, at: int, key: int) -> Any:
-    hashed = (key ^ (at * _LADDER_SALT)) * _GOLDEN
-    return hint_at(market.hints, (hashed >> 32) & market.hint_mask)
+    return hint_at(market.hints, place_of_hint(market, at, key))
 
 
 @jit_inline

@@ -8,11 +8,16 @@ import numpy.typing as npt
 
 from . import _book, _ids, _reading
 from ._layout import (
+    AHEAD,
+    AHEAD_RECORDS,
     BID,
     BOOK,
     BOOK_SLOT,
     CLAIM,
     COUNTERS,
+    FAR_ALL,
+    FAR_NOTHING,
+    FAR_ORDERS,
     GROW_LEVELS,
     GROW_ORDERS,
     GROW_RUNGS,
@@ -41,6 +46,10 @@ CLAIMS_AT_START: Final = 1024
 #: Slots of the order-id table per order: half empty keeps the probes short.
 SLOTS_PER_ORDER: Final = 4
 HINTS_PER_LEVEL: Final = 4
+#: From these sizes on, blocks are so far from the core that looking ahead saves more than it
+#: costs: measured with 2 MB of second-level cache.
+FAR_BYTES: Final = 1 << 23
+FAR_LEVELS_BYTES: Final = 1 << 21
 #: Limits; beyond them the run fails instead of eating the machine.
 ORDERS_MAX: Final = 1 << 26
 BOOKS_MAX: Final = 1 << 20
@@ -72,6 +81,7 @@ class MarketState:
         self.book_slots = Block(BOOK_SLOT, 4 * BOOKS_AT_START)
         self.claims = Block(CLAIM, CLAIMS_AT_START)
         self.slots = Block(SLOT, SLOTS_PER_ORDER * ORDERS_AT_START)
+        self.ahead = Block(AHEAD, AHEAD_RECORDS)
         state = self.state[0]
         state["stamp"] = 1
         state["last_key"] = NIL
@@ -83,6 +93,7 @@ class MarketState:
         self.levels.records["ladder"] = NIL
         self._chain(self.claims, "next", "claim_free", 0)
         self._publish()
+        state["far"] = self._far()
 
     def _chain(self, block: Block, link: str, head: str, first: int) -> None:
         """Put the records from ``first`` on in front of a free list, lowest index first."""
@@ -102,9 +113,20 @@ class MarketState:
         state["hint_mask"] = self.hints.capacity - 1
         state["book_slot_mask"] = self.book_slots.capacity - 1
         state["rung_capacity"] = self.rungs.capacity
+        state["ahead"] = self.ahead.address
+
+    def _far(self) -> int:
+        """Whether it pays to look ahead, and how much of it."""
+        if self.nbytes < FAR_BYTES:
+            return FAR_NOTHING
+        blocks = (self.levels, self.rungs, self.books, self.sides)
+        return FAR_ALL if sum(block.nbytes for block in blocks) > FAR_LEVELS_BYTES else FAR_ORDERS
 
     def resolve(self, status: int) -> None:
         """Do what a kernel asked for, so that the same record can be tried again."""
+        if status == NEW_BOOK:
+            self.open_book(int(self.state[0]["missing_key"]))
+            return
         if status == GROW_ORDERS:
             self._grow_orders()
         elif status == GROW_LEVELS:
@@ -115,11 +137,10 @@ class MarketState:
             self.hints = Block(HINT, HINTS_PER_LEVEL * self.levels.capacity)
         elif status == GROW_RUNGS:
             self.rungs.grow(2 * self.rungs.capacity)
-        elif status == NEW_BOOK:
-            self.open_book(int(self.state[0]["missing_key"]))
         else:
             raise AssertionError(f"unknown kernel status {status}")
         self._publish()
+        self.state[0]["far"] = self._far()
 
     def _grow_orders(self) -> None:
         first = self.orders.capacity
@@ -148,6 +169,7 @@ class MarketState:
             self.sides.grow(4 * n)
             self.book_slots = Block(BOOK_SLOT, 8 * n)
             self._publish()
+            self.state[0]["far"] = self._far()
             _ids.rebuild_book_slots(self.state, self.books.records["key"][:n].copy())
         index = int(_ids.add_book(self.state, key))
         if self.on_new_book is not None:

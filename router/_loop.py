@@ -12,6 +12,7 @@ from tapewire.execution._layout import (
     trace_at,
 )
 from tapewire.execution._matching import STEP_ROWS, kinds_of, match_event
+from tapewire.market._ahead import begin_ahead, look_ahead
 from tapewire.market._book import (
     apply_record,
     close_event,
@@ -23,6 +24,7 @@ from tapewire.market._ids import book_of
 from tapewire.market._layout import (
     ASK,
     BID,
+    FAR_NOTHING,
     NEW_BOOK,
     OK,
     book_at,
@@ -438,7 +440,11 @@ def run_batch(
         if status != 0:
             return status, i
         i += router.resume_next
+    if market.far != FAR_NOTHING:
+        begin_ahead(market, records, i, n)
     while i < n:
+        if market.far != FAR_NOTHING:
+            look_ahead(market, records, i, n)
         record = record_at(records, i)
         book = book_of(market, record)
         if book == NIL:

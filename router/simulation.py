@@ -272,7 +272,6 @@ class Simulation:
             state = spec.definition.new_state(spec.parameters)
             instance = self._add_instance(spec, state)
             self._add_leg(number, instance, book, publisher_id, instrument_id)
-        self._publish()
 
     def _add_instance(self, spec: StrategySpec, state: npt.NDArray[Any]) -> int:
         index = self._instance_n
@@ -386,6 +385,8 @@ class Simulation:
         ):
             router[name] = block.address
         router["sample_capacity"] = self._samples.capacity
+        market = self._market.state[0]
+        market["beside"], market["beside_bytes"] = self._watches.address, WATCH.itemsize
         n = self._instance_n
         addresses = self._contexts.address + np.arange(n) * CONTEXT.itemsize
         self._instances.records["context"][:n] = addresses

@@ -114,4 +114,6 @@ def make_simulation(
         defaults = {key: spec.default for key, spec in STRATEGIES[name].parameters.items()}
         given = parameters[k] if parameters else {}
         strategies.append(StrategySpec(f"{name}-{k}", STRATEGIES[name], {**defaults, **given}))
-    return Simulation(SimulationConfig(work.instruments, tuple(strategies)))
+    simulation = Simulation(SimulationConfig(work.instruments, tuple(strategies)))
+    simulation.touch_memory()  # as a run does
+    return simulation

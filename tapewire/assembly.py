@@ -29,7 +29,12 @@ from tapewire.errors import (
 )
 from tapewire.result import RunResult, copy_results, make_room
 from tapewire.supervise import ReplayProcess, Signals
-from tapewire.transports import ThreadedReplay, replay_plan, temporary_endpoint
+from tapewire.transports import (
+    ThreadedReplay,
+    chosen_transport,
+    replay_plan,
+    temporary_endpoint,
+)
 
 if TYPE_CHECKING:
     from tapewire.analytics import Collector
@@ -172,6 +177,7 @@ class _Run:
         self.path = Path(chosen) if chosen else _fresh_folder(name)
         self.warnings: list[str] = []
         self.clock = _Clock()
+        self.transport = "connect"  # until it is known otherwise
         self.cache: InputCache | None = None
         self.info: StreamInfo | None = None
         self.simulation: Simulation | None = None
@@ -204,11 +210,12 @@ class _Run:
         if self.connect is not None:
             return self._receiver(self.connect), None
         plan = self._plan(stack)
-        if options.transport == "inproc":
+        self.transport = chosen_transport(options.transport)
+        if self.transport == "inproc":
             thread = stack.enter_context(ThreadedReplay(plan, peer_timeout_s=timeout_s))
             thread.wait_ready(self.signals)
             return self._receiver(thread.endpoint, context=thread.context), thread
-        endpoint = stack.enter_context(temporary_endpoint(options.transport))
+        endpoint = stack.enter_context(temporary_endpoint(self.transport))
         process = stack.enter_context(
             ReplayProcess(plan.to_json(), endpoint, peer_timeout_s=timeout_s)
         )
@@ -377,7 +384,7 @@ class _Run:
         }
         if self.info is not None:
             manifest["stream"] = {
-                "transport": "connect" if self.connect else self.config.backtest.replay.transport,
+                "transport": self.transport,
                 "payload": self.info.payload,
                 "batch_records": self.info.batch_records,
             }

@@ -149,7 +149,7 @@ class Replay(_Section):
 
     speed: Speed = "max"
     batch_records: int = Field(default=32_768, ge=1, le=65_536)
-    transport: Literal["ipc", "tcp", "inproc"] = "ipc"
+    transport: Literal["auto", "ipc", "tcp", "inproc"] = "auto"
     payload: Literal["auto", "shared", "inline"] = "auto"
     peer_timeout_s: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=1, le=3600)] = Decimal(5)
     cache: bool = False

@@ -1,6 +1,7 @@
 """The replay end of a run's stream: its plan, its address, and the replay as a thread."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -35,6 +36,21 @@ def replay_plan(source: DatabentoSource, options: Replay) -> "ReplayPlan":
         batch_records=options.batch_records,
         payload=options.payload,
     )
+
+
+def chosen_transport(wanted: str) -> str:
+    """Resolve ``auto``: a process of its own for the replay where it can have a core of its own."""
+    if wanted != "auto":
+        return wanted
+    return "ipc" if cores() > 1 else "inproc"
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

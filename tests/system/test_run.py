@@ -13,6 +13,7 @@ import pytest
 
 import tapewire as tw
 from tapewire.errors import OutputError
+from tapewire.transports import chosen_transport, cores
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 DataFile = Callable[[str], Path]
@@ -129,13 +130,23 @@ def test_a_synthetic_session_is_made_once_and_kept(
         session_file(source)
 
 
+def test_without_a_second_core_the_replay_is_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tapewire.transports.cores", lambda: 1)
+    assert chosen_transport("auto") == "inproc"
+    assert chosen_transport("tcp") == "tcp"
+    monkeypatch.setattr("tapewire.transports.cores", lambda: 2)
+    assert chosen_transport("auto") == "ipc"
+    assert cores() >= 1
+
+
 # --- one digest -----------------------------------------------------------------------------
 
 
 def run_digests(config: dict[str, Any], out: Path, **replay: Any) -> dict[str, str]:
     backtest = {**config["backtest"], "replay": replay}
     result = tw.run({**config, "backtest": backtest}, output=out)
-    assert result.manifest["stream"]["transport"] == replay.get("transport", "ipc")
+    transport = chosen_transport(replay.get("transport", "auto"))
+    assert result.manifest["stream"]["transport"] == transport
     wanted = replay.get("payload", "auto")
     if wanted != "auto":
         assert result.manifest["stream"]["payload"] == wanted

@@ -497,7 +497,9 @@ class Publisher:
                 raise PeerLostError(
                     f"the queue to {peer} is full in spite of its credits: it reads nothing"
                 ) from None
-            self._lose(peer)
+            self._pump()  # its goodbye may have come meanwhile, and says more
+            if not peer.left and peer.identity in self._peers:
+                self._lose(peer)
             return
         peer.last_sent_s = time.monotonic()
 

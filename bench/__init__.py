@@ -284,7 +284,6 @@ def _parts(
 
 def _closing_lines(result: BenchResult, ratios: _Ratios) -> list[str]:
     """What there is to say when every row has been measured."""
-    from tapewire.bench.baseline import TOLERANCE
     from tapewire.bench.report import target_lines
 
     lines = target_lines(found for found in result.targets if found.met is not None)
@@ -297,6 +296,6 @@ def _closing_lines(result: BenchResult, ratios: _Ratios) -> list[str]:
         lines += [f"not compared, not in this bench  {row}" for row in result.unchecked]
         lines.append(
             f"{compared} of {len(ratios.stored)} ratios compared to {ratios.path}: "
-            f"{len(result.slips)} slipped by more than {TOLERANCE:.0%}"
+            f"{len(result.slips)} slipped"
         )
     return lines

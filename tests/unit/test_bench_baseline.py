@@ -78,6 +78,14 @@ def test_the_stage_that_slipped_is_named_with_how_much(tmp_path: Path) -> None:
     ]
 
 
+def test_two_processes_may_wander_further(tmp_path: Path) -> None:
+    stored = saved(tmp_path / "b.json")
+    name = ".dbn, two processes, shared memory"
+    assert baseline.compare(stored, slower(name, 1.5)) == ([], [])
+    [slip], _ = baseline.compare(stored, slower(name, 1.6))
+    assert str(slip).endswith("38% less, tolerance 35%")
+
+
 def test_the_worst_comes_first(tmp_path: Path) -> None:
     stored = saved(tmp_path / "b.json")
     rows = slower("decode .dbn", 2.0)

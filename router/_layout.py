@@ -145,10 +145,6 @@ WATCH: Final = np.dtype(
         ("own_ask", "i8"),  # best resting simulated ask, or NEVER; may be too low, never too high
         ("bid", "i8"),
         ("ask", "i8"),
-        # What an order that comes in must reach to cross a simulated one: own_ask for a buy,
-        # -own_bid for a sell (as keys, larger is better); NEVER where none rests.
-        ("cross_bid", "i8"),
-        ("cross_ask", "i8"),
         ("bid_size", "i8"),
         ("ask_size", "i8"),
         ("bid_count", "i8"),

@@ -317,8 +317,6 @@ def open_bounds(watch: Any) -> None:
     watch.own_ask = NEVER
     watch.own_bid_stamp = NEVER
     watch.own_ask_stamp = NEVER
-    watch.cross_bid = NEVER
-    watch.cross_ask = NEVER
 
 
 @jit_inline
@@ -327,12 +325,10 @@ def tighten_bounds(execution: Any, watch: Any, session: Any) -> None:
     if session.buys != NIL:
         own = own_at(execution.own_orders, session.buys)
         watch.own_bid = max(watch.own_bid, own.price)
-        watch.cross_ask = -watch.own_bid
         watch.own_bid_stamp = min(watch.own_bid_stamp, own.stamp)
     if session.sells != NIL:
         own = own_at(execution.own_orders, session.sells)
         watch.own_ask = min(watch.own_ask, own.price)
-        watch.cross_bid = watch.own_ask
         watch.own_ask_stamp = min(watch.own_ask_stamp, own.stamp)
 
 

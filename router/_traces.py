@@ -121,9 +121,8 @@ def _note_fill(market: Any, execution: Any, watch: Any, book: int, side: int, re
 def crosses(watch: Any, record: Any) -> bool:
     """Whether an add or modify reaches across a resting simulated order."""
     sells = record.side == SIDE_ASK
-    key = -record.price if sells else record.price
-    bound = watch.cross_ask if sells else watch.cross_bid
-    if key < bound:  # nearly always, whatever the record is
+    reaches = record.price <= watch.own_bid if sells else record.price >= watch.own_ask
+    if not reaches:  # nearly always, whatever the record is
         return False
     return (
         watch.resting > 0

@@ -254,7 +254,7 @@ class Simulation:
         watch = self._watches.records[book]
         watch["due"] = watch["local_due"] = NEVER
         watch["own_bid"] = watch["wake"] = ALWAYS
-        for bound in ("own_ask", "own_bid_stamp", "own_ask_stamp", "cross_bid", "cross_ask"):
+        for bound in ("own_ask", "own_bid_stamp", "own_ask_stamp"):
             watch[bound] = NEVER
         for name in ("legs", "traces", "traces_tail"):
             watch[name] = NIL

@@ -159,6 +159,32 @@ def _claim(market: Any, order: Any, owner: int, lots: int) -> None:
     order.claims = index
 
 
+@jit
+def _claim_queue(
+    market: Any, execution: Any, head: int, owner: int, wanted: int, touched: int
+) -> Any:
+    """Claim up to ``wanted`` free lots of a level's orders, from ``head`` on in queue order.
+
+    ``touched`` orders were taken from before. Returns (lots claimed, orders touched); beyond
+    STEP_ROWS of them ``claim_shortage`` is set.
+    """
+    taken = 0
+    at = head
+    while at != NIL and taken < wanted:
+        order = order_at(market.orders, at)
+        free = order.size - _claimed_lots(market, order, owner)
+        if free > 0:
+            touched += 1
+            if touched > STEP_ROWS:
+                execution.claim_shortage = 1
+                break
+            lots = min(free, wanted - taken)
+            _claim(market, order, owner, lots)
+            taken += lots
+        at = order.next
+    return taken, touched
+
+
 # --- resting -----------------------------------------------------------------------------------
 
 
@@ -231,21 +257,11 @@ def _take(market: Any, execution: Any, index: int, ts_event: int) -> None:
         price = -rung.key if side == ASK else rung.key
         if own.order_type == LIMIT and (price - own.price) * own.side > 0:
             return
-        taken = 0
+        head = level_at(market.levels, rung.level).head
         wanted = own.quantity - own.filled
-        at = level_at(market.levels, rung.level).head
-        while at != NIL and taken < wanted:
-            order = order_at(market.orders, at)
-            free = order.size - _claimed_lots(market, order, session.owner)
-            if free > 0:
-                touched += 1
-                if touched > STEP_ROWS:
-                    execution.claim_shortage = 1
-                    return
-                lots = min(free, wanted - taken)
-                _claim(market, order, session.owner, lots)
-                taken += lots
-            at = order.next
+        taken, touched = _claim_queue(market, execution, head, session.owner, wanted, touched)
+        if execution.claim_shortage != 0:
+            return
         if taken > 0:
             shift = impact_price_units(execution, session, price, taken)
             fill_price = price + shift * own.side
@@ -423,19 +439,12 @@ def _match_standing(
             price = -rung.key if own_side == BUY else rung.key
             if (own.price - price) * own.side < 0 or lots == own.quantity - own.filled:
                 break
-            at = level_at(market.levels, rung.level).head
-            while at != NIL and lots < own.quantity - own.filled:
-                order = order_at(market.orders, at)
-                free = order.size - _claimed_lots(market, order, session.owner)
-                if free > 0:
-                    touched += 1
-                    if touched > STEP_ROWS:
-                        execution.claim_shortage = 1
-                        return
-                    taken = min(free, own.quantity - own.filled - lots)
-                    _claim(market, order, session.owner, taken)
-                    lots += taken
-                at = order.next
+            head = level_at(market.levels, rung.level).head
+            wanted = own.quantity - own.filled - lots
+            taken, touched = _claim_queue(market, execution, head, session.owner, wanted, touched)
+            if execution.claim_shortage != 0:
+                return
+            lots += taken
         if lots > 0:
             if own.filled + lots == own.quantity:
                 _unrest(execution, index)

@@ -9,9 +9,7 @@ anything but its own notes: a guess that the records in between make wrong costs
 
 from typing import Any
 
-import numpy as np
-
-from ._ids import TAG_MASK, find_book, tag_of
+from ._ids import TAG_MASK, find_book, key_of, tag_of
 from ._layout import (
     AHEAD_RECORDS,
     ASK,
@@ -60,7 +58,7 @@ def _look_for_book(market: Any, records: int, i: int) -> None:
     m = market
     record = record_at(records, i)
     ahead = ahead_at(m.ahead, i & _MASK)
-    key: Any = np.int64(record.publisher_id << 32) | np.int64(record.instrument_id)
+    key = key_of(record)
     if key != m.ahead_key:
         m.ahead_key = key
         book = find_book(m, key)

@@ -128,10 +128,15 @@ def find_book(market: Any, key: int) -> int:
 
 
 @jit_inline
+def key_of(record: Any) -> Any:
+    """Key of the record's book; signed: numba compares signed with unsigned words as floats."""
+    return np.int64(record.publisher_id << 32) | np.int64(record.instrument_id)
+
+
+@jit_inline
 def book_of(market: Any, record: Any) -> int:
     """Index of the record's book, or NIL with ``missing_key`` set."""
-    # Both signed: numba compares signed with unsigned words as floats.
-    key: Any = np.int64(record.publisher_id << 32) | np.int64(record.instrument_id)
+    key = key_of(record)
     if key == market.last_key:
         return market.last_book
     book = find_book(market, key)

@@ -4,7 +4,7 @@
 Importing this room is cheap: pyarrow, plotly and jinja2 are loaded where they are first needed.
 """
 
-from tapewire.analytics.atomic import MANIFEST, RUN_FILES, atomic_file, atomic_write
+from tapewire.analytics.atomic import MANIFEST, RUN_FILES
 from tapewire.analytics.collector import REQUIRED_KEYS, Collector
 from tapewire.analytics.ledger import Leg
 from tapewire.analytics.run import Run, load_run
@@ -16,7 +16,5 @@ __all__ = [
     "Collector",
     "Leg",
     "Run",
-    "atomic_file",
-    "atomic_write",
     "load_run",
 ]

@@ -14,26 +14,11 @@ from typing import Final, Self
 
 from tapewire.atomic import (
     AtomicFile,
-    atomic_file,
-    atomic_write,
     output_errors,
     sync_folder,
     temporary_name,
 )
 from tapewire.errors import OutputError
-
-__all__ = [
-    "MANIFEST",
-    "RUN_FILES",
-    "AtomicFile",
-    "RunFolder",
-    "atomic_file",
-    "atomic_write",
-    "output_errors",
-    "sha256_of",
-    "sync_folder",
-    "temporary_name",
-]
 
 MANIFEST: Final = "manifest.json"
 #: Final names in the order they are published; the manifest always comes after all of them.

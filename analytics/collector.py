@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, analyse
-from tapewire.analytics.atomic import MANIFEST, RunFolder, output_errors, temporary_name
+from tapewire.analytics.atomic import MANIFEST, RunFolder
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
 from tapewire.analytics.ledger import Ledger, Leg, account_money
 from tapewire.analytics.metrics import METRIC_TABLE, headline, metric_columns
@@ -24,6 +24,7 @@ from tapewire.analytics.tables import (
     fill_columns,
     order_columns,
 )
+from tapewire.atomic import output_errors, temporary_name
 from tapewire.errors import InterruptedRunError, OutputError, SimulationError
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
 from tapewire.positions.rows import SAMPLE_DTYPE

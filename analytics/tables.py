@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tapewire.analytics.atomic import AtomicFile, output_errors
 from tapewire.analytics.exact import groups, to_int64
 from tapewire.analytics.ledger import Leg, account_money
 from tapewire.analytics.schemas import EQUITY, FILLS, ORDERS, Column, arrow_schema
+from tapewire.atomic import AtomicFile, output_errors
 from tapewire.errors import SimulationError
 from tapewire.execution.codes import (
     FillReason,

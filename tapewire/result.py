@@ -5,7 +5,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tapewire.analytics import Run, atomic_file, load_run
+from tapewire.analytics import Run, load_run
+from tapewire.atomic import atomic_file
 from tapewire.config import Output
 from tapewire.errors import OutputError
 

@@ -15,8 +15,9 @@ from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
 from analytics_rows import E9, Book, FakeLeg, drained, manifest, no_fills, no_orders, no_samples
-from tapewire.analytics import RUN_FILES, Collector, atomic_file, atomic_write, load_run
+from tapewire.analytics import RUN_FILES, Collector, load_run
 from tapewire.analytics import atomic as atomic_module
+from tapewire.atomic import atomic_file, atomic_write
 from tapewire.errors import FormatError, InterruptedRunError, MissingFileError, OutputError
 from tapewire.execution.codes import OrderStatus, Reason
 from tapewire.market.records import UNDEF_PRICE

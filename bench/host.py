@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tapewire.transports import cores
+
 _VERSIONS = ("tapewire", "numpy", "numba", "pyzmq", "zstandard", "xxhash", "databento")
 
 
@@ -26,10 +28,6 @@ def _memory_gib() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
 def describe_host() -> dict[str, Any]:
     """Date, machine and versions, for the head of a table of figures."""
     cpu = _cpu_facts()
@@ -37,7 +35,7 @@ def describe_host() -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "cpu": cpu.get("model name") or platform.processor() or "unknown",
-        "cores": _cores(),
+        "cores": cores(),
         "memory_gib": round(_memory_gib(), 1),
         "flags": [name for name in ("avx2", "avx512f", "bmi2") if name in flags],
         "system": platform.platform(terse=True),
@@ -56,5 +54,5 @@ def machine_class() -> str:
     # x86 names vendor, family and model; Arm has an implementer and a part.
     keys = ("vendor_id", "cpu family", "model", "CPU implementer", "CPU part")
     parts = [platform.machine(), *(cpu[key] for key in keys if key in cpu)]
-    parts += [f"{_cores()}-cores", f"python{sys.version_info.major}.{sys.version_info.minor}"]
+    parts += [f"{cores()}-cores", f"python{sys.version_info.major}.{sys.version_info.minor}"]
     return re.sub(r"[^a-z0-9._]+", "-", "-".join(parts).lower())

@@ -23,16 +23,16 @@ sys.exit(code)
 """
 
 #: Two processes also where a run would choose one.
-_APART: Final = {"transport": "ipc"}
+APART: Final = {"transport": "ipc"}
 #: Rows of whole runs: name, file, options of the replay; the last says whether the short bench
 #: has it too.
 _CASES: Final[tuple[tuple[str, str, dict[str, str], bool], ...]] = (
-    (".dbn, two processes, shared memory", "raw", _APART, True),
-    (".dbn, two processes, inline", "raw", {**_APART, "payload": "inline"}, False),
+    (".dbn, two processes, shared memory", "raw", APART, True),
+    (".dbn, two processes, inline", "raw", {**APART, "payload": "inline"}, False),
     (".dbn, two processes, tcp inline", "raw", {"transport": "tcp", "payload": "inline"}, False),
     (".dbn, one process", "raw", {"transport": "inproc"}, True),
-    (".dbn.zst, two processes, shared memory", "compressed", _APART, True),
-    ("prepared, two processes, shared memory", "prepared", _APART, True),
+    (".dbn.zst, two processes, shared memory", "compressed", APART, True),
+    ("prepared, two processes, shared memory", "prepared", APART, True),
 )
 
 
@@ -104,7 +104,7 @@ def measured_run(
     work: Session,
     path: Path,
     runs: int,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] = APART,
     note: str = "",
 ) -> Row:
     """Whole runs over one file as a row, after one that is not counted."""

@@ -144,7 +144,7 @@ def test_the_machine_class_is_coarse_and_fits_a_file_name(monkeypatch: pytest.Mo
         "vendor_id": "GenuineIntel", "cpu family": "6", "model": "207", "cpu MHz": "2300.1",
     }  # fmt: skip
     monkeypatch.setattr(host, "_cpu_facts", lambda: facts)
-    monkeypatch.setattr(host, "_cores", lambda: 2)
+    monkeypatch.setattr(host, "cores", lambda: 2)
     monkeypatch.setattr(host.platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(host.sys, "version_info", type("V", (), {"major": 3, "minor": 12}))
     assert host.machine_class() == "x86_64-genuineintel-6-207-2-cores-python3.12"

@@ -171,19 +171,19 @@ class CacheFolder:
                     files.append((_last_use_ns(path), path, size))
                 elif path.suffix == ".json" and not path.with_suffix(".dbn").exists():
                     path.unlink()  # about a file that is no longer there
-        chosen: list[Path] = []
+        chosen: list[tuple[Path, int]] = []
         gained = 0
         for _, path, size in sorted(files):
             if free + gained >= wanted:
                 break
             if not _in_use(path):
-                chosen.append(path)
+                chosen.append((path, size))
                 gained += size
         if free + gained < wanted and wanted:
             return free
-        for path in chosen:
+        for path, size in chosen:
             if _remove_unlocked([path, facts_path(path)]):
-                free += next(size for _, other, size in files if other == path)
+                free += size
         return free
 
 

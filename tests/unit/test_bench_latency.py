@@ -38,11 +38,26 @@ def test_rows_have_ordered_figures(work: Workload, monkeypatch: pytest.MonkeyPat
         values = [row.figures[name] for name in names]
         assert values == sorted(values)
         assert values[0] > 0
-    # A batch takes as long as its records do.
-    batch, record = rows[2], rows[3]
-    assert record.figures["max_us"] < batch.figures["p50_us"]
-    assert batch.figures["p50_us"] / 4_096 == pytest.approx(record.figures["p50_us"], rel=0.05)
-    assert rows[5].figures["p50_us"] < rows[0].figures["p50_us"]
+
+
+def test_records_share_the_time_of_their_batch(
+    work: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pass_of(_: Workload, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        counts = np.diff(edges)
+        took = 40 * counts  # 40 ns a record,
+        took[0] = 80 * counts[0]  # but the first batch twice as long
+        return took, counts
+
+    monkeypatch.setattr(latency, "timed_batches", pass_of)
+    monkeypatch.setattr(latency, "run_rows", lambda _: iter(()))
+    found = {row.name: row for row in latency.latency_rows(work, Scale(EVENTS, 3, 1, quick=True))}
+    batch = found["per batch of 4,096"]
+    assert batch.figures["p50_us"] == pytest.approx(40 * 4.096, rel=0.001)
+    assert batch.figures["max_us"] == pytest.approx(80 * 4.096, rel=0.001)
+    record = found["per record, in batches of 4,096"]
+    assert record.figures == {"p50_us": 0.04, "p99_us": 0.08, "p999_us": 0.08, "max_us": 0.08}
+    assert record.median_s == batch.median_s == pytest.approx((EVENTS + 4_096) * 40e-9)
 
 
 def test_batches_after_the_warm_up_are_measured_once(work: Workload) -> None:

@@ -1,7 +1,8 @@
 """Ratios of stages on one kind of machine, stored, and what has slipped since.
 
 Rates of two machines, or of one machine on two days, can't be compared; how fast a stage is beside
-another one in the same run can. A baseline is a JSON file per machine class and length of bench.
+another one in the same run can. Both by their best runs: a busy neighbour slows some runs of a
+row, a slower stage all of them. A baseline is a JSON file per machine class and length of bench.
 """
 
 import json
@@ -17,9 +18,6 @@ from tapewire.errors import ConfigError, OutputError
 
 #: A ratio may be this much smaller than the stored one: shared machines wander.
 TOLERANCE: Final = 0.20
-#: And this much where two processes work at once: there a neighbour on the host costs twice.
-TOLERANCE_APART: Final = 0.35
-_APART: Final = ("end to end", "transport")
 _FORMAT: Final = 1
 
 #: What a row is divided by, the first line that fits: group, start of the name; group and name of
@@ -39,14 +37,9 @@ _REFERENCES: Final = (
 )
 
 
-def tolerance_of(row: str) -> float:
-    """How much smaller than the stored one a row's ratio may be."""
-    return TOLERANCE_APART if row.startswith(_APART) else TOLERANCE
-
-
 @dataclass(frozen=True)
 class Ratio:
-    """A row's median rate over that of its reference in the same run."""
+    """A row's best rate over that of its reference in the same bench."""
 
     row: str
     over: str
@@ -66,7 +59,7 @@ class Slip:
         lost = 1 - self.found / self.stored
         return (
             f"{self.row}: {self.found:.3g} × {self.over}, baseline {self.stored:.3g}: "
-            f"{lost:.0%} less, tolerance {tolerance_of(self.row):.0%}"
+            f"{lost:.0%} less, tolerance {TOLERANCE:.0%}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,7 +74,7 @@ class Slip:
 
 def ratios(rows: Sequence[Row]) -> list[Ratio]:
     """Divide each row that has a reference by it; rows without theirs are left out."""
-    table = Rows(rows)
+    table = Rows(rows, "best")
     found = []
     for row in rows:
         reference = _reference(row)
@@ -197,7 +190,7 @@ def compare(stored: Mapping[str, Ratio], rows: Sequence[Row]) -> tuple[list[Slip
         new = found.get(row)
         if new is None or new.over != old.over:
             absent.append(row)
-        elif new.value < old.value * (1 - tolerance_of(row)):
+        elif new.value < old.value * (1 - TOLERANCE):
             slips.append(Slip(row, old.over, old.value, new.value))
     return sorted(slips, key=lambda slip: slip.found / slip.stored), absent
 

@@ -15,7 +15,7 @@ SCALE = Scale(1_000_000, 2, 1, quick=True)
 
 
 def row(group: str, name: str, m_per_s: float) -> Row:
-    return Row(group, name, 10**6, 0.5 / m_per_s, 1 / m_per_s, 2)
+    return Row(group, name, 10**6, 1 / m_per_s, 1.1 / m_per_s, 2)
 
 
 ROWS = [
@@ -65,7 +65,7 @@ def test_each_row_is_divided_by_what_bounds_it(tmp_path: Path) -> None:
 
 def test_a_slower_machine_is_no_slip(tmp_path: Path) -> None:
     stored = saved(tmp_path / "b.json")
-    rows = [replace(r, median_s=r.median_s * 3) for r in ROWS]
+    rows = [replace(r, best_s=r.best_s * 3, median_s=r.median_s * 3) for r in ROWS]
     assert baseline.compare(stored, rows) == ([], [])
 
 
@@ -78,18 +78,16 @@ def test_the_stage_that_slipped_is_named_with_how_much(tmp_path: Path) -> None:
     ]
 
 
-def test_two_processes_may_wander_further(tmp_path: Path) -> None:
+def test_one_slow_run_is_no_slip(tmp_path: Path) -> None:
     stored = saved(tmp_path / "b.json")
-    name = ".dbn, two processes, shared memory"
-    assert baseline.compare(stored, slower(name, 1.5)) == ([], [])
-    [slip], _ = baseline.compare(stored, slower(name, 1.6))
-    assert str(slip).endswith("38% less, tolerance 35%")
+    rows = [replace(r, median_s=r.median_s * 3) if "ipc" in r.name else r for r in ROWS]
+    assert baseline.compare(stored, rows) == ([], [])
 
 
 def test_the_worst_comes_first(tmp_path: Path) -> None:
     stored = saved(tmp_path / "b.json")
     rows = slower("decode .dbn", 2.0)
-    rows = [replace(r, median_s=r.median_s * 4) if "ipc" in r.name else r for r in rows]
+    rows = [replace(r, best_s=r.best_s * 4) if "ipc" in r.name else r for r in rows]
     slips, _ = baseline.compare(stored, rows)
     assert [slip.row.split(":")[0] for slip in slips] == ["transport", "stage"]
 

@@ -6,9 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stories import Log, Tape, configure, play, run
+from stories import (
+    INSTRUMENT,
+    OTHER_INSTRUMENT,
+    OTHER_SYMBOL,
+    Log,
+    Tape,
+    configure,
+    ns,
+    play,
+    run,
+)
 from tapewire.replay.synth import Session
-from tapewire.router import STRATEGIES, StrategySpec
+from tapewire.router import STRATEGIES, Simulation, StrategySpec
 
 
 def session(events: int, instruments: int, seed: int) -> np.ndarray:
@@ -104,6 +114,36 @@ def test_another_instrument_beside_changes_nothing() -> None:
     assert len(both) > len(records) + 1_000
     maker = replace(MAKER, symbols=("TWX",))
     assert digests(records, maker) == digests(both, maker)
+
+
+def test_no_book_wakes_up_too_late_for_a_strategy_on_two_books(tmp_path: Path) -> None:
+    """What happens on one book brings a message forward for which the other one has to look."""
+    feed_us = 20
+    tape, log = Tape(), Log()
+    for k in range(60):
+        tape.instrument = (INSTRUMENT, OTHER_INSTRUMENT)[k % 3 == 0]
+        if k < 6:
+            tape.add(10 * k, 2 * k + 1, "B", 100, 5).add(10 * k + 1, 2 * k + 2, "A", 101, 5)
+        else:
+            tape.tick(10 * k)
+    for k in range(12):
+        log.symbol = ("TWX", OTHER_SYMBOL)[k % 2]
+        log.buy(100 + 37 * k, f"order {k}", 1, 101 if k % 4 else 99)
+    path = log.write(tmp_path / "log.csv")
+    simulation = Simulation(configure(path, feed_us=feed_us))
+    records = tape.records()
+    waited_for = set()
+    for k in range(len(records)):
+        simulation.feed(records[k : k + 1])
+        simulation.drain()
+        (instance,) = simulation._instances.records[: simulation._instance_n]
+        assert {leg.symbol for leg in simulation.legs} == {"TWX", OTHER_SYMBOL}
+        for leg in simulation.legs:
+            watch = simulation._watches.records[simulation._legs.records[leg.leg]["book"]]
+            assert watch["local_due"] <= instance["local_due"]
+            assert watch["wake"] <= instance["local_due"] - feed_us * 1_000
+        waited_for.add(int(instance["local_due"]))
+    assert len([due for due in waited_for if ns(100) < due < ns(600)]) > 10
 
 
 @pytest.mark.parametrize("batch", [1, 7, 4_096])

@@ -1,6 +1,5 @@
 """Many L3 books at once: every resting order, in queue order, at every price."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -60,17 +59,9 @@ class BookLimitError(RuntimeError):
 
 
 class MarketState:
-    """The blocks behind the book kernels, and how they grow.
+    """The blocks behind the book kernels, and how they grow."""
 
-    Parameters
-    ----------
-    on_new_book : callable, optional
-        Called with (book index, publisher_id, instrument_id) when a record opens a book, before
-        that record is applied.
-    """
-
-    def __init__(self, on_new_book: Callable[[int, int, int], None] | None = None) -> None:
-        self.on_new_book = on_new_book
+    def __init__(self) -> None:
         self.state: npt.NDArray[Any] = np.zeros(1, MARKET)
         self.orders = Block(ORDER, ORDERS_AT_START)
         self.levels = Block(LEVEL, LEVELS_AT_START)
@@ -125,7 +116,7 @@ class MarketState:
     def resolve(self, status: int) -> None:
         """Do what a kernel asked for, so that the same record can be tried again."""
         if status == NEW_BOOK:
-            self.open_book(int(self.state[0]["missing_key"]))
+            self.open_book(self.missing_key)
             return
         if status == GROW_ORDERS:
             self._grow_orders()
@@ -171,10 +162,12 @@ class MarketState:
             self._publish()
             self.state[0]["far"] = self._far()
             _ids.rebuild_book_slots(self.state, self.books.records["key"][:n].copy())
-        index = int(_ids.add_book(self.state, key))
-        if self.on_new_book is not None:
-            self.on_new_book(index, key >> 32, key & 0xFFFFFFFF)
-        return index
+        return int(_ids.add_book(self.state, key))
+
+    @property
+    def missing_key(self) -> int:
+        """Key of the book that a record was for when a kernel asked for a new one."""
+        return int(self.state[0]["missing_key"])
 
     @property
     def nbytes(self) -> int:

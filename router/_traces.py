@@ -121,7 +121,10 @@ def _note_fill(market: Any, execution: Any, watch: Any, book: int, side: int, re
 def crosses(watch: Any, record: Any) -> bool:
     """Whether an add or modify reaches across a resting simulated order."""
     sells = record.side == SIDE_ASK
-    reaches = record.price <= watch.own_bid if sells else record.price >= watch.own_ask
+    below = record.price <= watch.own_bid
+    above = record.price >= watch.own_ask
+    # Not a conditional expression: sides come in no order, a branch on them is guessed wrong.
+    reaches = (below & sells) | (above & (not sells))
     if not reaches:  # nearly always, whatever the record is
         return False
     return (

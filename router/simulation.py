@@ -11,7 +11,7 @@ from tapewire.errors import ConfigError, NoDataError, SimulationError
 from tapewire.execution._layout import EXECUTION, OWN_ORDER, SESSION, TRACE
 from tapewire.execution._matching import STEP_ROWS
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
-from tapewire.market._layout import COUNTERS, NIL
+from tapewire.market._layout import COUNTERS, NEW_BOOK, NIL
 from tapewire.market._memory import Block, Copies
 from tapewire.market.book import BookLimitError, MarketState, batch_address
 from tapewire.market.instruments import Instrument
@@ -130,7 +130,7 @@ class Simulation:
     def __init__(self, config: SimulationConfig) -> None:
         self.config = config
         self.legs: list[LegInfo] = []
-        self._market = MarketState(self._on_new_book)
+        self._market = MarketState()
         self._execution = Block(EXECUTION, 1)
         self._router = np.zeros(1, ROUTER)
         self._own_orders = Block(OWN_ORDER, OWN_ORDERS_AT_START)
@@ -235,7 +235,7 @@ class Simulation:
         key = publisher_id << 32 | ids[0]
         book = self._book_index(key)
         if book == NIL:
-            book = self._market.open_book(key)
+            book = self._open_book(key)
         for info in self.legs:
             at = self._legs.records[info.leg]
             if at["instance"] == self._log_instances[number] and at["book"] == book:
@@ -247,8 +247,10 @@ class Simulation:
         found = np.flatnonzero(self._market.books.records["key"][:n] == key)
         return int(found[0]) if found.size else NIL
 
-    def _on_new_book(self, book: int, publisher_id: int, instrument_id: int) -> None:
-        """Give a new book its watch, and its strategies."""
+    def _open_book(self, key: int) -> int:
+        """Open a book, with its watch and its strategies; returns its index."""
+        book = self._market.open_book(key)
+        publisher_id, instrument_id = key >> 32, key & 0xFFFFFFFF
         if self._watches.capacity < self._market.books.capacity:
             self._watches.grow(self._market.books.capacity)
         watch = self._watches.records[book]
@@ -272,6 +274,7 @@ class Simulation:
             state = spec.definition.new_state(spec.parameters)
             instance = self._add_instance(spec, state)
             self._add_leg(number, instance, book, publisher_id, instrument_id)
+        return book
 
     def _add_instance(self, spec: StrategySpec, state: npt.NDArray[Any]) -> int:
         index = self._instance_n
@@ -442,7 +445,9 @@ class Simulation:
     def _resolve(self, status: int) -> None:
         """Do what the loop asked for, so that it can go on where it stopped."""
         try:
-            if status < DRAIN_ROWS:
+            if status == NEW_BOOK:
+                self._open_book(self._market.missing_key)
+            elif status < DRAIN_ROWS:
                 self._market.resolve(status)
             elif status == DRAIN_ROWS:
                 self._drain_rows()

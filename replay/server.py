@@ -15,6 +15,8 @@ from tapewire.replay.plan import ReplayPlan
 from tapewire.replay.source import Source, open_source
 from tapewire.wire import Publisher, Totals
 
+#: The first batch at full speed; the next ones grow fourfold, so that both ends soon have work.
+_FIRST_BATCH_RECORDS: Final = 4_096
 #: During long searches the connections are looked after this often.
 _SERVICE_EVERY_S: Final = 0.05
 #: Polls are precise to a millisecond; shorter waits are slept.
@@ -145,12 +147,14 @@ class _Stream:
 
     def _run_max(self) -> Iterator[int]:
         source, publisher = self._source, self._publisher
+        most = min(_FIRST_BATCH_RECORDS, self._plan.batch_records)
         while True:
             self._watch()
-            count = self._fill(publisher.next_slot())
+            count = self._fill(publisher.next_slot()[:most])
             if not count:
                 return
             publisher.publish(count, source.first_ts_recv, source.last_ts_recv)
+            most = min(4 * most, self._plan.batch_records)
             yield source.events
 
     def _run_paced(self) -> Iterator[int]:

@@ -148,7 +148,7 @@ class Replay(_Section):
     """How the events come: how fast, in what batches, over which transport, from what cache."""
 
     speed: Speed = "max"
-    batch_records: int = Field(default=32_768, ge=1, le=65_536)
+    batch_records: int = Field(default=65_536, ge=1, le=65_536)
     transport: Literal["auto", "ipc", "tcp", "inproc"] = "auto"
     payload: Literal["auto", "shared", "inline"] = "auto"
     peer_timeout_s: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=1, le=3600)] = Decimal(5)

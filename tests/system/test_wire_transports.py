@@ -12,7 +12,7 @@ import pytest
 import zmq
 
 import streams
-from tapewire.replay import ReplayPlan, read_records, serve
+from tapewire.replay import ReplayPlan, read_records, serve, server
 from tapewire.wire import Receiver, Totals, private_endpoint
 
 COUNT = 4_321
@@ -76,18 +76,32 @@ def replayed(
     return got
 
 
-@pytest.mark.parametrize("batch_records", [1, 7, 4_096, 65_536])
+@pytest.mark.parametrize(
+    ("batch_records", "batches"), [(1, COUNT), (7, 618), (4_096, 2), (65_536, 2)]
+)
 @pytest.mark.parametrize("payload", ["shared", "inline"])
 @pytest.mark.parametrize("transport", ["inproc", "ipc", "tcp"])
 def test_every_way_gives_the_same_records(
-    tape: tuple[str, np.ndarray], transport: str, payload: str, batch_records: int
+    tape: tuple[str, np.ndarray], transport: str, payload: str, batch_records: int, batches: int
 ) -> None:
     path, records = tape
     plan = ReplayPlan((path,), batch_records=batch_records, payload=payload)  # type: ignore[arg-type]
     [(got, totals, used)] = replayed(plan, transport)
     assert used == payload
     assert got.tobytes() == records.tobytes()
-    assert (totals.events, totals.batches) == (COUNT, -(-COUNT // batch_records))
+    assert (totals.events, totals.batches) == (COUNT, batches)
+
+
+def test_batches_grow_until_they_are_whole(
+    tape: tuple[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, records = tape
+    monkeypatch.setattr(server, "_FIRST_BATCH_RECORDS", 16)
+    [(got, totals, _)] = replayed(ReplayPlan((path,), batch_records=500), "inproc")
+    assert got.tobytes() == records.tobytes()
+    whole, rest = divmod(COUNT - 16 - 64 - 256, 500)
+    assert rest
+    assert totals.batches == 3 + whole + 1
 
 
 def test_two_receivers_get_everything(tape: tuple[str, np.ndarray]) -> None:

@@ -17,7 +17,7 @@ from tapewire.bench.targets import Rows
 from tapewire.errors import ConfigError, OutputError
 
 #: A ratio may be this much smaller than the stored one: shared machines wander.
-TOLERANCE: Final = 0.20
+TOLERANCE: Final = 0.25
 _FORMAT: Final = 1
 
 #: What a row is divided by, the first line that fits: group, start of the name; group and name of
@@ -81,7 +81,7 @@ def ratios(rows: Sequence[Row]) -> list[Ratio]:
         below = table.find(*reference) if reference is not None else None
         if below is not None:
             value = table.rate(row) / table.rate(below)
-            found.append(Ratio(_key(row), _key(below), value))
+            found.append(Ratio(key_of(row), key_of(below), value))
     return found
 
 
@@ -92,7 +92,8 @@ def _reference(row: Row) -> tuple[str, str] | None:
     return None
 
 
-def _key(row: Row) -> str:
+def key_of(row: Row) -> str:
+    """A row's name in a baseline."""
     return f"{row.group}: {row.name}"
 
 

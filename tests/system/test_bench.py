@@ -48,6 +48,7 @@ def test_the_bench_prints_rows_writes_its_parts_and_names_what_slipped(
     stored.write_text(json.dumps(past))
     done = tapewire(*SMALL, "--only", "stages", "--check", "--baseline", stored)
     assert done.returncode == 1, done.stderr
+    assert done.stdout.count("slower than the baseline, so again: stages") == 2
     slipped = [line for line in done.stdout.splitlines() if line.startswith("slipped")]
     assert len(slipped) == 1
     assert slipped[0].startswith("slipped  stage: book only: ")

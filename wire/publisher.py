@@ -240,19 +240,20 @@ class Publisher:
             last_ts_recv,
             payload_checksum(records),
         )
-        for peer in self._peers.values():
+        # Sent from here on: a quick receiver may give it back before a slow one has it.
+        self._sequence += 1
+        self._records += count
+        for peer in list(self._peers.values()):
             if peer.payload == "shared":
                 self._send(peer, [encode_header(header)])
             else:
                 inline = header._replace(flags=0, slot=NO_SLOT)
                 # Copied by libzmq: the slot is free again as soon as this returns.
                 self._send(peer, [encode_header(inline), payload_bytes(records)])
-        if not self._sequence:
+        if not header.sequence:
             self._first_ts_recv = first_ts_recv
         self._last_ts_recv = last_ts_recv
         self._digest.add(header)
-        self._sequence += 1
-        self._records += count
 
     @property
     def sent(self) -> tuple[int, int, int, int, str]:
@@ -267,7 +268,7 @@ class Publisher:
 
     def finish(self, totals: msg.Totals) -> None:
         """Send the end of the stream and wait until every receiver has confirmed it."""
-        for peer in self._peers.values():
+        for peer in list(self._peers.values()):
             self._send(peer, [msg.encode_message(msg.End(totals))])
         while not all(p.left for p in self._peers.values()):
             self._service(WAIT_SLICE_S)
@@ -279,7 +280,7 @@ class Publisher:
         else:
             message = msg.Error("WireError", f"the replay process failed: {error!r}")
         frame = msg.encode_message(message)
-        for peer in self._peers.values():
+        for peer in list(self._peers.values()):  # to send may be to lose one
             if not peer.left:
                 with contextlib.suppress(WireError):
                     self._send(peer, [frame])

@@ -7,7 +7,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -21,7 +23,7 @@ from tapewire.errors import (
     ProtocolError,
 )
 from tapewire.replay import ReplayPlan, serve
-from tapewire.wire import Receiver, Totals, private_endpoint
+from tapewire.wire import Publisher, Receiver, StreamInfo, Totals, private_endpoint
 from tapewire.wire import messages as msg
 
 COUNT = 200_000
@@ -283,6 +285,63 @@ class Raw:
 
 
 HELLO = msg.Hello(1, "router", 4_242, "elsewhere", "inline", 4)
+
+
+def test_a_loss_in_mid_batch_is_no_fault_of_who_was_quicker(endpoint: str) -> None:
+    """One receiver has the batch and gives it back before the other one is found gone."""
+    with Publisher(endpoint, receivers=2, batch_records=16, payload="inline") as publisher:
+        quick, lost = Raw(endpoint), Raw(endpoint)
+        quick.say(HELLO)
+        handshake = threading.Thread(
+            target=publisher.handshake,
+            args=(StreamInfo("D", "mbo", (), (), 0, 0, 16, None),),
+        )
+        handshake.start()
+        time.sleep(0.2)  # the quick one is the first in any order
+        lost.say(replace(HELLO, pid=4_243))
+        for raw in (quick, lost):
+            raw.hear(msg.Welcome)
+            raw.say(msg.Ready("inline"))
+        handshake.join(10)
+        lost.close()
+        time.sleep(0.2)
+        send = publisher._send
+
+        def send_and_hear(peer: Any, frames: list[Any]) -> None:
+            send(peer, frames)
+            if peer.hello.pid == HELLO.pid:
+                quick.socket.recv_multipart()
+                quick.say(msg.Credit(1))
+                assert publisher._socket.poll(5_000)
+
+        publisher._send = send_and_hear  # type: ignore[method-assign]
+        publisher.next_slot()[:] = streams.make_records(16)
+        with pytest.raises(PeerLostError, match=r"pid 4243\) is gone: its connection closed"):
+            publisher.publish(16, 1, 2)
+        quick.close()
+
+
+def test_of_receivers_that_are_gone_the_others_still_hear_of_a_failure(endpoint: str) -> None:
+    with Publisher(endpoint, receivers=3, batch_records=16, payload="inline") as publisher:
+        raws = [Raw(endpoint) for _ in range(3)]
+        handshake = threading.Thread(
+            target=publisher.handshake,
+            args=(StreamInfo("D", "mbo", (), (), 0, 0, 16, None),),
+        )
+        handshake.start()
+        for raw in raws:
+            raw.say(HELLO)
+            time.sleep(0.1)  # in this order
+        for raw in raws:
+            raw.hear(msg.Welcome)
+            raw.say(msg.Ready("inline"))
+        handshake.join(10)
+        for raw in raws[:2]:
+            raw.close()
+        time.sleep(0.2)
+        publisher.fail(NoDataError("nothing there"))
+        assert raws[2].hear(msg.Error) == msg.Error("NoDataError", "nothing there")
+        raws[2].close()
 
 
 def test_a_receiver_that_goes_silent_is_named(tmp_path: Path, endpoint: str) -> None:

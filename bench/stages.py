@@ -1,4 +1,4 @@
-"""One stage at a time, in one process; and the names that other benches take from here."""
+"""One stage at a time, in one process."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,23 +7,11 @@ from typing import Final
 import numpy as np
 
 from tapewire.bench.measure import Row, Scale, timed
-from tapewire.bench.runs import run_once
-from tapewire.bench.workload import Records, Session, Workload, make_simulation
+from tapewire.bench.workload import Records, Session, make_simulation
 from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import BATCH_RECORDS_DEFAULT, ReplayPlan, open_source
 from tapewire.router import Simulation
-
-__all__ = [
-    "LOOP_NOTE",
-    "Workload",
-    "make_simulation",
-    "peer_rows",
-    "run_once",
-    "stage_rows",
-    "warm_up",
-    "whole_loop",
-]
 
 _BATCH: Final = BATCH_RECORDS_DEFAULT
 #: What `whole_loop` is.

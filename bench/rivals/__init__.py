@@ -43,7 +43,7 @@ from tapewire.bench.rivals.results import Claim, Result, parse_result
 from tapewire.errors import TapewireError
 
 if TYPE_CHECKING:
-    from tapewire.bench.stages import Workload
+    from tapewire.bench.workload import Workload
 
 __all__ = ["rows"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from tapewire.bench.stages import run_once
+from tapewire.bench.runs import run_once
 from tapewire.replay.synth import synthesize
 
 SHORT_EVENTS = 4_000_000

@@ -287,22 +287,27 @@ class Raw:
 HELLO = msg.Hello(1, "router", 4_242, "elsewhere", "inline", 4)
 
 
+def shake_hands(publisher: Publisher, *hellos: msg.Hello) -> list[Raw]:
+    """Receivers by hand that are ready, in the order in which the publisher will send."""
+    info = StreamInfo("D", "mbo", (), (), 0, 0, 16, None)
+    handshake = threading.Thread(target=publisher.handshake, args=(info,))
+    handshake.start()
+    raws = []
+    for hello in hellos:
+        raws.append(Raw(publisher.endpoint))
+        raws[-1].say(hello)
+        time.sleep(0.1)
+    for raw in raws:
+        raw.hear(msg.Welcome)
+        raw.say(msg.Ready("inline"))
+    handshake.join(10)
+    return raws
+
+
 def test_a_loss_in_mid_batch_is_no_fault_of_who_was_quicker(endpoint: str) -> None:
     """One receiver has the batch and gives it back before the other one is found gone."""
     with Publisher(endpoint, receivers=2, batch_records=16, payload="inline") as publisher:
-        quick, lost = Raw(endpoint), Raw(endpoint)
-        quick.say(HELLO)
-        handshake = threading.Thread(
-            target=publisher.handshake,
-            args=(StreamInfo("D", "mbo", (), (), 0, 0, 16, None),),
-        )
-        handshake.start()
-        time.sleep(0.2)  # the quick one is the first in any order
-        lost.say(replace(HELLO, pid=4_243))
-        for raw in (quick, lost):
-            raw.hear(msg.Welcome)
-            raw.say(msg.Ready("inline"))
-        handshake.join(10)
+        quick, lost = shake_hands(publisher, HELLO, replace(HELLO, pid=4_243))
         lost.close()
         time.sleep(0.2)
         send = publisher._send
@@ -323,25 +328,13 @@ def test_a_loss_in_mid_batch_is_no_fault_of_who_was_quicker(endpoint: str) -> No
 
 def test_of_receivers_that_are_gone_the_others_still_hear_of_a_failure(endpoint: str) -> None:
     with Publisher(endpoint, receivers=3, batch_records=16, payload="inline") as publisher:
-        raws = [Raw(endpoint) for _ in range(3)]
-        handshake = threading.Thread(
-            target=publisher.handshake,
-            args=(StreamInfo("D", "mbo", (), (), 0, 0, 16, None),),
-        )
-        handshake.start()
-        for raw in raws:
-            raw.say(HELLO)
-            time.sleep(0.1)  # in this order
-        for raw in raws:
-            raw.hear(msg.Welcome)
-            raw.say(msg.Ready("inline"))
-        handshake.join(10)
-        for raw in raws[:2]:
+        *gone, there = shake_hands(publisher, HELLO, HELLO, HELLO)
+        for raw in gone:
             raw.close()
         time.sleep(0.2)
         publisher.fail(NoDataError("nothing there"))
-        assert raws[2].hear(msg.Error) == msg.Error("NoDataError", "nothing there")
-        raws[2].close()
+        assert there.hear(msg.Error) == msg.Error("NoDataError", "nothing there")
+        there.close()
 
 
 def test_a_receiver_that_goes_silent_is_named(tmp_path: Path, endpoint: str) -> None:

@@ -1,5 +1,7 @@
 """Strategies of one run do not feel one another, and nothing else moves a digest."""
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,6 +146,18 @@ def test_no_book_wakes_up_too_late_for_a_strategy_on_two_books(tmp_path: Path) -
             assert watch["wake"] <= instance["local_due"] - feed_us * 1_000
         waited_for.add(int(instance["local_due"]))
     assert len([due for due in waited_for if ns(100) < due < ns(600)]) > 10
+
+
+def test_a_simulation_gives_its_memory_back_when_it_goes() -> None:
+    gc.collect()
+    gc.disable()  # at once, not when the collector comes by
+    try:
+        simulation, rows = run(replace(configure(None), strategies=(MAKER,)), market(3_000))
+        gone = weakref.ref(simulation)
+        del simulation, rows
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("batch", [1, 7, 4_096])

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tapewire._yaml import load_yaml
-from tapewire.config import DatabentoSource, RunConfig, SyntheticSource, to_fixed
+from tapewire.config import DatabentoSource, Replay, RunConfig, SyntheticSource, to_fixed
 from tapewire.config_loading import load_config, make_config
 from tapewire.errors import ConfigError
+from tapewire.replay import BATCH_RECORDS_DEFAULT
 
 
 @dataclass
@@ -362,3 +363,8 @@ def test_multipliers_are_exact_fractions() -> None:
     )
     assert config.backtest.instruments["ZN"].multiplier_ratio == (1000, 1)
     assert to_fixed(config.backtest.instruments["ZN"].tick_size or Decimal(0)) == 15_625_000
+
+
+def test_one_default_batch_size() -> None:
+    """Said twice, because the configuration must not load the replay to know it."""
+    assert Replay().batch_records == BATCH_RECORDS_DEFAULT

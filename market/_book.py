@@ -20,10 +20,15 @@ from ._ids import (
 from ._layout import (
     ASK,
     BID,
+    EMPTY_SNAPSHOT,
     FAR_NOTHING,
+    FILLED_SNAPSHOT,
     GHOST,
+    MAYBE_SNAPSHOT,
     NEW_BOOK,
     NIL,
+    NO_ORDER,
+    NO_SNAPSHOT,
     NORMAL,
     OK,
     TOP_OF_BOOK,
@@ -41,6 +46,7 @@ from ._queues import (
     free_claims,
     free_order,
     join,
+    join_front,
     leave,
     new_order,
     room,
@@ -150,6 +156,9 @@ def _apply_cancel(market: Any, book: int, record: Any) -> None:
     else:
         order.size -= record.size
         level_at(market.levels, order.level).size -= record.size
+        if order.filled > 0 and order.event == book_at(market.books, book).event:
+            # It carries out fills of this event, before anything else.
+            order.filled -= min(order.filled, record.size)
         if order.claims != NIL:
             clamp_claims(market, order, order.size)
 
@@ -161,9 +170,12 @@ def _apply_modify(market: Any, book: int, side: int, record: Any) -> int:
         drop_ghost(market, book, index)
         index = NIL
     if index == NIL:
+        at_front = _stood_in_front(market, book, side, record)
         status = _apply_add(market, book, side, record)
         if status == OK:
             market.unknown_modifies += 1
+            if at_front:
+                _move_to_front(market, book, side, record)
         return status
     order = order_at(market.orders, index)
     size = record.size
@@ -206,14 +218,71 @@ def _apply_modify_to_nothing(market: Any, book: int, record: Any) -> None:
 
 
 @jit_inline
+def is_aggressors_own(state: Any, side: int, order_id: int) -> bool:
+    """Whether an F of a side tells of the aggressor's own order: it is not resting volume."""
+    same_side = side != NIL and state.trade_side == side
+    return same_side or (order_id != NO_ORDER and order_id == state.trade_order_id)
+
+
+@jit
+def _note_front(market: Any, book: int, side: int, record: Any) -> None:
+    """Remember the order an F names, if nobody had heard of it.
+
+    Whoever trades goes on to the next order when one is exhausted. So what the event's last F
+    leaves of an order stood in front of its queue, and what an earlier one shows again is an
+    iceberg's next clip. ``side`` is NIL where it isn't known.
+    """
+    state = book_at(market.books, book)
+    if is_aggressors_own(state, side, record.order_id):
+        return
+    if state.front_event != state.event:
+        state.front_event = state.event
+        state.front_ids[0] = NO_ORDER
+        state.front_ids[1] = NO_ORDER
+    order_id = record.order_id if _knows_not(market, book, record.order_id) else NO_ORDER
+    for at in range(2):
+        if side == NIL or side == at:
+            state.front_ids[at] = order_id
+            state.front_prices[at] = record.price
+
+
+@jit
+def _knows_not(market: Any, book: int, order_id: int) -> bool:
+    index = find_order(market, book, order_id)
+    return index == NIL or order_at(market.orders, index).kind == GHOST
+
+
+@jit
+def _stood_in_front(market: Any, book: int, side: int, record: Any) -> bool:
+    """Whether an M of an unknown order tells what a fill of the same event left of it."""
+    state = book_at(market.books, book)
+    return (
+        state.front_event == state.event
+        and record.order_id != NO_ORDER
+        and state.front_ids[side] == record.order_id
+        and state.front_prices[side] == record.price
+    )
+
+
+@jit
+def _move_to_front(market: Any, book: int, side: int, record: Any) -> None:
+    index = find_order(market, book, record.order_id)
+    leave(market, index)
+    join_front(market, index, book, side, record.price)
+
+
+@jit_inline
 def _apply_fill(market: Any, book: int, record: Any) -> None:
     """An F changes no book; it tells the M that may follow how much of the order traded."""
     index = find_order(market, book, record.order_id)
     if index == NIL or order_at(market.orders, index).kind == GHOST:
         market.unknown_fills += 1
+        _note_front(market, book, side_of(record), record)
         return
     order = order_at(market.orders, index)
     event = book_at(market.books, book).event
+    if book_at(market.books, book).front_event == event:
+        _note_front(market, book, np.int64(order.side), record)
     if order.event != event:
         order.event = event
         order.filled = 0
@@ -225,12 +294,15 @@ def _apply_fill(market: Any, book: int, record: Any) -> None:
 def _apply_clear(market: Any, book: int, record: Any) -> None:
     state = book_at(market.books, book)
     if record.flags & F_SNAPSHOT:
-        begin_snapshot(market, book)
+        begin_snapshot(market, book, EMPTY_SNAPSHOT)
+    elif not record.flags & F_LAST:
+        begin_snapshot(market, book, MAYBE_SNAPSHOT)
     else:
         end_snapshot(market, book)
         clear_side(market, book, BID)
         clear_side(market, book, ASK)
     state.trade_side = NIL
+    state.trade_order_id = NO_ORDER
     market.clears += 1
 
 
@@ -253,7 +325,7 @@ def closes_before(market: Any, book: int, record: Any) -> bool:
     state = book_at(market.books, book)
     return (
         state.open != 0
-        and state.in_snapshot == 0
+        and state.in_snapshot <= NO_SNAPSHOT
         and record.ts_event != state.ts_event
         and record.ts_recv != state.ts_recv
     )
@@ -265,7 +337,7 @@ def apply_record(market: Any, book: int, record: Any) -> int:
     state = book_at(market.books, book)
     action = record.action
     flags = record.flags
-    if state.in_snapshot != 0 and not (flags & F_SNAPSHOT):
+    if state.in_snapshot != NO_SNAPSHOT and not (flags & F_SNAPSHOT):
         end_snapshot(market, book)
         state.event += 1
     status = OK
@@ -326,14 +398,14 @@ def apply_record(market: Any, book: int, record: Any) -> int:
 def end_event(market: Any, book: int, flags: int) -> None:
     """End the book's current event, its touch not looked at (see ``count_gap``)."""
     state = book_at(market.books, book)
-    if state.in_snapshot == 2 and flags & F_SNAPSHOT:
+    if state.in_snapshot == FILLED_SNAPSHOT and flags & F_SNAPSHOT:
         end_snapshot(market, book)
     state.open = 0
     state.event += 1
     state.events += 1
     state.trades = 0
     state.trade_side = NIL
-    state.trade_order_id = 0
+    state.trade_order_id = NO_ORDER
     market.event_ends += 1
 
 

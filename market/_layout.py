@@ -82,7 +82,7 @@ BOOK: Final = np.dtype(
         ("ts_event", "i8"),  # of the last record, as it came
         ("ts_recv", "i8"),
         ("clock", "i8"),  # exchange time, monotone
-        ("in_snapshot", "i4"),  # 1: begun by an R, 2: adds were seen
+        ("in_snapshot", "i4"),  # one of the *_SNAPSHOT below
         ("ghost_head", "i4"),
         ("last_trade_px", "i8"),
         ("trade_side", "i4"),  # of the event's last T: BID, ASK or NIL
@@ -90,8 +90,23 @@ BOOK: Final = np.dtype(
         ("trade_order_id", "i8"),
         ("events", "i8"),
         ("volume", "i8"),  # lots of all T records
+        ("snapshots", "i4"),  # snapshots begun
+        # The event's last F of each side, if it named an order nobody had heard of: see join_front.
+        ("front_event", "i4"),  # the event it was in
+        ("front_ids", "i8", (2,)),  # NO_ORDER where the last F was another order's
+        ("front_prices", "i8", (2,)),
+        ("snapshot_stamp", "i8"),  # next stamp as the snapshot began
     ]
 )
+
+# Where a book is in a snapshot.
+NO_SNAPSHOT: Final = 0
+EMPTY_SNAPSHOT: Final = 1  # begun by an R with F_SNAPSHOT
+FILLED_SNAPSHOT: Final = 2  # adds were seen
+MAYBE_SNAPSHOT: Final = -1  # an R without the flag, its event still open: a snapshot may follow
+
+#: No order of a feed has this id.
+NO_ORDER: Final = 0
 
 #: Everything the book kernels need: addresses, capacities and counters.
 MARKET: Final = np.dtype(
@@ -117,7 +132,8 @@ MARKET: Final = np.dtype(
         ("book_n", "i8"),
         ("claim_free", "i8"),
         ("claim_free_n", "i8"),
-        ("stamp", "i8"),
+        ("stamp", "i8"),  # next one; counts up
+        ("front_stamp", "i8"),  # next one of an order that joins in front; counts down
         ("last_key", "i8"),
         ("last_book", "i8"),
         ("far", "i8"),  # FAR_*: what lies beyond the near caches, so that looking ahead pays

@@ -224,6 +224,24 @@ def join(market: Any, index: int, book: int, side: int, price: int) -> None:
     ladder.orders += 1
 
 
+@jit
+def join_front(market: Any, index: int, book: int, side: int, price: int) -> None:
+    """Put an order ahead of everything at a price, simulated orders included."""
+    join(market, index, book, side, price)
+    order = order_at(market.orders, index)
+    order.stamp = market.front_stamp
+    market.front_stamp -= 1
+    level = level_at(market.levels, order.level)
+    if level.head == index:
+        return
+    level.tail = order.prev
+    order_at(market.orders, order.prev).next = NIL
+    order.prev = NIL
+    order.next = level.head
+    order_at(market.orders, level.head).prev = index
+    level.head = index
+
+
 @jit_inline
 def leave(market: Any, index: int) -> None:
     """Take an order out of its queue; an emptied level is closed."""

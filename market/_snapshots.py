@@ -2,7 +2,9 @@
 
 A snapshot in mid-stream must not reset anybody's place in the queue. So the orders present when it
 begins become ghosts: still known by id, in no queue. The snapshot confirms those that remain and
-they keep their stamp; the others are gone when it ends.
+they keep their stamp; the others are gone when it ends. Then the stamps are set right: an order
+listed behind one that came later has lost its place, and one nobody had heard of stood ahead of
+whatever known order is listed behind it.
 """
 
 from typing import Any
@@ -14,8 +16,12 @@ from ._ids import (
     remove_slot,
 )
 from ._layout import (
+    EMPTY_SNAPSHOT,
+    FILLED_SNAPSHOT,
     GHOST,
+    MAYBE_SNAPSHOT,
     NIL,
+    NO_SNAPSHOT,
     NORMAL,
     OK,
     book_at,
@@ -38,7 +44,8 @@ from .jit import (
 
 
 @jit
-def begin_snapshot(market: Any, book: int) -> None:
+def begin_snapshot(market: Any, book: int, kind: int) -> None:
+    """Turn the book's orders into ghosts; ``kind`` is one of ``*_SNAPSHOT``."""
     record = book_at(market.books, book)
     for side in range(2):
         ladder = side_at(market.sides, 2 * book + side)
@@ -62,7 +69,15 @@ def begin_snapshot(market: Any, book: int) -> None:
             free_level(market, level_index)
         ladder.n = 0
         ladder.orders = 0
-    record.in_snapshot = 1
+    record.in_snapshot = kind
+    record.snapshot_stamp = market.stamp
+    if kind != MAYBE_SNAPSHOT:
+        count_snapshot(market, record)
+
+
+@jit
+def count_snapshot(market: Any, record: Any) -> None:
+    record.snapshots += 1
     market.snapshots += 1
 
 
@@ -90,7 +105,43 @@ def end_snapshot(market: Any, book: int) -> None:
         free_order(market, index)
         index = following
     record.ghost_head = NIL
-    record.in_snapshot = 0
+    if record.in_snapshot == FILLED_SNAPSHOT:
+        _settle_stamps(market, book)
+    record.in_snapshot = NO_SNAPSHOT
+
+
+@jit
+def _settle_stamps(market: Any, book: int) -> None:
+    """Make the stamps of every queue say what the snapshot's order of listing says.
+
+    Those that were there before keep theirs, unless they are listed behind one with a later stamp.
+    The others have stamps of this snapshot, which mean the back of the queue; one that is followed
+    by an order that kept its stamp takes that order's.
+    """
+    new_from = book_at(market.books, book).snapshot_stamp
+    for side in range(2):
+        ladder = side_at(market.sides, 2 * book + side)
+        for k in range(ladder.n):
+            level = level_at(market.levels, rung_at(market.rungs, ladder.offset + k).level)
+            latest = market.front_stamp
+            index = level.head
+            while index != NIL:
+                order = order_at(market.orders, index)
+                if order.stamp < latest:
+                    order.stamp = market.stamp
+                    market.stamp += 1
+                elif order.stamp < new_from:
+                    latest = order.stamp
+                index = order.next
+            kept = NIL
+            index = level.tail
+            while index != NIL:
+                order = order_at(market.orders, index)
+                if order.stamp < new_from:
+                    kept = index
+                elif kept != NIL:
+                    order.stamp = order_at(market.orders, kept).stamp
+                index = order.prev
 
 
 @jit
@@ -106,9 +157,11 @@ def apply_snapshot_add(market: Any, book: int, side: int, record: Any) -> int:
     state = book_at(market.books, book)
     index = find_order(market, book, record.order_id)
     again = index != NIL and order_at(market.orders, index).kind == NORMAL
-    if state.in_snapshot == 0 or again:
-        begin_snapshot(market, book)
-    state.in_snapshot = 2
+    if state.in_snapshot == NO_SNAPSHOT or again:
+        begin_snapshot(market, book, EMPTY_SNAPSHOT)
+    elif state.in_snapshot == MAYBE_SNAPSHOT:
+        count_snapshot(market, state)
+    state.in_snapshot = FILLED_SNAPSHOT
     space = room(market, book, side)
     if space != OK:
         return space
@@ -125,8 +178,7 @@ def apply_snapshot_add(market: Any, book: int, side: int, record: Any) -> int:
         if order.claims != NIL:
             clamp_claims(market, order, order.size)
         join(market, index, book, side, record.price)
-        ahead = order.prev
-        if not same_place or (ahead != NIL and order_at(market.orders, ahead).stamp > order.stamp):
+        if not same_place:
             order.stamp = market.stamp
             market.stamp += 1
     return OK

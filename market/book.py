@@ -75,6 +75,7 @@ class MarketState:
         self.ahead = Block(AHEAD, AHEAD_RECORDS)
         state = self.state[0]
         state["stamp"] = 1
+        state["front_stamp"] = NIL - 1  # NIL stands for an unknown place
         state["last_key"] = NIL
         state["last_book"] = NIL
         for free in ("order_free", "level_free", "claim_free"):

@@ -55,7 +55,11 @@ class NaiveBook:
     orders: dict[int, Order] = field(default_factory=dict)
     sides: dict[str, dict[int, list[Order]]] = field(default_factory=lambda: {"B": {}, "A": {}})
     filled: Counter[int] = field(default_factory=Counter)  # lots of F in the current event
+    trade: Record | None = None  # the event's last T
+    # The event's last F of each side, where it named an order nobody had heard of: (id, price).
+    front: dict[str, tuple[int, int]] = field(default_factory=dict)
     snapshot_open: bool = False
+    snapshot_sure: bool = False  # else an R without F_SNAPSHOT, and what follows will tell
     snapshot_adds: int = 0  # adds of the snapshot under way
     last: Record | None = None  # last record of an event still open
 
@@ -87,7 +91,7 @@ class NaiveBook:
         # No F_LAST came, but both clocks moved on: another event has begun.
         if (
             self.last is not None
-            and not self.snapshot_open
+            and not (self.snapshot_open and self.snapshot_sure)
             and r.ts_event != self.last.ts_event
             and r.ts_recv != self.last.ts_recv
         ):
@@ -104,7 +108,10 @@ class NaiveBook:
             self.modify(r)
         elif action == "R":
             self.reset(r)
+        elif action == "T":
+            self.trade = r
         elif action == "F":
+            self.note_front(r)
             if r.order_id in self.orders:
                 self.filled[r.order_id] += r.size
             else:
@@ -118,14 +125,35 @@ class NaiveBook:
         return False
 
     def close_event(self) -> None:
-        self.last = None
+        self.last = self.trade = None
         self.filled.clear()
+        self.front.clear()
         self.counts["event_ends"] += 1
         bids, asks = self.sides["B"], self.sides["A"]
         if bids and asks:
             gap = min(asks) - max(bids)
             self.counts["locked_events"] += gap == 0
             self.counts["crossed_events"] += gap < 0
+
+    def is_aggressors_own(self, r: Record) -> bool:
+        """Whether an F tells of the aggressor itself."""
+        if self.trade is None:
+            return False
+        real = self.orders.get(r.order_id)
+        side = real.side if real else self.side_of(r)
+        same_side = side is not None and side == self.side_of(self.trade)
+        return same_side or r.order_id == self.trade.order_id != 0
+
+    def note_front(self, r: Record) -> None:
+        """What the last F of a side leaves of an order stood in front of its queue."""
+        if self.is_aggressors_own(r):
+            return
+        real = self.orders.get(r.order_id)
+        side = real.side if real else self.side_of(r)
+        for name in side or "BA":
+            self.front.pop(name, None)
+            if real is None and r.order_id:
+                self.front[name] = r.order_id, r.price
 
     def side_of(self, r: Record) -> str | None:
         return chr(r.side) if chr(r.side) in "BA" else None
@@ -162,6 +190,8 @@ class NaiveBook:
             self.counts["unknown_cancels"] += 1
         elif r.size < order.size:
             order.size -= r.size
+            # It carries out fills of this event, before anything else.
+            self.filled[r.order_id] = max(0, self.filled[r.order_id] - r.size)
         else:
             self.leave(order)
             self.filled.pop(r.order_id, None)
@@ -179,7 +209,11 @@ class NaiveBook:
             return
         if order is None:
             self.counts["unknown_modifies"] += 1
-            self.join(Order(r.order_id, chr(r.side), r.price, r.size))
+            joined = Order(r.order_id, chr(r.side), r.price, r.size)
+            self.join(joined)
+            if self.front.get(joined.side) == (r.order_id, r.price):
+                level = self.sides[joined.side][r.price]
+                level.insert(0, level.pop())
             return
         # More than what the event's fills left: an iceberg shows its next clip, or an increase.
         keeps_place = (
@@ -196,33 +230,40 @@ class NaiveBook:
 
     def reset(self, r: Record) -> None:
         self.counts["clears"] += 1
+        self.trade = None
         if r.flags & F_SNAPSHOT:
             self.begin_snapshot()
-        else:
+        elif r.flags & F_LAST:
             self.clear("B")
             self.clear("A")
             self.filled.clear()
+        else:
+            self.begin_snapshot(sure=False)
 
     # --- snapshots ----------------------------------------------------------------------------
     # A snapshot says all there is, in queue order: it replaces the book. That orders which were
     # there before keep their place against simulated orders is the business of execution.
 
-    def begin_snapshot(self) -> None:
-        self.counts["snapshots"] += 1
+    def begin_snapshot(self, sure: bool = True) -> None:
+        self.counts["snapshots"] += sure
         self.clear("B")
         self.clear("A")
         self.filled.clear()
         self.snapshot_open = True
+        self.snapshot_sure = sure
         self.snapshot_adds = 0
 
     def end_snapshot(self) -> None:
         self.snapshot_open = False
         self.snapshot_adds = 0
         self.filled.clear()
+        self.front.clear()
 
     def snapshot_add(self, r: Record) -> None:
         if not self.snapshot_open or r.order_id in self.orders:
             self.begin_snapshot()
+        self.counts["snapshots"] += not self.snapshot_sure
+        self.snapshot_sure = True
         self.snapshot_adds += 1
         self.join(Order(r.order_id, chr(r.side), r.price, r.size))
 

@@ -216,6 +216,42 @@ CASES = {
         (1, 1, 0, TICK, 2, 0, "T", "A", 1, 1), (1, 1, 5, TICK, 2, 0, "F", "B", 0, 0),
         (1, 1, 5, TICK, 1, LAST, "M", "B", 0, 0),
     ],
+    "what a fill left of an unknown order stood in front": [
+        ADD_5, (1, 1, 0, TICK, 2, 0, "T", "A", 1, 1), (1, 1, 9, TICK, 2, 0, "F", "B", 0, 0),
+        (1, 1, 9, TICK, 1, LAST, "M", "B", 0, 0),
+    ],
+    "the next clip of an unknown iceberg stands behind whom the trade went on to": [
+        ADD_5, (1, 1, 0, TICK, 3, 0, "T", "A", 1, 1), (1, 1, 9, TICK, 2, 0, "F", "B", 0, 0),
+        (1, 1, 5, TICK, 1, 0, "F", "B", 0, 0), (1, 1, 9, TICK, 2, 0, "M", "B", 0, 0),
+        (1, 1, 5, TICK, 1, LAST, "M", "B", 0, 0),
+    ],
+    "an unknown aggressor's own fill says nothing of a queue": [
+        ADD_5, (1, 1, 9, TICK, 2, 0, "T", "B", 1, 1), (1, 1, 9, TICK, 2, 0, "F", "B", 0, 0),
+        (1, 1, 9, TICK, 1, LAST, "M", "B", 0, 0),
+    ],
+    "an unknown order filled and moved": [
+        ADD_5, (1, 1, 6, 2 * TICK, 3, LAST, "A", "B", 1, 1),
+        (1, 1, 0, TICK, 2, 0, "T", "A", 1, 1), (1, 1, 9, TICK, 2, 0, "F", "B", 0, 0),
+        (1, 1, 9, 2 * TICK, 1, LAST, "M", "B", 0, 0),
+    ],
+    "an implied trade fills an unknown order": [
+        ADD_5, (1, 1, 0, TICK, 2, 0, "T", "N", 1, 1), (1, 1, 9, TICK, 2, 0, "F", "N", 0, 0),
+        (1, 1, 9, TICK, 1, LAST, "M", "B", 0, 0),
+    ],
+    "cancels carry out fills one by one": [
+        (1, 1, 5, TICK, 10, LAST, "A", "B", 1, 1), (1, 1, 6, TICK, 3, LAST, "A", "B", 1, 1),
+        (1, 1, 0, TICK, 5, 0, "T", "A", 1, 1), (1, 1, 5, TICK, 3, 0, "F", "B", 0, 0),
+        (1, 1, 5, TICK, 3, 0, "C", "B", 0, 0), (1, 1, 5, TICK, 2, 0, "F", "B", 0, 0),
+        (1, 1, 5, TICK, 5, LAST, "M", "B", 0, 0),
+    ],
+    "a clear without the snapshot flag that a snapshot follows": [
+        ADD_5, (1, 1, 0, UNDEF_PRICE, 0, 0, "R", "N", 1, 1),
+        (1, 1, 5, TICK, 3, SNAPSHOT | LAST, "A", "B", 1, 1),
+    ],
+    "a clear without the snapshot flag and nothing else": [
+        ADD_5, (1, 1, 0, UNDEF_PRICE, 0, 0, "R", "N", 1, 1),
+        (1, 1, 6, TICK, 3, LAST, "A", "B", 1, 1),
+    ],
     "an old event's fill says nothing about a new one": [
         ADD_5, (1, 1, 6, TICK, 3, LAST, "A", "B", 1, 1),
         (1, 1, 5, TICK, 2, LAST, "F", "B", 0, 0), (1, 1, 5, TICK, 2, LAST, "M", "B", 1, 1),

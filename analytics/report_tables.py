@@ -112,6 +112,8 @@ def orders_tables(analysis: Analysis) -> list[Table]:
         "TRADE_THROUGH": "volume traded at worse prices",
         "CROSSED": "an incoming order crossed our price",
         "TAKEN": "our order took resting ones",
+        "AUCTION": "the venue cleared at one price, ours or a worse one",
+        "UNSEEN_TRADE": "a trade without a resting order in the data, at a worse price",
     }
     rows = [[_cell(r), _cell(why.get(r, ""), "text"), _cell(f.count(fills[r])),
              _cell(f.percent(fills[r] / fills.total()))] for r in sorted(fills)]  # fmt: skip
@@ -207,6 +209,9 @@ def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Market impact", _words(impact, "type", rest=True)),
         ("Fees", _words(fees, "type", rest=True)),
         ("Crossed book", f.plain(execution.get("crossed_book", "not stated"))),
+        ("Market order in a halt", f.plain(execution.get("market_order_in_halt", "not stated"))),
+        ("Trade without a resting order", f.plain(execution.get("unseen_trades", "not stated"))),
+        ("Clear of the book", f.plain(execution.get("book_clear", "not stated"))),
         ("Risk limits", ", ".join(f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in known.items())
          or "none"),
         ("Seed", str(backtest.get("seed", "not stated"))),

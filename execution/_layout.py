@@ -47,7 +47,9 @@ SESSION: Final = np.dtype(
         ("owner", "i4"),  # whose claims are respected: the strategy instance
         ("buys", "i4"),  # first resting order, best price first
         ("sells", "i4"),
-        ("resting", "i4"),
+        ("resting", "i4"),  # orders that rest or wait
+        ("waiting", "i4"),  # first market order that waits for the reopening, in order of arrival
+        ("waiting_tail", "i4"),
         ("pad", "i4"),
         ("publisher_id", "i8"),
         ("instrument_id", "i8"),
@@ -61,8 +63,8 @@ SESSION: Final = np.dtype(
 TRACE: Final = np.dtype(
     [
         ("kind", "i4"),  # TRACE_*
-        ("side", "i4"),  # of the resting volume, of the incoming order, or the trade's
-        ("price", "i8"),
+        ("side", "i4"),  # of the resting volume, of the incoming order, or the trade's; NIL: both
+        ("price", "i8"),  # of the trade; of an incoming order its limit
         ("lots", "i8"),
         ("stamp", "i8"),  # priority of the filled order; -1 where it is unknown
         ("order_id", "i8"),
@@ -70,9 +72,13 @@ TRACE: Final = np.dtype(
         ("next", "i4"),
     ]
 )
-TRACE_FILL: Final = 1
-TRACE_INCOMING: Final = 2
-TRACE_TRADE: Final = 3
+TRACE_FILL: Final = 1  # volume of a resting order
+TRACE_INCOMING: Final = 2  # an order came in across a simulated one
+TRACE_TRADE: Final = 3  # a T, for strategies that watch trades
+TRACE_UNSEEN: Final = 4  # volume no resting order is known for
+TRACE_AUCTION: Final = 5  # volume the venue cleared at one price
+TRACE_AUCTION_FILL: Final = 6  # part of it, of an order at that price
+TRACE_CLEAR: Final = 7  # the book was cleared; lots: its snapshots so far
 
 EXECUTION: Final = np.dtype(
     [
@@ -91,6 +97,8 @@ EXECUTION: Final = np.dtype(
         ("order_capacity", "i8"),
         ("impact_ppm", "i8"),  # linear impact in 1e-6 bps per million currency units; 0: none
         ("claim_shortage", "i8"),  # set when a match ran out of claims
+        ("market_waits", "i8"),  # whether a market order waits for a halt to end
+        ("fills_unseen", "i8"),  # whether trades without a resting order fill what they traded through
     ]
 )
 

@@ -52,6 +52,8 @@ class Reason(IntEnum):
     NO_LIQUIDITY = 8  # EXPIRED: nothing (left) to take for a market or IOC order
     USER_CANCEL = 9  # CANCELED on request
     END_OF_DATA = 10  # the data ended first
+    MARKET_HALTED = 11  # EXPIRED: the book was halted, and the order is not one that waits
+    BOOK_CLEARED = 12  # CANCELED by the venue, which cleared its book
 
 
 class Liquidity(IntEnum):
@@ -67,7 +69,9 @@ class FillReason(IntEnum):
     QUEUE = 1  # volume traded against orders behind ours at our price
     TRADE_THROUGH = 2  # volume traded at prices worse than ours
     CROSSED = 3  # an incoming order's price crossed ours
-    TAKEN = 4  # our order took resting orders on arrival
+    TAKEN = 4  # our order took resting orders on arrival, or as a halt ended
+    AUCTION = 5  # the venue cleared at one price, ours or a worse one
+    UNSEEN_TRADE = 6  # a trade with no resting order in the data, at a price worse than ours
 
 
 SIDE_NAMES: Final = {s.value: s.name for s in Side}

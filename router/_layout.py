@@ -165,6 +165,8 @@ WATCH: Final = np.dtype(
         ("trade_side", "i8"),
         ("changes", "i4"),  # ON_* of the event being finished
         ("mark_moved", "i4"),
+        ("unseen", "i4"),  # trace of the last T's volume that no F has explained so far, or NIL
+        ("in_auction", "i4"),  # whether the last T was an auction's
     ]
 )
 
@@ -186,6 +188,7 @@ ROUTER: Final = np.dtype(
         ("sample_interval_ns", "i8"),
         ("settled", "i8"),  # fill rows already booked
         ("crossed_policy", "i8"),
+        ("clear_cancels", "i8"),  # whether a clear of the book cancels our orders in it
         ("stream_clock", "i8"),  # largest ts_recv so far
         ("feed_max_ns", "i8"),  # largest feed latency of any instance
         # where an event was left when a block ran full

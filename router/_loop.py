@@ -7,11 +7,19 @@ where it was: the shell makes room and calls again with the same record.
 from typing import Any
 
 from tapewire.execution._layout import (
+    TRACE_CLEAR,
     TRACE_TRADE,
     session_at,
     trace_at,
 )
-from tapewire.execution._matching import STEP_ROWS, kinds_of, match_event
+from tapewire.execution._matching import STEP_ROWS
+from tapewire.execution._filling import (
+    CLEARED_AUCTION,
+    CLEARED_BOOK,
+    kinds_of,
+    match_auction,
+    match_event,
+)
 from tapewire.market._ahead import begin_ahead, look_ahead
 from tapewire.market._book import (
     apply_record,
@@ -36,6 +44,7 @@ from tapewire.market._layout import (
 from tapewire.market._queues import best_key
 from tapewire.market.jit import jit, jit_inline
 from tapewire.market.records import (
+    ACTION_CLEAR,
     ACTION_FILL,
     ACTION_TRADE,
     F_LAST,
@@ -49,7 +58,6 @@ from ._layout import (
     ALWAYS,
     CROSSED_ABORT,
     CROSSED_HALT_FILLS,
-    CROSSED_WARN,
     DRAIN_ROWS,
     FAULT_CLAIMS,
     FAULT_CROSSED,
@@ -70,7 +78,10 @@ from ._layout import (
 from ._session import (
     before_event,
     callback,
+    cancel_cleared,
+    is_halted,
     open_bounds,
+    release_waiting,
     room_for,
     settle,
     start,
@@ -96,7 +107,6 @@ def before_book_event(
     market: Any, execution: Any, router: Any, book: int, exchange_ns: int, local_ns: int
 ) -> int:
     watch = watch_at(router.watches, book)
-    may_match = watch.gapless != 0 or router.crossed_policy == CROSSED_WARN
     at = watch.legs
     while at != NIL:
         leg = leg_at(router.legs, at)
@@ -105,7 +115,7 @@ def before_book_event(
         status = start(market, execution, router, at, local)
         if status != 0:
             return status
-        status = before_event(market, execution, router, at, exchange_ns, local, may_match)
+        status = before_event(market, execution, router, at, exchange_ns, local)
         if status != 0:
             return status
         at = leg.next_of_book
@@ -134,9 +144,20 @@ def _refresh_due(router: Any, watch: Any) -> None:
 
 
 @jit
-def _match(market: Any, execution: Any, router: Any, watch: Any, exchange_ns: int) -> int:
-    """Fill resting simulated orders from the event's volume, leg by leg."""
+def _match(
+    market: Any, execution: Any, router: Any, watch: Any, book: int, exchange_ns: int
+) -> int:
+    """Let the event act on resting simulated orders, leg by leg.
+
+    A halt holds back all fills but those of an auction.
+    """
     kinds = kinds_of(execution, watch.traces)
+    halted = is_halted(router, watch)
+    cleared = False
+    if kinds & CLEARED_BOOK:
+        cleared = _is_cleared(market, execution, router, watch, book)
+    if halted and not kinds & CLEARED_AUCTION and not cleared:
+        return 0
     trace_n = 0
     at = watch.traces
     while at != NIL:
@@ -146,8 +167,9 @@ def _match(market: Any, execution: Any, router: Any, watch: Any, exchange_ns: in
         leg = leg_at(router.legs, router.cursor)
         session = session_at(execution.sessions, router.cursor)
         if session.resting > 0:
-            # Each fill ends either an order or the volume it came from.
-            rows = 2 * session.resting + trace_n + 1
+            # An order may fill by auction, by volume and by what came in, and be canceled; or, at a
+            # reopening, take: then a row comes with every real order touched, too.
+            rows = 4 * session.resting + trace_n + 1
             if router.reopened != 0:
                 rows += session.resting + 2 * STEP_ROWS
             room = room_for(market, execution, router, rows, 0)
@@ -155,20 +177,42 @@ def _match(market: Any, execution: Any, router: Any, watch: Any, exchange_ns: in
                 return room
             resting_before = session.resting
             execution.claim_shortage = 0
-            match_event(
-                market, execution, router.cursor, watch.traces, kinds, exchange_ns,
-                router.reopened != 0,
-            )  # fmt: skip
+            if kinds & CLEARED_AUCTION:
+                match_auction(market, execution, router.cursor, watch.traces, exchange_ns)
+            if router.reopened != 0 and session.waiting != NIL:
+                release_waiting(market, execution, router, router.cursor, exchange_ns)
+            if not halted:
+                match_event(
+                    market, execution, router.cursor, watch.traces, kinds, exchange_ns,
+                    router.reopened != 0,
+                )  # fmt: skip
             if execution.claim_shortage != 0:
                 router.fault_instance = leg.instance
                 return FAULT_CLAIMS
             if execution.fill_n != router.settled:
                 settle(execution, router)
+            if cleared:
+                cancel_cleared(execution, router, router.cursor, exchange_ns)
+            if session.resting != resting_before:
                 update_watch(execution, router, router.cursor, resting_before)
         router.cursor = leg.next_of_book
     if watch.resting > 0:
         _tighten(execution, router, watch)
     return 0
+
+
+@jit
+def _is_cleared(market: Any, execution: Any, router: Any, watch: Any, book: int) -> bool:
+    """Whether the venue cleared the book for good: no snapshot followed within the event."""
+    if router.clear_cancels == 0:
+        return False
+    at = watch.traces
+    while at != NIL:
+        trace = trace_at(execution.traces, at)
+        if trace.kind == TRACE_CLEAR:
+            return trace.lots == book_at(market.books, book).snapshots
+        at = trace.next
+    return False
 
 
 @jit
@@ -324,10 +368,9 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
     state = book_at(market.books, book)
     if router.phase == _MATCH:
         if watch.resting > 0 and (watch.traces != NIL or router.reopened != 0):
-            if watch.gapless != 0 or router.crossed_policy == CROSSED_WARN:
-                status = _match(market, execution, router, watch, state.clock)
-                if status != 0:
-                    return status
+            status = _match(market, execution, router, watch, book, state.clock)
+            if status != 0:
+                return status
         router.phase = _HEAR
         router.cursor = watch.legs
     if router.phase == _HEAR:
@@ -478,11 +521,13 @@ def run_batch(
                 if status != 0:
                     return status, i
             incoming = crosses(watch, record)
-            is_trade = action == ACTION_TRADE or action == ACTION_FILL
-            if (incoming or is_trade) and execution.trace_free_n < 2:
+            leaves_traces = (
+                action == ACTION_TRADE or action == ACTION_FILL or action == ACTION_CLEAR
+            )
+            if (incoming or leaves_traces) and execution.trace_free_n < 2:
                 return GROW_TRACES, i
             # From here on the record is applied whole; a full book block comes first.
-            if is_trade:
+            if leaves_traces:
                 note_trade_record(market, execution, watch, book, record)
         status = apply_record(market, book, record)
         if status != OK:

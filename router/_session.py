@@ -5,11 +5,15 @@ from typing import Any
 from tapewire.execution._latency import arrival_ns, response_ns
 from tapewire.execution._layout import fill_row_at, own_at, session_at
 from tapewire.execution._matching import (
+    CANCELED,
     STEP_ROWS,
     arrive_cancel,
     arrive_new,
     arrive_replace,
+    close_own,
     is_live,
+    take_waiting,
+    unrest,
     write_order_row,
 )
 from tapewire.execution.codes import OrderStatus, OrderType, Reason
@@ -77,6 +81,7 @@ INVALID_QUANTITY = int(Reason.INVALID_QUANTITY)
 INVALID_PRICE = int(Reason.INVALID_PRICE)
 UNKNOWN_ORDER = int(Reason.UNKNOWN_ORDER)
 USER_CANCEL = int(Reason.USER_CANCEL)
+BOOK_CLEARED = int(Reason.BOOK_CLEARED)
 
 #: Messages one strategy may handle at one and the same local time.
 STEPS_AT_ONE_TIME_MAX = 1_000_000
@@ -322,6 +327,12 @@ def open_bounds(watch: Any) -> None:
 @jit_inline
 def tighten_bounds(execution: Any, watch: Any, session: Any) -> None:
     """Take one leg's best resting orders into its book's bounds."""
+    if session.waiting != NIL:  # a market order is better than any price
+        watch.own_bid = NEVER
+        watch.own_bid_stamp = ALWAYS
+        watch.own_ask = ALWAYS
+        watch.own_ask_stamp = ALWAYS
+        return
     if session.buys != NIL:
         own = own_at(execution.own_orders, session.buys)
         watch.own_bid = max(watch.own_bid, own.price)
@@ -330,6 +341,12 @@ def tighten_bounds(execution: Any, watch: Any, session: Any) -> None:
         own = own_at(execution.own_orders, session.sells)
         watch.own_ask = min(watch.own_ask, own.price)
         watch.own_ask_stamp = min(watch.own_ask_stamp, own.stamp)
+
+
+@jit_inline
+def is_halted(router: Any, watch: Any) -> bool:
+    """Whether nothing may trade: the book is locked or crossed, and the policy minds."""
+    return watch.gapless == 0 and router.crossed_policy != CROSSED_WARN
 
 
 @jit
@@ -342,21 +359,24 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     order = message.order
     own = own_at(execution.own_orders, order)
     session = session_at(execution.sessions, leg_index)
-    # A halt may have kept it waiting: it can't act on this book before the book was there.
+    # A strategy that was told late acts late: the book has moved on.
     ts = max(message.ts, book_at(market.books, session.book).clock)
+    is_open = not is_halted(router, watch_at(router.watches, leg.book))
     resting_before = session.resting
     execution.claim_shortage = 0
     due = response_ns(instance, ts)
     kind = TELL_ACCEPTED
     done = True
     if message.kind == ARRIVE_NEW:
-        arrive_new(market, execution, order, ts)
+        arrive_new(market, execution, order, is_open, ts)
     elif message.kind == ARRIVE_CANCEL:
         kind = TELL_CLOSED
         done = arrive_cancel(execution, order, ts)
     else:
         kind = TELL_REPLACED
-        done = arrive_replace(market, execution, order, message.price, message.quantity, ts)
+        done = arrive_replace(
+            market, execution, order, message.price, message.quantity, is_open, ts
+        )
     if execution.claim_shortage != 0:
         router.fault_instance = leg.instance
         return FAULT_CLAIMS
@@ -379,6 +399,43 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     update_watch(execution, router, leg_index, resting_before)
     free_message(router, execution, index)
     return 0
+
+
+@jit
+def release_waiting(
+    market: Any, execution: Any, router: Any, leg_index: int, ts_event: int
+) -> None:
+    """Let market orders that waited for a halt to end take, in order of arrival."""
+    session = session_at(execution.sessions, leg_index)
+    instance_index = leg_at(router.legs, leg_index).instance
+    due = response_ns(instance_at(router.instances, instance_index), ts_event)
+    touched = 0
+    order = session.waiting
+    while order != NIL and execution.claim_shortage == 0:
+        own = own_at(execution.own_orders, order)
+        following = own.next
+        touched = take_waiting(market, execution, order, touched, ts_event)
+        if execution.fill_n != router.settled:
+            settle(execution, router)
+        if own.status != FILLED:
+            tell_strategy(router, execution, instance_index, due, TELL_CLOSED, order)
+        order = following
+
+
+@jit
+def cancel_cleared(execution: Any, router: Any, leg_index: int, ts_event: int) -> None:
+    """Cancel all orders of a leg at the exchange, which has cleared the book."""
+    session = session_at(execution.sessions, leg_index)
+    instance_index = leg_at(router.legs, leg_index).instance
+    due = response_ns(instance_at(router.instances, instance_index), ts_event)
+    while session.resting > 0:
+        order = session.waiting
+        if order == NIL:
+            order = session.buys if session.buys != NIL else session.sells
+        unrest(execution, order)
+        own = own_at(execution.own_orders, order)
+        close_own(execution, own, CANCELED, BOOK_CLEARED, ts_event)
+        tell_strategy(router, execution, instance_index, due, TELL_CLOSED, order)
 
 
 # --- at the strategy ----------------------------------------------------------------------------
@@ -516,9 +573,8 @@ def start(market: Any, execution: Any, router: Any, leg_index: int, now_ns: int)
 
 @jit
 def before_event(
-    market: Any, execution: Any, router: Any, leg_index: int, exchange_ns: int, local_ns: int,
-    may_match: bool,
-) -> int:  # fmt: skip
+    market: Any, execution: Any, router: Any, leg_index: int, exchange_ns: int, local_ns: int
+) -> int:
     """Everything of this leg that happens before an event of its book at ``exchange_ns``.
 
     Arrivals and the strategy's own time, in order of time; an arrival first where both are equal.
@@ -530,7 +586,7 @@ def before_event(
         if status != 0:
             return status
     while True:
-        arrives = may_match and leg.arrival_due < exchange_ns
+        arrives = leg.arrival_due < exchange_ns
         hears = instance.local_due < exchange_ns
         if not arrives and not hears:
             return 0
@@ -554,11 +610,9 @@ def _decide_on_quiet_books(
     while at != NIL:
         other = leg_at(router.legs, at)
         open_event = book_at(market.books, other.book).open != 0
-        gapless = watch_at(router.watches, other.book).gapless != 0
         while (
             at != leg_index
             and not open_event
-            and (gapless or router.crossed_policy == CROSSED_WARN)
             and other.arrival_due < NEVER
             and other.arrival_due + QUIET_BOOK_NS <= local_ns
         ):

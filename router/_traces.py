@@ -6,24 +6,31 @@ Traces are kept only while somebody may need them, and freed when the event is f
 from typing import Any
 
 from tapewire.execution._layout import (
+    TRACE_AUCTION,
+    TRACE_AUCTION_FILL,
+    TRACE_CLEAR,
     TRACE_FILL,
     TRACE_INCOMING,
     TRACE_TRADE,
+    TRACE_UNSEEN,
     trace_at,
 )
-from tapewire.market._book import side_of
+from tapewire.market._book import is_aggressors_own, side_of
 from tapewire.market._ids import find_order
 from tapewire.market._layout import (
     ASK,
     BID,
+    GHOST,
     book_at,
     order_at,
 )
 from tapewire.market.jit import jit, jit_inline
 from tapewire.market.records import (
     ACTION_ADD,
+    ACTION_FILL,
     ACTION_MODIFY,
     ACTION_TRADE,
+    F_SNAPSHOT,
     F_TOB,
     SIDE_ASK,
     UNDEF_PRICE,
@@ -71,50 +78,99 @@ def free_traces(execution: Any, watch: Any) -> None:
         index = following
     watch.traces = NIL
     watch.traces_tail = NIL
+    watch.unseen = NIL
 
 
 @jit_inline
 def note_trade_record(market: Any, execution: Any, watch: Any, book: int, record: Any) -> None:
-    """Before a T or F is applied: remember what resting simulated orders must be told."""
-    side = side_of(record)
+    """Before a T, F or R is applied: remember what resting simulated orders must be told."""
     if record.action == ACTION_TRADE:
+        side = side_of(record)
         watch.volume += record.size
+        watch.unseen = NIL
+        watch.in_auction = 0
         if watch.subscriptions & ON_TRADE:
             _push_trace(execution, watch, TRACE_TRADE, side, record.price, record.size)
-        return
-    # Volume at better prices than any simulated order's could not have been theirs.
-    at_or_past_bid = (side == BID) & (record.price <= watch.own_bid)
-    at_or_past_ask = (side == ASK) & (record.price >= watch.own_ask)
-    if at_or_past_bid | at_or_past_ask:
-        _note_fill(market, execution, watch, book, side, record)
+        # Who trades at a worse price than ours would have met ours first.
+        below = (side != BID) & (record.price < watch.own_bid)
+        above = (side != ASK) & (record.price > watch.own_ask)
+        if below | above | (side == NIL):
+            _note_trade(execution, watch, side, record)
+    elif record.action == ACTION_FILL:
+        # Volume at better prices than any simulated order's could not have been theirs.
+        at_or_past = (record.price <= watch.own_bid) | (record.price >= watch.own_ask)
+        if at_or_past | (watch.unseen != NIL):
+            _note_fill(market, execution, watch, book, record)
+    elif watch.resting > 0 and not record.flags & F_SNAPSHOT:
+        snapshots = book_at(market.books, book).snapshots
+        _push_trace(execution, watch, TRACE_CLEAR, NIL, UNDEF_PRICE, snapshots)
 
 
 @jit
-def _note_fill(market: Any, execution: Any, watch: Any, book: int, side: int, record: Any) -> None:
+def _note_trade(execution: Any, watch: Any, side: int, record: Any) -> None:
+    if watch.resting == 0:
+        return
+    if side == NIL and watch.gapless == 0 and not record.flags & F_TOB:
+        # Nobody aggresses in an auction, and only there orders that cross have waited.
+        watch.in_auction = 1
+        _push_trace(execution, watch, TRACE_AUCTION, NIL, record.price, record.size)
+    elif execution.fills_unseen != 0:
+        passive: Any = NIL
+        if side != NIL:
+            passive = ASK if side == BID else BID
+        watch.unseen = _push_trace(
+            execution, watch, TRACE_UNSEEN, passive, record.price, record.size
+        )
+
+
+@jit
+def _note_fill(market: Any, execution: Any, watch: Any, book: int, record: Any) -> None:
     state = book_at(market.books, book)
-    aggressors_own = state.trade_side == side or (
-        record.order_id != 0 and record.order_id == state.trade_order_id
-    )
-    if watch.resting == 0 or aggressors_own:
+    index = find_order(market, book, record.order_id)
+    side = side_of(record)
+    if index != NIL and order_at(market.orders, index).kind == GHOST:
+        index = NIL
+    if index != NIL:  # what the resting order says counts: implied and auction fills have no side
+        side = order_at(market.orders, index).side
+    if watch.resting == 0 or is_aggressors_own(state, side, record.order_id):
+        return
+    if watch.unseen != NIL and (index != NIL or side != NIL):
+        unseen = trace_at(execution.traces, watch.unseen)
+        unseen.lots = max(0, unseen.lots - record.size)
+    if index == NIL:
+        _note_unknown_fill(execution, watch, side, record)
+        return
+    order = order_at(market.orders, index)
+    kind = TRACE_FILL
+    if watch.in_auction != 0 or record.price != order.price:
+        kind = TRACE_AUCTION_FILL
+        if watch.in_auction == 0:
+            _push_trace(execution, watch, TRACE_AUCTION, side, record.price, record.size)
+        if record.price != order.price:
+            return  # better than the auction's price: ours at it are behind
+    if (record.price > watch.own_bid) if side == BID else (record.price < watch.own_ask):
         return
     # At the price itself only volume from behind the first of them counts.
     first_stamp = watch.own_bid_stamp if side == BID else watch.own_ask_stamp
     if record.price != (watch.own_bid if side == BID else watch.own_ask):
         first_stamp = ALWAYS
-    index = find_order(market, book, record.order_id)
-    if index == NIL:
-        if first_stamp == ALWAYS:
-            _push_trace(execution, watch, TRACE_FILL, side, record.price, record.size)
-        return
-    order = order_at(market.orders, index)
     shown = order.size - (order.filled if order.event == state.event else 0)
     shown = min(max(shown, 0), record.size)
     if shown > 0 and order.stamp > first_stamp:
-        trace = _push_trace(execution, watch, TRACE_FILL, side, record.price, shown)
+        trace = _push_trace(execution, watch, kind, side, record.price, shown)
         trace_at(execution.traces, trace).stamp = order.stamp
     if shown < record.size:  # later clips of an iceberg: each stood at the back of the queue
-        trace = _push_trace(execution, watch, TRACE_FILL, side, record.price, record.size - shown)
+        trace = _push_trace(execution, watch, kind, side, record.price, record.size - shown)
         trace_at(execution.traces, trace).stamp = market.stamp
+
+
+@jit
+def _note_unknown_fill(execution: Any, watch: Any, side: int, record: Any) -> None:
+    """An F of an order nobody knows: implied or hidden, not known to stand behind anything."""
+    if side == NIL or execution.fills_unseen == 0:
+        return  # without a side it is a part of its T
+    if (record.price < watch.own_bid) if side == BID else (record.price > watch.own_ask):
+        _push_trace(execution, watch, TRACE_UNSEEN, side, record.price, record.size)
 
 
 @jit_inline

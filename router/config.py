@@ -72,8 +72,15 @@ class SimulationConfig:
     impact_ppm : int
         Linear impact in 1e-6 basis points per million currency units of a taking fill.
     crossed_policy : str
-        ``warn``: match as ever; ``halt_fills``: nothing arrives or fills while the real book is
+        ``warn``: match as ever; ``halt_fills``: nothing but an auction fills while the real book is
         locked or crossed; ``abort``: the run fails.
+    market_order_in_halt : str
+        ``wait``: for the reopening, and takes part in its auction; ``expire``: at once.
+    unseen_trades : str
+        Trades without a resting order in the data. ``fill_through``: one at a worse price than an
+        order's fills it, up to the size traded; ``ignore``.
+    book_clear : str
+        What a clear of the book that no snapshot follows does to our orders: ``cancel``, ``keep``.
     sample_interval_ns : int
         Market time between rows of the account table.
     publishers : tuple of int
@@ -89,5 +96,8 @@ class SimulationConfig:
     fee_per_lot: int = 0
     impact_ppm: int = 0
     crossed_policy: Literal["warn", "halt_fills", "abort"] = "halt_fills"
+    market_order_in_halt: Literal["wait", "expire"] = "wait"
+    unseen_trades: Literal["fill_through", "ignore"] = "fill_through"
+    book_clear: Literal["cancel", "keep"] = "cancel"
     sample_interval_ns: int = 1_000_000_000
     publishers: tuple[int, ...] = ()

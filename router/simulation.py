@@ -166,6 +166,9 @@ class Simulation:
         router["sample_interval_ns"] = config.sample_interval_ns
         router["feed_max_ns"] = config.feed_latency_ns
         router["crossed_policy"] = _POLICIES[config.crossed_policy]
+        router["clear_cancels"] = config.book_clear == "cancel"
+        execution["market_waits"] = config.market_order_in_halt == "wait"
+        execution["fills_unseen"] = config.unseen_trades == "fill_through"
         router["fault_instance"] = NIL
         execution["impact_ppm"] = config.impact_ppm
         _chain(execution, self._own_orders, "next", "own_free", 0)
@@ -258,7 +261,7 @@ class Simulation:
         watch["own_bid"] = watch["wake"] = ALWAYS
         for bound in ("own_ask", "own_bid_stamp", "own_ask_stamp"):
             watch[bound] = NEVER
-        for name in ("legs", "traces", "traces_tail"):
+        for name in ("legs", "traces", "traces_tail", "unseen"):
             watch[name] = NIL
         for name in ("bid", "ask", "mark", "trade_price"):
             watch[name] = UNDEF_PRICE
@@ -343,6 +346,7 @@ class Simulation:
         session["book"] = book
         session["owner"] = instance
         session["buys"] = session["sells"] = NIL
+        session["waiting"] = session["waiting_tail"] = NIL
         session["publisher_id"] = publisher_id
         session["instrument_id"] = instrument_id
         session["fee_per_lot"] = self.config.fee_per_lot

@@ -225,6 +225,9 @@ class Execution(_Section):
     market_impact: MarketImpact = Field(default_factory=MarketImpact)
     fees: Fees = Field(default_factory=Fees)
     crossed_book: Literal["warn", "halt_fills", "abort"] = "halt_fills"
+    market_order_in_halt: Literal["wait", "expire"] = "wait"
+    unseen_trades: Literal["fill_through", "ignore"] = "fill_through"
+    book_clear: Literal["cancel", "keep"] = "cancel"
 
 
 class RiskLimits(_Section):

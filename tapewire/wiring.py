@@ -125,6 +125,9 @@ def _simulation_config(
         fee_per_lot=to_fixed(execution.fees.per_contract),
         impact_ppm=execution.market_impact.impact_ppm,
         crossed_policy=execution.crossed_book,
+        market_order_in_halt=execution.market_order_in_halt,
+        unseen_trades=execution.unseen_trades,
+        book_clear=execution.book_clear,
         sample_interval_ns=config.backtest.output.sample_interval_ns,
         publishers=publishers,
     )

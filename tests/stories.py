@@ -319,6 +319,9 @@ def configure(
     fee: int = 0,
     impact_ppm: int = 0,
     policy: str = "halt_fills",
+    market_order_in_halt: str = "wait",
+    unseen_trades: str = "fill_through",
+    book_clear: str = "cancel",
     limits: RiskLimits | None = None,
     tick: Number = 0,
     multiplier: Fraction | int = 1,
@@ -345,6 +348,9 @@ def configure(
         fee_per_lot=fee,
         impact_ppm=impact_ppm,
         crossed_policy=policy,  # type: ignore[arg-type]
+        market_order_in_halt=market_order_in_halt,  # type: ignore[arg-type]
+        unseen_trades=unseen_trades,  # type: ignore[arg-type]
+        book_clear=book_clear,  # type: ignore[arg-type]
         sample_interval_ns=sample_interval_ns,
         publishers=(PUBLISHER,),
     )

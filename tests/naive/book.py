@@ -45,6 +45,7 @@ class Order:
     side: str
     price: int
     size: int
+    rank: int = 0  # of those who count: smaller came earlier
 
 
 @dataclass
@@ -69,6 +70,10 @@ class NaiveBook:
         self.sides[order.side].setdefault(order.price, []).append(order)
         if order.order_id is not None:
             self.orders[order.order_id] = order
+
+    def move_to_front(self, order: Order) -> None:
+        level = self.sides[order.side][order.price]
+        level.insert(0, level.pop())
 
     def leave(self, order: Order) -> None:
         level = self.sides[order.side][order.price]
@@ -212,8 +217,7 @@ class NaiveBook:
             joined = Order(r.order_id, chr(r.side), r.price, r.size)
             self.join(joined)
             if self.front.get(joined.side) == (r.order_id, r.price):
-                level = self.sides[joined.side][r.price]
-                level.insert(0, level.pop())
+                self.move_to_front(joined)
             return
         # More than what the event's fills left: an iceberg shows its next clip, or an increase.
         keeps_place = (

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class Mine:
     queue_ahead: int = -1
     ts_arrived: int = 0
     ts_closed: int = 0
+    rank: int = 0
     order_id: None = None
 
     @property
@@ -68,7 +70,20 @@ class SharedBook(NaiveBook):
     """The naive book, in whose queues simulated orders stand too."""
 
     resting: list[Mine] = field(default_factory=list)
-    before: dict[Mine, list[int]] = field(default_factory=dict)  # real orders ahead, front first
+    before: dict[int, Order] = field(default_factory=dict)  # real orders as a snapshot began
+    next_rank: int = 1
+
+    def new_rank(self) -> int:
+        self.next_rank += 1
+        return self.next_rank
+
+    def join(self, order: Order) -> None:
+        super().join(order)
+        order.rank = self.new_rank()
+
+    def move_to_front(self, order: Order) -> None:
+        super().move_to_front(order)
+        order.rank = -self.new_rank()
 
     def real(self, side: str, price: int) -> list[Order]:
         return [o for o in self.sides[side].get(price, []) if isinstance(o, Order)]
@@ -87,6 +102,7 @@ class SharedBook(NaiveBook):
 
     def put(self, order: Mine) -> None:
         self.resting.append(order)
+        order.rank = self.new_rank()
         self.sides[order.side].setdefault(order.price, []).append(order)
 
     def take_out(self, order: Mine) -> None:
@@ -98,47 +114,51 @@ class SharedBook(NaiveBook):
 
     @property
     def gapless(self) -> bool:
-        bids, asks = self.prices("B"), self.prices("A")
-        return not bids or not asks or bids[0] < asks[0]
+        bids, asks = (
+            [p for p, level in self.sides[s].items() if any(isinstance(o, Order) for o in level)]
+            for s in "BA"
+        )
+        return not bids or not asks or max(bids) < min(asks)
 
     # --- a snapshot must leave everybody's place alone --------------------------------------------
 
-    def begin_snapshot(self) -> None:
+    def apply(self, r: Record) -> bool:
+        if self.snapshot_open and r.order_id not in self.orders and chr(r.action) in "CM":
+            self.before.pop(r.order_id, None)  # somebody else than the snapshot named it
+        return super().apply(r)
+
+    def begin_snapshot(self, sure: bool = True) -> None:
         if not self.snapshot_open:
-            self.before = {
-                order: [
-                    o.order_id
-                    for o in self.sides[side][order.price][
-                        : self.sides[side][order.price].index(order)
-                    ]
-                    if isinstance(o, Order)
-                ]
-                for side in "BA"
-                for order in self.mine(side)
-            }
-        super().begin_snapshot()
+            self.before = {}
+        self.before |= self.orders
+        self.first_new = self.next_rank
+        super().begin_snapshot(sure)
 
     def end_snapshot(self) -> None:
-        # Those that were ahead and still stand in the same order are ahead; the first that is new,
-        # came from behind or changed its rank is behind, and all after it.
+        # Who was there before keeps its rank, unless listed behind somebody with a later one. Who
+        # is new, or lost its rank, stood ahead of those that are listed behind and kept theirs.
         super().end_snapshot()
-        ours = list(self.before)  # best first, then in queue order
-        for order in ours:
-            self.take_out(order)
-        places = []
-        for order in ours:
-            ranks = {order_id: k for k, order_id in enumerate(self.before[order])}
-            ahead, last = 0, -1
-            for other in self.real(order.side, order.price):
-                if ranks.get(other.order_id, -1) <= last:
-                    break
-                last = ranks[other.order_id]
-                ahead += 1
-            places.append((order, ahead))
-        for order, ahead in reversed(places):
-            self.put(order)
-            level = self.sides[order.side][order.price]
-            level.insert(ahead, level.pop())
+        for side in "BA":
+            for price in self.prices(side):
+                latest, new = None, []
+                for order in self.real(side, price):
+                    old = self.before.get(order.order_id)
+                    if old and (old.side, old.price) == (side, price):
+                        order.rank = old.rank
+                        if latest is None or order.rank >= latest:
+                            latest = order.rank
+                            for ahead in new:
+                                ahead.rank = order.rank
+                            new = []
+                            continue
+                        order.rank = self.new_rank()
+                    new.append(order)
+                level = self.sides[side][price]
+                ours = [o for o in level if isinstance(o, Mine)]
+                level[:] = self.real(side, price)
+                for order in ours:
+                    behind = [k for k, o in enumerate(level) if o.rank > order.rank]
+                    level.insert(behind[0] if behind else len(level), order)
 
 
 @dataclass
@@ -157,11 +177,16 @@ class NaiveExchange:
     multiplier: Fraction = Fraction(1)
     tick: int = 0
     halts: bool = True
+    market_waits: bool = True
+    fills_unseen: bool = True
+    clear_cancels: bool = True
     book: SharedBook = field(default_factory=SharedBook)
     denials: list[tuple[int, Mine, str]] = field(default_factory=list)
     fills: list[dict[str, int | str]] = field(default_factory=list)
     orders: list[dict[str, int | str | None]] = field(default_factory=list)
+    gapless: bool = True  # as the last event ended
     halted: bool = False
+    waiting: list[Mine] = field(default_factory=list)  # market orders, for a halt to end
     taken: dict[int | str, int] = field(default_factory=dict)  # lots we took, by real order
     position: int = 0
     book_clock: int = 0
@@ -241,8 +266,6 @@ class NaiveExchange:
             sent, order, reason = self.denials.pop(0)
             self.close(order, "DENIED", reason, sent)
         while self.requests and self.requests[0][0] < now:
-            if self.halts and not self.book.gapless:
-                return
             due, row = self.requests.pop(0)
             at = max(due, self.book_clock)
             order = self.mine[row.name]
@@ -252,16 +275,26 @@ class NaiveExchange:
             elif order.status not in ("NEW", "PARTIALLY_FILLED"):
                 continue
             elif row.action == "cancel":
-                self.book.take_out(order)
+                self.take_out(order)
                 self.close(order, "CANCELED", "USER_CANCEL", at)
             else:
                 self.replace(order, row.price or 0, row.quantity, at)
+
+    def take_out(self, order: Mine) -> None:
+        if order in self.waiting:
+            self.waiting.remove(order)
+        else:
+            self.book.take_out(order)
 
     def arrive(self, order: Mine, at: int) -> None:
         order.ts_arrived = at
         order.status = "NEW"
         self.take(order, at)
         self.settle(order, at)
+
+    @property
+    def is_halted(self) -> bool:
+        return self.halts and not self.gapless
 
     def replace(self, order: Mine, price: int, quantity: int, at: int) -> None:
         if quantity <= order.filled:
@@ -280,8 +313,11 @@ class NaiveExchange:
         """What taking left of an order rests, or ends."""
         if order.leaves == 0:
             return
-        if order.tif == "IOC":
-            self.close(order, "EXPIRED", "NO_LIQUIDITY", at)
+        if order.kind == "MARKET" and self.is_halted and self.market_waits:
+            self.waiting.append(order)
+        elif order.tif == "IOC":
+            reason = "MARKET_HALTED" if self.is_halted else "NO_LIQUIDITY"
+            self.close(order, "EXPIRED", reason, at)
         else:
             order.queue_ahead = sum(o.size for o in self.book.real(order.side, order.price))
             self.book.put(order)
@@ -295,6 +331,8 @@ class NaiveExchange:
         return max(0, real.size - self.taken.get(self.key(real), 0))
 
     def take(self, order: Mine, at: int) -> None:
+        if self.is_halted:
+            return
         other = "A" if order.side == "B" else "B"
         for price in self.book.prices(other):
             if order.kind == "LIMIT" and order.beats(price) < 0:
@@ -319,45 +357,89 @@ class NaiveExchange:
     def note(self, event: list[Record], r: Record) -> None:
         """Apply a record; remember what it means to resting simulated orders."""
         if not event:
-            self.hits: list[tuple[str, int, int]] = []  # side, price, our orders ahead
+            self.hits: list[tuple[str, int, int, str]] = []  # side, price, our orders ahead, why
+            self.unseen: list[list[Any]] = []  # side or None, price, lots
             self.crossers: list[int | str] = []
-            self.trade: Record | None = None
+            self.clearing_price: int | None = None
+            self.cleared = {"B": 0, "A": 0}
+            self.cleared_lots: list[tuple[str, int, int]] = []  # side, price, ours ahead there
+            self.cleared_book: int | None = None
+            self.in_auction = False
+            self.unseen_of_trade: list[Any] | None = None
         action, side = chr(r.action), chr(r.side)
         if action == "T":
-            self.trade = r
-        elif action == "F" and side in "BA":
-            own = self.trade is not None and (
-                chr(self.trade.side) == side or r.order_id == self.trade.order_id != 0
-            )
-            if not own:
-                self.hit(r, side)
+            self.trade(r)
+        elif action == "F" and not self.book.is_aggressors_own(r):
+            real = self.book.orders.get(r.order_id)
+            if real is not None or side in "BA":
+                if self.unseen_of_trade:
+                    left = self.unseen_of_trade[2] - r.size
+                    self.unseen_of_trade[2] = max(0, left)
+            if real is not None:
+                self.hit(r, real)
+            elif side in "BA":
+                self.unseen.append([side, r.price, r.size])
+        elif action == "R" and not r.flags & F_SNAPSHOT:
+            self.cleared_book = self.book.counts["snapshots"]
         self.forget(r)
         self.book.apply(r)
         if action in "AM" and side in "BA" and r.price != UNDEF_PRICE:
             against = self.book.mine("A" if side == "B" else "B")
-            if any(order.beats(r.price) >= 0 for order in against):
-                self.crossers.append(side if r.flags & F_TOB else r.order_id)
+            name = side if r.flags & F_TOB else r.order_id
+            if name not in self.crossers and any(o.beats(r.price) >= 0 for o in against):
+                self.crossers.append(name)
 
-    def hit(self, r: Record, side: str) -> None:
+    def trade(self, r: Record) -> None:
+        side = chr(r.side)
+        self.in_auction = False
+        self.unseen_of_trade = None
+        if side not in "BA" and not self.gapless and not r.flags & F_TOB:
+            self.in_auction = True
+            self.auction(r.price)
+            self.cleared["B"] += r.size
+            self.cleared["A"] += r.size
+        else:
+            self.unseen_of_trade = [{"B": "A", "A": "B"}.get(side), r.price, r.size]
+            self.unseen.append(self.unseen_of_trade)
+
+    def auction(self, price: int) -> None:
+        if self.clearing_price is None:
+            self.clearing_price = price
+
+    def hit(self, r: Record, real: Order) -> None:
         """How many of our orders each lot of an F would have met before it got where it did."""
+        side = real.side
+        auction = self.in_auction or r.price != real.price
+        if auction and not self.in_auction:
+            self.auction(r.price)
+            self.cleared[side] += r.size
+        if r.price != real.price:
+            return
         better = [o for o in self.book.mine(side) if o.beats(r.price) > 0]
         level = self.book.sides[side].get(r.price, [])
-        real = self.book.orders.get(r.order_id)
-        if real in level:
-            place = level.index(real)
-            shown = real.size - self.book.filled[r.order_id]
-        else:  # implied or hidden: not known to stand behind anything
-            place, shown = 0, r.size
+        place = level.index(real)
+        shown = real.size - self.book.filled[r.order_id]
         ahead = [o for o in level[:place] if isinstance(o, Mine)]
         everybody = [o for o in level if isinstance(o, Mine)]
         for lot in range(r.size):
             at_price = ahead if lot < shown else everybody  # an iceberg's later clips: at the back
-            self.hits.append((side, r.price, len(better) + len(at_price)))
+            if auction:
+                self.cleared_lots.append((side, r.price, len(at_price)))
+            else:
+                self.hits.append((side, r.price, len(better) + len(at_price), "SEEN"))
 
     def forget(self, r: Record) -> None:
         """What we took of a real order goes with the lots that leave, and with the order."""
         action, real = chr(r.action), self.book.orders.get(r.order_id)
-        if action == "A" and r.flags & F_TOB:
+        was_clear = self.book.snapshot_open and not self.book.snapshot_sure
+        if was_clear and not r.flags & F_SNAPSHOT:
+            self.taken.clear()  # an R that no snapshot followed
+        if action == "R":
+            for quote in "BA":
+                self.taken.pop(quote, None)
+            if r.flags & F_LAST and not r.flags & F_SNAPSHOT:
+                self.taken.clear()
+        elif action == "A" and r.flags & F_TOB:
             quote = [
                 o for p in self.book.prices(chr(r.side)) for o in self.book.real(chr(r.side), p)
             ]
@@ -380,8 +462,6 @@ class NaiveExchange:
             self.limit(r.order_id, real.size - r.size)
         elif action == "M" and chr(r.side) in "BA" and r.price != UNDEF_PRICE:
             self.limit(r.order_id, min(r.size, real.size - self.book.filled[r.order_id]))
-        elif action == "R":
-            self.taken.clear()
 
     def limit(self, key: int | str, lots: int) -> None:
         """No more can be taken of an order than it still has; what it gains later is new."""
@@ -393,73 +473,128 @@ class NaiveExchange:
             self.book.close_event()
         there = self.book.orders
         self.taken = {k: v for k, v in self.taken.items() if k in there or k in ("A", "B")}
-        if self.halts and not self.book.gapless:
-            self.halted = True
-            return
-        for side in "BA":
-            self.displace(side)
-        for name in self.crossers:
-            self.meet(name)
-        if self.halted:
-            self.halted = False
+        self.gapless = self.book.gapless
+        if self.clearing_price is not None:
+            self.clear_at(self.clearing_price)
+        reopened = self.halted and not self.is_halted
+        self.halted = self.is_halted
+        if reopened:
+            for order in list(self.waiting):
+                self.waiting.remove(order)
+                self.take(order, self.book_clock)
+                self.settle(order, self.book_clock)
+        if not self.halted:
             for side in "BA":
-                self.reopen(side)
+                self.displace(side)
+            if reopened:
+                for side in "BA":
+                    self.reopen(side)
+        if self.clear_cancels and self.cleared_book == self.book.counts["snapshots"]:
+            for order in self.waiting + self.book.mine("B") + self.book.mine("A"):
+                self.take_out(order)
+                self.close(order, "CANCELED", "BOOK_CLEARED", self.book_clock)
+
+    def clear_at(self, price: int) -> None:
+        """An auction: ours that are better than its price trade at it, ours at it by queue."""
+        for side in "BA":
+            sign = NAMES[side]
+            given = 0
+            at_price = [o for o in self.book.mine(side) if o.price == price]
+            orders = [o for o in self.waiting if o.side == side] + self.book.mine(side)
+            for order in orders:
+                available = self.cleared[side]
+                if order.kind == "LIMIT" and (order.price - price) * sign < 0:
+                    continue
+                if order in at_price:
+                    k = at_price.index(order)
+                    behind = sum(
+                        (s, p) == (side, price) and ahead > k for s, p, ahead in self.cleared_lots
+                    )
+                    available = min(available, behind)
+                lots = min(order.leaves, available - given)
+                if lots <= 0:
+                    continue
+                given += lots
+                if lots == order.leaves:
+                    self.take_out(order)
+                self.fill(order, price, lots, "MAKER", "AUCTION", self.book_clock)
 
     def reopen(self, side: str) -> None:
-        """After a halt, what came to stand across our orders meanwhile trades with them."""
+        """After a halt, what stands across trades: whoever came first has its price."""
         other = "A" if side == "B" else "B"
         for order in list(self.book.mine(side)):
-            lots = 0
+            late = 0
             for price in self.book.prices(other):
+                if order.beats(price) < 0:
+                    break
+                taken = {"early": 0, "late": 0}
                 for real in self.book.real(other, price):
-                    if order.beats(price) >= 0:
-                        taken = min(self.free(real), order.leaves - lots)
-                        self.taken[self.key(real)] = self.taken.get(self.key(real), 0) + taken
-                        lots += taken
-            if lots == 0:
-                continue
-            if lots == order.leaves:
+                    when = "early" if real.rank < order.rank else "late"
+                    while self.free(real) and sum(taken.values()) < order.leaves - late:
+                        self.taken[self.key(real)] = self.taken.get(self.key(real), 0) + 1
+                        taken[when] += 1
+                early = taken["early"]
+                if price == self.clearing_price and sum(taken.values()):
+                    lots = sum(taken.values())
+                    self.fill(order, price, lots, "MAKER", "AUCTION", self.book_clock)
+                    continue
+                if early:
+                    worse = self.with_impact(order, price, early)
+                    self.fill(order, worse, early, "TAKER", "TAKEN", self.book_clock)
+                late += taken["late"]
+            if late:
+                self.fill(order, order.price, late, "MAKER", "CROSSED", self.book_clock)
+            if order.leaves == 0:
                 self.book.take_out(order)
-            self.fill(order, order.price, lots, "MAKER", "CROSSED", self.book_clock)
 
     def displace(self, side: str) -> None:
         """The real volume would have met our orders first, one after the other.
 
-        Each lot of ours saves the real lot that the sweep reached last.
+        Each lot of ours spares a lot the aggressor reached later: first what then rested of it,
+        then the real lot that it reached last.
         """
-        hits = sorted((reach, price) for s, price, reach in self.hits if s == side)
-        left = list(hits)
-        for k, order in enumerate(self.book.mine(side)):
-            beyond = [hit for hit in left if hit[0] > k]
-            lots = min(order.leaves, len(beyond))
+        ours = self.book.mine(side)
+        hits = [hit for hit in self.hits if hit[0] == side]
+        for unseen_side, price, lots in self.unseen if self.fills_unseen else []:
+            if unseen_side in (side, None):
+                reach = sum(order.beats(price) > 0 for order in ours)
+                hits += [(side, price, reach, "UNSEEN")] * lots
+        left = sorted(hit[2] for hit in hits)
+        for k, order in enumerate(ours):
+            beyond = [reach for reach in left if reach > k]
+            arrivals = [real for real in map(self.crosser, self.crossers) if real is not None]
+            rest = [
+                real for real in arrivals if real.side != side and order.beats(real.price) >= 0
+                for _ in range(self.free(real))
+            ]  # fmt: skip
+            lots = min(order.leaves, len(beyond) + len(rest))
             if lots == 0:
                 continue
-            left = left[: len(left) - lots]
-            queued = any(reach > k and price == order.price for reach, price in hits)
+            for real in rest[:lots]:
+                self.taken[self.key(real)] = self.taken.get(self.key(real), 0) + 1
+            spared = max(0, lots - len(rest))
+            left = left[: len(left) - spared]
+            mine = [hit for hit in hits if hit[2] > k]
+            reason = "UNSEEN_TRADE"
+            if any(hit[1] == order.price for hit in mine if hit[3] == "SEEN"):
+                reason = "QUEUE"
+            elif any(hit[3] == "SEEN" for hit in mine):
+                reason = "TRADE_THROUGH"
             if lots == order.leaves:
                 self.book.take_out(order)
-            reason = "QUEUE" if queued else "TRADE_THROUGH"
-            self.fill(order, order.price, lots, "MAKER", reason, self.book_clock)
+            by_volume = min(lots, len(beyond))
+            if by_volume:
+                self.fill(order, order.price, by_volume, "MAKER", reason, self.book_clock)
+            if lots > by_volume:
+                crossed = lots - by_volume
+                self.fill(order, order.price, crossed, "MAKER", "CROSSED", self.book_clock)
 
-    def meet(self, name: int | str) -> None:
-        """A real order that came in across ours trades with us, at our price."""
-        if isinstance(name, str):
-            prices = self.book.prices(name)
-            real = self.book.real(name, prices[0])[0] if prices else None
-        else:
-            real = self.book.orders.get(name)
-        if real is None:
-            return
-        for order in self.book.mine("A" if real.side == "B" else "B"):
-            if order.beats(real.price) < 0:
-                return
-            lots = min(order.leaves, self.free(real))
-            if lots == 0:
-                return
-            self.taken[self.key(real)] = self.taken.get(self.key(real), 0) + lots
-            if lots == order.leaves:
-                self.book.take_out(order)
-            self.fill(order, order.price, lots, "MAKER", "CROSSED", self.book_clock)
+    def crosser(self, name: int | str) -> Order | None:
+        """A real order that came in across ours, if it is still there."""
+        if isinstance(name, int):
+            return self.book.orders.get(name)
+        prices = self.book.prices(name)
+        return self.book.real(name, prices[0])[0] if prices else None
 
     # --- rows -----------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stories import Log, Tape, merge, play
+from stories import SNAPSHOT, Log, Tape, merge, play
 from tapewire.errors import SimulationError
 
 
@@ -91,12 +91,59 @@ def test_a_session_that_starts_with_a_snapshot(tmp_path: Path) -> None:
     assert played.brief() == [("mine", 101, 1, "TAKEN", 51)]
 
 
-def test_a_cleared_book_leaves_our_order_alone_in_it(tmp_path: Path) -> None:
+def cleared_at_100(last: bool = True) -> Tape:
     tape = quiet_book().tick(70)
-    tape.event(100, tape.a(0, "N", 1, 0)._replace(action="R"))
-    tape.add(110, 3, "B", 100, 6).add(111, 9, "A", 101, 10).trade(200, (3, 2)).tick(300)
-    played = play(tmp_path, tape, Log().buy(10, "mine", 5, 100))
+    tape.event(100, tape.a(0, "N", 1, 0)._replace(action="R"), last=last)
+    return tape
+
+
+def new_book(tape: Tape) -> Tape:
+    return tape.add(110, 3, "B", 100, 6).add(111, 9, "A", 101, 10).trade(200, (3, 2)).tick(300)
+
+
+@pytest.mark.parametrize("last", [True, False], ids=["with F_LAST", "without"])
+def test_a_clear_of_the_book_cancels_our_orders(tmp_path: Path, last: bool) -> None:
+    """As venues do at the end of a session; the strategy hears of it a response latency later."""
+    played = play(
+        tmp_path, new_book(cleared_at_100(last)), Log().buy(10, "mine", 5, 100).cancel(250, "mine")
+    )
+    assert played.fills == []
+    order = played.orders["mine"]
+    assert (order.status, order.reason, order.closed) == ("CANCELED", "BOOK_CLEARED", 100)
+    assert played.counts["requests_stale"] == 1, "the strategy knows it is gone"
+
+
+def test_a_clear_of_the_book_may_keep_our_orders(tmp_path: Path) -> None:
+    log = Log().buy(10, "mine", 5, 100)
+    played = play(tmp_path, new_book(cleared_at_100()), log, book_clear="keep")
     assert played.brief() == [("mine", 100, 2, "QUEUE", 200)]
+
+
+def test_a_clear_that_a_snapshot_follows_in_its_event_is_its_beginning(tmp_path: Path) -> None:
+    """Some feeds send the R without F_SNAPSHOT; our order keeps its place behind 1 and 2."""
+    tape = cleared_at_100(last=False)
+    snapshot = [tape.a(1, "B", 100, 5), tape.a(2, "B", 100, 4), tape.a(9, "A", 101, 10)]
+    tape.event(100, *(line._replace(flags=SNAPSHOT) for line in snapshot))
+    tape.trade(200, (1, 5), (2, 2)).tick(300)
+    played = play(tmp_path, tape, Log().buy(10, "mine", 5, 100))
+    assert played.fills == []
+    assert played.orders["mine"].status == "NEW"
+
+
+def test_a_snapshot_that_shows_a_new_order_among_old_ones_puts_us_ahead_of_none(
+    tmp_path: Path,
+) -> None:
+    # We stand behind 1 and 2. A gap; the snapshot shows order 3 between them: it must have come
+    # before order 2 did, so all three are ahead of us. Order 4, at the end, is behind.
+    tape = quiet_book().tick(70)
+    tape.snapshot(
+        100,
+        [tape.a(1, "B", 100, 5), tape.a(3, "B", 100, 6), tape.a(2, "B", 100, 4),
+         tape.a(4, "B", 100, 8), tape.a(9, "A", 101, 10)],
+    )  # fmt: skip
+    tape.trade(200, (1, 5), (3, 6), (2, 4), (4, 3)).tick(300)
+    played = play(tmp_path, tape, Log().buy(10, "mine", 99, 100))
+    assert played.brief() == [("mine", 100, 3, "QUEUE", 200)]
 
 
 # --- top-of-book publishers -----------------------------------------------------------------------
@@ -165,8 +212,8 @@ def test_a_crossed_book_is_matched_as_ever_under_warn(tmp_path: Path) -> None:
     assert played.counts["crossed_events"] == 2
 
 
-def test_a_crossed_book_halts_fills(tmp_path: Path) -> None:
-    """The order waits until the cross is over, and is matched then: not in the past."""
+def test_a_market_order_waits_for_the_end_of_a_halt(tmp_path: Path) -> None:
+    """It is matched when the cross is over: not in the past."""
     played = play(tmp_path, crossed_for_a_while(), Log().buy(10, "mine", 1), policy="halt_fills")
     [fill] = played.fills
     assert float(fill.price) == 101
@@ -212,7 +259,7 @@ def test_a_locked_book_halts_as_well(tmp_path: Path) -> None:
     assert played.fills == []
     assert played.counts["locked_events"] == 2
     order = played.orders["mine"]
-    assert (order.status, order.reason) == ("PENDING_NEW", "END_OF_DATA")
+    assert (order.status, order.reason, order.arrived) == ("NEW", "END_OF_DATA", 60)
 
 
 def test_a_crossed_book_ends_the_run_under_abort(tmp_path: Path) -> None:
@@ -235,7 +282,7 @@ def test_a_quiet_book_that_is_crossed_stays_halted(tmp_path: Path) -> None:
     log.buy(20, "there", 1)
     played = play(tmp_path, records, log, policy="halt_fills")
     assert [f.order for f in played.fills] == ["there"]
-    assert played.orders["mine"].status == "PENDING_NEW"
+    assert played.orders["mine"].status == "NEW"
 
 
 def test_a_quiet_book_decides_after_a_while(tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ def match_event(
     ``kinds`` is what `kinds_of` says of its traces; ``reopened``: it is the first after a halt.
     """
     session = session_at(execution.sessions, leg)
+    if reopened:
+        kinds &= ~CAME_IN  # all that stands across ours meets them below
     if kinds & CAME_IN and session.resting > 0:
         _find_incoming(market, execution, session, traces)
     if kinds & (FILLED_BIDS | CAME_IN) and session.buys != NIL:

@@ -98,7 +98,10 @@ EXECUTION: Final = np.dtype(
         ("impact_ppm", "i8"),  # linear impact in 1e-6 bps per million currency units; 0: none
         ("claim_shortage", "i8"),  # set when a match ran out of claims
         ("market_waits", "i8"),  # whether a market order waits for a halt to end
-        ("fills_unseen", "i8"),  # whether trades without a resting order fill what they traded through
+        (
+            "fills_unseen",
+            "i8",
+        ),  # whether trades without a resting order fill what they traded through
     ]
 )
 

@@ -295,9 +295,7 @@ def take(market: Any, execution: Any, index: int, touched: int, ts_event: int) -
             break
         head = level_at(market.levels, rung.level).head
         wanted = own.quantity - own.filled
-        taken, _, touched = claim_queue(
-            market, execution, head, session.owner, wanted, touched, 0
-        )
+        taken, _, touched = claim_queue(market, execution, head, session.owner, wanted, touched, 0)
         if execution.claim_shortage != 0:
             break
         if taken > 0:
@@ -333,9 +331,7 @@ def arrive_new(market: Any, execution: Any, index: int, is_open: bool, ts_event:
 
 
 @jit
-def _take_and_rest(
-    market: Any, execution: Any, index: int, is_open: bool, ts_event: int
-) -> None:
+def _take_and_rest(market: Any, execution: Any, index: int, is_open: bool, ts_event: int) -> None:
     own = own_at(execution.own_orders, index)
     if is_open and _meets(market, execution, own):
         take(market, execution, index, 0, ts_event)

@@ -114,11 +114,12 @@ class SharedBook(NaiveBook):
 
     @property
     def gapless(self) -> bool:
-        bids, asks = (
-            [p for p, level in self.sides[s].items() if any(isinstance(o, Order) for o in level)]
-            for s in "BA"
-        )
-        return not bids or not asks or max(bids) < min(asks)
+        ours = {side: {o.price for o in self.resting if o.side == side} for side in "BA"}
+        best = []
+        for side, end in (("B", max), ("A", min)):
+            alone = {p for p in ours[side] if not self.real(side, p)}
+            best.append(end((p for p in self.sides[side] if p not in alone), default=None))
+        return best[0] is None or best[1] is None or best[0] < best[1]
 
     # --- a snapshot must leave everybody's place alone --------------------------------------------
 
@@ -384,9 +385,9 @@ class NaiveExchange:
         self.forget(r)
         self.book.apply(r)
         if action in "AM" and side in "BA" and r.price != UNDEF_PRICE:
-            against = self.book.mine("A" if side == "B" else "B")
             name = side if r.flags & F_TOB else r.order_id
-            if name not in self.crossers and any(o.beats(r.price) >= 0 for o in against):
+            crosses = any(o.side != side and o.beats(r.price) >= 0 for o in self.book.resting)
+            if crosses and name not in self.crossers:
                 self.crossers.append(name)
 
     def trade(self, r: Record) -> None:
@@ -484,7 +485,9 @@ class NaiveExchange:
                 self.take(order, self.book_clock)
                 self.settle(order, self.book_clock)
         if not self.halted:
-            for side in "BA":
+            if reopened:
+                self.crossers = []  # all that stands across ours meets them below
+            for side in "BA" if self.hits or self.unseen or self.crossers else "":
                 self.displace(side)
             if reopened:
                 for side in "BA":

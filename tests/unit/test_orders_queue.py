@@ -5,7 +5,7 @@ Latency is 50 µs each way and the feed is 1 µs behind the exchange, unless a t
 
 from pathlib import Path
 
-from stories import Log, Tape, play
+from stories import Line, Log, Tape, play, px
 
 
 def quiet_book() -> Tape:
@@ -307,3 +307,139 @@ def test_negative_prices_are_ordinary(tmp_path: Path) -> None:
     played = play(tmp_path, tape, Log().buy(10, "mine", 5, -3))
     assert played.brief() == [("mine", -3, 2, "QUEUE", 100)]
     assert played.last_sample()["cash"] == 2 * 3 * 10**9
+
+
+# --- fills that name no side, or nobody -----------------------------------------------------------
+
+
+def implied(tape: Tape, t: int, *fills: tuple[int, int]) -> Tape:
+    """A trade without an aggressor: side N throughout; each F names the resting order."""
+    price = tape.orders[tape.instrument, fills[0][0]].price
+    lines = [Line("T", "N", 0, price, sum(lots for _, lots in fills))]
+    after = []
+    for order_id, lots in fills:
+        lines.append(tape.f(order_id, lots)._replace(side="N"))
+        left = tape.orders[tape.instrument, order_id].size - lots
+        after.append(tape.m(order_id, left) if left else tape.c(order_id))
+    return tape.event(t, *lines, *after)
+
+
+def test_a_fill_without_a_side_is_that_of_the_order_it_names(tmp_path: Path) -> None:
+    # 9 ahead, 6 behind; an implied trade of 5 + 4 + 2 lots reaches 2 lots behind us.
+    tape = quiet_book().tick(70).add(80, 3, "B", 100, 6)
+    implied(tape, 100, (1, 5), (2, 4), (3, 2)).tick(200)
+    played = play(tmp_path, tape, Log().buy(10, "mine", 3, 100))
+    assert played.brief() == [("mine", 100, 2, "QUEUE", 100)]
+
+
+def test_an_implied_trade_ahead_of_us_only_advances_us(tmp_path: Path) -> None:
+    tape = quiet_book().tick(70).add(80, 3, "B", 100, 6)
+    implied(tape, 100, (1, 5), (2, 4)).trade(120, (3, 1)).tick(200)
+    played = play(tmp_path, tape, Log().buy(10, "mine", 3, 100))
+    assert played.brief() == [("mine", 100, 1, "QUEUE", 120)]
+
+
+def test_a_trade_nobody_rested_for_fills_what_it_traded_through(tmp_path: Path) -> None:
+    # A hidden order sold 3 lots at 100.25, below our bid: its buyer would have met us first.
+    for side in "AN":
+        tape = quiet_book().tick(70).event(100, Line("T", side, 0, px(100.25), 3)).tick(200)
+        played = play(tmp_path, tape, Log().buy(10, "mine", 5, 100.5))
+        assert played.brief() == [("mine", 100.5, 3, "UNSEEN_TRADE", 100)]
+        log = Log().buy(10, "mine", 5, 100.5)
+        assert play(tmp_path, tape, log, unseen_trades="ignore").fills == []
+
+
+def test_a_trade_nobody_rested_for_says_nothing_at_our_own_price(tmp_path: Path) -> None:
+    tape = quiet_book().tick(70).event(100, Line("T", "A", 0, px(100.5), 3)).tick(200)
+    assert play(tmp_path, tape, Log().buy(10, "mine", 5, 100.5)).fills == []
+
+
+def test_a_buyer_in_the_dark_is_no_seller_for_our_bid(tmp_path: Path) -> None:
+    tape = quiet_book().tick(70).event(100, Line("T", "B", 0, px(100.25), 3)).tick(200)
+    assert play(tmp_path, tape, Log().buy(10, "mine", 5, 100.5)).fills == []
+
+
+def test_what_fills_explain_of_a_trade_is_not_counted_again(tmp_path: Path) -> None:
+    # 7 lots traded at 100, 5 of them with order 1: 2 were hidden. We get 7, not 12.
+    tape = quiet_book().tick(70)
+    tape.event(100, Line("T", "A", 0, px(100), 7), tape.f(1, 5), tape.c(1)).tick(200)
+    played = play(tmp_path, tape, Log().buy(10, "mine", 20, 100.5))
+    assert played.brief() == [("mine", 100.5, 7, "TRADE_THROUGH", 100)]
+
+
+# --- one aggressor's lots -------------------------------------------------------------------------
+
+
+def test_an_aggressors_lots_are_handed_out_once(tmp_path: Path) -> None:
+    # A seller of 10 at 100: 6 lots meet order 1, 4 are left and rest at 100. With our 3 at 101 in
+    # front, and our 5 at 100 behind order 1, it would have sold 3 + 6 + 1.
+    tape = Tape().add(0, 1, "B", 100, 6).add(2, 9, "A", 102, 10).tick(70)
+    tape.event(
+        100, Line("T", "A", 50, px(100), 6), tape.f(1, 6), tape.c(1), tape.a(50, "A", 100, 4)
+    ).tick(300)
+    log = Log().buy(10, "front", 3, 101).buy(11, "back", 5, 100)
+    played = play(tmp_path, tape, log)
+    assert played.brief() == [
+        ("front", 101, 3, "TRADE_THROUGH", 100),
+        ("back", 100, 1, "CROSSED", 100),
+    ]
+
+
+def test_what_rests_of_an_aggressor_is_less_by_what_it_sold_us(tmp_path: Path) -> None:
+    # The same seller. Our 3 at 101 leave 1 of its 4 resting lots, for whoever takes it later.
+    tape = Tape().add(0, 1, "B", 100, 6).add(2, 9, "A", 102, 10).tick(70)
+    tape.event(
+        100, Line("T", "A", 50, px(100), 6), tape.f(1, 6), tape.c(1), tape.a(50, "A", 100, 4)
+    ).tick(300)
+    log = Log().buy(10, "front", 3, 101).buy(110, "taker", 4, 100, "IOC")
+    played = play(tmp_path, tape, log)
+    assert played.brief() == [
+        ("front", 101, 3, "TRADE_THROUGH", 100),
+        ("taker", 100, 1, "TAKEN", 160),
+    ]
+
+
+def test_an_order_that_comes_in_twice_in_an_event_has_its_lots_once(tmp_path: Path) -> None:
+    tape = quiet_book().tick(70)
+    tape.event(100, Line("A", "A", 50, px(100.25), 3), Line("M", "A", 50, px(100.25), 2)).tick(200)
+    played = play(tmp_path, tape, Log().buy(10, "mine", 9, 100.5))
+    assert played.brief() == [("mine", 100.5, 2, "CROSSED", 100)]
+
+
+# --- orders from before the capture ---------------------------------------------------------------
+
+
+def test_an_unknown_order_that_a_fill_left_standing_was_ahead(tmp_path: Path) -> None:
+    # The capture begins in mid-session: order 77 was there before it. A sale of 2 lots takes a part
+    # of it, so it stood in front; its last 3 lots trade before ours.
+    tape = quiet_book().tick(70)
+    tape.event(
+        100, Line("T", "A", 0, px(100), 2), Line("F", "B", 77, px(100), 2),
+        Line("M", "B", 77, px(100), 3),
+    )  # fmt: skip
+    tape.trade(200, (77, 3), (1, 5), (2, 4)).tick(300)
+    assert play(tmp_path, tape, Log().buy(10, "mine", 5, 100)).fills == []
+
+
+def test_an_unknown_iceberg_shows_its_next_clip_behind_us(tmp_path: Path) -> None:
+    # The sale went on from order 77 to order 1: 77's clip was gone, the 3 lots it shows are new.
+    tape = quiet_book().tick(70)
+    tape.event(
+        100, Line("T", "A", 0, px(100), 3), Line("F", "B", 77, px(100), 2), tape.f(1, 1),
+        Line("M", "B", 77, px(100), 3), tape.m(1, 4),
+    )  # fmt: skip
+    tape.trade(200, (1, 4), (2, 4), (77, 3)).tick(300)
+    played = play(tmp_path, tape, Log().buy(10, "mine", 5, 100))
+    assert played.brief() == [("mine", 100, 3, "QUEUE", 200)]
+
+
+def test_a_cancel_carries_out_the_fills_before_it(tmp_path: Path) -> None:
+    # F C F C of one order in one event, told as cancels and a modify: 10 lots, 3 and 2 trade, and
+    # the M to 5 says just what is left. It keeps its place ahead of us.
+    tape = Tape().add(0, 1, "B", 100, 10).add(2, 9, "A", 101, 10).tick(70)
+    tape.event(
+        100, Line("T", "A", 0, px(100), 5), tape.f(1, 3), tape.c(1, 3), tape.f(1, 2),
+        Line("M", "B", 1, px(100), 5),
+    )  # fmt: skip
+    tape.trade(200, (1, 5)).tick(300)
+    assert play(tmp_path, tape, Log().buy(10, "mine", 5, 100)).fills == []

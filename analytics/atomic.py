@@ -15,6 +15,7 @@ from typing import Final, Self
 from tapewire.atomic import (
     AtomicFile,
     output_errors,
+    require_replaceable,
     sync_folder,
     temporary_name,
 )
@@ -84,7 +85,9 @@ class RunFolder:
 
     def _claim(self) -> int:
         with output_errors(self.path, "write into the run folder"):
-            fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            require_replaceable(self._lock_path)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(self._lock_path, flags, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

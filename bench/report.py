@@ -152,10 +152,14 @@ def require_markers(path: Path, names: Iterable[str]) -> None:
     Raises
     ------
     OutputError
-        If it has one marker of a part without the other, or its folder does not exist.
+        If it has one marker of a part without the other, its folder does not exist, or it is no
+        plain file.
     MissingFileError
         If it is there and can't be read.
     """
+    from tapewire.atomic import require_replaceable
+
+    require_replaceable(path)
     if not path.parent.is_dir():
         raise OutputError(f"{path}: expected its folder to exist; make it, or write elsewhere")
     text = _read(path)

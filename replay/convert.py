@@ -20,7 +20,7 @@ import numpy as np
 import xxhash
 import zstandard
 
-from tapewire.atomic import atomic_file
+from tapewire.atomic import atomic_file, require_replaceable
 from tapewire.errors import ConfigError, OutputError
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.dbn import DbnHeader
@@ -182,13 +182,12 @@ def _require_free(output: Path, files: Sequence[str], *, force: bool) -> bool:
         raise ConfigError(
             f"output: expected a name ending in .dbn or .dbn.zst, found {output.name!r}"
         )
-    if output.is_dir():
-        raise OutputError(f"{output}: is a folder; expected the name of a file")
     if not output.exists():
         return compressed
     for file in files:
         if Path(file).exists() and output.samefile(file):
             raise ConfigError(f"output: {output} is the input {file}; choose another name with -o")
+    require_replaceable(output)
     if not force:
         raise OutputError(
             f"{output}: is there already; choose another name with -o, or replace it with --force"

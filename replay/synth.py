@@ -6,20 +6,21 @@ the file, compressed for names that end in ``.zst``.
 """
 
 import datetime as dt
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import databento_dbn as dbn
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.errors import ConfigError, OutputError
+from tapewire.atomic import atomic_file
+from tapewire.errors import ConfigError
 from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
 from tapewire.replay import _synth, _synth_books
 
@@ -257,17 +258,9 @@ def synthesize(
         )
     started = time.perf_counter()
     session = Session(events, instruments=instruments, seed=seed, session_s=session_s)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        counts, first_ns, last_ns = _write(temporary, session, compression, on_progress)
-        temporary.replace(path)
-        _sync_directory(path.parent)
-        file_bytes = path.stat().st_size
-    except (OSError, dbn.DBNError) as error:
-        raise OutputError(f"can't write {path}: {error}; give another path with -o") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with atomic_file(path) as file:
+        counts, first_ns, last_ns = _write(file, session, compression, on_progress)
+    file_bytes = path.stat().st_size
     return SynthSummary(
         path=path,
         events=events,
@@ -283,8 +276,23 @@ def synthesize(
     )
 
 
+class _Sink(io.RawIOBase):
+    """Passes bytes on; keeps the system's error, which the encoder wraps in words of its own."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+
 def _write(
-    path: Path,
+    file: BinaryIO,
     session: Session,
     compression: Any,
     on_progress: Callable[[int], None] | None,
@@ -292,8 +300,9 @@ def _write(
     """Encode the session; returns records per action code and the first and last ``ts_recv``."""
     counts = np.zeros(256, np.int64)
     first_ns = last_ns = written = 0
-    with path.open("wb") as file:
-        encoder = _DBN.Transcoder(file, _DBN.Encoding.DBN, compression)
+    sink = _Sink(file)
+    encoder = _DBN.Transcoder(sink, _DBN.Encoding.DBN, compression)
+    try:
         encoder.write(session.metadata())
         for records in session.chunks():
             encoder.write(records.tobytes())
@@ -304,14 +313,6 @@ def _write(
             if on_progress is not None:
                 on_progress(written)
         encoder.finish()
-        file.flush()
-        os.fsync(file.fileno())
+    except dbn.DBNError as error:
+        raise sink.error or error from None
     return counts, first_ns, last_ns
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,17 +4,33 @@ A file is written under a temporary name in the folder it will live in, flushed 
 (``fsync``), renamed to its final name, and the folder is flushed too. A file under its final name
 is therefore complete.
 
+A rename replaces whatever stands under the final name, a device or a link as well as a file; so
+only a plain file, or nothing, may stand there. The temporary file is made anew (``O_EXCL``), so
+that nothing is ever written through a link that somebody put under its name.
+
 Like the errors, this module may be imported by every room.
 """
 
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from tapewire.errors import OutputError
+
+#: How often a temporary name may be taken away between looking at it and making it.
+_OPEN_TRIES_MAX: Final = 100
+_KINDS: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFIFO: "a pipe",
+}
 
 
 @contextlib.contextmanager
@@ -27,6 +43,29 @@ def output_errors(path: Path, doing: str = "write") -> Iterator[None]:
         raise OutputError(
             f"cannot {doing} {path}: {what}; free the space or choose another folder with -o"
         ) from error
+
+
+def require_replaceable(path: Path) -> None:
+    """Refuse an output name under which anything but a plain file stands.
+
+    Raises
+    ------
+    OutputError
+        If there is a folder, a device, a socket, a pipe or a symbolic link, naming it; or if the
+        system does not say.
+    """
+    with output_errors(path):
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            return
+        if stat.S_ISREG(mode):
+            return
+        kind = _KINDS.get(stat.S_IFMT(mode), "no plain file")
+        to = f" to {path.readlink()}" if stat.S_ISLNK(mode) else ""
+    raise OutputError(
+        f"{path}: is {kind}{to}; expected a plain file or a free name: choose another one"
+    )
 
 
 def temporary_name(path: Path) -> Path:
@@ -52,17 +91,20 @@ class AtomicFile:
     Parameters
     ----------
     path
-        The final name. The temporary name beside it is replaced if an earlier run left one.
+        The final name: of a plain file, or free. A temporary file beside it that a killed process
+        left is removed.
 
     Raises
     ------
     OutputError
         From the constructor, ``seal`` and ``publish``, naming the path and the system's reason;
-        from the constructor also if another process is writing that file.
+        from the constructor also if another process is writing that file; from it and ``publish``
+        if something else than a file has the name.
         Errors of ``file.write`` itself stay ``OSError``; wrap them in ``output_errors``.
     """
 
     def __init__(self, path: Path) -> None:
+        require_replaceable(path)
         self.path = path
         self.temporary = temporary_name(path)
         with output_errors(path):
@@ -82,6 +124,7 @@ class AtomicFile:
     def publish(self) -> None:
         """Give the sealed file its final name, replacing what stood there."""
         self.seal()
+        require_replaceable(self.path)
         with output_errors(self.path):
             self.temporary.replace(self.path)
             self._unlock()
@@ -106,26 +149,52 @@ class AtomicFile:
 
 
 def _open_alone(temporary: Path, path: Path) -> BinaryIO:
-    """Open a temporary file for writing, empty and locked."""
-    while True:
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    """Make a temporary file, empty and locked."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    for _ in range(_OPEN_TRIES_MAX):
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Between the two calls another process may have published or discarded it.
-            if os.path.samestat(os.fstat(fd), temporary.stat()):
-                os.truncate(fd, 0)
+            fd = os.open(temporary, flags, 0o666)
+        except FileExistsError:
+            _remove_leftover(temporary, path)
+            continue
+        try:
+            if _lock(fd, temporary, path):
                 return os.fdopen(fd, "wb")
-        except FileNotFoundError:
-            pass
-        except BlockingIOError:
-            os.close(fd)
-            raise OutputError(
-                f"{path} is being written by another process; wait for it, or choose another name"
-            ) from None
         except BaseException:
             os.close(fd)
             raise
         os.close(fd)
+    raise OutputError(f"{path}: others keep taking {temporary.name} away; choose another name")
+
+
+def _remove_leftover(temporary: Path, path: Path) -> None:
+    """Remove the temporary file of a process that was killed."""
+    require_replaceable(temporary)
+    try:
+        fd = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        if _lock(fd, temporary, path):
+            temporary.unlink()
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, temporary: Path, path: Path) -> bool:
+    """Lock an open temporary file; return whether it still has its name then.
+
+    Between opening and locking another process may have published, discarded or removed it.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(fd), temporary.lstat())
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        raise OutputError(
+            f"{path} is being written by another process; wait for it, or choose another name"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.convert import ConvertReport, convert
 from tapewire.replay.synth import SynthSummary, synthesize
-from tapewire.supervise import Signals
+from tapewire.supervise import interruptible
 
 __all__ = [
     "BookSummary",
@@ -65,8 +65,10 @@ def synth_file(
         If an argument is out of range or the name ends in neither ``.dbn`` nor ``.dbn.zst``.
     OutputError
         If the file can't be written.
+    InterruptedRunError
+        If the user stopped it; what was there before is untouched.
     """
-    with Progress("making records", events) as progress:
+    with interruptible(), Progress("making records", events) as progress:
         summary = synthesize(
             output, events=events, instruments=instruments, seed=seed, on_progress=progress
         )
@@ -127,20 +129,16 @@ def convert_files(
         raise from_validation(error, DatabentoSource, {}, "command line", {}, {}) from None
     inputs = [Path(name) for name in wanted.files]
     total_mb = sum(path.stat().st_size for path in inputs if path.is_file()) // _BYTES_PER_MB
-    with Signals() as signals, Progress("converting, MB read", total_mb) as progress:
-        try:
-            with signals.immediate():
-                report = convert(
-                    wanted.files,
-                    output,
-                    symbols=wanted.symbols,
-                    start_ns=wanted.start,
-                    end_ns=wanted.end,
-                    force=force,
-                    on_progress=lambda done: progress(done // _BYTES_PER_MB),
-                )
-        except KeyboardInterrupt:
-            raise signals.error() from None
+    with interruptible(), Progress("converting, MB read", total_mb) as progress:
+        report = convert(
+            wanted.files,
+            output,
+            symbols=wanted.symbols,
+            start_ns=wanted.start,
+            end_ns=wanted.end,
+            force=force,
+            on_progress=lambda done: progress(done // _BYTES_PER_MB),
+        )
     if console is not None and as_json:
         console.out(json.dumps(asdict(report), indent=2), highlight=False)
     elif console is not None:
@@ -238,21 +236,26 @@ def write_book(
     Raises
     ------
     ConfigError
-        If ``depth`` is out of range.
+        If ``depth`` is out of range, or the output is the input.
     InputError
         If the file can't be used, has no such symbol or, for ``event``, no whole event.
     OutputError
         If the file can't be written.
+    InterruptedRunError
+        If the user stopped it; what was there before is untouched.
     """
     if not 1 <= depth <= DEPTH_MAX:
         raise ConfigError(f"depth: expected 1 to {DEPTH_MAX} levels, found {depth}")
     output = Path(output)
+    if output.exists() and Path(path).exists() and output.samefile(path):
+        raise ConfigError(f"output: {output} is the input {path}; choose another name with -o")
     plan = ReplayPlan(files=(os.fspath(path),), symbols=(symbol,) if symbol else ())
     schema = _book_schema(depth)
     chunk = np.empty(max(1_024, _CHUNK_RECORDS * 10 // max(10, depth)), MBO_DTYPE)
     books = BookSet()
     rows = 0
     with ExitStack() as stack:
+        stack.enter_context(interruptible())
         source = stack.enter_context(open_source(plan))
         progress = stack.enter_context(Progress("writing books", source.info.records))
         file = stack.enter_context(atomic_file(output))

@@ -28,6 +28,7 @@ from tapewire.market.records import (
     RTYPE_MBO,
 )
 from tapewire.replay.dbn import DbnFile, DbnHeader, inspect
+from tapewire.supervise import interruptible
 
 PROGRESS_AFTER_S: Final = 2.0
 LINE_INTERVAL_S: Final = 10.0
@@ -203,11 +204,17 @@ def inspect_file(
     ------
     MissingFileError, FormatError
         If the file can't be read, is no such file, or is truncated or corrupt.
+    InterruptedRunError
+        If the user stopped it.
     """
     header = inspect(os.fspath(path))
     tally = _Tally()
     chunk = np.empty(_CHUNK_RECORDS, MBO_DTYPE)
-    with DbnFile(header.path) as file, Progress("reading", header.records) as progress:
+    with (
+        interruptible(),
+        DbnFile(header.path) as file,
+        Progress("reading", header.records) as progress,
+    ):
         while n := file.read_into(chunk):
             records = chunk[:n]
             wrong = (records["rtype"] != RTYPE_MBO) | (records["length"] != RECORD_LENGTH_WORDS)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from tapewire._config_errors import from_validation
 from tapewire.config import DATA_SOURCES, Backtest, DatabentoSource
 from tapewire.errors import ConfigError, InterruptedRunError
-from tapewire.supervise import Signals
+from tapewire.supervise import interruptible
 from tapewire.transports import replay_plan
 
 RECEIVERS_MAX: Final = 64
@@ -63,9 +63,9 @@ def _serve(plan: Any, bind: str, receivers: int) -> None:
             flush=True,
         )
 
-    with Signals() as signals, signals.immediate():
+    with interruptible() as signals:
         try:
             totals = serve(plan, bind, receivers=receivers, stop=stop, ready=ready)
-        except (KeyboardInterrupt, InterruptedRunError):
+        except InterruptedRunError:
             raise signals.error() from None
     print(f"{totals.events:,} events in {totals.batches:,} batches, digest {totals.digest}")

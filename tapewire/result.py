@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tapewire.analytics import Run, load_run
-from tapewire.atomic import atomic_file
+from tapewire.atomic import atomic_file, require_replaceable
 from tapewire.config import Output
 from tapewire.errors import OutputError
 
@@ -48,14 +48,15 @@ def make_room(output: Output) -> None:
     Raises
     ------
     OutputError
-        If one can't be made or written to.
+        If one can't be made or written to, or a copy's name is no file's.
     """
     for _, path in _copies(output):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"can't make the folder of {path}: {error.strerror}") from None
-        if path.is_dir() or not os.access(path.parent, os.W_OK):
+        require_replaceable(path)
+        if not os.access(path.parent, os.W_OK):
             raise OutputError(f"{path}: expected a file that can be written, it can't be")
 
 

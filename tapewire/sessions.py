@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from tapewire.atomic import output_errors
 from tapewire.config import SyntheticSource
 from tapewire.errors import OutputError
 
@@ -58,7 +59,11 @@ def session_file(
     announce(f"making a synthetic session of {source.events:,} events, first run only …")
     from tapewire.replay.synth import synthesize
 
-    synthesize(path, events=source.events, instruments=source.instruments, seed=source.seed)
+    # Under a name of this process first: another run may be making the same session.
+    own = path.with_name(path.name.replace(".dbn.zst", f".{os.getpid()}.dbn.zst"))
+    synthesize(own, events=source.events, instruments=source.instruments, seed=source.seed)
+    with output_errors(path, "keep"):
+        own.replace(path)
     return path
 
 

@@ -83,6 +83,23 @@ class Signals:
         return error
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[Signals]:
+    """Let Ctrl-C and SIGTERM end at once what has no step to stop at.
+
+    Raises
+    ------
+    InterruptedRunError
+        Saying which signal it was, once everything inside has cleaned up after itself.
+    """
+    with Signals() as signals:
+        try:
+            with signals.immediate():
+                yield signals
+        except KeyboardInterrupt:
+            raise signals.error() from None
+
+
 class ReplayProcess:
     """A replay in a process of its own, which ends with this object.
 

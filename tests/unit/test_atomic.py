@@ -1,7 +1,10 @@
-"""One writer per file: two processes never write into one, and a killed one leaves no lock."""
+"""Files that are whole or not there: one writer each, and nothing written through a link."""
 
+import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,3 +56,69 @@ def test_discarding_what_is_published_keeps_it(tmp_path: Path) -> None:
     assert other.temporary.exists()
     other.discard()
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+# --- names that are no file's ---------------------------------------------------------------------
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        ("a folder", Path.mkdir),
+        ("a pipe", os.mkfifo),
+        ("a socket", make_socket),
+        ("a symbolic link to victim", lambda path: path.symlink_to("victim")),
+        ("a symbolic link to /dev/null", lambda path: path.symlink_to("/dev/null")),
+        ("a symbolic link to nowhere", lambda path: path.symlink_to("nowhere")),
+    ],
+)
+def test_only_a_plain_file_is_replaced(
+    tmp_path: Path, kind: str, make: Callable[[Path], None]
+) -> None:
+    (tmp_path / "victim").write_bytes(b"mine")
+    make(tmp_path / "out")
+    before = (tmp_path / "out").lstat()
+    with pytest.raises(OutputError, match=f"out: is {kind}; expected a plain file or a free name"):
+        atomic_write(tmp_path / "out", b"new")
+    assert os.path.samestat(before, (tmp_path / "out").lstat())
+    assert (tmp_path / "victim").read_bytes() == b"mine"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "victim"]
+
+
+def test_a_device_is_never_replaced() -> None:
+    with pytest.raises(OutputError, match="/dev/null: is a device; expected a plain file"):
+        AtomicFile(Path("/dev/null")).discard()
+    for folder in (".", "/", ".."):
+        with pytest.raises(OutputError, match="is a folder"):
+            AtomicFile(Path(folder))
+
+
+def test_a_link_under_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
+    path, victim = tmp_path / "out", tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    temporary_name(path).symlink_to(victim)
+    with pytest.raises(OutputError, match=r"\.out\.tmp: is a symbolic link to .*victim"):
+        atomic_write(path, b"new")
+    assert victim.read_bytes() == b"mine"
+    assert not path.exists()
+    temporary_name(path).unlink()
+    temporary_name(path).hardlink_to(victim)  # as if a killed process had left it
+    atomic_write(path, b"new")
+    assert (path.read_bytes(), victim.read_bytes()) == (b"new", b"mine")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "victim"]
+
+
+def test_what_takes_the_name_meanwhile_stays(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    target = AtomicFile(path)
+    path.symlink_to("elsewhere")
+    with pytest.raises(OutputError, match="is a symbolic link"):
+        target.publish()
+    target.discard()
+    assert path.is_symlink()
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]

@@ -1,11 +1,8 @@
 """`data convert`: the same records, a true header, and never half a file."""
 
 import datetime
-import errno
 import io
 import json
-import os
-import signal
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
@@ -22,12 +19,11 @@ from rich.console import Console
 
 import streams
 from naive.dbn import read_mbo
-from tapewire import atomic, data_report
+from tapewire import data_report
 from tapewire.data_commands import convert_files
 from tapewire.errors import (
     ConfigError,
     FormatError,
-    InterruptedRunError,
     MissingFileError,
     NoDataError,
     OutputError,
@@ -410,63 +406,6 @@ def test_damage_met_on_the_way_leaves_nothing(
         convert([path], tmp_path / "out" / "x.dbn", on_progress=seen.append)
     assert seen  # it was under way
     assert files_in(tmp_path / "out") == []
-
-
-class FullDisk:
-    """A file on a disk that is full after some bytes."""
-
-    def __init__(self, file: Any, room: int) -> None:
-        self._file, self._room = file, room
-
-    def write(self, data: Any) -> int:
-        self._room -= len(data)
-        if self._room < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return int(self._file.write(data))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-
-@pytest.mark.parametrize("name", ["x.dbn", "x.dbn.zst"])
-@pytest.mark.parametrize("room", [0, 100, 10_000])
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(
-    tmp_path: Path, synthetic_file: Path, monkeypatch: pytest.MonkeyPatch, name: str, room: int
-) -> None:
-    real = atomic.AtomicFile.__init__
-
-    def opened(self: atomic.AtomicFile, path: Path) -> None:
-        real(self, path)
-        self.file = FullDisk(self.file, room)  # type: ignore[assignment]
-
-    monkeypatch.setattr(atomic.AtomicFile, "__init__", opened)
-    (tmp_path / name).write_bytes(b"before")
-    with pytest.raises(OutputError, match=rf"cannot write .*{name}: No space left on device"):
-        convert([synthetic_file], tmp_path / name, force=True)
-    assert (tmp_path / name).read_bytes() == b"before"
-    assert files_in(tmp_path) == [name]
-
-
-def test_ctrl_c_leaves_nothing(
-    tmp_path: Path, synthetic_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(convert_module, "_CHUNK_RECORDS", 2_000)
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        progress: list[int] = []
-
-        def stop(
-            self: Any, done: int, number: int = number, progress: list[int] = progress
-        ) -> None:
-            progress.append(done)
-            if len(progress) == 5:
-                os.kill(os.getpid(), number)
-
-        monkeypatch.setattr(data_report.Progress, "__call__", stop)
-        with pytest.raises(InterruptedRunError, match="stopped by") as caught:
-            convert_files([synthetic_file], tmp_path / "x.dbn")
-        assert caught.value.exit_code == code
-        assert len(progress) == 5
-        assert files_in(tmp_path) == []
 
 
 def test_two_at_once_never_write_into_one_file(

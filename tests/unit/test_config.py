@@ -209,13 +209,49 @@ def test_refused_in_one_sentence(tmp_path: Path, line: str, replacement: str, me
         ("backtest: 5\nstrategy: {type: market_maker}", "backtest: expected a mapping, found 5"),
         ("&a [*a]", "an alias refers to what contains it"),
         ("\x00", "not valid YAML"),
-        ("a: " + "[" * 5000, "not valid YAML"),
+        ("a: " + "[" * 33, r":1:36: not valid YAML: nested deeper than 32 levels"),
+        ("- " * 33, "nested deeper than 32 levels"),
+        ("".join(" " * n + "a:\n" for n in range(33)), "nested deeper than 32 levels"),
+        ("- a\n" * 50_001, "not valid YAML: more than 50,000 values"),
+        ("a: 1e" + "9" * 100_000, "expected a number, found '1e9{100,180}$"),
         ("x" * 1_000_001, "at most 1,000,000 bytes"),
     ],
 )
 def test_files_that_are_no_configuration(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(write(tmp_path, text))
+
+
+def repeated(first: str, more: str, levels: int) -> str:
+    """YAML in which every line refers to the one before it."""
+    lines = [first] + [more.format(n=n, before=f"*a{n - 1}") for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (repeated("a0: &a0 [x]", "a{n}: &a{n} [" + ", ".join(["{before}"] * 9) + "]", 6),
+         "aliases repeat more than 100,000 characters"),
+        (repeated("a0: &a0 {x: 1}", "a{n}: &a{n} {{<<: [" + ",".join(["{before}"] * 9)
+                  + "]}}", 6), "aliases repeat more than 100,000 characters"),
+        (f"a: &a {'x' * 30_000}\nb: [*a, *a, *a, *a]", ":2:17: .*aliases repeat more"),
+        (repeated("a0: &a0 [x]", "a{n}: &a{n} [{before}]", 33), "nested deeper than 32 levels"),
+        ("a: &a\n  b: [1, *a]", ":2:10: .*an alias refers to what contains it"),
+    ],
+)  # fmt: skip
+def test_aliases_are_bounded(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_yaml(text, "x")
+
+
+def test_aliases_within_bounds_mean_what_yaml_says() -> None:
+    text = "a: &a {x: 1, y: [2, 3]}\nb: *a\nc: {<<: *a, x: 4}\nd: " + "[" * 30 + "5" + "]" * 30
+    document, lines = load_yaml(text, "x")
+    assert document["b"] == {"x": 1, "y": [2, 3]}
+    assert document["c"] == {"x": 4, "y": [2, 3]}
+    assert lines["b", "y", 1] == 1
+    assert str(document["d"]).count("[") == 30
 
 
 def test_a_missing_file_and_a_folder_and_bytes_are_said_plainly(tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ ACTION_CLEAR: Final = ord("R")
 ACTION_TRADE: Final = ord("T")
 ACTION_FILL: Final = ord("F")
 ACTION_NONE: Final = ord("N")
+#: Every action there is; a record with another one is corrupt.
+ACTIONS: Final = b"ACFMNRT"
 
 SIDE_ASK: Final = ord("A")
 SIDE_BID: Final = ord("B")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tapewire.market.jit import jit
-from tapewire.market.records import RECORD_LENGTH_WORDS, RTYPE_MBO
+from tapewire.market.records import ACTIONS, RECORD_LENGTH_WORDS, RTYPE_MBO
 
 # Layout of the state of one file, int64.
 STATE_CLOCK = 0  # the largest ts_recv seen so far, ns; starts at CLOCK_MIN
@@ -16,6 +16,10 @@ STATE_SIZE = 6
 
 CLOCK_MIN = -(2**63)
 
+#: uint8 by action byte: 1 where there is such an action. A look-up costs less than comparing.
+KNOWN_ACTIONS = np.zeros(256, np.uint8)
+KNOWN_ACTIONS[list(ACTIONS)] = 1
+
 # Why a merge returned.
 MERGE_FULL = 0  # the output is full
 MERGE_NEEDS_ROW = 1  # a row has given its last record: refill it
@@ -24,7 +28,7 @@ MERGE_AT_LIMIT = 2  # the next record belongs behind the first one of a file not
 
 @jit
 def check_records(records: np.ndarray, keys: np.ndarray, state: np.ndarray) -> int:
-    """Check every record's header and follow the clock.
+    """Check every record's header and action, and follow the clock.
 
     Parameters
     ----------
@@ -38,14 +42,18 @@ def check_records(records: np.ndarray, keys: np.ndarray, state: np.ndarray) -> i
     Returns
     -------
     int
-        Index of the first record that is not an MBO record, or -1.
+        Index of the first record that is no MBO record or has an unknown action, or -1.
     """
     clock = state[STATE_CLOCK]
     clamped = state[STATE_CLAMPED]
     want_keys = keys.shape[0] > 0
     for i in range(records.shape[0]):
         record = records[i]
-        if record.length != RECORD_LENGTH_WORDS or record.rtype != RTYPE_MBO:
+        if (
+            record.length != RECORD_LENGTH_WORDS
+            or record.rtype != RTYPE_MBO
+            or KNOWN_ACTIONS[record.action] == 0
+        ):
             return i
         ts_recv = record.ts_recv
         if ts_recv < clock:
@@ -93,7 +101,7 @@ def filter_records(
     Returns
     -------
     bad : int
-        Index of the first record that is not an MBO record, or -1.
+        Index of the first record that is no MBO record or has an unknown action, or -1.
     kept : int
         Records that matched, now at the front.
     """
@@ -106,7 +114,11 @@ def filter_records(
     n = records.shape[0]
     for i in range(n):
         record = records[i]
-        if record.length != RECORD_LENGTH_WORDS or record.rtype != RTYPE_MBO:
+        if (
+            record.length != RECORD_LENGTH_WORDS
+            or record.rtype != RTYPE_MBO
+            or KNOWN_ACTIONS[record.action] == 0
+        ):
             return i, kept
         ts_recv = record.ts_recv
         behind = ts_recv < clock

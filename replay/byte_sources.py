@@ -9,7 +9,7 @@ import xxhash
 import zstandard
 
 from tapewire.errors import FormatError, MissingFileError
-from tapewire.replay.zstd_frames import FrameWalker
+from tapewire.replay.zstd_frames import BYTES_PER_HEADER_MIN, HEADERS_SPARE, FrameWalker
 
 #: Compressed bytes per read; measured against 128 KiB, which was slightly slower.
 _READ_BYTES: Final = 1 << 20
@@ -113,6 +113,12 @@ class _Tap:
         self.hash.update(data)
         self.walker.feed(data)
         self.offset += len(data)
+        if self.walker.too_many:
+            raise FormatError(
+                f"{self._path}: expected at least {BYTES_PER_HEADER_MIN} decompressed bytes for "
+                f"each zstd frame or block, found {self.walker.headers} of them before byte offset "
+                f"{self.walker.offset} holding next to nothing: the file is corrupt"
+            )
         return data
 
     def close(self) -> None:
@@ -136,6 +142,8 @@ class ZstdBytes:
     def readinto(self, out: memoryview) -> int:
         """Fill ``out`` as far as the file goes."""
         filled = 0
+        wanted = self.delivered + len(out)
+        self._tap.walker.headers_max = HEADERS_SPARE + wanted // BYTES_PER_HEADER_MIN
         try:
             while filled < len(out):
                 count = self._reader.readinto(out[filled:])

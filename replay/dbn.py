@@ -13,7 +13,14 @@ import numpy as np
 from databento_dbn import Metadata
 
 from tapewire.errors import FormatError
-from tapewire.market.records import MBO_DTYPE, RECORD_BYTES, RECORD_LENGTH_WORDS, RTYPE_MBO
+from tapewire.market.records import (
+    ACTIONS,
+    MBO_DTYPE,
+    RECORD_BYTES,
+    RECORD_LENGTH_WORDS,
+    RTYPE_MBO,
+)
+from tapewire.replay._kernels import KNOWN_ACTIONS
 from tapewire.replay.byte_sources import (
     ByteSource,
     PlainBytes,
@@ -21,6 +28,7 @@ from tapewire.replay.byte_sources import (
     ZstdBytes,
     open_file,
 )
+from tapewire.replay.dbn_counts import require_true_counts
 from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
 from tapewire.replay.zstd_frames import is_skippable_magic, walk_file
 from tapewire.wire import SymbolMapping
@@ -29,6 +37,12 @@ from tapewire.wire.messages import MAPPINGS_MAX
 SUPPORTED_VERSIONS: Final = (1, 2, 3)
 #: Enough for a million mappings; an untrusted header may claim 4 GiB.
 METADATA_BYTES_MAX: Final = 192 << 20
+#: A header of this size may come out of any compressed file (70,000 mappings do); a larger one
+#: only out of a file that could hold it: symbols padded with zeros pack about twentyfold.
+_PACKED_METADATA_BYTES: Final = 16 << 20
+_METADATA_PACKING_MAX: Final = 200
+#: Magic, version and the length of the rest.
+_PRELUDE_BYTES: Final = 8
 _STEP_BYTES: Final = 1 << 20
 #: Compressed files up to this size are walked for truncation before anything is sent.
 _WALK_BYTES_MAX: Final = 256 << 20
@@ -118,28 +132,31 @@ class DbnFile:
         return data
 
     def _read_header(self) -> tuple[int, int, Metadata]:
-        prelude = bytes(self._exactly(8, "DBN header"))
+        prelude = bytes(self._exactly(_PRELUDE_BYTES, "DBN header"))
         if prelude[:3] != b"DBN":
             raise FormatError(_no_dbn(self.path, prelude))
         version = prelude[3]
         if version not in SUPPORTED_VERSIONS:
             raise FormatError(f"{self.path}: is DBN version {version}; expected version 1, 2 or 3")
         length = int.from_bytes(prelude[4:], "little")
-        if length > METADATA_BYTES_MAX:
+        allowed = self._header_bytes_max()
+        if length > allowed:
             raise FormatError(
-                f"{self.path}: its header claims {length} bytes; at most "
-                f"{METADATA_BYTES_MAX} are allowed: the file is corrupt"
+                f"{self.path}: its header claims {length} bytes; at most {allowed} are allowed in "
+                f"a file of {self.size_bytes} bytes: the file is corrupt or truncated"
             )
-        header = bytes(prelude + self._exactly(length, "DBN header"))
+        header = prelude + bytes(self._exactly(length, "DBN header"))
+        # Before the decoder, which reserves memory for whatever is claimed.
+        require_true_counts(self.path, header, version)
         metadata = _decode_metadata(self.path, header)
-        needed = _header_bytes_needed(header, version)
-        if not 0 <= len(header) - needed < 8:  # padded to whole words
-            raise FormatError(
-                f"{self.path}: its header claims {len(header)} bytes, its content needs {needed}: "
-                "the file is corrupt"
-            )
         _require_mbo(self.path, metadata)
         return version, len(header), metadata
+
+    def _header_bytes_max(self) -> int:
+        if not self.compressed:
+            return min(METADATA_BYTES_MAX, max(0, self.size_bytes - _PRELUDE_BYTES))
+        packed = max(_PACKED_METADATA_BYTES, _METADATA_PACKING_MAX * self.size_bytes)
+        return min(METADATA_BYTES_MAX, packed)
 
     def read_into(self, out: np.ndarray) -> int:
         """Read records as they lie in the file; their content is not checked here.
@@ -206,12 +223,38 @@ class DbnFile:
     def _offset_note(self) -> str:
         return " of the decompressed data" if self.compressed else ""
 
-    def not_mbo(self, record: int, raw: bytes) -> FormatError:
-        """Return the error for a record that is not an MBO record."""
-        return FormatError(
+    def require_mbo(self, records: np.ndarray) -> None:
+        """Check the records that were read last, ``MBO_DTYPE``, shape (n,).
+
+        Raises
+        ------
+        FormatError
+            If one is no MBO record, or has an unknown action.
+        """
+        wrong = (
+            (records["rtype"] != RTYPE_MBO)
+            | (records["length"] != RECORD_LENGTH_WORDS)
+            | (KNOWN_ACTIONS[records["action"]] == 0)
+        )
+        if wrong.any():
+            bad = int(wrong.argmax())
+            raise self.bad_record(self.records_read - len(records) + bad, records[bad])
+
+    def bad_record(self, record: int, found: np.void) -> FormatError:
+        """Return the error for a record that is no MBO record, or has an unknown action."""
+        where = (
             f"{self.path}: record {record} at byte offset {self.offset_of(record)}"
-            f"{self._offset_note()}: expected an MBO record (rtype 0xa0, 56 bytes), found rtype "
-            f"{raw[1]:#04x}, {raw[0] * 4} bytes: the file is corrupt or mixes schemas"
+            f"{self._offset_note()}"
+        )
+        length, rtype, action = (int(found[name]) for name in ("length", "rtype", "action"))
+        if (length, rtype) != (RECORD_LENGTH_WORDS, RTYPE_MBO):
+            return FormatError(
+                f"{where}: expected an MBO record (rtype 0xa0, 56 bytes), found rtype "
+                f"{rtype:#04x}, {length * 4} bytes: the file is corrupt or mixes schemas"
+            )
+        return FormatError(
+            f"{where}: expected an action of {', '.join(map(chr, ACTIONS))}, found "
+            f"{bytes([action])!r}: the file is corrupt, fetch it again"
         )
 
     @property
@@ -253,8 +296,7 @@ def inspect(path: str) -> DbnHeader:
         found = file.read_into(first)
         if file.compressed and file.size_bytes <= _WALK_BYTES_MAX:
             _require_whole(file)
-        if found and (first["length"][0] != RECORD_LENGTH_WORDS or first["rtype"][0] != RTYPE_MBO):
-            raise file.not_mbo(0, first.tobytes())
+        file.require_mbo(first[:found])
         return DbnHeader(
             path=path,
             size_bytes=file.size_bytes,
@@ -305,29 +347,6 @@ def _decode_metadata(path: str, header: bytes) -> Metadata:
         raise FormatError(f"{path}: its DBN header is corrupt: {str(error)[:200]}") from None
 
 
-def _header_bytes_needed(header: bytes, version: int) -> int:
-    """Return where a decodable header's content ends, from the counts in it.
-
-    A wrong length that is not noticed would shift the records or swallow some of them.
-    Source: the DBN specification, Metadata.
-    """
-    symbol_bytes = 22 if version == 1 else int.from_bytes(header[53:55], "little")
-
-    def count(at: int) -> int:
-        return int.from_bytes(header[at : at + 4], "little")
-
-    at = 8 + 100
-    at += 4 + count(at)  # schema definition, reserved
-    for _ in ("symbols", "partial", "not_found"):
-        at += 4 + count(at) * symbol_bytes
-    mappings = count(at)
-    at += 4
-    for _ in range(mappings):
-        at += symbol_bytes
-        at += 4 + count(at) * (8 + symbol_bytes)
-    return at
-
-
 def _require_mbo(path: str, metadata: Metadata) -> None:
     if metadata.schema is None:
         raise FormatError(
@@ -364,7 +383,8 @@ def _require_whole(file: DbnFile) -> None:
         walker = walk_file(fd, size)
     finally:
         os.close(fd)
-    if walker.whole or walker.broken:  # broken: the decompressor names the place better
+    # Broken: the decompressor names the place better. Too many blocks: reading will tell.
+    if walker.whole or walker.broken or walker.too_many:
         return
     chunk = np.empty(16_384, MBO_DTYPE)
     while file.read_into(chunk):

@@ -101,7 +101,7 @@ class FileReader:
                 wanted.spans,
             )
         if bad >= 0:
-            raise self._file.not_mbo(base + int(bad), records[int(bad)].tobytes())
+            raise self._file.bad_record(base + int(bad), records[int(bad)])
         return int(kept)
 
     @property

@@ -17,6 +17,10 @@ _CHECKSUM_BYTES: Final = 4
 _DICTIONARY_ID_BYTES: Final = (0, 1, 2, 4)
 _CONTENT_SIZE_BYTES: Final = (0, 2, 4, 8)
 _BLOCK_TYPE_RLE: Final = 1
+#: Frames and blocks may hold nothing at all, and a file may have millions of these: so many are
+#: borne, and beyond them one for so many bytes that came out (one record takes 56).
+HEADERS_SPARE: Final = 200_000
+BYTES_PER_HEADER_MIN: Final = 16
 
 
 def is_skippable_magic(head: bytes) -> bool:
@@ -35,9 +39,15 @@ class FrameWalker:
         Bytes from there to the next header: they may be passed by :meth:`advance` unseen.
     broken
         Whether something was met that is no zstd: the decompressor will say what.
+    headers
+        Frames and blocks met so far.
+    headers_max
+        After so many it stops, :attr:`too_many` being set: frames and blocks may be empty.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, headers_max: int = HEADERS_SPARE) -> None:
+        self.headers = 0
+        self.headers_max = headers_max
         self.offset = 0
         self.skip = 0
         self.broken = False
@@ -53,6 +63,11 @@ class FrameWalker:
         at_magic = self._step == self._at_magic
         return at_magic and not self._pending and not self.skip and not self.broken
 
+    @property
+    def too_many(self) -> bool:
+        """Whether more frames and blocks were met than allowed."""
+        return self.headers > self.headers_max
+
     def advance(self, count: int) -> None:
         """Pass ``count`` bytes, at most ``skip``, without looking at them."""
         self.skip -= count
@@ -62,7 +77,7 @@ class FrameWalker:
         """Walk over the next bytes of the file."""
         at = 0
         size = len(data)
-        while at < size and not self.broken:
+        while at < size and not self.broken and self.headers <= self.headers_max:
             if self.skip:
                 count = min(self.skip, size - at)
                 self.advance(count)
@@ -82,6 +97,7 @@ class FrameWalker:
 
     def _at_magic(self, field: bytes) -> None:
         self.frame_offset = self.offset - _MAGIC_BYTES
+        self.headers += 1
         if field == MAGIC:
             self._expect("_at_descriptor", 1)
         elif is_skippable_magic(field):
@@ -105,6 +121,7 @@ class FrameWalker:
         self._expect("_at_block", _BLOCK_HEADER_BYTES)
 
     def _at_block(self, field: bytes) -> None:
+        self.headers += 1
         header = int.from_bytes(field, "little")
         last, block_type, size = header & 1, header >> 1 & 3, header >> 3
         self.skip = 1 if block_type == _BLOCK_TYPE_RLE else size
@@ -114,9 +131,12 @@ class FrameWalker:
 
 
 def walk_file(fd: int, size: int) -> FrameWalker:
-    """Walk a whole file by its block headers alone, reading a few bytes at each."""
+    """Walk a whole file by its block headers alone, reading a few bytes at each.
+
+    It gives up after `HEADERS_SPARE` of them: reading the file will tell.
+    """
     walker = FrameWalker()
-    while walker.offset < size and not walker.broken:
+    while walker.offset < size and not walker.broken and not walker.too_many:
         if walker.skip:
             walker.advance(min(walker.skip, size - walker.offset))
             continue

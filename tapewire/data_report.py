@@ -24,8 +24,6 @@ from tapewire.market.records import (
     F_SNAPSHOT,
     F_TOB,
     MBO_DTYPE,
-    RECORD_LENGTH_WORDS,
-    RTYPE_MBO,
 )
 from tapewire.replay.dbn import DbnFile, DbnHeader, inspect
 from tapewire.supervise import interruptible
@@ -217,10 +215,7 @@ def inspect_file(
     ):
         while n := file.read_into(chunk):
             records = chunk[:n]
-            wrong = (records["rtype"] != RTYPE_MBO) | (records["length"] != RECORD_LENGTH_WORDS)
-            if wrong.any():
-                i = int(np.argmax(wrong))
-                raise file.not_mbo(file.records_read - n + i, records[i].tobytes())
+            file.require_mbo(records)
             tally.add(records)
             progress(file.records_read)
     report = _report(header, tally)

@@ -3,7 +3,9 @@
 import csv
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streams
+from tapewire.data_report import inspect_file
 from tapewire.errors import FormatError, InputError, MissingFileError
-from tapewire.replay import read_records
+from tapewire.replay import dbn, read_records
 from tapewire.replay.dbn import inspect
 from tapewire.replay.zstd_frames import FrameWalker
 from tapewire.wire import SymbolMapping
@@ -114,6 +117,29 @@ def test_a_record_that_is_no_mbo_is_named(
         read_records(path, publishers=(1,))
 
 
+@pytest.mark.parametrize("pack", [bytes, streams.zstd_bytes], ids=["plain", "zstd"])
+def test_every_action_byte_is_known_or_named(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    records = streams.make_records(1_500)
+    path, header = tmp_path / "x.dbn", streams.dbn_header()
+    for action in range(256):
+        for at in (0, 1_234):
+            records["action"] = ord("A")
+            records["action"][at] = action
+            streams.write(path, pack(header + records.tobytes()))
+            for read in (read_records, partial(read_records, publishers=(1,)), inspect_file):
+                if action in b"ACMRTFN":
+                    read(str(path))
+                    continue
+                with pytest.raises(FormatError) as caught:
+                    read(str(path))
+                assert f"record {at} at byte offset {len(header) + at * 56}" in str(caught.value)
+                assert f"expected an action of A, C, F, M, N, R, T, found {bytes([action])!r}" in (
+                    str(caught.value)
+                )
+
+
 def test_several_and_skippable_frames_are_one_file(tmp_path: Path) -> None:
     data = streams.dbn_bytes(streams.make_records(1_000))
     skippable = b"\x5f\x2a\x4d\x18" + (7).to_bytes(4, "little") + b"ignored"
@@ -165,6 +191,116 @@ def test_a_header_that_lies_about_its_length_swallows_no_record(tmp_path: Path, 
     data[4:8] = (int.from_bytes(data[4:8], "little") + shift).to_bytes(4, "little")
     with pytest.raises(FormatError, match="header"):
         inspect(streams.write(tmp_path / "x", bytes(data)))
+
+
+def with_counts(version: int, **counts: int) -> bytes:
+    """A header of two symbols and one mapping with one interval, whose counts lie."""
+    header = bytearray(streams.dbn_header({"A": [(7, 0, 1)]}, version=version))
+    symbol = 22 if version == 1 else 71
+    at = {"schema": 108, "symbols": 112}
+    at["partial"] = at["symbols"] + 4 + symbol
+    at["not_found"] = at["partial"] + 4
+    at["mappings"] = at["not_found"] + 4
+    at["intervals"] = at["mappings"] + 4 + symbol
+    for name, count in counts.items():
+        header[at[name] : at[name] + 4] = count.to_bytes(4, "little")
+    return bytes(header)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("pack", [bytes, streams.zstd_bytes], ids=["plain", "zstd"])
+@pytest.mark.parametrize(
+    "name", ["schema", "symbols", "partial", "not_found", "mappings", "intervals"]
+)
+def test_claimed_counts_are_checked_before_they_are_believed(
+    tmp_path: Path,
+    version: int,
+    pack: Callable[[bytes], bytes],
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoded: list[bytes] = []
+    real = dbn.Metadata.decode
+    watched = SimpleNamespace(decode=lambda header: decoded.append(header) or real(header))
+    monkeypatch.setattr(dbn, "Metadata", watched)
+    path = tmp_path / "x"
+    inspect(streams.write(path, pack(with_counts(version))))
+    assert len(decoded) == 1
+    for claim in (7_600_000, 2**32 - 1):
+        data = with_counts(version, **{name: claim}) + RECORDS.tobytes()
+        with pytest.raises(FormatError, match=rf"corrupt: at byte offset \d+ it claims {claim} "):
+            inspect(streams.write(path, pack(data)))
+    assert len(decoded) == 1
+
+
+@pytest.mark.parametrize("symbol_bytes", [0, 1, 21, 256, 65_535])
+def test_symbols_of_no_or_absurd_length_are_refused(tmp_path: Path, symbol_bytes: int) -> None:
+    header = bytearray(streams.dbn_header())
+    header[53:55] = symbol_bytes.to_bytes(2, "little")
+    message = f"expected symbols of 22 to 255 bytes, found {symbol_bytes}"
+    with pytest.raises(FormatError, match=message):
+        inspect(streams.write(tmp_path / "x", bytes(header)))
+
+
+def test_eleven_thousand_mappings_are_an_ordinary_header(tmp_path: Path) -> None:
+    mappings = {f"OPT {n:05}": [(n, 0, 1), (n + 20_000, 1, 2)] for n in range(11_000)}
+    data = streams.dbn_bytes(RECORDS, mappings=mappings)
+    for pack in (bytes, streams.zstd_bytes):
+        assert len(inspect(streams.write(tmp_path / "x", pack(data))).mappings) == 22_000
+
+
+def test_a_header_that_swells_out_of_a_small_file_is_refused(tmp_path: Path) -> None:
+    claim = (64 << 20).to_bytes(4, "little")
+    path = streams.write(
+        tmp_path / "x", zstandard.ZstdCompressor(1).compress(b"DBN\x03" + claim + bytes(64 << 20))
+    )
+    with pytest.raises(FormatError, match="claims 67108864 bytes; at most 16777216 are allowed"):
+        inspect(path)
+
+
+EMPTY_FRAMES = {
+    "frame": streams.zstd_bytes(b"", checksum=False),
+    "skippable frame": b"\x50\x2a\x4d\x18\0\0\0\0",
+}
+
+
+@pytest.mark.parametrize("empty", EMPTY_FRAMES.values(), ids=list(EMPTY_FRAMES))
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_endless_empty_frames_are_refused(
+    tmp_path: Path, empty: bytes, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tapewire.replay.byte_sources.HEADERS_SPARE", 2_000)
+    whole = streams.zstd_bytes(streams.dbn_bytes(RECORDS))
+    few, many = empty * 900, empty * 3_000
+    for frames, refused in ((few, False), (many, True)):
+        data = frames + whole if place == "before" else whole + frames
+        path = streams.write(tmp_path / "x.dbn.zst", data)
+        if refused:
+            with pytest.raises(FormatError, match=r"found 20\d\d of them before byte offset"):
+                read_records(path)
+        else:
+            assert len(read_records(path)[1]) == len(RECORDS)
+
+
+def test_empty_blocks_are_refused_like_empty_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tapewire.replay.byte_sources.HEADERS_SPARE", 2_000)
+    frame = b"\x28\xb5\x2f\xfd\x00\x58" + bytes(3) * 3_000 + b"\x01\0\0"
+    path = streams.write(tmp_path / "x", frame + streams.zstd_bytes(streams.dbn_bytes(RECORDS)))
+    with pytest.raises(FormatError, match="found 2001 of them before byte offset"):
+        inspect(path)
+
+
+def test_many_small_frames_that_hold_records_are_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tapewire.replay.byte_sources.HEADERS_SPARE", 2_000)
+    records = streams.make_records(3_000)
+    frames = b"".join(streams.zstd_bytes(record.tobytes()) for record in records)
+    path = streams.write(tmp_path / "x", streams.zstd_bytes(streams.dbn_header()) + frames)
+    monkeypatch.setattr("tapewire.replay.byte_sources._READ_BYTES", 1 << 14)
+    assert read_records(path)[1].tobytes() == records.tobytes()
 
 
 def test_a_bomb_is_refused_at_its_first_record(tmp_path: Path) -> None:

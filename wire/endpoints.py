@@ -10,8 +10,8 @@ import errno
 import fcntl
 import ipaddress
 import os
+import re
 import secrets
-import shutil
 import stat
 import tempfile
 import time
@@ -26,6 +26,13 @@ from tapewire.errors import EndpointError
 SCHEMES: Final = ("ipc", "tcp", "inproc")
 IPC_PATH_BYTES_MAX: Final = 107  # sockaddr_un
 _STALE_AFTER_S: Final = 60.0
+_NAME_BYTES: Final = 6
+_NAME: Final = re.compile(rf"[0-9a-f]{{{2 * _NAME_BYTES}}}")
+_STREAM: Final = "stream"
+_OWNER_LOCK: Final = "owner.lock"
+#: All that a folder made here may hold.
+_OWN_FILES: Final = frozenset({_STREAM, f"{_STREAM}.lock", _OWNER_LOCK})
+_OPEN_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def split_endpoint(endpoint: str) -> tuple[str, str]:
@@ -94,7 +101,7 @@ class Binding:
     def _claim(self, endpoint: str) -> None:
         """Lock an ipc path, so that nobody else binds it."""
         assert self._path is not None
-        _require_private_folder(self._path.parent)
+        os.close(_open_private_folder(self._path.parent))
         try:
             self._lock_fd = lock_file(self._path.with_name(self._path.name + ".lock"))
         except BlockingIOError:
@@ -123,20 +130,34 @@ def _bind_error(endpoint: str, error: zmq.ZMQError) -> EndpointError:
     return EndpointError(f"can't bind {endpoint!r}: {zmq.strerror(error.errno or 0)}")
 
 
-def _require_private_folder(folder: Path) -> None:
+def _open_private_folder(folder: Path) -> int:
+    """Make a folder if there is none; return a descriptor of it once it is known to be private.
+
+    A link is never followed: whoever may write beside it could have it lead anywhere.
+    """
     try:
-        folder.mkdir(mode=0o700, parents=False, exist_ok=True)
-        status = folder.stat()
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700, parents=False)
+        fd = os.open(folder, _OPEN_FOLDER)
     except OSError as error:
+        link = error.errno in (errno.ELOOP, errno.ENOTDIR) and folder.is_symlink()
+        why = "it is a symbolic link, use the folder itself" if link else error.strerror
         raise EndpointError(
-            f"can't use the folder {str(folder)!r} for an ipc address: {error.strerror}"
+            f"can't use the folder {str(folder)!r} for an ipc address: {why}"
         ) from None
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+    status = os.fstat(fd)
+    if not _is_private(status):
+        os.close(fd)
         raise EndpointError(
             f"the folder {str(folder)!r} of an ipc address must belong to you with mode 0700, "
-            f"found mode {stat.S_IMODE(status.st_mode):04o}: others could reach the stream; "
-            "use a private subfolder"
+            f"found mode {stat.S_IMODE(status.st_mode):04o} of user {status.st_uid}: others could "
+            "reach the stream; use a private subfolder"
         )
+    return fd
+
+
+def _is_private(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
 def lock_file(path: Path) -> int:
@@ -180,28 +201,72 @@ def private_endpoint() -> Iterator[str]:
         If no private folder can be made.
     """
     base = _runtime_folder()
-    _require_private_folder(base)
-    _sweep(base)
-    folder = base / secrets.token_hex(6)
+    base_fd = _open_private_folder(base)
     try:
-        folder.mkdir(mode=0o700)
-        fd = lock_file(folder / "owner.lock")
-    except OSError as error:
-        raise EndpointError(f"can't make a private folder in {str(base)!r}: {error}") from None
-    try:
-        yield f"ipc://{folder}/stream"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(fd)
-
-
-def _sweep(base: Path) -> None:
-    """Remove the folders of owners that are gone."""
-    for folder in base.iterdir():
-        with contextlib.suppress(OSError):
-            # Age first: a folder is without its lock for a moment after it is made.
-            if time.time() - folder.stat().st_mtime < _STALE_AFTER_S:  # wall clock: file times
-                continue
-            fd = lock_file(folder / "owner.lock")
-            shutil.rmtree(folder, ignore_errors=True)
+        _sweep(base_fd)
+        name = secrets.token_hex(_NAME_BYTES)
+        folder = base / name
+        try:
+            os.mkdir(name, mode=0o700, dir_fd=base_fd)
+            fd = lock_file(folder / _OWNER_LOCK)
+        except OSError as error:
+            raise EndpointError(f"can't make a private folder in {str(base)!r}: {error}") from None
+        try:
+            yield f"ipc://{folder}/{_STREAM}"
+        finally:
+            with contextlib.suppress(OSError), _opened(name, base_fd) as folder_fd:
+                _remove(name, folder_fd, base_fd)
             os.close(fd)
+    finally:
+        os.close(base_fd)
+
+
+def _sweep(base_fd: int) -> None:
+    """Remove the folders of owners that are gone, and nothing else.
+
+    What is removed has a name as :func:`private_endpoint` gives them, is a folder of this user
+    that nobody else may enter, and holds only files that belong there. No link is followed, and
+    nothing is removed with what is in it.
+    """
+    for name in os.listdir(base_fd):
+        if _NAME.fullmatch(name):
+            with contextlib.suppress(OSError), _opened(name, base_fd) as folder_fd:
+                _remove_if_stale(name, folder_fd, base_fd)
+
+
+def _remove_if_stale(name: str, folder_fd: int, base_fd: int) -> None:
+    status = os.fstat(folder_fd)
+    # Age first: a folder is without its lock for a moment after it is made.
+    age_s = time.time() - status.st_mtime  # wall clock: file times
+    if age_s < _STALE_AFTER_S or not _is_private(status):
+        return
+    try:
+        lock_fd = os.open(
+            _OWNER_LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd
+        )
+    except FileNotFoundError:  # its owner was killed before it could lock
+        _remove(name, folder_fd, base_fd)
+        return
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove(name, folder_fd, base_fd)
+    finally:
+        os.close(lock_fd)
+
+
+def _remove(name: str, folder_fd: int, base_fd: int) -> None:
+    """Remove a folder of ours, unless there is anything in it that we did not put there."""
+    if set(os.listdir(folder_fd)) <= _OWN_FILES:
+        for file in sorted(_OWN_FILES):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(file, dir_fd=folder_fd)
+        os.rmdir(name, dir_fd=base_fd)
+
+
+@contextlib.contextmanager
+def _opened(name: str, base_fd: int) -> Iterator[int]:
+    fd = os.open(name, _OPEN_FOLDER, dir_fd=base_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)

@@ -1,5 +1,7 @@
 """Addresses: what is refused, and with which advice."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,96 @@ def test_an_ipc_socket_leaves_nothing_behind() -> None:
             assert (folder / "stream").exists()
         assert [p.name for p in folder.iterdir()] == ["owner.lock"]
     assert not folder.exists()
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that private endpoints are made in, as its user would have it."""
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path / f"tapewire-{os.geteuid()}"
+
+
+def old(folder: Path, *files: str, mode: int = 0o700) -> Path:
+    """A folder that a killed run might have left an hour ago."""
+    folder.mkdir(mode=0o700, parents=True)
+    for name in files:
+        (folder / name).write_text("")
+    folder.chmod(mode)
+    age(folder)
+    return folder
+
+
+def age(path: Path) -> None:
+    hour_ago = time.time() - 3_600
+    os.utime(path, (hour_ago, hour_ago), follow_symlinks=False)
+
+
+def sweep() -> None:
+    with private_endpoint():
+        pass
+
+
+def test_folders_of_killed_owners_are_swept(runtime: Path) -> None:
+    runtime.mkdir(mode=0o700)
+    old(runtime / "0123456789ab", "owner.lock", "stream", "stream.lock")
+    old(runtime / "0123456789ac")  # killed before it had its lock
+    sweep()
+    assert list(runtime.iterdir()) == []
+
+
+def test_the_folder_of_a_live_owner_is_not_swept(runtime: Path) -> None:
+    with private_endpoint() as endpoint:
+        folder = Path(endpoint.removeprefix("ipc://")).parent
+        age(folder)
+        sweep()
+        assert (folder / "owner.lock").exists()
+
+
+def test_a_sweep_does_not_go_through_a_link_in_the_place_of_its_folder(
+    runtime: Path, tmp_path: Path
+) -> None:
+    """Whoever was first in a shared temporary folder could have the home folder swept."""
+    home = old(tmp_path / "home")
+    letters = old(home / "0123456789ab", "letter.txt", "owner.lock")
+    runtime.symlink_to(home)
+    with pytest.raises(EndpointError, match="it is a symbolic link, use the folder itself"):
+        sweep()
+    assert sorted(p.name for p in letters.iterdir()) == ["letter.txt", "owner.lock"]
+
+
+def test_a_sweep_does_not_go_through_links_in_its_folder(runtime: Path, tmp_path: Path) -> None:
+    runtime.mkdir(mode=0o700)
+    letters = old(tmp_path / "letters", "stream", "owner.lock")
+    (runtime / "0123456789ab").symlink_to(letters)
+    age(runtime / "0123456789ab")
+    inner = old(runtime / "0123456789ac")
+    (inner / "owner.lock").symlink_to(letters / "owner.lock")
+    age(inner)
+    sweep()
+    assert sorted(p.name for p in letters.iterdir()) == ["owner.lock", "stream"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("0123456789ab", 0o750), ("backup", 0o700), ("0123456789abc", 0o700), ("x-012345678", 0o700)],
+)
+def test_a_sweep_leaves_what_is_not_its_own(runtime: Path, name: str, mode: int) -> None:
+    runtime.mkdir(mode=0o700)
+    folder = old(runtime / name, "owner.lock", mode=mode)
+    sweep()
+    assert (folder / "owner.lock").exists()
+
+
+def test_a_sweep_never_removes_what_lies_in_a_folder(runtime: Path) -> None:
+    runtime.mkdir(mode=0o700)
+    folder = old(runtime / "0123456789ab", "owner.lock", "letter.txt")
+    old(folder / "stream" / "more", "letter.txt")
+    age(folder)
+    sweep()
+    assert (folder / "letter.txt").exists()
+    assert (folder / "owner.lock").exists()
+    assert (folder / "stream" / "more" / "letter.txt").exists()
 
 
 def test_nobody_there_is_an_endpoint_error() -> None:

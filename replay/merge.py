@@ -4,12 +4,14 @@ A file's clock is the largest ``ts_recv`` seen in it so far: records never chang
 their file, whatever their ``ts_recv`` says.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
 from tapewire.errors import FormatError
+from tapewire.market.kernel_cache import compile_once
 from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
 from tapewire.replay import _kernels as kernels
 from tapewire.replay.dbn import DbnFile, DbnHeader
@@ -23,6 +25,8 @@ _CHUNK_RECORDS_MIN: Final = 256
 _NO_KEYS: Final = np.empty(0, np.int64)
 _LIMIT_NONE: Final = 2**63 - 1
 _WORDS: Final = 7
+#: What the kernels of the replay are called in the kernel cache.
+KERNELS: Final = "replay"
 
 
 class FileReader:
@@ -261,6 +265,15 @@ class Merger:
 
 def warm_up() -> None:
     """Compile (or load) the kernels, so that no deadline has to wait for it."""
+    compile_once(_call_kernels, (KERNELS,), _say)
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _call_kernels() -> None:
     one = np.zeros(1, MBO_KERNEL_DTYPE)
     state = np.zeros(kernels.STATE_SIZE, np.int64)
     kernels.check_records(one, _NO_KEYS, state)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from tapewire.atomic import AtomicFile, temporary_name
+from tapewire.market.private_folders import NotPrivateError, private_folder
 
 #: How far ahead a file in the making claims room, where there is room.
 CLAIM_BYTES: Final = 256 << 20
@@ -55,9 +56,12 @@ class CacheFolder:
         OSError
             If it can't be made or written to.
         NotKept
-            If its lock can't be had.
+            If somebody else could write to it, or its lock can't be had.
         """
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.path = private_folder(self.path)
+        except NotPrivateError as error:
+            raise NotKept(str(error)) from None
         with self.locked():
             self._make_room(0)
 

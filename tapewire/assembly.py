@@ -191,6 +191,7 @@ class _Run:
             stack.callback(receiver.close, "the run ended before its data")
             with self.signals.immediate():
                 wiring.warm_up(self.config, self.hooks.announce)
+            self._note_kernel_cache()
             self.info = _connected(receiver, replay)
             if self.connect is not None:
                 self._note_foreign_stream(self.info)
@@ -198,6 +199,11 @@ class _Run:
             self.simulation = wiring.make_simulation(self.config, self.info)
             self.simulation.touch_memory()
             return self._simulate(receiver, replay)
+
+    def _note_kernel_cache(self) -> None:
+        from tapewire.market.kernel_cache import CACHE_WARNING
+
+        self.warnings += [CACHE_WARNING] if CACHE_WARNING is not None else []
 
     # --- the stream -------------------------------------------------------------------------
 

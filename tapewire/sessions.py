@@ -35,8 +35,17 @@ def session_file(
         If the cache can't be written.
     """
     from tapewire import replay
+    from tapewire.market.private_folders import NotPrivateError, private_folder
 
     folder = cache_dir() / "sessions"
+    try:
+        folder = private_folder(folder)
+    except (NotPrivateError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise OutputError(
+            f"{folder}: expected a folder to keep the synthetic session in, can't be used: {why}; "
+            "set TAPEWIRE_CACHE_DIR to another one"
+        ) from None
     generator = hashlib.sha256()
     for source_file in sorted(Path(replay.__file__).parent.glob("*synth*.py")):
         generator.update(source_file.read_bytes())
@@ -48,14 +57,7 @@ def session_file(
         with suppress(OSError):
             os.utime(path)  # in use: see _remove_unused
         return path
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_unused(folder)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: expected a folder to keep the synthetic session in, can't write there: "
-            f"{error.strerror}; set TAPEWIRE_CACHE_DIR to another one"
-        ) from None
+    _remove_unused(folder)
     announce(f"making a synthetic session of {source.events:,} events, first run only …")
     from tapewire.replay.synth import synthesize
 

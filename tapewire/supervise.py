@@ -19,8 +19,14 @@ from typing import IO, Any, Final, Self
 from tapewire import errors
 from tapewire.errors import InterruptedRunError, PeerLostError, TapewireError
 
-#: How long a replay may take to open and check its files before it says where it listens.
+#: How long a replay may take to open and check its files before it says where it listens; what it
+#: takes to compile its kernels, or to wait for another process that does, is not counted.
 READY_TIMEOUT_S: Final = 60.0
+#: What the replay calls its kernels in the kernel cache; its own module would load a compiler.
+REPLAY_KERNELS: Final = "replay"
+#: How long a replay waits for the run that started it: that one may have to compile, or to wait
+#: for one that does. It ends with that run, whatever the limit.
+START_TIMEOUT_S: Final = 1_500.0
 #: How long a process may take to end after it was asked to, before it is killed.
 END_TIMEOUT_S: Final = 1.0
 #: Kept of what the replay process writes to standard error.
@@ -100,6 +106,22 @@ def interruptible() -> Iterator[Signals]:
             raise signals.error() from None
 
 
+class ReadyDeadline:
+    """When to give up on a replay that is starting."""
+
+    def __init__(self) -> None:
+        self._began_s = self._counted_from_s = time.monotonic()
+
+    def is_past(self) -> bool:
+        """Whether it has taken too long, compiling not counted: that has a limit of its own."""
+        from tapewire.market.kernel_cache import COMPILE_TIMEOUT_S, is_compiled
+
+        now_s = time.monotonic()
+        if now_s < self._began_s + COMPILE_TIMEOUT_S and not is_compiled(REPLAY_KERNELS):
+            self._counted_from_s = now_s
+        return now_s > self._counted_from_s + READY_TIMEOUT_S
+
+
 class ReplayProcess:
     """A replay in a process of its own, which ends with this object.
 
@@ -125,6 +147,8 @@ class ReplayProcess:
                 endpoint,
                 "--peer-timeout-s",
                 str(peer_timeout_s),
+                "--start-timeout-s",
+                str(START_TIMEOUT_S),
                 "--parent-pid",
                 str(os.getpid()),
             ],
@@ -168,11 +192,11 @@ class ReplayProcess:
         TapewireError
             Its own error, by class and text; `PeerLostError` if it died or said nothing.
         """
-        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        deadline = ReadyDeadline()
         while b"\n" not in self._stdout:
             signals.check()
             self.check()
-            if time.monotonic() > deadline_s:
+            if deadline.is_past():
                 raise PeerLostError(
                     f"the replay process (pid {self.pid}) expected to open its files within "
                     f"{READY_TIMEOUT_S:g} s, did not"

@@ -12,7 +12,7 @@ import zmq
 
 from tapewire.config import DatabentoSource, Replay
 from tapewire.errors import PeerLostError
-from tapewire.supervise import READY_TIMEOUT_S, Signals
+from tapewire.supervise import READY_TIMEOUT_S, START_TIMEOUT_S, ReadyDeadline, Signals
 
 if TYPE_CHECKING:
     from tapewire.replay import ReplayPlan
@@ -91,6 +91,7 @@ class ThreadedReplay:
                 plan,
                 self.endpoint,
                 peer_timeout_s=peer_timeout_s,
+                start_timeout_s=START_TIMEOUT_S,
                 context=self.context,
                 stop=self._stop,
                 ready=ready,
@@ -106,12 +107,12 @@ class ThreadedReplay:
         TapewireError
             The replay's own error; `PeerLostError` if it said nothing in time.
         """
-        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        deadline = ReadyDeadline()
         while not self._ready.is_set():
             signals.check()
             if self._error is not None:
                 raise self._error
-            if time.monotonic() > deadline_s:
+            if deadline.is_past():
                 raise PeerLostError(
                     f"the replay expected to open its files within {READY_TIMEOUT_S:g} s, did not"
                 )

@@ -1,7 +1,7 @@
 """From the configuration and what the stream carries to a simulation, in exact units."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -12,6 +12,7 @@ from tapewire._strategies import checked_parameters
 from tapewire.config import DatabentoSource, RunConfig, to_fixed
 from tapewire.config import RiskLimits as LimitsConfig
 from tapewire.market.instruments import InstrumentTable, publishers_of
+from tapewire.market.kernel_cache import compile_once
 from tapewire.market.records import (
     ACTION_ADD,
     F_LAST,
@@ -72,28 +73,40 @@ def unset_instruments(config: RunConfig, info: "StreamInfo") -> list[str]:
 
 
 def warm_up(config: RunConfig, announce: Callable[[str], None]) -> None:
-    """Compile or load every kernel of the run, saying so if it takes a while."""
-    with _announced_if_slow(announce, "compiling kernels, first run only …"):
-        records = np.zeros(1, MBO_DTYPE)
-        for field, value in (
-            ("length", RECORD_LENGTH_WORDS),
-            ("rtype", RTYPE_MBO),
-            ("instrument_id", 1),
-            ("order_id", 1),
-            ("price", 1),
-            ("size", 1),
-            ("flags", F_LAST),
-            ("action", ACTION_ADD),
-            ("side", SIDE_BID),
-        ):
-            records[field] = value
-        specs = tuple(spec for spec in _strategies(config) if not spec.definition.order_log)
-        simulation = Simulation(SimulationConfig(InstrumentTable([]), _unlimited(specs)))
-        simulation.feed(records)
-        simulation.finish()
-        simulation.drain()
-        for strategy in config.strategy:
-            STRATEGIES[strategy.type].addresses()
+    """Compile or load every kernel of the run, saying so if it takes a while.
+
+    Of several runs with a cold cache one compiles, and the others wait for it.
+    """
+    kinds = sorted({strategy.type for strategy in config.strategy})
+
+    def work() -> None:
+        with _announced_if_slow(announce, "compiling kernels, first run only …"):
+            _call_kernels(config, kinds)
+
+    compile_once(work, ("simulation", *(f"strategy-{kind}" for kind in kinds)), announce)
+
+
+def _call_kernels(config: RunConfig, kinds: Iterable[str]) -> None:
+    records = np.zeros(1, MBO_DTYPE)
+    for field, value in (
+        ("length", RECORD_LENGTH_WORDS),
+        ("rtype", RTYPE_MBO),
+        ("instrument_id", 1),
+        ("order_id", 1),
+        ("price", 1),
+        ("size", 1),
+        ("flags", F_LAST),
+        ("action", ACTION_ADD),
+        ("side", SIDE_BID),
+    ):
+        records[field] = value
+    specs = tuple(spec for spec in _strategies(config) if not spec.definition.order_log)
+    simulation = Simulation(SimulationConfig(InstrumentTable([]), _unlimited(specs)))
+    simulation.feed(records)
+    simulation.finish()
+    simulation.drain()
+    for kind in kinds:
+        STRATEGIES[kind].addresses()
 
 
 def _unlimited(specs: tuple[StrategySpec, ...]) -> tuple[StrategySpec, ...]:

@@ -442,6 +442,22 @@ def test_a_folder_that_cannot_be_is_a_warning(
         assert "TAPEWIRE_CACHE_DIR" in warning
 
 
+@pytest.mark.parametrize("open_to_all", ["cache", "cache/tapewire", "cache/tapewire/inputs"])
+def test_a_folder_that_others_can_write_to_is_a_warning(
+    inputs: list[Path], tmp_path: Path, folder: Path, open_to_all: str
+) -> None:
+    with cache() as opened:
+        assert opened.prepare(plan(inputs[0])) != plan(inputs[0])
+    (tmp_path / open_to_all).chmod(0o777)
+    before = sorted(path.name for path in folder.iterdir())
+    with cache() as opened:
+        assert opened.prepare(plan(inputs[0])) == plan(inputs[0])
+        (warning,) = opened.warnings
+        assert warning.startswith("the input cache was not used: expected ")
+        assert f"{tmp_path / open_to_all} to be writable by its owner alone" in warning
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_a_warning(inputs: list[Path], folder: Path) -> None:
     folder.mkdir(parents=True, mode=0o500)

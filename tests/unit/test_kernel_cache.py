@@ -1,0 +1,284 @@
+"""The kernel cache: never a stale kernel, never another's pickle, and one process compiles."""
+
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tapewire import supervise
+from tapewire.market import kernel_cache
+from tapewire.market.kernel_cache import cache_key
+from tapewire.market.private_folders import NotPrivateError, private_folder
+from tapewire.replay.merge import KERNELS
+
+TIMEOUT_S = 100
+
+
+def copy_of_tree(repo: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Tapewire as an installation has it: the rooms within the package."""
+    root = folder / "tapewire"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(repo / "tapewire", root, ignore=ignore)
+    for room in rooms(repo, monkeypatch):
+        shutil.copytree(repo / room, root / room, ignore=ignore)
+    return root
+
+
+def rooms(repo: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    monkeypatch.chdir(repo)
+    monkeypatch.setattr("setuptools.setup", lambda **_: None)
+    return tuple(runpy.run_path(str(repo / "setup.py"))["ROOMS"])
+
+
+def run_python(code: str, cache: Path, *paths: Path, check: bool = True) -> str:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", textwrap.dedent(code)],
+        env={
+            **os.environ,
+            "TAPEWIRE_CACHE_DIR": str(cache),
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0 or not check, done.stderr
+    return done.stdout if check else done.stderr
+
+
+IS_LIVE = """
+    import numpy as np
+    from tapewire.execution import _layout, _matching, codes
+    orders = np.zeros(2, _layout.OWN_ORDER)
+    orders["status"] = 2, 22
+    print(codes.__file__, int(codes.OrderStatus.NEW), *map(_matching.is_live, orders))
+"""
+
+
+def test_a_changed_constant_of_another_file_is_compiled_in(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = copy_of_tree(repo, tmp_path / "copy", monkeypatch)
+    codes = root / "execution" / "codes.py"
+    before = run_python(IS_LIVE, tmp_path / "cache", root.parent)
+    assert before == f"{codes} 2 True False\n"
+    assert "    NEW = 2\n" in codes.read_text()
+    codes.write_text(codes.read_text().replace("    NEW = 2\n", "    NEW = 22\n"))
+    after = run_python(IS_LIVE, tmp_path / "cache", root.parent)
+    assert after == f"{codes} 22 False True\n"
+
+
+def test_every_source_file_of_every_room_counts(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = copy_of_tree(repo, tmp_path, monkeypatch)
+    sources = [p for room in rooms(repo, monkeypatch) for p in (root / room).rglob("*.py")]
+    names = {p.name for p in sources}
+    assert {"_layout.py", "codes.py", "_memory.py", "_hooks.py", "records.py"} <= names
+    keys = {cache_key(root)}
+    assert cache_key(root) in keys  # the same tree, the same name
+    for path in sources:
+        path.write_bytes(path.read_bytes() + b"#\n")
+        keys.add(cache_key(root))
+    assert len(keys) == len(sources) + 1
+
+
+def test_versions_and_the_processor_count(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {cache_key(repo)}
+    for module, name in (
+        (kernel_cache.numba, "__version__"),
+        (kernel_cache.llvmlite, "__version__"),
+        (kernel_cache.np, "__version__"),
+        (kernel_cache.sys, "version"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, "0.0.0")
+            keys.add(cache_key(repo))
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel_cache.llvm, "get_host_cpu_name", lambda: "another")
+        keys.add(cache_key(repo))
+    assert len(keys) == 6
+
+
+# --- folders ------------------------------------------------------------------------------------
+
+
+def test_a_missing_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        made = private_folder(tmp_path / "a" / "b")
+    finally:
+        os.umask(old)
+    assert made == tmp_path / "a" / "b"
+    assert [path.stat().st_mode & 0o777 for path in (made, made.parent)] == [0o700, 0o700]
+    assert private_folder(made) == made
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o1777])
+def test_a_folder_others_can_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(NotPrivateError, match=f"{folder} to be writable by its owner alone"):
+        private_folder(folder)
+
+
+def test_folders_above_may_be_open_only_with_the_sticky_bit(tmp_path: Path) -> None:
+    above = tmp_path / "open"
+    (above / "mine").mkdir(parents=True, mode=0o700)
+    above.chmod(0o1777)
+    assert private_folder(above / "mine") == above / "mine"
+    above.chmod(0o777)
+    with pytest.raises(NotPrivateError, match=f"expected {above} to be writable by its owner"):
+        private_folder(above / "mine")
+
+
+def test_anothers_folder_is_refused_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs" / "mine").mkdir(parents=True, mode=0o700)
+    real_lstat = Path.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        status = real_lstat(path)
+        if path.name != "theirs":
+            return status
+        changed = list(status)
+        changed[4] = 12_345  # st_uid
+        return os.stat_result(changed)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    for folder in (tmp_path / "theirs", tmp_path / "theirs" / "mine"):
+        with pytest.raises(NotPrivateError, match="found user 12345"):
+            private_folder(folder)
+
+
+def test_a_link_is_judged_by_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "link").symlink_to(tmp_path / "open")
+    with pytest.raises(NotPrivateError, match=str(tmp_path / "open")):
+        private_folder(tmp_path / "link" / "inner")
+    assert not (tmp_path / "open" / "inner").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match=str(tmp_path / "file")):
+        private_folder(tmp_path / "file")
+
+
+POISONED = """
+    from tapewire.market.jit import CACHE_DIR
+    import stat
+    print(CACHE_DIR, oct(CACHE_DIR.stat().st_mode & 0o777))
+"""
+
+
+def test_kernels_are_not_loaded_from_a_folder_others_can_write_to(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+    said = run_python(POISONED, cache, check=False)
+    assert said.count("\n") == 1
+    assert said.startswith(f"warning: the kernel cache {cache}/tapewire/kernels-")
+    assert "was not used: expected" in said
+    assert "TAPEWIRE_CACHE_DIR" in said
+    used, mode = run_python(POISONED, cache).split()
+    assert not Path(used).is_relative_to(cache)
+    assert mode == "0o700"
+    assert not Path(used).exists()  # it went with its process
+    assert list(cache.iterdir()) == []
+    cache.chmod(0o755)
+    assert run_python(POISONED, cache, check=False) == ""
+    assert Path(run_python(POISONED, cache).split()[0]).parent == cache / "tapewire"
+
+
+# --- several processes --------------------------------------------------------------------------
+
+TOY = """
+    from tapewire.market.jit import jit
+    @jit
+    def answer():
+        return 42
+"""
+COMPILE_TOY = """
+    import sys, time
+    import toy
+    from tapewire.market.kernel_cache import compile_once
+    def work():
+        toy.answer()
+        compiled = sum(toy.answer.stats.cache_misses.values())
+        print("compiled" if compiled else "loaded")
+        time.sleep(2 * compiled)
+    compile_once(work, ("toy",), lambda text: print(text, file=sys.stderr))
+"""
+
+
+def test_of_six_cold_processes_one_compiles_and_the_others_wait_and_say_so(tmp_path: Path) -> None:
+    (tmp_path / "toy.py").write_text(textwrap.dedent(TOY))
+    env = {
+        **os.environ,
+        "TAPEWIRE_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": str(tmp_path),
+    }
+    command = [sys.executable, "-c", textwrap.dedent(COMPILE_TOY)]
+    processes = [
+        subprocess.Popen(
+            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(6)
+    ]
+    said = [process.communicate(timeout=TIMEOUT_S) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 6
+    assert sorted(out for out, _ in said) == ["compiled\n", *["loaded\n"] * 5]
+    for out, err in said:
+        waits = err == "another process compiles the kernels, waiting for it …\n"
+        assert err == "" if out == "compiled\n" else waits or err == ""
+    assert sum("waiting" in err for _, err in said) >= 1
+
+
+def test_a_process_that_hangs_is_waited_for_only_so_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel_cache, "CACHE_DIR", tmp_path)
+    monkeypatch.setattr(kernel_cache, "_SAY_AFTER_S", 0.0)
+    done: list[str] = []
+    with kernel_cache._alone(tmp_path / "toy.lock", done.append, 0.0):
+        kernel_cache.compile_once(lambda: done.append("work"), ("toy",), done.append, timeout_s=0.2)
+    assert done == ["another process compiles the kernels, waiting for it …", "work"]
+    assert kernel_cache.is_compiled("toy")
+
+
+def test_a_replay_that_starts_has_its_time_beside_what_compiling_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1_000.0]
+    monkeypatch.setattr(kernel_cache, "CACHE_DIR", tmp_path)
+    monkeypatch.setattr(supervise.time, "monotonic", lambda: clock[0])
+    deadline = supervise.ReadyDeadline()
+    clock[0] += kernel_cache.COMPILE_TIMEOUT_S - 1.0
+    assert not deadline.is_past()  # somebody compiles
+    (tmp_path / f"{KERNELS}.compiled").touch()
+    clock[0] += supervise.READY_TIMEOUT_S - 1.0
+    assert not deadline.is_past()
+    clock[0] += 2.0
+    assert deadline.is_past()
+
+
+def test_a_replay_whose_compiling_does_not_end_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1_000.0]
+    monkeypatch.setattr(kernel_cache, "CACHE_DIR", tmp_path)
+    monkeypatch.setattr(supervise.time, "monotonic", lambda: clock[0])
+    deadline = supervise.ReadyDeadline()
+    clock[0] += kernel_cache.COMPILE_TIMEOUT_S - 1.0
+    assert not deadline.is_past()
+    clock[0] += supervise.READY_TIMEOUT_S + 2.0
+    assert deadline.is_past()
+    assert supervise.START_TIMEOUT_S > 2 * kernel_cache.COMPILE_TIMEOUT_S

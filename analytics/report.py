@@ -152,10 +152,21 @@ def _run_facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Events", f.count(manifest["events"])),
         ("Elapsed", f.duration(float(manifest["elapsed_s"]))),
         ("Throughput", f"{f.count(round(manifest['events_per_s']))} events/s"),
+        *((("Warm-up", _warmup(manifest["warmup"])),) if "warmup" in manifest else ()),
         ("Books", _books(manifest["conservation"])),
         ("Rows", ", ".join(f"{f.count(n)} {name}" for name, n in manifest["rows"].items())),
         ("Versions", versions or f.NOTHING),
     ]  # fmt: skip
+
+
+def _warmup(warmup: Mapping[str, Any]) -> str:
+    """Say what built the books before the first event."""
+    if "until_ns" not in warmup:
+        return "none: books begin with the first event"
+    return (
+        f"{warmup['mode']}: {f.count(warmup['records'])} records before "
+        f"{f.time_utc(warmup['until_ns'])} built the books"
+    )
 
 
 def _books(conservation: Mapping[str, Any]) -> str:

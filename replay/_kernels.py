@@ -81,6 +81,8 @@ def filter_records(
     publishers: np.ndarray,
     table: np.ndarray,
     spans: np.ndarray,
+    warmup_until_ns: int,
+    begins: np.ndarray,
 ) -> tuple[int, int]:
     """Check every record like :func:`check_records` and move those that match to the front.
 
@@ -97,6 +99,10 @@ def filter_records(
         empty), first row and end row in ``spans``; or shape (0, 3): all instruments match.
     spans
         int64, shape (s, 2): the clock (ns) from and before which an instrument id is meant.
+    warmup_until_ns, begins
+        Before that clock a record matches only if its own is not before that of its book in
+        ``begins``: int64, shape (m, 2), m a power of two, an open-addressing table of book
+        (publisher id and instrument id in one, -1: empty) and clock (ns).
 
     Returns
     -------
@@ -145,6 +151,13 @@ def filter_records(
                     inside = True
                     break
             if not inside:
+                continue
+        if clock < warmup_until_ns:
+            key = np.int64(record.publisher_id) << 32 | np.int64(record.instrument_id)
+            at = (key * 0x9E3779B1) & (begins.shape[0] - 1)
+            while begins[at, 0] != key and begins[at, 0] != -1:
+                at = (at + 1) & (begins.shape[0] - 1)
+            if begins[at, 0] == key and clock < begins[at, 1]:
                 continue
         if behind:
             clamped += 1

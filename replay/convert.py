@@ -23,10 +23,11 @@ import zstandard
 from tapewire.atomic import atomic_file, require_replaceable
 from tapewire.errors import ConfigError, OutputError
 from tapewire.market.records import MBO_DTYPE
+from tapewire.replay.cut import StartCut
 from tapewire.replay.dbn import DbnHeader
 from tapewire.replay.plan import ReplayPlan
 from tapewire.replay.source import Source, open_source
-from tapewire.wire import FileTotals
+from tapewire.wire import FileTotals, Warmup
 
 #: Untyped: the vendor's stubs call enum members strings.
 _DBN: Final[Any] = dbn
@@ -67,6 +68,8 @@ class ConvertReport:
         Records read that the filter left out.
     clamped_ts_recv
         Records whose own ``ts_recv`` lies before one earlier in their file.
+    snapshot_records
+        Records of ``records`` that say how the books stood at the start.
     inputs
         What each input gave, with the hash of its bytes where it was read to its end.
     records_per_s
@@ -87,6 +90,7 @@ class ConvertReport:
     last_ts_recv: int
     left_out: int
     clamped_ts_recv: int
+    snapshot_records: int
     inputs: tuple[FileTotals, ...]
     elapsed_s: float
     records_per_s: float
@@ -100,6 +104,7 @@ def convert(
     publishers: Sequence[int] = (),
     start_ns: int | None = None,
     end_ns: int | None = None,
+    warmup: Warmup = "full",
     force: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> ConvertReport:
@@ -117,6 +122,9 @@ def convert(
         ``….dbn``, or ``….dbn.zst`` for a zstd frame (level 3, with a checksum).
     symbols, publishers, start_ns, end_ns
         As in `ReplayPlan`. The header then names those symbols and that range.
+    warmup
+        With ``start_ns``: the file begins with a snapshot of every book, built as `ReplayPlan` says
+        from the records before (see `StartCut`); ``"none"``: it does not.
     force
         Replace a file that is there.
     on_progress
@@ -140,23 +148,29 @@ def convert(
         publishers=tuple(publishers),
         start_ns=start_ns,
         end_ns=end_ns,
+        warmup=warmup,
     )
     compressed = _require_free(output, plan.files, force=force)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(plan))
         header = header_of(source)  # before the output is touched: the datasets may differ
+        until_ns = plan.warmup_until_ns
+        cut = StartCut(until_ns) if until_ns is not None else None
         with atomic_file(output) as file:
             hashed = HashedSink(file)
             if compressed:
                 compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
                 with compressor.stream_writer(hashed, closefd=False) as packer:  # type: ignore[arg-type]
-                    first_ns, last_ns = write_records(source, packer, header, on_progress)
+                    first_ns, last_ns = write_records(source, packer, header, on_progress, cut)
             else:
-                first_ns, last_ns = write_records(source, hashed, header, on_progress)
+                first_ns, last_ns = write_records(source, hashed, header, on_progress, cut)
     elapsed_s = time.perf_counter() - began_s
+    snapshot_records = cut.snapshot_records if cut is not None else 0
+    held = cut.held if cut is not None else 0
+    records = source.events - held + snapshot_records
     return ConvertReport(
         path=str(output),
-        records=source.events,
+        records=records,
         file_bytes=hashed.size,
         xxh3_128=hashed.hexdigest,
         compressed=compressed,
@@ -167,11 +181,12 @@ def convert(
         end_ns=source.info.end_ns,
         first_ts_recv=first_ns,
         last_ts_recv=last_ns,
-        left_out=source.filtered,
+        left_out=source.filtered + held,
         clamped_ts_recv=source.clamped_ts_recv,
+        snapshot_records=snapshot_records,
         inputs=source.file_totals,
         elapsed_s=elapsed_s,
-        records_per_s=source.events / elapsed_s,
+        records_per_s=records / elapsed_s,
     )
 
 
@@ -221,8 +236,9 @@ def write_records(
     sink: Sink,
     header: bytes,
     on_progress: Callable[[int], None] | None = None,
+    cut: StartCut | None = None,
 ) -> tuple[int, int]:
-    """Write a header, and every record of a source behind it.
+    """Write a header, and every record of a source behind it, or what a cut makes of them.
 
     Parameters
     ----------
@@ -245,12 +261,18 @@ def write_records(
     chunk = np.empty(_CHUNK_RECORDS, MBO_DTYPE)
     first_ns = last_ns = 0
     while count := source.fill(chunk):
-        if source.events == count:
+        if not first_ns:
             first_ns = source.first_ts_recv
         last_ns = source.last_ts_recv
-        sink.write(chunk[:count].view(np.uint8).data)
+        records = chunk[:count]
+        if cut is not None:
+            first_ns = cut.until_ns
+            records = cut.pass_on(records)
+        sink.write(records.view(np.uint8).data)
         if on_progress is not None:
             on_progress(source.disk_bytes)
+    if cut is not None:
+        sink.write(cut.rest(last_ns).view(np.uint8).data)
     return first_ns, last_ns
 
 
@@ -277,7 +299,7 @@ def header_of(source: Source) -> bytes:
             f"files: expected one dataset, found {', '.join(datasets)}: a DBN file has one; "
             "convert each by itself, and give all of them to one run, which merges them"
         )
-    if len(headers) == 1 and not plan.filtered:
+    if len(headers) == 1 and not plan.narrowed:
         return bytes(headers[0].metadata)
     stypes = {(h.metadata.stype_in, h.metadata.stype_out) for h in headers}
     stype_in, stype_out = stypes.pop()

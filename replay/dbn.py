@@ -15,6 +15,7 @@ from databento_dbn import Metadata
 from tapewire.errors import FormatError
 from tapewire.market.records import (
     ACTIONS,
+    F_SNAPSHOT,
     MBO_DTYPE,
     RECORD_BYTES,
     RECORD_LENGTH_WORDS,
@@ -77,6 +78,7 @@ class DbnHeader:
     first_ts_recv: int | None
     records: int | None
     metadata: Metadata
+    begins_with_snapshot: bool
 
 
 class DbnFile:
@@ -308,6 +310,7 @@ def inspect(path: str) -> DbnHeader:
             end_ns=_known_ts(file.metadata.end),
             mappings=mappings,
             first_ts_recv=int(first["ts_recv"].view(np.int64)[0]) if found else None,
+            begins_with_snapshot=bool(found and first["flags"][0] & F_SNAPSHOT),
             records=records,
             metadata=file.metadata,
         )

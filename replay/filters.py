@@ -1,8 +1,8 @@
 """Which records of a file are wanted, as tables for the filter kernel."""
 
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -26,6 +26,8 @@ class RecordFilter:
     publishers: np.ndarray
     table: np.ndarray
     spans: np.ndarray
+    warmup_until_ns: int = kernels.CLOCK_MIN
+    begins: np.ndarray = field(default_factory=lambda: no_begins())
 
     @classmethod
     def for_file(cls, plan: ReplayPlan, mappings: Sequence[SymbolMapping]) -> "RecordFilter":
@@ -36,13 +38,39 @@ class RecordFilter:
         table, spans = _instrument_table(
             [m for m in mappings if m.raw_symbol in wanted] if wanted else None
         )
+        from_ns = plan.start_ns if plan.warmup_until_ns is None else None
         return cls(
-            start_ns=kernels.CLOCK_MIN if plan.start_ns is None else plan.start_ns,
+            start_ns=kernels.CLOCK_MIN if from_ns is None else from_ns,
             end_ns=_TS_MAX if plan.end_ns is None else plan.end_ns,
             publishers=publishers,
             table=table,
             spans=spans,
         )
+
+
+def no_begins() -> np.ndarray:
+    """Return a table of `book_begins` in which no book is."""
+    return np.full((1, 2), -1, np.int64)
+
+
+def book_begins(begins_ns: Mapping[int, int]) -> np.ndarray:
+    """Return the open-addressing table of the clocks from which books' records are wanted.
+
+    Parameters
+    ----------
+    begins_ns
+        Clock (ns) by book: ``publisher_id << 32 | instrument_id``.
+    """
+    size = 1
+    while size < 2 * len(begins_ns) + 1:
+        size *= 2
+    table = np.full((size, 2), -1, np.int64)
+    for key, begin_ns in begins_ns.items():
+        at = (key * _HASH_FACTOR) & (size - 1)
+        while table[at, 0] != -1:
+            at = (at + 1) & (size - 1)
+        table[at] = key, begin_ns
+    return table
 
 
 def _instrument_table(

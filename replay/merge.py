@@ -4,6 +4,7 @@ A file's clock is the largest ``ts_recv`` seen in it so far: records never chang
 their file, whatever their ``ts_recv`` says.
 """
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -86,6 +87,13 @@ class FileReader:
             self.close()
         return kept
 
+    def begin_books(self, warmup_until_ns: int, begins: np.ndarray) -> None:
+        """Leave out what a later snapshot says anew (`filter_records`); before the first read."""
+        assert self._filter is not None
+        self._filter = dataclasses.replace(
+            self._filter, warmup_until_ns=warmup_until_ns, begins=begins
+        )
+
     def _check(self, records: np.ndarray, keys: np.ndarray, base: int) -> int:
         assert self._file is not None
         wanted = self._filter
@@ -103,6 +111,8 @@ class FileReader:
                 wanted.publishers,
                 wanted.table,
                 wanted.spans,
+                wanted.warmup_until_ns,
+                wanted.begins,
             )
         if bad >= 0:
             raise self._file.bad_record(base + int(bad), records[int(bad)])
@@ -279,8 +289,9 @@ def _call_kernels() -> None:
     kernels.check_records(one, _NO_KEYS, state)
     none3, none2 = np.zeros((0, 3), np.int64), np.zeros((0, 2), np.int64)
     kernels.filter_records(
-        one, as_words(one), _NO_KEYS, state, 0, 0, np.zeros(0, np.uint8), none3, none2
-    )
+        one, as_words(one), _NO_KEYS, state, 0, 0, np.zeros(0, np.uint8), none3, none2, 0,
+        none2,
+    )  # fmt: skip
     rows = np.zeros((1, 1), MBO_KERNEL_DTYPE)
     keys = np.zeros((1, 1), np.int64)
     row, out, out_keys = np.zeros(1, np.int64), as_words(one), np.zeros(1, np.int64)

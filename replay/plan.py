@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 from tapewire.errors import ConfigError
-from tapewire.wire import MAX_BATCH_RECORDS, PayloadChoice
+from tapewire.wire import MAX_BATCH_RECORDS, PayloadChoice, Warmup
 
 #: Measured: half as large is a tenth slower end to end, because each batch wakes threads that take
 #: time from the simulation.
@@ -30,6 +30,10 @@ class ReplayPlan:
         Only these publisher ids; empty: all.
     start_ns, end_ns
         Only ``start_ns <= ts_recv < end_ns``, ns since the epoch, UTC; None: unlimited.
+    warmup
+        What to give of the records before ``start_ns``, for books to be built from: ``"full"``
+        all, ``"snapshot"`` those of each book from its last snapshot on (all of a book that has
+        none), ``"none"`` nothing.
     speed
         None: as fast as possible; 1.0: as it was recorded; x: x times as fast.
     batch_records
@@ -51,6 +55,7 @@ class ReplayPlan:
     speed: float | None = None
     batch_records: int = BATCH_RECORDS_DEFAULT
     payload: PayloadChoice = "auto"
+    warmup: Warmup = "none"
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.files) <= FILES_MAX:
@@ -69,6 +74,10 @@ class ReplayPlan:
                 f"payload: expected one of {', '.join(get_args(PayloadChoice))}, "
                 f"found {self.payload!r}"
             )
+        if self.warmup not in get_args(Warmup):
+            raise ConfigError(
+                f"warmup: expected one of {', '.join(get_args(Warmup))}, found {self.warmup!r}"
+            )
         if self.start_ns is not None and self.end_ns is not None and self.start_ns >= self.end_ns:
             raise ConfigError(
                 f"end: expected a time after start ({self.start_ns}), found {self.end_ns}"
@@ -77,9 +86,18 @@ class ReplayPlan:
     @property
     def filtered(self) -> bool:
         """Whether any record may be left out."""
-        return bool(self.symbols or self.publishers) or not (
-            self.start_ns is None and self.end_ns is None
-        )
+        whole_past = self.start_ns is None or self.warmup == "full"
+        return bool(self.symbols or self.publishers) or not (whole_past and self.end_ns is None)
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether something is asked for that is less than the whole files."""
+        return self.filtered or self.start_ns is not None
+
+    @property
+    def warmup_until_ns(self) -> int | None:
+        """Until when records build books and no more; None: there are no such records."""
+        return None if self.warmup == "none" else self.start_ns
 
     def to_json(self) -> str:
         """Return the plan as one line of JSON."""

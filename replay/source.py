@@ -1,5 +1,6 @@
 """What a plan asks for, opened, checked up front, and read batch by batch."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,10 @@ from databento_dbn import Metadata
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
 from tapewire.replay.dbn import DbnHeader, inspect
-from tapewire.replay.filters import RecordFilter, require_known_symbols
+from tapewire.replay.filters import RecordFilter, book_begins, require_known_symbols
 from tapewire.replay.merge import FileReader, Merger, warm_up
 from tapewire.replay.plan import ReplayPlan
+from tapewire.replay.snapshots import last_snapshots, superseded
 from tapewire.wire import FileInfo, FileTotals, StreamInfo
 from tapewire.wire.messages import MAPPINGS_MAX
 
@@ -52,6 +54,7 @@ class Source:
             FileReader(h, RecordFilter.for_file(plan, h.mappings) if filtered else None)
             for h in headers
         ]
+        self._seek_snapshots = plan.warmup == "snapshot" and plan.start_ns is not None
         direct = len(headers) == 1 and not filtered
         self._direct = self._readers[0] if direct else None
         self._merger = Merger(self._readers, tick)
@@ -81,6 +84,8 @@ class Source:
             If the files hold nothing that was asked for.
         """
         records = out.view(MBO_KERNEL_DTYPE)
+        if self._seek_snapshots:
+            self._begin_at_snapshots()
         if self._direct is not None and len(out) >= _DIRECT_RECORDS_MIN:
             count = self._direct.read(records)
             self.first_ts_recv, self.last_ts_recv = self._direct.chunk_clocks
@@ -92,10 +97,31 @@ class Source:
             if count:
                 self.first_ts_recv = int(self._keys[0])
                 self.last_ts_recv = int(self._keys[count - 1])
-        if not count and not self.events:
+        if not count and (not self.events or self.last_ts_recv < (self.plan.start_ns or 0)):
             raise self._nothing()
         self.events += count
         return count
+
+    def _begin_at_snapshots(self) -> None:
+        """Let every reader skip what a book's last snapshot before the start says anew."""
+        self._seek_snapshots = False
+        until_ns = self.plan.start_ns
+        assert until_ns is not None
+        skipped = superseded(self.headers, until_ns)
+        past = dataclasses.replace(
+            self.plan, start_ns=None, end_ns=min(until_ns, self.plan.end_ns or until_ns)
+        )
+        files = [
+            (header, RecordFilter.for_file(past, header.mappings))
+            for i, header in enumerate(self.headers)
+            if i not in skipped
+        ]
+        begins = book_begins(last_snapshots(files, until_ns, self._tick))
+        for i, reader in enumerate(self._readers):
+            if i in skipped:
+                reader.close()
+            else:
+                reader.begin_books(until_ns, begins)
 
     @property
     def clamped_ts_recv(self) -> int:
@@ -120,7 +146,7 @@ class Source:
     def _nothing(self) -> NoDataError:
         plan = self.plan
         names = ", ".join(h.path for h in self.headers[:5])
-        if not plan.filtered:
+        if not plan.narrowed:
             return NoDataError(f"{names}: no records; expected at least one")
         read = sum(r.records_read for r in self._readers)
         asked = [
@@ -215,6 +241,8 @@ def _stream_info(plan: ReplayPlan, headers: list[DbnHeader]) -> StreamInfo:
         batch_records=plan.batch_records,
         speed=plan.speed,
         records=known,
+        warmup=plan.warmup,
+        warmup_until_ns=plan.warmup_until_ns or 0,
     )
 
 

@@ -225,7 +225,7 @@ def _tighten(execution: Any, router: Any, watch: Any) -> None:
 
 
 @jit_inline
-def _look(market: Any, watch: Any, book: int) -> int:
+def look(market: Any, watch: Any, book: int) -> int:
     """Take over the book's best levels into what strategies see; ON_* of what changed."""
     bids = side_at(market.sides, 2 * book + BID)
     asks = side_at(market.sides, 2 * book + ASK)
@@ -383,7 +383,7 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
                     return status
                 router.cursor = leg.next_of_book
             _refresh_due(router, watch)
-        changes = _look(market, watch, book)
+        changes = look(market, watch, book)
         if watch.traces != NIL and watch.subscriptions & ON_TRADE:
             at = watch.traces
             while at != NIL:

@@ -86,6 +86,9 @@ class SimulationConfig:
     publishers : tuple of int
         Publishers that may be in the stream, where that is known; one alone lets an order log
         leave them out.
+    warmup_until_ns : int
+        Records before this ``ts_recv`` only build the books: strategies, accounts, counts and
+        samples begin with the first one after them. 0: there are none.
     """
 
     instruments: InstrumentTable
@@ -101,3 +104,4 @@ class SimulationConfig:
     book_clear: Literal["cancel", "keep"] = "cancel"
     sample_interval_ns: int = 1_000_000_000
     publishers: tuple[int, ...] = ()
+    warmup_until_ns: int = 0

@@ -21,6 +21,7 @@ from tapewire.positions.rows import SAMPLE_DTYPE
 
 from . import _ending as ending
 from . import _loop as loop
+from . import _warming as warming
 from ._layout import (
     ALWAYS,
     CONTEXT,
@@ -156,7 +157,10 @@ class Simulation:
         self._pending: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
         self._digests = LegDigests()
         self._finished = False
-        self._first_ns = 0  # ts_recv of the first record
+        self._first_ns = 0  # ts_recv of the first record that is not of the warm-up
+        self._warming = config.warmup_until_ns > 0
+        self._unbegun = np.zeros(1, np.int64)
+        self._warmup_records = 0
         while self._market.claims.capacity < CLAIMS_AT_START:
             self._market.grow_claims()
         execution, router = self._execution.records[0], self._router[0]
@@ -415,14 +419,41 @@ class Simulation:
             the book crosses under policy ``abort``.
         """
         address, n, _keep = batch_address(records)
-        if n and not self._first_ns:
-            self._first_ns = int(records[0]["ts_recv"])
-        at = 0
+        at = self._warm_up(address, n) if self._warming else 0
+        if at < n and not self._first_ns:
+            self._first_ns = int(records[at]["ts_recv"])
+            if self._warming:
+                self._begin()
         while at < n:
             status, at = loop.run_batch(
                 self._market.state, self._execution.records, self._router, address, n, at
             )
             if status:
+                self._resolve(status)
+
+    def _warm_up(self, address: int, n: int) -> int:
+        """Build books from the records before the start; return the first one behind them."""
+        at = 0
+        while True:
+            status, at = warming.warm_batch(
+                self._market.state, self._router, address, n, at, self.config.warmup_until_ns,
+                self._unbegun,
+            )  # fmt: skip
+            if not status:
+                return int(at)
+            self._resolve(status)
+
+    def _begin(self) -> None:
+        """End the warm-up: the books stay, what was counted does not."""
+        self._warming = False
+        state = self._market.state[0]
+        self._warmup_records = int(state["records"])
+        for name in COUNTERS:
+            state[name] = 0
+        for book in range(int(state["book_n"])):
+            while status := warming.begin_book(
+                self._market.state, self._execution.records, self._router, book, self._first_ns
+            ):
                 self._resolve(status)
 
     def finish(self) -> None:
@@ -550,6 +581,9 @@ class Simulation:
         for number, log in self._logs.items():
             unsent += log.rows.size - int(self._states[self._log_instances[number]][0]["next"])
             early += int((log.rows["ts"] < self._first_ns + self.config.feed_latency_ns).sum())
+        if self.config.warmup_until_ns:
+            counts["warmup_records"] = self._warmup_records
+            counts["warmup_books_without_snapshot"] = int(self._unbegun[0])
         counts["log_rows_unsent"] = unsent
         counts["log_rows_before_data"] = early
         return counts

@@ -358,7 +358,13 @@ class _Run:
                 "expected events, found none after the filters (symbols, publishers, start, end): "
                 "look at the files with `tapewire data inspect FILE`"
             )
-        simulated = int(self.simulation.counts["events"])
+        counts = self.simulation.counts
+        if not counts["events"] and self.info is not None:
+            raise NoDataError(
+                f"expected events at or after start ({self.info.warmup_until_ns}), found "
+                f"{counts['warmup_records']} records, all before it"
+            )
+        simulated = _applied(counts)
         if simulated != self.totals.events:
             raise ProtocolError(
                 f"expected {self.totals.events} events in the simulation, found {simulated}"
@@ -379,16 +385,18 @@ class _Run:
         manifest: dict[str, Any] = {
             "events": events,
             "elapsed_s": round(elapsed_s, 6),
-            "events_per_s": round(events / elapsed_s, 1) if elapsed_s else 0.0,
+            "events_per_s": round(_applied(counts) / elapsed_s, 1) if elapsed_s else 0.0,
             "setup_s": round(clock.setup_s, 6),
             "config": self.config.to_dict(),
             "versions": versions(),
             "inputs": _inputs(self.info, totals, self.cache),
             "counts": {key: int(value) for key, value in counts.items()},
-            "stages": _stages(events, clock, totals),
+            "stages": _stages(_applied(counts), clock, totals),
             "warnings": self.warnings + _count_warnings(counts, totals),
         }
         if self.info is not None:
+            manifest["warmup"] = _warmup(self.info, counts)
+            manifest["warnings"] += _warmup_warnings(manifest["warmup"])
             manifest["stream"] = {
                 "transport": self.transport,
                 "payload": self.info.payload,
@@ -498,6 +506,31 @@ def _stages(events: int, clock: _Clock, totals: "Totals | None") -> dict[str, An
         stages["replay_wait"] = stage(totals.wait_s)
         stages["replay_pace"] = stage(totals.pace_s)
     return stages
+
+
+def _applied(counts: Mapping[str, int]) -> int:
+    """Return how many records the simulation took in, those of the warm-up included."""
+    return int(counts.get("events", 0)) + int(counts.get("warmup_records", 0))
+
+
+def _warmup(info: "StreamInfo", counts: Mapping[str, int]) -> dict[str, Any]:
+    """Describe what built the books before the start."""
+    if not info.warmup_until_ns:
+        return {"mode": "none", "records": 0}
+    return {
+        "mode": info.warmup,
+        "until_ns": info.warmup_until_ns,
+        "records": counts.get("warmup_records", 0),
+        "books_without_snapshot": counts.get("warmup_books_without_snapshot", 0),
+    }
+
+
+def _warmup_warnings(warmup: Mapping[str, Any]) -> list[str]:
+    unbegun = warmup.get("books_without_snapshot", 0)
+    if warmup["mode"] != "snapshot" or not unbegun:
+        return []
+    what = f"{unbegun:,} books have no snapshot before start"
+    return [f"warmup: snapshot: {what}: they were built from their first record on, as with full"]
 
 
 def _count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[str]:

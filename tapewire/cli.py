@@ -122,7 +122,16 @@ Symbols = Annotated[
     list[str] | None, typer.Option("--symbols", help="Only these, comma-separated.")
 ]
 Start = Annotated[
-    str | None, typer.Option("--start", help="From this ts_recv on: ISO 8601 (UTC) or ns.")
+    str | None, typer.Option("--start", help="Begin at this ts_recv: ISO 8601 (UTC) or ns.")
+]
+Warmup = Annotated[
+    str | None,
+    typer.Option(
+        "--warmup",
+        help="What builds the books before --start: full (default), snapshot (from each book's "
+        "last one on) or none.",
+        show_default=False,
+    ),
 ]
 End = Annotated[str | None, typer.Option("--end", help="Before this ts_recv.")]
 Speed = Annotated[
@@ -166,6 +175,7 @@ def run(
     symbols: Symbols = None,
     start: Start = None,
     end: End = None,
+    warmup: Warmup = None,
     speed: Speed = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of random draws.")] = None,
     transport: Annotated[
@@ -202,6 +212,7 @@ def run(
         (*source, "symbols"): _split_names(symbols) or None,
         (*source, "start"): _time(start),
         (*source, "end"): _time(end),
+        (*source, "warmup"): warmup,
         (*replay_key, "speed"): _speed(speed) if speed is not None else None,
         (*replay_key, "transport"): transport,
         (*replay_key, "payload"): payload,
@@ -266,6 +277,7 @@ def replay(
     symbols: Symbols = None,
     start: Start = None,
     end: End = None,
+    warmup: Warmup = None,
     speed: Speed = None,
     payload: Payload = None,
     batch_records: BatchRecords = None,
@@ -283,6 +295,7 @@ def replay(
         "symbols": _split_names(symbols) or None,
         "start": _time(start),
         "end": _time(end),
+        "warmup": warmup,
         "speed": _speed(speed) if speed is not None else None,
         "payload": payload,
         "batch_records": batch_records,
@@ -344,12 +357,14 @@ def data_convert(
     symbols: Symbols = None,
     start: Start = None,
     end: End = None,
+    warmup: Warmup = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Prepare market data files for replay: one plain DBN file, which needs no decompression.
 
-    It replays to the same digest. Databento's client reads it.
+    It replays to the same digest. Databento's client reads it. With --start it begins with a
+    snapshot of the books as they stood then.
     """
     from rich.console import Console
 
@@ -361,6 +376,7 @@ def data_convert(
         symbols=_split_names(symbols),
         start=_time(start),
         end=_time(end),
+        warmup=warmup,
         force=force,
         as_json=as_json,
         console=Console(),

@@ -118,7 +118,11 @@ class _Section(BaseModel):
 
 
 class DatabentoSource(_Section):
-    """Market data files, merged by ``ts_recv``; the window is [start, end) on ``ts_recv``."""
+    """Market data files, merged by ``ts_recv``; the window is [start, end) on ``ts_recv``.
+
+    What lies before ``start`` builds the books (``warmup``) from the first record on, from each
+    book's last snapshot on, or not at all; strategies and all that is counted begin at ``start``.
+    """
 
     type: Literal["databento"]
     files: list[Text] = Field(min_length=1)
@@ -126,6 +130,7 @@ class DatabentoSource(_Section):
     publishers: list[Publisher] = Field(default_factory=list)
     start: TimeNs | None = None
     end: TimeNs | None = None
+    warmup: Literal["full", "snapshot", "none"] = "full"
 
 
 class SyntheticSource(_Section):

@@ -96,6 +96,7 @@ def convert_files(
     symbols: Sequence[str] = (),
     start: str | int | None = None,
     end: str | int | None = None,
+    warmup: str | None = None,
     force: bool = False,
     as_json: bool = False,
     console: Console | None = None,
@@ -107,6 +108,8 @@ def convert_files(
     start, end
         ``ts_recv`` from which on and before which records are wanted: ISO 8601 (UTC where no zone
         is given) or ns since the epoch.
+    warmup
+        As in `convert`.
     as_json
         Print one JSON object with `ConvertReport`'s keys in place of a sentence.
 
@@ -121,7 +124,11 @@ def convert_files(
         "type": "databento",
         "files": [os.fspath(file) for file in files],
         "symbols": list(symbols),
-        **{key: value for key, value in (("start", start), ("end", end)) if value is not None},
+        **{
+            key: value
+            for key, value in (("start", start), ("end", end), ("warmup", warmup))
+            if value is not None
+        },
     }
     try:
         wanted = DatabentoSource.model_validate(given)
@@ -136,6 +143,7 @@ def convert_files(
             symbols=wanted.symbols,
             start_ns=wanted.start,
             end_ns=wanted.end,
+            warmup=wanted.warmup,
             force=force,
             on_progress=lambda done: progress(done // _BYTES_PER_MB),
         )

@@ -32,6 +32,7 @@ def replay_plan(source: DatabentoSource, options: Replay) -> "ReplayPlan":
         publishers=tuple(source.publishers),
         start_ns=source.start,
         end_ns=source.end,
+        warmup=source.warmup,
         speed=options.speed_factor,
         batch_records=options.batch_records,
         payload=options.payload,

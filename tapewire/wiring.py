@@ -46,7 +46,9 @@ def make_simulation(config: RunConfig, info: "StreamInfo") -> Simulation:
         If a strategy's symbols or its order log do not fit the stream.
     """
     return Simulation(
-        _simulation_config(config, _instruments(config, info), _publishers(config, info))
+        _simulation_config(
+            config, _instruments(config, info), _publishers(config, info), info.warmup_until_ns
+        )
     )
 
 
@@ -87,12 +89,13 @@ def warm_up(config: RunConfig, announce: Callable[[str], None]) -> None:
 
 
 def _call_kernels(config: RunConfig, kinds: Iterable[str]) -> None:
-    records = np.zeros(1, MBO_DTYPE)
+    records = np.zeros(2, MBO_DTYPE)
+    records["ts_recv"] = 1, 2
+    records["order_id"] = 1, 2
     for field, value in (
         ("length", RECORD_LENGTH_WORDS),
         ("rtype", RTYPE_MBO),
         ("instrument_id", 1),
-        ("order_id", 1),
         ("price", 1),
         ("size", 1),
         ("flags", F_LAST),
@@ -101,7 +104,9 @@ def _call_kernels(config: RunConfig, kinds: Iterable[str]) -> None:
     ):
         records[field] = value
     specs = tuple(spec for spec in _strategies(config) if not spec.definition.order_log)
-    simulation = Simulation(SimulationConfig(InstrumentTable([]), _unlimited(specs)))
+    simulation = Simulation(
+        SimulationConfig(InstrumentTable([]), _unlimited(specs), warmup_until_ns=2)
+    )
     simulation.feed(records)
     simulation.finish()
     simulation.drain()
@@ -125,7 +130,10 @@ def _announced_if_slow(announce: Callable[[str], None], text: str) -> Iterator[N
 
 
 def _simulation_config(
-    config: RunConfig, instruments: InstrumentTable, publishers: tuple[int, ...]
+    config: RunConfig,
+    instruments: InstrumentTable,
+    publishers: tuple[int, ...],
+    warmup_until_ns: int,
 ) -> SimulationConfig:
     execution = config.backtest.execution
     latency = execution.latency_model
@@ -143,6 +151,7 @@ def _simulation_config(
         book_clear=execution.book_clear,
         sample_interval_ns=config.backtest.output.sample_interval_ns,
         publishers=publishers,
+        warmup_until_ns=warmup_until_ns,
     )
 
 

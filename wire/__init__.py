@@ -13,6 +13,7 @@ from tapewire.wire.messages import (
     StreamInfo,
     SymbolMapping,
     Totals,
+    Warmup,
 )
 from tapewire.wire.publisher import Publisher
 from tapewire.wire.receiver import Receiver
@@ -28,6 +29,7 @@ __all__ = [
     "StreamInfo",
     "SymbolMapping",
     "Totals",
+    "Warmup",
     "private_endpoint",
     "split_endpoint",
 ]

@@ -29,6 +29,7 @@ TEXT_CHARS_MAX: Final = 8_192
 
 Payload = Literal["shared", "inline"]
 PayloadChoice = Literal["auto", "shared", "inline"]
+Warmup = Literal["full", "snapshot", "none"]
 
 
 class SymbolMapping(NamedTuple):
@@ -70,6 +71,9 @@ class StreamInfo:
     payload: Payload = "inline"  # as agreed with this receiver
     #: Total records where the file lengths tell and nothing is filtered, else None.
     records: int | None = None
+    #: What came of the records before ``warmup_until_ns``: they build books and are no events.
+    warmup: Warmup = "none"
+    warmup_until_ns: int = 0  # ts_recv, ns; 0: there are none
 
 
 @dataclass(frozen=True)

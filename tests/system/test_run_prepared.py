@@ -66,8 +66,9 @@ def test_overlapping_filtered_files_have_the_same_digest(tmp_path: Path) -> None
         files.append(tmp_path / f"{seed}.dbn.zst")
         synthesize(files[-1], events=20_000, instruments=2, seed=seed)
     start, end = 1_709_562_600_000_000_000 + 30 * 10**9, 1_709_562_600_000_000_000 + 200 * 10**9
-    convert(files, tmp_path / "part.dbn", symbols=["TWA2"], start_ns=start, end_ns=end)
-    window = {"symbols": ["TWA2"], "start": start, "end": end}
+    options = {"start_ns": start, "end_ns": end, "warmup": "none"}
+    convert(files, tmp_path / "part.dbn", symbols=["TWA2"], **options)
+    window = {"symbols": ["TWA2"], "start": start, "end": end, "warmup": "none"}
     original = run(files, tmp_path / "original", source=window)
     prepared = run([tmp_path / "part.dbn"], tmp_path / "prepared")
     assert digests(prepared) == digests(original)

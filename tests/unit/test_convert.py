@@ -289,7 +289,8 @@ def test_filters_narrow_records_and_header(tmp_path: Path, data_file: DataFile) 
     path, output = data_file(DBEQ), tmp_path / "googl.dbn"
     every = read_mbo(path)
     start, end = (int(every["ts_recv"][i]) for i in (100_000, 200_000))
-    report = convert([path], output, symbols=["GOOGL"], start_ns=start, end_ns=end, publishers=[41])
+    window = {"start_ns": start, "end_ns": end, "warmup": "none"}
+    report = convert([path], output, symbols=["GOOGL"], publishers=[41], **window)
     wanted = every[
         (every["instrument_id"] == 7_152)
         & (every["publisher_id"] == 41)

@@ -1,0 +1,86 @@
+"""Records before the start: they build the books, and nobody is told of them."""
+
+from typing import Any
+
+from tapewire.market._book import apply_record, close_event, closes_before
+from tapewire.market._ids import book_of
+from tapewire.market._layout import (
+    ASK,
+    BID,
+    NEW_BOOK,
+    NIL,
+    OK,
+    book_at,
+    record_at,
+    side_at,
+)
+from tapewire.market._queues import best_key
+from tapewire.market.jit import jit
+from tapewire.market.records import F_LAST, F_SNAPSHOT, UNDEF_PRICE
+
+from ._layout import watch_at
+from ._loop import before_book_event, look
+
+
+@jit
+def warm_batch(
+    market_state: Any, router_state: Any, records: int, n: int, start_at: int, until_ns: int,
+    unbegun: Any,
+) -> Any:  # fmt: skip
+    """Apply records to the books alone, up to the first one whose clock reaches ``until_ns``.
+
+    Returns (status, index of the first record not applied); with status OK that is ``n``, or
+    the first record of the run. ``unbegun[0]`` counts books whose first record is no snapshot's.
+    """
+    market = market_state[0]
+    router = router_state[0]
+    for i in range(start_at, n):
+        record = record_at(records, i)
+        clock = max(router.stream_clock, record.ts_recv)
+        if clock >= until_ns:
+            return OK, i
+        book = book_of(market, record)
+        if book == NIL:
+            return NEW_BOOK, i
+        if closes_before(market, book, record):
+            close_event(market, book, 0)
+        state = book_at(market.books, book)
+        first = state.ts_recv == 0
+        status = apply_record(market, book, record)
+        if status != OK:
+            return status, i
+        unbegun[0] += first and not record.flags & F_SNAPSHOT
+        state.clock = max(state.clock, record.ts_event)
+        router.stream_clock = clock
+        if record.flags & F_LAST:
+            close_event(market, book, record.flags)
+    return OK, n
+
+
+@jit
+def begin_book(
+    market_state: Any, execution_state: Any, router_state: Any, book: int, start_ns: int
+) -> int:
+    """Let a book's strategies see it as it stands at the start; a status.
+
+    In mid-event its strategies start now: their first event is the rest of that one.
+    """
+    market = market_state[0]
+    router = router_state[0]
+    watch = watch_at(router.watches, book)
+    state = book_at(market.books, book)
+    look(market, watch, book)
+    bids = side_at(market.sides, 2 * book + BID)
+    asks = side_at(market.sides, 2 * book + ASK)
+    if bids.n > 0 and asks.n > 0:
+        watch.gapless = 1 if best_key(market, bids) + best_key(market, asks) < 0 else 0
+        watch.mark = (watch.bid + watch.ask) >> 1
+    elif watch.mark == UNDEF_PRICE and state.volume > 0:
+        watch.mark = state.last_trade_px
+    state.volume = 0
+    state.events = 0
+    if watch.legs != NIL and state.open != 0:
+        return before_book_event(
+            market, execution_state[0], router, book, state.clock, start_ns
+        )  # fmt: skip
+    return 0

@@ -97,10 +97,16 @@ class Source:
             if count:
                 self.first_ts_recv = int(self._keys[0])
                 self.last_ts_recv = int(self._keys[count - 1])
-        if not count and (not self.events or self.last_ts_recv < (self.plan.start_ns or 0)):
+        if not count and (not self.events or self._ends_in_warmup):
             raise self._nothing()
         self.events += count
         return count
+
+    @property
+    def _ends_in_warmup(self) -> bool:
+        """Whether all records so far lie before the start."""
+        until_ns = self.plan.warmup_until_ns
+        return until_ns is not None and self.last_ts_recv < until_ns
 
     def _begin_at_snapshots(self) -> None:
         """Let every reader skip what a book's last snapshot before the start says anew."""

@@ -155,6 +155,8 @@ def convert_files(
             f"{iso(report.first_ts_recv)} to {iso(report.last_ts_recv)}, "
             f"{report.records_per_s / 1e6:.2f} M records/s"
         )
+        if report.snapshot_records:
+            said += f"; the first {report.snapshot_records:,} are a snapshot of the books"
         console.print(said, highlight=False, markup=False, soft_wrap=True)
     return report
 

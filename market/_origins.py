@@ -20,10 +20,12 @@ from .jit import jit
 from .records import ACTION_ADD, ACTION_MODIFY, F_LAST, F_TOB
 
 # Columns of the origins, a row per order of the order block.
-STAMP: Final = 0  # of the order then; another one now: the row is about an earlier order
-TS_EVENT: Final = 1
-SEQUENCE: Final = 2
-ORIGIN_COLUMNS: Final = 3
+TS_EVENT: Final = 0
+SEQUENCE: Final = 1
+ORIGIN_COLUMNS: Final = 2
+
+#: No order has it.
+_NO_STAMP: Final = -(2**63)
 
 # Columns of the resting orders read out.
 PRICE: Final = 0
@@ -37,7 +39,7 @@ RESTING_COLUMNS: Final = 6
 
 @jit
 def _order_of(market: Any, book: int, record: Any) -> int:
-    """Index of the order that an add or modify has left in the book, or NIL."""
+    """Index of the order that an add or modify is about, or NIL."""
     if not record.flags & F_TOB:
         return int(find_order(market, book, record.order_id))
     side = side_of(record)
@@ -47,6 +49,11 @@ def _order_of(market: Any, book: int, record: Any) -> int:
     if ladder.n == 0:
         return NIL
     return int(level_at(market.levels, rung_at(market.rungs, ladder.offset).level).head)
+
+
+@jit
+def _stamp_of(market: Any, index: int) -> int:
+    return _NO_STAMP if index == NIL else int(order_at(market.orders, index).stamp)
 
 
 @jit
@@ -66,15 +73,18 @@ def apply_batch_with_origins(
         if closes_before(m, book, record):
             close_event(m, book, 0)
             m.missing_last += 1
+        places = record.action == ACTION_ADD or record.action == ACTION_MODIFY
+        before = _NO_STAMP
+        if places:
+            before = _stamp_of(m, _order_of(m, book, record))
         status = apply_record(m, book, record)
         if status != OK:
             return status, i
         state = book_at(m.books, book)
         state.clock = max(state.clock, record.ts_event)
-        if record.action == ACTION_ADD or record.action == ACTION_MODIFY:
+        if places:
             index = _order_of(m, book, record)
-            if index != NIL and origins[index, STAMP] != order_at(m.orders, index).stamp:
-                origins[index, STAMP] = order_at(m.orders, index).stamp
+            if index != NIL and _stamp_of(m, index) != before:  # it has a new place
                 origins[index, TS_EVENT] = record.ts_event
                 origins[index, SEQUENCE] = record.sequence
         if record.flags & F_LAST:

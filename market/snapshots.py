@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _origins
-from ._layout import ASK, BID, NIL
+from ._layout import ASK, BID, NO_SNAPSHOT
 from .book import BookSet, batch_address
 from .records import (
     ACTION_ADD,
@@ -35,9 +35,7 @@ class SnapshotBooks(BookSet):
         self._origins = self._new_origins()
 
     def _new_origins(self) -> npt.NDArray[np.int64]:
-        origins = np.zeros((self._market.orders.capacity, _origins.ORIGIN_COLUMNS), np.int64)
-        origins[:, _origins.STAMP] = NIL
-        return origins
+        return np.zeros((self._market.orders.capacity, _origins.ORIGIN_COLUMNS), np.int64)
 
     def apply(self, records: npt.NDArray[Any]) -> None:
         """Apply records, shape (n,), dtype ``MBO_DTYPE``, in stream order."""
@@ -57,7 +55,7 @@ class SnapshotBooks(BookSet):
     def in_mid_event(self, publisher_id: int, instrument_id: int) -> bool:
         """Whether the last event of a book, or a snapshot, is not closed yet."""
         state = self._market.books.records[self._known(publisher_id, instrument_id)]
-        return bool(state["open"] or state["in_snapshot"])
+        return bool(state["open"] or state["in_snapshot"] != NO_SNAPSHOT)
 
     def closes_before(self, record: Any) -> bool:
         """Whether a record of a known book begins a new event although the last is not closed.
@@ -66,7 +64,7 @@ class SnapshotBooks(BookSet):
         """
         book = self._known(int(record["publisher_id"]), int(record["instrument_id"]))
         state = self._market.books.records[book]
-        if state["in_snapshot"]:
+        if state["in_snapshot"] > NO_SNAPSHOT:
             return not record["flags"] & F_SNAPSHOT
         return all(
             np.int64(record[name].view(np.int64)) != state[name] for name in ("ts_event", "ts_recv")

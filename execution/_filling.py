@@ -310,8 +310,8 @@ def _match_standing(
 ) -> None:
     """After a halt: let our orders and real ones that stand across each other trade.
 
-    Nobody could meet anybody when they came. Best price first on both sides, in queue order; whoever
-    stood there first has its price, and at an auction's price all have that.
+    Nobody could meet anybody when they came. Best price first on both sides, in queue order;
+    whoever stood there first has its price, and at an auction's price all have that.
     """
     index = session.buys if own_side == BUY else session.sells
     ladder = side_at(market.sides, 2 * session.book + (ASK if own_side == BUY else BID))

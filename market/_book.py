@@ -282,7 +282,8 @@ def _apply_fill(market: Any, book: int, record: Any) -> None:
     order = order_at(market.orders, index)
     event = book_at(market.books, book).event
     if book_at(market.books, book).front_event == event:
-        _note_front(market, book, np.int64(order.side), record)
+        side: Any = np.int64(order.side)
+        _note_front(market, book, side, record)
     if order.event != event:
         order.event = event
         order.filled = 0

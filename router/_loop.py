@@ -6,13 +6,6 @@ where it was: the shell makes room and calls again with the same record.
 
 from typing import Any
 
-from tapewire.execution._layout import (
-    TRACE_CLEAR,
-    TRACE_TRADE,
-    session_at,
-    trace_at,
-)
-from tapewire.execution._matching import STEP_ROWS
 from tapewire.execution._filling import (
     CLEARED_AUCTION,
     CLEARED_BOOK,
@@ -20,6 +13,13 @@ from tapewire.execution._filling import (
     match_auction,
     match_event,
 )
+from tapewire.execution._layout import (
+    TRACE_CLEAR,
+    TRACE_TRADE,
+    session_at,
+    trace_at,
+)
+from tapewire.execution._matching import STEP_ROWS
 from tapewire.market._ahead import begin_ahead, look_ahead
 from tapewire.market._book import (
     apply_record,

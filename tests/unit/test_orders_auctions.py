@@ -17,7 +17,7 @@ EVERYTHING = [
 
 
 def pre_open() -> Tape:
-    """Orders that cross, none traded. Bids 102 x 5, 101 x 3, 100 x 9; asks 100 x 4, 101 x 2, 103 x 7."""
+    """Orders that cross: bids 102 x 5, 101 x 3, 100 x 9, asks 100 x 4, 101 x 2, 103 x 7."""
     tape = Tape()
     for k, (order_id, side, price, size) in enumerate(EVERYTHING):
         tape.add(k, order_id, side, price, size)

@@ -37,11 +37,11 @@ def test_esh4_of_christmas_day(data_file: Callable[[str], Path]) -> None:
     path = data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst")
     _, records = read_records(path)
     assert digests_of(records, "ESH4") == {
-        "market_maker": "0229402c98c494ce",
+        "market_maker": "81375b1afd50813a",
         "sma_crossover": "f13519137b8b6d70",
     }
     assert digests_of(records, "ESH4", fee_per_lot=850_000_000, impact_ppm=500_000) == {
-        "market_maker": "4a8ec14751785a22",
+        "market_maker": "b8a949b3705e654e",
         "sma_crossover": "c4d76a75cf87f94d",
     }
 
@@ -51,6 +51,6 @@ def test_a_synthetic_session(tmp_path: Path) -> None:
     synthesize(path, events=200_000, seed=7)
     _, records = read_records(path)
     assert digests_of(records, "TWA1") == {
-        "market_maker": "232ffa558c055a9c",
+        "market_maker": "2fc9a9b34f60cc94",
         "sma_crossover": "0e9a6401b08b098a",
     }

@@ -7,18 +7,14 @@ a finished story: the manifest is renamed last.
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tapewire.atomic import (
-    AtomicFile,
-    output_errors,
-    require_replaceable,
-    sync_folder,
-    temporary_name,
-)
+from tapewire.analytics.earlier import EarlierRun
+from tapewire.atomic import AtomicFile, output_errors, require_replaceable, temporary_name
 from tapewire.errors import OutputError
 
 MANIFEST: Final = "manifest.json"
@@ -32,6 +28,10 @@ RUN_FILES: Final = (
     "latency.hdr",
     "report.html",
 )
+#: Statuses of a run without results: its manifest is all there is, and may be replaced.
+UNFINISHED: Final = ("failed", "incomplete")
+#: Failed runs kept beside one finished run.
+FAILED_BESIDE_MAX: Final = 99
 _LOCK: Final = ".tapewire.lock"
 _HASH_CHUNK_BYTES: Final = 1 << 20
 
@@ -49,15 +49,21 @@ class RunFolder:
     """A folder claimed for one run, from its start to its manifest.
 
     Claiming creates the folder, locks it against a second run (the lock dies with the process),
-    proves that it is writable, and clears temporary files of a run that was killed. Nothing under
-    a final name changes before ``publish``.
+    proves that it is writable, and clears what a run that was killed has left. Nothing under a
+    final name changes before ``publish``.
 
     Parameters
     ----------
     path
         The folder; its parents are created.
     force
-        Replace an earlier run in it when this one ends.
+        Replace an earlier run in it when this one is complete. The manifest of a run that failed
+        or was stopped is replaced without it.
+
+    Attributes
+    ----------
+    kept : bool
+        Whether there is an earlier run that stays unless this one is complete.
 
     Raises
     ------
@@ -68,20 +74,33 @@ class RunFolder:
     def __init__(self, path: Path, *, force: bool = False) -> None:
         self.path = path
         self._files: dict[str, AtomicFile] = {}
+        self._earlier = EarlierRun(path, (MANIFEST, *RUN_FILES))
         self._created = not path.exists()
         with output_errors(path, "use the run folder"):
             path.mkdir(parents=True, exist_ok=True)
-        earlier = [n for n in (MANIFEST, *RUN_FILES) if (path / n).exists()]
-        if earlier and not force:
-            raise OutputError(
-                f"the run folder {path} already holds {earlier[0]} of an earlier run; "
-                "choose another folder with -o, or replace it with --force"
-            )
+        if not self._earlier.interrupted:
+            self._require_free(force)
         self._lock_path = path / _LOCK
         self._lock = self._claim()
-        for name in (MANIFEST, *RUN_FILES):
-            with output_errors(path, "clear temporary files in"):
-                temporary_name(path / name).unlink(missing_ok=True)
+        try:
+            with output_errors(path, "clear what an earlier run left in"):
+                self._earlier.recover()
+                for name in (MANIFEST, *RUN_FILES):
+                    temporary_name(path / name).unlink(missing_ok=True)
+            self.kept = self._require_free(force)  # again: a run may have ended in between
+        except BaseException:
+            self.close()
+            raise
+
+    def _require_free(self, force: bool) -> bool:
+        """Refuse a folder with a run in it, or say whether there is one."""
+        earlier = _results_in(self.path)
+        if earlier and not force:
+            raise OutputError(
+                f"the run folder {self.path} already holds {earlier[0]} of an earlier run; "
+                "choose another folder with -o, or replace it with --force"
+            )
+        return bool(earlier)
 
     def _claim(self) -> int:
         with output_errors(self.path, "write into the run folder"):
@@ -129,8 +148,8 @@ class RunFolder:
         """Rename every file to its final name and the manifest last; return the manifest's path.
 
         The manifest's bytes are on the disk before the first name changes, so a full disk leaves
-        an earlier run as it was. A leftover of an earlier run that this one did not write is
-        removed. If a rename fails, none of this run's files stays under a final name.
+        an earlier run as it was. An earlier run is set aside while names change; if that fails,
+        it comes back, and none of this run's files stays under a final name.
         """
         last = AtomicFile(self.path / MANIFEST)
         try:
@@ -139,26 +158,39 @@ class RunFolder:
             last.seal()
             for target in self._files.values():
                 target.seal()
-            with output_errors(self.path, "replace the earlier run in"):
-                for name in (MANIFEST, *(n for n in RUN_FILES if n not in self._files)):
-                    (self.path / name).unlink(missing_ok=True)
-                sync_folder(self.path)
-            published: list[Path] = []
             try:
+                with output_errors(self.path, "replace the earlier run in"):
+                    self._earlier.set_aside()
                 for name in (n for n in RUN_FILES if n in self._files):
                     self._files[name].publish()
-                    published.append(self.path / name)
                 last.publish()
             except BaseException:
-                for path in published:
-                    with contextlib.suppress(OSError):
-                        path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # else the next run that claims it does it
+                    self._earlier.put_back()
                 raise
         except BaseException:
             last.discard()
             raise
+        self._earlier.forget()
         self._files.clear()
         return last.path
+
+    def publish_unfinished(self, manifest: str) -> Path:
+        """Write the manifest of a run without results; return its path.
+
+        A finished run in this folder stays as it is; the manifest then goes into a folder beside,
+        which is called like this one with ``.failed`` after it.
+
+        Raises
+        ------
+        OutputError
+            If it can't be written.
+        """
+        self.discard_files()
+        if not self.kept:
+            return self.publish(manifest)
+        with RunFolder(_beside(self.path)) as folder:
+            return folder.publish(manifest)
 
     def discard_files(self) -> None:
         """Remove every temporary file of this run. Never raises."""
@@ -189,3 +221,29 @@ class RunFolder:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _results_in(folder: Path) -> list[str]:
+    """Return which files of a run are there; none if a manifest says that there are no results."""
+    found = [name for name in (MANIFEST, *RUN_FILES) if (folder / name).exists()]
+    return [] if found == [MANIFEST] and _unfinished(folder / MANIFEST) else found
+
+
+def _unfinished(manifest: Path) -> bool:
+    try:
+        content = json.loads(manifest.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("status") in UNFINISHED
+
+
+def _beside(folder: Path) -> Path:
+    """Return a folder for a failed run, beside one that keeps its own."""
+    whole = folder.resolve()
+    for number in range(1, FAILED_BESIDE_MAX + 1):
+        suffix = ".failed" if number == 1 else f".failed-{number}"
+        path = whole.with_name(whole.name + suffix)
+        if not _results_in(path):
+            # As the user wrote it, where that is possible.
+            return folder.with_name(folder.name + suffix) if folder.name else path
+    raise OutputError(f"expected at most {FAILED_BESIDE_MAX} runs beside {folder}, found as many")

@@ -60,7 +60,7 @@ class Collector:
     config_yaml
         Text of ``config.yaml``: the run's configuration with all defaults filled in.
     force
-        Replace an earlier run in ``out_dir`` once this one ends.
+        Replace an earlier run in ``out_dir`` once this one is complete; it stays if this one fails.
     row_group_rows
         Rows held in memory per table.
 
@@ -211,6 +211,12 @@ class Collector:
         manifest
             Whatever is known by then; no key is required.
 
+        Returns
+        -------
+        Path
+            The manifest: in ``out_dir``, or, where an earlier run stays in there, in a folder
+            beside it.
+
         Raises
         ------
         OutputError
@@ -231,7 +237,7 @@ class Collector:
         }
         text = _json(whole)
         try:
-            self._ended = self._folder.publish(text)
+            self._ended = self._folder.publish_unfinished(text)
         finally:
             self._folder.close()
         return self._ended

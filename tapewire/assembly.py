@@ -7,14 +7,12 @@ compiled call.
 
 import contextlib
 import dataclasses
-import datetime
 import importlib
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tapewire._yaml import KeyPath
 from tapewire.config import DatabentoSource, RunConfig, SyntheticSource
@@ -23,11 +21,13 @@ from tapewire.errors import (
     ConfigError,
     InterruptedRunError,
     NoDataError,
+    OutputError,
     PeerLostError,
     ProtocolError,
     TapewireError,
 )
 from tapewire.result import RunResult, copy_results, make_room
+from tapewire.run_folders import run_folder, tell_where
 from tapewire.supervise import ReplayProcess, Signals
 from tapewire.transports import (
     ThreadedReplay,
@@ -173,8 +173,8 @@ class _Run:
         self.signals = signals
         self.connect = connect
         self.force = force
-        chosen = output or config.backtest.output.directory
-        self.path = Path(chosen) if chosen else _fresh_folder(name)
+        self.name = name
+        self.output = output or config.backtest.output.directory
         self.warnings: list[str] = []
         self.clock = _Clock()
         self.transport = "connect"  # until it is known otherwise
@@ -198,7 +198,8 @@ class _Run:
             self.warnings += wiring.unset_instruments(self.config, self.info)
             self.simulation = wiring.make_simulation(self.config, self.info)
             self.simulation.touch_memory()
-            return self._simulate(receiver, replay)
+            folder = stack.enter_context(run_folder(self.output, self.name))
+            return self._simulate(receiver, replay, folder)
 
     def _note_kernel_cache(self) -> None:
         from tapewire.market.kernel_cache import CACHE_WARNING
@@ -289,12 +290,12 @@ class _Run:
     # --- the loop ---------------------------------------------------------------------------
 
     def _simulate(
-        self, receiver: "Receiver", replay: "ReplayProcess | ThreadedReplay | None"
+        self, receiver: "Receiver", replay: "ReplayProcess | ThreadedReplay | None", folder: Path
     ) -> RunResult:
         from tapewire.analytics import Collector
 
         make_room(self.config.backtest.output)
-        with Collector(self.path, self.config.to_yaml(), force=self.force) as collector:
+        with Collector(folder, self.config.to_yaml(), force=self.force) as collector:
             try:
                 self._feed(receiver, collector)
                 self.totals = receiver.totals
@@ -305,19 +306,29 @@ class _Run:
                     collector.finish(manifest=self._manifest())
             except KeyboardInterrupt:
                 error: TapewireError = self.signals.error()
-                collector.fail("incomplete", str(error), self._manifest())
+                self._fail(collector, "incomplete", error)
                 raise error from None
             except (InterruptedRunError, PeerLostError) as lost:
                 error = _named(lost, replay)
-                collector.fail("incomplete", str(error), self._manifest())
+                self._fail(collector, "incomplete", error)
                 raise error from None
             except BaseException as failed:
-                reason = str(failed) or type(failed).__name__
-                collector.fail("failed", reason, self._manifest())
+                self._fail(collector, "failed", failed)
                 raise
-        result = RunResult.load(self.path)
-        copy_results(self.config.backtest.output, self.path)
+        result = RunResult.load(folder)
+        copy_results(self.config.backtest.output, folder)
         return result
+
+    def _fail(
+        self,
+        collector: "Collector",
+        status: Literal["incomplete", "failed"],
+        error: BaseException,
+    ) -> None:
+        """End the run folder without results; the error itself is the story, whatever comes."""
+        reason = str(error) or type(error).__name__
+        with contextlib.suppress(OutputError):
+            tell_where(error, collector.fail(status, reason, self._manifest()), collector.path)
 
     def _feed(self, receiver: "Receiver", collector: "Collector") -> None:
         simulation, clock, check = self.simulation, self.clock, self.signals.check
@@ -426,25 +437,6 @@ def _named(error: TapewireError, replay: "ReplayProcess | ThreadedReplay | None"
     if isinstance(error, PeerLostError) and isinstance(replay, ReplayProcess):
         return replay.error() or error
     return error
-
-
-def _fresh_folder(name: str) -> Path:
-    """Return ``runs/<timestamp>-<name>``, a name no other run has."""
-    stamp = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    safe = re.sub(r"[^\w.-]+", "-", name)[:60] or "run"
-    path = Path("runs") / f"{stamp}-{safe}"
-    for n in _numbers():
-        if not path.exists():
-            return path
-        path = path.with_name(f"{stamp}-{safe}-{n}")
-    raise AssertionError("unreachable: numbers do not end")
-
-
-def _numbers() -> Iterator[int]:
-    number = 2
-    while True:
-        yield number
-        number += 1
 
 
 #: Bytes of a compressed MBO record, roughly: what turns a file size into an estimate.

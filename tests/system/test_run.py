@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import tapewire as tw
-from tapewire.errors import OutputError
+from tapewire.errors import NoDataError, OutputError
 from tapewire.transports import chosen_transport, cores
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -286,6 +286,24 @@ def test_an_earlier_run_is_replaced_only_when_asked(tmp_path: Path, synthetic_fi
     assert tw.RunResult.load(tmp_path / "out").manifest == first.manifest
     other = config_for(synthetic_file, strategies=[{"type": "sma_crossover"}])
     assert tw.run(other, output=tmp_path / "out", force=True).digest != first.digest
+
+
+def test_a_forced_run_that_fails_keeps_the_earlier_one(
+    tmp_path: Path, synthetic_file: Path
+) -> None:
+    config = config_for(synthetic_file, strategies=[{"type": "market_maker"}])
+    first = tw.run(config, output=tmp_path / "out")
+    # A filter that leaves nothing is found when the stream has ended.
+    nothing = config_for(
+        synthetic_file, strategies=[{"type": "market_maker"}], data_source={"end": 1}
+    )
+    with pytest.raises(NoDataError, match=r"is as it was, .*out\.failed/manifest\.json"):
+        tw.run(nothing, output=tmp_path / "out", force=True)
+    first.verify()
+    assert {path.name for path in first.path.iterdir()} == RUN_FILES
+    assert manifest_of(tmp_path / "out.failed")["status"] == "failed"
+    again = tw.run(config, output=tmp_path / "out.failed")  # without force
+    assert again.digest == first.digest
 
 
 def test_the_specifications_output_files_are_written_too(

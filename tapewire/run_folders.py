@@ -1,0 +1,59 @@
+"""Where a run goes: the folder somebody chose, or a new one that is this run's alone."""
+
+import contextlib
+import datetime
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tapewire.atomic import output_errors
+from tapewire.errors import TapewireError
+
+#: Where runs go that nobody has chosen a folder for.
+RUNS: Final = Path("runs")
+_NAME_LETTERS_MAX: Final = 60
+
+
+@contextlib.contextmanager
+def run_folder(chosen: str | Path | None, name: str) -> Iterator[Path]:
+    """Give the run folder; without a chosen one, make ``runs/<time>-<name>``.
+
+    A new folder is made exclusively, so that no two runs get the same one, and it is removed again
+    if nothing came into it.
+
+    Raises
+    ------
+    OutputError
+        If a new folder can't be made.
+    """
+    if chosen:
+        yield Path(chosen)
+        return
+    path = _new_folder(name)
+    try:
+        yield path
+    finally:
+        with contextlib.suppress(OSError):  # there is something in it
+            path.rmdir()
+
+
+def _new_folder(name: str) -> Path:
+    stamp = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    safe = re.sub(r"[^\w.-]+", "-", name)[:_NAME_LETTERS_MAX] or "run"
+    with output_errors(RUNS, "make a run folder in"):
+        RUNS.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            path = RUNS / (f"{stamp}-{safe}" if number == 1 else f"{stamp}-{safe}-{number}")
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                return path
+    raise AssertionError("unreachable: numbers do not end")
+
+
+def tell_where(error: BaseException, manifest: Path, folder: Path) -> None:
+    """Add to an error where its manifest is, unless it is where the run was to go."""
+    if isinstance(error, TapewireError) and manifest.parent != folder:
+        kept = f"the earlier run in {folder} is as it was"
+        error.args = (f"{error}; {kept}, the manifest of this one is {manifest}",)

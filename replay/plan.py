@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 from tapewire.errors import ConfigError
+from tapewire.market.times import time_text
 from tapewire.wire import MAX_BATCH_RECORDS, PayloadChoice, Warmup
 
 #: Measured: half as large is a tenth slower end to end, because each batch wakes threads that take
@@ -80,7 +81,8 @@ class ReplayPlan:
             )
         if self.start_ns is not None and self.end_ns is not None and self.start_ns >= self.end_ns:
             raise ConfigError(
-                f"end: expected a time after start ({self.start_ns}), found {self.end_ns}"
+                f"end: expected a time after start ({time_text(self.start_ns)}), "
+                f"found {time_text(self.end_ns)}"
             )
 
     @property

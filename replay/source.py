@@ -11,6 +11,7 @@ from databento_dbn import Metadata
 
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
+from tapewire.market.times import time_text
 from tapewire.replay.dbn import DbnHeader, inspect
 from tapewire.replay.filters import RecordFilter, book_begins, require_known_symbols
 from tapewire.replay.merge import FileReader, Merger, warm_up
@@ -160,16 +161,16 @@ class Source:
             for key, value in (
                 ("symbols", list(plan.symbols) or None),
                 ("publishers", list(plan.publishers) or None),
-                ("start", plan.start_ns),
-                ("end", plan.end_ns),
+                ("start", None if plan.start_ns is None else time_text(plan.start_ns)),
+                ("end", None if plan.end_ns is None else time_text(plan.end_ns)),
             )
             if value is not None
         ]
         starts = [h.first_ts_recv for h in self.headers if h.first_ts_recv is not None]
         return NoDataError(
             f"{names}: none of the {read} records read match {', '.join(asked)}; the files cover "
-            f"{min(starts, default=0)} to {max(h.end_ns for h in self.headers)} (ns, ts_recv): "
-            "widen the filter"
+            f"{time_text(min(starts, default=0))} to "
+            f"{time_text(max(h.end_ns for h in self.headers))} (ts_recv): widen the filter"
         )
 
     def close(self) -> None:

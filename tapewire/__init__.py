@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tapewire.assembly import run
+    from tapewire.api import run
     from tapewire.config import RunConfig
     from tapewire.config_loading import load_config, make_config
     from tapewire.errors import TapewireError
@@ -25,7 +25,7 @@ _HOMES = {
     "TapewireError": "tapewire.errors",
     "load_config": "tapewire.config_loading",
     "make_config": "tapewire.config_loading",
-    "run": "tapewire.assembly",
+    "run": "tapewire.api",
 }
 
 

@@ -1,15 +1,14 @@
-"""Turns what pydantic found wrong into one sentence: where, expected, found, what to do."""
+"""Turns what pydantic found wrong into words: expected, found, what to do."""
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tapewire._yaml import KeyPath
-from tapewire.errors import ConfigError
 
 _EXPECTED: Final = {
     "int_type": "an integer",
@@ -49,12 +48,17 @@ def describe(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
+def close_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is like this one, if there is one."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``(did you mean 'x'?)`` with a close name, or the list of known ones."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    close = close_name(name, names)
+    if close is not None:
+        return f"did you mean {close!r}?"
     return f"known: {', '.join(names)}" if names else "none are known here"
 
 
@@ -63,24 +67,13 @@ def expected(what: str, value: object) -> PydanticCustomError:
     return PydanticCustomError("expected", "expected {what}", {"what": what, "value": value})
 
 
-def dotted(path: Iterable[str | int]) -> str:
-    """Write a key path as people do: ``backtest.data_source.files[0]``."""
+def dotted(path: Iterable[str | int], top: str = "(top level)") -> str:
+    """Write a key path as people do: ``backtest.data_source.files[0]``; no path is the `top`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text or "(top level)"
-
-
-def config_error(
-    path: KeyPath, message: str, source: str, lines: dict[KeyPath, int] | None = None
-) -> ConfigError:
-    """Build the error for one key of one file; the line is that of the nearest known key."""
-    where = source
-    for end in range(len(path), 0, -1):
-        if lines and path[:end] in lines:
-            where = f"{source}:{lines[path[:end]]}"
-            break
-    return ConfigError(f"{where}: {dotted(path)}: {message}")
+        name = part if isinstance(part, int) or part.isprintable() else repr(part)
+        text += f"[{name}]" if isinstance(part, int) else f".{name}" if text else str(name)
+    return text or top
 
 
 def _model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
@@ -101,7 +94,16 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [m for arg in get_args(annotation) for m in _models_in(arg)]
 
 
-def _key_path(error: ErrorDetails, tags: Collection[object]) -> KeyPath:
+def dotted_keys(model: type[BaseModel]) -> list[str]:
+    """Return every key of a model and of those in it, as `dotted` writes it."""
+    keys = []
+    for name, field in model.model_fields.items():
+        inner = {key for m in _models_in(field.annotation) for key in dotted_keys(m)}
+        keys += [name, *(f"{name}.{key}" for key in sorted(inner))]
+    return keys
+
+
+def key_path(error: ErrorDetails, tags: Collection[object]) -> KeyPath:
     """Pydantic puts the tag of a union's chosen member into the path; no key is named so."""
     path: list[str | int] = []
     for part in error["loc"]:
@@ -113,50 +115,19 @@ def _key_path(error: ErrorDetails, tags: Collection[object]) -> KeyPath:
     return tuple(path)
 
 
-def from_validation(
-    error: ValidationError,
-    model: type[BaseModel],
-    union_models: dict[str, type[BaseModel]],
-    source: str,
-    lines: dict[KeyPath, int],
-    rename: dict[KeyPath, KeyPath],
-) -> ConfigError:
-    """Report the first problem in the order of the file, and how many more there are.
-
-    Parameters
-    ----------
-    error
-        What pydantic found.
-    model, union_models
-        The root model, and the members of its one tagged union by tag.
-    source, lines
-        Name of the file and line of each key path.
-    rename
-        Prefixes of key paths that the file spells otherwise than the model.
-    """
-    problems: list[tuple[bool, int, KeyPath, str]] = []
-    for item in error.errors(include_url=False):
-        path = _key_path(item, union_models.keys())
-        owner = _model_at(model, path[:-1])
-        tag = next((p for p in item["loc"] if p in union_models), None)
-        if tag is not None and "data_source" in path[:-1]:
-            owner = union_models[str(tag)]
-        message = _message(item, path, owner)
-        for model_prefix, file_prefix in rename.items():
-            if path[: len(model_prefix)] == model_prefix:
-                path = file_prefix + path[len(model_prefix) :]
-        line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), 0)
-        # A misspelt key is often why another one is missing, so it comes first.
-        problems.append((item["type"] != "extra_forbidden", line, path, message))
-    problems.sort(key=lambda p: p[:2])
-    _, _, path, message = problems[0]
-    more = len(problems) - 1
-    if more:
-        message += f" (and {more} more {'problem' if more == 1 else 'problems'})"
-    return config_error(path, message, source, lines)
+def owner_of(
+    error: ErrorDetails, model: type[BaseModel], union_models: Mapping[str, type[BaseModel]]
+) -> type[BaseModel] | None:
+    """Return the model whose key the error is about; `union_models`: the one union, by tag."""
+    path = key_path(error, union_models)
+    tag = next((p for p in error["loc"] if p in union_models), None)
+    if tag is not None and "data_source" in path[:-1]:
+        return union_models[str(tag)]
+    return _model_at(model, path[:-1])
 
 
-def _message(item: ErrorDetails, path: KeyPath, owner: type[BaseModel] | None) -> str:
+def message_of(item: ErrorDetails, path: KeyPath, owner: type[BaseModel] | None) -> str:
+    """Say what was expected and what was found."""
     kind = item["type"]
     context = item.get("ctx", {})
     if kind == "extra_forbidden":

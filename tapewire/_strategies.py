@@ -1,12 +1,12 @@
 """Checks a strategy's parameters against what the strategy declares."""
 
 import math
-from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tapewire._config_errors import config_error, describe, suggest
+from tapewire._config_errors import close_name, describe, suggest
+from tapewire._problems import Problems
 from tapewire._yaml import KeyPath
 from tapewire.config import Strategy
 
@@ -30,63 +30,82 @@ def path_parameters(kind: object) -> list[str]:
     return [name for name, spec in definition.parameters.items() if spec.type is Path]
 
 
-def checked_parameters(
-    strategy: Strategy, where: KeyPath, source: str, lines: Mapping[KeyPath, int]
-) -> dict[str, Any]:
+def parameters_in_force(strategy: Strategy) -> dict[str, Any]:
+    """Return every declared parameter as a configuration writes it; the declared order.
+
+    What was given stays as it was given, what was not is the default. The strategy's parameters
+    must have been found right.
+    """
+    from tapewire.router import STRATEGIES
+
+    return {
+        name: strategy.parameters.get(name, _plain(spec.default))
+        for name, spec in STRATEGIES[strategy.type].parameters.items()
+    }
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+def checked_parameters(strategy: Strategy, where: KeyPath) -> dict[str, Any]:
     """Return every declared parameter of the strategy with its value, typed and in range.
 
     Parameters
     ----------
     strategy
         One entry of the configuration.
-    where, source, lines
-        Its key path, the name of the file and the line of each key path, for messages.
+    where
+        Its key path, for messages.
 
     Raises
     ------
     ConfigError
         Unknown type or parameter, a missing one, a wrong type or a value below the minimum.
     """
+    problems = Problems()
+    values = check_parameters(strategy, where, problems)
+    problems.raise_if_any()
+    return values
+
+
+def check_parameters(strategy: Strategy, where: KeyPath, problems: Problems) -> dict[str, Any]:
+    """Note every problem of the strategy's type and parameters; return the values without one."""
     from tapewire.router import STRATEGIES
 
-    known_lines = dict(lines)
     declaration = STRATEGIES.get(strategy.type)
     if declaration is None:
         hint = suggest(strategy.type, STRATEGIES)
-        raise config_error(
-            (*where, "type"), f"unknown strategy {strategy.type!r}, {hint}", source, known_lines
-        )
+        problems.add((*where, "type"), f"unknown strategy {strategy.type!r}, {hint}")
+        return {}
     specs = declaration.parameters
     values: dict[str, Any] = {}
+    misspelt: set[str | None] = set()
     for name in strategy.parameters:
         if name not in specs:
-            raise config_error(
+            misspelt.add(close_name(name, specs))
+            problems.add(
                 (*where, "parameters", name),
                 f"{strategy.type} has no such parameter, {suggest(name, specs)}",
-                source,
-                known_lines,
             )
     for name, spec in specs.items():
         path = (*where, "parameters", name)
         if name not in strategy.parameters:
-            if spec.default is None:
-                message = f"{strategy.type} needs this parameter ({spec.doc})"
-                raise config_error(path, message, source, known_lines)
+            if spec.default is None and name not in misspelt:
+                problems.add(path, f"{strategy.type} needs this parameter ({spec.doc})")
             values[name] = spec.default
             continue
         found = strategy.parameters[name]
         value = _converted(found, spec.type)
         if value is None:
             kind = _KINDS.get(spec.type, "a path")
-            message = f"expected {kind}, found {describe(found)}"
-            raise config_error(path, message, source, known_lines)
-        if spec.minimum is not None and value < spec.minimum:
-            message = f"expected at least {spec.minimum}, found {describe(found)}"
-            raise config_error(path, message, source, known_lines)
-        if spec.maximum is not None and value > spec.maximum:
-            message = f"expected at most {spec.maximum}, found {describe(found)}"
-            raise config_error(path, message, source, known_lines)
-        values[name] = value
+            problems.add(path, f"expected {kind}, found {describe(found)}")
+        elif spec.minimum is not None and value < spec.minimum:
+            problems.add(path, f"expected at least {spec.minimum}, found {describe(found)}")
+        elif spec.maximum is not None and value > spec.maximum:
+            problems.add(path, f"expected at most {spec.maximum}, found {describe(found)}")
+        else:
+            values[name] = value
     return values
 
 

@@ -8,17 +8,16 @@ compiled call.
 import contextlib
 import dataclasses
 import importlib
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from tapewire._yaml import KeyPath
 from tapewire.config import DatabentoSource, RunConfig, SyntheticSource
-from tapewire.config_loading import load_config, make_config
+from tapewire.config_loading import make_config
 from tapewire.errors import (
-    ConfigError,
     InterruptedRunError,
     NoDataError,
     OutputError,
@@ -26,8 +25,10 @@ from tapewire.errors import (
     ProtocolError,
     TapewireError,
 )
+from tapewire.market.times import time_text
 from tapewire.result import RunResult, copy_results, make_room
 from tapewire.run_folders import run_folder, tell_where
+from tapewire.same_data import require_different
 from tapewire.supervise import ReplayProcess, Signals
 from tapewire.transports import (
     ThreadedReplay,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from tapewire.router import Simulation
     from tapewire.wire import Receiver, StreamInfo, Totals
 
-DEFAULT_CONFIG: Final = Path(__file__).with_name("default.yaml")
 _NS_PER_S: Final = 1_000_000_000
 
 
@@ -96,61 +96,22 @@ class _Clock:
         return (self.stream_ended_s or time.perf_counter()) - self.stream_began_s
 
 
-def run(
-    config: RunConfig | str | Path | Mapping[str, Any] | None = None,
+def run_checked(
+    config: RunConfig,
     *,
-    output: str | Path | None = None,
-    name: str | None = None,
+    name: str,
+    output: str | os.PathLike[str] | None = None,
     force: bool = False,
     connect: str | None = None,
-    overrides: Mapping[KeyPath, Any] | None = None,
     hooks: Hooks | None = None,
 ) -> RunResult:
-    """Run a backtest.
+    """Run a backtest of a configuration as `load_config` and `make_config` give it.
 
-    Parameters
-    ----------
-    config
-        A configuration: checked, as the path of a YAML file, or as plain values. Without one,
-        both example strategies run on a synthetic session.
-    output
-        The run folder; by default ``backtest.output.directory``, else a new folder in ``runs/``.
-    name
-        What the new folder in ``runs/`` is called after its time; by default after `config`.
-    force
-        Replace an earlier run in that folder.
-    connect
-        Endpoint of a replay that was started by hand (``tapewire replay … --bind``); the
-        configuration's own files are not read then.
-    overrides
-        Values that replace those of the configuration, by key path; not with a `RunConfig`.
-    hooks
-        What is told while the run goes on.
-
-    Returns
-    -------
-    RunResult
-        Digest, manifest and tables of the finished run.
-
-    Raises
-    ------
-    TapewireError
-        See `tapewire.errors`; the run folder's manifest then says the run is incomplete or
-        failed, where the run had come so far as to have one.
+    The parameters are those of `tapewire.run`, which takes more.
     """
-    if config is None:
-        name, config = name or "default", load_config(DEFAULT_CONFIG, overrides, base=Path.cwd())
-    elif isinstance(config, (str, Path)):
-        name, config = name or Path(config).stem, load_config(config, overrides)
-    elif isinstance(config, Mapping):
-        config = make_config(config, overrides=overrides)
-    elif overrides:
-        raise ConfigError("overrides: expected none with a RunConfig; change the configuration")
     with Signals() as signals:
         try:
-            return _Run(
-                config, name or "run", output, force, connect, hooks or Hooks(), signals
-            ).run()
+            return _Run(config, name, output, force, connect, hooks or Hooks(), signals).run()
         except KeyboardInterrupt:
             raise signals.error() from None
 
@@ -162,7 +123,7 @@ class _Run:
         self,
         config: RunConfig,
         name: str,
-        output: str | Path | None,
+        output: str | os.PathLike[str] | None,
         force: bool,
         connect: str | None,
         hooks: Hooks,
@@ -239,6 +200,8 @@ class _Run:
             source = DatabentoSource(type="databento", files=list(files))
         options = self.config.backtest.replay
         plan = replay_plan(source, options)
+        with self.signals.immediate():
+            require_different(plan.files)
         if not options.cache:
             return plan
         from tapewire.input_cache import InputCache
@@ -372,7 +335,7 @@ class _Run:
         counts = self.simulation.counts
         if not counts["events"] and self.info is not None:
             raise NoDataError(
-                f"expected events at or after start ({self.info.warmup_until_ns}), found "
+                f"expected events at or after start ({time_text(self.info.warmup_until_ns)}), found "
                 f"{counts['warmup_records']} records, all before it"
             )
         simulated = _applied(counts)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
@@ -9,11 +10,11 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from tapewire.errors import ConfigError, InterruptedRunError, TapewireError
+from tapewire.requests import Request, speed_value, split_inputs, split_names
+from tapewire.terminal import drop_output, prepare_streams, say
 
 #: Exit code of what is a bug of ours.
 EXIT_BUG: Final = 70
-_CONFIG_SUFFIXES: Final = (".yaml", ".yml")
-_DATA_SUFFIXES: Final = (".dbn", ".zst", ".dbz")
 
 
 class BookRows(StrEnum):
@@ -78,44 +79,13 @@ def _main(
 
 def _split_names(values: list[str] | None) -> list[str]:
     """``--symbols ESH4,ESM4 --symbols NQH4`` → three names."""
-    return [name.strip() for value in values or () for name in value.split(",") if name.strip()]
+    return [name for value in values or () for name in split_names(value)]
 
 
-def _split_inputs(inputs: list[Path]) -> tuple[Path | None, list[Path]]:
-    """Tell a configuration from data files: by suffix, else by the first bytes."""
-    configs = [path for path in inputs if _is_config(path)]
-    if len(configs) > 1:
-        raise ConfigError(
-            f"expected one configuration, found {len(configs)}: {', '.join(map(str, configs))}"
-        )
-    return (configs[0] if configs else None), [path for path in inputs if path not in configs]
-
-
-def _is_config(path: Path) -> bool:
-    if path.suffix in _CONFIG_SUFFIXES:
-        return True
-    if path.suffix in _DATA_SUFFIXES:
-        return False
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError:
-        return False
-    return not start.startswith((b"DBN", b"\x28\xb5\x2f\xfd"))
-
-
-def _speed(text: str) -> Any:
-    """``max``, ``realtime`` or a factor like ``10`` or ``10x`` → the configuration's value."""
-    if text in ("max", "realtime"):
-        return text
-    from decimal import Decimal, InvalidOperation
-
-    try:
-        return {"accelerated": Decimal(text.removesuffix("x"))}
-    except InvalidOperation:
-        raise ConfigError(
-            f"--speed: expected max, realtime or a factor like 10, found {text!r}"
-        ) from None
+def _as_option(name: str) -> str:
+    """Write what a run is asked for as it is typed here."""
+    typed = {"files": "FILES", "strategies": "--strategy"}
+    return typed.get(name, f"--{name.replace('_', '-')}")
 
 
 Symbols = Annotated[
@@ -204,54 +174,39 @@ def run(
 
     Without arguments: both example strategies on a synthetic session.
     """
-    config_path, files = _split_inputs(inputs or [])
-    if connect is not None and files:
-        raise ConfigError("--connect: expected no data files with it; the replay has them")
-    source, replay_key = ("backtest", "data_source"), ("backtest", "replay")
-    given: dict[tuple[str | int, ...], Any] = {
-        (*source, "symbols"): _split_names(symbols) or None,
-        (*source, "start"): _time(start),
-        (*source, "end"): _time(end),
-        (*source, "warmup"): warmup,
-        (*replay_key, "speed"): _speed(speed) if speed is not None else None,
-        (*replay_key, "transport"): transport,
-        (*replay_key, "payload"): payload,
-        (*replay_key, "batch_records"): batch_records,
-        (*replay_key, "cache"): cache,
-        ("backtest", "seed"): seed,
-    }
-    overrides = {path: value for path, value in given.items() if value is not None}
-    if config_path is None and (files or connect):
-        # The default's instruments, fees and limits are those of its own session.
-        overrides["backtest", "instruments"] = {}
-        overrides["backtest", "risk_limits"] = {}
-        overrides["backtest", "execution", "fees"] = {}
-    from tapewire.assembly import DEFAULT_CONFIG, Hooks
-    from tapewire.assembly import run as run_backtest
-    from tapewire.config_loading import load_config
-    from tapewire.display import Display, summary
-
-    if config_path is not None:
-        name = config_path.stem
-    else:
-        name = files[0].name.split(".")[0] if files else "stream" if connect else "default"
-    config = load_config(
-        config_path or DEFAULT_CONFIG,
-        overrides,
+    config_path, files = split_inputs(inputs or [])
+    request = Request(
+        config=config_path,
         files=[str(path) for path in files],
         strategies=strategy or (),
-        base=None if config_path else Path.cwd(),
+        options={
+            "symbols": _split_names(symbols) or None,
+            "start": _time(start),
+            "end": _time(end),
+            "warmup": warmup,
+            "speed": speed_value(speed, "--speed"),
+            "transport": transport,
+            "payload": payload,
+            "batch_records": batch_records,
+            "cache": cache,
+            "seed": seed,
+        },
+        connect=connect,
     )
+    config = request.checked(_as_option)
+    from tapewire.assembly import Hooks, run_checked
+    from tapewire.display import Display, summary
+
     with Display(quiet=quiet) as display:
-        result = run_backtest(
+        result = run_checked(
             config,
-            name=name,
+            name=request.name,
             output=output,
             force=force,
             connect=connect,
             hooks=Hooks(display.announce, display.progress, display.working),
         )
-    print(summary(result))
+    say(summary(result), done=f"the run in {result.path} is complete")
 
 
 def _time(text: str | None) -> str | int | None:
@@ -296,7 +251,7 @@ def replay(
         "start": _time(start),
         "end": _time(end),
         "warmup": warmup,
-        "speed": _speed(speed) if speed is not None else None,
+        "speed": speed_value(speed, "--speed"),
         "payload": payload,
         "batch_records": batch_records,
     }
@@ -488,11 +443,12 @@ def bench(
 
 
 def main() -> NoReturn:
-    """Run the command line; every way out is an exit code and at most one line."""
+    """Run the command line; every way out is an exit code and a line, or one per problem."""
     sys.exit(_exit_code())
 
 
 def _exit_code() -> int:
+    prepare_streams()
     # The base of typer's own errors (usage, bad parameters), whichever click it brings along.
     usage_error: Any = typer.BadParameter.__mro__[2]
     try:
@@ -506,18 +462,21 @@ def _exit_code() -> int:
     except KeyboardInterrupt:
         return _say("stopped by Ctrl-C", InterruptedRunError.exit_code)
     except BrokenPipeError:  # the reader of our output has left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 1
     except TapewireError as error:
         if _debug():
             raise
-        return _say(str(error), error.exit_code)
+        problems = error.problems if isinstance(error, ConfigError) else ()
+        message = str(error).split("\n", 1)[0] if problems else str(error)
+        return _say(message, error.exit_code, problems)
     except Exception as error:
         if _debug():
             raise
+        what = f"{type(error).__name__}: {error}"
         return _say(
-            f"this is a bug in Tapewire: {type(error).__name__}: {error}; please report it with "
-            "the output of the same command under TAPEWIRE_DEBUG=1",
+            f"this is a bug in Tapewire: {what}; please report it with the output of the same "
+            "command under TAPEWIRE_DEBUG=1",
             EXIT_BUG,
         )
 
@@ -526,10 +485,10 @@ def _debug() -> bool:
     return os.environ.get("TAPEWIRE_DEBUG", "") not in ("", "0")
 
 
-def _say(message: str, code: int) -> int:
-    """Print one line on standard error, whatever the message holds."""
-    line = " ".join(message.split())
-    print(f"error: {line}", file=sys.stderr, flush=True)
+def _say(message: str, code: int, problems: Sequence[str] = ()) -> int:
+    """Print a line on standard error, whatever the message holds, and one per problem."""
+    lines = [" ".join(text.split()) for text in (message, *problems)]
+    print("\n  ".join([f"error: {lines[0]}", *lines[1:]]), file=sys.stderr, flush=True)
     return code
 
 

@@ -1,21 +1,37 @@
 """From a YAML file, plain values and command-line overrides to a checked `RunConfig`.
 
-What is wrong is said as one `ConfigError`: file and line, key, what was expected, what was found,
-and a suggestion where a name is close to a known one.
+What is wrong is said as one `ConfigError`, all of it at once: file and line and key, or the option
+that was typed; what was expected, what was found, and a suggestion where a name is close to a known
+one.
 """
 
 import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from tapewire._config_errors import config_error, describe, from_validation, suggest
-from tapewire._strategies import checked_parameters, known_strategies, path_parameters
+from tapewire._config_edits import put, replace_files, select_strategies, value_at
+from tapewire._config_errors import describe, suggest
+from tapewire._problems import Places, Problems
+from tapewire._strategies import (
+    check_parameters,
+    known_strategies,
+    parameters_in_force,
+    path_parameters,
+)
 from tapewire._yaml import MAX_BYTES, KeyPath, load_yaml
-from tapewire.config import DATA_SOURCES, DatabentoSource, RunConfig
+from tapewire.config import (
+    DATA_SOURCES,
+    DatabentoSource,
+    MarketImpact,
+    RunConfig,
+    Strategy,
+)
 from tapewire.errors import ConfigError
+from tapewire.market.times import time_text
+from tapewire.same_data import same_file
 
 #: Named in the specification or the design, not built yet: said by name instead of "unknown".
 NOT_BUILT: Final[dict[KeyPath, tuple[tuple[str, ...], str]]] = {
@@ -37,6 +53,8 @@ NOT_BUILT: Final[dict[KeyPath, tuple[tuple[str, ...], str]]] = {
     ),
 }
 STRATEGIES_NOT_BUILT: Final = ("ml_enhanced_momentum", "momentum", "mean_reversion", "ml")
+_FILES: Final = ("backtest", "data_source", "files")
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def load_config(
@@ -44,8 +62,10 @@ def load_config(
     overrides: Mapping[KeyPath, Any] | None = None,
     *,
     files: Sequence[str] = (),
-    strategies: Sequence[str] = (),
+    strategies: Sequence[str | Mapping[str, Any]] = (),
     base: Path | None = None,
+    source: str | None = None,
+    typed: Mapping[KeyPath, str] | None = None,
 ) -> RunConfig:
     """Read, complete and check a configuration file.
 
@@ -54,18 +74,24 @@ def load_config(
     path
         The YAML file.
     overrides
-        Values that replace those of the file, by key path, as ``("backtest", "seed"): 7``.
+        Values that replace those of the file, by key path, as ``("backtest", "seed"): 7``; a
+        strategy goes by its number, name or type.
     files
         Market data files that replace those of the file.
     strategies
-        Run only these: names in the file, else types, which then have their default parameters.
+        Run only these: names in the file, else types, which then have their default parameters;
+        or whole entries.
     base
         Folder that relative paths in the file start from; the file's own by default.
+    source
+        What the file is called in messages; its path by default.
+    typed
+        How overrides, files and strategies are called in messages, by key path.
 
     Raises
     ------
     ConfigError
-        With file, line, key, what was expected and what was found.
+        With file, line, key, what was expected and what was found; all problems at once.
     """
     path = Path(path)
     try:
@@ -87,8 +113,7 @@ def load_config(
     document, lines = load_yaml(text, str(path))
     return make_config(
         document,
-        source=str(path),
-        lines=lines,
+        places=Places(source or str(path), lines, typed or {}),
         base=base or path.parent,
         overrides=overrides,
         files=files,
@@ -99,42 +124,44 @@ def load_config(
 def make_config(
     document: object,
     *,
-    source: str = "configuration",
-    lines: dict[KeyPath, int] | None = None,
+    places: Places | None = None,
     base: Path | None = None,
     overrides: Mapping[KeyPath, Any] | None = None,
     files: Sequence[str] = (),
-    strategies: Sequence[str] = (),
+    strategies: Sequence[str | Mapping[str, Any]] = (),
 ) -> RunConfig:
     """Complete and check a configuration given as plain values; see `load_config`."""
-    lines = lines or {}
-    if not isinstance(document, dict):
+    problems = Problems(places or Places())
+    if not isinstance(document, Mapping):
         raise ConfigError(
-            f"{source}: expected a mapping with the keys backtest and strategy, "
+            f"{problems.source}: expected a mapping with the keys backtest and strategy, "
             f"found {describe(document)}"
         )
     raw = _copy(document)
-    one = not isinstance(raw.get("strategy"), (list, type(None)))
-    if one:
-        raw["strategy"] = [raw["strategy"]]
-    rename: dict[KeyPath, KeyPath] = {("strategy", 0): ("strategy",)} if one else {}
+    _list_strategies(raw, problems)
     if files:
-        _replace_files(raw, files)
-    for path, value in (overrides or {}).items():
-        _put(raw, path, value)
+        replace_files(raw, files)
     if strategies:
-        one = False
-        rename = {}
-        _select_strategies(raw, strategies)
-    _refuse_unbuilt(raw, source, lines, one)
+        select_strategies(raw, strategies, problems)
+    for path, value in (overrides or {}).items():
+        put(raw, path, value, problems)
+    _list_strategies(raw, problems)
+    _refuse_unbuilt(raw, problems)
     _name_strategies(raw)
-    _absolute_paths(raw, (base or Path.cwd()).absolute(), source, lines)
+    _absolute_paths(raw, (base or Path.cwd()).absolute(), problems)
+    config: RunConfig | None = None
     try:
         config = RunConfig.model_validate(raw)
     except ValidationError as error:
-        raise from_validation(error, RunConfig, DATA_SOURCES, source, lines, rename) from None
-    _check_consistency(config, source, lines, one)
-    return config
+        problems.add_validation(error, RunConfig, DATA_SOURCES)
+    _check_consistency(raw, problems)
+    problems.raise_if_any()
+    assert config is not None, "nothing is wrong with it"
+    in_force = [
+        strategy.model_copy(update={"parameters": parameters_in_force(strategy)})
+        for strategy in config.strategy
+    ]
+    return config.model_copy(update={"strategy": in_force})
 
 
 def _copy(value: Any) -> Any:
@@ -146,61 +173,27 @@ def _copy(value: Any) -> Any:
     return value
 
 
-def _put(raw: dict[str, Any], path: KeyPath, value: Any) -> None:
-    for part in path[:-1]:
-        inner = raw.get(str(part))
-        raw[str(part)] = raw = inner if isinstance(inner, dict) else {}
-    raw[str(path[-1])] = value
+def _list_strategies(raw: dict[str, Any], problems: Problems) -> None:
+    """Put one strategy that is given alone into a list."""
+    if not isinstance(raw.get("strategy"), (list, type(None))):
+        raw["strategy"] = [raw["strategy"]]
+        problems.renamed["strategy", 0] = ("strategy",)
 
 
-def _replace_files(raw: dict[str, Any], files: Sequence[str]) -> None:
-    """Put in other files; filters stay where they were for files, too."""
-    data_source = _get(raw, ("backtest", "data_source"))
-    if _get(data_source, ("type",)) != "databento":
-        _put(raw, ("backtest", "data_source"), {"type": "databento"})
-    absolute = [str(Path(name).expanduser().absolute()) for name in files]
-    _put(raw, ("backtest", "data_source", "files"), absolute)
-
-
-def _select_strategies(raw: dict[str, Any], wanted: Sequence[str]) -> None:
-    """Keep the named entries; what names none is the type of a new one."""
-    entries = raw.get("strategy")
-    there = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
-    chosen: list[dict[str, Any]] = []
-    for name in wanted:
-        named = [e for e in there if name in (e.get("name"), e.get("type")) and e not in chosen]
-        chosen += named or [{"type": name}]
-    raw["strategy"] = chosen
-
-
-def _get(raw: Any, path: Sequence[str | int]) -> Any:
-    for part in path:
-        if not isinstance(raw, dict):
-            return None
-        raw = raw.get(part)
-    return raw
-
-
-def _refuse_unbuilt(raw: dict[str, Any], source: str, lines: dict[KeyPath, int], one: bool) -> None:
+def _refuse_unbuilt(raw: dict[str, Any], problems: Problems) -> None:
     for path, (names, instead) in NOT_BUILT.items():
-        name = _get(raw, path)
+        name = value_at(raw, path)
         if name in names:
-            raise config_error(path, f"{name} is not built yet, there is {instead}", source, lines)
+            problems.add(path, f"{name} is not built yet, there is {instead}")
     output = ("backtest", "output", "detailed_log")
-    if _get(raw, output) is True:
+    if value_at(raw, output) is True:
         there = "orders.parquet and fills.parquet, which have every order and fill"
-        raise config_error(output, f"true is not built yet, there are {there}", source, lines)
+        problems.add(output, f"true is not built yet, there are {there}")
     for i, strategy in enumerate(raw.get("strategy") or ()):
-        name = _get(strategy, ("type",))
+        name = value_at(strategy, ("type",))
         if name in STRATEGIES_NOT_BUILT:
             there = ", ".join(known_strategies())
-            where = (*_strategy_path(i, one), "type")
-            raise config_error(where, f"{name} is not built yet, there is {there}", source, lines)
-
-
-def _strategy_path(index: int, one: bool) -> KeyPath:
-    """Where the file has a strategy: it may be given alone, not in a list."""
-    return ("strategy",) if one else ("strategy", index)
+            problems.add(("strategy", i, "type"), f"{name} is not built yet, there is {there}")
 
 
 def _name_strategies(raw: dict[str, Any]) -> None:
@@ -219,29 +212,26 @@ def _name_strategies(raw: dict[str, Any]) -> None:
         taken.add(name)
 
 
-def _absolute_paths(
-    raw: dict[str, Any], base: Path, source: str, lines: dict[KeyPath, int]
-) -> None:
-    data_source = _get(raw, ("backtest", "data_source"))
-    files = _get(data_source, ("files",))
+def _absolute_paths(raw: dict[str, Any], base: Path, problems: Problems) -> None:
+    data_source = value_at(raw, ("backtest", "data_source"))
+    files = value_at(data_source, ("files",))
     if isinstance(files, list):
         found: list[Any] = []
         for i, name in enumerate(files):
             matches = _expand(name, base)
             if not matches:
-                where: KeyPath = ("backtest", "data_source", "files", i)
-                raise config_error(where, f"no file matches {name!r} in {base}", source, lines)
-            found += matches
+                problems.add((*_FILES, i), f"no file matches {name!r} in {base}")
+            found += matches or [name]
         data_source["files"] = found
-    output = _get(raw, ("backtest", "output"))
+    output = value_at(raw, ("backtest", "output"))
     for owner, key in (
         (output, "metrics_file"),
         (output, "trades_file"),
         (output, "directory"),
         *(
-            (_get(strategy, ("parameters",)), name)
+            (value_at(strategy, ("parameters",)), name)
             for strategy in raw.get("strategy") or ()
-            for name in path_parameters(_get(strategy, ("type",)))
+            for name in path_parameters(value_at(strategy, ("type",)))
         ),
     ):
         if isinstance(owner, dict) and isinstance(owner.get(key), str) and owner[key]:
@@ -258,47 +248,53 @@ def _expand(name: object, base: Path) -> list[object]:
     return [*sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 (absolute patterns)
 
 
-def _check_consistency(
-    config: RunConfig, source: str, lines: dict[KeyPath, int], one: bool
-) -> None:
-    """Check what no single key tells."""
-    backtest = config.backtest
-    data, impact = backtest.data_source, backtest.execution.market_impact
-    if isinstance(data, DatabentoSource):
-        if data.start is not None and data.end is not None and data.start >= data.end:
-            raise config_error(
-                ("backtest", "data_source", "end"),
-                f"expected a time after start ({data.start}), found {data.end}",
-                source,
-                lines,
-            )
-        if len(set(data.files)) < len(data.files):
-            twice = next(f for f in data.files if data.files.count(f) > 1)
-            raise config_error(
-                ("backtest", "data_source", "files"), f"{twice} is given twice", source, lines
-            )
-    if impact.type == "none" and impact.impact_bps_per_million:
-        raise config_error(
+def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
+    """Check what no single key tells, wherever the keys themselves are right."""
+    source = value_at(raw, ("backtest", "data_source"))
+    data = _valid(DatabentoSource, source) if value_at(source, ("type",)) == "databento" else None
+    if data is not None:
+        _check_data(data, problems)
+    impact = _valid(MarketImpact, value_at(raw, ("backtest", "execution", "market_impact")))
+    if impact is not None and impact.type == "none" and impact.impact_bps_per_million:
+        problems.add(
             ("backtest", "execution", "market_impact", "impact_bps_per_million"),
             "expected none with type none; use type linear",
-            source,
-            lines,
         )
-    names = [s.name for s in config.strategy]
-    for i, strategy in enumerate(config.strategy):
-        where = _strategy_path(i, one)
+    symbols = data.symbols if data is not None else []
+    entries = raw.get("strategy") or ()
+    names = [value_at(entry, ("name",)) for entry in entries]
+    for i, entry in enumerate(entries):
+        strategy = _valid(Strategy, entry)
+        if strategy is None:
+            continue
         if names.count(strategy.name) > 1:
-            raise config_error(
-                (*where, "name"), f"{strategy.name!r} is the name of another one", source, lines
-            )
-        checked_parameters(strategy, where, source, lines)
-        unknown = set(strategy.symbols) - set(getattr(data, "symbols", ()) or strategy.symbols)
+            problems.add(("strategy", i, "name"), f"{strategy.name!r} is the name of another one")
+        check_parameters(strategy, ("strategy", i), problems)
+        unknown = set(strategy.symbols) - set(symbols or strategy.symbols)
         if unknown:
             name = min(unknown)
-            hint = suggest(name, getattr(data, "symbols", ()))
-            raise config_error(
-                (*where, "symbols"),
+            hint = suggest(name, symbols)
+            problems.add(
+                ("strategy", i, "symbols"),
                 f"{name} is not among the symbols of data_source, {hint}",
-                source,
-                lines,
             )
+
+
+def _valid(model: type[_Model], value: object) -> _Model | None:
+    """Return the part as its model; None where it is not there or has problems of its own."""
+    try:
+        return model.model_validate(value)
+    except ValidationError:
+        return None
+
+
+def _check_data(data: DatabentoSource, problems: Problems) -> None:
+    if data.start is not None and data.end is not None and data.start >= data.end:
+        start, end = time_text(data.start), time_text(data.end)
+        problems.add(
+            ("backtest", "data_source", "end"),
+            f"expected a time after start ({start}), found {end}",
+        )
+    twice = same_file(data.files)
+    if twice is not None:
+        problems.add(_FILES, twice)

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 from rich.console import Console
 
-from tapewire._config_errors import from_validation
+from tapewire._problems import Places, Problems
+from tapewire._yaml import KeyPath
 from tapewire.atomic import atomic_file
 from tapewire.config import DatabentoSource
 from tapewire.data_report import FileReport, Progress, inspect_file, iso
@@ -28,6 +29,7 @@ from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.convert import ConvertReport, convert
 from tapewire.replay.synth import SynthSummary, synthesize
+from tapewire.same_data import require_different
 from tapewire.supervise import interruptible
 
 __all__ = [
@@ -133,10 +135,17 @@ def convert_files(
     try:
         wanted = DatabentoSource.model_validate(given)
     except ValidationError as error:
-        raise from_validation(error, DatabentoSource, {}, "command line", {}, {}) from None
+        options: dict[KeyPath, str] = {
+            (key,): f"--{key}" for key in ("symbols", "start", "end", "warmup")
+        }
+        problems = Problems(Places("command line", typed=options))
+        problems.add_validation(error, DatabentoSource, {})
+        problems.raise_if_any()
+        raise  # unreachable: there was an error
     inputs = [Path(name) for name in wanted.files]
     total_mb = sum(path.stat().st_size for path in inputs if path.is_file()) // _BYTES_PER_MB
     with interruptible(), Progress("converting, MB read", total_mb) as progress:
+        require_different(wanted.files)
         report = convert(
             wanted.files,
             output,

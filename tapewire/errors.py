@@ -32,6 +32,8 @@ class ConfigError(TapewireError):
     """A configuration key, value or command-line argument is wrong."""
 
     exit_code = 2
+    #: Where there are several: each of them, in one sentence.
+    problems: tuple[str, ...] = ()
 
 
 class InputError(TapewireError):

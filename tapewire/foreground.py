@@ -7,14 +7,23 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapewire._config_errors import from_validation
+from tapewire._problems import Places, Problems
+from tapewire._yaml import KeyPath
 from tapewire.config import DATA_SOURCES, Backtest, DatabentoSource
 from tapewire.errors import ConfigError, InterruptedRunError
+from tapewire.same_data import require_different
 from tapewire.supervise import interruptible
 from tapewire.transports import replay_plan
 
 RECEIVERS_MAX: Final = 64
 _REPLAY_KEYS: Final = ("speed", "payload", "batch_records")
+
+
+#: What the command line calls them.
+OPTIONS: Final[dict[KeyPath, str]] = {
+    **{("data_source", key): f"--{key}" for key in ("symbols", "start", "end", "warmup")},
+    **{("replay", key): f"--{key.replace('_', '-')}" for key in _REPLAY_KEYS},
+}
 
 
 def replay_files(
@@ -44,7 +53,9 @@ def replay_files(
     try:
         backtest = Backtest.model_validate({**content, "replay": replay})
     except ValidationError as error:
-        raise from_validation(error, Backtest, DATA_SOURCES, "command line", {}, {}) from None
+        problems = Problems(Places("command line", typed=OPTIONS))
+        problems.add_validation(error, Backtest, DATA_SOURCES)
+        problems.raise_if_any()
     assert isinstance(backtest.data_source, DatabentoSource)
     plan = replay_plan(backtest.data_source, backtest.replay)
     _serve(plan, bind, receivers)
@@ -65,6 +76,7 @@ def _serve(plan: Any, bind: str, receivers: int) -> None:
 
     with interruptible() as signals:
         try:
+            require_different(plan.files)
             totals = serve(plan, bind, receivers=receivers, stop=stop, ready=ready)
         except InterruptedRunError:
             raise signals.error() from None

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import itertools
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ _NAME_LETTERS_MAX: Final = 60
 
 
 @contextlib.contextmanager
-def run_folder(chosen: str | Path | None, name: str) -> Iterator[Path]:
+def run_folder(chosen: str | os.PathLike[str] | None, name: str) -> Iterator[Path]:
     """Give the run folder; without a chosen one, make ``runs/<time>-<name>``.
 
     A new folder is made exclusively, so that no two runs get the same one, and it is removed again

@@ -183,7 +183,7 @@ def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
         StrategySpec(
             strategy_id=strategy.name,
             definition=STRATEGIES[strategy.type],
-            parameters=checked_parameters(strategy, ("strategy", i), "configuration", {}),
+            parameters=checked_parameters(strategy, ("strategy", i)),
             symbols=tuple(strategy.symbols),
             publishers=tuple(strategy.publishers),
             limits=limits,

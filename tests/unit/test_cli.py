@@ -1,5 +1,6 @@
 """The command line by itself: help, usage errors, exit codes, start-up time."""
 
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from tapewire import cli
 from tapewire.errors import ConfigError
+from tapewire.requests import split_inputs
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -64,23 +66,63 @@ def test_version(tapewire: Command) -> None:
         (("run", "none.yaml"), 2, "none.yaml: expected a configuration file, found nothing there"),
         (("run", "a.yaml", "b.yaml"), 2, "expected one configuration, found 2"),
         (("run", "--speed", "fast"), 2, "--speed: expected max, realtime or a factor"),
-        (("run", "--speed", "nan"), 2, "replay.speed: expected a finite number"),
+        (("run", "--speed", "nan"), 2, "error: --speed: expected a finite number"),
+        (("run", "--seed", "-1"), 2, "error: --seed: expected at least 0, found -1"),
+        (("run", "--start", "monday"), 2, "error: --start: backtest.data_source of type synthetic"),
+        (("run", "a.dbn", "--start", "monday"), 2, "error: --start: expected a time: ISO 8601"),
+        (
+            ("run", "a.dbn", "--start", "2024-01-02", "--end", "2024-01-01T12:00"),
+            2,
+            "--end: expected a time after start (2024-01-02T00:00:00Z), found 2024-01-01T12:00:00Z",
+        ),
+        (("run", "a.dbn", "a.dbn"), 2, "a.dbn is given twice: its events would count double"),
+        (("run", "a*.dbn"), 2, "error: FILES[0]: no file matches"),
         (("run", "--seed", "x"), 2, "Invalid value for '--seed'"),
-        (("run", "--transport", "carrier"), 2, "found 'carrier'"),
-        (("run", "--payload", "heavy"), 2, "found 'heavy'"),
-        (("run", "--batch-records", "0"), 2, "batch_records: expected at least 1, found 0"),
-        (("run", "-s", "market_mker"), 2, "did you mean 'market_maker'?"),
+        (("run", "--transport", "carrier"), 2, "error: --transport: expected 'auto', 'ipc', "),
+        (("run", "--payload", "heavy"), 2, "error: --payload: expected 'auto', 'shared' "),
+        (("run", "--batch-records", "0"), 2, "--batch-records: expected at least 1, found 0"),
+        (
+            ("run", "-s", "market_mker"),
+            2,
+            "error: --strategy: unknown strategy 'market_mker'",
+        ),
         (("run", "a.dbn", "--connect", "tcp://127.0.0.1:1"), 2, "expected no data files with it"),
-        (("run", "--symbols", "X"), 2, "symbols: unknown key"),  # the synthetic default has none
+        (
+            ("run", "--symbols", "X"),
+            2,
+            "--symbols: backtest.data_source of type synthetic has no 'symbols'",
+        ),  # the synthetic default has none
         (("replay", "a.dbn"), 2, "--bind"),
         (("replay", "a.dbn", "--bind", "tcp://127.0.0.1:*", "--receivers", "0"), 2, "receivers"),
-        (("replay", "a.dbn", "--bind", "tcp://127.0.0.1:*", "--start", "x"), 2, "expected a time"),
+        (
+            ("replay", "a.dbn", "--bind", "tcp://127.0.0.1:*", "--start", "x"),
+            2,
+            "error: --start: expected a time",
+        ),
         (("replay", "none.dbn", "--bind", "tcp://127.0.0.1:*"), 3, "none.dbn"),
         (("replay", "none.dbn", "--bind", "udp://x"), 3, "none.dbn"),
+        (
+            (
+                "replay",
+                "a.dbn",
+                "--bind",
+                "tcp://127.0.0.1:*",
+                "--start",
+                "20000",
+                "--end",
+                "10000",
+            ),
+            2,
+            "end: expected a time after start (1970-01-01T00:00:00.000020000Z), found",
+        ),
         (("data", "convert", "a.dbn"), 2, "'--output'"),
         (("data", "convert", "a.dbn", "-o", "b.dbn"), 3, "a.dbn: no such file"),
         (("data", "convert", "a.dbn", "-o", "b.parquet"), 2, "expected a name ending in .dbn"),
-        (("data", "convert", "a.dbn", "-o", "b.dbn", "--end", "x"), 2, "end: expected a time"),
+        (
+            ("data", "convert", "a.dbn", "-o", "b.dbn", "--end", "x"),
+            2,
+            "error: --end: expected a time",
+        ),
     ],
 )
 def test_a_wrong_command_is_one_line_and_an_exit_code(
@@ -124,13 +166,75 @@ def test_every_way_out_is_one_line(
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_problems_are_a_line_each(tapewire: Command) -> None:
+    done = tapewire("run", "a.dbn", "--seed", "-1", "-s", "market_mker", "--batch-records", "0")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: 3 problems:",
+        "  --batch-records: expected at least 1, found 0",
+        "  --seed: expected at least 0, found -1",
+        "  --strategy: unknown strategy 'market_mker', did you mean 'market_maker'?",
+    ]
+
+
 def test_data_and_configuration_are_told_apart(tmp_path: Path) -> None:
     data, odd, text = tmp_path / "a.dbn.zst", tmp_path / "capture", tmp_path / "settings"
     odd.write_bytes(b"\x28\xb5\x2f\xfd....")
     text.write_text("backtest: {}")
-    assert cli._split_inputs([data, text, odd]) == (text, [data, odd])
-    assert cli._split_inputs([Path("x.yml")]) == (Path("x.yml"), [])
-    assert cli._split_inputs([]) == (None, [])
+    assert split_inputs([data, text, odd]) == (text, [data, odd])
+    assert split_inputs([Path("x.yml")]) == (Path("x.yml"), [])
+    assert split_inputs([]) == (None, [])
+
+
+# --- standard streams that are not what they should be ----------------------------------------
+
+
+def shell(arguments: str, tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", f'exec "$0" -m tapewire {arguments}', sys.executable],
+        cwd=tmp_path, env={**os.environ, **env}, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ("--version >&-", 0, ""),
+        ("run --help >&- 2>&-", 0, ""),
+        ("--version 0>&- 1>&- 2>&-", 0, ""),
+        ("--version >/dev/full", 4, "error: cannot write to standard output: No space left"),
+        ("--help >/dev/full", 4, "error: cannot write to standard output: No space left"),
+        ("run none.yaml >&-", 2, "error: none.yaml: expected a configuration file"),
+        ("run none.yaml 2>&-", 2, ""),
+        ("run none.yaml 2>/dev/full", 2, ""),
+        ("run none.yaml >/dev/full 2>/dev/full", 2, ""),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_no_bug(
+    tmp_path: Path, arguments: str, code: int, said: str
+) -> None:
+    done = shell(arguments, tmp_path)
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == (1 if said else 0)
+
+
+@pytest.mark.parametrize("env", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C"}, {"LANG": "C"}])
+def test_an_ascii_terminal_gets_its_own_words(tmp_path: Path, env: dict[str, str]) -> None:
+    done = shell("run --help", tmp_path, **env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage" in done.stdout
+    if "PYTHONIOENCODING" in env:
+        assert "tapewire replay ... --bind" in " ".join(done.stdout.split())
+        assert done.stdout.isascii()
+        assert "\\u" not in done.stdout
+
+
+def test_a_name_no_terminal_can_show_is_shown_by_its_bytes(tmp_path: Path) -> None:
+    done = shell("run $(printf 'caf\\351.yaml')", tmp_path, PYTHONIOENCODING="utf-8:strict")
+    assert done.returncode == 2
+    assert "caf\\udce9.yaml: expected a configuration file" in done.stderr
 
 
 def test_symbols_may_be_given_together_or_apart() -> None:

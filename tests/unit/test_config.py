@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tapewire._problems import LISTED_MAX
 from tapewire._yaml import load_yaml
 from tapewire.config import DatabentoSource, Replay, RunConfig, SyntheticSource, to_fixed
 from tapewire.config_loading import load_config, make_config
@@ -101,7 +102,7 @@ def test_the_specifications_own_example_is_read_key_for_key(tmp_path: Path) -> N
     assert to_fixed(backtest.risk_limits.max_loss or Decimal(0)) == 10_000 * 10**9
     assert backtest.output.metrics_file == str(tmp_path / "results/metrics.parquet")
     assert [(s.name, s.type, s.parameters) for s in config.strategy] == [
-        ("sma_crossover", "sma_crossover", {"fast": 5})
+        ("sma_crossover", "sma_crossover", {"fast": 5, "on": True})
     ]
 
 
@@ -167,7 +168,11 @@ REFUSED = [
     ("max_loss: 10000.0", "max_loss: 1e99", r"max_loss: expected a number within"),
     ("max_loss: 10000.0", "max_loss: 1e999999999", r"max_loss: expected a number within"),
     ("max_loss: 10000.0", "max_loss: 0.0000000001", r"at most nine decimal places"),
-    ("  risk_limits:", "  risk_limits: []\n  rsk:", r"rsk: unknown key|risk_limits: expected a ma"),
+    (
+        "  risk_limits:",
+        "  risk_limits: {}\n  rsk:",
+        r":22: backtest.rsk: unknown key, known: ",
+    ),
     ("  risk_limits:", "  max_position: 1\n  risk_limits:", r"max_position: unknown key"),
     ('type: "sma_crossover"', 'type: "sma_crosover"', r"did you mean 'sma_crossover'\?"),
     ('type: "sma_crossover"', "type: ml_enhanced_momentum", r":3\d: strategy.type: .*not built"),
@@ -182,7 +187,7 @@ REFUSED = [
     ("detailed_log: false", "detailed_log: 0", r"expected true or false, found 0"),
     ("detailed_log: false", "detailed_log: no", r"expected true or false, found 'no'"),
     ("max_order_size: 50", "max_position: 50", r":23:5.*'backtest.*max_position' is given twice"),
-    ("backtest:", "backtest: {}\nbacktets:", r"backtets: unknown key, did you mean 'backtest'\?"),
+    ("backtest:", "backtets:", r":1: backtets: unknown key, did you mean 'backtest'\?"),
     ("backtest:", "backtest: [", r"not valid YAML"),
     ("backtest:", "a: !!python/name:os.system\nbacktest:", r"not valid YAML"),
 ]
@@ -198,6 +203,103 @@ def test_refused_in_one_sentence(tmp_path: Path, line: str, replacement: str, me
     assert text.startswith(str(path))
     assert "\n" not in text
     assert "pydantic" not in text
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = SPECIFICATION
+    for old, new in (
+        ("max_position: 100", "max_position: ten"),
+        ('type: "fixed"', "type: lognormal"),
+        ("detailed_log: false", "detailed_log: true"),
+        ('symbols: ["ESM5"]', "start: 2025-01-02\n    end: 2025-01-01"),
+        ("fast: 5", "fsat: 5\n    fast: 0"),
+        ("network_latency_us", "latency_us"),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {("backtest", "seed"): -1}, typed={("backtest", "seed"): "--seed"})
+    told = [
+        (6, "data_source.end: expected a time after start (2025-01-02T00:00:00Z), found 2025-01-"),
+        (10, "execution.latency_model.type: lognormal is not built yet, there is fixed"),
+        (11, "execution.latency_model.latency_us: unknown key, did you mean 'feed_latency_us'?"),
+        (23, "risk_limits.max_position: expected an integer, found 'ten' (a string)"),
+        (31, "output.detailed_log: true is not built yet, there are orders.parquet and fills"),
+        (36, "strategy.parameters.fsat: sma_crossover has no such parameter, did you mean 'fast'?"),
+        (37, "strategy.parameters.fast: expected at least 1, found 0"),
+    ]
+    for problem, (line, text) in zip(caught.value.problems, told, strict=False):
+        assert problem.removeprefix(f"{path}:{line}: ").removeprefix("backtest.").startswith(text)
+    assert caught.value.problems[len(told) :] == ("--seed: expected at least 0, found -1",)
+    title, *listed = str(caught.value).split("\n  ")
+    assert title == f"{path}: 8 problems:"
+    assert listed == list(caught.value.problems)
+
+
+def test_problems_beyond_what_anybody_reads_are_counted(tmp_path: Path) -> None:
+    text = SPECIFICATION.replace('["ESM5"]', str(list(range(100))))
+    with pytest.raises(ConfigError, match=": 100 problems:") as caught:
+        load_config(write(tmp_path, text))
+    assert len(caught.value.problems) == LISTED_MAX + 1
+    assert caught.value.problems[-1] == "and 60 more"
+
+
+OVERRIDES: list[tuple[tuple[str | int, ...], Any, str]] = [
+    (("backtest", "seed"), "x", "overrides: backtest.seed: expected an integer, found 'x' (a str"),
+    (("backtest", "rsk", "a"), 1, "overrides: backtest.rsk.a: backtest has no 'rsk', known: "),
+    (
+        ("backtest", "seed", "a"), 1,
+        "overrides: backtest.seed.a: expected an integer, found a mapping",
+    ),
+    (("backtest", "data_source", "type", "x"), 1, "data_source.type is 'databento' (a string), i"),
+    (("strategy", "0", "parameters", "fast"), 0, "parameters.fast: expected at least 1, found 0"),
+    (("strategy", "sma_crossover", "parameters", "fsat"), 3, "did you mean 'fast'?"),
+    (("strategy", "sma_crosover", "parameters"), {}, "strategy has no 'sma_crosover', did you m"),
+    (("strategy", 7, "parameters"), {}, "overrides: strategy[7].parameters: strategy has no 7"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value", "message"), OVERRIDES)
+def test_an_override_is_named_as_one(
+    tmp_path: Path, path: tuple[str | int, ...], value: Any, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, SPECIFICATION), {path: value})
+    assert message in str(caught.value)
+    assert "config.yaml" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_strategy_is_overridden_by_number_name_or_type(tmp_path: Path) -> None:
+    text = SPECIFICATION.replace('type: "sma_crossover"', 'type: "sma_crossover"\n  name: mine')
+    for key in (0, "0", "mine", "sma_crossover"):
+        config = load_config(write(tmp_path, text), {("strategy", key, "parameters", "fast"): 7})
+        assert config.strategy[0].parameters["fast"] == 7
+
+
+def test_the_strategies_that_are_kept_keep_their_lines(tmp_path: Path) -> None:
+    text = SPECIFICATION.replace(
+        'strategy:\n  type: "sma_crossover"',
+        'strategy:\n- type: market_maker\n- type: "sma_crossover"',
+    ).replace("fast: 5", "fast: 0")
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=r"config\.yaml:36: strategy\[1\]\.parameters\.fast"):
+        load_config(path, strategies=["sma_crossover"])
+    with pytest.raises(ConfigError, match=r"^strategies\[1\]\.type: unknown strategy 'maker'"):
+        load_config(path, strategies=["market_maker", "maker"])
+
+
+def test_every_parameter_in_force_is_in_the_effective_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = load_config(write(tmp_path, SPECIFICATION)).to_yaml()
+    assert load_yaml(text, "")[0]["strategy"][0]["parameters"] == {"fast": 5, "on": True}
+    # So a later version with other defaults runs what was run.
+    other = {"sma_crossover": Declared({"fast": Spec(int, 20, 1, 99), "on": Spec(bool, False)})}
+    monkeypatch.setattr("tapewire.router.STRATEGIES", other)
+    again = load_config(write(tmp_path, text))
+    assert again.strategy[0].parameters == {"fast": 5, "on": True}
 
 
 @pytest.mark.parametrize(

@@ -369,7 +369,7 @@ def test_refused_before_anything_is_written(tmp_path: Path, synthetic_file: Path
          {"start_ns": 9, "end_ns": 9}),
         (MissingFileError, "none", [source, "none.dbn"], "x.dbn", {}),
         (NoDataError, "no records; expected at least one", [empty], "x.dbn", {}),
-        (NoDataError, "none of the .* records read match end 5", [source], "x.dbn", {"end_ns": 5}),
+        (NoDataError, "match end 1970-01-01T00:00:00.000000005Z", [source], "x.dbn", {"end_ns": 5}),
         (NoDataError, "did you mean 'TWA1'", [source], "x.dbn", {"symbols": ["TWA2"]}),
         (FormatError, "truncated", [cut], "x.dbn", {}),
         (OutputError, "cannot write .*No such file", [source], "missing/x.dbn", {}),
@@ -378,7 +378,7 @@ def test_refused_before_anything_is_written(tmp_path: Path, synthetic_file: Path
         with pytest.raises(error, match=message):
             convert(files, folder / name, **options)
         assert files_in(folder) == before
-    with pytest.raises(ConfigError, match=r"command line: start: expected a time.*found 'monday'"):
+    with pytest.raises(ConfigError, match=r"--start: expected a time.*found 'monday'"):
         convert_files([source], folder / "x.dbn", start="monday")
     assert (folder / "there.dbn").read_bytes() == b"mine"
     convert([source], folder / "there.dbn", force=True)

@@ -1,0 +1,1 @@
+../../tapewire/_config_edits.py

@@ -1,0 +1,1 @@
+../../tapewire/_problems.py

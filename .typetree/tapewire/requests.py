@@ -1,0 +1,1 @@
+../../tapewire/requests.py

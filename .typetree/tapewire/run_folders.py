@@ -1,0 +1,1 @@
+../../tapewire/run_folders.py

@@ -1,0 +1,1 @@
+../../tapewire/same_data.py

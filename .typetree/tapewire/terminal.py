@@ -1,0 +1,1 @@
+../../tapewire/terminal.py

@@ -1,0 +1,101 @@
+"""What the command line or Python changes in a configuration before it is checked."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tapewire._config_errors import describe, dotted, suggest
+from tapewire._problems import Problems
+from tapewire._yaml import KeyPath
+
+
+def value_at(raw: Any, path: Sequence[str | int]) -> Any:
+    """Return the value at a key path, None where there is none."""
+    for part in path:
+        if not isinstance(raw, dict):
+            return None
+        raw = raw.get(part)
+    return raw
+
+
+def put(raw: dict[str, Any], path: KeyPath, value: Any, problems: Problems) -> None:
+    """Set the value at a key path, making what is missing on the way.
+
+    An entry of a list goes by its number, else by its name, else by its type.
+    """
+    label = problems.typed.pop(path, None) or f"overrides: {dotted(path)}"
+    owner: Any = raw
+    known: KeyPath = ()
+    for part in path:
+        key = _key_in(owner, part)
+        if key is None:
+            problems.add_typed(path, label, _no_such(owner, dotted(known), part))
+            return
+        known = (*known, key)
+        if len(known) == len(path):
+            owner[key] = value
+        elif isinstance(owner, dict) and owner.get(key) is None:
+            owner[key] = {}
+        owner = owner[key]
+    problems.typed[known] = label
+
+
+def _key_in(owner: Any, part: str | int) -> str | int | None:
+    """Return what `part` is in a mapping or a list; None where it is nothing."""
+    if isinstance(owner, dict):
+        return str(part)
+    if not isinstance(owner, list):
+        return None
+    if isinstance(part, int) or part.isdecimal():
+        return int(part) if int(part) < len(owner) else None
+    for key in ("name", "type"):
+        for i, entry in enumerate(owner):
+            if isinstance(entry, dict) and entry.get(key) == part:
+                return i
+    return None
+
+
+def _no_such(owner: Any, where: str, part: str | int) -> str:
+    if not isinstance(owner, list):
+        return f"{where} is {describe(owner)}, it has no keys"
+    names = [str(e.get("name", e.get("type"))) for e in owner if isinstance(e, dict)]
+    return f"{where} has no {part!r}, {suggest(str(part), names)}"
+
+
+def replace_files(raw: dict[str, Any], files: Sequence[str]) -> None:
+    """Put in other files; filters stay where they were for files, too."""
+    backtest = raw.get("backtest")
+    if not isinstance(backtest, dict):
+        backtest = raw["backtest"] = {}
+    if value_at(backtest, ("data_source", "type")) != "databento":
+        backtest["data_source"] = {"type": "databento"}
+    backtest["data_source"]["files"] = [str(Path(name).expanduser().absolute()) for name in files]
+
+
+def select_strategies(
+    raw: dict[str, Any], wanted: Sequence[str | Mapping[str, Any]], problems: Problems
+) -> None:
+    """Keep the named entries; what names none is the type of a new one, or a whole new one."""
+    entries = raw.get("strategy")
+    there = list(enumerate(entries)) if isinstance(entries, list) else []
+    one = problems.renamed.pop(("strategy", 0), None)
+    label = problems.typed.pop(("strategy",), "strategies")
+    chosen: list[Any] = []
+    taken: set[int] = set()
+    for number, want in enumerate(wanted):
+        named = [
+            (i, entry)
+            for i, entry in there
+            if isinstance(entry, dict)
+            and want in (entry.get("name"), entry.get("type"))
+            and i not in taken
+        ]
+        for i, entry in named:
+            taken.add(i)
+            problems.renamed["strategy", len(chosen)] = one or ("strategy", i)
+            chosen.append(entry)
+        if not named:
+            text = label if label.startswith("-") else f"{label}[{number}]"
+            problems.typed["strategy", len(chosen)] = text
+            chosen.append({"type": want} if isinstance(want, str) else dict(want))
+    raw["strategy"] = chosen

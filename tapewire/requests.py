@@ -1,0 +1,180 @@
+"""What a run is asked for: the command line and Python both say it with a `Request`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tapewire.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tapewire._yaml import KeyPath
+    from tapewire.config import RunConfig
+
+DEFAULT_CONFIG: Final = Path(__file__).with_name("default.yaml")
+#: The keys that options set, by the option's name in Python.
+OPTION_KEYS: Final[dict[str, "KeyPath"]] = {
+    **{
+        name: ("backtest", "data_source", name)
+        for name in ("symbols", "publishers", "start", "end", "warmup")
+    },
+    **{
+        name: ("backtest", "replay", name)
+        for name in ("speed", "transport", "payload", "batch_records", "cache")
+    },
+    "seed": ("backtest", "seed"),
+    "instruments": ("backtest", "instruments"),
+}
+_CONFIG_SUFFIXES: Final = (".yaml", ".yml")
+_DATA_SUFFIXES: Final = (".dbn", ".zst", ".dbz")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A configuration and what is to be different from it.
+
+    Attributes
+    ----------
+    config
+        A checked one, the path of one, plain values, or None: the example, or, with files or a
+        stream of one's own, the example's settings without what belongs to its instrument.
+    files, strategies
+        As in `tapewire.config_loading.load_config`.
+    options
+        Values by the names of `OPTION_KEYS`; None is not given.
+    overrides
+        Values by key path.
+    connect
+        Endpoint of a replay that brings the data.
+    """
+
+    config: "RunConfig | Path | Mapping[str, Any] | None" = None
+    files: Sequence[str] = ()
+    strategies: Sequence[str | Mapping[str, Any]] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping["KeyPath", Any] = field(default_factory=dict)
+    connect: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What a new run folder is called after its time."""
+        if isinstance(self.config, Path):
+            return self.config.stem
+        if self.config is not None:
+            return "run"
+        if self.files:
+            return Path(self.files[0]).name.split(".")[0]
+        return "stream" if self.connect else "default"
+
+    def checked(self, label: Callable[[str], str]) -> "RunConfig":
+        """Return the configuration, complete and checked.
+
+        Parameters
+        ----------
+        label
+            How an option, ``files`` or ``strategies`` is called in messages.
+
+        Raises
+        ------
+        ConfigError
+            With everything that is wrong.
+        """
+        from tapewire._problems import Places
+        from tapewire.config import RunConfig
+        from tapewire.config_loading import load_config, make_config
+
+        if self.connect is not None and self.files:
+            raise ConfigError(
+                f"{label('connect')}: expected no data files with it; the replay has them"
+            )
+        given = {name: value for name, value in self.options.items() if value is not None}
+        typed = {OPTION_KEYS[name]: label(name) for name in given}
+        typed["backtest", "data_source", "files"] = label("files")
+        typed["strategy",] = label("strategies")
+        changes: dict[KeyPath, Any] = {}
+        if self.config is None and (self.files or self.connect):
+            changes |= {
+                ("backtest", "instruments"): {},
+                ("backtest", "risk_limits"): {},
+                ("backtest", "execution", "fees"): {},
+            }
+        changes |= {OPTION_KEYS[name]: value for name, value in given.items()}
+        changes |= self.overrides
+        if isinstance(self.config, (Path, type(None))):
+            default = self.config is None
+            return load_config(
+                self.config or DEFAULT_CONFIG,
+                changes,
+                files=self.files,
+                strategies=self.strategies,
+                base=Path.cwd() if default else None,
+                source="the default configuration" if default else None,
+                typed=typed,
+            )
+        document: object = self.config
+        if isinstance(self.config, RunConfig):
+            document = self.config.model_dump(mode="python", exclude_none=True)
+        return make_config(
+            document,
+            places=Places(typed=typed),
+            overrides=changes,
+            files=self.files,
+            strategies=self.strategies,
+        )
+
+
+def split_inputs(inputs: Sequence[Path]) -> tuple[Path | None, list[Path]]:
+    """Tell a configuration from data files: by suffix, else by the first bytes.
+
+    Raises
+    ------
+    ConfigError
+        For more than one configuration.
+    """
+    configs = [path for path in inputs if _is_config(path)]
+    if len(configs) > 1:
+        raise ConfigError(
+            f"expected one configuration, found {len(configs)}: {', '.join(map(str, configs))}"
+        )
+    return (configs[0] if configs else None), [path for path in inputs if path not in configs]
+
+
+def _is_config(path: Path) -> bool:
+    if path.suffix in _CONFIG_SUFFIXES:
+        return True
+    if path.suffix in _DATA_SUFFIXES:
+        return False
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except (OSError, ValueError):
+        return False
+    return not start.startswith((b"DBN", b"\x28\xb5\x2f\xfd"))
+
+
+def split_names(text: str) -> list[str]:
+    """``ESH4, ESM4`` → two names."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def speed_value(speed: object, label: str) -> Any:
+    """``max``, ``realtime`` or a factor like ``10`` or ``10x`` → the configuration's value.
+
+    Raises
+    ------
+    ConfigError
+        For other text.
+    """
+    if speed in ("max", "realtime") or isinstance(speed, (bool, Mapping, type(None))):
+        return speed
+    if isinstance(speed, (int, float, Decimal)):
+        return {"accelerated": speed}
+    if not isinstance(speed, str):
+        return speed
+    try:
+        return {"accelerated": Decimal(speed.removesuffix("x"))}
+    except InvalidOperation:
+        raise ConfigError(
+            f"{label}: expected max, realtime or a factor like 10, found {speed!r}"
+        ) from None

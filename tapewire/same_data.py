@@ -1,0 +1,80 @@
+"""Refuses data that is given twice: its events would count double."""
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from tapewire.errors import ConfigError
+
+#: Files whose first so many records are the same are the same data, compressed or not.
+COMPARED_RECORDS: Final = 1_024
+_RECORD_BYTES: Final = 56
+
+
+def same_file(files: Sequence[str]) -> str | None:
+    """Return a sentence about a file that is given twice, as it is or by a link; else None."""
+    seen: dict[tuple[int, int] | str, str] = {}
+    for name in files:
+        try:
+            status = os.stat(name)  # noqa: PTH116 (a name, not a path, goes into the message)
+            key: tuple[int, int] | str = (status.st_dev, status.st_ino)
+        except (OSError, ValueError):  # not there: for the replay to say
+            key = name
+        if key in seen:
+            if seen[key] == name:
+                return f"{name} is given twice: its events would count double"
+            return (
+                f"{name} is the same file as {seen[key]} (a link): its events would count double; "
+                "leave one out"
+            )
+        seen[key] = name
+    return None
+
+
+def require_different(files: Sequence[str]) -> None:
+    """Refuse files of which two hold the same data, whatever their names and compression.
+
+    Raises
+    ------
+    ConfigError
+        If two are one file, or begin with the same records.
+    InputError
+        If one of several can't be read.
+    """
+    sentence = same_file(files)
+    if sentence is None and len(files) > 1:
+        sentence = _same_records(files)
+    if sentence is not None:
+        raise ConfigError(sentence)
+
+
+def _same_records(files: Sequence[str]) -> str | None:
+    alike: dict[bytes, list[tuple[str, bytes]]] = {}
+    for name in files:
+        start = _start_of(name)
+        first = start[:_RECORD_BYTES]
+        if not first:
+            continue  # an empty file is like nothing
+        for other, other_start in alike.setdefault(first, []):
+            common = min(len(start), len(other_start))
+            if start[:common] == other_start[:common]:
+                return (
+                    f"{name} has the same records as {other}: they would count double; leave one "
+                    "out"
+                )
+        alike[first].append((name, start))
+    return None
+
+
+def _start_of(name: str) -> bytes:
+    """Return the first records of a file, at most `COMPARED_RECORDS`."""
+    import numpy as np
+
+    from tapewire.market.records import MBO_DTYPE
+    from tapewire.replay import ReplayPlan, open_source
+
+    records = np.empty(COMPARED_RECORDS, MBO_DTYPE)
+    with open_source(ReplayPlan(files=(name,))) as source:
+        if source.headers[0].first_ts_recv is None:
+            return b""
+        return records[: source.fill(records)].tobytes()

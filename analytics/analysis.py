@@ -74,7 +74,7 @@ class _Reader:
     def orders(self, path: Path) -> None:
         never_sent = [OrderStatus(s).name for s in NEVER_SENT]
         names = ["leg", "status", "reason", "quantity", "filled_qty"]
-        for part in _row_groups(path, names):
+        for part in row_groups(path, names):
             leg, quantity, filled = part["leg"], part["quantity"], part["filled_qty"]
             for each, rows in groups(leg):
                 tally = self.tallies[each]
@@ -92,7 +92,7 @@ class _Reader:
     def fills(self, path: Path) -> None:
         names = ["leg", "order_side", "last_px", "last_qty", "liquidity_side", "reason",
                  "commission", "position", "ts_event"]  # fmt: skip
-        for part in _row_groups(path, names):
+        for part in row_groups(path, names):
             self.result.fill_reasons.update(part["reason"].tolist())
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
@@ -117,7 +117,7 @@ class _Reader:
 
     def equity(self, path: Path) -> None:
         names = ["leg", "ts", "position", "mark", "realized_pnl", "unrealized_pnl", "fees", "pnl"]
-        for part in _row_groups(path, names):
+        for part in row_groups(path, names):
             delta = np.empty_like(part["pnl"])
             # Legs report at their own pace; the sum over legs goes by one clock.
             order = np.argsort(part["ts"], kind="stable")
@@ -226,7 +226,7 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     return result
 
 
-def _row_groups(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+def row_groups(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
     """Yield a table's row groups as numpy columns: times and numbers int64, words as objects."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -11,18 +11,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tapewire.analytics.frames import as_floats
     from tapewire.api import run
     from tapewire.config import RunConfig
     from tapewire.config_loading import load_config, make_config
     from tapewire.errors import TapewireError
     from tapewire.result import RunResult
 
-__all__ = ["RunConfig", "RunResult", "TapewireError", "load_config", "make_config", "run"]
+__all__ = [
+    "RunConfig",
+    "RunResult",
+    "TapewireError",
+    "as_floats",
+    "load_config",
+    "make_config",
+    "run",
+]
 
 _HOMES = {
     "RunConfig": "tapewire.config",
     "RunResult": "tapewire.result",
     "TapewireError": "tapewire.errors",
+    "as_floats": "tapewire.analytics.frames",
     "load_config": "tapewire.config_loading",
     "make_config": "tapewire.config_loading",
     "run": "tapewire.api",

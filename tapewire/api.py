@@ -39,6 +39,7 @@ def run(
     publishers: Iterable[SupportsIndex] | None = None,
     start: Time | None = None,
     end: Time | None = None,
+    warmup: str | None = None,
     instruments: Mapping[str, Mapping[str, Any]] | None = None,
     seed: SupportsIndex | None = None,
     speed: str | float | None = None,
@@ -67,8 +68,10 @@ def run(
         Only these: names in the configuration, else types, which then have their default
         parameters; or entries like ``{"type": "market_maker", "parameters": {…}}``.
     symbols, publishers, start, end
-        Only these instruments and publishers; only records from ``start`` on and before ``end``
-        (``ts_recv``).
+        Only these instruments and publishers; strategies begin at ``start`` and the data stop
+        before ``end`` (``ts_recv``).
+    warmup
+        What builds the books before ``start``: ``full`` (the default), ``snapshot`` or ``none``.
     instruments
         Tick size and multiplier by symbol: ``{"ESH4": {"tick_size": 0.25, "multiplier": 50}}``.
     seed, speed, transport, payload, batch_records, cache
@@ -120,6 +123,7 @@ def run(
             "publishers": _plain(publishers),
             "start": _plain(start),
             "end": _plain(end),
+            "warmup": warmup,
             "instruments": _plain(instruments),
             "seed": _plain(seed),
             "speed": speed_value(_plain(speed), "speed"),

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
+from tapewire.result_display import aligned, headline_rows
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
@@ -121,29 +123,7 @@ def _make_bar(stream: TextIO) -> "Bar":
 def summary(result: "RunResult") -> str:
     """Return what a finished run came to, as aligned text."""
     manifest = result.manifest
-    results = manifest["results"]
-    rows = [("strategy", "P&L", "fees", "fills", "lots", "max position")]
-    for name, row in [*results["strategies"].items(), ("total", results["total"])]:
-        if name == "total" and len(results["strategies"]) == 1:
-            continue
-        rows.append(
-            (
-                name,
-                _money(row["net_pnl"]),
-                _money(row["fees"]),
-                f"{row['fills']:,}",
-                f"{row['volume']:,}",
-                f"{row['max_position']:,}",
-            )
-        )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    lines = aligned(headline_rows(manifest["results"]))
     facts = {
         "events": f"{manifest['events']:,} in {manifest['elapsed_s']:.2f} s, "
         f"{manifest['events_per_s'] / 1e6:.2f} M msg/s",
@@ -154,10 +134,3 @@ def summary(result: "RunResult") -> str:
     lines += ["", *(f"{key:<8}{text}" for key, text in facts.items())]
     lines += [f"warning {text}" for text in manifest["warnings"]]
     return "\n".join(lines)
-
-
-def _money(text: str) -> str:
-    """Round exact decimal text to cents for reading."""
-    from decimal import Decimal
-
-    return f"{Decimal(text):,.2f}"

@@ -4,26 +4,70 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
 
+from tapewire._config_errors import describe, suggest
 from tapewire.analytics import Run, load_run
+from tapewire.analytics.frames import as_floats
 from tapewire.atomic import atomic_file, require_replaceable
 from tapewire.config import Output
-from tapewire.errors import OutputError
+from tapewire.errors import ConfigError, OutputError
+from tapewire.result_display import as_html, as_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TABLES: Final = ("fills", "orders", "equity", "metrics")
+_PRICES: Final = ("float", "int")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResult(Run):
     """A finished run: its folder, its manifest, and its tables, read when asked for.
 
-    ``fills``, ``orders``, ``equity`` and ``metrics`` are Arrow tables (``.to_pandas()`` makes
-    frames of them).
+    ``fills``, ``orders``, ``equity`` and ``metrics`` are Arrow tables with prices and money as
+    exact integers in units of 1e-9; `to_pandas` makes frames with floats of them.
     """
 
     @classmethod
-    def load(cls, path: Path) -> "RunResult":
+    def load(cls, path: str | os.PathLike[str]) -> "RunResult":
         """Read a run folder back."""
-        run = load_run(path)
+        run = load_run(Path(path))
         return cls(run.path, run.manifest)
+
+    def to_pandas(self, table: str, *, prices: Literal["float", "int"] = "float") -> "pd.DataFrame":
+        """Return a table as a pandas frame.
+
+        Parameters
+        ----------
+        table
+            ``fills``, ``orders``, ``equity`` or ``metrics``.
+        prices
+            How prices and money come: ``float`` in whole units, or ``int`` in units of 1e-9 as
+            they are stored.
+
+        Returns
+        -------
+        DataFrame
+            Times are ``datetime64[ns, UTC]``, quantities integers.
+
+        Raises
+        ------
+        ConfigError
+            For another name.
+        MissingFileError
+            If the run has no such table.
+        """
+        _require_one_of("table", table, _TABLES)
+        _require_one_of("prices", prices, _PRICES)
+        arrow = getattr(self, table)
+        return (as_floats(arrow) if prices == "float" else arrow).to_pandas()
+
+    def __repr__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     @property
     def digest(self) -> str:
@@ -34,6 +78,12 @@ class RunResult(Run):
     def report(self) -> Path:
         """The HTML report, one file."""
         return self.path / "report.html"
+
+
+def _require_one_of(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        hint = f", {suggest(value, known)}" if isinstance(value, str) else ""
+        raise ConfigError(f"{name}: expected {' or '.join(known)}, found {describe(value)}{hint}")
 
 
 def _copies(output: Output) -> list[tuple[str, Path]]:

@@ -44,5 +44,6 @@ def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> 
         "prepared",
         "cached",
         "policies",
+        "notebook",
     )
     assert runs == set(named)

@@ -1,0 +1,1 @@
+../../tapewire/result_display.py

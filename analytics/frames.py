@@ -1,0 +1,36 @@
+"""Tables of a run for those who want floats: the files keep exact integers."""
+
+from typing import TYPE_CHECKING, Final
+
+from tapewire.analytics.schemas import MONEY_UNIT, PRICE_UNIT
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_UNITS: Final = {PRICE_UNIT: "price", MONEY_UNIT: "currency"}
+_SCALE: Final = 1e9
+
+
+def as_floats(table: "pa.Table") -> "pa.Table":
+    """Return a table of a run with prices and money as floats in whole units.
+
+    Columns in units of 1e-9, as their metadata say, become ``float64``, the nearest to the exact
+    value; nulls stay. Everything else, quantities and times above all, is left as it is.
+
+    Parameters
+    ----------
+    table
+        ``fills``, ``orders``, ``equity`` or ``metrics`` of a result, or read from a run folder.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for i, field in enumerate(table.schema):
+        notes = field.metadata or {}
+        unit = _UNITS.get(notes.get(b"unit", b"").decode())
+        if unit is None or not pa.types.is_int64(field.type):
+            continue
+        values = pc.divide(pc.cast(table.column(i), pa.float64(), safe=False), _SCALE)
+        floats = pa.field(field.name, pa.float64(), field.nullable, {**notes, b"unit": unit})
+        table = table.set_column(i, floats, values)
+    return table

@@ -334,8 +334,9 @@ class _Run:
             )
         counts = self.simulation.counts
         if not counts["events"] and self.info is not None:
+            start = time_text(self.info.warmup_until_ns)
             raise NoDataError(
-                f"expected events at or after start ({time_text(self.info.warmup_until_ns)}), found "
+                f"expected events at or after start ({start}), found "
                 f"{counts['warmup_records']} records, all before it"
             )
         simulated = _applied(counts)

@@ -4,14 +4,25 @@
 ``codes`` the words, ``rows`` what is reported.
 """
 
-from .codes import FillReason, Liquidity, OrderStatus, OrderType, Reason, Side, TimeInForce
-from .rows import FILL_DTYPE, ORDER_DTYPE
+from .codes import (
+    FillReason,
+    Liquidity,
+    OrderEvent,
+    OrderStatus,
+    OrderType,
+    Reason,
+    Side,
+    TimeInForce,
+)
+from .rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 
 __all__ = [
+    "EVENT_DTYPE",
     "FILL_DTYPE",
     "ORDER_DTYPE",
     "FillReason",
     "Liquidity",
+    "OrderEvent",
     "OrderStatus",
     "OrderType",
     "Reason",

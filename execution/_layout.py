@@ -6,7 +6,7 @@ import numpy as np
 
 from tapewire.market._memory import accessor
 
-from .rows import FILL_DTYPE, ORDER_DTYPE
+from .rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 
 #: One simulated order. Fields without `known_` are the exchange's truth; strategies are shown the
 #: `known_` ones, which change when a response has reached them.
@@ -23,6 +23,9 @@ OWN_ORDER: Final = np.dtype(
         ("known_price", "i8"),
         ("known_quantity", "i8"),
         ("known_filled", "i8"),
+        ("settled", "i8"),  # lots filled as far as the event log has told
+        ("replaces", "i8"),
+        ("ts_replaced", "i8"),
         ("leg", "i4"),
         ("side", "i4"),  # codes.Side
         ("order_type", "i4"),
@@ -102,6 +105,10 @@ EXECUTION: Final = np.dtype(
             "fills_unseen",
             "i8",
         ),  # whether trades without a resting order fill what they traded through
+        ("event_log", "i8"),  # whether every change of an order makes a row
+        ("events", "i8"),
+        ("event_n", "i8"),
+        ("event_capacity", "i8"),
     ]
 )
 
@@ -110,4 +117,5 @@ session_at = accessor(SESSION)
 trace_at = accessor(TRACE)
 fill_row_at = accessor(FILL_DTYPE)
 order_row_at = accessor(ORDER_DTYPE)
+event_row_at = accessor(EVENT_DTYPE)
 execution_at = accessor(EXECUTION)

@@ -86,6 +86,8 @@ def write_order_row(execution: Any, own: Any, ts_closed: int) -> None:
     row.ts_sent = own.ts_sent
     row.ts_arrived = own.ts_arrived
     row.ts_closed = ts_closed
+    row.replaces = own.replaces
+    row.ts_replaced = own.ts_replaced
 
 
 @jit
@@ -116,9 +118,10 @@ def fill(
 
 @jit
 def close_own(execution: Any, own: Any, status: int, reason: int, ts_closed: int) -> None:
-    """End an order's life without a fill."""
+    """End an order's life without a fill; the simulation's own keep what they were sent for."""
     own.status = status
-    own.reason = reason
+    if own.reason == NO_REASON:
+        own.reason = reason
     write_order_row(execution, own, ts_closed)
 
 
@@ -361,13 +364,13 @@ def take_waiting(market: Any, execution: Any, index: int, touched: int, ts_event
 
 
 @jit
-def arrive_cancel(execution: Any, index: int, ts_event: int) -> bool:
+def arrive_cancel(execution: Any, index: int, reason: int, ts_event: int) -> bool:
     """A cancel reaches the exchange; False if the order is no longer there."""
     own = own_at(execution.own_orders, index)
     if not is_live(own):
         return False
     unrest(execution, index)
-    close_own(execution, own, CANCELED, USER_CANCEL, ts_event)
+    close_own(execution, own, CANCELED, reason, ts_event)
     return True
 
 
@@ -384,6 +387,8 @@ def arrive_replace(
     own = own_at(execution.own_orders, index)
     if not is_live(own):
         return False
+    own.replaces += 1
+    own.ts_replaced = ts_event
     if quantity <= own.filled:
         own.quantity = own.filled
         unrest(execution, index)

@@ -54,6 +54,8 @@ class Reason(IntEnum):
     END_OF_DATA = 10  # the data ended first
     MARKET_HALTED = 11  # EXPIRED: the book was halted, and the order is not one that waits
     BOOK_CLEARED = 12  # CANCELED by the venue, which cleared its book
+    LOSS_CANCEL = 13  # CANCELED by the simulation: the loss limit was reached
+    LOSS_FLATTEN = 14  # the simulation's own market order, closing a position after the loss limit
 
 
 class Liquidity(IntEnum):
@@ -72,6 +74,22 @@ class FillReason(IntEnum):
     TAKEN = 4  # our order took resting orders on arrival, or as a halt ended
     AUCTION = 5  # the venue cleared at one price, ours or a worse one
     UNSEEN_TRADE = 6  # a trade with no resting order in the data, at a price worse than ours
+
+
+class OrderEvent(IntEnum):
+    """What happened to an order, as its log tells it."""
+
+    SENT = 1  # the strategy sent it
+    CANCEL_SENT = 2
+    REPLACE_SENT = 3
+    ACCEPTED = 4  # it reached the exchange
+    REPLACED = 5
+    PARTIALLY_FILLED = 6
+    FILLED = 7
+    CANCELED = 8
+    EXPIRED = 9
+    DENIED = 10  # it was stopped before it left
+    REFUSED = 11  # a cancel or replace was stopped before it left, or came too late
 
 
 SIDE_NAMES: Final = {s.value: s.name for s in Side}

@@ -2,7 +2,10 @@
 
 The kernel appends these rows to bounded buffers, the shell drains them per batch. ``leg`` is the
 index of the (strategy instance, book) pair in the run's leg table; everything else is meaningful
-by itself and enters the digest.
+by itself and, unless said otherwise, enters the digest.
+
+Strategies number their orders from 1; the simulation's own orders (see ``Reason.LOSS_FLATTEN``)
+have ids from -1 downwards.
 """
 
 from typing import Final
@@ -12,7 +15,7 @@ import numpy as np
 FILL_DTYPE: Final = np.dtype(
     [
         ("leg", "i8"),
-        ("client_order_id", "i8"),  # per strategy, from 1
+        ("client_order_id", "i8"),  # per strategy instance, from 1; below 0: the simulation's own
         ("publisher_id", "i8"),
         ("instrument_id", "i8"),
         ("side", "i8"),  # codes.Side
@@ -46,5 +49,30 @@ ORDER_DTYPE: Final = np.dtype(
         ("ts_sent", "i8"),
         ("ts_arrived", "i8"),  # 0: never reached the exchange
         ("ts_closed", "i8"),  # 0: still open when the data ended
+        # Not in the digest: what a replace led to is in the fields above.
+        ("replaces", "i8"),  # that took effect
+        ("ts_replaced", "i8"),  # when the last of them did; 0: none
+    ]
+)
+
+#: A change of an order, for who asks for them; not in the digest, which orders and fills make up.
+EVENT_DTYPE: Final = np.dtype(
+    [
+        ("leg", "i8"),
+        ("client_order_id", "i8"),
+        ("publisher_id", "i8"),
+        ("instrument_id", "i8"),
+        ("side", "i8"),
+        ("event", "i8"),  # codes.OrderEvent
+        ("reason", "i8"),  # codes.Reason
+        ("price", "i8"),  # 1e-9, after the event; UNDEF_PRICE for a market order
+        ("quantity", "i8"),  # lots, after the event
+        ("old_price", "i8"),  # of a replace: before it; else UNDEF_PRICE
+        ("old_quantity", "i8"),  # of a replace; else 0
+        ("last_px", "i8"),  # of a fill; else UNDEF_PRICE
+        ("last_qty", "i8"),  # of a fill; else 0
+        ("filled_qty", "i8"),  # lots filled so far
+        ("ts_event", "i8"),  # at the exchange; 0: it never got there
+        ("ts_known", "i8"),  # when the strategy did it, or learned of it
     ]
 )

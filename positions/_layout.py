@@ -29,6 +29,9 @@ ACCOUNT: Final = np.dtype(
         ("known_pnl", "i8"),  # 1e-9 currency, at the last mark
         ("open_buy_lots", "i8"),  # lots of open buy orders it may still be filled on
         ("open_sell_lots", "i8"),
+        # since the loss limit was reached
+        ("halt_position", "i8"),  # lots it was known to hold then
+        ("closing", "i8"),  # an order of the simulation is on its way to close the position
     ]
 )
 
@@ -43,6 +46,14 @@ LIMITS: Final = np.dtype(
         ("window_next", "i8"),
         ("halted", "i8"),  # the loss limit was hit; stays so
         ("known_pnl", "i8"),  # sum over its legs
+        # The loss limit: what to do when it is reached, when and at what it was, what was done.
+        ("flatten", "i8"),  # close positions, not only cancel orders
+        ("winding", "i8"),  # the simulation has something to do
+        ("withdrawn", "i8"),  # orders were canceled: a halted strategy can't send new ones
+        ("halt_ns", "i8"),  # local time; 0: not reached
+        ("halt_pnl", "i8"),  # 1e-9 currency
+        ("halt_cancels", "i8"),
+        ("halt_orders", "i8"),  # market orders sent to close positions
     ]
 )
 #: One remembered send time.

@@ -49,6 +49,7 @@ TELL_REPLACED: Final = word(7)
 TELL_REFUSED: Final = word(8)  # a cancel or replace came too late, or was denied
 TELL_DENIED: Final = word(9)
 TIMER: Final = word(10)
+WIND_UP: Final = word(11)  # the loss limit: orders are to be canceled, positions closed
 
 #: What a strategy is shown, and where it leaves its requests. One record per instance.
 CONTEXT: Final = np.dtype(
@@ -102,6 +103,8 @@ INSTANCE: Final = np.dtype(
         ("leg_n", "i4"),
         ("started", "i4"),
         ("steps", "i4"),  # messages handled at one and the same local time
+        ("denials", "i4"),  # of them, denials
+        ("denial_reason", "i4"),  # codes.Reason of the last one
     ]
 )
 
@@ -115,6 +118,7 @@ LEG: Final = np.dtype(
         ("arrival_head", "i4"),
         ("arrival_tail", "i4"),
         ("tick_size", "i8"),
+        ("notice_floor", "i8"),  # no later notice of this exchange session comes before this time
     ]
 )
 
@@ -191,6 +195,7 @@ ROUTER: Final = np.dtype(
         ("clear_cancels", "i8"),  # whether a clear of the book cancels our orders in it
         ("stream_clock", "i8"),  # largest ts_recv so far
         ("feed_max_ns", "i8"),  # largest feed latency of any instance
+        ("fill_notice", "i8"),  # NOTICE_*
         # where an event was left when a block ran full
         ("phase", "i8"),
         ("cursor", "i8"),
@@ -207,12 +212,18 @@ ROUTER: Final = np.dtype(
         ("late_responses", "i8"),  # told at a later local time than due
         ("forced_arrivals", "i8"),  # decided on a quiet book before its clock had passed them
         ("clamped_ts_recv", "i8"),
+        ("fills_known_before_capture", "i8"),  # of the record that caused them
+        ("fills_known_before_capture_ns_max", "i8"),  # the largest such lead
+        ("loss_halts", "i8"),  # strategy instances that reached their loss limit
     ]
 )
 
 CROSSED_WARN: Final = 0
 CROSSED_HALT_FILLS: Final = 1
 CROSSED_ABORT: Final = 2
+
+NOTICE_RESPONSE: Final = 0
+NOTICE_FEED: Final = 1
 
 instance_at = accessor(INSTANCE)
 leg_at = accessor(LEG)

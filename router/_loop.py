@@ -75,6 +75,7 @@ from ._layout import (
     leg_at,
     watch_at,
 )
+from ._loss import after_halt
 from ._session import (
     before_event,
     callback,
@@ -190,7 +191,7 @@ def _match(
                 router.fault_instance = leg.instance
                 return FAULT_CLAIMS
             if execution.fill_n != router.settled:
-                settle(execution, router)
+                settle(execution, router, router.event_local)
             if cleared:
                 cancel_cleared(execution, router, router.cursor, exchange_ns)
             if session.resting != resting_before:
@@ -288,7 +289,12 @@ def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local
         local = max(instance.clock, local_ns + instance.feed_ns)
         if watch.mark_moved != 0 and account.position | account.known_position != 0:
             account.mark = watch.mark
-            revalue(account, limits_at(router.limits, leg.instance))
+            limits = limits_at(router.limits, leg.instance)
+            revalue(account, limits)
+            if limits.halted != 0:
+                status = after_halt(execution, router, leg_index, local)
+                if status != 0:
+                    return status
         wanted = instance.mask & watch.changes
         if wanted != 0:
             room = room_for(market, execution, router, STEP_ROWS, callbacks)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tapewire.execution._latency import arrival_ns, response_ns
+from tapewire.execution._latency import arrival_ns
 from tapewire.execution._layout import fill_row_at, own_at, session_at
 from tapewire.execution._matching import (
     CANCELED,
@@ -56,18 +56,32 @@ from ._layout import (
     TELL_REFUSED,
     TELL_REPLACED,
     TIMER,
+    WIND_UP,
     context_at,
     instance_at,
     leg_at,
     message_at,
     watch_at,
 )
+from ._loss import QUANTITY_MAX, after_halt, wind_up, wind_up_room
 from ._messages import (
     free_message,
     pop_arrival,
     pop_inbox,
     send_to_exchange,
     tell_strategy,
+)
+from ._notices import (
+    CANCEL_SENT,
+    ORDER_DENIED,
+    REPLACE_SENT,
+    REQUEST_REFUSED,
+    SENT,
+    log_answer,
+    log_event,
+    log_fill,
+    log_replace,
+    notify,
 )
 
 PENDING_NEW = int(OrderStatus.PENDING_NEW)
@@ -82,11 +96,10 @@ INVALID_PRICE = int(Reason.INVALID_PRICE)
 UNKNOWN_ORDER = int(Reason.UNKNOWN_ORDER)
 USER_CANCEL = int(Reason.USER_CANCEL)
 BOOK_CLEARED = int(Reason.BOOK_CLEARED)
+LOSS_CANCEL = int(Reason.LOSS_CANCEL)
 
 #: Messages one strategy may handle at one and the same local time.
 STEPS_AT_ONE_TIME_MAX = 1_000_000
-#: Largest order; also keeps price x lots x multiplier within 63 bits for real instruments.
-QUANTITY_MAX = 2**31 - 1
 #: A quiet book decides an arrival this long after it at the latest, so that a strategy active on
 #: another book hears of it. No feed seen delays an event that long against another.
 QUIET_BOOK_NS = 10_000_000
@@ -107,6 +120,9 @@ def room_for(market: Any, execution: Any, router: Any, rows: int, callbacks: int
         execution.fill_capacity - execution.fill_n < rows
         or execution.order_capacity - execution.order_n < rows
     ):
+        return DRAIN_ROWS
+    # Per row one event, per order one, and what an arrival itself makes.
+    if execution.event_log != 0 and execution.event_capacity - execution.event_n < 2 * rows + 2:
         return DRAIN_ROWS
     if execution.own_free_n < orders:
         return GROW_OWN_ORDERS
@@ -192,7 +208,10 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
             elif kind == REQUEST_CANCEL:
                 own.requests += 1
                 arrival = arrival_ns(instance, now_ns)
-                send_to_exchange(router, execution, own.leg, arrival, ARRIVE_CANCEL, order)
+                sent = send_to_exchange(router, execution, own.leg, arrival, ARRIVE_CANCEL, order)
+                message_at(router.messages, sent).reason = USER_CANCEL
+                if execution.event_log != 0:
+                    log_event(execution, order, CANCEL_SENT, NO_REASON, 0, now_ns)
             elif kind == REQUEST_REPLACE:
                 _send_replace(execution, router, instance_index, order, price, quantity, now_ns)
     return 0
@@ -234,12 +253,16 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
         write_order_row(execution, own, now_ns)
         told = tell_strategy(router, execution, instance_index, now_ns, TELL_DENIED, order)
         message_at(router.messages, told).reason = reason
+        if execution.event_log != 0:
+            log_event(execution, order, ORDER_DENIED, reason, 0, now_ns)
         return
     if own.side > 0:
         account.open_buy_lots += own.quantity
     else:
         account.open_sell_lots += own.quantity
     router.orders_sent += 1
+    if execution.event_log != 0:
+        log_event(execution, order, SENT, NO_REASON, 0, now_ns)
     arrival = arrival_ns(instance, now_ns)
     send_to_exchange(router, execution, own.leg, arrival, ARRIVE_NEW, order)
 
@@ -266,8 +289,14 @@ def _send_replace(
         told = tell_strategy(router, execution, instance_index, now_ns, TELL_REFUSED, order)
         message_at(router.messages, told).reason = reason
         own.requests += 1
+        if execution.event_log != 0:
+            row = log_event(execution, order, REQUEST_REFUSED, reason, 0, now_ns)
+            log_replace(execution, row, price, quantity, own.known_price, own.known_quantity)
         return
     own.requests += 1
+    if execution.event_log != 0:
+        row = log_event(execution, order, REPLACE_SENT, NO_REASON, 0, now_ns)
+        log_replace(execution, row, price, quantity, own.known_price, own.known_quantity)
     if own.side > 0:
         account.open_buy_lots += more
     else:
@@ -284,8 +313,11 @@ def _send_replace(
 
 
 @jit
-def settle(execution: Any, router: Any) -> None:
-    """Book the fills that happened since the last call and send word of them."""
+def settle(execution: Any, router: Any, captured_ns: int) -> None:
+    """Book the fills that happened since the last call and send word of them.
+
+    ``captured_ns`` is when the record that caused them was captured; 0: an own order did, arriving.
+    """
     for k in range(router.settled, execution.fill_n):
         row = fill_row_at(execution.fills, k)
         instance_index = leg_at(router.legs, row.leg).instance
@@ -293,10 +325,17 @@ def settle(execution: Any, router: Any) -> None:
         account = account_at(router.accounts, row.leg)
         book_fill(account, row.side, row.last_px, row.last_qty, row.commission)
         row.position = account.position
-        due = response_ns(instance, row.ts_event)
-        row.ts_known = max(due, instance.clock)
-        index = tell_strategy(router, execution, instance_index, due, TELL_FILL, row.order)
+        index = notify(execution, router, row.leg, row.order, TELL_FILL, row.ts_event, captured_ns)
         message = message_at(router.messages, index)
+        row.ts_known = max(message.ts, instance.clock)
+        lead_ns = captured_ns - row.ts_known
+        if lead_ns > 0:
+            router.fills_known_before_capture += 1
+            router.fills_known_before_capture_ns_max = max(
+                router.fills_known_before_capture_ns_max, lead_ns
+            )
+        if execution.event_log != 0:
+            log_fill(execution, row)
         message.price = row.last_px
         message.lots = row.last_qty
         message.quantity = row.commission
@@ -353,7 +392,6 @@ def is_halted(router: Any, watch: Any) -> bool:
 def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     """Let the leg's next message act at the exchange, at its own time; a status."""
     leg = leg_at(router.legs, leg_index)
-    instance = instance_at(router.instances, leg.instance)
     index = pop_arrival(router, leg)
     message = message_at(router.messages, index)
     order = message.order
@@ -364,14 +402,15 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     is_open = not is_halted(router, watch_at(router.watches, leg.book))
     resting_before = session.resting
     execution.claim_shortage = 0
-    due = response_ns(instance, ts)
+    old_price = own.price
+    old_quantity = own.quantity
     kind = TELL_ACCEPTED
     done = True
     if message.kind == ARRIVE_NEW:
         arrive_new(market, execution, order, is_open, ts)
     elif message.kind == ARRIVE_CANCEL:
         kind = TELL_CLOSED
-        done = arrive_cancel(execution, order, ts)
+        done = arrive_cancel(execution, order, message.reason, ts)
     else:
         kind = TELL_REPLACED
         done = arrive_replace(
@@ -380,9 +419,7 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     if execution.claim_shortage != 0:
         router.fault_instance = leg.instance
         return FAULT_CLAIMS
-    told = tell_strategy(
-        router, execution, leg.instance, due, kind if done else TELL_REFUSED, order
-    )
+    told = notify(execution, router, leg_index, order, kind if done else TELL_REFUSED, ts, 0)
     told_message = message_at(router.messages, told)
     told_message.price = message.price
     told_message.quantity = message.quantity
@@ -390,12 +427,13 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     if not done:
         told_message.reason = UNKNOWN_ORDER
     elif message.kind == ARRIVE_CANCEL:
-        told_message.reason = USER_CANCEL
+        told_message.reason = message.reason
+    if execution.event_log != 0:
+        log_answer(execution, router, told, ts, old_price, old_quantity)
     if execution.fill_n != router.settled:
-        settle(execution, router)
+        settle(execution, router, 0)
     if done and message.kind != ARRIVE_CANCEL and not is_live(own) and own.status != FILLED:
-        closed = tell_strategy(router, execution, leg.instance, due, TELL_CLOSED, order)
-        message_at(router.messages, closed).reason = NO_REASON
+        _tell_closed(execution, router, leg_index, order, ts, 0)
     update_watch(execution, router, leg_index, resting_before)
     free_message(router, execution, index)
     return 0
@@ -407,8 +445,6 @@ def release_waiting(
 ) -> None:
     """Let market orders that waited for a halt to end take, in order of arrival."""
     session = session_at(execution.sessions, leg_index)
-    instance_index = leg_at(router.legs, leg_index).instance
-    due = response_ns(instance_at(router.instances, instance_index), ts_event)
     touched = 0
     order = session.waiting
     while order != NIL and execution.claim_shortage == 0:
@@ -416,9 +452,9 @@ def release_waiting(
         following = own.next
         touched = take_waiting(market, execution, order, touched, ts_event)
         if execution.fill_n != router.settled:
-            settle(execution, router)
+            settle(execution, router, router.event_local)
         if own.status != FILLED:
-            tell_strategy(router, execution, instance_index, due, TELL_CLOSED, order)
+            _tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
         order = following
 
 
@@ -426,8 +462,6 @@ def release_waiting(
 def cancel_cleared(execution: Any, router: Any, leg_index: int, ts_event: int) -> None:
     """Cancel all orders of a leg at the exchange, which has cleared the book."""
     session = session_at(execution.sessions, leg_index)
-    instance_index = leg_at(router.legs, leg_index).instance
-    due = response_ns(instance_at(router.instances, instance_index), ts_event)
     while session.resting > 0:
         order = session.waiting
         if order == NIL:
@@ -435,7 +469,17 @@ def cancel_cleared(execution: Any, router: Any, leg_index: int, ts_event: int) -
         unrest(execution, order)
         own = own_at(execution.own_orders, order)
         close_own(execution, own, CANCELED, BOOK_CLEARED, ts_event)
-        tell_strategy(router, execution, instance_index, due, TELL_CLOSED, order)
+        _tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
+
+
+@jit
+def _tell_closed(
+    execution: Any, router: Any, leg_index: int, order: int, ts_event: int, captured_ns: int
+) -> None:
+    """Send word that an order has ended without a fill, as something else than a cancel's answer."""
+    told = notify(execution, router, leg_index, order, TELL_CLOSED, ts_event, captured_ns)
+    if execution.event_log != 0:
+        log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
 
 
 # --- at the strategy ----------------------------------------------------------------------------
@@ -475,35 +519,53 @@ def _retire(execution: Any, router: Any, instance_index: int, order: int) -> Non
     execution.own_free_n += 1
 
 
+@jit_inline
+def _note_denial(instance: Any, reason: int) -> None:
+    instance.denials += 1
+    instance.denial_reason = reason
+
+
 @jit
 def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) -> int:
     """Hand the instance its next message, at the message's time; a status."""
     instance = instance_at(router.instances, instance_index)
+    if message_at(router.messages, instance.inbox_head).kind == WIND_UP:
+        room = wind_up_room(execution, router, instance_index)
+        if room != 0:
+            return room
     index = pop_inbox(router, instance)
     message = message_at(router.messages, index)
     now = max(message.ts, now_floor)
     if now < instance.clock:
-        router.late_responses += message.kind != TIMER
+        router.late_responses += message.kind != TIMER and message.kind != WIND_UP
         now = instance.clock
     if now == instance.clock:
         instance.steps += 1
+        if instance.steps == 1:
+            instance.denials = 0
         if instance.steps > STEPS_AT_ONE_TIME_MAX:
             router.fault_instance = instance_index
             return FAULT_STEPS
     else:
         instance.steps = 0
+        instance.denials = 0
     instance.clock = now
     order = message.order
     if message.kind == TIMER:
         leg_index = message.leg
         free_message(router, execution, index)
         return callback(execution, router, instance_index, leg_index, HOOK_TIMER, now)
+    if message.kind == WIND_UP:
+        free_message(router, execution, index)
+        wind_up(execution, router, instance_index, now)
+        return 0
     own = own_at(execution.own_orders, order)
     leg_index = own.leg
     account = account_at(router.accounts, leg_index)
     ctx = context_at(instance.context, 0)
     hook = HOOK_ORDER
     reason = message.reason
+    is_closing = own.client_order_id < 0  # the simulation's own order
     if message.kind == TELL_ACCEPTED:
         if own.known_status == PENDING_NEW:
             own.known_status = NEW
@@ -519,10 +581,17 @@ def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) ->
         mark = watch_at(router.watches, leg_at(router.legs, leg_index).book).mark
         if mark != UNDEF_PRICE:  # the account's own may date from an earlier position
             account.mark = mark
-        revalue(account, limits_at(router.limits, instance_index))
+        if is_closing and own.known_status == FILLED:
+            account.closing = 0
+        limits = limits_at(router.limits, instance_index)
+        revalue(account, limits)
+        if limits.halted != 0:
+            after_halt(execution, router, leg_index, now)  # there is room for its one message
     elif message.kind == TELL_CLOSED:
-        if reason == USER_CANCEL:
+        if reason == USER_CANCEL or reason == LOSS_CANCEL:
             own.requests -= 1
+        if is_closing:
+            account.closing = 0
         if own.known_status == PENDING_NEW or is_known_live(own):
             _release(router, own)
         own.known_status = own.status
@@ -538,8 +607,12 @@ def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) ->
         own.known_price = message.price
         if own.known_filled == own.known_quantity:
             own.known_status = FILLED
+    elif message.kind == TELL_DENIED:
+        _note_denial(instance, reason)
     elif message.kind == TELL_REFUSED:
         own.requests -= 1
+        if reason != UNKNOWN_ORDER:
+            _note_denial(instance, reason)
         if own.side > 0:
             account.open_buy_lots -= message.lots
         else:

@@ -22,15 +22,20 @@ class RiskLimits:
     max_order_size : int
         Lots.
     max_loss : int
-        1e-9 currency, net of fees, over all instruments of the instance; latched once hit.
+        1e-9 currency, net of fees, over all instruments of the instance; latched once hit. Its
+        open orders are then canceled.
     max_orders_per_second : int
         New orders and replaces in any window of one second.
+    on_max_loss : str
+        What happens to its positions when ``max_loss`` is reached: ``halt`` keeps them,
+        ``flatten`` has the simulation close them with market orders.
     """
 
     max_position: int = OFF
     max_order_size: int = OFF
     max_loss: int = OFF
     max_orders_per_second: int = OFF
+    on_max_loss: Literal["halt", "flatten"] = "halt"
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,12 @@ class SimulationConfig:
         order's fills it, up to the size traded; ``ignore``.
     book_clear : str
         What a clear of the book that no snapshot follows does to our orders: ``cancel``, ``keep``.
+    fill_notice : str
+        ``response``: a strategy learns of its fills one response latency after they happened,
+        which may be before the record that caused them was captured; ``feed``: no earlier than
+        that record reaches it.
+    event_log : bool
+        Report every change of every order, too.
     sample_interval_ns : int
         Market time between rows of the account table.
     publishers : tuple of int
@@ -102,6 +113,8 @@ class SimulationConfig:
     market_order_in_halt: Literal["wait", "expire"] = "wait"
     unseen_trades: Literal["fill_through", "ignore"] = "fill_through"
     book_clear: Literal["cancel", "keep"] = "cancel"
+    fill_notice: Literal["response", "feed"] = "response"
+    event_log: bool = False
     sample_interval_ns: int = 1_000_000_000
     publishers: tuple[int, ...] = ()
     warmup_until_ns: int = 0

@@ -11,7 +11,7 @@ valid until its order is closed and the strategy has been told; after that ``is_
 from typing import Any
 
 from tapewire.execution._layout import execution_at, own_at
-from tapewire.execution.codes import OrderStatus, OrderType, Side, TimeInForce
+from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side, TimeInForce
 from tapewire.market.jit import jit
 from tapewire.market.records import UNDEF_PRICE
 
@@ -33,6 +33,8 @@ _MARKET = int(OrderType.MARKET)
 _PENDING_NEW = int(OrderStatus.PENDING_NEW)
 _NEW = int(OrderStatus.NEW)
 _PARTIALLY_FILLED = int(OrderStatus.PARTIALLY_FILLED)
+_FIRST_DENIAL = int(Reason.MAX_POSITION)
+_LAST_DENIAL = int(Reason.INVALID_PRICE)
 _INDEX_MASK = 0xFFFFFFFF
 
 
@@ -48,19 +50,17 @@ def _request(ctx: Any, kind: int, order: int, price: int, quantity: int) -> None
 
 
 @jit
-def _submit(
-    ctx: Any, side: int, order_type: int, price: int, quantity: int, time_in_force: int
-) -> int:
+def open_order(
+    ctx: Any, client_order_id: int, side: int, order_type: int, price: int, quantity: int,
+    time_in_force: int,
+) -> int:  # fmt: skip
+    """Take a free order record and put it last among the open ones; returns its index."""
     execution = execution_at(ctx.execution, 0)
-    if ctx.request_n >= REQUESTS_MAX or execution.own_free == NIL:
-        ctx.request_n = REQUESTS_MAX + 1
-        return NIL
     index = execution.own_free
     own = own_at(execution.own_orders, index)
     execution.own_free = own.next
     execution.own_free_n -= 1
-    ctx.last_client_order_id += 1
-    own.client_order_id = ctx.last_client_order_id
+    own.client_order_id = client_order_id
     own.leg = ctx.leg
     own.side = side
     own.order_type = order_type
@@ -78,6 +78,9 @@ def _submit(
     own.known_price = price
     own.known_quantity = quantity
     own.known_filled = 0
+    own.settled = 0
+    own.replaces = 0
+    own.ts_replaced = 0
     own.requests = 0
     own.messages = 0
     own.open_prev = ctx.open_tail
@@ -87,8 +90,22 @@ def _submit(
     else:
         own_at(execution.own_orders, ctx.open_tail).open_next = index
     ctx.open_tail = index
+    return index
+
+
+@jit
+def _submit(
+    ctx: Any, side: int, order_type: int, price: int, quantity: int, time_in_force: int
+) -> int:
+    execution = execution_at(ctx.execution, 0)
+    if ctx.request_n >= REQUESTS_MAX or execution.own_free == NIL:
+        ctx.request_n = REQUESTS_MAX + 1
+        return NIL
+    ctx.last_client_order_id += 1
+    number = ctx.last_client_order_id
+    index = open_order(ctx, number, side, order_type, price, quantity, time_in_force)
     _request(ctx, REQUEST_NEW, index, price, quantity)
-    return (own.generation << 32) | index
+    return (own_at(execution.own_orders, index).generation << 32) | index
 
 
 @jit
@@ -162,6 +179,16 @@ def has_request(ctx: Any, handle: int) -> bool:
     """Whether a cancel or replace of an open order is unanswered."""
     execution = execution_at(ctx.execution, 0)
     return own_at(execution.own_orders, handle & _INDEX_MASK).requests > 0
+
+
+@jit
+def was_denied(ctx: Any) -> bool:
+    """Whether this order update tells of an order or replace that was denied before it left.
+
+    A denial is the answer to what the strategy has just asked for, told at the same local time:
+    the market is what it was. Wait for its next event, whoever asks again at once is denied again.
+    """
+    return _FIRST_DENIAL <= ctx.update_reason <= _LAST_DENIAL
 
 
 @jit

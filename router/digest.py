@@ -12,8 +12,9 @@ from tapewire.market.jit import jit
 
 #: Changes when the meaning of a digest does; see CHANGELOG.
 _VERSION: Final = b"tapewire-digest-1"
-#: Fields that name a place in this run's memory rather than something that happened.
-_INTERNAL: Final = ("leg", "order")
+#: Fields that name a place in this run's memory rather than something that happened, and those
+#: that tell how an order came to be what its other fields say.
+_OUTSIDE: Final = ("leg", "order", "replaces", "ts_replaced")
 #: Rows that may wait to be hashed together.
 _ROWS_AT_ONCE: Final = 65_536
 _ACCOUNT: Final = ("position", "cash", "realized", "fees", "volume")
@@ -96,7 +97,7 @@ class LegDigests:
             if not tables:
                 continue
             names = tables[0].dtype.names or ()
-            columns = [k for k, name in enumerate(names) if name not in _INTERNAL]
+            columns = [k for k, name in enumerate(names) if name not in _OUTSIDE]
             words = np.concatenate([rows.view("<i8") for rows in tables]).reshape(-1, len(names))
             leg_column = names.index("leg")
             ends = np.zeros(int(words[:, leg_column].max()) + 2, np.int64)

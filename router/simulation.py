@@ -1,6 +1,6 @@
 """The simulation: feeds records to the compiled loop and makes room for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tapewire.errors import ConfigError, NoDataError, SimulationError
 from tapewire.execution._layout import EXECUTION, OWN_ORDER, SESSION, TRACE
 from tapewire.execution._matching import STEP_ROWS
-from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
+from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.market._layout import COUNTERS, NEW_BOOK, NIL
 from tapewire.market._memory import Block, Copies
 from tapewire.market.book import BookLimitError, MarketState, batch_address
@@ -20,6 +20,7 @@ from tapewire.positions._layout import ACCOUNT, LIMITS, SEND_TIME
 from tapewire.positions.rows import SAMPLE_DTYPE
 
 from . import _ending as ending
+from . import _faults as faults
 from . import _loop as loop
 from . import _warming as warming
 from ._layout import (
@@ -44,16 +45,18 @@ from ._layout import (
     LEG,
     MESSAGE,
     NEVER,
+    NOTICE_FEED,
+    NOTICE_RESPONSE,
     ON_BOOK,
     ON_EVENT,
     ON_PRICE,
     ON_TRADE,
-    REQUESTS_MAX,
     ROUTER,
     WATCH,
 )
-from .config import OFF, SimulationConfig, StrategySpec
+from .config import OFF, RiskLimits, SimulationConfig, StrategySpec
 from .digest import LegDigests
+from .halts import HaltedPosition, LossHalt
 from .strategies.order_log import OrderLog, bind_rows, read_order_log
 
 #: Rows kept between drains; a step needs up to STEP_ROWS of them.
@@ -74,10 +77,14 @@ _POLICIES: Final = {
     "halt_fills": CROSSED_HALT_FILLS,
     "abort": CROSSED_ABORT,
 }
-_NO_ROWS: Final = tuple(np.zeros(0, dtype) for dtype in (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE))
+_NOTICES: Final = {"response": NOTICE_RESPONSE, "feed": NOTICE_FEED}
+_NO_ROWS: Final = tuple(
+    np.zeros(0, dtype) for dtype in (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE)
+)
 _ROUTER_COUNTERS: Final = (
     "orders_sent", "orders_denied", "requests_stale", "late_responses", "forced_arrivals",
-    "clamped_ts_recv",
+    "clamped_ts_recv", "fills_known_before_capture", "fills_known_before_capture_ns_max",
+    "loss_halts",
 )  # fmt: skip
 
 
@@ -106,6 +113,8 @@ class Drained:
     fills: npt.NDArray[Any]
     orders: npt.NDArray[Any]
     samples: npt.NDArray[Any]
+    #: Changes of orders; none unless ``event_log`` asks for them.
+    events: npt.NDArray[Any] = field(default_factory=_NO_ROWS[3].copy)
 
 
 class Simulation:
@@ -140,7 +149,9 @@ class Simulation:
         self._fills = Block(FILL_DTYPE, ROWS_AT_START)
         self._orders = Block(ORDER_DTYPE, ROWS_AT_START)
         self._samples = Block(SAMPLE_DTYPE, ROWS_AT_START)
-        self._copies = tuple(Copies(b) for b in (self._fills, self._orders, self._samples))
+        self._events = Block(EVENT_DTYPE, 4 * ROWS_AT_START if config.event_log else 1)
+        blocks = (self._fills, self._orders, self._samples, self._events)
+        self._copies = tuple(Copies(block) for block in blocks)
         self._instances = Block(INSTANCE, 4)
         self._contexts = Block(CONTEXT, 4)
         self._legs = Block(LEG, 4)
@@ -154,7 +165,7 @@ class Simulation:
         self._states: list[npt.NDArray[Any]] = []
         self._log_instances: dict[int, int] = {}  # strategy number → its instance
         self._logs: dict[int, OrderLog] = {}
-        self._pending: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+        self._pending: tuple[list[Any], ...] = tuple([] for _ in blocks)
         self._digests = LegDigests()
         self._finished = False
         self._first_ns = 0  # ts_recv of the first record that is not of the warm-up
@@ -173,6 +184,8 @@ class Simulation:
         router["clear_cancels"] = config.book_clear == "cancel"
         execution["market_waits"] = config.market_order_in_halt == "wait"
         execution["fills_unseen"] = config.unseen_trades == "fill_through"
+        router["fill_notice"] = _NOTICES[config.fill_notice]
+        execution["event_log"] = config.event_log
         router["fault_instance"] = NIL
         execution["impact_ppm"] = config.impact_ppm
         _chain(execution, self._own_orders, "next", "own_free", 0)
@@ -313,6 +326,7 @@ class Simulation:
         limits = self._limits.records[index]
         for name in ("max_position", "max_order_size", "max_loss", "max_orders_per_second"):
             limits[name] = getattr(spec.limits, name)
+        limits["flatten"] = spec.limits.on_max_loss == "flatten"
         limits["window_offset"] = self._send_times_used
         if spec.limits.max_orders_per_second != OFF:
             self._send_times_used += spec.limits.max_orders_per_second
@@ -380,10 +394,12 @@ class Simulation:
             ("traces", self._traces),
             ("fills", self._fills),
             ("orders", self._orders),
+            ("events", self._events),
         ):
             execution[name] = block.address
         execution["fill_capacity"] = self._fills.capacity
         execution["order_capacity"] = self._orders.capacity
+        execution["event_capacity"] = self._events.capacity
         for name, block in (
             ("instances", self._instances),
             ("legs", self._legs),
@@ -519,37 +535,51 @@ class Simulation:
                         f"more than {ROWS_MAX:,} fills in one event at {self._when()}"
                     )
                 block.grow(2 * block.capacity)
+        while self.config.event_log and self._events.capacity < 2 * self._fills.capacity + 2:
+            self._events.grow(2 * self._events.capacity)
 
     def _when(self) -> str:
         return f"{np.datetime64(self.now_ns, 'ns')} UTC"
 
     def _fault(self, status: int) -> str:
         instance = int(self._router[0]["fault_instance"])
-        names = [
-            leg.strategy_id
-            for leg in self.legs
-            if self._legs.records[leg.leg]["instance"] == instance
-        ]
-        who = f"strategy {names[0]}" if names else "a strategy"
+        legs = self._legs_of(instance)
+        who = f"strategy {legs[0].strategy_id}" if legs else "a strategy"
+        if status == FAULT_STEPS:
+            return faults.endless_answers(
+                who, self._when(), self._instances.records[instance], self._limits_of(legs[0]),
+                max(leg.tick_size for leg in legs),
+            )  # fmt: skip
         return {
-            FAULT_STEPS: f"{who} answers its own messages without end at {self._when()}",
             FAULT_CLAIMS: f"{who} sent an order that would take more than {STEP_ROWS:,} resting "
             f"orders at {self._when()}; send smaller ones",
             FAULT_CROSSED: f"the book is locked or crossed at {self._when()}, and crossed_book "
             f"is 'abort'",
-            FAULT_REQUESTS: f"{who} made more than {REQUESTS_MAX} requests in one callback at "
-            f"{self._when()}",
+            FAULT_REQUESTS: faults.too_many_requests(who, self._when()),
         }[status]
+
+    def _legs_of(self, instance: int) -> list[LegInfo]:
+        return [x for x in self.legs if self._legs.records[x.leg]["instance"] == instance]
+
+    def _limits_of(self, leg: LegInfo) -> RiskLimits:
+        specs = self.config.strategies
+        return next(spec.limits for spec in specs if spec.strategy_id == leg.strategy_id)
 
     # --- results --------------------------------------------------------------------------------
 
     def _stash(self) -> None:
         """Copy the rows reported so far out of the kernels' buffers."""
         execution, router = self._execution.records[0], self._router[0]
-        counts = int(execution["fill_n"]), int(execution["order_n"]), int(router["sample_n"])
+        counts = tuple(
+            int(n)
+            for n in (
+                execution["fill_n"], execution["order_n"], router["sample_n"], execution["event_n"],
+            )
+        )  # fmt: skip
         if not any(counts):
             return
-        execution["fill_n"] = execution["order_n"] = router["sample_n"] = router["settled"] = 0
+        execution["fill_n"] = execution["order_n"] = execution["event_n"] = 0
+        router["sample_n"] = router["settled"] = 0
         tables = []
         for copies, n, kept in zip(self._copies, counts, self._pending, strict=True):
             tables.append(copies.take(n))
@@ -588,6 +618,30 @@ class Simulation:
         counts["log_rows_before_data"] = early
         return counts
 
+    def loss_halts(self) -> list[LossHalt]:
+        """Strategy instances that reached their loss limit, in the order of time."""
+        if not self._router[0]["loss_halts"]:
+            return []
+        found = []
+        for instance in np.flatnonzero(self._limits.records["halt_ns"][: self._instance_n]):
+            limits, legs = self._limits.records[instance], self._legs_of(int(instance))
+            accounts = self._accounts.records
+            positions = tuple(
+                HaltedPosition(
+                    leg.symbol, leg.publisher_id,
+                    int(accounts[leg.leg]["halt_position"]), int(accounts[leg.leg]["position"]),
+                )
+                for leg in legs
+            )  # fmt: skip
+            found.append(
+                LossHalt(
+                    legs[0].strategy_id, int(limits["halt_ns"]), int(limits["halt_pnl"]),
+                    int(limits["max_loss"]), "flatten" if limits["flatten"] else "halt",
+                    int(limits["halt_cancels"]), int(limits["halt_orders"]), positions,
+                )
+            )  # fmt: skip
+        return sorted(found, key=lambda halt: (halt.ts_ns, halt.strategy_id))
+
     @property
     def now_ns(self) -> int:
         """Largest capture time seen, ns since the epoch."""
@@ -622,8 +676,8 @@ class Simulation:
         """Bytes held by books, orders, messages and buffers."""
         blocks = (
             self._own_orders, self._sessions, self._traces, self._fills, self._orders,
-            self._samples, self._instances, self._contexts, self._legs, self._messages,
-            self._watches, self._accounts, self._limits, self._send_times,
+            self._events, self._samples, self._instances, self._contexts, self._legs,
+            self._messages, self._watches, self._accounts, self._limits, self._send_times,
         )  # fmt: skip
         return self._market.nbytes + sum(block.nbytes for block in blocks)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapewire.execution.codes import FillReason, Liquidity, OrderStatus, Reason, Side
+from tapewire.execution.codes import FillReason, Liquidity, OrderEvent, OrderStatus, Reason, Side
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
 from tapewire.market.instruments import InstrumentTable
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
@@ -283,6 +283,8 @@ class Order(NamedTuple):
     sent: float
     arrived: float
     closed: float
+    replaces: int = 0
+    replaced: float = 0
 
 
 @dataclass
@@ -302,12 +304,33 @@ class Played:
     def counts(self) -> dict[str, int]:
         return self.simulation.counts
 
+    def changes(self, order: str) -> list[tuple[Any, ...]]:
+        """(event, reason, price, lots, filled, at, known) of every change of an order."""
+        labels = self.simulation.legs[0].client_order_labels
+        found = []
+        for row in self.rows.events:
+            if label(labels, int(row["client_order_id"])) == order:
+                price = None if row["price"] == UNDEF_PRICE else int(row["price"]) / 10**9
+                found.append(
+                    (OrderEvent(row["event"]).name, Reason(row["reason"]).name, price,
+                     int(row["quantity"]), int(row["filled_qty"]), us(int(row["ts_event"])),
+                     us(int(row["ts_known"])))
+                )  # fmt: skip
+        return found
+
     def brief(self) -> list[tuple[str, float, int, str, float]]:
         """(order, price, lots, reason, at) of every fill."""
         return [(f.order, float(f.price), f.lots, f.reason, f.at) for f in self.fills]
 
     def last_sample(self, leg: int = 0) -> Any:
         return self.rows.samples[self.rows.samples["leg"] == leg][-1]
+
+
+def label(labels: Sequence[str] | None, number: int) -> str:
+    """What an order is called: by its log, or as an order of the simulation."""
+    if number < 0:
+        return f"flatten-{-number}"
+    return labels[number - 1] if labels is not None else str(number)
 
 
 def configure(
@@ -326,6 +349,8 @@ def configure(
     tick: Number = 0,
     multiplier: Fraction | int = 1,
     sample_interval_ns: int = 1_000_000_000,
+    fill_notice: str = "response",
+    event_log: bool = False,
     others: Sequence[StrategySpec] = (),
 ) -> SimulationConfig:
     """A configuration with the order log as strategy ``log``, and others beside it."""
@@ -352,6 +377,8 @@ def configure(
         unseen_trades=unseen_trades,  # type: ignore[arg-type]
         book_clear=book_clear,  # type: ignore[arg-type]
         sample_interval_ns=sample_interval_ns,
+        fill_notice=fill_notice,  # type: ignore[arg-type]
+        event_log=event_log,
         publishers=(PUBLISHER,),
     )
 
@@ -371,6 +398,7 @@ def run(
         np.concatenate([part.fills for part in parts]),
         np.concatenate([part.orders for part in parts]),
         np.concatenate([part.samples for part in parts]),
+        np.concatenate([part.events for part in parts]),
     )
     check_books_balance(simulation, rows)
     return simulation, rows
@@ -396,7 +424,7 @@ def read(simulation: Simulation, rows: Drained) -> Played:
             continue
         fills.append(
             Fill(
-                labels[row["client_order_id"] - 1],
+                label(labels, int(row["client_order_id"])),
                 Side(row["side"]).name,
                 Decimal(int(row["last_px"])) / 10**9,
                 int(row["last_qty"]),
@@ -414,7 +442,7 @@ def read(simulation: Simulation, rows: Drained) -> Played:
         if labels is None:
             continue
         price = None if row["price"] == UNDEF_PRICE else Decimal(int(row["price"])) / 10**9
-        orders[labels[row["client_order_id"] - 1]] = Order(
+        orders[label(labels, int(row["client_order_id"]))] = Order(
             OrderStatus(row["status"]).name,
             Reason(row["reason"]).name,
             int(row["filled_qty"]),
@@ -424,6 +452,8 @@ def read(simulation: Simulation, rows: Drained) -> Played:
             us(int(row["ts_sent"])),
             us(int(row["ts_arrived"])),
             us(int(row["ts_closed"])),
+            int(row["replaces"]),
+            us(int(row["ts_replaced"])),
         )
     return Played(simulation, rows, fills, orders)
 
@@ -461,6 +491,7 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
         assert fill["ts_event"] >= last.get(leg, 0), "a leg's fills happen in order"
         last[leg] = int(fill["ts_event"])
         assert fill["ts_known"] >= fill["ts_event"] + config.response_latency_ns
+    check_event_log(config, rows)
     seen = set()
     for order in rows.orders:
         key = int(order["leg"]), int(order["client_order_id"])
@@ -494,3 +525,42 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
         if final["position"] == 0:
             assert final["realized"] == final["cash"], "a flat account has realized all its cash"
         assert (np.diff(samples["ts"]) >= 0).all()
+
+
+def check_event_log(config: SimulationConfig, rows: Drained) -> None:
+    """The event log tells of every order what its rows tell, in an order that makes sense."""
+    if not config.event_log:
+        assert rows.events.size == 0
+        return
+    fills: dict[tuple[int, int], list[tuple[int, ...]]] = {}
+    for fill in rows.fills:
+        key = int(fill["leg"]), int(fill["client_order_id"])
+        told = tuple(int(fill[n]) for n in ("last_px", "last_qty", "ts_event", "ts_known"))
+        fills.setdefault(key, []).append(told)
+    events: dict[tuple[int, int], list[Any]] = {}
+    for event in rows.events:
+        events.setdefault((int(event["leg"]), int(event["client_order_id"])), []).append(event)
+    assert len(events) == rows.orders.size
+    ended = {"FILLED", "CANCELED", "EXPIRED", "DENIED"}
+    for order in rows.orders:
+        key = int(order["leg"]), int(order["client_order_id"])
+        mine = events[key]
+        names = [OrderEvent(e["event"]).name for e in mine]
+        status = OrderStatus(order["status"]).name
+        assert names[0] == ("DENIED" if status == "DENIED" else "SENT")
+        assert mine[0]["ts_known"] == order["ts_sent"]
+        assert [n for n in names if n in ended] == ([status] if status in ended else [])
+        assert names.count("ACCEPTED") == (order["ts_arrived"] != 0)
+        assert names.count("REPLACED") == order["replaces"]
+        assert [
+            tuple(int(e[n]) for n in ("last_px", "last_qty", "ts_event", "ts_known"))
+            for e in mine
+            if e["last_qty"]
+        ] == fills.get(key, [])
+        for e, name in zip(mine, names, strict=True):
+            if name in ended:
+                assert e["ts_event"] == (0 if name == "DENIED" else order["ts_closed"])
+                assert e["filled_qty"] == order["filled_qty"]
+                assert e["reason"] in (0, order["reason"])
+            if e["ts_event"]:
+                assert e["ts_known"] >= e["ts_event"] + config.response_latency_ns

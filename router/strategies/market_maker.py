@@ -17,6 +17,7 @@ from tapewire.router.context import (
     order_price,
     replace,
     submit_limit,
+    was_denied,
 )
 from tapewire.router.definition import ParameterSpec, StrategyDefinition
 
@@ -66,8 +67,9 @@ def on_book(ctx: Any, state: Any) -> None:
 
 
 def on_order_update(ctx: Any, state: Any) -> None:
-    """An order was accepted, moved, closed or refused."""
-    quote(ctx, state)
+    """An order was accepted, moved, closed or refused; a denial waits for the next event."""
+    if not was_denied(ctx):
+        quote(ctx, state)
 
 
 def on_fill(ctx: Any, state: Any) -> None:

@@ -27,6 +27,7 @@ from tapewire.router.context import (
     set_timer,
     submit_limit,
     submit_market,
+    was_denied,
 )
 
 ROWS = 200
@@ -170,6 +171,36 @@ def endless_timer(ctx: Any, state: Any) -> None:
 def test_a_strategy_that_answers_itself_for_ever_is_stopped() -> None:
     with pytest.raises(SimulationError, match="strategy probe answers its own messages"):
         trace(market().tick(50), on_start=timers_start, on_timer=endless_timer)
+
+
+def stubborn_start(ctx: Any, state: Any) -> None:
+    submit_limit(ctx, BUY, 99 * PRICE, 7, GTC)
+
+
+def stubborn_update(ctx: Any, state: Any) -> None:
+    if was_denied(ctx):
+        submit_limit(ctx, BUY, 99 * PRICE, 7, GTC)
+
+
+@pytest.mark.parametrize(
+    ("limits", "settings", "said"),
+    [
+        (RiskLimits(max_position=6), {}, r"MAX_POSITION (risk_limits: max_position is 6 lots)"),
+        (RiskLimits(), {"tick": 2}, r"INVALID_PRICE (instruments: tick_size is 2)"),
+    ],
+)
+def test_who_answers_denials_for_ever_is_told_which(
+    limits: RiskLimits, settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SimulationError) as caught:
+        trace(
+            market().tick(50), limits=limits, settings=settings,
+            on_start=stubborn_start, on_order_update=stubborn_update,
+        )  # fmt: skip
+    text = str(caught.value)
+    assert "strategy probe answers its own messages without end at 2023-11-14T22:13:20" in text
+    assert f"1,000,000 of them denials, the last for {said}" in text
+    assert text.endswith("let it wait for the next market event before it asks again")
 
 
 def greedy_start(ctx: Any, state: Any) -> None:

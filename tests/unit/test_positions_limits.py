@@ -159,12 +159,12 @@ def falling(tape: Tape) -> Tape:
 
 def test_the_loss_limit_is_latched(tmp_path: Path) -> None:
     # Long 2 at 101, mark 100.5: -1. At 300 the mark is 90.5: 2 * 10.5 = -21: over 20. At 600 the
-    # loss is gone, but the strategy stays halted; it may still cancel.
+    # loss is gone, but the strategy stays halted. Its open orders were canceled.
     log = Log().buy(10, "long", 2).buy(150, "rest", 1, 85).buy(290, "fine", 1, 84)
     log.sell(400, "late", 2).cancel(500, "rest").sell(700, "later", 2)
     tape = falling(deep_book())
     assert reasons(tmp_path, tape, log, RiskLimits(max_loss=20 * 10**9)) == {
-        "long": "NONE", "rest": "USER_CANCEL", "fine": "END_OF_DATA",
+        "long": "NONE", "rest": "LOSS_CANCEL", "fine": "LOSS_CANCEL",
         "late": "MAX_LOSS", "later": "MAX_LOSS",
     }  # fmt: skip
 

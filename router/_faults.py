@@ -1,0 +1,48 @@
+"""Why a strategy stopped a run, in words."""
+
+from typing import Any
+
+from tapewire.execution.codes import Reason
+
+from ._layout import REQUESTS_MAX
+from ._session import QUANTITY_MAX, STEPS_AT_ONE_TIME_MAX
+from .config import RiskLimits
+
+_UNIT = 10**9
+
+
+def endless_answers(who: str, when: str, instance: Any, limits: RiskLimits, tick: int) -> str:
+    """A strategy answers what it is told without its time ever going on."""
+    denials = int(instance["denials"])
+    text = (
+        f"{who} answers its own messages without end at {when}: "
+        f"more than {STEPS_AT_ONE_TIME_MAX:,} at one time"
+    )
+    if not denials:
+        return f"{text}; let it wait for the next market event or a later timer"
+    reason = Reason(int(instance["denial_reason"]))
+    return (
+        f"{text}, {denials:,} of them denials, the last for {reason.name} "
+        f"({_bound(reason, limits, tick)}); a denial changes nothing in the market: let it wait "
+        "for the next market event before it asks again"
+    )
+
+
+def _bound(reason: Reason, limits: RiskLimits, tick: int) -> str:
+    """The limit that denied, with its value, as the configuration names it."""
+    if reason is Reason.MAX_POSITION:
+        return f"risk_limits: max_position is {limits.max_position:,} lots"
+    if reason is Reason.MAX_ORDER_SIZE:
+        return f"risk_limits: max_order_size is {limits.max_order_size:,} lots"
+    if reason is Reason.MAX_LOSS:
+        return f"risk_limits: max_loss is {limits.max_loss / _UNIT:,.2f}"
+    if reason is Reason.MAX_ORDER_RATE:
+        return f"risk_limits: max_orders_per_second is {limits.max_orders_per_second:,}"
+    if reason is Reason.INVALID_PRICE:
+        return f"instruments: tick_size is {tick / _UNIT:g}" if tick else "the price is undefined"
+    return f"a quantity is from 1 to {QUANTITY_MAX:,} lots"
+
+
+def too_many_requests(who: str, when: str) -> str:
+    """A strategy asked for more in one callback than the loop makes room for."""
+    return f"{who} made more than {REQUESTS_MAX} requests in one callback at {when}"

@@ -1,0 +1,160 @@
+"""The loss limit is reached: the strategy's orders are canceled, its positions kept or closed.
+
+What leaves then is the simulation's own. It travels, fills and costs as any order does, and no
+limit denies it. Where a market order finds too little to take, the rest is tried again when the
+price has moved.
+"""
+
+from typing import Any
+
+from tapewire.execution._latency import arrival_ns
+from tapewire.execution._layout import own_at
+from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side, TimeInForce
+from tapewire.market.jit import jit, word
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.positions._layout import account_at, limits_at
+
+from ._layout import (
+    ARRIVE_CANCEL,
+    ARRIVE_NEW,
+    DRAIN_ROWS,
+    GROW_MESSAGES,
+    GROW_OWN_ORDERS,
+    NIL,
+    WIND_UP,
+    context_at,
+    instance_at,
+    leg_at,
+    message_at,
+)
+from ._messages import send_to_exchange, tell_strategy
+from ._notices import CANCEL_SENT, SENT, log_event
+from .context import open_order
+
+BUY = word(Side.BUY)
+SELL = word(Side.SELL)
+MARKET = word(OrderType.MARKET)
+IOC = word(TimeInForce.IOC)
+PENDING_NEW = int(OrderStatus.PENDING_NEW)
+NEW = int(OrderStatus.NEW)
+PARTIALLY_FILLED = int(OrderStatus.PARTIALLY_FILLED)
+LOSS_CANCEL = word(Reason.LOSS_CANCEL)
+LOSS_FLATTEN = word(Reason.LOSS_FLATTEN)
+#: Lots one order may have, the simulation's own included.
+QUANTITY_MAX = 2**31 - 1
+
+
+@jit
+def after_halt(execution: Any, router: Any, leg_index: int, now_ns: int) -> int:
+    """A halted strategy's leg was valued, or filled: whether there is something to do; a status."""
+    leg = leg_at(router.legs, leg_index)
+    account = account_at(router.accounts, leg_index)
+    limits = limits_at(router.limits, leg.instance)
+    if limits.winding != 0:
+        return 0
+    if limits.halt_ns != 0 and (
+        limits.flatten == 0 or account.known_position == 0 or account.closing != 0
+    ):
+        return 0
+    if router.message_free_n == 0:
+        return GROW_MESSAGES
+    if limits.halt_ns == 0:
+        limits.halt_ns = now_ns
+        limits.halt_pnl = limits.known_pnl
+        router.loss_halts += 1
+        at = instance_at(router.instances, leg.instance).legs
+        while at != NIL:
+            held = account_at(router.accounts, at)
+            held.halt_position = held.known_position
+            at = leg_at(router.legs, at).next_of_instance
+    limits.winding = 1
+    tell_strategy(router, execution, leg.instance, now_ns, WIND_UP, NIL)
+    return 0
+
+
+@jit
+def wind_up_room(execution: Any, router: Any, instance_index: int) -> int:
+    """Whether the blocks have room for all that a wind-up may send; a status."""
+    instance = instance_at(router.instances, instance_index)
+    requests = instance.leg_n
+    at = context_at(instance.context, 0).open_head
+    while at != NIL:
+        requests += 1
+        at = own_at(execution.own_orders, at).open_next
+    if router.message_free_n < requests:
+        return GROW_MESSAGES
+    if execution.own_free_n < instance.leg_n:
+        return GROW_OWN_ORDERS
+    if execution.event_log != 0 and execution.event_capacity - execution.event_n < requests:
+        router.room_needed = requests
+        return DRAIN_ROWS
+    return 0
+
+
+@jit
+def wind_up(execution: Any, router: Any, instance_index: int, now_ns: int) -> None:
+    """Cancel what is open and, if asked for, close what is held; there is room for it."""
+    instance = instance_at(router.instances, instance_index)
+    limits = limits_at(router.limits, instance_index)
+    limits.winding = 0
+    if limits.withdrawn == 0:
+        limits.withdrawn = 1
+        _withdraw(execution, router, instance_index, now_ns)
+    if limits.flatten == 0:
+        return
+    leg_index = instance.legs
+    while leg_index != NIL:
+        account = account_at(router.accounts, leg_index)
+        if account.known_position != 0 and account.closing == 0:
+            _close(execution, router, leg_index, now_ns)
+        leg_index = leg_at(router.legs, leg_index).next_of_instance
+
+
+@jit
+def _withdraw(execution: Any, router: Any, instance_index: int, now_ns: int) -> None:
+    instance = instance_at(router.instances, instance_index)
+    limits = limits_at(router.limits, instance_index)
+    at = context_at(instance.context, 0).open_head
+    while at != NIL:
+        own = own_at(execution.own_orders, at)
+        if (
+            own.known_status == PENDING_NEW
+            or own.known_status == NEW
+            or own.known_status == PARTIALLY_FILLED
+        ):
+            own.requests += 1
+            limits.halt_cancels += 1
+            due = arrival_ns(instance, now_ns)
+            index = send_to_exchange(router, execution, own.leg, due, ARRIVE_CANCEL, at)
+            message_at(router.messages, index).reason = LOSS_CANCEL
+            if execution.event_log != 0:
+                log_event(execution, at, CANCEL_SENT, LOSS_CANCEL, 0, now_ns)
+        at = own.open_next
+
+
+@jit
+def _close(execution: Any, router: Any, leg_index: int, now_ns: int) -> None:
+    leg = leg_at(router.legs, leg_index)
+    instance = instance_at(router.instances, leg.instance)
+    limits = limits_at(router.limits, leg.instance)
+    account = account_at(router.accounts, leg_index)
+    ctx = context_at(instance.context, 0)
+    limits.halt_orders += 1
+    account.closing = 1
+    router.orders_sent += 1
+    lots = min(abs(account.known_position), QUANTITY_MAX)
+    side = SELL if account.known_position > 0 else BUY
+    shown_leg = ctx.leg  # what else the context says is about this one
+    ctx.leg = leg_index
+    ctx.now_ns = now_ns
+    order = open_order(ctx, -limits.halt_orders, side, MARKET, UNDEF_PRICE, lots, IOC)
+    ctx.leg = shown_leg
+    own_at(execution.own_orders, order).reason = LOSS_FLATTEN
+    if side > 0:
+        account.open_buy_lots += lots
+    else:
+        account.open_sell_lots += lots
+    if execution.event_log != 0:
+        log_event(execution, order, SENT, LOSS_FLATTEN, 0, now_ns)
+    due = arrival_ns(instance, now_ns)
+    send_to_exchange(router, execution, leg_index, due, ARRIVE_NEW, order)

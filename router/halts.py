@@ -1,0 +1,96 @@
+"""Strategies that reached their loss limit: when, at what, and what became of their positions."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class HaltedPosition:
+    """What a halted strategy held in one book, in lots: when it was halted, and at the end."""
+
+    symbol: str
+    publisher_id: int
+    at_halt: int
+    at_end: int
+
+
+@dataclass(frozen=True)
+class LossHalt:
+    """A strategy instance that reached ``risk_limits.max_loss``.
+
+    Attributes
+    ----------
+    strategy_id : str
+    ts_ns : int
+        Its local time, ns since the epoch.
+    pnl, max_loss : int
+        1e-9 currency: its P&L as it knew it then, and the limit.
+    policy : str
+        ``halt`` or ``flatten``, see `RiskLimits.on_max_loss`.
+    cancels : int
+        Cancels sent for its open orders.
+    closing_orders : int
+        Market orders sent to close its positions.
+    positions : tuple of HaltedPosition
+        In every book it traded.
+    """
+
+    strategy_id: str
+    ts_ns: int
+    pnl: int
+    max_loss: int
+    policy: str
+    cancels: int
+    closing_orders: int
+    positions: tuple[HaltedPosition, ...]
+
+    def sentence(self) -> str:
+        """All of it in one sentence."""
+        moment = f"{np.datetime64(self.ts_ns, 'ns')}".replace("T", " ")
+        orders = f"{self.cancels:,} open order{'' if self.cancels == 1 else 's'} canceled"
+        held = [p for p in self.positions if p.at_halt or p.at_end]
+        if not held:
+            became = "it held no position"
+        else:
+            became = ", ".join(
+                f"position in {p.symbol} {p.at_halt:+,} then, {p.at_end:+,} at the end"
+                for p in held[:_POSITIONS_TOLD]
+            )
+            if len(held) > _POSITIONS_TOLD:
+                became += f", and {len(held) - _POSITIONS_TOLD} more"
+        return (
+            f"{self.strategy_id} reached max_loss {_money(self.max_loss):,} at {moment} UTC with a "
+            f"P&L of {_money(self.pnl):,} and was halted: {orders}, {became} "
+            f"(on_max_loss: {self.policy}{_sent(self.closing_orders)})"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same for JSON; money as exact decimal text."""
+        return {
+            "strategy_id": self.strategy_id,
+            "ts": f"{np.datetime64(self.ts_ns, 'ns')}Z",
+            "ts_ns": self.ts_ns,
+            "pnl": str(_money(self.pnl)),
+            "max_loss": str(_money(self.max_loss)),
+            "on_max_loss": self.policy,
+            "cancels": self.cancels,
+            "closing_orders": self.closing_orders,
+            "positions": [vars(position) for position in self.positions],
+        }
+
+
+_POSITIONS_TOLD = 5
+
+
+def _money(units: int) -> Decimal:
+    """1e-9 currency as a decimal with two places, more only where they say something."""
+    exact = Decimal(units).scaleb(-9)
+    cents = exact.quantize(Decimal("0.01"))
+    return cents if cents == exact else exact.normalize()
+
+
+def _sent(orders: int) -> str:
+    return f", {orders:,} closing order{'' if orders == 1 else 's'} sent" if orders else ""

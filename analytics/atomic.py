@@ -24,6 +24,7 @@ RUN_FILES: Final = (
     "orders.parquet",
     "fills.parquet",
     "equity.parquet",
+    "events.parquet",
     "metrics.parquet",
     "latency.hdr",
     "report.html",

@@ -18,15 +18,17 @@ from tapewire.analytics.schemas import SCHEMA_VERSION
 from tapewire.analytics.tables import (
     ROW_GROUP_ROWS,
     TABLES,
+    TABLES_AND_EVENTS,
     EquityColumns,
     Names,
     TableWriter,
+    event_columns,
     fill_columns,
     order_columns,
 )
 from tapewire.atomic import output_errors, temporary_name
 from tapewire.errors import InterruptedRunError, OutputError, SimulationError
-from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
+from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.positions.rows import SAMPLE_DTYPE
 
 #: What the manifest of a complete run must get from the caller; the collector adds the rest.
@@ -43,7 +45,9 @@ REQUIRED_KEYS: Final = (
     "stages",
     "warnings",
 )
-_DTYPES: Final = {"fills": FILL_DTYPE, "orders": ORDER_DTYPE, "equity": SAMPLE_DTYPE}
+_DTYPES: Final = {
+    "fills": FILL_DTYPE, "orders": ORDER_DTYPE, "equity": SAMPLE_DTYPE, "events": EVENT_DTYPE,
+}  # fmt: skip
 
 
 class Collector:
@@ -61,6 +65,8 @@ class Collector:
         Text of ``config.yaml``: the run's configuration with all defaults filled in.
     force
         Replace an earlier run in ``out_dir`` once this one is complete; it stays if this one fails.
+    event_log
+        Write ``events.parquet``, too.
     row_group_rows
         Rows held in memory per table.
 
@@ -80,17 +86,19 @@ class Collector:
         config_yaml: str,
         *,
         force: bool = False,
+        event_log: bool = False,
         row_group_rows: int = ROW_GROUP_ROWS,
     ) -> None:
         if row_group_rows < 1:
             raise ValueError(f"expected row_group_rows >= 1, found {row_group_rows}")
         self.path = Path(out_dir)
         self.latency = LatencyLog()
-        self.rows = {"fills": 0, "orders": 0, "samples": 0}
+        self._tables = TABLES_AND_EVENTS if event_log else TABLES
+        self.rows = dict.fromkeys(map(_counted_as, self._tables), 0)
         self._config_yaml = config_yaml
         self._row_group_rows = row_group_rows
-        self._held: dict[str, list[NDArray[np.void]]] = {name: [] for name in TABLES}
-        self._held_rows = dict.fromkeys(TABLES, 0)
+        self._held: dict[str, list[NDArray[np.void]]] = {name: [] for name in self._tables}
+        self._held_rows = dict.fromkeys(self._tables, 0)
         self._legs: Sequence[Leg] = ()
         self._ledger = Ledger()
         self._equity = EquityColumns()
@@ -98,7 +106,7 @@ class Collector:
         self._ended: Path | None = None
         self._folder = RunFolder(self.path, force=force)
         try:
-            for name, columns in TABLES.items():
+            for name, columns in self._tables.items():
                 file = self._folder.open(f"{name}.parquet")
                 self._writers[name] = TableWriter(file, name, columns)
         except BaseException:
@@ -112,6 +120,7 @@ class Collector:
         orders: NDArray[np.void],
         samples: NDArray[np.void],
         legs: Sequence[Leg],
+        events: NDArray[np.void] | None = None,
     ) -> None:
         """Take rows, in the order they happened.
 
@@ -123,6 +132,8 @@ class Collector:
             The arrays are kept, not copied: don't write to them afterwards.
         legs
             The leg table; it may have grown since the last call.
+        events
+            ``EVENT_DTYPE``, of a run that has an event log.
 
         Raises
         ------
@@ -133,12 +144,15 @@ class Collector:
         """
         self._refuse_if_ended()
         self._legs = legs
-        for name, rows in (("fills", fills), ("orders", orders), ("equity", samples)):
+        tables = {"fills": fills, "orders": orders, "equity": samples}
+        if events is not None and "events" in self._tables:
+            tables["events"] = events
+        for name, rows in tables.items():
             if rows.dtype != _DTYPES[name]:
                 raise TypeError(f"expected {name} rows of {_DTYPES[name]}, found {rows.dtype}")
             if rows.size == 0:
                 continue
-            self.rows["samples" if name == "equity" else name] += rows.size
+            self.rows[_counted_as(name)] += rows.size
             self._held[name].append(rows)
             self._held_rows[name] += rows.size
             if self._held_rows[name] >= self._row_group_rows:
@@ -278,6 +292,8 @@ class Collector:
             columns = order_columns(rows, names)
             self._ledger.add_orders(rows)
             self._simulated(SIM_ORDER_ENTRY, rows["ts_sent"], rows["ts_arrived"])
+        elif name == "events":
+            columns = event_columns(rows, names)
         else:
             columns = self._equity.build(rows, names)
             self._ledger.add_samples(rows, self._legs)
@@ -297,7 +313,7 @@ class Collector:
     def _complete(self, given: Mapping[str, Any]) -> dict[str, Any]:
         from tapewire.analytics.report import render_report
 
-        for name in TABLES:
+        for name in self._tables:
             self._flush(name)
         conservation = self._ledger.check(self._legs)
         for writer in self._writers.values():
@@ -366,7 +382,7 @@ class Collector:
         ]
 
     def _abandon(self) -> None:
-        for name in TABLES:
+        for name in self._tables:
             self._held[name] = []
         for writer in self._writers.values():
             writer.abandon()
@@ -384,6 +400,10 @@ class Collector:
                 self.fail(status, reason)
         except OutputError:
             self.close()
+
+
+def _counted_as(table: str) -> str:
+    return "samples" if table == "equity" else table
 
 
 def _json(manifest: Mapping[str, Any]) -> str:

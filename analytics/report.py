@@ -17,6 +17,7 @@ from tapewire.analytics.latency import LatencySummary
 from tapewire.analytics.report_tables import (
     assumptions,
     files_table,
+    halts_tables,
     inputs_table,
     latency_tables,
     leg_table,
@@ -180,7 +181,9 @@ def _parts(
     digests = plain_table("One per strategy", ("Strategy", "Digest"), manifest["digests"].items())
     return [
         {"title": "Metrics", "tables": [metrics_table(analysis), leg_table(analysis)]},
-        {"title": "Orders", "tables": orders_tables(analysis)},
+        {"title": "Orders", "tables": [
+            *orders_tables(analysis), *halts_tables(manifest.get("loss_halts", ())),
+        ]},
         {"title": "Latency", "tables": latency_tables(latencies)},
         {"title": "Counts and stages", "tables": [
             plain_table("Counted while the data went by", ("What", "Count"),

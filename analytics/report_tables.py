@@ -124,6 +124,30 @@ def orders_tables(analysis: Analysis) -> list[Table]:
     return tables
 
 
+def halts_tables(halts: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return when and at what strategies reached their loss limit; nothing where none did."""
+    if not halts:
+        return []
+    head = ["Strategy", "At (UTC)", "P&L then", "Limit", "Policy", "Canceled", "Closing orders",
+            "Position then", "Position at the end"]  # fmt: skip
+    rows = []
+    for halt in halts[:TABLE_ROWS_MAX]:
+        held = [p for p in halt["positions"] if p["at_halt"] or p["at_end"]]
+        then, end = (
+            ", ".join(f"{p['symbol']} {p[key]:+,}" for p in held).replace("-", f.MINUS) or "none"
+            for key in ("at_halt", "at_end")
+        )
+        rows.append([
+            _cell(halt["strategy_id"]), _cell(f.time_utc(halt["ts_ns"]), "text"),
+            _cell(halt["pnl"].replace("-", f.MINUS)), _cell(halt["max_loss"]),
+            _cell(halt["on_max_loss"], "text"), _cell(f.count(halt["cancels"])),
+            _cell(f.count(halt["closing_orders"])), _cell(then, "text wrap"),
+            _cell(end, "text wrap"),
+        ])  # fmt: skip
+    return [_table(head, rows, caption="Halted by max_loss", text_columns=(1, 4, 7, 8),
+                   note=_cut(len(halts), "manifest.json"))]  # fmt: skip
+
+
 def _cross(caption: str, words: Sequence[str], counts: Mapping[str, Counter[str]]) -> Table:
     rows = [
         [_cell(name), *(_cell(f.count(mine[w])) for w in words),
@@ -202,6 +226,8 @@ def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     fill, impact = _part(execution, "fill_model"), _part(execution, "market_impact")
     fees, limits = _part(execution, "fees"), _part(backtest, "risk_limits")
     known = {k: v for k, v in limits.items() if v is not None}
+    if "max_loss" not in known:
+        known.pop("on_max_loss", None)
     return [
         ("Latency", _latency_words(_part(execution, "latency_model"))),
         ("Fill model", _words(fill, "type")),
@@ -212,10 +238,17 @@ def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Market order in a halt", f.plain(execution.get("market_order_in_halt", "not stated"))),
         ("Trade without a resting order", f.plain(execution.get("unseen_trades", "not stated"))),
         ("Clear of the book", f.plain(execution.get("book_clear", "not stated"))),
+        ("Fills are known", _NOTICES.get(str(execution.get("fill_notice")), "not stated")),
         ("Risk limits", ", ".join(f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in known.items())
          or "none"),
         ("Seed", str(backtest.get("seed", "not stated"))),
     ]  # fmt: skip
+
+
+_NOTICES: Final = {
+    "response": "one response latency after they happen, also before the feed shows why",
+    "feed": "no earlier than the feed shows why",
+}
 
 
 def _latency_words(model: Mapping[str, Any]) -> str:

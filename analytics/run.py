@@ -49,6 +49,16 @@ class Run:
         return self._table("equity")
 
     @functools.cached_property
+    def events(self) -> "pa.Table":
+        """``events.parquet``, which a run with ``detailed_log: true`` in ``output`` has."""
+        if self.status == "complete" and "events.parquet" not in self.manifest["files"]:
+            raise MissingFileError(
+                f"expected events.parquet in {self.path}, found a run without a log of its orders' "
+                "changes; set backtest.output.detailed_log to true"
+            )
+        return self._table("events")
+
+    @functools.cached_property
     def metrics(self) -> "pa.Table":
         """``metrics.parquet``."""
         return self._table("metrics")

@@ -37,7 +37,10 @@ _BOOK: Final = (
     Column("instrument_id", "uint32", "", "instrument within the publisher"),
     Column("symbol", "string", "", "raw symbol"),
 )
-_ORDER_ID: Final = Column("client_order_id", "string", "", "order id, unique within the strategy")
+_ORDER_ID: Final = Column(
+    "client_order_id", "string", "", "order id, unique within the strategy and book; flatten-1, … "
+    "are orders of the simulation that close a position after max_loss",
+)  # fmt: skip
 _SIDE: Final = Column("order_side", "string", "", "BUY or SELL")
 
 FILLS: Final = (
@@ -66,12 +69,39 @@ ORDERS: Final = (
     Column("quantity", "int64", "lots", "ordered quantity, after replaces"),
     Column("filled_qty", "int64", "lots", "filled quantity"),
     Column("status", "string", "", "last status of the order"),
-    Column("reason", "string", "", "why it was denied, rejected, canceled or expired; else NONE"),
+    Column(
+        "reason",
+        "string",
+        "",
+        "why it was denied, rejected, canceled, expired or, by the simulation, sent; else NONE",
+    ),
     Column("queue_ahead", "int64", "lots", "volume ahead when it last joined a queue", "no queue"),
     Column("ts_sent", "time", "ns UTC", "when the strategy sent it"),
     Column("ts_arrived", "time", "ns UTC", "when it reached the exchange", "it never did"),
     Column("ts_closed", "time", "ns UTC", "when it left the market", "open at the end"),
+    Column("replaces", "int64", "count", "replaces that took effect"),
+    Column("ts_replaced", "time", "ns UTC", "when the last of them did", "never replaced"),
 )
+
+EVENTS: Final = (
+    *_KEYS,
+    _ORDER_ID,
+    *_BOOK,
+    _SIDE,
+    Column("event", "string", "", "what happened: SENT, CANCEL_SENT, REPLACE_SENT, ACCEPTED, "
+           "REPLACED, PARTIALLY_FILLED, FILLED, CANCELED, EXPIRED, DENIED (before it left) or "
+           "REFUSED (a cancel or replace)"),
+    Column("reason", "string", "", "why; else NONE"),
+    Column("price", "int64", PRICE_UNIT, "limit price after it", "a market order"),
+    Column("quantity", "int64", "lots", "ordered quantity after it"),
+    Column("old_price", "int64", PRICE_UNIT, "limit price before a replace", "no replace"),
+    Column("old_quantity", "int64", "lots", "ordered quantity before a replace", "no replace"),
+    Column("last_px", "int64", PRICE_UNIT, "price of the fill", "no fill"),
+    Column("last_qty", "int64", "lots", "quantity of the fill", "no fill"),
+    Column("filled_qty", "int64", "lots", "filled so far"),
+    Column("ts_event", "time", "ns UTC", "when it happened at the exchange", "it never got there"),
+    Column("ts_known", "time", "ns UTC", "when the strategy did it, or learned of it"),
+)  # fmt: skip
 
 EQUITY: Final = (
     *_KEYS,

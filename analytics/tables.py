@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from tapewire.analytics.exact import groups, to_int64
 from tapewire.analytics.ledger import Leg, account_money
-from tapewire.analytics.schemas import EQUITY, FILLS, ORDERS, Column, arrow_schema
+from tapewire.analytics.schemas import EQUITY, EVENTS, FILLS, ORDERS, Column, arrow_schema
 from tapewire.atomic import AtomicFile, output_errors
 from tapewire.errors import SimulationError
 from tapewire.execution.codes import (
     FillReason,
     Liquidity,
+    OrderEvent,
     OrderStatus,
     OrderType,
     Reason,
@@ -120,7 +121,8 @@ class Names:
         """Return the client order ids as text: the user's own labels where there are any."""
         import pyarrow as pa
 
-        if all(leg.client_order_labels is None for leg in self.legs):
+        own = rows["client_order_id"] > 0  # the strategies' own, not the simulation's
+        if own.all() and all(leg.client_order_labels is None for leg in self.legs):
             return pa.array(rows["client_order_id"]).cast(pa.string())
         text = rows["client_order_id"].astype(object)
         for leg, mine in groups(rows["leg"]):
@@ -129,6 +131,8 @@ class Names:
                 number = int(text[at])
                 known = labels is not None and 0 < number <= len(labels)
                 text[at] = labels[number - 1] if labels is not None and known else str(number)
+                if number < 0:
+                    text[at] = f"flatten-{-number}"
         return pa.array(text, pa.string())
 
 
@@ -169,6 +173,29 @@ def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         "ts_sent": rows["ts_sent"],
         "ts_arrived": _nullable(rows["ts_arrived"], rows["ts_arrived"] == 0),
         "ts_closed": _nullable(rows["ts_closed"], rows["ts_closed"] == 0),
+        "replaces": rows["replaces"],
+        "ts_replaced": _nullable(rows["ts_replaced"], rows["ts_replaced"] == 0),
+    }
+
+
+def event_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
+    """Return the columns of ``events.parquet`` for ``EVENT_DTYPE`` rows."""
+    names.check(rows, "events")
+    return {
+        **names.keys(rows),
+        "client_order_id": names.order_ids(rows),
+        "order_side": _codes(rows["side"], Side, "order side"),
+        "event": _codes(rows["event"], OrderEvent, "order event"),
+        "reason": _codes(rows["reason"], Reason, "reason"),
+        "price": _nullable(rows["price"], rows["price"] == UNDEF_PRICE),
+        "quantity": rows["quantity"],
+        "old_price": _nullable(rows["old_price"], rows["old_quantity"] == 0),
+        "old_quantity": _nullable(rows["old_quantity"], rows["old_quantity"] == 0),
+        "last_px": _nullable(rows["last_px"], rows["last_qty"] == 0),
+        "last_qty": _nullable(rows["last_qty"], rows["last_qty"] == 0),
+        "filled_qty": rows["filled_qty"],
+        "ts_event": _nullable(rows["ts_event"], rows["ts_event"] == 0),
+        "ts_known": rows["ts_known"],
     }
 
 
@@ -199,8 +226,10 @@ class EquityColumns:
         }
 
 
-#: Columns of the three row tables by file name.
+#: Columns of the row tables by file name: those of every run …
 TABLES: Final = {"fills": FILLS, "orders": ORDERS, "equity": EQUITY}
+#: … and with the log of order events.
+TABLES_AND_EVENTS: Final = {**TABLES, "events": EVENTS}
 
 
 def _nullable(values: NDArray[np.int64], null: NDArray[np.bool_]) -> "pa.Array":

@@ -5,7 +5,8 @@ from typing import Any
 from tapewire.execution.codes import Reason
 
 from ._layout import REQUESTS_MAX
-from ._session import QUANTITY_MAX, STEPS_AT_ONE_TIME_MAX
+from ._loss import QUANTITY_MAX
+from ._session import STEPS_AT_ONE_TIME_MAX
 from .config import RiskLimits
 
 _UNIT = 10**9

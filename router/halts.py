@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+
+_POSITIONS_TOLD: Final = 5
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,16 @@ class LossHalt:
     closing_orders: int
     positions: tuple[HaltedPosition, ...]
 
-    def sentence(self) -> str:
-        """All of it in one sentence."""
+    def headline(self) -> str:
+        """Who reached what, when and at what."""
         moment = f"{np.datetime64(self.ts_ns, 'ns')}".replace("T", " ")
+        return (
+            f"{self.strategy_id} reached max_loss {_money(self.max_loss):,} at {moment} UTC with a "
+            f"P&L of {_money(self.pnl):,} and was halted"
+        )
+
+    def sentence(self) -> str:
+        """The headline, and what became of orders and positions."""
         orders = f"{self.cancels:,} open order{'' if self.cancels == 1 else 's'} canceled"
         held = [p for p in self.positions if p.at_halt or p.at_end]
         if not held:
@@ -62,8 +71,7 @@ class LossHalt:
             if len(held) > _POSITIONS_TOLD:
                 became += f", and {len(held) - _POSITIONS_TOLD} more"
         return (
-            f"{self.strategy_id} reached max_loss {_money(self.max_loss):,} at {moment} UTC with a "
-            f"P&L of {_money(self.pnl):,} and was halted: {orders}, {became} "
+            f"{self.headline()}: {orders}, {became} "
             f"(on_max_loss: {self.policy}{_sent(self.closing_orders)})"
         )
 
@@ -80,9 +88,6 @@ class LossHalt:
             "closing_orders": self.closing_orders,
             "positions": [vars(position) for position in self.positions],
         }
-
-
-_POSITIONS_TOLD = 5
 
 
 def _money(units: int) -> Decimal:

@@ -543,7 +543,7 @@ class Simulation:
 
     def _fault(self, status: int) -> str:
         instance = int(self._router[0]["fault_instance"])
-        legs = self._legs_of(instance)
+        legs = [x for x in self.legs if self._legs.records[x.leg]["instance"] == instance]
         who = f"strategy {legs[0].strategy_id}" if legs else "a strategy"
         if status == FAULT_STEPS:
             return faults.endless_answers(
@@ -557,9 +557,6 @@ class Simulation:
             f"is 'abort'",
             FAULT_REQUESTS: faults.too_many_requests(who, self._when()),
         }[status]
-
-    def _legs_of(self, instance: int) -> list[LegInfo]:
-        return [x for x in self.legs if self._legs.records[x.leg]["instance"] == instance]
 
     def _limits_of(self, leg: LegInfo) -> RiskLimits:
         specs = self.config.strategies
@@ -618,13 +615,21 @@ class Simulation:
         counts["log_rows_before_data"] = early
         return counts
 
+    @property
+    def halted_n(self) -> int:
+        """How many strategy instances have reached their loss limit so far."""
+        return int(self._router[0]["loss_halts"])
+
     def loss_halts(self) -> list[LossHalt]:
         """Strategy instances that reached their loss limit, in the order of time."""
-        if not self._router[0]["loss_halts"]:
+        if not self.halted_n:
             return []
+        legs_of: dict[int, list[LegInfo]] = {}
+        for leg in self.legs:
+            legs_of.setdefault(int(self._legs.records[leg.leg]["instance"]), []).append(leg)
         found = []
         for instance in np.flatnonzero(self._limits.records["halt_ns"][: self._instance_n]):
-            limits, legs = self._limits.records[instance], self._legs_of(int(instance))
+            limits, legs = self._limits.records[instance], legs_of[int(instance)]
             accounts = self._accounts.records
             positions = tuple(
                 HaltedPosition(

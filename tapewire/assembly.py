@@ -10,7 +10,7 @@ import dataclasses
 import importlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -40,10 +40,12 @@ from tapewire.transports import (
 if TYPE_CHECKING:
     from tapewire.analytics import Collector
     from tapewire.input_cache import InputCache
-    from tapewire.router import Simulation
+    from tapewire.router import Drained, LossHalt, Simulation
     from tapewire.wire import Receiver, StreamInfo, Totals
 
 _NS_PER_S: Final = 1_000_000_000
+#: Strategies halted by their loss limit that are told of by name; the manifest has all of them.
+HALTS_TOLD_MAX: Final = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +139,7 @@ class _Run:
         self.name = name
         self.output = output or config.backtest.output.directory
         self.warnings: list[str] = []
+        self.halts_told = 0
         self.clock = _Clock()
         self.transport = "connect"  # until it is known otherwise
         self.cache: InputCache | None = None
@@ -258,7 +261,10 @@ class _Run:
         from tapewire.analytics import Collector
 
         make_room(self.config.backtest.output)
-        with Collector(folder, self.config.to_yaml(), force=self.force) as collector:
+        output = self.config.backtest.output
+        with Collector(
+            folder, self.config.to_yaml(), force=self.force, event_log=output.detailed_log
+        ) as collector:
             try:
                 self._feed(receiver, collector)
                 self.totals = receiver.totals
@@ -307,7 +313,7 @@ class _Run:
             simulation.feed(batch)
             drained = simulation.drain()
             simulated_s = time.perf_counter()
-            collector.add(drained.fills, drained.orders, drained.samples, simulation.legs)
+            _collect(collector, drained, simulation)
             batch_ns = round((simulated_s - received_s) * _NS_PER_S)
             collector.record_latency("batch_wall", batch_ns)
             collector.record_latency("event_wall", batch_ns // count, count)
@@ -317,11 +323,21 @@ class _Run:
             before_s = time.perf_counter()
             clock.collect_s += before_s - simulated_s
             check()
+            self._announce_halts()
             progress(Progress(events, total, clock.elapsed_s, simulation.now_ns, simulation.pnl))
         simulation.finish()
-        drained = simulation.drain()
-        collector.add(drained.fills, drained.orders, drained.samples, simulation.legs)
+        _collect(collector, simulation.drain(), simulation)
+        self._announce_halts()
         clock.stream_ended_s = time.perf_counter()
+
+    def _announce_halts(self) -> None:
+        """Say when a strategy has reached its loss limit; the first few, all are in the results."""
+        assert self.simulation is not None
+        if self.halts_told < min(self.simulation.halted_n, HALTS_TOLD_MAX):
+            halts = self.simulation.loss_halts()[self.halts_told : HALTS_TOLD_MAX]
+            self.halts_told += len(halts)
+            for halt in halts:
+                self.hooks.announce(halt.headline())
 
     def _require_whole(self) -> None:
         """Refuse a run over nothing, and one whose simulation saw other than what was sent."""
@@ -355,6 +371,7 @@ class _Run:
 
         simulation, totals, clock = self.simulation, self.totals, self.clock
         counts = dict(simulation.counts) if simulation is not None else {}
+        halts = simulation.loss_halts() if simulation is not None else []
         events = int(counts.get("events", 0))
         elapsed_s = clock.elapsed_s
         manifest: dict[str, Any] = {
@@ -367,7 +384,8 @@ class _Run:
             "inputs": _inputs(self.info, totals, self.cache),
             "counts": {key: int(value) for key, value in counts.items()},
             "stages": _stages(_applied(counts), clock, totals),
-            "warnings": self.warnings + _count_warnings(counts, totals),
+            "loss_halts": [halt.to_dict() for halt in halts],
+            "warnings": self.warnings + _halt_warnings(halts) + _count_warnings(counts, totals),
         }
         if self.info is not None:
             manifest["warmup"] = _warmup(self.info, counts)
@@ -489,6 +507,20 @@ def _warmup_warnings(warmup: Mapping[str, Any]) -> list[str]:
     return [f"warmup: snapshot: {what}: they were built from their first record on, as with full"]
 
 
+def _collect(collector: "Collector", drained: "Drained", simulation: "Simulation") -> None:
+    collector.add(
+        drained.fills, drained.orders, drained.samples, simulation.legs, drained.events
+    )  # fmt: skip
+
+
+def _halt_warnings(halts: "Sequence[LossHalt]") -> list[str]:
+    said = [halt.sentence() for halt in halts[:HALTS_TOLD_MAX]]
+    if len(halts) > HALTS_TOLD_MAX:
+        more = len(halts) - HALTS_TOLD_MAX
+        said.append(f"{more:,} more reached max_loss: see loss_halts in manifest.json")
+    return said
+
+
 def _count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[str]:
     """Say in words which counts deserve a look."""
     said = {
@@ -503,6 +535,13 @@ def _count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[
         "clamped_ts_event": "records went back in ts_event and were clamped",
     }
     warnings = [f"{counts[key]:,} {text}" for key, text in said.items() if counts.get(key)]
+    if early := counts.get("fills_known_before_capture"):
+        lead_us = counts["fills_known_before_capture_ns_max"] / 1000
+        warnings.append(
+            f"{early:,} fills were known to their strategy before the record that caused them was "
+            f"captured, by up to {lead_us:,.1f} µs: order responses do not travel by the feed "
+            "(execution.fill_notice: feed makes them wait for it)"
+        )
     if totals is not None and totals.clamped_ts_recv:
         warnings.append(f"{totals.clamped_ts_recv:,} records went back in ts_recv and were clamped")
     return warnings

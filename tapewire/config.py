@@ -233,19 +233,28 @@ class Execution(_Section):
     market_order_in_halt: Literal["wait", "expire"] = "wait"
     unseen_trades: Literal["fill_through", "ignore"] = "fill_through"
     book_clear: Literal["cancel", "keep"] = "cancel"
+    fill_notice: Literal["response", "feed"] = "response"
 
 
 class RiskLimits(_Section):
-    """Pre-trade limits of each strategy; a limit that is not given does not bind."""
+    """Pre-trade limits of each strategy; a limit that is not given does not bind.
+
+    When `max_loss` is reached, open orders are canceled and positions kept (``halt``) or closed
+    with market orders (``flatten``).
+    """
 
     max_position: Lots | None = None
     max_order_size: Lots | None = None
     max_loss: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     max_orders_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    on_max_loss: Literal["halt", "flatten"] = "halt"
 
 
 class Output(_Section):
-    """Where results go besides the run folder, and how finely the account is sampled."""
+    """Where results go besides the run folder, and how finely they tell.
+
+    ``detailed_log`` adds ``events.parquet``, every change of every order.
+    """
 
     metrics_file: Text | None = None
     trades_file: Text | None = None

@@ -185,10 +185,6 @@ def _refuse_unbuilt(raw: dict[str, Any], problems: Problems) -> None:
         name = value_at(raw, path)
         if name in names:
             problems.add(path, f"{name} is not built yet, there is {instead}")
-    output = ("backtest", "output", "detailed_log")
-    if value_at(raw, output) is True:
-        there = "orders.parquet and fills.parquet, which have every order and fill"
-        problems.add(output, f"true is not built yet, there are {there}")
     for i, strategy in enumerate(raw.get("strategy") or ()):
         name = value_at(strategy, ("type",))
         if name in STRATEGIES_NOT_BUILT:

@@ -149,6 +149,8 @@ def _simulation_config(
         market_order_in_halt=execution.market_order_in_halt,
         unseen_trades=execution.unseen_trades,
         book_clear=execution.book_clear,
+        fill_notice=execution.fill_notice,
+        event_log=config.backtest.output.detailed_log,
         sample_interval_ns=config.backtest.output.sample_interval_ns,
         publishers=publishers,
         warmup_until_ns=warmup_until_ns,
@@ -201,4 +203,5 @@ def _limits(limits: LimitsConfig) -> RiskLimits:
         max_order_size=given(limits.max_order_size),
         max_loss=OFF if limits.max_loss is None else to_fixed(limits.max_loss),
         max_orders_per_second=given(limits.max_orders_per_second),
+        on_max_loss=limits.on_max_loss,
     )

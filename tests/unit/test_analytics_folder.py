@@ -14,15 +14,28 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
-from analytics_rows import E9, Book, FakeLeg, drained, manifest, no_fills, no_orders, no_samples
+from analytics_rows import (
+    E9,
+    Book,
+    FakeLeg,
+    drained,
+    manifest,
+    no_fills,
+    no_orders,
+    no_samples,
+    rows,
+)
 from tapewire.analytics import RUN_FILES, Collector, load_run
 from tapewire.analytics import atomic as atomic_module
 from tapewire.atomic import atomic_file, atomic_write
 from tapewire.errors import FormatError, InterruptedRunError, MissingFileError, OutputError
-from tapewire.execution.codes import OrderStatus, Reason
+from tapewire.execution.codes import OrderEvent, OrderStatus, Reason, Side
+from tapewire.execution.rows import EVENT_DTYPE
 from tapewire.market.records import UNDEF_PRICE
 
 P = 4800 * E9
+#: Of a run without a log of its orders' changes.
+PLAIN_FILES = sorted(set(RUN_FILES) - {"events.parquet"})
 UTC_NS = pa.timestamp("ns", tz="UTC")
 
 
@@ -49,13 +62,58 @@ def names(path: Path) -> list[str]:
     return sorted(p.name for p in path.iterdir())
 
 
+def test_the_log_of_events_is_a_table_like_the_others(tmp_path):
+    book = story(["mine", "second", "third", "fourth"])
+    base = {"side": Side.BUY, "publisher_id": 1, "instrument_id": 17077, "price": P, "quantity": 2,
+            "old_price": UNDEF_PRICE, "last_px": UNDEF_PRICE, "ts_known": 9}  # fmt: skip
+    events = rows(
+        EVENT_DTYPE,
+        [
+            base | {"client_order_id": 1, "event": OrderEvent.SENT},
+            base | {"client_order_id": 1, "event": OrderEvent.REPLACED, "old_price": P - E9,
+                    "old_quantity": 3, "ts_event": 8},
+            base | {"client_order_id": 1, "event": OrderEvent.FILLED, "last_px": P, "last_qty": 2,
+                    "filled_qty": 2, "ts_event": 8},
+            base | {"client_order_id": -1, "event": OrderEvent.SENT, "price": UNDEF_PRICE,
+                    "reason": Reason.LOSS_FLATTEN},
+        ],
+    )  # fmt: skip
+    path = tmp_path / "run"
+    with Collector(path, "seed: 0\n", event_log=True) as collector:
+        collector.add(*drained(book), [book.leg], events)
+        collector.finish("complete", manifest())
+    assert set(names(path)) == {*RUN_FILES, "manifest.json"}
+    run = load_run(path)
+    run.verify()
+    assert run.manifest["rows"]["events"] == 4
+    table = run.events
+    assert table.column("client_order_id").to_pylist() == ["mine", "mine", "mine", "flatten-1"]
+    assert table.column("event").to_pylist() == ["SENT", "REPLACED", "FILLED", "SENT"]
+    assert table.column("reason").to_pylist() == ["NONE", "NONE", "NONE", "LOSS_FLATTEN"]
+    assert table.column("price").to_pylist() == [P, P, P, None]
+    assert table.column("old_price").to_pylist() == [None, P - E9, None, None]
+    assert table.column("old_quantity").to_pylist() == [None, 3, None, None]
+    assert table.column("last_px").to_pylist() == [None, None, P, None]
+    assert table.column("ts_event").null_count == 2
+
+
+def test_an_order_of_the_simulation_has_a_name_of_its_own(tmp_path):
+    book = story()
+    book.orders[1]["client_order_id"] = -2
+    finished(tmp_path / "run", book)
+    ids = load_run(tmp_path / "run").orders.column("client_order_id").to_pylist()
+    assert ids == ["1", "flatten-2", "3", "4"]
+
+
 def test_a_finished_run_holds_every_file_and_nothing_else(tmp_path):
     finished(tmp_path / "deep" / "run")
     run = load_run(tmp_path / "deep" / "run")
-    assert names(run.path) == sorted([*RUN_FILES, "manifest.json"])
+    assert names(run.path) == sorted([*PLAIN_FILES, "manifest.json"])
     assert run.status == "complete"
-    assert set(run.manifest["files"]) == set(RUN_FILES)
+    assert set(run.manifest["files"]) == set(PLAIN_FILES)
     assert run.manifest["rows"] == {"fills": 2, "orders": 4, "samples": 1}
+    with pytest.raises(MissingFileError, match=r"set backtest\.output\.detailed_log to true"):
+        _ = run.events
     assert run.manifest["legs"][0]["multiplier_num"] == 50
     assert (run.path / "config.yaml").read_text() == "seed: 0\n"
     run.verify()
@@ -344,7 +402,7 @@ def test_a_run_that_was_complete_when_it_was_killed_stays(tmp_path, monkeypatch)
     assert names(run.path) == sorted([*RUN_FILES, "manifest.json"])
 
 
-@pytest.mark.parametrize("victim", [*RUN_FILES, "manifest.json"])
+@pytest.mark.parametrize("victim", [*PLAIN_FILES, "manifest.json"])
 def test_a_rename_that_fails_leaves_no_file_under_a_final_name(tmp_path, monkeypatch, victim):
     real = atomic_module.AtomicFile.publish
     broken = []
@@ -394,7 +452,7 @@ t.finished(Path({str(tmp_path / "run")!r}))
     for name in ("fills", "orders", "equity"):  # what has its final name is whole
         assert pq.read_table(tmp_path / "run" / f"{name}.parquet").num_rows > 0
     finished(tmp_path / "run", force=True)  # and the next run clears up
-    assert names(tmp_path / "run") == sorted([*RUN_FILES, "manifest.json"])
+    assert names(tmp_path / "run") == sorted([*PLAIN_FILES, "manifest.json"])
 
 
 class FullDisk:

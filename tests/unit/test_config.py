@@ -183,7 +183,7 @@ REFUSED = [
     ("fast: 5", "fast: 2.5", r"parameters\.fast: expected an integer, found 2\.5"),
     ("fast: 5", "fast: true", r"parameters\.fast: expected an integer, found true"),
     ("fast: 5", "fast: 5\n    on: 1", r"parameters\.on: expected true or false, found 1"),
-    ("detailed_log: false", "detailed_log: true", r":30: .*true is not built yet, there are ord"),
+    ("max_loss: 10000.0", "on_max_loss: close", r"expected .*'halt' or 'flatten'.*found 'close'"),
     ("detailed_log: false", "detailed_log: 0", r"expected true or false, found 0"),
     ("detailed_log: false", "detailed_log: no", r"expected true or false, found 'no'"),
     ("max_order_size: 50", "max_position: 50", r":23:5.*'backtest.*max_position' is given twice"),

@@ -58,11 +58,15 @@ def after_halt(execution: Any, router: Any, leg_index: int, now_ns: int) -> int:
         return 0
     if router.message_free_n == 0:
         return GROW_MESSAGES
+    instance = instance_at(router.instances, leg.instance)
+    if now_ns > instance.clock:  # what it knows by now can't be forgotten by an earlier message
+        instance.clock = now_ns
+        instance.steps = 0
     if limits.halt_ns == 0:
         limits.halt_ns = now_ns
         limits.halt_pnl = limits.known_pnl
         router.loss_halts += 1
-        at = instance_at(router.instances, leg.instance).legs
+        at = instance.legs
         while at != NIL:
             held = account_at(router.accounts, at)
             held.halt_position = held.known_position

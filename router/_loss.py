@@ -66,14 +66,19 @@ def after_halt(execution: Any, router: Any, leg_index: int, now_ns: int) -> int:
         limits.halt_ns = now_ns
         limits.halt_pnl = limits.known_pnl
         router.loss_halts += 1
-        at = instance.legs
-        while at != NIL:
-            held = account_at(router.accounts, at)
-            held.halt_position = held.known_position
-            at = leg_at(router.legs, at).next_of_instance
+        _note_positions(router, instance)
     limits.winding = 1
     tell_strategy(router, execution, leg.instance, now_ns, WIND_UP, NIL)
     return 0
+
+
+@jit
+def _note_positions(router: Any, instance: Any) -> None:
+    at = instance.legs
+    while at != NIL:
+        account = account_at(router.accounts, at)
+        account.halt_position = account.known_position
+        at = leg_at(router.legs, at).next_of_instance
 
 
 @jit
@@ -103,6 +108,7 @@ def wind_up(execution: Any, router: Any, instance_index: int, now_ns: int) -> No
     limits.winding = 0
     if limits.withdrawn == 0:
         limits.withdrawn = 1
+        _note_positions(router, instance)  # now that all that was told at that time is known
         _withdraw(execution, router, instance_index, now_ns)
     if limits.flatten == 0:
         return

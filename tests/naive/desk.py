@@ -37,7 +37,8 @@ class NaiveDesk(NaiveExchange):
     known_fees: int = 0
     closing: bool = False
     closers: int = 0
-    halt: tuple[int, int, int] | None = None  # when, at what P&L, with what position
+    halt: tuple[int, int] | None = None  # when, at what P&L
+    halt_position: int | None = None
 
     # --- word from the exchange -------------------------------------------------------------------
 
@@ -114,6 +115,8 @@ class NaiveDesk(NaiveExchange):
                     self.closing = False
             self.value(ts)
             wanted = wanted or not self.closing
+        if self.halt and self.halt_position is None:
+            self.halt_position = self.known_position
         if wanted:
             self.act(ts)
 
@@ -127,6 +130,8 @@ class NaiveDesk(NaiveExchange):
         self.mark = sum(best) // 2
         if self.position or self.known_position:
             self.value(local)
+            if self.halt and self.halt_position is None:
+                self.halt_position = self.known_position
             self.act(local)
 
     def value(self, ts: int) -> None:
@@ -135,7 +140,7 @@ class NaiveDesk(NaiveExchange):
         multiplier = self.multiplier
         pnl = units * multiplier.numerator // multiplier.denominator - self.known_fees
         if self.max_loss is not None and self.halt is None and pnl <= -self.max_loss:
-            self.halt = ts, pnl, self.known_position
+            self.halt = ts, pnl
             self.stop(ts)
 
     # --- the loss limit ---------------------------------------------------------------------------

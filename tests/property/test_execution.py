@@ -542,8 +542,8 @@ def compare_desks(
     assert simulation.counts["fills_known_before_capture"] == twin.early
     assert simulation.counts["fills_known_before_capture_ns_max"] == twin.early_ns_max
     halts = simulation.loss_halts()
-    told = [(h.ts_ns, h.pnl, h.positions[0].at_halt) for h in halts]
-    assert told == ([twin.halt] if twin.halt else [])
+    told = [((h.ts_ns, h.pnl), h.positions[0].at_halt) for h in halts]
+    assert told == ([(twin.halt, twin.halt_position)] if twin.halt else [])
     assert [h.closing_orders for h in halts] == ([twin.closers] if twin.halt else [])
     assert [h.positions[0].at_end for h in halts] == ([twin.position] if twin.halt else [])
     return twin

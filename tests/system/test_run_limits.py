@@ -1,6 +1,7 @@
 """What a run folder and the terminal say of limits that were reached, and of orders' lives."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,23 @@ def test_a_loss_limit_that_was_reached_is_told_everywhere(
     assert closing.num_rows == halt["closing_orders"] == (1 if policy == "flatten" else 0)
     assert closing["client_order_id"].to_pylist() == ["flatten-1"][: closing.num_rows]
     assert f"on_max_loss: {policy}" in (result.path / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize("source", ["synthetic", "glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"])
+def test_the_specified_limits_give_complete_results(
+    tmp_path: Path, synthetic_file: Path, data_file: Callable[[str], Path], source: str
+) -> None:
+    file = synthetic_file if source == "synthetic" else data_file(source)
+    given = config(file, "halt", risk_limits={**LIMITS, "max_loss": 10_000.0})
+    given["strategy"] = [{"type": "market_maker"}, {"type": "sma_crossover"}]
+    given["backtest"]["instruments"] = {
+        "TWA1" if source == "synthetic" else "ESH4": INSTRUMENTS["TWA1"]
+    }
+    result = tw.run(given, output=tmp_path / "run")
+    assert result.status == "complete"
+    assert set(result.manifest["results"]["strategies"]) == {"market_maker", "sma_crossover"}
+    assert set(result.fills["strategy_id"].to_pylist()) == {"market_maker", "sma_crossover"}
+    result.verify()
 
 
 def test_of_many_halts_the_first_few_are_told_by_name(tmp_path: Path, synthetic_file: Path) -> None:

@@ -476,7 +476,7 @@ def cancel_cleared(execution: Any, router: Any, leg_index: int, ts_event: int) -
 def _tell_closed(
     execution: Any, router: Any, leg_index: int, order: int, ts_event: int, captured_ns: int
 ) -> None:
-    """Send word that an order has ended without a fill, as something else than a cancel's answer."""
+    """Send word that an order has ended without a fill, not as the answer to a cancel."""
     told = notify(execution, router, leg_index, order, TELL_CLOSED, ts_event, captured_ns)
     if execution.event_log != 0:
         log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)

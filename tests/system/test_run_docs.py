@@ -36,6 +36,6 @@ def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> 
     runs = {path.parent.name for path in tmp_path.glob("*/manifest.json")}
     named = {
         "first", "second", "third", "fourth", "fifth", "notebook", "sixth", "prepared", "cached",
-        "policies",
+        "policies", "limited",
     }  # fmt: skip
     assert runs == named

@@ -329,7 +329,7 @@ def test_a_manifest_that_does_not_say_it_failed_is_a_run(tmp_path, text):
         Collector(tmp_path, "")
 
 
-@pytest.mark.parametrize("victim", [*RUN_FILES, "manifest.json"])
+@pytest.mark.parametrize("victim", [*PLAIN_FILES, "manifest.json"])
 def test_a_replacement_that_fails_puts_the_earlier_run_back(tmp_path, monkeypatch, victim):
     finished(tmp_path / "run")
     before = contents(tmp_path / "run")
@@ -399,7 +399,7 @@ def test_a_run_that_was_complete_when_it_was_killed_stays(tmp_path, monkeypatch)
     run = load_run(tmp_path / "run")
     run.verify()
     assert run.metrics["strategy_id"].to_pylist()[1] == "other"
-    assert names(run.path) == sorted([*RUN_FILES, "manifest.json"])
+    assert names(run.path) == sorted([*PLAIN_FILES, "manifest.json"])
 
 
 @pytest.mark.parametrize("victim", [*PLAIN_FILES, "manifest.json"])

@@ -210,7 +210,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     for old, new in (
         ("max_position: 100", "max_position: ten"),
         ('type: "fixed"', "type: lognormal"),
-        ("detailed_log: false", "detailed_log: true"),
+        ("detailed_log: false", "detailed_log: 1"),
         ('symbols: ["ESM5"]', "start: 2025-01-02\n    end: 2025-01-01"),
         ("fast: 5", "fsat: 5\n    fast: 0"),
         ("network_latency_us", "latency_us"),
@@ -225,7 +225,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         (10, "execution.latency_model.type: lognormal is not built yet, there is fixed"),
         (11, "execution.latency_model.latency_us: unknown key, did you mean 'feed_latency_us'?"),
         (23, "risk_limits.max_position: expected an integer, found 'ten' (a string)"),
-        (31, "output.detailed_log: true is not built yet, there are orders.parquet and fills"),
+        (31, "output.detailed_log: expected true or false, found 1"),
         (36, "strategy.parameters.fsat: sma_crossover has no such parameter, did you mean 'fast'?"),
         (37, "strategy.parameters.fast: expected at least 1, found 0"),
     ]

@@ -231,6 +231,10 @@ class _Run:
             if process is not None:
                 process.check()
 
+        def notice(text: str) -> None:
+            if self.connect is not None:
+                self.hooks.announce(text)
+
         options = self.config.backtest.replay
         return Receiver(
             endpoint,
@@ -238,6 +242,7 @@ class _Run:
             peer_timeout_s=float(options.peer_timeout_s),
             context=context,
             tick=tick,
+            notice=notice,
         )
 
     def _note_foreign_stream(self, info: "StreamInfo") -> None:

@@ -14,13 +14,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import databento_dbn
+import msgspec
 import numpy as np
 import zmq
 import zstandard
 
 from tapewire.market.records import F_LAST, MBO_DTYPE, RECORD_LENGTH_WORDS, RTYPE_MBO
-from tapewire.replay import ReplayPlan
-from tapewire.wire import Receiver, StreamInfo, Totals
+from tapewire.replay import ReplayPlan, serve
+from tapewire.wire import FileInfo, Receiver, StreamInfo, SymbolMapping, Totals
 from tapewire.wire import messages as msg
 from tapewire.wire.frames import (
     NO_SLOT,
@@ -155,36 +156,87 @@ def receive(receiver: Receiver) -> tuple[np.ndarray, Totals]:
     return np.concatenate(batches), receiver.totals
 
 
+class Serving:
+    """``serve`` in a thread, with its outcome."""
+
+    def __init__(self, plan: ReplayPlan, endpoint: str, **options: object) -> None:
+        self.endpoint = endpoint
+        self.error: BaseException | None = None
+        self.totals: Totals | None = None
+        bound = threading.Event()
+
+        def ready(address: str) -> None:
+            self.endpoint = address
+            bound.set()
+
+        def run() -> None:
+            try:
+                self.totals = serve(plan, endpoint, ready=ready, **options)  # type: ignore[arg-type]
+            except BaseException as error:
+                self.error = error
+
+        self.thread = threading.Thread(target=run)
+        self.thread.start()
+        assert bound.wait(20)
+
+
 class FakeSender:
     """A sender that does what the test says: a bound ROUTER, a handshake, then free play."""
 
-    def __init__(self, *, batch_records: int = 16, slots: int = 4) -> None:
+    def __init__(
+        self,
+        *,
+        batch_records: int = 16,
+        slots: int = 4,
+        mappings: tuple[SymbolMapping, ...] = (),
+    ) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.socket = self.context.socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.LINGER, 500)
-        self.socket.setsockopt(zmq.RCVTIMEO, 10_000)
         port = self.socket.bind_to_random_port("tcp://127.0.0.1")
         self.endpoint = f"tcp://127.0.0.1:{port}"
         self.batch_records = batch_records
         self.slots = slots
+        self.mappings = mappings
         self.peer = b""
         self.stream_id = 99
         self.digest = StreamDigest()
+        self.over = False  # the receiver has what it wanted
 
-    def handshake(self) -> None:
-        self.peer, frame = self.socket.recv_multipart()
-        hello = msg.decode_message(frame)
-        assert isinstance(hello, msg.Hello)
-        info = StreamInfo("D", "mbo", (), (), 0, 0, self.batch_records, None)
-        self.control(
-            msg.Welcome(
-                WIRE_VERSION, "replay", os.getpid(), self.stream_id, 4, self.slots, None, info
-            )
+    def hear(self) -> msg.Message | None:
+        """The receiver's next message; None when it is over."""
+        while not self.over:
+            if self.socket.poll(50):
+                self.peer, frame = self.socket.recv_multipart()
+                return msg.decode_message(frame)
+        return None
+
+    def handshake(self, info: dict[str, Any], welcome: dict[str, Any]) -> bool:
+        """Welcome the receiver, changed as the test says; return whether it became ready."""
+        page = msg.MAPPINGS_PER_MESSAGE
+        file = FileInfo("a.dbn", 1, 3, True, "D", 0, 0, None)
+        sent = StreamInfo("D", "mbo", (file,), self.mappings[:page], 0, 0, self.batch_records, None)
+        first = msg.Welcome(
+            WIRE_VERSION,
+            "replay",
+            os.getpid(),
+            self.stream_id,
+            4,
+            self.slots,
+            None,
+            msgspec.structs.replace(sent, **info),
+            len(self.mappings),
         )
-        while True:
-            _, frame = self.socket.recv_multipart()
-            if isinstance(msg.decode_message(frame), msg.Ready):
-                return
+        while (message := self.hear()) is not None:
+            if isinstance(message, msg.Hello):
+                self.control(msgspec.structs.replace(first, **welcome))
+            elif isinstance(message, msg.More):
+                self.control(
+                    msg.Mappings(self.mappings[message.received : message.received + page])
+                )
+            elif isinstance(message, msg.Ready):
+                return True
+        return False
 
     def control(self, message: msg.Message) -> None:
         self.socket.send_multipart([self.peer, msg.encode_message(message)])
@@ -213,13 +265,20 @@ class FakeSender:
         self.context.term()
 
 
-def against(play: Callable[[FakeSender], None], **receiver: Any) -> tuple[np.ndarray, Totals]:
+def against(
+    play: Callable[[FakeSender], None],
+    *,
+    info: dict[str, Any] | None = None,
+    welcome: dict[str, Any] | None = None,
+    mappings: tuple[SymbolMapping, ...] = (),
+    **receiver: Any,
+) -> tuple[np.ndarray, Totals]:
     """Receive from a fake sender that plays its part in a thread."""
-    sender = FakeSender()
+    sender = FakeSender(mappings=mappings)
 
     def act() -> None:
-        sender.handshake()
-        play(sender)
+        if sender.handshake(info or {}, welcome or {}):
+            play(sender)
 
     thread = threading.Thread(target=act)
     thread.start()
@@ -227,5 +286,6 @@ def against(play: Callable[[FakeSender], None], **receiver: Any) -> tuple[np.nda
         with Receiver(sender.endpoint, payload="inline", **receiver) as end:
             return receive(end)
     finally:
+        sender.over = True
         thread.join()
         sender.close()

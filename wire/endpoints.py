@@ -130,14 +130,15 @@ def _bind_error(endpoint: str, error: zmq.ZMQError) -> EndpointError:
     return EndpointError(f"can't bind {endpoint!r}: {zmq.strerror(error.errno or 0)}")
 
 
-def _open_private_folder(folder: Path) -> int:
-    """Make a folder if there is none; return a descriptor of it once it is known to be private.
+def _open_private_folder(folder: Path, *, make: bool = True) -> int:
+    """Return a descriptor of a folder, made if need be, once it is known to be private.
 
     A link is never followed: whoever may write beside it could have it lead anywhere.
     """
     try:
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700, parents=False)
+        if make:
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700, parents=False)
         fd = os.open(folder, _OPEN_FOLDER)
     except OSError as error:
         link = error.errno in (errno.ELOOP, errno.ENOTDIR) and folder.is_symlink()
@@ -158,6 +159,19 @@ def _open_private_folder(folder: Path) -> int:
 
 def _is_private(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and not status.st_mode & 0o077
+
+
+def require_own_folder(address: str, *, missing_ok: bool = False) -> None:
+    """Check that only this user can have bound an ipc address.
+
+    Raises
+    ------
+    EndpointError
+        If others may write into its folder.
+    """
+    folder = Path(address).parent
+    if not (missing_ok and not folder.exists()):
+        os.close(_open_private_folder(folder, make=False))
 
 
 def lock_file(path: Path) -> int:

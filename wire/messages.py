@@ -1,210 +1,236 @@
 """Control messages: everything on the wire that is not a batch, as typed msgpack.
 
-Each side decodes strictly: the frame's size and every container in it are bounded, keys and types
-must be exactly those of the message, and whatever goes wrong is a :class:`ProtocolError` of the
-peer that sent it. msgpack by itself accepts NaN, extension types, duplicate keys and claims of
-millions of elements.
+Each message is an array of its fields behind its name, decoded straight into its type: the frame's
+size, the length of every list and text and the range of every number are bounded before memory is
+taken for them, there is no depth but that of the types, and whatever goes wrong is a
+:class:`ProtocolError` of the peer that sent it. Text comes out without control characters: all of
+it may be shown.
 """
 
-import dataclasses
-import functools
-import math
-import types
-import typing
-from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple, Union
+import unicodedata
+from typing import Annotated, Any, Final, Literal, NamedTuple, cast
 
-import msgpack  # type: ignore[import-untyped, unused-ignore]
+import msgspec
+from msgspec import Meta
 
 from tapewire.errors import ProtocolError
 
 CONTROL_MAGIC: Final = b"TWC1"
 #: What a receiver may send: a few short fields.
 SMALL_MESSAGE_BYTES_MAX: Final = 64 << 10
-#: What a sender may send: the welcome of an all-symbols file is large.
-LARGE_MESSAGE_BYTES_MAX: Final = 256 << 20
+#: What a sender may send: the names of many files, or a batch inline (3.5 MiB at most).
+LARGE_MESSAGE_BYTES_MAX: Final = 4 << 20
 MAPPINGS_MAX: Final = 1_000_000
+#: So many symbol mappings travel in one message; the receiver asks for the next ones.
+MAPPINGS_PER_MESSAGE: Final = 4_096
+#: All messages with mappings of one stream together.
+MAPPINGS_BYTES_MAX: Final = 64 << 20
 FILES_MAX: Final = 10_000
 TEXT_CHARS_MAX: Final = 8_192
+_NAME_CHARS_MAX: Final = 256
+#: Longest time a duration in a message may claim (s).
+_SECONDS_MAX: Final = 1e12
 
 Payload = Literal["shared", "inline"]
 PayloadChoice = Literal["auto", "shared", "inline"]
 Warmup = Literal["full", "snapshot", "none"]
 
+_Text = Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
+_Name = Annotated[str, Meta(max_length=_NAME_CHARS_MAX)]
+_Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_Clock = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+_Seconds = Annotated[float, Meta(ge=0.0, le=_SECONDS_MAX)]
+
+
+class _Part(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A group of fields inside a message."""
+
+
+class _Message(_Part, frozen=True, tag=str.lower):
+    """A whole message; its name comes first on the wire."""
+
 
 class SymbolMapping(NamedTuple):
     """A symbol's instrument id during ``[start_ns, end_ns)``, ns since the epoch, UTC."""
 
-    raw_symbol: str
-    instrument_id: int
-    start_ns: int
-    end_ns: int
+    raw_symbol: _Name
+    instrument_id: _Count
+    start_ns: _Clock
+    end_ns: _Clock
 
 
-@dataclass(frozen=True)
-class FileInfo:
+class FileInfo(_Part, frozen=True):
     """One input file as it was opened."""
 
-    name: str
-    size_bytes: int
-    dbn_version: int
+    name: _Text
+    size_bytes: _Count
+    dbn_version: _Count
     compressed: bool
-    dataset: str
-    start_ns: int
-    end_ns: int
+    dataset: _Name
+    start_ns: _Clock
+    end_ns: _Clock
     #: Records in the file where its length tells (uncompressed files), else None.
-    records: int | None
+    records: _Count | None
 
 
-@dataclass(frozen=True)
-class StreamInfo:
+class StreamInfo(_Part, frozen=True):
     """What a stream will carry; known before its first batch."""
 
-    dataset: str  # several datasets: joined by "+"
-    schema: str
-    files: tuple[FileInfo, ...]
-    mappings: tuple[SymbolMapping, ...]
-    start_ns: int  # what the files (and the filter) cover, [start, end); 0: unknown
-    end_ns: int
-    batch_records: int
-    speed: float | None  # None: as fast as possible; 1.0: as it was recorded
+    dataset: _Text  # several datasets: joined by "+"
+    schema: _Name
+    files: Annotated[tuple[FileInfo, ...], Meta(max_length=FILES_MAX)]
+    mappings: Annotated[tuple[SymbolMapping, ...], Meta(max_length=MAPPINGS_PER_MESSAGE)]
+    start_ns: _Clock  # what the files (and the filter) cover, [start, end); 0: unknown
+    end_ns: _Clock
+    batch_records: _Count
+    speed: _Seconds | None  # None: as fast as possible; 1.0: as it was recorded
     payload: Payload = "inline"  # as agreed with this receiver
     #: Total records where the file lengths tell and nothing is filtered, else None.
-    records: int | None = None
+    records: _Count | None = None
     #: What came of the records before ``warmup_until_ns``: they build books and are no events.
     warmup: Warmup = "none"
-    warmup_until_ns: int = 0  # ts_recv, ns; 0: there are none
+    warmup_until_ns: _Clock = 0  # ts_recv, ns; 0: there are none
 
 
-@dataclass(frozen=True)
-class FileTotals:
+class FileTotals(_Part, frozen=True):
     """What one file gave."""
 
-    name: str
-    records_read: int
-    records_kept: int
-    clamped_ts_recv: int
+    name: _Text
+    records_read: _Count
+    records_kept: _Count
+    clamped_ts_recv: _Count
     #: xxh3_128 of the file's bytes as they lie on disk; None if it was not read to its end.
-    content_hash: str | None
+    content_hash: _Name | None
 
 
-@dataclass(frozen=True)
-class Totals:
-    """What a stream carried; the receiver has verified the first five."""
+class Totals(_Part, frozen=True):
+    """What a stream carried; the receiver has verified the first five, and the counts of files."""
 
-    events: int
-    batches: int
-    first_ts_recv: int
-    last_ts_recv: int
-    digest: str  # over sequence, count and checksum of every batch
-    clamped_ts_recv: int
-    filtered: int
-    files: tuple[FileTotals, ...]
-    decode_s: float
-    wait_s: float  # for credits: the receivers were the slower side
-    pace_s: float  # for the clock, when paced
+    events: _Count
+    batches: _Count
+    first_ts_recv: _Clock
+    last_ts_recv: _Clock
+    digest: _Name  # over sequence, count and checksum of every batch
+    clamped_ts_recv: _Count
+    filtered: _Count
+    files: Annotated[tuple[FileTotals, ...], Meta(max_length=FILES_MAX)]
+    decode_s: _Seconds
+    wait_s: _Seconds  # for credits: the receivers were the slower side
+    pace_s: _Seconds  # for the clock, when paced
 
 
-@dataclass(frozen=True)
-class Hello:
+class Hello(_Message, frozen=True):
     """Receiver → sender: who asks, and what it can take."""
 
-    wire_version: int
-    name: str
-    pid: int
-    boot_id: str
+    wire_version: _Count
+    name: _Name
+    pid: _Count
+    boot_id: _Name
     payload: PayloadChoice
-    credits: int
+    credits: _Count
 
 
-@dataclass(frozen=True)
-class SlotsOffer:
+class SlotsOffer(_Part, frozen=True):
     """Where a receiver on the same host finds the slots."""
 
-    path: str
-    token: bytes
-    slot_bytes: int
+    path: _Name
+    token: Annotated[bytes, Meta(max_length=64)]
+    slot_bytes: _Count
 
 
-@dataclass(frozen=True)
-class Welcome:
-    """Sender → receiver: the stream, and the slots if there are any to share."""
+class Welcome(_Message, frozen=True):
+    """Sender → receiver: the stream, and the slots if there are any to share.
 
-    wire_version: int
-    name: str
-    pid: int
-    stream_id: int
-    window: int
-    slots: int
+    Of many symbol mappings `info` has the first ``MAPPINGS_PER_MESSAGE``; the receiver asks for
+    the others with `More`.
+    """
+
+    wire_version: _Count
+    name: _Name
+    pid: _Count
+    stream_id: _Count
+    window: _Count
+    slots: _Count
     offer: SlotsOffer | None
     info: StreamInfo
+    mappings: Annotated[int, Meta(ge=0, le=MAPPINGS_MAX)]
 
 
-@dataclass(frozen=True)
-class Ready:
+class More(_Message, frozen=True):
+    """Receiver → sender: it has so many symbol mappings, and wants the next ones."""
+
+    received: _Count
+
+
+class Mappings(_Message, frozen=True):
+    """Sender → receiver: the next symbol mappings."""
+
+    mappings: Annotated[
+        tuple[SymbolMapping, ...], Meta(min_length=1, max_length=MAPPINGS_PER_MESSAGE)
+    ]
+
+
+class Ready(_Message, frozen=True):
     """Receiver → sender: the payload it settled for; the stream may begin."""
 
     payload: Payload
 
 
-@dataclass(frozen=True)
-class Credit:
+class Credit(_Message, frozen=True):
     """Receiver → sender: all batches before this sequence are done with."""
 
-    released: int
+    released: _Count
 
 
-@dataclass(frozen=True)
-class Heartbeat:
+class Heartbeat(_Message, frozen=True):
     """Either way, while there is nothing else to say."""
 
 
-@dataclass(frozen=True)
-class End:
+class End(_Message, frozen=True):
     """Sender → receiver: the stream is complete."""
 
     totals: Totals
 
 
-@dataclass(frozen=True)
-class Error:
+class Error(_Message, frozen=True):
     """Sender → receiver: the stream ends here, and why; ``kind`` names the class."""
 
-    kind: str
-    message: str
+    kind: _Name
+    message: _Text
 
 
-@dataclass(frozen=True)
-class Goodbye:
+class Goodbye(_Message, frozen=True):
     """Receiver → sender: it leaves; the reason is empty after a complete stream."""
 
-    reason: str
+    reason: _Text
 
 
 Message = (
-    Hello | Welcome | Ready | Credit | Heartbeat | End | Error | Goodbye
+    Hello | Welcome | More | Mappings | Ready | Credit | Heartbeat | End | Error | Goodbye
 )  # fmt: skip
-_KINDS: Final[dict[str, type[Any]]] = {c.__name__.lower(): c for c in typing.get_args(Message)}
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Message)
 
 
 def encode_message(message: Message) -> bytes:
-    """Return the frame of a control message."""
-    body = {"type": type(message).__name__.lower(), **_plain(message)}
-    return CONTROL_MAGIC + typing.cast(bytes, msgpack.packb(body, use_bin_type=True))
+    """Return the frame of a control message; what an error or a goodbye says is cut to its limit.
 
-
-def _plain(message: Any) -> dict[str, Any]:
-    return {f.name: _plain_value(getattr(message, f.name)) for f in dataclasses.fields(message)}
-
-
-def _plain_value(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return _plain(value)
-    if isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
-        return [_plain(v) for v in value]
-    if isinstance(value, str):
-        return value[:TEXT_CHARS_MAX]
-    return value
+    Raises
+    ------
+    ProtocolError
+        If the frame is larger than any receiver would take.
+    """
+    if isinstance(message, Error):
+        message = Error(message.kind, message.message[:TEXT_CHARS_MAX])
+    elif isinstance(message, Goodbye):
+        message = Goodbye(message.reason[:TEXT_CHARS_MAX])
+    frame = CONTROL_MAGIC + _ENCODER.encode(message)
+    if len(frame) > LARGE_MESSAGE_BYTES_MAX:
+        raise ProtocolError(
+            f"expected a {type(message).__name__.lower()} message of at most "
+            f"{LARGE_MESSAGE_BYTES_MAX} bytes, found {len(frame)}: replay fewer files at once"
+        )
+    return frame
 
 
 def decode_message(
@@ -223,98 +249,37 @@ def decode_message(
         raise ProtocolError(
             f"expected a message beginning with {CONTROL_MAGIC!r}, found {bytes(frame[:4])!r}"
         )
-    elements_max = min(bytes_max, MAPPINGS_MAX)
     try:
-        body = msgpack.unpackb(
-            frame[4:],
-            raw=False,
-            strict_map_key=True,
-            object_pairs_hook=_unique_keys,
-            ext_hook=_no_extensions,
-            max_str_len=4 * TEXT_CHARS_MAX,
-            max_bin_len=1_024,
-            max_ext_len=0,
-            max_array_len=elements_max,
-            max_map_len=64,
-        )
-        if not isinstance(body, dict):
-            raise ProtocolError(f"expected a map, found {type(body).__name__}")
-        kind = _KINDS.get(body.pop("type", None))
-        if kind is None:
-            raise ProtocolError("an unknown type of message")
-        return typing.cast(Message, _typed(body, kind, kind.__name__.lower()))
-    except ProtocolError as error:
-        raise ProtocolError(f"a malformed control message: {error}") from None
+        message = _DECODER.decode(frame[4:])
     except Exception as error:  # stack, unicode, value errors: all the peer's doing
-        raise ProtocolError(
-            f"a malformed control message: {type(error).__name__}: {str(error)[:200]}"
-        ) from None
+        raise ProtocolError(f"a malformed control message: {printable(str(error)[:200])}") from None
+    return cast(Message, _shown(message))
 
 
-def _unique_keys(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ProtocolError("a key appears twice")
-    return result
+def printable(text: str) -> str:
+    """Return text with control, formatting and surrogate characters escaped: safe to show."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNSEEN else c
+        for c in text
+    )
 
 
-def _no_extensions(code: int, data: bytes) -> Any:
-    raise ProtocolError(f"extension type {code}")
+#: Unicode categories: control, format (writing direction), surrogate, line and paragraph breaks.
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
-@functools.cache
-def _field_hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _typed(value: Any, hint: Any, where: str) -> Any:
-    """Return ``value`` as ``hint``, or raise naming the field."""
-    if hint in (int, str, bytes, bool):
-        if type(value) is not hint:
-            raise _mismatch(value, hint.__name__, where)
-        return value
-    if hint is float:
-        if type(value) is not float or not math.isfinite(value):
-            raise _mismatch(value, "a finite float", where)
-        return value
-    if hint is type(None):
-        if value is not None:
-            raise _mismatch(value, "nil", where)
-        return value
-    origin = typing.get_origin(hint)
-    if origin is Literal:
-        if value not in typing.get_args(hint):
-            raise _mismatch(value, f"one of {typing.get_args(hint)}", where)
-        return value
-    if origin in (Union, types.UnionType):
-        inner, _none = typing.get_args(hint)  # only ``X | None`` is in use
-        return None if value is None else _typed(value, inner, where)
-    if origin is tuple:
-        if type(value) is not list:
-            raise _mismatch(value, "a list", where)
-        (item,) = (h for h in typing.get_args(hint) if h is not Ellipsis)
-        return tuple(_typed(v, item, where) for v in value)
-    if hint is SymbolMapping:
-        return _mapping(value, where)
-    return _typed_dataclass(value, hint, where)
-
-
-def _mapping(value: Any, where: str) -> SymbolMapping:
-    if type(value) is not list or [type(v) for v in value] != [str, int, int, int]:
-        raise _mismatch(value, "[symbol, id, start, end]", where)
-    return SymbolMapping(*value)
-
-
-def _typed_dataclass(value: Any, kind: Any, where: str) -> Any:
-    if type(value) is not dict:
-        raise _mismatch(value, "a map", where)
-    hints = _field_hints(kind)
-    if value.keys() != hints.keys():
-        odd = sorted(str(k)[:40] for k in value.keys() ^ hints.keys())
-        raise ProtocolError(f"{where}: missing or unknown keys {odd[:5]}")
-    return kind(**{k: _typed(v, hints[k], f"{where}.{k}") for k, v in value.items()})
-
-
-def _mismatch(value: Any, expected: str, where: str) -> ProtocolError:
-    found = repr(value) if isinstance(value, int | float | str) else type(value).__name__
-    return ProtocolError(f"{where}: expected {expected}, found {found[:60]}")
+def _shown(value: Any) -> Any:
+    """Return a message or a part of one with all its text printable."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, tuple):
+        if isinstance(value, SymbolMapping):
+            return (
+                value if value[0].isprintable() else value._replace(raw_symbol=printable(value[0]))
+            )
+        return tuple(map(_shown, value))
+    if isinstance(value, _Part):
+        return type(value)(*(_shown(getattr(value, name)) for name in value.__struct_fields__))
+    return value

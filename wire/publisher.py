@@ -6,9 +6,9 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Self, cast
+from typing import Final, Self
 
+import msgspec
 import numpy as np
 import zmq
 
@@ -34,6 +34,8 @@ from tapewire.wire.frames import (
     payload_bytes,
     payload_checksum,
 )
+from tapewire.wire.guard import Guard
+from tapewire.wire.peers import WAITING_MAX, Peer, Seats
 from tapewire.wire.slots import SLOTS_MAX, SlotsWriter, boot_id
 from tapewire.wire.sockets import (
     HEARTBEAT_S,
@@ -41,6 +43,7 @@ from tapewire.wire.sockets import (
     WAIT_SLICE_S,
     Waiter,
     make_socket,
+    receive_message,
 )
 
 RECEIVERS_MAX: Final = 64
@@ -50,26 +53,15 @@ _PROBES: Final = 5
 #: are faster than 4, presumably because both ends take turns less often.
 _SLOTS_MIN: Final = 4
 _RECORDS_UNDER_WAY: Final = 131_072
-
-
-@dataclass
-class _Peer:
-    """One receiver as the sender sees it."""
-
-    identity: bytes
-    hello: msg.Hello
-    last_heard_s: float
-    last_sent_s: float
-    last_progress_s: float
-    payload: msg.Payload | None = None  # None until it is ready
-    listening: bool = False  # it is in its receive loop: from here on, silence means trouble
-    released: int = 0
-    unheard_heartbeats: int = 0
-    left: bool = False  # said goodbye after a complete stream
-    window: int = 1
-
-    def __str__(self) -> str:
-        return f"the {self.hello.name[:40]} process (pid {self.hello.pid})"
+#: Connections that are neither receivers nor waiting to be.
+_STRANGERS_MAX: Final = 32
+#: What may be under way from a receiver: the credits of its window and some heartbeats.
+_UNTAKEN_BYTES_MAX: Final = 2 * msg.SMALL_MESSAGE_BYTES_MAX
+#: How long a stranger is left connected after an answer or, if it says nothing, without one (s).
+_ANSWER_S: Final = 0.5
+_STRANGER_S: Final = 5.0
+#: Messages taken in at once; the others wait until the stream has gone on.
+_MESSAGES_PER_PUMP: Final = 1_024
 
 
 def slots_for(batch_records: int) -> int:
@@ -141,7 +133,6 @@ class Publisher:
         scheme, _ = split_endpoint(endpoint)
         if scheme == "inproc" and context is None:
             raise EndpointError("an inproc address needs the ZeroMQ context of its receivers")
-        self._receivers = receivers
         self._batch_records = batch_records
         self._slot_count = slots
         self._payload: msg.PayloadChoice = payload
@@ -149,7 +140,9 @@ class Publisher:
         self._start_timeout_s = start_timeout_s
         self._stall_timeout_s = stall_timeout_s
         self._tick = tick
-        self._peers: dict[bytes, _Peer] = {}
+        self._seats = Seats(receivers)
+        self._peers = self._seats.taken
+        self._info: msg.StreamInfo | None = None
         self._stream_id = secrets.randbits(63)
         self._sequence = 0
         self._records = 0
@@ -168,7 +161,15 @@ class Publisher:
             peer_timeout_s=peer_timeout_s,
             message_bytes_max=msg.SMALL_MESSAGE_BYTES_MAX,
         )
-        self._waiter = Waiter(self._socket, watch_connections=scheme != "inproc")
+        self._guard: Guard | None = None
+        if scheme != "inproc":
+            self._guard = Guard(
+                self._socket,
+                untaken_bytes_max=_UNTAKEN_BYTES_MAX,
+                connections_max=receivers + WAITING_MAX + _STRANGERS_MAX,
+                idle_s=_STRANGER_S,
+            )
+        self._waiter = Waiter(self._socket, self._guard)
         self.wait_s = 0.0
         try:
             self._binding = Binding(self._socket, endpoint)
@@ -191,17 +192,21 @@ class Publisher:
         PeerLostError
             If they do not all come in time.
         """
+        self._info = info
         deadline_s = time.monotonic() + self._start_timeout_s
-        while len(self._peers) < self._receivers:
-            self._wait_for("receivers", deadline_s)
-        self._open_slots()
+        while not self._seats.all_ready:
+            self._service(WAIT_SLICE_S)
+            self._fill_seats()
+            if time.monotonic() > deadline_s:
+                raise PeerLostError(
+                    f"expected {self._seats.count} receivers at {self.endpoint!r} within "
+                    f"{self._start_timeout_s:g} s, found {self._ready_count()} that are ready: "
+                    f"connect with `tapewire run CONFIG --connect {self.endpoint}`"
+                )
         self._streaming = True  # from here on, to lose a receiver is to fail
-        for peer in list(self._peers.values()):
-            self._welcome(peer, info)
-        while any(p.payload is None for p in self._peers.values()):
-            self._wait_for("receivers that are ready", deadline_s)
-        if self._writer is not None:
-            self._writer.seal_off()
+        for peer in self._seats.dismiss():
+            self._refuse(peer.identity, peer.connection, self._no_seat())
+        self._settle_slots()
 
     def next_slot(self) -> np.ndarray:
         """Wait until every receiver has credit; return where the next batch is to be written.
@@ -240,10 +245,13 @@ class Publisher:
             last_ts_recv,
             payload_checksum(records),
         )
+        now_s = time.monotonic()
         # Sent from here on: a quick receiver may give it back before a slow one has it.
         self._sequence += 1
         self._records += count
         for peer in list(self._peers.values()):
+            if peer.released == header.sequence:  # until now there was nothing to consume
+                peer.last_progress_s = now_s
             if peer.payload == "shared":
                 self._send(peer, [encode_header(header)])
             else:
@@ -270,8 +278,14 @@ class Publisher:
         """Send the end of the stream and wait until every receiver has confirmed it."""
         for peer in list(self._peers.values()):
             self._send(peer, [msg.encode_message(msg.End(totals))])
-        while not all(p.left for p in self._peers.values()):
+        deadline_s = time.monotonic() + self._stall_timeout_s
+        while late := [p for p in self._peers.values() if not p.left]:
             self._service(WAIT_SLICE_S)
+            if time.monotonic() > deadline_s:
+                raise PeerLostError(
+                    f"{late[0]} is alive but has not confirmed the end of the stream for "
+                    f"{self._stall_timeout_s:g} s"
+                )
 
     def fail(self, error: BaseException) -> None:
         """Tell the receivers that the stream ends here, and why."""
@@ -316,36 +330,28 @@ class Publisher:
 
     # --- handshake --------------------------------------------------------------------------
 
-    def _wait_for(self, what: str, deadline_s: float) -> None:
-        self._service(WAIT_SLICE_S)
-        if time.monotonic() > deadline_s:
-            raise PeerLostError(
-                f"expected {self._receivers} {what} at {self.endpoint!r} within "
-                f"{self._start_timeout_s:g} s, found {len(self._peers)}: connect with "
-                f"`tapewire run CONFIG --connect {self.endpoint}`"
+    def _ready_count(self) -> int:
+        return sum(p.payload is not None for p in self._peers.values())
+
+    def _fill_seats(self) -> None:
+        """Welcome who waits for a seat; take theirs from those that don't become ready."""
+        for peer in self._seats.overdue(time.monotonic()):
+            self._refuse(
+                peer.identity,
+                peer.connection,
+                ProtocolError("expected a ready after the welcome, found none in time"),
             )
+        while (newcomer := self._seats.seat_next()) is not None:
+            self._welcome(newcomer)
 
-    def _open_slots(self) -> None:
-        here = boot_id()
-        wanted = self._payload != "inline" and any(
-            p.hello.payload != "inline" and p.hello.boot_id == here for p in self._peers.values()
-        )
-        if wanted:
-            try:
-                self._writer = SlotsWriter(self._slot_count, self._batch_records)
-            except EndpointError:
-                if self._payload == "shared":
-                    raise
-        if self._writer is not None:
-            self._arrays = self._writer.arrays
-        else:
-            self._arrays = [np.empty(self._batch_records, MBO_DTYPE)] * self._slot_count
-
-    def _welcome(self, peer: _Peer, info: msg.StreamInfo) -> None:
-        offer = None
-        if self._writer is not None and peer.hello.boot_id == boot_id():
-            offer = self._writer.offer
+    def _welcome(self, peer: Peer) -> None:
+        assert self._info is not None
+        mappings = self._info.mappings
         peer.window = min(peer.hello.credits, self._slot_count)
+        peer.welcomed(time.monotonic(), len(mappings))
+        offer = self._offer_to(peer)
+        peer.offered = offer is not None
+        first = msgspec.structs.replace(self._info, mappings=mappings[: msg.MAPPINGS_PER_MESSAGE])
         welcome = msg.Welcome(
             WIRE_VERSION,
             "replay",
@@ -354,9 +360,37 @@ class Publisher:
             peer.window,
             self._slot_count,
             offer,
-            info,
+            first,
+            len(mappings),
         )
         self._send(peer, [msg.encode_message(welcome)])
+
+    def _offer_to(self, peer: Peer) -> msg.SlotsOffer | None:
+        """Return where a receiver on this host finds the slots; make them for the first one."""
+        hello = peer.hello
+        if "inline" in (self._payload, hello.payload) or hello.boot_id != boot_id():
+            return None
+        if self._writer is None:
+            try:
+                self._writer = SlotsWriter(self._slot_count, self._batch_records)
+            except EndpointError:
+                if self._payload == "shared":
+                    raise
+                return None
+        return self._writer.offer
+
+    def _settle_slots(self) -> None:
+        """Write batches into the slots, if any receiver reads them there."""
+        if self._writer is not None and not any(
+            p.payload == "shared" for p in self._peers.values()
+        ):
+            self._writer.close()
+            self._writer = None
+        if self._writer is not None:
+            self._arrays = self._writer.arrays
+            self._writer.seal_off()
+        else:
+            self._arrays = [np.empty(self._batch_records, MBO_DTYPE)] * self._slot_count
 
     # --- credits ----------------------------------------------------------------------------
 
@@ -380,7 +414,7 @@ class Publisher:
             if not peer.left:
                 self._look_after(peer, now_s, probe)
 
-    def _look_after(self, peer: _Peer, now_s: float, probe: bool) -> None:
+    def _look_after(self, peer: Peer, now_s: float, probe: bool) -> None:
         due = now_s - peer.last_sent_s > HEARTBEAT_S
         if probe or (due and peer.unheard_heartbeats < UNHEARD_HEARTBEATS_MAX):
             self._send(peer, [msg.encode_message(msg.Heartbeat())])
@@ -396,39 +430,61 @@ class Publisher:
                 f"after batch {peer.released} of {self._sequence} sent"
             )
 
-    def _require_heard(self, peer: _Peer, now_s: float) -> None:
+    def _require_heard(self, peer: Peer, now_s: float) -> None:
         if now_s - peer.last_heard_s > self._peer_timeout_s:
+            if not self._streaming:
+                self._refuse(peer.identity, peer.connection, ProtocolError("it fell silent"))
+                return
             raise PeerLostError(
                 f"{peer} fell silent for {self._peer_timeout_s:g} s after batch "
                 f"{peer.released} of {self._sequence} sent"
             )
 
     def _pump(self) -> None:
-        """Take in everything that has arrived."""
-        while cast(int, self._socket.get(zmq.EVENTS)) & zmq.POLLIN:
-            identity, *frames = self._socket.recv_multipart(zmq.NOBLOCK)
+        """Take in what has arrived."""
+        for _ in range(_MESSAGES_PER_PUMP):
+            received = receive_message(self._socket, 2)
+            if received is None:
+                return
+            identity, *frames = received
+            connection = None
+            if self._guard is not None:
+                connection = int(frames[0].get(zmq.SRCFD))
+                self._guard.take(connection, sum(map(len, frames)))
+                if self._guard.dropping(connection):
+                    continue  # it has had its answer
             try:
                 if len(frames) != 1:
-                    raise ProtocolError(f"a message of {len(frames)} frames, expected 1")
-                self._take(identity, msg.decode_message(frames[0]))
+                    raise ProtocolError("a message of more than 1 frame")
+                message = msg.decode_message(frames[0].buffer)
+                self._take(identity.bytes, connection, message)
             except ProtocolError as error:
-                self._refuse(identity, error)
+                self._refuse(identity.bytes, connection, error)
 
-    def _refuse(self, identity: bytes, error: TapewireError) -> None:
-        """Answer a peer that broke the protocol; fail if it is one of ours."""
+    def _refuse(self, identity: bytes, connection: int | None, error: TapewireError) -> None:
+        """Answer a peer that broke the protocol, and drop it; fail if it is one of ours."""
         with contextlib.suppress(zmq.ZMQError):
             frame = msg.encode_message(msg.Error(type(error).__name__, str(error)))
             self._socket.send_multipart([identity, frame], zmq.NOBLOCK)
-        peer = self._peers.pop(identity, None)
+        if self._guard is not None and connection is not None:
+            self._guard.keep(connection, False)
+            self._guard.drop(connection, _ANSWER_S)
+        peer = self._seats.free(identity)
         if peer is not None and self._streaming:
             raise ProtocolError(f"from {peer}: {error}")
 
-    def _take(self, identity: bytes, message: msg.Message) -> None:
-        peer = self._peers.get(identity)
+    def _no_seat(self) -> EndpointError:
+        return EndpointError(
+            f"the replay at {self.endpoint!r} already serves its {self._seats.count} "
+            "receivers: start it with more"
+        )
+
+    def _take(self, identity: bytes, connection: int | None, message: msg.Message) -> None:
+        peer = self._seats.find(identity)
         now_s = time.monotonic()
         if peer is None:
             if isinstance(message, msg.Hello):
-                self._greet(identity, message, now_s)
+                self._greet(Peer(identity, message, connection, now_s))
             elif not isinstance(message, msg.Heartbeat | msg.Goodbye):
                 raise ProtocolError("expected a hello first")
             return
@@ -447,12 +503,15 @@ class Publisher:
             peer.listening = True
         elif isinstance(message, msg.Ready):
             self._set_ready(peer, message)
+        elif isinstance(message, msg.More):
+            self._send_mappings(peer, message.received)
         elif isinstance(message, msg.Goodbye):
             self._take_goodbye(peer, message)
         else:
             raise ProtocolError(f"an unexpected {type(message).__name__.lower()}")
 
-    def _greet(self, identity: bytes, hello: msg.Hello, now_s: float) -> None:
+    def _greet(self, peer: Peer) -> None:
+        hello = peer.hello
         if hello.wire_version != WIRE_VERSION:
             raise ProtocolError(
                 f"the replay speaks wire version {WIRE_VERSION}, this side {hello.wire_version}: "
@@ -460,37 +519,39 @@ class Publisher:
             )
         if not 1 <= hello.credits <= SLOTS_MAX:
             raise ProtocolError(f"credits: expected 1 to {SLOTS_MAX}, found {hello.credits}")
-        if self._streaming or len(self._peers) >= self._receivers:
-            self._refuse(
-                identity,
-                EndpointError(
-                    f"the replay at {self.endpoint!r} already serves its {self._receivers} "
-                    "receivers: start it with more"
-                ),
-            )
-            return
-        self._peers[identity] = _Peer(identity, hello, now_s, now_s, now_s)
+        if self._streaming or not self._seats.queue(peer):
+            self._refuse(peer.identity, peer.connection, self._no_seat())
+        elif self._guard is not None and peer.connection is not None:
+            self._guard.keep(peer.connection)
 
-    def _set_ready(self, peer: _Peer, ready: msg.Ready) -> None:
-        if peer.payload is not None or (ready.payload == "shared" and self._writer is None):
+    def _send_mappings(self, peer: Peer, received: int) -> None:
+        assert self._info is not None
+        more = self._info.mappings[received : received + msg.MAPPINGS_PER_MESSAGE]
+        if peer.payload is not None or not peer.ready_by_s or not more:
+            raise ProtocolError(f"an unexpected request for more than {received} mappings")
+        self._send(peer, [msg.encode_message(msg.Mappings(more))])
+
+    def _set_ready(self, peer: Peer, ready: msg.Ready) -> None:
+        expected = peer.ready_by_s and peer.payload is None
+        if not expected or (ready.payload == "shared" and not peer.offered):
             raise ProtocolError(f"an unexpected ready for {ready.payload} payload")
         if ready.payload == "inline" and self._payload == "shared":
             raise ProtocolError("no shared memory with this receiver: use payload: auto or inline")
         peer.payload = ready.payload
 
-    def _take_goodbye(self, peer: _Peer, goodbye: msg.Goodbye) -> None:
+    def _take_goodbye(self, peer: Peer, goodbye: msg.Goodbye) -> None:
         if not goodbye.reason:
             peer.left = True
             peer.released = self._sequence
             return
-        del self._peers[peer.identity]
+        self._seats.free(peer.identity)
         if self._streaming:
             raise PeerLostError(
                 f"{peer} left after batch {peer.released} of {self._sequence} sent: "
                 f"{goodbye.reason}"
             )
 
-    def _send(self, peer: _Peer, frames: list[bytes | memoryview]) -> None:
+    def _send(self, peer: Peer, frames: list[bytes | memoryview]) -> None:
         try:
             self._socket.send_multipart([peer.identity, *frames], zmq.NOBLOCK)
         except zmq.ZMQError as error:
@@ -504,9 +565,11 @@ class Publisher:
             return
         peer.last_sent_s = time.monotonic()
 
-    def _lose(self, peer: _Peer) -> None:
-        self._peers.pop(peer.identity, None)
+    def _lose(self, peer: Peer) -> None:
+        self._seats.free(peer.identity)
         if self._streaming:
+            if self._guard is not None and peer.connection in self._guard.overruns:
+                raise ProtocolError(f"{peer} {self._guard.overruns[peer.connection]}")
             raise PeerLostError(
                 f"{peer} is gone: its connection closed after batch {peer.released} of "
                 f"{self._sequence} sent"

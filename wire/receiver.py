@@ -1,11 +1,12 @@
 """The receiving end of a stream: handshake, credits, and the checks that make it lossless."""
 
-import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Final, NoReturn, Self
 
+import msgspec
 import numpy as np
 import zmq
 
@@ -13,8 +14,8 @@ from tapewire import errors
 from tapewire.errors import EndpointError, PeerLostError, ProtocolError, TapewireError
 from tapewire.market.records import MBO_DTYPE, RECORD_BYTES
 from tapewire.wire import messages as msg
-from tapewire.wire.checks import StreamChecker
-from tapewire.wire.endpoints import split_endpoint
+from tapewire.wire.checks import StreamChecker, require_sane
+from tapewire.wire.endpoints import require_own_folder, split_endpoint
 from tapewire.wire.frames import (
     HEADER_BYTES,
     NO_SLOT,
@@ -22,11 +23,28 @@ from tapewire.wire.frames import (
     BatchHeader,
     decode_header,
 )
+from tapewire.wire.guard import Guard
 from tapewire.wire.slots import SLOTS_MAX, SlotsReader, boot_id
-from tapewire.wire.sockets import HEARTBEAT_S, WAIT_SLICE_S, Waiter, make_socket
+from tapewire.wire.sockets import (
+    HEARTBEAT_S,
+    UNHEARD_HEARTBEATS_MAX,
+    WAIT_SLICE_S,
+    Waiter,
+    make_socket,
+    receive_message,
+)
 
 #: As many as the sender has slots for: those bound the memory.
 CREDITS_DEFAULT: Final = SLOTS_MAX
+#: Somebody who waits is told so after this long (s).
+NOTICE_S: Final = 2.0
+_CONNECTIONS_MAX: Final = 4
+_NS_PER_S: Final = 1_000_000_000
+#: What a paced stream may cover that does not say so, and how long it may pause at most (s).
+_SPAN_UNKNOWN_S: Final = 7 * 86_400.0
+_PACED_GAP_S_MAX: Final = 30 * 86_400.0
+#: What a small message takes on the wire, with room to spare.
+_SMALL_BYTES: Final = 256
 _ERROR_KINDS: Final = {
     kind.__name__: kind
     for kind in vars(errors).values()
@@ -36,6 +54,10 @@ _ERROR_KINDS: Final = {
 
 def _no_tick() -> None:
     """Nothing to do while waiting."""
+
+
+def _no_notice(text: str) -> None:
+    """Nobody to be told."""
 
 
 class Receiver:
@@ -52,13 +74,18 @@ class Receiver:
     peer_timeout_s
         A sender silent for so long (s) is lost.
     connect_timeout_s
-        How long (s) to wait for the sender to be there and say welcome.
+        How long (s) to wait for the sender to be there and say welcome, whatever else it says.
+    stall_timeout_s
+        A sender that is alive but sends nothing of the stream for so long (s) is given up. Of a
+        paced stream, gaps as long as the whole of it are waited for besides.
     context
         The ZeroMQ context; needed for ``inproc``, else one is made.
     name
         What the sender calls this end in its messages.
     tick
         Called at least every 0.1 s while waiting; may raise to end the wait.
+    notice
+        Called once with a sentence if nobody has welcomed this end after ``NOTICE_S``.
     """
 
     def __init__(
@@ -69,24 +96,29 @@ class Receiver:
         credits: int = CREDITS_DEFAULT,
         peer_timeout_s: float = 5.0,
         connect_timeout_s: float = 60.0,
+        stall_timeout_s: float = 600.0,
         context: "zmq.Context[zmq.Socket[bytes]] | None" = None,
         name: str = "router",
         tick: Callable[[], None] = _no_tick,
+        notice: Callable[[str], None] = _no_notice,
     ) -> None:
         if not 1 <= credits <= SLOTS_MAX:
             raise errors.ConfigError(f"credits: expected 1 to {SLOTS_MAX}, found {credits}")
         self.endpoint = endpoint
-        self._scheme, _ = split_endpoint(endpoint)
+        self._scheme, self._address = split_endpoint(endpoint)
         if self._scheme == "inproc" and context is None:
             raise EndpointError("an inproc address needs the ZeroMQ context of its sender")
         self._payload: msg.PayloadChoice = payload
         self._credits = credits
         self._peer_timeout_s = peer_timeout_s
         self._connect_timeout_s = connect_timeout_s
+        self._stall_timeout_s = stall_timeout_s
         self._own_context = zmq.Context() if context is None else None
         self._context = context or self._own_context
         self._name = name
         self._tick = tick
+        self._notice = notice
+        self._guard: Guard | None = None
         self._waiter: Waiter | None = None
         self._socket: zmq.Socket[bytes] | None = None
         self._slots: SlotsReader | None = None
@@ -96,11 +128,14 @@ class Receiver:
         self._sender = f"the replay process at {endpoint}"
         self._last_heard_s = 0.0
         self._last_sent_s = 0.0
+        self._asked_s = 0.0  # since when the consumer waits for the next batch
+        self._patience_s = stall_timeout_s
         self._stream = StreamChecker(0, 0)  # replaced at the welcome
         self._released = 0  # batches the consumer is done with
         self._released_sent = 0
         self._disconnects_before = 0
         self._finished = False
+        self._control_bytes = 0  # of the last control message
 
     # --- public life cycle ------------------------------------------------------------------
 
@@ -114,32 +149,63 @@ class Receiver:
         ProtocolError
             If the sender breaks the protocol or speaks another version.
         """
+        self._open_socket()
+        hello = msg.Hello(
+            WIRE_VERSION, self._name, os.getpid(), boot_id(), self._payload, self._credits
+        )
+        self._send(hello)
+        deadline_s = time.monotonic() + self._connect_timeout_s
+        welcome = self._await_welcome(deadline_s)
+        self._welcome = welcome
+        self._sender = f"the {welcome.name} process (pid {welcome.pid})"
+        info = self._complete(welcome, deadline_s)
+        self._stream = StreamChecker(welcome.stream_id, info.batch_records)
+        payload = self._settle_payload(welcome)
+        self._info = msgspec.structs.replace(info, payload=payload)
+        self._set_bounds(self._info, welcome.window)
+        self._send(msg.Ready(payload))
+        return self._info
+
+    def _open_socket(self) -> None:
         assert self._context is not None
+        if self._scheme == "ipc":
+            require_own_folder(self._address, missing_ok=True)
         self._socket = make_socket(
             self._context,
             zmq.DEALER,
             peer_timeout_s=self._peer_timeout_s,
             message_bytes_max=msg.LARGE_MESSAGE_BYTES_MAX,
         )
-        self._waiter = Waiter(self._socket, watch_connections=self._scheme != "inproc")
+        if self._scheme != "inproc":
+            self._guard = Guard(
+                self._socket,
+                untaken_bytes_max=msg.LARGE_MESSAGE_BYTES_MAX,
+                connections_max=_CONNECTIONS_MAX,
+                once=True,
+            )
+        self._waiter = Waiter(self._socket, self._guard)
         try:
             self._socket.connect(self.endpoint)
         except zmq.ZMQError as error:
             raise EndpointError(
                 f"can't connect to {self.endpoint!r}: {zmq.strerror(error.errno or 0)}"
             ) from None
-        hello = msg.Hello(
-            WIRE_VERSION, self._name, os.getpid(), boot_id(), self._payload, self._credits
-        )
-        self._send(hello)
-        welcome = self._await_welcome()
-        self._welcome = welcome
-        self._stream = StreamChecker(welcome.stream_id, welcome.info.batch_records)
-        self._sender = f"the {welcome.name} process (pid {welcome.pid})"
-        payload = self._settle_payload(welcome)
-        self._info = _with_payload(welcome.info, payload)
-        self._send(msg.Ready(payload))
-        return self._info
+
+    def _set_bounds(self, info: msg.StreamInfo, window: int) -> None:
+        """Say what may be on its way from the sender, and how long it may take."""
+        batch_bytes = _SMALL_BYTES
+        if info.payload == "inline":
+            batch_bytes += info.batch_records * RECORD_BYTES
+        if self._guard is not None:
+            self._guard.untaken_bytes_max = (
+                window * batch_bytes
+                + UNHEARD_HEARTBEATS_MAX * _SMALL_BYTES
+                + msg.LARGE_MESSAGE_BYTES_MAX  # its end, with the totals of many files
+            )
+        if info.speed is not None:
+            covered_s = max(0, info.end_ns - info.start_ns) / _NS_PER_S
+            span_s = covered_s if info.start_ns and info.end_ns else _SPAN_UNKNOWN_S
+            self._patience_s += min(span_s / info.speed, _PACED_GAP_S_MAX)
 
     @property
     def info(self) -> msg.StreamInfo:
@@ -184,11 +250,13 @@ class Receiver:
             raise RuntimeError("call connect() first")
         try:
             self._send(msg.Heartbeat())  # from here on, silence means trouble
+            self._asked_s = time.monotonic()
             while True:
                 frames = self._next_frames()
                 if len(frames[0]) == HEADER_BYTES and bytes(frames[0].buffer[:3]) == b"TWB":
                     yield self._accept(frames)
                     self._released += 1
+                    self._asked_s = time.monotonic()
                     self._release()
                 elif self._control(frames):
                     break
@@ -222,58 +290,100 @@ class Receiver:
 
     # --- handshake --------------------------------------------------------------------------
 
-    def _await_welcome(self) -> msg.Welcome:
-        assert self._waiter is not None
-        deadline_s = time.monotonic() + self._connect_timeout_s
-        heard = False
+    def _await_welcome(self, deadline_s: float) -> msg.Welcome:
+        """Wait for the sender; say so if that takes more than a moment."""
+        notice_s = time.monotonic() + NOTICE_S
         while True:
-            gone = heard and self._waiter.disconnects > 0
-            frames = self._poll_frames(0.0 if gone else WAIT_SLICE_S)
-            now_s = time.monotonic()
-            if frames is None:
-                if gone:
-                    raise PeerLostError(f"{self._sender} is gone before the stream began")
-                if heard and now_s - self._last_heard_s > self._peer_timeout_s:
-                    raise PeerLostError(
-                        f"{self._sender} fell silent for {self._peer_timeout_s:g} s before the "
-                        "stream began"
-                    )
-                if not heard and now_s > deadline_s:
-                    raise EndpointError(
-                        f"nobody answered at {self.endpoint!r} within "
-                        f"{self._connect_timeout_s:g} s: start the replay there, or check the "
-                        "address"
-                    )
-                continue
-            heard = True
-            message = self._decode_control(frames)
-            if isinstance(message, msg.Welcome):
-                self._require_sane(message)
+            message = self._next_control(deadline_s, notice_s)
+            if message is None:
+                notice_s = math.inf
+                there = self._guard is not None and self._guard.connected > 0
+                self._notice(
+                    f"{'no replay welcomes this run' if there else 'nobody answers'} at "
+                    f"{self.endpoint} yet: waiting for up to {self._connect_timeout_s:g} s; start "
+                    f"`tapewire replay FILES --bind {self.endpoint}` in another terminal, or check "
+                    "the address"
+                )
+            elif isinstance(message, msg.Welcome):
+                require_sane(message, self._sender, self._credits)
+                if self._scheme == "ipc":
+                    require_own_folder(self._address)
+                assert self._waiter is not None
                 self._disconnects_before = self._waiter.disconnects
                 return message
-            if isinstance(message, msg.Error):
-                self._raise_sent(message)
-            if not isinstance(message, msg.Heartbeat):
+            elif not isinstance(message, msg.Heartbeat):
                 raise self._unexpected(message, "a welcome")
 
-    def _require_sane(self, welcome: msg.Welcome) -> None:
-        if welcome.wire_version != WIRE_VERSION:
-            raise ProtocolError(
-                f"this side speaks wire version {WIRE_VERSION}, {self._sender} version "
-                f"{welcome.wire_version}: run the same Tapewire version at both ends"
+    def _complete(self, welcome: msg.Welcome, deadline_s: float) -> msg.StreamInfo:
+        """Ask for the symbol mappings that the welcome has no room for."""
+        mappings = list(welcome.info.mappings)
+        allowed_bytes = msg.MAPPINGS_BYTES_MAX
+        while len(mappings) < welcome.mappings:
+            self._send(msg.More(len(mappings)))
+            message: msg.Message | None = msg.Heartbeat()
+            while isinstance(message, msg.Heartbeat):
+                message = self._next_control(deadline_s)
+            if not isinstance(message, msg.Mappings):
+                assert message is not None
+                raise self._unexpected(message, "symbol mappings")
+            mappings += message.mappings
+            allowed_bytes -= self._control_bytes
+            if len(mappings) > welcome.mappings or allowed_bytes < 0:
+                raise ProtocolError(
+                    f"expected {welcome.mappings} symbol mappings in at most "
+                    f"{msg.MAPPINGS_BYTES_MAX} bytes from {self._sender}, found more"
+                )
+        return msgspec.structs.replace(welcome.info, mappings=tuple(mappings))
+
+    def _next_control(self, deadline_s: float, notice_s: float = math.inf) -> msg.Message | None:
+        """Wait for a message of the handshake until a deadline; None when the notice is due."""
+        assert self._waiter is not None
+        while True:
+            gone = self._last_heard_s > 0 and self._waiter.disconnects > self._disconnects_before
+            frames = self._poll_frames(0.0 if gone else WAIT_SLICE_S)
+            now_s = time.monotonic()
+            if frames is not None and now_s <= deadline_s:
+                message = self._decode_control(frames)
+                if isinstance(message, msg.Error):
+                    self._raise_sent(message)
+                return message
+            self._require_no_overrun()
+            if gone:
+                raise PeerLostError(f"{self._sender} is gone before the stream began")
+            heard = self._last_heard_s > 0
+            if heard and now_s - self._last_heard_s > self._peer_timeout_s:
+                raise PeerLostError(
+                    f"{self._sender} fell silent for {self._peer_timeout_s:g} s before the "
+                    "stream began"
+                )
+            if now_s > deadline_s:
+                raise EndpointError(self._no_welcome(heard))
+            if now_s > notice_s:
+                return None
+
+    def _no_welcome(self, heard: bool) -> str:
+        if heard:
+            return (
+                f"{self._sender} answered, but did not begin the stream within "
+                f"{self._connect_timeout_s:g} s"
             )
-        if not (1 <= welcome.window <= self._credits and 0 <= welcome.slots <= SLOTS_MAX):
-            raise ProtocolError(
-                f"{self._sender} offers a window of {welcome.window} and {welcome.slots} slots, "
-                f"expected at most {self._credits} and {SLOTS_MAX}"
-            )
+        return (
+            f"nobody answered at {self.endpoint!r} within {self._connect_timeout_s:g} s: start "
+            "the replay there, or check the address"
+        )
+
+    def _require_no_overrun(self) -> None:
+        if self._guard is not None and self._guard.overruns:
+            raise ProtocolError(f"{self._sender} {next(iter(self._guard.overruns.values()))}")
 
     def _settle_payload(self, welcome: msg.Welcome) -> msg.Payload:
         if self._payload == "inline" or welcome.offer is None:
             why = "the sender offers none"
         else:
             try:
-                self._slots = SlotsReader(welcome.offer, welcome.slots, welcome.info.batch_records)
+                self._slots = SlotsReader(
+                    welcome.offer, welcome.pid, welcome.slots, welcome.info.batch_records
+                )
                 return "shared"
             except OSError as error:
                 why = str(error)
@@ -319,13 +429,15 @@ class Receiver:
         """Act on a control message; return whether the stream is at its end."""
         message = self._decode_control(frames)
         if isinstance(message, msg.Heartbeat):
+            self._tick()
+            self._require_progress()
             return False
         if isinstance(message, msg.Error):
             self._raise_sent(message)
         if not isinstance(message, msg.End):
             raise self._unexpected(message, "a batch")
         totals = message.totals
-        self._stream.require_totals(totals)
+        self._stream.require_totals(totals, self.info)
         self._totals = totals
         return True
 
@@ -357,8 +469,9 @@ class Receiver:
             if frames is not None:
                 return frames
             now_s = time.monotonic()
-            at = f"after batch {self._released} ({self._stream.records} records)"
+            at = self._at()
             if gone:
+                self._require_no_overrun()
                 raise PeerLostError(
                     f"{self._sender} is gone: its connection closed {at} without an end of stream"
                 )
@@ -366,8 +479,20 @@ class Receiver:
                 raise PeerLostError(
                     f"{self._sender} fell silent for {self._peer_timeout_s:g} s {at}"
                 )
+            self._require_progress()
             if now_s - self._last_sent_s > HEARTBEAT_S:
                 self._send(msg.Heartbeat())
+
+    def _at(self) -> str:
+        return f"after batch {self._released} ({self._stream.records} records)"
+
+    def _require_progress(self) -> None:
+        """Give up on a sender that only says that it is alive."""
+        if time.monotonic() - self._asked_s > self._patience_s:
+            raise PeerLostError(
+                f"{self._sender} is alive but has sent nothing of the stream for "
+                f"{self._patience_s:g} s {self._at()}"
+            )
 
     def _poll_frames(self, timeout_s: float) -> list[zmq.Frame] | None:
         assert self._waiter is not None
@@ -376,11 +501,11 @@ class Receiver:
 
     def _try_receive(self) -> list[zmq.Frame] | None:
         assert self._socket is not None
-        try:
-            frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-        except zmq.Again:
-            return None
-        self._last_heard_s = time.monotonic()
+        frames = receive_message(self._socket, 2)
+        if frames is not None:
+            self._last_heard_s = time.monotonic()
+            if self._guard is not None:
+                self._guard.take(int(frames[0].get(zmq.SRCFD)), sum(map(len, frames)))
         return frames
 
     def _send(self, message: msg.Message) -> bool:
@@ -406,6 +531,7 @@ class Receiver:
                 f"a message of {len(frames)} frames from {self._sender}, expected a batch or a "
                 "control message"
             )
+        self._control_bytes = len(frames[0])
         return msg.decode_message(frames[0].buffer, bytes_max=msg.LARGE_MESSAGE_BYTES_MAX)
 
     def _unexpected(self, message: msg.Message, expected: str) -> ProtocolError:
@@ -423,7 +549,3 @@ class Receiver:
                 f"{message.message}"
             )
         raise kind(message.message)
-
-
-def _with_payload(info: msg.StreamInfo, payload: msg.Payload) -> msg.StreamInfo:
-    return dataclasses.replace(info, payload=payload)

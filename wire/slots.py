@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import mmap
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Final
@@ -99,9 +100,9 @@ class SlotsReader:
         container or user. The caller falls back to inline payload, or says so.
     """
 
-    def __init__(self, offer: SlotsOffer, slots: int, batch_records: int) -> None:
-        if not offer.path.startswith("/proc/"):
-            raise OSError(f"not a path of shared memory: {offer.path[:80]!r}")
+    def __init__(self, offer: SlotsOffer, pid: int, slots: int, batch_records: int) -> None:
+        if not re.fullmatch(rf"/proc/{pid}/fd/[0-9]{{1,9}}", offer.path):
+            raise OSError(f"not a path of shared memory of process {pid}: {offer.path[:80]!r}")
         if not 1 <= slots <= SLOTS_MAX or offer.slot_bytes != slot_bytes_for(batch_records):
             raise OSError(f"{slots} slots of {offer.slot_bytes} bytes do not fit the stream")
         size = _PAGE_BYTES + slots * offer.slot_bytes

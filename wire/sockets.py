@@ -7,7 +7,8 @@ messages of any size, drop silently what can't be routed, never notice a silent 
 from typing import Final
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+
+from tapewire.wire.guard import Guard
 
 HEARTBEAT_S: Final = 1.0
 #: Longest sleep in any wait: how quickly a signal, a stop request or a dead peer is noticed.
@@ -36,7 +37,7 @@ def make_socket(
         After this long without a sign of life from the peer's input/output thread (s) the
         connection is closed, even while both programs are busy elsewhere.
     message_bytes_max
-        Larger messages close the connection of the peer that sent them.
+        Larger frames close the connection of the peer that sent them; see `Guard` for the rest.
     """
     socket = context.socket(kind)
     timeout_ms = max(1, round(peer_timeout_s * 1_000))
@@ -61,33 +62,49 @@ def make_socket(
     return socket
 
 
+def receive_message(socket: "zmq.Socket[bytes]", frames_max: int) -> list[zmq.Frame] | None:
+    """Take a message that has arrived, or None.
+
+    Of a message of more than ``frames_max`` frames no more than one above that is kept, so that it
+    can be told.
+    """
+    try:
+        frames = [frame := socket.recv(zmq.NOBLOCK, copy=False)]
+        while frame.more:
+            frame = socket.recv(zmq.NOBLOCK, copy=False)
+            if len(frames) <= frames_max:
+                frames.append(frame)
+    except zmq.Again:
+        return None
+    return frames
+
+
 class Waiter:
     """Waits for a socket and notices when a connection of it closes."""
 
-    def __init__(self, socket: "zmq.Socket[bytes]", *, watch_connections: bool) -> None:
+    def __init__(self, socket: "zmq.Socket[bytes]", guard: Guard | None) -> None:
         self._socket = socket
+        self._guard = guard
         self._poller = zmq.Poller()
         self._poller.register(socket, zmq.POLLIN)
-        self._monitor: zmq.Socket[bytes] | None = None
-        if watch_connections:  # inproc has none
-            self._monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-            self._monitor.setsockopt(zmq.LINGER, 0)
-            self._poller.register(self._monitor, zmq.POLLIN)
-        self.disconnects = 0
+        if guard is not None:  # inproc has none
+            self._poller.register(guard.gone_fd, zmq.POLLIN)
+
+    @property
+    def disconnects(self) -> int:
+        """How many connections have closed."""
+        return 0 if self._guard is None else self._guard.disconnects
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until there is something to receive; count closed connections on the way."""
+        """Wait until there is something to receive, or a connection has closed."""
         timeout_ms = max(0, -int(-min(timeout_s, WAIT_SLICE_S) * 1_000 // 1))
         ready = dict(self._poller.poll(timeout_ms))
-        if self._monitor is not None and self._monitor in ready:
-            while self._monitor.poll(0):
-                if recv_monitor_message(self._monitor)["event"] == zmq.EVENT_DISCONNECTED:
-                    self.disconnects += 1
+        if self._guard is not None and self._guard.gone_fd in ready:
+            self._guard.clear()
         return self._socket in ready
 
     def close(self) -> None:
-        """Close the socket and its monitor."""
-        if self._monitor is not None:
-            self._socket.disable_monitor()
-            self._monitor.close(0)
+        """Close the socket and its guard."""
+        if self._guard is not None:
+            self._guard.close()
         self._socket.close()

@@ -7,12 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
+from msgspec.structs import replace
 
 import streams
 from tapewire.errors import (
@@ -22,9 +22,10 @@ from tapewire.errors import (
     PeerLostError,
     ProtocolError,
 )
-from tapewire.replay import ReplayPlan, serve
-from tapewire.wire import Publisher, Receiver, StreamInfo, Totals, private_endpoint
+from tapewire.replay import ReplayPlan
+from tapewire.wire import Publisher, Receiver, StreamInfo, private_endpoint
 from tapewire.wire import messages as msg
+from tapewire.wire.frames import WIRE_VERSION
 
 COUNT = 200_000
 
@@ -176,37 +177,13 @@ def test_an_input_error_is_one_line_with_its_exit_code(tmp_path: Path, endpoint:
     assert "no such file" in error["message"]
 
 
-class Serving:
-    """``serve`` in a thread, with its outcome."""
-
-    def __init__(self, plan: ReplayPlan, endpoint: str, **options: object) -> None:
-        self.endpoint = endpoint
-        self.error: BaseException | None = None
-        self.totals: Totals | None = None
-        bound = threading.Event()
-
-        def ready(address: str) -> None:
-            self.endpoint = address
-            bound.set()
-
-        def run() -> None:
-            try:
-                self.totals = serve(plan, endpoint, ready=ready, **options)  # type: ignore[arg-type]
-            except BaseException as error:
-                self.error = error
-
-        self.thread = threading.Thread(target=run)
-        self.thread.start()
-        assert bound.wait(20)
-
-
 def test_an_error_in_mid_stream_reaches_the_receiver_as_itself(
     tmp_path: Path, endpoint: str
 ) -> None:
     records = streams.make_records(5_000)
     records["rtype"][4_321] = 1
     path = streams.write(tmp_path / "x.dbn", streams.dbn_bytes(records))
-    serving = Serving(ReplayPlan((path,), batch_records=1_024), endpoint)
+    serving = streams.Serving(ReplayPlan((path,), batch_records=1_024), endpoint)
     with Receiver(endpoint) as receiver:
         receiver.connect()
         with pytest.raises(Exception, match="record 4321 at byte offset") as caught:
@@ -217,7 +194,7 @@ def test_an_error_in_mid_stream_reaches_the_receiver_as_itself(
 
 
 def test_a_filter_without_match_reaches_the_receiver(big: str, endpoint: str) -> None:
-    serving = Serving(ReplayPlan((big,), publishers=(9,)), endpoint)
+    serving = streams.Serving(ReplayPlan((big,), publishers=(9,)), endpoint)
     with Receiver(endpoint) as receiver:
         receiver.connect()
         with pytest.raises(NoDataError, match="none of the 200000 records"):
@@ -230,7 +207,7 @@ def test_a_stop_event_ends_a_paced_replay(big: str, tmp_path: Path, endpoint: st
     records = streams.make_records(2, ts_recv=[streams.START_NS, streams.START_NS + 10**12])
     path = streams.write(tmp_path / "x", streams.dbn_bytes(records))
     stop = threading.Event()
-    serving = Serving(ReplayPlan((path,), speed=1.0), endpoint, stop=stop)
+    serving = streams.Serving(ReplayPlan((path,), speed=1.0), endpoint, stop=stop)
     with Receiver(endpoint, peer_timeout_s=2.0) as receiver:
         receiver.connect()
         batches = receiver.batches()
@@ -243,7 +220,7 @@ def test_a_stop_event_ends_a_paced_replay(big: str, tmp_path: Path, endpoint: st
 
 
 def test_one_of_two_receivers_lost_ends_the_other_by_name(big: str, endpoint: str) -> None:
-    serving = Serving(ReplayPlan((big,), batch_records=100), endpoint, receivers=2)
+    serving = streams.Serving(ReplayPlan((big,), batch_records=100), endpoint, receivers=2)
     router = receiver_process(endpoint, "slow")
     with Receiver(endpoint) as receiver:
         receiver.connect()
@@ -284,7 +261,7 @@ class Raw:
         self.context.term()
 
 
-HELLO = msg.Hello(1, "router", 4_242, "elsewhere", "inline", 4)
+HELLO = msg.Hello(WIRE_VERSION, "router", 4_242, "elsewhere", "inline", 4)
 
 
 def shake_hands(publisher: Publisher, *hellos: msg.Hello) -> list[Raw]:
@@ -326,6 +303,36 @@ def test_a_loss_in_mid_batch_is_no_fault_of_who_was_quicker(endpoint: str) -> No
         quick.close()
 
 
+def test_a_receiver_that_had_nothing_to_consume_did_not_stall(endpoint: str) -> None:
+    with Publisher(endpoint, batch_records=16, payload="inline", stall_timeout_s=0.5) as publisher:
+        [raw] = shake_hands(publisher, HELLO)
+        time.sleep(0.7)  # a pause of the stream itself
+        publisher.next_slot()[:] = streams.make_records(16)
+        publisher.publish(16, 1, 2)
+        publisher.service(0.0)
+        with pytest.raises(PeerLostError, match=r"has consumed nothing for 0\.5 s"):
+            publisher.service(5.0)
+        raw.close()
+
+
+def test_heartbeats_do_not_extend_the_wait_for_a_goodbye(endpoint: str) -> None:
+    with Publisher(endpoint, batch_records=16, payload="inline", stall_timeout_s=0.5) as publisher:
+        [raw] = shake_hands(publisher, HELLO)
+
+        def beat() -> None:
+            for _ in range(30):
+                raw.say(msg.Heartbeat())
+                time.sleep(0.05)
+
+        beating = threading.Thread(target=beat)
+        beating.start()
+        totals = msg.Totals(0, 0, 0, 0, "", 0, 0, (), 0.0, 0.0, 0.0)
+        with pytest.raises(PeerLostError, match=r"has not confirmed the end .* for 0\.5 s"):
+            publisher.finish(totals)
+        beating.join()
+        raw.close()
+
+
 def test_of_receivers_that_are_gone_the_others_still_hear_of_a_failure(endpoint: str) -> None:
     with Publisher(endpoint, receivers=3, batch_records=16, payload="inline") as publisher:
         *gone, there = shake_hands(publisher, HELLO, HELLO, HELLO)
@@ -340,7 +347,7 @@ def test_of_receivers_that_are_gone_the_others_still_hear_of_a_failure(endpoint:
 def test_a_receiver_that_goes_silent_is_named(tmp_path: Path, endpoint: str) -> None:
     records = streams.make_records(2, ts_recv=[streams.START_NS, streams.START_NS + 10**12])
     path = streams.write(tmp_path / "x", streams.dbn_bytes(records))
-    serving = Serving(ReplayPlan((path,), speed=1.0), endpoint, peer_timeout_s=0.5)
+    serving = streams.Serving(ReplayPlan((path,), speed=1.0), endpoint, peer_timeout_s=0.5)
     raw = Raw(endpoint)
     raw.say(HELLO)
     raw.hear(msg.Welcome)
@@ -355,11 +362,14 @@ def test_a_receiver_that_goes_silent_is_named(tmp_path: Path, endpoint: str) -> 
 
 @pytest.mark.parametrize("released", [3, 2**60])
 def test_credit_for_what_was_never_sent(big: str, endpoint: str, released: int) -> None:
-    serving = Serving(ReplayPlan((big,), batch_records=65_536), endpoint, slots=1)
+    serving = streams.Serving(ReplayPlan((big,), batch_records=65_536), endpoint, slots=1)
     raw = Raw(endpoint)
     raw.say(HELLO)
     raw.hear(msg.Welcome)
-    raw.say(msg.Ready("inline"), msg.Credit(released))
+    raw.say(msg.Ready("inline"))
+    while len(raw.socket.recv_multipart()) != 2:  # the stream has begun
+        pass
+    raw.say(msg.Credit(released))
     error = raw.hear(msg.Error)
     serving.thread.join(5)
     raw.close()
@@ -369,7 +379,7 @@ def test_credit_for_what_was_never_sent(big: str, endpoint: str, released: int) 
 
 
 def test_strangers_are_answered_and_do_not_disturb(big: str, endpoint: str) -> None:
-    serving = Serving(ReplayPlan((big,), batch_records=1_000), endpoint)
+    serving = streams.Serving(ReplayPlan((big,), batch_records=1_000), endpoint)
     strangers = [Raw(endpoint) for _ in range(3)]
     strangers[0].socket.send(b"\xff" * 100)
     strangers[1].socket.send_multipart([b"a", b"b"])
@@ -380,8 +390,9 @@ def test_strangers_are_answered_and_do_not_disturb(big: str, endpoint: str) -> N
         receiver.connect()
         batches = receiver.batches()
         next(batches)
-        strangers[0].say(HELLO)
-        late = strangers[0].hear(msg.Error)
+        strangers.append(Raw(endpoint))
+        strangers[-1].say(HELLO)
+        late = strangers[-1].hear(msg.Error)
         assert isinstance(late, msg.Error)
         assert "already serves its 1 receivers" in late.message
         assert sum(len(b) for b in batches) == COUNT - 1_000
@@ -393,9 +404,9 @@ def test_strangers_are_answered_and_do_not_disturb(big: str, endpoint: str) -> N
 
 def test_a_wrong_wire_version_is_refused_with_advice(big: str, endpoint: str) -> None:
     stop = threading.Event()
-    serving = Serving(ReplayPlan((big,)), endpoint, stop=stop)
+    serving = streams.Serving(ReplayPlan((big,)), endpoint, stop=stop)
     raw = Raw(endpoint)
-    raw.say(msg.Hello(2, "router", 1, "", "inline", 4))
+    raw.say(msg.Hello(WIRE_VERSION + 1, "router", 1, "", "inline", 4))
     error = raw.hear(msg.Error)
     assert isinstance(error, msg.Error)
     assert "same Tapewire version" in error.message
@@ -406,7 +417,7 @@ def test_a_wrong_wire_version_is_refused_with_advice(big: str, endpoint: str) ->
 
 def test_shared_memory_demanded_and_not_to_be_had(big: str, endpoint: str) -> None:
     stop = threading.Event()
-    serving = Serving(ReplayPlan((big,), payload="inline"), endpoint, stop=stop)
+    serving = streams.Serving(ReplayPlan((big,), payload="inline"), endpoint, stop=stop)
     refusal = pytest.raises(EndpointError, match=r"no shared memory.*use payload: auto or inline")
     with Receiver(endpoint, payload="shared") as receiver, refusal:
         receiver.connect()

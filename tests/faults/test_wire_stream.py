@@ -1,5 +1,6 @@
 """A sender that loses, doubles, swaps or damages batches is caught at the first one."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import streams
 from streams import FakeSender
 from tapewire import errors
 from tapewire.errors import PeerLostError, ProtocolError
-from tapewire.wire import Totals
+from tapewire.wire import FileTotals, Receiver, Totals
 from tapewire.wire import messages as msg
 
 R = streams.make_records(48)
@@ -27,7 +28,7 @@ def end(sender: FakeSender, **changes: Any) -> None:
         "digest": sender.digest.hexdigest(),
         "clamped_ts_recv": 0,
         "filtered": 0,
-        "files": (),
+        "files": (FileTotals("a.dbn", 48, 48, 0, None),),
         "decode_s": 0.0,
         "wait_s": 0.0,
         "pace_s": 0.0,
@@ -95,6 +96,85 @@ def test_totals_that_do_not_match_what_came(key: str, value: Any) -> None:
         streams.against(act)
 
 
+def test_a_stream_shorter_than_announced_is_not_complete() -> None:
+    with pytest.raises(ProtocolError, match="announced with 96 records and ends after 48"):
+        streams.against(play(0, 1, 2), info={"records": 96})
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        ((), "totals of 0 files, expected those of the 1 that were announced"),
+        ((FileTotals("b.dbn", 48, 48, 0, None),), "totals of 1 files, expected those of the 1"),
+        ((FileTotals("a.dbn", 48, 47, 0, None),), "gave 47 records together, 48 arrived"),
+        ((FileTotals("a.dbn", 47, 48, 0, None),), "found 47 read and 48 kept"),
+    ],
+    ids=["none", "another", "fewer", "more"],
+)
+def test_files_that_did_not_give_what_came(files: tuple[FileTotals, ...], text: str) -> None:
+    def act(sender: FakeSender) -> None:
+        for batch in BATCHES:
+            sender.batch(*batch)
+        end(sender, files=files)
+
+    with pytest.raises(ProtocolError, match=text):
+        streams.against(act)
+
+
+@pytest.mark.parametrize(("key", "value"), [("rtype", 1), ("length", 13)])
+def test_records_of_another_type_or_length(key: str, value: int) -> None:
+    records = R[16:32].copy()
+    records[key][11] = value
+
+    def act(sender: FakeSender) -> None:
+        sender.batch(*BATCHES[0])
+        sender.batch(records, 1, 16)
+
+    with pytest.raises(
+        ProtocolError, match=r"sequence 1: expected records of type 0xa0 and .* record offset 27"
+    ):
+        streams.against(act)
+
+
+@pytest.mark.parametrize(
+    ("info", "welcome", "text"),
+    [
+        ({"schema": "trades"}, {}, "expected a stream of schema 'mbo' .* found 'trades'"),
+        ({"batch_records": 0}, {}, "batches of 0 records, expected 1 to 65536"),
+        ({"batch_records": 65_537}, {}, "batches of 65537 records"),
+        ({"speed": 0.0}, {}, "a speed of 0.0, expected one above 0"),
+        ({}, {"wire_version": 1}, "same Tapewire version at both ends"),
+        ({}, {"window": 0}, "a window of 0 and 4 slots, expected 1 to 64"),
+        ({}, {"window": 65}, "a window of 65"),
+        ({}, {"slots": 65}, "and 65 slots"),
+        ({}, {"mappings": 3}, "announces 3 symbol mappings and sends 0 with its welcome"),
+    ],
+)
+def test_a_welcome_that_no_stream_can_follow(
+    info: dict[str, Any], welcome: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ProtocolError, match=text):
+        streams.against(play(0, 1, 2), info=info, welcome=welcome)
+
+
+MAPPINGS = tuple(msg.SymbolMapping(f"S{i}", i, 0, 1) for i in range(10_000))
+
+
+def test_many_symbol_mappings_come_page_by_page() -> None:
+    sender = FakeSender(mappings=MAPPINGS)
+    thread = threading.Thread(target=sender.handshake, args=({}, {}))
+    thread.start()
+    with Receiver(sender.endpoint, payload="inline") as receiver:
+        assert receiver.connect().mappings == MAPPINGS
+    thread.join()
+    sender.close()
+
+
+def test_more_symbol_mappings_than_announced() -> None:
+    with pytest.raises(ProtocolError, match=r"expected 9000 symbol mappings .* found more"):
+        streams.against(play(0, 1, 2), mappings=MAPPINGS, welcome={"mappings": 9_000})
+
+
 def test_time_that_runs_backwards_between_batches() -> None:
     def act(sender: FakeSender) -> None:
         sender.batch(R[16:32], 0, 0)
@@ -113,8 +193,9 @@ def test_time_that_runs_backwards_between_batches() -> None:
         (msg.CONTROL_MAGIC + b"\xc1",),
         (msg.encode_message(msg.Ready("inline")),),
         (msg.encode_message(msg.Heartbeat()), b"more"),
+        (msg.encode_message(msg.Heartbeat()), *[b""] * 1_000),
     ],
-    ids=["empty", "short", "zeros", "no-msgpack", "wrong-way", "two-frames"],
+    ids=["empty", "short", "zeros", "no-msgpack", "wrong-way", "two-frames", "thousand-frames"],
 )
 def test_garbage_is_a_protocol_error(frames: tuple[bytes, ...]) -> None:
     with pytest.raises(ProtocolError):

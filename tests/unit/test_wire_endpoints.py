@@ -1,6 +1,7 @@
 """Addresses: what is refused, and with which advice."""
 
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import zmq
 
 from tapewire.errors import EndpointError
 from tapewire.wire import Publisher, Receiver, private_endpoint, split_endpoint
+from tapewire.wire import receiver as receiver_module
 
 
 def in_use() -> "pytest.RaisesExc[EndpointError]":
@@ -171,6 +173,46 @@ def test_a_sweep_never_removes_what_lies_in_a_folder(runtime: Path) -> None:
     assert (folder / "letter.txt").exists()
     assert (folder / "owner.lock").exists()
     assert (folder / "stream" / "more" / "letter.txt").exists()
+
+
+def test_who_waits_for_nobody_is_told_so_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert receiver_module.NOTICE_S <= 3  # a run has begun by then, and 5 s are promised
+    monkeypatch.setattr(receiver_module, "NOTICE_S", 0.2)
+    told: list[str] = []
+    with (
+        private_endpoint() as endpoint,
+        Receiver(endpoint, connect_timeout_s=0.8, notice=told.append) as receiver,
+        pytest.raises(EndpointError, match="nobody answered"),
+    ):
+        receiver.connect()
+    [text] = told
+    assert text.startswith(f"nobody answers at {endpoint} yet: waiting for up to 0.8 s")
+    assert f"tapewire replay FILES --bind {endpoint}" in text
+
+
+def test_who_waits_for_somebody_else_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiver_module, "NOTICE_S", 0.2)
+    told: list[str] = []
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        Receiver(
+            f"tcp://127.0.0.1:{server.getsockname()[1]}",
+            connect_timeout_s=0.8,
+            notice=told.append,
+        ) as receiver,
+        pytest.raises(EndpointError),
+    ):
+        receiver.connect()
+    assert told[0].startswith("no replay welcomes this run at tcp://127.0.0.1:")
+
+
+def test_an_ipc_address_in_a_folder_of_others_is_not_connected_to(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with (
+        Receiver(f"ipc://{tmp_path}/stream") as receiver,
+        pytest.raises(EndpointError, match="mode 0700, found mode 0777"),
+    ):
+        receiver.connect()
 
 
 def test_nobody_there_is_an_endpoint_error() -> None:

@@ -1,0 +1,242 @@
+"""Holds every connection of a socket to a number of bytes, and their number to a limit.
+
+libzmq bounds the size of one frame (``MAXMSGSIZE``) and the number of whole messages (``RCVHWM``),
+but not the frames of one message: it gathers them where its user can neither see nor count them,
+and memory grows for as long as a peer goes on (measured: 1.6 GB from 50 MB of empty frames). So a
+thread here follows each connection from outside. The kernel counts the bytes that have come over it
+(``TCP_INFO``), the socket's user says which ones have reached it as messages, and a connection on
+which more lie in between than the protocol can have there is shut down; libzmq then frees what it
+had gathered.
+
+The thread wakes when connections come and go, and every ``_LOOK_EVERY_S`` while there is one over
+tcp. The kernel keeps no count for ``ipc``, where only this user's own processes can connect
+(see `endpoints`); there the number of connections is bounded alone.
+"""
+
+import contextlib
+import math
+import os
+import socket as sockets
+import stat
+import struct
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+#: The shorter, the less memory a flood takes before it is seen; a look costs some microseconds.
+_LOOK_EVERY_S: Final = 0.02
+#: What keeps a connection alive is no message and never reaches the user: so many bytes a second.
+_KEEPALIVE_BYTES_PER_S: Final = 1_024
+#: Closing frames and handshakes around the messages.
+_SLACK_BYTES: Final = 4_096
+_BYTES_RECEIVED: Final = struct.Struct("=128xQ")  # tcpi_bytes_received of struct tcp_info
+_LINGER_NOT: Final = struct.pack("ii", 1, 0)
+_EVENTS: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED
+
+
+@dataclass
+class _Connection:
+    """One connection, by a descriptor of our own: its number can't come to mean another file."""
+
+    socket: sockets.socket
+    counted: bool  # the kernel counts its bytes
+    opened_s: float
+    taken_bytes: int  # have reached the user as messages
+    kept: bool
+    unkept_since_s: float
+    drop_at_s: float = math.inf
+
+    def received_bytes(self) -> int:
+        info = self.socket.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, _BYTES_RECEIVED.size)
+        return int(_BYTES_RECEIVED.unpack(info)[0])
+
+
+class Guard:
+    """Follows the connections of one socket in a thread of its own, until it is closed.
+
+    Connections are named by the number of their descriptor in libzmq, as ``zmq.SRCFD`` of a
+    received frame gives it.
+
+    Parameters
+    ----------
+    untaken_bytes_max
+        Bytes of a connection that may be on their way to the user.
+    connections_max
+        How many there may be; the oldest one that is not kept goes first.
+    idle_s
+        A connection that nobody has kept is closed after so long (s).
+    once
+        After one has been shut down for its bytes, none is let be: for a socket with one peer,
+        which libzmq connects to again.
+
+    Attributes
+    ----------
+    untaken_bytes_max
+        May be changed at any time.
+    connected, disconnects
+        How often connections have come up and gone.
+    overruns
+        What connections did that were shut down for their bytes, by their number.
+    """
+
+    def __init__(
+        self,
+        socket: "zmq.Socket[bytes]",
+        *,
+        untaken_bytes_max: int,
+        connections_max: int,
+        idle_s: float = math.inf,
+        once: bool = False,
+    ) -> None:
+        self.untaken_bytes_max = untaken_bytes_max
+        self.connected = 0
+        self.disconnects = 0
+        self.overruns: dict[int, str] = {}
+        self._connections_max = connections_max
+        self._idle_s = idle_s
+        self._once = once
+        self._connections: dict[int, _Connection] = {}
+        self._early: dict[int, int] = {}
+        self._early_kept: set[int] = set()
+        self._stopping = False
+        self._socket = socket
+        self._monitor = socket.get_monitor_socket(_EVENTS)
+        self._monitor.setsockopt(zmq.LINGER, 0)
+        self._stop_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        #: Readable whenever a connection has gone since :meth:`clear`.
+        self.gone_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._thread = threading.Thread(target=self._run, name="tapewire-guard", daemon=True)
+        self._thread.start()
+
+    # --- for the socket's user --------------------------------------------------------------
+
+    def clear(self) -> None:
+        """Take note that connections have gone."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.gone_fd)
+
+    def take(self, number: int, count: int) -> None:
+        """Count the bytes of a message that has come out of the socket."""
+        connection = self._connections.get(number)
+        if connection is not None:
+            connection.taken_bytes += count
+        else:  # quicker than the news of its connection
+            early = self._early.get(number, 0) + count
+            self._early[number] = min(early, self.untaken_bytes_max)
+
+    def keep(self, number: int, kept: bool = True) -> None:
+        """Say that a connection is one of ours, or no longer."""
+        connection = self._connections.get(number)
+        if connection is not None:
+            connection.kept = kept
+            connection.unkept_since_s = time.monotonic()
+        elif kept:
+            self._early_kept.add(number)
+
+    def drop(self, number: int, after_s: float) -> None:
+        """Shut a connection down, once what was said to it last has had time to go out."""
+        connection = self._connections.get(number)
+        if connection is not None and connection.drop_at_s == math.inf:
+            connection.drop_at_s = time.monotonic() + after_s
+            os.eventfd_write(self._stop_fd, 1)
+
+    def dropping(self, number: int) -> bool:
+        """Whether a connection is about to be shut down."""
+        connection = self._connections.get(number)
+        return connection is not None and connection.drop_at_s < math.inf
+
+    def close(self) -> None:
+        """End the thread; call before the socket is closed."""
+        self._stopping = True
+        os.eventfd_write(self._stop_fd, 1)
+        self._thread.join()
+        self._socket.disable_monitor()
+        self._monitor.close(0)
+        os.close(self._stop_fd)
+        os.close(self.gone_fd)
+
+    # --- the thread -------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._monitor, zmq.POLLIN)
+        poller.register(self._stop_fd, zmq.POLLIN)
+        while not self._stopping:
+            looking = any(
+                c.counted or c.drop_at_s < math.inf or not (c.kept or self._idle_s == math.inf)
+                for c in self._connections.values()
+            )
+            poller.poll(round(_LOOK_EVERY_S * 1_000) if looking else None)
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self._stop_fd)
+            while self._monitor.poll(0):
+                event = recv_monitor_message(self._monitor)
+                self._follow(event["event"], event["value"])
+            self._look()
+        for connection in self._connections.values():
+            connection.socket.close()
+        self._connections.clear()
+
+    def _follow(self, event: int, number: int) -> None:
+        """Take note of a connection that has come or gone."""
+        if before := self._connections.pop(number, None):
+            before.socket.close()
+        if event == zmq.EVENT_DISCONNECTED:
+            self.disconnects += 1
+            os.eventfd_write(self.gone_fd, 1)
+            return
+        self.connected += 1
+        if not self._once:
+            self.overruns.pop(number, None)
+        # It may be gone already, and its number be that of another file: then there is nothing
+        # to follow, or, if that is a connection, its own event is about to come.
+        with contextlib.suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(number).st_mode):
+                return
+            socket = sockets.socket(fileno=os.dup(number))
+            counted = socket.family in (sockets.AF_INET, sockets.AF_INET6)
+            now_s = time.monotonic()
+            taken_bytes, kept = self._early.pop(number, 0), number in self._early_kept
+            self._early_kept.discard(number)
+            self._connections[number] = _Connection(
+                socket, counted, now_s, taken_bytes, kept, now_s
+            )
+
+    def _look(self) -> None:
+        """Shut down what has overrun its bytes, its time or the number of connections."""
+        now_s = time.monotonic()
+        strangers = [c for c in self._connections.values() if not c.kept]
+        surplus = len(self._connections) - self._connections_max
+        for connection in strangers[: max(0, surplus)]:  # in the order in which they came
+            connection.drop_at_s = now_s
+        for connection in strangers:
+            if now_s - connection.unkept_since_s > self._idle_s:
+                connection.drop_at_s = min(connection.drop_at_s, now_s)
+        for number, connection in self._connections.items():
+            with contextlib.suppress(OSError):  # reset meanwhile
+                if connection.counted:
+                    self._look_at(number, connection, now_s)
+                if self._once and self.overruns:
+                    connection.drop_at_s = now_s
+                if connection.drop_at_s <= now_s:
+                    connection.socket.shutdown(sockets.SHUT_RDWR)
+
+    def _look_at(self, number: int, connection: _Connection, now_s: float) -> None:
+        allowed_bytes = (
+            self.untaken_bytes_max
+            + _SLACK_BYTES
+            + round((now_s - connection.opened_s) * _KEEPALIVE_BYTES_PER_S)
+        )
+        untaken_bytes = connection.received_bytes() - connection.taken_bytes
+        if untaken_bytes > allowed_bytes:
+            connection.drop_at_s = now_s
+            # With a reset: what is still under way would keep it half open for a minute.
+            connection.socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, _LINGER_NOT)
+            self.overruns[number] = (
+                f"sent {untaken_bytes} bytes beyond the messages that were taken from it, expected "
+                f"at most {allowed_bytes}: it sends a message without end, or more than it may"
+            )

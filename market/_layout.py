@@ -202,3 +202,8 @@ GROW_ORDERS: Final = 1
 GROW_LEVELS: Final = 2
 GROW_RUNGS: Final = 3
 NEW_BOOK: Final = 4
+TOO_MANY_LEVELS: Final = 5
+
+#: Price levels one side of a book may have. A new level moves those better than it, so that what
+#: a hostile file can make one record cost has a bound; real books have hundreds to thousands.
+LEVELS_PER_SIDE_MAX: Final = 1 << 17

@@ -16,10 +16,12 @@ from ._layout import (
     GROW_ORDERS,
     GROW_RUNGS,
     LEVEL,
+    LEVELS_PER_SIDE_MAX,
     NIL,
     NORMAL,
     OK,
     ORDER,
+    TOO_MANY_LEVELS,
     claim_at,
     hint_at,
     level_at,
@@ -99,6 +101,8 @@ def find_level(market: Any, book: int, side: int, price: int) -> int:
 def _move_ladder(market: Any, ladder: Any) -> int:
     """Give a full ladder twice the room at the end of the rung block."""
     capacity = max(8, ladder.capacity * 2)
+    if capacity > LEVELS_PER_SIDE_MAX:
+        return TOO_MANY_LEVELS
     if market.rung_used + capacity > market.rung_capacity:
         return GROW_RUNGS
     offset = market.rung_used

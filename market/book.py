@@ -22,6 +22,7 @@ from ._layout import (
     GROW_RUNGS,
     HINT,
     LEVEL,
+    LEVELS_PER_SIDE_MAX,
     MARKET,
     NEW_BOOK,
     NIL,
@@ -29,6 +30,7 @@ from ._layout import (
     RUNG,
     SIDE,
     SLOT,
+    TOO_MANY_LEVELS,
 )
 from ._memory import Block
 from .records import F_LAST, RECORD_BYTES, UNDEF_PRICE
@@ -49,6 +51,8 @@ HINTS_PER_LEVEL: Final = 4
 #: costs: measured with 2 MB of second-level cache.
 FAR_BYTES: Final = 1 << 23
 FAR_LEVELS_BYTES: Final = 1 << 21
+#: Records per kernel call, so that a signal is seen between two of them however slow they are.
+STEP_RECORDS: Final = 8_192
 #: Limits; beyond them the run fails instead of eating the machine.
 ORDERS_MAX: Final = 1 << 26
 BOOKS_MAX: Final = 1 << 20
@@ -129,6 +133,10 @@ class MarketState:
             self.hints = Block(HINT, HINTS_PER_LEVEL * self.levels.capacity)
         elif status == GROW_RUNGS:
             self.rungs.grow(2 * self.rungs.capacity)
+        elif status == TOO_MANY_LEVELS:
+            raise BookLimitError(
+                f"more than {LEVELS_PER_SIDE_MAX:,} price levels on one side of a book"
+            )
         else:
             raise AssertionError(f"unknown kernel status {status}")
         self._publish()
@@ -219,7 +227,8 @@ class BookSet:
         address, n, _keep = batch_address(records)
         start = 0
         while start < n:
-            status, start = _book.apply_batch(self._market.state, address, n, start)
+            stop = min(n, start + STEP_RECORDS)
+            status, start = _book.apply_batch(self._market.state, address, stop, start)
             if status:
                 self._market.resolve(status)
 
@@ -260,8 +269,9 @@ class BookSet:
             only = NIL if book is None else self._index(*book)
             if book is not None and only == NIL:
                 only = -2  # not open yet: no rows until it is
+            stop = min(n, start + STEP_RECORDS)
             status, start, rows = _book.apply_batch_with_depth(
-                self._market.state, address, n, start, only, every_record, source[row:],
+                self._market.state, address, stop, start, only, every_record, source[row:],
                 prices[row:], sizes[row:], counts[row:],
             )  # fmt: skip
             row += rows
@@ -332,4 +342,11 @@ class BookSet:
         return self._market.nbytes
 
 
-__all__ = ["UNDEF_PRICE", "BookLimitError", "BookSet", "MarketState", "batch_address"]
+__all__ = [
+    "STEP_RECORDS",
+    "UNDEF_PRICE",
+    "BookLimitError",
+    "BookSet",
+    "MarketState",
+    "batch_address",
+]

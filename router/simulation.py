@@ -1,5 +1,6 @@
 """The simulation: feeds records to the compiled loop and makes room for it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -13,7 +14,7 @@ from tapewire.execution._matching import STEP_ROWS
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.market._layout import COUNTERS, NEW_BOOK, NIL
 from tapewire.market._memory import Block, Copies
-from tapewire.market.book import BookLimitError, MarketState, batch_address
+from tapewire.market.book import STEP_RECORDS, BookLimitError, MarketState, batch_address
 from tapewire.market.instruments import Instrument
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions._layout import ACCOUNT, LIMITS, SEND_TIME
@@ -86,6 +87,10 @@ _ROUTER_COUNTERS: Final = (
     "clamped_ts_recv", "fills_known_before_capture", "fills_known_before_capture_ns_max",
     "loss_halts",
 )  # fmt: skip
+
+
+def _no_tick() -> None:
+    """Nothing to do between steps."""
 
 
 @dataclass(frozen=True)
@@ -162,12 +167,14 @@ class Simulation:
         self._send_times = Block(SEND_TIME, 1)
         self._send_times_used = 0
         self._instance_n = 0
+        self._contexts_at = self._contexts_told = 0  # where instances were told their contexts are
         self._states: list[npt.NDArray[Any]] = []
         self._log_instances: dict[int, int] = {}  # strategy number → its instance
         self._logs: dict[int, OrderLog] = {}
         self._pending: tuple[list[Any], ...] = tuple([] for _ in blocks)
         self._digests = LegDigests()
         self._finished = False
+        self._final_digests: dict[str, str] | None = None
         self._first_ns = 0  # ts_recv of the first record that is not of the warm-up
         self._warming = config.warmup_until_ns > 0
         self._unbegun = np.zeros(1, np.int64)
@@ -414,9 +421,11 @@ class Simulation:
         router["sample_capacity"] = self._samples.capacity
         market = self._market.state[0]
         market["beside"], market["beside_bytes"] = self._watches.address, WATCH.itemsize
-        n = self._instance_n
-        addresses = self._contexts.address + np.arange(n) * CONTEXT.itemsize
-        self._instances.records["context"][:n] = addresses
+        if self._contexts.address != self._contexts_at:
+            self._contexts_at, self._contexts_told = self._contexts.address, 0
+        fresh = np.arange(self._contexts_told, self._instance_n)
+        self._instances.records["context"][fresh] = self._contexts_at + fresh * CONTEXT.itemsize
+        self._contexts_told = self._instance_n
 
     # --- running --------------------------------------------------------------------------------
 
@@ -425,8 +434,10 @@ class Simulation:
         for copies in self._copies[:2]:
             copies.touch()
 
-    def feed(self, records: npt.NDArray[Any]) -> None:
+    def feed(self, records: npt.NDArray[Any], tick: Callable[[], None] = _no_tick) -> None:
         """Run records, shape (n,), dtype ``MBO_DTYPE``, on from where the last batch ended.
+
+        ``tick`` is called every few thousand records and for each new book; it may raise.
 
         Raises
         ------
@@ -435,29 +446,35 @@ class Simulation:
             the book crosses under policy ``abort``.
         """
         address, n, _keep = batch_address(records)
-        at = self._warm_up(address, n) if self._warming else 0
+        at = self._warm_up(address, n, tick) if self._warming else 0
         if at < n and not self._first_ns:
             self._first_ns = int(records[at]["ts_recv"])
             if self._warming:
                 self._begin()
         while at < n:
+            stop = min(n, at + STEP_RECORDS)
             status, at = loop.run_batch(
-                self._market.state, self._execution.records, self._router, address, n, at
+                self._market.state, self._execution.records, self._router, address, stop, at
             )
             if status:
                 self._resolve(status)
+            tick()
 
-    def _warm_up(self, address: int, n: int) -> int:
+    def _warm_up(self, address: int, n: int, tick: Callable[[], None]) -> int:
         """Build books from the records before the start; return the first one behind them."""
         at = 0
-        while True:
+        while at < n:
+            stop = min(n, at + STEP_RECORDS)
             status, at = warming.warm_batch(
-                self._market.state, self._router, address, n, at, self.config.warmup_until_ns,
+                self._market.state, self._router, address, stop, at, self.config.warmup_until_ns,
                 self._unbegun,
             )  # fmt: skip
-            if not status:
-                return int(at)
-            self._resolve(status)
+            if status:
+                self._resolve(status)
+            elif at < stop:
+                break
+            tick()
+        return int(at)
 
     def _begin(self) -> None:
         """End the warm-up: the books stay, what was counted does not."""
@@ -492,6 +509,7 @@ class Simulation:
             )
             self._stash()
         ending.stop_strategies(self._execution.records, self._router)
+        self._final_digests = None
 
     def _resolve(self, status: int) -> None:
         """Do what the loop asked for, so that it can go on where it stopped."""
@@ -667,10 +685,13 @@ class Simulation:
         It says nothing of who ran beside it: the same strategy on the same books has the same
         digest in any company.
         """
-        accounts = self._accounts.records
-        return self._digests.per_strategy(
-            [spec.strategy_id for spec in self.config.strategies], self.legs, accounts
-        )
+        if self._final_digests is None or not self._finished:
+            self._final_digests = self._digests.per_strategy(
+                [spec.strategy_id for spec in self.config.strategies],
+                self.legs,
+                self._accounts.records,
+            )
+        return dict(self._final_digests)
 
     def digest(self) -> str:
         """One digest of the whole run."""

@@ -280,7 +280,7 @@ class _Run:
                     collector.finish(manifest=self._manifest())
             except KeyboardInterrupt:
                 error: TapewireError = self.signals.error()
-                self._fail(collector, "incomplete", error)
+                self._fail(collector, "incomplete", error, digests=False)
                 raise error from None
             except (InterruptedRunError, PeerLostError) as lost:
                 error = _named(lost, replay)
@@ -298,11 +298,14 @@ class _Run:
         collector: "Collector",
         status: Literal["incomplete", "failed"],
         error: BaseException,
+        *,
+        digests: bool = True,
     ) -> None:
         """End the run folder without results; the error itself is the story, whatever comes."""
         reason = str(error) or type(error).__name__
         with contextlib.suppress(OutputError):
-            tell_where(error, collector.fail(status, reason, self._manifest()), collector.path)
+            manifest = self._manifest(digests=digests)
+            tell_where(error, collector.fail(status, reason, manifest), collector.path)
 
     def _feed(self, receiver: "Receiver", collector: "Collector") -> None:
         simulation, clock, check = self.simulation, self.clock, self.signals.check
@@ -315,10 +318,11 @@ class _Run:
         while (batch := next(batches, None)) is not None:
             received_s = time.perf_counter()
             count = len(batch)
-            simulation.feed(batch)
+            simulation.feed(batch, check)
             drained = simulation.drain()
             simulated_s = time.perf_counter()
-            _collect(collector, drained, simulation)
+            with self.signals.immediate():  # a full row group is written here
+                _collect(collector, drained, simulation)
             batch_ns = round((simulated_s - received_s) * _NS_PER_S)
             collector.record_latency("batch_wall", batch_ns)
             collector.record_latency("event_wall", batch_ns // count, count)
@@ -330,8 +334,9 @@ class _Run:
             check()
             self._announce_halts()
             progress(Progress(events, total, clock.elapsed_s, simulation.now_ns, simulation.pnl))
-        simulation.finish()
-        _collect(collector, simulation.drain(), simulation)
+        with self.signals.immediate():
+            simulation.finish()
+            _collect(collector, simulation.drain(), simulation)
         self._announce_halts()
         clock.stream_ended_s = time.perf_counter()
 
@@ -370,8 +375,11 @@ class _Run:
 
     # --- the manifest -----------------------------------------------------------------------
 
-    def _manifest(self) -> dict[str, Any]:
-        """Describe the run as far as it is known, at its end or where it stopped."""
+    def _manifest(self, *, digests: bool = True) -> dict[str, Any]:
+        """Describe the run as far as it is known, at its end or where it stopped.
+
+        Digests may take a second where legs are many: without them when somebody waits.
+        """
         from tapewire.versions import versions
 
         simulation, totals, clock = self.simulation, self.totals, self.clock
@@ -404,8 +412,9 @@ class _Run:
             manifest["cache"] = self.cache.describe()
         if totals is not None and simulation is not None:
             manifest["stream"] |= {"batches": totals.batches, "digest": totals.digest}
-            manifest["digest"] = simulation.digest()
-            manifest["digests"] = simulation.digests()
+            if digests:
+                manifest["digest"] = simulation.digest()
+                manifest["digests"] = simulation.digests()
         return manifest
 
 

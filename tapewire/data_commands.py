@@ -22,7 +22,7 @@ from tapewire._problems import Places, Problems
 from tapewire._yaml import KeyPath
 from tapewire.atomic import atomic_file
 from tapewire.config import DatabentoSource
-from tapewire.data_report import FileReport, Progress, inspect_file, iso
+from tapewire.data_report import FileReport, Progress, book_limits, inspect_file, iso
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
@@ -275,6 +275,7 @@ def write_book(
     rows = 0
     with ExitStack() as stack:
         stack.enter_context(interruptible())
+        stack.enter_context(book_limits(path))
         source = stack.enter_context(open_source(plan))
         progress = stack.enter_context(Progress("writing books", source.info.records))
         file = stack.enter_context(atomic_file(output))

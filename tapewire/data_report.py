@@ -4,6 +4,8 @@ import json
 import os
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,7 +17,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from tapewire.market import BookSet
+from tapewire.errors import InputError
+from tapewire.market import BookLimitError, BookSet
 from tapewire.market.records import (
     F_BAD_TS_RECV,
     F_LAST,
@@ -179,6 +182,15 @@ class _Tally:
         self.last = records[-1].copy()
 
 
+@contextmanager
+def book_limits(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let a file that passes a limit of the books be its own fault, not ours."""
+    try:
+        yield
+    except BookLimitError as error:
+        raise InputError(f"{path}: has {error}: the file is corrupt or not of a market") from None
+
+
 def _steps_back(clock: np.ndarray, before: np.void | None, name: str) -> int:
     steps = int(np.count_nonzero(clock[1:] < clock[:-1]))
     return steps + (before is not None and bool(clock[0] < before[name]))
@@ -200,8 +212,9 @@ def inspect_file(
 
     Raises
     ------
-    MissingFileError, FormatError
-        If the file can't be read, is no such file, or is truncated or corrupt.
+    InputError
+        If the file can't be read, is no such file, is truncated or corrupt, or passes a limit of
+        the books.
     InterruptedRunError
         If the user stopped it.
     """
@@ -210,6 +223,7 @@ def inspect_file(
     chunk = np.empty(_CHUNK_RECORDS, MBO_DTYPE)
     with (
         interruptible(),
+        book_limits(path),
         DbnFile(header.path) as file,
         Progress("reading", header.records) as progress,
     ):

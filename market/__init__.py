@@ -1,7 +1,7 @@
 """Market data: the record, the order books, the instruments. Imports nothing of ours."""
 
 from .book import BookLimitError, BookSet, MarketState
-from .instruments import Instrument, InstrumentTable
+from .instruments import Instrument, InstrumentTable, instrument_id_of
 from .records import MBO_DTYPE, MBO_KERNEL_DTYPE, UNDEF_PRICE
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "Instrument",
     "InstrumentTable",
     "MarketState",
+    "instrument_id_of",
 ]

@@ -3,6 +3,23 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
+
+
+_INSTRUMENT_IDS: Final = 1 << 32
+_ID_DIGITS_MAX: Final = 10
+
+
+def instrument_id_of(name: str) -> int | None:
+    """Return the id that a name stands for where no symbol does: its number, or None.
+
+    A capture need not say which symbols it holds (a live one often does not); its instruments go
+    by their ids then, written in decimal digits.
+    """
+    if not (name.isascii() and name.isdigit()) or len(name) > _ID_DIGITS_MAX:
+        return None
+    number = int(name)
+    return number if number < _INSTRUMENT_IDS and str(number) == name else None
 
 
 @dataclass(frozen=True)
@@ -41,7 +58,8 @@ class InstrumentTable:
     mappings : iterable of (symbol, instrument_id)
         From the metadata of the files; the first symbol of an id names it.
     overrides : mapping of symbol to (tick_size, multiplier), optional
-        tick_size in 1e-9 (0: unknown), multiplier as an exact fraction.
+        tick_size in 1e-9 (0: unknown), multiplier as an exact fraction. An instrument without a
+        symbol goes by its id in digits, here and everywhere.
     """
 
     def __init__(
@@ -72,8 +90,14 @@ class InstrumentTable:
         return self._by_id[instrument_id]
 
     def ids_of(self, symbol: str) -> list[int]:
-        """Instrument ids a symbol stood for, in order of appearance; empty if unknown."""
-        return list(self._by_symbol.get(symbol, []))
+        """Instrument ids a symbol stood for, in order of appearance; empty if unknown.
+
+        The number of an instrument without a symbol stands for itself.
+        """
+        if symbol in self._by_symbol:
+            return list(self._by_symbol[symbol])
+        number = instrument_id_of(symbol)
+        return [number] if number is not None and self.get(number).symbol == symbol else []
 
     @property
     def symbols(self) -> list[str]:

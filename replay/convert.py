@@ -176,7 +176,9 @@ def convert(
         compressed=compressed,
         dbn_version=DBN_VERSION,
         dataset=source.info.dataset,
-        symbols=tuple(dict.fromkeys(m.raw_symbol for m in source.info.mappings)),
+        symbols=tuple(
+            dict.fromkeys([*(m.raw_symbol for m in source.info.mappings), *sorted(plan.symbols)])
+        ),
         start_ns=source.info.start_ns,
         end_ns=source.info.end_ns,
         first_ts_recv=first_ns,

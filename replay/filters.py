@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.errors import NoDataError
+from tapewire.market.instruments import instrument_id_of
 from tapewire.replay import _kernels as kernels
 from tapewire.replay.plan import ReplayPlan
 from tapewire.wire import SymbolMapping
@@ -34,9 +35,8 @@ class RecordFilter:
         """Build the filter of a plan for a file with these symbols."""
         publishers = np.zeros(65_536 if plan.publishers else 0, np.uint8)
         publishers[list(plan.publishers)] = 1
-        wanted = set(plan.symbols)
         table, spans = _instrument_table(
-            [m for m in mappings if m.raw_symbol in wanted] if wanted else None
+            _wanted_mappings(plan.symbols, mappings) if plan.symbols else None
         )
         from_ns = plan.start_ns if plan.warmup_until_ns is None else None
         return cls(
@@ -96,16 +96,48 @@ def _instrument_table(
     return table, np.array(spans, np.int64).reshape(-1, 2)
 
 
-def require_known_symbols(wanted: Sequence[str], mappings: Iterable[SymbolMapping]) -> None:
-    """Raise NoDataError for a symbol that no file has, with the nearest ones it may mean."""
-    known = {m.raw_symbol for m in mappings}
+def _wanted_mappings(
+    symbols: Sequence[str], mappings: Sequence[SymbolMapping]
+) -> list[SymbolMapping]:
+    """Return a file's mappings of these symbols; numbers it has no symbol for map to themselves."""
+    names = set(symbols)
+    found = [m for m in mappings if m.raw_symbol in names]
+    names.difference_update(m.raw_symbol for m in found)
+    mapped = {m.instrument_id for m in mappings}
+    for name in sorted(names):
+        number = instrument_id_of(name)
+        if number is not None and number not in mapped:
+            found.append(SymbolMapping(name, number, kernels.CLOCK_MIN, _TS_MAX))
+    return found
+
+
+def require_known_symbols(wanted: Sequence[str], files: Sequence[Sequence[SymbolMapping]]) -> None:
+    """Raise NoDataError for a symbol that no file has, with the nearest ones it may mean.
+
+    Parameters
+    ----------
+    wanted
+        Symbols, or the numbers of instruments that a file has no symbol for.
+    files
+        The mappings of each file.
+    """
+    known = {m.raw_symbol for mappings in files for m in mappings}
     for symbol in wanted:
         if symbol in known:
             continue
+        number = instrument_id_of(symbol)
+        if number is not None:
+            named = [next((m for m in ms if m.instrument_id == number), None) for ms in files]
+            if None in named:
+                continue
+            raise NoDataError(
+                f"symbol {symbol!r}: instrument {number} has a symbol in the files: name it as "
+                f"{named[0].raw_symbol!r}"  # type: ignore[union-attr]
+            )
         if not known:
             raise NoDataError(
-                f"symbol {symbol!r}: the files carry no symbol mappings, so they can't be "
-                "filtered by symbol; leave symbols out"
+                f"symbol {symbol!r}: the files carry no symbol mappings; name instruments by "
+                "their numbers (instrument_id), as `tapewire data inspect FILE` lists them"
             )
         near = difflib.get_close_matches(symbol.upper(), sorted(known)[:20_000], n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -26,7 +26,7 @@ class ReplayPlan:
     files
         Paths, merged by ``ts_recv``; at equal times in this order.
     symbols
-        Only these instruments; empty: all.
+        Only these instruments; empty: all. A number stands for the id of one without a symbol.
     publishers
         Only these publisher ids; empty: all.
     start_ns, end_ns

@@ -216,7 +216,7 @@ def open_source(plan: ReplayPlan, *, tick: Callable[[], None] = _no_tick) -> Sou
         headers.append(inspect(path))
         tick()
     if plan.symbols:
-        require_known_symbols(plan.symbols, (m for h in headers for m in h.mappings))
+        require_known_symbols(plan.symbols, [h.mappings for h in headers])
     warm_up()
     return Source(plan, headers, tick)
 

@@ -82,6 +82,7 @@ _NOTICES: Final = {"response": NOTICE_RESPONSE, "feed": NOTICE_FEED}
 _NO_ROWS: Final = tuple(
     np.zeros(0, dtype) for dtype in (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE)
 )
+_NO_SYMBOLS: Final = "none: name instruments by their numbers (instrument_id)"
 _ROUTER_COUNTERS: Final = (
     "orders_sent", "orders_denied", "requests_stale", "late_responses", "forced_arrivals",
     "clamped_ts_recv", "fills_known_before_capture", "fills_known_before_capture_ns_max",
@@ -212,7 +213,7 @@ class Simulation:
         for spec in self.config.strategies:
             for symbol in spec.symbols:
                 if not self.config.instruments.ids_of(symbol):
-                    known = ", ".join(self.config.instruments.symbols[:10]) or "none"
+                    known = ", ".join(self.config.instruments.symbols[:10]) or _NO_SYMBOLS
                     raise NoDataError(
                         f"strategy {spec.strategy_id}: expected a symbol of the data, found "
                         f"{symbol!r}; the data has {known}"
@@ -241,7 +242,7 @@ class Simulation:
         log = self._logs[number]
         ids = self.config.instruments.ids_of(symbol)
         if not ids:
-            known = ", ".join(self.config.instruments.symbols[:10]) or "none"
+            known = ", ".join(self.config.instruments.symbols[:10]) or _NO_SYMBOLS
             raise NoDataError(
                 f"{log.path}: expected symbols of the data, found {symbol!r}; the data has {known}"
             )

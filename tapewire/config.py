@@ -100,7 +100,13 @@ def _speed(value: object) -> object:
     raise expected(what, value)
 
 
+def _symbol(value: object) -> object:
+    """Take a whole number for the text it is: an instrument without a symbol goes by its id."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
+Symbol = Annotated[Text, BeforeValidator(_symbol)]
 Fixed = Annotated[Decimal, BeforeValidator(_fixed)]
 Microseconds = Annotated[Decimal, BeforeValidator(_microseconds), Field(ge=0, le=60_000_000)]
 Seconds = Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0, le=86_400)]
@@ -126,7 +132,7 @@ class DatabentoSource(_Section):
 
     type: Literal["databento"]
     files: list[Text] = Field(min_length=1)
-    symbols: list[Text] = Field(default_factory=list)
+    symbols: list[Symbol] = Field(default_factory=list)
     publishers: list[Publisher] = Field(default_factory=list)
     start: TimeNs | None = None
     end: TimeNs | None = None
@@ -288,7 +294,7 @@ class Backtest(_Section):
     execution: Execution = Field(default_factory=Execution)
     risk_limits: RiskLimits = Field(default_factory=RiskLimits)
     output: Output = Field(default_factory=Output)
-    instruments: dict[Text, Instrument] = Field(default_factory=dict)
+    instruments: dict[Symbol, Instrument] = Field(default_factory=dict)
     seed: int = Field(default=0, ge=0, lt=2**63)
 
 
@@ -297,7 +303,7 @@ class Strategy(_Section):
 
     type: Text
     name: Annotated[str, Field(pattern=r"^[\w.:-]{1,64}$")]
-    symbols: list[Text] = Field(default_factory=list)
+    symbols: list[Symbol] = Field(default_factory=list)
     publishers: list[Publisher] = Field(default_factory=list)
     parameters: dict[str, Any] = Field(default_factory=dict)
 

@@ -292,7 +292,7 @@ def _report(header: DbnHeader, tally: _Tally) -> FileReport:
         {
             "publisher_id": key >> 32,
             "instrument_id": key & 0xFFFFFFFF,
-            "symbol": names.get(key & 0xFFFFFFFF, ""),
+            "symbol": names.get(key & 0xFFFFFFFF, str(key & 0xFFFFFFFF)),
             "records": n,
         }
         for key, n in sorted(tally.per_book.items(), key=lambda item: (-item[1], item[0]))
@@ -309,6 +309,7 @@ def _print_report(report: FileReport, console: Console) -> None:
     facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     packed = "zstd" if report.compressed else "uncompressed"
     symbols = ", ".join(dict.fromkeys(s["symbol"] for s in report.symbols[:12]))
+    symbols = symbols or "none: instruments go by their numbers (instrument_id)"
     more = len(report.symbols) - 12
     rows = [
         ("file", f"{report.path} ({report.size_bytes:,} bytes, {packed})"),

@@ -60,10 +60,17 @@ def unset_instruments(config: RunConfig, info: "StreamInfo") -> list[str]:
         traded &= set(config.backtest.data_source.symbols) or traded
     if all(strategy.symbols for strategy in config.strategy):
         traded &= {symbol for strategy in config.strategy for symbol in strategy.symbols}
+    known = InstrumentTable((m.raw_symbol, m.instrument_id) for m in info.mappings)
     warnings = [
         f"instruments: {symbol} is not in the data"
-        for symbol in sorted(given - {mapping.raw_symbol for mapping in info.mappings})
+        for symbol in sorted(given)
+        if not known.ids_of(symbol)
     ]
+    if not info.mappings and not given:
+        warnings.append(
+            "the files carry no symbol mappings: instruments go by their numbers, also in "
+            "backtest.instruments, where no multiplier is set: P&L counts 1 per price point and lot"
+        )
     unset = sorted(traded - given)
     if unset:
         named = ", ".join(unset[:5]) + (f" and {len(unset) - 5} more" if len(unset) > 5 else "")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-
 _INSTRUMENT_IDS: Final = 1 << 32
 _ID_DIGITS_MAX: Final = 10
 

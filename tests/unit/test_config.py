@@ -136,7 +136,7 @@ REFUSED = [
     ('type: "databento"', "type: csv", r":3: backtest\.data_source.*'databento'.*found 'csv'"),
     ('files: ["glbx', 'file: ["glbx', r"file: unknown key, did you mean 'files'\?"),
     ('symbols: ["ESM5"]', "symbols: ESM5", r":5: .*symbols: expected a list, found 'ESM5'"),
-    ('symbols: ["ESM5"]', "symbols: [1]", r"symbols\[0\]: expected a string, found 1"),
+    ('symbols: ["ESM5"]', "symbols: [1.5]", r"symbols\[0\]: expected a string, found 1.5"),
     ('symbols: ["ESM5"]', "start: monday", r"start: expected a time: ISO 8601.* found 'monday'"),
     ('symbols: ["ESM5"]', "start: 2025-13-01", r"start: expected a time"),
     ('symbols: ["ESM5"]', "publishers: [70000]", r"publishers\[0\]: expected at most 65535"),
@@ -238,7 +238,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
 
 
 def test_problems_beyond_what_anybody_reads_are_counted(tmp_path: Path) -> None:
-    text = SPECIFICATION.replace('["ESM5"]', str(list(range(100))))
+    text = SPECIFICATION.replace('["ESM5"]', str([n + 0.5 for n in range(100)]))
     with pytest.raises(ConfigError, match=": 100 problems:") as caught:
         load_config(write(tmp_path, text))
     assert len(caught.value.problems) == LISTED_MAX + 1

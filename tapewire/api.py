@@ -35,7 +35,7 @@ def run(
     *,
     files: AnyPath | Iterable[AnyPath] | None = None,
     strategies: AnyStrategy | Iterable[AnyStrategy] | None = None,
-    symbols: str | Iterable[str] | None = None,
+    symbols: str | Iterable[str | SupportsIndex] | None = None,
     publishers: Iterable[SupportsIndex] | None = None,
     start: Time | None = None,
     end: Time | None = None,
@@ -68,8 +68,8 @@ def run(
         Only these: names in the configuration, else types, which then have their default
         parameters; or entries like ``{"type": "market_maker", "parameters": {…}}``.
     symbols, publishers, start, end
-        Only these instruments and publishers; strategies begin at ``start`` and the data stop
-        before ``end`` (``ts_recv``).
+        Only these instruments (symbols, or ids where there are none) and publishers; strategies
+        begin at ``start`` and the data stop before ``end`` (``ts_recv``).
     warmup
         What builds the books before ``start``: ``full`` (the default), ``snapshot`` or ``none``.
     instruments
@@ -79,7 +79,7 @@ def run(
         real time.
     overrides
         Any other value of the configuration, by its key:
-        ``{"backtest.risk_limits.max_position": 5, "strategy.market_maker.parameters.size": 2}``.
+        ``{"backtest.risk_limits.max_loss": 500, "strategy.market_maker.parameters.quantity": 2}``.
         A key may also be a tuple of its parts, where a part has a dot in it.
     output
         The run folder; by default ``backtest.output.directory``, else a new folder in ``runs/``.

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from tapewire.market._ahead import begin_ahead, look_ahead
 from tapewire.market._book import apply_record, close_event, closes_before
 from tapewire.market._ids import book_of
 from tapewire.market._layout import (
     ASK,
     BID,
+    FAR_NOTHING,
     NEW_BOOK,
     NIL,
     OK,
@@ -34,7 +36,11 @@ def warm_batch(
     """
     market = market_state[0]
     router = router_state[0]
+    if market.far != FAR_NOTHING:
+        begin_ahead(market, records, start_at, n)
     for i in range(start_at, n):
+        if market.far != FAR_NOTHING:
+            look_ahead(market, records, i, n)
         record = record_at(records, i)
         clock = max(router.stream_clock, record.ts_recv)
         if clock >= until_ns:

@@ -16,7 +16,7 @@ setup: ## Make .venv with everything development needs
 	@.ci/setup dev
 
 test: check ## Set up, then lint, types and the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: setup ## Format, lint and types
 	$(BIN)/ruff format --check .

@@ -52,6 +52,7 @@ from ._matching import (
     claim_queue,
     claimed_lots,
     fill,
+    find_claim,
     unrest,
 )
 
@@ -61,9 +62,11 @@ _SEEN = -1
 # What an event's traces are about.
 FILLED_BIDS = 1
 FILLED_ASKS = 2
-CAME_IN = 4
-CLEARED_AUCTION = 8
-CLEARED_BOOK = 16
+BIDS_CAME_IN = 4
+ASKS_CAME_IN = 8
+CLEARED_AUCTION = 16
+CLEARED_BOOK = 32
+_CAME_IN = BIDS_CAME_IN | ASKS_CAME_IN
 
 
 @jit
@@ -74,7 +77,7 @@ def kinds_of(execution: Any, traces: int) -> int:
     while at != NIL:
         trace = trace_at(execution.traces, at)
         if trace.kind == TRACE_INCOMING:
-            kinds |= CAME_IN
+            kinds |= BIDS_CAME_IN if trace.side == BID else ASKS_CAME_IN
         elif trace.kind == TRACE_FILL or trace.kind == TRACE_UNSEEN:
             if trace.side != ASK:
                 kinds |= FILLED_BIDS
@@ -94,16 +97,17 @@ def match_event(
 ) -> None:
     """Fill a leg's resting orders from one complete event of an open book.
 
-    ``kinds`` is what `kinds_of` says of its traces; ``reopened``: it is the first after a halt.
+    ``kinds`` is what `kinds_of` says of its traces, in which `find_incoming` has looked up who came
+    in; ``reopened``: it is the first after a halt.
     """
     session = session_at(execution.sessions, leg)
     if reopened:
-        kinds &= ~CAME_IN  # all that stands across ours meets them below
-    if kinds & CAME_IN and session.resting > 0:
-        _find_incoming(market, execution, session, traces)
-    if kinds & (FILLED_BIDS | CAME_IN) and session.buys != NIL:
+        kinds &= ~_CAME_IN  # all that stands across ours meets them below
+    if kinds & _CAME_IN:
+        _forget_free_lots(execution, traces)
+    if kinds & (FILLED_BIDS | ASKS_CAME_IN) and session.buys != NIL:
         _match_side(market, execution, session, traces, BUY, ts_event)
-    if kinds & (FILLED_ASKS | CAME_IN) and session.sells != NIL:
+    if kinds & (FILLED_ASKS | BIDS_CAME_IN) and session.sells != NIL:
         _match_side(market, execution, session, traces, SELL, ts_event)
     if reopened:
         clearing_price = _clearing_price(execution, traces)
@@ -115,8 +119,10 @@ def match_event(
 
 
 @jit
-def _find_incoming(market: Any, execution: Any, session: Any, traces: int) -> None:
+def find_incoming(market: Any, execution: Any, book: int, traces: int, kinds: int) -> None:
     """Look up the orders that came in, each once, as they are now that the event is complete."""
+    if not kinds & _CAME_IN:
+        return
     at = traces
     while at != NIL:
         trace = trace_at(execution.traces, at)
@@ -125,9 +131,9 @@ def _find_incoming(market: Any, execution: Any, session: Any, traces: int) -> No
             continue
         trace.order = NIL
         if trace.order_id != 0:  # it may have left again within its own event
-            trace.order = find_order(market, session.book, trace.order_id)
+            trace.order = find_order(market, book, trace.order_id)
         else:
-            ladder = side_at(market.sides, 2 * session.book + trace.side)
+            ladder = side_at(market.sides, 2 * book + trace.side)
             if ladder.n > 0:
                 rung = rung_at(market.rungs, ladder.offset + ladder.n - 1)
                 trace.order = level_at(market.levels, rung.level).head
@@ -145,6 +151,17 @@ def _find_incoming(market: Any, execution: Any, session: Any, traces: int) -> No
 
 
 @jit
+def _forget_free_lots(execution: Any, traces: int) -> None:
+    """Another leg: what an order that came in has for it is not known yet."""
+    at = traces
+    while at != NIL:
+        trace = trace_at(execution.traces, at)
+        if trace.kind == TRACE_INCOMING:
+            trace.lots = NIL
+        at = trace.next
+
+
+@jit
 def _free_lots(market: Any, trace: Any, own: Any, owner: int) -> int:
     """Lots an order that came in still has for ours, if it reaches ours at all."""
     if trace.order == NIL:
@@ -153,7 +170,10 @@ def _free_lots(market: Any, trace: Any, own: Any, owner: int) -> int:
     on_other_side = order.side == (ASK if own.side == BUY else BID)
     if not on_other_side or (own.price - order.price) * own.side < 0:
         return 0
-    return max(0, order.size - claimed_lots(market, order, owner))
+    if trace.lots == NIL:  # the claims on an order are many where strategies are
+        trace.claim = find_claim(market, order, owner)
+        trace.lots = max(0, order.size - claimed_lots(market, trace.claim))
+    return trace.lots
 
 
 @jit
@@ -220,7 +240,9 @@ def _claim_incoming(
         if trace.kind == TRACE_INCOMING:
             lots = min(left, _free_lots(market, trace, own, session.owner))
             if lots > 0:
-                claim(market, order_at(market.orders, trace.order), session.owner, lots)
+                order = order_at(market.orders, trace.order)
+                trace.claim = claim(market, order, trace.claim, session.owner, lots)
+                trace.lots -= lots
                 left -= lots
         at = trace.next
     return wanted - left

@@ -43,7 +43,7 @@ OWN_ORDER: Final = np.dtype(
     ]
 )
 
-#: What execution keeps per leg: one strategy instance on one book.
+#: What execution keeps per leg, one strategy instance on one book: exactly one cache line.
 SESSION: Final = np.dtype(
     [
         ("book", "i4"),
@@ -51,9 +51,7 @@ SESSION: Final = np.dtype(
         ("buys", "i4"),  # first resting order, best price first
         ("sells", "i4"),
         ("resting", "i4"),  # orders that rest or wait
-        ("waiting", "i4"),  # first market order that waits for the reopening, in order of arrival
-        ("waiting_tail", "i4"),
-        ("pad", "i4"),
+        ("waiting", "i4"),  # first market order that waits for the reopening; its prev is the last
         ("publisher_id", "i8"),
         ("instrument_id", "i8"),
         ("fee_per_lot", "i8"),  # 1e-9 currency
@@ -68,11 +66,13 @@ TRACE: Final = np.dtype(
         ("kind", "i4"),  # TRACE_*
         ("side", "i4"),  # of the resting volume, of the incoming order, or the trade's; NIL: both
         ("price", "i8"),  # of the trade; of an incoming order its limit
-        ("lots", "i8"),
+        ("lots", "i8"),  # of an incoming order those free for the leg at hand, or NIL
         ("stamp", "i8"),  # priority of the filled order; -1 where it is unknown
         ("order_id", "i8"),
         ("order", "i4"),  # index of the incoming order
+        ("claim", "i4"),  # the leg's claim on it, or NIL
         ("next", "i4"),
+        ("pad", "i4"),
     ]
 )
 TRACE_FILL: Final = 1  # volume of a resting order
@@ -101,10 +101,7 @@ EXECUTION: Final = np.dtype(
         ("impact_ppm", "i8"),  # linear impact in 1e-6 bps per million currency units; 0: none
         ("claim_shortage", "i8"),  # set when a match ran out of claims
         ("market_waits", "i8"),  # whether a market order waits for a halt to end
-        (
-            "fills_unseen",
-            "i8",
-        ),  # whether trades without a resting order fill what they traded through
+        ("fills_unseen", "i8"),  # whether trades without a resting order fill what they pass
         ("event_log", "i8"),  # whether every change of an order makes a row
         ("events", "i8"),
         ("event_n", "i8"),

@@ -129,33 +129,37 @@ def close_own(execution: Any, own: Any, status: int, reason: int, ts_closed: int
 
 
 @jit
-def claimed_lots(market: Any, order: Any, owner: int) -> int:
+def find_claim(market: Any, order: Any, owner: int) -> int:
+    """Index of an owner's claim on a real order, or NIL. There may be one per strategy."""
     index = order.claims
     while index != NIL:
-        claim = claim_at(market.claims, index)
-        if claim.owner == owner:
-            return claim.lots
-        index = claim.next
-    return 0
+        claimed = claim_at(market.claims, index)
+        if claimed.owner == owner:
+            return index
+        index = claimed.next
+    return NIL
 
 
 @jit
-def claim(market: Any, order: Any, owner: int, lots: int) -> None:
-    index = order.claims
-    while index != NIL:
-        claim = claim_at(market.claims, index)
-        if claim.owner == owner:
-            claim.lots += lots
-            return
-        index = claim.next
-    index = market.claim_free
-    claim = claim_at(market.claims, index)
-    market.claim_free = claim.next
-    market.claim_free_n -= 1
-    claim.owner = owner
-    claim.lots = lots
-    claim.next = order.claims
-    order.claims = index
+def claim(market: Any, order: Any, index: int, owner: int, lots: int) -> int:
+    """Claim more lots; ``index`` is the owner's claim so far, or NIL. Returns its claim."""
+    if index == NIL:
+        index = market.claim_free
+        claimed = claim_at(market.claims, index)
+        market.claim_free = claimed.next
+        market.claim_free_n -= 1
+        claimed.owner = owner
+        claimed.lots = 0
+        claimed.next = order.claims
+        order.claims = index
+    claim_at(market.claims, index).lots += lots
+    return index
+
+
+@jit
+def claimed_lots(market: Any, index: int) -> int:
+    """Lots of a claim; none of NIL."""
+    return 0 if index == NIL else claim_at(market.claims, index).lots
 
 
 @jit
@@ -173,14 +177,15 @@ def claim_queue(
     at = head
     while at != NIL and taken < wanted:
         order = order_at(market.orders, at)
-        free = order.size - claimed_lots(market, order, owner)
+        claimed = find_claim(market, order, owner)
+        free = order.size - claimed_lots(market, claimed)
         if free > 0:
             touched += 1
             if touched > STEP_ROWS:
                 execution.claim_shortage = 1
                 break
             lots = min(free, wanted - taken)
-            claim(market, order, owner, lots)
+            claim(market, order, claimed, owner, lots)
             taken += lots
             if order.stamp < stamp:
                 earlier += lots
@@ -227,13 +232,14 @@ def _wait(execution: Any, index: int) -> None:
     """Let a market order wait for the reopening, behind those that wait already."""
     own = own_at(execution.own_orders, index)
     session = session_at(execution.sessions, own.leg)
-    own.prev = session.waiting_tail
     own.next = NIL
-    if own.prev == NIL:
+    if session.waiting == NIL:
         session.waiting = index
     else:
+        first = own_at(execution.own_orders, session.waiting)
+        own.prev = first.prev
         own_at(execution.own_orders, own.prev).next = index
-    session.waiting_tail = index
+    own_at(execution.own_orders, session.waiting).prev = index
     session.resting += 1
 
 
@@ -241,14 +247,14 @@ def _wait(execution: Any, index: int) -> None:
 def _stop_waiting(execution: Any, index: int) -> None:
     own = own_at(execution.own_orders, index)
     session = session_at(execution.sessions, own.leg)
-    if own.prev == NIL:
+    if own.next != NIL:
+        own_at(execution.own_orders, own.next).prev = own.prev
+    elif session.waiting != index:  # the last: the first knows who is now
+        own_at(execution.own_orders, session.waiting).prev = own.prev
+    if session.waiting == index:
         session.waiting = own.next
     else:
         own_at(execution.own_orders, own.prev).next = own.next
-    if own.next == NIL:
-        session.waiting_tail = own.prev
-    else:
-        own_at(execution.own_orders, own.next).prev = own.prev
     session.resting -= 1
 
 

@@ -52,7 +52,7 @@ HINTS_PER_LEVEL: Final = 4
 FAR_BYTES: Final = 1 << 23
 FAR_LEVELS_BYTES: Final = 1 << 21
 #: Records per kernel call, so that a signal is seen between two of them however slow they are.
-STEP_RECORDS: Final = 8_192
+STEP_RECORDS: Final = 16_384
 #: Limits; beyond them the run fails instead of eating the machine.
 ORDERS_MAX: Final = 1 << 26
 BOOKS_MAX: Final = 1 << 20

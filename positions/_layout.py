@@ -29,9 +29,6 @@ ACCOUNT: Final = np.dtype(
         ("known_pnl", "i8"),  # 1e-9 currency, at the last mark
         ("open_buy_lots", "i8"),  # lots of open buy orders it may still be filled on
         ("open_sell_lots", "i8"),
-        # since the loss limit was reached
-        ("halt_position", "i8"),  # lots it was known to hold then
-        ("closing", "i8"),  # an order of the simulation is on its way to close the position
     ]
 )
 
@@ -54,6 +51,7 @@ LIMITS: Final = np.dtype(
         ("halt_pnl", "i8"),  # 1e-9 currency
         ("halt_cancels", "i8"),
         ("halt_orders", "i8"),  # market orders sent to close positions
+        ("pad", "i8"),  # to two cache lines, of which every valuation sees the first alone
     ]
 )
 #: One remembered send time.

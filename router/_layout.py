@@ -108,6 +108,7 @@ INSTANCE: Final = np.dtype(
     ]
 )
 
+#: One strategy instance on one book: exactly one cache line.
 LEG: Final = np.dtype(
     [
         ("arrival_due", "i8"),
@@ -119,6 +120,9 @@ LEG: Final = np.dtype(
         ("arrival_tail", "i4"),
         ("tick_size", "i8"),
         ("notice_floor", "i8"),  # no later notice of this exchange session comes before this time
+        # since the loss limit was reached
+        ("halt_position", "i8"),  # lots it was known to hold then
+        ("closing", "i8"),  # an order of the simulation is on its way to close the position
     ]
 )
 
@@ -163,14 +167,14 @@ WATCH: Final = np.dtype(
         ("local_due", "i8"),
         ("sample_due", "i8"),
         ("volume", "i8"),
+        ("unseen", "i4"),  # trace of the last T's volume that no F has explained so far, or NIL
+        ("in_auction", "i4"),  # whether the last T was an auction's
         ("mark", "i8"),
         ("trade_price", "i8"),
         ("trade_size", "i8"),
         ("trade_side", "i8"),
         ("changes", "i4"),  # ON_* of the event being finished
         ("mark_moved", "i4"),
-        ("unseen", "i4"),  # trace of the last T's volume that no F has explained so far, or NIL
-        ("in_auction", "i4"),  # whether the last T was an auction's
     ]
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 from tapewire.execution._filling import (
     CLEARED_AUCTION,
     CLEARED_BOOK,
+    find_incoming,
     kinds_of,
     match_auction,
     match_event,
@@ -159,6 +160,7 @@ def _match(
         cleared = _is_cleared(market, execution, router, watch, book)
     if halted and not kinds & CLEARED_AUCTION and not cleared:
         return 0
+    find_incoming(market, execution, book, watch.traces, kinds)
     trace_n = 0
     at = watch.traces
     while at != NIL:

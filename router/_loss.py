@@ -53,7 +53,7 @@ def after_halt(execution: Any, router: Any, leg_index: int, now_ns: int) -> int:
     if limits.winding != 0:
         return 0
     if limits.halt_ns != 0 and (
-        limits.flatten == 0 or account.known_position == 0 or account.closing != 0
+        limits.flatten == 0 or account.known_position == 0 or leg.closing != 0
     ):
         return 0
     if router.message_free_n == 0:
@@ -76,9 +76,9 @@ def after_halt(execution: Any, router: Any, leg_index: int, now_ns: int) -> int:
 def _note_positions(router: Any, instance: Any) -> None:
     at = instance.legs
     while at != NIL:
-        account = account_at(router.accounts, at)
-        account.halt_position = account.known_position
-        at = leg_at(router.legs, at).next_of_instance
+        leg = leg_at(router.legs, at)
+        leg.halt_position = account_at(router.accounts, at).known_position
+        at = leg.next_of_instance
 
 
 @jit
@@ -114,10 +114,10 @@ def wind_up(execution: Any, router: Any, instance_index: int, now_ns: int) -> No
         return
     leg_index = instance.legs
     while leg_index != NIL:
-        account = account_at(router.accounts, leg_index)
-        if account.known_position != 0 and account.closing == 0:
+        leg = leg_at(router.legs, leg_index)
+        if account_at(router.accounts, leg_index).known_position != 0 and leg.closing == 0:
             _close(execution, router, leg_index, now_ns)
-        leg_index = leg_at(router.legs, leg_index).next_of_instance
+        leg_index = leg.next_of_instance
 
 
 @jit
@@ -150,7 +150,7 @@ def _close(execution: Any, router: Any, leg_index: int, now_ns: int) -> None:
     account = account_at(router.accounts, leg_index)
     ctx = context_at(instance.context, 0)
     limits.halt_orders += 1
-    account.closing = 1
+    leg.closing = 1
     router.orders_sent += 1
     lots = min(abs(account.known_position), QUANTITY_MAX)
     side = SELL if account.known_position > 0 else BUY

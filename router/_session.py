@@ -582,7 +582,7 @@ def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) ->
         if mark != UNDEF_PRICE:  # the account's own may date from an earlier position
             account.mark = mark
         if is_closing and own.known_status == FILLED:
-            account.closing = 0
+            leg_at(router.legs, leg_index).closing = 0
         limits = limits_at(router.limits, instance_index)
         revalue(account, limits)
         if limits.halted != 0:
@@ -591,7 +591,7 @@ def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) ->
         if reason == USER_CANCEL or reason == LOSS_CANCEL:
             own.requests -= 1
         if is_closing:
-            account.closing = 0
+            leg_at(router.legs, leg_index).closing = 0
         if own.known_status == PENDING_NEW or is_known_live(own):
             _release(router, own)
         own.known_status = own.status

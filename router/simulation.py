@@ -372,7 +372,7 @@ class Simulation:
         session["book"] = book
         session["owner"] = instance
         session["buys"] = session["sells"] = NIL
-        session["waiting"] = session["waiting_tail"] = NIL
+        session["waiting"] = NIL
         session["publisher_id"] = publisher_id
         session["instrument_id"] = instrument_id
         session["fee_per_lot"] = self.config.fee_per_lot
@@ -649,11 +649,11 @@ class Simulation:
         found = []
         for instance in np.flatnonzero(self._limits.records["halt_ns"][: self._instance_n]):
             limits, legs = self._limits.records[instance], legs_of[int(instance)]
-            accounts = self._accounts.records
+            on_leg, accounts = self._legs.records, self._accounts.records
             positions = tuple(
                 HaltedPosition(
                     leg.symbol, leg.publisher_id,
-                    int(accounts[leg.leg]["halt_position"]), int(accounts[leg.leg]["position"]),
+                    int(on_leg[leg.leg]["halt_position"]), int(accounts[leg.leg]["position"]),
                 )
                 for leg in legs
             )  # fmt: skip

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -157,7 +158,8 @@ def convert_files(
             on_progress=lambda done: progress(done // _BYTES_PER_MB),
         )
     if console is not None and as_json:
-        console.out(json.dumps(asdict(report), indent=2), highlight=False)
+        text = json.dumps(asdict(report), indent=2, default=msgspec.structs.asdict)
+        console.out(text, highlight=False)
     elif console is not None:
         said = (
             f"{report.path}: {report.records:,} records, {report.file_bytes:,} bytes, "

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,13 @@ def tapewire(tmp_path: Path) -> Tapewire:
     return Tapewire(tmp_path)
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose path leaves room for the address of a socket (107 bytes) below it."""
+    with tempfile.TemporaryDirectory(prefix="tw-", dir="/tmp") as name:
+        yield Path(name)
+
+
 @pytest.fixture(scope="session")
 def synthetic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small synthetic session: 30,000 records of TWA1, uncompressed."""
@@ -99,6 +107,24 @@ def synthetic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("synthetic") / "day.mbo.dbn"
     synthesize(path, events=30_000, instruments=1, seed=7)
     return path
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the kernels once, before tests that have deadlines and workers side by side do."""
+    from tapewire.market.kernel_cache import is_compiled
+
+    parts = ("simulation", "strategy-market_maker", "strategy-sma_crossover", "replay")
+    at_work = hasattr(config, "workerinput") or config.option.collectonly
+    if at_work or all(is_compiled(part) for part in parts):
+        return
+    with tempfile.TemporaryDirectory(prefix="tw-") as folder:
+        tapewire = [sys.executable, "-m", "tapewire"]
+        for arguments in (
+            ["data", "synth", "-o", "day.dbn", "--events", "20000"],
+            ["run", "day.dbn", "-s", "market_maker", "-s", "sma_crossover", "-o", "run"],
+            ["data", "book", "day.dbn", "-o", "book.parquet"],
+        ):  # what is wrong here the tests will say
+            subprocess.run([*tapewire, *arguments], cwd=folder, check=False, capture_output=True)
 
 
 def pytest_report_header() -> str:

@@ -13,9 +13,10 @@ WAIT_S = 60
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_during_a_measured_run_leaves_nothing(tmp_path: Path, number: int) -> None:
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
+def test_a_signal_during_a_measured_run_leaves_nothing(
+    tmp_path: Path, short_folder: Path, number: int
+) -> None:
+    temporary = short_folder
     table = tmp_path / "B.md"
     command = [sys.executable, "-m", "tapewire", "bench", "--quick", "--events", "300000"]
     bench = subprocess.Popen(

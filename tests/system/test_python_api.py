@@ -45,7 +45,7 @@ def test_a_file_and_keywords(result: tw.RunResult, synthetic_file: Path) -> None
     backtest = result.manifest["config"]["backtest"]
     assert backtest["data_source"]["files"] == [str(synthetic_file)]
     assert backtest["seed"] == 3
-    assert backtest["risk_limits"] == {"max_position": 700}
+    assert backtest["risk_limits"]["max_position"] == 700
     assert backtest["instruments"]["TWA1"]["multiplier"] == 50
     assert set(result.manifest["digests"]) == {"market_maker", "sma_crossover"}
     assert all(leg["multiplier_num"] == 50 for leg in result.manifest["legs"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import databento
 import databento_dbn
+import msgspec
 import numpy as np
 import pytest
 import xxhash
@@ -319,8 +320,9 @@ def test_it_says_what_it_wrote_and_where(tmp_path: Path, synthetic_file: Path) -
         [synthetic_file], tmp_path / "y.dbn", as_json=True, console=Console(file=out, width=40)
     )
     said = json.loads(out.getvalue())
-    assert said == json.loads(json.dumps(asdict(report)))
+    assert said == json.loads(json.dumps(asdict(report), default=msgspec.structs.asdict))
     assert said["records"] == 30_000
+    assert said["files"][0]["records_kept"] == 30_000
 
 
 def test_progress_is_in_bytes_of_the_inputs(

@@ -98,11 +98,11 @@ def match_event(
     """Fill a leg's resting orders from one complete event of an open book.
 
     ``kinds`` is what `kinds_of` says of its traces, in which `find_incoming` has looked up who came
-    in; ``reopened``: it is the first after a halt.
+    in; but not if it ``reopened`` the book, as the first event after a halt.
     """
     session = session_at(execution.sessions, leg)
     if reopened:
-        kinds &= ~_CAME_IN  # all that stands across ours meets them below
+        kinds &= ~_CAME_IN  # they are among those that stand, below
     if kinds & _CAME_IN:
         _forget_free_lots(execution, traces)
     if kinds & (FILLED_BIDS | ASKS_CAME_IN) and session.buys != NIL:

@@ -160,7 +160,8 @@ def _match(
         cleared = _is_cleared(market, execution, router, watch, book)
     if halted and not kinds & CLEARED_AUCTION and not cleared:
         return 0
-    find_incoming(market, execution, book, watch.traces, kinds)
+    if router.reopened == 0:  # else all that stands across ours meets them, new or not
+        find_incoming(market, execution, book, watch.traces, kinds)
     trace_n = 0
     at = watch.traces
     while at != NIL:

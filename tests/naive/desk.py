@@ -56,6 +56,8 @@ class NaiveDesk(NaiveExchange):
         self.news.append((row["ts_known"], row))
 
     def close(self, order: Mine, status: str, reason: str, at: int) -> None:
+        if self.finishing and self.notice == "feed":  # the venue's word on an order of a clear
+            self.told = max(at + self.response_ns, self.captured + self.feed_ns, self.told)
         if order.number < 0:
             reason = order.reason
             self.news.append((max(at + self.response_ns, self.told), None))

@@ -322,7 +322,7 @@ def test_it_says_what_it_wrote_and_where(tmp_path: Path, synthetic_file: Path) -
     said = json.loads(out.getvalue())
     assert said == json.loads(json.dumps(asdict(report), default=msgspec.structs.asdict))
     assert said["records"] == 30_000
-    assert said["files"][0]["records_kept"] == 30_000
+    assert said["inputs"][0]["records_kept"] == 30_000
 
 
 def test_progress_is_in_bytes_of_the_inputs(

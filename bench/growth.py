@@ -11,7 +11,6 @@ import os
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from tapewire.bench.crowds import Activity, Crowd, crowd_symbol
 from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
 from tapewire.bench.runs import run_once
+from tapewire.children import module_command
 from tapewire.errors import SimulationError
 
 EVENTS: Final = (1_000_000, 10_000_000, 100_000_000)
@@ -258,7 +258,7 @@ def _waiting_run(path: Path) -> Iterator[tuple[int, float]]:
     """Start a run at the pace of the records; yields its pid and the seconds until it waits."""
     with tempfile.TemporaryDirectory(prefix="tapewire-bench-") as folder:
         output = Path(folder) / "run"
-        command = [sys.executable, "-m", "tapewire", "run", str(path), "-o", str(output), "--quiet"]
+        command = [*module_command("tapewire"), "run", str(path), "-o", str(output), "--quiet"]
         began_s = time.monotonic()
         process = subprocess.Popen(
             [*command, "-s", _STRATEGY, "--speed", "realtime"],
@@ -306,7 +306,7 @@ def spawn(plan: GrowthPlan) -> Growth:
     SimulationError
         If it fails.
     """
-    command = [sys.executable, "-m", "tapewire.bench._growth_worker", plan.to_json()]
+    command = [*module_command("tapewire.bench._growth_worker"), plan.to_json()]
     said: dict[str, Any] = json.loads(run_child(command).splitlines()[-1])
     return Growth(**said)
 

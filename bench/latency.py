@@ -8,7 +8,6 @@ import contextlib
 import gc
 import itertools
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
 from tapewire.bench.runs import run_config
 from tapewire.bench.workload import Records, Session, make_simulation
+from tapewire.children import module_command
 from tapewire.errors import FormatError
 from tapewire.market.records import F_LAST
 
@@ -150,7 +150,7 @@ def run_rows(work: Session) -> Iterator[Row]:
         tempfile.TemporaryDirectory(prefix="tapewire-bench-") as folder,
     ):
         output = Path(folder) / "run"
-        run_child([sys.executable, "-m", "tapewire", "run", str(config), "-o", str(output)])
+        run_child([*module_command("tapewire"), "run", str(config), "-o", str(output)])
         elapsed_s = json.loads((output / "manifest.json").read_text())["elapsed_s"]
         found = {tag: read_histogram(output / "latency.hdr", tag) for tag in _RUN_TAGS}
     for tag, name in _RUN_TAGS.items():

@@ -12,6 +12,7 @@ from typing import Any, Final
 from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
 from tapewire.bench.workload import MULTIPLIER, TICK_SIZE, Session
+from tapewire.children import module_command
 
 #: Starts a command and prints its peak memory. A process's peak counts its parent's from before
 #: ``exec``, so the parent must be a small one.
@@ -90,7 +91,7 @@ def run_once(config: Path) -> tuple[dict[str, Any], float, int]:
     """
     with tempfile.TemporaryDirectory(prefix="tapewire-bench-") as folder:
         output = Path(folder) / "run"
-        command = [sys.executable, "-m", "tapewire", "run", str(config), "-o", str(output)]
+        command = [*module_command("tapewire"), "run", str(config), "-o", str(output)]
         began_s = time.perf_counter()
         said = run_child([sys.executable, "-I", "-S", "-c", _LAUNCHER, *command])
         wall_s = time.perf_counter() - began_s

@@ -3,7 +3,6 @@
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
 from tapewire.bench.runs import run_config
 from tapewire.bench.workload import Session, Workload
+from tapewire.children import module_command
 
 #: Records of the session; only the first ones matter.
 START_RECORDS: Final = 20_000
@@ -70,7 +70,7 @@ def _row(name: str, work: Session, starts: list[_Start], note: str) -> Row:
 
 def _start(config: Path, more: Mapping[str, str] | None = None) -> _Start:
     with tempfile.TemporaryDirectory(prefix="tapewire-bench-") as folder:
-        command = [sys.executable, "-m", "tapewire.bench._watched_run", "run", str(config)]
+        command = [*module_command("tapewire.bench._watched_run"), "run", str(config)]
         command += ["-o", str(Path(folder) / "run"), "--quiet"]
         began_s = time.monotonic()  # one clock for all processes of this host
         said = run_child(command, env={**os.environ, **(more or {})})

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from types import FrameType, TracebackType
 from typing import IO, Any, Final, Self
 
 from tapewire import errors
+from tapewire.children import module_command
 from tapewire.errors import InterruptedRunError, PeerLostError, TapewireError
 
 #: How long a replay may take to open and check its files before it says where it listens; what it
@@ -140,9 +140,7 @@ class ReplayProcess:
         self._stdout = bytearray()
         self._process: subprocess.Popen[bytes] = subprocess.Popen(
             [
-                sys.executable,
-                "-m",
-                "tapewire.replay",
+                *module_command("tapewire.replay"),
                 "--bind",
                 endpoint,
                 "--peer-timeout-s",

@@ -33,9 +33,6 @@ COMPILE_TIMEOUT_S: Final = 600.0
 #: Waits shorter than this are not worth a word.
 _SAY_AFTER_S: Final = 0.5
 _POLL_S: Final = 0.05
-_ROOM_NAMES: Final = (
-    "market", "wire", "replay", "execution", "positions", "router", "analytics", "bridge", "bench",
-)  # fmt: skip
 
 
 def cache_key(root: Path) -> str:
@@ -48,7 +45,8 @@ def cache_key(root: Path) -> str:
         llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), BOUNDSCHECK,
     )  # fmt: skip
     digest = hashlib.sha256(repr(machine).encode())
-    for path in sorted(p for room in _ROOM_NAMES for p in (root / room).rglob("*.py")):
+    rooms = [init.parent for init in root.glob("*/__init__.py") if init.parent.name != "tapewire"]
+    for path in sorted(p for room in rooms for p in room.rglob("*.py")):
         source = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()}|{len(source)}|".encode())
         digest.update(source)

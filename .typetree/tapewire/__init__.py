@@ -1,1 +1,0 @@
-../../tapewire/__init__.py

@@ -1,1 +1,0 @@
-../../tapewire/__main__.py

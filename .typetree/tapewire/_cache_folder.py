@@ -1,1 +1,0 @@
-../../tapewire/_cache_folder.py

@@ -1,1 +1,0 @@
-../../tapewire/_config_errors.py

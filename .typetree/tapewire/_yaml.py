@@ -1,1 +1,0 @@
-../../tapewire/_yaml.py

@@ -1,1 +1,0 @@
-../../tapewire/config.py

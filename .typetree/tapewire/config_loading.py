@@ -1,1 +1,0 @@
-../../tapewire/config_loading.py

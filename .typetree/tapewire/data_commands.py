@@ -1,1 +1,0 @@
-../../tapewire/data_commands.py

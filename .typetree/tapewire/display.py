@@ -1,1 +1,0 @@
-../../tapewire/display.py

@@ -1,1 +1,0 @@
-../../tapewire/foreground.py

@@ -1,1 +1,0 @@
-../../tapewire/input_cache.py

@@ -1,1 +1,0 @@
-../../tapewire/result_display.py

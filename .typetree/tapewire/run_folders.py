@@ -1,1 +1,0 @@
-../../tapewire/run_folders.py

@@ -1,1 +1,0 @@
-../../tapewire/same_data.py

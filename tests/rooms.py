@@ -1,0 +1,49 @@
+"""The rooms as the folders have them, as the map has them, and what imports what."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+#: Modules of the facade that every room may import; see ARCHITECTURE.md.
+SHARED = {"errors", "atomic"}
+
+
+def names() -> list[str]:
+    """Root folders that are rooms: those with an ``__init__.py``, but for the facade."""
+    found = {init.parent.name for init in REPO.glob("*/__init__.py")}
+    return sorted(found - {"tapewire"})
+
+
+def map_table() -> dict[str, str]:
+    """Room → what it may import, in the words of ARCHITECTURE.md."""
+    rows = [line.split("|") for line in (REPO / "ARCHITECTURE.md").read_text().splitlines()]
+    return {
+        cells[1].strip().strip("`/"): cells[3].strip()
+        for cells in rows
+        if len(cells) == 5 and cells[1].strip().startswith("`") and cells[1].strip().endswith("/`")
+    }
+
+
+def allowed(room: str) -> set[str]:
+    """Rooms that the map lets a room import."""
+    words = map_table()[room]
+    everybody = {*names(), "tapewire"}
+    return everybody if words == "all" else everybody & set(words.replace(",", " ").split())
+
+
+def imports(room: str) -> Iterator[tuple[Path, int, str]]:
+    """(file, line, room or facade module) of every import of ours from outside the room."""
+    for path in sorted((REPO / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules: list[str] = []
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                modules = [node.module]
+                if node.module == "tapewire":
+                    modules = [f"tapewire.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            for module in modules:
+                parts = module.split(".")
+                if parts[0] == "tapewire" and len(parts) > 1 and parts[1] != room:
+                    yield path.relative_to(REPO), node.lineno, parts[1]

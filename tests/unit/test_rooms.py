@@ -1,0 +1,27 @@
+"""The folders are the map, and the arrows between rooms point one way."""
+
+import pytest
+
+import rooms
+
+
+def test_the_map_has_a_line_for_every_room() -> None:
+    assert set(rooms.map_table()) == {*rooms.names(), "tapewire"}
+
+
+@pytest.mark.parametrize("room", rooms.names())
+def test_a_room_imports_what_the_map_lets_it(room: str) -> None:
+    known = {*rooms.names(), "tapewire"}
+    wrong = [
+        f"{path}:{line} imports {target}"
+        for path, line, target in rooms.imports(room)
+        if target not in rooms.allowed(room) | rooms.SHARED
+        and (target in known or "tapewire" not in rooms.allowed(room))
+    ]
+    assert wrong == []
+
+
+def test_no_two_rooms_of_the_map_may_import_each_other() -> None:
+    order = [room for room in rooms.map_table() if rooms.map_table()[room] != "all"]
+    for room in order:
+        assert not rooms.allowed(room) & set(order[order.index(room) + 1 :]), room

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, LegPicture
-from tapewire.analytics.curves import NS_PER_SECOND, Curve, Line
+from tapewire.analytics.curves import Curve, Line
 from tapewire.analytics.formats import count
+from tapewire.compiled.units import MONEY_UNITS, PRICE_UNITS
 
 _COLORS: Final = tuple(f"--s{i}" for i in range(1, 9))
 _MONEY: Final = ",.2f"
@@ -99,19 +100,19 @@ def _line(name: str, line: Line, color: str, unit: int, shown: str) -> dict[str,
 
 def _curve(name: str, curve: Curve, color: str, *, bold: bool) -> dict[str, Any]:
     assert curve.line is not None, "a drawn curve keeps its line"
-    return {**_line(name, curve.line, color, NS_PER_SECOND, _MONEY), "bold": bold}
+    return {**_line(name, curve.line, color, MONEY_UNITS, _MONEY), "bold": bold}
 
 
 def _drawdown(name: str, curve: Curve, color: str, *, fill: bool) -> dict[str, Any]:
     assert curve.drawdown_line is not None, "a drawn curve keeps its drawdown"
-    return {**_line(name, curve.drawdown_line, color, NS_PER_SECOND, _MONEY), "fill": fill}
+    return {**_line(name, curve.drawdown_line, color, MONEY_UNITS, _MONEY), "fill": fill}
 
 
 def _price(picture: LegPicture) -> dict[str, Any]:
     shown = ",.10~f"
-    mark = _line("Price", picture.mark, "--s8", NS_PER_SECOND, shown)
-    buys = _line("Buys", picture.buys, "--buy", NS_PER_SECOND, shown)
-    sells = _line("Sells", picture.sells, "--sell", NS_PER_SECOND, shown)
+    mark = _line("Price", picture.mark, "--s8", PRICE_UNITS, shown)
+    buys = _line("Buys", picture.buys, "--buy", PRICE_UNITS, shown)
+    sells = _line("Sells", picture.sells, "--sell", PRICE_UNITS, shown)
     drawn = len(buys["x"]) + len(sells["x"])
     note = f"{count(drawn)} of {count(picture.fills)} fills drawn"
     if drawn < picture.fills:

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.exact import Int64Array, running_total, to_int64
+from tapewire.compiled.units import MONEY_UNITS, NS_PER_DAY
 
-NS_PER_SECOND: Final = 1_000_000_000
-NS_PER_DAY: Final = 86_400 * NS_PER_SECOND
 #: Time buckets of one charted line; each keeps up to four points (first, last, lowest, highest).
 CHART_BUCKETS: Final = 600
 
@@ -156,7 +155,7 @@ class Curve:
     def _emit(self, ts: Int64Array, pnl: Int64Array) -> None:
         if ts.size == 0:
             return
-        self.changes.add(np.diff(pnl, prepend=self.pnl) / NS_PER_SECOND)
+        self.changes.add(np.diff(pnl, prepend=self.pnl) / MONEY_UNITS)
         highest = np.maximum.accumulate(np.maximum(pnl, self.peak))
         drawdown = to_int64(highest - pnl, "drawdown")
         self._note_drawdown(ts, pnl, highest, drawdown)

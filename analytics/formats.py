@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tapewire.analytics.curves import NS_PER_SECOND
+from tapewire.compiled.units import MONEY_UNITS, NS_PER_S
 
 MINUS: Final = "\N{MINUS SIGN}"
 NOTHING: Final = "n/a"
@@ -15,11 +15,11 @@ def money(value: int | None) -> str:
     if value is None:
         return NOTHING
     cents = abs(value) * 100
-    places = 2 if value == 0 or cents >= NS_PER_SECOND else 9
-    text = f"{abs(value) // NS_PER_SECOND:,}"
-    fraction = f"{abs(value) % NS_PER_SECOND:09d}"
+    places = 2 if value == 0 or cents >= MONEY_UNITS else 9
+    text = f"{abs(value) // MONEY_UNITS:,}"
+    fraction = f"{abs(value) % MONEY_UNITS:09d}"
     if places == 2:
-        rounded = (abs(value) + NS_PER_SECOND // 200) // (NS_PER_SECOND // 100)
+        rounded = (abs(value) + MONEY_UNITS // 200) // (MONEY_UNITS // 100)
         text, fraction = f"{rounded // 100:,}", f"{rounded % 100:02d}"
     else:
         fraction = fraction.rstrip("0")
@@ -50,7 +50,7 @@ def time_utc(ns: int | None) -> str:
     """Return nanoseconds since the epoch as ``2023-12-25 14:30:00.123456789``, nothing lost."""
     if ns is None:
         return NOTHING
-    second, rest = divmod(ns, NS_PER_SECOND)
+    second, rest = divmod(ns, NS_PER_S)
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}.{rest:09d}"
 
 

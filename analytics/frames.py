@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Final
 
 from tapewire.analytics.schemas import MONEY_UNIT, PRICE_UNIT
+from tapewire.compiled.units import MONEY_UNITS, PRICE_UNITS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_UNITS: Final = {PRICE_UNIT: "price", MONEY_UNIT: "currency"}
-_SCALE: Final = 1e9
+#: What a column is in afterwards, and how many of its units make one of that.
+_UNITS: Final = {PRICE_UNIT: ("price", PRICE_UNITS), MONEY_UNIT: ("currency", MONEY_UNITS)}
 
 
 def as_floats(table: "pa.Table") -> "pa.Table":
@@ -30,7 +31,8 @@ def as_floats(table: "pa.Table") -> "pa.Table":
         unit = _UNITS.get(notes.get(b"unit", b"").decode())
         if unit is None or not pa.types.is_int64(field.type):
             continue
-        values = pc.divide(pc.cast(table.column(i), pa.float64(), safe=False), _SCALE)
-        floats = pa.field(field.name, pa.float64(), field.nullable, {**notes, b"unit": unit})
+        name, units = unit
+        values = pc.divide(pc.cast(table.column(i), pa.float64(), safe=False), float(units))
+        floats = pa.field(field.name, pa.float64(), field.nullable, {**notes, b"unit": name})
         table = table.set_column(i, floats, values)
     return table

@@ -14,17 +14,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tapewire.analytics.curves import NS_PER_SECOND, Curve, Day, Spread
+from tapewire.analytics.curves import Curve, Day, Spread
 from tapewire.analytics.exact import decimal_text
 from tapewire.analytics.ledger import NEVER_SENT
 from tapewire.analytics.schemas import MONEY_UNIT, Column
 from tapewire.analytics.trades import TradeTotals
+from tapewire.compiled.units import MONEY_UNITS, NS_PER_S
 from tapewire.execution.codes import OrderStatus
 
 #: Sessions per year used to annualise; exchanges trade about 252 days a year.
 SESSIONS_PER_YEAR: Final = 252
 #: A UTC day whose samples span less is part of its neighbour, not a session of its own.
-SESSION_SPAN_NS_MIN: Final = 3_600 * NS_PER_SECOND
+SESSION_SPAN_NS_MIN: Final = 3_600 * NS_PER_S
 
 _NO_TRADE: Final = "no closed trade"
 
@@ -205,7 +206,7 @@ def compute(tally: Tally, curve: Curve) -> dict[str, Any]:
         "losing_trades": trades.losers,
         "win_rate": _ratio(trades.winners, trades.trades),
         "profit_factor": _ratio(trades.profit, trades.loss),
-        "avg_trade_pnl": _ratio(trades.net, trades.trades * NS_PER_SECOND),
+        "avg_trade_pnl": _ratio(trades.net, trades.trades * MONEY_UNITS),
         "avg_trade_duration_s": _ratio(trades.lot_seconds, trades.lots),
         "sessions": len(sessions),
         "sharpe_annualised": sharpe_by_session(sessions),

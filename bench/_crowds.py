@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from tapewire.market.jit import jit
+from tapewire.compiled.draws import draw, exponential, geometric
+from tapewire.compiled.jit import jit
 from tapewire.market.records import (
     ACTION_ADD,
     ACTION_CANCEL,
@@ -23,7 +24,7 @@ from tapewire.market.records import (
     SIDE_ASK,
     SIDE_BID,
 )
-from tapewire.replay._synth_books import draw, exponential, geometric, order_size
+from tapewire.replay.sizes import order_size
 
 LEVELS: Final = 256
 #: Levels from the other side's best within which half the orders are spread evenly.

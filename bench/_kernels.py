@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tapewire.market.jit import jit
+from tapewire.compiled.jit import jit
 
 
 @jit

@@ -1,6 +1,6 @@
 """Simulated orders at the exchange: life cycle, matching, and the models around it.
 
-``_matching`` has the kernels; ``_latency``, ``_impact`` and ``_fees`` one model family each;
+``matching`` has the kernels; ``latency``, ``_impact`` and ``_fees`` one model family each;
 ``codes`` the words, ``rows`` what is reported.
 """
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tapewire.market.jit import jit_inline
+from tapewire.compiled.jit import jit_inline
 
 
 @jit_inline

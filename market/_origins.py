@@ -2,9 +2,11 @@
 
 from typing import Any, Final
 
-from ._book import apply_record, close_event, closes_before, side_of
-from ._ids import book_of, find_order
-from ._layout import (
+from tapewire.compiled.jit import jit
+
+from .applying import apply_record, close_event, closes_before, side_of
+from .ids import book_of, find_order
+from .layout import (
     NEW_BOOK,
     NIL,
     OK,
@@ -16,7 +18,6 @@ from ._layout import (
     rung_at,
     side_at,
 )
-from .jit import jit
 from .records import ACTION_ADD, ACTION_MODIFY, F_LAST, F_TOB
 
 # Columns of the origins, a row per order of the order block.

@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from ._layout import (
+from tapewire.compiled.jit import (
+    jit,
+    jit_inline,
+)
+
+from .layout import (
     BID,
     NIL,
     TOP_OF_BOOK,
@@ -10,10 +15,6 @@ from ._layout import (
     order_at,
     rung_at,
     side_at,
-)
-from .jit import (
-    jit,
-    jit_inline,
 )
 from .records import (
     UNDEF_PRICE,

@@ -9,13 +9,17 @@ whatever known order is listed behind it.
 
 from typing import Any
 
-from ._ids import (
+from tapewire.compiled.jit import (
+    jit,
+)
+
+from .ids import (
     find_order,
     find_slot,
     insert_slot,
     remove_slot,
 )
-from ._layout import (
+from .layout import (
     EMPTY_SNAPSHOT,
     FILLED_SNAPSHOT,
     GHOST,
@@ -30,16 +34,13 @@ from ._layout import (
     rung_at,
     side_at,
 )
-from ._queues import (
+from .queues import (
     clamp_claims,
     free_level,
     free_order,
     join,
     new_order,
     room,
-)
-from .jit import (
-    jit,
 )
 
 

@@ -5,8 +5,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from . import _book, _ids, _reading
-from ._layout import (
+from tapewire.compiled.memory import Block
+
+from . import _reading, applying, ids
+from .layout import (
     AHEAD,
     AHEAD_RECORDS,
     BID,
@@ -32,7 +34,6 @@ from ._layout import (
     SLOT,
     TOO_MANY_LEVELS,
 )
-from ._memory import Block
 from .records import F_LAST, RECORD_BYTES, UNDEF_PRICE
 
 IntArray = npt.NDArray[np.int64]
@@ -150,7 +151,7 @@ class MarketState:
         self._chain(self.orders, "next", "order_free", first)
         self.slots = Block(SLOT, SLOTS_PER_ORDER * self.orders.capacity)
         self._publish()
-        _ids.rebuild_slots(self.state)
+        ids.rebuild_slots(self.state)
 
     def grow_claims(self) -> None:
         """Double the room for claims; asked for by execution's kernels."""
@@ -170,8 +171,8 @@ class MarketState:
             self.book_slots = Block(BOOK_SLOT, 8 * n)
             self._publish()
             self.state[0]["far"] = self._far()
-            _ids.rebuild_book_slots(self.state, self.books.records["key"][:n].copy())
-        return int(_ids.add_book(self.state, key))
+            ids.rebuild_book_slots(self.state, self.books.records["key"][:n].copy())
+        return int(ids.add_book(self.state, key))
 
     @property
     def missing_key(self) -> int:
@@ -228,7 +229,7 @@ class BookSet:
         start = 0
         while start < n:
             stop = min(n, start + STEP_RECORDS)
-            status, start = _book.apply_batch(self._market.state, address, stop, start)
+            status, start = applying.apply_batch(self._market.state, address, stop, start)
             if status:
                 self._market.resolve(status)
 
@@ -270,7 +271,7 @@ class BookSet:
             if book is not None and only == NIL:
                 only = -2  # not open yet: no rows until it is
             stop = min(n, start + STEP_RECORDS)
-            status, start, rows = _book.apply_batch_with_depth(
+            status, start, rows = applying.apply_batch_with_depth(
                 self._market.state, address, stop, start, only, every_record, source[row:],
                 prices[row:], sizes[row:], counts[row:],
             )  # fmt: skip

@@ -51,7 +51,6 @@ RTYPE_MBO: Final = 0xA0
 
 UNDEF_PRICE: Final = 2**63 - 1
 UNDEF_TIMESTAMP: Final = 2**64 - 1
-PRICE_SCALE: Final = 1_000_000_000
 
 F_LAST: Final = 128
 F_TOB: Final = 64

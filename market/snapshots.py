@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _origins
-from ._layout import ASK, BID, NO_SNAPSHOT
 from .book import BookSet, batch_address
+from .layout import ASK, BID, NO_SNAPSHOT
 from .records import (
     ACTION_ADD,
     ACTION_CLEAR,

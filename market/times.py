@@ -1,9 +1,8 @@
 """How a moment is written for people."""
 
 import datetime
-from typing import Final
 
-_NS_PER_S: Final = 1_000_000_000
+from tapewire.compiled.units import NS_PER_S
 
 
 def time_text(ns: int) -> str:
@@ -11,7 +10,7 @@ def time_text(ns: int) -> str:
 
     A time beyond the calendar stays a number.
     """
-    seconds, rest = divmod(ns, _NS_PER_S)
+    seconds, rest = divmod(ns, NS_PER_S)
     try:
         moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     except (ValueError, OverflowError, OSError):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tapewire.market.jit import jit
+from tapewire.compiled.jit import jit
 from tapewire.market.records import ACTIONS, RECORD_LENGTH_WORDS, RTYPE_MBO
 
 # Layout of the state of one file, int64.

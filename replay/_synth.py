@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from tapewire.market.jit import jit
+from tapewire.compiled.draws import draw, exponential
+from tapewire.compiled.jit import jit
 from tapewire.market.records import (
     ACTION_ADD,
     ACTION_CANCEL,
@@ -37,16 +38,14 @@ from tapewire.replay._synth_books import (
     TAIL_TICKS,
     choose_level,
     choose_order,
-    draw,
     drop,
-    exponential,
     join,
     leave,
     may_leave,
     new_order,
     next_level,
-    order_size,
 )
+from tapewire.replay.sizes import order_size
 
 #: Resting orders one trade may touch, and the records its event may then have.
 TOUCHED_MAX: Final = 40

@@ -1,16 +1,16 @@
-"""Kernels of the synthetic session: its draws, and the books its order flow acts on.
+"""Kernels of the synthetic session: the books its order flow acts on.
 
-Every draw is ``splitmix64(seed, purpose, event)`` and everything is integer arithmetic, so a
-session depends neither on a random generator's state nor on the machine's floating point. A book
-is a fixed window of price levels, each a queue of orders; it is never locked, crossed or wider
-than ``MAX_SPREAD_TICKS``.
+Every draw is counter-based and everything is integer arithmetic, so a session depends neither on
+a random generator's state nor on the machine's floating point. A book is a fixed window of price
+levels, each a queue of orders; it is never locked, crossed or wider than ``MAX_SPREAD_TICKS``.
 """
 
 from typing import Any, Final
 
 import numpy as np
 
-from tapewire.market.jit import jit
+from tapewire.compiled.draws import geometric
+from tapewire.compiled.jit import jit
 
 LEVELS: Final = 2048
 ORDERS_MAX: Final = 4096
@@ -53,53 +53,6 @@ ORDER_DTYPE: Final = np.dtype(
         ("filled", "i4"),  # lots filled in the event being made
     ]
 )
-
-
-# --- draws --------------------------------------------------------------------------------------
-
-
-@jit
-def _mix(z: Any) -> Any:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-@jit
-def draw(seed: int, purpose: int, counter: int) -> Any:
-    """63 uniform bits that depend on the three arguments only (splitmix64, Steele et al. 2014)."""
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    key = _mix(np.uint64(seed) + golden * np.uint64(purpose))
-    z = _mix(key + golden * np.uint64(counter + 1))
-    return np.int64(z >> np.uint64(1))
-
-
-@jit
-def geometric(bits: int) -> int:
-    """Trailing ones of the bits: 0, 1, 2, … with halving probability."""
-    count = 0
-    while bits & 1:
-        bits >>= 1
-        count += 1
-    return count
-
-
-@jit
-def exponential(bits: int, mean: int) -> int:
-    """An exponential variate in integers: −log2 with its fraction taken as linear."""
-    fraction = (bits >> 34) & 0xFFFF
-    return mean * ((geometric(bits & 0xFFFFFFFF) << 16) + 65_536 - fraction) // 98_304
-
-
-@jit
-def order_size(bits: int) -> int:
-    """Lots of a new order: mostly one, a tail to 16."""
-    pick = bits & 1023
-    if pick < 737:
-        return 1
-    if pick < 921:
-        return 2 + (bits >> 10) % 3
-    return 5 + (bits >> 10) % 12
 
 
 # --- the generator's own books ------------------------------------------------------------------

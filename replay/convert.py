@@ -21,6 +21,7 @@ import xxhash
 import zstandard
 
 from tapewire.atomic import atomic_file, require_replaceable
+from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import ConfigError, OutputError
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.cut import StartCut
@@ -39,7 +40,6 @@ _CHUNK_RECORDS: Final = 32_768
 #: What Databento's own files are compressed with.
 _ZSTD_LEVEL: Final = 3
 _EPOCH: Final = dt.date(1970, 1, 1)
-_DAY_NS: Final = 86_400 * 10**9
 
 #: The mappings of a header: name → [(first day, day after the last, what it stands for)].
 _Mappings = dict[str, list[tuple[dt.date, dt.date, str]]]
@@ -385,4 +385,4 @@ def _only(mappings: _Mappings, symbols: Sequence[str], *, to_id: bool) -> _Mappi
 
 
 def _date(ns: int) -> dt.date:
-    return _EPOCH + dt.timedelta(days=ns // _DAY_NS)
+    return _EPOCH + dt.timedelta(days=ns // NS_PER_DAY)

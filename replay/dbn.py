@@ -12,6 +12,7 @@ from typing import Final, Self
 import numpy as np
 from databento_dbn import Metadata
 
+from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import FormatError
 from tapewire.market.records import (
     ACTIONS,
@@ -47,7 +48,6 @@ _PRELUDE_BYTES: Final = 8
 _STEP_BYTES: Final = 1 << 20
 #: Compressed files up to this size are walked for truncation before anything is sent.
 _WALK_BYTES_MAX: Final = 256 << 20
-_DAY_NS: Final = 86_400 * 10**9
 _EPOCH: Final = datetime.date(1970, 1, 1)
 _TS_MAX: Final = 2**63 - 1
 
@@ -437,4 +437,4 @@ def symbol_mappings(path: str, metadata: Metadata) -> tuple[SymbolMapping, ...]:
 
 
 def _midnight_ns(date: datetime.date) -> int:
-    return max(0, min(_TS_MAX, (date - _EPOCH).days * _DAY_NS))
+    return max(0, min(_TS_MAX, (date - _EPOCH).days * NS_PER_DAY))

@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
+from tapewire.compiled.kernel_cache import compile_once
 from tapewire.errors import FormatError
-from tapewire.market.kernel_cache import compile_once
 from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
 from tapewire.replay import _kernels as kernels
 from tapewire.replay.dbn import DbnFile, DbnHeader

@@ -2,13 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import Final
 
 import numpy as np
 
+from tapewire.compiled.units import NS_PER_S
 from tapewire.market.records import F_SNAPSHOT
-
-_NS_PER_S: Final = 1_000_000_000
 
 
 class Pacer:
@@ -59,4 +57,4 @@ class Pacer:
         if self._first_ns is None:
             return 0.0
         due_ns = self._begin_ns + (clock - self._first_ns) / self._speed
-        return max(0.0, (due_ns - self._clock_ns()) / _NS_PER_S)
+        return max(0.0, (due_ns - self._clock_ns()) / NS_PER_S)

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.atomic import atomic_file
+from tapewire.compiled.units import NS_PER_S
 from tapewire.errors import ConfigError
 from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
 from tapewire.replay import _synth, _synth_books
@@ -42,7 +43,6 @@ _FIRST_ORDER_ID: Final = 6_412_777_000_000
 _FIRST_INSTRUMENT_ID: Final = 90_001
 _CHUNK_RECORDS: Final = 32_768
 _DAY_NS: Final = 86_400_000_000_000
-_NS_PER_S: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Session:
         self.seed = seed
         self.kernel_s = 0.0
         self.symbols = tuple(f"TWA{k + 1}" for k in range(instruments))
-        self.end_ns = SESSION_START_NS + int(session_s * _NS_PER_S)
+        self.end_ns = SESSION_START_NS + int(session_s * NS_PER_S)
         self._engine = np.zeros(1, _synth.ENGINE_DTYPE)
         engine = self._engine[0]
         engine["seed"] = np.int64(np.uint64(seed & (2**64 - 1)).view(np.int64))
@@ -137,8 +137,8 @@ class Session:
 
     def metadata(self) -> bytes:
         """The DBN header, made by Databento's encoder."""
-        first = dt.datetime.fromtimestamp(SESSION_START_NS // _NS_PER_S, dt.UTC).date()
-        last = dt.datetime.fromtimestamp(self.end_ns // _NS_PER_S, dt.UTC).date()
+        first = dt.datetime.fromtimestamp(SESSION_START_NS // NS_PER_S, dt.UTC).date()
+        last = dt.datetime.fromtimestamp(self.end_ns // NS_PER_S, dt.UTC).date()
         day_start = SESSION_START_NS // _DAY_NS * _DAY_NS
         end = last + dt.timedelta(days=1)
         mappings = [

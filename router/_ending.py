@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from tapewire.execution._layout import (
+from tapewire.compiled.jit import jit
+from tapewire.execution.codes import Reason
+from tapewire.execution.layout import (
     own_at,
 )
-from tapewire.execution._matching import PENDING_NEW, is_live, write_order_row
-from tapewire.execution.codes import Reason
-from tapewire.market._book import close_event
-from tapewire.market._layout import (
+from tapewire.execution.matching import PENDING_NEW, is_live, write_order_row
+from tapewire.market.applying import close_event
+from tapewire.market.layout import (
     book_at,
 )
-from tapewire.market.jit import jit
 from tapewire.market.records import (
     UNDEF_PRICE,
 )
-from tapewire.positions._layout import account_at
+from tapewire.positions.layout import account_at
 
 from ._layout import (
     HOOK_STOP,

@@ -2,14 +2,13 @@
 
 from typing import Any
 
+from tapewire.compiled.units import MONEY_UNITS, PRICE_UNITS
 from tapewire.execution.codes import Reason
 
 from ._layout import REQUESTS_MAX
 from ._loss import QUANTITY_MAX
 from ._session import STEPS_AT_ONE_TIME_MAX
 from .config import RiskLimits
-
-_UNIT = 10**9
 
 
 def endless_answers(who: str, when: str, instance: Any, limits: RiskLimits, tick: int) -> str:
@@ -36,11 +35,15 @@ def _bound(reason: Reason, limits: RiskLimits, tick: int) -> str:
     if reason is Reason.MAX_ORDER_SIZE:
         return f"risk_limits: max_order_size is {limits.max_order_size:,} lots"
     if reason is Reason.MAX_LOSS:
-        return f"risk_limits: max_loss is {limits.max_loss / _UNIT:,.2f}"
+        return f"risk_limits: max_loss is {limits.max_loss / MONEY_UNITS:,.2f}"
     if reason is Reason.MAX_ORDER_RATE:
         return f"risk_limits: max_orders_per_second is {limits.max_orders_per_second:,}"
     if reason is Reason.INVALID_PRICE:
-        return f"instruments: tick_size is {tick / _UNIT:g}" if tick else "the price is undefined"
+        return (
+            f"instruments: tick_size is {tick / PRICE_UNITS:g}"
+            if tick
+            else "the price is undefined"
+        )
     return f"a quantity is from 1 to {QUANTITY_MAX:,} lots"
 
 

@@ -4,8 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from tapewire.market._memory import accessor
-from tapewire.market.jit import word
+from tapewire.compiled.jit import word
+from tapewire.compiled.memory import accessor
 
 NEVER: Final = 2**63 - 1
 ALWAYS: Final = -(2**63)

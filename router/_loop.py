@@ -6,7 +6,8 @@ where it was: the shell makes room and calls again with the same record.
 
 from typing import Any
 
-from tapewire.execution._filling import (
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.filling import (
     CLEARED_AUCTION,
     CLEARED_BOOK,
     find_incoming,
@@ -14,23 +15,23 @@ from tapewire.execution._filling import (
     match_auction,
     match_event,
 )
-from tapewire.execution._layout import (
+from tapewire.execution.layout import (
     TRACE_CLEAR,
     TRACE_TRADE,
     session_at,
     trace_at,
 )
-from tapewire.execution._matching import STEP_ROWS
-from tapewire.market._ahead import begin_ahead, look_ahead
-from tapewire.market._book import (
+from tapewire.execution.matching import STEP_ROWS
+from tapewire.market.ahead import begin_ahead, look_ahead
+from tapewire.market.applying import (
     apply_record,
     close_event,
     closes_before,
     count_gap,
     end_event,
 )
-from tapewire.market._ids import book_of
-from tapewire.market._layout import (
+from tapewire.market.ids import book_of
+from tapewire.market.layout import (
     ASK,
     BID,
     FAR_NOTHING,
@@ -42,8 +43,7 @@ from tapewire.market._layout import (
     rung_at,
     side_at,
 )
-from tapewire.market._queues import best_key
-from tapewire.market.jit import jit, jit_inline
+from tapewire.market.queues import best_key
 from tapewire.market.records import (
     ACTION_CLEAR,
     ACTION_FILL,
@@ -52,8 +52,8 @@ from tapewire.market.records import (
     F_SNAPSHOT,
     UNDEF_PRICE,
 )
-from tapewire.positions._account import revalue
-from tapewire.positions._layout import account_at, limits_at, sample_row_at
+from tapewire.positions.accounting import revalue
+from tapewire.positions.layout import account_at, limits_at, sample_row_at
 
 from ._layout import (
     ALWAYS,

@@ -7,12 +7,12 @@ price has moved.
 
 from typing import Any
 
-from tapewire.execution._latency import arrival_ns
-from tapewire.execution._layout import own_at
+from tapewire.compiled.jit import jit, word
 from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side, TimeInForce
-from tapewire.market.jit import jit, word
+from tapewire.execution.latency import arrival_ns
+from tapewire.execution.layout import own_at
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions._layout import account_at, limits_at
+from tapewire.positions.layout import account_at, limits_at
 
 from ._layout import (
     ARRIVE_CANCEL,

@@ -6,8 +6,8 @@ messages never overtake one another unless a latency says so.
 
 from typing import Any
 
-from tapewire.execution._layout import own_at
-from tapewire.market.jit import jit
+from tapewire.compiled.jit import jit
+from tapewire.execution.layout import own_at
 
 from ._layout import (
     NEVER,

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tapewire.execution._latency import response_ns
-from tapewire.execution._layout import event_row_at, own_at, session_at
+from tapewire.compiled.jit import jit, word
 from tapewire.execution.codes import OrderEvent, OrderStatus
-from tapewire.market.jit import jit, word
+from tapewire.execution.latency import response_ns
+from tapewire.execution.layout import event_row_at, own_at, session_at
 from tapewire.market.records import UNDEF_PRICE
 
 from ._layout import (

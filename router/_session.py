@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from tapewire.execution._latency import arrival_ns
-from tapewire.execution._layout import fill_row_at, own_at, session_at
-from tapewire.execution._matching import (
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.codes import OrderStatus, OrderType, Reason
+from tapewire.execution.latency import arrival_ns
+from tapewire.execution.layout import fill_row_at, own_at, session_at
+from tapewire.execution.matching import (
     CANCELED,
     STEP_ROWS,
     arrive_cancel,
@@ -16,12 +18,10 @@ from tapewire.execution._matching import (
     unrest,
     write_order_row,
 )
-from tapewire.execution.codes import OrderStatus, OrderType, Reason
-from tapewire.market._layout import book_at
-from tapewire.market.jit import jit, jit_inline
+from tapewire.market.layout import book_at
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions._account import book_fill, check_order, learn_fill, revalue
-from tapewire.positions._layout import account_at, limits_at
+from tapewire.positions.accounting import book_fill, check_order, learn_fill, revalue
+from tapewire.positions.layout import account_at, limits_at
 
 from ._hooks import call_hook
 from ._layout import (

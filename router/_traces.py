@@ -5,7 +5,8 @@ Traces are kept only while somebody may need them, and freed when the event is f
 
 from typing import Any
 
-from tapewire.execution._layout import (
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.layout import (
     TRACE_AUCTION,
     TRACE_AUCTION_FILL,
     TRACE_CLEAR,
@@ -15,16 +16,15 @@ from tapewire.execution._layout import (
     TRACE_UNSEEN,
     trace_at,
 )
-from tapewire.market._book import is_aggressors_own, side_of
-from tapewire.market._ids import find_order
-from tapewire.market._layout import (
+from tapewire.market.applying import is_aggressors_own, side_of
+from tapewire.market.ids import find_order
+from tapewire.market.layout import (
     ASK,
     BID,
     GHOST,
     book_at,
     order_at,
 )
-from tapewire.market.jit import jit, jit_inline
 from tapewire.market.records import (
     ACTION_ADD,
     ACTION_FILL,

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from tapewire.market._ahead import begin_ahead, look_ahead
-from tapewire.market._book import apply_record, close_event, closes_before
-from tapewire.market._ids import book_of
-from tapewire.market._layout import (
+from tapewire.compiled.jit import jit
+from tapewire.market.ahead import begin_ahead, look_ahead
+from tapewire.market.applying import apply_record, close_event, closes_before
+from tapewire.market.ids import book_of
+from tapewire.market.layout import (
     ASK,
     BID,
     FAR_NOTHING,
@@ -16,8 +17,7 @@ from tapewire.market._layout import (
     record_at,
     side_at,
 )
-from tapewire.market._queues import best_key
-from tapewire.market.jit import jit
+from tapewire.market.queues import best_key
 from tapewire.market.records import F_LAST, F_SNAPSHOT, UNDEF_PRICE
 
 from ._layout import watch_at

@@ -10,9 +10,9 @@ valid until its order is closed and the strategy has been told; after that ``is_
 
 from typing import Any
 
-from tapewire.execution._layout import execution_at, own_at
+from tapewire.compiled.jit import jit
 from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side, TimeInForce
-from tapewire.market.jit import jit
+from tapewire.execution.layout import execution_at, own_at
 from tapewire.market.records import UNDEF_PRICE
 
 from ._layout import (

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from tapewire.market.jit import BOUNDSCHECK
+from tapewire.compiled.jit import BOUNDSCHECK
 
 from ._layout import CONTEXT
 

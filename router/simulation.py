@@ -8,16 +8,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from tapewire.compiled.memory import Block, Copies
 from tapewire.errors import ConfigError, NoDataError, SimulationError
-from tapewire.execution._layout import EXECUTION, OWN_ORDER, SESSION, TRACE
-from tapewire.execution._matching import STEP_ROWS
+from tapewire.execution.layout import EXECUTION, OWN_ORDER, SESSION, TRACE
+from tapewire.execution.matching import STEP_ROWS
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
-from tapewire.market._layout import COUNTERS, NEW_BOOK, NIL
-from tapewire.market._memory import Block, Copies
 from tapewire.market.book import STEP_RECORDS, BookLimitError, MarketState, batch_address
 from tapewire.market.instruments import Instrument
+from tapewire.market.layout import COUNTERS, NEW_BOOK, NIL
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions._layout import ACCOUNT, LIMITS, SEND_TIME
+from tapewire.positions.layout import ACCOUNT, LIMITS, SEND_TIME
 from tapewire.positions.rows import SAMPLE_DTYPE
 
 from . import _ending as ending

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from tapewire.atomic import AtomicFile, temporary_name
-from tapewire.market.private_folders import NotPrivateError, private_folder
+from tapewire.compiled.private_folders import NotPrivateError, private_folder
 
 #: How far ahead a file in the making claims room, where there is room.
 CLAIM_BYTES: Final = 256 << 20

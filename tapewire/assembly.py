@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from tapewire.compiled.units import NS_PER_S
 from tapewire.config import DatabentoSource, RunConfig, SyntheticSource
 from tapewire.config_loading import make_config
 from tapewire.errors import (
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from tapewire.router import Drained, LossHalt, Simulation
     from tapewire.wire import Receiver, StreamInfo, Totals
 
-_NS_PER_S: Final = 1_000_000_000
 #: Strategies halted by their loss limit that are told of by name; the manifest has all of them.
 HALTS_TOLD_MAX: Final = 5
 
@@ -166,7 +166,7 @@ class _Run:
             return self._simulate(receiver, replay, folder)
 
     def _note_kernel_cache(self) -> None:
-        from tapewire.market.kernel_cache import CACHE_WARNING
+        from tapewire.compiled.kernel_cache import CACHE_WARNING
 
         self.warnings += [CACHE_WARNING] if CACHE_WARNING is not None else []
 
@@ -323,7 +323,7 @@ class _Run:
             simulated_s = time.perf_counter()
             with self.signals.immediate():  # a full row group is written here
                 _collect(collector, drained, simulation)
-            batch_ns = round((simulated_s - received_s) * _NS_PER_S)
+            batch_ns = round((simulated_s - received_s) * NS_PER_S)
             collector.record_latency("batch_wall", batch_ns)
             collector.record_latency("event_wall", batch_ns // count, count)
             events += count

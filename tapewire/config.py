@@ -15,11 +15,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tapewire._config_errors import expected
 from tapewire._yaml import dump_yaml
+from tapewire.compiled.units import NS_PER_S
 
-FIXED_SCALE: Final = 1_000_000_000
 #: Largest amount that 1e-9 units hold in 63 bits.
 FIXED_MAX: Final = Decimal(9_223_372_036)
-NS_PER_S: Final = 1_000_000_000
 SYNTHETIC_EVENTS_MAX: Final = 1_000_000_000
 
 

@@ -17,6 +17,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from tapewire.compiled.units import NS_PER_S
 from tapewire.errors import InputError
 from tapewire.market import BookLimitError, BookSet
 from tapewire.market.records import (
@@ -34,7 +35,6 @@ from tapewire.supervise import interruptible
 PROGRESS_AFTER_S: Final = 2.0
 LINE_INTERVAL_S: Final = 10.0
 _CHUNK_RECORDS: Final = 65_536
-_NS_PER_S: Final = 1_000_000_000
 _TOP_BOOKS: Final = 10
 _FLAG_NAMES: Final = {
     F_LAST: "last",
@@ -276,7 +276,7 @@ def _report(header: DbnHeader, tally: _Tally) -> FileReport:
     report.live_records = report.records - report.flags["snapshot"]
     if tally.live_last is not None:
         span_ns = max(0, int(tally.live_last["ts_recv"]) - tally.live_first_recv)
-        report.live_seconds = span_ns / _NS_PER_S
+        report.live_seconds = span_ns / NS_PER_S
         report.records_per_s = report.live_records / report.live_seconds if span_ns else 0.0
     if int(tally.first["flags"]) & F_SNAPSHOT:
         report.start = "snapshot"

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
+from tapewire.compiled.units import NS_PER_S
 from tapewire.result_display import aligned, headline_rows
 
 if TYPE_CHECKING:
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
 _BAR_INTERVAL_S: Final = 0.1
 #: Where there is no terminal: one plain line so often, for those who read logs.
 _LINE_INTERVAL_S: Final = 10.0
-_NS_PER_S: Final = 1_000_000_000
 
 
 def figures(progress: "Progress") -> dict[str, Any]:
     """Return the figures of a run in progress, as text."""
     rate = progress.events / progress.elapsed_s if progress.elapsed_s > 0 else 0.0
-    moment = datetime.datetime.fromtimestamp(progress.now_ns // _NS_PER_S, datetime.UTC)
+    moment = datetime.datetime.fromtimestamp(progress.now_ns // NS_PER_S, datetime.UTC)
     return {
         "events": f"{progress.events:,}",
         "rate": f"{rate / 1e6:.2f} M msg/s",

@@ -35,7 +35,7 @@ def session_file(
         If the cache can't be written.
     """
     from tapewire import replay
-    from tapewire.market.private_folders import NotPrivateError, private_folder
+    from tapewire.compiled.private_folders import NotPrivateError, private_folder
 
     folder = cache_dir() / "sessions"
     try:

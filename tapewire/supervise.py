@@ -114,7 +114,7 @@ class ReadyDeadline:
 
     def is_past(self) -> bool:
         """Whether it has taken too long, compiling not counted: that has a limit of its own."""
-        from tapewire.market.kernel_cache import COMPILE_TIMEOUT_S, is_compiled
+        from tapewire.compiled.kernel_cache import COMPILE_TIMEOUT_S, is_compiled
 
         now_s = time.monotonic()
         if now_s < self._began_s + COMPILE_TIMEOUT_S and not is_compiled(REPLAY_KERNELS):

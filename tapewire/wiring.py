@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tapewire._strategies import checked_parameters
+from tapewire.compiled.kernel_cache import compile_once
 from tapewire.config import DatabentoSource, RunConfig, to_fixed
 from tapewire.config import RiskLimits as LimitsConfig
 from tapewire.market.instruments import InstrumentTable, publishers_of
-from tapewire.market.kernel_cache import compile_once
 from tapewire.market.records import (
     ACTION_ADD,
     F_LAST,

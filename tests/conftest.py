@@ -111,7 +111,7 @@ def synthetic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the kernels once, before tests that have deadlines and workers side by side do."""
-    from tapewire.market.kernel_cache import is_compiled
+    from tapewire.compiled.kernel_cache import is_compiled
 
     parts = ("simulation", "strategy-market_maker", "strategy-sma_crossover", "replay")
     at_work = hasattr(config, "workerinput") or config.option.collectonly

@@ -32,18 +32,16 @@ def allowed(room: str) -> set[str]:
     return everybody if words == "all" else everybody & set(words.replace(",", " ").split())
 
 
-def imports(room: str) -> Iterator[tuple[Path, int, str]]:
-    """(file, line, room or facade module) of every import of ours from outside the room."""
+def imports(room: str) -> Iterator[tuple[Path, int, list[str]]]:
+    """(file, line, parts of the module's name) of every import of ours from outside the room."""
     for path in sorted((REPO / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             modules: list[str] = []
             if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                modules = [node.module]
-                if node.module == "tapewire":
-                    modules = [f"tapewire.{alias.name}" for alias in node.names]
+                modules = [f"{node.module}.{alias.name}" for alias in node.names]
             elif isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
             for module in modules:
                 parts = module.split(".")
                 if parts[0] == "tapewire" and len(parts) > 1 and parts[1] != room:
-                    yield path.relative_to(REPO), node.lineno, parts[1]
+                    yield path.relative_to(REPO), node.lineno, parts[1:]

@@ -11,6 +11,7 @@ import numpy as np
 import zmq
 
 from tapewire import errors
+from tapewire.compiled.units import NS_PER_S
 from tapewire.errors import EndpointError, PeerLostError, ProtocolError, TapewireError
 from tapewire.market.records import MBO_DTYPE, RECORD_BYTES
 from tapewire.wire import messages as msg
@@ -39,7 +40,6 @@ CREDITS_DEFAULT: Final = SLOTS_MAX
 #: Somebody who waits is told so after this long (s).
 NOTICE_S: Final = 2.0
 _CONNECTIONS_MAX: Final = 4
-_NS_PER_S: Final = 1_000_000_000
 #: What a paced stream may cover that does not say so, and how long it may pause at most (s).
 _SPAN_UNKNOWN_S: Final = 7 * 86_400.0
 _PACED_GAP_S_MAX: Final = 30 * 86_400.0
@@ -203,7 +203,7 @@ class Receiver:
                 + msg.LARGE_MESSAGE_BYTES_MAX  # its end, with the totals of many files
             )
         if info.speed is not None:
-            covered_s = max(0, info.end_ns - info.start_ns) / _NS_PER_S
+            covered_s = max(0, info.end_ns - info.start_ns) / NS_PER_S
             span_s = covered_s if info.start_ns and info.end_ns else _SPAN_UNKNOWN_S
             self._patience_s += min(span_s / info.speed, _PACED_GAP_S_MAX)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tapewire.market.jit import jit
+from tapewire.compiled.jit import jit
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.router.context import (
     BUY,

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tapewire.compiled.jit import jit
+from tapewire.compiled.memory import accessor
+from tapewire.compiled.units import PRICE_UNITS
 from tapewire.errors import FormatError, MissingFileError, NoDataError
 from tapewire.execution.codes import OrderType, Side, TimeInForce
-from tapewire.market._memory import accessor
-from tapewire.market.jit import jit
-from tapewire.market.records import PRICE_SCALE, UNDEF_PRICE
+from tapewire.market.records import UNDEF_PRICE
 from tapewire.router._layout import REQUESTS_MAX
 from tapewire.router.context import cancel, replace, set_timer, submit_limit, submit_market
 from tapewire.router.definition import ParameterSpec, StrategyDefinition
@@ -254,7 +255,7 @@ class _RowReader:
     def price(self, i: int) -> int:
         text = self.text(i, "price")
         try:
-            value = Decimal(text) * PRICE_SCALE
+            value = Decimal(text) * PRICE_UNITS
             if value != value.to_integral_value():
                 raise self.error(i, "price", "at most nine decimals", repr(text))
             number = int(value)

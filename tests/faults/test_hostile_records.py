@@ -15,8 +15,8 @@ from tapewire.analytics import Collector
 from tapewire.data_commands import inspect_file, write_book
 from tapewire.errors import InputError, InterruptedRunError, SimulationError
 from tapewire.market import BookLimitError, BookSet, InstrumentTable
-from tapewire.market._layout import LEVELS_PER_SIDE_MAX
 from tapewire.market.book import STEP_RECORDS
+from tapewire.market.layout import LEVELS_PER_SIDE_MAX
 from tapewire.router import STRATEGIES, Simulation, SimulationConfig, StrategySpec, simulation
 
 SIGNALS = ((signal.SIGINT, 130), (signal.SIGTERM, 143))

@@ -9,13 +9,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from naive.account import NaiveAccount
-from tapewire.execution._impact import impact_price_units, multiply_divide
-from tapewire.execution._layout import EXECUTION, SESSION
-from tapewire.market._memory import Block
-from tapewire.market.jit import jit
+from tapewire.compiled.exact import multiply_divide
+from tapewire.compiled.jit import jit
+from tapewire.compiled.memory import Block
+from tapewire.execution._impact import impact_price_units
+from tapewire.execution.layout import EXECUTION, SESSION
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions._account import book_fill, learn_fill, revalue
-from tapewire.positions._layout import ACCOUNT, LIMITS, account_at, limits_at
+from tapewire.positions.accounting import book_fill, learn_fill, revalue
+from tapewire.positions.layout import ACCOUNT, LIMITS, account_at, limits_at
 
 COLUMNS = ("position", "cash", "open_cost", "realized", "fees", "volume", "max_position")
 Fills = list[tuple[int, int, int, int]]

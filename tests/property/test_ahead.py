@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tapewire.bench.crowds import Crowd
 from tapewire.market import BookSet, InstrumentTable, book
-from tapewire.market._layout import FAR_ALL, FAR_NOTHING, FAR_ORDERS
+from tapewire.market.layout import FAR_ALL, FAR_NOTHING, FAR_ORDERS
 from tapewire.router import STRATEGIES, Simulation, SimulationConfig, StrategySpec
 
 NEAR = 1 << 60

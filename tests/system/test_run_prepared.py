@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import tapewire as tw
+from tapewire.compiled.jit import CACHE_DIR
 from tapewire.errors import FormatError
-from tapewire.market.jit import CACHE_DIR
 from tapewire.replay.convert import convert
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from stories import Tape, configure, run, us
+from tapewire.compiled.jit import jit
 from tapewire.errors import SimulationError
 from tapewire.execution.codes import OrderStatus, Reason
-from tapewire.market.jit import jit
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.router import RiskLimits, StrategyDefinition, StrategySpec
 from tapewire.router.context import (

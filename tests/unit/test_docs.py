@@ -38,7 +38,7 @@ def test_the_map_names_every_module_of_the_pipeline(repo: Path) -> None:
 #: Modules that are no step of an event's way.
 _UNMAPPED = {
     "__init__.py", "__main__.py", "plan.py", "data_commands.py", "data_report.py", "display.py",
-    "foreground.py", "result.py", "result_display.py", "transports.py", "versions.py",
+    "foreground.py", "sizes.py", "result.py", "result_display.py", "transports.py", "versions.py",
 }  # fmt: skip
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tapewire.compiled.jit import jit
 from tapewire.execution._impact import impact_price_units
-from tapewire.execution._layout import EXECUTION, SESSION
-from tapewire.market.jit import jit
+from tapewire.execution.layout import EXECUTION, SESSION
 
 
 @jit

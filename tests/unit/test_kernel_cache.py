@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tapewire import supervise
-from tapewire.market import kernel_cache
-from tapewire.market.kernel_cache import cache_key
-from tapewire.market.private_folders import NotPrivateError, private_folder
+from tapewire.compiled import kernel_cache
+from tapewire.compiled.kernel_cache import cache_key
+from tapewire.compiled.private_folders import NotPrivateError, private_folder
 from tapewire.replay.merge import KERNELS
 
 TIMEOUT_S = 100
@@ -55,10 +55,10 @@ def run_python(code: str, cache: Path, *paths: Path, check: bool = True) -> str:
 
 IS_LIVE = """
     import numpy as np
-    from tapewire.execution import _layout, _matching, codes
-    orders = np.zeros(2, _layout.OWN_ORDER)
+    from tapewire.execution import codes, layout, matching
+    orders = np.zeros(2, layout.OWN_ORDER)
     orders["status"] = 2, 22
-    print(codes.__file__, int(codes.OrderStatus.NEW), *map(_matching.is_live, orders))
+    print(codes.__file__, int(codes.OrderStatus.NEW), *map(matching.is_live, orders))
 """
 
 
@@ -81,7 +81,7 @@ def test_every_source_file_of_every_room_counts(
     root = copy_of_tree(repo, tmp_path, monkeypatch)
     sources = [p for room in rooms(repo, monkeypatch) for p in (root / room).rglob("*.py")]
     names = {p.name for p in sources}
-    assert {"_layout.py", "codes.py", "_memory.py", "_hooks.py", "records.py"} <= names
+    assert {"layout.py", "codes.py", "memory.py", "_hooks.py", "records.py"} <= names
     keys = {cache_key(root)}
     assert cache_key(root) in keys  # the same tree, the same name
     for path in sources:
@@ -173,7 +173,7 @@ def test_a_link_is_judged_by_where_it_leads(tmp_path: Path) -> None:
 
 
 POISONED = """
-    from tapewire.market.jit import CACHE_DIR
+    from tapewire.compiled.jit import CACHE_DIR
     import stat
     print(CACHE_DIR, oct(CACHE_DIR.stat().st_mode & 0o777))
 """
@@ -201,7 +201,7 @@ def test_kernels_are_not_loaded_from_a_folder_others_can_write_to(tmp_path: Path
 # --- several processes --------------------------------------------------------------------------
 
 TOY = """
-    from tapewire.market.jit import jit
+    from tapewire.compiled.jit import jit
     @jit
     def answer():
         return 42
@@ -209,7 +209,7 @@ TOY = """
 COMPILE_TOY = """
     import sys, time
     import toy
-    from tapewire.market.kernel_cache import compile_once
+    from tapewire.compiled.kernel_cache import compile_once
     def work():
         toy.answer()
         compiled = sum(toy.answer.stats.cache_misses.values())

@@ -6,6 +6,7 @@ import pytest
 from databento.common.constants import SCHEMA_STRUCT_MAP
 
 from naive.book import Record
+from tapewire.compiled.units import PRICE_UNITS
 from tapewire.market import records as r
 from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
 
@@ -59,7 +60,7 @@ def test_constants_are_databentos() -> None:
         assert getattr(r, name) == getattr(dbn, name), name
     assert r.UNDEF_PRICE == dbn.UNDEF_PRICE
     assert r.UNDEF_TIMESTAMP == dbn.UNDEF_TIMESTAMP
-    assert r.PRICE_SCALE == dbn.FIXED_PRICE_SCALE
+    assert PRICE_UNITS == dbn.FIXED_PRICE_SCALE
     for action in dbn.Action.variants():
         ours = getattr(r, f"ACTION_{action.name}")
         assert chr(ours) == action.value

@@ -14,7 +14,7 @@ def test_a_room_imports_what_the_map_lets_it(room: str) -> None:
     known = {*rooms.names(), "tapewire"}
     wrong = [
         f"{path}:{line} imports {target}"
-        for path, line, target in rooms.imports(room)
+        for path, line, (target, *_) in rooms.imports(room)
         if target not in rooms.allowed(room) | rooms.SHARED
         and (target in known or "tapewire" not in rooms.allowed(room))
     ]
@@ -25,3 +25,13 @@ def test_no_two_rooms_of_the_map_may_import_each_other() -> None:
     order = [room for room in rooms.map_table() if rooms.map_table()[room] != "all"]
     for room in order:
         assert not rooms.allowed(room) & set(order[order.index(room) + 1 :]), room
+
+
+@pytest.mark.parametrize("room", [*rooms.names(), "tapewire"])
+def test_what_a_room_offers_others_has_no_underscore(room: str) -> None:
+    wrong = [
+        f"{path}:{line} imports {'.'.join(parts)}"
+        for path, line, parts in rooms.imports(room)
+        if parts[0] in rooms.names() and any(part.startswith("_") for part in parts[1:])
+    ]
+    assert wrong == []

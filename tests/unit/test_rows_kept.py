@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from tapewire.compiled import memory
+from tapewire.compiled.memory import Block, Copies
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
-from tapewire.market import _memory
-from tapewire.market._memory import Block, Copies
 from tapewire.router import digest
 from tapewire.router.digest import LegDigests
 
@@ -13,7 +13,7 @@ WORDS = np.dtype([("a", "i8"), ("b", "i8")])
 
 
 def test_a_copy_is_left_alone_while_it_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_memory, "_CHUNK_BYTES", 10 * WORDS.itemsize)
+    monkeypatch.setattr(memory, "_CHUNK_BYTES", 10 * WORDS.itemsize)
     block = Block(WORDS, 16)
     copies = Copies(block)
     copies.touch()
@@ -32,7 +32,7 @@ def test_a_copy_is_left_alone_while_it_is_held(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_memory_that_nobody_holds_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_memory, "_CHUNK_BYTES", 10 * WORDS.itemsize)
+    monkeypatch.setattr(memory, "_CHUNK_BYTES", 10 * WORDS.itemsize)
     copies = Copies(Block(WORDS, 16))
     places = {copies.take(6).ctypes.data for _ in range(20)}
     assert len(places) < 5

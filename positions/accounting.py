@@ -2,18 +2,18 @@
 
 from typing import Any
 
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.compiled.units import NS_PER_S
 from tapewire.execution.codes import Reason
-from tapewire.market.jit import jit, jit_inline
 from tapewire.market.records import UNDEF_PRICE
 
-from ._layout import send_time_at
+from .layout import send_time_at
 
 NO_REASON = int(Reason.NONE)
 MAX_POSITION = int(Reason.MAX_POSITION)
 MAX_ORDER_SIZE = int(Reason.MAX_ORDER_SIZE)
 MAX_LOSS = int(Reason.MAX_LOSS)
 MAX_ORDER_RATE = int(Reason.MAX_ORDER_RATE)
-_SECOND_NS = 1_000_000_000
 
 
 @jit
@@ -103,7 +103,7 @@ def check_order(
         if limits.max_orders_per_second == 0:
             return MAX_ORDER_RATE
         oldest = send_time_at(send_times, limits.window_offset + limits.window_next)
-        if oldest.ts > 0 and now_ns - oldest.ts < _SECOND_NS:
+        if oldest.ts > 0 and now_ns - oldest.ts < NS_PER_S:
             return MAX_ORDER_RATE
         oldest.ts = now_ns
         limits.window_next = (limits.window_next + 1) % limits.max_orders_per_second

@@ -4,12 +4,13 @@ Resting orders wait in the exact MBO queue: an order joins with the next priorit
 orders ahead of it are those at its price with a smaller stamp, whatever joins or leaves later.
 While the book is halted an arriving order takes nothing: a limit order that may rest joins its
 queue, a market order waits for the reopening or ends, as the policy says. What real volume does to
-resting orders is in `_filling`.
+resting orders is in `filling`.
 """
 
 from typing import Any
 
-from tapewire.market._layout import (
+from tapewire.compiled.jit import jit, jit_inline, word
+from tapewire.market.layout import (
     ASK,
     BID,
     NIL,
@@ -19,18 +20,17 @@ from tapewire.market._layout import (
     rung_at,
     side_at,
 )
-from tapewire.market._queues import best_key, find_level
-from tapewire.market.jit import jit, jit_inline, word
+from tapewire.market.queues import best_key, find_level
 
 from ._fees import commission
 from ._impact import impact_price_units
-from ._layout import (
+from .codes import FillReason, Liquidity, OrderStatus, OrderType, Reason, Side, TimeInForce
+from .layout import (
     fill_row_at,
     order_row_at,
     own_at,
     session_at,
 )
-from .codes import FillReason, Liquidity, OrderStatus, OrderType, Reason, Side, TimeInForce
 
 BUY = word(Side.BUY)
 SELL = word(Side.SELL)
@@ -94,6 +94,7 @@ def write_order_row(execution: Any, own: Any, ts_closed: int) -> None:
 def fill(
     execution: Any, index: int, price: int, lots: int, liquidity: int, reason: int, ts_event: int
 ) -> None:
+    """Give lots to an order and report it; the order too, if that was its last."""
     own = own_at(execution.own_orders, index)
     session = session_at(execution.sessions, own.leg)
     own.filled += lots

@@ -9,8 +9,11 @@ anything but its own notes: a guess that the records in between make wrong costs
 
 from typing import Any
 
-from ._ids import TAG_MASK, find_book, key_of, tag_of
-from ._layout import (
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.compiled.memory import prefetch
+
+from .ids import TAG_MASK, find_book, key_of, tag_of
+from .layout import (
     AHEAD_RECORDS,
     ASK,
     BID,
@@ -31,9 +34,7 @@ from ._layout import (
     side_at,
     slot_at,
 )
-from ._memory import prefetch
-from ._queues import place_of_hint
-from .jit import jit, jit_inline
+from .queues import place_of_hint
 from .records import ACTION_ADD, ACTION_MODIFY, ACTION_TRADE, SIDE_ASK
 
 #: How many records ahead each step is.

@@ -8,8 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from ._ahead import begin_ahead, look_ahead
-from ._ids import (
+from tapewire.compiled.jit import (
+    jit,
+    jit_inline,
+)
+
+from ._reading import (
+    write_top,
+)
+from ._snapshots import (
+    apply_snapshot_add,
+    begin_snapshot,
+    drop_ghost,
+    end_snapshot,
+)
+from .ahead import begin_ahead, look_ahead
+from .ids import (
     book_of,
     fill_slot,
     find_order,
@@ -17,7 +31,7 @@ from ._ids import (
     order_in,
     remove_slot,
 )
-from ._layout import (
+from .layout import (
     ASK,
     BID,
     EMPTY_SNAPSHOT,
@@ -39,7 +53,7 @@ from ._layout import (
     rung_at,
     side_at,
 )
-from ._queues import (
+from .queues import (
     best_key,
     clamp_claims,
     clear_side,
@@ -50,19 +64,6 @@ from ._queues import (
     leave,
     new_order,
     room,
-)
-from ._reading import (
-    write_top,
-)
-from ._snapshots import (
-    apply_snapshot_add,
-    begin_snapshot,
-    drop_ghost,
-    end_snapshot,
-)
-from .jit import (
-    jit,
-    jit_inline,
 )
 from .records import (
     ACTION_ADD,

@@ -5,7 +5,7 @@ Fixed, one way = network + processing, the same both ways. Other models take the
 
 from typing import Any
 
-from tapewire.market.jit import jit_inline
+from tapewire.compiled.jit import jit_inline
 
 
 @jit_inline

@@ -6,11 +6,17 @@ asks, so one comparison serves both.
 
 from typing import Any
 
-from ._ids import (
+from tapewire.compiled.jit import (
+    jit,
+    jit_inline,
+)
+from tapewire.compiled.memory import offset_of
+
+from .ids import (
     find_slot,
     remove_slot,
 )
-from ._layout import (
+from .layout import (
     BID,
     GROW_LEVELS,
     GROW_ORDERS,
@@ -29,11 +35,6 @@ from ._layout import (
     order_at,
     rung_at,
     side_at,
-)
-from ._memory import offset_of
-from .jit import (
-    jit,
-    jit_inline,
 )
 
 #: Levels looked at one by one from the best before the search turns binary.
@@ -293,6 +294,7 @@ def clamp_claims(market: Any, order: Any, lots: int) -> None:
 
 @jit_inline
 def free_order(market: Any, index: int) -> None:
+    """Give an order's record back, with the claims on it."""
     order = order_at(market.orders, index)
     if order.claims != NIL:
         free_claims(market, order)
@@ -303,6 +305,7 @@ def free_order(market: Any, index: int) -> None:
 
 @jit_inline
 def new_order(market: Any, book: int, order_id: int, size: int, kind: int) -> int:
+    """Take a free record for an order with the next stamp; it is in no queue yet."""
     index = market.order_free
     order = order_at(market.orders, index)
     market.order_free = order.next
@@ -321,6 +324,7 @@ def new_order(market: Any, book: int, order_id: int, size: int, kind: int) -> in
 
 @jit
 def clear_side(market: Any, book: int, side: int) -> None:
+    """Drop all orders and levels of a side."""
     ladder = side_at(market.sides, 2 * book + side)
     for k in range(ladder.n):
         level_index = rung_at(market.rungs, ladder.offset + k).level

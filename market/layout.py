@@ -4,7 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from ._memory import accessor
+from tapewire.compiled.memory import accessor
+
 from .records import MBO_KERNEL_DTYPE
 
 NIL: Final = -1

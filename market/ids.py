@@ -4,7 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from ._layout import (
+from tapewire.compiled.jit import (
+    jit,
+    jit_inline,
+)
+
+from .layout import (
     NIL,
     NORMAL,
     book_at,
@@ -14,10 +19,6 @@ from ._layout import (
     rung_at,
     side_at,
     slot_at,
-)
-from .jit import (
-    jit,
-    jit_inline,
 )
 
 # 2^64 / golden ratio and a second odd constant, as signed words: Fibonacci hashing.
@@ -70,6 +71,7 @@ def fill_slot(market: Any, slot: int, book: int, order_id: int, index: int) -> N
 
 @jit_inline
 def insert_slot(market: Any, book: int, order_id: int, index: int) -> None:
+    """Have an order found by its id."""
     fill_slot(market, find_slot(market, book, order_id), book, order_id, index)
 
 

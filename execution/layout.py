@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from tapewire.market._memory import accessor
+from tapewire.compiled.memory import accessor
 
 from .rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 

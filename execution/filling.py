@@ -12,8 +12,9 @@ An event is judged when it is complete. What it left for our orders is in its tr
 
 from typing import Any
 
-from tapewire.market._ids import find_order
-from tapewire.market._layout import (
+from tapewire.compiled.jit import jit
+from tapewire.market.ids import find_order
+from tapewire.market.layout import (
     ASK,
     BID,
     NIL,
@@ -22,11 +23,10 @@ from tapewire.market._layout import (
     rung_at,
     side_at,
 )
-from tapewire.market.jit import jit
 from tapewire.market.records import UNDEF_PRICE
 
 from ._impact import impact_price_units
-from ._layout import (
+from .layout import (
     TRACE_AUCTION,
     TRACE_AUCTION_FILL,
     TRACE_CLEAR,
@@ -37,7 +37,7 @@ from ._layout import (
     session_at,
     trace_at,
 )
-from ._matching import (
+from .matching import (
     BUY,
     BY_AUCTION,
     BY_CROSSING,

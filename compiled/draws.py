@@ -1,0 +1,43 @@
+"""Random draws that depend on nothing but their arguments: counter-based, in integers.
+
+No generator has a state that somebody else could advance, so a draw is the same whoever else draws.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .jit import jit
+
+
+@jit
+def _mix(z: Any) -> Any:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@jit
+def draw(seed: int, purpose: int, counter: int) -> Any:
+    """63 uniform bits that depend on the three arguments only (splitmix64, Steele et al. 2014)."""
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    key = _mix(np.uint64(seed) + golden * np.uint64(purpose))
+    z = _mix(key + golden * np.uint64(counter + 1))
+    return np.int64(z >> np.uint64(1))
+
+
+@jit
+def geometric(bits: int) -> int:
+    """Trailing ones of the bits: 0, 1, 2, … with halving probability."""
+    count = 0
+    while bits & 1:
+        bits >>= 1
+        count += 1
+    return count
+
+
+@jit
+def exponential(bits: int, mean: int) -> int:
+    """An exponential variate in integers: −log2 with its fraction taken as linear."""
+    fraction = (bits >> 34) & 0xFFFF
+    return mean * ((geometric(bits & 0xFFFFFFFF) << 16) + 65_536 - fraction) // 98_304

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rooms
 from tapewire.bench import rivals
 from tapewire.bench.measure import Row
 from tapewire.bench.rivals import environments, results
@@ -165,7 +166,7 @@ def test_children_import_nothing_of_ours() -> None:
     for path in children:
         if path.name == "__init__.py":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(rooms.parse(path)):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from tapewire.analytics.schemas import MONEY_UNIT, PRICE_UNIT
 from tapewire.compiled.units import MONEY_UNITS, PRICE_UNITS
+from tapewire.errors import ConfigError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,10 +23,18 @@ def as_floats(table: "pa.Table") -> "pa.Table":
     ----------
     table
         ``fills``, ``orders``, ``equity`` or ``metrics`` of a result, or read from a run folder.
+
+    Raises
+    ------
+    ConfigError
+        If it is no Arrow table.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if not isinstance(table, pa.Table):
+        found = "nothing" if table is None else f"a {type(table).__name__}"
+        raise ConfigError(f"table: expected an Arrow table of a run, found {found}")
     for i, field in enumerate(table.schema):
         notes = field.metadata or {}
         unit = _UNITS.get(notes.get(b"unit", b"").decode())

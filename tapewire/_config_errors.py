@@ -11,8 +11,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from tapewire._yaml import KeyPath
 
 _EXPECTED: Final = {
-    "int_type": "an integer",
-    "int_from_float": "an integer",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
     "string_type": "a string",
     "bool_type": "true or false",
     "list_type": "a list",
@@ -27,8 +27,11 @@ _EXPECTED: Final = {
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
     "literal_error": "{expected}",
-    "string_pattern_mismatch": "a string like {pattern}",
 }
+
+
+#: Whole numbers of more digits are not written out (Python itself refuses at 4,300).
+_DIGITS_TOLD_MAX: Final = 80
 
 
 def describe(value: object) -> str:
@@ -37,6 +40,8 @@ def describe(value: object) -> str:
         return "nothing"
     if isinstance(value, bool):
         return f"{str(value).lower()} (true/false)"
+    if isinstance(value, int) and abs(value) >= 10**_DIGITS_TOLD_MAX:
+        return f"a whole number of more than {_DIGITS_TOLD_MAX} digits"
     if isinstance(value, (int, float, Decimal)):
         return str(value)
     if isinstance(value, str):

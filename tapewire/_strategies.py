@@ -10,7 +10,7 @@ from tapewire._problems import Problems
 from tapewire._yaml import KeyPath
 from tapewire.config import Strategy
 
-_KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
 
 
 def known_strategies() -> list[str]:

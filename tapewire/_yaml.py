@@ -25,6 +25,8 @@ DEPTH_MAX: Final = 32
 NODES_MAX: Final = 50_000
 #: Characters, and one for each value, that aliases may repeat.
 ALIASED_CHARS_MAX: Final = 100_000
+#: Characters of one whole number; the longest that any key takes has 19 digits.
+INT_CHARS_MAX: Final = 80
 _PROBLEM_CHARS_MAX: Final = 200
 
 KeyPath = tuple[str | int, ...]
@@ -123,7 +125,18 @@ def _construct_decimal(loader: _Loader, node: yaml.ScalarNode) -> Decimal:
         raise _refused(f"expected a number, found {node.value!r}", node.start_mark) from None
 
 
+def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    if len(node.value) > INT_CHARS_MAX:
+        raise _refused(
+            f"expected a whole number of at most {INT_CHARS_MAX} characters, "
+            f"found one of {len(node.value):,}",
+            node.start_mark,
+        )
+    return int(loader.construct_yaml_int(node))
+
+
 _Loader.add_constructor("tag:yaml.org,2002:float", _construct_decimal)
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
 def _index(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]) -> None:

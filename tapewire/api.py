@@ -10,12 +10,19 @@ from typing import Any, Final, SupportsIndex
 
 import numpy as np
 
-from tapewire._config_errors import describe, dotted_keys, suggest
+from tapewire._config_errors import describe, dotted, dotted_keys, suggest
 from tapewire._problems import Places, Problems
 from tapewire._yaml import KeyPath
 from tapewire.assembly import Hooks, run_checked
 from tapewire.config import RunConfig
-from tapewire.requests import Request, speed_value, split_inputs, split_names
+from tapewire.requests import (
+    FILES_KEY,
+    OPTION_KEYS,
+    Request,
+    speed_value,
+    split_inputs,
+    split_names,
+)
 from tapewire.result import RunResult
 
 #: A path, as text or an object of `pathlib`.
@@ -113,25 +120,27 @@ def run(
     chosen, inputs = _inputs(config, files, problems)
     paths = _overrides(overrides, problems)
     wanted = _strategies(strategies, problems)
+    options = {
+        "symbols": split_names(symbols) if isinstance(symbols, str) else _plain(symbols),
+        "publishers": _plain(publishers),
+        "start": _plain(start),
+        "end": _plain(end),
+        "warmup": warmup,
+        "instruments": _plain(instruments),
+        "seed": _plain(seed),
+        "speed": speed_value(_plain(speed)),
+        "transport": transport,
+        "payload": payload,
+        "batch_records": _plain(batch_records),
+        "cache": _plain(cache),
+    }
+    _refuse_twice(options, inputs, paths, problems)
     problems.raise_if_any()
     request = Request(
         config=chosen,
         files=inputs,
         strategies=wanted,
-        options={
-            "symbols": split_names(symbols) if isinstance(symbols, str) else _plain(symbols),
-            "publishers": _plain(publishers),
-            "start": _plain(start),
-            "end": _plain(end),
-            "warmup": warmup,
-            "instruments": _plain(instruments),
-            "seed": _plain(seed),
-            "speed": speed_value(_plain(speed), "speed"),
-            "transport": transport,
-            "payload": payload,
-            "batch_records": _plain(batch_records),
-            "cache": _plain(cache),
-        },
+        options=options,
         overrides=paths,
         connect=connect,
     )
@@ -165,7 +174,10 @@ def _paths(value: object, name: str, problems: Problems) -> list[Path]:
         problems.add_typed((name,), name, f"expected {what}, found {describe(value)}")
         return []
     paths = []
-    for i, path in enumerate(value):
+    given = list(value)
+    if not given:
+        problems.add_typed((name,), name, "expected at least one file, found none")
+    for i, path in enumerate(given):
         if isinstance(path, (str, os.PathLike)):
             paths.append(Path(path))
         else:
@@ -232,6 +244,20 @@ def _overrides(value: Any, problems: Problems) -> dict[KeyPath, Any]:
         else:
             paths[path] = _plain(item)
     return paths
+
+
+def _refuse_twice(
+    options: Mapping[str, Any], files: list[str], overrides: Iterable[KeyPath], problems: Problems
+) -> None:
+    """Refuse an override that would undo an argument, whose word it is nobody can tell."""
+    given = {name: OPTION_KEYS[name] for name, value in options.items() if value is not None}
+    if files:
+        given["files"] = FILES_KEY
+    for name, key in given.items():
+        for path in overrides:
+            if path == key[: len(path)]:
+                message = f"expected in one place, found in overrides, too ({dotted(path)!r})"
+                problems.add_typed((name,), name, message)
 
 
 def _key_path(key: object) -> KeyPath:

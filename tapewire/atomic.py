@@ -12,6 +12,7 @@ Like the errors, this module may be imported by every room.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -33,6 +34,11 @@ _KINDS: Final = {
 }
 
 
+def kind_of_file(mode: int) -> str:
+    """Name what stands under a path, by its mode, where that is no plain file."""
+    return _KINDS.get(stat.S_IFMT(mode), "no plain file")
+
+
 @contextlib.contextmanager
 def output_errors(path: Path, doing: str = "write") -> Iterator[None]:
     """Turn an ``OSError`` into one sentence that names the path and the system's own words."""
@@ -40,9 +46,10 @@ def output_errors(path: Path, doing: str = "write") -> Iterator[None]:
         yield
     except OSError as error:
         what = error.strerror or str(error) or type(error).__name__
-        raise OutputError(
-            f"cannot {doing} {path}: {what}; free the space or choose another folder with -o"
-        ) from error
+        todo = "free the space or choose another folder with -o"
+        if error.errno in (errno.EEXIST, errno.ENOTDIR):
+            todo = "a file is in the way: choose another folder with -o"
+        raise OutputError(f"cannot {doing} {path}: {what}; {todo}") from error
 
 
 def require_replaceable(path: Path) -> None:
@@ -61,7 +68,7 @@ def require_replaceable(path: Path) -> None:
             return
         if stat.S_ISREG(mode):
             return
-        kind = _KINDS.get(stat.S_IFMT(mode), "no plain file")
+        kind = kind_of_file(mode)
         to = f" to {path.readlink()}" if stat.S_ISLNK(mode) else ""
     raise OutputError(
         f"{path}: is {kind}{to}; expected a plain file or a free name: choose another one"

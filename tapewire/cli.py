@@ -1,6 +1,7 @@
 """The command line. Imports are lazy: ``tapewire --help`` must not load a compiler."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -88,6 +89,11 @@ def _as_option(name: str) -> str:
     return typed.get(name, f"--{name.replace('_', '-')}")
 
 
+def _whole_number(text: str) -> int | str:
+    """Return the number; other text as it is, for the configuration to refuse with all else."""
+    return int(text) if re.fullmatch(r"[-+]?\d{1,40}", text) else text
+
+
 Symbols = Annotated[
     list[str] | None, typer.Option("--symbols", help="Only these, comma-separated.")
 ]
@@ -109,7 +115,13 @@ Speed = Annotated[
 ]
 Payload = Annotated[str | None, typer.Option("--payload", help="auto, shared (memory) or inline.")]
 BatchRecords = Annotated[
-    int | None, typer.Option("--batch-records", help="Records per batch, 1 to 65536.")
+    Any,
+    typer.Option(
+        "--batch-records",
+        parser=_whole_number,
+        metavar="INTEGER",
+        help="Records per batch, 1 to 65536.",
+    ),
 ]
 
 
@@ -147,9 +159,15 @@ def run(
     end: End = None,
     warmup: Warmup = None,
     speed: Speed = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of random draws.")] = None,
+    seed: Annotated[
+        Any,
+        typer.Option(
+            "--seed", parser=_whole_number, metavar="INTEGER", help="Seed of random draws."
+        ),
+    ] = None,
     transport: Annotated[
-        str | None, typer.Option("--transport", help="ipc, tcp or inproc (one process).")
+        str | None,
+        typer.Option("--transport", help="auto (default), ipc, tcp or inproc (one process)."),
     ] = None,
     payload: Payload = None,
     batch_records: BatchRecords = None,
@@ -184,7 +202,7 @@ def run(
             "start": _time(start),
             "end": _time(end),
             "warmup": warmup,
-            "speed": speed_value(speed, "--speed"),
+            "speed": speed_value(speed),
             "transport": transport,
             "payload": payload,
             "batch_records": batch_records,
@@ -210,7 +228,7 @@ def run(
 
 
 def _time(text: str | None) -> str | int | None:
-    return int(text) if text is not None and text.isdecimal() and len(text) > 4 else text
+    return int(text) if text is not None and re.fullmatch(r"\d{5,40}", text) else text
 
 
 @app.command(
@@ -251,7 +269,7 @@ def replay(
         "start": _time(start),
         "end": _time(end),
         "warmup": warmup,
-        "speed": speed_value(speed, "--speed"),
+        "speed": speed_value(speed),
         "payload": payload,
         "batch_records": batch_records,
     }

@@ -11,7 +11,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from tapewire._config_errors import expected
 from tapewire._yaml import dump_yaml
@@ -88,7 +88,7 @@ def parse_time_ns(value: object) -> int:
 
 
 def _speed(value: object) -> object:
-    what = "max, realtime or {accelerated: x}"
+    what = "max, realtime or a factor like 10 ({accelerated: 10} in a file)"
     if value in ("max", "realtime"):
         return value
     if isinstance(value, dict) and set(value) == {"accelerated"}:
@@ -97,6 +97,12 @@ def _speed(value: object) -> object:
             raise expected("an acceleration from 0.001 to 1000000", value["accelerated"])
         return {"accelerated": factor}
     raise expected(what, value)
+
+
+def _name(value: str) -> str:
+    if re.fullmatch(r"[\w.:-]{1,64}", value) is None:
+        raise expected("1 to 64 letters, digits, _ . : -", value)
+    return value
 
 
 def _symbol(value: object) -> object:
@@ -301,7 +307,7 @@ class Strategy(_Section):
     """One strategy instance; `name` is the ``strategy_id`` of its orders and fills."""
 
     type: Text
-    name: Annotated[str, Field(pattern=r"^[\w.:-]{1,64}$")]
+    name: Annotated[str, AfterValidator(_name)]
     symbols: list[Symbol] = Field(default_factory=list)
     publishers: list[Publisher] = Field(default_factory=list)
     parameters: dict[str, Any] = Field(default_factory=dict)

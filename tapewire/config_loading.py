@@ -6,6 +6,7 @@ one.
 """
 
 import glob
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -30,6 +31,7 @@ from tapewire.config import (
     Strategy,
 )
 from tapewire.errors import ConfigError
+from tapewire.input_files import open_plain
 from tapewire.market.times import time_text
 from tapewire.same_data import same_file
 
@@ -95,12 +97,14 @@ def load_config(
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
+        with open_plain(path, "a configuration file") as file:
+            content = file.read(MAX_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size
+        if len(content) > MAX_BYTES:
             raise ConfigError(
                 f"{path}: expected a configuration of at most {MAX_BYTES:,} bytes, found {size:,}"
             )
-        text = path.read_text(encoding="utf-8")
+        text = content.decode()
     except FileNotFoundError:
         raise ConfigError(f"{path}: expected a configuration file, found nothing there") from None
     except UnicodeDecodeError as error:

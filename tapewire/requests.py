@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.errors import ConfigError
+from tapewire.input_files import open_plain
 
 if TYPE_CHECKING:
     from tapewire._yaml import KeyPath
@@ -26,6 +27,7 @@ OPTION_KEYS: Final[dict[str, "KeyPath"]] = {
     "seed": ("backtest", "seed"),
     "instruments": ("backtest", "instruments"),
 }
+FILES_KEY: Final["KeyPath"] = ("backtest", "data_source", "files")
 _CONFIG_SUFFIXES: Final = (".yaml", ".yml")
 _DATA_SUFFIXES: Final = (".dbn", ".zst", ".dbz")
 
@@ -90,8 +92,10 @@ class Request:
             )
         given = {name: value for name, value in self.options.items() if value is not None}
         typed = {OPTION_KEYS[name]: label(name) for name in given}
-        typed["backtest", "data_source", "files"] = label("files")
-        typed["strategy",] = label("strategies")
+        if self.files:
+            typed[FILES_KEY] = label("files")
+        if self.strategies:
+            typed["strategy",] = label("strategies")
         changes: dict[KeyPath, Any] = {}
         if self.config is None and (self.files or self.connect):
             changes |= {
@@ -130,7 +134,7 @@ def split_inputs(inputs: Sequence[Path]) -> tuple[Path | None, list[Path]]:
     Raises
     ------
     ConfigError
-        For more than one configuration.
+        For more than one configuration, and for what is no plain file.
     """
     configs = [path for path in inputs if _is_config(path)]
     if len(configs) > 1:
@@ -146,7 +150,7 @@ def _is_config(path: Path) -> bool:
     if path.suffix in _DATA_SUFFIXES:
         return False
     try:
-        with path.open("rb") as file:
+        with open_plain(path, "a configuration or a market data file") as file:
             start = file.read(4)
     except (OSError, ValueError):
         return False
@@ -158,13 +162,10 @@ def split_names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def speed_value(speed: object, label: str) -> Any:
+def speed_value(speed: object) -> Any:
     """``max``, ``realtime`` or a factor like ``10`` or ``10x`` → the configuration's value.
 
-    Raises
-    ------
-    ConfigError
-        For other text.
+    Other text stays as it is: the configuration refuses it, with all else that is wrong.
     """
     if speed in ("max", "realtime") or isinstance(speed, (bool, Mapping, type(None))):
         return speed
@@ -175,6 +176,4 @@ def speed_value(speed: object, label: str) -> Any:
     try:
         return {"accelerated": Decimal(speed.removesuffix("x"))}
     except InvalidOperation:
-        raise ConfigError(
-            f"{label}: expected max, realtime or a factor like 10, found {speed!r}"
-        ) from None
+        return speed

@@ -31,7 +31,17 @@ class RunResult(Run):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "RunResult":
-        """Read a run folder back."""
+        """Read a run folder back.
+
+        Raises
+        ------
+        ConfigError
+            If `path` is no path.
+        MissingFileError, FormatError
+            If it is no run folder, or a broken one.
+        """
+        if not isinstance(path, (str, os.PathLike)):
+            raise ConfigError(f"path: expected a run folder, found {describe(path)}")
         run = load_run(Path(path))
         return cls(run.path, run.manifest)
 

@@ -343,7 +343,7 @@ def test_a_truncated_compressed_file(tapewire: Any, tmp_path: Path) -> None:
         (("DATA", "-o", "/proc/nowhere/out"), 4, "/proc/nowhere/out"),
         (("DATA", "-s", "market_maker", "-s", "market_maker", "-s", "sma"), 2, "sma_crossover"),
         (("bad_key.yaml",), 2, "did you mean 'network_latency_us'?"),
-        (("bad_type.yaml",), 2, "expected an integer, found 'ten'"),
+        (("bad_type.yaml",), 2, "expected a whole number, found 'ten'"),
         (("bad_output.yaml",), 4, "metrics.parquet"),
         (("no_symbol.yaml",), 3, "TWA9"),
     ],

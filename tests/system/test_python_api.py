@@ -189,9 +189,19 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"config": "a.dbn", "start": pd.Timestamp("2024-01-02"), "end": "2024-01-01"},
         "end: expected a time after start (2024-01-02T00:00:00Z), found 2024-01-01T00:00:00Z",
     ),
-    ({"seed": "x"}, "seed: expected an integer, found 'x' (a string)"),
-    ({"seed": 1.5}, "seed: expected an integer, found 1.5"),
-    ({"speed": "fast"}, "speed: expected max, realtime or a factor like 10, found 'fast'"),
+    ({"seed": "x"}, "seed: expected a whole number, found 'x' (a string)"),
+    ({"seed": 1.5}, "seed: expected a whole number, found 1.5"),
+    ({"speed": "fast"}, "speed: expected max, realtime or a factor like 10 ({accelera"),
+    ({"config": []}, "config: expected at least one file, found none"),
+    ({"files": []}, "files: expected at least one file, found none"),
+    (
+        {"seed": 3, "overrides": {"backtest.seed": 4}},
+        "seed: expected in one place, found in overrides, too ('backtest.seed')",
+    ),
+    (
+        {"files": "a.dbn", "overrides": {"backtest.data_source": {"type": "synthetic"}}},
+        "files: expected in one place, found in overrides, too ('backtest.data_source')",
+    ),
     ({"speed": True}, "speed: expected max, realtime or"),
     ({"transport": "carrier"}, "transport: expected 'auto', 'ipc', 'tcp' or 'inproc', found 'carr"),
     ({"batch_records": 0}, "batch_records: expected at least 1, found 0"),
@@ -205,7 +215,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"overrides": {"backtest.sed": 1}}, "sed: backtest has no 'sed', did you mean 'seed'?"),
     (
         {"overrides": {"backtest.risk_limits.max_position": "ten"}},
-        "overrides: backtest.risk_limits.max_position: expected an integer, found 'ten' (a string)",
+        "overrides: backtest.risk_limits.max_position: expected a whole number, found 'ten'",
     ),
     ({"output": 5}, "output: expected a path, found 5"),
     ({"force": "yes"}, "force: expected true or false, found 'yes' (a string)"),
@@ -326,5 +336,11 @@ def test_frames(result: tw.RunResult) -> None:
         result.to_pandas("fill")
     with pytest.raises(ConfigError, match=r"prices: expected float or int, found 'floats'"):
         result.to_pandas("fills", prices="floats")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"path: expected a run folder, found nothing"):
+        tw.RunResult.load(None)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"table: expected an Arrow table .*, found a DataFrame"):
+        tw.as_floats(fills)
+    with pytest.raises(ConfigError, match=r"table: expected an Arrow table .*, found nothing"):
+        tw.as_floats(None)
     with pytest.raises(MissingFileError):
         tw.RunResult(Path("none"), result.manifest).to_pandas("fills")

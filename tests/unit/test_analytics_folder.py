@@ -501,9 +501,13 @@ def test_a_full_disk_is_one_sentence_and_touches_nothing(tmp_path, monkeypatch, 
 
 def test_a_folder_that_cannot_be_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"cannot use the run folder .*: Not a directory"):
+    with pytest.raises(
+        OutputError, match=r"cannot use the run folder .*: Not a directory; a file is in"
+    ):
         Collector(tmp_path / "file" / "run", "")
-    with pytest.raises(OutputError, match=r"cannot use the run folder .*: File exists"):
+    with pytest.raises(
+        OutputError, match=r"cannot use the run folder .*: File exists; a file is in the"
+    ):
         Collector(tmp_path / "file", "")
 
 

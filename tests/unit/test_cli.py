@@ -12,7 +12,7 @@ import pytest
 
 from tapewire import cli
 from tapewire.errors import ConfigError
-from tapewire.requests import split_inputs
+from tapewire.requests import Request, split_inputs
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -77,7 +77,9 @@ def test_version(tapewire: Command) -> None:
         ),
         (("run", "a.dbn", "a.dbn"), 2, "a.dbn is given twice: its events would count double"),
         (("run", "a*.dbn"), 2, "error: FILES[0]: no file matches"),
-        (("run", "--seed", "x"), 2, "Invalid value for '--seed'"),
+        (("run", "--seed", "x"), 2, "error: --seed: expected a whole number, found 'x'"),
+        (("run", "--seed", "9" * 5_000), 2, "error: --seed: expected a whole number, found a str"),
+        (("run", "a.dbn", "--start", "9" * 5_000), 2, "error: --start: expected a time"),
         (("run", "--transport", "carrier"), 2, "error: --transport: expected 'auto', 'ipc', "),
         (("run", "--payload", "heavy"), 2, "error: --payload: expected 'auto', 'shared' "),
         (("run", "--batch-records", "0"), 2, "--batch-records: expected at least 1, found 0"),
@@ -167,14 +169,71 @@ def test_every_way_out_is_one_line(
 
 
 def test_problems_are_a_line_each(tapewire: Command) -> None:
-    done = tapewire("run", "a.dbn", "--seed", "-1", "-s", "market_mker", "--batch-records", "0")
+    done = tapewire(
+        "run",
+        "a.dbn",
+        "--seed",
+        "-1",
+        "-s",
+        "market_mker",
+        "--batch-records",
+        "0",
+        "--speed",
+        "fast",
+    )
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "error: 3 problems:",
+        "error: 4 problems:",
         "  --batch-records: expected at least 1, found 0",
         "  --seed: expected at least 0, found -1",
+        (
+            "  --speed: expected max, realtime or a factor like 10 ({accelerated: 10} in a file), "
+            "found 'fast' (a string)"
+        ),
         "  --strategy: unknown strategy 'market_mker', did you mean 'market_maker'?",
     ]
+
+
+FILE = """\
+backtest: {data_source: {type: databento, files: [a.dbn]}}
+strategy:
+  {type: market_maker, parameters: {quantity: x}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (FILE, "only.yaml:3: strategy.parameters.quantity: expected a whole number, found 'x'"),
+        (FILE.split("strategy")[0], "only.yaml: strategy: expected this key, found nothing"),
+        (
+            FILE.replace("[a.dbn]", "5").replace("x}", "1}"),
+            "only.yaml:1: backtest.data_source.files",
+        ),
+    ],
+)
+def test_what_nobody_typed_is_blamed_on_the_file(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "only.yaml"
+    path.write_text(text)
+    for label in (cli._as_option, str):
+        with pytest.raises(ConfigError) as caught:
+            Request(config=path).checked(label)
+        assert str(caught.value).startswith(f"{tmp_path}/{message}")
+
+
+def test_what_has_no_end_is_no_input(tapewire: Command, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name, kind in (("/dev/zero", "a device"), ("pipe", "a pipe")):
+        done = tapewire("run", name)
+        assert done.returncode == 2
+        assert done.stderr == (
+            f"error: {name}: expected a configuration or a market data file, found {kind}; "
+            "save it as a file first\n"
+        )
+
+
+def test_help_tells_the_default_transport(tapewire: Command) -> None:
+    assert "auto (default), ipc, tcp" in " ".join(tapewire("run", "--help").stdout.split())
 
 
 def test_data_and_configuration_are_told_apart(tmp_path: Path) -> None:

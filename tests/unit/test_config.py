@@ -1,5 +1,6 @@
 """The configuration file: what is accepted, what is refused and how that is said."""
 
+import os
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tapewire._problems import LISTED_MAX
-from tapewire._yaml import load_yaml
+from tapewire._yaml import MAX_BYTES, load_yaml
 from tapewire.config import DatabentoSource, Replay, RunConfig, SyntheticSource, to_fixed
 from tapewire.config_loading import load_config, make_config
 from tapewire.errors import ConfigError
@@ -160,10 +161,22 @@ REFUSED = [
     ("million: 0.5", "million: 0.0000005", r"expected at most six decimal places, found"),
     ('type: "linear"', "type: square_root", r"square_root is not built yet.*none and linear"),
     ('type: "linear"', 'type: "none"', r"impact_bps_per_million: expected none with type none"),
-    ("max_position: 100", "max_position: ten", r":22: .*expected an integer, found 'ten'"),
-    ("max_position: 100", "max_position: 1.5", r"max_position: expected an integer, found 1\.5"),
-    ("max_position: 100", "max_position: true", r"max_position: expected an integer, found true"),
-    ("max_position: 100", "max_position: '100'", r"expected an integer, found '100' \(a string\)"),
+    ("max_position: 100", "max_position: ten", r":22: .*expected a whole number, found 'ten'"),
+    (
+        "max_position: 100",
+        "max_position: 1.5",
+        r"max_position: expected a whole number, found 1\.5",
+    ),
+    (
+        "max_position: 100",
+        "max_position: true",
+        r"max_position: expected a whole number, found true",
+    ),
+    (
+        "max_position: 100",
+        "max_position: '100'",
+        r"expected a whole number, found '100' \(a string\)",
+    ),
     ("max_position: 100", "max_position: 3e9", r"max_position: expected"),
     ("max_loss: 10000.0", "max_loss: 1e99", r"max_loss: expected a number within"),
     ("max_loss: 10000.0", "max_loss: 1e999999999", r"max_loss: expected a number within"),
@@ -180,8 +193,8 @@ REFUSED = [
     ("fast: 5", "fsat: 5", r"sma_crossover has no such parameter, did you mean 'fast'\?"),
     ("fast: 5", "fast: 0", r"strategy\.parameters\.fast: expected at least 1, found 0"),
     ("fast: 5", "fast: 100", r"strategy\.parameters\.fast: expected at most 99, found 100"),
-    ("fast: 5", "fast: 2.5", r"parameters\.fast: expected an integer, found 2\.5"),
-    ("fast: 5", "fast: true", r"parameters\.fast: expected an integer, found true"),
+    ("fast: 5", "fast: 2.5", r"parameters\.fast: expected a whole number, found 2\.5"),
+    ("fast: 5", "fast: true", r"parameters\.fast: expected a whole number, found true"),
     ("fast: 5", "fast: 5\n    on: 1", r"parameters\.on: expected true or false, found 1"),
     ("max_loss: 10000.0", "on_max_loss: close", r"expected .*'halt' or 'flatten'.*found 'close'"),
     ("detailed_log: false", "detailed_log: 0", r"expected true or false, found 0"),
@@ -224,7 +237,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         (6, "data_source.end: expected a time after start (2025-01-02T00:00:00Z), found 2025-01-"),
         (10, "execution.latency_model.type: lognormal is not built yet, there is fixed"),
         (11, "execution.latency_model.latency_us: unknown key, did you mean 'feed_latency_us'?"),
-        (23, "risk_limits.max_position: expected an integer, found 'ten' (a string)"),
+        (23, "risk_limits.max_position: expected a whole number, found 'ten' (a string)"),
         (31, "output.detailed_log: expected true or false, found 1"),
         (36, "strategy.parameters.fsat: sma_crossover has no such parameter, did you mean 'fast'?"),
         (37, "strategy.parameters.fast: expected at least 1, found 0"),
@@ -246,11 +259,11 @@ def test_problems_beyond_what_anybody_reads_are_counted(tmp_path: Path) -> None:
 
 
 OVERRIDES: list[tuple[tuple[str | int, ...], Any, str]] = [
-    (("backtest", "seed"), "x", "overrides: backtest.seed: expected an integer, found 'x' (a str"),
+    (("backtest", "seed"), "x", "overrides: backtest.seed: expected a whole number, found 'x'"),
     (("backtest", "rsk", "a"), 1, "overrides: backtest.rsk.a: backtest has no 'rsk', known: "),
     (
         ("backtest", "seed", "a"), 1,
-        "overrides: backtest.seed.a: expected an integer, found a mapping",
+        "overrides: backtest.seed.a: expected a whole number, found a mapping",
     ),
     (("backtest", "data_source", "type", "x"), 1, "data_source.type is 'databento' (a string), i"),
     (("strategy", "0", "parameters", "fast"), 0, "parameters.fast: expected at least 1, found 0"),
@@ -354,6 +367,35 @@ def test_aliases_within_bounds_mean_what_yaml_says() -> None:
     assert document["c"] == {"x": 4, "y": [2, 3]}
     assert lines["b", "y", 1] == 1
     assert str(document["d"]).count("[") == 30
+
+
+def test_what_is_no_plain_file_is_refused_unread(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ConfigError, match=r"pipe\.yaml: expected a configuration file, found a pi"):
+        load_config(tmp_path / "pipe.yaml")
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match=r"zero\.yaml: expected .*, found a device; save it as a"):
+        load_config(tmp_path / "zero.yaml")
+    (tmp_path / "growing.yaml").write_text("#" * (MAX_BYTES + 1))
+    with pytest.raises(ConfigError, match="at most 1,000,000 bytes, found 1,000,001"):
+        load_config(tmp_path / "growing.yaml")
+
+
+def test_huge_numbers_are_refused_by_their_place() -> None:
+    with pytest.raises(ConfigError, match=r"x:2:4: .*at most 80 characters, found one of 5,000"):
+        load_yaml("a: 1\nb: " + "9" * 5_000, "x")
+    with pytest.raises(ConfigError, match=r"seed: .*found a whole number of more than 80 digits"):
+        make_config(
+            {
+                "backtest": {"data_source": {"type": "synthetic"}, "seed": 10**5_000},
+                "strategy": {"type": "market_maker"},
+            }
+        )
+
+
+def test_a_name_is_described_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"name: expected 1 to 64 letters, digits, _ \. : -, fou"):
+        configured(name="a b")
 
 
 def test_a_missing_file_and_a_folder_and_bytes_are_said_plainly(tmp_path: Path) -> None:

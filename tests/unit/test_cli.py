@@ -211,6 +211,7 @@ strategy:
             "only.yaml:1: backtest.data_source.files",
         ),
     ],
+    ids=["parameter", "no strategy", "files"],
 )
 def test_what_nobody_typed_is_blamed_on_the_file(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "only.yaml"

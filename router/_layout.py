@@ -122,7 +122,7 @@ LEG: Final = np.dtype(
         ("notice_floor", "i8"),  # no later notice of this exchange session comes before this time
         # since the loss limit was reached
         ("halt_position", "i8"),  # lots it was known to hold then
-        ("closing", "i8"),  # an order of the simulation is on its way to close the position
+        ("closing", "i8"),  # CLOSING_*: of the order of the simulation that closes the position
     ]
 )
 
@@ -172,7 +172,8 @@ WATCH: Final = np.dtype(
         ("mark", "i8"),
         ("trade_price", "i8"),
         ("trade_size", "i8"),
-        ("trade_side", "i8"),
+        ("trade_side", "i4"),
+        ("unclosed", "i4"),  # legs whose closing order has ended and left something to close
         ("changes", "i4"),  # ON_* of the event being finished
         ("mark_moved", "i4"),
     ]
@@ -212,15 +213,25 @@ ROUTER: Final = np.dtype(
         # counters
         ("orders_sent", "i8"),
         ("orders_denied", "i8"),
+        ("replaces_denied", "i8"),
         ("requests_stale", "i8"),  # cancels and replaces of orders known to be closed
         ("late_responses", "i8"),  # told at a later local time than due
+        ("late_responses_ns_max", "i8"),  # the largest such delay
         ("forced_arrivals", "i8"),  # decided on a quiet book before its clock had passed them
         ("clamped_ts_recv", "i8"),
         ("fills_known_before_capture", "i8"),  # of the record that caused them
         ("fills_known_before_capture_ns_max", "i8"),  # the largest such lead
+        ("unseen_trade_fills", "i8"),
+        ("auction_fills", "i8"),
+        ("orders_canceled_by_clear", "i8"),
         ("loss_halts", "i8"),  # strategy instances that reached their loss limit
     ]
 )
+
+# The order that closes a position after the loss limit: none, on its way, ended and not enough.
+CLOSING_NONE: Final = 0
+CLOSING_SENT: Final = 1
+CLOSING_FAILED: Final = -1
 
 CROSSED_WARN: Final = 0
 CROSSED_HALT_FILLS: Final = 1

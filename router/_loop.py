@@ -76,7 +76,7 @@ from ._layout import (
     leg_at,
     watch_at,
 )
-from ._loss import after_halt
+from ._loss import after_halt, may_close_now
 from ._session import (
     before_event,
     callback,
@@ -290,14 +290,16 @@ def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local
         instance = instance_at(router.instances, leg.instance)
         account = account_at(router.accounts, leg_index)
         local = max(instance.clock, local_ns + instance.feed_ns)
+        loss_acts = watch.unclosed != 0 and may_close_now(router, leg_index, watch)
         if watch.mark_moved != 0 and account.position | account.known_position != 0:
             account.mark = watch.mark
             limits = limits_at(router.limits, leg.instance)
             revalue(account, limits)
-            if limits.halted != 0:
-                status = after_halt(execution, router, leg_index, local)
-                if status != 0:
-                    return status
+            loss_acts = limits.halted != 0
+        if loss_acts:
+            status = after_halt(execution, router, leg_index, local)
+            if status != 0:
+                return status
         wanted = instance.mask & watch.changes
         if wanted != 0:
             room = room_for(market, execution, router, STEP_ROWS, callbacks)
@@ -412,7 +414,7 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
         router.phase = _SHOW
         router.cursor = watch.legs
     if router.phase == _SHOW:
-        if watch.mark_moved != 0 or watch.changes & watch.subscriptions:
+        if watch.mark_moved | watch.unclosed != 0 or watch.changes & watch.subscriptions:
             status = _show(market, execution, router, watch, book, local_ns)
             if status != 0:
                 return status
@@ -433,7 +435,7 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
 @jit_inline
 def _set_wake(router: Any, watch: Any) -> None:
     watch.wake = min(watch.sample_due, watch.local_due - router.feed_max_ns)
-    if watch.subscriptions & ON_EVENT:
+    if watch.subscriptions & ON_EVENT or watch.unclosed != 0:
         watch.wake = ALWAYS
 
 

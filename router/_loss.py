@@ -1,8 +1,8 @@
 """The loss limit is reached: the strategy's orders are canceled, its positions kept or closed.
 
 What leaves then is the simulation's own. It travels, fills and costs as any order does, and no
-limit denies it. Where a market order finds too little to take, the rest is tried again when the
-price has moved.
+limit denies it. Where a market order finds too little to take, the rest is tried again at each
+later event of its book while anything stands on the other side, one order on its way at a time.
 """
 
 from typing import Any
@@ -15,8 +15,11 @@ from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.layout import account_at, limits_at
 
 from ._layout import (
+    ALWAYS,
     ARRIVE_CANCEL,
     ARRIVE_NEW,
+    CLOSING_FAILED,
+    CLOSING_SENT,
     DRAIN_ROWS,
     GROW_MESSAGES,
     GROW_OWN_ORDERS,
@@ -26,6 +29,7 @@ from ._layout import (
     instance_at,
     leg_at,
     message_at,
+    watch_at,
 )
 from ._messages import send_to_exchange, tell_strategy
 from ._notices import CANCEL_SENT, SENT, log_event
@@ -53,7 +57,7 @@ def after_halt(execution: Any, router: Any, leg_index: int, now_ns: int) -> int:
     if limits.winding != 0:
         return 0
     if limits.halt_ns != 0 and (
-        limits.flatten == 0 or account.known_position == 0 or leg.closing != 0
+        limits.flatten == 0 or account.known_position == 0 or leg.closing == CLOSING_SENT
     ):
         return 0
     if router.message_free_n == 0:
@@ -70,6 +74,25 @@ def after_halt(execution: Any, router: Any, leg_index: int, now_ns: int) -> int:
     limits.winding = 1
     tell_strategy(router, execution, leg.instance, now_ns, WIND_UP, NIL)
     return 0
+
+
+@jit
+def closing_failed(router: Any, leg_index: int) -> None:
+    """Word came that a closing order has ended without closing all: each event may be the one."""
+    leg = leg_at(router.legs, leg_index)
+    watch = watch_at(router.watches, leg.book)
+    leg.closing = CLOSING_FAILED
+    watch.unclosed += 1
+    watch.wake = ALWAYS  # no event of the book is a quiet one now
+
+
+@jit
+def may_close_now(router: Any, leg_index: int, watch: Any) -> bool:
+    """Whether a closing order has ended, and the other side of the book is not empty."""
+    held = account_at(router.accounts, leg_index).known_position
+    if held == 0 or leg_at(router.legs, leg_index).closing != CLOSING_FAILED:
+        return False
+    return (watch.bid if held > 0 else watch.ask) != UNDEF_PRICE
 
 
 @jit
@@ -115,7 +138,8 @@ def wind_up(execution: Any, router: Any, instance_index: int, now_ns: int) -> No
     leg_index = instance.legs
     while leg_index != NIL:
         leg = leg_at(router.legs, leg_index)
-        if account_at(router.accounts, leg_index).known_position != 0 and leg.closing == 0:
+        held = account_at(router.accounts, leg_index).known_position
+        if held != 0 and leg.closing != CLOSING_SENT:
             _close(execution, router, leg_index, now_ns)
         leg_index = leg.next_of_instance
 
@@ -150,7 +174,9 @@ def _close(execution: Any, router: Any, leg_index: int, now_ns: int) -> None:
     account = account_at(router.accounts, leg_index)
     ctx = context_at(instance.context, 0)
     limits.halt_orders += 1
-    leg.closing = 1
+    if leg.closing == CLOSING_FAILED:
+        watch_at(router.watches, leg.book).unclosed -= 1
+    leg.closing = CLOSING_SENT
     router.orders_sent += 1
     lots = min(abs(account.known_position), QUANTITY_MAX)
     side = SELL if account.known_position > 0 else BUY

@@ -7,6 +7,8 @@ from tapewire.execution.codes import OrderStatus, OrderType, Reason
 from tapewire.execution.latency import arrival_ns
 from tapewire.execution.layout import fill_row_at, own_at, session_at
 from tapewire.execution.matching import (
+    BY_AUCTION,
+    BY_UNSEEN_TRADE,
     CANCELED,
     STEP_ROWS,
     arrive_cancel,
@@ -29,6 +31,7 @@ from ._layout import (
     ARRIVE_CANCEL,
     ARRIVE_NEW,
     ARRIVE_REPLACE,
+    CLOSING_NONE,
     CROSSED_WARN,
     DRAIN_ROWS,
     FAULT_CLAIMS,
@@ -63,7 +66,7 @@ from ._layout import (
     message_at,
     watch_at,
 )
-from ._loss import QUANTITY_MAX, after_halt, wind_up, wind_up_room
+from ._loss import QUANTITY_MAX, after_halt, closing_failed, wind_up, wind_up_room
 from ._messages import (
     free_message,
     pop_arrival,
@@ -285,7 +288,7 @@ def _send_replace(
     else:
         reason = check_order(limits, account, router.send_times, own.side, more, quantity, now_ns)
     if reason != NO_REASON:
-        router.orders_denied += 1
+        router.replaces_denied += 1
         told = tell_strategy(router, execution, instance_index, now_ns, TELL_REFUSED, order)
         message_at(router.messages, told).reason = reason
         own.requests += 1
@@ -325,6 +328,8 @@ def settle(execution: Any, router: Any, captured_ns: int) -> None:
         account = account_at(router.accounts, row.leg)
         book_fill(account, row.side, row.last_px, row.last_qty, row.commission)
         row.position = account.position
+        router.unseen_trade_fills += row.reason == BY_UNSEEN_TRADE
+        router.auction_fills += row.reason == BY_AUCTION
         index = notify(execution, router, row.leg, row.order, TELL_FILL, row.ts_event, captured_ns)
         message = message_at(router.messages, index)
         row.ts_known = max(message.ts, instance.clock)
@@ -469,6 +474,7 @@ def cancel_cleared(execution: Any, router: Any, leg_index: int, ts_event: int) -
         unrest(execution, order)
         own = own_at(execution.own_orders, order)
         close_own(execution, own, CANCELED, BOOK_CLEARED, ts_event)
+        router.orders_canceled_by_clear += 1
         _tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
 
 
@@ -537,7 +543,10 @@ def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) ->
     message = message_at(router.messages, index)
     now = max(message.ts, now_floor)
     if now < instance.clock:
-        router.late_responses += message.kind != TIMER and message.kind != WIND_UP
+        if message.kind != TIMER and message.kind != WIND_UP:
+            router.late_responses += 1
+            late_ns = instance.clock - now
+            router.late_responses_ns_max = max(router.late_responses_ns_max, late_ns)
         now = instance.clock
     if now == instance.clock:
         instance.steps += 1
@@ -582,7 +591,7 @@ def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) ->
         if mark != UNDEF_PRICE:  # the account's own may date from an earlier position
             account.mark = mark
         if is_closing and own.known_status == FILLED:
-            leg_at(router.legs, leg_index).closing = 0
+            leg_at(router.legs, leg_index).closing = CLOSING_NONE
         limits = limits_at(router.limits, instance_index)
         revalue(account, limits)
         if limits.halted != 0:
@@ -591,7 +600,7 @@ def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) ->
         if reason == USER_CANCEL or reason == LOSS_CANCEL:
             own.requests -= 1
         if is_closing:
-            leg_at(router.legs, leg_index).closing = 0
+            closing_failed(router, leg_index)
         if own.known_status == PENDING_NEW or is_known_live(own):
             _release(router, own)
         own.known_status = own.status

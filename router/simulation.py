@@ -84,9 +84,10 @@ _NO_ROWS: Final = tuple(
 )
 _NO_SYMBOLS: Final = "none: name instruments by their numbers (instrument_id)"
 _ROUTER_COUNTERS: Final = (
-    "orders_sent", "orders_denied", "requests_stale", "late_responses", "forced_arrivals",
-    "clamped_ts_recv", "fills_known_before_capture", "fills_known_before_capture_ns_max",
-    "loss_halts",
+    "orders_sent", "orders_denied", "replaces_denied", "requests_stale", "late_responses",
+    "late_responses_ns_max", "forced_arrivals", "clamped_ts_recv", "fills_known_before_capture",
+    "fills_known_before_capture_ns_max", "unseen_trade_fills", "auction_fills",
+    "orders_canceled_by_clear", "loss_halts",
 )  # fmt: skip
 
 

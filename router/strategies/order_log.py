@@ -148,7 +148,7 @@ def read_order_log(path: Path) -> OrderLog:
             labels.append(name)
             row["side"] = reader.choice(int(i), "side", _names(Side))
             row["order_type"] = reader.choice(int(i), "order_type", _names(OrderType))
-            row["quantity"] = reader.integer(int(i), "quantity")
+            row["quantity"] = reader.lots(int(i))
             row["time_in_force"] = TimeInForce.IOC
             if row["order_type"] != OrderType.MARKET:
                 row["price"] = reader.price(int(i))
@@ -172,9 +172,7 @@ def read_order_log(path: Path) -> OrderLog:
                 given = reader.given
                 row["price"] = reader.price(int(i)) if given(int(i), "price") else last["price"]
                 row["quantity"] = (
-                    reader.integer(int(i), "quantity")
-                    if given(int(i), "quantity")
-                    else last["quantity"]
+                    reader.lots(int(i)) if given(int(i), "quantity") else last["quantity"]
                 )
         if action != ACTION_CANCEL:
             latest[name] = k
@@ -250,6 +248,14 @@ class _RowReader:
             raise self.error(i, column, "a whole number", repr(text)) from None
         if not -(2**63) < number < 2**63:
             raise self.error(i, column, "a 64-bit number", repr(text))
+        return number
+
+    def lots(self, i: int) -> int:
+        number = self.integer(i, "quantity")
+        if number < 1:
+            raise self.error(
+                i, "quantity", "a whole number from 1 on", repr(self.text(i, "quantity"))
+            )
         return number
 
     def price(self, i: int) -> int:

@@ -36,6 +36,7 @@ class NaiveDesk(NaiveExchange):
     known_cash: int = 0
     known_fees: int = 0
     closing: bool = False
+    unclosed: bool = False  # the last closing order has ended and left something to close
     closers: int = 0
     halt: tuple[int, int] | None = None  # when, at what P&L
     halt_position: int | None = None
@@ -104,7 +105,7 @@ class NaiveDesk(NaiveExchange):
         wanted = False
         for row in told:
             if row is None:
-                self.closing = False
+                self.closing, self.unclosed = False, True
                 continue
             signed = row["side"] * row["last_qty"]
             self.known_position += signed
@@ -124,13 +125,14 @@ class NaiveDesk(NaiveExchange):
 
     def look(self, local: int) -> None:
         best = [prices[0] if prices else None for prices in map(self.book.prices, "BA")]
-        if tuple(best) == self.shown:
-            return
+        moved = tuple(best) != self.shown and None not in best
         self.shown = (best[0], best[1])
-        if None in best:
-            return
-        self.mark = sum(best) // 2
-        if self.position or self.known_position:
+        to_take = best[0] if self.known_position > 0 else best[1]
+        if moved:
+            self.mark = sum(best) // 2
+        elif self.unclosed and to_take is not None:
+            self.act(local)
+        if moved and (self.position or self.known_position):
             self.value(local)
             if self.halt and self.halt_position is None:
                 self.halt_position = self.known_position
@@ -164,7 +166,7 @@ class NaiveDesk(NaiveExchange):
     def act(self, ts: int) -> None:
         if self.halt is None or not self.flatten or self.closing or not self.known_position:
             return
-        self.closing = True
+        self.closing, self.unclosed = True, False
         self.closers += 1
         order = Mine(
             -self.closers, "A" if self.known_position > 0 else "B", "MARKET", "IOC", UNDEF_PRICE,

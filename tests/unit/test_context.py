@@ -334,6 +334,17 @@ def test_a_denial_is_heard_at_once() -> None:
     assert notes == [(ORDER, 1, OrderStatus.DENIED, Reason.MAX_ORDER_SIZE, 0, 0)]
 
 
+def send_none(ctx: Any, state: Any) -> None:
+    submit_limit(ctx, BUY, 99 * PRICE, 0, GTC)
+    submit_market(ctx, SELL, -3)
+
+
+def test_a_quantity_that_is_none_is_denied() -> None:
+    notes, simulation, _ = trace(market(), on_start=send_none, on_order_update=denied_update)
+    assert notes == [(ORDER, 1, OrderStatus.DENIED, Reason.INVALID_QUANTITY, 0, 0)] * 2
+    assert simulation.counts["orders_denied"] == 2
+
+
 def loss_start(ctx: Any, state: Any) -> None:
     submit_market(ctx, BUY, 2)
 

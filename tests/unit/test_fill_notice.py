@@ -65,6 +65,19 @@ def test_late_news_is_counted_with_the_largest_lead(tmp_path: Path) -> None:
     assert fed.counts["fills_known_before_capture_ns_max"] == 0
 
 
+def test_what_is_told_later_than_due_is_counted_with_the_largest_delay(tmp_path: Path) -> None:
+    """The event of 900, captured at 1,500, lets the log act at 1,400; the fill was due at 1,050."""
+    tape = Tape(delay_us=600).add(0, 1, "B", 99, 5).add(1, 9, "A", 101, 10)
+    tape.tick(800).tick(900).add(1_000, 20, "A", 100, 1).tick(1_700).tick(3_000)
+    log = Log().buy(700, "a", 1, 100).buy(1_400, "b", 1, 90)
+    played = play(tmp_path, tape, log)
+    assert [(f.at, f.known) for f in played.fills] == [(1_000, 1_400)]
+    assert played.counts["late_responses"] == 1
+    assert played.counts["late_responses_ns_max"] == 350_000
+    in_time = play(tmp_path, tape, Log().buy(700, "a", 1, 100))
+    assert in_time.counts["late_responses"] == in_time.counts["late_responses_ns_max"] == 0
+
+
 def test_the_digest_is_the_same_in_any_batches(tmp_path: Path) -> None:
     log = Log().buy(700, "a", 1, 100).cancel(960, "a").buy(970, "b", 1, 98)
     found = {fills(tmp_path, log, "feed", batch=batch).digest for batch in (0, 1, 3)}

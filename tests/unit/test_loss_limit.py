@@ -4,6 +4,7 @@ Latency is 50 µs each way, records are captured 1 µs after they happened. Long
 market falls to 90 / 91, shown at 301: -2 * 10.5 = -21.
 """
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +132,37 @@ def test_a_position_too_large_for_the_bids_is_closed_step_by_step(tmp_path: Path
     tape.add(600, 3, "B", 90.5, 1).tick(900)
     found = played(tmp_path, tape, Log().buy(10, "long", 2), "flatten")
     assert [(f.order, f.lots, f.at) for f in found.fills[1:]] == [
-        ("flatten-1", 1, 351), ("flatten-2", 1, 651),
+        ("flatten-1", 1, 351), ("flatten-3", 1, 651),
     ]  # fmt: skip
-    assert found.orders["flatten-1"].status == "EXPIRED"
+    # The event of 500 shows the bid of 90 as it was; what we took of it is not there any more.
+    statuses = [found.orders[f"flatten-{k}"].status for k in (1, 2, 3)]
+    assert statuses == ["EXPIRED", "EXPIRED", "FILLED"]
+
+
+def test_what_is_left_is_tried_again_whatever_the_mark_does(tmp_path: Path) -> None:
+    """The bid goes, and others come one by one, without an offer: no middle, so no new mark."""
+    tape = deep_book().tick(250)
+    tape.event(300, tape.m(1, price=90, size=2), tape.m(9, price=91))
+    tape.event(360, tape.c(1)).event(500, tape.c(9))
+    tape.add(600, 3, "B", 89.75, 1).add(700, 4, "B", 80, 5).tick(900)
+    found = played(tmp_path, tape, Log().buy(10, "long", 5), "flatten")
+    assert [(f.order, f.price, f.lots, f.at) for f in found.fills[1:]] == [
+        ("flatten-1", 90, 2, 351), ("flatten-2", 89.75, 1, 651), ("flatten-3", 80, 2, 751),
+    ]  # fmt: skip
+    assert found.last_sample()["position"] == 0
+
+
+def test_bids_behind_one_that_was_taken_are_tried_too(tmp_path: Path) -> None:
+    """The bid of 90 we took stays in the data: neither the best prices nor their sizes change."""
+    tape = deep_book().tick(250)
+    tape.event(300, tape.m(1, price=90, size=2), tape.m(9, price=91)).tick(500)
+    tape.add(600, 3, "B", 89.75, 1).add(700, 4, "B", 80, 5).tick(900)
+    found = played(tmp_path, tape, Log().buy(10, "long", 5), "flatten")
+    assert [(f.price, f.lots) for f in found.fills[1:]] == [(90, 2), (89.75, 1), (80, 2)]
+    assert found.last_sample()["position"] == 0
+    sent = [order.sent for name, order in found.orders.items() if name.startswith("flatten")]
+    assert sent == sorted(set(sent))
+    assert min(b - a for a, b in pairwise(sent)) >= 100, "one at a time"
 
 
 def test_labels_of_a_log_stay_with_its_own_orders(tmp_path: Path) -> None:

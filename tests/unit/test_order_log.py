@@ -175,6 +175,8 @@ BAD_ROWS = {
     "infinite": ({"price": "inf"}, ("row 1", "price", "'inf'")),
     "huge": ({"price": "9e18"}, ("row 1", "price", "'9e18'")),
     "half a lot": ({"quantity": "1.5"}, ("row 1", "quantity", "whole number", "'1.5'")),
+    "no lots": ({"quantity": "0"}, ("row 1", "quantity", "a whole number from 1 on", "'0'")),
+    "lots sold short": ({"quantity": "-3"}, ("row 1", "quantity", "from 1 on", "'-3'")),
     "no quantity": ({"quantity": ""}, ("row 1", "quantity", "nothing")),
     "a date": ({"ts_ns": "2023-12-25"}, ("row 1", "ts_ns", "whole number", "'2023-12-25'")),
     "a huge time": ({"ts_ns": str(2**64)}, ("row 1", "ts_ns", "64-bit")),
@@ -191,6 +193,13 @@ def test_the_row_is_counted_from_one_as_in_the_file(tmp_path: Path) -> None:
     rows = [good_row(client_order_id=f"o{k}", ts_ns=ns(100 - k)) for k in range(5)]
     rows[3]["side"] = "X"
     fails(write_rows(tmp_path / "log.csv", *rows), FormatError, "row 4", "side")
+
+
+def test_a_replace_to_no_lots_is_named(tmp_path: Path) -> None:
+    row = good_row(action="replace", quantity=0)
+    fails(
+        write_rows(tmp_path / "log.csv", good_row(), row), FormatError, "row 2", "quantity", "'0'"
+    )
 
 
 @pytest.mark.parametrize("action", ["cancel", "replace"])

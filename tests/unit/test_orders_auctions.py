@@ -110,6 +110,7 @@ def test_a_market_order_takes_part_in_the_auction(tmp_path: Path) -> None:
         ("market", 101, 6, "AUCTION", 500), ("market", 101, 1, "TAKEN", 500)
     ]  # fmt: skip
     assert played.orders["market"].status == "FILLED"
+    assert (played.counts["unseen_trade_fills"], played.counts["auction_fills"]) == (0, 1)
 
 
 # --- halts ----------------------------------------------------------------------------------------

@@ -110,6 +110,7 @@ def test_a_clear_of_the_book_cancels_our_orders(tmp_path: Path, last: bool) -> N
     assert played.fills == []
     order = played.orders["mine"]
     assert (order.status, order.reason, order.closed) == ("CANCELED", "BOOK_CLEARED", 100)
+    assert played.counts["orders_canceled_by_clear"] == 1
     assert played.counts["requests_stale"] == 1, "the strategy knows it is gone"
 
 
@@ -117,6 +118,7 @@ def test_a_clear_of_the_book_may_keep_our_orders(tmp_path: Path) -> None:
     log = Log().buy(10, "mine", 5, 100)
     played = play(tmp_path, new_book(cleared_at_100()), log, book_clear="keep")
     assert played.brief() == [("mine", 100, 2, "QUEUE", 200)]
+    assert played.counts["orders_canceled_by_clear"] == 0
 
 
 def test_a_clear_that_a_snapshot_follows_in_its_event_is_its_beginning(tmp_path: Path) -> None:

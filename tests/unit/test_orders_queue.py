@@ -244,6 +244,7 @@ def test_a_fill_of_an_unknown_order_at_a_worse_price_would_have_met_us(tmp_path:
     tape.event(100, tape.t("A", 100, 3), unknown).tick(200)
     played = play(tmp_path, tape, Log().buy(10, "mine", 5, 100.5))
     assert played.brief() == [("mine", 100.5, 3, "UNSEEN_TRADE", 100)]
+    assert (played.counts["unseen_trade_fills"], played.counts["auction_fills"]) == (1, 0)
 
 
 def test_two_own_orders_at_one_price_share_the_volume(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Takes the simulation's rows as they come and turns them into a run folder."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, analyse
 from tapewire.analytics.atomic import MANIFEST, RunFolder
+from tapewire.analytics.denials import denial_warnings, tally_denials
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
 from tapewire.analytics.ledger import Ledger, Leg, account_money
 from tapewire.analytics.metrics import METRIC_TABLE, headline, metric_columns
@@ -101,6 +103,7 @@ class Collector:
         self._held_rows = dict.fromkeys(self._tables, 0)
         self._legs: Sequence[Leg] = ()
         self._ledger = Ledger()
+        self._denials: Counter[tuple[int, int]] = Counter()
         self._equity = EquityColumns()
         self._writers: dict[str, TableWriter] = {}
         self._ended: Path | None = None
@@ -153,10 +156,16 @@ class Collector:
             if rows.size == 0:
                 continue
             self.rows[_counted_as(name)] += rows.size
+            if name == "orders":
+                tally_denials(self._denials, rows)
             self._held[name].append(rows)
             self._held_rows[name] += rows.size
             if self._held_rows[name] >= self._row_group_rows:
                 self._flush(name)
+
+    def denial_warnings(self) -> list[str]:
+        """Say which strategies had orders denied so far, and why."""
+        return denial_warnings(self._denials, self._legs)
 
     def record_latency(self, tag: str, value_ns: int, count: int = 1) -> None:
         """Count a wall-clock latency for ``latency.hdr``; see `LatencyLog.record`."""

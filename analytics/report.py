@@ -187,12 +187,17 @@ def _parts(
         {"title": "Latency", "tables": latency_tables(latencies)},
         {"title": "Counts and stages", "tables": [
             plain_table("Counted while the data went by", ("What", "Count"),
-                        manifest["counts"].items()),
+                        _counts(manifest["counts"])),
             plain_table("Where the time went", ("Stage", "Figures"),
                         _stages(manifest["stages"])),
         ]},
         {"title": "Digests and files", "tables": [digests, files_table(manifest["files"])]},
     ]  # fmt: skip
+
+
+def _counts(counts: Mapping[str, int]) -> list[tuple[str, Any]]:
+    """Return counters as rows; what is a time reads as one."""
+    return [(k, f.latency(n) if k.endswith("_ns_max") else n) for k, n in counts.items()]
 
 
 def _stages(stages: Any) -> list[tuple[str, Any]]:

@@ -277,7 +277,7 @@ class _Run:
                     replay.wait_end()
                 self._require_whole()
                 with self.signals.immediate():
-                    collector.finish(manifest=self._manifest())
+                    collector.finish(manifest=self._manifest(collector))
             except KeyboardInterrupt:
                 error: TapewireError = self.signals.error()
                 self._fail(collector, "incomplete", error, digests=False)
@@ -304,7 +304,7 @@ class _Run:
         """End the run folder without results; the error itself is the story, whatever comes."""
         reason = str(error) or type(error).__name__
         with contextlib.suppress(OutputError):
-            manifest = self._manifest(digests=digests)
+            manifest = self._manifest(collector, digests=digests)
             tell_where(error, collector.fail(status, reason, manifest), collector.path)
 
     def _feed(self, receiver: "Receiver", collector: "Collector") -> None:
@@ -375,7 +375,9 @@ class _Run:
 
     # --- the manifest -----------------------------------------------------------------------
 
-    def _manifest(self, *, digests: bool = True) -> dict[str, Any]:
+    def _manifest(
+        self, collector: "Collector | None" = None, *, digests: bool = True
+    ) -> dict[str, Any]:
         """Describe the run as far as it is known, at its end or where it stopped.
 
         Digests may take a second where legs are many: without them when somebody waits.
@@ -410,7 +412,10 @@ class _Run:
             }
         if self.cache is not None:
             manifest["cache"] = self.cache.describe()
+        if collector is not None and simulation is not None:
+            manifest["warnings"] += collector.denial_warnings()
         if totals is not None and simulation is not None:
+            manifest["warnings"] += _log_warnings(counts, simulation.now_ns)
             manifest["stream"] |= {"batches": totals.batches, "digest": totals.digest}
             if digests:
                 manifest["digest"] = simulation.digest()
@@ -535,6 +540,15 @@ def _halt_warnings(halts: "Sequence[LossHalt]") -> list[str]:
     return said
 
 
+def _log_warnings(counts: Mapping[str, int], now_ns: int) -> list[str]:
+    """Say how many rows of order logs were left over when the data ended."""
+    unsent = counts["log_rows_unsent"]
+    if not unsent:
+        return []
+    rows = "row of an order log was" if unsent == 1 else "rows of order logs were"
+    return [f"{unsent:,} {rows} not sent: the data ended before, at {time_text(now_ns)}"]
+
+
 def _count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[str]:
     """Say in words which counts deserve a look."""
     said = {
@@ -551,10 +565,19 @@ def _count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[
     warnings = [f"{counts[key]:,} {text}" for key, text in said.items() if counts.get(key)]
     if early := counts.get("fills_known_before_capture"):
         lead_us = counts["fills_known_before_capture_ns_max"] / 1000
+        fills = "fill was known to its" if early == 1 else "fills were known to their"
+        it = "it" if early == 1 else "them"
         warnings.append(
-            f"{early:,} fills were known to their strategy before the record that caused them was "
+            f"{early:,} {fills} strategy before the record that caused {it} was "
             f"captured, by up to {lead_us:,.1f} µs: order responses do not travel by the feed "
             "(execution.fill_notice: feed makes them wait for it)"
+        )
+    if late := counts.get("late_responses"):
+        late_us = counts["late_responses_ns_max"] / 1000
+        responses = "order response was" if late == 1 else "order responses were"
+        warnings.append(
+            f"{late:,} {responses} told later than due, by up to {late_us:,.1f} µs: the event that "
+            "decided them was captured when their strategy's clock had passed that time"
         )
     if totals is not None and totals.clamped_ts_recv:
         warnings.append(f"{totals.clamped_ts_recv:,} records went back in ts_recv and were clamped")

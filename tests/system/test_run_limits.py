@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 import tapewire as tw
+from tapewire.analytics.formats import latency
 from tapewire.assembly import HALTS_TOLD_MAX, Hooks
 from tapewire.display import summary
 
@@ -124,6 +125,9 @@ def test_late_news_is_counted_and_warned_of(tmp_path: Path, synthetic_file: Path
     assert said.startswith(f"{early:,} fills ")
     assert f"by up to {lead_ns / 1000:,.1f} µs" in said
     assert "fills were known to their strategy before" in result.report.read_text()
+    shown = latency(lead_ns)
+    assert lead_ns > 1_000
+    assert shown in result.report.read_text()
     given["backtest"]["execution"] = {**execution, "fill_notice": "feed"}
     fed = tw.run(given, output=tmp_path / "feed")
     assert fed.manifest["counts"]["fills_known_before_capture"] == 0
@@ -134,3 +138,31 @@ def test_late_news_is_counted_and_warned_of(tmp_path: Path, synthetic_file: Path
         ]
         == "feed"
     )
+
+
+def test_orders_that_never_left_are_told(tmp_path: Path, synthetic_file: Path) -> None:
+    """Prices of the data are no multiples of 7: the market maker's orders are denied."""
+    given = config(synthetic_file, "halt", instruments={"TWA1": {"tick_size": 7}})
+    given["strategy"] = [{"type": "market_maker"}]
+    result = tw.run(given, output=tmp_path / "run")
+    denied = pc.sum(pc.equal(result.orders["status"], "DENIED")).as_py()
+    assert denied == result.manifest["counts"]["orders_denied"] > 0
+    said = [w for w in result.manifest["warnings"] if "denied: INVALID_PRICE" in w]
+    told = f"market_maker: {denied:,} order{'s' * (denied > 1)} denied: INVALID_PRICE "
+    assert said == [told + "(not a multiple of tick_size 7)"]
+    assert said[0] in result.report.read_text()
+
+
+def test_rows_of_a_log_after_the_data_are_told(tmp_path: Path, synthetic_file: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text(
+        "ts_ns,action,client_order_id,symbol,side,order_type,price,quantity,time_in_force\n"
+        "9000000000000000000,new,a,TWA1,BUY,MARKET,,1,IOC\n"
+        "9000000000000000001,new,b,TWA1,BUY,MARKET,,1,IOC\n"
+    )
+    given = config(synthetic_file, "halt")
+    given["strategy"] = [{"type": "order_log", "parameters": {"path": str(log)}}]
+    result = tw.run(given, output=tmp_path / "run")
+    assert result.manifest["counts"]["log_rows_unsent"] == 2
+    (said,) = [w for w in result.manifest["warnings"] if "not sent" in w]
+    assert said.startswith("2 rows of order logs were not sent: the data ended before, at 20")

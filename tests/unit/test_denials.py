@@ -1,0 +1,65 @@
+"""What is said of orders that never left, and of counts that deserve a look."""
+
+from collections import Counter
+
+import numpy as np
+
+from analytics_rows import FakeLeg
+from tapewire.analytics.denials import DENIALS_TOLD_MAX, denial_warnings, tally_denials
+from tapewire.assembly import _count_warnings
+from tapewire.execution.codes import OrderStatus, Reason
+from tapewire.execution.rows import ORDER_DTYPE
+
+
+def denied(*rows: tuple[int, Reason]) -> np.ndarray:
+    orders = np.zeros(len(rows) + 1, ORDER_DTYPE)  # the last one was not denied
+    orders["status"][:-1] = OrderStatus.DENIED
+    orders["status"][-1] = OrderStatus.FILLED
+    for k, (leg, reason) in enumerate(rows):
+        orders[k]["leg"], orders[k]["reason"] = leg, reason
+    return orders
+
+
+def test_denials_are_told_by_strategy_and_reason() -> None:
+    tally: Counter[tuple[int, int]] = Counter()
+    tally_denials(tally, denied((0, Reason.INVALID_PRICE), (1, Reason.INVALID_PRICE)))
+    tally_denials(tally, denied((0, Reason.INVALID_PRICE), (2, Reason.MAX_LOSS)))
+    ticks = (7 * 10**9, 250_000_000, 0)
+    names = ("maker", "maker", "other")
+    legs = [FakeLeg(k, names[k], tick_size=tick) for k, tick in enumerate(ticks)]
+    assert denial_warnings(tally, legs) == [
+        "maker: 3 orders denied: INVALID_PRICE (not a multiple of tick_size 0.25, 7)",
+        "other: 1 order denied: MAX_LOSS (risk_limits.max_loss had been reached)",
+    ]
+    assert denial_warnings(Counter(), legs) == []
+
+
+def test_lines_about_denials_are_bounded() -> None:
+    n = DENIALS_TOLD_MAX + 3
+    legs = [FakeLeg(k, f"s{k:03}") for k in range(n)]
+    said = denial_warnings({(k, int(Reason.MAX_POSITION)): 1_000 for k in range(n)}, legs)
+    assert len(said) == DENIALS_TOLD_MAX + 1
+    assert said[0].startswith("s000: 1,000 orders denied: MAX_POSITION")
+    assert said[-1].startswith("3 more")
+
+
+def test_every_reason_for_a_denial_has_words() -> None:
+    reasons = [reason for reason in Reason if Reason.NONE < reason <= Reason.INVALID_PRICE]
+    tally = {(0, int(reason)): 1 for reason in reasons}
+    said = denial_warnings(tally, [FakeLeg(0, "s", tick_size=0)])
+    assert len(said) == len(reasons)
+    assert all("()" not in line for line in said)
+
+
+def test_one_is_not_many() -> None:
+    counts = {
+        "fills_known_before_capture": 1, "fills_known_before_capture_ns_max": 1_500,
+        "late_responses": 1, "late_responses_ns_max": 106_790_000,
+    }  # fmt: skip
+    early, late = _count_warnings(counts, None)
+    assert early.startswith("1 fill was known to its strategy")
+    assert late.startswith("1 order response was told later than due, by up to 106,790.0 µs")
+    counts |= {"fills_known_before_capture": 2, "late_responses": 1_234}
+    early, late = _count_warnings(counts, None)
+    assert early.startswith("2 fills were known to their strategy")
+    assert late.startswith("1,234 order responses were told later than due")

@@ -8,6 +8,8 @@ and closes its position. Without crossed books, and with no two things at one an
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .book import UNDEF_PRICE, Record
 from .exchange import Mine, NaiveExchange, Row
 
@@ -25,6 +27,7 @@ class NaiveDesk(NaiveExchange):
     flatten: bool = False
     finishing: bool = False  # a market event is: what fills now was caused by its records
     captured: int = 0
+    records_left: int = 0
     told: int = 0  # latest time at which word of a fill arrives
     early: int = 0
     early_ns_max: int = 0
@@ -66,6 +69,10 @@ class NaiveDesk(NaiveExchange):
             reason = "LOSS_CANCEL"
         super().close(order, status, reason, at)
 
+    def run(self, records: np.ndarray) -> NaiveExchange:
+        self.records_left = len(records)
+        return super().run(records)
+
     # --- the two clocks ---------------------------------------------------------------------------
 
     def next_news(self) -> int:
@@ -86,6 +93,7 @@ class NaiveDesk(NaiveExchange):
     def note(self, event: list[Record], r: Record) -> None:
         super().note(event, r)
         self.captured = max(self.captured, r.ts_recv)
+        self.records_left -= 1
 
     def finish(self, event: list[Record]) -> None:
         self.finishing = True
@@ -131,11 +139,16 @@ class NaiveDesk(NaiveExchange):
         if moved:
             self.mark = sum(best) // 2
         elif self.unclosed and to_take is not None:
-            self.act(local)
+            self.decide(local)
         if moved and (self.position or self.known_position):
             self.value(local)
             if self.halt and self.halt_position is None:
                 self.halt_position = self.known_position
+            self.decide(local)
+
+    def decide(self, local: int) -> None:
+        """Act on what was shown, unless the data has ended before that is known."""
+        if self.records_left or local <= self.captured:
             self.act(local)
 
     def value(self, ts: int) -> None:

@@ -60,7 +60,9 @@ def test_a_tight_limit_leaves_both_examples_running(session: np.ndarray, name: s
     )  # fmt: skip
     denied = rows.orders[rows.orders["status"] == OrderStatus.DENIED]
     said = {Reason(r) for r in denied["reason"]}
-    assert simulation.counts["orders_denied"] > 0
+    counts = simulation.counts
+    assert counts["orders_denied"] == denied.size
+    assert counts["orders_denied"] + counts["replaces_denied"] > 0
     assert said <= {reason}
     assert simulation.counts["events"] == session.size
     # Told once, an example waits for the market: no two denials of a side at one time.

@@ -21,7 +21,7 @@ def market() -> Tape:
 
 def test_replaces_are_counted_with_the_time_of_the_last(tmp_path: Path) -> None:
     log = Log().buy(10, "a", 3, 99).replace(100, "a", 2, 99).replace(200, "a", 2, 98)
-    log.buy(10, "b", 1, 99).replace(210, "b", 0, 99)
+    log.buy(10, "b", 1, 99).replace(210, "b", 2**31, 99)
     found = play(tmp_path, market().tick(500), log)
     assert (found.orders["a"].replaces, found.orders["a"].replaced) == (2, 250)
     assert (found.orders["b"].replaces, found.orders["b"].replaced) == (0, 0)

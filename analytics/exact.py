@@ -17,7 +17,6 @@ Int64Array: TypeAlias = NDArray[np.int64]
 IntArray: TypeAlias = NDArray[Any]
 
 INT64_MAX: Final = 2**63 - 1
-INT64_MIN: Final = -(2**63)
 
 
 def magnitude(values: IntArray | int) -> int:

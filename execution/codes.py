@@ -1,7 +1,6 @@
 """The words of an order's life, as the small integers kernels use and the names people read."""
 
 from enum import IntEnum
-from typing import Final
 
 
 class Side(IntEnum):
@@ -90,6 +89,3 @@ class OrderEvent(IntEnum):
     EXPIRED = 9
     DENIED = 10  # it was stopped before it left
     REFUSED = 11  # a cancel or replace was stopped before it left, or came too late
-
-
-SIDE_NAMES: Final = {s.value: s.name for s in Side}

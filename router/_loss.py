@@ -8,9 +8,10 @@ later event of its book while anything stands on the other side, one order on it
 from typing import Any
 
 from tapewire.compiled.jit import jit, word
-from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side, TimeInForce
+from tapewire.execution.codes import OrderType, Reason, TimeInForce
 from tapewire.execution.latency import arrival_ns
 from tapewire.execution.layout import own_at
+from tapewire.execution.matching import BUY, SELL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.layout import account_at, limits_at
 
@@ -31,17 +32,12 @@ from ._layout import (
     message_at,
     watch_at,
 )
-from ._messages import send_to_exchange, tell_strategy
+from ._messages import is_known_open, send_to_exchange, tell_strategy
 from ._notices import CANCEL_SENT, SENT, log_event
 from .context import open_order
 
-BUY = word(Side.BUY)
-SELL = word(Side.SELL)
 MARKET = word(OrderType.MARKET)
 IOC = word(TimeInForce.IOC)
-PENDING_NEW = int(OrderStatus.PENDING_NEW)
-NEW = int(OrderStatus.NEW)
-PARTIALLY_FILLED = int(OrderStatus.PARTIALLY_FILLED)
 LOSS_CANCEL = word(Reason.LOSS_CANCEL)
 LOSS_FLATTEN = word(Reason.LOSS_FLATTEN)
 #: Lots one order may have, the simulation's own included.
@@ -151,11 +147,7 @@ def _withdraw(execution: Any, router: Any, instance_index: int, now_ns: int) -> 
     at = context_at(instance.context, 0).open_head
     while at != NIL:
         own = own_at(execution.own_orders, at)
-        if (
-            own.known_status == PENDING_NEW
-            or own.known_status == NEW
-            or own.known_status == PARTIALLY_FILLED
-        ):
+        if is_known_open(own):
             own.requests += 1
             limits.halt_cancels += 1
             due = arrival_ns(instance, now_ns)

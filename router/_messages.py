@@ -6,7 +6,8 @@ messages never overtake one another unless a latency says so.
 
 from typing import Any
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.codes import OrderStatus
 from tapewire.execution.layout import own_at
 
 from ._layout import (
@@ -17,6 +18,20 @@ from ._layout import (
     message_at,
     watch_at,
 )
+
+PENDING_NEW = int(OrderStatus.PENDING_NEW)
+NEW = int(OrderStatus.NEW)
+PARTIALLY_FILLED = int(OrderStatus.PARTIALLY_FILLED)
+
+
+@jit_inline
+def is_known_open(own: Any) -> bool:
+    """Whether the strategy believes the order to be on its way or working."""
+    return (
+        own.known_status == PENDING_NEW
+        or own.known_status == NEW
+        or own.known_status == PARTIALLY_FILLED
+    )
 
 
 @jit

@@ -69,6 +69,7 @@ from ._layout import (
 from ._loss import QUANTITY_MAX, after_halt, closing_failed, wind_up, wind_up_room
 from ._messages import (
     free_message,
+    is_known_open,
     pop_arrival,
     pop_inbox,
     send_to_exchange,
@@ -205,7 +206,7 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
         else:
             order = name & _INDEX_MASK
             own = own_at(execution.own_orders, order)
-            known_open = own.known_status == PENDING_NEW or is_known_live(own)
+            known_open = is_known_open(own)
             if name == NIL or own.generation != name >> 32 or not known_open:
                 router.requests_stale += 1
             elif kind == REQUEST_CANCEL:
@@ -218,12 +219,6 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
             elif kind == REQUEST_REPLACE:
                 _send_replace(execution, router, instance_index, order, price, quantity, now_ns)
     return 0
-
-
-@jit_inline
-def is_known_live(own: Any) -> bool:
-    """Whether the strategy believes the order to be working."""
-    return own.known_status == NEW or own.known_status == PARTIALLY_FILLED
 
 
 @jit
@@ -506,7 +501,7 @@ def _release(router: Any, own: Any) -> None:
 def _retire(execution: Any, router: Any, instance_index: int, order: int) -> None:
     """Free a closed order's record when nothing can name it any more."""
     own = own_at(execution.own_orders, order)
-    if own.messages > 0 or own.known_status == PENDING_NEW or is_known_live(own):
+    if own.messages > 0 or is_known_open(own):
         return
     if own.status == PENDING_NEW or is_live(own):
         return
@@ -601,7 +596,7 @@ def deliver(execution: Any, router: Any, instance_index: int, now_floor: int) ->
             own.requests -= 1
         if is_closing:
             closing_failed(router, leg_index)
-        if own.known_status == PENDING_NEW or is_known_live(own):
+        if is_known_open(own):
             _release(router, own)
         own.known_status = own.status
         reason = own.reason

@@ -19,7 +19,8 @@ from tapewire.errors import FormatError
 from tapewire.market import InstrumentTable
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import BATCH_RECORDS_DEFAULT, ReplayPlan, open_source
-from tapewire.router import STRATEGIES, Simulation, SimulationConfig, StrategySpec
+from tapewire.router import Simulation, SimulationConfig, StrategySpec
+from tapewire.strategies import STRATEGIES
 
 #: Records of the buffer: 15 MB, more than the caches nearest to a core hold.
 CHUNK_RECORDS: Final = 262_144

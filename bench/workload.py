@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from tapewire.market import InstrumentTable
 from tapewire.replay import read_records
-from tapewire.router import STRATEGIES, Simulation, SimulationConfig, StrategySpec
+from tapewire.router import Simulation, SimulationConfig, StrategySpec
+from tapewire.strategies import STRATEGIES
 
 Records = npt.NDArray[Any]
 

@@ -1,7 +1,8 @@
-"""Simulated orders at the exchange: life cycle, matching, and the models around it.
+"""Simulated orders: their life, their places in the queue, matching, and the models around them.
 
-``matching`` has the kernels; ``latency``, ``_impact`` and ``_fees`` one model family each;
-``codes`` the words, ``rows`` what is reported.
+An order's record is made in ``orders``; it arrives, takes and rests in ``arriving``, ``claims`` and
+``resting``; what the market does to it is noted in ``traces`` and carried out in ``filling`` and
+``auctions``. ``codes`` has the words, ``rows`` what is reported.
 """
 
 from .codes import (

@@ -8,6 +8,9 @@ from tapewire.compiled.memory import accessor
 
 from .rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 
+NEVER: Final = 2**63 - 1
+ALWAYS: Final = -(2**63)
+
 #: One simulated order. Fields without `known_` are the exchange's truth; strategies are shown the
 #: `known_` ones, which change when a response has reached them.
 OWN_ORDER: Final = np.dtype(
@@ -43,8 +46,8 @@ OWN_ORDER: Final = np.dtype(
     ]
 )
 
-#: What execution keeps per leg, one strategy instance on one book: exactly one cache line.
-SESSION: Final = np.dtype(
+#: One strategy instance as the exchange knows it in one book: exactly one cache line.
+PARTY: Final = np.dtype(
     [
         ("book", "i4"),
         ("owner", "i4"),  # whose claims are respected: the strategy instance
@@ -59,6 +62,27 @@ SESSION: Final = np.dtype(
         ("multiplier_den", "i8"),
     ]
 )
+
+#: What execution keeps per book. These fields are part of whatever record the simulation has for a
+#: book, so that what every record of the stream looks at can share one cache line; kernels call
+#: that record ``venue``.
+VENUE_FIRST: Final = [
+    ("wake", "i8"),  # no event that ends before this capture time needs a closer look for it
+    ("own_bid", "i8"),  # best resting simulated bid, or ALWAYS; may be too high, never too low
+    ("own_ask", "i8"),  # best resting simulated ask, or NEVER; may be too low, never too high
+]
+VENUE_REST: Final = [
+    ("resting", "i4"),  # simulated orders resting in this book
+    ("gapless", "i4"),  # whether the book is neither locked nor crossed
+    ("traces", "i4"),  # of the current event, or NIL
+    ("traces_tail", "i4"),
+    # Smallest stamp of any resting simulated order that may be at own_bid, own_ask or better.
+    ("own_bid_stamp", "i8"),
+    ("own_ask_stamp", "i8"),
+    ("volume", "i8"),  # lots traded
+    ("unseen", "i4"),  # trace of the last T's volume that no F has explained so far, or NIL
+    ("in_auction", "i4"),  # whether the last T was an auction's
+]
 
 #: Something in the current event of a book that may concern resting simulated orders.
 TRACE: Final = np.dtype(
@@ -86,7 +110,7 @@ TRACE_CLEAR: Final = 7  # the book was cleared; lots: its snapshots so far
 EXECUTION: Final = np.dtype(
     [
         ("own_orders", "i8"),
-        ("sessions", "i8"),
+        ("parties", "i8"),
         ("traces", "i8"),
         ("fills", "i8"),
         ("orders", "i8"),  # rows of closed orders
@@ -110,7 +134,7 @@ EXECUTION: Final = np.dtype(
 )
 
 own_at = accessor(OWN_ORDER)
-session_at = accessor(SESSION)
+party_at = accessor(PARTY)
 trace_at = accessor(TRACE)
 fill_row_at = accessor(FILL_DTYPE)
 order_row_at = accessor(ORDER_DTYPE)

@@ -4,16 +4,16 @@ from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.compiled.units import NS_PER_S
-from tapewire.execution.codes import Reason
+from tapewire.execution.words import (
+    MAX_LOSS,
+    MAX_ORDER_RATE,
+    MAX_ORDER_SIZE,
+    MAX_POSITION,
+    NO_REASON,
+)
 from tapewire.market.records import UNDEF_PRICE
 
 from .layout import send_time_at
-
-NO_REASON = int(Reason.NONE)
-MAX_POSITION = int(Reason.MAX_POSITION)
-MAX_ORDER_SIZE = int(Reason.MAX_ORDER_SIZE)
-MAX_LOSS = int(Reason.MAX_LOSS)
-MAX_ORDER_RATE = int(Reason.MAX_ORDER_RATE)
 
 
 @jit
@@ -54,16 +54,22 @@ def currency(units: int, numerator: int, denominator: int) -> int:
     return units * numerator // denominator
 
 
+@jit_inline
+def reserve(account: Any, side: int, lots: int) -> None:
+    """Count lots of an order that may still fill, or no more if negative."""
+    if side > 0:
+        account.open_buy_lots += lots
+    else:
+        account.open_sell_lots += lots
+
+
 @jit
 def learn_fill(account: Any, side: int, price: int, lots: int, fee: int) -> None:
     """Book a fill in what the strategy knows."""
     account.known_position += side * lots
     account.known_cash -= price * side * lots
     account.known_fees += fee
-    if side > 0:
-        account.open_buy_lots -= lots
-    else:
-        account.open_sell_lots -= lots
+    reserve(account, side, -lots)
 
 
 @jit

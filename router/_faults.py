@@ -4,10 +4,10 @@ from typing import Any
 
 from tapewire.compiled.units import MONEY_UNITS, PRICE_UNITS
 from tapewire.execution.codes import Reason
+from tapewire.strategies.layout import REQUESTS_MAX
 
-from ._layout import REQUESTS_MAX
+from ._delivery import STEPS_AT_ONE_TIME_MAX
 from ._loss import QUANTITY_MAX
-from ._session import STEPS_AT_ONE_TIME_MAX
 from .config import RiskLimits
 
 

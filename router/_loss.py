@@ -5,18 +5,30 @@ limit denies it. Where a market order finds too little to take, the rest is trie
 later event of its book while anything stands on the other side, one order on its way at a time.
 """
 
-from typing import Any
+from typing import Any, Final
 
-from tapewire.compiled.jit import jit, word
-from tapewire.execution.codes import OrderType, Reason, TimeInForce
+from tapewire.compiled.jit import jit
 from tapewire.execution.latency import arrival_ns
-from tapewire.execution.layout import own_at
-from tapewire.execution.matching import BUY, SELL
+from tapewire.execution.layout import ALWAYS, own_at
+from tapewire.execution.order_events import log_event
+from tapewire.execution.orders import is_known_open, open_order
+from tapewire.execution.words import (
+    BUY,
+    IOC,
+    LOG_CANCEL_SENT,
+    LOG_SENT,
+    LOSS_CANCEL,
+    LOSS_FLATTEN,
+    MARKET,
+    SELL,
+)
+from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.positions.accounting import reserve
 from tapewire.positions.layout import account_at, limits_at
+from tapewire.strategies.layout import context_at
 
 from ._layout import (
-    ALWAYS,
     ARRIVE_CANCEL,
     ARRIVE_NEW,
     CLOSING_FAILED,
@@ -24,24 +36,16 @@ from ._layout import (
     DRAIN_ROWS,
     GROW_MESSAGES,
     GROW_OWN_ORDERS,
-    NIL,
     WIND_UP,
-    context_at,
     instance_at,
     leg_at,
     message_at,
     watch_at,
 )
-from ._messages import is_known_open, send_to_exchange, tell_strategy
-from ._notices import CANCEL_SENT, SENT, log_event
-from .context import open_order
+from ._messages import send_to_exchange, tell_strategy
 
-MARKET = word(OrderType.MARKET)
-IOC = word(TimeInForce.IOC)
-LOSS_CANCEL = word(Reason.LOSS_CANCEL)
-LOSS_FLATTEN = word(Reason.LOSS_FLATTEN)
 #: Lots one order may have, the simulation's own included.
-QUANTITY_MAX = 2**31 - 1
+QUANTITY_MAX: Final = 2**31 - 1
 
 
 @jit
@@ -93,6 +97,7 @@ def may_close_now(router: Any, leg_index: int, watch: Any) -> bool:
 
 @jit
 def _note_positions(router: Any, instance: Any) -> None:
+    """Remember what the instance is known to hold, for the report."""
     at = instance.legs
     while at != NIL:
         leg = leg_at(router.legs, at)
@@ -142,6 +147,7 @@ def wind_up(execution: Any, router: Any, instance_index: int, now_ns: int) -> No
 
 @jit
 def _withdraw(execution: Any, router: Any, instance_index: int, now_ns: int) -> None:
+    """Ask for all orders that are known to be open to be canceled."""
     instance = instance_at(router.instances, instance_index)
     limits = limits_at(router.limits, instance_index)
     at = context_at(instance.context, 0).open_head
@@ -154,12 +160,13 @@ def _withdraw(execution: Any, router: Any, instance_index: int, now_ns: int) -> 
             index = send_to_exchange(router, execution, own.leg, due, ARRIVE_CANCEL, at)
             message_at(router.messages, index).reason = LOSS_CANCEL
             if execution.event_log != 0:
-                log_event(execution, at, CANCEL_SENT, LOSS_CANCEL, 0, now_ns)
+                log_event(execution, at, LOG_CANCEL_SENT, LOSS_CANCEL, 0, now_ns)
         at = own.open_next
 
 
 @jit
 def _close(execution: Any, router: Any, leg_index: int, now_ns: int) -> None:
+    """Send a market order against what the leg is known to hold."""
     leg = leg_at(router.legs, leg_index)
     instance = instance_at(router.instances, leg.instance)
     limits = limits_at(router.limits, leg.instance)
@@ -172,17 +179,13 @@ def _close(execution: Any, router: Any, leg_index: int, now_ns: int) -> None:
     router.orders_sent += 1
     lots = min(abs(account.known_position), QUANTITY_MAX)
     side = SELL if account.known_position > 0 else BUY
-    shown_leg = ctx.leg  # what else the context says is about this one
-    ctx.leg = leg_index
-    ctx.now_ns = now_ns
-    order = open_order(ctx, -limits.halt_orders, side, MARKET, UNDEF_PRICE, lots, IOC)
-    ctx.leg = shown_leg
+    order = open_order(
+        execution, ctx, leg_index, now_ns, -limits.halt_orders, side, MARKET, UNDEF_PRICE, lots,
+        IOC,
+    )  # fmt: skip
     own_at(execution.own_orders, order).reason = LOSS_FLATTEN
-    if side > 0:
-        account.open_buy_lots += lots
-    else:
-        account.open_sell_lots += lots
+    reserve(account, side, lots)
     if execution.event_log != 0:
-        log_event(execution, order, SENT, LOSS_FLATTEN, 0, now_ns)
+        log_event(execution, order, LOG_SENT, LOSS_FLATTEN, 0, now_ns)
     due = arrival_ns(instance, now_ns)
     send_to_exchange(router, execution, leg_index, due, ARRIVE_NEW, order)

@@ -6,36 +6,16 @@ messages never overtake one another unless a latency says so.
 
 from typing import Any
 
-from tapewire.compiled.jit import jit, jit_inline
-from tapewire.execution.codes import OrderStatus
-from tapewire.execution.layout import own_at
+from tapewire.compiled.jit import jit
+from tapewire.execution.layout import NEVER, own_at
+from tapewire.market.layout import NIL
 
-from ._layout import (
-    NEVER,
-    NIL,
-    instance_at,
-    leg_at,
-    message_at,
-    watch_at,
-)
-
-PENDING_NEW = int(OrderStatus.PENDING_NEW)
-NEW = int(OrderStatus.NEW)
-PARTIALLY_FILLED = int(OrderStatus.PARTIALLY_FILLED)
-
-
-@jit_inline
-def is_known_open(own: Any) -> bool:
-    """Whether the strategy believes the order to be on its way or working."""
-    return (
-        own.known_status == PENDING_NEW
-        or own.known_status == NEW
-        or own.known_status == PARTIALLY_FILLED
-    )
+from ._layout import instance_at, leg_at, message_at, watch_at
 
 
 @jit
 def _new_message(router: Any, execution: Any, ts: int, kind: int, order: int) -> int:
+    """Take a free message; there is one."""
     index = router.message_free
     message = message_at(router.messages, index)
     router.message_free = message.next

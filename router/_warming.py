@@ -21,7 +21,8 @@ from tapewire.market.queues import best_key
 from tapewire.market.records import F_LAST, F_SNAPSHOT, UNDEF_PRICE
 
 from ._layout import watch_at
-from ._loop import before_book_event, look
+from ._phases import look
+from ._times import before_book_event
 
 
 @jit

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from tapewire.market.instruments import InstrumentTable
-
-from .definition import StrategyDefinition
+from tapewire.strategies.definition import StrategyDefinition
 
 OFF: Final = -1
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from tapewire.compiled.memory import Block, Copies
 from tapewire.errors import ConfigError, NoDataError, SimulationError
-from tapewire.execution.layout import EXECUTION, OWN_ORDER, SESSION, TRACE
-from tapewire.execution.matching import STEP_ROWS
+from tapewire.execution.claims import STEP_ROWS
+from tapewire.execution.layout import ALWAYS, EXECUTION, NEVER, OWN_ORDER, PARTY, TRACE
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.market.book import STEP_RECORDS, BookLimitError, MarketState, batch_address
 from tapewire.market.instruments import Instrument
@@ -19,14 +19,23 @@ from tapewire.market.layout import COUNTERS, NEW_BOOK, NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.layout import ACCOUNT, LIMITS, SEND_TIME
 from tapewire.positions.rows import SAMPLE_DTYPE
+from tapewire.strategies.layout import (
+    CONTEXT,
+    HOOK_BOOK,
+    HOOK_EVENT,
+    HOOK_TRADE,
+    ON_BOOK,
+    ON_EVENT,
+    ON_PRICE,
+    ON_TRADE,
+)
+from tapewire.strategies.order_log import OrderLog, bind_rows, read_order_log
 
 from . import _ending as ending
 from . import _faults as faults
 from . import _loop as loop
 from . import _warming as warming
 from ._layout import (
-    ALWAYS,
-    CONTEXT,
     CROSSED_ABORT,
     CROSSED_HALT_FILLS,
     CROSSED_WARN,
@@ -39,26 +48,17 @@ from ._layout import (
     GROW_MESSAGES,
     GROW_OWN_ORDERS,
     GROW_TRACES,
-    HOOK_BOOK,
-    HOOK_EVENT,
-    HOOK_TRADE,
     INSTANCE,
     LEG,
     MESSAGE,
-    NEVER,
     NOTICE_FEED,
     NOTICE_RESPONSE,
-    ON_BOOK,
-    ON_EVENT,
-    ON_PRICE,
-    ON_TRADE,
     ROUTER,
     WATCH,
 )
 from .config import OFF, RiskLimits, SimulationConfig, StrategySpec
 from .digest import LegDigests
 from .halts import HaltedPosition, LossHalt
-from .strategies.order_log import OrderLog, bind_rows, read_order_log
 
 #: Rows kept between drains; a step needs up to STEP_ROWS of them.
 ROWS_AT_START: Final = 4 * STEP_ROWS
@@ -151,7 +151,7 @@ class Simulation:
         self._execution = Block(EXECUTION, 1)
         self._router = np.zeros(1, ROUTER)
         self._own_orders = Block(OWN_ORDER, OWN_ORDERS_AT_START)
-        self._sessions = Block(SESSION, 4)
+        self._parties = Block(PARTY, 4)
         self._traces = Block(TRACE, TRACES_AT_START)
         self._fills = Block(FILL_DTYPE, ROWS_AT_START)
         self._orders = Block(ORDER_DTYPE, ROWS_AT_START)
@@ -351,7 +351,7 @@ class Simulation:
         instrument: Instrument = self.config.instruments.get(instrument_id)
         index = len(self.legs)
         if index == self._legs.capacity:
-            for block in (self._legs, self._sessions, self._accounts):
+            for block in (self._legs, self._parties, self._accounts):
                 block.grow(2 * index)
         leg = self._legs.records[index]
         leg["arrival_due"] = NEVER
@@ -369,17 +369,17 @@ class Simulation:
         watch["subscriptions"] |= owner["mask"]
         watch["wake"] = ALWAYS
         watch["due"] = ALWAYS  # so that the next event starts it
-        session = self._sessions.records[index]
-        session["book"] = book
-        session["owner"] = instance
-        session["buys"] = session["sells"] = NIL
-        session["waiting"] = NIL
-        session["publisher_id"] = publisher_id
-        session["instrument_id"] = instrument_id
-        session["fee_per_lot"] = self.config.fee_per_lot
+        party = self._parties.records[index]
+        party["book"] = book
+        party["owner"] = instance
+        party["buys"] = party["sells"] = NIL
+        party["waiting"] = NIL
+        party["publisher_id"] = publisher_id
+        party["instrument_id"] = instrument_id
+        party["fee_per_lot"] = self.config.fee_per_lot
         account = self._accounts.records[index]
         account["mark"] = UNDEF_PRICE
-        for record in (session, account):
+        for record in (party, account):
             record["multiplier_num"] = instrument.multiplier_num
             record["multiplier_den"] = instrument.multiplier_den
         self._router[0]["leg_n"] = index + 1
@@ -399,7 +399,7 @@ class Simulation:
         execution, router = self._execution.records[0], self._router[0]
         for name, block in (
             ("own_orders", self._own_orders),
-            ("sessions", self._sessions),
+            ("parties", self._parties),
             ("traces", self._traces),
             ("fills", self._fills),
             ("orders", self._orders),
@@ -703,7 +703,7 @@ class Simulation:
     def nbytes(self) -> int:
         """Bytes held by books, orders, messages and buffers."""
         blocks = (
-            self._own_orders, self._sessions, self._traces, self._fills, self._orders,
+            self._own_orders, self._parties, self._traces, self._fills, self._orders,
             self._events, self._samples, self._instances, self._contexts, self._legs,
             self._messages, self._watches, self._accounts, self._limits, self._send_times,
         )  # fmt: skip

@@ -15,14 +15,14 @@ _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 def known_strategies() -> list[str]:
     """Return the type names a configuration may use."""
-    from tapewire.router import STRATEGIES
+    from tapewire.strategies import STRATEGIES
 
     return sorted(STRATEGIES)
 
 
 def path_parameters(kind: object) -> list[str]:
     """Return which parameters of a strategy type are paths; none for an unknown type."""
-    from tapewire.router import STRATEGIES
+    from tapewire.strategies import STRATEGIES
 
     definition = STRATEGIES.get(kind) if isinstance(kind, str) else None
     if definition is None:
@@ -36,7 +36,7 @@ def parameters_in_force(strategy: Strategy) -> dict[str, Any]:
     What was given stays as it was given, what was not is the default. The strategy's parameters
     must have been found right.
     """
-    from tapewire.router import STRATEGIES
+    from tapewire.strategies import STRATEGIES
 
     return {
         name: strategy.parameters.get(name, _plain(spec.default))
@@ -71,7 +71,7 @@ def checked_parameters(strategy: Strategy, where: KeyPath) -> dict[str, Any]:
 
 def check_parameters(strategy: Strategy, where: KeyPath, problems: Problems) -> dict[str, Any]:
     """Note every problem of the strategy's type and parameters; return the values without one."""
-    from tapewire.router import STRATEGIES
+    from tapewire.strategies import STRATEGIES
 
     declaration = STRATEGIES.get(strategy.type)
     if declaration is None:

@@ -21,14 +21,9 @@ from tapewire.market.records import (
     RTYPE_MBO,
     SIDE_BID,
 )
-from tapewire.router import (
-    STRATEGIES,
-    RiskLimits,
-    Simulation,
-    SimulationConfig,
-    StrategySpec,
-)
+from tapewire.router import RiskLimits, Simulation, SimulationConfig, StrategySpec
 from tapewire.router.config import OFF
+from tapewire.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from tapewire.wire import StreamInfo

@@ -20,14 +20,8 @@ from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
 from tapewire.market.instruments import InstrumentTable
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
 from tapewire.positions.rows import SAMPLE_DTYPE
-from tapewire.router import (
-    STRATEGIES,
-    Drained,
-    RiskLimits,
-    Simulation,
-    SimulationConfig,
-    StrategySpec,
-)
+from tapewire.router import Drained, RiskLimits, Simulation, SimulationConfig, StrategySpec
+from tapewire.strategies import STRATEGIES
 
 LAST, TOB, SNAPSHOT = 128, 64, 32
 START_NS = 1_700_000_000_000_000_000

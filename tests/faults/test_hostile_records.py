@@ -17,7 +17,8 @@ from tapewire.errors import InputError, InterruptedRunError, SimulationError
 from tapewire.market import BookLimitError, BookSet, InstrumentTable
 from tapewire.market.book import STEP_RECORDS
 from tapewire.market.layout import LEVELS_PER_SIDE_MAX
-from tapewire.router import STRATEGIES, Simulation, SimulationConfig, StrategySpec, simulation
+from tapewire.router import Simulation, SimulationConfig, StrategySpec, simulation
+from tapewire.strategies import STRATEGIES
 
 SIGNALS = ((signal.SIGINT, 130), (signal.SIGTERM, 143))
 

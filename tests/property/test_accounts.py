@@ -13,7 +13,7 @@ from tapewire.compiled.exact import multiply_divide
 from tapewire.compiled.jit import jit
 from tapewire.compiled.memory import Block
 from tapewire.execution._impact import impact_price_units
-from tapewire.execution.layout import EXECUTION, SESSION
+from tapewire.execution.layout import EXECUTION, PARTY
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import book_fill, learn_fill, revalue
 from tapewire.positions.layout import ACCOUNT, LIMITS, account_at, limits_at
@@ -139,8 +139,8 @@ def test_multiply_and_divide_in_128_bits(a: int, b: int, divisor: int) -> None:
 
 
 @jit
-def _impact(executions: Any, sessions: Any, price: int, lots: int) -> int:
-    return impact_price_units(executions[0], sessions[0], price, lots)
+def _impact(executions: Any, parties: Any, price: int, lots: int) -> int:
+    return impact_price_units(executions[0], parties[0], price, lots)
 
 
 @given(
@@ -151,9 +151,9 @@ def _impact(executions: Any, sessions: Any, price: int, lots: int) -> int:
 def test_linear_impact_to_the_last_unit(
     price: int, lots: int, ppm: int, multiplier: Fraction
 ) -> None:
-    execution, session = np.zeros(1, EXECUTION), np.zeros(1, SESSION)
+    execution, party = np.zeros(1, EXECUTION), np.zeros(1, PARTY)
     execution["impact_ppm"] = ppm
-    session["multiplier_num"], session["multiplier_den"] = multiplier.as_integer_ratio()
+    party["multiplier_num"], party["multiplier_den"] = multiplier.as_integer_ratio()
     notional = floor(abs(price) * lots * multiplier / 10**9)
     expected = ceil(Fraction(abs(price) * ppm * notional, 10**16))
-    assert _impact(execution, session, price, lots) == expected
+    assert _impact(execution, party, price, lots) == expected

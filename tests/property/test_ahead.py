@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tapewire.bench.crowds import Crowd
 from tapewire.market import BookSet, InstrumentTable, book
 from tapewire.market.layout import FAR_ALL, FAR_NOTHING, FAR_ORDERS
-from tapewire.router import STRATEGIES, Simulation, SimulationConfig, StrategySpec
+from tapewire.router import Simulation, SimulationConfig, StrategySpec
+from tapewire.strategies import STRATEGIES
 
 NEAR = 1 << 60
 #: (FAR_BYTES, FAR_LEVELS_BYTES) that make every size near, or orders far, or all of it.

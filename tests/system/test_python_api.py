@@ -54,7 +54,7 @@ def test_a_file_and_keywords(result: tw.RunResult, synthetic_file: Path) -> None
 def test_the_run_folders_configuration_has_every_parameter_in_force(
     result: tw.RunResult, tmp_path: Path
 ) -> None:
-    from tapewire.router import STRATEGIES
+    from tapewire.strategies import STRATEGIES
 
     config = tw.load_config(result.path / "config.yaml")
     for strategy in config.strategy:

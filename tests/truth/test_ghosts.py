@@ -14,7 +14,8 @@ from naive.dbn import read_mbo
 from stories import COLUMNS, INSTRUMENT, PUBLISHER, SNAPSHOT, SYMBOL, px
 from tapewire.execution.codes import FillReason
 from tapewire.market import InstrumentTable
-from tapewire.router import STRATEGIES, Simulation, SimulationConfig, StrategySpec
+from tapewire.router import Simulation, SimulationConfig, StrategySpec
+from tapewire.strategies import STRATEGIES
 
 NAME = "glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
 ENTRY_NS = 50_000

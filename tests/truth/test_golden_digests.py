@@ -10,7 +10,8 @@ import numpy as np
 from tapewire.market import InstrumentTable
 from tapewire.replay import read_records
 from tapewire.replay.synth import synthesize
-from tapewire.router import STRATEGIES, Simulation, SimulationConfig, StrategySpec
+from tapewire.router import Simulation, SimulationConfig, StrategySpec
+from tapewire.strategies import STRATEGIES
 
 TICK = 250_000_000
 

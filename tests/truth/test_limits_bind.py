@@ -12,8 +12,9 @@ from stories import run
 from tapewire.execution.codes import OrderStatus, Reason
 from tapewire.market import InstrumentTable
 from tapewire.replay import read_records
-from tapewire.router import STRATEGIES, RiskLimits, Simulation, SimulationConfig, StrategySpec
+from tapewire.router import RiskLimits, Simulation, SimulationConfig, StrategySpec
 from tapewire.router.simulation import Drained
+from tapewire.strategies import STRATEGIES
 
 TICK = 250_000_000
 EXAMPLES = ("market_maker", "sma_crossover")

@@ -32,7 +32,7 @@ def test_the_command_line_knows_every_section() -> None:
 
 
 def test_no_two_variants_are_the_same_and_the_first_is_the_default() -> None:
-    from tapewire.router import STRATEGIES
+    from tapewire.strategies import STRATEGIES
 
     parameters = [variants.variant_parameters(k) for k in range(1_000)]
     assert len({tuple(p.items()) for p in parameters}) == 1_000

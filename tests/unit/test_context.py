@@ -10,8 +10,9 @@ from tapewire.compiled.jit import jit
 from tapewire.errors import SimulationError
 from tapewire.execution.codes import OrderStatus, Reason
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.router import RiskLimits, StrategyDefinition, StrategySpec
-from tapewire.router.context import (
+from tapewire.router import RiskLimits, StrategySpec
+from tapewire.strategies import StrategyDefinition
+from tapewire.strategies.context import (
     BUY,
     GTC,
     SELL,

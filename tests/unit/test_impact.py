@@ -8,12 +8,12 @@ import pytest
 
 from tapewire.compiled.jit import jit
 from tapewire.execution._impact import impact_price_units
-from tapewire.execution.layout import EXECUTION, SESSION
+from tapewire.execution.layout import EXECUTION, PARTY
 
 
 @jit
-def _impact(executions: Any, sessions: Any, price: int, lots: int) -> int:
-    return impact_price_units(executions[0], sessions[0], price, lots)
+def _impact(executions: Any, parties: Any, price: int, lots: int) -> int:
+    return impact_price_units(executions[0], parties[0], price, lots)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def _impact(executions: Any, sessions: Any, price: int, lots: int) -> int:
 def test_by_hand(
     price: str, lots: int, multiplier: int, bps_per_million: str, expected: str
 ) -> None:
-    execution, session = np.zeros(1, EXECUTION), np.zeros(1, SESSION)
+    execution, party = np.zeros(1, EXECUTION), np.zeros(1, PARTY)
     execution["impact_ppm"] = int(Decimal(bps_per_million) * 10**6)
-    session["multiplier_num"], session["multiplier_den"] = multiplier, 1
-    units = _impact(execution, session, int(Decimal(price) * 10**9), lots)
+    party["multiplier_num"], party["multiplier_den"] = multiplier, 1
+    units = _impact(execution, party, int(Decimal(price) * 10**9), lots)
     exact = Decimal(expected) * 10**9
     assert units == exact.to_integral_value(rounding="ROUND_CEILING")

@@ -55,10 +55,10 @@ def run_python(code: str, cache: Path, *paths: Path, check: bool = True) -> str:
 
 IS_LIVE = """
     import numpy as np
-    from tapewire.execution import codes, layout, matching
+    from tapewire.execution import codes, layout, orders as life
     orders = np.zeros(2, layout.OWN_ORDER)
     orders["status"] = 2, 22
-    print(codes.__file__, int(codes.OrderStatus.NEW), *map(matching.is_live, orders))
+    print(codes.__file__, int(codes.OrderStatus.NEW), *map(life.is_live, orders))
 """
 
 

@@ -20,7 +20,8 @@ from stories import (
     run,
 )
 from tapewire.replay.synth import Session
-from tapewire.router import STRATEGIES, Simulation, StrategySpec
+from tapewire.router import Simulation, StrategySpec
+from tapewire.strategies import STRATEGIES
 
 
 def session(events: int, instruments: int, seed: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from tapewire.market import BookSet
 from tapewire.market.records import ACTION_CLEAR, MBO_DTYPE
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.router import StrategySpec
-from tapewire.router.definition import StrategyDefinition
+from tapewire.strategies.definition import StrategyDefinition
 
 START_US = 1_000
 

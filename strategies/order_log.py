@@ -18,9 +18,10 @@ from tapewire.compiled.units import PRICE_UNITS
 from tapewire.errors import FormatError, MissingFileError, NoDataError
 from tapewire.execution.codes import OrderType, Side, TimeInForce
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.router._layout import REQUESTS_MAX
-from tapewire.router.context import cancel, replace, set_timer, submit_limit, submit_market
-from tapewire.router.definition import ParameterSpec, StrategyDefinition
+
+from .context import cancel, replace, set_timer, submit_limit, submit_market
+from .definition import ParameterSpec, StrategyDefinition
+from .layout import REQUESTS_MAX
 
 ACTION_NEW = 1
 ACTION_CANCEL = 2

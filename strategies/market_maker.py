@@ -7,7 +7,8 @@ import numpy as np
 
 from tapewire.compiled.jit import jit
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.router.context import (
+
+from .context import (
     BUY,
     GTC,
     SELL,
@@ -19,7 +20,7 @@ from tapewire.router.context import (
     submit_limit,
     was_denied,
 )
-from tapewire.router.definition import ParameterSpec, StrategyDefinition
+from .definition import ParameterSpec, StrategyDefinition
 
 NO_ORDER = -1
 

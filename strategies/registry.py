@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from tapewire.router.definition import StrategyDefinition
-
+from .definition import StrategyDefinition
 from .market_maker import MARKET_MAKER
 from .order_log import ORDER_LOG
 from .sma_crossover import SMA_CROSSOVER

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.router.context import BUY, SELL, submit_market
-from tapewire.router.definition import ParameterSpec, StrategyDefinition
+
+from .context import BUY, SELL, submit_market
+from .definition import ParameterSpec, StrategyDefinition
 
 PERIOD_MAX = 4096
 _NONE = 0

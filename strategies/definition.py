@@ -12,7 +12,7 @@ from numba import types
 
 from tapewire.compiled.jit import BOUNDSCHECK
 
-from ._layout import CONTEXT
+from .layout import CONTEXT
 
 Hook = Callable[[Any, Any], None]
 

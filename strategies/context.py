@@ -1,22 +1,24 @@
 """What a compiled strategy can do: functions over its context record.
 
 A strategy is a set of plain functions ``on_…(ctx, state)``; Tapewire compiles them. ``ctx`` is a
-``CONTEXT`` record (its fields are listed in ``router/_layout.py``), ``state`` a record of the
+``CONTEXT`` record (its fields are listed in ``strategies/layout.py``), ``state`` a record of the
 strategy's own. Prices are int64 in 1e-9, quantities in lots, times in ns.
 
 An order is named by the handle that ``submit_limit`` and ``submit_market`` return. A handle stays
 valid until its order is closed and the strategy has been told; after that ``is_open`` is False.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from tapewire.compiled.jit import jit
-from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side, TimeInForce
+from tapewire.execution.codes import Reason, Side, TimeInForce
 from tapewire.execution.layout import execution_at, own_at
+from tapewire.execution.orders import handle_of, is_known_open, known_leaves, open_order
+from tapewire.execution.words import LIMIT, MARKET
+from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 
-from ._layout import (
-    NIL,
+from .layout import (
     REQUEST_CANCEL,
     REQUEST_NEW,
     REQUEST_REPLACE,
@@ -24,22 +26,18 @@ from ._layout import (
     REQUESTS_MAX,
 )
 
-BUY = int(Side.BUY)
-SELL = int(Side.SELL)
-GTC = int(TimeInForce.GTC)
-IOC = int(TimeInForce.IOC)
-_LIMIT = int(OrderType.LIMIT)
-_MARKET = int(OrderType.MARKET)
-_PENDING_NEW = int(OrderStatus.PENDING_NEW)
-_NEW = int(OrderStatus.NEW)
-_PARTIALLY_FILLED = int(OrderStatus.PARTIALLY_FILLED)
-_FIRST_DENIAL = int(Reason.MAX_POSITION)
-_LAST_DENIAL = int(Reason.INVALID_PRICE)
-_INDEX_MASK = 0xFFFFFFFF
+BUY: Final = int(Side.BUY)
+SELL: Final = int(Side.SELL)
+GTC: Final = int(TimeInForce.GTC)
+IOC: Final = int(TimeInForce.IOC)
+_FIRST_DENIAL: Final = int(Reason.MAX_POSITION)
+_LAST_DENIAL: Final = int(Reason.INVALID_PRICE)
+_INDEX_MASK: Final = 0xFFFFFFFF
 
 
 @jit
 def _request(ctx: Any, kind: int, order: int, price: int, quantity: int) -> None:
+    """Leave a request; one too many is counted only, and ends the run."""
     k = ctx.request_n
     ctx.request_n += 1
     if k < REQUESTS_MAX:
@@ -50,74 +48,34 @@ def _request(ctx: Any, kind: int, order: int, price: int, quantity: int) -> None
 
 
 @jit
-def open_order(
-    ctx: Any, client_order_id: int, side: int, order_type: int, price: int, quantity: int,
-    time_in_force: int,
-) -> int:  # fmt: skip
-    """Take a free order record and put it last among the open ones; returns its index."""
-    execution = execution_at(ctx.execution, 0)
-    index = execution.own_free
-    own = own_at(execution.own_orders, index)
-    execution.own_free = own.next
-    execution.own_free_n -= 1
-    own.client_order_id = client_order_id
-    own.leg = ctx.leg
-    own.side = side
-    own.order_type = order_type
-    own.time_in_force = time_in_force
-    own.price = price
-    own.quantity = quantity
-    own.filled = 0
-    own.stamp = 0
-    own.queue_ahead = -1
-    own.ts_sent = ctx.now_ns
-    own.ts_arrived = 0
-    own.status = _PENDING_NEW
-    own.reason = 0
-    own.known_status = _PENDING_NEW
-    own.known_price = price
-    own.known_quantity = quantity
-    own.known_filled = 0
-    own.settled = 0
-    own.replaces = 0
-    own.ts_replaced = 0
-    own.requests = 0
-    own.messages = 0
-    own.open_prev = ctx.open_tail
-    own.open_next = NIL
-    if ctx.open_tail == NIL:
-        ctx.open_head = index
-    else:
-        own_at(execution.own_orders, ctx.open_tail).open_next = index
-    ctx.open_tail = index
-    return index
-
-
-@jit
 def _submit(
     ctx: Any, side: int, order_type: int, price: int, quantity: int, time_in_force: int
 ) -> int:
+    """Open an order and ask for it to be sent; returns its handle."""
     execution = execution_at(ctx.execution, 0)
     if ctx.request_n >= REQUESTS_MAX or execution.own_free == NIL:
         ctx.request_n = REQUESTS_MAX + 1
         return NIL
     ctx.last_client_order_id += 1
     number = ctx.last_client_order_id
-    index = open_order(ctx, number, side, order_type, price, quantity, time_in_force)
+    index = open_order(
+        execution, ctx, ctx.leg, ctx.now_ns, number, side, order_type, price, quantity,
+        time_in_force,
+    )  # fmt: skip
     _request(ctx, REQUEST_NEW, index, price, quantity)
-    return (own_at(execution.own_orders, index).generation << 32) | index
+    return handle_of(own_at(execution.own_orders, index), index)
 
 
 @jit
 def submit_limit(ctx: Any, side: int, price: int, quantity: int, time_in_force: int) -> int:
     """Send a limit order; returns its handle."""
-    return _submit(ctx, side, _LIMIT, price, quantity, time_in_force)
+    return _submit(ctx, side, LIMIT, price, quantity, time_in_force)
 
 
 @jit
 def submit_market(ctx: Any, side: int, quantity: int) -> int:
     """Send a market order; returns its handle."""
-    return _submit(ctx, side, _MARKET, UNDEF_PRICE, quantity, IOC)
+    return _submit(ctx, side, MARKET, UNDEF_PRICE, quantity, IOC)
 
 
 @jit
@@ -145,11 +103,7 @@ def is_open(ctx: Any, handle: int) -> bool:
         return False
     execution = execution_at(ctx.execution, 0)
     own = own_at(execution.own_orders, handle & _INDEX_MASK)
-    return own.generation == handle >> 32 and (
-        own.known_status == _PENDING_NEW
-        or own.known_status == _NEW
-        or own.known_status == _PARTIALLY_FILLED
-    )
+    return own.generation == handle >> 32 and is_known_open(own)
 
 
 @jit
@@ -164,7 +118,7 @@ def order_leaves(ctx: Any, handle: int) -> int:
     """Lots of an open order still to be filled, as far as the strategy was told."""
     execution = execution_at(ctx.execution, 0)
     own = own_at(execution.own_orders, handle & _INDEX_MASK)
-    return own.known_quantity - own.known_filled
+    return known_leaves(own)
 
 
 @jit
@@ -206,7 +160,8 @@ def next_open(ctx: Any, handle: int) -> int:
 
 @jit
 def _handle(ctx: Any, index: int) -> int:
+    """What names the order in a record, NIL for none."""
     if index == NIL:
         return NIL
     execution = execution_at(ctx.execution, 0)
-    return (own_at(execution.own_orders, index).generation << 32) | index
+    return handle_of(own_at(execution.own_orders, index), index)

@@ -1,0 +1,163 @@
+"""Kernels of what a simulated order does at the exchange: arrive, take, rest, leave.
+
+While the book is halted an arriving order takes nothing: a limit order that may rest joins its
+queue, a market order waits for the reopening or ends, as the policy says. What real volume does to
+resting orders is in `filling`.
+"""
+
+from typing import Any
+
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.market.layout import ASK, BID, level_at, rung_at, side_at
+from tapewire.market.queues import best_key
+
+from ._impact import impact_price_units
+from .claims import claim_queue
+from .layout import own_at, party_at
+from .orders import close_own, fill, is_live
+from .resting import rest, stop_waiting, unrest, wait
+from .words import (
+    BUY,
+    BY_TAKING,
+    CANCELED,
+    EXPIRED,
+    IOC,
+    LIMIT,
+    MARKET,
+    MARKET_HALTED,
+    NEW,
+    NO_LIQUIDITY,
+    TAKER,
+    USER_CANCEL,
+)
+
+
+@jit
+def arrive_new(market: Any, execution: Any, index: int, is_open: bool, ts_event: int) -> None:
+    """A new order reaches the exchange, whose book is open or halted."""
+    own = own_at(execution.own_orders, index)
+    own.ts_arrived = ts_event
+    own.status = NEW
+    _take_and_rest(market, execution, index, is_open, ts_event)
+
+
+@jit
+def arrive_replace(
+    market: Any, execution: Any, index: int, price: int, quantity: int, is_open: bool,
+    ts_event: int,
+) -> bool:  # fmt: skip
+    """A replace reaches the exchange; False if the order is no longer there.
+
+    ``quantity`` is the new total, as in FIX: lots already filled count. Less at the same price
+    keeps its place; a new price or more lots lose it.
+    """
+    own = own_at(execution.own_orders, index)
+    if not is_live(own):
+        return False
+    own.replaces += 1
+    own.ts_replaced = ts_event
+    if quantity <= own.filled:
+        own.quantity = own.filled
+        unrest(execution, index)
+        close_own(execution, own, CANCELED, USER_CANCEL, ts_event)
+        return True
+    if price == own.price and quantity <= own.quantity:
+        own.quantity = quantity
+        return True
+    unrest(execution, index)
+    own.price = price
+    own.quantity = quantity
+    _take_and_rest(market, execution, index, is_open, ts_event)
+    return True
+
+
+@jit
+def arrive_cancel(execution: Any, index: int, reason: int, ts_event: int) -> bool:
+    """A cancel reaches the exchange; False if the order is no longer there."""
+    own = own_at(execution.own_orders, index)
+    if not is_live(own):
+        return False
+    unrest(execution, index)
+    close_own(execution, own, CANCELED, reason, ts_event)
+    return True
+
+
+@jit
+def _take_and_rest(market: Any, execution: Any, index: int, is_open: bool, ts_event: int) -> None:
+    own = own_at(execution.own_orders, index)
+    if is_open and _meets(market, execution, own):
+        take(market, execution, index, 0, ts_event)
+        if own.filled == own.quantity:
+            return
+    if not is_open and own.order_type == MARKET and execution.market_waits != 0:
+        wait(execution, index)
+    elif own.order_type == MARKET or own.time_in_force == IOC:
+        reason = NO_LIQUIDITY if is_open else MARKET_HALTED
+        close_own(execution, own, EXPIRED, reason, ts_event)
+    else:
+        rest(market, execution, index)
+
+
+@jit_inline
+def _meets(market: Any, execution: Any, own: Any) -> bool:
+    """Whether the other side's best level is within the order's price."""
+    side = ASK if own.side == BUY else BID
+    ladder = side_at(market.sides, 2 * party_at(execution.parties, own.leg).book + side)
+    if ladder.n == 0:
+        return False
+    key = best_key(market, ladder)
+    best = -key if side == ASK else key
+    return own.order_type != LIMIT or (best - own.price) * own.side <= 0
+
+
+@jit
+def take(market: Any, execution: Any, index: int, touched: int, ts_event: int) -> int:
+    """Walk the other side of the book, best level first, each level in queue order.
+
+    ``touched`` real orders were taken from before; returns how many with this one.
+    """
+    own = own_at(execution.own_orders, index)
+    party = party_at(execution.parties, own.leg)
+    side = ASK if own.side == BUY else BID
+    ladder = side_at(market.sides, 2 * party.book + side)
+    for k in range(ladder.n - 1, -1, -1):
+        rung = rung_at(market.rungs, ladder.offset + k)
+        price = -rung.key if side == ASK else rung.key
+        if own.order_type == LIMIT and (price - own.price) * own.side > 0:
+            break
+        head = level_at(market.levels, rung.level).head
+        wanted = own.quantity - own.filled
+        taken, _, touched = claim_queue(market, execution, head, party.owner, wanted, touched, 0)
+        if execution.claim_shortage != 0:
+            break
+        if taken > 0:
+            shift = impact_price_units(execution, party, price, taken)
+            fill_price = price + shift * own.side
+            if own.order_type == LIMIT and (fill_price - own.price) * own.side > 0:
+                fill_price = own.price  # never worse than its limit
+            fill(execution, index, fill_price, taken, TAKER, BY_TAKING, ts_event)
+        if own.filled == own.quantity:
+            break
+    return touched
+
+
+@jit
+def take_waiting(market: Any, execution: Any, index: int, touched: int, ts_event: int) -> int:
+    """The book has reopened: a market order that waited for it takes, and ends.
+
+    ``touched`` and the return value are as in `take`.
+    """
+    own = own_at(execution.own_orders, index)
+    stop_waiting(execution, index)
+    touched = take(market, execution, index, touched, ts_event)
+    if own.filled < own.quantity and execution.claim_shortage == 0:
+        close_own(execution, own, EXPIRED, NO_LIQUIDITY, ts_event)
+    return touched
+
+
+@jit
+def cancel_resting(execution: Any, order: int, reason: int, ts_event: int) -> None:
+    """The exchange takes a working order out by itself."""
+    own = own_at(execution.own_orders, order)
+    unrest(execution, order)
+    close_own(execution, own, CANCELED, reason, ts_event)

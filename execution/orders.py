@@ -1,0 +1,201 @@
+"""Kernels of a simulated order's life: from the pool, through what is reported, back to the pool.
+
+An order has two faces: what the exchange has, and, in the fields ``known_…``, what its strategy has
+been told. ``open_orders`` of a function is the record that heads a strategy's list of orders that
+it believes open, oldest first: anything with ``open_head`` and ``open_tail``.
+"""
+
+from typing import Any
+
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.market.layout import NIL
+
+from ._fees import commission
+from .layout import fill_row_at, order_row_at, own_at, party_at
+from .words import FILLED, NEW, NO_REASON, PARTIALLY_FILLED, PENDING_NEW
+
+# --- the pool ------------------------------------------------------------------------------------
+
+
+@jit
+def open_order(
+    execution: Any, open_orders: Any, leg: int, now_ns: int, client_order_id: int, side: int,
+    order_type: int, price: int, quantity: int, time_in_force: int,
+) -> int:  # fmt: skip
+    """Take a free order record and put it last among the open ones; returns its index."""
+    index = execution.own_free
+    own = own_at(execution.own_orders, index)
+    execution.own_free = own.next
+    execution.own_free_n -= 1
+    own.client_order_id = client_order_id
+    own.leg = leg
+    own.side = side
+    own.order_type = order_type
+    own.time_in_force = time_in_force
+    own.price = price
+    own.quantity = quantity
+    own.filled = 0
+    own.stamp = 0
+    own.queue_ahead = -1
+    own.ts_sent = now_ns
+    own.ts_arrived = 0
+    own.status = PENDING_NEW
+    own.reason = 0
+    own.known_status = PENDING_NEW
+    own.known_price = price
+    own.known_quantity = quantity
+    own.known_filled = 0
+    own.settled = 0
+    own.replaces = 0
+    own.ts_replaced = 0
+    own.requests = 0
+    own.messages = 0
+    own.open_prev = open_orders.open_tail
+    own.open_next = NIL
+    if open_orders.open_tail == NIL:
+        open_orders.open_head = index
+    else:
+        own_at(execution.own_orders, open_orders.open_tail).open_next = index
+    open_orders.open_tail = index
+    return index
+
+
+@jit
+def give_back(execution: Any, open_orders: Any, order: int) -> None:
+    """Free a closed order's record, once nothing can name it any more."""
+    own = own_at(execution.own_orders, order)
+    if own.messages > 0 or is_known_open(own):
+        return
+    if own.status == PENDING_NEW or is_live(own):
+        return
+    if own.open_prev == NIL:
+        open_orders.open_head = own.open_next
+    else:
+        own_at(execution.own_orders, own.open_prev).open_next = own.open_next
+    if own.open_next == NIL:
+        open_orders.open_tail = own.open_prev
+    else:
+        own_at(execution.own_orders, own.open_next).open_prev = own.open_prev
+    own.generation += 1
+    own.next = execution.own_free
+    execution.own_free = order
+    execution.own_free_n += 1
+
+
+@jit_inline
+def handle_of(own: Any, order: int) -> int:
+    """What names an order to its strategy: stale once the record serves another order."""
+    return (own.generation << 32) | order
+
+
+# --- at the exchange -----------------------------------------------------------------------------
+
+
+@jit_inline
+def is_live(own: Any) -> bool:
+    """Whether the exchange has the order working."""
+    return own.status == NEW or own.status == PARTIALLY_FILLED
+
+
+@jit
+def fill(
+    execution: Any, index: int, price: int, lots: int, liquidity: int, reason: int, ts_event: int
+) -> None:
+    """Give lots to an order and report it; the order too, if that was its last."""
+    own = own_at(execution.own_orders, index)
+    party = party_at(execution.parties, own.leg)
+    own.filled += lots
+    own.status = FILLED if own.filled == own.quantity else PARTIALLY_FILLED
+    row = fill_row_at(execution.fills, execution.fill_n)
+    execution.fill_n += 1
+    row.leg = own.leg
+    row.order = index
+    row.client_order_id = own.client_order_id
+    row.publisher_id = party.publisher_id
+    row.instrument_id = party.instrument_id
+    row.side = own.side
+    row.last_px = price
+    row.last_qty = lots
+    row.liquidity = liquidity
+    row.reason = reason
+    row.commission = commission(party, lots)
+    row.ts_event = ts_event
+    if own.status == FILLED:
+        write_order_row(execution, own, ts_event)
+
+
+@jit
+def close_own(execution: Any, own: Any, status: int, reason: int, ts_closed: int) -> None:
+    """End an order's life without a fill; the simulation's own keep what they were sent for."""
+    own.status = status
+    if own.reason == NO_REASON:
+        own.reason = reason
+    write_order_row(execution, own, ts_closed)
+
+
+@jit
+def write_order_row(execution: Any, own: Any, ts_closed: int) -> None:
+    """Report an order whose life is over (or the data); room was made before."""
+    party = party_at(execution.parties, own.leg)
+    row = order_row_at(execution.orders, execution.order_n)
+    execution.order_n += 1
+    row.leg = own.leg
+    row.client_order_id = own.client_order_id
+    row.publisher_id = party.publisher_id
+    row.instrument_id = party.instrument_id
+    row.side = own.side
+    row.order_type = own.order_type
+    row.time_in_force = own.time_in_force
+    row.status = own.status
+    row.reason = own.reason
+    row.price = own.price
+    row.quantity = own.quantity
+    row.filled_qty = own.filled
+    row.queue_ahead = own.queue_ahead
+    row.ts_sent = own.ts_sent
+    row.ts_arrived = own.ts_arrived
+    row.ts_closed = ts_closed
+    row.replaces = own.replaces
+    row.ts_replaced = own.ts_replaced
+
+
+# --- as its strategy knows it --------------------------------------------------------------------
+
+
+@jit_inline
+def is_known_open(own: Any) -> bool:
+    """Whether the strategy believes the order to be on its way or working."""
+    return (
+        own.known_status == PENDING_NEW
+        or own.known_status == NEW
+        or own.known_status == PARTIALLY_FILLED
+    )
+
+
+@jit_inline
+def known_leaves(own: Any) -> int:
+    """Lots the strategy believes may still be filled."""
+    return own.known_quantity - own.known_filled
+
+
+@jit_inline
+def learn_accepted(own: Any) -> None:
+    """The strategy hears that its order has reached the exchange."""
+    if own.known_status == PENDING_NEW:
+        own.known_status = NEW
+
+
+@jit_inline
+def learn_filled(own: Any, lots: int) -> None:
+    """The strategy hears of a fill."""
+    own.known_filled += lots
+    own.known_status = FILLED if own.known_filled == own.known_quantity else PARTIALLY_FILLED
+
+
+@jit_inline
+def learn_replaced(own: Any, price: int, quantity: int) -> None:
+    """The strategy hears that its replace was carried out."""
+    own.known_quantity = quantity
+    own.known_price = price
+    if own.known_filled == own.known_quantity:
+        own.known_status = FILLED

@@ -1,0 +1,159 @@
+"""Word reaches a strategy: what it then knows of its orders and its account."""
+
+from typing import Any, Final
+
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.layout import own_at
+from tapewire.execution.orders import (
+    give_back,
+    handle_of,
+    is_known_open,
+    known_leaves,
+    learn_accepted,
+    learn_filled,
+    learn_replaced,
+)
+from tapewire.execution.words import FILLED, LOSS_CANCEL, UNKNOWN_ORDER, USER_CANCEL
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.positions.accounting import learn_fill, reserve, revalue
+from tapewire.positions.layout import account_at, limits_at
+from tapewire.strategies.layout import HOOK_FILL, HOOK_ORDER, HOOK_TIMER, context_at
+
+from ._layout import (
+    CLOSING_NONE,
+    FAULT_STEPS,
+    TELL_ACCEPTED,
+    TELL_CLOSED,
+    TELL_DENIED,
+    TELL_FILL,
+    TELL_REFUSED,
+    TELL_REPLACED,
+    TIMER,
+    WIND_UP,
+    instance_at,
+    leg_at,
+    message_at,
+    watch_at,
+)
+from ._loss import after_halt, closing_failed, wind_up, wind_up_room
+from ._messages import free_message, pop_inbox
+from ._requests import callback
+
+#: Messages one strategy may handle at one and the same local time.
+STEPS_AT_ONE_TIME_MAX: Final = 1_000_000
+
+
+@jit
+def deliver(execution: Any, router: Any, instance_index: int) -> int:
+    """Hand the instance its next message, at the message's time; a status."""
+    instance = instance_at(router.instances, instance_index)
+    if message_at(router.messages, instance.inbox_head).kind == WIND_UP:
+        room = wind_up_room(execution, router, instance_index)
+        if room != 0:
+            return room
+    index = pop_inbox(router, instance)
+    message = message_at(router.messages, index)
+    if not _go_on(router, instance, message):
+        router.fault_instance = instance_index
+        return FAULT_STEPS
+    now_ns = instance.clock
+    if message.kind == TIMER:
+        leg_index = message.leg
+        free_message(router, execution, index)
+        return callback(execution, router, instance_index, leg_index, HOOK_TIMER, now_ns)
+    if message.kind == WIND_UP:
+        free_message(router, execution, index)
+        wind_up(execution, router, instance_index, now_ns)
+        return 0
+    order = message.order
+    own = own_at(execution.own_orders, order)
+    leg_index = own.leg
+    reason = _learn(execution, router, instance_index, message, now_ns)
+    hook = HOOK_FILL if message.kind == TELL_FILL else HOOK_ORDER
+    ctx = context_at(instance.context, 0)
+    ctx.update_order = handle_of(own, order)
+    ctx.update_status = own.known_status
+    ctx.update_reason = reason
+    free_message(router, execution, index)
+    status = callback(execution, router, instance_index, leg_index, hook, now_ns)
+    give_back(execution, ctx, order)
+    return status
+
+
+@jit
+def _go_on(router: Any, instance: Any, message: Any) -> bool:
+    """Move the instance's clock on to a message; False if it answers itself for ever."""
+    now = message.ts
+    if now < instance.clock:
+        if message.kind != TIMER and message.kind != WIND_UP:
+            router.late_responses += 1
+            late_ns = instance.clock - now
+            router.late_responses_ns_max = max(router.late_responses_ns_max, late_ns)
+        now = instance.clock
+    if now == instance.clock:
+        instance.steps += 1
+        if instance.steps == 1:
+            instance.denials = 0
+        if instance.steps > STEPS_AT_ONE_TIME_MAX:
+            return False
+    else:
+        instance.steps = 0
+        instance.denials = 0
+    instance.clock = now
+    return True
+
+
+@jit
+def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_ns: int) -> int:
+    """Change what the strategy knows of an order and its account; the reason it is told."""
+    instance = instance_at(router.instances, instance_index)
+    own = own_at(execution.own_orders, message.order)
+    account = account_at(router.accounts, own.leg)
+    is_closing = own.client_order_id < 0  # the simulation's own order
+    reason = message.reason
+    if message.kind == TELL_ACCEPTED:
+        learn_accepted(own)
+    elif message.kind == TELL_FILL:
+        learn_fill(account, own.side, message.price, message.lots, message.quantity)
+        learn_filled(own, message.lots)
+        ctx = context_at(instance.context, 0)
+        ctx.fill_price = message.price
+        ctx.fill_quantity = message.lots
+        leg = leg_at(router.legs, own.leg)
+        mark = watch_at(router.watches, leg.book).mark
+        if mark != UNDEF_PRICE:  # the account's own may date from an earlier position
+            account.mark = mark
+        if is_closing and own.known_status == FILLED:
+            leg.closing = CLOSING_NONE
+        limits = limits_at(router.limits, instance_index)
+        revalue(account, limits)
+        if limits.halted != 0:
+            after_halt(execution, router, own.leg, now_ns)  # there is room for its one message
+    elif message.kind == TELL_CLOSED:
+        if reason == USER_CANCEL or reason == LOSS_CANCEL:
+            own.requests -= 1
+        if is_closing:
+            closing_failed(router, own.leg)
+        if is_known_open(own):
+            reserve(account, own.side, -known_leaves(own))
+        own.known_status = own.status
+        reason = own.reason
+    elif message.kind == TELL_REPLACED:
+        own.requests -= 1
+        reserve(account, own.side, message.quantity - own.known_quantity - message.lots)
+        learn_replaced(own, message.price, message.quantity)
+    elif message.kind == TELL_DENIED:
+        _note_denial(instance, reason)
+    elif message.kind == TELL_REFUSED:
+        own.requests -= 1
+        if reason != UNKNOWN_ORDER:
+            _note_denial(instance, reason)
+        reserve(account, own.side, -message.lots)
+    return reason
+
+
+@jit_inline
+def _note_denial(instance: Any, reason: int) -> None:
+    """Count what the strategy was denied at one and the same time, for the fault's sentence."""
+    instance.denials += 1
+    instance.denial_reason = reason

@@ -1,0 +1,301 @@
+"""At the exchange: what arrives there, what an event fills, and the word that is sent of it."""
+
+from typing import Any
+
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.arriving import (
+    arrive_cancel,
+    arrive_new,
+    arrive_replace,
+    cancel_resting,
+    take_waiting,
+)
+from tapewire.execution.auctions import match_auction
+from tapewire.execution.claims import STEP_ROWS
+from tapewire.execution.filling import find_incoming, match_event
+from tapewire.execution.latency import response_ns
+from tapewire.execution.layout import fill_row_at, own_at, party_at
+from tapewire.execution.order_events import log_event, log_fill, log_replace
+from tapewire.execution.orders import is_live
+from tapewire.execution.resting import first_resting, note_change, open_bounds, tighten_bounds
+from tapewire.execution.traces import (
+    CLEARED_AUCTION,
+    CLEARED_BOOK,
+    count_traces,
+    is_cleared,
+    kinds_of,
+)
+from tapewire.execution.words import (
+    BOOK_CLEARED,
+    BY_AUCTION,
+    BY_UNSEEN_TRADE,
+    EXPIRED,
+    FILLED,
+    LOG_ACCEPTED,
+    LOG_CANCELED,
+    LOG_EXPIRED,
+    LOG_REFUSED,
+    LOG_REPLACED,
+    UNKNOWN_ORDER,
+)
+from tapewire.market.layout import NIL, book_at
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.positions.accounting import book_fill
+from tapewire.positions.layout import account_at
+
+from ._layout import (
+    ARRIVE_CANCEL,
+    ARRIVE_NEW,
+    CROSSED_WARN,
+    FAULT_CLAIMS,
+    NOTICE_FEED,
+    TELL_ACCEPTED,
+    TELL_CLOSED,
+    TELL_FILL,
+    TELL_REFUSED,
+    TELL_REPLACED,
+    instance_at,
+    leg_at,
+    message_at,
+    watch_at,
+)
+from ._messages import free_message, pop_arrival, tell_strategy
+from ._room import room_for
+
+
+@jit
+def notify(
+    execution: Any, router: Any, leg_index: int, order: int, kind: int, ts_event: int,
+    captured_ns: int,
+) -> int:  # fmt: skip
+    """Send word of something at the exchange to the leg's strategy; returns the message.
+
+    It takes the response latency. Under ``fill_notice: feed`` what a market record caused is known
+    no earlier than that record, captured at ``captured_ns`` (0: no record did it), and what one
+    exchange session tells keeps its order.
+    """
+    leg = leg_at(router.legs, leg_index)
+    instance = instance_at(router.instances, leg.instance)
+    due = response_ns(instance, ts_event)
+    if router.fill_notice == NOTICE_FEED:
+        due = max(due, captured_ns + instance.feed_ns, leg.notice_floor)
+        leg.notice_floor = due
+    return tell_strategy(router, execution, leg.instance, due, kind, order)
+
+
+@jit
+def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
+    """Let the leg's next message act at the exchange, at its own time; a status."""
+    leg = leg_at(router.legs, leg_index)
+    index = pop_arrival(router, leg)
+    message = message_at(router.messages, index)
+    order = message.order
+    own = own_at(execution.own_orders, order)
+    party = party_at(execution.parties, leg_index)
+    # A strategy that was told late acts late: the book has moved on.
+    ts = max(message.ts, book_at(market.books, party.book).clock)
+    watch = watch_at(router.watches, leg.book)
+    is_open = not is_halted(router, watch)
+    resting_before = party.resting
+    execution.claim_shortage = 0
+    old_price = own.price
+    old_quantity = own.quantity
+    kind = TELL_ACCEPTED
+    done = True
+    if message.kind == ARRIVE_NEW:
+        arrive_new(market, execution, order, is_open, ts)
+    elif message.kind == ARRIVE_CANCEL:
+        kind = TELL_CLOSED
+        done = arrive_cancel(execution, order, message.reason, ts)
+    else:
+        kind = TELL_REPLACED
+        done = arrive_replace(
+            market, execution, order, message.price, message.quantity, is_open, ts
+        )
+    if execution.claim_shortage != 0:
+        router.fault_instance = leg.instance
+        return FAULT_CLAIMS
+    told = notify(execution, router, leg_index, order, kind if done else TELL_REFUSED, ts, 0)
+    told_message = message_at(router.messages, told)
+    told_message.price = message.price
+    told_message.quantity = message.quantity
+    told_message.lots = message.lots
+    if not done:
+        told_message.reason = UNKNOWN_ORDER
+    elif message.kind == ARRIVE_CANCEL:
+        told_message.reason = message.reason
+    if execution.event_log != 0:
+        _log_answer(execution, router, told, ts, old_price, old_quantity)
+    if execution.fill_n != router.settled:
+        settle(execution, router, 0)
+    if done and message.kind != ARRIVE_CANCEL and not is_live(own) and own.status != FILLED:
+        _tell_closed(execution, router, leg_index, order, ts, 0)
+    note_change(execution, watch, party, resting_before)
+    free_message(router, execution, index)
+    return 0
+
+
+@jit
+def match_parties(
+    market: Any, execution: Any, router: Any, watch: Any, book: int, exchange_ns: int
+) -> int:
+    """Let the event act on resting simulated orders, leg by leg; a status.
+
+    A halt holds back all fills but those of an auction.
+    """
+    kinds = kinds_of(execution, watch.traces)
+    halted = is_halted(router, watch)
+    cleared = False
+    if kinds & CLEARED_BOOK and router.clear_cancels != 0:
+        cleared = is_cleared(market, execution, watch.traces, book)
+    if halted and not kinds & CLEARED_AUCTION and not cleared:
+        return 0
+    if router.reopened == 0:  # else all that stands across ours meets them, new or not
+        find_incoming(market, execution, book, watch.traces, kinds)
+    trace_n = count_traces(execution, watch.traces, NIL)
+    while router.cursor != NIL:
+        leg = leg_at(router.legs, router.cursor)
+        party = party_at(execution.parties, router.cursor)
+        if party.resting > 0:
+            # An order may fill by auction, by volume and by what came in, and be canceled; or, at a
+            # reopening, take: then a row comes with every real order touched, too.
+            rows = 4 * party.resting + trace_n + 1
+            if router.reopened != 0:
+                rows += party.resting + 2 * STEP_ROWS
+            room = room_for(market, execution, router, rows, 0)
+            if room != 0:
+                return room
+            resting_before = party.resting
+            execution.claim_shortage = 0
+            if kinds & CLEARED_AUCTION:
+                match_auction(market, execution, router.cursor, watch.traces, exchange_ns)
+            if router.reopened != 0 and party.waiting != NIL:
+                _release_waiting(market, execution, router, router.cursor, exchange_ns)
+            if not halted:
+                match_event(
+                    market, execution, router.cursor, watch.traces, kinds, exchange_ns,
+                    router.reopened != 0,
+                )  # fmt: skip
+            if execution.claim_shortage != 0:
+                router.fault_instance = leg.instance
+                return FAULT_CLAIMS
+            if execution.fill_n != router.settled:
+                settle(execution, router, router.event_local)
+            if cleared:
+                _cancel_cleared(execution, router, router.cursor, exchange_ns)
+            if party.resting != resting_before:
+                note_change(execution, watch, party, resting_before)
+        router.cursor = leg.next_of_book
+    if watch.resting > 0:
+        _tighten(execution, router, watch)
+    return 0
+
+
+@jit
+def _release_waiting(
+    market: Any, execution: Any, router: Any, leg_index: int, ts_event: int
+) -> None:
+    """Let market orders that waited for a halt to end take, in order of arrival."""
+    party = party_at(execution.parties, leg_index)
+    touched = 0
+    order = party.waiting
+    while order != NIL and execution.claim_shortage == 0:
+        own = own_at(execution.own_orders, order)
+        following = own.next
+        touched = take_waiting(market, execution, order, touched, ts_event)
+        if execution.fill_n != router.settled:
+            settle(execution, router, router.event_local)
+        if own.status != FILLED:
+            _tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
+        order = following
+
+
+@jit
+def _cancel_cleared(execution: Any, router: Any, leg_index: int, ts_event: int) -> None:
+    """Cancel all orders of a leg at the exchange, which has cleared the book."""
+    party = party_at(execution.parties, leg_index)
+    while party.resting > 0:
+        order = first_resting(party)
+        cancel_resting(execution, order, BOOK_CLEARED, ts_event)
+        router.orders_canceled_by_clear += 1
+        _tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
+
+
+@jit
+def settle(execution: Any, router: Any, captured_ns: int) -> None:
+    """Book the fills that happened since the last call and send word of them.
+
+    ``captured_ns`` is when the record that caused them was captured; 0: an own order did, arriving.
+    """
+    for k in range(router.settled, execution.fill_n):
+        row = fill_row_at(execution.fills, k)
+        instance_index = leg_at(router.legs, row.leg).instance
+        instance = instance_at(router.instances, instance_index)
+        account = account_at(router.accounts, row.leg)
+        book_fill(account, row.side, row.last_px, row.last_qty, row.commission)
+        row.position = account.position
+        router.unseen_trade_fills += row.reason == BY_UNSEEN_TRADE
+        router.auction_fills += row.reason == BY_AUCTION
+        index = notify(execution, router, row.leg, row.order, TELL_FILL, row.ts_event, captured_ns)
+        message = message_at(router.messages, index)
+        row.ts_known = max(message.ts, instance.clock)
+        lead_ns = captured_ns - row.ts_known
+        if lead_ns > 0:
+            router.fills_known_before_capture += 1
+            router.fills_known_before_capture_ns_max = max(
+                router.fills_known_before_capture_ns_max, lead_ns
+            )
+        if execution.event_log != 0:
+            log_fill(execution, row)
+        message.price = row.last_px
+        message.lots = row.last_qty
+        message.quantity = row.commission
+    router.settled = execution.fill_n
+
+
+@jit
+def _tell_closed(
+    execution: Any, router: Any, leg_index: int, order: int, ts_event: int, captured_ns: int
+) -> None:
+    """Send word that an order has ended without a fill, not as the answer to a cancel."""
+    told = notify(execution, router, leg_index, order, TELL_CLOSED, ts_event, captured_ns)
+    if execution.event_log != 0:
+        _log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
+
+
+@jit
+def _log_answer(
+    execution: Any, router: Any, told: int, ts_event: int, old_price: int, old_quantity: int
+) -> None:
+    """Write the row of what a message tells the strategy, unless that is a fill."""
+    message = message_at(router.messages, told)
+    own = own_at(execution.own_orders, message.order)
+    reason = message.reason
+    event = LOG_ACCEPTED
+    if message.kind == TELL_REPLACED:
+        event = LOG_REPLACED
+    elif message.kind == TELL_REFUSED:
+        event = LOG_REFUSED
+    elif message.kind != TELL_ACCEPTED:
+        reason = own.reason
+        event = LOG_EXPIRED if own.status == EXPIRED else LOG_CANCELED
+    clock = instance_at(router.instances, leg_at(router.legs, own.leg).instance).clock
+    row = log_event(execution, message.order, event, reason, ts_event, max(message.ts, clock))
+    if message.quantity > 0 and (message.kind == TELL_REPLACED or message.kind == TELL_REFUSED):
+        log_replace(execution, row, message.price, message.quantity, old_price, old_quantity)
+
+
+@jit_inline
+def is_halted(router: Any, watch: Any) -> bool:
+    """Whether nothing may trade: the book is locked or crossed, and the policy minds."""
+    return watch.gapless == 0 and router.crossed_policy != CROSSED_WARN
+
+
+@jit
+def _tighten(execution: Any, router: Any, watch: Any) -> None:
+    """Find the bounds of a book anew, from all of its parties."""
+    open_bounds(watch)
+    at = watch.legs
+    while at != NIL:
+        tighten_bounds(execution, watch, party_at(execution.parties, at))
+        at = leg_at(router.legs, at).next_of_book

@@ -1,0 +1,251 @@
+"""An event is finished in phases: fills, what reaches strategies before it, showing it, samples.
+
+Each phase can be left when a block runs full and taken up again where it was: the shell makes room
+and calls again with the same record.
+"""
+
+from typing import Any, Final
+
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.claims import STEP_ROWS
+from tapewire.execution.layout import TRACE_TRADE, trace_at
+from tapewire.execution.traces import count_traces, free_traces
+from tapewire.market.layout import ASK, BID, NIL, book_at, level_at, rung_at, side_at
+from tapewire.market.queues import best_key
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.positions.accounting import revalue
+from tapewire.positions.layout import account_at, limits_at, sample_row_at
+from tapewire.strategies.layout import (
+    HOOK_BOOK,
+    HOOK_EVENT,
+    HOOK_TRADE,
+    ON_BOOK,
+    ON_EVENT,
+    ON_PRICE,
+    ON_TRADE,
+)
+
+from ._exchange import match_parties
+from ._layout import CROSSED_HALT_FILLS, DRAIN_ROWS, instance_at, leg_at, watch_at
+from ._loss import after_halt, may_close_now
+from ._requests import callback
+from ._room import room_for
+from ._times import refresh_due, set_wake, until_local
+
+IDLE: Final = 0
+_MATCH: Final = 1
+_HEAR: Final = 2
+_SHOW: Final = 3
+_SAMPLE: Final = 4
+
+
+@jit_inline
+def begin_finish(market: Any, router: Any, watch: Any, book: int) -> None:
+    """An event of a book with strategies is complete: `finish_event` comes next."""
+    router.event_book = book
+    router.event_local = router.stream_clock
+    router.phase = _MATCH
+    router.cursor = watch.legs
+    was_gapless = watch.gapless
+    watch.gapless = 1 if _is_gapless(market, book) else 0
+    halts = router.crossed_policy == CROSSED_HALT_FILLS
+    router.reopened = 1 if halts and was_gapless == 0 and watch.gapless != 0 else 0
+
+
+@jit
+def finish_event(market: Any, execution: Any, router: Any) -> int:
+    """Run the phases that are left of the event in ``router.event_book``."""
+    book = router.event_book
+    local_ns = router.event_local
+    watch = watch_at(router.watches, book)
+    state = book_at(market.books, book)
+    if router.phase == _MATCH:
+        if watch.resting > 0 and (watch.traces != NIL or router.reopened != 0):
+            status = match_parties(market, execution, router, watch, book, state.clock)
+            if status != 0:
+                return status
+        router.phase = _HEAR
+        router.cursor = watch.legs
+    if router.phase == _HEAR:
+        if watch.local_due <= local_ns + router.feed_max_ns:
+            while router.cursor != NIL:
+                leg = leg_at(router.legs, router.cursor)
+                feed_ns = instance_at(router.instances, leg.instance).feed_ns
+                status = until_local(market, execution, router, leg.instance, local_ns + feed_ns)
+                if status != 0:
+                    return status
+                router.cursor = leg.next_of_book
+            refresh_due(router, watch)
+        changes = look(market, watch, book)
+        if watch.traces != NIL and watch.subscriptions & ON_TRADE:
+            if count_traces(execution, watch.traces, TRACE_TRADE) > 0:
+                changes |= ON_TRADE
+        watch.changes = changes | ON_EVENT
+        watch.mark_moved = 0
+        if changes & ON_PRICE:
+            if watch.bid != UNDEF_PRICE and watch.ask != UNDEF_PRICE:
+                watch.mark = (watch.bid + watch.ask) >> 1
+                watch.mark_moved = 1
+        if watch.mark == UNDEF_PRICE and state.volume > 0:
+            watch.mark = state.last_trade_px
+            watch.mark_moved = 1
+        router.phase = _SHOW
+        router.cursor = watch.legs
+    if router.phase == _SHOW:
+        if watch.mark_moved | watch.unclosed != 0 or watch.changes & watch.subscriptions:
+            status = _show(market, execution, router, watch, book, local_ns)
+            if status != 0:
+                return status
+        router.phase = _SAMPLE
+        router.cursor = watch.legs
+    if router.phase == _SAMPLE:
+        if local_ns >= watch.sample_due:
+            status = _sample(execution, router, watch, local_ns)
+            if status != 0:
+                return status
+        if watch.traces != NIL:
+            free_traces(execution, watch)
+        set_wake(router, watch)
+        router.phase = IDLE
+    return 0
+
+
+@jit_inline
+def look(market: Any, watch: Any, book: int) -> int:
+    """Take over the book's best levels into what strategies see; ON_* of what changed."""
+    bids = side_at(market.sides, 2 * book + BID)
+    asks = side_at(market.sides, 2 * book + ASK)
+    bid = UNDEF_PRICE
+    bid_size = 0
+    bid_count = 0
+    ask = UNDEF_PRICE
+    ask_size = 0
+    ask_count = 0
+    if bids.n > 0:
+        rung = rung_at(market.rungs, bids.offset + bids.n - 1)
+        level = level_at(market.levels, rung.level)
+        bid = rung.key
+        bid_size = level.size
+        bid_count = level.count
+    if asks.n > 0:
+        rung = rung_at(market.rungs, asks.offset + asks.n - 1)
+        level = level_at(market.levels, rung.level)
+        ask = -rung.key
+        ask_size = level.size
+        ask_count = level.count
+    changes = 0
+    if bid != watch.bid or ask != watch.ask:
+        changes = ON_PRICE | ON_BOOK
+        watch.bid = bid
+        watch.ask = ask
+    elif bid_size != watch.bid_size or ask_size != watch.ask_size:
+        changes = ON_BOOK
+    watch.bid_size = bid_size
+    watch.bid_count = bid_count
+    watch.ask_size = ask_size
+    watch.ask_count = ask_count
+    return changes
+
+
+@jit_inline
+def _is_gapless(market: Any, book: int) -> bool:
+    """Whether the book is neither locked nor crossed."""
+    bids = side_at(market.sides, 2 * book + BID)
+    asks = side_at(market.sides, 2 * book + ASK)
+    if bids.n == 0 or asks.n == 0:
+        return True
+    return best_key(market, bids) + best_key(market, asks) < 0
+
+
+@jit
+def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local_ns: int) -> int:
+    """Show the event to the strategies that asked for it, leg by leg."""
+    # on_market_event and on_book, and on_trade for each trade
+    callbacks = 2 + count_traces(execution, watch.traces, TRACE_TRADE)
+    while router.cursor != NIL:
+        leg_index = router.cursor
+        leg = leg_at(router.legs, leg_index)
+        instance = instance_at(router.instances, leg.instance)
+        account = account_at(router.accounts, leg_index)
+        local = max(instance.clock, local_ns + instance.feed_ns)
+        loss_acts = watch.unclosed != 0 and may_close_now(router, leg_index, watch)
+        if watch.mark_moved != 0 and account.position | account.known_position != 0:
+            account.mark = watch.mark
+            limits = limits_at(router.limits, leg.instance)
+            revalue(account, limits)
+            loss_acts = limits.halted != 0
+        if loss_acts:
+            status = after_halt(execution, router, leg_index, local)
+            if status != 0:
+                return status
+        wanted = instance.mask & watch.changes
+        if wanted != 0:
+            room = room_for(market, execution, router, STEP_ROWS, callbacks)
+            if room != 0:
+                return room
+            if local > instance.clock:
+                instance.clock = local
+                instance.steps = 0
+            status = 0
+            if wanted & ON_EVENT:
+                status = callback(execution, router, leg.instance, leg_index, HOOK_EVENT, local)
+            if status == 0 and wanted & ON_TRADE:
+                status = _show_trades(execution, router, watch, leg_index, local)
+            if status == 0 and wanted & (ON_BOOK | ON_PRICE):
+                status = callback(execution, router, leg.instance, leg_index, HOOK_BOOK, local)
+            if status != 0:
+                return status
+        router.cursor = leg.next_of_book
+    return 0
+
+
+@jit
+def _show_trades(execution: Any, router: Any, watch: Any, leg_index: int, local_ns: int) -> int:
+    """Show a strategy the event's trades, one by one."""
+    leg = leg_at(router.legs, leg_index)
+    at = watch.traces
+    while at != NIL:
+        trace = trace_at(execution.traces, at)
+        if trace.kind == TRACE_TRADE:
+            watch.trade_price = trace.price
+            watch.trade_size = trace.lots
+            watch.trade_side = 1 if trace.side == BID else (-1 if trace.side == ASK else 0)
+            status = callback(execution, router, leg.instance, leg_index, HOOK_TRADE, local_ns)
+            if status != 0:
+                return status
+        at = trace.next
+    return 0
+
+
+@jit
+def _sample(execution: Any, router: Any, watch: Any, local_ns: int) -> int:
+    """Report the accounts of the book's legs, once an interval."""
+    while router.cursor != NIL:
+        leg = leg_at(router.legs, router.cursor)
+        if router.sample_n == router.sample_capacity:
+            return DRAIN_ROWS
+        if watch.mark != UNDEF_PRICE:
+            account_at(router.accounts, router.cursor).mark = watch.mark
+        instance = instance_at(router.instances, leg.instance)
+        write_sample(execution, router, router.cursor, local_ns + instance.feed_ns)
+        router.cursor = leg.next_of_book
+    interval = router.sample_interval_ns
+    watch.sample_due = (local_ns // interval + 1) * interval
+    return 0
+
+
+@jit
+def write_sample(execution: Any, router: Any, leg_index: int, ts: int) -> None:
+    """Report a leg's account as it is; there is room for the row."""
+    account = account_at(router.accounts, leg_index)
+    row = sample_row_at(router.samples, router.sample_n)
+    router.sample_n += 1
+    row.leg = leg_index
+    row.ts = ts
+    row.position = account.position
+    row.cash = account.cash
+    row.realized = account.realized
+    row.fees = account.fees
+    row.mark = account.mark
+    row.volume = account.volume
+    row.max_position = account.max_position

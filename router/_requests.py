@@ -1,0 +1,213 @@
+"""A strategy is called, and what it asks for is checked and sent."""
+
+from typing import Any, Final
+
+from tapewire.compiled.hooks import call_hook
+from tapewire.compiled.jit import jit
+from tapewire.execution.latency import arrival_ns
+from tapewire.execution.layout import ALWAYS, own_at, party_at
+from tapewire.execution.order_events import log_event, log_replace
+from tapewire.execution.orders import is_known_open, write_order_row
+from tapewire.execution.words import (
+    DENIED,
+    INVALID_PRICE,
+    INVALID_QUANTITY,
+    LIMIT,
+    LOG_CANCEL_SENT,
+    LOG_DENIED,
+    LOG_REFUSED,
+    LOG_REPLACE_SENT,
+    LOG_SENT,
+    NO_REASON,
+    USER_CANCEL,
+)
+from tapewire.market.layout import NIL
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.positions.accounting import check_order, reserve
+from tapewire.positions.layout import account_at, limits_at
+from tapewire.strategies.layout import (
+    HOOK_STOP,
+    REQUEST_CANCEL,
+    REQUEST_NEW,
+    REQUEST_REPLACE,
+    REQUEST_TIMER,
+    REQUESTS_MAX,
+    context_at,
+)
+
+from ._layout import (
+    ARRIVE_CANCEL,
+    ARRIVE_NEW,
+    ARRIVE_REPLACE,
+    FAULT_REQUESTS,
+    TELL_DENIED,
+    TELL_REFUSED,
+    TIMER,
+    instance_at,
+    leg_at,
+    message_at,
+    watch_at,
+)
+from ._loss import QUANTITY_MAX
+from ._messages import send_to_exchange, tell_strategy
+
+_INDEX_MASK: Final = 0xFFFFFFFF
+
+
+@jit
+def callback(
+    execution: Any, router: Any, instance_index: int, leg_index: int, hook: int, now_ns: int
+) -> int:
+    """Call one hook with the context as of ``now_ns``, then send what it asked for."""
+    instance = instance_at(router.instances, instance_index)
+    address = instance.hooks[hook]
+    if address == 0:
+        return 0
+    leg = leg_at(router.legs, leg_index)
+    ctx = context_at(instance.context, 0)
+    limits = limits_at(router.limits, instance_index)
+    watch = watch_at(router.watches, leg.book)
+    ctx.now_ns = now_ns
+    if ctx.leg != leg_index:
+        party = party_at(execution.parties, leg_index)
+        ctx.leg = leg_index
+        ctx.tick_size = leg.tick_size
+        ctx.publisher_id = party.publisher_id
+        ctx.instrument_id = party.instrument_id
+    ctx.position = account_at(router.accounts, leg_index).known_position
+    ctx.pnl = limits.known_pnl
+    ctx.halted = limits.halted
+    ctx.best_bid = watch.bid
+    ctx.best_bid_size = watch.bid_size
+    ctx.best_bid_count = watch.bid_count
+    ctx.best_ask = watch.ask
+    ctx.best_ask_size = watch.ask_size
+    ctx.best_ask_count = watch.ask_count
+    ctx.trade_price = watch.trade_price
+    ctx.trade_size = watch.trade_size
+    ctx.trade_side = watch.trade_side
+    ctx.session_volume = watch.volume
+    ctx.request_n = 0
+    call_hook(address, instance.context, instance.state)
+    if ctx.request_n == 0 or hook == HOOK_STOP:
+        return 0
+    return _send_requests(execution, router, instance_index, now_ns)
+
+
+@jit
+def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int) -> int:
+    """Send what a callback has asked for, in that order; a status."""
+    instance = instance_at(router.instances, instance_index)
+    ctx = context_at(instance.context, 0)
+    if ctx.request_n > REQUESTS_MAX:
+        router.fault_instance = instance_index
+        return FAULT_REQUESTS
+    for k in range(ctx.request_n):
+        kind = ctx.requests[k, 0]
+        name = ctx.requests[k, 1]
+        price = ctx.requests[k, 2]
+        quantity = ctx.requests[k, 3]
+        if kind == REQUEST_TIMER:
+            timer = tell_strategy(router, execution, instance_index, price, TIMER, NIL)
+            message_at(router.messages, timer).leg = ctx.leg
+        elif kind == REQUEST_NEW:
+            _send_new(execution, router, instance_index, name, now_ns)
+        else:
+            order = name & _INDEX_MASK
+            own = own_at(execution.own_orders, order)
+            known_open = is_known_open(own)
+            if name == NIL or own.generation != name >> 32 or not known_open:
+                router.requests_stale += 1
+            elif kind == REQUEST_CANCEL:
+                own.requests += 1
+                arrival = arrival_ns(instance, now_ns)
+                sent = send_to_exchange(router, execution, own.leg, arrival, ARRIVE_CANCEL, order)
+                message_at(router.messages, sent).reason = USER_CANCEL
+                if execution.event_log != 0:
+                    log_event(execution, order, LOG_CANCEL_SENT, NO_REASON, 0, now_ns)
+            elif kind == REQUEST_REPLACE:
+                _send_replace(execution, router, instance_index, order, price, quantity, now_ns)
+    return 0
+
+
+@jit
+def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_ns: int) -> None:
+    """Check a new order against the limits and put it on its way, or deny it."""
+    instance = instance_at(router.instances, instance_index)
+    own = own_at(execution.own_orders, order)
+    limits = limits_at(router.limits, instance_index)
+    leg = leg_at(router.legs, own.leg)
+    account = account_at(router.accounts, own.leg)
+    if own.quantity <= 0 or own.quantity > QUANTITY_MAX:
+        reason = INVALID_QUANTITY
+    elif own.order_type == LIMIT and _price_fault(router, leg, own.price):
+        reason = INVALID_PRICE
+    else:
+        reason = check_order(
+            limits, account, router.send_times, own.side, own.quantity, own.quantity, now_ns
+        )
+    if reason != NO_REASON:
+        own.status = DENIED
+        own.reason = reason
+        own.known_status = DENIED
+        router.orders_denied += 1
+        write_order_row(execution, own, now_ns)
+        told = tell_strategy(router, execution, instance_index, now_ns, TELL_DENIED, order)
+        message_at(router.messages, told).reason = reason
+        if execution.event_log != 0:
+            log_event(execution, order, LOG_DENIED, reason, 0, now_ns)
+        return
+    reserve(account, own.side, own.quantity)
+    router.orders_sent += 1
+    if execution.event_log != 0:
+        log_event(execution, order, LOG_SENT, NO_REASON, 0, now_ns)
+    arrival = arrival_ns(instance, now_ns)
+    send_to_exchange(router, execution, own.leg, arrival, ARRIVE_NEW, order)
+
+
+@jit
+def _send_replace(
+    execution: Any, router: Any, instance_index: int, order: int, price: int, quantity: int,
+    now_ns: int,
+) -> None:  # fmt: skip
+    """Check a replace against the limits and put it on its way, or deny it."""
+    instance = instance_at(router.instances, instance_index)
+    own = own_at(execution.own_orders, order)
+    leg = leg_at(router.legs, own.leg)
+    account = account_at(router.accounts, own.leg)
+    limits = limits_at(router.limits, instance_index)
+    more = max(0, quantity - own.known_quantity)
+    if quantity <= 0 or quantity > QUANTITY_MAX:
+        reason = INVALID_QUANTITY
+    elif own.order_type != LIMIT or _price_fault(router, leg, price):
+        reason = INVALID_PRICE
+    else:
+        reason = check_order(limits, account, router.send_times, own.side, more, quantity, now_ns)
+    if reason != NO_REASON:
+        router.replaces_denied += 1
+        told = tell_strategy(router, execution, instance_index, now_ns, TELL_REFUSED, order)
+        message_at(router.messages, told).reason = reason
+        own.requests += 1
+        if execution.event_log != 0:
+            row = log_event(execution, order, LOG_REFUSED, reason, 0, now_ns)
+            log_replace(execution, row, price, quantity, own.known_price, own.known_quantity)
+        return
+    own.requests += 1
+    if execution.event_log != 0:
+        row = log_event(execution, order, LOG_REPLACE_SENT, NO_REASON, 0, now_ns)
+        log_replace(execution, row, price, quantity, own.known_price, own.known_quantity)
+    reserve(account, own.side, more)
+    arrival = arrival_ns(instance, now_ns)
+    index = send_to_exchange(router, execution, own.leg, arrival, ARRIVE_REPLACE, order)
+    message = message_at(router.messages, index)
+    message.price = price
+    message.quantity = quantity
+    message.lots = more
+
+
+@jit
+def _price_fault(router: Any, leg: Any, price: int) -> bool:
+    """Whether a limit price is none, or not a multiple of the tick size."""
+    if price == UNDEF_PRICE or price == ALWAYS:
+        return True
+    return leg.tick_size > 0 and price % leg.tick_size != 0

@@ -1,0 +1,154 @@
+"""Time: what is due before an event of a book, at the exchange and in a strategy's own time."""
+
+from typing import Any, Final
+
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.layout import ALWAYS, NEVER
+from tapewire.market.layout import NIL, book_at
+from tapewire.strategies.layout import HOOK_START, ON_EVENT
+
+from ._delivery import deliver
+from ._exchange import arrive
+from ._layout import instance_at, leg_at, watch_at
+from ._requests import callback
+from ._room import step_room
+
+#: A quiet book decides an arrival this long after it at the latest, so that a strategy active on
+#: another book hears of it. No feed seen delays an event that long against another.
+QUIET_BOOK_NS: Final = 10_000_000
+
+
+@jit
+def before_book_event(
+    market: Any, execution: Any, router: Any, book: int, exchange_ns: int, local_ns: int
+) -> int:
+    """Everything that happens before an event of a book, for each of its legs; a status."""
+    watch = watch_at(router.watches, book)
+    at = watch.legs
+    while at != NIL:
+        leg = leg_at(router.legs, at)
+        instance = instance_at(router.instances, leg.instance)
+        local = local_ns + instance.feed_ns
+        status = start(market, execution, router, at, local)
+        if status != 0:
+            return status
+        status = before_event(market, execution, router, at, exchange_ns, local)
+        if status != 0:
+            return status
+        at = leg.next_of_book
+    refresh_due(router, watch)
+    return 0
+
+
+@jit
+def start(market: Any, execution: Any, router: Any, leg_index: int, now_ns: int) -> int:
+    """Begin an instance's life at the first event of any of its books."""
+    leg = leg_at(router.legs, leg_index)
+    instance = instance_at(router.instances, leg.instance)
+    if instance.started != 0:
+        return 0
+    room = step_room(market, execution, router)
+    if room != 0:
+        return room
+    instance.started = 1
+    instance.clock = now_ns
+    return callback(execution, router, leg.instance, leg_index, HOOK_START, now_ns)
+
+
+@jit
+def before_event(
+    market: Any, execution: Any, router: Any, leg_index: int, exchange_ns: int, local_ns: int
+) -> int:
+    """Everything of this leg that happens before an event of its book at ``exchange_ns``.
+
+    Arrivals and the strategy's own time, in order of time; an arrival first where both are equal.
+    """
+    leg = leg_at(router.legs, leg_index)
+    instance = instance_at(router.instances, leg.instance)
+    if instance.leg_n > 1:
+        status = _decide_on_quiet_books(market, execution, router, leg_index, local_ns)
+        if status != 0:
+            return status
+    while True:
+        arrives = leg.arrival_due < exchange_ns
+        hears = instance.local_due < exchange_ns
+        if not arrives and not hears:
+            return 0
+        room = step_room(market, execution, router)
+        if room != 0:
+            return room
+        if arrives and (not hears or leg.arrival_due <= instance.local_due):
+            status = arrive(market, execution, router, leg_index)
+        else:
+            status = deliver(execution, router, leg.instance)
+        if status != 0:
+            return status
+
+
+@jit
+def _decide_on_quiet_books(
+    market: Any, execution: Any, router: Any, leg_index: int, local_ns: int
+) -> int:
+    """Let arrivals on the instance's other books act whose books have been quiet for long."""
+    leg = leg_at(router.legs, leg_index)
+    at = instance_at(router.instances, leg.instance).legs
+    while at != NIL:
+        other = leg_at(router.legs, at)
+        open_event = book_at(market.books, other.book).open != 0
+        while (
+            at != leg_index
+            and not open_event
+            and other.arrival_due < NEVER
+            and other.arrival_due + QUIET_BOOK_NS <= local_ns
+        ):
+            room = step_room(market, execution, router)
+            if room != 0:
+                return room
+            router.forced_arrivals += 1
+            status = arrive(market, execution, router, at)
+            if status != 0:
+                return status
+        at = other.next_of_instance
+    return 0
+
+
+@jit
+def until_local(
+    market: Any, execution: Any, router: Any, instance_index: int, local_ns: int
+) -> int:
+    """Hand the instance what reaches it up to and including a local time."""
+    instance = instance_at(router.instances, instance_index)
+    while instance.local_due <= local_ns:
+        room = step_room(market, execution, router)
+        if room != 0:
+            return room
+        status = deliver(execution, router, instance_index)
+        if status != 0:
+            return status
+    return 0
+
+
+@jit
+def refresh_due(router: Any, watch: Any) -> None:
+    """Find anew when something of the book's legs is due."""
+    due = NEVER
+    local_due = NEVER
+    at = watch.legs
+    while at != NIL:
+        leg = leg_at(router.legs, at)
+        instance = instance_at(router.instances, leg.instance)
+        due = min(due, leg.arrival_due)
+        local_due = min(local_due, instance.local_due)
+        at = leg.next_of_book
+    watch.due = min(due, local_due)
+    watch.local_due = local_due
+    if watch.traces == NIL:
+        set_wake(router, watch)
+
+
+@jit_inline
+def set_wake(router: Any, watch: Any) -> None:
+    """From when on events need a closer look even if they leave the touch where it is."""
+    watch.wake = min(watch.sample_due, watch.local_due - router.feed_max_ns)
+    if watch.subscriptions & ON_EVENT or watch.unclosed != 0:
+        watch.wake = ALWAYS

@@ -1,6 +1,6 @@
 """Child: hftbacktest on one DBN file. Run by its own interpreter, it imports nothing of ours.
 
-The market maker is the one of ``router/strategies/market_maker.py``: one lot at each side of the
+The market maker is the one of ``strategies/market_maker.py``: one lot at each side of the
 touch, moved by `modify` when the touch moves, at most ``max_inventory`` lots either way. It is
 woken by every feed and every response; between moves of the touch it goes back to sleep at once,
 or, with ``every_feed``, looks at its orders each time, as a plain port would (the same orders and

@@ -2,7 +2,7 @@
 
 A `BacktestEngine` with an L3 book, order book deltas and trades from its own Databento loader, a
 constant latency, logging and pre-trade risk bypassed. The market maker is the one of
-``router/strategies/market_maker.py``: one lot at each side of the touch, moved by `modify_order`
+``strategies/market_maker.py``: one lot at each side of the touch, moved by `modify_order`
 when the touch moves, at most ``max_inventory`` lots either way. Orders fill by trades at their
 price; behind the queue at their arrival where this version can do that (``queue_position``).
 """

@@ -35,7 +35,7 @@ class Declared:
 def _declared_strategies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strategies whose declarations these tests know; the real ones are tested in system/."""
     monkeypatch.setattr(
-        "tapewire.router.STRATEGIES",
+        "tapewire.strategies.STRATEGIES",
         {
             "market_maker": Declared({"quantity": Spec(int, 1, 1), "skew": Spec(float, 0.5, 0.0)}),
             "sma_crossover": Declared({"fast": Spec(int, 10, 1, 99), "on": Spec(bool, True)}),
@@ -310,7 +310,7 @@ def test_every_parameter_in_force_is_in_the_effective_configuration(
     assert load_yaml(text, "")[0]["strategy"][0]["parameters"] == {"fast": 5, "on": True}
     # So a later version with other defaults runs what was run.
     other = {"sma_crossover": Declared({"fast": Spec(int, 20, 1, 99), "on": Spec(bool, False)})}
-    monkeypatch.setattr("tapewire.router.STRATEGIES", other)
+    monkeypatch.setattr("tapewire.strategies.STRATEGIES", other)
     again = load_config(write(tmp_path, text))
     assert again.strategy[0].parameters == {"fast": 5, "on": True}
 

@@ -4,10 +4,10 @@
 Importing this room is cheap: pyarrow, plotly and jinja2 are loaded where they are first needed.
 """
 
-from tapewire.analytics.atomic import MANIFEST, RUN_FILES
 from tapewire.analytics.collector import REQUIRED_KEYS, Collector
 from tapewire.analytics.ledger import Leg
 from tapewire.analytics.run import Run, load_run
+from tapewire.analytics.run_folder import MANIFEST, RUN_FILES
 
 __all__ = [
     "MANIFEST",

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, analyse
-from tapewire.analytics.atomic import MANIFEST, RunFolder
 from tapewire.analytics.denials import denial_warnings, tally_denials
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
 from tapewire.analytics.ledger import Ledger, Leg, account_money
 from tapewire.analytics.metrics import METRIC_TABLE, headline, metric_columns
+from tapewire.analytics.run_folder import MANIFEST, RunFolder
 from tapewire.analytics.schemas import SCHEMA_VERSION
 from tapewire.analytics.tables import (
     ROW_GROUP_ROWS,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tapewire.analytics.atomic import MANIFEST, sha256_of
+from tapewire.analytics.run_folder import MANIFEST, sha256_of
 from tapewire.errors import FormatError, MissingFileError
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from tapewire import cli
 
 if TYPE_CHECKING:
-    from tapewire.assembly import Progress
-    from tapewire.config import RunConfig
+    from tapewire.config.schema import RunConfig
+    from tapewire.runs.assembly import Progress
 
 
 def _watch(seen: dict[str, Any]) -> None:
     """Put the clock beside the two functions it reads at; they do what they did."""
-    from tapewire import wiring
-    from tapewire.display import Display
+    from tapewire.cli.display import Display
+    from tapewire.runs import wiring
 
     real_warm_up, real_progress = wiring.warm_up, Display.progress
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tapewire.transports import cores
+from tapewire.processes.transports import cores
 
 _VERSIONS = ("tapewire", "numpy", "numba", "pyzmq", "zstandard", "xxhash", "databento")
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapewire.analytics.frames import as_floats
-    from tapewire.api import run
-    from tapewire.config import RunConfig
-    from tapewire.config_loading import load_config, make_config
+    from tapewire.config.loading import load_config, make_config
+    from tapewire.config.schema import RunConfig
     from tapewire.errors import TapewireError
-    from tapewire.result import RunResult
+    from tapewire.runs.api import run
+    from tapewire.runs.result import RunResult
 
 __all__ = [
     "RunConfig",
@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "RunConfig": "tapewire.config",
-    "RunResult": "tapewire.result",
+    "RunConfig": "tapewire.config.schema",
+    "RunResult": "tapewire.runs.result",
     "TapewireError": "tapewire.errors",
     "as_floats": "tapewire.analytics.frames",
-    "load_config": "tapewire.config_loading",
-    "make_config": "tapewire.config_loading",
-    "run": "tapewire.api",
+    "load_config": "tapewire.config.loading",
+    "make_config": "tapewire.config.loading",
+    "run": "tapewire.runs.api",
 }
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from tapewire import atomic, data_report
-from tapewire.data_commands import convert_files, inspect_file, synth_file, write_book
+from tapewire import atomic
 from tapewire.errors import ConfigError, InterruptedRunError, OutputError
+from tapewire.inputs import report
+from tapewire.inputs.commands import convert_files, inspect_file, synth_file, write_book
 
 Writer = Callable[[Path, Path], Any]
 #: Every command that writes one file, by that file's name: (input, output) → the command.
@@ -137,7 +138,7 @@ def test_a_signal_ends_it_and_leaves_nothing(
         steps.append(done)
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(data_report.Progress, "__call__", stop)
+    monkeypatch.setattr(report.Progress, "__call__", stop)
     do = WRITERS.get(name, lambda source, _: inspect_file(source))
     with pytest.raises(InterruptedRunError, match="stopped by") as caught:
         do(synthetic_file, tmp_path / name)

@@ -45,7 +45,7 @@ def test_stopped_while_the_run_prepares_its_input(
 ) -> None:
     packed = tmp_path / "day.mbo.dbn.zst"
     convert([synthetic_file], packed)
-    monkeypatch.setattr("tapewire.input_cache.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("tapewire.inputs.cache.cache_dir", lambda: tmp_path / "cache")
     real = HashedSink.write
 
     def write(self: HashedSink, data: memoryview, /) -> int:

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 import tapewire as tw
-from tapewire import api
 from tapewire.analytics.equity import equity_line
-from tapewire.config import RunConfig
+from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError, MissingFileError
 from tapewire.replay.synth import synthesize
+from tapewire.runs import api
 
 CET = datetime.timezone(datetime.timedelta(hours=1))
 NS = 1_709_562_630_123_456_789
@@ -220,7 +220,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"output": 5}, "output: expected a path, found 5"),
     ({"force": "yes"}, "force: expected true or false, found 'yes' (a string)"),
     ({"name": 5}, "name: expected a string, found 5"),
-    ({"hooks": print}, "hooks: expected tapewire.assembly.Hooks, found a builtin_function"),
+    ({"hooks": print}, "hooks: expected tapewire.runs.assembly.Hooks, found a builtin_function"),
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import tapewire as tw
 from tapewire.errors import NoDataError, OutputError
-from tapewire.transports import chosen_transport, cores
+from tapewire.processes.transports import chosen_transport, cores
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 DataFile = Callable[[str], Path]
@@ -112,8 +112,8 @@ def test_without_arguments_it_shows_everything_on_a_session_of_its_own(
 def test_a_synthetic_session_is_made_once_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tapewire.config import SyntheticSource
-    from tapewire.sessions import session_file
+    from tapewire.config.schema import SyntheticSource
+    from tapewire.inputs.synthetic import session_file
 
     monkeypatch.setenv("TAPEWIRE_CACHE_DIR", str(tmp_path))
     said: list[str] = []
@@ -131,10 +131,10 @@ def test_a_synthetic_session_is_made_once_and_kept(
 
 
 def test_without_a_second_core_the_replay_is_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tapewire.transports.cores", lambda: 1)
+    monkeypatch.setattr("tapewire.processes.transports.cores", lambda: 1)
     assert chosen_transport("auto") == "inproc"
     assert chosen_transport("tcp") == "tcp"
-    monkeypatch.setattr("tapewire.transports.cores", lambda: 2)
+    monkeypatch.setattr("tapewire.processes.transports.cores", lambda: 2)
     assert chosen_transport("auto") == "ipc"
     assert cores() >= 1
 
@@ -328,7 +328,7 @@ def test_the_python_api_hands_back_tables(tmp_path: Path, synthetic_file: Path) 
         "strategy: {type: market_maker}\n"
     )
     seen: list[int] = []
-    from tapewire.assembly import Hooks
+    from tapewire.runs.assembly import Hooks
 
     hooks = Hooks(progress=lambda progress: seen.append(progress.events))
     result = tw.run(path, output=tmp_path / "out", hooks=hooks)

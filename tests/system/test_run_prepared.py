@@ -81,7 +81,7 @@ def test_overlapping_filtered_files_have_the_same_digest(tmp_path: Path) -> None
 @pytest.fixture
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of its own; the kernels stay where they are, so that nothing is compiled again."""
-    monkeypatch.setattr("tapewire.input_cache.cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr("tapewire.inputs.cache.cache_dir", lambda: tmp_path / "cache")
     return tmp_path / "cache" / "inputs"
 
 
@@ -141,7 +141,7 @@ def test_damage_below_the_file_system_is_no_result(
     tmp_path: Path, data_file: DataFile, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The copy's dates and size say nothing: what the replay read tells."""
-    monkeypatch.setattr("tapewire.input_cache._seen", lambda status: (0, 0, 0))
+    monkeypatch.setattr("tapewire.inputs.cache._seen", lambda status: (0, 0, 0))
     good = run([data_file(ESH4)], tmp_path / "good", replay={"cache": True})
     (copy,) = cache_folder.glob("*.dbn")
     data = bytearray(copy.read_bytes())

@@ -10,8 +10,8 @@ import streams
 import tapewire as tw
 from conftest import Tapewire
 from naive.dbn import read_mbo
-from tapewire.data_commands import convert_files, inspect_file, write_book
 from tapewire.errors import ConfigError, NoDataError
+from tapewire.inputs.commands import convert_files, inspect_file, write_book
 from tapewire.replay import read_records
 from tapewire.replay.synth import synthesize
 

@@ -26,7 +26,7 @@ from analytics_rows import (
     rows,
 )
 from tapewire.analytics import RUN_FILES, Collector, load_run
-from tapewire.analytics import atomic as atomic_module
+from tapewire.analytics import run_folder as run_folder_module
 from tapewire.atomic import atomic_file, atomic_write
 from tapewire.errors import FormatError, InterruptedRunError, MissingFileError, OutputError
 from tapewire.execution.codes import OrderEvent, OrderStatus, Reason, Side
@@ -333,15 +333,15 @@ def test_a_manifest_that_does_not_say_it_failed_is_a_run(tmp_path, text):
 def test_a_replacement_that_fails_puts_the_earlier_run_back(tmp_path, monkeypatch, victim):
     finished(tmp_path / "run")
     before = contents(tmp_path / "run")
-    real = atomic_module.AtomicFile.publish
+    real = run_folder_module.AtomicFile.publish
 
-    def publish(self: atomic_module.AtomicFile) -> None:
+    def publish(self: run_folder_module.AtomicFile) -> None:
         if self.path == tmp_path / "run" / victim:
-            with atomic_module.output_errors(self.path):
+            with run_folder_module.output_errors(self.path):
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
         real(self)
 
-    monkeypatch.setattr(atomic_module.AtomicFile, "publish", publish)
+    monkeypatch.setattr(run_folder_module.AtomicFile, "publish", publish)
     other = Book(FakeLeg(strategy_id="other")).sample(P)
     with (
         collect(tmp_path / "run", other, force=True) as collector,
@@ -404,17 +404,17 @@ def test_a_run_that_was_complete_when_it_was_killed_stays(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("victim", [*PLAIN_FILES, "manifest.json"])
 def test_a_rename_that_fails_leaves_no_file_under_a_final_name(tmp_path, monkeypatch, victim):
-    real = atomic_module.AtomicFile.publish
+    real = run_folder_module.AtomicFile.publish
     broken = []
 
-    def publish(self: atomic_module.AtomicFile) -> None:
+    def publish(self: run_folder_module.AtomicFile) -> None:
         if self.path.name == victim and not broken:
             broken.append(victim)
-            with atomic_module.output_errors(self.path):
+            with run_folder_module.output_errors(self.path):
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
         real(self)
 
-    monkeypatch.setattr(atomic_module.AtomicFile, "publish", publish)
+    monkeypatch.setattr(run_folder_module.AtomicFile, "publish", publish)
     with (
         collect(tmp_path / "run") as collector,
         pytest.raises(OutputError, match=f"{victim}: Input/output error"),
@@ -430,13 +430,13 @@ import os, sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
 import test_analytics_folder as t
-from tapewire.analytics import atomic
-real = atomic.AtomicFile.publish
+from tapewire.analytics import run_folder
+real = run_folder.AtomicFile.publish
 def publish(self):
     if self.path.name == "metrics.parquet":
         os._exit(9)
     real(self)
-atomic.AtomicFile.publish = publish
+run_folder.AtomicFile.publish = publish
 t.finished(Path({str(tmp_path / "run")!r}))
 """
     here = str(Path(__file__).parent)
@@ -475,10 +475,10 @@ class FullDisk:
 def test_a_full_disk_is_one_sentence_and_touches_nothing(tmp_path, monkeypatch, room):
     finished(tmp_path / "run")
     before = {n: (tmp_path / "run" / n).read_bytes() for n in names(tmp_path / "run")}
-    real = atomic_module.AtomicFile.__init__
+    real = run_folder_module.AtomicFile.__init__
     left = [room]
 
-    def opened(self: atomic_module.AtomicFile, path: Path) -> None:
+    def opened(self: run_folder_module.AtomicFile, path: Path) -> None:
         real(self, path)
         disk = FullDisk(self.file, left[0])
         plain = disk.write
@@ -493,7 +493,7 @@ def test_a_full_disk_is_one_sentence_and_touches_nothing(tmp_path, monkeypatch, 
         disk.write = write
         self.file = disk
 
-    monkeypatch.setattr(atomic_module.AtomicFile, "__init__", opened)
+    monkeypatch.setattr(run_folder_module.AtomicFile, "__init__", opened)
     with pytest.raises(OutputError, match=r"cannot write .*: No space left on device; "):
         finished(tmp_path / "run", force=True)
     assert {n: (tmp_path / "run" / n).read_bytes() for n in names(tmp_path / "run")} == before
@@ -522,7 +522,7 @@ def test_a_write_refused_by_the_system_is_refused_at_the_start(tmp_path, monkeyp
     def refuse(*_: object, **__: object) -> int:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(atomic_module.os, "open", refuse)
+    monkeypatch.setattr(run_folder_module.os, "open", refuse)
     with pytest.raises(OutputError, match=r"run folder .*: Read-only file system"):
         Collector(tmp_path / "run", "")
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tapewire import cli
+from tapewire.cli import program as cli
 from tapewire.errors import ConfigError
-from tapewire.requests import Request, split_inputs
+from tapewire.runs.requests import Request, split_inputs
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

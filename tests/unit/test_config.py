@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from tapewire._problems import LISTED_MAX
-from tapewire._yaml import MAX_BYTES, load_yaml
-from tapewire.config import DatabentoSource, Replay, RunConfig, SyntheticSource, to_fixed
-from tapewire.config_loading import load_config, make_config
+from tapewire.config import DEFAULT_CONFIG
+from tapewire.config.loading import load_config, make_config
+from tapewire.config.problems import LISTED_MAX
+from tapewire.config.schema import DatabentoSource, Replay, RunConfig, SyntheticSource, to_fixed
+from tapewire.config.yaml import MAX_BYTES, load_yaml
 from tapewire.errors import ConfigError
 from tapewire.replay import BATCH_RECORDS_DEFAULT
 
@@ -124,9 +125,7 @@ def test_the_effective_configuration_forgets_the_run_folder(tmp_path: Path) -> N
 
 
 def test_the_packaged_default_is_valid() -> None:
-    import tapewire
-
-    config = load_config(Path(tapewire.__file__).parent / "default.yaml")
+    config = load_config(DEFAULT_CONFIG)
     assert isinstance(config.backtest.data_source, SyntheticSource)
     assert config.backtest.data_source.events >= 2_000_000
     assert [s.type for s in config.strategy] == ["market_maker", "sma_crossover"]

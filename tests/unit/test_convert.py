@@ -20,8 +20,6 @@ from rich.console import Console
 
 import streams
 from naive.dbn import read_mbo
-from tapewire import data_report
-from tapewire.data_commands import convert_files
 from tapewire.errors import (
     ConfigError,
     FormatError,
@@ -29,6 +27,8 @@ from tapewire.errors import (
     NoDataError,
     OutputError,
 )
+from tapewire.inputs import report as data_report
+from tapewire.inputs.commands import convert_files
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import convert as convert_module
 from tapewire.replay import open_source

@@ -14,8 +14,6 @@ from rich.console import Console
 
 from naive.book import UNDEF_PRICE, NaiveBooks, rows
 from naive.dbn import read_mbo
-from tapewire import data_commands, data_report
-from tapewire.data_commands import inspect_file, synth_file, write_book
 from tapewire.errors import (
     ConfigError,
     FormatError,
@@ -24,6 +22,9 @@ from tapewire.errors import (
     NoDataError,
     OutputError,
 )
+from tapewire.inputs import commands as data_commands
+from tapewire.inputs import report as data_report
+from tapewire.inputs.commands import inspect_file, synth_file, write_book
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.synth import Session, synthesize
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streams
-from tapewire.data_report import inspect_file
 from tapewire.errors import FormatError, InputError, MissingFileError
+from tapewire.inputs.report import inspect_file
 from tapewire.replay import dbn, read_records
 from tapewire.replay.dbn import inspect
 from tapewire.replay.zstd_frames import FrameWalker

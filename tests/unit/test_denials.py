@@ -6,9 +6,9 @@ import numpy as np
 
 from analytics_rows import FakeLeg
 from tapewire.analytics.denials import DENIALS_TOLD_MAX, denial_warnings, tally_denials
-from tapewire.assembly import _count_warnings
 from tapewire.execution.codes import OrderStatus, Reason
 from tapewire.execution.rows import ORDER_DTYPE
+from tapewire.runs.assembly import _count_warnings
 
 
 def denied(*rows: tuple[int, Reason]) -> np.ndarray:

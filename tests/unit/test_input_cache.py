@@ -16,10 +16,11 @@ import xxhash
 
 import streams
 from naive.dbn import read_mbo
-from tapewire import _cache_folder, input_cache
 from tapewire.atomic import AtomicFile
 from tapewire.errors import ConfigError, FormatError, InputError, MissingFileError, NoDataError
-from tapewire.input_cache import InputCache
+from tapewire.inputs import cache as input_cache
+from tapewire.inputs import cache_folder as _cache_folder
+from tapewire.inputs.cache import InputCache
 from tapewire.replay import ReplayPlan
 from tapewire.wire import FileTotals
 

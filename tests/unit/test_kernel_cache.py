@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tapewire import supervise
 from tapewire.compiled import kernel_cache
 from tapewire.compiled.kernel_cache import cache_key
 from tapewire.compiled.private_folders import NotPrivateError, private_folder
+from tapewire.processes import supervise
 from tapewire.replay.merge import KERNELS
 
 TIMEOUT_S = 100

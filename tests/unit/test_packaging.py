@@ -116,10 +116,12 @@ def test_a_bare_room_name_stays_the_users_own(installed: Path, tmp_path: Path, r
     assert f"No module named '{room}'" in done.stderr
 
 
-def test_the_tree_for_type_checkers_has_every_room_and_facade_file(repo: Path) -> None:
+def test_the_tree_for_type_checkers_has_every_room_and_all_of_the_facade(repo: Path) -> None:
     tree = repo / ".typetree" / "tapewire"
     facade = {
-        path.name for path in (repo / "tapewire").iterdir() if path.suffix in (".py", ".typed")
+        path.name
+        for path in (repo / "tapewire").iterdir()
+        if path.suffix in (".py", ".typed") or (path / "__init__.py").exists()
     }
     assert {path.name for path in tree.iterdir()} == {*ROOMS, *facade}
     for link in tree.iterdir():

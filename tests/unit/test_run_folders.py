@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tapewire import run_folders
 from tapewire.errors import InterruptedRunError, OutputError
-from tapewire.run_folders import run_folder, tell_where
+from tapewire.runs import folders as run_folders
+from tapewire.runs.folders import run_folder, tell_where
 
 
 class _OneSecond:

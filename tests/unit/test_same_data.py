@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tapewire.errors import ConfigError, MissingFileError
+from tapewire.inputs.same_data import require_different, same_file
 from tapewire.replay.convert import convert
 from tapewire.replay.synth import synthesize
-from tapewire.same_data import require_different, same_file
 
 
 @pytest.fixture(scope="module")

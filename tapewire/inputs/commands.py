@@ -19,19 +19,19 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 from rich.console import Console
 
-from tapewire._problems import Places, Problems
-from tapewire._yaml import KeyPath
 from tapewire.atomic import atomic_file
-from tapewire.config import DatabentoSource
-from tapewire.data_report import FileReport, Progress, book_limits, inspect_file, iso
+from tapewire.config.problems import Places, Problems
+from tapewire.config.schema import DatabentoSource
+from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError, NoDataError
+from tapewire.inputs.report import FileReport, Progress, book_limits, inspect_file, iso
+from tapewire.inputs.same_data import require_different
 from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
+from tapewire.processes.supervise import interruptible
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.convert import ConvertReport, convert
 from tapewire.replay.synth import SynthSummary, synthesize
-from tapewire.same_data import require_different
-from tapewire.supervise import interruptible
 
 __all__ = [
     "BookSummary",

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapewire._problems import Places, Problems
-from tapewire._yaml import KeyPath
-from tapewire.config import DATA_SOURCES, Backtest, DatabentoSource
+from tapewire.config.problems import Places, Problems
+from tapewire.config.schema import DATA_SOURCES, Backtest, DatabentoSource
+from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError, InterruptedRunError
-from tapewire.same_data import require_different
-from tapewire.supervise import interruptible
-from tapewire.transports import replay_plan
+from tapewire.inputs.same_data import require_different
+from tapewire.processes.supervise import interruptible
+from tapewire.processes.transports import replay_plan
 
 RECEIVERS_MAX: Final = 64
 _REPLAY_KEYS: Final = ("speed", "payload", "batch_records")

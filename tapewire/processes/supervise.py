@@ -16,8 +16,8 @@ from types import FrameType, TracebackType
 from typing import IO, Any, Final, Self
 
 from tapewire import errors
-from tapewire.children import module_command
 from tapewire.errors import InterruptedRunError, PeerLostError, TapewireError
+from tapewire.processes.children import module_command
 
 #: How long a replay may take to open and check its files before it says where it listens; what it
 #: takes to compile its kernels, or to wait for another process that does, is not counted.

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tapewire._config_errors import describe, dotted, suggest
-from tapewire._problems import Problems
-from tapewire._yaml import KeyPath
+from tapewire.config.problems import Problems
+from tapewire.config.wording import describe, dotted, suggest
+from tapewire.config.yaml import KeyPath
 
 
 def value_at(raw: Any, path: Sequence[str | int]) -> Any:

@@ -9,14 +9,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
 from tapewire.compiled.units import NS_PER_S
-from tapewire.result_display import aligned, headline_rows
+from tapewire.runs.result_display import aligned, headline_rows
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from tapewire.assembly import Progress
-    from tapewire.result import RunResult
+    from tapewire.runs.assembly import Progress
+    from tapewire.runs.result import RunResult
 
 _BAR_INTERVAL_S: Final = 0.1
 #: Where there is no terminal: one plain line so often, for those who read logs.
@@ -71,7 +71,7 @@ class Display:
         """Show how far something before the run is, if it takes more than a moment."""
         if self._quiet:
             return nullcontext(lambda done_mb: None)
-        from tapewire.data_report import Progress as Steps
+        from tapewire.inputs.report import Progress as Steps
 
         return Steps(what, total_mb)
 

@@ -10,12 +10,12 @@ from typing import Any, Final, SupportsIndex
 
 import numpy as np
 
-from tapewire._config_errors import describe, dotted, dotted_keys, suggest
-from tapewire._problems import Places, Problems
-from tapewire._yaml import KeyPath
-from tapewire.assembly import Hooks, run_checked
-from tapewire.config import RunConfig
-from tapewire.requests import (
+from tapewire.config.wording import describe, dotted, dotted_keys, suggest
+from tapewire.config.problems import Places, Problems
+from tapewire.config.yaml import KeyPath
+from tapewire.runs.assembly import Hooks, run_checked
+from tapewire.config.schema import RunConfig
+from tapewire.runs.requests import (
     FILES_KEY,
     OPTION_KEYS,
     Request,
@@ -23,7 +23,7 @@ from tapewire.requests import (
     split_inputs,
     split_names,
 )
-from tapewire.result import RunResult
+from tapewire.runs.result import RunResult
 
 #: A path, as text or an object of `pathlib`.
 AnyPath = str | os.PathLike[str]
@@ -116,7 +116,7 @@ def run(
     _require(problems, "name", name, (str,), "a string")
     _require(problems, "force", force, (bool,), "true or false")
     _require(problems, "connect", connect, (str,), "an address like tcp://127.0.0.1:5555")
-    _require(problems, "hooks", hooks, (Hooks,), "tapewire.assembly.Hooks")
+    _require(problems, "hooks", hooks, (Hooks,), "tapewire.runs.assembly.Hooks")
     chosen, inputs = _inputs(config, files, problems)
     paths = _overrides(overrides, problems)
     wanted = _strategies(strategies, problems)

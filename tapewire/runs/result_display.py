@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from tapewire.result import RunResult
+    from tapewire.runs.result import RunResult
 
 #: Strategies with a line of their own in a repr, which has at most ten lines.
 _TEXT_STRATEGIES_MAX: Final = 3

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import zmq
 
-from tapewire.config import DatabentoSource, Replay
+from tapewire.config.schema import DatabentoSource, Replay
 from tapewire.errors import PeerLostError
-from tapewire.supervise import READY_TIMEOUT_S, START_TIMEOUT_S, ReadyDeadline, Signals
+from tapewire.processes.supervise import READY_TIMEOUT_S, START_TIMEOUT_S, ReadyDeadline, Signals
 
 if TYPE_CHECKING:
     from tapewire.replay import ReplayPlan

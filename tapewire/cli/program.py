@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
+from tapewire.cli.terminal import drop_output, prepare_streams, say
 from tapewire.errors import ConfigError, InterruptedRunError, TapewireError
-from tapewire.requests import Request, speed_value, split_inputs, split_names
-from tapewire.terminal import drop_output, prepare_streams, say
+from tapewire.runs.requests import Request, speed_value, split_inputs, split_names
 
 #: Exit code of what is a bug of ours.
 EXIT_BUG: Final = 70
@@ -212,8 +212,8 @@ def run(
         connect=connect,
     )
     config = request.checked(_as_option)
-    from tapewire.assembly import Hooks, run_checked
-    from tapewire.display import Display, summary
+    from tapewire.cli.display import Display, summary
+    from tapewire.runs.assembly import Hooks, run_checked
 
     with Display(quiet=quiet) as display:
         result = run_checked(
@@ -262,7 +262,7 @@ def replay(
 
     Ends when every receiver has everything.
     """
-    from tapewire.foreground import replay_files
+    from tapewire.cli.foreground import replay_files
 
     given = {
         "symbols": _split_names(symbols) or None,
@@ -287,7 +287,7 @@ def data_inspect(
     """Read a whole market data file and say what is in it."""
     from rich.console import Console
 
-    from tapewire.data_commands import inspect_file
+    from tapewire.inputs.commands import inspect_file
 
     inspect_file(file, as_json=as_json, console=Console())
 
@@ -308,7 +308,7 @@ def data_synth(
     """Make a synthetic session as a real DBN file."""
     from rich.console import Console
 
-    from tapewire.data_commands import synth_file
+    from tapewire.inputs.commands import synth_file
 
     synth_file(output, events=events, instruments=instruments, seed=seed, console=Console())
 
@@ -341,7 +341,7 @@ def data_convert(
     """
     from rich.console import Console
 
-    from tapewire.data_commands import convert_files
+    from tapewire.inputs.commands import convert_files
 
     convert_files(
         files,
@@ -373,7 +373,7 @@ def data_book(
     """Write the book after every record, in Databento's mbp-10 column names."""
     from rich.console import Console
 
-    from tapewire.data_commands import write_book
+    from tapewire.inputs.commands import write_book
 
     write_book(
         file,

@@ -19,13 +19,13 @@ from typing import Final, Self
 
 import xxhash
 
-from tapewire._cache_folder import CacheFolder, NotKept, facts_path, note_use
 from tapewire.atomic import AtomicFile, atomic_write
 from tapewire.errors import FormatError, InputError, OutputError
+from tapewire.inputs.cache_folder import CacheFolder, NotKept, facts_path, note_use
+from tapewire.inputs.synthetic import cache_dir
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.convert import PREPARED_VERSION, HashedSink, header_of, write_records
 from tapewire.replay.source import Source
-from tapewire.sessions import cache_dir
 from tapewire.wire import FileInfo, FileTotals
 
 #: From this share of its input on, the size of a copy in the making can be told.

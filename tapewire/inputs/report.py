@@ -29,8 +29,8 @@ from tapewire.market.records import (
     F_TOB,
     MBO_DTYPE,
 )
+from tapewire.processes.supervise import interruptible
 from tapewire.replay.dbn import DbnFile, DbnHeader, inspect
-from tapewire.supervise import interruptible
 
 PROGRESS_AFTER_S: Final = 2.0
 LINE_INTERVAL_S: Final = 10.0

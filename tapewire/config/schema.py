@@ -2,7 +2,7 @@
 
 A `RunConfig` is complete and checked: every path is absolute, every name known, every number of
 its type and range. Numbers that must be exact are ``Decimal``; `to_fixed` and the ``*_ns``
-properties give them as the integers the simulation computes with. `tapewire.config_loading` makes
+properties give them as the integers the simulation computes with. `tapewire.config.loading` makes
 one from a file.
 """
 
@@ -13,9 +13,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from tapewire._config_errors import expected
-from tapewire._yaml import dump_yaml
 from tapewire.compiled.units import NS_PER_S
+from tapewire.config.wording import expected
+from tapewire.config.yaml import dump_yaml
 
 #: Largest amount that 1e-9 units hold in 63 bits.
 FIXED_MAX: Final = Decimal(9_223_372_036)

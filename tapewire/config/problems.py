@@ -6,8 +6,8 @@ from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
-from tapewire._config_errors import close_name, dotted, key_path, message_of, owner_of, suggest
-from tapewire._yaml import KeyPath
+from tapewire.config.wording import close_name, dotted, key_path, message_of, owner_of, suggest
+from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError
 
 #: So many problems are listed; the others are counted.

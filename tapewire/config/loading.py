@@ -13,27 +13,27 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tapewire._config_edits import put, replace_files, select_strategies, value_at
-from tapewire._config_errors import describe, suggest
-from tapewire._problems import Places, Problems
-from tapewire._strategies import (
-    check_parameters,
-    known_strategies,
-    parameters_in_force,
-    path_parameters,
-)
-from tapewire._yaml import MAX_BYTES, KeyPath, load_yaml
-from tapewire.config import (
+from tapewire.config.edits import put, replace_files, select_strategies, value_at
+from tapewire.config.input_files import open_plain
+from tapewire.config.problems import Places, Problems
+from tapewire.config.schema import (
     DATA_SOURCES,
     DatabentoSource,
     MarketImpact,
     RunConfig,
     Strategy,
 )
+from tapewire.config.strategies import (
+    check_parameters,
+    known_strategies,
+    parameters_in_force,
+    path_parameters,
+)
+from tapewire.config.wording import describe, suggest
+from tapewire.config.yaml import MAX_BYTES, KeyPath, load_yaml
 from tapewire.errors import ConfigError
-from tapewire.input_files import open_plain
+from tapewire.inputs.same_data import same_file
 from tapewire.market.times import time_text
-from tapewire.same_data import same_file
 
 #: Named in the specification or the design, not built yet: said by name instead of "unknown".
 NOT_BUILT: Final[dict[KeyPath, tuple[tuple[str, ...], str]]] = {

@@ -5,10 +5,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tapewire._config_errors import close_name, describe, suggest
-from tapewire._problems import Problems
-from tapewire._yaml import KeyPath
-from tapewire.config import Strategy
+from tapewire.config.problems import Problems
+from tapewire.config.schema import Strategy
+from tapewire.config.wording import close_name, describe, suggest
+from tapewire.config.yaml import KeyPath
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
 

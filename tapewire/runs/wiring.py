@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tapewire._strategies import checked_parameters
+from tapewire.config.strategies import checked_parameters
 from tapewire.compiled.kernel_cache import compile_once
-from tapewire.config import DatabentoSource, RunConfig, to_fixed
-from tapewire.config import RiskLimits as LimitsConfig
+from tapewire.config.schema import DatabentoSource, RunConfig, to_fixed
+from tapewire.config.schema import RiskLimits as LimitsConfig
 from tapewire.market.instruments import InstrumentTable, publishers_of
 from tapewire.market.records import (
     ACTION_ADD,

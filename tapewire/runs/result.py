@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from tapewire._config_errors import describe, suggest
+from tapewire.config.wording import describe, suggest
 from tapewire.analytics import Run, load_run
 from tapewire.analytics.frames import as_floats
 from tapewire.atomic import atomic_file, require_replaceable
-from tapewire.config import Output
+from tapewire.config.schema import Output
 from tapewire.errors import ConfigError, OutputError
-from tapewire.result_display import as_html, as_text
+from tapewire.runs.result_display import as_html, as_text
 
 if TYPE_CHECKING:
     import pandas as pd

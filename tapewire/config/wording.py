@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from tapewire._yaml import KeyPath
+from tapewire.config.yaml import KeyPath
 
 _EXPECTED: Final = {
     "int_type": "a whole number",

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tapewire.compiled.units import NS_PER_S
-from tapewire.config import DatabentoSource, RunConfig, SyntheticSource
-from tapewire.config_loading import make_config
+from tapewire.config.schema import DatabentoSource, RunConfig, SyntheticSource
+from tapewire.config.loading import make_config
 from tapewire.errors import (
     InterruptedRunError,
     NoDataError,
@@ -27,11 +27,11 @@ from tapewire.errors import (
     TapewireError,
 )
 from tapewire.market.times import time_text
-from tapewire.result import RunResult, copy_results, make_room
-from tapewire.run_folders import run_folder, tell_where
-from tapewire.same_data import require_different
-from tapewire.supervise import ReplayProcess, Signals
-from tapewire.transports import (
+from tapewire.runs.result import RunResult, copy_results, make_room
+from tapewire.runs.folders import run_folder, tell_where
+from tapewire.inputs.same_data import require_different
+from tapewire.processes.supervise import ReplayProcess, Signals
+from tapewire.processes.transports import (
     ThreadedReplay,
     chosen_transport,
     replay_plan,
@@ -40,7 +40,7 @@ from tapewire.transports import (
 
 if TYPE_CHECKING:
     from tapewire.analytics import Collector
-    from tapewire.input_cache import InputCache
+    from tapewire.inputs.cache import InputCache
     from tapewire.router import Drained, LossHalt, Simulation
     from tapewire.wire import Receiver, StreamInfo, Totals
 
@@ -148,7 +148,7 @@ class _Run:
         self.totals: Totals | None = None
 
     def run(self) -> RunResult:
-        from tapewire import wiring
+        from tapewire.runs import wiring
 
         with contextlib.ExitStack() as stack:
             receiver, replay = self._open_stream(stack)
@@ -196,7 +196,7 @@ class _Run:
     def _plan(self, stack: contextlib.ExitStack) -> Any:
         source = self.config.backtest.data_source
         if isinstance(source, SyntheticSource):
-            from tapewire.sessions import session_file
+            from tapewire.inputs.synthetic import session_file
 
             with self.signals.immediate():
                 files = (str(session_file(source, self.hooks.announce)),)
@@ -207,7 +207,7 @@ class _Run:
             require_different(plan.files)
         if not options.cache:
             return plan
-        from tapewire.input_cache import InputCache
+        from tapewire.inputs.cache import InputCache
 
         self.cache = stack.enter_context(
             InputCache(
@@ -382,7 +382,7 @@ class _Run:
 
         Digests may take a second where legs are many: without them when somebody waits.
         """
-        from tapewire.versions import versions
+        from tapewire.runs.versions import versions
 
         simulation, totals, clock = self.simulation, self.totals, self.clock
         counts = dict(simulation.counts) if simulation is not None else {}

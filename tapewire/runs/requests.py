@@ -6,14 +6,14 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tapewire.config import DEFAULT_CONFIG
 from tapewire.errors import ConfigError
-from tapewire.input_files import open_plain
+from tapewire.config.input_files import open_plain
 
 if TYPE_CHECKING:
-    from tapewire._yaml import KeyPath
-    from tapewire.config import RunConfig
+    from tapewire.config.yaml import KeyPath
+    from tapewire.config.schema import RunConfig
 
-DEFAULT_CONFIG: Final = Path(__file__).with_name("default.yaml")
 #: The keys that options set, by the option's name in Python.
 OPTION_KEYS: Final[dict[str, "KeyPath"]] = {
     **{
@@ -42,7 +42,7 @@ class Request:
         A checked one, the path of one, plain values, or None: the example, or, with files or a
         stream of one's own, the example's settings without what belongs to its instrument.
     files, strategies
-        As in `tapewire.config_loading.load_config`.
+        As in `tapewire.config.loading.load_config`.
     options
         Values by the names of `OPTION_KEYS`; None is not given.
     overrides
@@ -82,9 +82,9 @@ class Request:
         ConfigError
             With everything that is wrong.
         """
-        from tapewire._problems import Places
-        from tapewire.config import RunConfig
-        from tapewire.config_loading import load_config, make_config
+        from tapewire.config.problems import Places
+        from tapewire.config.schema import RunConfig
+        from tapewire.config.loading import load_config, make_config
 
         if self.connect is not None and self.files:
             raise ConfigError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tapewire.atomic import output_errors
-from tapewire.config import SyntheticSource
+from tapewire.config.schema import SyntheticSource
 from tapewire.errors import OutputError
 
 #: Sessions nobody has used for so long are removed when another one is made.

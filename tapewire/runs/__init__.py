@@ -1,0 +1,1 @@
+"""One run: what is asked for, how its parts meet, and what comes of it."""

@@ -253,7 +253,8 @@ _NOTICES: Final = {
 
 def _latency_words(model: Mapping[str, Any]) -> str:
     network, processing = model.get("network_latency_us"), model.get("processing_latency_us")
-    if network is None or processing is None:
+    of_legs = {f"{leg}_latency_us" for leg in ("entry", "cancel", "replace", "response")}
+    if network is None or processing is None or of_legs & set(model):
         return _words(model, "type", rest=True)
     feed = model.get("feed_latency_us") or 0
     return (

@@ -3,6 +3,7 @@
 No generator has a state that somebody else could advance, so a draw is the same whoever else draws.
 """
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,21 @@ def draw(seed: int, purpose: int, counter: int) -> Any:
     key = _mix(np.uint64(seed) + golden * np.uint64(purpose))
     z = _mix(key + golden * np.uint64(counter + 1))
     return np.int64(z >> np.uint64(1))
+
+
+def key_of(seed: int, *names: object) -> int:
+    """A key for all draws that concern what is named: 63 bits that nothing else shifts."""
+    text = "\x1f".join(map(str, (seed, *names)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+
+@jit
+def draw_for(key: int, order: int, purpose: int, counter: int) -> Any:
+    """63 uniform bits for one of several draws about one order, for one purpose.
+
+    With a key of (seed, strategy), they depend on nothing but these, the order and the purpose.
+    """
+    return draw(draw(key, purpose, order), purpose, counter)
 
 
 @jit

@@ -8,7 +8,7 @@ import numpy as np
 
 from .kernel_cache import BOUNDSCHECK, CACHE_DIR
 
-__all__ = ["BOUNDSCHECK", "CACHE_DIR", "jit", "jit_inline", "word"]
+__all__ = ["BOUNDSCHECK", "CACHE_DIR", "jit", "jit_inline", "jit_into", "word"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +26,12 @@ def jit_inline(function: F) -> F:
     compiled: F = numba.njit(cache=True, nogil=True, boundscheck=BOUNDSCHECK, forceinline=True)(
         function
     )
+    return compiled
+
+
+def jit_into(function: F) -> F:
+    """Compile a function into its callers alone: one made by another can't be cached by itself."""
+    compiled: F = numba.njit(nogil=True, boundscheck=BOUNDSCHECK, forceinline=True)(function)
     return compiled
 
 

@@ -11,10 +11,10 @@ from tapewire.compiled.jit import jit, jit_inline
 from tapewire.market.layout import ASK, BID, level_at, rung_at, side_at
 from tapewire.market.queues import best_key
 
-from ._impact import impact_price_units
 from .claims import claim_queue
 from .layout import own_at, party_at
 from .orders import close_own, fill, is_live
+from .pricing import impact_price_units
 from .resting import rest, stop_waiting, unrest, wait
 from .words import (
     BUY,

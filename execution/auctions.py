@@ -6,10 +6,10 @@ from tapewire.compiled.jit import jit
 from tapewire.market.layout import ASK, BID, NIL, level_at, rung_at, side_at
 from tapewire.market.records import UNDEF_PRICE
 
-from ._impact import impact_price_units
 from .claims import claim_queue
 from .layout import TRACE_AUCTION, TRACE_AUCTION_FILL, own_at, party_at, trace_at
 from .orders import fill
+from .pricing import impact_price_units
 from .resting import unrest
 from .words import BUY, BY_AUCTION, BY_CROSSING, BY_TAKING, MAKER, SELL, TAKER
 

@@ -13,13 +13,27 @@ An auction clears at one price: see `auctions`.
 
 from typing import Any, Final
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.draws import draw_for
+from tapewire.compiled.jit import jit, jit_inline
 from tapewire.market.ids import find_order
-from tapewire.market.layout import ASK, BID, NIL, level_at, order_at, rung_at, side_at
+from tapewire.market.layout import (
+    ASK,
+    BID,
+    NIL,
+    book_at,
+    level_at,
+    order_at,
+    rung_at,
+    side_at,
+)
 
 from .auctions import clearing_price_of, match_standing
 from .claims import claim, claimed_lots, find_claim
 from .layout import TRACE_FILL, TRACE_INCOMING, TRACE_UNSEEN, own_at, party_at, trace_at
+from .models.fill import ask_fill
+from .models.latency.legs import LEGS
+from .models.queue import ask_queue
+from .models.record import models_at
 from .orders import fill
 from .resting import unrest
 from .traces import ASKS_CAME_IN, BIDS_CAME_IN, CAME_IN, FILLED_ASKS, FILLED_BIDS
@@ -27,6 +41,8 @@ from .words import BUY, BY_CROSSING, BY_QUEUE, BY_TRADE_THROUGH, BY_UNSEEN_TRADE
 
 #: In the place of the number of an order's last event, which says nothing once that is complete.
 _SEEN: Final = -1
+#: Of a random draw; latency's draws have the numbers of its legs.
+_FILL_PURPOSE: Final = len(LEGS)
 
 
 @jit
@@ -121,6 +137,7 @@ def _match_side(
     """Hand the event's volume, and what of it then rests, to our orders it would have met."""
     book_side = BID if own_side == BUY else ASK
     index = party.buys if own_side == BUY else party.sells
+    models = models_at(execution.models, party.models)
     spared = 0  # lots of real resting orders that ours traded in the place of
     while index != NIL:
         own = own_at(execution.own_orders, index)
@@ -135,8 +152,11 @@ def _match_side(
             if trace.kind == TRACE_FILL and trace.side == book_side:
                 if (own.price - trace.price) * own.side > 0:
                     through += trace.lots
-                elif trace.price == own.price and trace.stamp > own.stamp:
-                    behind += trace.lots
+                elif trace.price == own.price:
+                    behind += ask_queue(
+                        models.queue, models.queue_call, models.queue_state,
+                        trace.lots, trace.stamp, own.stamp,
+                    )  # fmt: skip
             elif trace.kind == TRACE_UNSEEN and (trace.side == book_side or trace.side == NIL):
                 if (own.price - trace.price) * own.side > 0:
                     unseen += trace.lots
@@ -146,7 +166,7 @@ def _match_side(
         # An order further back sees a part of the volume this one saw, and what was given out came
         # from its near end: what is left for it is its own volume less all given so far.
         traded = max(0, behind + through + unseen - spared)
-        lots = min(own.quantity - own.filled, traded + rest)
+        lots = _granted(market, execution, models, party, own, traded, through + unseen, rest)
         if lots <= 0:
             return
         spared += lots - _claim_incoming(market, execution, party, traces, own, min(lots, rest))
@@ -164,6 +184,24 @@ def _match_side(
             crossed = lots - by_volume
             fill(execution, index, own.price, crossed, MAKER, BY_CROSSING, ts_event)
         index = following
+
+
+@jit_inline
+def _granted(
+    market: Any, execution: Any, models: Any, party: Any, own: Any, traded: int, beyond: int,
+    incoming: int,
+) -> int:  # fmt: skip
+    """How many of the lots its place offers an order get to it, as the fill model has it."""
+    bits = 0
+    if models.fill_draws != 0:
+        event = book_at(market.books, party.book).events
+        bits = draw_for(party.key, own.client_order_id, _FILL_PURPOSE, event)
+    leaves = own.quantity - own.filled
+    lots = ask_fill(
+        models.fill, models.fill_call, models.fill_state,
+        leaves, traded, min(traded, beyond), incoming, bits,
+    )  # fmt: skip
+    return min(lots, leaves, traded + incoming)
 
 
 @jit

@@ -37,6 +37,8 @@ OWN_ORDER: Final = np.dtype(
         ("reason", "i4"),
         ("known_status", "i4"),
         ("requests", "i4"),  # cancels and replaces on their way
+        ("sends", "i4"),  # requests sent about it so far
+        ("tells", "i4"),  # responses sent about it so far
         ("messages", "i4"),  # messages in flight that name this order
         ("generation", "i4"),  # counts the reuses of this record, so that old handles go stale
         ("prev", "i4"),  # in the leg's resting orders of this side, best first
@@ -55,9 +57,10 @@ PARTY: Final = np.dtype(
         ("sells", "i4"),
         ("resting", "i4"),  # orders that rest or wait
         ("waiting", "i4"),  # first market order that waits for the reopening; its prev is the last
-        ("publisher_id", "i8"),
+        ("models", "i4"),  # position of its models' record
+        ("publisher_id", "i4"),
         ("instrument_id", "i8"),
-        ("fee_per_lot", "i8"),  # 1e-9 currency
+        ("key", "i8"),  # of all random draws that concern it
         ("multiplier_num", "i8"),
         ("multiplier_den", "i8"),
     ]
@@ -122,7 +125,7 @@ EXECUTION: Final = np.dtype(
         ("fill_capacity", "i8"),
         ("order_n", "i8"),
         ("order_capacity", "i8"),
-        ("impact_ppm", "i8"),  # linear impact in 1e-6 bps per million currency units; 0: none
+        ("models", "i8"),
         ("claim_shortage", "i8"),  # set when a match ran out of claims
         ("market_waits", "i8"),  # whether a market order waits for a halt to end
         ("fills_unseen", "i8"),  # whether trades without a resting order fill what they pass

@@ -1,8 +1,8 @@
 """Kernels of a simulated order's life: from the pool, through what is reported, back to the pool.
 
-An order has two faces: what the exchange has, and, in the fields ``known_…``, what its strategy has
-been told. ``open_orders`` of a function is the record that heads a strategy's list of orders that
-it believes open, oldest first: anything with ``open_head`` and ``open_tail``.
+What its strategy has been told of it is in `knowledge`. ``open_orders`` of a function is the record
+that heads a strategy's list of orders that it believes open, oldest first: anything with
+``open_head`` and ``open_tail``.
 """
 
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.market.layout import NIL
 
-from ._fees import commission
+from .knowledge import is_known_open
 from .layout import fill_row_at, order_row_at, own_at, party_at
+from .pricing import commission
 from .words import FILLED, NEW, NO_REASON, PARTIALLY_FILLED, PENDING_NEW
 
 # --- the pool ------------------------------------------------------------------------------------
@@ -49,6 +50,8 @@ def open_order(
     own.replaces = 0
     own.ts_replaced = 0
     own.requests = 0
+    own.sends = 0
+    own.tells = 0
     own.messages = 0
     own.open_prev = open_orders.open_tail
     own.open_next = NIL
@@ -118,7 +121,7 @@ def fill(
     row.last_qty = lots
     row.liquidity = liquidity
     row.reason = reason
-    row.commission = commission(party, lots)
+    row.commission = commission(execution, party, price, lots, liquidity)
     row.ts_event = ts_event
     if own.status == FILLED:
         write_order_row(execution, own, ts_event)
@@ -157,45 +160,3 @@ def write_order_row(execution: Any, own: Any, ts_closed: int) -> None:
     row.ts_closed = ts_closed
     row.replaces = own.replaces
     row.ts_replaced = own.ts_replaced
-
-
-# --- as its strategy knows it --------------------------------------------------------------------
-
-
-@jit_inline
-def is_known_open(own: Any) -> bool:
-    """Whether the strategy believes the order to be on its way or working."""
-    return (
-        own.known_status == PENDING_NEW
-        or own.known_status == NEW
-        or own.known_status == PARTIALLY_FILLED
-    )
-
-
-@jit_inline
-def known_leaves(own: Any) -> int:
-    """Lots the strategy believes may still be filled."""
-    return own.known_quantity - own.known_filled
-
-
-@jit_inline
-def learn_accepted(own: Any) -> None:
-    """The strategy hears that its order has reached the exchange."""
-    if own.known_status == PENDING_NEW:
-        own.known_status = NEW
-
-
-@jit_inline
-def learn_filled(own: Any, lots: int) -> None:
-    """The strategy hears of a fill."""
-    own.known_filled += lots
-    own.known_status = FILLED if own.known_filled == own.known_quantity else PARTIALLY_FILLED
-
-
-@jit_inline
-def learn_replaced(own: Any, price: int, quantity: int) -> None:
-    """The strategy hears that its replace was carried out."""
-    own.known_quantity = quantity
-    own.known_price = price
-    if own.known_filled == own.known_quantity:
-        own.known_status = FILLED

@@ -2,7 +2,8 @@
 
 from .config import RiskLimits, SimulationConfig, StrategySpec
 from .halts import HaltedPosition, LossHalt
-from .simulation import Drained, LegInfo, Simulation
+from .results import Drained, LegInfo
+from .simulation import Simulation
 
 __all__ = [
     "Drained",

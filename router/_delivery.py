@@ -3,16 +3,15 @@
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
-from tapewire.execution.layout import own_at
-from tapewire.execution.orders import (
-    give_back,
-    handle_of,
+from tapewire.execution.knowledge import (
     is_known_open,
     known_leaves,
     learn_accepted,
     learn_filled,
     learn_replaced,
 )
+from tapewire.execution.layout import own_at
+from tapewire.execution.orders import give_back, handle_of
 from tapewire.execution.words import FILLED, LOSS_CANCEL, UNKNOWN_ORDER, USER_CANCEL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import learn_fill, reserve, revalue
@@ -20,6 +19,7 @@ from tapewire.positions.layout import account_at, limits_at
 from tapewire.strategies.layout import HOOK_FILL, HOOK_ORDER, HOOK_TIMER, context_at
 
 from ._layout import (
+    CALL_OUTSIDE,
     CLOSING_NONE,
     FAULT_STEPS,
     TELL_ACCEPTED,
@@ -76,6 +76,9 @@ def deliver(execution: Any, router: Any, instance_index: int) -> int:
     ctx.update_reason = reason
     free_message(router, execution, index)
     status = callback(execution, router, instance_index, leg_index, hook, now_ns)
+    if status == CALL_OUTSIDE:
+        router.outside_order = order
+        return status
     give_back(execution, ctx, order)
     return status
 

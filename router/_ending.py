@@ -49,8 +49,8 @@ def finish_run(market_state: Any, execution_state: Any, router_state: Any, first
 
 
 @jit
-def stop_strategies(execution_state: Any, router_state: Any) -> None:
-    """Call every started instance's on_stop; what it asks for then is not sent."""
+def stop_strategies(execution_state: Any, router_state: Any) -> int:
+    """Call every started instance's on_stop; what it asks for then is not sent; a status."""
     execution = execution_state[0]
     router = router_state[0]
     for leg_index in range(router.leg_n):
@@ -58,7 +58,11 @@ def stop_strategies(execution_state: Any, router_state: Any) -> None:
         instance = instance_at(router.instances, leg.instance)
         if instance.started == 1 and instance.hooks[HOOK_STOP] != 0:
             instance.started = 2
-            callback(execution, router, leg.instance, leg_index, HOOK_STOP, instance.clock)
+            clock = instance.clock
+            status = callback(execution, router, leg.instance, leg_index, HOOK_STOP, clock)
+            if status != 0:
+                return status
+    return 0
 
 
 @jit
@@ -92,6 +96,6 @@ def report_rest(
         watch = watch_at(router.watches, leg.book)
         if watch.mark != UNDEF_PRICE:
             account.mark = watch.mark
-        write_sample(execution, router, leg_index, router.stream_clock + instance.feed_ns)
+        write_sample(execution, router, leg_index, router.stream_clock + instance.feed_max_ns)
         leg_index += 1
     return capacity, leg_index

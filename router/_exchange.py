@@ -12,8 +12,8 @@ from tapewire.execution.arriving import (
 )
 from tapewire.execution.auctions import match_auction
 from tapewire.execution.claims import STEP_ROWS
+from tapewire.execution.delays import feed_delay_ns, response_delay_ns
 from tapewire.execution.filling import find_incoming, match_event
-from tapewire.execution.latency import response_ns
 from tapewire.execution.layout import fill_row_at, own_at, party_at
 from tapewire.execution.order_events import log_event, log_fill, log_replace
 from tapewire.execution.orders import is_live
@@ -70,16 +70,18 @@ def notify(
 ) -> int:  # fmt: skip
     """Send word of something at the exchange to the leg's strategy; returns the message.
 
-    It takes the response latency. Under ``fill_notice: feed`` what a market record caused is known
-    no earlier than that record, captured at ``captured_ns`` (0: no record did it), and what one
-    exchange session tells keeps its order.
+    It takes the response latency, and never overtakes earlier word. Under ``fill_notice: feed``
+    what a market record caused is known no earlier than that record, captured at ``captured_ns``
+    (0: no record did it).
     """
     leg = leg_at(router.legs, leg_index)
-    instance = instance_at(router.instances, leg.instance)
-    due = response_ns(instance, ts_event)
-    if router.fill_notice == NOTICE_FEED:
-        due = max(due, captured_ns + instance.feed_ns, leg.notice_floor)
-        leg.notice_floor = due
+    due = max(ts_event + response_delay_ns(execution, order, ts_event), leg.notice_floor)
+    if router.fill_notice == NOTICE_FEED and captured_ns != 0:
+        feed_ns = instance_at(router.instances, leg.instance).feed_ns
+        event = router.event_number
+        feed_ns = feed_delay_ns(execution, feed_ns, leg_index, captured_ns, event)
+        due = max(due, captured_ns + feed_ns)
+    leg.notice_floor = due
     return tell_strategy(router, execution, leg.instance, due, kind, order)
 
 

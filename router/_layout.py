@@ -7,12 +7,13 @@ import numpy as np
 from tapewire.compiled.jit import word
 from tapewire.compiled.memory import accessor
 from tapewire.execution.layout import VENUE_FIRST, VENUE_REST
+from tapewire.execution.models.latency.legs import CANCEL, ENTRY, REPLACE
 from tapewire.strategies.layout import HOOK_N
 
-# Messages on their way to the exchange …
-ARRIVE_NEW: Final = word(1)
-ARRIVE_CANCEL: Final = word(2)
-ARRIVE_REPLACE: Final = word(3)
+# Messages on their way to the exchange, by the latency's legs they take …
+ARRIVE_NEW: Final = ENTRY
+ARRIVE_CANCEL: Final = CANCEL
+ARRIVE_REPLACE: Final = REPLACE
 # … and to the strategy.
 TELL_ACCEPTED: Final = word(4)
 TELL_FILL: Final = word(5)
@@ -31,9 +32,8 @@ INSTANCE: Final = np.dtype(
         ("mask", "i8"),  # ON_* it is called for
         ("clock", "i8"),  # its local time so far
         ("local_due", "i8"),  # time of the first message in its list
-        ("entry_ns", "i8"),  # order-entry latency
-        ("response_ns", "i8"),
-        ("feed_ns", "i8"),
+        ("feed_ns", "i8"),  # feed latency, or VARIES
+        ("feed_max_ns", "i8"),
         ("inbox_head", "i4"),
         ("inbox_tail", "i4"),
         ("legs", "i4"),
@@ -125,15 +125,23 @@ ROUTER: Final = np.dtype(
         ("crossed_policy", "i8"),
         ("clear_cancels", "i8"),  # whether a clear of the book cancels our orders in it
         ("stream_clock", "i8"),  # largest ts_recv so far
-        ("feed_max_ns", "i8"),  # largest feed latency of any instance
+        ("feed_max_ns", "i8"),  # largest possible feed latency of any instance
         ("fill_notice", "i8"),  # NOTICE_*
         # where an event was left when a block ran full
         ("phase", "i8"),
         ("cursor", "i8"),
         ("event_book", "i8"),
+        ("event_number", "i8"),  # how many events of its book there have been
         ("event_local", "i8"),  # largest ts_recv at the event's end; feed latency not added
         ("resume_next", "i8"),
         ("reopened", "i8"),  # the event ended a halt of its book
+        ("shown", "i8"),  # SHOWN_*: what the leg at the cursor has been called for
+        ("shown_trace", "i8"),  # trade that comes next
+        # a callback that the loop was left for
+        ("outside_instance", "i8"),  # or NIL
+        ("outside_leg", "i8"),
+        ("outside_hook", "i8"),
+        ("outside_order", "i8"),  # order that it was told about, or NIL
         ("fault_instance", "i8"),
         ("room_needed", "i8"),  # rows the step that found no room may make
         # counters
@@ -163,6 +171,12 @@ CROSSED_WARN: Final = 0
 CROSSED_HALT_FILLS: Final = 1
 CROSSED_ABORT: Final = 2
 
+# How far a strategy has been shown an event.
+SHOWN_NOTHING: Final = 0
+SHOWN_TO_MARKET: Final = 1  # to on_market_event come the trades …
+SHOWN_TRADES: Final = 2  # … then on_book …
+SHOWN_ALL: Final = 3
+
 NOTICE_RESPONSE: Final = 0
 NOTICE_FEED: Final = 1
 
@@ -177,6 +191,8 @@ GROW_MESSAGES: Final = 11
 GROW_OWN_ORDERS: Final = 12
 GROW_TRACES: Final = 13
 GROW_CLAIMS: Final = 14
+#: Not an error: the next callback is not compiled. `_requests.come_back`, then call again.
+CALL_OUTSIDE: Final = 15
 FAULT_STEPS: Final = 20  # a strategy answers itself for ever at one time
 FAULT_CLAIMS: Final = 21  # one order would take more resting orders than the stated limit
 FAULT_CROSSED: Final = 22  # crossed book under policy abort

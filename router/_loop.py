@@ -77,16 +77,16 @@ def run_batch(
                 status = finish_event(market, execution, router)
                 if status != 0:
                     return status, i
-        # Equal times come as often as later ones: no branch to guess wrong.
-        router.clamped_ts_recv += record.ts_recv < router.stream_clock
+        # Counted once the record is applied: it may take several calls to get there.
+        late_capture = record.ts_recv < router.stream_clock
+        late_event = False
         router.stream_clock = max(router.stream_clock, record.ts_recv)
         state = book_at(market.books, book)
         action = record.action
         if watched:
             exchange_ns = record.ts_event
             if exchange_ns < state.clock:
-                if not record.flags & F_SNAPSHOT:
-                    market.clamped_ts_event += 1
+                late_event = not record.flags & F_SNAPSHOT
                 exchange_ns = state.clock
             if state.open == 0 and watch.due < exchange_ns:
                 status = before_book_event(
@@ -107,7 +107,10 @@ def run_batch(
         status = apply_record(market, book, record)
         if status != OK:
             return status, i
+        # Equal times come as often as later ones: no branch to guess wrong.
+        router.clamped_ts_recv += late_capture
         if watched:
+            market.clamped_ts_event += late_event
             state.clock = exchange_ns
             if incoming:
                 note_incoming(execution, watch, record)

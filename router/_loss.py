@@ -8,10 +8,10 @@ later event of its book while anything stands on the other side, one order on it
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit
-from tapewire.execution.latency import arrival_ns
+from tapewire.execution.knowledge import is_known_open
 from tapewire.execution.layout import ALWAYS, own_at
 from tapewire.execution.order_events import log_event
-from tapewire.execution.orders import is_known_open, open_order
+from tapewire.execution.orders import open_order
 from tapewire.execution.words import (
     BUY,
     IOC,
@@ -156,8 +156,7 @@ def _withdraw(execution: Any, router: Any, instance_index: int, now_ns: int) -> 
         if is_known_open(own):
             own.requests += 1
             limits.halt_cancels += 1
-            due = arrival_ns(instance, now_ns)
-            index = send_to_exchange(router, execution, own.leg, due, ARRIVE_CANCEL, at)
+            index = send_to_exchange(router, execution, ARRIVE_CANCEL, at, now_ns)
             message_at(router.messages, index).reason = LOSS_CANCEL
             if execution.event_log != 0:
                 log_event(execution, at, LOG_CANCEL_SENT, LOSS_CANCEL, 0, now_ns)
@@ -187,5 +186,4 @@ def _close(execution: Any, router: Any, leg_index: int, now_ns: int) -> None:
     reserve(account, side, lots)
     if execution.event_log != 0:
         log_event(execution, order, LOG_SENT, LOSS_FLATTEN, 0, now_ns)
-    due = arrival_ns(instance, now_ns)
-    send_to_exchange(router, execution, leg_index, due, ARRIVE_NEW, order)
+    send_to_exchange(router, execution, ARRIVE_NEW, order, now_ns)

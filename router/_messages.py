@@ -1,12 +1,13 @@
 """Messages in flight: to the exchange, one list per leg; to the strategy, one per instance.
 
-Both lists are sorted by time and keep the order of sending among equal times, so a session's
-messages never overtake one another unless a latency says so.
+Both lists are sorted by time and keep the order of sending among equal times. Messages of one leg
+never overtake one another, as on one TCP connection.
 """
 
 from typing import Any
 
 from tapewire.compiled.jit import jit
+from tapewire.execution.delays import request_delay_ns
 from tapewire.execution.layout import NEVER, own_at
 from tapewire.market.layout import NIL
 
@@ -55,17 +56,27 @@ def _insert(router: Any, head: int, tail: int, index: int) -> Any:
 
 
 @jit
-def send_to_exchange(
-    router: Any, execution: Any, leg_index: int, ts: int, kind: int, order: int
-) -> int:
-    """Put a request on its way; returns the message to be completed."""
+def send_to_exchange(router: Any, execution: Any, kind: int, order: int, now_ns: int) -> int:
+    """Put a request about an order on its way; returns the message to be completed.
+
+    It does not overtake the ones before it.
+    """
+    leg_index = own_at(execution.own_orders, order).leg
     leg = leg_at(router.legs, leg_index)
-    index = _new_message(router, execution, ts, kind, order)
-    message_at(router.messages, index).leg = leg_index
-    head, tail = _insert(router, leg.arrival_head, leg.arrival_tail, index)
-    leg.arrival_head = head
-    leg.arrival_tail = tail
-    leg.arrival_due = message_at(router.messages, head).ts
+    due = now_ns + request_delay_ns(execution, order, kind, now_ns)
+    if leg.arrival_tail != NIL:
+        due = max(due, message_at(router.messages, leg.arrival_tail).ts)
+    index = _new_message(router, execution, due, kind, order)
+    message = message_at(router.messages, index)
+    message.leg = leg_index
+    message.prev = leg.arrival_tail
+    message.next = NIL
+    if leg.arrival_tail == NIL:
+        leg.arrival_head = index
+        leg.arrival_due = due
+    else:
+        message_at(router.messages, leg.arrival_tail).next = index
+    leg.arrival_tail = index
     watch = watch_at(router.watches, leg.book)
     watch.due = min(watch.due, leg.arrival_due)
     return index

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.claims import STEP_ROWS
+from tapewire.execution.delays import feed_delay_ns
 from tapewire.execution.layout import TRACE_TRADE, trace_at
 from tapewire.execution.traces import count_traces, free_traces
 from tapewire.market.layout import ASK, BID, NIL, book_at, level_at, rung_at, side_at
@@ -26,7 +27,17 @@ from tapewire.strategies.layout import (
 )
 
 from ._exchange import match_parties
-from ._layout import CROSSED_HALT_FILLS, DRAIN_ROWS, instance_at, leg_at, watch_at
+from ._layout import (
+    CROSSED_HALT_FILLS,
+    DRAIN_ROWS,
+    SHOWN_ALL,
+    SHOWN_NOTHING,
+    SHOWN_TO_MARKET,
+    SHOWN_TRADES,
+    instance_at,
+    leg_at,
+    watch_at,
+)
 from ._loss import after_halt, may_close_now
 from ._requests import callback
 from ._room import room_for
@@ -43,6 +54,8 @@ _SAMPLE: Final = 4
 def begin_finish(market: Any, router: Any, watch: Any, book: int) -> None:
     """An event of a book with strategies is complete: `finish_event` comes next."""
     router.event_book = book
+    router.event_number = book_at(market.books, book).events
+    router.shown = SHOWN_NOTHING
     router.event_local = router.stream_clock
     router.phase = _MATCH
     router.cursor = watch.legs
@@ -70,7 +83,7 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
         if watch.local_due <= local_ns + router.feed_max_ns:
             while router.cursor != NIL:
                 leg = leg_at(router.legs, router.cursor)
-                feed_ns = instance_at(router.instances, leg.instance).feed_ns
+                feed_ns = _feed_ns(execution, router, router.cursor, leg.instance)
                 status = until_local(market, execution, router, leg.instance, local_ns + feed_ns)
                 if status != 0:
                     return status
@@ -157,6 +170,13 @@ def _is_gapless(market: Any, book: int) -> bool:
     return best_key(market, bids) + best_key(market, asks) < 0
 
 
+@jit_inline
+def _feed_ns(execution: Any, router: Any, leg_index: int, instance_index: int) -> int:
+    """Feed latency of the event at hand."""
+    known_ns = instance_at(router.instances, instance_index).feed_ns
+    return feed_delay_ns(execution, known_ns, leg_index, router.event_local, router.event_number)
+
+
 @jit
 def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local_ns: int) -> int:
     """Show the event to the strategies that asked for it, leg by leg."""
@@ -166,54 +186,70 @@ def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local
         leg_index = router.cursor
         leg = leg_at(router.legs, leg_index)
         instance = instance_at(router.instances, leg.instance)
-        account = account_at(router.accounts, leg_index)
-        local = max(instance.clock, local_ns + instance.feed_ns)
-        loss_acts = watch.unclosed != 0 and may_close_now(router, leg_index, watch)
-        if watch.mark_moved != 0 and account.position | account.known_position != 0:
-            account.mark = watch.mark
-            limits = limits_at(router.limits, leg.instance)
-            revalue(account, limits)
-            loss_acts = limits.halted != 0
-        if loss_acts:
-            status = after_halt(execution, router, leg_index, local)
-            if status != 0:
-                return status
+        local = max(instance.clock, local_ns + _feed_ns(execution, router, leg_index, leg.instance))
         wanted = instance.mask & watch.changes
-        if wanted != 0:
-            room = room_for(market, execution, router, STEP_ROWS, callbacks)
-            if room != 0:
-                return room
-            if local > instance.clock:
-                instance.clock = local
-                instance.steps = 0
-            status = 0
-            if wanted & ON_EVENT:
-                status = callback(execution, router, leg.instance, leg_index, HOOK_EVENT, local)
-            if status == 0 and wanted & ON_TRADE:
-                status = _show_trades(execution, router, watch, leg_index, local)
-            if status == 0 and wanted & (ON_BOOK | ON_PRICE):
-                status = callback(execution, router, leg.instance, leg_index, HOOK_BOOK, local)
+        if router.shown == SHOWN_NOTHING:
+            status = _value(execution, router, watch, leg_index, local)
             if status != 0:
                 return status
+            if wanted != 0:
+                room = room_for(market, execution, router, STEP_ROWS, callbacks)
+                if room != 0:
+                    return room
+                if local > instance.clock:
+                    instance.clock = local
+                    instance.steps = 0
+        if wanted != 0:
+            status = _show_leg(execution, router, watch, leg_index, wanted, local)
+            if status != 0:
+                return status
+        router.shown = SHOWN_NOTHING
         router.cursor = leg.next_of_book
     return 0
 
 
 @jit
-def _show_trades(execution: Any, router: Any, watch: Any, leg_index: int, local_ns: int) -> int:
-    """Show a strategy the event's trades, one by one."""
-    leg = leg_at(router.legs, leg_index)
-    at = watch.traces
-    while at != NIL:
-        trace = trace_at(execution.traces, at)
-        if trace.kind == TRACE_TRADE:
-            watch.trade_price = trace.price
-            watch.trade_size = trace.lots
-            watch.trade_side = 1 if trace.side == BID else (-1 if trace.side == ASK else 0)
-            status = callback(execution, router, leg.instance, leg_index, HOOK_TRADE, local_ns)
+def _value(execution: Any, router: Any, watch: Any, leg_index: int, local_ns: int) -> int:
+    """Value what a leg holds if the mark moved, and see to its loss limit; a status."""
+    account = account_at(router.accounts, leg_index)
+    loss_acts = watch.unclosed != 0 and may_close_now(router, leg_index, watch)
+    if watch.mark_moved != 0 and account.position | account.known_position != 0:
+        account.mark = watch.mark
+        limits = limits_at(router.limits, leg_at(router.legs, leg_index).instance)
+        revalue(account, limits)
+        loss_acts = limits.halted != 0
+    return after_halt(execution, router, leg_index, local_ns) if loss_acts else 0
+
+
+@jit
+def _show_leg(
+    execution: Any, router: Any, watch: Any, leg_index: int, wanted: int, local_ns: int
+) -> int:
+    """Call a strategy for the event, its trades and its book, from where that was left."""
+    instance = leg_at(router.legs, leg_index).instance
+    if router.shown == SHOWN_NOTHING:
+        router.shown = SHOWN_TO_MARKET
+        router.shown_trace = watch.traces if wanted & ON_TRADE else NIL
+        if wanted & ON_EVENT:
+            status = callback(execution, router, instance, leg_index, HOOK_EVENT, local_ns)
             if status != 0:
                 return status
-        at = trace.next
+    if router.shown == SHOWN_TO_MARKET:
+        while router.shown_trace != NIL:
+            trace = trace_at(execution.traces, router.shown_trace)
+            router.shown_trace = trace.next
+            if trace.kind == TRACE_TRADE:
+                watch.trade_price = trace.price
+                watch.trade_size = trace.lots
+                watch.trade_side = 1 if trace.side == BID else (-1 if trace.side == ASK else 0)
+                status = callback(execution, router, instance, leg_index, HOOK_TRADE, local_ns)
+                if status != 0:
+                    return status
+        router.shown = SHOWN_TRADES
+    if router.shown == SHOWN_TRADES:
+        router.shown = SHOWN_ALL
+        if wanted & (ON_BOOK | ON_PRICE):
+            return callback(execution, router, instance, leg_index, HOOK_BOOK, local_ns)
     return 0
 
 
@@ -227,7 +263,7 @@ def _sample(execution: Any, router: Any, watch: Any, local_ns: int) -> int:
         if watch.mark != UNDEF_PRICE:
             account_at(router.accounts, router.cursor).mark = watch.mark
         instance = instance_at(router.instances, leg.instance)
-        write_sample(execution, router, router.cursor, local_ns + instance.feed_ns)
+        write_sample(execution, router, router.cursor, local_ns + instance.feed_max_ns)
         router.cursor = leg.next_of_book
     interval = router.sample_interval_ns
     watch.sample_due = (local_ns // interval + 1) * interval

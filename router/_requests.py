@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from tapewire.compiled.hooks import call_hook
+from tapewire.compiled.callbacks import call_hook
 from tapewire.compiled.jit import jit
-from tapewire.execution.latency import arrival_ns
+from tapewire.execution.knowledge import is_known_open
 from tapewire.execution.layout import ALWAYS, own_at, party_at
 from tapewire.execution.order_events import log_event, log_replace
-from tapewire.execution.orders import is_known_open, write_order_row
+from tapewire.execution.orders import give_back, write_order_row
 from tapewire.execution.words import (
     DENIED,
     INVALID_PRICE,
@@ -27,6 +27,7 @@ from tapewire.positions.accounting import check_order, reserve
 from tapewire.positions.layout import account_at, limits_at
 from tapewire.strategies.layout import (
     HOOK_STOP,
+    OUTSIDE,
     REQUEST_CANCEL,
     REQUEST_NEW,
     REQUEST_REPLACE,
@@ -39,6 +40,7 @@ from ._layout import (
     ARRIVE_CANCEL,
     ARRIVE_NEW,
     ARRIVE_REPLACE,
+    CALL_OUTSIDE,
     FAULT_REQUESTS,
     TELL_DENIED,
     TELL_REFUSED,
@@ -58,7 +60,10 @@ _INDEX_MASK: Final = 0xFFFFFFFF
 def callback(
     execution: Any, router: Any, instance_index: int, leg_index: int, hook: int, now_ns: int
 ) -> int:
-    """Call one hook with the context as of ``now_ns``, then send what it asked for."""
+    """Call one hook with the context as of ``now_ns``, then send what it asked for; a status.
+
+    If that is CALL_OUTSIDE the caller leaves the loop, having noted that this callback is done.
+    """
     instance = instance_at(router.instances, instance_index)
     address = instance.hooks[hook]
     if address == 0:
@@ -88,10 +93,35 @@ def callback(
     ctx.trade_side = watch.trade_side
     ctx.session_volume = watch.volume
     ctx.request_n = 0
+    if address == OUTSIDE:
+        router.outside_instance = instance_index
+        router.outside_leg = leg_index
+        router.outside_hook = hook
+        return CALL_OUTSIDE
     call_hook(address, instance.context, instance.state)
     if ctx.request_n == 0 or hook == HOOK_STOP:
         return 0
     return _send_requests(execution, router, instance_index, now_ns)
+
+
+@jit
+def come_back(execution_state: Any, router_state: Any) -> int:
+    """After a callback outside the loop: send what it asked for; a status.
+
+    Everything else that the loop was about to do it does when it is called again.
+    """
+    execution = execution_state[0]
+    router = router_state[0]
+    instance_index = router.outside_instance
+    ctx = context_at(instance_at(router.instances, instance_index).context, 0)
+    status = 0
+    if router.outside_hook != HOOK_STOP:
+        status = _send_requests(execution, router, instance_index, ctx.now_ns)
+    if router.outside_order != NIL:
+        give_back(execution, ctx, router.outside_order)
+    router.outside_instance = NIL
+    router.outside_order = NIL
+    return status
 
 
 @jit
@@ -120,8 +150,7 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
                 router.requests_stale += 1
             elif kind == REQUEST_CANCEL:
                 own.requests += 1
-                arrival = arrival_ns(instance, now_ns)
-                sent = send_to_exchange(router, execution, own.leg, arrival, ARRIVE_CANCEL, order)
+                sent = send_to_exchange(router, execution, ARRIVE_CANCEL, order, now_ns)
                 message_at(router.messages, sent).reason = USER_CANCEL
                 if execution.event_log != 0:
                     log_event(execution, order, LOG_CANCEL_SENT, NO_REASON, 0, now_ns)
@@ -133,7 +162,6 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
 @jit
 def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_ns: int) -> None:
     """Check a new order against the limits and put it on its way, or deny it."""
-    instance = instance_at(router.instances, instance_index)
     own = own_at(execution.own_orders, order)
     limits = limits_at(router.limits, instance_index)
     leg = leg_at(router.legs, own.leg)
@@ -161,8 +189,7 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
     router.orders_sent += 1
     if execution.event_log != 0:
         log_event(execution, order, LOG_SENT, NO_REASON, 0, now_ns)
-    arrival = arrival_ns(instance, now_ns)
-    send_to_exchange(router, execution, own.leg, arrival, ARRIVE_NEW, order)
+    send_to_exchange(router, execution, ARRIVE_NEW, order, now_ns)
 
 
 @jit
@@ -171,7 +198,6 @@ def _send_replace(
     now_ns: int,
 ) -> None:  # fmt: skip
     """Check a replace against the limits and put it on its way, or deny it."""
-    instance = instance_at(router.instances, instance_index)
     own = own_at(execution.own_orders, order)
     leg = leg_at(router.legs, own.leg)
     account = account_at(router.accounts, own.leg)
@@ -197,8 +223,7 @@ def _send_replace(
         row = log_event(execution, order, LOG_REPLACE_SENT, NO_REASON, 0, now_ns)
         log_replace(execution, row, price, quantity, own.known_price, own.known_quantity)
     reserve(account, own.side, more)
-    arrival = arrival_ns(instance, now_ns)
-    index = send_to_exchange(router, execution, own.leg, arrival, ARRIVE_REPLACE, order)
+    index = send_to_exchange(router, execution, ARRIVE_REPLACE, order, now_ns)
     message = message_at(router.messages, index)
     message.price = price
     message.quantity = quantity

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.delays import feed_delay_ns
 from tapewire.execution.layout import ALWAYS, NEVER
 from tapewire.market.layout import NIL, book_at
 from tapewire.strategies.layout import HOOK_START, ON_EVENT
@@ -24,11 +25,13 @@ def before_book_event(
 ) -> int:
     """Everything that happens before an event of a book, for each of its legs; a status."""
     watch = watch_at(router.watches, book)
+    upcoming = book_at(market.books, book).events + 1
     at = watch.legs
     while at != NIL:
         leg = leg_at(router.legs, at)
         instance = instance_at(router.instances, leg.instance)
-        local = local_ns + instance.feed_ns
+        feed_ns = feed_delay_ns(execution, instance.feed_ns, at, local_ns, upcoming)
+        local = local_ns + feed_ns
         status = start(market, execution, router, at, local)
         if status != 0:
             return status

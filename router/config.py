@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from tapewire.execution.models import Models
 from tapewire.market.instruments import InstrumentTable
 from tapewire.strategies.definition import StrategyDefinition
 
@@ -69,12 +70,10 @@ class SimulationConfig:
     ----------
     instruments : InstrumentTable
     strategies : tuple of StrategySpec
-    entry_latency_ns, response_latency_ns, feed_latency_ns : int
-        Strategy to exchange; exchange to strategy; capture to strategy.
-    fee_per_lot : int
-        1e-9 currency.
-    impact_ppm : int
-        Linear impact in 1e-6 basis points per million currency units of a taking fill.
+    models : Models
+        Of latency, fills, the queue, impact and fees.
+    seed : int
+        Of all that is drawn at random.
     crossed_policy : str
         ``warn``: match as ever; ``halt_fills``: nothing but an auction fills while the real book is
         locked or crossed; ``abort``: the run fails.
@@ -103,11 +102,8 @@ class SimulationConfig:
 
     instruments: InstrumentTable
     strategies: tuple[StrategySpec, ...] = ()
-    entry_latency_ns: int = 60_000
-    response_latency_ns: int = 60_000
-    feed_latency_ns: int = 0
-    fee_per_lot: int = 0
-    impact_ppm: int = 0
+    models: Models = field(default_factory=Models)
+    seed: int = 0
     crossed_policy: Literal["warn", "halt_fills", "abort"] = "halt_fills"
     market_order_in_halt: Literal["wait", "expire"] = "wait"
     unseen_trades: Literal["fill_through", "ignore"] = "fill_through"

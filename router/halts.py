@@ -6,6 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from ._memory import Memory
+from ._roster import Roster
+
 _POSITIONS_TOLD: Final = 5
 
 
@@ -88,6 +91,29 @@ class LossHalt:
             "closing_orders": self.closing_orders,
             "positions": [vars(position) for position in self.positions],
         }
+
+
+def loss_halts(memory: Memory, roster: Roster) -> list[LossHalt]:
+    """Strategy instances that reached their loss limit, in the order of time."""
+    found = []
+    for instance in np.flatnonzero(memory.limits.records["halt_ns"][: roster.instance_n]):
+        limits, legs = memory.limits.records[instance], roster.legs_of(int(instance))
+        positions = tuple(
+            HaltedPosition(
+                leg.symbol, leg.publisher_id,
+                int(memory.legs.records[leg.leg]["halt_position"]),
+                int(memory.accounts.records[leg.leg]["position"]),
+            )
+            for leg in legs
+        )  # fmt: skip
+        found.append(
+            LossHalt(
+                legs[0].strategy_id, int(limits["halt_ns"]), int(limits["halt_pnl"]),
+                int(limits["max_loss"]), "flatten" if limits["flatten"] else "halt",
+                int(limits["halt_cancels"]), int(limits["halt_orders"]), positions,
+            )
+        )  # fmt: skip
+    return sorted(found, key=lambda halt: (halt.ts_ns, halt.strategy_id))
 
 
 def _money(units: int) -> Decimal:

@@ -1,6 +1,9 @@
 """What a strategy is, what it sees and can do, and those that come along."""
 
-from .definition import ParameterSpec, StrategyDefinition
+from tapewire.compiled.parameters import ParameterSpec
+
+from .binding import Bound
+from .definition import StrategyDefinition
 from .registry import STRATEGIES
 
-__all__ = ["STRATEGIES", "ParameterSpec", "StrategyDefinition"]
+__all__ = ["STRATEGIES", "Bound", "ParameterSpec", "StrategyDefinition"]

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from tapewire.compiled.jit import jit
 from tapewire.execution.codes import Reason, Side, TimeInForce
+from tapewire.execution.knowledge import is_known_open, known_leaves
 from tapewire.execution.layout import execution_at, own_at
-from tapewire.execution.orders import handle_of, is_known_open, known_leaves, open_order
+from tapewire.execution.orders import handle_of, open_order
 from tapewire.execution.words import LIMIT, MARKET
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE

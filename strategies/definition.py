@@ -1,22 +1,20 @@
-"""What a compiled strategy consists of, and how its functions become machine code."""
+"""What a strategy consists of."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final
 
-import numba
 import numpy as np
-import numpy.typing as npt
-from numba import types
 
-from tapewire.compiled.jit import BOUNDSCHECK
+from tapewire.compiled.callbacks import address_of_hook
+from tapewire.compiled.parameters import ParameterSpec
 
-from .layout import CONTEXT
+from .binding import Bound
+from .layout import CONTEXT, OUTSIDE
 
 Hook = Callable[[Any, Any], None]
 
-#: Hooks in the order of ``INSTANCE.hooks``.
+#: Hooks in the order of ``layout.HOOK_…``.
 HOOKS: Final = (
     "on_start",
     "on_market_event",
@@ -30,23 +28,8 @@ HOOKS: Final = (
 
 
 @dataclass(frozen=True)
-class ParameterSpec:
-    """One parameter of a strategy: its type, default, bounds and meaning.
-
-    No default (None) makes the parameter a required one. ``type`` is int, float, bool, str or
-    ``pathlib.Path`` (a file, relative to the configuration's folder).
-    """
-
-    type: type
-    doc: str
-    default: Any = None
-    minimum: Any = None
-    maximum: Any = None
-
-
-@dataclass(frozen=True)
 class StrategyDefinition:
-    """A compiled strategy.
+    """A strategy as a set of functions.
 
     Parameters
     ----------
@@ -58,14 +41,18 @@ class StrategyDefinition:
     state : structured dtype
         The strategy's own record, one per instance, zero at the start.
     on_start … on_stop : functions of (ctx, state), optional
-        Plain functions; Tapewire compiles them. ``ctx`` is a ``CONTEXT`` record, ``state`` one of
-        ``state``. ``on_book`` is called when the best bid or ask changed.
+        Plain functions; Tapewire compiles them, unless ``compiled`` is off. ``ctx`` is a
+        ``CONTEXT`` record, ``state`` one of ``state``. ``on_book`` is called when the best bid or
+        ask changed.
     prepare : callable (parameters, state record), optional
         Writes the parameters into the state record.
     price_changes_only : bool
         Call ``on_book`` only when a best price changed, not when just a size did.
-    order_log : bool
-        One instance over all its instruments, fed from a file of orders.
+    compiled : bool
+        Otherwise the functions are called as they are, with the same records: the loop is left for
+        each call, which takes microseconds instead of nanoseconds.
+    binding : subclass of Bound
+        What a strategy of this kind is to a run.
     """
 
     name: str
@@ -82,33 +69,27 @@ class StrategyDefinition:
     on_fill: Hook | None = None
     on_stop: Hook | None = None
     price_changes_only: bool = False
-    order_log: bool = False
+    compiled: bool = True
+    binding: type[Bound] = Bound
     hooks: tuple[Hook | None, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hooks", tuple(getattr(self, name) for name in HOOKS))
 
     def addresses(self) -> list[int]:
-        """Machine addresses of the hooks, compiled or loaded from the cache; 0 for none."""
+        """What the loop calls for each hook: an address of machine code, OUTSIDE, or 0: nothing."""
+        if not self.compiled:
+            return [0 if hook is None else OUTSIDE for hook in self.hooks]
         return [
-            0 if hook is None else int(_compile_hook(hook, self.state).address)
-            for hook in self.hooks
+            0 if hook is None else address_of_hook(hook, CONTEXT, self.state) for hook in self.hooks
         ]
 
-    def new_state(self, parameters: Mapping[str, Any]) -> npt.NDArray[Any]:
-        """A fresh state record, shape (1,), with the parameters in it."""
-        state = np.zeros(1, self.state)
-        if self.prepare is not None:
-            self.prepare(parameters, state[0])
-        return state
+    def bind(self, parameters: Mapping[str, Any]) -> Bound:
+        """Make what a run has of this strategy, with complete and checked parameters.
 
-
-@cache
-def _compile_hook(hook: Hook, state: np.dtype[Any]) -> Any:
-    """Compile ``hook(ctx, state)`` to a C function of two record pointers.
-
-    Division by zero follows IEEE (``error_model``), because an exception can't leave a callback.
-    """
-    signature = types.void(numba.from_dtype(CONTEXT), numba.from_dtype(state))
-    # An exact signature and a cached cfunc: loading it in a new process takes milliseconds.
-    return numba.cfunc(signature, cache=True, error_model="numpy", boundscheck=BOUNDSCHECK)(hook)
+        Raises
+        ------
+        InputError
+            If a file that they name is not as it should be.
+        """
+        return self.binding(self, parameters)

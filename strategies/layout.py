@@ -27,6 +27,9 @@ HOOK_FILL: Final = word(6)
 HOOK_STOP: Final = word(7)
 HOOK_N: Final = 8
 
+#: In the place of a hook's address: what is called is not compiled, the loop is left for it.
+OUTSIDE: Final = 1
+
 # Requests, as a strategy leaves them in its context.
 REQUEST_NEW: Final = 1
 REQUEST_CANCEL: Final = 2

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tapewire.compiled.jit import jit
+from tapewire.compiled.parameters import ParameterSpec
 from tapewire.market.records import UNDEF_PRICE
 
 from .context import (
@@ -20,7 +21,7 @@ from .context import (
     submit_limit,
     was_denied,
 )
-from .definition import ParameterSpec, StrategyDefinition
+from .definition import StrategyDefinition
 
 NO_ORDER = -1
 

@@ -3,53 +3,27 @@
 This is how a production log is replayed, and how execution is tested.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from tapewire.compiled.jit import jit
 from tapewire.compiled.memory import accessor
-from tapewire.compiled.units import PRICE_UNITS
-from tapewire.errors import FormatError, MissingFileError, NoDataError
-from tapewire.execution.codes import OrderType, Side, TimeInForce
-from tapewire.market.records import UNDEF_PRICE
+from tapewire.compiled.parameters import ParameterSpec
+from tapewire.execution.words import MARKET
 
+from .binding import Bound
 from .context import cancel, replace, set_timer, submit_limit, submit_market
-from .definition import ParameterSpec, StrategyDefinition
+from .definition import StrategyDefinition
 from .layout import REQUESTS_MAX
+from .order_log_file import ACTION_CANCEL, ACTION_NEW, ROW, read_order_log
 
-ACTION_NEW = 1
-ACTION_CANCEL = 2
-ACTION_REPLACE = 3
-_MARKET = int(OrderType.MARKET)
-
-#: One line of the log.
-ROW = np.dtype(
-    [
-        ("ts", "i8"),
-        ("action", "i8"),
-        ("target", "i8"),  # of a cancel or replace: the row that sent its order
-        ("leg", "i8"),
-        ("side", "i8"),
-        ("order_type", "i8"),
-        ("price", "i8"),
-        ("quantity", "i8"),
-        ("time_in_force", "i8"),
-        ("handle", "i8"),  # of the order a new row has sent
-    ]
-)
-STATE = np.dtype([("rows", "i8"), ("n", "i8"), ("next", "i8")], align=True)
+STATE: Final = np.dtype([("rows", "i8"), ("n", "i8"), ("next", "i8")], align=True)
 
 row_at = accessor(ROW, in_block=False)
-
-_COLUMNS = ("ts_ns", "action", "client_order_id", "symbol", "side", "order_type", "price",
-            "quantity", "time_in_force")  # fmt: skip
-_ACTIONS = {"new": ACTION_NEW, "cancel": ACTION_CANCEL, "replace": ACTION_REPLACE}
 
 
 @jit
@@ -63,7 +37,7 @@ def send_due(ctx: Any, state: Any) -> None:
             return
         if row.action == ACTION_NEW:
             ctx.leg = row.leg
-            if row.order_type == _MARKET:
+            if row.order_type == MARKET:
                 row.handle = submit_market(ctx, row.side, row.quantity)
             else:
                 row.handle = submit_limit(ctx, row.side, row.price, row.quantity, row.time_in_force)
@@ -87,205 +61,39 @@ def on_timer(ctx: Any, state: Any) -> None:
     send_due(ctx, state)
 
 
-@dataclass
-class OrderLog:
-    """A checked order log.
+class BoundLog(Bound):
+    """A log that has been read: one instance sends its rows, each on its own book."""
 
-    Attributes
-    ----------
-    rows : (n,) ROW
-        By time; legs not yet assigned.
-    labels : list of str
-        ``client_order_id`` of each new row, in the order of sending.
-    books : list of (symbol, publisher_id or None), one per row
-    """
+    names_its_books: ClassVar[bool] = True
+    publisher_hint: ClassVar[str] = (
+        "add a publisher_id column or name one under data_source: publishers"
+    )
 
-    path: Path
-    rows: npt.NDArray[Any]
-    labels: list[str]
-    books: list[tuple[str, int | None]]
+    def __init__(self, definition: StrategyDefinition, parameters: Mapping[str, Any]) -> None:
+        super().__init__(definition, parameters)
+        self._log = read_order_log(parameters["path"])
+        self._state = np.zeros(1, definition.state)
+        self.source = str(self._log.path)
+        self.books = list(dict.fromkeys(self._log.books))
+        self.labels = tuple(self._log.labels)
 
+    def new_state(self) -> npt.NDArray[Any]:
+        """The one state record: where the rows are, and which comes next."""
+        self._state[0] = (self._log.rows.ctypes.data, self._log.rows.size, 0)
+        return self._state
 
-def read_order_log(path: Path) -> OrderLog:
-    """Read and check a CSV or Parquet order log.
+    def place(self, legs: Sequence[int]) -> None:
+        """Give every row the leg of its book."""
+        leg_of = dict(zip(self.books, legs, strict=True))
+        self._log.rows["leg"] = [leg_of[book] for book in self._log.books]
 
-    Raises
-    ------
-    MissingFileError, FormatError, NoDataError
-        Naming the file, the row (counted from 1, without the header) and the column.
-    """
-    columns = _read_columns(path)
-    missing = [name for name in _COLUMNS if name not in columns]
-    if missing:
-        raise FormatError(
-            f"{path}: expected the columns {', '.join(_COLUMNS)}; "
-            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
-        )
-    n = len(columns["ts_ns"])
-    if n == 0:
-        raise NoDataError(f"{path}: expected at least one order, found none")
-    reader = _RowReader(path, columns)
-    ts = np.array([reader.integer(i, "ts_ns") for i in range(n)], np.int64)
-    order = np.argsort(ts, kind="stable")
-    rows = np.zeros(n, ROW)
-    labels: list[str] = []
-    books: list[tuple[str, int | None]] = []
-    sent_by: dict[str, int] = {}
-    latest: dict[str, int] = {}  # row that last gave an order's price and quantity
-    for k, i in enumerate(order):
-        row = rows[k]
-        row["ts"] = ts[i]
-        row["handle"] = -1
-        row["target"] = -1
-        row["price"] = UNDEF_PRICE
-        action = reader.choice(int(i), "action", _ACTIONS)
-        name = reader.text(int(i), "client_order_id")
-        row["action"] = action
-        if action == ACTION_NEW:
-            books.append((reader.text(int(i), "symbol"), reader.publisher(int(i))))
-            if name in sent_by:
-                raise reader.error(int(i), "client_order_id", "a new id", f"{name!r} again")
-            sent_by[name] = k
-            labels.append(name)
-            row["side"] = reader.choice(int(i), "side", _names(Side))
-            row["order_type"] = reader.choice(int(i), "order_type", _names(OrderType))
-            row["quantity"] = reader.lots(int(i))
-            row["time_in_force"] = TimeInForce.IOC
-            if row["order_type"] != OrderType.MARKET:
-                row["price"] = reader.price(int(i))
-                row["time_in_force"] = reader.choice(int(i), "time_in_force", _names(TimeInForce))
-        else:
-            if name not in sent_by:
-                raise reader.error(
-                    int(i), "client_order_id", "an order sent by an earlier row", repr(name)
-                )
-            target = sent_by[name]
-            row["target"] = target
-            books.append(books[target])  # a cancel or replace need not say it again
-            if reader.given(int(i), "symbol") and reader.text(int(i), "symbol") != books[k][0]:
-                raise reader.error(
-                    int(i), "symbol", f"{books[k][0]!r}, as the order has",
-                    repr(reader.text(int(i), "symbol")),
-                )  # fmt: skip
-            if action == ACTION_REPLACE:
-                # What a replace leaves out stays as the order's last row said.
-                last = rows[latest[name]]
-                given = reader.given
-                row["price"] = reader.price(int(i)) if given(int(i), "price") else last["price"]
-                row["quantity"] = (
-                    reader.lots(int(i)) if given(int(i), "quantity") else last["quantity"]
-                )
-        if action != ACTION_CANCEL:
-            latest[name] = k
-    return OrderLog(path, rows, labels, books)
-
-
-def _names(enum: Any) -> dict[str, int]:
-    return {member.name: int(member) for member in enum}
-
-
-def _read_columns(path: Path) -> dict[str, list[Any]]:
-    import pyarrow as pa
-
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            import pyarrow.parquet as pq
-
-            table = pq.read_table(path)
-        else:
-            from pyarrow import csv
-
-            # Everything as text: a price must not pass through a float.
-            with path.open("rb") as file:
-                names = file.readline().decode("utf-8", "replace").strip().split(",")
-            types = {name.strip().strip('"'): pa.string() for name in names}
-            table = csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=types))
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: expected an order log, found no such file") from error
-    except OSError as error:
-        raise MissingFileError(f"{path}: can't be read: {error}") from error
-    except pa.ArrowInvalid as error:
-        raise FormatError(f"{path}: expected a CSV or Parquet order log: {error}") from error
-    return {name: table.column(name).to_pylist() for name in table.column_names}
-
-
-class _RowReader:
-    """Cells of the log, with errors that say where."""
-
-    def __init__(self, path: Path, columns: Mapping[str, list[Any]]) -> None:
-        self._path = path
-        self._columns = columns
-
-    def error(self, i: int, column: str, expected: str, found: str) -> FormatError:
-        return FormatError(
-            f"{self._path}: row {i + 1}, {column}: expected {expected}, found {found}"
-        )
-
-    def given(self, i: int, column: str) -> bool:
-        value = self._columns[column][i]
-        return value is not None and str(value).strip() != ""
-
-    def text(self, i: int, column: str) -> str:
-        value = self._columns[column][i]
-        if not self.given(i, column):
-            raise self.error(i, column, "a value", "nothing")
-        return str(value).strip()
-
-    def choice(self, i: int, column: str, values: Mapping[str, int]) -> int:
-        text = self.text(i, column)
-        for name, value in values.items():
-            if name.lower() == text.lower():
-                return value
-        raise self.error(i, column, " or ".join(values), repr(text))
-
-    def integer(self, i: int, column: str) -> int:
-        text = self.text(i, column)
-        try:
-            value = Decimal(text)
-            if value != value.to_integral_value():
-                raise InvalidOperation
-            number = int(value)
-        except (InvalidOperation, ValueError, OverflowError):
-            raise self.error(i, column, "a whole number", repr(text)) from None
-        if not -(2**63) < number < 2**63:
-            raise self.error(i, column, "a 64-bit number", repr(text))
-        return number
-
-    def lots(self, i: int) -> int:
-        number = self.integer(i, "quantity")
-        if number < 1:
-            raise self.error(
-                i, "quantity", "a whole number from 1 on", repr(self.text(i, "quantity"))
-            )
-        return number
-
-    def price(self, i: int) -> int:
-        text = self.text(i, "price")
-        try:
-            value = Decimal(text) * PRICE_UNITS
-            if value != value.to_integral_value():
-                raise self.error(i, "price", "at most nine decimals", repr(text))
-            number = int(value)
-        except (InvalidOperation, ValueError, OverflowError):
-            raise self.error(i, "price", "a decimal price", repr(text)) from None
-        if not -(2**62) < number < 2**62:
-            raise self.error(i, "price", "a price below 4.6e9", repr(text))
-        return number
-
-    def publisher(self, i: int) -> int | None:
-        if "publisher_id" not in self._columns:
-            return None
-        value = self._columns["publisher_id"][i]
-        return None if value in (None, "") else self.integer(i, "publisher_id")
-
-
-def bind_rows(log: OrderLog, leg_of: Callable[[str, int | None], int]) -> None:
-    """Give every row its leg; ``leg_of`` maps (symbol, publisher) to it."""
-    known: dict[tuple[str, int | None], int] = {}
-    for k, book in enumerate(log.books):
-        if book not in known:
-            known[book] = leg_of(*book)
-        log.rows[k]["leg"] = known[book]
+    def counts(self, first_ns: int) -> Mapping[str, int]:
+        """Rows that were never sent, and those stamped before there was anything to see."""
+        rows = self._log.rows
+        return {
+            "log_rows_unsent": rows.size - int(self._state[0]["next"]),
+            "log_rows_before_data": int((rows["ts"] < first_ns).sum()),
+        }
 
 
 ORDER_LOG = StrategyDefinition(
@@ -295,5 +103,5 @@ ORDER_LOG = StrategyDefinition(
     state=STATE,
     on_start=on_start,
     on_timer=on_timer,
-    order_log=True,
+    binding=BoundLog,
 )

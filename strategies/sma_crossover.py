@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from tapewire.compiled.parameters import ParameterSpec
 from tapewire.market.records import UNDEF_PRICE
 
 from .context import BUY, SELL, submit_market
-from .definition import ParameterSpec, StrategyDefinition
+from .definition import StrategyDefinition
 
 PERIOD_MAX = 4096
 _NONE = 0

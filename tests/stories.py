@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapewire.execution.codes import FillReason, Liquidity, OrderEvent, OrderStatus, Reason, Side
+from tapewire.execution.models import Models, built_in
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
 from tapewire.market.instruments import InstrumentTable
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
@@ -327,6 +328,23 @@ def label(labels: Sequence[str] | None, number: int) -> str:
     return labels[number - 1] if labels is not None else str(number)
 
 
+def models_of(
+    entry_us: Number = 50, response_us: Number = 50, feed_us: Number = 0, fee: int = 0,
+    impact_ppm: int = 0,
+) -> Models:  # fmt: skip
+    """Fixed latencies in µs, a fee in 1e-9 currency, impact in 1e-6 bps per million."""
+    delays = {"entry": entry_us, "response": response_us, "feed": feed_us}
+    return Models(
+        latency=built_in(
+            "latency",
+            "fixed",
+            **{f"{leg}_latency_us": Decimal(str(us)) for leg, us in delays.items()},
+        ),
+        impact=built_in("impact", "linear", impact_bps_per_million=Decimal(impact_ppm).scaleb(-6)),
+        fees=built_in("fees", "per_contract", per_contract=Decimal(fee).scaleb(-9)),
+    )
+
+
 def configure(
     log: Path | None,
     *,
@@ -361,11 +379,7 @@ def configure(
     return SimulationConfig(
         table,
         tuple(specs),
-        entry_latency_ns=int(Decimal(str(entry_us)) * 1000),
-        response_latency_ns=int(Decimal(str(response_us)) * 1000),
-        feed_latency_ns=int(Decimal(str(feed_us)) * 1000),
-        fee_per_lot=fee,
-        impact_ppm=impact_ppm,
+        models=models_of(entry_us, response_us, feed_us, fee, impact_ppm),
         crossed_policy=policy,  # type: ignore[arg-type]
         market_order_in_halt=market_order_in_halt,  # type: ignore[arg-type]
         unseen_trades=unseen_trades,  # type: ignore[arg-type]
@@ -468,6 +482,8 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
         (int(o["leg"]), int(o["client_order_id"])): int(o["ts_arrived"]) for o in rows.orders
     }
     last: dict[int, int] = {}
+    fee = config.models.fees.parameters["per_contract"].scaleb(9)
+    shortest = config.models.latency_bounds()
     for fill in rows.fills:
         leg, lots = int(fill["leg"]), int(fill["last_qty"])
         key = leg, int(fill["client_order_id"])
@@ -480,11 +496,11 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
         volume[leg] = volume.get(leg, 0) + lots
         largest[leg] = max(largest.get(leg, 0), abs(position[leg]))
         assert fill["position"] == position[leg]
-        assert fill["commission"] == lots * config.fee_per_lot
+        assert fill["commission"] == lots * fee
         assert fill["ts_event"] >= arrived[key]
         assert fill["ts_event"] >= last.get(leg, 0), "a leg's fills happen in order"
         last[leg] = int(fill["ts_event"])
-        assert fill["ts_known"] >= fill["ts_event"] + config.response_latency_ns
+        assert fill["ts_known"] >= fill["ts_event"] + shortest["response"][0]
     check_event_log(config, rows)
     seen = set()
     for order in rows.orders:
@@ -501,7 +517,7 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
         )
         assert (order["ts_closed"] == 0) == (order["reason"] == Reason.END_OF_DATA)
         if order["ts_arrived"]:
-            assert order["ts_arrived"] >= order["ts_sent"] + config.entry_latency_ns
+            assert order["ts_arrived"] >= order["ts_sent"] + shortest["entry"][0]
         else:
             assert status in (OrderStatus.DENIED, OrderStatus.PENDING_NEW)
         if order["ts_closed"]:
@@ -523,6 +539,7 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
 
 def check_event_log(config: SimulationConfig, rows: Drained) -> None:
     """The event log tells of every order what its rows tell, in an order that makes sense."""
+    shortest_ns = config.models.latency_bounds()["response"][0]
     if not config.event_log:
         assert rows.events.size == 0
         return
@@ -557,4 +574,4 @@ def check_event_log(config: SimulationConfig, rows: Drained) -> None:
                 assert e["filled_qty"] == order["filled_qty"]
                 assert e["reason"] in (0, order["reason"])
             if e["ts_event"]:
-                assert e["ts_known"] >= e["ts_event"] + config.response_latency_ns
+                assert e["ts_known"] >= e["ts_event"] + shortest_ns

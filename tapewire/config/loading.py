@@ -15,11 +15,11 @@ from pydantic import BaseModel, ValidationError
 
 from tapewire.config.edits import put, replace_files, select_strategies, value_at
 from tapewire.config.input_files import open_plain
+from tapewire.config.models import check_models, models_in_force
 from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import (
     DATA_SOURCES,
     DatabentoSource,
-    MarketImpact,
     RunConfig,
     Strategy,
 )
@@ -35,25 +35,7 @@ from tapewire.errors import ConfigError
 from tapewire.inputs.same_data import same_file
 from tapewire.market.times import time_text
 
-#: Named in the specification or the design, not built yet: said by name instead of "unknown".
-NOT_BUILT: Final[dict[KeyPath, tuple[tuple[str, ...], str]]] = {
-    ("backtest", "execution", "latency_model", "type"): (
-        ("uniform", "normal", "lognormal", "exponential", "recorded"),
-        "fixed",
-    ),
-    ("backtest", "execution", "fill_model", "type"): (
-        ("probabilistic", "trade_through"),
-        "mbo_queue (the exact queue of the data)",
-    ),
-    ("backtest", "execution", "fill_model", "queue_position_model"): (
-        ("pro_rata", "size_weighted"),
-        "fifo",
-    ),
-    ("backtest", "execution", "market_impact", "type"): (
-        ("square_root", "decaying"),
-        "none and linear",
-    ),
-}
+#: Named in the specification, not built yet: said by name instead of "unknown".
 STRATEGIES_NOT_BUILT: Final = ("ml_enhanced_momentum", "momentum", "mean_reversion", "ml")
 _FILES: Final = ("backtest", "data_source", "files")
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -151,6 +133,7 @@ def make_config(
         put(raw, path, value, problems)
     _list_strategies(raw, problems)
     _refuse_unbuilt(raw, problems)
+    check_models(raw, problems)
     _name_strategies(raw)
     _absolute_paths(raw, (base or Path.cwd()).absolute(), problems)
     config: RunConfig | None = None
@@ -165,7 +148,7 @@ def make_config(
         strategy.model_copy(update={"parameters": parameters_in_force(strategy)})
         for strategy in config.strategy
     ]
-    return config.model_copy(update={"strategy": in_force})
+    return models_in_force(config.model_copy(update={"strategy": in_force}))
 
 
 def _copy(value: Any) -> Any:
@@ -185,10 +168,6 @@ def _list_strategies(raw: dict[str, Any], problems: Problems) -> None:
 
 
 def _refuse_unbuilt(raw: dict[str, Any], problems: Problems) -> None:
-    for path, (names, instead) in NOT_BUILT.items():
-        name = value_at(raw, path)
-        if name in names:
-            problems.add(path, f"{name} is not built yet, there is {instead}")
     for i, strategy in enumerate(raw.get("strategy") or ()):
         name = value_at(strategy, ("type",))
         if name in STRATEGIES_NOT_BUILT:
@@ -254,12 +233,6 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
     data = _valid(DatabentoSource, source) if value_at(source, ("type",)) == "databento" else None
     if data is not None:
         _check_data(data, problems)
-    impact = _valid(MarketImpact, value_at(raw, ("backtest", "execution", "market_impact")))
-    if impact is not None and impact.type == "none" and impact.impact_bps_per_million:
-        problems.add(
-            ("backtest", "execution", "market_impact", "impact_bps_per_million"),
-            "expected none with type none; use type linear",
-        )
     symbols = data.symbols if data is not None else []
     entries = raw.get("strategy") or ()
     names = [value_at(entry, ("name",)) for entry in entries]

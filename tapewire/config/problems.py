@@ -1,6 +1,6 @@
 """What is wrong with a configuration: all of it at once, each named as its user wrote it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,8 +54,8 @@ class Problems:
         self.typed = dict(places.typed)
         self.renamed: dict[KeyPath, KeyPath] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    def __len__(self) -> int:
+        return len(self._found)
 
     def add(self, path: KeyPath, message: str) -> None:
         """Note what is wrong at a key path."""
@@ -85,12 +85,19 @@ class Problems:
         for item, path, owner in items:
             if item["type"] == "missing" and path in meant:
                 continue  # it is there, misspelt
-            if item["type"] == "extra_forbidden" and self._typed_at(path) is not None:
+            if item["type"] == "extra_forbidden":
                 kind = next((f" of type {p}" for p in item["loc"] if p in union_models), "")
-                hint = suggest(str(path[-1]), owner.model_fields if owner else ())
-                self.add(path, f"{dotted(path[:-1])}{kind} has no {path[-1]!r}, {hint}")
+                known = owner.model_fields if owner else ()
+                self.add(path, self.unknown_key(path, known, kind))
             else:
                 self.add(path, message_of(item, path, owner))
+
+    def unknown_key(self, path: KeyPath, known: Iterable[str], kind: str = "") -> str:
+        """Say that a key is not one of those known at its place; ``kind`` completes its name."""
+        hint = suggest(str(path[-1]), known)
+        if self._typed_at(path) is not None:
+            return f"{dotted(path[:-1])}{kind} has no {path[-1]!r}, {hint}"
+        return f"unknown key, {hint}"
 
     def raise_if_any(self) -> None:
         """Raise what was found, in the order of the file, then of what was typed.

@@ -8,8 +8,9 @@ one from a file.
 
 import datetime
 import re
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -42,20 +43,6 @@ def _fixed(value: object) -> Decimal:
         raise expected(f"a number within ±{FIXED_MAX}", value)
     if number and (number.adjusted() < -9 or number.scaleb(9) % 1):
         raise expected("at most nine decimal places", value)
-    return number
-
-
-def _microseconds(value: object) -> Decimal:
-    number = _fixed(value)
-    if number.scaleb(3) % 1:
-        raise expected("whole nanoseconds (at most three decimal places)", value)
-    return number
-
-
-def _millionths(value: object) -> Decimal:
-    number = _fixed(value)
-    if number.scaleb(6) % 1:
-        raise expected("at most six decimal places", value)
     return number
 
 
@@ -113,7 +100,6 @@ def _symbol(value: object) -> object:
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
 Symbol = Annotated[Text, BeforeValidator(_symbol)]
 Fixed = Annotated[Decimal, BeforeValidator(_fixed)]
-Microseconds = Annotated[Decimal, BeforeValidator(_microseconds), Field(ge=0, le=60_000_000)]
 Seconds = Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0, le=86_400)]
 TimeNs = Annotated[int, BeforeValidator(parse_time_ns)]
 Speed = Annotated[Literal["max", "realtime"] | dict[str, Decimal], BeforeValidator(_speed)]
@@ -186,51 +172,46 @@ class Replay(_Section):
         return None if self.speed == "max" else 1.0
 
 
-class LatencyModel(_Section):
-    """The same delay for each request and response: network + processing, one way."""
+class ModelSection(_Section):
+    """A model by its name, with the parameters that its definition declares beside it."""
 
-    type: Literal["fixed"] = "fixed"
-    network_latency_us: Microseconds = Decimal(50)
-    processing_latency_us: Microseconds = Decimal(10)
-    feed_latency_us: Microseconds = Decimal(0)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     @property
-    def order_latency_ns(self) -> int:
-        """From the strategy to the exchange, and back, each."""
-        return int((self.network_latency_us + self.processing_latency_us).scaleb(3))
+    def given(self) -> dict[str, Any]:
+        """The parameters, by name."""
+        return dict(self.model_extra or {})
 
-    @property
-    def feed_latency_ns(self) -> int:
-        """From the capture to the strategy."""
-        return int(self.feed_latency_us.scaleb(3))
+    def with_given(self, parameters: Mapping[str, Any]) -> Self:
+        """Return the same choice with these parameters added; None is left out."""
+        named = {name: getattr(self, name) for name in type(self).model_fields}
+        extra = self.given | {k: v for k, v in parameters.items() if v is not None}
+        return type(self).model_validate(named | extra)
 
 
-class FillModel(_Section):
+class LatencyModel(ModelSection):
+    """How long market data, requests and responses take."""
+
+    type: Text = "fixed"
+
+
+class FillModel(ModelSection):
     """How resting orders fill."""
 
-    type: Literal["mbo_queue"] = "mbo_queue"
-    queue_position_model: Literal["fifo"] = "fifo"
+    type: Text = "mbo_queue"
+    queue_position_model: Text = "fifo"
 
 
-class MarketImpact(_Section):
+class MarketImpact(ModelSection):
     """How much worse our takers' prices get with their size."""
 
-    type: Literal["none", "linear"] = "none"
-    impact_bps_per_million: Annotated[
-        Decimal, BeforeValidator(_millionths), Field(ge=0, le=10_000)
-    ] = Decimal(0)
-
-    @property
-    def impact_ppm(self) -> int:
-        """Basis points per million currency units, in millionths."""
-        return int(self.impact_bps_per_million.scaleb(6))
+    type: Text = "none"
 
 
-class Fees(_Section):
-    """Commission in currency per contract and side."""
+class Fees(ModelSection):
+    """Commission of a fill."""
 
-    type: Literal["per_contract"] = "per_contract"
-    per_contract: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=-1000, le=1000)] = Decimal(0)
+    type: Text = "per_contract"
 
 
 class Execution(_Section):
@@ -245,6 +226,12 @@ class Execution(_Section):
     unseen_trades: Literal["fill_through", "ignore"] = "fill_through"
     book_clear: Literal["cancel", "keep"] = "cancel"
     fill_notice: Literal["response", "feed"] = "response"
+
+    @classmethod
+    def default_of(cls, section: str, key: str) -> str:
+        """Name of the model that a section stands for where it names none."""
+        factory = cls.model_fields[section].annotation
+        return str(factory.model_fields[key].default)  # type: ignore[union-attr]
 
 
 class RiskLimits(_Section):

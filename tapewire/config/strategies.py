@@ -1,16 +1,13 @@
 """Checks a strategy's parameters against what the strategy declares."""
 
-import math
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tapewire.config.parameters import check_values
 from tapewire.config.problems import Problems
 from tapewire.config.schema import Strategy
-from tapewire.config.wording import close_name, describe, suggest
+from tapewire.config.wording import suggest
 from tapewire.config.yaml import KeyPath
-
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
 
 
 def known_strategies() -> list[str]:
@@ -79,47 +76,11 @@ def check_parameters(strategy: Strategy, where: KeyPath, problems: Problems) -> 
         problems.add((*where, "type"), f"unknown strategy {strategy.type!r}, {hint}")
         return {}
     specs = declaration.parameters
-    values: dict[str, Any] = {}
-    misspelt: set[str | None] = set()
-    for name in strategy.parameters:
-        if name not in specs:
-            misspelt.add(close_name(name, specs))
-            problems.add(
-                (*where, "parameters", name),
-                f"{strategy.type} has no such parameter, {suggest(name, specs)}",
-            )
-    for name, spec in specs.items():
-        path = (*where, "parameters", name)
-        if name not in strategy.parameters:
-            if spec.default is None and name not in misspelt:
-                problems.add(path, f"{strategy.type} needs this parameter ({spec.doc})")
-            values[name] = spec.default
-            continue
-        found = strategy.parameters[name]
-        value = _converted(found, spec.type)
-        if value is None:
-            kind = _KINDS.get(spec.type, "a path")
-            problems.add(path, f"expected {kind}, found {describe(found)}")
-        elif spec.minimum is not None and value < spec.minimum:
-            problems.add(path, f"expected at least {spec.minimum}, found {describe(found)}")
-        elif spec.maximum is not None and value > spec.maximum:
-            problems.add(path, f"expected at most {spec.maximum}, found {describe(found)}")
-        else:
-            values[name] = value
-    return values
-
-
-def _converted(value: object, kind: type) -> Any:
-    """Return `value` as `kind` where it is one, None where it is not; bools are no numbers."""
-    if isinstance(value, bool):
-        return value if kind is bool else None
-    if kind is int:
-        return value if isinstance(value, int) and abs(value) < 2**63 else None
-    if kind is float:
-        if not isinstance(value, (int, float, Decimal)):
-            return None
-        number = float(value)
-        return number if math.isfinite(number) else None
-    if kind is Path:
-        return Path(value) if isinstance(value, str) and value else None
-    return value if isinstance(value, kind) else None
+    return check_values(
+        specs,
+        strategy.parameters,
+        (*where, "parameters"),
+        problems,
+        unknown=lambda name: f"{strategy.type} has no such parameter, {suggest(name, specs)}",
+        missing=lambda spec: f"{strategy.type} needs this parameter ({spec.doc})",
+    )

@@ -135,8 +135,6 @@ def message_of(item: ErrorDetails, path: KeyPath, owner: type[BaseModel] | None)
     """Say what was expected and what was found."""
     kind = item["type"]
     context = item.get("ctx", {})
-    if kind == "extra_forbidden":
-        return f"unknown key, {suggest(str(path[-1]), owner.model_fields if owner else ())}"
     if kind in ("missing", "union_tag_not_found"):
         return "expected this key, found nothing"
     if kind == "expected":

@@ -10,11 +10,12 @@ from typing import Any, Final, SupportsIndex
 
 import numpy as np
 
-from tapewire.config.wording import describe, dotted, dotted_keys, suggest
+from tapewire.config.models import model_keys
 from tapewire.config.problems import Places, Problems
+from tapewire.config.schema import RunConfig
+from tapewire.config.wording import describe, dotted, dotted_keys, suggest
 from tapewire.config.yaml import KeyPath
 from tapewire.runs.assembly import Hooks, run_checked
-from tapewire.config.schema import RunConfig
 from tapewire.runs.requests import (
     FILES_KEY,
     OPTION_KEYS,
@@ -270,7 +271,7 @@ def _key_path(key: object) -> KeyPath:
 
 
 def _meant(key: str) -> str:
-    known = dotted_keys(RunConfig)
+    known = [*dotted_keys(RunConfig), *model_keys()]
     ends = [name for name in known if name.endswith(f".{key}")]
     return suggest(ends[0], ends) if ends else suggest(key, known)
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tapewire.compiled.units import NS_PER_S
-from tapewire.config.schema import DatabentoSource, RunConfig, SyntheticSource
 from tapewire.config.loading import make_config
+from tapewire.config.schema import DatabentoSource, RunConfig, SyntheticSource
 from tapewire.errors import (
     InterruptedRunError,
     NoDataError,
@@ -26,10 +26,8 @@ from tapewire.errors import (
     ProtocolError,
     TapewireError,
 )
-from tapewire.market.times import time_text
-from tapewire.runs.result import RunResult, copy_results, make_room
-from tapewire.runs.folders import run_folder, tell_where
 from tapewire.inputs.same_data import require_different
+from tapewire.market.times import time_text
 from tapewire.processes.supervise import ReplayProcess, Signals
 from tapewire.processes.transports import (
     ThreadedReplay,
@@ -37,6 +35,8 @@ from tapewire.processes.transports import (
     replay_plan,
     temporary_endpoint,
 )
+from tapewire.runs.folders import run_folder, tell_where
+from tapewire.runs.result import RunResult, copy_results, make_room
 
 if TYPE_CHECKING:
     from tapewire.analytics import Collector
@@ -542,7 +542,7 @@ def _halt_warnings(halts: "Sequence[LossHalt]") -> list[str]:
 
 def _log_warnings(counts: Mapping[str, int], now_ns: int) -> list[str]:
     """Say how many rows of order logs were left over when the data ended."""
-    unsent = counts["log_rows_unsent"]
+    unsent = counts.get("log_rows_unsent", 0)
     if not unsent:
         return []
     rows = "row of an order log was" if unsent == 1 else "rows of order logs were"

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.config import DEFAULT_CONFIG
-from tapewire.errors import ConfigError
 from tapewire.config.input_files import open_plain
+from tapewire.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tapewire.config.yaml import KeyPath
     from tapewire.config.schema import RunConfig
+    from tapewire.config.yaml import KeyPath
 
 #: The keys that options set, by the option's name in Python.
 OPTION_KEYS: Final[dict[str, "KeyPath"]] = {
@@ -82,9 +82,9 @@ class Request:
         ConfigError
             With everything that is wrong.
         """
+        from tapewire.config.loading import load_config, make_config
         from tapewire.config.problems import Places
         from tapewire.config.schema import RunConfig
-        from tapewire.config.loading import load_config, make_config
 
         if self.connect is not None and self.files:
             raise ConfigError(

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from tapewire.config.wording import describe, suggest
 from tapewire.analytics import Run, load_run
 from tapewire.analytics.frames import as_floats
 from tapewire.atomic import atomic_file, require_replaceable
 from tapewire.config.schema import Output
+from tapewire.config.wording import describe, suggest
 from tapewire.errors import ConfigError, OutputError
 from tapewire.runs.result_display import as_html, as_text
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tapewire.config.strategies import checked_parameters
 from tapewire.compiled.kernel_cache import compile_once
+from tapewire.config.models import chosen_models
 from tapewire.config.schema import DatabentoSource, RunConfig, to_fixed
 from tapewire.config.schema import RiskLimits as LimitsConfig
+from tapewire.config.strategies import checked_parameters
 from tapewire.market.instruments import InstrumentTable, publishers_of
 from tapewire.market.records import (
     ACTION_ADD,
@@ -105,7 +106,9 @@ def _call_kernels(config: RunConfig, kinds: Iterable[str]) -> None:
         ("side", SIDE_BID),
     ):
         records[field] = value
-    specs = tuple(spec for spec in _strategies(config) if not spec.definition.order_log)
+    specs = tuple(
+        spec for spec in _strategies(config) if not spec.definition.binding.names_its_books
+    )
     simulation = Simulation(
         SimulationConfig(InstrumentTable([]), _unlimited(specs), warmup_until_ns=2)
     )
@@ -138,15 +141,11 @@ def _simulation_config(
     warmup_until_ns: int,
 ) -> SimulationConfig:
     execution = config.backtest.execution
-    latency = execution.latency_model
     return SimulationConfig(
         instruments=instruments,
         strategies=_strategies(config),
-        entry_latency_ns=latency.order_latency_ns,
-        response_latency_ns=latency.order_latency_ns,
-        feed_latency_ns=latency.feed_latency_ns,
-        fee_per_lot=to_fixed(execution.fees.per_contract),
-        impact_ppm=execution.market_impact.impact_ppm,
+        models=chosen_models(execution),
+        seed=config.backtest.seed,
         crossed_policy=execution.crossed_book,
         market_order_in_halt=execution.market_order_in_halt,
         unseen_trades=execution.unseen_trades,
@@ -172,8 +171,8 @@ def _instruments(config: RunConfig, info: "StreamInfo") -> InstrumentTable:
 
 
 def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:
-    """Return the publishers that may be in the stream; only an order log has to know."""
-    if not any(STRATEGIES[strategy.type].order_log for strategy in config.strategy):
+    """Return the publishers that may be in the stream; only who names its books has to know."""
+    if not any(STRATEGIES[strategy.type].binding.names_its_books for strategy in config.strategy):
         return ()
     source = config.backtest.data_source
     if isinstance(source, DatabentoSource) and source.publishers:

@@ -17,7 +17,8 @@ from tapewire.inputs.commands import inspect_file, write_book
 from tapewire.market import BookLimitError, BookSet, InstrumentTable
 from tapewire.market.book import STEP_RECORDS
 from tapewire.market.layout import LEVELS_PER_SIDE_MAX
-from tapewire.router import Simulation, SimulationConfig, StrategySpec, simulation
+from tapewire.router import Simulation, SimulationConfig, StrategySpec, _memory
+from tapewire.router._roster import Roster
 from tapewire.strategies import STRATEGIES
 
 SIGNALS = ((signal.SIGINT, 130), (signal.SIGTERM, 143))
@@ -61,7 +62,7 @@ def test_opening_books_costs_the_same_however_many_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: list[int] = []
-    real = simulation.np.arange
+    real = _memory.np.arange
 
     def counted(*arguments: Any, **options: Any) -> Any:
         numbers = real(*arguments, **options)
@@ -69,7 +70,7 @@ def test_opening_books_costs_the_same_however_many_there_are(
         return numbers
 
     many = two_strategies()
-    monkeypatch.setattr(simulation.np, "arange", counted)
+    monkeypatch.setattr(_memory.np, "arange", counted)
     many.feed(nonsense(1_500))
     assert len(many.legs) == 3_000
     assert sum(told) < 20 * len(many.legs)  # addresses handed out, and free lists that grew
@@ -91,15 +92,15 @@ def test_a_signal_ends_a_run_within_a_batch(
     path = tmp_path / "x.dbn"
     path.write_bytes(streams.dbn_bytes(nonsense(2_000)))
     opened: list[int] = []
-    real = Simulation._open_book
+    real = Roster.open_book
 
-    def open_book(self: Simulation, key: int) -> int:
+    def open_book(self: Roster, key: int) -> int:
         opened.append(key)
         if len(opened) == 500:
             os.kill(os.getpid(), number)
         return real(self, key)
 
-    monkeypatch.setattr(Simulation, "_open_book", open_book)
+    monkeypatch.setattr(Roster, "open_book", open_book)
     with pytest.raises(InterruptedRunError, match="stopped by") as caught:
         tw.run(config(path), output=tmp_path / "run")
     assert caught.value.exit_code == code

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from naive.account import NaiveAccount
 from tapewire.compiled.exact import multiply_divide
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit, jit_into
 from tapewire.compiled.memory import Block
-from tapewire.execution._impact import impact_price_units
-from tapewire.execution.layout import EXECUTION, PARTY
+from tapewire.execution.models.impact import linear
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import book_fill, learn_fill, revalue
 from tapewire.positions.layout import ACCOUNT, LIMITS, account_at, limits_at
@@ -138,9 +137,12 @@ def test_multiply_and_divide_in_128_bits(a: int, b: int, divisor: int) -> None:
         assert multiply_divide(a, b, divisor) == a * b // divisor
 
 
+_kernel = jit_into(linear.kernel)
+
+
 @jit
-def _impact(executions: Any, parties: Any, price: int, lots: int) -> int:
-    return impact_price_units(executions[0], parties[0], price, lots)
+def _impact(states: Any, price: int, lots: int, num: int, den: int) -> int:
+    return _kernel(states[0], price, lots, num, den)
 
 
 @given(
@@ -151,9 +153,8 @@ def _impact(executions: Any, parties: Any, price: int, lots: int) -> int:
 def test_linear_impact_to_the_last_unit(
     price: int, lots: int, ppm: int, multiplier: Fraction
 ) -> None:
-    execution, party = np.zeros(1, EXECUTION), np.zeros(1, PARTY)
-    execution["impact_ppm"] = ppm
-    party["multiplier_num"], party["multiplier_den"] = multiplier.as_integer_ratio()
+    state = np.zeros(1, linear.STATE)
+    state["ppm"] = ppm
     notional = floor(abs(price) * lots * multiplier / 10**9)
     expected = ceil(Fraction(abs(price) * ppm * notional, 10**16))
-    assert _impact(execution, party, price, lots) == expected
+    assert _impact(state, price, lots, *multiplier.as_integer_ratio()) == expected

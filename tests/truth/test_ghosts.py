@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from naive.dbn import read_mbo
-from stories import COLUMNS, INSTRUMENT, PUBLISHER, SNAPSHOT, SYMBOL, px
+from stories import COLUMNS, INSTRUMENT, PUBLISHER, SNAPSHOT, SYMBOL, models_of, px
 from tapewire.execution.codes import FillReason
 from tapewire.market import InstrumentTable
 from tapewire.router import Simulation, SimulationConfig, StrategySpec
 from tapewire.strategies import STRATEGIES
 
 NAME = "glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
-ENTRY_NS = 50_000
+ENTRY_US = 50
+ENTRY_NS = 1000 * ENTRY_US
 CLEARING_PRICE = px("4800.25")
 
 
@@ -77,8 +78,8 @@ def play(records: np.ndarray, chosen: list[Life], folder: Path) -> list[list[tup
         specs.append(StrategySpec(f"ghost{k}", STRATEGIES["order_log"], {"path": path}))
     simulation = Simulation(
         SimulationConfig(
-            InstrumentTable([(SYMBOL, INSTRUMENT)]), tuple(specs), entry_latency_ns=ENTRY_NS,
-            response_latency_ns=ENTRY_NS, publishers=(PUBLISHER,),
+            InstrumentTable([(SYMBOL, INSTRUMENT)]), tuple(specs),
+            models=models_of(ENTRY_US, ENTRY_US), publishers=(PUBLISHER,),
         )
     )  # fmt: skip
     simulation.feed(records)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from stories import models_of
 from tapewire.market import InstrumentTable
 from tapewire.replay import read_records
 from tapewire.replay.synth import synthesize
@@ -41,7 +42,9 @@ def test_esh4_of_christmas_day(data_file: Callable[[str], Path]) -> None:
         "market_maker": "81375b1afd50813a",
         "sma_crossover": "f13519137b8b6d70",
     }
-    assert digests_of(records, "ESH4", fee_per_lot=850_000_000, impact_ppm=500_000) == {
+    assert digests_of(
+        records, "ESH4", models=models_of(60, 60, fee=850_000_000, impact_ppm=500_000)
+    ) == {
         "market_maker": "b8a949b3705e654e",
         "sma_crossover": "c4d76a75cf87f94d",
     }

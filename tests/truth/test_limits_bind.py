@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stories import run
+from stories import models_of, run
 from tapewire.execution.codes import OrderStatus, Reason
 from tapewire.market import InstrumentTable
 from tapewire.replay import read_records
-from tapewire.router import RiskLimits, Simulation, SimulationConfig, StrategySpec
-from tapewire.router.simulation import Drained
+from tapewire.router import Drained, RiskLimits, Simulation, SimulationConfig, StrategySpec
 from tapewire.strategies import STRATEGIES
 
 TICK = 250_000_000
@@ -43,7 +42,7 @@ def play(
         for name in EXAMPLES
         for defaults in [{k: v.default for k, v in STRATEGIES[name].parameters.items()}]
     )
-    config = SimulationConfig(instruments, strategies, fee_per_lot=850_000_000)
+    config = SimulationConfig(instruments, strategies, models=models_of(60, 60, fee=850_000_000))
     return run(config, records, 65_536)
 
 

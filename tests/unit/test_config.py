@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from tapewire.compiled.parameters import ParameterSpec
 from tapewire.config import DEFAULT_CONFIG
 from tapewire.config.loading import load_config, make_config
+from tapewire.config.models import chosen_models
 from tapewire.config.problems import LISTED_MAX
 from tapewire.config.schema import DatabentoSource, Replay, RunConfig, SyntheticSource, to_fixed
 from tapewire.config.yaml import MAX_BYTES, load_yaml
@@ -18,18 +20,13 @@ from tapewire.errors import ConfigError
 from tapewire.replay import BATCH_RECORDS_DEFAULT
 
 
-@dataclass
-class Spec:
-    type: type
-    default: Any
-    minimum: Any = None
-    maximum: Any = None
-    doc: str = "a parameter"
+def spec(kind: type, default: Any, minimum: Any = None, maximum: Any = None) -> ParameterSpec:
+    return ParameterSpec(kind, "a parameter", default, minimum, maximum)
 
 
 @dataclass
 class Declared:
-    parameters: dict[str, Spec] = field(default_factory=dict)
+    parameters: dict[str, ParameterSpec] = field(default_factory=dict)
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +35,9 @@ def _declared_strategies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "tapewire.strategies.STRATEGIES",
         {
-            "market_maker": Declared({"quantity": Spec(int, 1, 1), "skew": Spec(float, 0.5, 0.0)}),
-            "sma_crossover": Declared({"fast": Spec(int, 10, 1, 99), "on": Spec(bool, True)}),
-            "order_log": Declared({"path": Spec(Path, None)}),
+            "market_maker": Declared({"quantity": spec(int, 1, 1), "skew": spec(float, 0.5, 0.0)}),
+            "sma_crossover": Declared({"fast": spec(int, 10, 1, 99), "on": spec(bool, True)}),
+            "order_log": Declared({"path": spec(Path, None)}),
         },
         raising=False,
     )
@@ -98,8 +95,9 @@ def test_the_specifications_own_example_is_read_key_for_key(tmp_path: Path) -> N
     assert isinstance(backtest.data_source, DatabentoSource)
     assert backtest.data_source.files == [str(tmp_path / "glbx-mdp3-20250428.mbo.dbn.zst")]
     assert backtest.data_source.symbols == ["ESM5"]
-    assert backtest.execution.latency_model.order_latency_ns == 60_000
-    assert to_fixed(backtest.execution.market_impact.impact_bps_per_million) == 500_000_000
+    models = chosen_models(backtest.execution)
+    assert models.latency_bounds()["entry"] == (60_000, 60_000)
+    assert models.impact.parameters == {"impact_bps_per_million": Decimal("0.5")}
     assert backtest.risk_limits.max_position == 100
     assert to_fixed(backtest.risk_limits.max_loss or Decimal(0)) == 10_000 * 10**9
     assert backtest.output.metrics_file == str(tmp_path / "results/metrics.parquet")
@@ -152,7 +150,11 @@ REFUSED = [
     ("network_latency_us: 50", "network_latency_us: true", r"expected a number, found true"),
     ("network_latency_us: 50", "network_latency_us: -1", r"expected at least 0, found"),
     ("network_latency_us: 50", "network_latency_us: .nan", r"expected a finite number"),
-    ("network_latency_us: 50", "network_latency_us: 0.0001", r"expected whole nanoseconds"),
+    (
+        "network_latency_us: 50",
+        "network_latency_us: 0.0001",
+        r"expected at most three decimal",
+    ),
     ("network_latency_us: 50", "network_latncy_us: 50", r"did you mean 'network_latency_us'\?"),
     ('type: "fixed"', "type: lognormal", r"lognormal is not built yet, there is fixed"),
     ('type: "mbo_queue"', "type: probabilistic", r"probabilistic is not built yet.*mbo_queue"),
@@ -234,7 +236,10 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         load_config(path, {("backtest", "seed"): -1}, typed={("backtest", "seed"): "--seed"})
     told = [
         (6, "data_source.end: expected a time after start (2025-01-02T00:00:00Z), found 2025-01-"),
-        (10, "execution.latency_model.type: lognormal is not built yet, there is fixed"),
+        (
+            10,
+            "execution.latency_model.type: lognormal is not built yet, there is fixed and u",
+        ),
         (11, "execution.latency_model.latency_us: unknown key, did you mean 'feed_latency_us'?"),
         (23, "risk_limits.max_position: expected a whole number, found 'ten' (a string)"),
         (31, "output.detailed_log: expected true or false, found 1"),
@@ -308,7 +313,7 @@ def test_every_parameter_in_force_is_in_the_effective_configuration(
     text = load_config(write(tmp_path, SPECIFICATION)).to_yaml()
     assert load_yaml(text, "")[0]["strategy"][0]["parameters"] == {"fast": 5, "on": True}
     # So a later version with other defaults runs what was run.
-    other = {"sma_crossover": Declared({"fast": Spec(int, 20, 1, 99), "on": Spec(bool, False)})}
+    other = {"sma_crossover": Declared({"fast": spec(int, 20, 1, 99), "on": spec(bool, False)})}
     monkeypatch.setattr("tapewire.strategies.STRATEGIES", other)
     again = load_config(write(tmp_path, text))
     assert again.strategy[0].parameters == {"fast": 5, "on": True}

@@ -68,7 +68,7 @@ def trace(
     )  # fmt: skip
     spec = StrategySpec("probe", definition, symbols=("TWX",), limits=limits or RiskLimits())
     simulation, rows = run(configure(None, others=[spec], **(settings or {})), tape.records())
-    state = simulation._states[0][0]
+    state = simulation._roster.state_of(0)
     assert state["n"] <= ROWS
     notes = state["log"][: state["n"]].tolist()
     return [(hook, us(at), *rest) for hook, at, *rest in notes], simulation, rows

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tapewire.compiled.jit import jit
-from tapewire.execution._impact import impact_price_units
-from tapewire.execution.layout import EXECUTION, PARTY
+from tapewire.compiled.jit import jit, jit_into
+from tapewire.execution.models.impact import linear
+
+_kernel = jit_into(linear.kernel)
 
 
 @jit
-def _impact(executions: Any, parties: Any, price: int, lots: int) -> int:
-    return impact_price_units(executions[0], parties[0], price, lots)
+def _impact(states: Any, price: int, lots: int, num: int, den: int) -> int:
+    return _kernel(states[0], price, lots, num, den)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +34,8 @@ def _impact(executions: Any, parties: Any, price: int, lots: int) -> int:
 def test_by_hand(
     price: str, lots: int, multiplier: int, bps_per_million: str, expected: str
 ) -> None:
-    execution, party = np.zeros(1, EXECUTION), np.zeros(1, PARTY)
-    execution["impact_ppm"] = int(Decimal(bps_per_million) * 10**6)
-    party["multiplier_num"], party["multiplier_den"] = multiplier, 1
-    units = _impact(execution, party, int(Decimal(price) * 10**9), lots)
+    state = np.zeros(1, linear.STATE)
+    linear.prepare({"impact_bps_per_million": Decimal(bps_per_million)}, state[0])
+    units = _impact(state, int(Decimal(price) * 10**9), lots, multiplier, 1)
     exact = Decimal(expected) * 10**9
     assert units == exact.to_integral_value(rounding="ROUND_CEILING")

@@ -81,7 +81,7 @@ def test_every_source_file_of_every_room_counts(
     root = copy_of_tree(repo, tmp_path, monkeypatch)
     sources = [p for room in rooms(repo, monkeypatch) for p in (root / room).rglob("*.py")]
     names = {p.name for p in sources}
-    assert {"layout.py", "codes.py", "memory.py", "hooks.py", "records.py"} <= names
+    assert {"layout.py", "codes.py", "memory.py", "callbacks.py", "records.py"} <= names
     keys = {cache_key(root)}
     assert cache_key(root) in keys  # the same tree, the same name
     for path in sources:

@@ -12,7 +12,7 @@ import pytest
 
 from stories import PUBLISHER, SYMBOL, Log, Played, Tape, play
 from tapewire.router import HaltedPosition, RiskLimits
-from tapewire.router.simulation import MESSAGES_AT_START
+from tapewire.router._memory import MESSAGES_AT_START
 
 UNIT = 10**9
 #: More than the messages that a simulation has room for at its start.

@@ -139,10 +139,12 @@ def test_no_book_wakes_up_too_late_for_a_strategy_on_two_books(tmp_path: Path) -
     for k in range(len(records)):
         simulation.feed(records[k : k + 1])
         simulation.drain()
-        (instance,) = simulation._instances.records[: simulation._instance_n]
+        (instance,) = simulation._memory.instances.records[: simulation._roster.instance_n]
         assert {leg.symbol for leg in simulation.legs} == {"TWX", OTHER_SYMBOL}
         for leg in simulation.legs:
-            watch = simulation._watches.records[simulation._legs.records[leg.leg]["book"]]
+            watch = simulation._memory.watches.records[
+                simulation._memory.legs.records[leg.leg]["book"]
+            ]
             assert watch["local_due"] <= instance["local_due"]
             assert watch["wake"] <= instance["local_due"] - feed_us * 1_000
         waited_for.add(int(instance["local_due"]))

@@ -115,8 +115,8 @@ WATCHER = StrategyDefinition(
 def watch(records: np.ndarray, warmup_us: int) -> dict[str, int]:
     config = configure(None, others=[StrategySpec("watcher", WATCHER)])
     simulation, _ = run(replace(config, warmup_until_ns=ns(warmup_us)), records)
-    (state,) = simulation._states
-    return {name: int(state[0][name]) for name in STATE.names or ()}
+    state = simulation._roster.state_of(0)
+    return {name: int(state[name]) for name in STATE.names or ()}
 
 
 def test_strategies_start_at_the_first_event_and_see_the_book() -> None:

@@ -1,0 +1,120 @@
+"""Functions that come with a definition: compiled alone, called by address or inline by number."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Final
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from .jit import BOUNDSCHECK, jit_into
+from .memory import accessor
+
+#: In the place of a number of a built-in kernel: the one at the address.
+BY_ADDRESS: Final = -1
+
+
+@cache
+def address_of_hook(hook: Callable[..., None], *records: np.dtype[Any]) -> int:
+    """Compile ``hook(record, …)`` to a C function of pointers to records; return its address.
+
+    Division by zero follows IEEE (``error_model``), because an exception can't leave a callback.
+    """
+    return _compile(hook, types.void(*map(numba.from_dtype, records)))
+
+
+@cache
+def address_of_kernel(kernel: Callable[..., int], state: np.dtype[Any], words: int) -> int:
+    """Compile ``kernel(state, …)``, of a record and that many int64, to a C function; its address.
+
+    It returns an int64.
+    """
+    return _compile(kernel, types.int64(numba.from_dtype(state), *[types.int64] * words))
+
+
+def _compile(function: Callable[..., Any], signature: Any) -> int:
+    # An exact signature and a cached cfunc: loading it in a new process takes milliseconds.
+    compiled = numba.cfunc(signature, cache=True, error_model="numpy", boundscheck=BOUNDSCHECK)
+    return _kept_address(compiled(function))
+
+
+_KEPT: list[Any] = []
+
+
+def _kept_address(compiled: Any) -> int:
+    """Keep machine code for as long as the process lives: its address is all that others hold."""
+    _KEPT.append(compiled)
+    return int(compiled.address)
+
+
+def _call_hook(typingctx: Any, address: Any, context_address: Any, state_address: Any) -> Any:
+    """Call ``void hook(CONTEXT *, STATE *)`` at a machine address; about 3 ns."""
+    signature = types.void(types.int64, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = ir.IntType(64)
+        function_type = ir.FunctionType(ir.VoidType(), [word, word])
+        pointer = builder.inttoptr(args[0], function_type.as_pointer())
+        builder.call(pointer, [args[1], args[2]])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+call_hook: Any = intrinsic(_call_hook)
+
+
+def _call_kernel(typingctx: Any, address: Any, state_address: Any, words: Any) -> Any:
+    """Call ``int64 kernel(STATE *, int64 …)`` at a machine address, with a tuple of the words."""
+    signature = types.int64(types.int64, types.int64, words)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = ir.IntType(64)
+        given = [
+            context.cast(builder, builder.extract_value(args[2], k), kind, types.int64)
+            for k, kind in enumerate(signature.args[2])
+        ]
+        function_type = ir.FunctionType(word, [word] * (1 + len(given)))
+        pointer = builder.inttoptr(args[0], function_type.as_pointer())
+        return builder.call(pointer, [args[1], *given])
+
+    return signature, codegen
+
+
+_call_kernel_at: Any = intrinsic(_call_kernel)
+
+
+def switch(kernels: Sequence[tuple[Callable[..., int], np.dtype[Any]]]) -> Any:
+    """Make ``ask(number, address, state, *words)``: one of the kernels inline, or one by address.
+
+    Parameters
+    ----------
+    kernels : sequence of (function, dtype of its state)
+        Each is called as ``kernel(state record, *words)``, words being int64, and returns an int64.
+
+    Returns
+    -------
+    jitted function of (number, address, state, *words)
+        ``number`` is a position in ``kernels``, or ``BY_ADDRESS``; ``state`` an address.
+    """
+    ask: Any = _ask_by_address
+    for number, (kernel, state) in reversed(list(enumerate(kernels))):
+        ask = _ask_built_in(number, jit_into(kernel), accessor(state, in_block=False), ask)
+    return ask
+
+
+@jit_into
+def _ask_by_address(number: int, address: int, state: int, *words: int) -> Any:
+    return _call_kernel_at(address, state, words)
+
+
+def _ask_built_in(number: int, kernel: Any, state_at: Any, otherwise: Any) -> Any:
+    def ask(chosen: int, address: int, state: int, *words: int) -> Any:
+        if chosen == number:
+            return kernel(state_at(state, 0), *words)
+        return otherwise(chosen, address, state, *words)
+
+    return jit_into(ask)

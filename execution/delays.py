@@ -1,0 +1,57 @@
+"""When word arrives: each leg's delay, as the latency model has it."""
+
+from typing import Any, Final
+
+from tapewire.compiled.draws import draw_for
+from tapewire.compiled.jit import jit, jit_inline
+
+from .layout import own_at, party_at
+from .models.latency import ask_latency
+from .models.latency.legs import FEED, RESPONSE
+from .models.record import VARIES, models_at
+
+#: In the place of an order: a draw about none.
+_NO_ORDER: Final = 0
+
+
+@jit_inline
+def request_delay_ns(execution: Any, order: int, leg: int, sent_ns: int) -> int:
+    """Delay of a request about an order, of the leg ENTRY, CANCEL or REPLACE; it is sent now."""
+    own = own_at(execution.own_orders, order)
+    own.sends += 1
+    party = party_at(execution.parties, own.leg)
+    delay_ns = models_at(execution.models, party.models).delay_ns[leg]
+    if delay_ns != VARIES:
+        return delay_ns
+    return _ask(execution, party, leg, sent_ns, own.client_order_id, own.sends)
+
+
+@jit_inline
+def response_delay_ns(execution: Any, order: int, ts_event: int) -> int:
+    """Delay of word about an order; it sets out now."""
+    own = own_at(execution.own_orders, order)
+    own.tells += 1
+    party = party_at(execution.parties, own.leg)
+    delay_ns = models_at(execution.models, party.models).delay_ns[RESPONSE]
+    if delay_ns != VARIES:
+        return delay_ns
+    return _ask(execution, party, RESPONSE, ts_event, own.client_order_id, own.tells)
+
+
+@jit_inline
+def feed_delay_ns(execution: Any, known_ns: int, party: int, captured_ns: int, event: int) -> int:
+    """Delay of the ``event``-th event of the party's book, ``known_ns`` if that does not vary."""
+    if known_ns != VARIES:
+        return known_ns
+    return _ask(execution, party_at(execution.parties, party), FEED, captured_ns, _NO_ORDER, event)
+
+
+@jit
+def _ask(execution: Any, party: Any, leg: int, sent_ns: int, order: int, counter: int) -> int:
+    """Ask the model about one message: its draw depends on nothing but what is said here."""
+    models = models_at(execution.models, party.models)
+    bits = draw_for(party.key, order, leg, counter)
+    delay_ns = ask_latency(
+        models.latency, models.latency_call, models.latency_state, leg, sent_ns, bits
+    )
+    return min(max(delay_ns, 0), models.delay_max_ns[leg])

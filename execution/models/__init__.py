@@ -1,0 +1,89 @@
+"""Models: one folder per family, one file per model, each an open set.
+
+A family's ``__init__`` says what its kernels are asked and lists those that are built in. Kernels
+of those are compiled into the loop; one that a user brings in a `ModelDefinition` is called by
+address. ``delays`` and ``pricing`` are where the simulation asks.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tapewire.compiled.callbacks import BY_ADDRESS, address_of_kernel
+from tapewire.errors import ConfigError
+
+from .definition import Model, ModelDefinition
+from .fees import FEE_MODELS
+from .fill import FILL_MODELS
+from .impact import IMPACT_MODELS
+from .latency import LATENCY_MODELS
+from .latency.legs import LEGS
+from .queue import QUEUE_MODELS
+from .record import FAMILIES, VARIES
+
+__all__ = ["REGISTRIES", "Model", "ModelDefinition", "Models", "built_in"]
+
+#: The built-in models of each family, by name.
+REGISTRIES: Final[Mapping[str, Mapping[str, ModelDefinition]]] = {
+    "latency": LATENCY_MODELS,
+    "fill": FILL_MODELS,
+    "queue": QUEUE_MODELS,
+    "impact": IMPACT_MODELS,
+    "fees": FEE_MODELS,
+}
+
+
+def built_in(family: str, name: str, **parameters: Any) -> Model:
+    """Return a built-in model with its parameters."""
+    return Model(REGISTRIES[family][name], parameters)
+
+
+def _default(family: str, name: str) -> Callable[[], Model]:
+    return lambda: built_in(family, name)
+
+
+@dataclass(frozen=True)
+class Models:
+    """One model of each family, by default those of a configuration that names none."""
+
+    latency: Model = field(default_factory=_default("latency", "fixed"))
+    fill: Model = field(default_factory=_default("fill", "mbo_queue"))
+    queue: Model = field(default_factory=_default("queue", "fifo"))
+    impact: Model = field(default_factory=_default("impact", "none"))
+    fees: Model = field(default_factory=_default("fees", "per_contract"))
+
+    def __post_init__(self) -> None:
+        for family in FAMILIES:
+            found = getattr(self, family).definition.family
+            if found != family:
+                raise ConfigError(f"expected a {family} model, found a {found} model")
+
+    def latency_bounds(self) -> dict[str, tuple[int, int]]:
+        """Smallest and largest delay of each leg, in ns."""
+        latency = self.latency
+        if latency.definition.bounds is None:
+            raise ConfigError(f"latency model {latency.definition.name}: it states no bounds")
+        return dict(zip(LEGS, latency.definition.bounds(latency.parameters), strict=True))
+
+    def write(self, record: Any) -> list[object]:
+        """Write them into a `record.MODELS` record; returns what must be kept as long as it."""
+        kept: list[object] = []
+        for family, words in FAMILIES.items():
+            model: Model = getattr(self, family)
+            definition = model.definition
+            names = list(REGISTRIES[family])
+            state, arrays = model.new_state()
+            kept += [state, arrays]
+            record[f"{family}_state"] = state.ctypes.data
+            if REGISTRIES[family].get(definition.name) is definition:
+                record[family] = names.index(definition.name)
+            else:
+                record[family] = BY_ADDRESS
+                record[f"{family}_call"] = address_of_kernel(
+                    definition.kernel, definition.state, words
+                )
+        record["fill_draws"] = self.fill.definition.draws
+        for leg, (low, high) in enumerate(self.latency_bounds().values()):
+            record["delay_ns"][leg] = low if low == high else VARIES
+            record["delay_max_ns"][leg] = high
+        return kept

@@ -1,0 +1,82 @@
+"""What a model consists of: a definition like a strategy's, and one chosen with its parameters."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tapewire.compiled.parameters import ParameterSpec, with_defaults
+from tapewire.errors import ConfigError
+
+#: State of a model that has none.
+NO_STATE: Final = np.dtype([("unused", "i8")])
+
+
+@dataclass(frozen=True)
+class ModelDefinition:
+    """A model of one family: of latency, fills, the queue, impact or fees.
+
+    Attributes
+    ----------
+    family : str
+    name : str
+        The ``type`` in a configuration.
+    doc : str
+        One line for people.
+    kernel : function of (state, *words)
+        A plain function that numba can compile; what it is asked and what it answers, in int64, is
+        said in ``execution/models/<family>/__init__.py``.
+    parameters : mapping of name to ParameterSpec
+    state : structured dtype
+        Its record, zero at the start.
+    prepare : callable (parameters, state record), optional
+        Writes the parameters into the state record. What it returns is kept for as long as the
+        record is: arrays whose addresses the record has.
+    bounds : callable (parameters), optional
+        Of a latency model: per leg, the smallest and the largest delay it can give, in ns. Where
+        both are one, it is not asked.
+    draws : bool
+        Whether it wants random bits.
+    """
+
+    family: str
+    name: str
+    doc: str
+    kernel: Callable[..., Any]
+    parameters: Mapping[str, ParameterSpec] = field(default_factory=dict)
+    state: np.dtype[Any] = NO_STATE
+    prepare: Callable[[Mapping[str, Any], Any], object] | None = None
+    bounds: Callable[[Mapping[str, Any]], tuple[tuple[int, int], ...]] | None = None
+    draws: bool = False
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model with its parameters, checked against its definition and completed.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is not declared, or a required one is missing.
+    """
+
+    definition: ModelDefinition
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        try:
+            complete = with_defaults(self.definition.parameters, self.parameters)
+        except ValueError as error:
+            name = f"{self.definition.family} model {self.definition.name}"
+            raise ConfigError(f"{name}: {error}") from None
+        object.__setattr__(self, "parameters", complete)
+
+    def new_state(self) -> tuple[npt.NDArray[Any], object]:
+        """A state record, shape (1,), with the parameters in it, and what must be kept with it."""
+        state = np.zeros(1, self.definition.state)
+        kept = None
+        if self.definition.prepare is not None:
+            kept = self.definition.prepare(self.parameters, state[0])
+        return state, kept

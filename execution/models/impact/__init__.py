@@ -1,0 +1,21 @@
+"""Market impact: how much worse than the book a taking fill is priced.
+
+A kernel is asked ``(state, price, lots, multiplier_num, multiplier_den)`` and answers a shift of
+0 or more, all prices in units of 1e-9: ``lots`` are taken at ``price``, and a price unit and lot
+are worth ``multiplier_num / multiplier_den`` money units.
+"""
+
+from typing import Final
+
+from tapewire.compiled.callbacks import switch
+from tapewire.execution.models.definition import ModelDefinition
+
+from .linear import LINEAR
+from .none import NONE
+
+#: Built in, by their ``type`` in a configuration.
+IMPACT_MODELS: Final[dict[str, ModelDefinition]] = {
+    definition.name: definition for definition in (NONE, LINEAR)
+}
+
+ask_impact = switch([(model.kernel, model.state) for model in IMPACT_MODELS.values()])

@@ -1,0 +1,70 @@
+"""The same delay for each message: network + processing one way, or as said for its leg."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from tapewire.compiled.parameters import ParameterSpec
+from tapewire.execution.models.definition import ModelDefinition
+
+from .legs import LATENCY_MAX_US, LEGS, first_given, us_to_ns
+
+STATE = np.dtype([("delay_ns", "i8", (len(LEGS),))])
+
+
+def kernel(state: Any, leg: int, sent_ns: int, bits: int) -> Any:
+    """The leg's delay."""
+    return state.delay_ns[leg]
+
+
+def delays_ns(parameters: Mapping[str, Any]) -> tuple[int, ...]:
+    """Delay of each leg, in their order."""
+    both_ways = parameters["network_latency_us"] + parameters["processing_latency_us"]
+    given = {**parameters, "both_ways": both_ways}
+    return tuple(
+        us_to_ns(first_given(given, *names))
+        for names in (
+            ("feed_latency_us",),
+            ("entry_latency_us", "both_ways"),
+            ("cancel_latency_us", "entry_latency_us", "both_ways"),
+            ("replace_latency_us", "entry_latency_us", "both_ways"),
+            ("response_latency_us", "both_ways"),
+        )
+    )
+
+
+def bounds(parameters: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+    """Every leg has but one delay."""
+    return tuple((delay, delay) for delay in delays_ns(parameters))
+
+
+def prepare(parameters: Mapping[str, Any], state: Any) -> None:
+    """Write the delays into the state record."""
+    state["delay_ns"] = delays_ns(parameters)
+
+
+def _us(doc: str, default: int | None) -> ParameterSpec:
+    value = None if default is None else Decimal(default)
+    return ParameterSpec(Decimal, doc, value, 0, LATENCY_MAX_US, 3, optional=default is None)
+
+
+FIXED = ModelDefinition(
+    family="latency",
+    name="fixed",
+    doc="the same delay for each message of a leg",
+    kernel=kernel,
+    parameters={
+        "network_latency_us": _us("µs on the wire, one way, for orders and responses", 50),
+        "processing_latency_us": _us("µs of processing, added to that", 10),
+        "feed_latency_us": _us("µs from the capture of market data to the strategy", 0),
+        "entry_latency_us": _us("µs of a new order, in the place of network + processing", None),
+        "cancel_latency_us": _us("µs of a cancel; as a new order if not given", None),
+        "replace_latency_us": _us("µs of a replace; as a new order if not given", None),
+        "response_latency_us": _us("µs of a response, in the place of network + processing", None),
+    },
+    state=STATE,
+    prepare=prepare,
+    bounds=bounds,
+)

@@ -1,0 +1,27 @@
+"""The legs of latency, each with a delay of its own."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from tapewire.compiled.jit import word
+
+LEGS: Final = ("feed", "entry", "cancel", "replace", "response")
+FEED: Final = word(0)  # market data, from capture to strategy
+ENTRY: Final = word(1)  # a new order, from strategy to exchange
+CANCEL: Final = word(2)
+REPLACE: Final = word(3)
+RESPONSE: Final = word(4)  # word of an order, from exchange to strategy
+
+#: Longest delay of anything.
+LATENCY_MAX_US: Final = 60_000_000
+
+
+def us_to_ns(microseconds: Decimal) -> int:
+    """Whole ns of a delay in µs with at most three decimals."""
+    return int(Decimal(microseconds).scaleb(3))
+
+
+def first_given(parameters: Mapping[str, Any], *names: str) -> Any:
+    """The first of several parameters that is given."""
+    return next(parameters[name] for name in names if parameters[name] is not None)

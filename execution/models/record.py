@@ -1,0 +1,32 @@
+"""The record by which kernels find the models of a strategy."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from tapewire.compiled.memory import accessor
+
+from .latency.legs import LEGS
+
+#: Families, and how many words a kernel of each is asked with, beside its state.
+FAMILIES: Final[Mapping[str, int]] = {"latency": 3, "fill": 5, "queue": 3, "impact": 4, "fees": 5}
+
+#: Delay of a leg that each message has to be asked for.
+VARIES: Final = -1
+
+MODELS: Final = np.dtype(
+    [
+        ("delay_ns", "i8", (len(LEGS),)),  # or VARIES
+        ("delay_max_ns", "i8", (len(LEGS),)),
+        ("fill_draws", "i8"),  # whether the fill model wants random bits
+        *(
+            (name, "i8")
+            for family in FAMILIES
+            # number among those built in, or BY_ADDRESS; then at this address; its state
+            for name in (family, f"{family}_call", f"{family}_state")
+        ),
+    ]
+)
+
+models_at = accessor(MODELS)

@@ -1,0 +1,239 @@
+"""The blocks of a simulation: where its records are, how they grow, and how far they may."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tapewire.compiled.memory import Block, Copies
+from tapewire.errors import SimulationError
+from tapewire.execution.claims import STEP_ROWS
+from tapewire.execution.layout import EXECUTION, OWN_ORDER, PARTY, TRACE
+from tapewire.execution.models.record import MODELS
+from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
+from tapewire.market.book import MarketState
+from tapewire.market.layout import NIL
+from tapewire.positions.layout import ACCOUNT, LIMITS, SEND_TIME
+from tapewire.positions.rows import SAMPLE_DTYPE
+from tapewire.strategies.layout import CONTEXT
+
+from ._layout import (
+    DRAIN_ROWS,
+    GROW_CLAIMS,
+    GROW_MESSAGES,
+    GROW_OWN_ORDERS,
+    GROW_TRACES,
+    INSTANCE,
+    LEG,
+    MESSAGE,
+    ROUTER,
+    WATCH,
+)
+
+#: Rows kept between drains; a step needs up to STEP_ROWS of them.
+ROWS_AT_START: Final = 4 * STEP_ROWS
+MESSAGES_AT_START: Final = 4 * STEP_ROWS
+CLAIMS_AT_START: Final = 2 * STEP_ROWS
+OWN_ORDERS_AT_START: Final = 1024
+TRACES_AT_START: Final = 1024
+LEGS_AT_START: Final = 4
+#: Limits; beyond them the run fails instead of eating the machine.
+OWN_ORDERS_MAX: Final = 1 << 24
+MESSAGES_MAX: Final = 1 << 24
+TRACES_MAX: Final = 1 << 22
+ROWS_MAX: Final = 1 << 22
+
+#: Of the rows that are reported, in the order in which they are drained.
+_ROW_TYPES: Final = (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE)
+
+
+class Memory:
+    """Every block of records that the loop works on.
+
+    Attributes
+    ----------
+    market : MarketState
+        The books, which have blocks of their own.
+    execution, router : record
+        The two records by which kernels find everything else.
+    rows : tuple of Block
+        Reported fills, orders, samples and events.
+    """
+
+    def __init__(self, *, event_log: bool) -> None:
+        self.market = MarketState()
+        self._execution = Block(EXECUTION, 1)
+        self._router = np.zeros(1, ROUTER)
+        self.own_orders = Block(OWN_ORDER, OWN_ORDERS_AT_START)
+        self.traces = Block(TRACE, TRACES_AT_START)
+        self.messages = Block(MESSAGE, MESSAGES_AT_START)
+        self.models = Block(MODELS, 1)
+        events_at_start = 4 * ROWS_AT_START if event_log else 1
+        self.rows = tuple(
+            Block(dtype, events_at_start if dtype is EVENT_DTYPE else ROWS_AT_START)
+            for dtype in _ROW_TYPES
+        )
+        self.instances = Block(INSTANCE, LEGS_AT_START)
+        self.contexts = Block(CONTEXT, LEGS_AT_START)
+        self.limits = Block(LIMITS, LEGS_AT_START)
+        self.legs = Block(LEG, LEGS_AT_START)
+        self.parties = Block(PARTY, LEGS_AT_START)
+        self.accounts = Block(ACCOUNT, LEGS_AT_START)
+        self.watches = Block(WATCH, self.market.books.capacity)
+        self.send_times = Block(SEND_TIME, 1)
+        self._copies = tuple(Copies(block) for block in self.rows)
+        self._contexts_at = self._contexts_told = 0  # where instances were told their contexts are
+        self._event_log = event_log
+        while self.market.claims.capacity < CLAIMS_AT_START:
+            self.market.grow_claims()
+        for block, (owner, head) in self._free_lists().items():
+            owner[head] = NIL
+            _chain(block, owner, head, 0)
+
+    @property
+    def execution(self) -> Any:
+        """The record of what execution has."""
+        return self._execution.records[0]
+
+    @property
+    def router(self) -> Any:
+        """The record of what the router has."""
+        return self._router[0]
+
+    @property
+    def states(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+        """What kernels are called with: the market's record, execution's and the router's."""
+        return self.market.state, self._execution.records, self._router
+
+    @property
+    def execution_address(self) -> int:
+        """Where execution's record is; it never moves."""
+        return self._execution.address
+
+    def _free_lists(self) -> dict[Block, tuple[Any, str]]:
+        """The blocks of pooled records, and where the first free one of each is kept."""
+        return {
+            self.own_orders: (self.execution, "own_free"),
+            self.traces: (self.execution, "trace_free"),
+            self.messages: (self.router, "message_free"),
+        }
+
+    def publish(self, instance_n: int) -> None:
+        """Tell the kernels where the blocks are."""
+        fills, orders, samples, events = self.rows
+        execution, router = self.execution, self.router
+        for record, blocks in (
+            (
+                execution,
+                {
+                    "own_orders": self.own_orders, "parties": self.parties, "traces": self.traces,
+                    "models": self.models, "fills": fills, "orders": orders, "events": events,
+                },
+            ),
+            (
+                router,
+                {
+                    "instances": self.instances, "legs": self.legs, "messages": self.messages,
+                    "watches": self.watches, "accounts": self.accounts, "limits": self.limits,
+                    "send_times": self.send_times, "samples": samples,
+                },
+            ),
+        ):  # fmt: skip
+            for name, block in blocks.items():
+                record[name] = block.address
+        execution["fill_capacity"] = fills.capacity
+        execution["order_capacity"] = orders.capacity
+        execution["event_capacity"] = events.capacity
+        router["sample_capacity"] = samples.capacity
+        market = self.market.state[0]
+        market["beside"], market["beside_bytes"] = self.watches.address, WATCH.itemsize
+        if self.contexts.address != self._contexts_at:
+            self._contexts_at, self._contexts_told = self.contexts.address, 0
+        fresh = np.arange(self._contexts_told, instance_n)
+        self.instances.records["context"][fresh] = self._contexts_at + fresh * CONTEXT.itemsize
+        self._contexts_told = instance_n
+
+    # --- growth -----------------------------------------------------------------------------------
+
+    def grow(self, status: int, when: str) -> bool:
+        """Make room for what the loop has no room for; False if that is not what it says.
+
+        Raises
+        ------
+        SimulationError
+            If a stated limit is reached.
+        """
+        if status == GROW_CLAIMS:
+            self.market.grow_claims()
+        elif status == GROW_MESSAGES:
+            self._grow(self.messages, MESSAGES_MAX, f"messages in flight at {when}")
+        elif status == GROW_OWN_ORDERS:
+            self._grow(self.own_orders, OWN_ORDERS_MAX, f"simulated orders open at {when}")
+        elif status == GROW_TRACES:
+            self._grow(self.traces, TRACES_MAX, f"records in one event at {when}")
+        elif status == DRAIN_ROWS:
+            self._grow_rows(when)
+        else:
+            return False
+        return True
+
+    def _grow(self, block: Block, limit: int, what: str) -> None:
+        first = block.capacity
+        if 2 * first > limit:
+            raise SimulationError(f"more than {limit:,} {what}")
+        block.grow(2 * first)
+        _chain(block, *self._free_lists()[block], first)
+
+    def _grow_rows(self, when: str) -> None:
+        """Make room for the rows one step needs; the blocks were drained before."""
+        needed = int(self.router["room_needed"])
+        fills, orders, _, events = self.rows
+        for block in (fills, orders):
+            while block.capacity < needed:
+                if 2 * block.capacity > ROWS_MAX:
+                    raise SimulationError(f"more than {ROWS_MAX:,} fills in one event at {when}")
+                block.grow(2 * block.capacity)
+        while self._event_log and events.capacity < 2 * fills.capacity + 2:
+            events.grow(2 * events.capacity)
+
+    # --- rows -------------------------------------------------------------------------------------
+
+    def take_rows(self) -> tuple[npt.NDArray[Any], ...] | None:
+        """Copy the rows reported so far out of the kernels' buffers; None if there are none."""
+        execution, router = self.execution, self.router
+        counters = (
+            (execution, "fill_n"), (execution, "order_n"), (router, "sample_n"),
+            (execution, "event_n"),
+        )  # fmt: skip
+        counts = [int(record[name]) for record, name in counters]
+        if not any(counts):
+            return None
+        for record, name in counters:
+            record[name] = 0
+        router["settled"] = 0
+        return tuple(copies.take(n) for copies, n in zip(self._copies, counts, strict=True))
+
+    def touch(self) -> None:
+        """Get the buffers of reported fills and orders their memory now."""
+        for copies in self._copies[:2]:
+            copies.touch()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        blocks = (
+            self.own_orders, self.parties, self.traces, self.models, *self.rows, self.instances,
+            self.contexts, self.legs, self.messages, self.watches, self.accounts, self.limits,
+            self.send_times,
+        )  # fmt: skip
+        return self.market.nbytes + sum(block.nbytes for block in blocks)
+
+
+def _chain(block: Block, owner: Any, head: str, first: int) -> None:
+    """Put the records from ``first`` on in front of a free list, lowest index first."""
+    n = block.capacity
+    links = np.arange(first + 1, n + 1)
+    links[-1] = owner[head]
+    block.records["next"][first:] = links
+    owner[head] = first
+    owner[f"{head}_n"] += n - first

@@ -1,0 +1,267 @@
+"""Who takes part: strategies bound to the run, their instances, and each one's legs on books."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tapewire.compiled.draws import key_of
+from tapewire.errors import ConfigError, NoDataError
+from tapewire.execution.layout import ALWAYS, NEVER
+from tapewire.execution.models.record import VARIES
+from tapewire.market.layout import NIL
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.strategies.binding import Bound
+from tapewire.strategies.layout import (
+    HOOK_BOOK,
+    HOOK_EVENT,
+    HOOK_TRADE,
+    ON_BOOK,
+    ON_EVENT,
+    ON_PRICE,
+    ON_TRADE,
+)
+
+from ._memory import Memory
+from .config import OFF, SimulationConfig, StrategySpec
+from .results import LegInfo
+
+ORDERS_PER_SECOND_MAX: Final = 1_000_000
+_NO_SYMBOLS: Final = "none: name instruments by their numbers (instrument_id)"
+
+
+class Roster:
+    """Strategies, instances and legs of a simulation, and their records.
+
+    Raises
+    ------
+    ConfigError, InputError
+        If a strategy's symbols, or the books it names, don't fit the instruments.
+    """
+
+    def __init__(self, config: SimulationConfig, memory: Memory) -> None:
+        self.legs: list[LegInfo] = []
+        self.instance_n = 0
+        self._config = config
+        self._memory = memory
+        self._feed_ns = config.models.latency_bounds()["feed"]
+        self._send_times_used = 0
+        self._states: list[npt.NDArray[Any]] = []
+        self._specs: list[StrategySpec] = []  # of each instance
+        self._check_specs()
+        # Kernels have addresses within them: they live as long as the simulation.
+        self._kept = config.models.write(memory.models.records[0])
+        self._bound: list[Bound] = [
+            spec.definition.bind(spec.parameters) for spec in config.strategies
+        ]
+
+    def _check_specs(self) -> None:
+        names = [spec.strategy_id for spec in self._config.strategies]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"strategy name {name!r} is used twice; names must differ")
+        for spec in self._config.strategies:
+            for symbol in spec.symbols:
+                if not self._config.instruments.ids_of(symbol):
+                    raise NoDataError(
+                        f"strategy {spec.strategy_id}: expected a symbol of the data, found "
+                        f"{symbol!r}; the data has {self._known_symbols()}"
+                    )
+            if spec.limits.max_orders_per_second > ORDERS_PER_SECOND_MAX:
+                raise ConfigError(
+                    f"strategy {spec.strategy_id}: max_orders_per_second: expected at most "
+                    f"{ORDERS_PER_SECOND_MAX:,}, found {spec.limits.max_orders_per_second:,}"
+                )
+
+    def _known_symbols(self) -> str:
+        return ", ".join(self._config.instruments.symbols[:10]) or _NO_SYMBOLS
+
+    # --- books ------------------------------------------------------------------------------------
+
+    def open_named_books(self) -> None:
+        """Open the books that strategies name, so that they have their places from the start."""
+        for spec, bound in zip(self._config.strategies, self._bound, strict=True):
+            if bound.names_its_books:
+                instance = self._add_instance(spec, bound)
+                places: dict[int, int] = {}  # leg on each of its books
+                legs = []
+                for symbol, publisher_id in bound.books:
+                    key = self._key_of(bound, symbol, publisher_id)
+                    book = self._book_index(key)
+                    if book == NIL:
+                        book = self.open_book(key)
+                    if book not in places:
+                        places[book] = self._add_leg(spec, bound, instance, book, key)
+                    legs.append(places[book])
+                bound.place(legs)
+
+    def _key_of(self, bound: Bound, symbol: str, publisher_id: int | None) -> int:
+        """Key of the one book that a strategy means."""
+        ids = self._config.instruments.ids_of(symbol)
+        if not ids:
+            raise NoDataError(
+                f"{bound.source}: expected symbols of the data, found {symbol!r}; the data has "
+                f"{self._known_symbols()}"
+            )
+        if publisher_id is None:
+            publishers = self._config.publishers
+            if len(publishers) != 1:
+                listed = ", ".join(map(str, publishers)) or "unknown"
+                raise ConfigError(
+                    f"{bound.source}: {symbol} is traded on several publishers ({listed}); "
+                    f"{bound.publisher_hint}"
+                )
+            publisher_id = publishers[0]
+        if len(ids) > 1:
+            raise ConfigError(
+                f"{bound.source}: {symbol} stands for {len(ids)} instruments in this data; replay "
+                f"the days one by one"
+            )
+        return publisher_id << 32 | ids[0]
+
+    def _book_index(self, key: int) -> int:
+        market = self._memory.market
+        n = int(market.state[0]["book_n"])
+        found = np.flatnonzero(market.books.records["key"][:n] == key)
+        return int(found[0]) if found.size else NIL
+
+    def open_book(self, key: int) -> int:
+        """Open a book, with its watch and the strategies that trade it; returns its index."""
+        memory = self._memory
+        book = memory.market.open_book(key)
+        if memory.watches.capacity < memory.market.books.capacity:
+            memory.watches.grow(memory.market.books.capacity)
+        watch = memory.watches.records[book]
+        watch["due"] = watch["local_due"] = NEVER
+        watch["own_bid"] = watch["wake"] = ALWAYS
+        for bound_name in ("own_ask", "own_bid_stamp", "own_ask_stamp"):
+            watch[bound_name] = NEVER
+        for name in ("legs", "traces", "traces_tail", "unseen"):
+            watch[name] = NIL
+        for name in ("bid", "ask", "mark", "trade_price"):
+            watch[name] = UNDEF_PRICE
+        watch["gapless"] = 1
+        publisher_id, instrument_id = key >> 32, key & 0xFFFFFFFF
+        symbol = self._config.instruments.get(instrument_id).symbol
+        for spec, bound in zip(self._config.strategies, self._bound, strict=True):
+            if bound.names_its_books:
+                continue
+            if spec.symbols and symbol not in spec.symbols:
+                continue
+            if spec.publishers and publisher_id not in spec.publishers:
+                continue
+            self._add_leg(spec, bound, self._add_instance(spec, bound), book, key)
+        return book
+
+    # --- instances and legs -----------------------------------------------------------------------
+
+    def _add_instance(self, spec: StrategySpec, bound: Bound) -> int:
+        memory, index = self._memory, self.instance_n
+        if index == memory.instances.capacity:
+            for block in (memory.instances, memory.contexts, memory.limits):
+                block.grow(2 * index)
+        self.instance_n += 1
+        self._states.append(bound.new_state())
+        self._specs.append(spec)
+        instance = memory.instances.records[index]
+        hooks = spec.definition.addresses()
+        instance["hooks"] = hooks
+        instance["state"] = self._states[-1].ctypes.data
+        mask = 0
+        mask |= ON_EVENT if hooks[HOOK_EVENT] else 0
+        mask |= ON_TRADE if hooks[HOOK_TRADE] else 0
+        if hooks[HOOK_BOOK]:
+            mask |= ON_PRICE if spec.definition.price_changes_only else ON_BOOK
+        instance["mask"] = mask
+        instance["local_due"] = NEVER
+        least_ns, most_ns = self._feed_ns
+        instance["feed_ns"] = least_ns if least_ns == most_ns else VARIES
+        instance["feed_max_ns"] = most_ns
+        for name in ("inbox_head", "inbox_tail", "legs"):
+            instance[name] = NIL
+        context = memory.contexts.records[index]
+        context["leg"] = NIL  # so that the first callback fills in what stays the same
+        context["open_head"] = context["open_tail"] = NIL
+        context["execution"] = memory.execution_address
+        self._set_limits(index, spec)
+        memory.publish(self.instance_n)
+        return index
+
+    def _set_limits(self, instance: int, spec: StrategySpec) -> None:
+        limits = self._memory.limits.records[instance]
+        for name in ("max_position", "max_order_size", "max_loss", "max_orders_per_second"):
+            limits[name] = getattr(spec.limits, name)
+        limits["flatten"] = spec.limits.on_max_loss == "flatten"
+        limits["window_offset"] = self._send_times_used
+        if spec.limits.max_orders_per_second != OFF:
+            self._send_times_used += spec.limits.max_orders_per_second
+            if self._send_times_used > self._memory.send_times.capacity:
+                self._memory.send_times.grow(2 * self._send_times_used)
+
+    def _add_leg(self, spec: StrategySpec, bound: Bound, instance: int, book: int, key: int) -> int:
+        memory, index = self._memory, len(self.legs)
+        publisher_id, instrument_id = key >> 32, key & 0xFFFFFFFF
+        instrument = self._config.instruments.get(instrument_id)
+        if index == memory.legs.capacity:
+            for block in (memory.legs, memory.parties, memory.accounts):
+                block.grow(2 * index)
+        leg = memory.legs.records[index]
+        leg["arrival_due"] = NEVER
+        leg["instance"] = instance
+        leg["book"] = book
+        leg["arrival_head"] = leg["arrival_tail"] = NIL
+        leg["tick_size"] = instrument.tick_size
+        owner = memory.instances.records[instance]
+        watch = memory.watches.records[book]
+        leg["next_of_instance"] = owner["legs"]
+        owner["legs"] = index
+        owner["leg_n"] += 1
+        leg["next_of_book"] = watch["legs"]
+        watch["legs"] = index
+        watch["subscriptions"] |= owner["mask"]
+        watch["wake"] = ALWAYS
+        watch["due"] = ALWAYS  # so that the next event starts it
+        party = memory.parties.records[index]
+        party["book"] = book
+        party["owner"] = instance
+        party["buys"] = party["sells"] = party["waiting"] = NIL
+        party["publisher_id"] = publisher_id
+        party["instrument_id"] = instrument_id
+        party["key"] = key_of(self._config.seed, spec.strategy_id, publisher_id, instrument_id)
+        account = memory.accounts.records[index]
+        account["mark"] = UNDEF_PRICE
+        for record in (party, account):
+            record["multiplier_num"] = instrument.multiplier_num
+            record["multiplier_den"] = instrument.multiplier_den
+        memory.router["leg_n"] = index + 1
+        self.legs.append(
+            LegInfo(
+                index, spec.strategy_id, publisher_id, instrument_id, instrument.symbol,
+                instrument.tick_size, instrument.multiplier_num, instrument.multiplier_den,
+                bound.labels,
+            )
+        )  # fmt: skip
+        memory.publish(self.instance_n)
+        return index
+
+    # --- who is who -------------------------------------------------------------------------------
+
+    def spec_of(self, instance: int) -> StrategySpec:
+        """The strategy that an instance is one of."""
+        return self._specs[instance]
+
+    def state_of(self, instance: int) -> Any:
+        """The state record of an instance."""
+        return self._states[instance][0]
+
+    def legs_of(self, instance: int) -> list[LegInfo]:
+        """The legs of an instance."""
+        return [x for x in self.legs if self._memory.legs.records[x.leg]["instance"] == instance]
+
+    def counts(self, first_ns: int) -> dict[str, int]:
+        """What strategies themselves report, summed by name; the data begins at ``first_ns``."""
+        total: dict[str, int] = {}
+        for bound in self._bound:
+            for name, n in bound.counts(first_ns + self._feed_ns[0]).items():
+                total[name] = total.get(name, 0) + n
+        return total

@@ -1,0 +1,164 @@
+"""Checks the models that a configuration chooses against those that there are."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from tapewire.config.edits import value_at
+from tapewire.config.parameters import check_values
+from tapewire.config.problems import Problems
+from tapewire.config.schema import Execution, ModelSection, RunConfig
+from tapewire.config.wording import describe, suggest
+from tapewire.config.yaml import KeyPath
+
+if TYPE_CHECKING:
+    from tapewire.execution.models import Model, ModelDefinition, Models
+
+_EXECUTION: Final = ("backtest", "execution")
+#: Section of each family in ``backtest.execution``, and the key that names its model.
+SECTIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "latency": ("latency_model", "type"),
+    "fill": ("fill_model", "type"),
+    "queue": ("fill_model", "queue_position_model"),
+    "impact": ("market_impact", "type"),
+    "fees": ("fees", "type"),
+}
+#: Named in the specification or the design, not built yet: said by name instead of "unknown".
+NOT_BUILT: Final[Mapping[str, tuple[str, ...]]] = {
+    "latency": ("normal", "lognormal", "exponential", "recorded"),
+    "fill": ("probabilistic", "trade_through"),
+    "queue": ("pro_rata", "size_weighted"),
+    "impact": ("square_root", "decaying"),
+}
+
+
+def _registry(family: str) -> "Mapping[str, ModelDefinition]":
+    from tapewire.execution.models import REGISTRIES
+
+    return REGISTRIES[family]
+
+
+def chosen_models(execution: Execution) -> "Models":
+    """Return the models that a checked configuration has chosen."""
+    from tapewire.execution.models import Models
+
+    return Models(**{family: _chosen(family, execution) for family in SECTIONS})
+
+
+def _chosen(family: str, execution: Execution) -> "Model":
+    from tapewire.execution.models import Model
+
+    section, key = SECTIONS[family]
+    choice: ModelSection = getattr(execution, section)
+    definition = _registry(family)[getattr(choice, key)]
+    given = {name: value for name, value in choice.given.items() if name in definition.parameters}
+    return Model(definition, given)
+
+
+def models_in_force(config: RunConfig) -> RunConfig:
+    """Write every parameter of the chosen models into the configuration, declared order."""
+    execution = config.backtest.execution
+    models = chosen_models(execution)
+    changed: dict[str, ModelSection] = {}
+    for family, (section, key) in SECTIONS.items():
+        choice = changed.get(section, getattr(execution, section))
+        parameters = getattr(models, family).parameters
+        if key == "type" or parameters:
+            changed[section] = choice.with_given(parameters)
+    execution = execution.model_copy(update=changed)
+    backtest = config.backtest.model_copy(update={"execution": execution})
+    return config.model_copy(update={"backtest": backtest})
+
+
+def check_models(raw: Mapping[str, Any], problems: Problems) -> None:
+    """Note every problem of the models' names and parameters, and make numbers exact."""
+    execution = value_at(raw, _EXECUTION)
+    for section in dict.fromkeys(section for section, _ in SECTIONS.values()):
+        given = value_at(execution, (section,))
+        if isinstance(given, dict):
+            _check_section(section, given, problems)
+
+
+def _check_section(section: str, given: dict[str, Any], problems: Problems) -> None:
+    where = (*_EXECUTION, section)
+    families = [family for family, (home, _) in SECTIONS.items() if home == section]
+    keys = [SECTIONS[family][1] for family in families]
+    specs: dict[str, Any] = {}
+    definitions = []
+    for family, key in zip(families, keys, strict=True):
+        name = given.get(key, Execution.default_of(section, key))
+        definition = _find(family, name, (*where, key), problems)
+        if definition is None:
+            for other in _registry(family).values():
+                specs |= {
+                    name: replace(spec, optional=True) for name, spec in other.parameters.items()
+                }
+            continue
+        definitions.append(definition)
+        specs |= definition.parameters
+    known = [*keys, *specs]
+
+    def unknown(name: str) -> str:
+        others = _others_with(name, families)
+        if others and definitions:
+            return f"expected none with type {definitions[0].name}; use type {others[0]}"
+        return problems.unknown_key((*where, name), known)
+
+    parameters = {name: value for name, value in given.items() if name not in keys}
+    found = len(problems)
+    values = check_values(
+        specs, parameters, where, problems,
+        unknown=unknown, missing=lambda spec: f"expected this key ({spec.doc}), found nothing",
+    )  # fmt: skip
+    given |= {name: value for name, value in values.items() if name in parameters}
+    if len(problems) == found and len(definitions) == len(families):
+        for definition in definitions:
+            _check_together(definition, values, where, problems)
+
+
+def _check_together(
+    definition: "ModelDefinition", values: Mapping[str, Any], where: KeyPath, problems: Problems
+) -> None:
+    """Note what only several parameters together tell."""
+    if definition.bounds is not None:
+        try:
+            definition.bounds({name: values[name] for name in definition.parameters})
+        except ValueError as error:
+            problems.add(where, str(error))
+
+
+def _find(family: str, name: object, path: KeyPath, problems: Problems) -> "ModelDefinition | None":
+    registry = _registry(family)
+    if isinstance(name, str) and name in registry:
+        return registry[name]
+    if name in NOT_BUILT.get(family, ()):
+        problems.add(path, f"{name} is not built yet, there is {_listed(registry)}")
+    else:
+        names = " or ".join(map(repr, registry))
+        hint = f" ({suggest(name, registry)})" if isinstance(name, str) else ""
+        hint = hint if "did you mean" in hint else ""
+        problems.add(path, f"expected {names}, found {describe(name)}{hint}")
+    return None
+
+
+def _listed(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _others_with(parameter: str, families: Iterable[str]) -> list[str]:
+    """Names of models that take a parameter."""
+    return [
+        definition.name
+        for family in families
+        for definition in _registry(family).values()
+        if parameter in definition.parameters
+    ]
+
+
+def model_keys() -> Iterator[str]:
+    """Every key of a parameter of a model, as a dotted path."""
+    for family, (section, _) in SECTIONS.items():
+        for definition in _registry(family).values():
+            for name in definition.parameters:
+                yield ".".join((*_EXECUTION, section, name))

@@ -1,19 +1,14 @@
-"""Control messages: everything on the wire that is not a batch, as typed msgpack.
+"""The control messages of the stream: everything on the wire that is not a batch.
 
-Each message is an array of its fields behind its name, decoded straight into its type: the frame's
-size, the length of every list and text and the range of every number are bounded before memory is
-taken for them, there is no depth but that of the types, and whatever goes wrong is a
-:class:`ProtocolError` of the peer that sent it. Text comes out without control characters: all of
-it may be shown.
+Typed msgpack, bounded and read as `codec` says.
 """
 
-import unicodedata
-from typing import Annotated, Any, Final, Literal, NamedTuple, cast
+from typing import Annotated, Final, Literal, NamedTuple
 
-import msgspec
 from msgspec import Meta
 
-from tapewire.errors import ProtocolError
+from tapewire.wire import codec
+from tapewire.wire.codec import TEXT_CHARS_MAX, Clock, Count, Name, Part, Seconds, Text
 
 CONTROL_MAGIC: Final = b"TWC1"
 #: What a receiver may send: a few short fields.
@@ -26,143 +21,125 @@ MAPPINGS_PER_MESSAGE: Final = 4_096
 #: All messages with mappings of one stream together.
 MAPPINGS_BYTES_MAX: Final = 64 << 20
 FILES_MAX: Final = 10_000
-TEXT_CHARS_MAX: Final = 8_192
-_NAME_CHARS_MAX: Final = 256
-#: Longest time a duration in a message may claim (s).
-_SECONDS_MAX: Final = 1e12
 
 Payload = Literal["shared", "inline"]
 PayloadChoice = Literal["auto", "shared", "inline"]
 Warmup = Literal["full", "snapshot", "none"]
 
-_Text = Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
-_Name = Annotated[str, Meta(max_length=_NAME_CHARS_MAX)]
-_Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-_Clock = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-_Seconds = Annotated[float, Meta(ge=0.0, le=_SECONDS_MAX)]
-
-
-class _Part(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A group of fields inside a message."""
-
-
-class _Message(_Part, frozen=True, tag=str.lower):
-    """A whole message; its name comes first on the wire."""
-
 
 class SymbolMapping(NamedTuple):
     """A symbol's instrument id during ``[start_ns, end_ns)``, ns since the epoch, UTC."""
 
-    raw_symbol: _Name
-    instrument_id: _Count
-    start_ns: _Clock
-    end_ns: _Clock
+    raw_symbol: Name
+    instrument_id: Count
+    start_ns: Clock
+    end_ns: Clock
 
 
-class FileInfo(_Part, frozen=True):
+class FileInfo(Part, frozen=True):
     """One input file as it was opened."""
 
-    name: _Text
-    size_bytes: _Count
-    dbn_version: _Count
+    name: Text
+    size_bytes: Count
+    dbn_version: Count
     compressed: bool
-    dataset: _Name
-    start_ns: _Clock
-    end_ns: _Clock
+    dataset: Name
+    start_ns: Clock
+    end_ns: Clock
     #: Records in the file where its length tells (uncompressed files), else None.
-    records: _Count | None
+    records: Count | None
 
 
-class StreamInfo(_Part, frozen=True):
+class StreamInfo(Part, frozen=True):
     """What a stream will carry; known before its first batch."""
 
-    dataset: _Text  # several datasets: joined by "+"
-    schema: _Name
+    dataset: Text  # several datasets: joined by "+"
+    schema: Name
     files: Annotated[tuple[FileInfo, ...], Meta(max_length=FILES_MAX)]
     mappings: Annotated[tuple[SymbolMapping, ...], Meta(max_length=MAPPINGS_PER_MESSAGE)]
-    start_ns: _Clock  # what the files (and the filter) cover, [start, end); 0: unknown
-    end_ns: _Clock
-    batch_records: _Count
-    speed: _Seconds | None  # None: as fast as possible; 1.0: as it was recorded
+    start_ns: Clock  # what the files (and the filter) cover, [start, end); 0: unknown
+    end_ns: Clock
+    batch_records: Count
+    speed: Seconds | None  # None: as fast as possible; 1.0: as it was recorded
     payload: Payload = "inline"  # as agreed with this receiver
     #: Total records where the file lengths tell and nothing is filtered, else None.
-    records: _Count | None = None
+    records: Count | None = None
     #: What came of the records before ``warmup_until_ns``: they build books and are no events.
     warmup: Warmup = "none"
-    warmup_until_ns: _Clock = 0  # ts_recv, ns; 0: there are none
+    warmup_until_ns: Clock = 0  # ts_recv, ns; 0: there are none
 
 
-class FileTotals(_Part, frozen=True):
+class FileTotals(Part, frozen=True):
     """What one file gave."""
 
-    name: _Text
-    records_read: _Count
-    records_kept: _Count
-    clamped_ts_recv: _Count
+    name: Text
+    records_read: Count
+    records_kept: Count
+    clamped_ts_recv: Count
     #: xxh3_128 of the file's bytes as they lie on disk; None if it was not read to its end.
-    content_hash: _Name | None
+    content_hash: Name | None
 
 
-class Totals(_Part, frozen=True):
+class Totals(Part, frozen=True):
     """What a stream carried; the receiver has verified the first five, and the counts of files."""
 
-    events: _Count
-    batches: _Count
-    first_ts_recv: _Clock
-    last_ts_recv: _Clock
-    digest: _Name  # over sequence, count and checksum of every batch
-    clamped_ts_recv: _Count
-    filtered: _Count
+    events: Count
+    batches: Count
+    first_ts_recv: Clock
+    last_ts_recv: Clock
+    digest: Name  # over sequence, count and checksum of every batch
+    clamped_ts_recv: Count
+    filtered: Count
     files: Annotated[tuple[FileTotals, ...], Meta(max_length=FILES_MAX)]
-    decode_s: _Seconds
-    wait_s: _Seconds  # for credits: the receivers were the slower side
-    pace_s: _Seconds  # for the clock, when paced
+    decode_s: Seconds
+    wait_s: Seconds  # for credits: the receivers were the slower side
+    pace_s: Seconds  # for the clock, when paced
 
 
-class Hello(_Message, frozen=True):
+class Hello(codec.Message, frozen=True):
     """Receiver → sender: who asks, and what it can take."""
 
-    wire_version: _Count
-    name: _Name
-    pid: _Count
-    boot_id: _Name
+    wire_version: Count
+    name: Name
+    pid: Count
+    boot_id: Name
     payload: PayloadChoice
-    credits: _Count
+    credits: Count
 
 
-class SlotsOffer(_Part, frozen=True):
+class SlotsOffer(Part, frozen=True):
     """Where a receiver on the same host finds the slots."""
 
-    path: _Name
+    path: Name
     token: Annotated[bytes, Meta(max_length=64)]
-    slot_bytes: _Count
+    slot_bytes: Count
 
 
-class Welcome(_Message, frozen=True):
+class Welcome(codec.Message, frozen=True):
     """Sender → receiver: the stream, and the slots if there are any to share.
 
     Of many symbol mappings `info` has the first ``MAPPINGS_PER_MESSAGE``; the receiver asks for
     the others with `More`.
     """
 
-    wire_version: _Count
-    name: _Name
-    pid: _Count
-    stream_id: _Count
-    window: _Count
-    slots: _Count
+    wire_version: Count
+    name: Name
+    pid: Count
+    stream_id: Count
+    window: Count
+    slots: Count
     offer: SlotsOffer | None
     info: StreamInfo
     mappings: Annotated[int, Meta(ge=0, le=MAPPINGS_MAX)]
 
 
-class More(_Message, frozen=True):
+class More(codec.Message, frozen=True):
     """Receiver → sender: it has so many symbol mappings, and wants the next ones."""
 
-    received: _Count
+    received: Count
 
 
-class Mappings(_Message, frozen=True):
+class Mappings(codec.Message, frozen=True):
     """Sender → receiver: the next symbol mappings."""
 
     mappings: Annotated[
@@ -170,46 +147,51 @@ class Mappings(_Message, frozen=True):
     ]
 
 
-class Ready(_Message, frozen=True):
+class Ready(codec.Message, frozen=True):
     """Receiver → sender: the payload it settled for; the stream may begin."""
 
     payload: Payload
 
 
-class Credit(_Message, frozen=True):
+class Credit(codec.Message, frozen=True):
     """Receiver → sender: all batches before this sequence are done with."""
 
-    released: _Count
+    released: Count
 
 
-class Heartbeat(_Message, frozen=True):
+class Heartbeat(codec.Message, frozen=True):
     """Either way, while there is nothing else to say."""
 
 
-class End(_Message, frozen=True):
+class End(codec.Message, frozen=True):
     """Sender → receiver: the stream is complete."""
 
     totals: Totals
 
 
-class Error(_Message, frozen=True):
+class Error(codec.Message, frozen=True):
     """Sender → receiver: the stream ends here, and why; ``kind`` names the class."""
 
-    kind: _Name
-    message: _Text
+    kind: Name
+    message: Text
 
 
-class Goodbye(_Message, frozen=True):
+class Goodbye(codec.Message, frozen=True):
     """Receiver → sender: it leaves; the reason is empty after a complete stream."""
 
-    reason: _Text
+    reason: Text
 
 
 Message = (
     Hello | Welcome | More | Mappings | Ready | Credit | Heartbeat | End | Error | Goodbye
 )  # fmt: skip
-_ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(Message)
+_CODEC: Final[codec.Codec[Message]] = codec.Codec(
+    Message,
+    magic=CONTROL_MAGIC,
+    noun="control message",
+    bytes_max=LARGE_MESSAGE_BYTES_MAX,
+    too_large="replay fewer files at once",
+)
 
 
 def encode_message(message: Message) -> bytes:
@@ -224,13 +206,7 @@ def encode_message(message: Message) -> bytes:
         message = Error(message.kind, message.message[:TEXT_CHARS_MAX])
     elif isinstance(message, Goodbye):
         message = Goodbye(message.reason[:TEXT_CHARS_MAX])
-    frame = CONTROL_MAGIC + _ENCODER.encode(message)
-    if len(frame) > LARGE_MESSAGE_BYTES_MAX:
-        raise ProtocolError(
-            f"expected a {type(message).__name__.lower()} message of at most "
-            f"{LARGE_MESSAGE_BYTES_MAX} bytes, found {len(frame)}: replay fewer files at once"
-        )
-    return frame
+    return _CODEC.encode(message)
 
 
 def decode_message(
@@ -243,43 +219,4 @@ def decode_message(
     ProtocolError
         If the frame is too large, not msgpack, or not exactly one of the known messages.
     """
-    if len(frame) > bytes_max:
-        raise ProtocolError(f"a control message of {len(frame)} bytes; at most {bytes_max} allowed")
-    if bytes(frame[:4]) != CONTROL_MAGIC:
-        raise ProtocolError(
-            f"expected a message beginning with {CONTROL_MAGIC!r}, found {bytes(frame[:4])!r}"
-        )
-    try:
-        message = _DECODER.decode(frame[4:])
-    except Exception as error:  # stack, unicode, value errors: all the peer's doing
-        raise ProtocolError(f"a malformed control message: {printable(str(error)[:200])}") from None
-    return cast(Message, _shown(message))
-
-
-def printable(text: str) -> str:
-    """Return text with control, formatting and surrogate characters escaped: safe to show."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNSEEN else c
-        for c in text
-    )
-
-
-#: Unicode categories: control, format (writing direction), surrogate, line and paragraph breaks.
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-
-
-def _shown(value: Any) -> Any:
-    """Return a message or a part of one with all its text printable."""
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, tuple):
-        if isinstance(value, SymbolMapping):
-            return (
-                value if value[0].isprintable() else value._replace(raw_symbol=printable(value[0]))
-            )
-        return tuple(map(_shown, value))
-    if isinstance(value, _Part):
-        return type(value)(*(_shown(getattr(value, name)) for name in value.__struct_fields__))
-    return value
+    return _CODEC.decode(frame, bytes_max=bytes_max)

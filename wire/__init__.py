@@ -1,7 +1,15 @@
-"""The wire room: what both ends of the replay → router stream agree on.
+"""The wire room: what two processes that send to each other agree on.
 
-Framing, control messages, socket factory, addresses, credits and shared-memory slots.
+Of any two: bounded typed messages (`codec`), credit (`credit`), liveness (`liveness`), who is a
+peer (`seats`), addresses and sockets (`endpoints`, `sockets`, `guard`, `hub`, `link`). Of the
+replay → router stream: batches, control messages, shared-memory slots, and the two ends of it.
+
+The ends are imported when they are first used: they know the market's records, and whoever shares
+only the rest with them need not load compiled code.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from tapewire.wire.endpoints import private_endpoint, split_endpoint
 from tapewire.wire.frames import MAX_BATCH_RECORDS
@@ -15,8 +23,10 @@ from tapewire.wire.messages import (
     Totals,
     Warmup,
 )
-from tapewire.wire.publisher import Publisher
-from tapewire.wire.receiver import Receiver
+
+if TYPE_CHECKING:
+    from tapewire.wire.publisher import Publisher
+    from tapewire.wire.receiver import Receiver
 
 __all__ = [
     "MAX_BATCH_RECORDS",
@@ -33,3 +43,12 @@ __all__ = [
     "private_endpoint",
     "split_endpoint",
 ]
+
+_HOMES = {"Publisher": "tapewire.wire.publisher", "Receiver": "tapewire.wire.receiver"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tapewire.wire' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return value

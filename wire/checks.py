@@ -91,20 +91,20 @@ class StreamChecker:
                 f"{self.records}, found sequence {header.sequence} at offset "
                 f"{header.first_record}"
             )
-        where = f"batch sequence {header.sequence}"
         if header.first_record != self.records:
             raise ProtocolError(
-                f"{where} begins at record offset {header.first_record}, expected {self.records}"
+                f"batch sequence {header.sequence} begins at record offset "
+                f"{header.first_record}, expected {self.records}"
             )
         if header.record_count > self._batch_records:
             raise ProtocolError(
-                f"{where} has {header.record_count} records, the stream allows "
-                f"{self._batch_records}"
+                f"batch sequence {header.sequence} has {header.record_count} records, the stream "
+                f"allows {self._batch_records}"
             )
         if self._last_ts_recv is not None and header.first_ts_recv < self._last_ts_recv:
             raise ProtocolError(
-                f"{where} (record offset {header.first_record}) begins at ts_recv "
-                f"{header.first_ts_recv}, before the previous one ended at {self._last_ts_recv}"
+                f"{header} begins at ts_recv {header.first_ts_recv}, before the previous one "
+                f"ended at {self._last_ts_recv}"
             )
 
     def accept(self, header: BatchHeader, records: np.ndarray) -> None:
@@ -112,8 +112,8 @@ class StreamChecker:
         found = payload_checksum(records)
         if found != header.checksum:
             raise ProtocolError(
-                f"batch sequence {header.sequence} (record offset {header.first_record}) fails "
-                f"its checksum: expected {header.checksum:#018x}, found {found:#018x}"
+                f"{header} fails its checksum: expected {header.checksum:#018x}, "
+                f"found {found:#018x}"
             )
         self._require_mbo(header, records)
         if not self.batches:

@@ -56,6 +56,9 @@ class BatchHeader(NamedTuple):
     last_ts_recv: int
     checksum: int
 
+    def __str__(self) -> str:
+        return f"batch sequence {self.sequence} (record offset {self.first_record})"
+
     @property
     def shared(self) -> bool:
         """Whether the records lie in a shared-memory slot."""

@@ -1,95 +1,94 @@
-"""The receivers as the sender sees them, and who of them has a seat. Without sockets."""
+"""A receiver of the stream as its sender sees it. Without sockets."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from tapewire.wire import messages as msg
+from tapewire.wire.credit import CreditWindow
+from tapewire.wire.liveness import PEER_TIMEOUT_S, STALL_TIMEOUT_S, Patience, Presence
 
 #: A receiver that was welcomed and is not ready after so long (s) loses its seat …
 READY_TIMEOUT_S: Final = 5.0
 #: … or later (s), for every symbol mapping it has to ask for.
 _READY_PER_MAPPING_S: Final = 20e-6
-#: Receivers that wait for a seat that may become free again; more are refused.
-WAITING_MAX: Final = 16
 
 
-@dataclass
-class Peer:
-    """One receiver as the sender sees it."""
-
-    identity: bytes
-    hello: msg.Hello
-    connection: int | None  # what libzmq calls its connection; None over inproc
-    last_heard_s: float
-    last_sent_s: float = 0.0
-    last_progress_s: float = 0.0
-    ready_by_s: float = 0.0
-    payload: msg.Payload | None = None  # None until it is ready
-    offered: bool = False  # it was told where the slots are
-    listening: bool = False  # it is in its receive loop: from here on, silence means trouble
-    released: int = 0
-    unheard_heartbeats: int = 0
-    left: bool = False  # said goodbye after a complete stream
-    window: int = 1
-
-    def __str__(self) -> str:
-        return f"the {self.hello.name[:40]} process (pid {self.hello.pid})"
-
-    def welcomed(self, now_s: float, mappings: int) -> None:
-        """Begin the time it has to become ready."""
-        self.last_heard_s = self.last_sent_s = self.last_progress_s = now_s
-        self.ready_by_s = now_s + READY_TIMEOUT_S + mappings * _READY_PER_MAPPING_S
-
-
-class Seats:
-    """A bounded number of receivers of one stream, and a bounded queue before them.
+class Peer(Presence):
+    """One receiver: what it said, what it was offered, what it has been sent.
 
     Attributes
     ----------
-    taken
-        Receivers that have been welcomed, by identity.
+    connection
+        What libzmq calls its connection; None over inproc.
+    ready_by_s
+        Until when it has to be ready (s, monotonic); 0 before it is welcomed.
+    payload
+        As it settled for; None until it is ready.
+    offered
+        It was told where the slots are.
+    listening
+        It is in its receive loop: from here on, silence means trouble.
+    left
+        It has said goodbye after a complete stream.
+    credit, patience
+        What it lets be under way, and how long it may take over that.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.taken: dict[bytes, Peer] = {}
-        self._waiting: dict[bytes, Peer] = {}
-
-    def find(self, identity: bytes) -> Peer | None:
-        """Return a receiver that has a seat or waits for one."""
-        return self.taken.get(identity) or self._waiting.get(identity)
+    def __init__(
+        self,
+        identity: bytes,
+        hello: msg.Hello,
+        connection: int | None,
+        now_s: float,
+        *,
+        timeout_s: float = PEER_TIMEOUT_S,
+        stall_timeout_s: float = STALL_TIMEOUT_S,
+    ) -> None:
+        super().__init__(f"the {hello.name[:40]} process (pid {hello.pid})", timeout_s)
+        self.identity = identity
+        self.hello = hello
+        self.connection = connection
+        self.ready_by_s = 0.0
+        self.payload: msg.Payload | None = None
+        self.offered = False
+        self.listening = False
+        self.left = False
+        self.credit = CreditWindow(hello.credits)
+        self.patience = Patience(stall_timeout_s, now_s)
+        self.heard(now_s)
 
     @property
-    def all_ready(self) -> bool:
-        """Whether every seat is taken by a receiver that is ready."""
-        return len(self.taken) == self.count and all(
-            p.payload is not None for p in self.taken.values()
-        )
+    def ready(self) -> bool:
+        """Whether it has settled how its batches travel."""
+        return self.payload is not None
 
-    def queue(self, peer: Peer) -> bool:
-        """Let a receiver wait for a seat; return whether there is room for it."""
-        if self.all_ready or len(self._waiting) >= self.count + WAITING_MAX:
-            return False
-        self._waiting[peer.identity] = peer
-        return True
+    def welcomed(self, now_s: float, mappings: int) -> None:
+        """Begin the time it has to become ready."""
+        self.heard(now_s)
+        self.said(now_s)
+        self.patience.renew(now_s)
+        self.ready_by_s = now_s + READY_TIMEOUT_S + mappings * _READY_PER_MAPPING_S
 
-    def seat_next(self) -> Peer | None:
-        """Give a free seat to whoever has waited longest; return it."""
-        if len(self.taken) == self.count or not self._waiting:
-            return None
-        peer = self._waiting.pop(next(iter(self._waiting)))
-        self.taken[peer.identity] = peer
-        return peer
+    def spend(self, now_s: float) -> None:
+        """Count a batch that is about to be sent to it."""
+        if self.credit.idle:  # until now there was nothing to consume
+            self.patience.renew(now_s)
+        self.credit.spend()
 
-    def overdue(self, now_s: float) -> list[Peer]:
-        """Return the receivers that should have been ready by now."""
-        return [p for p in self.taken.values() if p.payload is None and now_s > p.ready_by_s]
+    def release(self, released: int, now_s: float) -> None:
+        """Take its credit for all batches before ``released``."""
+        self.credit.release(released, "batches")
+        self.patience.renew(now_s)
+        self.listening = True
 
-    def free(self, identity: bytes) -> Peer | None:
-        """Take a receiver's seat or place in the queue from it; return it."""
-        return self.taken.pop(identity, None) or self._waiting.pop(identity, None)
+    def require_alive(self, now_s: float, where: str) -> None:
+        """Give up on it if it is silent where it has nothing to do, or does nothing of it.
 
-    def dismiss(self) -> list[Peer]:
-        """Empty the queue; return who was in it."""
-        waiting, self._waiting = list(self._waiting.values()), {}
-        return waiting
+        Raises
+        ------
+        PeerLostError
+            If so.
+        """
+        if not self.credit.idle:
+            self.patience.require(now_s, self, "has consumed nothing", where)
+        elif self.listening:
+            self.require_heard(now_s, where)

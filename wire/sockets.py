@@ -9,15 +9,13 @@ from typing import Final
 import zmq
 
 from tapewire.wire.guard import Guard
+from tapewire.wire.liveness import HEARTBEAT_S
 
-HEARTBEAT_S: Final = 1.0
 #: Longest sleep in any wait: how quickly a signal, a stop request or a dead peer is noticed.
 WAIT_SLICE_S: Final = 0.1
 LINGER_MS: Final = 1_000
 #: Never reached: credits and the heartbeat allowance keep both queues far below it.
 HIGH_WATER_MARK: Final = 1_024
-#: Unanswered heartbeats after which a sender stops adding to a busy peer's queue.
-UNHEARD_HEARTBEATS_MAX: Final = 64
 
 
 def make_socket(

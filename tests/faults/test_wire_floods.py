@@ -26,6 +26,7 @@ from tapewire.replay import ReplayPlan
 from tapewire.wire import FileInfo, Receiver, StreamInfo, peers
 from tapewire.wire import messages as msg
 from tapewire.wire.frames import NO_SLOT, WIRE_VERSION, BatchHeader, encode_header, payload_checksum
+from tapewire.wire.seats import Seats
 
 COUNT = 20_000
 #: Far less than what is offered, far more than what is due.
@@ -301,7 +302,7 @@ def test_a_hello_that_does_not_become_ready_loses_its_seat(
 
 
 def test_more_receivers_than_can_wait_are_refused() -> None:
-    seats = peers.Seats(2)
+    seats: Seats[peers.Peer] = Seats(2)
     guests = [peers.Peer(bytes([i]), replace(HELLO, pid=i), None, 0.0) for i in range(20)]
     assert [seats.queue(guest) for guest in guests] == [True] * 18 + [False] * 2
     seated = [seats.seat_next() for _ in range(3)]
@@ -315,7 +316,7 @@ def test_more_receivers_than_can_wait_are_refused() -> None:
 
 
 def test_only_who_is_not_ready_is_overdue() -> None:
-    seats = peers.Seats(2)
+    seats: Seats[peers.Peer] = Seats(2)
     for i in range(2):
         assert seats.queue(peers.Peer(bytes([i]), HELLO, None, 0.0))
     ready, late = seats.seat_next(), seats.seat_next()

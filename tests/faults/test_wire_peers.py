@@ -294,7 +294,7 @@ def test_a_loss_in_mid_batch_is_no_fault_of_who_was_quicker(endpoint: str) -> No
             if peer.hello.pid == HELLO.pid:
                 quick.socket.recv_multipart()
                 quick.say(msg.Credit(1))
-                assert publisher._socket.poll(5_000)
+                assert publisher._hub.socket.poll(5_000)
 
         publisher._send = send_and_hear  # type: ignore[method-assign]
         publisher.next_slot()[:] = streams.make_records(16)

@@ -9,8 +9,7 @@ import pytest
 import zmq
 
 from tapewire.errors import EndpointError
-from tapewire.wire import Publisher, Receiver, private_endpoint, split_endpoint
-from tapewire.wire import receiver as receiver_module
+from tapewire.wire import Publisher, Receiver, joining, private_endpoint, split_endpoint
 
 
 def in_use() -> "pytest.RaisesExc[EndpointError]":
@@ -176,8 +175,8 @@ def test_a_sweep_never_removes_what_lies_in_a_folder(runtime: Path) -> None:
 
 
 def test_who_waits_for_nobody_is_told_so_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert receiver_module.NOTICE_S <= 3  # a run has begun by then, and 5 s are promised
-    monkeypatch.setattr(receiver_module, "NOTICE_S", 0.2)
+    assert joining.NOTICE_S <= 3  # a run has begun by then, and 5 s are promised
+    monkeypatch.setattr(joining, "NOTICE_S", 0.2)
     told: list[str] = []
     with (
         private_endpoint() as endpoint,
@@ -191,7 +190,7 @@ def test_who_waits_for_nobody_is_told_so_while_it_waits(monkeypatch: pytest.Monk
 
 
 def test_who_waits_for_somebody_else_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiver_module, "NOTICE_S", 0.2)
+    monkeypatch.setattr(joining, "NOTICE_S", 0.2)
     told: list[str] = []
     with (
         socket.create_server(("127.0.0.1", 0)) as server,

@@ -1,0 +1,165 @@
+"""A socket connected to one peer: whether it is there, and how much it sends, is watched.
+
+Which messages there are is none of its business; see `receiver` for one that speaks through it.
+"""
+
+import zmq
+
+from tapewire.errors import EndpointError
+from tapewire.wire.endpoints import require_own_folder, split_endpoint
+from tapewire.wire.guard import Guard
+from tapewire.wire.sockets import Waiter, make_socket, receive_message
+
+_CONNECTIONS_MAX = 4
+
+
+class Link:
+    """The connecting end of one connection.
+
+    Parameters
+    ----------
+    endpoint
+        Where the peer is bound.
+    context
+        The ZeroMQ context; needed for ``inproc``, else one is made.
+    peer_timeout_s
+        A connection without a sign of life for so long (s) is closed.
+    message_bytes_max
+        Largest frame of the peer, and what may be under way from it until :meth:`allow` says
+        otherwise.
+    frames_max
+        Most frames of a message; of a longer one, one more is kept, so that it can be told.
+
+    Raises
+    ------
+    EndpointError
+        If the address is not one that can be reached.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        context: "zmq.Context[zmq.Socket[bytes]] | None",
+        peer_timeout_s: float,
+        message_bytes_max: int,
+        frames_max: int = 2,
+    ) -> None:
+        self.endpoint = endpoint
+        self._scheme, self._address = split_endpoint(endpoint)
+        if self._scheme == "inproc" and context is None:
+            raise EndpointError("an inproc address needs the ZeroMQ context of its sender")
+        self._peer_timeout_s = peer_timeout_s
+        self._message_bytes_max = message_bytes_max
+        self._frames_max = frames_max
+        self._own_context = zmq.Context() if context is None else None
+        self._context = context or self._own_context
+        self._guard: Guard | None = None
+        self._waiter: Waiter | None = None
+        self._socket: zmq.Socket[bytes] | None = None
+        self._disconnects_before = 0
+
+    def open(self) -> None:
+        """Connect; whether anybody is there shows later.
+
+        Raises
+        ------
+        EndpointError
+            If the address can't be connected to, or its folder is open to others.
+        """
+        assert self._context is not None
+        if self._scheme == "ipc":
+            require_own_folder(self._address, missing_ok=True)
+        self._socket = make_socket(
+            self._context,
+            zmq.DEALER,
+            peer_timeout_s=self._peer_timeout_s,
+            message_bytes_max=self._message_bytes_max,
+        )
+        if self._scheme != "inproc":
+            self._guard = Guard(
+                self._socket,
+                untaken_bytes_max=self._message_bytes_max,
+                connections_max=_CONNECTIONS_MAX,
+                once=True,
+            )
+        self._waiter = Waiter(self._socket, self._guard)
+        try:
+            self._socket.connect(self.endpoint)
+        except zmq.ZMQError as error:
+            raise EndpointError(
+                f"can't connect to {self.endpoint!r}: {zmq.strerror(error.errno or 0)}"
+            ) from None
+
+    def settle(self) -> None:
+        """Hold on to the connection there is now: if it closes, the peer is gone.
+
+        Raises
+        ------
+        EndpointError
+            If the folder of its address is open to others.
+        """
+        if self._scheme == "ipc":
+            require_own_folder(self._address)
+        assert self._waiter is not None
+        self._disconnects_before = self._waiter.disconnects
+
+    def allow(self, untaken_bytes_max: int) -> None:
+        """Say how many bytes may be under way from the peer from here on."""
+        if self._guard is not None:
+            self._guard.untaken_bytes_max = untaken_bytes_max
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a socket."""
+        return self._waiter is not None
+
+    @property
+    def connected(self) -> bool:
+        """Whether somebody has ever been there; False over inproc."""
+        return self._guard is not None and self._guard.connected > 0
+
+    @property
+    def closed_by_peer(self) -> bool:
+        """Whether the connection has closed; what had come before may still be received."""
+        assert self._waiter is not None
+        return self._waiter.disconnects > self._disconnects_before
+
+    @property
+    def overrun(self) -> str | None:
+        """What the peer did if its connection was shut down for its bytes, else None."""
+        if self._guard is None or not self._guard.overruns:
+            return None
+        return next(iter(self._guard.overruns.values()))
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until there is something to receive, or the connection has closed."""
+        assert self._waiter is not None
+        return self._waiter.wait(timeout_s)
+
+    def receive(self) -> list[zmq.Frame] | None:
+        """Take a message that has arrived, or None."""
+        assert self._socket is not None
+        frames = receive_message(self._socket, self._frames_max)
+        if frames is not None and self._guard is not None:
+            self._guard.take(int(frames[0].get(zmq.SRCFD)), sum(map(len, frames)))
+        return frames
+
+    def send(self, frame: bytes) -> bool:
+        """Send if there is room; return whether it was. A lost peer is noticed by a wait."""
+        assert self._socket is not None
+        try:
+            self._socket.send(frame, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def close(self, *, linger: bool = True) -> None:
+        """Close the socket; without ``linger``, what was said last need not arrive."""
+        if self._waiter is not None:
+            if not linger and self._socket is not None:
+                self._socket.setsockopt(zmq.LINGER, 0)
+            self._waiter.close()
+            self._waiter = None
+        if self._own_context is not None:
+            self._own_context.term()

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.curves import Curve, Line
-from tapewire.analytics.exact import Int64Array, groups, magnitude, to_int64, total
-from tapewire.analytics.ledger import NEVER_SENT, Leg
-from tapewire.analytics.metrics import Tally, add_up, compute
+from tapewire.analytics.exact import Int64Array, groups, to_int64
+from tapewire.analytics.ledger import Leg
+from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
+from tapewire.analytics.metrics.inputs import FillTotals, OrderTotals, Pnl
 from tapewire.analytics.trades import TradeMatcher
-from tapewire.execution.codes import OrderStatus
 
 #: Strategies and legs that are drawn; the tables list all of them.
 CHARTED_STRATEGIES_MAX: Final = 8
@@ -46,6 +46,7 @@ class Analysis:
 
     first_ns: int
     last_ns: int
+    metrics: Registry = METRICS
     rows: list[dict[str, Any]] = field(default_factory=list)
     total: Curve = field(default_factory=Curve)
     strategies: dict[str, Curve] = field(default_factory=dict)
@@ -58,7 +59,13 @@ class Analysis:
 class _Reader:
     """One pass over the three tables."""
 
-    def __init__(self, legs: Sequence[Leg], active: Sequence[int], span: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        legs: Sequence[Leg],
+        active: Sequence[int],
+        span: tuple[int, int],
+        metrics: Registry,
+    ) -> None:
         self.legs = legs
         self.span = span
         self.tallies = {leg: Tally() for leg in active}
@@ -66,46 +73,35 @@ class _Reader:
         self.matchers = {
             leg: TradeMatcher(legs[leg].multiplier_num, legs[leg].multiplier_den) for leg in active
         }
-        self.result = Analysis(*span)
+        self.result = Analysis(*span, metrics)
         self.pictures: dict[int, LegPicture] = {}
         self._last_pnl: dict[int, int] = {}
         self._clock_ns = span[0]
 
     def orders(self, path: Path) -> None:
-        never_sent = [OrderStatus(s).name for s in NEVER_SENT]
-        names = ["leg", "status", "reason", "quantity", "filled_qty"]
-        for part in row_groups(path, names):
-            leg, quantity, filled = part["leg"], part["quantity"], part["filled_qty"]
-            for each, rows in groups(leg):
-                tally = self.tallies[each]
-                status = part["status"][rows]
-                strategy = self.legs[each].strategy_id
-                by_status = Counter(status.tolist())
-                tally.statuses += by_status
-                self.result.statuses.setdefault(strategy, Counter()).update(by_status)
-                why = Counter(part["reason"][rows].tolist())
-                self.result.reasons.setdefault(strategy, Counter()).update(why)
-                sent = rows[~np.isin(status, never_sent)]
-                tally.ordered += total(quantity[sent])
-                tally.filled += total(filled[sent])
+        for part in row_groups(path, ["leg", "reason", *OrderTotals.COLUMNS]):
+            for leg, rows in groups(part["leg"]):
+                mine = {name: column[rows] for name, column in part.items()}
+                self.tallies[leg].orders.add(mine)
+                why = self.result.reasons.setdefault(self.legs[leg].strategy_id, Counter())
+                why.update(mine["reason"].tolist())
+        statuses = self.result.statuses
+        statuses.update({strategy: Counter() for strategy in self.result.reasons})
+        for leg, tally in self.tallies.items():
+            if tally.orders.statuses:
+                statuses[self.legs[leg].strategy_id] += tally.orders.statuses
 
     def fills(self, path: Path) -> None:
-        names = ["leg", "order_side", "last_px", "last_qty", "liquidity_side", "reason",
-                 "commission", "position", "ts_event"]  # fmt: skip
-        for part in row_groups(path, names):
+        traded = ("leg", "order_side", "last_px", "reason", "commission", "ts_event")
+        for part in row_groups(path, [*traded, *FillTotals.COLUMNS]):
             self.result.fill_reasons.update(part["reason"].tolist())
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
                 self._leg_fills(leg, mine)
 
     def _leg_fills(self, leg: int, fills: dict[str, Any]) -> None:
-        tally, quantity = self.tallies[leg], fills["last_qty"]
-        buy = fills["order_side"] == "BUY"
-        maker = fills["liquidity_side"] == "MAKER"
-        tally.fills += quantity.size
-        tally.maker_volume += total(quantity[maker])
-        tally.taker_volume += total(quantity[~maker])
-        tally.max_position = max(tally.max_position, magnitude(fills["position"]))
+        self.tallies[leg].fills.add(fills)
+        buy, quantity = fills["order_side"] == "BUY", fills["last_qty"]
         price, ts = fills["last_px"], fills["ts_event"]
         signed = np.where(buy, quantity, -quantity)
         self.matchers[leg].add(signed, price, fills["commission"], fills["position"], ts)
@@ -116,8 +112,7 @@ class _Reader:
             picture.sells.add(ts[~buy], price[~buy])
 
     def equity(self, path: Path) -> None:
-        names = ["leg", "ts", "position", "mark", "realized_pnl", "unrealized_pnl", "fees", "pnl"]
-        for part in row_groups(path, names):
+        for part in row_groups(path, ["leg", "ts", "position", "mark", "pnl", *Pnl.COLUMNS]):
             delta = np.empty_like(part["pnl"])
             # Legs report at their own pace; the sum over legs goes by one clock.
             order = np.argsort(part["ts"], kind="stable")
@@ -136,10 +131,7 @@ class _Reader:
                 self.result.strategies[strategy].add(clock[rows], delta[rows])
 
     def _leg_samples(self, leg: int, samples: dict[str, Any], change: Int64Array) -> None:
-        tally = self.tallies[leg]
-        tally.realized = int(samples["realized_pnl"][-1])
-        tally.unrealized = int(samples["unrealized_pnl"][-1])
-        tally.fees = int(samples["fees"][-1])
+        self.tallies[leg].pnl.add(samples)
         self.leg_curves[leg].add(samples["ts"], change)
         picture = self.pictures.get(leg)
         if picture is not None:
@@ -164,6 +156,7 @@ def analyse(
     legs: Sequence[Leg],
     final_pnl: dict[int, int],
     span: tuple[int, int],
+    metrics: Registry = METRICS,
 ) -> Analysis:
     """Work out metrics and chart lines of a run.
 
@@ -177,9 +170,11 @@ def analyse(
         Final P&L (1e-9 currency) of every leg that has rows; decides what is drawn.
     span
         First and last time of the samples, ns.
+    metrics
+        What is computed of every leg, of every strategy and in total.
     """
     active = sorted(final_pnl)
-    reader = _Reader(legs, active, span)
+    reader = _Reader(legs, active, span, metrics)
     by_strategy: dict[str, int] = {}
     for leg in active:
         name = legs[leg].strategy_id
@@ -212,17 +207,19 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     result.pictures = [reader.pictures[leg] for leg in sorted(reader.pictures)]
     blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,
              "symbol": None}  # fmt: skip
-    everything = compute(add_up(reader.tallies.values()), result.total)
+    tallies, compute = reader.tallies, result.metrics.compute
+    everything = compute(Inputs.of(tallies.values(), result.total))
     result.rows.append({"scope": "total", **blank, **everything})
     for name in by_strategy:
-        mine = add_up(t for i, t in reader.tallies.items() if reader.legs[i].strategy_id == name)
-        figures = compute(mine, result.strategies[name])
+        mine = (tally for leg, tally in tallies.items() if reader.legs[leg].strategy_id == name)
+        figures = compute(Inputs.of(mine, result.strategies[name]))
         result.rows.append({"scope": "strategy", **blank, "strategy_id": name, **figures})
-    for leg, tally in reader.tallies.items():
+    for leg, tally in tallies.items():
         info = reader.legs[leg]
         keys = {"strategy_id": info.strategy_id, "leg": leg, "publisher_id": info.publisher_id,
                 "instrument_id": info.instrument_id, "symbol": info.symbol}  # fmt: skip
-        result.rows.append({"scope": "leg", **keys, **compute(tally, reader.leg_curves[leg])})
+        figures = compute(Inputs.of([tally], reader.leg_curves[leg]))
+        result.rows.append({"scope": "leg", **keys, **figures})
     return result
 
 

@@ -14,7 +14,7 @@ from tapewire.analytics.analysis import Analysis, analyse
 from tapewire.analytics.denials import denial_warnings, tally_denials
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
 from tapewire.analytics.ledger import Ledger, Leg, account_money
-from tapewire.analytics.metrics import METRIC_TABLE, headline, metric_columns
+from tapewire.analytics.metrics import METRICS, Registry
 from tapewire.analytics.run_folder import MANIFEST, RunFolder
 from tapewire.analytics.schemas import SCHEMA_VERSION
 from tapewire.analytics.tables import (
@@ -71,6 +71,8 @@ class Collector:
         Write ``events.parquet``, too.
     row_group_rows
         Rows held in memory per table.
+    metrics
+        What is computed of every leg, of every strategy and in total.
 
     Raises
     ------
@@ -90,6 +92,7 @@ class Collector:
         force: bool = False,
         event_log: bool = False,
         row_group_rows: int = ROW_GROUP_ROWS,
+        metrics: Registry = METRICS,
     ) -> None:
         if row_group_rows < 1:
             raise ValueError(f"expected row_group_rows >= 1, found {row_group_rows}")
@@ -97,6 +100,7 @@ class Collector:
         self.latency = LatencyLog()
         self._tables = TABLES_AND_EVENTS if event_log else TABLES
         self.rows = dict.fromkeys(map(_counted_as, self._tables), 0)
+        self._metrics = metrics
         self._config_yaml = config_yaml
         self._row_group_rows = row_group_rows
         self._held: dict[str, list[NDArray[np.void]]] = {name: [] for name in self._tables}
@@ -339,9 +343,11 @@ class Collector:
             "rows": dict(self.rows),
             "conservation": conservation,
             "results": {
-                "total": headline(total),
+                "total": self._metrics.headline(total),
                 "strategies": {
-                    r["strategy_id"]: headline(r) for r in others if r["scope"] == "strategy"
+                    r["strategy_id"]: self._metrics.headline(r)
+                    for r in others
+                    if r["scope"] == "strategy"
                 },
             },
             "legs": self._leg_table(),
@@ -367,12 +373,12 @@ class Collector:
         files = {name: temporary_name(self.path / f"{name}.parquet") for name in TABLES}
         span = (self._ledger.first_sample_ns or 0, self._ledger.last_sample_ns or 0)
         with output_errors(self.path, "read back the tables in"):
-            return analyse(files, self._legs, final, span)
+            return analyse(files, self._legs, final, span, self._metrics)
 
     def _write_metrics(self, analysis: Analysis) -> None:
-        writer = TableWriter(self._folder.open("metrics.parquet"), "metrics", METRIC_TABLE)
+        writer = TableWriter(self._folder.open("metrics.parquet"), "metrics", self._metrics.table)
         self._writers["metrics"] = writer
-        writer.write(metric_columns(analysis.rows), len(analysis.rows))
+        writer.write(self._metrics.columns(analysis.rows), len(analysis.rows))
         writer.close()
 
     def _leg_table(self) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def render_report(
         status=manifest["status"],
         digest=manifest["digest"],
         period=_period(analysis),
-        tiles=_tiles(analysis.rows[0]),
+        tiles=_tiles(analysis),
         warnings=[str(w) for w in manifest["warnings"]],
         assumptions=assumptions(manifest["config"]),
         run_facts=_run_facts(manifest),
@@ -113,37 +113,36 @@ def _tile(name: str, value: str, more: str = "", title: str = "", kind: str = ""
     return {"name": name, "value": value, "more": more, "title": title, "kind": kind}
 
 
-def _tiles(row: Mapping[str, Any]) -> list[dict[str, str]]:
-    net = row["net_pnl"]
-    traded = row["closed_trades"]
-    sharpe = row["sharpe_annualised"]
-    sessions = row["sessions"]
-    if sharpe is not None:
+def _tiles(analysis: Analysis) -> list[dict[str, str]]:
+    row = analysis.rows[0]
+    net, sessions, fell = row["net_pnl"], row["sessions"], row["max_drawdown_ts"]
+    if row["sharpe_annualised"] is not None:
         sharpe_note = f"annualised over {sessions} UTC sessions"
     elif sessions < 2:
         sharpe_note = "needs ≥ 2 sessions"
     else:
         sharpe_note = "every session made the same"
-    fell = row["max_drawdown_ts"]
+
+    def text(column: str) -> str:
+        return analysis.metrics.text(row, column)
+
     return [
-        _tile("Net P&L", f.money(net), "after fees",
+        _tile("Net P&L", text("net_pnl"), "after fees",
               kind="up" if net > 0 else "down" if net < 0 else ""),
-        _tile("Gross P&L", f.money(row["gross_pnl"]),
-              f"realised {f.money(row['realized_pnl'])}"),
-        _tile("Fees", f.money(row["fees"])),
-        _tile("Max drawdown", f.money(row["max_drawdown"]),
+        _tile("Gross P&L", text("gross_pnl"), f"realised {text('realized_pnl')}"),
+        _tile("Fees", text("fees")),
+        _tile("Max drawdown", text("max_drawdown"),
               f"low at {f.time_short(fell)}" if fell is not None else "never below its high"),
-        _tile("Fills", f.count(row["fills"]), f"{f.percent(row['maker_ratio'])} of lots as maker"),
-        _tile("Orders", f.count(row["orders"]),
-              f"{f.percent(row['fill_ratio'])} of sent lots filled"),
-        _tile("Volume", f.count(row["volume"]), "lots, bought and sold"),
-        _tile("Max position", f.count(row["max_position"]), "lots, either side"),
-        _tile("Win rate", f.percent(row["win_rate"]), f"of {f.count(traded)} closed trades"),
-        _tile("Profit factor", f.number(row["profit_factor"]),
+        _tile("Fills", text("fills"), f"{text('maker_ratio')} of lots as maker"),
+        _tile("Orders", text("orders"), f"{text('fill_ratio')} of sent lots filled"),
+        _tile("Volume", text("volume"), "lots, bought and sold"),
+        _tile("Max position", text("max_position"), "lots, either side"),
+        _tile("Win rate", text("win_rate"), f"of {text('closed_trades')} closed trades"),
+        _tile("Profit factor", text("profit_factor"),
               "net profits / net losses" if row["profit_factor"] is not None
               else "no losing trade"),
-        _tile("Holding time", f.duration(row["avg_trade_duration_s"]), "mean per closed lot"),
-        _tile("Sharpe ratio", f.number(sharpe), sharpe_note),
+        _tile("Holding time", text("avg_trade_duration_s"), "mean per closed lot"),
+        _tile("Sharpe ratio", text("sharpe_annualised"), sharpe_note),
     ]  # fmt: skip
 
 

@@ -7,8 +7,6 @@ from typing import Any, Final
 from tapewire.analytics import formats as f
 from tapewire.analytics.analysis import Analysis
 from tapewire.analytics.latency import SIMULATED, LatencySummary
-from tapewire.analytics.metrics import METRICS
-from tapewire.analytics.schemas import MONEY_UNIT, Column
 from tapewire.execution.codes import OrderStatus
 
 Table = dict[str, Any]
@@ -17,43 +15,6 @@ Table = dict[str, Any]
 SIDE_BY_SIDE_MAX: Final = 6
 #: Rows of one table; the files hold all of them.
 TABLE_ROWS_MAX: Final = 300
-
-_LABELS: Final = {
-    "net_pnl": "Net P&L", "gross_pnl": "Gross P&L", "realized_pnl": "Realised P&L",
-    "unrealized_pnl": "Unrealised P&L", "fees": "Fees", "max_drawdown": "Max drawdown",
-    "max_drawdown_peak_ts": "Drawdown from (UTC)", "max_drawdown_ts": "Drawdown to (UTC)",
-    "orders": "Orders", "orders_denied": "Orders denied", "orders_filled": "Orders filled",
-    "fills": "Fills", "fill_ratio": "Fill ratio", "volume": "Volume, lots",
-    "maker_volume": "Maker volume, lots", "taker_volume": "Taker volume, lots",
-    "maker_ratio": "Maker share", "max_position": "Max position, lots",
-    "closed_trades": "Closed trades", "winning_trades": "Winning trades",
-    "losing_trades": "Losing trades", "win_rate": "Win rate", "profit_factor": "Profit factor",
-    "avg_trade_pnl": "Average trade", "avg_trade_duration_s": "Average holding time",
-    "sessions": "Sessions (UTC days)", "sharpe_annualised": "Sharpe, annualised",
-    "samples": "Samples", "sample_pnl_mean": "P&L per sample, mean",
-    "sample_pnl_deviation": "P&L per sample, deviation",
-}  # fmt: skip
-_PERCENT: Final = frozenset({"fill_ratio", "maker_ratio", "win_rate"})
-_COMPACT: Final = {
-    "net_pnl": "Net P&L", "fees": "Fees", "max_drawdown": "Max drawdown", "orders": "Orders",
-    "fills": "Fills", "volume": "Volume", "maker_ratio": "Maker", "max_position": "Max pos.",
-    "win_rate": "Win rate", "profit_factor": "P. factor", "avg_trade_duration_s": "Holding",
-}  # fmt: skip
-
-
-def metric_text(column: Column, value: Any) -> str:
-    """Return a metric as the report shows it."""
-    if column.unit == MONEY_UNIT:
-        return f.money(value)
-    if column.type == "time":
-        return f.time_utc(value)
-    if column.name in _PERCENT:
-        return f.percent(value)
-    if column.name == "avg_trade_duration_s":
-        return f.duration(value)
-    if column.type == "int64":
-        return f.count(value)
-    return f.number(value, 4 if column.name.startswith("sample_") else 2)
 
 
 def metrics_table(analysis: Analysis) -> Table:
@@ -64,15 +25,15 @@ def metrics_table(analysis: Analysis) -> Table:
         scopes = scopes[1:]
     shown = scopes if strategies <= SIDE_BY_SIDE_MAX else scopes[:1]
     head = ["Metric", *(row["strategy_id"] or "Total" for row in shown)]
-    rows = []
-    for column in METRICS:
-        title = f"{column.description}" + (f" ({column.unit})" if column.type != "time" else "")
-        cells = [_cell(metric_text(column, row[column.name])) for row in shown]
-        rows.append([_cell(_LABELS[column.name], title=title), *cells])
-    note = "Point at a metric for its formula."
-    if (shown[0]["sharpe_annualised"]) is None:
-        note += " No annualised Sharpe ratio: it needs at least 2 sessions that differ."
-    return _table(head, rows, note=note)
+    rows, notes = [], ["Point at a metric for its formula."]
+    for metric in analysis.metrics:
+        unit = metric.format.unit if metric.format.type != "time" else ""
+        title = metric.formula + (f" ({unit})" if unit else "")
+        cells = [_cell(metric.format.text(row[metric.column])) for row in shown]
+        rows.append([_cell(metric.label, title=title), *cells])
+        if metric.absent and shown[0][metric.column] is None:
+            notes.append(metric.absent)
+    return _table(head, rows, note=" ".join(notes))
 
 
 def leg_table(analysis: Analysis) -> Table:
@@ -82,16 +43,16 @@ def leg_table(analysis: Analysis) -> Table:
     if strategies <= SIDE_BY_SIDE_MAX:
         rows = [row for row in rows if row["scope"] == "leg"]
     rows.sort(key=lambda row: -row["net_pnl"])
-    columns = {c.name: c for c in METRICS}
+    chief = [metric for metric in analysis.metrics if metric.compact]
     cells = [
         [
             _cell(row["strategy_id"]),
             _cell(row["symbol"] or "all", "text"),
-            *(_cell(metric_text(columns[name], row[name])) for name in _COMPACT),
+            *(_cell(metric.format.text(row[metric.column])) for metric in chief),
         ]
         for row in rows[:TABLE_ROWS_MAX]
     ]
-    head = ["Strategy", "Symbol", *_COMPACT.values()]
+    head = ["Strategy", "Symbol", *(metric.compact for metric in chief)]
     return _table(
         head, cells, caption="By strategy and instrument, best first", text_columns=(1,),
         note=_cut(len(rows), "metrics.parquet"),

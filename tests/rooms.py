@@ -2,6 +2,7 @@
 
 import ast
 import gc
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,15 @@ def names() -> list[str]:
     """Root folders that are rooms: those with an ``__init__.py``, but for the facade."""
     found = {init.parent.name for init in REPO.glob("*/__init__.py")}
     return sorted(found - {"tapewire"})
+
+
+def copy_of_tree(folder: Path) -> Path:
+    """Tapewire as an installation has it, in a folder: the rooms within the package."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    root = shutil.copytree(REPO / "tapewire", folder / "tapewire", ignore=ignore)
+    for room in names():
+        shutil.copytree(REPO / room, root / room, ignore=ignore)
+    return root
 
 
 def map_table() -> dict[str, str]:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from tapewire.analytics.metrics import METRICS
+
 if TYPE_CHECKING:
     from tapewire.runs.result import RunResult
 
@@ -17,12 +19,8 @@ _HEIGHT: Final = 160
 _MARGIN: Final = 8
 _LINE_LETTERS_MAX: Final = 100
 
-_HEADINGS: Final = ("strategy", "P&L", "fees", "fills", "lots", "max position")
-
-
-def money(text: str) -> str:
-    """Round exact decimal text to cents for reading."""
-    return f"{Decimal(text):,.2f}"
+_SHOWN: Final = [metric for metric in METRICS if metric.terse]
+_HEADINGS: Final = ("strategy", *(metric.terse for metric in _SHOWN))
 
 
 def headline_rows(results: dict[str, Any], limit: int | None = None) -> list[tuple[str, ...]]:
@@ -38,14 +36,16 @@ def headline_rows(results: dict[str, Any], limit: int | None = None) -> list[tup
 
 
 def _row(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
-    return (
-        name,
-        money(figures["net_pnl"]),
-        money(figures["fees"]),
-        f"{figures['fills']:,}",
-        f"{figures['volume']:,}",
-        f"{figures['max_position']:,}",
-    )
+    return (name, *(_figure(figures.get(metric.column)) for metric in _SHOWN))
+
+
+def _figure(value: str | float | None) -> str:
+    """Return a metric of the manifest for reading: money, which is decimal text, in cents."""
+    if value is None:
+        return "n/a"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{Decimal(value):,.2f}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -24,7 +24,8 @@ from analytics_rows import (
 from tapewire.analytics import Collector, Run, load_run
 from tapewire.analytics.curves import Curve, Day, Line, bucket_width, downsample_minmax
 from tapewire.analytics.exact import decimal_text, groups, multiply, running_total, scale, total
-from tapewire.analytics.metrics import session_results, sharpe_by_session
+from tapewire.analytics.metrics.inputs import session_results
+from tapewire.analytics.metrics.returns import sharpe_by_session
 from tapewire.analytics.trades import TradeMatcher
 from tapewire.errors import SimulationError
 from tapewire.execution.codes import OrderStatus, Reason

@@ -2,7 +2,6 @@
 
 import os
 import runpy
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rooms import copy_of_tree
 from tapewire.compiled import kernel_cache
 from tapewire.compiled.kernel_cache import cache_key
 from tapewire.compiled.private_folders import NotPrivateError, private_folder
@@ -17,16 +17,6 @@ from tapewire.processes import supervise
 from tapewire.replay.merge import KERNELS
 
 TIMEOUT_S = 100
-
-
-def copy_of_tree(repo: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Tapewire as an installation has it: the rooms within the package."""
-    root = folder / "tapewire"
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(repo / "tapewire", root, ignore=ignore)
-    for room in rooms(repo, monkeypatch):
-        shutil.copytree(repo / room, root / room, ignore=ignore)
-    return root
 
 
 def rooms(repo: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
@@ -62,10 +52,8 @@ IS_LIVE = """
 """
 
 
-def test_a_changed_constant_of_another_file_is_compiled_in(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = copy_of_tree(repo, tmp_path / "copy", monkeypatch)
+def test_a_changed_constant_of_another_file_is_compiled_in(tmp_path: Path) -> None:
+    root = copy_of_tree(tmp_path / "copy")
     codes = root / "execution" / "codes.py"
     before = run_python(IS_LIVE, tmp_path / "cache", root.parent)
     assert before == f"{codes} 2 True False\n"
@@ -78,7 +66,7 @@ def test_a_changed_constant_of_another_file_is_compiled_in(
 def test_every_source_file_of_every_room_counts(
     repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = copy_of_tree(repo, tmp_path, monkeypatch)
+    root = copy_of_tree(tmp_path)
     sources = [p for room in rooms(repo, monkeypatch) for p in (root / room).rglob("*.py")]
     names = {p.name for p in sources}
     assert {"layout.py", "codes.py", "memory.py", "callbacks.py", "records.py"} <= names

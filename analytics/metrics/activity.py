@@ -1,0 +1,65 @@
+"""How much was traded, on which side of the liquidity, and how much was held."""
+
+from tapewire.analytics.metrics.definition import LOTS, SHARE, Metric, ratio
+from tapewire.analytics.metrics.inputs import FillTotals
+
+
+class Volume(Metric):
+    column = "volume"
+    label = "Volume, lots"
+    compact = "Volume"
+    terse = "lots"
+    format = LOTS
+    formula = "sum of fill quantities, bought and sold"
+
+    @staticmethod
+    def compute(fills: FillTotals) -> int:
+        return fills.volume
+
+
+class MakerVolume(Metric):
+    column = "maker_volume"
+    label = "Maker volume, lots"
+    format = LOTS
+    formula = "part of volume that gave liquidity"
+
+    @staticmethod
+    def compute(fills: FillTotals) -> int:
+        return fills.maker_volume
+
+
+class TakerVolume(Metric):
+    column = "taker_volume"
+    label = "Taker volume, lots"
+    format = LOTS
+    formula = "part of volume that took liquidity"
+
+    @staticmethod
+    def compute(fills: FillTotals) -> int:
+        return fills.taker_volume
+
+
+class MakerRatio(Metric):
+    column = "maker_ratio"
+    label = "Maker share"
+    compact = "Maker"
+    format = SHARE
+    formula = "maker_volume / volume"
+    null = "no fill"
+
+    @staticmethod
+    def compute(fills: FillTotals) -> float | None:
+        return ratio(fills.maker_volume, fills.volume)
+
+
+class MaxPosition(Metric):
+    column = "max_position"
+    label = "Max position, lots"
+    compact = "Max pos."
+    terse = "max position"
+    format = LOTS
+    formula = "largest absolute position after a fill; over several legs the largest of theirs"
+
+    @staticmethod
+    def compute(fills: FillTotals) -> int:
+        return fills.max_position

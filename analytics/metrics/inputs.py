@@ -1,0 +1,190 @@
+"""What metrics are computed from: gathered in one pass over the tables, shared by all metrics.
+
+A `Tally` is gathered chunk by chunk, one per leg, and tallies of several legs add up. `Inputs` are
+a tally with what does not add up (the P&L curve) and what is derived from either, once, when the
+first metric asks for it. A metric names what it needs as parameters of its ``compute``; something
+new to compute from is a field of `Tally`, or a cached property of `Inputs`.
+
+Money in 1e-9 currency units, quantities in lots.
+"""
+
+import typing
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, ClassVar, Final, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapewire.analytics.curves import Curve, Day
+from tapewire.analytics.exact import magnitude, total
+from tapewire.analytics.ledger import NEVER_SENT
+from tapewire.analytics.trades import TradeTotals
+from tapewire.compiled.units import NS_PER_S
+from tapewire.execution.codes import OrderStatus
+
+#: A UTC day whose samples span less is part of its neighbour, not a session of its own.
+SESSION_SPAN_NS_MIN: Final = 3_600 * NS_PER_S
+_NEVER_SENT: Final = [OrderStatus(s).name for s in NEVER_SENT]
+
+#: Rows of one leg, column by column; at least one row.
+Columns: TypeAlias = Mapping[str, NDArray[Any]]
+
+
+@dataclass
+class Pnl:
+    """Profit and loss at the last sample."""
+
+    COLUMNS: ClassVar = ("realized_pnl", "unrealized_pnl", "fees")
+
+    realized: int = 0
+    unrealized: int = 0
+    fees: int = 0
+
+    @property
+    def gross(self) -> int:
+        """P&L before fees."""
+        return self.realized + self.unrealized
+
+    def add(self, samples: Columns) -> None:
+        """Take samples, in order of time."""
+        self.realized = int(samples["realized_pnl"][-1])
+        self.unrealized = int(samples["unrealized_pnl"][-1])
+        self.fees = int(samples["fees"][-1])
+
+    def __add__(self, other: "Pnl") -> "Pnl":
+        return Pnl(
+            self.realized + other.realized,
+            self.unrealized + other.unrealized,
+            self.fees + other.fees,
+        )
+
+
+@dataclass
+class OrderTotals:
+    """Orders by their last status; lots ordered and filled, of orders that were not denied."""
+
+    COLUMNS: ClassVar = ("status", "quantity", "filled_qty")
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    ordered: int = 0
+    filled: int = 0
+
+    @property
+    def denied(self) -> int:
+        """Orders that never left."""
+        return sum(self.statuses[status] for status in _NEVER_SENT)
+
+    def add(self, orders: Columns) -> None:
+        """Take orders."""
+        status = orders["status"]
+        self.statuses += Counter(status.tolist())
+        sent = ~np.isin(status, _NEVER_SENT)
+        self.ordered += total(orders["quantity"][sent])
+        self.filled += total(orders["filled_qty"][sent])
+
+    def __add__(self, other: "OrderTotals") -> "OrderTotals":
+        return OrderTotals(
+            self.statuses + other.statuses,
+            self.ordered + other.ordered,
+            self.filled + other.filled,
+        )
+
+
+@dataclass
+class FillTotals:
+    """Number of fills, lots by liquidity side, and the largest absolute position after a fill."""
+
+    COLUMNS: ClassVar = ("last_qty", "liquidity_side", "position")
+
+    count: int = 0
+    maker_volume: int = 0
+    taker_volume: int = 0
+    max_position: int = 0
+
+    @property
+    def volume(self) -> int:
+        """Lots bought and sold."""
+        return self.maker_volume + self.taker_volume
+
+    def add(self, fills: Columns) -> None:
+        """Take fills."""
+        quantity = fills["last_qty"]
+        maker = fills["liquidity_side"] == "MAKER"
+        self.count += quantity.size
+        self.maker_volume += total(quantity[maker])
+        self.taker_volume += total(quantity[~maker])
+        self.max_position = max(self.max_position, magnitude(fills["position"]))
+
+    def __add__(self, other: "FillTotals") -> "FillTotals":
+        return FillTotals(
+            self.count + other.count,
+            self.maker_volume + other.maker_volume,
+            self.taker_volume + other.taker_volume,
+            max(self.max_position, other.max_position),
+        )
+
+
+class Sessions(NamedTuple):
+    """Net P&L of each session, in order of time; see `session_results`."""
+
+    results: list[int]
+
+
+@dataclass
+class Tally:
+    """What is gathered of one leg and adds up over several."""
+
+    pnl: Pnl = field(default_factory=Pnl)
+    orders: OrderTotals = field(default_factory=OrderTotals)
+    fills: FillTotals = field(default_factory=FillTotals)
+    trades: TradeTotals = field(default_factory=TradeTotals)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Tally)))
+
+
+@dataclass
+class Inputs(Tally):
+    """Everything the metrics of one leg, one strategy or the run may be computed from."""
+
+    equity: Curve = field(default_factory=Curve)
+
+    @classmethod
+    def of(cls, tallies: Iterable[Tally], equity: Curve) -> Self:
+        """Return the inputs of several legs together, whose P&L over time is ``equity``."""
+        return cls(**vars(sum(tallies, Tally())), equity=equity)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """P&L by session."""
+        return Sessions(session_results(self.equity.days))
+
+
+def session_results(days: Mapping[int, Day]) -> list[int]:
+    """Return the net P&L of each session, 1e-9 currency, in order of time.
+
+    A session is a UTC day whose samples span at least `SESSION_SPAN_NS_MIN`. A shorter day is a
+    sliver (a file that begins seconds before midnight), no session of its own: its P&L counts
+    with the next session, or with the last one if none follows.
+    """
+    ordered = [days[number] for number in sorted(days)]
+    ends = [d.pnl for d in ordered if d.last_ns - d.first_ns >= SESSION_SPAN_NS_MIN]
+    if ends:
+        ends[-1] = ordered[-1].pnl
+    return [b - a for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def _input_types() -> dict[str, Any]:
+    derived = {
+        name: typing.get_type_hints(member.func)["return"]
+        for name, member in vars(Inputs).items()
+        if isinstance(member, cached_property)
+    }
+    return {**{f.name: f.type for f in fields(Inputs)}, **derived}
+
+
+#: What a parameter of ``compute`` may be called, and its type.
+INPUT_TYPES: Final = _input_types()

@@ -83,6 +83,22 @@ def test_the_wheel_holds_exactly_the_files_of_the_tree(repo: Path, dists: Path) 
     assert any(name.endswith("/entry_points.txt") for name in info)
 
 
+def test_no_file_of_a_package_is_ignored_by_git(repo: Path) -> None:
+    if not (repo / ".git").exists():
+        pytest.skip("needs a checkout")
+    names = [
+        path.relative_to(repo).as_posix()
+        for folder in ("tapewire", *ROOMS)
+        for path in (repo / folder).rglob("*.py")
+    ]
+    ignored = subprocess.run(
+        ["git", "check-ignore", "--no-index", "--stdin"],
+        input="\n".join(names), cwd=repo, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert len(names) > 100
+    assert ignored.stdout == ""
+
+
 def test_the_sdist_holds_what_a_build_needs(dists: Path) -> None:
     (sdist,) = dists.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:

@@ -140,7 +140,7 @@ def run_bench(
     from tapewire.bench.host import describe_host
     from tapewire.bench.measure import Scale
     from tapewire.bench.targets import judge
-    from tapewire.processes.supervise import Signals
+    from tapewire.processes.signals import Signals
 
     scale = Scale(
         events=events if events is not None else EVENTS_QUICK if quick else EVENTS,

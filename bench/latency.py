@@ -24,7 +24,7 @@ from tapewire.bench.runs import run_config
 from tapewire.bench.workload import Records, Session, make_simulation
 from tapewire.errors import FormatError
 from tapewire.market.records import F_LAST
-from tapewire.processes.children import module_command
+from tapewire.processes.child import module_command
 
 if TYPE_CHECKING:
     from hdrh.histogram import HdrHistogram

@@ -11,7 +11,8 @@ from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.workload import Session
 from tapewire.errors import ProtocolError
 from tapewire.market.records import MBO_KERNEL_DTYPE
-from tapewire.processes.supervise import ReplayProcess, Signals
+from tapewire.processes.replay_process import ReplayProcess
+from tapewire.processes.signals import Signals
 from tapewire.processes.transports import ThreadedReplay, temporary_endpoint
 from tapewire.replay import ReplayPlan
 from tapewire.wire import Payload, Receiver

@@ -12,7 +12,7 @@ from tapewire.config.schema import DATA_SOURCES, Backtest, DatabentoSource
 from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError, InterruptedRunError
 from tapewire.inputs.same_data import require_different
-from tapewire.processes.supervise import interruptible
+from tapewire.processes.signals import interruptible
 from tapewire.processes.transports import replay_plan
 
 RECEIVERS_MAX: Final = 64

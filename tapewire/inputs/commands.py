@@ -28,7 +28,7 @@ from tapewire.inputs.report import FileReport, Progress, book_limits, inspect_fi
 from tapewire.inputs.same_data import require_different
 from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
-from tapewire.processes.supervise import interruptible
+from tapewire.processes.signals import interruptible
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.convert import ConvertReport, convert
 from tapewire.replay.synth import SynthSummary, synthesize

@@ -29,7 +29,7 @@ from tapewire.market.records import (
     F_TOB,
     MBO_DTYPE,
 )
-from tapewire.processes.supervise import interruptible
+from tapewire.processes.signals import interruptible
 from tapewire.replay.dbn import DbnFile, DbnHeader, inspect
 
 PROGRESS_AFTER_S: Final = 2.0

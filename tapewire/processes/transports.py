@@ -12,7 +12,8 @@ import zmq
 
 from tapewire.config.schema import DatabentoSource, Replay
 from tapewire.errors import PeerLostError
-from tapewire.processes.supervise import READY_TIMEOUT_S, START_TIMEOUT_S, ReadyDeadline, Signals
+from tapewire.processes.replay_process import READY_TIMEOUT_S, START_TIMEOUT_S, ReadyDeadline
+from tapewire.processes.signals import Signals
 
 if TYPE_CHECKING:
     from tapewire.replay import ReplayPlan

@@ -28,7 +28,8 @@ from tapewire.errors import (
 )
 from tapewire.inputs.same_data import require_different
 from tapewire.market.times import time_text
-from tapewire.processes.supervise import ReplayProcess, Signals
+from tapewire.processes.replay_process import ReplayProcess
+from tapewire.processes.signals import Signals
 from tapewire.processes.transports import (
     ThreadedReplay,
     chosen_transport,

@@ -13,7 +13,7 @@ from rooms import copy_of_tree
 from tapewire.compiled import kernel_cache
 from tapewire.compiled.kernel_cache import cache_key
 from tapewire.compiled.private_folders import NotPrivateError, private_folder
-from tapewire.processes import supervise
+from tapewire.processes import replay_process
 from tapewire.replay.merge import KERNELS
 
 TIMEOUT_S = 100
@@ -247,12 +247,12 @@ def test_a_replay_that_starts_has_its_time_beside_what_compiling_takes(
 ) -> None:
     clock = [1_000.0]
     monkeypatch.setattr(kernel_cache, "CACHE_DIR", tmp_path)
-    monkeypatch.setattr(supervise.time, "monotonic", lambda: clock[0])
-    deadline = supervise.ReadyDeadline()
+    monkeypatch.setattr(replay_process.time, "monotonic", lambda: clock[0])
+    deadline = replay_process.ReadyDeadline()
     clock[0] += kernel_cache.COMPILE_TIMEOUT_S - 1.0
     assert not deadline.is_past()  # somebody compiles
     (tmp_path / f"{KERNELS}.compiled").touch()
-    clock[0] += supervise.READY_TIMEOUT_S - 1.0
+    clock[0] += replay_process.READY_TIMEOUT_S - 1.0
     assert not deadline.is_past()
     clock[0] += 2.0
     assert deadline.is_past()
@@ -263,10 +263,10 @@ def test_a_replay_whose_compiling_does_not_end_is_given_up(
 ) -> None:
     clock = [1_000.0]
     monkeypatch.setattr(kernel_cache, "CACHE_DIR", tmp_path)
-    monkeypatch.setattr(supervise.time, "monotonic", lambda: clock[0])
-    deadline = supervise.ReadyDeadline()
+    monkeypatch.setattr(replay_process.time, "monotonic", lambda: clock[0])
+    deadline = replay_process.ReadyDeadline()
     clock[0] += kernel_cache.COMPILE_TIMEOUT_S - 1.0
     assert not deadline.is_past()
-    clock[0] += supervise.READY_TIMEOUT_S + 2.0
+    clock[0] += replay_process.READY_TIMEOUT_S + 2.0
     assert deadline.is_past()
-    assert supervise.START_TIMEOUT_S > 2 * kernel_cache.COMPILE_TIMEOUT_S
+    assert replay_process.START_TIMEOUT_S > 2 * kernel_cache.COMPILE_TIMEOUT_S

@@ -1,0 +1,80 @@
+"""Ctrl-C and SIGTERM as one error, at a moment that can be cleaned up after."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, Self
+
+from tapewire.errors import InterruptedRunError
+
+
+class Signals:
+    """Turns Ctrl-C and SIGTERM into a request that the run looks at between two batches.
+
+    Inside `immediate` the request interrupts at once, by ``KeyboardInterrupt``; so does a second
+    one anywhere. Outside the main thread, where Python has no say in signals, nothing is caught.
+    """
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._immediate = False
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._caught)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+    def _caught(self, number: int, frame: FrameType | None) -> None:
+        again = self._number != 0
+        self._number = number
+        if self._immediate or again:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def immediate(self) -> Iterator[None]:
+        """Let a signal interrupt what has no step to stop at: compiling, writing a report."""
+        self.check()
+        self._immediate = True
+        try:
+            yield
+        finally:
+            self._immediate = False
+
+    def check(self) -> None:
+        """Raise `InterruptedRunError` if the user asked to stop."""
+        if self._number:
+            raise self.error()
+
+    def error(self) -> InterruptedRunError:
+        """Return the error that says which signal stopped the run."""
+        number = self._number or signal.SIGINT
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        error = InterruptedRunError(f"stopped by {name} before the end of the data")
+        error.exit_code = 128 + number
+        return error
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Signals]:
+    """Let Ctrl-C and SIGTERM end at once what has no step to stop at.
+
+    Raises
+    ------
+    InterruptedRunError
+        Saying which signal it was, once everything inside has cleaned up after itself.
+    """
+    with Signals() as signals:
+        try:
+            with signals.immediate():
+                yield signals
+        except KeyboardInterrupt:
+            raise signals.error() from None

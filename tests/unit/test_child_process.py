@@ -1,0 +1,78 @@
+"""A child process says what went wrong in its own words, and never outlives its owner."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tapewire.errors import FormatError, PeerLostError
+from tapewire.processes.child import ChildProcess
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module of its own, which a child can be started with by the name ``spoken``."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path / "spoken.py"
+
+
+def ended(child: ChildProcess) -> BaseException:
+    while (error := child.error()) is None:
+        time.sleep(0.02)
+    with pytest.raises(type(error)) as caught:
+        child.check()
+    return caught.value
+
+
+def test_it_reads_what_it_is_told_and_its_first_line_is_heard_whole(module: Path) -> None:
+    module.write_text("import sys; print(sys.stdin.read(), sys.argv[1]); print('more')")
+    with ChildProcess("the child", "spoken", ["--loudly"], told=b"hello") as child:
+        while (line := child.first_line()) is None:
+            child.check()
+        child.wait_end()
+    assert line == "hello --loudly"
+
+
+def says(kind: str) -> str:
+    line = f'{{"kind": "{kind}", "message": "no DBN"}}'
+    return f"print({line!r}, file=sys.stderr); print('kind {kind}', file=sys.stderr); sys.exit(3)"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "message"),
+    [
+        (says("FormatError"), FormatError, "no DBN"),
+        (
+            says("Exception"),
+            PeerLostError,
+            "the child (pid {pid}) ended with 3; its last words: kind Exception",
+        ),
+        ("sys.exit(7)", PeerLostError, "the child (pid {pid}) ended with 7"),
+        (
+            f"os.kill(os.getpid(), {int(signal.SIGKILL)})",
+            PeerLostError,
+            "the child (pid {pid}) was killed by SIGKILL",
+        ),
+    ],
+)
+def test_its_end_is_an_error_of_the_class_it_named_or_says_how_it_ended(
+    module: Path, code: str, kind: type[Exception], message: str
+) -> None:
+    module.write_text(f"import os, sys\n{code}\n")
+    with ChildProcess("the child", "spoken") as child:
+        error = ended(child)
+    assert type(error) is kind
+    assert str(error) == message.format(pid=child.pid)
+
+
+def test_one_that_does_not_want_to_end_is_killed(module: Path) -> None:
+    module.write_text(
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('here'); time.sleep(600)\n"
+    )
+    with ChildProcess("the child", "spoken") as child:
+        while child.first_line() is None:
+            child.check()
+        assert child.error() is None  # it lives
+    assert str(child.error()) == f"the child (pid {child.pid}) was killed by SIGKILL"

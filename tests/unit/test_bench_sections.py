@@ -14,7 +14,7 @@ from tapewire.bench.measure import Row, Scale
 from tapewire.bench.start import start_rows
 from tapewire.bench.targets import Rows, judge, rate, seconds
 from tapewire.bench.workload import Workload
-from tapewire.cli.program import BenchSection
+from tapewire.cli.bench import BenchSection
 from tapewire.errors import ConfigError, InterruptedRunError, OutputError
 
 SCALE = Scale(5_000, 1, 3, quick=True)

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from tapewire.cli import program as cli
+from tapewire.cli import program
+from tapewire.cli.options import names_in
+from tapewire.cli.run import _as_option
 from tapewire.errors import ConfigError
 from tapewire.runs.requests import Request, split_inputs
 
@@ -145,15 +147,15 @@ def test_a_bug_is_called_one_and_keeps_its_traceback_for_debug(
     def broken(**_: Any) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(cli, "app", broken)
+    monkeypatch.setattr(program, "app", broken)
     monkeypatch.delenv("TAPEWIRE_DEBUG", raising=False)
-    assert cli._exit_code() == cli.EXIT_BUG
+    assert program._exit_code() == program.EXIT_BUG
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "bug in Tapewire: RuntimeError: two lines" in said
     monkeypatch.setenv("TAPEWIRE_DEBUG", "1")
     with pytest.raises(RuntimeError):
-        cli._exit_code()
+        program._exit_code()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ConfigError("a\nb")])
@@ -163,8 +165,8 @@ def test_every_way_out_is_one_line(
     def stopped(**_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "app", stopped)
-    assert cli._exit_code() in (2, 130)
+    monkeypatch.setattr(program, "app", stopped)
+    assert program._exit_code() in (2, 130)
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -216,7 +218,7 @@ strategy:
 def test_what_nobody_typed_is_blamed_on_the_file(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "only.yaml"
     path.write_text(text)
-    for label in (cli._as_option, str):
+    for label in (_as_option, str):
         with pytest.raises(ConfigError) as caught:
             Request(config=path).checked(label)
         assert str(caught.value).startswith(f"{tmp_path}/{message}")
@@ -298,5 +300,5 @@ def test_a_name_no_terminal_can_show_is_shown_by_its_bytes(tmp_path: Path) -> No
 
 
 def test_symbols_may_be_given_together_or_apart() -> None:
-    assert cli._split_names(["ESH4, ESM4", "NQH4"]) == ["ESH4", "ESM4", "NQH4"]
-    assert cli._split_names(None) == []
+    assert names_in(["ESH4, ESM4", "NQH4"]) == ["ESH4", "ESM4", "NQH4"]
+    assert names_in(None) == []

@@ -1,0 +1,54 @@
+"""Options that several verbs have, and what is typed there as values."""
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from tapewire.runs.requests import split_names
+
+
+def names_in(values: list[str] | None) -> list[str]:
+    """``--symbols ESH4,ESM4 --symbols NQH4`` → three names."""
+    return [name for value in values or () for name in split_names(value)]
+
+
+def time_in(text: str | None) -> str | int | None:
+    """Return ns since the epoch as a number; other text, ISO 8601 or not, as it is."""
+    return int(text) if text is not None and re.fullmatch(r"\d{5,40}", text) else text
+
+
+def whole_number(text: str) -> int | str:
+    """Return the number; other text as it is, for the configuration to refuse with all else."""
+    return int(text) if re.fullmatch(r"[-+]?\d{1,40}", text) else text
+
+
+Symbols = Annotated[
+    list[str] | None, typer.Option("--symbols", help="Only these, comma-separated.")
+]
+Start = Annotated[
+    str | None, typer.Option("--start", help="Begin at this ts_recv: ISO 8601 (UTC) or ns.")
+]
+Warmup = Annotated[
+    str | None,
+    typer.Option(
+        "--warmup",
+        help="What builds the books before --start: full (default), snapshot (from each book's "
+        "last one on) or none.",
+        show_default=False,
+    ),
+]
+End = Annotated[str | None, typer.Option("--end", help="Before this ts_recv.")]
+Speed = Annotated[
+    str | None, typer.Option("--speed", help="max, realtime, or a multiple of real time like 10.")
+]
+Payload = Annotated[str | None, typer.Option("--payload", help="auto, shared (memory) or inline.")]
+BatchRecords = Annotated[
+    Any,
+    typer.Option(
+        "--batch-records",
+        parser=whole_number,
+        metavar="INTEGER",
+        help="Records per batch, 1 to 65536.",
+    ),
+]

@@ -1,0 +1,130 @@
+"""``tapewire run``."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from tapewire.cli.options import (
+    BatchRecords,
+    End,
+    Payload,
+    Speed,
+    Start,
+    Symbols,
+    Warmup,
+    names_in,
+    time_in,
+    whole_number,
+)
+from tapewire.cli.terminal import say
+from tapewire.runs.requests import Request, speed_value, split_inputs
+
+EXAMPLES: Final = (
+    "[bold]Examples[/bold]\n\n"
+    "tapewire run                                     the embedded example\n\n"
+    "tapewire run config.yaml -o results/a            a configuration\n\n"
+    "tapewire run day.mbo.dbn.zst -s market_maker     a file, default settings\n\n"
+    "tapewire run config.yaml monday.dbn tuesday.dbn  a configuration, other files\n\n"
+    "tapewire run config.yaml --connect tcp://127.0.0.1:5555   events from another terminal"
+)
+
+
+def run(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="CONFIG|FILES",
+            help="A YAML configuration, market data files (.dbn, .dbn.zst), or both: the files "
+            "then replace those of the configuration.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Run folder; default runs/<time>-<name>.")
+    ] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-s",
+            "--strategy",
+            help="Run this one (repeat for more): a name in the configuration, else a type.",
+        ),
+    ] = None,
+    symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
+    warmup: Warmup = None,
+    speed: Speed = None,
+    seed: Annotated[
+        Any,
+        typer.Option(
+            "--seed", parser=whole_number, metavar="INTEGER", help="Seed of random draws."
+        ),
+    ] = None,
+    transport: Annotated[
+        str | None,
+        typer.Option("--transport", help="auto (default), ipc, tcp or inproc (one process)."),
+    ] = None,
+    payload: Payload = None,
+    batch_records: BatchRecords = None,
+    cache: Annotated[
+        bool | None,
+        typer.Option(
+            "--cache/--no-cache",
+            help="Keep uncompressed copies of compressed inputs for later runs.",
+            show_default=False,
+        ),
+    ] = None,
+    connect: Annotated[
+        str | None,
+        typer.Option("--connect", help="Take the events from `tapewire replay … --bind` there."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an earlier run in the run folder.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+) -> None:
+    """Run strategies over market data and write a run folder with a report.
+
+    Without arguments: both example strategies on a synthetic session.
+    """
+    config_path, files = split_inputs(inputs or [])
+    request = Request(
+        config=config_path,
+        files=[str(path) for path in files],
+        strategies=strategy or (),
+        options={
+            "symbols": names_in(symbols) or None,
+            "start": time_in(start),
+            "end": time_in(end),
+            "warmup": warmup,
+            "speed": speed_value(speed),
+            "transport": transport,
+            "payload": payload,
+            "batch_records": batch_records,
+            "cache": cache,
+            "seed": seed,
+        },
+        connect=connect,
+    )
+    config = request.checked(_as_option)
+    from tapewire.cli.display import Display, summary
+    from tapewire.runs.assembly import Hooks, run_checked
+
+    with Display(quiet=quiet) as display:
+        result = run_checked(
+            config,
+            name=request.name,
+            output=output,
+            force=force,
+            connect=connect,
+            hooks=Hooks(display.announce, display.progress, display.working),
+        )
+    say(summary(result), done=f"the run in {result.path} is complete")
+
+
+def _as_option(name: str) -> str:
+    """Write what a run is asked for as it is typed here."""
+    typed = {"files": "FILES", "strategies": "--strategy"}
+    return typed.get(name, f"--{name.replace('_', '-')}")

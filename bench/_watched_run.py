@@ -15,7 +15,7 @@ from tapewire import cli
 
 if TYPE_CHECKING:
     from tapewire.config.schema import RunConfig
-    from tapewire.runs.assembly import Progress
+    from tapewire.runs.hooks import RunProgress
 
 
 def _watch(seen: dict[str, Any]) -> None:
@@ -30,7 +30,7 @@ def _watch(seen: dict[str, Any]) -> None:
         real_warm_up(config, announce)
         seen["kernels_s"] = time.monotonic() - began_s
 
-    def progress(self: Display, progress: "Progress") -> None:
+    def progress(self: Display, progress: "RunProgress") -> None:
         seen.setdefault("first_s", time.monotonic())
         real_progress(self, progress)
 

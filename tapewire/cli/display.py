@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from tapewire.runs.assembly import Progress
+    from tapewire.runs.hooks import RunProgress
     from tapewire.runs.result import RunResult
 
 _BAR_INTERVAL_S: Final = 0.1
@@ -23,7 +23,7 @@ _BAR_INTERVAL_S: Final = 0.1
 _LINE_INTERVAL_S: Final = 10.0
 
 
-def figures(progress: "Progress") -> dict[str, Any]:
+def figures(progress: "RunProgress") -> dict[str, Any]:
     """Return the figures of a run in progress, as text."""
     rate = progress.events / progress.elapsed_s if progress.elapsed_s > 0 else 0.0
     moment = datetime.datetime.fromtimestamp(progress.now_ns // NS_PER_S, datetime.UTC)
@@ -45,7 +45,7 @@ class Display:
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._shown_s: float | None = None
-        self._last: Progress | None = None
+        self._last: RunProgress | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +75,7 @@ class Display:
 
         return Steps(what, total_mb)
 
-    def progress(self, progress: "Progress") -> None:
+    def progress(self, progress: "RunProgress") -> None:
         """Show how far the run is; called per batch, shows a few times a second."""
         self._last = progress
         now_s = time.monotonic()
@@ -90,7 +90,7 @@ class Display:
         else:
             print("  ".join(figures(progress).values()), file=self._stream, flush=True)
 
-    def _show_bar(self, progress: "Progress") -> None:
+    def _show_bar(self, progress: "RunProgress") -> None:
         if self._bar is None:
             self._bar = _make_bar(self._stream)
             self._task = self._bar.add_task("run", total=None, **_EMPTY)

@@ -110,7 +110,8 @@ def run(
     )
     config = request.checked(_as_option)
     from tapewire.cli.display import Display, summary
-    from tapewire.runs.assembly import Hooks, run_checked
+    from tapewire.runs.assembly import run_checked
+    from tapewire.runs.hooks import Hooks
 
     with Display(quiet=quiet) as display:
         result = run_checked(

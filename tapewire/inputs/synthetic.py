@@ -22,7 +22,7 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "tapewire"
 
 
-def session_file(
+def synthetic_file(
     source: SyntheticSource, announce: Callable[[str], None] = lambda text: None
 ) -> Path:
     """Return the session's ``.dbn.zst`` file, making it where it is missing.

@@ -15,7 +15,8 @@ from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import RunConfig
 from tapewire.config.wording import describe, dotted, dotted_keys, suggest
 from tapewire.config.yaml import KeyPath
-from tapewire.runs.assembly import Hooks, run_checked
+from tapewire.runs.assembly import run_checked
+from tapewire.runs.hooks import Hooks
 from tapewire.runs.requests import (
     FILES_KEY,
     OPTION_KEYS,
@@ -117,7 +118,7 @@ def run(
     _require(problems, "name", name, (str,), "a string")
     _require(problems, "force", force, (bool,), "true or false")
     _require(problems, "connect", connect, (str,), "an address like tcp://127.0.0.1:5555")
-    _require(problems, "hooks", hooks, (Hooks,), "tapewire.runs.assembly.Hooks")
+    _require(problems, "hooks", hooks, (Hooks,), "tapewire.runs.hooks.Hooks")
     chosen, inputs = _inputs(config, files, problems)
     paths = _overrides(overrides, problems)
     wanted = _strategies(strategies, problems)

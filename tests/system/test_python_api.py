@@ -220,7 +220,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"output": 5}, "output: expected a path, found 5"),
     ({"force": "yes"}, "force: expected true or false, found 'yes' (a string)"),
     ({"name": 5}, "name: expected a string, found 5"),
-    ({"hooks": print}, "hooks: expected tapewire.runs.assembly.Hooks, found a builtin_function"),
+    ({"hooks": print}, "hooks: expected tapewire.runs.hooks.Hooks, found a builtin_function"),
 ]  # fmt: skip
 
 

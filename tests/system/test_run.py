@@ -113,21 +113,21 @@ def test_a_synthetic_session_is_made_once_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tapewire.config.schema import SyntheticSource
-    from tapewire.inputs.synthetic import session_file
+    from tapewire.inputs.synthetic import synthetic_file
 
     monkeypatch.setenv("TAPEWIRE_CACHE_DIR", str(tmp_path))
     said: list[str] = []
     source = SyntheticSource(type="synthetic", events=1_000, seed=5)
-    path = session_file(source, said.append)
+    path = synthetic_file(source, said.append)
     content = path.read_bytes()
-    assert session_file(source, said.append) == path
+    assert synthetic_file(source, said.append) == path
     assert len(said) == 1
-    assert session_file(source.model_copy(update={"seed": 6}), said.append) != path
+    assert synthetic_file(source.model_copy(update={"seed": 6}), said.append) != path
     path.unlink()
-    assert session_file(source).read_bytes() == content
+    assert synthetic_file(source).read_bytes() == content
     monkeypatch.setenv("TAPEWIRE_CACHE_DIR", str(path))
     with pytest.raises(OutputError, match="TAPEWIRE_CACHE_DIR"):
-        session_file(source)
+        synthetic_file(source)
 
 
 def test_without_a_second_core_the_replay_is_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +328,7 @@ def test_the_python_api_hands_back_tables(tmp_path: Path, synthetic_file: Path) 
         "strategy: {type: market_maker}\n"
     )
     seen: list[int] = []
-    from tapewire.runs.assembly import Hooks
+    from tapewire.runs.hooks import Hooks
 
     hooks = Hooks(progress=lambda progress: seen.append(progress.events))
     result = tw.run(path, output=tmp_path / "out", hooks=hooks)

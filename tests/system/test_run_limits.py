@@ -11,7 +11,8 @@ import pytest
 import tapewire as tw
 from tapewire.analytics.formats import latency
 from tapewire.cli.display import summary
-from tapewire.runs.assembly import HALTS_TOLD_MAX, Hooks
+from tapewire.runs.hooks import Hooks
+from tapewire.runs.warnings import HALTS_TOLD_MAX
 
 INSTRUMENTS = {"TWA1": {"tick_size": 0.25, "multiplier": 50}}
 LIMITS = {"max_position": 100, "max_order_size": 50, "max_orders_per_second": 100}

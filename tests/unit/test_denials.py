@@ -8,7 +8,7 @@ from analytics_rows import FakeLeg
 from tapewire.analytics.denials import DENIALS_TOLD_MAX, denial_warnings, tally_denials
 from tapewire.execution.codes import OrderStatus, Reason
 from tapewire.execution.rows import ORDER_DTYPE
-from tapewire.runs.assembly import _count_warnings
+from tapewire.runs.warnings import count_warnings
 
 
 def denied(*rows: tuple[int, Reason]) -> np.ndarray:
@@ -56,10 +56,10 @@ def test_one_is_not_many() -> None:
         "fills_known_before_capture": 1, "fills_known_before_capture_ns_max": 1_500,
         "late_responses": 1, "late_responses_ns_max": 106_790_000,
     }  # fmt: skip
-    early, late = _count_warnings(counts, None)
+    early, late = count_warnings(counts, None)
     assert early.startswith("1 fill was known to its strategy")
     assert late.startswith("1 order response was told later than due, by up to 106,790.0 µs")
     counts |= {"fills_known_before_capture": 2, "late_responses": 1_234}
-    early, late = _count_warnings(counts, None)
+    early, late = count_warnings(counts, None)
     assert early.startswith("2 fills were known to their strategy")
     assert late.startswith("1,234 order responses were told later than due")

@@ -1,0 +1,130 @@
+"""The loop of a run: a batch comes, is simulated, and its rows are collected."""
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Final
+
+from tapewire.compiled.units import NS_PER_S
+from tapewire.processes.signals import Signals
+from tapewire.runs.hooks import Hooks, RunProgress
+from tapewire.runs.warnings import HALTS_TOLD_MAX
+
+if TYPE_CHECKING:
+    from tapewire.analytics import Collector
+    from tapewire.router import Drained, Simulation
+    from tapewire.wire import Receiver, StreamInfo
+
+#: Bytes of a compressed MBO record, roughly: what turns a file size into an estimate.
+_COMPRESSED_RECORD_BYTES: Final = 15
+
+
+@dataclasses.dataclass
+class Clock:
+    """Wall time of this process: before the stream, and per stage of it."""
+
+    called_s: float = dataclasses.field(default_factory=time.perf_counter)
+    stream_began_s: float | None = None
+    stream_ended_s: float | None = None
+    receive_s: float = 0.0
+    simulate_s: float = 0.0
+    collect_s: float = 0.0
+
+    @property
+    def setup_s(self) -> float:
+        """From the call to the request for the first batch."""
+        return (self.stream_began_s or time.perf_counter()) - self.called_s
+
+    @property
+    def elapsed_s(self) -> float:
+        """From the request for the first batch to the last event done, or to now."""
+        if self.stream_began_s is None:
+            return 0.0
+        return (self.stream_ended_s or time.perf_counter()) - self.stream_began_s
+
+
+class Feed:
+    """Brings a stream into a simulation and what comes of it into a collector.
+
+    Parameters
+    ----------
+    simulation, collector
+        Where a batch goes, and where its rows go.
+    clock
+        Told how long each stage takes.
+    hooks, signals
+        Told of after each batch, and asked.
+    """
+
+    def __init__(
+        self,
+        simulation: "Simulation",
+        collector: "Collector",
+        clock: Clock,
+        hooks: Hooks,
+        signals: Signals,
+    ) -> None:
+        self._simulation = simulation
+        self._collector = collector
+        self._clock = clock
+        self._hooks = hooks
+        self._signals = signals
+        self._halts_told = 0
+
+    def run(self, receiver: "Receiver") -> None:
+        """Take every batch, to the end of the data.
+
+        Raises
+        ------
+        TapewireError
+            The stream's or the simulation's error, or that the user stopped it.
+        """
+        simulation, collector, clock = self._simulation, self._collector, self._clock
+        check, progress = self._signals.check, self._hooks.progress
+        total = _events_total(receiver.info)
+        events = 0
+        batches = receiver.batches()
+        before_s = clock.stream_began_s = time.perf_counter()
+        while (batch := next(batches, None)) is not None:
+            received_s = time.perf_counter()
+            count = len(batch)
+            simulation.feed(batch, check)
+            drained = simulation.drain()
+            simulated_s = time.perf_counter()
+            with self._signals.immediate():  # a full row group is written here
+                self._collect(drained)
+            batch_ns = round((simulated_s - received_s) * NS_PER_S)
+            collector.record_latency("batch_wall", batch_ns)
+            collector.record_latency("event_wall", batch_ns // count, count)
+            events += count
+            clock.receive_s += received_s - before_s
+            clock.simulate_s += simulated_s - received_s
+            before_s = time.perf_counter()
+            clock.collect_s += before_s - simulated_s
+            check()
+            self._announce_halts()
+            progress(RunProgress(events, total, clock.elapsed_s, simulation.now_ns, simulation.pnl))
+        with self._signals.immediate():
+            simulation.finish()
+            self._collect(simulation.drain())
+        self._announce_halts()
+        clock.stream_ended_s = time.perf_counter()
+
+    def _collect(self, drained: "Drained") -> None:
+        self._collector.add(
+            drained.fills, drained.orders, drained.samples, self._simulation.legs, drained.events
+        )
+
+    def _announce_halts(self) -> None:
+        """Say when a strategy has reached its loss limit; the first few, all are in the results."""
+        if self._halts_told < min(self._simulation.halted_n, HALTS_TOLD_MAX):
+            halts = self._simulation.loss_halts()[self._halts_told : HALTS_TOLD_MAX]
+            self._halts_told += len(halts)
+            for halt in halts:
+                self._hooks.announce(halt.headline())
+
+
+def _events_total(info: "StreamInfo") -> int:
+    """Return how many events to expect: exactly, or estimated from the sizes of the files."""
+    if info.records is not None:
+        return info.records
+    return sum(file.records or file.size_bytes // _COMPRESSED_RECORD_BYTES for file in info.files)

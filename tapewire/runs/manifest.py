@@ -1,0 +1,143 @@
+"""What a run's manifest says, at its end or where it stopped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tapewire.config.schema import RunConfig
+from tapewire.runs.feed import Clock
+from tapewire.runs.warnings import count_warnings, halt_warnings, log_warnings, warmup_warnings
+
+if TYPE_CHECKING:
+    from tapewire.analytics import Collector
+    from tapewire.inputs.cache import InputCache
+    from tapewire.router import Simulation
+    from tapewire.wire import StreamInfo, Totals
+
+
+@dataclass
+class RunFacts:
+    """What is known of a run so far; what is not yet is None."""
+
+    config: RunConfig
+    clock: Clock = field(default_factory=Clock)
+    warnings: list[str] = field(default_factory=list)
+    transport: str = "connect"
+    cache: "InputCache | None" = None
+    info: "StreamInfo | None" = None
+    simulation: "Simulation | None" = None
+    totals: "Totals | None" = None
+
+
+def manifest_of(
+    facts: RunFacts, collector: "Collector | None" = None, *, digests: bool = True
+) -> dict[str, Any]:
+    """Describe the run as far as it is known.
+
+    Digests may take a second where legs are many: without them when somebody waits.
+    """
+    from tapewire.runs.versions import versions
+
+    simulation, totals, clock = facts.simulation, facts.totals, facts.clock
+    counts = dict(simulation.counts) if simulation is not None else {}
+    halts = simulation.loss_halts() if simulation is not None else []
+    elapsed_s = clock.elapsed_s
+    manifest: dict[str, Any] = {
+        "events": int(counts.get("events", 0)),
+        "elapsed_s": round(elapsed_s, 6),
+        "events_per_s": round(applied(counts) / elapsed_s, 1) if elapsed_s else 0.0,
+        "setup_s": round(clock.setup_s, 6),
+        "config": facts.config.to_dict(),
+        "versions": versions(),
+        "inputs": _inputs(facts.info, totals, facts.cache),
+        "counts": {key: int(value) for key, value in counts.items()},
+        "stages": _stages(applied(counts), clock, totals),
+        "loss_halts": [halt.to_dict() for halt in halts],
+        "warnings": facts.warnings + halt_warnings(halts) + count_warnings(counts, totals),
+    }
+    if facts.info is not None:
+        manifest["warmup"] = _warmup(facts.info, counts)
+        manifest["warnings"] += warmup_warnings(manifest["warmup"])
+        manifest["stream"] = {
+            "transport": facts.transport,
+            "payload": facts.info.payload,
+            "batch_records": facts.info.batch_records,
+        }
+    if facts.cache is not None:
+        manifest["cache"] = facts.cache.describe()
+    if collector is not None and simulation is not None:
+        manifest["warnings"] += collector.denial_warnings()
+    if totals is not None and simulation is not None:
+        manifest["warnings"] += log_warnings(counts, simulation.now_ns)
+        manifest["stream"] |= {"batches": totals.batches, "digest": totals.digest}
+        if digests:
+            manifest["digest"] = simulation.digest()
+            manifest["digests"] = simulation.digests()
+    return manifest
+
+
+def _inputs(
+    info: "StreamInfo | None", totals: "Totals | None", cache: "InputCache | None"
+) -> list[dict[str, Any]]:
+    """Describe the files that the configuration names, whatever copies of them were replayed."""
+    if info is None:
+        return []
+    ends = {file.name: file for file in totals.files} if totals is not None else {}
+    cached = cache.inputs if cache is not None else {}
+    inputs = []
+    for replayed in info.files:
+        end = ends.get(replayed.name)
+        file, content = replayed, end.content_hash if end else None
+        if replayed.name in cached:
+            file = cached[replayed.name].original
+            content = cached[replayed.name].original_hash if content else None
+        inputs.append(
+            {
+                "file": file.name,
+                "bytes": file.size_bytes,
+                "xxh3_128": content,
+                "dataset": file.dataset,
+                "dbn_version": file.dbn_version,
+                "records_read": end.records_read if end else None,
+                "records_used": end.records_kept if end else None,
+            }
+        )
+    return inputs
+
+
+def _stages(events: int, clock: Clock, totals: "Totals | None") -> dict[str, Any]:
+    """Seconds and throughput of each stage; the replay's run beside those of this process."""
+
+    def stage(seconds: float) -> dict[str, float]:
+        return {
+            "seconds": round(seconds, 6),
+            "events_per_s": round(events / seconds, 1) if seconds > 0 else 0.0,
+        }
+
+    stages = {
+        "receive": stage(clock.receive_s),
+        "simulate": stage(clock.simulate_s),
+        "collect": stage(clock.collect_s),
+    }
+    if totals is not None:
+        stages["decode"] = stage(totals.decode_s)
+        stages["replay_wait"] = stage(totals.wait_s)
+        stages["replay_pace"] = stage(totals.pace_s)
+    return stages
+
+
+def applied(counts: Mapping[str, int]) -> int:
+    """Return how many records the simulation took in, those of the warm-up included."""
+    return int(counts.get("events", 0)) + int(counts.get("warmup_records", 0))
+
+
+def _warmup(info: "StreamInfo", counts: Mapping[str, int]) -> dict[str, Any]:
+    """Describe what built the books before the start."""
+    if not info.warmup_until_ns:
+        return {"mode": "none", "records": 0}
+    return {
+        "mode": info.warmup,
+        "until_ns": info.warmup_until_ns,
+        "records": counts.get("warmup_records", 0),
+        "books_without_snapshot": counts.get("warmup_books_without_snapshot", 0),
+    }

@@ -1,0 +1,181 @@
+"""The stream of a run: the replay, started or found, and the receiver of what it sends.
+
+The replay is a child process (ipc or tcp), a thread (inproc), or a process that the user started
+by hand.
+"""
+
+import contextlib
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tapewire.config.loading import make_config
+from tapewire.config.schema import DatabentoSource, SyntheticSource
+from tapewire.errors import PeerLostError, TapewireError
+from tapewire.inputs.same_data import require_different
+from tapewire.processes.replay_process import ReplayProcess
+from tapewire.processes.signals import Signals
+from tapewire.processes.transports import (
+    ThreadedReplay,
+    chosen_transport,
+    replay_plan,
+    temporary_endpoint,
+)
+from tapewire.runs.hooks import Hooks
+from tapewire.runs.manifest import RunFacts
+
+if TYPE_CHECKING:
+    from tapewire.replay import ReplayPlan
+    from tapewire.wire import Receiver, StreamInfo
+
+
+class Stream:
+    """Both ends of a run's stream, until the stack it was opened on is closed.
+
+    Parameters
+    ----------
+    facts
+        The run; transport, input cache and warnings are noted there.
+    connect
+        Endpoint of a replay that was started by hand.
+    hooks, signals
+        Told of what takes long, and asked meanwhile.
+    stack
+        What ends with the run.
+
+    Raises
+    ------
+    TapewireError
+        The replay's own error about its files, or that it said nothing in time.
+    """
+
+    def __init__(
+        self,
+        facts: RunFacts,
+        connect: str | None,
+        hooks: Hooks,
+        signals: Signals,
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self._facts = facts
+        self._connect = connect
+        self._hooks = hooks
+        self._signals = signals
+        self._replay: ReplayProcess | ThreadedReplay | None = None
+        self.receiver = self._open(stack)
+        stack.callback(self.receiver.close, "the run ended before its data")
+
+    def begin(self) -> "StreamInfo":
+        """Connect both ends; return what will come.
+
+        Raises
+        ------
+        TapewireError
+            If the replay is gone, or is none.
+        """
+        try:
+            info = self.receiver.connect()
+        except PeerLostError as lost:
+            raise self.named(lost) from None
+        if self._connect is not None:
+            self._note_foreign(info)
+        return info
+
+    def wait_end(self) -> None:
+        """Wait for the replay's own end after the last batch."""
+        if isinstance(self._replay, ReplayProcess):
+            self._replay.wait_end()
+
+    def named(self, error: TapewireError) -> TapewireError:
+        """Prefer what the replay itself said to how its silence looked from here."""
+        if isinstance(error, PeerLostError) and isinstance(self._replay, ReplayProcess):
+            return self._replay.error() or error
+        return error
+
+    # --- opening it -----------------------------------------------------------------------------
+
+    def _open(self, stack: contextlib.ExitStack) -> "Receiver":
+        """Start the replay and wait until it has checked its files; return this end."""
+        options = self._facts.config.backtest.replay
+        timeout_s = float(options.peer_timeout_s)
+        if self._connect is not None:
+            return self._receiver(self._connect)
+        plan = self._plan(stack)
+        transport = self._facts.transport = chosen_transport(options.transport)
+        if transport == "inproc":
+            thread = stack.enter_context(ThreadedReplay(plan, peer_timeout_s=timeout_s))
+            thread.wait_ready(self._signals)
+            self._replay = thread
+            return self._receiver(thread.endpoint, context=thread.context)
+        endpoint = stack.enter_context(temporary_endpoint(transport))
+        process = stack.enter_context(
+            ReplayProcess(plan.to_json(), endpoint, peer_timeout_s=timeout_s)
+        )
+        importlib.import_module("tapewire.router")  # while the other process opens its files
+        self._replay = process
+        return self._receiver(process.wait_ready(self._signals), process)
+
+    def _plan(self, stack: contextlib.ExitStack) -> "ReplayPlan":
+        """Say what is replayed: the configuration's files, or what stands for them."""
+        source = self._facts.config.backtest.data_source
+        if isinstance(source, SyntheticSource):
+            from tapewire.inputs.synthetic import synthetic_file
+
+            with self._signals.immediate():
+                files = (str(synthetic_file(source, self._hooks.announce)),)
+            source = DatabentoSource(type="databento", files=list(files))
+        options = self._facts.config.backtest.replay
+        plan = replay_plan(source, options)
+        with self._signals.immediate():
+            require_different(plan.files)
+        if not options.cache:
+            return plan
+        from tapewire.inputs.cache import InputCache
+
+        cache = self._facts.cache = stack.enter_context(
+            InputCache(
+                options.cache_max_bytes,
+                announce=self._hooks.announce,
+                working=self._hooks.working,
+            )
+        )
+        with self._signals.immediate():
+            plan = cache.prepare(plan)
+        self._facts.warnings += cache.warnings
+        return plan
+
+    def _receiver(
+        self, endpoint: str, process: ReplayProcess | None = None, context: Any = None
+    ) -> "Receiver":
+        from tapewire.wire import Receiver
+
+        def tick() -> None:
+            self._signals.check()
+            if process is not None:
+                process.check()
+
+        def notice(text: str) -> None:
+            if self._connect is not None:
+                self._hooks.announce(text)
+
+        options = self._facts.config.backtest.replay
+        return Receiver(
+            endpoint,
+            payload=options.payload,
+            peer_timeout_s=float(options.peer_timeout_s),
+            context=context,
+            tick=tick,
+            notice=notice,
+        )
+
+    def _note_foreign(self, info: "StreamInfo") -> None:
+        """Let the configuration of the run folder name the files that were really replayed."""
+        content = self._facts.config.model_dump(mode="python", exclude_none=True)
+        content["backtest"]["data_source"] = {
+            "type": "databento",
+            "files": [file.name for file in info.files],
+        }
+        self._facts.config = make_config(content)
+        self._facts.warnings.append(
+            f"the events came from a replay at {self._connect} that was started by hand: filters "
+            "given there are not in config.yaml"
+        )

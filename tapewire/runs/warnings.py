@@ -1,0 +1,75 @@
+"""What a run warns of at its end, in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from tapewire.market.times import time_text
+
+if TYPE_CHECKING:
+    from tapewire.router import LossHalt
+    from tapewire.wire import Totals
+
+#: Strategies halted by their loss limit that are told of by name; the manifest has all of them.
+HALTS_TOLD_MAX: Final = 5
+
+
+def halt_warnings(halts: "Sequence[LossHalt]") -> list[str]:
+    """Say which strategies were halted by their loss limit; the first few by name."""
+    said = [halt.sentence() for halt in halts[:HALTS_TOLD_MAX]]
+    if len(halts) > HALTS_TOLD_MAX:
+        more = len(halts) - HALTS_TOLD_MAX
+        said.append(f"{more:,} more reached max_loss: see loss_halts in manifest.json")
+    return said
+
+
+def log_warnings(counts: Mapping[str, int], now_ns: int) -> list[str]:
+    """Say how many rows of order logs were left over when the data ended."""
+    unsent = counts["log_rows_unsent"]
+    if not unsent:
+        return []
+    rows = "row of an order log was" if unsent == 1 else "rows of order logs were"
+    return [f"{unsent:,} {rows} not sent: the data ended before, at {time_text(now_ns)}"]
+
+
+def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[str]:
+    """Say in words which counts deserve a look."""
+    said = {
+        "locked_events": "events left a book locked (best bid = best ask)",
+        "crossed_events": "events left a book crossed (best bid > best ask)",
+        "unknown_cancels": "cancels named an order that was not in the book",
+        "unknown_modifies": "modifies named an order that was not in the book: taken as adds",
+        "duplicate_adds": "adds named an order that was in the book already",
+        "ignored_records": "records could not be applied to a book",
+        "missing_last": "events had no F_LAST: record boundaries stood in for event boundaries",
+        "maybe_bad_book": "records are flagged F_MAYBE_BAD_BOOK: the capture may have gaps",
+        "clamped_ts_event": "records went back in ts_event and were clamped",
+    }
+    warnings = [f"{counts[key]:,} {text}" for key, text in said.items() if counts.get(key)]
+    if early := counts.get("fills_known_before_capture"):
+        lead_us = counts["fills_known_before_capture_ns_max"] / 1000
+        fills = "fill was known to its" if early == 1 else "fills were known to their"
+        it = "it" if early == 1 else "them"
+        warnings.append(
+            f"{early:,} {fills} strategy before the record that caused {it} was "
+            f"captured, by up to {lead_us:,.1f} µs: order responses do not travel by the feed "
+            "(execution.fill_notice: feed makes them wait for it)"
+        )
+    if late := counts.get("late_responses"):
+        late_us = counts["late_responses_ns_max"] / 1000
+        responses = "order response was" if late == 1 else "order responses were"
+        warnings.append(
+            f"{late:,} {responses} told later than due, by up to {late_us:,.1f} µs: the event that "
+            "decided them was captured when their strategy's clock had passed that time"
+        )
+    if totals is not None and totals.clamped_ts_recv:
+        warnings.append(f"{totals.clamped_ts_recv:,} records went back in ts_recv and were clamped")
+    return warnings
+
+
+def warmup_warnings(warmup: Mapping[str, Any]) -> list[str]:
+    """Say how many books had no snapshot where the warm-up was to begin with one."""
+    unbegun = warmup.get("books_without_snapshot", 0)
+    if warmup["mode"] != "snapshot" or not unbegun:
+        return []
+    what = f"{unbegun:,} books have no snapshot before start"
+    return [f"warmup: snapshot: {what}: they were built from their first record on, as with full"]

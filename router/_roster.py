@@ -251,8 +251,8 @@ class Roster:
         return self._specs[instance]
 
     def state_of(self, instance: int) -> Any:
-        """The state record of an instance."""
-        return self._states[instance][0]
+        """The state record of an instance, its fields as attributes."""
+        return self._states[instance].view(np.recarray)[0]
 
     def legs_of(self, instance: int) -> list[LegInfo]:
         """The legs of an instance."""

@@ -219,7 +219,7 @@ class Simulation:
         instance, hook = int(router["outside_instance"]), int(router["outside_hook"])
         spec = self._roster.spec_of(instance)
         function = spec.definition.hooks[hook]
-        context = self._memory.contexts.records[instance]
+        context = self._memory.contexts.records.view(np.recarray)[instance]
         try:
             function(context, self._roster.state_of(instance))  # type: ignore[misc]
         except Exception as error:

@@ -363,6 +363,8 @@ def configure(
     sample_interval_ns: int = 1_000_000_000,
     fill_notice: str = "response",
     event_log: bool = False,
+    models: Models | None = None,
+    seed: int = 0,
     others: Sequence[StrategySpec] = (),
 ) -> SimulationConfig:
     """A configuration with the order log as strategy ``log``, and others beside it."""
@@ -379,7 +381,8 @@ def configure(
     return SimulationConfig(
         table,
         tuple(specs),
-        models=models_of(entry_us, response_us, feed_us, fee, impact_ppm),
+        models=models or models_of(entry_us, response_us, feed_us, fee, impact_ppm),
+        seed=seed,
         crossed_policy=policy,  # type: ignore[arg-type]
         market_order_in_halt=market_order_in_halt,  # type: ignore[arg-type]
         unseen_trades=unseen_trades,  # type: ignore[arg-type]

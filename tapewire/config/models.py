@@ -8,7 +8,7 @@ from tapewire.config.edits import value_at
 from tapewire.config.parameters import check_values
 from tapewire.config.problems import Problems
 from tapewire.config.schema import Execution, ModelSection, RunConfig
-from tapewire.config.wording import describe, suggest
+from tapewire.config.wording import close_name, describe
 from tapewire.config.yaml import KeyPath
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ def _find(family: str, name: object, path: KeyPath, problems: Problems) -> "Mode
         problems.add(path, f"{name} is not built yet, there is {_listed(registry)}")
     else:
         names = " or ".join(map(repr, registry))
-        hint = f" ({suggest(name, registry)})" if isinstance(name, str) else ""
-        hint = hint if "did you mean" in hint else ""
+        close = close_name(name, registry) if isinstance(name, str) else None
+        hint = f", did you mean {close!r}?" if close else ""
         problems.add(path, f"expected {names}, found {describe(name)}{hint}")
     return None
 

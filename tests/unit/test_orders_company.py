@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from markets import market, session, spec
 from stories import (
     INSTRUMENT,
     OTHER_INSTRUMENT,
@@ -19,31 +20,8 @@ from stories import (
     play,
     run,
 )
-from tapewire.replay.synth import Session
 from tapewire.router import Simulation, StrategySpec
 from tapewire.strategies import STRATEGIES
-
-
-def session(events: int, instruments: int, seed: int) -> np.ndarray:
-    chunks = Session(events, instruments=instruments, seed=seed).chunks(4_096)
-    records = np.concatenate([chunk.copy() for chunk in chunks])
-    records["publisher_id"] = 1
-    assert (np.diff(records["ts_recv"].astype(np.int64)) >= 0).all()
-    return records
-
-
-def market(events: int = 30_000) -> np.ndarray:
-    """A synthetic session of one instrument, renamed to that of the stories."""
-    records = session(events, 1, 5)
-    records["instrument_id"] = 7
-    return records
-
-
-def spec(name: str, kind: str, **parameters: object) -> StrategySpec:
-    definition = STRATEGIES[kind]
-    defaults = {key: p.default for key, p in definition.parameters.items()}
-    return StrategySpec(name, definition, {**defaults, **parameters})
-
 
 MAKER = spec("maker", "market_maker")
 LARGE = spec("large", "market_maker", quantity=7, max_inventory=50)

@@ -4,8 +4,9 @@
 Importing this room is cheap: pyarrow, plotly and jinja2 are loaded where they are first needed.
 """
 
-from tapewire.analytics.collector import REQUIRED_KEYS, Collector
+from tapewire.analytics.collector import Collector
 from tapewire.analytics.ledger import Leg
+from tapewire.analytics.manifest import REQUIRED_KEYS
 from tapewire.analytics.run import Run, load_run
 from tapewire.analytics.run_folder import MANIFEST, RUN_FILES
 

@@ -1,55 +1,31 @@
 """Takes the simulation's rows as they come and turns them into a run folder."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, analyse
 from tapewire.analytics.denials import denial_warnings, tally_denials
-from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
-from tapewire.analytics.ledger import Ledger, Leg, account_money
+from tapewire.analytics.latency import LatencyLog
+from tapewire.analytics.ledger import Leg
+from tapewire.analytics.manifest import (
+    complete_manifest,
+    leg_table,
+    manifest_text,
+    missing_keys,
+    unfinished_manifest,
+)
 from tapewire.analytics.metrics import METRICS, Registry
+from tapewire.analytics.row_tables import RowTables
 from tapewire.analytics.run_folder import MANIFEST, RunFolder
-from tapewire.analytics.schemas import SCHEMA_VERSION
-from tapewire.analytics.tables import (
-    ROW_GROUP_ROWS,
-    TABLES,
-    TABLES_AND_EVENTS,
-    EquityColumns,
-    Names,
-    TableWriter,
-    event_columns,
-    fill_columns,
-    order_columns,
-)
+from tapewire.analytics.tables import ROW_GROUP_ROWS, TABLES, TABLES_AND_EVENTS
 from tapewire.atomic import output_errors, temporary_name
-from tapewire.errors import InterruptedRunError, OutputError, SimulationError
-from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
-from tapewire.positions.rows import SAMPLE_DTYPE
-
-#: What the manifest of a complete run must get from the caller; the collector adds the rest.
-REQUIRED_KEYS: Final = (
-    "digest",
-    "digests",
-    "events",
-    "elapsed_s",
-    "events_per_s",
-    "config",
-    "versions",
-    "inputs",
-    "counts",
-    "stages",
-    "warnings",
-)
-_DTYPES: Final = {
-    "fills": FILL_DTYPE, "orders": ORDER_DTYPE, "equity": SAMPLE_DTYPE, "events": EVENT_DTYPE,
-}  # fmt: skip
+from tapewire.errors import InterruptedRunError, OutputError
 
 
 class Collector:
@@ -98,28 +74,19 @@ class Collector:
             raise ValueError(f"expected row_group_rows >= 1, found {row_group_rows}")
         self.path = Path(out_dir)
         self.latency = LatencyLog()
-        self._tables = TABLES_AND_EVENTS if event_log else TABLES
-        self.rows = dict.fromkeys(map(_counted_as, self._tables), 0)
         self._metrics = metrics
         self._config_yaml = config_yaml
-        self._row_group_rows = row_group_rows
-        self._held: dict[str, list[NDArray[np.void]]] = {name: [] for name in self._tables}
-        self._held_rows = dict.fromkeys(self._tables, 0)
         self._legs: Sequence[Leg] = ()
-        self._ledger = Ledger()
         self._denials: Counter[tuple[int, int]] = Counter()
-        self._equity = EquityColumns()
-        self._writers: dict[str, TableWriter] = {}
         self._ended: Path | None = None
         self._folder = RunFolder(self.path, force=force)
+        tables = TABLES_AND_EVENTS if event_log else TABLES
         try:
-            for name, columns in self._tables.items():
-                file = self._folder.open(f"{name}.parquet")
-                self._writers[name] = TableWriter(file, name, columns)
+            self._tables = RowTables(self._folder, tables, row_group_rows, self.latency)
         except BaseException:
-            self._abandon()
             self._folder.close()
             raise
+        self.rows = self._tables.rows
 
     def add(
         self,
@@ -155,17 +122,9 @@ class Collector:
         if events is not None and "events" in self._tables:
             tables["events"] = events
         for name, rows in tables.items():
-            if rows.dtype != _DTYPES[name]:
-                raise TypeError(f"expected {name} rows of {_DTYPES[name]}, found {rows.dtype}")
-            if rows.size == 0:
-                continue
-            self.rows[_counted_as(name)] += rows.size
-            if name == "orders":
+            self._tables.add(name, rows, legs)
+            if name == "orders" and rows.size:
                 tally_denials(self._denials, rows)
-            self._held[name].append(rows)
-            self._held_rows[name] += rows.size
-            if self._held_rows[name] >= self._row_group_rows:
-                self._flush(name)
 
     def denial_warnings(self) -> list[str]:
         """Say which strategies had orders denied so far, and why."""
@@ -206,12 +165,12 @@ class Collector:
         self._refuse_if_ended()
         if status != "complete":
             raise ValueError(f"expected status 'complete', found {status!r}; use fail() for others")
-        missing = [key for key in REQUIRED_KEYS if key not in (manifest or {})]
+        missing = missing_keys(manifest)
         if missing or manifest is None:
             raise ValueError(f"expected manifest keys {missing}, found none of them")
         try:
             whole = self._complete(manifest)
-            self._ended = self._folder.publish(_json(whole))
+            self._ended = self._folder.publish(manifest_text(whole))
         except BaseException as error:
             self._fail_after(error, manifest)
             raise
@@ -254,15 +213,7 @@ class Collector:
         if status not in ("incomplete", "failed"):
             raise ValueError(f"expected status 'incomplete' or 'failed', found {status!r}")
         self._abandon()
-        whole = {
-            "status": status,
-            "reason": reason,
-            "schema_version": SCHEMA_VERSION,
-            **{k: v for k, v in (manifest or {}).items() if k not in ("status", "reason")},
-            "rows": dict(self.rows),
-            "files": {},
-        }
-        text = _json(whole)
+        text = manifest_text(unfinished_manifest(status, reason, manifest, self.rows))
         try:
             self._ended = self._folder.publish_unfinished(text)
         finally:
@@ -291,68 +242,19 @@ class Collector:
         if self._ended is not None:
             raise ValueError(f"the run in {self.path} has ended; no more rows can be added")
 
-    def _flush(self, name: str) -> None:
-        parts = self._held[name]
-        if not parts:
-            return
-        rows = np.concatenate(parts)
-        names = Names(self._legs)
-        if name == "fills":
-            columns = fill_columns(rows, names)
-            self._ledger.add_fills(rows, self._legs)
-            self._simulated(SIM_FILL_NOTICE, rows["ts_event"], rows["ts_known"])
-        elif name == "orders":
-            columns = order_columns(rows, names)
-            self._ledger.add_orders(rows)
-            self._simulated(SIM_ORDER_ENTRY, rows["ts_sent"], rows["ts_arrived"])
-        elif name == "events":
-            columns = event_columns(rows, names)
-        else:
-            columns = self._equity.build(rows, names)
-            self._ledger.add_samples(rows, self._legs)
-        self._writers[name].write(columns, rows.size)
-        self._held[name] = []
-        self._held_rows[name] = 0
-
-    def _simulated(self, tag: str, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
-        happened = end != 0
-        took = end[happened] - begin[happened]
-        if took.size and took.min() < 0:
-            raise SimulationError(
-                f"expected every {tag} latency to be 0 ns or more, found {took.min()} ns"
-            )
-        self.latency.record_all(tag, took)
-
     def _complete(self, given: Mapping[str, Any]) -> dict[str, Any]:
         from tapewire.analytics.report import render_report
 
-        for name in self._tables:
-            self._flush(name)
-        conservation = self._ledger.check(self._legs)
-        for writer in self._writers.values():
-            writer.close()
+        conservation = self._tables.finish()
         analysis = self._analyse()
-        self._write_metrics(analysis)
+        self._tables.write_whole(
+            "metrics", self._metrics.table, self._metrics.columns(analysis.rows), len(analysis.rows)
+        )
         self._folder.write("config.yaml", self._config_yaml)
         self._folder.write("latency.hdr", self.latency.encode())
-        total, *others = analysis.rows
-        whole = {
-            "status": "complete",
-            "schema_version": SCHEMA_VERSION,
-            **{k: v for k, v in given.items() if k != "status"},
-            "rows": dict(self.rows),
-            "conservation": conservation,
-            "results": {
-                "total": self._metrics.headline(total),
-                "strategies": {
-                    r["strategy_id"]: self._metrics.headline(r)
-                    for r in others
-                    if r["scope"] == "strategy"
-                },
-            },
-            "legs": self._leg_table(),
-            "files": self._folder.describe(),
-        }
+        legs = leg_table(self._legs, self._tables.ledger.accounts)
+        whole = complete_manifest(given, self.rows, conservation, analysis, legs)
+        whole["files"] = self._folder.describe()
         if self.latency.over_range:
             note = f"{self.latency.over_range} latencies above an hour are recorded as one hour"
             whole["warnings"] = [*whole["warnings"], note]
@@ -362,45 +264,14 @@ class Collector:
         return whole
 
     def _analyse(self) -> Analysis:
-        names = Names(self._legs)
-        final: dict[int, int] = {}
-        for leg, account in self._ledger.accounts.items():
-            final[leg] = 0
-            if account.sample is not None:
-                row = account.sample.reshape(1)
-                money = account_money(row, names.num[[leg]], names.den[[leg]])
-                final[leg] = int(money["pnl"][0])
+        ledger, final = self._tables.ledger, self._tables.final_pnl()
         files = {name: temporary_name(self.path / f"{name}.parquet") for name in TABLES}
-        span = (self._ledger.first_sample_ns or 0, self._ledger.last_sample_ns or 0)
+        span = (ledger.first_sample_ns or 0, ledger.last_sample_ns or 0)
         with output_errors(self.path, "read back the tables in"):
             return analyse(files, self._legs, final, span, self._metrics)
 
-    def _write_metrics(self, analysis: Analysis) -> None:
-        writer = TableWriter(self._folder.open("metrics.parquet"), "metrics", self._metrics.table)
-        self._writers["metrics"] = writer
-        writer.write(self._metrics.columns(analysis.rows), len(analysis.rows))
-        writer.close()
-
-    def _leg_table(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "leg": i,
-                "strategy_id": self._legs[i].strategy_id,
-                "publisher_id": int(self._legs[i].publisher_id),
-                "instrument_id": int(self._legs[i].instrument_id),
-                "symbol": self._legs[i].symbol,
-                "multiplier_num": int(self._legs[i].multiplier_num),
-                "multiplier_den": int(self._legs[i].multiplier_den),
-                "tick_size": int(self._legs[i].tick_size),
-            }
-            for i in sorted(self._ledger.accounts)
-        ]
-
     def _abandon(self) -> None:
-        for name in self._tables:
-            self._held[name] = []
-        for writer in self._writers.values():
-            writer.abandon()
+        self._tables.abandon()
         self._folder.discard_files()
 
     def _fail_after(self, error: BaseException, manifest: Mapping[str, Any]) -> None:
@@ -415,22 +286,3 @@ class Collector:
                 self.fail(status, reason)
         except OutputError:
             self.close()
-
-
-def _counted_as(table: str) -> str:
-    return "samples" if table == "equity" else table
-
-
-def _json(manifest: Mapping[str, Any]) -> str:
-    """Return the manifest as JSON text; keys in the order given, no NaN or infinity."""
-    return (
-        json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
-    )
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"expected a manifest value that JSON can hold, found {type(value).__name__}")

@@ -40,7 +40,7 @@ def render_report(
     Parameters
     ----------
     manifest
-        The manifest as far as it is known; see `REQUIRED_KEYS` of the collector.
+        The manifest as far as it is known; see `REQUIRED_KEYS`.
     analysis
         Metrics and chart lines.
     latencies

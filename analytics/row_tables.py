@@ -1,0 +1,178 @@
+"""The simulation's rows on their way into their tables: held, then written and booked at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
+from tapewire.analytics.ledger import Ledger, Leg, account_money
+from tapewire.analytics.run_folder import RunFolder
+from tapewire.analytics.schemas import Column
+from tapewire.analytics.tables import (
+    EquityColumns,
+    Names,
+    TableWriter,
+    event_columns,
+    fill_columns,
+    order_columns,
+)
+from tapewire.errors import SimulationError
+from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
+from tapewire.positions.rows import SAMPLE_DTYPE
+
+_DTYPES: Final = {
+    "fills": FILL_DTYPE, "orders": ORDER_DTYPE, "equity": SAMPLE_DTYPE, "events": EVENT_DTYPE,
+}  # fmt: skip
+
+
+class RowTables:
+    """The tables of one run in the making.
+
+    Rows are kept until a row group is full; only then they become columns, and enter the ledger
+    and the histograms of simulated latencies.
+
+    Parameters
+    ----------
+    folder
+        Where the files are.
+    tables
+        Columns of every table by its name.
+    row_group_rows
+        Rows held in memory per table.
+    latency
+        Takes the simulated latencies.
+
+    Attributes
+    ----------
+    rows : dict of str to int
+        Rows taken so far, as the manifest calls them.
+    ledger : Ledger
+        The second set of books.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        tables: Mapping[str, tuple[Column, ...]],
+        row_group_rows: int,
+        latency: LatencyLog,
+    ) -> None:
+        self.rows = dict.fromkeys(map(_counted_as, tables), 0)
+        self.ledger = Ledger()
+        self._folder = folder
+        self._row_group_rows = row_group_rows
+        self._latency = latency
+        self._legs: Sequence[Leg] = ()
+        self._held: dict[str, list[NDArray[np.void]]] = {name: [] for name in tables}
+        self._held_rows = dict.fromkeys(tables, 0)
+        self._equity = EquityColumns()
+        self._writers: dict[str, TableWriter] = {}
+        try:
+            for name, columns in tables.items():
+                self._open(name, columns)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._held
+
+    def add(self, name: str, rows: NDArray[np.void], legs: Sequence[Leg]) -> None:
+        """Take rows of a table, in the order they happened; see `Collector.add`."""
+        if rows.dtype != _DTYPES[name]:
+            raise TypeError(f"expected {name} rows of {_DTYPES[name]}, found {rows.dtype}")
+        self._legs = legs
+        if rows.size == 0:
+            return
+        self.rows[_counted_as(name)] += rows.size
+        self._held[name].append(rows)
+        self._held_rows[name] += rows.size
+        if self._held_rows[name] >= self._row_group_rows:
+            self._flush(name)
+
+    def finish(self) -> dict[str, Any]:
+        """Write what is held, check the books, close the files; return what the books say.
+
+        Raises
+        ------
+        SimulationError
+            If the books do not balance.
+        OutputError
+            If something can't be written.
+        """
+        for name in self._held:
+            self._flush(name)
+        conservation = self.ledger.check(self._legs)
+        for writer in self._writers.values():
+            writer.close()
+        return conservation
+
+    def write_whole(
+        self, name: str, schema: tuple[Column, ...], columns: dict[str, Any], rows: int
+    ) -> None:
+        """Write one more table at once."""
+        writer = self._open(name, schema)
+        writer.write(columns, rows)
+        writer.close()
+
+    def final_pnl(self) -> dict[int, int]:
+        """Return the P&L (1e-9 currency) of every leg at its last sample; 0 without one."""
+        names = Names(self._legs)
+        final: dict[int, int] = {}
+        for leg, account in self.ledger.accounts.items():
+            final[leg] = 0
+            if account.sample is not None:
+                row = account.sample.reshape(1)
+                money = account_money(row, names.num[[leg]], names.den[[leg]])
+                final[leg] = int(money["pnl"][0])
+        return final
+
+    def abandon(self) -> None:
+        """Let go of what is held and of every file. Never raises."""
+        for name in self._held:
+            self._held[name] = []
+        for writer in self._writers.values():
+            writer.abandon()
+
+    def _open(self, name: str, columns: tuple[Column, ...]) -> TableWriter:
+        file = self._folder.open(f"{name}.parquet")
+        self._writers[name] = TableWriter(file, name, columns)
+        return self._writers[name]
+
+    def _flush(self, name: str) -> None:
+        parts = self._held[name]
+        if not parts:
+            return
+        rows = np.concatenate(parts)
+        names = Names(self._legs)
+        if name == "fills":
+            columns = fill_columns(rows, names)
+            self.ledger.add_fills(rows, self._legs)
+            self._simulated(SIM_FILL_NOTICE, rows["ts_event"], rows["ts_known"])
+        elif name == "orders":
+            columns = order_columns(rows, names)
+            self.ledger.add_orders(rows)
+            self._simulated(SIM_ORDER_ENTRY, rows["ts_sent"], rows["ts_arrived"])
+        elif name == "events":
+            columns = event_columns(rows, names)
+        else:
+            columns = self._equity.build(rows, names)
+            self.ledger.add_samples(rows, self._legs)
+        self._writers[name].write(columns, rows.size)
+        self._held[name] = []
+        self._held_rows[name] = 0
+
+    def _simulated(self, tag: str, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+        happened = end != 0
+        took = end[happened] - begin[happened]
+        if took.size and took.min() < 0:
+            raise SimulationError(
+                f"expected every {tag} latency to be 0 ns or more, found {took.min()} ns"
+            )
+        self._latency.record_all(tag, took)
+
+
+def _counted_as(table: str) -> str:
+    return "samples" if table == "equity" else table

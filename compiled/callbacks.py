@@ -10,8 +10,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .jit import BOUNDSCHECK, jit_into
-from .memory import accessor
+from tapewire.compiled.jit import BOUNDSCHECK, jit_into
+from tapewire.compiled.memory import accessor
 
 #: In the place of a number of a built-in kernel: the one at the address.
 BY_ADDRESS: Final = -1
@@ -108,6 +108,7 @@ def switch(kernels: Sequence[tuple[Callable[..., int], np.dtype[Any]]]) -> Any:
 
 @jit_into
 def _ask_by_address(number: int, address: int, state: int, *words: int) -> Any:
+    """None of the kernels that are built in: the one at the address."""
     return _call_kernel_at(address, state, words)
 
 

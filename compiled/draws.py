@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .jit import jit
+from tapewire.compiled.jit import jit
 
 
 @jit
 def _mix(z: Any) -> Any:
+    """Finalizer of splitmix64: every bit of the input moves every bit of the output."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))

@@ -1,6 +1,6 @@
 """Integer arithmetic beyond 63 bits, exact."""
 
-from .jit import jit
+from tapewire.compiled.jit import jit
 
 _HALF_WORD = 32
 _LOW_MASK = 0xFFFFFFFF

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 
-from .kernel_cache import BOUNDSCHECK, CACHE_DIR
+from tapewire.compiled.kernel_cache import BOUNDSCHECK, CACHE_DIR
 
 __all__ = ["BOUNDSCHECK", "CACHE_DIR", "jit", "jit_inline", "jit_into", "word"]
 

@@ -24,7 +24,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
-from .private_folders import NotPrivateError, private_folder
+from tapewire.compiled.private_folders import NotPrivateError, private_folder
 
 #: Bounds checks in every kernel; slower. Set by the environment, as numba itself does.
 BOUNDSCHECK: Final = os.environ.get("NUMBA_BOUNDSCHECK", "0") == "1"

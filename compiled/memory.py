@@ -17,7 +17,7 @@ from numba import from_dtype, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .jit import BOUNDSCHECK
+from tapewire.compiled.jit import BOUNDSCHECK
 
 _ALIGN: Final = 64
 #: From 4 MiB on numpy asks for huge pages.

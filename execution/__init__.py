@@ -5,7 +5,7 @@ An order's record is made in ``orders``; it arrives, takes and rests in ``arrivi
 ``auctions``. ``codes`` has the words, ``rows`` what is reported.
 """
 
-from .codes import (
+from tapewire.execution.codes import (
     FillReason,
     Liquidity,
     OrderEvent,
@@ -15,7 +15,7 @@ from .codes import (
     Side,
     TimeInForce,
 )
-from .rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
+from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 
 __all__ = [
     "EVENT_DTYPE",

@@ -8,15 +8,12 @@ resting orders is in `filling`.
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
-from tapewire.market.layout import ASK, BID, level_at, rung_at, side_at
-from tapewire.market.queues import best_key
-
-from .claims import claim_queue
-from .layout import own_at, party_at
-from .orders import close_own, fill, is_live
-from .pricing import impact_price_units
-from .resting import rest, stop_waiting, unrest, wait
-from .words import (
+from tapewire.execution.claims import claim_queue
+from tapewire.execution.layout import own_at, party_at
+from tapewire.execution.orders import close_own, fill, is_live
+from tapewire.execution.pricing import impact_price_units
+from tapewire.execution.resting import rest, stop_waiting, unrest, wait
+from tapewire.execution.words import (
     BUY,
     BY_TAKING,
     CANCELED,
@@ -30,6 +27,8 @@ from .words import (
     TAKER,
     USER_CANCEL,
 )
+from tapewire.market.layout import ASK, BID, level_at, rung_at, side_at
+from tapewire.market.queues import best_key
 
 
 @jit
@@ -84,6 +83,7 @@ def arrive_cancel(execution: Any, index: int, reason: int, ts_event: int) -> boo
 
 @jit
 def _take_and_rest(market: Any, execution: Any, index: int, is_open: bool, ts_event: int) -> None:
+    """Take what the order meets; what is left of it rests, waits or ends."""
     own = own_at(execution.own_orders, index)
     if is_open and _meets(market, execution, own):
         take(market, execution, index, 0, ts_event)

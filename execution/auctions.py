@@ -3,15 +3,14 @@
 from typing import Any
 
 from tapewire.compiled.jit import jit
+from tapewire.execution.claims import claim_queue
+from tapewire.execution.layout import TRACE_AUCTION, TRACE_AUCTION_FILL, own_at, party_at, trace_at
+from tapewire.execution.orders import fill
+from tapewire.execution.pricing import impact_price_units
+from tapewire.execution.resting import unrest
+from tapewire.execution.words import BUY, BY_AUCTION, BY_CROSSING, BY_TAKING, MAKER, SELL, TAKER
 from tapewire.market.layout import ASK, BID, NIL, level_at, rung_at, side_at
 from tapewire.market.records import UNDEF_PRICE
-
-from .claims import claim_queue
-from .layout import TRACE_AUCTION, TRACE_AUCTION_FILL, own_at, party_at, trace_at
-from .orders import fill
-from .pricing import impact_price_units
-from .resting import unrest
-from .words import BUY, BY_AUCTION, BY_CROSSING, BY_TAKING, MAKER, SELL, TAKER
 
 
 @jit
@@ -66,6 +65,7 @@ def match_auction(market: Any, execution: Any, leg: int, traces: int, ts_event: 
 
 @jit
 def _fill_in_auction(execution: Any, index: int, price: int, available: int, ts_event: int) -> int:
+    """Fill an order with lots an auction cleared; returns how many."""
     own = own_at(execution.own_orders, index)
     lots = min(own.quantity - own.filled, available)
     if lots <= 0:
@@ -78,6 +78,7 @@ def _fill_in_auction(execution: Any, index: int, price: int, available: int, ts_
 
 @jit
 def _cleared_behind(execution: Any, traces: int, own: Any, book_side: int) -> int:
+    """Lots cleared of orders behind ours at the auction's price."""
     behind = 0
     at = traces
     while at != NIL:

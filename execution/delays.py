@@ -4,11 +4,10 @@ from typing import Any, Final
 
 from tapewire.compiled.draws import draw_for
 from tapewire.compiled.jit import jit, jit_inline
-
-from .layout import own_at, party_at
-from .models.latency import ask_latency
-from .models.latency.legs import FEED, RESPONSE
-from .models.record import VARIES, models_at
+from tapewire.execution.layout import own_at, party_at
+from tapewire.execution.models.latency import ask_latency
+from tapewire.execution.models.latency.legs import FEED, RESPONSE
+from tapewire.execution.models.record import VARIES, models_at
 
 #: In the place of an order: a draw about none.
 _NO_ORDER: Final = 0

@@ -15,6 +15,32 @@ from typing import Any, Final
 
 from tapewire.compiled.draws import draw_for
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.auctions import clearing_price_of, match_standing
+from tapewire.execution.claims import claim, claimed_lots, find_claim
+from tapewire.execution.layout import (
+    TRACE_FILL,
+    TRACE_INCOMING,
+    TRACE_UNSEEN,
+    own_at,
+    party_at,
+    trace_at,
+)
+from tapewire.execution.models.fill import ask_fill
+from tapewire.execution.models.latency.legs import LEGS
+from tapewire.execution.models.queue import ask_queue
+from tapewire.execution.models.record import models_at
+from tapewire.execution.orders import fill
+from tapewire.execution.resting import unrest
+from tapewire.execution.traces import ASKS_CAME_IN, BIDS_CAME_IN, CAME_IN, FILLED_ASKS, FILLED_BIDS
+from tapewire.execution.words import (
+    BUY,
+    BY_CROSSING,
+    BY_QUEUE,
+    BY_TRADE_THROUGH,
+    BY_UNSEEN_TRADE,
+    MAKER,
+    SELL,
+)
 from tapewire.market.ids import find_order
 from tapewire.market.layout import (
     ASK,
@@ -26,18 +52,6 @@ from tapewire.market.layout import (
     rung_at,
     side_at,
 )
-
-from .auctions import clearing_price_of, match_standing
-from .claims import claim, claimed_lots, find_claim
-from .layout import TRACE_FILL, TRACE_INCOMING, TRACE_UNSEEN, own_at, party_at, trace_at
-from .models.fill import ask_fill
-from .models.latency.legs import LEGS
-from .models.queue import ask_queue
-from .models.record import models_at
-from .orders import fill
-from .resting import unrest
-from .traces import ASKS_CAME_IN, BIDS_CAME_IN, CAME_IN, FILLED_ASKS, FILLED_BIDS
-from .words import BUY, BY_CROSSING, BY_QUEUE, BY_TRADE_THROUGH, BY_UNSEEN_TRADE, MAKER, SELL
 
 #: In the place of the number of an order's last event, which says nothing once that is complete.
 _SEEN: Final = -1

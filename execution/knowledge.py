@@ -6,8 +6,7 @@ The exchange's truth is in the other fields, and may be ahead.
 from typing import Any
 
 from tapewire.compiled.jit import jit_inline
-
-from .words import FILLED, NEW, PARTIALLY_FILLED, PENDING_NEW
+from tapewire.execution.words import FILLED, NEW, PARTIALLY_FILLED, PENDING_NEW
 
 
 @jit_inline

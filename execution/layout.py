@@ -5,8 +5,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.compiled.memory import accessor
-
-from .rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
+from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 
 NEVER: Final = 2**63 - 1
 ALWAYS: Final = -(2**63)

@@ -3,10 +3,9 @@
 from typing import Any
 
 from tapewire.compiled.jit import jit
+from tapewire.execution.layout import event_row_at, own_at, party_at
+from tapewire.execution.words import LOG_FILLED, LOG_PARTIALLY_FILLED
 from tapewire.market.records import UNDEF_PRICE
-
-from .layout import event_row_at, own_at, party_at
-from .words import LOG_FILLED, LOG_PARTIALLY_FILLED
 
 
 @jit

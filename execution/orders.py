@@ -8,12 +8,11 @@ that heads a strategy's list of orders that it believes open, oldest first: anyt
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.knowledge import is_known_open
+from tapewire.execution.layout import fill_row_at, order_row_at, own_at, party_at
+from tapewire.execution.pricing import commission
+from tapewire.execution.words import FILLED, NEW, NO_REASON, PARTIALLY_FILLED, PENDING_NEW
 from tapewire.market.layout import NIL
-
-from .knowledge import is_known_open
-from .layout import fill_row_at, order_row_at, own_at, party_at
-from .pricing import commission
-from .words import FILLED, NEW, NO_REASON, PARTIALLY_FILLED, PENDING_NEW
 
 # --- the pool ------------------------------------------------------------------------------------
 

@@ -3,10 +3,9 @@
 from typing import Any
 
 from tapewire.compiled.jit import jit
-
-from .models.fees import ask_fee
-from .models.impact import ask_impact
-from .models.record import models_at
+from tapewire.execution.models.fees import ask_fee
+from tapewire.execution.models.impact import ask_impact
+from tapewire.execution.models.record import models_at
 
 
 @jit

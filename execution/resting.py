@@ -8,11 +8,10 @@ simulated orders rest, so that most records are known to concern none of them at
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.layout import ALWAYS, NEVER, own_at, party_at
+from tapewire.execution.words import BUY, MARKET
 from tapewire.market.layout import ASK, BID, NIL, level_at
 from tapewire.market.queues import find_level
-
-from .layout import ALWAYS, NEVER, own_at, party_at
-from .words import BUY, MARKET
 
 
 @jit

@@ -7,6 +7,17 @@ is what is kept per book, see `layout.VENUE_FIRST`.
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.layout import (
+    ALWAYS,
+    TRACE_AUCTION,
+    TRACE_AUCTION_FILL,
+    TRACE_CLEAR,
+    TRACE_FILL,
+    TRACE_INCOMING,
+    TRACE_TRADE,
+    TRACE_UNSEEN,
+    trace_at,
+)
 from tapewire.market.applying import is_aggressors_own, side_of
 from tapewire.market.ids import find_order
 from tapewire.market.layout import ASK, BID, GHOST, NIL, book_at, order_at
@@ -19,18 +30,6 @@ from tapewire.market.records import (
     F_TOB,
     SIDE_ASK,
     UNDEF_PRICE,
-)
-
-from .layout import (
-    ALWAYS,
-    TRACE_AUCTION,
-    TRACE_AUCTION_FILL,
-    TRACE_CLEAR,
-    TRACE_FILL,
-    TRACE_INCOMING,
-    TRACE_TRADE,
-    TRACE_UNSEEN,
-    trace_at,
 )
 
 # What an event's traces are about.

@@ -3,8 +3,7 @@
 from typing import Final
 
 from tapewire.compiled.jit import word
-
-from .codes import (
+from tapewire.execution.codes import (
     FillReason,
     Liquidity,
     OrderEvent,

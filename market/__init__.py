@@ -1,8 +1,8 @@
 """Market data: the record, the order books, the instruments. Imports nothing of ours."""
 
-from .book import BookLimitError, BookSet, MarketState
-from .instruments import Instrument, InstrumentTable, instrument_id_of
-from .records import MBO_DTYPE, MBO_KERNEL_DTYPE, UNDEF_PRICE
+from tapewire.market.book import BookLimitError, BookSet, MarketState
+from tapewire.market.instruments import Instrument, InstrumentTable, instrument_id_of
+from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE, UNDEF_PRICE
 
 __all__ = [
     "MBO_DTYPE",

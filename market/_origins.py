@@ -3,10 +3,10 @@
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit
-
-from .applying import apply_record, close_event, closes_before, side_of
-from .ids import book_of, find_order
-from .layout import (
+from tapewire.market.applying import apply_record, side_of
+from tapewire.market.events import close_event, closes_before
+from tapewire.market.ids import book_of, find_order
+from tapewire.market.layout import (
     NEW_BOOK,
     NIL,
     OK,
@@ -18,7 +18,7 @@ from .layout import (
     rung_at,
     side_at,
 )
-from .records import ACTION_ADD, ACTION_MODIFY, F_LAST, F_TOB
+from tapewire.market.records import ACTION_ADD, ACTION_MODIFY, F_LAST, F_TOB
 
 # Columns of the origins, a row per order of the order block.
 TS_EVENT: Final = 0
@@ -54,6 +54,7 @@ def _order_of(market: Any, book: int, record: Any) -> int:
 
 @jit
 def _stamp_of(market: Any, index: int) -> int:
+    """Queue stamp of an order, or that of none."""
     return _NO_STAMP if index == NIL else int(order_at(market.orders, index).stamp)
 
 

@@ -6,8 +6,7 @@ from tapewire.compiled.jit import (
     jit,
     jit_inline,
 )
-
-from .layout import (
+from tapewire.market.layout import (
     BID,
     NIL,
     TOP_OF_BOOK,
@@ -16,7 +15,7 @@ from .layout import (
     rung_at,
     side_at,
 )
-from .records import (
+from tapewire.market.records import (
     UNDEF_PRICE,
 )
 
@@ -33,6 +32,7 @@ def read_top(market: Any, book: int, side: int, prices: Any, sizes: Any, counts:
 
 @jit_inline
 def write_top(m: Any, book: int, side: int, prices: Any, sizes: Any, counts: Any) -> None:
+    """Write a side's best levels, best first; beyond its last one there is no price."""
     ladder = side_at(m.sides, 2 * book + side)
     for k in range(prices.shape[0]):
         if k < ladder.n:

@@ -12,14 +12,13 @@ from typing import Any
 from tapewire.compiled.jit import (
     jit,
 )
-
-from .ids import (
+from tapewire.market.ids import (
     find_order,
     find_slot,
     insert_slot,
     remove_slot,
 )
-from .layout import (
+from tapewire.market.layout import (
     EMPTY_SNAPSHOT,
     FILLED_SNAPSHOT,
     GHOST,
@@ -34,7 +33,7 @@ from .layout import (
     rung_at,
     side_at,
 )
-from .queues import (
+from tapewire.market.queues import (
     clamp_claims,
     free_level,
     free_order,
@@ -78,12 +77,14 @@ def begin_snapshot(market: Any, book: int, kind: int) -> None:
 
 @jit
 def count_snapshot(market: Any, record: Any) -> None:
+    """Count a snapshot, for its book and for the market."""
     record.snapshots += 1
     market.snapshots += 1
 
 
 @jit
 def _unlink_ghost(market: Any, book: int, index: int) -> None:
+    """Make an order of an earlier snapshot a living one again."""
     record = book_at(market.books, book)
     order = order_at(market.orders, index)
     if order.prev == NIL:
@@ -97,6 +98,7 @@ def _unlink_ghost(market: Any, book: int, index: int) -> None:
 
 @jit
 def end_snapshot(market: Any, book: int) -> None:
+    """The snapshot is whole: orders that were not in it are gone."""
     record = book_at(market.books, book)
     index = record.ghost_head
     while index != NIL:
@@ -155,6 +157,7 @@ def drop_ghost(market: Any, book: int, index: int) -> None:
 
 @jit
 def apply_snapshot_add(market: Any, book: int, side: int, record: Any) -> int:
+    """Take an order of a snapshot in, beginning one where none has begun; a status."""
     state = book_at(market.books, book)
     index = find_order(market, book, record.order_id)
     again = index != NIL and order_at(market.orders, index).kind == NORMAL

@@ -11,9 +11,8 @@ from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.compiled.memory import prefetch
-
-from .ids import TAG_MASK, find_book, key_of, tag_of
-from .layout import (
+from tapewire.market.ids import TAG_MASK, find_book, key_of, tag_of
+from tapewire.market.layout import (
     AHEAD_RECORDS,
     ASK,
     BID,
@@ -34,8 +33,8 @@ from .layout import (
     side_at,
     slot_at,
 )
-from .queues import place_of_hint
-from .records import ACTION_ADD, ACTION_MODIFY, ACTION_TRADE, SIDE_ASK
+from tapewire.market.queues import place_of_hint
+from tapewire.market.records import ACTION_ADD, ACTION_MODIFY, ACTION_TRADE, SIDE_ASK
 
 #: How many records ahead each step is.
 _FIRST = 12

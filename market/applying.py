@@ -12,34 +12,25 @@ from tapewire.compiled.jit import (
     jit,
     jit_inline,
 )
-
-from ._reading import (
-    write_top,
-)
-from ._snapshots import (
+from tapewire.market._snapshots import (
     apply_snapshot_add,
     begin_snapshot,
     drop_ghost,
     end_snapshot,
 )
-from .ahead import begin_ahead, look_ahead
-from .ids import (
-    book_of,
+from tapewire.market.ids import (
     fill_slot,
     find_order,
     find_slot,
     order_in,
     remove_slot,
 )
-from .layout import (
+from tapewire.market.layout import (
     ASK,
     BID,
     EMPTY_SNAPSHOT,
-    FAR_NOTHING,
-    FILLED_SNAPSHOT,
     GHOST,
     MAYBE_SNAPSHOT,
-    NEW_BOOK,
     NIL,
     NO_ORDER,
     NO_SNAPSHOT,
@@ -49,12 +40,10 @@ from .layout import (
     book_at,
     level_at,
     order_at,
-    record_at,
     rung_at,
     side_at,
 )
-from .queues import (
-    best_key,
+from tapewire.market.queues import (
     clamp_claims,
     clear_side,
     free_claims,
@@ -65,7 +54,7 @@ from .queues import (
     new_order,
     room,
 )
-from .records import (
+from tapewire.market.records import (
     ACTION_ADD,
     ACTION_CANCEL,
     ACTION_CLEAR,
@@ -118,7 +107,16 @@ def _apply_top_of_book(market: Any, book: int, side: int, record: Any) -> int:
 
 
 @jit_inline
+def _take_out(market: Any, slot: int, index: int) -> None:
+    """Remove an order from its queue and from the table of ids."""
+    leave(market, index)
+    remove_slot(market, slot)
+    free_order(market, index)
+
+
+@jit_inline
 def _apply_add(market: Any, book: int, side: int, record: Any) -> int:
+    """A joins the back of its queue; a status."""
     space = room(market, book, side)
     if space != OK:
         return space
@@ -127,9 +125,7 @@ def _apply_add(market: Any, book: int, side: int, record: Any) -> int:
     index = order_in(market, slot)
     if index != NIL:  # the id is taken: the venue's newer word counts, at the back of the queue
         market.duplicate_adds += 1
-        leave(market, index)
-        remove_slot(market, slot)
-        free_order(market, index)
+        _take_out(market, slot, index)
         space = room(market, book, side)
         slot = find_slot(market, book, order_id)
     index = new_order(market, book, order_id, record.size, NORMAL)
@@ -140,6 +136,7 @@ def _apply_add(market: Any, book: int, side: int, record: Any) -> int:
 
 @jit_inline
 def _apply_cancel(market: Any, book: int, record: Any) -> None:
+    """C takes lots of an order away, or all of it."""
     slot = find_slot(market, book, record.order_id)
     index = order_in(market, slot)
     if index == NIL:
@@ -151,9 +148,7 @@ def _apply_cancel(market: Any, book: int, record: Any) -> None:
         drop_ghost(market, book, index)
         return
     if record.size >= order.size:
-        leave(market, index)
-        remove_slot(market, slot)
-        free_order(market, index)
+        _take_out(market, slot, index)
     else:
         order.size -= record.size
         level_at(market.levels, order.level).size -= record.size
@@ -166,6 +161,7 @@ def _apply_cancel(market: Any, book: int, record: Any) -> None:
 
 @jit_inline
 def _apply_modify(market: Any, book: int, side: int, record: Any) -> int:
+    """M changes price or size; more lots or a new price lose the place; a status."""
     index = find_order(market, book, record.order_id)
     if index != NIL and order_at(market.orders, index).kind == GHOST:
         drop_ghost(market, book, index)
@@ -213,9 +209,7 @@ def _apply_modify_to_nothing(market: Any, book: int, record: Any) -> None:
         market.unknown_modifies += 1
         drop_ghost(market, book, index)
         return
-    leave(market, index)
-    remove_slot(market, slot)
-    free_order(market, index)
+    _take_out(market, slot, index)
 
 
 @jit_inline
@@ -249,6 +243,7 @@ def _note_front(market: Any, book: int, side: int, record: Any) -> None:
 
 @jit
 def _knows_not(market: Any, book: int, order_id: int) -> bool:
+    """Whether no living order has this id."""
     index = find_order(market, book, order_id)
     return index == NIL or order_at(market.orders, index).kind == GHOST
 
@@ -267,6 +262,7 @@ def _stood_in_front(market: Any, book: int, side: int, record: Any) -> bool:
 
 @jit
 def _move_to_front(market: Any, book: int, side: int, record: Any) -> None:
+    """Put an order that stood in front of its queue back there."""
     index = find_order(market, book, record.order_id)
     leave(market, index)
     join_front(market, index, book, side, record.price)
@@ -294,6 +290,7 @@ def _apply_fill(market: Any, book: int, record: Any) -> None:
 
 @jit
 def _apply_clear(market: Any, book: int, record: Any) -> None:
+    """R empties the book, at once or in favour of the snapshot that begins."""
     state = book_at(market.books, book)
     if record.flags & F_SNAPSHOT:
         begin_snapshot(market, book, EMPTY_SNAPSHOT)
@@ -316,21 +313,6 @@ def side_of(record: Any) -> int:
     if record.side == SIDE_ASK:
         return ASK
     return NIL
-
-
-@jit_inline
-def closes_before(market: Any, book: int, record: Any) -> bool:
-    """Whether the record begins a new event although the last one carried no F_LAST.
-
-    Both clocks moving on says so: the records of one event share at least one of them.
-    """
-    state = book_at(market.books, book)
-    return (
-        state.open != 0
-        and state.in_snapshot <= NO_SNAPSHOT
-        and record.ts_event != state.ts_event
-        and record.ts_recv != state.ts_recv
-    )
 
 
 @jit_inline
@@ -394,105 +376,3 @@ def apply_record(market: Any, book: int, record: Any) -> int:
     state.ts_recv = record.ts_recv
     market.records += 1
     return OK
-
-
-@jit_inline
-def end_event(market: Any, book: int, flags: int) -> None:
-    """End the book's current event, its touch not looked at (see ``count_gap``)."""
-    state = book_at(market.books, book)
-    if state.in_snapshot == FILLED_SNAPSHOT and flags & F_SNAPSHOT:
-        end_snapshot(market, book)
-    state.open = 0
-    state.event += 1
-    state.events += 1
-    state.trades = 0
-    state.trade_side = NIL
-    state.trade_order_id = NO_ORDER
-    market.event_ends += 1
-
-
-@jit_inline
-def count_gap(market: Any, book: int) -> None:
-    """Count the event that just ended if it left the book locked or crossed."""
-    bids = side_at(market.sides, 2 * book + BID)
-    asks = side_at(market.sides, 2 * book + ASK)
-    if bids.n > 0 and asks.n > 0:
-        gap = -best_key(market, asks) - best_key(market, bids)
-        if gap <= 0:
-            if gap == 0:
-                market.locked_events += 1
-            else:
-                market.crossed_events += 1
-
-
-@jit_inline
-def close_event(market: Any, book: int, flags: int) -> None:
-    """End the book's current event and look at what it left."""
-    end_event(market, book, flags)
-    count_gap(market, book)
-
-
-@jit
-def apply_batch(market: Any, records: int, n: int, start: int) -> Any:
-    """Apply records from ``start`` on; returns (status, index of the first record not applied).
-
-    ``records`` is the address of ``n`` records, so that read-only, unaligned and strided callers
-    all meet the one compiled kernel.
-    """
-    m = market[0]
-    if m.far != FAR_NOTHING:
-        begin_ahead(m, records, start, n)
-    for i in range(start, n):
-        if m.far != FAR_NOTHING:
-            look_ahead(m, records, i, n)
-        record = record_at(records, i)
-        book = book_of(m, record)
-        if book == NIL:
-            return NEW_BOOK, i
-        if closes_before(m, book, record):
-            close_event(m, book, 0)
-            m.missing_last += 1
-        status = apply_record(m, book, record)
-        if status != OK:
-            return status, i
-        if record.flags & F_LAST:
-            close_event(m, book, record.flags)
-    return OK, n
-
-
-@jit
-def apply_batch_with_depth(
-    market: Any, records: int, n: int, start: int, only_book: int, every_record: bool,
-    source: Any, prices: Any, sizes: Any, counts: Any,
-) -> Any:  # fmt: skip
-    """As ``apply_batch``, writing the top levels after events of ``only_book`` (NIL: all).
-
-    That is after every record, or else after those that close an event. ``source[row]`` is the
-    index of the record; ``prices``, ``sizes`` and
-    ``counts`` are (rows, 2, depth). Returns (status, next record, rows written).
-    """
-    m = market[0]
-    rows = 0
-    for i in range(start, n):
-        record = record_at(records, i)
-        book = book_of(m, record)
-        if book == NIL:
-            return NEW_BOOK, i, rows
-        if closes_before(m, book, record):
-            close_event(m, book, 0)
-            m.missing_last += 1
-        status = apply_record(m, book, record)
-        if status != OK:
-            return status, i, rows
-        closes = record.flags & F_LAST
-        if closes:
-            close_event(m, book, record.flags)
-        if closes or every_record:
-            if only_book == NIL or only_book == book:
-                for side in range(2):
-                    write_top(
-                        m, book, side, prices[rows, side], sizes[rows, side], counts[rows, side]
-                    )
-                source[rows] = i
-                rows += 1
-    return OK, n, rows

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.compiled.memory import Block
-
-from . import _reading, applying, ids
-from .layout import (
+from tapewire.market import _batches, _reading, ids
+from tapewire.market.layout import (
     AHEAD,
     AHEAD_RECORDS,
     BID,
@@ -34,7 +33,7 @@ from .layout import (
     SLOT,
     TOO_MANY_LEVELS,
 )
-from .records import F_LAST, RECORD_BYTES, UNDEF_PRICE
+from tapewire.market.records import F_LAST, RECORD_BYTES, UNDEF_PRICE
 
 IntArray = npt.NDArray[np.int64]
 
@@ -229,7 +228,7 @@ class BookSet:
         start = 0
         while start < n:
             stop = min(n, start + STEP_RECORDS)
-            status, start = applying.apply_batch(self._market.state, address, stop, start)
+            status, start = _batches.apply_batch(self._market.state, address, stop, start)
             if status:
                 self._market.resolve(status)
 
@@ -271,7 +270,7 @@ class BookSet:
             if book is not None and only == NIL:
                 only = -2  # not open yet: no rows until it is
             stop = min(n, start + STEP_RECORDS)
-            status, start, rows = applying.apply_batch_with_depth(
+            status, start, rows = _batches.apply_batch_with_depth(
                 self._market.state, address, stop, start, only, every_record, source[row:],
                 prices[row:], sizes[row:], counts[row:],
             )  # fmt: skip

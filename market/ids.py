@@ -8,8 +8,7 @@ from tapewire.compiled.jit import (
     jit,
     jit_inline,
 )
-
-from .layout import (
+from tapewire.market.layout import (
     NIL,
     NORMAL,
     book_at,

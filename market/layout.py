@@ -5,8 +5,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.compiled.memory import accessor
-
-from .records import MBO_KERNEL_DTYPE
+from tapewire.market.records import MBO_KERNEL_DTYPE
 
 NIL: Final = -1
 BID: Final = 0

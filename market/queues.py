@@ -11,12 +11,11 @@ from tapewire.compiled.jit import (
     jit_inline,
 )
 from tapewire.compiled.memory import offset_of
-
-from .ids import (
+from tapewire.market.ids import (
     find_slot,
     remove_slot,
 )
-from .layout import (
+from tapewire.market.layout import (
     BID,
     GROW_LEVELS,
     GROW_ORDERS,
@@ -78,6 +77,7 @@ def place_of_hint(market: Any, at: int, key: int) -> int:
 
 @jit_inline
 def _hint_of(market: Any, at: int, key: int) -> Any:
+    """Where a price's level was found last."""
     return hint_at(market.hints, place_of_hint(market, at, key))
 
 
@@ -160,6 +160,7 @@ def free_level(market: Any, index: int) -> None:
 
 @jit_inline
 def _close_level(market: Any, ladder: Any, index: int) -> None:
+    """Take an empty level out of its ladder."""
     rungs = market.rungs
     offset = ladder.offset
     level = level_at(market.levels, index)

@@ -5,10 +5,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from . import _origins
-from .book import BookSet, batch_address
-from .layout import ASK, BID, NO_SNAPSHOT
-from .records import (
+from tapewire.market import _origins
+from tapewire.market.book import BookSet, batch_address
+from tapewire.market.layout import ASK, BID, NO_SNAPSHOT
+from tapewire.market.records import (
     ACTION_ADD,
     ACTION_CLEAR,
     F_LAST,

@@ -1,5 +1,5 @@
 """Positions, profit and loss in exact integers, and the limits enforced before an order leaves."""
 
-from .rows import SAMPLE_DTYPE
+from tapewire.positions.rows import SAMPLE_DTYPE
 
 __all__ = ["SAMPLE_DTYPE"]

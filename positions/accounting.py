@@ -12,8 +12,7 @@ from tapewire.execution.words import (
     NO_REASON,
 )
 from tapewire.market.records import UNDEF_PRICE
-
-from .layout import send_time_at
+from tapewire.positions.layout import send_time_at
 
 
 @jit

@@ -5,8 +5,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.compiled.memory import accessor
-
-from .rows import SAMPLE_DTYPE
+from tapewire.positions.rows import SAMPLE_DTYPE
 
 #: The account of one leg (strategy instance on one book). Everything is an exact integer:
 #: prices in 1e-9, money in price units x lots (before the multiplier), fees in 1e-9 currency.

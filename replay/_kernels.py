@@ -195,6 +195,7 @@ def _sift_down(
     pos: np.ndarray,
     order: np.ndarray,
 ) -> None:
+    """Restore the heap below a root that may be too large."""
     while True:
         child = 2 * root + 1
         if child >= size:

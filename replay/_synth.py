@@ -105,6 +105,7 @@ def _write(
     out: Any, n: int, engine: Any, book: Any, action: int, side: int,
     level: int, size: int, order_id: int, flags: int,
 ) -> Any:  # fmt: skip
+    """Write a record of the engine's moment; returns the next row."""
     r = out[n]
     r.length = RECORD_LENGTH_WORDS
     r.rtype = RTYPE_MBO
@@ -126,6 +127,7 @@ def _write(
 
 @jit
 def _add(out: Any, n: int, engine: Any, book: Any, levels: Any, orders: Any, side: int) -> Any:
+    """A new order at a drawn place, of a drawn size."""
     level = choose_level(levels, book, side, draw(engine.seed, _P_PLACE, engine.event))
     bits = draw(engine.seed, _P_SIZE, engine.event)
     size = order_size(bits)

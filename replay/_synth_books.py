@@ -109,6 +109,7 @@ def leave(levels: Any, orders: Any, book: Any, slot: int) -> None:
 def new_order(
     levels: Any, orders: Any, book: Any, order_id: int, side: int, level: int, size: int
 ) -> Any:
+    """Take a free record and join the back of a queue with it."""
     slot = book.free
     order = orders[slot]
     book.free = order.next
@@ -125,6 +126,7 @@ def new_order(
 
 @jit
 def drop(levels: Any, orders: Any, book: Any, slot: int) -> None:
+    """Leave the queue and free the record."""
     leave(levels, orders, book, slot)
     orders[slot].order_id = 0
     orders[slot].next = book.free

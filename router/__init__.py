@@ -1,9 +1,9 @@
 """The router: feeds batches to one compiled loop of book, orders, accounts and strategies."""
 
-from .config import RiskLimits, SimulationConfig, StrategySpec
-from .halts import HaltedPosition, LossHalt
-from .results import Drained, LegInfo
-from .simulation import Simulation
+from tapewire.router.config import RiskLimits, SimulationConfig, StrategySpec
+from tapewire.router.halts import HaltedPosition, LossHalt
+from tapewire.router.results import Drained, LegInfo
+from tapewire.router.simulation import Simulation
 
 __all__ = [
     "Drained",

@@ -16,9 +16,7 @@ from tapewire.execution.words import FILLED, LOSS_CANCEL, UNKNOWN_ORDER, USER_CA
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import learn_fill, reserve, revalue
 from tapewire.positions.layout import account_at, limits_at
-from tapewire.strategies.layout import HOOK_FILL, HOOK_ORDER, HOOK_TIMER, context_at
-
-from ._layout import (
+from tapewire.router._layout import (
     CALL_OUTSIDE,
     CLOSING_NONE,
     FAULT_STEPS,
@@ -35,9 +33,10 @@ from ._layout import (
     message_at,
     watch_at,
 )
-from ._loss import after_halt, closing_failed, wind_up, wind_up_room
-from ._messages import free_message, pop_inbox
-from ._requests import callback
+from tapewire.router._loss import after_halt, closing_failed, wind_up, wind_up_room
+from tapewire.router._messages import free_message, pop_inbox
+from tapewire.router._requests import callback
+from tapewire.strategies.layout import HOOK_FILL, HOOK_ORDER, HOOK_TIMER, context_at
 
 #: Messages one strategy may handle at one and the same local time.
 STEPS_AT_ONE_TIME_MAX: Final = 1_000_000
@@ -117,7 +116,7 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
     if message.kind == TELL_ACCEPTED:
         learn_accepted(own)
     elif message.kind == TELL_FILL:
-        learn_fill(account, own.side, message.price, message.lots, message.quantity)
+        learn_fill(account, own.side, message.price, message.lots, message.commission)
         learn_filled(own, message.lots)
         ctx = context_at(instance.context, 0)
         ctx.fill_price = message.price

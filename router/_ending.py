@@ -6,16 +6,15 @@ from tapewire.compiled.jit import jit
 from tapewire.execution.layout import own_at
 from tapewire.execution.orders import is_live, write_order_row
 from tapewire.execution.words import END_OF_DATA, PENDING_NEW
-from tapewire.market.applying import close_event
+from tapewire.market.events import close_event
 from tapewire.market.layout import NIL, book_at
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.layout import account_at
+from tapewire.router._layout import instance_at, leg_at, watch_at
+from tapewire.router._phases import IDLE, begin_finish, finish_event, write_sample
+from tapewire.router._requests import callback
+from tapewire.router._times import before_book_event
 from tapewire.strategies.layout import HOOK_STOP, context_at
-
-from ._layout import instance_at, leg_at, watch_at
-from ._phases import IDLE, begin_finish, finish_event, write_sample
-from ._requests import callback
-from ._times import before_book_event
 
 
 @jit

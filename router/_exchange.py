@@ -42,8 +42,7 @@ from tapewire.market.layout import NIL, book_at
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import book_fill
 from tapewire.positions.layout import account_at
-
-from ._layout import (
+from tapewire.router._layout import (
     ARRIVE_CANCEL,
     ARRIVE_NEW,
     CROSSED_WARN,
@@ -59,8 +58,8 @@ from ._layout import (
     message_at,
     watch_at,
 )
-from ._messages import free_message, pop_arrival, tell_strategy
-from ._room import room_for
+from tapewire.router._messages import free_message, pop_arrival, tell_strategy
+from tapewire.router._room import room_for
 
 
 @jit
@@ -251,7 +250,7 @@ def settle(execution: Any, router: Any, captured_ns: int) -> None:
             log_fill(execution, row)
         message.price = row.last_px
         message.lots = row.last_qty
-        message.quantity = row.commission
+        message.commission = row.commission
     router.settled = execution.fill_n
 
 

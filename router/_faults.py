@@ -4,11 +4,10 @@ from typing import Any
 
 from tapewire.compiled.units import MONEY_UNITS, PRICE_UNITS
 from tapewire.execution.codes import Reason
+from tapewire.router._delivery import STEPS_AT_ONE_TIME_MAX
+from tapewire.router._loss import QUANTITY_MAX
+from tapewire.router.config import RiskLimits
 from tapewire.strategies.layout import REQUESTS_MAX
-
-from ._delivery import STEPS_AT_ONE_TIME_MAX
-from ._loss import QUANTITY_MAX
-from .config import RiskLimits
 
 
 def endless_answers(who: str, when: str, instance: Any, limits: RiskLimits, tick: int) -> str:

@@ -69,6 +69,7 @@ MESSAGE: Final = np.dtype(
         ("price", "i8"),
         ("quantity", "i8"),
         ("lots", "i8"),  # of a fill; reserved by a replace
+        ("commission", "i8"),  # of a fill, 1e-9 currency
         ("kind", "i4"),
         ("order", "i4"),
         ("reason", "i4"),

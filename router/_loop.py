@@ -5,13 +5,8 @@ from typing import Any
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.traces import crosses, note_incoming, note_trade_record
 from tapewire.market.ahead import begin_ahead, look_ahead
-from tapewire.market.applying import (
-    apply_record,
-    close_event,
-    closes_before,
-    count_gap,
-    end_event,
-)
+from tapewire.market.applying import apply_record
+from tapewire.market.events import close_event, closes_before, count_gap, end_event
 from tapewire.market.ids import book_of
 from tapewire.market.layout import (
     ASK,
@@ -33,11 +28,10 @@ from tapewire.market.records import (
     F_LAST,
     F_SNAPSHOT,
 )
+from tapewire.router._layout import CROSSED_ABORT, FAULT_CROSSED, GROW_TRACES, watch_at
+from tapewire.router._phases import IDLE, begin_finish, finish_event
+from tapewire.router._times import before_book_event
 from tapewire.strategies.layout import ON_BOOK, ON_TRADE
-
-from ._layout import CROSSED_ABORT, FAULT_CROSSED, GROW_TRACES, watch_at
-from ._phases import IDLE, begin_finish, finish_event
-from ._times import before_book_event
 
 
 @jit

@@ -26,9 +26,7 @@ from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import reserve
 from tapewire.positions.layout import account_at, limits_at
-from tapewire.strategies.layout import context_at
-
-from ._layout import (
+from tapewire.router._layout import (
     ARRIVE_CANCEL,
     ARRIVE_NEW,
     CLOSING_FAILED,
@@ -42,7 +40,8 @@ from ._layout import (
     message_at,
     watch_at,
 )
-from ._messages import send_to_exchange, tell_strategy
+from tapewire.router._messages import send_to_exchange, tell_strategy
+from tapewire.strategies.layout import context_at
 
 #: Lots one order may have, the simulation's own included.
 QUANTITY_MAX: Final = 2**31 - 1

@@ -15,9 +15,7 @@ from tapewire.market.book import MarketState
 from tapewire.market.layout import NIL
 from tapewire.positions.layout import ACCOUNT, LIMITS, SEND_TIME
 from tapewire.positions.rows import SAMPLE_DTYPE
-from tapewire.strategies.layout import CONTEXT
-
-from ._layout import (
+from tapewire.router._layout import (
     DRAIN_ROWS,
     GROW_CLAIMS,
     GROW_MESSAGES,
@@ -29,6 +27,7 @@ from ._layout import (
     ROUTER,
     WATCH,
 )
+from tapewire.strategies.layout import CONTEXT
 
 #: Rows kept between drains; a step needs up to STEP_ROWS of them.
 ROWS_AT_START: Final = 4 * STEP_ROWS

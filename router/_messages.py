@@ -10,8 +10,7 @@ from tapewire.compiled.jit import jit
 from tapewire.execution.delays import request_delay_ns
 from tapewire.execution.layout import NEVER, own_at
 from tapewire.market.layout import NIL
-
-from ._layout import instance_at, leg_at, message_at, watch_at
+from tapewire.router._layout import instance_at, leg_at, message_at, watch_at
 
 
 @jit

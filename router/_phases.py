@@ -16,18 +16,8 @@ from tapewire.market.queues import best_key
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import revalue
 from tapewire.positions.layout import account_at, limits_at, sample_row_at
-from tapewire.strategies.layout import (
-    HOOK_BOOK,
-    HOOK_EVENT,
-    HOOK_TRADE,
-    ON_BOOK,
-    ON_EVENT,
-    ON_PRICE,
-    ON_TRADE,
-)
-
-from ._exchange import match_parties
-from ._layout import (
+from tapewire.router._exchange import match_parties
+from tapewire.router._layout import (
     CROSSED_HALT_FILLS,
     DRAIN_ROWS,
     SHOWN_ALL,
@@ -38,10 +28,19 @@ from ._layout import (
     leg_at,
     watch_at,
 )
-from ._loss import after_halt, may_close_now
-from ._requests import callback
-from ._room import room_for
-from ._times import refresh_due, set_wake, until_local
+from tapewire.router._loss import after_halt, may_close_now
+from tapewire.router._requests import callback
+from tapewire.router._room import room_for
+from tapewire.router._times import refresh_due, set_wake, until_local
+from tapewire.strategies.layout import (
+    HOOK_BOOK,
+    HOOK_EVENT,
+    HOOK_TRADE,
+    ON_BOOK,
+    ON_EVENT,
+    ON_PRICE,
+    ON_TRADE,
+)
 
 IDLE: Final = 0
 _MATCH: Final = 1

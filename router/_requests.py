@@ -25,18 +25,7 @@ from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import check_order, reserve
 from tapewire.positions.layout import account_at, limits_at
-from tapewire.strategies.layout import (
-    HOOK_STOP,
-    OUTSIDE,
-    REQUEST_CANCEL,
-    REQUEST_NEW,
-    REQUEST_REPLACE,
-    REQUEST_TIMER,
-    REQUESTS_MAX,
-    context_at,
-)
-
-from ._layout import (
+from tapewire.router._layout import (
     ARRIVE_CANCEL,
     ARRIVE_NEW,
     ARRIVE_REPLACE,
@@ -50,8 +39,18 @@ from ._layout import (
     message_at,
     watch_at,
 )
-from ._loss import QUANTITY_MAX
-from ._messages import send_to_exchange, tell_strategy
+from tapewire.router._loss import QUANTITY_MAX
+from tapewire.router._messages import send_to_exchange, tell_strategy
+from tapewire.strategies.layout import (
+    HOOK_STOP,
+    OUTSIDE,
+    REQUEST_CANCEL,
+    REQUEST_NEW,
+    REQUEST_REPLACE,
+    REQUEST_TIMER,
+    REQUESTS_MAX,
+    context_at,
+)
 
 _INDEX_MASK: Final = 0xFFFFFFFF
 

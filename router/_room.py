@@ -4,9 +4,8 @@ from typing import Any
 
 from tapewire.compiled.jit import jit
 from tapewire.execution.claims import STEP_ROWS
+from tapewire.router._layout import DRAIN_ROWS, GROW_CLAIMS, GROW_MESSAGES, GROW_OWN_ORDERS
 from tapewire.strategies.layout import REQUESTS_MAX
-
-from ._layout import DRAIN_ROWS, GROW_CLAIMS, GROW_MESSAGES, GROW_OWN_ORDERS
 
 
 @jit

@@ -11,6 +11,9 @@ from tapewire.execution.layout import ALWAYS, NEVER
 from tapewire.execution.models.record import VARIES
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.router._memory import Memory
+from tapewire.router.config import OFF, SimulationConfig, StrategySpec
+from tapewire.router.results import LegInfo
 from tapewire.strategies.binding import Bound
 from tapewire.strategies.layout import (
     HOOK_BOOK,
@@ -21,10 +24,6 @@ from tapewire.strategies.layout import (
     ON_PRICE,
     ON_TRADE,
 )
-
-from ._memory import Memory
-from .config import OFF, SimulationConfig, StrategySpec
-from .results import LegInfo
 
 ORDERS_PER_SECOND_MAX: Final = 1_000_000
 _NO_SYMBOLS: Final = "none: name instruments by their numbers (instrument_id)"

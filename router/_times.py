@@ -6,13 +6,12 @@ from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.delays import feed_delay_ns
 from tapewire.execution.layout import ALWAYS, NEVER
 from tapewire.market.layout import NIL, book_at
+from tapewire.router._delivery import deliver
+from tapewire.router._exchange import arrive
+from tapewire.router._layout import instance_at, leg_at, watch_at
+from tapewire.router._requests import callback
+from tapewire.router._room import step_room
 from tapewire.strategies.layout import HOOK_START, ON_EVENT
-
-from ._delivery import deliver
-from ._exchange import arrive
-from ._layout import instance_at, leg_at, watch_at
-from ._requests import callback
-from ._room import step_room
 
 #: A quiet book decides an arrival this long after it at the latest, so that a strategy active on
 #: another book hears of it. No feed seen delays an event that long against another.

@@ -4,7 +4,8 @@ from typing import Any
 
 from tapewire.compiled.jit import jit
 from tapewire.market.ahead import begin_ahead, look_ahead
-from tapewire.market.applying import apply_record, close_event, closes_before
+from tapewire.market.applying import apply_record
+from tapewire.market.events import close_event, closes_before
 from tapewire.market.ids import book_of
 from tapewire.market.layout import (
     ASK,
@@ -19,10 +20,9 @@ from tapewire.market.layout import (
 )
 from tapewire.market.queues import best_key
 from tapewire.market.records import F_LAST, F_SNAPSHOT, UNDEF_PRICE
-
-from ._layout import watch_at
-from ._phases import look
-from ._times import before_book_event
+from tapewire.router._layout import watch_at
+from tapewire.router._phases import look
+from tapewire.router._times import before_book_event
 
 
 @jit

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ._memory import Memory
-from ._roster import Roster
+from tapewire.router._memory import Memory
+from tapewire.router._roster import Roster
 
 _POSITIONS_TOLD: Final = 5
 

@@ -13,13 +13,11 @@ from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.market.book import STEP_RECORDS, BookLimitError, batch_address
 from tapewire.market.layout import COUNTERS, NEW_BOOK, NIL
 from tapewire.positions.rows import SAMPLE_DTYPE
-from tapewire.strategies.definition import HOOKS
-
-from . import _ending as ending
-from . import _faults as faults
-from . import _loop as loop
-from . import _warming as warming
-from ._layout import (
+from tapewire.router import _ending as ending
+from tapewire.router import _faults as faults
+from tapewire.router import _loop as loop
+from tapewire.router import _warming as warming
+from tapewire.router._layout import (
     CALL_OUTSIDE,
     CROSSED_ABORT,
     CROSSED_HALT_FILLS,
@@ -32,13 +30,14 @@ from ._layout import (
     NOTICE_FEED,
     NOTICE_RESPONSE,
 )
-from ._memory import Memory
-from ._requests import come_back
-from ._roster import Roster
-from .config import SimulationConfig
-from .digest import LegDigests
-from .halts import LossHalt, loss_halts
-from .results import Drained, LegInfo
+from tapewire.router._memory import Memory
+from tapewire.router._requests import come_back
+from tapewire.router._roster import Roster
+from tapewire.router.config import SimulationConfig
+from tapewire.router.digest import LegDigests
+from tapewire.router.halts import LossHalt, loss_halts
+from tapewire.router.results import Drained, LegInfo
+from tapewire.strategies.definition import HOOKS
 
 _POLICIES: Final = {
     "warn": CROSSED_WARN,

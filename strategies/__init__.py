@@ -1,9 +1,8 @@
 """What a strategy is, what it sees and can do, and those that come along."""
 
 from tapewire.compiled.parameters import ParameterSpec
-
-from .binding import Bound
-from .definition import StrategyDefinition
-from .registry import STRATEGIES
+from tapewire.strategies.binding import Bound
+from tapewire.strategies.definition import StrategyDefinition
+from tapewire.strategies.registry import STRATEGIES
 
 __all__ = ["STRATEGIES", "Bound", "ParameterSpec", "StrategyDefinition"]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from .definition import StrategyDefinition
+    from tapewire.strategies.definition import StrategyDefinition
 
 
 class Bound:

@@ -18,8 +18,7 @@ from tapewire.execution.orders import handle_of, open_order
 from tapewire.execution.words import LIMIT, MARKET
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
-
-from .layout import (
+from tapewire.strategies.layout import (
     REQUEST_CANCEL,
     REQUEST_NEW,
     REQUEST_REPLACE,

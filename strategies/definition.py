@@ -8,9 +8,8 @@ import numpy as np
 
 from tapewire.compiled.callbacks import address_of_hook
 from tapewire.compiled.parameters import ParameterSpec
-
-from .binding import Bound
-from .layout import CONTEXT, OUTSIDE
+from tapewire.strategies.binding import Bound
+from tapewire.strategies.layout import CONTEXT, OUTSIDE
 
 Hook = Callable[[Any, Any], None]
 

@@ -8,8 +8,7 @@ import numpy as np
 from tapewire.compiled.jit import jit
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.market.records import UNDEF_PRICE
-
-from .context import (
+from tapewire.strategies.context import (
     BUY,
     GTC,
     SELL,
@@ -21,7 +20,7 @@ from .context import (
     submit_limit,
     was_denied,
 )
-from .definition import StrategyDefinition
+from tapewire.strategies.definition import StrategyDefinition
 
 NO_ORDER = -1
 

@@ -14,12 +14,11 @@ from tapewire.compiled.jit import jit
 from tapewire.compiled.memory import accessor
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.execution.words import MARKET
-
-from .binding import Bound
-from .context import cancel, replace, set_timer, submit_limit, submit_market
-from .definition import StrategyDefinition
-from .layout import REQUESTS_MAX
-from .order_log_file import ACTION_CANCEL, ACTION_NEW, ROW, read_order_log
+from tapewire.strategies.binding import Bound
+from tapewire.strategies.context import cancel, replace, set_timer, submit_limit, submit_market
+from tapewire.strategies.definition import StrategyDefinition
+from tapewire.strategies.layout import REQUESTS_MAX
+from tapewire.strategies.order_log_file import ACTION_CANCEL, ACTION_NEW, ROW, read_order_log
 
 STATE: Final = np.dtype([("rows", "i8"), ("n", "i8"), ("next", "i8")], align=True)
 

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from .definition import StrategyDefinition
-from .market_maker import MARKET_MAKER
-from .order_log import ORDER_LOG
-from .sma_crossover import SMA_CROSSOVER
+from tapewire.strategies.definition import StrategyDefinition
+from tapewire.strategies.market_maker import MARKET_MAKER
+from tapewire.strategies.order_log import ORDER_LOG
+from tapewire.strategies.sma_crossover import SMA_CROSSOVER
 
 STRATEGIES: Final[dict[str, StrategyDefinition]] = {
     definition.name: definition for definition in (MARKET_MAKER, SMA_CROSSOVER, ORDER_LOG)

@@ -7,9 +7,8 @@ import numpy as np
 
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.market.records import UNDEF_PRICE
-
-from .context import BUY, SELL, submit_market
-from .definition import StrategyDefinition
+from tapewire.strategies.context import BUY, SELL, submit_market
+from tapewire.strategies.definition import StrategyDefinition
 
 PERIOD_MAX = 4096
 _NONE = 0

@@ -11,15 +11,14 @@ from typing import Any, Final
 
 from tapewire.compiled.callbacks import BY_ADDRESS, address_of_kernel
 from tapewire.errors import ConfigError
-
-from .definition import Model, ModelDefinition
-from .fees import FEE_MODELS
-from .fill import FILL_MODELS
-from .impact import IMPACT_MODELS
-from .latency import LATENCY_MODELS
-from .latency.legs import LEGS
-from .queue import QUEUE_MODELS
-from .record import FAMILIES, VARIES
+from tapewire.execution.models.definition import Model, ModelDefinition
+from tapewire.execution.models.fees import FEE_MODELS
+from tapewire.execution.models.fill import FILL_MODELS
+from tapewire.execution.models.impact import IMPACT_MODELS
+from tapewire.execution.models.latency import LATENCY_MODELS
+from tapewire.execution.models.latency.legs import LEGS
+from tapewire.execution.models.queue import QUEUE_MODELS
+from tapewire.execution.models.record import FAMILIES, VARIES
 
 __all__ = ["REGISTRIES", "Model", "ModelDefinition", "Models", "built_in"]
 

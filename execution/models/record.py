@@ -6,8 +6,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.compiled.memory import accessor
-
-from .latency.legs import LEGS
+from tapewire.execution.models.latency.legs import LEGS
 
 #: Families, and how many words a kernel of each is asked with, beside its state.
 FAMILIES: Final[Mapping[str, int]] = {"latency": 3, "fill": 5, "queue": 3, "impact": 4, "fees": 5}

@@ -24,7 +24,7 @@ def halt_warnings(halts: "Sequence[LossHalt]") -> list[str]:
 
 def log_warnings(counts: Mapping[str, int], now_ns: int) -> list[str]:
     """Say how many rows of order logs were left over when the data ended."""
-    unsent = counts["log_rows_unsent"]
+    unsent = counts.get("log_rows_unsent", 0)
     if not unsent:
         return []
     rows = "row of an order log was" if unsent == 1 else "rows of order logs were"

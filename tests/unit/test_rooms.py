@@ -1,5 +1,7 @@
 """The folders are the map, and the arrows between rooms point one way."""
 
+import ast
+
 import pytest
 
 import rooms
@@ -35,3 +37,16 @@ def test_what_a_room_offers_others_has_no_underscore(room: str) -> None:
         if parts[0] in rooms.names() and any(part.startswith("_") for part in parts[1:])
     ]
     assert wrong == []
+
+
+def test_every_kernel_says_what_it_does() -> None:
+    silent = [
+        f"{path.relative_to(rooms.REPO)}:{node.lineno} {node.name}"
+        for room in rooms.names()
+        for path in sorted((rooms.REPO / room).rglob("*.py"))
+        for node in rooms.parse(path).body
+        if isinstance(node, ast.FunctionDef)
+        and any(isinstance(d, ast.Name) and d.id.startswith("jit") for d in node.decorator_list)
+        and not ast.get_docstring(node)
+    ]
+    assert silent == []

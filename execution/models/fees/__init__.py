@@ -10,8 +10,7 @@ from typing import Final
 
 from tapewire.compiled.callbacks import switch
 from tapewire.execution.models.definition import ModelDefinition
-
-from .per_contract import PER_CONTRACT
+from tapewire.execution.models.fees.per_contract import PER_CONTRACT
 
 #: Built in, by their ``type`` in a configuration.
 FEE_MODELS: Final[dict[str, ModelDefinition]] = {

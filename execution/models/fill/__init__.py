@@ -10,8 +10,7 @@ from typing import Final
 
 from tapewire.compiled.callbacks import switch
 from tapewire.execution.models.definition import ModelDefinition
-
-from .mbo_queue import MBO_QUEUE
+from tapewire.execution.models.fill.mbo_queue import MBO_QUEUE
 
 #: Built in, by their ``type`` in a configuration.
 FILL_MODELS: Final[dict[str, ModelDefinition]] = {

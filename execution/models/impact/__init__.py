@@ -9,9 +9,8 @@ from typing import Final
 
 from tapewire.compiled.callbacks import switch
 from tapewire.execution.models.definition import ModelDefinition
-
-from .linear import LINEAR
-from .none import NONE
+from tapewire.execution.models.impact.linear import LINEAR
+from tapewire.execution.models.impact.none import NONE
 
 #: Built in, by their ``type`` in a configuration.
 IMPACT_MODELS: Final[dict[str, ModelDefinition]] = {

@@ -10,9 +10,8 @@ from typing import Final
 
 from tapewire.compiled.callbacks import switch
 from tapewire.execution.models.definition import ModelDefinition
-
-from .fixed import FIXED
-from .uniform import UNIFORM
+from tapewire.execution.models.latency.fixed import FIXED
+from tapewire.execution.models.latency.uniform import UNIFORM
 
 #: Built in, by their ``type`` in a configuration.
 LATENCY_MODELS: Final[dict[str, ModelDefinition]] = {

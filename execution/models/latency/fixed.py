@@ -8,8 +8,7 @@ import numpy as np
 
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.execution.models.definition import ModelDefinition
-
-from .legs import LATENCY_MAX_US, LEGS, first_given, us_to_ns
+from tapewire.execution.models.latency.legs import LATENCY_MAX_US, LEGS, first_given, us_to_ns
 
 STATE = np.dtype([("delay_ns", "i8", (len(LEGS),))])
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.execution.models.definition import ModelDefinition
-
-from .legs import LATENCY_MAX_US, LEGS, first_given, us_to_ns
+from tapewire.execution.models.latency.legs import LATENCY_MAX_US, LEGS, first_given, us_to_ns
 
 STATE = np.dtype([("min_ns", "i8", (len(LEGS),)), ("width_ns", "i8", (len(LEGS),))])
 

@@ -9,8 +9,7 @@ from typing import Final
 
 from tapewire.compiled.callbacks import switch
 from tapewire.execution.models.definition import ModelDefinition
-
-from .fifo import FIFO
+from tapewire.execution.models.queue.fifo import FIFO
 
 #: Built in, by their name as ``queue_position_model`` in a configuration.
 QUEUE_MODELS: Final[dict[str, ModelDefinition]] = {

@@ -117,6 +117,7 @@ def shuffle(turns: Any, seed: int) -> None:
 
 @jit
 def _join(levels: Any, orders: Any, book: Any, k: int, slot: int) -> None:
+    """Join the back of a queue."""
     order = orders[slot]
     level = levels[k, order.level]
     order.prev = level.tail
@@ -159,6 +160,7 @@ def _leave(levels: Any, orders: Any, book: Any, k: int, slot: int) -> None:
 
 @jit
 def _drop(levels: Any, orders: Any, book: Any, k: int, slot: int) -> None:
+    """Leave the queue and free the record."""
     _leave(levels, orders, book, k, slot)
     orders[slot].order_id = 0
     orders[slot].next = book.free
@@ -203,6 +205,7 @@ def _write(
     out: Any, n: int, crowd: Any, book: Any, action: int, side: int, level: int, size: int,
     order_id: int, flags: int,
 ) -> Any:  # fmt: skip
+    """Write a record of the crowd's moment; returns the next row."""
     r = out[n]
     r.length = RECORD_LENGTH_WORDS
     r.rtype = RTYPE_MBO
@@ -224,6 +227,7 @@ def _write(
 
 @jit
 def _advance(crowd: Any) -> None:
+    """Move on to the next event, at a drawn time."""
     crowd.event += 1
     crowd.sequence += 1
     crowd.ts += 1 + exponential(draw(crowd.seed, _P_GAP, crowd.event), crowd.gap_ns)
@@ -233,6 +237,7 @@ def _advance(crowd: Any) -> None:
 def _add(
     out: Any, n: int, crowd: Any, books: Any, levels: Any, orders: Any, k: int, side: int
 ) -> Any:
+    """A new order at a drawn place, of a drawn size."""
     book = books[k]
     slot = book.free
     order = orders[slot]
@@ -252,6 +257,7 @@ def _add(
 def _modify(
     out: Any, n: int, crowd: Any, books: Any, levels: Any, orders: Any, k: int, bits: int
 ) -> Any:
+    """A drawn order gets smaller, or moves."""
     book = books[k]
     slot = _pick(orders, book, bits >> 10)
     order = orders[slot]

@@ -26,8 +26,23 @@ def copy_of_tree(folder: Path) -> Path:
     return root
 
 
+def groups() -> list[str]:
+    """Folders of the facade."""
+    return sorted(init.parent.name for init in REPO.glob("tapewire/*/__init__.py"))
+
+
 def map_table() -> dict[str, str]:
     """Room → what it may import, in the words of ARCHITECTURE.md."""
+    return {name: words for name, words in _map_rows().items() if "/" not in name}
+
+
+def group_table() -> dict[str, str]:
+    """Group of the facade → what of the facade it may import, in the words of ARCHITECTURE.md."""
+    rows = _map_rows().items()
+    return {name.removeprefix("tapewire/"): words for name, words in rows if "/" in name}
+
+
+def _map_rows() -> dict[str, str]:
     rows = [line.split("|") for line in (REPO / "ARCHITECTURE.md").read_text().splitlines()]
     return {
         cells[1].strip().strip("`/"): cells[3].strip()
@@ -38,8 +53,15 @@ def map_table() -> dict[str, str]:
 
 def allowed(room: str) -> set[str]:
     """Rooms that the map lets a room import."""
-    words = map_table()[room]
-    everybody = {*names(), "tapewire"}
+    return _named(map_table()[room], {*names(), "tapewire"})
+
+
+def allowed_groups(group: str) -> set[str]:
+    """Groups of the facade that the map lets a group import."""
+    return _named(group_table()[group], set(groups()))
+
+
+def _named(words: str, everybody: set[str]) -> set[str]:
     return everybody if words == "all" else everybody & set(words.replace(",", " ").split())
 
 
@@ -60,7 +82,12 @@ def parse(path: Path) -> ast.Module:
 
 def imports(room: str) -> Iterator[tuple[Path, int, list[str]]]:
     """(file, line, parts of the module's name) of every import of ours from outside the room."""
-    for path in sorted((REPO / room).rglob("*.py")):
+    yield from imports_in(room, besides=room)
+
+
+def imports_in(folder: str, *, besides: str) -> Iterator[tuple[Path, int, list[str]]]:
+    """(file, line, parts of the module's name) of a folder's imports of ours, but for one room."""
+    for path in sorted((REPO / folder).rglob("*.py")):
         for node in ast.walk(parse(path)):
             modules: list[str] = []
             if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -69,5 +96,5 @@ def imports(room: str) -> Iterator[tuple[Path, int, list[str]]]:
                 modules = [alias.name for alias in node.names]
             for module in modules:
                 parts = module.split(".")
-                if parts[0] == "tapewire" and len(parts) > 1 and parts[1] != room:
+                if parts[0] == "tapewire" and len(parts) > 1 and parts[1] != besides:
                     yield path.relative_to(REPO), node.lineno, parts[1:]

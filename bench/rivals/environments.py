@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tapewire.errors import ConfigError, OutputError
-from tapewire.inputs.synthetic import cache_dir
+from tapewire.inputs.cache_folder import cache_dir
 
 #: Another interpreter for rivals whose newest version needs a newer Python than this one.
 PYTHON_VARIABLE: Final = "TAPEWIRE_RIVALS_PYTHON"

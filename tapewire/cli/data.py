@@ -32,7 +32,7 @@ def inspect(
     """Read a whole market data file and say what is in it."""
     from rich.console import Console
 
-    from tapewire.inputs.commands import inspect_file
+    from tapewire.inputs.inspection import inspect_file
 
     inspect_file(file, as_json=as_json, console=Console())
 
@@ -53,7 +53,7 @@ def synth(
     """Make a synthetic session as a real DBN file."""
     from rich.console import Console
 
-    from tapewire.inputs.commands import synth_file
+    from tapewire.inputs.synthetic import synth_file
 
     synth_file(output, events=events, instruments=instruments, seed=seed, console=Console())
 
@@ -86,7 +86,7 @@ def convert(
     """
     from rich.console import Console
 
-    from tapewire.inputs.commands import convert_files
+    from tapewire.inputs.convert import convert_files
 
     convert_files(
         files,
@@ -118,7 +118,7 @@ def book(
     """Write the book after every record, in Databento's mbp-10 column names."""
     from rich.console import Console
 
-    from tapewire.inputs.commands import write_book
+    from tapewire.inputs.books import write_book
 
     write_book(
         file,

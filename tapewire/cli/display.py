@@ -71,7 +71,7 @@ class Display:
         """Show how far something before the run is, if it takes more than a moment."""
         if self._quiet:
             return nullcontext(lambda done_mb: None)
-        from tapewire.inputs.report import Progress as Steps
+        from tapewire.inputs.telling import Steps
 
         return Steps(what, total_mb)
 

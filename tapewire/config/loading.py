@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tapewire.config.edits import put, replace_files, select_strategies, value_at
-from tapewire.config.input_files import open_plain
+from tapewire.config.input_files import open_plain, same_file
 from tapewire.config.models import check_models, models_in_force
 from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import (
@@ -32,7 +32,6 @@ from tapewire.config.strategies import (
 from tapewire.config.wording import describe, suggest
 from tapewire.config.yaml import MAX_BYTES, KeyPath, load_yaml
 from tapewire.errors import ConfigError
-from tapewire.inputs.same_data import same_file
 from tapewire.market.times import time_text
 
 #: Named in the specification, not built yet: said by name instead of "unknown".

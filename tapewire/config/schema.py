@@ -234,7 +234,7 @@ class Execution(_Section):
         return str(factory.model_fields[key].default)  # type: ignore[union-attr]
 
 
-class RiskLimits(_Section):
+class ConfiguredLimits(_Section):
     """Pre-trade limits of each strategy; a limit that is not given does not bind.
 
     When `max_loss` is reached, open orders are canceled and positions kept (``halt``) or closed
@@ -284,7 +284,7 @@ class Backtest(_Section):
     data_source: Annotated[DatabentoSource | SyntheticSource, Field(discriminator="type")]
     replay: Replay = Field(default_factory=Replay)
     execution: Execution = Field(default_factory=Execution)
-    risk_limits: RiskLimits = Field(default_factory=RiskLimits)
+    risk_limits: ConfiguredLimits = Field(default_factory=ConfiguredLimits)
     output: Output = Field(default_factory=Output)
     instruments: dict[Symbol, Instrument] = Field(default_factory=dict)
     seed: int = Field(default=0, ge=0, lt=2**63)

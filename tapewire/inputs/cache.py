@@ -21,8 +21,7 @@ import xxhash
 
 from tapewire.atomic import AtomicFile, atomic_write
 from tapewire.errors import FormatError, InputError, OutputError
-from tapewire.inputs.cache_folder import CacheFolder, NotKept, facts_path, note_use
-from tapewire.inputs.synthetic import cache_dir
+from tapewire.inputs.cache_folder import CacheFolder, NotKept, cache_dir, facts_path, note_use
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.convert import PREPARED_VERSION, HashedSink, header_of, write_records
 from tapewire.replay.source import Source

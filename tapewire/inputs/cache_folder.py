@@ -28,6 +28,12 @@ _LOCK: Final = ".lock"
 _BYTES_PER_GB: Final = 10**9
 
 
+def cache_dir() -> Path:
+    """Return the folder for files that can be made again: ``TAPEWIRE_CACHE_DIR`` or XDG's."""
+    base = os.environ.get("TAPEWIRE_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "tapewire"
+
+
 class NotKept(Exception):
     """Why a file has no place in the folder."""
 

@@ -1,34 +1,14 @@
 """Refuses data that is given twice: its events would count double."""
 
-import os
 from collections.abc import Sequence
 from typing import Final
 
+from tapewire.config.input_files import same_file
 from tapewire.errors import ConfigError
 
 #: Files whose first so many records are the same are the same data, compressed or not.
 COMPARED_RECORDS: Final = 1_024
 _RECORD_BYTES: Final = 56
-
-
-def same_file(files: Sequence[str]) -> str | None:
-    """Return a sentence about a file that is given twice, as it is or by a link; else None."""
-    seen: dict[tuple[int, int] | str, str] = {}
-    for name in files:
-        try:
-            status = os.stat(name)  # noqa: PTH116 (a name, not a path, goes into the message)
-            key: tuple[int, int] | str = (status.st_dev, status.st_ino)
-        except (OSError, ValueError):  # not there: for the replay to say
-            key = name
-        if key in seen:
-            if seen[key] == name:
-                return f"{name} is given twice: its events would count double"
-            return (
-                f"{name} is the same file as {seen[key]} (a link): its events would count double; "
-                "leave one out"
-            )
-        seen[key] = name
-    return None
 
 
 def require_different(files: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The made-up session behind ``data_source: {type: synthetic}``: made once, kept in the cache."""
+"""Synthetic files: one that a run needs, made once and kept in the cache, or one to keep."""
 
 import hashlib
 import os
@@ -6,26 +6,26 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tapewire.atomic import output_errors
 from tapewire.config.schema import SyntheticSource
 from tapewire.errors import OutputError
+from tapewire.inputs.cache_folder import cache_dir
 
-#: Sessions nobody has used for so long are removed when another one is made.
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tapewire.replay.synth import SynthSummary
+
+#: Synthetic files nobody has used for so long are removed when another one is made.
 UNUSED_AFTER_S: Final = 30 * 86_400
-
-
-def cache_dir() -> Path:
-    """Return the folder for files that can be made again: ``TAPEWIRE_CACHE_DIR`` or XDG's."""
-    base = os.environ.get("TAPEWIRE_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "tapewire"
 
 
 def synthetic_file(
     source: SyntheticSource, announce: Callable[[str], None] = lambda text: None
 ) -> Path:
-    """Return the session's ``.dbn.zst`` file, making it where it is missing.
+    """Return the ``.dbn.zst`` file of a synthetic source, making it where it is missing.
 
     The name holds a hash of the generator's source, so another version never reuses its files.
 
@@ -61,7 +61,7 @@ def synthetic_file(
     announce(f"making a synthetic session of {source.events:,} events, first run only …")
     from tapewire.replay.synth import synthesize
 
-    # Under a name of this process first: another run may be making the same session.
+    # Under a name of this process first: another run may be making the same file.
     own = path.with_name(path.name.replace(".dbn.zst", f".{os.getpid()}.dbn.zst"))
     synthesize(own, events=source.events, instruments=source.instruments, seed=source.seed)
     with output_errors(path, "keep"):
@@ -74,3 +74,41 @@ def _remove_unused(folder: Path) -> None:
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > UNUSED_AFTER_S:
                 path.unlink()
+
+
+def synth_file(
+    output: str | os.PathLike[str],
+    *,
+    events: int,
+    instruments: int = 1,
+    seed: int = 0,
+    console: "Console | None" = None,
+) -> "SynthSummary":
+    """Write a synthetic file (`tapewire.replay.synth.synthesize`) and say what is in it.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is out of range or the name ends in neither ``.dbn`` nor ``.dbn.zst``.
+    OutputError
+        If the file can't be written.
+    InterruptedRunError
+        If the user stopped it; what was there before is untouched.
+    """
+    from tapewire.inputs.telling import Steps, iso, tell
+    from tapewire.processes.signals import interruptible
+    from tapewire.replay.synth import synthesize
+
+    with interruptible(), Steps("making records", events) as steps:
+        summary = synthesize(
+            output, events=events, instruments=instruments, seed=seed, on_progress=steps
+        )
+    mix = "  ".join(f"{a} {n / events:.1%}" for a, n in summary.actions.items())
+    first, last = summary.symbols[0], summary.symbols[-1]
+    tell(
+        console,
+        f"{summary.path}: {events:,} records, {summary.file_bytes:,} bytes, "
+        f"{first if first == last else f'{first} to {last}'}, seed {seed}, "
+        f"{iso(summary.start_ns)} to {iso(summary.end_ns)}, {mix}",
+    )
+    return summary

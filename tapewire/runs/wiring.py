@@ -10,8 +10,7 @@ import numpy as np
 
 from tapewire.compiled.kernel_cache import compile_once
 from tapewire.config.models import chosen_models
-from tapewire.config.schema import DatabentoSource, RunConfig, to_fixed
-from tapewire.config.schema import RiskLimits as LimitsConfig
+from tapewire.config.schema import ConfiguredLimits, DatabentoSource, RunConfig, to_fixed
 from tapewire.config.strategies import checked_parameters
 from tapewire.market.instruments import InstrumentTable, publishers_of
 from tapewire.market.records import (
@@ -195,7 +194,7 @@ def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
     )
 
 
-def _limits(limits: LimitsConfig) -> RiskLimits:
+def _limits(limits: ConfiguredLimits) -> RiskLimits:
     def given(value: int | None) -> int:
         return OFF if value is None else value
 

@@ -13,7 +13,8 @@ import streams
 import tapewire as tw
 from tapewire.analytics import Collector
 from tapewire.errors import InputError, InterruptedRunError, SimulationError
-from tapewire.inputs.commands import inspect_file, write_book
+from tapewire.inputs.books import write_book
+from tapewire.inputs.inspection import inspect_file
 from tapewire.market import BookLimitError, BookSet, InstrumentTable
 from tapewire.market.book import STEP_RECORDS
 from tapewire.market.layout import LEVELS_PER_SIDE_MAX

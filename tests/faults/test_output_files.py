@@ -14,8 +14,11 @@ import pytest
 
 from tapewire import atomic
 from tapewire.errors import ConfigError, InterruptedRunError, OutputError
-from tapewire.inputs import report
-from tapewire.inputs.commands import convert_files, inspect_file, synth_file, write_book
+from tapewire.inputs import telling
+from tapewire.inputs.books import write_book
+from tapewire.inputs.convert import convert_files
+from tapewire.inputs.inspection import inspect_file
+from tapewire.inputs.synthetic import synth_file
 
 Writer = Callable[[Path, Path], Any]
 #: Every command that writes one file, by that file's name: (input, output) → the command.
@@ -138,7 +141,7 @@ def test_a_signal_ends_it_and_leaves_nothing(
         steps.append(done)
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(report.Progress, "__call__", stop)
+    monkeypatch.setattr(telling.Steps, "__call__", stop)
     do = WRITERS.get(name, lambda source, _: inspect_file(source))
     with pytest.raises(InterruptedRunError, match="stopped by") as caught:
         do(synthetic_file, tmp_path / name)

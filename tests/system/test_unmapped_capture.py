@@ -11,7 +11,9 @@ import tapewire as tw
 from conftest import Tapewire
 from naive.dbn import read_mbo
 from tapewire.errors import ConfigError, NoDataError
-from tapewire.inputs.commands import convert_files, inspect_file, write_book
+from tapewire.inputs.books import write_book
+from tapewire.inputs.convert import convert_files
+from tapewire.inputs.inspection import inspect_file
 from tapewire.replay import read_records
 from tapewire.replay.synth import synthesize
 

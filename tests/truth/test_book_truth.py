@@ -14,7 +14,7 @@ import pytest
 from naive.book import F_LAST, F_SNAPSHOT, UNDEF_PRICE, NaiveBooks, Record, rows
 from naive.dbn import read_mbo
 from naive.twins import BOTH, Top
-from tapewire.inputs.commands import write_book
+from tapewire.inputs.books import write_book
 from tapewire.market import BookSet
 
 DataFile = Callable[[str], Path]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tapewire as tw
-from tapewire.inputs.commands import write_book
+from tapewire.inputs.books import write_book
 from tapewire.market import BookSet
 from tapewire.market.records import ACTION_CLEAR, F_LAST, F_SNAPSHOT, F_TOB, MBO_DTYPE
 from tapewire.market.snapshots import SnapshotBooks

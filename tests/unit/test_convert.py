@@ -27,8 +27,8 @@ from tapewire.errors import (
     NoDataError,
     OutputError,
 )
-from tapewire.inputs import report as data_report
-from tapewire.inputs.commands import convert_files
+from tapewire.inputs import telling
+from tapewire.inputs.convert import convert_files
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import convert as convert_module
 from tapewire.replay import open_source
@@ -338,7 +338,7 @@ def test_progress_is_in_bytes_of_the_inputs(
     convert([packed], tmp_path / "day.dbn", on_progress=seen.append)
     assert seen[-1] == packed.stat().st_size
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(data_report, "PROGRESS_AFTER_S", 0.0)
+    monkeypatch.setattr(telling, "SHOWN_AFTER_S", 0.0)
     convert_files([synthetic_file], tmp_path / "again.dbn")
     assert "converting, MB read: 1 of 1" in capsys.readouterr().err
 

@@ -22,9 +22,11 @@ from tapewire.errors import (
     NoDataError,
     OutputError,
 )
-from tapewire.inputs import commands as data_commands
-from tapewire.inputs import report as data_report
-from tapewire.inputs.commands import inspect_file, synth_file, write_book
+from tapewire.inputs import books as book_rows
+from tapewire.inputs import telling
+from tapewire.inputs.books import write_book
+from tapewire.inputs.inspection import inspect_file
+from tapewire.inputs.synthetic import synth_file
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.synth import Session, synthesize
 
@@ -176,7 +178,7 @@ def test_progress_appears_only_after_two_seconds(
 ) -> None:
     synth_file(tmp_path / "a.dbn", events=1_000)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(data_report, "PROGRESS_AFTER_S", 0.0)
+    monkeypatch.setattr(telling, "SHOWN_AFTER_S", 0.0)
     synth_file(tmp_path / "b.dbn", events=1_000)
     assert "making records: " in capsys.readouterr().err
 
@@ -219,7 +221,7 @@ def parquet_rows(path: Path) -> list[dict[str, Any]]:
 def test_book_rows_equal_the_naive_book(
     tmp_path: Path, symbol: str | None, every: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_commands, "_CHUNK_RECORDS", 2_000)  # several row groups
+    monkeypatch.setattr(book_rows, "_CHUNK_RECORDS", 2_000)  # several row groups
     path = tmp_path / "day.dbn"
     synthesize(path, events=12_000, instruments=3, seed=2)
     summary = write_book(path, tmp_path / "book.parquet", symbol=symbol, depth=3, every=every)

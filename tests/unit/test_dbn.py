@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import streams
 from tapewire.errors import FormatError, InputError, MissingFileError
-from tapewire.inputs.report import inspect_file
+from tapewire.inputs.inspection import inspect_file
 from tapewire.replay import dbn, read_records
 from tapewire.replay.dbn import inspect
 from tapewire.replay.zstd_frames import FrameWalker

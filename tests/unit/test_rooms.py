@@ -50,3 +50,20 @@ def test_every_kernel_says_what_it_does() -> None:
         and not ast.get_docstring(node)
     ]
     assert silent == []
+
+
+def test_the_map_has_a_line_for_every_group_of_the_facade() -> None:
+    assert list(rooms.group_table()) == ["config", "processes", "inputs", "runs", "cli"]
+    assert sorted(rooms.group_table()) == rooms.groups()
+
+
+@pytest.mark.parametrize("group", rooms.groups())
+def test_a_group_of_the_facade_imports_what_the_map_lets_it(group: str) -> None:
+    wrong = [
+        f"{path}:{line} imports {target}"
+        for path, line, (target, *_) in rooms.imports_in(f"tapewire/{group}", besides=group)
+        if target in rooms.groups() and target not in rooms.allowed_groups(group)
+    ]
+    assert wrong == []
+    above = list(rooms.group_table())[: list(rooms.group_table()).index(group) + 1]
+    assert rooms.allowed_groups(group) <= {*above, group}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tapewire.config.input_files import same_file
 from tapewire.errors import ConfigError, MissingFileError
-from tapewire.inputs.same_data import require_different, same_file
+from tapewire.inputs.same_data import require_different
 from tapewire.replay.convert import convert
 from tapewire.replay.synth import synthesize
 

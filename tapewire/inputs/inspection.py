@@ -1,24 +1,21 @@
-"""What ``tapewire data inspect`` finds in a file, and how the data commands show progress."""
+"""``tapewire data inspect``: what is in a market data file."""
 
 import json
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
 from tapewire.compiled.units import NS_PER_S
 from tapewire.errors import InputError
+from tapewire.inputs.telling import Steps, iso
 from tapewire.market import BookLimitError, BookSet
 from tapewire.market.records import (
     F_BAD_TS_RECV,
@@ -32,8 +29,6 @@ from tapewire.market.records import (
 from tapewire.processes.signals import interruptible
 from tapewire.replay.dbn import DbnFile, DbnHeader, inspect
 
-PROGRESS_AFTER_S: Final = 2.0
-LINE_INTERVAL_S: Final = 10.0
 _CHUNK_RECORDS: Final = 65_536
 _TOP_BOOKS: Final = 10
 _FLAG_NAMES: Final = {
@@ -49,57 +44,6 @@ _BOOK_COUNTS: Final = (
     "missing_last", "unknown_cancels", "unknown_modifies", "unknown_fills", "duplicate_adds",
     "locked_events", "crossed_events",
 )  # fmt: skip
-
-
-class Progress:
-    """Shows on standard error how far something is, once it has taken two seconds.
-
-    A bar on a terminal, a plain line now and then elsewhere. Call it with what is done.
-    """
-
-    def __init__(self, what: str, total: int | None) -> None:
-        self._what = what
-        self._total = total
-        self._console = Console(stderr=True)
-        self._bar: Bar | None = None
-        self._next_s = time.monotonic() + PROGRESS_AFTER_S
-
-    def __call__(self, done: int) -> None:
-        """Say how much is done."""
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done)
-        elif time.monotonic() >= self._next_s:
-            self._show(done)
-
-    def _show(self, done: int) -> None:
-        if not self._console.is_terminal:
-            total = "" if self._total is None else f" of {self._total:,}"
-            self._console.print(f"{self._what}: {done:,}{total}", highlight=False)
-            self._next_s = time.monotonic() + LINE_INTERVAL_S
-            return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self._bar = Bar(*columns, TimeRemainingColumn(), console=self._console, transient=True)
-        self._bar.add_task(self._what, total=self._total, completed=done)
-        self._bar.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-
-def iso(ns: int | None) -> str:
-    """ISO 8601 with nanoseconds, or a dash for an undefined time (2^64 − 1)."""
-    if ns is None or not 0 <= ns < 2**63:
-        return "–"
-    return f"{np.datetime64(ns, 'ns')}Z"
 
 
 @dataclass
@@ -225,13 +169,13 @@ def inspect_file(
         interruptible(),
         book_limits(path),
         DbnFile(header.path) as file,
-        Progress("reading", header.records) as progress,
+        Steps("reading", header.records) as steps,
     ):
         while n := file.read_into(chunk):
             records = chunk[:n]
             file.require_mbo(records)
             tally.add(records)
-            progress(file.records_read)
+            steps(file.records_read)
     report = _report(header, tally)
     if console is not None:
         if as_json:

@@ -1,0 +1,102 @@
+"""``tapewire data convert``: files as one that replays fastest."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from pydantic import ValidationError
+from rich.console import Console
+
+from tapewire.config.problems import Places, Problems
+from tapewire.config.schema import DatabentoSource
+from tapewire.config.yaml import KeyPath
+from tapewire.inputs.same_data import require_different
+from tapewire.inputs.telling import Steps, iso, tell
+from tapewire.processes.signals import interruptible
+from tapewire.replay.convert import ConvertReport, convert
+
+_BYTES_PER_MB: Final = 10**6
+
+
+def convert_files(
+    files: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    symbols: Sequence[str] = (),
+    start: str | int | None = None,
+    end: str | int | None = None,
+    warmup: str | None = None,
+    force: bool = False,
+    as_json: bool = False,
+    console: Console | None = None,
+) -> ConvertReport:
+    """Write files as one that replays fastest (`tapewire.replay.convert.convert`), and say so.
+
+    Parameters
+    ----------
+    start, end
+        ``ts_recv`` from which on and before which records are wanted: ISO 8601 (UTC where no zone
+        is given) or ns since the epoch.
+    warmup
+        As in `convert`.
+    as_json
+        Print one JSON object with `ConvertReport`'s keys in place of a sentence.
+
+    Raises
+    ------
+    ConfigError, InputError, OutputError
+        As `convert`.
+    InterruptedRunError
+        If the user stopped it; nothing is left of the output then.
+    """
+    given = {
+        "type": "databento",
+        "files": [os.fspath(file) for file in files],
+        "symbols": list(symbols),
+        **{
+            key: value
+            for key, value in (("start", start), ("end", end), ("warmup", warmup))
+            if value is not None
+        },
+    }
+    try:
+        wanted = DatabentoSource.model_validate(given)
+    except ValidationError as error:
+        options: dict[KeyPath, str] = {
+            (key,): f"--{key}" for key in ("symbols", "start", "end", "warmup")
+        }
+        problems = Problems(Places("command line", typed=options))
+        problems.add_validation(error, DatabentoSource, {})
+        problems.raise_if_any()
+        raise  # unreachable: there was an error
+    inputs = [Path(name) for name in wanted.files]
+    total_mb = sum(path.stat().st_size for path in inputs if path.is_file()) // _BYTES_PER_MB
+    with interruptible(), Steps("converting, MB read", total_mb) as steps:
+        require_different(wanted.files)
+        report = convert(
+            wanted.files,
+            output,
+            symbols=wanted.symbols,
+            start_ns=wanted.start,
+            end_ns=wanted.end,
+            warmup=wanted.warmup,
+            force=force,
+            on_progress=lambda done: steps(done // _BYTES_PER_MB),
+        )
+    if console is not None and as_json:
+        text = json.dumps(asdict(report), indent=2, default=msgspec.structs.asdict)
+        console.out(text, highlight=False)
+    elif console is not None:
+        said = (
+            f"{report.path}: {report.records:,} records, {report.file_bytes:,} bytes, "
+            f"{iso(report.first_ts_recv)} to {iso(report.last_ts_recv)}, "
+            f"{report.records_per_s / 1e6:.2f} M records/s"
+        )
+        if report.snapshot_records:
+            said += f"; the first {report.snapshot_records:,} are a snapshot of the books"
+        tell(console, said)
+    return report

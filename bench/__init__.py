@@ -13,7 +13,7 @@ from tapewire.errors import ConfigError, InterruptedRunError
 if TYPE_CHECKING:
     from tapewire.bench.baseline import Slip
     from tapewire.bench.measure import Row, Scale
-    from tapewire.bench.report import Part
+    from tapewire.bench.report import DocumentPart
     from tapewire.bench.sections import Section
     from tapewire.bench.targets import Found
 
@@ -305,9 +305,9 @@ class _Ratios:
 
 def _parts(
     result: BenchResult, chosen: Sequence["Section"], scale: "Scale", *, whole: bool
-) -> list["Part"]:
+) -> list["DocumentPart"]:
     """What goes into the Markdown file; targets only of a bench that could reach all of them."""
-    from tapewire.bench.report import Part, row_table, target_table, where_line
+    from tapewire.bench.report import DocumentPart, row_table, target_table, where_line
 
     where = where_line(result.host)
     parts = []
@@ -316,10 +316,10 @@ def _parts(
         if section.name == "rivals" and result.missing:
             about.append(f"Missing: {'; '.join(result.missing)}.")
         table = row_table(result.rows[section.name], rated=section.rated, events=scale.events)
-        parts.append(Part(section.name, section.title, "\n\n".join([*about, table])))
+        parts.append(DocumentPart(section.name, section.title, "\n\n".join([*about, table])))
     if whole:
         text = "\n\n".join([where, result.workload, target_table(result.targets)])
-        parts.insert(0, Part("targets", "Targets", text))
+        parts.insert(0, DocumentPart("targets", "Targets", text))
     return parts
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from tapewire.bench.measure import Row, Scale, timed
 from tapewire.bench.runs import measured_run
 from tapewire.bench.stages import LOOP_NOTE, whole_loop
-from tapewire.bench.workload import Session, make_simulation
+from tapewire.bench.workload import LoadedSession, make_simulation
 
 
-def beside_rivals_rows(name: str, work: Session, scale: Scale) -> Iterator[Row]:
+def beside_rivals_rows(name: str, work: LoadedSession, scale: Scale) -> Iterator[Row]:
     """The market maker on a session: whole runs from either file, and the loop from memory."""
     for kind, path in ((".dbn", work.raw), (".dbn.zst", work.compressed)):
         yield measured_run("tapewire", f"run, {kind}, two processes, {name}", work, path,

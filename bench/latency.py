@@ -21,7 +21,7 @@ from tapewire.analytics.latency import LATENCY_NS_MAX, SIGNIFICANT_DIGITS
 from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
 from tapewire.bench.runs import run_config
-from tapewire.bench.workload import Records, Session, make_simulation
+from tapewire.bench.workload import LoadedSession, Records, make_simulation
 from tapewire.errors import FormatError
 from tapewire.market.records import F_LAST
 from tapewire.processes.child import module_command
@@ -50,12 +50,12 @@ _NOTE: Final = "wall time, nothing simulated: feed and drain"
 Ints = npt.NDArray[np.int64]
 
 
-def latency_rows(work: Session, scale: Scale) -> Iterator[Row]:
+def latency_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     """Histograms of wall time per batch and per event, with the market maker.
 
     Parameters
     ----------
-    work : Session
+    work : LoadedSession
         Its records are in memory; its first part warms up and is not counted.
     scale : Scale
         As many passes as runs, all into one histogram.
@@ -80,7 +80,7 @@ def latency_rows(work: Session, scale: Scale) -> Iterator[Row]:
     yield from run_rows(work)
 
 
-def _first_events(work: Session, scale: Scale) -> Ints:
+def _first_events(work: LoadedSession, scale: Scale) -> Ints:
     edges = event_edges(work.records)
     warm = int(np.searchsorted(edges, warm_records(work.events)))
     return edges[: warm + (SINGLE_EVENTS_QUICK if scale.quick else SINGLE_EVENTS) + 1]
@@ -102,12 +102,12 @@ def warm_records(events: int) -> int:
     return min(WARM_RECORDS, events // _WARM_SHARE_MAX)
 
 
-def timed_batches(work: Session, edges: Ints) -> tuple[Ints, Ints]:
+def timed_batches(work: LoadedSession, edges: Ints) -> tuple[Ints, Ints]:
     """Feed a session batch by batch, each between two clock readings.
 
     Parameters
     ----------
-    work : Session
+    work : LoadedSession
     edges : (n + 1,) int64
         Where batches begin and end.
 
@@ -140,7 +140,7 @@ def timed_batches(work: Session, edges: Ints) -> tuple[Ints, Ints]:
     return took[counted], np.diff(edges)[counted]
 
 
-def run_rows(work: Session) -> Iterator[Row]:
+def run_rows(work: LoadedSession) -> Iterator[Row]:
     """A real run in two processes: from a batch handed out by the receiver to its last order.
 
     Read from the histograms that every run writes.

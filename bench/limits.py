@@ -8,14 +8,14 @@ import numpy as np
 
 from tapewire.bench._kernels import fold_records
 from tapewire.bench.measure import Row, Scale, timed
-from tapewire.bench.workload import Session
+from tapewire.bench.workload import LoadedSession
 from tapewire.market.records import MBO_KERNEL_DTYPE
 
 _CHUNK_BYTES: Final = 1 << 20
 _ONE_CORE: Final = "one core"
 
 
-def limit_rows(work: Session, scale: Scale) -> Iterator[Row]:
+def limit_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     """Memory copy, file read, decompression alone, and a loop that only reads each record."""
     import zstandard
 

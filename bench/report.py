@@ -14,7 +14,7 @@ _END = "<!-- bench: end {name} -->"
 
 
 @dataclass(frozen=True)
-class Part:
+class DocumentPart:
     """One generated part of a Markdown file, between two markers of its own."""
 
     name: str
@@ -167,7 +167,7 @@ def require_markers(path: Path, names: Iterable[str]) -> None:
         _split(path, text, name)
 
 
-def write_parts(path: Path, parts: Iterable[Part]) -> None:
+def write_parts(path: Path, parts: Iterable[DocumentPart]) -> None:
     """Replace each part between its two markers, or append it with them under its title.
 
     Raises

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
-from tapewire.bench.workload import MULTIPLIER, TICK_SIZE, Session
+from tapewire.bench.workload import MULTIPLIER, TICK_SIZE, LoadedSession
 from tapewire.processes.child import module_command
 
 #: Starts a command and prints its peak memory. A process's peak counts its parent's from before
@@ -39,13 +39,13 @@ _CASES: Final[tuple[tuple[str, str, dict[str, str], bool], ...]] = (
 
 @contextmanager
 def run_config(
-    work: Session, path: Path, options: Mapping[str, Any] | None = None
+    work: LoadedSession, path: Path, options: Mapping[str, Any] | None = None
 ) -> Iterator[Path]:
     """Write the configuration of a run with the market maker over one file.
 
     Parameters
     ----------
-    work : Session
+    work : LoadedSession
     path : Path
         The data file.
     options : mapping, optional
@@ -102,7 +102,7 @@ def run_once(config: Path) -> tuple[dict[str, Any], float, int]:
 def measured_run(
     group: str,
     name: str,
-    work: Session,
+    work: LoadedSession,
     path: Path,
     runs: int,
     options: Mapping[str, Any] = APART,
@@ -120,7 +120,7 @@ def measured_run(
     return row_of(group, name, work.events, seconds, note, figures)
 
 
-def end_to_end_rows(work: Session, scale: Scale) -> Iterator[Row]:
+def end_to_end_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     """Whole runs with the market maker: decode, ZeroMQ, book, queue, accounts, strategy, files."""
     files = {"raw": work.raw, "compressed": work.compressed, "prepared": work.prepared[0]}
     for name, kind, options, quick in _CASES:

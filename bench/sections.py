@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tapewire.bench.measure import Row, Scale
-from tapewire.bench.workload import Session, Workload, load_session, unpack
+from tapewire.bench.workload import LoadedSession, Workload, load_session, unpack
 
 
 @dataclass
@@ -120,7 +120,7 @@ def _rivals(bench: Bench) -> Iterator[Row]:
     from tapewire.bench import rivals
     from tapewire.bench.beside import beside_rivals_rows
 
-    sessions: list[tuple[str, Session]] = [("synthetic", bench.work)]
+    sessions: list[tuple[str, LoadedSession]] = [("synthetic", bench.work)]
     real = esh4_file()
     if real is not None:
         raw = bench.folder / "esh4.dbn"

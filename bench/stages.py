@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.bench.measure import Row, Scale, timed
-from tapewire.bench.workload import Records, Session, make_simulation
+from tapewire.bench.workload import LoadedSession, Records, make_simulation
 from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import BATCH_RECORDS_DEFAULT, ReplayPlan, open_source
@@ -18,7 +18,7 @@ _BATCH: Final = BATCH_RECORDS_DEFAULT
 LOOP_NOTE: Final = "from memory, one process; digests included"
 
 
-def warm_up(work: Session) -> None:
+def warm_up(work: LoadedSession) -> None:
     """Compile or load every kernel that the rows use."""
     simulation = make_simulation(work, ("market_maker", "sma_crossover"))
     simulation.feed(work.records[:_BATCH])
@@ -26,7 +26,7 @@ def warm_up(work: Session) -> None:
     simulation.drain()
 
 
-def stage_rows(work: Session, scale: Scale) -> Iterator[Row]:
+def stage_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     """Decoding, the book, and the loop with and without strategies."""
     n, runs = work.events, scale.runs
 
@@ -83,7 +83,7 @@ def whole_loop(simulation: Simulation, records: Records) -> Callable[[], None]:
     return go
 
 
-def peer_rows(work: Session, scale: Scale) -> Iterator[Row]:
+def peer_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     """Databento's own client on the same file, in the same run."""
     import databento
 

@@ -13,7 +13,7 @@ from typing import Final
 from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
 from tapewire.bench.runs import run_config
-from tapewire.bench.workload import Session, Workload
+from tapewire.bench.workload import LoadedSession, Workload
 from tapewire.processes.child import module_command
 
 #: Records of the session; only the first ones matter.
@@ -60,7 +60,7 @@ def start_rows(folder: Path, scale: Scale) -> Iterator[Row]:
         yield _row("cold start", work, [cold], "kernel cache empty: everything is compiled")
 
 
-def _row(name: str, work: Session, starts: list[_Start], note: str) -> Row:
+def _row(name: str, work: LoadedSession, starts: list[_Start], note: str) -> Row:
     figures = {
         "kernels_s": round(statistics.median(start.kernels_s for start in starts), 2),
         "whole_run_s": round(statistics.median(start.end_s for start in starts), 2),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from tapewire.bench._kernels import fold_records
 from tapewire.bench.measure import Row, Scale, row_of
-from tapewire.bench.workload import Session
+from tapewire.bench.workload import LoadedSession
 from tapewire.errors import ProtocolError
 from tapewire.market.records import MBO_KERNEL_DTYPE
 from tapewire.processes.replay_process import ReplayProcess
@@ -30,7 +30,7 @@ _PEER_TIMEOUT_S: Final = 5.0
 _NOTE: Final = "replay in a {}; decoding it, checksums, each record read once"
 
 
-def transport_rows(work: Session, scale: Scale) -> Iterator[Row]:
+def transport_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     """Every way records can travel, by batch size; the file is in the page cache."""
     runs = min(scale.runs, _RUNS_MAX)
     for transport in TRANSPORTS:

@@ -5,7 +5,7 @@ from typing import Final
 
 from tapewire.bench.measure import Row, Scale, timed
 from tapewire.bench.stages import LOOP_NOTE, whole_loop
-from tapewire.bench.workload import Session, make_simulation
+from tapewire.bench.workload import LoadedSession, make_simulation
 
 #: Records of this part: with a thousand variants each of them is a thousand decisions.
 PART_RECORDS: Final = 250_000
@@ -22,7 +22,7 @@ def variant_parameters(k: int) -> dict[str, int]:
     return {"quantity": 1 + k % 10, "max_inventory": 10 * (1 + k // 10)}
 
 
-def variant_rows(work: Session, scale: Scale) -> Iterator[Row]:
+def variant_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     """One, ten, a hundred and, not in the short bench, a thousand over the same part."""
     part = work.records[: PART_RECORDS_QUICK if scale.quick else PART_RECORDS]
 

@@ -22,7 +22,7 @@ MULTIPLIER: Final = 50
 
 
 @dataclass(frozen=True)
-class Session:
+class LoadedSession:
     """One session of one instrument.
 
     Attributes
@@ -55,17 +55,17 @@ class Session:
         return path, convert([self.compressed], path).elapsed_s
 
 
-def load_session(raw: Path, compressed: Path) -> Session:
+def load_session(raw: Path, compressed: Path) -> LoadedSession:
     """Read a session's records into memory; its first symbol is its only one."""
     metadata, records = read_records(raw)
     symbol = next(iter(metadata.mappings))
     instruments = InstrumentTable(
         [(symbol, int(records["instrument_id"][0]))], {symbol: (TICK_SIZE, Fraction(MULTIPLIER))}
     )
-    return Session(raw, compressed, records, symbol, instruments)
+    return LoadedSession(raw, compressed, records, symbol, instruments)
 
 
-class Workload(Session):
+class Workload(LoadedSession):
     """One synthetic future, made in a folder.
 
     Parameters
@@ -95,7 +95,7 @@ def unpack(compressed: Path, raw: Path) -> None:
 
 
 def make_simulation(
-    work: Session,
+    work: LoadedSession,
     names: Sequence[str],
     parameters: Sequence[Mapping[str, Any]] = (),
 ) -> Simulation:
@@ -103,7 +103,7 @@ def make_simulation(
 
     Parameters
     ----------
-    work : Session
+    work : LoadedSession
         Whose instruments it knows.
     names : sequence of str
         Types of strategies, one per instance; none at all is a book with nobody watching.

@@ -82,7 +82,7 @@ class SynthSummary:
     kernel_s: float
 
 
-class Session:
+class SyntheticSession:
     """The records of one synthetic session, chunk by chunk.
 
     Parameters
@@ -232,7 +232,7 @@ def synthesize(
     path : path
         ``….dbn``, or ``….dbn.zst`` for a zstd frame. An existing file is replaced.
     events, instruments, seed, session_s
-        See `Session`.
+        See `SyntheticSession`.
     on_progress : callable, optional
         Called now and then with the records written so far.
 
@@ -257,7 +257,7 @@ def synthesize(
             f"output: expected a name ending in .dbn or .dbn.zst, found {path.name!r}"
         )
     started = time.perf_counter()
-    session = Session(events, instruments=instruments, seed=seed, session_s=session_s)
+    session = SyntheticSession(events, instruments=instruments, seed=seed, session_s=session_s)
     with atomic_file(path) as file:
         counts, first_ns, last_ns = _write(file, session, compression, on_progress)
     file_bytes = path.stat().st_size
@@ -293,7 +293,7 @@ class _Sink(io.RawIOBase):
 
 def _write(
     file: BinaryIO,
-    session: Session,
+    session: SyntheticSession,
     compression: Any,
     on_progress: Callable[[int], None] | None,
 ) -> tuple[npt.NDArray[np.int64], int, int]:

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from tapewire.replay.synth import Session
+from tapewire.replay.synth import SyntheticSession
 from tapewire.router import StrategySpec
 from tapewire.strategies import STRATEGIES
 
 
 def session(events: int, instruments: int, seed: int) -> np.ndarray:
-    chunks = Session(events, instruments=instruments, seed=seed).chunks(4_096)
+    chunks = SyntheticSession(events, instruments=instruments, seed=seed).chunks(4_096)
     records = np.concatenate([chunk.copy() for chunk in chunks])
     records["publisher_id"] = 1
     assert (np.diff(records["ts_recv"].astype(np.int64)) >= 0).all()

@@ -208,7 +208,7 @@ class MarketImpact(ModelSection):
     type: Text = "none"
 
 
-class Fees(ModelSection):
+class FeeModel(ModelSection):
     """Commission of a fill."""
 
     type: Text = "per_contract"
@@ -220,7 +220,7 @@ class Execution(_Section):
     latency_model: LatencyModel = Field(default_factory=LatencyModel)
     fill_model: FillModel = Field(default_factory=FillModel)
     market_impact: MarketImpact = Field(default_factory=MarketImpact)
-    fees: Fees = Field(default_factory=Fees)
+    fees: FeeModel = Field(default_factory=FeeModel)
     crossed_book: Literal["warn", "halt_fills", "abort"] = "halt_fills"
     market_order_in_halt: Literal["wait", "expire"] = "wait"
     unseen_trades: Literal["fill_through", "ignore"] = "fill_through"
@@ -266,8 +266,8 @@ class Output(_Section):
         return to_fixed(self.sample_interval_s)
 
 
-class Instrument(_Section):
-    """Contract facts that the market data file does not tell."""
+class ContractFacts(_Section):
+    """What of a contract the market data file does not tell."""
 
     tick_size: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     multiplier: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] = Decimal(1)
@@ -286,7 +286,7 @@ class Backtest(_Section):
     execution: Execution = Field(default_factory=Execution)
     risk_limits: ConfiguredLimits = Field(default_factory=ConfiguredLimits)
     output: Output = Field(default_factory=Output)
-    instruments: dict[Symbol, Instrument] = Field(default_factory=dict)
+    instruments: dict[Symbol, ContractFacts] = Field(default_factory=dict)
     seed: int = Field(default=0, ge=0, lt=2**63)
 
 

@@ -14,7 +14,7 @@ from naive.dbn import read_mbo
 from naive.twins import Compiled, Naive
 from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
-from tapewire.replay.synth import Session
+from tapewire.replay.synth import SyntheticSession
 
 COMPARED = (
     "records", "event_ends", "clears", "snapshots", "unknown_cancels", "unknown_modifies",
@@ -296,7 +296,7 @@ def test_dense_streams(block: int) -> None:
 def test_a_synthetic_session_of_many_orders() -> None:
     """Tables that must grow, levels that come and go, 8 books: 100,000 records."""
     naive, compiled = Naive(), Compiled()
-    for k, chunk in enumerate(Session(100_000, instruments=8, seed=11).chunks(5_000)):
+    for k, chunk in enumerate(SyntheticSession(100_000, instruments=8, seed=11).chunks(5_000)):
         naive.apply(chunk)
         compiled.apply(chunk)
         if k % 5 == 0:

@@ -6,7 +6,7 @@ import pytest
 
 from tapewire.bench.measure import Row
 from tapewire.bench.report import (
-    Part,
+    DocumentPart,
     require_markers,
     row_line,
     row_table,
@@ -87,10 +87,10 @@ def test_one_core_is_said_so() -> None:
 def test_a_part_replaces_itself_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "B.md"
     path.write_text("# Benchmarks\n\nBy hand.\n")
-    write_parts(path, [Part("a", "Of a", "first\n"), Part("b", "Of b", "other\n")])
+    write_parts(path, [DocumentPart("a", "Of a", "first\n"), DocumentPart("b", "Of b", "other\n")])
     between = path.read_text().replace("## Of b", "Written by hand later.\n\n## Of b")
     path.write_text(between)
-    write_parts(path, [Part("a", "Of a", "second\n")])
+    write_parts(path, [DocumentPart("a", "Of a", "second\n")])
     text = path.read_text()
     assert text == between.replace("first", "second")
     assert "By hand." in text
@@ -99,13 +99,13 @@ def test_a_part_replaces_itself_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_lost_marker_is_told_before_anything_is_written(tmp_path: Path) -> None:
     path = tmp_path / "B.md"
-    write_parts(path, [Part("a", "A", "first\n"), Part("b", "B", "other\n")])
+    write_parts(path, [DocumentPart("a", "A", "first\n"), DocumentPart("b", "B", "other\n")])
     broken = path.read_text().replace("<!-- bench: end b -->", "")
     path.write_text(broken)
     with pytest.raises(OutputError, match="both markers of section 'b' once"):
         require_markers(path, ["a", "b"])
     with pytest.raises(OutputError, match="both markers of section 'b' once"):
-        write_parts(path, [Part("a", "A", "second\n"), Part("b", "B", "more\n")])
+        write_parts(path, [DocumentPart("a", "A", "second\n"), DocumentPart("b", "B", "more\n")])
     assert path.read_text() == broken
     require_markers(path, ["a", "absent"])
 

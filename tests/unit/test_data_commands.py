@@ -28,14 +28,14 @@ from tapewire.inputs.books import write_book
 from tapewire.inputs.inspection import inspect_file
 from tapewire.inputs.synthetic import synth_file
 from tapewire.market.records import MBO_DTYPE
-from tapewire.replay.synth import Session, synthesize
+from tapewire.replay.synth import SyntheticSession, synthesize
 
 DataFile = Callable[[str], Path]
 
 
 def write_dbn(path: Path, records: np.ndarray) -> Path:
     """A file with the header of a synthetic session and the given records."""
-    path.write_bytes(Session(1_000).metadata() + records.tobytes())
+    path.write_bytes(SyntheticSession(1_000).metadata() + records.tobytes())
     return path
 
 

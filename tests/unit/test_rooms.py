@@ -67,3 +67,13 @@ def test_a_group_of_the_facade_imports_what_the_map_lets_it(group: str) -> None:
     assert wrong == []
     above = list(rooms.group_table())[: list(rooms.group_table()).index(group) + 1]
     assert rooms.allowed_groups(group) <= {*above, group}
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    found: dict[str, list[str]] = {}
+    for room in (*rooms.names(), "tapewire"):
+        for path in sorted((rooms.REPO / room).rglob("*.py")):
+            for node in rooms.parse(path).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    found.setdefault(node.name, []).append(str(path.relative_to(rooms.REPO)))
+    assert {name: where for name, where in found.items() if len(where) > 1} == {}

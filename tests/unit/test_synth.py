@@ -15,7 +15,7 @@ from naive.dbn import read_mbo
 from tapewire.compiled import draws
 from tapewire.errors import ConfigError, OutputError
 from tapewire.replay import _synth, _synth_books, synth
-from tapewire.replay.synth import Session, synthesize
+from tapewire.replay.synth import SyntheticSession, synthesize
 
 TICK = 250_000_000
 #: Counters of the book that a sound session leaves at zero.
@@ -26,7 +26,7 @@ SOUND = (
 
 
 def session(events: int, chunk: int = 32_768, **arguments: object) -> np.ndarray:
-    chunks = Session(events, **arguments).chunks(chunk)  # type: ignore[arg-type]
+    chunks = SyntheticSession(events, **arguments).chunks(chunk)  # type: ignore[arg-type]
     return np.concatenate([c.copy() for c in chunks])
 
 
@@ -169,7 +169,7 @@ def judge_trade(event: list[Record], book: NaiveBook, seen: Counter[str]) -> Non
 
 
 def test_books_stay_bounded() -> None:
-    one = Session(300_000, instruments=3, seed=2)
+    one = SyntheticSession(300_000, instruments=3, seed=2)
     for _ in one.chunks():
         orders = one._books["bid_orders"] + one._books["ask_orders"]
         assert orders.max() < _synth_books.ORDERS_MAX
@@ -232,7 +232,7 @@ def test_databentos_client_reads_it(tmp_path: Path, name: str) -> None:
 
 
 def test_mappings_cover_a_session_of_many_days(tmp_path: Path) -> None:
-    one = Session(5_000, session_s=3 * 86_400)
+    one = SyntheticSession(5_000, session_s=3 * 86_400)
     metadata = dbn.Metadata.decode(one.metadata())
     last = np.concatenate([c.copy() for c in one.chunks()])[-1]
     assert metadata.start < last["ts_recv"] < metadata.end
@@ -241,9 +241,9 @@ def test_mappings_cover_a_session_of_many_days(tmp_path: Path) -> None:
 
 
 def test_two_million_records_span_some_hours() -> None:
-    one = Session(2_000_000)
+    one = SyntheticSession(2_000_000)
     assert (one.end_ns - synth.SESSION_START_NS) / 3.6e12 == 6.5
-    spread = Session(100_000)
+    spread = SyntheticSession(100_000)
     assert (spread.end_ns - synth.SESSION_START_NS) / 1e9 == 1_250
 
 
@@ -273,7 +273,7 @@ def test_other_names_are_refused(tmp_path: Path) -> None:
 
 def test_a_chunk_too_small_for_an_event_is_refused() -> None:
     with pytest.raises(ConfigError, match="chunk_records"):
-        next(Session(100).chunks(10))
+        next(SyntheticSession(100).chunks(10))
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

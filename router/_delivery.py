@@ -82,7 +82,7 @@ def deliver(execution: Any, router: Any, instance_index: int) -> int:
     return status
 
 
-@jit
+@jit_inline
 def _go_on(router: Any, instance: Any, message: Any) -> bool:
     """Move the instance's clock on to a message; False if it answers itself for ever."""
     now = message.ts
@@ -105,7 +105,7 @@ def _go_on(router: Any, instance: Any, message: Any) -> bool:
     return True
 
 
-@jit
+@jit_inline
 def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_ns: int) -> int:
     """Change what the strategy knows of an order and its account; the reason it is told."""
     instance = instance_at(router.instances, instance_index)

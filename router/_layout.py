@@ -136,7 +136,7 @@ ROUTER: Final = np.dtype(
         ("event_local", "i8"),  # largest ts_recv at the event's end; feed latency not added
         ("resume_next", "i8"),
         ("reopened", "i8"),  # the event ended a halt of its book
-        ("shown", "i8"),  # SHOWN_*: what the leg at the cursor has been called for
+        ("shown", "i8"),  # SHOWN_*: what the leg at the cursor was called for before that
         ("shown_trace", "i8"),  # trade that comes next
         # a callback that the loop was left for
         ("outside_instance", "i8"),  # or NIL
@@ -174,9 +174,9 @@ CROSSED_ABORT: Final = 2
 
 # How far a strategy has been shown an event.
 SHOWN_NOTHING: Final = 0
-SHOWN_TO_MARKET: Final = 1  # to on_market_event come the trades …
-SHOWN_TRADES: Final = 2  # … then on_book …
-SHOWN_ALL: Final = 3
+SHOWN_TO_MARKET: Final = 1  # on_market_event was called
+SHOWN_TRADES: Final = 2  # so was on_trade, for the trades before `shown_trace`
+SHOWN_ALL: Final = 3  # so was on_book
 
 NOTICE_RESPONSE: Final = 0
 NOTICE_FEED: Final = 1

@@ -104,7 +104,8 @@ def run_batch(
         # Equal times come as often as later ones: no branch to guess wrong.
         router.clamped_ts_recv += late_capture
         if watched:
-            market.clamped_ts_event += late_event
+            if late_event:
+                market.clamped_ts_event += 1
             state.clock = exchange_ns
             if incoming:
                 note_incoming(execution, watch, record)

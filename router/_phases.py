@@ -54,7 +54,6 @@ def begin_finish(market: Any, router: Any, watch: Any, book: int) -> None:
     """An event of a book with strategies is complete: `finish_event` comes next."""
     router.event_book = book
     router.event_number = book_at(market.books, book).events
-    router.shown = SHOWN_NOTHING
     router.event_local = router.stream_clock
     router.phase = _MATCH
     router.cursor = watch.legs
@@ -181,13 +180,15 @@ def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local
     """Show the event to the strategies that asked for it, leg by leg."""
     # on_market_event and on_book, and on_trade for each trade
     callbacks = 2 + count_traces(execution, watch.traces, TRACE_TRADE)
+    shown = router.shown  # not nothing where the loop was left within this leg
+    router.shown = SHOWN_NOTHING
     while router.cursor != NIL:
         leg_index = router.cursor
         leg = leg_at(router.legs, leg_index)
         instance = instance_at(router.instances, leg.instance)
         local = max(instance.clock, local_ns + _feed_ns(execution, router, leg_index, leg.instance))
         wanted = instance.mask & watch.changes
-        if router.shown == SHOWN_NOTHING:
+        if shown == SHOWN_NOTHING:
             status = _value(execution, router, watch, leg_index, local)
             if status != 0:
                 return status
@@ -199,15 +200,15 @@ def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local
                     instance.clock = local
                     instance.steps = 0
         if wanted != 0:
-            status = _show_leg(execution, router, watch, leg_index, wanted, local)
+            status = _show_leg(execution, router, watch, leg_index, wanted, shown, local)
             if status != 0:
                 return status
-        router.shown = SHOWN_NOTHING
+        shown = SHOWN_NOTHING
         router.cursor = leg.next_of_book
     return 0
 
 
-@jit
+@jit_inline
 def _value(execution: Any, router: Any, watch: Any, leg_index: int, local_ns: int) -> int:
     """Value what a leg holds if the mark moved, and see to its loss limit; a status."""
     account = account_at(router.accounts, leg_index)
@@ -220,35 +221,52 @@ def _value(execution: Any, router: Any, watch: Any, leg_index: int, local_ns: in
     return after_halt(execution, router, leg_index, local_ns) if loss_acts else 0
 
 
-@jit
+@jit_inline
 def _show_leg(
-    execution: Any, router: Any, watch: Any, leg_index: int, wanted: int, local_ns: int
+    execution: Any, router: Any, watch: Any, leg_index: int, wanted: int, shown: int, local_ns: int
 ) -> int:
-    """Call a strategy for the event, its trades and its book, from where that was left."""
+    """Call a strategy for the event, its trades and its book, from where that was left.
+
+    Where it is left again, the router keeps how far it got.
+    """
     instance = leg_at(router.legs, leg_index).instance
-    if router.shown == SHOWN_NOTHING:
-        router.shown = SHOWN_TO_MARKET
-        router.shown_trace = watch.traces if wanted & ON_TRADE else NIL
-        if wanted & ON_EVENT:
-            status = callback(execution, router, instance, leg_index, HOOK_EVENT, local_ns)
+    if wanted & ON_EVENT and shown < SHOWN_TO_MARKET:
+        status = callback(execution, router, instance, leg_index, HOOK_EVENT, local_ns)
+        if status != 0:
+            router.shown = SHOWN_TO_MARKET
+            return status
+    if wanted & ON_TRADE and shown <= SHOWN_TRADES:
+        at = router.shown_trace if shown == SHOWN_TRADES else watch.traces
+        status = _show_trades(execution, router, watch, leg_index, at, local_ns)
+        if status != 0:
+            return status
+    if wanted & (ON_BOOK | ON_PRICE) and shown < SHOWN_ALL:
+        status = callback(execution, router, instance, leg_index, HOOK_BOOK, local_ns)
+        if status != 0:
+            router.shown = SHOWN_ALL
+            return status
+    return 0
+
+
+@jit
+def _show_trades(
+    execution: Any, router: Any, watch: Any, leg_index: int, first: int, local_ns: int
+) -> int:
+    """Show a strategy the event's trades, one by one, from a trace on."""
+    instance = leg_at(router.legs, leg_index).instance
+    at = first
+    while at != NIL:
+        trace = trace_at(execution.traces, at)
+        at = trace.next
+        if trace.kind == TRACE_TRADE:
+            watch.trade_price = trace.price
+            watch.trade_size = trace.lots
+            watch.trade_side = 1 if trace.side == BID else (-1 if trace.side == ASK else 0)
+            status = callback(execution, router, instance, leg_index, HOOK_TRADE, local_ns)
             if status != 0:
+                router.shown = SHOWN_TRADES
+                router.shown_trace = at
                 return status
-    if router.shown == SHOWN_TO_MARKET:
-        while router.shown_trace != NIL:
-            trace = trace_at(execution.traces, router.shown_trace)
-            router.shown_trace = trace.next
-            if trace.kind == TRACE_TRADE:
-                watch.trade_price = trace.price
-                watch.trade_size = trace.lots
-                watch.trade_side = 1 if trace.side == BID else (-1 if trace.side == ASK else 0)
-                status = callback(execution, router, instance, leg_index, HOOK_TRADE, local_ns)
-                if status != 0:
-                    return status
-        router.shown = SHOWN_TRADES
-    if router.shown == SHOWN_TRADES:
-        router.shown = SHOWN_ALL
-        if wanted & (ON_BOOK | ON_PRICE):
-            return callback(execution, router, instance, leg_index, HOOK_BOOK, local_ns)
     return 0
 
 

@@ -236,3 +236,25 @@ def test_an_order_log_can_be_sent_from_outside(tmp_path: Path) -> None:
         assert rows.fills.size == 2
         digests.append(simulation.digests())
     assert digests[0] == digests[1]
+
+
+def pile_up(ctx: Any, state: Any) -> None:
+    state.n += 1
+    for k in range(5):
+        submit_limit(ctx, BUY, ctx.best_bid - (1 + k) * 10**9, 1, GTC)
+
+
+def test_a_block_that_runs_full_after_the_loop_was_left_loses_no_callback() -> None:
+    tape = Tape().add(0, 1, "B", 99, 5).add(1, 9, "A", 101, 50)
+    for k in range(500):
+        tape.add(10 + k, 100 + k, "B", 99, 1)
+    inside = StrategyDefinition("piler", "Piles orders up.", {}, STATE, on_book=pile_up)
+    told = []
+    for first in (inside, replace(inside, compiled=False)):
+        # The last one of the list is called first for each event. It needs as much room as the
+        # other, so that this one finds too little after the loop was left for the first.
+        specs = [StrategySpec("second", inside), StrategySpec("first", first)]
+        simulation, _ = run(configure(None, others=specs), tape.records())
+        told.append((simulation.digests(), [simulation._roster.state_of(k).n for k in (0, 1)]))
+    assert told[0] == told[1]
+    assert told[0][1] == [502, 502]

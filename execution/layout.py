@@ -10,40 +10,44 @@ from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 NEVER: Final = 2**63 - 1
 ALWAYS: Final = -(2**63)
 
-#: One simulated order. Fields without `known_` are the exchange's truth; strategies are shown the
-#: `known_` ones, which change when a response has reached them.
+#: One simulated order, in three cache lines: as the exchange has it, as its strategy knows it, and
+#: for the report. Strategies are shown the ``known_`` fields, which change when a response has
+#: reached them.
 OWN_ORDER: Final = np.dtype(
     [
-        ("client_order_id", "i8"),
         ("price", "i8"),  # UNDEF_PRICE for a market order
         ("quantity", "i8"),
         ("filled", "i8"),
         ("stamp", "i8"),  # priority among the book's orders; 0 until it rests
-        ("queue_ahead", "i8"),  # lots ahead when it joined the queue; -1 until it rests
-        ("ts_sent", "i8"),
-        ("ts_arrived", "i8"),
-        ("known_price", "i8"),
-        ("known_quantity", "i8"),
-        ("known_filled", "i8"),
-        ("settled", "i8"),  # lots filled as far as the event log has told
-        ("replaces", "i8"),
-        ("ts_replaced", "i8"),
         ("leg", "i4"),
         ("side", "i4"),  # codes.Side
         ("order_type", "i4"),
         ("time_in_force", "i4"),
         ("status", "i4"),
         ("reason", "i4"),
-        ("known_status", "i4"),
-        ("requests", "i4"),  # cancels and replaces on their way
-        ("sends", "i4"),  # requests sent about it so far
-        ("tells", "i4"),  # responses sent about it so far
-        ("messages", "i4"),  # messages in flight that name this order
-        ("generation", "i4"),  # counts the reuses of this record, so that old handles go stale
         ("prev", "i4"),  # in the leg's resting orders of this side, best first
         ("next", "i4"),  # also the free list
+        # the strategy's side
+        ("client_order_id", "i8"),
+        ("known_price", "i8"),
+        ("known_quantity", "i8"),
+        ("known_filled", "i8"),
+        ("known_status", "i4"),
+        ("requests", "i4"),  # cancels and replaces on their way
+        ("messages", "i4"),  # messages in flight that name this order
+        ("generation", "i4"),  # counts the reuses of this record, so that old handles go stale
         ("open_prev", "i4"),  # in the strategy's open orders, oldest first
         ("open_next", "i4"),
+        ("sends", "i4"),  # requests sent about it so far
+        ("tells", "i4"),  # responses sent about it so far
+        # for the report
+        ("queue_ahead", "i8"),  # lots ahead when it joined the queue; -1 until it rests
+        ("ts_sent", "i8"),
+        ("ts_arrived", "i8"),
+        ("settled", "i8"),  # lots filled as far as the event log has told
+        ("replaces", "i8"),
+        ("ts_replaced", "i8"),
+        ("pad", "i8", (2,)),
     ]
 )
 

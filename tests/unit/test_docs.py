@@ -1,17 +1,18 @@
 """What the documentation states exists: files, commands, options, links, marks on every block."""
 
+import ast
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import rooms
+
 DOCS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 _MARK = re.compile(r"<!-- doc: (make|run|python|file \S+) -->\n")
-_ROOTS = (
-    "market", "wire", "replay", "execution", "positions", "router", "analytics", "bridge", "bench",
-    "tapewire", "tests", ".ci", ".typetree",
-)  # fmt: skip
+_ROOTS = (*rooms.names(), "tapewire", "tests", ".ci", ".typetree")
 
 
 @pytest.mark.parametrize("name", DOCS)
@@ -34,6 +35,32 @@ def test_the_map_names_every_module_of_the_pipeline(repo: Path) -> None:
             name = path.relative_to(repo).as_posix()
             if name not in _UNMAPPED and not path.name.startswith(("__", "_synth")):
                 assert name in text, path
+
+
+def order_steps(repo: Path) -> list[tuple[str, str]]:
+    """(function, file) of each step of an order's way, as the map has it."""
+    text = (repo / "ARCHITECTURE.md").read_text()
+    section = text.split("## An order's way")[1].split("\n## ")[0]
+    return re.findall(r"^\| [^|]+ \| `(\w+)` \| `([\w/.]+)` \|$", section, flags=re.M)
+
+
+def test_an_orders_way_enters_no_file_more_than_three_times(repo: Path) -> None:
+    steps = order_steps(repo)
+    assert len(steps) > 30
+    entered = Counter(file for _, file in steps)
+    assert [file for file, n in entered.items() if n > 3] == []
+
+
+def test_each_step_of_an_orders_way_is_called_from_an_earlier_one(repo: Path) -> None:
+    # Time and strategies drive the rest: the loop, and the callback by address.
+    known = [repo / "router" / "_loop.py", repo / "strategies" / "market_maker.py"]
+    for function, file in order_steps(repo):
+        path = repo / file
+        defined = {n.name for n in rooms.parse(path).body if isinstance(n, ast.FunctionDef)}
+        assert function in defined, (function, file)
+        callers = [one for one in known if re.search(rf"\b{function}\(", one.read_text())]
+        assert callers, f"nothing before it calls {function}"
+        known.append(path)
 
 
 #: Modules that are no step of an event's way.

@@ -1,5 +1,6 @@
 """Models of latency, fills, the queue, impact and fees: their rules by hand, and as an open set."""
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ from stories import Log, Played, Tape, configure, ns, play, run
 from tapewire.compiled.draws import key_of
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.config.loading import make_config
-from tapewire.config.models import chosen_models
+from tapewire.config.models import SECTIONS, chosen_models
 from tapewire.errors import ConfigError
 from tapewire.execution.codes import FillReason
 from tapewire.execution.models import REGISTRIES, Model, ModelDefinition, Models, built_in
@@ -296,6 +297,17 @@ def test_every_built_in_model_says_what_it_is(family: str) -> None:
         for parameter in definition.parameters.values():
             assert parameter.doc
             assert parameter.minimum < parameter.maximum
+
+
+def test_the_readme_has_every_model_with_its_parameters(repo: Path) -> None:
+    text = (repo / "README.md").read_text()
+    table = text.split("Models are chosen by `type`")[1].split("\n\nWhat is drawn")[0]
+    named = set(re.findall(r"`(\w+)`", table))
+    there = {d.name for models in REGISTRIES.values() for d in models.values()}
+    there |= {p for models in REGISTRIES.values() for d in models.values() for p in d.parameters}
+    assert there <= named
+    sections = {"type", "seed", "queue_position_model"} | {home for home, _ in SECTIONS.values()}
+    assert named - there <= sections
 
 
 # --- from a configuration -----------------------------------------------------------------------

@@ -183,10 +183,10 @@ class ModelSection(_Section):
         return dict(self.model_extra or {})
 
     def with_given(self, parameters: Mapping[str, Any]) -> Self:
-        """Return the same choice with these parameters added; None is left out."""
+        """Return the same choice with these parameters, in their order; None is left out."""
         named = {name: getattr(self, name) for name in type(self).model_fields}
-        extra = self.given | {k: v for k, v in parameters.items() if v is not None}
-        return type(self).model_validate(named | extra)
+        extra = {name: value for name, value in parameters.items() if value is not None}
+        return type(self).model_validate(named | extra | self.given)
 
 
 class LatencyModel(ModelSection):

@@ -180,9 +180,12 @@ def _match_side(
         # An order further back sees a part of the volume this one saw, and what was given out came
         # from its near end: what is left for it is its own volume less all given so far.
         traded = max(0, behind + through + unseen - spared)
+        if traded + rest <= 0:
+            return  # nor is there anything for those behind it
         lots = _granted(market, execution, models, party, own, traded, through + unseen, rest)
         if lots <= 0:
-            return
+            index = following
+            continue
         spared += lots - _claim_incoming(market, execution, party, traces, own, min(lots, rest))
         if own.filled + lots == own.quantity:
             unrest(execution, index)

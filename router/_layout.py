@@ -56,7 +56,7 @@ LEG: Final = np.dtype(
         ("arrival_head", "i4"),
         ("arrival_tail", "i4"),
         ("tick_size", "i8"),
-        ("notice_floor", "i8"),  # no later notice of this exchange session comes before this time
+        ("notice_floor", "i8"),  # no later word of the exchange comes before this time
         # since the loss limit was reached
         ("halt_position", "i8"),  # lots it was known to hold then
         ("closing", "i8"),  # CLOSING_*: of the order of the simulation that closes the position

@@ -262,6 +262,19 @@ def test_a_fill_model_decides_and_may_draw(tmp_path: Path) -> None:
     assert 8 < filled["often"] < 32
 
 
+def odd_ones(state: Any, leaves: int, traded: int, beyond: int, incoming: int, bits: int) -> Any:
+    return 0 if leaves == 2 else min(leaves, traded + incoming)
+
+
+def test_what_a_fill_model_denies_one_order_is_there_for_the_next(tmp_path: Path) -> None:
+    tape = Tape().add(0, 9, "A", 101, 50).add(1, 1, "B", 99, 50)
+    log = Log().buy(100, "first", 2, 100).buy(110, "second", 3, 100)
+    tape.add(500, 100, "B", 100, 4).trade(800, (100, 4)).tick(2_000)
+    model = ModelDefinition("fill", "odd", "none of two lots", odd_ones)
+    played = play(tmp_path, tape, log, models=Models(fill=Model(model)))
+    assert [(fill.order, fill.lots) for fill in played.fills] == [("second", 3)]
+
+
 def too_far(state: Any, leg: int, sent_ns: int, bits: int) -> Any:
     return -5 if bits % 2 else 1_000_000
 

@@ -3,7 +3,7 @@
 A kernel is asked ``(state, leg, sent_ns, bits)`` and answers a delay in ns: ``leg`` is one of the
 constants below, ``sent_ns`` when the word set out, in ns since the epoch, ``bits`` are 63 random
 bits for this message alone. A delay below 0 counts as 0, one above the model's bound as the bound.
-Messages of one session never overtake each other, as on one TCP connection.
+Messages of one strategy about one book never overtake each other, as on one TCP connection.
 """
 
 from typing import Final

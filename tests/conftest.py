@@ -1,5 +1,6 @@
 """What all tests share: where the market data is, and how loudly its absence is told."""
 
+import io
 import os
 import subprocess
 import sys
@@ -90,6 +91,37 @@ class Tapewire:
 def tapewire(tmp_path: Path) -> Tapewire:
     """The command line, started in the test's own folder."""
     return Tapewire(tmp_path)
+
+
+class TapewireHere:
+    """Runs ``tapewire …`` within this process, which has imports and kernels at hand.
+
+    For what is said and written; where starting, dying or an environment matter, take `Tapewire`.
+    """
+
+    def __init__(self, cwd: Path) -> None:
+        self.cwd = cwd
+
+    def __call__(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        from tapewire.cli.program import main
+
+        command = ["tapewire", *map(str, arguments)]
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in "12")
+        with pytest.MonkeyPatch.context() as patch, Path(os.devnull).open() as nothing:
+            patch.chdir(self.cwd)
+            patch.setattr(sys, "argv", command)
+            for name, stream in (("stdin", nothing), ("stdout", out), ("stderr", err)):
+                patch.setattr(sys, name, stream)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        said = (stream.buffer.getvalue().decode() for stream in (out, err))
+        return subprocess.CompletedProcess(command, ended.value.code, *said)
+
+
+@pytest.fixture
+def tapewire_here(tmp_path: Path) -> TapewireHere:
+    """The command line, called in the test's own folder."""
+    return TapewireHere(tmp_path)
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_stopped_while_the_run_prepares_its_input(
 
 
 def test_a_truncated_input_leaves_nothing_and_says_where(
-    tapewire: Command, tmp_path: Path, synthetic_file: Path
+    tapewire_here: Command, tmp_path: Path, synthetic_file: Path
 ) -> None:
     packed = tmp_path / "day.mbo.dbn.zst"
     convert([synthetic_file], packed)
@@ -81,7 +81,7 @@ def test_a_truncated_input_leaves_nothing_and_says_where(
         ("data", "convert", packed, "-o", "x.dbn"),
         ("run", packed, "--cache", "-q", "-o", "out"),
     ):
-        done = tapewire(*arguments)
+        done = tapewire_here(*arguments)
         assert done.returncode == 3, done.stderr
         assert done.stderr.startswith(f"error: {packed}: ends at byte offset ")
         assert done.stderr.count("\n") == 1

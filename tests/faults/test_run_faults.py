@@ -292,10 +292,10 @@ BAD_FILES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_a_bad_file(tapewire: Any, tmp_path: Path, synthetic_file: Path, kind: str) -> None:
+def test_a_bad_file(tapewire_here: Any, tmp_path: Path, synthetic_file: Path, kind: str) -> None:
     path = tmp_path / "bad.mbo.dbn"
     path.write_bytes(BAD_FILES[kind](synthetic_file.read_bytes()))
-    done = tapewire("run", path, "-q", "-o", "out")
+    done = tapewire_here("run", path, "-q", "-o", "out")
     assert done.returncode == 3, done.stderr
     assert_one_line(done.stderr)
     assert "bad.mbo.dbn" in done.stderr
@@ -349,7 +349,7 @@ def test_a_truncated_compressed_file(tapewire: Any, tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_request(
-    tapewire: Any,
+    tapewire_here: Any,
     tmp_path: Path,
     synthetic_file: Path,
     options: tuple[str, ...],
@@ -368,7 +368,7 @@ def test_a_bad_request(
         (tmp_path / f"{name}.yaml").write_text(text)
     given = [text.replace("DATA", str(synthetic_file)) for text in options]
     output = () if "-o" in given else ("-o", "out")
-    done = tapewire("run", *given, "-q", *output)
+    done = tapewire_here("run", *given, "-q", *output)
     assert done.returncode == code, done.stderr
     assert_one_line(done.stderr)
     assert message in done.stderr
@@ -376,12 +376,12 @@ def test_a_bad_request(
     assert_no_result(tmp_path / "out")
 
 
-def test_a_port_in_use(tapewire: Any, synthetic_file: Path) -> None:
+def test_a_port_in_use(tapewire_here: Any, synthetic_file: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         endpoint = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        done = tapewire("replay", synthetic_file, "--bind", endpoint)
+        done = tapewire_here("replay", synthetic_file, "--bind", endpoint)
     assert done.returncode == 5
     assert_one_line(done.stderr)
     assert endpoint in done.stderr
@@ -389,10 +389,10 @@ def test_a_port_in_use(tapewire: Any, synthetic_file: Path) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["tcp://0.0.0.0:5555", "tcp://192.0.2.1:5555"])
-def test_no_stream_leaves_the_host(tapewire: Any, synthetic_file: Path, endpoint: str) -> None:
+def test_no_stream_leaves_the_host(tapewire_here: Any, synthetic_file: Path, endpoint: str) -> None:
     for done in (
-        tapewire("replay", synthetic_file, "--bind", endpoint),
-        tapewire("run", "--connect", endpoint, "-o", "out"),
+        tapewire_here("replay", synthetic_file, "--bind", endpoint),
+        tapewire_here("run", "--connect", endpoint, "-o", "out"),
     ):
         assert done.returncode == 5
         assert_one_line(done.stderr)

@@ -33,14 +33,18 @@ def assert_equal(naive: Naive, compiled: Compiled) -> None:
             levels = compiled.levels(key, side)
             assert queue == naive.queue(key, side), (key, side)
             assert levels == naive.levels(key, side), (key, side)
+            at_price: dict[int, list[int]] = {}
+            for price, _, size in queue:
+                at_price.setdefault(price, []).append(size)
             for price, lots, orders in levels:
-                at_price = [q for q in queue if q[0] == price]
-                assert lots == sum(q[2] for q in at_price)
-                assert orders in (len(at_price), 0)
+                assert lots == sum(at_price.get(price, ()))
+                assert orders in (len(at_price.get(price, ())), 0)
         for depth in (1, 3):
             assert compiled.top(key, depth) == naive.top(key, depth)
-    found = {name: compiled.counts[name] for name in COMPARED}
-    assert found == {name: naive.counts[name] for name in COMPARED}
+    found = compiled.counts
+    assert {name: found[name] for name in COMPARED} == {
+        name: naive.counts[name] for name in COMPARED
+    }
 
 
 # --- generated streams ----------------------------------------------------------------------------

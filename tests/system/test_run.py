@@ -57,11 +57,11 @@ def first_records(synthetic_file: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_a_real_file_goes_through_the_whole_pipeline_twice_the_same(
-    tapewire: Command, tmp_path: Path, data_file: DataFile
+    tapewire: Command, tapewire_here: Command, tmp_path: Path, data_file: DataFile
 ) -> None:
     digests = set()
-    for name in ("one", "two"):
-        done = tapewire(
+    for name, command in (("one", tapewire), ("two", tapewire_here)):
+        done = command(
             "run", data_file(ESH4), "-s", "market_maker", "-s", "sma_crossover", "-o", name
         )
         assert done.returncode == 0, done.stderr
@@ -84,11 +84,11 @@ def test_a_real_file_goes_through_the_whole_pipeline_twice_the_same(
 
 
 def test_the_run_folders_configuration_runs_again_to_the_same_digest(
-    tapewire: Command, tmp_path: Path, synthetic_file: Path
+    tapewire_here: Command, tmp_path: Path, synthetic_file: Path
 ) -> None:
-    first = tapewire("run", synthetic_file, "-s", "market_maker", "-o", "first", "--seed", "3")
+    first = tapewire_here("run", synthetic_file, "-s", "market_maker", "-o", "first", "--seed", "3")
     assert first.returncode == 0, first.stderr
-    again = tapewire("run", "first/config.yaml", "-o", "again")
+    again = tapewire_here("run", "first/config.yaml", "-o", "again")
     assert again.returncode == 0, again.stderr
     first_manifest, manifest = manifest_of(tmp_path / "first"), manifest_of(tmp_path / "again")
     assert manifest["digest"] == first_manifest["digest"]
@@ -217,7 +217,7 @@ def test_hash_seeds_do_not_matter(tapewire: Command, tmp_path: Path, synthetic_f
 
 @pytest.mark.parametrize("scheme", ["tcp", "ipc"])
 def test_a_replay_in_another_terminal(
-    tapewire: Any, tmp_path: Path, synthetic_file: Path, scheme: str
+    tapewire: Any, tapewire_here: Any, tmp_path: Path, synthetic_file: Path, scheme: str
 ) -> None:
     private = tmp_path / "p"
     private.mkdir(mode=0o700)
@@ -227,7 +227,7 @@ def test_a_replay_in_another_terminal(
         line = replay.stderr.readline()
         assert line.startswith("listening at ")
         bound = line.split()[2]
-        done = tapewire("run", "--connect", bound, "-o", "run")
+        done = tapewire_here("run", "--connect", bound, "-o", "run")
         assert done.returncode == 0, done.stderr
         out, err = replay.communicate(timeout=10)
         assert replay.returncode == 0, err
@@ -238,7 +238,7 @@ def test_a_replay_in_another_terminal(
     manifest = manifest_of(tmp_path / "run")
     assert manifest["stream"]["transport"] == "connect"
     assert any("started by hand" in text for text in manifest["warnings"])
-    direct = tapewire("run", "run/config.yaml", "-o", "direct")
+    direct = tapewire_here("run", "run/config.yaml", "-o", "direct")
     assert direct.returncode == 0, direct.stderr
     assert manifest_of(tmp_path / "direct")["digest"] == manifest["digest"]
     assert list(private.iterdir()) == []
@@ -260,13 +260,13 @@ def test_one_replay_feeds_two_runs(tapewire: Any, tmp_path: Path, synthetic_file
 
 
 def test_filters_and_overrides_reach_the_replay(
-    tapewire: Command, tmp_path: Path, synthetic_file: Path
+    tapewire_here: Command, tmp_path: Path, synthetic_file: Path
 ) -> None:
     from tapewire.replay import read_records
 
     _, records = read_records(str(synthetic_file))
     middle = int(records["ts_recv"][len(records) // 2])
-    done = tapewire(
+    done = tapewire_here(
         "run", synthetic_file, "--start", middle, "--symbols", "TWA1", "--transport", "inproc",
         "--batch-records", "100", "--payload", "inline", "-s", "sma_crossover", "-o", "half",
     )  # fmt: skip
@@ -342,8 +342,10 @@ def test_the_python_api_hands_back_tables(tmp_path: Path, synthetic_file: Path) 
     assert loaded.digest == result.digest
 
 
-def test_what_is_said_without_a_terminal_is_plain(tapewire: Command, synthetic_file: Path) -> None:
-    done = tapewire("run", synthetic_file, "-o", "out", "-q")
+def test_what_is_said_without_a_terminal_is_plain(
+    tapewire_here: Command, synthetic_file: Path
+) -> None:
+    done = tapewire_here("run", synthetic_file, "-o", "out", "-q")
     assert done.returncode == 0
     assert done.stderr == ""
     assert "\x1b" not in done.stdout

@@ -36,9 +36,9 @@ def digests(result: tw.RunResult) -> dict[str, Any]:
 
 
 def test_a_real_day_prepared_has_the_same_digest(
-    tapewire: Command, tmp_path: Path, data_file: DataFile
+    tapewire_here: Command, tmp_path: Path, data_file: DataFile
 ) -> None:
-    done = tapewire("data", "convert", data_file(ESH4), "-o", "prepared.mbo.dbn")
+    done = tapewire_here("data", "convert", data_file(ESH4), "-o", "prepared.mbo.dbn")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("prepared.mbo.dbn: 68,792 records, 3,852,712 bytes, 2023-12-25T")
     assert done.stderr == ""

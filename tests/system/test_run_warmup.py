@@ -30,17 +30,22 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 
 def test_a_start_given_here_or_to_the_replay_is_the_same_run(
-    tapewire: Any, tmp_path: Path, synthetic_file: Path, start_ns: int, before_start: int
+    tapewire: Any,
+    tapewire_here: Any,
+    tmp_path: Path,
+    synthetic_file: Path,
+    start_ns: int,
+    before_start: int,
 ) -> None:
-    done = tapewire("run", synthetic_file, "-s", "market_maker", "--start", start_ns, "-o", "here",
-                    "--batch-records", 977, "--transport", "inproc")  # fmt: skip
+    done = tapewire_here("run", synthetic_file, "-s", "market_maker", "--start", start_ns,
+                         "-o", "here", "--batch-records", 977, "--transport", "inproc")  # fmt: skip
     assert done.returncode == 0, done.stderr
     replay = tapewire.start(
         "replay", synthetic_file, "--bind", "tcp://127.0.0.1:*", "--start", str(start_ns)
     )
     try:
         bound = replay.stderr.readline().split()[2]
-        done = tapewire("run", "-s", "market_maker", "--connect", bound, "-o", "there")
+        done = tapewire_here("run", "-s", "market_maker", "--connect", bound, "-o", "there")
         assert done.returncode == 0, done.stderr
         out, _ = replay.communicate(timeout=20)
         assert out.startswith("30,000 events")  # those of the warm-up travel as well
@@ -57,14 +62,14 @@ def test_a_start_given_here_or_to_the_replay_is_the_same_run(
 
 
 def test_without_snapshots_a_snapshot_warm_up_says_that_it_was_full(
-    tapewire: Any, tmp_path: Path, synthetic_file: Path, start_ns: int
+    tapewire_here: Any, tmp_path: Path, synthetic_file: Path, start_ns: int
 ) -> None:
     _, records = read_records(synthetic_file)
     convert([synthetic_file], tmp_path / "mid.dbn", start_ns=int(records["ts_recv"][5_000]),
             warmup="none")  # fmt: skip
     runs = {}
     for warmup in ("full", "snapshot", "none"):
-        done = tapewire("run", "mid.dbn", "-s", "market_maker", "--start", start_ns,
+        done = tapewire_here("run", "mid.dbn", "-s", "market_maker", "--start", start_ns,
                         "--warmup", warmup, "-o", warmup)  # fmt: skip
         assert done.returncode == 0, done.stderr
         runs[warmup] = manifest_of(tmp_path / warmup)
@@ -74,44 +79,44 @@ def test_without_snapshots_a_snapshot_warm_up_says_that_it_was_full(
 
 
 def test_a_replay_at_speed_does_not_wait_during_the_warm_up(
-    tapewire: Any, tmp_path: Path, synthetic_file: Path
+    tapewire_here: Any, tmp_path: Path, synthetic_file: Path
 ) -> None:
     """Six minutes of records before the start, a few after it, as they were recorded."""
     _, records = read_records(synthetic_file)
     late_ns = int(records["ts_recv"][-1]) - 300_000_000
-    done = tapewire("run", synthetic_file, "-s", "market_maker", "--start", late_ns, "--speed",
+    done = tapewire_here("run", synthetic_file, "-s", "market_maker", "--start", late_ns, "--speed",
                     "realtime", "-o", "run")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert manifest_of(tmp_path / "run")["warmup"]["records"] > 29_000
 
 
 def test_a_converted_file_says_that_it_begins_with_the_books(
-    tapewire: Any, tmp_path: Path, synthetic_file: Path, start_ns: int
+    tapewire_here: Any, tmp_path: Path, synthetic_file: Path, start_ns: int
 ) -> None:
-    done = tapewire("data", "convert", synthetic_file, "--start", start_ns, "-o", "late.dbn")
+    done = tapewire_here("data", "convert", synthetic_file, "--start", start_ns, "-o", "late.dbn")
     assert done.returncode == 0, done.stderr
     assert "are a snapshot of the books" in done.stdout
-    done = tapewire("data", "inspect", "late.dbn", "--json")
+    done = tapewire_here("data", "inspect", "late.dbn", "--json")
     assert json.loads(done.stdout)["start"] == "snapshot"
-    done = tapewire("data", "convert", synthetic_file, "--start", start_ns, "--warmup", "none",
+    done = tapewire_here("data", "convert", synthetic_file, "--start", start_ns, "--warmup", "none",
                     "-o", "cut.dbn")  # fmt: skip
     assert "snapshot" not in done.stdout
-    done = tapewire("data", "inspect", "cut.dbn", "--json")
+    done = tapewire_here("data", "inspect", "cut.dbn", "--json")
     assert json.loads(done.stdout)["start"] == "mid-session"
 
 
 @pytest.mark.parametrize("command", [("run",), ("replay", "--bind", "tcp://127.0.0.1:*")])
 def test_mistakes_get_one_sentence(
-    tapewire: Any, tmp_path: Path, synthetic_file: Path, command: tuple[str, ...]
+    tapewire_here: Any, tmp_path: Path, synthetic_file: Path, command: tuple[str, ...]
 ) -> None:
-    done = tapewire(command[0], synthetic_file, *command[1:], "--warmup", "some")
+    done = tapewire_here(command[0], synthetic_file, *command[1:], "--warmup", "some")
     assert done.returncode != 0
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert "snapshot" in done.stderr
     assert "warmup" in done.stderr
     if command == ("run",):
-        done = tapewire("run", synthetic_file, "--start", "2024-03-05", "-o", "run")
+        done = tapewire_here("run", synthetic_file, "--start", "2024-03-05", "-o", "run")
         assert done.returncode != 0
         assert done.stderr.splitlines()[-1].startswith("error: ")
         assert "none of the 30000 records read match start" in done.stderr

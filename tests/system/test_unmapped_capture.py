@@ -8,7 +8,7 @@ import pytest
 
 import streams
 import tapewire as tw
-from conftest import Tapewire
+from conftest import TapewireHere
 from naive.dbn import read_mbo
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.inputs.books import write_book
@@ -97,14 +97,14 @@ def test_data_commands_take_numbers(tmp_path: Path, files: dict[str, Path]) -> N
 
 
 def test_the_command_line_takes_numbers(
-    tmp_path: Path, files: dict[str, Path], tapewire: Tapewire
+    tmp_path: Path, files: dict[str, Path], tapewire_here: TapewireHere
 ) -> None:
-    done = tapewire("run", files["unmapped"], "--symbols", ID, "-s", "sma_crossover",
+    done = tapewire_here("run", files["unmapped"], "--symbols", ID, "-s", "sma_crossover",
                     "--transport", "inproc", "-o", "out")  # fmt: skip
     assert done.returncode == 0, done.stderr
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert [leg["symbol"] for leg in manifest["legs"]] == [ID]
-    shown = tapewire("data", "inspect", files["unmapped"])
+    shown = tapewire_here("data", "inspect", files["unmapped"])
     assert "none: instruments go by their numbers" in shown.stdout
     assert ID in shown.stdout
 

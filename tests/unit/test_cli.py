@@ -32,8 +32,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         ("data", "book"),
     ],
 )
-def test_help_teaches(tapewire: Command, arguments: tuple[str, ...]) -> None:
-    done = tapewire(*arguments, "--help")
+def test_help_teaches(tapewire_here: Command, arguments: tuple[str, ...]) -> None:
+    done = tapewire_here(*arguments, "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
     if arguments in (("run",), ("replay",)):
@@ -130,9 +130,9 @@ def test_version(tapewire: Command) -> None:
     ],
 )
 def test_a_wrong_command_is_one_line_and_an_exit_code(
-    tapewire: Command, tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
+    tapewire_here: Command, tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    done = tapewire(*arguments)
+    done = tapewire_here(*arguments)
     assert done.returncode == code, done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -170,8 +170,8 @@ def test_every_way_out_is_one_line(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_problems_are_a_line_each(tapewire: Command) -> None:
-    done = tapewire(
+def test_problems_are_a_line_each(tapewire_here: Command) -> None:
+    done = tapewire_here(
         "run",
         "a.dbn",
         "--seed",
@@ -224,10 +224,10 @@ def test_what_nobody_typed_is_blamed_on_the_file(tmp_path: Path, text: str, mess
         assert str(caught.value).startswith(f"{tmp_path}/{message}")
 
 
-def test_what_has_no_end_is_no_input(tapewire: Command, tmp_path: Path) -> None:
+def test_what_has_no_end_is_no_input(tapewire_here: Command, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name, kind in (("/dev/zero", "a device"), ("pipe", "a pipe")):
-        done = tapewire("run", name)
+        done = tapewire_here("run", name)
         assert done.returncode == 2
         assert done.stderr == (
             f"error: {name}: expected a configuration or a market data file, found {kind}; "
@@ -235,8 +235,8 @@ def test_what_has_no_end_is_no_input(tapewire: Command, tmp_path: Path) -> None:
         )
 
 
-def test_help_tells_the_default_transport(tapewire: Command) -> None:
-    assert "auto (default), ipc, tcp" in " ".join(tapewire("run", "--help").stdout.split())
+def test_help_tells_the_default_transport(tapewire_here: Command) -> None:
+    assert "auto (default), ipc, tcp" in " ".join(tapewire_here("run", "--help").stdout.split())
 
 
 def test_data_and_configuration_are_told_apart(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 # Two commands for a fresh machine: `make run` and `make test`. Both set up what they need in .venv.
-# The verbs of daily work: setup, test, check, bench, docs (see CONTRIBUTING.md).
+# The verbs of daily work: setup, test, test-long, check, bench, docs (see CONTRIBUTING.md).
 
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check bench docs
+.PHONY: help run setup test test-long check bench docs
 
 help: ## Say what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 17
 
 run: ## Set up and replay a synthetic session through both example strategies
 	@.ci/setup run
@@ -16,7 +16,10 @@ setup: ## Make .venv with everything development needs
 	@.ci/setup dev
 
 test: check ## Set up, then lint, types and the whole test suite
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-long: setup ## Tests that are longer than is worth on every run: thousands of seeds, whole benches
+	$(BIN)/python -m pytest -n auto --dist worksteal -m long $(ARGS)
 
 check: setup ## Format, lint and types
 	$(BIN)/ruff format --check .

@@ -141,6 +141,19 @@ def synthetic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+#: Files of few and long tests. Workers take a file at a time, so these come first; the many short
+#: ones of ``unit`` fill the end.
+LONGEST = (
+    "test_run_docs.py", "test_run.py", "test_run_faults.py", "test_run_prepared.py",
+    "test_bench.py", "test_book.py", "test_report.py", "test_wire_peers.py", "test_wire_floods.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the kernels once, before tests that have deadlines and workers side by side do."""
     from tapewire.compiled.kernel_cache import is_compiled

@@ -288,7 +288,9 @@ def dense_stream(seed: int, n: int) -> list[tuple[Any, ...]]:
     return out
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize(
+    "block", [0, 1, *(pytest.param(block, marks=pytest.mark.long) for block in range(2, 10))]
+)
 def test_dense_streams(block: int) -> None:
     for seed in range(100 * block, 100 * block + 100):
         compare(stream(dense_stream(seed, 200)), [1, 3, 7])

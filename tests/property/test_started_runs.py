@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from property.test_execution import UNIT, Market, generated_log, write
+from generated import UNIT, Market, generated_log, write
 from stories import START_NS, configure, run
 from tapewire.replay.cut import StartCut
 

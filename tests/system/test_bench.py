@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SMALL = ("bench", "--quick", "--events", "100000", "--runs", "1")
 
 
-def test_the_bench_prints_rows_writes_its_parts_and_names_what_slipped(
-    tapewire: Any, tmp_path: Path
-) -> None:
+def test_the_bench_prints_rows_and_writes_its_parts(tapewire: Any, tmp_path: Path) -> None:
     table, stored = tmp_path / "BENCHMARKS.md", tmp_path / "baseline.json"
     table.write_text("# Benchmarks\n\nKept.\n")
     done = tapewire(
@@ -40,6 +40,15 @@ def test_the_bench_prints_rows_writes_its_parts_and_names_what_slipped(
     assert all(f"| {row['name']} |" in text for row in bench["rows"])
     assert bench["host"]["cpu"] in text
     assert "bench: begin targets" not in text  # they need the whole bench
+    assert json.loads(stored.read_text())["ratios"]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_what_slipped_is_measured_twice_more_and_named(tapewire: Any, tmp_path: Path) -> None:
+    stored = tmp_path / "baseline.json"
+    done = tapewire(*SMALL, "--only", "runs", "--save-baseline", "--baseline", stored)
+    assert done.returncode == 0, done.stderr
 
     # Against a past in which the book was a thousand times faster and all else much slower.
     past = json.loads(stored.read_text())

@@ -39,9 +39,10 @@ def cache_key(root: Path) -> str:
     """Return a name for the machine code of the rooms in a folder, on this machine.
 
     Any file may hold a constant or a record that a kernel has compiled in, so all of them count.
+    So does the folder: numba serves nothing that was compiled from the same source elsewhere.
     """
     machine = (
-        sys.version, numba.__version__, llvmlite.__version__, np.__version__,
+        str(root), sys.version, numba.__version__, llvmlite.__version__, np.__version__,
         llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), BOUNDSCHECK,
     )  # fmt: skip
     digest = hashlib.sha256(repr(machine).encode())

@@ -78,6 +78,12 @@ def test_every_source_file_of_every_room_counts(
     assert len(keys) == len(sources) + 1
 
 
+def test_another_checkout_has_kernels_of_its_own(tmp_path: Path) -> None:
+    """Else it would be told that they are compiled, and numba would compile each of them again."""
+    roots = [copy_of_tree(tmp_path / name) for name in ("one", "other")]
+    assert len({cache_key(root) for root in roots}) == 2
+
+
 def test_versions_and_the_processor_count(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {cache_key(repo)}
     for module, name in (

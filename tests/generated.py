@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from naive.book import NaiveBook, rows
-from naive.exchange import Row
+from naive.queues import Row
 from stories import INSTRUMENT, LAST, PUBLISHER, SNAPSHOT, START_NS, Line, Log
 from tapewire.execution.codes import Liquidity, OrderStatus, OrderType, TimeInForce
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE

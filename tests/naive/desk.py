@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from .book import UNDEF_PRICE, Record
-from .exchange import Mine, NaiveExchange, Row
+from .exchange import NaiveExchange
+from .queues import Mine, Row
 
 LIVE = ("PENDING_NEW", "NEW", "PARTIALLY_FILLED")
 NEVER = 2**63

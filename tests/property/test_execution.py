@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from generated import UNIT, Market, generated_log, readable, write
 from naive.dbn import read_mbo
-from naive.exchange import NaiveExchange, Row
+from naive.exchange import NaiveExchange
+from naive.queues import Row
 from seeds import play_seeds
 from stories import (
     INSTRUMENT,

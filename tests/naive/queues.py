@@ -106,7 +106,8 @@ class SharedBook(NaiveBook):
         best = []
         for side, end in (("B", max), ("A", min)):
             alone = {p for p in ours[side] if not self.real(side, p)}
-            best.append(end((p for p in self.sides[side] if p not in alone), default=None))
+            prices = self.sides[side].keys() - alone if alone else self.sides[side]
+            best.append(end(prices, default=None))
         return best[0] is None or best[1] is None or best[0] < best[1]
 
     # --- a snapshot must leave everybody's place alone --------------------------------------------

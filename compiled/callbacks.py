@@ -17,37 +17,29 @@ from tapewire.compiled.memory import accessor
 BY_ADDRESS: Final = -1
 
 
-@cache
 def address_of_hook(hook: Callable[..., None], *records: np.dtype[Any]) -> int:
     """Compile ``hook(record, …)`` to a C function of pointers to records; return its address.
 
     Division by zero follows IEEE (``error_model``), because an exception can't leave a callback.
     """
-    return _compile(hook, types.void(*map(numba.from_dtype, records)))
+    return int(_compiled(hook, types.void(*map(numba.from_dtype, records))).address)
 
 
-@cache
 def address_of_kernel(kernel: Callable[..., int], state: np.dtype[Any], words: int) -> int:
     """Compile ``kernel(state, …)``, of a record and that many int64, to a C function; its address.
 
     It returns an int64.
     """
-    return _compile(kernel, types.int64(numba.from_dtype(state), *[types.int64] * words))
+    signature = types.int64(numba.from_dtype(state), *[types.int64] * words)
+    return int(_compiled(kernel, signature).address)
 
 
-def _compile(function: Callable[..., Any], signature: Any) -> int:
+@cache  # machine code lives as long as what is kept here: an address keeps nothing alive
+def _compiled(function: Callable[..., Any], signature: Any) -> Any:
     # An exact signature and a cached cfunc: loading it in a new process takes milliseconds.
-    compiled = numba.cfunc(signature, cache=True, error_model="numpy", boundscheck=BOUNDSCHECK)
-    return _kept_address(compiled(function))
-
-
-_KEPT: list[Any] = []
-
-
-def _kept_address(compiled: Any) -> int:
-    """Keep machine code for as long as the process lives: its address is all that others hold."""
-    _KEPT.append(compiled)
-    return int(compiled.address)
+    return numba.cfunc(signature, cache=True, error_model="numpy", boundscheck=BOUNDSCHECK)(
+        function
+    )
 
 
 def _call_hook(typingctx: Any, address: Any, context_address: Any, state_address: Any) -> Any:

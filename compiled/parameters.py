@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
+
+_PLACES: Final = {3: "three", 6: "six", 9: "nine"}
+#: Powers of ten of numbers whose places can be counted; larger ones are above any maximum.
+_ADJUSTED_MAX: Final = 12
 
 
 @dataclass(frozen=True)
@@ -38,20 +43,36 @@ class ParameterSpec:
         """Whether a value must be given."""
         return self.default is None and not self.optional
 
+    def fault(self, value: Any) -> str:
+        """What is expected in the place of a value of the parameter's type; empty if it is right."""
+        if isinstance(value, Decimal):
+            if not value.is_finite():
+                return "a finite number"
+            if value.adjusted() <= _ADJUSTED_MAX and value.scaleb(self.decimals) % 1:
+                return f"at most {_PLACES[self.decimals]} decimal places"
+        if self.minimum is not None and value < self.minimum:
+            return f"at least {self.minimum}"
+        if self.maximum is not None and value > self.maximum:
+            return f"at most {self.maximum}"
+        return ""
+
 
 def with_defaults(specs: Mapping[str, ParameterSpec], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Complete checked parameters with defaults.
+    """Complete parameters with defaults; they are of their types.
 
     Raises
     ------
     ValueError
-        If one is not declared, or a required one is missing; the text says which.
+        If one is not declared or out of bounds, or a required one is missing; the text says which.
     """
     for name in given:
         if name not in specs:
             known = ", ".join(specs) or "none"
             raise ValueError(f"there is no parameter {name}, known: {known}")
     for name, spec in specs.items():
-        if spec.required and given.get(name) is None:
+        value = given.get(name)
+        if value is None and spec.required:
             raise ValueError(f"parameter {name} is missing ({spec.doc})")
+        if value is not None and (fault := spec.fault(value)):
+            raise ValueError(f"parameter {name}: expected {fault}, found {value}")
     return {name: given.get(name, spec.default) for name, spec in specs.items()}

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from tapewire.compiled.callbacks import BY_ADDRESS, address_of_kernel
 from tapewire.errors import ConfigError
-from tapewire.execution.models.definition import Model, ModelDefinition
+from tapewire.execution.models.definition import FAMILIES, Model, ModelDefinition
 from tapewire.execution.models.fees import FEE_MODELS
 from tapewire.execution.models.fill import FILL_MODELS
 from tapewire.execution.models.impact import IMPACT_MODELS
 from tapewire.execution.models.latency import LATENCY_MODELS
-from tapewire.execution.models.latency.legs import LEGS
+from tapewire.execution.models.latency.legs import LATENCY_MAX_NS, LEGS
 from tapewire.execution.models.queue import QUEUE_MODELS
-from tapewire.execution.models.record import FAMILIES, VARIES
+from tapewire.execution.models.record import VARIES
 
 __all__ = ["REGISTRIES", "Model", "ModelDefinition", "Models", "built_in"]
 
@@ -56,13 +56,25 @@ class Models:
             found = getattr(self, family).definition.family
             if found != family:
                 raise ConfigError(f"expected a {family} model, found a {found} model")
+        self.latency_bounds()
 
     def latency_bounds(self) -> dict[str, tuple[int, int]]:
         """Smallest and largest delay of each leg, in ns."""
-        latency = self.latency
-        if latency.definition.bounds is None:
-            raise ConfigError(f"latency model {latency.definition.name}: it states no bounds")
-        return dict(zip(LEGS, latency.definition.bounds(latency.parameters), strict=True))
+        definition, parameters = self.latency.definition, self.latency.parameters
+        name = f"latency model {definition.name}"
+        if definition.bounds is None:
+            raise ConfigError(f"{name}: it states no bounds")
+        try:
+            bounds = dict(zip(LEGS, definition.bounds(parameters), strict=True))
+        except ValueError as error:
+            raise ConfigError(f"{name}: {error}") from None
+        for leg, (low, high) in bounds.items():
+            if not 0 <= low <= high <= LATENCY_MAX_NS:
+                raise ConfigError(
+                    f"{name}: expected bounds of {leg} from 0 to {LATENCY_MAX_NS:,} ns, found "
+                    f"{low:,} to {high:,}"
+                )
+        return bounds
 
     def write(self, record: Any) -> list[object]:
         """Write them into a `record.MODELS` record; returns what must be kept as long as it."""
@@ -79,7 +91,7 @@ class Models:
             else:
                 record[family] = BY_ADDRESS
                 record[f"{family}_call"] = address_of_kernel(
-                    definition.kernel, definition.state, words
+                    definition.kernel, definition.state, len(words)
                 )
         record["fill_draws"] = self.fill.definition.draws
         for leg, (low, high) in enumerate(self.latency_bounds().values()):

@@ -1,5 +1,6 @@
 """What a model consists of: a definition like a strategy's, and one chosen with its parameters."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,6 +10,15 @@ import numpy.typing as npt
 
 from tapewire.compiled.parameters import ParameterSpec, with_defaults
 from tapewire.errors import ConfigError
+
+#: Families, and what a kernel of each is asked, beside its state; said in the family's folder.
+FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "latency": ("leg", "sent_ns", "bits"),
+    "fill": ("leaves", "traded", "beyond", "incoming", "bits"),
+    "queue": ("lots", "stamp", "own_stamp"),
+    "impact": ("price", "lots", "multiplier_num", "multiplier_den"),
+    "fees": ("price", "lots", "liquidity", "multiplier_num", "multiplier_den"),
+}
 
 #: State of a model that has none.
 NO_STATE: Final = np.dtype([("unused", "i8")])
@@ -38,7 +48,12 @@ class ModelDefinition:
         Of a latency model: per leg, the smallest and the largest delay it can give, in ns. Where
         both are one, it is not asked.
     draws : bool
-        Whether it wants random bits.
+        Of a fill model: whether it wants random bits. A latency model that varies always has them.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such family, or its kernels are asked something else.
     """
 
     family: str
@@ -51,6 +66,19 @@ class ModelDefinition:
     bounds: Callable[[Mapping[str, Any]], tuple[tuple[int, int], ...]] | None = None
     draws: bool = False
 
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            known = ", ".join(FAMILIES)
+            raise ConfigError(
+                f"model {self.name}: expected a family of {known}, found {self.family!r}"
+            )
+        taken = tuple(inspect.signature(self.kernel).parameters)
+        if len(taken) != 1 + len(FAMILIES[self.family]):
+            raise ConfigError(
+                f"{self.family} model {self.name}: expected a kernel of "
+                f"(state, {', '.join(FAMILIES[self.family])}), found one of ({', '.join(taken)})"
+            )
+
 
 @dataclass(frozen=True)
 class Model:
@@ -59,7 +87,7 @@ class Model:
     Raises
     ------
     ConfigError
-        If a parameter is not declared, or a required one is missing.
+        If a parameter is not declared or out of bounds, or a required one is missing.
     """
 
     definition: ModelDefinition

@@ -1,15 +1,12 @@
 """The record by which kernels find the models of a strategy."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from tapewire.compiled.memory import accessor
+from tapewire.execution.models.definition import FAMILIES
 from tapewire.execution.models.latency.legs import LEGS
-
-#: Families, and how many words a kernel of each is asked with, beside its state.
-FAMILIES: Final[Mapping[str, int]] = {"latency": 3, "fill": 5, "queue": 3, "impact": 4, "fees": 5}
 
 #: Delay of a leg that each message has to be asked for.
 VARIES: Final = -1

@@ -20,7 +20,6 @@ _KINDS: Final = {
     bool: "true or false",
     str: "a string",
 }
-_PLACES: Final = {3: "three", 6: "six", 9: "nine"}
 
 
 def check_values(
@@ -60,33 +59,13 @@ def check_values(
                 problems.add(path, missing(spec))
             values[name] = spec.default
             continue
-        value, fault = _read(given[name], spec)
+        value = _converted(given[name], spec.type)
+        fault = _KINDS.get(spec.type, "a path") if value is None else spec.fault(value)
         if fault:
             problems.add(path, f"expected {fault}, found {describe(given[name])}")
         else:
             values[name] = value
     return values
-
-
-def _read(found: object, spec: "ParameterSpec") -> tuple[Any, str]:
-    """Return the value, typed, and what was expected instead if it is not as declared."""
-    value = _converted(found, spec.type)
-    if value is None:
-        return None, _KINDS.get(spec.type, "a path")
-    if isinstance(value, Decimal):
-        if not value.is_finite():
-            return None, "a finite number"
-        if value.adjusted() <= _ADJUSTED_MAX and value.scaleb(spec.decimals) % 1:
-            return None, f"at most {_PLACES[spec.decimals]} decimal places"
-    if spec.minimum is not None and value < spec.minimum:
-        return None, f"at least {spec.minimum}"
-    if spec.maximum is not None and value > spec.maximum:
-        return None, f"at most {spec.maximum}"
-    return value, ""
-
-
-#: Powers of ten of numbers whose places can be counted; larger ones are above any maximum.
-_ADJUSTED_MAX: Final = 12
 
 
 def _converted(value: object, kind: type) -> Any:

@@ -302,6 +302,22 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
         Models(latency=Model(ModelDefinition("latency", "mine", "", constant))).latency_bounds()
 
 
+def test_a_models_definition_and_parameters_are_checked_where_they_are_made() -> None:
+    with pytest.raises(ConfigError, match=r"^fees model mine: expected a kernel of \(state, price"):
+        ModelDefinition("fees", "mine", "", no_shift)
+    with pytest.raises(ConfigError, match="model mine: expected a family of latency, fill, queue"):
+        ModelDefinition("slippage", "mine", "", no_shift)
+    with pytest.raises(ConfigError, match="entry_latency_us: expected at least 0, found -5"):
+        built_in("latency", "fixed", entry_latency_us=Decimal(-5))
+    with pytest.raises(ConfigError, match=r"^latency model uniform: expected order_latency_min_us"):
+        Models(latency=built_in("latency", "uniform", order_latency_min_us=Decimal(90)))
+    early = replace(REGISTRIES["latency"]["fixed"], bounds=lambda _: tuple((-1, 5) for _ in LEGS))
+    with pytest.raises(
+        ConfigError, match="bounds of feed from 0 to 60,000,000,000 ns, found -1 to"
+    ):
+        Models(latency=Model(early))
+
+
 @pytest.mark.parametrize("family", list(REGISTRIES))
 def test_every_built_in_model_says_what_it_is(family: str) -> None:
     for name, definition in REGISTRIES[family].items():

@@ -1,14 +1,12 @@
 """The same delay for each message: network + processing one way, or as said for its leg."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
-from tapewire.compiled.parameters import ParameterSpec
 from tapewire.execution.models.definition import ModelDefinition
-from tapewire.execution.models.latency.legs import LATENCY_MAX_US, LEGS, first_given, us_to_ns
+from tapewire.execution.models.latency.legs import LEGS, delay_us, first_given, us_to_ns
 
 STATE = np.dtype([("delay_ns", "i8", (len(LEGS),))])
 
@@ -44,24 +42,23 @@ def prepare(parameters: Mapping[str, Any], state: Any) -> None:
     state["delay_ns"] = delays_ns(parameters)
 
 
-def _us(doc: str, default: int | None) -> ParameterSpec:
-    value = None if default is None else Decimal(default)
-    return ParameterSpec(Decimal, doc, value, 0, LATENCY_MAX_US, 3, optional=default is None)
-
-
 FIXED = ModelDefinition(
     family="latency",
     name="fixed",
     doc="the same delay for each message of a leg",
     kernel=kernel,
     parameters={
-        "network_latency_us": _us("µs on the wire, one way, for orders and responses", 50),
-        "processing_latency_us": _us("µs of processing, added to that", 10),
-        "feed_latency_us": _us("µs from the capture of market data to the strategy", 0),
-        "entry_latency_us": _us("µs of a new order, in the place of network + processing", None),
-        "cancel_latency_us": _us("µs of a cancel; as a new order if not given", None),
-        "replace_latency_us": _us("µs of a replace; as a new order if not given", None),
-        "response_latency_us": _us("µs of a response, in the place of network + processing", None),
+        "network_latency_us": delay_us("µs on the wire, one way, for orders and responses", 50),
+        "processing_latency_us": delay_us("µs of processing, added to that", 10),
+        "feed_latency_us": delay_us("µs from the capture of market data to the strategy", 0),
+        "entry_latency_us": delay_us(
+            "µs of a new order, in the place of network + processing", None
+        ),
+        "cancel_latency_us": delay_us("µs of a cancel; as a new order if not given", None),
+        "replace_latency_us": delay_us("µs of a replace; as a new order if not given", None),
+        "response_latency_us": delay_us(
+            "µs of a response, in the place of network + processing", None
+        ),
     },
     state=STATE,
     prepare=prepare,

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tapewire.compiled.jit import word
+from tapewire.compiled.parameters import ParameterSpec
 
 LEGS: Final = ("feed", "entry", "cancel", "replace", "response")
 FEED: Final = word(0)  # market data, from capture to strategy
@@ -15,6 +16,13 @@ RESPONSE: Final = word(4)  # word of an order, from exchange to strategy
 
 #: Longest delay of anything.
 LATENCY_MAX_US: Final = 60_000_000
+LATENCY_MAX_NS: Final = 1_000 * LATENCY_MAX_US
+
+
+def delay_us(doc: str, default: int | None) -> ParameterSpec:
+    """Declare a delay in µs, of whole ns; without a default it may be left out."""
+    value = None if default is None else Decimal(default)
+    return ParameterSpec(Decimal, doc, value, 0, LATENCY_MAX_US, 3, optional=default is None)
 
 
 def us_to_ns(microseconds: Decimal) -> int:

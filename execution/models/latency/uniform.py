@@ -4,14 +4,12 @@ Delay = min + U, U uniform over the whole ns from 0 to max - min: mean (min + ma
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
-from tapewire.compiled.parameters import ParameterSpec
 from tapewire.execution.models.definition import ModelDefinition
-from tapewire.execution.models.latency.legs import LATENCY_MAX_US, LEGS, first_given, us_to_ns
+from tapewire.execution.models.latency.legs import LEGS, delay_us, first_given, us_to_ns
 
 STATE = np.dtype([("min_ns", "i8", (len(LEGS),)), ("width_ns", "i8", (len(LEGS),))])
 
@@ -45,26 +43,20 @@ def prepare(parameters: Mapping[str, Any], state: Any) -> None:
     state["min_ns"], state["width_ns"] = lows, highs - lows
 
 
-def _us(doc: str, default: int | None) -> ParameterSpec:
-    value = None if default is None else Decimal(default)
-    return ParameterSpec(Decimal, doc, value, 0, LATENCY_MAX_US, 3, optional=default is None)
-
-
 UNIFORM = ModelDefinition(
     family="latency",
     name="uniform",
     doc="a delay of its own for each message, uniform between two bounds",
     kernel=kernel,
     parameters={
-        "order_latency_min_us": _us("µs, shortest delay of an order, cancel or replace", 40),
-        "order_latency_max_us": _us("µs, longest", 80),
-        "response_latency_min_us": _us("µs, of a response; as an order if not given", None),
-        "response_latency_max_us": _us("µs, longest; as an order if not given", None),
-        "feed_latency_min_us": _us("µs, shortest delay of market data", 0),
-        "feed_latency_max_us": _us("µs, longest", 0),
+        "order_latency_min_us": delay_us("µs, shortest delay of an order, cancel or replace", 40),
+        "order_latency_max_us": delay_us("µs, longest", 80),
+        "response_latency_min_us": delay_us("µs, of a response; as an order if not given", None),
+        "response_latency_max_us": delay_us("µs, longest; as an order if not given", None),
+        "feed_latency_min_us": delay_us("µs, shortest delay of market data", 0),
+        "feed_latency_max_us": delay_us("µs, longest", 0),
     },
     state=STATE,
     prepare=prepare,
     bounds=bounds,
-    draws=True,
 )

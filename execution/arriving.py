@@ -76,8 +76,7 @@ def arrive_cancel(execution: Any, index: int, reason: int, ts_event: int) -> boo
     own = own_at(execution.own_orders, index)
     if not is_live(own):
         return False
-    unrest(execution, index)
-    close_own(execution, own, CANCELED, reason, ts_event)
+    cancel_resting(execution, index, reason, ts_event)
     return True
 
 

@@ -74,7 +74,7 @@ MESSAGE: Final = np.dtype(
         ("order", "i4"),
         ("reason", "i4"),
         ("leg", "i4"),
-        ("prev", "i4"),
+        ("prev", "i4"),  # in a strategy's list; the exchange's are only appended to
         ("next", "i4"),
     ]
 )
@@ -140,7 +140,6 @@ ROUTER: Final = np.dtype(
         ("shown_trace", "i8"),  # trade that comes next
         # a callback that the loop was left for
         ("outside_instance", "i8"),  # or NIL
-        ("outside_leg", "i8"),
         ("outside_hook", "i8"),
         ("outside_order", "i8"),  # order that it was told about, or NIL
         ("fault_instance", "i8"),

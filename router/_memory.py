@@ -43,7 +43,7 @@ TRACES_MAX: Final = 1 << 22
 ROWS_MAX: Final = 1 << 22
 
 #: Of the rows that are reported, in the order in which they are drained.
-_ROW_TYPES: Final = (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE)
+ROW_TYPES: Final = (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE)
 
 
 class Memory:
@@ -70,7 +70,7 @@ class Memory:
         events_at_start = 4 * ROWS_AT_START if event_log else 1
         self.rows = tuple(
             Block(dtype, events_at_start if dtype is EVENT_DTYPE else ROWS_AT_START)
-            for dtype in _ROW_TYPES
+            for dtype in ROW_TYPES
         )
         self.instances = Block(INSTANCE, LEGS_AT_START)
         self.contexts = Block(CONTEXT, LEGS_AT_START)

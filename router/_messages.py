@@ -68,7 +68,6 @@ def send_to_exchange(router: Any, execution: Any, kind: int, order: int, now_ns:
     index = _new_message(router, execution, due, kind, order)
     message = message_at(router.messages, index)
     message.leg = leg_index
-    message.prev = leg.arrival_tail
     message.next = NIL
     if leg.arrival_tail == NIL:
         leg.arrival_head = index
@@ -125,9 +124,7 @@ def pop_arrival(router: Any, leg: Any) -> int:
         leg.arrival_tail = NIL
         leg.arrival_due = NEVER
     else:
-        following = message_at(router.messages, leg.arrival_head)
-        following.prev = NIL
-        leg.arrival_due = following.ts
+        leg.arrival_due = message_at(router.messages, leg.arrival_head).ts
     return index
 
 

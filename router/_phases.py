@@ -58,7 +58,7 @@ def begin_finish(market: Any, router: Any, watch: Any, book: int) -> None:
     router.phase = _MATCH
     router.cursor = watch.legs
     was_gapless = watch.gapless
-    watch.gapless = 1 if _is_gapless(market, book) else 0
+    watch.gapless = 1 if is_gapless(market, book) else 0
     halts = router.crossed_policy == CROSSED_HALT_FILLS
     router.reopened = 1 if halts and was_gapless == 0 and watch.gapless != 0 else 0
 
@@ -159,7 +159,7 @@ def look(market: Any, watch: Any, book: int) -> int:
 
 
 @jit_inline
-def _is_gapless(market: Any, book: int) -> bool:
+def is_gapless(market: Any, book: int) -> bool:
     """Whether the book is neither locked nor crossed."""
     bids = side_at(market.sides, 2 * book + BID)
     asks = side_at(market.sides, 2 * book + ASK)

@@ -94,7 +94,6 @@ def callback(
     ctx.request_n = 0
     if address == OUTSIDE:
         router.outside_instance = instance_index
-        router.outside_leg = leg_index
         router.outside_hook = hook
         return CALL_OUTSIDE
     call_hook(address, instance.context, instance.state)

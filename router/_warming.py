@@ -8,20 +8,16 @@ from tapewire.market.applying import apply_record
 from tapewire.market.events import close_event, closes_before
 from tapewire.market.ids import book_of
 from tapewire.market.layout import (
-    ASK,
-    BID,
     FAR_NOTHING,
     NEW_BOOK,
     NIL,
     OK,
     book_at,
     record_at,
-    side_at,
 )
-from tapewire.market.queues import best_key
 from tapewire.market.records import F_LAST, F_SNAPSHOT, UNDEF_PRICE
 from tapewire.router._layout import watch_at
-from tapewire.router._phases import look
+from tapewire.router._phases import is_gapless, look
 from tapewire.router._times import before_book_event
 
 
@@ -77,10 +73,8 @@ def begin_book(
     watch = watch_at(router.watches, book)
     state = book_at(market.books, book)
     look(market, watch, book)
-    bids = side_at(market.sides, 2 * book + BID)
-    asks = side_at(market.sides, 2 * book + ASK)
-    if bids.n > 0 and asks.n > 0:
-        watch.gapless = 1 if best_key(market, bids) + best_key(market, asks) < 0 else 0
+    watch.gapless = 1 if is_gapless(market, book) else 0
+    if watch.bid != UNDEF_PRICE and watch.ask != UNDEF_PRICE:
         watch.mark = (watch.bid + watch.ask) >> 1
     elif watch.mark == UNDEF_PRICE and state.volume > 0:
         watch.mark = state.last_trade_px

@@ -9,10 +9,8 @@ import numpy.typing as npt
 from tapewire.compiled.units import MONEY_UNITS
 from tapewire.errors import SimulationError
 from tapewire.execution.claims import STEP_ROWS
-from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.market.book import STEP_RECORDS, BookLimitError, batch_address
 from tapewire.market.layout import COUNTERS, NEW_BOOK, NIL
-from tapewire.positions.rows import SAMPLE_DTYPE
 from tapewire.router import _ending as ending
 from tapewire.router import _faults as faults
 from tapewire.router import _loop as loop
@@ -30,7 +28,7 @@ from tapewire.router._layout import (
     NOTICE_FEED,
     NOTICE_RESPONSE,
 )
-from tapewire.router._memory import Memory
+from tapewire.router._memory import ROW_TYPES, Memory
 from tapewire.router._requests import come_back
 from tapewire.router._roster import Roster
 from tapewire.router.config import SimulationConfig
@@ -45,9 +43,7 @@ _POLICIES: Final = {
     "abort": CROSSED_ABORT,
 }
 _NOTICES: Final = {"response": NOTICE_RESPONSE, "feed": NOTICE_FEED}
-_NO_ROWS: Final = tuple(
-    np.zeros(0, dtype) for dtype in (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE)
-)
+_NO_ROWS: Final = tuple(np.zeros(0, dtype) for dtype in ROW_TYPES)
 _ROUTER_COUNTERS: Final = (
     "orders_sent", "orders_denied", "replaces_denied", "requests_stale", "late_responses",
     "late_responses_ns_max", "forced_arrivals", "clamped_ts_recv", "fills_known_before_capture",

@@ -44,7 +44,7 @@ class ParameterSpec:
         return self.default is None and not self.optional
 
     def fault(self, value: Any) -> str:
-        """What is expected in the place of a value of the parameter's type; empty if it is right."""
+        """What is expected instead of a value, of the parameter's type; empty if it is right."""
         if isinstance(value, Decimal):
             if not value.is_finite():
                 return "a finite number"

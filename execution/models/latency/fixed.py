@@ -51,14 +51,10 @@ FIXED = ModelDefinition(
         "network_latency_us": delay_us("µs on the wire, one way, for orders and responses", 50),
         "processing_latency_us": delay_us("µs of processing, added to that", 10),
         "feed_latency_us": delay_us("µs from the capture of market data to the strategy", 0),
-        "entry_latency_us": delay_us(
-            "µs of a new order, in the place of network + processing", None
-        ),
+        "entry_latency_us": delay_us("µs of a new order, in place of network + processing", None),
         "cancel_latency_us": delay_us("µs of a cancel; as a new order if not given", None),
         "replace_latency_us": delay_us("µs of a replace; as a new order if not given", None),
-        "response_latency_us": delay_us(
-            "µs of a response, in the place of network + processing", None
-        ),
+        "response_latency_us": delay_us("µs of a response, in place of network + processing", None),
     },
     state=STATE,
     prepare=prepare,

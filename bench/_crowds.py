@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from tapewire.compiled.draws import draw, exponential, geometric
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit, jit_entry
 from tapewire.market.records import (
     ACTION_ADD,
     ACTION_CANCEL,
@@ -89,7 +89,7 @@ ORDER_DTYPE: Final = np.dtype(
 )
 
 
-@jit
+@jit_entry
 def open_crowd(books: Any, levels: Any, orders: Any) -> None:
     """Empty books; instruments, prices, targets and parts are set by the caller."""
     for k in range(books.shape[0]):
@@ -105,7 +105,7 @@ def open_crowd(books: Any, levels: Any, orders: Any) -> None:
             levels[k, i].tail = _NIL
 
 
-@jit
+@jit_entry
 def shuffle(turns: Any, seed: int) -> None:
     """Fisher and Yates, by the crowd's own draws."""
     for i in range(turns.shape[0] - 1, 0, -1):
@@ -304,7 +304,7 @@ def _trade(
     return n
 
 
-@jit
+@jit_entry
 def opening(
     out: Any, crowds: Any, books: Any, levels: Any, orders: Any, turns: Any, start: int
 ) -> Any:
@@ -325,7 +325,7 @@ def opening(
     return n
 
 
-@jit
+@jit_entry
 def steady(out: Any, crowds: Any, books: Any, levels: Any, orders: Any, shares: Any) -> Any:
     """Fill ``out`` up to the last whole event with books around their targets; the records.
 

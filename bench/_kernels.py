@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit_entry
 
 
-@jit
+@jit_entry
 def fold_records(records: np.ndarray) -> int:
     """Read the fields that a book reads from every record and fold them into one number.
 

@@ -1,43 +1,97 @@
-"""The one place where kernels are compiled, with the options all of them share."""
+"""The one place where kernels are compiled, with the options all of them share.
+
+What a user waits for on a first run is mostly what is made around kernels: an entry from Python
+for each, and one copy per width of integer it is called with. So the few that Python calls say so
+(``jit_entry``), and the others take every integer as 64 bits.
+"""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import numba
 import numpy as np
+from numba import types
+from numba.core.registry import CPUDispatcher
 
 from tapewire.compiled.kernel_cache import BOUNDSCHECK, CACHE_DIR
 
-__all__ = ["BOUNDSCHECK", "CACHE_DIR", "jit", "jit_inline", "jit_into", "word"]
+__all__ = ["BOUNDSCHECK", "CACHE_DIR", "jit", "jit_entry", "jit_inline", "jit_into", "word"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_WORD_BITS: Final = 64
 
 numba.config.CACHE_DIR = str(CACHE_DIR)
 
 
+class _Kernel(CPUDispatcher):  # type: ignore[misc]
+    """A kernel, compiled once per kinds of records it is called with by others."""
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        _, given = self._compiler.fold_argument_types(args, kws)
+        return super().get_call_template(tuple(_widened(kind) for kind in given), {})
+
+
+class _Inner(_Kernel):
+    """A kernel that only kernels call: it has no machine code that Python could enter."""
+
+    def add_overload(self, compiled: Any) -> None:
+        # Where a call from Python looks, there is nothing: it ends in the method below.
+        self.overloads[tuple(compiled.signature.args)] = compiled
+
+    def _compile_for_args(self, *args: Any, **kws: Any) -> NoReturn:
+        raise TypeError(
+            f"{self.py_func.__module__}.{self.py_func.__name__} is for kernels alone: compile it "
+            "with jit_entry to call it from Python"
+        )
+
+
+def _widened(kind: Any) -> Any:
+    """Return the type an argument arrives as: int64 for every integer that fits into one."""
+    if isinstance(kind, types.StarArgTuple | types.StarArgUniTuple):
+        return types.StarArgTuple.from_types(tuple(_widened(item) for item in kind))
+    kind = types.unliteral(kind)
+    if isinstance(kind, types.Integer) and kind.bitwidth < _WORD_BITS + kind.signed:
+        return types.int64
+    return kind
+
+
+def _compiled(function: F, kind: type[_Kernel], *, inline: bool, cache: bool) -> F:
+    options = {
+        "nopython": True,
+        "nogil": True,
+        "boundscheck": BOUNDSCHECK,
+        "forceinline": inline,
+        "no_cpython_wrapper": kind is _Inner,
+        "no_cfunc_wrapper": True,
+    }
+    compiled: Any = kind(function, targetoptions=options)
+    if cache:
+        compiled.enable_caching()
+    result: F = compiled
+    return result
+
+
+def jit_entry(function: F) -> F:
+    """Compile a kernel that Python calls: no Python objects, cached, no fastmath, GIL released."""
+    return _compiled(function, _Kernel, inline=False, cache=True)
+
+
 def jit(function: F) -> F:
-    """Compile a kernel: no Python objects, no allocation, cached, no fastmath, GIL released."""
-    compiled: F = numba.njit(cache=True, nogil=True, boundscheck=BOUNDSCHECK)(function)
-    return compiled
+    """Compile a kernel that other kernels call, and Python can't."""
+    return _compiled(function, _Inner, inline=False, cache=True)
 
 
 def jit_inline(function: F) -> F:
     """Compile a small kernel into its callers: for what the hot loop does per event."""
-    compiled: F = numba.njit(cache=True, nogil=True, boundscheck=BOUNDSCHECK, forceinline=True)(
-        function
-    )
-    return compiled
+    return _compiled(function, _Inner, inline=True, cache=True)
 
 
 def jit_into(function: F) -> F:
     """Compile a function into its callers alone: one made by another can't be cached by itself."""
-    compiled: F = numba.njit(nogil=True, boundscheck=BOUNDSCHECK, forceinline=True)(function)
-    return compiled
+    return _compiled(function, _Inner, inline=True, cache=False)
 
 
 def word(value: int) -> Any:
-    """Make a constant for kernels that is passed on as a plain 64-bit integer.
-
-    A literal would have numba compile every function it is handed to once per value.
-    """
+    """Make a constant for kernels that is a plain 64-bit integer, also where it is an enum's."""
     return np.int64(value)

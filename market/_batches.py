@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit_entry
 from tapewire.market._reading import write_top
 from tapewire.market.ahead import begin_ahead, look_ahead
 from tapewire.market.applying import apply_record
@@ -18,7 +18,7 @@ from tapewire.market.layout import (
 from tapewire.market.records import F_LAST
 
 
-@jit
+@jit_entry
 def apply_batch(market: Any, records: int, n: int, start: int) -> Any:
     """Apply records from ``start`` on; returns (status, index of the first record not applied).
 
@@ -46,7 +46,7 @@ def apply_batch(market: Any, records: int, n: int, start: int) -> Any:
     return OK, n
 
 
-@jit
+@jit_entry
 def apply_batch_with_depth(
     market: Any, records: int, n: int, start: int, only_book: int, every_record: bool,
     source: Any, prices: Any, sizes: Any, counts: Any,

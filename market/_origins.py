@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit, jit_entry
 from tapewire.market.applying import apply_record, side_of
 from tapewire.market.events import close_event, closes_before
 from tapewire.market.ids import book_of, find_order
@@ -58,7 +58,7 @@ def _stamp_of(market: Any, index: int) -> int:
     return _NO_STAMP if index == NIL else int(order_at(market.orders, index).stamp)
 
 
-@jit
+@jit_entry
 def apply_batch_with_origins(
     market: Any, records: int, n: int, start: int, origins: Any
 ) -> Any:  # fmt: skip
@@ -94,7 +94,7 @@ def apply_batch_with_origins(
     return OK, n
 
 
-@jit
+@jit_entry
 def read_resting(market: Any, book: int, side: int, origins: Any, out: Any) -> None:
     """Write a side's orders, best first, in queue order; ``out`` is (orders, RESTING_COLUMNS)."""
     m = market[0]

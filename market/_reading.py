@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from tapewire.compiled.jit import (
-    jit,
-    jit_inline,
-)
+from tapewire.compiled.jit import jit_entry, jit_inline
 from tapewire.market.layout import (
     BID,
     NIL,
@@ -20,7 +17,7 @@ from tapewire.market.records import (
 )
 
 
-@jit
+@jit_entry
 def read_top(market: Any, book: int, side: int, prices: Any, sizes: Any, counts: Any) -> None:
     """Write the best levels of a side, best first; UNDEF_PRICE and zeros where there are none.
 
@@ -48,7 +45,7 @@ def write_top(m: Any, book: int, side: int, prices: Any, sizes: Any, counts: Any
             counts[k] = 0
 
 
-@jit
+@jit_entry
 def read_orders(market: Any, book: int, side: int, out: Any) -> int:
     """Write (price, order_id, size, stamp) of a side's orders, best first, in queue order."""
     m = market[0]

@@ -4,10 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tapewire.compiled.jit import (
-    jit,
-    jit_inline,
-)
+from tapewire.compiled.jit import jit_entry, jit_inline
 from tapewire.market.layout import (
     NIL,
     NORMAL,
@@ -93,7 +90,7 @@ def remove_slot(market: Any, position: int) -> None:
     slot_at(slots, hole).entry = 0
 
 
-@jit
+@jit_entry
 def rebuild_slots(market: Any) -> None:
     """Fill an empty, larger id table from the books; the shell calls it after growing."""
     m = market[0]
@@ -149,7 +146,7 @@ def book_of(market: Any, record: Any) -> int:
     return book
 
 
-@jit
+@jit_entry
 def add_book(market: Any, key: int) -> int:
     """Open the next book; the shell has made room. Returns its index."""
     m = market[0]
@@ -170,7 +167,7 @@ def add_book(market: Any, key: int) -> int:
     return index
 
 
-@jit
+@jit_entry
 def rebuild_book_slots(market: Any, keys: Any) -> None:
     """Fill an empty, larger book table; ``keys`` in order of book index."""
     m = market[0]

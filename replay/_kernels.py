@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit, jit_entry
 from tapewire.market.records import ACTIONS, RECORD_LENGTH_WORDS, RTYPE_MBO
 
 # Layout of the state of one file, int64.
@@ -26,7 +26,7 @@ MERGE_NEEDS_ROW = 1  # a row has given its last record: refill it
 MERGE_AT_LIMIT = 2  # the next record belongs behind the first one of a file not opened yet
 
 
-@jit
+@jit_entry
 def check_records(records: np.ndarray, keys: np.ndarray, state: np.ndarray) -> int:
     """Check every record's header and action, and follow the clock.
 
@@ -70,7 +70,7 @@ def check_records(records: np.ndarray, keys: np.ndarray, state: np.ndarray) -> i
     return -1
 
 
-@jit
+@jit_entry
 def filter_records(
     records: np.ndarray,
     words: np.ndarray,
@@ -208,7 +208,7 @@ def _sift_down(
         root = child
 
 
-@jit
+@jit_entry
 def merge_rows(
     words: np.ndarray,
     keys: np.ndarray,

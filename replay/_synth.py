@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from tapewire.compiled.draws import draw, exponential
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit, jit_entry
 from tapewire.market.records import (
     ACTION_ADD,
     ACTION_CANCEL,
@@ -273,7 +273,7 @@ def _trade(
 # --- the session --------------------------------------------------------------------------------
 
 
-@jit
+@jit_entry
 def open_books(books: Any, levels: Any, orders: Any) -> None:
     """Empty books with all their orders free; ids, prices and targets are set by the caller."""
     for k in range(books.shape[0]):
@@ -287,7 +287,7 @@ def open_books(books: Any, levels: Any, orders: Any) -> None:
             orders[k, i].next = i + 1
 
 
-@jit
+@jit_entry
 def snapshot(out: Any, engines: Any, books: Any, levels: Any, orders: Any) -> Any:
     """Write the next part of the start snapshot; 0 when it is complete."""
     engine = engines[0]
@@ -429,7 +429,7 @@ def _step(
     return _add(out, n, engine, book, levels, orders, side)
 
 
-@jit
+@jit_entry
 def live(
     out: Any, engines: Any, books: Any, levels: Any, orders: Any, cumulative: Any, touched: Any
 ) -> Any:

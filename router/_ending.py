@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit_entry
 from tapewire.execution.layout import own_at
 from tapewire.execution.orders import is_live, write_order_row
 from tapewire.execution.words import END_OF_DATA, PENDING_NEW
@@ -17,7 +17,7 @@ from tapewire.router._times import before_book_event
 from tapewire.strategies.layout import HOOK_STOP, context_at
 
 
-@jit
+@jit_entry
 def finish_run(market_state: Any, execution_state: Any, router_state: Any, first_book: int) -> Any:
     """After the last record: close open events, let pass what is due; (status, book to go on)."""
     market = market_state[0]
@@ -47,7 +47,7 @@ def finish_run(market_state: Any, execution_state: Any, router_state: Any, first
     return 0, market.book_n
 
 
-@jit
+@jit_entry
 def stop_strategies(execution_state: Any, router_state: Any) -> int:
     """Call every started instance's on_stop; what it asks for then is not sent; a status."""
     execution = execution_state[0]
@@ -64,7 +64,7 @@ def stop_strategies(execution_state: Any, router_state: Any) -> int:
     return 0
 
 
-@jit
+@jit_entry
 def report_rest(
     execution_state: Any, router_state: Any, capacity: int, first_order: int, first_leg: int
 ) -> Any:

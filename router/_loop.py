@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tapewire.compiled.jit import jit, jit_inline
+from tapewire.compiled.jit import jit_entry, jit_inline
 from tapewire.execution.traces import crosses, note_incoming, note_trade_record
 from tapewire.market.ahead import begin_ahead, look_ahead
 from tapewire.market.applying import apply_record
@@ -34,7 +34,7 @@ from tapewire.router._times import before_book_event
 from tapewire.strategies.layout import ON_BOOK, ON_TRADE
 
 
-@jit
+@jit_entry
 def run_batch(
     market_state: Any, execution_state: Any, router_state: Any, records: int, n: int,
     start_at: int,

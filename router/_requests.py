@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from tapewire.compiled.callbacks import call_hook
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit, jit_entry
 from tapewire.execution.knowledge import is_known_open
 from tapewire.execution.layout import ALWAYS, own_at, party_at
 from tapewire.execution.order_events import log_event, log_replace
@@ -102,7 +102,7 @@ def callback(
     return _send_requests(execution, router, instance_index, now_ns)
 
 
-@jit
+@jit_entry
 def come_back(execution_state: Any, router_state: Any) -> int:
     """After a callback outside the loop: send what it asked for; a status.
 

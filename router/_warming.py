@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit_entry
 from tapewire.market.ahead import begin_ahead, look_ahead
 from tapewire.market.applying import apply_record
 from tapewire.market.events import close_event, closes_before
@@ -21,7 +21,7 @@ from tapewire.router._phases import is_gapless, look
 from tapewire.router._times import before_book_event
 
 
-@jit
+@jit_entry
 def warm_batch(
     market_state: Any, router_state: Any, records: int, n: int, start_at: int, until_ns: int,
     unbegun: Any,
@@ -60,7 +60,7 @@ def warm_batch(
     return OK, n
 
 
-@jit
+@jit_entry
 def begin_book(
     market_state: Any, execution_state: Any, router_state: Any, book: int, start_ns: int
 ) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit_entry
 
 #: Changes when the meaning of a digest does; see CHANGELOG.
 _VERSION: Final = b"tapewire-digest-1"
@@ -20,7 +20,7 @@ _ROWS_AT_ONCE: Final = 65_536
 _ACCOUNT: Final = ("position", "cash", "realized", "fees", "volume")
 
 
-@jit
+@jit_entry
 def pack_by_leg(words: Any, leg_column: int, columns: Any, out: Any, ends: Any) -> None:
     """Gather some columns of rows, leg by leg, in the order of the rows within a leg.
 

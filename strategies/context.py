@@ -10,7 +10,7 @@ valid until its order is closed and the strategy has been told; after that ``is_
 
 from typing import Any, Final
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit, jit_entry
 from tapewire.execution.codes import Reason, Side, TimeInForce
 from tapewire.execution.knowledge import is_known_open, known_leaves
 from tapewire.execution.layout import execution_at, own_at
@@ -66,37 +66,37 @@ def _submit(
     return handle_of(own_at(execution.own_orders, index), index)
 
 
-@jit
+@jit_entry
 def submit_limit(ctx: Any, side: int, price: int, quantity: int, time_in_force: int) -> int:
     """Send a limit order; returns its handle."""
     return _submit(ctx, side, LIMIT, price, quantity, time_in_force)
 
 
-@jit
+@jit_entry
 def submit_market(ctx: Any, side: int, quantity: int) -> int:
     """Send a market order; returns its handle."""
     return _submit(ctx, side, MARKET, UNDEF_PRICE, quantity, IOC)
 
 
-@jit
+@jit_entry
 def cancel(ctx: Any, handle: int) -> None:
     """Ask for an order to be canceled; ignored (and counted) if it is known to be closed."""
     _request(ctx, REQUEST_CANCEL, handle, 0, 0)
 
 
-@jit
+@jit_entry
 def replace(ctx: Any, handle: int, price: int, quantity: int) -> None:
     """Ask for a new price and total quantity; ignored (and counted) if known to be closed."""
     _request(ctx, REQUEST_REPLACE, handle, price, quantity)
 
 
-@jit
+@jit_entry
 def set_timer(ctx: Any, ts_ns: int) -> None:
     """Have ``on_timer`` called at a local time (at once if that is past)."""
     _request(ctx, REQUEST_TIMER, NIL, ts_ns, 0)
 
 
-@jit
+@jit_entry
 def is_open(ctx: Any, handle: int) -> bool:
     """Whether the order may still be filled, as far as the strategy was told."""
     if handle == NIL:
@@ -106,14 +106,14 @@ def is_open(ctx: Any, handle: int) -> bool:
     return own.generation == handle >> 32 and is_known_open(own)
 
 
-@jit
+@jit_entry
 def order_price(ctx: Any, handle: int) -> int:
     """Price of an open order, as far as the strategy was told."""
     execution = execution_at(ctx.execution, 0)
     return own_at(execution.own_orders, handle & _INDEX_MASK).known_price
 
 
-@jit
+@jit_entry
 def order_leaves(ctx: Any, handle: int) -> int:
     """Lots of an open order still to be filled, as far as the strategy was told."""
     execution = execution_at(ctx.execution, 0)
@@ -121,21 +121,21 @@ def order_leaves(ctx: Any, handle: int) -> int:
     return known_leaves(own)
 
 
-@jit
+@jit_entry
 def order_status(ctx: Any, handle: int) -> int:
     """codes.OrderStatus of an open order, as far as the strategy was told."""
     execution = execution_at(ctx.execution, 0)
     return own_at(execution.own_orders, handle & _INDEX_MASK).known_status
 
 
-@jit
+@jit_entry
 def has_request(ctx: Any, handle: int) -> bool:
     """Whether a cancel or replace of an open order is unanswered."""
     execution = execution_at(ctx.execution, 0)
     return own_at(execution.own_orders, handle & _INDEX_MASK).requests > 0
 
 
-@jit
+@jit_entry
 def was_denied(ctx: Any) -> bool:
     """Whether this order update tells of an order or replace that was denied before it left.
 
@@ -145,13 +145,13 @@ def was_denied(ctx: Any) -> bool:
     return _FIRST_DENIAL <= ctx.update_reason <= _LAST_DENIAL
 
 
-@jit
+@jit_entry
 def first_open(ctx: Any) -> int:
     """Handle of the oldest open order, or -1."""
     return _handle(ctx, ctx.open_head)
 
 
-@jit
+@jit_entry
 def next_open(ctx: Any, handle: int) -> int:
     """Handle of the open order after this one, or -1."""
     execution = execution_at(ctx.execution, 0)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit, jit_entry
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.context import (
@@ -45,7 +45,7 @@ def quote_side(ctx: Any, side: int, handle: int, touch: int, lots: int) -> int:
     return handle
 
 
-@jit
+@jit_entry
 def quote(ctx: Any, state: Any) -> None:
     """Quote both sides within the inventory limit; not while the book is locked or crossed."""
     if ctx.best_bid == UNDEF_PRICE or ctx.best_ask == UNDEF_PRICE or ctx.best_bid >= ctx.best_ask:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit_entry
 from tapewire.compiled.memory import accessor
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.execution.words import MARKET
@@ -25,7 +25,7 @@ STATE: Final = np.dtype([("rows", "i8"), ("n", "i8"), ("next", "i8")], align=Tru
 row_at = accessor(ROW, in_block=False)
 
 
-@jit
+@jit_entry
 def send_due(ctx: Any, state: Any) -> None:
     """Send the rows whose time has come; ask to be called for the next one."""
     sent = 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from naive.account import NaiveAccount
 from tapewire.compiled.exact import multiply_divide
-from tapewire.compiled.jit import jit, jit_into
+from tapewire.compiled.jit import jit_entry, jit_into
 from tapewire.compiled.memory import Block
 from tapewire.execution.models.impact import linear
 from tapewire.market.records import UNDEF_PRICE
@@ -21,12 +21,12 @@ COLUMNS = ("position", "cash", "open_cost", "realized", "fees", "volume", "max_p
 Fills = list[tuple[int, int, int, int]]
 
 
-@jit
+@jit_entry
 def _book(accounts: Any, side: int, price: int, lots: int, fee: int) -> None:
     book_fill(account_at(accounts, 0), side, price, lots, fee)
 
 
-@jit
+@jit_entry
 def _learn(accounts: Any, limits: Any, side: int, price: int, lots: int, fee: int) -> None:
     account = account_at(accounts, 0)
     learn_fill(account, side, price, lots, fee)
@@ -120,6 +120,11 @@ def test_what_the_strategy_knows_is_valued_exactly(
     assert limit["halted"] == 0
 
 
+@jit_entry
+def _multiply_divide(a: int, b: int, divisor: int) -> int:
+    return multiply_divide(a, b, divisor)
+
+
 words = st.one_of(
     st.integers(0, 2**63 - 1), st.integers(0, 1_000), st.sampled_from([2**32 - 1, 2**32, 2**63 - 1])
 )
@@ -134,13 +139,13 @@ def test_multiply_and_divide_in_128_bits(a: int, b: int, divisor: int) -> None:
     if a * b // divisor >= 2**63:
         b = b % divisor
     if a * b // divisor < 2**63:
-        assert multiply_divide(a, b, divisor) == a * b // divisor
+        assert _multiply_divide(a, b, divisor) == a * b // divisor
 
 
 _kernel = jit_into(linear.kernel)
 
 
-@jit
+@jit_entry
 def _impact(states: Any, price: int, lots: int, num: int, den: int) -> int:
     return _kernel(states[0], price, lots, num, den)
 

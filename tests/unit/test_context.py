@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stories import Tape, configure, run, us
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit_entry
 from tapewire.errors import SimulationError
 from tapewire.execution.codes import OrderStatus, Reason
 from tapewire.market.records import UNDEF_PRICE
@@ -40,7 +40,7 @@ START, EVENT, BOOK, TRADE, TIMER, ORDER, FILL, STOP = range(8)
 PRICE = 10**9
 
 
-@jit
+@jit_entry
 def note(ctx: Any, state: Any, hook: int, a: int, b: int, c: int, d: int) -> None:
     k = state.n
     if k < ROWS:

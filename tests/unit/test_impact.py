@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tapewire.compiled.jit import jit, jit_into
+from tapewire.compiled.jit import jit_entry, jit_into
 from tapewire.execution.models.impact import linear
 
 _kernel = jit_into(linear.kernel)
 
 
-@jit
+@jit_entry
 def _impact(states: Any, price: int, lots: int, num: int, den: int) -> int:
     return _kernel(states[0], price, lots, num, den)
 

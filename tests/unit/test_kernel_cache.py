@@ -44,11 +44,13 @@ def run_python(code: str, cache: Path, *paths: Path, check: bool = True) -> str:
 
 
 IS_LIVE = """
-    import numpy as np
-    from tapewire.execution import codes, layout, orders as life
+    import numba, numpy as np
+    from tapewire.execution import codes, layout
+    from tapewire.execution.orders import is_live
     orders = np.zeros(2, layout.OWN_ORDER)
     orders["status"] = 2, 22
-    print(codes.__file__, int(codes.OrderStatus.NEW), *map(life.is_live, orders))
+    live = map(numba.njit(lambda order: is_live(order)), orders)
+    print(codes.__file__, int(codes.OrderStatus.NEW), *live)
 """
 
 
@@ -195,8 +197,8 @@ def test_kernels_are_not_loaded_from_a_folder_others_can_write_to(tmp_path: Path
 # --- several processes --------------------------------------------------------------------------
 
 TOY = """
-    from tapewire.compiled.jit import jit
-    @jit
+    from tapewire.compiled.jit import jit_entry
+    @jit_entry
     def answer():
         return 42
 """

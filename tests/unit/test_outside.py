@@ -14,7 +14,7 @@ import pytest
 
 from markets import market, spec
 from stories import Tape, configure, ns, run
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit_entry
 from tapewire.errors import SimulationError
 from tapewire.router import RiskLimits, Simulation, StrategySpec
 from tapewire.strategies import STRATEGIES, StrategyDefinition
@@ -44,7 +44,7 @@ def outside(one: StrategySpec) -> StrategySpec:
 STATE = np.dtype([("n", "i8"), ("total", "i8"), ("order", "i8")])
 
 
-@jit
+@jit_entry
 def hear(ctx: Any, state: Any, hook: int) -> None:
     """Fold everything that a callback is shown into one number."""
     state.n += 1

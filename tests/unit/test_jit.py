@@ -1,0 +1,67 @@
+"""How kernels are compiled: who may call them, and how often each is."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tapewire.compiled.jit import jit, jit_entry, jit_into
+
+ROW = np.dtype([("narrow", "i4"), ("byte", "u1"), ("wide", "i8"), ("bits", "u8"), ("flag", "?")])
+
+
+@jit
+def half(value: int) -> int:
+    return value // 2
+
+
+@jit
+def own_type(value: Any) -> Any:
+    return value
+
+
+@jit_into
+def of_all(*words: int) -> int:
+    return words[0] * 100 + words[1]
+
+
+@jit_entry
+def halves(row: Any) -> Any:
+    return half(row.narrow), half(row.byte), half(row.wide), half(7)
+
+
+@jit_entry
+def own_types(row: Any) -> Any:
+    return own_type(row.bits) + np.uint64(1), own_type(row.flag), own_type(1.5)
+
+
+@jit_entry
+def together(row: Any) -> Any:
+    return of_all(row.narrow, row.byte), of_all(row.wide, 9)
+
+
+@pytest.fixture
+def row() -> Any:
+    rows = np.zeros(1, ROW)
+    rows[0] = -7, 255, -(2**40) - 1, 2**63, True
+    return rows[0]
+
+
+def test_a_kernel_is_compiled_once_whatever_the_width_of_its_integers(row: Any) -> None:
+    assert halves(row) == (-4, 127, -(2**39) - 1, 3)
+    assert len(half.overloads) == 1  # type: ignore[attr-defined]
+    assert together(row) == (-445, (-(2**40) - 1) * 100 + 9)
+    assert len(of_all.overloads) == 1  # type: ignore[attr-defined]
+
+
+def test_what_is_no_signed_word_keeps_its_type(row: Any) -> None:
+    assert own_types(row) == (2**63 + 1, True, 1.5)
+    assert len(own_type.overloads) == 3
+
+
+@pytest.mark.parametrize("compiled_before", [False, True])
+def test_a_kernel_for_kernels_says_so_to_python(row: Any, compiled_before: bool) -> None:
+    if compiled_before:
+        halves(row)
+    with pytest.raises(TypeError, match=r"test_jit\.half is for kernels alone: compile"):
+        half(8)

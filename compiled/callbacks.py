@@ -22,7 +22,7 @@ def address_of_hook(hook: Callable[..., None], *records: np.dtype[Any]) -> int:
 
     Division by zero follows IEEE (``error_model``), because an exception can't leave a callback.
     """
-    return int(_compiled(hook, types.void(*map(numba.from_dtype, records))).address)
+    return int(_compiled(hook, records, None).address)
 
 
 def address_of_kernel(kernel: Callable[..., int], state: np.dtype[Any], words: int) -> int:
@@ -30,12 +30,16 @@ def address_of_kernel(kernel: Callable[..., int], state: np.dtype[Any], words: i
 
     It returns an int64.
     """
-    signature = types.int64(numba.from_dtype(state), *[types.int64] * words)
-    return int(_compiled(kernel, signature).address)
+    return int(_compiled(kernel, (state,), words).address)
 
 
-@cache  # machine code lives as long as what is kept here: an address keeps nothing alive
-def _compiled(function: Callable[..., Any], signature: Any) -> Any:
+# By what it is asked with: making types costs a tenth of a millisecond, for each strategy of a run.
+@cache  # Machine code lives as long as what is kept here: an address keeps nothing alive.
+def _compiled(
+    function: Callable[..., Any], records: tuple[np.dtype[Any], ...], words: int | None
+) -> Any:
+    arguments = [numba.from_dtype(record) for record in records] + [types.int64] * (words or 0)
+    signature = (types.void if words is None else types.int64)(*arguments)
     # An exact signature and a cached cfunc: loading it in a new process takes milliseconds.
     return numba.cfunc(signature, cache=True, error_model="numpy", boundscheck=BOUNDSCHECK)(
         function

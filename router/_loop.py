@@ -71,17 +71,11 @@ def run_batch(
                 status = finish_event(market, execution, router)
                 if status != 0:
                     return status, i
-        # Counted once the record is applied: it may take several calls to get there.
-        late_capture = record.ts_recv < router.stream_clock
-        late_event = False
         router.stream_clock = max(router.stream_clock, record.ts_recv)
         state = book_at(market.books, book)
         action = record.action
         if watched:
-            exchange_ns = record.ts_event
-            if exchange_ns < state.clock:
-                late_event = not record.flags & F_SNAPSHOT
-                exchange_ns = state.clock
+            exchange_ns = max(record.ts_event, state.clock)
             if state.open == 0 and watch.due < exchange_ns:
                 status = before_book_event(
                     market, execution, router, book, exchange_ns, router.stream_clock
@@ -101,10 +95,11 @@ def run_batch(
         status = apply_record(market, book, record)
         if status != OK:
             return status, i
+        # What came late is counted once the record is applied: getting here may take several calls.
         # Equal times come as often as later ones: no branch to guess wrong.
-        router.clamped_ts_recv += late_capture
+        router.clamped_ts_recv += record.ts_recv < router.stream_clock
         if watched:
-            if late_event:
+            if record.ts_event < exchange_ns and not record.flags & F_SNAPSHOT:
                 market.clamped_ts_event += 1
             state.clock = exchange_ns
             if incoming:

@@ -33,8 +33,9 @@ def address_of_kernel(kernel: Callable[..., int], state: np.dtype[Any], words: i
     return int(_compiled(kernel, (state,), words).address)
 
 
-# By what it is asked with: making types costs a tenth of a millisecond, for each strategy of a run.
-@cache  # Machine code lives as long as what is kept here: an address keeps nothing alive.
+# Machine code lives as long as what is kept here, for an address keeps nothing alive. It is kept by
+# dtypes: making numba's types anew took half a millisecond for each strategy of a run.
+@cache
 def _compiled(
     function: Callable[..., Any], records: tuple[np.dtype[Any], ...], words: int | None
 ) -> Any:

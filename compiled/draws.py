@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tapewire.compiled.jit import jit, jit_entry
+from tapewire.compiled.jit import jit
 
 
 @jit
@@ -19,7 +19,7 @@ def _mix(z: Any) -> Any:
     return z ^ (z >> np.uint64(31))
 
 
-@jit_entry
+@jit
 def draw(seed: int, purpose: int, counter: int) -> Any:
     """63 uniform bits that depend on the three arguments only (splitmix64, Steele et al. 2014)."""
     golden = np.uint64(0x9E3779B97F4A7C15)

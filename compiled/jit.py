@@ -1,25 +1,23 @@
 """The one place where kernels are compiled, with the options all of them share.
 
 What a user waits for on a first run is mostly what is made around kernels: an entry from Python
-for each, and one copy per width of integer it is called with. So the few that Python calls say so
-(``jit_entry``), and the others take every integer as 64 bits.
+for each, and one copy per width, or literal value, of an integer it is called with. So the few that
+Python calls say so (``jit_entry``), and all take integers from other kernels as 64 bits. Both hang
+on how numba's dispatcher works inside; tests/unit/test_jit.py holds what is expected of it.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numba
-import numpy as np
 from numba import types
 from numba.core.registry import CPUDispatcher
 
 from tapewire.compiled.kernel_cache import BOUNDSCHECK, CACHE_DIR
 
-__all__ = ["BOUNDSCHECK", "CACHE_DIR", "jit", "jit_entry", "jit_inline", "jit_into", "word"]
+__all__ = ["BOUNDSCHECK", "CACHE_DIR", "jit", "jit_entry", "jit_inline", "jit_into"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_WORD_BITS: Final = 64
 
 numba.config.CACHE_DIR = str(CACHE_DIR)
 
@@ -47,11 +45,11 @@ class _Inner(_Kernel):
 
 
 def _widened(kind: Any) -> Any:
-    """Return the type an argument arrives as: int64 for every integer that fits into one."""
+    """Return the type an argument arrives as: int64 for every integer but an unsigned word."""
     if isinstance(kind, types.StarArgTuple | types.StarArgUniTuple):
         return types.StarArgTuple.from_types(tuple(_widened(item) for item in kind))
     kind = types.unliteral(kind)
-    if isinstance(kind, types.Integer) and kind.bitwidth < _WORD_BITS + kind.signed:
+    if isinstance(kind, types.Integer) and kind != types.uint64:
         return types.int64
     return kind
 
@@ -90,8 +88,3 @@ def jit_inline(function: F) -> F:
 def jit_into(function: F) -> F:
     """Compile a function into its callers alone: one made by another can't be cached by itself."""
     return _compiled(function, _Inner, inline=True, cache=False)
-
-
-def word(value: int) -> Any:
-    """Make a constant for kernels that is a plain 64-bit integer, also where it is an enum's."""
-    return np.int64(value)

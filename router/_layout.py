@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 
-from tapewire.compiled.jit import word
 from tapewire.compiled.memory import accessor
 from tapewire.execution.layout import VENUE_FIRST, VENUE_REST
 from tapewire.execution.models.latency.legs import CANCEL, ENTRY, REPLACE
@@ -15,14 +14,14 @@ ARRIVE_NEW: Final = ENTRY
 ARRIVE_CANCEL: Final = CANCEL
 ARRIVE_REPLACE: Final = REPLACE
 # … and to the strategy.
-TELL_ACCEPTED: Final = word(4)
-TELL_FILL: Final = word(5)
-TELL_CLOSED: Final = word(6)
-TELL_REPLACED: Final = word(7)
-TELL_REFUSED: Final = word(8)  # a cancel or replace came too late, or was denied
-TELL_DENIED: Final = word(9)
-TIMER: Final = word(10)
-WIND_UP: Final = word(11)  # the loss limit: orders are to be canceled, positions closed
+TELL_ACCEPTED: Final = 4
+TELL_FILL: Final = 5
+TELL_CLOSED: Final = 6
+TELL_REPLACED: Final = 7
+TELL_REFUSED: Final = 8  # a cancel or replace came too late, or was denied
+TELL_DENIED: Final = 9
+TIMER: Final = 10
+WIND_UP: Final = 11  # the loss limit: orders are to be canceled, positions closed
 
 INSTANCE: Final = np.dtype(
     [

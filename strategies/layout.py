@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 
-from tapewire.compiled.jit import word
 from tapewire.compiled.memory import accessor
 
 #: Requests a strategy may make in one callback.
@@ -17,14 +16,14 @@ ON_PRICE: Final = 4  # best bid or ask price changed
 ON_TRADE: Final = 8  # every trade
 
 # Hooks, as positions in a strategy's list of them.
-HOOK_START: Final = word(0)
-HOOK_EVENT: Final = word(1)
-HOOK_BOOK: Final = word(2)
-HOOK_TRADE: Final = word(3)
-HOOK_TIMER: Final = word(4)
-HOOK_ORDER: Final = word(5)
-HOOK_FILL: Final = word(6)
-HOOK_STOP: Final = word(7)
+HOOK_START: Final = 0
+HOOK_EVENT: Final = 1
+HOOK_BOOK: Final = 2
+HOOK_TRADE: Final = 3
+HOOK_TIMER: Final = 4
+HOOK_ORDER: Final = 5
+HOOK_FILL: Final = 6
+HOOK_STOP: Final = 7
 HOOK_N: Final = 8
 
 #: In the place of a hook's address: what is called is not compiled, the loop is left for it.

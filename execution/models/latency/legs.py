@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from tapewire.compiled.jit import word
 from tapewire.compiled.parameters import ParameterSpec
 
 LEGS: Final = ("feed", "entry", "cancel", "replace", "response")
-FEED: Final = word(0)  # market data, from capture to strategy
-ENTRY: Final = word(1)  # a new order, from strategy to exchange
-CANCEL: Final = word(2)
-REPLACE: Final = word(3)
-RESPONSE: Final = word(4)  # word of an order, from exchange to strategy
+FEED: Final = 0  # market data, from capture to strategy
+ENTRY: Final = 1  # a new order, from strategy to exchange
+CANCEL: Final = 2
+REPLACE: Final = 3
+RESPONSE: Final = 4  # word of an order, from exchange to strategy
 
 #: Longest delay of anything.
 LATENCY_MAX_US: Final = 60_000_000

@@ -59,9 +59,14 @@ def test_what_is_no_signed_word_keeps_its_type(row: Any) -> None:
     assert len(own_type.overloads) == 3
 
 
-@pytest.mark.parametrize("compiled_before", [False, True])
-def test_a_kernel_for_kernels_says_so_to_python(row: Any, compiled_before: bool) -> None:
-    if compiled_before:
-        halves(row)
-    with pytest.raises(TypeError, match=r"test_jit\.half is for kernels alone: compile"):
-        half(8)
+@jit
+def never_called(value: int) -> int:
+    return value
+
+
+@pytest.mark.parametrize("kernel", [half, never_called], ids=["compiled", "not compiled"])
+def test_a_kernel_for_kernels_says_so_to_python(row: Any, kernel: Any) -> None:
+    halves(row)
+    assert (len(kernel.overloads) == 1) == (kernel is half)
+    with pytest.raises(TypeError, match=rf"test_jit\.{kernel.__name__} is for kernels alone: comp"):
+        kernel(8)

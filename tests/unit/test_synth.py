@@ -13,6 +13,7 @@ import pytest
 from naive.book import F_LAST, F_SNAPSHOT, NaiveBook, NaiveBooks, Record, rows
 from naive.dbn import read_mbo
 from tapewire.compiled import draws
+from tapewire.compiled.jit import jit_entry
 from tapewire.errors import ConfigError, OutputError
 from tapewire.replay import _synth, _synth_books, synth
 from tapewire.replay.synth import SyntheticSession, synthesize
@@ -47,11 +48,16 @@ def naive_draw(seed: int, purpose: int, counter: int) -> int:
     return mix(key + golden * (counter + 1) & mask) >> 1
 
 
+@jit_entry
+def draw(seed: int, purpose: int, counter: int) -> int:
+    return int(draws.draw(seed, purpose, counter))
+
+
 def test_draws_equal_their_twin() -> None:
     for seed in (0, 1, -1, 2**63 - 1, -(2**63)):
         for purpose in (1, 12, 64 + 256 * 499):
             for counter in (0, 1, 10**12):
-                assert draws.draw(seed, purpose, counter) == naive_draw(seed, purpose, counter)
+                assert draw(seed, purpose, counter) == naive_draw(seed, purpose, counter)
 
 
 def test_splitmix64_is_the_published_one() -> None:

@@ -15,7 +15,7 @@ from numba.core.registry import CPUDispatcher
 
 from tapewire.compiled.kernel_cache import BOUNDSCHECK, CACHE_DIR
 
-__all__ = ["BOUNDSCHECK", "CACHE_DIR", "jit", "jit_entry", "jit_inline", "jit_into"]
+__all__ = ["BOUNDSCHECK", "CACHE_DIR", "entry_of", "jit", "jit_entry", "jit_inline", "jit_into"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,6 +73,18 @@ def _compiled(function: F, kind: type[_Kernel], *, inline: bool, cache: bool) ->
 def jit_entry(function: F) -> F:
     """Compile a kernel that Python calls: no Python objects, cached, no fastmath, GIL released."""
     return _compiled(function, _Kernel, inline=False, cache=True)
+
+
+def entry_of(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """The shortest way into a ``jit_entry`` kernel of int64 arguments: 0.1 µs instead of 0.17.
+
+    It takes whole numbers only, by position; nothing else is looked at.
+    """
+    dispatcher: Any = kernel
+    signature = (types.int64,) * dispatcher.py_func.__code__.co_argcount
+    dispatcher.compile(signature)
+    entry: Callable[..., Any] = dispatcher.overloads[signature].entry_point
+    return entry
 
 
 def jit(function: F) -> F:

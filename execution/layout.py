@@ -47,7 +47,8 @@ OWN_ORDER: Final = np.dtype(
         ("settled", "i8"),  # lots filled as far as the event log has told
         ("replaces", "i8"),
         ("ts_replaced", "i8"),
-        ("pad", "i8", (2,)),
+        ("orders_ahead", "i8"),  # in its queue, as its strategy knows, if it asks; -1: not yet
+        ("lots_ahead", "i8"),
     ]
 )
 

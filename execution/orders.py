@@ -37,6 +37,8 @@ def open_order(
     own.filled = 0
     own.stamp = 0
     own.queue_ahead = -1
+    own.orders_ahead = -1
+    own.lots_ahead = -1
     own.ts_sent = now_ns
     own.ts_arrived = 0
     own.status = PENDING_NEW

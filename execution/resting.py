@@ -10,7 +10,7 @@ from typing import Any
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.layout import ALWAYS, NEVER, own_at, party_at
 from tapewire.execution.words import BUY, MARKET
-from tapewire.market.layout import ASK, BID, NIL, level_at
+from tapewire.market.layout import ASK, BID, NIL, level_at, order_at
 from tapewire.market.queues import find_level
 
 
@@ -95,6 +95,25 @@ def unrest(execution: Any, index: int) -> None:
         party.sells = own.next
     party.resting -= 1
     own.stamp = 0
+
+
+@jit
+def place_in_queue(market: Any, execution: Any, index: int) -> Any:
+    """Orders and lots of the book ahead of a resting order; (orders, lots)."""
+    own = own_at(execution.own_orders, index)
+    side = BID if own.side == BUY else ASK
+    level = find_level(market, party_at(execution.parties, own.leg).book, side, own.price)
+    orders = 0
+    lots = 0
+    at = NIL if level == NIL else level_at(market.levels, level).head
+    while at != NIL:
+        other = order_at(market.orders, at)
+        if other.stamp > own.stamp:
+            break
+        orders += 1
+        lots += other.size
+        at = other.next
+    return orders, lots
 
 
 @jit

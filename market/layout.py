@@ -189,6 +189,7 @@ hint_at = accessor(HINT)
 side_at = accessor(SIDE)
 slot_at = accessor(SLOT)
 book_at = accessor(BOOK)
+market_at = accessor(MARKET, in_block=False)
 book_slot_at = accessor(BOOK_SLOT)
 claim_at = accessor(CLAIM)
 #: One index within an order or a level, by its own address.

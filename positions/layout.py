@@ -50,7 +50,7 @@ LIMITS: Final = np.dtype(
         ("halt_pnl", "i8"),  # 1e-9 currency
         ("halt_cancels", "i8"),
         ("halt_orders", "i8"),  # market orders sent to close positions
-        ("pad", "i8"),  # to two cache lines, of which every valuation sees the first alone
+        ("marked_ns", "i8"),  # local time of the latest mark in `known_pnl`
     ]
 )
 #: One remembered send time.

@@ -1,4 +1,4 @@
-"""One row of a leg's account, sampled as the run goes."""
+"""Rows of a leg's account, sampled as the run goes, and of what strategies record."""
 
 from typing import Final
 
@@ -18,5 +18,15 @@ SAMPLE_DTYPE: Final = np.dtype(
         ("mark", "i8"),  # price the position is valued at (mid, else last), 1e-9
         ("volume", "i8"),  # lots traded so far
         ("max_position", "i8"),  # largest |position| so far, lots
+    ]
+)
+
+#: A value that a strategy recorded of its own.
+SERIES_DTYPE: Final = np.dtype(
+    [
+        ("leg", "i4"),
+        ("name", "i4"),  # position among the run's series names
+        ("ts", "i8"),  # local time of the strategy, ns
+        ("value", "f8"),
     ]
 )

@@ -34,9 +34,16 @@ from tapewire.router._layout import (
     watch_at,
 )
 from tapewire.router._loss import after_halt, closing_failed, wind_up, wind_up_room
-from tapewire.router._messages import free_message, pop_inbox
+from tapewire.router._messages import free_message, pop_inbox, set_session_timer
 from tapewire.router._requests import callback
-from tapewire.strategies.layout import HOOK_FILL, HOOK_ORDER, HOOK_TIMER, context_at
+from tapewire.strategies.layout import (
+    HOOK_FILL,
+    HOOK_ORDER,
+    HOOK_SESSION,
+    HOOK_TIMER,
+    SESSION_TIMER,
+    context_at,
+)
 
 #: Messages one strategy may handle at one and the same local time.
 STEPS_AT_ONE_TIME_MAX: Final = 1_000_000
@@ -58,8 +65,14 @@ def deliver(execution: Any, router: Any, instance_index: int) -> int:
     now_ns = instance.clock
     if message.kind == TIMER:
         leg_index = message.leg
+        hook = HOOK_SESSION if message.quantity == SESSION_TIMER else HOOK_TIMER
+        ctx = context_at(instance.context, 0)
+        ctx.timer_ns = message.ts
+        ctx.timer_id = message.quantity
         free_message(router, execution, index)
-        return callback(execution, router, instance_index, leg_index, HOOK_TIMER, now_ns)
+        if hook == HOOK_SESSION:
+            set_session_timer(execution, router, instance_index, leg_index, now_ns)
+        return callback(execution, router, instance_index, leg_index, hook, now_ns)
     if message.kind == WIND_UP:
         free_message(router, execution, index)
         wind_up(execution, router, instance_index, now_ns)
@@ -121,13 +134,15 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
         ctx = context_at(instance.context, 0)
         ctx.fill_price = message.price
         ctx.fill_quantity = message.lots
+        ctx.fill_commission = message.commission
         leg = leg_at(router.legs, own.leg)
-        mark = watch_at(router.watches, leg.book).mark
-        if mark != UNDEF_PRICE:  # the account's own may date from an earlier position
-            account.mark = mark
+        watch = watch_at(router.watches, leg.book)
+        limits = limits_at(router.limits, instance_index)
+        if watch.mark != UNDEF_PRICE:  # the account's own may date from an earlier position
+            account.mark = watch.mark
+            limits.marked_ns = max(limits.marked_ns, watch.mark_seen + instance.feed_max_ns)
         if is_closing and own.known_status == FILLED:
             leg.closing = CLOSING_NONE
-        limits = limits_at(router.limits, instance_index)
         revalue(account, limits)
         if limits.halted != 0:
             after_halt(execution, router, own.leg, now_ns)  # there is room for its one message

@@ -3,18 +3,18 @@
 from typing import Any
 
 from tapewire.compiled.jit import jit_entry
-from tapewire.execution.layout import own_at
+from tapewire.execution.layout import NEVER, own_at
 from tapewire.execution.orders import is_live, write_order_row
 from tapewire.execution.words import END_OF_DATA, PENDING_NEW
 from tapewire.market.events import close_event
 from tapewire.market.layout import NIL, book_at
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.layout import account_at
-from tapewire.router._layout import instance_at, leg_at, watch_at
+from tapewire.router._layout import close_at, instance_at, leg_at, watch_at
 from tapewire.router._phases import IDLE, begin_finish, finish_event, write_sample
 from tapewire.router._requests import callback
 from tapewire.router._times import before_book_event
-from tapewire.strategies.layout import HOOK_STOP, context_at
+from tapewire.strategies.layout import HOOK_SESSION, HOOK_STOP, context_at
 
 
 @jit_entry
@@ -49,15 +49,26 @@ def finish_run(market_state: Any, execution_state: Any, router_state: Any, first
 
 @jit_entry
 def stop_strategies(execution_state: Any, router_state: Any) -> int:
-    """Call every started instance's on_stop; what it asks for then is not sent; a status."""
+    """Call every started instance's last hooks; what it asks for then is not sent; a status.
+
+    Where no closing times are known the data are one session, which closes with them.
+    """
     execution = execution_state[0]
     router = router_state[0]
+    router.ended = 1
+    no_closes = close_at(router.session_closes, 0).ts == NEVER
     for leg_index in range(router.leg_n):
         leg = leg_at(router.legs, leg_index)
         instance = instance_at(router.instances, leg.instance)
-        if instance.started == 1 and instance.hooks[HOOK_STOP] != 0:
+        clock = instance.clock
+        if instance.started == 1:
             instance.started = 2
-            clock = instance.clock
+            if no_closes:
+                status = callback(execution, router, leg.instance, leg_index, HOOK_SESSION, clock)
+                if status != 0:
+                    return status
+        if instance.started == 2:
+            instance.started = 3
             status = callback(execution, router, leg.instance, leg_index, HOOK_STOP, clock)
             if status != 0:
                 return status

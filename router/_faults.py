@@ -1,6 +1,9 @@
 """Why a strategy stopped a run, in words."""
 
+import traceback
 from typing import Any
+
+import numpy as np
 
 from tapewire.compiled.units import MONEY_UNITS, PRICE_UNITS
 from tapewire.execution.codes import Reason
@@ -49,3 +52,13 @@ def _bound(reason: Reason, limits: RiskLimits, tick: int) -> str:
 def too_many_requests(who: str, when: str) -> str:
     """A strategy asked for more in one callback than the loop makes room for."""
     return f"{who} made more than {REQUESTS_MAX} requests in one callback at {when}"
+
+
+def own_failure(strategy_id: str, hook: str, now_ns: int, symbol: str, error: BaseException) -> str:
+    """What a strategy's own code raised: who, when, on what, and the lines of it that led there."""
+    when = f"{np.datetime64(now_ns, 'ns')} UTC"
+    lines = [f"strategy {strategy_id} failed in {hook} at {when}, on {symbol}:"]
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if not frame.f_globals.get("__name__", "").startswith("tapewire."):
+            lines += traceback.format_list(traceback.StackSummary.extract([(frame, line)]))
+    return "\n".join([*lines, *traceback.format_exception_only(error)]).rstrip()

@@ -28,7 +28,9 @@ INSTANCE: Final = np.dtype(
         ("hooks", "i8", (HOOK_N,)),  # machine addresses; 0 where the strategy has none
         ("context", "i8"),  # address
         ("state", "i8"),  # address
-        ("mask", "i8"),  # ON_* it is called for
+        ("sights", "i8"),  # address; 0: it has none
+        ("mask", "i8"),  # ON_* it is called for, or that move its clock
+        ("depth", "i8"),  # levels whose changes it is called for
         ("clock", "i8"),  # its local time so far
         ("local_due", "i8"),  # time of the first message in its list
         ("feed_ns", "i8"),  # feed latency, or VARIES
@@ -92,10 +94,14 @@ WATCH: Final = np.dtype(
         ("ask_size", "i8"),
         ("bid_count", "i8"),
         ("ask_count", "i8"),
+        ("seen", "i8"),  # capture time of the last event that the touch and all below are as of
+        ("seen_volume", "i8"),  # lots traded by then
         *VENUE_REST,
         ("local_due", "i8"),
         ("sample_due", "i8"),
         ("mark", "i8"),
+        ("mark_seen", "i8"),  # `seen` when the mark moved
+        ("seen_view", "i8"),  # address; 0: nobody wants one
         ("trade_price", "i8"),
         ("trade_size", "i8"),
         ("trade_side", "i4"),
@@ -107,6 +113,14 @@ WATCH: Final = np.dtype(
 
 ROUTER: Final = np.dtype(
     [
+        # what the loop is called with: one address is quicker than arguments
+        ("market", "i8"),
+        ("execution", "i8"),
+        ("records", "i8"),
+        ("records_stop", "i8"),
+        ("records_at", "i8"),
+        ("no_view", "i8"),  # address of an empty VIEW
+        ("session_closes", "i8"),  # address of times, ascending; the last is NEVER
         ("instances", "i8"),
         ("legs", "i8"),
         ("messages", "i8"),
@@ -134,6 +148,7 @@ ROUTER: Final = np.dtype(
         ("event_number", "i8"),  # how many events of its book there have been
         ("event_local", "i8"),  # largest ts_recv at the event's end; feed latency not added
         ("resume_next", "i8"),
+        ("ended", "i8"),  # the data are over: nothing is sent any more
         ("reopened", "i8"),  # the event ended a halt of its book
         ("shown", "i8"),  # SHOWN_*: what the leg at the cursor was called for before that
         ("shown_trace", "i8"),  # trade that comes next
@@ -174,15 +189,18 @@ CROSSED_ABORT: Final = 2
 SHOWN_NOTHING: Final = 0
 SHOWN_TO_MARKET: Final = 1  # on_market_event was called
 SHOWN_TRADES: Final = 2  # so was on_trade, for the trades before `shown_trace`
-SHOWN_ALL: Final = 3  # so was on_book
+SHOWN_FULL: Final = 3  # so was on_trades, where too many were kept for it
+SHOWN_ALL: Final = 4  # so was on_book
 
 NOTICE_RESPONSE: Final = 0
 NOTICE_FEED: Final = 1
 
+router_at = accessor(ROUTER, in_block=False)
 instance_at = accessor(INSTANCE)
 leg_at = accessor(LEG)
 message_at = accessor(MESSAGE)
 watch_at = accessor(WATCH)
+close_at = accessor(np.dtype([("ts", "i8")]))
 
 # Status codes of the loop, beyond those of the book (1 to 4).
 DRAIN_ROWS: Final = 10
@@ -192,6 +210,8 @@ GROW_TRACES: Final = 13
 GROW_CLAIMS: Final = 14
 #: Not an error: the next callback is not compiled. `_requests.come_back`, then call again.
 CALL_OUTSIDE: Final = 15
+#: From here on, as the loop's entry says it: CALLS plus instance times HOOK_N plus the hook.
+CALLS: Final = 1024
 FAULT_STEPS: Final = 20  # a strategy answers itself for ever at one time
 FAULT_CLAIMS: Final = 21  # one order would take more resting orders than the stated limit
 FAULT_CROSSED: Final = 22  # crossed book under policy abort

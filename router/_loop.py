@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tapewire.compiled.jit import jit_entry, jit_inline
+from tapewire.compiled.jit import jit, jit_entry, jit_inline
+from tapewire.execution.layout import execution_at
 from tapewire.execution.traces import crosses, note_incoming, note_trade_record
 from tapewire.market.ahead import begin_ahead, look_ahead
 from tapewire.market.applying import apply_record
@@ -17,6 +18,7 @@ from tapewire.market.layout import (
     OK,
     book_at,
     level_at,
+    market_at,
     record_at,
     rung_at,
     side_at,
@@ -28,21 +30,49 @@ from tapewire.market.records import (
     F_LAST,
     F_SNAPSHOT,
 )
-from tapewire.router._layout import CROSSED_ABORT, FAULT_CROSSED, GROW_TRACES, watch_at
+from tapewire.router._layout import (
+    CALL_OUTSIDE,
+    CALLS,
+    CROSSED_ABORT,
+    FAULT_CROSSED,
+    GROW_TRACES,
+    router_at,
+    watch_at,
+)
 from tapewire.router._phases import IDLE, begin_finish, finish_event
+from tapewire.router._requests import after_call
 from tapewire.router._times import before_book_event
-from tapewire.strategies.layout import ON_BOOK, ON_TRADE
+from tapewire.strategies.layout import HOOK_N, ON_BOOK, ON_TRADE, ON_VIEW
 
 
 @jit_entry
+def go_on(router_address: int) -> int:
+    """Run the records that the router was given, from where it stopped; a status.
+
+    That is 0 when all are done, and ``CALLS`` or more where a callback is wanted that is not
+    compiled: called again, it goes on behind it. One address is all that crosses from Python.
+    """
+    router = router_at(router_address, 0)
+    execution = execution_at(router.execution, 0)
+    if router.outside_instance != NIL:
+        status = after_call(execution, router)
+        if status != 0:
+            return status
+    status, at = run_batch(
+        market_at(router.market, 0), execution, router, router.records, router.records_stop,
+        router.records_at,
+    )  # fmt: skip
+    router.records_at = at
+    if status == CALL_OUTSIDE:
+        return CALLS + router.outside_instance * HOOK_N + router.outside_hook
+    return status
+
+
+@jit
 def run_batch(
-    market_state: Any, execution_state: Any, router_state: Any, records: int, n: int,
-    start_at: int,
+    market: Any, execution: Any, router: Any, records: int, n: int, start_at: int
 ) -> Any:  # fmt: skip
     """Run ``n`` records at an address from ``start_at`` on; (status, record to go on with)."""
-    market = market_state[0]
-    execution = execution_state[0]
-    router = router_state[0]
     i = start_at
     exchange_ns = 0
     incoming = False
@@ -90,7 +120,7 @@ def run_batch(
                 return GROW_TRACES, i
             # From here on the record is applied whole; a full book block comes first.
             if leaves_traces:
-                shows_trades = watch.subscriptions & ON_TRADE != 0
+                shows_trades = watch.subscriptions & (ON_TRADE | ON_VIEW) != 0
                 note_trade_record(market, execution, watch, book, record, shows_trades)
         status = apply_record(market, book, record)
         if status != OK:
@@ -146,4 +176,6 @@ def _is_quiet(market: Any, router: Any, watch: Any, book: int) -> bool:
     watch.bid_count = bid_level.count
     watch.ask_size = ask_level.size
     watch.ask_count = ask_level.count
+    watch.seen = router.stream_clock
+    watch.seen_volume = watch.volume
     return True

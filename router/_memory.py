@@ -1,5 +1,6 @@
 """The blocks of a simulation: where its records are, how they grow, and how far they may."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from tapewire.compiled.memory import Block, Copies
 from tapewire.errors import SimulationError
 from tapewire.execution.claims import STEP_ROWS
-from tapewire.execution.layout import EXECUTION, OWN_ORDER, PARTY, TRACE
+from tapewire.execution.layout import EXECUTION, NEVER, OWN_ORDER, PARTY, TRACE
 from tapewire.execution.models.record import MODELS
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.market.book import MarketState
@@ -28,6 +29,7 @@ from tapewire.router._layout import (
     WATCH,
 )
 from tapewire.strategies.layout import CONTEXT
+from tapewire.strategies.place import Place, ViewMemory
 
 #: Rows kept between drains; a step needs up to STEP_ROWS of them.
 ROWS_AT_START: Final = 4 * STEP_ROWS
@@ -59,7 +61,7 @@ class Memory:
         Reported fills, orders, samples and events.
     """
 
-    def __init__(self, *, event_log: bool) -> None:
+    def __init__(self, *, event_log: bool, session_closes: Sequence[int] = ()) -> None:
         self.market = MarketState()
         self._execution = Block(EXECUTION, 1)
         self._router = np.zeros(1, ROUTER)
@@ -82,6 +84,15 @@ class Memory:
         self.send_times = Block(SEND_TIME, 1)
         self._copies = tuple(Copies(block) for block in self.rows)
         self._contexts_at = self._contexts_told = 0  # where instances were told their contexts are
+        self.places: dict[int, Place] = {}  # of instances that have memory of their own
+        self._no_view = ViewMemory(0, 0)
+        self.view_memory: dict[int, ViewMemory] = {}  # by book
+        self._closes = Block(np.dtype([("ts", "i8")]), len(session_closes) + 1)
+        self._closes.records["ts"] = [*session_closes, NEVER]
+        self._router[0]["market"] = self.market.state.ctypes.data
+        self._router[0]["execution"] = self._execution.address
+        self._router[0]["no_view"] = self._no_view.address
+        self._router[0]["session_closes"] = self._closes.address
         self._event_log = event_log
         while self.market.claims.capacity < CLAIMS_AT_START:
             self.market.grow_claims()
@@ -103,6 +114,16 @@ class Memory:
     def states(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
         """What kernels are called with: the market's record, execution's and the router's."""
         return self.market.state, self._execution.records, self._router
+
+    @property
+    def router_address(self) -> int:
+        """Where the router's record is; it never moves."""
+        return int(self._router.ctypes.data)
+
+    @property
+    def router_words(self) -> memoryview:
+        """The router's record as int64: quicker to write from Python than by its fields."""
+        return self._router.view(np.int64).data
 
     @property
     def execution_address(self) -> int:
@@ -151,6 +172,9 @@ class Memory:
         fresh = np.arange(self._contexts_told, instance_n)
         self.instances.records["context"][fresh] = self._contexts_at + fresh * CONTEXT.itemsize
         self._contexts_told = instance_n
+        for index, place in self.places.items():
+            self.instances.records["context"][index] = place.context.address
+            self.instances.records["sights"][index] = place.sights.address
 
     # --- growth -----------------------------------------------------------------------------------
 
@@ -225,7 +249,9 @@ class Memory:
             self.contexts, self.legs, self.messages, self.watches, self.accounts, self.limits,
             self.send_times,
         )  # fmt: skip
-        return self.market.nbytes + sum(block.nbytes for block in blocks)
+        apart = sum(view.nbytes for view in self.view_memory.values())
+        apart += sum(place.context.nbytes for place in self.places.values())
+        return self.market.nbytes + apart + sum(block.nbytes for block in blocks)
 
 
 def _chain(block: Block, owner: Any, head: str, first: int) -> None:

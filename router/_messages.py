@@ -10,7 +10,15 @@ from tapewire.compiled.jit import jit
 from tapewire.execution.delays import request_delay_ns
 from tapewire.execution.layout import NEVER, own_at
 from tapewire.market.layout import NIL
-from tapewire.router._layout import instance_at, leg_at, message_at, watch_at
+from tapewire.router._layout import (
+    TIMER,
+    close_at,
+    instance_at,
+    leg_at,
+    message_at,
+    watch_at,
+)
+from tapewire.strategies.layout import SESSION_TIMER
 
 
 @jit
@@ -102,6 +110,22 @@ def tell_strategy(
         watch.wake = min(watch.wake, due - router.feed_max_ns)
         at = leg.next_of_instance
     return index
+
+
+@jit
+def set_session_timer(
+    execution: Any, router: Any, instance_index: int, leg_index: int, now_ns: int
+) -> None:
+    """Have an instance told of the next close of a session after a time; there is room for it."""
+    k = 0
+    while close_at(router.session_closes, k).ts <= now_ns:
+        k += 1
+    close_ns = close_at(router.session_closes, k).ts
+    if close_ns < NEVER:
+        index = tell_strategy(router, execution, instance_index, close_ns, TIMER, NIL)
+        message = message_at(router.messages, index)
+        message.leg = leg_index
+        message.quantity = SESSION_TIMER
 
 
 @jit

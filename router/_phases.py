@@ -21,6 +21,7 @@ from tapewire.router._layout import (
     CROSSED_HALT_FILLS,
     DRAIN_ROWS,
     SHOWN_ALL,
+    SHOWN_FULL,
     SHOWN_NOTHING,
     SHOWN_TO_MARKET,
     SHOWN_TRADES,
@@ -29,17 +30,24 @@ from tapewire.router._layout import (
     watch_at,
 )
 from tapewire.router._loss import after_halt, may_close_now
+from tapewire.router._places import note_places
 from tapewire.router._requests import callback
 from tapewire.router._room import room_for
 from tapewire.router._times import refresh_due, set_wake, until_local
+from tapewire.router._views import is_full, show_view
 from tapewire.strategies.layout import (
+    CALLED_FOR_DEPTH,
     HOOK_BOOK,
     HOOK_EVENT,
     HOOK_TRADE,
+    HOOK_TRADES,
     ON_BOOK,
+    ON_DEPTH,
     ON_EVENT,
     ON_PRICE,
+    ON_QUEUE,
     ON_TRADE,
+    view_at,
 )
 
 IDLE: Final = 0
@@ -88,6 +96,12 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
                 router.cursor = leg.next_of_book
             refresh_due(router, watch)
         changes = look(market, watch, book)
+        watch.seen = local_ns
+        watch.seen_volume = watch.volume
+        if watch.seen_view != 0:
+            changes |= show_view(market, execution, router, watch, book)
+        if watch.subscriptions & ON_QUEUE and watch.resting > 0:
+            changes |= ON_QUEUE
         if watch.traces != NIL and watch.subscriptions & ON_TRADE:
             if count_traces(execution, watch.traces, TRACE_TRADE) > 0:
                 changes |= ON_TRADE
@@ -96,9 +110,11 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
         if changes & ON_PRICE:
             if watch.bid != UNDEF_PRICE and watch.ask != UNDEF_PRICE:
                 watch.mark = (watch.bid + watch.ask) >> 1
+                watch.mark_seen = local_ns
                 watch.mark_moved = 1
         if watch.mark == UNDEF_PRICE and state.volume > 0:
             watch.mark = state.last_trade_px
+            watch.mark_seen = local_ns
             watch.mark_moved = 1
         router.phase = _SHOW
         router.cursor = watch.legs
@@ -178,8 +194,8 @@ def _feed_ns(execution: Any, router: Any, leg_index: int, instance_index: int) -
 @jit
 def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local_ns: int) -> int:
     """Show the event to the strategies that asked for it, leg by leg."""
-    # on_market_event and on_book, and on_trade for each trade
-    callbacks = 2 + count_traces(execution, watch.traces, TRACE_TRADE)
+    # on_market_event, on_trades and on_book, and on_trade for each trade
+    callbacks = 3 + count_traces(execution, watch.traces, TRACE_TRADE)
     shown = router.shown  # not nothing where the loop was left within this leg
     router.shown = SHOWN_NOTHING
     while router.cursor != NIL:
@@ -188,6 +204,8 @@ def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local
         instance = instance_at(router.instances, leg.instance)
         local = max(instance.clock, local_ns + _feed_ns(execution, router, leg_index, leg.instance))
         wanted = instance.mask & watch.changes
+        if wanted & ON_DEPTH and view_at(watch.seen_view, 0).changed_level >= instance.depth:
+            wanted &= ~ON_DEPTH
         if shown == SHOWN_NOTHING:
             status = _value(execution, router, watch, leg_index, local)
             if status != 0:
@@ -199,6 +217,8 @@ def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local
                 if local > instance.clock:
                     instance.clock = local
                     instance.steps = 0
+                if wanted & ON_QUEUE:
+                    note_places(market, execution, leg_index)
         if wanted != 0:
             status = _show_leg(execution, router, watch, leg_index, wanted, shown, local)
             if status != 0:
@@ -216,6 +236,7 @@ def _value(execution: Any, router: Any, watch: Any, leg_index: int, local_ns: in
     if watch.mark_moved != 0 and account.position | account.known_position != 0:
         account.mark = watch.mark
         limits = limits_at(router.limits, leg_at(router.legs, leg_index).instance)
+        limits.marked_ns = max(limits.marked_ns, local_ns)
         revalue(account, limits)
         loss_acts = limits.halted != 0
     return after_halt(execution, router, leg_index, local_ns) if loss_acts else 0
@@ -230,6 +251,7 @@ def _show_leg(
     Where it is left again, the router keeps how far it got.
     """
     instance = leg_at(router.legs, leg_index).instance
+    subscriber = instance_at(router.instances, instance)
     if wanted & ON_EVENT and shown < SHOWN_TO_MARKET:
         status = callback(execution, router, instance, leg_index, HOOK_EVENT, local_ns)
         if status != 0:
@@ -240,7 +262,16 @@ def _show_leg(
         status = _show_trades(execution, router, watch, leg_index, at, local_ns)
         if status != 0:
             return status
-    if wanted & (ON_BOOK | ON_PRICE) and shown < SHOWN_ALL:
+    if subscriber.hooks[HOOK_TRADES] != 0 and shown < SHOWN_FULL:
+        if watch.seen_view != 0 and is_full(router, watch, leg_index):
+            status = callback(execution, router, instance, leg_index, HOOK_TRADES, local_ns)
+            if status != 0:
+                router.shown = SHOWN_FULL
+                return status
+    calls = wanted & (ON_BOOK | ON_PRICE)
+    if wanted & ON_DEPTH:
+        calls |= subscriber.mask & CALLED_FOR_DEPTH
+    if calls != 0 and shown < SHOWN_ALL:
         status = callback(execution, router, instance, leg_index, HOOK_BOOK, local_ns)
         if status != 0:
             router.shown = SHOWN_ALL

@@ -5,7 +5,7 @@ from typing import Any, Final
 from tapewire.compiled.callbacks import call_hook
 from tapewire.compiled.jit import jit, jit_entry
 from tapewire.execution.knowledge import is_known_open
-from tapewire.execution.layout import ALWAYS, own_at, party_at
+from tapewire.execution.layout import ALWAYS, execution_at, own_at, party_at
 from tapewire.execution.order_events import log_event, log_replace
 from tapewire.execution.orders import give_back, write_order_row
 from tapewire.execution.words import (
@@ -37,12 +37,16 @@ from tapewire.router._layout import (
     instance_at,
     leg_at,
     message_at,
+    router_at,
     watch_at,
 )
 from tapewire.router._loss import QUANTITY_MAX
 from tapewire.router._messages import send_to_exchange, tell_strategy
+from tapewire.router._views import show_sights
 from tapewire.strategies.layout import (
-    HOOK_STOP,
+    HOOK_TIMER,
+    HOOK_TRADES,
+    ON_VIEW,
     OUTSIDE,
     REQUEST_CANCEL,
     REQUEST_NEW,
@@ -50,6 +54,7 @@ from tapewire.strategies.layout import (
     REQUEST_TIMER,
     REQUESTS_MAX,
     context_at,
+    view_at,
 )
 
 _INDEX_MASK: Final = 0xFFFFFFFF
@@ -78,42 +83,59 @@ def callback(
         ctx.tick_size = leg.tick_size
         ctx.publisher_id = party.publisher_id
         ctx.instrument_id = party.instrument_id
+        ctx.seen_view = watch.seen_view if instance.mask & ON_VIEW != 0 else router.no_view
+        ctx.depth = instance.depth
+        if instance.depth > 0:
+            ctx.bids = view_at(watch.seen_view, 0).bids
+            ctx.asks = view_at(watch.seen_view, 0).asks
     ctx.position = account_at(router.accounts, leg_index).known_position
-    ctx.pnl = limits.known_pnl
-    ctx.halted = limits.halted
-    ctx.best_bid = watch.bid
-    ctx.best_bid_size = watch.bid_size
-    ctx.best_bid_count = watch.bid_count
-    ctx.best_ask = watch.ask
-    ctx.best_ask_size = watch.ask_size
-    ctx.best_ask_count = watch.ask_count
-    ctx.trade_price = watch.trade_price
-    ctx.trade_size = watch.trade_size
-    ctx.trade_side = watch.trade_side
-    ctx.session_volume = watch.volume
+    # A message may come at a time before what the loop has seen of the book since: then the
+    # strategy sees what it saw last. What it is called for has moved its clock.
+    is_shown = hook < HOOK_TIMER or hook == HOOK_TRADES
+    if limits.marked_ns <= now_ns:
+        ctx.pnl = limits.known_pnl
+        ctx.halted = limits.halted
+    if is_shown or watch.seen + instance.feed_max_ns <= now_ns:
+        ctx.best_bid = watch.bid
+        ctx.best_bid_size = watch.bid_size
+        ctx.best_bid_count = watch.bid_count
+        ctx.best_ask = watch.ask
+        ctx.best_ask_size = watch.ask_size
+        ctx.best_ask_count = watch.ask_count
+        ctx.trade_price = watch.trade_price
+        ctx.trade_size = watch.trade_size
+        ctx.trade_side = watch.trade_side
+        ctx.session_volume = watch.seen_volume
+    if instance.sights != 0:
+        show_sights(router, instance, leg_index, is_shown, now_ns)
     ctx.request_n = 0
     if address == OUTSIDE:
         router.outside_instance = instance_index
         router.outside_hook = hook
         return CALL_OUTSIDE
     call_hook(address, instance.context, instance.state)
-    if ctx.request_n == 0 or hook == HOOK_STOP:
+    if ctx.request_n == 0 or router.ended != 0:
         return 0
     return _send_requests(execution, router, instance_index, now_ns)
 
 
 @jit_entry
-def come_back(execution_state: Any, router_state: Any) -> int:
+def come_back(router_address: int) -> int:
+    """As `after_call`, for a callback that `_loop.go_on` did not ask for."""
+    router = router_at(router_address, 0)
+    return after_call(execution_at(router.execution, 0), router)
+
+
+@jit
+def after_call(execution: Any, router: Any) -> int:
     """After a callback outside the loop: send what it asked for; a status.
 
     Everything else that the loop was about to do it does when it is called again.
     """
-    execution = execution_state[0]
-    router = router_state[0]
     instance_index = router.outside_instance
     ctx = context_at(instance_at(router.instances, instance_index).context, 0)
     status = 0
-    if router.outside_hook != HOOK_STOP:
+    if router.ended == 0:
         status = _send_requests(execution, router, instance_index, ctx.now_ns)
     if router.outside_order != NIL:
         give_back(execution, ctx, router.outside_order)
@@ -138,6 +160,7 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
         if kind == REQUEST_TIMER:
             timer = tell_strategy(router, execution, instance_index, price, TIMER, NIL)
             message_at(router.messages, timer).leg = ctx.leg
+            message_at(router.messages, timer).quantity = quantity
         elif kind == REQUEST_NEW:
             _send_new(execution, router, instance_index, name, now_ns)
         else:

@@ -1,5 +1,7 @@
 """Who takes part: strategies bound to the run, their instances, and each one's legs on books."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,18 +14,27 @@ from tapewire.execution.models.record import VARIES
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.router._memory import Memory
+from tapewire.router._series import Series
 from tapewire.router.config import OFF, SimulationConfig, StrategySpec
 from tapewire.router.results import LegInfo
 from tapewire.strategies.binding import Bound
+from tapewire.strategies.definition import StrategyDefinition
 from tapewire.strategies.layout import (
+    CALLED_FOR_DEPTH,
     HOOK_BOOK,
     HOOK_EVENT,
+    HOOK_N,
     HOOK_TRADE,
     ON_BOOK,
+    ON_DEPTH,
     ON_EVENT,
     ON_PRICE,
+    ON_QUEUE,
     ON_TRADE,
+    ON_VIEW,
 )
+from tapewire.strategies.place import Place, PlacedBook, ViewMemory
+from tapewire.strategies.wants import TRADES_UNSHOWN_MAX
 
 ORDERS_PER_SECOND_MAX: Final = 1_000_000
 _NO_SYMBOLS: Final = "none: name instruments by their numbers (instrument_id)"
@@ -50,6 +61,12 @@ class Roster:
         self._check_specs()
         # Kernels have addresses within them: they live as long as the simulation.
         self._kept = config.models.write(memory.models.records[0])
+        self.calls: list[Callable[[], None] | None] = []  # by instance and hook
+        self.series = Series()
+        self._together: dict[str, int] = {}  # instance of a strategy that has one over its books
+        wants = [spec.definition.wants for spec in config.strategies]
+        self._depth = max((want.depth for want in wants), default=0)
+        self._trades = max((_trades_kept(spec.definition) for spec in config.strategies), default=0)
         self._bound: list[Bound] = [
             spec.definition.bind(spec.parameters) for spec in config.strategies
         ]
@@ -149,7 +166,12 @@ class Roster:
                 continue
             if spec.publishers and publisher_id not in spec.publishers:
                 continue
-            self._add_leg(spec, bound, self._add_instance(spec, bound), book, key)
+            instance = self._together.get(spec.strategy_id, NIL)
+            if instance == NIL:
+                instance = self._add_instance(spec, bound)
+                if spec.definition.wants.together:
+                    self._together[spec.strategy_id] = instance
+            self._add_leg(spec, bound, instance, book, key)
         return book
 
     # --- instances and legs -----------------------------------------------------------------------
@@ -166,25 +188,57 @@ class Roster:
         hooks = spec.definition.addresses()
         instance["hooks"] = hooks
         instance["state"] = self._states[-1].ctypes.data
+        wants = spec.definition.wants
         mask = 0
         mask |= ON_EVENT if hooks[HOOK_EVENT] else 0
         mask |= ON_TRADE if hooks[HOOK_TRADE] else 0
+        mask |= ON_DEPTH if wants.depth else 0
+        mask |= ON_VIEW if wants.session or _trades_kept(spec.definition) else 0
+        mask |= ON_QUEUE if wants.queue_places else 0
         if hooks[HOOK_BOOK]:
-            mask |= ON_PRICE if spec.definition.price_changes_only else ON_BOOK
+            mask |= {"price": ON_PRICE, "bbo": ON_BOOK, "depth": CALLED_FOR_DEPTH}[wants.book]
         instance["mask"] = mask
+        instance["depth"] = wants.depth
         instance["local_due"] = NEVER
         least_ns, most_ns = self._feed_ns
         instance["feed_ns"] = least_ns if least_ns == most_ns else VARIES
         instance["feed_max_ns"] = most_ns
         for name in ("inbox_head", "inbox_tail", "legs"):
             instance[name] = NIL
-        context = memory.contexts.records[index]
+        outside = not spec.definition.compiled
+        if outside or wants.together:
+            memory.places[index] = Place(
+                spec.strategy_id, bound.parameters, self._key(spec), self.series.add
+            )
+        context = self._context(index)
         context["leg"] = NIL  # so that the first callback fills in what stays the same
         context["open_head"] = context["open_tail"] = NIL
         context["execution"] = memory.execution_address
         self._set_limits(index, spec)
         memory.publish(self.instance_n)
+        self.calls += self._calls(index, spec) if outside else [None] * HOOK_N
         return index
+
+    def _context(self, index: int) -> Any:
+        """The CONTEXT record of an instance."""
+        place = self._memory.places.get(index)
+        block = self._memory.contexts if place is None else place.context
+        return block.records[index if place is None else 0]
+
+    def _key(self, spec: StrategySpec) -> int:
+        """What a strategy's own random draws hang on; not on its books, or who else runs."""
+        return key_of(self._config.seed, spec.strategy_id, 0, 0)
+
+    def _calls(self, index: int, spec: StrategySpec) -> list[Callable[[], None] | None]:
+        """What is called for each hook of an instance that is not compiled."""
+        definition, place = spec.definition, self._memory.places[index]
+        if definition.outside is not None:
+            return list(definition.outside(place))
+        context = place.context.records.view(np.recarray)[0]
+        state = self.state_of(index)
+        return [
+            None if hook is None else partial(hook, context, state) for hook in definition.hooks
+        ]
 
     def _set_limits(self, instance: int, spec: StrategySpec) -> None:
         limits = self._memory.limits.records[instance]
@@ -233,6 +287,19 @@ class Roster:
             record["multiplier_num"] = instrument.multiplier_num
             record["multiplier_den"] = instrument.multiplier_den
         memory.router["leg_n"] = index + 1
+        view = self._view(spec, book)
+        if instance in memory.places:
+            place = memory.places[instance]
+            place.add_book(
+                PlacedBook(
+                    index,
+                    instrument.symbol,
+                    publisher_id,
+                    instrument_id,
+                    instrument.tick_size,
+                    view,
+                )
+            )
         self.legs.append(
             LegInfo(
                 index, spec.strategy_id, publisher_id, instrument_id, instrument.symbol,
@@ -242,6 +309,17 @@ class Roster:
         )  # fmt: skip
         memory.publish(self.instance_n)
         return index
+
+    def _view(self, spec: StrategySpec, book: int) -> ViewMemory | None:
+        """The view of a book, if a strategy wants one; the same for all who do."""
+        memory = self._memory
+        wants = spec.definition.wants
+        if not (wants.has_view or _trades_kept(spec.definition)):
+            return None
+        if book not in memory.view_memory:
+            memory.view_memory[book] = ViewMemory(self._depth, self._trades)
+            memory.watches.records[book]["seen_view"] = memory.view_memory[book].address
+        return memory.view_memory[book]
 
     # --- who is who -------------------------------------------------------------------------------
 
@@ -264,3 +342,11 @@ class Roster:
             for name, n in bound.counts(first_ns + self._feed_ns[0]).items():
                 total[name] = total.get(name, 0) + n
         return total
+
+
+def _trades_kept(definition: StrategyDefinition) -> int:
+    """Trades that are kept of each book for a strategy: a power of two, or 0."""
+    kept = definition.wants.trades_kept
+    if definition.on_trades is not None:
+        kept = max(kept, 2 * TRADES_UNSHOWN_MAX)
+    return 1 << (kept - 1).bit_length() if kept else 0

@@ -9,9 +9,10 @@ from tapewire.market.layout import NIL, book_at
 from tapewire.router._delivery import deliver
 from tapewire.router._exchange import arrive
 from tapewire.router._layout import instance_at, leg_at, watch_at
+from tapewire.router._messages import set_session_timer
 from tapewire.router._requests import callback
 from tapewire.router._room import step_room
-from tapewire.strategies.layout import HOOK_START, ON_EVENT
+from tapewire.strategies.layout import HOOK_SESSION, HOOK_START, ON_DEPTH, ON_EVENT, ON_QUEUE
 
 #: A quiet book decides an arrival this long after it at the latest, so that a strategy active on
 #: another book hears of it. No feed seen delays an event that long against another.
@@ -54,6 +55,8 @@ def start(market: Any, execution: Any, router: Any, leg_index: int, now_ns: int)
         return room
     instance.started = 1
     instance.clock = now_ns
+    if instance.hooks[HOOK_SESSION] != 0:
+        set_session_timer(execution, router, leg.instance, leg_index, now_ns)
     return callback(execution, router, leg.instance, leg_index, HOOK_START, now_ns)
 
 
@@ -152,5 +155,5 @@ def refresh_due(router: Any, watch: Any) -> None:
 def set_wake(router: Any, watch: Any) -> None:
     """From when on events need a closer look even if they leave the touch where it is."""
     watch.wake = min(watch.sample_due, watch.local_due - router.feed_max_ns)
-    if watch.subscriptions & ON_EVENT or watch.unclosed != 0:
+    if watch.subscriptions & (ON_EVENT | ON_DEPTH | ON_QUEUE) or watch.unclosed != 0:
         watch.wake = ALWAYS

@@ -19,6 +19,7 @@ from tapewire.market.records import F_LAST, F_SNAPSHOT, UNDEF_PRICE
 from tapewire.router._layout import watch_at
 from tapewire.router._phases import is_gapless, look
 from tapewire.router._times import before_book_event
+from tapewire.router._views import begin_view
 
 
 @jit_entry
@@ -73,6 +74,9 @@ def begin_book(
     watch = watch_at(router.watches, book)
     state = book_at(market.books, book)
     look(market, watch, book)
+    watch.seen = router.stream_clock
+    if watch.seen_view != 0:
+        begin_view(market, watch, book)
     watch.gapless = 1 if is_gapless(market, book) else 0
     if watch.bid != UNDEF_PRICE and watch.ask != UNDEF_PRICE:
         watch.mark = (watch.bid + watch.ask) >> 1

@@ -98,6 +98,8 @@ class SimulationConfig:
     warmup_until_ns : int
         Records before this ``ts_recv`` only build the books: strategies, accounts, counts and
         samples begin with the first one after them. 0: there are none.
+    session_closes : tuple of int
+        Local times at which sessions close, ns, ascending; none: the data are one session.
     """
 
     instruments: InstrumentTable
@@ -113,3 +115,4 @@ class SimulationConfig:
     sample_interval_ns: int = 1_000_000_000
     publishers: tuple[int, ...] = ()
     warmup_until_ns: int = 0
+    session_closes: tuple[int, ...] = ()

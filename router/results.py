@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.execution.rows import EVENT_DTYPE
+from tapewire.positions.rows import SERIES_DTYPE
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,5 @@ class Drained:
     samples: npt.NDArray[Any]
     #: Changes of orders; none unless ``event_log`` asks for them.
     events: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, EVENT_DTYPE))
+    #: Values that strategies recorded, by the time they did.
+    series: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, SERIES_DTYPE))

@@ -6,8 +6,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from tapewire.compiled.jit import entry_of
+from tapewire.compiled.memory import offset_of
 from tapewire.compiled.units import MONEY_UNITS
-from tapewire.errors import SimulationError
+from tapewire.errors import SimulationError, StrategyError
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.market.book import STEP_RECORDS, BookLimitError, batch_address
 from tapewire.market.layout import COUNTERS, NEW_BOOK, NIL
@@ -17,6 +19,7 @@ from tapewire.router import _loop as loop
 from tapewire.router import _warming as warming
 from tapewire.router._layout import (
     CALL_OUTSIDE,
+    CALLS,
     CROSSED_ABORT,
     CROSSED_HALT_FILLS,
     CROSSED_WARN,
@@ -27,6 +30,7 @@ from tapewire.router._layout import (
     FAULT_STEPS,
     NOTICE_FEED,
     NOTICE_RESPONSE,
+    ROUTER,
 )
 from tapewire.router._memory import ROW_TYPES, Memory
 from tapewire.router._requests import come_back
@@ -36,6 +40,7 @@ from tapewire.router.digest import LegDigests
 from tapewire.router.halts import LossHalt, loss_halts
 from tapewire.router.results import Drained, LegInfo
 from tapewire.strategies.definition import HOOKS
+from tapewire.strategies.layout import HOOK_N
 
 _POLICIES: Final = {
     "warn": CROSSED_WARN,
@@ -43,6 +48,10 @@ _POLICIES: Final = {
     "abort": CROSSED_ABORT,
 }
 _NOTICES: Final = {"response": NOTICE_RESPONSE, "feed": NOTICE_FEED}
+#: Words of the router's record by which the loop is told what to run.
+_RECORDS, _STOP, _AT = (
+    offset_of(ROUTER, name) // 8 for name in ("records", "records_stop", "records_at")
+)
 _NO_ROWS: Final = tuple(np.zeros(0, dtype) for dtype in ROW_TYPES)
 _ROUTER_COUNTERS: Final = (
     "orders_sent", "orders_denied", "replaces_denied", "requests_stale", "late_responses",
@@ -78,7 +87,7 @@ class Simulation:
 
     def __init__(self, config: SimulationConfig) -> None:
         self.config = config
-        self._memory = Memory(event_log=config.event_log)
+        self._memory = Memory(event_log=config.event_log, session_closes=config.session_closes)
         self._market = self._memory.market
         self._pending: tuple[list[Any], ...] = tuple([] for _ in self._memory.rows)
         self._digests = LegDigests()
@@ -91,6 +100,8 @@ class Simulation:
         self._set_policies()
         self._memory.publish(0)
         self._roster = Roster(config, self._memory)
+        self._go_on, self._router_address = entry_of(loop.go_on), self._memory.router_address
+        self._words = self._memory.router_words
         self._roster.open_named_books()
 
     def _set_policies(self) -> None:
@@ -136,10 +147,23 @@ class Simulation:
                 self._begin()
         while at < n:
             stop = min(n, at + STEP_RECORDS)
-            status, at = loop.run_batch(*self._memory.states, address, stop, at)
-            if status:
-                self._resolve(status)
+            self._go_on_to(address, at, stop)
+            at = stop
             tick()
+
+    def _go_on_to(self, address: int, at: int, stop: int) -> None:
+        """Run the records at an address from one to another."""
+        words = self._words
+        words[_RECORDS], words[_STOP], words[_AT] = address, stop, at
+        go_on, router, calls = self._go_on, self._router_address, self._roster.calls
+        while status := go_on(router):
+            if status < CALLS:
+                self._resolve(status)
+                continue
+            try:
+                calls[status - CALLS]()
+            except Exception as error:
+                raise self._failed(status - CALLS, error) from error
 
     def _warm_up(self, address: int, n: int, tick: Callable[[], None]) -> int:
         """Build books from the records before the start; return the first one behind them."""
@@ -209,22 +233,28 @@ class Simulation:
         self._memory.publish(self._roster.instance_n)
 
     def _call_outside(self) -> None:
-        """Call the hook that the loop was left for, and send what it asked for."""
+        """Call the hook that a kernel other than the loop was left for, and send what it asks."""
         router = self._memory.router
-        instance, hook = int(router["outside_instance"]), int(router["outside_hook"])
-        spec = self._roster.spec_of(instance)
-        function = spec.definition.hooks[hook]
-        context = self._memory.contexts.records.view(np.recarray)[instance]
+        call = int(router["outside_instance"]) * HOOK_N + int(router["outside_hook"])
         try:
-            function(context, self._roster.state_of(instance))  # type: ignore[misc]
+            self._roster.calls[call]()  # type: ignore[misc]
         except Exception as error:
-            raise SimulationError(
-                f"strategy {spec.strategy_id} failed in {HOOKS[hook]} at {self._when()}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        status = come_back(*self._memory.states[1:])
+            raise self._failed(call, error) from error
+        status = come_back(self._router_address)
         if status:
             raise SimulationError(self._fault(status))
+
+    def _failed(self, call: int, error: Exception) -> StrategyError:
+        """What a strategy's own code raised, as the user is to see it."""
+        instance, hook = divmod(call, HOOK_N)
+        context = self._memory.places[instance].context.records[0]
+        spec = self._roster.spec_of(instance)
+        leg = self._roster.legs[int(context["leg"])]
+        now_ns = int(context["now_ns"])
+        return StrategyError(
+            faults.own_failure(spec.strategy_id, HOOKS[hook], now_ns, leg.symbol, error),
+            spec.strategy_id, now_ns, leg.symbol,
+        )  # fmt: skip
 
     def _when(self) -> str:
         return f"{np.datetime64(self.now_ns, 'ns')} UTC"
@@ -261,14 +291,20 @@ class Simulation:
     def drain(self) -> Drained:
         """Return the rows reported since the last call. Call it after every batch."""
         self._stash()
-        tables = []
+        tables: list[npt.NDArray[Any]] = []
         for kept, empty in zip(self._pending, _NO_ROWS, strict=True):
             table = empty
             if kept:
                 table = kept[0] if len(kept) == 1 else np.concatenate(kept)
                 kept.clear()
             tables.append(table)
-        return Drained(*tables)
+        fills, orders, samples, events = tables
+        return Drained(fills, orders, samples, events, self._roster.series.take())
+
+    @property
+    def series_names(self) -> list[str]:
+        """Names of the series that strategies have recorded; rows have their positions."""
+        return self._roster.series.names
 
     @property
     def counts(self) -> dict[str, int]:

@@ -4,5 +4,6 @@ from tapewire.compiled.parameters import ParameterSpec
 from tapewire.strategies.binding import Bound
 from tapewire.strategies.definition import StrategyDefinition
 from tapewire.strategies.registry import STRATEGIES
+from tapewire.strategies.wants import Wants
 
-__all__ = ["STRATEGIES", "Bound", "ParameterSpec", "StrategyDefinition"]
+__all__ = ["STRATEGIES", "Bound", "ParameterSpec", "StrategyDefinition", "Wants"]

@@ -24,6 +24,9 @@ from tapewire.strategies.layout import (
     REQUEST_REPLACE,
     REQUEST_TIMER,
     REQUESTS_MAX,
+    seen_level_at,
+    sight_at,
+    view_at,
 )
 
 BUY: Final = int(Side.BUY)
@@ -91,9 +94,12 @@ def replace(ctx: Any, handle: int, price: int, quantity: int) -> None:
 
 
 @jit_entry
-def set_timer(ctx: Any, ts_ns: int) -> None:
-    """Have ``on_timer`` called at a local time (at once if that is past)."""
-    _request(ctx, REQUEST_TIMER, NIL, ts_ns, 0)
+def set_timer(ctx: Any, ts_ns: int, timer_id: int = 0) -> None:
+    """Have ``on_timer`` called at a local time (at once if that is past).
+
+    ``ctx.timer_id`` is then as given: 0 or more.
+    """
+    _request(ctx, REQUEST_TIMER, NIL, ts_ns, timer_id)
 
 
 @jit_entry
@@ -133,6 +139,51 @@ def has_request(ctx: Any, handle: int) -> bool:
     """Whether a cancel or replace of an open order is unanswered."""
     execution = execution_at(ctx.execution, 0)
     return own_at(execution.own_orders, handle & _INDEX_MASK).requests > 0
+
+
+@jit_entry
+def orders_ahead(ctx: Any, handle: int) -> int:
+    """Orders ahead of an open order in its queue, -1 if unknown; for those with `queue_places`."""
+    execution = execution_at(ctx.execution, 0)
+    return own_at(execution.own_orders, handle & _INDEX_MASK).orders_ahead
+
+
+@jit_entry
+def lots_ahead(ctx: Any, handle: int) -> int:
+    """Lots ahead of an open order in its queue, -1 if unknown; for those with `queue_places`."""
+    execution = execution_at(ctx.execution, 0)
+    return own_at(execution.own_orders, handle & _INDEX_MASK).lots_ahead
+
+
+@jit_entry
+def sight(ctx: Any, k: int) -> Any:
+    """A SIGHT: the strategy's k-th book (in the order in which they came), as it may see it now."""
+    return sight_at(ctx.sights, k)
+
+
+@jit_entry
+def view(ctx: Any) -> Any:
+    """The VIEW of the book at hand, its trades and session; empty if it wants neither.
+
+    Levels are seen by `level_price` and `level_size`.
+    """
+    return view_at(ctx.seen_view, 0)
+
+
+@jit_entry
+def level_price(ctx: Any, side: int, k: int) -> int:
+    """Price of the k-th best level, of bids for BUY, of asks for SELL; UNDEF_PRICE if not seen."""
+    if k < 0 or k >= ctx.depth:
+        return UNDEF_PRICE
+    return seen_level_at(ctx.bids if side == BUY else ctx.asks, k).price
+
+
+@jit_entry
+def level_size(ctx: Any, side: int, k: int) -> int:
+    """Lots at the k-th best level, of bids for BUY, of asks for SELL; 0 if not seen."""
+    if k < 0 or k >= ctx.depth:
+        return 0
+    return seen_level_at(ctx.bids if side == BUY else ctx.asks, k).size
 
 
 @jit_entry

@@ -10,6 +10,8 @@ from tapewire.compiled.callbacks import address_of_hook
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.strategies.binding import Bound
 from tapewire.strategies.layout import CONTEXT, OUTSIDE
+from tapewire.strategies.place import Calls, Place
+from tapewire.strategies.wants import Wants
 
 Hook = Callable[[Any, Any], None]
 
@@ -23,6 +25,8 @@ HOOKS: Final = (
     "on_order_update",
     "on_fill",
     "on_stop",
+    "on_trades",
+    "on_session_close",
 )
 
 
@@ -45,11 +49,14 @@ class StrategyDefinition:
         ask changed.
     prepare : callable (parameters, state record), optional
         Writes the parameters into the state record.
-    price_changes_only : bool
-        Call ``on_book`` only when a best price changed, not when just a size did.
+    wants : Wants
+        Which books it sees, how much of them, and when ``on_book`` is called.
     compiled : bool
         Otherwise the functions are called as they are, with the same records: the loop is left for
         each call, which takes microseconds instead of nanoseconds.
+    outside : callable (Place), optional
+        Of a strategy that is no set of functions: makes an instance of it at its place, and returns
+        what is called for each hook, without arguments.
     binding : subclass of Bound
         What a strategy of this kind is to a run.
     """
@@ -67,8 +74,11 @@ class StrategyDefinition:
     on_order_update: Hook | None = None
     on_fill: Hook | None = None
     on_stop: Hook | None = None
-    price_changes_only: bool = False
+    on_trades: Hook | None = None
+    on_session_close: Hook | None = None
+    wants: Wants = field(default_factory=Wants)
     compiled: bool = True
+    outside: Callable[[Place], Calls] | None = None
     binding: type[Bound] = Bound
     hooks: tuple[Hook | None, ...] = field(init=False, repr=False)
 

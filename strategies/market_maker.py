@@ -21,6 +21,7 @@ from tapewire.strategies.context import (
     was_denied,
 )
 from tapewire.strategies.definition import StrategyDefinition
+from tapewire.strategies.wants import Wants
 
 NO_ORDER = -1
 
@@ -97,5 +98,5 @@ MARKET_MAKER = StrategyDefinition(
     on_book=on_book,
     on_order_update=on_order_update,
     on_fill=on_fill,
-    price_changes_only=True,
+    wants=Wants(book="price"),
 )

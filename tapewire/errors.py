@@ -16,6 +16,7 @@ one sentence and exits with ``exit_code``; a traceback is only ever a bug of our
     │   ├── ProtocolError        a gap, duplicate, bad checksum or malformed frame
     │   └── PeerLostError        the other process died or fell silent
     ├── SimulationError      the run itself: a strategy, a model or a stated limit
+    │   └── StrategyError        a strategy's own code raised; what it did until then is kept
     └── InterruptedRunError  stopped by the user (Ctrl-C, SIGTERM)
 
 This module imports nothing, so that every room may import it.
@@ -82,6 +83,30 @@ class SimulationError(TapewireError):
     """The run itself failed: a strategy, a model or a stated limit."""
 
     exit_code = 6
+
+
+class StrategyError(SimulationError):
+    """A strategy's own code failed.
+
+    The message may have several lines: the strategy's own traceback is one of them each.
+
+    Attributes
+    ----------
+    strategy_id
+        Its name in the run.
+    ts_ns
+        Simulated time, ns since the epoch.
+    symbol
+        The instrument it was called for; None where there was none.
+    """
+
+    def __init__(
+        self, message: str, strategy_id: str = "", ts_ns: int = 0, symbol: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.strategy_id = strategy_id
+        self.ts_ns = ts_ns
+        self.symbol = symbol
 
 
 class InterruptedRunError(TapewireError):

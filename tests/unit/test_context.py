@@ -11,7 +11,7 @@ from tapewire.errors import SimulationError
 from tapewire.execution.codes import OrderStatus, Reason
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.router import RiskLimits, StrategySpec
-from tapewire.strategies import StrategyDefinition
+from tapewire.strategies import StrategyDefinition, Wants
 from tapewire.strategies.context import (
     BUY,
     GTC,
@@ -64,7 +64,7 @@ def trace(
     """Run a strategy; its notes as (hook, µs, …), the simulation and its rows."""
     definition = StrategyDefinition(
         name="probe", doc="Notes what it sees.", parameters={}, state=STATE,
-        price_changes_only=price_only, **hooks,
+        wants=Wants(book="price" if price_only else "bbo"), **hooks,
     )  # fmt: skip
     spec = StrategySpec("probe", definition, symbols=("TWX",), limits=limits or RiskLimits())
     simulation, rows = run(configure(None, others=[spec], **(settings or {})), tape.records())
@@ -205,18 +205,18 @@ def test_who_answers_denials_for_ever_is_told_which(
 
 
 def greedy_start(ctx: Any, state: Any) -> None:
-    for _ in range(17):
+    for _ in range(65):
         submit_limit(ctx, BUY, 99 * PRICE, 1, GTC)
 
 
 def greedy_timers(ctx: Any, state: Any) -> None:
-    for k in range(17):
+    for k in range(65):
         set_timer(ctx, ctx.now_ns + k)
 
 
 @pytest.mark.parametrize("hook", [greedy_start, greedy_timers])
 def test_too_many_requests_at_once_are_an_error(hook: Any) -> None:
-    with pytest.raises(SimulationError, match="strategy probe made more than 16 requests"):
+    with pytest.raises(SimulationError, match="strategy probe made more than 64 requests"):
         trace(market().tick(50), on_start=hook)
 
 

@@ -15,7 +15,7 @@ import pytest
 from markets import market, spec
 from stories import Tape, configure, ns, run
 from tapewire.compiled.jit import jit_entry
-from tapewire.errors import SimulationError
+from tapewire.errors import SimulationError, StrategyError
 from tapewire.router import RiskLimits, Simulation, StrategySpec
 from tapewire.strategies import STRATEGIES, StrategyDefinition
 from tapewire.strategies.context import (
@@ -192,24 +192,29 @@ def test_what_fails_outside_is_named_with_its_place() -> None:
     tape = Tape().add(0, 1, "B", 99, 5).add(1, 9, "A", 101, 50)
     for k in range(5):
         tape.trade(10 + k, (9, 1))
-    with pytest.raises(SimulationError) as caught:
+    with pytest.raises(StrategyError) as caught:
         run(configure(None, others=[one]), tape.records())
     moment = f"{np.datetime64(ns(13), 'ns')} UTC"  # the capture of the third trade
-    assert str(caught.value) == (
-        f"strategy listener failed in on_trade at {moment}: ValueError: no such colour"
-    )
+    first, *own, last = str(caught.value).splitlines()
+    assert first == f"strategy listener failed in on_trade at {moment}, on TWX:"
+    assert own[0].startswith(f'  File "{__file__}", line ')
+    assert own[0].endswith(", in failing")
+    assert own[1] == '    raise ValueError("no such colour")'
+    assert last == "ValueError: no such colour"
+    error = caught.value
+    assert (error.strategy_id, error.ts_ns, error.symbol) == ("listener", ns(13), "TWX")
     assert isinstance(caught.value.__cause__, ValueError)
 
 
 def too_many(ctx: Any, state: Any) -> None:
-    for _ in range(17):
+    for _ in range(65):
         submit_market(ctx, BUY, 1)
 
 
 def test_limits_of_a_callback_hold_outside_too() -> None:
     one = listener(compiled=False, on_trade=too_many)
     tape = Tape().add(0, 1, "B", 99, 5).add(1, 9, "A", 101, 50).trade(10, (9, 1))
-    with pytest.raises(SimulationError, match="listener made more than 16 requests in one callb"):
+    with pytest.raises(SimulationError, match="listener made more than 64 requests in one callb"):
         run(configure(None, others=[one]), tape.records())
 
 

@@ -1,0 +1,152 @@
+"""What strategies see of their books beyond the touch, and of several books at once.
+
+A view is as of the last event that was shown: a strategy may be called between two events, when the
+book itself is a step ahead already.
+"""
+
+from typing import Any
+
+from tapewire.compiled.jit import jit
+from tapewire.execution.layout import TRACE_TRADE, trace_at
+from tapewire.market.layout import ASK, BID, NIL, book_at, level_at, rung_at, side_at
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.positions.layout import account_at
+from tapewire.router._layout import close_at, instance_at, leg_at, watch_at
+from tapewire.strategies.layout import (
+    ON_DEPTH,
+    ON_VIEW,
+    seen_level_at,
+    sight_at,
+    trade_at,
+    view_at,
+)
+from tapewire.strategies.wants import TRADES_UNSHOWN_MAX
+
+
+@jit
+def show_view(market: Any, execution: Any, router: Any, watch: Any, book: int) -> int:
+    """Take an event into the view of its book; ON_* of what changed in it."""
+    view = view_at(watch.seen_view, 0)
+    changes = 0
+    at = watch.traces
+    while at != NIL:
+        trace = trace_at(execution.traces, at)
+        if trace.kind == TRACE_TRADE:
+            changes = ON_VIEW
+            side = 1 if trace.side == BID else (-1 if trace.side == ASK else 0)
+            _take_trade(market, router, watch, view, book, trace.price, trace.lots, side)
+        at = trace.next
+    if view.depth > 0:
+        bid_level = _take_levels(market, 2 * book + BID, view.bids, view.depth)
+        ask_level = _take_levels(market, 2 * book + ASK, view.asks, view.depth)
+        view.changed_level = min(bid_level, ask_level)
+        if view.changed_level < view.depth:
+            changes |= ON_DEPTH
+    return changes
+
+
+@jit
+def begin_view(market: Any, watch: Any, book: int) -> None:
+    """Show a book as it stands where strategies begin."""
+    view = view_at(watch.seen_view, 0)
+    if view.depth > 0:
+        _take_levels(market, 2 * book + BID, view.bids, view.depth)
+        _take_levels(market, 2 * book + ASK, view.asks, view.depth)
+
+
+@jit
+def _take_trade(
+    market: Any, router: Any, watch: Any, view: Any, book: int, price: int, size: int, side: int
+) -> None:
+    """Keep a trade, and count it in its session."""
+    ts_recv = router.event_local
+    if view.trade_capacity > 0:
+        row = trade_at(view.trades, view.trade_n & (view.trade_capacity - 1))
+        row.ts_recv = ts_recv
+        row.ts_event = book_at(market.books, book).clock
+        row.price = price
+        row.size = size
+        row.side = side
+    view.trade_n += 1
+    if price == UNDEF_PRICE:
+        return
+    if ts_recv >= view.close_ns:
+        k = 0
+        while close_at(router.session_closes, k).ts <= ts_recv:
+            k += 1
+        view.close_ns = close_at(router.session_closes, k).ts
+        view.volume = 0
+    if view.volume == 0:
+        view.open = price
+        view.high = price
+        view.low = price
+        view.turnover = 0
+    view.high = max(view.high, price)
+    view.low = min(view.low, price)
+    view.last = price
+    view.volume += size
+    view.turnover += (price - view.open) * size
+
+
+@jit
+def _take_levels(market: Any, at: int, levels: int, depth: int) -> int:
+    """Copy the best levels of a side; the first of them that changed, ``depth`` if none did."""
+    side = side_at(market.sides, at)
+    sign = 1 if at & 1 == BID else -1
+    changed = depth
+    for k in range(depth):
+        price = UNDEF_PRICE
+        size = 0
+        count = 0
+        if k < side.n:
+            rung = rung_at(market.rungs, side.offset + side.n - 1 - k)
+            level = level_at(market.levels, rung.level)
+            price = sign * rung.key
+            size = level.size
+            count = level.count
+        seen = seen_level_at(levels, k)
+        if seen.price != price or seen.size != size or seen.count != count:
+            changed = min(changed, k)
+            seen.price = price
+            seen.size = size
+            seen.count = count
+    return changed
+
+
+@jit
+def is_full(router: Any, watch: Any, leg_index: int) -> bool:
+    """Whether a leg's strategy must be shown the trades that are kept before there are more.
+
+    How many others keep makes no difference.
+    """
+    view = view_at(watch.seen_view, 0)
+    instance = instance_at(router.instances, leg_at(router.legs, leg_index).instance)
+    for k in range(instance.leg_n):
+        sight = sight_at(instance.sights, k)
+        if sight.leg == leg_index:
+            return view.trade_n - sight.trades_shown >= TRADES_UNSHOWN_MAX
+    return False
+
+
+@jit
+def show_sights(router: Any, instance: Any, leg_index: int, is_shown: bool, now_ns: int) -> None:
+    """Let an instance see the touch of all its books as far as it may at a time.
+
+    The one of ``leg_index`` it is being shown, if ``is_shown``.
+    """
+    for k in range(instance.leg_n):
+        sight = sight_at(instance.sights, k)
+        watch = watch_at(router.watches, leg_at(router.legs, sight.leg).book)
+        sight.position = account_at(router.accounts, sight.leg).known_position
+        shown_now = is_shown and sight.leg == leg_index
+        if shown_now or watch.seen + instance.feed_max_ns <= now_ns:
+            sight.best_bid = watch.bid
+            sight.best_bid_size = watch.bid_size
+            sight.best_bid_count = watch.bid_count
+            sight.best_ask = watch.ask
+            sight.best_ask_size = watch.ask_size
+            sight.best_ask_count = watch.ask_count
+            sight.trade_price = watch.trade_price
+            sight.trade_size = watch.trade_size
+            sight.trade_side = watch.trade_side
+            sight.session_volume = watch.seen_volume

@@ -86,6 +86,10 @@ def deliver(execution: Any, router: Any, instance_index: int) -> int:
     ctx.update_order = handle_of(own, order)
     ctx.update_status = own.known_status
     ctx.update_reason = reason
+    ctx.update_price = own.known_price
+    ctx.update_quantity = own.known_quantity
+    ctx.update_filled = own.known_filled
+    ctx.update_requests = own.requests
     free_message(router, execution, index)
     status = callback(execution, router, instance_index, leg_index, hook, now_ns)
     if status == CALL_OUTSIDE:

@@ -62,7 +62,7 @@ class Roster:
         # Kernels have addresses within them: they live as long as the simulation.
         self._kept = config.models.write(memory.models.records[0])
         self.calls: list[Callable[[], None] | None] = []  # by instance and hook
-        self.series = Series()
+        self.series = Series(memory.places)
         self._together: dict[str, int] = {}  # instance of a strategy that has one over its books
         wants = [spec.definition.wants for spec in config.strategies]
         self._depth = max((want.depth for want in wants), default=0)
@@ -207,9 +207,7 @@ class Roster:
             instance[name] = NIL
         outside = not spec.definition.compiled
         if outside or wants.together:
-            memory.places[index] = Place(
-                spec.strategy_id, bound.parameters, self._key(spec), self.series.add
-            )
+            memory.places[index] = Place(spec.strategy_id, bound.parameters, self._key(spec))
         context = self._context(index)
         context["leg"] = NIL  # so that the first callback fills in what stays the same
         context["open_head"] = context["open_tail"] = NIL

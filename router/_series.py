@@ -1,12 +1,13 @@
 """Values that strategies record of their own, until they are drained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tapewire.positions.rows import SERIES_DTYPE
+from tapewire.strategies.place import Place
 
 
 class Series:
@@ -18,22 +19,28 @@ class Series:
         A row's ``name`` is a position in it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, places: Mapping[int, Place]) -> None:
         self.names: list[str] = []
         self._numbers: dict[str, int] = {}
-        self._rows: list[tuple[int, int, int, float]] = []
+        self._places = places
 
-    def add(self, leg: int, name: str, ts_ns: int, value: float) -> None:
-        """Take one value."""
+    def take(self) -> npt.NDArray[Any]:
+        """Return the rows since the last call, shape (n,), dtype ``SERIES_DTYPE``.
+
+        Strategy by strategy, each by time.
+        """
+        rows = [
+            (leg, self._number(name), ts_ns, value)
+            for place in self._places.values()
+            for leg, name, ts_ns, value in place.series
+        ]
+        for place in self._places.values():
+            place.series.clear()
+        return np.array(rows, SERIES_DTYPE)
+
+    def _number(self, name: str) -> int:
         number = self._numbers.get(name)
         if number is None:
             number = self._numbers[name] = len(self.names)
             self.names.append(name)
-        self._rows.append((leg, number, ts_ns, value))
-
-    def take(self) -> npt.NDArray[Any]:
-        """Return the rows since the last call, shape (n,), dtype ``SERIES_DTYPE``."""
-        rows: Sequence[tuple[int, int, int, float]] = self._rows
-        taken = np.array(rows, SERIES_DTYPE)
-        self._rows = []
-        return taken
+        return number

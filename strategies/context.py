@@ -51,7 +51,7 @@ def _request(ctx: Any, kind: int, order: int, price: int, quantity: int) -> None
 
 
 @jit
-def _submit(
+def submit_order(
     ctx: Any, side: int, order_type: int, price: int, quantity: int, time_in_force: int
 ) -> int:
     """Open an order and ask for it to be sent; returns its handle."""
@@ -72,13 +72,13 @@ def _submit(
 @jit_entry
 def submit_limit(ctx: Any, side: int, price: int, quantity: int, time_in_force: int) -> int:
     """Send a limit order; returns its handle."""
-    return _submit(ctx, side, LIMIT, price, quantity, time_in_force)
+    return submit_order(ctx, side, LIMIT, price, quantity, time_in_force)
 
 
 @jit_entry
 def submit_market(ctx: Any, side: int, quantity: int) -> int:
     """Send a market order; returns its handle."""
-    return _submit(ctx, side, MARKET, UNDEF_PRICE, quantity, IOC)
+    return submit_order(ctx, side, MARKET, UNDEF_PRICE, quantity, IOC)
 
 
 @jit_entry

@@ -68,6 +68,10 @@ CONTEXT: Final = np.dtype(
         ("update_order", "i8"),  # order the callback is about: on_order_update, on_fill
         ("update_status", "i8"),  # codes.OrderStatus, as far as it was told
         ("update_reason", "i8"),  # codes.Reason
+        ("update_price", "i8"),  # what it was told of the order so far
+        ("update_quantity", "i8"),
+        ("update_filled", "i8"),
+        ("update_requests", "i8"),  # cancels and replaces that are unanswered
         ("fill_price", "i8"),
         ("fill_quantity", "i8"),
         ("fill_commission", "i8"),  # 1e-9 currency

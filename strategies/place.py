@@ -91,21 +91,15 @@ class Place:
         In the order in which they came; ``sights`` has a SIGHT for each.
     opened : callable (PlacedBook)
         Told of each of its books; set by whoever lives here.
-    record : callable (int, str, int, float)
-        Takes a value of a series: leg, name, time in ns, value.
+    series : list of (leg, name, time in ns, value)
+        Values that it recorded and nobody has taken yet.
     """
 
-    def __init__(
-        self,
-        strategy_id: str,
-        parameters: Mapping[str, Any],
-        key: int,
-        record: Callable[[int, str, int, float], None],
-    ) -> None:
+    def __init__(self, strategy_id: str, parameters: Mapping[str, Any], key: int) -> None:
         self.strategy_id = strategy_id
         self.parameters = parameters
         self.key = key
-        self.record = record
+        self.series: list[tuple[int, str, int, float]] = []
         self.context: Final = Block(CONTEXT, 1)
         self.sights: Final = Block(SIGHT, 1)
         self.books: list[PlacedBook] = []

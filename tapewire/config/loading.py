@@ -21,7 +21,7 @@ from tapewire.config.schema import (
     DATA_SOURCES,
     DatabentoSource,
     RunConfig,
-    Strategy,
+    StrategyEntry,
 )
 from tapewire.config.strategies import (
     check_parameters,
@@ -236,7 +236,7 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
     entries = raw.get("strategy") or ()
     names = [value_at(entry, ("name",)) for entry in entries]
     for i, entry in enumerate(entries):
-        strategy = _valid(Strategy, entry)
+        strategy = _valid(StrategyEntry, entry)
         if strategy is None:
             continue
         if names.count(strategy.name) > 1:

@@ -290,7 +290,7 @@ class Backtest(_Section):
     seed: int = Field(default=0, ge=0, lt=2**63)
 
 
-class Strategy(_Section):
+class StrategyEntry(_Section):
     """One strategy instance; `name` is the ``strategy_id`` of its orders and fills."""
 
     type: Text
@@ -308,7 +308,7 @@ class RunConfig(_Section):
     """
 
     backtest: Backtest
-    strategy: list[Strategy] = Field(min_length=1)
+    strategy: list[StrategyEntry] = Field(min_length=1)
 
     def to_yaml(self) -> str:
         """Write the configuration so that it can be run again as it is, from anywhere.

@@ -5,7 +5,7 @@ from typing import Any
 
 from tapewire.config.parameters import check_values
 from tapewire.config.problems import Problems
-from tapewire.config.schema import Strategy
+from tapewire.config.schema import StrategyEntry
 from tapewire.config.wording import suggest
 from tapewire.config.yaml import KeyPath
 
@@ -27,7 +27,7 @@ def path_parameters(kind: object) -> list[str]:
     return [name for name, spec in definition.parameters.items() if spec.type is Path]
 
 
-def parameters_in_force(strategy: Strategy) -> dict[str, Any]:
+def parameters_in_force(strategy: StrategyEntry) -> dict[str, Any]:
     """Return every declared parameter as a configuration writes it; the declared order.
 
     What was given stays as it was given, what was not is the default. The strategy's parameters
@@ -45,7 +45,7 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def checked_parameters(strategy: Strategy, where: KeyPath) -> dict[str, Any]:
+def checked_parameters(strategy: StrategyEntry, where: KeyPath) -> dict[str, Any]:
     """Return every declared parameter of the strategy with its value, typed and in range.
 
     Parameters
@@ -66,7 +66,7 @@ def checked_parameters(strategy: Strategy, where: KeyPath) -> dict[str, Any]:
     return values
 
 
-def check_parameters(strategy: Strategy, where: KeyPath, problems: Problems) -> dict[str, Any]:
+def check_parameters(strategy: StrategyEntry, where: KeyPath, problems: Problems) -> dict[str, Any]:
     """Note every problem of the strategy's type and parameters; return the values without one."""
     from tapewire.strategies import STRATEGIES
 

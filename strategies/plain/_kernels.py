@@ -1,0 +1,73 @@
+"""Requests of strategies that are not compiled: by address and whole numbers, in 0.1 µs."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from tapewire.compiled.jit import entry_of, jit_entry
+from tapewire.strategies.context import (
+    cancel,
+    lots_ahead,
+    orders_ahead,
+    replace,
+    set_timer,
+    submit_order,
+)
+from tapewire.strategies.layout import context_at
+
+
+@jit_entry
+def submit_at(
+    context: int, leg: int, side: int, order_type: int, price: int, quantity: int,
+    time_in_force: int,
+) -> int:  # fmt: skip
+    """Send an order on a leg; its handle, or -1 if there have been too many requests."""
+    ctx = context_at(context, 0)
+    ctx.leg = leg
+    return submit_order(ctx, side, order_type, price, quantity, time_in_force)
+
+
+@jit_entry
+def cancel_at(context: int, handle: int) -> int:
+    """Ask for an order to be canceled."""
+    cancel(context_at(context, 0), handle)
+    return 0
+
+
+@jit_entry
+def replace_at(context: int, handle: int, price: int, quantity: int) -> int:
+    """Ask for a new price and total quantity of an order."""
+    replace(context_at(context, 0), handle, price, quantity)
+    return 0
+
+
+@jit_entry
+def set_timer_at(context: int, leg: int, ts_ns: int, timer_id: int) -> int:
+    """Ask to be called at a local time."""
+    ctx = context_at(context, 0)
+    ctx.leg = leg
+    set_timer(ctx, ts_ns, timer_id)
+    return 0
+
+
+@jit_entry
+def orders_ahead_at(context: int, handle: int) -> int:
+    """Orders ahead of an open order in its queue."""
+    return orders_ahead(context_at(context, 0), handle)
+
+
+@jit_entry
+def lots_ahead_at(context: int, handle: int) -> int:
+    """Lots ahead of an open order in its queue."""
+    return lots_ahead(context_at(context, 0), handle)
+
+
+@cache
+def entries() -> tuple[Callable[..., Any], ...]:
+    """The ways into the kernels above, in their order."""
+    return tuple(
+        entry_of(kernel)
+        for kernel in (
+            submit_at, cancel_at, replace_at, set_timer_at, orders_ahead_at, lots_ahead_at
+        )
+    )  # fmt: skip

@@ -14,6 +14,7 @@ from tapewire.analytics.denials import denial_warnings, tally_denials
 from tapewire.analytics.latency import LatencyLog
 from tapewire.analytics.ledger import Leg
 from tapewire.analytics.manifest import (
+    ROWS_KEPT,
     complete_manifest,
     leg_table,
     manifest_text,
@@ -25,7 +26,7 @@ from tapewire.analytics.row_tables import RowTables
 from tapewire.analytics.run_folder import MANIFEST, RunFolder
 from tapewire.analytics.tables import ROW_GROUP_ROWS, TABLES, TABLES_AND_EVENTS
 from tapewire.atomic import output_errors, temporary_name
-from tapewire.errors import InterruptedRunError, OutputError
+from tapewire.errors import InterruptedRunError, OutputError, SimulationError
 
 
 class Collector:
@@ -182,8 +183,10 @@ class Collector:
         status: Literal["incomplete", "failed"],
         reason: str,
         manifest: Mapping[str, Any] | None = None,
+        *,
+        keep_rows: bool = False,
     ) -> Path:
-        """End a run that has no result: a manifest that says so, and no table.
+        """End a run that has no result: a manifest that says so, and no report or metrics.
 
         Calling it after the run has ended changes nothing, so that an outer handler may always
         call it.
@@ -196,6 +199,9 @@ class Collector:
             One sentence for the user.
         manifest
             Whatever is known by then; no key is required.
+        keep_rows
+            Keep the tables of the rows so far, marked incomplete; the manifest says so, or why they
+            could not be kept (``rows_kept``). Without it there is no table.
 
         Returns
         -------
@@ -212,8 +218,12 @@ class Collector:
             return self._ended
         if status not in ("incomplete", "failed"):
             raise ValueError(f"expected status 'incomplete' or 'failed', found {status!r}")
-        self._abandon()
-        text = manifest_text(unfinished_manifest(status, reason, manifest, self.rows))
+        whole = unfinished_manifest(status, reason, manifest, self.rows)
+        if keep_rows:
+            whole |= self._keep_rows(status)
+        else:
+            self._abandon()
+        text = manifest_text(whole)
         try:
             self._ended = self._folder.publish_unfinished(text)
         finally:
@@ -269,6 +279,16 @@ class Collector:
         span = (ledger.first_sample_ns or 0, ledger.last_sample_ns or 0)
         with output_errors(self.path, "read back the tables in"):
             return analyse(files, self._legs, final, span, self._metrics)
+
+    def _keep_rows(self, status: str) -> dict[str, Any]:
+        """Close the tables as they are; return what the manifest says of them."""
+        try:
+            self._tables.finish_unchecked(status)
+            self._folder.write("config.yaml", self._config_yaml)
+            return {"rows_kept": ROWS_KEPT, "files": self._folder.describe()}
+        except (SimulationError, OutputError) as error:
+            self._abandon()
+            return {"rows_kept": f"none of the rows could be kept: {error}"}
 
     def _abandon(self) -> None:
         self._tables.abandon()

@@ -26,6 +26,12 @@ REQUIRED_KEYS: Final = (
     "warnings",
 )
 
+#: What the manifest of a run that failed says of the tables it has.
+ROWS_KEPT: Final = (
+    "the tables have the rows up to the failure: orders that were open then are not among them, "
+    "accounts were not checked, and there are no metrics"
+)
+
 
 def missing_keys(given: Mapping[str, Any] | None) -> list[str]:
     """Return which of `REQUIRED_KEYS` are not given."""

@@ -109,6 +109,22 @@ class RowTables:
             writer.close()
         return conservation
 
+    def finish_unchecked(self, status: str) -> None:
+        """Write what is held and close the files, marked with the status of a run without an end.
+
+        Raises
+        ------
+        SimulationError
+            If the rows contradict each other.
+        OutputError
+            If something can't be written.
+        """
+        for name in self._held:
+            self._flush(name)
+        for writer in self._writers.values():
+            writer.mark(status)
+            writer.close()
+
     def write_whole(
         self, name: str, schema: tuple[Column, ...], columns: dict[str, Any], rows: int
     ) -> None:

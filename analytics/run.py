@@ -23,15 +23,23 @@ class Run:
         The folder.
     manifest
         Content of ``manifest.json``.
+    incomplete
+        Whether the tables of a run that has no end may be had: its rows up to then.
     """
 
     path: Path
     manifest: dict[str, Any] = field(repr=False)
+    incomplete: bool = field(default=False, repr=False)
 
     @property
     def status(self) -> str:
         """``complete``, ``incomplete`` or ``failed``."""
         return str(self.manifest["status"])
+
+    @property
+    def headline(self) -> str:
+        """Why the run has no result, in one line; empty where it has one, or nobody knows."""
+        return str(self.manifest.get("reason", "")).split("\n", 1)[0]
 
     @functools.cached_property
     def fills(self) -> "pa.Table":
@@ -86,21 +94,29 @@ class Run:
         import pyarrow.parquet as pq
 
         path = self.path / f"{name}.parquet"
+        if self.status != "complete" and self.manifest.get("files") and not self.incomplete:
+            raise MissingFileError(
+                f"expected {name} of a complete run in {self.path}, found one that is "
+                f"{self.status}: {self.headline}; load it with incomplete=True to have its rows up "
+                "to then"
+            )
         if not path.is_file():
             raise MissingFileError(
                 f"expected {path}, found no file; the run is {self.status}"
-                + (f": {self.manifest['reason']}" if "reason" in self.manifest else "")
+                + (f": {self.headline}" if self.headline else "")
             )
         return pq.read_table(path)
 
 
-def load_run(path: Path | str) -> Run:
+def load_run(path: Path | str, *, incomplete: bool = False) -> Run:
     """Read a run folder back.
 
     Parameters
     ----------
     path
         The folder that ``tapewire run -o`` wrote.
+    incomplete
+        Give the tables of a run that failed, too, if it left any: its rows up to then.
 
     Returns
     -------
@@ -129,4 +145,4 @@ def load_run(path: Path | str) -> Run:
         raise FormatError(f"expected JSON in {file}, found {error}") from error
     if not isinstance(manifest, dict) or "status" not in manifest:
         raise FormatError(f"expected a JSON object with a status in {file}, found none")
-    return Run(folder, manifest)
+    return Run(folder, manifest, incomplete)

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -29,7 +30,7 @@ RUN_FILES: Final = (
     "latency.hdr",
     "report.html",
 )
-#: Statuses of a run without results: its manifest is all there is, and may be replaced.
+#: Statuses of a run without results: its manifest and the files it names may be replaced.
 UNFINISHED: Final = ("failed", "incomplete")
 #: Failed runs kept beside one finished run.
 FAILED_BESIDE_MAX: Final = 99
@@ -179,18 +180,21 @@ class RunFolder:
     def publish_unfinished(self, manifest: str) -> Path:
         """Write the manifest of a run without results; return its path.
 
-        A finished run in this folder stays as it is; the manifest then goes into a folder beside,
-        which is called like this one with ``.failed`` after it.
+        Files that were written are published with it. A finished run in this folder stays as it is;
+        all goes into a folder beside then, which is called like this one with ``.failed`` after it.
 
         Raises
         ------
         OutputError
             If it can't be written.
         """
-        self.discard_files()
         if not self.kept:
             return self.publish(manifest)
         with RunFolder(_beside(self.path)) as folder:
+            for name, target in self._files.items():
+                with target.temporary.open("rb") as source, output_errors(folder.path / name):
+                    shutil.copyfileobj(source, folder.open(name).file)
+            self.discard_files()
             return folder.publish(manifest)
 
     def discard_files(self) -> None:
@@ -227,15 +231,19 @@ class RunFolder:
 def _results_in(folder: Path) -> list[str]:
     """Return which files of a run are there; none if a manifest says that there are no results."""
     found = [name for name in (MANIFEST, *RUN_FILES) if (folder / name).exists()]
-    return [] if found == [MANIFEST] and _unfinished(folder / MANIFEST) else found
+    return [] if set(found) <= _unfinished(folder / MANIFEST) else found
 
 
-def _unfinished(manifest: Path) -> bool:
+def _unfinished(manifest: Path) -> set[str]:
+    """Return the names of the files of a run without results; none if it is no manifest of one."""
     try:
         content = json.loads(manifest.read_bytes())
     except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and content.get("status") in UNFINISHED
+        return set()
+    if not isinstance(content, dict) or content.get("status") not in UNFINISHED:
+        return set()
+    files = content.get("files")
+    return {MANIFEST, *(files if isinstance(files, dict) else ())}
 
 
 def _beside(folder: Path) -> Path:

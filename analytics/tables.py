@@ -27,6 +27,8 @@ from tapewire.market.records import UNDEF_PRICE
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Of a table's metadata: the status of a run without an end, which its rows are not the whole of.
+STATUS_KEY: Final = "tapewire.status"
 #: Rows held in memory per table before they become a row group on the disk (about 15 MB).
 ROW_GROUP_ROWS: Final = 131_072
 
@@ -64,6 +66,10 @@ class TableWriter:
         with output_errors(self._target.path):
             self._writer.write_table(pa.Table.from_arrays(arrays, schema=self.schema))
         self.rows += rows
+
+    def mark(self, status: str) -> None:
+        """Say in the file's own metadata that the run it is from has no end."""
+        self._writer.add_key_value_metadata({STATUS_KEY: status})
 
     def close(self) -> None:
         """Write the footer and flush the file to the disk."""

@@ -9,7 +9,7 @@ import typer
 
 from tapewire.cli import bench, data, replay, run
 from tapewire.cli.terminal import drop_output, prepare_streams
-from tapewire.errors import ConfigError, InterruptedRunError, TapewireError
+from tapewire.errors import ConfigError, InterruptedRunError, StrategyError, TapewireError
 
 #: Exit code of what is a bug of ours.
 EXIT_BUG: Final = 70
@@ -77,6 +77,8 @@ def _exit_code() -> int:
     except TapewireError as error:
         if _debug():
             raise
+        if isinstance(error, StrategyError):
+            return _say_whole(str(error), error.exit_code)
         problems = error.problems if isinstance(error, ConfigError) else ()
         message = str(error).split("\n", 1)[0] if problems else str(error)
         return _say(message, error.exit_code, problems)
@@ -99,4 +101,10 @@ def _say(message: str, code: int, problems: Sequence[str] = ()) -> int:
     """Print a line on standard error, whatever the message holds, and one per problem."""
     lines = [" ".join(text.split()) for text in (message, *problems)]
     print("\n  ".join([f"error: {lines[0]}", *lines[1:]]), file=sys.stderr, flush=True)
+    return code
+
+
+def _say_whole(message: str, code: int) -> int:
+    """Print every line on standard error as it is: a strategy's traceback is its author's."""
+    print("\n".join(f"error: {message}".splitlines()), file=sys.stderr, flush=True)
     return code

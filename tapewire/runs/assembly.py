@@ -16,6 +16,7 @@ from tapewire.errors import (
     OutputError,
     PeerLostError,
     ProtocolError,
+    StrategyError,
     TapewireError,
 )
 from tapewire.market.times import time_text
@@ -102,10 +103,9 @@ class _Run:
         with Collector(
             folder, facts.config.to_yaml(), force=self.force, event_log=output.detailed_log
         ) as collector:
+            feed = Feed(simulation, collector, facts.clock, self.hooks, self.signals)
             try:
-                Feed(simulation, collector, facts.clock, self.hooks, self.signals).run(
-                    stream.receiver
-                )
+                feed.run(stream.receiver)
                 facts.totals = stream.receiver.totals
                 stream.wait_end()
                 self._require_whole()
@@ -119,6 +119,11 @@ class _Run:
                 error = stream.named(lost)
                 self._fail(collector, "incomplete", error)
                 raise error from None
+            except StrategyError as strategy:
+                with self.signals.immediate():  # up to three row groups are written here
+                    feed.collect_rest()
+                    self._fail(collector, "failed", strategy, keep_rows=True)
+                raise
             except BaseException as failed:
                 self._fail(collector, "failed", failed)
                 raise
@@ -133,12 +138,20 @@ class _Run:
         error: BaseException,
         *,
         digests: bool = True,
+        keep_rows: bool = False,
     ) -> None:
         """End the run folder without results; the error itself is the story, whatever comes."""
         reason = str(error) or type(error).__name__
         with contextlib.suppress(OutputError):
             manifest = manifest_of(self.facts, collector, digests=digests)
-            tell_where(error, collector.fail(status, reason, manifest), collector.path)
+            if isinstance(error, StrategyError):
+                manifest["failure"] = {
+                    "strategy_id": error.strategy_id,
+                    "ts_ns": error.ts_ns,
+                    "symbol": error.symbol,
+                }
+            where = collector.fail(status, reason, manifest, keep_rows=keep_rows)
+            tell_where(error, where, collector.path)
 
     def _require_whole(self) -> None:
         """Refuse a run over nothing, and one whose simulation saw other than what was sent."""

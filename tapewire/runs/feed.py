@@ -109,6 +109,10 @@ class Feed:
         self._announce_halts()
         clock.stream_ended_s = time.perf_counter()
 
+    def collect_rest(self) -> None:
+        """Take the rows that a failed simulation has not handed out yet."""
+        self._collect(self._simulation.drain())
+
     def _collect(self, drained: "Drained") -> None:
         self._collector.add(
             drained.fills, drained.orders, drained.samples, self._simulation.legs, drained.events

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tapewire.atomic import output_errors
-from tapewire.errors import TapewireError
+from tapewire.errors import StrategyError, TapewireError
 
 #: Where runs go that nobody has chosen a folder for.
 RUNS: Final = Path("runs")
@@ -54,7 +54,13 @@ def _new_folder(name: str) -> Path:
 
 
 def tell_where(error: BaseException, manifest: Path, folder: Path) -> None:
-    """Add to an error where its manifest is, unless it is where the run was to go."""
-    if isinstance(error, TapewireError) and manifest.parent != folder:
-        kept = f"the earlier run in {folder} is as it was"
+    """Add to an error where its manifest is, unless it is where the run was to go.
+
+    A strategy's error, whose last line is the strategy's own, gets a line about its rows.
+    """
+    kept = f"the earlier run in {folder} is as it was"
+    if isinstance(error, StrategyError):
+        beside = f"; {kept}" if manifest.parent != folder else ""
+        error.args = (f"{error}\nits run is incomplete: see {manifest}{beside}",)
+    elif isinstance(error, TapewireError) and manifest.parent != folder:
         error.args = (f"{error}; {kept}, the manifest of this one is {manifest}",)

@@ -30,8 +30,16 @@ class RunResult(Run):
     """
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "RunResult":
+    def load(cls, path: str | os.PathLike[str], *, incomplete: bool = False) -> "RunResult":
         """Read a run folder back.
+
+        Parameters
+        ----------
+        path
+            The run folder.
+        incomplete
+            Give the tables of a run that a strategy's failure ended, too: its rows up to then.
+            Without it they are refused, so that nobody takes them for a whole run.
 
         Raises
         ------
@@ -42,8 +50,8 @@ class RunResult(Run):
         """
         if not isinstance(path, (str, os.PathLike)):
             raise ConfigError(f"path: expected a run folder, found {describe(path)}")
-        run = load_run(Path(path))
-        return cls(run.path, run.manifest)
+        run = load_run(Path(path), incomplete=incomplete)
+        return cls(run.path, run.manifest, run.incomplete)
 
     def to_pandas(self, table: str, *, prices: Literal["float", "int"] = "float") -> "pd.DataFrame":
         """Return a table as a pandas frame.

@@ -65,6 +65,8 @@ def as_text(result: "RunResult") -> str:
     manifest = result.manifest
     facts = [f"<RunResult {_story(manifest)}>", f"  folder  {result.path}"]
     if result.status != "complete":
+        if kept := manifest.get("rows_kept"):
+            facts.append(f"  rows    {kept}")
         return "\n".join(_short(line) for line in facts)
     facts.append(f"  digest  {result.digest}")
     table = aligned(headline_rows(manifest["results"], _TEXT_STRATEGIES_MAX))
@@ -92,7 +94,7 @@ def _short(text: str, letters: int = _LINE_LETTERS_MAX) -> str:
 def as_html(result: "RunResult") -> str:
     """Return headline figures and a picture of the equity, in one piece of HTML."""
     manifest = result.manifest
-    parts = [f"<div><b>Run</b> {html.escape(_story(manifest))}</div>"]
+    parts = [f"<div><b>Run</b> {html.escape(_short(_story(manifest), 300))}</div>"]
     if result.status == "complete":
         head, *rows = headline_rows(manifest["results"], _HTML_STRATEGIES_MAX)
         parts.append(_table(head, rows))
@@ -102,6 +104,9 @@ def as_html(result: "RunResult") -> str:
             said = f"{len(warnings)} warnings, first: " if len(warnings) > 1 else "warning: "
             parts.append(f"<div>{html.escape(said + _short(warnings[0], 300))}</div>")
         parts.append(f"<div><small>digest <code>{html.escape(result.digest)}</code></small></div>")
+    else:
+        texts = (str(manifest.get(key, "")) for key in ("reason", "rows_kept"))
+        parts += [f"<pre>{html.escape(text)}</pre>" for text in texts if text]
     where = result.report if result.status == "complete" else result.path
     parts.append(f"<div><small><code>{html.escape(str(where))}</code></small></div>")
     return f"<div>{''.join(parts)}</div>"

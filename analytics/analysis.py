@@ -17,6 +17,7 @@ from tapewire.analytics.exact import Int64Array, groups, to_int64
 from tapewire.analytics.ledger import Leg
 from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
 from tapewire.analytics.metrics.inputs import FillTotals, OrderTotals, Pnl
+from tapewire.analytics.series import SeriesPictures
 from tapewire.analytics.trades import TradeMatcher
 
 #: Strategies and legs that are drawn; the tables list all of them.
@@ -54,6 +55,7 @@ class Analysis:
     statuses: dict[str, Counter[str]] = field(default_factory=dict)
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
     fill_reasons: Counter[str] = field(default_factory=Counter)
+    series: SeriesPictures = field(default_factory=SeriesPictures)
 
 
 class _Reader:
@@ -163,7 +165,7 @@ def analyse(
     Parameters
     ----------
     folder_files
-        Where the tables ``orders``, ``fills`` and ``equity`` are.
+        Where the tables ``orders``, ``fills`` and ``equity`` are, and ``series``, if there is one.
     legs
         The run's leg table.
     final_pnl
@@ -191,6 +193,8 @@ def analyse(
     reader.orders(folder_files["orders"])
     reader.fills(folder_files["fills"])
     reader.equity(folder_files["equity"])
+    if "series" in folder_files:
+        reader.result.series.read(folder_files["series"], legs, span)
     return _conclude(reader, by_strategy)
 
 

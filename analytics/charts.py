@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, LegPicture
-from tapewire.analytics.curves import Curve, Line
+from tapewire.analytics.curves import Curve, Line, Numbers
 from tapewire.analytics.formats import count
+from tapewire.analytics.series import SeriesPicture
 from tapewire.compiled.units import MONEY_UNITS, PRICE_UNITS
 
 _COLORS: Final = tuple(f"--s{i}" for i in range(1, 9))
@@ -20,6 +21,7 @@ _SAMPLED: Final = (
     "highest value of each time bucket). All samples are in equity.parquet."
 )
 _POINTS_MAX: Final = 2400
+_ANY: Final = ",.6~g"
 
 
 def chart_data(analysis: Analysis) -> dict[str, Any]:
@@ -52,6 +54,9 @@ def chart_data(analysis: Analysis) -> dict[str, Any]:
     }
     if pictures:
         charts["price"] = {"choices": [_price(p) for p in pictures]}
+    for i, series in enumerate(analysis.series.drawn):
+        line = _line(series.name, series.line, _COLORS[i % len(_COLORS)], 1, _ANY)
+        charts[f"series-{i}"] = {"traces": [line], "format": _ANY, "rangemode": "normal"}
     return {"range": span, "charts": charts}
 
 
@@ -70,7 +75,24 @@ def chart_frames(data: dict[str, Any], analysis: Analysis) -> list[dict[str, Any
         choices = [choice["name"] for choice in charts["price"]["choices"]]
         frames.append({"id": "price", "title": "Price and fills", "choices": choices,
                        "size": "tall", "note": ""})  # fmt: skip
+    pictures, left_out = analysis.series.drawn, analysis.series.left_out
+    for i, series in enumerate(pictures):
+        note = _series_note(series, left_out if i + 1 == len(pictures) else 0)
+        unit = f"recorded by {series.strategy_id} on {series.symbol}"
+        frames.append({"id": f"series-{i}", "title": series.name, "unit": unit, "choices": [],
+                       "size": "low", "note": note})  # fmt: skip
     return frames
+
+
+def _series_note(series: SeriesPicture, left_out: int) -> str:
+    """Say how much of a series is drawn and, below the last one, how many are not at all."""
+    points = len(series.line.points()[0])
+    said = [f"{count(points)} of {count(series.values)} values drawn; every spike is kept."]
+    if series.undrawn:
+        said.append(f"{count(series.undrawn)} are no finite numbers.")
+    if left_out:
+        said.append(f"{count(left_out)} more series are in series.parquet only.")
+    return " ".join(said)
 
 
 def _left_out(analysis: Analysis) -> str:
@@ -88,7 +110,9 @@ def _ms(ts: NDArray[np.int64]) -> list[float]:
     return [int(t) // 1000 / 1000 for t in ts]
 
 
-def _numbers(values: NDArray[np.int64], unit: int) -> list[float] | list[int]:
+def _numbers(values: Numbers, unit: int) -> list[float] | list[int]:
+    if values.dtype == np.float64:
+        return [float(v) / unit for v in values]
     return [int(v) for v in values] if unit == 1 else [int(v) / unit for v in values]
 
 

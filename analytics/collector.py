@@ -96,6 +96,8 @@ class Collector:
         samples: NDArray[np.void],
         legs: Sequence[Leg],
         events: NDArray[np.void] | None = None,
+        series: NDArray[np.void] | None = None,
+        series_names: Sequence[str] = (),
     ) -> None:
         """Take rows, in the order they happened.
 
@@ -109,6 +111,8 @@ class Collector:
             The leg table; it may have grown since the last call.
         events
             ``EVENT_DTYPE``, of a run that has an event log.
+        series, series_names
+            ``SERIES_DTYPE``, and the names that it counts; they may have grown since the last call.
 
         Raises
         ------
@@ -126,6 +130,8 @@ class Collector:
             self._tables.add(name, rows, legs)
             if name == "orders" and rows.size:
                 tally_denials(self._denials, rows)
+        if series is not None:
+            self._tables.add_series(series, series_names, legs)
 
     def denial_warnings(self) -> list[str]:
         """Say which strategies had orders denied so far, and why."""
@@ -275,7 +281,8 @@ class Collector:
 
     def _analyse(self) -> Analysis:
         ledger, final = self._tables.ledger, self._tables.final_pnl()
-        files = {name: temporary_name(self.path / f"{name}.parquet") for name in TABLES}
+        wanted = [*TABLES, *(["series"] if "series" in self._tables else [])]
+        files = {name: temporary_name(self.path / f"{name}.parquet") for name in wanted}
         span = (ledger.first_sample_ns or 0, ledger.last_sample_ns or 0)
         with output_errors(self.path, "read back the tables in"):
             return analyse(files, self._legs, final, span, self._metrics)

@@ -4,7 +4,7 @@ A curve is fed chunk by chunk, so memory stays the same however long the run was
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from tapewire.analytics.exact import Int64Array, running_total, to_int64
 from tapewire.compiled.units import MONEY_UNITS, NS_PER_DAY
 
+#: int64 or float64.
+Numbers: TypeAlias = NDArray[Any]
 #: Time buckets of one charted line; each keeps up to four points (first, last, lowest, highest).
 CHART_BUCKETS: Final = 600
 
 
-def downsample_minmax(
-    x: Int64Array, y: NDArray[np.int64] | NDArray[np.float64], origin: int, width: int
-) -> NDArray[np.intp]:
+def downsample_minmax(x: Int64Array, y: Numbers, origin: int, width: int) -> NDArray[np.intp]:
     """Choose the points of a line that keep its shape: per bucket first, last, lowest, highest.
 
     Buckets are equal spans of ``x``; a line drawn through the chosen points covers, in every
@@ -61,15 +61,15 @@ class Line:
         self._origin = first_ns
         self._width = bucket_width(first_ns, last_ns, buckets)
         self._ts: list[Int64Array] = []
-        self._values: list[Int64Array] = []
+        self._values: list[Numbers] = []
 
-    def add(self, ts: Int64Array, values: Int64Array) -> None:
+    def add(self, ts: Int64Array, values: Numbers) -> None:
         """Add points, ascending within the chunk and over all chunks."""
         keep = downsample_minmax(ts, values, self._origin, self._width)
         self._ts.append(ts[keep])
         self._values.append(values[keep])
 
-    def points(self) -> tuple[Int64Array, Int64Array]:
+    def points(self) -> tuple[Int64Array, Numbers]:
         """Return times and values, at most four per bucket."""
         if not self._ts:
             return np.empty(0, np.int64), np.empty(0, np.int64)

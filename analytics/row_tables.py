@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
 from tapewire.analytics.ledger import Ledger, Leg, account_money
 from tapewire.analytics.run_folder import RunFolder
-from tapewire.analytics.schemas import Column
+from tapewire.analytics.schemas import SERIES, Column
 from tapewire.analytics.tables import (
     EquityColumns,
     Names,
@@ -17,13 +17,15 @@ from tapewire.analytics.tables import (
     event_columns,
     fill_columns,
     order_columns,
+    series_columns,
 )
 from tapewire.errors import SimulationError
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
-from tapewire.positions.rows import SAMPLE_DTYPE
+from tapewire.positions.rows import SAMPLE_DTYPE, SERIES_DTYPE
 
 _DTYPES: Final = {
     "fills": FILL_DTYPE, "orders": ORDER_DTYPE, "equity": SAMPLE_DTYPE, "events": EVENT_DTYPE,
+    "series": SERIES_DTYPE,
 }  # fmt: skip
 
 
@@ -65,6 +67,7 @@ class RowTables:
         self._row_group_rows = row_group_rows
         self._latency = latency
         self._legs: Sequence[Leg] = ()
+        self._series_names: Sequence[str] = ()
         self._held: dict[str, list[NDArray[np.void]]] = {name: [] for name in tables}
         self._held_rows = dict.fromkeys(tables, 0)
         self._equity = EquityColumns()
@@ -91,6 +94,18 @@ class RowTables:
         self._held_rows[name] += rows.size
         if self._held_rows[name] >= self._row_group_rows:
             self._flush(name)
+
+    def add_series(
+        self, rows: NDArray[np.void], series_names: Sequence[str], legs: Sequence[Leg]
+    ) -> None:
+        """Take values that strategies recorded; the first make the table."""
+        if rows.size and "series" not in self:
+            self.rows["series"] = self._held_rows["series"] = 0
+            self._held["series"] = []
+            self._open("series", SERIES)
+        if "series" in self:
+            self._series_names = series_names
+            self.add("series", rows, legs)
 
     def finish(self) -> dict[str, Any]:
         """Write what is held, check the books, close the files; return what the books say.
@@ -173,6 +188,8 @@ class RowTables:
             self._simulated(SIM_ORDER_ENTRY, rows["ts_sent"], rows["ts_arrived"])
         elif name == "events":
             columns = event_columns(rows, names)
+        elif name == "series":
+            columns = series_columns(rows, names, self._series_names)
         else:
             columns = self._equity.build(rows, names)
             self.ledger.add_samples(rows, self._legs)

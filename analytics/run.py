@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapewire.analytics.run_folder import MANIFEST, sha256_of
+from tapewire.analytics.schemas import SERIES, arrow_schema
 from tapewire.errors import FormatError, MissingFileError
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ class Run:
                 "changes; set backtest.output.detailed_log to true"
             )
         return self._table("events")
+
+    @functools.cached_property
+    def series(self) -> "pa.Table":
+        """``series.parquet``; without a row where no strategy recorded anything."""
+        if self.status == "complete" and "series.parquet" not in self.manifest["files"]:
+            return arrow_schema("series", SERIES).empty_table()
+        return self._table("series")
 
     @functools.cached_property
     def metrics(self) -> "pa.Table":

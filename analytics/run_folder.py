@@ -26,6 +26,7 @@ RUN_FILES: Final = (
     "fills.parquet",
     "equity.parquet",
     "events.parquet",
+    "series.parquet",
     "metrics.parquet",
     "latency.hdr",
     "report.html",

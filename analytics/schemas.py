@@ -117,6 +117,14 @@ EQUITY: Final = (
     Column("drawdown", "int64", MONEY_UNIT, "highest P&L of the leg so far (from 0) minus pnl"),
 )
 
+SERIES: Final = (
+    *_KEYS,
+    *_BOOK,
+    Column("name", "string", "", "name of the series, the strategy's own"),
+    Column("ts", "time", "ns UTC", "local time of the strategy when it recorded the value"),
+    Column("value", "float64", "", "what it recorded, in the strategy's own unit"),
+)
+
 
 def _arrow_types() -> dict[str, Any]:
     import pyarrow as pa

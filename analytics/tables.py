@@ -205,6 +205,24 @@ def event_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
     }
 
 
+def series_columns(
+    rows: NDArray[np.void], names: Names, series_names: Sequence[str]
+) -> dict[str, Any]:
+    """Return the columns of ``series.parquet`` for ``SERIES_DTYPE`` rows."""
+    names.check(rows, "series")
+    wrong = np.flatnonzero((rows["name"] < 0) | (rows["name"] >= len(series_names)))
+    if wrong.size:
+        raise SimulationError(
+            f"expected series 0 to {len(series_names) - 1}, found {rows['name'][wrong[0]]}"
+        )
+    return {
+        **names.keys(rows),
+        "name": _words(rows["name"], list(series_names)),
+        "ts": rows["ts"],
+        "value": rows["value"],
+    }
+
+
 class EquityColumns:
     """Columns of ``equity.parquet``; remembers each leg's highest P&L for the drawdown."""
 

@@ -7,8 +7,8 @@ from tapewire.analytics import RUN_FILES, Collector
 from tapewire.execution.codes import OrderStatus, Reason
 
 P = 4800 * E9
-#: Of a run without a log of its orders' changes.
-PLAIN_FILES = sorted(set(RUN_FILES) - {"events.parquet"})
+#: Of a run without a log of its orders' changes, whose strategies record nothing.
+PLAIN_FILES = sorted(set(RUN_FILES) - {"events.parquet", "series.parquet"})
 
 
 def story(labels: list[str] | None = None) -> Book:

@@ -114,9 +114,11 @@ class Feed:
         self._collect(self._simulation.drain())
 
     def _collect(self, drained: "Drained") -> None:
+        simulation = self._simulation
         self._collector.add(
-            drained.fills, drained.orders, drained.samples, self._simulation.legs, drained.events
-        )
+            drained.fills, drained.orders, drained.samples, simulation.legs, drained.events,
+            drained.series, simulation.series_names,
+        )  # fmt: skip
 
     def _announce_halts(self) -> None:
         """Say when a strategy has reached its loss limit; the first few, all are in the results."""

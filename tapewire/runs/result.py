@@ -17,7 +17,7 @@ from tapewire.runs.result_display import as_html, as_text
 if TYPE_CHECKING:
     import pandas as pd
 
-_TABLES: Final = ("fills", "orders", "equity", "metrics")
+_TABLES: Final = ("fills", "orders", "equity", "series", "events", "metrics")
 _PRICES: Final = ("float", "int")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tapewire.config.finding import absolute_kind, short_name
 from tapewire.config.problems import Problems
 from tapewire.config.wording import describe, dotted, suggest
 from tapewire.config.yaml import KeyPath
@@ -48,11 +49,17 @@ def _key_in(owner: Any, part: str | int) -> str | int | None:
         return None
     if isinstance(part, int) or part.isdecimal():
         return int(part) if int(part) < len(owner) else None
-    for key in ("name", "type"):
+    for rank in range(3):
         for i, entry in enumerate(owner):
-            if isinstance(entry, dict) and entry.get(key) == part:
+            if isinstance(entry, dict) and _names_of(entry)[rank] == part:
                 return i
     return None
+
+
+def _names_of(entry: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Return what an entry may be called: its name, its type, and NAME of ``file.py:NAME``."""
+    kind = entry.get("type")
+    return entry.get("name"), kind, short_name(kind)
 
 
 def _no_such(owner: Any, where: str, part: str | int) -> str:
@@ -87,7 +94,8 @@ def select_strategies(
             (i, entry)
             for i, entry in there
             if isinstance(entry, dict)
-            and want in (entry.get("name"), entry.get("type"))
+            and isinstance(want, str)
+            and want in _names_of(entry)
             and i not in taken
         ]
         for i, entry in named:
@@ -97,5 +105,8 @@ def select_strategies(
         if not named:
             text = label if label.startswith("-") else f"{label}[{number}]"
             problems.typed["strategy", len(chosen)] = text
-            chosen.append({"type": want} if isinstance(want, str) else dict(want))
+            new = {"type": want} if isinstance(want, str) else dict(want)
+            if isinstance(new.get("type"), str):
+                new["type"] = absolute_kind(new["type"])
+            chosen.append(new)
     raw["strategy"] = chosen

@@ -25,9 +25,11 @@ from tapewire.config.schema import (
 )
 from tapewire.config.strategies import (
     check_parameters,
+    default_name,
     known_strategies,
     parameters_in_force,
     path_parameters,
+    place_strategies,
 )
 from tapewire.config.wording import describe, suggest
 from tapewire.config.yaml import MAX_BYTES, KeyPath, load_yaml
@@ -133,8 +135,10 @@ def make_config(
     _list_strategies(raw, problems)
     _refuse_unbuilt(raw, problems)
     check_models(raw, problems)
+    base = (base or Path.cwd()).absolute()
+    place_strategies(raw, base, problems)
     _name_strategies(raw)
-    _absolute_paths(raw, (base or Path.cwd()).absolute(), problems)
+    _absolute_paths(raw, base, problems)
     config: RunConfig | None = None
     try:
         config = RunConfig.model_validate(raw)
@@ -175,17 +179,18 @@ def _refuse_unbuilt(raw: dict[str, Any], problems: Problems) -> None:
 
 
 def _name_strategies(raw: dict[str, Any]) -> None:
-    """Name the unnamed: the type, then type-2, …; names that were given are never taken."""
+    """Name the unnamed by their kind, then kind-2, …; names that were given are never taken."""
     strategies = [s for s in raw.get("strategy") or () if isinstance(s, dict)]
     taken = {s["name"] for s in strategies if isinstance(s.get("name"), str)}
     for strategy in strategies:
         kind = strategy.get("type")
         if "name" in strategy or not isinstance(kind, str):
             continue
-        name, count = kind, 1
+        first, count = default_name(kind), 1
+        name = first
         while name in taken:
             count += 1
-            name = f"{kind}-{count}"
+            name = f"{first}-{count}"
         strategy["name"] = name
         taken.add(name)
 

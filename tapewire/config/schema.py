@@ -20,6 +20,8 @@ from tapewire.config.yaml import dump_yaml
 
 #: Largest amount that 1e-9 units hold in 63 bits.
 FIXED_MAX: Final = Decimal(9_223_372_036)
+#: Letters of a strategy's name.
+NAME_MAX: Final = 64
 SYNTHETIC_EVENTS_MAX: Final = 1_000_000_000
 
 
@@ -87,8 +89,8 @@ def _speed(value: object) -> object:
 
 
 def _name(value: str) -> str:
-    if re.fullmatch(r"[\w.:-]{1,64}", value) is None:
-        raise expected("1 to 64 letters, digits, _ . : -", value)
+    if re.fullmatch(rf"[\w.:-]{{1,{NAME_MAX}}}", value) is None:
+        raise expected(f"1 to {NAME_MAX} letters, digits, _ . : -", value)
     return value
 
 

@@ -1,13 +1,23 @@
-"""Checks a strategy's parameters against what the strategy declares."""
+"""Finds the strategies of a configuration, and checks their parameters against what is declared."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tapewire.config.finding import (
+    find_strategy,
+    give_strategy,
+    is_strategy,
+    known_strategy,
+    load_strategy,
+)
 from tapewire.config.parameters import check_values
 from tapewire.config.problems import Problems
-from tapewire.config.schema import StrategyEntry
+from tapewire.config.schema import NAME_MAX, Strategy
 from tapewire.config.wording import suggest
 from tapewire.config.yaml import KeyPath
+from tapewire.errors import ConfigError
 
 
 def known_strategies() -> list[str]:
@@ -17,14 +27,41 @@ def known_strategies() -> list[str]:
     return sorted(STRATEGIES)
 
 
+def place_strategies(raw: dict[str, Any], base: Path, problems: Problems) -> None:
+    """Load the strategies of a configuration; their types are then found from anywhere.
+
+    Parameters
+    ----------
+    raw
+        The configuration as plain values; a type may be an object. Types are written anew.
+    base
+        Folder that their files and modules are looked for in.
+    problems
+        Where what can't be found or loaded goes.
+    """
+    for i, strategy in enumerate(raw.get("strategy") or ()):
+        kind = strategy.get("type") if isinstance(strategy, dict) else None
+        try:
+            if is_strategy(kind):
+                strategy["type"] = kind = give_strategy(kind)
+            if isinstance(kind, str):
+                strategy["type"] = load_strategy(kind, base).kind
+        except ConfigError as error:
+            problems.add(("strategy", i, "type"), str(error))
+
+
+def default_name(kind: str) -> str:
+    """Return what a strategy of a type is called where its entry does not say."""
+    found = known_strategy(kind)
+    name = kind if found is None else getattr(found.definition, "name", kind)
+    return re.sub(r"[^\w.:-]", "_", name)[:NAME_MAX]
+
+
 def path_parameters(kind: object) -> list[str]:
     """Return which parameters of a strategy type are paths; none for an unknown type."""
-    from tapewire.strategies import STRATEGIES
-
-    definition = STRATEGIES.get(kind) if isinstance(kind, str) else None
-    if definition is None:
-        return []
-    return [name for name, spec in definition.parameters.items() if spec.type is Path]
+    found = known_strategy(kind)
+    specs: Mapping[str, Any] = {} if found is None else found.definition.parameters
+    return [name for name, spec in specs.items() if spec.type is Path]
 
 
 def parameters_in_force(strategy: StrategyEntry) -> dict[str, Any]:
@@ -33,11 +70,9 @@ def parameters_in_force(strategy: StrategyEntry) -> dict[str, Any]:
     What was given stays as it was given, what was not is the default. The strategy's parameters
     must have been found right.
     """
-    from tapewire.strategies import STRATEGIES
-
     return {
         name: strategy.parameters.get(name, _plain(spec.default))
-        for name, spec in STRATEGIES[strategy.type].parameters.items()
+        for name, spec in find_strategy(strategy.type).parameters.items()
     }
 
 
@@ -68,19 +103,19 @@ def checked_parameters(strategy: StrategyEntry, where: KeyPath) -> dict[str, Any
 
 def check_parameters(strategy: StrategyEntry, where: KeyPath, problems: Problems) -> dict[str, Any]:
     """Note every problem of the strategy's type and parameters; return the values without one."""
-    from tapewire.strategies import STRATEGIES
-
-    declaration = STRATEGIES.get(strategy.type)
-    if declaration is None:
-        hint = suggest(strategy.type, STRATEGIES)
-        problems.add((*where, "type"), f"unknown strategy {strategy.type!r}, {hint}")
+    found = known_strategy(strategy.type)
+    try:
+        definition = find_strategy(strategy.type) if found is None else found.definition
+    except ConfigError as error:
+        problems.add((*where, "type"), str(error))
         return {}
-    specs = declaration.parameters
+    specs = definition.parameters
+    label = strategy.type if found is None or not found.sources else default_name(strategy.type)
     return check_values(
         specs,
         strategy.parameters,
         (*where, "parameters"),
         problems,
-        unknown=lambda name: f"{strategy.type} has no such parameter, {suggest(name, specs)}",
-        missing=lambda spec: f"{strategy.type} needs this parameter ({spec.doc})",
+        unknown=lambda name: f"{label} has no such parameter, {suggest(name, specs)}",
+        missing=lambda spec: f"{label} needs this parameter ({spec.doc})",
     )

@@ -10,6 +10,7 @@ from typing import Any, Final, SupportsIndex
 
 import numpy as np
 
+from tapewire.config.finding import is_strategy
 from tapewire.config.models import model_keys
 from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import RunConfig
@@ -32,8 +33,9 @@ AnyPath = str | os.PathLike[str]
 #: A moment: ISO 8601 (UTC where no zone is given), ns since the epoch, or a datetime of Python,
 #: NumPy or pandas.
 Time = str | int | datetime.date | np.datetime64
-#: A strategy: the name of one in the configuration, a type, or an entry as in the configuration.
-AnyStrategy = str | Mapping[str, Any]
+#: A strategy: the name of one in the configuration, a type, an entry as in the configuration, or
+#: an object: a class of strategies, an instance of one with its parameters, or a definition.
+AnyStrategy = Any
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _US: Final = datetime.timedelta(microseconds=1)
@@ -75,7 +77,8 @@ def run(
         Market data files in place of the configuration's; wildcards are fine.
     strategies
         Only these: names in the configuration, else types, which then have their default
-        parameters; or entries like ``{"type": "market_maker", "parameters": {…}}``.
+        parameters; entries like ``{"type": "market_maker", "parameters": {…}}``; or the strategies
+        themselves: a class, an instance of it with its parameters, a `StrategyDefinition`.
     symbols, publishers, start, end
         Only these instruments (symbols, or ids where there are none) and publishers; strategies
         begin at ``start`` and the data stop before ``end`` (``ts_recv``).
@@ -207,15 +210,18 @@ def _strategies(value: Any, problems: Problems) -> list[AnyStrategy]:
     if value is None:
         return []
     name, what = "strategies", "the name, type or entry of a strategy"
-    if isinstance(value, (str, Mapping)):
+    if isinstance(value, (str, Mapping)) or _as_entry(value) is not None:
         value = [value]
     if not isinstance(value, Iterable) or isinstance(value, bytes):
         problems.add_typed((name,), name, f"expected {what}, or a list, found {describe(value)}")
         return []
     wanted: list[AnyStrategy] = []
     for i, entry in enumerate(value):
+        given = _as_entry(entry)
         if isinstance(entry, (str, Mapping)):
             wanted.append(_plain(entry))
+        elif given is not None:
+            wanted.append(given)
         else:
             problems.add_typed(
                 (name, i), f"{name}[{i}]", f"expected {what}, found {describe(entry)}"
@@ -223,6 +229,17 @@ def _strategies(value: Any, problems: Problems) -> list[AnyStrategy]:
     if not wanted and not problems:
         problems.add_typed((name,), name, "expected at least one, found none")
     return wanted
+
+
+def _as_entry(value: Any) -> dict[str, Any] | None:
+    """Return the entry of a strategy given as an object, None for anything else."""
+    if isinstance(value, (str, Mapping)):
+        return None
+    if is_strategy(value):
+        return {"type": value}
+    if is_strategy(type(value)):
+        return {"type": type(value), "parameters": _plain(value.parameters)}
+    return None
 
 
 def _overrides(value: Any, problems: Problems) -> dict[KeyPath, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tapewire.config.finding import found_strategy
 from tapewire.config.schema import RunConfig
 from tapewire.runs.feed import Clock
 from tapewire.runs.warnings import count_warnings, halt_warnings, log_warnings, warmup_warnings
@@ -50,6 +51,7 @@ def manifest_of(
         "config": facts.config.to_dict(),
         "versions": versions(),
         "inputs": _inputs(facts.info, totals, facts.cache),
+        "strategy_sources": _strategy_sources(facts.config),
         "counts": {key: int(value) for key, value in counts.items()},
         "stages": _stages(applied(counts), clock, totals),
         "loss_halts": [halt.to_dict() for halt in halts],
@@ -74,6 +76,17 @@ def manifest_of(
             manifest["digest"] = simulation.digest()
             manifest["digests"] = simulation.digests()
     return manifest
+
+
+def _strategy_sources(config: RunConfig) -> list[dict[str, Any]]:
+    """Describe the files of the strategies that did not come along: a strategy's, its helpers."""
+    described = []
+    for kind in dict.fromkeys(strategy.type for strategy in config.strategy):
+        sources = found_strategy(kind).sources
+        files = [{"file": str(path), "sha256": content} for path, content in sources.items()]
+        if files:
+            described.append({"type": kind, **files[0], "helpers": files[1:]})
+    return described
 
 
 def _inputs(

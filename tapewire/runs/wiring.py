@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tapewire.compiled.kernel_cache import compile_once
+from tapewire.config.finding import find_strategy
 from tapewire.config.models import chosen_models
 from tapewire.config.schema import ConfiguredLimits, DatabentoSource, RunConfig, to_fixed
 from tapewire.config.strategies import checked_parameters
@@ -23,7 +24,6 @@ from tapewire.market.records import (
 )
 from tapewire.router import RiskLimits, Simulation, SimulationConfig, StrategySpec
 from tapewire.router.config import OFF
-from tapewire.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from tapewire.wire import StreamInfo
@@ -115,7 +115,7 @@ def _call_kernels(config: RunConfig, kinds: Iterable[str]) -> None:
     simulation.finish()
     simulation.drain()
     for kind in kinds:
-        STRATEGIES[kind].addresses()
+        find_strategy(kind).addresses()
 
 
 def _unlimited(specs: tuple[StrategySpec, ...]) -> tuple[StrategySpec, ...]:
@@ -171,7 +171,9 @@ def _instruments(config: RunConfig, info: "StreamInfo") -> InstrumentTable:
 
 def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:
     """Return the publishers that may be in the stream; only who names its books has to know."""
-    if not any(STRATEGIES[strategy.type].binding.names_its_books for strategy in config.strategy):
+    if not any(
+        find_strategy(strategy.type).binding.names_its_books for strategy in config.strategy
+    ):
         return ()
     source = config.backtest.data_source
     if isinstance(source, DatabentoSource) and source.publishers:
@@ -184,7 +186,7 @@ def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
     return tuple(
         StrategySpec(
             strategy_id=strategy.name,
-            definition=STRATEGIES[strategy.type],
+            definition=find_strategy(strategy.type),
             parameters=checked_parameters(strategy, ("strategy", i)),
             symbols=tuple(strategy.symbols),
             publishers=tuple(strategy.publishers),

@@ -1,0 +1,325 @@
+"""From the ``type`` of a strategy to its definition: one that comes along, or a user's own.
+
+``name``
+    One of `tapewire.strategies.STRATEGIES`.
+``package.module:NAME``
+    Looked for beside the configuration, then in the current folder, then among what is installed.
+``path/to/file.py:NAME``
+    Relative to the configuration's folder; without ``:NAME`` its only strategy.
+
+``NAME`` is a `StrategyDefinition` or a class with a ``definition()``. A strategy may also be given
+as such an object, from Python.
+"""
+
+import sys
+import sysconfig
+import threading
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tapewire.compiled.user_sources import digest_of, is_tapewire, own_sources
+from tapewire.config.user_modules import LoadError, fault_of, load_file, load_installed
+from tapewire.config.wording import close_name, suggest
+from tapewire.errors import ConfigError, TapewireError
+
+if TYPE_CHECKING:
+    from tapewire.strategies import StrategyDefinition
+
+_YOURS: Final = "one of your own is file.py:NAME or package.module:NAME"
+
+
+@dataclass(frozen=True)
+class FoundStrategy:
+    """A strategy by its type.
+
+    Attributes
+    ----------
+    kind : str
+        The type as it is found from anywhere.
+    definition : StrategyDefinition
+    sources : mapping of path to sha256
+        The user's files that it consists of, its own first; none for one that comes along, and for
+        an object of no file.
+    """
+
+    kind: str
+    definition: "StrategyDefinition"
+    sources: Mapping[Path, str] = field(default_factory=dict)
+
+
+# What was loaded last under a type, and what was given as an object.
+_loaded: Final[dict[str, FoundStrategy]] = {}
+_given: Final[dict[str, tuple[object, FoundStrategy]]] = {}
+_LOCK: Final = threading.RLock()
+
+
+def find_strategy(kind: str) -> "StrategyDefinition":
+    """Return the definition of a strategy's type, as a checked configuration has it.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or its file can't be loaded.
+    """
+    return found_strategy(kind).definition
+
+
+def found_strategy(kind: str) -> FoundStrategy:
+    """Return what `find_strategy` finds, with the files that it comes from."""
+    there = known_strategy(kind)
+    return there if there is not None else load_strategy(kind, Path.cwd())
+
+
+def known_strategy(kind: object) -> FoundStrategy | None:
+    """Return a strategy without loading any file: None where it was not loaded yet."""
+    from tapewire.strategies import STRATEGIES
+
+    if not isinstance(kind, str):
+        return None
+    if kind in STRATEGIES:
+        return FoundStrategy(kind, STRATEGIES[kind])
+    return _loaded.get(kind)
+
+
+def load_strategy(kind: str, base: Path) -> FoundStrategy:
+    """Find a strategy, load its file unless that was done already, and remember it.
+
+    Parameters
+    ----------
+    kind
+        The type as a configuration says it.
+    base
+        Folder that relative paths and modules are looked for in.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or its file can't be loaded; the text is about the type alone.
+    """
+    from tapewire.strategies import STRATEGIES
+
+    if kind in STRATEGIES:
+        return FoundStrategy(kind, STRATEGIES[kind])
+    place, name = _parts(kind)
+    with _LOCK:
+        given = _given.get(kind)
+        if given is not None and _is_as_given(given[1]):
+            found = given[1]
+        elif place.endswith(".py"):
+            found = _from_file((base / Path(place).expanduser()).absolute(), name)
+        elif name:
+            found = _from_module(place, name, base)
+        else:
+            yours = "" if close_name(kind, STRATEGIES) else f" ({_YOURS})"
+            raise ConfigError(f"unknown strategy {kind!r}, {suggest(kind, STRATEGIES)}{yours}")
+        _loaded[found.kind] = found
+    return found
+
+
+def absolute_kind(kind: str) -> str:
+    """Return a type whose file is relative to the current folder with the path in full."""
+    place, name = _parts(kind)
+    if not place.endswith(".py"):
+        return kind
+    path = str(Path(place).expanduser().absolute())
+    return f"{path}:{name}" if name else path
+
+
+def short_name(kind: object) -> str | None:
+    """Return the ``NAME`` of a type that has one."""
+    return _parts(kind)[1] or None if isinstance(kind, str) else None
+
+
+def _parts(kind: str) -> tuple[str, str]:
+    """Split a type into what holds the strategy, and its name; either may be empty."""
+    place, _, name = kind.rpartition(":")
+    return (kind, "") if kind.endswith(".py") or not place else (place, name)
+
+
+def _from_file(path: Path, name: str) -> FoundStrategy:
+    if not path.is_file():
+        raise ConfigError(f"expected a file of Python, found nothing at {path}")
+    sources = own_sources(path)
+    if not sources:
+        raise ConfigError(f"{path} can't be read")
+    try:
+        module = load_file(path, sources)
+    except LoadError as error:
+        raise ConfigError(f"{path.name} can't be loaded: {error}") from None
+    name, definition = _named(module, name, str(path), sources)
+    return FoundStrategy(f"{path}:{name}", definition, sources)
+
+
+def _from_module(dotted: str, name: str, base: Path) -> FoundStrategy:
+    if "<locals>" in name or dotted == "__main__" or "#" in name:
+        raise ConfigError(
+            f"{dotted}:{name} was given to tapewire.run as an object, from a notebook, a script or "
+            f"a function, and is in no file that can be loaded; {_YOURS}"
+        )
+    parts = dotted.split(".")
+    if not all(part.isidentifier() for part in parts):
+        raise ConfigError(f"expected a module as in package.module:NAME, found {dotted!r}")
+    if parts[0] not in sys.stdlib_module_names and parts[0] != "tapewire":
+        for root in dict.fromkeys((base.absolute(), Path.cwd())):
+            file = root.joinpath(*parts)
+            for path in (file.with_name(f"{file.name}.py"), file / "__init__.py"):
+                if path.is_file():
+                    return _from_file(path, name)
+    try:
+        module = load_installed(dotted)
+    except LoadError as error:
+        raise ConfigError(f"{dotted} can't be loaded: {error}") from None
+    path = Path(module.__file__ or "")
+    sources = own_sources(path) if path.suffix == ".py" and not is_tapewire(path) else {}
+    name, definition = _named(module, name, dotted, sources)
+    return FoundStrategy(f"{dotted}:{name}", definition, sources)
+
+
+# --- what is a strategy ---------------------------------------------------------------------------
+
+
+def is_strategy(value: object) -> bool:
+    """Whether an object is a definition, or a class that has one."""
+    from tapewire.strategies import StrategyDefinition
+
+    if isinstance(value, type):
+        return isinstance(getattr(value, "definition", None), types.MethodType)
+    return isinstance(value, StrategyDefinition)
+
+
+def _defined(value: Any, where: str, sources: Mapping[Path, str]) -> "StrategyDefinition":
+    if not isinstance(value, type):
+        return value  # type: ignore[no-any-return]
+    try:
+        return value.definition()  # type: ignore[attr-defined, no-any-return]
+    except TapewireError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    except Exception as error:
+        path = next(iter(sources), None)
+        raise ConfigError(f"{where}: {fault_of(error, path, sources)}") from None
+
+
+def _named(
+    module: types.ModuleType, name: str, place: str, sources: Mapping[Path, str]
+) -> tuple[str, "StrategyDefinition"]:
+    """Return the strategy of a name in a module, without one its only strategy; and the name."""
+    names = strategies_in(module)
+    if not name:
+        if len(names) != 1:
+            listed = f"found {len(names)}: {', '.join(names)}" if names else "found none"
+            raise ConfigError(f"{place}: expected one strategy, {listed} (name one: file.py:NAME)")
+        name = names[0]
+    value: Any = module
+    for part in name.split("."):
+        value = getattr(value, part, None)
+    if not is_strategy(value):
+        what = f"no strategy {name!r}" if value is None else f"a {type(value).__name__} of the name"
+        hint = f"{name!r}, found {what}; {suggest(name, names)}"
+        raise ConfigError(f"{place}: expected a strategy {hint}")
+    return name, _defined(value, f"{place}:{name}", sources)
+
+
+def strategies_in(module: types.ModuleType) -> list[str]:
+    """Names of the strategies that a module defines, those that come along left out."""
+    from tapewire.strategies import STRATEGIES
+
+    names: dict[int, str] = {}
+    built_in = {id(definition) for definition in STRATEGIES.values()}
+    for name, value in vars(module).items():
+        if not is_strategy(value) or id(value) in built_in:
+            continue
+        if isinstance(value, type) and value.__module__ != module.__name__:
+            continue
+        names.setdefault(id(value), name)
+    return sorted(names.values())
+
+
+# --- given as objects -----------------------------------------------------------------------------
+
+
+def give_strategy(value: Any) -> str:
+    """Take a definition or a class as it is, from Python; return the type that stands for it.
+
+    The type names its module or file where that holds just this object, so that the configuration
+    of a run finds it again; elsewhere it stands for it in this process alone.
+    """
+    from tapewire.strategies import STRATEGIES
+
+    definition = _defined(value, getattr(value, "__qualname__", "strategy"), {})
+    for name, there in STRATEGIES.items():
+        if there is definition:
+            return name
+    module_name, name = _home(value, definition)
+    module = sys.modules.get(module_name)
+    path = Path(getattr(module, "__file__", None) or "")
+    with _LOCK:
+        kind, sources = f"{module_name}:{name}", {}
+        if _holds(module, name, value) and module_name != "__main__" and path.suffix == ".py":
+            sources = own_sources(path)
+            if not _is_installed(path):
+                kind = f"{path}:{name}"
+        if not sources:
+            kind = _free(kind, value)
+        _given[kind] = (value, FoundStrategy(kind, definition, sources))
+    return kind
+
+
+def _home(value: Any, definition: "StrategyDefinition") -> tuple[str, str]:
+    """Module and name of what was given, as far as it can tell."""
+    if isinstance(value, type):
+        return value.__module__, value.__qualname__
+    functions = (*definition.hooks, definition.prepare)
+    hook = next((function for function in functions if function is not None), None)
+    module = getattr(hook, "__module__", None) or "__main__"
+    held = vars(sys.modules[module]) if module in sys.modules else {}
+    return module, next((name for name, there in held.items() if there is value), definition.name)
+
+
+def _holds(module: types.ModuleType | None, name: str, value: object) -> bool:
+    """Whether loading a module's file again would give this object under the name."""
+    there: Any = module
+    for part in name.split("."):
+        there = getattr(there, part, None)
+    if there is not value or module is None:
+        return False
+    try:
+        source = Path(module.__file__ or "").read_bytes()
+        code = compile(source, module.__file__ or "", "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError):
+        return False
+    in_file = _codes(code)
+    held = vars(value).values() if isinstance(value, type) else getattr(value, "hooks", ())
+    return all(
+        function.__code__ in in_file
+        for function in (getattr(one, "__func__", one) for one in held)
+        if isinstance(function, types.FunctionType)
+        and function.__code__.co_filename == module.__file__
+    )
+
+
+def _codes(code: types.CodeType) -> set[types.CodeType]:
+    inner = [const for const in code.co_consts if isinstance(const, types.CodeType)]
+    return {code}.union(*map(_codes, inner))
+
+
+def _is_installed(path: Path) -> bool:
+    folders = {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")}
+    return any(path.is_relative_to(folder) for folder in folders if folder)
+
+
+def _free(kind: str, value: object) -> str:
+    """Return a type that no other object has."""
+    text, count = kind, 1
+    while text in _given and _given[text][0] is not value:
+        count += 1
+        text = f"{kind}#{count}"
+    return text
+
+
+def _is_as_given(found: FoundStrategy) -> bool:
+    """Whether the files of what was given are still what they were then."""
+    path = next(iter(found.sources), None)
+    return path is None or digest_of(own_sources(path)) == digest_of(found.sources)

@@ -12,6 +12,7 @@ from numba.extending import intrinsic
 
 from tapewire.compiled.jit import BOUNDSCHECK, jit_into
 from tapewire.compiled.memory import accessor
+from tapewire.compiled.user_kernels import UserKernel, is_users
 
 #: In the place of a number of a built-in kernel: the one at the address.
 BY_ADDRESS: Final = -1
@@ -21,6 +22,11 @@ def address_of_hook(hook: Callable[..., None], *records: np.dtype[Any]) -> int:
     """Compile ``hook(record, …)`` to a C function of pointers to records; return its address.
 
     Division by zero follows IEEE (``error_model``), because an exception can't leave a callback.
+
+    Raises
+    ------
+    KernelFault
+        If it is a user's and can't be compiled.
     """
     return int(_compiled(hook, records, None).address)
 
@@ -41,8 +47,16 @@ def _compiled(
 ) -> Any:
     arguments = [numba.from_dtype(record) for record in records] + [types.int64] * (words or 0)
     signature = (types.void if words is None else types.int64)(*arguments)
+    if not is_users(function):
+        return _cfunc(function, signature, cached=True)
+    kernel = UserKernel(function, records, words or 0)
+    with kernel.compiling():
+        return _cfunc(kernel.function, signature, cached=kernel.cached)
+
+
+def _cfunc(function: Callable[..., Any], signature: Any, *, cached: bool) -> Any:
     # An exact signature and a cached cfunc: loading it in a new process takes milliseconds.
-    return numba.cfunc(signature, cache=True, error_model="numpy", boundscheck=BOUNDSCHECK)(
+    return numba.cfunc(signature, cache=cached, error_model="numpy", boundscheck=BOUNDSCHECK)(
         function
     )
 

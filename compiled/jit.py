@@ -15,7 +15,17 @@ from numba.core.registry import CPUDispatcher
 
 from tapewire.compiled.kernel_cache import BOUNDSCHECK, CACHE_DIR
 
-__all__ = ["BOUNDSCHECK", "CACHE_DIR", "entry_of", "jit", "jit_entry", "jit_inline", "jit_into"]
+__all__ = [
+    "BOUNDSCHECK",
+    "CACHE_DIR",
+    "entry_of",
+    "is_helper",
+    "jit",
+    "jit_entry",
+    "jit_helper",
+    "jit_inline",
+    "jit_into",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,6 +52,10 @@ class _Inner(_Kernel):
             f"{self.py_func.__module__}.{self.py_func.__name__} is for kernels alone: compile it "
             "with jit_entry to call it from Python"
         )
+
+
+class _Helper(_Kernel):
+    """A kernel that is kept with those that call it."""
 
 
 def _widened(kind: Any) -> Any:
@@ -100,3 +114,13 @@ def jit_inline(function: F) -> F:
 def jit_into(function: F) -> F:
     """Compile a function into its callers alone: one made by another can't be cached by itself."""
     return _compiled(function, _Inner, inline=True, cache=False)
+
+
+def jit_helper(function: F) -> F:
+    """Compile a function that kernels and Python call, without a cache: its callers have one."""
+    return _compiled(function, _Helper, inline=False, cache=False)
+
+
+def is_helper(value: object) -> bool:
+    """Whether an object is what `jit_helper` returns."""
+    return isinstance(value, _Helper)

@@ -85,6 +85,11 @@ def note_loaded(sources: Mapping[Path, str]) -> None:
         _keys[str(path)] = key
 
 
+def key_of(path: Path) -> str:
+    """Return a name for a file and its own sources, as it was loaded, else as they are."""
+    return _keys.get(str(path)) or digest_of(own_sources(path))
+
+
 def _imported(path: Path, source: bytes, roots: tuple[Path, ...]) -> Iterator[Path]:
     try:
         tree = ast.parse(source)

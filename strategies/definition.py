@@ -8,6 +8,8 @@ import numpy as np
 
 from tapewire.compiled.callbacks import address_of_hook
 from tapewire.compiled.parameters import ParameterSpec
+from tapewire.compiled.user_kernels import KernelFault
+from tapewire.errors import ConfigError
 from tapewire.strategies.binding import Bound
 from tapewire.strategies.layout import CONTEXT, OUTSIDE
 from tapewire.strategies.place import Calls, Place
@@ -86,12 +88,22 @@ class StrategyDefinition:
         object.__setattr__(self, "hooks", tuple(getattr(self, name) for name in HOOKS))
 
     def addresses(self) -> list[int]:
-        """What the loop calls for each hook: an address of machine code, OUTSIDE, or 0: nothing."""
+        """What the loop calls for each hook: an address of machine code, OUTSIDE, or 0: nothing.
+
+        Raises
+        ------
+        ConfigError
+            If a hook can't be compiled, with the line of its author's and the reason.
+        """
         if not self.compiled:
             return [0 if hook is None else OUTSIDE for hook in self.hooks]
-        return [
-            0 if hook is None else address_of_hook(hook, CONTEXT, self.state) for hook in self.hooks
-        ]
+        return [self._address(name, hook) for name, hook in zip(HOOKS, self.hooks, strict=True)]
+
+    def _address(self, name: str, hook: Hook | None) -> int:
+        try:
+            return 0 if hook is None else address_of_hook(hook, CONTEXT, self.state)
+        except KernelFault as fault:
+            raise ConfigError(f"strategy {self.name}: {name} can't be compiled: {fault}") from None
 
     def bind(self, parameters: Mapping[str, Any]) -> Bound:
         """Make what a run has of this strategy, with complete and checked parameters.

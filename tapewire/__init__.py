@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapewire.analytics.frames import as_floats
+    from tapewire.compiled.user_kernels import jit
     from tapewire.config.loading import load_config, make_config
     from tapewire.config.schema import RunConfig
     from tapewire.errors import TapewireError
@@ -23,6 +24,7 @@ __all__ = [
     "RunResult",
     "TapewireError",
     "as_floats",
+    "jit",
     "load_config",
     "make_config",
     "run",
@@ -33,6 +35,7 @@ _HOMES = {
     "RunResult": "tapewire.runs.result",
     "TapewireError": "tapewire.errors",
     "as_floats": "tapewire.analytics.frames",
+    "jit": "tapewire.compiled.user_kernels",
     "load_config": "tapewire.config.loading",
     "make_config": "tapewire.config.loading",
     "run": "tapewire.runs.api",

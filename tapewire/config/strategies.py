@@ -14,7 +14,7 @@ from tapewire.config.finding import (
 )
 from tapewire.config.parameters import check_values
 from tapewire.config.problems import Problems
-from tapewire.config.schema import NAME_MAX, Strategy
+from tapewire.config.schema import NAME_MAX, StrategyEntry
 from tapewire.config.wording import suggest
 from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError

@@ -1,5 +1,6 @@
 """From the configuration and what the stream carries to a simulation, in exact units."""
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tapewire.compiled.kernel_cache import compile_once
-from tapewire.config.finding import find_strategy
+from tapewire.compiled.user_sources import digest_of
+from tapewire.config.finding import find_strategy, found_strategy
 from tapewire.config.models import chosen_models
 from tapewire.config.schema import ConfiguredLimits, DatabentoSource, RunConfig, to_fixed
 from tapewire.config.strategies import checked_parameters
@@ -87,7 +89,13 @@ def warm_up(config: RunConfig, announce: Callable[[str], None]) -> None:
         with _announced_if_slow(announce, "compiling kernels, first run only …"):
             _call_kernels(config, kinds)
 
-    compile_once(work, ("simulation", *(f"strategy-{kind}" for kind in kinds)), announce)
+    compile_once(work, ("simulation", *map(_part_of, kinds)), announce)
+
+
+def _part_of(kind: str) -> str:
+    """Name what is compiled for a type of strategy: one of a user's own by all its files."""
+    sources = found_strategy(kind).sources
+    return f"strategy-{digest_of(sources) if sources else re.sub(r'[^0-9A-Za-z_]', '_', kind)}"
 
 
 def _call_kernels(config: RunConfig, kinds: Iterable[str]) -> None:

@@ -74,7 +74,7 @@ def test_a_file_runs_and_its_run_folder_runs_again_from_elsewhere(
     (own / "sizes.py").write_text("LOTS = 3\n")
     changed = tw.run(first.path / "config.yaml", output=own.parent / "changed")
     assert changed.digest != first.digest
-    assert set(changed.fills["last_qty"].to_pylist()) == {3}
+    assert max(changed.fills["last_qty"].to_pylist()) == 3
 
 
 def test_an_object_is_what_its_file_is(own: Path, synthetic_file: Path) -> None:

@@ -96,8 +96,6 @@ class Simulation:
         self._first_ns = 0  # ts_recv of the first record that is not of the warm-up
         self._warming = config.warmup_until_ns > 0
         self._unbegun = np.zeros(1, np.int64)
-        #: Names of the series that strategies record, by their numbers in the rows.
-        self.series_names: list[str] = []
         self._warmup_records = 0
         self._set_policies()
         self._memory.publish(0)

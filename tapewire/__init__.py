@@ -18,19 +18,49 @@ if TYPE_CHECKING:
     from tapewire.errors import TapewireError
     from tapewire.runs.api import run
     from tapewire.runs.result import RunResult
+    from tapewire.strategies.definition import StrategyDefinition
+    from tapewire.strategies.plain import (
+        BUY,
+        SELL,
+        Context,
+        Strategy,
+        parameter,
+        to_decimal,
+        to_price,
+    )
+    from tapewire.strategies.wants import Wants
 
 __all__ = [
+    "BUY",
+    "SELL",
+    "Context",
     "RunConfig",
     "RunResult",
+    "Strategy",
+    "StrategyDefinition",
     "TapewireError",
+    "Wants",
     "as_floats",
     "jit",
     "load_config",
     "make_config",
+    "parameter",
     "run",
+    "to_decimal",
+    "to_price",
 ]
 
+_PLAIN = "tapewire.strategies.plain"
 _HOMES = {
+    "BUY": _PLAIN,
+    "SELL": _PLAIN,
+    "Context": _PLAIN,
+    "Strategy": _PLAIN,
+    "StrategyDefinition": "tapewire.strategies.definition",
+    "Wants": "tapewire.strategies.wants",
+    "parameter": _PLAIN,
+    "to_decimal": _PLAIN,
+    "to_price": _PLAIN,
     "RunConfig": "tapewire.config.schema",
     "RunResult": "tapewire.runs.result",
     "TapewireError": "tapewire.errors",

@@ -120,8 +120,8 @@ class Strategy:
     @classmethod
     def definition(cls) -> StrategyDefinition:
         """Return what a run knows of strategies of this class."""
-        made: StrategyDefinition = _made(cls)
-        return made
+        hashable: Any = cls
+        return _made(hashable)
 
 
 def _has(cls: type[Strategy], hook: str) -> bool:

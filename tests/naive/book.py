@@ -93,13 +93,7 @@ class NaiveBook:
     def apply(self, r: Record) -> bool:
         """Apply one record; returns whether it closed an event."""
         self.counts["records"] += 1
-        # No F_LAST came, but both clocks moved on: another event has begun.
-        if (
-            self.last is not None
-            and not (self.snapshot_open and self.snapshot_sure)
-            and r.ts_event != self.last.ts_event
-            and r.ts_recv != self.last.ts_recv
-        ):
+        if self.ends_before(r):
             self.close_event()
             self.counts["missing_last"] += 1
         if self.snapshot_open and not r.flags & F_SNAPSHOT:
@@ -128,6 +122,15 @@ class NaiveBook:
             self.close_event()
             return True
         return False
+
+    def ends_before(self, r: Record) -> bool:
+        """Whether no F_LAST came, but both clocks moved on: another event begins."""
+        return (
+            self.last is not None
+            and not (self.snapshot_open and self.snapshot_sure)
+            and r.ts_event != self.last.ts_event
+            and r.ts_recv != self.last.ts_recv
+        )
 
     def close_event(self) -> None:
         self.last = self.trade = None

@@ -111,3 +111,39 @@ word_at = accessor(WORD)
 features_at = accessor(FEATURE_STATE)
 #: Where columns are written to.
 number_at = accessor(np.dtype([("value", "f8")]), in_block=False)
+
+#: A row of a pass, its columns apart; and a change of a book's mid.
+ROW: Final = np.dtype(
+    [
+        ("ts", "i8"),  # ns since the epoch: the moment that the row is as of
+        ("book", "i8"),
+        ("event", "i8"),  # events of the book so far
+        ("mid", "i8"),  # best bid + best ask as last known, in 1e-9; UNDEF_PRICE
+    ]
+)
+
+#: A pass over records, with nobody watching but rows.
+PASS: Final = np.dtype(
+    [
+        ("states", "i8"),  # address of words: a book's FEATURE_STATE
+        ("kind", "i8"),  # samples.BY_…
+        ("n", "i8"),  # ns or events between two rows
+        ("due_ns", "i8"),  # moment of the next rows, if they go by time
+        ("cursor", "i8"),  # book of the next of them
+        ("clock", "i8"),  # largest ts_recv so far
+        ("start_ns", "i8"),  # moment of the first rows
+        ("keeps_mids", "i8"),
+        ("rows", "i8"),
+        ("values", "i8"),  # of the rows: address of float64
+        ("width", "i8"),  # columns
+        ("row_n", "i8"),
+        ("mids", "i8"),  # ROWs, one for each change
+        ("mid_n", "i8"),
+        ("capacity", "i8"),  # of rows, and of mids
+    ]
+)
+
+#: Of a pass, beside those of the book's kernels: rows have to be taken out.
+ROWS_FULL: Final = 100
+
+row_at = accessor(ROW)

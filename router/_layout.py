@@ -30,7 +30,9 @@ INSTANCE: Final = np.dtype(
         ("state", "i8"),  # address
         ("sights", "i8"),  # address; 0: it has none
         ("mask", "i8"),  # ON_* it is called for, or that move its clock
-        ("depth", "i8"),  # levels whose changes it is called for
+        ("depth", "i8"),  # levels that it sees
+        ("feature_columns", "i8"),  # address of words
+        ("feature_n", "i8"),
         ("clock", "i8"),  # its local time so far
         ("local_due", "i8"),  # time of the first message in its list
         ("feed_ns", "i8"),  # feed latency, or VARIES
@@ -102,6 +104,7 @@ WATCH: Final = np.dtype(
         ("mark", "i8"),
         ("mark_seen", "i8"),  # `seen` when the mark moved
         ("seen_view", "i8"),  # address; 0: nobody wants one
+        ("features", "i8"),  # address of a FEATURE_STATE; 0: nobody wants any
         ("trade_price", "i8"),
         ("trade_size", "i8"),
         ("trade_side", "i4"),

@@ -5,8 +5,9 @@ from typing import Any
 from tapewire.compiled.jit import jit, jit_entry, jit_inline
 from tapewire.execution.layout import execution_at
 from tapewire.execution.traces import crosses, note_incoming, note_trade_record
+from tapewire.features.updating import note_feature_trade
 from tapewire.market.ahead import begin_ahead, look_ahead
-from tapewire.market.applying import apply_record
+from tapewire.market.applying import apply_record, side_of
 from tapewire.market.events import close_event, closes_before, count_gap, end_event
 from tapewire.market.ids import book_of
 from tapewire.market.layout import (
@@ -122,6 +123,8 @@ def run_batch(
             if leaves_traces:
                 shows_trades = watch.subscriptions & (ON_TRADE | ON_VIEW) != 0
                 note_trade_record(market, execution, watch, book, record, shows_trades)
+                if watch.features != 0 and action == ACTION_TRADE:
+                    note_feature_trade(watch.features, record.size, side_of(record))
         status = apply_record(market, book, record)
         if status != OK:
             return status, i

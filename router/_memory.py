@@ -12,6 +12,7 @@ from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.layout import EXECUTION, NEVER, OWN_ORDER, PARTY, TRACE
 from tapewire.execution.models.record import MODELS
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
+from tapewire.features.sets import FeatureState
 from tapewire.market.book import MarketState
 from tapewire.market.layout import NIL
 from tapewire.positions.layout import ACCOUNT, LIMITS, SEND_TIME
@@ -87,6 +88,7 @@ class Memory:
         self.places: dict[int, Place] = {}  # of instances that have memory of their own
         self._no_view = ViewMemory(0, 0)
         self.view_memory: dict[int, ViewMemory] = {}  # by book
+        self.feature_states: dict[int, FeatureState] = {}  # by book
         self._closes = Block(np.dtype([("ts", "i8")]), len(session_closes) + 1)
         self._closes.records["ts"] = [*session_closes, NEVER]
         self._router[0]["market"] = self.market.state.ctypes.data
@@ -250,6 +252,7 @@ class Memory:
             self.send_times,
         )  # fmt: skip
         apart = sum(view.nbytes for view in self.view_memory.values())
+        apart += sum(state.nbytes for state in self.feature_states.values())
         apart += sum(place.context.nbytes for place in self.places.values())
         return self.market.nbytes + apart + sum(block.nbytes for block in blocks)
 

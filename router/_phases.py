@@ -11,6 +11,7 @@ from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.delays import feed_delay_ns
 from tapewire.execution.layout import TRACE_TRADE, trace_at
 from tapewire.execution.traces import count_traces, free_traces
+from tapewire.features.updating import update_features
 from tapewire.market.layout import ASK, BID, NIL, book_at, level_at, rung_at, side_at
 from tapewire.market.queues import best_key
 from tapewire.market.records import UNDEF_PRICE
@@ -44,6 +45,7 @@ from tapewire.strategies.layout import (
     ON_BOOK,
     ON_DEPTH,
     ON_EVENT,
+    ON_FEATURES,
     ON_PRICE,
     ON_QUEUE,
     ON_TRADE,
@@ -100,12 +102,14 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
         watch.seen_volume = watch.volume
         if watch.seen_view != 0:
             changes |= show_view(market, execution, router, watch, book)
+        if watch.features != 0:
+            update_features(watch.features, market, book, local_ns)
         if watch.subscriptions & ON_QUEUE and watch.resting > 0:
             changes |= ON_QUEUE
         if watch.traces != NIL and watch.subscriptions & ON_TRADE:
             if count_traces(execution, watch.traces, TRACE_TRADE) > 0:
                 changes |= ON_TRADE
-        watch.changes = changes | ON_EVENT
+        watch.changes = changes | ON_EVENT | ON_FEATURES
         watch.mark_moved = 0
         if changes & ON_PRICE:
             if watch.bid != UNDEF_PRICE and watch.ask != UNDEF_PRICE:

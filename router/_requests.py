@@ -77,6 +77,7 @@ def callback(
     limits = limits_at(router.limits, instance_index)
     watch = watch_at(router.watches, leg.book)
     ctx.now_ns = now_ns
+    ctx.market_ns = now_ns - instance.feed_max_ns
     if ctx.leg != leg_index:
         party = party_at(execution.parties, leg_index)
         ctx.leg = leg_index
@@ -85,6 +86,9 @@ def callback(
         ctx.instrument_id = party.instrument_id
         ctx.seen_view = watch.seen_view if instance.mask & ON_VIEW != 0 else router.no_view
         ctx.depth = instance.depth
+        ctx.feature_n = instance.feature_n
+        ctx.feature_columns = instance.feature_columns
+        ctx.features = watch.features
         if instance.depth > 0:
             ctx.bids = view_at(watch.seen_view, 0).bids
             ctx.asks = view_at(watch.seen_view, 0).asks

@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.compiled.draws import key_of
+from tapewire.compiled.memory import Block
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.execution.layout import ALWAYS, NEVER
 from tapewire.execution.models.record import VARIES
+from tapewire.features.layout import WORD
+from tapewire.features.sets import FeatureSet, FeatureState
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.router._memory import Memory
@@ -28,6 +31,7 @@ from tapewire.strategies.layout import (
     ON_BOOK,
     ON_DEPTH,
     ON_EVENT,
+    ON_FEATURES,
     ON_PRICE,
     ON_QUEUE,
     ON_TRADE,
@@ -66,6 +70,9 @@ class Roster:
         self._together: dict[str, int] = {}  # instance of a strategy that has one over its books
         wants = [spec.definition.wants for spec in config.strategies]
         self._depth = max((want.depth for want in wants), default=0)
+        names = dict.fromkeys(name for want in wants for name in want.features)
+        self._features = FeatureSet(names) if names else None
+        self._columns: dict[tuple[str, ...], Block] = {}
         self._trades = max((_trades_kept(spec.definition) for spec in config.strategies), default=0)
         self._bound: list[Bound] = [
             spec.definition.bind(spec.parameters) for spec in config.strategies
@@ -195,10 +202,17 @@ class Roster:
         mask |= ON_DEPTH if wants.depth else 0
         mask |= ON_VIEW if wants.session or _trades_kept(spec.definition) else 0
         mask |= ON_QUEUE if wants.queue_places else 0
+        mask |= ON_FEATURES if wants.features else 0
         if hooks[HOOK_BOOK]:
             mask |= {"price": ON_PRICE, "bbo": ON_BOOK, "depth": CALLED_FOR_DEPTH}[wants.book]
         instance["mask"] = mask
         instance["depth"] = wants.depth
+        if wants.features and self._features is not None:
+            columns = self._feature_columns(wants.features)
+            instance["feature_columns"], instance["feature_n"] = (
+                columns.address,
+                len(wants.features),
+            )
         instance["local_due"] = NEVER
         least_ns, most_ns = self._feed_ns
         instance["feed_ns"] = least_ns if least_ns == most_ns else VARIES
@@ -286,6 +300,8 @@ class Roster:
             record["multiplier_den"] = instrument.multiplier_den
         memory.router["leg_n"] = index + 1
         view = self._view(spec, book)
+        if spec.definition.wants.features:
+            self._add_features(book)
         if instance in memory.places:
             place = memory.places[instance]
             place.add_book(
@@ -296,6 +312,7 @@ class Roster:
                     instrument_id,
                     instrument.tick_size,
                     view,
+                    memory.feature_states.get(book),
                 )
             )
         self.legs.append(
@@ -318,6 +335,22 @@ class Roster:
             memory.view_memory[book] = ViewMemory(self._depth, self._trades)
             memory.watches.records[book]["seen_view"] = memory.view_memory[book].address
         return memory.view_memory[book]
+
+    def _feature_columns(self, names: tuple[str, ...]) -> Block:
+        """Where a strategy's features are among those of the run."""
+        if names not in self._columns:
+            assert self._features is not None
+            block = Block(WORD, len(names))
+            block.records["value"] = [self._features.position(name) for name in names]
+            self._columns[names] = block
+        return self._columns[names]
+
+    def _add_features(self, book: int) -> None:
+        """Keep features of a book: those of all strategies, each as if it were alone."""
+        memory = self._memory
+        if book not in memory.feature_states and self._features is not None:
+            memory.feature_states[book] = FeatureState(self._features)
+            memory.watches.records[book]["features"] = memory.feature_states[book].address
 
     # --- who is who -------------------------------------------------------------------------------
 

@@ -12,7 +12,14 @@ from tapewire.router._layout import instance_at, leg_at, watch_at
 from tapewire.router._messages import set_session_timer
 from tapewire.router._requests import callback
 from tapewire.router._room import step_room
-from tapewire.strategies.layout import HOOK_SESSION, HOOK_START, ON_DEPTH, ON_EVENT, ON_QUEUE
+from tapewire.strategies.layout import (
+    HOOK_SESSION,
+    HOOK_START,
+    ON_DEPTH,
+    ON_EVENT,
+    ON_FEATURES,
+    ON_QUEUE,
+)
 
 #: A quiet book decides an arrival this long after it at the latest, so that a strategy active on
 #: another book hears of it. No feed seen delays an event that long against another.
@@ -155,5 +162,5 @@ def refresh_due(router: Any, watch: Any) -> None:
 def set_wake(router: Any, watch: Any) -> None:
     """From when on events need a closer look even if they leave the touch where it is."""
     watch.wake = min(watch.sample_due, watch.local_due - router.feed_max_ns)
-    if watch.subscriptions & (ON_EVENT | ON_DEPTH | ON_QUEUE) or watch.unclosed != 0:
+    if watch.subscriptions & (ON_EVENT | ON_DEPTH | ON_QUEUE | ON_FEATURES) or watch.unclosed != 0:
         watch.wake = ALWAYS

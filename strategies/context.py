@@ -10,12 +10,16 @@ valid until its order is closed and the strategy has been told; after that ``is_
 
 from typing import Any, Final
 
+import numpy as np
+
 from tapewire.compiled.jit import jit, jit_entry
 from tapewire.execution.codes import Reason, Side, TimeInForce
 from tapewire.execution.knowledge import is_known_open, known_leaves
 from tapewire.execution.layout import execution_at, own_at
 from tapewire.execution.orders import handle_of, open_order
 from tapewire.execution.words import LIMIT, MARKET
+from tapewire.features.evaluating import evaluate_feature
+from tapewire.features.layout import word_at
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.layout import (
@@ -168,6 +172,15 @@ def view(ctx: Any) -> Any:
     Levels are seen by `level_price` and `level_size`.
     """
     return view_at(ctx.seen_view, 0)
+
+
+@jit_entry
+def feature(ctx: Any, k: int) -> float:
+    """The k-th of the strategy's `Wants.features`, of the book at hand; NaN where unknown."""
+    if k < 0 or k >= ctx.feature_n:
+        return np.nan
+    column = word_at(ctx.feature_columns, k).value
+    return evaluate_feature(ctx.features, column, ctx.market_ns)
 
 
 @jit_entry

@@ -20,6 +20,8 @@ ON_VIEW: Final = 32  # there was a trade: the session, and the trades that are k
 ON_QUEUE: Final = 64  # its orders may have moved in their queues
 #: Not of an event: it is called where ON_DEPTH changed.
 CALLED_FOR_DEPTH: Final = 128
+#: As ON_QUEUE, of features: any event may change them.
+ON_FEATURES: Final = 256
 
 # Hooks, as positions in a strategy's list of them.
 HOOK_START: Final = 0
@@ -81,7 +83,11 @@ CONTEXT: Final = np.dtype(
         ("sights", "i8"),  # address of a SIGHT for each of its books; 0: it has none
         ("seen_view", "i8"),  # address of the VIEW of the book at hand, or of an empty one
         ("depth", "i8"),  # levels of the book that it sees per side, as SEEN_LEVEL
-        ("bids", "i8"),  # their addresses
+        ("features", "i8"),  # address of the book's FEATURE_STATE; 0: it wants none
+        ("feature_columns", "i8"),  # address of words: the columns of those that it wants
+        ("feature_n", "i8"),
+        ("market_ns", "i8"),  # capture time up to which it may know the market
+        ("bids", "i8"),  # addresses of the levels
         ("asks", "i8"),
         ("last_client_order_id", "i8"),
         ("execution", "i8"),  # address of the execution state, for the order functions

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from tapewire.compiled.memory import Block
+from tapewire.features.sets import FeatureState
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.layout import CONTEXT, SEEN_LEVEL, SIGHT, TRADE, VIEW
 
@@ -65,6 +66,8 @@ class PlacedBook:
         ``tick_size`` in 1e-9, 0 where it is unknown.
     view : ViewMemory or None
         None where the strategy wants none.
+    features : FeatureState or None
+        The same.
     """
 
     leg: int
@@ -73,6 +76,7 @@ class PlacedBook:
     instrument_id: int
     tick_size: int
     view: ViewMemory | None
+    features: FeatureState | None
 
 
 class Place:

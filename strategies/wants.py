@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from tapewire.errors import ConfigError
+from tapewire.features.sets import FeatureSet
+
 #: Levels per side that a view may show.
 DEPTH_MAX: Final = 1_000
 #: Trades that a view may keep.
@@ -32,6 +35,8 @@ class Wants:
         How many of the last trades stay to be seen, up to 1,048,576.
     session : bool
         Open, high, low, last, volume and VWAP of the session.
+    features : tuple of str
+        Names of features, as ``docs/features.md`` lists them.
     queue_places : bool
         Orders and lots ahead of its resting orders, as of the last event.
     together : bool
@@ -39,7 +44,7 @@ class Wants:
 
     Raises
     ------
-    ValueError
+    ConfigError
         If something is not as above.
     """
 
@@ -48,23 +53,27 @@ class Wants:
     depth: int = 0
     trades_kept: int = 0
     session: bool = False
+    features: tuple[str, ...] = ()
     queue_places: bool = False
     together: bool = False
 
     def __post_init__(self) -> None:
         given: Any = self.symbols
         if isinstance(given, str) or not all(isinstance(symbol, str) for symbol in given):
-            raise ValueError(f"symbols: expected a tuple of symbols, found {given!r}")
+            raise ConfigError(f"symbols: expected a tuple of symbols, found {given!r}")
         object.__setattr__(self, "symbols", tuple(given))
+        object.__setattr__(self, "features", tuple(self.features))
+        if self.features:
+            FeatureSet(self.features)
         if self.book not in ("price", "bbo", "depth"):
-            raise ValueError(f"book: expected 'price', 'bbo' or 'depth', found {self.book!r}")
+            raise ConfigError(f"book: expected 'price', 'bbo' or 'depth', found {self.book!r}")
         for name, most in (("depth", DEPTH_MAX), ("trades_kept", TRADES_MAX)):
             value = getattr(self, name)
             if type(value) is not int or not 0 <= value <= most:
                 what = f"a whole number from 0 to {most:,}"
-                raise ValueError(f"{name}: expected {what}, found {value!r}")
+                raise ConfigError(f"{name}: expected {what}, found {value!r}")
         if self.book == "depth" and self.depth == 0:
-            raise ValueError("book: 'depth' needs a depth of at least 1, found 0")
+            raise ConfigError("book: 'depth' needs a depth of at least 1, found 0")
 
     @property
     def has_view(self) -> bool:

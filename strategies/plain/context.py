@@ -11,7 +11,7 @@ from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.layout import CONTEXT, SIGHT
 from tapewire.strategies.place import Place, PlacedBook
 from tapewire.strategies.plain._kernels import entries
-from tapewire.strategies.plain.market import Market, word_of
+from tapewire.strategies.plain.market import Features, Market, word_of
 from tapewire.strategies.plain.orders import REASONS, STATUSES, TIMES_IN_FORCE, Fill, Order
 from tapewire.strategies.plain.values import Price, Span, to_ns, to_price, whole
 from tapewire.strategies.wants import Wants
@@ -125,6 +125,11 @@ class Context:
     def markets(self) -> Mapping[str, Market]:
         """All its books so far, by symbol."""
         return MappingProxyType(self._by_symbol)
+
+    @property
+    def features(self) -> Features:
+        """Features of the book at hand, by name: those of ``wants.features``."""
+        return self.market.features
 
     @property
     def random(self) -> np.random.Generator:
@@ -272,7 +277,7 @@ class Context:
     # --- kept by those who call the strategy ------------------------------------------------------
 
     def _add_market(self, book: PlacedBook) -> None:
-        market = Market(book, self._wants, self._trades_kept)
+        market = Market(book, self._wants, self._trades_kept, self._words)
         self._by_leg[book.leg] = market
         self._by_symbol.setdefault(book.symbol, market)
         if len(self._by_leg) == 1:

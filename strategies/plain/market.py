@@ -1,13 +1,17 @@
 """What a strategy in plain Python sees of a book: always now, as far as it may know."""
 
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tapewire.compiled.jit import entry_of
 from tapewire.compiled.memory import offset_of
+from tapewire.features.evaluating import evaluate_one
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.strategies.layout import SEEN_LEVEL, SIGHT, TRADE, VIEW
+from tapewire.strategies.layout import CONTEXT, SEEN_LEVEL, SIGHT, TRADE, VIEW
 from tapewire.strategies.place import PlacedBook, ViewMemory
 from tapewire.strategies.wants import Wants
 
@@ -33,6 +37,7 @@ _TRADE_N: Final = word_of(VIEW, "trade_n")
 _SESSION: Final = {name: word_of(VIEW, name) for name in ("open", "high", "low", "last")}
 _SESSION_VOLUME: Final = word_of(VIEW, "volume")
 _TURNOVER: Final = word_of(VIEW, "turnover")
+_MARKET_NS: Final = word_of(CONTEXT, "market_ns")
 _LEVEL_WORDS: Final = SEEN_LEVEL.itemsize // 8
 
 
@@ -96,6 +101,41 @@ class Session:
         return self._words[_SESSION["open"]] + self._words[_TURNOVER] // volume
 
 
+class Features(Mapping[str, float]):
+    """Features of one book by name, as of now: a mapping whose values are worked out when asked.
+
+    NaN is what is not known yet.
+    """
+
+    def __init__(self, book: PlacedBook, wants: Wants, context: memoryview) -> None:
+        self._names = wants.features
+        self._context = context
+        if book.features is not None:
+            self._address = book.features.address
+            known = book.features.features
+            self._columns = {name: known.position(name) for name in wants.features}
+            self._evaluate = _entry()
+
+    def __getitem__(self, name: str) -> float:
+        if name not in self._names:
+            raise ValueError(
+                f"feature {name!r} is not seen; write wants = Wants(features=({name!r}, …))"
+            )
+        value: float = self._evaluate(self._address, self._columns[name], self._context[_MARKET_NS])
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+@cache
+def _entry() -> Callable[..., Any]:
+    return entry_of(evaluate_one)
+
+
 class Market:
     """One book, as the strategy may see it at ``context.now``.
 
@@ -110,7 +150,7 @@ class Market:
         1e-9; 0 where it is not known.
     """
 
-    def __init__(self, book: PlacedBook, wants: Wants, trades_kept: int) -> None:
+    def __init__(self, book: PlacedBook, wants: Wants, trades_kept: int, now: memoryview) -> None:
         self.symbol = book.symbol
         self.instrument_id = book.instrument_id
         self.publisher_id = book.publisher_id
@@ -120,6 +160,7 @@ class Market:
         self._trades_kept = trades_kept
         self._view = book.view
         self._words: memoryview
+        self._features = Features(book, wants, now)
         if book.view is not None:
             self._view_words = book.view.record.view(np.int64).data
             self._session = Session(book.view)
@@ -214,6 +255,11 @@ class Market:
         words = self._levels[side][: (depth if n is None else n) * _LEVEL_WORDS].tolist()
         rows = zip(words[::3], words[1::3], words[2::3], strict=True)
         return [Level(*row) for row in rows if row[1]]
+
+    @property
+    def features(self) -> "Features":
+        """Its features by name, those of ``wants.features``."""
+        return self._features
 
     @property
     def session(self) -> Session:

@@ -312,7 +312,7 @@ class Roster:
                     instrument_id,
                     instrument.tick_size,
                     view,
-                    memory.feature_states.get(book),
+                    **self._feature_place(spec, book),
                 )
             )
         self.legs.append(
@@ -344,6 +344,16 @@ class Roster:
             block.records["value"] = [self._features.position(name) for name in names]
             self._columns[names] = block
         return self._columns[names]
+
+    def _feature_place(self, spec: StrategySpec, book: int) -> dict[str, Any]:
+        """Where a strategy finds the features that it wants: not what they are made of."""
+        names = spec.definition.wants.features
+        if not names or self._features is None:
+            return {}
+        return {
+            "features_address": self._memory.feature_states[book].address,
+            "feature_columns": {name: self._features.position(name) for name in names},
+        }
 
     def _add_features(self, book: int) -> None:
         """Keep features of a book: those of all strategies, each as if it were alone."""

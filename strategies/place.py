@@ -4,13 +4,12 @@ All that a strategy can reach from here is its own, and as of its own time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy.typing as npt
 
 from tapewire.compiled.memory import Block
-from tapewire.features.sets import FeatureState
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.layout import CONTEXT, SEEN_LEVEL, SIGHT, TRADE, VIEW
 
@@ -66,8 +65,9 @@ class PlacedBook:
         ``tick_size`` in 1e-9, 0 where it is unknown.
     view : ViewMemory or None
         None where the strategy wants none.
-    features : FeatureState or None
-        The same.
+    features_address : int
+        Of the FEATURE_STATE; 0 where the strategy wants no features.
+    feature_columns : mapping of name to int
     """
 
     leg: int
@@ -76,7 +76,8 @@ class PlacedBook:
     instrument_id: int
     tick_size: int
     view: ViewMemory | None
-    features: FeatureState | None
+    features_address: int = 0
+    feature_columns: Mapping[str, int] = field(default_factory=dict)
 
 
 class Place:

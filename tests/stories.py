@@ -365,6 +365,7 @@ def configure(
     event_log: bool = False,
     models: Models | None = None,
     seed: int = 0,
+    session_closes: tuple[int, ...] = (),
     others: Sequence[StrategySpec] = (),
 ) -> SimulationConfig:
     """A configuration with the order log as strategy ``log``, and others beside it."""
@@ -391,6 +392,7 @@ def configure(
         fill_notice=fill_notice,  # type: ignore[arg-type]
         event_log=event_log,
         publishers=(PUBLISHER,),
+        session_closes=session_closes,
     )
 
 
@@ -410,6 +412,7 @@ def run(
         np.concatenate([part.orders for part in parts]),
         np.concatenate([part.samples for part in parts]),
         np.concatenate([part.events for part in parts]),
+        np.concatenate([part.series for part in parts]),
     )
     check_books_balance(simulation, rows)
     return simulation, rows

@@ -110,10 +110,9 @@ class Features(Mapping[str, float]):
     def __init__(self, book: PlacedBook, wants: Wants, context: memoryview) -> None:
         self._names = wants.features
         self._context = context
-        if book.features is not None:
-            self._address = book.features.address
-            known = book.features.features
-            self._columns = {name: known.position(name) for name in wants.features}
+        if wants.features:
+            self._address = book.features_address
+            self._columns = book.feature_columns
             self._evaluate = _entry()
 
     def __getitem__(self, name: str) -> float:

@@ -214,8 +214,10 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     tallies, compute = reader.tallies, result.metrics.compute
     everything = compute(Inputs.of(tallies.values(), result.total))
     result.rows.append({"scope": "total", **blank, **everything})
-    for name in by_strategy:
-        mine = (tally for leg, tally in tallies.items() if reader.legs[leg].strategy_id == name)
+    of_strategy: dict[str, list[Tally]] = {name: [] for name in by_strategy}
+    for leg, tally in tallies.items():
+        of_strategy[reader.legs[leg].strategy_id].append(tally)
+    for name, mine in of_strategy.items():
         figures = compute(Inputs.of(mine, result.strategies[name]))
         result.rows.append({"scope": "strategy", **blank, "strategy_id": name, **figures})
     for leg, tally in tallies.items():

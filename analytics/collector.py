@@ -25,6 +25,7 @@ from tapewire.analytics.metrics import METRICS, Registry
 from tapewire.analytics.row_tables import RowTables
 from tapewire.analytics.run_folder import MANIFEST, RunFolder
 from tapewire.analytics.tables import ROW_GROUP_ROWS, TABLES, TABLES_AND_EVENTS
+from tapewire.analytics.variants import Variants
 from tapewire.atomic import output_errors, temporary_name
 from tapewire.errors import InterruptedRunError, OutputError, SimulationError
 
@@ -153,8 +154,9 @@ class Collector:
         status
             Only ``complete``; other ends are for `fail`.
         manifest
-            At least the keys of `REQUIRED_KEYS`, JSON-ready. The collector adds ``status``,
-            ``schema_version``, ``rows``, ``legs``, ``conservation``, ``results`` and ``files``.
+            At least the keys of `REQUIRED_KEYS`, JSON-ready; ``variants`` are what `Variants`
+            takes. The collector adds ``status``, ``schema_version``, ``rows``, ``legs``,
+            ``conservation``, ``results`` and ``files``.
 
         Returns
         -------
@@ -266,6 +268,11 @@ class Collector:
         self._tables.write_whole(
             "metrics", self._metrics.table, self._metrics.columns(analysis.rows), len(analysis.rows)
         )
+        variants = None
+        if given.get("variants"):
+            variants = Variants(given["variants"], given["digests"], analysis)
+            columns = variants.columns()
+            self._tables.write_whole("variants", variants.schema, columns, len(given["variants"]))
         self._folder.write("config.yaml", self._config_yaml)
         self._folder.write("latency.hdr", self.latency.encode())
         legs = leg_table(self._legs, self._tables.ledger.accounts)
@@ -274,7 +281,7 @@ class Collector:
         if self.latency.over_range:
             note = f"{self.latency.over_range} latencies above an hour are recorded as one hour"
             whole["warnings"] = [*whole["warnings"], note]
-        page = render_report(whole, analysis, self.latency.summaries())
+        page = render_report(whole, analysis, self.latency.summaries(), variants)
         self._folder.write("report.html", page)
         whole["files"] = {**whole["files"], **self._folder.describe()}
         return whole

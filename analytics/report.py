@@ -25,6 +25,7 @@ from tapewire.analytics.report_tables import (
     orders_tables,
     plain_table,
 )
+from tapewire.analytics.variants import Variants
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -33,7 +34,10 @@ _TITLE_NAMES_MAX = 3
 
 
 def render_report(
-    manifest: Mapping[str, Any], analysis: Analysis, latencies: Sequence[LatencySummary]
+    manifest: Mapping[str, Any],
+    analysis: Analysis,
+    latencies: Sequence[LatencySummary],
+    variants: Variants | None = None,
 ) -> str:
     """Return the report page of a complete run.
 
@@ -45,6 +49,8 @@ def render_report(
         Metrics and chart lines.
     latencies
         Figures of every latency histogram.
+    variants
+        Those of grids, if there are any.
     """
     import jinja2
     from markupsafe import Markup
@@ -69,7 +75,7 @@ def render_report(
         run_facts=_run_facts(manifest),
         inputs=inputs_table(manifest["inputs"]),
         charts=chart_frames(data, analysis),
-        parts=_parts(manifest, analysis, latencies),
+        parts=[*_variants(variants), *_parts(manifest, analysis, latencies)],
         footnote="Times are UTC. Money is in the instruments' currency, computed in exact "
         "integers of 1e-9 and rounded only for display. Simulated results say nothing certain "
         "about live ones.",
@@ -172,6 +178,11 @@ def _warmup(warmup: Mapping[str, Any]) -> str:
 def _books(conservation: Mapping[str, Any]) -> str:
     held, fills = len(conservation["checks"]), f.count(conservation["fills"])
     return f"{conservation['result']}: {held} identities held over {fills} fills"
+
+
+def _variants(variants: Variants | None) -> list[dict[str, Any]]:
+    tables = [] if variants is None else [variants.report_table()]
+    return [{"title": "Variants", "tables": tables}] if tables else []
 
 
 def _parts(

@@ -29,11 +29,11 @@ def metrics_table(analysis: Analysis) -> Table:
     for metric in analysis.metrics:
         unit = metric.format.unit if metric.format.type != "time" else ""
         title = metric.formula + (f" ({unit})" if unit else "")
-        cells = [_cell(metric.format.text(row[metric.column])) for row in shown]
-        rows.append([_cell(metric.label, title=title), *cells])
+        cells = [cell(metric.format.text(row[metric.column])) for row in shown]
+        rows.append([cell(metric.label, title=title), *cells])
         if metric.absent and shown[0][metric.column] is None:
             notes.append(metric.absent)
-    return _table(head, rows, note=" ".join(notes))
+    return table(head, rows, note=" ".join(notes))
 
 
 def leg_table(analysis: Analysis) -> Table:
@@ -46,16 +46,16 @@ def leg_table(analysis: Analysis) -> Table:
     chief = [metric for metric in analysis.metrics if metric.compact]
     cells = [
         [
-            _cell(row["strategy_id"]),
-            _cell(row["symbol"] or "all", "text"),
-            *(_cell(metric.format.text(row[metric.column])) for metric in chief),
+            cell(row["strategy_id"]),
+            cell(row["symbol"] or "all", "text"),
+            *(cell(metric.format.text(row[metric.column])) for metric in chief),
         ]
         for row in rows[:TABLE_ROWS_MAX]
     ]
     head = ["Strategy", "Symbol", *(metric.compact for metric in chief)]
-    return _table(
+    return table(
         head, cells, caption="By strategy and instrument, best first", text_columns=(1,),
-        note=_cut(len(rows), "metrics.parquet"),
+        note=cut(len(rows), "metrics.parquet"),
     )  # fmt: skip
 
 
@@ -76,10 +76,10 @@ def orders_tables(analysis: Analysis) -> list[Table]:
         "AUCTION": "the venue cleared at one price, ours or a worse one",
         "UNSEEN_TRADE": "a trade without a resting order in the data, at a worse price",
     }
-    rows = [[_cell(r), _cell(why.get(r, ""), "text"), _cell(f.count(fills[r])),
-             _cell(f.percent(fills[r] / fills.total()))] for r in sorted(fills)]  # fmt: skip
+    rows = [[cell(r), cell(why.get(r, ""), "text"), cell(f.count(fills[r])),
+             cell(f.percent(fills[r] / fills.total()))] for r in sorted(fills)]  # fmt: skip
     tables.append(
-        _table(["Fill reason", "Meaning", "Fills", "Share"], rows, caption="Why fills happened",
+        table(["Fill reason", "Meaning", "Fills", "Share"], rows, caption="Why fills happened",
                text_columns=(1,), note="" if rows else "No fill.")
     )  # fmt: skip
     return tables
@@ -99,27 +99,27 @@ def halts_tables(halts: Sequence[Mapping[str, Any]]) -> list[Table]:
             for key in ("at_halt", "at_end")
         )
         rows.append([
-            _cell(halt["strategy_id"]), _cell(f.time_utc(halt["ts_ns"]), "text"),
-            _cell(halt["pnl"].replace("-", f.MINUS)), _cell(halt["max_loss"]),
-            _cell(halt["on_max_loss"], "text"), _cell(f.count(halt["cancels"])),
-            _cell(f.count(halt["closing_orders"])), _cell(then, "text wrap"),
-            _cell(end, "text wrap"),
+            cell(halt["strategy_id"]), cell(f.time_utc(halt["ts_ns"]), "text"),
+            cell(halt["pnl"].replace("-", f.MINUS)), cell(halt["max_loss"]),
+            cell(halt["on_max_loss"], "text"), cell(f.count(halt["cancels"])),
+            cell(f.count(halt["closing_orders"])), cell(then, "text wrap"),
+            cell(end, "text wrap"),
         ])  # fmt: skip
-    return [_table(head, rows, caption="Halted by max_loss", text_columns=(1, 4, 7, 8),
-                   note=_cut(len(halts), "manifest.json"))]  # fmt: skip
+    return [table(head, rows, caption="Halted by max_loss", text_columns=(1, 4, 7, 8),
+                   note=cut(len(halts), "manifest.json"))]  # fmt: skip
 
 
 def _cross(caption: str, words: Sequence[str], counts: Mapping[str, Counter[str]]) -> Table:
     rows = [
-        [_cell(name), *(_cell(f.count(mine[w])) for w in words),
-         _cell(f.count(sum(mine[w] for w in words)), "total")]
+        [cell(name), *(cell(f.count(mine[w])) for w in words),
+         cell(f.count(sum(mine[w] for w in words)), "total")]
         for name, mine in list(counts.items())[:TABLE_ROWS_MAX]
     ]  # fmt: skip
     if len(counts) > 1:
         every = sum(counts.values(), Counter())
-        rows.append([_cell("Total"), *(_cell(f.count(every[w]), "total") for w in words),
-                     _cell(f.count(sum(every[w] for w in words)), "total")])  # fmt: skip
-    return _table(
+        rows.append([cell("Total"), *(cell(f.count(every[w]), "total") for w in words),
+                     cell(f.count(sum(every[w] for w in words)), "total")])  # fmt: skip
+    return table(
         ["Strategy", *words, "Sum"], rows, caption=caption,
         note="" if rows else "No order was sent.",
     )  # fmt: skip
@@ -138,12 +138,12 @@ def latency_tables(latencies: Sequence[LatencySummary]) -> list[Table]:
 
 def _latency_table(caption: str, rows: Sequence[LatencySummary], empty: str) -> Table:
     cells = [
-        [_cell(x.tag, title=SIMULATED.get(x.tag, "")), _cell(f.count(x.records)),
-         *(_cell(f.latency(v)) for v in (x.mean, x.p50, x.p90, x.p99, x.p999, x.maximum))]
+        [cell(x.tag, title=SIMULATED.get(x.tag, "")), cell(f.count(x.records)),
+         *(cell(f.latency(v)) for v in (x.mean, x.p50, x.p90, x.p99, x.p999, x.maximum))]
         for x in rows
     ]  # fmt: skip
     head = ["Tag", "Count", "Mean", "p50", "p90", "p99", "p99.9", "Max"]
-    return _table(head, cells, caption=caption, note="" if cells else empty)
+    return table(head, cells, caption=caption, note="" if cells else empty)
 
 
 def inputs_table(inputs: Iterable[Mapping[str, Any]]) -> Table:
@@ -153,19 +153,19 @@ def inputs_table(inputs: Iterable[Mapping[str, Any]]) -> Table:
         name = item.get("file") or item.get("path") or item.get("name") or f.NOTHING
         octets = item.get("bytes", item.get("size"))
         hashes = [f"{k} {item[k]}" for k in ("xxh3_128", "sha256") if item.get(k)]
-        rows.append([_cell(str(name)), _cell(f.size(octets)),
-                     _cell(" ".join(hashes) or f.NOTHING, "text wrap mono")])  # fmt: skip
-    return _table(["File", "Size", "Content hash"], rows, text_columns=(2,),
+        rows.append([cell(str(name)), cell(f.size(octets)),
+                     cell(" ".join(hashes) or f.NOTHING, "text wrap mono")])  # fmt: skip
+    return table(["File", "Size", "Content hash"], rows, text_columns=(2,),
                   note="" if rows else "None.")  # fmt: skip
 
 
 def files_table(files: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return this folder's other files with sizes and SHA-256."""
     rows = [
-        [_cell(name), _cell(f.size(file["bytes"])), _cell(str(file["sha256"]), "text wrap mono")]
+        [cell(name), cell(f.size(file["bytes"])), cell(str(file["sha256"]), "text wrap mono")]
         for name, file in files.items()
     ]
-    return _table(["File", "Size", "SHA-256"], rows, caption="Beside this report",
+    return table(["File", "Size", "SHA-256"], rows, caption="Beside this report",
                   text_columns=(2,))  # fmt: skip
 
 
@@ -173,11 +173,11 @@ def plain_table(caption: str, head: tuple[str, str], items: Iterable[tuple[Any, 
     """Return a table of names and values."""
     pairs = [(str(name), value) for name, value in items]
     words = any(isinstance(value, str) for _, value in pairs)
-    rows = [[_cell(name.replace("_", " ") if not words else name),
-             _cell(f.plain(value), "text wrap mono" if words else "")]
+    rows = [[cell(name.replace("_", " ") if not words else name),
+             cell(f.plain(value), "text wrap mono" if words else "")]
             for name, value in pairs[:TABLE_ROWS_MAX]]  # fmt: skip
-    return _table(list(head), rows, caption=caption, text_columns=(1,) if words else (),
-                  note=_cut(len(pairs), "manifest.json") if rows else "None.")  # fmt: skip
+    return table(list(head), rows, caption=caption, text_columns=(1,) if words else (),
+                  note=cut(len(pairs), "manifest.json") if rows else "None.")  # fmt: skip
 
 
 def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -239,22 +239,26 @@ def _words(model: Mapping[str, Any], key: str, *, rest: bool = False) -> str:
     return f"{model[key]}" + (f": {', '.join(others)}" if others else "")
 
 
-def _cut(rows: int, file: str) -> str:
+def cut(rows: int, file: str) -> str:
+    """Say that a table is not whole, and where all of it is; nothing where it is."""
     return f"{TABLE_ROWS_MAX} of {rows:,} rows; all are in {file}." if rows > TABLE_ROWS_MAX else ""
 
 
-def _cell(text: str, kind: str = "", *, title: str = "") -> dict[str, str]:
+def cell(text: str, kind: str = "", *, title: str = "") -> dict[str, str]:
+    """Return a cell of ready text; its kind is a class of the page."""
     return {"text": text, "kind": kind, "title": title}
 
 
-def _table(
+def table(
     head: Sequence[str],
     rows: list[list[dict[str, str]]],
     *,
     caption: str = "",
     note: str = "",
     text_columns: Sequence[int] = (),
+    sortable: bool = False,
 ) -> Table:
+    """Return a table for the template; a click on a heading sorts one that is sortable."""
     heads = [{"text": h, "kind": "text" if i == 0 or i in text_columns else ""}
              for i, h in enumerate(head)]  # fmt: skip
-    return {"head": heads, "rows": rows, "caption": caption, "note": note}
+    return {"head": heads, "rows": rows, "caption": caption, "note": note, "sortable": sortable}

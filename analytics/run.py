@@ -79,6 +79,16 @@ class Run:
         """``metrics.parquet``."""
         return self._table("metrics")
 
+    @functools.cached_property
+    def variants(self) -> "pa.Table":
+        """``variants.parquet``, which a run of a grid has: what varies, and what came of it."""
+        if "variants" not in self.manifest:
+            raise MissingFileError(
+                f"expected variants.parquet in {self.path}, found a run whose strategies have one "
+                "value for each parameter"
+            )
+        return self._table("variants")
+
     def verify(self) -> None:
         """Compare every file with the size and SHA-256 in the manifest.
 

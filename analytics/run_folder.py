@@ -28,6 +28,7 @@ RUN_FILES: Final = (
     "events.parquet",
     "series.parquet",
     "metrics.parquet",
+    "variants.parquet",
     "latency.hdr",
     "report.html",
 )

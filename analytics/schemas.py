@@ -136,6 +136,7 @@ def _arrow_types() -> dict[str, Any]:
         "uint16": pa.uint16(),
         "uint32": pa.uint32(),
         "float64": pa.float64(),
+        "bool": pa.bool_(),
         "time": pa.timestamp("ns", tz="UTC"),
     }
 

@@ -1,5 +1,6 @@
 """Who takes part: strategies bound to the run, their instances, and each one's legs on books."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -79,9 +80,9 @@ class Roster:
         ]
 
     def _check_specs(self) -> None:
-        names = [spec.strategy_id for spec in self._config.strategies]
-        for name in names:
-            if names.count(name) > 1:
+        names = Counter(spec.strategy_id for spec in self._config.strategies)
+        for name, count in names.items():
+            if count > 1:
                 raise ConfigError(f"strategy name {name!r} is used twice; names must differ")
         for spec in self._config.strategies:
             for symbol in spec.symbols:

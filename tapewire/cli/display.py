@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
 from tapewire.compiled.units import NS_PER_S
 from tapewire.runs.result_display import aligned, headline_rows
+from tapewire.runs.variants_display import variant_rows, without_variants
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -123,7 +124,9 @@ def _make_bar(stream: TextIO) -> "Bar":
 def summary(result: "RunResult") -> str:
     """Return what a finished run came to, as aligned text."""
     manifest = result.manifest
-    lines = aligned(headline_rows(manifest["results"]))
+    lines = aligned(headline_rows(without_variants(manifest)))
+    if variants := variant_rows(manifest):
+        lines += ["", *aligned(variants)]
     facts = {
         "events": f"{manifest['events']:,} in {manifest['elapsed_s']:.2f} s, "
         f"{manifest['events_per_s'] / 1e6:.2f} M msg/s",

@@ -7,6 +7,7 @@ one.
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -24,13 +25,13 @@ from tapewire.config.schema import (
     StrategyEntry,
 )
 from tapewire.config.strategies import (
-    check_parameters,
     default_name,
     known_strategies,
     parameters_in_force,
     path_parameters,
     place_strategies,
 )
+from tapewire.config.variants import check_variants
 from tapewire.config.wording import describe, suggest
 from tapewire.config.yaml import MAX_BYTES, KeyPath, load_yaml
 from tapewire.errors import ConfigError
@@ -212,13 +213,25 @@ def _absolute_paths(raw: dict[str, Any], base: Path, problems: Problems) -> None
         (output, "trades_file"),
         (output, "directory"),
         *(
-            (value_at(strategy, ("parameters",)), name)
+            (parameters, name)
             for strategy in raw.get("strategy") or ()
             for name in path_parameters(value_at(strategy, ("type",)))
+            for parameters in _parameters_of(strategy)
         ),
     ):
-        if isinstance(owner, dict) and isinstance(owner.get(key), str) and owner[key]:
-            owner[key] = str(base / Path(owner[key]).expanduser())
+        if isinstance(owner, dict) and key in owner:
+            owner[key] = _absolute(owner[key], base)
+
+
+def _parameters_of(strategy: Any) -> list[Any]:
+    variants = value_at(strategy, ("variants",))
+    return [value_at(strategy, ("parameters",)), *(variants if isinstance(variants, list) else ())]
+
+
+def _absolute(value: Any, base: Path) -> Any:
+    if isinstance(value, list):
+        return [_absolute(item, base) for item in value]
+    return str(base / Path(value).expanduser()) if isinstance(value, str) and value else value
 
 
 def _expand(name: object, base: Path) -> list[object]:
@@ -239,14 +252,17 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
         _check_data(data, problems)
     symbols = data.symbols if data is not None else []
     entries = raw.get("strategy") or ()
-    names = [value_at(entry, ("name",)) for entry in entries]
+    names = Counter(value_at(entry, ("name",)) for entry in entries)
     for i, entry in enumerate(entries):
         strategy = _valid(StrategyEntry, entry)
         if strategy is None:
             continue
-        if names.count(strategy.name) > 1:
-            problems.add(("strategy", i, "name"), f"{strategy.name!r} is the name of another one")
-        check_parameters(strategy, ("strategy", i), problems)
+        variants = check_variants(strategy, ("strategy", i), problems)
+        names.update(variant.name for variant in variants if variant.variant_of is not None)
+        taken = [variant.name for variant in variants if names[variant.name] > 1]
+        if names[strategy.name] > 1 or taken:
+            name = taken[0] if taken else strategy.name
+            problems.add(("strategy", i, "name"), f"{name!r} is the name of another one")
         unknown = set(strategy.symbols) - set(symbols or strategy.symbols)
         if unknown:
             name = min(unknown)

@@ -23,8 +23,8 @@ _KINDS: Final = {
 
 
 def check_values(
-    specs: Mapping[str, "ParameterSpec"],
-    given: Mapping[str, Any],
+    specs: Mapping[Any, "ParameterSpec"],
+    given: Mapping[Any, Any],
     where: KeyPath,
     problems: Problems,
     *,

@@ -293,13 +293,17 @@ class Backtest(_Section):
 
 
 class StrategyEntry(_Section):
-    """One strategy instance; `name` is the ``strategy_id`` of its orders and fills."""
+    """One strategy, or several that differ in parameters; see `tapewire.config.variants`.
+
+    `name` is the ``strategy_id`` of its orders and fills.
+    """
 
     type: Text
     name: Annotated[str, AfterValidator(_name)]
     symbols: list[Symbol] = Field(default_factory=list)
     publishers: list[Publisher] = Field(default_factory=list)
     parameters: dict[str, Any] = Field(default_factory=dict)
+    variants: list[dict[str, Any]] | None = None
 
 
 class RunConfig(_Section):

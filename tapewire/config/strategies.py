@@ -1,9 +1,9 @@
-"""Finds the strategies of a configuration, and checks their parameters against what is declared."""
+"""Finds the strategies of a configuration, and what they declare."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tapewire.config.finding import (
     find_strategy,
@@ -12,12 +12,13 @@ from tapewire.config.finding import (
     known_strategy,
     load_strategy,
 )
-from tapewire.config.parameters import check_values
 from tapewire.config.problems import Problems
 from tapewire.config.schema import NAME_MAX, StrategyEntry
-from tapewire.config.wording import suggest
 from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tapewire.strategies import StrategyDefinition
 
 
 def known_strategies() -> list[str]:
@@ -70,52 +71,30 @@ def parameters_in_force(strategy: StrategyEntry) -> dict[str, Any]:
     What was given stays as it was given, what was not is the default. The strategy's parameters
     must have been found right.
     """
-    return {
+    in_force = {
         name: strategy.parameters.get(name, _plain(spec.default))
         for name, spec in find_strategy(strategy.type).parameters.items()
     }
+    return {name: value for name, value in in_force.items() if value is not None}
 
 
 def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def checked_parameters(strategy: StrategyEntry, where: KeyPath) -> dict[str, Any]:
-    """Return every declared parameter of the strategy with its value, typed and in range.
-
-    Parameters
-    ----------
-    strategy
-        One entry of the configuration.
-    where
-        Its key path, for messages.
-
-    Raises
-    ------
-    ConfigError
-        Unknown type or parameter, a missing one, a wrong type or a value below the minimum.
-    """
-    problems = Problems()
-    values = check_parameters(strategy, where, problems)
-    problems.raise_if_any()
-    return values
-
-
-def check_parameters(strategy: StrategyEntry, where: KeyPath, problems: Problems) -> dict[str, Any]:
-    """Note every problem of the strategy's type and parameters; return the values without one."""
+def definition_of(
+    strategy: StrategyEntry, where: KeyPath, problems: Problems
+) -> "StrategyDefinition | None":
+    """Return what a strategy's type stands for; where it is nothing, None, and note why."""
     found = known_strategy(strategy.type)
     try:
-        definition = find_strategy(strategy.type) if found is None else found.definition
+        return find_strategy(strategy.type) if found is None else found.definition
     except ConfigError as error:
         problems.add((*where, "type"), str(error))
-        return {}
-    specs = definition.parameters
-    label = strategy.type if found is None or not found.sources else default_name(strategy.type)
-    return check_values(
-        specs,
-        strategy.parameters,
-        (*where, "parameters"),
-        problems,
-        unknown=lambda name: f"{label} has no such parameter, {suggest(name, specs)}",
-        missing=lambda spec: f"{label} needs this parameter ({spec.doc})",
-    )
+        return None
+
+
+def label_of(kind: str) -> str:
+    """Return how messages call a strategy: its type, or the name of one from a file."""
+    found = known_strategy(kind)
+    return default_name(kind) if found is not None and found.sources else kind

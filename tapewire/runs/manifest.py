@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tapewire.config.finding import found_strategy
 from tapewire.config.schema import RunConfig
+from tapewire.config.variants import checked_variants
 from tapewire.runs.feed import Clock
 from tapewire.runs.warnings import count_warnings, halt_warnings, log_warnings, warmup_warnings
 
@@ -75,7 +77,30 @@ def manifest_of(
         if digests:
             manifest["digest"] = simulation.digest()
             manifest["digests"] = simulation.digests()
+    if variants := _variants(facts.config):
+        manifest["variants"] = variants
     return manifest
+
+
+def _variants(config: RunConfig) -> list[dict[str, Any]]:
+    """Describe the strategies that grids stand for by what varies."""
+    return [
+        {
+            "strategy_id": variant.name,
+            "variant_of": variant.variant_of,
+            "parameters": {key: _plain(value) for key, value in variant.varied.items()},
+        }
+        for i, strategy in enumerate(config.strategy)
+        for variant in checked_variants(strategy, ("strategy", i))
+        if variant.variant_of is not None
+    ]
+
+
+def _plain(value: object) -> object:
+    """Return a parameter as JSON has it."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
 
 
 def _strategy_sources(config: RunConfig) -> list[dict[str, Any]]:

@@ -20,22 +20,23 @@ _MARGIN: Final = 8
 _LINE_LETTERS_MAX: Final = 100
 
 _SHOWN: Final = [metric for metric in METRICS if metric.terse]
-_HEADINGS: Final = ("strategy", *(metric.terse for metric in _SHOWN))
+HEADINGS: Final = ("strategy", *(metric.terse for metric in _SHOWN))
 
 
 def headline_rows(results: dict[str, Any], limit: int | None = None) -> list[tuple[str, ...]]:
     """Return headings and the figures of every strategy and, of several, in total, as text."""
     strategies = list(results["strategies"].items())
     shown = strategies[:limit]
-    rows = [_HEADINGS, *(_row(name, figures) for name, figures in shown)]
+    rows = [HEADINGS, *(figures_row(name, figures) for name, figures in shown)]
     if len(shown) < len(strategies):
-        rows.append((f"… and {len(strategies) - len(shown)} more", *[""] * (len(_HEADINGS) - 1)))
+        rows.append((f"… and {len(strategies) - len(shown)} more", *[""] * (len(HEADINGS) - 1)))
     if len(strategies) != 1:
-        rows.append(_row("total", results["total"]))
+        rows.append(figures_row("total", results["total"]))
     return rows
 
 
-def _row(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
+def figures_row(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
+    """Return a strategy's name and its chief figures, as text."""
     return (name, *(_figure(figures.get(metric.column)) for metric in _SHOWN))
 
 

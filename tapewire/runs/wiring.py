@@ -14,7 +14,7 @@ from tapewire.compiled.user_sources import digest_of
 from tapewire.config.finding import find_strategy, found_strategy
 from tapewire.config.models import chosen_models
 from tapewire.config.schema import ConfiguredLimits, DatabentoSource, RunConfig, to_fixed
-from tapewire.config.strategies import checked_parameters
+from tapewire.config.variants import checked_variants
 from tapewire.market.instruments import InstrumentTable, publishers_of
 from tapewire.market.records import (
     ACTION_ADD,
@@ -113,9 +113,9 @@ def _call_kernels(config: RunConfig, kinds: Iterable[str]) -> None:
         ("side", SIDE_BID),
     ):
         records[field] = value
-    specs = tuple(
-        spec for spec in _strategies(config) if not spec.definition.binding.names_its_books
-    )
+    # Of a grid the first variant will do: the others are the same machine code.
+    firsts = {spec.definition.name: spec for spec in reversed(_strategies(config))}
+    specs = tuple(spec for spec in firsts.values() if not spec.definition.binding.names_its_books)
     simulation = Simulation(
         SimulationConfig(InstrumentTable([]), _unlimited(specs), warmup_until_ns=2)
     )
@@ -193,14 +193,15 @@ def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
     limits = _limits(config.backtest.risk_limits)
     return tuple(
         StrategySpec(
-            strategy_id=strategy.name,
+            strategy_id=variant.name,
             definition=find_strategy(strategy.type),
-            parameters=checked_parameters(strategy, ("strategy", i)),
+            parameters=variant.parameters,
             symbols=tuple(strategy.symbols),
             publishers=tuple(strategy.publishers),
             limits=limits,
         )
         for i, strategy in enumerate(config.strategy)
+        for variant in checked_variants(strategy, ("strategy", i))
     )
 
 

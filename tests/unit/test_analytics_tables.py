@@ -45,7 +45,10 @@ def test_the_log_of_events_is_a_table_like_the_others(tmp_path):
     with Collector(path, "seed: 0\n", event_log=True) as collector:
         collector.add(*drained(book), [book.leg], events)
         collector.finish("complete", manifest())
-    assert set(names(path)) == {*RUN_FILES, "manifest.json"} - {"series.parquet"}
+    assert set(names(path)) == {*RUN_FILES, "manifest.json"} - {
+        "series.parquet",
+        "variants.parquet",
+    }
     run = load_run(path)
     run.verify()
     assert run.manifest["rows"]["events"] == 4

@@ -94,3 +94,72 @@ def test_a_file_that_fails_is_one_line(tapewire_here: Command, own: Path) -> Non
         "ZeroDivisionError: division by zero\n"
     )
     assert not (own.parent / "out").exists()
+
+
+PLAIN = """\
+import tapewire as tw
+from sizes import LOTS
+
+
+class Alternate(tw.Strategy):
+    every: int = tw.parameter(400, "trades between two orders", minimum=1)
+
+    def on_start(self, context):
+        self.n = 0
+
+    def on_trade(self, trade, context):
+        import sizes
+
+        assert sizes.LOTS == LOTS
+        self.n += 1
+        if self.n % self.every == 0:
+            (context.buy if context.position <= 0 else context.sell)(LOTS)
+"""
+
+
+class Alternate(tw.Strategy):
+    every: int = tw.parameter(400, "trades between two orders", minimum=1)
+
+    def on_start(self, context):
+        self.n = 0
+
+    def on_trade(self, trade, context):
+        self.n += 1
+        if self.n % self.every == 0:
+            (context.buy if context.position <= 0 else context.sell)(2)
+
+
+def test_a_class_is_the_same_by_file_as_a_class_and_as_an_instance(
+    own: Path, synthetic_file: Path
+) -> None:
+    (own / "plain.py").write_text(PLAIN)
+    ways = {
+        "file": {"type": f"{own}/plain.py", "parameters": {"every": 70}},
+        "class": {"type": Alternate, "parameters": {"every": 70}},
+        "instance": Alternate(every=70),
+    }
+    digests = set()
+    for name, strategy in ways.items():
+        result = tw.run(synthetic_file, strategies=[strategy], output=own / name)
+        assert result.manifest["results"]["strategies"]["Alternate"]["fills"] > 0
+        digests.add(result.digest)
+        again = tw.run(result.path / "config.yaml", output=own / f"{name}-again")
+        digests.add(again.digest)
+    assert len(digests) == 1
+    grid = {"type": Alternate, "parameters": {"every": [70, 90]}}
+    result = tw.run(synthetic_file, strategies=[grid], output=own / "grid")
+    assert list(result.manifest["digests"]) == ["Alternate.1", "Alternate.2"]
+
+
+def test_defined_in_a_notebook_it_runs_and_its_configuration_says_so(
+    own: Path, synthetic_file: Path, tapewire: Command
+) -> None:
+    class Local(Alternate):
+        pass
+
+    result = tw.run(synthetic_file, strategies=[Local], output=own / "local")
+    assert result.manifest["strategy_sources"] == []
+    done = tapewire("run", result.path / "config.yaml", "-o", "again")
+    assert done.returncode == 2
+    assert "was given to tapewire.run as an object" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -17,6 +17,7 @@ from tapewire.features.layout import WORD
 from tapewire.features.sets import FeatureSet, FeatureState
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.market.symbols import is_named, is_wildcard
 from tapewire.router._memory import Memory
 from tapewire.router._series import Series
 from tapewire.router.config import OFF, SimulationConfig, StrategySpec
@@ -45,6 +46,11 @@ ORDERS_PER_SECOND_MAX: Final = 1_000_000
 _NO_SYMBOLS: Final = "none: name instruments by their numbers (instrument_id)"
 
 
+def _symbols_of(spec: StrategySpec) -> tuple[str, ...]:
+    """What a strategy trades, by names and wildcards; the configuration's word comes first."""
+    return spec.symbols or spec.definition.wants.symbols
+
+
 class Roster:
     """Strategies, instances and legs of a simulation, and their records.
 
@@ -63,6 +69,7 @@ class Roster:
         self._send_times_used = 0
         self._states: list[npt.NDArray[Any]] = []
         self._specs: list[StrategySpec] = []  # of each instance
+        self._names = {_symbols_of(spec) for spec in config.strategies}
         self._check_specs()
         # Kernels have addresses within them: they live as long as the simulation.
         self._kept = config.models.write(memory.models.records[0])
@@ -85,8 +92,8 @@ class Roster:
             if count > 1:
                 raise ConfigError(f"strategy name {name!r} is used twice; names must differ")
         for spec in self._config.strategies:
-            for symbol in spec.symbols:
-                if not self._config.instruments.ids_of(symbol):
+            for symbol in _symbols_of(spec):
+                if not self._is_in_the_data(symbol):
                     raise NoDataError(
                         f"strategy {spec.strategy_id}: expected a symbol of the data, found "
                         f"{symbol!r}; the data has {self._known_symbols()}"
@@ -96,6 +103,13 @@ class Roster:
                     f"strategy {spec.strategy_id}: max_orders_per_second: expected at most "
                     f"{ORDERS_PER_SECOND_MAX:,}, found {spec.limits.max_orders_per_second:,}"
                 )
+
+    def _is_in_the_data(self, name: str) -> bool:
+        instruments = self._config.instruments
+        if not is_wildcard(name):
+            return bool(instruments.ids_of(name))
+        known = instruments.symbols  # without any, instruments turn up with their records
+        return not known or any(is_named(symbol, (name,)) for symbol in known)
 
     def _known_symbols(self) -> str:
         return ", ".join(self._config.instruments.symbols[:10]) or _NO_SYMBOLS
@@ -167,10 +181,11 @@ class Roster:
         watch["gapless"] = 1
         publisher_id, instrument_id = key >> 32, key & 0xFFFFFFFF
         symbol = self._config.instruments.get(instrument_id).symbol
+        meant = {names: is_named(symbol, names) for names in self._names if names}
         for spec, bound in zip(self._config.strategies, self._bound, strict=True):
             if bound.names_its_books:
                 continue
-            if spec.symbols and symbol not in spec.symbols:
+            if not meant.get(_symbols_of(spec), True):
                 continue
             if spec.publishers and publisher_id not in spec.publishers:
                 continue

@@ -50,7 +50,8 @@ class StrategySpec:
     parameters : mapping
         Complete and checked, as ``definition.parameters`` declares them.
     symbols, publishers : tuple
-        What it trades; empty means everything in the stream.
+        What it trades; empty means everything in the stream. A symbol may have wildcards
+        (``ES*``, ``GOOG?``).
     limits : RiskLimits
     """
 

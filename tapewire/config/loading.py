@@ -35,6 +35,7 @@ from tapewire.config.variants import check_variants
 from tapewire.config.wording import describe, suggest
 from tapewire.config.yaml import MAX_BYTES, KeyPath, load_yaml
 from tapewire.errors import ConfigError
+from tapewire.market.symbols import is_named
 from tapewire.market.times import time_text
 
 #: Named in the specification, not built yet: said by name instead of "unknown".
@@ -263,7 +264,11 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
         if names[strategy.name] > 1 or taken:
             name = taken[0] if taken else strategy.name
             problems.add(("strategy", i, "name"), f"{name!r} is the name of another one")
-        unknown = set(strategy.symbols) - set(symbols or strategy.symbols)
+        unknown = {
+            name
+            for name in strategy.symbols
+            if symbols and not any(is_named(symbol, (name,)) for symbol in symbols)
+        }
         if unknown:
             name = min(unknown)
             hint = suggest(name, symbols)

@@ -24,6 +24,7 @@ from tapewire.market.records import (
     RTYPE_MBO,
     SIDE_BID,
 )
+from tapewire.market.symbols import is_named
 from tapewire.router import RiskLimits, Simulation, SimulationConfig, StrategySpec
 from tapewire.router.config import OFF
 
@@ -55,8 +56,12 @@ def unset_instruments(config: RunConfig, info: "StreamInfo") -> list[str]:
     traded = {mapping.raw_symbol for mapping in info.mappings}
     if isinstance(config.backtest.data_source, DatabentoSource):
         traded &= set(config.backtest.data_source.symbols) or traded
-    if all(strategy.symbols for strategy in config.strategy):
-        traded &= {symbol for strategy in config.strategy for symbol in strategy.symbols}
+    names = [
+        tuple(strategy.symbols) or find_strategy(strategy.type).wants.symbols
+        for strategy in config.strategy
+    ]
+    if all(names):
+        traded = {symbol for symbol in traded if any(is_named(symbol, some) for some in names)}
     known = InstrumentTable((m.raw_symbol, m.instrument_id) for m in info.mappings)
     warnings = [
         f"instruments: {symbol} is not in the data"

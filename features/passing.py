@@ -1,12 +1,13 @@
 """A pass over records that gives rows of features, ahead of a simulation or without one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from tapewire.compiled.kernel_cache import compile_once, is_compiled
 from tapewire.compiled.memory import Block
 from tapewire.features._passing import count_events, end_pass, pass_batch
 from tapewire.features.layout import PASS, ROW, ROWS_FULL, WORD
@@ -15,12 +16,15 @@ from tapewire.features.sets import FeatureSet, FeatureState
 from tapewire.market import MarketState
 from tapewire.market.book import STEP_RECORDS, batch_address
 from tapewire.market.layout import NEW_BOOK
+from tapewire.market.records import MBO_DTYPE
 
 IntArray = npt.NDArray[np.int64]
 
 #: Rows that are kept until they are taken out.
 ROWS_DEFAULT: Final = 8_192
 _ROWS_MIN: Final = 2
+#: A name for the kernels of a pass, among those that are compiled.
+_KERNELS: Final = "features"
 _BOOKS_AT_START: Final = 16
 
 
@@ -162,3 +166,16 @@ class FeaturePass:
     def nbytes(self) -> int:
         """Bytes held by books and features."""
         return self._market.nbytes + sum(state.nbytes for state in self._books)
+
+
+def warm_up(say: Callable[[str], None]) -> None:
+    """Compile or load the kernels of a pass; of several processes, one compiles."""
+
+    def work() -> None:
+        if not is_compiled(_KERNELS):
+            say("compiling kernels, first run only …")
+        ahead = FeaturePass(FeatureSet(), Sampling.of("1ev"))
+        for _ in (*ahead.feed(np.zeros(1, MBO_DTYPE)), *ahead.finish()):
+            ahead.events()
+
+    compile_once(work, (_KERNELS,), say)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tapewire.config.loading import load_config, make_config
     from tapewire.config.schema import RunConfig
     from tapewire.errors import TapewireError
+    from tapewire.inputs.features import features_table
     from tapewire.runs.api import run
     from tapewire.runs.result import RunResult
     from tapewire.strategies.definition import StrategyDefinition
@@ -41,6 +42,7 @@ __all__ = [
     "TapewireError",
     "Wants",
     "as_floats",
+    "features_table",
     "jit",
     "load_config",
     "make_config",
@@ -66,6 +68,7 @@ _HOMES = {
     "TapewireError": "tapewire.errors",
     "as_floats": "tapewire.analytics.frames",
     "jit": "tapewire.compiled.user_kernels",
+    "features_table": "tapewire.inputs.features",
     "load_config": "tapewire.config.loading",
     "make_config": "tapewire.config.loading",
     "run": "tapewire.runs.api",

@@ -244,7 +244,15 @@ class _RowTable:
 
 
 def features_table(
-    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], **wanted: Any
+    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    every: str,
+    features: str | Sequence[str] | None = None,
+    labels: str | Sequence[str] = (),
+    symbols: str | Sequence[str] = (),
+    start: str | int | None = None,
+    end: str | int | None = None,
+    close: str | None = None,
 ) -> pa.Table:
     """Return rows of features of market data files as an Arrow table.
 
@@ -280,7 +288,16 @@ def features_table(
         If a file can't be used, or holds nothing that was asked for.
     """
     given = [files] if isinstance(files, str | os.PathLike) else list(files)
-    request = feature_request(given, **wanted)
+    request = feature_request(
+        given,
+        every=every,
+        features=features,
+        labels=labels,
+        symbols=symbols,
+        start=start,
+        end=end,
+        close=close,
+    )
     require_different(request.plan.files)
     batches = list(feature_batches(request))
     return pa.Table.from_batches(batches, request.schema).unify_dictionaries()

@@ -12,14 +12,14 @@ BLOCK = re.compile(r"<!-- doc: (\w+) ?(\S*) -->\n```\w+\n(.*?)^```$", re.MULTILI
 BLOCK_TIMEOUT_S = 100
 
 
-@pytest.mark.timeout(400)
-def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> None:
+def run_blocks(page: Path, folder: Path) -> int:
+    """Run every block of a page in a folder; how many there were."""
     scripts = Path(sys.executable).parent
     env = {**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}"}
     ran = 0
-    for kind, name, body in BLOCK.findall((repo / "README.md").read_text()):
+    for kind, name, body in BLOCK.findall(page.read_text()):
         if kind == "file":
-            (tmp_path / name).write_text(body)
+            (folder / name).write_text(body)
             continue
         if kind == "make":  # they would run this very test: see test_docs for what they name
             continue
@@ -27,12 +27,22 @@ def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> 
         if kind == "python":
             command = [sys.executable, "-c", body]
         done = subprocess.run(
-            command, cwd=tmp_path, env=env, capture_output=True, text=True,
+            command, cwd=folder, env=env, capture_output=True, text=True,
             timeout=BLOCK_TIMEOUT_S, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{body}\n{done.stdout}\n{done.stderr}"
         ran += 1
-    assert ran >= 7
+    return ran
+
+
+def test_every_command_and_snippet_of_the_features_page(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "features.md", tmp_path) == 3
+    assert (tmp_path / "train.parquet").exists()
+
+
+@pytest.mark.timeout(400)
+def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "README.md", tmp_path) >= 7
     runs = {path.parent.name for path in tmp_path.glob("*/manifest.json")}
     named = {
         "first", "second", "third", "fourth", "fifth", "notebook", "sixth", "prepared", "cached",

@@ -10,9 +10,9 @@ import pytest
 
 import rooms
 
-DOCS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/features.md")
 _MARK = re.compile(r"<!-- doc: (make|run|python|file \S+) -->\n")
-_ROOTS = (*rooms.names(), "tapewire", "tests", ".ci", ".typetree")
+_ROOTS = (*rooms.names(), "docs", "tapewire", "tests", ".ci", ".typetree")
 
 
 @pytest.mark.parametrize("name", DOCS)
@@ -72,11 +72,12 @@ _UNMAPPED = {
 }  # fmt: skip
 
 
-def test_every_block_of_the_readme_is_marked(repo: Path) -> None:
-    text = (repo / "README.md").read_text()
+@pytest.mark.parametrize(("name", "blocks_min"), [("README.md", 9), ("docs/features.md", 3)])
+def test_every_block_is_marked(repo: Path, name: str, blocks_min: int) -> None:
+    text = (repo / name).read_text()
     blocks = re.findall(r"^```\w", text, flags=re.MULTILINE)
     marked = re.findall(_MARK.pattern + r"```\w", text)
-    assert len(blocks) == len(marked) > 8
+    assert len(blocks) == len(marked) >= blocks_min
 
 
 def test_every_make_command_is_a_target(repo: Path) -> None:

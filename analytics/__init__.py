@@ -9,6 +9,7 @@ from tapewire.analytics.ledger import Leg
 from tapewire.analytics.manifest import REQUIRED_KEYS
 from tapewire.analytics.run import Run, load_run
 from tapewire.analytics.run_folder import MANIFEST, RUN_FILES
+from tapewire.analytics.tables import table_of
 
 __all__ = [
     "MANIFEST",
@@ -18,4 +19,5 @@ __all__ = [
     "Leg",
     "Run",
     "load_run",
+    "table_of",
 ]

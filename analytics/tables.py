@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tapewire.analytics.exact import groups, to_int64
 from tapewire.analytics.ledger import Leg, account_money
-from tapewire.analytics.schemas import EQUITY, EVENTS, FILLS, ORDERS, Column, arrow_schema
+from tapewire.analytics.schemas import EQUITY, EVENTS, FILLS, ORDERS, SERIES, Column, arrow_schema
 from tapewire.atomic import AtomicFile, output_errors
 from tapewire.errors import SimulationError
 from tapewire.execution.codes import (
@@ -57,14 +57,9 @@ class TableWriter:
 
     def write(self, columns: dict[str, Any], rows: int) -> None:
         """Append one row group; arrays are converted to the schema's types, checked."""
-        import pyarrow as pa
-
-        arrays = [
-            value.cast(field.type) if isinstance(value, pa.Array) else pa.array(value, field.type)
-            for field, value in ((field, columns[field.name]) for field in self.schema)
-        ]
+        table = _arrow_table(self.schema, columns)
         with output_errors(self._target.path):
-            self._writer.write_table(pa.Table.from_arrays(arrays, schema=self.schema))
+            self._writer.write_table(table)
         self.rows += rows
 
     def mark(self, status: str) -> None:
@@ -83,6 +78,16 @@ class TableWriter:
             self._writer.close()
         except Exception:
             self._target.discard()
+
+
+def _arrow_table(schema: "pa.Schema", columns: dict[str, Any]) -> "pa.Table":
+    import pyarrow as pa
+
+    arrays = [
+        value.cast(field.type) if isinstance(value, pa.Array) else pa.array(value, field.type)
+        for field, value in ((field, columns[field.name]) for field in schema)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 class Names:
@@ -254,6 +259,37 @@ class EquityColumns:
 TABLES: Final = {"fills": FILLS, "orders": ORDERS, "equity": EQUITY}
 #: … and with the log of order events.
 TABLES_AND_EVENTS: Final = {**TABLES, "events": EVENTS}
+
+
+def table_of(
+    name: str, rows: NDArray[np.void], legs: Sequence[Leg], series_names: Sequence[str] = ()
+) -> "pa.Table":
+    """Return all rows of a run at once as the table that its folder would have.
+
+    Parameters
+    ----------
+    name
+        ``fills``, ``orders``, ``equity``, ``events`` or ``series``.
+    rows
+        Of that table's dtype, in the order they happened.
+    legs, series_names
+        What the rows count.
+
+    Raises
+    ------
+    SimulationError
+        If the rows name something that is not there.
+    """
+    names = Names(legs)
+    columns: dict[str, Any]
+    if name == "equity":
+        columns = EquityColumns().build(rows, names)
+    elif name == "series":
+        columns = series_columns(rows, names, series_names)
+    else:
+        build = {"fills": fill_columns, "orders": order_columns, "events": event_columns}[name]
+        columns = build(rows, names)
+    return _arrow_table(arrow_schema(name, {**TABLES_AND_EVENTS, "series": SERIES}[name]), columns)
 
 
 def _nullable(values: NDArray[np.int64], null: NDArray[np.bool_]) -> "pa.Array":

@@ -173,6 +173,30 @@ class MarketState:
             ids.rebuild_book_slots(self.state, self.books.records["key"][:n].copy())
         return int(ids.add_book(self.state, key))
 
+    def find(self, key: int) -> int:
+        """Index of the book of ``publisher_id << 32 | instrument_id``, or NIL."""
+        n = int(self.state[0]["book_n"])
+        found = np.flatnonzero(self.books.records["key"][:n] == key)
+        return int(found[0]) if found.size else NIL
+
+    def best_levels(self, book: int, side: int, depth: int) -> tuple[IntArray, IntArray, IntArray]:
+        """Prices (1e-9), sizes and counts of a side's best levels, best first, each (depth,).
+
+        ``UNDEF_PRICE`` and zeros where there is no level.
+        """
+        prices, sizes, counts = (np.zeros(depth, np.int64) for _ in range(3))
+        _reading.read_top(self.state, book, side, prices, sizes, counts)
+        return prices, sizes, counts
+
+    def queue(self, book: int, side: int) -> IntArray:
+        """Resting orders of a side: (n, 4) of price, order_id, size, stamp of priority.
+
+        Best price first, and in queue order at each price.
+        """
+        out = np.zeros((int(self.sides.records[2 * book + side]["orders"]), 4), np.int64)
+        _reading.read_orders(self.state, book, side, out)
+        return out
+
     @property
     def missing_key(self) -> int:
         """Key of the book that a record was for when a kernel asked for a new one."""
@@ -280,10 +304,7 @@ class BookSet:
         return source[:row], prices[:row], sizes[:row], counts[:row]
 
     def _index(self, publisher_id: int, instrument_id: int) -> int:
-        key = publisher_id << 32 | instrument_id
-        books = self._market.books.records[: int(self._market.state[0]["book_n"])]
-        found = np.flatnonzero(books["key"] == key)
-        return int(found[0]) if found.size else NIL
+        return self._market.find(publisher_id << 32 | instrument_id)
 
     def _known(self, publisher_id: int, instrument_id: int) -> int:
         index = self._index(publisher_id, instrument_id)
@@ -301,12 +322,8 @@ class BookSet:
     ) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray]:
         """The best levels: bid prices, sizes, counts, ask prices, sizes, counts, each (depth,)."""
         book = self._known(publisher_id, instrument_id)
-        sides = []
-        for side in (BID, 1 - BID):
-            columns = [np.zeros(depth, np.int64) for _ in range(3)]
-            _reading.read_top(self._market.state, book, side, *columns)
-            sides += columns
-        return sides[0], sides[1], sides[2], sides[3], sides[4], sides[5]
+        bids, asks = (self._market.best_levels(book, side, depth) for side in (BID, 1 - BID))
+        return *bids, *asks
 
     def orders(self, publisher_id: int, instrument_id: int, side: str) -> IntArray:
         """Resting orders of a side ("B" or "A"): (n, 3) of price, order_id, size.
@@ -315,20 +332,14 @@ class BookSet:
         the same 64 bits.
         """
         book = self._known(publisher_id, instrument_id)
-        code = {"B": 0, "A": 1}[side]
-        ladder = self._market.sides.records[2 * book + code]
-        out = np.zeros((int(ladder["orders"]), 4), np.int64)
-        _reading.read_orders(self._market.state, book, code, out)
-        return out[:, :3]
+        return self._market.queue(book, {"B": 0, "A": 1}[side])[:, :3]
 
     def level_totals(self, publisher_id: int, instrument_id: int, side: str) -> IntArray:
         """All levels of a side ("B" or "A"), best first: (n, 3) of price, size, orders."""
         book = self._known(publisher_id, instrument_id)
         code = {"B": 0, "A": 1}[side]
         n = int(self._market.sides.records[2 * book + code]["n"])
-        columns = [np.zeros(n, np.int64) for _ in range(3)]
-        _reading.read_top(self._market.state, book, code, *columns)
-        return np.stack(columns, axis=1)
+        return np.stack(self._market.best_levels(book, code, n), axis=1)
 
     @property
     def counts(self) -> dict[str, int]:

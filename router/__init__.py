@@ -2,14 +2,17 @@
 
 from tapewire.router.config import RiskLimits, SimulationConfig, StrategySpec
 from tapewire.router.halts import HaltedPosition, LossHalt
-from tapewire.router.results import Drained, LegInfo
+from tapewire.router.look import Look
+from tapewire.router.results import Drained, LegInfo, RestingOrder
 from tapewire.router.simulation import Simulation
 
 __all__ = [
     "Drained",
     "HaltedPosition",
     "LegInfo",
+    "Look",
     "LossHalt",
+    "RestingOrder",
     "RiskLimits",
     "Simulation",
     "SimulationConfig",

@@ -27,6 +27,51 @@ class LegInfo:
     multiplier_den: int
     client_order_labels: tuple[str, ...] | None = None
 
+    def order_name(self, client_order_id: int) -> str:
+        """Return an order's id as text: the user's own label where there is one."""
+        labels = self.client_order_labels or ()
+        if client_order_id < 0:
+            return f"flatten-{-client_order_id}"
+        return (
+            labels[client_order_id - 1] if client_order_id <= len(labels) else f"{client_order_id}"
+        )
+
+
+@dataclass(frozen=True)
+class RestingOrder:
+    """A simulated order as the exchange has it.
+
+    Attributes
+    ----------
+    leg, client_order_id
+        Whose it is, and which.
+    side, order_type, time_in_force, status
+        Codes of `tapewire.execution.codes`.
+    price
+        1e-9; None of a market order, which waits for a reopening.
+    quantity, filled
+        Lots, after replaces.
+    ahead
+        Lots of the market that stand ahead of it at its price; None where it stands in no queue.
+    replaces
+        How many took effect so far.
+    ts_arrived
+        When it reached the exchange, ns.
+    """
+
+    leg: int
+    client_order_id: int
+    side: int
+    order_type: int
+    time_in_force: int
+    status: int
+    price: int | None
+    quantity: int
+    filled: int
+    ahead: int | None
+    replaces: int
+    ts_arrived: int
+
 
 @dataclass(frozen=True)
 class Drained:

@@ -38,6 +38,7 @@ from tapewire.router._roster import Roster
 from tapewire.router.config import SimulationConfig
 from tapewire.router.digest import LegDigests
 from tapewire.router.halts import LossHalt, loss_halts
+from tapewire.router.look import Look
 from tapewire.router.results import Drained, LegInfo
 from tapewire.strategies.definition import HOOKS
 from tapewire.strategies.layout import HOOK_N
@@ -305,6 +306,10 @@ class Simulation:
     def series_names(self) -> list[str]:
         """Names of the series that strategies have recorded; rows have their positions."""
         return self._roster.series.names
+
+    def look(self) -> Look:
+        """Return what can be looked at between two batches; it stays good as the run goes on."""
+        return Look(self._memory)
 
     @property
     def counts(self) -> dict[str, int]:

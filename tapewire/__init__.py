@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tapewire.inputs.features import features_table
     from tapewire.runs.api import run
     from tapewire.runs.result import RunResult
+    from tapewire.runs.stepping import Simulation
     from tapewire.strategies.definition import StrategyDefinition
     from tapewire.strategies.plain import (
         BUY,
@@ -37,6 +38,7 @@ __all__ = [
     "Context",
     "RunConfig",
     "RunResult",
+    "Simulation",
     "Strategy",
     "StrategyDefinition",
     "TapewireError",
@@ -65,6 +67,7 @@ _HOMES = {
     "to_price": _PLAIN,
     "RunConfig": "tapewire.config.schema",
     "RunResult": "tapewire.runs.result",
+    "Simulation": "tapewire.runs.stepping",
     "TapewireError": "tapewire.errors",
     "as_floats": "tapewire.analytics.frames",
     "jit": "tapewire.compiled.user_kernels",

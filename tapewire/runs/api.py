@@ -13,9 +13,10 @@ import numpy as np
 from tapewire.config.finding import is_strategy
 from tapewire.config.models import model_keys
 from tapewire.config.problems import Places, Problems
-from tapewire.config.schema import RunConfig
+from tapewire.config.schema import RunConfig, parse_time_ns
 from tapewire.config.wording import describe, dotted, dotted_keys, suggest
 from tapewire.config.yaml import KeyPath
+from tapewire.errors import ConfigError
 from tapewire.runs.assembly import run_checked
 from tapewire.runs.hooks import Hooks
 from tapewire.runs.requests import (
@@ -122,32 +123,27 @@ def run(
     _require(problems, "force", force, (bool,), "true or false")
     _require(problems, "connect", connect, (str,), "an address like tcp://127.0.0.1:5555")
     _require(problems, "hooks", hooks, (Hooks,), "tapewire.runs.hooks.Hooks")
-    chosen, inputs = _inputs(config, files, problems)
-    paths = _overrides(overrides, problems)
-    wanted = _strategies(strategies, problems)
-    options = {
-        "symbols": split_names(symbols) if isinstance(symbols, str) else _plain(symbols),
-        "publishers": _plain(publishers),
-        "start": _plain(start),
-        "end": _plain(end),
-        "warmup": warmup,
-        "instruments": _plain(instruments),
-        "seed": _plain(seed),
-        "speed": speed_value(_plain(speed)),
-        "transport": transport,
-        "payload": payload,
-        "batch_records": _plain(batch_records),
-        "cache": _plain(cache),
-    }
-    _refuse_twice(options, inputs, paths, problems)
-    problems.raise_if_any()
-    request = Request(
-        config=chosen,
-        files=inputs,
-        strategies=wanted,
-        options=options,
-        overrides=paths,
+    request = request_of(
+        config,
+        problems,
+        files=files,
+        strategies=strategies,
+        overrides=overrides,
         connect=connect,
+        options={
+            "symbols": symbols,
+            "publishers": publishers,
+            "start": start,
+            "end": end,
+            "warmup": warmup,
+            "instruments": instruments,
+            "seed": seed,
+            "speed": speed,
+            "transport": transport,
+            "payload": payload,
+            "batch_records": batch_records,
+            "cache": cache,
+        },
     )
     return run_checked(
         request.checked(label=str),
@@ -157,6 +153,60 @@ def run(
         connect=connect,
         hooks=hooks,
     )
+
+
+def request_of(
+    config: Any,
+    problems: Problems,
+    *,
+    files: Any,
+    strategies: Any,
+    overrides: Any,
+    options: Mapping[str, Any],
+    connect: str | None = None,
+    fed: bool = False,
+) -> Request:
+    """Return what was asked for, as `run` takes it, or raise what is wrong with it.
+
+    Parameters
+    ----------
+    problems
+        What is wrong so far.
+    options
+        Values as they were given, by the names of `OPTION_KEYS`.
+    """
+    chosen, inputs = _inputs(config, files, problems)
+    paths = _overrides(overrides, problems)
+    wanted = _strategies(strategies, problems)
+    given = {name: _plain(value) for name, value in options.items()}
+    if isinstance(given.get("symbols"), str):
+        given["symbols"] = split_names(given["symbols"])
+    given["speed"] = speed_value(given.get("speed"))
+    _refuse_twice(given, inputs, paths, problems)
+    problems.raise_if_any()
+    return Request(
+        config=chosen,
+        files=inputs,
+        strategies=wanted,
+        options=given,
+        overrides=paths,
+        connect=connect,
+        fed=fed,
+    )
+
+
+def time_ns(name: str, moment: Time) -> int:
+    """Return a moment as ns since the epoch.
+
+    Raises
+    ------
+    ConfigError
+        If it is none, calling it `name`.
+    """
+    try:
+        return parse_time_ns(_plain(moment))
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}, found {describe(moment)}") from None
 
 
 def _require(

@@ -49,6 +49,8 @@ class Request:
         Values by key path.
     connect
         Endpoint of a replay that brings the data.
+    fed
+        The caller brings the data.
     """
 
     config: "RunConfig | Path | Mapping[str, Any] | None" = None
@@ -57,6 +59,7 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping["KeyPath", Any] = field(default_factory=dict)
     connect: str | None = None
+    fed: bool = False
 
     @property
     def name(self) -> str:
@@ -97,7 +100,7 @@ class Request:
         if self.strategies:
             typed["strategy",] = label("strategies")
         changes: dict[KeyPath, Any] = {}
-        if self.config is None and (self.files or self.connect):
+        if self.config is None and (self.files or self.connect or self.fed):
             changes |= {
                 ("backtest", "instruments"): {},
                 ("backtest", "risk_limits"): {},

@@ -1,0 +1,106 @@
+"""What can be looked at between two batches: books, orders at the exchange, accounts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tapewire.execution.codes import Side
+from tapewire.market.layout import ASK, BID, NIL
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.positions.rows import SAMPLE_DTYPE
+from tapewire.router._memory import Memory
+from tapewire.router.results import RestingOrder
+
+IntArray = npt.NDArray[np.int64]
+
+
+class Look:
+    """The inside of a simulation, as of the last record it was fed. Everything it gives is a copy.
+
+    A record may be one of several of its event: the book is then as far as that record.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def books(self) -> list[tuple[int, int]]:
+        """(publisher_id, instrument_id) of every book so far, in order of appearance."""
+        market = self._memory.market
+        keys = market.books.records["key"][: int(market.state[0]["book_n"])]
+        return [(int(key) >> 32, int(key) & 0xFFFFFFFF) for key in keys]
+
+    def levels(
+        self, publisher_id: int, instrument_id: int, depth: int
+    ) -> tuple[tuple[IntArray, ...], tuple[IntArray, ...]]:
+        """Prices (1e-9), sizes and counts of a book's bids and asks, best first, at most ``depth``.
+
+        Of a book that no record was for yet there are none.
+        """
+        market = self._memory.market
+        book = market.find(publisher_id << 32 | instrument_id)
+        if book == NIL:
+            none = tuple(np.zeros(0, np.int64) for _ in range(3))
+            return none, none
+        bids, asks = (market.best_levels(book, side, depth) for side in (BID, ASK))
+        return (
+            tuple(column[bids[0] != UNDEF_PRICE] for column in bids),
+            tuple(column[asks[0] != UNDEF_PRICE] for column in asks),
+        )
+
+    def orders(self) -> list[RestingOrder]:
+        """Simulated orders at the exchange: leg by leg, buys then sells, best price first."""
+        queues: dict[tuple[int, int], IntArray] = {}
+        found = []
+        for leg in range(int(self._memory.router["leg_n"])):
+            for own in self._at_the_exchange(leg):
+                waits = int(own["price"]) == UNDEF_PRICE
+                found.append(
+                    RestingOrder(
+                        leg=leg,
+                        client_order_id=int(own["client_order_id"]),
+                        side=int(own["side"]),
+                        order_type=int(own["order_type"]),
+                        time_in_force=int(own["time_in_force"]),
+                        status=int(own["status"]),
+                        price=None if waits else int(own["price"]),
+                        quantity=int(own["quantity"]),
+                        filled=int(own["filled"]),
+                        ahead=None if waits else self._lots_ahead(leg, own, queues),
+                        replaces=int(own["replaces"]),
+                        ts_arrived=int(own["ts_arrived"]),
+                    )
+                )
+        return found
+
+    def accounts(self) -> npt.NDArray[Any]:
+        """One ``SAMPLE_DTYPE`` row per leg, of its account at the exchange now."""
+        n = int(self._memory.router["leg_n"])
+        accounts = self._memory.accounts.records[:n]
+        rows = np.zeros(n, SAMPLE_DTYPE)
+        for name in (
+            "position", "cash", "realized", "fees", "mark", "volume", "max_position",
+        ):  # fmt: skip
+            rows[name] = accounts[name]
+        rows["leg"] = np.arange(n)
+        rows["ts"] = self._memory.router["stream_clock"]
+        return rows
+
+    def _at_the_exchange(self, leg: int) -> Iterator[Any]:
+        party = self._memory.parties.records[leg]
+        for head in ("buys", "sells", "waiting"):
+            index = int(party[head])
+            while index != NIL:
+                own = self._memory.own_orders.records[index]
+                yield own
+                index = int(own["next"])
+
+    def _lots_ahead(self, leg: int, own: Any, queues: dict[tuple[int, int], IntArray]) -> int:
+        """Lots that rest at an order's price with an earlier priority than its own."""
+        book = int(self._memory.parties.records[leg]["book"])
+        side = BID if own["side"] == Side.BUY else ASK
+        if (book, side) not in queues:
+            queues[book, side] = self._memory.market.queue(book, side)
+        prices, _, sizes, stamps = queues[book, side].T
+        return int(sizes[(prices == own["price"]) & (stamps < own["stamp"])].sum())

@@ -14,6 +14,8 @@ from tapewire.router import Simulation
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Records after which rows are collected at the latest: they are smaller here than where they wait.
+_COLLECTED_EVERY: Final = 65_536
 _TABLES: Final = ("fills", "orders", "equity", "events", "series")
 
 
@@ -24,6 +26,13 @@ class KeptRows:
         self._simulation = simulation
         self._rows: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in _TABLES}
         self._ledger = Ledger()
+        self._waiting = 0
+
+    def note(self, records: int) -> None:
+        """Collect, if enough records have gone by since the last time."""
+        self._waiting += records
+        if self._waiting >= _COLLECTED_EVERY:
+            self.collect()
 
     def collect(self) -> None:
         """Take what was reported since the last time.
@@ -33,6 +42,7 @@ class KeptRows:
         SimulationError
             If the rows contradict each other.
         """
+        self._waiting = 0
         drained, legs = self._simulation.drain(), self._simulation.legs
         reported = (drained.fills, drained.orders, drained.samples, drained.events, drained.series)
         for name, rows in zip(_TABLES, reported, strict=True):

@@ -343,6 +343,7 @@ class SteppedSimulation:
             part = records[at : at + _SLICE_RECORDS]
             with self._failing():
                 self._simulation.feed(part)
+                self._kept.note(len(part))
             if source is not None:
                 source.take(len(part))
             signals.check()

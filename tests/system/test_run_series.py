@@ -1,66 +1,71 @@
-"""What strategies record, from the simulation's rows to the run folder."""
+"""What strategies record, from a callback to the run folder."""
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import tapewire as tw
 from tapewire.errors import StrategyError
-from tapewire.positions.rows import SERIES_DTYPE
-from tapewire.router import Drained, Simulation
 
 
-@pytest.fixture
-def recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A simulation that records how many events it has seen, whenever it is drained."""
-    drain = Simulation.drain
+class Recorder(tw.Strategy):
+    """Records the size of each trade, and fails at one of them."""
 
-    def with_series(self: Simulation) -> Drained:
-        drained = drain(self)
-        series = np.zeros(1, SERIES_DTYPE)
-        series["ts"], series["value"] = self.now_ns, self.counts["events"]
-        self.series_names[:] = ["seen"]
-        return Drained(drained.fills, drained.orders, drained.samples, drained.events, series)
+    failing: int = 0
 
-    monkeypatch.setattr(Simulation, "drain", with_series)
+    def on_start(self, context: tw.Context) -> None:
+        self.n = 0
+
+    def on_trade(self, trade: Any, context: tw.Context) -> None:
+        self.n += 1
+        context.record("size", trade.size)
+        if self.n % 10 == 0:
+            context.record("tens", self.n)
+        if self.n == self.failing:
+            raise ValueError("no such colour")
 
 
-def run(file: Path, folder: Path) -> tw.RunResult:
+def run(file: Path, folder: Path, *strategies: Any) -> tw.RunResult:
     return tw.run(
-        file, strategies="market_maker", output=folder, transport="inproc", batch_records=5_000
+        file, strategies=strategies, output=folder, transport="inproc", batch_records=5_000
     )
 
 
-@pytest.mark.usefixtures("recording")
-def test_series_come_with_the_other_rows(synthetic_file: Path, tmp_path: Path) -> None:
-    result = run(synthetic_file, tmp_path / "out")
-    seen = result.series["value"].to_pylist()
-    assert len(seen) == 8  # after each batch, and at the end
-    assert seen == sorted(seen)
-    assert seen[-2:] == [30_000.0, 30_000.0]
-    assert set(result.series["name"].to_pylist()) == {"seen"}
-    assert result.manifest["rows"]["series"] == 8
-    assert "recorded by market_maker on TWA1" in result.report.read_text()
+@pytest.fixture(scope="module")
+def whole(synthetic_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tw.RunResult:
+    folder = tmp_path_factory.mktemp("series") / "out"
+    return run(synthetic_file, folder, "market_maker", Recorder)
 
 
-@pytest.mark.usefixtures("recording")
-def test_series_of_a_run_that_failed_are_kept(
-    synthetic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_series_come_with_the_other_rows(whole: tw.RunResult) -> None:
+    frame = whole.to_pandas("series")
+    sizes, tens = (frame[frame["name"] == name]["value"].tolist() for name in ("size", "tens"))
+    assert len(sizes) == whole.manifest["counts"]["trades"]
+    assert tens == [10.0 * k for k in range(1, len(sizes) // 10 + 1)]
+    assert whole.manifest["rows"]["series"] == len(frame)
+    assert str(frame["ts"].dtype) == "datetime64[ns, UTC]"
+    assert frame["ts"].is_monotonic_increasing
+    page = whole.report.read_text()
+    assert "recorded by Recorder on TWA1" in page
+    assert "<h2>tens</h2>" in page
+
+
+def test_a_stepped_simulation_has_the_same_series(
+    synthetic_file: Path, whole: tw.RunResult
 ) -> None:
-    feed = Simulation.feed
+    with tw.Simulation(synthetic_file, strategies=["market_maker", Recorder]) as sim:
+        while sim.step(1_000):
+            pass
+        assert sim.finish() == whole.digest
+        assert sim.table("series").equals(whole.series)
 
-    def failing(self: Simulation, *arguments: Any) -> None:
-        if self.counts["events"] >= 15_000:
-            raise StrategyError("strategy market_maker failed", "market_maker")
-        feed(self, *arguments)
 
-    monkeypatch.setattr(Simulation, "feed", failing)
-    monkeypatch.setattr("tapewire.runs.wiring.warm_up", lambda *_: None)
-    with pytest.raises(StrategyError):
-        run(synthetic_file, tmp_path / "out")
+def test_series_of_a_run_that_failed_are_kept(synthetic_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(StrategyError, match="no such colour") as caught:
+        run(synthetic_file, tmp_path / "out", Recorder(failing=123))
+    assert caught.value.symbol == "TWA1"
     kept = tw.RunResult.load(tmp_path / "out", incomplete=True)
-    seen = kept.series["value"].to_pylist()
-    assert seen[-1] == seen[-2] == kept.manifest["events"]  # drained after the failure, too
-    assert 15_000 <= seen[-1] < 30_000
+    assert kept.series.num_rows == 123 + 12  # the last of them just before the failure
+    assert kept.manifest["failure"]["ts_ns"] == caught.value.ts_ns
+    assert kept.series["ts"].cast("int64")[-1].as_py() <= caught.value.ts_ns

@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tapewire.analytics.frames import as_floats
+    from tapewire.analytics.frames import as_decimals, as_floats
     from tapewire.compiled.user_kernels import jit
     from tapewire.config.loading import load_config, make_config
     from tapewire.config.schema import RunConfig
@@ -43,6 +43,7 @@ __all__ = [
     "StrategyDefinition",
     "TapewireError",
     "Wants",
+    "as_decimals",
     "as_floats",
     "features_table",
     "jit",
@@ -69,6 +70,7 @@ _HOMES = {
     "RunResult": "tapewire.runs.result",
     "Simulation": "tapewire.runs.stepping",
     "TapewireError": "tapewire.errors",
+    "as_decimals": "tapewire.analytics.frames",
     "as_floats": "tapewire.analytics.frames",
     "jit": "tapewire.compiled.user_kernels",
     "features_table": "tapewire.inputs.features",

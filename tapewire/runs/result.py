@@ -2,12 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from tapewire.analytics import Run, load_run
-from tapewire.analytics.frames import as_floats
+from tapewire.analytics.frames import as_decimals, as_floats
 from tapewire.atomic import atomic_file, require_replaceable
 from tapewire.config.schema import Output
 from tapewire.config.wording import describe, suggest
@@ -16,17 +17,26 @@ from tapewire.runs.result_display import as_html, as_text
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
 _TABLES: Final = ("fills", "orders", "equity", "series", "events", "metrics")
-_PRICES: Final = ("float", "int")
+Prices: TypeAlias = Literal["float", "int", "decimal"]
+#: What each of them does to a table as it is stored.
+_PRICES: Final[dict[str, "Callable[[pa.Table], pa.Table]"]] = {
+    "float": as_floats,
+    "int": lambda table: table,
+    "decimal": as_decimals,
+}
 
 
 @dataclass(frozen=True, repr=False)
 class RunResult(Run):
     """A finished run: its folder, its manifest, and its tables, read when asked for.
 
-    ``fills``, ``orders``, ``equity`` and ``metrics`` are Arrow tables with prices and money as
-    exact integers in units of 1e-9; `to_pandas` makes frames with floats of them.
+    ``fills``, ``orders``, ``equity``, ``series``, ``events`` and ``metrics`` are Arrow tables with
+    prices and money as exact integers in units of 1e-9; `to_pandas`, `to_polars` and `to_arrow`
+    give them with floats, decimals or these integers.
     """
 
     @classmethod
@@ -53,16 +63,29 @@ class RunResult(Run):
         run = load_run(Path(path), incomplete=incomplete)
         return cls(run.path, run.manifest, run.incomplete)
 
-    def to_pandas(self, table: str, *, prices: Literal["float", "int"] = "float") -> "pd.DataFrame":
+    def to_arrow(self, table: str, *, prices: Prices = "float") -> "pa.Table":
+        """Return a table as an Arrow table; `prices` as in `to_pandas`, ``int`` is as it is stored.
+
+        Raises
+        ------
+        ConfigError, MissingFileError
+            As `to_pandas`.
+        """
+        _require_one_of("table", table, _TABLES)
+        _require_one_of("prices", prices, tuple(_PRICES))
+        converted: pa.Table = _PRICES[prices](getattr(self, table))
+        return converted
+
+    def to_pandas(self, table: str, *, prices: Prices = "float") -> "pd.DataFrame":
         """Return a table as a pandas frame.
 
         Parameters
         ----------
         table
-            ``fills``, ``orders``, ``equity`` or ``metrics``.
+            ``fills``, ``orders``, ``equity``, ``series``, ``events`` or ``metrics``.
         prices
-            How prices and money come: ``float`` in whole units, or ``int`` in units of 1e-9 as
-            they are stored.
+            How prices and money come: ``float`` in whole units, ``decimal`` the same and exact, as
+            ``decimal.Decimal``, or ``int`` in units of 1e-9 as they are stored.
 
         Returns
         -------
@@ -76,10 +99,38 @@ class RunResult(Run):
         MissingFileError
             If the run has no such table.
         """
-        _require_one_of("table", table, _TABLES)
-        _require_one_of("prices", prices, _PRICES)
-        arrow = getattr(self, table)
-        return (as_floats(arrow) if prices == "float" else arrow).to_pandas()
+        return self.to_arrow(table, prices=prices).to_pandas()
+
+    def to_polars(self, table: str, *, prices: Prices = "float") -> "pl.DataFrame":
+        """Return a table as a Polars frame, for which the package polars has to be installed.
+
+        Parameters
+        ----------
+        table, prices
+            As in `to_pandas`; ``decimal`` is ``Decimal(38, 9)``.
+
+        Returns
+        -------
+        DataFrame
+            Times are ``Datetime("ns", "UTC")``.
+
+        Raises
+        ------
+        ConfigError
+            For another name, or without the package.
+        MissingFileError
+            If the run has no such table.
+        """
+        arrow = self.to_arrow(table, prices=prices)
+        try:
+            import polars as pl
+        except ModuleNotFoundError:
+            raise ConfigError(
+                "to_polars: expected the package polars, found none: pip install polars"
+            ) from None
+        frame = pl.from_arrow(arrow)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
 
     def __repr__(self) -> str:
         return as_text(self)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _TEXT_STRATEGIES_MAX: Final = 3
 #: Strategies with a row of their own in a notebook.
 _HTML_STRATEGIES_MAX: Final = 12
+#: Warnings that are listed there, and how many are unfolded by themselves.
+_WARNINGS_MAX: Final = 20
+_WARNINGS_OPEN_MAX: Final = 3
 _WIDTH: Final = 640
 _HEIGHT: Final = 160
 _MARGIN: Final = 8
@@ -100,10 +103,7 @@ def as_html(result: "RunResult") -> str:
         head, *rows = headline_rows(manifest["results"], _HTML_STRATEGIES_MAX)
         parts.append(_table(head, rows))
         parts.append(_picture(result))
-        warnings = manifest["warnings"]
-        if warnings:
-            said = f"{len(warnings)} warnings, first: " if len(warnings) > 1 else "warning: "
-            parts.append(f"<div>{html.escape(said + _short(warnings[0], 300))}</div>")
+        parts.append(_warnings(manifest["warnings"]))
         parts.append(f"<div><small>digest <code>{html.escape(result.digest)}</code></small></div>")
     else:
         texts = (str(manifest.get(key, "")) for key in ("reason", "rows_kept"))
@@ -119,6 +119,18 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
     return f"<table><thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    """List the first few warnings, folded where there are several."""
+    shown = [f"<li>{html.escape(_short(text, 300))}</li>" for text in warnings[:_WARNINGS_MAX]]
+    if len(warnings) > _WARNINGS_MAX:
+        shown.append(f"<li>and {len(warnings) - _WARNINGS_MAX} more in the manifest</li>")
+    many = "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
+    opened = ' open="open"' if len(warnings) <= _WARNINGS_OPEN_MAX else ""
+    if not warnings:
+        return ""
+    return f"<details{opened}><summary>{many}</summary><ul>{''.join(shown)}</ul></details>"
 
 
 def _picture(result: "RunResult") -> str:

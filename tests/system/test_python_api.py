@@ -334,7 +334,9 @@ def test_frames(result: tw.RunResult) -> None:
     assert total == pytest.approx(float(result.manifest["results"]["total"]["net_pnl"]))
     with pytest.raises(ConfigError, match=r"table: expected fills or .*, did you mean 'fills'\?"):
         result.to_pandas("fill")
-    with pytest.raises(ConfigError, match=r"prices: expected float or int, found 'floats'"):
+    with pytest.raises(
+        ConfigError, match=r"prices: expected float or int or decimal, found 'floats'"
+    ):
         result.to_pandas("fills", prices="floats")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"path: expected a run folder, found nothing"):
         tw.RunResult.load(None)  # type: ignore[arg-type]

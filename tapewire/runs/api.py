@@ -116,6 +116,11 @@ def run(
     TapewireError
         See `tapewire.errors`; the run folder's manifest then says the run is incomplete or
         failed, where the run had come so far as to have one.
+
+    Notes
+    -----
+    A process may do this any number of times, in several threads at once and from a hook of another
+    run; Ctrl-C and SIGTERM end a run in the main thread only.
     """
     problems = Problems(Places("tapewire.run"))
     _require(problems, "output", output, (str, os.PathLike), "a path")

@@ -101,6 +101,7 @@ class Simulation:
         self._set_policies()
         self._memory.publish(0)
         self._roster = Roster(config, self._memory)
+        self._come_back = entry_of(come_back)
         self._go_on, self._router_address = entry_of(loop.go_on), self._memory.router_address
         self._words = self._memory.router_words
         self._roster.open_named_books()
@@ -241,7 +242,7 @@ class Simulation:
             self._roster.calls[call]()  # type: ignore[misc]
         except Exception as error:
             raise self._failed(call, error) from error
-        status = come_back(self._router_address)
+        status = self._come_back(self._router_address)
         if status:
             raise SimulationError(self._fault(status))
 
@@ -301,6 +302,11 @@ class Simulation:
             tables.append(table)
         fills, orders, samples, events = tables
         return Drained(fills, orders, samples, events, self._roster.series.take())
+
+    @property
+    def calls_python(self) -> bool:
+        """Whether any strategy is called outside the compiled loop."""
+        return any(not spec.definition.compiled for spec in self.config.strategies)
 
     @property
     def series_names(self) -> list[str]:

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from tapewire.compiled.jit import entry_of, jit_entry
+from tapewire.features.evaluating import evaluate_one
 from tapewire.strategies.context import (
     cancel,
     lots_ahead,
@@ -60,6 +61,18 @@ def orders_ahead_at(context: int, handle: int) -> int:
 def lots_ahead_at(context: int, handle: int) -> int:
     """Lots ahead of an open order in its queue."""
     return lots_ahead(context_at(context, 0), handle)
+
+
+@cache
+def feature_entry() -> Callable[..., Any]:
+    """The way into the kernel that works out one feature."""
+    return entry_of(evaluate_one)
+
+
+def load_kernels() -> None:
+    """Compile, or load, what strategies in plain Python call."""
+    entries()
+    feature_entry()
 
 
 @cache

@@ -1,18 +1,16 @@
 """What a strategy in plain Python sees of a book: always now, as far as it may know."""
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.compiled.jit import entry_of
 from tapewire.compiled.memory import offset_of
-from tapewire.features.evaluating import evaluate_one
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.layout import CONTEXT, SEEN_LEVEL, SIGHT, TRADE, VIEW
 from tapewire.strategies.place import PlacedBook, ViewMemory
+from tapewire.strategies.plain._kernels import feature_entry
 from tapewire.strategies.wants import Wants
 
 
@@ -113,7 +111,7 @@ class Features(Mapping[str, float]):
         if wants.features:
             self._address = book.features_address
             self._columns = book.feature_columns
-            self._evaluate = _entry()
+            self._evaluate = feature_entry()
 
     def __getitem__(self, name: str) -> float:
         if name not in self._names:
@@ -128,11 +126,6 @@ class Features(Mapping[str, float]):
 
     def __len__(self) -> int:
         return len(self._names)
-
-
-@cache
-def _entry() -> Callable[..., Any]:
-    return entry_of(evaluate_one)
 
 
 class Market:

@@ -24,13 +24,18 @@ _BAR_INTERVAL_S: Final = 0.1
 _LINE_INTERVAL_S: Final = 10.0
 
 
+def rate_text(per_s: float) -> str:
+    """``2.67 M msg/s``, or thousands where a strategy takes its time."""
+    return f"{per_s / 1e6:.2f} M msg/s" if per_s >= 1e5 else f"{per_s / 1e3:.3g} k msg/s"
+
+
 def figures(progress: "RunProgress") -> dict[str, Any]:
     """Return the figures of a run in progress, as text."""
     rate = progress.events / progress.elapsed_s if progress.elapsed_s > 0 else 0.0
     moment = datetime.datetime.fromtimestamp(progress.now_ns // NS_PER_S, datetime.UTC)
     return {
         "events": f"{progress.events:,}",
-        "rate": f"{rate / 1e6:.2f} M msg/s",
+        "rate": rate_text(rate),
         "now": f"{moment:%Y-%m-%d %H:%M:%S}",
         "pnl": f"P&L {progress.pnl():,.2f}",
     }
@@ -129,7 +134,7 @@ def summary(result: "RunResult") -> str:
         lines += ["", *aligned(variants)]
     facts = {
         "events": f"{manifest['events']:,} in {manifest['elapsed_s']:.2f} s, "
-        f"{manifest['events_per_s'] / 1e6:.2f} M msg/s",
+        f"{rate_text(manifest['events_per_s'])}",
         "digest": manifest["digest"],
         "run": str(result.path),
         "report": str(result.report),

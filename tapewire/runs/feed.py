@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from tapewire.compiled.units import NS_PER_S
@@ -87,7 +88,9 @@ class Feed:
         while (batch := next(batches, None)) is not None:
             received_s = time.perf_counter()
             count = len(batch)
-            simulation.feed(batch, check)
+            # A signal interrupts a strategy's own code at once: it may take as long as it likes.
+            with self._signals.immediate() if simulation.calls_python else nullcontext():
+                simulation.feed(batch, check)
             drained = simulation.drain()
             simulated_s = time.perf_counter()
             with self._signals.immediate():  # a full row group is written here

@@ -27,6 +27,7 @@ from tapewire.market.records import (
 from tapewire.market.symbols import is_named
 from tapewire.router import RiskLimits, Simulation, SimulationConfig, StrategySpec
 from tapewire.router.config import OFF
+from tapewire.strategies.plain import load_kernels
 
 if TYPE_CHECKING:
     from tapewire.wire import StreamInfo
@@ -92,9 +93,12 @@ def warm_up(config: RunConfig, announce: Callable[[str], None]) -> None:
 
     def work() -> None:
         with _announced_if_slow(announce, "compiling kernels, first run only …"):
-            _call_kernels(config, kinds)
+            _call_kernels(kinds)
 
-    compile_once(work, ("simulation", *map(_part_of, kinds)), announce)
+    parts = ["simulation", *map(_part_of, kinds)]
+    if any(find_strategy(kind).outside is not None for kind in kinds):
+        parts.append("plain")
+    compile_once(work, parts, announce)
 
 
 def _part_of(kind: str) -> str:
@@ -103,7 +107,7 @@ def _part_of(kind: str) -> str:
     return f"strategy-{digest_of(sources) if sources else re.sub(r'[^0-9A-Za-z_]', '_', kind)}"
 
 
-def _call_kernels(config: RunConfig, kinds: Iterable[str]) -> None:
+def _call_kernels(kinds: Iterable[str]) -> None:
     records = np.zeros(2, MBO_DTYPE)
     records["ts_recv"] = 1, 2
     records["order_id"] = 1, 2
@@ -118,21 +122,16 @@ def _call_kernels(config: RunConfig, kinds: Iterable[str]) -> None:
         ("side", SIDE_BID),
     ):
         records[field] = value
-    # Of a grid the first variant will do: the others are the same machine code.
-    firsts = {spec.definition.name: spec for spec in reversed(_strategies(config))}
-    specs = tuple(spec for spec in firsts.values() if not spec.definition.binding.names_its_books)
-    simulation = Simulation(
-        SimulationConfig(InstrumentTable([]), _unlimited(specs), warmup_until_ns=2)
-    )
+    # Without strategies: their own code is called for real events only.
+    simulation = Simulation(SimulationConfig(InstrumentTable([]), warmup_until_ns=2))
     simulation.feed(records)
     simulation.finish()
     simulation.drain()
     for kind in kinds:
-        find_strategy(kind).addresses()
-
-
-def _unlimited(specs: tuple[StrategySpec, ...]) -> tuple[StrategySpec, ...]:
-    return tuple(StrategySpec(spec.strategy_id, spec.definition, spec.parameters) for spec in specs)
+        definition = find_strategy(kind)
+        definition.addresses()
+        if definition.outside is not None:
+            load_kernels()
 
 
 @contextmanager

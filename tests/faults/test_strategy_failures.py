@@ -1,16 +1,20 @@
 """Strategies that fail in the middle of a run: told whole, and what was done until then is kept."""
 
 import json
+import os
 import pickle
+import signal
+import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 import tapewire as tw
-from tapewire.errors import StrategyError
+from tapewire.errors import InterruptedRunError, StrategyError
 from tapewire.router import Simulation
 from tapewire.strategies import STRATEGIES, StrategyDefinition
 from tapewire.strategies.context import BUY, SELL, submit_market
@@ -150,3 +154,41 @@ def test_it_survives_the_way_between_processes() -> None:
         "ESH4",
     )
     assert error.exit_code == 6
+
+
+class Stuck(tw.Strategy):
+    """Never comes back from its first callback; somebody loses patience."""
+
+    def on_trade(self, trade: Any, context: Any) -> None:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            pass
+        raise AssertionError("nobody interrupted it")
+
+
+def test_ctrl_c_interrupts_a_strategy_that_never_comes_back(
+    synthetic_file: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InterruptedRunError, match="stopped by Ctrl-C"):
+        tw.run(synthetic_file, strategies=[Stuck], output=tmp_path / "out", transport="inproc")
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["status"] == "incomplete"
+
+
+class Counting(tw.Strategy):
+    """Counts how often it is called."""
+
+    calls: ClassVar[list[int]] = []
+
+    def on_market_event(self, market: Any, context: Any) -> None:
+        self.calls.append(context.now)
+
+
+def test_a_strategy_is_called_for_real_events_alone(synthetic_file: Path, tmp_path: Path) -> None:
+    """Not while kernels are compiled or loaded, with made-up ones."""
+    Counting.calls.clear()
+    result = tw.run(
+        synthetic_file, strategies=[Counting], output=tmp_path / "out", transport="inproc"
+    )
+    assert len(Counting.calls) == result.manifest["counts"]["event_ends"]
+    assert min(Counting.calls) > 10**18

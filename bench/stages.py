@@ -8,6 +8,7 @@ import numpy as np
 
 from tapewire.bench.measure import Row, Scale, timed
 from tapewire.bench.workload import LoadedSession, Records, make_simulation
+from tapewire.features import DEFAULT_NAMES, FeaturePass, FeatureSet, Sampling
 from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import BATCH_RECORDS_DEFAULT, ReplayPlan, open_source
@@ -24,6 +25,8 @@ def warm_up(work: LoadedSession) -> None:
     simulation.feed(work.records[:_BATCH])
     simulation.finish()
     simulation.drain()
+    for _ in FeaturePass(FeatureSet(), Sampling.of("100ev")).feed(work.records[:_BATCH]):
+        pass
 
 
 def stage_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
@@ -53,6 +56,16 @@ def stage_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
 
         return go
 
+    def features() -> Callable[[], None]:
+        ahead = FeaturePass(FeatureSet(), Sampling.of("100ev"))
+
+        def go() -> None:
+            for at in range(0, n, _BATCH):
+                for _ in ahead.feed(work.records[at : at + _BATCH]):
+                    pass
+
+        return go
+
     def loop(*names: str) -> Callable[[], Callable[[], None]]:
         return lambda: whole_loop(make_simulation(work, names), work.records)
 
@@ -63,6 +76,8 @@ def stage_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     yield timed("stage", "decode prepared", n, decode(prepared), runs=runs,
                 note=f"{note}; `tapewire data convert` took {convert_s:.2f} s, once")  # fmt: skip
     yield timed("stage", "book only", n, book, runs=runs, note="from memory, one core")
+    yield timed("stage", "book and features", n, features, runs=runs,
+                note=f"{len(DEFAULT_NAMES)} columns, a row per 100 events of a book")  # fmt: skip
     for name, names in (
         ("loop, no strategy", ()),
         ("loop, market maker", ("market_maker",)),

@@ -229,7 +229,7 @@ class Simulation:
                 if status == DRAIN_ROWS:
                     self._stash()
                 if not self._memory.grow(status, self._when()):
-                    raise SimulationError(self._fault(status))
+                    raise self._fault(status)
         except BookLimitError as error:
             raise SimulationError(f"{error} at {self._when()}") from error
         self._memory.publish(self._roster.instance_n)
@@ -244,7 +244,7 @@ class Simulation:
             raise self._failed(call, error) from error
         status = self._come_back(self._router_address)
         if status:
-            raise SimulationError(self._fault(status))
+            raise self._fault(status)
 
     def _failed(self, call: int, error: Exception) -> StrategyError:
         """What a strategy's own code raised, as the user is to see it."""
@@ -261,22 +261,30 @@ class Simulation:
     def _when(self) -> str:
         return f"{np.datetime64(self.now_ns, 'ns')} UTC"
 
-    def _fault(self, status: int) -> str:
+    def _fault(self, status: int) -> SimulationError:
+        """Why the loop went no further; what a strategy did wrong is that strategy's error."""
         instance = int(self._memory.router["fault_instance"])
         legs = self._roster.legs_of(instance) if instance != NIL else []
-        who = f"strategy {legs[0].strategy_id}" if legs else "a strategy"
+        name = legs[0].strategy_id if legs else ""
+        who = f"strategy {name}" if legs else "a strategy"
+        symbol = legs[0].symbol if len(legs) == 1 else None
         if status == FAULT_STEPS:
-            return faults.endless_answers(
+            text = faults.endless_answers(
                 who, self._when(), self._memory.instances.records[instance],
                 self._roster.spec_of(instance).limits, max(leg.tick_size for leg in legs),
             )  # fmt: skip
-        return {
-            FAULT_CLAIMS: f"{who} sent an order that would take more than {STEP_ROWS:,} resting "
-            f"orders at {self._when()}; send smaller ones",
-            FAULT_CROSSED: f"the book is locked or crossed at {self._when()}, and crossed_book "
-            f"is 'abort'",
-            FAULT_REQUESTS: faults.too_many_requests(who, self._when()),
-        }[status]
+            return StrategyError(text, name, self.now_ns, symbol)
+        if status == FAULT_REQUESTS:
+            text = faults.too_many_requests(who, self._when())
+            return StrategyError(text, name, self.now_ns, symbol)
+        return SimulationError(
+            {
+                FAULT_CLAIMS: f"{who} sent an order that would take more than {STEP_ROWS:,} "
+                f"resting orders at {self._when()}; send smaller ones",
+                FAULT_CROSSED: f"the book is locked or crossed at {self._when()}, and crossed_book "
+                "is 'abort'",
+            }[status]
+        )
 
     # --- results --------------------------------------------------------------------------------
 

@@ -98,7 +98,10 @@ def _short(text: str, letters: int = _LINE_LETTERS_MAX) -> str:
 def as_html(result: "RunResult") -> str:
     """Return headline figures and a picture of the equity, in one piece of HTML."""
     manifest = result.manifest
-    parts = [f"<div><b>Run</b> {html.escape(_short(_story(manifest), 300))}</div>"]
+    story = (
+        _story(manifest) if result.status == "complete" else f"{result.status}: {result.headline}"
+    )
+    parts = [f"<div><b>Run</b> {html.escape(_short(story, 300))}</div>"]
     if result.status == "complete":
         head, *rows = headline_rows(manifest["results"], _HTML_STRATEGIES_MAX)
         parts.append(_table(head, rows))

@@ -104,6 +104,52 @@ def open_fills(kept: tw.RunResult) -> int:
     )
 
 
+class Talker(tw.Strategy):
+    """Trades, and at some time does too much at once."""
+
+    fault: str = "none"
+
+    def on_start(self, context: tw.Context) -> None:
+        self.n = 0
+
+    def on_trade(self, trade: Any, context: tw.Context) -> None:
+        self.n += 1
+        if self.n % 5 == 0:
+            (context.buy if context.position <= 0 else context.sell)(1)
+        if self.n > 200 and self.fault == "requests":
+            for _ in range(1_000):
+                context.buy(1)
+        if self.n > 200 and self.fault == "steps":
+            context.buy(10**9)
+
+    def on_order_update(self, order: Any, context: tw.Context) -> None:
+        if order.quantity > 1:
+            context.buy(10**9)  # is denied again
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("requests", "more than 64 requests"), ("steps", "answers its own messages without end")],
+)
+def test_too_much_at_once_is_a_strategys_failure_too(
+    synthetic_file: Path, tmp_path: Path, fault: str, message: str
+) -> None:
+    asked: dict[str, Any] = {"overrides": {"backtest.risk_limits.max_order_size": 5}}
+    with pytest.raises(StrategyError, match=f"strategy Talker .*{message}") as caught:
+        tw.run(
+            synthetic_file, strategies=Talker(fault=fault), transport="inproc",
+            output=tmp_path / "out", **asked,
+        )  # fmt: skip
+    assert (caught.value.strategy_id, caught.value.symbol) == ("Talker", "TWA1")
+    kept = tw.RunResult.load(tmp_path / "out", incomplete=True)
+    whole = tw.run(
+        synthetic_file, strategies=Talker, transport="inproc", output=tmp_path / "whole", **asked
+    )
+    fills = kept.fills.num_rows
+    assert fills >= 39
+    assert kept.fills.equals(whole.fills.slice(0, fills))
+
+
 def test_the_command_line_shows_every_line_and_its_exit_code_says_so(
     tapewire_here: Any, synthetic_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

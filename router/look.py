@@ -43,11 +43,12 @@ class Look:
         if book == NIL:
             none = tuple(np.zeros(0, np.int64) for _ in range(3))
             return none, none
-        bids, asks = (market.best_levels(book, side, depth) for side in (BID, ASK))
-        return (
-            tuple(column[bids[0] != UNDEF_PRICE] for column in bids),
-            tuple(column[asks[0] != UNDEF_PRICE] for column in asks),
-        )
+        sides = []
+        for side in (BID, ASK):
+            columns = market.best_levels(book, side, depth)
+            there = int(np.count_nonzero(columns[0] != UNDEF_PRICE))
+            sides.append(tuple(column[:there] for column in columns))
+        return sides[0], sides[1]
 
     def orders(self) -> list[RestingOrder]:
         """Simulated orders at the exchange: leg by leg, buys then sells, best price first."""

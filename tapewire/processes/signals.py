@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Self
 
@@ -61,6 +61,20 @@ class Signals:
         error = InterruptedRunError(f"stopped by {name} before the end of the data")
         error.exit_code = 128 + number
         return error
+
+
+@contextlib.contextmanager
+def heeding(wanted: bool) -> Iterator[Callable[[], None]]:
+    """Catch signals, if wanted; give what is to be called where they may end what goes on."""
+    if not wanted:
+        yield _heed_nothing
+        return
+    with Signals() as signals:
+        yield signals.check
+
+
+def _heed_nothing() -> None:
+    """Nobody is asked."""
 
 
 @contextlib.contextmanager

@@ -1,8 +1,7 @@
 """``tapewire.Simulation``: a run in this process that goes on as far as it is told to."""
 
-import contextlib
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, SupportsIndex
 
@@ -12,9 +11,9 @@ from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import RunConfig
 from tapewire.config.wording import describe
 from tapewire.config.yaml import KeyPath
-from tapewire.errors import ConfigError, InterruptedRunError, SimulationError
+from tapewire.errors import ConfigError, SimulationError
 from tapewire.market.times import time_text
-from tapewire.processes.signals import Signals
+from tapewire.processes.signals import heeding
 from tapewire.runs.api import AnyPath, AnyStrategy, Time, request_of, time_ns
 from tapewire.runs.kept_rows import KeptRows
 from tapewire.runs.records import FileRecords, fed_stream
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
 #: Records between two looks at whether the user wants to stop.
 _SLICE_RECORDS: Final = 16_384
+#: A step of so few takes less than a millisecond, unless a strategy is slow: no signal is caught
+#: meanwhile, which would take longer than the step.
+_UNHEEDING_RECORDS: Final = 1_000
 
 
 class SteppedSimulation:
@@ -148,19 +150,20 @@ class SteppedSimulation:
         TapewireError
             As `tapewire.run` does on the way.
         InterruptedRunError
-            If Ctrl-C or SIGTERM came: between two records, and it can go on from there.
+            If Ctrl-C or SIGTERM came: between two records, and it can go on from there. A step of
+            at most 1,000 records, and one outside the main thread, has no ear for them.
         """
         records = self._reading("step")
         limit = None if events is None else _whole_number("events", events)
         until_ns = None if until is None else time_ns("until", until)
         whole_batch = limit is None and until is None
         done = 0
-        with Signals() as signals:
+        with heeding(limit is None or limit > _UNHEEDING_RECORDS) as check:
             while limit is None or done < limit:
                 left = self._ahead(records)
                 wanted = len(left) if limit is None else min(limit - done, len(left))
                 count = records.before(wanted, until_ns)
-                self._run(left[:count], signals, records)
+                self._run(left[:count], check, records)
                 done += count
                 if not count or count < wanted or whole_batch:
                     break
@@ -186,8 +189,8 @@ class SteppedSimulation:
                 "feed: expected a simulation made for records of your own (instrument_ids={...}), "
                 "found one that reads files: use step()"
             )
-        with Signals() as signals:
-            self._run(records, signals)
+        with heeding(len(records) > _UNHEEDING_RECORDS) as check:
+            self._run(records, check)
         return len(records)
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
@@ -214,9 +217,12 @@ class SteppedSimulation:
         """
         if self._stopped != _FINISHED:
             self._require_going("finish")
-            with self._failing():
+            try:
                 self._simulation.finish()
                 self._kept.check()
+            except BaseException as error:
+                self._fail(error)
+                raise
             self._stopped = _FINISHED
         self._close_files()
         return self.digest()
@@ -336,34 +342,36 @@ class SteppedSimulation:
     # --- inside ---------------------------------------------------------------------------------
 
     def _run(
-        self, records: npt.NDArray[Any], signals: Signals, source: FileRecords | None = None
+        self,
+        records: npt.NDArray[Any],
+        check: Callable[[], None],
+        source: FileRecords | None = None,
     ) -> None:
         """Run records in slices, so that a signal is heard between two of them."""
         for at in range(0, len(records), _SLICE_RECORDS):
             part = records[at : at + _SLICE_RECORDS]
-            with self._failing():
+            try:
                 self._simulation.feed(part)
                 self._kept.note(len(part))
+            except BaseException as error:
+                self._fail(error)
+                raise
             if source is not None:
                 source.take(len(part))
-            signals.check()
-
-    @contextlib.contextmanager
-    def _failing(self) -> Iterator[None]:
-        """Let nothing go on from where something failed half-way."""
-        try:
-            yield
-        except InterruptedRunError:
-            raise
-        except BaseException as error:
-            first = (str(error) or type(error).__name__).split("\n", 1)[0]
-            self._stopped = f"failed: {first}"
-            self._close_files()
-            raise
+            check()
 
     def _ahead(self, records: FileRecords) -> npt.NDArray[Any]:
-        with self._failing():
+        try:
             return records.ahead()
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def _fail(self, error: BaseException) -> None:
+        """Let nothing go on from where something failed half-way."""
+        first = (str(error) or type(error).__name__).split("\n", 1)[0]
+        self._stopped = f"failed: {first}"
+        self._close_files()
 
     def _reading(self, what: str) -> FileRecords:
         self._require_going(what)

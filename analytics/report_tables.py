@@ -203,7 +203,21 @@ def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Risk limits", ", ".join(f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in known.items())
          or "none"),
         ("Seed", str(backtest.get("seed", "not stated"))),
+        *_of_their_own(config.get("strategy")),
     ]  # fmt: skip
+
+
+def _of_their_own(strategies: object) -> list[tuple[str, str]]:
+    """Return what strategies have in place of the backtest's."""
+    found = []
+    for entry in strategies if isinstance(strategies, list) else []:
+        own, limits = _part(entry, "execution"), _part(entry, "risk_limits")
+        words = [f"{key.replace('_', ' ')} {_words(own[key], 'type', rest=True)}" for key in own]
+        words += [f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in limits.items()]
+        words += [f"seed {entry['seed']}"] if entry.get("seed") is not None else []
+        if words:
+            found.append((f"Of {entry['name']} alone", ", ".join(words)))
+    return found
 
 
 _NOTICES: Final = {

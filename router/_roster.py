@@ -12,6 +12,7 @@ from tapewire.compiled.draws import key_of
 from tapewire.compiled.memory import Block
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.execution.layout import ALWAYS, NEVER
+from tapewire.execution.models import Models
 from tapewire.execution.models.record import VARIES
 from tapewire.features.layout import WORD
 from tapewire.features.sets import FeatureSet, FeatureState
@@ -65,14 +66,22 @@ class Roster:
         self.instance_n = 0
         self._config = config
         self._memory = memory
-        self._feed_ns = config.models.latency_bounds()["feed"]
         self._send_times_used = 0
         self._states: list[npt.NDArray[Any]] = []
         self._specs: list[StrategySpec] = []  # of each instance
         self._names = {_symbols_of(spec) for spec in config.strategies}
         self._check_specs()
+        self._models = [config.models]  # each set once, as often as strategies have it
+        self._models_of = {
+            spec.strategy_id: self._number_of(spec.models) for spec in config.strategies
+        }
+        if len(self._models) > memory.models.capacity:
+            memory.models.grow(len(self._models))
         # Kernels have addresses within them: they live as long as the simulation.
-        self._kept = config.models.write(memory.models.records[0])
+        self._kept = [
+            models.write(memory.models.records[k]) for k, models in enumerate(self._models)
+        ]
+        self._feed_ns = [models.latency_bounds()["feed"] for models in self._models]
         self.calls: list[Callable[[], None] | None] = []  # by instance and hook
         self.series = Series(memory.places)
         self._together: dict[str, int] = {}  # instance of a strategy that has one over its books
@@ -103,6 +112,21 @@ class Roster:
                     f"strategy {spec.strategy_id}: max_orders_per_second: expected at most "
                     f"{ORDERS_PER_SECOND_MAX:,}, found {spec.limits.max_orders_per_second:,}"
                 )
+
+    def _number_of(self, models: Models | None) -> int:
+        """Position of a set of models among those of the simulation."""
+        if models is None:
+            return 0
+        for number, known in enumerate(self._models):
+            if known is models or known == models:
+                return number
+        self._models.append(models)
+        return len(self._models) - 1
+
+    @property
+    def feed_max_ns(self) -> int:
+        """Largest feed latency that anybody may have."""
+        return max(most_ns for _, most_ns in self._feed_ns)
 
     def _is_in_the_data(self, name: str) -> bool:
         instruments = self._config.instruments
@@ -230,7 +254,7 @@ class Roster:
                 len(wants.features),
             )
         instance["local_due"] = NEVER
-        least_ns, most_ns = self._feed_ns
+        least_ns, most_ns = self._feed_ns[self._models_of[spec.strategy_id]]
         instance["feed_ns"] = least_ns if least_ns == most_ns else VARIES
         instance["feed_max_ns"] = most_ns
         for name in ("inbox_head", "inbox_tail", "legs"):
@@ -255,7 +279,10 @@ class Roster:
 
     def _key(self, spec: StrategySpec) -> int:
         """What a strategy's own random draws hang on; not on its books, or who else runs."""
-        return key_of(self._config.seed, spec.strategy_id, 0, 0)
+        return key_of(self._seed(spec), spec.strategy_id, 0, 0)
+
+    def _seed(self, spec: StrategySpec) -> int:
+        return self._config.seed if spec.seed is None else spec.seed
 
     def _calls(self, index: int, spec: StrategySpec) -> list[Callable[[], None] | None]:
         """What is called for each hook of an instance that is not compiled."""
@@ -308,7 +335,8 @@ class Roster:
         party["buys"] = party["sells"] = party["waiting"] = NIL
         party["publisher_id"] = publisher_id
         party["instrument_id"] = instrument_id
-        party["key"] = key_of(self._config.seed, spec.strategy_id, publisher_id, instrument_id)
+        party["models"] = self._models_of[spec.strategy_id]
+        party["key"] = key_of(self._seed(spec), spec.strategy_id, publisher_id, instrument_id)
         account = memory.accounts.records[index]
         account["mark"] = UNDEF_PRICE
         for record in (party, account):
@@ -395,8 +423,9 @@ class Roster:
     def counts(self, first_ns: int) -> dict[str, int]:
         """What strategies themselves report, summed by name; the data begins at ``first_ns``."""
         total: dict[str, int] = {}
-        for bound in self._bound:
-            for name, n in bound.counts(first_ns + self._feed_ns[0]).items():
+        for spec, bound in zip(self._config.strategies, self._bound, strict=True):
+            feed_ns, _ = self._feed_ns[self._models_of[spec.strategy_id]]
+            for name, n in bound.counts(first_ns + feed_ns).items():
                 total[name] = total.get(name, 0) + n
         return total
 

@@ -53,6 +53,10 @@ class StrategySpec:
         What it trades; empty means everything in the stream. A symbol may have wildcards
         (``ES*``, ``GOOG?``).
     limits : RiskLimits
+    models : Models or None
+        Its own models; None: the simulation's.
+    seed : int or None
+        Of what is drawn at random for it; None: the simulation's.
     """
 
     strategy_id: str
@@ -61,6 +65,8 @@ class StrategySpec:
     symbols: tuple[str, ...] = ()
     publishers: tuple[int, ...] = ()
     limits: RiskLimits = RiskLimits()
+    models: Models | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,9 @@ class SimulationConfig:
     instruments : InstrumentTable
     strategies : tuple of StrategySpec
     models : Models
-        Of latency, fills, the queue, impact and fees.
+        Of latency, fills, the queue, impact and fees, of all strategies without their own.
     seed : int
-        Of all that is drawn at random.
+        Of all that is drawn at random, for all strategies without their own.
     crossed_policy : str
         ``warn``: match as ever; ``halt_fills``: nothing but an auction fills while the real book is
         locked or crossed; ``abort``: the run fails.

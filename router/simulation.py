@@ -102,6 +102,7 @@ class Simulation:
         self._memory.publish(0)
         self._roster = Roster(config, self._memory)
         self._come_back = entry_of(come_back)
+        self._memory.router["feed_max_ns"] = self._roster.feed_max_ns
         self._go_on, self._router_address = entry_of(loop.go_on), self._memory.router_address
         self._words = self._memory.router_words
         self._roster.open_named_books()
@@ -112,7 +113,6 @@ class Simulation:
         execution["fills_unseen"] = config.unseen_trades == "fill_through"
         execution["event_log"] = config.event_log
         router["sample_interval_ns"] = config.sample_interval_ns
-        router["feed_max_ns"] = config.models.latency_bounds()["feed"][1]
         router["crossed_policy"] = _POLICIES[config.crossed_policy]
         router["clear_cancels"] = config.book_clear == "cancel"
         router["fill_notice"] = _NOTICES[config.fill_notice]

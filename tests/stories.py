@@ -488,10 +488,13 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
         (int(o["leg"]), int(o["client_order_id"])): int(o["ts_arrived"]) for o in rows.orders
     }
     last: dict[int, int] = {}
-    fee = config.models.fees.parameters["per_contract"].scaleb(9)
-    shortest = config.models.latency_bounds()
+    own = {spec.strategy_id: spec.models or config.models for spec in config.strategies}
+    models = [own[info.strategy_id] for info in simulation.legs]
+    leg_fee = [one.fees.parameters["per_contract"].scaleb(9) for one in models]
+    leg_shortest = [one.latency_bounds() for one in models]
     for fill in rows.fills:
         leg, lots = int(fill["leg"]), int(fill["last_qty"])
+        fee, shortest = leg_fee[leg], leg_shortest[leg]
         key = leg, int(fill["client_order_id"])
         assert lots > 0
         by_order[key] = by_order.get(key, 0) + lots
@@ -523,7 +526,10 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
         )
         assert (order["ts_closed"] == 0) == (order["reason"] == Reason.END_OF_DATA)
         if order["ts_arrived"]:
-            assert order["ts_arrived"] >= order["ts_sent"] + shortest["entry"][0]
+            assert (
+                order["ts_arrived"]
+                >= order["ts_sent"] + leg_shortest[int(order["leg"])]["entry"][0]
+            )
         else:
             assert status in (OrderStatus.DENIED, OrderStatus.PENDING_NEW)
         if order["ts_closed"]:

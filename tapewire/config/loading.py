@@ -27,6 +27,7 @@ from tapewire.config.schema import (
 from tapewire.config.strategies import (
     default_name,
     known_strategies,
+    limits_in_force,
     parameters_in_force,
     path_parameters,
     place_strategies,
@@ -150,7 +151,12 @@ def make_config(
     problems.raise_if_any()
     assert config is not None, "nothing is wrong with it"
     in_force = [
-        strategy.model_copy(update={"parameters": parameters_in_force(strategy)})
+        strategy.model_copy(
+            update={
+                "parameters": parameters_in_force(strategy),
+                "risk_limits": limits_in_force(strategy, config.backtest),
+            }
+        )
         for strategy in config.strategy
     ]
     return models_in_force(config.model_copy(update={"strategy": in_force}))
@@ -178,6 +184,8 @@ def _refuse_unbuilt(raw: dict[str, Any], problems: Problems) -> None:
         if name in STRATEGIES_NOT_BUILT:
             there = ", ".join(known_strategies())
             problems.add(("strategy", i, "type"), f"{name} is not built yet, there is {there}")
+    if "backtest" not in raw:  # such an entry alone, as the specification shows one
+        problems.raise_if_any()
 
 
 def _name_strategies(raw: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tapewire.config.edits import value_at
 from tapewire.config.parameters import check_values
 from tapewire.config.problems import Problems
-from tapewire.config.schema import Execution, ModelSection, RunConfig
+from tapewire.config.schema import Backtest, Execution, ModelSection, RunConfig, StrategyEntry
 from tapewire.config.wording import close_name, describe
 from tapewire.config.yaml import KeyPath
 
@@ -55,9 +55,31 @@ def _chosen(family: str, execution: Execution) -> "Model":
     return Model(definition, given)
 
 
+def execution_of(strategy: StrategyEntry, backtest: Backtest) -> Execution:
+    """Return what holds for a strategy: its own models, else the backtest's."""
+    own = strategy.execution
+    sections = {} if own is None else {name: getattr(own, name) for name in own.model_fields_set}
+    given = {name: section for name, section in sections.items() if section is not None}
+    return backtest.execution.model_copy(update=given)
+
+
 def models_in_force(config: RunConfig) -> RunConfig:
     """Write every parameter of the chosen models into the configuration, declared order."""
-    execution = config.backtest.execution
+    backtest = config.backtest
+    entries = []
+    for entry in config.strategy:
+        own = entry.execution
+        if own is not None:
+            written = _in_force(execution_of(entry, backtest))
+            changed = {name: written[name] for name in own.model_fields_set if name in written}
+            entry = entry.model_copy(update={"execution": own.model_copy(update=changed)})
+        entries.append(entry)
+    execution = backtest.execution.model_copy(update=_in_force(backtest.execution))
+    backtest = backtest.model_copy(update={"execution": execution})
+    return config.model_copy(update={"backtest": backtest, "strategy": entries})
+
+
+def _in_force(execution: Execution) -> dict[str, ModelSection]:
     models = chosen_models(execution)
     changed: dict[str, ModelSection] = {}
     for family, (section, key) in SECTIONS.items():
@@ -65,22 +87,41 @@ def models_in_force(config: RunConfig) -> RunConfig:
         parameters = getattr(models, family).parameters
         if key == "type" or parameters:
             changed[section] = choice.with_given(parameters)
-    execution = execution.model_copy(update=changed)
-    backtest = config.backtest.model_copy(update={"execution": execution})
-    return config.model_copy(update={"backtest": backtest})
+    return changed
 
 
 def check_models(raw: Mapping[str, Any], problems: Problems) -> None:
-    """Note every problem of the models' names and parameters, and make numbers exact."""
+    """Note every problem of the models' names and parameters, and make numbers exact.
+
+    A section of a strategy's own is completed by the backtest's where both have one type.
+    """
     execution = value_at(raw, _EXECUTION)
     for section in dict.fromkeys(section for section, _ in SECTIONS.values()):
+        before = len(problems)
         given = value_at(execution, (section,))
         if isinstance(given, dict):
-            _check_section(section, given, problems)
+            _check_section(section, given, (*_EXECUTION, section), problems)
+        if len(problems) > before:
+            continue  # a strategy's own hangs on it
+        for i, strategy in enumerate(raw.get("strategy") or ()):
+            own = value_at(strategy, ("execution", section))
+            if isinstance(own, dict):
+                strategy["execution"][section] = merged = _completed(section, own, given)
+                _check_section(section, merged, ("strategy", i, "execution", section), problems)
 
 
-def _check_section(section: str, given: dict[str, Any], problems: Problems) -> None:
-    where = (*_EXECUTION, section)
+def _completed(section: str, own: dict[str, Any], backtests: Any) -> dict[str, Any]:
+    """Return a section with what the backtest's says of the same models."""
+    base = backtests if isinstance(backtests, dict) else {}
+    for home, key in SECTIONS.values():
+        default = Execution.default_of(section, key) if home == section else None
+        there = base.get(key, default)
+        if home == section and own.get(key, there) != there:
+            return own
+    return {**base, **own}
+
+
+def _check_section(section: str, given: dict[str, Any], where: KeyPath, problems: Problems) -> None:
     families = [family for family, (home, _) in SECTIONS.items() if home == section]
     keys = [SECTIONS[family][1] for family in families]
     specs: dict[str, Any] = {}

@@ -236,6 +236,18 @@ class Execution(_Section):
         return str(factory.model_fields[key].default)  # type: ignore[union-attr]
 
 
+class OwnExecution(_Section):
+    """What of the execution is a strategy's own; the rest is the backtest's.
+
+    Of a model of the backtest's own type, only what differs has to be given.
+    """
+
+    latency_model: LatencyModel | None = None
+    fill_model: FillModel | None = None
+    market_impact: MarketImpact | None = None
+    fees: FeeModel | None = None
+
+
 class ConfiguredLimits(_Section):
     """Pre-trade limits of each strategy; a limit that is not given does not bind.
 
@@ -295,7 +307,8 @@ class Backtest(_Section):
 class StrategyEntry(_Section):
     """One strategy, or several that differ in parameters; see `tapewire.config.variants`.
 
-    `name` is the ``strategy_id`` of its orders and fills.
+    `name` is the ``strategy_id`` of its orders and fills. `execution`, `risk_limits` and `seed` are
+    its own where they are given, the backtest's where not.
     """
 
     type: Text
@@ -304,6 +317,9 @@ class StrategyEntry(_Section):
     publishers: list[Publisher] = Field(default_factory=list)
     parameters: dict[str, Any] = Field(default_factory=dict)
     variants: list[dict[str, Any]] | None = None
+    execution: OwnExecution | None = None
+    risk_limits: ConfiguredLimits | None = None
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
 
 
 class RunConfig(_Section):

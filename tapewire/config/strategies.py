@@ -13,7 +13,7 @@ from tapewire.config.finding import (
     load_strategy,
 )
 from tapewire.config.problems import Problems
-from tapewire.config.schema import NAME_MAX, StrategyEntry
+from tapewire.config.schema import NAME_MAX, Backtest, ConfiguredLimits, StrategyEntry
 from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError
 
@@ -76,6 +76,17 @@ def parameters_in_force(strategy: StrategyEntry) -> dict[str, Any]:
         for name, spec in find_strategy(strategy.type).parameters.items()
     }
     return {name: value for name, value in in_force.items() if value is not None}
+
+
+def limits_in_force(strategy: StrategyEntry, backtest: Backtest) -> ConfiguredLimits | None:
+    """Return a strategy's own limits, completed by the backtest's; None where it has none."""
+    own = strategy.risk_limits
+    if own is None:
+        return None
+    given = {name: getattr(own, name) for name in own.model_fields_set}
+    return backtest.risk_limits.model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
 
 
 def _plain(value: object) -> object:

@@ -12,8 +12,9 @@ import numpy as np
 from tapewire.compiled.kernel_cache import compile_once
 from tapewire.compiled.user_sources import digest_of
 from tapewire.config.finding import find_strategy, found_strategy
-from tapewire.config.models import chosen_models
+from tapewire.config.models import chosen_models, execution_of
 from tapewire.config.schema import ConfiguredLimits, DatabentoSource, RunConfig, to_fixed
+from tapewire.config.strategies import limits_in_force
 from tapewire.config.variants import checked_variants
 from tapewire.market.instruments import InstrumentTable, publishers_of
 from tapewire.market.records import (
@@ -194,19 +195,26 @@ def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:
 
 
 def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
-    limits = _limits(config.backtest.risk_limits)
-    return tuple(
-        StrategySpec(
-            strategy_id=variant.name,
-            definition=find_strategy(strategy.type),
-            parameters=variant.parameters,
-            symbols=tuple(strategy.symbols),
-            publishers=tuple(strategy.publishers),
-            limits=limits,
-        )
-        for i, strategy in enumerate(config.strategy)
-        for variant in checked_variants(strategy, ("strategy", i))
-    )
+    specs = []
+    for i, strategy in enumerate(config.strategy):
+        models = None
+        if strategy.execution is not None:
+            models = chosen_models(execution_of(strategy, config.backtest))
+        limits = _limits(limits_in_force(strategy, config.backtest) or config.backtest.risk_limits)
+        specs += [
+            StrategySpec(
+                strategy_id=variant.name,
+                definition=find_strategy(strategy.type),
+                parameters=variant.parameters,
+                symbols=tuple(strategy.symbols),
+                publishers=tuple(strategy.publishers),
+                limits=limits,
+                models=models,
+                seed=strategy.seed,
+            )
+            for variant in checked_variants(strategy, ("strategy", i))
+        ]
+    return tuple(specs)
 
 
 def _limits(limits: ConfiguredLimits) -> RiskLimits:

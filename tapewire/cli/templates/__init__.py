@@ -1,0 +1,1 @@
+"""What ``tapewire new`` writes, as text: ``$name`` and the like stand for what is asked for."""

@@ -1,0 +1,64 @@
+"""What ``tapewire new strategy`` writes runs as it is, passes its test, and replaces nothing."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tapewire.cli.new import write_strategy
+from tapewire.errors import ConfigError, OutputError
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_both_kinds_run_pass_their_tests_and_are_one_strategy(
+    tapewire: Command, tmp_path: Path
+) -> None:
+    digests = []
+    for folder, options in (("plain", ()), ("fast", ("--compiled",))):
+        done = tapewire("new", "strategy", "my_idea", *options, "-o", folder)
+        assert done.returncode == 0, done.stderr
+        names = sorted(path.name for path in (tmp_path / folder).iterdir())
+        assert names == ["my_idea.py", "my_idea.yaml", "test_my_idea.py"]
+        assert f"tapewire run {folder}/my_idea.yaml" in done.stdout
+        ran = tapewire("run", f"{folder}/my_idea.yaml", "-o", f"{folder}-run")
+        assert ran.returncode == 0, ran.stderr
+        manifest = json.loads((tmp_path / f"{folder}-run" / "manifest.json").read_text())
+        assert manifest["results"]["strategies"]["my_idea"]["fills"] > 0
+        digests.append(manifest["digests"])
+        tested = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
+            cwd=tmp_path / folder, capture_output=True, text=True, timeout=110, check=False,
+        )  # fmt: skip
+        assert tested.returncode == 0, tested.stdout
+        assert "3 passed" in tested.stdout
+    assert digests[0] == digests[1]
+
+
+def test_what_is_there_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("mine")
+    with pytest.raises(OutputError, match=r"found .*mine\.yaml; choose another name"):
+        write_strategy("mine", tmp_path, compiled=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+    assert (tmp_path / "mine.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["My", "1st", "a-b", "a.py", "", "a" * 49, "../up"])
+def test_a_name_is_that_of_a_file(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected up to 48 small letters, digits and _"):
+        write_strategy(name, tmp_path, compiled=False)
+
+
+@pytest.mark.parametrize("name", ["queue", "class", "tapewire", "signal"])
+def test_a_name_is_no_module_of_pythons(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected one that is no module of Python's"):
+        write_strategy(name, tmp_path, compiled=True)
+
+
+def test_the_command_says_it_in_one_line(tapewire_here: Command) -> None:
+    done = tapewire_here("new", "strategy", "My")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1

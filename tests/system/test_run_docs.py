@@ -1,5 +1,6 @@
 """The README is true: its commands and snippets run, in its own order, in an empty folder."""
 
+import json
 import os
 import re
 import subprocess
@@ -46,6 +47,10 @@ def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> 
     runs = {path.parent.name for path in tmp_path.glob("*/manifest.json")}
     named = {
         "first", "second", "third", "fourth", "fifth", "notebook", "sixth", "prepared", "cached",
-        "policies", "limited",
+        "policies", "limited", "idea", "grid",
     }  # fmt: skip
     assert runs == named
+    variants = json.loads((tmp_path / "grid" / "manifest.json").read_text())["variants"]
+    assert [variant["strategy_id"] for variant in variants] == [
+        *(f"idea.{k}" for k in range(1, 7)), "far.1", "far.2",
+    ]  # fmt: skip

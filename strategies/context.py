@@ -117,6 +117,13 @@ def is_open(ctx: Any, handle: int) -> bool:
 
 
 @jit_entry
+def order_side(ctx: Any, handle: int) -> int:
+    """BUY or SELL, of an open order."""
+    execution = execution_at(ctx.execution, 0)
+    return int(own_at(execution.own_orders, handle & _INDEX_MASK).side)
+
+
+@jit_entry
 def order_price(ctx: Any, handle: int) -> int:
     """Price of an open order, as far as the strategy was told."""
     execution = execution_at(ctx.execution, 0)

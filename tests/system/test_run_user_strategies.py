@@ -85,6 +85,27 @@ def test_an_object_is_what_its_file_is(own: Path, synthetic_file: Path) -> None:
     assert as_object.manifest["strategy_sources"] == []
 
 
+NOTES = """\
+import tapewire as tw
+
+
+class Notes(tw.Strategy):
+    path: str
+
+    def on_start(self, context):
+        with open(self.path, "a") as file:
+            print(context.market.symbol, file=file)
+"""
+
+
+def test_code_in_plain_python_is_called_by_the_run_alone(own: Path, synthetic_file: Path) -> None:
+    (own / "notes.py").write_text(NOTES)
+    notes = own / "notes.txt"
+    entry = {"type": f"{own}/notes.py", "parameters": {"path": str(notes)}}
+    tw.run(synthetic_file, strategies=[entry], output=own / "out")
+    assert notes.read_text() == "TWA1\n"
+
+
 def test_a_file_that_fails_is_one_line(tapewire_here: Command, own: Path) -> None:
     (own / "sizes.py").write_text("\nLOTS = 2 / 0\n")
     done = tapewire_here("run", "-s", "own/taker.py", "-o", "out")

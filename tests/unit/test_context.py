@@ -23,6 +23,7 @@ from tapewire.strategies.context import (
     next_open,
     order_leaves,
     order_price,
+    order_side,
     order_status,
     replace,
     set_timer,
@@ -285,15 +286,17 @@ def list_start(ctx: Any, state: Any) -> None:
 def list_timer(ctx: Any, state: Any) -> None:
     handle = first_open(ctx)
     while handle != -1:
-        note(ctx, state, TIMER, order_price(ctx, handle), order_leaves(ctx, handle), 0, 0)
+        note(ctx, state, TIMER, order_price(ctx, handle), order_leaves(ctx, handle),
+             order_side(ctx, handle), 0)  # fmt: skip
         handle = next_open(ctx, handle)
     cancel(ctx, state.other)
 
 
 def test_open_orders_are_listed_oldest_first() -> None:
     notes, _, _ = trace(market().tick(500), on_start=list_start, on_timer=list_timer)
-    assert [(at, price // PRICE, leaves) for _, at, price, leaves, *_ in notes] == [
-        (201, 99, 1), (201, 102, 2), (201, 98, 3), (401, 99, 1), (401, 98, 3),
+    assert [(at, price // PRICE, leaves, side) for _, at, price, leaves, side, _ in notes] == [
+        (201, 99, 1, BUY), (201, 102, 2, SELL), (201, 98, 3, BUY), (401, 99, 1, BUY),
+        (401, 98, 3, BUY),
     ]  # fmt: skip
 
 

@@ -20,10 +20,10 @@ class Pairs(tw.Strategy):
     window: int = tw.parameter(300, "changes of best prices in the mean", minimum=2)
     entry_z_score: float = tw.parameter(2.0, "standard deviations to act on", minimum=0.0)
     exit_z_score: float = tw.parameter(0.5, "standard deviations to be flat within", minimum=0.0)
-    edge: float = tw.parameter(1.0, "distance to act on, in spreads of both legs", minimum=0.0)
+    edge: float = tw.parameter(0.5, "distance to act on, in spreads of both legs", minimum=0.0)
     position_size: int = tw.parameter(10, "lots of each leg", minimum=1)
 
-    wants = tw.Wants(book="price", together=True)
+    wants = tw.Wants(symbols=("GOOG", "GOOGL"), book="price", together=True)
 
     def on_start(self, context):
         """Begin with an empty window, and flat."""

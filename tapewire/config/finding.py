@@ -286,8 +286,8 @@ def _holds(module: types.ModuleType | None, name: str, value: object) -> bool:
     if there is not value or module is None:
         return False
     try:
-        source = Path(module.__file__ or "").read_bytes()
-        code = compile(source, module.__file__ or "", "exec", dont_inherit=True)
+        path = getattr(module, "__file__", None) or ""  # __main__ of a notebook has none
+        code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
     except (OSError, SyntaxError, ValueError):
         return False
     in_file = _codes(code)
@@ -295,8 +295,7 @@ def _holds(module: types.ModuleType | None, name: str, value: object) -> bool:
     return all(
         function.__code__ in in_file
         for function in (getattr(one, "__func__", one) for one in held)
-        if isinstance(function, types.FunctionType)
-        and function.__code__.co_filename == module.__file__
+        if isinstance(function, types.FunctionType) and function.__code__.co_filename == path
     )
 
 

@@ -3,6 +3,7 @@
 What each of them promises in its words is held against what it did.
 """
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import tapewire as tw
+from tapewire.config.finding import find_strategy
 from tapewire.replay.synth import synthesize
 
 LINES_MAX = 100
@@ -154,12 +156,11 @@ def on_real_data(
     examples: Path, data_file: Callable[[str], Path], name: str, output: Path, **more: Any
 ) -> tw.RunResult:
     given, _ = CASES[name]
-    overrides = {}
+    overrides: dict[str, Any] = {}
     if name == "pairs":
-        overrides = {
-            f"strategy.pairs.parameters.{leg}": symbol
-            for leg, symbol in (("first", "GOOG"), ("second", "GOOGL"))
-        }
+        legs = {"first": "GOOG", "second": "GOOGL"}
+        overrides = {f"strategy.pairs.parameters.{leg}": name for leg, name in legs.items()}
+        overrides["strategy.pairs.symbols"] = []  # then those of the class
     return tw.run(
         examples / f"{name}.yaml", output=output, overrides=overrides,
         **real(data_file, given), **more,
@@ -173,6 +174,22 @@ def test_every_example_is_here_and_short(repo: Path) -> None:
     for name in FILES:
         assert len((folder / name).read_text().splitlines()) < LINES_MAX, name
         assert (folder / name).with_suffix(".yaml").is_file(), name
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_its_parameters_are_those_of_the_docs_page_and_of_its_configuration(
+    repo: Path, name: str
+) -> None:
+    entry = entry_of(repo / "examples", name)
+    specs = find_strategy(entry["type"]).parameters
+    page = (repo / "docs" / "examples.md").read_text()
+    [section] = [
+        one for one in page.split("\n## ") if f"examples/{name}.yaml" in one.split("\n\n")[1]
+    ]
+    told = dict(re.findall(r"`(\w+)`\s\(([^)]+)\)", section))
+    assert told == {key: str(spec.default) for key, spec in specs.items()}
+    text = (repo / "examples" / f"{name}.yaml").read_text().split("parameters:")[1]
+    assert re.findall(r"^    (\w+):", text, re.M) == list(specs)
 
 
 @pytest.mark.parametrize("name", FILES)

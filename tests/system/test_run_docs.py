@@ -1,13 +1,16 @@
-"""The README is true: its commands and snippets run, in its own order, in an empty folder."""
+"""The pages are true: their commands and snippets run, in their own order, in empty folders."""
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import tapewire as tw
 
 BLOCK = re.compile(r"<!-- doc: (\w+) ?(\S*) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCK_TIMEOUT_S = 100
@@ -39,6 +42,35 @@ def run_blocks(page: Path, folder: Path) -> int:
 def test_every_command_and_snippet_of_the_features_page(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "features.md", tmp_path) == 3
     assert (tmp_path / "train.parquet").exists()
+
+
+@pytest.mark.timeout(400)
+def test_from_an_idea_to_a_report(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "strategies.md", tmp_path) == 7
+    for name in ("follow", "from_python", "wants"):
+        result = tw.RunResult.load(tmp_path / name)
+        assert result.fills.num_rows > 0
+        assert result.series.num_rows > 0
+        assert result.report.exists()
+    grid = tw.RunResult.load(tmp_path / "grid")
+    assert grid.variants["strategy_id"].to_pylist() == [
+        *(f"grid.{k}" for k in range(1, 7)), "two.1", "two.2"
+    ]  # fmt: skip
+    failed = tw.RunResult.load(tmp_path / "failed", incomplete=True)
+    assert failed.manifest["status"] == "failed"
+    assert "Wrong failed in on_trade" in failed.manifest["reason"]
+
+
+@pytest.mark.timeout(400)
+def test_from_python_to_compiled(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "compiled-strategies.md", tmp_path) == 3
+    assert not (tmp_path / "untyped" / "report.html").exists()
+
+
+def test_the_examples_page(repo: Path, tmp_path: Path) -> None:
+    shutil.copytree(repo / "examples", tmp_path / "examples")
+    assert run_blocks(repo / "docs" / "examples.md", tmp_path) == 1
+    assert tw.RunResult.load(tmp_path / "momentum").fills.num_rows > 0
 
 
 @pytest.mark.timeout(400)

@@ -10,15 +10,23 @@ import pytest
 
 import rooms
 
-DOCS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/features.md")
+PAGES = {
+    "README.md": 9,
+    "docs/features.md": 3,
+    "docs/strategies.md": 9,
+    "docs/compiled-strategies.md": 6,
+    "docs/examples.md": 1,
+}  #: With the number of blocks that there are at least.
+DOCS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES)
 _MARK = re.compile(r"<!-- doc: (make|run|python|file \S+) -->\n")
-_ROOTS = (*rooms.names(), "docs", "tapewire", "tests", ".ci", ".typetree")
+_ROOTS = (*rooms.names(), "docs", "examples", "tapewire", "tests", ".ci", ".typetree")
 
 
 @pytest.mark.parametrize("name", DOCS)
 def test_every_link_leads_somewhere(repo: Path, name: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (repo / name).read_text()):
-        assert target.startswith("https://") or (repo / target).exists(), target
+        there = (repo / name).parent / target
+        assert target.startswith("https://") or there.exists(), target
 
 
 @pytest.mark.parametrize("name", DOCS)
@@ -72,7 +80,12 @@ _UNMAPPED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "blocks_min"), [("README.md", 9), ("docs/features.md", 3)])
+def test_every_page_is_looked_at(repo: Path) -> None:
+    found = {f"docs/{path.name}" for path in (repo / "docs").iterdir()}
+    assert found == {name for name in PAGES if name.startswith("docs/")}
+
+
+@pytest.mark.parametrize(("name", "blocks_min"), PAGES.items())
 def test_every_block_is_marked(repo: Path, name: str, blocks_min: int) -> None:
     text = (repo / name).read_text()
     blocks = re.findall(r"^```\w", text, flags=re.MULTILINE)

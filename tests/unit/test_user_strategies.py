@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import types
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -287,6 +288,15 @@ def test_objects_of_one_name_are_told_apart(tmp_path: Path) -> None:
         check=False,
     )
     assert "was given to tapewire.run as an object" in done.stderr.splitlines()[-1]
+
+
+def test_a_class_of_a_notebook_is_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = types.ModuleType("notebook")  # it has no __file__
+    monkeypatch.setitem(sys.modules, "notebook", notebook)
+    exec("class Cell:\n    definition = classmethod(lambda cls: one)", vars(notebook))
+    vars(notebook)["one"] = WAITING
+    assert give_strategy(vars(notebook)["Cell"]) == "notebook:Cell"
+    assert find_strategy("notebook:Cell") is WAITING
 
 
 def test_a_class_that_its_file_has_no_more_is_an_object(tmp_path: Path) -> None:

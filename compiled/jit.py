@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 import numba
+import numpy as np
 from numba import types
 from numba.core.registry import CPUDispatcher
 
@@ -89,13 +90,16 @@ def jit_entry(function: F) -> F:
     return _compiled(function, _Kernel, inline=False, cache=True)
 
 
-def entry_of(kernel: Callable[..., Any]) -> Callable[..., Any]:
+def entry_of(kernel: Callable[..., Any], array: np.dtype[Any] | None = None) -> Callable[..., Any]:
     """The shortest way into a ``jit_entry`` kernel of int64 arguments: 0.1 µs instead of 0.17.
 
-    It takes whole numbers only, by position; nothing else is looked at.
+    The last argument may be a contiguous array of a dtype. Arguments go by position, and nothing
+    is looked at: whoever calls answers for their types.
     """
     dispatcher: Any = kernel
-    signature = (types.int64,) * dispatcher.py_func.__code__.co_argcount
+    signature: tuple[Any, ...] = (types.int64,) * dispatcher.py_func.__code__.co_argcount
+    if array is not None:
+        signature = (*signature[:-1], types.Array(numba.from_dtype(array), 1, "C"))
     dispatcher.compile(signature)
     entry: Callable[..., Any] = dispatcher.overloads[signature].entry_point
     return entry

@@ -69,6 +69,16 @@ def go_on(router_address: int) -> int:
     return status
 
 
+@jit_entry
+def start_on(router_address: int, records: Any) -> int:
+    """As `go_on`, with records of its own, shape (n,), contiguous: for few at a time."""
+    router = router_at(router_address, 0)
+    router.records = records.ctypes.data
+    router.records_stop = records.size
+    router.records_at = 0
+    return go_on(router_address)
+
+
 @jit
 def run_batch(
     market: Any, execution: Any, router: Any, records: int, n: int, start_at: int

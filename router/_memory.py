@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.compiled.memory import Block, Copies
+from tapewire.compiled.memory import Block, Copies, offset_of
 from tapewire.errors import SimulationError
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.layout import EXECUTION, NEVER, OWN_ORDER, PARTY, TRACE
@@ -45,6 +45,12 @@ MESSAGES_MAX: Final = 1 << 24
 TRACES_MAX: Final = 1 << 22
 ROWS_MAX: Final = 1 << 22
 
+_FILL_N, _ORDER_N, _EVENT_N = (
+    offset_of(EXECUTION, name) // 8 for name in ("fill_n", "order_n", "event_n")
+)
+_SAMPLE_N, _SETTLED = (offset_of(ROUTER, name) // 8 for name in ("sample_n", "settled"))
+_NO_COUNTS: Final = (0, 0, 0, 0)
+
 #: Of the rows that are reported, in the order in which they are drained.
 ROW_TYPES: Final = (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE)
 
@@ -66,6 +72,8 @@ class Memory:
         self.market = MarketState()
         self._execution = Block(EXECUTION, 1)
         self._router = np.zeros(1, ROUTER)
+        self._router_words = self._router.view(np.int64).data
+        self._execution_words = self._execution.records.view(np.int64).data
         self.own_orders = Block(OWN_ORDER, OWN_ORDERS_AT_START)
         self.traces = Block(TRACE, TRACES_AT_START)
         self.messages = Block(MESSAGE, MESSAGES_AT_START)
@@ -125,7 +133,7 @@ class Memory:
     @property
     def router_words(self) -> memoryview:
         """The router's record as int64: quicker to write from Python than by its fields."""
-        return self._router.view(np.int64).data
+        return self._router_words
 
     @property
     def execution_address(self) -> int:
@@ -225,17 +233,14 @@ class Memory:
 
     def take_rows(self) -> tuple[npt.NDArray[Any], ...] | None:
         """Copy the rows reported so far out of the kernels' buffers; None if there are none."""
-        execution, router = self.execution, self.router
-        counters = (
-            (execution, "fill_n"), (execution, "order_n"), (router, "sample_n"),
-            (execution, "event_n"),
+        execution, router = self._execution_words, self._router_words
+        counts = (
+            execution[_FILL_N], execution[_ORDER_N], router[_SAMPLE_N], execution[_EVENT_N],
         )  # fmt: skip
-        counts = [int(record[name]) for record, name in counters]
-        if not any(counts):
+        if counts == _NO_COUNTS:
             return None
-        for record, name in counters:
-            record[name] = 0
-        router["settled"] = 0
+        execution[_FILL_N] = execution[_ORDER_N] = execution[_EVENT_N] = 0
+        router[_SAMPLE_N] = router[_SETTLED] = 0
         return tuple(copies.take(n) for copies, n in zip(self._copies, counts, strict=True))
 
     def touch(self) -> None:

@@ -24,6 +24,11 @@ class Series:
         self._numbers: dict[str, int] = {}
         self._places = places
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there are rows to be taken."""
+        return any(place.series for place in self._places.values())
+
     def take(self) -> npt.NDArray[Any]:
         """Return the rows since the last call, shape (n,), dtype ``SERIES_DTYPE``.
 

@@ -1,6 +1,6 @@
 """The simulation: feeds records to the compiled loop and makes room for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from tapewire.errors import SimulationError, StrategyError
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.market.book import STEP_RECORDS, BookLimitError, batch_address
 from tapewire.market.layout import COUNTERS, NEW_BOOK, NIL
+from tapewire.market.records import MBO_DTYPE
 from tapewire.router import _ending as ending
 from tapewire.router import _faults as faults
 from tapewire.router import _loop as loop
@@ -54,6 +55,7 @@ _RECORDS, _STOP, _AT = (
     offset_of(ROUTER, name) // 8 for name in ("records", "records_stop", "records_at")
 )
 _NO_ROWS: Final = tuple(np.zeros(0, dtype) for dtype in ROW_TYPES)
+_NOTHING: Final = Drained(*_NO_ROWS)
 _ROUTER_COUNTERS: Final = (
     "orders_sent", "orders_denied", "replaces_denied", "requests_stale", "late_responses",
     "late_responses_ns_max", "forced_arrivals", "clamped_ts_recv", "fills_known_before_capture",
@@ -91,6 +93,7 @@ class Simulation:
         self._memory = Memory(event_log=config.event_log, session_closes=config.session_closes)
         self._market = self._memory.market
         self._pending: tuple[list[Any], ...] = tuple([] for _ in self._memory.rows)
+        self._stashed = False  # whether any of them has rows
         self._digests = LegDigests()
         self._finished = False
         self._final_digests: dict[str, str] | None = None
@@ -101,6 +104,9 @@ class Simulation:
         self._set_policies()
         self._memory.publish(0)
         self._roster = Roster(config, self._memory)
+        self._dtype: np.dtype[Any] | None = None  # of batches that need no closer look
+        self._began = False
+        self._start_on = entry_of(loop.start_on, MBO_DTYPE)
         self._come_back = entry_of(come_back)
         self._memory.router["feed_max_ns"] = self._roster.feed_max_ns
         self._go_on, self._router_address = entry_of(loop.go_on), self._memory.router_address
@@ -141,6 +147,13 @@ class Simulation:
             If a strategy loops or fails, an order is too large for the book, a stated limit is
             reached or the book crosses under policy ``abort``.
         """
+        if (
+            records.dtype is self._dtype and self._began and records.ndim == 1
+            and records.size <= STEP_RECORDS and records.flags.c_contiguous
+        ):  # fmt: skip
+            self._answer(self._start_on(self._router_address, records))
+            tick()
+            return
         address, n, _keep = batch_address(records)
         at = self._warm_up(address, n, tick) if self._warming else 0
         if at < n and not self._first_ns:
@@ -152,20 +165,28 @@ class Simulation:
             self._go_on_to(address, at, stop)
             at = stop
             tick()
+        if records.dtype == MBO_DTYPE:  # so that the next one is known by its dtype's identity
+            self._dtype, self._began = records.dtype, self._first_ns > 0
 
     def _go_on_to(self, address: int, at: int, stop: int) -> None:
         """Run the records at an address from one to another."""
         words = self._words
         words[_RECORDS], words[_STOP], words[_AT] = address, stop, at
-        go_on, router, calls = self._go_on, self._router_address, self._roster.calls
-        while status := go_on(router):
+        self._answer(self._go_on(self._router_address))
+
+    def _answer(self, status: int) -> None:
+        """Do what the loop asks for and call it again, until it has no more records."""
+        go_on, router = self._go_on, self._router_address
+        calls: Sequence[Any] = self._roster.calls
+        while status:
             if status < CALLS:
                 self._resolve(status)
-                continue
-            try:
-                calls[status - CALLS]()
-            except Exception as error:
-                raise self._failed(status - CALLS, error) from error
+            else:
+                try:
+                    calls[status - CALLS]()
+                except Exception as error:
+                    raise self._failed(status - CALLS, error) from error
+            status = go_on(router)
 
     def _warm_up(self, address: int, n: int, tick: Callable[[], None]) -> int:
         """Build books from the records before the start; return the first one behind them."""
@@ -293,6 +314,7 @@ class Simulation:
         tables = self._memory.take_rows()
         if tables is None:
             return
+        self._stashed = True
         for table, kept in zip(tables, self._pending, strict=True):
             if table.size:
                 kept.append(table)
@@ -301,6 +323,9 @@ class Simulation:
     def drain(self) -> Drained:
         """Return the rows reported since the last call. Call it after every batch."""
         self._stash()
+        if not self._stashed and not self._roster.series.is_waiting:
+            return _NOTHING
+        self._stashed = False
         tables: list[npt.NDArray[Any]] = []
         for kept, empty in zip(self._pending, _NO_ROWS, strict=True):
             table = empty

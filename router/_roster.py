@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tapewire.compiled.draws import key_of
 from tapewire.compiled.memory import Block
+from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.execution.layout import ALWAYS, NEVER
 from tapewire.execution.models import Models
@@ -88,7 +89,8 @@ class Roster:
         wants = [spec.definition.wants for spec in config.strategies]
         self._depth = max((want.depth for want in wants), default=0)
         names = dict.fromkeys(name for want in wants for name in want.features)
-        self._features = FeatureSet(names) if names else None
+        close_ns = config.session_closes[0] % NS_PER_DAY if config.session_closes else NS_PER_DAY
+        self._features = FeatureSet(names, close_ns=close_ns) if names else None
         self._columns: dict[tuple[str, ...], Block] = {}
         self._trades = max((_trades_kept(spec.definition) for spec in config.strategies), default=0)
         self._bound: list[Bound] = [

@@ -8,6 +8,7 @@ one from a file.
 
 import datetime
 import re
+import zoneinfo
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
@@ -292,6 +293,30 @@ class ContractFacts(_Section):
         return self.multiplier.as_integer_ratio()
 
 
+def _time_of_day(value: object) -> object:
+    what = "a time of day in quotes, like '16:00' or '13:30:00'"
+    if not isinstance(value, str) or re.fullmatch(r"\d{2}:\d{2}(:\d{2})?", value) is None:
+        raise expected(what, value)
+    try:
+        datetime.time.fromisoformat(value)
+    except ValueError:
+        raise expected(what, value) from None
+    return value
+
+
+def _zone(value: object) -> object:
+    if isinstance(value, str) and value in zoneinfo.available_timezones():
+        return value
+    raise expected("a time zone like America/Chicago or UTC", value)
+
+
+class SessionHours(_Section):
+    """When the session closes, each day: strategies are told, and the next one begins."""
+
+    close: Annotated[str, BeforeValidator(_time_of_day)]
+    timezone: Annotated[str, BeforeValidator(_zone)] = "UTC"
+
+
 class Backtest(_Section):
     """Everything but the strategies."""
 
@@ -300,6 +325,7 @@ class Backtest(_Section):
     execution: Execution = Field(default_factory=Execution)
     risk_limits: ConfiguredLimits = Field(default_factory=ConfiguredLimits)
     output: Output = Field(default_factory=Output)
+    session: SessionHours | None = None
     instruments: dict[Symbol, ContractFacts] = Field(default_factory=dict)
     seed: int = Field(default=0, ge=0, lt=2**63)
 

@@ -14,6 +14,7 @@ from tapewire.compiled.user_sources import digest_of
 from tapewire.config.finding import find_strategy, found_strategy
 from tapewire.config.models import chosen_models, execution_of
 from tapewire.config.schema import ConfiguredLimits, DatabentoSource, RunConfig, to_fixed
+from tapewire.config.sessions import session_closes
 from tapewire.config.strategies import limits_in_force
 from tapewire.config.variants import checked_variants
 from tapewire.market.instruments import InstrumentTable, publishers_of
@@ -47,7 +48,11 @@ def make_simulation(config: RunConfig, info: "StreamInfo") -> Simulation:
     """
     return Simulation(
         _simulation_config(
-            config, _instruments(config, info), _publishers(config, info), info.warmup_until_ns
+            config,
+            _instruments(config, info),
+            _publishers(config, info),
+            info.warmup_until_ns,
+            info.start_ns,
         )
     )
 
@@ -151,6 +156,7 @@ def _simulation_config(
     instruments: InstrumentTable,
     publishers: tuple[int, ...],
     warmup_until_ns: int,
+    start_ns: int,
 ) -> SimulationConfig:
     execution = config.backtest.execution
     return SimulationConfig(
@@ -167,6 +173,7 @@ def _simulation_config(
         sample_interval_ns=config.backtest.output.sample_interval_ns,
         publishers=publishers,
         warmup_until_ns=warmup_until_ns,
+        session_closes=session_closes(config.backtest.session, start_ns),
     )
 
 

@@ -1,10 +1,11 @@
-"""Records before the start: they build the books, and nobody is told of them."""
+"""Records before the start: they build books and features, and nobody is told of them."""
 
 from typing import Any
 
 from tapewire.compiled.jit import jit_entry
+from tapewire.features.updating import note_feature_trade, update_features
 from tapewire.market.ahead import begin_ahead, look_ahead
-from tapewire.market.applying import apply_record
+from tapewire.market.applying import apply_record, side_of
 from tapewire.market.events import close_event, closes_before
 from tapewire.market.ids import book_of
 from tapewire.market.layout import (
@@ -15,7 +16,7 @@ from tapewire.market.layout import (
     book_at,
     record_at,
 )
-from tapewire.market.records import F_LAST, F_SNAPSHOT, UNDEF_PRICE
+from tapewire.market.records import ACTION_TRADE, F_LAST, F_SNAPSHOT, UNDEF_PRICE
 from tapewire.router._layout import watch_at
 from tapewire.router._phases import is_gapless, look
 from tapewire.router._times import before_book_event
@@ -27,7 +28,7 @@ def warm_batch(
     market_state: Any, router_state: Any, records: int, n: int, start_at: int, until_ns: int,
     unbegun: Any,
 ) -> Any:  # fmt: skip
-    """Apply records to the books alone, up to the first one whose clock reaches ``until_ns``.
+    """Apply records to books and features, up to the first one whose clock reaches ``until_ns``.
 
     Returns (status, index of the first record not applied); with status OK that is ``n``, or
     the first record of the run. ``unbegun[0]`` counts books whose first record is no snapshot's.
@@ -46,8 +47,11 @@ def warm_batch(
         book = book_of(market, record)
         if book == NIL:
             return NEW_BOOK, i
+        features = watch_at(router.watches, book).features
         if closes_before(market, book, record):
             close_event(market, book, 0)
+            if features != 0:
+                update_features(features, market, book, router.stream_clock)
         state = book_at(market.books, book)
         first = state.ts_recv == 0
         status = apply_record(market, book, record)
@@ -56,8 +60,12 @@ def warm_batch(
         unbegun[0] += first and not record.flags & F_SNAPSHOT
         state.clock = max(state.clock, record.ts_event)
         router.stream_clock = clock
+        if features != 0 and record.action == ACTION_TRADE:
+            note_feature_trade(features, record.size, side_of(record))
         if record.flags & F_LAST:
             close_event(market, book, record.flags)
+            if features != 0:
+                update_features(features, market, book, clock)
     return OK, n
 
 

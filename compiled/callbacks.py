@@ -21,8 +21,6 @@ BY_ADDRESS: Final = -1
 def address_of_hook(hook: Callable[..., None], *records: np.dtype[Any]) -> int:
     """Compile ``hook(record, …)`` to a C function of pointers to records; return its address.
 
-    Division by zero follows IEEE (``error_model``), because an exception can't leave a callback.
-
     Raises
     ------
     KernelFault
@@ -47,18 +45,12 @@ def _compiled(
 ) -> Any:
     arguments = [numba.from_dtype(record) for record in records] + [types.int64] * (words or 0)
     signature = (types.void if words is None else types.int64)(*arguments)
-    if not is_users(function):
-        return _cfunc(function, signature, cached=True)
-    kernel = UserKernel(function, records, words or 0)
-    with kernel.compiling():
-        return _cfunc(kernel.function, signature, cached=kernel.cached)
-
-
-def _cfunc(function: Callable[..., Any], signature: Any, *, cached: bool) -> Any:
+    # Division by zero follows IEEE, because an exception can't leave a callback.
+    options = {"error_model": "numpy", "boundscheck": BOUNDSCHECK}
+    if is_users(function):
+        return UserKernel(function, records, words or 0).compiled(signature, options)
     # An exact signature and a cached cfunc: loading it in a new process takes milliseconds.
-    return numba.cfunc(signature, cache=cached, error_model="numpy", boundscheck=BOUNDSCHECK)(
-        function
-    )
+    return numba.cfunc(signature, cache=True, **options)(function)
 
 
 def _call_hook(typingctx: Any, address: Any, context_address: Any, state_address: Any) -> Any:

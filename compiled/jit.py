@@ -6,8 +6,10 @@ Python calls say so (``jit_entry``), and all take integers from other kernels as
 on how numba's dispatcher works inside; tests/unit/test_jit.py holds what is expected of it.
 """
 
+import threading
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
 
 import numba
 import numpy as np
@@ -19,6 +21,7 @@ from tapewire.compiled.kernel_cache import BOUNDSCHECK, CACHE_DIR
 __all__ = [
     "BOUNDSCHECK",
     "CACHE_DIR",
+    "enable_caching_in",
     "entry_of",
     "is_helper",
     "jit",
@@ -31,6 +34,7 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 numba.config.CACHE_DIR = str(CACHE_DIR)
+_CACHING: Final = threading.Lock()
 
 
 class _Kernel(CPUDispatcher):  # type: ignore[misc]
@@ -69,6 +73,20 @@ def _widened(kind: Any) -> Any:
     return kind
 
 
+def enable_caching_in(folder: Path, compiled: Any) -> None:
+    """Have numba keep what becomes of something to be compiled in a folder.
+
+    It looks up the folder in a setting of the whole process, at this moment alone.
+    """
+    with _CACHING:
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(folder)
+        try:
+            compiled.enable_caching()
+        finally:
+            numba.config.CACHE_DIR = before
+
+
 def _compiled(function: F, kind: type[_Kernel], *, inline: bool, cache: bool) -> F:
     options = {
         "nopython": True,
@@ -80,7 +98,7 @@ def _compiled(function: F, kind: type[_Kernel], *, inline: bool, cache: bool) ->
     }
     compiled: Any = kind(function, targetoptions=options)
     if cache:
-        compiled.enable_caching()
+        enable_caching_in(CACHE_DIR, compiled)
     result: F = compiled
     return result
 

@@ -10,30 +10,29 @@ import dis
 import hashlib
 import inspect
 import linecache
+import os
 import re
 import shutil
-import threading
 import types
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import EnumMeta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import numba
 import numpy as np
 from numba.core.caching import NullCache
+from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
-from tapewire.compiled.jit import is_helper, jit_helper
+from tapewire.compiled.jit import enable_caching_in, is_helper, jit_helper
 from tapewire.compiled.kernel_cache import CACHE_DIR
 from tapewire.compiled.user_sources import is_tapewire, key_of
 
 #: Folders of users' kernels that are kept; the ones unused for longest go.
-FOLDERS_MAX: Final = 256
-_LOCK: Final = threading.RLock()
+FOLDERS_MAX: Final = 2_000
 _LATER: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -175,26 +174,23 @@ class UserKernel:
 
     # --- what is kept, what is wrong --------------------------------------------------------------
 
-    @contextmanager
-    def compiling(self) -> Iterator[None]:
-        """Have numba keep what it compiles in the folder, and say what it objects to.
+    def compiled(self, signature: Any, options: Mapping[str, Any]) -> Any:
+        """Compile or load it as a C function; numba keeps what it compiles in the folder.
 
         Raises
         ------
         KernelFault
             With the user's own line.
         """
-        with _LOCK:
-            before = numba.config.CACHE_DIR
-            try:
-                if self.cached:
-                    _make_room(self.folder)
-                    numba.config.CACHE_DIR = str(self.folder)
-                yield
-            except Exception as error:
-                raise self._fault(error) from None
-            finally:
-                numba.config.CACHE_DIR = before
+        try:
+            made = CFunc(self.function, (signature.args, signature.return_type), {}, dict(options))
+            if self.cached:
+                _make_room(self.folder)
+                enable_caching_in(self.folder, made)
+            made.compile()
+        except Exception as error:
+            raise self._fault(error) from None
+        return made
 
     def _fault(self, error: Exception) -> KernelFault:
         if isinstance(error, KeyError) and error.args:  # how it tells of an unknown field
@@ -282,10 +278,13 @@ def _is_known(function: types.FunctionType) -> bool:
 
 
 def _make_room(folder: Path) -> None:
-    """Note that a folder is in use, and let go of the others that were not for longest."""
+    """Note that a folder is in use; for a new one, let go of those unused for longest."""
     with suppress(OSError):
+        new = not folder.exists()
         folder.mkdir(mode=0o700, exist_ok=True)
-        folder.touch()
+        os.utime(folder)
+        if not new:
+            return
         folders = sorted(CACHE_DIR.glob("user-*"), key=lambda path: path.stat().st_mtime_ns)
         for old in folders[:-FOLDERS_MAX]:
             shutil.rmtree(old, ignore_errors=True)

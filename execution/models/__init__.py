@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tapewire.compiled.callbacks import BY_ADDRESS, address_of_kernel
+from tapewire.compiled.user_kernels import KernelFault
 from tapewire.errors import ConfigError
 from tapewire.execution.models.definition import FAMILIES, Model, ModelDefinition
 from tapewire.execution.models.fees import FEE_MODELS
@@ -90,11 +91,18 @@ class Models:
                 record[family] = names.index(definition.name)
             else:
                 record[family] = BY_ADDRESS
-                record[f"{family}_call"] = address_of_kernel(
-                    definition.kernel, definition.state, len(words)
-                )
+                record[f"{family}_call"] = _address(definition, len(words))
         record["fill_draws"] = self.fill.definition.draws
         for leg, (low, high) in enumerate(self.latency_bounds().values()):
             record["delay_ns"][leg] = low if low == high else VARIES
             record["delay_max_ns"][leg] = high
         return kept
+
+
+def _address(definition: ModelDefinition, words: int) -> int:
+    try:
+        return address_of_kernel(definition.kernel, definition.state, words)
+    except KernelFault as fault:
+        raise ConfigError(
+            f"{definition.family} model {definition.name}: its kernel can't be compiled: {fault}"
+        ) from None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-_TABLES: Final = ("fills", "orders", "equity", "series", "events", "metrics")
+_TABLES: Final = ("fills", "orders", "equity", "series", "events", "metrics", "variants")
 Prices: TypeAlias = Literal["float", "int", "decimal"]
 #: What each of them does to a table as it is stored.
 _PRICES: Final[dict[str, "Callable[[pa.Table], pa.Table]"]] = {
@@ -82,7 +82,7 @@ class RunResult(Run):
         Parameters
         ----------
         table
-            ``fills``, ``orders``, ``equity``, ``series``, ``events`` or ``metrics``.
+            ``fills``, ``orders``, ``equity``, ``series``, ``events``, ``metrics`` or ``variants``.
         prices
             How prices and money come: ``float`` in whole units, ``decimal`` the same and exact, as
             ``decimal.Decimal``, or ``int`` in units of 1e-9 as they are stored.

@@ -11,6 +11,7 @@ import pytest
 
 from markets import market, spec
 from stories import Log, Tape, configure, models_of, ns, play, run
+from tapewire.analytics.report_tables import assumptions
 from tapewire.config.loading import load_config, make_config
 from tapewire.config.models import chosen_models, execution_of
 from tapewire.config.schema import RunConfig
@@ -153,6 +154,19 @@ def test_a_model_of_another_type_has_its_own_defaults() -> None:
     assert models.latency.definition.name == "uniform"
     assert models.latency_bounds()["entry"] == (40_000, 80_000)
     assert models.fees.parameters["per_contract"] == Decimal("0.85")
+
+
+def test_the_report_says_what_is_a_strategys_own() -> None:
+    config = config_of(
+        name="slow",
+        execution={"latency_model": {"network_latency_us": 500}},
+        risk_limits={"max_position": 3},
+        seed=4,
+    )
+    words = dict(assumptions(config.to_dict()))["Of slow alone"]
+    for part in ("latency model fixed: network latency us 500", "max position 3", "seed 4"):
+        assert part in words
+    assert "Of plain alone" not in dict(assumptions(config.to_dict()))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A user's own strategies: how their types are found, from where, and what is wrong in words."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -311,3 +312,22 @@ def test_a_class_that_its_file_has_no_more_is_an_object(tmp_path: Path) -> None:
     assert give_strategy(module.Patient) == config.strategy[0].type
     write(path, WAITER + text.replace("cls", "k"))
     assert give_strategy(module.Patient) != config.strategy[0].type
+
+
+def test_what_is_compiled_for_a_strategy_is_marked_by_its_files(tmp_path: Path) -> None:
+    from tapewire.runs.wiring import _part_of
+
+    path = write(tmp_path / "wait.py", WAITER + "import helper\n")
+    helper = write(tmp_path / "helper.py", "N = 1\n")
+
+    def part() -> str:
+        return _part_of(config_of(tmp_path, {"type": str(path)}).strategy[0].type)
+
+    first = part()
+    assert re.fullmatch(r"strategy-\w+", first)
+    assert part() == first
+    helper.write_text("N = 2\n")
+    assert part() != first
+    local = StrategyDefinition("local", "Waits.", {}, WAITING.state)
+    for kind in (give_strategy(local), "market_maker"):
+        assert re.fullmatch(r"strategy-\w+", _part_of(kind)) is not None

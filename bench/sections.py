@@ -90,6 +90,12 @@ def _variants(bench: Bench) -> Iterator[Row]:
     yield from variant_rows(bench.work, bench.scale)
 
 
+def _callbacks(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.callbacks import callback_rows
+
+    yield from callback_rows(bench.work, bench.scale)
+
+
 def _transport(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.transport import transport_rows
 
@@ -169,6 +175,15 @@ SECTIONS: Final = (
         _variants,
         60,
         3,
+    ),
+    Section(
+        "callbacks",
+        "Strategies in plain Python",
+        "The loop from memory, left for each callback. One record in so many: the session with "
+        "fewer trades, a strategy called for each, beside the same one compiled.",
+        _callbacks,
+        40,
+        8,
     ),
     Section(
         "transport",

@@ -230,6 +230,50 @@ TARGETS: Final = (
         at_least=False,
     ),
     Target(
+        "plain Python, every event",
+        0.75,
+        "M callbacks/s",
+        figure("callbacks", "every event", "m_callbacks_per_s"),
+    ),
+    Target(
+        "plain Python, every trade",
+        0.3,
+        "M callbacks/s",
+        figure("callbacks", "every trade", "m_callbacks_per_s"),
+    ),
+    Target(
+        "plain Python, one record in 100, share of compiled",
+        0.75,
+        "×",
+        over(
+            rate("callbacks", "one record in 100, plain Python"),
+            rate("callbacks", "one record in 100, compiled"),
+        ),
+    ),
+    Target(
+        "plain Python, one record in 1,000, share of compiled",
+        0.90,
+        "×",
+        over(
+            rate("callbacks", "one record in 1,000, plain Python"),
+            rate("callbacks", "one record in 1,000, compiled"),
+        ),
+    ),
+    Target(
+        "one event fed by itself, median",
+        2,
+        "µs",
+        figure("latency", "per event, fed one by one", "p50_us"),
+        at_least=False,
+    ),
+    Target(
+        "one event fed by itself, 99th percentile",
+        10,
+        "µs",
+        figure("latency", "per event, fed one by one", "p99_us"),
+        at_least=False,
+    ),
+    Target(
         "warm start, to the first event", 2, "s", seconds("start", "warm start"), at_least=False
     ),
     Target(

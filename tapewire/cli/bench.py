@@ -14,6 +14,7 @@ class BenchSection(StrEnum):
     STAGES = "stages"
     RUNS = "runs"
     VARIANTS = "variants"
+    CALLBACKS = "callbacks"
     TRANSPORT = "transport"
     GROWTH = "growth"
     LATENCY = "latency"

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tapewire.bench import growth, latency, run_bench, sections, transport, variants
+from tapewire.bench import callbacks, growth, latency, run_bench, sections, transport, variants
 from tapewire.bench.measure import Row, Scale
+from tapewire.bench.stages import whole_loop
 from tapewire.bench.start import start_rows
 from tapewire.bench.targets import Rows, judge, rate, seconds
 from tapewire.bench.workload import Workload
@@ -108,12 +110,17 @@ def test_targets_find_the_rows_of_growth_by_their_names(
     ]
 
 
-def test_the_latency_target_finds_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_latency_targets_find_their_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(latency, "SINGLE_EVENTS_QUICK", 1_000)
     monkeypatch.setattr(latency, "run_rows", lambda work: iter(()))
     rows = list(latency.latency_rows(Workload(tmp_path, 70_000, 1), SCALE))
-    (found,) = [found for found in judge(rows) if found.met is not None]
-    assert found.target.name == "wall time per record in a batch of 4,096, 99th percentile"
+    assert [found.target.name for found in judge(rows) if found.met is not None] == [
+        "wall time per record in a batch of 4,096, 99th percentile",
+        "one event fed by itself, median",
+        "one event fed by itself, 99th percentile",
+    ]
 
 
 def test_a_warm_start_has_its_parts_in_order(tmp_path: Path) -> None:
@@ -168,3 +175,29 @@ def test_a_signal_that_was_swallowed_ends_the_bench_at_the_next_row(
         run_bench(tell=lambda line: None)
     assert measured == ["a"]
     assert caught.value.exit_code == 130
+
+
+def test_both_ways_of_calling_do_the_same_on_the_same_trades(work: Workload) -> None:
+    thinned = callbacks.one_in(work.records, 100)
+    trades = np.count_nonzero(thinned["action"] == ord("T"))
+    assert 0.5 < trades * 100 / thinned.size <= 1.01
+    digests = []
+    for kind in (callbacks.SOME_ORDERS_COMPILED, callbacks.SomeOrders.definition()):
+        simulation = callbacks.simulation_of(work, kind)
+        whole_loop(simulation, thinned)()
+        simulation.finish()
+        assert simulation.counts["orders_sent"] > 5
+        digests.append(simulation.digests())
+    assert digests[0] == digests[1]
+
+
+def test_callbacks_are_measured_by_how_often_they_come(work: Workload) -> None:
+    rows = list(callbacks.callback_rows(work, SCALE))
+    assert [row.name for row in rows] == [
+        "every event", "every trade", "one record in 100, compiled",
+        "one record in 100, plain Python", "one record in 1,000, compiled",
+        "one record in 1,000, plain Python",
+    ]  # fmt: skip
+    shares = {entry.target.name: entry.median for entry in judge(rows)}
+    assert shares["plain Python, every event"] == rows[0].figures["m_callbacks_per_s"] > 0
+    assert shares["plain Python, one record in 100, share of compiled"] is not None

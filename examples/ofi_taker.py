@@ -21,9 +21,13 @@ class OfiTaker(tw.Strategy):
     # on_book when price or size at the best bid or ask changed; features are worked out when read.
     wants = tw.Wants(book="bbo", features=(OFI,))
 
+    def on_start(self, context):
+        """Nothing was denied yet."""
+        self.quiet_until = 0  # local time, ns
+
     def on_book(self, market, context):
         """Act when the flow is strong, and nothing is held or on its way."""
-        if context.position or context.orders or context.halted:
+        if context.position or context.orders or context.halted or context.now < self.quiet_until:
             return
         # In a halt bids stand above asks, and the flow says nothing about the next price.
         if market.spread is None or market.spread <= 0:
@@ -36,6 +40,11 @@ class OfiTaker(tw.Strategy):
         else:
             return
         context.record("imbalance", imbalance)
+
+    def on_order_update(self, order, context):
+        """What limits deny now they will deny at the next change, too: wait a second."""
+        if order.was_denied:
+            self.quiet_until = context.now + 1_000_000_000
 
     def on_fill(self, fill, context):
         """A position has its time from its last fill on."""

@@ -27,6 +27,7 @@ class SkewedMaker(tw.Strategy):
                 "give one under backtest.instruments"
             )
         self.quotes = {}
+        self.quiet_until = 0  # local time, ns
 
     def on_book(self, market, context):
         """Move the quotes along with the best prices."""
@@ -38,9 +39,10 @@ class SkewedMaker(tw.Strategy):
         self.quote(context.market, context)
 
     def on_order_update(self, order, context):
-        """An answer may be what a quote waited for; but who was denied waits for the market."""
-        if not order.was_denied:
-            self.quote(context.market, context)
+        """An answer may be what a quote waited for; who was denied asks for nothing for a while."""
+        if order.was_denied:
+            self.quiet_until = context.now + 1_000_000_000
+        self.quote(context.market, context)
 
     def on_session_close(self, context):
         """Leave nothing behind."""
@@ -48,6 +50,8 @@ class SkewedMaker(tw.Strategy):
 
     def quote(self, market, context):
         """Bring both quotes where they belong."""
+        if context.now < self.quiet_until:
+            return
         bid, ask, tick = market.best_bid, market.best_ask, market.tick_size
         if context.halted or bid is None or ask is None or bid >= ask:
             context.cancel_all()  # no market to quote in

@@ -200,23 +200,30 @@ def test_it_runs_as_its_configuration_stands(examples: Path, tmp_path: Path, nam
     assert entry["file"] == str(examples / name)
 
 
-@pytest.fixture(scope="module")
 def all_at_once(
-    examples: Path, data_file: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Any:
-    """Digests of all examples but `pairs`, in one run, in reverse, in other batches."""
+    examples: Path, data_file: Callable[[str], Path], output: Path, **limits: int
+) -> tw.RunResult:
+    """All examples but `pairs` in one run, in reverse, in other batches."""
     names = [name for name in CASES if name != "pairs"]
-    result = tw.run(
+    return tw.run(
         examples / "grid.yaml",
         strategies=[entry_of(examples, name) for name in reversed(names)],
-        output=tmp_path_factory.mktemp("all") / "run", batch_records=997, **real(data_file, ES),
+        overrides={f"backtest.risk_limits.{key}": value for key, value in limits.items()},
+        output=output, batch_records=997, **real(data_file, ES),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def digests(
+    examples: Path, data_file: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    result = all_at_once(examples, data_file, tmp_path_factory.mktemp("all") / "run")
     return result.manifest["digests"]
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_it_trades_on_a_real_capture_and_repeats_itself(
-    examples: Path, data_file: Callable[[str], Path], all_at_once: Any, tmp_path: Path, name: str
+    examples: Path, data_file: Callable[[str], Path], digests: Any, tmp_path: Path, name: str
 ) -> None:
     result = on_real_data(examples, data_file, name, tmp_path / "first")
     assert result.fills.num_rows > 0
@@ -226,7 +233,7 @@ def test_it_trades_on_a_real_capture_and_repeats_itself(
         again = on_real_data(examples, data_file, name, tmp_path / "again", batch_records=997)
         assert again.digest == result.digest
     else:
-        assert all_at_once[name] == result.manifest["digests"][name]
+        assert digests[name] == result.manifest["digests"][name]
 
 
 def test_the_compiled_twin_has_the_digest_of_the_python_one(
@@ -245,3 +252,16 @@ def test_the_compiled_twin_has_the_digest_of_the_python_one(
     digests = list(result.manifest["digests"].values())
     assert digests[0::2] == digests[1::2]
     assert len(set(digests)) == 3
+
+
+def test_who_is_denied_everything_does_not_ask_without_end(
+    examples: Path, data_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    result = all_at_once(examples, data_file, tmp_path / "run", max_position=0)
+    assert result.fills.num_rows == 0
+    rows = result.to_pandas("orders")
+    assert (rows["status"] == "DENIED").all()
+    assert set(rows["strategy_id"]) == set(CASES) - {"pairs"}
+    seconds = rows["ts_sent"].astype("int64") // NS_PER_S
+    # A grid's first orders are ten; mean reversion asks at changes of the best prices.
+    assert rows.groupby([rows["strategy_id"], seconds]).size().max() <= 20

@@ -49,7 +49,3 @@ class Grid(tw.Strategy):
         """Whom a limit denied is missing in the ladder; it is not asked for again."""
         if order.was_denied:
             context.record("denied", order.quantity)
-
-    def on_session_close(self, context):
-        """Leave no orders behind; the position stays, and the report values it."""
-        context.cancel_all()

@@ -44,10 +44,6 @@ class SkewedMaker(tw.Strategy):
             self.quiet_until = context.now + 1_000_000_000
         self.quote(context.market, context)
 
-    def on_session_close(self, context):
-        """Leave nothing behind."""
-        context.cancel_all()
-
     def quote(self, market, context):
         """Bring both quotes where they belong."""
         if context.now < self.quiet_until:

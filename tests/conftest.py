@@ -144,8 +144,9 @@ def synthetic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 #: Files of few and long tests. Workers take a file at a time, so these come first; the many short
 #: ones of ``unit`` fill the end.
 LONGEST = (
-    "test_run_docs.py", "test_examples.py", "test_run.py", "test_run_faults.py", "test_run_prepared.py",
-    "test_bench.py", "test_book.py", "test_report.py", "test_wire_peers.py", "test_wire_floods.py",
+    "test_run_docs.py", "test_examples.py", "test_run.py", "test_run_faults.py",
+    "test_run_prepared.py", "test_bench.py", "test_book.py", "test_report.py",
+    "test_wire_peers.py", "test_wire_floods.py",
 )  # fmt: skip
 
 

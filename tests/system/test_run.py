@@ -376,7 +376,7 @@ def test_a_terminal_gets_a_progress_bar(
     os.close(main)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0, shown
-    assert b"M msg/s" in shown
+    assert b"k msg/s" in shown
     assert b"P&L" in shown
     assert b"30,000 events" in shown
     assert b"2024-03-04" in shown  # simulated time

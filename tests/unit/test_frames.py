@@ -122,6 +122,8 @@ def test_wrong_questions(result: tw.RunResult, name: str) -> None:
         convert("fills", prices="floats")
     with pytest.raises(MissingFileError, match=r"set backtest\.output\.detailed_log to true"):
         convert("events")
+    with pytest.raises(MissingFileError, match=r"expected variants\.parquet in "):
+        convert("variants")
     assert len(convert("series")) == 0
 
 

@@ -186,7 +186,7 @@ def test_both_ways_of_calling_do_the_same_on_the_same_trades(work: Workload) -> 
         simulation = callbacks.simulation_of(work, kind)
         whole_loop(simulation, thinned)()
         simulation.finish()
-        assert simulation.counts["orders_sent"] > 5
+        assert simulation.counts["orders_sent"] >= 2
         digests.append(simulation.digests())
     assert digests[0] == digests[1]
 

@@ -151,7 +151,7 @@ class Simulation:
             records.dtype is self._dtype and self._began and records.ndim == 1
             and records.size <= STEP_RECORDS and records.flags.c_contiguous
         ):  # fmt: skip
-            self._answer(self._start_on(self._router_address, records))
+            self._answer(self._start_on(self._router_address, records), tick)
             tick()
             return
         address, n, _keep = batch_address(records)
@@ -162,25 +162,26 @@ class Simulation:
                 self._begin()
         while at < n:
             stop = min(n, at + STEP_RECORDS)
-            self._go_on_to(address, at, stop)
+            self._go_on_to(address, at, stop, tick)
             at = stop
             tick()
         if records.dtype == MBO_DTYPE:  # so that the next one is known by its dtype's identity
             self._dtype, self._began = records.dtype, self._first_ns > 0
 
-    def _go_on_to(self, address: int, at: int, stop: int) -> None:
+    def _go_on_to(self, address: int, at: int, stop: int, tick: Callable[[], None]) -> None:
         """Run the records at an address from one to another."""
         words = self._words
         words[_RECORDS], words[_STOP], words[_AT] = address, stop, at
-        self._answer(self._go_on(self._router_address))
+        self._answer(self._go_on(self._router_address), tick)
 
-    def _answer(self, status: int) -> None:
+    def _answer(self, status: int, tick: Callable[[], None]) -> None:
         """Do what the loop asks for and call it again, until it has no more records."""
         go_on, router = self._go_on, self._router_address
         calls: Sequence[Any] = self._roster.calls
         while status:
             if status < CALLS:
                 self._resolve(status)
+                tick()  # books may be many, and each takes a while to open
             else:
                 try:
                     calls[status - CALLS]()

@@ -88,14 +88,14 @@ def note_trade_record(
 ) -> None:
     """Before a T, F or R is applied: remember what resting simulated orders must be told.
 
-    ``shows_trades`` keeps a trace of every T, for strategies.
+    ``shows_trades`` keeps a trace of every T that has a price, for strategies.
     """
     if record.action == ACTION_TRADE:
         side = side_of(record)
         venue.volume += record.size
         venue.unseen = NIL
         venue.in_auction = 0
-        if shows_trades:
+        if shows_trades and record.price != UNDEF_PRICE:
             _push_trace(execution, venue, TRACE_TRADE, side, record.price, record.size)
         # Who trades at a worse price than ours would have met ours first.
         below = (side != BID) & (record.price < venue.own_bid)

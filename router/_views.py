@@ -68,8 +68,6 @@ def _take_trade(
         row.size = size
         row.side = side
     view.trade_n += 1
-    if price == UNDEF_PRICE:
-        return
     if ts_recv >= view.close_ns:
         k = 0
         while close_at(router.session_closes, k).ts <= ts_recv:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from tapewire.compiled.parameters import ParameterSpec
-from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.context import BUY, SELL, submit_market
 from tapewire.strategies.definition import StrategyDefinition
 
@@ -33,8 +32,6 @@ STATE = np.dtype(
 def on_trade(ctx: Any, state: Any) -> None:
     """Move both averages; on a change of signal close the position and open the other way."""
     price = ctx.trade_price
-    if price == UNDEF_PRICE:
-        return
     n = state.n
     state.fast_sum += price
     state.slow_sum += price

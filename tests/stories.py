@@ -115,7 +115,7 @@ class Tape:
             order.size if size is None else size,
         )  # fmt: skip
 
-    def t(self, side: str, price: Number, size: int, order_id: int = 0) -> Line:
+    def t(self, side: str, price: Number | None, size: int, order_id: int = 0) -> Line:
         return Line("T", side, order_id, px(price), size)
 
     def f(self, order_id: int, size: int) -> Line:

@@ -107,6 +107,13 @@ class Context:
         return self._words[_POSITION]
 
     @property
+    def expected_position(self) -> int:
+        """What `position` comes to if all that is open in this instrument fills."""
+        leg = self.market._leg
+        lots = (order.side * order.leaves for order in self._open.values() if order._leg == leg)
+        return self._words[_POSITION] + sum(lots)
+
+    @property
     def pnl(self) -> int:
         """P&L over all its instruments net of fees, 1e-9 currency, at the last marks it knows."""
         return self._words[_PNL]

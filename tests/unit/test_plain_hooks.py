@@ -85,6 +85,12 @@ def test_on_trade_of_each_trade() -> None:
     ]  # fmt: skip
 
 
+def test_a_trade_without_a_price_is_not_shown() -> None:
+    tape = quoted()
+    play(Trades, tape.event(10, tape.t("B", None, 2)).trade(20, (9, 1)))
+    assert [note[0] for note in Noting.notes] == [21]
+
+
 class Every(Noting):
     def on_market_event(self, market: Any, context: Any) -> None:
         self.note(context, market.volume)

@@ -45,6 +45,7 @@ def test_a_market_order_from_sending_to_fill() -> None:
 
     def act(context: Any) -> None:
         order = context.buy(3)
+        assert (context.position, context.expected_position) == (0, 3)
         seen.append((order, order.status, order.leaves, order.is_open, context.orders))
 
     _, rows = do(act, quoted().tick(500))

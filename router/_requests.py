@@ -111,6 +111,8 @@ def callback(
         ctx.trade_side = watch.trade_side
         ctx.session_volume = watch.seen_volume
     if instance.sights != 0:
+        ctx.sights = instance.sights
+        ctx.sight_n = instance.leg_n
         show_sights(router, instance, leg_index, is_shown, now_ns)
     ctx.request_n = 0
     if address == OUTSIDE:

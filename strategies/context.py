@@ -168,7 +168,10 @@ def lots_ahead(ctx: Any, handle: int) -> int:
 
 @jit_entry
 def sight(ctx: Any, k: int) -> Any:
-    """A SIGHT: the strategy's k-th book (in the order in which they came), as it may see it now."""
+    """A SIGHT: the k-th book of a strategy that wants its books together, as it may see it now.
+
+    There are ``ctx.sight_n``, in the order in which the books came.
+    """
     return sight_at(ctx.sights, k)
 
 

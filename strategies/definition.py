@@ -85,6 +85,8 @@ class StrategyDefinition:
     hooks: tuple[Hook | None, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.compiled and self.on_trades is not None:
+            raise ValueError("on_trades: expected a strategy in plain Python, found a compiled one")
         object.__setattr__(self, "hooks", tuple(getattr(self, name) for name in HOOKS))
 
     def addresses(self) -> list[int]:

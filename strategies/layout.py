@@ -81,6 +81,7 @@ CONTEXT: Final = np.dtype(
         ("timer_id", "i8"),  # what it was set with
         ("leg", "i8"),
         ("sights", "i8"),  # address of a SIGHT for each of its books; 0: it has none
+        ("sight_n", "i8"),
         ("seen_view", "i8"),  # address of the VIEW of the book at hand, or of an empty one
         ("depth", "i8"),  # levels of the book that it sees per side, as SEEN_LEVEL
         ("features", "i8"),  # address of the book's FEATURE_STATE; 0: it wants none

@@ -53,6 +53,7 @@ _NO_COUNTS: Final = (0, 0, 0, 0)
 
 #: Of the rows that are reported, in the order in which they are drained.
 ROW_TYPES: Final = (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE)
+NO_ROWS: Final = tuple(np.zeros(0, dtype) for dtype in ROW_TYPES)
 
 
 class Memory:
@@ -241,7 +242,10 @@ class Memory:
             return None
         execution[_FILL_N] = execution[_ORDER_N] = execution[_EVENT_N] = 0
         router[_SAMPLE_N] = router[_SETTLED] = 0
-        return tuple(copies.take(n) for copies, n in zip(self._copies, counts, strict=True))
+        return tuple(
+            copies.take(n) if n else empty
+            for copies, n, empty in zip(self._copies, counts, NO_ROWS, strict=True)
+        )
 
     def touch(self) -> None:
         """Get the buffers of reported fills and orders their memory now."""

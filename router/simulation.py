@@ -33,7 +33,7 @@ from tapewire.router._layout import (
     NOTICE_RESPONSE,
     ROUTER,
 )
-from tapewire.router._memory import ROW_TYPES, Memory
+from tapewire.router._memory import NO_ROWS, Memory
 from tapewire.router._requests import come_back
 from tapewire.router._roster import Roster
 from tapewire.router.config import SimulationConfig
@@ -54,8 +54,7 @@ _NOTICES: Final = {"response": NOTICE_RESPONSE, "feed": NOTICE_FEED}
 _RECORDS, _STOP, _AT = (
     offset_of(ROUTER, name) // 8 for name in ("records", "records_stop", "records_at")
 )
-_NO_ROWS: Final = tuple(np.zeros(0, dtype) for dtype in ROW_TYPES)
-_NOTHING: Final = Drained(*_NO_ROWS)
+_NOTHING: Final = Drained(*NO_ROWS)
 _ROUTER_COUNTERS: Final = (
     "orders_sent", "orders_denied", "replaces_denied", "requests_stale", "late_responses",
     "late_responses_ns_max", "forced_arrivals", "clamped_ts_recv", "fills_known_before_capture",
@@ -328,7 +327,7 @@ class Simulation:
             return _NOTHING
         self._stashed = False
         tables: list[npt.NDArray[Any]] = []
-        for kept, empty in zip(self._pending, _NO_ROWS, strict=True):
+        for kept, empty in zip(self._pending, NO_ROWS, strict=True):
             table = empty
             if kept:
                 table = kept[0] if len(kept) == 1 else np.concatenate(kept)

@@ -20,6 +20,7 @@ BUY: Final = int(Side.BUY)
 SELL: Final = int(Side.SELL)
 _LIMIT: Final = int(OrderType.LIMIT)
 _MARKET: Final = int(OrderType.MARKET)
+_GTC, _IOC = TIMES_IN_FORCE["GTC"], TIMES_IN_FORCE["IOC"]
 
 _NOW: Final = word_of(CONTEXT, "now_ns")
 _LEG: Final = word_of(CONTEXT, "leg")
@@ -42,6 +43,13 @@ _TIMER_ID: Final = word_of(CONTEXT, "timer_id")
 _SIGHT_WORDS: Final = SIGHT.itemsize // 8
 #: Of a strategy's random numbers, apart from all other draws.
 _RANDOM: Final = 0x5EED
+
+
+def _time_in_force(name: str, *, is_market: bool) -> int:
+    if name not in TIMES_IN_FORCE or (is_market and name != "IOC"):
+        known = "IOC of a market order" if is_market else " or ".join(TIMES_IN_FORCE)
+        raise ValueError(f"time_in_force: expected {known}, found {name!r}")
+    return TIMES_IN_FORCE[name]
 
 
 class Timer(NamedTuple):
@@ -156,14 +164,14 @@ class Context:
         symbol: str | None = None,
     ) -> Order:  # fmt: skip
         """Send an order to buy; see `submit`."""
-        return self.submit(BUY, quantity, price, time_in_force=time_in_force, symbol=symbol)
+        return self._send(BUY, quantity, price, time_in_force, symbol)
 
     def sell(
         self, quantity: int, price: Price | None = None, *, time_in_force: str | None = None,
         symbol: str | None = None,
     ) -> Order:  # fmt: skip
         """Send an order to sell; see `submit`."""
-        return self.submit(SELL, quantity, price, time_in_force=time_in_force, symbol=symbol)
+        return self._send(SELL, quantity, price, time_in_force, symbol)
 
     def submit(
         self, side: int, quantity: int, price: Price | None = None, *,
@@ -197,23 +205,26 @@ class Context:
         """
         if side not in (BUY, SELL):
             raise ValueError(f"side: expected 1 (BUY) or -1 (SELL), found {side!r}")
+        return self._send(int(side), quantity, price, time_in_force, symbol)
+
+    def _send(
+        self, side: int, quantity: int, price: Price | None, time_in_force: str | None,
+        symbol: str | None,
+    ) -> Order:  # fmt: skip
         market = self.market if symbol is None else self._market_of(symbol)
-        lots = whole(quantity, "quantity")
-        order_type = _MARKET if price is None else _LIMIT
-        units = UNDEF_PRICE if price is None else to_price(price)
-        force = time_in_force or ("IOC" if price is None else "GTC")
-        if force not in TIMES_IN_FORCE or (price is None and force != "IOC"):
-            known = "IOC of a market order" if price is None else " or ".join(TIMES_IN_FORCE)
-            raise ValueError(f"time_in_force: expected {known}, found {time_in_force!r}")
-        in_force = TIMES_IN_FORCE[force]
-        handle = self._submit_at(
-            self._address, market._leg, int(side), order_type, units, lots, in_force
+        leg, lots = market._leg, whole(quantity, "quantity")
+        if price is None:
+            order_type, units, known, in_force = _MARKET, UNDEF_PRICE, None, _IOC
+        else:
+            order_type, in_force = _LIMIT, _GTC
+            units = known = to_price(price)
+        if time_in_force is not None:
+            in_force = _time_in_force(time_in_force, is_market=price is None)
+        handle = self._submit_at(self._address, leg, side, order_type, units, lots, in_force)
+        number = self._words[_LAST_ID]
+        order = self._open[handle] = Order(
+            self, handle, leg, number, market.symbol, side, order_type, known, lots, in_force
         )
-        order = Order(
-            self, handle, market._leg, self._words[_LAST_ID], market.symbol, int(side), order_type,
-            None if price is None else units, lots, in_force,
-        )  # fmt: skip
-        self._open[handle] = order
         return order
 
     def cancel(self, order: Order) -> None:
@@ -330,7 +341,8 @@ class Context:
             order = Order(self, handle, market._leg, 0, market.symbol, 0, _MARKET, None, 0, 0)
         order.status = STATUSES[words[_STATUS]]
         order.reason = REASONS[words[_REASON]]
-        order.price = None if words[_PRICE] == UNDEF_PRICE else words[_PRICE]
+        price = words[_PRICE]
+        order.price = None if price == UNDEF_PRICE else price
         order.quantity = words[_QUANTITY]
         order.filled = words[_FILLED]
         order.requests = words[_REQUESTS]

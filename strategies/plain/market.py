@@ -1,6 +1,6 @@
 """What a strategy in plain Python sees of a book: always now, as far as it may know."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -294,8 +294,15 @@ class Market:
         return self._trades(first, stop)
 
     def _trade(self) -> Trade:
-        words = self._words
-        return Trade(words[_TRADE_PRICE], words[_TRADE_SIZE], words[_TRADE_SIDE], self.symbol)
+        return trade_of(self._words, self.symbol)
+
+
+def trade_of(
+    words: memoryview, symbol: str, kind: Any = Trade, price: int = _TRADE_PRICE,
+    size: int = _TRADE_SIZE, side: int = _TRADE_SIDE, make: Callable[..., Any] = tuple.__new__,
+) -> Any:  # fmt: skip
+    """The last trade in a SIGHT: as ``Trade(…)`` makes it, in half the time."""
+    return make(kind, (words[price], words[size], words[side], symbol))
 
 
 _NO_TRADES: Final = np.zeros(0, TRADE)

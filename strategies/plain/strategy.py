@@ -17,7 +17,7 @@ from tapewire.errors import ConfigError
 from tapewire.strategies.definition import HOOKS, StrategyDefinition
 from tapewire.strategies.place import Calls, Place
 from tapewire.strategies.plain.context import Context, Timer
-from tapewire.strategies.plain.market import Market, Trade
+from tapewire.strategies.plain.market import Market, Trade, trade_of
 from tapewire.strategies.plain.orders import Fill, Order
 from tapewire.strategies.wants import TRADES_UNSHOWN_MAX, Wants
 
@@ -151,20 +151,28 @@ def _settle(cls: type[Strategy], place: Place) -> Calls:
     context = Context(
         place, cls.wants, 2 * TRADES_UNSHOWN_MAX, has_timer=has["on_timer"] or has["on_trades"]
     )
-    turn = context._turn
+    # Where there is one book it is always the one at hand.
+    turn = context._turn if cls.wants.together else lambda: context.market
 
     def on_start() -> None:
         turn()
         strategy.on_start(context)
 
+    event, book, trade = strategy.on_market_event, strategy.on_book, strategy.on_trade
+
     def on_market_event() -> None:
-        strategy.on_market_event(turn(), context)
+        event(turn(), context)
 
     def on_book() -> None:
-        strategy.on_book(turn(), context)
+        book(turn(), context)
 
     def on_trade() -> None:
-        strategy.on_trade(turn()._trade(), context)
+        trade(turn()._trade(), context)
+
+    def on_trade_of_one() -> None:
+        # The same where there is one book: what a callback does comes on top of each trade.
+        market = context.market
+        trade(trade_of(market._words, market.symbol), context)
 
     def on_trades() -> None:
         if (trades := turn()._unshown()).size:
@@ -204,6 +212,8 @@ def _settle(cls: type[Strategy], place: Place) -> Calls:
         on_start, on_market_event, on_book, on_trade, on_timer, on_order_update, on_fill, on_stop,
         on_trades, on_session_close,
     )}  # fmt: skip
+    if not cls.wants.together:
+        calls["on_trade"] = on_trade_of_one
     return [calls[name] for name in HOOKS]
 
 

@@ -24,6 +24,8 @@ def whole(value: Any, name: str) -> int:
     TypeError, ValueError
         If it is none, or beyond ±2^62.
     """
+    if type(value) is int and -_WHOLE_MAX <= value <= _WHOLE_MAX:  # nearly always
+        return value
     if isinstance(value, bool):
         raise TypeError(f"{name}: expected a whole number, found {value}")
     try:
@@ -49,7 +51,7 @@ def to_price(value: Any, name: str = "price") -> int:
     TypeError, ValueError
         If it is no finite number of at most nine decimal places.
     """
-    if isinstance(value, (Decimal, str, float)):
+    if type(value) is not int and isinstance(value, (Decimal, str, float)):
         try:
             number = value if isinstance(value, Decimal) else Decimal(str(value))
             scaled = number.scaleb(9)

@@ -89,10 +89,10 @@ class Copies:
         size = n * self._block.dtype.itemsize
         if not self._chunks or self._used + size > self._chunks[-1].size:
             self._next_chunk(size)
-        copy = self._chunks[-1][self._used : self._used + size]
-        copy[:] = self._block.bytes_of_first(n)
-        self._used += size
-        return copy.view(self._block.dtype)
+        chunk, used = self._chunks[-1], self._used
+        chunk[used : used + size] = self._block.bytes_of_first(n)
+        self._used = used + size
+        return np.ndarray((n,), self._block.dtype, chunk, used)
 
     def touch(self) -> None:
         """Get the first chunk its memory now."""

@@ -1,13 +1,15 @@
 """Values that strategies record of their own, until they are drained."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from tapewire.positions.rows import SERIES_DTYPE
 from tapewire.strategies.place import Place
+
+_NO_ROWS: Final = np.zeros(0, SERIES_DTYPE)
 
 
 class Series:
@@ -34,6 +36,8 @@ class Series:
 
         Strategy by strategy, each by time.
         """
+        if not self.is_waiting:
+            return _NO_ROWS
         rows = [
             (leg, self._number(name), ts_ns, value)
             for place in self._places.values()

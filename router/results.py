@@ -1,13 +1,16 @@
 """What a simulation hands out: who traded where, and the rows it reports."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from tapewire.execution.rows import EVENT_DTYPE
 from tapewire.positions.rows import SERIES_DTYPE
+
+_NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
+_NO_SERIES: Final = np.zeros(0, SERIES_DTYPE)
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,17 @@ class RestingOrder:
     ts_arrived: int
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Drained:
-    """Rows reported since the last drain: copies, in the order in which they happened."""
+    """Rows reported since the last drain: copies, in the order in which they happened.
+
+    There may be one for each event: it is not frozen, which would take most of a microsecond.
+    """
 
     fills: npt.NDArray[Any]
     orders: npt.NDArray[Any]
     samples: npt.NDArray[Any]
     #: Changes of orders; none unless ``event_log`` asks for them.
-    events: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, EVENT_DTYPE))
+    events: npt.NDArray[Any] = field(default_factory=lambda: _NO_EVENTS)
     #: Values that strategies recorded, by the time they did.
-    series: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, SERIES_DTYPE))
+    series: npt.NDArray[Any] = field(default_factory=lambda: _NO_SERIES)

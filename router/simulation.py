@@ -322,9 +322,15 @@ class Simulation:
 
     def drain(self) -> Drained:
         """Return the rows reported since the last call. Call it after every batch."""
+        series = self._roster.series
+        if not self._stashed:  # nearly always: nothing was put aside since the last call
+            taken = self._memory.take_rows()
+            if taken is None and not series.is_waiting:
+                return _NOTHING
+            fills, orders, samples, events = taken or NO_ROWS
+            self._digests.update(fills, orders)
+            return Drained(fills, orders, samples, events, series.take())
         self._stash()
-        if not self._stashed and not self._roster.series.is_waiting:
-            return _NOTHING
         self._stashed = False
         tables: list[npt.NDArray[Any]] = []
         for kept, empty in zip(self._pending, NO_ROWS, strict=True):
@@ -334,7 +340,7 @@ class Simulation:
                 kept.clear()
             tables.append(table)
         fills, orders, samples, events = tables
-        return Drained(fills, orders, samples, events, self._roster.series.take())
+        return Drained(fills, orders, samples, events, series.take())
 
     @property
     def calls_python(self) -> bool:

@@ -70,13 +70,16 @@ def go_on(router_address: int) -> int:
 
 
 @jit_entry
-def start_on(router_address: int, records: Any) -> int:
-    """As `go_on`, with records of its own, shape (n,), contiguous: for few at a time."""
+def give_records(router_address: int, records: Any) -> int:
+    """Give the router records, shape (n,), contiguous: quicker than Python finds their address.
+
+    Not `go_on` itself: a second entry into the whole loop takes seconds to compile.
+    """
     router = router_at(router_address, 0)
     router.records = records.ctypes.data
     router.records_stop = records.size
     router.records_at = 0
-    return go_on(router_address)
+    return 0
 
 
 @jit

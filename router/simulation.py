@@ -105,7 +105,7 @@ class Simulation:
         self._roster = Roster(config, self._memory)
         self._dtype: np.dtype[Any] | None = None  # of batches that need no closer look
         self._began = False
-        self._start_on = entry_of(loop.start_on, MBO_DTYPE)
+        self._give_records = entry_of(loop.give_records, MBO_DTYPE)
         self._come_back = entry_of(come_back)
         self._memory.router["feed_max_ns"] = self._roster.feed_max_ns
         self._go_on, self._router_address = entry_of(loop.go_on), self._memory.router_address
@@ -150,7 +150,8 @@ class Simulation:
             records.dtype is self._dtype and self._began and records.ndim == 1
             and records.size <= STEP_RECORDS and records.flags.c_contiguous
         ):  # fmt: skip
-            self._answer(self._start_on(self._router_address, records), tick)
+            self._give_records(self._router_address, records)
+            self._answer(self._go_on(self._router_address), tick)
             tick()
             return
         address, n, _keep = batch_address(records)

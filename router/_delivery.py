@@ -86,6 +86,8 @@ def deliver(execution: Any, router: Any, instance_index: int) -> int:
     ctx.update_order = handle_of(own, order)
     ctx.update_status = own.known_status
     ctx.update_reason = reason
+    ctx.update_id = own.client_order_id
+    ctx.update_side = own.side
     ctx.update_price = own.known_price
     ctx.update_quantity = own.known_quantity
     ctx.update_filled = own.known_filled

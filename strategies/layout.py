@@ -70,6 +70,8 @@ CONTEXT: Final = np.dtype(
         ("update_order", "i8"),  # order the callback is about: on_order_update, on_fill
         ("update_status", "i8"),  # codes.OrderStatus, as far as it was told
         ("update_reason", "i8"),  # codes.Reason
+        ("update_id", "i8"),  # its client_order_id; negative: an order of the simulation's own
+        ("update_side", "i8"),
         ("update_price", "i8"),  # what it was told of the order so far
         ("update_quantity", "i8"),
         ("update_filled", "i8"),

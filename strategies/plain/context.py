@@ -1,12 +1,12 @@
 """What a strategy in plain Python is handed: its time, its account, its books, what it can do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from tapewire.execution.codes import OrderType, Side
+from tapewire.execution.codes import OrderStatus, OrderType, Side
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.layout import CONTEXT, SIGHT
 from tapewire.strategies.place import Place, PlacedBook
@@ -29,6 +29,8 @@ _PNL: Final = word_of(CONTEXT, "pnl")
 _HALTED: Final = word_of(CONTEXT, "halted")
 _LAST_ID: Final = word_of(CONTEXT, "last_client_order_id")
 _UPDATE: Final = word_of(CONTEXT, "update_order")
+_UPDATE_ID: Final = word_of(CONTEXT, "update_id")
+_UPDATE_SIDE: Final = word_of(CONTEXT, "update_side")
 _STATUS: Final = word_of(CONTEXT, "update_status")
 _REASON: Final = word_of(CONTEXT, "update_reason")
 _PRICE: Final = word_of(CONTEXT, "update_price")
@@ -325,7 +327,7 @@ class Context:
     def _place_of(self, order: Order, *, lots: bool) -> int | None:
         if not self._wants.queue_places:
             raise ValueError("queue places are not seen; write wants = Wants(queue_places=True)")
-        if not order.is_open or order.status is STATUSES[1]:
+        if not order.is_open or order.status is OrderStatus.PENDING_NEW:
             return None
         ask = self._lots_ahead_at if lots else self._orders_ahead_at
         ahead: int = ask(self._address, order._handle)
@@ -338,7 +340,10 @@ class Context:
         order = self._open.get(handle)
         if order is None:  # of the simulation's own, which closes a position after a loss limit
             market = self._by_leg[words[_LEG]]
-            order = Order(self, handle, market._leg, 0, market.symbol, 0, _MARKET, None, 0, 0)
+            order = Order(
+                self, handle, market._leg, words[_UPDATE_ID], market.symbol, words[_UPDATE_SIDE],
+                _MARKET, None, words[_QUANTITY], _IOC,
+            )  # fmt: skip
         order.status = STATUSES[words[_STATUS]]
         order.reason = REASONS[words[_REASON]]
         price = words[_PRICE]
@@ -367,6 +372,3 @@ class Context:
             missed = max(self.now - timer.due_ns, 0) // timer.every_ns
             self._start(timer._replace(due_ns=timer.due_ns + (missed + 1) * timer.every_ns))
         return timer
-
-
-Hook = Callable[..., None]

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side, TimeInForce
+from tapewire.execution.codes import OrderStatus, Reason, Side, TimeInForce
 
 if TYPE_CHECKING:
     from tapewire.strategies.plain.context import Context
@@ -19,7 +19,8 @@ class Order:
     Attributes
     ----------
     id : int
-        ``client_order_id`` of the results.
+        ``client_order_id`` of the results; negative of an order by which the simulation closes a
+        position after the loss limit.
     symbol : str
     side : Side
     order_type : OrderType
@@ -107,6 +108,5 @@ class Fill(NamedTuple):
 
 
 TIMES_IN_FORCE: Final = {item.name: int(item) for item in TimeInForce}
-ORDER_TYPES: Final = {item: int(item) for item in OrderType}
 STATUSES: Final = {int(item): item for item in OrderStatus}
 REASONS: Final = {int(item): item for item in Reason}

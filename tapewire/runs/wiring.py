@@ -29,7 +29,6 @@ from tapewire.market.records import (
 from tapewire.market.symbols import is_named
 from tapewire.router import RiskLimits, Simulation, SimulationConfig, StrategySpec
 from tapewire.router.config import OFF
-from tapewire.strategies.plain import load_kernels
 
 if TYPE_CHECKING:
     from tapewire.wire import StreamInfo
@@ -137,6 +136,8 @@ def _call_kernels(kinds: Iterable[str]) -> None:
         definition = find_strategy(kind)
         definition.addresses()
         if definition.outside is not None:
+            from tapewire.strategies.plain import load_kernels
+
             load_kernels()
 
 

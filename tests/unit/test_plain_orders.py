@@ -168,3 +168,26 @@ def test_the_place_in_the_queue_is_known_as_of_the_last_event() -> None:
         (301, 2, 8),  # who comes later stands behind
         (401, 2, 6), (501, 1, 3), (601, 0, 0), (701, 0, 0),
     ]  # fmt: skip
+
+
+class Flattened(Strategy):
+    """Buys, loses, and is told how the simulation closes its position."""
+
+    notes: ClassVar[list[Any]] = []
+
+    def on_book(self, market: Any, context: Any) -> None:
+        if not context.orders and context.position == 0 and not context.halted:
+            context.buy(2)
+
+    def on_fill(self, fill: Any, context: Any) -> None:
+        assert str(fill.order)  # for people, whatever it is
+        self.notes.append((fill.order.id, fill.order.side, fill.side, fill.quantity))
+
+
+def test_an_order_of_the_simulation_is_told_as_what_it_is() -> None:
+    tape = quoted().tick(300).cancel(400, 1).add(500, 4, "B", 90, 5).tick(900).tick(1_500)
+    limits = RiskLimits(max_loss=5 * PRICE, on_max_loss="flatten")
+    Flattened.notes.clear()
+    _, rows = play(Flattened, tape, limits=limits)
+    assert rows.fills["side"].tolist() == [1, -1]
+    assert Flattened.notes == [(1, 1, 1, 2), (-1, -1, -1, 2)]

@@ -151,6 +151,11 @@ class FeaturePass:
         """Largest ``ts_recv`` so far; 0 before the first record."""
         return int(self._state[0]["clock"])
 
+    @property
+    def book_n(self) -> int:
+        """How many books there have been so far."""
+        return len(self._books)
+
     def keys(self, books: IntArray) -> tuple[IntArray, IntArray]:
         """Return publisher and instrument ids of books by their index, each (n,)."""
         keys = self._market.books.records["key"][books]

@@ -179,8 +179,13 @@ def warm_up(say: Callable[[str], None]) -> None:
     def work() -> None:
         if not is_compiled(_KERNELS):
             say("compiling kernels, first run only …")
-        ahead = FeaturePass(FeatureSet(), Sampling.of("1ev"))
-        for _ in (*ahead.feed(np.zeros(1, MBO_DTYPE)), *ahead.finish()):
-            ahead.events()
+        load_kernels()
 
     compile_once(work, (_KERNELS,), say)
+
+
+def load_kernels() -> None:
+    """Compile, or load, the kernels of a pass."""
+    ahead = FeaturePass(FeatureSet(), Sampling.of("1ev"))
+    for _ in (*ahead.feed(np.zeros(1, MBO_DTYPE)), *ahead.finish()):
+        ahead.events()

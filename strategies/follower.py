@@ -158,12 +158,14 @@ def on_timer(ctx: Any, state: Any) -> None:
     set_next(ctx, state)
 
 
-FOLLOWER: Final = StrategyDefinition(
-    name="follower",
+EXTERNAL: Final = StrategyDefinition(
+    name="external",
     doc="Follows the signals of a model in a process of its own.",
     parameters={},
     state=FOLLOWER_STATE,
     on_start=on_start,
     on_timer=on_timer,
     wants=Wants(together=True),
+    is_external=True,
+    free_parameters=True,
 )

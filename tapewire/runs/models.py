@@ -287,4 +287,4 @@ def _recorded(path: str) -> list[int]:
     values: npt.NDArray[Any] = column.to_numpy()
     if not np.issubdtype(values.dtype, np.integer) or (values < 0).any():
         raise FormatError(f"{path}: latency_ns: expected whole numbers of at least 0 ns")
-    return values.tolist()
+    return [int(value) for value in values]

@@ -26,6 +26,9 @@ def spec(kind: type, default: Any, minimum: Any = None, maximum: Any = None) -> 
 @dataclass
 class Declared:
     parameters: dict[str, ParameterSpec] = field(default_factory=dict)
+    is_external: bool = False
+    free_parameters: bool = False
+    model: str | None = None
 
 
 @pytest.fixture(autouse=True)

@@ -217,6 +217,7 @@ class Ahead:
                     desk
                     for desk in self._desks
                     if desk.spec.mode == "pipelined"
+                    and desk.fault is None
                     and desk.next_effect_ns <= until_ns + desk.spec.feed_ns
                 ]
                 if not late:

@@ -172,6 +172,11 @@ class Desk:
         return self._ready
 
     @property
+    def is_lost(self) -> bool:
+        """Whether it will answer nothing more."""
+        return self.fault is not None
+
+    @property
     def waits_for(self) -> str:
         """What the desk waits for, for a line of progress."""
         if not self._ready:
@@ -233,6 +238,9 @@ class Desk:
         # Signals don't overtake one another, as the rows that they answer did not.
         effect_ns = np.maximum(np.maximum.accumulate(effect_ns), self._effect_ns)
         self._effect_ns = int(effect_ns[-1])
+        if self.fault is not None:  # nobody will answer them
+            self.rows += len(ts)
+            return
         with self._answered:
             if self.next_effect_ns == NEVER:
                 self.next_effect_ns = int(effect_ns[0])
@@ -326,11 +334,13 @@ class Desk:
 
     def serve(self) -> None:
         """Send what waits and take what has come; never waits itself."""
-        if self.fault is not None:
+        if self.is_lost:
             return
         try:
             for message, arrays in self.line.received():
                 self._take(message, arrays)
+                if self.is_lost:
+                    return
             self._send_waiting()
             self.line.keep_up()
         except ProtocolError as error:
@@ -340,7 +350,7 @@ class Desk:
         if self._process is not None and (ended := self._process.ended()) is not None:
             self._lose(ended)
         elif self._ready and self.line.lost is not None:
-            self._lose(self.line.lost)
+            self._lose(f"{self._called}, {self.line.lost}")
         else:
             self._require_progress()
 
@@ -458,6 +468,9 @@ class Desk:
             self.restarts += 1
             self._start()
             return
+        self._pending.clear()
+        self._kept.clear()
+        self._to_send = 0
         with self._answered:
             self.fault = why
             self.next_effect_ns = NEVER

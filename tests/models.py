@@ -55,8 +55,12 @@ class ModelThread:
         self.heard: list[Any] = []
         self.rows: list[np.ndarray] = []
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
+
+    def _live(self) -> None:
+        with contextlib.suppress(SystemExit):
+            self._run()
 
     def _run(self) -> None:
         context = zmq.Context()

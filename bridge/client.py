@@ -292,14 +292,9 @@ class _Client:
                 f"expected rows from {self._next_row} on, at most {self._welcome.rows_max}, found "
                 f"{message.rows} from {message.first_row} on"
             )
+        self._require_known(message, instrument)
         for array in arrays:
             array.flags.writeable = False
-        low, high = int(instrument.min()), int(instrument.max())
-        if not (low >= 0 and high < self._known.size and self._known[instrument].all()):
-            raise ProtocolError(
-                f"expected rows about instruments it was told of, found {low} to {high} in those "
-                f"from {message.first_row} on"
-            )
         async with contextlib.aclosing(
             caller.answers(message.first_row, ts, instrument, features)
         ) as answers:
@@ -312,6 +307,18 @@ class _Client:
             state = await caller.save()
             parts_of_state = [memoryview(state)] if state else []
             await self._send(msg.State(self._next_row, len(state)), *parts_of_state)
+
+    def _require_known(self, message: msg.Features, instrument: np.ndarray) -> None:
+        if message.rows == 1:
+            index = instrument.item()
+            if 0 <= index < self._known.size and self._known.item(index):
+                return
+        low, high = int(instrument.min()), int(instrument.max())
+        if not (low >= 0 and high < self._known.size and self._known[instrument].all()):
+            raise ProtocolError(
+                f"expected rows about instruments it was told of, found {low} to {high} in those "
+                f"from {message.first_row} on"
+            )
 
     async def _send(self, message: msg.Message, *parts: memoryview) -> None:
         """Send, once there is room."""

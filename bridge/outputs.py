@@ -42,6 +42,11 @@ class ModelAnswer:
     ) -> Iterator[tuple[msg.Signals, list[npt.NDArray[Any]]]]:
         """Give the messages it travels in, one unless its requests are too many for one."""
         at, n = 0, len(self)
+        if not len(self.requests):
+            has_confidence = self.confidence is not None
+            parts = [self.targets] if self.confidence is None else [self.targets, self.confidence]
+            yield msg.Signals(first_row, n, has_confidence, 0, busy_ns), parts
+            return
         rows = self.requests["row"]
         while at < n:
             stop = n
@@ -131,6 +136,10 @@ def answer_of(value: Any, rows: int, first_row: int) -> ModelAnswer:
 
 def _targets(value: Any, rows: int, first_row: int) -> npt.NDArray[np.int64]:
     array = _shaped(value, rows, "target")
+    if rows == 1 and array.dtype.kind in "if":  # in lockstep every microsecond counts
+        number = array.item()
+        if -LOTS_MAX <= number <= LOTS_MAX and number == int(number):
+            return np.array([number], np.int64)
     if array.dtype.kind in "iu":
         wrong = (array != msg.NO_TARGET) & ((array > LOTS_MAX) | (array < -LOTS_MAX))
         _require(~wrong, array, first_row, f"a target within ±{LOTS_MAX} lots, or NO_TARGET")

@@ -34,6 +34,8 @@ _UNTAKEN_BYTES_MAX: Final = 2 << 30
 #: A hook that goes on for so long after the run has gone ends with its process (s).
 _GRACE_S: Final = 3.0
 _LOOK_S: Final = 0.25
+#: How long a last word may take to be heard (s).
+_LAST_WORD_S: Final = 0.5
 
 
 def serve(
@@ -137,10 +139,18 @@ class _Client:
         return self._rows
 
     def leave(self, word: msg.Error | msg.Goodbye) -> None:
-        """Say the last word, if it can be said."""
-        if self._link.is_open:
-            with contextlib.suppress(zmq.ZMQError):
-                self._link.send(msg.encode_message(word))
+        """Say the last word, and stay until it has been heard or a moment is over.
+
+        A connection that closes while the run still talks may take what it has not read along.
+        """
+        if not self._link.connected:
+            return
+        with contextlib.suppress(zmq.ZMQError):
+            self._link.send(msg.encode_message(word))
+        deadline_s = time.monotonic() + _LAST_WORD_S
+        while not self._link.closed_by_peer and (left_s := deadline_s - time.monotonic()) > 0:
+            if self._link.wait(left_s):
+                self._link.receive()
 
     def close(self) -> None:
         """Close the connection; what was said last has a moment to arrive."""

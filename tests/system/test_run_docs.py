@@ -76,7 +76,7 @@ def test_the_examples_page(repo: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
 def test_the_protocol_page(repo: Path, tmp_path: Path) -> None:
     shutil.copytree(repo / "examples", tmp_path / "examples")
-    assert run_blocks(repo / "docs" / "protocol.md", tmp_path) == 2
+    assert run_blocks(repo / "docs" / "protocol.md", tmp_path) == 3
     assert (tmp_path / "client").exists()
 
 

@@ -16,6 +16,7 @@ PAGES = {
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,
     "docs/examples.md": 1,
+    "docs/protocol.md": 4,
 }  #: With the number of blocks that there are at least.
 DOCS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES)
 _MARK = re.compile(r"<!-- doc: (make|run|python|file \S+) -->\n")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tapewire.bridge import protocol as msg
 from tapewire.bridge.answers import signals_of
-from tapewire.bridge.figures import Figures
+from tapewire.bridge.figures import BridgeFigures
 from tapewire.bridge.latency import InferenceLatency, LatencyDraws
 from tapewire.bridge.line import Line
 from tapewire.bridge.process import ModelProcess
@@ -131,7 +131,7 @@ class Desk:
 
     def __init__(self, spec: ModelSpec, answered: threading.Condition) -> None:
         self.spec = spec
-        self.figures = Figures()
+        self.figures = BridgeFigures()
         self.fault: str | None = None
         self.rows = self.answered_rows = 0
         self.next_effect_ns = NEVER
@@ -326,15 +326,15 @@ class Desk:
         )
         if sent:
             self._messages += 1
-            self.figures.frame_rows.record_value(len(item.ts))
-            self.figures.queue_depth.record_value(self._to_send + 1)
+            self.figures.frame_rows.add(len(item.ts))
+            self.figures.queue_depth.add(self._to_send + 1)
         return sent
 
     # --- answers come in ------------------------------------------------------------------------
 
     def serve(self) -> None:
         """Send what waits and take what has come; never waits itself."""
-        if self.is_lost:
+        if self.fault is not None:
             return
         try:
             for message, arrays in self.line.received():
@@ -391,7 +391,7 @@ class Desk:
             )
         self._heard_row = stop
         now_s = self._progress_s = time.monotonic()
-        self.figures.inference.record_value(max(1, message.busy_ns // 1_000))
+        self.figures.inference.add(message.busy_ns // 1_000)
         effects, books = [], []
         for item in self._kept:
             if item.first_row >= stop:
@@ -401,8 +401,7 @@ class Desk:
                 effects.append(item.effect_ns[at:to])
                 books.append(item.books[at:to])
                 if item.stop <= stop:
-                    took_us = max(1, round((now_s - item.sent_s) * 1e6))
-                    self.figures.round_trip.record_value(took_us)
+                    self.figures.round_trip.add(round((now_s - item.sent_s) * 1e6))
         signals, rows = signals_of(
             message, arrays, np.concatenate(effects), np.concatenate(books), self._known
         )

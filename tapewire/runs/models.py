@@ -224,7 +224,7 @@ class Models:
                 ("model_round_trip", desk.figures.round_trip),
                 ("model_inference", desk.figures.inference),
             ):
-                for item in histogram.get_recorded_iterator():
+                for item in histogram.histogram().get_recorded_iterator():
                     collector.record_latency(
                         f"{what}:{desk.spec.strategy_id}"[:64],
                         item.value_iterated_to * _US,
@@ -232,7 +232,8 @@ class Models:
                     )
 
 
-def _figures(histogram: Any) -> dict[str, int]:
+def _figures(tally: Any) -> dict[str, int]:
+    histogram = tally.histogram()
     if not histogram.get_total_count():
         return {"p50": 0, "p99": 0, "max": 0}
     return {

@@ -244,6 +244,13 @@ def _figures(tally: Any) -> dict[str, int]:
 
 
 def _plain(value: object) -> object:
+    """Return a parameter as JSON has it: its decimals become numbers."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     return (
         value if isinstance(value, (bool, int, float, str, dict, list, type(None))) else str(value)
     )

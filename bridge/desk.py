@@ -374,7 +374,9 @@ class Desk:
             self._state = (message.next_row, arrays[0].tobytes() if arrays else b"")
             self._forget()
         elif isinstance(message, msg.Error):
-            self._lose(f"{self._called} failed: {message.message}")
+            # Text of a peer has no line breaks; the lines of a traceback are worth having.
+            said = message.message.replace("\\n", "\n")
+            self._lose(f"{self._called} failed: {said}", is_told=True)
         elif isinstance(message, msg.Goodbye):
             self._lose(f"{self._called} left before the data ended: {message.reason}")
         else:
@@ -453,13 +455,14 @@ class Desk:
         if now_s - self._progress_s > limit_s:
             self._lose(f"{self._called} {what} for {limit_s:g} s")
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str, *, is_told: bool = False) -> None:
         """The model is gone, or to be: start it again or give it up."""
         self._ready = False
         if self.line.peer is not None:
             self.line.drop(why)
         if self._process is not None:
-            why = self._process.last_words(why)
+            if not is_told:
+                why = self._process.last_words(why)
             self._process.close()
             self._process = None
         self.figures.faults.append(why)

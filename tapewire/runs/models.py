@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.compiled.draws import key_of
@@ -251,9 +252,7 @@ def _plain(value: object) -> object:
         return [_plain(item) for item in value]
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    return (
-        value if isinstance(value, (bool, int, float, str, dict, list, type(None))) else str(value)
-    )
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
 
 
 def _command(entry: StrategyEntry) -> tuple[str, ...] | None:

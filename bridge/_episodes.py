@@ -74,7 +74,7 @@ class _Seat(Strategy):
         self.meeting.take(context)
         self.decided: deque[int] = deque()
         self.target = 0
-        first_ns = -(-context.now // self.every_ns) * self.every_ns
+        first_ns = (context.now // self.every_ns + 1) * self.every_ns
         context.set_timer(at=first_ns, every=self.every_ns, name=_DECIDE)
 
     def on_timer(self, timer: Timer, context: Context) -> None:

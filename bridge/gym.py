@@ -43,7 +43,7 @@ _SHORT_FLAT_LONG: Final = 3
 class TradingEnv(gymnasium.Env[Observation, Any]):
     """An agent that holds a position in one instrument, and decides again at every interval.
 
-    It decides at whole multiples of `every` (UTC), from the first event of the book on. What it
+    It decides at whole multiples of `every` (UTC), after the first event of the book. What it
     sees then is what a strategy knows at that moment: the market as the feed's latency has shown
     it, its position and P&L as it was told. What it decides is sent `latency` later, as a market
     order for what is missing, and meets the book when it arrives there. One order is under way at

@@ -1,14 +1,15 @@
 """The bridge room: strategies whose decisions come from models in processes of their own.
 
-A model derives from `StrategyBase` (`model`) and asks through `RowSignals` (`signals`); what both
-ends say to each other is `protocol`. None of these loads compiled code, so a model's process starts
-at once. Names are imported when they are first used.
+A model derives from `StrategyBase` (`model`), asks through `RowSignals` (`signals`), and is served
+by `client`; what both ends say to each other is `protocol`. None of these loads compiled code, so a
+model's process starts at once. Names are imported when they are first used.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tapewire.bridge.client import serve
     from tapewire.bridge.model import ModelRows, ModelSession, StrategyBase
     from tapewire.bridge.protocol import NO_PRICE, NO_TARGET, Instrument, OrderUpdate
     from tapewire.bridge.signals import RowSignals
@@ -22,6 +23,7 @@ __all__ = [
     "OrderUpdate",
     "RowSignals",
     "StrategyBase",
+    "serve",
 ]
 
 _HOMES = {
@@ -33,6 +35,7 @@ _HOMES = {
     "ModelSession": "tapewire.bridge.model",
     "StrategyBase": "tapewire.bridge.model",
     "RowSignals": "tapewire.bridge.signals",
+    "serve": "tapewire.bridge.client",
 }
 
 

@@ -2,15 +2,16 @@
 
     python train_momentum.py train.parquet momentum.onnx
 
-The rows are those of `tapewire features FILES --every … --labels mid_return_<time>`. The model learns
-from the earlier ones whether the mid rises within the label's horizon; how well is told by the later
-ones. Between the two lies a gap of the horizon: a label looks so far ahead, and what is learnt from
-must not know of what is tested on.
+The rows are those of `tapewire features FILES --every 1s --labels mid_return_10s`. The model learns
+from the earlier ones whether the mid rises within the label's horizon; how good it is, the later
+ones tell. Between the two lies a gap of that horizon: a label looks so far ahead, and what is
+learnt from must not know of what is tested on.
 """
 
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -44,26 +45,30 @@ def train(table):
     """Return a fitted model, its columns, and what came of the test."""
     made = json.loads(table.schema.metadata[b"tapewire_features"])
     (label,) = made["labels"]
-    columns = [name for name in made["features"] if name != "mid"]  # of moves, not of prices
+    columns = [name for name in made["features"] if name != "mid"]  # moves, not prices
     rows = np.column_stack([table[name].to_numpy() for name in columns]).astype(np.float32)
     moved = table[label].to_numpy()
     ts = table["ts_recv"].cast(pa.int64()).to_numpy()
     # What is not known yet, and moments after which nothing moved, say nothing of a direction.
     use = np.isfinite(rows).all(axis=1) & np.isfinite(moved) & (moved != 0)
-    rows, rises, ts = rows[use], (moved[use] > 0).astype(np.int64), ts[use]
-    learn, test = split(ts, horizon_ns(label))
+    rises = (moved > 0).astype(np.int64)
+    learn, test = (part & use for part in split(ts, horizon_ns(label)))
     if len(set(rises[learn])) < 2 or len(set(rises[test])) < 2:
         raise SystemExit("expected rises and falls in both parts, found otherwise: more data")
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1_000))
     model.fit(rows[learn], rises[learn])
     said = model.predict_proba(rows[test])[:, 1]
-    return model, columns, {
-        "learnt_from": int(learn.sum()),
-        "tested_on": int(test.sum()),
-        "auc": float(roc_auc_score(rises[test], said)),
-        "right": float(((said > 0.5) == rises[test]).mean()),
-        "always_the_same": float(max(rises[test].mean(), 1 - rises[test].mean())),
-    }
+    return (
+        model,
+        columns,
+        {
+            "learnt_from": int(learn.sum()),
+            "tested_on": int(test.sum()),
+            "auc": float(roc_auc_score(rises[test], said)),
+            "right": float(((said > 0.5) == rises[test]).mean()),
+            "always_the_same": float(max(rises[test].mean(), 1 - rises[test].mean())),
+        },
+    )
 
 
 def write(model, columns, path):
@@ -72,8 +77,7 @@ def write(model, columns, path):
     made = convert_sklearn(model, initial_types=inputs, options={"zipmap": False})
     entry = made.metadata_props.add()
     entry.key, entry.value = "tapewire_columns", json.dumps(columns)
-    with open(path, "wb") as file:
-        file.write(made.SerializeToString())
+    Path(path).write_bytes(made.SerializeToString())
 
 
 def main(source, output):

@@ -5,6 +5,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 _WHOLE_MAX: Final = 2**62
+#: Of any number within it; one of a billion digits is not written out.
+_DIGITS_MAX: Final = 19
 
 
 def whole_of(value: Any, name: str, *, least: int = -_WHOLE_MAX, most: int = _WHOLE_MAX) -> int:
@@ -44,7 +46,8 @@ def price_of(value: Any, name: str = "price") -> int:
         try:
             number = value if isinstance(value, Decimal) else Decimal(str(value))
             scaled = number.scaleb(9)
-            exact = scaled == scaled.to_integral_value()
+            exact = scaled.is_finite() and scaled.adjusted() < _DIGITS_MAX
+            exact = exact and scaled == scaled.to_integral_value()
         except InvalidOperation:
             exact = False
         if not exact:

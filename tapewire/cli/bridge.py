@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tapewire.cli.options import End, Start, Symbols, names_in, time_in
+
 app = typer.Typer(
     name="bridge",
     help="Serve a model to a run, or test one on a market data file.",
@@ -58,6 +60,54 @@ def serve(
             say=_say,
         )
         _say(f"done: {rows:,} rows answered")
+
+
+@app.command(
+    "check",
+    epilog="[bold]Example[/bold]\n\n"
+    "tapewire bridge check my_model.py:MyModel day.mbo.dbn.zst --every 100ev "
+    "--features mid,imbalance_5",
+)
+def check(
+    model: Model,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .dbn or .dbn.zst of schema mbo.")],
+    every: Annotated[
+        str,
+        typer.Option("--every", help="When there is a row, as `tapewire features` has it."),
+    ] = "100ev",
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--features", help="Columns, comma-separated; default: twenty of them."),
+    ] = None,
+    rows: Annotated[
+        int, typer.Option("--rows", min=2, max=1_000_000, help="How many rows to take.")
+    ] = 10_000,
+    parameters: Parameters = None,
+    symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
+) -> None:
+    """Test a model on rows of a file: shapes, NaN, determinism, its state, its speed.
+
+    Fresh instances are handed the same rows twice, and in calls of 1, 7, 256 and 4,096 rows; all
+    must answer the same.
+    """
+    from rich.console import Console
+
+    from tapewire.config.model_classes import find_model, parameters_in
+    from tapewire.inputs.features import feature_request
+    from tapewire.inputs.model_check import check_model
+
+    kind = find_model(model, Path.cwd())
+    request = feature_request(
+        [str(file)],
+        every=every,
+        features=names_in(names) if names else None,
+        symbols=names_in(symbols),
+        start=time_in(start),
+        end=time_in(end),
+    )
+    check_model(kind, parameters_in(parameters or []), request, rows, Console())
 
 
 def _say(text: str) -> None:

@@ -47,7 +47,7 @@ def script(repo: Path) -> ModuleType:
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
     path = tmp_path_factory.mktemp("day") / "day.mbo.dbn"
-    synthesize(path, events=150_000, seed=7)
+    synthesize(path, events=300_000, seed=7)
     names = ["mid", "returns_10s", "imbalance_1", "imbalance_5", "trade_flow_10s"]
     return tw.features_table(path, every="1s", features=names, labels=[LABEL])
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tapewire.bridge.client import serve
     from tapewire.bridge.model import ModelRows, ModelSession, StrategyBase
-    from tapewire.bridge.protocol import NO_PRICE, NO_TARGET, Instrument, OrderUpdate
+    from tapewire.bridge.protocol import NO_PRICE, NO_TARGET, BridgeInstrument, OrderUpdate
     from tapewire.bridge.signals import RowSignals
 
 __all__ = [
     "NO_PRICE",
     "NO_TARGET",
-    "Instrument",
+    "BridgeInstrument",
     "ModelRows",
     "ModelSession",
     "OrderUpdate",
@@ -29,7 +29,7 @@ __all__ = [
 _HOMES = {
     "NO_PRICE": "tapewire.bridge.protocol",
     "NO_TARGET": "tapewire.bridge.protocol",
-    "Instrument": "tapewire.bridge.protocol",
+    "BridgeInstrument": "tapewire.bridge.protocol",
     "OrderUpdate": "tapewire.bridge.protocol",
     "ModelRows": "tapewire.bridge.model",
     "ModelSession": "tapewire.bridge.model",

@@ -98,7 +98,7 @@ class _Pass:
 
 
 #: Index, publisher id and instrument id to what a model is told of an instrument.
-Describe = Callable[[int, int, int], msg.Instrument]
+Describe = Callable[[int, int, int], msg.BridgeInstrument]
 
 
 class Ahead:

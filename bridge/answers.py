@@ -32,7 +32,7 @@ _KINDS[list(_KIND_OF)] = list(_KIND_OF.values())
 
 
 def signals_of(
-    message: msg.Signals, arrays: Sequence[np.ndarray], effect_ns: IntArray, books: IntArray,
+    message: msg.SignalBatch, arrays: Sequence[np.ndarray], effect_ns: IntArray, books: IntArray,
     known: Sequence[bool] | npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[Any], IntArray]:  # fmt: skip
     """Lay out an answer.
@@ -91,7 +91,7 @@ def _require(fine: np.ndarray, values: np.ndarray, first: int, expected: str) ->
 
 
 def _requested(
-    requests: np.ndarray, message: msg.Signals, effect_ns: IntArray, books: IntArray,
+    requests: np.ndarray, message: msg.SignalBatch, effect_ns: IntArray, books: IntArray,
     known: npt.NDArray[np.bool_],
 ) -> npt.NDArray[Any]:  # fmt: skip
     """The signals of requests, in their order."""

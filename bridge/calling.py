@@ -48,7 +48,7 @@ class ModelCaller:
         self, kind: type[StrategyBase], parameters: Mapping[str, Any], session: ModelSession
     ) -> None:
         self.name = kind.__qualname__
-        self._instruments: dict[int, msg.Instrument] = {}
+        self._instruments: dict[int, msg.BridgeInstrument] = {}
         self._session = replace(session, instruments=self._instruments)
         given = ", ".join(f"{key}={value!r}" for key, value in parameters.items())
         with self._guarded("be made", f"with parameters {given}" if given else ""):
@@ -63,7 +63,7 @@ class ModelCaller:
             with self._guarded("load", f"on a state of {len(state)} bytes"):
                 await self._quiet(self.model.load(state))
 
-    def add_instruments(self, instruments: tuple[msg.Instrument, ...]) -> None:
+    def add_instruments(self, instruments: tuple[msg.BridgeInstrument, ...]) -> None:
         """Take books that rows may be about from here on."""
         self._instruments.update((one.index, one) for one in instruments)
 

@@ -87,7 +87,7 @@ def serve(
     try:
         return client.run()
     except (KeyboardInterrupt, SystemExit):
-        client.leave(msg.Goodbye("stopped"))
+        client.leave(msg.BridgeGoodbye("stopped"))
         raise
     finally:
         client.close()
@@ -130,16 +130,16 @@ class _Client:
             try:
                 runner.run(self._work())
             except ProtocolError as error:
-                self.leave(msg.Error(str(error)))
+                self.leave(msg.BridgeError(str(error)))
                 raise ProtocolError(f"{self._run}: {error}") from None
             except WireError:
                 raise
             except TapewireError as error:
-                self.leave(msg.Error(str(error)))
+                self.leave(msg.BridgeError(str(error)))
                 raise
         return self._dialogue.rows
 
-    def leave(self, word: msg.Error | msg.Goodbye) -> None:
+    def leave(self, word: msg.BridgeError | msg.BridgeGoodbye) -> None:
         """Say the last word, and stay until it has been heard or a moment is over.
 
         A connection that closes while the run still talks may take what it has not read along.
@@ -184,7 +184,7 @@ class _Client:
         with Readiness(self._link.fds) as ready:
             dtype: Any = self._kind.dtype
             name = self._kind.__qualname__[:256]
-            hello = msg.Hello(msg.PROTOCOL, name, os.getpid(), dtype, keeps_state(self._kind))
+            hello = msg.BridgeHello(msg.PROTOCOL, name, os.getpid(), dtype, keeps_state(self._kind))
             await self._send(hello)
             begin_s = time.monotonic()
             noticed = False

@@ -18,7 +18,7 @@ from tapewire.bridge import protocol as msg
 from tapewire.bridge.answers import signals_of
 from tapewire.bridge.figures import BridgeFigures
 from tapewire.bridge.latency import InferenceLatency, LatencyDraws
-from tapewire.bridge.line import Line
+from tapewire.bridge.line import ModelLine
 from tapewire.bridge.process import ModelProcess
 from tapewire.errors import ProtocolError
 
@@ -145,7 +145,7 @@ class Desk:
         self._messages = 0
         self._heard_row = 0  # the next one that the model will answer
         self._state: tuple[int, bytes] = (0, b"")
-        self._instruments: list[msg.Instrument] = []
+        self._instruments: list[msg.BridgeInstrument] = []
         self._known = np.zeros(0, np.bool_)
         self._told = 0  # instruments that the model was told of
         self._ready = False
@@ -153,7 +153,7 @@ class Desk:
         self._signals: list[npt.NDArray[Any]] = []
         self._closes = deque(spec.closes_ns)
         self._process: ModelProcess | None = None
-        self.line = Line(spec.endpoint, len(spec.columns))
+        self.line = ModelLine(spec.endpoint, len(spec.columns))
         self._start()
 
     # --- the model comes ------------------------------------------------------------------------
@@ -183,13 +183,13 @@ class Desk:
             return f"the model of {self.spec.strategy_id} to connect"
         return f"the model of {self.spec.strategy_id} to answer row {self._heard_row:,}"
 
-    def _welcome(self, hello: msg.Hello) -> None:
+    def _welcome(self, hello: msg.BridgeHello) -> None:
         first_row, state = self._state
         if not hello.keeps_state:
             first_row, state = self.answered_rows, b""
         spec = self.spec
         self.line.send(
-            msg.Welcome(
+            msg.BridgeWelcome(
                 msg.PROTOCOL, spec.strategy_id, spec.mode, spec.columns, hello.dtype,
                 spec.latency.low_ns, spec.rows_max, json.dumps(dict(spec.parameters)),
                 first_row, len(state),
@@ -207,7 +207,7 @@ class Desk:
 
     # --- rows go out ----------------------------------------------------------------------------
 
-    def add_instruments(self, instruments: list[msg.Instrument]) -> None:
+    def add_instruments(self, instruments: list[msg.BridgeInstrument]) -> None:
         """Take books that rows may be about from here on."""
         self._instruments += instruments
         size = max((one.index for one in self._instruments), default=-1) + 1
@@ -317,7 +317,7 @@ class Desk:
             and self._messages % STATE_EVERY == STATE_EVERY - 1
         )
         sent = self.line.send(
-            msg.Features(item.first_row, len(item.ts), wants_state),
+            msg.FeatureBatch(item.first_row, len(item.ts), wants_state),
             [
                 item.ts.astype(msg.TIME, copy=False),
                 item.books.astype(msg.INSTRUMENT),
@@ -359,11 +359,11 @@ class Desk:
         return f"the model of {self.spec.strategy_id}"
 
     def _take(self, message: msg.Message, arrays: list[np.ndarray]) -> None:
-        if isinstance(message, msg.Hello):
+        if isinstance(message, msg.BridgeHello):
             if self._ready:
                 raise ProtocolError("expected one hello, found a second one")
             self._welcome(message)
-        elif isinstance(message, msg.Signals):
+        elif isinstance(message, msg.SignalBatch):
             self._take_answer(message, arrays)
         elif isinstance(message, msg.State):
             if message.next_row != self._heard_row:
@@ -373,17 +373,17 @@ class Desk:
                 )
             self._state = (message.next_row, arrays[0].tobytes() if arrays else b"")
             self._forget()
-        elif isinstance(message, msg.Error):
+        elif isinstance(message, msg.BridgeError):
             # Text of a peer has no line breaks; the lines of a traceback are worth having.
             said = message.message.replace("\\n", "\n")
             self._lose(f"{self._called} failed: {said}", is_told=True)
-        elif isinstance(message, msg.Goodbye):
+        elif isinstance(message, msg.BridgeGoodbye):
             self._lose(f"{self._called} left before the data ended: {message.reason}")
         else:
-            name = type(message).__name__.lower()
+            name = msg.name_of(message)
             raise ProtocolError(f"expected an answer, found a {name} message")
 
-    def _take_answer(self, message: msg.Signals, arrays: list[np.ndarray]) -> None:
+    def _take_answer(self, message: msg.SignalBatch, arrays: list[np.ndarray]) -> None:
         first, stop = message.first_row, message.first_row + message.rows
         sent_stop = self._kept[self._to_send - 1].stop if self._to_send else self._heard_row
         if first != self._heard_row or stop > sent_stop:
@@ -487,7 +487,7 @@ class Desk:
 
     def say_goodbye(self) -> None:
         """All is done: the model may leave."""
-        self.line.send(msg.Goodbye(""))
+        self.line.send(msg.BridgeGoodbye(""))
 
     @property
     def is_idle(self) -> bool:

@@ -44,7 +44,7 @@ class Dialogue:
         self, kind: type[StrategyBase], parameters: Mapping[str, Any], run: str,
         send: Callable[..., Awaitable[None]], say: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self.welcome: msg.Welcome | None = None
+        self.welcome: msg.BridgeWelcome | None = None
         self.next_row = self.rows = 0
         self.is_over = False
         self._kind = kind
@@ -73,13 +73,13 @@ class Dialogue:
             arrays = msg.read_arrays(message, parts)
         else:
             arrays = msg.read_arrays(message, parts, len(welcome.columns), welcome.dtype)
-        if isinstance(message, msg.Features) and self._caller is not None:
+        if isinstance(message, msg.FeatureBatch) and self._caller is not None:
             await self._answer(self._caller, message, arrays)
-        elif isinstance(message, msg.Heartbeat):
+        elif isinstance(message, msg.BridgeHeartbeat):
             pass
-        elif isinstance(message, msg.Error):
+        elif isinstance(message, msg.BridgeError):
             raise WireError(f"{self._run} goes no further with this model: {message.message}")
-        elif isinstance(message, msg.Welcome) and welcome is None:
+        elif isinstance(message, msg.BridgeWelcome) and welcome is None:
             await self._begin(message, arrays)
         elif self._caller is None:
             raise ProtocolError(f"expected a welcome first, found {_noun(message)}")
@@ -91,7 +91,7 @@ class Dialogue:
                 await self._caller.update(update)
         elif isinstance(message, msg.Close):
             await self._caller.close_market()
-        elif isinstance(message, msg.Goodbye):
+        elif isinstance(message, msg.BridgeGoodbye):
             self.is_over = True  # the model may take its time to stop
             await self._caller.stop()
             if message.reason:
@@ -101,7 +101,7 @@ class Dialogue:
             raise ProtocolError(f"expected what a run may say, found {_noun(message)}")
         return True
 
-    async def _begin(self, welcome: msg.Welcome, arrays: list[np.ndarray]) -> None:
+    async def _begin(self, welcome: msg.BridgeWelcome, arrays: list[np.ndarray]) -> None:
         """Make the model as the run wants it."""
         if welcome.protocol != msg.PROTOCOL:
             raise ProtocolError(
@@ -128,7 +128,7 @@ class Dialogue:
             f"{len(welcome.columns)} columns, mode {welcome.mode}"
         )
 
-    def _note_known(self, instruments: tuple[msg.Instrument, ...]) -> None:
+    def _note_known(self, instruments: tuple[msg.BridgeInstrument, ...]) -> None:
         indices = [one.index for one in instruments]
         grown = np.zeros(max(self._known.size, max(indices) + 1), np.bool_)
         grown[: self._known.size] = self._known
@@ -136,7 +136,7 @@ class Dialogue:
         self._known = grown
 
     async def _answer(
-        self, caller: ModelCaller, message: msg.Features, arrays: list[np.ndarray]
+        self, caller: ModelCaller, message: msg.FeatureBatch, arrays: list[np.ndarray]
     ) -> None:
         """Hand rows to the model, and what it wants to the run."""
         assert self.welcome is not None
@@ -168,7 +168,7 @@ class Dialogue:
         self.rows += len(answer)
         self.next_row = first_row + len(answer)
 
-    def _require_known(self, message: msg.Features, instrument: np.ndarray) -> None:
+    def _require_known(self, message: msg.FeatureBatch, instrument: np.ndarray) -> None:
         if message.rows == 1:
             index = instrument.item()
             if 0 <= index < self._known.size and self._known.item(index):
@@ -181,7 +181,7 @@ class Dialogue:
             )
 
 
-def _parameters_of(welcome: msg.Welcome) -> dict[str, Any]:
+def _parameters_of(welcome: msg.BridgeWelcome) -> dict[str, Any]:
     try:
         parameters = msgspec.json.decode(welcome.parameters or "{}")
     except (msgspec.DecodeError, RecursionError) as error:
@@ -199,4 +199,4 @@ def _bytes_of(array: np.ndarray) -> memoryview:
 
 
 def _noun(message: msg.Message) -> str:
-    return f"a {type(message).__name__.lower()} message"
+    return f"a {msg.name_of(message)} message"

@@ -27,7 +27,7 @@ class ModelPeer:
         What it said.
     """
 
-    def __init__(self, identity: bytes, connection: int | None, hello: msg.Hello) -> None:
+    def __init__(self, identity: bytes, connection: int | None, hello: msg.BridgeHello) -> None:
         self.identity = identity
         self.connection = connection
         self.hello = hello
@@ -36,7 +36,7 @@ class ModelPeer:
         return f"{self.hello.name[:80]} (pid {self.hello.pid})"
 
 
-class Line:
+class ModelLine:
     """One address, bound, and the one model that may be connected to it.
 
     Whoever comes second is refused, as is who does not begin with a hello of this version.
@@ -103,7 +103,7 @@ class Line:
             If it said what can't be read: nothing after it is.
         """
         if self.peer is not None and self._hub.probe_due():
-            self.send(msg.Heartbeat())
+            self.send(msg.BridgeHeartbeat())
         for identity, connection, frames in self._hub.received():
             known = self.peer is not None and identity == self.peer.identity
             try:
@@ -120,9 +120,11 @@ class Line:
             except ProtocolError as error:
                 if known:
                     raise
-                self._hub.refuse(identity, connection, msg.encode_message(msg.Error(str(error))))
+                self._hub.refuse(
+                    identity, connection, msg.encode_message(msg.BridgeError(str(error)))
+                )
                 continue
-            if not isinstance(message, msg.Heartbeat):
+            if not isinstance(message, msg.BridgeHeartbeat):
                 yield message, arrays
         overrun = self.peer and self._hub.overrun(self.peer.connection)
         if overrun:
@@ -132,10 +134,8 @@ class Line:
         self, identity: bytes, connection: int | None, message: msg.Message
     ) -> msg.Message:
         """Let whoever begins with a hello have the seat, if that is free."""
-        if not isinstance(message, msg.Hello):
-            raise ProtocolError(
-                f"expected a hello first, found a {type(message).__name__.lower()} message"
-            )
+        if not isinstance(message, msg.BridgeHello):
+            raise ProtocolError(f"expected a hello first, found a {msg.name_of(message)} message")
         if message.protocol != msg.PROTOCOL:
             raise ProtocolError(
                 f"expected version {msg.PROTOCOL} of the bridge's protocol, found "
@@ -169,13 +169,13 @@ class Line:
     def keep_up(self) -> None:
         """Say that this end is alive, if there was nothing else to say for a while."""
         if self.peer is not None and time.monotonic() - self._said_s > HEARTBEAT_S:
-            self.send(msg.Heartbeat())
+            self.send(msg.BridgeHeartbeat())
 
     def drop(self, why: str) -> None:
         """Tell the model why it is no longer listened to, and hang up."""
         if self.peer is not None:
             self._hub.refuse(
-                self.peer.identity, self.peer.connection, msg.encode_message(msg.Error(why))
+                self.peer.identity, self.peer.connection, msg.encode_message(msg.BridgeError(why))
             )
             self.peer = None
         self.lost = why

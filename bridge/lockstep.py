@@ -48,7 +48,7 @@ class LockstepDesk(Desk):
         self.legs = LegMap(spec.strategy_id)
         self._lock = threading.Lock()
         self._rows: deque[tuple[int, int, npt.NDArray[np.float64]]] = deque()
-        self._new: list[msg.Instrument] = []
+        self._new: list[msg.BridgeInstrument] = []
         self._due: deque[tuple[int, int, int, npt.NDArray[np.float64]]] = deque()
         self._is_announced = False
         self._simulation: Followed | None = None
@@ -56,7 +56,7 @@ class LockstepDesk(Desk):
 
     # --- the thread that goes ahead -------------------------------------------------------------
 
-    def add_instruments(self, instruments: list[msg.Instrument]) -> None:
+    def add_instruments(self, instruments: list[msg.BridgeInstrument]) -> None:
         """Take books that rows may be about from here on."""
         with self._lock:
             self._new += instruments

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.bridge.protocol import Instrument, OrderUpdate
+from tapewire.bridge.protocol import BridgeInstrument, OrderUpdate
 from tapewire.bridge.signals import RowSignals
 
 
@@ -28,7 +28,7 @@ class ModelSession:
         ``pipelined``, ``lockstep`` or ``free_running``.
     columns : tuple of str
         What the columns of the features are.
-    instruments : mapping of int to Instrument
+    instruments : mapping of int to BridgeInstrument
         Books that rows may be about, by the index that rows name them by; it grows.
     latency_ns : int
         Declared for its inference: a row's signal takes effect after it, at least.
@@ -41,7 +41,7 @@ class ModelSession:
     strategy_id: str
     mode: str
     columns: tuple[str, ...]
-    instruments: Mapping[int, Instrument] = field(default_factory=dict)
+    instruments: Mapping[int, BridgeInstrument] = field(default_factory=dict)
     latency_ns: int = 0
     rows_max: int = 1
     dtype: str = "float64"

@@ -39,13 +39,13 @@ class ModelAnswer:
 
     def messages(
         self, first_row: int, busy_ns: int
-    ) -> Iterator[tuple[msg.Signals, list[npt.NDArray[Any]]]]:
+    ) -> Iterator[tuple[msg.SignalBatch, list[npt.NDArray[Any]]]]:
         """Give the messages it travels in, one unless its requests are too many for one."""
         at, n = 0, len(self)
         if not len(self.requests):
             has_confidence = self.confidence is not None
             parts = [self.targets] if self.confidence is None else [self.targets, self.confidence]
-            yield msg.Signals(first_row, n, has_confidence, 0, busy_ns), parts
+            yield msg.SignalBatch(first_row, n, has_confidence, 0, busy_ns), parts
             return
         rows = self.requests["row"]
         while at < n:
@@ -66,7 +66,7 @@ class ModelAnswer:
             has_confidence = self.confidence is not None
             busy = busy_ns if stop == n else 0
             yield (
-                msg.Signals(first_row + at, stop - at, has_confidence, len(requests), busy),
+                msg.SignalBatch(first_row + at, stop - at, has_confidence, len(requests), busy),
                 arrays,
             )
             at = stop

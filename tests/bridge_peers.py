@@ -16,9 +16,9 @@ from tapewire.bridge import protocol as msg
 from tapewire.wire.sockets import make_socket
 
 TIMEOUT_S = 20.0
-ES = msg.Instrument(0, 1, 5002, "ESH4", 250_000_000)
-NQ = msg.Instrument(1, 1, 5003, "NQH4", 250_000_000)
-WELCOME = msg.Welcome(
+ES = msg.BridgeInstrument(0, 1, 5002, "ESH4", 250_000_000)
+NQ = msg.BridgeInstrument(1, 1, 5003, "NQH4", 250_000_000)
+WELCOME = msg.BridgeWelcome(
     msg.PROTOCOL, "mine", "pipelined", ("mid", "imbalance_5"), "float64", 1_000_000, 4_096, "{}",
     0, 0,
 )  # fmt: skip
@@ -48,7 +48,7 @@ class FakeRun:
         self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._identity = b""
         self.columns = 2
-        self.hello: msg.Hello
+        self.hello: msg.BridgeHello
 
     def __enter__(self) -> Self:
         return self
@@ -74,10 +74,10 @@ class FakeRun:
         parts = [one if isinstance(one, bytes) else one.tobytes() for one in arrays]
         self._socket.send_multipart([self._identity, frame, *parts])
 
-    def welcome(self, state: bytes = b"", **changed: Any) -> msg.Hello:
+    def welcome(self, state: bytes = b"", **changed: Any) -> msg.BridgeHello:
         """Take in whoever comes, and tell it of an instrument."""
         hello, _ = self.hear()
-        assert isinstance(hello, msg.Hello), hello
+        assert isinstance(hello, msg.BridgeHello), hello
         self.hello = hello
         changed.setdefault("dtype", hello.dtype)
         welcome = msgspec.structs.replace(WELCOME, state_bytes=len(state), **changed)
@@ -91,16 +91,16 @@ class FakeRun:
     ) -> None:
         ts, instrument, values = rows
         self.say(
-            msg.Features(first, len(ts), wants_state),
+            msg.FeatureBatch(first, len(ts), wants_state),
             ts, instrument, values.astype(self.hello.dtype),
         )  # fmt: skip
 
-    def hear_answers(self, first: int, stop: int) -> list[tuple[msg.Signals, list[np.ndarray]]]:
+    def hear_answers(self, first: int, stop: int) -> list[tuple[msg.SignalBatch, list[np.ndarray]]]:
         """Answers to the rows of a range, which they must follow without a gap."""
         answers = []
         while first < stop:
             message, arrays = self.hear()
-            assert isinstance(message, msg.Signals), message
+            assert isinstance(message, msg.SignalBatch), message
             assert message.first_row == first
             first += message.rows
             answers.append((message, arrays))
@@ -111,7 +111,7 @@ class FakeRun:
         return np.concatenate([arrays[0] for _, arrays in self.hear_answers(first, stop)])
 
     def bye(self, reason: str = "") -> None:
-        self.say(msg.Goodbye(reason))
+        self.say(msg.BridgeGoodbye(reason))
 
 
 class ModelClient:

@@ -68,23 +68,23 @@ class ModelThread:
         self.socket.linger = 200
         self.socket.connect(self.endpoint)
         try:
-            self.say(msg.Hello(msg.PROTOCOL, self.name, 1, "float64", self.keeps_state))
+            self.say(msg.BridgeHello(msg.PROTOCOL, self.name, 1, "float64", self.keeps_state))
             columns = 0
             while not self._stop.is_set():
                 if not self.socket.poll(50):
                     continue
                 parts = self.socket.recv_multipart(copy=False)
                 message = msg.decode_message(parts[0].buffer)
-                if isinstance(message, msg.Welcome):
+                if isinstance(message, msg.BridgeWelcome):
                     columns = len(message.columns)
                 arrays = msg.read_arrays(message, [p.buffer for p in parts[1:]], columns)
-                if not isinstance(message, msg.Heartbeat):
+                if not isinstance(message, msg.BridgeHeartbeat):
                     self.heard.append(message)
-                if isinstance(message, msg.Features):
+                if isinstance(message, msg.FeatureBatch):
                     self.rows.append(arrays[2].copy())
                     time.sleep(self.delay_s)
                     self.answer(message, arrays)
-                elif isinstance(message, msg.Goodbye | msg.Error):
+                elif isinstance(message, msg.BridgeGoodbye | msg.BridgeError):
                     return
         finally:
             self.socket.close()
@@ -93,7 +93,7 @@ class ModelThread:
     def say(self, message: msg.Message, *arrays: np.ndarray) -> None:
         self.socket.send_multipart([msg.encode_message(message), *(a.tobytes() for a in arrays)])
 
-    def answer(self, message: msg.Features, arrays: list[np.ndarray]) -> None:
+    def answer(self, message: msg.FeatureBatch, arrays: list[np.ndarray]) -> None:
         """Answer, in parts if asked to."""
         ts, _, features = arrays
         aims, requests = self.rule(features, ts, message.first_row)
@@ -105,7 +105,9 @@ class ModelThread:
             parts = [np.asarray(aims[at:to], msg.TARGET)]
             if mine.size:
                 parts.append(mine)
-            self.say(msg.Signals(message.first_row + at, to - at, False, mine.size, 1_000), *parts)
+            self.say(
+                msg.SignalBatch(message.first_row + at, to - at, False, mine.size, 1_000), *parts
+            )
         if message.wants_state:
             self.say(msg.State(message.first_row + message.rows, 0))
 
@@ -185,7 +187,7 @@ def play_models(
             drained = []
             for some in company.batches(
                 simulation, source, lambda: None,
-                lambda k, p, n: msg.Instrument(k, p, n, str(n), 0), ahead=ahead,
+                lambda k, p, n: msg.BridgeInstrument(k, p, n, str(n), 0), ahead=ahead,
             ):  # fmt: skip
                 simulation.feed(some)
                 drained.append(simulation.drain())

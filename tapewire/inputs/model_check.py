@@ -47,13 +47,13 @@ class SampleRows:
     Attributes
     ----------
     columns : tuple of str
-    instruments : tuple of Instrument
+    instruments : tuple of BridgeInstrument
     ts, instrument : (n,)
     values : (n, columns) float64
     """
 
     columns: tuple[str, ...]
-    instruments: tuple[msg.Instrument, ...]
+    instruments: tuple[msg.BridgeInstrument, ...]
     ts: npt.NDArray[np.int64]
     instrument: npt.NDArray[np.int32]
     values: npt.NDArray[np.float64]
@@ -106,7 +106,7 @@ def sample_rows(request: FeatureRequest, rows_max: int = ROWS_DEFAULT) -> Sample
     books = np.arange(int(rows["book"].max()) + 1)
     publishers, ids = ahead.keys(books)
     instruments = tuple(
-        msg.Instrument(k, int(publishers[k]), int(ids[k]), names.get(int(ids[k])).symbol, 0)
+        msg.BridgeInstrument(k, int(publishers[k]), int(ids[k]), names.get(int(ids[k])).symbol, 0)
         for k in books.tolist()
     )
     return SampleRows(

@@ -125,11 +125,11 @@ class Models:
         )  # fmt: skip
 
     def _describe(self, index: int, publisher_id: int, instrument_id: int) -> Any:
-        from tapewire.bridge.protocol import Instrument
+        from tapewire.bridge.protocol import BridgeInstrument
 
         assert self._instruments is not None
         one = self._instruments.get(instrument_id)
-        return Instrument(index, publisher_id, instrument_id, one.symbol, one.tick_size)
+        return BridgeInstrument(index, publisher_id, instrument_id, one.symbol, one.tick_size)
 
     def _spec(
         self, spec: "StrategySpec", simulation: "SimulationConfig", closes: tuple[int, ...]

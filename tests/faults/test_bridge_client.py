@@ -166,7 +166,7 @@ def on_stop(self):
             9, 4_800_250_000_000, 2, 0, -1, msg.SUBMIT, msg.BUY, msg.LIMIT, msg.GTC,
         )  # fmt: skip
         run.say(msg.Updates((accepted, filled)))
-        run.say(msg.Heartbeat())
+        run.say(msg.BridgeHeartbeat())
         run.say(msg.Close(7, True))
         run.bye()
         assert client.end()[0] == 0
@@ -282,7 +282,7 @@ def test_what_it_returns_wrongly_is_one_clear_error_at_both_ends(
         run.send_rows(0, rows_of(10))
         message, _ = run.hear()
         code, said = client.end()
-    assert isinstance(message, msg.Error)
+    assert isinstance(message, msg.BridgeError)
     assert code == 6
     assert "Mine" in message.message
     assert expected in message.message
@@ -300,7 +300,7 @@ def test_its_traceback_has_its_own_lines_and_none_of_ours(run: FakeRun, tmp_path
         run.send_rows(0, rows_of(2))
         message, _ = run.hear()
         _, said = client.end()
-    assert isinstance(message, msg.Error)
+    assert isinstance(message, msg.BridgeError)
     path = tmp_path / "model.py"
     assert said.splitlines()[1:] == [
         "error: model Mine failed in on_features at rows 0 to 1:",
@@ -335,7 +335,7 @@ def test_a_model_that_cannot_start_says_why(
     with served(tmp_path, model(body), run.endpoint) as client:
         run.welcome(parameters=parameters)
         message, _ = run.hear()
-        assert isinstance(message, msg.Error)
+        assert isinstance(message, msg.BridgeError)
         assert expected.rstrip(" :") in message.message
         assert client.end()[0] == 6
 
@@ -353,7 +353,7 @@ def on_features(self, features):
         run.send_rows(0, rows_of(10))
         assert run.hear_targets(0, 7).tolist() == [1] * 7
         message, _ = run.hear()
-        assert isinstance(message, msg.Error)
+        assert isinstance(message, msg.BridgeError)
         assert "on_features at row 7" in message.message
         assert client.end()[0] == 6
 
@@ -365,7 +365,7 @@ def test_a_state_that_is_none_is_an_error(run: FakeRun, tmp_path: Path) -> None:
         run.send_rows(0, rows_of(1), wants_state=True)
         run.hear_answers(0, 1)
         message, _ = run.hear()
-        assert message == msg.Error("Mine.save: expected bytes, found dict")
+        assert message == msg.BridgeError("Mine.save: expected bytes, found dict")
         assert client.end()[0] == 6
 
 
@@ -420,7 +420,7 @@ def test_a_stopped_run_is_noticed(short_folder: Path, tmp_path: Path) -> None:
 
 
 def features(first: int = 0, rows: int = 1) -> bytes:
-    return msg.encode_message(msg.Features(first, rows, False))
+    return msg.encode_message(msg.FeatureBatch(first, rows, False))
 
 
 ONE = tuple(array.tobytes() for array in rows_of(1))
@@ -459,7 +459,7 @@ def test_nonsense_of_the_run_is_named_at_both_ends(run: FakeRun, tmp_path: Path,
         run.welcome()
         run.say(*frames)
         message, _ = run.hear()
-        assert isinstance(message, msg.Error)
+        assert isinstance(message, msg.BridgeError)
         assert expected in message.message
         code, said = client.end()
     assert code == 5
@@ -482,7 +482,7 @@ def test_a_welcome_that_does_not_fit_is_refused(
     with served(tmp_path, SIGN, run.endpoint) as client:
         run.welcome(state, **changed)
         message, _ = run.hear()
-        assert isinstance(message, msg.Error)
+        assert isinstance(message, msg.BridgeError)
         assert expected in message.message
         assert client.end()[0] == 5
 
@@ -492,15 +492,15 @@ def test_rows_before_a_welcome_are_refused(run: FakeRun, tmp_path: Path) -> None
         run.hear()
         run.say(msg.Close(0, False))
         message, _ = run.hear()
-        assert message == msg.Error("expected a welcome first, found a close message")
+        assert message == msg.BridgeError("expected a welcome first, found a close message")
         assert client.end()[0] == 5
 
 
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        (msg.Error("row 3: no"), "goes no further with this model: row 3: no"),
-        (msg.Goodbye("stopped by Ctrl-C"), "has left: stopped by Ctrl-C"),
+        (msg.BridgeError("row 3: no"), "goes no further with this model: row 3: no"),
+        (msg.BridgeGoodbye("stopped by Ctrl-C"), "has left: stopped by Ctrl-C"),
     ],
 )
 def test_why_the_run_leaves_is_told(
@@ -536,7 +536,7 @@ def test_a_signal_ends_it_at_once_and_tells_the_run(
         client.process.send_signal(number)
         code, _ = client.ended_within(2)
         assert code == 128 + number
-        assert run.hear()[0] == msg.Goodbye("stopped")
+        assert run.hear()[0] == msg.BridgeGoodbye("stopped")
 
 
 def test_nobody_there_is_told_with_what_to_do(short_folder: Path, tmp_path: Path) -> None:

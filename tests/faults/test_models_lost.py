@@ -48,54 +48,54 @@ class Odd(ModelThread):
 
     seen = 0
 
-    def answer(self, message: msg.Features, arrays: list[np.ndarray]) -> None:
+    def answer(self, message: msg.FeatureBatch, arrays: list[np.ndarray]) -> None:
         self.seen += 1
         if self.seen == 3:
             self.misbehave(message)
         else:
             super().answer(message, arrays)
 
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         raise NotImplementedError
 
-    def signals(self, message: msg.Features, **changes: Any) -> msg.Signals:
+    def signals(self, message: msg.FeatureBatch, **changes: Any) -> msg.SignalBatch:
         fields = {"first_row": message.first_row, "rows": message.rows, "has_confidence": False,
                   "requests": 0, "busy_ns": 1} | changes  # fmt: skip
-        return msg.Signals(**fields)
+        return msg.SignalBatch(**fields)
 
 
-def aims(message: msg.Features, value: int = NONE) -> np.ndarray:
+def aims(message: msg.FeatureBatch, value: int = NONE) -> np.ndarray:
     return np.full(message.rows, value, msg.TARGET)
 
 
 class Twice(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         for _ in range(2):
             self.say(self.signals(message), aims(message))
 
 
 class Early(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.say(self.signals(message, first_row=message.first_row + 1), aims(message))
 
 
 class TooMany(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.say(self.signals(message, rows=60_000), np.zeros(60_000, msg.TARGET))
 
 
 class Short(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.say(self.signals(message), aims(message)[:-1])
 
 
 class NoArrays(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.say(self.signals(message))
 
 
 class Confident(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.say(
             self.signals(message, has_confidence=True), aims(message),
             np.full(message.rows, np.nan),
@@ -103,12 +103,12 @@ class Confident(Odd):
 
 
 class Vast(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.say(self.signals(message), aims(message, 2**40))
 
 
 class Elsewhere(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.say(
             self.signals(message, requests=1), aims(message),
             request(msg.CANCEL, tag=1, instrument=77),
@@ -116,45 +116,45 @@ class Elsewhere(Odd):
 
 
 class Junk(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.socket.send(b"GET / HTTP/1.1")
 
 
 class Many(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.socket.send_multipart([b"TWB1"] * 40)
 
 
 class Huge(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.socket.send(b"x" * (msg.ARRAY_BYTES_MAX + 1))
 
 
 class Silent(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.seen -= 1  # so is it to all that comes
 
 
 class Leaving(Odd):
-    def misbehave(self, message: msg.Features) -> None:
+    def misbehave(self, message: msg.FeatureBatch) -> None:
         self.socket.close(0)
         self._stop.set()
         raise SystemExit
 
 
 class Failing(Odd):
-    def misbehave(self, message: msg.Features) -> None:
-        self.say(msg.Error("division by zero in line 7"))
+    def misbehave(self, message: msg.FeatureBatch) -> None:
+        self.say(msg.BridgeError("division by zero in line 7"))
 
 
 class Polite(Odd):
-    def misbehave(self, message: msg.Features) -> None:
-        self.say(msg.Goodbye("enough"))
+    def misbehave(self, message: msg.FeatureBatch) -> None:
+        self.say(msg.BridgeGoodbye("enough"))
 
 
 class Foreign(Odd):
-    def misbehave(self, message: msg.Features) -> None:
-        self.say(msg.Welcome(1, "x", "pipelined", ("a",), "float64", 0, 1, "", 0, 0))
+    def misbehave(self, message: msg.FeatureBatch) -> None:
+        self.say(msg.BridgeWelcome(1, "x", "pipelined", ("a",), "float64", 0, 1, "", 0, 0))
 
 
 SAID = {
@@ -240,7 +240,7 @@ class Mortal(ModelThread):
     deaths = (2, 5)
     seen = 0
 
-    def answer(self, message: msg.Features, arrays: list[np.ndarray]) -> None:
+    def answer(self, message: msg.FeatureBatch, arrays: list[np.ndarray]) -> None:
         Mortal.seen += 1
         if Mortal.seen in self.deaths:
             self.socket.close(0)
@@ -278,12 +278,12 @@ def test_a_state_is_what_it_goes_on_from(records: np.ndarray) -> None:
             self.count = 0
             super()._run()
 
-        def answer(self, message: msg.Features, arrays: list[np.ndarray]) -> None:
+        def answer(self, message: msg.FeatureBatch, arrays: list[np.ndarray]) -> None:
             cls = Counting
             cls.seen += 1
             if not self.heard_welcome:
                 self.heard_welcome = True
-                welcome = next(m for m in self.heard if isinstance(m, msg.Welcome))
+                welcome = next(m for m in self.heard if isinstance(m, msg.BridgeWelcome))
                 self.count = welcome.first_row  # a state of so many rows, and its number is it
             if cls.seen in self.deaths:
                 self.socket.close(0)
@@ -295,7 +295,7 @@ def test_a_state_is_what_it_goes_on_from(records: np.ndarray) -> None:
             rows = self.count + np.arange(n)
             self.count += n
             self.say(
-                msg.Signals(message.first_row, n, False, 0, 1),
+                msg.SignalBatch(message.first_row, n, False, 0, 1),
                 np.where(rows % 50 == 0, rows % 7 - 3, NONE).astype(msg.TARGET),
             )
             if message.wants_state:
@@ -315,7 +315,7 @@ def test_a_state_is_what_it_goes_on_from(records: np.ndarray) -> None:
         records, [(spec(**settings), by(RULE, Counting, keeps_state=True))], batch=1_000
     )
     Counting.heir.end()
-    welcomes = [m for m in Counting.heir.heard if isinstance(m, msg.Welcome)]
+    welcomes = [m for m in Counting.heir.heard if isinstance(m, msg.BridgeWelcome)]
     assert welcomes[0].first_row > 0
     assert welcomes[0].state_bytes == 8
     assert played.desks["model"].restarts == 2
@@ -324,12 +324,12 @@ def test_a_state_is_what_it_goes_on_from(records: np.ndarray) -> None:
 
 def test_a_second_model_is_refused_and_the_first_goes_on(records: np.ndarray) -> None:
     class Doubled(Odd):
-        def misbehave(self, message: msg.Features) -> None:
+        def misbehave(self, message: msg.FeatureBatch) -> None:
             Doubled.second = ModelThread(self.endpoint, self.rule, name="other")
             time.sleep(0.3)
             ModelThread.answer(self, message, self.arrays)
 
-        def answer(self, message: msg.Features, arrays: list[np.ndarray]) -> None:
+        def answer(self, message: msg.FeatureBatch, arrays: list[np.ndarray]) -> None:
             self.arrays = arrays
             super().answer(message, arrays)
 
@@ -380,7 +380,7 @@ def play_mutated(count: int, seed: int) -> dict[str, int]:
     """Answers with something wrong are protocol errors, or answers: never anything else."""
     random = np.random.default_rng(seed)
     effect, books = np.arange(8), np.zeros(8, np.int64)
-    good = msg.Signals(0, 8, True, 3, 5)
+    good = msg.SignalBatch(0, 8, True, 3, 5)
     requests = np.concatenate(
         [request(kind, row, tag=row, side=1, price=10**9, quantity=1, order_type=msg.LIMIT,
                  time_in_force=msg.GTC) for row, kind in enumerate((1, 2, 3))]
@@ -395,7 +395,7 @@ def play_mutated(count: int, seed: int) -> dict[str, int]:
         try:
             message = msg.decode_message(changed[0])
             arrays = msg.read_arrays(message, [memoryview(part) for part in changed[1:]], 1)
-            if isinstance(message, msg.Signals) and message.rows == 8:
+            if isinstance(message, msg.SignalBatch) and message.rows == 8:
                 signals_of(message, arrays, effect, books, np.ones(1, np.bool_))
             ends["read"] += 1
         except ProtocolError:
@@ -420,7 +420,7 @@ def test_strangers_with_mutated_frames_disturb_nobody(records: np.ndarray) -> No
     import zmq
 
     random = np.random.default_rng(3)
-    hello = [msg.encode_message(msg.Hello(msg.PROTOCOL, "x", 1, "float64", False))]
+    hello = [msg.encode_message(msg.BridgeHello(msg.PROTOCOL, "x", 1, "float64", False))]
     stop = threading.Event()
     sent = []
 
@@ -437,7 +437,7 @@ def test_strangers_with_mutated_frames_disturb_nobody(records: np.ndarray) -> No
         context.term()
 
     class Besieged(ModelThread):
-        def answer(self, message: msg.Features, arrays: list[np.ndarray]) -> None:
+        def answer(self, message: msg.FeatureBatch, arrays: list[np.ndarray]) -> None:
             if message.first_row == 0:
                 Besieged.thread = threading.Thread(target=knock, args=(self.endpoint,))
                 Besieged.thread.start()

@@ -55,7 +55,7 @@ def test_it_answers_every_row(client: Path, short_folder: Path, scheme: str) -> 
         expected = np.where(np.isnan(signs), msg.NO_TARGET, np.nan_to_num(signs).astype(np.int64))
         np.testing.assert_array_equal(run.hear_targets(0, 20_000), expected)
         time.sleep(2.5)  # it is asked whether it lives meanwhile, and answers
-        run.say(msg.Heartbeat())
+        run.say(msg.BridgeHeartbeat())
         run.say(msg.Close(1, True))
         run.send_rows(20_000, rows_of(2, columns=3))
         run.hear_targets(20_000, 20_002)
@@ -68,9 +68,9 @@ def test_it_says_why_it_ends(client: Path, short_folder: Path) -> None:
     with started(client, endpoint) as process:
         assert process.communicate(timeout=10)[1] == "error: nobody is there\n"
     for word, expected in (
-        (msg.Error("row 3: no"), "error: the run: row 3: no\n"),
+        (msg.BridgeError("row 3: no"), "error: the run: row 3: no\n"),
         (b"XXXX\x91", "error: expected a message of the bridge\n"),
-        (msg.Features(0, 2, False), "error: expected rows\n"),
+        (msg.FeatureBatch(0, 2, False), "error: expected rows\n"),
     ):
         with FakeRun(endpoint) as run, started(client, endpoint) as process:
             run.welcome()

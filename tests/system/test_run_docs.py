@@ -73,6 +73,16 @@ def test_the_examples_page(repo: Path, tmp_path: Path) -> None:
     assert tw.RunResult.load(tmp_path / "momentum").fills.num_rows > 0
 
 
+def test_from_rows_to_a_trained_model(repo: Path, tmp_path: Path) -> None:
+    shutil.copytree(repo / "examples", tmp_path / "examples")
+    assert run_blocks(repo / "docs" / "models.md", tmp_path) == 3
+    assert (tmp_path / "momentum.onnx").exists()
+
+
+def test_from_an_environment_to_an_agent(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "reinforcement-learning.md", tmp_path) == 3
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
 def test_the_protocol_page(repo: Path, tmp_path: Path) -> None:
     shutil.copytree(repo / "examples", tmp_path / "examples")

@@ -17,11 +17,11 @@ UPDATE = msg.OrderUpdate(
 )  # fmt: skip
 GOLDEN: dict[str, tuple[msg.Message, str]] = {
     "hello": (
-        msg.Hello(1, "Mine", 77, "float64", True),
+        msg.BridgeHello(1, "Mine", 77, "float64", True),
         "96 a568656c6c6f 01 a44d696e65 4d a7666c6f61743634 c3",
     ),
     "welcome": (
-        msg.Welcome(
+        msg.BridgeWelcome(
             1, "mine", "lockstep", ("mid", "position"), "float32", 1_000_000, 4_096, '{"a":1}',
             70_000, 3,
         ),
@@ -31,12 +31,12 @@ GOLDEN: dict[str, tuple[msg.Message, str]] = {
         ),
     ),
     "instruments": (
-        msg.Instruments((msg.Instrument(0, 1, 5_002, "ESH4", 250_000_000),)),
+        msg.Instruments((msg.BridgeInstrument(0, 1, 5_002, "ESH4", 250_000_000),)),
         "92 ab696e737472756d656e7473 9195 00 01 cd138a a445534834 ce0ee6b280",
     ),
-    "features": (msg.Features(256, 2, True), "94 a86665617475726573 cd0100 02 c3"),
+    "features": (msg.FeatureBatch(256, 2, True), "94 a86665617475726573 cd0100 02 c3"),
     "signals": (
-        msg.Signals(256, 2, True, 1, 1_500),
+        msg.SignalBatch(256, 2, True, 1, 1_500),
         "96 a77369676e616c73 cd0100 02 c3 01 cd05dc",
     ),
     "updates": (
@@ -48,9 +48,9 @@ GOLDEN: dict[str, tuple[msg.Message, str]] = {
     ),
     "state": (msg.State(257, 3), "93 a57374617465 cd0101 03"),
     "close": (msg.Close(-1, False), "93 a5636c6f7365 ff c2"),
-    "heartbeat": (msg.Heartbeat(), "91 a9686561727462656174"),
-    "error": (msg.Error("no"), "92 a56572726f72 a26e6f"),
-    "goodbye": (msg.Goodbye(""), "92 a7676f6f64627965 a0"),
+    "heartbeat": (msg.BridgeHeartbeat(), "91 a9686561727462656174"),
+    "error": (msg.BridgeError("no"), "92 a56572726f72 a26e6f"),
+    "goodbye": (msg.BridgeGoodbye(""), "92 a7676f6f64627965 a0"),
 }  # fmt: skip
 
 
@@ -91,9 +91,9 @@ def test_a_request_is_these_forty_bytes() -> None:
 
 
 ARRAYS: list[tuple[msg.Message, list[np.ndarray]]] = [
-    (msg.Features(0, 2, False), [np.arange(2), np.zeros(2, "<i4"), np.ones((2, 3), "<f4")]),
-    (msg.Signals(0, 2, False, 0, 0), [np.arange(2)]),
-    (msg.Signals(0, 2, True, 1, 0), [np.arange(2), np.ones(2), np.zeros(1, msg.REQUEST)]),
+    (msg.FeatureBatch(0, 2, False), [np.arange(2), np.zeros(2, "<i4"), np.ones((2, 3), "<f4")]),
+    (msg.SignalBatch(0, 2, False, 0, 0), [np.arange(2)]),
+    (msg.SignalBatch(0, 2, True, 1, 0), [np.arange(2), np.ones(2), np.zeros(1, msg.REQUEST)]),
     (msg.State(1, 3), [np.arange(3, dtype="u1")]),
     (msg.State(1, 0), []),
     (msg.Close(0, True), []),

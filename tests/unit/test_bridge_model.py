@@ -256,7 +256,7 @@ def test_an_error_longer_than_a_message_keeps_its_begin_and_its_end() -> None:
     text = str(caught.value)
     assert text.startswith("model test_an_error_longer")
     assert text.endswith("the end")
-    assert msg.decode_message(msg.encode_message(msg.Error(text))).message.endswith("the end")  # type: ignore[union-attr]
+    assert msg.decode_message(msg.encode_message(msg.BridgeError(text))).message.endswith("the end")  # type: ignore[union-attr]
 
 
 def test_what_a_model_imports_loads_no_compiled_code() -> None:

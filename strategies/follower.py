@@ -5,18 +5,22 @@ goes through it. Each is a timer of its own kind, one set at a time, so a thousa
 more than one.
 """
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from tapewire.compiled.jit import jit
 from tapewire.compiled.memory import accessor
+from tapewire.compiled.parameters import ParameterSpec
 from tapewire.execution.knowledge import is_known_open, known_leaves
 from tapewire.execution.layout import execution_at, own_at
 from tapewire.execution.words import BUY, IOC, MARKET, SELL
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.strategies.context import cancel, replace, set_signal, submit_order
+from tapewire.strategies.context import cancel, set_signal, submit_order
+from tapewire.strategies.context import replace as replace_order
 from tapewire.strategies.definition import StrategyDefinition
 from tapewire.strategies.layout import REQUESTS_MAX
 from tapewire.strategies.wants import Wants
@@ -112,7 +116,7 @@ def _change(ctx: Any, signal: Any) -> None:
         own = own_at(execution_at(ctx.execution, 0).own_orders, handle & _INDEX_MASK)
         price = own.known_price if price == UNDEF_PRICE else price
         lots = own.known_quantity if lots == 0 else lots
-    replace(ctx, handle, price, lots)
+    replace_order(ctx, handle, price, lots)
 
 
 @jit
@@ -169,3 +173,23 @@ EXTERNAL: Final = StrategyDefinition(
     is_external=True,
     free_parameters=True,
 )
+
+ML_ENHANCED_MOMENTUM: Final = replace(
+    EXTERNAL,
+    name="ml_enhanced_momentum",
+    doc="Goes with an unusually large move as long as a trained model expects more of it.",
+    parameters={
+        "lookback_period": ParameterSpec(int, "rows that momentum looks back on", 100, 1, 100_000),
+        "entry_threshold": ParameterSpec(float, "momentum from which it enters", 2.0, 0.0),
+        "exit_threshold": ParameterSpec(float, "momentum to which it stays", 0.5, 0.0),
+        "ml_model_path": ParameterSpec(Path, "the trained model, an ONNX file"),
+        "feature_config": ParameterSpec(
+            dict, "what the model is asked with; the default features unless it is given",
+            optional=True,
+        ),
+        "position_size": ParameterSpec(int, "lots, long or short", 1, 1, 2**31 - 1),
+        "trust_pickle": ParameterSpec(bool, "take a pickle, which may run any code", False),
+    },
+    free_parameters=False,
+    model="tapewire.bridge.momentum:EnhancedMomentum",
+)  # fmt: skip

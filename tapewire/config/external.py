@@ -56,6 +56,8 @@ def check_external(
             )
         return
     comes_along = definition.model is not None
+    if comes_along and strategy.features:
+        problems.add((*where, "features"), "expected none: feature_config says what is sent")
     if comes_along and (strategy.model or strategy.command):
         problems.add(
             (*where, "model" if strategy.model else "command"),
@@ -71,10 +73,34 @@ def check_external(
             "where somebody else starts the model; found none of them",
         )
     _check_names(strategy, where, problems)
+    if comes_along:
+        _try(lambda: _make_model(strategy), (*where, "parameters"), problems)
     if endpoint is not None:
         from tapewire.wire.endpoints import split_endpoint
 
         _try(lambda: split_endpoint(endpoint), (*where, "bridge", "endpoint"), problems)
+
+
+def _make_model(strategy: StrategyEntry) -> None:
+    """Make the model that comes along, as its process will: it checks its parameters itself."""
+    from tapewire.bridge.momentum import EnhancedMomentum, columns_sent
+
+    given = {name: in_json(value) for name, value in strategy.parameters.items()}
+    if any(isinstance(value, list) for value in given.values()):
+        return  # a grid: each of its variants is checked as it is made
+    EnhancedMomentum(**given)  # type: ignore[arg-type]
+    columns_sent(strategy.parameters.get("feature_config"))
+
+
+def in_json(value: object) -> object:
+    """Return a parameter as a model is told it: decimals as numbers, paths as text."""
+    if isinstance(value, dict):
+        return {str(key): in_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [in_json(item) for item in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
 
 
 def _check_names(strategy: StrategyEntry, where: KeyPath, problems: Problems) -> None:
@@ -116,7 +142,11 @@ def external_in_force(strategy: StrategyEntry) -> dict[str, Any]:
 
 def features_of(strategy: StrategyEntry) -> tuple[str, ...]:
     """The features that a model is sent where the entry does not name them."""
+    from tapewire.bridge.momentum import columns_sent
+    from tapewire.config.finding import find_strategy
     from tapewire.features import DEFAULT_NAMES, names_of
 
     config = strategy.parameters.get("feature_config")
+    if find_strategy(strategy.type).model is not None:
+        return tuple(columns_sent(config))
     return tuple(names_of(config)) if isinstance(config, dict) else tuple(DEFAULT_NAMES)

@@ -42,7 +42,7 @@ from tapewire.market.symbols import is_named
 from tapewire.market.times import time_text
 
 #: Named in the specification, not built yet: said by name instead of "unknown".
-STRATEGIES_NOT_BUILT: Final = ("ml_enhanced_momentum", "momentum", "mean_reversion", "ml")
+STRATEGIES_NOT_BUILT: Final = ("momentum", "mean_reversion", "ml")
 _FILES: Final = ("backtest", "data_source", "files")
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -3,11 +3,11 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.compiled.draws import key_of
 from tapewire.compiled.units import NS_PER_DAY
+from tapewire.config.external import in_json
 from tapewire.config.finding import find_strategy
 from tapewire.config.schema import InferenceLatencyModel, RunConfig, StrategyEntry
 from tapewire.config.sessions import session_closes
@@ -158,7 +158,7 @@ class Models:
             features=tuple(entry.features),
             every=entry.every or "",
             endpoint=bridge.endpoint or self._own_endpoint(),
-            parameters={name: _plain(value) for name, value in parameters.items()},
+            parameters={name: in_json(value) for name, value in parameters.items()},
             meant=meant,
             latency=_latency(entry.inference_latency),
             key=key_of(seed, spec.strategy_id, 0, 0),
@@ -242,17 +242,6 @@ def _figures(tally: Any) -> dict[str, int]:
         "p99": int(histogram.get_value_at_percentile(99)),
         "max": int(histogram.get_max_value()),
     }
-
-
-def _plain(value: object) -> object:
-    """Return a parameter as JSON has it: its decimals become numbers."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
 
 
 def _command(entry: StrategyEntry) -> tuple[str, ...] | None:

@@ -19,8 +19,10 @@ EVERY_DEFAULT: Final = "1s"
 LATENCY_US_DEFAULT: Final = Decimal(1_000)
 
 
-def place_model(strategy: Any, base: Path) -> None:
+def place_model(strategy: Any, base: Path) -> bool:
     """Write a model's place in an entry so that it is found from anywhere.
+
+    Returns whether the entry says ``class``.
 
     Parameters
     ----------
@@ -30,8 +32,9 @@ def place_model(strategy: Any, base: Path) -> None:
         Folder that a model's file is looked for in.
     """
     if not isinstance(strategy, dict):
-        return
-    if "class" in strategy:
+        return False
+    says_class = "class" in strategy
+    if says_class:
         strategy["model"] = strategy.pop("class")
     model = strategy.get("model")
     if isinstance(model, str) and re.search(r"\.py(:|$)", model):
@@ -41,6 +44,7 @@ def place_model(strategy: Any, base: Path) -> None:
     latency = strategy.get("inference_latency")
     if isinstance(latency, dict) and isinstance(latency.get("file"), str):
         latency["file"] = str((base / Path(latency["file"]).expanduser()).absolute())
+    return says_class
 
 
 def check_external(
@@ -68,7 +72,7 @@ def check_external(
     endpoint = strategy.bridge.endpoint if strategy.bridge is not None else None
     if not (strategy.model or strategy.command or endpoint or comes_along):
         problems.add(
-            (*where, "model"),
+            (*where, "class"),
             "expected class (my_pkg:MyModel or file.py:MyModel) or command, or bridge.endpoint "
             "where somebody else starts the model; found none of them",
         )

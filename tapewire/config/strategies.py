@@ -43,7 +43,8 @@ def place_strategies(raw: dict[str, Any], base: Path, problems: Problems) -> Non
     """
     for i, strategy in enumerate(raw.get("strategy") or ()):
         kind = strategy.get("type") if isinstance(strategy, dict) else None
-        place_model(strategy, base)
+        if place_model(strategy, base):
+            problems.renamed["strategy", i, "model"] = ("strategy", i, "class")
         try:
             if is_strategy(kind):
                 strategy["type"] = kind = give_strategy(kind)

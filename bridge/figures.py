@@ -9,7 +9,7 @@ _DIGITS: Final = 3
 _KEPT_MAX: Final = 16_384
 
 
-class Tally:
+class WallHistogram:
     """A histogram that costs next to nothing to add to."""
 
     def __init__(self) -> None:
@@ -39,21 +39,21 @@ class BridgeFigures:
 
     Attributes
     ----------
-    round_trip : Tally
+    round_trip : WallHistogram
         From sending a message of rows to the answer to its last, µs.
-    inference : Tally
+    inference : WallHistogram
         What the model says it took for an answer, µs.
-    frame_rows : Tally
+    frame_rows : WallHistogram
         Rows of a message.
-    queue_depth : Tally
+    queue_depth : WallHistogram
         Messages unanswered as one was sent, itself included.
     faults : list of str
         Why it was lost, each time.
     """
 
     def __init__(self) -> None:
-        self.round_trip = Tally()
-        self.inference = Tally()
-        self.frame_rows = Tally()
-        self.queue_depth = Tally()
+        self.round_trip = WallHistogram()
+        self.inference = WallHistogram()
+        self.frame_rows = WallHistogram()
+        self.queue_depth = WallHistogram()
         self.faults: list[str] = []

@@ -25,7 +25,7 @@ from tapewire.runs.feed import Feed
 from tapewire.runs.folders import run_folder, tell_where
 from tapewire.runs.hooks import Hooks
 from tapewire.runs.manifest import RunFacts, applied, manifest_of
-from tapewire.runs.models import Models
+from tapewire.runs.models import RunModels
 from tapewire.runs.result import RunResult, copy_results, make_room
 from tapewire.runs.stream import Stream
 
@@ -86,7 +86,7 @@ class _Run:
             self._note_kernel_cache()
             facts.info = stream.begin()
             facts.warnings += wiring.unset_instruments(facts.config, facts.info)
-            facts.models = Models(facts.config, self.hooks.announce, stack)
+            facts.models = RunModels(facts.config, self.hooks.announce, stack)
             facts.simulation = wiring.make_simulation(facts.config, facts.info, facts.models)
             facts.simulation.touch_memory()
             facts.models.connect(self.signals.check)

@@ -13,7 +13,7 @@ from tapewire.runs.warnings import HALTS_TOLD_MAX
 if TYPE_CHECKING:
     from tapewire.analytics import Collector
     from tapewire.router import Drained, Simulation
-    from tapewire.runs.models import Models
+    from tapewire.runs.models import RunModels
     from tapewire.wire import Receiver, StreamInfo
 
 #: Bytes of a compressed MBO record, roughly: what turns a file size into an estimate.
@@ -66,7 +66,7 @@ class Feed:
         clock: Clock,
         hooks: Hooks,
         signals: Signals,
-        models: "Models | None" = None,
+        models: "RunModels | None" = None,
     ) -> None:
         self._simulation = simulation
         self._collector = collector

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tapewire.analytics import Collector
     from tapewire.inputs.cache import InputCache
     from tapewire.router import Simulation
-    from tapewire.runs.models import Models
+    from tapewire.runs.models import RunModels
     from tapewire.wire import StreamInfo, Totals
 
 
@@ -31,7 +31,7 @@ class RunFacts:
     info: "StreamInfo | None" = None
     simulation: "Simulation | None" = None
     totals: "Totals | None" = None
-    models: "Models | None" = None
+    models: "RunModels | None" = None
 
 
 def manifest_of(

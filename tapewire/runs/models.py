@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _US: Final = 1_000
 
 
-class Models:
+class RunModels:
     """The models of a run, from before its simulation to its end.
 
     Parameters

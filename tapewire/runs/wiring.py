@@ -31,7 +31,7 @@ from tapewire.router import RiskLimits, Simulation, SimulationConfig, StrategySp
 from tapewire.router.config import OFF
 
 if TYPE_CHECKING:
-    from tapewire.runs.models import Models
+    from tapewire.runs.models import RunModels
     from tapewire.wire import StreamInfo
 
 #: Kernels load from the cache well within this; what takes longer is being compiled.
@@ -39,7 +39,7 @@ _COMPILING_AFTER_S: Final = 2.0
 
 
 def make_simulation(
-    config: RunConfig, info: "StreamInfo", models: "Models | None" = None
+    config: RunConfig, info: "StreamInfo", models: "RunModels | None" = None
 ) -> Simulation:
     """Build the simulation of a run; the models of its strategies are started.
 

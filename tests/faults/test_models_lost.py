@@ -36,7 +36,10 @@ RULE = targets(wavering)
 
 @pytest.fixture(scope="module")
 def records() -> np.ndarray:
-    return market(20_000)
+    """A session; with kernels loaded, so that times are the models' alone."""
+    found = market(20_000)
+    play_models(found[:100], [(spec(), by(RULE))])
+    return found
 
 
 def spec(name: str = "model", rows_max: int = 64, **settings: Any) -> Any:

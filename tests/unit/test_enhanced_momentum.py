@@ -19,12 +19,12 @@ from tapewire.bridge.calling import ModelCaller
 from tapewire.bridge.model import ModelSession
 from tapewire.bridge.model_files import load_model_file
 from tapewire.bridge.momentum import EnhancedMomentum, columns_sent
-from tapewire.bridge.protocol import Instrument
+from tapewire.bridge.protocol import BridgeInstrument
 from tapewire.errors import ConfigError, MissingFileError, StrategyError
 from trained import fitted, write_onnx
 
 COLUMNS = ("mid", "a", "b", "c")
-INSTRUMENTS = tuple(Instrument(k, 1, 7 + k, f"TW{k}", 250_000_000) for k in range(3))
+INSTRUMENTS = tuple(BridgeInstrument(k, 1, 7 + k, f"TW{k}", 250_000_000) for k in range(3))
 LOOKBACK, ENTRY, EXIT, SIZE = 10, 1.2, 0.3, 3
 N = 600
 

@@ -134,10 +134,10 @@ def test_a_model_beside_it_sees_its_orders_in_lockstep() -> None:
     assert rows[:, 1].tolist() == [0, 0, 3, 3]  # position
     # bought at 101, marked at 100.5
     assert rows[:, 2].tolist() == [0, 0, -1.5, -1.5]
-    kinds = [type(message).__name__ for message in played.models["model"].heard]
+    kinds = [msg.name_of(message) for message in played.models["model"].heard]
     assert kinds == [
-        "Welcome", "Instruments", "Features", "Features", "Updates", "Features", "Features",
-        "Close", "Goodbye",
+        "welcome", "instruments", "features", "features", "updates", "features", "features",
+        "close", "goodbye",
     ]  # fmt: skip
     updates = played.models["model"].heard[4].updates
     assert [(u.status, us(u.ts_ns), u.fill_quantity) for u in updates] == [

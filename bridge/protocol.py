@@ -17,7 +17,7 @@ from tapewire.wire.codec import TEXT_CHARS_MAX, Clock, Count, Name, Part, Text
 
 #: What every message begins with.
 BRIDGE_MAGIC: Final = b"TWB1"
-#: Version that `Hello` and `Welcome` name; it changes when a message does.
+#: Version that `BridgeHello` and `BridgeWelcome` name; it changes when a message does.
 PROTOCOL: Final = 1
 #: Largest first frame of a message.
 HEADER_BYTES_MAX: Final = 1 << 20
@@ -74,14 +74,14 @@ REQUEST: Final = np.dtype(
         ("unused", "u1", (4,)),
     ]
 )
-#: Targets, times, instruments of rows; see `Signals` and `Features`.
+#: Targets, times, instruments of rows; see `SignalBatch` and `FeatureBatch`.
 TARGET: Final = np.dtype("<i8")
 TIME: Final = np.dtype("<i8")
 INSTRUMENT: Final = np.dtype("<i4")
 CONFIDENCE: Final = np.dtype("<f8")
 
 
-class Instrument(Part, frozen=True):
+class BridgeInstrument(Part, frozen=True):
     """A book that rows may be about; rows name it by ``index``."""
 
     index: Annotated[int, Meta(ge=0, le=INSTRUMENTS_MAX - 1)]
@@ -112,17 +112,17 @@ class OrderUpdate(Part, frozen=True):
     commission: Whole  # 1e-9 currency
 
 
-class Hello(codec.Message, frozen=True):
+class BridgeHello(codec.Message, frozen=True, tag="hello"):
     """Model → run: who it is, and how it wants its rows."""
 
     protocol: Count
     name: Name
     pid: Count
     dtype: Dtype
-    keeps_state: bool  # it answers a `Features` that wants its state with a `State`
+    keeps_state: bool  # it answers a `FeatureBatch` that wants its state with a `State`
 
 
-class Welcome(codec.Message, frozen=True):
+class BridgeWelcome(codec.Message, frozen=True, tag="welcome"):
     """Run → model: what it will be sent. Behind it the state it goes on from, if there is one."""
 
     protocol: Count
@@ -141,11 +141,11 @@ class Instruments(codec.Message, frozen=True):
     """Run → model: books that rows may be about from here on."""
 
     instruments: Annotated[
-        tuple[Instrument, ...], Meta(min_length=1, max_length=INSTRUMENTS_PER_MESSAGE)
+        tuple[BridgeInstrument, ...], Meta(min_length=1, max_length=INSTRUMENTS_PER_MESSAGE)
     ]
 
 
-class Features(codec.Message, frozen=True):
+class FeatureBatch(codec.Message, frozen=True, tag="features"):
     """Run → model: rows.
 
     Behind it their times, (n,) `TIME`, their instruments, (n,) `INSTRUMENT`, and the features,
@@ -157,7 +157,7 @@ class Features(codec.Message, frozen=True):
     wants_state: bool
 
 
-class Signals(codec.Message, frozen=True):
+class SignalBatch(codec.Message, frozen=True, tag="signals"):
     """Model → run: what the next rows ask for, in their order, none left out.
 
     Behind it targets, (n,) `TARGET`: the position wanted in the row's instrument, lots, or
@@ -192,25 +192,25 @@ class Close(codec.Message, frozen=True):
     is_end: bool  # the data end as well
 
 
-class Heartbeat(codec.Message, frozen=True):
+class BridgeHeartbeat(codec.Message, frozen=True, tag="heartbeat"):
     """Either way, while there is nothing else to say."""
 
 
-class Error(codec.Message, frozen=True):
+class BridgeError(codec.Message, frozen=True, tag="error"):
     """Either way: whoever sends it goes no further, and why."""
 
     message: Text
 
 
-class Goodbye(codec.Message, frozen=True):
+class BridgeGoodbye(codec.Message, frozen=True, tag="goodbye"):
     """Either way: whoever sends it leaves; the reason is empty where all is done."""
 
     reason: Text
 
 
 Message = (
-    Hello | Welcome | Instruments | Features | Signals | Updates | State | Close | Heartbeat
-    | Error | Goodbye
+    BridgeHello | BridgeWelcome | Instruments | FeatureBatch | SignalBatch | Updates | State
+    | Close | BridgeHeartbeat | BridgeError | BridgeGoodbye
 )  # fmt: skip
 _CODEC: Final[codec.Codec[Message]] = codec.Codec(
     Message,
@@ -221,6 +221,11 @@ _CODEC: Final[codec.Codec[Message]] = codec.Codec(
 )
 
 
+def name_of(message: Message) -> str:
+    """What a message is called on the wire."""
+    return str(message.__struct_config__.tag)
+
+
 def encode_message(message: Message) -> bytes:
     """Return the first frame of a message; what an error or goodbye says is cut to its limit.
 
@@ -229,10 +234,10 @@ def encode_message(message: Message) -> bytes:
     ProtocolError
         If it is larger than ``HEADER_BYTES_MAX``.
     """
-    if isinstance(message, Error):
-        message = Error(message.message[:TEXT_CHARS_MAX])
-    elif isinstance(message, Goodbye):
-        message = Goodbye(message.reason[:TEXT_CHARS_MAX])
+    if isinstance(message, BridgeError):
+        message = BridgeError(message.message[:TEXT_CHARS_MAX])
+    elif isinstance(message, BridgeGoodbye):
+        message = BridgeGoodbye(message.reason[:TEXT_CHARS_MAX])
     return _CODEC.encode(message)
 
 
@@ -255,17 +260,17 @@ def arrays_of(message: Message, columns: int, dtype: Dtype) -> list[tuple[np.dty
     columns, dtype
         As the two agreed on them; of no matter to most messages.
     """
-    if isinstance(message, Features):
+    if isinstance(message, FeatureBatch):
         n = message.rows
         return [(TIME, (n,)), (INSTRUMENT, (n,)), (np.dtype(dtype).newbyteorder("<"), (n, columns))]
-    if isinstance(message, Signals):
+    if isinstance(message, SignalBatch):
         arrays: list[tuple[np.dtype[Any], Any]] = [(TARGET, (message.rows,))]
         if message.has_confidence:
             arrays.append((CONFIDENCE, (message.rows,)))
         if message.requests:
             arrays.append((REQUEST, (message.requests,)))
         return arrays
-    if isinstance(message, (Welcome, State)) and message.state_bytes:
+    if isinstance(message, (BridgeWelcome, State)) and message.state_bytes:
         return [(np.dtype("u1"), (message.state_bytes,))]
     return []
 
@@ -285,7 +290,7 @@ def read_arrays(
         If there are others than it announced.
     """
     expected = arrays_of(message, columns, dtype)
-    name = type(message).__name__.lower()
+    name = name_of(message)
     if len(parts) != len(expected):
         raise ProtocolError(
             f"expected {len(expected)} arrays behind a {name} message, found {len(parts)}"

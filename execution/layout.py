@@ -29,6 +29,7 @@ OWN_ORDER: Final = np.dtype(
         ("next", "i4"),  # also the free list
         # the strategy's side
         ("client_order_id", "i8"),
+        ("tag", "i8"),  # what a strategy that names its orders itself calls it
         ("known_price", "i8"),
         ("known_quantity", "i8"),
         ("known_filled", "i8"),

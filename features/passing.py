@@ -151,6 +151,11 @@ class FeaturePass:
         """Largest ``ts_recv`` so far; 0 before the first record."""
         return int(self._state[0]["clock"])
 
+    @property
+    def book_n(self) -> int:
+        """How many books there have been so far."""
+        return len(self._books)
+
     def keys(self, books: IntArray) -> tuple[IntArray, IntArray]:
         """Return publisher and instrument ids of books by their index, each (n,)."""
         keys = self._market.books.records["key"][books]
@@ -174,8 +179,13 @@ def warm_up(say: Callable[[str], None]) -> None:
     def work() -> None:
         if not is_compiled(_KERNELS):
             say("compiling kernels, first run only …")
-        ahead = FeaturePass(FeatureSet(), Sampling.of("1ev"))
-        for _ in (*ahead.feed(np.zeros(1, MBO_DTYPE)), *ahead.finish()):
-            ahead.events()
+        load_kernels()
 
     compile_once(work, (_KERNELS,), say)
+
+
+def load_kernels() -> None:
+    """Compile, or load, the kernels of a pass."""
+    ahead = FeaturePass(FeatureSet(), Sampling.of("1ev"))
+    for _ in (*ahead.feed(np.zeros(1, MBO_DTYPE)), *ahead.finish()):
+        ahead.events()

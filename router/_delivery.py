@@ -20,6 +20,7 @@ from tapewire.router._layout import (
     CALL_OUTSIDE,
     CLOSING_NONE,
     FAULT_STEPS,
+    SIGNAL,
     TELL_ACCEPTED,
     TELL_CLOSED,
     TELL_DENIED,
@@ -63,7 +64,7 @@ def deliver(execution: Any, router: Any, instance_index: int) -> int:
         router.fault_instance = instance_index
         return FAULT_STEPS
     now_ns = instance.clock
-    if message.kind == TIMER:
+    if message.kind == TIMER or message.kind == SIGNAL:
         leg_index = message.leg
         hook = HOOK_SESSION if message.quantity == SESSION_TIMER else HOOK_TIMER
         ctx = context_at(instance.context, 0)
@@ -106,7 +107,7 @@ def _go_on(router: Any, instance: Any, message: Any) -> bool:
     """Move the instance's clock on to a message; False if it answers itself for ever."""
     now = message.ts
     if now < instance.clock:
-        if message.kind != TIMER and message.kind != WIND_UP:
+        if message.kind != TIMER and message.kind != SIGNAL and message.kind != WIND_UP:
             router.late_responses += 1
             late_ns = instance.clock - now
             router.late_responses_ns_max = max(router.late_responses_ns_max, late_ns)

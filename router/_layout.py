@@ -22,6 +22,7 @@ TELL_REFUSED: Final = 8  # a cancel or replace came too late, or was denied
 TELL_DENIED: Final = 9
 TIMER: Final = 10
 WIND_UP: Final = 11  # the loss limit: orders are to be canceled, positions closed
+SIGNAL: Final = 12  # a timer that comes after all else of its time, whenever it was set
 
 INSTANCE: Final = np.dtype(
     [

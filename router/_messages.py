@@ -1,6 +1,7 @@
 """Messages in flight: to the exchange, one list per leg; to the strategy, one per instance.
 
-Both lists are sorted by time and keep the order of sending among equal times. Messages of one leg
+Both lists are sorted by time and keep the order of sending among equal times; signals come last
+among them. Messages of one leg
 never overtake one another, as on one TCP connection.
 """
 
@@ -11,6 +12,7 @@ from tapewire.execution.delays import request_delay_ns
 from tapewire.execution.layout import NEVER, own_at
 from tapewire.market.layout import NIL
 from tapewire.router._layout import (
+    SIGNAL,
     TIMER,
     close_at,
     instance_at,
@@ -43,11 +45,18 @@ def _new_message(router: Any, execution: Any, ts: int, kind: int, order: int) ->
 
 @jit
 def _insert(router: Any, head: int, tail: int, index: int) -> Any:
-    """Insert by time, after equals; returns the new (head, tail)."""
+    """Insert by time, after equals but signals; returns the new (head, tail)."""
     message = message_at(router.messages, index)
+    is_signal = message.kind == SIGNAL
     after = tail
-    while after != NIL and message_at(router.messages, after).ts > message.ts:
-        after = message_at(router.messages, after).prev
+    while after != NIL:
+        other = message_at(router.messages, after)
+        # When a signal was set depends on how the records were batched: its place must not.
+        if other.ts < message.ts or (
+            other.ts == message.ts and (other.kind != SIGNAL or is_signal)
+        ):
+            break
+        after = other.prev
     message.prev = after
     if after == NIL:
         message.next = head

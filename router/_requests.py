@@ -31,6 +31,8 @@ from tapewire.router._layout import (
     ARRIVE_REPLACE,
     CALL_OUTSIDE,
     FAULT_REQUESTS,
+    GROW_MESSAGES,
+    SIGNAL,
     TELL_DENIED,
     TELL_REFUSED,
     TIMER,
@@ -51,6 +53,7 @@ from tapewire.strategies.layout import (
     REQUEST_CANCEL,
     REQUEST_NEW,
     REQUEST_REPLACE,
+    REQUEST_SIGNAL,
     REQUEST_TIMER,
     REQUESTS_MAX,
     context_at,
@@ -163,7 +166,9 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
         name = ctx.requests[k, 1]
         price = ctx.requests[k, 2]
         quantity = ctx.requests[k, 3]
-        if kind == REQUEST_TIMER:
+        if kind == REQUEST_SIGNAL:
+            _set_signal(execution, router, instance_index, quantity, price)
+        elif kind == REQUEST_TIMER:
             timer = tell_strategy(router, execution, instance_index, price, TIMER, NIL)
             message_at(router.messages, timer).leg = ctx.leg
             message_at(router.messages, timer).quantity = quantity
@@ -183,6 +188,27 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
                     log_event(execution, order, LOG_CANCEL_SENT, NO_REASON, 0, now_ns)
             elif kind == REQUEST_REPLACE:
                 _send_replace(execution, router, instance_index, order, price, quantity, now_ns)
+    return 0
+
+
+@jit
+def _set_signal(
+    execution: Any, router: Any, instance_index: int, leg_index: int, ts_ns: int
+) -> None:
+    """Have an instance called for a signal on a leg at a local time; there is room for it."""
+    signal = tell_strategy(router, execution, instance_index, ts_ns, SIGNAL, NIL)
+    message_at(router.messages, signal).leg = leg_index
+    message_at(router.messages, signal).quantity = 0
+
+
+@jit_entry
+def announce_signal(router_address: int, leg_index: int, ts_ns: int) -> int:
+    """Have the instance of a leg called for a signal at a local time, from outside; a status."""
+    router = router_at(router_address, 0)
+    if router.message_free_n == 0:
+        return GROW_MESSAGES
+    instance_index = leg_at(router.legs, leg_index).instance
+    _set_signal(execution_at(router.execution, 0), router, instance_index, leg_index, ts_ns)
     return 0
 
 

@@ -1,7 +1,7 @@
 """Who takes part: strategies bound to the run, their instances, and each one's legs on books."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -92,6 +92,7 @@ class Roster:
         close_ns = config.session_closes[0] % NS_PER_DAY if config.session_closes else NS_PER_DAY
         self._features = FeatureSet(names, close_ns=close_ns) if names else None
         self._columns: dict[tuple[str, ...], Block] = {}
+        self._opened: set[int] = set()  # keys of books known to be open
         self._trades = max((_trades_kept(spec.definition) for spec in config.strategies), default=0)
         self._bound: list[Bound] = [
             spec.definition.bind(spec.parameters) for spec in config.strategies
@@ -222,6 +223,15 @@ class Roster:
                     self._together[spec.strategy_id] = instance
             self._add_leg(spec, bound, instance, book, key)
         return book
+
+    def open_missing(self, keys: Sequence[int]) -> bool:
+        """Open the books that are not open yet; whether there were any."""
+        missing = [key for key in keys if key not in self._opened]
+        for key in missing:
+            if self._book_index(key) == NIL:
+                self.open_book(key)
+            self._opened.add(key)
+        return bool(missing)
 
     # --- instances and legs -----------------------------------------------------------------------
 
@@ -413,6 +423,10 @@ class Roster:
     def spec_of(self, instance: int) -> StrategySpec:
         """The strategy that an instance is one of."""
         return self._specs[instance]
+
+    def together_of(self, strategy_id: str) -> int | None:
+        """The one instance of a strategy that has its books together; None before the first."""
+        return self._together.get(strategy_id)
 
     def state_of(self, instance: int) -> Any:
         """The state record of an instance, its fields as attributes."""

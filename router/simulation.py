@@ -34,7 +34,7 @@ from tapewire.router._layout import (
     ROUTER,
 )
 from tapewire.router._memory import NO_ROWS, Memory
-from tapewire.router._requests import come_back
+from tapewire.router._requests import announce_signal, come_back
 from tapewire.router._roster import Roster
 from tapewire.router.config import SimulationConfig
 from tapewire.router.digest import LegDigests
@@ -107,6 +107,7 @@ class Simulation:
         self._began = False
         self._give_records = entry_of(loop.give_records, MBO_DTYPE)
         self._come_back = entry_of(come_back)
+        self._announce_signal = entry_of(announce_signal)
         self._memory.router["feed_max_ns"] = self._roster.feed_max_ns
         self._go_on, self._router_address = entry_of(loop.go_on), self._memory.router_address
         self._words = self._memory.router_words
@@ -123,6 +124,30 @@ class Simulation:
         router["fill_notice"] = _NOTICES[config.fill_notice]
         for name in ("fault_instance", "outside_instance", "outside_order"):
             router[name] = NIL
+
+    def open_books(self, keys: Sequence[int]) -> None:
+        """Open books before their first records, in the order of those.
+
+        Parameters
+        ----------
+        keys
+            ``publisher_id << 32 | instrument_id`` each; those that are open stay as they are.
+        """
+        if self._roster.open_missing(keys):
+            self._memory.publish(self._roster.instance_n)
+
+    def state_of(self, strategy_id: str) -> Any:
+        """The state record of a strategy that has one instance over its books; None: none yet."""
+        instance = self._roster.together_of(strategy_id)
+        return None if instance is None else self._roster.state_of(instance)
+
+    def announce_signal(self, leg: int, ts_ns: int) -> None:
+        """Have the instance of a leg called for a signal, at a local time.
+
+        ``on_timer`` is called then, after all else that it is told at that time.
+        """
+        while status := self._announce_signal(self._router_address, leg, ts_ns):
+            self._resolve(status)
 
     @property
     def legs(self) -> list[LegInfo]:

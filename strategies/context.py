@@ -26,6 +26,7 @@ from tapewire.strategies.layout import (
     REQUEST_CANCEL,
     REQUEST_NEW,
     REQUEST_REPLACE,
+    REQUEST_SIGNAL,
     REQUEST_TIMER,
     REQUESTS_MAX,
     seen_level_at,
@@ -104,6 +105,15 @@ def set_timer(ctx: Any, ts_ns: int, timer_id: int = 0) -> None:
     ``ctx.timer_id`` is then as given: 0 or more.
     """
     _request(ctx, REQUEST_TIMER, NIL, ts_ns, timer_id)
+
+
+@jit_entry
+def set_signal(ctx: Any, ts_ns: int, leg: int) -> None:
+    """As `set_timer`, about a leg: it comes after all else that the strategy is told at its time.
+
+    So what it does then hangs on its time alone, and not on when it was set.
+    """
+    _request(ctx, REQUEST_SIGNAL, NIL, ts_ns, leg)
 
 
 @jit_entry

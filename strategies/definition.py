@@ -59,6 +59,12 @@ class StrategyDefinition:
     outside : callable (Place), optional
         Of a strategy that is no set of functions: makes an instance of it at its place, and returns
         what is called for each hook, without arguments.
+    is_external : bool
+        It follows a model in a process of its own.
+    free_parameters : bool
+        They are the model's: whatever a configuration says.
+    model : str, optional
+        The model that it brings, as ``package.module:Class``.
     binding : subclass of Bound
         What a strategy of this kind is to a run.
     """
@@ -81,6 +87,9 @@ class StrategyDefinition:
     wants: Wants = field(default_factory=Wants)
     compiled: bool = True
     outside: Callable[[Place], Calls] | None = None
+    is_external: bool = False
+    free_parameters: bool = False
+    model: str | None = None
     binding: type[Bound] = Bound
     hooks: tuple[Hook | None, ...] = field(init=False, repr=False)
 

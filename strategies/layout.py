@@ -44,6 +44,8 @@ REQUEST_NEW: Final = 1
 REQUEST_CANCEL: Final = 2
 REQUEST_REPLACE: Final = 3
 REQUEST_TIMER: Final = 4
+#: As a timer, but what it brings comes after all else that is told at its time.
+REQUEST_SIGNAL: Final = 5
 #: The id of the timer by which the close of a session is told.
 SESSION_TIMER: Final = -1
 

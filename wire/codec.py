@@ -12,7 +12,7 @@ characters: all of it may be shown. What is too much for msgpack travels raw, in
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
 import msgspec
@@ -79,6 +79,7 @@ class Codec(Generic[_M]):
         self._too_large = too_large
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(messages)
+        self._worded = frozenset(_worded(types.type_info(messages)))
 
     def encode(self, message: _M) -> bytes:
         """Return the frame of a message.
@@ -119,6 +120,8 @@ class Codec(Generic[_M]):
         except Exception as error:  # stack, unicode, value errors: all the peer's doing
             what = printable(str(error)[:200])
             raise ProtocolError(f"a malformed {self._noun}: {what}") from None
+        if type(message) not in self._worded:
+            return cast(_M, message)
         return cast(_M, _shown(message))
 
 
@@ -189,6 +192,16 @@ def _is_plain(values: tuple[Any, ...]) -> bool:
         elif kind is not int:
             return False
     return True
+
+
+def _worded(kind: types.Type) -> Iterator[type]:
+    """Messages of a union that have fields of more than numbers."""
+    for member in kind.types if isinstance(kind, types.UnionType) else (kind,):
+        if isinstance(member, types.StructType) and not all(
+            isinstance(field.type, types.IntType | types.FloatType | types.BoolType)
+            for field in member.fields
+        ):
+            yield member.cls
 
 
 def _require_bounded(kind: types.Type, where: str) -> None:

@@ -99,10 +99,20 @@ class Link:
         EndpointError
             If the folder of its address is open to others.
         """
-        if self._scheme == "ipc":
-            require_own_folder(self._address)
+        self.require_own()
         assert self._waiter is not None
         self._disconnects_before = self._waiter.disconnects
+
+    def require_own(self) -> None:
+        """Check that whoever is at an ipc address can be this user's own alone.
+
+        Raises
+        ------
+        EndpointError
+            If the folder of its address is open to others.
+        """
+        if self._scheme == "ipc":
+            require_own_folder(self._address)
 
     def allow(self, untaken_bytes_max: int) -> None:
         """Say how many bytes may be under way from the peer from here on."""
@@ -137,6 +147,22 @@ class Link:
         assert self._waiter is not None
         return self._waiter.wait(timeout_s)
 
+    @property
+    def fds(self) -> tuple[int, int]:
+        """What becomes readable for who waits by other means than `wait`; not over inproc.
+
+        The first when something may have come: nothing more is said of it before all of that is
+        received. The second when the connection may have closed, until `note_gone`.
+        """
+        assert self._socket is not None
+        assert self._guard is not None
+        return int(self._socket.getsockopt(zmq.FD)), self._guard.gone_fd
+
+    def note_gone(self) -> None:
+        """Take note that the connection may have closed."""
+        assert self._guard is not None
+        self._guard.clear()
+
     def receive(self) -> list[zmq.Frame] | None:
         """Take a message that has arrived, or None."""
         assert self._socket is not None
@@ -145,11 +171,14 @@ class Link:
             self._guard.take(int(frames[0].get(zmq.SRCFD)), sum(map(len, frames)))
         return frames
 
-    def send(self, frame: bytes) -> bool:
-        """Send if there is room; return whether it was. A lost peer is noticed by a wait."""
+    def send(self, frame: bytes, *parts: bytes | memoryview) -> bool:
+        """Send a message if there is room; return whether it was.
+
+        A lost peer is noticed by a wait.
+        """
         assert self._socket is not None
         try:
-            self._socket.send(frame, zmq.NOBLOCK)
+            self._socket.send_multipart((frame, *parts), zmq.NOBLOCK)
         except zmq.Again:
             return False
         return True

@@ -313,6 +313,21 @@ class Context:
             raise ValueError(f"symbol: expected one of {there}, found {symbol!r}")
         return market
 
+    def turn_to(self, leg: int) -> Market:
+        """Make another of its books the one at hand, by the number of its leg."""
+        self.market = self._by_leg[leg]
+        return self.market
+
+    @property
+    def leg(self) -> int:
+        """Number of the leg that the callback is about."""
+        return self._words[_LEG]
+
+    @property
+    def _is_signal(self) -> bool:
+        """Whether a timer is none of the strategy's own."""
+        return self._words[_TIMER_ID] == 0
+
     def _turn(self) -> Market:
         """Make the book that the callback is about the one at hand."""
         self.market = self._by_leg[self._words[_LEG]]

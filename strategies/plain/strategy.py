@@ -103,6 +103,12 @@ class Strategy:
     def on_timer(self, timer: Timer, context: Context) -> None:
         """A timer's time has come."""
 
+    def on_signal(self, context: Context) -> None:
+        """The time has come that was announced to the simulation, from outside the strategy.
+
+        It comes with ``on_timer``, which the strategy has to have.
+        """
+
     def on_order_update(self, order: Order, context: Context) -> None:
         """An order was accepted, changed, closed, or refused."""
 
@@ -145,8 +151,12 @@ def _made(cls: Any) -> StrategyDefinition:
 
 
 def _settle(cls: type[Strategy], place: Place) -> Calls:
-    """Make an instance of a strategy at its place; what is to be called for each hook."""
-    strategy = cls(**place.parameters)
+    return settle(cls(**place.parameters), place)
+
+
+def settle(strategy: Strategy, place: Place) -> Calls:
+    """Let a strategy live at a place; what is to be called for each hook."""
+    cls = type(strategy)
     has = {name: _has(cls, name) for name in HOOKS}
     context = Context(
         place, cls.wants, 2 * TRADES_UNSHOWN_MAX, has_timer=has["on_timer"] or has["on_trades"]
@@ -188,6 +198,9 @@ def _settle(cls: type[Strategy], place: Place) -> Calls:
 
     def on_timer() -> None:
         all_trades()
+        if context._is_signal:
+            strategy.on_signal(context)
+            return
         timer = context._ended_timer()
         if timer is not None:
             strategy.on_timer(timer, context)

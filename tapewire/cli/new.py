@@ -6,32 +6,38 @@ import re
 import string
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
 from tapewire.cli.terminal import say
 
 app = typer.Typer(name="new", help="Write files to begin with.", no_args_is_help=True)
-#: Template of each file, by its name; ``$name`` is the strategy's.
-_FILES: Final = {
-    "$name.py": "strategy.py.j2",
-    "$name.yaml": "config.yaml.j2",
-    "test_$name.py": "test_strategy.py.j2",
+#: The files by kind of strategy, ``$name`` is its name, and the template of each.
+_NAMES: Final = ("$name.py", "$name.yaml", "test_$name.py")
+_TEMPLATES: Final = {
+    "plain": ("strategy.py.j2", "config.yaml.j2", "test_strategy.py.j2"),
+    "compiled": ("compiled_strategy.py.j2", "config.yaml.j2", "test_strategy.py.j2"),
+    "external": ("model.py.j2", "model_config.yaml.j2", "test_model.py.j2"),
 }
-_COMPILED: Final = "compiled_strategy.py.j2"
+Kind = Literal["plain", "compiled", "external"]
 
 
 @app.command(
     "strategy",
     epilog="[bold]Examples[/bold]\n\ntapewire new strategy my_idea\n\n"
-    "tapewire new strategy my_idea --compiled --output strategies",
+    "tapewire new strategy my_idea --compiled --output strategies\n\n"
+    "tapewire new strategy my_model --external",
 )
 def strategy(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As a file is called: my_idea.")],
     compiled: Annotated[
         bool,
         typer.Option("--compiled", help="Functions for the compiled loop in place of a class."),
+    ] = False,
+    external: Annotated[
+        bool,
+        typer.Option("--external", help="A model in a process of its own, which gets features."),
     ] = False,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder; made if it is not there.")
@@ -41,14 +47,19 @@ def strategy(
 
     They are NAME.py, NAME.yaml and test_NAME.py; what is there already is never replaced.
     """
-    paths = write_strategy(name, output, compiled=compiled)
+    from tapewire.errors import ConfigError
+
+    if compiled and external:
+        raise ConfigError("expected one of --compiled and --external, found both")
+    kind: Kind = "compiled" if compiled else "external" if external else "plain"
+    paths = write_strategy(name, output, kind)
     listed = "\n".join(f"wrote   {path}" for path in paths)
     config, test = paths[1:]
     text = f"{listed}\nrun     tapewire run {config}\ntest    pytest {test}"
     say(text, done=f"the files in {output} are written")
 
 
-def write_strategy(name: str, folder: Path, *, compiled: bool) -> list[Path]:
+def write_strategy(name: str, folder: Path, kind: Kind = "plain") -> list[Path]:
     """Write the files of a new strategy; return their paths: code, configuration, test.
 
     Raises
@@ -68,13 +79,11 @@ def write_strategy(name: str, folder: Path, *, compiled: bool) -> list[Path]:
         "title": name.replace("_", " ").capitalize(),
         "class_name": class_name,
         "constant": name.upper(),
-        "symbol": name.upper() if compiled else class_name,
+        "symbol": name.upper() if kind == "compiled" else class_name,
     }
     files = {
-        folder / string.Template(file).substitute(words): _COMPILED
-        if compiled and file == "$name.py"
-        else template
-        for file, template in _FILES.items()
+        folder / string.Template(file).substitute(words): template
+        for file, template in zip(_NAMES, _TEMPLATES[kind], strict=True)
     }
     there = [str(path) for path in files if path.exists() or path.is_symlink()]
     if there:

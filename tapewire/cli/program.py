@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from tapewire.cli import bench, data, features, new, replay, run
+from tapewire.cli import bench, bridge, data, features, new, replay, run
 from tapewire.cli.terminal import drop_output, prepare_streams
 from tapewire.errors import ConfigError, InterruptedRunError, StrategyError, TapewireError
 
@@ -29,6 +29,7 @@ app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=features.EXAMPLES)(features.features)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
+app.add_typer(bridge.app)
 app.add_typer(new.app)
 
 

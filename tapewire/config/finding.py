@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tapewire.compiled.user_sources import digest_of, is_tapewire, own_sources
-from tapewire.config.user_modules import LoadError, fault_of, load_file, load_installed
+from tapewire.compiled.user_sources import digest_of, own_sources
+from tapewire.config.user_modules import fault_of
+from tapewire.config.user_objects import UserModule, load_place, split_kind
 from tapewire.config.wording import close_name, suggest
 from tapewire.errors import ConfigError, TapewireError
 
@@ -103,15 +104,13 @@ def load_strategy(kind: str, base: Path) -> FoundStrategy:
 
     if kind in STRATEGIES:
         return FoundStrategy(kind, STRATEGIES[kind])
-    place, name = _parts(kind)
+    place, name = split_kind(kind)
     with _LOCK:
         given = _given.get(kind)
         if given is not None and _is_as_given(given[1]):
             found = given[1]
-        elif place.endswith(".py"):
-            found = _from_file((base / Path(place).expanduser()).absolute(), name)
-        elif name:
-            found = _from_module(place, name, base)
+        elif place.endswith(".py") or name:
+            found = _load(place, name, base)
         else:
             yours = "" if close_name(kind, STRATEGIES) else f" ({_YOURS})"
             raise ConfigError(f"unknown strategy {kind!r}, {suggest(kind, STRATEGIES)}{yours}")
@@ -121,7 +120,7 @@ def load_strategy(kind: str, base: Path) -> FoundStrategy:
 
 def absolute_kind(kind: str) -> str:
     """Return a type whose file is relative to the current folder with the path in full."""
-    place, name = _parts(kind)
+    place, name = split_kind(kind)
     if not place.endswith(".py"):
         return kind
     path = str(Path(place).expanduser().absolute())
@@ -130,52 +129,18 @@ def absolute_kind(kind: str) -> str:
 
 def short_name(kind: object) -> str | None:
     """Return the ``NAME`` of a type that has one."""
-    return _parts(kind)[1] or None if isinstance(kind, str) else None
+    return split_kind(kind)[1] or None if isinstance(kind, str) else None
 
 
-def _parts(kind: str) -> tuple[str, str]:
-    """Split a type into what holds the strategy, and its name; either may be empty."""
-    place, _, name = kind.rpartition(":")
-    return (kind, "") if kind.endswith(".py") or not place else (place, name)
-
-
-def _from_file(path: Path, name: str) -> FoundStrategy:
-    if not path.is_file():
-        raise ConfigError(f"expected a file of Python, found nothing at {path}")
-    sources = own_sources(path)
-    if not sources:
-        raise ConfigError(f"{path} can't be read")
-    try:
-        module = load_file(path, sources)
-    except LoadError as error:
-        raise ConfigError(f"{path.name} can't be loaded: {error}") from None
-    name, definition = _named(module, name, str(path), sources)
-    return FoundStrategy(f"{path}:{name}", definition, sources)
-
-
-def _from_module(dotted: str, name: str, base: Path) -> FoundStrategy:
-    if "<locals>" in name or dotted == "__main__" or "#" in name:
+def _load(place: str, name: str, base: Path) -> FoundStrategy:
+    if "<locals>" in name or place == "__main__" or "#" in name:
         raise ConfigError(
-            f"{dotted}:{name} was given to tapewire.run as an object, from a notebook, a script or "
+            f"{place}:{name} was given to tapewire.run as an object, from a notebook, a script or "
             f"a function, and is in no file that can be loaded; {_YOURS}"
         )
-    parts = dotted.split(".")
-    if not all(part.isidentifier() for part in parts):
-        raise ConfigError(f"expected a module as in package.module:NAME, found {dotted!r}")
-    if parts[0] not in sys.stdlib_module_names and parts[0] != "tapewire":
-        for root in dict.fromkeys((base.absolute(), Path.cwd())):
-            file = root.joinpath(*parts)
-            for path in (file.with_name(f"{file.name}.py"), file / "__init__.py"):
-                if path.is_file():
-                    return _from_file(path, name)
-    try:
-        module = load_installed(dotted)
-    except LoadError as error:
-        raise ConfigError(f"{dotted} can't be loaded: {error}") from None
-    path = Path(module.__file__ or "")
-    sources = own_sources(path) if path.suffix == ".py" and not is_tapewire(path) else {}
-    name, definition = _named(module, name, dotted, sources)
-    return FoundStrategy(f"{dotted}:{name}", definition, sources)
+    there = load_place(place, base)
+    name, definition = _named(there, name)
+    return FoundStrategy(f"{there.place}:{name}", definition, there.sources)
 
 
 # --- what is a strategy ---------------------------------------------------------------------------
@@ -202,24 +167,21 @@ def _defined(value: Any, where: str, sources: Mapping[Path, str]) -> "StrategyDe
         raise ConfigError(f"{where}: {fault_of(error, path, sources)}") from None
 
 
-def _named(
-    module: types.ModuleType, name: str, place: str, sources: Mapping[Path, str]
-) -> tuple[str, "StrategyDefinition"]:
+def _named(there: UserModule, name: str) -> tuple[str, "StrategyDefinition"]:
     """Return the strategy of a name in a module, without one its only strategy; and the name."""
-    names = strategies_in(module)
+    names = strategies_in(there.module)
+    place = there.place
     if not name:
         if len(names) != 1:
             listed = f"found {len(names)}: {', '.join(names)}" if names else "found none"
             raise ConfigError(f"{place}: expected one strategy, {listed} (name one: file.py:NAME)")
         name = names[0]
-    value: Any = module
-    for part in name.split("."):
-        value = getattr(value, part, None)
+    value = there.get(name)
     if not is_strategy(value):
         what = f"no strategy {name!r}" if value is None else f"a {type(value).__name__} of the name"
         hint = f"{name!r}, found {what}; {suggest(name, names)}"
         raise ConfigError(f"{place}: expected a strategy {hint}")
-    return name, _defined(value, f"{place}:{name}", sources)
+    return name, _defined(value, f"{place}:{name}", there.sources)
 
 
 def strategies_in(module: types.ModuleType) -> list[str]:

@@ -15,6 +15,8 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tapewire.config.edits import put, replace_files, select_strategies, value_at
+from tapewire.config.external import check_external, external_in_force
+from tapewire.config.finding import known_strategy
 from tapewire.config.input_files import open_plain, same_file
 from tapewire.config.models import check_models, models_in_force
 from tapewire.config.problems import Places, Problems
@@ -40,7 +42,7 @@ from tapewire.market.symbols import is_named
 from tapewire.market.times import time_text
 
 #: Named in the specification, not built yet: said by name instead of "unknown".
-STRATEGIES_NOT_BUILT: Final = ("ml_enhanced_momentum", "momentum", "mean_reversion", "ml")
+STRATEGIES_NOT_BUILT: Final = ("momentum", "mean_reversion", "ml")
 _FILES: Final = ("backtest", "data_source", "files")
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -155,6 +157,7 @@ def make_config(
             update={
                 "parameters": parameters_in_force(strategy),
                 "risk_limits": limits_in_force(strategy, config.backtest),
+                **external_in_force(strategy),
             }
         )
         for strategy in config.strategy
@@ -267,6 +270,9 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
         if strategy is None:
             continue
         variants = check_variants(strategy, ("strategy", i), problems)
+        definition = known_strategy(strategy.type)
+        if definition is not None:
+            check_external(strategy, definition.definition, ("strategy", i), problems)
         names.update(variant.name for variant in variants if variant.variant_of is not None)
         taken = [variant.name for variant in variants if names[variant.name] > 1]
         if names[strategy.name] > 1 or taken:

@@ -19,6 +19,7 @@ _KINDS: Final = {
     Decimal: "a number",
     bool: "true or false",
     str: "a string",
+    dict: "a mapping",
 }
 
 

@@ -13,7 +13,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from tapewire.compiled.units import NS_PER_S
 from tapewire.config.wording import expected
@@ -106,6 +113,7 @@ Fixed = Annotated[Decimal, BeforeValidator(_fixed)]
 Seconds = Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0, le=86_400)]
 TimeNs = Annotated[int, BeforeValidator(parse_time_ns)]
 Speed = Annotated[Literal["max", "realtime"] | dict[str, Decimal], BeforeValidator(_speed)]
+Micros = Annotated[Decimal, BeforeValidator(_fixed), Field(ge=0, le=86_400_000_000)]
 Publisher = Annotated[int, Field(ge=0, le=65_535)]
 #: Lots: positions and cash stay within 63 bits.
 Lots = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -330,11 +338,70 @@ class Backtest(_Section):
     seed: int = Field(default=0, ge=0, lt=2**63)
 
 
+class InferenceLatencyModel(_Section):
+    """How long after a row, in simulated time, what a model answers takes effect.
+
+    ``fixed`` has `us`; ``uniform`` `low_us` and `high_us`; ``lognormal`` `median_us` and `sigma`,
+    that of its logarithm; ``recorded`` a `file` of Parquet with a column ``latency_ns``, a row of
+    it for each row that the model is sent.
+    """
+
+    type: Literal["fixed", "uniform", "lognormal", "recorded"] = "fixed"
+    us: Micros | None = None
+    low_us: Micros | None = None
+    high_us: Micros | None = None
+    median_us: Micros | None = None
+    sigma: Fixed | None = None
+    file: Text | None = None
+
+    @model_validator(mode="after")
+    def _keys_of_its_type(self) -> Self:
+        wanted = _LATENCY_KEYS[self.type]
+        given = self.model_fields_set - {"type"}
+        for name in sorted(given - set(wanted)):
+            raise expected(
+                f"{', '.join(wanted)} with type {self.type}", {name: getattr(self, name)}
+            )
+        for name in wanted:
+            if getattr(self, name) is None:
+                raise expected(f"{' and '.join(wanted)} with type {self.type}", None)
+        if self.low_us is not None and self.high_us is not None and self.low_us > self.high_us:
+            raise expected(f"high_us of at least {self.low_us}", self.high_us)
+        if self.sigma is not None and not 0 <= self.sigma <= 10:
+            raise expected("a sigma from 0 to 10", self.sigma)
+        return self
+
+
+_LATENCY_KEYS: Final = {
+    "fixed": ("us",),
+    "uniform": ("low_us", "high_us"),
+    "lognormal": ("median_us", "sigma"),
+    "recorded": ("file",),
+}
+
+
+class Bridge(_Section):
+    """How a run and a model's process are joined; of no matter to results.
+
+    Without `endpoint` there is one of the run's own, which only a process that the run starts can
+    know.
+    """
+
+    endpoint: Text | None = None
+    connect_timeout_s: Seconds = Decimal(60)
+    answer_timeout_s: Seconds = Decimal(60)
+    frame_rows: int = Field(default=4_096, ge=1, le=65_536)
+    lookahead_batches: int = Field(default=16, ge=1, le=1_024)
+
+
 class StrategyEntry(_Section):
     """One strategy, or several that differ in parameters; see `tapewire.config.variants`.
 
     `name` is the ``strategy_id`` of its orders and fills. `execution`, `risk_limits` and `seed` are
     its own where they are given, the backtest's where not.
+
+    The keys from `model` on are for strategies in processes of their own: `model` (``class`` in a
+    file) or `command` says what is started, neither that somebody else does.
     """
 
     type: Text
@@ -346,6 +413,20 @@ class StrategyEntry(_Section):
     execution: OwnExecution | None = None
     risk_limits: ConfiguredLimits | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**63)
+    model: Text | None = None
+    command: Annotated[list[Text], Field(min_length=1)] | None = None
+    features: Annotated[list[Text], Field(min_length=1)] | None = None
+    every: Text | None = None
+    mode: Literal["pipelined", "lockstep", "free_running"] | None = None
+    inference_latency: InferenceLatencyModel | None = None
+    on_failure: Literal["halt", "flatten", "continue_without", "restart"] | None = None
+    bridge: Bridge | None = None
+
+
+#: Keys of a strategy that are for those in processes of their own.
+MODEL_KEYS: Final = (
+    "model", "command", "features", "every", "mode", "inference_latency", "on_failure", "bridge"
+)  # fmt: skip
 
 
 class RunConfig(_Section):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tapewire.config.external import place_model
 from tapewire.config.finding import (
     find_strategy,
     give_strategy,
@@ -42,6 +43,8 @@ def place_strategies(raw: dict[str, Any], base: Path, problems: Problems) -> Non
     """
     for i, strategy in enumerate(raw.get("strategy") or ()):
         kind = strategy.get("type") if isinstance(strategy, dict) else None
+        if place_model(strategy, base):
+            problems.renamed["strategy", i, "model"] = ("strategy", i, "class")
         try:
             if is_strategy(kind):
                 strategy["type"] = kind = give_strategy(kind)
@@ -71,9 +74,12 @@ def parameters_in_force(strategy: StrategyEntry) -> dict[str, Any]:
     What was given stays as it was given, what was not is the default. The strategy's parameters
     must have been found right.
     """
+    definition = find_strategy(strategy.type)
+    if definition.free_parameters:
+        return dict(strategy.parameters)
     in_force = {
         name: strategy.parameters.get(name, _plain(spec.default))
-        for name, spec in find_strategy(strategy.type).parameters.items()
+        for name, spec in definition.parameters.items()
     }
     return {name: value for name, value in in_force.items() if value is not None}
 

@@ -67,6 +67,8 @@ def check_variants(strategy: StrategyEntry, where: KeyPath, problems: Problems) 
     definition = definition_of(strategy, where, problems)
     if definition is None:
         return []
+    if definition.free_parameters:
+        return [Variant(strategy.name, dict(strategy.parameters))]
     check = _Checker(strategy, definition.parameters, where, problems)
     lists = {
         name: values

@@ -25,6 +25,7 @@ from tapewire.runs.feed import Feed
 from tapewire.runs.folders import run_folder, tell_where
 from tapewire.runs.hooks import Hooks
 from tapewire.runs.manifest import RunFacts, applied, manifest_of
+from tapewire.runs.models import RunModels
 from tapewire.runs.result import RunResult, copy_results, make_room
 from tapewire.runs.stream import Stream
 
@@ -85,8 +86,10 @@ class _Run:
             self._note_kernel_cache()
             facts.info = stream.begin()
             facts.warnings += wiring.unset_instruments(facts.config, facts.info)
-            facts.simulation = wiring.make_simulation(facts.config, facts.info)
+            facts.models = RunModels(facts.config, self.hooks.announce, stack)
+            facts.simulation = wiring.make_simulation(facts.config, facts.info, facts.models)
             facts.simulation.touch_memory()
+            facts.models.connect(self.signals.check)
             folder = stack.enter_context(run_folder(self.output, self.name))
             return self._simulate(stream, facts.simulation, folder)
 
@@ -103,13 +106,15 @@ class _Run:
         with Collector(
             folder, facts.config.to_yaml(), force=self.force, event_log=output.detailed_log
         ) as collector:
-            feed = Feed(simulation, collector, facts.clock, self.hooks, self.signals)
+            feed = Feed(simulation, collector, facts.clock, self.hooks, self.signals, facts.models)
             try:
                 feed.run(stream.receiver)
                 facts.totals = stream.receiver.totals
                 stream.wait_end()
                 self._require_whole()
                 with self.signals.immediate():
+                    if facts.models is not None:
+                        facts.models.record_latencies(collector)
                     collector.finish(manifest=manifest_of(facts, collector))
             except KeyboardInterrupt:
                 error: TapewireError = self.signals.error()

@@ -13,6 +13,7 @@ from tapewire.runs.warnings import HALTS_TOLD_MAX
 if TYPE_CHECKING:
     from tapewire.analytics import Collector
     from tapewire.router import Drained, Simulation
+    from tapewire.runs.models import RunModels
     from tapewire.wire import Receiver, StreamInfo
 
 #: Bytes of a compressed MBO record, roughly: what turns a file size into an estimate.
@@ -54,6 +55,8 @@ class Feed:
         Told how long each stage takes.
     hooks, signals
         Told of after each batch, and asked.
+    models
+        Of its strategies; they go ahead of the simulation.
     """
 
     def __init__(
@@ -63,12 +66,14 @@ class Feed:
         clock: Clock,
         hooks: Hooks,
         signals: Signals,
+        models: "RunModels | None" = None,
     ) -> None:
         self._simulation = simulation
         self._collector = collector
         self._clock = clock
         self._hooks = hooks
         self._signals = signals
+        self._models = models
         self._halts_told = 0
 
     def run(self, receiver: "Receiver") -> None:
@@ -84,6 +89,8 @@ class Feed:
         total = _events_total(receiver.info)
         events = 0
         batches = receiver.batches()
+        if self._models is not None:
+            batches = self._models.batches(simulation, batches, check)
         before_s = clock.stream_began_s = time.perf_counter()
         while (batch := next(batches, None)) is not None:
             received_s = time.perf_counter()

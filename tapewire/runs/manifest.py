@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tapewire.analytics import Collector
     from tapewire.inputs.cache import InputCache
     from tapewire.router import Simulation
+    from tapewire.runs.models import RunModels
     from tapewire.wire import StreamInfo, Totals
 
 
@@ -30,6 +31,7 @@ class RunFacts:
     info: "StreamInfo | None" = None
     simulation: "Simulation | None" = None
     totals: "Totals | None" = None
+    models: "RunModels | None" = None
 
 
 def manifest_of(
@@ -67,6 +69,9 @@ def manifest_of(
             "payload": facts.info.payload,
             "batch_records": facts.info.batch_records,
         }
+    if facts.models:
+        manifest["models"] = facts.models.describe()
+        manifest["warnings"] += facts.models.warnings()
     if facts.cache is not None:
         manifest["cache"] = facts.cache.describe()
     if collector is not None and simulation is not None:

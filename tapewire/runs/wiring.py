@@ -31,29 +31,31 @@ from tapewire.router import RiskLimits, Simulation, SimulationConfig, StrategySp
 from tapewire.router.config import OFF
 
 if TYPE_CHECKING:
+    from tapewire.runs.models import RunModels
     from tapewire.wire import StreamInfo
 
 #: Kernels load from the cache well within this; what takes longer is being compiled.
 _COMPILING_AFTER_S: Final = 2.0
 
 
-def make_simulation(config: RunConfig, info: "StreamInfo") -> Simulation:
-    """Build the simulation of a run.
+def make_simulation(
+    config: RunConfig, info: "StreamInfo", models: "RunModels | None" = None
+) -> Simulation:
+    """Build the simulation of a run; the models of its strategies are started.
 
     Raises
     ------
     ConfigError, InputError
         If a strategy's symbols or its order log do not fit the stream.
     """
-    return Simulation(
-        _simulation_config(
-            config,
-            _instruments(config, info),
-            _publishers(config, info),
-            info.warmup_until_ns,
-            info.start_ns,
-        )
+    simulation = _simulation_config(
+        config,
+        _instruments(config, info),
+        _publishers(config, info),
+        info.warmup_until_ns,
+        info.start_ns,
     )
+    return Simulation(simulation if models is None else models.start(simulation, info))
 
 
 def unset_instruments(config: RunConfig, info: "StreamInfo") -> list[str]:
@@ -101,7 +103,8 @@ def warm_up(config: RunConfig, announce: Callable[[str], None]) -> None:
             _call_kernels(kinds)
 
     parts = ["simulation", *map(_part_of, kinds)]
-    if any(find_strategy(kind).outside is not None for kind in kinds):
+    definitions = [find_strategy(kind) for kind in kinds]
+    if any(one.outside is not None or one.is_external for one in definitions):
         parts.append("plain")
     compile_once(work, parts, announce)
 
@@ -135,10 +138,14 @@ def _call_kernels(kinds: Iterable[str]) -> None:
     for kind in kinds:
         definition = find_strategy(kind)
         definition.addresses()
-        if definition.outside is not None:
+        if definition.outside is not None or definition.is_external:
             from tapewire.strategies.plain import load_kernels
 
             load_kernels()
+        if definition.is_external:
+            from tapewire.features.passing import load_kernels as load_pass
+
+            load_pass()
 
 
 @contextmanager

@@ -170,9 +170,11 @@ def on_real_data(
 def test_every_example_is_here_and_short(repo: Path) -> None:
     folder = repo / "examples"
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py")}
-    assert found == set(FILES)
-    for name in FILES:
+    for name in found:
         assert len((folder / name).read_text().splitlines()) < LINES_MAX, name
+    # Those around models of the bridge are no strategies in this process.
+    assert {name for name in found if not name.startswith("bridge/")} == set(FILES)
+    for name in FILES:
         assert (folder / name).with_suffix(".yaml").is_file(), name
 
 

@@ -38,10 +38,32 @@ def test_both_kinds_run_pass_their_tests_and_are_one_strategy(
     assert digests[0] == digests[1]
 
 
+def test_a_model_runs_and_passes_its_tests(tapewire: Command, tmp_path: Path) -> None:
+    done = tapewire("new", "strategy", "my_model", "--external")
+    assert done.returncode == 0, done.stderr
+    ran = tapewire("run", "my_model.yaml", "-o", "out")
+    assert ran.returncode == 0, ran.stderr
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["results"]["strategies"]["my_model"]["fills"] > 0
+    assert manifest["models"]["my_model"]["rows"] == manifest["models"]["my_model"]["rows_answered"]
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
+        cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert tested.returncode == 0, tested.stdout
+    assert "3 passed" in tested.stdout
+
+
+def test_a_strategy_is_of_one_kind(tapewire_here: Command) -> None:
+    done = tapewire_here("new", "strategy", "mine", "--compiled", "--external")
+    assert done.returncode == 2
+    assert "expected one of --compiled and --external" in done.stderr
+
+
 def test_what_is_there_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("mine")
     with pytest.raises(OutputError, match=r"found .*mine\.yaml; choose another name"):
-        write_strategy("mine", tmp_path, compiled=False)
+        write_strategy("mine", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
     assert (tmp_path / "mine.yaml").read_text() == "mine"
 
@@ -49,13 +71,13 @@ def test_what_is_there_is_not_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["My", "1st", "a-b", "a.py", "", "a" * 49, "../up"])
 def test_a_name_is_that_of_a_file(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected up to 48 small letters, digits and _"):
-        write_strategy(name, tmp_path, compiled=False)
+        write_strategy(name, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["queue", "class", "tapewire", "signal"])
 def test_a_name_is_no_module_of_pythons(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected one that is no module of Python's"):
-        write_strategy(name, tmp_path, compiled=True)
+        write_strategy(name, tmp_path, "compiled")
 
 
 def test_the_command_says_it_in_one_line(tapewire_here: Command) -> None:

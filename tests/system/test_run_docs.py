@@ -73,6 +73,23 @@ def test_the_examples_page(repo: Path, tmp_path: Path) -> None:
     assert tw.RunResult.load(tmp_path / "momentum").fills.num_rows > 0
 
 
+def test_from_rows_to_a_trained_model(repo: Path, tmp_path: Path) -> None:
+    shutil.copytree(repo / "examples", tmp_path / "examples")
+    assert run_blocks(repo / "docs" / "models.md", tmp_path) == 3
+    assert (tmp_path / "momentum.onnx").exists()
+
+
+def test_from_an_environment_to_an_agent(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "reinforcement-learning.md", tmp_path) == 3
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
+def test_the_protocol_page(repo: Path, tmp_path: Path) -> None:
+    shutil.copytree(repo / "examples", tmp_path / "examples")
+    assert run_blocks(repo / "docs" / "protocol.md", tmp_path) == 3
+    assert (tmp_path / "client").exists()
+
+
 @pytest.mark.timeout(400)
 def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "README.md", tmp_path) >= 7

@@ -26,6 +26,9 @@ def spec(kind: type, default: Any, minimum: Any = None, maximum: Any = None) -> 
 @dataclass
 class Declared:
     parameters: dict[str, ParameterSpec] = field(default_factory=dict)
+    is_external: bool = False
+    free_parameters: bool = False
+    model: str | None = None
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +191,7 @@ REFUSED = [
     ),
     ("  risk_limits:", "  max_position: 1\n  risk_limits:", r"max_position: unknown key"),
     ('type: "sma_crossover"', 'type: "sma_crosover"', r"did you mean 'sma_crossover'\?"),
-    ('type: "sma_crossover"', "type: ml_enhanced_momentum", r":3\d: strategy.type: .*not built"),
+    ('type: "sma_crossover"', "type: mean_reversion", r":3\d: strategy.type: .*not built"),
     ('type: "sma_crossover"', "name: x", r"strategy\.type: expected this key, found nothing"),
     ("fast: 5", "fsat: 5", r"sma_crossover has no such parameter, did you mean 'fast'\?"),
     ("fast: 5", "fast: 0", r"strategy\.parameters\.fast: expected at least 1, found 0"),

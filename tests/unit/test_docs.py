@@ -16,6 +16,9 @@ PAGES = {
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,
     "docs/examples.md": 1,
+    "docs/models.md": 3,
+    "docs/reinforcement-learning.md": 3,
+    "docs/protocol.md": 4,
 }  #: With the number of blocks that there are at least.
 DOCS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES)
 _MARK = re.compile(r"<!-- doc: (make|run|python|file \S+) -->\n")

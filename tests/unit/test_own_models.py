@@ -221,17 +221,30 @@ strategy:
 """
 
 
-@pytest.mark.parametrize("with_data", [True, False])
-def test_the_specifications_strategy_is_refused_by_its_name_alone(
-    tmp_path: Path, with_data: bool
+def test_the_specifications_pickle_is_refused_and_the_two_ways_out_are_named(
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "strategy.yaml"
     path.write_text(SPECIFICATION)
     (tmp_path / "a.dbn").touch()
-    files = [str(tmp_path / "a.dbn")] if with_data else []
     with pytest.raises(ConfigError) as caught:
-        load_config(path, files=files)
-    assert str(caught.value).startswith(
-        f"{path}:2: strategy.type: ml_enhanced_momentum is not built yet, there is "
-    )
-    assert "\n" not in str(caught.value)
+        load_config(path, files=[str(tmp_path / "a.dbn")])
+    said = str(caught.value)
+    assert said.startswith(f"{path}:3: strategy.parameters: ml_model_path: ")
+    assert f"{tmp_path}/models/momentum_v1.pkl" in said
+    assert "ONNX" in said
+    assert "trust_pickle: true" in said
+    assert "\n" not in said
+
+
+def test_with_an_onnx_file_it_loads_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "strategy.yaml"
+    path.write_text(SPECIFICATION.replace(".pkl", ".onnx"))
+    (tmp_path / "a.dbn").touch()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "momentum_v1.onnx").touch()
+    (one,) = load_config(path, files=[str(tmp_path / "a.dbn")]).strategy
+    assert one.features is not None
+    assert one.features[:4] == ["mid", "returns_1m", "returns_5m", "volatility"]
+    assert one.parameters["position_size"] == 1
+    assert one.parameters["ml_model_path"] == str(tmp_path / "models" / "momentum_v1.onnx")

@@ -1,0 +1,180 @@
+"""All models of a run: started, waited for, fed and followed, and what becomes of those lost."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tapewire.bridge.ahead import Ahead, Describe
+from tapewire.bridge.desk import Desk, ModelSpec
+from tapewire.bridge.following import Followed, Following
+from tapewire.bridge.lockstep import LockstepDesk
+from tapewire.errors import StrategyError
+
+#: After so long (s) somebody is told who is waited for, and again after so long.
+_TELL_AFTER_S: Final = 2.0
+_TELL_AGAIN_S: Final = 10.0
+#: Sleep while models have not come yet.
+_WAIT_SLICE_S: Final = 0.005
+#: Longest wait for a goodbye to go out and models to end by themselves.
+_GOODBYE_S: Final = 1.0
+
+
+class Company:
+    """The models of a run; to be closed.
+
+    Parameters
+    ----------
+    specs
+    announce
+        Told who is waited for.
+    """
+
+    def __init__(self, specs: Sequence[ModelSpec], announce: Callable[[str], None]) -> None:
+        self._announce = announce
+        self._answered = threading.Condition()
+        self.desks: list[Desk] = []
+        self._told_s = 0.0
+        self._waiting_since_s: float | None = None
+        self._withdrawn: set[str] = set()
+        try:
+            for spec in specs:
+                kind = LockstepDesk if spec.mode == "lockstep" else Desk
+                self.desks.append(kind(spec, self._answered))
+        except BaseException:
+            self.close()
+            raise
+
+    def desk_of(self, strategy_id: str) -> Desk:
+        """The desk of a strategy."""
+        return next(desk for desk in self.desks if desk.spec.strategy_id == strategy_id)
+
+    def connect(self, check: Callable[[], None]) -> None:
+        """Wait until all models are there, each within its time.
+
+        Raises
+        ------
+        StrategyError
+            If one is not.
+        """
+        while late := [desk for desk in self.desks if not desk.is_ready]:
+            check()
+            for desk in self.desks:
+                desk.serve()
+                if desk.fault is not None:
+                    raise _lost(desk, 0)
+            self._tell_of(late)
+            late[0].line.wait(_WAIT_SLICE_S)
+        self._waiting_since_s = None
+
+    def batches(
+        self, simulation: Followed, source: Iterable[npt.NDArray[Any]], check: Callable[[], None],
+        describe: Describe, *, start_ns: int = 0, close_ns: int | None = None, ahead: int = 16,
+    ) -> Iterator[npt.NDArray[Any]]:  # fmt: skip
+        """Yield the batches of a source, each when the signals that concern it are laid out.
+
+        Parameters
+        ----------
+        source
+            Batches of records, each valid until the next.
+        check
+            Called now and then; may raise.
+        describe, start_ns, close_ns
+            See `Ahead`.
+        ahead
+            How many batches the rows may be ahead of the simulation.
+
+        Raises
+        ------
+        StrategyError
+            If a model is lost whose policy is to halt.
+        """
+        followings = [
+            Following(desk, simulation) for desk in self.desks if not isinstance(desk, LockstepDesk)
+        ]
+        lockstep = [desk for desk in self.desks if isinstance(desk, LockstepDesk)]
+        for desk in lockstep:
+            desk.attach(simulation, check)
+        going_ahead = Ahead(
+            self.desks, self._answered, describe, start_ns=start_ns, close_ns=close_ns,
+            batches_max=ahead,
+        )  # fmt: skip
+        before_ns = 0
+
+        def waiting(late: Sequence[Desk]) -> None:
+            check()
+            self._tell_of(late)
+
+        for batch in going_ahead.batches(source, check):
+            simulation.open_books(batch.books)
+            going_ahead.wait_answers(batch.until_ns, waiting)
+            self._waiting_since_s = None
+            with self._answered:
+                taken = [following.desk.take_signals() for following in followings]
+            for following, signals in zip(followings, taken, strict=True):
+                following.legs.update(batch.books, simulation)
+                now_ns = before_ns + following.desk.spec.feed_ns
+                if following.desk.spec.mode == "free_running":
+                    for some in signals:
+                        np.maximum(some["ts"], now_ns, out=some["ts"])
+                following.give(signals)
+                self._look_after(following, now_ns)
+            for desk in lockstep:
+                desk.begin_batch(batch.books)
+            before_ns = batch.until_ns
+            if len(batch.records):
+                yield batch.records
+        for desk in lockstep:
+            desk.close_market(before_ns, is_end=True)
+        self._end()
+
+    def _look_after(self, following: Following, now_ns: int) -> None:
+        """Do what the policy of a lost model says."""
+        desk = following.desk
+        if desk.fault is None:
+            return
+        policy = desk.spec.on_failure
+        if policy in ("halt", "restart"):
+            raise _lost(desk, now_ns)
+        name = desk.spec.strategy_id
+        first = name not in self._withdrawn
+        if first:
+            self._withdrawn.add(name)
+            became = "closes its positions" if policy == "flatten" else "keeps its positions"
+            self._announce(f"{desk.fault}; the run goes on without it and {became}")
+        if first or policy == "flatten":
+            following.withdraw(now_ns, flatten=policy == "flatten", cancel=first)
+
+    def _tell_of(self, late: Sequence[Desk]) -> None:
+        now_s = time.monotonic()
+        if self._waiting_since_s is None:
+            self._waiting_since_s = self._told_s = now_s
+            return
+        again_s = _TELL_AFTER_S if self._told_s == self._waiting_since_s else _TELL_AGAIN_S
+        if now_s - self._told_s >= again_s:
+            self._told_s = now_s
+            waited_s = now_s - self._waiting_since_s
+            whom = " and ".join(desk.waits_for for desk in late[:3])
+            self._announce(f"waiting for {whom} ({waited_s:.0f} s)")
+
+    def _end(self) -> None:
+        """Let the models have what is left, and leave."""
+        until_s = time.monotonic() + _GOODBYE_S
+        while time.monotonic() < until_s and not all(desk.is_idle for desk in self.desks):
+            for desk in self.desks:
+                desk.serve()
+            time.sleep(_WAIT_SLICE_S)
+        for desk in self.desks:
+            desk.say_goodbye()
+
+    def close(self) -> None:
+        """End the models and give back their addresses."""
+        for desk in self.desks:
+            desk.close()
+
+
+def _lost(desk: Desk, now_ns: int) -> StrategyError:
+    return StrategyError(desk.fault or "lost", desk.spec.strategy_id, now_ns, None)

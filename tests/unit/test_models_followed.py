@@ -1,0 +1,209 @@
+"""What a model asks for, as the loop carries it out: hand-worked, and the same in every way."""
+
+import numpy as np
+import pytest
+
+from markets import spec as along
+from models import NOTHING, by, play_models, request, spec_of, targets
+from plain import PRICE, quoted
+from stories import us
+from tapewire.bridge import protocol as msg
+from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side
+
+NONE = msg.NO_TARGET
+
+
+def at_row(*wanted: int) -> object:
+    """Targets of the rows from the first on; none of those behind them."""
+
+    def rule(features: np.ndarray, ts: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.arange(first, first + len(features))
+        return np.array([wanted[k] if k < len(wanted) else NONE for k in rows]), NOTHING
+
+    return by(rule)
+
+
+def asking(*requests: np.ndarray) -> object:
+    """Requests of the rows from the first on, and no targets."""
+
+    def rule(features: np.ndarray, ts: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+        asked = []
+        for row in range(len(features)):
+            if first + row < len(requests):
+                mine = requests[first + row].copy()
+                mine["row"] = row
+                asked.append(mine)
+        return np.full(len(features), NONE), np.concatenate(asked) if asked else NOTHING
+
+    return by(rule)
+
+
+MODES = pytest.mark.parametrize("mode", ["pipelined", "lockstep"])
+
+
+@MODES
+def test_a_target_takes_effect_after_feed_and_inference_latency(mode: str) -> None:
+    """The row of 2 µs is known at 12, acts at 62 and arrives at 112."""
+    tape = quoted().tick(500).tick(1_000)
+    played = play_models(
+        tape.records(),
+        [(spec_of(mode=mode, latency_ns=50_000, feed_ns=10_000), at_row(NONE, 3, NONE))],
+        feed_us=10,
+    )
+    fills, orders = played.fills, played.orders
+    assert [(us(row["ts_sent"]), us(row["ts_arrived"])) for row in orders] == [(62, 112)]
+    assert fills["last_px"].tolist() == [101 * PRICE]
+    assert fills["last_qty"].tolist() == [3]
+    assert orders["order_type"].tolist() == [OrderType.MARKET]
+
+
+@MODES
+def test_a_target_counts_what_is_held_and_what_is_open(mode: str) -> None:
+    """+3, +5 while 3 are on their way, then -1, then the same again: 3 and 2 bought, 6 sold."""
+    tape = quoted().tick(100).tick(400).tick(600).tick(900)
+    played = play_models(tape.records(), [(spec_of(mode=mode), at_row(NONE, 3, 5, -1, -1))])
+    assert played.fills["side"].tolist() == [Side.BUY, Side.BUY, Side.SELL]
+    # 5 lots are bid; taking them leaves none for the sixth.
+    assert played.fills["last_qty"].tolist() == [3, 2, 5]
+    sent = [(us(row["ts_sent"]), int(row["quantity"])) for row in played.orders]
+    assert sent == [(3, 3), (102, 2), (402, 6), (602, 1)]
+
+
+@MODES
+def test_orders_are_named_by_tags(mode: str) -> None:
+    """Sent at 99, replaced to 98, another one canceled; a tag that nobody has is nothing."""
+    buy = {"side": 1, "order_type": msg.LIMIT, "time_in_force": msg.GTC}
+    tape = quoted().tick(200).tick(400).tick(600).tick(800).tick(1_000)
+    played = play_models(
+        tape.records(),
+        [(
+            spec_of(mode=mode),
+            asking(
+                request(msg.SUBMIT, tag=7, price=99 * PRICE, quantity=2, **buy),
+                request(msg.SUBMIT, tag=-8, price=97 * PRICE, quantity=1, **buy),
+                request(msg.REPLACE, tag=7, price=98 * PRICE),
+                request(msg.CANCEL, tag=-8),
+                request(msg.CANCEL, tag=99),
+            ),
+        )],
+    )  # fmt: skip
+    by_id = {int(row["client_order_id"]): row for row in played.orders}
+    assert by_id[1]["price"] == 98 * PRICE
+    assert (by_id[1]["replaces"], by_id[1]["quantity"]) == (1, 2)
+    assert by_id[1]["reason"] == Reason.END_OF_DATA
+    assert (by_id[2]["status"], by_id[2]["reason"]) == (OrderStatus.CANCELED, Reason.USER_CANCEL)
+
+
+@MODES
+def test_all_orders_of_a_book_are_canceled_however_many(mode: str) -> None:
+    buy = {"side": 1, "order_type": msg.LIMIT, "time_in_force": msg.GTC, "quantity": 1}
+    many = np.concatenate(
+        [request(msg.SUBMIT, tag=k, price=(50 + k) * PRICE, **buy) for k in range(32)]
+    )
+    tape = quoted().tick(200).tick(400).tick(600).tick(900)
+    played = play_models(
+        tape.records(),
+        [(spec_of(mode=mode), asking(many, many, many, request(msg.CANCEL_ALL)))],
+    )
+    assert len(played.orders) == 96
+    assert set(played.orders["reason"]) == {Reason.USER_CANCEL}
+
+
+@MODES
+def test_requests_come_before_the_target_of_their_row(mode: str) -> None:
+    """Without its resting order the target needs all three lots."""
+
+    def rule(features: np.ndarray, ts: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+        aims, asked = np.full(len(features), NONE), []
+        for k in range(len(features)):
+            if first + k == 1:
+                asked.append(request(msg.SUBMIT, k, tag=1, price=99 * PRICE, quantity=2, side=1,
+                                     order_type=msg.LIMIT, time_in_force=msg.GTC))  # fmt: skip
+                aims[k] = 3
+        return aims, np.concatenate(asked) if asked else NOTHING
+
+    played = play_models(quoted().tick(200).records(), [(spec_of(mode=mode), by(rule))])
+    assert sorted(played.orders["quantity"].tolist()) == [1, 2]
+
+
+def test_a_model_beside_it_sees_its_orders_in_lockstep() -> None:
+    """Position, P&L and open lots are columns; updates come before the row that follows them."""
+    tape = quoted().tick(500).tick(1_000)
+    played = play_models(tape.records(), [(spec_of(mode="lockstep"), at_row(NONE, 3))])
+    rows = np.concatenate(played.models["model"].rows)
+    assert rows[:, 1].tolist() == [0, 0, 3, 3]  # position
+    # bought at 101, marked at 100.5
+    assert rows[:, 2].tolist() == [0, 0, -1.5, -1.5]
+    kinds = [msg.name_of(message) for message in played.models["model"].heard]
+    assert kinds == [
+        "welcome", "instruments", "features", "features", "updates", "features", "features",
+        "close", "goodbye",
+    ]  # fmt: skip
+    updates = played.models["model"].heard[4].updates
+    assert [(u.status, us(u.ts_ns), u.fill_quantity) for u in updates] == [
+        ("NEW", 103, 0), ("FILLED", 103, 3)
+    ]  # fmt: skip
+    assert updates[1].fill_price == 101 * PRICE
+    assert updates[1].position == 3
+
+
+def _wavering(features: np.ndarray) -> np.ndarray:
+    x = np.nan_to_num(features[:, 0])
+    return np.where(x > 0.5, 2, np.where(x < -0.5, -2, NONE))
+
+
+@pytest.fixture(scope="module")
+def records() -> np.ndarray:
+    from markets import market
+
+    return market(20_000)
+
+
+def _digest(records: np.ndarray, *, n: int = 1, **settings: object) -> set[str]:
+    """Digests of a wavering model, n times beside one another."""
+    play = {name: settings.pop(name) for name in ("batch", "ahead") if name in settings}
+    client = {name: settings.pop(name) for name in ("delay_s", "split") if name in settings}
+    models = [
+        (
+            spec_of("model", ("imbalance_1",), "7ev", latency_ns=300_000, **settings)
+            if k == 0
+            else spec_of(f"model{k}", ("imbalance_5", "mid"), "bbo", latency_ns=10_000),
+            by(targets(_wavering), **client),
+        )
+        for k in range(n)
+    ]
+    played = play_models(records, models, **play)  # type: ignore[arg-type]
+    assert played.orders.size > 50
+    return {played.simulation.digests()["model"]}
+
+
+def test_one_digest_however_it_is_run(records: np.ndarray) -> None:
+    """Frames of 1 to 65,536 rows, 1 to 64 batches ahead, of any size, several models, slow ones."""
+    digests = _digest(records)
+    for settings in (
+        {"rows_max": 1},
+        {"rows_max": 7, "batch": 1_000},
+        {"rows_max": 65_536, "batch": 65_536},
+        {"batch": 97, "ahead": 1},
+        {"batch": 500, "ahead": 64},
+        {"batch": 3_000, "delay_s": 0.01},
+        {"split": 3},
+        {"n": 2},
+        {"n": 4, "batch": 5_000},
+        {"mode": "lockstep"},
+        {"mode": "lockstep", "batch": 777},
+    ):
+        digests |= _digest(records, **settings)
+    assert len(digests) == 1
+
+
+def test_a_strategy_beside_a_model_keeps_its_digest(records: np.ndarray) -> None:
+    maker = along("maker", "market_maker")
+    model = (spec_of("model", ("imbalance_1",), "7ev"), by(targets(_wavering)))
+    alone = play_models(records, [model]).simulation.digests()
+    both = play_models(records, [model], others=[maker]).simulation.digests()
+    assert both["model"] == alone["model"]
+    from stories import configure, run
+
+    simulation, _ = run(configure(None, others=[maker]), records, 1_000_000)
+    assert both["maker"] == simulation.digests()["maker"]

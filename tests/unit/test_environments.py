@@ -98,18 +98,25 @@ class Agent(tw.Strategy):
             context.submit(1 if missing > 0 else -1, abs(missing))
 
 
-@pytest.mark.parametrize("latency", ["1ms", "700ms", "2500ms"])
+@pytest.mark.parametrize(
+    ("latency", "network_us"), [("1ms", 50), ("700ms", 50), ("2500ms", 50), ("1ms", 700_000)]
+)
 def test_an_episode_is_the_run_of_a_strategy_that_does_the_same(
-    simulate: Any, latency: str
+    synthetic_file: Path, latency: str, network_us: int
 ) -> None:
+    simulate = partial(tw.Simulation, synthetic_file, instruments=INSTRUMENTS, overrides={
+        "backtest.execution.fees.per_contract": 1,
+        "backtest.execution.latency_model.network_latency_us": network_us,
+    })  # fmt: skip
     env = TradingEnv(simulate, latency=latency, **SETTINGS)
-    _, rewards, info = play(env, MIXED)
+    seen, rewards, info = play(env, MIXED)
     with simulate(strategies=[Agent(latency=latency)]) as sim:
         while sim.step():
             pass
         assert sim.finish() == info["digest"]
         assert sim.fills().num_rows == info["fills"] > 100
-        # All rewards come to the net P&L, commissions paid.
+        # All rewards come to the net P&L, commissions paid, and what was not told any more.
+        assert seen[-1][4] == sim.positions()[0].position
         assert sum(rewards) == pytest.approx(sim.pnl, abs=1e-6)
         assert sim.positions()[0].fees > 0
 

@@ -84,11 +84,10 @@ class ModelCaller:
             If the model raised, or returned what it may not; what it has answered is given before.
         """
         n = len(ts)
-        begin_ns = time.perf_counter_ns()
-        if self.model.batches:
-            answer = await self._answer(first_row, ts, instrument, features)
-            yield first_row, answer, time.perf_counter_ns() - begin_ns
+        if self.model.batches or n == 1:
+            yield first_row, *await self.answer(first_row, ts, instrument, features)
             return
+        begin_ns = time.perf_counter_ns()
         done: list[ModelAnswer] = []
         sent = 0
         for at in range(n):
@@ -107,20 +106,36 @@ class ModelCaller:
                 yield first_row + sent, joined(done), took_ns
                 done, sent, begin_ns = [], at + 1, time.perf_counter_ns()
 
+    async def answer(
+        self, first_row: int, ts: npt.NDArray[np.int64], instrument: npt.NDArray[np.int32],
+        features: npt.NDArray[Any],
+    ) -> tuple[ModelAnswer, int]:  # fmt: skip
+        """Hand over rows that take one call; return the answer and how long it took (ns).
+
+        For a model without batches that is one row. See `answers`, which this is quicker than.
+        """
+        begin_ns = time.perf_counter_ns()
+        handed = features if self.model.batches else features[0]
+        answer = await self._answer(first_row, ts, instrument, handed)
+        return answer, time.perf_counter_ns() - begin_ns
+
     async def _answer(
         self, first_row: int, ts: npt.NDArray[np.int64], instrument: npt.NDArray[np.int32],
         features: npt.NDArray[Any],
     ) -> ModelAnswer:  # fmt: skip
         n = len(ts)
         self.model.rows = ModelRows(ts, instrument, first_row)
-        where = f"at row {first_row}" if n == 1 else f"at rows {first_row} to {first_row + n - 1}"
-        with self._guarded("on_features", where):
+        try:
             value = self.model.on_features(features)
             if inspect.isawaitable(value):
                 value = await value
+        except (Exception, SystemExit) as error:
+            what = f"model {self.name} failed in on_features {_where(first_row, n)}"
+            raise StrategyError(_told(what, error)) from None
         try:
             return answer_of(value, n, first_row)
         except ValueError as error:
+            where = _where(first_row, n)
             raise StrategyError(f"{self.name}.on_features {where}: {error}") from None
 
     async def update(self, update: msg.OrderUpdate) -> None:
@@ -188,6 +203,10 @@ class ModelCaller:
             if hook == "be made":
                 what = f"model {self.name} can't be made {where}".rstrip()
             raise StrategyError(_told(what, error)) from None
+
+
+def _where(first_row: int, n: int) -> str:
+    return f"at row {first_row}" if n == 1 else f"at rows {first_row} to {first_row + n - 1}"
 
 
 def _told(what: str, error: BaseException) -> str:

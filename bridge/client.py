@@ -1,7 +1,7 @@
 """A model's process: connects to a run, is sent rows, answers them, until the run says goodbye.
 
 One thread and one event loop: hooks that are coroutines are awaited there, the next message is
-looked at when they are done.
+looked at when they are done. Where no hook is one, messages are waited for without the loop.
 """
 
 import asyncio
@@ -13,15 +13,20 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import msgspec
-import numpy as np
 import zmq
 
 from tapewire.bridge import protocol as msg
-from tapewire.bridge.calling import ModelCaller
-from tapewire.bridge.model import ModelSession, StrategyBase, keeps_state
+from tapewire.bridge.dialogue import Dialogue
+from tapewire.bridge.model import StrategyBase, has_coroutines, keeps_state
 from tapewire.bridge.readiness import Readiness
-from tapewire.errors import EndpointError, PeerLostError, ProtocolError, TapewireError, WireError
+from tapewire.errors import (
+    EndpointError,
+    PeerLostError,
+    ProtocolError,
+    StrategyError,
+    TapewireError,
+    WireError,
+)
 from tapewire.wire.link import Link
 from tapewire.wire.liveness import PEER_TIMEOUT_S, STALL_TIMEOUT_S
 
@@ -32,7 +37,7 @@ _NOTICE_S: Final = 2.0
 #: What may be under way from a run: rows that wait for a slow model.
 _UNTAKEN_BYTES_MAX: Final = 2 << 30
 #: A hook that goes on for so long after the run has gone ends with its process (s).
-_GRACE_S: Final = 3.0
+_GRACE_S: Final = 2.0
 _LOOK_S: Final = 0.25
 #: How long a last word may take to be heard (s).
 _LAST_WORD_S: Final = 0.5
@@ -96,11 +101,11 @@ class _Client:
         connect_timeout_s: float, say: Callable[[str], None],
     ) -> None:  # fmt: skip
         if kind.dtype not in ("float64", "float32"):
-            raise TypeError(
+            raise StrategyError(
                 f"{kind.__qualname__}.dtype: expected 'float64' or 'float32', found {kind.dtype!r}"
             )
         self._kind = kind
-        self._parameters = parameters
+        self._has_coroutines = has_coroutines(kind)
         self._connect_timeout_s = connect_timeout_s
         self._say_aloud = say
         self._run = f"the run at {endpoint}"
@@ -111,11 +116,7 @@ class _Client:
             message_bytes_max=msg.ARRAY_BYTES_MAX,
             frames_max=msg.FRAMES_MAX,
         )
-        self._welcome: msg.Welcome | None = None
-        self._caller: ModelCaller | None = None
-        self._known = np.zeros(0, np.bool_)  # by index of an instrument
-        self._next_row = 0
-        self._rows = 0
+        self._dialogue = Dialogue(kind, parameters, self._run, self._send, say)
         self._over = threading.Event()
         self._watcher = threading.Thread(
             target=self._watch, name="tapewire-model-watch", daemon=True
@@ -136,7 +137,7 @@ class _Client:
             except TapewireError as error:
                 self.leave(msg.Error(str(error)))
                 raise
-        return self._rows
+        return self._dialogue.rows
 
     def leave(self, word: msg.Error | msg.Goodbye) -> None:
         """Say the last word, and stay until it has been heard or a moment is over.
@@ -164,14 +165,14 @@ class _Client:
         """End the process if the run has gone and a hook goes on and on."""
         gone_s = None
         while not self._over.wait(_LOOK_S):
-            if not self._link.closed_by_peer:
+            if not self._link.closed_by_peer or self._dialogue.is_over:
                 continue
             now_s = time.monotonic()
             gone_s = gone_s or now_s
             if now_s - gone_s > _GRACE_S:
                 print(
                     f"error: {self._run} is gone, and model {self._kind.__qualname__} still works "
-                    f"on rows from {self._next_row} on: its process ends",
+                    f"on rows from {self._dialogue.next_row} on: its process ends",
                     file=sys.stderr,
                     flush=True,
                 )
@@ -187,18 +188,29 @@ class _Client:
             await self._send(hello)
             begin_s = time.monotonic()
             noticed = False
+            is_known = False
             while True:
+                has_closed = self._link.closed_by_peer  # what it said before comes first
                 frames = self._link.receive()
                 if frames is not None:
-                    if not await self._take(frames):
+                    if not is_known:
+                        is_known = True
+                        self._link.require_own()
+                        self._link.allow(_UNTAKEN_BYTES_MAX)
+                    if not await self._dialogue.take(
+                        frames[0].buffer, [frame.buffer for frame in frames[1:]]
+                    ):
                         return
                     continue
-                if self._link.closed_by_peer:
+                if has_closed:
                     raise PeerLostError(f"{self._run} is gone: {self._where()}")
-                if self._welcome is None:
+                if self._dialogue.welcome is None:
                     noticed = self._require_soon(time.monotonic() - begin_s, noticed)
-                await ready.wait()
-                self._link.note_gone()
+                if self._has_coroutines:
+                    await ready.wait()
+                    self._link.note_gone()
+                else:  # nothing else goes on: without the loop it is quicker
+                    self._link.wait(_LOOK_S)
 
     def _require_soon(self, waited_s: float, noticed: bool) -> bool:
         """Give up on a run that is not there; whether it was said that one is waited for."""
@@ -214,121 +226,9 @@ class _Client:
         return noticed or waited_s > _NOTICE_S
 
     def _where(self) -> str:
-        if self._welcome is None:
+        if self._dialogue.welcome is None:
             return "it hung up before its welcome"
-        return f"its connection closed after row {self._next_row - 1}, without a goodbye"
-
-    async def _take(self, frames: list[zmq.Frame]) -> bool:
-        """Act on a message; whether there may be more."""
-        message = msg.decode_message(frames[0].buffer)
-        welcome = self._welcome
-        parts = [frame.buffer for frame in frames[1:]]
-        if welcome is None:
-            arrays = msg.read_arrays(message, parts)
-        else:
-            arrays = msg.read_arrays(message, parts, len(welcome.columns), welcome.dtype)
-        if isinstance(message, msg.Features) and self._caller is not None:
-            await self._answer(self._caller, message, arrays)
-        elif isinstance(message, msg.Heartbeat):
-            pass
-        elif isinstance(message, msg.Error):
-            raise WireError(f"{self._run} goes no further with this model: {message.message}")
-        elif isinstance(message, msg.Welcome) and welcome is None:
-            await self._begin(message, arrays)
-        elif self._caller is None:
-            raise ProtocolError(f"expected a welcome first, found {_noun(message)}")
-        elif isinstance(message, msg.Instruments):
-            self._caller.add_instruments(message.instruments)
-            self._note_known(message.instruments)
-        elif isinstance(message, msg.Updates):
-            for update in message.updates:
-                await self._caller.update(update)
-        elif isinstance(message, msg.Close):
-            await self._caller.close_market()
-        elif isinstance(message, msg.Goodbye):
-            self._over.set()  # it may take its time to stop
-            await self._caller.stop()
-            if message.reason:
-                raise PeerLostError(f"{self._run} has left: {message.reason}")
-            return False
-        else:
-            raise ProtocolError(f"expected what a run may say, found {_noun(message)}")
-        return True
-
-    async def _begin(self, welcome: msg.Welcome, arrays: list[np.ndarray]) -> None:
-        """Make the model as the run wants it."""
-        if welcome.protocol != msg.PROTOCOL:
-            raise ProtocolError(
-                f"expected version {msg.PROTOCOL} of the bridge's protocol, found "
-                f"{welcome.protocol}: use the same release at both ends"
-            )
-        if welcome.dtype != self._kind.dtype:
-            raise ProtocolError(
-                f"expected features of {self._kind.dtype}, as the hello says, found {welcome.dtype}"
-            )
-        if arrays and not keeps_state(self._kind):
-            raise ProtocolError("expected no state for a model that keeps none, found one")
-        self._link.require_own()
-        self._link.allow(_UNTAKEN_BYTES_MAX)
-        session = ModelSession(
-            welcome.strategy_id, welcome.mode, welcome.columns, {}, welcome.latency_ns,
-            welcome.rows_max, welcome.dtype,
-        )  # fmt: skip
-        parameters = {**_parameters_of(welcome), **self._parameters}
-        self._welcome = welcome
-        self._next_row = welcome.first_row
-        self._caller = ModelCaller(self._kind, parameters, session)
-        await self._caller.start(arrays[0].tobytes() if arrays else None)
-        self._say_aloud(
-            f"{self._kind.__qualname__} serves strategy {welcome.strategy_id}: "
-            f"{len(welcome.columns)} columns, mode {welcome.mode}"
-        )
-
-    def _note_known(self, instruments: tuple[msg.Instrument, ...]) -> None:
-        indices = [one.index for one in instruments]
-        grown = np.zeros(max(self._known.size, max(indices) + 1), np.bool_)
-        grown[: self._known.size] = self._known
-        grown[indices] = True
-        self._known = grown
-
-    async def _answer(
-        self, caller: ModelCaller, message: msg.Features, arrays: list[np.ndarray]
-    ) -> None:
-        """Hand rows to the model, and what it wants to the run."""
-        assert self._welcome is not None
-        ts, instrument, features = arrays
-        if message.first_row != self._next_row or message.rows > self._welcome.rows_max:
-            raise ProtocolError(
-                f"expected rows from {self._next_row} on, at most {self._welcome.rows_max}, found "
-                f"{message.rows} from {message.first_row} on"
-            )
-        self._require_known(message, instrument)
-        for array in arrays:
-            array.flags.writeable = False
-        async with contextlib.aclosing(
-            caller.answers(message.first_row, ts, instrument, features)
-        ) as answers:
-            async for first_row, answer, busy_ns in answers:
-                for signals, parts in answer.messages(first_row, busy_ns):
-                    await self._send(signals, *map(_bytes_of, parts))
-                self._rows += len(answer)
-                self._next_row = first_row + len(answer)
-        if message.wants_state and caller.keeps_state:
-            state = await caller.save()
-            parts_of_state = [memoryview(state)] if state else []
-            await self._send(msg.State(self._next_row, len(state)), *parts_of_state)
-
-    def _require_known(self, message: msg.Features, instrument: np.ndarray) -> None:
-        if message.rows == 1:
-            index = instrument.item()
-            if 0 <= index < self._known.size and self._known.item(index):
-                return
-        low, high = int(instrument.min()), int(instrument.max())
-        if not (low >= 0 and high < self._known.size and self._known[instrument].all()):
-            raise ProtocolError(
-                f"expected rows about instruments it was told of, found {low} to {high} in those "
-                f"from {message.first_row} on"
-            )
+        return f"its connection closed after row {self._dialogue.next_row - 1}, without a goodbye"
 
     async def _send(self, message: msg.Message, *parts: memoryview) -> None:
         """Send, once there is room."""
@@ -337,27 +237,6 @@ class _Client:
             if self._link.closed_by_peer:
                 raise PeerLostError(f"{self._run} is gone: {self._where()}")
             await asyncio.sleep(0.001)
-
-
-def _parameters_of(welcome: msg.Welcome) -> dict[str, Any]:
-    try:
-        parameters = msgspec.json.decode(welcome.parameters or "{}")
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ProtocolError(f"expected parameters in JSON, found none: {error}") from None
-    if not isinstance(parameters, dict):
-        raise ProtocolError(
-            f"expected parameters as an object of JSON, found {welcome.parameters[:80]!r}"
-        )
-    return parameters
-
-
-def _bytes_of(array: np.ndarray) -> memoryview:
-    """The bytes of an array, as they lie in memory."""
-    return np.ascontiguousarray(array).data.cast("B")
-
-
-def _noun(message: msg.Message) -> str:
-    return f"a {type(message).__name__.lower()} message"
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

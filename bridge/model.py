@@ -4,6 +4,7 @@ Nothing here needs compiled code, a socket or a run: a model is made, handed row
 test as anything else.
 """
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -89,7 +90,8 @@ _NO_ROWS = ModelRows(np.zeros(0, np.int64), np.zeros(0, np.int32))
 class StrategyBase:
     """A model: it is sent rows of features, and answers with what it wants.
 
-    Every hook may be ``async def``. What a hook raises ends the model, and the run is told.
+    Every hook may be ``async def``; with one that is, tasks of the model's own go on between
+    messages. What a hook raises ends the model, and the run is told.
 
     Attributes
     ----------
@@ -172,3 +174,13 @@ class StrategyBase:
 def keeps_state(model: type[StrategyBase]) -> bool:
     """Whether a class of models has a state that is kept for it."""
     return model.save is not StrategyBase.save
+
+
+_HOOKS = (
+    "on_start", "on_features", "on_update", "on_fill", "on_market_close", "on_stop", "save", "load",
+)  # fmt: skip
+
+
+def has_coroutines(model: type[StrategyBase]) -> bool:
+    """Whether a hook of a class of models is ``async def``."""
+    return any(inspect.iscoroutinefunction(getattr(model, name)) for name in _HOOKS)

@@ -34,10 +34,13 @@ def rows_of(n: int, columns: int = 2, seed: int = 0) -> tuple[np.ndarray, np.nda
 class FakeRun:
     """The run's end: binds, takes in one model, says what it is told to."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, *, peer_timeout_s: float = 5.0) -> None:
         self._context = zmq.Context()
         self._socket = make_socket(
-            self._context, zmq.ROUTER, peer_timeout_s=5.0, message_bytes_max=msg.ARRAY_BYTES_MAX
+            self._context,
+            zmq.ROUTER,
+            peer_timeout_s=peer_timeout_s,
+            message_bytes_max=msg.ARRAY_BYTES_MAX,
         )
         if endpoint.startswith("ipc://"):
             Path(endpoint.removeprefix("ipc://")).parent.mkdir(mode=0o700, exist_ok=True)

@@ -168,8 +168,7 @@ class ModelCheck:
             )
         yield self._resumed(whole)
         for size in (1, 256, _WHOLE):
-            rate = self._run(self._speed(size))
-            yield CheckLine(f"speed, {_rows(size)} a call", "ok", f"{rate:,.0f} rows/s")
+            yield self._passes(f"speed, {_rows(size)} a call", self._speed(size), "")
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run(work)
@@ -179,11 +178,12 @@ class ModelCheck:
         return f"{_rows(len(answer))}: {targets:,} targets, {len(answer.requests):,} requests"
 
     def _passes(self, name: str, work: Coroutine[Any, Any, Any], detail: str) -> CheckLine:
+        """Do it; where there is nothing else to say of it, what comes of it is the speed."""
         try:
-            self._run(work)
+            result = self._run(work)
         except StrategyError as error:
             return CheckLine(name, "failed", str(error))
-        return CheckLine(name, "ok", detail)
+        return CheckLine(name, "ok", detail or f"{result:,.0f} rows/s")
 
     def _same(
         self, name: str, work: Coroutine[Any, Any, ModelAnswer], whole: ModelAnswer, first: int,

@@ -563,6 +563,15 @@ def test_a_command_that_cannot_be_is_refused(
     assert expected in said
 
 
+def test_a_model_of_another_dtype_is_refused(tmp_path: Path) -> None:
+    source = model("dtype = 'int64'")
+    with served(tmp_path, source, "tcp://127.0.0.1:1") as client:
+        code, said = client.end()
+    assert (code, said) == (
+        6, "error: Mine.dtype: expected 'float64' or 'float32', found 'int64'\n"
+    )  # fmt: skip
+
+
 def test_a_model_starts_at_once_and_without_compiled_code(tmp_path: Path) -> None:
     path = tmp_path / "model.py"
     path.write_text(SIGN)

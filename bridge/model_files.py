@@ -60,7 +60,8 @@ class ModelFile:
     columns: tuple[str, ...]
     kind: str
     _block: int
-    _ask: Callable[[FloatArray], Predicted]
+    _run: Callable[[FloatArray], list[npt.NDArray[Any]]]
+    _read: Callable[[list[npt.NDArray[Any]]], Predicted]
 
     def predict(self, rows: FloatArray) -> Predicted:
         """Ask about rows, shape (n, columns); where one of a row's is NaN, nothing is known.
@@ -70,18 +71,20 @@ class ModelFile:
         SimulationError
             If the model's answer is no finite number.
         """
-        known = ~np.isnan(rows).any(axis=1)
+        asked = np.flatnonzero(~np.isnan(rows).any(axis=1))
         direction = np.zeros(len(rows))
         confidence = None if self.kind == "regression" else np.zeros(len(rows))
-        asked = np.flatnonzero(known)
+        blocks = []
         for at in range(0, len(asked), self._block):
             part = asked[at : at + self._block]
             block = np.zeros((self._block, len(self.columns)))
             block[: len(part)] = rows[part]
-            given = self._ask(block)
-            direction[part] = given.direction[: len(part)]
-            if confidence is not None and given.confidence is not None:
-                confidence[part] = given.confidence[: len(part)]
+            blocks.append([out[: len(part)] for out in self._run(block)])
+        if blocks:
+            given = self._read([np.concatenate(outs) for outs in zip(*blocks, strict=True)])
+            direction[asked] = given.direction
+            if confidence is not None:
+                confidence[asked] = given.confidence
         wrong = np.flatnonzero(~np.isfinite(direction))
         if wrong.size:
             raise SimulationError(
@@ -215,7 +218,7 @@ def _load_onnx(path: str, sent: tuple[str, ...], expected: tuple[str, ...]) -> M
 
     tried = run(np.zeros((block, len(columns))))
     kind, read = _reading_of(path, tried, block)
-    return ModelFile(path, columns, kind, block, lambda values: read(run(values)))
+    return ModelFile(path, columns, kind, block, run, read)
 
 
 def _named_in(path: str, text: str | None) -> list[str] | None:
@@ -316,14 +319,16 @@ def _load_pickle(path: str, sent: tuple[str, ...], expected: tuple[str, ...]) ->
         )
     ask = model.predict_proba if has_classes else model.predict
     given = _framed(ask, named)
-    kind, read = _reading_of(path, [given(np.zeros((BLOCK_ROWS, len(columns))))], BLOCK_ROWS)
-    return ModelFile(path, columns, kind, BLOCK_ROWS, lambda values: read([given(values)]))
+    kind, read = _reading_of(path, given(np.zeros((BLOCK_ROWS, len(columns)))), BLOCK_ROWS)
+    return ModelFile(path, columns, kind, BLOCK_ROWS, given, read)
 
 
-def _framed(ask: Callable[[Any], Any], named: Any) -> Callable[[FloatArray], npt.NDArray[Any]]:
+def _framed(
+    ask: Callable[[Any], Any], named: Any
+) -> Callable[[FloatArray], list[npt.NDArray[Any]]]:
     """Ask with names where the model was trained with names: it would warn otherwise."""
     if named is None:
-        return lambda values: np.asarray(ask(values))
+        return lambda values: [np.asarray(ask(values))]
     import pandas as pd
 
-    return lambda values: np.asarray(ask(pd.DataFrame(values, columns=list(named))))
+    return lambda values: [np.asarray(ask(pd.DataFrame(values, columns=list(named))))]

@@ -103,3 +103,7 @@ def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> 
     assert [variant["strategy_id"] for variant in variants] == [
         *(f"idea.{k}" for k in range(1, 7)), "far.1", "far.2",
     ]  # fmt: skip
+
+
+def test_strategies_in_processes_of_their_own(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "external.md", tmp_path) >= 7

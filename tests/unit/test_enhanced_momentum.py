@@ -1,6 +1,7 @@
 """The strategy ml_enhanced_momentum: its rule, its state, what it refuses."""
 
 import asyncio
+import json
 import math
 import subprocess
 import sys
@@ -14,12 +15,13 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
 
+from bridge_peers import FakeRun, served
 from tapewire.bridge import NO_TARGET
 from tapewire.bridge.calling import ModelCaller
 from tapewire.bridge.model import ModelSession
 from tapewire.bridge.model_files import load_model_file
 from tapewire.bridge.momentum import EnhancedMomentum, columns_sent
-from tapewire.bridge.protocol import BridgeInstrument
+from tapewire.bridge.protocol import BridgeInstrument, Instruments
 from tapewire.errors import ConfigError, MissingFileError, StrategyError
 from trained import fitted, write_onnx
 
@@ -184,6 +186,49 @@ def test_what_is_sent_and_what_the_model_is_asked_with(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "n.onnx", fitted(LinearRegression()))
     fed = Fed(path, feature_config=with_mid, columns=tuple(columns_sent(with_mid))).start()
     assert fed.caller.model._model.columns == ("mid", "returns_1m", "returns_5m")
+
+
+SOURCE = """
+from tapewire.bridge.momentum import EnhancedMomentum
+
+class Mine(EnhancedMomentum):
+    pass
+"""
+
+
+def test_a_process_of_its_own_and_another_that_goes_on_in_its_place(
+    market: Any, tmp_path: Path, short_folder: Path
+) -> None:
+    features, instrument = market
+    path = write_onnx(tmp_path / "m.onnx", fitted(LinearRegression()))
+    expected = Fed(path).start().feed(features, instrument, 256)[0].tolist()
+    parameters = {
+        "lookback_period": LOOKBACK, "entry_threshold": ENTRY, "exit_threshold": EXIT,
+        "position_size": SIZE, "ml_model_path": path,
+    }  # fmt: skip
+    told = {"columns": COLUMNS, "parameters": json.dumps(parameters)}
+    ts = np.arange(N, dtype="<i8")
+    found: list[int] = []
+    state = b""
+    for part, size in ((range(250), 7), (range(250, N), 100)):
+        with (
+            FakeRun(f"ipc://{short_folder}/{part.start}") as run,
+            served(tmp_path, SOURCE, run.endpoint) as client,
+        ):
+            assert run.welcome(state, first_row=part.start, **told).keeps_state
+            run.say(Instruments(INSTRUMENTS[1:]))
+            for first in range(part.start, part.stop, size):
+                rows = slice(first, min(first + size, part.stop))
+                is_last = rows.stop == part.stop
+                given = (ts[rows], instrument[rows], features[rows])
+                run.send_rows(first, given, wants_state=is_last)
+                found += run.hear_targets(first, rows.stop).tolist()
+            message, arrays = run.hear()
+            assert message.next_row == part.stop
+            state = arrays[0].tobytes()
+            run.bye()
+            assert client.end()[0] == 0
+    assert found == expected
 
 
 # --- what is refused --------------------------------------------------------------------------

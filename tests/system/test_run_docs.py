@@ -96,7 +96,7 @@ def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> 
     runs = {path.parent.name for path in tmp_path.glob("*/manifest.json")}
     named = {
         "first", "second", "third", "fourth", "fifth", "notebook", "sixth", "prepared", "cached",
-        "policies", "limited", "idea", "grid",
+        "policies", "limited", "idea", "grid", "model",
     }  # fmt: skip
     assert runs == named
     variants = json.loads((tmp_path / "grid" / "manifest.json").read_text())["variants"]
@@ -106,4 +106,4 @@ def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> 
 
 
 def test_strategies_in_processes_of_their_own(repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "external.md", tmp_path) >= 7
+    assert run_blocks(repo / "docs" / "external.md", tmp_path) >= 4

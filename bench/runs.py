@@ -4,7 +4,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,8 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 sys.exit(code)
 """
 
+#: What runs unless it is said.
+MARKET_MAKER: Final = ({"type": "market_maker"},)
 #: Two processes also where a run would choose one.
 APART: Final = {"transport": "ipc"}
 #: Rows of whole runs: name, file, options of the replay; the last says whether the short bench
@@ -39,9 +41,12 @@ _CASES: Final[tuple[tuple[str, str, dict[str, str], bool], ...]] = (
 
 @contextmanager
 def run_config(
-    work: LoadedSession, path: Path, options: Mapping[str, Any] | None = None
+    work: LoadedSession,
+    path: Path,
+    options: Mapping[str, Any] | None = None,
+    strategies: Sequence[Mapping[str, Any]] = MARKET_MAKER,
 ) -> Iterator[Path]:
-    """Write the configuration of a run with the market maker over one file.
+    """Write the configuration of a run over one file.
 
     Parameters
     ----------
@@ -50,6 +55,7 @@ def run_config(
         The data file.
     options : mapping, optional
         Of ``backtest.replay``: transport, payload, batch_records.
+    strategies : sequence of mappings
 
     Yields
     ------
@@ -65,7 +71,7 @@ def run_config(
             "replay": dict(options or {}),
             "instruments": {work.symbol: facts},
         },
-        "strategy": [{"type": "market_maker"}],
+        "strategy": [dict(strategy) for strategy in strategies],
     }
     with tempfile.TemporaryDirectory(prefix="tapewire-bench-") as folder:
         file = Path(folder) / "bench.yaml"
@@ -107,9 +113,10 @@ def measured_run(
     runs: int,
     options: Mapping[str, Any] = APART,
     note: str = "",
+    strategies: Sequence[Mapping[str, Any]] = MARKET_MAKER,
 ) -> Row:
     """Whole runs over one file as a row, after one that is not counted."""
-    with run_config(work, path, options) as config:
+    with run_config(work, path, options, strategies) as config:
         run_once(config)
         results = [run_once(config) for _ in range(runs)]
     figures = {

@@ -96,6 +96,12 @@ def _callbacks(bench: Bench) -> Iterator[Row]:
     yield from callback_rows(bench.work, bench.scale)
 
 
+def _bridge(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.bridge import bridge_rows
+
+    yield from bridge_rows(bench.work, bench.scale)
+
+
 def _transport(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.transport import transport_rows
 
@@ -184,6 +190,15 @@ SECTIONS: Final = (
         _callbacks,
         40,
         8,
+    ),
+    Section(
+        "bridge",
+        "Models in processes of their own",
+        "Rows of features to a model's process and signals back, and whole runs with and without "
+        "one. wire: millions of rows per second instead of records.",
+        _bridge,
+        60,
+        30,
     ),
     Section(
         "transport",

@@ -259,6 +259,26 @@ TARGETS: Final = (
             rate("callbacks", "one record in 1,000, compiled"),
         ),
     ),
+    Target("bridge, 256 rows a message", 1, "M rows/s", rate("bridge", "wire, 256 rows a message")),
+    Target(
+        "bridge, 4,096 rows a message", 5, "M rows/s", rate("bridge", "wire, 4,096 rows a message")
+    ),
+    Target(
+        "a model beside the market maker, share of the run without it",
+        0.50,
+        "×",
+        over(
+            rate("bridge", "run, market maker and a model, pipelined"),
+            rate("bridge", "run, market maker"),
+        ),
+    ),
+    Target(
+        "lockstep round trip, median",
+        150,
+        "µs",
+        figure("bridge", "lockstep round trip", "p50_us"),
+        at_least=False,
+    ),
     Target(
         "one event fed by itself, median",
         2,

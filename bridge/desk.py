@@ -32,6 +32,8 @@ STATE_EVERY: Final = 16
 KEPT_MAX: Final = 4 * STATE_EVERY
 #: How often a model is started again.
 RESTARTS_MAX: Final = 100
+#: Longest sleep in a wait for an answer.
+_WAIT_S: Final = 0.05
 
 Policy = Literal["halt", "flatten", "continue_without", "restart"]
 
@@ -197,6 +199,7 @@ class Desk:
             [np.frombuffer(state, np.uint8)] if state else [],
         )  # fmt: skip
         self._hello = hello
+        self._dtype = np.dtype(hello.dtype).newbyteorder("<")
         self._heard_row = first_row
         self._told = 0
         while self._kept and self._kept[0].stop <= first_row and self._kept[0].message is None:
@@ -236,7 +239,9 @@ class Desk:
             return
         effect_ns = ts + self.spec.feed_ns + self._draws.draw(len(ts))
         # Signals don't overtake one another, as the rows that they answer did not.
-        effect_ns = np.maximum(np.maximum.accumulate(effect_ns), self._effect_ns)
+        if len(ts) > 1:
+            effect_ns = np.maximum.accumulate(effect_ns)
+        effect_ns = np.maximum(effect_ns, self._effect_ns)
         self._effect_ns = int(effect_ns[-1])
         if self.fault is not None:  # nobody will answer them
             self.rows += len(ts)
@@ -264,6 +269,9 @@ class Desk:
     def ship(self, *, everything: bool) -> None:
         """Make messages of the rows that wait: whole ones, or all."""
         size = self.spec.rows_max
+        if len(self._pending) == 1 and everything and len(self._pending[0].ts) <= size:
+            self._kept.append(self._pending.pop())
+            return
         waiting = sum(len(item.ts) for item in self._pending)
         if waiting < (1 if everything else size):
             return
@@ -321,7 +329,7 @@ class Desk:
             [
                 item.ts.astype(msg.TIME, copy=False),
                 item.books.astype(msg.INSTRUMENT),
-                item.values.astype(np.dtype(self._hello.dtype).newbyteorder("<"), copy=False),
+                item.values.astype(self._dtype, copy=False),
             ],
         )
         if sent:
@@ -336,17 +344,28 @@ class Desk:
         """Send what waits and take what has come; never waits itself."""
         if self.fault is not None:
             return
+        if self._listen():
+            self._send_waiting()
+            self.line.keep_up()
+            self._look_after()
+
+    def _listen(self, until_row: int = NEVER) -> bool:
+        """Take what has come, or as much as answers the rows before one; False: it is lost."""
         try:
             for message, arrays in self.line.received():
                 self._take(message, arrays)
                 if self.is_lost:
-                    return
-            self._send_waiting()
-            self.line.keep_up()
+                    return False
+                if self.answered_rows >= until_row:
+                    break
         except ProtocolError as error:
             self.line.drop(str(error))
             self._lose(f"{self._called}: {error}")
-            return
+            return False
+        return True
+
+    def _look_after(self) -> None:
+        """Whether the model lives, and gets on."""
         if self._process is not None and (ended := self._process.ended()) is not None:
             self._lose(ended)
         elif self._ready and self.line.lost is not None:
@@ -394,19 +413,8 @@ class Desk:
         self._heard_row = stop
         now_s = self._progress_s = time.monotonic()
         self.figures.inference.add(message.busy_ns // 1_000)
-        effects, books = [], []
-        for item in self._kept:
-            if item.first_row >= stop:
-                break
-            if item.stop > first and item.message is None:
-                at, to = max(first - item.first_row, 0), min(stop, item.stop) - item.first_row
-                effects.append(item.effect_ns[at:to])
-                books.append(item.books[at:to])
-                if item.stop <= stop:
-                    self.figures.round_trip.add(round((now_s - item.sent_s) * 1e6))
-        signals, rows = signals_of(
-            message, arrays, np.concatenate(effects), np.concatenate(books), self._known
-        )
+        effects, books = self._told_of(first, stop, now_s)
+        signals, rows = signals_of(message, arrays, effects, books, self._known)
         if first < self.answered_rows:  # started again: what it answered before stands
             signals = signals[rows >= self.answered_rows - first]
         with self._answered:
@@ -417,6 +425,22 @@ class Desk:
                 self.next_effect_ns = self._effect_of(stop)
             self._answered.notify_all()
         self._forget()
+
+    def _told_of(self, first: int, stop: int, now_s: float) -> tuple[IntArray, IntArray]:
+        """When rows take effect, and their instruments; the messages that they end are answered."""
+        effects, books = [], []
+        for item in self._kept:
+            if item.first_row >= stop:
+                break
+            if item.stop > first and item.message is None:
+                at, to = max(first - item.first_row, 0), min(stop, item.stop) - item.first_row
+                effects.append(item.effect_ns[at:to])
+                books.append(item.books[at:to])
+                if item.stop <= stop:
+                    self.figures.round_trip.add(round((now_s - item.sent_s) * 1e6))
+        if len(effects) == 1:
+            return effects[0], books[0]
+        return np.concatenate(effects), np.concatenate(books)
 
     def _effect_of(self, row: int) -> int:
         """When the signals of a row take effect; NEVER if it is not there yet."""
@@ -477,6 +501,22 @@ class Desk:
             self.fault = why
             self.next_effect_ns = NEVER
             self._answered.notify_all()
+
+    def wait_all(self, check: Callable[[], None] = lambda: None) -> None:
+        """Send all rows there are and wait for their answers, or until none will come.
+
+        ``check`` is called now and then; it may raise.
+        """
+        self.ship(everything=True)
+        if self.fault is None:
+            self._send_waiting()
+        while self.answered_rows < self.rows and self.fault is None:
+            if self.line.wait(_WAIT_S):
+                if self._listen(self.rows):
+                    self._send_waiting()
+            else:
+                check()
+                self.serve()
 
     # --- for whoever follows --------------------------------------------------------------------
 

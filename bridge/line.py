@@ -90,9 +90,9 @@ class ModelLine:
         """What becomes readable when something may have come."""
         return int(self._hub.socket.getsockopt(zmq.FD))
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait until something has come, at most so long (s)."""
-        self._hub.wait(timeout_s)
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until something has come, at most so long (s); whether it has."""
+        return self._hub.wait(timeout_s)
 
     def received(self) -> Iterator[tuple[msg.Message, list[np.ndarray]]]:
         """Yield what the model has said since, its arrays not copied; the first is its hello.

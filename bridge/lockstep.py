@@ -34,7 +34,6 @@ IntArray = npt.NDArray[np.int64]
 #: Columns of a strategy's own, behind those of the market: of the row's instrument but for the P&L.
 OWN_COLUMNS: Final = ("position", "pnl", "open_buy_lots", "open_sell_lots")
 _MONEY: Final = 1e-9
-_WAIT_S: Final = 0.05
 _LOTS_MAX: Final = 2**31 - 1
 #: At most in one callback, which may make a few requests more.
 _CANCELS_MAX: Final = 32
@@ -107,12 +106,7 @@ class LockstepDesk(Desk):
             own.updates = []
         row = np.concatenate([values, own.columns(context, leg)])
         super().add(np.array([ts]), np.array([book]), row.reshape(1, -1))
-        self.ship(everything=True)
-        self.serve()
-        while self.answered_rows < self.rows and self.fault is None:
-            self.line.wait(_WAIT_S)
-            self.serve()
-            self._check()
+        self.wait_all(self._check)
         fault: str | None = self.fault
         if fault is not None and self.spec.on_failure in ("halt", "restart"):
             raise StrategyError(fault, self.spec.strategy_id, context.now, None)

@@ -100,9 +100,9 @@ class Hub:
         """The address as bound (a ``*`` port is filled in)."""
         return self._binding.endpoint
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait until there is something to receive, or a connection has closed."""
-        self._waiter.wait(timeout_s)
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until there is something to receive, or a connection has closed; which it was."""
+        return self._waiter.wait(timeout_s)
 
     def probe_due(self) -> bool:
         """Whether each peer should be sent something, to find out whose connection has closed."""

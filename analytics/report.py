@@ -22,6 +22,7 @@ from tapewire.analytics.report_tables import (
     latency_tables,
     leg_table,
     metrics_table,
+    models_tables,
     orders_tables,
     plain_table,
 )
@@ -194,7 +195,9 @@ def _parts(
         {"title": "Orders", "tables": [
             *orders_tables(analysis), *halts_tables(manifest.get("loss_halts", ())),
         ]},
-        {"title": "Latency", "tables": latency_tables(latencies)},
+        {"title": "Latency", "tables": [
+            *latency_tables(latencies), *models_tables(manifest.get("models", {})),
+        ]},
         {"title": "Counts and stages", "tables": [
             plain_table("Counted while the data went by", ("What", "Count"),
                         _counts(manifest["counts"])),

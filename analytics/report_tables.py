@@ -146,6 +146,30 @@ def _latency_table(caption: str, rows: Sequence[LatencySummary], empty: str) -> 
     return table(head, cells, caption=caption, note="" if cells else empty)
 
 
+def models_tables(models: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    """Return what was sent to strategies' models and came back; nothing where there are none."""
+    if not models:
+        return []
+    rows = [
+        [
+            cell(name), cell(model["mode"], "text"),
+            cell("yes" if model["deterministic"] else "no", "text"),
+            *(cell(f.count(model[key])) for key in ("rows", "rows_answered", "restarts")),
+            *(cell(" / ".join(f.count(model[key][of]) for of in ("p50", "p99", "max")))
+              for key in ("frame_rows", "frames_in_flight")),
+        ]
+        for name, model in list(models.items())[:TABLE_ROWS_MAX]
+    ]  # fmt: skip
+    head = ["Strategy", "Mode", "Deterministic", "Rows", "Answered", "Restarts",
+            "Rows of a message, p50 / p99 / max", "Messages in flight"]  # fmt: skip
+    return [
+        table(
+            head, rows, caption="Models in processes of their own", text_columns=(1, 2),
+            note="How long they took is above: model_round_trip, model_inference.",
+        )
+    ]  # fmt: skip
+
+
 def inputs_table(inputs: Iterable[Mapping[str, Any]]) -> Table:
     """Return the input files with sizes and hashes."""
     rows = []

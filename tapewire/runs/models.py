@@ -189,6 +189,7 @@ class RunModels:
                 "mode": desk.spec.mode,
                 "deterministic": desk.spec.mode != "free_running" and not desk.fault,
                 "features": list(desk.spec.columns),
+                "inference_latency": self._latency_of(desk.spec.strategy_id),
                 "rows": desk.rows,
                 "rows_answered": desk.answered_rows,
                 "restarts": desk.restarts,
@@ -198,6 +199,10 @@ class RunModels:
             }
             for desk in self._company.desks
         }
+
+    def _latency_of(self, strategy_id: str) -> Any:
+        latency = self._entries[strategy_id][0].inference_latency
+        return None if latency is None else in_json(latency.model_dump(exclude_none=True))
 
     def warnings(self) -> list[str]:
         """What deserves a look."""

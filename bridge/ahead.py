@@ -6,7 +6,7 @@ could take effect within it is there, so a slow model costs time only where its 
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -154,8 +154,9 @@ class Ahead:
                 self._poller.register(desk.line.fd, zmq.POLLIN)
 
     def batches(
-        self, source: Iterable[npt.NDArray[Any]], check: Callable[[], None]
-    ) -> Iterator[ReadyBatch]:
+        self, source: Iterable[npt.NDArray[Any]], check: Callable[[], None],
+        stop: Callable[[], None] = lambda: None,
+    ) -> Generator[ReadyBatch]:  # fmt: skip
         """Yield every batch of the source, then an empty one: behind it nothing more comes.
 
         Parameters
@@ -164,6 +165,8 @@ class Ahead:
             Batches, each valid until the next; iterated in the thread.
         check
             Called while there is nothing ready; may raise.
+        stop
+            Has the source end soon, if nobody wants its batches any more.
 
         Raises
         ------
@@ -184,6 +187,7 @@ class Ahead:
             with self._changed:
                 self._stopping = True
                 self._changed.notify_all()
+            stop()
             thread.join()
 
     def _next(self, check: Callable[[], None]) -> ReadyBatch | None:

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import numpy as np
@@ -19,8 +20,10 @@ _TELL_AFTER_S: Final = 2.0
 _TELL_AGAIN_S: Final = 10.0
 #: Sleep while models have not come yet.
 _WAIT_SLICE_S: Final = 0.005
-#: Longest wait for a goodbye to go out and models to end by themselves.
+#: Longest wait for the last answers; for models to end by themselves; and when they were asked to.
 _GOODBYE_S: Final = 1.0
+_OWN_END_S: Final = 1.0
+_ASKED_END_S: Final = 1.0
 
 
 class Company:
@@ -40,6 +43,7 @@ class Company:
         self._told_s = 0.0
         self._waiting_since_s: float | None = None
         self._withdrawn: set[str] = set()
+        self._told_lost: set[str] = set()
         try:
             for spec in specs:
                 kind = LockstepDesk if spec.mode == "lockstep" else Desk
@@ -53,19 +57,18 @@ class Company:
         return next(desk for desk in self.desks if desk.spec.strategy_id == strategy_id)
 
     def connect(self, check: Callable[[], None]) -> None:
-        """Wait until all models are there, each within its time.
+        """Wait until all models are there, each within its time, or lost to a run that goes on.
 
         Raises
         ------
         StrategyError
             If one is not.
         """
-        while late := [desk for desk in self.desks if not desk.is_ready]:
+        while late := [desk for desk in self.desks if not desk.is_ready and not desk.is_lost]:
             check()
             for desk in self.desks:
                 desk.serve()
-                if desk.fault is not None:
-                    raise _lost(desk, 0)
+                self._note_lost(desk, 0)
             self._tell_of(late)
             late[0].line.wait(_WAIT_SLICE_S)
         self._waiting_since_s = None
@@ -73,8 +76,11 @@ class Company:
     def batches(
         self, simulation: Followed, source: Iterable[npt.NDArray[Any]], check: Callable[[], None],
         describe: Describe, *, start_ns: int = 0, close_ns: int | None = None, ahead: int = 16,
-    ) -> Iterator[npt.NDArray[Any]]:  # fmt: skip
+        stop: Callable[[], None] = lambda: None,
+    ) -> Generator[npt.NDArray[Any]]:  # fmt: skip
         """Yield the batches of a source, each when the signals that concern it are laid out.
+
+        They are to be closed: until then a thread works on them.
 
         Parameters
         ----------
@@ -82,7 +88,7 @@ class Company:
             Batches of records, each valid until the next.
         check
             Called now and then; may raise.
-        describe, start_ns, close_ns
+        describe, start_ns, close_ns, stop
             See `Ahead`.
         ahead
             How many batches the rows may be ahead of the simulation.
@@ -108,45 +114,52 @@ class Company:
             check()
             self._tell_of(late)
 
-        for batch in going_ahead.batches(source, check):
-            simulation.open_books(batch.books)
-            going_ahead.wait_answers(batch.until_ns, waiting)
-            self._waiting_since_s = None
-            with self._answered:
-                taken = [following.desk.take_signals() for following in followings]
-            for following, signals in zip(followings, taken, strict=True):
-                following.legs.update(batch.books, simulation)
-                now_ns = before_ns + following.desk.spec.feed_ns
-                if following.desk.spec.mode == "free_running":
-                    for some in signals:
-                        np.maximum(some["ts"], now_ns, out=some["ts"])
-                following.give(signals)
-                self._look_after(following, now_ns)
-            for desk in lockstep:
-                desk.begin_batch(batch.books)
-            before_ns = batch.until_ns
-            if len(batch.records):
-                yield batch.records
+        with closing(going_ahead.batches(source, check, stop)) as batches:
+            for batch in batches:
+                simulation.open_books(batch.books)
+                going_ahead.wait_answers(batch.until_ns, waiting)
+                self._waiting_since_s = None
+                with self._answered:
+                    taken = [following.desk.take_signals() for following in followings]
+                for following, signals in zip(followings, taken, strict=True):
+                    following.legs.update(batch.books, simulation)
+                    now_ns = before_ns + following.desk.spec.feed_ns
+                    if following.desk.spec.mode == "free_running":
+                        for some in signals:
+                            np.maximum(some["ts"], now_ns, out=some["ts"])
+                    following.give(signals)
+                    if self._note_lost(following.desk, now_ns):
+                        self._withdraw(following, now_ns)
+                for desk in lockstep:
+                    desk.begin_batch(batch.books, before_ns)
+                    self._note_lost(desk, before_ns)
+                before_ns = batch.until_ns
+                if len(batch.records):
+                    yield batch.records
         for desk in lockstep:
             desk.close_market(before_ns, is_end=True)
         self._end()
 
-    def _look_after(self, following: Following, now_ns: int) -> None:
-        """Do what the policy of a lost model says."""
-        desk = following.desk
+    def _note_lost(self, desk: Desk, now_ns: int) -> bool:
+        """Whether a model is lost; raises where that ends the run, and says it where not."""
         if desk.fault is None:
-            return
-        policy = desk.spec.on_failure
-        if policy in ("halt", "restart"):
+            return False
+        if desk.ends_run:
             raise _lost(desk, now_ns)
-        name = desk.spec.strategy_id
-        first = name not in self._withdrawn
-        if first:
-            self._withdrawn.add(name)
-            became = "closes its positions" if policy == "flatten" else "keeps its positions"
+        if desk.spec.strategy_id not in self._told_lost:
+            self._told_lost.add(desk.spec.strategy_id)
+            flatten = desk.spec.on_failure == "flatten"
+            became = "closes its positions" if flatten else "keeps its positions"
             self._announce(f"{desk.fault}; the run goes on without it and {became}")
-        if first or policy == "flatten":
-            following.withdraw(now_ns, flatten=policy == "flatten", cancel=first)
+        return True
+
+    def _withdraw(self, following: Following, now_ns: int) -> None:
+        """Do what the policy of a lost model says: cancel once, flatten again and again."""
+        name, flatten = following.desk.spec.strategy_id, following.desk.spec.on_failure == "flatten"
+        first = name not in self._withdrawn
+        self._withdrawn.add(name)
+        if first or flatten:
+            following.withdraw(now_ns, flatten=flatten, cancel=first)
 
     def _tell_of(self, late: Sequence[Desk]) -> None:
         now_s = time.monotonic()
@@ -163,6 +176,8 @@ class Company:
     def _end(self) -> None:
         """Let the models have what is left, and leave."""
         until_s = time.monotonic() + _GOODBYE_S
+        for desk in self.desks:
+            desk.end()
         while time.monotonic() < until_s and not all(desk.is_idle for desk in self.desks):
             for desk in self.desks:
                 desk.serve()
@@ -171,8 +186,19 @@ class Company:
             desk.say_goodbye()
 
     def close(self) -> None:
-        """End the models and give back their addresses."""
+        """End the models, all at a time, and give back their addresses."""
         for desk in self.desks:
+            if not desk.has_said_goodbye:
+                desk.ask_end()
+        until_s = time.monotonic() + _OWN_END_S
+        for desk in self.desks:
+            if desk.has_said_goodbye:
+                desk.wait_end(until_s)
+        for desk in self.desks:
+            desk.ask_end()
+        until_s = time.monotonic() + _ASKED_END_S
+        for desk in self.desks:
+            desk.wait_end(until_s)
             desk.close()
 
 

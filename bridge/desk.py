@@ -30,10 +30,15 @@ NEVER: Final = 2**63 - 1
 STATE_EVERY: Final = 16
 #: Messages that may be kept for one that has to go on from its state.
 KEPT_MAX: Final = 4 * STATE_EVERY
-#: How often a model is started again.
+#: How often a model is started again; and how often in a row without that it answers anything.
 RESTARTS_MAX: Final = 100
 #: Longest sleep in a wait for an answer.
 _WAIT_S: Final = 0.05
+RESTARTS_IN_VAIN_MAX: Final = 3
+#: A process is seen to end so long after its connection, at most; and ends so long after it was
+#: asked to, or is killed.
+_END_SEEN_S: Final = 0.5
+_ASKED_END_S: Final = 1.0
 
 Policy = Literal["halt", "flatten", "continue_without", "restart"]
 
@@ -111,6 +116,13 @@ class _Item:
         """The row behind it."""
         return self.first_row + len(self.ts)
 
+    def from_row(self, row: int) -> "_Item":
+        """What is left of it where the rows before one were answered."""
+        at = row - self.first_row
+        if at <= 0 or self.message is not None:
+            return self
+        return _Item(row, self.ts[at:], self.books[at:], self.values[at:], self.effect_ns[at:])
+
 
 class Desk:
     """One model of a run.
@@ -138,6 +150,10 @@ class Desk:
         self.rows = self.answered_rows = 0
         self.next_effect_ns = NEVER
         self.restarts = 0
+        self.has_said_goodbye = False
+        self._has_left = False  # nobody serves it any more
+        self._is_over = False  # all answers that matter are there
+        self._in_vain = 0  # restarts since its last answer
         self._answered = answered
         self._draws = LatencyDraws(spec.latency, spec.key)
         self._effect_ns = 0  # of the last row
@@ -176,7 +192,12 @@ class Desk:
     @property
     def is_lost(self) -> bool:
         """Whether it will answer nothing more."""
-        return self.fault is not None
+        return self._has_left
+
+    @property
+    def ends_run(self) -> bool:
+        """Whether the run can't go on without it."""
+        return self.spec.on_failure in ("halt", "restart")
 
     @property
     def waits_for(self) -> str:
@@ -204,6 +225,8 @@ class Desk:
         self._told = 0
         while self._kept and self._kept[0].stop <= first_row and self._kept[0].message is None:
             self._kept.popleft()
+        if self._kept:
+            self._kept[0] = self._kept[0].from_row(first_row)
         self._to_send = 0
         self._ready = True
         self._progress_s = time.monotonic()
@@ -342,7 +365,7 @@ class Desk:
 
     def serve(self) -> None:
         """Send what waits and take what has come; never waits itself."""
-        if self.fault is not None:
+        if self._has_left:
             return
         if self._listen():
             self._send_waiting()
@@ -369,7 +392,7 @@ class Desk:
         if self._process is not None and (ended := self._process.ended()) is not None:
             self._lose(ended)
         elif self._ready and self.line.lost is not None:
-            self._lose(f"{self._called}, {self.line.lost}")
+            self._lose(self._how_it_ended() or f"{self._called}, {self.line.lost}")
         else:
             self._require_progress()
 
@@ -421,6 +444,7 @@ class Desk:
             if signals.size:
                 self._signals.append(signals)
             if stop > self.answered_rows:
+                self._in_vain = 0
                 self.answered_rows = stop
                 self.next_effect_ns = self._effect_of(stop)
             self._answered.notify_all()
@@ -452,10 +476,13 @@ class Desk:
 
     def _forget(self) -> None:
         """Let go of messages that nothing can need any more."""
-        needed = self.answered_rows
-        if self.spec.on_failure == "restart" and self._ready and self._hello.keeps_state:
+        needed = min(self.answered_rows, self._heard_row)
+        keeps = self.spec.on_failure == "restart" and self._ready and self._hello.keeps_state
+        if keeps:
             needed = min(needed, self._state[0])
-        while self._to_send and self._kept[0].stop <= min(needed, self._heard_row):
+        while self._to_send and (item := self._kept[0]).stop <= needed:
+            if keeps and item.message is not None and item.stop == needed:
+                return  # it came behind the state, which does not know of it
             self._kept.popleft()
             self._to_send -= 1
         if self._to_send > KEPT_MAX and self._kept[KEPT_MAX].stop <= self.answered_rows:
@@ -479,6 +506,13 @@ class Desk:
         if now_s - self._progress_s > limit_s:
             self._lose(f"{self._called} {what} for {limit_s:g} s")
 
+    def _how_it_ended(self) -> str | None:
+        """How its process ended, if it did: that is seen a little later than its connection."""
+        if self._process is None:
+            return None
+        self._process.wait_end(_END_SEEN_S)
+        return self._process.ended()
+
     def _lose(self, why: str, *, is_told: bool = False) -> None:
         """The model is gone, or to be: start it again or give it up."""
         self._ready = False
@@ -487,18 +521,24 @@ class Desk:
         if self._process is not None:
             if not is_told:
                 why = self._process.last_words(why)
+            self._process.ask_end()
+            self._process.wait_end(_ASKED_END_S)
             self._process.close()
             self._process = None
         self.figures.faults.append(why)
-        if self.spec.on_failure == "restart" and self.restarts < RESTARTS_MAX:
-            self.restarts += 1
-            self._start()
-            return
+        if self.spec.on_failure == "restart" and not self._is_over:
+            if self.restarts < RESTARTS_MAX and self._in_vain < RESTARTS_IN_VAIN_MAX:
+                self.restarts += 1
+                self._in_vain += 1
+                self._start()
+                return
+            why = f"{why}; it was started again {self.restarts} times"
         self._pending.clear()
         self._kept.clear()
         self._to_send = 0
         with self._answered:
-            self.fault = why
+            self.fault = None if self._is_over else why
+            self._has_left = True
             self.next_effect_ns = NEVER
             self._answered.notify_all()
 
@@ -525,19 +565,34 @@ class Desk:
         taken, self._signals = self._signals, []
         return taken
 
+    def end(self) -> None:
+        """The data have ended: what is still to come changes nothing, nor does a model's loss."""
+        self._is_over = True
+
     def say_goodbye(self) -> None:
         """All is done: the model may leave."""
-        self.line.send(msg.BridgeGoodbye(""))
+        self.has_said_goodbye = self.line.send(msg.BridgeGoodbye(""))
 
     @property
     def is_idle(self) -> bool:
         """Whether everything was sent and answered, or nothing more will be."""
         done = not self._pending and self._to_send == len(self._kept)
-        return self.fault is not None or (done and self.answered_rows == self.rows)
+        return self._has_left or (done and self.answered_rows == self.rows)
+
+    def ask_end(self) -> None:
+        """The model is to end, whatever it is at."""
+        if not self.has_said_goodbye:
+            self.line.drop("the run ended before its data")
+        if self._process is not None:
+            self._process.ask_end()
+
+    def wait_end(self, until_s: float) -> None:
+        """Give its process time to end by itself."""
+        if self._process is not None:
+            self._process.wait_end(until_s - time.monotonic())
 
     def close(self) -> None:
-        """End the model, and give back the address."""
+        """Kill the model's process, if there is one yet, and give back the address."""
         if self._process is not None:
-            self._process.wait_end()
             self._process.close()
         self.line.close()

@@ -18,9 +18,12 @@ from tapewire.bridge import protocol as msg
 from tapewire.bridge.desk import Desk, ModelSpec
 from tapewire.bridge.following import Followed, LegMap
 from tapewire.errors import StrategyError
+from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.definition import StrategyDefinition
 from tapewire.strategies.follower import (
+    SIGNAL,
     SIGNAL_CANCEL,
+    SIGNAL_CANCEL_ALL,
     SIGNAL_REPLACE,
     SIGNAL_SUBMIT,
     SIGNAL_TARGET,
@@ -49,7 +52,8 @@ class LockstepDesk(Desk):
         self._rows: deque[tuple[int, int, npt.NDArray[np.float64]]] = deque()
         self._new: list[msg.BridgeInstrument] = []
         self._due: deque[tuple[int, int, int, npt.NDArray[np.float64]]] = deque()
-        self._is_announced = False
+        self._is_announced = self._has_withdrawn = False
+        self._asked_ns = 0  # when the last signal takes effect
         self._simulation: Followed | None = None
         self._check: Callable[[], None] = lambda: None
 
@@ -71,7 +75,7 @@ class LockstepDesk(Desk):
         """Say whose rows they are."""
         self._simulation, self._check = simulation, check
 
-    def begin_batch(self, keys: Sequence[int]) -> None:
+    def begin_batch(self, keys: Sequence[int], now_ns: int) -> None:
         """Take over the rows that are there by now, before the records of their times."""
         assert self._simulation is not None
         self.legs.update(keys, self._simulation)
@@ -84,9 +88,13 @@ class LockstepDesk(Desk):
         legs = self.legs.of(np.array([book for _, book, _ in rows], np.int64)).tolist()
         for (ts, book, values), leg in zip(rows, legs, strict=True):
             self._due.append((ts, book, leg, values))
+        self.serve()
         if not self._is_announced:
             self._announce(feed_ns)
-        self.serve()
+        if self.fault is not None and not self._is_announced and not self._has_withdrawn:
+            for leg in self.legs.all[:1]:  # no row is due that would be the occasion
+                self._simulation.announce_signal(leg, now_ns + feed_ns)
+                self._is_announced = True
 
     def _announce(self, feed_ns: int) -> None:
         assert self._simulation is not None
@@ -97,10 +105,13 @@ class LockstepDesk(Desk):
 
     def ask(self, own: "Lockstep", context: Context) -> list[npt.NDArray[Any]]:
         """Send the row whose time has come, and wait for its answer; the signals."""
+        if not self._due:
+            self._is_announced = False
+            return self._withdraw(context.now)
         ts, book, leg, values = self._due.popleft()
         self._announce(self.spec.feed_ns)
         if self.fault is not None:
-            return []
+            return self._withdraw(context.now)
         if own.updates:
             self.tell(own.updates)
             own.updates = []
@@ -108,9 +119,26 @@ class LockstepDesk(Desk):
         super().add(np.array([ts]), np.array([book]), row.reshape(1, -1))
         self.wait_all(self._check)
         fault: str | None = self.fault
-        if fault is not None and self.spec.on_failure in ("halt", "restart"):
+        if fault is not None and self.ends_run:
             raise StrategyError(fault, self.spec.strategy_id, context.now, None)
-        return self.take_signals()
+        with self._answered:
+            signals = self.take_signals()
+        self._asked_ns = max([self._asked_ns, *(int(some["ts"][-1]) for some in signals)])
+        return signals if fault is None else signals + self._withdraw(context.now)
+
+    def _withdraw(self, now_ns: int) -> list[npt.NDArray[Any]]:
+        """What is asked for in place of a lost model, once what it asked for itself is done."""
+        kinds = [] if self._has_withdrawn else [SIGNAL_CANCEL_ALL]
+        if self.spec.on_failure == "flatten":
+            kinds.append(SIGNAL_TARGET)
+        self._has_withdrawn = True
+        books = np.flatnonzero(self.legs.of(slice(None)) >= 0)  # type: ignore[arg-type]
+        signals = np.zeros(len(kinds) * len(books), SIGNAL)
+        signals["ts"] = self._asked_ns = max(self._asked_ns, now_ns)
+        signals["kind"] = np.repeat(np.array(kinds, np.int64), len(books))
+        signals["leg"] = np.tile(books, len(kinds))
+        signals["price"] = UNDEF_PRICE
+        return [signals] if signals.size else []
 
     def books_of(self, leg: int) -> int:
         """The index of the book of a leg."""

@@ -79,18 +79,19 @@ class ModelProcess:
             return why
         return f"{why}; its last words:\n{said}"
 
-    def wait_end(self) -> None:
-        """Give it a moment to end by itself."""
+    def wait_end(self, timeout_s: float) -> None:
+        """Give it a moment (s) to end by itself."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_TIMEOUT_S)
+            self._process.wait(max(timeout_s, 0.0))
+
+    def ask_end(self) -> None:
+        """Ask it to end; see `wait_end` for whether it does."""
+        if self._process.poll() is None:
+            self._process.terminate()
 
     def close(self) -> None:
-        """End it and what it has started, gently first; after this it is gone."""
+        """Kill it and what it has started; after this it is gone."""
         process = self._process
-        if process.poll() is None:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_END_TIMEOUT_S)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)  # its own group: whatever it left behind
         process.wait()
@@ -102,6 +103,8 @@ class ModelProcess:
 def _read(stream: IO[bytes] | None, into: bytearray) -> None:
     """Keep a pipe from filling up; keep the last bytes of what came through it."""
     assert stream is not None
-    while chunk := os.read(stream.fileno(), 1 << 16):
-        into.extend(chunk)
-        del into[:-_HEARD_BYTES_MAX]
+    # Closed under it where somebody who left the group keeps the other end open.
+    with contextlib.suppress(OSError, ValueError):
+        while chunk := os.read(stream.fileno(), 1 << 16):
+            into.extend(chunk)
+            del into[:-_HEARD_BYTES_MAX]

@@ -1,7 +1,7 @@
 """The receiving end of a stream: what makes it lossless, credit by credit."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Final, Self
 
 import numpy as np
@@ -109,6 +109,7 @@ class Receiver:
         self._patience = Patience(stall_timeout_s)  # of the consumer with the next batch
         self._joined: Joined | None = None
         self._totals: msg.Totals | None = None
+        self._stopped = False
         self._stream = StreamChecker(0, 0)  # replaced, as the credit is, by what the welcome says
         self._credit = CreditReturn(1)
 
@@ -171,7 +172,7 @@ class Receiver:
         """Process id of the sender; after :meth:`connect`."""
         return self._require_joined().welcome.pid
 
-    def batches(self) -> Iterator[np.ndarray]:
+    def batches(self) -> Generator[np.ndarray]:
         """Yield the batches of the stream in order.
 
         Yields
@@ -207,6 +208,10 @@ class Receiver:
             self._sender.leave(str(error))
             raise
         self._sender.leave("")
+
+    def stop(self) -> None:
+        """Have `batches` end soon, by a `PeerLostError`; any thread may call it."""
+        self._stopped = True
 
     def close(self, reason: str = "it closed the stream before its end") -> None:
         """Leave; tell the sender why if the stream is not at its end."""
@@ -285,6 +290,8 @@ class Receiver:
             frames = sender.wait(0.0 if gone else WAIT_SLICE_S)
             if frames is not None:
                 return frames
+            if self._stopped:
+                raise PeerLostError("nobody waits for the stream any more")
             now_s = time.monotonic()
             if gone:
                 sender.require_no_overrun()

@@ -89,7 +89,6 @@ class _Run:
             facts.models = RunModels(facts.config, self.hooks.announce, stack)
             facts.simulation = wiring.make_simulation(facts.config, facts.info, facts.models)
             facts.simulation.touch_memory()
-            facts.models.connect(self.signals.check)
             folder = stack.enter_context(run_folder(self.output, self.name))
             return self._simulate(stream, facts.simulation, folder)
 
@@ -108,6 +107,8 @@ class _Run:
         ) as collector:
             feed = Feed(simulation, collector, facts.clock, self.hooks, self.signals, facts.models)
             try:
+                if facts.models is not None:
+                    facts.models.connect(self.signals.check)
                 feed.run(stream.receiver)
                 facts.totals = stream.receiver.totals
                 stream.wait_end()

@@ -2,8 +2,8 @@
 
 import dataclasses
 import time
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Final
+from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.compiled.units import NS_PER_S
 from tapewire.processes.signals import Signals
@@ -11,6 +11,8 @@ from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.runs.warnings import HALTS_TOLD_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from tapewire.analytics import Collector
     from tapewire.router import Drained, Simulation
     from tapewire.runs.models import RunModels
@@ -84,13 +86,23 @@ class Feed:
         TapewireError
             The stream's or the simulation's error, or that the user stopped it.
         """
-        simulation, collector, clock = self._simulation, self._collector, self._clock
-        check, progress = self._signals.check, self._hooks.progress
-        total = _events_total(receiver.info)
-        events = 0
         batches = receiver.batches()
         if self._models is not None:
-            batches = self._models.batches(simulation, batches, check)
+            batches = self._models.batches(
+                self._simulation, batches, self._signals.check, receiver.stop
+            )
+        with closing(batches):  # a thread may be working on them
+            self._take(batches, _events_total(receiver.info))
+        with self._signals.immediate():
+            self._simulation.finish()
+            self._collect(self._simulation.drain())
+        self._announce_halts()
+        self._clock.stream_ended_s = time.perf_counter()
+
+    def _take(self, batches: "Generator[Any]", total: int) -> None:
+        simulation, collector, clock = self._simulation, self._collector, self._clock
+        check, progress = self._signals.check, self._hooks.progress
+        events = 0
         before_s = clock.stream_began_s = time.perf_counter()
         while (batch := next(batches, None)) is not None:
             received_s = time.perf_counter()
@@ -113,11 +125,6 @@ class Feed:
             check()
             self._announce_halts()
             progress(RunProgress(events, total, clock.elapsed_s, simulation.now_ns, simulation.pnl))
-        with self._signals.immediate():
-            simulation.finish()
-            self._collect(simulation.drain())
-        self._announce_halts()
-        clock.stream_ended_s = time.perf_counter()
 
     def collect_rest(self) -> None:
         """Take the rows that a failed simulation has not handed out yet."""

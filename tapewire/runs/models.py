@@ -1,7 +1,7 @@
 """The models of a run: from its configuration to their processes, and what they did."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -107,10 +107,14 @@ class RunModels:
     def batches(
         self,
         simulation: "Simulation",
-        source: "Iterator[npt.NDArray[Any]]",
+        source: "Generator[npt.NDArray[Any]]",
         check: Callable[[], None],
-    ) -> "Iterator[npt.NDArray[Any]]":
-        """Return batches of records, each to be simulated when what models answered is there."""
+        stop: Callable[[], None],
+    ) -> "Generator[npt.NDArray[Any]]":
+        """Return batches of records, each to be simulated when what models answered is there.
+
+        They are to be closed; ``stop`` has the source end soon, should that be before its end.
+        """
         if self._company is None:
             return source
         assert self._info is not None
@@ -121,7 +125,7 @@ class RunModels:
             simulation, source, check, self._describe,
             start_ns=self._info.warmup_until_ns,
             close_ns=closes[0] % NS_PER_DAY if closes else None,
-            ahead=max(lookahead),
+            ahead=max(lookahead), stop=stop,
         )  # fmt: skip
 
     def _describe(self, index: int, publisher_id: int, instrument_id: int) -> Any:
@@ -221,6 +225,11 @@ class RunModels:
                 )
             elif desk.restarts:
                 found.append(f"{name}: its model was started again {desk.restarts} times")
+            elif desk.figures.faults:
+                found.append(
+                    f"{name}: its model was lost when nothing hung on it any more: "
+                    f"{desk.figures.faults[-1]}"
+                )
         return found
 
     def record_latencies(self, collector: "Collector") -> None:

@@ -32,6 +32,8 @@ STATE_EVERY: Final = 16
 KEPT_MAX: Final = 4 * STATE_EVERY
 #: How often a model is started again; and how often in a row without that it answers anything.
 RESTARTS_MAX: Final = 100
+#: Of a model that nobody waits for: while so many rows are unanswered it is sent no more.
+FLYING_ROWS_MAX: Final = 1 << 18
 #: Longest sleep in a wait for an answer.
 _WAIT_S: Final = 0.05
 RESTARTS_IN_VAIN_MAX: Final = 3
@@ -141,13 +143,15 @@ class Desk:
         Rows so far.
     answered_rows : int
         Rows that have their answer.
+    skipped_rows : int
+        Rows that a free-running model, too slow for them, was never sent.
     """
 
     def __init__(self, spec: ModelSpec, answered: threading.Condition) -> None:
         self.spec = spec
         self.figures = BridgeFigures()
         self.fault: str | None = None
-        self.rows = self.answered_rows = 0
+        self.rows = self.answered_rows = self.skipped_rows = 0
         self.next_effect_ns = NEVER
         self.restarts = 0
         self.has_said_goodbye = False
@@ -268,6 +272,9 @@ class Desk:
         self._effect_ns = int(effect_ns[-1])
         if self.fault is not None:  # nobody will answer them
             self.rows += len(ts)
+            return
+        if self.spec.mode == "free_running" and self.rows - self.answered_rows > FLYING_ROWS_MAX:
+            self.skipped_rows += len(ts)
             return
         with self._answered:
             if self.next_effect_ns == NEVER:

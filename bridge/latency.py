@@ -7,6 +7,8 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from tapewire.errors import ConfigError
+
 IntArray = npt.NDArray[np.int64]
 
 #: Of a strategy's inference latencies, apart from all other draws.
@@ -65,7 +67,7 @@ class LatencyDraws:
 
         Raises
         ------
-        IndexError
+        ConfigError
             If fewer were recorded than there are rows.
         """
         latency, first = self._latency, self._rows
@@ -74,9 +76,9 @@ class LatencyDraws:
             return np.full(n, latency.low_ns, np.int64)
         if latency.type == "recorded":
             if self._rows > len(latency.recorded_ns):
-                raise IndexError(
-                    f"expected a recorded latency for each row, found {len(latency.recorded_ns)} "
-                    f"and row {first + n - 1}"
+                raise ConfigError(
+                    "inference_latency: expected a recorded latency for each row, found "
+                    f"{len(latency.recorded_ns):,} of them and row {first + n - 1:,}"
                 )
             return np.asarray(latency.recorded_ns[first : self._rows], np.int64)
         # One draw for a row, whatever batches the rows come in.

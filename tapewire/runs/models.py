@@ -196,6 +196,7 @@ class RunModels:
                 "inference_latency": self._latency_of(desk.spec.strategy_id),
                 "rows": desk.rows,
                 "rows_answered": desk.answered_rows,
+                "rows_skipped": desk.skipped_rows,
                 "restarts": desk.restarts,
                 "faults": desk.figures.faults,
                 "frame_rows": _figures(desk.figures.frame_rows),

@@ -221,13 +221,13 @@ def test_the_run_goes_on_without_it(records: np.ndarray, policy: str, flat: bool
     """A long position and an open order: what becomes of them."""
 
     def rule(features: np.ndarray, ts: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
-        wanted = np.full(len(features), NONE)
-        if first == 0:
-            wanted[40] = 3
-            order = request(msg.SUBMIT, 42, tag=1, side=1, price=10**9, quantity=1,
-                            order_type=msg.LIMIT, time_in_force=msg.GTC)  # fmt: skip
-            return wanted, order
-        return wanted, NOTHING
+        rows = first + np.arange(len(features))
+        asked = request(msg.SUBMIT, tag=1, side=1, price=10**9, quantity=1,
+                        order_type=msg.LIMIT, time_in_force=msg.GTC)  # fmt: skip
+        if 42 not in rows:
+            return np.where(rows == 40, 3, NONE), NOTHING
+        asked["row"] = 42 - first
+        return np.where(rows == 40, 3, NONE), asked
 
     played = play_models(records, [(spec(on_failure=policy), by(rule, Leaving))], batch=2_000)
     assert _held(played) == (0 if flat else 3)

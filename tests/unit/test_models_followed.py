@@ -8,6 +8,8 @@ from models import NOTHING, by, play_models, request, spec_of, targets
 from plain import PRICE, quoted
 from stories import us
 from tapewire.bridge import protocol as msg
+from tapewire.bridge.latency import InferenceLatency, LatencyDraws
+from tapewire.errors import ConfigError
 from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side
 
 NONE = msg.NO_TARGET
@@ -207,3 +209,38 @@ def test_a_strategy_beside_a_model_keeps_its_digest(records: np.ndarray) -> None
 
     simulation, _ = run(configure(None, others=[maker]), records, 1_000_000)
     assert both["maker"] == simulation.digests()["maker"]
+
+
+def test_a_free_running_model_that_is_too_slow_is_sent_no_more(
+    records: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tapewire.bridge.desk.FLYING_ROWS_MAX", 200)
+    spec = spec_of("model", ("imbalance_1",), "7ev", mode="free_running", rows_max=50)
+    slow = by(targets(_wavering), delay_s=0.05)
+    desk = play_models(records, [(spec, slow)], batch=1_000).desks["model"]
+    assert desk.skipped_rows > 0
+    assert desk.rows - desk.answered_rows <= 400
+
+
+def test_recorded_latencies_are_one_for_each_row(records: np.ndarray) -> None:
+    tape = quoted().tick(200).tick(500)
+    recorded = InferenceLatency("recorded", recorded_ns=[5_000, 1_000, 9_000, 0])
+    played = play_models(tape.records(), [(spec_of(latency=recorded), at_row(NONE, 2, 1))])
+    assert [us(int(row["ts_sent"])) for row in played.orders] == [6, 210]  # not before the first
+    few = InferenceLatency("recorded", recorded_ns=[5_000, 1_000])
+    with pytest.raises(ConfigError, match=r"a recorded latency for each row, found 2 of them"):
+        play_models(tape.records(), [(spec_of(latency=few), at_row(NONE))])
+
+
+@pytest.mark.parametrize("kind", ["uniform", "lognormal"])
+def test_drawn_latencies_hang_on_the_key_and_the_row_alone(kind: str) -> None:
+    latency = InferenceLatency(kind, 1_000, 9_000, median_ns=4_000, sigma=0.3)  # type: ignore[arg-type]
+    whole = LatencyDraws(latency, 7).draw(1_000)
+    parts = LatencyDraws(latency, 7)
+    assert np.concatenate([parts.draw(n) for n in (1, 7, 992)]).tolist() == whole.tolist()
+    assert LatencyDraws(latency, 8).draw(1_000).tolist() != whole.tolist()
+    assert whole.min() >= 1_000
+    assert whole.max() <= 9_000
+    if kind == "lognormal":
+        assert abs(np.median(whole) - 4_000) < 150
+        assert abs(np.log(whole).std() - 0.3) < 0.03

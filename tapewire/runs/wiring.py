@@ -17,6 +17,7 @@ from tapewire.config.schema import ConfiguredLimits, DatabentoSource, RunConfig,
 from tapewire.config.sessions import session_closes
 from tapewire.config.strategies import limits_in_force
 from tapewire.config.variants import checked_variants
+from tapewire.errors import ConfigError
 from tapewire.market.instruments import InstrumentTable, publishers_of
 from tapewire.market.records import (
     ACTION_ADD,
@@ -55,7 +56,21 @@ def make_simulation(
         info.warmup_until_ns,
         info.start_ns,
     )
-    return Simulation(simulation if models is None else models.start(simulation, info))
+    if models is not None:
+        simulation = models.start(simulation, info)
+    else:
+        _refuse_external(simulation)
+    return Simulation(simulation)
+
+
+def _refuse_external(simulation: SimulationConfig) -> None:
+    """Refuse strategies whose models nobody starts: they would do nothing."""
+    for spec in simulation.strategies:
+        if spec.definition.is_external:
+            raise ConfigError(
+                f"strategy {spec.strategy_id}: expected a strategy of this process, found a model "
+                "in one of its own: those belong to a run (tapewire run, tapewire.run)"
+            )
 
 
 def unset_instruments(config: RunConfig, info: "StreamInfo") -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import tapewire as tw
 from tapewire.config.loading import make_config
 from tapewire.config.schema import RunConfig
 from tapewire.config.yaml import load_yaml
@@ -69,3 +70,9 @@ def test_a_models_keys_are_completed_and_its_file_is_found_from_anywhere(tmp_pat
     assert one.parameters == {"a": [1, {"b": 2}]}
     again = make_config(load_yaml(config.to_yaml(), "x")[0])
     assert again == config
+
+
+def test_a_simulation_that_is_stepped_starts_no_models() -> None:
+    config = {"backtest": BACKTEST, "strategy": {**EXTERNAL, "features": ["mid"]}}
+    with pytest.raises(ConfigError, match=r"external: .*those belong to a run"):
+        tw.Simulation(config, instrument_ids={"TWA1": 1})

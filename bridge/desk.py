@@ -557,11 +557,12 @@ class Desk:
         self.ship(everything=True)
         if self.fault is None:
             self._send_waiting()
+        look_s = time.monotonic() + _WAIT_S
         while self.answered_rows < self.rows and self.fault is None:
-            if self.line.wait(_WAIT_S):
-                if self._listen(self.rows):
-                    self._send_waiting()
-            else:
+            if self.line.wait(_WAIT_S) and self._listen(self.rows):
+                self._send_waiting()
+            if (now_s := time.monotonic()) > look_s:
+                look_s = now_s + _WAIT_S
                 check()
                 self.serve()
 

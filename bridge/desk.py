@@ -190,7 +190,7 @@ class Desk:
     @property
     def is_lost(self) -> bool:
         """Whether it will answer nothing more."""
-        return self.fault is not None
+        return self._has_left
 
     @property
     def ends_run(self) -> bool:
@@ -362,7 +362,7 @@ class Desk:
         try:
             for message, arrays in self.line.received():
                 self._take(message, arrays)
-                if self._has_left:
+                if self.is_lost:
                     return
             self._send_waiting()
             self.line.keep_up()

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ class Company:
         self._told_s = 0.0
         self._waiting_since_s: float | None = None
         self._withdrawn: set[str] = set()
+        self._refused_told: Counter[str] = Counter()
         try:
             for spec in specs:
                 kind = LockstepDesk if spec.mode == "lockstep" else Desk
@@ -66,6 +68,7 @@ class Company:
                 desk.serve()
                 if desk.fault is not None:
                     raise _lost(desk, 0)
+            self._tell_refused()
             self._tell_of(late)
             late[0].line.wait(_WAIT_SLICE_S)
         self._waiting_since_s = None
@@ -106,12 +109,14 @@ class Company:
 
         def waiting(late: Sequence[Desk]) -> None:
             check()
+            self._tell_refused()
             self._tell_of(late)
 
         for batch in going_ahead.batches(source, check):
             simulation.open_books(batch.books)
             going_ahead.wait_answers(batch.until_ns, waiting)
             self._waiting_since_s = None
+            self._tell_refused()
             with self._answered:
                 taken = [following.desk.take_signals() for following in followings]
             for following, signals in zip(followings, taken, strict=True):
@@ -147,6 +152,14 @@ class Company:
             self._announce(f"{desk.fault}; the run goes on without it and {became}")
         if first or policy == "flatten":
             following.withdraw(now_ns, flatten=policy == "flatten", cancel=first)
+
+    def _tell_refused(self) -> None:
+        """Tell who knocked and was not let in."""
+        for desk in self.desks:
+            name = desk.spec.strategy_id
+            for text in desk.line.refused[self._refused_told[name] :]:
+                self._refused_told[name] += 1
+                self._announce(f"at {desk.line.endpoint}, for the model of {name}, {text}")
 
     def _tell_of(self, late: Sequence[Desk]) -> None:
         now_s = time.monotonic()

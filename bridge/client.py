@@ -28,6 +28,9 @@ from tapewire.errors import (
     TapewireError,
     WireError,
 )
+from tapewire.wire.endpoints import split_endpoint
+from tapewire.wire.guard import Failed
+from tapewire.wire.keys import ClientKeys
 from tapewire.wire.link import Link
 from tapewire.wire.liveness import PEER_TIMEOUT_S, STALL_TIMEOUT_S
 
@@ -42,6 +45,10 @@ _GRACE_S: Final = 2.0
 _LOOK_S: Final = 0.25
 #: How long a last word may take to be heard (s).
 _LAST_WORD_S: Final = 0.5
+_ADVICE: Final = (
+    "give both ends keys (bridge.curve of the run, --curve-server and --curve-key of the model), "
+    "or use tcp://127.0.0.1:PORT"
+)
 
 
 def serve(
@@ -50,6 +57,7 @@ def serve(
     parameters: Mapping[str, Any] | None = None,
     *,
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    keys: ClientKeys | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> int:
     """Serve one run with a model.
@@ -58,11 +66,14 @@ def serve(
     ----------
     kind : class of StrategyBase
     endpoint : str
-        Where the run waits for it: ``ipc:///…`` or ``tcp://127.0.0.1:…``.
+        Where the run waits for it: ``ipc:///…`` or ``tcp://127.0.0.1:…``; with keys ``tcp`` to any
+        host.
     parameters : mapping, optional
         What the model is made with, beside what the run says, and in place of it.
     connect_timeout_s : float
         How long to wait for the run to be there.
+    keys : ClientKeys, optional
+        The model's own, and the run's public one.
     say : callable (str)
         Told in a sentence how far it is.
 
@@ -74,7 +85,7 @@ def serve(
     Raises
     ------
     EndpointError
-        If there is no run in time, or the address is none.
+        If there is no run in time, the address is none, or the run does not take the keys.
     StrategyError
         If the model raised or returned what it may not; the run was told.
     PeerLostError
@@ -84,7 +95,7 @@ def serve(
     WireError
         If the run said why it goes no further with this model.
     """
-    client = _Client(kind, endpoint, parameters or {}, connect_timeout_s, say)
+    client = _Client(kind, endpoint, parameters or {}, connect_timeout_s, keys, say)
     try:
         return client.run()
     except (KeyboardInterrupt, SystemExit):
@@ -99,8 +110,9 @@ class _Client:
 
     def __init__(
         self, kind: type[StrategyBase], endpoint: str, parameters: Mapping[str, Any],
-        connect_timeout_s: float, say: Callable[[str], None],
+        connect_timeout_s: float, keys: ClientKeys | None, say: Callable[[str], None],
     ) -> None:  # fmt: skip
+        split_endpoint(endpoint, has_keys=keys is not None, advice=_ADVICE)
         if kind.dtype not in ("float64", "float32"):
             raise StrategyError(
                 f"{kind.__qualname__}.dtype: expected 'float64' or 'float32', found {kind.dtype!r}"
@@ -109,6 +121,7 @@ class _Client:
         self._has_coroutines = has_coroutines(kind)
         self._connect_timeout_s = connect_timeout_s
         self._say_aloud = say
+        self._keys = keys
         self._run = f"the run at {endpoint}"
         self._link = Link(
             endpoint,
@@ -116,6 +129,7 @@ class _Client:
             peer_timeout_s=PEER_TIMEOUT_S,
             message_bytes_max=msg.ARRAY_BYTES_MAX,
             frames_max=msg.FRAMES_MAX,
+            keys=keys,
         )
         self._dialogue = Dialogue(kind, parameters, self._run, self._send, say)
         self._over = threading.Event()
@@ -204,7 +218,7 @@ class _Client:
                         return
                     continue
                 if has_closed:
-                    raise PeerLostError(f"{self._run} is gone: {self._where()}")
+                    raise self._gone()
                 if self._dialogue.welcome is None:
                     noticed = self._require_soon(time.monotonic() - begin_s, noticed)
                 if self._has_coroutines:
@@ -228,6 +242,27 @@ class _Client:
             self._say_aloud(f"waiting for {self._run} …")
         return noticed or waited_s > _NOTICE_S
 
+    def _gone(self) -> WireError:
+        """The error of a connection that has closed: of its keys, if the handshake failed."""
+        failed, keys = self._link.failed, self._keys
+        if failed is Failed.KEY_REFUSED and keys is not None:
+            why = (
+                f"refuses this model's key: have {keys.pair.public} in its bridge.curve."
+                "allowed_clients"
+            )
+        elif failed is not None and keys is not None:
+            why = (
+                f"hung up in the handshake: expected it to have the key {keys.server} "
+                "(--curve-server); it has another one, or none"
+            )
+        elif failed is Failed.MECHANISM:
+            why = "wants keys, found none: give --curve-server and --curve-key"
+        elif failed is not None:
+            why = "hung up in the handshake: if it wants keys, give --curve-server and --curve-key"
+        else:
+            return PeerLostError(f"{self._run} is gone: {self._where()}")
+        return EndpointError(f"{self._run} {why}")
+
     def _where(self) -> str:
         if self._dialogue.welcome is None:
             return "it hung up before its welcome"
@@ -238,7 +273,7 @@ class _Client:
         frame = msg.encode_message(message)
         while not self._link.send(frame, *parts):
             if self._link.closed_by_peer:
-                raise PeerLostError(f"{self._run} is gone: {self._where()}")
+                raise self._gone()
             await asyncio.sleep(0.001)
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Any, Final
@@ -44,6 +45,7 @@ class Company:
         self._waiting_since_s: float | None = None
         self._withdrawn: set[str] = set()
         self._told_lost: set[str] = set()
+        self._refused_told: Counter[str] = Counter()
         try:
             for spec in specs:
                 kind = LockstepDesk if spec.mode == "lockstep" else Desk
@@ -69,6 +71,7 @@ class Company:
             for desk in self.desks:
                 desk.serve()
                 self._note_lost(desk, 0)
+            self._tell_refused()
             self._tell_of(late)
             late[0].line.wait(_WAIT_SLICE_S)
         self._waiting_since_s = None
@@ -112,6 +115,7 @@ class Company:
 
         def waiting(late: Sequence[Desk]) -> None:
             check()
+            self._tell_refused()
             self._tell_of(late)
 
         with closing(going_ahead.batches(source, check, stop)) as batches:
@@ -119,6 +123,7 @@ class Company:
                 simulation.open_books(batch.books)
                 going_ahead.wait_answers(batch.until_ns, waiting)
                 self._waiting_since_s = None
+                self._tell_refused()
                 with self._answered:
                     taken = [following.desk.take_signals() for following in followings]
                 for following, signals in zip(followings, taken, strict=True):
@@ -160,6 +165,14 @@ class Company:
         self._withdrawn.add(name)
         if first or flatten:
             following.withdraw(now_ns, flatten=flatten, cancel=first)
+
+    def _tell_refused(self) -> None:
+        """Tell who knocked and was not let in."""
+        for desk in self.desks:
+            name = desk.spec.strategy_id
+            for text in desk.line.refused[self._refused_told[name] :]:
+                self._refused_told[name] += 1
+                self._announce(f"at {desk.line.endpoint}, for the model of {name}, {text}")
 
     def _tell_of(self, late: Sequence[Desk]) -> None:
         now_s = time.monotonic()

@@ -21,6 +21,7 @@ from tapewire.bridge.latency import InferenceLatency, LatencyDraws
 from tapewire.bridge.line import ModelLine
 from tapewire.bridge.process import ModelProcess
 from tapewire.errors import ProtocolError
+from tapewire.wire.keys import ServerKeys
 
 IntArray = npt.NDArray[np.int64]
 
@@ -75,6 +76,8 @@ class ModelSpec:
     connect_timeout_s, answer_timeout_s : float
     closes_ns : tuple of int
         Times at which sessions close, ascending.
+    keys : ServerKeys, optional
+        Of an endpoint that may be reached from other hosts.
     """
 
     strategy_id: str
@@ -94,6 +97,7 @@ class ModelSpec:
     answer_timeout_s: float = 30.0
     closes_ns: tuple[int, ...] = ()
     own_columns: tuple[str, ...] = ()
+    keys: ServerKeys | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -175,7 +179,7 @@ class Desk:
         self._signals: list[npt.NDArray[Any]] = []
         self._closes = deque(spec.closes_ns)
         self._process: ModelProcess | None = None
-        self.line = ModelLine(spec.endpoint, len(spec.columns))
+        self.line = ModelLine(spec.endpoint, len(spec.columns), keys=spec.keys)
         self._start()
 
     # --- the model comes ------------------------------------------------------------------------
@@ -511,7 +515,8 @@ class Desk:
             self._progress_s = now_s
             return
         if now_s - self._progress_s > limit_s:
-            self._lose(f"{self._called} {what} for {limit_s:g} s")
+            refused = "" if self._ready else "".join(f"; {text}" for text in self.line.refused[-1:])
+            self._lose(f"{self._called} {what} for {limit_s:g} s{refused}")
 
     def _how_it_ended(self) -> str | None:
         """How its process ended, if it did: that is seen a little later than its connection."""

@@ -10,6 +10,7 @@ import zmq
 from tapewire.bridge import protocol as msg
 from tapewire.errors import PeerLostError, ProtocolError
 from tapewire.wire.hub import Hub
+from tapewire.wire.keys import ServerKeys
 from tapewire.wire.liveness import HEARTBEAT_S, PEER_TIMEOUT_S
 
 #: What may be under way from a model, beside one array: answers to many small messages.
@@ -49,6 +50,8 @@ class ModelLine:
         Of a features message, which its arrays are checked by.
     context
         Needed for ``inproc``.
+    keys
+        The run's own, and the model's that may connect; for ``tcp``.
 
     Attributes
     ----------
@@ -64,8 +67,9 @@ class ModelLine:
     """
 
     def __init__(
-        self, endpoint: str, columns: int, *, context: "zmq.Context[Any] | None" = None
-    ) -> None:
+        self, endpoint: str, columns: int, *, context: "zmq.Context[Any] | None" = None,
+        keys: ServerKeys | None = None,
+    ) -> None:  # fmt: skip
         self._hub = Hub(
             endpoint,
             context=context,
@@ -74,6 +78,7 @@ class ModelLine:
             message_bytes_max=msg.ARRAY_BYTES_MAX,
             untaken_bytes_max=_UNTAKEN_BYTES_MAX,
             frames_max=msg.FRAMES_MAX,
+            keys=keys,
         )
         self._columns = columns
         self._said_s = 0.0
@@ -84,6 +89,11 @@ class ModelLine:
     def endpoint(self) -> str:
         """The address as bound."""
         return self._hub.endpoint
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Who was not let in for its keys so far, in words."""
+        return self._hub.refused
 
     @property
     def fd(self) -> int:

@@ -100,6 +100,8 @@ class AtomicFile:
     path
         The final name: of a plain file, or free. A temporary file beside it that a killed process
         left is removed.
+    mode
+        Who may read and write it, less what the process withholds of all its files (umask).
 
     Raises
     ------
@@ -110,12 +112,12 @@ class AtomicFile:
         Errors of ``file.write`` itself stay ``OSError``; wrap them in ``output_errors``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, mode: int = 0o666) -> None:
         require_replaceable(path)
         self.path = path
         self.temporary = temporary_name(path)
         with output_errors(path):
-            self.file: BinaryIO = _open_alone(self.temporary, path)
+            self.file: BinaryIO = _open_alone(self.temporary, path, mode)
             # The same lock, held beyond the closing of the file.
             self._lock = os.dup(self.file.fileno())
 
@@ -155,12 +157,12 @@ class AtomicFile:
             self._lock = -1
 
 
-def _open_alone(temporary: Path, path: Path) -> BinaryIO:
+def _open_alone(temporary: Path, path: Path, mode: int) -> BinaryIO:
     """Make a temporary file, empty and locked."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     for _ in range(_OPEN_TRIES_MAX):
         try:
-            fd = os.open(temporary, flags, 0o666)
+            fd = os.open(temporary, flags, mode)
         except FileExistsError:
             _remove_leftover(temporary, path)
             continue
@@ -205,15 +207,17 @@ def _lock(fd: int, temporary: Path, path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Open ``path`` for binary writing; it appears whole when the block ends without an error.
+
+    ``mode`` is as `AtomicFile` has it.
 
     Raises
     ------
     OutputError
         If the file can't be written; what stood under that name before is untouched.
     """
-    target = AtomicFile(path)
+    target = AtomicFile(path, mode=mode)
     try:
         with output_errors(path):
             yield target.file

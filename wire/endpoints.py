@@ -25,6 +25,8 @@ from tapewire.errors import EndpointError
 
 SCHEMES: Final = ("ipc", "tcp", "inproc")
 IPC_PATH_BYTES_MAX: Final = 107  # sockaddr_un
+_HOST: Final = re.compile(r"[\w.:%-]+|\*")
+_ADVICE: Final = "use tcp://127.0.0.1:PORT (and a tunnel between hosts)"
 _STALE_AFTER_S: Final = 60.0
 _NAME_BYTES: Final = 6
 _NAME: Final = re.compile(rf"[0-9a-f]{{{2 * _NAME_BYTES}}}")
@@ -35,13 +37,24 @@ _OWN_FILES: Final = frozenset({_STREAM, f"{_STREAM}.lock", _OWNER_LOCK})
 _OPEN_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def split_endpoint(endpoint: str) -> tuple[str, str]:
+def split_endpoint(
+    endpoint: str, *, has_keys: bool = False, advice: str = _ADVICE
+) -> tuple[str, str]:
     """Return scheme and address of ``scheme://address``, checked.
+
+    Parameters
+    ----------
+    endpoint
+    has_keys
+        Whether who connects proves by a key who it is: then a tcp host may be another one.
+    advice
+        What to do where it may not.
 
     Raises
     ------
     EndpointError
-        If the scheme is unknown, the address malformed, or a tcp host is not this one.
+        If the scheme is unknown, the address malformed, or a tcp host is not this one and there
+        are no keys; or if there are keys for an address that is not tcp.
     """
     scheme, separator, address = endpoint.partition("://")
     if not separator or scheme not in SCHEMES or not address:
@@ -50,7 +63,12 @@ def split_endpoint(endpoint: str) -> tuple[str, str]:
             f"inproc://name, found {endpoint!r}"
         )
     if scheme == "tcp":
-        _require_loopback(endpoint, address)
+        _require_host(endpoint, address, has_keys, advice)
+    elif has_keys:
+        raise EndpointError(
+            f"expected tcp://HOST:PORT with keys, found {endpoint!r}: an address that only this "
+            "user's own processes can reach has none"
+        )
     if scheme == "ipc":
         if not address.startswith("/"):
             raise EndpointError(f"an ipc address needs an absolute path, found {endpoint!r}")
@@ -62,28 +80,30 @@ def split_endpoint(endpoint: str) -> tuple[str, str]:
     return scheme, address
 
 
-def _require_loopback(endpoint: str, address: str) -> None:
+def _require_host(endpoint: str, address: str, has_keys: bool, advice: str) -> None:
     host, separator, port = address.rpartition(":")
     host = host.strip("[]")
     port_ok = port == "*" or (port.isdecimal() and 0 < int(port) < 65_536)
-    if not separator or not host or not port_ok:
+    if not separator or not _HOST.fullmatch(host) or not port_ok:
         raise EndpointError(f"expected tcp://HOST:PORT, found {endpoint!r}")
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
-    if not loopback:
+    if not loopback and not has_keys:
         raise EndpointError(
             f"{endpoint!r} leaves this host, and the stream is neither encrypted nor "
-            "authenticated: use tcp://127.0.0.1:PORT (and a tunnel between hosts)"
+            f"authenticated: {advice}"
         )
 
 
 class Binding:
     """A bound address; :meth:`close` gives it back."""
 
-    def __init__(self, socket: "zmq.Socket[bytes]", endpoint: str) -> None:
-        scheme, address = split_endpoint(endpoint)
+    def __init__(
+        self, socket: "zmq.Socket[bytes]", endpoint: str, *, has_keys: bool = False
+    ) -> None:
+        scheme, address = split_endpoint(endpoint, has_keys=has_keys)
         self._path: Path | None = None
         self._lock_fd = -1
         if scheme == "ipc":

@@ -14,6 +14,7 @@ tcp. The kernel keeps no count for ``ipc``, where only this user's own processes
 """
 
 import contextlib
+import enum
 import math
 import os
 import socket as sockets
@@ -21,6 +22,8 @@ import stat
 import struct
 import threading
 import time
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,7 +38,40 @@ _KEEPALIVE_BYTES_PER_S: Final = 1_024
 _SLACK_BYTES: Final = 4_096
 _BYTES_RECEIVED: Final = struct.Struct("=128xQ")  # tcpi_bytes_received of struct tcp_info
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
-_EVENTS: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED
+#: What a handshake came to that failed, by the event that says so.
+_FAILURES: Final = (
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+)
+_EVENTS: Final = (
+    zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED
+    | _FAILURES[0] | _FAILURES[1] | _FAILURES[2]
+)  # fmt: skip
+#: Failed handshakes that are kept until somebody takes them.
+_FAILED_MAX: Final = 64
+#: What CURVE adds to a frame: a name, a nonce, a seal and flags.
+CURVE_BYTES: Final = 33
+_SHORT_BYTES_MAX: Final = 255  # of a frame whose length takes one byte
+
+
+class Failed(enum.Enum):
+    """What a handshake failed of, as far as libzmq says."""
+
+    KEY_REFUSED = enum.auto()  # the bound end does not know the key of the connecting one
+    OTHER_KEY = enum.auto()  # the connecting end expects another key of the bound one
+    MECHANISM = enum.auto()  # one end has keys, the other none
+    ENDED = enum.auto()  # the other end hung up, or took too long
+
+
+def wire_bytes(frames: Iterable[zmq.Frame], *, has_keys: bool) -> int:
+    """Return how many bytes the frames of a message are on the wire."""
+    extra = CURVE_BYTES if has_keys else 0
+    total = 0
+    for frame in frames:
+        size = len(frame) + extra
+        total += size + (2 if size <= _SHORT_BYTES_MAX else 9)
+    return total
 
 
 @dataclass
@@ -44,6 +80,7 @@ class _Connection:
 
     socket: sockets.socket
     counted: bool  # the kernel counts its bytes
+    address: str
     opened_s: float
     taken_bytes: int  # have reached the user as messages
     kept: bool
@@ -81,6 +118,8 @@ class Guard:
         How often connections have come up and gone.
     overruns
         What connections did that were shut down for their bytes, by their number.
+    failed : deque of (str, Failed)
+        Addresses whose handshakes failed, and why, to be taken from the left.
     """
 
     def __init__(
@@ -96,6 +135,8 @@ class Guard:
         self.connected = 0
         self.disconnects = 0
         self.overruns: dict[int, str] = {}
+        self.failed: deque[tuple[str, Failed]] = deque(maxlen=_FAILED_MAX)
+        self._failing: Failed | None = None
         self._connections_max = connections_max
         self._idle_s = idle_s
         self._once = once
@@ -120,7 +161,7 @@ class Guard:
             os.eventfd_read(self.gone_fd)
 
     def take(self, number: int, count: int) -> None:
-        """Count the bytes of a message that has come out of the socket."""
+        """Count the bytes of a message that has come out of the socket; see `wire_bytes`."""
         connection = self._connections.get(number)
         if connection is not None:
             connection.taken_bytes += count
@@ -183,9 +224,15 @@ class Guard:
 
     def _follow(self, event: int, number: int) -> None:
         """Take note of a connection that has come or gone."""
+        if event in _FAILURES:  # it is gone next
+            self._failing = _failure(event, number)
+            return
         if before := self._connections.pop(number, None):
             before.socket.close()
         if event == zmq.EVENT_DISCONNECTED:
+            if self._failing is not None:
+                self.failed.append((before.address if before else "somebody", self._failing))
+                self._failing = None
             self.disconnects += 1
             os.eventfd_write(self.gone_fd, 1)
             return
@@ -203,7 +250,7 @@ class Guard:
             taken_bytes, kept = self._early.pop(number, 0), number in self._early_kept
             self._early_kept.discard(number)
             self._connections[number] = _Connection(
-                socket, counted, now_s, taken_bytes, kept, now_s
+                socket, counted, _address_of(socket), now_s, taken_bytes, kept, now_s
             )
 
     def _look(self) -> None:
@@ -240,3 +287,20 @@ class Guard:
                 f"sent {untaken_bytes} bytes beyond the messages that were taken from it, expected "
                 f"at most {allowed_bytes}: it sends a message without end, or more than it may"
             )
+
+
+def _address_of(socket: sockets.socket) -> str:
+    if socket.family in (sockets.AF_INET, sockets.AF_INET6):
+        with contextlib.suppress(OSError):  # it is gone already
+            return str(socket.getpeername()[0])
+    return "somebody"
+
+
+def _failure(event: int, code: int) -> Failed:
+    if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+        return Failed.KEY_REFUSED
+    if code == zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC:
+        return Failed.OTHER_KEY
+    if code == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
+        return Failed.MECHANISM
+    return Failed.ENDED

@@ -12,7 +12,9 @@ import zmq
 
 from tapewire.errors import EndpointError, PeerLostError
 from tapewire.wire.endpoints import Binding, split_endpoint
-from tapewire.wire.guard import Guard
+from tapewire.wire.gate import Gate
+from tapewire.wire.guard import Failed, Guard, wire_bytes
+from tapewire.wire.keys import ServerKeys
 from tapewire.wire.sockets import Waiter, make_socket, receive_message
 
 #: A closed connection is reported a moment before sending to it fails: so ask more than once.
@@ -24,6 +26,13 @@ _ANSWER_S: Final = 0.5
 _STRANGER_S: Final = 5.0
 #: Messages taken in at once; the others wait until the work has gone on.
 _MESSAGES_PER_PUMP: Final = 1_024
+#: Who was refused for its keys is told in so many sentences, and no more.
+_REFUSED_MAX: Final = 32
+_WHY: Final = {
+    Failed.OTHER_KEY: "it expects another key of this end",
+    Failed.MECHANISM: "it has no keys",
+    Failed.ENDED: "it hung up in the handshake, as one without keys may",
+}
 
 
 class Addressee(Protocol):
@@ -38,7 +47,8 @@ class Hub:
     Parameters
     ----------
     endpoint
-        Where to bind. ``tcp`` only on loopback; ``ipc`` only in a folder with mode 0700.
+        Where to bind. ``tcp`` without keys only on loopback; ``ipc`` only in a folder with mode
+        0700.
     context
         The ZeroMQ context; needed for ``inproc``, else one is made.
     peer_timeout_s
@@ -49,6 +59,8 @@ class Hub:
         Largest frame of a peer, and what may be under way from one.
     frames_max
         Most frames of a message; of a longer one, one more is kept, so that it can be told.
+    keys
+        This end's, and who may connect; for ``tcp``.
 
     Raises
     ------
@@ -66,19 +78,29 @@ class Hub:
         message_bytes_max: int,
         untaken_bytes_max: int,
         frames_max: int = 1,
+        keys: ServerKeys | None = None,
     ) -> None:
-        scheme, _ = split_endpoint(endpoint)
+        scheme, _ = split_endpoint(endpoint, has_keys=keys is not None)
         if scheme == "inproc" and context is None:
             raise EndpointError("an inproc address needs the ZeroMQ context of its receivers")
         self._frames_max = frames_max
         self._disconnects_seen = 0
         self._probes_left = 0
+        self._has_keys = keys is not None
+        self._refused: dict[str, None] = {}
+        if self._has_keys:
+            context = None  # there is one gate to a context
         self._own_context = zmq.Context() if context is None else None
+        self._gate: Gate | None = None
+        if keys is not None:
+            assert self._own_context is not None
+            self._gate = Gate(self._own_context, keys)
         self.socket = make_socket(
             context or self._own_context,  # type: ignore[arg-type]
             zmq.ROUTER,
             peer_timeout_s=peer_timeout_s,
             message_bytes_max=message_bytes_max,
+            keys=keys,
         )
         self._guard: Guard | None = None
         if scheme != "inproc":
@@ -90,7 +112,7 @@ class Hub:
             )
         self._waiter = Waiter(self.socket, self._guard)
         try:
-            self._binding = Binding(self.socket, endpoint)
+            self._binding = Binding(self.socket, endpoint, has_keys=self._has_keys)
         except BaseException:
             self._close_socket()
             raise
@@ -123,7 +145,7 @@ class Hub:
             connection = None
             if self._guard is not None:
                 connection = int(frames[0].get(zmq.SRCFD))
-                self._guard.take(connection, sum(map(len, frames)))
+                self._guard.take(connection, wire_bytes(frames, has_keys=self._has_keys))
                 if self._guard.dropping(connection):
                     continue  # it has had its answer
             yield identity.bytes, connection, frames
@@ -165,6 +187,25 @@ class Hub:
             return None
         return self._guard.overruns.get(connection)
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Who was not let in for its keys so far, in words, each once; a bounded number."""
+        if self._guard is not None and self._gate is not None:
+            with contextlib.suppress(IndexError):  # until there are no more
+                while True:
+                    address, failed = self._guard.failed.popleft()
+                    if failed in _WHY:  # else the gate has said it
+                        self._note_refused(f"{address} was refused: {_WHY[failed]}")
+            with contextlib.suppress(IndexError):
+                while True:
+                    address, key = self._gate.refused.popleft()
+                    self._note_refused(f"{address} was refused: its key {key} is not allowed")
+        return tuple(self._refused)
+
+    def _note_refused(self, text: str) -> None:
+        if len(self._refused) < _REFUSED_MAX:
+            self._refused[text] = None
+
     def close(self) -> None:
         """Close the socket and give back the address."""
         self._close_socket()
@@ -172,5 +213,7 @@ class Hub:
 
     def _close_socket(self) -> None:
         self._waiter.close()
+        if self._gate is not None:
+            self._gate.close()
         if self._own_context is not None:
             self._own_context.term()  # at most LINGER_MS

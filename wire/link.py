@@ -7,7 +7,8 @@ import zmq
 
 from tapewire.errors import EndpointError
 from tapewire.wire.endpoints import require_own_folder, split_endpoint
-from tapewire.wire.guard import Guard
+from tapewire.wire.guard import Failed, Guard, wire_bytes
+from tapewire.wire.keys import ClientKeys
 from tapewire.wire.sockets import Waiter, make_socket, receive_message
 
 _CONNECTIONS_MAX = 4
@@ -29,6 +30,8 @@ class Link:
         otherwise.
     frames_max
         Most frames of a message; of a longer one, one more is kept, so that it can be told.
+    keys
+        This end's, and the peer's; without them ``tcp`` only on loopback.
 
     Raises
     ------
@@ -44,14 +47,16 @@ class Link:
         peer_timeout_s: float,
         message_bytes_max: int,
         frames_max: int = 2,
+        keys: ClientKeys | None = None,
     ) -> None:
         self.endpoint = endpoint
-        self._scheme, self._address = split_endpoint(endpoint)
+        self._scheme, self._address = split_endpoint(endpoint, has_keys=keys is not None)
         if self._scheme == "inproc" and context is None:
             raise EndpointError("an inproc address needs the ZeroMQ context of its sender")
         self._peer_timeout_s = peer_timeout_s
         self._message_bytes_max = message_bytes_max
         self._frames_max = frames_max
+        self._keys = keys
         self._own_context = zmq.Context() if context is None else None
         self._context = context or self._own_context
         self._guard: Guard | None = None
@@ -75,6 +80,7 @@ class Link:
             zmq.DEALER,
             peer_timeout_s=self._peer_timeout_s,
             message_bytes_max=self._message_bytes_max,
+            keys=self._keys,
         )
         if self._scheme != "inproc":
             self._guard = Guard(
@@ -136,6 +142,11 @@ class Link:
         return self._waiter.disconnects > self._disconnects_before
 
     @property
+    def failed(self) -> Failed | None:
+        """What the first handshake failed of, if one has."""
+        return self._guard.failed[0][1] if self._guard is not None and self._guard.failed else None
+
+    @property
     def overrun(self) -> str | None:
         """What the peer did if its connection was shut down for its bytes, else None."""
         if self._guard is None or not self._guard.overruns:
@@ -168,7 +179,9 @@ class Link:
         assert self._socket is not None
         frames = receive_message(self._socket, self._frames_max)
         if frames is not None and self._guard is not None:
-            self._guard.take(int(frames[0].get(zmq.SRCFD)), sum(map(len, frames)))
+            self._guard.take(
+                int(frames[0].get(zmq.SRCFD)), wire_bytes(frames, has_keys=self._keys is not None)
+            )
         return frames
 
     def send(self, frame: bytes, *parts: bytes | memoryview) -> bool:

@@ -8,7 +8,8 @@ from typing import Final
 
 import zmq
 
-from tapewire.wire.guard import Guard
+from tapewire.wire.guard import CURVE_BYTES, Guard
+from tapewire.wire.keys import ClientKeys, ServerKeys
 from tapewire.wire.liveness import HEARTBEAT_S
 
 #: Longest sleep in any wait: how quickly a signal, a stop request or a dead peer is noticed.
@@ -16,6 +17,8 @@ WAIT_SLICE_S: Final = 0.1
 LINGER_MS: Final = 1_000
 #: Never reached: credits and the heartbeat allowance keep both queues far below it.
 HIGH_WATER_MARK: Final = 1_024
+#: What libzmq calls our sockets when it asks who may connect; see `gate`.
+ZAP_DOMAIN: Final = b"tapewire"
 
 
 def make_socket(
@@ -24,6 +27,7 @@ def make_socket(
     *,
     peer_timeout_s: float,
     message_bytes_max: int,
+    keys: ServerKeys | ClientKeys | None = None,
 ) -> "zmq.Socket[bytes]":
     """Make a socket whose every queue, size and wait is bounded.
 
@@ -36,6 +40,8 @@ def make_socket(
         connection is closed, even while both programs are busy elsewhere.
     message_bytes_max
         Larger frames close the connection of the peer that sent them; see `Guard` for the rest.
+    keys
+        Of a connection that may leave this host; who has none for the other end is not let in.
     """
     socket = context.socket(kind)
     timeout_ms = max(1, round(peer_timeout_s * 1_000))
@@ -45,7 +51,7 @@ def make_socket(
         (zmq.RCVHWM, HIGH_WATER_MARK),
         (zmq.SNDTIMEO, 0),  # nothing ever blocks in a send or receive: poll first
         (zmq.RCVTIMEO, 0),
-        (zmq.MAXMSGSIZE, message_bytes_max),
+        (zmq.MAXMSGSIZE, message_bytes_max + (CURVE_BYTES if keys is not None else 0)),
         (zmq.HANDSHAKE_IVL, timeout_ms),
         (zmq.HEARTBEAT_IVL, min(round(HEARTBEAT_S * 1_000), max(1, timeout_ms // 3))),
         (zmq.HEARTBEAT_TIMEOUT, timeout_ms),
@@ -57,7 +63,20 @@ def make_socket(
     if kind == zmq.ROUTER:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         socket.setsockopt(zmq.BACKLOG, 64)
+    if keys is not None:
+        _use_keys(socket, keys)
     return socket
+
+
+def _use_keys(socket: "zmq.Socket[bytes]", keys: ServerKeys | ClientKeys) -> None:
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.pair.public.encode())
+    socket.setsockopt(zmq.CURVE_SECRETKEY, keys.pair.secret.encode())
+    if isinstance(keys, ClientKeys):
+        socket.setsockopt(zmq.CURVE_SERVERKEY, keys.server.encode())
+        return
+    socket.setsockopt(zmq.CURVE_SERVER, 1)
+    socket.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
+    socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without a gate nobody is let in
 
 
 def receive_message(socket: "zmq.Socket[bytes]", frames_max: int) -> list[zmq.Frame] | None:

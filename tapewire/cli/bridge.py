@@ -2,15 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tapewire.cli.options import End, Start, Symbols, names_in, time_in
+from tapewire.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tapewire.wire.keys import ClientKeys
 
 app = typer.Typer(
     name="bridge",
-    help="Serve a model to a run, or test one on a market data file.",
+    help="Serve a model to a run, test one on a market data file, make keys between hosts.",
     no_args_is_help=True,
 )
 Model = Annotated[
@@ -31,21 +35,36 @@ Parameters = Annotated[
     "serve",
     epilog="[bold]Examples[/bold]\n\n"
     "tapewire bridge serve my_model.py:MyModel --connect ipc:///run/user/1000/tapewire/idea\n\n"
-    "tapewire bridge serve my_pkg.models:MyModel --connect tcp://127.0.0.1:5601 -p window=20",
+    "tapewire bridge serve my_pkg.models:MyModel --connect tcp://127.0.0.1:5601 -p window=20\n\n"
+    "tapewire bridge serve my_model.py:MyModel --connect tcp://192.0.2.7:5601 "
+    "--curve-server keys/run.key --curve-key keys/model.key_secret",
 )
 def serve(
     model: Model,
     connect: Annotated[
-        str, typer.Option("--connect", help="Where the run waits: ipc:///… or tcp://127.0.0.1:…")
+        str,
+        typer.Option(
+            "--connect",
+            help="Where the run waits: ipc:///… or tcp://127.0.0.1:…; with keys any tcp://HOST:PORT.",
+        ),
     ],
     parameters: Parameters = None,
     wait: Annotated[
         float, typer.Option("--wait", metavar="SECONDS", help="How long for the run to be there.")
     ] = 60.0,
+    curve_server: Annotated[
+        str | None,
+        typer.Option("--curve-server", metavar="KEY", help="The run's public key, or its file."),
+    ] = None,
+    curve_key: Annotated[
+        Path | None,
+        typer.Option("--curve-key", metavar="FILE", help="The model's own keys: NAME.key_secret."),
+    ] = None,
 ) -> None:
     """Connect a model to a run and answer its rows until the run is done.
 
-    Parameters of the command line are taken in place of the run's.
+    Parameters of the command line are taken in place of the run's. A run on another host needs keys
+    at both ends; see `tapewire bridge keys`.
     """
     from tapewire.bridge.client import serve as serve_model
     from tapewire.config.model_classes import find_model, parameters_in
@@ -57,6 +76,7 @@ def serve(
             connect,
             parameters_in(parameters or []),
             connect_timeout_s=wait,
+            keys=_keys_in(curve_server, curve_key),
             say=_say,
         )
         _say(f"done: {rows:,} rows answered")
@@ -108,6 +128,47 @@ def check(
         end=time_in(end),
     )
     check_model(kind, parameters_in(parameters or []), request, rows, Console())
+
+
+@app.command(
+    "keys",
+    epilog="[bold]Example[/bold]\n\ntapewire bridge keys -o keys run\n\n"
+    "tapewire bridge keys -o keys model",
+)
+def keys(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the files are called.")],
+    folder: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where they are written.")
+    ] = Path(),
+) -> None:
+    """Make a pair of keys for one end of a connection between two hosts.
+
+    NAME.key holds the public key, for the other end; NAME.key_secret holds both and stays where it
+    is. The run has bridge.curve with its secret_key_file and the allowed_clients; the model is
+    served with --curve-server and --curve-key.
+    """
+    from tapewire.wire.keys import write_pair
+
+    public_file, secret_file = write_pair(folder, name)
+    print(f"{public_file}: public, for the other end")
+    print(f"{secret_file}: secret, for nobody else")
+
+
+def _keys_in(server: str | None, own: Path | None) -> "ClientKeys | None":
+    """Read the keys of the command line."""
+    if server is None and own is None:
+        return None
+    if server is None or own is None:
+        raise ConfigError(
+            "expected --curve-server and --curve-key together, found "
+            f"{'--curve-key' if server is None else '--curve-server'} alone"
+        )
+    from tapewire.wire.keys import ClientKeys, read_pair, read_public
+
+    public = sorted(read_public(server))
+    if len(public) != 1:
+        raise ConfigError(f"--curve-server: expected one public key, found {len(public)}: {server}")
+    return ClientKeys(read_pair(own), public[0])
 
 
 def _say(text: str) -> None:

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.config.problems import Problems
-from tapewire.config.schema import MODEL_KEYS, Bridge, InferenceLatencyModel, StrategyEntry
+from tapewire.config.schema import (
+    MODEL_KEYS,
+    Bridge,
+    BridgeCurve,
+    InferenceLatencyModel,
+    StrategyEntry,
+)
 from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError, TapewireError
 
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
 EVERY_DEFAULT: Final = "1s"
 #: Inference latency unless it is said, µs.
 LATENCY_US_DEFAULT: Final = Decimal(1_000)
+_ADVICE: Final = "give it keys (bridge.curve), or use tcp://127.0.0.1:PORT"
 
 
 def place_model(strategy: Any, base: Path) -> bool:
@@ -44,7 +51,26 @@ def place_model(strategy: Any, base: Path) -> bool:
     latency = strategy.get("inference_latency")
     if isinstance(latency, dict) and isinstance(latency.get("file"), str):
         latency["file"] = str((base / Path(latency["file"]).expanduser()).absolute())
+    bridge = strategy.get("bridge")
+    if isinstance(bridge, dict) and isinstance(bridge.get("curve"), dict):
+        _place_keys(bridge["curve"], base)
     return says_class
+
+
+def _place_keys(curve: dict[str, Any], base: Path) -> None:
+    from tapewire.wire.keys import names_file, path_in
+
+    def place(entry: str) -> str:
+        return str(path_in(entry, base).absolute())
+
+    secret, allowed = curve.get("secret_key_file"), curve.get("allowed_clients")
+    if isinstance(secret, str) and secret:
+        curve["secret_key_file"] = place(secret)
+    if isinstance(allowed, list):
+        curve["allowed_clients"] = [
+            place(entry) if isinstance(entry, str) and entry and names_file(entry, base) else entry
+            for entry in allowed
+        ]
 
 
 def check_external(
@@ -69,7 +95,8 @@ def check_external(
         )
     if strategy.model and strategy.command:
         problems.add((*where, "command"), "expected either class or command, found both")
-    endpoint = strategy.bridge.endpoint if strategy.bridge is not None else None
+    bridge = strategy.bridge or Bridge()
+    endpoint = bridge.endpoint
     if not (strategy.model or strategy.command or endpoint or comes_along):
         problems.add(
             (*where, "class"),
@@ -82,7 +109,30 @@ def check_external(
     if endpoint is not None:
         from tapewire.wire.endpoints import split_endpoint
 
-        _try(lambda: split_endpoint(endpoint), (*where, "bridge", "endpoint"), problems)
+        def split() -> None:
+            split_endpoint(endpoint, has_keys=bridge.curve is not None, advice=_ADVICE)
+
+        _try(split, (*where, "bridge", "endpoint"), problems)
+    if bridge.curve is not None:
+        _check_keys(strategy, bridge.curve, comes_along, (*where, "bridge", "curve"), problems)
+
+
+def _check_keys(
+    strategy: StrategyEntry, curve: BridgeCurve, comes_along: bool, where: KeyPath,
+    problems: Problems,
+) -> None:  # fmt: skip
+    from tapewire.wire.keys import read_allowed, read_pair
+
+    if strategy.bridge is None or strategy.bridge.endpoint is None:
+        problems.add(where, "expected it with an endpoint tcp://HOST:PORT, found none")
+    if strategy.model or comes_along:
+        problems.add(
+            where,
+            "expected it of a model that is started with its own keys: give a command that has "
+            "--curve-server and --curve-key, or neither class nor command and start it elsewhere",
+        )
+    _try(lambda: read_pair(Path(curve.secret_key_file)), (*where, "secret_key_file"), problems)
+    _try(lambda: read_allowed(curve.allowed_clients), (*where, "allowed_clients"), problems)
 
 
 def _make_model(strategy: StrategyEntry) -> None:

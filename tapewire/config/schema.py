@@ -380,6 +380,13 @@ _LATENCY_KEYS: Final = {
 }
 
 
+class BridgeCurve(_Section):
+    """Keys of a run that a model on another host connects to."""
+
+    secret_key_file: Text
+    allowed_clients: Annotated[list[Text], Field(min_length=1)]
+
+
 class Bridge(_Section):
     """How a run and a model's process are joined; of no matter to results.
 
@@ -388,6 +395,7 @@ class Bridge(_Section):
     """
 
     endpoint: Text | None = None
+    curve: BridgeCurve | None = None
     connect_timeout_s: Seconds = Decimal(60)
     answer_timeout_s: Seconds = Decimal(60)
     frame_rows: int = Field(default=4_096, ge=1, le=65_536)

@@ -3,13 +3,14 @@
 import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.compiled.draws import key_of
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.config.external import in_json
 from tapewire.config.finding import find_strategy
-from tapewire.config.schema import InferenceLatencyModel, RunConfig, StrategyEntry
+from tapewire.config.schema import BridgeCurve, InferenceLatencyModel, RunConfig, StrategyEntry
 from tapewire.config.sessions import session_closes
 from tapewire.config.variants import checked_variants
 from tapewire.errors import FormatError, MissingFileError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tapewire.market.instruments import InstrumentTable
     from tapewire.router import Simulation, SimulationConfig, StrategySpec
     from tapewire.wire import StreamInfo
+    from tapewire.wire.keys import ServerKeys
 
 _US: Final = 1_000
 
@@ -174,6 +176,7 @@ class RunModels:
             connect_timeout_s=float(bridge.connect_timeout_s),
             answer_timeout_s=float(bridge.answer_timeout_s),
             closes_ns=closes,
+            keys=_keys(bridge.curve),
             own_columns=OWN_COLUMNS if entry.mode == "lockstep" else (),
         )
 
@@ -214,6 +217,11 @@ class RunModels:
         found = []
         for desk in self._company.desks if self._company is not None else ():
             name = desk.spec.strategy_id
+            if refused := desk.line.refused:
+                found.append(
+                    f"{name}: {len(refused)} knocked at {desk.line.endpoint} without a key that is "
+                    f"allowed; the first: {refused[0]}"
+                )
             if desk.spec.mode == "free_running":
                 found.append(
                     f"{name}: its model ran free: what it answered took effect when it was there, "
@@ -267,6 +275,14 @@ def _command(entry: StrategyEntry) -> tuple[str, ...] | None:
     if model is None:
         return None
     return (*module_command("tapewire"), "bridge", "serve", model)
+
+
+def _keys(curve: BridgeCurve | None) -> "ServerKeys | None":
+    if curve is None:
+        return None
+    from tapewire.wire.keys import ServerKeys, read_allowed, read_pair
+
+    return ServerKeys(read_pair(Path(curve.secret_key_file)), read_allowed(curve.allowed_clients))
 
 
 def _latency(model: InferenceLatencyModel | None) -> "InferenceLatency":

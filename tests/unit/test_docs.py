@@ -19,7 +19,7 @@ PAGES = {
     "docs/external.md": 7,
     "docs/models.md": 3,
     "docs/reinforcement-learning.md": 3,
-    "docs/protocol.md": 4,
+    "docs/protocol.md": 6,
 }  #: With the number of blocks that there are at least.
 DOCS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES)
 _MARK = re.compile(r"<!-- doc: (make|run|python|file \S+) -->\n")

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 import tapewire as tw
-from tapewire.config.loading import make_config
+from tapewire.config.loading import load_config, make_config
 from tapewire.config.schema import RunConfig
 from tapewire.config.yaml import load_yaml
 from tapewire.errors import ConfigError
+from tapewire.wire.keys import make_pair, read_pair, write_pair
 
 BACKTEST: dict[str, Any] = {"data_source": {"type": "synthetic", "events": 1000}}
 
@@ -57,6 +58,70 @@ def test_the_keys_of_a_models_process(entry: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         config_of(**entry)
     assert said in str(caught.value)
+
+
+ABROAD = {"type": "external", "bridge": {"endpoint": "tcp://192.0.2.7:5601"}}
+
+
+def with_keys(folder: Path, **changed: Any) -> dict[str, Any]:
+    """An entry of a model on another host; its run's keys are made."""
+    write_pair(folder / "keys", "run")
+    write_pair(folder / "keys", "model")
+    curve = {"secret_key_file": "keys/run.key_secret", "allowed_clients": ["keys/model.key"]}
+    bridge = {**ABROAD["bridge"], "curve": curve | changed.pop("curve", {})}  # type: ignore[dict-item]
+    return {**ABROAD, "bridge": bridge | changed.pop("bridge", {}), **changed}
+
+
+def test_a_model_on_another_host_needs_keys() -> None:
+    with pytest.raises(ConfigError, match=r"bridge\.endpoint: .* leaves this host.*bridge\.curve"):
+        config_of(**ABROAD)
+
+
+def test_files_of_keys_are_found_from_anywhere_and_keys_stay(tmp_path: Path) -> None:
+    key = make_pair().public
+    entry = with_keys(tmp_path, curve={"allowed_clients": ["keys", key]})
+    config = make_config({"backtest": BACKTEST, "strategy": entry}, base=tmp_path)
+    bridge = config.strategy[0].bridge
+    assert bridge is not None
+    assert bridge.curve is not None
+    assert bridge.curve.secret_key_file == f"{tmp_path}/keys/run.key_secret"
+    assert bridge.curve.allowed_clients == [f"{tmp_path}/keys", key]
+    assert make_config(load_yaml(config.to_yaml(), "x")[0]) == config
+    secret = read_pair(tmp_path / "keys" / "run.key_secret").secret
+    assert secret not in config.to_yaml()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"curve": {"allowed_clients": []}}, ".curve.allowed_clients: "),
+        ({"curve": {"allowed_clients": ["x.key"]}}, "x.key: expected a public key of 40"),
+        ({"curve": {"secret_key_file": "no"}}, ".curve.secret_key_file: "),
+        ({"curve": {"secret_key_file": "keys/run.key"}}, "only you may read (mode 0600)"),
+        ({"curve": {"open": True}}, ".curve.open: "),
+        ({"bridge": {"endpoint": None}}, ".curve: expected it with an endpoint tcp://HOST:PORT"),
+        ({"bridge": {"endpoint": "ipc:///x/y"}}, "expected tcp://HOST:PORT with keys"),
+        ({"class": "my_model.py:MyModel"}, ".curve: expected it of a model that is started with"),
+    ],
+)
+def test_what_is_wrong_with_keys(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    entry = with_keys(tmp_path, **changed)
+    with pytest.raises(ConfigError) as caught:
+        make_config({"backtest": BACKTEST, "strategy": entry}, base=tmp_path)
+    assert said in str(caught.value)
+
+
+def test_a_wrong_key_is_told_by_file_and_line(tmp_path: Path) -> None:
+    write_pair(tmp_path / "keys", "run")[1].chmod(0o644)
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "backtest:\n  data_source: {type: synthetic, events: 1000}\n"
+        "strategy:\n  type: external\n  bridge:\n    endpoint: tcp://192.0.2.7:5601\n"
+        "    curve:\n      secret_key_file: keys/run.key_secret\n"
+        "      allowed_clients: [keys/run.key]\n"
+    )
+    with pytest.raises(ConfigError, match=r"run\.yaml:8: .*secret_key_file: .*found mode 0644"):
+        load_config(path)
 
 
 def test_a_models_keys_are_completed_and_its_file_is_found_from_anywhere(tmp_path: Path) -> None:

@@ -11,7 +11,17 @@ import rooms
 #: Of any protocol.
 SHARED = ("codec", "credit", "liveness", "seats")
 WITHOUT_SOCKETS = (*SHARED, "checks", "frames", "messages", "peers", "terms")
-WITH_SOCKETS = {"guard", "hub", "joining", "link", "publisher", "receiver", "sender", "sockets"}
+WITH_SOCKETS = {
+    "gate",
+    "guard",
+    "hub",
+    "joining",
+    "link",
+    "publisher",
+    "receiver",
+    "sender",
+    "sockets",
+}
 
 
 def imported(name: str) -> set[str]:
@@ -31,9 +41,11 @@ def test_what_needs_neither_socket_nor_clock_has_none(name: str) -> None:
     assert not imported(name) & {f"tapewire.wire.{other}" for other in WITH_SOCKETS}
 
 
-@pytest.mark.parametrize("name", [*SHARED, "hub", "link", "sockets", "guard", "endpoints"])
+@pytest.mark.parametrize(
+    "name", [*SHARED, "hub", "link", "sockets", "guard", "endpoints", "keys", "gate"]
+)
 def test_what_is_of_any_protocol_knows_nothing_of_the_stream(name: str) -> None:
-    shared = {*SHARED, "endpoints", "guard", "hub", "link", "sockets"}
+    shared = {*SHARED, "endpoints", "gate", "guard", "hub", "keys", "link", "sockets"}
     ours = {
         module.split(".")[2] for module in imported(name) if module.startswith("tapewire.wire.")
     }

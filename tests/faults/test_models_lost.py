@@ -145,6 +145,17 @@ class Leaving(Odd):
         raise SystemExit
 
 
+class LeavingLater(ModelThread):
+    """Leaves once it has answered the first hundred rows, however they came."""
+
+    def answer(self, message: msg.FeatureBatch, arrays: list[np.ndarray]) -> None:
+        if message.first_row >= 100:
+            self.socket.close(0)
+            self._stop.set()
+            raise SystemExit
+        super().answer(message, arrays)
+
+
 class Failing(Odd):
     def misbehave(self, message: msg.FeatureBatch) -> None:
         self.say(msg.BridgeError("division by zero in line 7"))
@@ -229,7 +240,7 @@ def test_the_run_goes_on_without_it(records: np.ndarray, policy: str, flat: bool
         asked["row"] = 42 - first
         return np.where(rows == 40, 3, NONE), asked
 
-    played = play_models(records, [(spec(on_failure=policy), by(rule, Leaving))], batch=2_000)
+    played = play_models(records, [(spec(on_failure=policy), by(rule, LeavingLater))], batch=2_000)
     assert _held(played) == (0 if flat else 3)
     resting = played.orders[played.orders["price"] == 10**9]
     assert len(resting) == 1

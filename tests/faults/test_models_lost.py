@@ -150,6 +150,7 @@ class LeavingLater(ModelThread):
 
     def answer(self, message: msg.FeatureBatch, arrays: list[np.ndarray]) -> None:
         if message.first_row >= 100:
+            time.sleep(0.3)  # so that what it said has been heard
             self.socket.close(0)
             self._stop.set()
             raise SystemExit

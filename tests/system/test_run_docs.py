@@ -86,7 +86,7 @@ def test_from_an_environment_to_an_agent(repo: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
 def test_the_protocol_page(repo: Path, tmp_path: Path) -> None:
     shutil.copytree(repo / "examples", tmp_path / "examples")
-    assert run_blocks(repo / "docs" / "protocol.md", tmp_path) == 3
+    assert run_blocks(repo / "docs" / "protocol.md", tmp_path) == 4
     assert (tmp_path / "client").exists()
 
 

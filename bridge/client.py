@@ -18,6 +18,7 @@ import zmq
 from tapewire.bridge import protocol as msg
 from tapewire.bridge.dialogue import Dialogue
 from tapewire.bridge.model import StrategyBase, has_coroutines, keeps_state
+from tapewire.bridge.process import RUN_PID_VARIABLE
 from tapewire.bridge.readiness import Readiness
 from tapewire.errors import (
     EndpointError,
@@ -215,6 +216,8 @@ class _Client:
     def _require_soon(self, waited_s: float, noticed: bool) -> bool:
         """Give up on a run that is not there; whether it was said that one is waited for."""
         there = self._link.connected
+        if not there and not _run_lives():
+            raise EndpointError(f"{self._run} has died before it was there")
         if waited_s > (STALL_TIMEOUT_S if there else self._connect_timeout_s):
             what = "says no welcome" if there else "has not come"
             raise EndpointError(
@@ -237,6 +240,20 @@ class _Client:
             if self._link.closed_by_peer:
                 raise PeerLostError(f"{self._run} is gone: {self._where()}")
             await asyncio.sleep(0.001)
+
+
+def _run_lives() -> bool:
+    """Whether the run that started this process is there; of one that did not, nobody knows."""
+    pid = os.environ.get(RUN_PID_VARIABLE, "")
+    if not pid.isdecimal():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

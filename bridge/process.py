@@ -10,6 +10,8 @@ from typing import IO, Final
 
 from tapewire.errors import PeerLostError
 
+#: Tells a model's process whose it is: it does not wait for a run that has died.
+RUN_PID_VARIABLE: Final = "TAPEWIRE_RUN_PID"
 #: How long it may take to end once it was asked to, before it is killed.
 _END_TIMEOUT_S: Final = 1.0
 #: Kept of what it writes to standard error.
@@ -45,7 +47,7 @@ class ModelProcess:
                 stderr=subprocess.PIPE,
                 # Not in the terminal's group: Ctrl-C reaches the run, which ends it.
                 start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", RUN_PID_VARIABLE: str(os.getpid())},
             )
         except OSError as error:
             raise PeerLostError(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 MODELS = '''
-import os, signal, subprocess, sys, time
+import os, pathlib, signal, time
 
 import numpy as np
 
@@ -25,6 +25,11 @@ class Leaning(StrategyBase):
     def __init__(self, sleep_s=0.0, random_s=0.0, size=2):
         super().__init__()
         self.sleep_s, self.random_s, self.size = sleep_s, random_s, size
+
+    def on_start(self, session):
+        note = pathlib.Path(__file__).with_name(session.strategy_id + ".new")
+        note.write_text(str(os.getpid()))
+        note.rename(note.with_suffix(".pid"))
 
     def wanted(self, leaning):
         size = self.size
@@ -60,6 +65,7 @@ class Counting(Leaning):
 
 class Forking(Leaning):
     def on_start(self, session):
+        super().on_start(session)
         if os.fork() == 0:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(600)
@@ -140,7 +146,7 @@ class Stage:
                 words = path.read_bytes()
             except OSError:
                 continue
-            if str(self.sockets).encode() in words and alive(int(path.parent.name)):
+            if b"--connect\0ipc://" + bytes(self.sockets) in words and alive(int(path.parent.name)):
                 found.add(int(path.parent.name))
         return found - {os.getpid()}
 
@@ -173,17 +179,23 @@ def stage(tmp_path: Path, short_folder: Path, synthetic_file: Path) -> Iterator[
 
 
 class Killer:
-    """Sends a signal to the first model's process, so long (s) after it has appeared."""
+    """Sends a signal to the first model's process, so long (s) after it has appeared.
 
-    def __init__(self, stage: Stage, delay_s: float, number: int = 9) -> None:
+    With a name it is that strategy's, once it has started to work.
+    """
+
+    def __init__(
+        self, stage: Stage, delay_s: float, number: int = 9, *, called: str | None = None
+    ) -> None:
         self.pid: int | None = None
         self.sent_s: float | None = None
         self._stage, self._delay_s, self._number = stage, delay_s, number
+        self._called = called
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
     def _work(self) -> None:
-        pids = eventually(self._stage.pids, 60, "a model's process")
+        pids = eventually(self._of_the_model, 60, "a model's process")
         self.pid = min(pids)
         time.sleep(self._delay_s)
         try:
@@ -191,6 +203,12 @@ class Killer:
         except ProcessLookupError:
             return
         self.sent_s = time.monotonic()
+
+    def _of_the_model(self) -> set[int]:
+        if self._called is None:
+            return self._stage.pids()
+        note = self._stage.folder / f"{self._called}.pid"
+        return {int(note.read_text())} if note.exists() else set()
 
     def join(self) -> None:
         """Wait until it is done."""

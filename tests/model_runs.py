@@ -127,10 +127,12 @@ class Stage:
         return entry
 
     def config(self, *strategies: dict[str, Any], **backtest: Any) -> Path:
-        """Write a configuration: a market maker, and those given."""
+        """Write a configuration: a market maker, and those given; many batches, one close."""
         content = {
             "backtest": {
-                "data_source": {"type": "databento", "files": [str(self.data)]}, **backtest
+                "data_source": {"type": "databento", "files": [str(self.data)]},
+                "session": {"close": "14:33:00"}, **backtest,
+                "replay": {"batch_records": 1_000, **backtest.pop("replay", {})},
             },
             "strategy": [{"type": "market_maker"}, *strategies],
         }  # fmt: skip

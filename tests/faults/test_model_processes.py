@@ -1,5 +1,6 @@
 """Models' processes that are killed, stopped, never there: the run ends as its policy says."""
 
+import functools
 import re
 import signal
 import sys
@@ -23,6 +24,7 @@ SLACK_S = 1.0
 START_TIMEOUT_S = 60.0
 POLICIES = ("halt", "flatten", "continue_without", "restart")
 SLOW = {"sleep_s": 0.006}
+LONG = functools.partial(pytest.param, marks=pytest.mark.long)
 #: Of the time from its start to the run's end; some come when it has ended by itself.
 MOMENT_LAST = 1.05
 
@@ -96,7 +98,19 @@ def play_killed(
     assert not model["deterministic"]
     assert any(f"(on_failure: {policy})" in text for text in warnings)
     assert manifest["digests"]["market_maker"] == alone["digests"]["market_maker"]
+    if policy == "flatten":
+        assert held_by(stage.folder / "out") == 0
     return True
+
+
+def held_by(folder: Path, strategy: str = "lean") -> int:
+    """Lots that a strategy holds at the end of a run."""
+    rows = tw.RunResult.load(folder).fills.to_pylist()
+    return sum(
+        row["last_qty"] * (1 if row["order_side"] == "BUY" else -1)
+        for row in rows
+        if row["strategy_id"] == strategy
+    )
 
 
 def moments(policy: str, n: int) -> list[float]:
@@ -108,11 +122,7 @@ def moments(policy: str, n: int) -> list[float]:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("policy", "moment", "kind"),
-    [
-        (policy, moment, "Counting" if policy == "restart" else "Leaning")
-        for policy in POLICIES
-        for moment in moments(policy, 2)
-    ],
+    [(policy, moment, "Counting") for policy in POLICIES for moment in moments(policy, 2)],
 )
 def test_a_model_killed_at_a_random_moment(
     stage: Stage, tapewire_here: Any, undisturbed: dict[str, Any],
@@ -173,7 +183,7 @@ def test_a_command_that_is_no_model(stage: Stage, tapewire_here: Any, which: str
     stage.require_nothing_left()
 
 
-@pytest.mark.parametrize("policy", ["flatten", "continue_without"])
+@pytest.mark.parametrize("policy", [LONG("flatten"), "continue_without"])
 def test_without_a_model_that_never_came(stage: Stage, tapewire_here: Any, policy: str) -> None:
     command = COMMANDS["it exits at once"][0]
     stage.config(stage.model(command=command, on_failure=policy))
@@ -198,7 +208,7 @@ def test_what_dies_again_and_again_is_given_up(stage: Stage, tapewire_here: Any)
 # --- those that hang ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["pipelined", "lockstep"])
+@pytest.mark.parametrize("mode", ["pipelined", LONG("lockstep")])
 def test_a_stopped_model_misses_its_deadline(stage: Stage, tapewire_here: Any, mode: str) -> None:
     bridge = {"answer_timeout_s": 1}
     settings = {"parameters": {"sleep_s": 0.05}, "mode": mode, "every": "50ev"}
@@ -225,11 +235,7 @@ def test_the_lost_model_in_lockstep_leaves_no_position(stage: Stage, tapewire_he
         killer.join()
         (stage.folder / "lean.pid").unlink()
         assert done.returncode == 0, done.stderr
-        result = tw.RunResult.load(out)
-        mine = [row for row in result.fills.to_pylist() if row["strategy_id"] == "lean"]
-        signed = [row["last_qty"] * (1 if row["order_side"] == "BUY" else -1) for row in mine]
-        held[policy] = sum(signed)
-        assert mine
+        held[policy] = held_by(out)
         stage.require_nothing_left(policy)
     assert held["flatten"] == 0
     assert abs(held["continue_without"]) == 2
@@ -244,7 +250,7 @@ def test_the_lost_model_in_lockstep_leaves_no_position(stage: Stage, tapewire_he
         ("Leaning", signal.SIGINT, 130),
         ("Stubborn", signal.SIGTERM, 143),
         ("LateStart", signal.SIGINT, 130),
-        ("LateStart", signal.SIGTERM, 143),
+        LONG("LateStart", signal.SIGTERM, 143),
     ],
 )
 def test_the_user_stops_a_run_with_a_slow_model(
@@ -259,7 +265,7 @@ def test_the_user_stops_a_run_with_a_slow_model(
         eventually(lambda: len(stage.pids()) == 2, START_TIMEOUT_S, "its models")
         out = stage.folder / "out"
         eventually(lambda: out.exists() and any(out.iterdir()), START_TIMEOUT_S, "a run under way")
-        time.sleep(2.0)
+        time.sleep(1.0)
         run.send_signal(number)
         before_s = time.monotonic()
         _, error = run.communicate(timeout=SIGNAL_TIMEOUT_S + SLACK_S)
@@ -274,7 +280,7 @@ def test_the_user_stops_a_run_with_a_slow_model(
     stage.require_nothing_left()
 
 
-@pytest.mark.parametrize("kind", ["Leaning", "LateStart"])
+@pytest.mark.parametrize("kind", [LONG("Leaning"), "LateStart"])
 def test_a_killed_run_leaves_no_model(stage: Stage, tapewire: Any, kind: str) -> None:
     stage.config(stage.model(kind=kind, parameters={"sleep_s": 1.5}))
     run = tapewire.start("run", stage.folder / "config.yaml", "-q", "-o", stage.folder / "out")
@@ -341,7 +347,7 @@ def test_one_of_two_dies(stage: Stage, tapewire_here: Any) -> None:
     stage.require_nothing_left(out.name)
 
 
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("killed", [LONG(False), True])
 def test_what_a_model_has_forked_is_gone_too(
     stage: Stage, tapewire_here: Any, killed: bool
 ) -> None:

@@ -75,8 +75,11 @@ def test_the_examples_page(repo: Path, tmp_path: Path) -> None:
 
 def test_from_rows_to_a_trained_model(repo: Path, tmp_path: Path) -> None:
     shutil.copytree(repo / "examples", tmp_path / "examples")
-    assert run_blocks(repo / "docs" / "models.md", tmp_path) == 3
-    assert (tmp_path / "momentum.onnx").exists()
+    assert run_blocks(repo / "docs" / "models.md", tmp_path) == 5
+    result = tw.RunResult.load(tmp_path / "momentum")
+    assert result.fills.num_rows > 10
+    assert result.manifest["models"]["momentum"]["rows"] > 500
+    assert tw.RunResult.load(tmp_path / "slow-20").fills.num_rows > 0
 
 
 def test_from_an_environment_to_an_agent(repo: Path, tmp_path: Path) -> None:

@@ -17,17 +17,20 @@ import pyarrow.parquet as pq
 import pytest
 
 import tapewire as tw
+from model_runs import Stage, stage
 from tapewire.bridge import ModelRows, ModelSession
 from tapewire.bridge.model_files import load_model_file
 from tapewire.bridge.momentum import EnhancedMomentum, columns_sent
 from tapewire.inputs.features import feature_request, write_features
 from tapewire.replay.synth import synthesize
 
+__all__ = ["stage"]
 CONFIG = {
     "price_features": ["returns_1m", "returns_5m", "volatility"],
     "microstructure_features": ["book_imbalance", "trade_flow"],
     "use_time_features": True,
 }
+CAPTURE = "glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
 LABEL = "mid_return_10s"
 NS_PER_S = 10**9
 
@@ -103,10 +106,47 @@ def test_what_it_can_not_learn_from_is_said(script: ModuleType, day: pa.Table) -
         script.horizon_ns("mid_return_100ev")
 
 
+def test_a_run_over_what_the_model_has_not_seen(
+    repo: Path, stage: Stage, tapewire_here: Any, data_file: Callable[[str], Path]
+) -> None:
+    """Trained on the first part of a real session, run by the strategy on the rest."""
+    stage.data = data_file(CAPTURE)
+    border, folder = "2023-12-25T23:24:00", stage.folder
+    names = columns_sent(CONFIG)
+    request = feature_request(
+        [str(stage.data)], every="1s", features=names, labels=[LABEL], end=border
+    )
+    write_features(request, folder / "train.parquet")
+    script = repo / "examples" / "bridge" / "train_momentum.py"
+    command = [sys.executable, script, folder / "train.parquet", folder / "momentum.onnx"]
+    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    digests = []
+    for rows in (1, 4_096):
+        parameters = {"ml_model_path": str(folder / "momentum.onnx"), "lookback_period": 30,
+                      "entry_threshold": 1.0, "feature_config": CONFIG}  # fmt: skip
+        config = stage.config({
+            "type": "ml_enhanced_momentum", "name": "momentum", "every": "1s",
+            "parameters": parameters, "bridge": {"frame_rows": rows},
+        })  # fmt: skip
+        out = folder / f"out{rows}"
+        done = tapewire_here("run", config, "--start", border, "-q", "-o", out)
+        assert done.returncode == 0, done.stderr
+        manifest = stage.manifest(out.name)
+        digests.append(manifest["digests"])
+        assert manifest["results"]["strategies"]["momentum"]["fills"] > 10
+    assert digests[0] == digests[1]
+    later = feature_request([str(stage.data)], every="1s", features=names, start=border)
+    write_features(later, folder / "later.parquet")
+    served = manifest["models"]["momentum"]
+    assert served["features"] == names
+    assert served["rows"] == pq.read_metadata(folder / "later.parquet").num_rows > 500
+    stage.require_nothing_left(out.name)
+
+
 def test_from_a_real_capture_to_targets(
     repo: Path, data_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    capture = data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst")
+    capture = data_file(CAPTURE)
     names = columns_sent(CONFIG)
     request = feature_request([str(capture)], every="1s", features=names, labels=[LABEL])
     write_features(request, tmp_path / "train.parquet")

@@ -17,7 +17,7 @@ PAGES = {
     "docs/compiled-strategies.md": 6,
     "docs/examples.md": 1,
     "docs/external.md": 7,
-    "docs/models.md": 3,
+    "docs/models.md": 6,
     "docs/reinforcement-learning.md": 3,
     "docs/protocol.md": 6,
 }  #: With the number of blocks that there are at least.

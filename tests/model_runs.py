@@ -183,7 +183,8 @@ def stage(tmp_path: Path, short_folder: Path, synthetic_file: Path) -> Iterator[
 class Killer:
     """Sends a signal to the first model's process, so long (s) after it has appeared.
 
-    With a name it is that strategy's, once it has started to work.
+    With a name it is that strategy's, once it has started to work. Signal 0 only looks how long the
+    process lives.
     """
 
     def __init__(
@@ -191,6 +192,7 @@ class Killer:
     ) -> None:
         self.pid: int | None = None
         self.sent_s: float | None = None
+        self.lived_s: float | None = None
         self._stage, self._delay_s, self._number = stage, delay_s, number
         self._called = called
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -205,6 +207,9 @@ class Killer:
         except ProcessLookupError:
             return
         self.sent_s = time.monotonic()
+        if self._number == 0:
+            eventually(lambda: not alive(self.pid), 60, "the end of the model's process")
+            self.lived_s = time.monotonic() - self.sent_s
 
     def _of_the_model(self) -> set[int]:
         if self._called is None:

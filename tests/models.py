@@ -54,6 +54,7 @@ class ModelThread:
         self.keeps_state, self.name = keeps_state, name
         self.heard: list[Any] = []
         self.rows: list[np.ndarray] = []
+        self.state: bytes | None = None  # that it goes on from
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
@@ -78,6 +79,8 @@ class ModelThread:
                 if isinstance(message, msg.BridgeWelcome):
                     columns = len(message.columns)
                 arrays = msg.read_arrays(message, [p.buffer for p in parts[1:]], columns)
+                if isinstance(message, msg.BridgeWelcome) and arrays:
+                    self.state = arrays[0].tobytes()
                 if not isinstance(message, msg.BridgeHeartbeat):
                     self.heard.append(message)
                 if isinstance(message, msg.FeatureBatch):

@@ -281,6 +281,69 @@ def test_started_again_it_goes_on_with_one_digest(records: np.ndarray, split: in
     assert played.simulation.digests() == alone.simulation.digests()
 
 
+def test_what_a_message_was_answered_of_is_not_sent_again(records: np.ndarray) -> None:
+    class Halfway(Mortal):
+        def answer(self, message: msg.FeatureBatch, arrays: list[np.ndarray]) -> None:
+            if Mortal.seen + 1 in self.deaths and message.rows > 5:
+                aims, _ = self.rule(arrays[2], arrays[0], message.first_row)
+                self.say(
+                    msg.SignalBatch(message.first_row, 5, False, 0, 1), aims[:5].astype(msg.TARGET)
+                )
+                time.sleep(0.1)  # heard before it dies
+            super().answer(message, arrays)
+
+    Mortal.seen = 0
+    alone = play_models(records, [(spec(), by(RULE))], batch=2_000)
+    one = spec(on_failure="restart")
+    played = play_models(records, [(one, by(RULE, Halfway))], batch=2_000)
+    Mortal.heir.end()
+    assert played.desks["model"].restarts == 2
+    assert played.simulation.digests() == alone.simulation.digests()
+
+
+def test_a_close_behind_a_state_is_told_again(records: np.ndarray) -> None:
+    """Each message of rows has a close behind it, so that each state has one, too."""
+
+    class Closing(ModelThread):
+        deaths: tuple[int, ...] = (20, 45)
+        seen = before = 0
+
+        def answer(self, message: msg.FeatureBatch, arrays: list[np.ndarray]) -> None:
+            Closing.seen += 1
+            if Closing.seen in self.deaths:
+                self.socket.close(0)
+                self._stop.set()
+                time.sleep(0.05)
+                Closing.heir = type(self)(self.endpoint, self.rule, keeps_state=True)
+                raise SystemExit
+            if self.state is not None:
+                self.before = int.from_bytes(self.state, "little")
+                self.state = None
+            closes = self.before + sum(isinstance(one, msg.Close) for one in self.heard)
+            wanted = np.full(message.rows, NONE)
+            wanted[0] = closes % 5 - 2
+            self.say(msg.SignalBatch(message.first_row, message.rows, False, 0, 1), wanted)
+            if message.wants_state:
+                state = np.frombuffer(closes.to_bytes(8, "little"), np.uint8)
+                self.say(msg.State(message.first_row + message.rows, 8), state)
+
+    class Steady(Closing):
+        deaths = ()
+
+    times = np.unique(records["ts_recv"].astype(np.int64))
+    settings = {"on_failure": "restart", "closes_ns": tuple(times[100::100].tolist())}
+    digests = []
+    for kind in (Steady, Closing):
+        Closing.seen = 0
+        made = by(RULE, kind, keeps_state=True)
+        played = play_models(records, [(spec(**settings), made)], batch=1_000)
+        digests.append(played.simulation.digests())
+    Closing.heir.end()
+    assert Closing.seen > 60
+    assert played.desks["model"].restarts == 2
+    assert digests[0] == digests[1]
+
+
 def test_a_state_is_what_it_goes_on_from(records: np.ndarray) -> None:
     """A model that counts its rows: with its state it answers as if it had never died."""
 

@@ -15,6 +15,7 @@ class BenchSection(StrEnum):
     RUNS = "runs"
     VARIANTS = "variants"
     CALLBACKS = "callbacks"
+    BRIDGE = "bridge"
     TRANSPORT = "transport"
     GROWTH = "growth"
     LATENCY = "latency"

@@ -54,8 +54,8 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 ) -> None:
     real = atomic.AtomicFile.__init__
 
-    def opened(self: atomic.AtomicFile, path: Path) -> None:
-        real(self, path)
+    def opened(self: atomic.AtomicFile, path: Path, **settings: int) -> None:
+        real(self, path, **settings)
         self.file = FullDisk(self.file, room)  # type: ignore[assignment]
 
     monkeypatch.setattr(atomic.AtomicFile, "__init__", opened)

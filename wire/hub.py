@@ -15,7 +15,7 @@ from tapewire.wire.endpoints import Binding, split_endpoint
 from tapewire.wire.gate import Gate
 from tapewire.wire.guard import Failed, Guard, wire_bytes
 from tapewire.wire.keys import ServerKeys
-from tapewire.wire.sockets import Waiter, make_socket, receive_message
+from tapewire.wire.sockets import Waiter, make_socket, receive_message, send_parts
 
 #: A closed connection is reported a moment before sending to it fails: so ask more than once.
 _PROBES: Final = 5
@@ -159,7 +159,7 @@ class Hub:
             If there is no room for it: a peer with credit reads nothing.
         """
         try:
-            self.socket.send_multipart([peer.identity, *frames], zmq.NOBLOCK)
+            send_parts(self.socket, [peer.identity, *frames])
         except zmq.ZMQError as error:
             if error.errno == errno.EAGAIN:
                 raise PeerLostError(

@@ -9,7 +9,7 @@ from tapewire.errors import EndpointError
 from tapewire.wire.endpoints import require_own_folder, split_endpoint
 from tapewire.wire.guard import Failed, Guard, wire_bytes
 from tapewire.wire.keys import ClientKeys
-from tapewire.wire.sockets import Waiter, make_socket, receive_message
+from tapewire.wire.sockets import Waiter, make_socket, receive_message, send_parts
 
 _CONNECTIONS_MAX = 4
 
@@ -191,7 +191,7 @@ class Link:
         """
         assert self._socket is not None
         try:
-            self._socket.send_multipart((frame, *parts), zmq.NOBLOCK)
+            send_parts(self._socket, (frame, *parts))
         except zmq.Again:
             return False
         return True

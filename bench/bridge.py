@@ -11,7 +11,8 @@ import zmq
 from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.runs import APART, measured_run
 from tapewire.bench.workload import Workload
-from tapewire.bridge.desk import Desk, ModelSpec
+from tapewire.bridge.desk import Desk
+from tapewire.bridge.model_spec import ModelSpec
 from tapewire.bridge.protocol import BridgeInstrument
 from tapewire.errors import SimulationError
 from tapewire.processes.child import module_command

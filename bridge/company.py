@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.bridge.ahead import Ahead, Describe
-from tapewire.bridge.desk import Desk, ModelSpec
+from tapewire.bridge.desk import Desk
 from tapewire.bridge.following import Followed, Following
 from tapewire.bridge.lockstep import LockstepDesk
+from tapewire.bridge.model_spec import ModelSpec
 from tapewire.errors import StrategyError
 
 #: After so long (s) somebody is told who is waited for, and again after so long.

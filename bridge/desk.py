@@ -7,9 +7,8 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +16,12 @@ import numpy.typing as npt
 from tapewire.bridge import protocol as msg
 from tapewire.bridge.answers import signals_of
 from tapewire.bridge.figures import BridgeFigures
-from tapewire.bridge.latency import InferenceLatency, LatencyDraws
+from tapewire.bridge.latency import LatencyDraws
 from tapewire.bridge.line import ModelLine
+from tapewire.bridge.model_spec import ModelSpec
+from tapewire.bridge.outbox import Outbox, OutboxItem
 from tapewire.bridge.process import ModelProcess
 from tapewire.errors import ProtocolError
-from tapewire.wire.keys import ServerKeys
 
 IntArray = npt.NDArray[np.int64]
 
@@ -42,92 +42,6 @@ RESTARTS_IN_VAIN_MAX: Final = 3
 #: asked to, or is killed.
 _END_SEEN_S: Final = 0.5
 _ASKED_END_S: Final = 1.0
-
-Policy = Literal["halt", "flatten", "continue_without", "restart"]
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """A model as a run was told of it.
-
-    Attributes
-    ----------
-    strategy_id : str
-    features : tuple of str
-        Names of the features room; the columns of its rows.
-    every : str
-        When a book has a row, as `features.Sampling` reads it.
-    parameters : mapping
-        Of the model, as JSON has them.
-    meant : callable (publisher_id, instrument_id) -> bool
-        Whether a book is one of its own.
-    latency : InferenceLatency
-    key : int
-        Of the strategy's own draws.
-    feed_ns : int
-        How long after its moment a row is known at the strategy, at most.
-    mode, on_failure : str
-    command : tuple of str, optional
-        What starts it, but for the address; None: it is started by somebody else.
-    endpoint : str
-        Where it connects.
-    rows_max : int
-        Most rows of a message.
-    connect_timeout_s, answer_timeout_s : float
-    closes_ns : tuple of int
-        Times at which sessions close, ascending.
-    keys : ServerKeys, optional
-        Of an endpoint that may be reached from other hosts.
-    """
-
-    strategy_id: str
-    features: tuple[str, ...]
-    every: str
-    endpoint: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    meant: Callable[[int, int], bool] = lambda publisher_id, instrument_id: True
-    latency: InferenceLatency = field(default_factory=InferenceLatency)
-    key: int = 0
-    feed_ns: int = 0
-    mode: msg.Mode = "pipelined"
-    on_failure: Policy = "halt"
-    command: tuple[str, ...] | None = None
-    rows_max: int = 4_096
-    connect_timeout_s: float = 30.0
-    answer_timeout_s: float = 30.0
-    closes_ns: tuple[int, ...] = ()
-    own_columns: tuple[str, ...] = ()
-    keys: ServerKeys | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns that it is sent."""
-        return self.features + self.own_columns
-
-
-@dataclass
-class _Item:
-    """A message with rows, or one that comes between them."""
-
-    first_row: int
-    ts: IntArray
-    books: IntArray
-    values: npt.NDArray[np.float64]
-    effect_ns: IntArray
-    message: msg.Message | None = None  # instead of rows
-    sent_s: float = 0.0
-
-    @property
-    def stop(self) -> int:
-        """The row behind it."""
-        return self.first_row + len(self.ts)
-
-    def from_row(self, row: int) -> "_Item":
-        """What is left of it where the rows before one were answered."""
-        at = row - self.first_row
-        if at <= 0 or self.message is not None:
-            return self
-        return _Item(row, self.ts[at:], self.books[at:], self.values[at:], self.effect_ns[at:])
 
 
 class Desk:
@@ -165,9 +79,7 @@ class Desk:
         self._answered = answered
         self._draws = LatencyDraws(spec.latency, spec.key)
         self._effect_ns = 0  # of the last row
-        self._pending: list[_Item] = []
-        self._kept: deque[_Item] = deque()  # sent or to be sent, until nothing can need them
-        self._to_send = 0  # position in _kept
+        self._outbox = Outbox(spec.rows_max)
         self._messages = 0
         self._heard_row = 0  # the next one that the model will answer
         self._state: tuple[int, bytes] = (0, b"")
@@ -231,11 +143,7 @@ class Desk:
         self._dtype = np.dtype(hello.dtype).newbyteorder("<")
         self._heard_row = first_row
         self._told = 0
-        while self._kept and self._kept[0].stop <= first_row and self._kept[0].message is None:
-            self._kept.popleft()
-        if self._kept:
-            self._kept[0] = self._kept[0].from_row(first_row)
-        self._to_send = 0
+        self._outbox.rewind(first_row)
         self._ready = True
         self._progress_s = time.monotonic()
 
@@ -283,56 +191,29 @@ class Desk:
         with self._answered:
             if self.next_effect_ns == NEVER:
                 self.next_effect_ns = int(effect_ns[0])
-        self._pending.append(_Item(self.rows, ts, books, values, effect_ns))
+        self._outbox.add(OutboxItem(self.rows, ts, books, values, effect_ns))
         self.rows += len(ts)
 
     def close_market(self, ts_ns: int, *, is_end: bool) -> None:
         """Say that the market has closed, behind all rows so far."""
-        self._tell(msg.Close(ts_ns, is_end))
+        self._outbox.tell(self.rows, msg.Close(ts_ns, is_end))
 
     def tell(self, updates: list[msg.OrderUpdate]) -> None:
         """Say what became of orders, behind all rows so far."""
         for at in range(0, len(updates), msg.UPDATES_MAX):
-            self._tell(msg.Updates(tuple(updates[at : at + msg.UPDATES_MAX])))
-
-    def _tell(self, message: msg.Message) -> None:
-        self.ship(everything=True)
-        none = np.zeros(0, np.int64)
-        self._kept.append(_Item(self.rows, none, none, np.zeros((0, 0)), none, message))
+            some = msg.Updates(tuple(updates[at : at + msg.UPDATES_MAX]))
+            self._outbox.tell(self.rows, some)
 
     def ship(self, *, everything: bool) -> None:
         """Make messages of the rows that wait: whole ones, or all."""
-        size = self.spec.rows_max
-        if len(self._pending) == 1 and everything and len(self._pending[0].ts) <= size:
-            self._kept.append(self._pending.pop())
-            return
-        waiting = sum(len(item.ts) for item in self._pending)
-        if waiting < (1 if everything else size):
-            return
-        first = self._pending[0].first_row
-        ts, books, values, effect_ns = (
-            np.concatenate([getattr(item, name) for item in self._pending])
-            for name in ("ts", "books", "values", "effect_ns")
-        )
-        stop = waiting if everything else waiting - waiting % size
-        for at in range(0, stop, size):
-            to = min(at + size, stop)
-            self._kept.append(
-                _Item(first + at, ts[at:to], books[at:to], values[at:to], effect_ns[at:to])
-            )
-        self._pending = []
-        if stop < waiting:
-            self._pending.append(
-                _Item(first + stop, ts[stop:], books[stop:], values[stop:], effect_ns[stop:])
-            )
+        self._outbox.ship(everything=everything)
 
     def _send_waiting(self) -> None:
         """Send what may be sent."""
         if not self._ready or not self._tell_instruments():
             return
         now_s = time.monotonic()
-        while self._to_send < len(self._kept):
-            item = self._kept[self._to_send]
+        while (item := self._outbox.next) is not None:
             if item.message is not None:
                 sent = self.line.send(item.message)
             else:
@@ -341,8 +222,7 @@ class Desk:
                 return
             if self._heard_row >= item.first_row:  # nothing was due before it
                 self._progress_s = now_s
-            item.sent_s = now_s
-            self._to_send += 1
+            self._outbox.note_sent(now_s)
 
     def _tell_instruments(self) -> bool:
         while self._told < len(self._instruments):
@@ -352,7 +232,7 @@ class Desk:
             self._told += len(some)
         return True
 
-    def _send_rows(self, item: _Item) -> bool:
+    def _send_rows(self, item: OutboxItem) -> bool:
         wants_state = (
             self.spec.on_failure == "restart"
             and self._hello.keeps_state
@@ -369,7 +249,7 @@ class Desk:
         if sent:
             self._messages += 1
             self.figures.frame_rows.add(len(item.ts))
-            self.figures.queue_depth.add(self._to_send + 1)
+            self.figures.queue_depth.add(self._outbox.sent + 1)
         return sent
 
     # --- answers come in ------------------------------------------------------------------------
@@ -438,7 +318,7 @@ class Desk:
 
     def _take_answer(self, message: msg.SignalBatch, arrays: list[np.ndarray]) -> None:
         first, stop = message.first_row, message.first_row + message.rows
-        sent_stop = self._kept[self._to_send - 1].stop if self._to_send else self._heard_row
+        sent_stop = self._outbox.sent_stop(self._heard_row)
         if first != self._heard_row or stop > sent_stop:
             raise ProtocolError(
                 f"expected an answer from row {self._heard_row} on, of at most "
@@ -447,7 +327,9 @@ class Desk:
         self._heard_row = stop
         now_s = self._progress_s = time.monotonic()
         self.figures.inference.add(message.busy_ns // 1_000)
-        effects, books = self._told_of(first, stop, now_s)
+        effects, books, sent_s = self._outbox.told_of(first, stop)
+        for each_s in sent_s:
+            self.figures.round_trip.add(round((now_s - each_s) * 1e6))
         signals, rows = signals_of(message, arrays, effects, books, self._known)
         if first < self.answered_rows:  # started again: what it answered before stands
             signals = signals[rows >= self.answered_rows - first]
@@ -457,33 +339,9 @@ class Desk:
             if stop > self.answered_rows:
                 self._in_vain = 0
                 self.answered_rows = stop
-                self.next_effect_ns = self._effect_of(stop)
+                self.next_effect_ns = self._outbox.effect_of(stop, NEVER)
             self._answered.notify_all()
         self._forget()
-
-    def _told_of(self, first: int, stop: int, now_s: float) -> tuple[IntArray, IntArray]:
-        """When rows take effect, and their instruments; the messages that they end are answered."""
-        effects, books = [], []
-        for item in self._kept:
-            if item.first_row >= stop:
-                break
-            if item.stop > first and item.message is None:
-                at, to = max(first - item.first_row, 0), min(stop, item.stop) - item.first_row
-                effects.append(item.effect_ns[at:to])
-                books.append(item.books[at:to])
-                if item.stop <= stop:
-                    self.figures.round_trip.add(round((now_s - item.sent_s) * 1e6))
-        if len(effects) == 1:
-            return effects[0], books[0]
-        return np.concatenate(effects), np.concatenate(books)
-
-    def _effect_of(self, row: int) -> int:
-        """When the signals of a row take effect; NEVER if it is not there yet."""
-        for items in (self._kept, self._pending):
-            for item in items:
-                if item.first_row <= row < item.stop:
-                    return int(item.effect_ns[row - item.first_row])
-        return NEVER
 
     def _forget(self) -> None:
         """Let go of messages that nothing can need any more."""
@@ -491,12 +349,9 @@ class Desk:
         keeps = self.spec.on_failure == "restart" and self._ready and self._hello.keeps_state
         if keeps:
             needed = min(needed, self._state[0])
-        while self._to_send and (item := self._kept[0]).stop <= needed:
-            if keeps and item.message is not None and item.stop == needed:
-                return  # it came behind the state, which does not know of it
-            self._kept.popleft()
-            self._to_send -= 1
-        if self._to_send > KEPT_MAX and self._kept[KEPT_MAX].stop <= self.answered_rows:
+        outbox = self._outbox
+        outbox.forget(needed, has_state=keeps)
+        if outbox.sent > KEPT_MAX and outbox.kept_stop(KEPT_MAX) <= self.answered_rows:
             raise ProtocolError(
                 f"expected its state behind one of the last {KEPT_MAX} messages, found none"
             )
@@ -507,9 +362,9 @@ class Desk:
         now_s = time.monotonic()
         if not self._ready:
             limit_s, what = self.spec.connect_timeout_s, "has not connected"
-        elif self._to_send and self._heard_row < self._kept[self._to_send - 1].stop:
+        elif self._heard_row < self._outbox.sent_stop(0):
             limit_s, what = self.spec.answer_timeout_s, f"has not answered row {self._heard_row}"
-        elif self._to_send < len(self._kept):
+        elif self._outbox.next is not None:
             limit_s, what = self.spec.answer_timeout_s, "reads nothing"
         else:
             self._progress_s = now_s
@@ -545,9 +400,7 @@ class Desk:
                 self._start()
                 return
             why = f"{why}; it was started again {self.restarts} times"
-        self._pending.clear()
-        self._kept.clear()
-        self._to_send = 0
+        self._outbox.clear()
         with self._answered:
             self.fault = None if self._is_over else why
             self._has_left = True
@@ -589,8 +442,8 @@ class Desk:
     @property
     def is_idle(self) -> bool:
         """Whether everything was sent and answered, or nothing more will be."""
-        done = not self._pending and self._to_send == len(self._kept)
-        return self._has_left or (done and self.answered_rows == self.rows)
+        is_done = self._outbox.is_empty and self.answered_rows == self.rows
+        return self._has_left or is_done
 
     def ask_end(self) -> None:
         """The model is to end, whatever it is at."""

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.bridge import protocol as msg
-from tapewire.bridge.desk import Desk, ModelSpec
+from tapewire.bridge.desk import Desk
 from tapewire.bridge.following import Followed, LegMap
+from tapewire.bridge.model_spec import ModelSpec
 from tapewire.errors import StrategyError
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.definition import StrategyDefinition

@@ -13,9 +13,10 @@ import zmq
 from stories import configure
 from tapewire.bridge import protocol as msg
 from tapewire.bridge.company import Company
-from tapewire.bridge.desk import Desk, ModelSpec
+from tapewire.bridge.desk import Desk
 from tapewire.bridge.latency import InferenceLatency
 from tapewire.bridge.lockstep import OWN_COLUMNS, LockstepDesk, lockstep_definition
+from tapewire.bridge.model_spec import ModelSpec
 from tapewire.router import RiskLimits, Simulation, StrategySpec
 from tapewire.strategies.follower import EXTERNAL
 from tapewire.wire import private_endpoint

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from tapewire.analytics import Collector
     from tapewire.bridge.company import Company
-    from tapewire.bridge.desk import ModelSpec
     from tapewire.bridge.latency import InferenceLatency
+    from tapewire.bridge.model_spec import ModelSpec
     from tapewire.market.instruments import InstrumentTable
     from tapewire.router import Simulation, SimulationConfig, StrategySpec
     from tapewire.wire import StreamInfo
@@ -140,8 +140,8 @@ class RunModels:
     def _spec(
         self, spec: "StrategySpec", simulation: "SimulationConfig", closes: tuple[int, ...]
     ) -> "ModelSpec":
-        from tapewire.bridge.desk import ModelSpec
         from tapewire.bridge.lockstep import OWN_COLUMNS
+        from tapewire.bridge.model_spec import ModelSpec
         from tapewire.market.symbols import is_named
 
         entry, parameters = self._entries[spec.strategy_id]

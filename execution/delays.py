@@ -26,15 +26,15 @@ def request_delay_ns(execution: Any, order: int, leg: int, sent_ns: int) -> int:
 
 
 @jit_inline
-def response_delay_ns(execution: Any, order: int, ts_event: int) -> int:
-    """Delay of word about an order; it sets out now."""
+def response_delay_ns(execution: Any, order: int, leg: int, ts_event: int) -> int:
+    """Delay of word about an order, of the leg RESPONSE or FILL; it sets out now."""
     own = own_at(execution.own_orders, order)
     own.tells += 1
     party = party_at(execution.parties, own.leg)
-    delay_ns = models_at(execution.models, party.models).delay_ns[RESPONSE]
+    delay_ns = models_at(execution.models, party.models).delay_ns[leg]
     if delay_ns != VARIES:
         return delay_ns
-    return _ask(execution, party, RESPONSE, ts_event, own.client_order_id, own.tells)
+    return _ask(execution, party, leg, ts_event, own.client_order_id, own.tells)
 
 
 @jit_inline
@@ -49,7 +49,7 @@ def feed_delay_ns(execution: Any, known_ns: int, party: int, captured_ns: int, e
 def _ask(execution: Any, party: Any, leg: int, sent_ns: int, order: int, counter: int) -> int:
     """Ask the model about one message: its draw depends on nothing but what is said here."""
     models = models_at(execution.models, party.models)
-    bits = draw_for(party.key, order, leg, counter)
+    bits = draw_for(party.key, order, min(leg, RESPONSE), counter)  # fills count as responses
     delay_ns = ask_latency(
         models.latency, models.latency_call, models.latency_state, leg, sent_ns, bits
     )

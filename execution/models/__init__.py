@@ -17,11 +17,12 @@ from tapewire.execution.models.fees import FEE_MODELS
 from tapewire.execution.models.fill import FILL_MODELS
 from tapewire.execution.models.impact import IMPACT_MODELS
 from tapewire.execution.models.latency import LATENCY_MODELS
-from tapewire.execution.models.latency.legs import LATENCY_MAX_NS, LEGS
+from tapewire.execution.models.latency.legs import LEGS, check_bounds
+from tapewire.execution.models.latency.profiles import PROFILES
 from tapewire.execution.models.queue import QUEUE_MODELS
 from tapewire.execution.models.record import VARIES
 
-__all__ = ["REGISTRIES", "Model", "ModelDefinition", "Models", "built_in"]
+__all__ = ["REGISTRIES", "Model", "ModelDefinition", "Models", "built_in", "latency_profile"]
 
 #: The built-in models of each family, by name.
 REGISTRIES: Final[Mapping[str, Mapping[str, ModelDefinition]]] = {
@@ -36,6 +37,20 @@ REGISTRIES: Final[Mapping[str, Mapping[str, ModelDefinition]]] = {
 def built_in(family: str, name: str, **parameters: Any) -> Model:
     """Return a built-in model with its parameters."""
     return Model(REGISTRIES[family][name], parameters)
+
+
+def latency_profile(name: str, **parameters: Any) -> Model:
+    """Return the latency model that a profile stands for, with some parameters changed.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such profile, or a parameter does not fit its model.
+    """
+    if name not in PROFILES:
+        raise ConfigError(f"expected a latency profile of {', '.join(PROFILES)}, found {name!r}")
+    profile = PROFILES[name]
+    return built_in("latency", profile.type, **{**profile.parameters, **parameters})
 
 
 def _default(family: str, name: str) -> Callable[[], Model]:
@@ -66,16 +81,11 @@ class Models:
         if definition.bounds is None:
             raise ConfigError(f"{name}: it states no bounds")
         try:
-            bounds = dict(zip(LEGS, definition.bounds(parameters), strict=True))
+            bounds = definition.bounds(parameters)
+            check_bounds(bounds)
         except ValueError as error:
             raise ConfigError(f"{name}: {error}") from None
-        for leg, (low, high) in bounds.items():
-            if not 0 <= low <= high <= LATENCY_MAX_NS:
-                raise ConfigError(
-                    f"{name}: expected bounds of {leg} from 0 to {LATENCY_MAX_NS:,} ns, found "
-                    f"{low:,} to {high:,}"
-                )
-        return bounds
+        return dict(zip(LEGS, bounds, strict=True))
 
     def write(self, record: Any) -> list[object]:
         """Write them into a `record.MODELS` record; returns what must be kept as long as it."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tapewire.compiled.jit import jit
+from tapewire.execution.layout import party_at, tally_at
 from tapewire.execution.models.fees import ask_fee
 from tapewire.execution.models.impact import ask_impact
 from tapewire.execution.models.record import models_at
@@ -20,10 +21,15 @@ def impact_price_units(execution: Any, party: Any, price: int, lots: int) -> int
 
 
 @jit
-def commission(execution: Any, party: Any, price: int, lots: int, liquidity: int) -> int:
-    """Fee of a fill in 1e-9 currency."""
+def commission(execution: Any, party_index: int, price: int, lots: int, liquidity: int) -> int:
+    """Fee of a fill in 1e-9 currency; the party has traded that many lots more."""
+    party = party_at(execution.parties, party_index)
+    tally = tally_at(execution.tallies, party_index)
+    traded = tally.traded
+    tally.traded += lots
     models = models_at(execution.models, party.models)
     return ask_fee(
         models.fees, models.fees_call, models.fees_state,
-        price, lots, liquidity, party.multiplier_num, party.multiplier_den,
+        price, lots, liquidity, party.multiplier_num, party.multiplier_den, traded,
+        party.publisher_id,
     )  # fmt: skip

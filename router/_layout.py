@@ -112,6 +112,7 @@ WATCH: Final = np.dtype(
         ("unclosed", "i4"),  # legs whose closing order has ended and left something to close
         ("changes", "i4"),  # ON_* of the event being finished
         ("mark_moved", "i4"),
+        ("window_due", "i8"),  # end of the first window that a leg's models count events in
     ]
 )
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from tapewire.compiled.callbacks import BY_ADDRESS, address_of_kernel
 from tapewire.compiled.user_kernels import KernelFault
 from tapewire.errors import ConfigError
-from tapewire.execution.models.definition import FAMILIES, Model, ModelDefinition
+from tapewire.execution.models.definition import FAMILIES, WINDOW_NS_MAX, Model, ModelDefinition
 from tapewire.execution.models.fees import FEE_MODELS
 from tapewire.execution.models.fill import FILL_MODELS
 from tapewire.execution.models.impact import IMPACT_MODELS
@@ -86,6 +86,18 @@ class Models:
         except ValueError as error:
             raise ConfigError(f"{name}: {error}") from None
         return dict(zip(LEGS, bounds, strict=True))
+
+    @property
+    def window_ns(self) -> int:
+        """Length of the window whose events are the latency model's load; 0: it asks for none."""
+        window = self.latency.definition.window_ns
+        length_ns = 0 if window is None else window(self.latency.parameters)
+        if not 0 <= length_ns <= WINDOW_NS_MAX:
+            raise ConfigError(
+                f"latency model {self.latency.definition.name}: expected a window of at most "
+                f"{WINDOW_NS_MAX:,} ns, found {length_ns:,}"
+            )
+        return length_ns
 
     def write(self, record: Any) -> list[object]:
         """Write them into a `record.MODELS` record; returns what must be kept as long as it."""

@@ -200,11 +200,21 @@ def _check_together(
     definition: "ModelDefinition", values: Mapping[str, Any], where: KeyPath, problems: Problems
 ) -> None:
     """Note what only several parameters together tell."""
+    chosen = {name: values[name] for name in definition.parameters}
+    if definition.check is not None:
+        from tapewire.compiled.parameters import ParameterFault
+
+        try:
+            definition.check(chosen)
+        except ParameterFault as fault:
+            problems.add((*where, *fault.path), fault.text)
+        except ValueError as error:
+            problems.add(where, str(error))
     if definition.bounds is not None:
         from tapewire.execution.models.latency.legs import check_bounds
 
         try:
-            check_bounds(definition.bounds({name: values[name] for name in definition.parameters}))
+            check_bounds(definition.bounds(chosen))
         except ValueError as error:
             problems.add(where, str(error))
 

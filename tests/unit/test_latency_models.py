@@ -62,9 +62,11 @@ def of_orders(name: str, **given: Any) -> Model:
 
 
 @jit_entry
-def _delays(number: int, state: int, leg: int, sent_ns: Any, bits: Any, found: Any) -> int:
+def _delays(
+    number: int, state: int, leg: int, sent_ns: Any, bits: Any, load: int, found: Any
+) -> int:
     for k in range(bits.size):
-        found[k] = ask_latency(number, 0, state, leg, sent_ns[k], bits[k])
+        found[k] = ask_latency(number, 0, state, leg, sent_ns[k], bits[k], load)
     return 0
 
 
@@ -75,7 +77,7 @@ def delays(model: Model, bits: Any, leg: str = "entry", sent_ns: Any = None) -> 
     found = np.zeros_like(bits)
     state, kept = model.new_state()
     number = list(LATENCY_MODELS).index(model.definition.name)
-    _delays(number, state.ctypes.data, LEGS.index(leg), sent, bits, found)
+    _delays(number, state.ctypes.data, LEGS.index(leg), sent, bits, 0, found)
     assert kept is not None
     return found
 
@@ -252,6 +254,78 @@ def test_messages_never_overtake_each_other_whatever_is_drawn(tmp_path: Path) ->
     assert (np.diff(accepted["ts_known"]) >= 0).all()
 
 
+# --- bursts ---------------------------------------------------------------------------------------
+
+
+def burst(window_us: int, **given: int) -> Model:
+    parameters = {name: Decimal(value) for name, value in given.items() if name != "free"}
+    return built_in(
+        "latency", "burst", burst_window_us=Decimal(window_us), burst_free_events=given["free"],
+        **parameters,
+    )  # fmt: skip
+
+
+def test_a_delay_grows_with_the_events_of_the_last_window(tmp_path: Path) -> None:
+    model = burst(100, order_latency_us=10, burst_us_per_event=2, burst_max_us=17, free=1)
+    tape = Tape().add(0, 1, "B", 99, 5).add(1, 9, "A", 101, 5)
+    for t in (110, 120, 130, 140):
+        tape.tick(t)
+    tape.tick(1_000)
+    log = Log()
+    for name, t in (("a", 120.5), ("b", 150), ("c", 250), ("d", 350)):
+        log.buy(t, name, 1, 90)
+    orders = orders_of(play(tmp_path, tape, log, models=Models(latency=model)))
+    # At 120.5 the venue has had 2 in this window (the second is captured a little later), and of 2
+    # in the one before 79.5 % still count: 3, of which 1 is free. At 150: 4 and 1, less 1, which is
+    # cut at 17. At 250 half of 4, less 1. At 350 none.
+    took = ((orders["ts_arrived"] - orders["ts_sent"]) / 1_000).tolist()
+    assert took == [14, 17, 12, 10]
+
+
+def test_the_load_is_what_counting_finds(tmp_path: Path) -> None:
+    """The slow twin: of all events, those captured in the window and in the one before it."""
+    rng = np.random.default_rng(11)
+    times = np.cumsum(rng.choice([1, 2, 3, 40, 250], 400))
+    tape = Tape().add(0, 1, "B", 99, 5).add(1, 9, "A", 101, 5)
+    for t in times:
+        tape.tick(10 + int(t))
+    captured = [ns(1), ns(2), *(ns(11 + int(t)) for t in times)]
+    tape.tick(60_000)
+    log = Log()
+    sent = np.sort(rng.choice(times[-1], 150, replace=False))
+    for k, t in enumerate(sent):
+        log.buy(20.5 + int(t), f"o{k}", 1, 90)
+    model = burst(100, order_latency_us=10, burst_us_per_event=1, burst_max_us=10_000, free=0)
+    played = play(tmp_path, tape, log, models=Models(latency=model), event_log=True)
+    arrived = 0
+    for order in orders_of(played):
+        now = int(order["ts_sent"])
+        start = now // 100_000 * 100_000
+        # The order log acts in time, when all that the exchange had before that has been seen.
+        seen = [t for t in captured if t - 1_000 < now]
+        here = sum(t >= start for t in seen)
+        before = sum(start - 100_000 <= t < start for t in seen)
+        load = here + before * (start + 100_000 - now) // 100_000
+        arrived = max(arrived, now + 10_000 + 1_000 * load)
+        assert order["ts_arrived"] == arrived
+    assert max(orders_of(played)["ts_arrived"] - orders_of(played)["ts_sent"]) > 20_000
+
+
+def test_loads_depend_on_the_book_alone() -> None:
+    model = burst(1_000, order_latency_us=20, burst_us_per_event=3, burst_max_us=5_000, free=1)
+    both = digests(model, MAKER, CROSSOVER)
+    assert digests(model, MAKER, CROSSOVER, batch=777) == both
+    assert digests(model, CROSSOVER, MAKER) == both[::-1]
+    assert digests(model, MAKER) == both[:1]
+    # Another window beside it, and no load at all.
+    other = burst(70, order_latency_us=20, burst_us_per_event=3, burst_max_us=5_000, free=1)
+    beside = replace(CROSSOVER, models=Models(latency=other))
+    plain = replace(CROSSOVER, strategy_id="plain", models=Models())
+    assert digests(model, beside, MAKER, plain)[1] == both[0]
+    assert digests(other, MAKER) != both[:1]
+    assert digests(built_in("latency", "fixed", network_latency_us=Decimal(10)), MAKER) != both[:1]
+
+
 # --- recorded -------------------------------------------------------------------------------------
 
 RECORDING = "req_ts,exch_ts,resp_ts\n1000,1100,1150\n2000,2300,2310\n3000,3040,3100\n"
@@ -409,6 +483,14 @@ def test_profiles_are_what_their_sources_say(name: str) -> None:
         (
             "      type: recorded\n      file: nothing.csv\n",
             "nothing.csv: can't be read: No such file or directory",
+        ),
+        (
+            "      type: burst\n      burst_max_us: 5\n",
+            "latency_model: expected burst_max_us of at least the latency of entry, 60, found 5",
+        ),
+        (
+            "      type: burst\n      burst_window_us: 2000000\n",
+            ":6: backtest.execution.latency_model.burst_window_us: expected at most 1000000, found",
         ),
         ("      type: pareto\n      compute_us: -1\n", ":6: backtest.execution.latency_model.comp"),
     ],

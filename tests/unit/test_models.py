@@ -146,7 +146,7 @@ def test_fills_are_known_with_the_feed_under_random_delays(tmp_path: Path) -> No
 # --- an open set --------------------------------------------------------------------------------
 
 
-def constant(state: Any, leg: int, sent_ns: int, bits: int) -> Any:
+def constant(state: Any, leg: int, sent_ns: int, bits: int, load: int) -> Any:
     return state.delay_ns[leg]
 
 
@@ -176,7 +176,9 @@ def no_shift(state: Any, price: int, lots: int, num: int, den: int) -> Any:
     return 0
 
 
-def per_lot(state: Any, price: int, lots: int, liquidity: int, num: int, den: int) -> Any:
+def per_lot(
+    state: Any, price: int, lots: int, liquidity: int, num: int, den: int, traded: int, venue: int
+) -> Any:
     return state.first * lots
 
 
@@ -251,7 +253,7 @@ def test_what_a_fill_model_denies_one_order_is_there_for_the_next(tmp_path: Path
     assert [(fill.order, fill.lots) for fill in played.fills] == [("second", 3)]
 
 
-def too_far(state: Any, leg: int, sent_ns: int, bits: int) -> Any:
+def too_far(state: Any, leg: int, sent_ns: int, bits: int, load: int) -> Any:
     return -5 if bits % 2 else 1_000_000
 
 
@@ -301,7 +303,7 @@ def test_every_built_in_model_says_what_it_is(family: str) -> None:
         assert definition.doc
         for parameter in definition.parameters.values():
             assert parameter.doc
-            if parameter.type is not Path:
+            if parameter.type not in (Path, list):
                 assert parameter.minimum < parameter.maximum
 
 

@@ -22,7 +22,7 @@ from tapewire.execution.models.latency.legs import (
 STATE = np.dtype([("delay_ns", "i8", (len(LEGS),))])
 
 
-def kernel(state: Any, leg: int, sent_ns: int, bits: int) -> Any:
+def kernel(state: Any, leg: int, sent_ns: int, bits: int, load: int) -> Any:
     """The leg's delay."""
     return state.delay_ns[leg]
 

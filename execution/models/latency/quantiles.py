@@ -52,7 +52,7 @@ STATE: Final = np.dtype(
 _entry_at: Final = accessor(np.dtype([("ns", "i8")]), in_block=False)
 
 
-def kernel(state: Any, leg: int, sent_ns: int, bits: int) -> Any:
+def kernel(state: Any, leg: int, sent_ns: int, bits: int, load: int) -> Any:
     """The quantile of the draw, of the leg's table."""
     table = state.tables[leg]
     if bits & _CHOICE_MASK < state.choice[leg]:

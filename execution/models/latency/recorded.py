@@ -45,7 +45,7 @@ STATE: Final = np.dtype(
 _word_at: Final = accessor(np.dtype([("ns", "i8")]), in_block=False)
 
 
-def kernel(state: Any, leg: int, sent_ns: int, bits: int) -> Any:
+def kernel(state: Any, leg: int, sent_ns: int, bits: int, load: int) -> Any:
     """The delay at a time, interpolated."""
     if leg == FEED:
         return state.added_ns[leg]

@@ -23,7 +23,7 @@ from tapewire.execution.models.latency.legs import (
 STATE = np.dtype([("min_ns", "i8", (len(LEGS),)), ("width_ns", "i8", (len(LEGS),))])
 
 
-def kernel(state: Any, leg: int, sent_ns: int, bits: int) -> Any:
+def kernel(state: Any, leg: int, sent_ns: int, bits: int, load: int) -> Any:
     """A draw from the leg's interval."""
     return state.min_ns[leg] + bits % (state.width_ns[leg] + 1)
 

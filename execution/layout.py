@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.compiled.memory import accessor
+from tapewire.execution.models.record import FEE_LINES_MAX
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 
 NEVER: Final = 2**63 - 1
@@ -75,6 +76,7 @@ PARTY: Final = np.dtype(
 TALLY: Final = np.dtype(
     [
         ("traded", "i8"),  # lots it has filled
+        ("line_fees", "i8", (FEE_LINES_MAX,)),  # 1e-9 currency, where the fee model has lines
         # the windows that events of its book are counted in; 0: its models don't ask
         ("window_ns", "i8"),
         ("window_start", "i8"),

@@ -1,12 +1,15 @@
 """What a fill costs: impact on its price, and fees, as the models have them."""
 
-from typing import Any
+from typing import Any, Final
 
 from tapewire.compiled.jit import jit
 from tapewire.execution.layout import party_at, tally_at
 from tapewire.execution.models.fees import ask_fee
 from tapewire.execution.models.impact import ask_impact
 from tapewire.execution.models.record import models_at
+
+#: In the place of a line of the bill.
+_ALL_LINES: Final = -1
 
 
 @jit
@@ -25,11 +28,21 @@ def commission(execution: Any, party_index: int, price: int, lots: int, liquidit
     """Fee of a fill in 1e-9 currency; the party has traded that many lots more."""
     party = party_at(execution.parties, party_index)
     tally = tally_at(execution.tallies, party_index)
-    traded = tally.traded
-    tally.traded += lots
     models = models_at(execution.models, party.models)
+    for line in range(models.fee_lines):
+        tally.line_fees[line] += _ask(models, party, tally.traded, price, lots, liquidity, line)
+    fee = _ask(models, party, tally.traded, price, lots, liquidity, _ALL_LINES)
+    tally.traded += lots
+    return fee
+
+
+@jit
+def _ask(
+    models: Any, party: Any, traded: int, price: int, lots: int, liquidity: int, line: int
+) -> int:
+    """Ask the model about one fill, as a whole or one line of its bill."""
     return ask_fee(
         models.fees, models.fees_call, models.fees_state,
         price, lots, liquidity, party.multiplier_num, party.multiplier_den, traded,
-        party.publisher_id,
+        party.publisher_id, line,
     )  # fmt: skip

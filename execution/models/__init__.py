@@ -20,7 +20,7 @@ from tapewire.execution.models.latency import LATENCY_MODELS
 from tapewire.execution.models.latency.legs import LEGS, check_bounds
 from tapewire.execution.models.latency.profiles import PROFILES
 from tapewire.execution.models.queue import QUEUE_MODELS
-from tapewire.execution.models.record import VARIES
+from tapewire.execution.models.record import FEE_LINES_MAX, VARIES
 
 __all__ = ["REGISTRIES", "Model", "ModelDefinition", "Models", "built_in", "latency_profile"]
 
@@ -72,6 +72,12 @@ class Models:
             found = getattr(self, family).definition.family
             if found != family:
                 raise ConfigError(f"expected a {family} model, found a {found} model")
+        lines = len(self.fees.definition.lines)
+        if lines > FEE_LINES_MAX:
+            raise ConfigError(
+                f"fees model {self.fees.definition.name}: expected at most {FEE_LINES_MAX} lines, "
+                f"found {lines}"
+            )
         self.latency_bounds()
 
     def latency_bounds(self) -> dict[str, tuple[int, int]]:
@@ -114,6 +120,7 @@ class Models:
             else:
                 record[family] = BY_ADDRESS
                 record[f"{family}_call"] = _address(definition, len(words))
+        record["fee_lines"] = len(self.fees.definition.lines)
         record["fill_draws"] = self.fill.definition.draws
         for leg, (low, high) in enumerate(self.latency_bounds().values()):
             record["delay_ns"][leg] = low if low == high else VARIES

@@ -25,6 +25,7 @@ FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
         "multiplier_den",
         "traded",
         "publisher_id",
+        "line",
     ),
 }
 
@@ -63,6 +64,8 @@ class ModelDefinition:
     check : callable (parameters), optional
         Raises ValueError, as `ParameterFault` where it has a place, if parameters don't fit
         together.
+    lines : tuple of str
+        Of a fee model: what a commission is made of, where it can say that apart.
     draws : bool
         Of a fill model: whether it wants random bits. A latency model that varies always has them.
 
@@ -82,6 +85,7 @@ class ModelDefinition:
     bounds: Callable[[Mapping[str, Any]], tuple[tuple[int, int], ...]] | None = None
     window_ns: Callable[[Mapping[str, Any]], int] | None = None
     check: Callable[[Mapping[str, Any]], None] | None = None
+    lines: tuple[str, ...] = ()
     draws: bool = False
 
     def __post_init__(self) -> None:

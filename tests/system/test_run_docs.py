@@ -55,6 +55,8 @@ def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Pat
             result.orders["ts_arrived"].to_numpy().astype(np.int64)
             - result.orders["ts_sent"].to_numpy().astype(np.int64)
         ).size
+    bill = tw.RunResult.load(tmp_path / "drawn").manifest["fee_lines"]["market_maker"]
+    assert {line for line, fees in bill.items() if float(fees)} == {"exchange", "broker"}
     assert min(sent["drawn"], sent["gamma"]) > 100
 
 

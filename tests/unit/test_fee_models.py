@@ -1,5 +1,6 @@
 """Fees: tables and shares by hand, and against plain arithmetic with whole numbers."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stories import Log, Tape, play
+from markets import market, spec
+from stories import Log, Tape, configure, play, run
 from tapewire.compiled.jit import jit_entry
 from tapewire.config.loading import load_config
 from tapewire.errors import ConfigError
@@ -24,21 +26,26 @@ Row = dict[str, Any]
 @jit_entry
 def _fee(
     number: int, state: int, price: int, lots: int, liquidity: int, num: int, den: int,
-    traded: int, venue: int,
+    traded: int, venue: int, line: int,
 ) -> int:  # fmt: skip
-    fee: int = ask_fee(number, 0, state, price, lots, liquidity, num, den, traded, venue)
+    fee: int = ask_fee(
+        number, 0, state, price, lots, liquidity, num, den, traded, venue, line
+    )  # fmt: skip
     return fee
 
 
 def fee(
     model: Model, price: float, lots: int, liquidity: int, *,
     multiplier: tuple[int, int] = (1, 1), traded: int = 0, venue: int = 1,
+    line: int = -1,
 ) -> int:  # fmt: skip
     """What the kernel says, in 1e-9 currency; an exact price in units of it may be given."""
     units = price if isinstance(price, int) else int(Decimal(str(price)) * 10**9)
     state, kept = model.new_state()
     number = list(FEE_MODELS).index(model.definition.name)
-    found = _fee(number, state.ctypes.data, units, lots, liquidity, *multiplier, traded, venue)
+    found = _fee(
+        number, state.ctypes.data, units, lots, liquidity, *multiplier, traded, venue, line
+    )
     del kept
     return found
 
@@ -88,6 +95,8 @@ def test_lines_add_up_and_a_venue_may_have_its_own() -> None:
     assert fee(model, 200.0, 10, MAKER) == (-200 + 50 + 20) * CENT
     assert fee(model, 200.0, 10, TAKER, venue=39) == (500 + 50 + 20) * CENT
     assert fee(model, 200.0, 10, MAKER, venue=39) == (100 + 50 + 20) * CENT
+    lines = [fee(model, 200.0, 10, MAKER, venue=39, line=line) for line in range(3)]
+    assert lines == [100 * CENT, 50 * CENT, 20 * CENT]
 
 
 def test_volume_is_counted_fill_by_fill(tmp_path: Path) -> None:
@@ -98,6 +107,25 @@ def test_volume_is_counted_fill_by_fill(tmp_path: Path) -> None:
     assert [int(row["commission"]) for row in played.rows.fills] == [
         800 * CENT, 300 * CENT, 300 * CENT
     ]  # fmt: skip
+
+
+def test_what_each_line_cost_is_told_apart_and_adds_up() -> None:
+    lines = schedule(
+        {"line": "exchange", "to": 30, "taker": 0.5, "maker": -0.2},
+        {"line": "exchange", "from": 30, "taker": 0.4, "maker": -0.25},
+        {"line": "broker", "taker_bps": 0.1, "maker_bps": 0.1},
+    )
+    config = configure(None, models=Models(fees=lines))
+    plain = replace(spec("plain", "market_maker"), models=Models())
+    config = replace(config, strategies=(spec("maker", "market_maker"), plain))
+    simulation, rows = run(config, market(6_000), 1_000)
+    paid = int(rows.fills["commission"][rows.fills["leg"] == 0].sum())
+    bill = simulation.fee_lines()
+    assert list(bill) == ["maker"]
+    assert bill["maker"]["clearing"] == 0
+    assert bill["maker"]["broker"] > 0
+    assert sum(bill["maker"].values()) == paid
+    assert rows.fills["last_qty"][rows.fills["leg"] == 0].sum() > 30
 
 
 # --- against plain arithmetic ---------------------------------------------------------------------

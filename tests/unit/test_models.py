@@ -177,7 +177,15 @@ def no_shift(state: Any, price: int, lots: int, num: int, den: int) -> Any:
 
 
 def per_lot(
-    state: Any, price: int, lots: int, liquidity: int, num: int, den: int, traded: int, venue: int
+    state: Any,
+    price: int,
+    lots: int,
+    liquidity: int,
+    num: int,
+    den: int,
+    traded: int,
+    venue: int,
+    line: int,
 ) -> Any:
     return state.first * lots
 

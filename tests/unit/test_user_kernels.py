@@ -300,6 +300,7 @@ def test_a_model_of_a_users_own_names_its_kernel() -> None:
         den: int,
         traded: int,
         venue: int,
+        line: int,
     ) -> Any:
         return state.none_such * lots
 

@@ -1,10 +1,11 @@
 """Fees: what a fill costs beside its price.
 
 A kernel is asked ``(state, price, lots, liquidity, multiplier_num, multiplier_den, traded,
-publisher_id)`` and answers a commission in 1e-9 currency, negative for a rebate: ``price`` in units
-of 1e-9, ``liquidity`` 0 for a maker and 1 for a taker, a price unit and lot are worth
+publisher_id, line)`` and answers a commission in 1e-9 currency, negative for a rebate: ``price`` in
+units of 1e-9, ``liquidity`` 0 for a maker and 1 for a taker, a price unit and lot are worth
 ``multiplier_num / multiplier_den`` money units, ``traded`` are the lots that the strategy has
-filled in this book before.
+filled in this book before, ``line`` is -1 for all of it, else the number of one of the model's
+lines.
 """
 
 from typing import Final

@@ -18,7 +18,7 @@ STATE = np.dtype([("rate", "i8", (2,))])  # of makers and takers, millionths of 
 
 def kernel(
     state: Any, price: int, lots: int, liquidity: int, multiplier_num: int, multiplier_den: int,
-    traded: int, publisher_id: int,
+    traded: int, publisher_id: int, line: int,
 ) -> Any:  # fmt: skip
     """The share of the fill's value."""
     return notional_fee(price, lots, multiplier_num, multiplier_den, state.rate[liquidity])

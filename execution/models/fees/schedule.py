@@ -33,7 +33,7 @@ ROW: Final = np.dtype(
         ("rate", "i8", (2,)),  # of makers and takers, millionths of a basis point
     ]
 )
-STATE: Final = np.dtype([("rows", "i8"), ("n", "i8"), ("line", "i8")])  # line: or ANY, for all
+STATE: Final = np.dtype([("rows", "i8"), ("n", "i8")])
 row_at: Final = accessor(ROW, in_block=False)
 
 _NUMBERS: Final = {"maker": 1_000, "taker": 1_000, "maker_bps": 10_000, "taker_bps": 10_000}
@@ -42,13 +42,13 @@ _KEYS: Final = ("line", "publisher", "from", "to", *_NUMBERS)
 
 def kernel(
     state: Any, price: int, lots: int, liquidity: int, multiplier_num: int, multiplier_den: int,
-    traded: int, publisher_id: int,
+    traded: int, publisher_id: int, line: int,
 ) -> Any:  # fmt: skip
-    """The sum over lines, and over the parts of the fill between bounds."""
+    """The sum over lines, or one of them, and over the parts of the fill between bounds."""
     fee = 0
     for k in range(state.n):
         row = row_at(state.rows, k)
-        if state.line != ANY and row.line != state.line:
+        if line != ANY and row.line != line:
             continue
         part = min(traded + lots, row.last) - max(traded, row.first)
         if part <= 0:
@@ -156,7 +156,7 @@ def table_of(parameters: Mapping[str, Any]) -> Any:
 def prepare(parameters: Mapping[str, Any], state: Any) -> object:
     """Write the table into the state record; returns what must be kept with it."""
     table = table_of(parameters)
-    state["rows"], state["n"], state["line"] = table.ctypes.data, table.size, ANY
+    state["rows"], state["n"] = table.ctypes.data, table.size
     return table
 
 
@@ -173,4 +173,5 @@ SCHEDULE = ModelDefinition(
     state=STATE,
     prepare=prepare,
     check=check,
+    lines=LINES,
 )

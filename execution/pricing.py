@@ -29,20 +29,18 @@ def commission(execution: Any, party_index: int, price: int, lots: int, liquidit
     party = party_at(execution.parties, party_index)
     tally = tally_at(execution.tallies, party_index)
     models = models_at(execution.models, party.models)
-    for line in range(models.fee_lines):
-        tally.line_fees[line] += _ask(models, party, tally.traded, price, lots, liquidity, line)
-    fee = _ask(models, party, tally.traded, price, lots, liquidity, _ALL_LINES)
-    tally.traded += lots
+    traded = tally.traded
+    tally.traded = traded + lots
+    # All of it first, then line by line: one place that asks is enough for the compiler.
+    fee = 0
+    for line in range(_ALL_LINES, models.fee_lines):
+        part = ask_fee(
+            models.fees, models.fees_call, models.fees_state,
+            price, lots, liquidity, party.multiplier_num, party.multiplier_den, traded,
+            party.publisher_id, line,
+        )  # fmt: skip
+        if line == _ALL_LINES:
+            fee = part
+        else:
+            tally.line_fees[line] += part
     return fee
-
-
-@jit
-def _ask(
-    models: Any, party: Any, traded: int, price: int, lots: int, liquidity: int, line: int
-) -> int:
-    """Ask the model about one fill, as a whole or one line of its bill."""
-    return ask_fee(
-        models.fees, models.fees_call, models.fees_state,
-        price, lots, liquidity, party.multiplier_num, party.multiplier_den, traded,
-        party.publisher_id, line,
-    )  # fmt: skip

@@ -97,6 +97,7 @@ def switch(kernels: Sequence[tuple[Callable[..., int], np.dtype[Any]]]) -> Any:
     ----------
     kernels : sequence of (function, dtype of its state)
         Each is called as ``kernel(state record, *words)``, words being int64, and returns an int64.
+        What is there several times is compiled once.
 
     Returns
     -------
@@ -104,8 +105,11 @@ def switch(kernels: Sequence[tuple[Callable[..., int], np.dtype[Any]]]) -> Any:
         ``number`` is a position in ``kernels``, or ``BY_ADDRESS``; ``state`` an address.
     """
     ask: Any = _ask_by_address
-    for number, (kernel, state) in reversed(list(enumerate(kernels))):
-        ask = _ask_built_in(number, jit_into(kernel), accessor(state, in_block=False), ask)
+    numbers: dict[tuple[Callable[..., int], np.dtype[Any]], tuple[int, ...]] = {}
+    for number, one in enumerate(kernels):
+        numbers[one] = (*numbers.get(one, ()), number)
+    for (kernel, state), chosen in reversed(numbers.items()):
+        ask = _ask_built_in(chosen, jit_into(kernel), accessor(state, in_block=False), ask)
     return ask
 
 
@@ -115,9 +119,9 @@ def _ask_by_address(number: int, address: int, state: int, *words: int) -> Any:
     return _call_kernel_at(address, state, words)
 
 
-def _ask_built_in(number: int, kernel: Any, state_at: Any, otherwise: Any) -> Any:
+def _ask_built_in(numbers: tuple[int, ...], kernel: Any, state_at: Any, otherwise: Any) -> Any:
     def ask(chosen: int, address: int, state: int, *words: int) -> Any:
-        if chosen == number:
+        if chosen in numbers:
             return kernel(state_at(state, 0), *words)
         return otherwise(chosen, address, state, *words)
 

@@ -10,6 +10,16 @@ _PLACES: Final = {3: "three", 6: "six", 9: "nine"}
 _ADJUSTED_MAX: Final = 12
 
 
+class ParameterFault(ValueError):
+    """What is wrong with a part of parameters, said with its place among them."""
+
+    def __init__(self, path: tuple[str | int, ...], text: str) -> None:
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+        super().__init__(f"{place.lstrip('.')}: {text}")
+        self.path = path
+        self.text = text
+
+
 @dataclass(frozen=True)
 class ParameterSpec:
     """One parameter: its type, default, bounds and meaning.
@@ -17,7 +27,7 @@ class ParameterSpec:
     Attributes
     ----------
     type : type
-        int, float, bool, str, ``Decimal`` or ``pathlib.Path`` (a file, relative to the
+        int, float, bool, str, list, ``Decimal`` or ``pathlib.Path`` (a file, relative to the
         configuration's folder).
     doc : str
     default : any, optional

@@ -4,10 +4,12 @@ from typing import Any, Final
 
 from tapewire.compiled.draws import draw_for
 from tapewire.compiled.jit import jit, jit_inline
-from tapewire.execution.layout import own_at, party_at
+from tapewire.execution.layout import own_at, party_at, tally_at
+from tapewire.execution.load import load_of
 from tapewire.execution.models.latency import ask_latency
 from tapewire.execution.models.latency.legs import FEED, RESPONSE
 from tapewire.execution.models.record import VARIES, models_at
+from tapewire.market.layout import book_at, market_at
 
 #: In the place of an order: a draw about none.
 _NO_ORDER: Final = 0
@@ -22,19 +24,19 @@ def request_delay_ns(execution: Any, order: int, leg: int, sent_ns: int) -> int:
     delay_ns = models_at(execution.models, party.models).delay_ns[leg]
     if delay_ns != VARIES:
         return delay_ns
-    return _ask(execution, party, leg, sent_ns, own.client_order_id, own.sends)
+    return _ask(execution, own.leg, leg, sent_ns, own.client_order_id, own.sends)
 
 
 @jit_inline
-def response_delay_ns(execution: Any, order: int, ts_event: int) -> int:
-    """Delay of word about an order; it sets out now."""
+def response_delay_ns(execution: Any, order: int, leg: int, ts_event: int) -> int:
+    """Delay of word about an order, of the leg RESPONSE or FILL; it sets out now."""
     own = own_at(execution.own_orders, order)
     own.tells += 1
     party = party_at(execution.parties, own.leg)
-    delay_ns = models_at(execution.models, party.models).delay_ns[RESPONSE]
+    delay_ns = models_at(execution.models, party.models).delay_ns[leg]
     if delay_ns != VARIES:
         return delay_ns
-    return _ask(execution, party, RESPONSE, ts_event, own.client_order_id, own.tells)
+    return _ask(execution, own.leg, leg, ts_event, own.client_order_id, own.tells)
 
 
 @jit_inline
@@ -42,15 +44,21 @@ def feed_delay_ns(execution: Any, known_ns: int, party: int, captured_ns: int, e
     """Delay of the ``event``-th event of the party's book, ``known_ns`` if that does not vary."""
     if known_ns != VARIES:
         return known_ns
-    return _ask(execution, party_at(execution.parties, party), FEED, captured_ns, _NO_ORDER, event)
+    return _ask(execution, party, FEED, captured_ns, _NO_ORDER, event)
 
 
 @jit
-def _ask(execution: Any, party: Any, leg: int, sent_ns: int, order: int, counter: int) -> int:
+def _ask(execution: Any, party_index: int, leg: int, sent_ns: int, order: int, counter: int) -> int:
     """Ask the model about one message: its draw depends on nothing but what is said here."""
+    party = party_at(execution.parties, party_index)
     models = models_at(execution.models, party.models)
-    bits = draw_for(party.key, order, leg, counter)
+    tally = tally_at(execution.tallies, party_index)
+    load = 0
+    if tally.window_ns != 0:
+        events = book_at(market_at(execution.market, 0).books, party.book).events
+        load = load_of(tally, events, sent_ns)
+    bits = draw_for(party.key, order, min(leg, RESPONSE), counter)  # fills count as responses
     delay_ns = ask_latency(
-        models.latency, models.latency_call, models.latency_state, leg, sent_ns, bits
+        models.latency, models.latency_call, models.latency_state, leg, sent_ns, bits, load
     )
     return min(max(delay_ns, 0), models.delay_max_ns[leg])

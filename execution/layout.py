@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.compiled.memory import accessor
+from tapewire.execution.models.record import FEE_LINES_MAX
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 
 NEVER: Final = 2**63 - 1
@@ -71,6 +72,19 @@ PARTY: Final = np.dtype(
     ]
 )
 
+#: What models are told of a party in its book.
+TALLY: Final = np.dtype(
+    [
+        ("traded", "i8"),  # lots it has filled
+        ("line_fees", "i8", (FEE_LINES_MAX,)),  # 1e-9 currency, where the fee model has lines
+        # the windows that events of its book are counted in; 0: its models don't ask
+        ("window_ns", "i8"),
+        ("window_start", "i8"),
+        ("window_first", "i8"),  # events of the book before the window
+        ("window_before", "i8"),  # events in the window before that
+    ]
+)
+
 #: What execution keeps per book. These fields are part of whatever record the simulation has for a
 #: book, so that what every record of the stream looks at can share one cache line; kernels call
 #: that record ``venue``.
@@ -131,6 +145,8 @@ EXECUTION: Final = np.dtype(
         ("order_n", "i8"),
         ("order_capacity", "i8"),
         ("models", "i8"),
+        ("tallies", "i8"),  # by party
+        ("market", "i8"),  # address of the market's record
         ("claim_shortage", "i8"),  # set when a match ran out of claims
         ("market_waits", "i8"),  # whether a market order waits for a halt to end
         ("fills_unseen", "i8"),  # whether trades without a resting order fill what they pass
@@ -143,6 +159,7 @@ EXECUTION: Final = np.dtype(
 
 own_at = accessor(OWN_ORDER)
 party_at = accessor(PARTY)
+tally_at = accessor(TALLY)
 trace_at = accessor(TRACE)
 fill_row_at = accessor(FILL_DTYPE)
 order_row_at = accessor(ORDER_DTYPE)

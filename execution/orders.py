@@ -122,7 +122,7 @@ def fill(
     row.last_qty = lots
     row.liquidity = liquidity
     row.reason = reason
-    row.commission = commission(execution, party, price, lots, liquidity)
+    row.commission = commission(execution, own.leg, price, lots, liquidity)
     row.ts_event = ts_event
     if own.status == FILLED:
         write_order_row(execution, own, ts_event)

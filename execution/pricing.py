@@ -1,11 +1,15 @@
 """What a fill costs: impact on its price, and fees, as the models have them."""
 
-from typing import Any
+from typing import Any, Final
 
 from tapewire.compiled.jit import jit
+from tapewire.execution.layout import party_at, tally_at
 from tapewire.execution.models.fees import ask_fee
 from tapewire.execution.models.impact import ask_impact
 from tapewire.execution.models.record import models_at
+
+#: In the place of a line of the bill.
+_ALL_LINES: Final = -1
 
 
 @jit
@@ -20,10 +24,23 @@ def impact_price_units(execution: Any, party: Any, price: int, lots: int) -> int
 
 
 @jit
-def commission(execution: Any, party: Any, price: int, lots: int, liquidity: int) -> int:
-    """Fee of a fill in 1e-9 currency."""
+def commission(execution: Any, party_index: int, price: int, lots: int, liquidity: int) -> int:
+    """Fee of a fill in 1e-9 currency; the party has traded that many lots more."""
+    party = party_at(execution.parties, party_index)
+    tally = tally_at(execution.tallies, party_index)
     models = models_at(execution.models, party.models)
-    return ask_fee(
-        models.fees, models.fees_call, models.fees_state,
-        price, lots, liquidity, party.multiplier_num, party.multiplier_den,
-    )  # fmt: skip
+    traded = tally.traded
+    tally.traded = traded + lots
+    # All of it first, then line by line: one place that asks is enough for the compiler.
+    fee = 0
+    for line in range(_ALL_LINES, models.fee_lines):
+        part = ask_fee(
+            models.fees, models.fees_call, models.fees_state,
+            price, lots, liquidity, party.multiplier_num, party.multiplier_den, traded,
+            party.publisher_id, line,
+        )  # fmt: skip
+        if line == _ALL_LINES:
+            fee = part
+        else:
+            tally.line_fees[line] += part
+    return fee

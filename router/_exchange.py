@@ -15,6 +15,7 @@ from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.delays import feed_delay_ns, response_delay_ns
 from tapewire.execution.filling import find_incoming, match_event
 from tapewire.execution.layout import fill_row_at, own_at, party_at
+from tapewire.execution.models.latency.legs import FILL, RESPONSE
 from tapewire.execution.order_events import log_event, log_fill, log_replace
 from tapewire.execution.orders import is_live
 from tapewire.execution.resting import first_resting, note_change, open_bounds, tighten_bounds
@@ -74,7 +75,8 @@ def notify(
     (0: no record did it).
     """
     leg = leg_at(router.legs, leg_index)
-    due = max(ts_event + response_delay_ns(execution, order, ts_event), leg.notice_floor)
+    way = FILL if kind == TELL_FILL else RESPONSE
+    due = max(ts_event + response_delay_ns(execution, order, way, ts_event), leg.notice_floor)
     if router.fill_notice == NOTICE_FEED and captured_ns != 0:
         feed_ns = instance_at(router.instances, leg.instance).feed_ns
         event = router.event_number

@@ -102,6 +102,7 @@ WATCH: Final = np.dtype(
         *VENUE_REST,
         ("local_due", "i8"),
         ("sample_due", "i8"),
+        ("window_due", "i8"),  # end of the first window that a leg's models count events in
         ("mark", "i8"),
         ("mark_seen", "i8"),  # `seen` when the mark moved
         ("seen_view", "i8"),  # address; 0: nobody wants one

@@ -9,7 +9,8 @@ from typing import Any, Final
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.delays import feed_delay_ns
-from tapewire.execution.layout import TRACE_TRADE, trace_at
+from tapewire.execution.layout import NEVER, TRACE_TRADE, tally_at, trace_at
+from tapewire.execution.load import roll_window
 from tapewire.execution.traces import count_traces, free_traces
 from tapewire.features.updating import update_features
 from tapewire.market.layout import ASK, BID, NIL, book_at, level_at, rung_at, side_at
@@ -81,6 +82,8 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
     watch = watch_at(router.watches, book)
     state = book_at(market.books, book)
     if router.phase == _MATCH:
+        if local_ns >= watch.window_due:
+            _roll_windows(execution, router, watch, state.events, local_ns)
         if watch.resting > 0 and (watch.traces != NIL or router.reopened != 0):
             status = match_parties(market, execution, router, watch, book, state.clock)
             if status != 0:
@@ -139,6 +142,18 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
         set_wake(router, watch)
         router.phase = IDLE
     return 0
+
+
+@jit
+def _roll_windows(execution: Any, router: Any, watch: Any, events: int, local_ns: int) -> None:
+    """Begin new windows for the legs whose last one is over."""
+    watch.window_due = NEVER
+    at = watch.legs
+    while at != NIL:
+        tally = tally_at(execution.tallies, at)
+        if tally.window_ns != 0:
+            watch.window_due = min(watch.window_due, roll_window(tally, events, local_ns))
+        at = leg_at(router.legs, at).next_of_book
 
 
 @jit_inline

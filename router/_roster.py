@@ -82,6 +82,7 @@ class Roster:
         self._kept = [
             models.write(memory.models.records[k]) for k, models in enumerate(self._models)
         ]
+        self._window_ns = [models.window_ns for models in self._models]
         self._feed_ns = [models.latency_bounds()["feed"] for models in self._models]
         self.calls: list[Callable[[], None] | None] = []  # by instance and hook
         self.series = Series(memory.places)
@@ -323,7 +324,7 @@ class Roster:
         publisher_id, instrument_id = key >> 32, key & 0xFFFFFFFF
         instrument = self._config.instruments.get(instrument_id)
         if index == memory.legs.capacity:
-            for block in (memory.legs, memory.parties, memory.accounts):
+            for block in (memory.legs, memory.parties, memory.tallies, memory.accounts):
                 block.grow(2 * index)
         leg = memory.legs.records[index]
         leg["arrival_due"] = NEVER
@@ -349,6 +350,11 @@ class Roster:
         party["instrument_id"] = instrument_id
         party["models"] = self._models_of[spec.strategy_id]
         party["key"] = key_of(self._seed(spec), spec.strategy_id, publisher_id, instrument_id)
+        memory.tallies.records[index]["window_ns"] = self._window_ns[party["models"]]
+        if watch["window_due"] == 0:
+            watch["window_due"] = NEVER
+        if self._window_ns[party["models"]]:
+            watch["window_due"] = ALWAYS
         account = memory.accounts.records[index]
         account["mark"] = UNDEF_PRICE
         for record in (party, account):

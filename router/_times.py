@@ -161,6 +161,6 @@ def refresh_due(router: Any, watch: Any) -> None:
 @jit_inline
 def set_wake(router: Any, watch: Any) -> None:
     """From when on events need a closer look even if they leave the touch where it is."""
-    watch.wake = min(watch.sample_due, watch.local_due - router.feed_max_ns)
+    watch.wake = min(watch.sample_due, watch.local_due - router.feed_max_ns, watch.window_due)
     if watch.subscriptions & (ON_EVENT | ON_DEPTH | ON_QUEUE | ON_FEATURES) or watch.unclosed != 0:
         watch.wake = ALWAYS

@@ -12,16 +12,17 @@ from typing import Any, Final
 from tapewire.compiled.callbacks import BY_ADDRESS, address_of_kernel
 from tapewire.compiled.user_kernels import KernelFault
 from tapewire.errors import ConfigError
-from tapewire.execution.models.definition import FAMILIES, Model, ModelDefinition
+from tapewire.execution.models.definition import FAMILIES, WINDOW_NS_MAX, Model, ModelDefinition
 from tapewire.execution.models.fees import FEE_MODELS
 from tapewire.execution.models.fill import FILL_MODELS
 from tapewire.execution.models.impact import IMPACT_MODELS
 from tapewire.execution.models.latency import LATENCY_MODELS
-from tapewire.execution.models.latency.legs import LATENCY_MAX_NS, LEGS
+from tapewire.execution.models.latency.legs import LEGS, check_bounds
+from tapewire.execution.models.latency.profiles import PROFILES
 from tapewire.execution.models.queue import QUEUE_MODELS
-from tapewire.execution.models.record import VARIES
+from tapewire.execution.models.record import FEE_LINES_MAX, VARIES
 
-__all__ = ["REGISTRIES", "Model", "ModelDefinition", "Models", "built_in"]
+__all__ = ["REGISTRIES", "Model", "ModelDefinition", "Models", "built_in", "latency_profile"]
 
 #: The built-in models of each family, by name.
 REGISTRIES: Final[Mapping[str, Mapping[str, ModelDefinition]]] = {
@@ -36,6 +37,20 @@ REGISTRIES: Final[Mapping[str, Mapping[str, ModelDefinition]]] = {
 def built_in(family: str, name: str, **parameters: Any) -> Model:
     """Return a built-in model with its parameters."""
     return Model(REGISTRIES[family][name], parameters)
+
+
+def latency_profile(name: str, **parameters: Any) -> Model:
+    """Return the latency model that a profile stands for, with some parameters changed.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such profile, or a parameter does not fit its model.
+    """
+    if name not in PROFILES:
+        raise ConfigError(f"expected a latency profile of {', '.join(PROFILES)}, found {name!r}")
+    profile = PROFILES[name]
+    return built_in("latency", profile.type, **{**profile.parameters, **parameters})
 
 
 def _default(family: str, name: str) -> Callable[[], Model]:
@@ -57,6 +72,12 @@ class Models:
             found = getattr(self, family).definition.family
             if found != family:
                 raise ConfigError(f"expected a {family} model, found a {found} model")
+        lines = len(self.fees.definition.lines)
+        if lines > FEE_LINES_MAX:
+            raise ConfigError(
+                f"fees model {self.fees.definition.name}: expected at most {FEE_LINES_MAX} lines, "
+                f"found {lines}"
+            )
         self.latency_bounds()
 
     def latency_bounds(self) -> dict[str, tuple[int, int]]:
@@ -66,16 +87,23 @@ class Models:
         if definition.bounds is None:
             raise ConfigError(f"{name}: it states no bounds")
         try:
-            bounds = dict(zip(LEGS, definition.bounds(parameters), strict=True))
+            bounds = definition.bounds(parameters)
+            check_bounds(bounds)
         except ValueError as error:
             raise ConfigError(f"{name}: {error}") from None
-        for leg, (low, high) in bounds.items():
-            if not 0 <= low <= high <= LATENCY_MAX_NS:
-                raise ConfigError(
-                    f"{name}: expected bounds of {leg} from 0 to {LATENCY_MAX_NS:,} ns, found "
-                    f"{low:,} to {high:,}"
-                )
-        return bounds
+        return dict(zip(LEGS, bounds, strict=True))
+
+    @property
+    def window_ns(self) -> int:
+        """Length of the window whose events are the latency model's load; 0: it asks for none."""
+        window = self.latency.definition.window_ns
+        length_ns = 0 if window is None else window(self.latency.parameters)
+        if not 0 <= length_ns <= WINDOW_NS_MAX:
+            raise ConfigError(
+                f"latency model {self.latency.definition.name}: expected a window of at most "
+                f"{WINDOW_NS_MAX:,} ns, found {length_ns:,}"
+            )
+        return length_ns
 
     def write(self, record: Any) -> list[object]:
         """Write them into a `record.MODELS` record; returns what must be kept as long as it."""
@@ -92,6 +120,7 @@ class Models:
             else:
                 record[family] = BY_ADDRESS
                 record[f"{family}_call"] = _address(definition, len(words))
+        record["fee_lines"] = len(self.fees.definition.lines)
         record["fill_draws"] = self.fill.definition.draws
         for leg, (low, high) in enumerate(self.latency_bounds().values()):
             record["delay_ns"][leg] = low if low == high else VARIES

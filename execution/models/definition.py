@@ -13,13 +13,24 @@ from tapewire.errors import ConfigError
 
 #: Families, and what a kernel of each is asked, beside its state; said in the family's folder.
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
-    "latency": ("leg", "sent_ns", "bits"),
+    "latency": ("leg", "sent_ns", "bits", "load"),
     "fill": ("leaves", "traded", "beyond", "incoming", "bits"),
     "queue": ("lots", "stamp", "own_stamp"),
     "impact": ("price", "lots", "multiplier_num", "multiplier_den"),
-    "fees": ("price", "lots", "liquidity", "multiplier_num", "multiplier_den"),
+    "fees": (
+        "price",
+        "lots",
+        "liquidity",
+        "multiplier_num",
+        "multiplier_den",
+        "traded",
+        "publisher_id",
+        "line",
+    ),
 }
 
+#: Longest window that a load is counted in.
+WINDOW_NS_MAX: Final = 1_000_000_000
 #: State of a model that has none.
 NO_STATE: Final = np.dtype([("unused", "i8")])
 
@@ -47,6 +58,14 @@ class ModelDefinition:
     bounds : callable (parameters), optional
         Of a latency model: per leg, the smallest and the largest delay it can give, in ns. Where
         both are one, it is not asked.
+    window_ns : callable (parameters), optional
+        Of a latency model: the length of the window whose events are its ``load``, in ns, at most
+        `WINDOW_NS_MAX`.
+    check : callable (parameters), optional
+        Raises ValueError, as `ParameterFault` where it has a place, if parameters don't fit
+        together.
+    lines : tuple of str
+        Of a fee model: what a commission is made of, where it can say that apart.
     draws : bool
         Of a fill model: whether it wants random bits. A latency model that varies always has them.
 
@@ -64,6 +83,9 @@ class ModelDefinition:
     state: np.dtype[Any] = NO_STATE
     prepare: Callable[[Mapping[str, Any], Any], object] | None = None
     bounds: Callable[[Mapping[str, Any]], tuple[tuple[int, int], ...]] | None = None
+    window_ns: Callable[[Mapping[str, Any]], int] | None = None
+    check: Callable[[Mapping[str, Any]], None] | None = None
+    lines: tuple[str, ...] = ()
     draws: bool = False
 
     def __post_init__(self) -> None:
@@ -96,6 +118,8 @@ class Model:
     def __post_init__(self) -> None:
         try:
             complete = with_defaults(self.definition.parameters, self.parameters)
+            if self.definition.check is not None:
+                self.definition.check(complete)
         except ValueError as error:
             name = f"{self.definition.family} model {self.definition.name}"
             raise ConfigError(f"{name}: {error}") from None

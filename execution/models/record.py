@@ -11,10 +11,14 @@ from tapewire.execution.models.latency.legs import LEGS
 #: Delay of a leg that each message has to be asked for.
 VARIES: Final = -1
 
+#: Most lines that a fee model tells apart.
+FEE_LINES_MAX: Final = 8
+
 MODELS: Final = np.dtype(
     [
         ("delay_ns", "i8", (len(LEGS),)),  # or VARIES
         ("delay_max_ns", "i8", (len(LEGS),)),
+        ("fee_lines", "i8"),  # lines that the fee model tells apart
         ("fill_draws", "i8"),  # whether the fill model wants random bits
         *(
             (name, "i8")

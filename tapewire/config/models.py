@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.config.edits import value_at
@@ -23,9 +24,10 @@ SECTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "impact": ("market_impact", "type"),
     "fees": ("fees", "type"),
 }
+#: Key of a latency model that stands for a set of parameters.
+_PROFILE: Final = "profile"
 #: Named in the specification or the design, not built yet: said by name instead of "unknown".
 NOT_BUILT: Final[Mapping[str, tuple[str, ...]]] = {
-    "latency": ("normal", "lognormal", "exponential", "recorded"),
     "fill": ("probabilistic", "trade_through"),
     "queue": ("pro_rata", "size_weighted"),
     "impact": ("square_root", "decaying"),
@@ -90,8 +92,10 @@ def _in_force(execution: Execution) -> dict[str, ModelSection]:
     return changed
 
 
-def check_models(raw: Mapping[str, Any], problems: Problems) -> None:
+def check_models(raw: Mapping[str, Any], base: Path, problems: Problems) -> None:
     """Note every problem of the models' names and parameters, and make numbers exact.
+
+    Files are taken from the folder ``base``, a profile becomes what it stands for.
 
     A section of a strategy's own is completed by the backtest's where both have one type.
     """
@@ -100,18 +104,21 @@ def check_models(raw: Mapping[str, Any], problems: Problems) -> None:
         before = len(problems)
         given = value_at(execution, (section,))
         if isinstance(given, dict):
-            _check_section(section, given, (*_EXECUTION, section), problems)
+            _check_section(section, given, (*_EXECUTION, section), base, problems)
         if len(problems) > before:
             continue  # a strategy's own hangs on it
         for i, strategy in enumerate(raw.get("strategy") or ()):
             own = value_at(strategy, ("execution", section))
             if isinstance(own, dict):
                 strategy["execution"][section] = merged = _completed(section, own, given)
-                _check_section(section, merged, ("strategy", i, "execution", section), problems)
+                where = ("strategy", i, "execution", section)
+                _check_section(section, merged, where, base, problems)
 
 
 def _completed(section: str, own: dict[str, Any], backtests: Any) -> dict[str, Any]:
-    """Return a section with what the backtest's says of the same models."""
+    """Return a section with what the backtest's says of the same models; a profile says it all."""
+    if _PROFILE in own:
+        return own
     base = backtests if isinstance(backtests, dict) else {}
     for home, key in SECTIONS.values():
         default = Execution.default_of(section, key) if home == section else None
@@ -121,7 +128,36 @@ def _completed(section: str, own: dict[str, Any], backtests: Any) -> dict[str, A
     return {**base, **own}
 
 
-def _check_section(section: str, given: dict[str, Any], where: KeyPath, problems: Problems) -> None:
+def _expand_profile(given: dict[str, Any], where: KeyPath, problems: Problems) -> None:
+    """Put what a profile stands for in its place; what is given beside it changes it."""
+    from tapewire.execution.models.latency.profiles import PROFILES
+
+    name = given.pop(_PROFILE)
+    if not isinstance(name, str) or name not in PROFILES:
+        close = close_name(name, PROFILES) if isinstance(name, str) else None
+        hint = f", did you mean {close!r}?" if close else ""
+        found = f"expected {_either(PROFILES)}, found {describe(name)}{hint}"
+        problems.add((*where, _PROFILE), found)
+        return
+    profile = PROFILES[name]
+    if given.setdefault("type", profile.type) != profile.type:
+        problems.add(
+            (*where, "type"),
+            f"expected {profile.type!r} with profile {name}, found {describe(given['type'])}",
+        )
+        return
+    for parameter, value in profile.parameters.items():
+        given.setdefault(parameter, value)
+
+
+def _check_section(
+    section: str, given: dict[str, Any], where: KeyPath, base: Path, problems: Problems
+) -> None:
+    if section == SECTIONS["latency"][0] and _PROFILE in given:
+        before = len(problems)
+        _expand_profile(given, where, problems)
+        if len(problems) > before:
+            return
     families = [family for family, (home, _) in SECTIONS.items() if home == section]
     keys = [SECTIONS[family][1] for family in families]
     specs: dict[str, Any] = {}
@@ -151,6 +187,9 @@ def _check_section(section: str, given: dict[str, Any], where: KeyPath, problems
         specs, parameters, where, problems,
         unknown=unknown, missing=lambda spec: f"expected this key ({spec.doc}), found nothing",
     )  # fmt: skip
+    for name, value in values.items():
+        if isinstance(value, Path):
+            values[name] = str(base / value.expanduser())
     given |= {name: value for name, value in values.items() if name in parameters}
     if len(problems) == found and len(definitions) == len(families):
         for definition in definitions:
@@ -161,9 +200,21 @@ def _check_together(
     definition: "ModelDefinition", values: Mapping[str, Any], where: KeyPath, problems: Problems
 ) -> None:
     """Note what only several parameters together tell."""
-    if definition.bounds is not None:
+    chosen = {name: values[name] for name in definition.parameters}
+    if definition.check is not None:
+        from tapewire.compiled.parameters import ParameterFault
+
         try:
-            definition.bounds({name: values[name] for name in definition.parameters})
+            definition.check(chosen)
+        except ParameterFault as fault:
+            problems.add((*where, *fault.path), fault.text)
+        except ValueError as error:
+            problems.add(where, str(error))
+    if definition.bounds is not None:
+        from tapewire.execution.models.latency.legs import check_bounds
+
+        try:
+            check_bounds(definition.bounds(chosen))
         except ValueError as error:
             problems.add(where, str(error))
 
@@ -175,11 +226,16 @@ def _find(family: str, name: object, path: KeyPath, problems: Problems) -> "Mode
     if name in NOT_BUILT.get(family, ()):
         problems.add(path, f"{name} is not built yet, there is {_listed(registry)}")
     else:
-        names = " or ".join(map(repr, registry))
+        names = _either(registry)
         close = close_name(name, registry) if isinstance(name, str) else None
         hint = f", did you mean {close!r}?" if close else ""
         problems.add(path, f"expected {names}, found {describe(name)}{hint}")
     return None
+
+
+def _either(names: Iterable[str]) -> str:
+    *first, last = map(repr, names)
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -199,6 +255,7 @@ def _others_with(parameter: str, families: Iterable[str]) -> list[str]:
 
 def model_keys() -> Iterator[str]:
     """Every key of a parameter of a model, as a dotted path."""
+    yield ".".join((*_EXECUTION, SECTIONS["latency"][0], _PROFILE))
     for family, (section, _) in SECTIONS.items():
         for definition in _registry(family).values():
             for name in definition.parameters:

@@ -20,6 +20,7 @@ _KINDS: Final = {
     bool: "true or false",
     str: "a string",
     dict: "a mapping",
+    list: "a list",
 }
 
 

@@ -61,6 +61,11 @@ def manifest_of(
         "loss_halts": [halt.to_dict() for halt in halts],
         "warnings": facts.warnings + halt_warnings(halts) + count_warnings(counts, totals),
     }
+    if simulation is not None and (bills := simulation.fee_lines()):
+        manifest["fee_lines"] = {
+            strategy: {line: f"{Decimal(fees).scaleb(-9):f}" for line, fees in bill.items()}
+            for strategy, bill in bills.items()
+        }
     if facts.info is not None:
         manifest["warmup"] = _warmup(facts.info, counts)
         manifest["warnings"] += warmup_warnings(manifest["warmup"])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tapewire as tw
@@ -42,6 +43,21 @@ def run_blocks(page: Path, folder: Path) -> int:
 def test_every_command_and_snippet_of_the_features_page(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "features.md", tmp_path) == 3
     assert (tmp_path / "train.parquet").exists()
+
+
+def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 3
+    sent = {}
+    for name in ("drawn", "gamma", "recorded"):
+        result = tw.RunResult.load(tmp_path / name)
+        assert result.fills.num_rows > 0
+        sent[name] = np.unique(
+            result.orders["ts_arrived"].to_numpy().astype(np.int64)
+            - result.orders["ts_sent"].to_numpy().astype(np.int64)
+        ).size
+    bill = tw.RunResult.load(tmp_path / "drawn").manifest["fee_lines"]["market_maker"]
+    assert {line for line, fees in bill.items() if float(fees)} == {"exchange", "broker"}
+    assert min(sent["drawn"], sent["gamma"]) > 100
 
 
 @pytest.mark.timeout(400)

@@ -16,6 +16,7 @@ PAGES = {
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,
     "docs/examples.md": 1,
+    "docs/execution-models.md": 4,
     "docs/external.md": 7,
     "docs/models.md": 6,
     "docs/reinforcement-learning.md": 3,

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from drawn import draw, many_orders, orders_of
 from markets import market, spec
-from stories import Log, Played, Tape, configure, ns, play, run
+from stories import Log, Tape, configure, ns, play, run
 from tapewire.compiled.draws import key_of
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.config.loading import make_config
@@ -19,8 +20,8 @@ from tapewire.errors import ConfigError
 from tapewire.execution.codes import FillReason
 from tapewire.execution.models import REGISTRIES, Model, ModelDefinition, Models, built_in
 from tapewire.execution.models.latency.legs import LEGS
+from tapewire.execution.models.latency.profiles import PROFILES
 
-WORD = (1 << 64) - 1
 MAKER = spec("maker", "market_maker")
 CROSSOVER = spec("crossover", "sma_crossover", fast_period=3, slow_period=9)
 UNIFORM = Models(
@@ -79,33 +80,8 @@ def test_what_is_not_given_of_a_leg_follows_from_the_others() -> None:
     fixed = built_in("latency", "fixed", entry_latency_us=Decimal(9))
     assert Models(latency=fixed).latency_bounds() == {
         "feed": (0, 0), "entry": (9_000, 9_000), "cancel": (9_000, 9_000),
-        "replace": (9_000, 9_000), "response": (60_000, 60_000),
+        "replace": (9_000, 9_000), "response": (60_000, 60_000), "fill": (60_000, 60_000),
     }  # fmt: skip
-
-
-def splitmix(z: int) -> int:
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & WORD
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & WORD
-    return z ^ (z >> 31)
-
-
-def draw(seed: int, purpose: int, counter: int) -> int:
-    golden = 0x9E3779B97F4A7C15
-    key = splitmix((seed + golden * purpose) & WORD)
-    return splitmix((key + golden * (counter + 1)) & WORD) >> 1
-
-
-def orders_of(played: Played) -> np.ndarray:
-    return played.rows.orders[np.argsort(played.rows.orders["client_order_id"])]
-
-
-def many_orders(n: int, every_us: int) -> tuple[Tape, Log]:
-    tape = Tape().add(0, 1, "B", 99, 5).add(1, 9, "A", 101, 5)
-    log = Log()
-    for k in range(n):
-        log.buy(100 + every_us * k, f"o{k}", 1, 90)
-        tape.tick(100 + every_us * k + every_us // 2)
-    return tape.tick(200 + every_us * n + 10_000), log
 
 
 def test_a_uniform_delay_is_the_draw_of_seed_strategy_order_and_leg(tmp_path: Path) -> None:
@@ -170,7 +146,7 @@ def test_fills_are_known_with_the_feed_under_random_delays(tmp_path: Path) -> No
 # --- an open set --------------------------------------------------------------------------------
 
 
-def constant(state: Any, leg: int, sent_ns: int, bits: int) -> Any:
+def constant(state: Any, leg: int, sent_ns: int, bits: int, load: int) -> Any:
     return state.delay_ns[leg]
 
 
@@ -200,7 +176,17 @@ def no_shift(state: Any, price: int, lots: int, num: int, den: int) -> Any:
     return 0
 
 
-def per_lot(state: Any, price: int, lots: int, liquidity: int, num: int, den: int) -> Any:
+def per_lot(
+    state: Any,
+    price: int,
+    lots: int,
+    liquidity: int,
+    num: int,
+    den: int,
+    traded: int,
+    venue: int,
+    line: int,
+) -> Any:
     return state.first * lots
 
 
@@ -275,7 +261,7 @@ def test_what_a_fill_model_denies_one_order_is_there_for_the_next(tmp_path: Path
     assert [(fill.order, fill.lots) for fill in played.fills] == [("second", 3)]
 
 
-def too_far(state: Any, leg: int, sent_ns: int, bits: int) -> Any:
+def too_far(state: Any, leg: int, sent_ns: int, bits: int, load: int) -> Any:
     return -5 if bits % 2 else 1_000_000
 
 
@@ -325,18 +311,24 @@ def test_every_built_in_model_says_what_it_is(family: str) -> None:
         assert definition.doc
         for parameter in definition.parameters.values():
             assert parameter.doc
-            assert parameter.minimum < parameter.maximum
+            if parameter.type not in (Path, list):
+                assert parameter.minimum < parameter.maximum
 
 
-def test_the_readme_has_every_model_with_its_parameters(repo: Path) -> None:
+def test_the_readme_has_every_model_and_the_page_of_models_every_parameter(repo: Path) -> None:
     text = (repo / "README.md").read_text()
     table = text.split("Models are chosen by `type`")[1].split("\n\nWhat is drawn")[0]
     named = set(re.findall(r"`(\w+)`", table))
-    there = {d.name for models in REGISTRIES.values() for d in models.values()}
-    there |= {p for models in REGISTRIES.values() for d in models.values() for p in d.parameters}
-    assert there <= named
+    models = [d for models in REGISTRIES.values() for d in models.values()]
+    parameters = {p for definition in models for p in definition.parameters}
+    assert {definition.name for definition in models} <= named
     sections = {"type", "seed", "queue_position_model"} | {home for home, _ in SECTIONS.values()}
-    assert named - there <= sections
+    assert named - {d.name for d in models} - parameters <= sections | {"profile", *PROFILES}
+    page = (repo / "docs" / "execution-models.md").read_text()
+    named |= set(re.findall(r"`(\w+)`", page))
+    # What each leg has is said once, for orders.
+    said = {p for p in parameters if p in named or re.sub("^[a-z]+_lat", "order_lat", p) in named}
+    assert parameters == said
 
 
 # --- from a configuration -----------------------------------------------------------------------
@@ -362,7 +354,7 @@ def test_a_model_is_chosen_by_its_type() -> None:
     models = chosen_models(config.backtest.execution)
     assert models.latency_bounds() == {
         "feed": (0, 0), "entry": (1_000, 2_500), "cancel": (1_000, 2_500),
-        "replace": (1_000, 2_500), "response": (1_000, 2_500),
+        "replace": (1_000, 2_500), "response": (1_000, 2_500), "fill": (1_000, 2_500),
     }  # fmt: skip
     # What is in force is written down in the declared order, and says the same when read again.
     assert list(config.to_dict()["backtest"]["execution"]["latency_model"].items()) == [
@@ -387,9 +379,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"latency_model": {"type": "unifrom"}},
-        "latency_model.type: expected 'fixed' or 'uniform', found 'unifrom' (a string), did you me",
+        "latency_model.type: expected 'fixed', 'uniform', 'normal', 'lognormal', 'gamma', 'pareto'",
     ),
-    ({"latency_model": {"type": 5}}, "latency_model.type: expected 'fixed' or 'uniform', found 5"),
+    ({"latency_model": {"type": 5}}, "latency_model.type: expected 'fixed', 'uniform', "),
     (
         {"fill_model": {"queue_position_model": "lifo"}},
         "fill_model.queue_position_model: expected 'fifo', found 'lifo'",

@@ -178,7 +178,7 @@ def test_the_report_says_what_is_a_strategys_own() -> None:
         ),
         (
             {"execution": {"latency_model": {"type": "unform"}}},
-            "strategy[1].execution.latency_model.type: expected 'fixed' or 'uniform', found",
+            "strategy[1].execution.latency_model.type: expected 'fixed', 'uniform', 'no",
         ),
         (
             {"execution": {"fees": {"per_contract": "x"}}},

@@ -291,7 +291,17 @@ def test_a_strategy_names_the_hook() -> None:
 
 
 def test_a_model_of_a_users_own_names_its_kernel() -> None:
-    def kernel(state: Any, price: int, lots: int, liquidity: int, num: int, den: int) -> Any:
+    def kernel(
+        state: Any,
+        price: int,
+        lots: int,
+        liquidity: int,
+        num: int,
+        den: int,
+        traded: int,
+        venue: int,
+        line: int,
+    ) -> Any:
         return state.none_such * lots
 
     own = ModelDefinition(family="fees", name="own", doc="Wrong.", kernel=kernel)

@@ -13,8 +13,9 @@ STATE = np.dtype([("per_lot", "i8")])  # 1e-9 currency
 
 
 def kernel(
-    state: Any, price: int, lots: int, liquidity: int, multiplier_num: int, multiplier_den: int
-) -> Any:
+    state: Any, price: int, lots: int, liquidity: int, multiplier_num: int, multiplier_den: int,
+    traded: int, publisher_id: int, line: int,
+) -> Any:  # fmt: skip
     """The amount, once per lot."""
     return state.per_lot * lots
 

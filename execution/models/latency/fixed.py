@@ -1,4 +1,7 @@
-"""The same delay for each message: network + processing one way, or as said for its leg."""
+"""The same delay for each message: network + processing one way, or as said for its leg.
+
+Delay = what is said for the leg, else network + processing; + compute for requests.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,12 +9,20 @@ from typing import Any
 import numpy as np
 
 from tapewire.execution.models.definition import ModelDefinition
-from tapewire.execution.models.latency.legs import LEGS, delay_us, first_given, us_to_ns
+from tapewire.execution.models.latency.legs import (
+    LEGS,
+    Bounds,
+    compute_ns,
+    compute_us,
+    delay_us,
+    first_given,
+    us_to_ns,
+)
 
 STATE = np.dtype([("delay_ns", "i8", (len(LEGS),))])
 
 
-def kernel(state: Any, leg: int, sent_ns: int, bits: int) -> Any:
+def kernel(state: Any, leg: int, sent_ns: int, bits: int, load: int) -> Any:
     """The leg's delay."""
     return state.delay_ns[leg]
 
@@ -21,18 +32,21 @@ def delays_ns(parameters: Mapping[str, Any]) -> tuple[int, ...]:
     both_ways = parameters["network_latency_us"] + parameters["processing_latency_us"]
     given = {**parameters, "both_ways": both_ways}
     return tuple(
-        us_to_ns(first_given(given, *names))
-        for names in (
-            ("feed_latency_us",),
-            ("entry_latency_us", "both_ways"),
-            ("cancel_latency_us", "entry_latency_us", "both_ways"),
-            ("replace_latency_us", "entry_latency_us", "both_ways"),
-            ("response_latency_us", "both_ways"),
+        us_to_ns(first_given(given, *names)) + compute_ns(parameters, leg)
+        for leg, names in enumerate(
+            (
+                ("feed_latency_us",),
+                ("entry_latency_us", "both_ways"),
+                ("cancel_latency_us", "entry_latency_us", "both_ways"),
+                ("replace_latency_us", "entry_latency_us", "both_ways"),
+                ("response_latency_us", "both_ways"),
+                ("fill_latency_us", "response_latency_us", "both_ways"),
+            )
         )
     )
 
 
-def bounds(parameters: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+def bounds(parameters: Mapping[str, Any]) -> Bounds:
     """Every leg has but one delay."""
     return tuple((delay, delay) for delay in delays_ns(parameters))
 
@@ -55,6 +69,8 @@ FIXED = ModelDefinition(
         "cancel_latency_us": delay_us("µs of a cancel; as a new order if not given", None),
         "replace_latency_us": delay_us("µs of a replace; as a new order if not given", None),
         "response_latency_us": delay_us("µs of a response, in place of network + processing", None),
+        "fill_latency_us": delay_us("µs of word of a fill; as a response if not given", None),
+        "compute_us": compute_us(),
     },
     state=STATE,
     prepare=prepare,

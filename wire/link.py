@@ -63,6 +63,7 @@ class Link:
         self._waiter: Waiter | None = None
         self._socket: zmq.Socket[bytes] | None = None
         self._disconnects_before = 0
+        self._was_heard = False
 
     def open(self) -> None:
         """Connect; whether anybody is there shows later.
@@ -132,8 +133,9 @@ class Link:
 
     @property
     def connected(self) -> bool:
-        """Whether somebody has ever been there; False over inproc."""
-        return self._guard is not None and self._guard.connected > 0
+        """Whether somebody has ever been there; over inproc, has said something."""
+        # The guard has its own thread, and may be slower than a first message.
+        return self._was_heard or (self._guard is not None and self._guard.connected > 0)
 
     @property
     def closed_by_peer(self) -> bool:
@@ -178,7 +180,10 @@ class Link:
         """Take a message that has arrived, or None."""
         assert self._socket is not None
         frames = receive_message(self._socket, self._frames_max)
-        if frames is not None and self._guard is not None:
+        if frames is None:
+            return None
+        self._was_heard = True
+        if self._guard is not None:
             self._guard.take(
                 int(frames[0].get(zmq.SRCFD)), wire_bytes(frames, has_keys=self._keys is not None)
             )

@@ -1,7 +1,9 @@
 """Strategies in processes of their own: the keys that only they have, checked and completed."""
 
 import re
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,12 +19,15 @@ from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError, TapewireError
 
 if TYPE_CHECKING:
+    from tapewire.config.variants import Variant
     from tapewire.strategies import StrategyDefinition
 
 #: How often a model has a row unless it is said.
 EVERY_DEFAULT: Final = "1s"
 #: Inference latency unless it is said, µs.
 LATENCY_US_DEFAULT: Final = Decimal(1_000)
+#: Processes of models that one entry may stand for.
+PROCESSES_MAX: Final = 64
 _ADVICE: Final = "give it keys (bridge.curve), or use tcp://127.0.0.1:PORT"
 
 
@@ -74,9 +79,10 @@ def _place_keys(curve: dict[str, Any], base: Path) -> None:
 
 
 def check_external(
-    strategy: StrategyEntry, definition: "StrategyDefinition", where: KeyPath, problems: Problems
-) -> None:
-    """Note what is wrong with the keys of a model's process."""
+    strategy: StrategyEntry, definition: "StrategyDefinition", variants: Sequence["Variant"],
+    where: KeyPath, problems: Problems,
+) -> None:  # fmt: skip
+    """Note what is wrong with the keys of a model's process; each variant is one."""
     given = [key for key in MODEL_KEYS if getattr(strategy, key) is not None]
     if not definition.is_external:
         for key in given:
@@ -105,7 +111,17 @@ def check_external(
         )
     _check_names(strategy, where, problems)
     if comes_along:
-        _try(lambda: _make_model(strategy), (*where, "parameters"), problems)
+        for variant in variants:
+            _try(partial(_make_model, variant.parameters), (*where, "parameters"), problems)
+    if len(variants) > PROCESSES_MAX:
+        problems.add(
+            (*where, "variants"),
+            f"expected at most {PROCESSES_MAX}, each is a process, found {len(variants):,}",
+        )
+    if endpoint is not None and len(variants) > 1:
+        problems.add(
+            (*where, "bridge", "endpoint"), "expected none of several variants: each has its own"
+        )
     if endpoint is not None:
         from tapewire.wire.endpoints import split_endpoint
 
@@ -135,15 +151,13 @@ def _check_keys(
     _try(lambda: read_allowed(curve.allowed_clients), (*where, "allowed_clients"), problems)
 
 
-def _make_model(strategy: StrategyEntry) -> None:
+def _make_model(parameters: Mapping[str, Any]) -> None:
     """Make the model that comes along, as its process will: it checks its parameters itself."""
     from tapewire.bridge.momentum import EnhancedMomentum, columns_sent
 
-    given = {name: in_json(value) for name, value in strategy.parameters.items()}
-    if any(isinstance(value, list) for value in given.values()):
-        return  # a grid: each of its variants is checked as it is made
-    EnhancedMomentum(**given)  # type: ignore[arg-type]
-    columns_sent(strategy.parameters.get("feature_config"))
+    given: dict[str, Any] = {name: in_json(value) for name, value in parameters.items()}
+    EnhancedMomentum(**given)
+    columns_sent(parameters.get("feature_config"))
 
 
 def in_json(value: object) -> object:
@@ -184,7 +198,7 @@ def external_in_force(strategy: StrategyEntry) -> dict[str, Any]:
     if not definition.is_external:
         return {}
     return {
-        "features": list(strategy.features or features_of(strategy)),
+        "features": list(strategy.features or features_of(strategy.type, strategy.parameters)),
         "every": strategy.every or EVERY_DEFAULT,
         "mode": strategy.mode or "pipelined",
         "inference_latency": strategy.inference_latency
@@ -194,13 +208,13 @@ def external_in_force(strategy: StrategyEntry) -> dict[str, Any]:
     }
 
 
-def features_of(strategy: StrategyEntry) -> tuple[str, ...]:
-    """The features that a model is sent where the entry does not name them."""
+def features_of(kind: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """The features that a model is sent where its entry does not name them."""
     from tapewire.bridge.momentum import columns_sent
     from tapewire.config.finding import find_strategy
     from tapewire.features import DEFAULT_NAMES, names_of
 
-    config = strategy.parameters.get("feature_config")
-    if find_strategy(strategy.type).model is not None:
+    config = parameters.get("feature_config")
+    if find_strategy(kind).model is not None:
         return tuple(columns_sent(config))
     return tuple(names_of(config)) if isinstance(config, dict) else tuple(DEFAULT_NAMES)

@@ -272,7 +272,8 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
         variants = check_variants(strategy, ("strategy", i), problems)
         definition = known_strategy(strategy.type)
         if definition is not None:
-            check_external(strategy, definition.definition, ("strategy", i), problems)
+            where = ("strategy", i)
+            check_external(strategy, definition.definition, variants, where, problems)
         names.update(variant.name for variant in variants if variant.variant_of is not None)
         taken = [variant.name for variant in variants if names[variant.name] > 1]
         if names[strategy.name] > 1 or taken:

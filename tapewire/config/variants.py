@@ -67,9 +67,9 @@ def check_variants(strategy: StrategyEntry, where: KeyPath, problems: Problems) 
     definition = definition_of(strategy, where, problems)
     if definition is None:
         return []
-    if definition.free_parameters:
-        return [Variant(strategy.name, dict(strategy.parameters))]
     check = _Checker(strategy, definition.parameters, where, problems)
+    if definition.free_parameters:  # a list is a value of the model's own here, and no grid
+        return _free_variants(strategy, check, where, problems)
     lists = {
         name: values
         for name, values in strategy.parameters.items()
@@ -99,6 +99,23 @@ def check_variants(strategy: StrategyEntry, where: KeyPath, problems: Problems) 
     return [
         Variant(name, mine, which, strategy.name)
         for name, mine, which in zip(names, parameters, varied, strict=True)
+    ]
+
+
+def _free_variants(
+    strategy: StrategyEntry, check: "_Checker", where: KeyPath, problems: Problems
+) -> list[Variant]:
+    """Return the strategies of an entry whose parameters nobody declares."""
+    given = strategy.parameters
+    if strategy.variants is None:
+        return [Variant(strategy.name, dict(given))]
+    if not strategy.variants:
+        problems.add((*where, "variants"), "expected at least one, found an empty list")
+    if check.too_many(len(strategy.variants), (*where, "variants")):
+        return []
+    return [
+        Variant(f"{strategy.name}.{k}", {**given, **mine}, dict(mine), strategy.name)
+        for k, mine in enumerate(strategy.variants, 1)
     ]
 
 
@@ -145,7 +162,7 @@ class _Checker:
         """Return the parameters of every combination, and those that vary."""
         given = {k: v for k, v in self._strategy.parameters.items() if k not in lists}
         base = self.values(given, self.in_parameters, self._without(lists))
-        if self._too_many(math.prod(map(len, lists.values())), self.in_parameters):
+        if self.too_many(math.prod(map(len, lists.values())), self.in_parameters):
             return [], []
         axes: dict[str, list[Any]] = {}
         for name in (name for name in self.specs if name in lists):
@@ -164,7 +181,7 @@ class _Checker:
         """Return the parameters of every variant of a list, and those that vary."""
         if not variants:
             self._problems.add(self._in_variants, "expected at least one, found an empty list")
-        if self._too_many(len(variants), self._in_variants):
+        if self.too_many(len(variants), self._in_variants):
             return [], []
         given = self._strategy.parameters
         names = {name for variant in variants for name in variant}
@@ -177,7 +194,8 @@ class _Checker:
         varying = [name for name in self.specs if name in names]
         return parameters, [{name: p.get(name) for name in varying} for p in parameters]
 
-    def _too_many(self, count: int, where: KeyPath) -> bool:
+    def too_many(self, count: int, where: KeyPath) -> bool:
+        """Whether that many variants are refused; then it is noted."""
         if count > VARIANTS_MAX:
             self._problems.add(
                 where, f"expected at most {VARIANTS_MAX:,} variants, found {count:,}"

@@ -1,14 +1,14 @@
 """The models of a run: from its configuration to their processes, and what they did."""
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.compiled.draws import key_of
 from tapewire.compiled.units import NS_PER_DAY
-from tapewire.config.external import in_json
+from tapewire.config.external import features_of, in_json
 from tapewire.config.finding import find_strategy
 from tapewire.config.schema import BridgeCurve, InferenceLatencyModel, RunConfig, StrategyEntry
 from tapewire.config.sessions import session_closes
@@ -149,7 +149,6 @@ class RunModels:
         assert bridge is not None
         assert entry.mode is not None
         assert entry.on_failure is not None
-        assert entry.features is not None
 
         def meant(publisher_id: int, instrument_id: int) -> bool:
             symbol = instruments.get(instrument_id).symbol
@@ -161,7 +160,7 @@ class RunModels:
         models = spec.models or simulation.models
         return ModelSpec(
             strategy_id=spec.strategy_id,
-            features=tuple(entry.features),
+            features=_features(entry, parameters),
             every=entry.every or "",
             endpoint=bridge.endpoint or self._own_endpoint(),
             parameters={name: in_json(value) for name, value in parameters.items()},
@@ -265,6 +264,13 @@ def _figures(tally: Any) -> dict[str, int]:
         "p99": int(histogram.get_value_at_percentile(99)),
         "max": int(histogram.get_max_value()),
     }
+
+
+def _features(entry: StrategyEntry, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a model is sent; variants of one that comes along may differ in it."""
+    if find_strategy(entry.type).model is not None or entry.features is None:
+        return features_of(entry.type, parameters)
+    return tuple(entry.features)
 
 
 def _command(entry: StrategyEntry) -> tuple[str, ...] | None:

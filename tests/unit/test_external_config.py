@@ -8,6 +8,7 @@ import pytest
 import tapewire as tw
 from tapewire.config.loading import load_config, make_config
 from tapewire.config.schema import RunConfig
+from tapewire.config.variants import checked_variants
 from tapewire.config.yaml import load_yaml
 from tapewire.errors import ConfigError
 from tapewire.wire.keys import make_pair, read_pair, write_pair
@@ -141,3 +142,26 @@ def test_a_simulation_that_is_stepped_starts_no_models() -> None:
     config = {"backtest": BACKTEST, "strategy": {**EXTERNAL, "features": ["mid"]}}
     with pytest.raises(ConfigError, match=r"external: .*those belong to a run"):
         tw.Simulation(config, instrument_ids={"TWA1": 1})
+
+
+def test_variants_of_a_model_are_processes_of_their_own() -> None:
+    entry = {**EXTERNAL, "name": "m", "parameters": {"a": [1, 2], "b": 1}}
+    config = config_of(**entry, variants=[{"b": 2}, {"b": 3, "c": 4}])
+    found = checked_variants(config.strategy[0], ("strategy", 0))
+    assert [(one.name, one.parameters) for one in found] == [
+        ("m.1", {"a": [1, 2], "b": 2}), ("m.2", {"a": [1, 2], "b": 3, "c": 4}),
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match=r"expected at most 64, each is a process, found 65"):
+        config_of(**entry, variants=[{"b": k} for k in range(65)])
+    with pytest.raises(ConfigError, match=r"expected none of several variants"):
+        config_of(
+            **entry, variants=[{"b": 1}, {"b": 2}], bridge={"endpoint": "tcp://127.0.0.1:5601"}
+        )
+
+
+def test_each_variant_of_the_model_that_comes_along_is_checked(tmp_path: Path) -> None:
+    for name in ("a.onnx", "b.pkl"):
+        (tmp_path / name).touch()
+    parameters = {"ml_model_path": [str(tmp_path / "a.onnx"), str(tmp_path / "b.pkl")]}
+    with pytest.raises(ConfigError, match=r"b\.pkl.*trust_pickle: true"):
+        config_of(type="ml_enhanced_momentum", parameters=parameters)

@@ -198,7 +198,10 @@ def external_in_force(strategy: StrategyEntry) -> dict[str, Any]:
     if not definition.is_external:
         return {}
     return {
-        "features": list(strategy.features or features_of(strategy.type, strategy.parameters)),
+        # Of a model that comes along its parameters say it, also where variants differ in them.
+        "features": None
+        if definition.model is not None
+        else list(strategy.features or features_of(strategy.type, strategy.parameters)),
         "every": strategy.every or EVERY_DEFAULT,
         "mode": strategy.mode or "pipelined",
         "inference_latency": strategy.inference_latency

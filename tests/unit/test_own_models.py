@@ -12,6 +12,7 @@ import pytest
 from markets import market, spec
 from stories import Log, Tape, configure, models_of, ns, play, run
 from tapewire.analytics.report_tables import assumptions
+from tapewire.config.external import features_of
 from tapewire.config.loading import load_config, make_config
 from tapewire.config.models import chosen_models, execution_of
 from tapewire.config.schema import RunConfig
@@ -243,8 +244,12 @@ def test_with_an_onnx_file_it_loads_as_it_stands(tmp_path: Path) -> None:
     (tmp_path / "a.dbn").touch()
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "momentum_v1.onnx").touch()
-    (one,) = load_config(path, files=[str(tmp_path / "a.dbn")]).strategy
-    assert one.features is not None
-    assert one.features[:4] == ["mid", "returns_1m", "returns_5m", "volatility"]
+    config = load_config(path, files=[str(tmp_path / "a.dbn")])
+    (one,) = config.strategy
+    features = features_of(one.type, one.parameters)
+    assert list(features[:4]) == ["mid", "returns_1m", "returns_5m", "volatility"]
     assert one.parameters["position_size"] == 1
     assert one.parameters["ml_model_path"] == str(tmp_path / "models" / "momentum_v1.onnx")
+    again = tmp_path / "config.yaml"
+    again.write_text(config.to_yaml())
+    assert load_config(again) == config

@@ -6,28 +6,21 @@ the cut its mean is base + mean, its standard deviation mean / sqrt(shape).
 """
 
 import math
-from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from tapewire.compiled.parameters import ParameterSpec
-from tapewire.execution.models.definition import ModelDefinition
-from tapewire.execution.models.latency.legs import Bounds, delay_us, per_leg, values_of
+from tapewire.execution.models.latency.legs import delay_us
 from tapewire.execution.models.latency.quantiles import (
-    STATE,
     FloatArray,
-    IntArray,
     Mixture,
-    bounds_of,
-    constant,
     cut_of,
-    kernel,
+    drawn_model,
     table_of,
     tails,
-    write_tables,
 )
 
 _SPECS: Final = {
@@ -103,28 +96,6 @@ def _table(mean_us: Decimal, shape: Decimal, base_us: Decimal, max_us: Decimal |
     return table_of(lower, upper, low_ns, high_ns), None, 0
 
 
-def _leg(parameters: Mapping[str, Any], leg: int) -> Mixture:
-    values = values_of(parameters, leg, _SPECS)
-    return (constant(0), None, 0) if values is None else _table(**values)
-
-
-def bounds(parameters: Mapping[str, Any]) -> Bounds:
-    """Smallest and largest delay of each leg, in ns."""
-    return bounds_of(parameters, _leg)
-
-
-def prepare(parameters: Mapping[str, Any], state: Any) -> list[IntArray]:
-    """Write the tables into the state record."""
-    return write_tables(parameters, state, _leg)
-
-
-GAMMA = ModelDefinition(
-    family="latency",
-    name="gamma",
-    doc="a delay of its own for each message, gamma above a fixed part",
-    kernel=kernel,
-    parameters=per_leg(_SPECS),
-    state=STATE,
-    prepare=prepare,
-    bounds=bounds,
+GAMMA = drawn_model(
+    "gamma", "a delay of its own for each message, gamma above a fixed part", _SPECS, _table
 )

@@ -4,7 +4,6 @@ Delay = base + median exp(sigma z), z standard normal, cut at a largest delay. B
 mean is base + median exp(sigma^2 / 2).
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
@@ -12,20 +11,14 @@ from typing import Any, Final
 import numpy as np
 
 from tapewire.compiled.parameters import ParameterSpec
-from tapewire.execution.models.definition import ModelDefinition
-from tapewire.execution.models.latency.legs import Bounds, delay_us, per_leg, values_of
+from tapewire.execution.models.latency.legs import delay_us
 from tapewire.execution.models.latency.quantiles import (
-    STATE,
-    IntArray,
     Mixture,
     Table,
-    bounds_of,
-    constant,
     cut_of,
-    kernel,
+    drawn_model,
     normal_tails,
     table_of,
-    write_tables,
 )
 
 _SPECS: Final = {
@@ -48,28 +41,13 @@ def lognormal_table(
     return table_of(low_ns + median_ns / above, low_ns + median_ns * above, low_ns, high_ns)
 
 
-def _leg(parameters: Mapping[str, Any], leg: int) -> Mixture:
-    values = values_of(parameters, leg, _SPECS)
-    return (constant(0) if values is None else lognormal_table(**values)), None, 0
+def _mixture(**values: Any) -> Mixture:
+    return lognormal_table(**values), None, 0
 
 
-def bounds(parameters: Mapping[str, Any]) -> Bounds:
-    """Smallest and largest delay of each leg, in ns."""
-    return bounds_of(parameters, _leg)
-
-
-def prepare(parameters: Mapping[str, Any], state: Any) -> list[IntArray]:
-    """Write the tables into the state record."""
-    return write_tables(parameters, state, _leg)
-
-
-LOGNORMAL = ModelDefinition(
-    family="latency",
-    name="lognormal",
-    doc="a delay of its own for each message, lognormal above a fixed part",
-    kernel=kernel,
-    parameters=per_leg(_SPECS),
-    state=STATE,
-    prepare=prepare,
-    bounds=bounds,
+LOGNORMAL = drawn_model(
+    "lognormal",
+    "a delay of its own for each message, lognormal above a fixed part",
+    _SPECS,
+    _mixture,
 )

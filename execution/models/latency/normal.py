@@ -4,24 +4,17 @@ Delay = min(max(mean + std z, low), high), z standard normal: what would be belo
 is the smallest, so that a share Phi((low - mean) / std) of all messages has just that.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
-from tapewire.execution.models.definition import ModelDefinition
-from tapewire.execution.models.latency.legs import Bounds, delay_us, per_leg, values_of
+from tapewire.execution.models.latency.legs import delay_us
 from tapewire.execution.models.latency.quantiles import (
-    STATE,
-    IntArray,
     Mixture,
-    bounds_of,
-    constant,
     cut_of,
-    kernel,
+    drawn_model,
     normal_tails,
     table_of,
-    write_tables,
 )
 
 _SPECS: Final = {
@@ -39,28 +32,6 @@ def _table(mean_us: Decimal, std_us: Decimal, min_us: Decimal, max_us: Decimal |
     return table_of(mean_ns - beyond_ns, mean_ns + beyond_ns, low_ns, high_ns), None, 0
 
 
-def _leg(parameters: Mapping[str, Any], leg: int) -> Mixture:
-    values = values_of(parameters, leg, _SPECS)
-    return (constant(0), None, 0) if values is None else _table(**values)
-
-
-def bounds(parameters: Mapping[str, Any]) -> Bounds:
-    """Smallest and largest delay of each leg, in ns."""
-    return bounds_of(parameters, _leg)
-
-
-def prepare(parameters: Mapping[str, Any], state: Any) -> list[IntArray]:
-    """Write the tables into the state record."""
-    return write_tables(parameters, state, _leg)
-
-
-NORMAL = ModelDefinition(
-    family="latency",
-    name="normal",
-    doc="a delay of its own for each message, normal, cut at bounds",
-    kernel=kernel,
-    parameters=per_leg(_SPECS),
-    state=STATE,
-    prepare=prepare,
-    bounds=bounds,
+NORMAL = drawn_model(
+    "normal", "a delay of its own for each message, normal, cut at bounds", _SPECS, _table
 )

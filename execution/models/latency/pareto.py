@@ -5,27 +5,20 @@ than scale x with probability x^-alpha); else it is base + median exp(sigma z), 
 Both are cut at a largest delay, without which the tail had no mean for an alpha of at most 1.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from tapewire.compiled.parameters import ParameterSpec
-from tapewire.execution.models.definition import ModelDefinition
-from tapewire.execution.models.latency.legs import Bounds, delay_us, per_leg, values_of
+from tapewire.execution.models.latency.legs import delay_us
 from tapewire.execution.models.latency.lognormal import lognormal_table
 from tapewire.execution.models.latency.quantiles import (
     CHOICE_BITS,
-    STATE,
-    IntArray,
     Mixture,
-    bounds_of,
-    constant,
     cut_of,
-    kernel,
+    drawn_model,
     table_of,
     tails,
-    write_tables,
 )
 
 _SPECS: Final = {
@@ -59,28 +52,9 @@ def _tables(
     return body, table_of(lower, upper, low_ns, high_ns), choice
 
 
-def _leg(parameters: Mapping[str, Any], leg: int) -> Mixture:
-    values = values_of(parameters, leg, _SPECS)
-    return (constant(0), None, 0) if values is None else _tables(**values)
-
-
-def bounds(parameters: Mapping[str, Any]) -> Bounds:
-    """Smallest and largest delay of each leg, in ns."""
-    return bounds_of(parameters, _leg)
-
-
-def prepare(parameters: Mapping[str, Any], state: Any) -> list[IntArray]:
-    """Write the tables into the state record."""
-    return write_tables(parameters, state, _leg)
-
-
-PARETO = ModelDefinition(
-    family="latency",
-    name="pareto",
-    doc="a delay of its own for each message: a lognormal body and a Pareto tail",
-    kernel=kernel,
-    parameters=per_leg(_SPECS),
-    state=STATE,
-    prepare=prepare,
-    bounds=bounds,
+PARETO = drawn_model(
+    "pareto",
+    "a delay of its own for each message: a lognormal body and a Pareto tail",
+    _SPECS,
+    _tables,
 )

@@ -17,12 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.compiled.memory import accessor
+from tapewire.compiled.parameters import ParameterSpec
+from tapewire.execution.models.definition import ModelDefinition
 from tapewire.execution.models.latency.legs import (
     LATENCY_MAX_NS,
     LEGS,
     Bounds,
     compute_ns,
+    per_leg,
     us_to_ns,
+    values_of,
 )
 
 FloatArray = npt.NDArray[np.float64]
@@ -158,3 +162,32 @@ def cut_of(low_us: Decimal, high_us: Decimal | None) -> tuple[int, int]:
             f"expected a largest delay (max_us) of at least {low_us} µs, found {high_us}"
         )
     return low_ns, high_ns
+
+
+def drawn_model(
+    name: str, doc: str, specs: Mapping[str, ParameterSpec], mixture: Callable[..., Mixture]
+) -> ModelDefinition:
+    """A latency of which each message has a draw of its own.
+
+    Parameters
+    ----------
+    specs
+        Parameters of one leg; each leg may have its own.
+    mixture
+        The tables of a leg, by its parameters.
+    """
+
+    def of_leg(parameters: Mapping[str, Any], leg: int) -> Mixture:
+        values = values_of(parameters, leg, specs)
+        return (constant(0), None, 0) if values is None else mixture(**values)
+
+    def bounds(parameters: Mapping[str, Any]) -> Bounds:
+        return bounds_of(parameters, of_leg)
+
+    def prepare(parameters: Mapping[str, Any], state: Any) -> list[IntArray]:
+        return write_tables(parameters, state, of_leg)
+
+    return ModelDefinition(
+        family="latency", name=name, doc=doc, kernel=kernel, parameters=per_leg(specs),
+        state=STATE, prepare=prepare, bounds=bounds,
+    )  # fmt: skip

@@ -15,9 +15,10 @@ from weakref import finalize
 import numpy as np
 import numpy.typing as npt
 
+from tapewire.compiled.numbers import whole
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.features import DEFAULT_NAMES, FeatureSet
-from tapewire.strategies.plain.values import Span, to_ns, whole
+from tapewire.strategies.plain.values import Span, to_ns
 
 try:
     import gymnasium

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.bridge import protocol as msg
-from tapewire.bridge.values import price_of, whole_of
+from tapewire.compiled.numbers import to_price, whole
 
 #: Largest position or order, lots.
 LOTS_MAX: Final = 2**31 - 1
@@ -49,7 +49,7 @@ class RowSignals:
             If there is no such row, or the lots are no whole number within ±(2^31 - 1).
         """
         row = self._row(row)
-        lots = whole_of(lots, f"row {row}: target", least=-LOTS_MAX, most=LOTS_MAX)
+        lots = whole(lots, f"row {row}: target", least=-LOTS_MAX, most=LOTS_MAX)
         self._targets[row] = lots
         return self
 
@@ -118,7 +118,7 @@ class RowSignals:
         if price is None and quantity is None:
             raise ValueError(f"row {row}: replace: expected a price or a quantity, found neither")
         lots = 0 if quantity is None else self._lots(row, quantity)
-        limit = msg.NO_PRICE if price is None else price_of(price, f"row {row}: price")
+        limit = msg.NO_PRICE if price is None else to_price(price, f"row {row}: price")
         return self._ask(row, msg.REPLACE, tag, instrument, price=limit, quantity=lots)
 
     def cancel_all(self, row: int, *, instrument: int | None = None) -> Self:
@@ -151,7 +151,7 @@ class RowSignals:
             raise ValueError(f"row {row}: time_in_force: expected {known}, found {name!r}")
         return self._ask(
             row, msg.SUBMIT, tag, instrument,
-            price=msg.NO_PRICE if is_market else price_of(price, f"row {row}: price"),
+            price=msg.NO_PRICE if is_market else to_price(price, f"row {row}: price"),
             quantity=self._lots(row, quantity),
             side=side,
             order_type=msg.MARKET if is_market else msg.LIMIT,
@@ -170,20 +170,20 @@ class RowSignals:
             )
         book = msg.SAME_INSTRUMENT
         if instrument is not None:
-            book = whole_of(instrument, f"row {row}: instrument")
+            book = whole(instrument, f"row {row}: instrument")
             if book not in self._instruments:
                 raise ValueError(
                     f"row {row}: instrument: expected one of the session's "
                     f"{len(self._instruments)}, found {book}"
                 )
-        name = whole_of(tag, f"row {row}: tag", least=-_TAG_MAX - 1, most=_TAG_MAX)
+        name = whole(tag, f"row {row}: tag", least=-_TAG_MAX - 1, most=_TAG_MAX)
         self._requests.append(
             (name, price, quantity, row, book, kind, side, order_type, time_in_force, (0,) * 4)
         )
         return self
 
     def _row(self, row: Any) -> int:
-        return whole_of(row, "row", least=0, most=self._rows - 1)
+        return whole(row, "row", least=0, most=self._rows - 1)
 
     def _lots(self, row: int, quantity: Any) -> int:
-        return whole_of(quantity, f"row {row}: quantity", least=1, most=LOTS_MAX)
+        return whole(quantity, f"row {row}: quantity", least=1, most=LOTS_MAX)

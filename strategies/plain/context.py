@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from tapewire.compiled.numbers import to_price, whole
 from tapewire.execution.codes import OrderStatus, OrderType, Side
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.layout import CONTEXT, SIGHT
@@ -13,7 +14,7 @@ from tapewire.strategies.place import Place, PlacedBook
 from tapewire.strategies.plain._kernels import entries
 from tapewire.strategies.plain.market import Features, Market, word_of
 from tapewire.strategies.plain.orders import REASONS, STATUSES, TIMES_IN_FORCE, Fill, Order
-from tapewire.strategies.plain.values import Price, Span, to_ns, to_price, whole
+from tapewire.strategies.plain.values import Price, Span, to_ns
 from tapewire.strategies.wants import Wants
 
 BUY: Final = int(Side.BUY)

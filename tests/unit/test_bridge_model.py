@@ -3,7 +3,8 @@
 import asyncio
 import subprocess
 import sys
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tapewire as tw
 from bridge_peers import ES, NQ, rows_of
 from tapewire.bridge import ModelRows, ModelSession, RowSignals, StrategyBase
 from tapewire.bridge import protocol as msg
 from tapewire.bridge.calling import ModelCaller
 from tapewire.bridge.outputs import ModelAnswer, answer_of, joined
-from tapewire.bridge.values import price_of
+from tapewire.compiled.numbers import to_price
 from tapewire.errors import StrategyError
 
 SESSION = ModelSession("mine", "pipelined", ("mid", "imbalance_5"))
@@ -33,14 +33,27 @@ SESSION = ModelSession("mine", "pipelined", ("mid", "imbalance_5"))
     | st.booleans()
     | st.none()
 )
-def test_a_price_is_what_it_is_to_any_other_strategy(value: Any) -> None:
+def test_a_price_is_exact_or_refused(value: Any) -> None:
+    """Held against fractions: what is written, times 1e9, whole and within ±2^62."""
     try:
-        expected = tw.to_price(value)
-    except (TypeError, ValueError, OverflowError):
+        exact = Fraction(value if isinstance(value, int) else Decimal(str(value)) * 10**9)
+        right = not isinstance(value, bool) and exact.denominator == 1 and abs(exact) <= 2**62
+    except (TypeError, ValueError, OverflowError, InvalidOperation):
+        right = False
+    if not right:
         with pytest.raises((TypeError, ValueError)):
-            price_of(value)
+            to_price(value)
         return
-    assert price_of(value) == expected
+    if not isinstance(value, int):  # what a Decimal of 28 digits would round
+        exact = Fraction(str(value)) * 10**9
+    if exact.denominator == 1:
+        assert to_price(value) == exact
+
+
+@pytest.mark.parametrize("value", [Decimal("Infinity"), Decimal("NaN"), "1e999999", float("inf")])
+def test_a_price_without_end_is_none(value: Any) -> None:
+    with pytest.raises(ValueError, match="expected a finite price of at most nine decimal places"):
+        to_price(value)
 
 
 # --- asking ---------------------------------------------------------------------------------------

@@ -1,22 +1,27 @@
-"""Numbers that a model names, as the exact whole ones that travel; without compiled code."""
+"""Numbers as people write them, as the exact whole ones that are computed with.
+
+Nothing here is compiled, or loads what is: a model's process uses it, too.
+"""
 
 import operator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 _WHOLE_MAX: Final = 2**62
-#: Of any number within it; one of a billion digits is not written out.
+#: Digits of any number within it; one of a billion digits is not written out.
 _DIGITS_MAX: Final = 19
 
 
-def whole_of(value: Any, name: str, *, least: int = -_WHOLE_MAX, most: int = _WHOLE_MAX) -> int:
+def whole(value: Any, name: str, *, least: int = -_WHOLE_MAX, most: int = _WHOLE_MAX) -> int:
     """Return a whole number, of Python or NumPy.
 
     Raises
     ------
     TypeError, ValueError
-        If it is none, or beyond its bounds.
+        If it is none, or beyond its bounds: ±2^62 unless they are given.
     """
+    if type(value) is int and least <= value <= most:  # nearly always
+        return value
     if isinstance(value, bool):
         raise TypeError(f"{name}: expected a whole number, found {value}")
     try:
@@ -24,12 +29,14 @@ def whole_of(value: Any, name: str, *, least: int = -_WHOLE_MAX, most: int = _WH
     except TypeError:
         raise TypeError(f"{name}: expected a whole number, found {value!r}") from None
     if not least <= number <= most:
-        raise ValueError(f"{name}: expected {least} to {most}, found {number}")
+        usual = (least, most) == (-_WHOLE_MAX, _WHOLE_MAX)
+        bounds = "a number within ±2^62" if usual else f"{least} to {most}"
+        raise ValueError(f"{name}: expected {bounds}, found {number}")
     return number
 
 
-def price_of(value: Any, name: str = "price") -> int:
-    """Return a price in units of 1e-9, exactly; the same as `tapewire.to_price`.
+def to_price(value: Any, name: str = "price") -> int:
+    """Return a price in units of 1e-9, exactly.
 
     Parameters
     ----------
@@ -42,16 +49,16 @@ def price_of(value: Any, name: str = "price") -> int:
     TypeError, ValueError
         If it is no finite number of at most nine decimal places.
     """
-    if isinstance(value, (Decimal, str, float)):
+    if type(value) is not int and isinstance(value, (Decimal, str, float)):
         try:
             number = value if isinstance(value, Decimal) else Decimal(str(value))
             scaled = number.scaleb(9)
             exact = scaled.is_finite() and scaled.adjusted() < _DIGITS_MAX
             exact = exact and scaled == scaled.to_integral_value()
-        except InvalidOperation:
+        except ArithmeticError:  # no number, or one beyond all bounds
             exact = False
         if not exact:
             what = "a finite price of at most nine decimal places"
             raise ValueError(f"{name}: expected {what}, found {value!r}; round it to the tick size")
         value = int(scaled)
-    return whole_of(value, name)
+    return whole(value, name)

@@ -12,7 +12,7 @@ from tapewire.execution.knowledge import (
 )
 from tapewire.execution.layout import own_at
 from tapewire.execution.orders import give_back, handle_of
-from tapewire.execution.words import FILLED, LOSS_CANCEL, UNKNOWN_ORDER, USER_CANCEL
+from tapewire.execution.words import DENIAL_BITS, FILLED, LOSS_CANCEL, USER_CANCEL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import learn_fill, reserve, revalue
 from tapewire.positions.layout import account_at, limits_at
@@ -170,7 +170,7 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
         _note_denial(instance, reason)
     elif message.kind == TELL_REFUSED:
         own.requests -= 1
-        if reason != UNKNOWN_ORDER:
+        if (DENIAL_BITS >> reason) & 1 != 0:
             _note_denial(instance, reason)
         reserve(account, own.side, -message.lots)
     return reason

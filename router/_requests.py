@@ -8,6 +8,7 @@ from tapewire.execution.knowledge import is_known_open
 from tapewire.execution.layout import ALWAYS, execution_at, own_at, party_at
 from tapewire.execution.order_events import log_event, log_replace
 from tapewire.execution.orders import give_back, write_order_row
+from tapewire.execution.terms import has_terms, terms_fault
 from tapewire.execution.words import (
     DENIED,
     INVALID_PRICE,
@@ -223,6 +224,8 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
         reason = INVALID_QUANTITY
     elif own.order_type == LIMIT and _price_fault(router, leg, own.price):
         reason = INVALID_PRICE
+    elif has_terms(own) and terms_fault(own, leg.tick_size) != NO_REASON:
+        reason = terms_fault(own, leg.tick_size)
     else:
         reason = check_order(
             limits, account, router.send_times, own.side, own.quantity, own.quantity, now_ns

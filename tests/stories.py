@@ -32,6 +32,7 @@ COLUMNS = (
     "ts_ns", "action", "client_order_id", "symbol", "side", "order_type", "price", "quantity",
     "time_in_force",
 )  # fmt: skip
+TERM_COLUMNS = ("trigger_price", "expire_ns", "min_quantity", "display_quantity", "post_only")
 Number = int | float | str | Decimal
 
 
@@ -213,25 +214,35 @@ class Log:
     symbol: str = SYMBOL
 
     def _row(self, **cells: object) -> "Log":
-        self.rows.append({name: str(cells.get(name, "")) for name in COLUMNS})
+        terms = [name for name in TERM_COLUMNS if name in cells]
+        assert cells.keys() <= {*COLUMNS, *terms}, "columns of an order log"
+        self.rows.append({name: str(cells.get(name, "")) for name in (*COLUMNS, *terms)})
         return self
 
     def buy(self, t: Number, name: str, quantity: int, price: Number | None = None,
-            tif: str = "GTC") -> "Log":  # fmt: skip
-        return self.new(t, name, "BUY", quantity, price, tif)
+            tif: str = "GTC", **terms: object) -> "Log":  # fmt: skip
+        return self.new(t, name, "BUY", quantity, price, tif, **terms)
 
     def sell(self, t: Number, name: str, quantity: int, price: Number | None = None,
-             tif: str = "GTC") -> "Log":  # fmt: skip
-        return self.new(t, name, "SELL", quantity, price, tif)
+             tif: str = "GTC", **terms: object) -> "Log":  # fmt: skip
+        return self.new(t, name, "SELL", quantity, price, tif, **terms)
 
     def new(self, t: Number, name: str, side: str, quantity: int, price: Number | None,
-            tif: str = "GTC") -> "Log":  # fmt: skip
-        """A limit order, or a market order without a price."""
+            tif: str = "GTC", **terms: object) -> "Log":  # fmt: skip
+        """A limit order, or a market order without a price; ``terms`` are further columns.
+
+        With a ``trigger_price`` they are a stop-limit and a stop order, with ``to_limit`` a
+        market order is a market-to-limit one.
+        """
+        kind = "MARKET" if price is None else "LIMIT"
+        if "trigger_price" in terms:
+            kind = "STOP" if price is None else "STOP_LIMIT"
+        if terms.pop("to_limit", False):
+            kind = "MARKET_TO_LIMIT"
         return self._row(
             ts_ns=ns(t), action="new", client_order_id=name, symbol=self.symbol, side=side,
-            order_type="MARKET" if price is None else "LIMIT",
-            price="" if price is None else price, quantity=quantity,
-            time_in_force="" if price is None else tif,
+            order_type=kind, price="" if price is None else price, quantity=quantity,
+            time_in_force="" if kind == "MARKET" else tif, **terms,
         )  # fmt: skip
 
     def cancel(self, t: Number, name: str) -> "Log":
@@ -245,7 +256,8 @@ class Log:
 
     def write(self, path: Path) -> Path:
         with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            extra = [name for name in TERM_COLUMNS if any(name in row for row in self.rows)]
+            writer = csv.DictWriter(file, (*COLUMNS, *extra))
             writer.writeheader()
             writer.writerows(self.rows)
         return path

@@ -107,6 +107,7 @@ class Memory:
         self._router[0]["execution"] = self._execution.address
         self._router[0]["no_view"] = self._no_view.address
         self._router[0]["session_closes"] = self._closes.address
+        self._router[0]["session_close_n"] = self._closes.capacity
         self._event_log = event_log
         while self.market.claims.capacity < CLAIMS_AT_START:
             self.market.grow_claims()

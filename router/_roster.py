@@ -356,8 +356,10 @@ class Roster:
         rules = memory.rules.records[index]
         rules["expire_due"] = NEVER
         rules["tick_size"] = instrument.tick_size
-        rules["protection"] = rules["band"] = NIL
-        rules["lot"] = rules["min_lots"] = 1
+        asked = instrument.rules
+        rules["protection"] = NIL if asked.protection is None else asked.protection
+        rules["band"] = NIL if asked.band is None else asked.band
+        rules["lot"], rules["min_lots"] = asked.lot, asked.min_lots
         rules["stop_buys"] = rules["stop_sells"] = NIL
         memory.tallies.records[index]["window_ns"] = self._window_ns[party["models"]]
         if watch["window_due"] == 0:

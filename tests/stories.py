@@ -18,7 +18,7 @@ import numpy as np
 from tapewire.execution.codes import FillReason, Liquidity, OrderEvent, OrderStatus, Reason, Side
 from tapewire.execution.models import Models, built_in
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
-from tapewire.market.instruments import InstrumentTable
+from tapewire.market.instruments import InstrumentTable, OrderRules
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
 from tapewire.positions.rows import SAMPLE_DTYPE
 from tapewire.router import Drained, RiskLimits, Simulation, SimulationConfig, StrategySpec
@@ -378,12 +378,14 @@ def configure(
     models: Models | None = None,
     seed: int = 0,
     session_closes: tuple[int, ...] = (),
+    rules: OrderRules | None = None,
     others: Sequence[StrategySpec] = (),
 ) -> SimulationConfig:
     """A configuration with the order log as strategy ``log``, and others beside it."""
     table = InstrumentTable(
         [(SYMBOL, INSTRUMENT), (OTHER_SYMBOL, OTHER_INSTRUMENT)],
         {SYMBOL: (px(tick), Fraction(multiplier))},
+        {SYMBOL: rules or OrderRules()},
     )
     specs = list(others)
     if log is not None:
@@ -576,7 +578,7 @@ def check_event_log(config: SimulationConfig, rows: Drained) -> None:
     for event in rows.events:
         events.setdefault((int(event["leg"]), int(event["client_order_id"])), []).append(event)
     assert len(events) == rows.orders.size
-    ended = {"FILLED", "CANCELED", "EXPIRED", "DENIED"}
+    ended = {"FILLED", "CANCELED", "EXPIRED", "DENIED", "REJECTED"}
     for order in rows.orders:
         key = int(order["leg"]), int(order["client_order_id"])
         mine = events[key]
@@ -585,7 +587,7 @@ def check_event_log(config: SimulationConfig, rows: Drained) -> None:
         assert names[0] == ("DENIED" if status == "DENIED" else "SENT")
         assert mine[0]["ts_known"] == order["ts_sent"]
         assert [n for n in names if n in ended] == ([status] if status in ended else [])
-        assert names.count("ACCEPTED") == (order["ts_arrived"] != 0)
+        assert names.count("ACCEPTED") == (order["ts_arrived"] != 0 and status != "REJECTED")
         assert names.count("REPLACED") == order["replaces"]
         assert [
             tuple(int(e[n]) for n in ("last_px", "last_qty", "ts_event", "ts_known"))

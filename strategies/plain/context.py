@@ -36,6 +36,7 @@ _UPDATE_SIDE: Final = word_of(CONTEXT, "update_side")
 _STATUS: Final = word_of(CONTEXT, "update_status")
 _REASON: Final = word_of(CONTEXT, "update_reason")
 _PRICE: Final = word_of(CONTEXT, "update_price")
+_TRIGGER: Final = word_of(CONTEXT, "update_trigger")
 _QUANTITY: Final = word_of(CONTEXT, "update_quantity")
 _FILLED: Final = word_of(CONTEXT, "update_filled")
 _REQUESTS: Final = word_of(CONTEXT, "update_requests")
@@ -249,8 +250,13 @@ class Context:
     def replace(
         self, order: Order, *, price: Price | None = None, quantity: int | None = None
     ) -> None:
-        """Ask for a new price, a new total quantity, or both; ignored if known to be closed."""
+        """Ask for a new price, a new total quantity, or both; ignored if known to be closed.
+
+        The price of a stop order without a limit is its trigger.
+        """
         units = order.price if price is None else to_price(price)
+        if units is None:
+            units = order.trigger_price  # a stop without a limit has its trigger for a price
         lots = order.quantity if quantity is None else whole(quantity, "quantity")
         handle = self._handle_of(order)
         self._replace_at(self._address, handle, UNDEF_PRICE if units is None else units, lots)
@@ -366,6 +372,8 @@ class Context:
         order.reason = REASONS[words[_REASON]]
         price = words[_PRICE]
         order.price = None if price == UNDEF_PRICE else price
+        if words[_TRIGGER] != UNDEF_PRICE:
+            order.trigger_price = words[_TRIGGER]
         order.quantity = words[_QUANTITY]
         order.filled = words[_FILLED]
         order.requests = words[_REQUESTS]

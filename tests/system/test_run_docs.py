@@ -60,6 +60,14 @@ def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Pat
     assert min(sent["drawn"], sent["gamma"]) > 100
 
 
+def test_the_page_of_metrics(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "metrics.md", tmp_path) == 1
+    total = tw.RunResult.load(tmp_path / "capital").manifest["results"]["total"]
+    assert total["initial_capital"] == "100000"
+    assert total["total_return"] == pytest.approx(float(total["net_pnl"]) / 100_000)
+    assert total["total_return"] != 0
+
+
 @pytest.mark.timeout(400)
 def test_from_an_idea_to_a_report(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "strategies.md", tmp_path) == 7

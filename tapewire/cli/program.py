@@ -7,7 +7,19 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from tapewire.cli import bench, bridge, data, features, new, replay, run
+from tapewire.cli import (
+    bench,
+    bridge,
+    compare,
+    data,
+    features,
+    new,
+    reconcile,
+    replay,
+    report,
+    run,
+    runs,
+)
 from tapewire.cli.terminal import drop_output, prepare_streams
 from tapewire.errors import ConfigError, InterruptedRunError, StrategyError, TapewireError
 
@@ -25,6 +37,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(epilog=run.EXAMPLES)(run.run)
+app.command(epilog=runs.EXAMPLES)(runs.runs)
+app.command(epilog=report.EXAMPLES)(report.report)
+app.command(epilog=compare.EXAMPLES)(compare.compare)
+app.command(epilog=reconcile.EXAMPLES)(reconcile.reconcile)
 app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=features.EXAMPLES)(features.features)
 app.command(epilog=bench.EXAMPLES)(bench.bench)

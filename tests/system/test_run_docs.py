@@ -60,6 +60,12 @@ def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Pat
     assert min(sent["drawn"], sent["gamma"]) > 100
 
 
+def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "results.md", tmp_path) == 3
+    page = (tmp_path / "near_and_far.html").read_text()
+    assert "backtest.execution.latency_model.network_latency_us" in page
+
+
 def test_the_page_of_metrics(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "metrics.md", tmp_path) == 1
     total = tw.RunResult.load(tmp_path / "capital").manifest["results"]["total"]

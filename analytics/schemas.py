@@ -63,9 +63,9 @@ ORDERS: Final = (
     _ORDER_ID,
     *_BOOK,
     _SIDE,
-    Column("order_type", "string", "", "MARKET or LIMIT"),
-    Column("time_in_force", "string", "", "GTC or IOC"),
-    Column("price", "int64", PRICE_UNIT, "limit price", "a market order"),
+    Column("order_type", "string", "", "MARKET, LIMIT, STOP, STOP_LIMIT or MARKET_TO_LIMIT"),
+    Column("time_in_force", "string", "", "GTC, IOC, FOK, DAY or GTD"),
+    Column("price", "int64", PRICE_UNIT, "limit price", "it has none"),
     Column("quantity", "int64", "lots", "ordered quantity, after replaces"),
     Column("filled_qty", "int64", "lots", "filled quantity"),
     Column("status", "string", "", "last status of the order"),
@@ -81,6 +81,17 @@ ORDERS: Final = (
     Column("ts_closed", "time", "ns UTC", "when it left the market", "open at the end"),
     Column("replaces", "int64", "count", "replaces that took effect"),
     Column("ts_replaced", "time", "ns UTC", "when the last of them did", "never replaced"),
+    Column(
+        "post_only", "string", "", "reject or reprice: what it does rather than take", "it may take"
+    ),
+    Column("trigger_price", "int64", PRICE_UNIT, "a stop's trigger", "no stop"),
+    Column("ts_triggered", "time", "ns UTC", "when it was triggered", "it was not"),
+    Column("expires", "time", "ns UTC", "when it expires at the exchange", "no time of its own"),
+    Column("min_quantity", "int64", "lots", "the least it takes on arrival", "any"),
+    Column("display_quantity", "int64", "lots", "what it shows", "all of it"),
+    Column("peg_offset", "int64", PRICE_UNIT, "from what it is pegged to", "not pegged"),
+    Column("reduce_only", "bool", "", "whether it may only reduce a position"),
+    Column("group", "int64", "", "the group of orders that it is one of", "none"),
 )
 
 EVENTS: Final = (

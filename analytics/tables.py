@@ -20,6 +20,7 @@ from tapewire.execution.codes import (
     OrderType,
     Reason,
     Side,
+    Term,
     TimeInForce,
 )
 from tapewire.market.records import UNDEF_PRICE
@@ -168,14 +169,13 @@ def fill_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
 def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
     """Return the columns of ``orders.parquet`` for ``ORDER_DTYPE`` rows."""
     names.check(rows, "orders")
-    market = (rows["price"] == UNDEF_PRICE) | (rows["order_type"] == OrderType.MARKET)
     return {
         **names.keys(rows),
         "client_order_id": names.order_ids(rows),
         "order_side": _codes(rows["side"], Side, "order side"),
         "order_type": _codes(rows["order_type"], OrderType, "order type"),
         "time_in_force": _codes(rows["time_in_force"], TimeInForce, "time in force"),
-        "price": _nullable(rows["price"], market),
+        "price": _nullable(rows["price"], rows["price"] == UNDEF_PRICE),
         "quantity": rows["quantity"],
         "filled_qty": rows["filled_qty"],
         "status": _codes(rows["status"], OrderStatus, "order status"),
@@ -186,7 +186,31 @@ def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         "ts_closed": _nullable(rows["ts_closed"], rows["ts_closed"] == 0),
         "replaces": rows["replaces"],
         "ts_replaced": _nullable(rows["ts_replaced"], rows["ts_replaced"] == 0),
+        **_term_columns(rows),
     }
+
+
+def _term_columns(rows: NDArray[np.void]) -> dict[str, Any]:
+    """The columns of orders' terms, null where an order has none."""
+    terms = rows["terms"]
+
+    def unless(term: Term) -> NDArray[np.bool_]:
+        return np.asarray((terms & int(term)) == 0)
+
+    return {
+        "post_only": _words(
+            (terms & int(Term.REPRICE)) != 0, ["reject", "reprice"],
+            unless(Term.POST_ONLY | Term.REPRICE),
+        ),
+        "trigger_price": _nullable(rows["trigger_price"], unless(Term.STOP)),
+        "ts_triggered": _nullable(rows["ts_triggered"], rows["ts_triggered"] == 0),
+        "expires": _nullable(rows["expire_ns"], unless(Term.EXPIRES)),
+        "min_quantity": _nullable(rows["min_quantity"], unless(Term.MINIMUM)),
+        "display_quantity": _nullable(rows["display_quantity"], unless(Term.DISPLAY)),
+        "peg_offset": _nullable(rows["peg_offset"], unless(Term.PEG)),
+        "reduce_only": ~unless(Term.REDUCE_ONLY),
+        "group": _nullable(rows["group"], unless(Term.GROUP)),
+    }  # fmt: skip
 
 
 def event_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
@@ -298,10 +322,13 @@ def _nullable(values: NDArray[np.int64], null: NDArray[np.bool_]) -> "pa.Array":
     return pa.array(np.ascontiguousarray(values), mask=null)
 
 
-def _words(index: NDArray[np.int64], words: list[str]) -> "pa.Array":
+def _words(
+    index: NDArray[Any], words: list[str], null: NDArray[np.bool_] | None = None
+) -> "pa.Array":
     import pyarrow as pa
 
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(words))
+    places = pa.array(index.astype(np.int32), mask=null)
+    return pa.DictionaryArray.from_arrays(places, pa.array(words))
 
 
 def _codes(values: NDArray[np.int64], codes: type[IntEnum], what: str) -> "pa.Array":

@@ -9,22 +9,43 @@ from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.claims import claim_queue
+from tapewire.execution.entering import (
+    band_fault,
+    bound_price,
+    is_protected,
+    makes_only_fault,
+    prepare,
+    reprice,
+)
 from tapewire.execution.layout import own_at, party_at
 from tapewire.execution.orders import close_own, fill, is_live
 from tapewire.execution.pricing import impact_price_units
 from tapewire.execution.resting import rest, stop_waiting, unrest, wait
+from tapewire.execution.stops import hold_stop, trigger_fault
+from tapewire.execution.terms import has_terms, is_held
 from tapewire.execution.words import (
     BUY,
     BY_TAKING,
     CANCELED,
+    DAY,
     EXPIRED,
+    FOK,
+    GOOD_TILL_DATE,
     IOC,
     LIMIT,
     MARKET,
     MARKET_HALTED,
     NEW,
     NO_LIQUIDITY,
+    NO_REASON,
+    POST_ONLY,
+    REJECTED,
+    SESSION_CLOSE,
     TAKER,
+    TERM_REPRICE,
+    TERM_STOP,
+    TRIGGER_PASSED,
+    UNKNOWN_ORDER,
     USER_CANCEL,
 )
 from tapewire.market.layout import ASK, BID, level_at, rung_at, side_at
@@ -37,37 +58,98 @@ def arrive_new(market: Any, execution: Any, index: int, is_open: bool, ts_event:
     own = own_at(execution.own_orders, index)
     own.ts_arrived = ts_event
     own.status = NEW
+    refused = band_fault(market, execution, own, own.price)
+    if own.terms & TERM_STOP:
+        refused = trigger_fault(market, execution, own, own.trigger_price)
+    if refused != NO_REASON:
+        close_own(execution, own, REJECTED, refused, ts_event)
+    elif own.expire_ns <= ts_event:
+        close_own(execution, own, EXPIRED, expiry_reason(own), ts_event)
+    elif own.terms & TERM_STOP:
+        hold_stop(execution, index)
+    else:
+        enter(market, execution, index, is_open, ts_event)
+
+
+@jit
+def enter(market: Any, execution: Any, index: int, is_open: bool, ts_event: int) -> None:
+    """An order acts for the first time: as it arrives, or a stop as it is triggered."""
+    own = own_at(execution.own_orders, index)
+    if has_terms(own) or is_protected(execution, own):
+        fault = prepare(market, execution, index, is_open)
+        if fault != NO_REASON:
+            status = REJECTED if fault == POST_ONLY else EXPIRED
+            close_own(execution, own, status, fault, ts_event)
+            return
     _take_and_rest(market, execution, index, is_open, ts_event)
+
+
+@jit_inline
+def expiry_reason(own: Any) -> int:
+    """Why an order expires whose time is over."""
+    return SESSION_CLOSE if own.time_in_force == DAY else GOOD_TILL_DATE
 
 
 @jit
 def arrive_replace(
-    market: Any, execution: Any, index: int, price: int, quantity: int, is_open: bool,
-    ts_event: int,
-) -> bool:  # fmt: skip
-    """A replace reaches the exchange; False if the order is no longer there.
+    market: Any, execution: Any, index: int, price: int, quantity: int, of_trigger: bool,
+    is_open: bool, ts_event: int,
+) -> int:  # fmt: skip
+    """A replace reaches the exchange; why it is refused, or NO_REASON.
 
     ``quantity`` is the new total, as in FIX: lots already filled count. Less at the same price
-    keeps its place; a new price or more lots lose it.
+    keeps its place; a new price or more lots lose it. ``of_trigger``: the price is a stop's new
+    trigger. What is refused leaves the order as it is.
     """
     own = own_at(execution.own_orders, index)
-    if not is_live(own):
-        return False
+    refused = _replace_fault(market, execution, own, price, quantity, of_trigger, is_open)
+    if refused != NO_REASON:
+        return refused
     own.replaces += 1
     own.ts_replaced = ts_event
     if quantity <= own.filled:
         own.quantity = own.filled
         unrest(execution, index)
         close_own(execution, own, CANCELED, USER_CANCEL, ts_event)
-        return True
-    if price == own.price and quantity <= own.quantity:
+        return NO_REASON
+    if price == (own.trigger_price if of_trigger else own.price) and quantity <= own.quantity:
         own.quantity = quantity
-        return True
+        return NO_REASON
     unrest(execution, index)
-    own.price = price
     own.quantity = quantity
+    if of_trigger:
+        own.trigger_price = price
+    else:
+        own.price = price
+    if is_held(own.order_type):
+        hold_stop(execution, index)
+        return NO_REASON
+    if is_open and own.terms & TERM_REPRICE:
+        reprice(market, execution, own)
     _take_and_rest(market, execution, index, is_open, ts_event)
-    return True
+    return NO_REASON
+
+
+@jit
+def _replace_fault(
+    market: Any, execution: Any, own: Any, price: int, quantity: int, of_trigger: bool,
+    is_open: bool,
+) -> int:  # fmt: skip
+    """Why a replace is refused, or NO_REASON."""
+    if not is_live(own):
+        return UNKNOWN_ORDER
+    if of_trigger:
+        if own.ts_triggered != 0:
+            return TRIGGER_PASSED
+        return trigger_fault(market, execution, own, price)
+    if quantity <= own.filled or own.order_type != LIMIT:
+        return NO_REASON
+    refused = NO_REASON
+    if price != own.price:
+        refused = band_fault(market, execution, own, price)
+    if refused == NO_REASON and is_open:
+        refused = makes_only_fault(market, execution, own, price)
+    return refused
 
 
 @jit
@@ -88,9 +170,9 @@ def _take_and_rest(market: Any, execution: Any, index: int, is_open: bool, ts_ev
         take(market, execution, index, 0, ts_event)
         if own.filled == own.quantity:
             return
-    if not is_open and own.order_type == MARKET and execution.market_waits != 0:
+    if not is_open and own.order_type != LIMIT and execution.market_waits != 0:
         wait(execution, index)
-    elif own.order_type == MARKET or own.time_in_force == IOC:
+    elif own.order_type != LIMIT or own.time_in_force == IOC or own.time_in_force == FOK:
         reason = NO_LIQUIDITY if is_open else MARKET_HALTED
         close_own(execution, own, EXPIRED, reason, ts_event)
     else:
@@ -142,14 +224,22 @@ def take(market: Any, execution: Any, index: int, touched: int, ts_event: int) -
 
 @jit
 def take_waiting(market: Any, execution: Any, index: int, touched: int, ts_event: int) -> int:
-    """The book has reopened: a market order that waited for it takes, and ends.
+    """The book has reopened: a market order that waited for it takes, and ends or rests.
 
     ``touched`` and the return value are as in `take`.
     """
     own = own_at(execution.own_orders, index)
     stop_waiting(execution, index)
+    if own.order_type != MARKET or is_protected(execution, own):
+        if not bound_price(market, execution, own):
+            close_own(execution, own, EXPIRED, NO_LIQUIDITY, ts_event)
+            return touched
     touched = take(market, execution, index, touched, ts_event)
-    if own.filled < own.quantity and execution.claim_shortage == 0:
+    if own.filled == own.quantity or execution.claim_shortage != 0:
+        return touched
+    if own.order_type == LIMIT and own.time_in_force != IOC:
+        rest(market, execution, index)
+    else:
         close_own(execution, own, EXPIRED, NO_LIQUIDITY, ts_event)
     return touched
 

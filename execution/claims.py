@@ -75,3 +75,15 @@ def claim_queue(
                 earlier += lots
         at = order.next
     return taken, earlier, touched
+
+
+@jit
+def free_in_queue(market: Any, head: int, owner: int, wanted: int) -> int:
+    """Free lots of a level's orders, from ``head`` on; it is not looked beyond ``wanted``."""
+    free = 0
+    at = head
+    while at != NIL and free < wanted:
+        order = order_at(market.orders, at)
+        free += max(0, order.size - claimed_lots(market, find_claim(market, order, owner)))
+        at = order.next
+    return min(free, wanted)

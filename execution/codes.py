@@ -1,6 +1,7 @@
 """The words of an order's life, as the small integers kernels use and the names people read."""
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
+from typing import Final
 
 
 class Side(IntEnum):
@@ -15,6 +16,9 @@ class OrderType(IntEnum):
 
     MARKET = 1
     LIMIT = 2
+    STOP = 3  # a market order once the market trades at its trigger
+    STOP_LIMIT = 4  # a limit order then
+    MARKET_TO_LIMIT = 5  # takes the best price only; what is left rests there
 
 
 class TimeInForce(IntEnum):
@@ -22,6 +26,23 @@ class TimeInForce(IntEnum):
 
     GTC = 1
     IOC = 2
+    FOK = 3  # all of it at once, or nothing
+    DAY = 4  # until the session closes
+    GTD = 5  # until a time of its own
+
+
+class Term(IntFlag):
+    """What an order asks for beside price, quantity and time in force."""
+
+    POST_ONLY = 1  # never take: it is rejected if it would
+    REPRICE = 2  # never take: it goes one tick behind the other side's best price if it would
+    EXPIRES = 4  # it has an expire_ns
+    MINIMUM = 8  # it has a min_quantity
+    DISPLAY = 16  # it has a display_quantity
+    STOP = 32  # it has a trigger_price
+    REDUCE_ONLY = 64
+    PEG = 128
+    GROUP = 256
 
 
 class OrderStatus(IntEnum):
@@ -55,6 +76,27 @@ class Reason(IntEnum):
     BOOK_CLEARED = 12  # CANCELED by the venue, which cleared its book
     LOSS_CANCEL = 13  # CANCELED by the simulation: the loss limit was reached
     LOSS_FLATTEN = 14  # the simulation's own market order, closing a position after the loss limit
+    INVALID_TERMS = 15  # DENIED: its terms don't go together
+    POST_ONLY = 16  # REJECTED: it would have taken
+    MIN_QUANTITY = 17  # EXPIRED: fewer lots to take than it takes at least
+    TRIGGER_PASSED = 18  # REJECTED: the market has traded at its trigger already
+    PRICE_BAND = 19  # REJECTED or refused: its limit reaches too far past the last trade
+    SESSION_CLOSE = 20  # EXPIRED: its day is over
+    GOOD_TILL_DATE = 21  # EXPIRED: its time is over
+
+
+#: Why an order or replace is stopped before it leaves, to be told at once.
+DENIALS: Final = frozenset(
+    {
+        Reason.MAX_POSITION,
+        Reason.MAX_ORDER_SIZE,
+        Reason.MAX_LOSS,
+        Reason.MAX_ORDER_RATE,
+        Reason.INVALID_QUANTITY,
+        Reason.INVALID_PRICE,
+        Reason.INVALID_TERMS,
+    }
+)
 
 
 class Liquidity(IntEnum):
@@ -89,3 +131,5 @@ class OrderEvent(IntEnum):
     EXPIRED = 9
     DENIED = 10  # it was stopped before it left
     REFUSED = 11  # a cancel or replace was stopped before it left, or came too late
+    REJECTED = 12  # the exchange did not take it
+    CHANGED = 13  # the exchange has changed it: it was triggered, or its price moved

@@ -26,8 +26,9 @@ def known_leaves(own: Any) -> int:
 
 
 @jit_inline
-def learn_accepted(own: Any) -> None:
-    """The strategy hears that its order has reached the exchange."""
+def learn_accepted(own: Any, price: int) -> None:
+    """The strategy hears that its order has reached the exchange, and what its price is there."""
+    own.known_price = price
     if own.known_status == PENDING_NEW:
         own.known_status = NEW
 

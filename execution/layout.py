@@ -11,9 +11,9 @@ from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 NEVER: Final = 2**63 - 1
 ALWAYS: Final = -(2**63)
 
-#: One simulated order, in three cache lines: as the exchange has it, as its strategy knows it, and
-#: for the report. Strategies are shown the ``known_`` fields, which change when a response has
-#: reached them.
+#: One simulated order, in four cache lines: as the exchange has it, as its strategy knows it, for
+#: the report, and its terms, which most orders have none of. Strategies are shown the ``known_``
+#: fields, which change when a response has reached them.
 OWN_ORDER: Final = np.dtype(
     [
         ("price", "i8"),  # UNDEF_PRICE for a market order
@@ -22,11 +22,11 @@ OWN_ORDER: Final = np.dtype(
         ("stamp", "i8"),  # priority among the book's orders; 0 until it rests
         ("leg", "i4"),
         ("side", "i4"),  # codes.Side
-        ("order_type", "i4"),
+        ("order_type", "i4"),  # what it acts as; see `sent_type`
         ("time_in_force", "i4"),
         ("status", "i4"),
         ("reason", "i4"),
-        ("prev", "i4"),  # in the leg's resting orders of this side, best first
+        ("prev", "i4"),  # in the leg's resting orders, or its stops, of this side, best first
         ("next", "i4"),  # also the free list
         # the strategy's side
         ("client_order_id", "i8"),
@@ -46,11 +46,24 @@ OWN_ORDER: Final = np.dtype(
         ("queue_ahead", "i8"),  # lots ahead when it joined the queue; -1 until it rests
         ("ts_sent", "i8"),
         ("ts_arrived", "i8"),
-        ("settled", "i8"),  # lots filled as far as the event log has told
-        ("replaces", "i8"),
+        ("settled", "i4"),  # lots filled as far as the event log has told
+        ("replaces", "i4"),
         ("ts_replaced", "i8"),
         ("orders_ahead", "i8"),  # in its queue, as its strategy knows, if it asks; -1: not yet
         ("lots_ahead", "i8"),
+        # its terms
+        ("trigger_price", "i8"),  # of a stop; UNDEF_PRICE: it is none
+        ("ts_triggered", "i8"),  # 0: not yet
+        ("expire_ns", "i8"),  # exchange time; NEVER: it doesn't
+        ("peg_offset", "i8"),  # 1e-9, from what it is pegged to
+        ("terms", "i4"),  # codes.Term
+        ("sent_type", "i4"),  # the order type as it was sent
+        ("min_quantity", "i4"),  # lots it takes on arrival, or none; 0: any
+        ("display_quantity", "i4"),  # lots it shows; 0: all
+        ("shown", "i4"),  # lots of it that show now
+        ("group", "i4"),  # of orders that hang together; 0: none
+        ("link", "i4"),  # next order of its group, or NIL
+        ("link_prev", "i4"),
     ]
 )
 
@@ -69,6 +82,25 @@ PARTY: Final = np.dtype(
         ("key", "i8"),  # of all random draws that concern it
         ("multiplier_num", "i8"),
         ("multiplier_den", "i8"),
+    ]
+)
+
+#: What a party's venue asks of its orders, and those of them that have terms: what is rarely looked
+#: at. By party, exactly one cache line.
+RULES: Final = np.dtype(
+    [
+        ("expire_due", "i8"),  # first expiry of its orders; may be too early, never too late
+        ("tick_size", "i8"),  # 1e-9; 0 where unknown
+        ("protection", "i8"),  # 1e-9, of market and stop orders; -1: they have none
+        ("band", "i8"),  # 1e-9, how far past the last trade a limit may reach; -1: any
+        ("lot", "i4"),  # quantities are multiples of it
+        ("min_lots", "i4"),  # the least quantity
+        ("stop_buys", "i4"),  # first stop that waits for its trigger, lowest trigger first
+        ("stop_sells", "i4"),  # highest trigger first
+        ("stops", "i4"),  # how many
+        ("pegs", "i4"),  # how many of its resting orders are pegged
+        ("groups", "i4"),  # groups made so far
+        ("pad", "i4"),
     ]
 )
 
@@ -104,6 +136,10 @@ VENUE_REST: Final = [
     ("volume", "i8"),  # lots traded
     ("unseen", "i4"),  # trace of the last T's volume that no F has explained so far, or NIL
     ("in_auction", "i4"),  # whether the last T was an auction's
+    ("stop_buy", "i8"),  # lowest trigger of a buy stop that waits, or NEVER
+    ("stop_sell", "i8"),  # highest trigger of a sell stop that waits, or ALWAYS
+    ("stops", "i4"),  # stops that wait
+    ("pegs", "i4"),  # pegged orders that rest
 ]
 
 #: Something in the current event of a book that may concern resting simulated orders.
@@ -128,11 +164,13 @@ TRACE_UNSEEN: Final = 4  # volume no resting order is known for
 TRACE_AUCTION: Final = 5  # volume the venue cleared at one price
 TRACE_AUCTION_FILL: Final = 6  # part of it, of an order at that price
 TRACE_CLEAR: Final = 7  # the book was cleared; lots: its snapshots so far
+TRACE_TRIGGER: Final = 8  # a trade that reached a stop's trigger
 
 EXECUTION: Final = np.dtype(
     [
         ("own_orders", "i8"),
         ("parties", "i8"),
+        ("rules", "i8"),  # by party
         ("traces", "i8"),
         ("fills", "i8"),
         ("orders", "i8"),  # rows of closed orders
@@ -159,6 +197,7 @@ EXECUTION: Final = np.dtype(
 
 own_at = accessor(OWN_ORDER)
 party_at = accessor(PARTY)
+rules_at = accessor(RULES)
 tally_at = accessor(TALLY)
 trace_at = accessor(TRACE)
 fill_row_at = accessor(FILL_DTYPE)

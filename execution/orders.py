@@ -9,10 +9,11 @@ from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.knowledge import is_known_open
-from tapewire.execution.layout import fill_row_at, order_row_at, own_at, party_at
+from tapewire.execution.layout import NEVER, fill_row_at, order_row_at, own_at, party_at
 from tapewire.execution.pricing import commission
 from tapewire.execution.words import FILLED, NEW, NO_REASON, PARTIALLY_FILLED, PENDING_NEW
 from tapewire.market.layout import NIL
+from tapewire.market.records import UNDEF_PRICE
 
 # --- the pool ------------------------------------------------------------------------------------
 
@@ -54,6 +55,18 @@ def open_order(
     own.sends = 0
     own.tells = 0
     own.messages = 0
+    own.trigger_price = UNDEF_PRICE
+    own.ts_triggered = 0
+    own.expire_ns = NEVER
+    own.peg_offset = 0
+    own.terms = 0
+    own.sent_type = order_type
+    own.min_quantity = 0
+    own.display_quantity = 0
+    own.shown = 0
+    own.group = 0
+    own.link = NIL
+    own.link_prev = NIL
     own.open_prev = open_orders.open_tail
     own.open_next = NIL
     if open_orders.open_tail == NIL:
@@ -148,7 +161,7 @@ def write_order_row(execution: Any, own: Any, ts_closed: int) -> None:
     row.publisher_id = party.publisher_id
     row.instrument_id = party.instrument_id
     row.side = own.side
-    row.order_type = own.order_type
+    row.order_type = own.sent_type
     row.time_in_force = own.time_in_force
     row.status = own.status
     row.reason = own.reason
@@ -161,3 +174,11 @@ def write_order_row(execution: Any, own: Any, ts_closed: int) -> None:
     row.ts_closed = ts_closed
     row.replaces = own.replaces
     row.ts_replaced = own.ts_replaced
+    row.terms = own.terms
+    row.trigger_price = own.trigger_price
+    row.ts_triggered = own.ts_triggered
+    row.expire_ns = own.expire_ns
+    row.min_quantity = own.min_quantity
+    row.display_quantity = own.display_quantity
+    row.peg_offset = own.peg_offset
+    row.group = own.group

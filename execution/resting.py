@@ -9,7 +9,9 @@ from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.layout import ALWAYS, NEVER, own_at, party_at
-from tapewire.execution.words import BUY, MARKET
+from tapewire.execution.stops import release_stop
+from tapewire.execution.terms import is_held
+from tapewire.execution.words import BUY, LIMIT
 from tapewire.market.layout import ASK, BID, NIL, level_at, order_at
 from tapewire.market.queues import find_level
 
@@ -79,11 +81,14 @@ def stop_waiting(execution: Any, index: int) -> None:
 
 @jit
 def unrest(execution: Any, index: int) -> None:
-    """Take an order out of the resting or the waiting ones."""
+    """Take an order out of the resting or the waiting ones, or the stops."""
     own = own_at(execution.own_orders, index)
     party = party_at(execution.parties, own.leg)
-    if own.order_type == MARKET:
-        stop_waiting(execution, index)
+    if own.order_type != LIMIT:
+        if is_held(own.order_type):
+            release_stop(execution, index)
+        else:
+            stop_waiting(execution, index)
         return
     if own.next != NIL:
         own_at(execution.own_orders, own.next).prev = own.prev

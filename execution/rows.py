@@ -52,6 +52,15 @@ ORDER_DTYPE: Final = np.dtype(
         # Not in the digest: what a replace led to is in the fields above.
         ("replaces", "i8"),  # that took effect
         ("ts_replaced", "i8"),  # when the last of them did; 0: none
+        # Nor its terms: what they led to is.
+        ("terms", "i8"),  # codes.Term
+        ("trigger_price", "i8"),  # 1e-9; UNDEF_PRICE: no stop
+        ("ts_triggered", "i8"),  # 0: it was not
+        ("expire_ns", "i8"),  # NEVER: it has no time of its own
+        ("min_quantity", "i8"),  # lots; 0: none
+        ("display_quantity", "i8"),  # lots; 0: all
+        ("peg_offset", "i8"),  # 1e-9
+        ("group", "i8"),  # 0: none
     ]
 )
 

@@ -15,6 +15,7 @@ from tapewire.execution.layout import (
     TRACE_FILL,
     TRACE_INCOMING,
     TRACE_TRADE,
+    TRACE_TRIGGER,
     TRACE_UNSEEN,
     trace_at,
 )
@@ -40,6 +41,9 @@ ASKS_CAME_IN: Final = 8
 CLEARED_AUCTION: Final = 16
 CLEARED_BOOK: Final = 32
 CAME_IN: Final = BIDS_CAME_IN | ASKS_CAME_IN
+
+#: Traces one record may leave.
+TRACES_OF_RECORD: Final = 3
 
 
 @jit
@@ -102,12 +106,14 @@ def note_trade_record(
         above = (side != ASK) & (record.price > venue.own_ask)
         if below | above | (side == NIL):
             _note_trade(execution, venue, side, record)
+        if (record.price >= venue.stop_buy) | (record.price <= venue.stop_sell):
+            _note_trigger(execution, venue, record)
     elif record.action == ACTION_FILL:
         # Volume at better prices than any simulated order's could not have been theirs.
         at_or_past = (record.price <= venue.own_bid) | (record.price >= venue.own_ask)
         if at_or_past | (venue.unseen != NIL):
             _note_fill(market, execution, venue, book, record)
-    elif venue.resting > 0 and not record.flags & F_SNAPSHOT:
+    elif venue.resting + venue.stops > 0 and not record.flags & F_SNAPSHOT:
         snapshots = book_at(market.books, book).snapshots
         _push_trace(execution, venue, TRACE_CLEAR, NIL, UNDEF_PRICE, snapshots)
 
@@ -128,6 +134,13 @@ def _note_trade(execution: Any, venue: Any, side: int, record: Any) -> None:
         venue.unseen = _push_trace(
             execution, venue, TRACE_UNSEEN, passive, record.price, record.size
         )
+
+
+@jit
+def _note_trigger(execution: Any, venue: Any, record: Any) -> None:
+    """A T at a stop's trigger or through it; a T without a price is nowhere."""
+    if venue.stops > 0 and record.price != UNDEF_PRICE:
+        _push_trace(execution, venue, TRACE_TRIGGER, NIL, record.price, record.size)
 
 
 @jit

@@ -3,6 +3,7 @@
 from typing import Final
 
 from tapewire.execution.codes import (
+    DENIALS,
     FillReason,
     Liquidity,
     OrderEvent,
@@ -10,6 +11,7 @@ from tapewire.execution.codes import (
     OrderType,
     Reason,
     Side,
+    Term,
     TimeInForce,
 )
 
@@ -18,15 +20,32 @@ SELL: Final = int(Side.SELL)
 
 MARKET: Final = int(OrderType.MARKET)
 LIMIT: Final = int(OrderType.LIMIT)
+STOP: Final = int(OrderType.STOP)
+STOP_LIMIT: Final = int(OrderType.STOP_LIMIT)
+MARKET_TO_LIMIT: Final = int(OrderType.MARKET_TO_LIMIT)
 
 GTC: Final = int(TimeInForce.GTC)
 IOC: Final = int(TimeInForce.IOC)
+FOK: Final = int(TimeInForce.FOK)
+DAY: Final = int(TimeInForce.DAY)
+GTD: Final = int(TimeInForce.GTD)
+
+TERM_POST_ONLY: Final = int(Term.POST_ONLY)
+TERM_REPRICE: Final = int(Term.REPRICE)
+TERM_EXPIRES: Final = int(Term.EXPIRES)
+TERM_MINIMUM: Final = int(Term.MINIMUM)
+TERM_DISPLAY: Final = int(Term.DISPLAY)
+TERM_STOP: Final = int(Term.STOP)
+TERM_REDUCE_ONLY: Final = int(Term.REDUCE_ONLY)
+TERM_PEG: Final = int(Term.PEG)
+TERM_GROUP: Final = int(Term.GROUP)
 
 PENDING_NEW: Final = int(OrderStatus.PENDING_NEW)
 NEW: Final = int(OrderStatus.NEW)
 PARTIALLY_FILLED: Final = int(OrderStatus.PARTIALLY_FILLED)
 FILLED: Final = int(OrderStatus.FILLED)
 CANCELED: Final = int(OrderStatus.CANCELED)
+REJECTED: Final = int(OrderStatus.REJECTED)
 DENIED: Final = int(OrderStatus.DENIED)
 EXPIRED: Final = int(OrderStatus.EXPIRED)
 
@@ -45,6 +64,16 @@ MARKET_HALTED: Final = int(Reason.MARKET_HALTED)
 BOOK_CLEARED: Final = int(Reason.BOOK_CLEARED)
 LOSS_CANCEL: Final = int(Reason.LOSS_CANCEL)
 LOSS_FLATTEN: Final = int(Reason.LOSS_FLATTEN)
+INVALID_TERMS: Final = int(Reason.INVALID_TERMS)
+POST_ONLY: Final = int(Reason.POST_ONLY)
+MIN_QUANTITY: Final = int(Reason.MIN_QUANTITY)
+TRIGGER_PASSED: Final = int(Reason.TRIGGER_PASSED)
+PRICE_BAND: Final = int(Reason.PRICE_BAND)
+SESSION_CLOSE: Final = int(Reason.SESSION_CLOSE)
+GOOD_TILL_DATE: Final = int(Reason.GOOD_TILL_DATE)
+
+#: A bit for each reason of `codes.DENIALS`.
+DENIAL_BITS: Final = sum(1 << int(reason) for reason in DENIALS)
 
 MAKER: Final = int(Liquidity.MAKER)
 TAKER: Final = int(Liquidity.TAKER)
@@ -68,3 +97,5 @@ LOG_CANCELED: Final = int(OrderEvent.CANCELED)
 LOG_EXPIRED: Final = int(OrderEvent.EXPIRED)
 LOG_DENIED: Final = int(OrderEvent.DENIED)
 LOG_REFUSED: Final = int(OrderEvent.REFUSED)
+LOG_REJECTED: Final = int(OrderEvent.REJECTED)
+LOG_CHANGED: Final = int(OrderEvent.CHANGED)

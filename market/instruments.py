@@ -22,6 +22,27 @@ def instrument_id_of(name: str) -> int | None:
 
 
 @dataclass(frozen=True)
+class OrderRules:
+    """What a venue asks of orders in an instrument.
+
+    Attributes
+    ----------
+    lot, min_lots : int
+        Quantities are multiples of ``lot``, and ``min_lots`` at least.
+    band : int or None
+        In 1e-9: how far past the last trade a limit may reach; None: any distance.
+    protection : int or None
+        In 1e-9: how far past the best price a market order may take, past its trigger a stop
+        order; None: any distance.
+    """
+
+    lot: int = 1
+    min_lots: int = 1
+    band: int | None = None
+    protection: int | None = None
+
+
+@dataclass(frozen=True)
 class Instrument:
     """One instrument.
 
@@ -33,6 +54,7 @@ class Instrument:
         In 1e-9; 0 where unknown: prices are then not checked against it.
     multiplier_num, multiplier_den : int
         Contract multiplier as an exact fraction: currency per price unit and lot.
+    rules : OrderRules
     """
 
     instrument_id: int
@@ -40,6 +62,7 @@ class Instrument:
     tick_size: int = 0
     multiplier_num: int = 1
     multiplier_den: int = 1
+    rules: OrderRules = OrderRules()
 
     @property
     def multiplier(self) -> Fraction:
@@ -59,14 +82,17 @@ class InstrumentTable:
     overrides : mapping of symbol to (tick_size, multiplier), optional
         tick_size in 1e-9 (0: unknown), multiplier as an exact fraction. An instrument without a
         symbol goes by its id in digits, here and everywhere.
+    rules : mapping of symbol to OrderRules, optional
     """
 
     def __init__(
         self,
         mappings: Iterable[tuple[str, int]],
         overrides: Mapping[str, tuple[int, Fraction]] | None = None,
+        rules: Mapping[str, OrderRules] | None = None,
     ) -> None:
         self.overrides = dict(overrides or {})
+        self._rules = dict(rules or {})
         self._by_id: dict[int, Instrument] = {}
         self._by_symbol: dict[str, list[int]] = {}
         for symbol, instrument_id in mappings:
@@ -79,8 +105,9 @@ class InstrumentTable:
     def _make(self, instrument_id: int, symbol: str) -> Instrument:
         tick_size, multiplier = self.overrides.get(symbol, (0, Fraction(1)))
         return Instrument(
-            instrument_id, symbol, tick_size, multiplier.numerator, multiplier.denominator
-        )
+            instrument_id, symbol, tick_size, multiplier.numerator, multiplier.denominator,
+            self._rules.get(symbol, OrderRules()),
+        )  # fmt: skip
 
     def get(self, instrument_id: int) -> Instrument:
         """The instrument of an id; one the metadata does not name goes by its number."""

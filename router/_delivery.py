@@ -12,7 +12,7 @@ from tapewire.execution.knowledge import (
 )
 from tapewire.execution.layout import own_at
 from tapewire.execution.orders import give_back, handle_of
-from tapewire.execution.words import FILLED, LOSS_CANCEL, UNKNOWN_ORDER, USER_CANCEL
+from tapewire.execution.words import DENIAL_BITS, FILLED, LOSS_CANCEL, STOP, USER_CANCEL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import learn_fill, reserve, revalue
 from tapewire.positions.layout import account_at, limits_at
@@ -22,6 +22,7 @@ from tapewire.router._layout import (
     FAULT_STEPS,
     SIGNAL,
     TELL_ACCEPTED,
+    TELL_CHANGED,
     TELL_CLOSED,
     TELL_DENIED,
     TELL_FILL,
@@ -81,6 +82,7 @@ def deliver(execution: Any, router: Any, instance_index: int) -> int:
     order = message.order
     own = own_at(execution.own_orders, order)
     leg_index = own.leg
+    context_at(instance.context, 0).update_trigger = UNDEF_PRICE
     reason = _learn(execution, router, instance_index, message, now_ns)
     hook = HOOK_FILL if message.kind == TELL_FILL else HOOK_ORDER
     ctx = context_at(instance.context, 0)
@@ -134,7 +136,9 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
     is_closing = own.client_order_id < 0  # the simulation's own order
     reason = message.reason
     if message.kind == TELL_ACCEPTED:
-        learn_accepted(own)
+        learn_accepted(own, message.price)
+    elif message.kind == TELL_CHANGED:
+        own.known_price = message.price
     elif message.kind == TELL_FILL:
         learn_fill(account, own.side, message.price, message.lots, message.commission)
         learn_filled(own, message.lots)
@@ -165,12 +169,16 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
     elif message.kind == TELL_REPLACED:
         own.requests -= 1
         reserve(account, own.side, message.quantity - own.known_quantity - message.lots)
-        learn_replaced(own, message.price, message.quantity)
+        price = message.price
+        if own.sent_type == STOP and own.known_price == UNDEF_PRICE:
+            context_at(instance.context, 0).update_trigger = price
+            price = UNDEF_PRICE
+        learn_replaced(own, price, message.quantity)
     elif message.kind == TELL_DENIED:
         _note_denial(instance, reason)
     elif message.kind == TELL_REFUSED:
         own.requests -= 1
-        if reason != UNKNOWN_ORDER:
+        if (DENIAL_BITS >> reason) & 1 != 0:
             _note_denial(instance, reason)
         reserve(account, own.side, -message.lots)
     return reason

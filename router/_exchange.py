@@ -14,11 +14,12 @@ from tapewire.execution.auctions import match_auction
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.delays import feed_delay_ns, response_delay_ns
 from tapewire.execution.filling import find_incoming, match_event
-from tapewire.execution.layout import fill_row_at, own_at, party_at
+from tapewire.execution.layout import NEVER, fill_row_at, own_at, party_at, rules_at
 from tapewire.execution.models.latency.legs import FILL, RESPONSE
 from tapewire.execution.order_events import log_event, log_fill, log_replace
 from tapewire.execution.orders import is_live
 from tapewire.execution.resting import first_resting, note_change, open_bounds, tighten_bounds
+from tapewire.execution.stops import note_stops
 from tapewire.execution.traces import (
     CLEARED_AUCTION,
     CLEARED_BOOK,
@@ -34,22 +35,32 @@ from tapewire.execution.words import (
     FILLED,
     LOG_ACCEPTED,
     LOG_CANCELED,
+    LOG_CHANGED,
     LOG_EXPIRED,
     LOG_REFUSED,
+    LOG_REJECTED,
     LOG_REPLACED,
+    NO_REASON,
+    REJECTED,
+    TERM_REPRICE,
+    TERM_STOP,
+    TRIGGER_PASSED,
     UNKNOWN_ORDER,
 )
 from tapewire.market.layout import NIL, book_at
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import book_fill
 from tapewire.positions.layout import account_at
+from tapewire.router._expiry import expire_next, is_expiry_next, note_expiry, set_day
 from tapewire.router._layout import (
     ARRIVE_CANCEL,
     ARRIVE_NEW,
+    ARRIVE_REPLACE,
     CROSSED_WARN,
     FAULT_CLAIMS,
     NOTICE_FEED,
     TELL_ACCEPTED,
+    TELL_CHANGED,
     TELL_CLOSED,
     TELL_FILL,
     TELL_REFUSED,
@@ -87,53 +98,97 @@ def notify(
 
 
 @jit
+def act_next(market: Any, execution: Any, router: Any, leg_index: int) -> int:
+    """Let what is due next of the leg at the exchange happen: an arrival or an expiry; a status."""
+    if is_expiry_next(execution, router, leg_index):
+        _expire(market, execution, router, leg_index)
+        return 0
+    return arrive(market, execution, router, leg_index)
+
+
+@jit
+def _expire(market: Any, execution: Any, router: Any, leg_index: int) -> None:
+    """Let the leg's next expiry act, and word of it set out."""
+    party = party_at(execution.parties, leg_index)
+    rules = rules_at(execution.rules, leg_index)
+    watch = watch_at(router.watches, party.book)
+    resting_before = party.resting
+    stops_before = rules.stops
+    clock = book_at(market.books, party.book).clock
+    order = expire_next(execution, router, leg_index, clock)
+    if order != NIL:
+        ts = max(own_at(execution.own_orders, order).expire_ns, clock)
+        tell_closed(execution, router, leg_index, order, ts, 0)
+        note_change(execution, watch, party, resting_before)
+        note_stops(execution, watch, rules, stops_before)
+
+
+@jit
 def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     """Let the leg's next message act at the exchange, at its own time; a status."""
     leg = leg_at(router.legs, leg_index)
-    index = pop_arrival(router, leg)
+    index = pop_arrival(router, execution, leg_index)
     message = message_at(router.messages, index)
     order = message.order
     own = own_at(execution.own_orders, order)
     party = party_at(execution.parties, leg_index)
+    rules = rules_at(execution.rules, leg_index)
     # A strategy that was told late acts late: the book has moved on.
     ts = max(message.ts, book_at(market.books, party.book).clock)
     watch = watch_at(router.watches, leg.book)
     is_open = not is_halted(router, watch)
     resting_before = party.resting
+    stops_before = rules.stops
     execution.claim_shortage = 0
     old_price = own.price
     old_quantity = own.quantity
+    of_trigger = message.kind == ARRIVE_REPLACE and message.reason == TRIGGER_PASSED
+    if of_trigger:
+        old_price = own.trigger_price
     kind = TELL_ACCEPTED
-    done = True
+    refused = NO_REASON
     if message.kind == ARRIVE_NEW:
+        set_day(router, own, ts)
         arrive_new(market, execution, order, is_open, ts)
+        if own.status == REJECTED:
+            kind = TELL_CLOSED
+        elif own.expire_ns < NEVER and is_live(own):
+            note_expiry(execution, router, leg_index, own.expire_ns)
     elif message.kind == ARRIVE_CANCEL:
         kind = TELL_CLOSED
-        done = arrive_cancel(execution, order, message.reason, ts)
+        if not arrive_cancel(execution, order, message.reason, ts):
+            refused = UNKNOWN_ORDER
     else:
         kind = TELL_REPLACED
-        done = arrive_replace(
-            market, execution, order, message.price, message.quantity, is_open, ts
+        refused = arrive_replace(
+            market, execution, order, message.price, message.quantity, of_trigger, is_open, ts
         )
     if execution.claim_shortage != 0:
         router.fault_instance = leg.instance
         return FAULT_CLAIMS
-    told = notify(execution, router, leg_index, order, kind if done else TELL_REFUSED, ts, 0)
+    if refused != NO_REASON:
+        kind = TELL_REFUSED
+    told = notify(execution, router, leg_index, order, kind, ts, 0)
     told_message = message_at(router.messages, told)
     told_message.price = message.price
     told_message.quantity = message.quantity
     told_message.lots = message.lots
-    if not done:
-        told_message.reason = UNKNOWN_ORDER
+    if message.kind == ARRIVE_NEW or (kind == TELL_REPLACED and own.terms & TERM_REPRICE):
+        told_message.price = own.price
+    if refused != NO_REASON:
+        told_message.reason = refused
     elif message.kind == ARRIVE_CANCEL:
         told_message.reason = message.reason
     if execution.event_log != 0:
         _log_answer(execution, router, told, ts, old_price, old_quantity)
     if execution.fill_n != router.settled:
         settle(execution, router, 0)
-    if done and message.kind != ARRIVE_CANCEL and not is_live(own) and own.status != FILLED:
-        _tell_closed(execution, router, leg_index, order, ts, 0)
+    if kind == TELL_ACCEPTED or kind == TELL_REPLACED:
+        if not is_live(own) and own.status != FILLED:
+            tell_closed(execution, router, leg_index, order, ts, 0)
     note_change(execution, watch, party, resting_before)
+    if rules.stops != stops_before or own.terms & TERM_STOP:
+        note_stops(execution, watch, rules, stops_before)
     free_message(router, execution, index)
     return 0
 
@@ -208,8 +263,10 @@ def _release_waiting(
         touched = take_waiting(market, execution, order, touched, ts_event)
         if execution.fill_n != router.settled:
             settle(execution, router, router.event_local)
-        if own.status != FILLED:
-            _tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
+        if is_live(own):
+            tell_changed(execution, router, leg_index, order, ts_event, router.event_local)
+        elif own.status != FILLED:
+            tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
         order = following
 
 
@@ -221,7 +278,7 @@ def _cancel_cleared(execution: Any, router: Any, leg_index: int, ts_event: int) 
         order = first_resting(party)
         cancel_resting(execution, order, BOOK_CLEARED, ts_event)
         router.orders_canceled_by_clear += 1
-        _tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
+        tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
 
 
 @jit
@@ -257,11 +314,25 @@ def settle(execution: Any, router: Any, captured_ns: int) -> None:
 
 
 @jit
-def _tell_closed(
+def tell_closed(
     execution: Any, router: Any, leg_index: int, order: int, ts_event: int, captured_ns: int
 ) -> None:
     """Send word that an order has ended without a fill, not as the answer to a cancel."""
     told = notify(execution, router, leg_index, order, TELL_CLOSED, ts_event, captured_ns)
+    if execution.event_log != 0:
+        _log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
+
+
+@jit
+def tell_changed(
+    execution: Any, router: Any, leg_index: int, order: int, ts_event: int, captured_ns: int
+) -> None:
+    """Send word that the exchange has changed an order: what its price is now, or that it is none.
+
+    Its fills are told on their own.
+    """
+    told = notify(execution, router, leg_index, order, TELL_CHANGED, ts_event, captured_ns)
+    message_at(router.messages, told).price = own_at(execution.own_orders, order).price
     if execution.event_log != 0:
         _log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
 
@@ -279,9 +350,15 @@ def _log_answer(
         event = LOG_REPLACED
     elif message.kind == TELL_REFUSED:
         event = LOG_REFUSED
+    elif message.kind == TELL_CHANGED:
+        event = LOG_CHANGED
     elif message.kind != TELL_ACCEPTED:
         reason = own.reason
-        event = LOG_EXPIRED if own.status == EXPIRED else LOG_CANCELED
+        event = LOG_CANCELED
+        if own.status == EXPIRED:
+            event = LOG_EXPIRED
+        elif own.status == REJECTED:
+            event = LOG_REJECTED
     clock = instance_at(router.instances, leg_at(router.legs, own.leg).instance).clock
     row = log_event(execution, message.order, event, reason, ts_event, max(message.ts, clock))
     if message.quantity > 0 and (message.kind == TELL_REPLACED or message.kind == TELL_REFUSED):

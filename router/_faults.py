@@ -7,8 +7,8 @@ import numpy as np
 
 from tapewire.compiled.units import MONEY_UNITS, PRICE_UNITS
 from tapewire.execution.codes import Reason
+from tapewire.execution.terms import QUANTITY_MAX
 from tapewire.router._delivery import STEPS_AT_ONE_TIME_MAX
-from tapewire.router._loss import QUANTITY_MAX
 from tapewire.router.config import RiskLimits
 from tapewire.strategies.layout import REQUESTS_MAX
 

@@ -23,6 +23,7 @@ TELL_DENIED: Final = 9
 TIMER: Final = 10
 WIND_UP: Final = 11  # the loss limit: orders are to be canceled, positions closed
 SIGNAL: Final = 12  # a timer that comes after all else of its time, whenever it was set
+TELL_CHANGED: Final = 13  # the exchange has changed an order: a stop was triggered
 
 INSTANCE: Final = np.dtype(
     [
@@ -126,6 +127,7 @@ ROUTER: Final = np.dtype(
         ("records_at", "i8"),
         ("no_view", "i8"),  # address of an empty VIEW
         ("session_closes", "i8"),  # address of times, ascending; the last is NEVER
+        ("session_close_n", "i8"),
         ("instances", "i8"),
         ("legs", "i8"),
         ("messages", "i8"),

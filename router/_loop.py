@@ -4,7 +4,12 @@ from typing import Any
 
 from tapewire.compiled.jit import jit, jit_entry, jit_inline
 from tapewire.execution.layout import execution_at
-from tapewire.execution.traces import crosses, note_incoming, note_trade_record
+from tapewire.execution.traces import (
+    TRACES_OF_RECORD,
+    crosses,
+    note_incoming,
+    note_trade_record,
+)
 from tapewire.features.updating import note_feature_trade
 from tapewire.market.ahead import begin_ahead, look_ahead
 from tapewire.market.applying import apply_record, side_of
@@ -130,7 +135,7 @@ def run_batch(
             leaves_traces = (
                 action == ACTION_TRADE or action == ACTION_FILL or action == ACTION_CLEAR
             )
-            if (incoming or leaves_traces) and execution.trace_free_n < 2:
+            if (incoming or leaves_traces) and execution.trace_free_n < TRACES_OF_RECORD:
                 return GROW_TRACES, i
             # From here on the record is applied whole; a full book block comes first.
             if leaves_traces:

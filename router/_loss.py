@@ -5,13 +5,14 @@ limit denies it. Where a market order finds too little to take, the rest is trie
 later event of its book while anything stands on the other side, one order on its way at a time.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from tapewire.compiled.jit import jit
 from tapewire.execution.knowledge import is_known_open
 from tapewire.execution.layout import ALWAYS, own_at
 from tapewire.execution.order_events import log_event
 from tapewire.execution.orders import open_order
+from tapewire.execution.terms import QUANTITY_MAX
 from tapewire.execution.words import (
     BUY,
     IOC,
@@ -42,9 +43,6 @@ from tapewire.router._layout import (
 )
 from tapewire.router._messages import send_to_exchange, tell_strategy
 from tapewire.strategies.layout import context_at
-
-#: Lots one order may have, the simulation's own included.
-QUANTITY_MAX: Final = 2**31 - 1
 
 
 @jit

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tapewire.compiled.memory import Block, Copies, offset_of
 from tapewire.errors import SimulationError
 from tapewire.execution.claims import STEP_ROWS
-from tapewire.execution.layout import EXECUTION, NEVER, OWN_ORDER, PARTY, TALLY, TRACE
+from tapewire.execution.layout import EXECUTION, NEVER, OWN_ORDER, PARTY, RULES, TALLY, TRACE
 from tapewire.execution.models.record import MODELS
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.features.sets import FeatureState
@@ -89,6 +89,7 @@ class Memory:
         self.limits = Block(LIMITS, LEGS_AT_START)
         self.legs = Block(LEG, LEGS_AT_START)
         self.parties = Block(PARTY, LEGS_AT_START)
+        self.rules = Block(RULES, LEGS_AT_START)
         self.tallies = Block(TALLY, LEGS_AT_START)
         self.accounts = Block(ACCOUNT, LEGS_AT_START)
         self.watches = Block(WATCH, self.market.books.capacity)
@@ -106,6 +107,7 @@ class Memory:
         self._router[0]["execution"] = self._execution.address
         self._router[0]["no_view"] = self._no_view.address
         self._router[0]["session_closes"] = self._closes.address
+        self._router[0]["session_close_n"] = self._closes.capacity
         self._event_log = event_log
         while self.market.claims.capacity < CLAIMS_AT_START:
             self.market.grow_claims()
@@ -159,9 +161,9 @@ class Memory:
             (
                 execution,
                 {
-                    "own_orders": self.own_orders, "parties": self.parties, "traces": self.traces,
-                    "models": self.models, "tallies": self.tallies, "fills": fills,
-                    "orders": orders, "events": events,
+                    "own_orders": self.own_orders, "parties": self.parties, "rules": self.rules,
+                    "traces": self.traces, "models": self.models, "tallies": self.tallies,
+                    "fills": fills, "orders": orders, "events": events,
                 },
             ),
             (
@@ -259,9 +261,9 @@ class Memory:
     def nbytes(self) -> int:
         """Bytes held."""
         blocks = (
-            self.own_orders, self.parties, self.tallies, self.traces, self.models, *self.rows,
-            self.instances, self.contexts, self.legs, self.messages, self.watches, self.accounts,
-            self.limits, self.send_times,
+            self.own_orders, self.parties, self.rules, self.tallies, self.traces, self.models,
+            *self.rows, self.instances, self.contexts, self.legs, self.messages, self.watches,
+            self.accounts, self.limits, self.send_times,
         )  # fmt: skip
         apart = sum(view.nbytes for view in self.view_memory.values())
         apart += sum(state.nbytes for state in self.feature_states.values())

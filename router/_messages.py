@@ -9,7 +9,7 @@ from typing import Any
 
 from tapewire.compiled.jit import jit
 from tapewire.execution.delays import request_delay_ns
-from tapewire.execution.layout import NEVER, own_at
+from tapewire.execution.layout import NEVER, own_at, rules_at
 from tapewire.market.layout import NIL
 from tapewire.router._layout import (
     SIGNAL,
@@ -88,7 +88,7 @@ def send_to_exchange(router: Any, execution: Any, kind: int, order: int, now_ns:
     message.next = NIL
     if leg.arrival_tail == NIL:
         leg.arrival_head = index
-        leg.arrival_due = due
+        leg.arrival_due = min(leg.arrival_due, due)  # an expiry may be due
     else:
         message_at(router.messages, leg.arrival_tail).next = index
     leg.arrival_tail = index
@@ -149,8 +149,9 @@ def free_message(router: Any, execution: Any, index: int) -> None:
 
 
 @jit
-def pop_arrival(router: Any, leg: Any) -> int:
+def pop_arrival(router: Any, execution: Any, leg_index: int) -> int:
     """Take the leg's next message to the exchange."""
+    leg = leg_at(router.legs, leg_index)
     index = leg.arrival_head
     leg.arrival_head = message_at(router.messages, index).next
     if leg.arrival_head == NIL:
@@ -158,6 +159,7 @@ def pop_arrival(router: Any, leg: Any) -> int:
         leg.arrival_due = NEVER
     else:
         leg.arrival_due = message_at(router.messages, leg.arrival_head).ts
+    leg.arrival_due = min(leg.arrival_due, rules_at(execution.rules, leg_index).expire_due)
     return index
 
 

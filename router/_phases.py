@@ -35,6 +35,7 @@ from tapewire.router._loss import after_halt, may_close_now
 from tapewire.router._places import note_places
 from tapewire.router._requests import callback
 from tapewire.router._room import room_for
+from tapewire.router._stops import act_on_stops
 from tapewire.router._times import refresh_due, set_wake, until_local
 from tapewire.router._views import is_full, show_view
 from tapewire.strategies.layout import (
@@ -55,9 +56,10 @@ from tapewire.strategies.layout import (
 
 IDLE: Final = 0
 _MATCH: Final = 1
-_HEAR: Final = 2
-_SHOW: Final = 3
-_SAMPLE: Final = 4
+_TRIGGER: Final = 2
+_HEAR: Final = 3
+_SHOW: Final = 4
+_SAMPLE: Final = 5
 
 
 @jit_inline
@@ -86,6 +88,13 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
             _roll_windows(execution, router, watch, state.events, local_ns)
         if watch.resting > 0 and (watch.traces != NIL or router.reopened != 0):
             status = match_parties(market, execution, router, watch, book, state.clock)
+            if status != 0:
+                return status
+        router.phase = _TRIGGER
+        router.cursor = watch.legs
+    if router.phase == _TRIGGER:
+        if watch.stops > 0 and watch.traces != NIL:
+            status = act_on_stops(market, execution, router, watch, book, state.clock)
             if status != 0:
                 return status
         router.phase = _HEAR

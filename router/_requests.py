@@ -5,20 +5,28 @@ from typing import Any, Final
 from tapewire.compiled.callbacks import call_hook
 from tapewire.compiled.jit import jit, jit_entry
 from tapewire.execution.knowledge import is_known_open
-from tapewire.execution.layout import ALWAYS, execution_at, own_at, party_at
+from tapewire.execution.layout import execution_at, own_at, party_at, rules_at
 from tapewire.execution.order_events import log_event, log_replace
 from tapewire.execution.orders import give_back, write_order_row
+from tapewire.execution.terms import (
+    has_price,
+    has_terms,
+    price_fault,
+    quantity_fault,
+    terms_fault,
+)
 from tapewire.execution.words import (
     DENIED,
     INVALID_PRICE,
     INVALID_QUANTITY,
-    LIMIT,
     LOG_CANCEL_SENT,
     LOG_DENIED,
     LOG_REFUSED,
     LOG_REPLACE_SENT,
     LOG_SENT,
     NO_REASON,
+    STOP,
+    TRIGGER_PASSED,
     USER_CANCEL,
 )
 from tapewire.market.layout import NIL
@@ -42,7 +50,6 @@ from tapewire.router._layout import (
     router_at,
     watch_at,
 )
-from tapewire.router._loss import QUANTITY_MAX
 from tapewire.router._messages import send_to_exchange, tell_strategy
 from tapewire.router._views import show_sights
 from tapewire.strategies.layout import (
@@ -217,13 +224,16 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
     """Check a new order against the limits and put it on its way, or deny it."""
     own = own_at(execution.own_orders, order)
     limits = limits_at(router.limits, instance_index)
-    leg = leg_at(router.legs, own.leg)
     account = account_at(router.accounts, own.leg)
-    if own.quantity <= 0 or own.quantity > QUANTITY_MAX:
+    rules = rules_at(execution.rules, own.leg)
+    reason = NO_REASON
+    if quantity_fault(rules, own.quantity):
         reason = INVALID_QUANTITY
-    elif own.order_type == LIMIT and _price_fault(router, leg, own.price):
+    elif has_price(own.order_type) and price_fault(rules, own.price):
         reason = INVALID_PRICE
-    else:
+    elif has_terms(own):
+        reason = terms_fault(rules, own)
+    if reason == NO_REASON:
         reason = check_order(
             limits, account, router.send_times, own.side, own.quantity, own.quantity, now_ns
         )
@@ -252,13 +262,15 @@ def _send_replace(
 ) -> None:  # fmt: skip
     """Check a replace against the limits and put it on its way, or deny it."""
     own = own_at(execution.own_orders, order)
-    leg = leg_at(router.legs, own.leg)
+    rules = rules_at(execution.rules, own.leg)
     account = account_at(router.accounts, own.leg)
     limits = limits_at(router.limits, instance_index)
     more = max(0, quantity - own.known_quantity)
-    if quantity <= 0 or quantity > QUANTITY_MAX:
+    # A stop without a limit has its trigger for a price, as long as nobody told that it is none.
+    of_trigger = own.sent_type == STOP and own.known_price == UNDEF_PRICE
+    if quantity_fault(rules, quantity):
         reason = INVALID_QUANTITY
-    elif own.order_type != LIMIT or _price_fault(router, leg, price):
+    elif (own.known_price == UNDEF_PRICE and not of_trigger) or price_fault(rules, price):
         reason = INVALID_PRICE
     else:
         reason = check_order(limits, account, router.send_times, own.side, more, quantity, now_ns)
@@ -281,11 +293,4 @@ def _send_replace(
     message.price = price
     message.quantity = quantity
     message.lots = more
-
-
-@jit
-def _price_fault(router: Any, leg: Any, price: int) -> bool:
-    """Whether a limit price is none, or not a multiple of the tick size."""
-    if price == UNDEF_PRICE or price == ALWAYS:
-        return True
-    return leg.tick_size > 0 and price % leg.tick_size != 0
+    message.reason = TRIGGER_PASSED if of_trigger else NO_REASON

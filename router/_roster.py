@@ -200,7 +200,8 @@ class Roster:
         watch = memory.watches.records[book]
         watch["due"] = watch["local_due"] = NEVER
         watch["own_bid"] = watch["wake"] = ALWAYS
-        for bound_name in ("own_ask", "own_bid_stamp", "own_ask_stamp"):
+        watch["stop_sell"] = ALWAYS
+        for bound_name in ("own_ask", "own_bid_stamp", "own_ask_stamp", "stop_buy"):
             watch[bound_name] = NEVER
         for name in ("legs", "traces", "traces_tail", "unseen"):
             watch[name] = NIL
@@ -324,7 +325,9 @@ class Roster:
         publisher_id, instrument_id = key >> 32, key & 0xFFFFFFFF
         instrument = self._config.instruments.get(instrument_id)
         if index == memory.legs.capacity:
-            for block in (memory.legs, memory.parties, memory.tallies, memory.accounts):
+            for block in (
+                memory.legs, memory.parties, memory.rules, memory.tallies, memory.accounts,
+            ):  # fmt: skip
                 block.grow(2 * index)
         leg = memory.legs.records[index]
         leg["arrival_due"] = NEVER
@@ -350,6 +353,14 @@ class Roster:
         party["instrument_id"] = instrument_id
         party["models"] = self._models_of[spec.strategy_id]
         party["key"] = key_of(self._seed(spec), spec.strategy_id, publisher_id, instrument_id)
+        rules = memory.rules.records[index]
+        rules["expire_due"] = NEVER
+        rules["tick_size"] = instrument.tick_size
+        asked = instrument.rules
+        rules["protection"] = NIL if asked.protection is None else asked.protection
+        rules["band"] = NIL if asked.band is None else asked.band
+        rules["lot"], rules["min_lots"] = asked.lot, asked.min_lots
+        rules["stop_buys"] = rules["stop_sells"] = NIL
         memory.tallies.records[index]["window_ns"] = self._window_ns[party["models"]]
         if watch["window_due"] == 0:
             watch["window_due"] = NEVER

@@ -7,7 +7,7 @@ from tapewire.execution.delays import feed_delay_ns
 from tapewire.execution.layout import ALWAYS, NEVER
 from tapewire.market.layout import NIL, book_at
 from tapewire.router._delivery import deliver
-from tapewire.router._exchange import arrive
+from tapewire.router._exchange import act_next
 from tapewire.router._layout import instance_at, leg_at, watch_at
 from tapewire.router._messages import set_session_timer
 from tapewire.router._requests import callback
@@ -90,7 +90,7 @@ def before_event(
         if room != 0:
             return room
         if arrives and (not hears or leg.arrival_due <= instance.local_due):
-            status = arrive(market, execution, router, leg_index)
+            status = act_next(market, execution, router, leg_index)
         else:
             status = deliver(execution, router, leg.instance)
         if status != 0:
@@ -117,7 +117,7 @@ def _decide_on_quiet_books(
             if room != 0:
                 return room
             router.forced_arrivals += 1
-            status = arrive(market, execution, router, at)
+            status = act_next(market, execution, router, at)
             if status != 0:
                 return status
         at = other.next_of_instance

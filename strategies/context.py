@@ -13,11 +13,11 @@ from typing import Any, Final
 import numpy as np
 
 from tapewire.compiled.jit import jit, jit_entry
-from tapewire.execution.codes import Reason, Side, TimeInForce
+from tapewire.execution.codes import Side, TimeInForce
 from tapewire.execution.knowledge import is_known_open, known_leaves
 from tapewire.execution.layout import execution_at, own_at
 from tapewire.execution.orders import handle_of, open_order
-from tapewire.execution.words import LIMIT, MARKET
+from tapewire.execution.words import DENIAL_BITS, LIMIT, MARKET
 from tapewire.features.evaluating import evaluate_feature
 from tapewire.features.layout import word_at
 from tapewire.market.layout import NIL
@@ -38,8 +38,9 @@ BUY: Final = int(Side.BUY)
 SELL: Final = int(Side.SELL)
 GTC: Final = int(TimeInForce.GTC)
 IOC: Final = int(TimeInForce.IOC)
-_FIRST_DENIAL: Final = int(Reason.MAX_POSITION)
-_LAST_DENIAL: Final = int(Reason.INVALID_PRICE)
+FOK: Final = int(TimeInForce.FOK)
+DAY: Final = int(TimeInForce.DAY)
+GTD: Final = int(TimeInForce.GTD)
 _INDEX_MASK: Final = 0xFFFFFFFF
 
 
@@ -226,7 +227,7 @@ def was_denied(ctx: Any) -> bool:
     A denial is the answer to what the strategy has just asked for, told at the same local time:
     the market is what it was. Wait for its next event, whoever asks again at once is denied again.
     """
-    return _FIRST_DENIAL <= ctx.update_reason <= _LAST_DENIAL
+    return (DENIAL_BITS >> ctx.update_reason) & 1 != 0
 
 
 @jit_entry

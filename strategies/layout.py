@@ -75,6 +75,7 @@ CONTEXT: Final = np.dtype(
         ("update_id", "i8"),  # its client_order_id; negative: an order of the simulation's own
         ("update_side", "i8"),
         ("update_price", "i8"),  # what it was told of the order so far
+        ("update_trigger", "i8"),  # a stop's new trigger, if a replace has moved it
         ("update_quantity", "i8"),
         ("update_filled", "i8"),
         ("update_requests", "i8"),  # cancels and replaces that are unanswered

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from tapewire.compiled.jit import jit_entry
 from tapewire.compiled.memory import accessor
 from tapewire.compiled.parameters import ParameterSpec
-from tapewire.execution.words import MARKET
 from tapewire.strategies.binding import Bound
-from tapewire.strategies.context import cancel, replace, set_timer, submit_limit, submit_market
+from tapewire.strategies.context import cancel, replace, set_timer, submit_order
 from tapewire.strategies.definition import StrategyDefinition
 from tapewire.strategies.layout import REQUESTS_MAX
 from tapewire.strategies.order_log_file import ACTION_CANCEL, ACTION_NEW, ROW, read_order_log
+from tapewire.strategies.terms import set_terms
 
 STATE: Final = np.dtype([("rows", "i8"), ("n", "i8"), ("next", "i8")], align=True)
 
@@ -36,10 +36,14 @@ def send_due(ctx: Any, state: Any) -> None:
             return
         if row.action == ACTION_NEW:
             ctx.leg = row.leg
-            if row.order_type == MARKET:
-                row.handle = submit_market(ctx, row.side, row.quantity)
-            else:
-                row.handle = submit_limit(ctx, row.side, row.price, row.quantity, row.time_in_force)
+            row.handle = submit_order(
+                ctx, row.side, row.order_type, row.price, row.quantity, row.time_in_force
+            )
+            if row.terms != 0:
+                set_terms(
+                    ctx, row.handle, row.terms, row.trigger_price, row.expire_ns,
+                    row.min_quantity, row.display_quantity,
+                )  # fmt: skip
         else:
             handle = row_at(state.rows, row.target).handle
             if row.action == ACTION_CANCEL:

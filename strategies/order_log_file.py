@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tapewire.compiled.units import PRICE_UNITS
 from tapewire.errors import FormatError, MissingFileError, NoDataError
-from tapewire.execution.codes import OrderType, Side, TimeInForce
+from tapewire.execution.codes import OrderType, Side, Term, TimeInForce
 from tapewire.market.records import UNDEF_PRICE
 
 ACTION_NEW: Final = 1
@@ -31,11 +31,25 @@ ROW: Final = np.dtype(
         ("quantity", "i8"),
         ("time_in_force", "i8"),
         ("handle", "i8"),  # of the order a new row has sent
+        ("terms", "i8"),  # codes.Term
+        ("trigger_price", "i8"),
+        ("expire_ns", "i8"),
+        ("min_quantity", "i8"),
+        ("display_quantity", "i8"),
     ]
 )
 
 _COLUMNS: Final = ("ts_ns", "action", "client_order_id", "symbol", "side", "order_type", "price",
             "quantity", "time_in_force")  # fmt: skip
+#: Columns that a log may leave out, as their cells may be empty: then there are no such terms.
+TERM_COLUMNS: Final = (
+    "trigger_price", "expire_ns", "min_quantity", "display_quantity", "post_only",
+)  # fmt: skip
+_POST_ONLY: Final = {
+    "false": 0, "true": Term.POST_ONLY, "reject": Term.POST_ONLY, "reprice": Term.REPRICE,
+}  # fmt: skip
+_STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
+_PRICED: Final = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _ACTIONS: Final = {"new": ACTION_NEW, "cancel": ACTION_CANCEL, "replace": ACTION_REPLACE}
 
 
@@ -101,11 +115,14 @@ def read_order_log(path: Path) -> OrderLog:
             labels.append(name)
             row["side"] = reader.choice(int(i), "side", _names(Side))
             row["order_type"] = reader.choice(int(i), "order_type", _names(OrderType))
-            row["quantity"] = reader.lots(int(i))
+            row["quantity"] = reader.lots(int(i), "quantity")
             row["time_in_force"] = TimeInForce.IOC
+            if row["order_type"] in _PRICED:
+                row["price"] = reader.price(int(i), "price")
             if row["order_type"] != OrderType.MARKET:
-                row["price"] = reader.price(int(i))
-                row["time_in_force"] = reader.choice(int(i), "time_in_force", _names(TimeInForce))
+                forces = {**_names(TimeInForce), "GTX": TimeInForce.GTC}
+                row["time_in_force"] = reader.choice(int(i), "time_in_force", forces)
+            _read_terms(reader, int(i), row)
         else:
             if name not in sent_by:
                 raise reader.error(
@@ -123,13 +140,40 @@ def read_order_log(path: Path) -> OrderLog:
                 # What a replace leaves out stays as the order's last row said.
                 last = rows[latest[name]]
                 given = reader.given
-                row["price"] = reader.price(int(i)) if given(int(i), "price") else last["price"]
+                row["price"] = (
+                    reader.price(int(i), "price") if given(int(i), "price") else last["price"]
+                )
                 row["quantity"] = (
-                    reader.lots(int(i)) if given(int(i), "quantity") else last["quantity"]
+                    reader.lots(int(i), "quantity")
+                    if given(int(i), "quantity")
+                    else last["quantity"]
                 )
         if action != ACTION_CANCEL:
             latest[name] = k
     return OrderLog(path, rows, labels, books)
+
+
+def _read_terms(reader: "_RowReader", i: int, row: Any) -> None:
+    """Read the terms of a new order, as far as the log has them."""
+    terms = Term(0)
+    if row["order_type"] in _STOPS:
+        row["trigger_price"] = reader.price(i, "trigger_price")
+        terms |= Term.STOP
+    if reader.given(i, "expire_ns"):
+        row["expire_ns"] = reader.integer(i, "expire_ns")
+        terms |= Term.EXPIRES
+    elif row["time_in_force"] == TimeInForce.GTD:
+        raise reader.error(i, "expire_ns", "a time, of a GTD order", "nothing")
+    for column, term in (("min_quantity", Term.MINIMUM), ("display_quantity", Term.DISPLAY)):
+        if reader.given(i, column):
+            row[column] = reader.lots(i, column)
+            terms |= term
+    if reader.given(i, "post_only"):
+        terms |= reader.choice(i, "post_only", _POST_ONLY)
+    if row["order_type"] != OrderType.MARKET:
+        if reader.text(i, "time_in_force").upper() == "GTX" and not terms & Term.REPRICE:
+            terms |= Term.POST_ONLY
+    row["terms"] = terms
 
 
 def _names(enum: Any) -> dict[str, int]:
@@ -174,14 +218,15 @@ class _RowReader:
         )
 
     def given(self, i: int, column: str) -> bool:
+        if column not in self._columns:
+            return False
         value = self._columns[column][i]
         return value is not None and str(value).strip() != ""
 
     def text(self, i: int, column: str) -> str:
-        value = self._columns[column][i]
         if not self.given(i, column):
             raise self.error(i, column, "a value", "nothing")
-        return str(value).strip()
+        return str(self._columns[column][i]).strip()
 
     def choice(self, i: int, column: str, values: Mapping[str, int]) -> int:
         text = self.text(i, column)
@@ -203,25 +248,23 @@ class _RowReader:
             raise self.error(i, column, "a 64-bit number", repr(text))
         return number
 
-    def lots(self, i: int) -> int:
-        number = self.integer(i, "quantity")
+    def lots(self, i: int, column: str) -> int:
+        number = self.integer(i, column)
         if number < 1:
-            raise self.error(
-                i, "quantity", "a whole number from 1 on", repr(self.text(i, "quantity"))
-            )
+            raise self.error(i, column, "a whole number from 1 on", repr(self.text(i, column)))
         return number
 
-    def price(self, i: int) -> int:
-        text = self.text(i, "price")
+    def price(self, i: int, column: str) -> int:
+        text = self.text(i, column)
         try:
             value = Decimal(text) * PRICE_UNITS
             if value != value.to_integral_value():
-                raise self.error(i, "price", "at most nine decimals", repr(text))
+                raise self.error(i, column, "at most nine decimals", repr(text))
             number = int(value)
         except (InvalidOperation, ValueError, OverflowError):
-            raise self.error(i, "price", "a decimal price", repr(text)) from None
+            raise self.error(i, column, "a decimal price", repr(text)) from None
         if not -(2**62) < number < 2**62:
-            raise self.error(i, "price", "a price below 4.6e9", repr(text))
+            raise self.error(i, column, "a price below 4.6e9", repr(text))
         return number
 
     def publisher(self, i: int) -> int | None:

@@ -18,7 +18,7 @@ import numpy as np
 from tapewire.execution.codes import FillReason, Liquidity, OrderEvent, OrderStatus, Reason, Side
 from tapewire.execution.models import Models, built_in
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
-from tapewire.market.instruments import InstrumentTable
+from tapewire.market.instruments import InstrumentTable, OrderRules
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
 from tapewire.positions.rows import SAMPLE_DTYPE
 from tapewire.router import Drained, RiskLimits, Simulation, SimulationConfig, StrategySpec
@@ -32,6 +32,7 @@ COLUMNS = (
     "ts_ns", "action", "client_order_id", "symbol", "side", "order_type", "price", "quantity",
     "time_in_force",
 )  # fmt: skip
+TERM_COLUMNS = ("trigger_price", "expire_ns", "min_quantity", "display_quantity", "post_only")
 Number = int | float | str | Decimal
 
 
@@ -213,25 +214,35 @@ class Log:
     symbol: str = SYMBOL
 
     def _row(self, **cells: object) -> "Log":
-        self.rows.append({name: str(cells.get(name, "")) for name in COLUMNS})
+        terms = [name for name in TERM_COLUMNS if name in cells]
+        assert cells.keys() <= {*COLUMNS, *terms}, "columns of an order log"
+        self.rows.append({name: str(cells.get(name, "")) for name in (*COLUMNS, *terms)})
         return self
 
     def buy(self, t: Number, name: str, quantity: int, price: Number | None = None,
-            tif: str = "GTC") -> "Log":  # fmt: skip
-        return self.new(t, name, "BUY", quantity, price, tif)
+            tif: str = "GTC", **terms: object) -> "Log":  # fmt: skip
+        return self.new(t, name, "BUY", quantity, price, tif, **terms)
 
     def sell(self, t: Number, name: str, quantity: int, price: Number | None = None,
-             tif: str = "GTC") -> "Log":  # fmt: skip
-        return self.new(t, name, "SELL", quantity, price, tif)
+             tif: str = "GTC", **terms: object) -> "Log":  # fmt: skip
+        return self.new(t, name, "SELL", quantity, price, tif, **terms)
 
     def new(self, t: Number, name: str, side: str, quantity: int, price: Number | None,
-            tif: str = "GTC") -> "Log":  # fmt: skip
-        """A limit order, or a market order without a price."""
+            tif: str = "GTC", **terms: object) -> "Log":  # fmt: skip
+        """A limit order, or a market order without a price; ``terms`` are further columns.
+
+        With a ``trigger_price`` they are a stop-limit and a stop order, with ``to_limit`` a
+        market order is a market-to-limit one.
+        """
+        kind = "MARKET" if price is None else "LIMIT"
+        if "trigger_price" in terms:
+            kind = "STOP" if price is None else "STOP_LIMIT"
+        if terms.pop("to_limit", False):
+            kind = "MARKET_TO_LIMIT"
         return self._row(
             ts_ns=ns(t), action="new", client_order_id=name, symbol=self.symbol, side=side,
-            order_type="MARKET" if price is None else "LIMIT",
-            price="" if price is None else price, quantity=quantity,
-            time_in_force="" if price is None else tif,
+            order_type=kind, price="" if price is None else price, quantity=quantity,
+            time_in_force="" if kind == "MARKET" else tif, **terms,
         )  # fmt: skip
 
     def cancel(self, t: Number, name: str) -> "Log":
@@ -245,7 +256,8 @@ class Log:
 
     def write(self, path: Path) -> Path:
         with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            extra = [name for name in TERM_COLUMNS if any(name in row for row in self.rows)]
+            writer = csv.DictWriter(file, (*COLUMNS, *extra))
             writer.writeheader()
             writer.writerows(self.rows)
         return path
@@ -366,12 +378,14 @@ def configure(
     models: Models | None = None,
     seed: int = 0,
     session_closes: tuple[int, ...] = (),
+    rules: OrderRules | None = None,
     others: Sequence[StrategySpec] = (),
 ) -> SimulationConfig:
     """A configuration with the order log as strategy ``log``, and others beside it."""
     table = InstrumentTable(
         [(SYMBOL, INSTRUMENT), (OTHER_SYMBOL, OTHER_INSTRUMENT)],
         {SYMBOL: (px(tick), Fraction(multiplier))},
+        {SYMBOL: rules or OrderRules()},
     )
     specs = list(others)
     if log is not None:
@@ -564,7 +578,7 @@ def check_event_log(config: SimulationConfig, rows: Drained) -> None:
     for event in rows.events:
         events.setdefault((int(event["leg"]), int(event["client_order_id"])), []).append(event)
     assert len(events) == rows.orders.size
-    ended = {"FILLED", "CANCELED", "EXPIRED", "DENIED"}
+    ended = {"FILLED", "CANCELED", "EXPIRED", "DENIED", "REJECTED"}
     for order in rows.orders:
         key = int(order["leg"]), int(order["client_order_id"])
         mine = events[key]
@@ -573,7 +587,7 @@ def check_event_log(config: SimulationConfig, rows: Drained) -> None:
         assert names[0] == ("DENIED" if status == "DENIED" else "SENT")
         assert mine[0]["ts_known"] == order["ts_sent"]
         assert [n for n in names if n in ended] == ([status] if status in ended else [])
-        assert names.count("ACCEPTED") == (order["ts_arrived"] != 0)
+        assert names.count("ACCEPTED") == (order["ts_arrived"] != 0 and status != "REJECTED")
         assert names.count("REPLACED") == order["replaces"]
         assert [
             tuple(int(e[n]) for n in ("last_px", "last_qty", "ts_event", "ts_known"))

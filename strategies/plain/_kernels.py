@@ -15,6 +15,7 @@ from tapewire.strategies.context import (
     submit_order,
 )
 from tapewire.strategies.layout import context_at
+from tapewire.strategies.terms import set_terms
 
 
 @jit_entry
@@ -26,6 +27,21 @@ def submit_at(
     ctx = context_at(context, 0)
     ctx.leg = leg
     return submit_order(ctx, side, order_type, price, quantity, time_in_force)
+
+
+@jit_entry
+def submit_terms_at(
+    context: int, leg: int, side: int, order_type: int, price: int, quantity: int,
+    time_in_force: int, terms: int, trigger_price: int, expire_ns: int, min_quantity: int,
+    display_quantity: int,
+) -> int:  # fmt: skip
+    """As `submit_at`, of an order that has terms."""
+    handle = submit_at(context, leg, side, order_type, price, quantity, time_in_force)
+    set_terms(
+        context_at(context, 0), handle, terms, trigger_price, expire_ns, min_quantity,
+        display_quantity,
+    )  # fmt: skip
+    return handle
 
 
 @jit_entry
@@ -81,6 +97,7 @@ def entries() -> tuple[Callable[..., Any], ...]:
     return tuple(
         entry_of(kernel)
         for kernel in (
-            submit_at, cancel_at, replace_at, set_timer_at, orders_ahead_at, lots_ahead_at
+            submit_at, cancel_at, replace_at, set_timer_at, orders_ahead_at, lots_ahead_at,
+            submit_terms_at,
         )
     )  # fmt: skip

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Unpack
 
 import numpy as np
 
 from tapewire.compiled.numbers import to_price, whole
-from tapewire.execution.codes import OrderStatus, OrderType, Side
+from tapewire.execution.codes import OrderStatus, OrderType, Side, Term, TimeInForce
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.layout import CONTEXT, SIGHT
 from tapewire.strategies.place import Place, PlacedBook
 from tapewire.strategies.plain._kernels import entries
 from tapewire.strategies.plain.market import Features, Market, word_of
-from tapewire.strategies.plain.orders import REASONS, STATUSES, TIMES_IN_FORCE, Fill, Order
+from tapewire.strategies.plain.orders import REASONS, STATUSES, Fill, Order
+from tapewire.strategies.plain.terms import OrderTerms, encode
 from tapewire.strategies.plain.values import Price, Span, to_ns
 from tapewire.strategies.wants import Wants
 
@@ -21,7 +22,7 @@ BUY: Final = int(Side.BUY)
 SELL: Final = int(Side.SELL)
 _LIMIT: Final = int(OrderType.LIMIT)
 _MARKET: Final = int(OrderType.MARKET)
-_GTC, _IOC = TIMES_IN_FORCE["GTC"], TIMES_IN_FORCE["IOC"]
+_GTC, _IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
 
 _NOW: Final = word_of(CONTEXT, "now_ns")
 _LEG: Final = word_of(CONTEXT, "leg")
@@ -35,6 +36,7 @@ _UPDATE_SIDE: Final = word_of(CONTEXT, "update_side")
 _STATUS: Final = word_of(CONTEXT, "update_status")
 _REASON: Final = word_of(CONTEXT, "update_reason")
 _PRICE: Final = word_of(CONTEXT, "update_price")
+_TRIGGER: Final = word_of(CONTEXT, "update_trigger")
 _QUANTITY: Final = word_of(CONTEXT, "update_quantity")
 _FILLED: Final = word_of(CONTEXT, "update_filled")
 _REQUESTS: Final = word_of(CONTEXT, "update_requests")
@@ -46,13 +48,6 @@ _TIMER_ID: Final = word_of(CONTEXT, "timer_id")
 _SIGHT_WORDS: Final = SIGHT.itemsize // 8
 #: Of a strategy's random numbers, apart from all other draws.
 _RANDOM: Final = 0x5EED
-
-
-def _time_in_force(name: str, *, is_market: bool) -> int:
-    if name not in TIMES_IN_FORCE or (is_market and name != "IOC"):
-        known = "IOC of a market order" if is_market else " or ".join(TIMES_IN_FORCE)
-        raise ValueError(f"time_in_force: expected {known}, found {name!r}")
-    return TIMES_IN_FORCE[name]
 
 
 class Timer(NamedTuple):
@@ -97,7 +92,7 @@ class Context:
         self._random: np.random.Generator | None = None
         (
             self._submit_at, self._cancel_at, self._replace_at, self._set_timer_at,
-            self._orders_ahead_at, self._lots_ahead_at,
+            self._orders_ahead_at, self._lots_ahead_at, self._submit_terms_at,
         ) = entries()  # fmt: skip
         place.opened = self._add_market
 
@@ -163,22 +158,22 @@ class Context:
     # --- what it can do ---------------------------------------------------------------------------
 
     def buy(
-        self, quantity: int, price: Price | None = None, *, time_in_force: str | None = None,
-        symbol: str | None = None,
+        self, quantity: int, price: Price | None = None, *, symbol: str | None = None,
+        **terms: Unpack[OrderTerms],
     ) -> Order:  # fmt: skip
         """Send an order to buy; see `submit`."""
-        return self._send(BUY, quantity, price, time_in_force, symbol)
+        return self._send(BUY, quantity, price, symbol, terms)
 
     def sell(
-        self, quantity: int, price: Price | None = None, *, time_in_force: str | None = None,
-        symbol: str | None = None,
+        self, quantity: int, price: Price | None = None, *, symbol: str | None = None,
+        **terms: Unpack[OrderTerms],
     ) -> Order:  # fmt: skip
         """Send an order to sell; see `submit`."""
-        return self._send(SELL, quantity, price, time_in_force, symbol)
+        return self._send(SELL, quantity, price, symbol, terms)
 
     def submit(
-        self, side: int, quantity: int, price: Price | None = None, *,
-        time_in_force: str | None = None, symbol: str | None = None,
+        self, side: int, quantity: int, price: Price | None = None, *, symbol: str | None = None,
+        **terms: Unpack[OrderTerms],
     ) -> Order:  # fmt: skip
         """Send an order.
 
@@ -189,11 +184,12 @@ class Context:
         quantity : int
             Lots.
         price : int, Decimal, str or float, optional
-            A whole number is in 1e-9, anything else a price; none makes it a market order.
-        time_in_force : str, optional
-            ``GTC`` (a limit order's default) or ``IOC`` (a market order's, always).
+            A whole number is in 1e-9, anything else a price; none makes it a market order, or a
+            stop order where there is a ``trigger_price``.
         symbol : str, optional
             One of `markets`; by default the one at hand.
+        **terms
+            ``time_in_force`` and what else may be said of an order: see `OrderTerms`.
 
         Returns
         -------
@@ -208,12 +204,11 @@ class Context:
         """
         if side not in (BUY, SELL):
             raise ValueError(f"side: expected 1 (BUY) or -1 (SELL), found {side!r}")
-        return self._send(int(side), quantity, price, time_in_force, symbol)
+        return self._send(int(side), quantity, price, symbol, terms)
 
     def _send(
-        self, side: int, quantity: int, price: Price | None, time_in_force: str | None,
-        symbol: str | None,
-    ) -> Order:  # fmt: skip
+        self, side: int, quantity: int, price: Price | None, symbol: str | None, terms: OrderTerms
+    ) -> Order:
         market = self.market if symbol is None else self._market_of(symbol)
         leg, lots = market._leg, whole(quantity, "quantity")
         if price is None:
@@ -221,13 +216,21 @@ class Context:
         else:
             order_type, in_force = _LIMIT, _GTC
             units = known = to_price(price)
-        if time_in_force is not None:
-            in_force = _time_in_force(time_in_force, is_market=price is None)
-        handle = self._submit_at(self._address, leg, side, order_type, units, lots, in_force)
+        trigger: int | None = None
+        if terms:
+            said = encode(terms, self._words[_NOW], has_price=price is not None)
+            order_type, in_force, *rest = said
+            trigger = said.trigger_price if said.terms & Term.STOP else None
+            handle = self._submit_terms_at(
+                self._address, leg, side, order_type, units, lots, in_force, *rest
+            )
+        else:
+            handle = self._submit_at(self._address, leg, side, order_type, units, lots, in_force)
         number = self._words[_LAST_ID]
         order = self._open[handle] = Order(
             self, handle, leg, number, market.symbol, side, order_type, known, lots, in_force
         )
+        order.trigger_price = trigger
         return order
 
     def cancel(self, order: Order) -> None:
@@ -247,8 +250,13 @@ class Context:
     def replace(
         self, order: Order, *, price: Price | None = None, quantity: int | None = None
     ) -> None:
-        """Ask for a new price, a new total quantity, or both; ignored if known to be closed."""
+        """Ask for a new price, a new total quantity, or both; ignored if known to be closed.
+
+        The price of a stop order without a limit is its trigger.
+        """
         units = order.price if price is None else to_price(price)
+        if units is None:
+            units = order.trigger_price  # a stop without a limit has its trigger for a price
         lots = order.quantity if quantity is None else whole(quantity, "quantity")
         handle = self._handle_of(order)
         self._replace_at(self._address, handle, UNDEF_PRICE if units is None else units, lots)
@@ -364,6 +372,8 @@ class Context:
         order.reason = REASONS[words[_REASON]]
         price = words[_PRICE]
         order.price = None if price == UNDEF_PRICE else price
+        if words[_TRIGGER] != UNDEF_PRICE:
+            order.trigger_price = words[_TRIGGER]
         order.quantity = words[_QUANTITY]
         order.filled = words[_FILLED]
         order.requests = words[_REQUESTS]

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tapewire.execution.codes import OrderStatus, Reason, Side, TimeInForce
+from tapewire.execution.codes import DENIALS, OrderStatus, Reason, Side
 
 if TYPE_CHECKING:
     from tapewire.strategies.plain.context import Context
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 _OPEN: Final = frozenset(
     map(id, (OrderStatus.PENDING_NEW, OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED))
 )
-_FIRST_DENIAL, _LAST_DENIAL = Reason.MAX_POSITION, Reason.INVALID_PRICE
 
 
 class Order:
@@ -27,6 +26,8 @@ class Order:
     time_in_force : TimeInForce
     price : int or None
         1e-9; None of a market order.
+    trigger_price : int or None
+        1e-9, of a stop.
     quantity, filled : int
         Lots.
     status : OrderStatus
@@ -38,7 +39,7 @@ class Order:
 
     __slots__ = (
         "_context", "_handle", "_leg", "filled", "id", "order_type", "price", "quantity", "reason",
-        "requests", "side", "status", "symbol", "time_in_force",
+        "requests", "side", "status", "symbol", "time_in_force", "trigger_price",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +56,7 @@ class Order:
         self.price = price
         self.quantity = quantity
         self.time_in_force = time_in_force
+        self.trigger_price: int | None = None
         self.filled = 0
         self.status = OrderStatus.PENDING_NEW
         self.reason = Reason.NONE
@@ -84,7 +86,7 @@ class Order:
         A denial is told at the same time: wait for the next event, whoever asks again at once is
         denied again.
         """
-        return _FIRST_DENIAL <= self.reason <= _LAST_DENIAL
+        return self.reason in DENIALS
 
     @property
     def orders_ahead(self) -> int | None:
@@ -107,6 +109,5 @@ class Fill(NamedTuple):
     commission: int
 
 
-TIMES_IN_FORCE: Final = {item.name: int(item) for item in TimeInForce}
 STATUSES: Final = {int(item): item for item in OrderStatus}
 REASONS: Final = {int(item): item for item in Reason}

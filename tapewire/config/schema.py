@@ -294,6 +294,25 @@ class ContractFacts(_Section):
 
     tick_size: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     multiplier: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] = Decimal(1)
+    lot_size: int = Field(default=1, ge=1, lt=2**31)
+    min_quantity: int = Field(default=1, ge=1, lt=2**31)
+    price_band: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=0)] | None = None
+    protection_ticks: int | None = Field(default=None, ge=0, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _protection_is_in_ticks(self) -> Self:
+        if self.protection_ticks is not None and self.tick_size is None:
+            raise expected("a tick_size beside protection_ticks", None)
+        if self.protection is not None and self.protection > FIXED_MAX:
+            raise expected(f"protection_ticks that come to {FIXED_MAX} at most", self.protection)
+        return self
+
+    @property
+    def protection(self) -> Decimal | None:
+        """How far market and stop orders may reach, in price points; None: any distance."""
+        if self.protection_ticks is None or self.tick_size is None:
+            return None
+        return self.protection_ticks * self.tick_size
 
     @property
     def multiplier_ratio(self) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from tapewire.config.sessions import session_closes
 from tapewire.config.strategies import limits_in_force
 from tapewire.config.variants import checked_variants
 from tapewire.errors import ConfigError
-from tapewire.market.instruments import InstrumentTable, publishers_of
+from tapewire.market.instruments import InstrumentTable, OrderRules, publishers_of
 from tapewire.market.records import (
     ACTION_ADD,
     F_LAST,
@@ -208,8 +208,17 @@ def _instruments(config: RunConfig, info: "StreamInfo") -> InstrumentTable:
         )
         for symbol, entry in config.backtest.instruments.items()
     }
+    rules = {
+        symbol: OrderRules(
+            lot=entry.lot_size,
+            min_lots=entry.min_quantity,
+            band=None if entry.price_band is None else to_fixed(entry.price_band),
+            protection=None if entry.protection is None else to_fixed(entry.protection),
+        )
+        for symbol, entry in config.backtest.instruments.items()
+    }
     mappings = [(mapping.raw_symbol, mapping.instrument_id) for mapping in info.mappings]
-    return InstrumentTable(mappings, overrides)
+    return InstrumentTable(mappings, overrides, rules)
 
 
 def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:

@@ -1,0 +1,98 @@
+"""Kernels of what an order asks for beside price and quantity: whether it goes together.
+
+This is looked at before the order leaves. What the venue asks of it then is in `entering`.
+"""
+
+from typing import Any, Final
+
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.layout import ALWAYS
+from tapewire.execution.words import (
+    FOK,
+    GTD,
+    INVALID_PRICE,
+    INVALID_QUANTITY,
+    INVALID_TERMS,
+    IOC,
+    LIMIT,
+    MARKET,
+    MARKET_TO_LIMIT,
+    NO_REASON,
+    STOP,
+    STOP_LIMIT,
+    TERM_EXPIRES,
+    TERM_MINIMUM,
+    TERM_POST_ONLY,
+    TERM_REPRICE,
+    TERM_STOP,
+)
+from tapewire.market.records import UNDEF_PRICE
+
+#: Lots one order may have.
+QUANTITY_MAX: Final = 2**31 - 1
+_MAKES_ONLY: Final = TERM_POST_ONLY | TERM_REPRICE
+_KNOWN: Final = _MAKES_ONLY | TERM_EXPIRES | TERM_MINIMUM | TERM_STOP
+
+
+@jit_inline
+def has_terms(own: Any) -> bool:
+    """Whether an order is more than a market or limit order, GTC or IOC."""
+    return own.terms != 0 or own.order_type > LIMIT or own.time_in_force > IOC
+
+
+@jit_inline
+def has_price(order_type: int) -> bool:
+    """Whether an order of a type is sent with a limit price."""
+    return order_type == LIMIT or order_type == STOP_LIMIT
+
+
+@jit_inline
+def is_held(order_type: int) -> bool:
+    """Whether an order of a type waits for its trigger."""
+    return order_type == STOP or order_type == STOP_LIMIT
+
+
+@jit_inline
+def quantity_fault(rules: Any, quantity: int) -> bool:
+    """Whether a quantity is none, too much, less than the venue's least or no multiple of a lot."""
+    if quantity < rules.min_lots or quantity > QUANTITY_MAX:
+        return True
+    return rules.lot > 1 and quantity % rules.lot != 0
+
+
+@jit_inline
+def price_fault(rules: Any, price: int) -> bool:
+    """Whether a price is none, or not a multiple of the tick size."""
+    if price == UNDEF_PRICE or price == ALWAYS:
+        return True
+    return rules.tick_size > 0 and price % rules.tick_size != 0
+
+
+@jit
+def terms_fault(rules: Any, own: Any) -> int:
+    """Why an order that has terms can't be sent, or NO_REASON."""
+    terms = own.terms
+    kind = own.order_type
+    force = own.time_in_force
+    at_once = force == IOC or force == FOK
+    if terms & ~_KNOWN or is_held(kind) != (terms & TERM_STOP != 0):
+        return INVALID_TERMS
+    if (force == GTD) != (terms & TERM_EXPIRES != 0):
+        return INVALID_TERMS
+    if kind == MARKET and not at_once:
+        return INVALID_TERMS
+    makes_only = terms & _MAKES_ONLY
+    if makes_only != 0 and (
+        kind != LIMIT or at_once or terms & TERM_MINIMUM or makes_only == _MAKES_ONLY
+    ):
+        return INVALID_TERMS
+    if makes_only == TERM_REPRICE and rules.tick_size == 0:
+        return INVALID_TERMS
+    if terms & TERM_MINIMUM:
+        if kind == MARKET_TO_LIMIT or is_held(kind) or force == FOK:
+            return INVALID_TERMS
+        if own.min_quantity <= 0 or own.min_quantity > own.quantity:
+            return INVALID_QUANTITY
+    if terms & TERM_STOP and price_fault(rules, own.trigger_price):
+        return INVALID_PRICE
+    return NO_REASON

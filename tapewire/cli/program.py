@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from tapewire.cli import bench, bridge, data, features, new, replay, run
+from tapewire.cli import bench, bridge, data, features, new, replay, run, validate
 from tapewire.cli.terminal import drop_output, prepare_streams
 from tapewire.errors import ConfigError, InterruptedRunError, StrategyError, TapewireError
 
@@ -31,6 +31,7 @@ app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
 app.add_typer(bridge.app)
 app.add_typer(new.app)
+app.add_typer(validate.app)
 
 
 def _show_version(wanted: bool) -> None:

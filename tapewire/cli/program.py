@@ -19,6 +19,7 @@ from tapewire.cli import (
     report,
     run,
     runs,
+    validate,
 )
 from tapewire.cli.terminal import drop_output, prepare_streams
 from tapewire.errors import ConfigError, InterruptedRunError, StrategyError, TapewireError
@@ -47,6 +48,7 @@ app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
 app.add_typer(bridge.app)
 app.add_typer(new.app)
+app.add_typer(validate.app)
 
 
 def _show_version(wanted: bool) -> None:

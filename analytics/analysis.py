@@ -67,8 +67,10 @@ class _Reader:
         active: Sequence[int],
         span: tuple[int, int],
         metrics: Registry,
+        initial_capital: int | None,
     ) -> None:
         self.legs = legs
+        self.initial_capital = initial_capital
         self.span = span
         self.tallies = {leg: Tally() for leg in active}
         self.leg_curves = {leg: Curve() for leg in active}
@@ -159,6 +161,7 @@ def analyse(
     final_pnl: dict[int, int],
     span: tuple[int, int],
     metrics: Registry = METRICS,
+    initial_capital: int | None = None,
 ) -> Analysis:
     """Work out metrics and chart lines of a run.
 
@@ -174,9 +177,11 @@ def analyse(
         First and last time of the samples, ns.
     metrics
         What is computed of every leg, of every strategy and in total.
+    initial_capital
+        What each strategy begins with, 1e-9 currency, where that was stated.
     """
     active = sorted(final_pnl)
-    reader = _Reader(legs, active, span, metrics)
+    reader = _Reader(legs, active, span, metrics, initial_capital)
     by_strategy: dict[str, int] = {}
     for leg in active:
         name = legs[leg].strategy_id
@@ -212,19 +217,21 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,
              "symbol": None}  # fmt: skip
     tallies, compute = reader.tallies, result.metrics.compute
-    everything = compute(Inputs.of(tallies.values(), result.total))
+    each = reader.initial_capital
+    together = None if each is None else each * len(by_strategy)
+    everything = compute(Inputs.of(tallies.values(), result.total, together))
     result.rows.append({"scope": "total", **blank, **everything})
     of_strategy: dict[str, list[Tally]] = {name: [] for name in by_strategy}
     for leg, tally in tallies.items():
         of_strategy[reader.legs[leg].strategy_id].append(tally)
     for name, mine in of_strategy.items():
-        figures = compute(Inputs.of(mine, result.strategies[name]))
+        figures = compute(Inputs.of(mine, result.strategies[name], each))
         result.rows.append({"scope": "strategy", **blank, "strategy_id": name, **figures})
     for leg, tally in tallies.items():
         info = reader.legs[leg]
         keys = {"strategy_id": info.strategy_id, "leg": leg, "publisher_id": info.publisher_id,
                 "instrument_id": info.instrument_id, "symbol": info.symbol}  # fmt: skip
-        figures = compute(Inputs.of([tally], reader.leg_curves[leg]))
+        figures = compute(Inputs.of([tally], reader.leg_curves[leg], each))
         result.rows.append({"scope": "leg", **keys, **figures})
     return result
 

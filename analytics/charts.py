@@ -3,6 +3,7 @@
 Colours are names of the page's CSS variables, so that light, dark and print share one set.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -93,6 +94,22 @@ def _series_note(series: SeriesPicture, left_out: int) -> str:
     if left_out:
         said.append(f"{count(left_out)} more series are in series.parquet only.")
     return " ".join(said)
+
+
+def equity_chart(
+    lines: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]],
+) -> dict[str, Any]:
+    """Return what the page's script draws of several runs' P&L: times (ns) and P&L (1e-9) each."""
+    traces = []
+    for color, (name, (ts, pnl)) in zip(_COLORS, lines.items(), strict=False):
+        line = {"name": name, "x": _ms(ts), "y": _numbers(pnl, MONEY_UNITS), "color": color}
+        traces.append({**line, "format": _MONEY, "bold": True})
+    all_ns = np.concatenate([ts for ts, _ in lines.values()])
+    span = _ms(np.array([all_ns.min(), all_ns.max()])) if all_ns.size else [0.0, 0.0]
+    if span[0] == span[1]:
+        span = [span[0] - 1000, span[1] + 1000]
+    chart = {"traces": traces, "format": ",", "rangemode": "normal"}
+    return {"range": span, "charts": {"equity": chart}}
 
 
 def _left_out(analysis: Analysis) -> str:

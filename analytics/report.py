@@ -53,6 +53,40 @@ def render_report(
     variants
         Those of grids, if there are any.
     """
+    data = chart_data(analysis)
+    return render_page(
+        data,
+        brand="Tapewire run",
+        title=_title(analysis),
+        version=manifest["versions"].get("tapewire", ""),
+        status=manifest["status"],
+        digest=manifest["digest"],
+        period=_period(analysis),
+        tiles=_tiles(analysis),
+        warnings=[str(w) for w in manifest["warnings"]],
+        facts_beside=[
+            {"title": "Assumptions", "facts": assumptions(manifest["config"])},
+            {"title": "Run", "facts": _run_facts(manifest)},
+        ],
+        parts_first=[{"title": "Inputs", "tables": [inputs_table(manifest["inputs"])]}],
+        charts=chart_frames(data, analysis),
+        parts=[*_variants(variants), *_parts(manifest, analysis, latencies)],
+        footnote="Times are UTC. Money is in the instruments' currency, computed in exact "
+        "integers of 1e-9 and rounded only for display. Simulated results say nothing certain "
+        "about live ones.",
+    )
+
+
+def render_page(data: Mapping[str, Any], **parts: Any) -> str:
+    """Return a page of the report's kind.
+
+    Parameters
+    ----------
+    data
+        Charts, see `chart_data`.
+    **parts
+        Everything else that the template shows.
+    """
     import jinja2
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -62,27 +96,7 @@ def render_report(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(source.read_text(encoding="utf-8"))
-    data = chart_data(analysis)
-    versions = manifest["versions"]
-    return template.render(
-        title=_title(analysis),
-        version=versions.get("tapewire", ""),
-        status=manifest["status"],
-        digest=manifest["digest"],
-        period=_period(analysis),
-        tiles=_tiles(analysis),
-        warnings=[str(w) for w in manifest["warnings"]],
-        assumptions=assumptions(manifest["config"]),
-        run_facts=_run_facts(manifest),
-        inputs=inputs_table(manifest["inputs"]),
-        charts=chart_frames(data, analysis),
-        parts=[*_variants(variants), *_parts(manifest, analysis, latencies)],
-        footnote="Times are UTC. Money is in the instruments' currency, computed in exact "
-        "integers of 1e-9 and rounded only for display. Simulated results say nothing certain "
-        "about live ones.",
-        data=_script_json(data),
-        plotly_js=Markup(get_plotlyjs()),
-    )
+    return template.render(data=_script_json(data), plotly_js=Markup(get_plotlyjs()), **parts)
 
 
 def _script_json(data: object) -> "Markup":

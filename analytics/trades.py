@@ -38,6 +38,11 @@ class TradeTotals:
     loss: int = 0
     lots: int = 0
     lot_seconds: float = 0.0
+    largest_win: int = 0
+    largest_loss: int = 0
+    #: Most of one leg's trades in a row that won, or lost; one that made nothing ends both.
+    wins_in_a_row: int = 0
+    losses_in_a_row: int = 0
 
     def __add__(self, other: "TradeTotals") -> "TradeTotals":
         return TradeTotals(
@@ -48,6 +53,10 @@ class TradeTotals:
             self.loss + other.loss,
             self.lots + other.lots,
             self.lot_seconds + other.lot_seconds,
+            max(self.largest_win, other.largest_win),
+            max(self.largest_loss, other.largest_loss),
+            max(self.wins_in_a_row, other.wins_in_a_row),
+            max(self.losses_in_a_row, other.losses_in_a_row),
         )
 
     @property
@@ -95,6 +104,7 @@ class TradeMatcher:
         none = np.empty(0, np.int64)
         self._open = _Lots(none, none, none, none, none, none)
         self._direction = none  # of each open part: 1 long, -1 short
+        self._streak = 0  # the last trades that won (positive) or lost (negative) in a row
 
     def add(
         self,
@@ -160,6 +170,19 @@ class TradeMatcher:
         totals.losers += int((net < 0).sum())
         totals.profit += total(net[net > 0])
         totals.loss -= total(net[net < 0])
+        totals.largest_win = max(totals.largest_win, int(net.max()))
+        totals.largest_loss = max(totals.largest_loss, -int(net.min()))
+        self._note_streaks(np.sign(net))
+
+    def _note_streaks(self, sign: NDArray[np.int64]) -> None:
+        first = np.flatnonzero(np.r_[True, sign[1:] != sign[:-1]])
+        length = np.diff(first, append=sign.size) * sign[first]
+        if np.sign(self._streak) == sign[0]:
+            length[0] += self._streak
+        self._streak = int(length[-1])
+        totals = self.totals
+        totals.wins_in_a_row = max(totals.wins_in_a_row, int(length.max()))
+        totals.losses_in_a_row = max(totals.losses_in_a_row, -int(length.min()))
 
     def _drop(self, closed: int, open_end: Int64Array) -> None:
         gone = int(np.searchsorted(open_end, closed, side="right"))

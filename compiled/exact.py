@@ -44,3 +44,20 @@ def multiply_divide(a: int, b: int, divisor: int) -> int:
                 remainder -= divisor
                 quotient |= 1
     return quotient
+
+
+@jit
+def square_root(n: int) -> int:
+    """The largest whole number whose square is at most n, of 0 to 2^63 - 1, digit by digit."""
+    root = 0
+    bit = 1 << 62
+    while bit > n:
+        bit >>= 2
+    while bit != 0:
+        if n >= root + bit:
+            n -= root + bit
+            root = (root >> 1) + bit
+        else:
+            root >>= 1
+        bit >>= 2
+    return root

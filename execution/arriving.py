@@ -19,7 +19,7 @@ from tapewire.execution.entering import (
 )
 from tapewire.execution.layout import own_at, party_at
 from tapewire.execution.orders import close_own, fill, is_live
-from tapewire.execution.pricing import impact_price_units
+from tapewire.execution.pricing import taking_price
 from tapewire.execution.resting import rest, stop_waiting, unrest, wait
 from tapewire.execution.stops import hold_stop, trigger_fault
 from tapewire.execution.terms import has_terms, is_held
@@ -92,8 +92,8 @@ def expiry_reason(own: Any) -> int:
 
 @jit
 def arrive_replace(
-    market: Any, execution: Any, index: int, price: int, quantity: int, of_trigger: bool,
-    is_open: bool, ts_event: int,
+    market: Any, execution: Any, index: int, price: int, quantity: int, is_open: bool,
+    ts_event: int, of_trigger: bool = False,
 ) -> int:  # fmt: skip
     """A replace reaches the exchange; why it is refused, or NO_REASON.
 
@@ -212,10 +212,7 @@ def take(market: Any, execution: Any, index: int, touched: int, ts_event: int) -
         if execution.claim_shortage != 0:
             break
         if taken > 0:
-            shift = impact_price_units(execution, party, price, taken)
-            fill_price = price + shift * own.side
-            if own.order_type == LIMIT and (fill_price - own.price) * own.side > 0:
-                fill_price = own.price  # never worse than its limit
+            fill_price = taking_price(execution, own, price, taken, ts_event)
             fill(execution, index, fill_price, taken, TAKER, BY_TAKING, ts_event)
         if own.filled == own.quantity:
             break

@@ -6,7 +6,7 @@ from tapewire.compiled.jit import jit
 from tapewire.execution.claims import claim_queue
 from tapewire.execution.layout import TRACE_AUCTION, TRACE_AUCTION_FILL, own_at, party_at, trace_at
 from tapewire.execution.orders import fill
-from tapewire.execution.pricing import impact_price_units
+from tapewire.execution.pricing import taking_price
 from tapewire.execution.resting import unrest
 from tapewire.execution.words import BUY, BY_AUCTION, BY_CROSSING, BY_TAKING, MAKER, SELL, TAKER
 from tapewire.market.layout import ASK, BID, NIL, level_at, rung_at, side_at
@@ -122,10 +122,7 @@ def match_standing(
                 fill(execution, index, price, taken, MAKER, BY_AUCTION, ts_event)
                 continue
             if earlier > 0:
-                shift = impact_price_units(execution, party, price, earlier)
-                fill_price = price + shift * own.side
-                if (fill_price - own.price) * own.side > 0:
-                    fill_price = own.price  # never worse than its limit
+                fill_price = taking_price(execution, own, price, earlier, ts_event)
                 fill(execution, index, fill_price, earlier, TAKER, BY_TAKING, ts_event)
             late += taken - earlier
         if late > 0:

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.compiled.memory import accessor
+from tapewire.execution.models.impact.decay import PARTS
 from tapewire.execution.models.record import FEE_LINES_MAX
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 
@@ -114,6 +115,16 @@ TALLY: Final = np.dtype(
         ("window_start", "i8"),
         ("window_first", "i8"),  # events of the book before the window
         ("window_before", "i8"),  # events in the window before that
+        # what its own taking has pushed the price by, 1e-9, up if above 0, where it is remembered
+        ("pushed_ns", "i8"),  # when the parts below were what they are
+        ("push_lasting", "i8"),
+        ("push_parts", "i8", (PARTS,)),  # that decay, each by its own half-life
+        # what its last order took in one moment
+        ("sweep_ns", "i8"),
+        ("sweep_side", "i8"),
+        ("sweep_lots", "i8"),
+        ("sweep_shift", "i8"),  # for all of them
+        ("sweep_base", "i8"),  # pushed by then
     ]
 )
 

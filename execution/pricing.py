@@ -7,20 +7,38 @@ from tapewire.execution.layout import party_at, tally_at
 from tapewire.execution.models.fees import ask_fee
 from tapewire.execution.models.impact import ask_impact
 from tapewire.execution.models.record import models_at
+from tapewire.execution.pushes import begin_sweep, push
+from tapewire.execution.words import LIMIT
 
 #: In the place of a line of the bill.
 _ALL_LINES: Final = -1
 
 
 @jit
-def impact_price_units(execution: Any, party: Any, price: int, lots: int) -> int:
-    """How much worse than ``price`` taking ``lots`` is, in price units, 0 or more."""
+def taking_price(execution: Any, own: Any, price: int, lots: int, ts_event: int) -> int:
+    """What an order pays or gets for lots that it takes at ``price``: never worse than its limit.
+
+    Impact makes it worse; what the party pushed before may make it better, too.
+    """
+    party = party_at(execution.parties, own.leg)
     models = models_at(execution.models, party.models)
+    decay = models.impact_decay
+    asked = lots
+    base = 0
+    if decay != 0:
+        asked = begin_sweep(execution, own.leg, own.side, lots, ts_event)
+        base = tally_at(execution.tallies, own.leg).sweep_base
     shift = ask_impact(
         models.impact, models.impact_call, models.impact_state,
-        price, lots, party.multiplier_num, party.multiplier_den,
+        price, asked, party.multiplier_num, party.multiplier_den,
     )  # fmt: skip
-    return max(shift, 0)
+    shift = max(shift, 0)
+    if decay != 0:
+        push(execution, own.leg, decay, shift, ts_event)
+    paid = price + base + shift * own.side
+    if own.order_type == LIMIT and (paid - own.price) * own.side > 0:
+        return own.price
+    return paid
 
 
 @jit

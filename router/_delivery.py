@@ -12,6 +12,7 @@ from tapewire.execution.knowledge import (
 )
 from tapewire.execution.layout import own_at
 from tapewire.execution.orders import give_back, handle_of
+from tapewire.execution.pushes import own_mark
 from tapewire.execution.words import DENIAL_BITS, FILLED, LOSS_CANCEL, STOP, USER_CANCEL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import learn_fill, reserve, revalue
@@ -150,7 +151,9 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
         watch = watch_at(router.watches, leg.book)
         limits = limits_at(router.limits, instance_index)
         if watch.mark != UNDEF_PRICE:  # the account's own may date from an earlier position
-            account.mark = watch.mark
+            account.mark = own_mark(
+                execution, own.leg, instance.moves_marks, watch.mark, watch.seen
+            )
             limits.marked_ns = max(limits.marked_ns, watch.mark_seen + instance.feed_max_ns)
         if is_closing and own.known_status == FILLED:
             leg.closing = CLOSING_NONE

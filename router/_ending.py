@@ -5,6 +5,7 @@ from typing import Any
 from tapewire.compiled.jit import jit_entry
 from tapewire.execution.layout import NEVER, own_at
 from tapewire.execution.orders import is_live, write_order_row
+from tapewire.execution.pushes import own_mark
 from tapewire.execution.words import END_OF_DATA, PENDING_NEW
 from tapewire.market.events import close_event
 from tapewire.market.layout import NIL, book_at
@@ -105,7 +106,9 @@ def report_rest(
         account = account_at(router.accounts, leg_index)
         watch = watch_at(router.watches, leg.book)
         if watch.mark != UNDEF_PRICE:
-            account.mark = watch.mark
+            account.mark = own_mark(
+                execution, leg_index, instance.moves_marks, watch.mark, router.stream_clock
+            )
         write_sample(execution, router, leg_index, router.stream_clock + instance.feed_max_ns)
         leg_index += 1
     return capacity, leg_index

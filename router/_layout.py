@@ -39,6 +39,7 @@ INSTANCE: Final = np.dtype(
         ("local_due", "i8"),  # time of the first message in its list
         ("feed_ns", "i8"),  # feed latency, or VARIES
         ("feed_max_ns", "i8"),
+        ("moves_marks", "i8"),  # whether its models remember what its own taking pushed
         ("inbox_head", "i4"),
         ("inbox_tail", "i4"),
         ("legs", "i4"),

@@ -11,6 +11,7 @@ from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.delays import feed_delay_ns
 from tapewire.execution.layout import NEVER, TRACE_TRADE, tally_at, trace_at
 from tapewire.execution.load import roll_window
+from tapewire.execution.pushes import own_mark
 from tapewire.execution.traces import count_traces, free_traces
 from tapewire.features.updating import update_features
 from tapewire.market.layout import ASK, BID, NIL, book_at, level_at, rung_at, side_at
@@ -262,8 +263,10 @@ def _value(execution: Any, router: Any, watch: Any, leg_index: int, local_ns: in
     account = account_at(router.accounts, leg_index)
     loss_acts = watch.unclosed != 0 and may_close_now(router, leg_index, watch)
     if watch.mark_moved != 0 and account.position | account.known_position != 0:
-        account.mark = watch.mark
-        limits = limits_at(router.limits, leg_at(router.legs, leg_index).instance)
+        index = leg_at(router.legs, leg_index).instance
+        moves = instance_at(router.instances, index).moves_marks
+        account.mark = own_mark(execution, leg_index, moves, watch.mark, watch.seen)
+        limits = limits_at(router.limits, index)
         limits.marked_ns = max(limits.marked_ns, local_ns)
         revalue(account, limits)
         loss_acts = limits.halted != 0
@@ -336,9 +339,11 @@ def _sample(execution: Any, router: Any, watch: Any, local_ns: int) -> int:
         leg = leg_at(router.legs, router.cursor)
         if router.sample_n == router.sample_capacity:
             return DRAIN_ROWS
-        if watch.mark != UNDEF_PRICE:
-            account_at(router.accounts, router.cursor).mark = watch.mark
         instance = instance_at(router.instances, leg.instance)
+        if watch.mark != UNDEF_PRICE:
+            account_at(router.accounts, router.cursor).mark = own_mark(
+                execution, router.cursor, instance.moves_marks, watch.mark, local_ns
+            )
         write_sample(execution, router, router.cursor, local_ns + instance.feed_max_ns)
         router.cursor = leg.next_of_book
     interval = router.sample_interval_ns

@@ -83,6 +83,7 @@ class Roster:
             models.write(memory.models.records[k]) for k, models in enumerate(self._models)
         ]
         self._window_ns = [models.window_ns for models in self._models]
+        self._moves_marks = [models.remembers_pushes for models in self._models]
         self._feed_ns = [models.latency_bounds()["feed"] for models in self._models]
         self.calls: list[Callable[[], None] | None] = []  # by instance and hook
         self.series = Series(memory.places)
@@ -271,6 +272,7 @@ class Roster:
         least_ns, most_ns = self._feed_ns[self._models_of[spec.strategy_id]]
         instance["feed_ns"] = least_ns if least_ns == most_ns else VARIES
         instance["feed_max_ns"] = most_ns
+        instance["moves_marks"] = self._moves_marks[self._models_of[spec.strategy_id]]
         for name in ("inbox_head", "inbox_tail", "legs"):
             instance[name] = NIL
         outside = not spec.definition.compiled

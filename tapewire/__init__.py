@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tapewire.config.schema import RunConfig
     from tapewire.errors import TapewireError
     from tapewire.inputs.features import features_table
+    from tapewire.inputs.placebo import validate_placebo
     from tapewire.runs.api import run
     from tapewire.runs.result import RunResult
     from tapewire.runs.stepping import Simulation
@@ -53,6 +54,7 @@ __all__ = [
     "run",
     "to_decimal",
     "to_price",
+    "validate_placebo",
 ]
 
 _PLAIN = "tapewire.strategies.plain"
@@ -77,6 +79,7 @@ _HOMES = {
     "load_config": "tapewire.config.loading",
     "make_config": "tapewire.config.loading",
     "run": "tapewire.runs.api",
+    "validate_placebo": "tapewire.inputs.placebo",
 }
 
 

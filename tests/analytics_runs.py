@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from analytics_rows import E9, Book, FakeLeg, drained, manifest
-from tapewire.analytics import RUN_FILES, Collector
+from tapewire.analytics import RUN_FILES, Collector, Run, load_run
 from tapewire.execution.codes import OrderStatus, Reason
 
 P = 4800 * E9
@@ -28,6 +28,18 @@ def finished(path: Path, book: Book | None = None, **options: object) -> None:
     with collect(path, book, **options) as collector:
         collector.record_latency("batch_wall", 1_000_000, 3)
         assert collector.finish("complete", manifest()) == path / "manifest.json"
+
+
+def run_of(path: Path, *books: Book, legs: list[FakeLeg] | None = None, chunk: int = 7) -> Run:
+    """Feed the books in small pieces to a folder ``run`` there, and read the run back."""
+    fills, orders, samples = drained(*books)
+    legs = legs or [b.leg for b in books]
+    with Collector(path / "run", "seed: 0\n", row_group_rows=5) as collector:
+        for at in range(0, max(len(fills), len(orders), len(samples)), chunk):
+            part = slice(at, at + chunk)
+            collector.add(fills[part], orders[part], samples[part], legs)
+        collector.finish("complete", manifest())
+    return load_run(path / "run")
 
 
 def names(path: Path) -> list[str]:

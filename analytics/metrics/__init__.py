@@ -11,7 +11,15 @@ A metric that has no value (no closed trade, a single session) is null, never Na
 
 from typing import Final
 
-from tapewire.analytics.metrics import activity, closed_trades, drawdown, orders, pnl, returns
+from tapewire.analytics.metrics import (
+    activity,
+    capital,
+    closed_trades,
+    drawdown,
+    orders,
+    pnl,
+    returns,
+)
 from tapewire.analytics.metrics.definition import Metric
 from tapewire.analytics.metrics.inputs import Inputs, Tally
 from tapewire.analytics.metrics.registry import Registry, defined_in
@@ -19,5 +27,5 @@ from tapewire.analytics.metrics.registry import Registry, defined_in
 __all__ = ["FAMILIES", "METRICS", "Inputs", "Metric", "Registry", "Tally"]
 
 #: The files of metrics, in the order of their columns.
-FAMILIES: Final = (pnl, drawdown, orders, activity, closed_trades, returns)
+FAMILIES: Final = (pnl, capital, drawdown, orders, activity, closed_trades, returns)
 METRICS: Final = Registry(metric for family in FAMILIES for metric in defined_in(family))

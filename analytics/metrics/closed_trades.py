@@ -5,6 +5,7 @@ from typing import Final
 from tapewire.analytics.metrics.definition import (
     COUNT,
     CURRENCY,
+    MONEY,
     RATIO,
     SECONDS,
     SHARE,
@@ -88,6 +89,87 @@ class AverageTradePnl(Metric):
     @staticmethod
     def compute(trades: TradeTotals) -> float | None:
         return ratio(trades.net, trades.trades * MONEY_UNITS)
+
+
+class AverageWin(Metric):
+    column = "avg_win"
+    label = "Average win"
+    format = CURRENCY
+    formula = "mean net P&L of a winning trade"
+    null = "no winning trade"
+
+    @staticmethod
+    def compute(trades: TradeTotals) -> float | None:
+        return ratio(trades.profit, trades.winners * MONEY_UNITS)
+
+
+class AverageLoss(Metric):
+    column = "avg_loss"
+    label = "Average loss"
+    format = CURRENCY
+    formula = "mean net loss of a losing trade, a positive number"
+    null = "no losing trade"
+
+    @staticmethod
+    def compute(trades: TradeTotals) -> float | None:
+        return ratio(trades.loss, trades.losers * MONEY_UNITS)
+
+
+class LargestWin(Metric):
+    column = "largest_win"
+    label = "Largest win"
+    format = MONEY
+    formula = "largest net P&L of a closed trade; 0 where none won"
+
+    @staticmethod
+    def compute(trades: TradeTotals) -> int:
+        return trades.largest_win
+
+
+class LargestLoss(Metric):
+    column = "largest_loss"
+    label = "Largest loss"
+    format = MONEY
+    formula = "largest net loss of a closed trade, a positive number; 0 where none lost"
+
+    @staticmethod
+    def compute(trades: TradeTotals) -> int:
+        return trades.largest_loss
+
+
+class Expectancy(Metric):
+    column = "expectancy"
+    label = "Expectancy, in average losses"
+    format = RATIO
+    formula = "avg_trade_pnl / avg_loss: what a trade makes on average per unit put at risk"
+    source = 'V. K. Tharp, "Trade Your Way to Financial Freedom" (1998), with avg_loss as risk'
+    null = "no losing trade"
+
+    @staticmethod
+    def compute(trades: TradeTotals) -> float | None:
+        return ratio(trades.net * trades.losers, trades.trades * trades.loss)
+
+
+class WinsInARow(Metric):
+    column = "max_consecutive_wins"
+    label = "Most wins in a row"
+    format = COUNT
+    formula = "most closed trades of one leg in a row that won; the largest of the legs'"
+
+    @staticmethod
+    def compute(trades: TradeTotals) -> int:
+        return trades.wins_in_a_row
+
+
+class LossesInARow(Metric):
+    column = "max_consecutive_losses"
+    label = "Most losses in a row"
+    format = COUNT
+    formula = "most closed trades of one leg in a row that lost; the largest of the legs'"
+
+    @staticmethod
+    def compute(trades: TradeTotals) -> int:
+        return trades.losses_in_a_row
 
 
 class AverageTradeDuration(Metric):

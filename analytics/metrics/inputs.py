@@ -66,11 +66,12 @@ class Pnl:
 class OrderTotals:
     """Orders by their last status; lots ordered and filled, of orders that were not denied."""
 
-    COLUMNS: ClassVar = ("status", "quantity", "filled_qty")
+    COLUMNS: ClassVar = ("status", "quantity", "filled_qty", "replaces")
 
     statuses: Counter[str] = field(default_factory=Counter)
     ordered: int = 0
     filled: int = 0
+    replaces: int = 0
 
     @property
     def denied(self) -> int:
@@ -84,12 +85,14 @@ class OrderTotals:
         sent = ~np.isin(status, _NEVER_SENT)
         self.ordered += total(orders["quantity"][sent])
         self.filled += total(orders["filled_qty"][sent])
+        self.replaces += total(orders["replaces"])
 
     def __add__(self, other: "OrderTotals") -> "OrderTotals":
         return OrderTotals(
             self.statuses + other.statuses,
             self.ordered + other.ordered,
             self.filled + other.filled,
+            self.replaces + other.replaces,
         )
 
 
@@ -133,6 +136,12 @@ class Sessions(NamedTuple):
     results: list[int]
 
 
+class Capital(NamedTuple):
+    """What there was at the start, 1e-9 currency; None: nobody said."""
+
+    initial: int | None = None
+
+
 @dataclass
 class Tally:
     """What is gathered of one leg and adds up over several."""
@@ -151,11 +160,15 @@ class Inputs(Tally):
     """Everything the metrics of one leg, one strategy or the run may be computed from."""
 
     equity: Curve = field(default_factory=Curve)
+    capital: Capital = field(default_factory=Capital)
 
     @classmethod
-    def of(cls, tallies: Iterable[Tally], equity: Curve) -> Self:
-        """Return the inputs of several legs together, whose P&L over time is ``equity``."""
-        return cls(**vars(sum(tallies, Tally())), equity=equity)
+    def of(cls, tallies: Iterable[Tally], equity: Curve, capital: int | None = None) -> Self:
+        """Return the inputs of several legs together, whose P&L over time is ``equity``.
+
+        ``capital`` is what they began with, 1e-9 currency, where that is known.
+        """
+        return cls(**vars(sum(tallies, Tally())), equity=equity, capital=Capital(capital))
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -1,14 +1,28 @@
 """P&L by session and by sample, and what it says about risk and return."""
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from tapewire.analytics.curves import Curve
-from tapewire.analytics.metrics.definition import COUNT, RATIO, SMALL_CURRENCY, Metric
+from tapewire.analytics.metrics.definition import (
+    COUNT,
+    CURRENCY,
+    RATIO,
+    SMALL_CURRENCY,
+    Metric,
+    ratio,
+)
 from tapewire.analytics.metrics.inputs import Sessions
+from tapewire.compiled.units import MONEY_UNITS
 
 #: Sessions per year used to annualise; exchanges trade about 252 days a year.
 SESSIONS_PER_YEAR: Final = 252
+#: Part of the sessions that is the tail, and the fewest sessions that have one.
+TAIL: Final = 0.05
+QUANTILE_SESSIONS_MIN: Final = 20
 
 
 class SessionCount(Metric):
@@ -41,6 +55,86 @@ class SharpeAnnualised(Metric):
     @staticmethod
     def compute(sessions: Sessions) -> float | None:
         return sharpe_by_session(sessions.results)
+
+
+class SortinoAnnualised(Metric):
+    column = "sortino_annualised"
+    label = "Sortino, annualised"
+    format = RATIO
+    formula = (
+        "mean of net P&L by session / square root of the mean over all sessions of the squared "
+        f"losses, x sqrt({SESSIONS_PER_YEAR}); target 0"
+    )
+    source = (
+        'F. A. Sortino, L. N. Price, "Performance Measurement in a Downside Risk Framework", '
+        "Journal of Investing 3 (1994)"
+    )
+    null = "needs at least 2 sessions, and one that lost"
+
+    @staticmethod
+    def compute(sessions: Sessions) -> float | None:
+        return sortino_by_session(sessions.results)
+
+
+class Calmar(Metric):
+    column = "calmar"
+    label = "Calmar ratio"
+    format = RATIO
+    formula = (
+        f"mean net P&L of a session x {SESSIONS_PER_YEAR} / max_drawdown, both in currency, the "
+        "drawdown at every sample"
+    )
+    source = (
+        'T. W. Young, "Calmar Ratio: A Smoother Tool", Futures 20 (1991), without compounding '
+        "and over the whole run, since there may be no capital and no 36 months"
+    )
+    null = "needs at least 2 sessions, and a drawdown"
+
+    @staticmethod
+    def compute(sessions: Sessions, equity: Curve) -> float | None:
+        results = sessions.results
+        if len(results) < 2:
+            return None
+        return ratio(sum(results) / len(results) * SESSIONS_PER_YEAR, equity.max_drawdown)
+
+
+class ValueAtRisk(Metric):
+    column = "session_var_95"
+    label = "Value at risk, session, 95 %"
+    format = CURRENCY
+    formula = (
+        "loss that 95 % of the sessions stayed below, a positive number: minus the 5 % quantile "
+        "of net P&L by session, linear between neighbours"
+    )
+    source = 'P. Jorion, "Value at Risk" (2007), historical simulation'
+    null = f"fewer than {QUANTILE_SESSIONS_MIN} sessions"
+
+    @staticmethod
+    def compute(sessions: Sessions) -> float | None:
+        results = sessions.results
+        if len(results) < QUANTILE_SESSIONS_MIN:
+            return None
+        return -float(np.quantile(np.array(results, np.float64), TAIL)) / MONEY_UNITS
+
+
+class ExpectedShortfall(Metric):
+    column = "session_es_95"
+    label = "Expected shortfall, session, 95 %"
+    format = CURRENCY
+    formula = (
+        "mean loss of the worst sessions, a positive number: of the floor((n - 1) x 5 %) + 1 worst "
+        "of n"
+    )
+    source = 'C. Acerbi, D. Tasche, "On the coherence of expected shortfall" (2002)'
+    null = f"fewer than {QUANTILE_SESSIONS_MIN} sessions"
+
+    @staticmethod
+    def compute(sessions: Sessions) -> float | None:
+        results = sorted(sessions.results)
+        if len(results) < QUANTILE_SESSIONS_MIN:
+            return None
+        worst = results[: math.floor((len(results) - 1) * TAIL) + 1]
+        return -sum(worst) / len(worst) / MONEY_UNITS
 
 
 class Samples(Metric):
@@ -100,3 +194,19 @@ def sharpe_by_session(results: Sequence[int]) -> float | None:
     mean = sum(results) / len(results)
     variance = sum((r - mean) ** 2 for r in results) / (len(results) - 1)
     return float(mean / variance**0.5 * SESSIONS_PER_YEAR**0.5)
+
+
+def sortino_by_session(results: Sequence[int]) -> float | None:
+    """Return the annualised Sortino ratio of net P&L by session, target 0.
+
+    mean / sqrt(mean(min(P&L, 0)^2)) over all sessions, times sqrt(`SESSIONS_PER_YEAR`).
+
+    Returns
+    -------
+    float or None
+        None for fewer than two sessions, or where none lost.
+    """
+    if len(results) < 2 or min(results) >= 0:
+        return None
+    below = sum(min(r, 0) ** 2 for r in results) / len(results)
+    return float(sum(results) / len(results) / below**0.5 * SESSIONS_PER_YEAR**0.5)

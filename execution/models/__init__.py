@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy.typing as npt
+
 from tapewire.compiled.callbacks import BY_ADDRESS, address_of_kernel
 from tapewire.compiled.user_kernels import KernelFault
 from tapewire.errors import ConfigError
@@ -93,6 +95,17 @@ class Models:
             raise ConfigError(f"{name}: {error}") from None
         return dict(zip(LEGS, bounds, strict=True))
 
+    def decay(self) -> npt.NDArray[Any] | None:
+        """What becomes of a push, shape (1,) of `impact.decay.DECAY`, where the model says so."""
+        decay = self.impact.definition.decay
+        return None if decay is None else decay(self.impact.parameters)
+
+    @property
+    def remembers_pushes(self) -> bool:
+        """Whether what own taking has pushed the price by outlives it."""
+        decay = self.decay()
+        return decay is not None and bool(decay["n"][0] or decay["lasting"][0])
+
     @property
     def window_ns(self) -> int:
         """Length of the window whose events are the latency model's load; 0: it asks for none."""
@@ -120,6 +133,10 @@ class Models:
             else:
                 record[family] = BY_ADDRESS
                 record[f"{family}_call"] = _address(definition, len(words))
+        decay = self.decay()
+        if decay is not None:
+            kept.append(decay)
+            record["impact_decay"] = decay.ctypes.data
         record["fee_lines"] = len(self.fees.definition.lines)
         record["fill_draws"] = self.fill.definition.draws
         for leg, (low, high) in enumerate(self.latency_bounds().values()):

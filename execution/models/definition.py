@@ -64,6 +64,9 @@ class ModelDefinition:
     check : callable (parameters), optional
         Raises ValueError, as `ParameterFault` where it has a place, if parameters don't fit
         together.
+    decay : callable (parameters), optional
+        Of an impact model: what becomes of what a fill has pushed, shape (1,) of
+        `impact.decay.DECAY`; None: it concerns that fill alone.
     lines : tuple of str
         Of a fee model: what a commission is made of, where it can say that apart.
     draws : bool
@@ -85,6 +88,7 @@ class ModelDefinition:
     bounds: Callable[[Mapping[str, Any]], tuple[tuple[int, int], ...]] | None = None
     window_ns: Callable[[Mapping[str, Any]], int] | None = None
     check: Callable[[Mapping[str, Any]], None] | None = None
+    decay: Callable[[Mapping[str, Any]], npt.NDArray[Any] | None] | None = None
     lines: tuple[str, ...] = ()
     draws: bool = False
 

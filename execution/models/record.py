@@ -6,6 +6,7 @@ import numpy as np
 
 from tapewire.compiled.memory import accessor
 from tapewire.execution.models.definition import FAMILIES
+from tapewire.execution.models.impact.decay import DECAY
 from tapewire.execution.models.latency.legs import LEGS
 
 #: Delay of a leg that each message has to be asked for.
@@ -18,6 +19,7 @@ MODELS: Final = np.dtype(
     [
         ("delay_ns", "i8", (len(LEGS),)),  # or VARIES
         ("delay_max_ns", "i8", (len(LEGS),)),
+        ("impact_decay", "i8"),  # address; 0: a push concerns its own fill alone
         ("fee_lines", "i8"),  # lines that the fee model tells apart
         ("fill_draws", "i8"),  # whether the fill model wants random bits
         *(
@@ -30,3 +32,4 @@ MODELS: Final = np.dtype(
 )
 
 models_at = accessor(MODELS)
+decay_at = accessor(DECAY, in_block=False)

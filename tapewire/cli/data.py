@@ -16,9 +16,16 @@ class BookRows(StrEnum):
     EVENT = "event"
 
 
+class ImpactShape(StrEnum):
+    """How a push grows with lots."""
+
+    LINEAR = "linear"
+    SQUARE_ROOT = "square_root"
+
+
 app = typer.Typer(
     name="data",
-    help="Look into market data files, make synthetic ones, prepare some, write out books.",
+    help="Look into market data files, make and prepare some, write out books, fit impact.",
     no_args_is_help=True,
 )
 DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="A .dbn or .dbn.zst of schema mbo.")]
@@ -126,5 +133,42 @@ def book(
         symbol=symbol,
         depth=depth,
         every="event" if every is BookRows.EVENT else "record",
+        console=Console(),
+    )
+
+
+@app.command(
+    "impact",
+    epilog="[bold]Example[/bold]\n\n"
+    "tapewire data impact day.mbo.dbn.zst --symbol ESH4 --multiplier 50 --plot impact.html",
+)
+def impact(
+    file: DataFile,
+    symbol: Annotated[
+        str | None, typer.Option("--symbol", help="Whose book; else the one with most trades.")
+    ] = None,
+    shape: Annotated[
+        ImpactShape | None, typer.Option("--shape", help="By default what explains more.")
+    ] = None,
+    multiplier: Annotated[
+        float, typer.Option("--multiplier", help="Currency per price unit and lot.")
+    ] = 1.0,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Write a picture to this .html file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Fit what trades did to the mid afterwards, and print the market_impact section for it."""
+    from rich.console import Console
+
+    from tapewire.inputs.impact import impact_file
+
+    impact_file(
+        file,
+        symbol=symbol,
+        shape=None if shape is None else shape.value,
+        multiplier=multiplier,
+        plot=plot,
+        as_json=as_json,
         console=Console(),
     )

@@ -7,7 +7,20 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from tapewire.cli import bench, bridge, data, features, new, replay, run
+from tapewire.cli import (
+    bench,
+    bridge,
+    compare,
+    data,
+    features,
+    new,
+    reconcile,
+    replay,
+    report,
+    run,
+    runs,
+    validate,
+)
 from tapewire.cli.terminal import drop_output, prepare_streams
 from tapewire.errors import ConfigError, InterruptedRunError, StrategyError, TapewireError
 
@@ -25,12 +38,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(epilog=run.EXAMPLES)(run.run)
+app.command(epilog=runs.EXAMPLES)(runs.runs)
+app.command(epilog=report.EXAMPLES)(report.report)
+app.command(epilog=compare.EXAMPLES)(compare.compare)
+app.command(epilog=reconcile.EXAMPLES)(reconcile.reconcile)
 app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=features.EXAMPLES)(features.features)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
 app.add_typer(bridge.app)
 app.add_typer(new.app)
+app.add_typer(validate.app)
 
 
 def _show_version(wanted: bool) -> None:

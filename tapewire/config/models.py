@@ -30,7 +30,6 @@ _PROFILE: Final = "profile"
 NOT_BUILT: Final[Mapping[str, tuple[str, ...]]] = {
     "fill": ("probabilistic", "trade_through"),
     "queue": ("pro_rata", "size_weighted"),
-    "impact": ("square_root", "decaying"),
 }
 
 

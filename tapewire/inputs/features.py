@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ from tapewire.features import (
 from tapewire.features.passing import warm_up
 from tapewire.inputs.inspection import book_limits
 from tapewire.inputs.same_data import require_different
-from tapewire.inputs.telling import Steps, tell
+from tapewire.inputs.telling import Steps, say, tell
 from tapewire.market import InstrumentTable
 from tapewire.market.records import MBO_DTYPE
 from tapewire.processes.signals import interruptible
@@ -172,7 +171,7 @@ def feature_batches(
     """
     schema = request.schema
     chunk = np.empty(_CHUNK_RECORDS, MBO_DTYPE)
-    warm_up(_say)
+    warm_up(say)
     with book_limits(", ".join(request.plan.files)), open_source(request.plan) as source:
         names = InstrumentTable((m.raw_symbol, m.instrument_id) for m in source.info.mappings)
         table = _RowTable(schema, names)
@@ -201,11 +200,6 @@ def feature_batches(
             yield from labelled(given)
         for rows, found in labeller.finish(ahead.clock):
             yield table.batch(ahead, rows, found)
-
-
-def _say(text: str) -> None:
-    if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
 
 
 class _RowTable:

@@ -1,5 +1,6 @@
 """How the data commands say how far they are, and what they did."""
 
+import sys
 import time
 from types import TracebackType
 from typing import Final, Self
@@ -67,3 +68,9 @@ def tell(console: Console | None, text: str) -> None:
     """Print a sentence as it is, however long and whatever file names are in it."""
     if console is not None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a line on standard error, if there is one: why nothing is to be seen for a moment."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)

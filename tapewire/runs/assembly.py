@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tapewire.config.schema import RunConfig
+from tapewire.config.schema import RunConfig, to_fixed
 from tapewire.errors import (
     InterruptedRunError,
     NoDataError,
@@ -102,9 +102,11 @@ class _Run:
 
         facts, output = self.facts, self.facts.config.backtest.output
         make_room(output)
+        capital = facts.config.backtest.initial_capital
         with Collector(
-            folder, facts.config.to_yaml(), force=self.force, event_log=output.detailed_log
-        ) as collector:
+            folder, facts.config.to_yaml(), force=self.force, event_log=output.detailed_log,
+            initial_capital=None if capital is None else to_fixed(capital),
+        ) as collector:  # fmt: skip
             feed = Feed(simulation, collector, facts.clock, self.hooks, self.signals, facts.models)
             try:
                 if facts.models is not None:

@@ -40,10 +40,10 @@ def headline_rows(results: dict[str, Any], limit: int | None = None) -> list[tup
 
 def figures_row(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
     """Return a strategy's name and its chief figures, as text."""
-    return (name, *(_figure(figures.get(metric.column)) for metric in _SHOWN))
+    return (name, *(figure(figures.get(metric.column)) for metric in _SHOWN))
 
 
-def _figure(value: str | float | None) -> str:
+def figure(value: str | float | None) -> str:
     """Return a metric of the manifest for reading: money, which is decimal text, in cents."""
     if value is None:
         return "n/a"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .book import F_LAST, F_SNAPSHOT, F_TOB, UNDEF_PRICE, Order, Record, rows
+from .impact import Pushes
 from .queues import NAMES, NEVER, Mine, Row, SharedBook
 
 QUANTITY_MAX = 2**31 - 1
@@ -32,6 +33,7 @@ class NaiveExchange:
     response_ns: int
     fee: int = 0
     impact_ppm: int = 0
+    pushes: Pushes | None = None  # what the impact model remembers, if it does
     multiplier: Fraction = Fraction(1)
     tick: int = 0
     halts: bool = True
@@ -357,13 +359,19 @@ class NaiveExchange:
                     self.taken[self.key(real)] = self.taken.get(self.key(real), 0) + 1
                     lots += 1
             if lots:
-                self.fill(order, self.with_impact(order, price, lots), lots, "TAKER", "TAKEN", at)
+                self.fill(
+                    order, self.with_impact(order, price, lots, at), lots, "TAKER", "TAKEN", at
+                )
             if order.leaves == 0:
                 return
 
-    def with_impact(self, order: Mine, price: int, lots: int) -> int:
-        notional = floor(abs(price) * lots * self.multiplier / 10**9)
-        worse = price + order.sign * ceil(Fraction(abs(price) * self.impact_ppm * notional, 10**16))
+    def with_impact(self, order: Mine, price: int, lots: int, at: int) -> int:
+        if self.pushes is not None:
+            worse = price + self.pushes.take(order.sign, price, lots, at)
+        else:
+            notional = floor(abs(price) * lots * self.multiplier / 10**9)
+            shift = ceil(Fraction(abs(price) * self.impact_ppm * notional, 10**16))
+            worse = price + order.sign * shift
         return order.price if order.kind == "LIMIT" and order.beats(worse) < 0 else worse
 
     # --- events ---------------------------------------------------------------------------------
@@ -575,7 +583,7 @@ class NaiveExchange:
                     self.fill(order, price, lots, "MAKER", "AUCTION", self.book_clock)
                     continue
                 if early:
-                    worse = self.with_impact(order, price, early)
+                    worse = self.with_impact(order, price, early, self.book_clock)
                     self.fill(order, worse, early, "TAKER", "TAKEN", self.book_clock)
                 late += taken["late"]
             if late:

@@ -5,8 +5,11 @@ The markets keep to a few small prices, so that orders cross, queue, race and re
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
+from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from hypothesis import strategies as st
 from generated import UNIT, Market, generated_log, readable, with_terms, write
 from naive.dbn import read_mbo
 from naive.exchange import NaiveExchange
+from naive.impact import Pushes, square_root_shift
 from naive.queues import Row
 from seeds import play_seeds
 from stories import (
@@ -29,9 +33,11 @@ from stories import (
     TOB,
     Line,
     configure,
+    models_of,
     run,
 )
 from tapewire.execution.codes import FillReason, Reason
+from tapewire.execution.models import built_in
 from tapewire.market.instruments import OrderRules
 from tapewire.market.records import UNDEF_PRICE
 
@@ -41,8 +47,8 @@ from tapewire.market.records import UNDEF_PRICE
 def compare(
     records: np.ndarray, log: list[Row], folder: Path, *, batch: int = 0, may_be_late: bool = False,
     entry_us: float = 5, response_us: float = 5, halts: bool = True,
-    policies: tuple[bool, bool, bool] = (True, True, True), rules: OrderRules | None = None,
-    closes: tuple[int, ...] = (), **model: Any,
+    policies: tuple[bool, bool, bool] = (True, True, True), pushes: Pushes | None = None,
+    rules: OrderRules | None = None, closes: tuple[int, ...] = (), **model: Any,
 ) -> NaiveExchange:  # fmt: skip
     """Play both and compare every column that means something."""
     waits, unseen, clears = policies
@@ -50,7 +56,7 @@ def compare(
     twin = NaiveExchange(
         log, int(entry_us * 1000), int(response_us * 1000), halts=halts,
         market_waits=waits, fills_unseen=unseen, clear_cancels=clears,
-        fee=model.get("fee", 0), impact_ppm=model.get("impact_ppm", 0),
+        fee=model.get("fee", 0), impact_ppm=model.get("impact_ppm", 0), pushes=pushes,
         multiplier=Fraction(model.get("multiplier", 1)), tick=model.get("tick_units", 0),
         lot=rules.lot, min_lots=rules.min_lots, band=rules.band, protection=rules.protection,
         closes=closes,
@@ -72,6 +78,11 @@ def compare(
         assert all(a["ts_known"] >= b["ts_known"] for a, b in zip(fills, twin.fills, strict=False))
         fills = [{**a, "ts_known": 0} for a in fills]
         twin.fills = [{**a, "ts_known": 0} for a in twin.fills]
+    if pushes is not None:  # parts that fade apart, each cut to whole units
+        most = 50 + pushes.inexact * sum(abs(push) for _, push in pushes.pushes)
+        for a, b in zip(fills, twin.fills, strict=True):
+            assert abs(a["last_px"] - b["last_px"]) <= most
+        fills = [{**a, "last_px": b["last_px"]} for a, b in zip(fills, twin.fills, strict=True)]
     assert fills == twin.fills
     assert [o for o in orders if o["status"] != "DENIED"] == [
         o for o in twin.orders if o["status"] != "DENIED"
@@ -111,6 +122,62 @@ def compare_market(
         multiplier=draw.choice((1, 50, Fraction(1, 8))),
         # An order that only a snapshot shows is met at the time before the gap.
         may_be_late=True,
+    )  # fmt: skip
+
+
+def left_by(section: dict[str, Any]) -> Callable[[int], float]:
+    """What a section ``decay`` leaves of a push after some ns."""
+    permanent, temporary = (float(section.get(k, 0)) for k in ("permanent", "temporary"))
+    fading = 1 - permanent - temporary
+
+    def left(elapsed: int) -> float:
+        ms = elapsed / 1e6
+        if section["type"] == "exponential":
+            return permanent + fading * 2 ** (-ms / section["half_life_ms"])
+        if section["type"] == "power_law":
+            return permanent + fading * (1 + ms / section["after_ms"]) ** -section["exponent"]
+        return permanent
+
+    return left
+
+
+DECAYS: list[dict[str, Any]] = [
+    {"type": "exponential", "half_life_ms": 0.05, "permanent": 0.3},
+    {"type": "power_law", "exponent": 0.4, "after_ms": 0.02, "temporary": 0.25},
+    {"type": "none", "permanent": 0.5},
+]
+
+
+@given(seeds, st.integers(5, 120), st.booleans(), st.booleans(), st.sampled_from(DECAYS))
+@settings(max_examples=60)
+def test_pushes_that_last(
+    folder: Path, seed: int, events: int, crossing: bool, linear: bool, decay: dict[str, Any]
+) -> None:
+    """Remembered impact is that of a twin which keeps every push for ever."""
+    draw = random.Random(seed)
+    market = Market(draw)
+    market.add()
+    for _ in range(events):
+        market.step(crossing)
+    log = generated_log(
+        draw, draw.randint(1, 60), market.clock - START_NS, lambda: draw.randint(-2, 3) * UNIT
+    )
+    if linear:
+        chosen = built_in("impact", "linear", impact_bps_per_million=Decimal(900), decay=decay)
+        shift = lambda price, lots: ceil(  # noqa: E731
+            Fraction(abs(price) * 900 * floor(Fraction(abs(price) * lots * 50, UNIT)), 10**10)
+        )
+    else:
+        chosen = built_in(
+            "impact", "square_root", daily_volatility_bps=Decimal(150), daily_volume=5_000,
+            decay=decay,
+        )  # fmt: skip
+        shift = partial(square_root_shift, 150_000_000, 5_000)
+    inexact = 3e-3 if decay["type"] == "power_law" else 3e-5
+    pushes = Pushes(left_by(decay), shift, inexact)
+    compare(
+        market.records(), log, folder, may_be_late=True, pushes=pushes, multiplier=50,
+        models=replace(models_of(5, 5), impact=chosen),
     )  # fmt: skip
 
 

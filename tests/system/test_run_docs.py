@@ -46,7 +46,8 @@ def test_every_command_and_snippet_of_the_features_page(repo: Path, tmp_path: Pa
 
 
 def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 3
+    assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 5
+    assert (tmp_path / "impact.html").exists()
     sent = {}
     for name in ("drawn", "gamma", "recorded"):
         result = tw.RunResult.load(tmp_path / name)
@@ -58,6 +59,20 @@ def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Pat
     bill = tw.RunResult.load(tmp_path / "drawn").manifest["fee_lines"]["market_maker"]
     assert {line for line, fees in bill.items() if float(fees)} == {"exchange", "broker"}
     assert min(sent["drawn"], sent["gamma"]) > 100
+
+
+def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "results.md", tmp_path) == 3
+    page = (tmp_path / "near_and_far.html").read_text()
+    assert "backtest.execution.latency_model.network_latency_us" in page
+
+
+def test_the_page_of_metrics(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "metrics.md", tmp_path) == 1
+    total = tw.RunResult.load(tmp_path / "capital").manifest["results"]["total"]
+    assert total["initial_capital"] == "100000"
+    assert total["total_return"] == pytest.approx(float(total["net_pnl"]) / 100_000)
+    assert total["total_return"] != 0
 
 
 @pytest.mark.timeout(400)

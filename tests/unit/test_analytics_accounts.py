@@ -1,7 +1,6 @@
 """The second set of books, closed trades and metrics, on fills worked out by hand."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
@@ -21,6 +20,7 @@ from analytics_rows import (
     no_orders,
     no_samples,
 )
+from analytics_runs import run_of
 from tapewire.analytics import Collector, Run, load_run
 from tapewire.analytics.curves import Curve, Day, Line, bucket_width, downsample_minmax
 from tapewire.analytics.exact import decimal_text, groups, multiply, running_total, scale, total
@@ -31,18 +31,6 @@ from tapewire.errors import SimulationError
 from tapewire.execution.codes import OrderStatus, Reason
 
 P = 100 * E9  # a price of 100
-
-
-def run_of(path: Path, *books: Book, legs: list[FakeLeg] | None = None, chunk: int = 7) -> Run:
-    """Feed the books in small pieces and read the run back."""
-    fills, orders, samples = drained(*books)
-    legs = legs or [b.leg for b in books]
-    with Collector(path / "run", "seed: 0\n", row_group_rows=5) as collector:
-        for at in range(0, max(len(fills), len(orders), len(samples)), chunk):
-            part = slice(at, at + chunk)
-            collector.add(fills[part], orders[part], samples[part], legs)
-        collector.finish("complete", manifest())
-    return load_run(path / "run")
 
 
 def metrics(run: Run, scope: str = "total") -> dict:

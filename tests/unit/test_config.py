@@ -99,7 +99,10 @@ def test_the_specifications_own_example_is_read_key_for_key(tmp_path: Path) -> N
     assert backtest.data_source.symbols == ["ESM5"]
     models = chosen_models(backtest.execution)
     assert models.latency_bounds()["entry"] == (60_000, 60_000)
-    assert models.impact.parameters == {"impact_bps_per_million": Decimal("0.5")}
+    assert models.impact.parameters == {
+        "impact_bps_per_million": Decimal("0.5"),
+        "decay": None,
+    }
     assert backtest.risk_limits.max_position == 100
     assert to_fixed(backtest.risk_limits.max_loss or Decimal(0)) == 10_000 * 10**9
     assert backtest.output.metrics_file == str(tmp_path / "results/metrics.parquet")
@@ -162,7 +165,12 @@ REFUSED = [
     ('type: "mbo_queue"', "type: probabilistic", r"probabilistic is not built yet.*mbo_queue"),
     ('model: "fifo"', "model: pro_rata", r":15: .*pro_rata is not built yet, there is fifo"),
     ("million: 0.5", "million: 0.0000005", r"expected at most six decimal places, found"),
-    ('type: "linear"', "type: square_root", r"square_root is not built yet.*none and linear"),
+    ('type: "linear"', "type: cubic", r"expected 'none', 'linear' or 'square_root', found"),
+    (
+        "million: 0.5",
+        "million: 0.5\n      decay: {type: exponential, half_life_ms: 0}",
+        r":20: .*decay\.half_life_ms: expected at least 0.001, found 0",
+    ),
     ('type: "linear"', 'type: "none"', r"impact_bps_per_million: expected none with type none"),
     ("max_position: 100", "max_position: ten", r":22: .*expected a whole number, found 'ten'"),
     (

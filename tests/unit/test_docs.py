@@ -17,6 +17,8 @@ PAGES = {
     "docs/compiled-strategies.md": 6,
     "docs/examples.md": 1,
     "docs/execution-models.md": 4,
+    "docs/metrics.md": 2,
+    "docs/results.md": 6,
     "docs/external.md": 7,
     "docs/models.md": 6,
     "docs/reinforcement-learning.md": 3,

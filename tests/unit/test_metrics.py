@@ -20,7 +20,7 @@ from tapewire.analytics import Collector, load_run, metrics
 from tapewire.analytics.curves import Curve
 from tapewire.analytics.metrics import FAMILIES, METRICS, Inputs, Metric, Registry, Tally
 from tapewire.analytics.metrics import inputs as inputs_module
-from tapewire.analytics.metrics.definition import COUNT, MONEY, RATIO, ratio
+from tapewire.analytics.metrics.definition import COUNT, DEFINITION, MONEY, RATIO, ratio
 from tapewire.analytics.metrics.inputs import (
     INPUT_TYPES,
     FillTotals,
@@ -287,3 +287,11 @@ def test_times_are_in_the_table_alone(tmp_path):
     assert run.metrics["max_drawdown_ts"][0].as_py().value == book.ts
     headline = run.manifest["results"]["total"]
     assert list(headline) == [m.column for m in METRICS if m.format.type != "time"]
+
+
+def test_the_page_has_every_metric_as_it_is_defined(repo):
+    lines = (repo / "docs" / "metrics.md").read_text().splitlines()
+    for metric in METRICS:
+        source = "" if metric.source == DEFINITION else metric.source
+        cells = (f"`{metric.column}`", metric.format.unit, metric.formula, metric.null, source)
+        assert "| " + " | ".join(cells) + " |" in lines

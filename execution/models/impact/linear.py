@@ -10,6 +10,7 @@ from tapewire.compiled.exact import multiply_divide
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.compiled.units import MONEY_UNITS
 from tapewire.execution.models.definition import ModelDefinition
+from tapewire.execution.models.impact.decay import DECAY_PARAMETER, check_decay, decay_of
 
 STATE = np.dtype([("ppm", "i8")])  # 1e-6 basis points per million currency units
 #: Basis points in 1, millionths in 1, and a million of currency.
@@ -48,7 +49,10 @@ LINEAR = ModelDefinition(
         "impact_bps_per_million": ParameterSpec(
             Decimal, "basis points per million of currency", Decimal(0), 0, 10_000, 6
         ),
+        "decay": DECAY_PARAMETER,
     },
     state=STATE,
     prepare=prepare,
+    check=check_decay,
+    decay=decay_of,
 )

@@ -1,0 +1,162 @@
+"""Values of metrics, worked by hand, and beside those of empyrical where both mean the same."""
+
+import math
+
+import empyrical
+import numpy as np
+import pytest
+
+from tapewire.analytics.curves import Curve
+from tapewire.analytics.metrics import METRICS, Inputs
+from tapewire.analytics.metrics.inputs import Capital, FillTotals, OrderTotals, Pnl, Sessions
+from tapewire.analytics.metrics.returns import sharpe_by_session, sortino_by_session
+from tapewire.analytics.trades import TradeMatcher, TradeTotals
+
+E9 = 10**9
+METRIC = {metric.column: metric for metric in METRICS}
+
+
+def value(column, **inputs):
+    return METRIC[column].compute(**inputs)
+
+
+def closed(*results):
+    """Totals of trades of one lot each that made so much, in this order."""
+    matcher = TradeMatcher(1, 1)
+    n = len(results)
+    signed = np.tile([1, -1], n)
+    price = np.ravel([[100 * E9, 100 * E9 + r * E9] for r in results])
+    position = np.tile([1, 0], n)
+    ts = np.arange(2 * n) * E9
+    for at in range(0, 2 * n, 6):  # in chunks, so that a streak goes through their ends
+        part = slice(at, at + 6)
+        matcher.add(signed[part], price[part], np.zeros_like(price[part]), position[part], ts[part])
+    return matcher.totals
+
+
+# --- closed trades -----------------------------------------------------------------------------
+
+
+def test_wins_and_losses_by_hand():
+    trades = closed(4, -2, 6, -1, 3)
+    assert value("avg_win", trades=trades) == pytest.approx(13 / 3)
+    assert value("avg_loss", trades=trades) == pytest.approx(1.5)
+    assert value("avg_trade_pnl", trades=trades) == pytest.approx(2)
+    assert value("largest_win", trades=trades) == 6 * E9
+    assert value("largest_loss", trades=trades) == 2 * E9
+    assert value("expectancy", trades=trades) == pytest.approx(2 / 1.5)
+
+
+def test_streaks_go_through_chunks_and_a_flat_trade_ends_them():
+    trades = closed(1, 2, 1, 5, -1, -1, 0, -1, -2, -3, -4, 2)
+    assert value("max_consecutive_wins", trades=trades) == 4
+    assert value("max_consecutive_losses", trades=trades) == 4
+    assert value("max_consecutive_losses", trades=closed(-1, 0, -1)) == 1
+    assert value("max_consecutive_wins", trades=closed(-1, -2)) == 0
+
+
+def test_streaks_of_several_legs_do_not_join():
+    together = closed(1, 1) + closed(2, 2, 2)
+    assert (together.wins_in_a_row, together.largest_win) == (3, 2 * E9)
+
+
+def test_where_nothing_was_closed_there_is_no_average():
+    trades = TradeTotals()
+    for column in ("avg_win", "avg_loss", "expectancy"):
+        assert value(column, trades=trades) is None
+    assert value("largest_win", trades=trades) == 0
+
+
+# --- orders ------------------------------------------------------------------------------------
+
+
+def test_ratios_of_orders_by_hand():
+    orders = OrderTotals()
+    orders.statuses.update(FILLED=4, CANCELED=6, DENIED=3, EXPIRED=1)
+    orders.replaces = 5
+    fills = FillTotals(count=8)
+    assert value("orders_canceled", orders=orders) == 6
+    assert value("cancel_to_fill", orders=orders) == 1.5
+    assert value("order_to_trade", orders=orders, fills=fills) == (11 + 5 + 6) / 8
+    assert value("order_to_trade", orders=orders, fills=FillTotals()) is None
+    assert value("cancel_to_fill", orders=OrderTotals()) is None
+
+
+# --- sessions and capital ----------------------------------------------------------------------
+
+
+def test_returns_on_capital_by_hand():
+    pnl = Pnl(realized=3_000 * E9, unrealized=500 * E9, fees=1_000 * E9)
+    sessions = Sessions([1_000 * E9, -500 * E9, 2_000 * E9])
+    capital = Capital(50_000 * E9)
+    assert value("total_return", pnl=pnl, capital=capital) == pytest.approx(0.05)
+    annual = value("annualised_return", sessions=sessions, capital=capital)
+    assert annual == pytest.approx(2_500 / 3 * 252 / 50_000)
+    cagr = value("cagr", pnl=pnl, sessions=sessions, capital=capital)
+    assert cagr == pytest.approx(1.05**84 - 1)
+    fell = Curve(max_drawdown=750 * E9)
+    assert value("max_drawdown_of_capital", equity=fell, capital=capital) == pytest.approx(0.015)
+
+
+def test_who_loses_more_than_there_was_has_lost_all_of_it():
+    pnl = Pnl(realized=-60 * E9)
+    sessions = Sessions([-30 * E9, -30 * E9])
+    assert value("cagr", pnl=pnl, sessions=sessions, capital=Capital(50 * E9)) == -1
+    assert value("total_return", pnl=pnl, capital=Capital(50 * E9)) == pytest.approx(-1.2)
+
+
+def test_without_capital_there_are_no_returns():
+    inputs = Inputs(pnl=Pnl(realized=5 * E9))
+    row = METRICS.compute(inputs)
+    for column in (
+        "initial_capital", "total_return", "annualised_return", "cagr", "max_drawdown_of_capital",
+    ):  # fmt: skip
+        assert row[column] is None
+    assert row["net_pnl"] == 5 * E9
+
+
+def test_sortino_and_calmar_by_hand():
+    results = [100 * E9, -50 * E9, 130 * E9, -10 * E9]
+    below = math.sqrt((50**2 + 10**2) / 4)
+    assert sortino_by_session(results) == pytest.approx(42.5 / below * math.sqrt(252))
+    assert sortino_by_session([1, 2]) is None
+    assert sortino_by_session([-1]) is None
+    fell = Curve(max_drawdown=85 * E9)
+    calmar = value("calmar", sessions=Sessions(results), equity=fell)
+    assert calmar == pytest.approx(42.5 * 252 / 85)
+    assert value("calmar", sessions=Sessions(results), equity=Curve()) is None
+
+
+def test_the_tail_of_sessions_by_hand():
+    """Of 41 sessions the 5 % quantile is the third worst, and three are the worst."""
+    sessions = Sessions([k * E9 for k in range(-20, 21)])
+    assert value("session_var_95", sessions=sessions) == pytest.approx(18)
+    assert value("session_es_95", sessions=sessions) == pytest.approx(19)
+    few = Sessions([k * E9 for k in range(19)])
+    assert value("session_var_95", sessions=few) is None
+    assert value("session_es_95", sessions=few) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ratios_are_empyricals(seed):
+    """Its formulas of returns, fed P&L: all but scale is the same, and the ratios have none."""
+    drawn = np.random.default_rng(seed).normal(20, 400, 250).round(2)
+    results = [round(x * 100) * E9 // 100 for x in drawn]
+    returns = np.array(results) / E9
+    assert sharpe_by_session(results) == pytest.approx(empyrical.sharpe_ratio(returns))
+    assert sortino_by_session(results) == pytest.approx(empyrical.sortino_ratio(returns))
+    sessions = Sessions(results)
+    var = -empyrical.value_at_risk(returns, 0.05)
+    assert value("session_var_95", sessions=sessions) == pytest.approx(var)
+    shortfall = -empyrical.conditional_value_at_risk(returns, 0.05)
+    assert value("session_es_95", sessions=sessions) == pytest.approx(shortfall)
+
+
+def test_cagr_is_empyricals_where_returns_compound():
+    """With each session's return taken on what there was then, its yearly return is ours."""
+    results = [1_000 * E9, -500 * E9, 2_000 * E9, 700 * E9]
+    money = np.concatenate(([50_000.0], 50_000 + np.cumsum(results) / E9))
+    returns = money[1:] / money[:-1] - 1
+    pnl, capital = Pnl(realized=sum(results)), Capital(50_000 * E9)
+    ours = value("cagr", pnl=pnl, sessions=Sessions(results), capital=capital)
+    assert ours == pytest.approx(empyrical.cagr(returns))

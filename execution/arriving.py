@@ -114,6 +114,7 @@ def arrive_replace(
         return NO_REASON
     if price == (own.trigger_price if of_trigger else own.price) and quantity <= own.quantity:
         own.quantity = quantity
+        own.shown = min(own.shown, quantity - own.filled)
         return NO_REASON
     unrest(execution, index)
     own.quantity = quantity

@@ -17,6 +17,7 @@ from tapewire.compiled.draws import draw_for
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.auctions import clearing_price_of, match_standing
 from tapewire.execution.claims import claim, claimed_lots, find_claim
+from tapewire.execution.clips import CLIPS_MAX, hide_taken, is_iceberg
 from tapewire.execution.layout import (
     TRACE_FILL,
     TRACE_INCOMING,
@@ -153,6 +154,8 @@ def _match_side(
     index = party.buys if own_side == BUY else party.sells
     models = models_at(execution.models, party.models)
     spared = 0  # lots of real resting orders that ours traded in the place of
+    clips = 0  # of icebergs, that have been taken
+    fresh = market.stamp  # an order with this stamp or a later one is a clip shown since
     while index != NIL:
         own = own_at(execution.own_orders, index)
         following = own.next
@@ -166,7 +169,7 @@ def _match_side(
             if trace.kind == TRACE_FILL and trace.side == book_side:
                 if (own.price - trace.price) * own.side > 0:
                     through += trace.lots
-                elif trace.price == own.price:
+                elif trace.price == own.price and own.stamp < fresh:
                     behind += ask_queue(
                         models.queue, models.queue_call, models.queue_state,
                         trace.lots, trace.stamp, own.stamp,
@@ -182,7 +185,13 @@ def _match_side(
         traded = max(0, behind + through + unseen - spared)
         if traded + rest <= 0:
             return  # nor is there anything for those behind it
-        lots = _granted(market, execution, models, party, own, traded, through + unseen, rest)
+        leaves = own.quantity - own.filled
+        shows_part = is_iceberg(own)
+        if shows_part and (behind > 0 or clips < CLIPS_MAX):
+            leaves = own.shown
+        lots = _granted(
+            market, execution, models, party, own, leaves, traded, through + unseen, rest
+        )
         if lots <= 0:
             index = following
             continue
@@ -200,20 +209,24 @@ def _match_side(
         if lots > by_volume:
             crossed = lots - by_volume
             fill(execution, index, own.price, crossed, MAKER, BY_CROSSING, ts_event)
+        if shows_part and own.filled < own.quantity and hide_taken(market, execution, index, lots):
+            clips += 1
+            # Its next clip comes after the other orders at its price.
+            if following == NIL or own_at(execution.own_orders, following).price != own.price:
+                following = index
         index = following
 
 
 @jit_inline
 def _granted(
-    market: Any, execution: Any, models: Any, party: Any, own: Any, traded: int, beyond: int,
-    incoming: int,
+    market: Any, execution: Any, models: Any, party: Any, own: Any, leaves: int, traded: int,
+    beyond: int, incoming: int,
 ) -> int:  # fmt: skip
     """How many of the lots its place offers an order get to it, as the fill model has it."""
     bits = 0
     if models.fill_draws != 0:
         event = book_at(market.books, party.book).events
         bits = draw_for(party.key, own.client_order_id, _FILL_PURPOSE, event)
-    leaves = own.quantity - own.filled
     lots = ask_fill(
         models.fill, models.fill_call, models.fill_state,
         leaves, traded, min(traded, beyond), incoming, bits,

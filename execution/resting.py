@@ -8,6 +8,7 @@ simulated orders rest, so that most records are known to concern none of them at
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.clips import show_clip
 from tapewire.execution.layout import ALWAYS, NEVER, own_at, party_at
 from tapewire.execution.stops import release_stop
 from tapewire.execution.terms import is_held
@@ -26,6 +27,7 @@ def rest(market: Any, execution: Any, index: int) -> None:
     own.queue_ahead = 0 if level == NIL else level_at(market.levels, level).size
     own.stamp = market.stamp
     market.stamp += 1
+    show_clip(own)
     previous = NIL
     following = party.buys if own.side == BUY else party.sells
     while following != NIL:

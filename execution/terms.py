@@ -20,6 +20,7 @@ from tapewire.execution.words import (
     NO_REASON,
     STOP,
     STOP_LIMIT,
+    TERM_DISPLAY,
     TERM_EXPIRES,
     TERM_MINIMUM,
     TERM_POST_ONLY,
@@ -32,7 +33,7 @@ from tapewire.market.records import UNDEF_PRICE
 #: Lots one order may have.
 QUANTITY_MAX: Final = 2**31 - 1
 _MAKES_ONLY: Final = TERM_POST_ONLY | TERM_REPRICE
-_KNOWN: Final = _MAKES_ONLY | TERM_EXPIRES | TERM_MINIMUM | TERM_STOP
+_KNOWN: Final = _MAKES_ONLY | TERM_EXPIRES | TERM_MINIMUM | TERM_STOP | TERM_DISPLAY
 
 
 @jit_inline
@@ -110,6 +111,12 @@ def terms_fault(rules: Any, own: Any) -> int:
             return INVALID_TERMS
         if own.min_quantity <= 0 or own.min_quantity > own.quantity:
             return INVALID_QUANTITY
+    if terms & TERM_DISPLAY:
+        if at_once or kind == MARKET or kind == STOP:
+            return INVALID_TERMS
+        if own.display_quantity <= 0 or own.display_quantity > own.quantity:
+            return INVALID_QUANTITY
     if terms & TERM_STOP and price_fault(rules, own.trigger_price):
         return INVALID_PRICE
     return NO_REASON
+

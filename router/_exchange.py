@@ -12,6 +12,7 @@ from tapewire.execution.arriving import (
 )
 from tapewire.execution.auctions import match_auction
 from tapewire.execution.claims import STEP_ROWS
+from tapewire.execution.clips import CLIPS_MAX
 from tapewire.execution.delays import feed_delay_ns, response_delay_ns
 from tapewire.execution.filling import find_incoming, match_event
 from tapewire.execution.layout import NEVER, fill_row_at, own_at, party_at, rules_at
@@ -215,9 +216,10 @@ def match_parties(
         leg = leg_at(router.legs, router.cursor)
         party = party_at(execution.parties, router.cursor)
         if party.resting > 0:
-            # An order may fill by auction, by volume and by what came in, and be canceled; or, at a
-            # reopening, take: then a row comes with every real order touched, too.
-            rows = 4 * party.resting + trace_n + 1
+            # An order may fill by auction, by volume and by what came in, and be canceled, and
+            # icebergs fill clip by clip; or, at a reopening, take: then a row comes with every real
+            # order touched, too.
+            rows = 4 * (party.resting + CLIPS_MAX) + trace_n + 1
             if router.reopened != 0:
                 rows += party.resting + 2 * STEP_ROWS
             room = room_for(market, execution, router, rows, 0)

@@ -85,6 +85,15 @@ def take_at_least(ctx: Any, handle: int, lots: int) -> None:
         own.min_quantity = _lots(lots)
 
 
+@jit_entry
+def show_at_most(ctx: Any, handle: int, lots: int) -> None:
+    """Have an order show that many lots, and as many again when they are gone: an iceberg."""
+    if _may_set(ctx, handle):
+        own = _record(ctx, handle)
+        own.terms |= TERM_DISPLAY
+        own.display_quantity = _lots(lots)
+
+
 @jit
 def set_terms(
     ctx: Any, handle: int, terms: int, trigger_price: int, expire_ns: int, min_quantity: int,

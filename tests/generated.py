@@ -262,12 +262,14 @@ def with_terms(
             changes["post"] = draw.choice(("reject", "reprice"))
         elif fate < 0.75:
             changes["least"] = draw.randint(1, 4)
+        if draw.random() < 0.25:
+            changes["display"] = draw.randint(1, 1 + row.quantity)
         changes["tif"] = draw.choice((row.tif, row.tif, "FOK", "DAY", "GTD"))
         if changes["tif"] == "GTD" or draw.random() < 0.03:
             changes["expire"] = row.ts + draw.choice((2_000, 9_000, 40_000, 200_000))
         row = dataclasses.replace(row, **changes)
         if row.kind == "MARKET":
-            row = dataclasses.replace(row, tif="IOC", expire=None, post="")
+            row = dataclasses.replace(row, tif="IOC", expire=None, post="", display=0)
         priced[row.name] = row.price is not None or (row.kind == "STOP" and not protected)
         out.append(row)
     return out
@@ -313,6 +315,8 @@ def _terms(row: Row) -> dict[str, Any]:
         said["expire_ns"] = row.expire
     if row.least:
         said["min_quantity"] = row.least
+    if row.display:
+        said["display_quantity"] = row.display
     if row.post:
         said["post_only"] = row.post
     return said

@@ -33,6 +33,8 @@ class OrderTerms(TypedDict, total=False):
         Exchange time, ns since the epoch.
     min_quantity : int
         Lots that it takes on arrival, or none at all and ends.
+    display_quantity : int
+        Lots that it shows, and as many again when they are gone: an iceberg.
     market_to_limit : bool
         Without a price: takes the best price only, and rests there.
     """
@@ -43,6 +45,7 @@ class OrderTerms(TypedDict, total=False):
     expires: Span | None
     expire_ns: int | None
     min_quantity: int | None
+    display_quantity: int | None
     market_to_limit: bool
 
 
@@ -99,6 +102,10 @@ def encode(said: OrderTerms, now_ns: int, *, has_price: bool) -> Encoded:
     if (lots := said.get("min_quantity")) is not None:
         minimum = whole(lots, "min_quantity")
         terms |= Term.MINIMUM
+    display = 0
+    if (lots := said.get("display_quantity")) is not None:
+        display = whole(lots, "display_quantity")
+        terms |= Term.DISPLAY
     name = said.get("time_in_force")
     in_force = _IOC if order_type is OrderType.MARKET else _GTC
     if name is not None:
@@ -111,7 +118,7 @@ def encode(said: OrderTerms, now_ns: int, *, has_price: bool) -> Encoded:
         raise ValueError(
             f"time_in_force: expected IOC of a market order, found {name or 'a time to expire'!r}"
         )
-    return Encoded(int(order_type), in_force, int(terms), trigger, expire_ns, minimum, 0)
+    return Encoded(int(order_type), in_force, int(terms), trigger, expire_ns, minimum, display)
 
 
 def time_in_force(name: str) -> int:

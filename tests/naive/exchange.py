@@ -18,6 +18,7 @@ from .impact import Pushes
 from .queues import NAMES, NEVER, Mine, Row, SharedBook
 
 QUANTITY_MAX = 2**31 - 1
+NEXT_CLIP = -1  # in the place of an order's place among ours as the event began
 
 
 @dataclass
@@ -113,6 +114,7 @@ class NaiveExchange:
                     sent=kind, trigger=UNDEF_PRICE if row.trigger is None else row.trigger,
                     expire=NEVER if row.expire is None else row.expire, least=row.least,
                     post=row.post,
+                    display=row.display,
                 )  # fmt: skip
                 self.mine[row.name] = order
                 reason = ""
@@ -147,6 +149,11 @@ class NaiveExchange:
             if row.kind not in ("LIMIT", "MARKET") or (row.kind == "LIMIT" and row.tif == "FOK"):
                 return "INVALID_TERMS"
             if row.least > row.quantity:
+                return "INVALID_QUANTITY"
+        if row.display:
+            if row.kind in ("MARKET", "STOP") or at_once:
+                return "INVALID_TERMS"
+            if row.display > row.quantity:
                 return "INVALID_QUANTITY"
         if row.trigger is not None and self.bad_price(row.trigger):
             return "INVALID_PRICE"
@@ -304,6 +311,7 @@ class NaiveExchange:
             self.close(order, "CANCELED", "USER_CANCEL", at)
         elif price == order.price and quantity <= order.quantity:
             order.quantity = quantity
+            order.shown = min(order.shown, order.leaves)
         elif order.kind == "STOP_LIMIT":
             self.take_out(order)
             order.price, order.quantity = price, quantity
@@ -335,8 +343,20 @@ class NaiveExchange:
             reason = "MARKET_HALTED" if self.is_halted else "NO_LIQUIDITY"
             self.close(order, "EXPIRED", reason, at)
         else:
-            order.queue_ahead = sum(o.size for o in self.book.real(order.side, order.price))
-            self.book.put(order)
+            self.join(order)
+
+    def join(self, order: Mine) -> None:
+        order.queue_ahead = sum(o.size for o in self.book.real(order.side, order.price))
+        self.book.put(order)
+
+    def hide(self, order: Mine, lots: int) -> bool:
+        """Lots of a resting order are gone; whether it shows a next clip, behind everybody."""
+        order.shown -= lots
+        if not order.display or order.shown > 0 or order.leaves == 0:
+            return False
+        self.book.take_out(order)
+        self.join(order)
+        return True
 
     # --- taking ---------------------------------------------------------------------------------
 
@@ -555,6 +575,8 @@ class NaiveExchange:
                         (s, p) == (side, price) and ahead > k for s, p, ahead in self.cleared_lots
                     )
                     available = min(available, behind)
+                    if order.display:
+                        available = min(available, given + order.shown)
                 lots = min(order.leaves, available - given)
                 if lots <= 0:
                     continue
@@ -562,12 +584,14 @@ class NaiveExchange:
                 if lots == order.leaves:
                     self.take_out(order)
                 self.fill(order, price, lots, "MAKER", "AUCTION", self.book_clock)
+                self.hide(order, lots)
 
     def reopen(self, side: str) -> None:
         """After a halt, what stands across trades: whoever came first has its price."""
         other = "A" if side == "B" else "B"
         for order in list(self.book.mine(side)):
             late = 0
+            before = order.filled
             for price in self.book.prices(other):
                 if order.beats(price) < 0:
                     break
@@ -590,6 +614,8 @@ class NaiveExchange:
                 self.fill(order, order.price, late, "MAKER", "CROSSED", self.book_clock)
             if order.leaves == 0:
                 self.book.take_out(order)
+            elif order.filled > before:
+                self.hide(order, order.filled - before)
 
     def displace(self, side: str) -> None:
         """The real volume would have met our orders first, one after the other.
@@ -603,22 +629,26 @@ class NaiveExchange:
             if unseen_side in (side, None):
                 reach = sum(order.beats(price) > 0 for order in ours)
                 hits += [(side, price, reach, "UNSEEN")] * lots
-        left = sorted(hit[2] for hit in hits)
-        for k, order in enumerate(ours):
-            beyond = [reach for reach in left if reach > k]
+        places = [(k, order) for k, order in enumerate(ours)]
+        given = 0
+        while places:
+            k, order = places.pop(0)
+            if k == NEXT_CLIP:  # behind all at its price
+                mine = [hit for hit in hits if order.beats(hit[1]) > 0]
+            else:
+                mine = [hit for hit in hits if hit[2] > k]
+            beyond = max(0, len(mine) - given)
             arrivals = [real for real in map(self.crosser, self.crossers) if real is not None]
             rest = [
                 real for real in arrivals if real.side != side and order.beats(real.price) >= 0
                 for _ in range(self.free(real))
             ]  # fmt: skip
-            lots = min(order.leaves, len(beyond) + len(rest))
+            lots = min(order.shown if order.display else order.leaves, beyond + len(rest))
             if lots == 0:
                 continue
             for real in rest[:lots]:
                 self.taken[self.key(real)] = self.taken.get(self.key(real), 0) + 1
-            spared = max(0, lots - len(rest))
-            left = left[: len(left) - spared]
-            mine = [hit for hit in hits if hit[2] > k]
+            given += max(0, lots - len(rest))
             reason = "UNSEEN_TRADE"
             if any(hit[1] == order.price for hit in mine if hit[3] == "SEEN"):
                 reason = "QUEUE"
@@ -626,12 +656,15 @@ class NaiveExchange:
                 reason = "TRADE_THROUGH"
             if lots == order.leaves:
                 self.book.take_out(order)
-            by_volume = min(lots, len(beyond))
+            by_volume = min(lots, beyond)
             if by_volume:
                 self.fill(order, order.price, by_volume, "MAKER", reason, self.book_clock)
             if lots > by_volume:
                 crossed = lots - by_volume
                 self.fill(order, order.price, crossed, "MAKER", "CROSSED", self.book_clock)
+            if order.leaves and self.hide(order, lots):
+                behind = sum(other.price == order.price for _, other in places)
+                places.insert(behind, (NEXT_CLIP, order))
 
     def crosser(self, name: int | str) -> Order | None:
         """A real order that came in across ours, if it is still there."""

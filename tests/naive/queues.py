@@ -26,6 +26,8 @@ class Mine:
     ts_arrived: int = 0
     ts_closed: int = 0
     rank: int = 0
+    display: int = 0  # lots it shows; 0: all
+    shown: int = 0
     order_id: None = None
     sent: str = ""  # its kind as it was sent
     trigger: int = UNDEF_PRICE
@@ -63,6 +65,8 @@ class Row:
     least: int = 0
     post: str = ""
     to_limit: bool = False
+    display: int = 0
+    display: int = 0
 
     @property
     def kind(self) -> str:
@@ -110,6 +114,7 @@ class SharedBook(NaiveBook):
 
     def put(self, order: Mine) -> None:
         self.resting.append(order)
+        order.shown = min(order.display, order.leaves)
         order.rank = self.new_rank()
         self.sides[order.side].setdefault(order.price, []).append(order)
 

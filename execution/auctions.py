@@ -9,7 +9,16 @@ from tapewire.execution.layout import TRACE_AUCTION, TRACE_AUCTION_FILL, own_at,
 from tapewire.execution.orders import fill
 from tapewire.execution.pricing import taking_price
 from tapewire.execution.resting import unrest
-from tapewire.execution.words import BUY, BY_AUCTION, BY_CROSSING, BY_TAKING, MAKER, SELL, TAKER
+from tapewire.execution.words import (
+    BUY,
+    BY_AUCTION,
+    BY_CROSSING,
+    BY_TAKING,
+    FILLED,
+    MAKER,
+    SELL,
+    TAKER,
+)
 from tapewire.market.layout import ASK, BID, NIL, level_at, rung_at, side_at
 from tapewire.market.records import UNDEF_PRICE
 
@@ -138,7 +147,7 @@ def match_standing(
             late += taken - earlier
         if late > 0:
             fill(execution, index, own.price, late, MAKER, BY_CROSSING, ts_event)
-        if own.filled == own.quantity:
+        if own.status == FILLED:
             unrest(execution, index)
         elif is_iceberg(own) and own.filled > filled:
             hide_taken(market, execution, index, own.filled - filled)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.clips import show_clip
+from tapewire.execution.groups import DORMANT, is_dormant
 from tapewire.execution.layout import ALWAYS, NEVER, own_at, party_at
 from tapewire.execution.stops import release_stop
 from tapewire.execution.terms import is_held
@@ -86,6 +87,9 @@ def unrest(execution: Any, index: int) -> None:
     """Take an order out of the resting or the waiting ones, or the stops."""
     own = own_at(execution.own_orders, index)
     party = party_at(execution.parties, own.leg)
+    if is_dormant(own):
+        own.hanging &= ~DORMANT
+        return
     if own.order_type != LIMIT:
         if is_held(own.order_type):
             release_stop(execution, index)

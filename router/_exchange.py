@@ -1,6 +1,6 @@
 """At the exchange: what arrives there, what an event fills, and the word that is sent of it."""
 
-from typing import Any
+from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.arriving import (
@@ -43,6 +43,9 @@ from tapewire.execution.words import (
     LOG_REPLACED,
     NO_REASON,
     REJECTED,
+    TERM_GROUP,
+    TERM_PEG,
+    TERM_REDUCE_ONLY,
     TERM_REPRICE,
     TERM_STOP,
     TRIGGER_PASSED,
@@ -73,6 +76,10 @@ from tapewire.router._layout import (
 )
 from tapewire.router._messages import free_message, pop_arrival, tell_strategy
 from tapewire.router._room import room_for
+
+#: Terms of orders of which the exchange has the last word on the price, on the lots.
+_SEES_TO_PRICE: Final = TERM_REPRICE | TERM_PEG
+_SEES_TO_LOTS: Final = TERM_GROUP | TERM_REDUCE_ONLY
 
 
 @jit
@@ -174,14 +181,20 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     told_message.price = message.price
     told_message.quantity = message.quantity
     told_message.lots = message.lots
-    if message.kind == ARRIVE_NEW or (kind == TELL_REPLACED and own.terms & TERM_REPRICE):
+    if message.kind == ARRIVE_NEW or (kind == TELL_REPLACED and own.terms & _SEES_TO_PRICE):
         told_message.price = own.price
+    if kind == TELL_REPLACED:
+        if own.terms & _SEES_TO_LOTS and is_live(own):
+            told_message.quantity = own.quantity
+        own.word_quantity = told_message.quantity
     if refused != NO_REASON:
         told_message.reason = refused
     elif message.kind == ARRIVE_CANCEL:
         told_message.reason = message.reason
     if execution.event_log != 0:
         _log_answer(execution, router, told, ts, old_price, old_quantity)
+    if own.quantity != own.word_quantity and (is_live(own) or own.status == FILLED):
+        tell_changed(execution, router, leg_index, order, ts, 0)
     if execution.fill_n != router.settled:
         settle(execution, router, 0)
     if kind == TELL_ACCEPTED or kind == TELL_REPLACED:
@@ -247,7 +260,7 @@ def match_parties(
                 note_change(execution, watch, party, resting_before)
         router.cursor = leg.next_of_book
     if watch.resting > 0:
-        _tighten(execution, router, watch)
+        tighten(execution, router, watch)
     return 0
 
 
@@ -262,6 +275,9 @@ def _release_waiting(
     while order != NIL and execution.claim_shortage == 0:
         own = own_at(execution.own_orders, order)
         following = own.next
+        if own.filled == own.quantity:  # another of its group has filled
+            order = following
+            continue
         touched = take_waiting(market, execution, order, touched, ts_event)
         if execution.fill_n != router.settled:
             settle(execution, router, router.event_local)
@@ -329,12 +345,18 @@ def tell_closed(
 def tell_changed(
     execution: Any, router: Any, leg_index: int, order: int, ts_event: int, captured_ns: int
 ) -> None:
-    """Send word that the exchange has changed an order: what its price is now, or that it is none.
+    """Send word that the exchange has changed an order: its price now, which may be none, its lots.
 
     Its fills are told on their own.
     """
+    own = own_at(execution.own_orders, order)
     told = notify(execution, router, leg_index, order, TELL_CHANGED, ts_event, captured_ns)
-    message_at(router.messages, told).price = own_at(execution.own_orders, order).price
+    message = message_at(router.messages, told)
+    message.price = own.price
+    message.quantity = own.quantity
+    if own.quantity != own.word_quantity:
+        message.reason = own.cut_reason
+    own.word_quantity = own.quantity
     if execution.event_log != 0:
         _log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
 
@@ -374,7 +396,7 @@ def is_halted(router: Any, watch: Any) -> bool:
 
 
 @jit
-def _tighten(execution: Any, router: Any, watch: Any) -> None:
+def tighten(execution: Any, router: Any, watch: Any) -> None:
     """Find the bounds of a book anew, from all of its parties."""
     open_bounds(watch)
     at = watch.legs

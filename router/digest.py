@@ -16,7 +16,7 @@ _VERSION: Final = b"tapewire-digest-1"
 #: that tell how an order came to be what its other fields say, its terms among them.
 _OUTSIDE: Final = (
     "leg", "order", "replaces", "ts_replaced", "terms", "trigger_price", "ts_triggered",
-    "expire_ns", "min_quantity", "display_quantity", "peg_offset", "group",
+    "expire_ns", "min_quantity", "display_quantity", "peg", "peg_offset", "group", "parent",
 )  # fmt: skip
 #: Rows that may wait to be hashed together.
 _ROWS_AT_ONCE: Final = 65_536

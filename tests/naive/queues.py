@@ -66,7 +66,6 @@ class Row:
     post: str = ""
     to_limit: bool = False
     display: int = 0
-    display: int = 0
 
     @property
     def kind(self) -> str:

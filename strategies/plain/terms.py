@@ -35,6 +35,13 @@ class OrderTerms(TypedDict, total=False):
         Lots that it takes on arrival, or none at all and ends.
     display_quantity : int
         Lots that it shows, and as many again when they are gone: an iceberg.
+    reduce_only : bool
+        Never more lots than the position that it reduces; rejected where there is none.
+    peg : "touch", "mid" or "opposite"
+        Its price follows the best price of its own side, the middle, or the other side's best, and
+        never crosses it; ``price`` is then its limit, if it has one.
+    peg_offset_ticks : int
+        Ticks from that, towards the other side.
     market_to_limit : bool
         Without a price: takes the best price only, and rests there.
     """
@@ -46,6 +53,9 @@ class OrderTerms(TypedDict, total=False):
     expire_ns: int | None
     min_quantity: int | None
     display_quantity: int | None
+    reduce_only: bool
+    peg: Literal["touch", "mid", "opposite"] | None
+    peg_offset_ticks: int
     market_to_limit: bool
 
 

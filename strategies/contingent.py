@@ -19,7 +19,7 @@ from tapewire.execution.words import (
     TERM_REDUCE_ONLY,
 )
 from tapewire.market.layout import NIL
-from tapewire.strategies.context import first_open, next_open, request, submit_order
+from tapewire.strategies.context import first_open, is_open, next_open, request, submit_order
 from tapewire.strategies.layout import REQUEST_CANCEL_ALL
 from tapewire.strategies.terms import may_set, record_of
 
@@ -138,7 +138,7 @@ def mass_cancel(ctx: Any) -> None:
     """
     handle = first_open(ctx)
     while handle != NIL:
-        if record_of(ctx, handle).leg == ctx.leg:
+        if record_of(ctx, handle).leg == ctx.leg and is_open(ctx, handle):
             request(ctx, REQUEST_CANCEL_ALL, handle, 0, 0)
             return
         handle = next_open(ctx, handle)

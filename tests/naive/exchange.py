@@ -178,16 +178,19 @@ class NaiveExchange:
             due, row = self.requests.pop(0)
             at = max(due, self.book_clock)
             order = self.mine[row.name]
-            if row.action == "new":
-                if order.status != "DENIED":
-                    self.arrive(order, at)
-            elif order.status not in ("NEW", "PARTIALLY_FILLED"):
-                continue
-            elif row.action == "cancel":
-                self.take_out(order)
-                self.close(order, "CANCELED", "USER_CANCEL", at)
-            else:
-                self.replace(order, row.price or 0, row.quantity, at)
+            self.request(row, order, at)
+
+    def request(self, row: Row, order: Mine, at: int) -> None:
+        if row.action == "new":
+            if order.status != "DENIED":
+                self.arrive(order, at)
+        elif order.status not in ("NEW", "PARTIALLY_FILLED"):
+            return
+        elif row.action == "cancel":
+            self.take_out(order)
+            self.close(order, "CANCELED", "USER_CANCEL", at)
+        else:
+            self.replace(order, row.price or 0, row.quantity, at)
 
     def take_out(self, order: Mine) -> None:
         if order in self.waiting:
@@ -202,6 +205,9 @@ class NaiveExchange:
         order.status = "NEW"
         if order.tif == "DAY":
             order.expire = min((close for close in self.closes if close > at), default=NEVER)
+        self.act(order, at)
+
+    def act(self, order: Mine, at: int) -> None:
         if order.kind == "LIMIT" and self.is_past_band(order, order.price):
             self.close(order, "REJECTED", "PRICE_BAND", at)
         elif order.trigger != UNDEF_PRICE and self.has_traded(order, order.trigger):
@@ -320,8 +326,15 @@ class NaiveExchange:
             self.book.take_out(order)
             order.price, order.quantity = price, quantity
             self.reprice(order)
-            self.take(order, at)
-            self.settle(order, at)
+            if self.may_stay(order, at):
+                self.take(order, at)
+                self.settle(order, at)
+
+    def may_stay(self, order: Mine, at: int) -> bool:
+        return True
+
+    def after_fills(self, at: int) -> None:
+        """What fills so far mean for other orders comes before anything else."""
 
     def move_stop(self, order: Mine, trigger: int, quantity: int, at: int) -> None:
         """A replace of a stop without a limit is of its trigger."""
@@ -527,6 +540,8 @@ class NaiveExchange:
         self.halted = self.is_halted
         if reopened:
             for order in list(self.waiting):
+                if order.leaves == 0:
+                    continue
                 self.waiting.remove(order)
                 if not self.bound(order):
                     self.close(order, "EXPIRED", "NO_LIQUIDITY", self.book_clock)
@@ -546,13 +561,17 @@ class NaiveExchange:
             for order in self.waiting + self.book.mine("B") + self.book.mine("A"):
                 self.take_out(order)
                 self.close(order, "CANCELED", "BOOK_CLEARED", self.book_clock)
+        self.after_fills(self.book_clock)
         for side in "BA":
             held = sorted(
                 (o for o in self.stops if o.side == side), key=lambda o: o.trigger * o.sign
             )
             for order in held:
-                if any((price - order.trigger) * order.sign >= 0 for price in self.traded):
+                if order in self.stops and any(
+                    (price - order.trigger) * order.sign >= 0 for price in self.traded
+                ):
                     self.trigger(order, self.book_clock)
+                    self.after_fills(self.book_clock)
         if cleared:
             for order in sorted(self.stops, key=lambda o: (o.side == "A", o.trigger * o.sign)):
                 self.take_out(order)
@@ -612,7 +631,7 @@ class NaiveExchange:
                 late += taken["late"]
             if late:
                 self.fill(order, order.price, late, "MAKER", "CROSSED", self.book_clock)
-            if order.leaves == 0:
+            if order.status == "FILLED":
                 self.book.take_out(order)
             elif order.filled > before:
                 self.hide(order, order.filled - before)

@@ -1,6 +1,7 @@
 """Simulated orders in the very queues of the real ones: an entry in the list that is its level."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .book import UNDEF_PRICE, NaiveBook, Order, Record
 
@@ -35,6 +36,12 @@ class Mine:
     expire: int = NEVER
     least: int = 0
     post: str = ""  # reject, reprice
+    # of orders that hang on something: see `hanging`
+    said: Any = None
+    parent: Any = None
+    uncut: int = 0
+    why: str = ""
+    began: bool = False
 
     @property
     def sign(self) -> int:
@@ -66,9 +73,17 @@ class Row:
     post: str = ""
     to_limit: bool = False
     display: int = 0
+    reduce: bool = False
+    peg: str = ""
+    offset: int = 0
+    group: str = ""
+    parent: str = ""
+    at_once: bool = False
 
     @property
     def kind(self) -> str:
+        if self.peg:
+            return "LIMIT"
         if self.to_limit:
             return "MARKET_TO_LIMIT"
         if self.trigger is not None:

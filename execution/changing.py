@@ -40,11 +40,11 @@ def begins(market: Any, execution: Any, index: int, ts_event: int) -> bool:
             if own.lots == 0:
                 own.hanging |= DORMANT
                 if own.hanging & ENTRY_DONE:
-                    _cancel_cut(execution, index, ts_event)
+                    cancel_cut(execution, index, ts_event)
                 return False
             own.quantity = own.lots
         elif own.quantity == 0:
-            _cancel_cut(execution, index, ts_event)
+            cancel_cut(execution, index, ts_event)
             return False
     if own.terms & TERM_PEG:
         price = pegged_price(market, execution, index)
@@ -82,7 +82,7 @@ def follow(execution: Any, index: int, ts_event: int) -> bool:
     if not is_exit(own):
         if own.quantity == own.filled:
             unrest(execution, index)
-            _cancel_cut(execution, index, ts_event)
+            cancel_cut(execution, index, ts_event)
         return False
     grown = own.hanging & GROWN != 0
     own.hanging &= ~GROWN
@@ -92,7 +92,7 @@ def follow(execution: Any, index: int, ts_event: int) -> bool:
             own.hanging |= DORMANT
             own.quantity = own.uncut
         if own.hanging & ENTRY_DONE:
-            _cancel_cut(execution, index, ts_event)
+            cancel_cut(execution, index, ts_event)
         return False
     if not grown:
         return False
@@ -102,7 +102,7 @@ def follow(execution: Any, index: int, ts_event: int) -> bool:
 
 
 @jit
-def _cancel_cut(execution: Any, index: int, ts_event: int) -> None:
+def cancel_cut(execution: Any, index: int, ts_event: int) -> None:
     """End an order that has no lots left, with those it was sent with in its row."""
     own = own_at(execution.own_orders, index)
     if own.uncut != 0:

@@ -11,6 +11,7 @@ from tapewire.execution.arriving import (
     take_waiting,
 )
 from tapewire.execution.auctions import match_auction
+from tapewire.execution.changing import cancel_cut
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.clips import CLIPS_MAX
 from tapewire.execution.delays import feed_delay_ns, response_delay_ns
@@ -19,7 +20,13 @@ from tapewire.execution.layout import NEVER, fill_row_at, own_at, party_at, rule
 from tapewire.execution.models.latency.legs import FILL, RESPONSE
 from tapewire.execution.order_events import log_event, log_fill, log_replace
 from tapewire.execution.orders import is_live
-from tapewire.execution.resting import first_resting, note_change, open_bounds, tighten_bounds
+from tapewire.execution.resting import (
+    first_resting,
+    note_change,
+    open_bounds,
+    tighten_bounds,
+    unrest,
+)
 from tapewire.execution.stops import note_stops
 from tapewire.execution.traces import (
     CLEARED_AUCTION,
@@ -294,8 +301,13 @@ def _cancel_cleared(execution: Any, router: Any, leg_index: int, ts_event: int) 
     party = party_at(execution.parties, leg_index)
     while party.resting > 0:
         order = first_resting(party)
-        cancel_resting(execution, order, BOOK_CLEARED, ts_event)
-        router.orders_canceled_by_clear += 1
+        own = own_at(execution.own_orders, order)
+        if own.quantity == own.filled:  # another of its group has filled in this very event
+            unrest(execution, order)
+            cancel_cut(execution, order, ts_event)
+        else:
+            cancel_resting(execution, order, BOOK_CLEARED, ts_event)
+            router.orders_canceled_by_clear += 1
         tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
 
 

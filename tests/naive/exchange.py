@@ -18,6 +18,7 @@ from .impact import Pushes
 from .queues import NAMES, NEVER, Mine, Row, SharedBook
 
 QUANTITY_MAX = 2**31 - 1
+STOPS = ("STOP", "STOP_LIMIT")
 NEXT_CLIP = -1  # in the place of an order's place among ours as the event began
 
 
@@ -210,11 +211,11 @@ class NaiveExchange:
     def act(self, order: Mine, at: int) -> None:
         if order.kind == "LIMIT" and self.is_past_band(order, order.price):
             self.close(order, "REJECTED", "PRICE_BAND", at)
-        elif order.trigger != UNDEF_PRICE and self.has_traded(order, order.trigger):
+        elif order.kind in STOPS and self.has_traded(order, order.trigger):
             self.close(order, "REJECTED", "TRIGGER_PASSED", at)
         elif order.expire <= at:
             self.close(order, "EXPIRED", self.time_up(order), at)
-        elif order.trigger != UNDEF_PRICE:
+        elif order.kind in STOPS:
             self.stops.append(order)
         else:
             self.enter(order, at)
@@ -559,8 +560,7 @@ class NaiveExchange:
         cleared = self.clear_cancels and self.cleared_book == self.book.counts["snapshots"]
         if cleared:
             for order in self.waiting + self.book.mine("B") + self.book.mine("A"):
-                self.take_out(order)
-                self.close(order, "CANCELED", "BOOK_CLEARED", self.book_clock)
+                self.clear(order)
         self.after_fills(self.book_clock)
         for side in "BA":
             held = sorted(
@@ -576,6 +576,10 @@ class NaiveExchange:
             for order in sorted(self.stops, key=lambda o: (o.side == "A", o.trigger * o.sign)):
                 self.take_out(order)
                 self.close(order, "CANCELED", "BOOK_CLEARED", self.book_clock)
+
+    def clear(self, order: Mine) -> None:
+        self.take_out(order)
+        self.close(order, "CANCELED", "BOOK_CLEARED", self.book_clock)
 
     def clear_at(self, price: int) -> None:
         """An auction: ours that are better than its price trade at it, ours at it by queue."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import ceil, floor
 
 from .book import UNDEF_PRICE, Record
-from .exchange import NaiveExchange
+from .exchange import STOPS, NaiveExchange
 from .queues import Mine, Row
 
 LIVE = ("NEW", "PARTIALLY_FILLED")
@@ -140,7 +140,7 @@ class NaiveHanging(NaiveExchange):
             elif grown:
                 self.take_out(order)
                 order.quantity = order.filled + lots
-                if order.kind in ("STOP", "STOP_LIMIT") and self.has_traded(order, order.trigger):
+                if order.kind in STOPS and self.has_traded(order, order.trigger):
                     self.stops.append(order)
                     self.trigger(order, at)
                 else:
@@ -149,6 +149,13 @@ class NaiveHanging(NaiveExchange):
     def cancel_cut(self, order: Mine, at: int) -> None:
         order.quantity = order.uncut or order.quantity
         self.close(order, "CANCELED", order.why or "OTHER_FILLED", at)
+
+    def clear(self, order: Mine) -> None:
+        if order.leaves == 0:
+            self.take_out(order)
+            self.cancel_cut(order, self.book_clock)
+        else:
+            super().clear(order)
 
     def take_out(self, order: Mine) -> None:
         if order in self.dormant:
@@ -172,7 +179,7 @@ class NaiveHanging(NaiveExchange):
                     self.cancel_cut(order, at)
                 return
             order.quantity = lots
-            if order.kind in ("STOP", "STOP_LIMIT") and self.has_traded(order, order.trigger):
+            if order.kind in STOPS and self.has_traded(order, order.trigger):
                 self.stops.append(order)
                 self.trigger(order, at)
                 return
@@ -211,7 +218,7 @@ class NaiveHanging(NaiveExchange):
         return True
 
     def replace(self, order: Mine, price: int, quantity: int, at: int) -> None:
-        if order.said.group or order.parent is not None:
+        if len(self.ring(order)) > 0:
             quantity = order.quantity
         if order in self.dormant:
             if order.sent == "STOP":

@@ -88,7 +88,8 @@ class SimulationConfig:
         ``wait``: for the reopening, and takes part in its auction; ``expire``: at once.
     unseen_trades : str
         Trades without a resting order in the data. ``fill_through``: one at a worse price than an
-        order's fills it, up to the size traded; ``ignore``.
+        order's fills it, up to the size traded; ``fill``: one at its own price, too; ``pro_rata``:
+        of both it has its part by size among all orders at its price; ``ignore``.
     book_clear : str
         What a clear of the book that no snapshot follows does to our orders: ``cancel``, ``keep``.
     fill_notice : str
@@ -115,7 +116,7 @@ class SimulationConfig:
     seed: int = 0
     crossed_policy: Literal["warn", "halt_fills", "abort"] = "halt_fills"
     market_order_in_halt: Literal["wait", "expire"] = "wait"
-    unseen_trades: Literal["fill_through", "ignore"] = "fill_through"
+    unseen_trades: Literal["fill_through", "ignore", "pro_rata", "fill"] = "fill_through"
     book_clear: Literal["cancel", "keep"] = "cancel"
     fill_notice: Literal["response", "feed"] = "response"
     event_log: bool = False

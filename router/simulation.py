@@ -11,6 +11,12 @@ from tapewire.compiled.memory import offset_of
 from tapewire.compiled.units import MONEY_UNITS
 from tapewire.errors import SimulationError, StrategyError
 from tapewire.execution.claims import STEP_ROWS
+from tapewire.execution.layout import (
+    UNSEEN_FILLS,
+    UNSEEN_IGNORED,
+    UNSEEN_SHARED,
+    UNSEEN_THROUGH,
+)
 from tapewire.market.book import STEP_RECORDS, BookLimitError, batch_address
 from tapewire.market.layout import COUNTERS, NEW_BOOK, NIL
 from tapewire.market.records import MBO_DTYPE
@@ -49,6 +55,12 @@ _POLICIES: Final = {
     "warn": CROSSED_WARN,
     "halt_fills": CROSSED_HALT_FILLS,
     "abort": CROSSED_ABORT,
+}
+_UNSEEN: Final = {
+    "ignore": UNSEEN_IGNORED,
+    "fill_through": UNSEEN_THROUGH,
+    "pro_rata": UNSEEN_SHARED,
+    "fill": UNSEEN_FILLS,
 }
 _NOTICES: Final = {"response": NOTICE_RESPONSE, "feed": NOTICE_FEED}
 #: Words of the router's record by which the loop is told what to run.
@@ -117,7 +129,7 @@ class Simulation:
     def _set_policies(self) -> None:
         config, execution, router = self.config, self._memory.execution, self._memory.router
         execution["market_waits"] = config.market_order_in_halt == "wait"
-        execution["fills_unseen"] = config.unseen_trades == "fill_through"
+        execution["fills_unseen"] = _UNSEEN[config.unseen_trades]
         execution["event_log"] = config.event_log
         router["sample_interval_ns"] = config.sample_interval_ns
         router["crossed_policy"] = _POLICIES[config.crossed_policy]

@@ -21,6 +21,11 @@ def draw(seed: int, purpose: int, counter: int) -> int:
     return splitmix((key + golden * (counter + 1)) & WORD) >> 1
 
 
+def draw_for(key: int, order: int, purpose: int, counter: int) -> int:
+    """One of several draws about one order, for one purpose."""
+    return draw(draw(key, purpose, order), purpose, counter)
+
+
 def orders_of(played: Played) -> np.ndarray:
     """Rows of orders, as they were sent."""
     return played.rows.orders[np.argsort(played.rows.orders["client_order_id"])]

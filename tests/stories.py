@@ -7,7 +7,7 @@ numbers. Every ``play`` also checks what holds in any run: see ``check_books_bal
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapewire.execution.codes import FillReason, Liquidity, OrderEvent, OrderStatus, Reason, Side
-from tapewire.execution.models import Models, built_in
+from tapewire.execution.models import Model, Models, built_in
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
 from tapewire.market.instruments import InstrumentTable, OrderRules
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
@@ -376,6 +376,8 @@ def configure(
     fill_notice: str = "response",
     event_log: bool = False,
     models: Models | None = None,
+    fill: Model | None = None,
+    queue: Model | None = None,
     seed: int = 0,
     session_closes: tuple[int, ...] = (),
     rules: OrderRules | None = None,
@@ -396,7 +398,10 @@ def configure(
     return SimulationConfig(
         table,
         tuple(specs),
-        models=models or models_of(entry_us, response_us, feed_us, fee, impact_ppm),
+        models=replace(
+            models or models_of(entry_us, response_us, feed_us, fee, impact_ppm),
+            **{name: model for name, model in (("fill", fill), ("queue", queue)) if model},
+        ),
         seed=seed,
         crossed_policy=policy,  # type: ignore[arg-type]
         market_order_in_halt=market_order_in_halt,  # type: ignore[arg-type]

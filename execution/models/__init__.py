@@ -118,6 +118,12 @@ class Models:
             )
         return length_ns
 
+    @property
+    def beyond_ticks(self) -> int:
+        """Ticks worse than an order's price that the fill model's volume beyond it begins at."""
+        ticks = self.fill.definition.ticks
+        return 1 if ticks is None else ticks(self.fill.parameters)
+
     def write(self, record: Any) -> list[object]:
         """Write them into a `record.MODELS` record; returns what must be kept as long as it."""
         kept: list[object] = []
@@ -138,7 +144,10 @@ class Models:
             kept.append(decay)
             record["impact_decay"] = decay.ctypes.data
         record["fee_lines"] = len(self.fees.definition.lines)
-        record["fill_draws"] = self.fill.definition.draws
+        fill, queue = self.fill.definition, self.queue.definition
+        record["fill_draws"], record["queue_draws"] = fill.draws, queue.draws
+        record["whole_level"] = fill.whole_level or queue.whole_level
+        record["beyond_ticks"] = self.beyond_ticks
         for leg, (low, high) in enumerate(self.latency_bounds().values()):
             record["delay_ns"][leg] = low if low == high else VARIES
             record["delay_max_ns"][leg] = high

@@ -14,8 +14,8 @@ from tapewire.errors import ConfigError
 #: Families, and what a kernel of each is asked, beside its state; said in the family's folder.
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "latency": ("leg", "sent_ns", "bits", "load"),
-    "fill": ("leaves", "traded", "beyond", "incoming", "bits"),
-    "queue": ("lots", "stamp", "own_stamp"),
+    "fill": ("leaves", "traded", "beyond", "whole", "incoming", "past", "bits"),
+    "queue": ("leaves", "volume", "behind", "place", "orders", "standing", "algorithm", "bits"),
     "impact": ("price", "lots", "multiplier_num", "multiplier_den"),
     "fees": (
         "price",
@@ -70,7 +70,14 @@ class ModelDefinition:
     lines : tuple of str
         Of a fee model: what a commission is made of, where it can say that apart.
     draws : bool
-        Of a fill model: whether it wants random bits. A latency model that varies always has them.
+        Of a fill or queue model: whether it wants random bits, else they are 0. A latency model
+        that varies always has them.
+    whole_level : bool
+        Of a fill or queue model: whether it is told of all volume at an order's price and of the
+        queue there; else of the volume behind the order only, as ``fifo`` needs it.
+    ticks : callable (parameters), optional
+        Of a fill model: how many ticks worse than an order's price volume has to trade to be
+        ``beyond`` it; 1 if there is none.
 
     Raises
     ------
@@ -91,6 +98,8 @@ class ModelDefinition:
     decay: Callable[[Mapping[str, Any]], npt.NDArray[Any] | None] | None = None
     lines: tuple[str, ...] = ()
     draws: bool = False
+    whole_level: bool = False
+    ticks: Callable[[Mapping[str, Any]], int] | None = None
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:

@@ -22,6 +22,9 @@ MODELS: Final = np.dtype(
         ("impact_decay", "i8"),  # address; 0: a push concerns its own fill alone
         ("fee_lines", "i8"),  # lines that the fee model tells apart
         ("fill_draws", "i8"),  # whether the fill model wants random bits
+        ("queue_draws", "i8"),
+        ("whole_level", "i8"),  # whether either wants to know of all at an order's price
+        ("beyond_ticks", "i8"),  # that volume has to be worse than an order's price
         *(
             (name, "i8")
             for family in FAMILIES

@@ -234,7 +234,7 @@ class Execution(_Section):
     fees: FeeModel = Field(default_factory=FeeModel)
     crossed_book: Literal["warn", "halt_fills", "abort"] = "halt_fills"
     market_order_in_halt: Literal["wait", "expire"] = "wait"
-    unseen_trades: Literal["fill_through", "ignore"] = "fill_through"
+    unseen_trades: Literal["fill_through", "ignore", "pro_rata", "fill"] = "fill_through"
     book_clear: Literal["cancel", "keep"] = "cancel"
     fill_notice: Literal["response", "feed"] = "response"
 
@@ -294,6 +294,7 @@ class ContractFacts(_Section):
 
     tick_size: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     multiplier: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] = Decimal(1)
+    match_algorithm: Literal["F", "K", "C", "T", "S", "O", "Q", "A", "Y", "P", "V"] | None = None
     lot_size: int = Field(default=1, ge=1, lt=2**31)
     min_quantity: int = Field(default=1, ge=1, lt=2**31)
     price_band: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=0)] | None = None

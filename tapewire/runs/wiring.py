@@ -218,7 +218,12 @@ def _instruments(config: RunConfig, info: "StreamInfo") -> InstrumentTable:
         for symbol, entry in config.backtest.instruments.items()
     }
     mappings = [(mapping.raw_symbol, mapping.instrument_id) for mapping in info.mappings]
-    return InstrumentTable(mappings, overrides, rules)
+    algorithms = {
+        symbol: entry.match_algorithm
+        for symbol, entry in config.backtest.instruments.items()
+        if entry.match_algorithm is not None
+    }
+    return InstrumentTable(mappings, overrides, rules, algorithms)
 
 
 def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:

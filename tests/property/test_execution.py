@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generated import UNIT, Market, generated_log, readable, write
+from generated import UNIT, Market, generated_log, readable, with_terms, write
 from naive.dbn import read_mbo
 from naive.exchange import NaiveExchange
 from naive.impact import Pushes, square_root_shift
@@ -38,6 +38,7 @@ from stories import (
 )
 from tapewire.execution.codes import FillReason, Reason
 from tapewire.execution.models import built_in
+from tapewire.market.instruments import OrderRules
 from tapewire.market.records import UNDEF_PRICE
 
 # --- comparing ------------------------------------------------------------------------------------
@@ -47,15 +48,18 @@ def compare(
     records: np.ndarray, log: list[Row], folder: Path, *, batch: int = 0, may_be_late: bool = False,
     entry_us: float = 5, response_us: float = 5, halts: bool = True,
     policies: tuple[bool, bool, bool] = (True, True, True), pushes: Pushes | None = None,
-    **model: Any,
+    rules: OrderRules | None = None, closes: tuple[int, ...] = (), **model: Any,
 ) -> NaiveExchange:  # fmt: skip
     """Play both and compare every column that means something."""
     waits, unseen, clears = policies
+    rules = rules or OrderRules()
     twin = NaiveExchange(
         log, int(entry_us * 1000), int(response_us * 1000), halts=halts,
         market_waits=waits, fills_unseen=unseen, clear_cancels=clears,
         fee=model.get("fee", 0), impact_ppm=model.get("impact_ppm", 0), pushes=pushes,
         multiplier=Fraction(model.get("multiplier", 1)), tick=model.get("tick_units", 0),
+        lot=rules.lot, min_lots=rules.min_lots, band=rules.band, protection=rules.protection,
+        closes=closes,
     ).run(records)  # fmt: skip
     tick = model.pop("tick_units", 0)
     config = configure(
@@ -63,7 +67,7 @@ def compare(
         policy="halt_fills" if halts else "warn", tick=Decimal(tick) / UNIT,
         market_order_in_halt="wait" if waits else "expire",
         unseen_trades="fill_through" if unseen else "ignore",
-        book_clear="cancel" if clears else "keep", **model,
+        book_clear="cancel" if clears else "keep", rules=rules, session_closes=closes, **model,
     )  # fmt: skip
     simulation, tables = run(config, records, batch)
     fills = readable(tables.fills, list(twin.fills[0]) if twin.fills else ["last_px"], FillReason)
@@ -195,6 +199,57 @@ def test_two_thousand_markets(folder: Path, part: int) -> None:
         compare_market(folder, seed, events, draw.random() < 0.5, batch, draw.random() < 0.5)
 
     play_seeds("two_thousand_markets", 250, play)
+
+
+def compare_terms(folder: Path, seed: int, events: int, batch: int) -> NaiveExchange:
+    """Orders of every kind on a generated market whose venue has rules."""
+    draw = random.Random(seed)
+    market = Market(draw)
+    market.add()
+    for _ in range(events):
+        market.step(draw.random() < 0.3)
+    span = market.clock - START_NS
+
+    def price() -> int:
+        return draw.randint(-2, 3) * UNIT
+
+    rules = OrderRules(
+        lot=draw.choice((1, 1, 2)), min_lots=draw.choice((1, 1, 2)),
+        band=draw.choice((None, UNIT, 2 * UNIT)), protection=draw.choice((None, 0, UNIT)),
+    )  # fmt: skip
+    log = generated_log(draw, draw.randint(1, 60), span, price)
+    log = with_terms(draw, log, price, protected=rules.protection is not None)
+    closes = tuple(sorted(START_NS + draw.randint(1, max(span, 1)) for _ in range(2)))
+    return compare(
+        market.records(), log, folder, batch=batch, halts=draw.random() < 0.7,
+        policies=(draw.random() < 0.7, draw.random() < 0.7, draw.random() < 0.7),
+        rules=rules, closes=draw.choice(((), closes)), tick_units=draw.choice((0, UNIT)),
+        impact_ppm=draw.choice((0, 3_000_000_000)), may_be_late=True,
+    )  # fmt: skip
+
+
+@given(seeds, st.integers(5, 250), st.sampled_from([0, 1, 7]))
+@settings(max_examples=150)
+def test_generated_orders_with_terms(folder: Path, seed: int, events: int, batch: int) -> None:
+    compare_terms(folder, seed, events, batch)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("part", range(4))
+def test_a_thousand_markets_of_orders_with_terms(folder: Path, part: int) -> None:
+    found: set[str] = set()
+
+    def play(seed: int) -> None:
+        draw = random.Random(f"settings of {seed}")
+        twin = compare_terms(folder, seed, draw.randint(5, 400), draw.choice((0, 1, 7)))
+        found.update(str(order["reason"]) for order in twin.orders)
+
+    play_seeds("a_thousand_markets_of_orders_with_terms", 250, play)
+    assert found >= {
+        "POST_ONLY", "MIN_QUANTITY", "TRIGGER_PASSED", "PRICE_BAND", "SESSION_CLOSE",
+        "GOOD_TILL_DATE", "INVALID_TERMS", "INVALID_QUANTITY", "MARKET_HALTED",
+    }  # fmt: skip
 
 
 @given(seeds, st.integers(5, 120))

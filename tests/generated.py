@@ -1,5 +1,6 @@
 """Small generated markets and order logs: few prices, so that orders cross, queue and refill."""
 
+import dataclasses
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -236,6 +237,42 @@ def generated_log(draw: random.Random, n: int, span: int, prices: Callable[[], i
     return out
 
 
+def with_terms(
+    draw: random.Random, log: list[Row], prices: Callable[[], int], *, protected: bool
+) -> list[Row]:
+    """The log again, with terms of all kinds, some of which don't go together.
+
+    Whether an order without a price can be replaced depends on what its strategy was told by then:
+    such replaces are left out.
+    """
+    out: list[Row] = []
+    priced: dict[str, bool] = {}
+    for row in log:
+        if row.action != "new":
+            if row.action == "cancel" or priced[row.name]:
+                out.append(row)
+            continue
+        changes: dict[str, Any] = {}
+        fate = draw.random()
+        if fate < 0.25:
+            changes["trigger"] = prices()
+        elif fate < 0.35 and row.price is None:
+            changes["to_limit"] = True
+        elif fate < 0.55:
+            changes["post"] = draw.choice(("reject", "reprice"))
+        elif fate < 0.75:
+            changes["least"] = draw.randint(1, 4)
+        changes["tif"] = draw.choice((row.tif, row.tif, "FOK", "DAY", "GTD"))
+        if changes["tif"] == "GTD" or draw.random() < 0.03:
+            changes["expire"] = row.ts + draw.choice((2_000, 9_000, 40_000, 200_000))
+        row = dataclasses.replace(row, **changes)
+        if row.kind == "MARKET":
+            row = dataclasses.replace(row, tif="IOC", expire=None, post="")
+        priced[row.name] = row.price is not None or (row.kind == "STOP" and not protected)
+        out.append(row)
+    return out
+
+
 class Steady(Market):
     """A market without gaps in its feed, which now and then is later than a response."""
 
@@ -257,13 +294,28 @@ def write(log: list[Row], folder: Path) -> Path:
         at = Decimal(row.ts - START_NS) / 1000
         price = None if row.price is None else Decimal(row.price) / UNIT
         if row.action == "new":
-            out.new(at, row.name, {"B": "BUY", "A": "SELL"}[row.side], row.quantity, price, row.tif)
+            side = {"B": "BUY", "A": "SELL"}[row.side]
+            out.new(at, row.name, side, row.quantity, price, row.tif, **_terms(row))
         elif row.action == "cancel":
             out.cancel(at, row.name)
         else:
             assert price is not None
             out.replace(at, row.name, row.quantity, price)
     return out.write(folder / "log.csv")
+
+
+def _terms(row: Row) -> dict[str, Any]:
+    """The terms of a row, as columns of a log."""
+    said: dict[str, Any] = {"to_limit": True} if row.to_limit else {}
+    if row.trigger is not None:
+        said["trigger_price"] = Decimal(row.trigger) / UNIT
+    if row.expire is not None:
+        said["expire_ns"] = row.expire
+    if row.least:
+        said["min_quantity"] = row.least
+    if row.post:
+        said["post_only"] = row.post
+    return said
 
 
 def readable(table: np.ndarray, names: list[str], reasons: type) -> list[dict[str, Any]]:

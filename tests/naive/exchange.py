@@ -15,7 +15,7 @@ import numpy as np
 
 from .book import F_LAST, F_SNAPSHOT, F_TOB, UNDEF_PRICE, Order, Record, rows
 from .impact import Pushes
-from .queues import NAMES, Mine, Row, SharedBook
+from .queues import NAMES, NEVER, Mine, Row, SharedBook
 from .sharing import FillRule
 
 QUANTITY_MAX = 2**31 - 1
@@ -44,6 +44,11 @@ class NaiveExchange:
     share: Callable[[list[int], int, int, int], int] | None = None  # by time, if there is none
     bits: Callable[[int, str, int], int] = lambda order, purpose, event: 0
     clear_cancels: bool = True
+    lot: int = 1
+    min_lots: int = 1
+    band: int | None = None
+    protection: int | None = None
+    closes: tuple[int, ...] = ()
     book: SharedBook = field(default_factory=SharedBook)
     denials: list[tuple[int, Mine, str]] = field(default_factory=list)
     fills: list[dict[str, int | str]] = field(default_factory=list)
@@ -51,6 +56,10 @@ class NaiveExchange:
     gapless: bool = True  # as the last event ended
     halted: bool = False
     waiting: list[Mine] = field(default_factory=list)  # market orders, for a halt to end
+    stops: list[Mine] = field(default_factory=list)  # in order of arrival
+    traded: list[int] = field(default_factory=list)  # prices of the event's trades
+    last_trade: int | None = None
+    volume: int = 0
     taken: dict[int | str, int] = field(default_factory=dict)  # lots we took, by real order
     position: int = 0
     book_clock: int = 0
@@ -87,7 +96,7 @@ class NaiveExchange:
     # --- requests -------------------------------------------------------------------------------
 
     def bad_quantity(self, quantity: int) -> bool:
-        return not 0 < quantity <= QUANTITY_MAX
+        return not self.min_lots <= quantity <= QUANTITY_MAX or quantity % self.lot != 0
 
     def bad_price(self, price: int) -> bool:
         return self.tick > 0 and price % self.tick != 0
@@ -101,10 +110,13 @@ class NaiveExchange:
             if sent > end:
                 continue
             if row.action == "new":
-                kind = "MARKET" if row.price is None else "LIMIT"
+                kind = row.kind
                 order = Mine(
-                    len(self.mine) + 1, row.side, kind, row.tif if kind == "LIMIT" else "IOC",
+                    len(self.mine) + 1, row.side, kind, "IOC" if kind == "MARKET" else row.tif,
                     UNDEF_PRICE if row.price is None else row.price, row.quantity, sent,
+                    sent=kind, trigger=UNDEF_PRICE if row.trigger is None else row.trigger,
+                    expire=NEVER if row.expire is None else row.expire, least=row.least,
+                    post=row.post,
                 )  # fmt: skip
                 self.mine[row.name] = order
                 reason = ""
@@ -112,6 +124,8 @@ class NaiveExchange:
                     reason = "INVALID_QUANTITY"
                 elif row.price is not None and self.bad_price(row.price):
                     reason = "INVALID_PRICE"
+                else:
+                    reason = self.bad_terms(row)
                 if reason:
                     self.denials.append((sent, order, reason))
                     continue
@@ -124,12 +138,40 @@ class NaiveExchange:
             out.append((sent + self.entry_ns, row))
         return out
 
+    def bad_terms(self, row: Row) -> str:
+        """Why what is asked for does not go together, or nothing."""
+        at_once = row.tif in ("IOC", "FOK")
+        if (row.tif == "GTD") != (row.expire is not None):
+            return "INVALID_TERMS"
+        if row.post and (row.kind != "LIMIT" or at_once or row.least):
+            return "INVALID_TERMS"
+        if row.post == "reprice" and self.tick == 0:
+            return "INVALID_TERMS"
+        if row.least:
+            if row.kind not in ("LIMIT", "MARKET") or (row.kind == "LIMIT" and row.tif == "FOK"):
+                return "INVALID_TERMS"
+            if row.least > row.quantity:
+                return "INVALID_QUANTITY"
+        if row.trigger is not None and self.bad_price(row.trigger):
+            return "INVALID_PRICE"
+        return ""
+
     def arrive_before(self, now: int) -> None:
-        """Everything that reaches the exchange before an event at ``now``."""
+        """Everything that happens at the exchange before an event at ``now``."""
         while self.denials and self.denials[0][0] < now:
             sent, order, reason = self.denials.pop(0)
             self.close(order, "DENIED", reason, sent)
-        while self.requests and self.requests[0][0] < now:
+        while True:
+            request = self.requests[0][0] if self.requests else NEVER
+            there = self.waiting + self.stops + self.book.resting
+            expiry = min((o.expire for o in there), default=NEVER)
+            if min(request, expiry) >= now:
+                return
+            if expiry <= request:
+                order = min(there, key=lambda o: (o.expire, o.number))
+                self.take_out(order)
+                self.close(order, "EXPIRED", self.time_up(order), max(expiry, self.book_clock))
+                continue
             due, row = self.requests.pop(0)
             at = max(due, self.book_clock)
             order = self.mine[row.name]
@@ -147,39 +189,153 @@ class NaiveExchange:
     def take_out(self, order: Mine) -> None:
         if order in self.waiting:
             self.waiting.remove(order)
+        elif order in self.stops:
+            self.stops.remove(order)
         else:
             self.book.take_out(order)
 
     def arrive(self, order: Mine, at: int) -> None:
         order.ts_arrived = at
         order.status = "NEW"
+        if order.tif == "DAY":
+            order.expire = min((close for close in self.closes if close > at), default=NEVER)
+        if order.kind == "LIMIT" and self.is_past_band(order, order.price):
+            self.close(order, "REJECTED", "PRICE_BAND", at)
+        elif order.trigger != UNDEF_PRICE and self.has_traded(order, order.trigger):
+            self.close(order, "REJECTED", "TRIGGER_PASSED", at)
+        elif order.expire <= at:
+            self.close(order, "EXPIRED", self.time_up(order), at)
+        elif order.trigger != UNDEF_PRICE:
+            self.stops.append(order)
+        else:
+            self.enter(order, at)
+
+    @staticmethod
+    def time_up(order: Mine) -> str:
+        return "SESSION_CLOSE" if order.tif == "DAY" else "GOOD_TILL_DATE"
+
+    def is_past_band(self, order: Mine, price: int) -> bool:
+        if self.band is None or self.last_trade is None:
+            return False
+        return (price - self.last_trade) * order.sign > self.band
+
+    def has_traded(self, order: Mine, price: int) -> bool:
+        return self.last_trade is not None and (self.last_trade - price) * order.sign >= 0
+
+    def offered(self, order: Mine) -> list[int]:
+        """The price of each lot that an order could take now if it had no limit, best first."""
+        other = "A" if order.side == "B" else "B"
+        return [
+            price for price in self.book.prices(other) for real in self.book.real(other, price)
+            for _ in range(self.free(real))
+        ]  # fmt: skip
+
+    def would_take(self, order: Mine, price: int) -> bool:
+        lots = self.offered(order)
+        return bool(lots) and (price - lots[0]) * order.sign >= 0
+
+    def bound(self, order: Mine) -> bool:
+        """A market order becomes the limit order that the venue makes of it, if it meets anyone."""
+        protected = order.kind == "MARKET" and self.protection is not None
+        if not protected and order.kind != "MARKET_TO_LIMIT":
+            return True
+        lots = self.offered(order)
+        if not lots:
+            return False
+        order.price = lots[0]
+        if protected:
+            order.price += (self.protection or 0) * order.sign
+            order.tif = "GTC" if order.tif == "IOC" else order.tif
+        order.kind = "LIMIT"
+        return True
+
+    def enter(self, order: Mine, at: int) -> None:
+        """An order acts for the first time."""
+        if not self.is_halted:
+            if not self.bound(order):
+                self.close(order, "EXPIRED", "NO_LIQUIDITY", at)
+                return
+            if order.post == "reject" and self.would_take(order, order.price):
+                self.close(order, "REJECTED", "POST_ONLY", at)
+                return
+        least = order.quantity if order.tif == "FOK" else order.least
+        if least:
+            if self.is_halted:
+                self.close(order, "EXPIRED", "MARKET_HALTED", at)
+                return
+            within = [
+                p for p in self.offered(order) if order.kind == "MARKET" or order.beats(p) >= 0
+            ]
+            if len(within) < least:
+                self.close(order, "EXPIRED", "MIN_QUANTITY", at)
+                return
+        self.reprice(order)
         self.take(order, at)
         self.settle(order, at)
+
+    def reprice(self, order: Mine) -> None:
+        if order.post == "reprice" and not self.is_halted:
+            if self.would_take(order, order.price):
+                order.price = self.offered(order)[0] - self.tick * order.sign
+
+    def trigger(self, order: Mine, at: int) -> None:
+        self.stops.remove(order)
+        order.ts_triggered = at
+        if order.kind == "STOP" and self.protection is None:
+            order.kind = "MARKET"
+        else:
+            if order.kind == "STOP":
+                order.price = order.trigger + (self.protection or 0) * order.sign
+            order.kind = "LIMIT"
+        self.enter(order, at)
 
     @property
     def is_halted(self) -> bool:
         return self.halts and not self.gapless
 
     def replace(self, order: Mine, price: int, quantity: int, at: int) -> None:
+        if order.sent == "STOP":
+            self.move_stop(order, price, quantity, at)
+            return
+        if order.kind == "LIMIT" and quantity > order.filled:
+            if price != order.price and self.is_past_band(order, price):
+                return
+            if order.post == "reject" and not self.is_halted and self.would_take(order, price):
+                return
         if quantity <= order.filled:
-            self.book.take_out(order)
+            self.take_out(order)
             order.quantity = order.filled
             self.close(order, "CANCELED", "USER_CANCEL", at)
         elif price == order.price and quantity <= order.quantity:
             order.quantity = quantity
+        elif order.kind == "STOP_LIMIT":
+            self.take_out(order)
+            order.price, order.quantity = price, quantity
+            self.stops.append(order)
         else:
             self.book.take_out(order)
             order.price, order.quantity = price, quantity
+            self.reprice(order)
             self.take(order, at)
             self.settle(order, at)
+
+    def move_stop(self, order: Mine, trigger: int, quantity: int, at: int) -> None:
+        """A replace of a stop without a limit is of its trigger."""
+        if order.ts_triggered or self.has_traded(order, trigger):
+            return
+        keeps = trigger == order.trigger and quantity <= order.quantity
+        order.trigger, order.quantity = trigger, quantity
+        if not keeps:
+            self.stops.remove(order)
+            self.stops.append(order)
 
     def settle(self, order: Mine, at: int) -> None:
         """What taking left of an order rests, or ends."""
         if order.leaves == 0:
             return
-        if order.kind == "MARKET" and self.is_halted and self.market_waits:
+        if order.kind != "LIMIT" and self.is_halted and self.market_waits:
             self.waiting.append(order)
-        elif order.tif == "IOC":
+        elif order.kind != "LIMIT" or order.tif in ("IOC", "FOK"):
             reason = "MARKET_HALTED" if self.is_halted else "NO_LIQUIDITY"
             self.close(order, "EXPIRED", reason, at)
         else:
@@ -239,9 +395,14 @@ class NaiveExchange:
             # By side and price: the last rank as its first F came, and whom F took lots from.
             self.rank_then: dict[tuple[str, int], int] = {}
             self.lost: dict[tuple[str, int], list[tuple[int, int, int]]] = {}
+            self.traded = []
         action, side = chr(r.action), chr(r.side)
         if action == "T":
             self.trade(r)
+            self.volume += r.size
+            self.last_trade = r.price if self.volume and r.price != UNDEF_PRICE else None
+            if r.price != UNDEF_PRICE:
+                self.traded.append(r.price)
         elif action == "F" and not self.book.is_aggressors_own(r):
             real = self.book.orders.get(r.order_id)
             if real is not None or side in "BA":
@@ -359,6 +520,9 @@ class NaiveExchange:
         if reopened:
             for order in list(self.waiting):
                 self.waiting.remove(order)
+                if not self.bound(order):
+                    self.close(order, "EXPIRED", "NO_LIQUIDITY", self.book_clock)
+                    continue
                 self.take(order, self.book_clock)
                 self.settle(order, self.book_clock)
         if not self.halted:
@@ -369,8 +533,20 @@ class NaiveExchange:
             if reopened:
                 for side in "BA":
                     self.reopen(side)
-        if self.clear_cancels and self.cleared_book == self.book.counts["snapshots"]:
+        cleared = self.clear_cancels and self.cleared_book == self.book.counts["snapshots"]
+        if cleared:
             for order in self.waiting + self.book.mine("B") + self.book.mine("A"):
+                self.take_out(order)
+                self.close(order, "CANCELED", "BOOK_CLEARED", self.book_clock)
+        for side in "BA":
+            held = sorted(
+                (o for o in self.stops if o.side == side), key=lambda o: o.trigger * o.sign
+            )
+            for order in held:
+                if any((price - order.trigger) * order.sign >= 0 for price in self.traded):
+                    self.trigger(order, self.book_clock)
+        if cleared:
+            for order in sorted(self.stops, key=lambda o: (o.side == "A", o.trigger * o.sign)):
                 self.take_out(order)
                 self.close(order, "CANCELED", "BOOK_CLEARED", self.book_clock)
 
@@ -574,7 +750,7 @@ class NaiveExchange:
             {
                 "client_order_id": order.number,
                 "side": order.sign,
-                "order_type": order.kind,
+                "order_type": order.sent,
                 "time_in_force": order.tif,
                 "status": order.status,
                 "reason": order.reason,
@@ -585,5 +761,8 @@ class NaiveExchange:
                 "ts_sent": order.ts_sent,
                 "ts_arrived": order.ts_arrived,
                 "ts_closed": order.ts_closed,
+                "trigger_price": order.trigger,
+                "ts_triggered": order.ts_triggered,
+                "expire_ns": order.expire,
             }
         )

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from .book import NaiveBook, Order, Record
+from .book import UNDEF_PRICE, NaiveBook, Order, Record
 
 NAMES = {"B": 1, "A": -1}
+NEVER = 2**63 - 1
 
 
 @dataclass(eq=False)
@@ -13,8 +14,8 @@ class Mine:
 
     number: int
     side: str  # "B" or "A"
-    kind: str  # LIMIT, MARKET
-    tif: str  # GTC, IOC
+    kind: str  # LIMIT, MARKET, STOP, STOP_LIMIT, MARKET_TO_LIMIT: what it acts as
+    tif: str  # GTC, IOC, FOK, DAY, GTD
     price: int
     quantity: int
     ts_sent: int
@@ -26,6 +27,12 @@ class Mine:
     ts_closed: int = 0
     rank: int = 0
     order_id: None = None
+    sent: str = ""  # its kind as it was sent
+    trigger: int = UNDEF_PRICE
+    ts_triggered: int = 0
+    expire: int = NEVER
+    least: int = 0
+    post: str = ""  # reject, reprice
 
     @property
     def sign(self) -> int:
@@ -51,6 +58,19 @@ class Row:
     price: int | None = None
     quantity: int = 0
     tif: str = "GTC"
+    trigger: int | None = None
+    expire: int | None = None
+    least: int = 0
+    post: str = ""
+    to_limit: bool = False
+
+    @property
+    def kind(self) -> str:
+        if self.to_limit:
+            return "MARKET_TO_LIMIT"
+        if self.trigger is not None:
+            return "STOP" if self.price is None else "STOP_LIMIT"
+        return "MARKET" if self.price is None else "LIMIT"
 
 
 @dataclass

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawn import draw_for
-from generated import UNIT, Market, generated_log, readable, write
+from generated import UNIT, Market, generated_log, readable, with_terms, write
 from naive.dbn import read_mbo
 from naive.exchange import NaiveExchange
 from naive.impact import Pushes, square_root_shift
@@ -43,6 +43,7 @@ from tapewire.compiled.draws import key_of
 from tapewire.execution.codes import FillReason, Reason
 from tapewire.execution.models import built_in
 from tapewire.execution.models.latency.legs import LEGS
+from tapewire.market.instruments import OrderRules
 from tapewire.market.records import UNDEF_PRICE
 
 # --- comparing ------------------------------------------------------------------------------------
@@ -52,10 +53,12 @@ def compare(
     records: np.ndarray, log: list[Row], folder: Path, *, batch: int = 0, may_be_late: bool = False,
     entry_us: float = 5, response_us: float = 5, halts: bool = True,
     policies: tuple[bool, str, bool] = (True, "fill_through", True), pushes: Pushes | None = None,
-    fill: str = "mbo_queue", ticks: int = 1, queue: str = "fifo", seed: int = 0, **model: Any,
+    fill: str = "mbo_queue", ticks: int = 1, queue: str = "fifo", seed: int = 0,
+    rules: OrderRules | None = None, closes: tuple[int, ...] = (), **model: Any,
 ) -> NaiveExchange:  # fmt: skip
     """Play both and compare every column that means something."""
     waits, unseen, clears = policies
+    rules = rules or OrderRules()
     key = key_of(seed, "log", PUBLISHER, INSTRUMENT)
     purposes = {"fill": len(LEGS), "queue": len(LEGS) + 1}
     twin = NaiveExchange(
@@ -65,6 +68,8 @@ def compare(
         bits=lambda order, why, event: draw_for(key, order, purposes[why], event),
         fee=model.get("fee", 0), impact_ppm=model.get("impact_ppm", 0), pushes=pushes,
         multiplier=Fraction(model.get("multiplier", 1)), tick=model.get("tick_units", 0),
+        lot=rules.lot, min_lots=rules.min_lots, band=rules.band, protection=rules.protection,
+        closes=closes,
     ).run(records)  # fmt: skip
     tick = model.pop("tick_units", 0)
     given = {"ticks": ticks} if fill == "trade_through" else {}
@@ -73,7 +78,8 @@ def compare(
         policy="halt_fills" if halts else "warn", tick=Decimal(tick) / UNIT,
         market_order_in_halt="wait" if waits else "expire",
         unseen_trades=unseen, book_clear="cancel" if clears else "keep", seed=seed,
-        fill=built_in("fill", fill, **given), queue=built_in("queue", queue), **model,
+        fill=built_in("fill", fill, **given), queue=built_in("queue", queue), rules=rules,
+        session_closes=closes, **model,
     )  # fmt: skip
     simulation, tables = run(config, records, batch)
     fills = readable(tables.fills, list(twin.fills[0]) if twin.fills else ["last_px"], FillReason)
@@ -221,6 +227,59 @@ def test_generated_markets_with_every_fill_and_queue_model(
         folder, seed, events, crossing, 0, True, fill=fill, queue=queue, unseen=unseen,
         ticks=ticks, seed=seed, tick_units=UNIT,
     )  # fmt: skip
+
+
+def compare_terms(folder: Path, seed: int, events: int, batch: int) -> NaiveExchange:
+    """Orders of every kind on a generated market whose venue has rules."""
+    draw = random.Random(seed)
+    market = Market(draw)
+    market.add()
+    for _ in range(events):
+        market.step(draw.random() < 0.3)
+    span = market.clock - START_NS
+
+    def price() -> int:
+        return draw.randint(-2, 3) * UNIT
+
+    rules = OrderRules(
+        lot=draw.choice((1, 1, 2)), min_lots=draw.choice((1, 1, 2)),
+        band=draw.choice((None, UNIT, 2 * UNIT)), protection=draw.choice((None, 0, UNIT)),
+    )  # fmt: skip
+    log = generated_log(draw, draw.randint(1, 60), span, price)
+    log = with_terms(draw, log, price, protected=rules.protection is not None)
+    closes = tuple(sorted(START_NS + draw.randint(1, max(span, 1)) for _ in range(2)))
+    return compare(
+        market.records(), log, folder, batch=batch, halts=draw.random() < 0.7,
+        policies=(
+            draw.random() < 0.7, draw.choice(("fill_through", "ignore")), draw.random() < 0.7
+        ),
+        rules=rules, closes=draw.choice(((), closes)), tick_units=draw.choice((0, UNIT)),
+        impact_ppm=draw.choice((0, 3_000_000_000)), may_be_late=True,
+    )  # fmt: skip
+
+
+@given(seeds, st.integers(5, 250), st.sampled_from([0, 1, 7]))
+@settings(max_examples=150)
+def test_generated_orders_with_terms(folder: Path, seed: int, events: int, batch: int) -> None:
+    compare_terms(folder, seed, events, batch)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("part", range(4))
+def test_a_thousand_markets_of_orders_with_terms(folder: Path, part: int) -> None:
+    found: set[str] = set()
+
+    def play(seed: int) -> None:
+        draw = random.Random(f"settings of {seed}")
+        twin = compare_terms(folder, seed, draw.randint(5, 400), draw.choice((0, 1, 7)))
+        found.update(str(order["reason"]) for order in twin.orders)
+
+    play_seeds("a_thousand_markets_of_orders_with_terms", 250, play)
+    assert found >= {
+        "POST_ONLY", "MIN_QUANTITY", "TRIGGER_PASSED", "PRICE_BAND", "SESSION_CLOSE",
+        "GOOD_TILL_DATE", "INVALID_TERMS", "INVALID_QUANTITY", "MARKET_HALTED",
+    }  # fmt: skip
 
 
 @given(seeds, st.integers(5, 120))

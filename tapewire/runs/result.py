@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-_TABLES: Final = ("fills", "orders", "equity", "series", "events", "metrics", "variants")
+_TABLES: Final = ("fills", "orders", "equity", "fees", "series", "events", "metrics", "variants")
 Prices: TypeAlias = Literal["float", "int", "decimal"]
 #: What each of them does to a table as it is stored.
 _PRICES: Final[dict[str, "Callable[[pa.Table], pa.Table]"]] = {

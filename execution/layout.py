@@ -110,8 +110,10 @@ TALLY: Final = np.dtype(
     [
         ("traded", "i8"),  # lots it has filled
         ("line_fees", "i8", (FEE_LINES_MAX,)),  # 1e-9 currency, where the fee model has lines
-        # the windows that events of its book are counted in; 0: its models don't ask
+        # the windows that events of its book are counted in; 0: its models don't ask, HEARS_FEED:
+        # they ask how late the book's last event was captured
         ("window_ns", "i8"),
+        ("feed_lag_ns", "i8"),
         ("window_start", "i8"),
         ("window_first", "i8"),  # events of the book before the window
         ("window_before", "i8"),  # events in the window before that

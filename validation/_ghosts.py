@@ -159,7 +159,7 @@ def replace(
         return
     before = party_at(execution.parties, index).resting
     is_open = venue_at(p.venues, p.book).gapless != 0
-    arrive_replace(market, execution, ghost.own, price, own.filled + lots, False, is_open, ts)
+    arrive_replace(market, execution, ghost.own, price, own.filled + lots, is_open, ts)
     note_resting(execution, p, index, before)
     take_rows(execution, p)
 

@@ -26,6 +26,12 @@ def is_iceberg(own: Any) -> bool:
 
 
 @jit_inline
+def visible_lots(own: Any) -> int:
+    """Lots of a resting order that show."""
+    return own.shown if own.display_quantity > 0 else own.quantity - own.filled
+
+
+@jit_inline
 def show_clip(own: Any) -> None:
     """Show as much as an iceberg shows of what is left of it."""
     own.shown = min(own.display_quantity, own.quantity - own.filled)

@@ -97,6 +97,7 @@ class Reason(IntEnum):
     ENTRY_DENIED = 25  # DENIED: so was the entry whose exit it is
     NO_REFERENCE = 26  # REJECTED: there is no price that it could be pegged to
     MASS_CANCEL = 27  # CANCELED on request, with all of the strategy in the book
+    MAX_MESSAGE_RATE = 50  # DENIED or refused: the session's gateway takes no more in a second
 
 
 #: Why an order or replace is stopped before it leaves, to be told at once.
@@ -106,6 +107,7 @@ DENIALS: Final = frozenset(
         Reason.MAX_ORDER_SIZE,
         Reason.MAX_LOSS,
         Reason.MAX_ORDER_RATE,
+        Reason.MAX_MESSAGE_RATE,
         Reason.INVALID_QUANTITY,
         Reason.INVALID_PRICE,
         Reason.INVALID_TERMS,

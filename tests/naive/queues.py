@@ -51,6 +51,10 @@ class Mine:
     def leaves(self) -> int:
         return self.quantity - self.filled
 
+    @property
+    def visible(self) -> int:
+        return self.shown if self.display else self.leaves
+
     def beats(self, price: int) -> int:
         """How much better our price is for the other side than ``price``."""
         return (self.price - price) * self.sign

@@ -100,6 +100,9 @@ def _match_side(
     while index != NIL:
         own = own_at(execution.own_orders, index)
         following = own.next
+        if own.filled == own.quantity:  # another of its group has filled
+            index = following
+            continue
         seen, behind, met, through, passed, far, rest, past = offered(
             market, execution, party, traces, own
         )

@@ -57,8 +57,9 @@ def line_up(market: Any, execution: Any, party: Any, traces: int, first: int) ->
         mine = own_at(execution.own_orders, at)
         if mine.price != own.price:
             break
-        place = _behind(execution, mine.stamp)
-        _stand(execution, place, mine.stamp, visible_lots(mine), 0, at)
+        if visible_lots(mine) > 0:
+            place = _behind(execution, mine.stamp)
+            _stand(execution, place, mine.stamp, visible_lots(mine), 0, at)
         at = mine.next
 
 

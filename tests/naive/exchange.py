@@ -668,6 +668,8 @@ class NaiveExchange:
         places = [(k, order) for k, order in enumerate(ours)]
         while places:
             k, order = places.pop(0)
+            if order.leaves == 0:
+                continue
             at_price = [hit for hit in hits if hit[1] == order.price and k != NEXT_CLIP]
             behind = [hit for hit in at_price if hit[2] > k]
             worse = [order.beats(hit[1]) for hit in hits if order.beats(hit[1]) > 0]
@@ -679,7 +681,7 @@ class NaiveExchange:
             ]  # fmt: skip
             if order.price != price:
                 price, given_better, came_in = order.price, given, len(rest)
-                same_price = [o for o in ours if o.price == price]
+                same_price = [o for o in ours if o.price == price and o.leaves]
                 queue = self.queue_then(side, price, same_price)
             mine_by_time = max(0, len(behind) + len(worse) + len(unseen) - given)
             everything = len(at_price) + len(worse) + len(unseen)

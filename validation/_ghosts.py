@@ -51,14 +51,10 @@ def new_party(market: Any, execution: Any, p: Any, index: int, owner: int) -> No
     party.key = 0
     party.multiplier_num = 1
     party.multiplier_den = 1
-<<<<<<< HEAD
     no_rules(rules_at(execution.rules, index))
-    tally_at(execution.tallies, index).traded = 0
-=======
     tally = tally_at(execution.tallies, index)
     tally.traded = 0
     tally.beyond = 1  # any worse price
->>>>>>> 5951bf2 (Ghosts know what is beyond their price)
 
 
 @jit

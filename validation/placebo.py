@@ -19,6 +19,7 @@ from tapewire.execution.layout import (
     RULES,
     TALLY,
     TRACE,
+    UNSEEN_THROUGH,
 )
 from tapewire.execution.models import Models
 from tapewire.execution.models.record import MODELS

@@ -19,6 +19,7 @@ from tapewire.execution.layout import (
     RULES,
     TALLY,
     TRACE,
+    UNSEEN_THROUGH,
 )
 from tapewire.execution.models import Models
 from tapewire.execution.models.record import MODELS
@@ -104,7 +105,7 @@ class PlaceboPass:
         self._number = 1  # of the next record among all
         for name in ("open_head", "open_tail", "asked", "sent"):
             self._pass[0][name] = NIL
-        self._execution[0]["fills_unseen"] = 1
+        self._execution[0]["fills_unseen"] = UNSEEN_THROUGH
         for block, record, head in self._pools():
             record[head] = NIL
             _chain(block, record, head, 0)

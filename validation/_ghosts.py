@@ -4,7 +4,15 @@ from typing import Any
 
 from tapewire.compiled.jit import jit
 from tapewire.execution.arriving import arrive_cancel, arrive_new, arrive_replace
-from tapewire.execution.layout import ALWAYS, fill_row_at, own_at, party_at, tally_at
+from tapewire.execution.layout import (
+    ALWAYS,
+    NEVER,
+    fill_row_at,
+    own_at,
+    party_at,
+    rules_at,
+    tally_at,
+)
 from tapewire.execution.orders import give_back, is_live, open_order
 from tapewire.execution.resting import open_bounds
 from tapewire.execution.words import BUY, FILLED, GTC, LIMIT, SELL, USER_CANCEL
@@ -44,6 +52,14 @@ def new_party(market: Any, execution: Any, p: Any, index: int, owner: int) -> No
     party.multiplier_num = 1
     party.multiplier_den = 1
     tally_at(execution.tallies, index).traded = 0
+    rules = rules_at(execution.rules, index)
+    rules.expire_due = NEVER
+    rules.protection = -1
+    rules.band = -1
+    rules.lot = 1
+    rules.min_lots = 1
+    rules.stop_buys = NIL
+    rules.stop_sells = NIL
 
 
 @jit

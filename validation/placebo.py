@@ -10,7 +10,16 @@ from tapewire.compiled.kernel_cache import compile_once, is_compiled
 from tapewire.compiled.memory import Block
 from tapewire.errors import SimulationError
 from tapewire.execution.claims import STEP_ROWS
-from tapewire.execution.layout import EXECUTION, OWN_ORDER, PARTY, TALLY, TRACE
+from tapewire.execution.layout import (
+    ALWAYS,
+    EXECUTION,
+    NEVER,
+    OWN_ORDER,
+    PARTY,
+    RULES,
+    TALLY,
+    TRACE,
+)
 from tapewire.execution.models import Models
 from tapewire.execution.models.record import MODELS
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
@@ -74,6 +83,7 @@ class PlaceboPass:
         self._market = MarketState()
         self._ghosts = Block(GHOST, _GHOSTS_AT_START)
         self._parties = Block(PARTY, _GHOSTS_AT_START)
+        self._rules = Block(RULES, _GHOSTS_AT_START)
         self._tallies = Block(TALLY, _GHOSTS_AT_START)
         self._listed = Block(_INDEX, 2 * _GHOSTS_AT_START)
         self._own_orders = Block(OWN_ORDER, _GHOSTS_AT_START)
@@ -117,6 +127,7 @@ class PlaceboPass:
     def _set_up_venues(self, first: int) -> None:
         fresh = self._venues.records[first:]
         fresh["gapless"] = 1
+        fresh["stop_buy"], fresh["stop_sell"] = NEVER, ALWAYS
         for name in ("traces", "traces_tail", "unseen"):
             fresh[name] = NIL
 
@@ -124,7 +135,9 @@ class PlaceboPass:
         execution, p = self._execution[0], self._pass[0]
         execution["market"] = self._market.state.ctypes.data
         execution["fill_capacity"] = execution["order_capacity"] = _ROWS
-        for name in ("own_orders", "parties", "traces", "fills", "orders", "models", "tallies"):
+        for name in (
+            "own_orders", "parties", "rules", "traces", "fills", "orders", "models", "tallies",
+        ):  # fmt: skip
             execution[name] = getattr(self, f"_{name}").address
         for name in (
             "ghosts", "places", "venues", "takers", "listed", "differences", "resting", "taking",
@@ -197,7 +210,7 @@ class PlaceboPass:
         first = self._ghosts.capacity
         self._grow(self._ghosts, self._pass[0], "ghost_free", needed, _GHOSTS_MAX)
         self._ghosts.records["real"][first:] = NIL
-        for block in (self._parties, self._tallies):
+        for block in (self._parties, self._rules, self._tallies):
             block.grow(self._ghosts.capacity)
         self._listed.grow(2 * self._ghosts.capacity)
 
@@ -261,7 +274,7 @@ class PlaceboPass:
     def nbytes(self) -> int:
         """Bytes held."""
         blocks = (
-            self._ghosts, self._parties, self._tallies, self._listed, self._own_orders,
+            self._ghosts, self._parties, self._rules, self._tallies, self._listed, self._own_orders,
             self._traces, self._places, self._venues, self._takers, self._differences, self._fills,
             self._orders,
         )  # fmt: skip

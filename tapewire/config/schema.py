@@ -274,14 +274,21 @@ class ConfiguredLimits(_Section):
 class Output(_Section):
     """Where results go besides the run folder, and how finely they tell.
 
-    ``detailed_log`` adds ``events.parquet``, every change of every order.
+    ``detailed_log`` adds ``events.parquet``, every change of every order; so does ``explain``, for
+    the stories of orders that were replaced.
     """
 
     metrics_file: Text | None = None
     trades_file: Text | None = None
     detailed_log: bool = False
+    explain: bool = False
     directory: Text | None = None
     sample_interval_s: Seconds = Decimal(1)
+
+    @property
+    def keeps_events(self) -> bool:
+        """Whether ``events.parquet`` is written."""
+        return self.detailed_log or self.explain
 
     @property
     def sample_interval_ns(self) -> int:

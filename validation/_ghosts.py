@@ -51,7 +51,9 @@ def new_party(market: Any, execution: Any, p: Any, index: int, owner: int) -> No
     party.key = 0
     party.multiplier_num = 1
     party.multiplier_den = 1
-    tally_at(execution.tallies, index).traded = 0
+    tally = tally_at(execution.tallies, index)
+    tally.traded = 0
+    tally.beyond = 1  # a tick or more, whatever it is
     rules = rules_at(execution.rules, index)
     rules.expire_due = NEVER
     rules.protection = -1

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_entry
 from tapewire.execution.claims import STEP_ROWS
-from tapewire.execution.filling import find_incoming
+from tapewire.execution.incoming import find_incoming
 from tapewire.execution.resting import open_bounds
 from tapewire.execution.traces import (
     crosses,

@@ -92,8 +92,8 @@ def expiry_reason(own: Any) -> int:
 
 @jit
 def arrive_replace(
-    market: Any, execution: Any, index: int, price: int, quantity: int, of_trigger: bool,
-    is_open: bool, ts_event: int,
+    market: Any, execution: Any, index: int, price: int, quantity: int, is_open: bool,
+    ts_event: int, of_trigger: bool = False,
 ) -> int:  # fmt: skip
     """A replace reaches the exchange; why it is refused, or NO_REASON.
 

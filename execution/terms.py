@@ -6,7 +6,7 @@ This is looked at before the order leaves. What the venue asks of it then is in 
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
-from tapewire.execution.layout import ALWAYS
+from tapewire.execution.layout import ALWAYS, NEVER
 from tapewire.execution.words import (
     FOK,
     GTD,
@@ -26,6 +26,7 @@ from tapewire.execution.words import (
     TERM_REPRICE,
     TERM_STOP,
 )
+from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 
 #: Lots one order may have.
@@ -66,6 +67,22 @@ def price_fault(rules: Any, price: int) -> bool:
     if price == UNDEF_PRICE or price == ALWAYS:
         return True
     return rules.tick_size > 0 and price % rules.tick_size != 0
+
+
+@jit
+def no_rules(rules: Any) -> None:
+    """Have a party's venue ask nothing of its orders, of which none waits."""
+    rules.expire_due = NEVER
+    rules.tick_size = 0
+    rules.protection = NIL
+    rules.band = NIL
+    rules.lot = 1
+    rules.min_lots = 1
+    rules.stop_buys = NIL
+    rules.stop_sells = NIL
+    rules.stops = 0
+    rules.pegs = 0
+    rules.groups = 0
 
 
 @jit

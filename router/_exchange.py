@@ -162,7 +162,7 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     else:
         kind = TELL_REPLACED
         refused = arrive_replace(
-            market, execution, order, message.price, message.quantity, of_trigger, is_open, ts
+            market, execution, order, message.price, message.quantity, is_open, ts, of_trigger
         )
     if execution.claim_shortage != 0:
         router.fault_instance = leg.instance

@@ -335,8 +335,14 @@ class Roster:
         limits["window_offset"] = self._send_times_used
         if spec.limits.max_orders_per_second != OFF:
             self._send_times_used += spec.limits.max_orders_per_second
-            if self._send_times_used > self._memory.send_times.capacity:
-                self._memory.send_times.grow(2 * self._send_times_used)
+        gateway = spec.gateway or self._config.gateway
+        if gateway is not None:
+            limits["gateway_rate"] = gateway.max_messages_per_second
+            limits["gateway_queues"] = gateway.when_exceeded == "queue"
+            limits["gateway_offset"] = self._send_times_used
+            self._send_times_used += gateway.max_messages_per_second
+        if self._send_times_used > self._memory.send_times.capacity:
+            self._memory.send_times.grow(2 * self._send_times_used)
 
     def _add_leg(self, spec: StrategySpec, bound: Bound, instance: int, book: int, key: int) -> int:
         memory, index = self._memory, len(self.legs)

@@ -42,7 +42,7 @@ from tapewire.router._layout import (
 from tapewire.router._memory import NO_ROWS, Memory
 from tapewire.router._requests import announce_signal, come_back
 from tapewire.router._roster import Roster
-from tapewire.router.bills import fee_lines
+from tapewire.router.bills import Bills, fee_lines
 from tapewire.router.config import SimulationConfig
 from tapewire.router.digest import LegDigests
 from tapewire.router.halts import LossHalt, loss_halts
@@ -69,7 +69,8 @@ _RECORDS, _STOP, _AT = (
 )
 _NOTHING: Final = Drained(*NO_ROWS)
 _ROUTER_COUNTERS: Final = (
-    "orders_sent", "orders_denied", "replaces_denied", "requests_stale", "late_responses",
+    "orders_sent", "orders_denied", "replaces_denied", "cancels_denied", "messages_held",
+    "messages_held_ns_max", "requests_stale", "late_responses",
     "late_responses_ns_max", "forced_arrivals", "clamped_ts_recv", "fills_known_before_capture",
     "fills_known_before_capture_ns_max", "unseen_trade_fills", "auction_fills",
     "orders_canceled_by_clear", "loss_halts",
@@ -116,6 +117,7 @@ class Simulation:
         self._set_policies()
         self._memory.publish(0)
         self._roster = Roster(config, self._memory)
+        self._bills = Bills(config, self._memory, self._roster)
         self._dtype: np.dtype[Any] | None = None  # of batches that need no closer look
         self._began = False
         self._give_records = entry_of(loop.give_records, MBO_DTYPE)
@@ -368,7 +370,7 @@ class Simulation:
                 return _NOTHING
             fills, orders, samples, events = taken or NO_ROWS
             self._digests.update(fills, orders)
-            return Drained(fills, orders, samples, events, series.take())
+            return Drained(fills, orders, samples, events, series.take(), self._bills.take(fills))
         self._stash()
         self._stashed = False
         tables: list[npt.NDArray[Any]] = []
@@ -379,7 +381,7 @@ class Simulation:
                 kept.clear()
             tables.append(table)
         fills, orders, samples, events = tables
-        return Drained(fills, orders, samples, events, series.take())
+        return Drained(fills, orders, samples, events, series.take(), self._bills.take(fills))
 
     @property
     def calls_python(self) -> bool:
@@ -416,6 +418,11 @@ class Simulation:
     def loss_halts(self) -> list[LossHalt]:
         """Strategy instances that reached their loss limit, in the order of time."""
         return loss_halts(self._memory, self._roster) if self.halted_n else []
+
+    @property
+    def fee_line_names(self) -> list[str]:
+        """What rows of fees count."""
+        return self._bills.names
 
     def fee_lines(self) -> dict[str, dict[str, int]]:
         """Fees by strategy and line, in 1e-9 currency, of those whose fee models have lines."""

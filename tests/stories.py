@@ -21,7 +21,14 @@ from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
 from tapewire.market.instruments import InstrumentTable, OrderRules
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
 from tapewire.positions.rows import SAMPLE_DTYPE
-from tapewire.router import Drained, RiskLimits, Simulation, SimulationConfig, StrategySpec
+from tapewire.router import (
+    Drained,
+    GatewayLimit,
+    RiskLimits,
+    Simulation,
+    SimulationConfig,
+    StrategySpec,
+)
 from tapewire.strategies import STRATEGIES
 
 LAST, TOB, SNAPSHOT = 128, 64, 32
@@ -370,6 +377,7 @@ def configure(
     unseen_trades: str = "fill_through",
     book_clear: str = "cancel",
     limits: RiskLimits | None = None,
+    gateway: GatewayLimit | None = None,
     tick: Number = 0,
     multiplier: Fraction | int = 1,
     sample_interval_ns: int = 1_000_000_000,
@@ -403,6 +411,7 @@ def configure(
             **{name: model for name, model in (("fill", fill), ("queue", queue)) if model},
         ),
         seed=seed,
+        gateway=gateway,
         crossed_policy=policy,  # type: ignore[arg-type]
         market_order_in_halt=market_order_in_halt,  # type: ignore[arg-type]
         unseen_trades=unseen_trades,  # type: ignore[arg-type]
@@ -432,6 +441,7 @@ def run(
         np.concatenate([part.samples for part in parts]),
         np.concatenate([part.events for part in parts]),
         np.concatenate([part.series for part in parts]),
+        np.concatenate([part.fees for part in parts]),
     )
     check_books_balance(simulation, rows)
     return simulation, rows

@@ -6,7 +6,6 @@ from tapewire.compiled.jit import jit
 from tapewire.execution.arriving import arrive_cancel, arrive_new, arrive_replace
 from tapewire.execution.layout import (
     ALWAYS,
-    NEVER,
     fill_row_at,
     own_at,
     party_at,
@@ -15,6 +14,7 @@ from tapewire.execution.layout import (
 )
 from tapewire.execution.orders import give_back, is_live, open_order
 from tapewire.execution.resting import open_bounds
+from tapewire.execution.terms import no_rules
 from tapewire.execution.words import BUY, FILLED, GTC, LIMIT, SELL, USER_CANCEL
 from tapewire.market.layout import ASK, BID, NIL, book_at, order_at, rung_at, side_at
 from tapewire.validation._events import list_ghost
@@ -51,17 +51,10 @@ def new_party(market: Any, execution: Any, p: Any, index: int, owner: int) -> No
     party.key = 0
     party.multiplier_num = 1
     party.multiplier_den = 1
+    no_rules(rules_at(execution.rules, index))
     tally = tally_at(execution.tallies, index)
     tally.traded = 0
     tally.beyond = 1  # a tick or more, whatever it is
-    rules = rules_at(execution.rules, index)
-    rules.expire_due = NEVER
-    rules.protection = -1
-    rules.band = -1
-    rules.lot = 1
-    rules.min_lots = 1
-    rules.stop_buys = NIL
-    rules.stop_sells = NIL
 
 
 @jit
@@ -168,7 +161,7 @@ def replace(
         return
     before = party_at(execution.parties, index).resting
     is_open = venue_at(p.venues, p.book).gapless != 0
-    arrive_replace(market, execution, ghost.own, price, own.filled + lots, False, is_open, ts)
+    arrive_replace(market, execution, ghost.own, price, own.filled + lots, is_open, ts)
     note_resting(execution, p, index, before)
     take_rows(execution, p)
 

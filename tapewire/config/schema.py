@@ -225,6 +225,16 @@ class FeeModel(ModelSection):
     type: Text = "per_contract"
 
 
+class Gateway(_Section):
+    """How many messages a strategy's session may send in any second, and what happens to more.
+
+    ``reject``: they come back; ``queue``: they wait, and leave in order when the window allows.
+    """
+
+    max_messages_per_second: Annotated[int, Field(ge=1, le=1_000_000)]
+    when_exceeded: Literal["reject", "queue"] = "reject"
+
+
 class Execution(_Section):
     """What happens between a strategy's decision and its fill."""
 
@@ -232,6 +242,7 @@ class Execution(_Section):
     fill_model: FillModel = Field(default_factory=FillModel)
     market_impact: MarketImpact = Field(default_factory=MarketImpact)
     fees: FeeModel = Field(default_factory=FeeModel)
+    gateway: Gateway | None = None
     crossed_book: Literal["warn", "halt_fills", "abort"] = "halt_fills"
     market_order_in_halt: Literal["wait", "expire"] = "wait"
     unseen_trades: Literal["fill_through", "ignore", "pro_rata", "fill"] = "fill_through"
@@ -255,6 +266,7 @@ class OwnExecution(_Section):
     fill_model: FillModel | None = None
     market_impact: MarketImpact | None = None
     fees: FeeModel | None = None
+    gateway: Gateway | None = None
 
 
 class ConfiguredLimits(_Section):

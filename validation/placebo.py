@@ -17,6 +17,8 @@ from tapewire.execution.layout import (
     OWN_ORDER,
     PARTY,
     RULES,
+    STANDING,
+    STANDING_MAX,
     TALLY,
     TRACE,
     UNSEEN_THROUGH,
@@ -95,6 +97,7 @@ class PlaceboPass:
         self._differences = Block(DIFFERENCE, DIFFERENCES_KEPT)
         self._resting = Block(COUNT, CLASS_N)
         self._taking = Block(COUNT, CLASS_N)
+        self._standing = Block(STANDING, STANDING_MAX)
         self._fills = Block(FILL_DTYPE, _ROWS)
         self._orders = Block(ORDER_DTYPE, _ROWS)
         self._models = Block(MODELS, 1)
@@ -138,6 +141,7 @@ class PlaceboPass:
         execution["fill_capacity"] = execution["order_capacity"] = _ROWS
         for name in (
             "own_orders", "parties", "rules", "traces", "fills", "orders", "models", "tallies",
+            "standing",
         ):  # fmt: skip
             execution[name] = getattr(self, f"_{name}").address
         for name in (
@@ -277,7 +281,7 @@ class PlaceboPass:
         blocks = (
             self._ghosts, self._parties, self._rules, self._tallies, self._listed, self._own_orders,
             self._traces, self._places, self._venues, self._takers, self._differences, self._fills,
-            self._orders,
+            self._orders, self._standing,
         )  # fmt: skip
         return self._market.nbytes + sum(block.nbytes for block in blocks)
 

@@ -19,8 +19,9 @@ _WHY: Final = {
     Reason.MAX_ORDER_SIZE: "above risk_limits.max_order_size",
     Reason.MAX_LOSS: "risk_limits.max_loss had been reached",
     Reason.MAX_ORDER_RATE: "more than risk_limits.max_orders_per_second",
-    Reason.INVALID_QUANTITY: "below 1 or above 2147483647",
+    Reason.INVALID_QUANTITY: "below 1 or min_quantity, above 2147483647, or no multiple of lot_size",
     Reason.INVALID_PRICE: "no valid price",
+    Reason.INVALID_TERMS: "what was asked for does not go together, see docs/orders.md",
 }
 
 

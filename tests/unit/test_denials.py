@@ -6,7 +6,7 @@ import numpy as np
 
 from analytics_rows import FakeLeg
 from tapewire.analytics.denials import DENIALS_TOLD_MAX, denial_warnings, tally_denials
-from tapewire.execution.codes import OrderStatus, Reason
+from tapewire.execution.codes import DENIALS, OrderStatus, Reason
 from tapewire.execution.rows import ORDER_DTYPE
 from tapewire.runs.warnings import count_warnings
 
@@ -63,3 +63,11 @@ def test_one_is_not_many() -> None:
     early, late = count_warnings(counts, None)
     assert early.startswith("2 fills were known to their strategy")
     assert late.startswith("1,234 order responses were told later than due")
+
+
+def test_every_denial_has_its_words() -> None:
+    orders = np.zeros(len(DENIALS), ORDER_DTYPE)
+    orders["status"], orders["reason"] = OrderStatus.DENIED, sorted(DENIALS)
+    tally: Counter[tuple[int, int]] = Counter()
+    tally_denials(tally, orders)
+    assert len(denial_warnings(tally, [FakeLeg(0, "maker")])) == len(DENIALS)

@@ -1,6 +1,5 @@
 """Takes the simulation's rows as they come and turns them into a run folder."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, analyse
-from tapewire.analytics.denials import denial_warnings, tally_denials
+from tapewire.analytics.denials import Denials
 from tapewire.analytics.latency import LatencyLog
 from tapewire.analytics.ledger import Leg
 from tapewire.analytics.manifest import (
@@ -83,7 +82,7 @@ class Collector:
         self._initial_capital = initial_capital
         self._config_yaml = config_yaml
         self._legs: Sequence[Leg] = ()
-        self._denials: Counter[tuple[int, int]] = Counter()
+        self._denials = Denials()
         self._ended: Path | None = None
         self._folder = RunFolder(self.path, force=force)
         tables = TABLES_AND_EVENTS if event_log else TABLES
@@ -103,6 +102,8 @@ class Collector:
         events: NDArray[np.void] | None = None,
         series: NDArray[np.void] | None = None,
         series_names: Sequence[str] = (),
+        fees: NDArray[np.void] | None = None,
+        fee_names: Sequence[str] = (),
     ) -> None:
         """Take rows, in the order they happened.
 
@@ -118,6 +119,8 @@ class Collector:
             ``EVENT_DTYPE``, of a run that has an event log.
         series, series_names
             ``SERIES_DTYPE``, and the names that it counts; they may have grown since the last call.
+        fees, fee_names
+            ``FEE_DTYPE``, and the names of lines that it counts.
 
         Raises
         ------
@@ -134,13 +137,15 @@ class Collector:
         for name, rows in tables.items():
             self._tables.add(name, rows, legs)
             if name == "orders" and rows.size:
-                tally_denials(self._denials, rows)
+                self._denials.add(rows)
         if series is not None:
             self._tables.add_series(series, series_names, legs)
+        if fees is not None:
+            self._tables.add_fees(fees, fee_names, legs)
 
     def denial_warnings(self) -> list[str]:
         """Say which strategies had orders denied so far, and why."""
-        return denial_warnings(self._denials, self._legs)
+        return self._denials.warnings(self._legs)
 
     def record_latency(self, tag: str, value_ns: int, count: int = 1) -> None:
         """Count a wall-clock latency for ``latency.hdr``; see `LatencyLog.record`."""

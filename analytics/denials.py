@@ -1,7 +1,7 @@
 """Orders that never left: how many of each strategy were denied, and why, in words."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,54 +14,88 @@ from tapewire.execution.codes import OrderStatus, Reason
 #: Lines about denials, one per strategy and reason; further ones are counted in one more line.
 DENIALS_TOLD_MAX: Final = 20
 
+#: Reasons that come with numbers: the limit, and what an order would have come to.
+LIMITED: Final = (
+    Reason.MAX_POSITION, Reason.MAX_ORDER_SIZE, Reason.MAX_LOSS, Reason.MAX_ORDER_RATE,
+    Reason.MAX_MESSAGE_RATE,
+)  # fmt: skip
+
 _WHY: Final = {
-    Reason.MAX_POSITION: "could pass risk_limits.max_position",
-    Reason.MAX_ORDER_SIZE: "above risk_limits.max_order_size",
-    Reason.MAX_LOSS: "risk_limits.max_loss had been reached",
-    Reason.MAX_ORDER_RATE: "more than risk_limits.max_orders_per_second",
-    Reason.INVALID_QUANTITY: "below 1 or min_quantity, above 2147483647, or no multiple of lot_size",
+    Reason.MAX_POSITION: "could pass risk_limits.max_position {limit}: up to {found}",
+    Reason.MAX_ORDER_SIZE: "above risk_limits.max_order_size {limit}: up to {found}",
+    Reason.MAX_LOSS: "risk_limits.max_loss {limit} had been reached: {found} lost",
+    Reason.MAX_ORDER_RATE: "more than risk_limits.max_orders_per_second {limit}",
+    Reason.MAX_MESSAGE_RATE: "more than execution.gateway.max_messages_per_second {limit}",
+    Reason.INVALID_QUANTITY: "below min_quantity, above 2147483647, or no multiple of lot_size",
     Reason.INVALID_PRICE: "no valid price",
     Reason.INVALID_TERMS: "what was asked for does not go together, see docs/orders.md",
 }
 
 
-def tally_denials(tally: Counter[tuple[int, int]], orders: NDArray[np.void]) -> None:
-    """Count the denied ones of some ``ORDER_DTYPE`` rows by leg and reason."""
-    denied = orders[orders["status"] == OrderStatus.DENIED]
-    if denied.size:
-        tally.update(zip(denied["leg"].tolist(), denied["reason"].tolist(), strict=True))
+@dataclass
+class _Denied:
+    """Orders of one leg that were denied for one reason, and the numbers of the furthest off."""
+
+    n: int = 0
+    limit: int = 0
+    found: int = 0
+
+    def add(self, n: int, limit: int, found: int) -> None:
+        if self.n == 0 or found > self.found:
+            self.limit, self.found = limit, found
+        self.n += n
 
 
-def denial_warnings(tally: Mapping[tuple[int, int], int], legs: Iterable[Leg]) -> list[str]:
-    """Return one sentence per strategy and reason, by name; the first `DENIALS_TOLD_MAX`."""
-    leg_of = {leg.leg: leg for leg in legs}
-    counts: Counter[tuple[str, int]] = Counter()
-    ticks: dict[tuple[str, int], set[int]] = {}
-    for (leg, reason), n in tally.items():
-        key = leg_of[leg].strategy_id, reason
-        counts[key] += n
-        ticks.setdefault(key, set()).add(leg_of[leg].tick_size)
-    said = [
-        f"{strategy}: {n:,} {'order' if n == 1 else 'orders'} denied: {Reason(reason).name} "
-        f"({_why(reason, ticks[strategy, reason])})"
-        for (strategy, reason), n in sorted(counts.items())
-    ]
-    if len(said) > DENIALS_TOLD_MAX:
-        more = len(said) - DENIALS_TOLD_MAX
-        said[DENIALS_TOLD_MAX:] = [
-            f"{more:,} more lines like it: see status DENIED in orders.parquet"
+class Denials:
+    """Counts denied orders by leg and reason."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, int], _Denied] = {}
+
+    def add(self, orders: NDArray[np.void]) -> None:
+        """Count the denied ones of some ``ORDER_DTYPE`` rows."""
+        denied = orders[orders["status"] == OrderStatus.DENIED]
+        if not denied.size:
+            return
+        keys = denied[["leg", "reason"]]
+        for key in np.unique(keys):
+            rows = denied[keys == key]
+            worst = rows[np.argmax(rows["limit_found"])]
+            one = self._found.setdefault((int(key["leg"]), int(key["reason"])), _Denied())
+            one.add(rows.size, int(worst["limit_value"]), int(worst["limit_found"]))
+
+    def warnings(self, legs: Iterable[Leg]) -> list[str]:
+        """Return one sentence per strategy and reason, by name; the first `DENIALS_TOLD_MAX`."""
+        leg_of = {leg.leg: leg for leg in legs}
+        by_strategy: dict[tuple[str, int], _Denied] = {}
+        ticks: dict[tuple[str, int], set[int]] = {}
+        for (leg, reason), denied in self._found.items():
+            key = leg_of[leg].strategy_id, reason
+            by_strategy.setdefault(key, _Denied()).add(denied.n, denied.limit, denied.found)
+            ticks.setdefault(key, set()).add(leg_of[leg].tick_size)
+        said = [
+            f"{strategy}: {one.n:,} {'order' if one.n == 1 else 'orders'} denied: "
+            f"{Reason(reason).name} ({_why(reason, one, ticks[strategy, reason])})"
+            for (strategy, reason), one in sorted(by_strategy.items(), key=lambda item: item[0])
         ]
-    return said
+        if len(said) > DENIALS_TOLD_MAX:
+            more = len(said) - DENIALS_TOLD_MAX
+            said[DENIALS_TOLD_MAX:] = [
+                f"{more:,} more lines like it: see status DENIED in orders.parquet"
+            ]
+        return said
 
 
-def _why(reason: int, ticks: set[int]) -> str:
+def _why(reason: int, denied: _Denied, ticks: set[int]) -> str:
     if reason == Reason.INVALID_PRICE and ticks != {0}:
         told = sorted(ticks - {0})
         sizes = ", ".join(_decimal(tick) for tick in told[:3]) + (", …" if len(told) > 3 else "")
         return f"not a multiple of tick_size {sizes}"
-    return _WHY[Reason(reason)]
+    say = _decimal if reason == Reason.MAX_LOSS else str
+    return _WHY[Reason(reason)].format(limit=say(denied.limit), found=say(denied.found))
 
 
 def _decimal(units: int) -> str:
-    whole, rest = divmod(units, PRICE_UNITS)
-    return f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
+    sign = "-" if units < 0 else ""
+    whole, rest = divmod(abs(units), PRICE_UNITS)
+    return f"{sign}{whole}.{rest:09d}".rstrip("0").rstrip(".")

@@ -16,6 +16,7 @@ from tapewire.analytics.charts import chart_data, chart_frames
 from tapewire.analytics.latency import LatencySummary
 from tapewire.analytics.report_tables import (
     assumptions,
+    fee_tables,
     files_table,
     halts_tables,
     inputs_table,
@@ -207,7 +208,8 @@ def _parts(
     return [
         {"title": "Metrics", "tables": [metrics_table(analysis), leg_table(analysis)]},
         {"title": "Orders", "tables": [
-            *orders_tables(analysis), *halts_tables(manifest.get("loss_halts", ())),
+            *orders_tables(analysis), *fee_tables(manifest.get("fee_lines", {})),
+            *halts_tables(manifest.get("loss_halts", ())),
         ]},
         {"title": "Latency", "tables": [
             *latency_tables(latencies), *models_tables(manifest.get("models", {})),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from tapewire.analytics import formats as f
@@ -107,6 +108,24 @@ def halts_tables(halts: Sequence[Mapping[str, Any]]) -> list[Table]:
         ])  # fmt: skip
     return [table(head, rows, caption="Halted by max_loss", text_columns=(1, 4, 7, 8),
                    note=cut(len(halts), "manifest.json"))]  # fmt: skip
+
+
+def fee_tables(bills: Mapping[str, Mapping[str, str]]) -> list[Table]:
+    """Return what each strategy paid by line; nothing where no fee model has lines."""
+    if not bills:
+        return []
+    lines = list(dict.fromkeys(line for bill in bills.values() for line in bill))
+    rows = [
+        [cell(strategy), *(cell(_money(bill.get(line))) for line in lines),
+         cell(_money(str(sum(map(Decimal, bill.values())))))]
+        for strategy, bill in list(bills.items())[:TABLE_ROWS_MAX]
+    ]  # fmt: skip
+    return [table(["Strategy", *lines, "All"], rows, caption="Fees by line",
+                   note=cut(len(bills), "manifest.json"))]  # fmt: skip
+
+
+def _money(amount: str | None) -> str:
+    return f.NOTHING if amount is None else f"{Decimal(amount):,.2f}".replace("-", f.MINUS)
 
 
 def _cross(caption: str, words: Sequence[str], counts: Mapping[str, Counter[str]]) -> Table:
@@ -219,6 +238,7 @@ def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Queue position", _words(fill, "queue_position_model")),
         ("Market impact", _words(impact, "type", rest=True)),
         ("Fees", _words(fees, "type", rest=True)),
+        ("Gateway", _gateway_words(_part(execution, "gateway"))),
         ("Crossed book", f.plain(execution.get("crossed_book", "not stated"))),
         ("Market order in a halt", f.plain(execution.get("market_order_in_halt", "not stated"))),
         ("Trade without a resting order", f.plain(execution.get("unseen_trades", "not stated"))),
@@ -236,7 +256,9 @@ def _of_their_own(strategies: object) -> list[tuple[str, str]]:
     found = []
     for entry in strategies if isinstance(strategies, list) else []:
         own, limits = _part(entry, "execution"), _part(entry, "risk_limits")
-        words = [f"{key.replace('_', ' ')} {_words(own[key], 'type', rest=True)}" for key in own]
+        words = [f"{key.replace('_', ' ')} {_words(own[key], 'type', rest=True)}" for key in own
+                 if key != "gateway"]  # fmt: skip
+        words += [f"gateway {_gateway_words(own['gateway'])}"] if own.get("gateway") else []
         words += [f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in limits.items()]
         words += [f"seed {entry['seed']}"] if entry.get("seed") is not None else []
         if words:
@@ -262,6 +284,13 @@ def _latency_words(model: Mapping[str, Any]) -> str:
         f"(network {f.plain(network)} + processing {f.plain(processing)}); "
         f"market data {f.plain(feed)} µs"
     )
+
+
+def _gateway_words(gateway: Mapping[str, Any]) -> str:
+    if not gateway:
+        return "takes any number of messages"
+    rate, then = gateway.get("max_messages_per_second"), gateway.get("when_exceeded")
+    return f"{f.plain(rate)} messages of a session in any second, more: {then}"
 
 
 def _part(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:

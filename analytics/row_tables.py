@@ -9,23 +9,24 @@ from numpy.typing import NDArray
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
 from tapewire.analytics.ledger import Ledger, Leg, account_money
 from tapewire.analytics.run_folder import RunFolder
-from tapewire.analytics.schemas import SERIES, Column
+from tapewire.analytics.schemas import FEES, SERIES, Column
 from tapewire.analytics.tables import (
     EquityColumns,
     Names,
     TableWriter,
     event_columns,
+    fee_columns,
     fill_columns,
     order_columns,
     series_columns,
 )
 from tapewire.errors import SimulationError
-from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
+from tapewire.execution.rows import EVENT_DTYPE, FEE_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.positions.rows import SAMPLE_DTYPE, SERIES_DTYPE
 
 _DTYPES: Final = {
     "fills": FILL_DTYPE, "orders": ORDER_DTYPE, "equity": SAMPLE_DTYPE, "events": EVENT_DTYPE,
-    "series": SERIES_DTYPE,
+    "series": SERIES_DTYPE, "fees": FEE_DTYPE,
 }  # fmt: skip
 
 
@@ -68,6 +69,7 @@ class RowTables:
         self._latency = latency
         self._legs: Sequence[Leg] = ()
         self._series_names: Sequence[str] = ()
+        self._fee_names: Sequence[str] = ()
         self._held: dict[str, list[NDArray[np.void]]] = {name: [] for name in tables}
         self._held_rows = dict.fromkeys(tables, 0)
         self._equity = EquityColumns()
@@ -106,6 +108,16 @@ class RowTables:
         if "series" in self:
             self._series_names = series_names
             self.add("series", rows, legs)
+
+    def add_fees(self, rows: NDArray[np.void], names: Sequence[str], legs: Sequence[Leg]) -> None:
+        """Take lines of fees; the first make the table."""
+        if rows.size and "fees" not in self:
+            self.rows["fees"] = self._held_rows["fees"] = 0
+            self._held["fees"] = []
+            self._open("fees", FEES)
+        if "fees" in self:
+            self._fee_names = names
+            self.add("fees", rows, legs)
 
     def finish(self) -> dict[str, Any]:
         """Write what is held, check the books, close the files; return what the books say.
@@ -188,6 +200,8 @@ class RowTables:
             self._simulated(SIM_ORDER_ENTRY, rows["ts_sent"], rows["ts_arrived"])
         elif name == "events":
             columns = event_columns(rows, names)
+        elif name == "fees":
+            columns = fee_columns(rows, names, self._fee_names)
         elif name == "series":
             columns = series_columns(rows, names, self._series_names)
         else:

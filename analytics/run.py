@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapewire.analytics.run_folder import MANIFEST, sha256_of
-from tapewire.analytics.schemas import SERIES, arrow_schema
+from tapewire.analytics.schemas import FEES, SERIES, arrow_schema
 from tapewire.errors import FormatError, MissingFileError
 
 if TYPE_CHECKING:
@@ -73,6 +73,13 @@ class Run:
         if self.status == "complete" and "series.parquet" not in self.manifest["files"]:
             return arrow_schema("series", SERIES).empty_table()
         return self._table("series")
+
+    @functools.cached_property
+    def fees(self) -> "pa.Table":
+        """``fees.parquet``, the lines of each fill's fee; without a row where no model has any."""
+        if self.status == "complete" and "fees.parquet" not in self.manifest["files"]:
+            return arrow_schema("fees", FEES).empty_table()
+        return self._table("fees")
 
     @functools.cached_property
     def metrics(self) -> "pa.Table":

@@ -27,6 +27,7 @@ RUN_FILES: Final = (
     "equity.parquet",
     "events.parquet",
     "series.parquet",
+    "fees.parquet",
     "metrics.parquet",
     "variants.parquet",
     "latency.hdr",

@@ -92,6 +92,14 @@ ORDERS: Final = (
     Column("peg_offset", "int64", PRICE_UNIT, "from what it is pegged to", "not pegged"),
     Column("reduce_only", "bool", "", "whether it may only reduce a position"),
     Column("group", "int64", "", "the group of orders that it is one of", "none"),
+    Column(
+        "limit_value",
+        "int64",
+        "",
+        "the limit that stopped it: lots, orders in a second, or 1e-9 currency of max_loss",
+        "no limit did",
+    ),
+    Column("limit_found", "int64", "", "what it would have come to", "no limit did"),
 )
 
 EVENTS: Final = (
@@ -126,6 +134,16 @@ EQUITY: Final = (
     Column("pnl", "int64", MONEY_UNIT, "realized_pnl + unrealized_pnl - fees"),
     Column("volume", "int64", "lots", "lots traded so far"),
     Column("drawdown", "int64", MONEY_UNIT, "highest P&L of the leg so far (from 0) minus pnl"),
+)
+
+FEES: Final = (
+    *_KEYS,
+    _ORDER_ID,
+    *_BOOK,
+    Column("fill", "int64", "index", "row of fills.parquet that it is of, from 0"),
+    Column("line", "string", "", "exchange, clearing or broker; or a fee model's own"),
+    Column("fee", "int64", MONEY_UNIT, "of the fill's commission, positive = paid"),
+    Column("ts_event", "time", "ns UTC", "when the fill happened at the exchange"),
 )
 
 SERIES: Final = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewire.analytics.denials import LIMITED
 from tapewire.analytics.exact import groups, to_int64
 from tapewire.analytics.ledger import Leg, account_money
 from tapewire.analytics.schemas import EQUITY, EVENTS, FILLS, ORDERS, SERIES, Column, arrow_schema
@@ -169,6 +170,8 @@ def fill_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
 def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
     """Return the columns of ``orders.parquet`` for ``ORDER_DTYPE`` rows."""
     names.check(rows, "orders")
+    stopped = rows["status"] == OrderStatus.DENIED
+    unlimited = ~(stopped & np.isin(rows["reason"], [int(reason) for reason in LIMITED]))
     return {
         **names.keys(rows),
         "client_order_id": names.order_ids(rows),
@@ -187,6 +190,8 @@ def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         "replaces": rows["replaces"],
         "ts_replaced": _nullable(rows["ts_replaced"], rows["ts_replaced"] == 0),
         **_term_columns(rows),
+        "limit_value": _nullable(rows["limit_value"], unlimited),
+        "limit_found": _nullable(rows["limit_found"], unlimited),
     }
 
 
@@ -249,6 +254,19 @@ def series_columns(
         "name": _words(rows["name"], list(series_names)),
         "ts": rows["ts"],
         "value": rows["value"],
+    }
+
+
+def fee_columns(rows: NDArray[np.void], names: Names, fee_names: Sequence[str]) -> dict[str, Any]:
+    """Return the columns of ``fees.parquet`` for ``FEE_DTYPE`` rows."""
+    names.check(rows, "fees")
+    return {
+        **names.keys(rows),
+        "client_order_id": names.order_ids(rows),
+        "fill": rows["fill"],
+        "line": _words(rows["line"], list(fee_names)),
+        "fee": rows["fee"],
+        "ts_event": rows["ts_event"],
     }
 
 

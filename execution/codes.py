@@ -83,6 +83,7 @@ class Reason(IntEnum):
     PRICE_BAND = 19  # REJECTED or refused: its limit reaches too far past the last trade
     SESSION_CLOSE = 20  # EXPIRED: its day is over
     GOOD_TILL_DATE = 21  # EXPIRED: its time is over
+    MAX_MESSAGE_RATE = 50  # DENIED or refused: the session's gateway takes no more in a second
 
 
 #: Why an order or replace is stopped before it leaves, to be told at once.
@@ -92,6 +93,7 @@ DENIALS: Final = frozenset(
         Reason.MAX_ORDER_SIZE,
         Reason.MAX_LOSS,
         Reason.MAX_ORDER_RATE,
+        Reason.MAX_MESSAGE_RATE,
         Reason.INVALID_QUANTITY,
         Reason.INVALID_PRICE,
         Reason.INVALID_TERMS,

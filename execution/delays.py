@@ -3,16 +3,20 @@
 from typing import Any, Final
 
 from tapewire.compiled.draws import draw_for
-from tapewire.compiled.jit import jit, jit_inline
+from tapewire.compiled.jit import jit, jit_inline, jit_into
 from tapewire.execution.layout import own_at, party_at, tally_at
 from tapewire.execution.load import load_of
 from tapewire.execution.models.latency import ask_latency
-from tapewire.execution.models.latency.legs import FEED, RESPONSE
-from tapewire.execution.models.record import VARIES, models_at
+from tapewire.execution.models.latency.legs import ENTRY, FEED, REPLACE, RESPONSE
+from tapewire.execution.models.latency.quantiles import kernel
+from tapewire.execution.models.record import HEARS_FEED, VARIES, compute_at, models_at
 from tapewire.market.layout import book_at, market_at
 
 #: In the place of an order: a draw about none.
 _NO_ORDER: Final = 0
+#: Of draws, beside the legs and what fills draw.
+_COMPUTE_PURPOSE: Final = 17
+_drawn = jit_into(kernel)
 
 
 @jit_inline
@@ -54,11 +58,17 @@ def _ask(execution: Any, party_index: int, leg: int, sent_ns: int, order: int, c
     models = models_at(execution.models, party.models)
     tally = tally_at(execution.tallies, party_index)
     load = 0
-    if tally.window_ns != 0:
+    if tally.window_ns == HEARS_FEED:
+        load = tally.feed_lag_ns
+    elif tally.window_ns != 0:
         events = book_at(market_at(execution.market, 0).books, party.book).events
         load = load_of(tally, events, sent_ns)
     bits = draw_for(party.key, order, min(leg, RESPONSE), counter)  # fills count as responses
     delay_ns = ask_latency(
         models.latency, models.latency_call, models.latency_state, leg, sent_ns, bits, load
     )
-    return min(max(delay_ns, 0), models.delay_max_ns[leg])
+    delay_ns = min(max(delay_ns, 0), models.delay_max_ns[leg])
+    if models.compute != 0 and ENTRY <= leg <= REPLACE:
+        bits = draw_for(party.key, order, _COMPUTE_PURPOSE, counter)
+        delay_ns += _drawn(compute_at(models.compute, 0), leg, sent_ns, bits, 0)
+    return delay_ns

@@ -16,21 +16,21 @@ from typing import Any, Final
 from tapewire.compiled.draws import draw_for
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.auctions import clearing_price_of, match_standing
-from tapewire.execution.claims import claim, claimed_lots, find_claim
+from tapewire.execution.incoming import claim_incoming, forget_free_lots
 from tapewire.execution.layout import (
-    TRACE_FILL,
-    TRACE_INCOMING,
-    TRACE_UNSEEN,
+    UNSEEN_SHARED,
     own_at,
     party_at,
-    trace_at,
+    tally_at,
 )
 from tapewire.execution.models.fill import ask_fill
 from tapewire.execution.models.latency.legs import LEGS
 from tapewire.execution.models.queue import ask_queue
 from tapewire.execution.models.record import models_at
+from tapewire.execution.offers import offered
 from tapewire.execution.orders import fill
 from tapewire.execution.resting import unrest
+from tapewire.execution.standing import line_up, place_of
 from tapewire.execution.traces import ASKS_CAME_IN, BIDS_CAME_IN, CAME_IN, FILLED_ASKS, FILLED_BIDS
 from tapewire.execution.words import (
     BUY,
@@ -41,22 +41,15 @@ from tapewire.execution.words import (
     MAKER,
     SELL,
 )
-from tapewire.market.ids import find_order
 from tapewire.market.layout import (
-    ASK,
-    BID,
     NIL,
     book_at,
-    level_at,
-    order_at,
-    rung_at,
-    side_at,
 )
+from tapewire.market.records import UNDEF_PRICE
 
-#: In the place of the number of an order's last event, which says nothing once that is complete.
-_SEEN: Final = -1
 #: Of a random draw; latency's draws have the numbers of its legs.
 _FILL_PURPOSE: Final = len(LEGS)
+_QUEUE_PURPOSE: Final = _FILL_PURPOSE + 1
 
 
 @jit
@@ -72,7 +65,7 @@ def match_event(
     if reopened:
         kinds &= ~CAME_IN  # they are among those that stand, below
     if kinds & CAME_IN:
-        _forget_free_lots(execution, traces)
+        forget_free_lots(execution, traces)
     if kinds & (FILLED_BIDS | ASKS_CAME_IN) and party.buys != NIL:
         _match_side(market, execution, party, traces, BUY, ts_event)
     if kinds & (FILLED_ASKS | BIDS_CAME_IN) and party.sells != NIL:
@@ -87,115 +80,75 @@ def match_event(
 
 
 @jit
-def find_incoming(market: Any, execution: Any, book: int, traces: int, kinds: int) -> None:
-    """Look up the orders that came in, each once, as they are now that the event is complete."""
-    if not kinds & CAME_IN:
-        return
-    at = traces
-    while at != NIL:
-        trace = trace_at(execution.traces, at)
-        at = trace.next
-        if trace.kind != TRACE_INCOMING:
-            continue
-        trace.order = NIL
-        if trace.order_id != 0:  # it may have left again within its own event
-            trace.order = find_order(market, book, trace.order_id)
-        else:
-            ladder = side_at(market.sides, 2 * book + trace.side)
-            if ladder.n > 0:
-                rung = rung_at(market.rungs, ladder.offset + ladder.n - 1)
-                trace.order = level_at(market.levels, rung.level).head
-        if trace.order != NIL:
-            order = order_at(market.orders, trace.order)
-            if order.event == _SEEN:
-                trace.order = NIL
-            order.event = _SEEN
-    at = traces
-    while at != NIL:
-        trace = trace_at(execution.traces, at)
-        at = trace.next
-        if trace.kind == TRACE_INCOMING and trace.order != NIL:
-            order_at(market.orders, trace.order).event = 0
-
-
-@jit
-def _forget_free_lots(execution: Any, traces: int) -> None:
-    """Another leg: what an order that came in has for it is not known yet."""
-    at = traces
-    while at != NIL:
-        trace = trace_at(execution.traces, at)
-        if trace.kind == TRACE_INCOMING:
-            trace.lots = NIL
-        at = trace.next
-
-
-@jit
-def _free_lots(market: Any, trace: Any, own: Any, owner: int) -> int:
-    """Lots an order that came in still has for ours, if it reaches ours at all."""
-    if trace.order == NIL:
-        return 0
-    order = order_at(market.orders, trace.order)
-    on_other_side = order.side == (ASK if own.side == BUY else BID)
-    if not on_other_side or (own.price - order.price) * own.side < 0:
-        return 0
-    if trace.lots == NIL:  # the claims on an order are many where strategies are
-        trace.claim = find_claim(market, order, owner)
-        trace.lots = max(0, order.size - claimed_lots(market, trace.claim))
-    return trace.lots
-
-
-@jit
 def _match_side(
     market: Any, execution: Any, party: Any, traces: int, own_side: int, ts_event: int
 ) -> None:
     """Hand the event's volume, and what of it then rests, to our orders it would have met."""
-    book_side = BID if own_side == BUY else ASK
     index = party.buys if own_side == BUY else party.sells
     models = models_at(execution.models, party.models)
-    spared = 0  # lots of real resting orders that ours traded in the place of
+    whole = models.whole_level != 0
+    given = 0  # lots of the event's volume that ours got: real resting orders were spared them
+    price = UNDEF_PRICE  # of the order at hand
+    first = NIL  # of ours at that price
+    given_better = 0  # what ours at better prices got
+    came_in = 0  # what then rested, before those at this price got of it
+    lined_up = False  # whether the queue at this price is known
     while index != NIL:
         own = own_at(execution.own_orders, index)
         following = own.next
-        behind = 0
-        through = 0
-        unseen = 0
-        rest = 0
-        at = traces
-        while at != NIL:
-            trace = trace_at(execution.traces, at)
-            if trace.kind == TRACE_FILL and trace.side == book_side:
-                if (own.price - trace.price) * own.side > 0:
-                    through += trace.lots
-                elif trace.price == own.price:
-                    behind += ask_queue(
-                        models.queue, models.queue_call, models.queue_state,
-                        trace.lots, trace.stamp, own.stamp,
-                    )  # fmt: skip
-            elif trace.kind == TRACE_UNSEEN and (trace.side == book_side or trace.side == NIL):
-                if (own.price - trace.price) * own.side > 0:
-                    unseen += trace.lots
-            elif trace.kind == TRACE_INCOMING:
-                rest += _free_lots(market, trace, own, party.owner)
-            at = trace.next
+        seen, behind, met, through, passed, far, rest, past = offered(
+            market, execution, party, traces, own
+        )
+        if own.price != price:
+            price = own.price
+            first = index
+            given_better = given
+            came_in = rest
+            lined_up = False
         # An order further back sees a part of the volume this one saw, and what was given out came
-        # from its near end: what is left for it is its own volume less all given so far.
-        traded = max(0, behind + through + unseen - spared)
-        if traded + rest <= 0:
-            return  # nor is there anything for those behind it
-        lots = _granted(market, execution, models, party, own, traded, through + unseen, rest)
+        # from its far end: what is left for it is its own volume less all given so far.
+        first_come = max(0, behind + met + through + passed - given)
+        left = first_come
+        if whole:
+            left = max(0, seen + met + through + passed - given)
+        if left + rest <= 0:
+            if not whole and execution.fills_unseen != UNSEEN_SHARED:
+                return  # nor is there anything for those behind it
+            index = following
+            continue
+        volume = first_come + rest
+        if whole:
+            volume = max(0, seen + met + through + passed - given_better) + came_in
+            if not lined_up:
+                line_up(market, execution, party, traces, first)
+                lined_up = True
+        reach = _reach(market, execution, models, party, own, index, volume, first_come + rest)
+        reach = min(reach, left + rest)
+        incoming = min(rest, reach)
+        beyond = min(max(0, far - given), reach - incoming)
+        past = min(past, incoming)
+        reached = _granted(
+            market, execution, models, party, own, reach - incoming, beyond, left + rest,
+            incoming, past,
+        )  # fmt: skip
+        lots = min(reached, own.quantity - own.filled, left + rest)
         if lots <= 0:
             index = following
             continue
-        spared += lots - _claim_incoming(market, execution, party, traces, own, min(lots, rest))
+        by_volume = min(lots, beyond)
+        from_rest = min(lots, past)
+        reason = BY_UNSEEN_TRADE
+        if through > 0:
+            reason = BY_TRADE_THROUGH
+        if reached > beyond + past:  # volume at its own price is in it
+            by_volume = min(lots, left)
+            from_rest = min(lots, rest)
+            if (seen if whole else behind) > 0:
+                reason = BY_QUEUE
+        given += lots - claim_incoming(market, execution, party, traces, own, from_rest)
         if own.filled + lots == own.quantity:
             unrest(execution, index)
-        by_volume = min(lots, traded)
         if by_volume > 0:
-            reason = BY_UNSEEN_TRADE
-            if behind > 0:
-                reason = BY_QUEUE
-            elif through > 0:
-                reason = BY_TRADE_THROUGH
             fill(execution, index, own.price, by_volume, MAKER, reason, ts_event)
         if lots > by_volume:
             crossed = lots - by_volume
@@ -204,38 +157,39 @@ def _match_side(
 
 
 @jit_inline
+def _reach(
+    market: Any, execution: Any, models: Any, party: Any, own: Any, index: int, volume: int,
+    behind: int,
+) -> int:  # fmt: skip
+    """How many of the lots that came to its price reach an order, as the queue model has it."""
+    bits = 0
+    if models.queue_draws != 0:
+        event = book_at(market.books, party.book).events
+        bits = draw_for(party.key, own.client_order_id, _QUEUE_PURPOSE, event)
+    place = NIL
+    orders = 0
+    if models.whole_level != 0:
+        place = place_of(execution, index)
+        orders = execution.standing_n
+    reach = ask_queue(
+        models.queue, models.queue_call, models.queue_state,
+        own.quantity - own.filled, volume, behind, place, orders, execution.standing,
+        tally_at(execution.tallies, own.leg).algorithm, bits,
+    )  # fmt: skip
+    return max(0, reach)
+
+
+@jit_inline
 def _granted(
     market: Any, execution: Any, models: Any, party: Any, own: Any, traded: int, beyond: int,
-    incoming: int,
+    whole: int, incoming: int, past: int,
 ) -> int:  # fmt: skip
     """How many of the lots its place offers an order get to it, as the fill model has it."""
     bits = 0
     if models.fill_draws != 0:
         event = book_at(market.books, party.book).events
         bits = draw_for(party.key, own.client_order_id, _FILL_PURPOSE, event)
-    leaves = own.quantity - own.filled
-    lots = ask_fill(
+    return ask_fill(
         models.fill, models.fill_call, models.fill_state,
-        leaves, traded, min(traded, beyond), incoming, bits,
+        own.quantity - own.filled, traded, beyond, whole, incoming, past, bits,
     )  # fmt: skip
-    return min(lots, leaves, traded + incoming)
-
-
-@jit
-def _claim_incoming(
-    market: Any, execution: Any, party: Any, traces: int, own: Any, wanted: int
-) -> int:
-    """Claim lots of the orders that came in, in their order; returns how many."""
-    left = wanted
-    at = traces
-    while at != NIL and left > 0:
-        trace = trace_at(execution.traces, at)
-        if trace.kind == TRACE_INCOMING:
-            lots = min(left, _free_lots(market, trace, own, party.owner))
-            if lots > 0:
-                order = order_at(market.orders, trace.order)
-                trace.claim = claim(market, order, trace.claim, party.owner, lots)
-                trace.lots -= lots
-                left -= lots
-        at = trace.next
-    return wanted - left

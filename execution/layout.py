@@ -110,8 +110,10 @@ TALLY: Final = np.dtype(
     [
         ("traded", "i8"),  # lots it has filled
         ("line_fees", "i8", (FEE_LINES_MAX,)),  # 1e-9 currency, where the fee model has lines
-        # the windows that events of its book are counted in; 0: its models don't ask
+        # the windows that events of its book are counted in; 0: its models don't ask, HEARS_FEED:
+        # they ask how late the book's last event was captured
         ("window_ns", "i8"),
+        ("feed_lag_ns", "i8"),
         ("window_start", "i8"),
         ("window_first", "i8"),  # events of the book before the window
         ("window_before", "i8"),  # events in the window before that
@@ -125,6 +127,8 @@ TALLY: Final = np.dtype(
         ("sweep_lots", "i8"),
         ("sweep_shift", "i8"),  # for all of them
         ("sweep_base", "i8"),  # pushed by then
+        ("beyond", "i8"),  # price units from an order's price on that volume is beyond it
+        ("algorithm", "i8"),  # place of the venue's in `instruments.MATCH_ALGORITHMS`, or 0
     ]
 )
 
@@ -161,6 +165,7 @@ TRACE: Final = np.dtype(
         ("price", "i8"),  # of the trade; of an incoming order its limit
         ("lots", "i8"),  # of an incoming order those free for the leg at hand, or NIL
         ("stamp", "i8"),  # priority of the filled order; -1 where it is unknown
+        ("joined", "i8"),  # priority that the next order to join would have had then
         ("order_id", "i8"),
         ("order", "i4"),  # index of the incoming order
         ("claim", "i4"),  # the leg's claim on it, or NIL
@@ -176,6 +181,26 @@ TRACE_AUCTION: Final = 5  # volume the venue cleared at one price
 TRACE_AUCTION_FILL: Final = 6  # part of it, of an order at that price
 TRACE_CLEAR: Final = 7  # the book was cleared; lots: its snapshots so far
 TRACE_TRIGGER: Final = 8  # a trade that reached a stop's trigger
+
+# What volume without a resting order does to ours at the prices it passes or meets.
+UNSEEN_IGNORED: Final = 0
+UNSEEN_THROUGH: Final = 1  # at a worse price it is theirs
+UNSEEN_SHARED: Final = 2  # at their own price or a worse one they have a share of it
+UNSEEN_FILLS: Final = 3  # at their own price or a worse one it is theirs
+
+#: One order of a queue as an event found it, real or simulated.
+STANDING: Final = np.dtype(
+    [
+        ("stamp", "i8"),
+        ("lots", "i8"),
+        ("left", "i8"),  # for a model's kernel to write
+        ("share", "i8"),
+        ("order_id", "i8"),  # 0 of a simulated one
+        ("own", "i8"),  # index of the simulated order, or NIL
+    ]
+)
+#: Orders of a queue that are told apart; what stands behind them counts as one.
+STANDING_MAX: Final = 4096
 
 EXECUTION: Final = np.dtype(
     [
@@ -198,7 +223,9 @@ EXECUTION: Final = np.dtype(
         ("market", "i8"),  # address of the market's record
         ("claim_shortage", "i8"),  # set when a match ran out of claims
         ("market_waits", "i8"),  # whether a market order waits for a halt to end
-        ("fills_unseen", "i8"),  # whether trades without a resting order fill what they pass
+        ("fills_unseen", "i8"),  # UNSEEN_*: what trades without a resting order do
+        ("standing", "i8"),  # a queue, for models that want to know of it
+        ("standing_n", "i8"),
         ("event_log", "i8"),  # whether every change of an order makes a row
         ("events", "i8"),
         ("event_n", "i8"),
@@ -215,3 +242,4 @@ fill_row_at = accessor(FILL_DTYPE)
 order_row_at = accessor(ORDER_DTYPE)
 event_row_at = accessor(EVENT_DTYPE)
 execution_at = accessor(EXECUTION)
+standing_at = accessor(STANDING)

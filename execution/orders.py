@@ -172,6 +172,8 @@ def write_order_row(execution: Any, own: Any, ts_closed: int) -> None:
     row.ts_sent = own.ts_sent
     row.ts_arrived = own.ts_arrived
     row.ts_closed = ts_closed
+    row.limit_value = 0
+    row.limit_found = 0
     row.replaces = own.replaces
     row.ts_replaced = own.ts_replaced
     row.terms = own.terms

@@ -9,6 +9,7 @@ from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.layout import ALWAYS, NEVER, own_at, party_at
+from tapewire.execution.models.record import models_at
 from tapewire.execution.stops import release_stop
 from tapewire.execution.terms import is_held
 from tapewire.execution.words import BUY, LIMIT
@@ -150,14 +151,16 @@ def tighten_bounds(execution: Any, venue: Any, party: Any) -> None:
         venue.own_ask = ALWAYS
         venue.own_ask_stamp = ALWAYS
         return
+    # Of a whole level, the volume ahead of ours is asked for too.
+    whole = models_at(execution.models, party.models).whole_level != 0
     if party.buys != NIL:
         own = own_at(execution.own_orders, party.buys)
         venue.own_bid = max(venue.own_bid, own.price)
-        venue.own_bid_stamp = min(venue.own_bid_stamp, own.stamp)
+        venue.own_bid_stamp = min(venue.own_bid_stamp, ALWAYS if whole else own.stamp)
     if party.sells != NIL:
         own = own_at(execution.own_orders, party.sells)
         venue.own_ask = min(venue.own_ask, own.price)
-        venue.own_ask_stamp = min(venue.own_ask_stamp, own.stamp)
+        venue.own_ask_stamp = min(venue.own_ask_stamp, ALWAYS if whole else own.stamp)
 
 
 @jit

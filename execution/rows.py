@@ -61,6 +61,9 @@ ORDER_DTYPE: Final = np.dtype(
         ("display_quantity", "i8"),  # lots; 0: all
         ("peg_offset", "i8"),  # 1e-9
         ("group", "i8"),  # 0: none
+        # Nor are numbers of a limit that stopped it: lots, orders in a second, or 1e-9 currency.
+        ("limit_value", "i8"),
+        ("limit_found", "i8"),  # what it would have come to
     ]
 )
 
@@ -83,5 +86,19 @@ EVENT_DTYPE: Final = np.dtype(
         ("filled_qty", "i8"),  # lots filled so far
         ("ts_event", "i8"),  # at the exchange; 0: it never got there
         ("ts_known", "i8"),  # when the strategy did it, or learned of it
+    ]
+)
+
+#: A line of the fee of a fill, where the fee model tells lines apart; not in the digest.
+FEE_DTYPE: Final = np.dtype(
+    [
+        ("leg", "i8"),
+        ("client_order_id", "i8"),
+        ("publisher_id", "i8"),
+        ("instrument_id", "i8"),
+        ("fill", "i8"),  # which of the run's fills, from 0
+        ("line", "i8"),  # index into the names of lines that come with the rows
+        ("fee", "i8"),  # 1e-9 currency units, positive = paid
+        ("ts_event", "i8"),  # of the fill
     ]
 )

@@ -17,6 +17,8 @@ from tapewire.execution.layout import (
     TRACE_TRADE,
     TRACE_TRIGGER,
     TRACE_UNSEEN,
+    UNSEEN_IGNORED,
+    UNSEEN_THROUGH,
     trace_at,
 )
 from tapewire.market.applying import is_aggressors_own, side_of
@@ -104,6 +106,9 @@ def note_trade_record(
         # Who trades at a worse price than ours would have met ours first.
         below = (side != BID) & (record.price < venue.own_bid)
         above = (side != ASK) & (record.price > venue.own_ask)
+        if execution.fills_unseen > UNSEEN_THROUGH:
+            below |= (side != BID) & (record.price == venue.own_bid)
+            above |= (side != ASK) & (record.price == venue.own_ask)
         if below | above | (side == NIL):
             _note_trade(execution, venue, side, record)
         if (record.price >= venue.stop_buy) | (record.price <= venue.stop_sell):
@@ -127,7 +132,7 @@ def _note_trade(execution: Any, venue: Any, side: int, record: Any) -> None:
         # Nobody aggresses in an auction, and only there orders that cross have waited.
         venue.in_auction = 1
         _push_trace(execution, venue, TRACE_AUCTION, NIL, record.price, record.size)
-    elif execution.fills_unseen != 0:
+    elif execution.fills_unseen != UNSEEN_IGNORED:
         passive: Any = NIL
         if side != NIL:
             passive = ASK if side == BID else BID
@@ -178,19 +183,34 @@ def _note_fill(market: Any, execution: Any, venue: Any, book: int, record: Any) 
     shown = order.size - (order.filled if order.event == state.event else 0)
     shown = min(max(shown, 0), record.size)
     if shown > 0 and order.stamp > first_stamp:
-        trace = _push_trace(execution, venue, kind, side, record.price, shown)
-        trace_at(execution.traces, trace).stamp = order.stamp
+        _push_fill(market, execution, venue, kind, side, record, shown, order.stamp)
     if shown < record.size:  # later clips of an iceberg: each stood at the back of the queue
-        trace = _push_trace(execution, venue, kind, side, record.price, record.size - shown)
-        trace_at(execution.traces, trace).stamp = market.stamp
+        left = record.size - shown
+        _push_fill(market, execution, venue, kind, side, record, left, market.stamp)
+
+
+@jit
+def _push_fill(
+    market: Any, execution: Any, venue: Any, kind: int, side: int, record: Any, lots: int,
+    stamp: int,
+) -> None:  # fmt: skip
+    """Remember lots of a resting order that traded, and how the queue stood then."""
+    trace = trace_at(
+        execution.traces, _push_trace(execution, venue, kind, side, record.price, lots)
+    )
+    trace.stamp = stamp
+    trace.joined = market.stamp
+    trace.order_id = record.order_id
 
 
 @jit
 def _note_unknown_fill(execution: Any, venue: Any, side: int, record: Any) -> None:
     """An F of an order nobody knows: implied or hidden, not known to stand behind anything."""
-    if side == NIL or execution.fills_unseen == 0:
+    if side == NIL or execution.fills_unseen == UNSEEN_IGNORED:
         return  # without a side it is a part of its T
-    if (record.price < venue.own_bid) if side == BID else (record.price > venue.own_ask):
+    passed = (record.price < venue.own_bid) if side == BID else (record.price > venue.own_ask)
+    met = record.price == (venue.own_bid if side == BID else venue.own_ask)
+    if passed or (met and execution.fills_unseen > UNSEEN_THROUGH):
         _push_trace(execution, venue, TRACE_UNSEEN, side, record.price, record.size)
 
 

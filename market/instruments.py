@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+#: How venues share volume out among the orders at a price: letters of an instrument definition's
+#: ``match_algorithm`` in DBN and of FIX tag 1142, with CME's A (allocation). F FIFO, K split FIFO
+#: and pro rata, C pro rata, T FIFO with lead market makers, S the same with top order, O pro rata
+#: with top order, Q the same with lead market makers, Y Eurodollar futures, P time pro rata,
+#: V institutional prioritization.
+MATCH_ALGORITHMS: Final = "FKCTSOQAYPV"
 _INSTRUMENT_IDS: Final = 1 << 32
 _ID_DIGITS_MAX: Final = 10
 
@@ -19,6 +25,11 @@ def instrument_id_of(name: str) -> int | None:
         return None
     number = int(name)
     return number if number < _INSTRUMENT_IDS and str(number) == name else None
+
+
+def algorithm_number(letter: str) -> int:
+    """The number of a match algorithm in kernels; 0 where there is none."""
+    return MATCH_ALGORITHMS.index(letter) + 1 if letter else 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,8 @@ class Instrument:
     multiplier_num, multiplier_den : int
         Contract multiplier as an exact fraction: currency per price unit and lot.
     rules : OrderRules
+    match_algorithm : str
+        A letter of `MATCH_ALGORITHMS`; empty where unknown.
     """
 
     instrument_id: int
@@ -63,6 +76,7 @@ class Instrument:
     multiplier_num: int = 1
     multiplier_den: int = 1
     rules: OrderRules = OrderRules()
+    match_algorithm: str = ""
 
     @property
     def multiplier(self) -> Fraction:
@@ -83,6 +97,8 @@ class InstrumentTable:
         tick_size in 1e-9 (0: unknown), multiplier as an exact fraction. An instrument without a
         symbol goes by its id in digits, here and everywhere.
     rules : mapping of symbol to OrderRules, optional
+    match_algorithms : mapping of symbol to str, optional
+        Letters of `MATCH_ALGORITHMS`, where they are known.
     """
 
     def __init__(
@@ -90,9 +106,11 @@ class InstrumentTable:
         mappings: Iterable[tuple[str, int]],
         overrides: Mapping[str, tuple[int, Fraction]] | None = None,
         rules: Mapping[str, OrderRules] | None = None,
+        match_algorithms: Mapping[str, str] | None = None,
     ) -> None:
         self.overrides = dict(overrides or {})
         self._rules = dict(rules or {})
+        self._match_algorithms = dict(match_algorithms or {})
         self._by_id: dict[int, Instrument] = {}
         self._by_symbol: dict[str, list[int]] = {}
         for symbol, instrument_id in mappings:
@@ -106,7 +124,7 @@ class InstrumentTable:
         tick_size, multiplier = self.overrides.get(symbol, (0, Fraction(1)))
         return Instrument(
             instrument_id, symbol, tick_size, multiplier.numerator, multiplier.denominator,
-            self._rules.get(symbol, OrderRules()),
+            self._rules.get(symbol, OrderRules()), self._match_algorithms.get(symbol, ""),
         )  # fmt: skip
 
     def get(self, instrument_id: int) -> Instrument:

@@ -89,27 +89,39 @@ def check_order(
 ) -> int:  # fmt: skip
     """Pre-trade check; a reason code, NO_REASON when the order may leave.
 
+    The numbers of what stops it are in the limits. Rates are in a window that slides: of any
+    ``max_orders_per_second`` + 1 orders, the last leaves a second or more after the first.
+
     ``more_lots`` is what the order adds to the open lots of its side (the whole order for a new
     one, the increase for a replace), ``size_lots`` its size. The position limit counts the known
     position and every open order of the side as if filled: it cannot be passed by a race.
     """
     if limits.halted != 0:
-        return MAX_LOSS
+        return stopped(limits, MAX_LOSS, limits.max_loss, -limits.halt_pnl)
     if limits.max_order_size >= 0 and size_lots > limits.max_order_size:
-        return MAX_ORDER_SIZE
+        return stopped(limits, MAX_ORDER_SIZE, limits.max_order_size, size_lots)
     if limits.max_position >= 0 and more_lots > 0:
         if side > 0:
             worst = account.known_position + account.open_buy_lots + more_lots
         else:
             worst = -account.known_position + account.open_sell_lots + more_lots
         if worst > limits.max_position:
-            return MAX_POSITION
+            return stopped(limits, MAX_POSITION, limits.max_position, worst)
     if limits.max_orders_per_second >= 0:
-        if limits.max_orders_per_second == 0:
-            return MAX_ORDER_RATE
+        rate = limits.max_orders_per_second
+        if rate == 0:
+            return stopped(limits, MAX_ORDER_RATE, rate, 1)
         oldest = send_time_at(send_times, limits.window_offset + limits.window_next)
         if oldest.ts > 0 and now_ns - oldest.ts < NS_PER_S:
-            return MAX_ORDER_RATE
+            return stopped(limits, MAX_ORDER_RATE, rate, rate + 1)
         oldest.ts = now_ns
         limits.window_next = (limits.window_next + 1) % limits.max_orders_per_second
     return NO_REASON
+
+
+@jit_inline
+def stopped(limits: Any, reason: int, limit: int, found: int) -> int:
+    """Note the limit that stops an order, and what it would have come to; returns the reason."""
+    limits.limit_value = limit
+    limits.limit_found = found
+    return reason

@@ -40,6 +40,15 @@ LIMITS: Final = np.dtype(
         ("max_orders_per_second", "i8"),
         ("window_offset", "i8"),  # of its ring of send times
         ("window_next", "i8"),
+        # The session's gateway: messages it takes in a second, 0: any number.
+        ("gateway_rate", "i8"),
+        ("gateway_queues", "i8"),  # messages wait there, else they are rejected
+        ("gateway_offset", "i8"),  # of its ring of times
+        ("gateway_next", "i8"),
+        # What stopped the last order: the limit, and what it would have come to; lots, orders in a
+        # second, or 1e-9 currency.
+        ("limit_value", "i8"),
+        ("limit_found", "i8"),
         ("halted", "i8"),  # the loss limit was hit; stays so
         ("known_pnl", "i8"),  # sum over its legs
         # The loss limit: what to do when it is reached, when and at what it was, what was done.

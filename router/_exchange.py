@@ -13,7 +13,8 @@ from tapewire.execution.arriving import (
 from tapewire.execution.auctions import match_auction
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.delays import feed_delay_ns, response_delay_ns
-from tapewire.execution.filling import find_incoming, match_event
+from tapewire.execution.filling import match_event
+from tapewire.execution.incoming import find_incoming
 from tapewire.execution.layout import NEVER, fill_row_at, own_at, party_at, rules_at
 from tapewire.execution.models.latency.legs import FILL, RESPONSE
 from tapewire.execution.order_events import log_event, log_fill, log_replace

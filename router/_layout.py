@@ -170,6 +170,9 @@ ROUTER: Final = np.dtype(
         ("orders_sent", "i8"),
         ("orders_denied", "i8"),
         ("replaces_denied", "i8"),
+        ("cancels_denied", "i8"),  # by the session's gateway
+        ("messages_held", "i8"),  # that waited at the session's gateway
+        ("messages_held_ns_max", "i8"),  # the longest such wait
         ("requests_stale", "i8"),  # cancels and replaces of orders known to be closed
         ("late_responses", "i8"),  # told at a later local time than due
         ("late_responses_ns_max", "i8"),  # the largest such delay

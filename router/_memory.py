@@ -9,7 +9,16 @@ import numpy.typing as npt
 from tapewire.compiled.memory import Block, Copies, offset_of
 from tapewire.errors import SimulationError
 from tapewire.execution.claims import STEP_ROWS
-from tapewire.execution.layout import EXECUTION, NEVER, OWN_ORDER, PARTY, RULES, TALLY, TRACE
+from tapewire.execution.layout import (
+    EXECUTION,
+    NEVER,
+    OWN_ORDER,
+    PARTY,
+    RULES,
+    STANDING,
+    TALLY,
+    TRACE,
+)
 from tapewire.execution.models.record import MODELS
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.features.sets import FeatureState
@@ -79,6 +88,7 @@ class Memory:
         self.traces = Block(TRACE, TRACES_AT_START)
         self.messages = Block(MESSAGE, MESSAGES_AT_START)
         self.models = Block(MODELS, 1)
+        self.standing = Block(STANDING, 1)
         events_at_start = 4 * ROWS_AT_START if event_log else 1
         self.rows = tuple(
             Block(dtype, events_at_start if dtype is EVENT_DTYPE else ROWS_AT_START)
@@ -163,7 +173,7 @@ class Memory:
                 {
                     "own_orders": self.own_orders, "parties": self.parties, "rules": self.rules,
                     "traces": self.traces, "models": self.models, "tallies": self.tallies,
-                    "fills": fills, "orders": orders, "events": events,
+                    "fills": fills, "orders": orders, "events": events, "standing": self.standing,
                 },
             ),
             (
@@ -262,8 +272,8 @@ class Memory:
         """Bytes held."""
         blocks = (
             self.own_orders, self.parties, self.rules, self.tallies, self.traces, self.models,
-            *self.rows, self.instances, self.contexts, self.legs, self.messages, self.watches,
-            self.accounts, self.limits, self.send_times,
+            self.standing, *self.rows, self.instances, self.contexts, self.legs, self.messages,
+            self.watches, self.accounts, self.limits, self.send_times,
         )  # fmt: skip
         apart = sum(view.nbytes for view in self.view_memory.values())
         apart += sum(state.nbytes for state in self.feature_states.values())

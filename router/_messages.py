@@ -11,6 +11,8 @@ from tapewire.compiled.jit import jit
 from tapewire.execution.delays import request_delay_ns
 from tapewire.execution.layout import NEVER, own_at, rules_at
 from tapewire.market.layout import NIL
+from tapewire.positions.gateway import pass_gateway
+from tapewire.positions.layout import limits_at
 from tapewire.router._layout import (
     SIGNAL,
     TIMER,
@@ -75,10 +77,17 @@ def _insert(router: Any, head: int, tail: int, index: int) -> Any:
 def send_to_exchange(router: Any, execution: Any, kind: int, order: int, now_ns: int) -> int:
     """Put a request about an order on its way; returns the message to be completed.
 
-    It does not overtake the ones before it.
+    It does not overtake the ones before it, and may have to wait at the session's gateway.
     """
     leg_index = own_at(execution.own_orders, order).leg
     leg = leg_at(router.legs, leg_index)
+    limits = limits_at(router.limits, leg.instance)
+    if limits.gateway_rate != 0:
+        leaves_ns = pass_gateway(limits, router.send_times, now_ns)
+        if leaves_ns > now_ns:
+            router.messages_held += 1
+            router.messages_held_ns_max = max(router.messages_held_ns_max, leaves_ns - now_ns)
+            now_ns = leaves_ns
     due = now_ns + request_delay_ns(execution, order, kind, now_ns)
     if leg.arrival_tail != NIL:
         due = max(due, message_at(router.messages, leg.arrival_tail).ts)

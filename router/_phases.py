@@ -9,8 +9,9 @@ from typing import Any, Final
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.delays import feed_delay_ns
-from tapewire.execution.layout import NEVER, TRACE_TRADE, tally_at, trace_at
+from tapewire.execution.layout import ALWAYS, NEVER, TRACE_TRADE, tally_at, trace_at
 from tapewire.execution.load import roll_window
+from tapewire.execution.models.record import HEARS_FEED
 from tapewire.execution.pushes import own_mark
 from tapewire.execution.traces import count_traces, free_traces
 from tapewire.features.updating import update_features
@@ -86,7 +87,7 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
     state = book_at(market.books, book)
     if router.phase == _MATCH:
         if local_ns >= watch.window_due:
-            _roll_windows(execution, router, watch, state.events, local_ns)
+            _roll_windows(execution, router, watch, state.events, local_ns, state.clock)
         if watch.resting > 0 and (watch.traces != NIL or router.reopened != 0):
             status = match_parties(market, execution, router, watch, book, state.clock)
             if status != 0:
@@ -155,13 +156,18 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
 
 
 @jit
-def _roll_windows(execution: Any, router: Any, watch: Any, events: int, local_ns: int) -> None:
+def _roll_windows(
+    execution: Any, router: Any, watch: Any, events: int, local_ns: int, exchange_ns: int
+) -> None:
     """Begin new windows for the legs whose last one is over."""
     watch.window_due = NEVER
     at = watch.legs
     while at != NIL:
         tally = tally_at(execution.tallies, at)
-        if tally.window_ns != 0:
+        if tally.window_ns == HEARS_FEED:
+            tally.feed_lag_ns = max(local_ns - exchange_ns, 0)
+            watch.window_due = ALWAYS
+        elif tally.window_ns != 0:
             watch.window_due = min(watch.window_due, roll_window(tally, events, local_ns))
         at = leg_at(router.legs, at).next_of_book
 

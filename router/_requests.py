@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from tapewire.compiled.callbacks import call_hook
-from tapewire.compiled.jit import jit, jit_entry
+from tapewire.compiled.jit import jit, jit_entry, jit_inline
 from tapewire.execution.knowledge import is_known_open
-from tapewire.execution.layout import execution_at, own_at, party_at, rules_at
+from tapewire.execution.layout import execution_at, order_row_at, own_at, party_at, rules_at
 from tapewire.execution.order_events import log_event, log_replace
 from tapewire.execution.orders import give_back, write_order_row
 from tapewire.execution.terms import (
@@ -24,6 +24,7 @@ from tapewire.execution.words import (
     LOG_REFUSED,
     LOG_REPLACE_SENT,
     LOG_SENT,
+    MAX_MESSAGE_RATE,
     NO_REASON,
     STOP,
     TRIGGER_PASSED,
@@ -31,7 +32,8 @@ from tapewire.execution.words import (
 )
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions.accounting import check_order, reserve
+from tapewire.positions.accounting import check_order, reserve, stopped
+from tapewire.positions.gateway import gateway_refuses
 from tapewire.positions.layout import account_at, limits_at
 from tapewire.router._layout import (
     ARRIVE_CANCEL,
@@ -187,6 +189,10 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
             known_open = is_known_open(own)
             if name == NIL or own.generation != name >> 32 or not known_open:
                 router.requests_stale += 1
+            elif kind == REQUEST_CANCEL and gateway_refuses(
+                limits_at(router.limits, instance_index), router.send_times, now_ns
+            ):
+                _refuse_cancel(execution, router, instance_index, order, now_ns)
             elif kind == REQUEST_CANCEL:
                 own.requests += 1
                 sent = send_to_exchange(router, execution, ARRIVE_CANCEL, order, now_ns)
@@ -196,6 +202,29 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
             elif kind == REQUEST_REPLACE:
                 _send_replace(execution, router, instance_index, order, price, quantity, now_ns)
     return 0
+
+
+@jit
+def _refuse_cancel(
+    execution: Any, router: Any, instance_index: int, order: int, now_ns: int
+) -> None:
+    """The session's gateway rejects a cancel."""
+    router.cancels_denied += 1
+    told = tell_strategy(router, execution, instance_index, now_ns, TELL_REFUSED, order)
+    message_at(router.messages, told).reason = MAX_MESSAGE_RATE
+    own_at(execution.own_orders, order).requests += 1
+    if execution.event_log != 0:
+        log_event(execution, order, LOG_REFUSED, MAX_MESSAGE_RATE, 0, now_ns)
+
+
+@jit_inline
+def _checked(
+    router: Any, limits: Any, account: Any, side: int, more_lots: int, size_lots: int, now_ns: int
+) -> int:
+    """Whether the gateway and the limits let an order or replace leave; a reason code."""
+    if gateway_refuses(limits, router.send_times, now_ns):
+        return stopped(limits, MAX_MESSAGE_RATE, limits.gateway_rate, limits.gateway_rate + 1)
+    return check_order(limits, account, router.send_times, side, more_lots, size_lots, now_ns)
 
 
 @jit
@@ -234,15 +263,16 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
     elif has_terms(own):
         reason = terms_fault(rules, own)
     if reason == NO_REASON:
-        reason = check_order(
-            limits, account, router.send_times, own.side, own.quantity, own.quantity, now_ns
-        )
+        reason = _checked(router, limits, account, own.side, own.quantity, own.quantity, now_ns)
     if reason != NO_REASON:
         own.status = DENIED
         own.reason = reason
         own.known_status = DENIED
         router.orders_denied += 1
         write_order_row(execution, own, now_ns)
+        row = order_row_at(execution.orders, execution.order_n - 1)
+        row.limit_value = limits.limit_value
+        row.limit_found = limits.limit_found
         told = tell_strategy(router, execution, instance_index, now_ns, TELL_DENIED, order)
         message_at(router.messages, told).reason = reason
         if execution.event_log != 0:
@@ -273,7 +303,7 @@ def _send_replace(
     elif (own.known_price == UNDEF_PRICE and not of_trigger) or price_fault(rules, price):
         reason = INVALID_PRICE
     else:
-        reason = check_order(limits, account, router.send_times, own.side, more, quantity, now_ns)
+        reason = _checked(router, limits, account, own.side, more, quantity, now_ns)
     if reason != NO_REASON:
         router.replaces_denied += 1
         told = tell_strategy(router, execution, instance_index, now_ns, TELL_REFUSED, order)

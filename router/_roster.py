@@ -12,11 +12,12 @@ from tapewire.compiled.draws import key_of
 from tapewire.compiled.memory import Block
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import ConfigError, NoDataError
-from tapewire.execution.layout import ALWAYS, NEVER
+from tapewire.execution.layout import ALWAYS, NEVER, STANDING_MAX
 from tapewire.execution.models import Models
 from tapewire.execution.models.record import VARIES
 from tapewire.features.layout import WORD
 from tapewire.features.sets import FeatureSet, FeatureState
+from tapewire.market.instruments import Instrument, algorithm_number
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.market.symbols import is_named, is_wildcard
@@ -82,6 +83,8 @@ class Roster:
         self._kept = [
             models.write(memory.models.records[k]) for k, models in enumerate(self._models)
         ]
+        if any(record["whole_level"] for record in memory.models.records[: len(self._models)]):
+            memory.standing.grow(STANDING_MAX)
         self._window_ns = [models.window_ns for models in self._models]
         self._moves_marks = [models.remembers_pushes for models in self._models]
         self._feed_ns = [models.latency_bounds()["feed"] for models in self._models]
@@ -293,6 +296,19 @@ class Roster:
         block = self._memory.contexts if place is None else place.context
         return block.records[index if place is None else 0]
 
+    def _beyond(self, spec: StrategySpec, instrument: Instrument) -> int:
+        """Price units from an order's price on that volume is beyond it, for its fill model."""
+        models = self._models[self._models_of[spec.strategy_id]]
+        if models.beyond_ticks == 1:
+            return 1  # a tick or more, whatever it is
+        if instrument.tick_size == 0:
+            raise ConfigError(
+                f"strategy {spec.strategy_id}: fill model {models.fill.definition.name}: expected "
+                f"to know the tick size of {instrument.symbol} for {models.beyond_ticks} ticks "
+                "beyond a price; give it as tick_size of the instrument"
+            )
+        return models.beyond_ticks * instrument.tick_size
+
     def _key(self, spec: StrategySpec) -> int:
         """What a strategy's own random draws hang on; not on its books, or who else runs."""
         return key_of(self._seed(spec), spec.strategy_id, 0, 0)
@@ -319,8 +335,14 @@ class Roster:
         limits["window_offset"] = self._send_times_used
         if spec.limits.max_orders_per_second != OFF:
             self._send_times_used += spec.limits.max_orders_per_second
-            if self._send_times_used > self._memory.send_times.capacity:
-                self._memory.send_times.grow(2 * self._send_times_used)
+        gateway = spec.gateway or self._config.gateway
+        if gateway is not None:
+            limits["gateway_rate"] = gateway.max_messages_per_second
+            limits["gateway_queues"] = gateway.when_exceeded == "queue"
+            limits["gateway_offset"] = self._send_times_used
+            self._send_times_used += gateway.max_messages_per_second
+        if self._send_times_used > self._memory.send_times.capacity:
+            self._memory.send_times.grow(2 * self._send_times_used)
 
     def _add_leg(self, spec: StrategySpec, bound: Bound, instance: int, book: int, key: int) -> int:
         memory, index = self._memory, len(self.legs)
@@ -363,7 +385,10 @@ class Roster:
         rules["band"] = NIL if asked.band is None else asked.band
         rules["lot"], rules["min_lots"] = asked.lot, asked.min_lots
         rules["stop_buys"] = rules["stop_sells"] = NIL
-        memory.tallies.records[index]["window_ns"] = self._window_ns[party["models"]]
+        tally = memory.tallies.records[index]
+        tally["window_ns"] = self._window_ns[party["models"]]
+        tally["beyond"] = self._beyond(spec, instrument)
+        tally["algorithm"] = algorithm_number(instrument.match_algorithm)
         if watch["window_due"] == 0:
             watch["window_due"] = NEVER
         if self._window_ns[party["models"]]:

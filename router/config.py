@@ -39,6 +39,23 @@ class RiskLimits:
 
 
 @dataclass(frozen=True)
+class GatewayLimit:
+    """What the gateway of each strategy's session takes in any second.
+
+    Attributes
+    ----------
+    max_messages_per_second : int
+        New orders, cancels and replaces, over all its books; at least 1.
+    when_exceeded : str
+        ``reject``: the strategy is told at once; ``queue``: it leaves when the window allows. What
+        the simulation itself sends, at the loss limit, is never rejected.
+    """
+
+    max_messages_per_second: int
+    when_exceeded: Literal["reject", "queue"] = "reject"
+
+
+@dataclass(frozen=True)
 class StrategySpec:
     """One strategy of a run.
 
@@ -57,6 +74,8 @@ class StrategySpec:
         Its own models; None: the simulation's.
     seed : int or None
         Of what is drawn at random for it; None: the simulation's.
+    gateway : GatewayLimit or None
+        Of its session; None: the simulation's.
     """
 
     strategy_id: str
@@ -67,6 +86,7 @@ class StrategySpec:
     limits: RiskLimits = RiskLimits()
     models: Models | None = None
     seed: int | None = None
+    gateway: GatewayLimit | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +101,8 @@ class SimulationConfig:
         Of latency, fills, the queue, impact and fees, of all strategies without their own.
     seed : int
         Of all that is drawn at random, for all strategies without their own.
+    gateway : GatewayLimit or None
+        Of each strategy's session that has none of its own; None: it takes any number of messages.
     crossed_policy : str
         ``warn``: match as ever; ``halt_fills``: nothing but an auction fills while the real book is
         locked or crossed; ``abort``: the run fails.
@@ -88,7 +110,8 @@ class SimulationConfig:
         ``wait``: for the reopening, and takes part in its auction; ``expire``: at once.
     unseen_trades : str
         Trades without a resting order in the data. ``fill_through``: one at a worse price than an
-        order's fills it, up to the size traded; ``ignore``.
+        order's fills it, up to the size traded; ``fill``: one at its own price, too; ``pro_rata``:
+        of both it has its part by size among all orders at its price; ``ignore``.
     book_clear : str
         What a clear of the book that no snapshot follows does to our orders: ``cancel``, ``keep``.
     fill_notice : str
@@ -113,9 +136,10 @@ class SimulationConfig:
     strategies: tuple[StrategySpec, ...] = ()
     models: Models = field(default_factory=Models)
     seed: int = 0
+    gateway: GatewayLimit | None = None
     crossed_policy: Literal["warn", "halt_fills", "abort"] = "halt_fills"
     market_order_in_halt: Literal["wait", "expire"] = "wait"
-    unseen_trades: Literal["fill_through", "ignore"] = "fill_through"
+    unseen_trades: Literal["fill_through", "ignore", "pro_rata", "fill"] = "fill_through"
     book_clear: Literal["cancel", "keep"] = "cancel"
     fill_notice: Literal["response", "feed"] = "response"
     event_log: bool = False

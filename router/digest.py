@@ -13,10 +13,11 @@ from tapewire.compiled.jit import jit_entry
 #: Changes when the meaning of a digest does; see CHANGELOG.
 _VERSION: Final = b"tapewire-digest-1"
 #: Fields that name a place in this run's memory rather than something that happened, and those
-#: that tell how an order came to be what its other fields say, its terms among them.
+#: that tell how an order came to be what its other fields say, its terms and limits among them.
 _OUTSIDE: Final = (
     "leg", "order", "replaces", "ts_replaced", "terms", "trigger_price", "ts_triggered",
     "expire_ns", "min_quantity", "display_quantity", "peg_offset", "group",
+    "limit_value", "limit_found",
 )  # fmt: skip
 #: Rows that may wait to be hashed together.
 _ROWS_AT_ONCE: Final = 65_536

@@ -6,11 +6,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.execution.rows import EVENT_DTYPE
+from tapewire.execution.rows import EVENT_DTYPE, FEE_DTYPE
 from tapewire.positions.rows import SERIES_DTYPE
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 _NO_SERIES: Final = np.zeros(0, SERIES_DTYPE)
+_NO_FEES: Final = np.zeros(0, FEE_DTYPE)
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,5 @@ class Drained:
     events: npt.NDArray[Any] = field(default_factory=lambda: _NO_EVENTS)
     #: Values that strategies recorded, by the time they did.
     series: npt.NDArray[Any] = field(default_factory=lambda: _NO_SERIES)
+    #: Lines of the fees of these fills, where fee models tell lines apart.
+    fees: npt.NDArray[Any] = field(default_factory=lambda: _NO_FEES)

@@ -11,6 +11,12 @@ from tapewire.compiled.memory import offset_of
 from tapewire.compiled.units import MONEY_UNITS
 from tapewire.errors import SimulationError, StrategyError
 from tapewire.execution.claims import STEP_ROWS
+from tapewire.execution.layout import (
+    UNSEEN_FILLS,
+    UNSEEN_IGNORED,
+    UNSEEN_SHARED,
+    UNSEEN_THROUGH,
+)
 from tapewire.market.book import STEP_RECORDS, BookLimitError, batch_address
 from tapewire.market.layout import COUNTERS, NEW_BOOK, NIL
 from tapewire.market.records import MBO_DTYPE
@@ -36,7 +42,7 @@ from tapewire.router._layout import (
 from tapewire.router._memory import NO_ROWS, Memory
 from tapewire.router._requests import announce_signal, come_back
 from tapewire.router._roster import Roster
-from tapewire.router.bills import fee_lines
+from tapewire.router.bills import Bills, fee_lines
 from tapewire.router.config import SimulationConfig
 from tapewire.router.digest import LegDigests
 from tapewire.router.halts import LossHalt, loss_halts
@@ -50,6 +56,12 @@ _POLICIES: Final = {
     "halt_fills": CROSSED_HALT_FILLS,
     "abort": CROSSED_ABORT,
 }
+_UNSEEN: Final = {
+    "ignore": UNSEEN_IGNORED,
+    "fill_through": UNSEEN_THROUGH,
+    "pro_rata": UNSEEN_SHARED,
+    "fill": UNSEEN_FILLS,
+}
 _NOTICES: Final = {"response": NOTICE_RESPONSE, "feed": NOTICE_FEED}
 #: Words of the router's record by which the loop is told what to run.
 _RECORDS, _STOP, _AT = (
@@ -57,7 +69,8 @@ _RECORDS, _STOP, _AT = (
 )
 _NOTHING: Final = Drained(*NO_ROWS)
 _ROUTER_COUNTERS: Final = (
-    "orders_sent", "orders_denied", "replaces_denied", "requests_stale", "late_responses",
+    "orders_sent", "orders_denied", "replaces_denied", "cancels_denied", "messages_held",
+    "messages_held_ns_max", "requests_stale", "late_responses",
     "late_responses_ns_max", "forced_arrivals", "clamped_ts_recv", "fills_known_before_capture",
     "fills_known_before_capture_ns_max", "unseen_trade_fills", "auction_fills",
     "orders_canceled_by_clear", "loss_halts",
@@ -104,6 +117,7 @@ class Simulation:
         self._set_policies()
         self._memory.publish(0)
         self._roster = Roster(config, self._memory)
+        self._bills = Bills(config, self._memory, self._roster)
         self._dtype: np.dtype[Any] | None = None  # of batches that need no closer look
         self._began = False
         self._give_records = entry_of(loop.give_records, MBO_DTYPE)
@@ -117,7 +131,7 @@ class Simulation:
     def _set_policies(self) -> None:
         config, execution, router = self.config, self._memory.execution, self._memory.router
         execution["market_waits"] = config.market_order_in_halt == "wait"
-        execution["fills_unseen"] = config.unseen_trades == "fill_through"
+        execution["fills_unseen"] = _UNSEEN[config.unseen_trades]
         execution["event_log"] = config.event_log
         router["sample_interval_ns"] = config.sample_interval_ns
         router["crossed_policy"] = _POLICIES[config.crossed_policy]
@@ -356,7 +370,7 @@ class Simulation:
                 return _NOTHING
             fills, orders, samples, events = taken or NO_ROWS
             self._digests.update(fills, orders)
-            return Drained(fills, orders, samples, events, series.take())
+            return Drained(fills, orders, samples, events, series.take(), self._bills.take(fills))
         self._stash()
         self._stashed = False
         tables: list[npt.NDArray[Any]] = []
@@ -367,7 +381,7 @@ class Simulation:
                 kept.clear()
             tables.append(table)
         fills, orders, samples, events = tables
-        return Drained(fills, orders, samples, events, series.take())
+        return Drained(fills, orders, samples, events, series.take(), self._bills.take(fills))
 
     @property
     def calls_python(self) -> bool:
@@ -404,6 +418,11 @@ class Simulation:
     def loss_halts(self) -> list[LossHalt]:
         """Strategy instances that reached their loss limit, in the order of time."""
         return loss_halts(self._memory, self._roster) if self.halted_n else []
+
+    @property
+    def fee_line_names(self) -> list[str]:
+        """What rows of fees count."""
+        return self._bills.names
 
     def fee_lines(self) -> dict[str, dict[str, int]]:
         """Fees by strategy and line, in 1e-9 currency, of those whose fee models have lines."""

@@ -7,7 +7,7 @@ numbers. Every ``play`` also checks what holds in any run: see ``check_books_bal
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -16,12 +16,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapewire.execution.codes import FillReason, Liquidity, OrderEvent, OrderStatus, Reason, Side
-from tapewire.execution.models import Models, built_in
+from tapewire.execution.models import Model, Models, built_in
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
 from tapewire.market.instruments import InstrumentTable, OrderRules
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
 from tapewire.positions.rows import SAMPLE_DTYPE
-from tapewire.router import Drained, RiskLimits, Simulation, SimulationConfig, StrategySpec
+from tapewire.router import (
+    Drained,
+    GatewayLimit,
+    RiskLimits,
+    Simulation,
+    SimulationConfig,
+    StrategySpec,
+)
 from tapewire.strategies import STRATEGIES
 
 LAST, TOB, SNAPSHOT = 128, 64, 32
@@ -370,12 +377,15 @@ def configure(
     unseen_trades: str = "fill_through",
     book_clear: str = "cancel",
     limits: RiskLimits | None = None,
+    gateway: GatewayLimit | None = None,
     tick: Number = 0,
     multiplier: Fraction | int = 1,
     sample_interval_ns: int = 1_000_000_000,
     fill_notice: str = "response",
     event_log: bool = False,
     models: Models | None = None,
+    fill: Model | None = None,
+    queue: Model | None = None,
     seed: int = 0,
     session_closes: tuple[int, ...] = (),
     rules: OrderRules | None = None,
@@ -396,8 +406,12 @@ def configure(
     return SimulationConfig(
         table,
         tuple(specs),
-        models=models or models_of(entry_us, response_us, feed_us, fee, impact_ppm),
+        models=replace(
+            models or models_of(entry_us, response_us, feed_us, fee, impact_ppm),
+            **{name: model for name, model in (("fill", fill), ("queue", queue)) if model},
+        ),
         seed=seed,
+        gateway=gateway,
         crossed_policy=policy,  # type: ignore[arg-type]
         market_order_in_halt=market_order_in_halt,  # type: ignore[arg-type]
         unseen_trades=unseen_trades,  # type: ignore[arg-type]
@@ -427,6 +441,7 @@ def run(
         np.concatenate([part.samples for part in parts]),
         np.concatenate([part.events for part in parts]),
         np.concatenate([part.series for part in parts]),
+        np.concatenate([part.fees for part in parts]),
     )
     check_books_balance(simulation, rows)
     return simulation, rows

@@ -3,6 +3,7 @@
 ``placebo`` sends a capture's own orders again, and compares what becomes of them.
 """
 
-from tapewire.validation.placebo import CLASSES, ClassCount, PlaceboCounts, PlaceboPass
+from tapewire.validation.placebo import PlaceboPass
+from tapewire.validation.results import CLASSES, ClassCount, PlaceboCounts
 
 __all__ = ["CLASSES", "ClassCount", "PlaceboCounts", "PlaceboPass"]

@@ -4,8 +4,7 @@ from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_entry
 from tapewire.execution.claims import STEP_ROWS
-from tapewire.execution.filling import find_incoming
-from tapewire.execution.layout import own_at, party_at
+from tapewire.execution.incoming import find_incoming
 from tapewire.execution.resting import open_bounds
 from tapewire.execution.traces import (
     crosses,
@@ -14,7 +13,7 @@ from tapewire.execution.traces import (
     note_incoming,
     note_trade_record,
 )
-from tapewire.market.applying import apply_record, side_of
+from tapewire.market.applying import apply_record
 from tapewire.market.events import close_event, closes_before
 from tapewire.market.ids import book_of, key_of
 from tapewire.market.layout import (
@@ -22,7 +21,6 @@ from tapewire.market.layout import (
     BID,
     NEW_BOOK,
     NIL,
-    NO_ORDER,
     OK,
     book_at,
     level_at,
@@ -36,10 +34,8 @@ from tapewire.market.records import (
     ACTION_ADD,
     ACTION_CANCEL,
     ACTION_FILL,
-    ACTION_MODIFY,
     ACTION_TRADE,
     F_LAST,
-    UNDEF_PRICE,
 )
 from tapewire.validation._events import (
     count_event,
@@ -49,17 +45,12 @@ from tapewire.validation._events import (
     list_ghost,
     read_event,
 )
+from tapewire.validation._following import ask_before, settle, tie_after
 from tapewire.validation._ghosts import (
-    compare,
     count_order,
     drop_order,
-    new_ghost,
     open_bounds_at_touch,
-    place_ahead,
-    replace,
     retire,
-    send,
-    tie,
 )
 from tapewire.validation._matching import list_reached, match_listed
 from tapewire.validation._takers import send_takers
@@ -72,7 +63,6 @@ from tapewire.validation.layout import (
     MORE_RECORDS,
     SELF_MATCH,
     ghost_at,
-    listed_at,
     place_at,
     taker_at,
     venue_at,
@@ -302,7 +292,7 @@ def _go_on(market: Any, execution: Any, p: Any, records: int) -> int:
         status = match_listed(market, execution, p, state.clock)
         if status != OK:
             return status
-    _settle(market, execution, p, records, state.clock)
+    settle(market, execution, p, records, state.clock)
     if venue.traces != NIL:
         free_traces(execution, venue)
     p.phase = _IDLE
@@ -316,7 +306,7 @@ def _apply(market: Any, execution: Any, p: Any, record: Any) -> int:
     state = book_at(market.books, p.book)
     ts = max(record.ts_event, state.clock)
     if p.traded == 0 and p.asked != p.at:
-        p.sent = _ask_before(market, execution, p, record, ts)
+        p.sent = ask_before(market, execution, p, record, ts)
         p.asked = p.at
     incoming = crosses(venue, record)
     if p.traded != 0 and (record.action == ACTION_TRADE or record.action == ACTION_FILL):
@@ -330,120 +320,5 @@ def _apply(market: Any, execution: Any, p: Any, record: Any) -> int:
     if incoming:
         note_incoming(execution, venue, record)
     if p.traded == 0:
-        _tie_after(market, execution, p, record, ts)
+        tie_after(market, execution, p, record, ts)
     return OK
-
-
-@jit
-def _ask_before(market: Any, execution: Any, p: Any, record: Any, ts: int) -> int:
-    """In an event without trades: do what the record does with the ghost, first.
-
-    Returns the ghost that the record's order is to be tied to, or NIL.
-    """
-    order = known_order(market, p.book, record.order_id)
-    index: Any = NIL
-    if order != NIL:
-        index = place_at(p.places, order).ghost
-    side = side_of(record)
-    stays = side != NIL and record.price != UNDEF_PRICE and record.size > 0
-    if record.action == ACTION_ADD:
-        if index != NIL:
-            retire(execution, p, index, ts)
-        if not stays or record.order_id == NO_ORDER:
-            return NIL
-        index = new_ghost(market, execution, p, record.order_id, side)
-        venue_at(p.venues, p.book).live += 1
-        send(market, execution, p, index, record.price, record.size, ts)
-        return index
-    if index == NIL:
-        return NIL
-    real = order_at(market.orders, order)
-    if record.action == ACTION_CANCEL:
-        if record.size >= real.size:
-            retire(execution, p, index, ts)
-            return NIL
-        replace(market, execution, p, index, real.price, real.size - record.size, ts)
-    elif record.action == ACTION_MODIFY:
-        if record.size == 0 or (stays and side != real.side):
-            retire(execution, p, index, ts)
-            return NIL
-        if not stays:
-            return index
-        replace(market, execution, p, index, record.price, record.size, ts)
-    else:
-        return NIL
-    ghost_at(p.ghosts, index).changes += 1
-    return index
-
-
-@jit
-def _tie_after(market: Any, execution: Any, p: Any, record: Any, ts: int) -> None:
-    """After the record: the ghost that was sent for it goes with its order."""
-    if p.sent == NIL:
-        return
-    real = known_order(market, p.book, record.order_id)
-    if real == NIL:
-        retire(execution, p, p.sent, ts)
-    else:
-        tie(market, p, p.sent, real)
-
-
-# --- after an event ------------------------------------------------------------------------------
-
-
-@jit
-def _settle(market: Any, execution: Any, p: Any, records: int, ts: int) -> None:
-    """Compare what the event did, and let ghosts follow what became of their orders."""
-    for k in range(p.listed_n):
-        compare(p, listed_at(p.listed, k).index, ts)
-    if p.traded == 0:
-        return
-    listed_n = p.listed_n
-    for k in range(listed_n):
-        index = listed_at(p.listed, k).index
-        if ghost_at(p.ghosts, index).named == p.event:
-            _follow(market, execution, p, index, ts)
-    _add_new(market, execution, p, records, ts)
-    for k in range(p.listed_n):
-        compare(p, listed_at(p.listed, k).index, ts)
-
-
-@jit
-def _follow(market: Any, execution: Any, p: Any, index: int, ts: int) -> None:
-    """After trades: a ghost stays, moves or leaves as its order did."""
-    ghost = ghost_at(p.ghosts, index)
-    ghost.named = 0
-    real = known_order(market, p.book, ghost.order_id)
-    if real == NIL or order_at(market.orders, real).side != ghost.side:
-        retire(execution, p, index, ts)
-        return
-    order = order_at(market.orders, real)
-    if order.stamp != ghost.stamp or order.price != ghost.price:
-        place_ahead(market, execution, p, index, real, ts)
-        ghost.changes += 1
-    elif ghost.own != NIL and place_at(p.places, real).event != p.event:
-        own = own_at(execution.own_orders, ghost.own)
-        if own.quantity - own.filled > order.size and party_at(execution.parties, index).resting:
-            replace(market, execution, p, index, order.price, order.size, ts)
-            ghost.changes += 1
-    tie(market, p, index, real)
-
-
-@jit
-def _add_new(market: Any, execution: Any, p: Any, records: int, ts: int) -> None:
-    """After trades: orders that came to rest in the event get ghosts directly ahead of them."""
-    key = book_at(market.books, p.book).key
-    for k in range(p.first, p.last + 1):
-        record = record_at(records, k)
-        if key_of(record) != key or record.action != ACTION_ADD or record.order_id == NO_ORDER:
-            continue
-        real = known_order(market, p.book, record.order_id)
-        if real == NIL:
-            p.within_event += 1
-            continue
-        if place_at(p.places, real).ghost != NIL:
-            continue
-        index = new_ghost(market, execution, p, record.order_id, order_at(market.orders, real).side)
-        venue_at(p.venues, p.book).live += 1
-        place_ahead(market, execution, p, index, real, ts)
-        tie(market, p, index, real)

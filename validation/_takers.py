@@ -9,8 +9,8 @@ from tapewire.execution.orders import give_back
 from tapewire.execution.words import FILLED, IOC
 from tapewire.market.applying import side_of
 from tapewire.market.ids import key_of
-from tapewire.market.layout import NIL, book_at, record_at
-from tapewire.market.records import ACTION_TRADE, UNDEF_PRICE
+from tapewire.market.layout import NIL, NO_ORDER, book_at, record_at
+from tapewire.market.records import ACTION_FILL, ACTION_TRADE, UNDEF_PRICE
 from tapewire.validation._ghosts import class_of, free_ghost, new_ghost, note_difference, open_own
 from tapewire.validation.layout import SAME, count_at, ghost_at, taker_at, venue_at
 
@@ -77,17 +77,32 @@ def _compare(market: Any, execution: Any, p: Any, records: int, k: int, ts: int)
 
 @jit
 def _traded_at(market: Any, p: Any, records: int, taker: Any, price: int) -> int:
-    """Lots that an aggressor of the event took at a price."""
+    """Lots that an aggressor of the event took at a price.
+
+    A T may stand for several prices: what orders were filled with says which. Volume without an
+    F has the price of its T.
+    """
     key = book_at(market.books, p.book).key
     lots = 0
+    unseen = 0  # of the T at hand, at the price
+    is_its = False
+    at_price = False
     for k in range(p.first, p.last + 1):
         record = record_at(records, k)
-        if (
-            record.action == ACTION_TRADE
-            and record.price == price
-            and key_of(record) == key
-            and record.order_id == taker.order_id
-            and side_of(record) == taker.side
-        ):
-            lots += record.size
-    return lots
+        if key_of(record) != key:
+            continue
+        if record.action == ACTION_TRADE:
+            lots += unseen
+            unseen = 0
+            is_its = record.order_id == taker.order_id and side_of(record) == taker.side
+            at_price = record.price == price
+            unseen = record.size if is_its and at_price else 0
+        elif record.action == ACTION_FILL and is_its:
+            own = record.order_id == taker.order_id and record.order_id != NO_ORDER
+            if own or side_of(record) == taker.side:
+                continue
+            if record.price == price:
+                lots += record.size
+            if at_price:
+                unseen = max(0, unseen - record.size)
+    return lots + unseen

@@ -19,10 +19,11 @@ from tapewire.execution.models.fees import FEE_MODELS
 from tapewire.execution.models.fill import FILL_MODELS
 from tapewire.execution.models.impact import IMPACT_MODELS
 from tapewire.execution.models.latency import LATENCY_MODELS
-from tapewire.execution.models.latency.legs import LEGS, check_bounds
+from tapewire.execution.models.latency.compute import compute_bounds, compute_record
+from tapewire.execution.models.latency.legs import LEGS, REQUESTS, check_bounds
 from tapewire.execution.models.latency.profiles import PROFILES
 from tapewire.execution.models.queue import QUEUE_MODELS
-from tapewire.execution.models.record import FEE_LINES_MAX, VARIES
+from tapewire.execution.models.record import FEE_LINES_MAX, HEARS_FEED, VARIES
 
 __all__ = ["REGISTRIES", "Model", "ModelDefinition", "Models", "built_in", "latency_profile"]
 
@@ -90,10 +91,27 @@ class Models:
             raise ConfigError(f"{name}: it states no bounds")
         try:
             bounds = definition.bounds(parameters)
+            if (compute := self._compute) is not None:
+                low, high = compute_bounds(compute)
+                bounds = tuple(
+                    (least + low, most + high) if leg in REQUESTS else (least, most)
+                    for leg, (least, most) in enumerate(bounds)
+                )
             check_bounds(bounds)
         except ValueError as error:
             raise ConfigError(f"{name}: {error}") from None
         return dict(zip(LEGS, bounds, strict=True))
+
+    @property
+    def _compute(self) -> Mapping[str, Any] | None:
+        """The section ``compute`` of the latency model, if it has one."""
+        return self.latency.parameters.get("compute")
+
+    @property
+    def files(self) -> dict[str, tuple[int, str]]:
+        """Bytes and sha256 of every file that a model reads, by its path."""
+        models: list[Model] = [getattr(self, family) for family in FAMILIES]
+        return {path: digest for model in models for path, digest in model.files.items()}
 
     def decay(self) -> npt.NDArray[Any] | None:
         """What becomes of a push, shape (1,) of `impact.decay.DECAY`, where the model says so."""
@@ -108,7 +126,12 @@ class Models:
 
     @property
     def window_ns(self) -> int:
-        """Length of the window whose events are the latency model's load; 0: it asks for none."""
+        """Length of the window whose events are the latency model's load; 0: it asks for none.
+
+        `HEARS_FEED` where its load is the feed's latency.
+        """
+        if self.latency.definition.hears_feed:
+            return HEARS_FEED
         window = self.latency.definition.window_ns
         length_ns = 0 if window is None else window(self.latency.parameters)
         if not 0 <= length_ns <= WINDOW_NS_MAX:
@@ -118,6 +141,12 @@ class Models:
             )
         return length_ns
 
+    @property
+    def beyond_ticks(self) -> int:
+        """Ticks worse than an order's price that the fill model's volume beyond it begins at."""
+        ticks = self.fill.definition.ticks
+        return 1 if ticks is None else ticks(self.fill.parameters)
+
     def write(self, record: Any) -> list[object]:
         """Write them into a `record.MODELS` record; returns what must be kept as long as it."""
         kept: list[object] = []
@@ -126,6 +155,7 @@ class Models:
             definition = model.definition
             names = list(REGISTRIES[family])
             state, arrays = model.new_state()
+            _ = model.files  # as they are now, when they are read
             kept += [state, arrays]
             record[f"{family}_state"] = state.ctypes.data
             if REGISTRIES[family].get(definition.name) is definition:
@@ -133,15 +163,22 @@ class Models:
             else:
                 record[family] = BY_ADDRESS
                 record[f"{family}_call"] = _address(definition, len(words))
+        if (compute := self._compute) is not None:
+            kept.append(drawn := compute_record(compute))
+            record["compute"] = drawn[0].ctypes.data
         decay = self.decay()
         if decay is not None:
             kept.append(decay)
             record["impact_decay"] = decay.ctypes.data
         record["fee_lines"] = len(self.fees.definition.lines)
-        record["fill_draws"] = self.fill.definition.draws
+        fill, queue = self.fill.definition, self.queue.definition
+        record["fill_draws"], record["queue_draws"] = fill.draws, queue.draws
+        record["whole_level"] = fill.whole_level or queue.whole_level
+        record["beyond_ticks"] = self.beyond_ticks
+        drawn_ns = 0 if compute is None else compute_bounds(compute)[1]
         for leg, (low, high) in enumerate(self.latency_bounds().values()):
             record["delay_ns"][leg] = low if low == high else VARIES
-            record["delay_max_ns"][leg] = high
+            record["delay_max_ns"][leg] = high - drawn_ns if leg in REQUESTS else high
         return kept
 
 

@@ -1,8 +1,11 @@
 """What a model consists of: a definition like a strategy's, and one chosen with its parameters."""
 
+import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +17,8 @@ from tapewire.errors import ConfigError
 #: Families, and what a kernel of each is asked, beside its state; said in the family's folder.
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "latency": ("leg", "sent_ns", "bits", "load"),
-    "fill": ("leaves", "traded", "beyond", "incoming", "bits"),
-    "queue": ("lots", "stamp", "own_stamp"),
+    "fill": ("leaves", "traded", "beyond", "whole", "incoming", "past", "bits"),
+    "queue": ("leaves", "volume", "behind", "place", "orders", "standing", "algorithm", "bits"),
     "impact": ("price", "lots", "multiplier_num", "multiplier_den"),
     "fees": (
         "price",
@@ -61,6 +64,8 @@ class ModelDefinition:
     window_ns : callable (parameters), optional
         Of a latency model: the length of the window whose events are its ``load``, in ns, at most
         `WINDOW_NS_MAX`.
+    hears_feed : bool
+        Of a latency model: its ``load`` is the feed latency of the book's last event instead, ns.
     check : callable (parameters), optional
         Raises ValueError, as `ParameterFault` where it has a place, if parameters don't fit
         together.
@@ -70,7 +75,14 @@ class ModelDefinition:
     lines : tuple of str
         Of a fee model: what a commission is made of, where it can say that apart.
     draws : bool
-        Of a fill model: whether it wants random bits. A latency model that varies always has them.
+        Of a fill or queue model: whether it wants random bits, else they are 0. A latency model
+        that varies always has them.
+    whole_level : bool
+        Of a fill or queue model: whether it is told of all volume at an order's price and of the
+        queue there; else of the volume behind the order only, as ``fifo`` needs it.
+    ticks : callable (parameters), optional
+        Of a fill model: how many ticks worse than an order's price volume has to trade to be
+        ``beyond`` it; 1 if there is none.
 
     Raises
     ------
@@ -87,10 +99,13 @@ class ModelDefinition:
     prepare: Callable[[Mapping[str, Any], Any], object] | None = None
     bounds: Callable[[Mapping[str, Any]], tuple[tuple[int, int], ...]] | None = None
     window_ns: Callable[[Mapping[str, Any]], int] | None = None
+    hears_feed: bool = False
     check: Callable[[Mapping[str, Any]], None] | None = None
     decay: Callable[[Mapping[str, Any]], npt.NDArray[Any] | None] | None = None
     lines: tuple[str, ...] = ()
     draws: bool = False
+    whole_level: bool = False
+    ticks: Callable[[Mapping[str, Any]], int] | None = None
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
@@ -129,6 +144,13 @@ class Model:
             raise ConfigError(f"{name}: {error}") from None
         object.__setattr__(self, "parameters", complete)
 
+    @cached_property
+    def files(self) -> dict[str, tuple[int, str]]:
+        """Bytes and sha256 of every file that a parameter names, by path, as first asked for."""
+        names = [name for name, spec in self.definition.parameters.items() if spec.type is Path]
+        paths = [Path(self.parameters[name]) for name in names if self.parameters[name] is not None]
+        return {str(path): _fingerprint(path) for path in paths}
+
     def new_state(self) -> tuple[npt.NDArray[Any], object]:
         """A state record, shape (1,), with the parameters in it, and what must be kept with it."""
         state = np.zeros(1, self.definition.state)
@@ -136,3 +158,9 @@ class Model:
         if self.definition.prepare is not None:
             kept = self.definition.prepare(self.parameters, state[0])
         return state, kept
+
+
+def _fingerprint(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return file.tell(), digest

@@ -8,9 +8,13 @@ from tapewire.compiled.memory import accessor
 from tapewire.execution.models.definition import FAMILIES
 from tapewire.execution.models.impact.decay import DECAY
 from tapewire.execution.models.latency.legs import LEGS
+from tapewire.execution.models.latency.quantiles import STATE as QUANTILES
 
 #: Delay of a leg that each message has to be asked for.
 VARIES: Final = -1
+
+#: In the place of the length of a window: the model hears the feed's latency instead.
+HEARS_FEED: Final = -1
 
 #: Most lines that a fee model tells apart.
 FEE_LINES_MAX: Final = 8
@@ -19,9 +23,13 @@ MODELS: Final = np.dtype(
     [
         ("delay_ns", "i8", (len(LEGS),)),  # or VARIES
         ("delay_max_ns", "i8", (len(LEGS),)),
+        ("compute", "i8"),  # address of a quantiles.STATE; 0: the latency model says it all
         ("impact_decay", "i8"),  # address; 0: a push concerns its own fill alone
         ("fee_lines", "i8"),  # lines that the fee model tells apart
         ("fill_draws", "i8"),  # whether the fill model wants random bits
+        ("queue_draws", "i8"),
+        ("whole_level", "i8"),  # whether either wants to know of all at an order's price
+        ("beyond_ticks", "i8"),  # that volume has to be worse than an order's price
         *(
             (name, "i8")
             for family in FAMILIES
@@ -33,3 +41,4 @@ MODELS: Final = np.dtype(
 
 models_at = accessor(MODELS)
 decay_at = accessor(DECAY, in_block=False)
+compute_at = accessor(QUANTILES, in_block=False)

@@ -12,6 +12,7 @@ from tapewire.cli import (
     bridge,
     compare,
     data,
+    explain,
     features,
     new,
     reconcile,
@@ -43,6 +44,7 @@ app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.command(epilog=reconcile.EXAMPLES)(reconcile.reconcile)
 app.command(epilog=replay.EXAMPLES)(replay.replay)
+app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=features.EXAMPLES)(features.features)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)

@@ -26,11 +26,6 @@ SECTIONS: Final[Mapping[str, tuple[str, str]]] = {
 }
 #: Key of a latency model that stands for a set of parameters.
 _PROFILE: Final = "profile"
-#: Named in the specification or the design, not built yet: said by name instead of "unknown".
-NOT_BUILT: Final[Mapping[str, tuple[str, ...]]] = {
-    "fill": ("probabilistic", "trade_through"),
-    "queue": ("pro_rata", "size_weighted"),
-}
 
 
 def _registry(family: str) -> "Mapping[str, ModelDefinition]":
@@ -222,24 +217,16 @@ def _find(family: str, name: object, path: KeyPath, problems: Problems) -> "Mode
     registry = _registry(family)
     if isinstance(name, str) and name in registry:
         return registry[name]
-    if name in NOT_BUILT.get(family, ()):
-        problems.add(path, f"{name} is not built yet, there is {_listed(registry)}")
-    else:
-        names = _either(registry)
-        close = close_name(name, registry) if isinstance(name, str) else None
-        hint = f", did you mean {close!r}?" if close else ""
-        problems.add(path, f"expected {names}, found {describe(name)}{hint}")
+    names = _either(registry)
+    close = close_name(name, registry) if isinstance(name, str) else None
+    hint = f", did you mean {close!r}?" if close else ""
+    problems.add(path, f"expected {names}, found {describe(name)}{hint}")
     return None
 
 
 def _either(names: Iterable[str]) -> str:
     *first, last = map(repr, names)
     return f"{', '.join(first)} or {last}" if first else last
-
-
-def _listed(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _others_with(parameter: str, families: Iterable[str]) -> list[str]:

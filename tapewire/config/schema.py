@@ -225,6 +225,16 @@ class FeeModel(ModelSection):
     type: Text = "per_contract"
 
 
+class Gateway(_Section):
+    """How many messages a strategy's session may send in any second, and what happens to more.
+
+    ``reject``: they come back; ``queue``: they wait, and leave in order when the window allows.
+    """
+
+    max_messages_per_second: Annotated[int, Field(ge=1, le=1_000_000)]
+    when_exceeded: Literal["reject", "queue"] = "reject"
+
+
 class Execution(_Section):
     """What happens between a strategy's decision and its fill."""
 
@@ -232,9 +242,10 @@ class Execution(_Section):
     fill_model: FillModel = Field(default_factory=FillModel)
     market_impact: MarketImpact = Field(default_factory=MarketImpact)
     fees: FeeModel = Field(default_factory=FeeModel)
+    gateway: Gateway | None = None
     crossed_book: Literal["warn", "halt_fills", "abort"] = "halt_fills"
     market_order_in_halt: Literal["wait", "expire"] = "wait"
-    unseen_trades: Literal["fill_through", "ignore"] = "fill_through"
+    unseen_trades: Literal["fill_through", "ignore", "pro_rata", "fill"] = "fill_through"
     book_clear: Literal["cancel", "keep"] = "cancel"
     fill_notice: Literal["response", "feed"] = "response"
 
@@ -255,6 +266,7 @@ class OwnExecution(_Section):
     fill_model: FillModel | None = None
     market_impact: MarketImpact | None = None
     fees: FeeModel | None = None
+    gateway: Gateway | None = None
 
 
 class ConfiguredLimits(_Section):
@@ -274,14 +286,21 @@ class ConfiguredLimits(_Section):
 class Output(_Section):
     """Where results go besides the run folder, and how finely they tell.
 
-    ``detailed_log`` adds ``events.parquet``, every change of every order.
+    ``detailed_log`` adds ``events.parquet``, every change of every order; so does ``explain``, for
+    the stories of orders that were replaced.
     """
 
     metrics_file: Text | None = None
     trades_file: Text | None = None
     detailed_log: bool = False
+    explain: bool = False
     directory: Text | None = None
     sample_interval_s: Seconds = Decimal(1)
+
+    @property
+    def keeps_events(self) -> bool:
+        """Whether ``events.parquet`` is written."""
+        return self.detailed_log or self.explain
 
     @property
     def sample_interval_ns(self) -> int:
@@ -294,6 +313,7 @@ class ContractFacts(_Section):
 
     tick_size: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     multiplier: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] = Decimal(1)
+    match_algorithm: Literal["F", "K", "C", "T", "S", "O", "Q", "A", "Y", "P", "V"] | None = None
     lot_size: int = Field(default=1, ge=1, lt=2**31)
     min_quantity: int = Field(default=1, ge=1, lt=2**31)
     price_band: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=0)] | None = None

@@ -104,7 +104,7 @@ class _Run:
         make_room(output)
         capital = facts.config.backtest.initial_capital
         with Collector(
-            folder, facts.config.to_yaml(), force=self.force, event_log=output.detailed_log,
+            folder, facts.config.to_yaml(), force=self.force, event_log=output.keeps_events,
             initial_capital=None if capital is None else to_fixed(capital),
         ) as collector:  # fmt: skip
             feed = Feed(simulation, collector, facts.clock, self.hooks, self.signals, facts.models)

@@ -134,7 +134,7 @@ class Feed:
         simulation = self._simulation
         self._collector.add(
             drained.fills, drained.orders, drained.samples, simulation.legs, drained.events,
-            drained.series, simulation.series_names,
+            drained.series, simulation.series_names, drained.fees, simulation.fee_line_names,
         )  # fmt: skip
 
     def _announce_halts(self) -> None:

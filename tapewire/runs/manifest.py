@@ -54,7 +54,7 @@ def manifest_of(
         "setup_s": round(clock.setup_s, 6),
         "config": facts.config.to_dict(),
         "versions": versions(),
-        "inputs": _inputs(facts.info, totals, facts.cache),
+        "inputs": _inputs(facts.info, totals, facts.cache) + _model_files(simulation),
         "strategy_sources": _strategy_sources(facts.config),
         "counts": {key: int(value) for key, value in counts.items()},
         "stages": _stages(applied(counts), clock, totals),
@@ -111,6 +111,18 @@ def _plain(value: object) -> object:
     if isinstance(value, Decimal):
         return float(value)
     return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+
+
+def _model_files(simulation: "Simulation | None") -> list[dict[str, Any]]:
+    """Describe the files that models of execution read: recorded latencies."""
+    if simulation is None:
+        return []
+    config = simulation.config
+    chosen = [config.models, *(spec.models for spec in config.strategies if spec.models)]
+    files = {path: digest for models in chosen for path, digest in models.files.items()}
+    return [
+        {"file": path, "bytes": size, "sha256": digest} for path, (size, digest) in files.items()
+    ]
 
 
 def _strategy_sources(config: RunConfig) -> list[dict[str, Any]]:

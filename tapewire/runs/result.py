@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-_TABLES: Final = ("fills", "orders", "equity", "series", "events", "metrics", "variants")
+    from tapewire.runs.explain import OrderStory
+
+_TABLES: Final = ("fills", "orders", "equity", "fees", "series", "events", "metrics", "variants")
 Prices: TypeAlias = Literal["float", "int", "decimal"]
 #: What each of them does to a table as it is stored.
 _PRICES: Final[dict[str, "Callable[[pa.Table], pa.Table]"]] = {
@@ -131,6 +133,37 @@ class RunResult(Run):
         frame = pl.from_arrow(arrow)
         assert isinstance(frame, pl.DataFrame)
         return frame
+
+    def explain(
+        self, order_id: str | int, *, strategy: str | None = None, symbol: str | None = None
+    ) -> "OrderStory":
+        """Tell one order's story: its queue, what filled it, what other fill models say.
+
+        Reads the run's data again, up to the order's end; see ``docs/explain.md``.
+
+        Parameters
+        ----------
+        order_id
+            Its ``client_order_id``.
+        strategy, symbol
+            Whose, and where, if several strategies or books have orders of that id.
+
+        Returns
+        -------
+        OrderStory
+            ``print`` tells it in words.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such order, or several.
+        MissingFileError, FormatError
+            If the data are gone or have changed, or the order was replaced and the run has no log
+            of changes (``output: {explain: true}``).
+        """
+        from tapewire.runs.explain import explain_order
+
+        return explain_order(self, order_id, strategy=strategy, symbol=symbol)
 
     def __repr__(self) -> str:
         return as_text(self)

@@ -54,6 +54,16 @@ def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[s
             f"captured, by up to {lead_us:,.1f} µs: order responses do not travel by the feed "
             "(execution.fill_notice: feed makes them wait for it)"
         )
+    if held := counts.get("messages_held"):
+        held_ms = counts["messages_held_ns_max"] / 1_000_000
+        messages = "message" if held == 1 else "messages"
+        warnings.append(
+            f"{held:,} {messages} waited at the gateway (execution.gateway), by up to "
+            f"{held_ms:,.1f} ms"
+        )
+    if refused := counts.get("cancels_denied"):
+        cancels = "cancel was" if refused == 1 else "cancels were"
+        warnings.append(f"{refused:,} {cancels} rejected by the gateway: MAX_MESSAGE_RATE")
     if late := counts.get("late_responses"):
         late_us = counts["late_responses_ns_max"] / 1000
         responses = "order response was" if late == 1 else "order responses were"

@@ -13,7 +13,13 @@ from tapewire.compiled.kernel_cache import compile_once
 from tapewire.compiled.user_sources import digest_of
 from tapewire.config.finding import find_strategy, found_strategy
 from tapewire.config.models import chosen_models, execution_of
-from tapewire.config.schema import ConfiguredLimits, DatabentoSource, RunConfig, to_fixed
+from tapewire.config.schema import (
+    ConfiguredLimits,
+    DatabentoSource,
+    Gateway,
+    RunConfig,
+    to_fixed,
+)
 from tapewire.config.sessions import session_closes
 from tapewire.config.strategies import limits_in_force
 from tapewire.config.variants import checked_variants
@@ -28,7 +34,7 @@ from tapewire.market.records import (
     SIDE_BID,
 )
 from tapewire.market.symbols import is_named
-from tapewire.router import RiskLimits, Simulation, SimulationConfig, StrategySpec
+from tapewire.router import GatewayLimit, RiskLimits, Simulation, SimulationConfig, StrategySpec
 from tapewire.router.config import OFF
 
 if TYPE_CHECKING:
@@ -187,12 +193,13 @@ def _simulation_config(
         strategies=_strategies(config),
         models=chosen_models(execution),
         seed=config.backtest.seed,
+        gateway=_gateway(execution.gateway),
         crossed_policy=execution.crossed_book,
         market_order_in_halt=execution.market_order_in_halt,
         unseen_trades=execution.unseen_trades,
         book_clear=execution.book_clear,
         fill_notice=execution.fill_notice,
-        event_log=config.backtest.output.detailed_log,
+        event_log=config.backtest.output.keeps_events,
         sample_interval_ns=config.backtest.output.sample_interval_ns,
         publishers=publishers,
         warmup_until_ns=warmup_until_ns,
@@ -218,7 +225,12 @@ def _instruments(config: RunConfig, info: "StreamInfo") -> InstrumentTable:
         for symbol, entry in config.backtest.instruments.items()
     }
     mappings = [(mapping.raw_symbol, mapping.instrument_id) for mapping in info.mappings]
-    return InstrumentTable(mappings, overrides, rules)
+    algorithms = {
+        symbol: entry.match_algorithm
+        for symbol, entry in config.backtest.instruments.items()
+        if entry.match_algorithm is not None
+    }
+    return InstrumentTable(mappings, overrides, rules, algorithms)
 
 
 def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:
@@ -236,9 +248,10 @@ def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:
 def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
     specs = []
     for i, strategy in enumerate(config.strategy):
-        models = None
+        models = gateway = None
         if strategy.execution is not None:
             models = chosen_models(execution_of(strategy, config.backtest))
+            gateway = _gateway(strategy.execution.gateway)
         limits = _limits(limits_in_force(strategy, config.backtest) or config.backtest.risk_limits)
         specs += [
             StrategySpec(
@@ -250,10 +263,17 @@ def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
                 limits=limits,
                 models=models,
                 seed=strategy.seed,
+                gateway=gateway,
             )
             for variant in checked_variants(strategy, ("strategy", i))
         ]
     return tuple(specs)
+
+
+def _gateway(gateway: Gateway | None) -> GatewayLimit | None:
+    if gateway is None:
+        return None
+    return GatewayLimit(gateway.max_messages_per_second, gateway.when_exceeded)
 
 
 def _limits(limits: ConfiguredLimits) -> RiskLimits:

@@ -5,7 +5,7 @@ price level, so its place in the queue is its place in the list and nothing has 
 are handed out one by one. Latency is fixed, there is one book and one order log.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
@@ -16,6 +16,7 @@ import numpy as np
 from .book import F_LAST, F_SNAPSHOT, F_TOB, UNDEF_PRICE, Order, Record, rows
 from .impact import Pushes
 from .queues import NAMES, NEVER, Mine, Row, SharedBook
+from .sharing import FillRule
 
 QUANTITY_MAX = 2**31 - 1
 
@@ -38,7 +39,10 @@ class NaiveExchange:
     tick: int = 0
     halts: bool = True
     market_waits: bool = True
-    fills_unseen: bool = True
+    unseen_trades: str = "fill_through"
+    fill_rule: FillRule = field(default_factory=FillRule)
+    share: Callable[[list[int], int, int, int], int] | None = None  # by time, if there is none
+    bits: Callable[[int, str, int], int] = lambda order, purpose, event: 0
     clear_cancels: bool = True
     lot: int = 1
     min_lots: int = 1
@@ -388,6 +392,9 @@ class NaiveExchange:
             self.cleared_book: int | None = None
             self.in_auction = False
             self.unseen_of_trade: list[Any] | None = None
+            # By side and price: the last rank as its first F came, and whom F took lots from.
+            self.rank_then: dict[tuple[str, int], int] = {}
+            self.lost: dict[tuple[str, int], list[tuple[int, int, int]]] = {}
             self.traded = []
         action, side = chr(r.action), chr(r.side)
         if action == "T":
@@ -448,6 +455,11 @@ class NaiveExchange:
         shown = real.size - self.book.filled[r.order_id]
         ahead = [o for o in level[:place] if isinstance(o, Mine)]
         everybody = [o for o in level if isinstance(o, Mine)]
+        if not auction:
+            then = self.rank_then.setdefault((side, r.price), self.book.next_rank)
+            if real.rank <= then and shown > 0:
+                lost = self.lost.setdefault((side, r.price), [])
+                lost.append((r.order_id, real.rank, min(shown, r.size)))
         for lot in range(r.size):
             at_price = ahead if lot < shown else everybody  # an iceberg's later clips: at the back
             if auction:
@@ -599,39 +611,102 @@ class NaiveExchange:
         """
         ours = self.book.mine(side)
         hits = [hit for hit in self.hits if hit[0] == side]
-        for unseen_side, price, lots in self.unseen if self.fills_unseen else []:
-            if unseen_side in (side, None):
-                reach = sum(order.beats(price) > 0 for order in ours)
-                hits += [(side, price, reach, "UNSEEN")] * lots
-        left = sorted(hit[2] for hit in hits)
+        rule, event = self.fill_rule, self.book.counts["event_ends"]
+        whole = rule.first or self.share is not None
+        beyond_from = 1 if rule.ticks == 1 else rule.ticks * self.tick
+        given = 0
+        price = None
         for k, order in enumerate(ours):
-            beyond = [reach for reach in left if reach > k]
+            at_price = [hit for hit in hits if hit[1] == order.price]
+            behind = [hit for hit in at_price if hit[2] > k]
+            worse = [order.beats(hit[1]) for hit in hits if order.beats(hit[1]) > 0]
+            unseen = self.unseen_for(order)
             arrivals = [real for real in map(self.crosser, self.crossers) if real is not None]
             rest = [
                 real for real in arrivals if real.side != side and order.beats(real.price) >= 0
                 for _ in range(self.free(real))
             ]  # fmt: skip
-            lots = min(order.leaves, len(beyond) + len(rest))
+            if order.price != price:
+                price, given_better, came_in = order.price, given, len(rest)
+                same_price = [o for o in ours if o.price == price]
+                queue = self.queue_then(side, price, same_price)
+            mine_by_time = max(0, len(behind) + len(worse) + len(unseen) - given)
+            everything = len(at_price) + len(worse) + len(unseen)
+            left = max(0, everything - given) if whole else mine_by_time
+            if left + len(rest) == 0:
+                continue
+            reach = mine_by_time + len(rest)
+            if self.share is not None:
+                volume = max(0, everything - given_better) + came_in
+                place = [entry[0] for entry in queue].index(order)
+                bits = self.bits(order.number, "queue", event)
+                reach = self.share([lots for _, lots in queue], place, volume, bits)
+            reach = min(reach, left + len(rest))
+            incoming = min(len(rest), reach)
+            traded = reach - incoming
+            far = sum(gap >= beyond_from for gap in worse + unseen)
+            beyond = min(max(0, far - given), traded)
+            past = sum(order.beats(real.price) >= beyond_from for real in rest)
+            past = min(past, incoming)
+            without_touch = beyond + past
+            if rule.first:
+                reached = left + len(rest)
+            elif rule.counts(self.bits(order.number, "fill", event)):
+                reached = reach
+            else:
+                reached = without_touch
+            lots = min(order.leaves, reached)
             if lots == 0:
                 continue
-            for real in rest[:lots]:
+            touch = reached > without_touch
+            by_volume = min(lots, left if touch else beyond)
+            of_the_rest = min(lots, len(rest) if touch else past)
+            for real in rest[:of_the_rest]:
                 self.taken[self.key(real)] = self.taken.get(self.key(real), 0) + 1
-            spared = max(0, lots - len(rest))
-            left = left[: len(left) - spared]
-            mine = [hit for hit in hits if hit[2] > k]
-            reason = "UNSEEN_TRADE"
-            if any(hit[1] == order.price for hit in mine if hit[3] == "SEEN"):
+            given += lots - of_the_rest
+            reason = "TRADE_THROUGH" if worse else "UNSEEN_TRADE"
+            if touch and (at_price if whole else behind):
                 reason = "QUEUE"
-            elif any(hit[3] == "SEEN" for hit in mine):
-                reason = "TRADE_THROUGH"
             if lots == order.leaves:
                 self.book.take_out(order)
-            by_volume = min(lots, len(beyond))
             if by_volume:
                 self.fill(order, order.price, by_volume, "MAKER", reason, self.book_clock)
             if lots > by_volume:
                 crossed = lots - by_volume
                 self.fill(order, order.price, crossed, "MAKER", "CROSSED", self.book_clock)
+
+    def unseen_for(self, order: Mine) -> list[int]:
+        """Of each lot without a resting order that ours is offered: how much worse it traded."""
+        found = []
+        for side, price, lots in self.unseen:
+            gap = order.beats(price)
+            met = gap == 0 and self.unseen_trades in ("fill", "pro_rata")
+            if side not in (order.side, None) or not (gap > 0 or met):
+                continue
+            if self.unseen_trades == "pro_rata":
+                level = self.book.sides[order.side][order.price]
+                everybody = sum(o.leaves if isinstance(o, Mine) else o.size for o in level)
+                lots = lots * order.leaves // everybody
+            found += [gap] * (0 if self.unseen_trades == "ignore" else lots)
+        return found
+
+    def queue_then(self, side: str, price: int, ours: list[Mine]) -> list[tuple[Any, int]]:
+        """The queue at a price as the event's first fill there found it: (who, lots)."""
+        then = self.rank_then.get((side, price))
+        queue: list[list[Any]] = [
+            [real.rank, real.order_id, real.size] for real in self.book.real(side, price)
+            if then is None or real.rank <= then
+        ]  # fmt: skip
+        for name, rank, lots in self.lost.get((side, price), []):
+            still = [entry for entry in queue if entry[1] == name]
+            if still:
+                still[0][2] += lots
+            else:
+                queue.append([rank, name, lots])
+                queue.sort(key=lambda entry: entry[0])
+        queue += [[order.rank, order, order.leaves] for order in ours]
+        queue.sort(key=lambda entry: entry[0])
+        return [(name, lots) for _, name, lots in queue]
 
     def crosser(self, name: int | str) -> Order | None:
         """A real order that came in across ours, if it is still there."""

@@ -18,16 +18,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drawn import draw_for
 from generated import UNIT, Market, generated_log, readable, with_terms, write
 from naive.dbn import read_mbo
 from naive.exchange import NaiveExchange
 from naive.impact import Pushes, square_root_shift
 from naive.queues import Row
+from naive.sharing import FILLS, QUEUES
 from seeds import play_seeds
 from stories import (
     INSTRUMENT,
     OTHER_INSTRUMENT,
     OTHER_SYMBOL,
+    PUBLISHER,
     START_NS,
     SYMBOL,
     TOB,
@@ -36,8 +39,10 @@ from stories import (
     models_of,
     run,
 )
+from tapewire.compiled.draws import key_of
 from tapewire.execution.codes import FillReason, Reason
 from tapewire.execution.models import built_in
+from tapewire.execution.models.latency.legs import LEGS
 from tapewire.market.instruments import OrderRules
 from tapewire.market.records import UNDEF_PRICE
 
@@ -47,27 +52,34 @@ from tapewire.market.records import UNDEF_PRICE
 def compare(
     records: np.ndarray, log: list[Row], folder: Path, *, batch: int = 0, may_be_late: bool = False,
     entry_us: float = 5, response_us: float = 5, halts: bool = True,
-    policies: tuple[bool, bool, bool] = (True, True, True), pushes: Pushes | None = None,
+    policies: tuple[bool, str, bool] = (True, "fill_through", True), pushes: Pushes | None = None,
+    fill: str = "mbo_queue", ticks: int = 1, queue: str = "fifo", seed: int = 0,
     rules: OrderRules | None = None, closes: tuple[int, ...] = (), **model: Any,
 ) -> NaiveExchange:  # fmt: skip
     """Play both and compare every column that means something."""
     waits, unseen, clears = policies
     rules = rules or OrderRules()
+    key = key_of(seed, "log", PUBLISHER, INSTRUMENT)
+    purposes = {"fill": len(LEGS), "queue": len(LEGS) + 1}
     twin = NaiveExchange(
         log, int(entry_us * 1000), int(response_us * 1000), halts=halts,
-        market_waits=waits, fills_unseen=unseen, clear_cancels=clears,
+        market_waits=waits, unseen_trades=unseen, clear_cancels=clears,
+        fill_rule=replace(FILLS[fill], ticks=ticks), share=QUEUES.get(queue),
+        bits=lambda order, why, event: draw_for(key, order, purposes[why], event),
         fee=model.get("fee", 0), impact_ppm=model.get("impact_ppm", 0), pushes=pushes,
         multiplier=Fraction(model.get("multiplier", 1)), tick=model.get("tick_units", 0),
         lot=rules.lot, min_lots=rules.min_lots, band=rules.band, protection=rules.protection,
         closes=closes,
     ).run(records)  # fmt: skip
     tick = model.pop("tick_units", 0)
+    given = {"ticks": ticks} if fill == "trade_through" else {}
     config = configure(
         write(log, folder), entry_us=entry_us, response_us=response_us,
         policy="halt_fills" if halts else "warn", tick=Decimal(tick) / UNIT,
         market_order_in_halt="wait" if waits else "expire",
-        unseen_trades="fill_through" if unseen else "ignore",
-        book_clear="cancel" if clears else "keep", rules=rules, session_closes=closes, **model,
+        unseen_trades=unseen, book_clear="cancel" if clears else "keep", seed=seed,
+        fill=built_in("fill", fill, **given), queue=built_in("queue", queue), rules=rules,
+        session_closes=closes, **model,
     )  # fmt: skip
     simulation, tables = run(config, records, batch)
     fills = readable(tables.fills, list(twin.fills[0]) if twin.fills else ["last_px"], FillReason)
@@ -102,9 +114,9 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def compare_market(
-    folder: Path, seed: int, events: int, crossing: bool, batch: int, halts: bool
-) -> None:
-    draw = random.Random(seed)
+    folder: Path, number: int, events: int, crossing: bool, batch: int, halts: bool, **models: Any
+) -> NaiveExchange:
+    draw = random.Random(number)
     market = Market(draw)
     market.add()
     for _ in range(events):
@@ -115,9 +127,10 @@ def compare_market(
     records = market.records()
     if draw.random() < 0.3:  # a capture that starts in mid-session
         records = records[draw.randrange(1 + len(records) // 2) :]
-    compare(
-        records, log, folder, batch=batch, halts=halts,
-        policies=(draw.random() < 0.7, draw.random() < 0.7, draw.random() < 0.7),
+    waits, unseen, clears = (draw.random() < 0.7 for _ in range(3))
+    policy = models.pop("unseen", "fill_through" if unseen else "ignore")
+    return compare(
+        records, log, folder, batch=batch, halts=halts, policies=(waits, policy, clears), **models,
         fee=draw.choice((0, 700_000_000)), impact_ppm=draw.choice((0, 3_000_000_000)),
         multiplier=draw.choice((1, 50, Fraction(1, 8))),
         # An order that only a snapshot shows is met at the time before the gap.
@@ -201,6 +214,21 @@ def test_two_thousand_markets(folder: Path, part: int) -> None:
     play_seeds("two_thousand_markets", 250, play)
 
 
+@given(
+    seeds, st.integers(20, 250), st.booleans(), st.sampled_from(list(FILLS)),
+    st.sampled_from(["fifo", *QUEUES]), st.sampled_from(["fill_through", "pro_rata", "fill"]),
+)  # fmt: skip
+@settings(max_examples=250)
+def test_generated_markets_with_every_fill_and_queue_model(
+    folder: Path, seed: int, events: int, crossing: bool, fill: str, queue: str, unseen: str
+) -> None:
+    ticks = 1 + seed % 2 if fill == "trade_through" else 1
+    compare_market(
+        folder, seed, events, crossing, 0, True, fill=fill, queue=queue, unseen=unseen,
+        ticks=ticks, seed=seed, tick_units=UNIT,
+    )  # fmt: skip
+
+
 def compare_terms(folder: Path, seed: int, events: int, batch: int) -> NaiveExchange:
     """Orders of every kind on a generated market whose venue has rules."""
     draw = random.Random(seed)
@@ -222,7 +250,9 @@ def compare_terms(folder: Path, seed: int, events: int, batch: int) -> NaiveExch
     closes = tuple(sorted(START_NS + draw.randint(1, max(span, 1)) for _ in range(2)))
     return compare(
         market.records(), log, folder, batch=batch, halts=draw.random() < 0.7,
-        policies=(draw.random() < 0.7, draw.random() < 0.7, draw.random() < 0.7),
+        policies=(
+            draw.random() < 0.7, draw.choice(("fill_through", "ignore")), draw.random() < 0.7
+        ),
         rules=rules, closes=draw.choice(((), closes)), tick_units=draw.choice((0, UNIT)),
         impact_ppm=draw.choice((0, 3_000_000_000)), may_be_late=True,
     )  # fmt: skip

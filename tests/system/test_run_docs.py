@@ -46,7 +46,7 @@ def test_every_command_and_snippet_of_the_features_page(repo: Path, tmp_path: Pa
 
 
 def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 5
+    assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 6
     assert (tmp_path / "impact.html").exists()
     sent = {}
     for name in ("drawn", "gamma", "recorded"):
@@ -56,6 +56,17 @@ def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Pat
             result.orders["ts_arrived"].to_numpy().astype(np.int64)
             - result.orders["ts_sent"].to_numpy().astype(np.int64)
         ).size
+    assert tw.RunResult.load(tmp_path / "queued").manifest["counts"]["messages_held"] > 0
+    (measured,) = [
+        one
+        for one in tw.RunResult.load(tmp_path / "recorded").manifest["inputs"]
+        if one["file"].endswith("measured.csv")
+    ]
+    assert len(measured["sha256"]) == 64
+    fees = tw.RunResult.load(tmp_path / "drawn").fees
+    assert set(fees["line"].to_pylist()) == {"exchange", "clearing", "broker"}
+    fills = tw.RunResult.load(tmp_path / "drawn").fills
+    assert sum(fees["fee"].to_pylist()) == sum(fills["commission"].to_pylist())
     bill = tw.RunResult.load(tmp_path / "drawn").manifest["fee_lines"]["market_maker"]
     assert {line for line, fees in bill.items() if float(fees)} == {"exchange", "broker"}
     assert min(sent["drawn"], sent["gamma"]) > 100

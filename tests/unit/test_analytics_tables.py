@@ -46,6 +46,7 @@ def test_the_log_of_events_is_a_table_like_the_others(tmp_path):
         collector.add(*drained(book), [book.leg], events)
         collector.finish("complete", manifest())
     assert set(names(path)) == {*RUN_FILES, "manifest.json"} - {
+        "fees.parquet",
         "series.parquet",
         "variants.parquet",
     }

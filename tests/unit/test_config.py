@@ -60,8 +60,9 @@ backtest:
       processing_latency_us: 10
 
     fill_model:
-      type: "mbo_queue"
-      queue_position_model: "fifo"
+      type: "probabilistic"
+      fill_probability_at_touch: 0.5
+      queue_position_model: "pro_rata"
 
     market_impact:
       type: "linear"
@@ -162,8 +163,8 @@ REFUSED = [
     ),
     ("network_latency_us: 50", "network_latncy_us: 50", r"did you mean 'network_latency_us'\?"),
     ('type: "fixed"', "type: lognormel", r"expected 'fixed', .*did you mean 'lognormal'\?"),
-    ('type: "mbo_queue"', "type: probabilistic", r"probabilistic is not built yet.*mbo_queue"),
-    ('model: "fifo"', "model: pro_rata", r":15: .*pro_rata is not built yet, there is fifo"),
+    ("touch: 0.5", "touch: 1.3", r":15: .*fill_probability_at_touch: expected at most 1, found"),
+    ('model: "pro_rata"', "model: prorata", r":16: .*expected 'fifo', .* did you mean 'pro_rata'"),
     ("million: 0.5", "million: 0.0000005", r"expected at most six decimal places, found"),
     ('type: "linear"', "type: cubic", r"expected 'none', 'linear' or 'square_root', found"),
     (

@@ -22,6 +22,7 @@ PAGES = {
     "docs/results.md": 6,
     "docs/external.md": 7,
     "docs/models.md": 6,
+    "docs/placebo.md": 2,
     "docs/reinforcement-learning.md": 3,
     "docs/protocol.md": 6,
 }  #: With the number of blocks that there are at least.

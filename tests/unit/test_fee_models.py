@@ -288,3 +288,29 @@ def test_what_is_no_list_is_refused_and_python_is_told_too() -> None:
     with pytest.raises(ConfigError, match="parameter rows is missing"):
         built_in("fees", "schedule")
     assert np.all(schedule({"taker": 1}).new_state()[0]["n"] == 1)
+
+
+def test_fees_of_each_fill_are_told_by_line() -> None:
+    lines = schedule(
+        {"line": "exchange", "to": 30, "taker": 0.5, "maker": -0.2},
+        {"line": "exchange", "from": 30, "taker": 0.4, "maker": -0.25},
+        {"line": "broker", "taker_bps": 0.1, "maker_bps": 0.1},
+    )
+    config = configure(None, models=Models(fees=lines))
+    plain = replace(spec("plain", "market_maker"), models=Models())
+    config = replace(config, strategies=(spec("maker", "market_maker"), plain))
+    simulation, rows = run(config, market(6_000), 700)
+    assert simulation.fee_line_names == ["exchange", "clearing", "broker"]
+    fees, fills = rows.fees, rows.fills
+    mine = np.flatnonzero(fills["leg"] == 0)
+    assert fees["fill"].tolist() == np.repeat(mine, 3).tolist()
+    assert fees["line"].tolist() == [0, 1, 2] * mine.size
+    # Line by line they are the commission of their fill, and the bill of their strategy.
+    paid = np.bincount(fees["fill"], fees["fee"], fills.size).astype(np.int64)
+    assert paid[mine].tolist() == fills["commission"][mine].tolist()
+    bill = simulation.fee_lines()["maker"]
+    for k, name in enumerate(simulation.fee_line_names):
+        assert int(fees["fee"][fees["line"] == k].sum()) == bill[name]
+    for name in ("client_order_id", "ts_event", "leg"):
+        assert (fees[name] == fills[name][fees["fill"]]).all()
+    assert run(replace(config, models=Models()), market(1_000), 700)[1].fees.size == 0

@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drawn import draw, many_orders, orders_of
+from drawn import delays, draw, many_orders, of_orders, orders_of
 from markets import market, spec
 from stories import Log, Tape, configure, ns, play, run
 from tapewire.compiled.draws import key_of
-from tapewire.compiled.jit import jit_entry
 from tapewire.errors import ConfigError
 from tapewire.execution.models import Model, Models, built_in, latency_profile
-from tapewire.execution.models.latency import LATENCY_MODELS, ask_latency
 from tapewire.execution.models.latency.legs import LEGS
 from tapewire.execution.models.latency.profiles import PROFILES
 from tapewire.execution.models.latency.quantiles import DRAW_BITS, ENTRIES, STEPS
@@ -53,33 +51,6 @@ def erlang(p: float, shape: int) -> float:
         above = math.exp(-x) * sum(x**j / math.factorial(j) for j in range(shape))
         low, high = (x, high) if 1 - above < p else (low, x)
     return low
-
-
-def of_orders(name: str, **given: Any) -> Model:
-    """A model whose order leg has some parameters."""
-    parameters = {f"order_latency_{key}": Decimal(value) for key, value in given.items()}
-    return built_in("latency", name, **parameters)
-
-
-@jit_entry
-def _delays(
-    number: int, state: int, leg: int, sent_ns: Any, bits: Any, load: int, found: Any
-) -> int:
-    for k in range(bits.size):
-        found[k] = ask_latency(number, 0, state, leg, sent_ns[k], bits[k], load)
-    return 0
-
-
-def delays(model: Model, bits: Any, leg: str = "entry", sent_ns: Any = None) -> np.ndarray:
-    """What the kernel says, in ns."""
-    bits = np.asarray(bits, np.int64)
-    sent = np.zeros_like(bits) if sent_ns is None else np.asarray(sent_ns, np.int64)
-    found = np.zeros_like(bits)
-    state, kept = model.new_state()
-    number = list(LATENCY_MODELS).index(model.definition.name)
-    _delays(number, state.ctypes.data, LEGS.index(leg), sent, bits, 0, found)
-    assert kept is not None
-    return found
 
 
 def some_bits(n: int) -> np.ndarray:

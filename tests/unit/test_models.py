@@ -164,12 +164,18 @@ def test_a_model_that_is_asked_per_message_says_the_same_as_one_that_never_varie
 STATE = np.dtype([("first", "i8")])
 
 
-def whole_offer(state: Any, leaves: int, traded: int, beyond: int, incoming: int, bits: int) -> Any:
-    return min(leaves, traded + incoming)
+def whole_offer(
+    state: Any, leaves: int, traded: int, beyond: int, whole: int, incoming: int, past: int,
+    bits: int,
+) -> Any:  # fmt: skip
+    return traded + incoming
 
 
-def by_time(state: Any, lots: int, stamp: int, own_stamp: int) -> Any:
-    return lots if stamp > own_stamp else 0
+def by_time(
+    state: Any, leaves: int, volume: int, behind: int, place: int, orders: int, standing: int,
+    algorithm: int, bits: int,
+) -> Any:  # fmt: skip
+    return behind
 
 
 def no_shift(state: Any, price: int, lots: int, num: int, den: int) -> Any:
@@ -217,11 +223,17 @@ def test_a_users_own_models_are_called_by_address() -> None:
         assert digests(Models(**chosen)) == expected, family
 
 
-def nothing(state: Any, leaves: int, traded: int, beyond: int, incoming: int, bits: int) -> Any:
+def nothing(
+    state: Any, leaves: int, traded: int, beyond: int, whole: int, incoming: int, past: int,
+    bits: int,
+) -> Any:  # fmt: skip
     return 0
 
 
-def half(state: Any, leaves: int, traded: int, beyond: int, incoming: int, bits: int) -> Any:
+def half(
+    state: Any, leaves: int, traded: int, beyond: int, whole: int, incoming: int, past: int,
+    bits: int,
+) -> Any:  # fmt: skip
     return min(leaves, traded + incoming) if bits % 2 else 0
 
 
@@ -248,7 +260,10 @@ def test_a_fill_model_decides_and_may_draw(tmp_path: Path) -> None:
     assert 8 < filled["often"] < 32
 
 
-def odd_ones(state: Any, leaves: int, traded: int, beyond: int, incoming: int, bits: int) -> Any:
+def odd_ones(
+    state: Any, leaves: int, traded: int, beyond: int, whole: int, incoming: int, past: int,
+    bits: int,
+) -> Any:  # fmt: skip
     return 0 if leaves == 2 else min(leaves, traded + incoming)
 
 
@@ -311,7 +326,7 @@ def test_every_built_in_model_says_what_it_is(family: str) -> None:
         assert definition.doc
         for parameter in definition.parameters.values():
             assert parameter.doc
-            if parameter.type not in (Path, list, dict):
+            if parameter.type not in (Path, list, dict, bool):
                 assert parameter.minimum < parameter.maximum
 
 
@@ -384,7 +399,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"latency_model": {"type": 5}}, "latency_model.type: expected 'fixed', 'uniform', "),
     (
         {"fill_model": {"queue_position_model": "lifo"}},
-        "fill_model.queue_position_model: expected 'fifo', found 'lifo'",
+        "fill_model.queue_position_model: expected 'fifo', 'pro_rata', 'size_weighted', ",
     ),
     ({"fees": {"per_contract": "much"}}, "fees.per_contract: expected a number, found 'much'"),
     ({"fees": {"per_contract": 1e300}}, "fees.per_contract: expected at most 1000, found 1e+300"),

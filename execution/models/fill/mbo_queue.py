@@ -5,9 +5,12 @@ from typing import Any
 from tapewire.execution.models.definition import ModelDefinition
 
 
-def kernel(state: Any, leaves: int, traded: int, beyond: int, incoming: int, bits: int) -> Any:
+def kernel(
+    state: Any, leaves: int, traded: int, beyond: int, whole: int, incoming: int, past: int,
+    bits: int,
+) -> Any:  # fmt: skip
     """All that is offered."""
-    return min(leaves, traded + incoming)
+    return traded + incoming
 
 
 MBO_QUEUE = ModelDefinition(

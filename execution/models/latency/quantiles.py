@@ -114,20 +114,27 @@ def constant(ns: int) -> Table:
 #: Of a leg: its table, another one or None, and how often that is taken, out of 2^CHOICE_BITS.
 Mixture = tuple[Table, Table | None, int]
 LegTables = Callable[[Mapping[str, Any], int], Mixture]
+#: What a `drawn_model` was made of, by its name: parameters of one leg, and its tables by them.
+DRAWN: Final[dict[str, tuple[Mapping[str, ParameterSpec], Callable[..., Mixture]]]] = {}
 
 
 def bounds_of(parameters: Mapping[str, Any], legs: LegTables) -> Bounds:
     """Smallest and largest delay of each leg, in ns: the ends of its tables."""
     found = []
     for leg in range(len(LEGS)):
-        table, other, choice = legs(parameters, leg)
-        taken = [table] if choice <= _CHOICE_MASK else []
-        if other is not None and choice > 0:
-            taken.append(other)
-        ends = [int(half[0]) for one in taken for half in one]
+        ends = ends_of(legs(parameters, leg))
         compute = compute_ns(parameters, leg)
         found.append((min(ends) + compute, max(ends) + compute))
     return tuple(found)
+
+
+def ends_of(mixture: Mixture) -> list[int]:
+    """The outermost delays of all tables that a draw can meet, in ns."""
+    table, other, choice = mixture
+    taken = [table] if choice <= _CHOICE_MASK else []
+    if other is not None and choice > 0:
+        taken.append(other)
+    return [int(half[0]) for one in taken for half in one]
 
 
 def write_tables(parameters: Mapping[str, Any], state: Any, legs: LegTables) -> list[IntArray]:
@@ -176,6 +183,7 @@ def drawn_model(
     mixture
         The tables of a leg, by its parameters.
     """
+    DRAWN[name] = specs, mixture
 
     def of_leg(parameters: Mapping[str, Any], leg: int) -> Mixture:
         values = values_of(parameters, leg, specs)

@@ -5,9 +5,12 @@ from typing import Any
 from tapewire.execution.models.definition import ModelDefinition
 
 
-def kernel(state: Any, lots: int, stamp: int, own_stamp: int) -> Any:
+def kernel(
+    state: Any, leaves: int, volume: int, behind: int, place: int, orders: int, standing: int,
+    algorithm: int, bits: int,
+) -> Any:  # fmt: skip
     """All lots of orders behind ours, none of those ahead."""
-    return lots if stamp > own_stamp else 0
+    return behind
 
 
 FIFO = ModelDefinition(

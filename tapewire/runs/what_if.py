@@ -1,0 +1,169 @@
+"""What each fill model says of one order that is sent again, alone."""
+
+import csv
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from tapewire.config.loading import make_config
+from tapewire.config.schema import RunConfig, StrategyEntry
+from tapewire.errors import ConfigError
+from tapewire.execution.codes import FillReason
+from tapewire.execution.models import REGISTRIES
+from tapewire.runs.queue_story import Placing
+
+_COLUMNS: Final = (
+    "ts_ns", "action", "client_order_id", "symbol", "publisher_id", "side", "order_type", "price",
+    "quantity", "time_in_force",
+)  # fmt: skip
+#: Of an order with such terms no other run is made.
+_TERMS: Final = (
+    "post_only", "trigger_price", "expires", "min_quantity", "display_quantity", "peg_offset",
+    "group",
+)  # fmt: skip
+_NO_LATENCY: Final = {"type": "fixed", "network_latency_us": 0, "processing_latency_us": 0}
+OWN: Final = "as the run had it"
+
+
+@dataclass
+class WhatIf:
+    """What a fill model says of an order, sent again alone to arrive when it did.
+
+    Attributes
+    ----------
+    model : str
+    filled : int
+        Lots.
+    fills : list of (ts_event, price, lots, reason)
+        ns, 1e-9.
+    """
+
+    model: str
+    filled: int = 0
+    fills: list[tuple[int, int, int, str]] = field(default_factory=list)
+
+
+def fills_under_models(
+    config: RunConfig, order: Mapping[str, Any], placings: list[Placing]
+) -> tuple[list[WhatIf], str]:
+    """Send an order again under the run's models, and under each built-in fill and queue model.
+
+    Returns
+    -------
+    list of WhatIf
+        The run's own first.
+    str
+        Why there is none, or which models are left out; else empty.
+    """
+    terms = [name for name in _TERMS if order.get(name) is not None]
+    if terms or order.get("reduce_only") or not placings:
+        return [], "other fill models are not asked about orders with terms of their own"
+    wanted: dict[str, dict[str, Any]] = {OWN: {}}
+    for name in REGISTRIES["fill"]:
+        wanted[f"fill model {name}"] = {"type": name}
+    default = next(iter(REGISTRIES["fill"]))
+    for name in list(REGISTRIES["queue"])[1:]:
+        wanted[f"fill model {default}, queue {name}"] = {
+            "type": default, "queue_position_model": name,
+        }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="tapewire-") as folder:
+        log = Path(folder) / "order.csv"
+        _write_log(log, order, placings)
+        own = _execution_of(config, str(order["strategy_id"]))
+        found: dict[str, RunConfig] = {}
+        left_out = []
+        for label, fill_model in wanted.items():
+            try:
+                found[label] = _with_model(config, own, fill_model, log)
+            except ConfigError:  # it has parameters without a default
+                left_out.append(label)
+        results = [_play(label, one, order) for label, one in found.items()]
+    remark = f"not asked, for want of parameters: {', '.join(left_out)}" if left_out else ""
+    return results, remark
+
+
+def _execution_of(config: RunConfig, strategy_id: str) -> dict[str, Any]:
+    """Return what of the execution was the strategy's own, but for its latency."""
+    entries: list[StrategyEntry] = [
+        entry
+        for entry in config.strategy
+        if strategy_id == entry.name or strategy_id.startswith(f"{entry.name}[")
+    ]
+    if not entries or entries[0].execution is None:
+        return {}
+    own = entries[0].execution.model_dump(mode="python", exclude_none=True)
+    own.pop("latency_model", None)
+    return own
+
+
+def _with_model(
+    config: RunConfig, own: Mapping[str, Any], fill_model: Mapping[str, Any], log: Path
+) -> RunConfig:
+    content = config.model_dump(mode="python", exclude_none=True)
+    backtest = content["backtest"]
+    backtest.pop("risk_limits", None)
+    backtest.pop("output", None)
+    backtest["execution"] = {**backtest["execution"], **own, "latency_model": _NO_LATENCY}
+    if fill_model:
+        backtest["execution"]["fill_model"] = dict(fill_model)
+    content["strategy"] = [{"type": "order_log", "parameters": {"path": str(log)}}]
+    return make_config(content)
+
+
+def _write_log(path: Path, order: Mapping[str, Any], placings: list[Placing]) -> None:
+    rows = []
+    for k, placing in enumerate(placings):
+        row = {
+            "ts_ns": placing.ts,
+            "action": "replace" if k else "new",
+            "client_order_id": "it",
+            "symbol": order["symbol"],
+            "publisher_id": order["publisher_id"],
+            "side": order["order_side"],
+            "order_type": order["order_type"],
+            "price": "" if placing.price is None else str(Decimal(placing.price).scaleb(-9)),
+            "quantity": placing.quantity,
+            "time_in_force": order["time_in_force"],
+        }
+        rows.append(row)
+    if order["status"] == "CANCELED" and order["ts_closed"] is not None:
+        rows.append({"ts_ns": order["ts_closed"], "action": "cancel", "client_order_id": "it"})
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, _COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _play(label: str, config: RunConfig, order: Mapping[str, Any]) -> WhatIf:
+    from tapewire.runs import wiring
+    from tapewire.runs.records import FileRecords
+
+    records = FileRecords(config)
+    result = WhatIf(label)
+    try:
+        simulation = wiring.make_simulation(config, records.info)
+        while len(batch := records.ahead()):
+            records.take(len(batch))
+            mine = batch[
+                (batch["publisher_id"] == order["publisher_id"])
+                & (batch["instrument_id"] == order["instrument_id"])
+            ]
+            if mine.size:
+                simulation.feed(mine)
+                _take(result, simulation.drain().fills)
+        simulation.finish()
+        _take(result, simulation.drain().fills)
+    finally:
+        records.close()
+    return result
+
+
+def _take(result: WhatIf, fills: Any) -> None:
+    for fill in fills:
+        reason = FillReason(int(fill["reason"])).name
+        lots = int(fill["last_qty"])
+        result.fills.append((int(fill["ts_event"]), int(fill["last_px"]), lots, reason))
+        result.filled += lots

@@ -459,6 +459,24 @@ def test_multipliers_are_exact_fractions() -> None:
     assert to_fixed(config.backtest.instruments["ZN"].tick_size or Decimal(0)) == 15_625_000
 
 
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("lot_size: 0", r"lot_size: expected .*1.*, found 0"),
+        ("min_quantity: -3", r"min_quantity: expected .*1.*, found -3"),
+        ("price_band: -1", r"price_band: expected .*0.*, found -1"),
+        ("tick_size: 0.25, protection_ticks: -1", r"protection_ticks: expected .*0.*, found -1"),
+        ("protection_ticks: 4", r"instruments\.ESM5: expected a tick_size beside protection_ticks"),
+        ("tick_size: 90000, protection_ticks: 900000", r"expected protection_ticks that come to"),
+    ],
+)
+def test_rules_of_an_instrument_that_are_none(tmp_path: Path, rules: str, message: str) -> None:
+    more = f"  instruments:\n    ESM5: {{{rules}}}\n  execution:"
+    path = write(tmp_path, SPECIFICATION.replace("  execution:", more, 1))
+    with pytest.raises(ConfigError, match=rf"config\.yaml:\d+: backtest\..*{message}"):
+        load_config(path)
+
+
 def test_one_default_batch_size() -> None:
     """Said twice, because the configuration must not load the replay to know it."""
     assert Replay().batch_records == BATCH_RECORDS_DEFAULT

@@ -8,6 +8,9 @@ from tapewire.compiled.memory import accessor
 from tapewire.execution.models.impact.decay import PARTS
 from tapewire.execution.models.record import FEE_LINES_MAX
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
+from tapewire.execution.standing_layout import STANDING as STANDING
+from tapewire.execution.standing_layout import STANDING_MAX as STANDING_MAX
+from tapewire.execution.standing_layout import standing_at as standing_at
 
 NEVER: Final = 2**63 - 1
 ALWAYS: Final = -(2**63)
@@ -201,20 +204,6 @@ UNSEEN_THROUGH: Final = 1  # at a worse price it is theirs
 UNSEEN_SHARED: Final = 2  # at their own price or a worse one they have a share of it
 UNSEEN_FILLS: Final = 3  # at their own price or a worse one it is theirs
 
-#: One order of a queue as an event found it, real or simulated.
-STANDING: Final = np.dtype(
-    [
-        ("stamp", "i8"),
-        ("lots", "i8"),
-        ("left", "i8"),  # for a model's kernel to write
-        ("share", "i8"),
-        ("order_id", "i8"),  # 0 of a simulated one
-        ("own", "i8"),  # index of the simulated order, or NIL
-    ]
-)
-#: Orders of a queue that are told apart; what stands behind them counts as one.
-STANDING_MAX: Final = 4096
-
 EXECUTION: Final = np.dtype(
     [
         ("own_orders", "i8"),
@@ -259,4 +248,3 @@ fill_row_at = accessor(FILL_DTYPE)
 order_row_at = accessor(ORDER_DTYPE)
 event_row_at = accessor(EVENT_DTYPE)
 execution_at = accessor(EXECUTION)
-standing_at = accessor(STANDING)

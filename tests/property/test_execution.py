@@ -407,6 +407,40 @@ def test_another_instrument_beside_a_log_changes_nothing(folder: Path) -> None:
 # --- a real market --------------------------------------------------------------------------------
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("protection", [None, 500_000_000])
+def test_orders_with_terms_in_a_real_market(
+    folder: Path, data_file: Callable[[str], Path], protection: int | None
+) -> None:
+    records = read_mbo(data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"))[:40_000].copy()
+    records["instrument_id"] = INSTRUMENT
+    draw = random.Random(5)
+    trades = records[records["action"] == ord("T")]
+    log: list[Row] = []
+    for k in range(300):
+        at = trades[draw.randrange(len(trades) - 20)]
+        when = int(at["ts_event"]) + draw.randint(-2_000_000, 2_000_000)
+
+        def near(at: Any = at) -> int:
+            return int(at["price"]) + draw.randint(-4, 4) * 250_000_000
+
+        news = [Row(when, "new", f"o{k}", draw.choice("BA"), draw.choice((near(), None)),
+                    draw.choice((1, 2, 5, 30)), draw.choice(("GTC", "IOC")))]  # fmt: skip
+        if draw.random() < 0.4:
+            later = when + draw.choice((100_000, 5_000_000, 60 * UNIT))
+            news.append(Row(later, "replace", f"o{k}", "", near(), draw.randint(1, 6)))
+        log += with_terms(draw, news, near, protected=protection is not None)
+    closes = [int(trades["ts_event"][len(trades) * k // 3]) for k in (1, 2)]
+    twin = compare(
+        records, log, folder, entry_us=100, response_us=20_000, tick_units=250_000_000,
+        rules=OrderRules(band=2 * UNIT, protection=protection),
+        closes=tuple(closes),
+    )  # fmt: skip
+    found = {str(o["reason"]) for o in twin.orders}
+    assert found >= {"POST_ONLY", "MIN_QUANTITY", "TRIGGER_PASSED", "SESSION_CLOSE"}
+    assert any(o["ts_triggered"] for o in twin.orders)
+
+
 def test_a_log_of_hundreds_of_orders_in_a_real_market(
     folder: Path, data_file: Callable[[str], Path]
 ) -> None:

@@ -132,7 +132,9 @@ def test_every_rule_of_orders_names_a_test_that_exists(repo: Path) -> None:
     assert set(named) <= _tests(repo, "test_orders_*.py")
 
 
-@pytest.mark.parametrize("story", ["at_once", "bounded", "expiry", "stops"])
+@pytest.mark.parametrize(
+    "story", ["at_once", "bounded", "expiry", "stops", "iceberg", "reduce_only", "groups", "pegged"]
+)
 def test_every_story_of_orders_is_a_rule(repo: Path, story: str) -> None:
     assert _tests(repo, f"test_orders_{story}.py") <= set(
         re.findall(r"`(\w+)`", _orders_page(repo))

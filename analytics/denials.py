@@ -26,9 +26,9 @@ _WHY: Final = {
     Reason.MAX_LOSS: "risk_limits.max_loss {limit} had been reached: {found} lost",
     Reason.MAX_ORDER_RATE: "more than risk_limits.max_orders_per_second {limit}",
     Reason.MAX_MESSAGE_RATE: "more than execution.gateway.max_messages_per_second {limit}",
-    Reason.INVALID_QUANTITY: "below 1 or above 2147483647",
+    Reason.INVALID_QUANTITY: "below min_quantity, above 2147483647, or no multiple of lot_size",
     Reason.INVALID_PRICE: "no valid price",
-    Reason.INVALID_TERMS: "its terms don't go together",
+    Reason.INVALID_TERMS: "what was asked for does not go together, see docs/orders.md",
 }
 
 

@@ -46,7 +46,9 @@ def _bound(reason: Reason, limits: RiskLimits, tick: int) -> str:
             if tick
             else "the price is undefined"
         )
-    return f"a quantity is from 1 to {QUANTITY_MAX:,} lots"
+    if reason is Reason.INVALID_TERMS:
+        return "what was asked for does not go together"
+    return f"a quantity is from 1 to {QUANTITY_MAX:,} lots, and as the instrument's lot_size says"
 
 
 def too_many_requests(who: str, when: str) -> str:

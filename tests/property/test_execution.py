@@ -19,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawn import draw_for
-from generated import UNIT, Market, generated_log, readable, with_terms, write
+from generated import UNIT, Market, generated_log, hanging_log, readable, with_terms, write
 from naive.dbn import read_mbo
 from naive.exchange import NaiveExchange
+from naive.hanging import NaiveHanging
 from naive.impact import Pushes, square_root_shift
 from naive.queues import Row
 from naive.sharing import FILLS, QUEUES
@@ -54,14 +55,15 @@ def compare(
     entry_us: float = 5, response_us: float = 5, halts: bool = True,
     policies: tuple[bool, str, bool] = (True, "fill_through", True), pushes: Pushes | None = None,
     fill: str = "mbo_queue", ticks: int = 1, queue: str = "fifo", seed: int = 0,
-    rules: OrderRules | None = None, closes: tuple[int, ...] = (), **model: Any,
+    rules: OrderRules | None = None, closes: tuple[int, ...] = (),
+    twin_of: type[NaiveExchange] = NaiveExchange, **model: Any,
 ) -> NaiveExchange:  # fmt: skip
     """Play both and compare every column that means something."""
     waits, unseen, clears = policies
     rules = rules or OrderRules()
     key = key_of(seed, "log", PUBLISHER, INSTRUMENT)
     purposes = {"fill": len(LEGS), "queue": len(LEGS) + 1}
-    twin = NaiveExchange(
+    twin = twin_of(
         log, int(entry_us * 1000), int(response_us * 1000), halts=halts,
         market_waits=waits, unseen_trades=unseen, clear_cancels=clears,
         fill_rule=replace(FILLS[fill], ticks=ticks), share=QUEUES.get(queue),
@@ -282,6 +284,54 @@ def test_a_thousand_markets_of_orders_with_terms(folder: Path, part: int) -> Non
     }  # fmt: skip
 
 
+def compare_hanging(folder: Path, seed: int, events: int, batch: int) -> NaiveExchange:
+    """Orders that hang on one another, on the position and on the market."""
+    draw = random.Random(seed)
+    market = Market(draw)
+    market.add()
+    for _ in range(events):
+        market.step(draw.random() < 0.2)
+
+    def price() -> int:
+        return draw.randint(-2, 3) * UNIT
+
+    log = generated_log(draw, draw.randint(1, 40), market.clock - START_NS, price)
+    return compare(
+        market.records(), hanging_log(draw, log, price), folder, batch=batch,
+        halts=draw.random() < 0.7, twin_of=NaiveHanging, tick_units=draw.choice((UNIT, UNIT // 2)),
+        policies=(
+            draw.random() < 0.7, draw.choice(("fill_through", "ignore", "fill", "pro_rata")),
+            draw.random() < 0.7,
+        ),
+        fill=draw.choice(("mbo_queue", "mbo_queue", "trade_through", "pessimistic", "optimistic")),
+        queue=draw.choice(("fifo", "fifo", "pro_rata", "size_weighted")),
+        impact_ppm=draw.choice((0, 3_000_000_000)), may_be_late=True,
+    )  # fmt: skip
+
+
+@given(seeds, st.integers(5, 250), st.sampled_from([0, 1, 7]))
+@settings(max_examples=150)
+def test_generated_orders_that_hang_together(
+    folder: Path, seed: int, events: int, batch: int
+) -> None:
+    compare_hanging(folder, seed, events, batch)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("part", range(4))
+def test_a_thousand_markets_of_orders_that_hang_together(folder: Path, part: int) -> None:
+    found: set[str] = set()
+
+    def play(seed: int) -> None:
+        draw = random.Random(f"settings of {seed}")
+        twin = compare_hanging(folder, seed, draw.randint(5, 400), draw.choice((0, 1, 7)))
+        found.update(str(order["reason"]) for order in twin.orders)
+
+    play_seeds("a_thousand_markets_of_orders_that_hang_together", 250, play)
+    assert found >= {"OTHER_FILLED", "ENTRY_ENDED", "REDUCE_ONLY", "NO_REFERENCE", "MASS_CANCEL"}
+
+
 @given(seeds, st.integers(5, 120))
 @settings(max_examples=60)
 def test_generated_quotes_of_a_top_of_book_publisher(folder: Path, seed: int, events: int) -> None:
@@ -355,6 +405,40 @@ def test_another_instrument_beside_a_log_changes_nothing(folder: Path) -> None:
 
 
 # --- a real market --------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("protection", [None, 500_000_000])
+def test_orders_with_terms_in_a_real_market(
+    folder: Path, data_file: Callable[[str], Path], protection: int | None
+) -> None:
+    records = read_mbo(data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"))[:40_000].copy()
+    records["instrument_id"] = INSTRUMENT
+    draw = random.Random(5)
+    trades = records[records["action"] == ord("T")]
+    log: list[Row] = []
+    for k in range(300):
+        at = trades[draw.randrange(len(trades) - 20)]
+        when = int(at["ts_event"]) + draw.randint(-2_000_000, 2_000_000)
+
+        def near(at: Any = at) -> int:
+            return int(at["price"]) + draw.randint(-4, 4) * 250_000_000
+
+        news = [Row(when, "new", f"o{k}", draw.choice("BA"), draw.choice((near(), None)),
+                    draw.choice((1, 2, 5, 30)), draw.choice(("GTC", "IOC")))]  # fmt: skip
+        if draw.random() < 0.4:
+            later = when + draw.choice((100_000, 5_000_000, 60 * UNIT))
+            news.append(Row(later, "replace", f"o{k}", "", near(), draw.randint(1, 6)))
+        log += with_terms(draw, news, near, protected=protection is not None)
+    closes = [int(trades["ts_event"][len(trades) * k // 3]) for k in (1, 2)]
+    twin = compare(
+        records, log, folder, entry_us=100, response_us=20_000, tick_units=250_000_000,
+        rules=OrderRules(band=2 * UNIT, protection=protection),
+        closes=tuple(closes),
+    )  # fmt: skip
+    found = {str(o["reason"]) for o in twin.orders}
+    assert found >= {"POST_ONLY", "MIN_QUANTITY", "TRIGGER_PASSED", "SESSION_CLOSE"}
+    assert any(o["ts_triggered"] for o in twin.orders)
 
 
 def test_a_log_of_hundreds_of_orders_in_a_real_market(

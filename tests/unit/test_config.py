@@ -61,7 +61,6 @@ backtest:
 
     fill_model:
       type: "probabilistic"
-      fill_probability_at_touch: 0.5
       queue_position_model: "pro_rata"
 
     market_impact:
@@ -163,14 +162,13 @@ REFUSED = [
     ),
     ("network_latency_us: 50", "network_latncy_us: 50", r"did you mean 'network_latency_us'\?"),
     ('type: "fixed"', "type: lognormel", r"expected 'fixed', .*did you mean 'lognormal'\?"),
-    ("touch: 0.5", "touch: 1.3", r":15: .*fill_probability_at_touch: expected at most 1, found"),
-    ('model: "pro_rata"', "model: prorata", r":16: .*expected 'fifo', .* did you mean 'pro_rata'"),
+    ('model: "pro_rata"', "model: prorata", r":15: .*expected 'fifo', .* did you mean 'pro_rata'"),
     ("million: 0.5", "million: 0.0000005", r"expected at most six decimal places, found"),
     ('type: "linear"', "type: cubic", r"expected 'none', 'linear' or 'square_root', found"),
     (
         "million: 0.5",
         "million: 0.5\n      decay: {type: exponential, half_life_ms: 0}",
-        r":20: .*decay\.half_life_ms: expected at least 0.001, found 0",
+        r":21: .*decay\.half_life_ms: expected at least 0.001, found 0",
     ),
     ('type: "linear"', 'type: "none"', r"impact_bps_per_million: expected none with type none"),
     ("max_position: 100", "max_position: ten", r":22: .*expected a whole number, found 'ten'"),
@@ -459,6 +457,24 @@ def test_multipliers_are_exact_fractions() -> None:
     )
     assert config.backtest.instruments["ZN"].multiplier_ratio == (1000, 1)
     assert to_fixed(config.backtest.instruments["ZN"].tick_size or Decimal(0)) == 15_625_000
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("lot_size: 0", r"lot_size: expected .*1.*, found 0"),
+        ("min_quantity: -3", r"min_quantity: expected .*1.*, found -3"),
+        ("price_band: -1", r"price_band: expected .*0.*, found -1"),
+        ("tick_size: 0.25, protection_ticks: -1", r"protection_ticks: expected .*0.*, found -1"),
+        ("protection_ticks: 4", r"instruments\.ESM5: expected a tick_size beside protection_ticks"),
+        ("tick_size: 90000, protection_ticks: 900000", r"expected protection_ticks that come to"),
+    ],
+)
+def test_rules_of_an_instrument_that_are_none(tmp_path: Path, rules: str, message: str) -> None:
+    more = f"  instruments:\n    ESM5: {{{rules}}}\n  execution:"
+    path = write(tmp_path, SPECIFICATION.replace("  execution:", more, 1))
+    with pytest.raises(ConfigError, match=rf"config\.yaml:\d+: backtest\..*{message}"):
+        load_config(path)
 
 
 def test_one_default_batch_size() -> None:

@@ -17,7 +17,8 @@ PAGES = {
     "docs/compiled-strategies.md": 6,
     "docs/examples.md": 1,
     "docs/explain.md": 3,
-    "docs/execution-models.md": 4,
+    "docs/orders.md": 3,
+    "docs/execution-models.md": 7,
     "docs/metrics.md": 2,
     "docs/results.md": 6,
     "docs/external.md": 7,
@@ -90,7 +91,7 @@ _UNMAPPED = {
 
 
 def test_every_page_is_looked_at(repo: Path) -> None:
-    found = {f"docs/{path.name}" for path in (repo / "docs").iterdir()}
+    found = {f"docs/{path.name}" for path in (repo / "docs").glob("*.md")}
     assert found == {name for name in PAGES if name.startswith("docs/")}
 
 
@@ -122,3 +123,28 @@ def test_no_line_of_the_documentation_is_longer_than_it_reads_well(repo: Path) -
     for name in DOCS:
         for number, line in enumerate((repo / name).read_text().splitlines(), 1):
             assert len(line) <= 110 or line.startswith("|"), f"{name}:{number}"
+
+
+def test_every_rule_of_orders_names_a_test_that_exists(repo: Path) -> None:
+    rules = re.findall(r"^\| [^|]+ \| [^|]+ \| [^|]+ \| (.*) \|$", _orders_page(repo), re.MULTILINE)
+    named = [name for cell in rules[1:] for name in re.findall(r"`(\w+)`", cell)]
+    assert len(named) == len(rules) - 1 > 60, "each rule names one test"
+    assert set(named) <= _tests(repo, "test_orders_*.py")
+
+
+@pytest.mark.parametrize(
+    "story", ["at_once", "bounded", "expiry", "stops", "iceberg", "reduce_only", "groups", "pegged"]
+)
+def test_every_story_of_orders_is_a_rule(repo: Path, story: str) -> None:
+    assert _tests(repo, f"test_orders_{story}.py") <= set(
+        re.findall(r"`(\w+)`", _orders_page(repo))
+    )
+
+
+def _orders_page(repo: Path) -> str:
+    return (repo / "docs" / "orders.md").read_text().partition("## The rules")[2]
+
+
+def _tests(repo: Path, pattern: str) -> set[str]:
+    files = (repo / "tests" / "unit").glob(pattern)
+    return {name for f in files for name in re.findall(r"^def (test_\w+)", f.read_text(), re.M)}

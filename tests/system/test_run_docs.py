@@ -45,6 +45,13 @@ def test_every_command_and_snippet_of_the_features_page(repo: Path, tmp_path: Pa
     assert (tmp_path / "train.parquet").exists()
 
 
+def test_every_command_and_snippet_of_the_pages_of_truth(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "placebo.md", tmp_path) == 2
+    assert json.loads((tmp_path / "placebo.json").read_text())["shares"]["lots"] == 1.0
+    assert run_blocks(repo / "docs" / "explain.md", tmp_path) == 2
+    assert json.loads((tmp_path / "story.json").read_text())["order"]["client_order_id"] == "7"
+
+
 def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 7
     assert (tmp_path / "impact.html").exists()

@@ -16,7 +16,7 @@ PAGES = {
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,
     "docs/examples.md": 1,
-    "docs/explain.md": 4,
+    "docs/explain.md": 3,
     "docs/orders.md": 3,
     "docs/execution-models.md": 7,
     "docs/metrics.md": 2,

@@ -167,5 +167,7 @@ def _price(picture: LegPicture) -> dict[str, Any]:
         ],
         "format": shown,
         "rangemode": "normal",
-        "note": note + ". Price is the sampled mark. All fills are in fills.parquet.",
+        "note": note
+        + ". Price is the sampled mark. All fills are in fills.parquet; tapewire explain "
+        "RUN ORDER_ID tells the story of one.",
     }

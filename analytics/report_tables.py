@@ -228,14 +228,16 @@ def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     backtest = _part(config, "backtest")
     execution = _part(backtest, "execution")
     fill, impact = _part(execution, "fill_model"), _part(execution, "market_impact")
+    fill = dict(fill)
+    queue = str(fill.pop("queue_position_model", "not stated"))
     fees, limits = _part(execution, "fees"), _part(backtest, "risk_limits")
     known = {k: v for k, v in limits.items() if v is not None}
     if "max_loss" not in known:
         known.pop("on_max_loss", None)
     return [
         ("Latency", _latency_words(_part(execution, "latency_model"))),
-        ("Fill model", _words(fill, "type")),
-        ("Queue position", _words(fill, "queue_position_model")),
+        ("Fill model", _words(fill, "type", rest=True)),
+        ("Queue position", queue),
         ("Market impact", _words(impact, "type", rest=True)),
         ("Fees", _words(fees, "type", rest=True)),
         ("Gateway", _gateway_words(_part(execution, "gateway"))),

@@ -89,9 +89,11 @@ ORDERS: Final = (
     Column("expires", "time", "ns UTC", "when it expires at the exchange", "no time of its own"),
     Column("min_quantity", "int64", "lots", "the least it takes on arrival", "any"),
     Column("display_quantity", "int64", "lots", "what it shows", "all of it"),
-    Column("peg_offset", "int64", PRICE_UNIT, "from what it is pegged to", "not pegged"),
+    Column("peg", "string", "", "what its price follows: TOUCH, MID or OPPOSITE", "not pegged"),
+    Column("peg_offset", "int64", PRICE_UNIT, "from that, towards the other side", "not pegged"),
     Column("reduce_only", "bool", "", "whether it may only reduce a position"),
     Column("group", "int64", "", "the group of orders that it is one of", "none"),
+    Column("parent", "string", "", "client_order_id of the entry whose exit it is", "none"),
     Column(
         "limit_value",
         "int64",

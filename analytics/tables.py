@@ -19,6 +19,7 @@ from tapewire.execution.codes import (
     OrderEvent,
     OrderStatus,
     OrderType,
+    Peg,
     Reason,
     Side,
     Term,
@@ -130,6 +131,17 @@ class Names:
     def _of_leg(values: list[int], leg: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.asarray(np.array(values, np.int64)[leg])
 
+    def parent_ids(self, rows: NDArray[np.void]) -> "pa.Array":
+        """Return the client order ids of orders' entries as text, null where there is none."""
+        import pyarrow as pa
+
+        text = np.full(len(rows), None, object)
+        for at in np.flatnonzero(rows["parent"]):
+            labels = self.legs[int(rows["leg"][at])].client_order_labels
+            number = int(rows["parent"][at])
+            text[at] = str(number) if labels is None else labels[number - 1]
+        return pa.array(text, pa.string())
+
     def order_ids(self, rows: NDArray[np.void]) -> "pa.Array":
         """Return the client order ids as text: the user's own labels where there are any."""
         import pyarrow as pa
@@ -190,6 +202,7 @@ def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         "replaces": rows["replaces"],
         "ts_replaced": _nullable(rows["ts_replaced"], rows["ts_replaced"] == 0),
         **_term_columns(rows),
+        "parent": names.parent_ids(rows),
         "limit_value": _nullable(rows["limit_value"], unlimited),
         "limit_found": _nullable(rows["limit_found"], unlimited),
     }
@@ -212,6 +225,9 @@ def _term_columns(rows: NDArray[np.void]) -> dict[str, Any]:
         "expires": _nullable(rows["expire_ns"], unless(Term.EXPIRES)),
         "min_quantity": _nullable(rows["min_quantity"], unless(Term.MINIMUM)),
         "display_quantity": _nullable(rows["display_quantity"], unless(Term.DISPLAY)),
+        "peg": _words(
+            np.maximum(rows["peg"] - 1, 0), [item.name for item in Peg], unless(Term.PEG)
+        ),
         "peg_offset": _nullable(rows["peg_offset"], unless(Term.PEG)),
         "reduce_only": ~unless(Term.REDUCE_ONLY),
         "group": _nullable(rows["group"], unless(Term.GROUP)),

@@ -8,6 +8,7 @@ resting orders is in `filling`.
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.changing import begins, fits
 from tapewire.execution.claims import claim_queue
 from tapewire.execution.entering import (
     band_fault,
@@ -17,11 +18,12 @@ from tapewire.execution.entering import (
     prepare,
     reprice,
 )
+from tapewire.execution.groups import is_dormant, is_exit
 from tapewire.execution.layout import own_at, party_at
 from tapewire.execution.orders import close_own, fill, is_live
 from tapewire.execution.pricing import taking_price
 from tapewire.execution.resting import rest, stop_waiting, unrest, wait
-from tapewire.execution.stops import hold_stop, trigger_fault
+from tapewire.execution.stops import hold_stop, pull_trigger, trigger_fault
 from tapewire.execution.terms import has_terms, is_held
 from tapewire.execution.words import (
     BUY,
@@ -39,11 +41,14 @@ from tapewire.execution.words import (
     NO_LIQUIDITY,
     NO_REASON,
     POST_ONLY,
+    REDUCE_ONLY,
     REJECTED,
     SESSION_CLOSE,
     TAKER,
+    TERM_GROUP,
+    TERM_PEG,
+    TERM_REDUCE_ONLY,
     TERM_REPRICE,
-    TERM_STOP,
     TRIGGER_PASSED,
     UNKNOWN_ORDER,
     USER_CANCEL,
@@ -58,14 +63,25 @@ def arrive_new(market: Any, execution: Any, index: int, is_open: bool, ts_event:
     own = own_at(execution.own_orders, index)
     own.ts_arrived = ts_event
     own.status = NEW
+    if execution.contingent == 0 or begins(market, execution, index, ts_event):
+        act(market, execution, index, is_open, ts_event)
+
+
+@jit
+def act(market: Any, execution: Any, index: int, is_open: bool, ts_event: int) -> None:
+    """An order that has arrived, or an exit that has got lots, begins to count."""
+    own = own_at(execution.own_orders, index)
     refused = band_fault(market, execution, own, own.price)
-    if own.terms & TERM_STOP:
+    if is_held(own.order_type):
         refused = trigger_fault(market, execution, own, own.trigger_price)
+        if refused != NO_REASON and is_exit(own):  # who guards a position does not look away
+            pull_trigger(execution, own, ts_event)
+            refused = NO_REASON
     if refused != NO_REASON:
         close_own(execution, own, REJECTED, refused, ts_event)
     elif own.expire_ns <= ts_event:
         close_own(execution, own, EXPIRED, expiry_reason(own), ts_event)
-    elif own.terms & TERM_STOP:
+    elif is_held(own.order_type):
         hold_stop(execution, index)
     else:
         enter(market, execution, index, is_open, ts_event)
@@ -75,6 +91,9 @@ def arrive_new(market: Any, execution: Any, index: int, is_open: bool, ts_event:
 def enter(market: Any, execution: Any, index: int, is_open: bool, ts_event: int) -> None:
     """An order acts for the first time: as it arrives, or a stop as it is triggered."""
     own = own_at(execution.own_orders, index)
+    if own.terms & TERM_REDUCE_ONLY and not fits(execution, index):
+        close_own(execution, own, REJECTED, REDUCE_ONLY, ts_event)
+        return
     if has_terms(own) or is_protected(execution, own):
         fault = prepare(market, execution, index, is_open)
         if fault != NO_REASON:
@@ -99,14 +118,25 @@ def arrive_replace(
 
     ``quantity`` is the new total, as in FIX: lots already filled count. Less at the same price
     keeps its place; a new price or more lots lose it. ``of_trigger``: the price is a stop's new
-    trigger. What is refused leaves the order as it is.
+    trigger. What is refused leaves the order as it is. Of a group's order the price changes only,
+    of a pegged one the quantity.
     """
     own = own_at(execution.own_orders, index)
+    if own.terms & TERM_GROUP and is_live(own):
+        quantity = own.quantity
+    if own.terms & TERM_PEG:
+        price = own.price
     refused = _replace_fault(market, execution, own, price, quantity, of_trigger, is_open)
     if refused != NO_REASON:
         return refused
     own.replaces += 1
     own.ts_replaced = ts_event
+    if is_dormant(own):
+        if of_trigger:
+            own.trigger_price = price
+        else:
+            own.price = price
+        return NO_REASON
     if quantity <= own.filled:
         own.quantity = own.filled
         unrest(execution, index)
@@ -114,6 +144,7 @@ def arrive_replace(
         return NO_REASON
     if price == (own.trigger_price if of_trigger else own.price) and quantity <= own.quantity:
         own.quantity = quantity
+        own.shown = min(own.shown, quantity - own.filled)
         return NO_REASON
     unrest(execution, index)
     own.quantity = quantity
@@ -126,6 +157,9 @@ def arrive_replace(
         return NO_REASON
     if is_open and own.terms & TERM_REPRICE:
         reprice(market, execution, own)
+    if own.terms & TERM_REDUCE_ONLY and not fits(execution, index):
+        close_own(execution, own, CANCELED, REDUCE_ONLY, ts_event)
+        return NO_REASON
     _take_and_rest(market, execution, index, is_open, ts_event)
     return NO_REASON
 

@@ -4,11 +4,21 @@ from typing import Any
 
 from tapewire.compiled.jit import jit
 from tapewire.execution.claims import claim_queue
+from tapewire.execution.clips import hide_taken, is_iceberg
 from tapewire.execution.layout import TRACE_AUCTION, TRACE_AUCTION_FILL, own_at, party_at, trace_at
 from tapewire.execution.orders import fill
 from tapewire.execution.pricing import taking_price
 from tapewire.execution.resting import unrest
-from tapewire.execution.words import BUY, BY_AUCTION, BY_CROSSING, BY_TAKING, MAKER, SELL, TAKER
+from tapewire.execution.words import (
+    BUY,
+    BY_AUCTION,
+    BY_CROSSING,
+    BY_TAKING,
+    FILLED,
+    MAKER,
+    SELL,
+    TAKER,
+)
 from tapewire.market.layout import ASK, BID, NIL, level_at, rung_at, side_at
 from tapewire.market.records import UNDEF_PRICE
 
@@ -48,7 +58,9 @@ def match_auction(market: Any, execution: Any, leg: int, traces: int, ts_event: 
         while index != NIL:
             following = own_at(execution.own_orders, index).next
             if own_at(execution.own_orders, index).side == own_side:
-                given += _fill_in_auction(execution, index, price, cleared - given, ts_event)
+                given += _fill_in_auction(
+                    market, execution, index, price, cleared - given, ts_event
+                )
             index = following
         index = party.buys if own_side == BUY else party.sells
         while index != NIL:
@@ -59,12 +71,17 @@ def match_auction(market: Any, execution: Any, leg: int, traces: int, ts_event: 
             available = cleared
             if own.price == price:
                 available = min(cleared, _cleared_behind(execution, traces, own, book_side))
-            given += _fill_in_auction(execution, index, price, available - given, ts_event)
+            available -= given
+            if is_iceberg(own) and own.price == price:
+                available = min(available, own.shown)
+            given += _fill_in_auction(market, execution, index, price, available, ts_event)
             index = following
 
 
 @jit
-def _fill_in_auction(execution: Any, index: int, price: int, available: int, ts_event: int) -> int:
+def _fill_in_auction(
+    market: Any, execution: Any, index: int, price: int, available: int, ts_event: int
+) -> int:
     """Fill an order with lots an auction cleared; returns how many."""
     own = own_at(execution.own_orders, index)
     lots = min(own.quantity - own.filled, available)
@@ -73,6 +90,8 @@ def _fill_in_auction(execution: Any, index: int, price: int, available: int, ts_
     if own.filled + lots == own.quantity:
         unrest(execution, index)
     fill(execution, index, price, lots, MAKER, BY_AUCTION, ts_event)
+    if is_iceberg(own):
+        hide_taken(market, execution, index, lots)
     return lots
 
 
@@ -105,6 +124,7 @@ def match_standing(
     while index != NIL:
         own = own_at(execution.own_orders, index)
         following = own.next
+        filled = own.filled
         late = 0  # of orders that came after ours
         for k in range(ladder.n - 1, -1, -1):
             rung = rung_at(market.rungs, ladder.offset + k)
@@ -127,6 +147,8 @@ def match_standing(
             late += taken - earlier
         if late > 0:
             fill(execution, index, own.price, late, MAKER, BY_CROSSING, ts_event)
-        if own.filled == own.quantity:
+        if own.status == FILLED:
             unrest(execution, index)
+        elif is_iceberg(own) and own.filled > filled:
+            hide_taken(market, execution, index, own.filled - filled)
         index = following

@@ -45,6 +45,14 @@ class Term(IntFlag):
     GROUP = 256
 
 
+class Peg(IntEnum):
+    """What a pegged order's price follows."""
+
+    TOUCH = 1  # the best price of its own side
+    MID = 2
+    OPPOSITE = 3  # the best price of the other side
+
+
 class OrderStatus(IntEnum):
     """Where an order is in its life."""
 
@@ -83,6 +91,12 @@ class Reason(IntEnum):
     PRICE_BAND = 19  # REJECTED or refused: its limit reaches too far past the last trade
     SESSION_CLOSE = 20  # EXPIRED: its day is over
     GOOD_TILL_DATE = 21  # EXPIRED: its time is over
+    REDUCE_ONLY = 22  # REJECTED, CANCELED or changed: nothing, or not as much, to reduce
+    OTHER_FILLED = 23  # CANCELED or changed: another order of its group has filled
+    ENTRY_ENDED = 24  # CANCELED: the entry whose exit it is has ended
+    ENTRY_DENIED = 25  # DENIED: so was the entry whose exit it is
+    NO_REFERENCE = 26  # REJECTED: there is no price that it could be pegged to
+    MASS_CANCEL = 27  # CANCELED on request, with all of the strategy in the book
     MAX_MESSAGE_RATE = 50  # DENIED or refused: the session's gateway takes no more in a second
 
 
@@ -97,6 +111,7 @@ DENIALS: Final = frozenset(
         Reason.INVALID_QUANTITY,
         Reason.INVALID_PRICE,
         Reason.INVALID_TERMS,
+        Reason.ENTRY_DENIED,
     }
 )
 

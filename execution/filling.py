@@ -16,6 +16,7 @@ from typing import Any, Final
 from tapewire.compiled.draws import draw_for
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.auctions import clearing_price_of, match_standing
+from tapewire.execution.clips import CLIPS_MAX, hide_taken, is_iceberg, visible_lots
 from tapewire.execution.incoming import claim_incoming, forget_free_lots
 from tapewire.execution.layout import (
     UNSEEN_SHARED,
@@ -38,6 +39,7 @@ from tapewire.execution.words import (
     BY_QUEUE,
     BY_TRADE_THROUGH,
     BY_UNSEEN_TRADE,
+    FILLED,
     MAKER,
     SELL,
 )
@@ -93,12 +95,19 @@ def _match_side(
     given_better = 0  # what ours at better prices got
     came_in = 0  # what then rested, before those at this price got of it
     lined_up = False  # whether the queue at this price is known
+    clips = 0  # of icebergs, that have been taken
+    fresh = market.stamp  # an order with this stamp or a later one is a clip shown since
     while index != NIL:
         own = own_at(execution.own_orders, index)
         following = own.next
         seen, behind, met, through, passed, far, rest, past = offered(
             market, execution, party, traces, own
         )
+        is_next_clip = own.stamp >= fresh
+        if is_next_clip:  # behind all that was at its price
+            seen = 0
+            behind = 0
+            met = 0
         if own.price != price:
             price = own.price
             first = index
@@ -117,21 +126,28 @@ def _match_side(
             index = following
             continue
         volume = first_come + rest
-        if whole:
+        if whole and not is_next_clip:
             volume = max(0, seen + met + through + passed - given_better) + came_in
             if not lined_up:
                 line_up(market, execution, party, traces, first)
                 lined_up = True
-        reach = _reach(market, execution, models, party, own, index, volume, first_come + rest)
-        reach = min(reach, left + rest)
+        leaves = visible_lots(own)
+        if behind + met == 0 and clips >= CLIPS_MAX:
+            leaves = own.quantity - own.filled
+        reach = left + rest
+        if not is_next_clip:
+            reach = _reach(
+                market, execution, models, party, own, index, leaves, volume, first_come + rest
+            )
+            reach = min(reach, left + rest)
         incoming = min(rest, reach)
         beyond = min(max(0, far - given), reach - incoming)
         past = min(past, incoming)
         reached = _granted(
-            market, execution, models, party, own, reach - incoming, beyond, left + rest,
+            market, execution, models, party, own, leaves, reach - incoming, beyond, left + rest,
             incoming, past,
         )  # fmt: skip
-        lots = min(reached, own.quantity - own.filled, left + rest)
+        lots = min(reached, leaves, left + rest)
         if lots <= 0:
             index = following
             continue
@@ -153,13 +169,18 @@ def _match_side(
         if lots > by_volume:
             crossed = lots - by_volume
             fill(execution, index, own.price, crossed, MAKER, BY_CROSSING, ts_event)
+        if is_iceberg(own) and own.status != FILLED and hide_taken(market, execution, index, lots):
+            clips += 1
+            # Its next clip comes after the other orders at its price.
+            if following == NIL or own_at(execution.own_orders, following).price != own.price:
+                following = index
         index = following
 
 
 @jit_inline
 def _reach(
-    market: Any, execution: Any, models: Any, party: Any, own: Any, index: int, volume: int,
-    behind: int,
+    market: Any, execution: Any, models: Any, party: Any, own: Any, index: int, leaves: int,
+    volume: int, behind: int,
 ) -> int:  # fmt: skip
     """How many of the lots that came to its price reach an order, as the queue model has it."""
     bits = 0
@@ -173,7 +194,7 @@ def _reach(
         orders = execution.standing_n
     reach = ask_queue(
         models.queue, models.queue_call, models.queue_state,
-        own.quantity - own.filled, volume, behind, place, orders, execution.standing,
+        leaves, volume, behind, place, orders, execution.standing,
         tally_at(execution.tallies, own.leg).algorithm, bits,
     )  # fmt: skip
     return max(0, reach)
@@ -181,8 +202,8 @@ def _reach(
 
 @jit_inline
 def _granted(
-    market: Any, execution: Any, models: Any, party: Any, own: Any, traded: int, beyond: int,
-    whole: int, incoming: int, past: int,
+    market: Any, execution: Any, models: Any, party: Any, own: Any, leaves: int, traded: int,
+    beyond: int, whole: int, incoming: int, past: int,
 ) -> int:  # fmt: skip
     """How many of the lots its place offers an order get to it, as the fill model has it."""
     bits = 0
@@ -191,5 +212,5 @@ def _granted(
         bits = draw_for(party.key, own.client_order_id, _FILL_PURPOSE, event)
     return ask_fill(
         models.fill, models.fill_call, models.fill_state,
-        own.quantity - own.filled, traded, beyond, whole, incoming, past, bits,
+        leaves, traded, beyond, whole, incoming, past, bits,
     )  # fmt: skip

@@ -8,13 +8,16 @@ from tapewire.compiled.memory import accessor
 from tapewire.execution.models.impact.decay import PARTS
 from tapewire.execution.models.record import FEE_LINES_MAX
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
+from tapewire.execution.standing_layout import STANDING as STANDING
+from tapewire.execution.standing_layout import STANDING_MAX as STANDING_MAX
+from tapewire.execution.standing_layout import standing_at as standing_at
 
 NEVER: Final = 2**63 - 1
 ALWAYS: Final = -(2**63)
 
-#: One simulated order, in four cache lines: as the exchange has it, as its strategy knows it, for
-#: the report, and its terms, which most orders have none of. Strategies are shown the ``known_``
-#: fields, which change when a response has reached them.
+#: One simulated order, in five cache lines: as the exchange has it, as its strategy knows it, for
+#: the report, its terms, which most orders have none of, and what it hangs on. Strategies are shown
+#: the ``known_`` fields, which change when a response has reached them.
 OWN_ORDER: Final = np.dtype(
     [
         ("price", "i8"),  # UNDEF_PRICE for a market order
@@ -63,8 +66,20 @@ OWN_ORDER: Final = np.dtype(
         ("display_quantity", "i4"),  # lots it shows; 0: all
         ("shown", "i4"),  # lots of it that show now
         ("group", "i4"),  # of orders that hang together; 0: none
-        ("link", "i4"),  # next order of its group, or NIL
+        ("link", "i4"),  # next order of its group, in a ring, or NIL
         ("link_prev", "i4"),
+        # what it hangs on: see `groups`, `pegging`
+        ("peg_limit", "i8"),  # worst price of a pegged order; UNDEF_PRICE: any
+        ("parent_id", "i8"),  # client_order_id of its entry; 0: it is no exit
+        ("parent", "i4"),  # the entry whose exit it is, or NIL
+        ("lots", "i4"),  # of an exit: those it may fill now
+        ("uncut", "i4"),  # quantity before the exchange took lots off; 0: it did not
+        ("cut_reason", "i4"),
+        ("hanging", "i4"),  # bits of `groups`
+        ("next_changed", "i4"),  # in the list of changed orders
+        ("peg", "i4"),  # codes.Peg
+        ("word_quantity", "i4"),  # lots that the strategy has been sent word of last
+        ("rest_of_line", "i4", (4,)),
     ]
 )
 
@@ -101,7 +116,7 @@ RULES: Final = np.dtype(
         ("stops", "i4"),  # how many
         ("pegs", "i4"),  # how many of its resting orders are pegged
         ("groups", "i4"),  # groups made so far
-        ("pad", "i4"),
+        ("reduces", "i4"),  # whether any of its orders were reduce-only
     ]
 )
 
@@ -109,6 +124,7 @@ RULES: Final = np.dtype(
 TALLY: Final = np.dtype(
     [
         ("traded", "i8"),  # lots it has filled
+        ("position", "i8"),  # lots it holds
         ("line_fees", "i8", (FEE_LINES_MAX,)),  # 1e-9 currency, where the fee model has lines
         # the windows that events of its book are counted in; 0: its models don't ask, HEARS_FEED:
         # they ask how late the book's last event was captured
@@ -188,20 +204,6 @@ UNSEEN_THROUGH: Final = 1  # at a worse price it is theirs
 UNSEEN_SHARED: Final = 2  # at their own price or a worse one they have a share of it
 UNSEEN_FILLS: Final = 3  # at their own price or a worse one it is theirs
 
-#: One order of a queue as an event found it, real or simulated.
-STANDING: Final = np.dtype(
-    [
-        ("stamp", "i8"),
-        ("lots", "i8"),
-        ("left", "i8"),  # for a model's kernel to write
-        ("share", "i8"),
-        ("order_id", "i8"),  # 0 of a simulated one
-        ("own", "i8"),  # index of the simulated order, or NIL
-    ]
-)
-#: Orders of a queue that are told apart; what stands behind them counts as one.
-STANDING_MAX: Final = 4096
-
 EXECUTION: Final = np.dtype(
     [
         ("own_orders", "i8"),
@@ -230,6 +232,10 @@ EXECUTION: Final = np.dtype(
         ("events", "i8"),
         ("event_n", "i8"),
         ("event_capacity", "i8"),
+        ("contingent", "i8"),  # whether any order was reduce-only, pegged or in a group
+        ("changed", "i8"),  # first order that the exchange has changed by itself, or NIL
+        ("changed_last", "i8"),
+        ("changed_ns", "i8"),  # when
     ]
 )
 
@@ -242,4 +248,3 @@ fill_row_at = accessor(FILL_DTYPE)
 order_row_at = accessor(ORDER_DTYPE)
 event_row_at = accessor(EVENT_DTYPE)
 execution_at = accessor(EXECUTION)
-standing_at = accessor(STANDING)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.clips import visible_lots
 from tapewire.execution.incoming import free_lots
 from tapewire.execution.layout import (
     TRACE_FILL,
@@ -81,6 +82,6 @@ def _unseen_lots(market: Any, execution: Any, party: Any, own: Any, lots: int) -
     while at != NIL:
         mine = own_at(execution.own_orders, at)
         if mine.price == own.price:
-            everybody += mine.quantity - mine.filled
+            everybody += visible_lots(mine)
         at = mine.next
-    return lots * (own.quantity - own.filled) // everybody
+    return lots * visible_lots(own) // everybody

@@ -8,10 +8,25 @@ that heads a strategy's list of orders that it believes open, oldest first: anyt
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.groups import leave_group, note_end, note_fill
 from tapewire.execution.knowledge import is_known_open
-from tapewire.execution.layout import NEVER, fill_row_at, order_row_at, own_at, party_at
+from tapewire.execution.layout import (
+    NEVER,
+    fill_row_at,
+    order_row_at,
+    own_at,
+    party_at,
+    tally_at,
+)
 from tapewire.execution.pricing import commission
-from tapewire.execution.words import FILLED, NEW, NO_REASON, PARTIALLY_FILLED, PENDING_NEW
+from tapewire.execution.words import (
+    FILLED,
+    NEW,
+    NO_REASON,
+    PARTIALLY_FILLED,
+    PENDING_NEW,
+    TERM_GROUP,
+)
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 
@@ -67,6 +82,14 @@ def open_order(
     own.group = 0
     own.link = NIL
     own.link_prev = NIL
+    own.word_quantity = quantity
+    own.parent_id = 0
+    own.parent = NIL
+    own.lots = 0
+    own.uncut = 0
+    own.cut_reason = 0
+    own.hanging = 0
+    own.peg = 0
     own.open_prev = open_orders.open_tail
     own.open_next = NIL
     if open_orders.open_tail == NIL:
@@ -93,6 +116,8 @@ def give_back(execution: Any, open_orders: Any, order: int) -> None:
         open_orders.open_tail = own.open_prev
     else:
         own_at(execution.own_orders, own.open_next).open_prev = own.open_prev
+    if execution.contingent != 0 and own.terms & TERM_GROUP:
+        leave_group(execution, own)
     own.generation += 1
     own.next = execution.own_free
     execution.own_free = order
@@ -137,8 +162,11 @@ def fill(
     row.reason = reason
     row.commission = commission(execution, own.leg, price, lots, liquidity)
     row.ts_event = ts_event
+    tally_at(execution.tallies, own.leg).position += own.side * lots
     if own.status == FILLED:
         write_order_row(execution, own, ts_event)
+    if execution.contingent != 0:
+        note_fill(execution, index, lots, ts_event)
 
 
 @jit
@@ -148,6 +176,8 @@ def close_own(execution: Any, own: Any, status: int, reason: int, ts_closed: int
     if own.reason == NO_REASON:
         own.reason = reason
     write_order_row(execution, own, ts_closed)
+    if execution.contingent != 0:
+        note_end(execution, own, ts_closed)
 
 
 @jit
@@ -182,5 +212,7 @@ def write_order_row(execution: Any, own: Any, ts_closed: int) -> None:
     row.expire_ns = own.expire_ns
     row.min_quantity = own.min_quantity
     row.display_quantity = own.display_quantity
+    row.peg = own.peg
     row.peg_offset = own.peg_offset
     row.group = own.group
+    row.parent = own.parent_id

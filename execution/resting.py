@@ -8,6 +8,8 @@ simulated orders rest, so that most records are known to concern none of them at
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.clips import show_clip
+from tapewire.execution.groups import DORMANT, is_dormant
 from tapewire.execution.layout import ALWAYS, NEVER, own_at, party_at
 from tapewire.execution.models.record import models_at
 from tapewire.execution.stops import release_stop
@@ -27,6 +29,7 @@ def rest(market: Any, execution: Any, index: int) -> None:
     own.queue_ahead = 0 if level == NIL else level_at(market.levels, level).size
     own.stamp = market.stamp
     market.stamp += 1
+    show_clip(own)
     previous = NIL
     following = party.buys if own.side == BUY else party.sells
     while following != NIL:
@@ -85,6 +88,9 @@ def unrest(execution: Any, index: int) -> None:
     """Take an order out of the resting or the waiting ones, or the stops."""
     own = own_at(execution.own_orders, index)
     party = party_at(execution.parties, own.leg)
+    if is_dormant(own):
+        own.hanging &= ~DORMANT
+        return
     if own.order_type != LIMIT:
         if is_held(own.order_type):
             release_stop(execution, index)

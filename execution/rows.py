@@ -59,8 +59,10 @@ ORDER_DTYPE: Final = np.dtype(
         ("expire_ns", "i8"),  # NEVER: it has no time of its own
         ("min_quantity", "i8"),  # lots; 0: none
         ("display_quantity", "i8"),  # lots; 0: all
+        ("peg", "i8"),  # codes.Peg; 0: not pegged
         ("peg_offset", "i8"),  # 1e-9
         ("group", "i8"),  # 0: none
+        ("parent", "i8"),  # client_order_id of the entry whose exit it is; 0: none
         # Nor are numbers of a limit that stopped it: lots, orders in a second, or 1e-9 currency.
         ("limit_value", "i8"),
         ("limit_found", "i8"),  # what it would have come to

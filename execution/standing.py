@@ -8,6 +8,7 @@ event's fills took of them. Who left without a fill had left before the fills.
 from typing import Any
 
 from tapewire.compiled.jit import jit
+from tapewire.execution.clips import visible_lots
 from tapewire.execution.layout import (
     NEVER,
     STANDING_MAX,
@@ -56,8 +57,8 @@ def line_up(market: Any, execution: Any, party: Any, traces: int, first: int) ->
         mine = own_at(execution.own_orders, at)
         if mine.price != own.price:
             break
-        _stand(execution, _behind(execution, mine.stamp), mine.stamp, mine.quantity - mine.filled,
-               0, at)  # fmt: skip
+        place = _behind(execution, mine.stamp)
+        _stand(execution, place, mine.stamp, visible_lots(mine), 0, at)
         at = mine.next
 
 

@@ -18,7 +18,7 @@ from tapewire.execution.layout import (
     rules_at,
     trace_at,
 )
-from tapewire.execution.words import BUY, NO_REASON, SELL, TRIGGER_PASSED
+from tapewire.execution.words import BUY, LIMIT, MARKET, NO_REASON, SELL, STOP, TRIGGER_PASSED
 from tapewire.market.layout import NIL, book_at
 from tapewire.market.records import UNDEF_PRICE
 
@@ -58,6 +58,19 @@ def hold_stop(execution: Any, index: int) -> None:
     else:
         rules.stop_sells = index
     rules.stops += 1
+
+
+@jit
+def pull_trigger(execution: Any, own: Any, ts_event: int) -> None:
+    """Make a stop the market or limit order that it is for."""
+    protection = rules_at(execution.rules, own.leg).protection
+    own.ts_triggered = ts_event
+    if own.order_type == STOP and protection < 0:
+        own.order_type = MARKET
+        return
+    if own.order_type == STOP:
+        own.price = own.trigger_price + protection * own.side
+    own.order_type = LIMIT
 
 
 @jit

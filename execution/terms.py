@@ -6,9 +6,12 @@ This is looked at before the order leaves. What the venue asks of it then is in 
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
-from tapewire.execution.layout import ALWAYS, NEVER
+from tapewire.execution.layout import ALWAYS, NEVER, own_at
 from tapewire.execution.words import (
+    DENIED,
+    ENTRY_DENIED,
     FOK,
+    GTC,
     GTD,
     INVALID_PRICE,
     INVALID_QUANTITY,
@@ -18,11 +21,17 @@ from tapewire.execution.words import (
     MARKET,
     MARKET_TO_LIMIT,
     NO_REASON,
+    PEG_OPPOSITE,
+    PEG_TOUCH,
     STOP,
     STOP_LIMIT,
+    TERM_DISPLAY,
     TERM_EXPIRES,
+    TERM_GROUP,
     TERM_MINIMUM,
+    TERM_PEG,
     TERM_POST_ONLY,
+    TERM_REDUCE_ONLY,
     TERM_REPRICE,
     TERM_STOP,
 )
@@ -32,7 +41,8 @@ from tapewire.market.records import UNDEF_PRICE
 #: Lots one order may have.
 QUANTITY_MAX: Final = 2**31 - 1
 _MAKES_ONLY: Final = TERM_POST_ONLY | TERM_REPRICE
-_KNOWN: Final = _MAKES_ONLY | TERM_EXPIRES | TERM_MINIMUM | TERM_STOP
+_HANGS: Final = TERM_GROUP | TERM_PEG | TERM_REDUCE_ONLY
+_KNOWN: Final = _MAKES_ONLY | TERM_EXPIRES | TERM_MINIMUM | TERM_STOP | TERM_DISPLAY | _HANGS
 
 
 @jit_inline
@@ -83,10 +93,11 @@ def no_rules(rules: Any) -> None:
     rules.stops = 0
     rules.pegs = 0
     rules.groups = 0
+    rules.reduces = 0
 
 
 @jit
-def terms_fault(rules: Any, own: Any) -> int:
+def terms_fault(execution: Any, rules: Any, own: Any) -> int:
     """Why an order that has terms can't be sent, or NO_REASON."""
     terms = own.terms
     kind = own.order_type
@@ -103,6 +114,10 @@ def terms_fault(rules: Any, own: Any) -> int:
         kind != LIMIT or at_once or terms & TERM_MINIMUM or makes_only == _MAKES_ONLY
     ):
         return INVALID_TERMS
+    if terms & (TERM_GROUP | TERM_PEG):
+        fault = _hanging_fault(execution, rules, own, at_once)
+        if fault != NO_REASON:
+            return fault
     if makes_only == TERM_REPRICE and rules.tick_size == 0:
         return INVALID_TERMS
     if terms & TERM_MINIMUM:
@@ -110,6 +125,34 @@ def terms_fault(rules: Any, own: Any) -> int:
             return INVALID_TERMS
         if own.min_quantity <= 0 or own.min_quantity > own.quantity:
             return INVALID_QUANTITY
+    if terms & TERM_DISPLAY:
+        if at_once or kind == MARKET or kind == STOP:
+            return INVALID_TERMS
+        if own.display_quantity <= 0 or own.display_quantity > own.quantity:
+            return INVALID_QUANTITY
     if terms & TERM_STOP and price_fault(rules, own.trigger_price):
         return INVALID_PRICE
     return NO_REASON
+
+
+@jit
+def _hanging_fault(execution: Any, rules: Any, own: Any, at_once: bool) -> int:
+    """Why an order of a group, or a pegged one, can't be sent, or NO_REASON."""
+    if own.terms & TERM_PEG:
+        alone = own.terms & ~(TERM_PEG | TERM_DISPLAY | TERM_REDUCE_ONLY | TERM_EXPIRES) == 0
+        rests = own.order_type == LIMIT and not at_once
+        known = PEG_TOUCH <= own.peg <= PEG_OPPOSITE and rules.tick_size > 0
+        return NO_REASON if alone and rests and known else INVALID_TERMS
+    if own.link == NIL:
+        return INVALID_TERMS
+    if own.parent == NIL:
+        return NO_REASON
+    if own_at(execution.own_orders, own.parent).status == DENIED:
+        return ENTRY_DENIED
+    return NO_REASON if own.time_in_force == GTC else INVALID_TERMS
+
+
+@jit_inline
+def is_free(own: Any) -> bool:
+    """Whether an order is pegged and has no limit price."""
+    return own.terms & TERM_PEG != 0 and own.price == UNDEF_PRICE

@@ -9,6 +9,7 @@ from tapewire.execution.codes import (
     OrderEvent,
     OrderStatus,
     OrderType,
+    Peg,
     Reason,
     Side,
     Term,
@@ -39,6 +40,10 @@ TERM_STOP: Final = int(Term.STOP)
 TERM_REDUCE_ONLY: Final = int(Term.REDUCE_ONLY)
 TERM_PEG: Final = int(Term.PEG)
 TERM_GROUP: Final = int(Term.GROUP)
+
+PEG_TOUCH: Final = int(Peg.TOUCH)
+PEG_MID: Final = int(Peg.MID)
+PEG_OPPOSITE: Final = int(Peg.OPPOSITE)
 
 PENDING_NEW: Final = int(OrderStatus.PENDING_NEW)
 NEW: Final = int(OrderStatus.NEW)
@@ -72,6 +77,12 @@ TRIGGER_PASSED: Final = int(Reason.TRIGGER_PASSED)
 PRICE_BAND: Final = int(Reason.PRICE_BAND)
 SESSION_CLOSE: Final = int(Reason.SESSION_CLOSE)
 GOOD_TILL_DATE: Final = int(Reason.GOOD_TILL_DATE)
+REDUCE_ONLY: Final = int(Reason.REDUCE_ONLY)
+OTHER_FILLED: Final = int(Reason.OTHER_FILLED)
+ENTRY_ENDED: Final = int(Reason.ENTRY_ENDED)
+ENTRY_DENIED: Final = int(Reason.ENTRY_DENIED)
+NO_REFERENCE: Final = int(Reason.NO_REFERENCE)
+MASS_CANCEL: Final = int(Reason.MASS_CANCEL)
 
 #: A bit for each reason of `codes.DENIALS`.
 DENIAL_BITS: Final = sum(1 << int(reason) for reason in DENIALS)

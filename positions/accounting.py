@@ -10,6 +10,7 @@ from tapewire.execution.words import (
     MAX_ORDER_SIZE,
     MAX_POSITION,
     NO_REASON,
+    TERM_GROUP,
 )
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.layout import send_time_at
@@ -60,6 +61,19 @@ def reserve(account: Any, side: int, lots: int) -> None:
         account.open_buy_lots += lots
     else:
         account.open_sell_lots += lots
+
+
+@jit_inline
+def is_uncounted(own: Any) -> bool:
+    """Whether an order can't enlarge a position: an exit, which has no more lots than its entry."""
+    return own.terms & TERM_GROUP != 0 and own.parent_id != 0
+
+
+@jit_inline
+def count(account: Any, own: Any, lots: int) -> None:
+    """As `reserve`, of an order that may be uncounted."""
+    if not is_uncounted(own):
+        reserve(account, own.side, lots)
 
 
 @jit

@@ -15,7 +15,7 @@ from tapewire.execution.orders import give_back, handle_of
 from tapewire.execution.pushes import own_mark
 from tapewire.execution.words import DENIAL_BITS, FILLED, LOSS_CANCEL, STOP, USER_CANCEL
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions.accounting import learn_fill, reserve, revalue
+from tapewire.positions.accounting import count, is_uncounted, learn_fill, reserve, revalue
 from tapewire.positions.layout import account_at, limits_at
 from tapewire.router._layout import (
     CALL_OUTSIDE,
@@ -139,9 +139,12 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
     if message.kind == TELL_ACCEPTED:
         learn_accepted(own, message.price)
     elif message.kind == TELL_CHANGED:
-        own.known_price = message.price
+        count(account, own, message.quantity - own.known_quantity)
+        learn_replaced(own, message.price, message.quantity)
     elif message.kind == TELL_FILL:
         learn_fill(account, own.side, message.price, message.lots, message.commission)
+        if is_uncounted(own):
+            reserve(account, own.side, message.lots)
         learn_filled(own, message.lots)
         ctx = context_at(instance.context, 0)
         ctx.fill_price = message.price
@@ -166,12 +169,12 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
         if is_closing:
             closing_failed(router, own.leg)
         if is_known_open(own):
-            reserve(account, own.side, -known_leaves(own))
+            count(account, own, -known_leaves(own))
         own.known_status = own.status
         reason = own.reason
     elif message.kind == TELL_REPLACED:
         own.requests -= 1
-        reserve(account, own.side, message.quantity - own.known_quantity - message.lots)
+        count(account, own, message.quantity - own.known_quantity - message.lots)
         price = message.price
         if own.sent_type == STOP and own.known_price == UNDEF_PRICE:
             context_at(instance.context, 0).update_trigger = price
@@ -183,7 +186,7 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
         own.requests -= 1
         if (DENIAL_BITS >> reason) & 1 != 0:
             _note_denial(instance, reason)
-        reserve(account, own.side, -message.lots)
+        count(account, own, -message.lots)
     return reason
 
 

@@ -1,6 +1,6 @@
 """At the exchange: what arrives there, what an event fills, and the word that is sent of it."""
 
-from typing import Any
+from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.arriving import (
@@ -11,7 +11,9 @@ from tapewire.execution.arriving import (
     take_waiting,
 )
 from tapewire.execution.auctions import match_auction
+from tapewire.execution.changing import cancel_cut
 from tapewire.execution.claims import STEP_ROWS
+from tapewire.execution.clips import CLIPS_MAX
 from tapewire.execution.delays import feed_delay_ns, response_delay_ns
 from tapewire.execution.filling import match_event
 from tapewire.execution.incoming import find_incoming
@@ -19,7 +21,13 @@ from tapewire.execution.layout import NEVER, fill_row_at, own_at, party_at, rule
 from tapewire.execution.models.latency.legs import FILL, RESPONSE
 from tapewire.execution.order_events import log_event, log_fill, log_replace
 from tapewire.execution.orders import is_live
-from tapewire.execution.resting import first_resting, note_change, open_bounds, tighten_bounds
+from tapewire.execution.resting import (
+    first_resting,
+    note_change,
+    open_bounds,
+    tighten_bounds,
+    unrest,
+)
 from tapewire.execution.stops import note_stops
 from tapewire.execution.traces import (
     CLEARED_AUCTION,
@@ -43,6 +51,9 @@ from tapewire.execution.words import (
     LOG_REPLACED,
     NO_REASON,
     REJECTED,
+    TERM_GROUP,
+    TERM_PEG,
+    TERM_REDUCE_ONLY,
     TERM_REPRICE,
     TERM_STOP,
     TRIGGER_PASSED,
@@ -73,6 +84,10 @@ from tapewire.router._layout import (
 )
 from tapewire.router._messages import free_message, pop_arrival, tell_strategy
 from tapewire.router._room import room_for
+
+#: Terms of orders of which the exchange has the last word on the price, on the lots.
+_SEES_TO_PRICE: Final = TERM_REPRICE | TERM_PEG
+_SEES_TO_LOTS: Final = TERM_GROUP | TERM_REDUCE_ONLY
 
 
 @jit
@@ -174,14 +189,20 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     told_message.price = message.price
     told_message.quantity = message.quantity
     told_message.lots = message.lots
-    if message.kind == ARRIVE_NEW or (kind == TELL_REPLACED and own.terms & TERM_REPRICE):
+    if message.kind == ARRIVE_NEW or (kind == TELL_REPLACED and own.terms & _SEES_TO_PRICE):
         told_message.price = own.price
+    if kind == TELL_REPLACED:
+        if own.terms & _SEES_TO_LOTS and is_live(own):
+            told_message.quantity = own.quantity
+        own.word_quantity = told_message.quantity
     if refused != NO_REASON:
         told_message.reason = refused
     elif message.kind == ARRIVE_CANCEL:
         told_message.reason = message.reason
     if execution.event_log != 0:
         _log_answer(execution, router, told, ts, old_price, old_quantity)
+    if own.quantity != own.word_quantity and (is_live(own) or own.status == FILLED):
+        tell_changed(execution, router, leg_index, order, ts, 0)
     if execution.fill_n != router.settled:
         settle(execution, router, 0)
     if kind == TELL_ACCEPTED or kind == TELL_REPLACED:
@@ -216,9 +237,10 @@ def match_parties(
         leg = leg_at(router.legs, router.cursor)
         party = party_at(execution.parties, router.cursor)
         if party.resting > 0:
-            # An order may fill by auction, by volume and by what came in, and be canceled; or, at a
-            # reopening, take: then a row comes with every real order touched, too.
-            rows = 4 * party.resting + trace_n + 1
+            # An order may fill by auction, by volume and by what came in, and be canceled, and
+            # icebergs fill clip by clip; or, at a reopening, take: then a row comes with every real
+            # order touched, too.
+            rows = 4 * (party.resting + CLIPS_MAX) + trace_n + 1
             if router.reopened != 0:
                 rows += party.resting + 2 * STEP_ROWS
             room = room_for(market, execution, router, rows, 0)
@@ -246,7 +268,7 @@ def match_parties(
                 note_change(execution, watch, party, resting_before)
         router.cursor = leg.next_of_book
     if watch.resting > 0:
-        _tighten(execution, router, watch)
+        tighten(execution, router, watch)
     return 0
 
 
@@ -261,6 +283,9 @@ def _release_waiting(
     while order != NIL and execution.claim_shortage == 0:
         own = own_at(execution.own_orders, order)
         following = own.next
+        if own.filled == own.quantity:  # another of its group has filled
+            order = following
+            continue
         touched = take_waiting(market, execution, order, touched, ts_event)
         if execution.fill_n != router.settled:
             settle(execution, router, router.event_local)
@@ -277,8 +302,13 @@ def _cancel_cleared(execution: Any, router: Any, leg_index: int, ts_event: int) 
     party = party_at(execution.parties, leg_index)
     while party.resting > 0:
         order = first_resting(party)
-        cancel_resting(execution, order, BOOK_CLEARED, ts_event)
-        router.orders_canceled_by_clear += 1
+        own = own_at(execution.own_orders, order)
+        if own.quantity == own.filled:  # another of its group has filled in this very event
+            unrest(execution, order)
+            cancel_cut(execution, order, ts_event)
+        else:
+            cancel_resting(execution, order, BOOK_CLEARED, ts_event)
+            router.orders_canceled_by_clear += 1
         tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
 
 
@@ -328,12 +358,18 @@ def tell_closed(
 def tell_changed(
     execution: Any, router: Any, leg_index: int, order: int, ts_event: int, captured_ns: int
 ) -> None:
-    """Send word that the exchange has changed an order: what its price is now, or that it is none.
+    """Send word that the exchange has changed an order: its price now, which may be none, its lots.
 
     Its fills are told on their own.
     """
+    own = own_at(execution.own_orders, order)
     told = notify(execution, router, leg_index, order, TELL_CHANGED, ts_event, captured_ns)
-    message_at(router.messages, told).price = own_at(execution.own_orders, order).price
+    message = message_at(router.messages, told)
+    message.price = own.price
+    message.quantity = own.quantity
+    if own.quantity != own.word_quantity:
+        message.reason = own.cut_reason
+    own.word_quantity = own.quantity
     if execution.event_log != 0:
         _log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
 
@@ -373,7 +409,7 @@ def is_halted(router: Any, watch: Any) -> bool:
 
 
 @jit
-def _tighten(execution: Any, router: Any, watch: Any) -> None:
+def tighten(execution: Any, router: Any, watch: Any) -> None:
     """Find the bounds of a book anew, from all of its parties."""
     open_bounds(watch)
     at = watch.legs

@@ -24,6 +24,7 @@ TIMER: Final = 10
 WIND_UP: Final = 11  # the loss limit: orders are to be canceled, positions closed
 SIGNAL: Final = 12  # a timer that comes after all else of its time, whenever it was set
 TELL_CHANGED: Final = 13  # the exchange has changed an order: a stop was triggered
+ARRIVE_CANCEL_ALL: Final = 14  # to the exchange, as a cancel of the order that it names
 
 INSTANCE: Final = np.dtype(
     [

@@ -114,6 +114,7 @@ class Memory:
         self._closes.records["ts"] = [*session_closes, NEVER]
         self._router[0]["market"] = self.market.state.ctypes.data
         self.execution["market"] = self.market.state.ctypes.data
+        self.execution["changed"] = NIL
         self._router[0]["execution"] = self._execution.address
         self._router[0]["no_view"] = self._no_view.address
         self._router[0]["session_closes"] = self._closes.address

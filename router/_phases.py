@@ -20,6 +20,7 @@ from tapewire.market.queues import best_key
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import revalue
 from tapewire.positions.layout import account_at, limits_at, sample_row_at
+from tapewire.router._changes import carry_out, move_pegs
 from tapewire.router._exchange import match_parties
 from tapewire.router._layout import (
     CROSSED_HALT_FILLS,
@@ -92,11 +93,19 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
             status = match_parties(market, execution, router, watch, book, state.clock)
             if status != 0:
                 return status
+        if execution.changed != NIL:
+            status = carry_out(market, execution, router, local_ns)
+            if status != 0:
+                return status
         router.phase = _TRIGGER
         router.cursor = watch.legs
     if router.phase == _TRIGGER:
         if watch.stops > 0 and watch.traces != NIL:
             status = act_on_stops(market, execution, router, watch, book, state.clock)
+            if status != 0:
+                return status
+        if execution.contingent != 0 and watch.resting > 0 and watch.gapless != 0:
+            status = move_pegs(market, execution, router, watch, state.clock, local_ns)
             if status != 0:
                 return status
         router.phase = _HEAR

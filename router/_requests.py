@@ -11,6 +11,7 @@ from tapewire.execution.orders import give_back, write_order_row
 from tapewire.execution.terms import (
     has_price,
     has_terms,
+    is_free,
     price_fault,
     quantity_fault,
     terms_fault,
@@ -24,19 +25,23 @@ from tapewire.execution.words import (
     LOG_REFUSED,
     LOG_REPLACE_SENT,
     LOG_SENT,
+    MASS_CANCEL,
     MAX_MESSAGE_RATE,
     NO_REASON,
     STOP,
+    TERM_GROUP,
+    TERM_PEG,
     TRIGGER_PASSED,
     USER_CANCEL,
 )
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions.accounting import check_order, reserve, stopped
+from tapewire.positions.accounting import check_order, count, is_uncounted, stopped
 from tapewire.positions.gateway import gateway_refuses
 from tapewire.positions.layout import account_at, limits_at
 from tapewire.router._layout import (
     ARRIVE_CANCEL,
+    ARRIVE_CANCEL_ALL,
     ARRIVE_NEW,
     ARRIVE_REPLACE,
     CALL_OUTSIDE,
@@ -60,6 +65,7 @@ from tapewire.strategies.layout import (
     ON_VIEW,
     OUTSIDE,
     REQUEST_CANCEL,
+    REQUEST_CANCEL_ALL,
     REQUEST_NEW,
     REQUEST_REPLACE,
     REQUEST_SIGNAL,
@@ -189,7 +195,7 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
             known_open = is_known_open(own)
             if name == NIL or own.generation != name >> 32 or not known_open:
                 router.requests_stale += 1
-            elif kind == REQUEST_CANCEL and gateway_refuses(
+            elif kind != REQUEST_REPLACE and gateway_refuses(
                 limits_at(router.limits, instance_index), router.send_times, now_ns
             ):
                 _refuse_cancel(execution, router, instance_index, order, now_ns)
@@ -201,6 +207,11 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
                     log_event(execution, order, LOG_CANCEL_SENT, NO_REASON, 0, now_ns)
             elif kind == REQUEST_REPLACE:
                 _send_replace(execution, router, instance_index, order, price, quantity, now_ns)
+            elif kind == REQUEST_CANCEL_ALL:
+                sent = send_to_exchange(router, execution, ARRIVE_CANCEL, order, now_ns)
+                message_at(router.messages, sent).kind = ARRIVE_CANCEL_ALL
+                if execution.event_log != 0:
+                    log_event(execution, order, LOG_CANCEL_SENT, MASS_CANCEL, 0, now_ns)
     return 0
 
 
@@ -258,12 +269,13 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
     reason = NO_REASON
     if quantity_fault(rules, own.quantity):
         reason = INVALID_QUANTITY
-    elif has_price(own.order_type) and price_fault(rules, own.price):
+    elif has_price(own.order_type) and price_fault(rules, own.price) and not is_free(own):
         reason = INVALID_PRICE
     elif has_terms(own):
-        reason = terms_fault(rules, own)
+        reason = terms_fault(execution, rules, own)
     if reason == NO_REASON:
-        reason = _checked(router, limits, account, own.side, own.quantity, own.quantity, now_ns)
+        counted = 0 if is_uncounted(own) else own.quantity
+        reason = _checked(router, limits, account, own.side, counted, own.quantity, now_ns)
     if reason != NO_REASON:
         own.status = DENIED
         own.reason = reason
@@ -278,7 +290,7 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
         if execution.event_log != 0:
             log_event(execution, order, LOG_DENIED, reason, 0, now_ns)
         return
-    reserve(account, own.side, own.quantity)
+    count(account, own, own.quantity)
     router.orders_sent += 1
     if execution.event_log != 0:
         log_event(execution, order, LOG_SENT, NO_REASON, 0, now_ns)
@@ -295,12 +307,16 @@ def _send_replace(
     rules = rules_at(execution.rules, own.leg)
     account = account_at(router.accounts, own.leg)
     limits = limits_at(router.limits, instance_index)
+    if own.terms & TERM_GROUP:
+        quantity = own.known_quantity  # its lots are the group's
     more = max(0, quantity - own.known_quantity)
     # A stop without a limit has its trigger for a price, as long as nobody told that it is none.
     of_trigger = own.sent_type == STOP and own.known_price == UNDEF_PRICE
     if quantity_fault(rules, quantity):
         reason = INVALID_QUANTITY
-    elif (own.known_price == UNDEF_PRICE and not of_trigger) or price_fault(rules, price):
+    elif own.terms & TERM_PEG == 0 and (
+        (own.known_price == UNDEF_PRICE and not of_trigger) or price_fault(rules, price)
+    ):
         reason = INVALID_PRICE
     else:
         reason = _checked(router, limits, account, own.side, more, quantity, now_ns)
@@ -317,7 +333,7 @@ def _send_replace(
     if execution.event_log != 0:
         row = log_event(execution, order, LOG_REPLACE_SENT, NO_REASON, 0, now_ns)
         log_replace(execution, row, price, quantity, own.known_price, own.known_quantity)
-    reserve(account, own.side, more)
+    count(account, own, more)
     index = send_to_exchange(router, execution, ARRIVE_REPLACE, order, now_ns)
     message = message_at(router.messages, index)
     message.price = price

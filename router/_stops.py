@@ -16,13 +16,15 @@ from tapewire.execution.stops import (
     next_triggered,
     note_stops,
     open_stop_bounds,
+    pull_trigger,
     release_stop,
     tighten_stop_bounds,
     traded_range,
 )
 from tapewire.execution.traces import CLEARED_BOOK, is_cleared, kinds_of
-from tapewire.execution.words import BOOK_CLEARED, FILLED, LIMIT, MARKET, STOP
+from tapewire.execution.words import BOOK_CLEARED, FILLED
 from tapewire.market.layout import NIL
+from tapewire.router._changes import carry_out
 from tapewire.router._exchange import is_halted, settle, tell_changed, tell_closed
 from tapewire.router._layout import FAULT_CLAIMS, leg_at
 from tapewire.router._room import room_for
@@ -39,6 +41,10 @@ def act_on_stops(
         cleared = is_cleared(market, execution, watch.traces, book)
     while router.cursor != NIL:
         rules = rules_at(execution.rules, router.cursor)
+        if execution.changed != NIL:
+            status = carry_out(market, execution, router, router.event_local)
+            if status != 0:
+                return status
         order = next_triggered(execution, rules, low, high)
         if order == NIL and cleared:
             order = rules.stop_buys if rules.stop_buys != NIL else rules.stop_sells
@@ -76,15 +82,8 @@ def _trigger(
     own = own_at(execution.own_orders, order)
     leg_index = own.leg
     party = party_at(execution.parties, leg_index)
-    protection = rules_at(execution.rules, leg_index).protection
     release_stop(execution, order)
-    own.ts_triggered = exchange_ns
-    if own.order_type == STOP and protection < 0:
-        own.order_type = MARKET
-    else:
-        if own.order_type == STOP:
-            own.price = own.trigger_price + protection * own.side
-        own.order_type = LIMIT
+    pull_trigger(execution, own, exchange_ns)
     tell_changed(execution, router, leg_index, order, exchange_ns, router.event_local)
     resting_before = party.resting
     execution.claim_shortage = 0

@@ -6,8 +6,8 @@ from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.delays import feed_delay_ns
 from tapewire.execution.layout import ALWAYS, NEVER
 from tapewire.market.layout import NIL, book_at
+from tapewire.router._changes import act_next, carry_out
 from tapewire.router._delivery import deliver
-from tapewire.router._exchange import act_next
 from tapewire.router._layout import instance_at, leg_at, watch_at
 from tapewire.router._messages import set_session_timer
 from tapewire.router._requests import callback
@@ -77,11 +77,19 @@ def before_event(
     """
     leg = leg_at(router.legs, leg_index)
     instance = instance_at(router.instances, leg.instance)
+    if execution.changed != NIL:
+        status = carry_out(market, execution, router, 0)
+        if status != 0:
+            return status
     if instance.leg_n > 1:
         status = _decide_on_quiet_books(market, execution, router, leg_index, local_ns)
         if status != 0:
             return status
     while True:
+        if execution.changed != NIL:  # by what arrived last
+            status = carry_out(market, execution, router, 0)
+            if status != 0:
+                return status
         arrives = leg.arrival_due < exchange_ns
         hears = instance.local_due < exchange_ns
         if not arrives and not hears:
@@ -116,8 +124,10 @@ def _decide_on_quiet_books(
             room = step_room(market, execution, router)
             if room != 0:
                 return room
-            router.forced_arrivals += 1
             status = act_next(market, execution, router, at)
+            router.forced_arrivals += status == 0
+            if status == 0 and execution.changed != NIL:
+                status = carry_out(market, execution, router, 0)
             if status != 0:
                 return status
         at = other.next_of_instance

@@ -16,7 +16,8 @@ _VERSION: Final = b"tapewire-digest-1"
 #: that tell how an order came to be what its other fields say, its terms and limits among them.
 _OUTSIDE: Final = (
     "leg", "order", "replaces", "ts_replaced", "terms", "trigger_price", "ts_triggered",
-    "expire_ns", "min_quantity", "display_quantity", "peg_offset", "group",
+    "expire_ns", "min_quantity", "display_quantity", "peg", "peg_offset", "group", "parent",
+    "limit_value", "limit_found",
     "limit_value", "limit_found",
 )  # fmt: skip
 #: Rows that may wait to be hashed together.

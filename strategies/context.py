@@ -45,7 +45,7 @@ _INDEX_MASK: Final = 0xFFFFFFFF
 
 
 @jit
-def _request(ctx: Any, kind: int, order: int, price: int, quantity: int) -> None:
+def request(ctx: Any, kind: int, order: int, price: int, quantity: int) -> None:
     """Leave a request; one too many is counted only, and ends the run."""
     k = ctx.request_n
     ctx.request_n += 1
@@ -71,7 +71,7 @@ def submit_order(
         execution, ctx, ctx.leg, ctx.now_ns, number, side, order_type, price, quantity,
         time_in_force,
     )  # fmt: skip
-    _request(ctx, REQUEST_NEW, index, price, quantity)
+    request(ctx, REQUEST_NEW, index, price, quantity)
     return handle_of(own_at(execution.own_orders, index), index)
 
 
@@ -90,13 +90,13 @@ def submit_market(ctx: Any, side: int, quantity: int) -> int:
 @jit_entry
 def cancel(ctx: Any, handle: int) -> None:
     """Ask for an order to be canceled; ignored (and counted) if it is known to be closed."""
-    _request(ctx, REQUEST_CANCEL, handle, 0, 0)
+    request(ctx, REQUEST_CANCEL, handle, 0, 0)
 
 
 @jit_entry
 def replace(ctx: Any, handle: int, price: int, quantity: int) -> None:
     """Ask for a new price and total quantity; ignored (and counted) if known to be closed."""
-    _request(ctx, REQUEST_REPLACE, handle, price, quantity)
+    request(ctx, REQUEST_REPLACE, handle, price, quantity)
 
 
 @jit_entry
@@ -105,7 +105,7 @@ def set_timer(ctx: Any, ts_ns: int, timer_id: int = 0) -> None:
 
     ``ctx.timer_id`` is then as given: 0 or more.
     """
-    _request(ctx, REQUEST_TIMER, NIL, ts_ns, timer_id)
+    request(ctx, REQUEST_TIMER, NIL, ts_ns, timer_id)
 
 
 @jit_entry
@@ -114,7 +114,7 @@ def set_signal(ctx: Any, ts_ns: int, leg: int) -> None:
 
     So what it does then hangs on its time alone, and not on when it was set.
     """
-    _request(ctx, REQUEST_SIGNAL, NIL, ts_ns, leg)
+    request(ctx, REQUEST_SIGNAL, NIL, ts_ns, leg)
 
 
 @jit_entry

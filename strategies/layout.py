@@ -46,6 +46,8 @@ REQUEST_REPLACE: Final = 3
 REQUEST_TIMER: Final = 4
 #: As a timer, but what it brings comes after all else that is told at its time.
 REQUEST_SIGNAL: Final = 5
+#: Of all of its orders in the book of the one that it names.
+REQUEST_CANCEL_ALL: Final = 6
 #: The id of the timer by which the close of a session is told.
 SESSION_TIMER: Final = -1
 

@@ -10,14 +10,23 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.compiled.jit import jit_entry
+from tapewire.compiled.jit import jit, jit_entry
 from tapewire.compiled.memory import accessor
 from tapewire.compiled.parameters import ParameterSpec
+from tapewire.execution.words import TERM_REDUCE_ONLY
+from tapewire.market.layout import NIL
 from tapewire.strategies.binding import Bound
 from tapewire.strategies.context import cancel, replace, set_timer, submit_order
+from tapewire.strategies.contingent import attach, mass_cancel, oco, peg, reduce_only
 from tapewire.strategies.definition import StrategyDefinition
 from tapewire.strategies.layout import REQUESTS_MAX
-from tapewire.strategies.order_log_file import ACTION_CANCEL, ACTION_NEW, ROW, read_order_log
+from tapewire.strategies.order_log_file import (
+    ACTION_CANCEL,
+    ACTION_MASS_CANCEL,
+    ACTION_NEW,
+    ROW,
+    read_order_log,
+)
 from tapewire.strategies.terms import set_terms
 
 STATE: Final = np.dtype([("rows", "i8"), ("n", "i8"), ("next", "i8")], align=True)
@@ -44,14 +53,31 @@ def send_due(ctx: Any, state: Any) -> None:
                     ctx, row.handle, row.terms, row.trigger_price, row.expire_ns,
                     row.min_quantity, row.display_quantity,
                 )  # fmt: skip
+            _hang(ctx, state, row)
         else:
             handle = row_at(state.rows, row.target).handle
             if row.action == ACTION_CANCEL:
                 cancel(ctx, handle)
+            elif row.action == ACTION_MASS_CANCEL:
+                ctx.leg = row.leg
+                mass_cancel(ctx)
             else:
                 replace(ctx, handle, row.price, row.quantity)
         state.next += 1
         sent += 1
+
+
+@jit
+def _hang(ctx: Any, state: Any, row: Any) -> None:
+    """Say what a new order hangs on."""
+    if row.terms & TERM_REDUCE_ONLY:
+        reduce_only(ctx, row.handle)
+    if row.peg != 0:
+        peg(ctx, row.handle, row.peg, row.peg_offset_ticks)
+    if row.parent != NIL:
+        attach(ctx, row_at(state.rows, row.parent).handle, row.handle)
+    elif row.group != NIL and row.group != state.next:
+        oco(ctx, row_at(state.rows, row.group).handle, row.handle)
 
 
 def on_start(ctx: Any, state: Any) -> None:

@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from tapewire.compiled.units import PRICE_UNITS
 from tapewire.errors import FormatError, MissingFileError, NoDataError
-from tapewire.execution.codes import OrderType, Side, Term, TimeInForce
+from tapewire.execution.codes import OrderType, Peg, Side, Term, TimeInForce
 from tapewire.market.records import UNDEF_PRICE
 
 ACTION_NEW: Final = 1
 ACTION_CANCEL: Final = 2
 ACTION_REPLACE: Final = 3
+ACTION_MASS_CANCEL: Final = 4  # of all orders in the book of the one that it names
 
 #: One line of the log.
 ROW: Final = np.dtype(
@@ -36,6 +37,10 @@ ROW: Final = np.dtype(
         ("expire_ns", "i8"),
         ("min_quantity", "i8"),
         ("display_quantity", "i8"),
+        ("peg", "i8"),  # codes.Peg
+        ("peg_offset_ticks", "i8"),
+        ("group", "i8"),  # an earlier row whose group it joins, or -1
+        ("parent", "i8"),  # the row of the entry whose exit it is, or -1
     ]
 )
 
@@ -43,14 +48,19 @@ _COLUMNS: Final = ("ts_ns", "action", "client_order_id", "symbol", "side", "orde
             "quantity", "time_in_force")  # fmt: skip
 #: Columns that a log may leave out, as their cells may be empty: then there are no such terms.
 TERM_COLUMNS: Final = (
-    "trigger_price", "expire_ns", "min_quantity", "display_quantity", "post_only",
+    "trigger_price", "expire_ns", "min_quantity", "display_quantity", "post_only", "reduce_only",
+    "peg", "peg_offset_ticks", "group", "parent",
 )  # fmt: skip
 _POST_ONLY: Final = {
     "false": 0, "true": Term.POST_ONLY, "reject": Term.POST_ONLY, "reprice": Term.REPRICE,
 }  # fmt: skip
+_YES_NO: Final = {"false": 0, "true": Term.REDUCE_ONLY}
 _STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 _PRICED: Final = (OrderType.LIMIT, OrderType.STOP_LIMIT)
-_ACTIONS: Final = {"new": ACTION_NEW, "cancel": ACTION_CANCEL, "replace": ACTION_REPLACE}
+_ACTIONS: Final = {
+    "new": ACTION_NEW, "cancel": ACTION_CANCEL, "replace": ACTION_REPLACE,
+    "mass_cancel": ACTION_MASS_CANCEL,
+}  # fmt: skip
 
 
 @dataclass
@@ -97,12 +107,14 @@ def read_order_log(path: Path) -> OrderLog:
     labels: list[str] = []
     books: list[tuple[str, int | None]] = []
     sent_by: dict[str, int] = {}
+    groups: dict[str, int] = {}  # first row of each
     latest: dict[str, int] = {}  # row that last gave an order's price and quantity
     for k, i in enumerate(order):
         row = rows[k]
         row["ts"] = ts[i]
         row["handle"] = -1
         row["target"] = -1
+        row["group"] = row["parent"] = -1
         row["price"] = UNDEF_PRICE
         action = reader.choice(int(i), "action", _ACTIONS)
         name = reader.text(int(i), "client_order_id")
@@ -117,12 +129,14 @@ def read_order_log(path: Path) -> OrderLog:
             row["order_type"] = reader.choice(int(i), "order_type", _names(OrderType))
             row["quantity"] = reader.lots(int(i), "quantity")
             row["time_in_force"] = TimeInForce.IOC
-            if row["order_type"] in _PRICED:
+            free = reader.given(int(i), "peg") and not reader.given(int(i), "price")
+            if row["order_type"] in _PRICED and not free:
                 row["price"] = reader.price(int(i), "price")
             if row["order_type"] != OrderType.MARKET:
                 forces = {**_names(TimeInForce), "GTX": TimeInForce.GTC}
                 row["time_in_force"] = reader.choice(int(i), "time_in_force", forces)
             _read_terms(reader, int(i), row)
+            _read_group(reader, int(i), k, rows, sent_by, groups)
         else:
             if name not in sent_by:
                 raise reader.error(
@@ -148,7 +162,7 @@ def read_order_log(path: Path) -> OrderLog:
                     if given(int(i), "quantity")
                     else last["quantity"]
                 )
-        if action != ACTION_CANCEL:
+        if action in (ACTION_NEW, ACTION_REPLACE):
             latest[name] = k
     return OrderLog(path, rows, labels, books)
 
@@ -168,12 +182,34 @@ def _read_terms(reader: "_RowReader", i: int, row: Any) -> None:
         if reader.given(i, column):
             row[column] = reader.lots(i, column)
             terms |= term
+    if reader.given(i, "peg"):
+        row["peg"] = reader.choice(i, "peg", _names(Peg))
+        if reader.given(i, "peg_offset_ticks"):
+            row["peg_offset_ticks"] = reader.integer(i, "peg_offset_ticks")
+    if reader.given(i, "reduce_only"):
+        terms |= reader.choice(i, "reduce_only", _YES_NO)
     if reader.given(i, "post_only"):
         terms |= reader.choice(i, "post_only", _POST_ONLY)
     if row["order_type"] != OrderType.MARKET:
         if reader.text(i, "time_in_force").upper() == "GTX" and not terms & Term.REPRICE:
             terms |= Term.POST_ONLY
     row["terms"] = terms
+
+
+def _read_group(
+    reader: "_RowReader", i: int, k: int, rows: npt.NDArray[Any], sent_by: Mapping[str, int],
+    groups: dict[str, int],
+) -> None:  # fmt: skip
+    """Read what a new order hangs together with: orders that are sent at the same time."""
+    if reader.given(i, "group"):
+        rows[k]["group"] = first = groups.setdefault(reader.text(i, "group"), k)
+        if rows[first]["ts"] != rows[k]["ts"]:
+            raise reader.error(i, "group", "orders of one ts_ns", reader.text(i, "group"))
+    if reader.given(i, "parent"):
+        name = reader.text(i, "parent")
+        if name not in sent_by or rows[sent_by[name]]["ts"] != rows[k]["ts"] or sent_by[name] == k:
+            raise reader.error(i, "parent", "an earlier row's order of this ts_ns", repr(name))
+        rows[k]["parent"] = sent_by[name]
 
 
 def _names(enum: Any) -> dict[str, int]:

@@ -56,22 +56,22 @@ def submit_market_to_limit(ctx: Any, side: int, quantity: int, time_in_force: in
 @jit_entry
 def post_only(ctx: Any, handle: int) -> None:
     """Have an order rejected rather than take."""
-    if _may_set(ctx, handle):
-        _record(ctx, handle).terms |= TERM_POST_ONLY
+    if may_set(ctx, handle):
+        record_of(ctx, handle).terms |= TERM_POST_ONLY
 
 
 @jit_entry
 def post_only_reprice(ctx: Any, handle: int) -> None:
     """Have an order go one tick behind the other side's best price rather than take."""
-    if _may_set(ctx, handle):
-        _record(ctx, handle).terms |= TERM_REPRICE
+    if may_set(ctx, handle):
+        record_of(ctx, handle).terms |= TERM_REPRICE
 
 
 @jit_entry
 def expire_at(ctx: Any, handle: int, ts_ns: int) -> None:
     """Have an order, sent as GTD, expire at a time of the exchange."""
-    if _may_set(ctx, handle):
-        own = _record(ctx, handle)
+    if may_set(ctx, handle):
+        own = record_of(ctx, handle)
         own.terms |= TERM_EXPIRES
         own.expire_ns = ts_ns
 
@@ -79,10 +79,19 @@ def expire_at(ctx: Any, handle: int, ts_ns: int) -> None:
 @jit_entry
 def take_at_least(ctx: Any, handle: int, lots: int) -> None:
     """Have an order take that many lots on arrival, or none and end."""
-    if _may_set(ctx, handle):
-        own = _record(ctx, handle)
+    if may_set(ctx, handle):
+        own = record_of(ctx, handle)
         own.terms |= TERM_MINIMUM
         own.min_quantity = _lots(lots)
+
+
+@jit_entry
+def show_at_most(ctx: Any, handle: int, lots: int) -> None:
+    """Have an order show that many lots, and as many again when they are gone: an iceberg."""
+    if may_set(ctx, handle):
+        own = record_of(ctx, handle)
+        own.terms |= TERM_DISPLAY
+        own.display_quantity = _lots(lots)
 
 
 @jit
@@ -91,9 +100,9 @@ def set_terms(
     display_quantity: int,
 ) -> None:  # fmt: skip
     """Set all terms of an order at once; those that ``terms`` does not name mean nothing."""
-    if not _may_set(ctx, handle):
+    if not may_set(ctx, handle):
         return
-    own = _record(ctx, handle)
+    own = record_of(ctx, handle)
     own.terms = terms
     if terms & TERM_STOP:
         own.trigger_price = trigger_price
@@ -106,16 +115,16 @@ def set_terms(
 
 
 @jit
-def _may_set(ctx: Any, handle: int) -> bool:
+def may_set(ctx: Any, handle: int) -> bool:
     """Whether the order has not left yet."""
     if handle == NIL:
         return False
-    own = _record(ctx, handle)
+    own = record_of(ctx, handle)
     return own.generation == handle >> 32 and own.sends == 0
 
 
 @jit_inline
-def _record(ctx: Any, handle: int) -> Any:
+def record_of(ctx: Any, handle: int) -> Any:
     """The record that a handle names."""
     return own_at(execution_at(ctx.execution, 0).own_orders, handle & _INDEX_MASK)
 
@@ -129,7 +138,7 @@ def _lots(lots: int) -> int:
 @jit_inline
 def _set_trigger(ctx: Any, handle: int, trigger_price: int) -> None:
     """Make an order that was just opened a stop."""
-    if _may_set(ctx, handle):
-        own = _record(ctx, handle)
+    if may_set(ctx, handle):
+        own = record_of(ctx, handle)
         own.terms |= TERM_STOP
         own.trigger_price = trigger_price

@@ -262,14 +262,58 @@ def with_terms(
             changes["post"] = draw.choice(("reject", "reprice"))
         elif fate < 0.75:
             changes["least"] = draw.randint(1, 4)
+        if draw.random() < 0.25:
+            changes["display"] = draw.randint(1, 1 + row.quantity)
         changes["tif"] = draw.choice((row.tif, row.tif, "FOK", "DAY", "GTD"))
         if changes["tif"] == "GTD" or draw.random() < 0.03:
             changes["expire"] = row.ts + draw.choice((2_000, 9_000, 40_000, 200_000))
         row = dataclasses.replace(row, **changes)
         if row.kind == "MARKET":
-            row = dataclasses.replace(row, tif="IOC", expire=None, post="")
+            row = dataclasses.replace(row, tif="IOC", expire=None, post="", display=0)
         priced[row.name] = row.price is not None or (row.kind == "STOP" and not protected)
         out.append(row)
+    return out
+
+
+def hanging_log(draw: random.Random, log: list[Row], prices: Callable[[], int]) -> list[Row]:
+    """The log again, in which orders hang on one another, on the position and on the market."""
+    out: list[Row] = []
+    for row in log:
+        fate = draw.random()
+        if row.action != "new":
+            mass = row.action == "cancel" and fate < 0.1
+            together = [r.name for r in out if r.name.rstrip(".") == row.name]
+            row = dataclasses.replace(row, name=draw.choice(together))
+            out.append(dataclasses.replace(row, action="mass_cancel") if mass else row)
+            continue
+        other = {"B": "A", "A": "B"}[row.side]
+        if fate < 0.2:
+            for k in range(draw.choice((2, 2, 3))):
+                lots = draw.choice((row.quantity, row.quantity, draw.randint(1, 9)))
+                side = draw.choice((row.side, other))
+                name = f"{row.name}{'.' * k}"
+                out.append(Row(row.ts, "new", name, side, prices(), lots, group=row.name))
+        elif fate < 0.45:
+            out.append(row)
+            for k, kind in enumerate(
+                draw.choice(("limit stop", "limit limit", "stop limit")).split()
+            ):
+                exit_row = Row(row.ts, "new", f"{row.name}{'.' * (k + 1)}", other, prices(),
+                               row.quantity, parent=row.name)  # fmt: skip
+                if kind == "stop":
+                    price = draw.choice((None, exit_row.price))
+                    exit_row = dataclasses.replace(exit_row, price=price, trigger=prices())
+                out.append(exit_row)
+        elif fate < 0.6:
+            out.append(dataclasses.replace(row, reduce=True))
+        elif fate < 0.75:
+            row = dataclasses.replace(row, peg=draw.choice(("touch", "mid", "opposite")), tif="GTC")
+            out.append(dataclasses.replace(row, offset=draw.randint(-2, 2)))
+        else:
+            trigger = prices() if draw.random() < 0.2 else None
+            out.append(dataclasses.replace(row, trigger=trigger))
+        if out[-1].price is not None and out[-1].tif == "GTC" and draw.random() < 0.3:
+            out[-1] = dataclasses.replace(out[-1], display=draw.randint(1, out[-1].quantity))
     return out
 
 
@@ -298,6 +342,8 @@ def write(log: list[Row], folder: Path) -> Path:
             out.new(at, row.name, side, row.quantity, price, row.tif, **_terms(row))
         elif row.action == "cancel":
             out.cancel(at, row.name)
+        elif row.action == "mass_cancel":
+            out.mass_cancel(at, row.name)
         else:
             assert price is not None
             out.replace(at, row.name, row.quantity, price)
@@ -313,6 +359,16 @@ def _terms(row: Row) -> dict[str, Any]:
         said["expire_ns"] = row.expire
     if row.least:
         said["min_quantity"] = row.least
+    if row.display:
+        said["display_quantity"] = row.display
+    if row.reduce:
+        said["reduce_only"] = "true"
+    if row.peg:
+        said |= {"peg": row.peg, "peg_offset_ticks": row.offset}
+    if row.group:
+        said["group"] = row.group
+    if row.parent:
+        said["parent"] = row.parent
     if row.post:
         said["post_only"] = row.post
     return said

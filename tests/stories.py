@@ -39,7 +39,10 @@ COLUMNS = (
     "ts_ns", "action", "client_order_id", "symbol", "side", "order_type", "price", "quantity",
     "time_in_force",
 )  # fmt: skip
-TERM_COLUMNS = ("trigger_price", "expire_ns", "min_quantity", "display_quantity", "post_only")
+TERM_COLUMNS = (
+    "trigger_price", "expire_ns", "min_quantity", "display_quantity", "post_only", "reduce_only",
+    "peg", "peg_offset_ticks", "group", "parent",
+)  # fmt: skip
 Number = int | float | str | Decimal
 
 
@@ -242,6 +245,8 @@ class Log:
         market order is a market-to-limit one.
         """
         kind = "MARKET" if price is None else "LIMIT"
+        if "peg" in terms:
+            kind = "LIMIT"
         if "trigger_price" in terms:
             kind = "STOP" if price is None else "STOP_LIMIT"
         if terms.pop("to_limit", False):
@@ -254,6 +259,12 @@ class Log:
 
     def cancel(self, t: Number, name: str) -> "Log":
         return self._row(ts_ns=ns(t), action="cancel", client_order_id=name, symbol=self.symbol)
+
+    def mass_cancel(self, t: Number, name: str) -> "Log":
+        """Of all orders in the book of the one that is named."""
+        return self._row(
+            ts_ns=ns(t), action="mass_cancel", client_order_id=name, symbol=self.symbol
+        )
 
     def replace(self, t: Number, name: str, quantity: int, price: Number) -> "Log":
         return self._row(

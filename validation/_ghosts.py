@@ -52,7 +52,9 @@ def new_party(market: Any, execution: Any, p: Any, index: int, owner: int) -> No
     party.multiplier_num = 1
     party.multiplier_den = 1
     no_rules(rules_at(execution.rules, index))
-    tally_at(execution.tallies, index).traded = 0
+    tally = tally_at(execution.tallies, index)
+    tally.traded = 0
+    tally.beyond = 1  # any worse price
 
 
 @jit

@@ -17,8 +17,11 @@ from tapewire.execution.layout import (
     OWN_ORDER,
     PARTY,
     RULES,
+    STANDING,
+    STANDING_MAX,
     TALLY,
     TRACE,
+    UNSEEN_THROUGH,
 )
 from tapewire.execution.models import Models
 from tapewire.execution.models.record import MODELS
@@ -94,6 +97,7 @@ class PlaceboPass:
         self._differences = Block(DIFFERENCE, DIFFERENCES_KEPT)
         self._resting = Block(COUNT, CLASS_N)
         self._taking = Block(COUNT, CLASS_N)
+        self._standing = Block(STANDING, STANDING_MAX)
         self._fills = Block(FILL_DTYPE, _ROWS)
         self._orders = Block(ORDER_DTYPE, _ROWS)
         self._models = Block(MODELS, 1)
@@ -104,7 +108,7 @@ class PlaceboPass:
         self._number = 1  # of the next record among all
         for name in ("open_head", "open_tail", "asked", "sent"):
             self._pass[0][name] = NIL
-        self._execution[0]["fills_unseen"] = 1
+        self._execution[0]["fills_unseen"] = UNSEEN_THROUGH
         for block, record, head in self._pools():
             record[head] = NIL
             _chain(block, record, head, 0)
@@ -137,6 +141,7 @@ class PlaceboPass:
         execution["fill_capacity"] = execution["order_capacity"] = _ROWS
         for name in (
             "own_orders", "parties", "rules", "traces", "fills", "orders", "models", "tallies",
+            "standing",
         ):  # fmt: skip
             execution[name] = getattr(self, f"_{name}").address
         for name in (
@@ -276,7 +281,7 @@ class PlaceboPass:
         blocks = (
             self._ghosts, self._parties, self._rules, self._tallies, self._listed, self._own_orders,
             self._traces, self._places, self._venues, self._takers, self._differences, self._fills,
-            self._orders,
+            self._orders, self._standing,
         )  # fmt: skip
         return self._market.nbytes + sum(block.nbytes for block in blocks)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from tapewire.compiled.jit import entry_of, jit_entry
 from tapewire.features.evaluating import evaluate_one
@@ -14,8 +14,16 @@ from tapewire.strategies.context import (
     set_timer,
     submit_order,
 )
+from tapewire.strategies.contingent import attach, mass_cancel, oco, peg, reduce_only
 from tapewire.strategies.layout import context_at
 from tapewire.strategies.terms import set_terms
+
+# What `hang_at` is asked for.
+REDUCE_ONLY: Final = 1  # an order
+PEG: Final = 2  # an order, its reference, ticks
+OCO: Final = 3  # two orders, at once
+ATTACH: Final = 4  # an entry, its exit
+MASS_CANCEL: Final = 5  # a leg
 
 
 @jit_entry
@@ -42,6 +50,24 @@ def submit_terms_at(
         display_quantity,
     )  # fmt: skip
     return handle
+
+
+@jit_entry
+def hang_at(context: int, what: int, one: int, other: int, number: int) -> int:
+    """Say what an order hangs on, or cancel all of a leg: one of the words above."""
+    ctx = context_at(context, 0)
+    if what == REDUCE_ONLY:
+        reduce_only(ctx, one)
+    elif what == PEG:
+        peg(ctx, one, other, number)
+    elif what == OCO:
+        oco(ctx, one, other, number)
+    elif what == ATTACH:
+        attach(ctx, one, other)
+    else:
+        ctx.leg = one
+        mass_cancel(ctx)
+    return 0
 
 
 @jit_entry
@@ -98,6 +124,6 @@ def entries() -> tuple[Callable[..., Any], ...]:
         entry_of(kernel)
         for kernel in (
             submit_at, cancel_at, replace_at, set_timer_at, orders_ahead_at, lots_ahead_at,
-            submit_terms_at,
+            submit_terms_at, hang_at,
         )
     )  # fmt: skip

@@ -12,6 +12,7 @@ from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.layout import CONTEXT, SIGHT
 from tapewire.strategies.place import Place, PlacedBook
 from tapewire.strategies.plain._kernels import entries
+from tapewire.strategies.plain.contingent import Bracket, Hanging
 from tapewire.strategies.plain.market import Features, Market, word_of
 from tapewire.strategies.plain.orders import REASONS, STATUSES, Fill, Order
 from tapewire.strategies.plain.terms import OrderTerms, encode
@@ -92,8 +93,9 @@ class Context:
         self._random: np.random.Generator | None = None
         (
             self._submit_at, self._cancel_at, self._replace_at, self._set_timer_at,
-            self._orders_ahead_at, self._lots_ahead_at, self._submit_terms_at,
+            self._orders_ahead_at, self._lots_ahead_at, self._submit_terms_at, hang_at,
         ) = entries()  # fmt: skip
+        self._hanging = Hanging(self._address, hang_at)
         place.opened = self._add_market
 
     def __repr__(self) -> str:
@@ -114,9 +116,13 @@ class Context:
 
     @property
     def expected_position(self) -> int:
-        """What `position` comes to if all that is open in this instrument fills."""
+        """What `position` comes to if all that is open in this instrument fills, but for exits."""
         leg = self.market._leg
-        lots = (order.side * order.leaves for order in self._open.values() if order._leg == leg)
+        lots = (
+            order.side * order.leaves
+            for order in self._open.values()
+            if order._leg == leg and order.parent is None
+        )
         return self._words[_POSITION] + sum(lots)
 
     @property
@@ -218,12 +224,14 @@ class Context:
             units = known = to_price(price)
         trigger: int | None = None
         if terms:
-            said = encode(terms, self._words[_NOW], has_price=price is not None)
+            is_limit = price is not None or terms.get("peg") is not None
+            said = encode(terms, self._words[_NOW], has_price=is_limit)
             order_type, in_force, *rest = said
             trigger = said.trigger_price if said.terms & Term.STOP else None
             handle = self._submit_terms_at(
                 self._address, leg, side, order_type, units, lots, in_force, *rest
             )
+            self._hanging.on_terms(handle, terms)
         else:
             handle = self._submit_at(self._address, leg, side, order_type, units, lots, in_force)
         number = self._words[_LAST_ID]
@@ -232,6 +240,43 @@ class Context:
         )
         order.trigger_price = trigger
         return order
+
+    def oco(self, *orders: Order, at_once: bool = False) -> None:
+        """Let one cancel other: what one fills is taken off the rest, at the exchange.
+
+        They are orders of one book that were sent in this callback. One that has no lots left is
+        canceled; with ``at_once`` the first fill of any cancels the others.
+        """
+        self._hanging.together([self._handle_of(order) for order in orders], at_once=at_once)
+
+    def bracket(
+        self, side: int, quantity: int, price: Price | None = None, *, take_profit: Price,
+        stop_loss: Price, stop_limit: Price | None = None, symbol: str | None = None,
+        **terms: Unpack[OrderTerms],
+    ) -> Bracket:  # fmt: skip
+        """Send an entry with two exits, which act at the exchange as it fills.
+
+        Parameters
+        ----------
+        side, quantity, price, symbol, **terms
+            Of the entry: see `submit`.
+        take_profit : int, Decimal, str or float
+            Limit price of the one exit.
+        stop_loss : int, Decimal, str or float
+            Trigger of the other, a stop order, or a stop-limit order with a ``stop_limit``.
+
+        Returns
+        -------
+        Bracket
+            ``entry``, ``take_profit``, ``stop_loss``. The exits have the lots that the entry has
+            filled; what one of them fills is taken off the other.
+        """
+        entry = self.submit(side, quantity, price, symbol=symbol, **terms)
+        profit = self.submit(-side, quantity, take_profit, symbol=symbol)
+        loss = self.submit(-side, quantity, stop_limit, symbol=symbol, trigger_price=stop_loss)
+        self._hanging.exits(entry._handle, [profit._handle, loss._handle])
+        profit.parent = loss.parent = entry
+        return Bracket(entry, profit, loss)
 
     def cancel(self, order: Order) -> None:
         """Ask for an order to be canceled; ignored (and counted) if it is known to be closed."""
@@ -246,6 +291,14 @@ class Context:
         for order in self._open.values():
             if order.requests == 0 and symbol in (None, order.symbol):
                 self.cancel(order)
+
+    def mass_cancel(self, symbol: str | None = None) -> None:
+        """Ask in one message for all orders in a book to be canceled that are there by then.
+
+        By default the book at hand. Each tells of its end; there is no other answer.
+        """
+        market = self.market if symbol is None else self._market_of(symbol)
+        self._hanging.cancel_all_of(market._leg)
 
     def replace(
         self, order: Order, *, price: Price | None = None, quantity: int | None = None

@@ -35,10 +35,13 @@ class Order:
         Why it was denied, rejected, canceled or expired.
     requests : int
         Cancels and replaces that are unanswered.
+    parent : Order or None
+        The entry, of a bracket's exit.
     """
 
     __slots__ = (
-        "_context", "_handle", "_leg", "filled", "id", "order_type", "price", "quantity", "reason",
+        "_context", "_handle", "_leg", "filled", "id", "order_type", "parent", "price", "quantity",
+        "reason",
         "requests", "side", "status", "symbol", "time_in_force", "trigger_price",
     )  # fmt: skip
 
@@ -57,6 +60,7 @@ class Order:
         self.quantity = quantity
         self.time_in_force = time_in_force
         self.trigger_price: int | None = None
+        self.parent: Order | None = None
         self.filled = 0
         self.status = OrderStatus.PENDING_NEW
         self.reason = Reason.NONE

@@ -33,6 +33,15 @@ class OrderTerms(TypedDict, total=False):
         Exchange time, ns since the epoch.
     min_quantity : int
         Lots that it takes on arrival, or none at all and ends.
+    display_quantity : int
+        Lots that it shows, and as many again when they are gone: an iceberg.
+    reduce_only : bool
+        Never more lots than the position that it reduces; rejected where there is none.
+    peg : "touch", "mid" or "opposite"
+        Its price follows the best price of its own side, the middle, or the other side's best, and
+        never crosses it; ``price`` is then its limit, if it has one.
+    peg_offset_ticks : int
+        Ticks from that, towards the other side.
     market_to_limit : bool
         Without a price: takes the best price only, and rests there.
     """
@@ -43,6 +52,10 @@ class OrderTerms(TypedDict, total=False):
     expires: Span | None
     expire_ns: int | None
     min_quantity: int | None
+    display_quantity: int | None
+    reduce_only: bool
+    peg: Literal["touch", "mid", "opposite"] | None
+    peg_offset_ticks: int
     market_to_limit: bool
 
 
@@ -99,6 +112,10 @@ def encode(said: OrderTerms, now_ns: int, *, has_price: bool) -> Encoded:
     if (lots := said.get("min_quantity")) is not None:
         minimum = whole(lots, "min_quantity")
         terms |= Term.MINIMUM
+    display = 0
+    if (lots := said.get("display_quantity")) is not None:
+        display = whole(lots, "display_quantity")
+        terms |= Term.DISPLAY
     name = said.get("time_in_force")
     in_force = _IOC if order_type is OrderType.MARKET else _GTC
     if name is not None:
@@ -111,7 +128,7 @@ def encode(said: OrderTerms, now_ns: int, *, has_price: bool) -> Encoded:
         raise ValueError(
             f"time_in_force: expected IOC of a market order, found {name or 'a time to expire'!r}"
         )
-    return Encoded(int(order_type), in_force, int(terms), trigger, expire_ns, minimum, 0)
+    return Encoded(int(order_type), in_force, int(terms), trigger, expire_ns, minimum, display)
 
 
 def time_in_force(name: str) -> int:

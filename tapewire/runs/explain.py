@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from tapewire.analytics import Run
 
 _HASH_BYTES: Final = 1 << 22
+_COMPANY: Final = (
+    "in the run, other orders of the strategy stood ahead of it, or had taken lots that it meets "
+    "alone"
+)
 #: Sides of records that come in across an order.
 _ACROSS: Final = {"BUY": "A", "SELL": "B"}
 
@@ -87,6 +91,11 @@ class OrderStory:
     what_if: list[WhatIf] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
+    def is_as(self, what_if: WhatIf) -> bool:
+        """Whether it was filled in the run as a model says of it alone."""
+        real = [(fill["ts_event"], fill["last_px"], fill["last_qty"]) for fill in self.fills]
+        return real == [row[:3] for row in what_if.fills]
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as it goes into JSON; prices in 1e-9, times in ns."""
         from dataclasses import asdict
@@ -135,6 +144,8 @@ def explain_order(
     story.what_if, remark = fills_under_models(config, order, story.placings)
     if remark:
         story.remarks.append(remark)
+    if story.what_if and not story.is_as(story.what_if[0]):
+        story.remarks.append(_COMPANY)
     return story
 
 

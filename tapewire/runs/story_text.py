@@ -93,10 +93,10 @@ def _fill(fill: dict[str, Any], cause: "Cause | None") -> Iterator[str]:
         f"{fill['liquidity_side']}: {why}"
     )
     if cause is not None:
-        what = "trade of" if cause.what == "trade" else "an order for"
-        side = {"B": ", a buyer took", "A": ", a seller took"}.get(cause.side, "")
+        what = "the trade of" if cause.what == "trade" else "an order for"
+        side = {"B": ", of a buyer", "A": ", of a seller"}.get(cause.side, "")
         yield (
-            f"  by the {what} {cause.lots} at {_price(cause.price)}{side}: ts_event "
+            f"  by {what} {cause.lots} at {_price(cause.price)}{side}: ts_event "
             f"{cause.ts_event}, sequence {cause.sequence}"
         )
     if fill["ts_known"] is not None:
@@ -114,9 +114,7 @@ def _outcome(story: "OrderStory", what_if: "WhatIf") -> str:
             text += f" to {_time(last[0])}"
         worth = sum(price * lots for _, price, lots, _ in what_if.fills)
         text += f", average {_price(round(worth / what_if.filled))}"
-    real = [(fill["ts_event"], fill["last_px"], fill["last_qty"]) for fill in story.fills]
-    same = real == [row[:3] for row in what_if.fills]
-    return f"{text}, {'as in the run' if same else 'other than in the run'}"
+    return f"{text}, {'as in the run' if story.is_as(what_if) else 'other than in the run'}"
 
 
 def _reason(order: dict[str, Any]) -> str:

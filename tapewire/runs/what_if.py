@@ -73,14 +73,23 @@ def fills_under_models(
         log = Path(folder) / "order.csv"
         _write_log(log, order, placings)
         own = _execution_of(config, str(order["strategy_id"]))
-        found: dict[str, RunConfig] = {}
+        content = _content_of(config)
+        entries: dict[str, dict[str, Any]] = {}
         left_out = []
         for label, fill_model in wanted.items():
+            execution = {**own, "fill_model": fill_model} if fill_model else own
+            entry = {
+                "type": "order_log", "name": f"model-{len(entries)}",
+                "parameters": {"path": str(log)}, "execution": execution,
+            }  # fmt: skip
             try:
-                found[label] = _with_model(config, own, fill_model, log)
+                make_config({**content, "strategy": [entry]})
             except ConfigError:  # it has parameters without a default
                 left_out.append(label)
-        results = [_play(label, one, order) for label, one in found.items()]
+            else:
+                entries[label] = entry
+        results = [WhatIf(label) for label in entries]
+        _play(make_config({**content, "strategy": list(entries.values())}), order, results)
     remark = f"not asked, for want of parameters: {', '.join(left_out)}" if left_out else ""
     return results, remark
 
@@ -99,18 +108,14 @@ def _execution_of(config: RunConfig, strategy_id: str) -> dict[str, Any]:
     return own
 
 
-def _with_model(
-    config: RunConfig, own: Mapping[str, Any], fill_model: Mapping[str, Any], log: Path
-) -> RunConfig:
+def _content_of(config: RunConfig) -> dict[str, Any]:
+    """Return a run's configuration without latency, limits and strategies."""
     content = config.model_dump(mode="python", exclude_none=True)
     backtest = content["backtest"]
     backtest.pop("risk_limits", None)
     backtest.pop("output", None)
-    backtest["execution"] = {**backtest["execution"], **own, "latency_model": _NO_LATENCY}
-    if fill_model:
-        backtest["execution"]["fill_model"] = dict(fill_model)
-    content["strategy"] = [{"type": "order_log", "parameters": {"path": str(log)}}]
-    return make_config(content)
+    backtest["execution"]["latency_model"] = _NO_LATENCY
+    return content
 
 
 def _write_log(path: Path, order: Mapping[str, Any], placings: list[Placing]) -> None:
@@ -137,14 +142,24 @@ def _write_log(path: Path, order: Mapping[str, Any], placings: list[Placing]) ->
         writer.writerows(rows)
 
 
-def _play(label: str, config: RunConfig, order: Mapping[str, Any]) -> WhatIf:
+def _play(config: RunConfig, order: Mapping[str, Any], results: list[WhatIf]) -> None:
+    """Run the data of the order's book; each strategy's fills go to its result."""
     from tapewire.runs import wiring
     from tapewire.runs.records import FileRecords
 
     records = FileRecords(config)
-    result = WhatIf(label)
     try:
         simulation = wiring.make_simulation(config, records.info)
+
+        def take() -> None:
+            numbers = {leg.leg: int(leg.strategy_id.split("-")[1]) for leg in simulation.legs}
+            for fill in simulation.drain().fills:
+                reason = FillReason(int(fill["reason"])).name
+                lots = int(fill["last_qty"])
+                result = results[numbers[int(fill["leg"])]]
+                result.fills.append((int(fill["ts_event"]), int(fill["last_px"]), lots, reason))
+                result.filled += lots
+
         while len(batch := records.ahead()):
             records.take(len(batch))
             mine = batch[
@@ -153,17 +168,8 @@ def _play(label: str, config: RunConfig, order: Mapping[str, Any]) -> WhatIf:
             ]
             if mine.size:
                 simulation.feed(mine)
-                _take(result, simulation.drain().fills)
+                take()
         simulation.finish()
-        _take(result, simulation.drain().fills)
+        take()
     finally:
         records.close()
-    return result
-
-
-def _take(result: WhatIf, fills: Any) -> None:
-    for fill in fills:
-        reason = FillReason(int(fill["reason"])).name
-        lots = int(fill["last_qty"])
-        result.fills.append((int(fill["ts_event"]), int(fill["last_px"]), lots, reason))
-        result.filled += lots

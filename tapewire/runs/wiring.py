@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -24,6 +24,7 @@ from tapewire.config.sessions import session_closes
 from tapewire.config.strategies import limits_in_force
 from tapewire.config.variants import checked_variants
 from tapewire.errors import ConfigError
+from tapewire.execution.models.queue.venue import STEPS_OF, VENUE
 from tapewire.market.instruments import InstrumentTable, OrderRules, publishers_of
 from tapewire.market.records import (
     ACTION_ADD,
@@ -104,12 +105,34 @@ def unset_instruments(config: RunConfig, info: "StreamInfo") -> list[str]:
         )
     unset = sorted(traded - given)
     if unset:
-        named = ", ".join(unset[:5]) + (f" and {len(unset) - 5} more" if len(unset) > 5 else "")
         warnings.append(
-            f"no multiplier is set for {named}: P&L counts 1 per price point and lot, and prices "
-            "are not checked against a tick size (set backtest.instruments)"
+            f"no multiplier is set for {_first_few(unset)}: P&L counts 1 per price point and lot, "
+            "and prices are not checked against a tick size (set backtest.instruments)"
         )
-    return warnings
+    return warnings + _unset_algorithms(config, traded)
+
+
+def _unset_algorithms(config: RunConfig, traded: set[str]) -> list[str]:
+    """Return a warning where queues are to be as at the venue, and that is not known."""
+    chosen = [execution_of(strategy, config.backtest) for strategy in config.strategy]
+    if all(execution.fill_model.queue_position_model != VENUE.name for execution in chosen):
+        return []
+    given = {name: facts.match_algorithm for name, facts in config.backtest.instruments.items()}
+    unset = sorted(symbol for symbol in traded | set(given) if given.get(symbol) not in STEPS_OF)
+    if not unset:
+        return []
+    warning = (
+        "queue_position_model venue: no match_algorithm that is built is set for "
+        f"{_first_few(unset)}: queues are by time there (set backtest.instruments; there is "
+        f"{', '.join(STEPS_OF)})"
+    )
+    return [warning]
+
+
+def _first_few(names: Sequence[str]) -> str:
+    """Name up to five, and how many more there are."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
 
 
 def warm_up(config: RunConfig, announce: Callable[[str], None]) -> None:

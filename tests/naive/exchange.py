@@ -19,6 +19,8 @@ from .queues import NAMES, NEVER, Mine, Row, SharedBook
 from .sharing import FillRule
 
 QUANTITY_MAX = 2**31 - 1
+STOPS = ("STOP", "STOP_LIMIT")
+NEXT_CLIP = -1  # in the place of an order's place among ours as the event began
 
 
 @dataclass
@@ -117,6 +119,7 @@ class NaiveExchange:
                     sent=kind, trigger=UNDEF_PRICE if row.trigger is None else row.trigger,
                     expire=NEVER if row.expire is None else row.expire, least=row.least,
                     post=row.post,
+                    display=row.display,
                 )  # fmt: skip
                 self.mine[row.name] = order
                 reason = ""
@@ -152,6 +155,11 @@ class NaiveExchange:
                 return "INVALID_TERMS"
             if row.least > row.quantity:
                 return "INVALID_QUANTITY"
+        if row.display:
+            if row.kind in ("MARKET", "STOP") or at_once:
+                return "INVALID_TERMS"
+            if row.display > row.quantity:
+                return "INVALID_QUANTITY"
         if row.trigger is not None and self.bad_price(row.trigger):
             return "INVALID_PRICE"
         return ""
@@ -175,16 +183,19 @@ class NaiveExchange:
             due, row = self.requests.pop(0)
             at = max(due, self.book_clock)
             order = self.mine[row.name]
-            if row.action == "new":
-                if order.status != "DENIED":
-                    self.arrive(order, at)
-            elif order.status not in ("NEW", "PARTIALLY_FILLED"):
-                continue
-            elif row.action == "cancel":
-                self.take_out(order)
-                self.close(order, "CANCELED", "USER_CANCEL", at)
-            else:
-                self.replace(order, row.price or 0, row.quantity, at)
+            self.request(row, order, at)
+
+    def request(self, row: Row, order: Mine, at: int) -> None:
+        if row.action == "new":
+            if order.status != "DENIED":
+                self.arrive(order, at)
+        elif order.status not in ("NEW", "PARTIALLY_FILLED"):
+            return
+        elif row.action == "cancel":
+            self.take_out(order)
+            self.close(order, "CANCELED", "USER_CANCEL", at)
+        else:
+            self.replace(order, row.price or 0, row.quantity, at)
 
     def take_out(self, order: Mine) -> None:
         if order in self.waiting:
@@ -199,13 +210,16 @@ class NaiveExchange:
         order.status = "NEW"
         if order.tif == "DAY":
             order.expire = min((close for close in self.closes if close > at), default=NEVER)
+        self.act(order, at)
+
+    def act(self, order: Mine, at: int) -> None:
         if order.kind == "LIMIT" and self.is_past_band(order, order.price):
             self.close(order, "REJECTED", "PRICE_BAND", at)
-        elif order.trigger != UNDEF_PRICE and self.has_traded(order, order.trigger):
+        elif order.kind in STOPS and self.has_traded(order, order.trigger):
             self.close(order, "REJECTED", "TRIGGER_PASSED", at)
         elif order.expire <= at:
             self.close(order, "EXPIRED", self.time_up(order), at)
-        elif order.trigger != UNDEF_PRICE:
+        elif order.kind in STOPS:
             self.stops.append(order)
         else:
             self.enter(order, at)
@@ -308,6 +322,7 @@ class NaiveExchange:
             self.close(order, "CANCELED", "USER_CANCEL", at)
         elif price == order.price and quantity <= order.quantity:
             order.quantity = quantity
+            order.shown = min(order.shown, order.leaves)
         elif order.kind == "STOP_LIMIT":
             self.take_out(order)
             order.price, order.quantity = price, quantity
@@ -316,8 +331,15 @@ class NaiveExchange:
             self.book.take_out(order)
             order.price, order.quantity = price, quantity
             self.reprice(order)
-            self.take(order, at)
-            self.settle(order, at)
+            if self.may_stay(order, at):
+                self.take(order, at)
+                self.settle(order, at)
+
+    def may_stay(self, order: Mine, at: int) -> bool:
+        return True
+
+    def after_fills(self, at: int) -> None:
+        """What fills so far mean for other orders comes before anything else."""
 
     def move_stop(self, order: Mine, trigger: int, quantity: int, at: int) -> None:
         """A replace of a stop without a limit is of its trigger."""
@@ -339,8 +361,20 @@ class NaiveExchange:
             reason = "MARKET_HALTED" if self.is_halted else "NO_LIQUIDITY"
             self.close(order, "EXPIRED", reason, at)
         else:
-            order.queue_ahead = sum(o.size for o in self.book.real(order.side, order.price))
-            self.book.put(order)
+            self.join(order)
+
+    def join(self, order: Mine) -> None:
+        order.queue_ahead = sum(o.size for o in self.book.real(order.side, order.price))
+        self.book.put(order)
+
+    def hide(self, order: Mine, lots: int) -> bool:
+        """Lots of a resting order are gone; whether it shows a next clip, behind everybody."""
+        order.shown -= lots
+        if not order.display or order.shown > 0 or order.leaves == 0:
+            return False
+        self.book.take_out(order)
+        self.join(order)
+        return True
 
     # --- taking ---------------------------------------------------------------------------------
 
@@ -519,6 +553,8 @@ class NaiveExchange:
         self.halted = self.is_halted
         if reopened:
             for order in list(self.waiting):
+                if order.leaves == 0:
+                    continue
                 self.waiting.remove(order)
                 if not self.bound(order):
                     self.close(order, "EXPIRED", "NO_LIQUIDITY", self.book_clock)
@@ -536,19 +572,26 @@ class NaiveExchange:
         cleared = self.clear_cancels and self.cleared_book == self.book.counts["snapshots"]
         if cleared:
             for order in self.waiting + self.book.mine("B") + self.book.mine("A"):
-                self.take_out(order)
-                self.close(order, "CANCELED", "BOOK_CLEARED", self.book_clock)
+                self.clear(order)
+        self.after_fills(self.book_clock)
         for side in "BA":
             held = sorted(
                 (o for o in self.stops if o.side == side), key=lambda o: o.trigger * o.sign
             )
             for order in held:
-                if any((price - order.trigger) * order.sign >= 0 for price in self.traded):
+                if order in self.stops and any(
+                    (price - order.trigger) * order.sign >= 0 for price in self.traded
+                ):
                     self.trigger(order, self.book_clock)
+                    self.after_fills(self.book_clock)
         if cleared:
             for order in sorted(self.stops, key=lambda o: (o.side == "A", o.trigger * o.sign)):
                 self.take_out(order)
                 self.close(order, "CANCELED", "BOOK_CLEARED", self.book_clock)
+
+    def clear(self, order: Mine) -> None:
+        self.take_out(order)
+        self.close(order, "CANCELED", "BOOK_CLEARED", self.book_clock)
 
     def clear_at(self, price: int) -> None:
         """An auction: ours that are better than its price trade at it, ours at it by queue."""
@@ -567,6 +610,8 @@ class NaiveExchange:
                         (s, p) == (side, price) and ahead > k for s, p, ahead in self.cleared_lots
                     )
                     available = min(available, behind)
+                    if order.display:
+                        available = min(available, given + order.shown)
                 lots = min(order.leaves, available - given)
                 if lots <= 0:
                     continue
@@ -574,12 +619,14 @@ class NaiveExchange:
                 if lots == order.leaves:
                     self.take_out(order)
                 self.fill(order, price, lots, "MAKER", "AUCTION", self.book_clock)
+                self.hide(order, lots)
 
     def reopen(self, side: str) -> None:
         """After a halt, what stands across trades: whoever came first has its price."""
         other = "A" if side == "B" else "B"
         for order in list(self.book.mine(side)):
             late = 0
+            before = order.filled
             for price in self.book.prices(other):
                 if order.beats(price) < 0:
                     break
@@ -600,8 +647,10 @@ class NaiveExchange:
                 late += taken["late"]
             if late:
                 self.fill(order, order.price, late, "MAKER", "CROSSED", self.book_clock)
-            if order.leaves == 0:
+            if order.status == "FILLED":
                 self.book.take_out(order)
+            elif order.filled > before:
+                self.hide(order, order.filled - before)
 
     def displace(self, side: str) -> None:
         """The real volume would have met our orders first, one after the other.
@@ -616,11 +665,13 @@ class NaiveExchange:
         beyond_from = 1 if rule.ticks == 1 else rule.ticks * self.tick
         given = 0
         price = None
-        for k, order in enumerate(ours):
-            at_price = [hit for hit in hits if hit[1] == order.price]
+        places = [(k, order) for k, order in enumerate(ours)]
+        while places:
+            k, order = places.pop(0)
+            at_price = [hit for hit in hits if hit[1] == order.price and k != NEXT_CLIP]
             behind = [hit for hit in at_price if hit[2] > k]
             worse = [order.beats(hit[1]) for hit in hits if order.beats(hit[1]) > 0]
-            unseen = self.unseen_for(order)
+            unseen = [gap for gap in self.unseen_for(order) if gap > 0 or k != NEXT_CLIP]
             arrivals = [real for real in map(self.crosser, self.crossers) if real is not None]
             rest = [
                 real for real in arrivals if real.side != side and order.beats(real.price) >= 0
@@ -636,7 +687,7 @@ class NaiveExchange:
             if left + len(rest) == 0:
                 continue
             reach = mine_by_time + len(rest)
-            if self.share is not None:
+            if self.share is not None and k != NEXT_CLIP:
                 volume = max(0, everything - given_better) + came_in
                 place = [entry[0] for entry in queue].index(order)
                 bits = self.bits(order.number, "queue", event)
@@ -655,7 +706,7 @@ class NaiveExchange:
                 reached = reach
             else:
                 reached = without_touch
-            lots = min(order.leaves, reached)
+            lots = min(order.visible, reached)
             if lots == 0:
                 continue
             touch = reached > without_touch
@@ -674,6 +725,9 @@ class NaiveExchange:
             if lots > by_volume:
                 crossed = lots - by_volume
                 self.fill(order, order.price, crossed, "MAKER", "CROSSED", self.book_clock)
+            if order.leaves and self.hide(order, lots):
+                behind = sum(other.price == order.price for _, other in places)
+                places.insert(behind, (NEXT_CLIP, order))
 
     def unseen_for(self, order: Mine) -> list[int]:
         """Of each lot without a resting order that ours is offered: how much worse it traded."""
@@ -685,8 +739,8 @@ class NaiveExchange:
                 continue
             if self.unseen_trades == "pro_rata":
                 level = self.book.sides[order.side][order.price]
-                everybody = sum(o.leaves if isinstance(o, Mine) else o.size for o in level)
-                lots = lots * order.leaves // everybody
+                everybody = sum(o.visible if isinstance(o, Mine) else o.size for o in level)
+                lots = lots * order.visible // everybody
             found += [gap] * (0 if self.unseen_trades == "ignore" else lots)
         return found
 
@@ -704,7 +758,7 @@ class NaiveExchange:
             else:
                 queue.append([rank, name, lots])
                 queue.sort(key=lambda entry: entry[0])
-        queue += [[order.rank, order, order.leaves] for order in ours]
+        queue += [[order.rank, order, order.visible] for order in ours]
         queue.sort(key=lambda entry: entry[0])
         return [(name, lots) for _, name, lots in queue]
 

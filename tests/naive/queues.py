@@ -1,6 +1,7 @@
 """Simulated orders in the very queues of the real ones: an entry in the list that is its level."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .book import UNDEF_PRICE, NaiveBook, Order, Record
 
@@ -26,6 +27,8 @@ class Mine:
     ts_arrived: int = 0
     ts_closed: int = 0
     rank: int = 0
+    display: int = 0  # lots it shows; 0: all
+    shown: int = 0
     order_id: None = None
     sent: str = ""  # its kind as it was sent
     trigger: int = UNDEF_PRICE
@@ -33,6 +36,12 @@ class Mine:
     expire: int = NEVER
     least: int = 0
     post: str = ""  # reject, reprice
+    # of orders that hang on something: see `hanging`
+    said: Any = None
+    parent: Any = None
+    uncut: int = 0
+    why: str = ""
+    began: bool = False
 
     @property
     def sign(self) -> int:
@@ -41,6 +50,10 @@ class Mine:
     @property
     def leaves(self) -> int:
         return self.quantity - self.filled
+
+    @property
+    def visible(self) -> int:
+        return self.shown if self.display else self.leaves
 
     def beats(self, price: int) -> int:
         """How much better our price is for the other side than ``price``."""
@@ -63,9 +76,18 @@ class Row:
     least: int = 0
     post: str = ""
     to_limit: bool = False
+    display: int = 0
+    reduce: bool = False
+    peg: str = ""
+    offset: int = 0
+    group: str = ""
+    parent: str = ""
+    at_once: bool = False
 
     @property
     def kind(self) -> str:
+        if self.peg:
+            return "LIMIT"
         if self.to_limit:
             return "MARKET_TO_LIMIT"
         if self.trigger is not None:
@@ -110,6 +132,7 @@ class SharedBook(NaiveBook):
 
     def put(self, order: Mine) -> None:
         self.resting.append(order)
+        order.shown = min(order.display, order.leaves)
         order.rank = self.new_rank()
         self.sides[order.side].setdefault(order.price, []).append(order)
 

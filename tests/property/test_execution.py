@@ -19,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawn import draw_for
-from generated import UNIT, Market, generated_log, readable, with_terms, write
+from generated import UNIT, Market, generated_log, hanging_log, readable, with_terms, write
 from naive.dbn import read_mbo
 from naive.exchange import NaiveExchange
+from naive.hanging import NaiveHanging
 from naive.impact import Pushes, square_root_shift
 from naive.queues import Row
 from naive.sharing import FILLS, QUEUES
@@ -54,14 +55,15 @@ def compare(
     entry_us: float = 5, response_us: float = 5, halts: bool = True,
     policies: tuple[bool, str, bool] = (True, "fill_through", True), pushes: Pushes | None = None,
     fill: str = "mbo_queue", ticks: int = 1, queue: str = "fifo", seed: int = 0,
-    rules: OrderRules | None = None, closes: tuple[int, ...] = (), **model: Any,
+    rules: OrderRules | None = None, closes: tuple[int, ...] = (),
+    twin_of: type[NaiveExchange] = NaiveExchange, **model: Any,
 ) -> NaiveExchange:  # fmt: skip
     """Play both and compare every column that means something."""
     waits, unseen, clears = policies
     rules = rules or OrderRules()
     key = key_of(seed, "log", PUBLISHER, INSTRUMENT)
     purposes = {"fill": len(LEGS), "queue": len(LEGS) + 1}
-    twin = NaiveExchange(
+    twin = twin_of(
         log, int(entry_us * 1000), int(response_us * 1000), halts=halts,
         market_waits=waits, unseen_trades=unseen, clear_cancels=clears,
         fill_rule=replace(FILLS[fill], ticks=ticks), share=QUEUES.get(queue),
@@ -280,6 +282,54 @@ def test_a_thousand_markets_of_orders_with_terms(folder: Path, part: int) -> Non
         "POST_ONLY", "MIN_QUANTITY", "TRIGGER_PASSED", "PRICE_BAND", "SESSION_CLOSE",
         "GOOD_TILL_DATE", "INVALID_TERMS", "INVALID_QUANTITY", "MARKET_HALTED",
     }  # fmt: skip
+
+
+def compare_hanging(folder: Path, seed: int, events: int, batch: int) -> NaiveExchange:
+    """Orders that hang on one another, on the position and on the market."""
+    draw = random.Random(seed)
+    market = Market(draw)
+    market.add()
+    for _ in range(events):
+        market.step(draw.random() < 0.2)
+
+    def price() -> int:
+        return draw.randint(-2, 3) * UNIT
+
+    log = generated_log(draw, draw.randint(1, 40), market.clock - START_NS, price)
+    return compare(
+        market.records(), hanging_log(draw, log, price), folder, batch=batch,
+        halts=draw.random() < 0.7, twin_of=NaiveHanging, tick_units=draw.choice((UNIT, UNIT // 2)),
+        policies=(
+            draw.random() < 0.7, draw.choice(("fill_through", "ignore", "fill", "pro_rata")),
+            draw.random() < 0.7,
+        ),
+        fill=draw.choice(("mbo_queue", "mbo_queue", "trade_through", "pessimistic", "optimistic")),
+        queue=draw.choice(("fifo", "fifo", "pro_rata", "size_weighted")),
+        impact_ppm=draw.choice((0, 3_000_000_000)), may_be_late=True,
+    )  # fmt: skip
+
+
+@given(seeds, st.integers(5, 250), st.sampled_from([0, 1, 7]))
+@settings(max_examples=150)
+def test_generated_orders_that_hang_together(
+    folder: Path, seed: int, events: int, batch: int
+) -> None:
+    compare_hanging(folder, seed, events, batch)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("part", range(4))
+def test_a_thousand_markets_of_orders_that_hang_together(folder: Path, part: int) -> None:
+    found: set[str] = set()
+
+    def play(seed: int) -> None:
+        draw = random.Random(f"settings of {seed}")
+        twin = compare_hanging(folder, seed, draw.randint(5, 400), draw.choice((0, 1, 7)))
+        found.update(str(order["reason"]) for order in twin.orders)
+
+    play_seeds("a_thousand_markets_of_orders_that_hang_together", 250, play)
+    assert found >= {"OTHER_FILLED", "ENTRY_ENDED", "REDUCE_ONLY", "NO_REFERENCE", "MASS_CANCEL"}
 
 
 @given(seeds, st.integers(5, 120))

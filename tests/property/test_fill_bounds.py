@@ -158,4 +158,4 @@ def test_a_real_market(folder: Path, data_file: Callable[[str], Path]) -> None:
             log.append(Row(when + 60 * UNIT, "cancel", f"o{k}"))
     for fill, queue in (*((fill, "fifo") for fill in FILLS), ("mbo_queue", "pro_rata")):
         check_each(records, *fills_of(records, log, folder, fill, queue))
-    assert {"pessimistic", "optimistic"} <= check_bounds(records, log[:80], folder)
+    assert {"pessimistic", "optimistic"} <= check_bounds(records, log[:150], folder)

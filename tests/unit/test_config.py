@@ -61,7 +61,6 @@ backtest:
 
     fill_model:
       type: "probabilistic"
-      fill_probability_at_touch: 0.5
       queue_position_model: "pro_rata"
 
     market_impact:
@@ -163,14 +162,13 @@ REFUSED = [
     ),
     ("network_latency_us: 50", "network_latncy_us: 50", r"did you mean 'network_latency_us'\?"),
     ('type: "fixed"', "type: lognormel", r"expected 'fixed', .*did you mean 'lognormal'\?"),
-    ("touch: 0.5", "touch: 1.3", r":15: .*fill_probability_at_touch: expected at most 1, found"),
-    ('model: "pro_rata"', "model: prorata", r":16: .*expected 'fifo', .* did you mean 'pro_rata'"),
+    ('model: "pro_rata"', "model: prorata", r":15: .*expected 'fifo', .* did you mean 'pro_rata'"),
     ("million: 0.5", "million: 0.0000005", r"expected at most six decimal places, found"),
     ('type: "linear"', "type: cubic", r"expected 'none', 'linear' or 'square_root', found"),
     (
         "million: 0.5",
         "million: 0.5\n      decay: {type: exponential, half_life_ms: 0}",
-        r":20: .*decay\.half_life_ms: expected at least 0.001, found 0",
+        r":21: .*decay\.half_life_ms: expected at least 0.001, found 0",
     ),
     ('type: "linear"', 'type: "none"', r"impact_bps_per_million: expected none with type none"),
     ("max_position: 100", "max_position: ten", r":22: .*expected a whole number, found 'ten'"),

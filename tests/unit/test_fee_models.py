@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from markets import market, spec
 from stories import Log, Tape, configure, play, run
+from tapewire.analytics.formats import MINUS, NOTHING
+from tapewire.analytics.report_tables import fee_tables
 from tapewire.compiled.jit import jit_entry
 from tapewire.config.loading import load_config
 from tapewire.errors import ConfigError
@@ -314,3 +316,20 @@ def test_fees_of_each_fill_are_told_by_line() -> None:
     for name in ("client_order_id", "ts_event", "leg"):
         assert (fees[name] == fills[name][fees["fill"]]).all()
     assert run(replace(config, models=Models()), market(1_000), 700)[1].fees.size == 0
+
+
+def test_the_report_has_a_column_for_each_line_of_anybody() -> None:
+    bills = {
+        "maker": {"exchange": "-1.5", "broker": "0.25"},
+        "other": {"exchange": "1234.5", "house": "2"},
+    }
+    (table,) = fee_tables(bills)
+    told = [[cell["text"] for cell in row] for row in table["rows"]]
+    assert [column["text"] if isinstance(column, dict) else column for column in table["head"]] == [
+        "Strategy", "exchange", "broker", "house", "All",
+    ]  # fmt: skip
+    assert told == [
+        ["maker", f"{MINUS}1.50", "0.25", NOTHING, f"{MINUS}1.25"],
+        ["other", "1,234.50", NOTHING, "2.00", "1,236.50"],
+    ]
+    assert fee_tables({}) == []

@@ -49,9 +49,10 @@ from tapewire.strategies.terms import (
 PRICE = 10**9
 
 
-def test_an_order_is_four_cache_lines_and_a_venues_rules_are_one() -> None:
-    assert layout.OWN_ORDER.itemsize == 256
+def test_an_order_is_five_cache_lines_and_a_venues_rules_are_one() -> None:
+    assert layout.OWN_ORDER.itemsize == 320
     assert offset_of(layout.OWN_ORDER, "trigger_price") == 192
+    assert offset_of(layout.OWN_ORDER, "peg_limit") == 256
     assert layout.RULES.itemsize == layout.PARTY.itemsize == 64
 
 

@@ -14,7 +14,7 @@ from generated import Market
 from naive.dbn import read_mbo
 from stories import SNAPSHOT, Line, Tape, px
 from tapewire.errors import ConfigError, NoDataError
-from tapewire.execution.models import Model, ModelDefinition, Models
+from tapewire.execution.models import Models, built_in
 from tapewire.validation import ClassCount, PlaceboCounts, PlaceboPass
 
 DBEQ = "dbeq/dbeq-basic-20240403.mbo.dbn.zst"
@@ -143,18 +143,12 @@ def test_orders_in_a_closed_market() -> None:
     assert found.not_sent["lots_without_aggressor"] == 3
 
 
-def _all_are_behind(state: Any, lots: int, stamp: int, own_stamp: int) -> int:
-    """A queue that nobody has to wait in."""
-    return lots
-
-
-def test_a_wrong_queue_is_found_out(synthetic_file: Path) -> None:
-    wrong = ModelDefinition("queue", "everybody_first", "Nobody waits.", _all_are_behind)
+def test_a_place_in_front_of_the_queue_is_found_out(synthetic_file: Path) -> None:
     records = read_mbo(synthetic_file)
     true = placebo(records).counts
     assert true.lots > 1_000
     assert set(true.shares.values()) == {1.0}
-    found = placebo(records, models=Models(queue=Model(wrong)))
+    found = placebo(records, models=Models(fill=built_in("fill", "optimistic")))
     assert found.counts.shares["lots"] < 0.9
     assert found.counts.classes["unexplained"].extra_lots > 100
     assert found.difference_n >= len(found.differences) > 100

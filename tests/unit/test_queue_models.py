@@ -8,6 +8,7 @@ import random
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -17,10 +18,12 @@ from drawn import draw_for
 from naive.sharing import QUEUES, Steps, a_queue, by_weight
 from stories import INSTRUMENT, PUBLISHER, SYMBOL, Log, Played, Tape, configure, play, run
 from tapewire.compiled.draws import key_of
+from tapewire.config.loading import make_config
 from tapewire.config.schema import ContractFacts
 from tapewire.execution.models import Model, ModelDefinition, built_in
 from tapewire.execution.models.latency.legs import LEGS
 from tapewire.market.instruments import MATCH_ALGORITHMS, InstrumentTable
+from tapewire.runs.wiring import unset_instruments
 
 
 def queue_of(*lots: int) -> Tape:
@@ -195,6 +198,26 @@ def test_as_the_instruments_venue_does(tmp_path: Path, letter: str, lots: int) -
     config = configure(log, queue=model("venue"))
     _, rows = run(replace(config, instruments=table), tape.records())
     assert rows.fills["last_qty"].sum() == lots
+
+
+def test_a_run_warns_where_the_venues_algorithm_is_not_known(tmp_path: Path) -> None:
+    def warned(**facts: Any) -> list[str]:
+        config = make_config(
+            {
+                "backtest": {
+                    "data_source": {"type": "synthetic"},
+                    "execution": {"fill_model": {"queue_position_model": "venue"}},
+                    "instruments": {"TWA1": {"tick_size": 0.25, **facts}},
+                },
+                "strategy": {"type": "market_maker"},
+            }
+        )
+        info = SimpleNamespace(mappings=[SimpleNamespace(raw_symbol="TWA1", instrument_id=1)])
+        return unset_instruments(config, info)  # type: ignore[arg-type]
+
+    assert "venue: no match_algorithm that is built is set for TWA1: queues" in warned()[0]
+    assert "for TWA1: queues are by time" in warned(match_algorithm="Y")[0]
+    assert warned(match_algorithm="K") == []
 
 
 def test_the_letters_of_a_configuration_are_those_of_the_venues() -> None:

@@ -24,8 +24,8 @@ import numpy as np
 from tapewire.compiled.exact import multiply_divide
 from tapewire.compiled.jit import jit
 from tapewire.compiled.parameters import ParameterSpec
-from tapewire.execution.layout import standing_at
 from tapewire.execution.models.definition import ModelDefinition
+from tapewire.execution.standing_layout import standing_at
 from tapewire.market.instruments import MATCH_ALGORITHMS
 
 _HALF_WORD: Final = 1 << 31

@@ -9,8 +9,8 @@ down, which gives small orders nothing and the front of the queue what is left.
 from typing import Any, Final
 
 from tapewire.compiled.exact import multiply_divide
-from tapewire.execution.layout import standing_at
 from tapewire.execution.models.definition import ModelDefinition
+from tapewire.execution.standing_layout import standing_at
 
 _ONE: Final = 1 << 30
 

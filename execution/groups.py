@@ -1,0 +1,178 @@
+"""Kernels of orders that hang together: what a fill or the end of one means for the others.
+
+- One cancels other: a fill of one takes as many lots off the others, or all of them.
+- A bracket: its exits have no lots until its entry fills, and then as many as it has filled. A
+  fill of one exit takes as many lots off the other.
+- Reduce-only orders have no more lots than the position that they reduce.
+
+Lots are taken off at once, so that nothing fills that may not. What follows (a cancel, an exit that
+comes to act, word of it) is in `changing`, for each order in the list of changed ones, before
+anything else happens. Venues leave the first two to brokers' servers; the rules are FIX's
+``ContingencyType`` 1 and 2 (one cancels, one triggers the other), reduce-only is a rule of
+derivatives venues such as OKX: the order with the better price keeps its lots.
+"""
+
+from typing import Any, Final
+
+from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.layout import own_at, party_at, rules_at, tally_at
+from tapewire.execution.words import (
+    BUY,
+    ENTRY_ENDED,
+    NEW,
+    OTHER_FILLED,
+    PARTIALLY_FILLED,
+    PENDING_NEW,
+    REDUCE_ONLY,
+    TERM_GROUP,
+    TERM_REDUCE_ONLY,
+)
+from tapewire.market.layout import NIL
+
+# What `hanging` says of an order.
+DORMANT: Final = 1  # an exit without lots: at the exchange, and nowhere in its book
+CANCELS: Final = 2  # a fill of it takes all lots off the others
+IN_LIST: Final = 4  # of changed orders
+ENTRY_DONE: Final = 8  # an exit whose entry will fill no more
+GROWN: Final = 16  # an exit that got lots since it was looked at
+
+
+@jit_inline
+def is_exit(own: Any) -> bool:
+    """Whether an order is an exit of a bracket."""
+    return own.terms & TERM_GROUP != 0 and own.parent != NIL
+
+
+@jit_inline
+def is_dormant(own: Any) -> bool:
+    """Whether an order has arrived and waits for its entry to fill."""
+    return own.terms & TERM_GROUP != 0 and own.hanging & DORMANT != 0
+
+
+@jit
+def note_fill(execution: Any, index: int, lots: int, ts_event: int) -> None:
+    """An order has filled lots: take them off, or give them to, those that hang on it."""
+    own = own_at(execution.own_orders, index)
+    execution.changed_ns = ts_event
+    if own.terms & TERM_GROUP:
+        own.lots -= lots if own.parent != NIL else 0
+        at = own.link
+        while at != index:
+            other = own_at(execution.own_orders, at)
+            if other.parent == index:
+                other.lots += lots
+                other.hanging |= GROWN
+                _list(execution, at)
+            elif other.parent == own.parent:
+                some = own_at(execution.own_orders, at).quantity if own.hanging & CANCELS else lots
+                cut(execution, at, some, OTHER_FILLED)
+            at = other.link
+        if own.filled == own.quantity:
+            note_end(execution, own, ts_event)
+    if rules_at(execution.rules, own.leg).reduces != 0:
+        _fit_to_position(execution, own.leg, own.side)
+
+
+@jit
+def note_end(execution: Any, own: Any, ts_event: int) -> None:
+    """An order will fill no more: its exits get no further lots."""
+    if own.terms & TERM_GROUP == 0 or own.link == NIL:
+        return
+    execution.changed_ns = ts_event
+    index = own_at(execution.own_orders, own.link_prev).link
+    at = own.link
+    while at != index:
+        other = own_at(execution.own_orders, at)
+        if other.parent == index:
+            other.hanging |= ENTRY_DONE
+            if other.cut_reason == 0:
+                other.cut_reason = ENTRY_ENDED
+            _list(execution, at)
+        at = other.link
+
+
+@jit
+def leave_group(execution: Any, own: Any) -> None:
+    """Take a record out of its group before it is given back."""
+    if own.link == NIL:
+        return
+    own_at(execution.own_orders, own.link_prev).link = own.link
+    own_at(execution.own_orders, own.link).link_prev = own.link_prev
+    own.link = NIL
+
+
+@jit
+def cut(execution: Any, index: int, lots: int, reason: int) -> None:
+    """Take up to so many lots off what may still fill of an order."""
+    own = own_at(execution.own_orders, index)
+    may_fill = own.status == PENDING_NEW or own.status == NEW or own.status == PARTIALLY_FILLED
+    exits = is_exit(own)
+    lots = min(lots, own.lots if exits else own.quantity - own.filled)
+    if not may_fill or lots <= 0:
+        return
+    if own.uncut == 0:
+        own.uncut = own.quantity
+    if exits:
+        own.lots -= lots
+    if not exits or (own.status != PENDING_NEW and own.hanging & DORMANT == 0):
+        own.quantity -= lots
+        own.shown = min(own.shown, own.quantity - own.filled)
+    own.cut_reason = reason
+    _list(execution, index)
+
+
+@jit
+def _fit_to_position(execution: Any, leg: int, side: int) -> None:
+    """Leave resting reduce-only orders of a side no more lots than there are to reduce."""
+    party = party_at(execution.parties, leg)
+    room = max(0, -side * tally_at(execution.tallies, leg).position)
+    at = party.buys if side == BUY else party.sells
+    while at != NIL:
+        own = own_at(execution.own_orders, at)
+        if own.terms & TERM_REDUCE_ONLY:
+            cut(execution, at, own.quantity - own.filled - room, REDUCE_ONLY)
+            if own.terms & TERM_GROUP == 0:  # those of a group see to each other
+                room -= own.quantity - own.filled
+        at = own.next
+
+
+@jit
+def reducible_lots(execution: Any, index: int) -> int:
+    """Lots that a reduce-only order may still have: the position, less what others have of it."""
+    own = own_at(execution.own_orders, index)
+    party = party_at(execution.parties, own.leg)
+    room = max(0, -own.side * tally_at(execution.tallies, own.leg).position)
+    if own.terms & TERM_GROUP:
+        return room
+    at = party.buys if own.side == BUY else party.sells
+    while at != NIL:
+        other = own_at(execution.own_orders, at)
+        if at != index and other.terms & TERM_REDUCE_ONLY and other.terms & TERM_GROUP == 0:
+            room -= other.quantity - other.filled
+        at = other.next
+    return max(0, room)
+
+
+@jit
+def _list(execution: Any, index: int) -> None:
+    """Put an order that has arrived last in the list of changed ones, once."""
+    own = own_at(execution.own_orders, index)
+    if own.hanging & IN_LIST or own.status == PENDING_NEW:
+        return
+    own.hanging |= IN_LIST
+    own.next_changed = NIL
+    if execution.changed == NIL:
+        execution.changed = index
+    else:
+        own_at(execution.own_orders, execution.changed_last).next_changed = index
+    execution.changed_last = index
+
+
+@jit
+def take_changed(execution: Any) -> int:
+    """Take the first of the changed orders out of their list."""
+    index = execution.changed
+    own = own_at(execution.own_orders, index)
+    execution.changed = own.next_changed
+    own.hanging &= ~IN_LIST
+    return index

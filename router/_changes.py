@@ -1,0 +1,164 @@
+"""What the exchange does to orders by itself: groups, reduce-only, pegs, and a cancel of all.
+
+Nothing else happens before the changed orders of `groups` have been seen to.
+"""
+
+from typing import Any
+
+from tapewire.compiled.jit import jit
+from tapewire.execution.arriving import act, arrive_cancel
+from tapewire.execution.changing import follow
+from tapewire.execution.groups import take_changed
+from tapewire.execution.layout import own_at, party_at, rules_at
+from tapewire.execution.orders import is_live
+from tapewire.execution.pegging import first_to_move, move
+from tapewire.execution.resting import note_change
+from tapewire.execution.stops import note_stops
+from tapewire.execution.words import FILLED, MASS_CANCEL
+from tapewire.market.layout import NIL, book_at
+from tapewire.router._exchange import (
+    act_next as act_on_one,
+)
+from tapewire.router._exchange import (
+    is_halted,
+    settle,
+    tell_changed,
+    tell_closed,
+    tighten,
+)
+from tapewire.router._expiry import is_expiry_next
+from tapewire.router._layout import (
+    ARRIVE_CANCEL_ALL,
+    FAULT_CLAIMS,
+    instance_at,
+    leg_at,
+    message_at,
+    watch_at,
+)
+from tapewire.router._messages import free_message, pop_arrival
+from tapewire.router._room import room_for, step_room
+from tapewire.strategies.layout import context_at
+
+
+@jit
+def carry_out(market: Any, execution: Any, router: Any, captured_ns: int) -> int:
+    """See to the orders that fills or ends of others have changed; a status.
+
+    ``captured_ns`` is as in `_exchange.settle`. Called again it goes on where it was left.
+    """
+    while execution.changed != NIL:
+        room = step_room(market, execution, router)
+        if room != 0:
+            return room
+        order = take_changed(execution)
+        own = own_at(execution.own_orders, order)
+        leg_index = own.leg
+        leg = leg_at(router.legs, leg_index)
+        party = party_at(execution.parties, leg_index)
+        watch = watch_at(router.watches, leg.book)
+        ts = execution.changed_ns
+        was_live = is_live(own)
+        rules = rules_at(execution.rules, leg_index)
+        resting_before = party.resting
+        stops_before = rules.stops
+        execution.claim_shortage = 0
+        if follow(execution, order, ts):
+            act(market, execution, order, not is_halted(router, watch), ts)
+            if execution.claim_shortage != 0:
+                router.fault_instance = leg.instance
+                return FAULT_CLAIMS
+        if own.quantity != own.word_quantity and (is_live(own) or own.status == FILLED):
+            tell_changed(execution, router, leg_index, order, ts, captured_ns)
+        if execution.fill_n != router.settled:
+            settle(execution, router, captured_ns)
+        if was_live and not is_live(own) and own.status != FILLED:
+            tell_closed(execution, router, leg_index, order, ts, captured_ns)
+        note_change(execution, watch, party, resting_before)
+        note_stops(execution, watch, rules, stops_before)
+    return 0
+
+
+# --- a cancel of all ------------------------------------------------------------------------------
+
+
+@jit
+def act_next(market: Any, execution: Any, router: Any, leg_index: int) -> int:
+    """Let what is due next of the leg at the exchange happen; a status."""
+    head = leg_at(router.legs, leg_index).arrival_head
+    is_one = head == NIL or message_at(router.messages, head).kind != ARRIVE_CANCEL_ALL
+    if is_one or is_expiry_next(execution, router, leg_index):
+        return act_on_one(market, execution, router, leg_index)
+    return _cancel_all(market, execution, router, leg_index)
+
+
+@jit
+def _cancel_all(market: Any, execution: Any, router: Any, leg_index: int) -> int:
+    """Cancel all orders of a leg that are at the exchange; a status."""
+    leg = leg_at(router.legs, leg_index)
+    instance = instance_at(router.instances, leg.instance)
+    first = context_at(instance.context, 0).open_head
+    room = room_for(market, execution, router, _count(execution, leg_index, first), 1)
+    if room != 0:
+        return room
+    index = pop_arrival(router, execution, leg_index)
+    party = party_at(execution.parties, leg_index)
+    rules = rules_at(execution.rules, leg_index)
+    watch = watch_at(router.watches, leg.book)
+    ts = max(message_at(router.messages, index).ts, book_at(market.books, party.book).clock)
+    resting_before = party.resting
+    stops_before = rules.stops
+    at = first
+    while at != NIL:
+        own = own_at(execution.own_orders, at)
+        if own.leg == leg_index and arrive_cancel(execution, at, MASS_CANCEL, ts):
+            tell_closed(execution, router, leg_index, at, ts, 0)
+        at = own.open_next
+    note_change(execution, watch, party, resting_before)
+    note_stops(execution, watch, rules, stops_before)
+    free_message(router, execution, index)
+    return 0
+
+
+@jit
+def _count(execution: Any, leg_index: int, first: int) -> int:
+    """How many of a list of open orders a leg has at the exchange."""
+    n = 0
+    at = first
+    while at != NIL:
+        own = own_at(execution.own_orders, at)
+        n += own.leg == leg_index and is_live(own)
+        at = own.open_next
+    return n
+
+
+# --- pegged orders --------------------------------------------------------------------------------
+
+
+@jit
+def move_pegs(
+    market: Any, execution: Any, router: Any, watch: Any, ts_event: int, captured_ns: int
+) -> int:
+    """Price the book's pegged orders anew that are no longer in their place; a status.
+
+    Called again it goes on where it was left.
+    """
+    moved = False
+    at = watch.legs
+    while at != NIL:
+        party = party_at(execution.parties, at)
+        room = room_for(market, execution, router, party.resting + 1, 0)
+        if room != 0:
+            return room
+        for _ in range(party.resting):
+            order = first_to_move(market, execution, party.buys)
+            if order == NIL:
+                order = first_to_move(market, execution, party.sells)
+            if order == NIL:
+                break
+            move(market, execution, order)
+            tell_changed(execution, router, at, order, ts_event, captured_ns)
+            moved = True
+        at = leg_at(router.legs, at).next_of_book
+    if moved:
+        tighten(execution, router, watch)
+    return 0

@@ -79,6 +79,22 @@ def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Pat
     assert min(sent["drawn"], sent["gamma"]) > 100
 
 
+def test_the_page_of_orders(repo: Path, tmp_path: Path) -> None:
+    """Bought whole or not at all, sold where it rests or by a stop, which ends with the session."""
+    assert run_blocks(repo / "docs" / "orders.md", tmp_path) == 1
+    orders = tw.RunResult.load(tmp_path / "orders").orders.to_pylist()
+    kinds = {(o["order_type"], o["time_in_force"], o["status"]) for o in orders}
+    assert {
+        ("LIMIT", "FOK", "FILLED"),
+        ("STOP", "DAY", "FILLED"),
+        ("STOP", "DAY", "EXPIRED"),
+    } <= kinds
+    for order in orders:
+        assert (order["trigger_price"] is not None) == (order["order_type"] == "STOP")
+        assert (order["expires"] is not None) == (order["time_in_force"] == "GTD")
+        assert (order["post_only"] == "reprice") == (order["time_in_force"] == "GTD")
+
+
 def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "results.md", tmp_path) == 3
     page = (tmp_path / "near_and_far.html").read_text()

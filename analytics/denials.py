@@ -28,6 +28,7 @@ _WHY: Final = {
     Reason.MAX_MESSAGE_RATE: "more than execution.gateway.max_messages_per_second {limit}",
     Reason.INVALID_QUANTITY: "below min_quantity, above 2147483647, or no multiple of lot_size",
     Reason.INVALID_PRICE: "no valid price",
+    Reason.ENTRY_DENIED: "the order that it hangs on was denied",
     Reason.INVALID_TERMS: "what was asked for does not go together, see docs/orders.md",
     Reason.ENTRY_DENIED: "so was the entry whose exits they are",
 }

@@ -168,7 +168,7 @@ REFUSED = [
     (
         "million: 0.5",
         "million: 0.5\n      decay: {type: exponential, half_life_ms: 0}",
-        r":21: .*decay\.half_life_ms: expected at least 0.001, found 0",
+        r":20: .*decay\.half_life_ms: expected at least 0.001, found 0",
     ),
     ('type: "linear"', 'type: "none"', r"impact_bps_per_million: expected none with type none"),
     ("max_position: 100", "max_position: ten", r":22: .*expected a whole number, found 'ten'"),

@@ -110,8 +110,9 @@ EVENTS: Final = (
     *_BOOK,
     _SIDE,
     Column("event", "string", "", "what happened: SENT, CANCEL_SENT, REPLACE_SENT, ACCEPTED, "
-           "REPLACED, PARTIALLY_FILLED, FILLED, CANCELED, EXPIRED, DENIED (before it left) or "
-           "REFUSED (a cancel or replace)"),
+           "REPLACED, PARTIALLY_FILLED, FILLED, CANCELED, EXPIRED, DENIED (before it left), "
+           "REFUSED (a cancel or replace), REJECTED or CHANGED (by the exchange: a stop that was "
+           "triggered, a price that it gave)"),
     Column("reason", "string", "", "why; else NONE"),
     Column("price", "int64", PRICE_UNIT, "limit price after it", "a market order"),
     Column("quantity", "int64", "lots", "ordered quantity after it"),

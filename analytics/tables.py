@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from tapewire.analytics.denials import LIMITED
 from tapewire.analytics.exact import groups, to_int64
 from tapewire.analytics.ledger import Leg, account_money
-from tapewire.analytics.schemas import EQUITY, EVENTS, FILLS, ORDERS, SERIES, Column, arrow_schema
+from tapewire.analytics.schemas import (
+    EQUITY,
+    EVENTS,
+    FEES,
+    FILLS,
+    ORDERS,
+    SERIES,
+    Column,
+    arrow_schema,
+)
 from tapewire.atomic import AtomicFile, output_errors
 from tapewire.errors import SimulationError
 from tapewire.execution.codes import (
@@ -320,18 +329,18 @@ TABLES_AND_EVENTS: Final = {**TABLES, "events": EVENTS}
 
 
 def table_of(
-    name: str, rows: NDArray[np.void], legs: Sequence[Leg], series_names: Sequence[str] = ()
+    name: str, rows: NDArray[np.void], legs: Sequence[Leg], counted: Sequence[str] = ()
 ) -> "pa.Table":
     """Return all rows of a run at once as the table that its folder would have.
 
     Parameters
     ----------
     name
-        ``fills``, ``orders``, ``equity``, ``events`` or ``series``.
+        ``fills``, ``orders``, ``equity``, ``fees``, ``events`` or ``series``.
     rows
         Of that table's dtype, in the order they happened.
-    legs, series_names
-        What the rows count.
+    legs, counted
+        What the rows count: legs, and names of series or of lines of fees.
 
     Raises
     ------
@@ -343,11 +352,14 @@ def table_of(
     if name == "equity":
         columns = EquityColumns().build(rows, names)
     elif name == "series":
-        columns = series_columns(rows, names, series_names)
+        columns = series_columns(rows, names, counted)
+    elif name == "fees":
+        columns = fee_columns(rows, names, counted)
     else:
         build = {"fills": fill_columns, "orders": order_columns, "events": event_columns}[name]
         columns = build(rows, names)
-    return _arrow_table(arrow_schema(name, {**TABLES_AND_EVENTS, "series": SERIES}[name]), columns)
+    known = {**TABLES_AND_EVENTS, "series": SERIES, "fees": FEES}
+    return _arrow_table(arrow_schema(name, known[name]), columns)
 
 
 def _nullable(values: NDArray[np.int64], null: NDArray[np.bool_]) -> "pa.Array":

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.execution.codes import Side
+from tapewire.execution.codes import OrderType, Side
 from tapewire.market.layout import ASK, BID, NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.rows import SAMPLE_DTYPE
@@ -51,12 +51,16 @@ class Look:
         return sides[0], sides[1]
 
     def orders(self) -> list[RestingOrder]:
-        """Simulated orders at the exchange: leg by leg, buys then sells, best price first."""
+        """Simulated orders at the exchange: leg by leg, buys then sells, best price first.
+
+        Then those that wait for a halt to end, and stops, nearest trigger first.
+        """
         queues: dict[tuple[int, int], IntArray] = {}
         found = []
         for leg in range(int(self._memory.router["leg_n"])):
             for own in self._at_the_exchange(leg):
-                waits = int(own["price"]) == UNDEF_PRICE
+                price = int(own["price"])
+                rests = int(own["order_type"]) == OrderType.LIMIT
                 found.append(
                     RestingOrder(
                         leg=leg,
@@ -65,10 +69,10 @@ class Look:
                         order_type=int(own["order_type"]),
                         time_in_force=int(own["time_in_force"]),
                         status=int(own["status"]),
-                        price=None if waits else int(own["price"]),
+                        price=None if price == UNDEF_PRICE else price,
                         quantity=int(own["quantity"]),
                         filled=int(own["filled"]),
-                        ahead=None if waits else self._lots_ahead(leg, own, queues),
+                        ahead=self._lots_ahead(leg, own, queues) if rests else None,
                         replaces=int(own["replaces"]),
                         ts_arrived=int(own["ts_arrived"]),
                     )
@@ -89,9 +93,12 @@ class Look:
         return rows
 
     def _at_the_exchange(self, leg: int) -> Iterator[Any]:
-        party = self._memory.parties.records[leg]
-        for head in ("buys", "sells", "waiting"):
-            index = int(party[head])
+        party, rules = self._memory.parties.records[leg], self._memory.rules.records[leg]
+        for heads, head in (
+            (party, "buys"), (party, "sells"), (party, "waiting"), (rules, "stop_buys"),
+            (rules, "stop_sells"),
+        ):  # fmt: skip
+            index = int(heads[head])
             while index != NIL:
                 own = self._memory.own_orders.records[index]
                 yield own

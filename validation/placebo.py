@@ -109,6 +109,7 @@ class PlaceboPass:
         for name in ("open_head", "open_tail", "asked", "sent"):
             self._pass[0][name] = NIL
         self._execution[0]["fills_unseen"] = UNSEEN_THROUGH
+        self._execution[0]["changed"] = NIL
         for block, record, head in self._pools():
             record[head] = NIL
             _chain(block, record, head, 0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Records after which rows are collected at the latest: they are smaller here than where they wait.
 _COLLECTED_EVERY: Final = 65_536
-_TABLES: Final = ("fills", "orders", "equity", "events", "series")
+_TABLES: Final = ("fills", "orders", "equity", "fees", "events", "series")
 
 
 class KeptRows:
@@ -44,7 +44,10 @@ class KeptRows:
         """
         self._waiting = 0
         drained, legs = self._simulation.drain(), self._simulation.legs
-        reported = (drained.fills, drained.orders, drained.samples, drained.events, drained.series)
+        reported = (
+            drained.fills, drained.orders, drained.samples, drained.fees, drained.events,
+            drained.series,
+        )  # fmt: skip
         for name, rows in zip(_TABLES, reported, strict=True):
             if rows.size or not self._rows[name]:
                 self._rows[name].append(rows)
@@ -72,4 +75,6 @@ class KeptRows:
             )
         self.collect()
         rows = self._rows[name] = [np.concatenate(self._rows[name])]
-        return table_of(name, rows[0], self._simulation.legs, self._simulation.series_names)
+        simulation = self._simulation
+        counted = simulation.fee_line_names if name == "fees" else simulation.series_names
+        return table_of(name, rows[0], simulation.legs, counted)

@@ -320,7 +320,7 @@ class SteppedSimulation:
         ----------
         name
             ``fills``, ``orders`` (those that were closed; of the open ones see `orders`),
-            ``equity``, ``series``, or ``events`` with ``detailed_log``.
+            ``equity``, ``fees``, ``series``, or ``events`` with ``detailed_log``.
         """
         return self._kept.table(name)
 

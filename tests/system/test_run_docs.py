@@ -45,8 +45,15 @@ def test_every_command_and_snippet_of_the_features_page(repo: Path, tmp_path: Pa
     assert (tmp_path / "train.parquet").exists()
 
 
+def test_every_command_and_snippet_of_the_pages_of_truth(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "placebo.md", tmp_path) == 2
+    assert json.loads((tmp_path / "placebo.json").read_text())["shares"]["lots"] == 1.0
+    assert run_blocks(repo / "docs" / "explain.md", tmp_path) == 2
+    assert json.loads((tmp_path / "story.json").read_text())["order"]["client_order_id"] == "7"
+
+
 def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 6
+    assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 7
     assert (tmp_path / "impact.html").exists()
     sent = {}
     for name in ("drawn", "gamma", "recorded"):
@@ -70,6 +77,22 @@ def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Pat
     bill = tw.RunResult.load(tmp_path / "drawn").manifest["fee_lines"]["market_maker"]
     assert {line for line, fees in bill.items() if float(fees)} == {"exchange", "broker"}
     assert min(sent["drawn"], sent["gamma"]) > 100
+
+
+def test_the_page_of_orders(repo: Path, tmp_path: Path) -> None:
+    """Bought whole or not at all, sold where it rests or by a stop, which ends with the session."""
+    assert run_blocks(repo / "docs" / "orders.md", tmp_path) == 1
+    orders = tw.RunResult.load(tmp_path / "orders").orders.to_pylist()
+    kinds = {(o["order_type"], o["time_in_force"], o["status"]) for o in orders}
+    assert {
+        ("LIMIT", "FOK", "FILLED"),
+        ("STOP", "DAY", "FILLED"),
+        ("STOP", "DAY", "EXPIRED"),
+    } <= kinds
+    for order in orders:
+        assert (order["trigger_price"] is not None) == (order["order_type"] == "STOP")
+        assert (order["expires"] is not None) == (order["time_in_force"] == "GTD")
+        assert (order["post_only"] == "reprice") == (order["time_in_force"] == "GTD")
 
 
 def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:

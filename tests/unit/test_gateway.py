@@ -3,6 +3,7 @@
 Latency is 50 µs each way; times are in µs.
 """
 
+import random
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,36 @@ def test_a_loss_limit_says_what_was_lost(tmp_path: Path) -> None:
     # Bought 10 at 101; the mid is 95.5 then.
     assert (int(row["limit_value"]), int(row["limit_found"])) == (50 * 10**9, 55 * 10**9)
     assert int(row["ts_sent"]) == ns(1_000)
+
+
+# --- against a list of what has left --------------------------------------------------------------
+
+
+def left_at(sent: list[int], rate: int, queues: bool) -> list[int | None]:
+    """When each message leaves, by looking at all that left before; None: it is rejected."""
+    found: list[int | None] = []
+    for at in sent:
+        left = [one for one in found if one is not None]
+        if queues:
+            found.append(max(at, left[-rate] + S) if len(left) >= rate else at)
+        else:
+            found.append(at if sum(at - one < S for one in left) < rate else None)
+    return found
+
+
+@pytest.mark.parametrize("queues", [True, False])
+def test_any_flow_of_orders_leaves_as_a_list_says(tmp_path: Path, queues: bool) -> None:
+    draw = random.Random(11)
+    for rate in (1, 3, 10):
+        sent = sorted(draw.randrange(10, 8 * S) for _ in range(60))
+        log = Log()
+        for k, at in enumerate(sent):
+            log.buy(at, f"o{k}", 1, 90)
+        tape = deep_book()
+        for k in range(80):
+            tape.tick(k * S)
+        gateway = GatewayLimit(rate, "queue" if queues else "reject")
+        played = play(tmp_path, tape, log, gateway=gateway)
+        arrived = [played.orders[f"o{k}"].arrived for k in range(60)]
+        expected = left_at(sent, rate, queues)
+        assert arrived == [0 if one is None else one + 50 for one in expected]

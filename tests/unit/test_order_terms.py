@@ -4,20 +4,49 @@ What it does at the exchange is told elsewhere; here it only has to get there.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
-from stories import START_NS, Log, Tape, ns, play, px
+from plain import play as play_plain
+from stories import (
+    START_NS,
+    SYMBOL,
+    Log,
+    OrderRules,
+    Tape,
+    configure,
+    ns,
+    play,
+    px,
+    run,
+    us,
+)
+from tapewire import Strategy
 from tapewire.analytics.tables import Names, order_columns
 from tapewire.compiled.memory import offset_of
 from tapewire.errors import FormatError
 from tapewire.execution import layout
-from tapewire.execution.codes import DENIALS, OrderType, Reason, Term, TimeInForce
+from tapewire.execution.codes import DENIALS, OrderStatus, OrderType, Reason, Term, TimeInForce
 from tapewire.execution.layout import NEVER
 from tapewire.execution.words import DENIAL_BITS
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.router import StrategySpec
+from tapewire.strategies import StrategyDefinition
+from tapewire.strategies.context import BUY, DAY, GTC, GTD, SELL, submit_limit
 from tapewire.strategies.plain.terms import encode
+from tapewire.strategies.terms import (
+    expire_at,
+    post_only,
+    post_only_reprice,
+    submit_market_to_limit,
+    submit_stop,
+    submit_stop_limit,
+    take_at_least,
+)
+
+PRICE = 10**9
 
 
 def test_an_order_is_five_cache_lines_and_a_venues_rules_are_one() -> None:
@@ -88,6 +117,53 @@ def test_terms_of_a_log_that_are_none(tmp_path: Path, terms: dict[str, Any], mes
         play(tmp_path, market(), Log().buy(10, "a", 1, 99, **terms))
 
 
+# --- compiled ------------------------------------------------------------------------------------
+
+
+def send_all(ctx: Any, state: Any) -> None:
+    """One order of each kind."""
+    submit_stop(ctx, BUY, 102 * PRICE, 1, DAY)
+    state.handle = submit_stop_limit(ctx, SELL, 99 * PRICE, 98 * PRICE, 2, GTC)
+    submit_market_to_limit(ctx, BUY, 3, GTC)
+    post_only(ctx, submit_limit(ctx, BUY, 99 * PRICE, 4, GTC))
+    post_only_reprice(ctx, submit_limit(ctx, BUY, 98 * PRICE, 5, GTC))
+    expire_at(ctx, submit_limit(ctx, BUY, 97 * PRICE, 6, GTD), ctx.now_ns + 90_000)
+    take_at_least(ctx, submit_limit(ctx, BUY, 96 * PRICE, 7, GTC), 2**40)
+
+
+def too_late(ctx: Any, state: Any) -> None:
+    """A term is set on an order that has left."""
+    expire_at(ctx, state.handle, 0)
+
+
+def test_compiled_strategies_set_terms_before_the_order_leaves() -> None:
+    """What is set later changes nothing, and lots that no order can have are none."""
+    definition = StrategyDefinition(
+        name="terms", doc="Sends.", parameters={}, state=np.dtype([("handle", "i8")]),
+        on_start=send_all, on_trade=too_late,
+    )  # fmt: skip
+    tape = market().trade(5_100, (9, 1)).tick(6_000)
+    spec = StrategySpec("terms", definition, symbols=(SYMBOL,))
+    _, rows = run(configure(None, tick=1, others=[spec]), tape.records())
+    said = {
+        int(row["quantity"]): (
+            OrderType(row["order_type"]).name, TimeInForce(row["time_in_force"]).name,
+            Term(int(row["terms"])), OrderStatus(row["status"]).name, Reason(row["reason"]).name,
+        )
+        for row in rows.orders
+    }  # fmt: skip
+    none = Term(0)
+    assert said == {
+        1: ("STOP", "DAY", Term.STOP, "NEW", "END_OF_DATA"),
+        2: ("STOP_LIMIT", "GTC", Term.STOP, "NEW", "END_OF_DATA"),
+        3: ("MARKET_TO_LIMIT", "GTC", none, "FILLED", "NONE"),
+        4: ("LIMIT", "GTC", Term.POST_ONLY, "NEW", "END_OF_DATA"),
+        5: ("LIMIT", "GTC", Term.REPRICE, "NEW", "END_OF_DATA"),
+        6: ("LIMIT", "GTD", Term.EXPIRES, "EXPIRED", "GOOD_TILL_DATE"),
+        7: ("LIMIT", "GTC", Term.MINIMUM, "DENIED", "INVALID_QUANTITY"),
+    }
+
+
 # --- plain Python ---------------------------------------------------------------------------------
 
 
@@ -131,3 +207,37 @@ def test_keywords_that_are_none(
 ) -> None:
     with pytest.raises(error, match=message):
         encode(terms, 0, has_price=True)  # type: ignore[arg-type]
+
+
+class Stopper(Strategy):
+    """Sends a stop, moves its trigger, and notes what it is told of it."""
+
+    told: ClassVar[list[Any]] = []
+
+    def on_start(self, context: Any) -> None:
+        self.order = context.buy(2, trigger_price=103 * PRICE)
+        context.set_timer(after="200us")
+
+    def on_timer(self, timer: Any, context: Any) -> None:
+        context.replace(self.order, price=102 * PRICE, quantity=1)
+
+    def on_order_update(self, order: Any, context: Any) -> None:
+        self.told.append((us(context.now), order.status.name, order.price, order.trigger_price))
+
+    def on_fill(self, fill: Any, context: Any) -> None:
+        self.told.append((us(context.now), fill.price, fill.quantity))
+
+
+def test_a_plain_strategy_follows_its_stop() -> None:
+    """Accepted, its trigger moved, triggered under half a point of protection, filled in part."""
+    Stopper.told.clear()
+    tape = market().add(2, 10, "A", 102, 1).add(3, 11, "A", "102.5", 1).tick(300)
+    tape.trade(500, (9, 10), (10, 1)).tick(1_000)
+    _, rows = play_plain(Stopper, tape, rules=OrderRules(protection=PRICE // 2))
+    assert Stopper.told == [
+        (101, "NEW", None, 103 * PRICE),
+        (301, "NEW", None, 102 * PRICE),
+        (550, "NEW", 102 * PRICE + PRICE // 2, 102 * PRICE),
+        (550, 102 * PRICE + PRICE // 2, 1),
+    ]
+    assert rows.orders["ts_triggered"].tolist() == [ns(500)]

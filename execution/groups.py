@@ -112,10 +112,14 @@ def cut(execution: Any, index: int, lots: int, reason: int) -> None:
         return
     if own.uncut == 0:
         own.uncut = own.quantity
-    if exits:
-        own.lots -= lots
-    if not exits or (own.status != PENDING_NEW and own.hanging & DORMANT == 0):
+    if not exits:
         own.quantity -= lots
+    else:
+        own.lots -= lots
+        if own.status != PENDING_NEW and own.hanging & DORMANT == 0:
+            # It may have been given lots in this very event that do not count yet.
+            own.quantity = min(own.quantity, own.filled + own.lots)
+    if own.display_quantity > 0:
         own.shown = min(own.shown, own.quantity - own.filled)
     own.cut_reason = reason
     _list(execution, index)

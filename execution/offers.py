@@ -84,4 +84,4 @@ def _unseen_lots(market: Any, execution: Any, party: Any, own: Any, lots: int) -
         if mine.price == own.price:
             everybody += visible_lots(mine)
         at = mine.next
-    return lots * visible_lots(own) // everybody
+    return lots * visible_lots(own) // max(1, everybody)  # nothing of it may show

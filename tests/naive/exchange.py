@@ -742,7 +742,7 @@ class NaiveExchange:
             if self.unseen_trades == "pro_rata":
                 level = self.book.sides[order.side][order.price]
                 everybody = sum(o.visible if isinstance(o, Mine) else o.size for o in level)
-                lots = lots * order.visible // everybody
+                lots = lots * order.visible // everybody if order.visible else 0
             found += [gap] * (0 if self.unseen_trades == "ignore" else lots)
         return found
 

@@ -184,7 +184,7 @@ class NaiveDesk(NaiveExchange):
         self.closers += 1
         order = Mine(
             -self.closers, "A" if self.known_position > 0 else "B", "MARKET", "IOC", UNDEF_PRICE,
-            abs(self.known_position), ts, reason="LOSS_FLATTEN",
+            abs(self.known_position), ts, reason="LOSS_FLATTEN", sent="MARKET",
         )  # fmt: skip
         name = f"flatten{order.number}"
         self.mine[name] = order

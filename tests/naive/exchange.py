@@ -213,7 +213,7 @@ class NaiveExchange:
                 order.ts_arrived = at
                 self.close(order, "REJECTED", refused, at)
                 self.count_refusal(at)
-            elif refused and (live or row.action == "cancel_all"):
+            elif refused and (live or row.action == "mass_cancel"):
                 self.count_refusal(at)
             else:
                 self.request(row, order, at)
@@ -238,7 +238,7 @@ class NaiveExchange:
     def refusal(self, action: str, order: Mine, at: int) -> str:
         """Why the venue does not take a request now; nothing if it does."""
         state = self.state(at)
-        action = action.removesuffix("_all")
+        action = action.removeprefix("mass_")
         for_today = state == "POST_CLOSE" and action == "new"
         for_today &= order.tif not in ("GTC", "GTD")
         if order.status == "DENIED" or (action in ALLOWED[state] and not for_today):

@@ -19,7 +19,8 @@ from tapewire.execution.entering import (
     reprice,
 )
 from tapewire.execution.groups import is_dormant, is_exit
-from tapewire.execution.layout import own_at, party_at
+from tapewire.execution.layout import own_at, party_at, rules_at
+from tapewire.execution.meeting import first_met, take_among
 from tapewire.execution.orders import close_own, fill, is_live
 from tapewire.execution.pricing import taking_price
 from tapewire.execution.resting import rest, stop_waiting, unrest, wait
@@ -53,7 +54,7 @@ from tapewire.execution.words import (
     UNKNOWN_ORDER,
     USER_CANCEL,
 )
-from tapewire.market.layout import ASK, BID, level_at, rung_at, side_at
+from tapewire.market.layout import ASK, BID, NIL, level_at, rung_at, side_at
 from tapewire.market.queues import best_key
 
 
@@ -202,7 +203,7 @@ def _take_and_rest(market: Any, execution: Any, index: int, is_open: bool, ts_ev
     own = own_at(execution.own_orders, index)
     if is_open and _meets(market, execution, own):
         take(market, execution, index, 0, ts_event)
-        if own.filled == own.quantity:
+        if own.filled == own.quantity or not is_live(own):
             return
     if not is_open and own.order_type != LIMIT and execution.market_waits != 0:
         wait(execution, index)
@@ -218,6 +219,8 @@ def _meets(market: Any, execution: Any, own: Any) -> bool:
     """Whether the other side's best level is within the order's price."""
     side = ASK if own.side == BUY else BID
     ladder = side_at(market.sides, 2 * party_at(execution.parties, own.leg).book + side)
+    if first_met(execution, own) != NIL:
+        return True
     if ladder.n == 0:
         return False
     key = best_key(market, ladder)
@@ -232,6 +235,8 @@ def take(market: Any, execution: Any, index: int, touched: int, ts_event: int) -
     ``touched`` real orders were taken from before; returns how many with this one.
     """
     own = own_at(execution.own_orders, index)
+    if rules_at(execution.rules, own.leg).self_trade != 0:
+        return take_among(market, execution, index, touched, ts_event)
     party = party_at(execution.parties, own.leg)
     side = ASK if own.side == BUY else BID
     ladder = side_at(market.sides, 2 * party.book + side)
@@ -266,7 +271,7 @@ def take_waiting(market: Any, execution: Any, index: int, touched: int, ts_event
             close_own(execution, own, EXPIRED, NO_LIQUIDITY, ts_event)
             return touched
     touched = take(market, execution, index, touched, ts_event)
-    if own.filled == own.quantity or execution.claim_shortage != 0:
+    if own.filled == own.quantity or not is_live(own) or execution.claim_shortage != 0:
         return touched
     if own.order_type == LIMIT and own.time_in_force != IOC:
         rest(market, execution, index)

@@ -10,7 +10,8 @@ it, alone.
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
-from tapewire.execution.layout import own_at, party_at
+from tapewire.execution.houses import house_of
+from tapewire.execution.layout import own_at
 from tapewire.execution.words import BUY
 from tapewire.market.layout import ASK, BID, NIL, level_at
 from tapewire.market.queues import find_level
@@ -53,7 +54,7 @@ def hide_taken(market: Any, execution: Any, index: int, lots: int) -> bool:
 def _go_behind(market: Any, execution: Any, index: int) -> None:
     """Join the queue anew: behind all that rests at the price, real and simulated."""
     own = own_at(execution.own_orders, index)
-    party = party_at(execution.parties, own.leg)
+    party = house_of(execution, own.leg)
     level = find_level(market, party.book, BID if own.side == BUY else ASK, own.price)
     own.queue_ahead = 0 if level == NIL else level_at(market.levels, level).size
     own.stamp = market.stamp

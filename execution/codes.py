@@ -80,10 +80,13 @@ class Reason(IntEnum):
     NO_LIQUIDITY = 8  # EXPIRED: nothing (left) to take for a market or IOC order
     USER_CANCEL = 9  # CANCELED on request
     END_OF_DATA = 10  # the data ended first
-    MARKET_HALTED = 11  # EXPIRED: the book was halted, and the order is not one that waits
+    MARKET_HALTED = 11  # EXPIRED, as it is not one that waits, or REJECTED: the book was halted
     BOOK_CLEARED = 12  # CANCELED by the venue, which cleared its book
     LOSS_CANCEL = 13  # CANCELED by the simulation: the loss limit was reached
     LOSS_FLATTEN = 14  # the simulation's own market order, closing a position after the loss limit
+    MARKET_CLOSED = 40  # REJECTED or refused: the venue takes none in its state
+    NO_CANCEL = 41  # refused: nothing is canceled or changed shortly before the opening
+    SELF_TRADE = 42  # CANCELED: it would have traded with an order of its own house
     INVALID_TERMS = 15  # DENIED: its terms don't go together
     POST_ONLY = 16  # REJECTED: it would have taken
     MIN_QUANTITY = 17  # EXPIRED: fewer lots to take than it takes at least
@@ -116,6 +119,17 @@ DENIALS: Final = frozenset(
 )
 
 
+class SelfTrade(IntEnum):
+    """What an order does that meets a simulated order of the strategies it shares a book with."""
+
+    ALONE = 0  # it meets none: it shares no book, and prevents nothing
+    OTHERS = 1  # it trades with those of other strategies
+    CANCEL_NEWEST = 2  # it is canceled; so it is with those of its own strategy, as below
+    CANCEL_OLDEST = 3  # the other is canceled
+    CANCEL_BOTH = 4
+    DECREMENT = 5  # both lose the lots that would have traded
+
+
 class Liquidity(IntEnum):
     """Whether a fill took or gave liquidity."""
 
@@ -132,6 +146,7 @@ class FillReason(IntEnum):
     TAKEN = 4  # our order took resting orders on arrival, or as a halt ended
     AUCTION = 5  # the venue cleared at one price, ours or a worse one
     UNSEEN_TRADE = 6  # a trade with no resting order in the data, at a price worse than ours
+    COMPANY = 20  # a simulated order of another strategy, in a book that both share
 
 
 class OrderEvent(IntEnum):

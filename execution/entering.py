@@ -18,6 +18,7 @@ from typing import Any
 from tapewire.compiled.jit import jit
 from tapewire.execution.claims import free_in_queue
 from tapewire.execution.layout import own_at, party_at, rules_at
+from tapewire.execution.meeting import best_of_others, lots_of_others
 from tapewire.execution.words import (
     BUY,
     FOK,
@@ -120,11 +121,13 @@ def best_free_price(market: Any, execution: Any, own: Any) -> int:
     party = party_at(execution.parties, own.leg)
     side = ASK if own.side == BUY else BID
     ladder = side_at(market.sides, 2 * party.book + side)
+    met = best_of_others(execution, own)
     for k in range(ladder.n - 1, -1, -1):
         rung = rung_at(market.rungs, ladder.offset + k)
         if free_in_queue(market, level_at(market.levels, rung.level).head, party.owner, 1) > 0:
-            return -rung.key if side == ASK else rung.key
-    return UNDEF_PRICE
+            price = -rung.key if side == ASK else rung.key
+            return price if met == UNDEF_PRICE or (met - price) * own.side > 0 else met
+    return met
 
 
 @jit
@@ -133,7 +136,7 @@ def _free_lots(market: Any, execution: Any, own: Any, wanted: int) -> int:
     party = party_at(execution.parties, own.leg)
     side = ASK if own.side == BUY else BID
     ladder = side_at(market.sides, 2 * party.book + side)
-    free = 0
+    free = lots_of_others(execution, own, wanted)
     for k in range(ladder.n - 1, -1, -1):
         rung = rung_at(market.rungs, ladder.offset + k)
         price = -rung.key if side == ASK else rung.key

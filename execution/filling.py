@@ -189,7 +189,8 @@ def _reach(
     bits = 0
     if models.queue_draws != 0:
         event = book_at(market.books, party.book).events
-        bits = draw_for(party.key, own.client_order_id, _QUEUE_PURPOSE, event)
+        key = party_at(execution.parties, own.leg).key
+        bits = draw_for(key, own.client_order_id, _QUEUE_PURPOSE, event)
     place = NIL
     orders = 0
     if models.whole_level != 0:
@@ -212,7 +213,8 @@ def _granted(
     bits = 0
     if models.fill_draws != 0:
         event = book_at(market.books, party.book).events
-        bits = draw_for(party.key, own.client_order_id, _FILL_PURPOSE, event)
+        key = party_at(execution.parties, own.leg).key
+        bits = draw_for(key, own.client_order_id, _FILL_PURPOSE, event)
     return ask_fill(
         models.fill, models.fill_call, models.fill_state,
         leaves, traded, beyond, whole, incoming, past, bits,

@@ -15,7 +15,8 @@ derivatives venues such as OKX: the order with the better price keeps its lots.
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
-from tapewire.execution.layout import own_at, party_at, rules_at, tally_at
+from tapewire.execution.houses import house_of
+from tapewire.execution.layout import own_at, rules_at, tally_at
 from tapewire.execution.words import (
     BUY,
     ENTRY_ENDED,
@@ -128,12 +129,12 @@ def cut(execution: Any, index: int, lots: int, reason: int) -> None:
 @jit
 def _fit_to_position(execution: Any, leg: int, side: int) -> None:
     """Leave resting reduce-only orders of a side no more lots than there are to reduce."""
-    party = party_at(execution.parties, leg)
+    party = house_of(execution, leg)
     room = max(0, -side * tally_at(execution.tallies, leg).position)
     at = party.buys if side == BUY else party.sells
     while at != NIL:
         own = own_at(execution.own_orders, at)
-        if own.terms & TERM_REDUCE_ONLY:
+        if own.leg == leg and own.terms & TERM_REDUCE_ONLY:
             cut(execution, at, own.quantity - own.filled - room, REDUCE_ONLY)
             if own.terms & TERM_GROUP == 0:  # those of a group see to each other
                 room -= own.quantity - own.filled
@@ -144,14 +145,15 @@ def _fit_to_position(execution: Any, leg: int, side: int) -> None:
 def reducible_lots(execution: Any, index: int) -> int:
     """Lots that a reduce-only order may still have: the position, less what others have of it."""
     own = own_at(execution.own_orders, index)
-    party = party_at(execution.parties, own.leg)
+    party = house_of(execution, own.leg)
     room = max(0, -own.side * tally_at(execution.tallies, own.leg).position)
     if own.terms & TERM_GROUP:
         return room
     at = party.buys if own.side == BUY else party.sells
     while at != NIL:
         other = own_at(execution.own_orders, at)
-        if at != index and other.terms & TERM_REDUCE_ONLY and other.terms & TERM_GROUP == 0:
+        is_other = at != index and other.leg == own.leg
+        if is_other and other.terms & TERM_REDUCE_ONLY and other.terms & TERM_GROUP == 0:
             room -= other.quantity - other.filled
         at = other.next
     return max(0, room)

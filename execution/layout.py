@@ -87,7 +87,7 @@ OWN_ORDER: Final = np.dtype(
 PARTY: Final = np.dtype(
     [
         ("book", "i4"),
-        ("owner", "i4"),  # whose claims are respected: the strategy instance
+        ("owner", "i4"),  # the leg in whose queues its orders stand and whose claims are respected
         ("buys", "i4"),  # first resting order, best price first
         ("sells", "i4"),
         ("resting", "i4"),  # orders that rest or wait
@@ -116,7 +116,8 @@ RULES: Final = np.dtype(
         ("stops", "i4"),  # how many
         ("pegs", "i4"),  # how many of its resting orders are pegged
         ("groups", "i4"),  # groups made so far
-        ("reduces", "i4"),  # whether any of its orders were reduce-only
+        ("reduces", "i2"),  # whether any of its orders were reduce-only
+        ("self_trade", "i2"),  # codes.SelfTrade: whether its orders meet simulated ones
     ]
 )
 
@@ -167,6 +168,8 @@ VENUE_REST: Final = [
     ("volume", "i8"),  # lots traded
     ("unseen", "i4"),  # trace of the last T's volume that no F has explained so far, or NIL
     ("in_auction", "i4"),  # whether the last T was an auction's
+    ("shut", "i4"),  # whether the venue's state lets nothing trade, or did since the last event
+    ("transition", "i4"),  # change of state in force, or NIL: the book has none
     ("stop_buy", "i8"),  # lowest trigger of a buy stop that waits, or NEVER
     ("stop_sell", "i8"),  # highest trigger of a sell stop that waits, or ALWAYS
     ("stops", "i4"),  # stops that wait
@@ -223,6 +226,8 @@ EXECUTION: Final = np.dtype(
         ("models", "i8"),
         ("tallies", "i8"),  # by party
         ("market", "i8"),  # address of the market's record
+        ("met", "i8"),  # what meetings of simulated orders have done, to be told
+        ("met_n", "i8"),
         ("claim_shortage", "i8"),  # set when a match ran out of claims
         ("market_waits", "i8"),  # whether a market order waits for a halt to end
         ("fills_unseen", "i8"),  # UNSEEN_*: what trades without a resting order do

@@ -10,6 +10,7 @@ from typing import Any
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.clips import show_clip
 from tapewire.execution.groups import DORMANT, is_dormant
+from tapewire.execution.houses import house_of
 from tapewire.execution.layout import ALWAYS, NEVER, own_at, party_at
 from tapewire.execution.models.record import models_at
 from tapewire.execution.stops import release_stop
@@ -23,7 +24,7 @@ from tapewire.market.queues import find_level
 def rest(market: Any, execution: Any, index: int) -> None:
     """Join the queue at the order's price, behind everything that rests there now."""
     own = own_at(execution.own_orders, index)
-    party = party_at(execution.parties, own.leg)
+    party = house_of(execution, own.leg)
     side = BID if own.side == BUY else ASK
     level = find_level(market, party.book, side, own.price)
     own.queue_ahead = 0 if level == NIL else level_at(market.levels, level).size
@@ -36,6 +37,8 @@ def rest(market: Any, execution: Any, index: int) -> None:
         other = own_at(execution.own_orders, following)
         if (own.price - other.price) * own.side > 0:
             break
+        if other.price == own.price and other.leg != own.leg:  # of who shares the book
+            own.queue_ahead += other.quantity - other.filled
         previous = following
         following = other.next
     own.prev = previous
@@ -55,7 +58,7 @@ def rest(market: Any, execution: Any, index: int) -> None:
 def wait(execution: Any, index: int) -> None:
     """Let a market order wait for the reopening, behind those that wait already."""
     own = own_at(execution.own_orders, index)
-    party = party_at(execution.parties, own.leg)
+    party = house_of(execution, own.leg)
     own.next = NIL
     if party.waiting == NIL:
         party.waiting = index
@@ -71,7 +74,7 @@ def wait(execution: Any, index: int) -> None:
 def stop_waiting(execution: Any, index: int) -> None:
     """Take a market order out of those that wait."""
     own = own_at(execution.own_orders, index)
-    party = party_at(execution.parties, own.leg)
+    party = house_of(execution, own.leg)
     if own.next != NIL:
         own_at(execution.own_orders, own.next).prev = own.prev
     elif party.waiting != index:  # the last: the first knows who is now
@@ -87,7 +90,7 @@ def stop_waiting(execution: Any, index: int) -> None:
 def unrest(execution: Any, index: int) -> None:
     """Take an order out of the resting or the waiting ones, or the stops."""
     own = own_at(execution.own_orders, index)
-    party = party_at(execution.parties, own.leg)
+    party = house_of(execution, own.leg)
     if is_dormant(own):
         own.hanging &= ~DORMANT
         return

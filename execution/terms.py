@@ -94,6 +94,7 @@ def no_rules(rules: Any) -> None:
     rules.pegs = 0
     rules.groups = 0
     rules.reduces = 0
+    rules.self_trade = 0
 
 
 @jit

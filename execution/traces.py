@@ -128,7 +128,8 @@ def _note_trade(execution: Any, venue: Any, side: int, record: Any) -> None:
     """A T that may concern resting orders: an auction's, or one nobody's F may explain."""
     if venue.resting == 0:
         return
-    if side == NIL and venue.gapless == 0 and not record.flags & F_TOB:
+    waited = venue.gapless == 0 or venue.shut != 0
+    if side == NIL and waited and not record.flags & F_TOB:
         # Nobody aggresses in an auction, and only there orders that cross have waited.
         venue.in_auction = 1
         _push_trace(execution, venue, TRACE_AUCTION, NIL, record.price, record.size)

@@ -11,6 +11,7 @@ from tapewire.execution.codes import (
     OrderType,
     Peg,
     Reason,
+    SelfTrade,
     Side,
     Term,
     TimeInForce,
@@ -70,6 +71,9 @@ MARKET_HALTED: Final = int(Reason.MARKET_HALTED)
 BOOK_CLEARED: Final = int(Reason.BOOK_CLEARED)
 LOSS_CANCEL: Final = int(Reason.LOSS_CANCEL)
 LOSS_FLATTEN: Final = int(Reason.LOSS_FLATTEN)
+MARKET_CLOSED: Final = int(Reason.MARKET_CLOSED)
+NO_CANCEL: Final = int(Reason.NO_CANCEL)
+SELF_TRADE: Final = int(Reason.SELF_TRADE)
 INVALID_TERMS: Final = int(Reason.INVALID_TERMS)
 POST_ONLY: Final = int(Reason.POST_ONLY)
 MIN_QUANTITY: Final = int(Reason.MIN_QUANTITY)
@@ -87,6 +91,11 @@ MASS_CANCEL: Final = int(Reason.MASS_CANCEL)
 #: A bit for each reason of `codes.DENIALS`.
 DENIAL_BITS: Final = sum(1 << int(reason) for reason in DENIALS)
 
+MEETS_OTHERS: Final = int(SelfTrade.OTHERS)
+CANCEL_NEWEST: Final = int(SelfTrade.CANCEL_NEWEST)
+CANCEL_OLDEST: Final = int(SelfTrade.CANCEL_OLDEST)
+CANCEL_BOTH: Final = int(SelfTrade.CANCEL_BOTH)
+
 MAKER: Final = int(Liquidity.MAKER)
 TAKER: Final = int(Liquidity.TAKER)
 
@@ -96,6 +105,7 @@ BY_CROSSING: Final = int(FillReason.CROSSED)
 BY_TAKING: Final = int(FillReason.TAKEN)
 BY_AUCTION: Final = int(FillReason.AUCTION)
 BY_UNSEEN_TRADE: Final = int(FillReason.UNSEEN_TRADE)
+BY_COMPANY: Final = int(FillReason.COMPANY)
 
 # Events of the log; the word is the log's, where a status has the same name.
 LOG_SENT: Final = int(OrderEvent.SENT)

@@ -82,23 +82,26 @@ class DbnHeader:
 
 
 class DbnFile:
-    """An open DBN file of MBO records.
+    """An open DBN file of records of one schema: of MBO records, where nothing else is said.
 
     Parameters
     ----------
     path
         The file, as the user named it; it appears so in messages.
+    schema, record_bytes
+        What it must hold, and the size of a record.
 
     Raises
     ------
     MissingFileError
         If it is missing, a folder or unreadable.
     FormatError
-        If it is not a DBN file of MBO records, or truncated within its header.
+        If it is not a DBN file of such records, or truncated within its header.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, schema: str = "mbo", record_bytes: int = RECORD_BYTES) -> None:
         self.path = path
+        self._schema, self._record_bytes = schema, record_bytes
         fd, self.size_bytes = open_file(path)
         head = os.pread(fd, 12, 0)
         self.compressed = head[:4] == ZSTD_MAGIC or is_skippable_magic(head)
@@ -151,7 +154,7 @@ class DbnFile:
         # Before the decoder, which reserves memory for whatever is claimed.
         require_true_counts(self.path, header, version)
         metadata = _decode_metadata(self.path, header)
-        _require_mbo(self.path, metadata)
+        _require_schema(self.path, metadata, self._schema, self._record_bytes)
         return version, len(header), metadata
 
     def _header_bytes_max(self) -> int:
@@ -166,7 +169,8 @@ class DbnFile:
         Parameters
         ----------
         out
-            ``MBO_DTYPE`` or its kernel twin, contiguous; filled from its beginning.
+            Of the schema's dtype (``MBO_DTYPE`` or its kernel twin), contiguous; filled from its
+            beginning.
 
         Returns
         -------
@@ -190,7 +194,7 @@ class DbnFile:
             raise FormatError(
                 f"{error} (at least {self.records_read} good records before it)"
             ) from None
-        count, rest = divmod(filled, RECORD_BYTES)
+        count, rest = divmod(filled, self._record_bytes)
         self.records_read += count
         if truncated is not None:
             raise FormatError(
@@ -202,8 +206,8 @@ class DbnFile:
             raise FormatError(
                 f"{self.path}: ends inside record {self.records_read} at byte offset "
                 f"{self.offset_of(self.records_read)}{self._offset_note()}: expected "
-                f"{RECORD_BYTES} bytes, found {rest}, after {self.records_read} good records: the "
-                "file is truncated, fetch it again"
+                f"{self._record_bytes} bytes, found {rest}, after {self.records_read} good "
+                "records: the file is truncated, fetch it again"
             )
         self.at_end = count < len(out)
         if self.at_end and not self.compressed:
@@ -211,7 +215,7 @@ class DbnFile:
         return count
 
     def _require_unchanged(self) -> None:
-        expected = (self.size_bytes - self.header_bytes) // RECORD_BYTES
+        expected = (self.size_bytes - self.header_bytes) // self._record_bytes
         if self.records_read != expected:
             raise FormatError(
                 f"{self.path}: held {expected} records when it was opened, now "
@@ -220,7 +224,7 @@ class DbnFile:
 
     def offset_of(self, record: int) -> int:
         """Return the byte offset of a record (in the decompressed data of a compressed file)."""
-        return self.header_bytes + record * RECORD_BYTES
+        return self.header_bytes + record * self._record_bytes
 
     def _offset_note(self) -> str:
         return " of the decompressed data" if self.compressed else ""
@@ -350,21 +354,22 @@ def _decode_metadata(path: str, header: bytes) -> Metadata:
         raise FormatError(f"{path}: its DBN header is corrupt: {str(error)[:200]}") from None
 
 
-def _require_mbo(path: str, metadata: Metadata) -> None:
+def _require_schema(path: str, metadata: Metadata, schema: str, record_bytes: int) -> None:
+    name = schema.upper() if schema == "mbo" else schema
     if metadata.schema is None:
         raise FormatError(
-            f"{path}: mixes schemas (a live capture); expected schema mbo: write its MBO records "
-            "to a file of their own"
+            f"{path}: mixes schemas (a live capture); expected schema {schema}: write its {name} "
+            "records to a file of their own"
         )
-    if str(metadata.schema) != "mbo":
-        raise FormatError(
-            f"{path}: has schema {metadata.schema}; expected mbo: request the mbo schema for "
-            "these symbols"
-        )
+    if str(metadata.schema) != schema:
+        hint = f"request the {schema} schema for these symbols"
+        if str(metadata.schema) == "status":
+            hint = "name it in data_source.status_files"
+        raise FormatError(f"{path}: has schema {metadata.schema}; expected {schema}: {hint}")
     if metadata.ts_out:
         raise FormatError(
-            f"{path}: its records carry ts_out (64 bytes each); expected plain MBO records of 56 "
-            "bytes: capture without ts_out"
+            f"{path}: its records carry ts_out ({record_bytes + 8} bytes each); expected plain "
+            f"{name} records of {record_bytes} bytes: capture without ts_out"
         )
 
 

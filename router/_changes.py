@@ -9,12 +9,13 @@ from tapewire.compiled.jit import jit
 from tapewire.execution.arriving import act, arrive_cancel
 from tapewire.execution.changing import follow
 from tapewire.execution.groups import take_changed
+from tapewire.execution.houses import house_of
 from tapewire.execution.layout import own_at, party_at, rules_at
 from tapewire.execution.orders import is_live
 from tapewire.execution.pegging import first_to_move, move
 from tapewire.execution.resting import note_change
 from tapewire.execution.stops import note_stops
-from tapewire.execution.words import FILLED, MASS_CANCEL
+from tapewire.execution.words import FILLED, GTC, MASS_CANCEL, NO_REASON
 from tapewire.market.layout import NIL, book_at
 from tapewire.router._exchange import (
     act_next as act_on_one,
@@ -24,10 +25,12 @@ from tapewire.router._exchange import (
     settle,
     tell_changed,
     tell_closed,
+    tell_met,
     tighten,
 )
 from tapewire.router._expiry import is_expiry_next
 from tapewire.router._layout import (
+    ARRIVE_CANCEL,
     ARRIVE_CANCEL_ALL,
     FAULT_CLAIMS,
     instance_at,
@@ -37,6 +40,7 @@ from tapewire.router._layout import (
 )
 from tapewire.router._messages import free_message, pop_arrival
 from tapewire.router._room import room_for, step_room
+from tapewire.router._states import refusal, state_at
 from tapewire.strategies.layout import context_at
 
 
@@ -54,7 +58,7 @@ def carry_out(market: Any, execution: Any, router: Any, captured_ns: int) -> int
         own = own_at(execution.own_orders, order)
         leg_index = own.leg
         leg = leg_at(router.legs, leg_index)
-        party = party_at(execution.parties, leg_index)
+        party = house_of(execution, leg_index)
         watch = watch_at(router.watches, leg.book)
         ts = execution.changed_ns
         was_live = is_live(own)
@@ -73,6 +77,8 @@ def carry_out(market: Any, execution: Any, router: Any, captured_ns: int) -> int
             settle(execution, router, captured_ns)
         if was_live and not is_live(own) and own.status != FILLED:
             tell_closed(execution, router, leg_index, order, ts, captured_ns)
+        if execution.met_n > 0:
+            tell_met(execution, router, ts, captured_ns)
         note_change(execution, watch, party, resting_before)
         note_stops(execution, watch, rules, stops_before)
     return 0
@@ -101,13 +107,17 @@ def _cancel_all(market: Any, execution: Any, router: Any, leg_index: int) -> int
     if room != 0:
         return room
     index = pop_arrival(router, execution, leg_index)
-    party = party_at(execution.parties, leg_index)
+    party = house_of(execution, leg_index)
     rules = rules_at(execution.rules, leg_index)
     watch = watch_at(router.watches, leg.book)
     ts = max(message_at(router.messages, index).ts, book_at(market.books, party.book).clock)
     resting_before = party.resting
     stops_before = rules.stops
     at = first
+    if watch.transition != NIL:
+        state = state_at(router, watch, ts)
+        if refusal(router, state, ARRIVE_CANCEL, GTC) != NO_REASON:
+            at = NIL
     while at != NIL:
         own = own_at(execution.own_orders, at)
         if own.leg == leg_index and arrive_cancel(execution, at, MASS_CANCEL, ts):
@@ -156,7 +166,8 @@ def move_pegs(
             if order == NIL:
                 break
             move(market, execution, order)
-            tell_changed(execution, router, at, order, ts_event, captured_ns)
+            leg = own_at(execution.own_orders, order).leg
+            tell_changed(execution, router, leg, order, ts_event, captured_ns)
             moved = True
         at = leg_at(router.legs, at).next_of_book
     if moved:

@@ -16,11 +16,13 @@ from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.clips import CLIPS_MAX
 from tapewire.execution.delays import feed_delay_ns, response_delay_ns
 from tapewire.execution.filling import match_event
+from tapewire.execution.houses import house_of
 from tapewire.execution.incoming import find_incoming
 from tapewire.execution.layout import NEVER, fill_row_at, own_at, party_at, rules_at
+from tapewire.execution.meeting import match_company, met_at
 from tapewire.execution.models.latency.legs import FILL, RESPONSE
 from tapewire.execution.order_events import log_event, log_fill, log_replace
-from tapewire.execution.orders import is_live
+from tapewire.execution.orders import close_own, is_live
 from tapewire.execution.resting import (
     first_resting,
     note_change,
@@ -61,6 +63,7 @@ from tapewire.execution.words import (
 )
 from tapewire.market.layout import NIL, book_at
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.market.status import MATCHES, allows
 from tapewire.positions.accounting import book_fill
 from tapewire.positions.layout import account_at
 from tapewire.router._expiry import expire_next, is_expiry_next, note_expiry, set_day
@@ -84,6 +87,7 @@ from tapewire.router._layout import (
 )
 from tapewire.router._messages import free_message, pop_arrival, tell_strategy
 from tapewire.router._room import room_for
+from tapewire.router._states import SHUT_NOW, refusal, state_at
 
 #: Terms of orders of which the exchange has the last word on the price, on the lots.
 _SEES_TO_PRICE: Final = TERM_REPRICE | TERM_PEG
@@ -125,7 +129,7 @@ def act_next(market: Any, execution: Any, router: Any, leg_index: int) -> int:
 @jit
 def _expire(market: Any, execution: Any, router: Any, leg_index: int) -> None:
     """Let the leg's next expiry act, and word of it set out."""
-    party = party_at(execution.parties, leg_index)
+    party = house_of(execution, leg_index)
     rules = rules_at(execution.rules, leg_index)
     watch = watch_at(router.watches, party.book)
     resting_before = party.resting
@@ -147,12 +151,13 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     message = message_at(router.messages, index)
     order = message.order
     own = own_at(execution.own_orders, order)
-    party = party_at(execution.parties, leg_index)
+    party = house_of(execution, leg_index)
     rules = rules_at(execution.rules, leg_index)
     # A strategy that was told late acts late: the book has moved on.
     ts = max(message.ts, book_at(market.books, party.book).clock)
     watch = watch_at(router.watches, leg.book)
-    is_open = not is_halted(router, watch)
+    state = state_at(router, watch, ts)
+    is_open = allows(state, MATCHES) and not is_crossed(router, watch)
     resting_before = party.resting
     stops_before = rules.stops
     execution.claim_shortage = 0
@@ -163,8 +168,16 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
         old_price = own.trigger_price
     kind = TELL_ACCEPTED
     refused = NO_REASON
-    if message.kind == ARRIVE_NEW:
-        set_day(router, own, ts)
+    if watch.transition != NIL and (message.kind == ARRIVE_NEW or is_live(own)):
+        refused = refusal(router, state, message.kind, own.time_in_force)
+    if refused != NO_REASON:
+        if message.kind == ARRIVE_NEW:
+            own.ts_arrived = ts
+            close_own(execution, own, REJECTED, refused, ts)
+            kind = TELL_CLOSED
+            refused = NO_REASON
+    elif message.kind == ARRIVE_NEW:
+        set_day(router, watch, own, ts)
         arrive_new(market, execution, order, is_open, ts)
         if own.status == REJECTED:
             kind = TELL_CLOSED
@@ -208,6 +221,8 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     if kind == TELL_ACCEPTED or kind == TELL_REPLACED:
         if not is_live(own) and own.status != FILLED:
             tell_closed(execution, router, leg_index, order, ts, 0)
+    if execution.met_n > 0:
+        tell_met(execution, router, ts, 0)
     note_change(execution, watch, party, resting_before)
     if rules.stops != stops_before or own.terms & TERM_STOP:
         note_stops(execution, watch, rules, stops_before)
@@ -242,7 +257,7 @@ def match_parties(
             # order touched, too.
             rows = 4 * (party.resting + CLIPS_MAX) + trace_n + 1
             if router.reopened != 0:
-                rows += party.resting + 2 * STEP_ROWS
+                rows += 5 * party.resting + 2 * STEP_ROWS
             room = room_for(market, execution, router, rows, 0)
             if room != 0:
                 return room
@@ -262,6 +277,8 @@ def match_parties(
                 return FAULT_CLAIMS
             if execution.fill_n != router.settled:
                 settle(execution, router, router.event_local)
+            if router.reopened != 0 and rules_at(execution.rules, router.cursor).self_trade != 0:
+                _meet_company(market, execution, router, router.cursor, exchange_ns)
             if cleared:
                 _cancel_cleared(execution, router, router.cursor, exchange_ns)
             if party.resting != resting_before:
@@ -287,13 +304,41 @@ def _release_waiting(
             order = following
             continue
         touched = take_waiting(market, execution, order, touched, ts_event)
+        if own.quantity != own.word_quantity and own.status == FILLED:
+            tell_changed(execution, router, own.leg, order, ts_event, router.event_local)
         if execution.fill_n != router.settled:
             settle(execution, router, router.event_local)
         if is_live(own):
-            tell_changed(execution, router, leg_index, order, ts_event, router.event_local)
+            tell_changed(execution, router, own.leg, order, ts_event, router.event_local)
         elif own.status != FILLED:
-            tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
+            tell_closed(execution, router, own.leg, order, ts_event, router.event_local)
+        tell_met(execution, router, ts_event, router.event_local)
         order = following
+
+
+@jit
+def _meet_company(market: Any, execution: Any, router: Any, leg_index: int, ts_event: int) -> None:
+    """Let those of a shared book that stand across each other as a halt ends meet."""
+    done = False
+    while not done:
+        done = match_company(market, execution, leg_index, ts_event)
+        if execution.fill_n != router.settled:
+            settle(execution, router, router.event_local)
+        tell_met(execution, router, ts_event, router.event_local)
+
+
+@jit
+def tell_met(execution: Any, router: Any, ts_event: int, captured_ns: int) -> None:
+    """Send word of orders that ended or lost lots as they met others."""
+    for k in range(execution.met_n):
+        met = met_at(execution.met, k)
+        order = met.order
+        leg = own_at(execution.own_orders, order).leg
+        if met.lots == 0:
+            tell_closed(execution, router, leg, order, ts_event, captured_ns)
+        else:
+            tell_changed(execution, router, leg, order, ts_event, captured_ns)
+    execution.met_n = 0
 
 
 @jit
@@ -309,7 +354,7 @@ def _cancel_cleared(execution: Any, router: Any, leg_index: int, ts_event: int) 
         else:
             cancel_resting(execution, order, BOOK_CLEARED, ts_event)
             router.orders_canceled_by_clear += 1
-        tell_closed(execution, router, leg_index, order, ts_event, router.event_local)
+        tell_closed(execution, router, own.leg, order, ts_event, router.event_local)
 
 
 @jit
@@ -404,7 +449,13 @@ def _log_answer(
 
 @jit_inline
 def is_halted(router: Any, watch: Any) -> bool:
-    """Whether nothing may trade: the book is locked or crossed, and the policy minds."""
+    """Whether nothing may trade as the last event has left the book and its state."""
+    return is_crossed(router, watch) or watch.shut & SHUT_NOW != 0
+
+
+@jit_inline
+def is_crossed(router: Any, watch: Any) -> bool:
+    """Whether nothing may trade as the book is locked or crossed, and the policy minds."""
     return watch.gapless == 0 and router.crossed_policy != CROSSED_WARN
 
 

@@ -1,24 +1,26 @@
 """Orders that end at a time of their own: when that is, and their end.
 
 An expiry is due at the exchange as an arrival is, and comes before one of the same time. A day
-ends at the configured close of the session, in the exchange's time; where there is none it lasts
-as long as the data.
+ends at the configured close of the session, in the exchange's time, or as the venue closes the
+book, whichever is first; where there is none it lasts as long as the data.
 """
 
 from typing import Any
 
 from tapewire.compiled.jit import jit
 from tapewire.execution.arriving import expiry_reason
-from tapewire.execution.layout import NEVER, own_at, party_at, rules_at
+from tapewire.execution.houses import house_of
+from tapewire.execution.layout import NEVER, own_at, rules_at
 from tapewire.execution.orders import close_own
 from tapewire.execution.resting import unrest
 from tapewire.execution.words import DAY, EXPIRED
 from tapewire.market.layout import NIL
 from tapewire.router._layout import close_at, leg_at, message_at, watch_at
+from tapewire.router._states import next_close_ns
 
 
 @jit
-def set_day(router: Any, own: Any, ts_event: int) -> None:
+def set_day(router: Any, watch: Any, own: Any, ts_event: int) -> None:
     """Let an order that arrives for the day expire as that ends."""
     if own.time_in_force != DAY:
         return
@@ -30,7 +32,8 @@ def set_day(router: Any, own: Any, ts_event: int) -> None:
             low = middle + 1
         else:
             high = middle
-    own.expire_ns = close_at(router.session_closes, low).ts
+    close_ns = close_at(router.session_closes, low).ts
+    own.expire_ns = min(close_ns, next_close_ns(router, watch, ts_event))
 
 
 @jit
@@ -81,7 +84,7 @@ def expire_next(execution: Any, router: Any, leg_index: int, clock: int) -> int:
 @jit
 def _first_to_expire(execution: Any, leg_index: int) -> int:
     """The order of a leg that expires first, the older of two, or NIL."""
-    party = party_at(execution.parties, leg_index)
+    party = house_of(execution, leg_index)
     rules = rules_at(execution.rules, leg_index)
     first: Any = NIL
     first_ns = NEVER
@@ -90,9 +93,10 @@ def _first_to_expire(execution: Any, leg_index: int) -> int:
         at = head
         while at != NIL:
             own = own_at(execution.own_orders, at)
-            if own.expire_ns < first_ns or (
+            is_first = own.expire_ns < first_ns or (
                 own.expire_ns == first_ns < NEVER and own.client_order_id < first_id
-            ):
+            )
+            if is_first and own.leg == leg_index:
                 first = at
                 first_ns = own.expire_ns
                 first_id = own.client_order_id

@@ -66,7 +66,8 @@ LEG: Final = np.dtype(
         ("notice_floor", "i8"),  # no later word of the exchange comes before this time
         # since the loss limit was reached
         ("halt_position", "i8"),  # lots it was known to hold then
-        ("closing", "i8"),  # CLOSING_*: of the order of the simulation that closes the position
+        ("closing", "i4"),  # CLOSING_*: of the order of the simulation that closes the position
+        ("shared", "i4"),  # 0: alone; else its place among those that share books, from 1 on
     ]
 )
 
@@ -119,6 +120,9 @@ WATCH: Final = np.dtype(
     ]
 )
 
+#: By TradingState: how often a book of a strategy came to it, and what it did not take.
+STATE_COUNT: Final = np.dtype([("entered", "i8"), ("refused", "i8")])
+
 ROUTER: Final = np.dtype(
     [
         # what the loop is called with: one address is quicker than arguments
@@ -129,6 +133,8 @@ ROUTER: Final = np.dtype(
         ("records_at", "i8"),
         ("no_view", "i8"),  # address of an empty VIEW
         ("session_closes", "i8"),  # address of times, ascending; the last is NEVER
+        ("transitions", "i8"),  # of the trading states of books; 0: there are none
+        ("state_counts", "i8"),
         ("session_close_n", "i8"),
         ("instances", "i8"),
         ("legs", "i8"),
@@ -213,6 +219,7 @@ leg_at = accessor(LEG)
 message_at = accessor(MESSAGE)
 watch_at = accessor(WATCH)
 close_at = accessor(np.dtype([("ts", "i8")]))
+state_count_at = accessor(STATE_COUNT)
 
 # Status codes of the loop, beyond those of the book (1 to 4).
 DRAIN_ROWS: Final = 10

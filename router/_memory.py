@@ -10,6 +10,7 @@ from tapewire.compiled.memory import Block, Copies, offset_of
 from tapewire.errors import SimulationError
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.layout import (
+    ALWAYS,
     EXECUTION,
     NEVER,
     OWN_ORDER,
@@ -19,11 +20,13 @@ from tapewire.execution.layout import (
     TALLY,
     TRACE,
 )
+from tapewire.execution.meeting import MET, MET_MAX
 from tapewire.execution.models.record import MODELS
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.features.sets import FeatureState
 from tapewire.market.book import MarketState
 from tapewire.market.layout import NIL
+from tapewire.market.status import STATE_N, TRANSITION, TradingState
 from tapewire.positions.layout import ACCOUNT, LIMITS, SEND_TIME
 from tapewire.positions.rows import SAMPLE_DTYPE
 from tapewire.router._layout import (
@@ -36,6 +39,7 @@ from tapewire.router._layout import (
     LEG,
     MESSAGE,
     ROUTER,
+    STATE_COUNT,
     WATCH,
 )
 from tapewire.strategies.layout import CONTEXT
@@ -78,7 +82,13 @@ class Memory:
         Reported fills, orders, samples and events.
     """
 
-    def __init__(self, *, event_log: bool, session_closes: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        event_log: bool,
+        session_closes: Sequence[int] = (),
+        transitions: npt.NDArray[Any] | None = None,
+    ) -> None:
         self.market = MarketState()
         self._execution = Block(EXECUTION, 1)
         self._router = np.zeros(1, ROUTER)
@@ -89,6 +99,8 @@ class Memory:
         self.messages = Block(MESSAGE, MESSAGES_AT_START)
         self.models = Block(MODELS, 1)
         self.standing = Block(STANDING, 1)
+        self._met = Block(MET, MET_MAX)
+        self._execution.records[0]["met"] = self._met.address
         events_at_start = 4 * ROWS_AT_START if event_log else 1
         self.rows = tuple(
             Block(dtype, events_at_start if dtype is EVENT_DTYPE else ROWS_AT_START)
@@ -120,11 +132,42 @@ class Memory:
         self._router[0]["session_closes"] = self._closes.address
         self._router[0]["session_close_n"] = self._closes.capacity
         self._event_log = event_log
+        self.state_counts = Block(STATE_COUNT, STATE_N)
+        self._router[0]["state_counts"] = self.state_counts.address
+        self.first_transitions: dict[int, int] = {}  # by key of the book
+        self._transitions = self._schedule(transitions)
+        self._router[0]["transitions"] = self._transitions.address
         while self.market.claims.capacity < CLAIMS_AT_START:
             self.market.grow_claims()
         for block, (owner, head) in self._free_lists().items():
             owner[head] = NIL
             _chain(block, owner, head, 0)
+
+    def _schedule(self, transitions: npt.NDArray[Any] | None) -> Block:
+        """Lay out the changes of state book by book, each run between its two ends."""
+        rows = np.zeros(0, TRANSITION) if transitions is None else transitions
+        keys, starts = np.unique(rows["key"], return_index=True)
+        block = Block(TRANSITION, rows.size + 2 * keys.size + 1)
+        stops = [*starts[1:], rows.size][: keys.size]
+        for k, (key, start, stop) in enumerate(zip(keys, starts, stops, strict=True)):
+            first = int(start) + 2 * k
+            part = block.records[first : first + 2 + stop - start]
+            part[1:-1] = rows[start:stop]
+            part["ts"][0] = part["seen_ns"][0] = ALWAYS
+            part["ts"][-1] = part["seen_ns"][-1] = NEVER
+            self.first_transitions[int(key)] = first
+        return block
+
+    def counts_of_states(self) -> dict[str, int]:
+        """How often books came to each trading state, and what it refused; states of either."""
+        counts: dict[str, int] = {}
+        for state, (entered, refused) in zip(
+            TradingState, self.state_counts.records.tolist(), strict=True
+        ):
+            name = state.name.lower()
+            counts |= {f"entered_{name}": entered} if entered else {}
+            counts |= {f"refused_{name}": refused} if refused else {}
+        return counts
 
     @property
     def execution(self) -> Any:

@@ -38,6 +38,7 @@ from tapewire.router._loss import after_halt, may_close_now
 from tapewire.router._places import note_places
 from tapewire.router._requests import callback
 from tapewire.router._room import room_for
+from tapewire.router._states import SHUT_NOW
 from tapewire.router._stops import act_on_stops
 from tapewire.router._times import refresh_due, set_wake, until_local
 from tapewire.router._views import is_full, show_view
@@ -77,6 +78,11 @@ def begin_finish(market: Any, router: Any, watch: Any, book: int) -> None:
     watch.gapless = 1 if is_gapless(market, book) else 0
     halts = router.crossed_policy == CROSSED_HALT_FILLS
     router.reopened = 1 if halts and was_gapless == 0 and watch.gapless != 0 else 0
+    if watch.shut != 0:
+        is_open = not watch.shut & SHUT_NOW and (watch.gapless != 0 or not halts)
+        router.reopened = 1 if is_open else 0
+        if is_open:
+            watch.shut = 0
 
 
 @jit

@@ -3,7 +3,8 @@
 from typing import Any
 
 from tapewire.compiled.jit import jit
-from tapewire.execution.layout import own_at, party_at
+from tapewire.execution.houses import house_of
+from tapewire.execution.layout import own_at
 from tapewire.execution.resting import place_in_queue
 from tapewire.market.layout import NIL
 
@@ -11,10 +12,11 @@ from tapewire.market.layout import NIL
 @jit
 def note_places(market: Any, execution: Any, leg_index: int) -> None:
     """Let a leg's strategy know what is ahead of each of its resting orders now."""
-    party = party_at(execution.parties, leg_index)
+    party = house_of(execution, leg_index)
     for first in (party.buys, party.sells):
         at = first
         while at != NIL:
             own = own_at(execution.own_orders, at)
-            own.orders_ahead, own.lots_ahead = place_in_queue(market, execution, at)
+            if own.leg == leg_index:
+                own.orders_ahead, own.lots_ahead = place_in_queue(market, execution, at)
             at = own.next

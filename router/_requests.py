@@ -58,6 +58,7 @@ from tapewire.router._layout import (
     watch_at,
 )
 from tapewire.router._messages import send_to_exchange, tell_strategy
+from tapewire.router._states import seen_state
 from tapewire.router._views import show_sights
 from tapewire.strategies.layout import (
     HOOK_TIMER,
@@ -128,6 +129,8 @@ def callback(
         ctx.trade_size = watch.trade_size
         ctx.trade_side = watch.trade_side
         ctx.session_volume = watch.seen_volume
+    if watch.transition != NIL:
+        ctx.trading_state = seen_state(router, watch, ctx.market_ns)
     if instance.sights != 0:
         ctx.sights = instance.sights
         ctx.sight_n = instance.leg_n

@@ -12,6 +12,7 @@ from tapewire.compiled.draws import key_of
 from tapewire.compiled.memory import Block
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import ConfigError, NoDataError
+from tapewire.execution.codes import SelfTrade
 from tapewire.execution.layout import ALWAYS, NEVER, STANDING_MAX
 from tapewire.execution.models import Models
 from tapewire.execution.models.record import VARIES
@@ -90,6 +91,7 @@ class Roster:
         self._feed_ns = [models.latency_bounds()["feed"] for models in self._models]
         self.calls: list[Callable[[], None] | None] = []  # by instance and hook
         self.series = Series(memory.places)
+        self._houses: dict[tuple[int, str], int] = {}  # first leg of each shared book
         self._together: dict[str, int] = {}  # instance of a strategy that has one over its books
         wants = [spec.definition.wants for spec in config.strategies]
         self._depth = max((want.depth for want in wants), default=0)
@@ -104,6 +106,7 @@ class Roster:
         ]
 
     def _check_specs(self) -> None:
+        houses: dict[str, tuple[StrategySpec, Models]] = {}
         names = Counter(spec.strategy_id for spec in self._config.strategies)
         for name, count in names.items():
             if count > 1:
@@ -115,6 +118,15 @@ class Roster:
                         f"strategy {spec.strategy_id}: expected a symbol of the data, found "
                         f"{symbol!r}; the data has {self._known_symbols()}"
                     )
+            own = spec.models or self._config.models
+            first = (spec, own)
+            if spec.shared_book:
+                first = houses.setdefault(spec.shared_book, first)
+            if (own.fill, own.queue) != (first[1].fill, first[1].queue):
+                raise ConfigError(
+                    f"strategy {spec.strategy_id}: expected the fill model of "
+                    f"{first[0].strategy_id}, with which it shares the book {spec.shared_book!r}"
+                )
             if spec.limits.max_orders_per_second > ORDERS_PER_SECOND_MAX:
                 raise ConfigError(
                     f"strategy {spec.strategy_id}: max_orders_per_second: expected at most "
@@ -212,6 +224,7 @@ class Roster:
         for name in ("bid", "ask", "mark", "trade_price"):
             watch[name] = UNDEF_PRICE
         watch["gapless"] = 1
+        watch["transition"] = memory.first_transitions.get(key, NIL)
         publisher_id, instrument_id = key >> 32, key & 0xFFFFFFFF
         symbol = self._config.instruments.get(instrument_id).symbol
         meant = {names: is_named(symbol, names) for names in self._names if names}
@@ -371,7 +384,10 @@ class Roster:
         watch["due"] = ALWAYS  # so that the next event starts it
         party = memory.parties.records[index]
         party["book"] = book
-        party["owner"] = instance
+        party["owner"] = index
+        if spec.shared_book:
+            party["owner"] = self._houses.setdefault((book, spec.shared_book), index)
+            leg["shared"] = 1 + self._config.strategies.index(spec)
         party["buys"] = party["sells"] = party["waiting"] = NIL
         party["publisher_id"] = publisher_id
         party["instrument_id"] = instrument_id
@@ -384,6 +400,11 @@ class Roster:
         rules["protection"] = NIL if asked.protection is None else asked.protection
         rules["band"] = NIL if asked.band is None else asked.band
         rules["lot"], rules["min_lots"] = asked.lot, asked.min_lots
+        rules["self_trade"] = (
+            SelfTrade[spec.self_trade.upper()]
+            if spec.self_trade != "none"
+            else (SelfTrade.OTHERS if spec.shared_book else SelfTrade.ALONE)
+        )
         rules["stop_buys"] = rules["stop_sells"] = NIL
         tally = memory.tallies.records[index]
         tally["window_ns"] = self._window_ns[party["models"]]

@@ -9,7 +9,8 @@ from typing import Any
 from tapewire.compiled.jit import jit
 from tapewire.execution.arriving import cancel_resting, enter
 from tapewire.execution.claims import STEP_ROWS
-from tapewire.execution.layout import own_at, party_at, rules_at
+from tapewire.execution.houses import house_of
+from tapewire.execution.layout import own_at, rules_at
 from tapewire.execution.orders import is_live
 from tapewire.execution.resting import note_change
 from tapewire.execution.stops import (
@@ -25,7 +26,7 @@ from tapewire.execution.traces import CLEARED_BOOK, is_cleared, kinds_of
 from tapewire.execution.words import BOOK_CLEARED, FILLED
 from tapewire.market.layout import NIL
 from tapewire.router._changes import carry_out
-from tapewire.router._exchange import is_halted, settle, tell_changed, tell_closed
+from tapewire.router._exchange import is_halted, settle, tell_changed, tell_closed, tell_met
 from tapewire.router._layout import FAULT_CLAIMS, leg_at
 from tapewire.router._room import room_for
 
@@ -81,7 +82,7 @@ def _trigger(
     """Let a stop become what it is for, and act; a status."""
     own = own_at(execution.own_orders, order)
     leg_index = own.leg
-    party = party_at(execution.parties, leg_index)
+    party = house_of(execution, leg_index)
     release_stop(execution, order)
     pull_trigger(execution, own, exchange_ns)
     tell_changed(execution, router, leg_index, order, exchange_ns, router.event_local)
@@ -95,5 +96,9 @@ def _trigger(
         settle(execution, router, router.event_local)
     if not is_live(own) and own.status != FILLED:
         tell_closed(execution, router, leg_index, order, exchange_ns, router.event_local)
+    if own.quantity != own.word_quantity and (is_live(own) or own.status == FILLED):
+        tell_changed(execution, router, leg_index, order, exchange_ns, router.event_local)
+    if execution.met_n > 0:
+        tell_met(execution, router, exchange_ns, router.event_local)
     note_change(execution, watch, party, resting_before)
     return 0

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.delays import feed_delay_ns
-from tapewire.execution.layout import ALWAYS, NEVER
+from tapewire.execution.layout import ALWAYS, NEVER, party_at
 from tapewire.market.layout import NIL, book_at
 from tapewire.router._changes import act_next, carry_out
 from tapewire.router._delivery import deliver
@@ -12,6 +12,8 @@ from tapewire.router._layout import instance_at, leg_at, watch_at
 from tapewire.router._messages import set_session_timer
 from tapewire.router._requests import callback
 from tapewire.router._room import step_room
+from tapewire.router._shared import before_shared
+from tapewire.router._states import next_transition_ns, pass_transitions
 from tapewire.strategies.layout import (
     HOOK_SESSION,
     HOOK_START,
@@ -36,6 +38,15 @@ def before_book_event(
     at = watch.legs
     while at != NIL:
         leg = leg_at(router.legs, at)
+        if leg.shared != 0:  # with all of its book, at the first of them
+            if party_at(execution.parties, at).owner == at:
+                status = _before_shared_event(
+                    market, execution, router, watch, at, exchange_ns, local_ns, upcoming
+                )
+                if status != 0:
+                    return status
+            at = leg.next_of_book
+            continue
         instance = instance_at(router.instances, leg.instance)
         feed_ns = feed_delay_ns(execution, instance.feed_ns, at, local_ns, upcoming)
         local = local_ns + feed_ns
@@ -46,8 +57,31 @@ def before_book_event(
         if status != 0:
             return status
         at = leg.next_of_book
+    if watch.transition != NIL:
+        pass_transitions(market, router, watch, book, exchange_ns)
     refresh_due(router, watch)
     return 0
+
+
+@jit
+def _before_shared_event(
+    market: Any, execution: Any, router: Any, watch: Any, owner: int, exchange_ns: int,
+    local_ns: int, upcoming: int,
+) -> int:  # fmt: skip
+    """Everything that happens before an event to the legs that share a book of theirs; a status."""
+    at = watch.legs
+    while at != NIL:
+        leg = leg_at(router.legs, at)
+        if party_at(execution.parties, at).owner == owner:
+            instance = instance_at(router.instances, leg.instance)
+            feed_ns = feed_delay_ns(execution, instance.feed_ns, at, local_ns, upcoming)
+            status = start(market, execution, router, at, local_ns + feed_ns)
+            if status == 0 and instance.leg_n > 1:
+                status = _decide_on_quiet_books(market, execution, router, at, local_ns + feed_ns)
+            if status != 0:
+                return status
+        at = leg.next_of_book
+    return before_shared(market, execution, router, watch, owner, exchange_ns)
 
 
 @jit
@@ -124,7 +158,13 @@ def _decide_on_quiet_books(
             room = step_room(market, execution, router)
             if room != 0:
                 return room
-            status = act_next(market, execution, router, at)
+            if other.shared != 0:  # what comes before it of the others, too
+                owner = party_at(execution.parties, at).owner
+                watch = watch_at(router.watches, other.book)
+                until = other.arrival_due + 1
+                status = before_shared(market, execution, router, watch, owner, until)
+            else:
+                status = act_next(market, execution, router, at)
             router.forced_arrivals += status == 0
             if status == 0 and execution.changed != NIL:
                 status = carry_out(market, execution, router, 0)
@@ -162,7 +202,7 @@ def refresh_due(router: Any, watch: Any) -> None:
         due = min(due, leg.arrival_due)
         local_due = min(local_due, instance.local_due)
         at = leg.next_of_book
-    watch.due = min(due, local_due)
+    watch.due = min(due, local_due, next_transition_ns(router, watch))
     watch.local_due = local_due
     if watch.traces == NIL:
         set_wake(router, watch)
@@ -172,5 +212,7 @@ def refresh_due(router: Any, watch: Any) -> None:
 def set_wake(router: Any, watch: Any) -> None:
     """From when on events need a closer look even if they leave the touch where it is."""
     watch.wake = min(watch.sample_due, watch.local_due - router.feed_max_ns, watch.window_due)
-    if watch.subscriptions & (ON_EVENT | ON_DEPTH | ON_QUEUE | ON_FEATURES) or watch.unclosed != 0:
+    if watch.subscriptions & (ON_EVENT | ON_DEPTH | ON_QUEUE | ON_FEATURES):
+        watch.wake = ALWAYS
+    if watch.unclosed != 0 or watch.shut != 0:
         watch.wake = ALWAYS

@@ -12,6 +12,7 @@ from tapewire.market.layout import ASK, BID, NIL, book_at, level_at, rung_at, si
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.layout import account_at
 from tapewire.router._layout import close_at, instance_at, leg_at, watch_at
+from tapewire.router._states import seen_state
 from tapewire.strategies.layout import (
     ON_DEPTH,
     ON_VIEW,
@@ -136,6 +137,8 @@ def show_sights(router: Any, instance: Any, leg_index: int, is_shown: bool, now_
         sight = sight_at(instance.sights, k)
         watch = watch_at(router.watches, leg_at(router.legs, sight.leg).book)
         sight.position = account_at(router.accounts, sight.leg).known_position
+        if watch.transition != NIL:
+            sight.trading_state = seen_state(router, watch, now_ns - instance.feed_max_ns)
         shown_now = is_shown and sight.leg == leg_index
         if shown_now or watch.seen + instance.feed_max_ns <= now_ns:
             sight.best_bid = watch.bid

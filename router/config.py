@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+import numpy.typing as npt
+
 from tapewire.execution.models import Models
 from tapewire.market.instruments import InstrumentTable
 from tapewire.strategies.definition import StrategyDefinition
@@ -76,6 +78,13 @@ class StrategySpec:
         Of what is drawn at random for it; None: the simulation's.
     gateway : GatewayLimit or None
         Of its session; None: the simulation's.
+    shared_book : str
+        Strategies with one name here meet each other where they trade one book; empty: it meets
+        nobody. They have one fill model and one queue model.
+    self_trade : str
+        What prevents a trade of its orders with one another's, or with those of who shares the book
+        with it: ``none`` (its own never meet), ``cancel_newest``, ``cancel_oldest``,
+        ``cancel_both`` or ``decrement``.
     """
 
     strategy_id: str
@@ -87,6 +96,8 @@ class StrategySpec:
     models: Models | None = None
     seed: int | None = None
     gateway: GatewayLimit | None = None
+    shared_book: str = ""
+    self_trade: str = "none"
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,9 @@ class SimulationConfig:
         samples begin with the first one after them. 0: there are none.
     session_closes : tuple of int
         Local times at which sessions close, ns, ascending; none: the data are one session.
+    transitions : ndarray or None
+        Changes of the trading states of books, ``market.status.TRANSITION``, sorted by book and
+        time. A book without any is as if it were open at all times.
     """
 
     instruments: InstrumentTable
@@ -147,3 +161,4 @@ class SimulationConfig:
     publishers: tuple[int, ...] = ()
     warmup_until_ns: int = 0
     session_closes: tuple[int, ...] = ()
+    transitions: npt.NDArray[Any] | None = field(default=None, compare=False)

@@ -93,7 +93,8 @@ class Look:
         return rows
 
     def _at_the_exchange(self, leg: int) -> Iterator[Any]:
-        party, rules = self._memory.parties.records[leg], self._memory.rules.records[leg]
+        parties, rules = self._memory.parties.records, self._memory.rules.records[leg]
+        party = parties[int(parties[leg]["owner"])]
         for heads, head in (
             (party, "buys"), (party, "sells"), (party, "waiting"), (rules, "stop_buys"),
             (rules, "stop_sells"),
@@ -101,7 +102,8 @@ class Look:
             index = int(heads[head])
             while index != NIL:
                 own = self._memory.own_orders.records[index]
-                yield own
+                if own["leg"] == leg:
+                    yield own
                 index = int(own["next"])
 
     def _lots_ahead(self, leg: int, own: Any, queues: dict[tuple[int, int], IntArray]) -> int:

@@ -103,7 +103,11 @@ class Simulation:
 
     def __init__(self, config: SimulationConfig) -> None:
         self.config = config
-        self._memory = Memory(event_log=config.event_log, session_closes=config.session_closes)
+        self._memory = Memory(
+            event_log=config.event_log,
+            session_closes=config.session_closes,
+            transitions=config.transitions,
+        )
         self._market = self._memory.market
         self._pending: tuple[list[Any], ...] = tuple([] for _ in self._memory.rows)
         self._stashed = False  # whether any of them has rows
@@ -405,6 +409,8 @@ class Simulation:
         counts |= {name: int(state[name]) for name in COUNTERS if name != "records"}
         counts |= {name: int(router[name]) for name in _ROUTER_COUNTERS}
         counts["books"] = int(state["book_n"])
+        if self.config.transitions is not None:
+            counts |= self._memory.counts_of_states()
         if self.config.warmup_until_ns:
             counts["warmup_records"] = self._warmup_records
             counts["warmup_books_without_snapshot"] = int(self._unbegun[0])

@@ -95,6 +95,7 @@ CONTEXT: Final = np.dtype(
         ("feature_columns", "i8"),  # address of words: the columns of those that it wants
         ("feature_n", "i8"),
         ("market_ns", "i8"),  # capture time up to which it may know the market
+        ("trading_state", "i8"),  # TradingState of the book at hand, as far as it was captured
         ("bids", "i8"),  # addresses of the levels
         ("asks", "i8"),
         ("last_client_order_id", "i8"),
@@ -165,6 +166,7 @@ SIGHT: Final = np.dtype(
         ("session_volume", "i8"),
         ("seen_view", "i8"),  # address of the book's VIEW; 0: not wanted
         ("trades_shown", "i8"),  # how many of the view's trades its on_trades has had
+        ("trading_state", "i8"),
     ]
 )
 

@@ -20,6 +20,7 @@ from tapewire.execution.models import Model, Models, built_in
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
 from tapewire.market.instruments import InstrumentTable, OrderRules
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
+from tapewire.market.status import TRANSITION
 from tapewire.positions.rows import SAMPLE_DTYPE
 from tapewire.router import (
     Drained,
@@ -331,9 +332,9 @@ class Played:
 
     def changes(self, order: str) -> list[tuple[Any, ...]]:
         """(event, reason, price, lots, filled, at, known) of every change of an order."""
-        labels = self.simulation.legs[0].client_order_labels
         found = []
         for row in self.rows.events:
+            labels = self.simulation.legs[int(row["leg"])].client_order_labels
             if label(labels, int(row["client_order_id"])) == order:
                 price = None if row["price"] == UNDEF_PRICE else int(row["price"]) / 10**9
                 found.append(
@@ -399,10 +400,14 @@ def configure(
     queue: Model | None = None,
     seed: int = 0,
     session_closes: tuple[int, ...] = (),
+    states: Sequence[tuple[Any, ...]] = (),
     rules: OrderRules | None = None,
     others: Sequence[StrategySpec] = (),
 ) -> SimulationConfig:
-    """A configuration with the order log as strategy ``log``, and others beside it."""
+    """A configuration with the order log as strategy ``log``, and others beside it.
+
+    ``states`` are trading states: (µs, TradingState), captured 1 µs later, or (µs, state, µs).
+    """
     table = InstrumentTable(
         [(SYMBOL, INSTRUMENT), (OTHER_SYMBOL, OTHER_INSTRUMENT)],
         {SYMBOL: (px(tick), Fraction(multiplier))},
@@ -432,6 +437,16 @@ def configure(
         event_log=event_log,
         publishers=(PUBLISHER,),
         session_closes=session_closes,
+        transitions=transitions(states) if states else None,
+    )
+
+
+def transitions(states: Sequence[tuple[Any, ...]], instrument: int = INSTRUMENT) -> np.ndarray:
+    """Changes of state of one book, dtype TRANSITION."""
+    key = PUBLISHER << 32 | instrument
+    return np.array(
+        [(ns(at), ns(seen[0] if seen else at + 1), key, state) for at, state, *seen in states],
+        TRANSITION,
     )
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from tapewire.compiled.memory import offset_of
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.market.status import TradingState
 from tapewire.strategies.layout import CONTEXT, SEEN_LEVEL, SIGHT, TRADE, VIEW
 from tapewire.strategies.place import PlacedBook, ViewMemory
 from tapewire.strategies.plain._kernels import feature_entry
@@ -31,6 +32,7 @@ _TRADE_SIZE: Final = word_of(SIGHT, "trade_size")
 _TRADE_SIDE: Final = word_of(SIGHT, "trade_side")
 _VOLUME: Final = word_of(SIGHT, "session_volume")
 _SHOWN: Final = word_of(SIGHT, "trades_shown")
+_STATE: Final = word_of(SIGHT, "trading_state")
 _TRADE_N: Final = word_of(VIEW, "trade_n")
 _SESSION: Final = {name: word_of(VIEW, name) for name in ("open", "high", "low", "last")}
 _SESSION_VOLUME: Final = word_of(VIEW, "volume")
@@ -223,6 +225,11 @@ class Market:
     def volume(self) -> int:
         """Lots traded since the strategies began."""
         return self._words[_VOLUME]
+
+    @property
+    def state(self) -> TradingState:
+        """Trading state of the venue, by ``status_files``; UNKNOWN without them."""
+        return TradingState(self._words[_STATE])
 
     @property
     def position(self) -> int:

@@ -23,6 +23,7 @@ from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import (
     DATA_SOURCES,
     DatabentoSource,
+    FillModel,
     RunConfig,
     StrategyEntry,
 )
@@ -44,6 +45,7 @@ from tapewire.market.times import time_text
 #: Named in the specification, not built yet: said by name instead of "unknown".
 STRATEGIES_NOT_BUILT: Final = ("momentum", "mean_reversion", "ml")
 _FILES: Final = ("backtest", "data_source", "files")
+_STATUS_FILES: Final = ("backtest", "data_source", "status_files")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -210,15 +212,16 @@ def _name_strategies(raw: dict[str, Any]) -> None:
 
 def _absolute_paths(raw: dict[str, Any], base: Path, problems: Problems) -> None:
     data_source = value_at(raw, ("backtest", "data_source"))
-    files = value_at(data_source, ("files",))
-    if isinstance(files, list):
-        found: list[Any] = []
-        for i, name in enumerate(files):
-            matches = _expand(name, base)
-            if not matches:
-                problems.add((*_FILES, i), f"no file matches {name!r} in {base}")
-            found += matches or [name]
-        data_source["files"] = found
+    for where in (_FILES, _STATUS_FILES):
+        files = value_at(data_source, where[-1:])
+        if isinstance(files, list):
+            found: list[Any] = []
+            for i, name in enumerate(files):
+                matches = _expand(name, base)
+                if not matches:
+                    problems.add((*where, i), f"no file matches {name!r} in {base}")
+                found += matches or [name]
+            data_source[where[-1]] = found
     output = value_at(raw, ("backtest", "output"))
     for owner, key in (
         (output, "metrics_file"),
@@ -263,6 +266,7 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
     if data is not None:
         _check_data(data, problems)
     symbols = data.symbols if data is not None else []
+    _check_shared_books(raw, problems)
     entries = raw.get("strategy") or ()
     names = Counter(value_at(entry, ("name",)) for entry in entries)
     for i, entry in enumerate(entries):
@@ -293,6 +297,26 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
             )
 
 
+def _check_shared_books(raw: dict[str, Any], problems: Problems) -> None:
+    """Check that strategies that share a book share its fill model: lots are handed out once."""
+    common = _valid(FillModel, value_at(raw, ("backtest", "execution", "fill_model")) or {})
+    models: dict[str, tuple[str, FillModel]] = {}  # of the first strategy of each book
+    for i, entry in enumerate(raw.get("strategy") or ()):
+        strategy = _valid(StrategyEntry, entry)
+        if strategy is None or strategy.execution is None or common is None:
+            continue
+        book = strategy.execution.shared_book
+        model = strategy.execution.fill_model or common
+        if book is None:
+            continue
+        name, first = models.setdefault(book, (strategy.name, model))
+        if model != first:
+            problems.add(
+                ("strategy", i, "execution", "shared_book"),
+                f"expected the fill_model of {name}, with which it shares {book!r}, found another",
+            )
+
+
 def _valid(model: type[_Model], value: object) -> _Model | None:
     """Return the part as its model; None where it is not there or has problems of its own."""
     try:
@@ -308,6 +332,7 @@ def _check_data(data: DatabentoSource, problems: Problems) -> None:
             ("backtest", "data_source", "end"),
             f"expected a time after start ({start}), found {end}",
         )
-    twice = same_file(data.files)
-    if twice is not None:
-        problems.add(_FILES, twice)
+    for where, files in ((_FILES, data.files), (_STATUS_FILES, data.status_files)):
+        twice = same_file(files)
+        if twice is not None:
+            problems.add(where, twice)

@@ -52,10 +52,14 @@ def _chosen(family: str, execution: Execution) -> "Model":
 
 
 def execution_of(strategy: StrategyEntry, backtest: Backtest) -> Execution:
-    """Return what holds for a strategy: its own models, else the backtest's."""
+    """Return what holds for a strategy: what is its own, else the backtest's."""
     own = strategy.execution
     sections = {} if own is None else {name: getattr(own, name) for name in own.model_fields_set}
-    given = {name: section for name, section in sections.items() if section is not None}
+    given = {
+        name: section
+        for name, section in sections.items()
+        if section is not None and name in Execution.model_fields
+    }
     return backtest.execution.model_copy(update=given)
 
 

@@ -130,10 +130,12 @@ class DatabentoSource(_Section):
 
     What lies before ``start`` builds the books (``warmup``) from the first record on, from each
     book's last snapshot on, or not at all; strategies and all that is counted begin at ``start``.
+    `status_files` have the trading states of the books (schema ``status``).
     """
 
     type: Literal["databento"]
     files: list[Text] = Field(min_length=1)
+    status_files: list[Text] = Field(default_factory=list)
     symbols: list[Symbol] = Field(default_factory=list)
     publishers: list[Publisher] = Field(default_factory=list)
     start: TimeNs | None = None
@@ -225,6 +227,10 @@ class FeeModel(ModelSection):
     type: Text = "per_contract"
 
 
+#: What becomes of an order that meets one of its own strategy, or of who shares its book.
+SelfTradePrevention = Literal["none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
+
+
 class Gateway(_Section):
     """How many messages a strategy's session may send in any second, and what happens to more.
 
@@ -248,6 +254,7 @@ class Execution(_Section):
     unseen_trades: Literal["fill_through", "ignore", "pro_rata", "fill"] = "fill_through"
     book_clear: Literal["cancel", "keep"] = "cancel"
     fill_notice: Literal["response", "feed"] = "response"
+    self_trade_prevention: SelfTradePrevention = "none"
 
     @classmethod
     def default_of(cls, section: str, key: str) -> str:
@@ -259,7 +266,8 @@ class Execution(_Section):
 class OwnExecution(_Section):
     """What of the execution is a strategy's own; the rest is the backtest's.
 
-    Of a model of the backtest's own type, only what differs has to be given.
+    Of a model of the backtest's own type, only what differs has to be given. Strategies with the
+    same `shared_book` meet each other; without, they never do.
     """
 
     latency_model: LatencyModel | None = None
@@ -267,6 +275,8 @@ class OwnExecution(_Section):
     market_impact: MarketImpact | None = None
     fees: FeeModel | None = None
     gateway: Gateway | None = None
+    shared_book: Annotated[str, AfterValidator(_name)] | None = None
+    self_trade_prevention: SelfTradePrevention | None = None
 
 
 class ConfiguredLimits(_Section):

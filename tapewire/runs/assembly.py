@@ -87,7 +87,10 @@ class _Run:
             facts.info = stream.begin()
             facts.warnings += wiring.unset_instruments(facts.config, facts.info)
             facts.models = RunModels(facts.config, self.hooks.announce, stack)
-            facts.simulation = wiring.make_simulation(facts.config, facts.info, facts.models)
+            facts.status = wiring.status_files(facts.config)
+            facts.simulation = wiring.make_simulation(
+                facts.config, facts.info, facts.models, facts.status
+            )
             facts.simulation.touch_memory()
             folder = stack.enter_context(run_folder(self.output, self.name))
             return self._simulate(stream, facts.simulation, folder)

@@ -1,6 +1,6 @@
 """What a run's manifest says, at its end or where it stopped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from tapewire.runs.warnings import count_warnings, halt_warnings, log_warnings, 
 if TYPE_CHECKING:
     from tapewire.analytics import Collector
     from tapewire.inputs.cache import InputCache
+    from tapewire.replay.status import StatusFile
     from tapewire.router import Simulation
     from tapewire.runs.models import RunModels
     from tapewire.wire import StreamInfo, Totals
@@ -32,6 +33,7 @@ class RunFacts:
     simulation: "Simulation | None" = None
     totals: "Totals | None" = None
     models: "RunModels | None" = None
+    status: "Sequence[StatusFile]" = ()
 
 
 def manifest_of(
@@ -54,7 +56,9 @@ def manifest_of(
         "setup_s": round(clock.setup_s, 6),
         "config": facts.config.to_dict(),
         "versions": versions(),
-        "inputs": _inputs(facts.info, totals, facts.cache) + _model_files(simulation),
+        "inputs": _inputs(facts.info, totals, facts.cache)
+        + _status_inputs(facts.status)
+        + _model_files(simulation),
         "strategy_sources": _strategy_sources(facts.config),
         "counts": {key: int(value) for key, value in counts.items()},
         "stages": _stages(applied(counts), clock, totals),
@@ -163,6 +167,22 @@ def _inputs(
             }
         )
     return inputs
+
+
+def _status_inputs(files: "Sequence[StatusFile]") -> list[dict[str, Any]]:
+    """Describe the files with trading states."""
+    return [
+        {
+            "file": file.path,
+            "bytes": file.size_bytes,
+            "xxh3_128": file.content_hash,
+            "dataset": file.dataset,
+            "dbn_version": file.version,
+            "records_read": len(file.records),
+            "records_used": len(file.records),
+        }
+        for file in files
+    ]
 
 
 def _stages(events: int, clock: Clock, totals: "Totals | None") -> dict[str, Any]:

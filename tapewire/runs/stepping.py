@@ -120,7 +120,9 @@ class SteppedSimulation:
         try:
             #: What deserves a look before the first record.
             self.warnings: list[str] = wiring.unset_instruments(self.config, info)
-            self._simulation = wiring.make_simulation(self.config, info)
+            self._simulation = wiring.make_simulation(
+                self.config, info, status=wiring.status_files(self.config)
+            )
         except BaseException:
             self.close()
             raise

@@ -170,9 +170,11 @@ class Stream:
     def _note_foreign(self, info: "StreamInfo") -> None:
         """Let the configuration of the run folder name the files that were really replayed."""
         content = self._facts.config.model_dump(mode="python", exclude_none=True)
+        given = content["backtest"]["data_source"]
         content["backtest"]["data_source"] = {
             "type": "databento",
             "files": [file.name for file in info.files],
+            "status_files": given.get("status_files", []),
         }
         self._facts.config = make_config(content)
         self._facts.warnings.append(

@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from tapewire.router import LossHalt
     from tapewire.wire import Totals
 
+#: Trading states that refuse requests, by their counts, as said in warnings.
+_STATES: Final = {
+    "halted": "halted by the venue",
+    "no_cancel": "about to open (nothing is canceled or changed then)",
+    "post_close": "open for orders of later days only",
+    "closed": "closed",
+    "unavailable": "not available for trading",
+}
 #: Strategies halted by their loss limit that are told of by name; the manifest has all of them.
 HALTS_TOLD_MAX: Final = 5
 
@@ -71,9 +79,23 @@ def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[s
             f"{late:,} {responses} told later than due, by up to {late_us:,.1f} µs: the event that "
             "decided them was captured when their strategy's clock had passed that time"
         )
+    warnings += _state_warnings(counts)
     if totals is not None and totals.clamped_ts_recv:
         warnings.append(f"{totals.clamped_ts_recv:,} records went back in ts_recv and were clamped")
     return warnings
+
+
+def _state_warnings(counts: Mapping[str, int]) -> list[str]:
+    """Say what the trading states of the venue stopped."""
+    said = []
+    for state, text in _STATES.items():
+        entered, refused = counts.get(f"entered_{state}", 0), counts.get(f"refused_{state}", 0)
+        if not refused and (not entered or state != "halted"):
+            continue
+        times = "1 time" if entered == 1 else f"{entered:,} times"
+        requests = "1 request was" if refused == 1 else f"{refused:,} requests were"
+        said.append(f"books were {text} {times}: {requests} refused then")
+    return said
 
 
 def warmup_warnings(warmup: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,7 @@ from tapewire.router import GatewayLimit, RiskLimits, Simulation, SimulationConf
 from tapewire.router.config import OFF
 
 if TYPE_CHECKING:
+    from tapewire.replay.status import StatusFile
     from tapewire.runs.models import RunModels
     from tapewire.wire import StreamInfo
 
@@ -47,9 +49,14 @@ _COMPILING_AFTER_S: Final = 2.0
 
 
 def make_simulation(
-    config: RunConfig, info: "StreamInfo", models: "RunModels | None" = None
+    config: RunConfig,
+    info: "StreamInfo",
+    models: "RunModels | None" = None,
+    status: "Sequence[StatusFile]" = (),
 ) -> Simulation:
     """Build the simulation of a run; the models of its strategies are started.
+
+    ``status`` is what `status_files` has read.
 
     Raises
     ------
@@ -63,11 +70,31 @@ def make_simulation(
         info.warmup_until_ns,
         info.start_ns,
     )
+    if status:
+        from tapewire.replay.status import transitions_in
+
+        simulation = replace(simulation, transitions=transitions_in(status))
     if models is not None:
         simulation = models.start(simulation, info)
     else:
         _refuse_external(simulation)
     return Simulation(simulation)
+
+
+def status_files(config: RunConfig) -> "list[StatusFile]":
+    """Read the files with the trading states of the books; nearly always there are none.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        If one can't be used.
+    """
+    source = config.backtest.data_source
+    if not isinstance(source, DatabentoSource) or not source.status_files:
+        return []
+    from tapewire.replay.status import read_status
+
+    return [read_status(path) for path in source.status_files]
 
 
 def _refuse_external(simulation: SimulationConfig) -> None:
@@ -287,6 +314,8 @@ def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
                 models=models,
                 seed=strategy.seed,
                 gateway=gateway,
+                shared_book=(strategy.execution and strategy.execution.shared_book) or "",
+                self_trade=execution_of(strategy, config.backtest).self_trade_prevention,
             )
             for variant in checked_variants(strategy, ("strategy", i))
         ]

@@ -130,7 +130,7 @@ class NaiveDesk(NaiveExchange):
         if self.halt and self.halt_position is None:
             self.halt_position = self.known_position
         if wanted:
-            self.act(ts)
+            self.close_out(ts)
 
     def look(self, local: int) -> None:
         best = [prices[0] if prices else None for prices in map(self.book.prices, "BA")]
@@ -150,7 +150,7 @@ class NaiveDesk(NaiveExchange):
     def decide(self, local: int) -> None:
         """Act on what was shown, unless the data has ended before that is known."""
         if self.records_left or local <= self.captured:
-            self.act(local)
+            self.close_out(local)
 
     def value(self, ts: int) -> None:
         assert self.mark is not None, "the test's market has two sides before anything trades"
@@ -177,14 +177,14 @@ class NaiveDesk(NaiveExchange):
                 left.append((ts + self.entry_ns, Row(ts, "cancel", name)))
         self.requests = sorted(left, key=lambda request: request[0])
 
-    def act(self, ts: int) -> None:
+    def close_out(self, ts: int) -> None:
         if self.halt is None or not self.flatten or self.closing or not self.known_position:
             return
         self.closing, self.unclosed = True, False
         self.closers += 1
         order = Mine(
             -self.closers, "A" if self.known_position > 0 else "B", "MARKET", "IOC", UNDEF_PRICE,
-            abs(self.known_position), ts, reason="LOSS_FLATTEN",
+            abs(self.known_position), ts, reason="LOSS_FLATTEN", sent="MARKET",
         )  # fmt: skip
         name = f"flatten{order.number}"
         self.mine[name] = order

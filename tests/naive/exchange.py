@@ -19,6 +19,18 @@ from .queues import NAMES, NEVER, Mine, Row, SharedBook
 from .sharing import FillRule
 
 QUANTITY_MAX = 2**31 - 1
+#: What may be asked in the venue's states, and in which of them orders trade.
+ALLOWED = {
+    "UNKNOWN": ("new", "replace", "cancel"),
+    "OPEN": ("new", "replace", "cancel"),
+    "PRE_OPEN": ("new", "replace", "cancel"),
+    "NO_CANCEL": ("new",),
+    "HALTED": ("cancel",),
+    "POST_CLOSE": ("new", "replace", "cancel"),
+    "CLOSED": (),
+    "UNAVAILABLE": (),
+}
+MATCHING = ("UNKNOWN", "OPEN")
 STOPS = ("STOP", "STOP_LIMIT")
 NEXT_CLIP = -1  # in the place of an order's place among ours as the event began
 
@@ -65,12 +77,18 @@ class NaiveExchange:
     taken: dict[int | str, int] = field(default_factory=dict)  # lots we took, by real order
     position: int = 0
     book_clock: int = 0
+    states: list[tuple[int, str]] = field(default_factory=list)  # of the venue: since when, which
+    state_of_event: str = "UNKNOWN"
+    now_state: str = "UNKNOWN"  # as what is at hand acts
+    was_shut: bool = False  # some state since the book was last found open let nothing trade
+    refused: dict[str, int] = field(default_factory=dict)
 
     def run(self, records: np.ndarray) -> "NaiveExchange":
         stream = list(rows(records))
         start = stream[0].ts_recv
         end = max(r.ts_recv for r in stream)
         self.requests = self.send(start, end)
+        self.passed = 0  # states until then have acted
         event: list[Record] = []
         for r in stream:
             last = event[-1] if event else None
@@ -169,6 +187,11 @@ class NaiveExchange:
         while self.denials and self.denials[0][0] < now:
             sent, order, reason = self.denials.pop(0)
             self.close(order, "DENIED", reason, sent)
+        self.state_of_event = self.state(now - 1)
+        self.was_shut |= any(
+            state not in MATCHING for ts, state in self.states if self.passed <= ts < now
+        )
+        self.passed = max(self.passed, now)
         while True:
             request = self.requests[0][0] if self.requests else NEVER
             there = self.waiting + self.stops + self.book.resting
@@ -182,8 +205,18 @@ class NaiveExchange:
                 continue
             due, row = self.requests.pop(0)
             at = max(due, self.book_clock)
+            self.now_state = self.state(at)
             order = self.mine[row.name]
-            self.request(row, order, at)
+            live = order.status in ("NEW", "PARTIALLY_FILLED")
+            refused = self.refusal(row.action, order, at)
+            if refused and row.action == "new":
+                order.ts_arrived = at
+                self.close(order, "REJECTED", refused, at)
+                self.count_refusal(at)
+            elif refused and (live or row.action == "mass_cancel"):
+                self.count_refusal(at)
+            else:
+                self.request(row, order, at)
 
     def request(self, row: Row, order: Mine, at: int) -> None:
         if row.action == "new":
@@ -197,6 +230,25 @@ class NaiveExchange:
         else:
             self.replace(order, row.price or 0, row.quantity, at)
 
+    # --- the venue's states ---------------------------------------------------------------------
+
+    def state(self, at: int) -> str:
+        return [state for ts, state in [(-1, "UNKNOWN"), *self.states] if ts <= at][-1]
+
+    def refusal(self, action: str, order: Mine, at: int) -> str:
+        """Why the venue does not take a request now; nothing if it does."""
+        state = self.state(at)
+        action = action.removeprefix("mass_")
+        for_today = state == "POST_CLOSE" and action == "new"
+        for_today &= order.tif not in ("GTC", "GTD")
+        if order.status == "DENIED" or (action in ALLOWED[state] and not for_today):
+            return ""
+        return {"HALTED": "MARKET_HALTED", "NO_CANCEL": "NO_CANCEL"}.get(state, "MARKET_CLOSED")
+
+    def count_refusal(self, at: int) -> None:
+        state = self.state(at)
+        self.refused[state] = self.refused.get(state, 0) + 1
+
     def take_out(self, order: Mine) -> None:
         if order in self.waiting:
             self.waiting.remove(order)
@@ -209,7 +261,9 @@ class NaiveExchange:
         order.ts_arrived = at
         order.status = "NEW"
         if order.tif == "DAY":
-            order.expire = min((close for close in self.closes if close > at), default=NEVER)
+            shut = [ts for ts, state in self.states if state in ("CLOSED", "POST_CLOSE")]
+            closes = [close for close in (*self.closes, *shut) if close > at]
+            order.expire = min(closes, default=NEVER)
         self.act(order, at)
 
     def act(self, order: Mine, at: int) -> None:
@@ -305,7 +359,7 @@ class NaiveExchange:
 
     @property
     def is_halted(self) -> bool:
-        return self.halts and not self.gapless
+        return self.now_state not in MATCHING or (self.halts and not self.gapless)
 
     def replace(self, order: Mine, price: int, quantity: int, at: int) -> None:
         if order.sent == "STOP":
@@ -461,7 +515,8 @@ class NaiveExchange:
         side = chr(r.side)
         self.in_auction = False
         self.unseen_of_trade = None
-        if side not in "BA" and not self.gapless and not r.flags & F_TOB:
+        waited = not self.gapless or self.was_shut
+        if side not in "BA" and waited and not r.flags & F_TOB:
             self.in_auction = True
             self.auction(r.price)
             self.cleared["B"] += r.size
@@ -549,8 +604,10 @@ class NaiveExchange:
         self.gapless = self.book.gapless
         if self.clearing_price is not None:
             self.clear_at(self.clearing_price)
-        reopened = self.halted and not self.is_halted
+        self.now_state = self.state_of_event
+        reopened = (self.halted or self.was_shut) and not self.is_halted
         self.halted = self.is_halted
+        self.was_shut &= self.halted
         if reopened:
             for order in list(self.waiting):
                 if order.leaves == 0:
@@ -560,7 +617,8 @@ class NaiveExchange:
                     self.close(order, "EXPIRED", "NO_LIQUIDITY", self.book_clock)
                     continue
                 self.take(order, self.book_clock)
-                self.settle(order, self.book_clock)
+                if order.status != "CANCELED":
+                    self.settle(order, self.book_clock)
         if not self.halted:
             if reopened:
                 self.crossers = []  # all that stands across ours meets them below
@@ -569,6 +627,7 @@ class NaiveExchange:
             if reopened:
                 for side in "BA":
                     self.reopen(side)
+                self.meet_company()
         cleared = self.clear_cancels and self.cleared_book == self.book.counts["snapshots"]
         if cleared:
             for order in self.waiting + self.book.mine("B") + self.book.mine("A"):
@@ -620,6 +679,9 @@ class NaiveExchange:
                     self.take_out(order)
                 self.fill(order, price, lots, "MAKER", "AUCTION", self.book_clock)
                 self.hide(order, lots)
+
+    def meet_company(self) -> None:
+        """Simulated orders that stand across each other meet; one log's own never do."""
 
     def reopen(self, side: str) -> None:
         """After a halt, what stands across trades: whoever came first has its price."""

@@ -4,7 +4,7 @@ The markets keep to a few small prices, so that orders cross, queue, race and re
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -46,6 +46,7 @@ from tapewire.execution.models import built_in
 from tapewire.execution.models.latency.legs import LEGS
 from tapewire.market.instruments import OrderRules
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.market.status import TradingState
 
 # --- comparing ------------------------------------------------------------------------------------
 
@@ -55,6 +56,7 @@ def compare(
     entry_us: float = 5, response_us: float = 5, halts: bool = True,
     policies: tuple[bool, str, bool] = (True, "fill_through", True), pushes: Pushes | None = None,
     fill: str = "mbo_queue", ticks: int = 1, queue: str = "fifo", seed: int = 0,
+    states: Sequence[tuple[int, TradingState]] = (),
     rules: OrderRules | None = None, closes: tuple[int, ...] = (),
     twin_of: type[NaiveExchange] = NaiveExchange, **model: Any,
 ) -> NaiveExchange:  # fmt: skip
@@ -72,6 +74,7 @@ def compare(
         multiplier=Fraction(model.get("multiplier", 1)), tick=model.get("tick_units", 0),
         lot=rules.lot, min_lots=rules.min_lots, band=rules.band, protection=rules.protection,
         closes=closes,
+        states=[(ts, state.name) for ts, state in states],
     ).run(records)  # fmt: skip
     tick = model.pop("tick_units", 0)
     given = {"ticks": ticks} if fill == "trade_through" else {}
@@ -81,7 +84,8 @@ def compare(
         market_order_in_halt="wait" if waits else "expire",
         unseen_trades=unseen, book_clear="cancel" if clears else "keep", seed=seed,
         fill=built_in("fill", fill, **given), queue=built_in("queue", queue), rules=rules,
-        session_closes=closes, **model,
+        session_closes=closes,
+        states=[(Decimal(ts - START_NS) / 1000, state) for ts, state in states], **model,
     )  # fmt: skip
     simulation, tables = run(config, records, batch)
     fills = readable(tables.fills, list(twin.fills[0]) if twin.fills else ["last_px"], FillReason)
@@ -98,6 +102,12 @@ def compare(
             assert abs(a["last_px"] - b["last_px"]) <= most
         fills = [{**a, "last_px": b["last_px"]} for a, b in zip(fills, twin.fills, strict=True)]
     assert fills == twin.fills
+    refused = {state: n for state, n in twin.refused.items() if n}
+    assert refused == {
+        name.removeprefix("refused_").upper(): n
+        for name, n in simulation.counts.items()
+        if name.startswith("refused_")
+    }
     assert [o for o in orders if o["status"] != "DENIED"] == [
         o for o in twin.orders if o["status"] != "DENIED"
     ]
@@ -136,8 +146,18 @@ def compare_market(
         fee=draw.choice((0, 700_000_000)), impact_ppm=draw.choice((0, 3_000_000_000)),
         multiplier=draw.choice((1, 50, Fraction(1, 8))),
         # An order that only a snapshot shows is met at the time before the gap.
-        may_be_late=True,
+        may_be_late=True, states=generated_states(draw, market.clock),
     )  # fmt: skip
+
+
+def generated_states(draw: random.Random, end_ns: int) -> list[tuple[int, TradingState]]:
+    """Mostly none; else a few, at times at which other things happen, too."""
+    if draw.random() < 0.5:
+        return []
+    span = (end_ns - START_NS) // 100
+    times = sorted(START_NS + 100 * draw.randint(0, span) for _ in range(draw.randint(1, 6)))
+    kinds = [*TradingState][1:]
+    return [(ts, draw.choice([TradingState.OPEN, TradingState.PRE_OPEN, *kinds])) for ts in times]
 
 
 def left_by(section: dict[str, Any]) -> Callable[[int], float]:

@@ -95,6 +95,13 @@ def test_the_page_of_orders(repo: Path, tmp_path: Path) -> None:
         assert (order["post_only"] == "reprice") == (order["time_in_force"] == "GTD")
 
 
+def test_the_page_of_venues(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "venues.md", tmp_path) == 1
+    fills = tw.RunResult.load(tmp_path / "shared").fills.to_pandas()
+    met = fills[fills["reason"].astype(str) == "COMPANY"]
+    assert set(met["strategy_id"]) == {"quotes", "trend"}
+
+
 def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "results.md", tmp_path) == 3
     page = (tmp_path / "near_and_far.html").read_text()

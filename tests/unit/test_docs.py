@@ -26,6 +26,7 @@ PAGES = {
     "docs/placebo.md": 2,
     "docs/reinforcement-learning.md": 3,
     "docs/protocol.md": 6,
+    "docs/venues.md": 3,
 }  #: With the number of blocks that there are at least.
 DOCS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES)
 _MARK = re.compile(r"<!-- doc: (make|run|python|file \S+) -->\n")
@@ -93,6 +94,22 @@ _UNMAPPED = {
 def test_every_page_is_looked_at(repo: Path) -> None:
     found = {f"docs/{path.name}" for path in (repo / "docs").glob("*.md")}
     assert found == {name for name in PAGES if name.startswith("docs/")}
+
+
+def test_every_test_that_a_row_names_exists(repo: Path) -> None:
+    tests = {
+        node.name
+        for path in (repo / "tests").rglob("test_*.py")
+        for node in rooms.parse(path).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    named = {
+        name
+        for page in (repo / "docs").glob("*.md")
+        for name in re.findall(r"`(test_\w+)`", page.read_text())
+    }
+    assert len(named) > 15
+    assert named - tests == set()
 
 
 @pytest.mark.parametrize(("name", "blocks_min"), PAGES.items())

@@ -1,0 +1,83 @@
+"""DBN files of ``status`` records, read whole: they are few."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tapewire.errors import FormatError
+from tapewire.market.status import (
+    RTYPE_STATUS,
+    STATUS_BYTES,
+    STATUS_DTYPE,
+    STATUS_LENGTH_WORDS,
+    transitions_of,
+)
+from tapewire.replay.dbn import DbnFile
+
+_CHUNK: Final = 16_384
+
+
+@dataclass(frozen=True)
+class StatusFile:
+    """A file of status records, read to its end.
+
+    Attributes
+    ----------
+    records
+        ``STATUS_DTYPE``, shape (n,), in the order of the file.
+    content_hash
+        xxh3_128 of its bytes on disk.
+    """
+
+    path: str
+    size_bytes: int
+    version: int
+    dataset: str
+    content_hash: str
+    records: npt.NDArray[Any]
+
+
+def read_status(path: str) -> StatusFile:
+    """Read a file's status records.
+
+    Raises
+    ------
+    MissingFileError
+        If it is missing, a folder or unreadable.
+    FormatError
+        If it is no DBN file of status records, or truncated.
+    """
+    chunks = []
+    with DbnFile(path, schema="status", record_bytes=STATUS_BYTES) as file:
+        while not file.at_end:
+            chunk = np.empty(_CHUNK, STATUS_DTYPE)
+            chunks.append(chunk[: file.read_into(chunk)])
+        records = np.concatenate(chunks)
+        wrong = (records["rtype"] != RTYPE_STATUS) | (records["length"] != STATUS_LENGTH_WORDS)
+        if wrong.any():
+            bad = int(wrong.argmax())
+            length, rtype = int(records["length"][bad]), int(records["rtype"][bad])
+            raise FormatError(
+                f"{path}: record {bad} at byte offset {file.offset_of(bad)}: expected a status "
+                f"record (rtype 0x12, 40 bytes), found rtype {rtype:#04x}, {length * 4} bytes: "
+                "the file is corrupt or mixes schemas"
+            )
+        return StatusFile(
+            path, file.size_bytes, file.version, str(file.metadata.dataset),
+            str(file.content_hash), records,
+        )  # fmt: skip
+
+
+def transitions_in(files: Sequence[StatusFile]) -> npt.NDArray[Any]:
+    """Return the changes of state that the files tell of together.
+
+    Returns
+    -------
+    ndarray
+        ``tapewire.market.status.TRANSITION``, shape (n,), sorted by book and time.
+    """
+    records = np.concatenate([file.records for file in files])
+    return transitions_of(records[np.argsort(records["ts_recv"], kind="stable")])

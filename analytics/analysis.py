@@ -96,7 +96,8 @@ class _Reader:
                 statuses[self.legs[leg].strategy_id] += tally.orders.statuses
 
     def fills(self, path: Path) -> None:
-        traded = ("leg", "order_side", "last_px", "reason", "commission", "ts_event")
+        traded = ("leg", "order_side", "last_px", "reason", "commission", "ts_event",
+                  "client_order_id")  # fmt: skip
         for part in row_groups(path, [*traded, *FillTotals.COLUMNS]):
             self.result.fill_reasons.update(part["reason"].tolist())
             for leg, rows in groups(part["leg"]):
@@ -112,8 +113,9 @@ class _Reader:
         picture = self.pictures.get(leg)
         if picture is not None:
             picture.fills += quantity.size
-            picture.buys.add(ts[buy], price[buy])
-            picture.sells.add(ts[~buy], price[~buy])
+            names = fills["client_order_id"]
+            picture.buys.add(ts[buy], price[buy], names[buy])
+            picture.sells.add(ts[~buy], price[~buy], names[~buy])
 
     def equity(self, path: Path) -> None:
         for part in row_groups(path, ["leg", "ts", "position", "mark", "pnl", *Pnl.COLUMNS]):

@@ -162,12 +162,14 @@ def _price(picture: LegPicture) -> dict[str, Any]:
         "name": _leg_name(picture),
         "traces": [
             mark,
-            {**buys, "marker": True, "up": True},
-            {**sells, "marker": True, "up": False},
+            {**buys, "marker": True, "up": True, "orders": picture.buys.names()},
+            {**sells, "marker": True, "up": False, "orders": picture.sells.names()},
         ],
+        "strategy": picture.strategy_id,
+        "symbol": picture.symbol,
         "format": shown,
         "rangemode": "normal",
         "note": note
-        + ". Price is the sampled mark. All fills are in fills.parquet; tapewire explain "
-        "RUN ORDER_ID tells the story of one.",
+        + ". Price is the sampled mark. All fills are in fills.parquet. Click on one for the "
+        "command that tells its order's story.",
     }

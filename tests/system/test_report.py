@@ -117,7 +117,33 @@ def test_every_chart_is_drawn_and_no_script_fails(dom):
     lines = re.findall(r'class="js-line"[^>]* d="([^"]+)"', dom)
     assert len(lines) >= 3 + 3 + 2 + 1, "equity, drawdown, position, price"
     assert all(len(d) > 500 for d in lines), "a line of a whole day has many points"
-    assert len(re.findall(r'class="point"', dom)) > 500, "fill markers"
+    assert len(re.findall(r'class="point\b', dom)) > 500, "fill markers"
+
+
+@needs_browser
+def test_a_click_on_a_fill_gives_the_command_that_tells_its_story(run_folder, tmp_path):
+    """The page is clicked by a script of the test's own, where its chart hears of clicks."""
+    page = tmp_path / "a run" / "report.html"
+    page.parent.mkdir()
+    click = """<script>
+    var waits = setInterval(function () {
+      if (!document.documentElement.dataset.chartsDrawn) { return; }
+      clearInterval(waits);
+      var chart = document.getElementById("chart-price");
+      chart.emit("plotly_click", { points: [{ customdata: chart.data[1].customdata[0] }] });
+    }, 50);
+    </script></body>"""
+    page.write_text((run_folder / "report.html").read_text().replace("</body>", click))
+    dom = browse(page, tmp_path / "profile", "--dump-dom")
+    said = re.search(r'id="story-price" role="status">(.*?)</p>', dom, re.S).group(1)
+    name = re.search(r"Order (\S+): ", said).group(1)
+    fills = load_run(run_folder).fills.to_pylist()
+    (leg,) = {(f["strategy_id"], f["symbol"]) for f in fills if f["client_order_id"] == name} & {
+        ("market_maker", "ESH4")
+    }
+    command = f"tapewire explain '{page.parent}' {name} -s {leg[0]} --symbol {leg[1]}"
+    assert command in said
+    assert 'data-errors="0"' in dom
 
 
 @needs_browser

@@ -87,7 +87,7 @@ OWN_ORDER: Final = np.dtype(
 PARTY: Final = np.dtype(
     [
         ("book", "i4"),
-        ("owner", "i4"),  # the leg in whose queues its orders stand and whose claims are respected
+        ("owner", "i4"),  # whose claims are respected; in a run the leg of its house
         ("buys", "i4"),  # first resting order, best price first
         ("sells", "i4"),
         ("resting", "i4"),  # orders that rest or wait
@@ -126,6 +126,7 @@ TALLY: Final = np.dtype(
     [
         ("traded", "i8"),  # lots it has filled
         ("position", "i8"),  # lots it holds
+        ("house", "i8"),  # the leg in whose queues its orders stand
         ("line_fees", "i8", (FEE_LINES_MAX,)),  # 1e-9 currency, where the fee model has lines
         # the windows that events of its book are counted in; 0: its models don't ask, HEARS_FEED:
         # they ask how late the book's last event was captured

@@ -407,6 +407,7 @@ class Roster:
         )
         rules["stop_buys"] = rules["stop_sells"] = NIL
         tally = memory.tallies.records[index]
+        tally["house"] = party["owner"]
         tally["window_ns"] = self._window_ns[party["models"]]
         tally["beyond"] = self._beyond(spec, instrument)
         tally["algorithm"] = algorithm_number(instrument.match_algorithm)

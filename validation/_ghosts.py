@@ -54,6 +54,7 @@ def new_party(market: Any, execution: Any, p: Any, index: int, owner: int) -> No
     no_rules(rules_at(execution.rules, index))
     tally = tally_at(execution.tallies, index)
     tally.traded = 0
+    tally.house = index
     tally.beyond = 1  # any worse price
 
 

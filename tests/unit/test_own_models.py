@@ -186,8 +186,8 @@ def test_the_report_says_what_is_a_strategys_own() -> None:
             "strategy[1].execution.fees.per_contract: expected a number, found 'x' (a string)",
         ),
         (
-            {"execution": {"crossed_book": "warn"}},
-            "strategy[1].execution.crossed_book: unknown key, known: fees, fill_model",
+            {"execution": {"unseen_trades": "ignore"}},
+            "strategy[1].execution.unseen_trades: unknown key, known: fees, fill_model",
         ),
         ({"risk_limits": {"max_positon": 1}}, "risk_limits.max_positon: unknown key, did you mean"),
         ({"seed": -1}, "strategy[1].seed: expected at least 0, found -1"),

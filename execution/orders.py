@@ -70,26 +70,10 @@ def open_order(
     own.sends = 0
     own.tells = 0
     own.messages = 0
-    own.trigger_price = UNDEF_PRICE
-    own.ts_triggered = 0
-    own.expire_ns = NEVER
-    own.peg_offset = 0
-    own.terms = 0
+    if _has_been_bound(own):
+        _unbind(own)
     own.sent_type = order_type
-    own.min_quantity = 0
-    own.display_quantity = 0
-    own.shown = 0
-    own.group = 0
-    own.link = NIL
-    own.link_prev = NIL
     own.word_quantity = quantity
-    own.parent_id = 0
-    own.parent = NIL
-    own.lots = 0
-    own.uncut = 0
-    own.cut_reason = 0
-    own.hanging = 0
-    own.peg = 0
     own.open_prev = open_orders.open_tail
     own.open_next = NIL
     if open_orders.open_tail == NIL:
@@ -98,6 +82,48 @@ def open_order(
         own_at(execution.own_orders, open_orders.open_tail).open_next = index
     open_orders.open_tail = index
     return index
+
+
+@jit_inline
+def _has_been_bound(own: Any) -> bool:
+    """Whether a free record has anything of terms or groups left in it, or is new."""
+    return (
+        own.terms != 0
+        or own.trigger_price != UNDEF_PRICE
+        or own.min_quantity != 0
+        or own.display_quantity != 0
+        or own.link != NIL  # as in new memory
+        or own.expire_ns != NEVER
+        or own.uncut != 0
+        or own.cut_reason != 0
+        or own.hanging != 0
+    )
+
+
+@jit
+def _unbind(own: Any) -> None:
+    """Have an order ask for nothing but its price and quantity, and hang on nothing.
+
+    Most never did, so that their records' last lines are not written to.
+    """
+    own.trigger_price = UNDEF_PRICE
+    own.ts_triggered = 0
+    own.expire_ns = NEVER
+    own.peg_offset = 0
+    own.terms = 0
+    own.min_quantity = 0
+    own.display_quantity = 0
+    own.shown = 0
+    own.group = 0
+    own.link = NIL
+    own.link_prev = NIL
+    own.parent_id = 0
+    own.parent = NIL
+    own.lots = 0
+    own.uncut = 0
+    own.cut_reason = 0
+    own.hanging = 0
+    own.peg = 0
 
 
 @jit
@@ -207,9 +233,19 @@ def write_order_row(execution: Any, own: Any, ts_closed: int) -> None:
     row.replaces = own.replaces
     row.ts_replaced = own.ts_replaced
     row.terms = own.terms
+    row.expire_ns = own.expire_ns
+    if own.terms == 0:
+        row.trigger_price = UNDEF_PRICE
+        row.ts_triggered = 0
+        row.min_quantity = 0
+        row.display_quantity = 0
+        row.peg = 0
+        row.peg_offset = 0
+        row.group = 0
+        row.parent = 0
+        return
     row.trigger_price = own.trigger_price
     row.ts_triggered = own.ts_triggered
-    row.expire_ns = own.expire_ns
     row.min_quantity = own.min_quantity
     row.display_quantity = own.display_quantity
     row.peg = own.peg

@@ -89,14 +89,9 @@ def _has_been_bound(own: Any) -> bool:
     """Whether a free record has anything of terms or groups left in it, or is new."""
     return (
         own.terms != 0
-        or own.trigger_price != UNDEF_PRICE
-        or own.min_quantity != 0
-        or own.display_quantity != 0
+        or own.expire_ns != NEVER  # it was for the day
+        or own.cut_reason != 0  # it met another of its house
         or own.link != NIL  # as in new memory
-        or own.expire_ns != NEVER
-        or own.uncut != 0
-        or own.cut_reason != 0
-        or own.hanging != 0
     )
 
 

@@ -99,11 +99,11 @@ def set_terms(
     ctx: Any, handle: int, terms: int, trigger_price: int, expire_ns: int, min_quantity: int,
     display_quantity: int,
 ) -> None:  # fmt: skip
-    """Set all terms of an order at once; those that ``terms`` does not name mean nothing."""
+    """Give an order several terms at once; values that ``terms`` does not name mean nothing."""
     if not may_set(ctx, handle):
         return
     own = record_of(ctx, handle)
-    own.terms = terms
+    own.terms |= terms
     if terms & TERM_STOP:
         own.trigger_price = trigger_price
     if terms & TERM_EXPIRES:

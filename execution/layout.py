@@ -6,7 +6,6 @@ import numpy as np
 
 from tapewire.compiled.memory import accessor
 from tapewire.execution.models.impact.decay import PARTS
-from tapewire.execution.models.record import FEE_LINES_MAX
 from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.execution.standing_layout import STANDING as STANDING
 from tapewire.execution.standing_layout import STANDING_MAX as STANDING_MAX
@@ -127,7 +126,6 @@ TALLY: Final = np.dtype(
         ("traded", "i8"),  # lots it has filled
         ("position", "i8"),  # lots it holds
         ("house", "i8"),  # the leg in whose queues its orders stand
-        ("line_fees", "i8", (FEE_LINES_MAX,)),  # 1e-9 currency, where the fee model has lines
         # the windows that events of its book are counted in; 0: its models don't ask, HEARS_FEED:
         # they ask how late the book's last event was captured
         ("window_ns", "i8"),

@@ -49,16 +49,8 @@ def commission(execution: Any, party_index: int, price: int, lots: int, liquidit
     models = models_at(execution.models, party.models)
     traded = tally.traded
     tally.traded = traded + lots
-    # All of it first, then line by line: one place that asks is enough for the compiler.
-    fee = 0
-    for line in range(_ALL_LINES, models.fee_lines):
-        part = ask_fee(
-            models.fees, models.fees_call, models.fees_state,
-            price, lots, liquidity, party.multiplier_num, party.multiplier_den, traded,
-            party.publisher_id, line,
-        )  # fmt: skip
-        if line == _ALL_LINES:
-            fee = part
-        else:
-            tally.line_fees[line] += part
-    return fee
+    return ask_fee(
+        models.fees, models.fees_call, models.fees_state,
+        price, lots, liquidity, party.multiplier_num, party.multiplier_den, traded,
+        party.publisher_id, _ALL_LINES,
+    )  # fmt: skip

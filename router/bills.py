@@ -17,21 +17,7 @@ from tapewire.router._roster import Roster
 from tapewire.router.config import SimulationConfig
 
 NO_FEES: Final = np.zeros(0, FEE_DTYPE)
-
-
-def fee_lines(
-    config: SimulationConfig, memory: Memory, roster: Roster
-) -> dict[str, dict[str, int]]:
-    """Fees of each strategy by line, in 1e-9 currency; they add up to all that it paid."""
-    models = {spec.strategy_id: spec.models or config.models for spec in config.strategies}
-    bills: dict[str, dict[str, int]] = {}
-    for leg in roster.legs:
-        lines = models[leg.strategy_id].fees.definition.lines
-        paid = memory.tallies.records[leg.leg]["line_fees"]
-        for line, fees in zip(lines, paid, strict=False):
-            bill = bills.setdefault(leg.strategy_id, dict.fromkeys(lines, 0))
-            bill[line] += int(fees)
-    return bills
+_NOTHING: Final = np.zeros(FEE_LINES_MAX, np.int64)
 
 
 class Bills:
@@ -53,6 +39,7 @@ class Bills:
             for spec in config.strategies
         }
         self._traded = np.zeros(1, np.int64)  # lots by leg
+        self._paid: dict[int, npt.NDArray[np.int64]] = {}  # by leg, fees of its model's lines
         self._fills = 0
 
     def take(self, fills: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -76,6 +63,7 @@ class Bills:
             mine = np.flatnonzero(fills["leg"] == leg)
             if lines:
                 self._check(fills, parts, mine)
+                self._paid[leg] = self._paid.get(leg, 0) + parts[mine].sum(axis=0)
                 rows.append(self._rows_of(fills, parts, mine, lines))
         first = self._fills
         self._fills += fills.size
@@ -85,6 +73,16 @@ class Bills:
         found = found[np.lexsort((found["line"], found["fill"]))]
         found["fill"] += first
         return found
+
+    def totals(self) -> dict[str, dict[str, int]]:
+        """Fees of each strategy by line so far, in 1e-9 currency; they add up to all it paid."""
+        bills: dict[str, dict[str, int]] = {}
+        for leg in self._roster.legs:
+            lines = self._lines_of[leg.strategy_id]
+            for line, fees in zip(lines, self._paid.get(leg.leg, _NOTHING), strict=False):
+                bill = bills.setdefault(leg.strategy_id, dict.fromkeys(lines, 0))
+                bill[line] += int(fees)
+        return bills
 
     def _check(
         self, fills: npt.NDArray[Any], parts: npt.NDArray[np.int64], mine: npt.NDArray[np.int64]

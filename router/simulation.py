@@ -42,7 +42,7 @@ from tapewire.router._layout import (
 from tapewire.router._memory import NO_ROWS, Memory
 from tapewire.router._requests import announce_signal, come_back
 from tapewire.router._roster import Roster
-from tapewire.router.bills import Bills, fee_lines
+from tapewire.router.bills import Bills
 from tapewire.router.config import SimulationConfig
 from tapewire.router.digest import LegDigests
 from tapewire.router.halts import LossHalt, loss_halts
@@ -432,7 +432,7 @@ class Simulation:
 
     def fee_lines(self) -> dict[str, dict[str, int]]:
         """Fees by strategy and line, in 1e-9 currency, of those whose fee models have lines."""
-        return fee_lines(self.config, self._memory, self._roster)
+        return self._bills.totals()
 
     @property
     def now_ns(self) -> int:

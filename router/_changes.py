@@ -15,17 +15,16 @@ from tapewire.execution.orders import is_live
 from tapewire.execution.pegging import first_to_move, move
 from tapewire.execution.resting import note_change
 from tapewire.execution.stops import note_stops
-from tapewire.execution.words import FILLED, GTC, MASS_CANCEL, NO_REASON
+from tapewire.execution.words import GTC, MASS_CANCEL, NO_REASON
 from tapewire.market.layout import NIL, book_at
 from tapewire.router._exchange import (
     act_next as act_on_one,
 )
 from tapewire.router._exchange import (
     is_halted,
-    settle,
     tell_changed,
     tell_closed,
-    tell_met,
+    tell_outcome,
     tighten,
 )
 from tapewire.router._expiry import is_expiry_next
@@ -71,14 +70,7 @@ def carry_out(market: Any, execution: Any, router: Any, captured_ns: int) -> int
             if execution.claim_shortage != 0:
                 router.fault_instance = leg.instance
                 return FAULT_CLAIMS
-        if own.quantity != own.word_quantity and (is_live(own) or own.status == FILLED):
-            tell_changed(execution, router, leg_index, order, ts, captured_ns)
-        if execution.fill_n != router.settled:
-            settle(execution, router, captured_ns)
-        if was_live and not is_live(own) and own.status != FILLED:
-            tell_closed(execution, router, leg_index, order, ts, captured_ns)
-        if execution.met_n > 0:
-            tell_met(execution, router, ts, captured_ns)
+        tell_outcome(execution, router, order, was_live, ts, captured_ns)
         note_change(execution, watch, party, resting_before)
         note_stops(execution, watch, rules, stops_before)
     return 0

@@ -214,15 +214,8 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
         told_message.reason = message.reason
     if execution.event_log != 0:
         _log_answer(execution, router, told, ts, old_price, old_quantity)
-    if own.quantity != own.word_quantity and (is_live(own) or own.status == FILLED):
-        tell_changed(execution, router, leg_index, order, ts, 0)
-    if execution.fill_n != router.settled:
-        settle(execution, router, 0)
-    if kind == TELL_ACCEPTED or kind == TELL_REPLACED:
-        if not is_live(own) and own.status != FILLED:
-            tell_closed(execution, router, leg_index, order, ts, 0)
-    if execution.met_n > 0:
-        tell_met(execution, router, ts, 0)
+    may_have_ended = kind == TELL_ACCEPTED or kind == TELL_REPLACED  # and nobody was told
+    tell_outcome(execution, router, order, may_have_ended, ts, 0)
     note_change(execution, watch, party, resting_before)
     if rules.stops != stops_before or own.terms & TERM_STOP:
         note_stops(execution, watch, rules, stops_before)
@@ -387,6 +380,25 @@ def settle(execution: Any, router: Any, captured_ns: int) -> None:
         message.lots = row.last_qty
         message.commission = row.commission
     router.settled = execution.fill_n
+
+
+@jit
+def tell_outcome(
+    execution: Any, router: Any, order: int, may_have_ended: bool, ts_event: int, captured_ns: int
+) -> None:
+    """After an order has acted: send word of lots taken off it, of fills, of its end, of those met.
+
+    ``captured_ns`` is as in `settle`.
+    """
+    own = own_at(execution.own_orders, order)
+    if own.quantity != own.word_quantity and (is_live(own) or own.status == FILLED):
+        tell_changed(execution, router, own.leg, order, ts_event, captured_ns)
+    if execution.fill_n != router.settled:
+        settle(execution, router, captured_ns)
+    if may_have_ended and not is_live(own) and own.status != FILLED:
+        tell_closed(execution, router, own.leg, order, ts_event, captured_ns)
+    if execution.met_n > 0:
+        tell_met(execution, router, ts_event, captured_ns)
 
 
 @jit

@@ -11,7 +11,6 @@ from tapewire.execution.arriving import cancel_resting, enter
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.houses import house_of
 from tapewire.execution.layout import own_at, rules_at
-from tapewire.execution.orders import is_live
 from tapewire.execution.resting import note_change
 from tapewire.execution.stops import (
     next_triggered,
@@ -23,10 +22,10 @@ from tapewire.execution.stops import (
     traded_range,
 )
 from tapewire.execution.traces import CLEARED_BOOK, is_cleared, kinds_of
-from tapewire.execution.words import BOOK_CLEARED, FILLED
+from tapewire.execution.words import BOOK_CLEARED
 from tapewire.market.layout import NIL
 from tapewire.router._changes import carry_out
-from tapewire.router._exchange import is_halted, settle, tell_changed, tell_closed, tell_met
+from tapewire.router._exchange import is_halted, tell_changed, tell_closed, tell_outcome
 from tapewire.router._layout import FAULT_CLAIMS, leg_at
 from tapewire.router._room import room_for
 
@@ -92,13 +91,6 @@ def _trigger(
     if execution.claim_shortage != 0:
         router.fault_instance = leg_at(router.legs, leg_index).instance
         return FAULT_CLAIMS
-    if execution.fill_n != router.settled:
-        settle(execution, router, router.event_local)
-    if not is_live(own) and own.status != FILLED:
-        tell_closed(execution, router, leg_index, order, exchange_ns, router.event_local)
-    if own.quantity != own.word_quantity and (is_live(own) or own.status == FILLED):
-        tell_changed(execution, router, leg_index, order, exchange_ns, router.event_local)
-    if execution.met_n > 0:
-        tell_met(execution, router, exchange_ns, router.event_local)
+    tell_outcome(execution, router, order, True, exchange_ns, router.event_local)
     note_change(execution, watch, party, resting_before)
     return 0

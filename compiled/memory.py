@@ -161,3 +161,16 @@ def prefetch(typingctx, address):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+def chain_free(block: Block, owner: Any, head: str, first: int) -> None:
+    """Put the records from ``first`` on in front of a free list, lowest index first.
+
+    The list goes by their field ``next``; ``owner`` has its head and, as ``<head>_n``, its length.
+    """
+    n = block.capacity
+    links = np.arange(first + 1, n + 1)
+    links[-1] = owner[head]
+    block.records["next"][first:] = links
+    owner[head] = first
+    owner[f"{head}_n"] += n - first

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.compiled.memory import Block, Copies, offset_of
+from tapewire.compiled.memory import Block, Copies, chain_free, offset_of
 from tapewire.errors import SimulationError
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.layout import (
@@ -141,7 +141,7 @@ class Memory:
             self.market.grow_claims()
         for block, (owner, head) in self._free_lists().items():
             owner[head] = NIL
-            _chain(block, owner, head, 0)
+            chain_free(block, owner, head, 0)
 
     def _schedule(self, transitions: npt.NDArray[Any] | None) -> Block:
         """Lay out the changes of state book by book, each run between its two ends."""
@@ -275,7 +275,7 @@ class Memory:
         if 2 * first > limit:
             raise SimulationError(f"more than {limit:,} {what}")
         block.grow(2 * first)
-        _chain(block, *self._free_lists()[block], first)
+        chain_free(block, *self._free_lists()[block], first)
 
     def _grow_rows(self, when: str) -> None:
         """Make room for the rows one step needs; the blocks were drained before."""
@@ -323,13 +323,3 @@ class Memory:
         apart += sum(state.nbytes for state in self.feature_states.values())
         apart += sum(place.context.nbytes for place in self.places.values())
         return self.market.nbytes + apart + sum(block.nbytes for block in blocks)
-
-
-def _chain(block: Block, owner: Any, head: str, first: int) -> None:
-    """Put the records from ``first`` on in front of a free list, lowest index first."""
-    n = block.capacity
-    links = np.arange(first + 1, n + 1)
-    links[-1] = owner[head]
-    block.records["next"][first:] = links
-    owner[head] = first
-    owner[f"{head}_n"] += n - first

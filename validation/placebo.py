@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.compiled.kernel_cache import compile_once, is_compiled
-from tapewire.compiled.memory import Block
+from tapewire.compiled.memory import Block, chain_free
 from tapewire.errors import SimulationError
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.layout import (
@@ -112,7 +112,7 @@ class PlaceboPass:
         self._execution[0]["changed"] = NIL
         for block, record, head in self._pools():
             record[head] = NIL
-            _chain(block, record, head, 0)
+            chain_free(block, record, head, 0)
         self._ghosts.records["real"] = NIL
         self._set_up_places(0)
         self._set_up_venues(0)
@@ -226,7 +226,7 @@ class PlaceboPass:
             if 2 * first > limit:
                 raise SimulationError(f"more than {limit:,} records at once of what is kept")
             block.grow(2 * first)
-            _chain(block, record, head, first)
+            chain_free(block, record, head, first)
 
     # --- results ---------------------------------------------------------------------------------
 
@@ -285,16 +285,6 @@ class PlaceboPass:
             self._orders, self._standing,
         )  # fmt: skip
         return self._market.nbytes + sum(block.nbytes for block in blocks)
-
-
-def _chain(block: Block, record: Any, head: str, first: int) -> None:
-    """Put the records from ``first`` on in front of a free list, lowest index first."""
-    n = block.capacity
-    links = np.arange(first + 1, n + 1)
-    links[-1] = record[head]
-    block.records["next"][first:] = links
-    record[head] = first
-    record[f"{head}_n"] += n - first
 
 
 def warm_up(say: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tapewire.config.loading import make_config
 from tapewire.config.schema import RunConfig, StrategyEntry
+from tapewire.config.variants import checked_variants
 from tapewire.errors import ConfigError
 from tapewire.execution.codes import FillReason
 from tapewire.execution.models import REGISTRIES
@@ -72,7 +73,7 @@ def fills_under_models(
     with tempfile.TemporaryDirectory(prefix="tapewire-") as folder:
         log = Path(folder) / "order.csv"
         _write_log(log, order, placings)
-        own = _execution_of(config, str(order["strategy_id"]))
+        own = execution_of_its_own(config, str(order["strategy_id"]))
         content = _content_of(config)
         entries: dict[str, dict[str, Any]] = {}
         left_out = []
@@ -94,12 +95,12 @@ def fills_under_models(
     return results, remark
 
 
-def _execution_of(config: RunConfig, strategy_id: str) -> dict[str, Any]:
+def execution_of_its_own(config: RunConfig, strategy_id: str) -> dict[str, Any]:
     """Return what of the execution was the strategy's own, but for its latency."""
     entries: list[StrategyEntry] = [
         entry
-        for entry in config.strategy
-        if strategy_id == entry.name or strategy_id.startswith(f"{entry.name}[")
+        for i, entry in enumerate(config.strategy)
+        if any(variant.name == strategy_id for variant in checked_variants(entry, ("strategy", i)))
     ]
     if not entries or entries[0].execution is None:
         return {}

@@ -10,7 +10,9 @@ import pytest
 
 import tapewire as tw
 from stories import INSTRUMENT, PUBLISHER, Line, Tape, ns, px
+from tapewire.config.loading import make_config
 from tapewire.errors import ConfigError, FormatError, MissingFileError
+from tapewire.runs import what_if
 from tapewire.runs.queue_story import Left, Placing, QueueStory
 
 
@@ -185,3 +187,25 @@ def test_what_cant_be_explained_is_one_sentence(run: tw.RunResult, tmp_path: Pat
             run.explain(row["client_order_id"], strategy=row["strategy_id"])
     finally:
         day.write_bytes(kept)
+
+
+def test_a_variant_is_sent_again_with_the_execution_of_its_entry() -> None:
+    config = make_config(
+        {
+            "backtest": {"data_source": {"type": "synthetic", "events": 1000}},
+            "strategy": [
+                {"type": "market_maker", "name": "plain"},
+                {
+                    "type": "market_maker", "name": "grid", "parameters": {"quantity": [1, 2]},
+                    "execution": {
+                        "fees": {"per_contract": 2}, "latency_model": {"network_latency_us": 9},
+                    },
+                },
+            ],
+        }
+    )  # fmt: skip
+    assert what_if.execution_of_its_own(config, "plain") == {}
+    for name in ("grid.1", "grid.2"):
+        own = what_if.execution_of_its_own(config, name)
+        assert own["fees"]["per_contract"] == 2
+        assert "latency_model" not in own

@@ -86,3 +86,34 @@ def with_defaults(specs: Mapping[str, ParameterSpec], given: Mapping[str, Any]) 
         if value is not None and (fault := spec.fault(value)):
             raise ValueError(f"parameter {name}: expected {fault}, found {value}")
     return {name: given.get(name, spec.default) for name, spec in specs.items()}
+
+
+def check_section(
+    key: str, section: Mapping[str, Any], types: Mapping[str, Mapping[str, ParameterSpec]]
+) -> str:
+    """Check a parameter that is a section of numbers, of one of several types; returns that.
+
+    Raises
+    ------
+    ParameterFault
+        If its ``type`` is none of them, or a number of that type is unknown, wrong or missing.
+    """
+    kind = section.get("type")
+    if not isinstance(kind, str) or kind not in types:
+        found = "nothing" if kind is None else repr(kind)
+        raise ParameterFault((key, "type"), f"expected {', '.join(types)}, found {found}")
+    specs = types[kind]
+    for name, value in section.items():
+        if name == "type":
+            continue
+        if name not in specs:
+            known = ", ".join(("type", *specs))
+            raise ParameterFault((key, name), f"unknown key with type {kind}, known: {known}")
+        if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+            raise ParameterFault((key, name), f"expected a number, found {value!r}")
+        if fault := specs[name].fault(Decimal(str(value))):
+            raise ParameterFault((key, name), f"expected {fault}, found {value}")
+    for name, spec in specs.items():
+        if spec.required and name not in section:
+            raise ParameterFault((key, name), f"expected this key with type {kind}")
+    return kind

@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.compiled.parameters import ParameterFault, ParameterSpec
+from tapewire.compiled.parameters import ParameterFault, ParameterSpec, check_section
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -81,24 +81,7 @@ def check_decay(parameters: Mapping[str, Any]) -> None:
     section = parameters["decay"]
     if section is None:
         return
-    kind = section.get("type")
-    if not isinstance(kind, str) or kind not in TYPES:
-        found = "nothing" if kind is None else repr(kind)
-        raise ParameterFault(("decay", "type"), f"expected {', '.join(TYPES)}, found {found}")
-    specs = TYPES[kind]
-    for name, value in section.items():
-        if name == "type":
-            continue
-        if name not in specs:
-            known = ", ".join(("type", *specs))
-            raise ParameterFault(("decay", name), f"unknown key with type {kind}, known: {known}")
-        if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-            raise ParameterFault(("decay", name), f"expected a number, found {value!r}")
-        if fault := specs[name].fault(Decimal(str(value))):
-            raise ParameterFault(("decay", name), f"expected {fault}, found {value}")
-    for name, spec in specs.items():
-        if spec.required and name not in section:
-            raise ParameterFault(("decay", name), f"expected this key with type {kind}")
+    check_section("decay", section, TYPES)
     values = _values(section)
     whole = values["permanent"] + values["temporary"]
     if whole > 1:

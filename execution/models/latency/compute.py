@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.compiled.parameters import ParameterFault, ParameterSpec
+from tapewire.compiled.parameters import ParameterFault, ParameterSpec, check_section
 from tapewire.execution.models.definition import ModelDefinition
 from tapewire.execution.models.latency.legs import REQUESTS, check_bounds
 from tapewire.execution.models.latency.quantiles import DRAWN, STATE, Mixture, ends_of
@@ -43,21 +43,8 @@ def check_compute(parameters: Mapping[str, Any]) -> None:
         return
     if parameters.get("compute_us") is not None:
         raise ParameterFault(("compute",), "expected none beside compute_us")
-    kind = section.get("type")
-    if not isinstance(kind, str) or kind not in DRAWN:
-        found = "nothing" if kind is None else repr(kind)
-        raise ParameterFault(("compute", "type"), f"expected {', '.join(DRAWN)}, found {found}")
-    specs = DRAWN[kind][0]
-    for name, value in section.items():
-        if name == "type":
-            continue
-        if name not in specs:
-            known = ", ".join(("type", *specs))
-            raise ParameterFault(("compute", name), f"unknown key with type {kind}, known: {known}")
-        if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-            raise ParameterFault(("compute", name), f"expected a number, found {value!r}")
-        if fault := specs[name].fault(Decimal(str(value))):
-            raise ParameterFault(("compute", name), f"expected {fault}, found {value}")
+    types = {name: specs for name, (specs, _) in DRAWN.items()}
+    kind = check_section("compute", section, types)
     middle = _middle(kind)
     if middle not in section:  # what is usual on a network is not where nobody computes
         raise ParameterFault(("compute", middle), f"expected this key with type {kind}")

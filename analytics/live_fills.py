@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from tapewire.analytics.schemas import PRICE_UNIT
 from tapewire.compiled.numbers import to_price
-from tapewire.errors import FormatError, MissingFileError, NoDataError
+from tapewire.compiled.tables import read_table
+from tapewire.errors import FormatError, NoDataError
 
 #: What each column may be called; the first is its name in a run's ``fills.parquet``.
 NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -98,25 +99,7 @@ def _read(path: Path) -> tuple[dict[str, Sequence[Any]], dict[str, str]]:
     """Columns by name, and the units that a Parquet file's metadata state."""
     import pyarrow as pa
 
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            import pyarrow.parquet as pq
-
-            table = pq.read_table(path)
-        else:
-            from pyarrow import csv
-
-            # Everything as text: neither a price nor a time must pass through a float.
-            with path.open("rb") as file:
-                names = file.readline().decode("utf-8-sig", "replace").strip().split(",")
-            types = {name.strip().strip('"'): pa.string() for name in names}
-            table = csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=types))
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: expected a file of fills, found no such file") from error
-    except OSError as error:
-        raise MissingFileError(f"{path}: can't be read: {error}") from error
-    except pa.ArrowInvalid as error:
-        raise FormatError(f"{path}: expected CSV or Parquet of fills: {error}") from error
+    table = read_table(path, "fills")
     units = {
         field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in table.schema
     }

@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from tapewire.compiled.tables import read_table
 from tapewire.compiled.units import PRICE_UNITS
-from tapewire.errors import FormatError, MissingFileError, NoDataError
+from tapewire.errors import FormatError, NoDataError
 from tapewire.execution.codes import OrderType, Peg, Side, Term, TimeInForce
 from tapewire.market.records import UNDEF_PRICE
 
@@ -217,27 +218,7 @@ def _names(enum: Any) -> dict[str, int]:
 
 
 def _read_columns(path: Path) -> dict[str, list[Any]]:
-    import pyarrow as pa
-
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            import pyarrow.parquet as pq
-
-            table = pq.read_table(path)
-        else:
-            from pyarrow import csv
-
-            # Everything as text: a price must not pass through a float.
-            with path.open("rb") as file:
-                names = file.readline().decode("utf-8", "replace").strip().split(",")
-            types = {name.strip().strip('"'): pa.string() for name in names}
-            table = csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=types))
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: expected an order log, found no such file") from error
-    except OSError as error:
-        raise MissingFileError(f"{path}: can't be read: {error}") from error
-    except pa.ArrowInvalid as error:
-        raise FormatError(f"{path}: expected a CSV or Parquet order log: {error}") from error
+    table = read_table(path, "an order log")
     return {name: table.column(name).to_pylist() for name in table.column_names}
 
 

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from tapewire.compiled.jit import BOUNDSCHECK, jit_into
+from tapewire.compiled.jit import BOUNDSCHECK, jit_inline
 from tapewire.compiled.memory import accessor
 from tapewire.compiled.user_kernels import UserKernel, is_users
 
@@ -109,11 +109,11 @@ def switch(kernels: Sequence[tuple[Callable[..., int], np.dtype[Any]]]) -> Any:
     for number, one in enumerate(kernels):
         numbers[one] = (*numbers.get(one, ()), number)
     for (kernel, state), chosen in reversed(numbers.items()):
-        ask = _ask_built_in(chosen, jit_into(kernel), accessor(state, in_block=False), ask)
+        ask = _ask_built_in(chosen, jit_inline(kernel), accessor(state, in_block=False), ask)
     return ask
 
 
-@jit_into
+@jit_inline
 def _ask_by_address(number: int, address: int, state: int, *words: int) -> Any:
     """None of the kernels that are built in: the one at the address."""
     return _call_kernel_at(address, state, words)
@@ -125,4 +125,4 @@ def _ask_built_in(numbers: tuple[int, ...], kernel: Any, state_at: Any, otherwis
             return kernel(state_at(state, 0), *words)
         return otherwise(chosen, address, state, *words)
 
-    return jit_into(ask)
+    return jit_inline(ask)

@@ -1,9 +1,10 @@
 """The one place where kernels are compiled, with the options all of them share.
 
 What a user waits for on a first run is mostly what is made around kernels: an entry from Python
-for each, and one copy per width, or literal value, of an integer it is called with. So the few that
-Python calls say so (``jit_entry``), and all take integers from other kernels as 64 bits. Both hang
-on how numba's dispatcher works inside; tests/unit/test_jit.py holds what is expected of it.
+for each, machine code that nobody enters, and one copy per width, or literal value, of an integer a
+kernel is called with. So the few that Python calls say so (``jit_entry``), the others are parts of
+those (`tapewire.compiled.parts`), and all take integers from other kernels as 64 bits. This hangs
+on how numba works inside; tests/unit/test_jit.py holds what is expected of it.
 """
 
 import threading
@@ -17,6 +18,7 @@ from numba import types
 from numba.core.registry import CPUDispatcher
 
 from tapewire.compiled.kernel_cache import BOUNDSCHECK, CACHE_DIR
+from tapewire.compiled.parts import PartCompiler, WholeCompiler
 
 __all__ = [
     "BOUNDSCHECK",
@@ -28,7 +30,6 @@ __all__ = [
     "jit_entry",
     "jit_helper",
     "jit_inline",
-    "jit_into",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,7 +47,7 @@ class _Kernel(CPUDispatcher):  # type: ignore[misc]
 
 
 class _Inner(_Kernel):
-    """A kernel that only kernels call: it has no machine code that Python could enter."""
+    """A kernel that only kernels call: no machine code of its own, and nothing to keep."""
 
     def add_overload(self, compiled: Any) -> None:
         # Where a call from Python looks, there is nothing: it ends in the method below.
@@ -87,25 +88,27 @@ def enable_caching_in(folder: Path, compiled: Any) -> None:
             numba.config.CACHE_DIR = before
 
 
-def _compiled(function: F, kind: type[_Kernel], *, inline: bool, cache: bool) -> F:
+def _compiled(function: F, kind: type[_Kernel], *, inline: bool = False) -> F:
+    is_part = kind is _Inner
     options = {
         "nopython": True,
         "nogil": True,
         "boundscheck": BOUNDSCHECK,
         "forceinline": inline,
-        "no_cpython_wrapper": kind is _Inner,
+        "no_cpython_wrapper": is_part,
         "no_cfunc_wrapper": True,
     }
-    compiled: Any = kind(function, targetoptions=options)
-    if cache:
-        enable_caching_in(CACHE_DIR, compiled)
+    compiler = PartCompiler if is_part else WholeCompiler
+    compiled: Any = kind(function, targetoptions=options, pipeline_class=compiler)
     result: F = compiled
     return result
 
 
 def jit_entry(function: F) -> F:
     """Compile a kernel that Python calls: no Python objects, cached, no fastmath, GIL released."""
-    return _compiled(function, _Kernel, inline=False, cache=True)
+    compiled = _compiled(function, _Kernel)
+    enable_caching_in(CACHE_DIR, compiled)
+    return compiled
 
 
 def entry_of(kernel: Callable[..., Any], array: np.dtype[Any] | None = None) -> Callable[..., Any]:
@@ -124,23 +127,18 @@ def entry_of(kernel: Callable[..., Any], array: np.dtype[Any] | None = None) -> 
 
 
 def jit(function: F) -> F:
-    """Compile a kernel that other kernels call, and Python can't."""
-    return _compiled(function, _Inner, inline=False, cache=True)
+    """Compile a kernel that other kernels call, and Python can't: with them, and kept with them."""
+    return _compiled(function, _Inner)
 
 
 def jit_inline(function: F) -> F:
     """Compile a small kernel into its callers: for what the hot loop does per event."""
-    return _compiled(function, _Inner, inline=True, cache=True)
-
-
-def jit_into(function: F) -> F:
-    """Compile a function into its callers alone: one made by another can't be cached by itself."""
-    return _compiled(function, _Inner, inline=True, cache=False)
+    return _compiled(function, _Inner, inline=True)
 
 
 def jit_helper(function: F) -> F:
     """Compile a function that kernels and Python call, without a cache: its callers have one."""
-    return _compiled(function, _Helper, inline=False, cache=False)
+    return _compiled(function, _Helper)
 
 
 def is_helper(value: object) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from tapewire.compiled.draws import draw_for
-from tapewire.compiled.jit import jit, jit_inline, jit_into
+from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.layout import own_at, party_at, tally_at
 from tapewire.execution.load import load_of
 from tapewire.execution.models.latency import ask_latency
@@ -16,7 +16,7 @@ from tapewire.market.layout import book_at, market_at
 _NO_ORDER: Final = 0
 #: Of draws, beside the legs and what fills draw.
 _COMPUTE_PURPOSE: Final = 17
-_drawn = jit_into(kernel)
+_drawn = jit_inline(kernel)
 
 
 @jit_inline

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from tapewire.compiled.jit import jit, jit_entry, jit_into
+from tapewire.compiled.jit import jit, jit_entry, jit_inline
 from tapewire.features._windows import locate
 from tapewire.features.layout import column_at, features_at, number_at, window_at
 from tapewire.features.registry import FEATURES
 
 
-@jit_into
+@jit_inline
 def _none(feature: int, state: Any, column: Any, now_ns: int) -> float:
     """No feature has this number."""
     return 0.0
@@ -20,13 +20,13 @@ def _first_or(number: int, kernel: Any, otherwise: Any) -> Any:
             return kernel(state, column, now_ns)
         return otherwise(feature, state, column, now_ns)
 
-    return jit_into(value)
+    return jit_inline(value)
 
 
 def _choice() -> Any:
     value: Any = _none
     for number, definition in reversed(list(enumerate(FEATURES))):
-        value = _first_or(number, jit_into(definition.kernel), value)
+        value = _first_or(number, jit_inline(definition.kernel), value)
     return value
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tapewire.compiled.jit import jit_entry
+from tapewire.compiled.jit import jit, jit_entry
 from tapewire.execution.layout import NEVER, own_at
 from tapewire.execution.orders import is_live, write_order_row
 from tapewire.execution.pushes import own_mark
@@ -18,34 +18,35 @@ from tapewire.router._times import before_book_event
 from tapewire.strategies.layout import HOOK_SESSION, HOOK_STOP, context_at
 
 
-@jit_entry
-def finish_run(market_state: Any, execution_state: Any, router_state: Any, first_book: int) -> Any:
-    """After the last record: close open events, let pass what is due; (status, book to go on)."""
-    market = market_state[0]
-    execution = execution_state[0]
-    router = router_state[0]
+@jit
+def finish_run(market: Any, execution: Any, router: Any) -> int:
+    """After the last record: close open events, let pass what is due; a status.
+
+    The router keeps the book to go on with.
+    """
     if router.phase != IDLE:
         status = finish_event(market, execution, router)
         if status != 0:
-            return status, first_book
-    for book in range(first_book, market.book_n):
+            return status
+    while router.task_book < market.book_n:
+        book = router.task_book
         watch = watch_at(router.watches, book)
-        if watch.legs == NIL:
-            continue
-        if book_at(market.books, book).open != 0:
-            close_event(market, book, 0)
-            market.missing_last += 1
-            begin_finish(market, router, watch, book)
-            status = finish_event(market, execution, router)
+        if watch.legs != NIL:
+            if book_at(market.books, book).open != 0:
+                close_event(market, book, 0)
+                market.missing_last += 1
+                begin_finish(market, router, watch, book)
+                status = finish_event(market, execution, router)
+                if status != 0:
+                    return status
+            # Every exchange time up to the last moment of the stream has passed.
+            status = before_book_event(
+                market, execution, router, book, router.stream_clock + 1, router.stream_clock
+            )
             if status != 0:
-                return status, book
-        # Every exchange time up to the last moment of the stream has passed.
-        status = before_book_event(
-            market, execution, router, book, router.stream_clock + 1, router.stream_clock
-        )
-        if status != 0:
-            return status, book
-    return 0, market.book_n
+                return status
+        router.task_book += 1
+    return 0
 
 
 @jit_entry

@@ -131,6 +131,9 @@ ROUTER: Final = np.dtype(
         ("records", "i8"),
         ("records_stop", "i8"),
         ("records_at", "i8"),
+        ("task", "i8"),
+        ("task_book", "i8"),  # the book to go on with
+        ("start_ns", "i8"),  # of the first record behind the warm-up
         ("no_view", "i8"),  # address of an empty VIEW
         ("session_closes", "i8"),  # address of times, ascending; the last is NEVER
         ("transitions", "i8"),  # of the trading states of books; 0: there are none
@@ -198,6 +201,11 @@ ROUTER: Final = np.dtype(
 CLOSING_NONE: Final = 0
 CLOSING_SENT: Final = 1
 CLOSING_FAILED: Final = -1
+
+# What the loop is called for.
+TASK_RECORDS: Final = 0
+TASK_BEGIN_BOOK: Final = 1  # after the warm-up
+TASK_END: Final = 2  # of the data
 
 CROSSED_WARN: Final = 0
 CROSSED_HALT_FILLS: Final = 1

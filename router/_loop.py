@@ -36,24 +36,28 @@ from tapewire.market.records import (
     F_LAST,
     F_SNAPSHOT,
 )
+from tapewire.router._ending import finish_run
 from tapewire.router._layout import (
     CALL_OUTSIDE,
     CALLS,
     CROSSED_ABORT,
     FAULT_CROSSED,
     GROW_TRACES,
+    TASK_BEGIN_BOOK,
+    TASK_RECORDS,
     router_at,
     watch_at,
 )
 from tapewire.router._phases import IDLE, begin_finish, finish_event
 from tapewire.router._requests import after_call
 from tapewire.router._times import before_book_event
+from tapewire.router._warming import begin_book
 from tapewire.strategies.layout import HOOK_N, ON_BOOK, ON_TRADE, ON_VIEW
 
 
 @jit_entry
 def go_on(router_address: int) -> int:
-    """Run the records that the router was given, from where it stopped; a status.
+    """Do the router's task, or run the records it was given, from where it stopped; a status.
 
     That is 0 when all are done, and ``CALLS`` or more where a callback is wanted that is not
     compiled: called again, it goes on behind it. One address is all that crosses from Python.
@@ -64,11 +68,16 @@ def go_on(router_address: int) -> int:
         status = after_call(execution, router)
         if status != 0:
             return status
-    status, at = run_batch(
-        market_at(router.market, 0), execution, router, router.records, router.records_stop,
-        router.records_at,
-    )  # fmt: skip
-    router.records_at = at
+    market = market_at(router.market, 0)
+    if router.task == TASK_RECORDS:
+        status, at = run_batch(
+            market, execution, router, router.records, router.records_stop, router.records_at
+        )
+        router.records_at = at
+    elif router.task == TASK_BEGIN_BOOK:
+        status = begin_book(market, execution, router, router.task_book)
+    else:
+        status = finish_run(market, execution, router)
     if status == CALL_OUTSIDE:
         return CALLS + router.outside_instance * HOOK_N + router.outside_hook
     return status
@@ -78,7 +87,8 @@ def go_on(router_address: int) -> int:
 def give_records(router_address: int, records: Any) -> int:
     """Give the router records, shape (n,), contiguous: quicker than Python finds their address.
 
-    Not `go_on` itself: a second entry into the whole loop takes seconds to compile.
+    Not `go_on` itself: a second entry into the whole loop takes seconds to compile. So what is
+    done before and after all records is a task of that one.
     """
     router = router_at(router_address, 0)
     router.records = records.ctypes.data

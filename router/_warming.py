@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tapewire.compiled.jit import jit_entry
+from tapewire.compiled.jit import jit, jit_entry
 from tapewire.features.updating import note_feature_trade, update_features
 from tapewire.market.ahead import begin_ahead, look_ahead
 from tapewire.market.applying import apply_record, side_of
@@ -69,16 +69,12 @@ def warm_batch(
     return OK, n
 
 
-@jit_entry
-def begin_book(
-    market_state: Any, execution_state: Any, router_state: Any, book: int, start_ns: int
-) -> int:
+@jit
+def begin_book(market: Any, execution: Any, router: Any, book: int) -> int:
     """Let a book's strategies see it as it stands at the start; a status.
 
     In mid-event its strategies start now: their first event is the rest of that one.
     """
-    market = market_state[0]
-    router = router_state[0]
     watch = watch_at(router.watches, book)
     state = book_at(market.books, book)
     look(market, watch, book)
@@ -93,7 +89,5 @@ def begin_book(
     state.volume = 0
     state.events = 0
     if watch.legs != NIL and state.open != 0:
-        return before_book_event(
-            market, execution_state[0], router, book, state.clock, start_ns
-        )  # fmt: skip
+        return before_book_event(market, execution, router, book, state.clock, router.start_ns)
     return 0

@@ -38,6 +38,9 @@ from tapewire.router._layout import (
     NOTICE_FEED,
     NOTICE_RESPONSE,
     ROUTER,
+    TASK_BEGIN_BOOK,
+    TASK_END,
+    TASK_RECORDS,
 )
 from tapewire.router._memory import NO_ROWS, Memory
 from tapewire.router._requests import announce_signal, come_back
@@ -218,6 +221,14 @@ class Simulation:
         words[_RECORDS], words[_STOP], words[_AT] = address, stop, at
         self._answer(self._go_on(self._router_address), tick)
 
+    def _run_task(self, task: int, book: int) -> None:
+        """Have the loop do something else than run records, from a book on."""
+        router = self._memory.router
+        router["task"], router["task_book"] = task, book
+        router["start_ns"] = self._first_ns
+        self._answer(self._go_on(self._router_address), _no_tick)
+        router["task"] = TASK_RECORDS
+
     def _answer(self, status: int, tick: Callable[[], None]) -> None:
         """Do what the loop asks for and call it again, until it has no more records."""
         go_on, router = self._go_on, self._router_address
@@ -257,8 +268,7 @@ class Simulation:
         for name in COUNTERS:
             state[name] = 0
         for book in range(int(state["book_n"])):
-            while status := warming.begin_book(*self._memory.states, book, self._first_ns):
-                self._resolve(status)
+            self._run_task(TASK_BEGIN_BOOK, book)
 
     def finish(self) -> None:
         """End the data: let pass what is due, report open orders and final accounts."""
@@ -266,12 +276,7 @@ class Simulation:
             return
         self._finished = True
         _, execution, router = self._memory.states
-        book = 0
-        while True:
-            status, book = ending.finish_run(*self._memory.states, book)
-            if status == 0:
-                break
-            self._resolve(status)
+        self._run_task(TASK_END, 0)
         order = leg = 0
         orders = self._memory.own_orders.capacity
         while order < orders or leg < len(self.legs):

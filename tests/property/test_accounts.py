@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from naive.account import NaiveAccount
 from tapewire.compiled.exact import multiply_divide
-from tapewire.compiled.jit import jit_entry, jit_into
+from tapewire.compiled.jit import jit_entry, jit_inline
 from tapewire.compiled.memory import Block
 from tapewire.execution.models.impact import linear
 from tapewire.market.records import UNDEF_PRICE
@@ -142,7 +142,7 @@ def test_multiply_and_divide_in_128_bits(a: int, b: int, divisor: int) -> None:
         assert _multiply_divide(a, b, divisor) == a * b // divisor
 
 
-_kernel = jit_into(linear.kernel)
+_kernel = jit_inline(linear.kernel)
 
 
 @jit_entry

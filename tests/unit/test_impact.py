@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tapewire.compiled.jit import jit_entry, jit_into
+from tapewire.compiled.jit import jit_entry, jit_inline
 from tapewire.execution.models.impact import linear
 
-_kernel = jit_into(linear.kernel)
+_kernel = jit_inline(linear.kernel)
 
 
 @jit_entry

@@ -11,7 +11,7 @@ import pytest
 
 from naive.impact import square_root_shift
 from stories import Log, Played, Tape, play
-from tapewire.compiled.jit import jit_entry, jit_into
+from tapewire.compiled.jit import jit_entry, jit_inline
 from tapewire.config.loading import make_config
 from tapewire.errors import ConfigError
 from tapewire.execution.layout import TALLY
@@ -25,7 +25,7 @@ NOW = built_in("latency", "fixed", network_latency_us=Decimal(0), processing_lat
 
 # --- the root -------------------------------------------------------------------------------------
 
-_kernel = jit_into(square_root.kernel)
+_kernel = jit_inline(square_root.kernel)
 
 
 @jit_entry

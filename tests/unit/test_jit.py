@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import types
 
-from tapewire.compiled.jit import jit, jit_entry, jit_into
+from tapewire.compiled.jit import jit, jit_entry, jit_inline
 
 ROW = np.dtype([("narrow", "i4"), ("byte", "u1"), ("wide", "i8"), ("bits", "u8"), ("flag", "?")])
 
@@ -20,7 +21,7 @@ def own_type(value: Any) -> Any:
     return value
 
 
-@jit_into
+@jit_inline
 def of_all(*words: int) -> int:
     return words[0] * 100 + words[1]
 
@@ -57,6 +58,41 @@ def test_a_kernel_is_compiled_once_whatever_the_width_of_its_integers(row: Any) 
 def test_what_is_no_signed_word_keeps_its_type(row: Any) -> None:
     assert own_types(row) == (2**63 + 1, True, 1.5)
     assert len(own_type.overloads) == 3
+
+
+@jit
+def top(value: int) -> int:
+    return left(value) + right(value)
+
+
+@jit
+def left(value: int) -> int:
+    return 10 * shared(value)
+
+
+@jit
+def right(value: int) -> int:
+    return shared(value + 1)
+
+
+@jit_inline
+def shared(value: int) -> int:
+    return value * value
+
+
+@jit_entry
+def diamond(value: int) -> int:
+    return top(value) + shared(value)
+
+
+def test_parts_have_no_machine_code_of_their_own_and_meet_in_what_calls_them() -> None:
+    assert diamond(3) == 9 * 10 + 16 + 9
+    assert diamond.overloads[(types.int64,)].library.get_pointer_to_function(  # type: ignore[attr-defined]
+        diamond.overloads[(types.int64,)].fndesc.llvm_func_name  # type: ignore[attr-defined]
+    )
+    for part in (top, left, right, shared):
+        (compiled,) = part.overloads.values()  # type: ignore[attr-defined]
+        assert compiled.library._compiled_object is None
 
 
 @jit

@@ -26,6 +26,7 @@ _WHY: Final = {
     Reason.MAX_LOSS: "risk_limits.max_loss {limit} had been reached: {found} lost",
     Reason.MAX_ORDER_RATE: "more than risk_limits.max_orders_per_second {limit}",
     Reason.MAX_MESSAGE_RATE: "more than execution.gateway.max_messages_per_second {limit}",
+    Reason.NO_SESSION: "the session was cut, see execution.gateway.disconnects",
     Reason.INVALID_QUANTITY: "below min_quantity, above 2147483647, or no multiple of lot_size",
     Reason.INVALID_PRICE: "no valid price",
     Reason.ENTRY_DENIED: "the order that it hangs on was denied",

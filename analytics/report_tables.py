@@ -292,7 +292,14 @@ def _gateway_words(gateway: Mapping[str, Any]) -> str:
     if not gateway:
         return "takes any number of messages"
     rate, then = gateway.get("max_messages_per_second"), gateway.get("when_exceeded")
-    return f"{f.plain(rate)} messages of a session in any second, more: {then}"
+    words = []
+    if rate is not None:
+        words.append(f"{f.plain(rate)} messages of a session in any second, more: {then}")
+    if cuts := gateway.get("disconnects"):
+        times = "once" if len(cuts) == 1 else f"{len(cuts):,} times"
+        after = f.plain(gateway.get("detection_ms", 0))
+        words.append(f"cut {times}, then {gateway.get('on_disconnect')} after {after} ms")
+    return "; ".join(words)
 
 
 def _part(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:

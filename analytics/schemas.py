@@ -58,6 +58,17 @@ FILLS: Final = (
     Column("ts_known", "time", "ns UTC", "when the strategy learned of it", "never in this run"),
 )
 
+_LIMIT: Final = (
+    Column(
+        "limit_value",
+        "int64",
+        "",
+        "the limit that stopped it: lots, orders in a second, or 1e-9 currency of max_loss",
+        "no limit did",
+    ),
+    Column("limit_found", "int64", "", "what it would have come to", "no limit did"),
+)
+
 ORDERS: Final = (
     *_KEYS,
     _ORDER_ID,
@@ -94,14 +105,7 @@ ORDERS: Final = (
     Column("reduce_only", "bool", "", "whether it may only reduce a position"),
     Column("group", "int64", "", "the group of orders that it is one of", "none"),
     Column("parent", "string", "", "client_order_id of the entry whose exit it is", "none"),
-    Column(
-        "limit_value",
-        "int64",
-        "",
-        "the limit that stopped it: lots, orders in a second, or 1e-9 currency of max_loss",
-        "no limit did",
-    ),
-    Column("limit_found", "int64", "", "what it would have come to", "no limit did"),
+    *_LIMIT,
 )
 
 EVENTS: Final = (
@@ -123,6 +127,7 @@ EVENTS: Final = (
     Column("filled_qty", "int64", "lots", "filled so far"),
     Column("ts_event", "time", "ns UTC", "when it happened at the exchange", "it never got there"),
     Column("ts_known", "time", "ns UTC", "when the strategy did it, or learned of it"),
+    *_LIMIT,
 )  # fmt: skip
 
 EQUITY: Final = (

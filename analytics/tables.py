@@ -192,7 +192,7 @@ def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
     """Return the columns of ``orders.parquet`` for ``ORDER_DTYPE`` rows."""
     names.check(rows, "orders")
     stopped = rows["status"] == OrderStatus.DENIED
-    unlimited = ~(stopped & np.isin(rows["reason"], [int(reason) for reason in LIMITED]))
+    unlimited = ~(stopped & _is_limited(rows))
     return {
         **names.keys(rows),
         "client_order_id": names.order_ids(rows),
@@ -215,6 +215,11 @@ def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         "limit_value": _nullable(rows["limit_value"], unlimited),
         "limit_found": _nullable(rows["limit_found"], unlimited),
     }
+
+
+def _is_limited(rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Whether the reason of each row, if it was stopped, is one that comes with numbers."""
+    return np.isin(rows["reason"], [int(reason) for reason in LIMITED])
 
 
 def _term_columns(rows: NDArray[np.void]) -> dict[str, Any]:
@@ -246,6 +251,7 @@ def _term_columns(rows: NDArray[np.void]) -> dict[str, Any]:
 def event_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
     """Return the columns of ``events.parquet`` for ``EVENT_DTYPE`` rows."""
     names.check(rows, "events")
+    unlimited = ~_is_limited(rows)
     return {
         **names.keys(rows),
         "client_order_id": names.order_ids(rows),
@@ -261,6 +267,8 @@ def event_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         "filled_qty": rows["filled_qty"],
         "ts_event": _nullable(rows["ts_event"], rows["ts_event"] == 0),
         "ts_known": rows["ts_known"],
+        "limit_value": _nullable(rows["limit_value"], unlimited),
+        "limit_found": _nullable(rows["limit_found"], unlimited),
     }
 
 

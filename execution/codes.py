@@ -101,6 +101,8 @@ class Reason(IntEnum):
     NO_REFERENCE = 26  # REJECTED: there is no price that it could be pegged to
     MASS_CANCEL = 27  # CANCELED on request, with all of the strategy in the book
     MAX_MESSAGE_RATE = 50  # DENIED or refused: the session's gateway takes no more in a second
+    NO_SESSION = 51  # DENIED or refused: the session is cut
+    DISCONNECTED = 52  # CANCELED by the venue: the session was cut
 
 
 #: Why an order or replace is stopped before it leaves, to be told at once.
@@ -111,6 +113,7 @@ DENIALS: Final = frozenset(
         Reason.MAX_LOSS,
         Reason.MAX_ORDER_RATE,
         Reason.MAX_MESSAGE_RATE,
+        Reason.NO_SESSION,
         Reason.INVALID_QUANTITY,
         Reason.INVALID_PRICE,
         Reason.INVALID_TERMS,

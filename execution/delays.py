@@ -9,7 +9,7 @@ from tapewire.execution.load import load_of
 from tapewire.execution.models.latency import ask_latency
 from tapewire.execution.models.latency.legs import ENTRY, FEED, REPLACE, RESPONSE
 from tapewire.execution.models.latency.quantiles import kernel
-from tapewire.execution.models.record import HEARS_FEED, VARIES, compute_at, models_at
+from tapewire.execution.models.record import VARIES, compute_at, models_at
 from tapewire.market.layout import book_at, market_at
 
 #: In the place of an order: a draw about none.
@@ -58,7 +58,7 @@ def _ask(execution: Any, party_index: int, leg: int, sent_ns: int, order: int, c
     models = models_at(execution.models, party.models)
     tally = tally_at(execution.tallies, party_index)
     load = 0
-    if tally.window_ns == HEARS_FEED:
+    if tally.window_ns < 0:  # HEARS_FEED, HEARS_SENDING
         load = tally.feed_lag_ns
     elif tally.window_ns != 0:
         events = book_at(market_at(execution.market, 0).books, party.book).events

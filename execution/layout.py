@@ -126,8 +126,8 @@ TALLY: Final = np.dtype(
         ("traded", "i8"),  # lots it has filled
         ("position", "i8"),  # lots it holds
         ("house", "i8"),  # the leg in whose queues its orders stand
-        # the windows that events of its book are counted in; 0: its models don't ask, HEARS_FEED:
-        # they ask how late the book's last event was captured
+        # the windows that events of its book are counted in; 0: its models don't ask, HEARS_FEED,
+        # HEARS_SENDING: they ask how late the book's last event was captured
         ("window_ns", "i8"),
         ("feed_lag_ns", "i8"),
         ("window_start", "i8"),

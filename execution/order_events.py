@@ -34,7 +34,17 @@ def log_event(
     row.filled_qty = own.settled
     row.ts_event = ts_event
     row.ts_known = ts_known
+    row.limit_value = 0
+    row.limit_found = 0
     return index
+
+
+@jit
+def log_limit(execution: Any, row: int, value: int, found: int) -> None:
+    """Complete a row about what a limit has stopped."""
+    event = event_row_at(execution.events, row)
+    event.limit_value = value
+    event.limit_found = found
 
 
 @jit

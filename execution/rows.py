@@ -88,6 +88,8 @@ EVENT_DTYPE: Final = np.dtype(
         ("filled_qty", "i8"),  # lots filled so far
         ("ts_event", "i8"),  # at the exchange; 0: it never got there
         ("ts_known", "i8"),  # when the strategy did it, or learned of it
+        ("limit_value", "i8"),  # of a limit that stopped it, as in ORDER_DTYPE; else 0
+        ("limit_found", "i8"),
     ]
 )
 

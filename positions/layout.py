@@ -65,7 +65,18 @@ LIMITS: Final = np.dtype(
 #: One remembered send time.
 SEND_TIME: Final = np.dtype([("ts", "i8")])
 
+#: A time in which a session is cut; the last one of a session begins never.
+CUT: Final = np.dtype(
+    [
+        ("at", "i8"),
+        ("until", "i8"),
+        ("cancel_ns", "i8"),  # when the venue cancels the session's orders; never: it keeps them
+        ("spares_dated", "i8"),  # all but those that are GTC or GTD
+    ]
+)
+
 account_at = accessor(ACCOUNT)
 limits_at = accessor(LIMITS)
 send_time_at = accessor(SEND_TIME)
+cut_at = accessor(CUT)
 sample_row_at = accessor(SAMPLE_DTYPE)

@@ -15,7 +15,7 @@ from tapewire.execution.orders import is_live
 from tapewire.execution.pegging import first_to_move, move
 from tapewire.execution.resting import note_change
 from tapewire.execution.stops import note_stops
-from tapewire.execution.words import GTC, MASS_CANCEL, NO_REASON
+from tapewire.execution.words import DISCONNECTED, GTC, MASS_CANCEL, NO_REASON
 from tapewire.market.layout import NIL, book_at
 from tapewire.router._exchange import (
     act_next as act_on_one,
@@ -25,6 +25,7 @@ from tapewire.router._exchange import (
     tell_changed,
     tell_closed,
     tell_outcome,
+    tell_refused,
     tighten,
 )
 from tapewire.router._expiry import is_expiry_next
@@ -39,7 +40,7 @@ from tapewire.router._layout import (
 )
 from tapewire.router._messages import free_message, pop_arrival
 from tapewire.router._room import room_for, step_room
-from tapewire.router._states import refusal, state_at
+from tapewire.router._states import is_for_later, refusal, state_at
 from tapewire.strategies.layout import context_at
 
 
@@ -99,20 +100,27 @@ def _cancel_all(market: Any, execution: Any, router: Any, leg_index: int) -> int
     if room != 0:
         return room
     index = pop_arrival(router, execution, leg_index)
+    message = message_at(router.messages, index)
+    reason = MASS_CANCEL if message.reason == NO_REASON else message.reason
     party = house_of(execution, leg_index)
     rules = rules_at(execution.rules, leg_index)
     watch = watch_at(router.watches, leg.book)
-    ts = max(message_at(router.messages, index).ts, book_at(market.books, party.book).clock)
+    ts = max(message.ts, book_at(market.books, party.book).clock)
     resting_before = party.resting
     stops_before = rules.stops
     at = first
     if watch.transition != NIL:
         state = state_at(router, watch, ts)
-        if refusal(router, state, ARRIVE_CANCEL, GTC) != NO_REASON:
+        refused = refusal(router, state, ARRIVE_CANCEL, GTC)
+        if refused != NO_REASON:
             at = NIL
+            if message.order != NIL:
+                tell_refused(execution, router, leg_index, message.order, refused, ts)
     while at != NIL:
         own = own_at(execution.own_orders, at)
-        if own.leg == leg_index and arrive_cancel(execution, at, MASS_CANCEL, ts):
+        stays = own.leg != leg_index or (message.quantity != 0 and is_for_later(own.time_in_force))
+        if not stays and arrive_cancel(execution, at, reason, ts):
+            router.orders_canceled_by_disconnect += reason == DISCONNECTED
             tell_closed(execution, router, leg_index, at, ts, 0)
         at = own.open_next
     note_change(execution, watch, party, resting_before)

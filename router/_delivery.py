@@ -14,13 +14,17 @@ from tapewire.execution.layout import own_at
 from tapewire.execution.orders import give_back, handle_of
 from tapewire.execution.pushes import own_mark
 from tapewire.execution.words import DENIAL_BITS, FILLED, LOSS_CANCEL, STOP, USER_CANCEL
+from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import count, is_uncounted, learn_fill, reserve, revalue
 from tapewire.positions.layout import account_at, limits_at
+from tapewire.router._cuts import cut_off
 from tapewire.router._layout import (
     CALL_OUTSIDE,
     CLOSING_NONE,
+    CUT_OFF,
     FAULT_STEPS,
+    GROW_MESSAGES,
     SIGNAL,
     TELL_ACCEPTED,
     TELL_CHANGED,
@@ -56,10 +60,13 @@ STEPS_AT_ONE_TIME_MAX: Final = 1_000_000
 def deliver(execution: Any, router: Any, instance_index: int) -> int:
     """Hand the instance its next message, at the message's time; a status."""
     instance = instance_at(router.instances, instance_index)
-    if message_at(router.messages, instance.inbox_head).kind == WIND_UP:
+    kind = message_at(router.messages, instance.inbox_head).kind
+    if kind == WIND_UP:
         room = wind_up_room(execution, router, instance_index)
         if room != 0:
             return room
+    if kind == CUT_OFF and router.message_free_n < instance.leg_n:  # and its own
+        return GROW_MESSAGES
     index = pop_inbox(router, instance)
     message = message_at(router.messages, index)
     if not _go_on(router, instance, message):
@@ -79,6 +86,11 @@ def deliver(execution: Any, router: Any, instance_index: int) -> int:
     if message.kind == WIND_UP:
         free_message(router, execution, index)
         wind_up(execution, router, instance_index, now_ns)
+        return 0
+    if message.kind == CUT_OFF:
+        cut = message.quantity
+        free_message(router, execution, index)
+        cut_off(execution, router, instance_index, cut)
         return 0
     order = message.order
     own = own_at(execution.own_orders, order)
@@ -110,7 +122,7 @@ def _go_on(router: Any, instance: Any, message: Any) -> bool:
     """Move the instance's clock on to a message; False if it answers itself for ever."""
     now = message.ts
     if now < instance.clock:
-        if message.kind != TIMER and message.kind != SIGNAL and message.kind != WIND_UP:
+        if message.order != NIL:
             router.late_responses += 1
             late_ns = instance.clock - now
             router.late_responses_ns_max = max(router.late_responses_ns_max, late_ns)
@@ -183,7 +195,7 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
     elif message.kind == TELL_DENIED:
         _note_denial(instance, reason)
     elif message.kind == TELL_REFUSED:
-        own.requests -= 1
+        own.requests -= message.quantity != NIL  # a mass cancel is none of the order's own
         if (DENIAL_BITS >> reason) & 1 != 0:
             _note_denial(instance, reason)
         count(account, own, -message.lots)

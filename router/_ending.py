@@ -35,7 +35,7 @@ def finish_run(market: Any, execution: Any, router: Any) -> int:
             if book_at(market.books, book).open != 0:
                 close_event(market, book, 0)
                 market.missing_last += 1
-                begin_finish(market, router, watch, book)
+                begin_finish(market, router, watch, book, 0)
                 status = finish_event(market, execution, router)
                 if status != 0:
                     return status

@@ -65,6 +65,7 @@ from tapewire.market.layout import NIL, book_at
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.market.status import MATCHES, allows
 from tapewire.positions.accounting import book_fill
+from tapewire.positions.gateway import connected_ns
 from tapewire.positions.layout import account_at
 from tapewire.router._expiry import expire_next, is_expiry_next, note_expiry, set_day
 from tapewire.router._layout import (
@@ -101,18 +102,21 @@ def notify(
 ) -> int:  # fmt: skip
     """Send word of something at the exchange to the leg's strategy; returns the message.
 
-    It takes the response latency, and never overtakes earlier word. Under ``fill_notice: feed``
+    It takes the response latency, never overtakes earlier word, and waits for a session that is
+    cut. Under ``fill_notice: feed``
     what a market record caused is known no earlier than that record, captured at ``captured_ns``
     (0: no record did it).
     """
     leg = leg_at(router.legs, leg_index)
+    instance = instance_at(router.instances, leg.instance)
     way = FILL if kind == TELL_FILL else RESPONSE
     due = max(ts_event + response_delay_ns(execution, order, way, ts_event), leg.notice_floor)
     if router.fill_notice == NOTICE_FEED and captured_ns != 0:
-        feed_ns = instance_at(router.instances, leg.instance).feed_ns
         event = router.event_number
-        feed_ns = feed_delay_ns(execution, feed_ns, leg_index, captured_ns, event)
+        feed_ns = feed_delay_ns(execution, instance.feed_ns, leg_index, captured_ns, event)
         due = max(due, captured_ns + feed_ns)
+    if instance.cuts != 0:
+        due = connected_ns(instance.cuts, due)
     leg.notice_floor = due
     return tell_strategy(router, execution, leg.instance, due, kind, order)
 
@@ -407,6 +411,19 @@ def tell_closed(
 ) -> None:
     """Send word that an order has ended without a fill, not as the answer to a cancel."""
     told = notify(execution, router, leg_index, order, TELL_CLOSED, ts_event, captured_ns)
+    if execution.event_log != 0:
+        _log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
+
+
+@jit
+def tell_refused(
+    execution: Any, router: Any, leg_index: int, order: int, reason: int, ts_event: int
+) -> None:
+    """Send word that a mass cancel was refused, as of the order that it named."""
+    told = notify(execution, router, leg_index, order, TELL_REFUSED, ts_event, 0)
+    message = message_at(router.messages, told)
+    message.reason = reason
+    message.quantity = NIL
     if execution.event_log != 0:
         _log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
 

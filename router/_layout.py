@@ -24,7 +24,8 @@ TIMER: Final = 10
 WIND_UP: Final = 11  # the loss limit: orders are to be canceled, positions closed
 SIGNAL: Final = 12  # a timer that comes after all else of its time, whenever it was set
 TELL_CHANGED: Final = 13  # the exchange has changed an order: a stop was triggered
-ARRIVE_CANCEL_ALL: Final = 14  # to the exchange, as a cancel of the order that it names
+ARRIVE_CANCEL_ALL: Final = 14  # to the exchange, as a cancel of the order that it names, if any
+CUT_OFF: Final = 15  # the session is cut
 
 INSTANCE: Final = np.dtype(
     [
@@ -40,6 +41,7 @@ INSTANCE: Final = np.dtype(
         ("local_due", "i8"),  # time of the first message in its list
         ("feed_ns", "i8"),  # feed latency, or VARIES
         ("feed_max_ns", "i8"),
+        ("cuts", "i8"),  # address of the times in which its session is cut; 0: none
         ("moves_marks", "i8"),  # whether its models remember what its own taking pushed
         ("inbox_head", "i4"),
         ("inbox_tail", "i4"),
@@ -164,6 +166,7 @@ ROUTER: Final = np.dtype(
         ("cursor", "i8"),
         ("event_book", "i8"),
         ("event_number", "i8"),  # how many events of its book there have been
+        ("event_sent_ns", "i8"),  # how long before its capture the venue sent it, as the data say
         ("event_local", "i8"),  # largest ts_recv at the event's end; feed latency not added
         ("resume_next", "i8"),
         ("ended", "i8"),  # the data are over: nothing is sent any more
@@ -181,6 +184,7 @@ ROUTER: Final = np.dtype(
         ("orders_denied", "i8"),
         ("replaces_denied", "i8"),
         ("cancels_denied", "i8"),  # by the session's gateway
+        ("requests_without_session", "i8"),  # denied, as the session was cut
         ("messages_held", "i8"),  # that waited at the session's gateway
         ("messages_held_ns_max", "i8"),  # the longest such wait
         ("requests_stale", "i8"),  # cancels and replaces of orders known to be closed
@@ -193,6 +197,8 @@ ROUTER: Final = np.dtype(
         ("unseen_trade_fills", "i8"),
         ("auction_fills", "i8"),
         ("orders_canceled_by_clear", "i8"),
+        ("orders_canceled_by_disconnect", "i8"),
+        ("events_without_sending_time", "i8"),  # where a latency model asks for it
         ("loss_halts", "i8"),  # strategy instances that reached their loss limit
     ]
 )

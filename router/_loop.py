@@ -125,7 +125,7 @@ def run_batch(
             close_event(market, book, 0)
             market.missing_last += 1
             if watched:
-                begin_finish(market, router, watch, book)
+                begin_finish(market, router, watch, book, 0)
                 router.resume_next = 0
                 status = finish_event(market, execution, router)
                 if status != 0:
@@ -173,7 +173,7 @@ def run_batch(
                 continue
             count_gap(market, book)
             if watched:
-                begin_finish(market, router, watch, book)
+                begin_finish(market, router, watch, book, record.ts_in_delta)
                 router.resume_next = 1
                 if watch.gapless == 0 and router.crossed_policy == CROSSED_ABORT:
                     return FAULT_CROSSED, i

@@ -10,10 +10,12 @@ from typing import Any
 from tapewire.compiled.jit import jit
 from tapewire.execution.delays import request_delay_ns
 from tapewire.execution.layout import NEVER, own_at, rules_at
+from tapewire.execution.words import DISCONNECTED
 from tapewire.market.layout import NIL
 from tapewire.positions.gateway import pass_gateway
 from tapewire.positions.layout import limits_at
 from tapewire.router._layout import (
+    ARRIVE_CANCEL_ALL,
     SIGNAL,
     TIMER,
     close_at,
@@ -43,6 +45,34 @@ def _new_message(router: Any, execution: Any, ts: int, kind: int, order: int) ->
     if order != NIL:
         own_at(execution.own_orders, order).messages += 1
     return index
+
+
+@jit
+def send_cancel_all(router: Any, execution: Any, leg_index: int, cut: Any) -> None:
+    """Have the venue cancel a leg's orders: what left before the session was cut comes first."""
+    leg = leg_at(router.legs, leg_index)
+    after = NIL
+    following = leg.arrival_head
+    due = cut.cancel_ns
+    while following != NIL and message_at(router.messages, following).ts < cut.until:
+        after = following
+        due = max(due, message_at(router.messages, after).ts)
+        following = message_at(router.messages, after).next
+    index = _new_message(router, execution, due, ARRIVE_CANCEL_ALL, NIL)
+    message = message_at(router.messages, index)
+    message.leg = leg_index
+    message.reason = DISCONNECTED
+    message.quantity = cut.spares_dated
+    message.next = following
+    if following == NIL:
+        leg.arrival_tail = index
+    if after == NIL:
+        leg.arrival_head = index
+        leg.arrival_due = min(leg.arrival_due, due)
+    else:
+        message_at(router.messages, after).next = index
+    watch = watch_at(router.watches, leg.book)
+    watch.due = min(watch.due, leg.arrival_due)
 
 
 @jit
@@ -82,8 +112,9 @@ def send_to_exchange(router: Any, execution: Any, kind: int, order: int, now_ns:
     leg_index = own_at(execution.own_orders, order).leg
     leg = leg_at(router.legs, leg_index)
     limits = limits_at(router.limits, leg.instance)
-    if limits.gateway_rate != 0:
-        leaves_ns = pass_gateway(limits, router.send_times, now_ns)
+    cuts = instance_at(router.instances, leg.instance).cuts
+    if limits.gateway_rate | cuts != 0:
+        leaves_ns = pass_gateway(limits, router.send_times, cuts, now_ns)
         if leaves_ns > now_ns:
             router.messages_held += 1
             router.messages_held_ns_max = max(router.messages_held_ns_max, leaves_ns - now_ns)

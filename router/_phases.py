@@ -11,7 +11,7 @@ from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.delays import feed_delay_ns
 from tapewire.execution.layout import ALWAYS, NEVER, TRACE_TRADE, tally_at, trace_at
 from tapewire.execution.load import roll_window
-from tapewire.execution.models.record import HEARS_FEED
+from tapewire.execution.models.record import HEARS_FEED, HEARS_SENDING
 from tapewire.execution.pushes import own_mark
 from tapewire.execution.traces import count_traces, free_traces
 from tapewire.features.updating import update_features
@@ -65,10 +65,17 @@ _HEAR: Final = 3
 _SHOW: Final = 4
 _SAMPLE: Final = 5
 
+#: ``ts_in_delta`` is this where the time does not fit.
+SENT_NS_MAX: Final = 2**31 - 1
+
 
 @jit_inline
-def begin_finish(market: Any, router: Any, watch: Any, book: int) -> None:
-    """An event of a book with strategies is complete: `finish_event` comes next."""
+def begin_finish(market: Any, router: Any, watch: Any, book: int, sent_ns: int) -> None:
+    """An event of a book with strategies is complete: `finish_event` comes next.
+
+    ``sent_ns`` is the ``ts_in_delta`` of its last record, 0 if that is not at hand.
+    """
+    router.event_sent_ns = sent_ns
     router.event_book = book
     router.event_number = book_at(market.books, book).events
     router.event_local = router.stream_clock
@@ -181,6 +188,12 @@ def _roll_windows(
         tally = tally_at(execution.tallies, at)
         if tally.window_ns == HEARS_FEED:
             tally.feed_lag_ns = max(local_ns - exchange_ns, 0)
+            watch.window_due = ALWAYS
+        elif tally.window_ns == HEARS_SENDING:
+            if 0 < router.event_sent_ns < SENT_NS_MAX:
+                tally.feed_lag_ns = router.event_sent_ns
+            else:
+                router.events_without_sending_time += 1
             watch.window_due = ALWAYS
         elif tally.window_ns != 0:
             watch.window_due = min(watch.window_due, roll_window(tally, events, local_ns))

@@ -6,7 +6,7 @@ from tapewire.compiled.callbacks import call_hook
 from tapewire.compiled.jit import jit, jit_entry, jit_inline
 from tapewire.execution.knowledge import is_known_open
 from tapewire.execution.layout import execution_at, order_row_at, own_at, party_at, rules_at
-from tapewire.execution.order_events import log_event, log_replace
+from tapewire.execution.order_events import log_event, log_limit, log_replace
 from tapewire.execution.orders import give_back, write_order_row
 from tapewire.execution.terms import (
     has_price,
@@ -28,6 +28,7 @@ from tapewire.execution.words import (
     MASS_CANCEL,
     MAX_MESSAGE_RATE,
     NO_REASON,
+    NO_SESSION,
     STOP,
     TERM_GROUP,
     TERM_PEG,
@@ -37,7 +38,7 @@ from tapewire.execution.words import (
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import check_order, count, is_uncounted, stopped
-from tapewire.positions.gateway import gateway_refuses
+from tapewire.positions.gateway import connected_ns, gateway_refuses
 from tapewire.positions.layout import account_at, limits_at
 from tapewire.router._layout import (
     ARRIVE_CANCEL,
@@ -198,18 +199,16 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
             known_open = is_known_open(own)
             if name == NIL or own.generation != name >> 32 or not known_open:
                 router.requests_stale += 1
-            elif kind != REQUEST_REPLACE and gateway_refuses(
-                limits_at(router.limits, instance_index), router.send_times, now_ns
-            ):
-                _refuse_cancel(execution, router, instance_index, order, now_ns)
+            elif kind == REQUEST_REPLACE:
+                _send_replace(execution, router, instance_index, order, price, quantity, now_ns)
+            elif _is_refused(execution, router, instance_index, order, now_ns):
+                pass
             elif kind == REQUEST_CANCEL:
                 own.requests += 1
                 sent = send_to_exchange(router, execution, ARRIVE_CANCEL, order, now_ns)
                 message_at(router.messages, sent).reason = USER_CANCEL
                 if execution.event_log != 0:
                     log_event(execution, order, LOG_CANCEL_SENT, NO_REASON, 0, now_ns)
-            elif kind == REQUEST_REPLACE:
-                _send_replace(execution, router, instance_index, order, price, quantity, now_ns)
             elif kind == REQUEST_CANCEL_ALL:
                 sent = send_to_exchange(router, execution, ARRIVE_CANCEL, order, now_ns)
                 message_at(router.messages, sent).kind = ARRIVE_CANCEL_ALL
@@ -219,25 +218,55 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
 
 
 @jit
-def _refuse_cancel(
-    execution: Any, router: Any, instance_index: int, order: int, now_ns: int
-) -> None:
-    """The session's gateway rejects a cancel."""
-    router.cancels_denied += 1
+def _is_refused(execution: Any, router: Any, instance_index: int, order: int, now_ns: int) -> bool:
+    """Whether a cancel can't leave: the session's gateway rejects it, or the session is cut."""
+    limits = limits_at(router.limits, instance_index)
+    reason = _gateway_says(router, limits, instance_index, now_ns)
+    if reason == NO_REASON:
+        return False
+    router.cancels_denied += reason == MAX_MESSAGE_RATE
+    _tell_refused(execution, router, instance_index, order, reason, now_ns)
+    return True
+
+
+@jit
+def _tell_refused(
+    execution: Any, router: Any, instance_index: int, order: int, reason: int, now_ns: int
+) -> int:
+    """A cancel or replace is stopped before it leaves; the row of its log, if there is one."""
     told = tell_strategy(router, execution, instance_index, now_ns, TELL_REFUSED, order)
-    message_at(router.messages, told).reason = MAX_MESSAGE_RATE
+    message_at(router.messages, told).reason = reason
     own_at(execution.own_orders, order).requests += 1
-    if execution.event_log != 0:
-        log_event(execution, order, LOG_REFUSED, MAX_MESSAGE_RATE, 0, now_ns)
+    if execution.event_log == 0:
+        return NIL
+    limits = limits_at(router.limits, instance_index)
+    row = log_event(execution, order, LOG_REFUSED, reason, 0, now_ns)
+    log_limit(execution, row, limits.limit_value, limits.limit_found)
+    return row
+
+
+@jit
+def _gateway_says(router: Any, limits: Any, instance_index: int, now_ns: int) -> int:
+    """Why a message can't leave the session's gateway now; a reason code."""
+    cuts = instance_at(router.instances, instance_index).cuts
+    if cuts != 0 and connected_ns(cuts, now_ns) != now_ns:
+        router.requests_without_session += 1
+        return stopped(limits, NO_SESSION, 0, 0)
+    if gateway_refuses(limits, router.send_times, now_ns):
+        return stopped(limits, MAX_MESSAGE_RATE, limits.gateway_rate, limits.gateway_rate + 1)
+    return NO_REASON
 
 
 @jit_inline
 def _checked(
-    router: Any, limits: Any, account: Any, side: int, more_lots: int, size_lots: int, now_ns: int
-) -> int:
+    router: Any, instance_index: int, account: Any, side: int, more_lots: int, size_lots: int,
+    now_ns: int,
+) -> int:  # fmt: skip
     """Whether the gateway and the limits let an order or replace leave; a reason code."""
-    if gateway_refuses(limits, router.send_times, now_ns):
-        return stopped(limits, MAX_MESSAGE_RATE, limits.gateway_rate, limits.gateway_rate + 1)
+    limits = limits_at(router.limits, instance_index)
+    reason = _gateway_says(router, limits, instance_index, now_ns)
+    if reason != NO_REASON:
+        return reason
     return check_order(limits, account, router.send_times, side, more_lots, size_lots, now_ns)
 
 
@@ -269,7 +298,7 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
     limits = limits_at(router.limits, instance_index)
     account = account_at(router.accounts, own.leg)
     rules = rules_at(execution.rules, own.leg)
-    reason = NO_REASON
+    reason = stopped(limits, NO_REASON, 0, 0)
     if quantity_fault(rules, own.quantity):
         reason = INVALID_QUANTITY
     elif has_price(own.order_type) and price_fault(rules, own.price) and not is_free(own):
@@ -278,7 +307,7 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
         reason = terms_fault(execution, rules, own)
     if reason == NO_REASON:
         counted = 0 if is_uncounted(own) else own.quantity
-        reason = _checked(router, limits, account, own.side, counted, own.quantity, now_ns)
+        reason = _checked(router, instance_index, account, own.side, counted, own.quantity, now_ns)
     if reason != NO_REASON:
         own.status = DENIED
         own.reason = reason
@@ -291,7 +320,8 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
         told = tell_strategy(router, execution, instance_index, now_ns, TELL_DENIED, order)
         message_at(router.messages, told).reason = reason
         if execution.event_log != 0:
-            log_event(execution, order, LOG_DENIED, reason, 0, now_ns)
+            event = log_event(execution, order, LOG_DENIED, reason, 0, now_ns)
+            log_limit(execution, event, limits.limit_value, limits.limit_found)
         return
     count(account, own, own.quantity)
     router.orders_sent += 1
@@ -315,6 +345,7 @@ def _send_replace(
     more = max(0, quantity - own.known_quantity)
     # A stop without a limit has its trigger for a price, as long as nobody told that it is none.
     of_trigger = own.sent_type == STOP and own.known_price == UNDEF_PRICE
+    stopped(limits, NO_REASON, 0, 0)
     if quantity_fault(rules, quantity):
         reason = INVALID_QUANTITY
     elif own.terms & TERM_PEG == 0 and (
@@ -322,14 +353,11 @@ def _send_replace(
     ):
         reason = INVALID_PRICE
     else:
-        reason = _checked(router, limits, account, own.side, more, quantity, now_ns)
+        reason = _checked(router, instance_index, account, own.side, more, quantity, now_ns)
     if reason != NO_REASON:
         router.replaces_denied += 1
-        told = tell_strategy(router, execution, instance_index, now_ns, TELL_REFUSED, order)
-        message_at(router.messages, told).reason = reason
-        own.requests += 1
-        if execution.event_log != 0:
-            row = log_event(execution, order, LOG_REFUSED, reason, 0, now_ns)
+        row = _tell_refused(execution, router, instance_index, order, reason, now_ns)
+        if row != NIL:
             log_replace(execution, row, price, quantity, own.known_price, own.known_quantity)
         return
     own.requests += 1

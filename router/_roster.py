@@ -22,9 +22,10 @@ from tapewire.market.instruments import Instrument, algorithm_number
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.market.symbols import is_named, is_wildcard
+from tapewire.positions.layout import CUT
 from tapewire.router._memory import Memory
 from tapewire.router._series import Series
-from tapewire.router.config import OFF, SimulationConfig, StrategySpec
+from tapewire.router.config import OFF, GatewayLimit, SimulationConfig, StrategySpec
 from tapewire.router.results import LegInfo
 from tapewire.strategies.binding import Bound
 from tapewire.strategies.definition import StrategyDefinition
@@ -99,6 +100,7 @@ class Roster:
         close_ns = config.session_closes[0] % NS_PER_DAY if config.session_closes else NS_PER_DAY
         self._features = FeatureSet(names, close_ns=close_ns) if names else None
         self._columns: dict[tuple[str, ...], Block] = {}
+        self._cuts: dict[GatewayLimit, Block] = {}
         self._opened: set[int] = set()  # keys of books known to be open
         self._trades = max((_trades_kept(spec.definition) for spec in config.strategies), default=0)
         self._bound: list[Bound] = [
@@ -349,13 +351,23 @@ class Roster:
         if spec.limits.max_orders_per_second != OFF:
             self._send_times_used += spec.limits.max_orders_per_second
         gateway = spec.gateway or self._config.gateway
-        if gateway is not None:
+        if gateway is not None and gateway.disconnects:
+            self._memory.instances.records[instance]["cuts"] = self._cuts_of(gateway)
+        if gateway is not None and gateway.max_messages_per_second:
             limits["gateway_rate"] = gateway.max_messages_per_second
             limits["gateway_queues"] = gateway.when_exceeded == "queue"
             limits["gateway_offset"] = self._send_times_used
             self._send_times_used += gateway.max_messages_per_second
         if self._send_times_used > self._memory.send_times.capacity:
             self._memory.send_times.grow(2 * self._send_times_used)
+
+    def _cuts_of(self, gateway: GatewayLimit) -> int:
+        """Address of the times in which a session is cut; sessions cut alike have one."""
+        if gateway not in self._cuts:
+            rows = gateway.cuts()
+            self._cuts[gateway] = Block(CUT, rows.size)
+            self._cuts[gateway].records[:] = rows
+        return self._cuts[gateway].address
 
     def _add_leg(self, spec: StrategySpec, bound: Bound, instance: int, book: int, key: int) -> int:
         memory, index = self._memory, len(self.legs)

@@ -91,6 +91,12 @@ def pass_transitions(market: Any, router: Any, watch: Any, book: int, exchange_n
             watch.shut = SHUT_NOW | SHUT_SINCE
 
 
+@jit_inline
+def is_for_later(time_in_force: int) -> bool:
+    """Whether an order outlives the day."""
+    return time_in_force == GTC or time_in_force == GTD
+
+
 @jit
 def refusal(router: Any, state: int, kind: int, time_in_force: int) -> int:
     """Why a book's state does not let a message act, and counted; NO_REASON: it does."""
@@ -99,8 +105,7 @@ def refusal(router: Any, state: int, kind: int, time_in_force: int) -> int:
         needed = ACCEPTS_NEW
     elif kind == ARRIVE_CANCEL:
         needed = ACCEPTS_CANCEL
-    for_later = time_in_force == GTC or time_in_force == GTD
-    for_today = state == _POST_CLOSE and kind == ARRIVE_NEW and not for_later
+    for_today = state == _POST_CLOSE and kind == ARRIVE_NEW and not is_for_later(time_in_force)
     if allows(state, needed) and not for_today:
         return NO_REASON
     state_count_at(router.state_counts, state).refused += 1

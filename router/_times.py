@@ -7,6 +7,7 @@ from tapewire.execution.delays import feed_delay_ns
 from tapewire.execution.layout import ALWAYS, NEVER, party_at
 from tapewire.market.layout import NIL, book_at
 from tapewire.router._changes import act_next, carry_out
+from tapewire.router._cuts import first_cut
 from tapewire.router._delivery import deliver
 from tapewire.router._layout import instance_at, leg_at, watch_at
 from tapewire.router._messages import set_session_timer
@@ -98,6 +99,8 @@ def start(market: Any, execution: Any, router: Any, leg_index: int, now_ns: int)
     instance.clock = now_ns
     if instance.hooks[HOOK_SESSION] != 0:
         set_session_timer(execution, router, leg.instance, leg_index, now_ns)
+    if instance.cuts != 0:
+        first_cut(execution, router, leg.instance, now_ns)
     return callback(execution, router, leg.instance, leg_index, HOOK_START, now_ns)
 
 

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+import numpy as np
 import numpy.typing as npt
 
+from tapewire.execution.layout import NEVER
 from tapewire.execution.models import Models
 from tapewire.market.instruments import InstrumentTable
+from tapewire.positions.layout import CUT
 from tapewire.strategies.definition import StrategyDefinition
 
 OFF: Final = -1
@@ -42,19 +45,41 @@ class RiskLimits:
 
 @dataclass(frozen=True)
 class GatewayLimit:
-    """What the gateway of each strategy's session takes in any second.
+    """What the gateway of each strategy's session takes in any second, and when it is cut off.
 
     Attributes
     ----------
     max_messages_per_second : int
-        New orders, cancels and replaces, over all its books; at least 1.
+        New orders, cancels and replaces, over all its books; 0: any number.
     when_exceeded : str
         ``reject``: the strategy is told at once; ``queue``: it leaves when the window allows. What
         the simulation itself sends, at the loss limit, is never rejected.
+    disconnects : tuple of (int, int)
+        Local times, ns, from and until when the session is cut, ascending: nothing can be sent, and
+        word from the exchange waits. What the simulation itself sends waits, too.
+    on_disconnect : str
+        What the venue does then: ``cancel_all`` orders of the session, ``cancel_day``: all but
+        those that are GTC or GTD, or ``keep`` them.
+    detection_ns : int
+        How long the venue takes to notice; a cut that is over by then it does not.
     """
 
-    max_messages_per_second: int
+    max_messages_per_second: int = 0
     when_exceeded: Literal["reject", "queue"] = "reject"
+    disconnects: tuple[tuple[int, int], ...] = ()
+    on_disconnect: Literal["cancel_all", "cancel_day", "keep"] = "cancel_all"
+    detection_ns: int = 0
+
+    def cuts(self) -> npt.NDArray[Any]:
+        """The times in which the session is cut, dtype `CUT`, and one that begins never."""
+        rows = np.full(len(self.disconnects) + 1, NEVER, CUT)
+        for row, (at_ns, until_ns) in zip(rows, self.disconnects, strict=False):
+            cancel_ns = at_ns + self.detection_ns
+            noticed = self.on_disconnect != "keep" and cancel_ns < until_ns
+            row["at"], row["until"] = at_ns, until_ns
+            row["cancel_ns"] = cancel_ns if noticed else NEVER
+            row["spares_dated"] = self.on_disconnect == "cancel_day"
+        return rows
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ _ROUTER_COUNTERS: Final = (
     "messages_held_ns_max", "requests_stale", "late_responses",
     "late_responses_ns_max", "forced_arrivals", "clamped_ts_recv", "fills_known_before_capture",
     "fills_known_before_capture_ns_max", "unseen_trade_fills", "auction_fills",
-    "orders_canceled_by_clear", "loss_halts",
+    "orders_canceled_by_clear", "loss_halts", "requests_without_session",
+    "orders_canceled_by_disconnect", "events_without_sending_time",
 )  # fmt: skip
 
 

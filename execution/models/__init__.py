@@ -23,7 +23,7 @@ from tapewire.execution.models.latency.compute import compute_bounds, compute_re
 from tapewire.execution.models.latency.legs import LEGS, REQUESTS, check_bounds
 from tapewire.execution.models.latency.profiles import PROFILES
 from tapewire.execution.models.queue import QUEUE_MODELS
-from tapewire.execution.models.record import FEE_LINES_MAX, HEARS_FEED, VARIES
+from tapewire.execution.models.record import FEE_LINES_MAX, HEARS_FEED, HEARS_SENDING, VARIES
 
 __all__ = ["REGISTRIES", "Model", "ModelDefinition", "Models", "built_in", "latency_profile"]
 
@@ -128,10 +128,11 @@ class Models:
     def window_ns(self) -> int:
         """Length of the window whose events are the latency model's load; 0: it asks for none.
 
-        `HEARS_FEED` where its load is the feed's latency.
+        `HEARS_FEED` or `HEARS_SENDING` where its load is the feed's latency.
         """
-        if self.latency.definition.hears_feed:
-            return HEARS_FEED
+        hears_feed = self.latency.definition.hears_feed
+        if hears_feed is not None:
+            return HEARS_SENDING if hears_feed(self.latency.parameters) else HEARS_FEED
         window = self.latency.definition.window_ns
         length_ns = 0 if window is None else window(self.latency.parameters)
         if not 0 <= length_ns <= WINDOW_NS_MAX:

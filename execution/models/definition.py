@@ -64,8 +64,9 @@ class ModelDefinition:
     window_ns : callable (parameters), optional
         Of a latency model: the length of the window whose events are its ``load``, in ns, at most
         `WINDOW_NS_MAX`.
-    hears_feed : bool
-        Of a latency model: its ``load`` is the feed latency of the book's last event instead, ns.
+    hears_feed : callable (parameters), optional
+        Of a latency model: its ``load`` is the feed latency of the book's last event instead, ns;
+        from the venue's sending on where it answers True, else from its matching on.
     check : callable (parameters), optional
         Raises ValueError, as `ParameterFault` where it has a place, if parameters don't fit
         together.
@@ -99,7 +100,7 @@ class ModelDefinition:
     prepare: Callable[[Mapping[str, Any], Any], object] | None = None
     bounds: Callable[[Mapping[str, Any]], tuple[tuple[int, int], ...]] | None = None
     window_ns: Callable[[Mapping[str, Any]], int] | None = None
-    hears_feed: bool = False
+    hears_feed: Callable[[Mapping[str, Any]], bool] | None = None
     check: Callable[[Mapping[str, Any]], None] | None = None
     decay: Callable[[Mapping[str, Any]], npt.NDArray[Any] | None] | None = None
     lines: tuple[str, ...] = ()

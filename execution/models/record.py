@@ -15,6 +15,8 @@ VARIES: Final = -1
 
 #: In the place of the length of a window: the model hears the feed's latency instead.
 HEARS_FEED: Final = -1
+#: The same from the venue's sending on.
+HEARS_SENDING: Final = -2
 
 #: Most lines that a fee model tells apart.
 FEE_LINES_MAX: Final = 8

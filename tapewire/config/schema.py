@@ -7,6 +7,7 @@ one from a file.
 """
 
 import datetime
+import itertools
 import re
 import zoneinfo
 from collections.abc import Mapping
@@ -231,14 +232,56 @@ class FeeModel(ModelSection):
 SelfTradePrevention = Literal["none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
 
 
-class Gateway(_Section):
-    """How many messages a strategy's session may send in any second, and what happens to more.
+class Disconnect(_Section):
+    """A session is cut from a time of its strategy on until, not with, another."""
 
-    ``reject``: they come back; ``queue``: they wait, and leave in order when the window allows.
+    at: TimeNs
+    until: TimeNs
+
+    @model_validator(mode="after")
+    def _ends_later(self) -> Self:
+        if self.until <= self.at:
+            raise expected(f"an until after at, {self.at}", self.until)
+        return self
+
+
+def _in_order(cuts: list[Disconnect]) -> list[Disconnect]:
+    for before, cut in itertools.pairwise(cuts):
+        if cut.at < before.until:
+            raise expected(
+                f"one that begins at {before.until}, where the last ends, or later", cut.at
+            )
+    return cuts
+
+
+class Gateway(_Section):
+    """What a strategy's session may send in any second, and when it is cut.
+
+    More than that comes back (``reject``), or waits and leaves in order when the window allows
+    (``queue``). A cut that the venue has noticed after `detection_ms` has it cancel the session's
+    orders: all, all but GTC and GTD (``cancel_day``), or none.
     """
 
-    max_messages_per_second: Annotated[int, Field(ge=1, le=1_000_000)]
+    max_messages_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     when_exceeded: Literal["reject", "queue"] = "reject"
+    disconnects: Annotated[list[Disconnect], AfterValidator(_in_order)] = Field(
+        default_factory=list
+    )
+    on_disconnect: Literal["cancel_all", "cancel_day", "keep"] = "cancel_all"
+    detection_ms: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=0, le=86_400_000)] = Decimal(
+        0
+    )
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Self:
+        if self.max_messages_per_second is None and not self.disconnects:
+            raise expected("max_messages_per_second, disconnects or both", None)
+        return self
+
+    @property
+    def detection_ns(self) -> int:
+        """How long after a cut the venue notices it."""
+        return int(self.detection_ms * 1_000_000)
 
 
 class Execution(_Section):

@@ -72,6 +72,19 @@ def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[s
     if refused := counts.get("cancels_denied"):
         cancels = "cancel was" if refused == 1 else "cancels were"
         warnings.append(f"{refused:,} {cancels} rejected by the gateway: MAX_MESSAGE_RATE")
+    if unsent := counts.get("requests_without_session"):
+        requests = "request was" if unsent == 1 else "requests were"
+        warnings.append(f"{unsent:,} {requests} denied, as the session was cut: NO_SESSION")
+    if ended := counts.get("orders_canceled_by_disconnect"):
+        orders = "order was" if ended == 1 else "orders were"
+        warnings.append(
+            f"{ended:,} {orders} canceled by the venue, as the session was cut: DISCONNECTED"
+        )
+    if unsaid := counts.get("events_without_sending_time"):
+        warnings.append(
+            f"{unsaid:,} times an event did not say when the venue had sent it (ts_in_delta): the "
+            "latency from_data went by an earlier one's, or by none"
+        )
     if late := counts.get("late_responses"):
         late_us = counts["late_responses_ns_max"] / 1000
         responses = "order response was" if late == 1 else "order responses were"

@@ -325,7 +325,13 @@ def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
 def _gateway(gateway: Gateway | None) -> GatewayLimit | None:
     if gateway is None:
         return None
-    return GatewayLimit(gateway.max_messages_per_second, gateway.when_exceeded)
+    return GatewayLimit(
+        gateway.max_messages_per_second or 0,
+        gateway.when_exceeded,
+        tuple((cut.at, cut.until) for cut in gateway.disconnects),
+        gateway.on_disconnect,
+        gateway.detection_ns,
+    )
 
 
 def _limits(limits: ConfiguredLimits) -> RiskLimits:

@@ -77,6 +77,8 @@ class NaiveExchange:
     taken: dict[int | str, int] = field(default_factory=dict)  # lots we took, by real order
     position: int = 0
     book_clock: int = 0
+    #: In which the session is cut: from, until, when the venue cancels (or never), what it spares.
+    cuts: list[tuple[int, int, int, tuple[str, ...]]] = field(default_factory=list)
     states: list[tuple[int, str]] = field(default_factory=list)  # of the venue: since when, which
     state_of_event: str = "UNKNOWN"
     now_state: str = "UNKNOWN"  # as what is at hand acts
@@ -147,17 +149,59 @@ class NaiveExchange:
                     reason = "INVALID_PRICE"
                 else:
                     reason = self.bad_terms(row)
+                if not reason and self.is_cut(sent):
+                    reason = "NO_SESSION"
                 if reason:
                     self.denials.append((sent, order, reason))
                     continue
-            elif row.action == "replace" and (
-                self.bad_quantity(row.quantity)
-                or self.bad_price(row.price or 0)
-                or self.mine[row.name].kind == "MARKET"
-            ):
+            elif (
+                row.action == "replace"
+                and (
+                    self.bad_quantity(row.quantity)
+                    or self.bad_price(row.price or 0)
+                    or self.mine[row.name].kind == "MARKET"
+                )
+            ) or self.is_cut(sent):
                 continue
             out.append((sent + self.entry_ns, row))
+        for at, _, cancels, _ in self.cuts:
+            if cancels < NEVER and start <= at <= end:
+                place = sum(due <= cancels for due, _ in out)
+                out.insert(place, (cancels, Row(at, "disconnect", "")))
         return out
+
+    def connected(self, at: int) -> int:
+        """A time, or when the session is back if it is cut then."""
+        return next((until for since, until, *_ in self.cuts if since <= at < until), at)
+
+    def is_cut(self, at: int) -> bool:
+        return self.connected(at) != at
+
+    def disconnect(self, row: Row, at: int) -> None:
+        """The venue cancels what the session has there, behind all that left before the cut."""
+        _, until, _, spared = next(cut for cut in self.cuts if cut[0] == row.ts)
+        before = [
+            k for k, (due, other) in enumerate(self.requests)
+            if due - self.entry_ns < row.ts and due < until and other.action != "disconnect"
+            and not self.knows_its_end(self.mine[other.name], due - self.entry_ns)
+        ]  # fmt: skip
+        if before:
+            self.requests.insert(before[-1] + 1, (self.requests[before[-1]][0], row))
+            return
+        self.now_state = self.state(at)
+        if "cancel" not in ALLOWED[self.now_state]:
+            self.count_refusal(at)
+            return
+        for order in list(self.mine.values()):
+            if order.status in ("NEW", "PARTIALLY_FILLED") and order.tif not in spared:
+                self.take_out(order)
+                self.close(order, "CANCELED", "DISCONNECTED", at)
+
+    def knows_its_end(self, order: Mine, at: int) -> bool:
+        """Whether the strategy knows that an order has ended: then it asks for nothing of it."""
+        if order.status in ("PENDING_NEW", "NEW", "PARTIALLY_FILLED"):
+            return False
+        return order.status == "DENIED" or self.connected(order.ts_closed + self.response_ns) <= at
 
     def bad_terms(self, row: Row) -> str:
         """Why what is asked for does not go together, or nothing."""
@@ -205,6 +249,9 @@ class NaiveExchange:
                 continue
             due, row = self.requests.pop(0)
             at = max(due, self.book_clock)
+            if row.action == "disconnect":
+                self.disconnect(row, at)
+                continue
             self.now_state = self.state(at)
             order = self.mine[row.name]
             live = order.status in ("NEW", "PARTIALLY_FILLED")
@@ -852,7 +899,7 @@ class NaiveExchange:
                 "commission": lots * self.fee,
                 "position": self.position,
                 "ts_event": at,
-                "ts_known": at + self.response_ns,
+                "ts_known": self.connected(at + self.response_ns),
             }
         )
         if order.leaves == 0:

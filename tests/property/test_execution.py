@@ -24,7 +24,7 @@ from naive.dbn import read_mbo
 from naive.exchange import NaiveExchange
 from naive.hanging import NaiveHanging
 from naive.impact import Pushes, square_root_shift
-from naive.queues import Row
+from naive.queues import NEVER, Row
 from naive.sharing import FILLS, QUEUES
 from seeds import play_seeds
 from stories import (
@@ -47,6 +47,7 @@ from tapewire.execution.models.latency.legs import LEGS
 from tapewire.market.instruments import OrderRules
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.market.status import TradingState
+from tapewire.router import GatewayLimit
 
 # --- comparing ------------------------------------------------------------------------------------
 
@@ -56,7 +57,7 @@ def compare(
     entry_us: float = 5, response_us: float = 5, halts: bool = True,
     policies: tuple[bool, str, bool] = (True, "fill_through", True), pushes: Pushes | None = None,
     fill: str = "mbo_queue", ticks: int = 1, queue: str = "fifo", seed: int = 0,
-    states: Sequence[tuple[int, TradingState]] = (),
+    states: Sequence[tuple[int, TradingState]] = (), gateway: GatewayLimit | None = None,
     rules: OrderRules | None = None, closes: tuple[int, ...] = (),
     twin_of: type[NaiveExchange] = NaiveExchange, **model: Any,
 ) -> NaiveExchange:  # fmt: skip
@@ -66,7 +67,7 @@ def compare(
     key = key_of(seed, "log", PUBLISHER, INSTRUMENT)
     purposes = {"fill": len(LEGS), "queue": len(LEGS) + 1}
     twin = twin_of(
-        log, int(entry_us * 1000), int(response_us * 1000), halts=halts,
+        log, round(entry_us * 1000), round(response_us * 1000), halts=halts,
         market_waits=waits, unseen_trades=unseen, clear_cancels=clears,
         fill_rule=replace(FILLS[fill], ticks=ticks), share=QUEUES.get(queue),
         bits=lambda order, why, event: draw_for(key, order, purposes[why], event),
@@ -74,7 +75,7 @@ def compare(
         multiplier=Fraction(model.get("multiplier", 1)), tick=model.get("tick_units", 0),
         lot=rules.lot, min_lots=rules.min_lots, band=rules.band, protection=rules.protection,
         closes=closes,
-        states=[(ts, state.name) for ts, state in states],
+        states=[(ts, state.name) for ts, state in states], cuts=cuts_of(gateway),
     ).run(records)  # fmt: skip
     tick = model.pop("tick_units", 0)
     given = {"ticks": ticks} if fill == "trade_through" else {}
@@ -84,7 +85,7 @@ def compare(
         market_order_in_halt="wait" if waits else "expire",
         unseen_trades=unseen, book_clear="cancel" if clears else "keep", seed=seed,
         fill=built_in("fill", fill, **given), queue=built_in("queue", queue), rules=rules,
-        session_closes=closes,
+        session_closes=closes, gateway=gateway,
         states=[(Decimal(ts - START_NS) / 1000, state) for ts, state in states], **model,
     )  # fmt: skip
     simulation, tables = run(config, records, batch)
@@ -117,6 +118,36 @@ def compare(
     return twin
 
 
+def cuts_of(gateway: GatewayLimit | None) -> list[tuple[int, int, int, tuple[str, ...]]]:
+    """The times in which a session is cut, as the twin has them."""
+    if gateway is None:
+        return []
+    spared = ("GTC", "GTD") if gateway.on_disconnect == "cancel_day" else ()
+    found = []
+    for at, until in gateway.disconnects:
+        noticed = at + gateway.detection_ns
+        ignored = gateway.on_disconnect == "keep" or noticed >= until
+        found.append((at, until, NEVER if ignored else noticed, spared))
+    return found
+
+
+def generated_cuts(draw: random.Random, end_ns: int) -> dict[str, Any]:
+    """Mostly none; else a few, with or without a delay, noticed or not.
+
+    Latencies are odd then, so that word of an order never comes as something is asked for.
+    """
+    if draw.random() < 0.6:
+        return {}
+    span = (end_ns - START_NS) // 100
+    times = sorted({START_NS + 100 * draw.randint(0, span + 1) for _ in range(6)})
+    gateway = GatewayLimit(
+        disconnects=tuple(zip(times[::2], times[1::2], strict=False)),
+        on_disconnect=draw.choice(("cancel_all", "cancel_day", "keep")),  # type: ignore[arg-type]
+        detection_ns=draw.choice((0, 0, 2_000, 20_000)),
+    )
+    return {"gateway": gateway, "entry_us": 5.011, "response_us": 5.013}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("logs")
@@ -147,6 +178,7 @@ def compare_market(
         multiplier=draw.choice((1, 50, Fraction(1, 8))),
         # An order that only a snapshot shows is met at the time before the gap.
         may_be_late=True, states=generated_states(draw, market.clock),
+        **generated_cuts(draw, market.clock),
     )  # fmt: skip
 
 
@@ -277,6 +309,7 @@ def compare_terms(folder: Path, seed: int, events: int, batch: int) -> NaiveExch
         ),
         rules=rules, closes=draw.choice(((), closes)), tick_units=draw.choice((0, UNIT)),
         impact_ppm=draw.choice((0, 3_000_000_000)), may_be_late=True,
+        **generated_cuts(draw, market.clock),
     )  # fmt: skip
 
 
@@ -300,7 +333,8 @@ def test_a_thousand_markets_of_orders_with_terms(folder: Path, part: int) -> Non
     play_seeds("a_thousand_markets_of_orders_with_terms", 250, play)
     assert found >= {
         "POST_ONLY", "MIN_QUANTITY", "TRIGGER_PASSED", "PRICE_BAND", "SESSION_CLOSE",
-        "GOOD_TILL_DATE", "INVALID_TERMS", "INVALID_QUANTITY", "MARKET_HALTED",
+        "GOOD_TILL_DATE", "INVALID_TERMS", "INVALID_QUANTITY", "MARKET_HALTED", "DISCONNECTED",
+        "NO_SESSION",
     }  # fmt: skip
 
 

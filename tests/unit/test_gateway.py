@@ -11,7 +11,7 @@ import pytest
 from stories import Log, Tape, ns, play
 from tapewire.config.loading import make_config
 from tapewire.errors import ConfigError
-from tapewire.execution.codes import OrderStatus, Reason
+from tapewire.execution.codes import OrderEvent, OrderStatus, Reason
 from tapewire.market.instruments import InstrumentTable
 from tapewire.router import GatewayLimit, RiskLimits
 from tapewire.runs.warnings import count_warnings
@@ -125,7 +125,6 @@ def test_a_gateway_is_read_and_a_strategy_may_have_its_own() -> None:
     ("gateway", "message"),
     [
         ({"max_messages_per_second": 0}, "max_messages_per_second: expected at least 1, found 0"),
-        ({"when_exceeded": "queue"}, "max_messages_per_second: "),
         (
             {"max_messages_per_second": 5, "when_exceeded": "drop"},
             "when_exceeded: expected ",
@@ -151,6 +150,20 @@ def test_limits_say_their_numbers(tmp_path: Path) -> None:
     assert told == {"MAX_POSITION": (10, 11), "MAX_ORDER_SIZE": (8, 9), "MAX_ORDER_RATE": (1, 2)}
     alive = played.rows.orders[played.rows.orders["status"] != OrderStatus.DENIED]
     assert not alive["limit_value"].any()
+
+
+def test_a_replace_that_a_limit_denies_says_its_numbers(tmp_path: Path) -> None:
+    log = Log().buy(10, "a", 6, 99).replace(200, "a", 12, 99).replace(300, "a", 9, 99.1)
+    limits = RiskLimits(max_position=10)
+    played = play(tmp_path, deep_book().tick(900), log, limits=limits, tick=1, event_log=True)
+    refused = played.rows.events[played.rows.events["event"] == OrderEvent.REFUSED]
+    # The second has no valid price: that is no limit's doing, and has no numbers.
+    assert [
+        (Reason(row["reason"]).name, int(row["limit_value"]), int(row["limit_found"]))
+        for row in refused
+    ] == [("MAX_POSITION", 10, 12), ("INVALID_PRICE", 0, 0)]
+    others = played.rows.events[played.rows.events["event"] != OrderEvent.REFUSED]
+    assert not others["limit_value"].any()
 
 
 def test_a_loss_limit_says_what_was_lost(tmp_path: Path) -> None:

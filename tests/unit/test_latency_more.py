@@ -15,6 +15,7 @@ from tapewire.config.loading import make_config
 from tapewire.errors import ConfigError
 from tapewire.execution.models import Models, built_in
 from tapewire.execution.models.latency import LATENCY_MODELS
+from tapewire.runs.warnings import count_warnings
 
 # --- from the data --------------------------------------------------------------------------------
 
@@ -52,6 +53,28 @@ def test_a_request_takes_what_the_feed_took_when_it_was_sent(tmp_path: Path) -> 
     # 2 x 7 + 5 and 7 + 1; then 2 x 20 + 5 and 20 + 1; then 2 x 3,000 + 5, cut at 800, which
     # holds for responses, too.
     assert legs_of(played) == [(19_000, 8_000), (45_000, 21_000), (800_000, 800_000)]
+
+
+def test_what_the_feed_took_may_be_measured_from_the_venues_sending_on(tmp_path: Path) -> None:
+    records = late_tape()
+    records["ts_in_delta"] = [900, 1_000, 2_000, 0, 2**31 - 1]  # ns
+    log = Log().buy(50, "a", 1, 90).buy(200, "b", 1, 90).buy(4_000, "c", 1, 90)
+    models = following(order_latency_multiplier=2, order_latency_offset_us=5)
+    models = Models(latency=built_in(
+        "latency", "from_data", **models.latency.parameters | {"measured_by": "ts_in_delta"}
+    ))  # fmt: skip
+    played = play(tmp_path, records, log, models=models, event_log=True)
+    # The event at 500 does not say when it was sent, and the last one not within 2 s: then it is as
+    # long as it was before.
+    assert legs_of(played) == [(7_000, 7_000), (9_000, 9_000), (9_000, 9_000)]
+    assert played.counts["events_without_sending_time"] == 2
+    assert any(said.startswith("2 times an event did not say when the venue had sent it")
+               for said in count_warnings(played.counts, None))  # fmt: skip
+
+
+def test_a_field_that_does_not_say_what_the_feed_took_is_refused() -> None:
+    with pytest.raises(ConfigError, match="measured_by: expected ts_event or ts_in_delta, found"):
+        built_in("latency", "from_data", measured_by="ts_recv")
 
 
 def test_before_any_event_there_is_the_offset_alone() -> None:

@@ -169,6 +169,17 @@ def test_shortly_before_the_opening_orders_come_but_do_not_go(tmp_path: Path) ->
     assert played.counts["refused_no_cancel"] == 2
 
 
+def test_a_mass_cancel_that_is_not_taken_is_told_as_of_the_order_it_names(tmp_path: Path) -> None:
+    log = Log().buy(10, "mine", 2, 99).buy(20, "other", 2, 98).mass_cancel(100, "mine")
+    log.mass_cancel(260, "other")
+    states = [(0, PRE_OPEN), (140, NO_CANCEL), (300, OPEN)]
+    played = play(tmp_path, quiet_book().tick(400), log, states=states, event_log=True)
+    refused = [c for name in ("mine", "other") for c in played.changes(name) if c[0] == "REFUSED"]
+    assert [(c[1], c[5], c[6]) for c in refused] == [("NO_CANCEL", 150, 200)]
+    assert ended(played, "mine") == ended(played, "other") == ("CANCELED", "MASS_CANCEL", 310)
+    assert played.counts["refused_no_cancel"] == 1
+
+
 def test_a_halt_takes_cancels_only(tmp_path: Path) -> None:
     log = Log().buy(10, "mine", 2, 100).buy(20, "kept", 2, 100).replace(100, "mine", 2, 99)
     log.buy(110, "new", 1, 100).cancel(120, "mine")

@@ -1,7 +1,10 @@
 """Each message is delayed by what the feed itself took when it was sent: a * feed latency + b.
 
-The feed latency of a book is ts_recv - ts_event of its last event, as the capture has it. Where
-the network or the venue is slow for everybody, so it is for orders. As hftbacktest makes order
+The feed latency of a book is that of its last event, as the capture has it. Where the network or
+the venue is slow for everybody, so it is for orders. It is ts_recv - ts_event, from the venue's
+matching engine on, or ts_in_delta, from the venue's sending on ("the matching-engine-sending
+timestamp expressed as the number of nanoseconds before ts_recv", Databento, Common fields, enums
+and types): then without what the venue takes between. As hftbacktest makes order
 latencies of a file beforehand (its tutorial Order Latency Data, ``generate_order_latency``:
 ``mul_entry``, ``offset_entry``, ``mul_resp``, ``offset_resp``); here it is done as the data go by.
 """
@@ -12,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tapewire.compiled.parameters import ParameterSpec
+from tapewire.compiled.parameters import ParameterFault, ParameterSpec
 from tapewire.execution.models.definition import ModelDefinition
 from tapewire.execution.models.latency.legs import (
     FEED,
@@ -34,6 +37,8 @@ STATE: Final = np.dtype(
     ]
 )
 _PPM: Final = 1_000_000
+_FROM_SENDING: Final = "ts_in_delta"
+_MEASURED_BY: Final = ("ts_event", _FROM_SENDING)
 _SPECS: Final = {
     "multiplier": ParameterSpec(Decimal, "a, of the feed latency", Decimal(1), 0, 100, 6),
     "offset_us": delay_us("b, µs, added to it", 0),
@@ -68,6 +73,20 @@ def bounds(parameters: Mapping[str, Any]) -> Bounds:
     return tuple(found)
 
 
+def check(parameters: Mapping[str, Any]) -> None:
+    """Raise ParameterFault if it is said by no field of the data what the feed took."""
+    found = parameters["measured_by"]
+    if found not in _MEASURED_BY:
+        raise ParameterFault(
+            ("measured_by",), f"expected {' or '.join(_MEASURED_BY)}, found {found!r}"
+        )
+
+
+def from_sending(parameters: Mapping[str, Any]) -> bool:
+    """Whether the feed's latency begins with the venue's sending, not with its matching."""
+    return bool(parameters["measured_by"] == _FROM_SENDING)
+
+
 def prepare(parameters: Mapping[str, Any], state: Any) -> None:
     """Write multipliers and bounds into the state record."""
     state["least_ns"], state["most_ns"] = np.array(bounds(parameters)).T
@@ -86,9 +105,15 @@ FROM_DATA = ModelDefinition(
     parameters={
         name: spec for name, spec in per_leg(_SPECS).items() if not name.startswith("feed_latency_")
     }
-    | {"feed_latency_us": delay_us("µs from the capture of market data to the strategy", 0)},
+    | {
+        "feed_latency_us": delay_us("µs from the capture of market data to the strategy", 0),
+        "measured_by": ParameterSpec(
+            str, "ts_event or ts_in_delta, the field that says what the feed took", "ts_event"
+        ),
+    },
     state=STATE,
     prepare=prepare,
     bounds=bounds,
-    hears_feed=True,
+    check=check,
+    hears_feed=from_sending,
 )

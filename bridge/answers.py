@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from tapewire.bridge import protocol as msg
 from tapewire.errors import ProtocolError
+from tapewire.execution.codes import Term
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.follower import (
     SIGNAL,
@@ -21,12 +22,23 @@ from tapewire.strategies.follower import (
 IntArray = npt.NDArray[np.int64]
 
 _LOTS_MAX: Final = 2**31 - 1
+_ORDER_TYPES: Final = (msg.MARKET, msg.LIMIT, msg.STOP, msg.MARKET_TO_LIMIT)
+_TIMES_IN_FORCE: Final = (msg.GTC, msg.IOC, msg.FOK, msg.DAY)
 _KIND_OF: Final = {
     msg.SUBMIT: SIGNAL_SUBMIT,
     msg.CANCEL: SIGNAL_CANCEL,
     msg.REPLACE: SIGNAL_REPLACE,
     msg.CANCEL_ALL: SIGNAL_CANCEL_ALL,
 }
+#: Terms by what a submit's are; -1: none of what may be.
+_TERMS: Final = np.full(256, -1, np.int64)
+for _asked, _term in (
+    (0, 0),
+    (msg.ONLY_MAKE, Term.POST_ONLY),
+    (msg.ONLY_MAKE_REPRICED, Term.REPRICE),
+):
+    _TERMS[_asked] = _term
+    _TERMS[_asked | msg.ONLY_REDUCE] = _term | Term.REDUCE_ONLY
 _KINDS: Final = np.full(256, -1, np.int64)
 _KINDS[list(_KIND_OF)] = list(_KIND_OF.values())
 
@@ -146,16 +158,22 @@ def _requested(
     require(~submits | (np.abs(requests["side"]) == 1), "side", "1 (buy) or -1 (sell)")
     order_type = requests["order_type"]
     require(
-        ~submits | (order_type == msg.MARKET) | (order_type == msg.LIMIT),
-        "order_type", "1 (market) or 2 (limit)",
+        ~submits | np.isin(order_type, _ORDER_TYPES),
+        "order_type", "1 (market), 2 (limit), 3 (stop) or 5 (market-to-limit)",
     )  # fmt: skip
     force = requests["time_in_force"]
+    rests = order_type != msg.MARKET
     require(
-        ~submits | (force == msg.IOC) | ((force == msg.GTC) & (order_type == msg.LIMIT)),
-        "time_in_force", "1 (GTC) of a limit order, or 2 (IOC)",
+        ~submits | (force == msg.IOC) | (np.isin(force, _TIMES_IN_FORCE) & rests),
+        "time_in_force", "2 (IOC), or of another than a market order 1 (GTC), 3 (FOK) or 4 (DAY)",
     )  # fmt: skip
-    has_price = submits & (order_type == msg.LIMIT)
-    require(~has_price | (requests["price"] != msg.NO_PRICE), "price", "the price of a limit order")
+    terms = np.where(submits, _TERMS[requests["terms"]], 0)
+    require(terms >= 0, "terms", "terms of 0, 1 or 2, or 4 more")
+    has_price = submits & ((order_type == msg.LIMIT) | (order_type == msg.STOP))
+    require(
+        ~has_price | (requests["price"] != msg.NO_PRICE),
+        "price", "the price of a limit order, or a stop's trigger",
+    )  # fmt: skip
     require(
         ~(submits | replaces) | (np.abs(requests["quantity"]) <= _LOTS_MAX),
         "quantity", "lots of at most 2^31 - 1",
@@ -170,5 +188,6 @@ def _requested(
     signals["leg"] = np.where(instruments == msg.SAME_INSTRUMENT, books[rows], instruments)
     for name in ("tag", "side", "order_type", "time_in_force", "quantity"):
         signals[name] = requests[name]
+    signals["terms"] = terms
     signals["price"] = np.where(has_price | replaces, requests["price"], UNDEF_PRICE)
     return signals

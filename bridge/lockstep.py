@@ -19,6 +19,7 @@ from tapewire.bridge.desk import Desk
 from tapewire.bridge.following import Followed, LegMap
 from tapewire.bridge.model_spec import ModelSpec
 from tapewire.errors import StrategyError
+from tapewire.execution.codes import Term, TimeInForce
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.definition import StrategyDefinition
 from tapewire.strategies.follower import (
@@ -31,6 +32,7 @@ from tapewire.strategies.follower import (
 )
 from tapewire.strategies.plain import Context, Fill, Order, Strategy, Timer
 from tapewire.strategies.plain.strategy import settle
+from tapewire.strategies.plain.terms import OrderTerms
 from tapewire.strategies.wants import Wants
 
 IntArray = npt.NDArray[np.int64]
@@ -146,6 +148,26 @@ class LockstepDesk(Desk):
         return int(np.flatnonzero(self.legs.of(slice(None)) == leg)[0])  # type: ignore[arg-type]
 
 
+def _is_held(order: Order) -> bool:
+    """Whether an order is a stop that nobody has told to be triggered."""
+    return order.price is None and order.trigger_price is not None
+
+
+def _terms_of(signal: Any) -> OrderTerms:
+    """What a signal says of its order, as a strategy says it."""
+    said = OrderTerms(time_in_force=TimeInForce(int(signal["time_in_force"])).name)
+    order_type, terms = int(signal["order_type"]), int(signal["terms"])
+    if order_type == msg.STOP:
+        said["trigger_price"] = int(signal["price"])
+    elif order_type == msg.MARKET_TO_LIMIT:
+        said["market_to_limit"] = True
+    if terms & (Term.POST_ONLY | Term.REPRICE):
+        said["post_only"] = "reprice" if terms & Term.REPRICE else True
+    if terms & Term.REDUCE_ONLY:
+        said["reduce_only"] = True
+    return said
+
+
 class Lockstep(Strategy):
     """In the place of a model's strategy in the loop: asks it, and does what it says."""
 
@@ -188,8 +210,7 @@ class Lockstep(Strategy):
             limit = int(signal["order_type"]) == msg.LIMIT
             order = context.submit(
                 int(signal["side"]), int(signal["quantity"]),
-                int(signal["price"]) if limit else None,
-                time_in_force="IOC" if int(signal["time_in_force"]) == msg.IOC else "GTC",
+                int(signal["price"]) if limit else None, **_terms_of(signal),
             )  # fmt: skip
             self._name(order, tag)
         elif kind == SIGNAL_CANCEL:
@@ -199,6 +220,8 @@ class Lockstep(Strategy):
             price, lots = int(signal["price"]), int(signal["quantity"])
             if (named := self._open(tag)) is not None:
                 keeps = price == msg.NO_PRICE
+                if keeps and named.requests and _is_held(named):
+                    return  # which trigger it would keep is not known
                 context.replace(named, price=None if keeps else price, quantity=lots or None)
         elif not self._cancel_open(context):
             self._signals.appendleft((signal, leg))

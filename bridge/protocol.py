@@ -56,14 +56,22 @@ BUY: Final = 1
 SELL: Final = -1
 MARKET: Final = 1
 LIMIT: Final = 2
+STOP: Final = 3
+MARKET_TO_LIMIT: Final = 5
 GTC: Final = 1
 IOC: Final = 2
+FOK: Final = 3
+DAY: Final = 4
+# What a submit may ask for beside; of the first two, one.
+ONLY_MAKE: Final = 1
+ONLY_MAKE_REPRICED: Final = 2
+ONLY_REDUCE: Final = 4
 
 #: A request, 40 bytes. What its kind has no use for is 0.
 REQUEST: Final = np.dtype(
     [
         ("tag", "<i8"),  # the model's own name of the order, any number
-        ("price", "<i8"),  # 1e-9; NO_PRICE
+        ("price", "<i8"),  # 1e-9, of a stop its trigger; NO_PRICE
         ("quantity", "<i8"),  # lots; of a replace the new total
         ("row", "<i4"),  # of the message, from 0; rising
         ("instrument", "<i4"),  # its index; SAME_INSTRUMENT
@@ -71,7 +79,8 @@ REQUEST: Final = np.dtype(
         ("side", "i1"),
         ("order_type", "u1"),
         ("time_in_force", "u1"),
-        ("unused", "u1", (4,)),
+        ("terms", "u1"),
+        ("unused", "u1", (3,)),
     ]
 )
 #: Targets, times, instruments of rows; see `SignalBatch` and `FeatureBatch`.

@@ -1,7 +1,7 @@
 """What a model asks for, put together row by row."""
 
 from collections.abc import Collection
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,33 @@ from tapewire.compiled.numbers import to_price, whole
 #: Largest position or order, lots.
 LOTS_MAX: Final = 2**31 - 1
 _TAG_MAX: Final = 2**63 - 1
-_TIMES_IN_FORCE: Final = {"GTC": msg.GTC, "IOC": msg.IOC}
+_TIMES_IN_FORCE: Final = {"GTC": msg.GTC, "IOC": msg.IOC, "FOK": msg.FOK, "DAY": msg.DAY}
+_POST_ONLY: Final = {False: 0, True: msg.ONLY_MAKE, "reprice": msg.ONLY_MAKE_REPRICED}
+
+
+class SignalTerms(TypedDict, total=False):
+    """What may be said of a model's order beside side, quantity and price.
+
+    Attributes
+    ----------
+    time_in_force : str
+        ``GTC`` (the default, but of a market order), ``IOC`` (a market order's, always), ``FOK`` or
+        ``DAY``.
+    trigger_price : int, Decimal, str or float
+        Makes an order without a price a stop order.
+    market_to_limit : bool
+        Has an order without a price take the best price only, and rest there.
+    post_only : bool or "reprice"
+        Rejected rather than take; or put one tick behind the other side's best price.
+    reduce_only : bool
+        Never more lots than the position that it reduces; rejected where there is none.
+    """
+
+    time_in_force: str | None
+    trigger_price: Any
+    market_to_limit: bool
+    post_only: bool | Literal["reprice"]
+    reduce_only: bool
 
 
 class RowSignals:
@@ -72,7 +98,7 @@ class RowSignals:
 
     def buy(
         self, row: int, quantity: int, price: Any = None, *, tag: int,
-        time_in_force: str | None = None, instrument: int | None = None,
+        instrument: int | None = None, **terms: Unpack[SignalTerms],
     ) -> Self:  # fmt: skip
         """Send an order to buy.
 
@@ -84,24 +110,25 @@ class RowSignals:
             A whole number is in 1e-9, anything else a price; none makes it a market order.
         tag : int
             What the model calls the order, in `cancel`, `replace` and the updates about it.
-        time_in_force : str, optional
-            ``GTC`` (a limit order's default) or ``IOC`` (a market order's, always).
         instrument : int, optional
             Its index, where it is another than the row's.
+        **terms
+            ``time_in_force`` and what else may be said of an order: see `SignalTerms`. What does
+            not go together is denied (``INVALID_TERMS``), as of any strategy.
 
         Raises
         ------
         TypeError, ValueError
             If one of them is not as it should be, or the row has too many requests.
         """
-        return self._send(row, msg.BUY, quantity, price, tag, time_in_force, instrument)
+        return self._send(row, msg.BUY, quantity, price, tag, instrument, terms)
 
     def sell(
         self, row: int, quantity: int, price: Any = None, *, tag: int,
-        time_in_force: str | None = None, instrument: int | None = None,
+        instrument: int | None = None, **terms: Unpack[SignalTerms],
     ) -> Self:  # fmt: skip
         """Send an order to sell; see `buy`."""
-        return self._send(row, msg.SELL, quantity, price, tag, time_in_force, instrument)
+        return self._send(row, msg.SELL, quantity, price, tag, instrument, terms)
 
     def cancel(self, row: int, tag: int, *, instrument: int | None = None) -> Self:
         """Cancel the newest open order of a tag."""
@@ -113,6 +140,8 @@ class RowSignals:
     ) -> Self:  # fmt: skip
         """Change the newest open order of a tag; what is not given stays as it is.
 
+        The price of a stop is its trigger; while something else is asked for about a stop, it can't
+        stay, and nothing is done.
         ``quantity`` is the new total, lots, of which a part may be filled already.
         """
         if price is None and quantity is None:
@@ -142,25 +171,49 @@ class RowSignals:
 
     def _send(
         self, row: int, side: int, quantity: Any, price: Any, tag: Any,
-        time_in_force: str | None, instrument: int | None,
+        instrument: int | None, terms: SignalTerms,
     ) -> Self:  # fmt: skip
-        is_market = price is None
-        name = time_in_force or ("IOC" if is_market else "GTC")
+        for keyword in terms:
+            if keyword not in SignalTerms.__annotations__:
+                known = ", ".join(SignalTerms.__annotations__)
+                raise TypeError(f"row {row}: {keyword}: expected one of {known}")
+        trigger, to_limit = terms.get("trigger_price"), terms.get("market_to_limit", False)
+        if (price is not None) + (trigger is not None) + bool(to_limit) > 1:
+            raise ValueError(
+                f"row {row}: expected one of price, trigger_price and market_to_limit, found more"
+            )
+        order_type, at = msg.MARKET, msg.NO_PRICE
+        if price is not None:
+            order_type, at = msg.LIMIT, to_price(price, f"row {row}: price")
+        elif trigger is not None:
+            order_type, at = msg.STOP, to_price(trigger, f"row {row}: trigger_price")
+        elif to_limit:
+            order_type = msg.MARKET_TO_LIMIT
+        is_market = order_type == msg.MARKET
+        name = terms.get("time_in_force") or ("IOC" if is_market else "GTC")
         if name not in _TIMES_IN_FORCE or (is_market and name != "IOC"):
             known = "IOC of a market order" if is_market else " or ".join(_TIMES_IN_FORCE)
             raise ValueError(f"row {row}: time_in_force: expected {known}, found {name!r}")
+        post_only = terms.get("post_only", False)
+        if post_only not in _POST_ONLY:
+            raise ValueError(
+                f"row {row}: post_only: expected True, False or 'reprice', found {post_only!r}"
+            )
+        only_reduce = msg.ONLY_REDUCE if terms.get("reduce_only") else 0
         return self._ask(
             row, msg.SUBMIT, tag, instrument,
-            price=msg.NO_PRICE if is_market else to_price(price, f"row {row}: price"),
+            price=at,
             quantity=self._lots(row, quantity),
             side=side,
-            order_type=msg.MARKET if is_market else msg.LIMIT,
+            order_type=order_type,
             time_in_force=_TIMES_IN_FORCE[name],
+            terms=_POST_ONLY[post_only] | only_reduce,
         )  # fmt: skip
 
     def _ask(
         self, row: int, kind: int, tag: Any, instrument: int | None, *, price: int = 0,
         quantity: int = 0, side: int = 0, order_type: int = 0, time_in_force: int = 0,
+        terms: int = 0,
     ) -> Self:  # fmt: skip
         row = self._row(row)
         count = self._counts[row] = self._counts.get(row, 0) + 1
@@ -178,7 +231,19 @@ class RowSignals:
                 )
         name = whole(tag, f"row {row}: tag", least=-_TAG_MAX - 1, most=_TAG_MAX)
         self._requests.append(
-            (name, price, quantity, row, book, kind, side, order_type, time_in_force, (0,) * 4)
+            (
+                name,
+                price,
+                quantity,
+                row,
+                book,
+                kind,
+                side,
+                order_type,
+                time_in_force,
+                terms,
+                (0,) * 3,
+            )
         )
         return self
 

@@ -16,13 +16,15 @@ from tapewire.compiled.memory import accessor
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.execution.knowledge import is_known_open, known_leaves
 from tapewire.execution.layout import execution_at, own_at
-from tapewire.execution.words import BUY, IOC, MARKET, SELL
+from tapewire.execution.words import BUY, IOC, MARKET, SELL, STOP, TERM_REDUCE_ONLY, TERM_STOP
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.context import cancel, set_signal, submit_order
 from tapewire.strategies.context import replace as replace_order
+from tapewire.strategies.contingent import reduce_only
 from tapewire.strategies.definition import StrategyDefinition
 from tapewire.strategies.layout import REQUESTS_MAX
+from tapewire.strategies.terms import set_terms
 from tapewire.strategies.wants import Wants
 
 # Kinds of signals.
@@ -42,7 +44,9 @@ SIGNAL: Final = np.dtype(
         ("side", "i8"),
         ("order_type", "i8"),
         ("time_in_force", "i8"),
-        ("price", "i8"),  # 1e-9; UNDEF_PRICE of a market order, or where a replace keeps it
+        ("terms", "i8"),  # codes.Term
+        ("price", "i8"),  # 1e-9, of a stop its trigger; UNDEF_PRICE of a market order, or where a
+        # replace keeps it
         ("quantity", "i8"),  # lots; of a target the position wanted; 0 where a replace keeps it
     ]
 )
@@ -84,11 +88,22 @@ def _find(ctx: Any, tag: int) -> int:
 
 
 @jit
-def _submit(ctx: Any, tag: int, side: int, kind: int, price: int, lots: int, force: int) -> None:
-    """Send an order under a tag."""
-    handle = submit_order(ctx, side, kind, price, lots, force)
-    if handle != NIL:
-        own_at(execution_at(ctx.execution, 0).own_orders, handle & _INDEX_MASK).tag = tag
+def _submit(
+    ctx: Any, tag: int, side: int, kind: int, price: int, lots: int, force: int, terms: int
+) -> None:
+    """Send an order under a tag, a stop's price being its trigger."""
+    limit = price
+    if kind == STOP:
+        limit = UNDEF_PRICE
+        terms |= TERM_STOP
+    handle = submit_order(ctx, side, kind, limit, lots, force)
+    if handle == NIL:
+        return
+    own_at(execution_at(ctx.execution, 0).own_orders, handle & _INDEX_MASK).tag = tag
+    if terms & ~TERM_REDUCE_ONLY:
+        set_terms(ctx, handle, terms & ~TERM_REDUCE_ONLY, price, 0, 0, 0)
+    if terms & TERM_REDUCE_ONLY:
+        reduce_only(ctx, handle)
 
 
 @jit
@@ -104,17 +119,25 @@ def _aim(ctx: Any, signal: Any) -> None:
         at = own.open_next
     if lots != 0:
         side = BUY if lots > 0 else SELL
-        _submit(ctx, signal.tag, side, MARKET, UNDEF_PRICE, min(abs(lots), _LOTS_MAX), IOC)
+        _submit(ctx, signal.tag, side, MARKET, UNDEF_PRICE, min(abs(lots), _LOTS_MAX), IOC, 0)
 
 
 @jit
 def _change(ctx: Any, signal: Any) -> None:
-    """Ask for another price or quantity of an order, or both; what is not given stays."""
+    """Ask for another price or quantity of an order, or both; what is not given stays.
+
+    A stop's trigger is known while nothing is asked for about it; else it can't stay.
+    """
     handle = _find(ctx, signal.tag)
     price, lots = signal.price, signal.quantity
     if handle != NIL:
         own = own_at(execution_at(ctx.execution, 0).own_orders, handle & _INDEX_MASK)
-        price = own.known_price if price == UNDEF_PRICE else price
+        if price == UNDEF_PRICE:
+            price = own.known_price
+            if own.sent_type == STOP and price == UNDEF_PRICE:
+                if own.requests != 0:
+                    return
+                price = own.trigger_price
         lots = own.known_quantity if lots == 0 else lots
     replace_order(ctx, handle, price, lots)
 
@@ -149,7 +172,7 @@ def on_timer(ctx: Any, state: Any) -> None:
     elif signal.kind == SIGNAL_SUBMIT:
         _submit(
             ctx, signal.tag, signal.side, signal.order_type, signal.price, signal.quantity,
-            signal.time_in_force,
+            signal.time_in_force, signal.terms,
         )  # fmt: skip
     elif signal.kind == SIGNAL_CANCEL:
         cancel(ctx, _find(ctx, signal.tag))

@@ -78,7 +78,8 @@ def test_a_request_is_these_forty_bytes() -> None:
         msg.SELL,
         msg.LIMIT,
         msg.GTC,
-        (0,) * 4,
+        0,
+        (0,) * 3,
     )
     assert request.tobytes() == bytes.fromhex(
         "feffffffffffffff 803232a55d040000 0300000000000000 07000000 ffffffff 01 ff 02 01 00000000"
@@ -86,7 +87,7 @@ def test_a_request_is_these_forty_bytes() -> None:
     offsets = {name: msg.REQUEST.fields[name][1] for name in msg.REQUEST.names}  # type: ignore[index, union-attr]
     assert offsets == {
         "tag": 0, "price": 8, "quantity": 16, "row": 24, "instrument": 28, "kind": 32, "side": 33,
-        "order_type": 34, "time_in_force": 35, "unused": 36,
+        "order_type": 34, "time_in_force": 35, "terms": 36, "unused": 37,
     }  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def test_requests_stand_by_row_and_in_the_order_they_were_made() -> None:
     assert signals.targets.tolist() == [msg.NO_TARGET, -3, msg.NO_TARGET]
     assert signals.confidences is not None
     assert signals.confidences.tolist() == [1.0, 0.25, 1.0]
-    assert [row.tolist()[:-1] for row in signals.requests()] == [
+    assert [row.tolist()[:-2] for row in signals.requests()] == [
         (8, 0, 0, 0, -1, msg.CANCEL, 0, 0, 0),
         (8, 1_250_000_000, 0, 0, -1, msg.REPLACE, 0, 0, 0),
         (0, 0, 0, 1, -1, msg.CANCEL_ALL, 0, 0, 0),
@@ -75,6 +75,20 @@ def test_requests_stand_by_row_and_in_the_order_they_were_made() -> None:
         (-1, 4_800_500_000_000, 4, 2, -1, msg.SUBMIT, msg.SELL, msg.LIMIT, msg.IOC),
         (2, msg.NO_PRICE, 1, 2, 1, msg.SUBMIT, msg.BUY, msg.MARKET, msg.IOC),
     ]
+
+
+def test_what_is_asked_for_beside_price_and_lots_travels_in_its_bytes() -> None:
+    signals = RowSignals(1, {0: ES})
+    signals.sell(0, 1, tag=1, trigger_price="4.5", time_in_force="DAY", reduce_only=True)
+    signals.buy(0, 1, tag=2, market_to_limit=True).buy(0, 1, 5, tag=3, time_in_force="FOK")
+    signals.buy(0, 1, 5, tag=4, post_only=True).buy(0, 1, 5, tag=5, post_only="reprice")
+    assert [request.tobytes()[8:16] + request.tobytes()[32:] for request in signals.requests()] == [
+        bytes.fromhex(expected) for expected in (
+            "008d380c01000000 01 ff 03 04 04 000000", "ffffffffffffff7f 01 01 05 01 00 000000",
+            "0500000000000000 01 01 02 03 00 000000", "0500000000000000 01 01 02 01 01 000000",
+            "0500000000000000 01 01 02 01 02 000000",
+        )
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -92,7 +106,11 @@ def test_requests_stand_by_row_and_in_the_order_they_were_made() -> None:
         (lambda s: s.buy(1, 1, tag="x"), "row 1: tag: expected a whole number, found 'x'"),
         (lambda s: s.buy(1, 1, tag=2**63), "row 1: tag: expected"),
         (lambda s: s.buy(1, 1, tag=1, time_in_force="GTC"), "expected IOC of a market order, foun"),
-        (lambda s: s.buy(1, 1, 5, tag=1, time_in_force="DAY"), "expected GTC or IOC, found 'DAY'"),
+        (lambda s: s.buy(1, 1, 5, tag=1, time_in_force="GTD"), "expected GTC or IOC or FOK or DAY"),
+        (lambda s: s.buy(1, 1, 5, tag=1, trigger_price=6), "expected one of price, trigger_price"),
+        (lambda s: s.buy(1, 1, tag=1, trigger_price="x"), "row 1: trigger_price: expected"),
+        (lambda s: s.buy(1, 1, 5, tag=1, post_only="no"), "row 1: post_only: expected True, False"),
+        (lambda s: s.buy(1, 1, 5, tag=1, peg="mid"), "row 1: peg: expected one of time_in_force"),
         (lambda s: s.cancel(1, 1, instrument=2), "row 1: instrument: expected one of the session"),
         (
             lambda s: s.replace(1, 1),

@@ -10,7 +10,7 @@ from stories import us
 from tapewire.bridge import protocol as msg
 from tapewire.bridge.latency import InferenceLatency, LatencyDraws
 from tapewire.errors import ConfigError
-from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side
+from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side, Term, TimeInForce
 
 NONE = msg.NO_TARGET
 
@@ -94,6 +94,47 @@ def test_orders_are_named_by_tags(mode: str) -> None:
     assert (by_id[1]["replaces"], by_id[1]["quantity"]) == (1, 2)
     assert by_id[1]["reason"] == Reason.END_OF_DATA
     assert (by_id[2]["status"], by_id[2]["reason"]) == (OrderStatus.CANCELED, Reason.USER_CANCEL)
+
+
+@MODES
+def test_orders_may_have_terms(mode: str) -> None:
+    """Each is what an order of its kind is for any strategy, however the model is asked."""
+    buy = {"side": 1, "quantity": 1, "time_in_force": msg.GTC, "order_type": msg.LIMIT}
+    stop = {"side": -1, "quantity": 5, "order_type": msg.STOP, "time_in_force": msg.DAY}
+    tape = quoted().tick(200).tick(400).tick(600).tick(800).tick(1_000).tick(1_200)
+    played = play_models(
+        tape.records(),
+        [(
+            spec_of(mode=mode),
+            asking(
+                request(msg.SUBMIT, tag=1, price=101 * PRICE, terms=msg.ONLY_MAKE, **buy),
+                request(msg.SUBMIT, tag=2, price=101 * PRICE, terms=msg.ONLY_MAKE_REPRICED, **buy),
+                request(msg.SUBMIT, tag=3, **buy | {"order_type": msg.MARKET_TO_LIMIT}),
+                request(msg.SUBMIT, tag=4, price=98 * PRICE, terms=msg.ONLY_REDUCE, **stop),
+                request(msg.REPLACE, tag=4, quantity=4),
+                request(msg.SUBMIT, tag=5, price=101 * PRICE,
+                        **buy | {"quantity": 10, "time_in_force": msg.FOK}),
+            ),
+        )],
+        tick=1,
+    )  # fmt: skip
+    told = [
+        (
+            OrderType(row["order_type"]).name, TimeInForce(row["time_in_force"]).name,
+            OrderStatus(row["status"]).name, Reason(row["reason"]).name,
+        )
+        for row in sorted(played.orders, key=lambda row: int(row["client_order_id"]))
+    ]  # fmt: skip
+    assert told == [
+        ("LIMIT", "GTC", "REJECTED", "POST_ONLY"), ("LIMIT", "GTC", "NEW", "END_OF_DATA"),
+        ("MARKET_TO_LIMIT", "GTC", "FILLED", "NONE"), ("STOP", "DAY", "NEW", "END_OF_DATA"),
+        ("LIMIT", "FOK", "EXPIRED", "MIN_QUANTITY"),
+    ]  # fmt: skip
+    by_id = {int(row["client_order_id"]): row for row in played.orders}
+    assert by_id[2]["price"] == 100 * PRICE
+    kept = by_id[4]
+    assert (kept["trigger_price"], kept["quantity"], kept["replaces"]) == (98 * PRICE, 4, 1)
+    assert Term(int(kept["terms"])) == Term.STOP | Term.REDUCE_ONLY
 
 
 @MODES

@@ -63,7 +63,10 @@ def _go_behind(market: Any, execution: Any, index: int) -> None:
     following = own.next
     while following != NIL and own_at(execution.own_orders, following).price == own.price:
         last = following
-        following = own_at(execution.own_orders, following).next
+        other = own_at(execution.own_orders, following)
+        if other.leg != own.leg:  # of who shares the book
+            own.queue_ahead += visible_lots(other)
+        following = other.next
     if last == index:
         return
     if own.prev != NIL:

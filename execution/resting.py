@@ -8,7 +8,7 @@ simulated orders rest, so that most records are known to concern none of them at
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
-from tapewire.execution.clips import show_clip
+from tapewire.execution.clips import show_clip, visible_lots
 from tapewire.execution.groups import DORMANT, is_dormant
 from tapewire.execution.houses import house_of
 from tapewire.execution.layout import ALWAYS, NEVER, own_at, party_at
@@ -38,7 +38,7 @@ def rest(market: Any, execution: Any, index: int) -> None:
         if (own.price - other.price) * own.side > 0:
             break
         if other.price == own.price and other.leg != own.leg:  # of who shares the book
-            own.queue_ahead += other.quantity - other.filled
+            own.queue_ahead += visible_lots(other)
         previous = following
         following = other.next
     own.prev = previous

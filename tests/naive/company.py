@@ -137,7 +137,7 @@ class NaiveCompany(NaiveExchange):
         if order in self.book.resting:
             level = self.book.sides[order.side][order.price]
             ours = [o for o in level if isinstance(o, Member) and o.who != order.who]  # type: ignore[attr-defined]
-            order.queue_ahead += sum(o.leaves for o in ours)
+            order.queue_ahead += sum(o.visible for o in ours)
 
     def meet_company(self) -> None:
         for buy in self.book.mine("B"):

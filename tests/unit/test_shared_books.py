@@ -8,13 +8,13 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from markets import market, spec
-from stories import Log, Played, Tape, configure, models_of, read, run
+from sharing import quiet_book, share
+from stories import Log, Tape, configure, models_of, run
 from tapewire.config.loading import load_config
 from tapewire.config.models import execution_of
 from tapewire.errors import ConfigError
@@ -22,30 +22,6 @@ from tapewire.execution.codes import FillReason, Liquidity
 from tapewire.execution.models import Models
 from tapewire.market.status import TradingState
 from tapewire.router import RiskLimits, StrategySpec
-from tapewire.strategies import STRATEGIES
-
-
-def quiet_book() -> Tape:
-    return Tape().add(0, 1, "B", 100, 5).add(1, 2, "B", 100, 4).add(2, 9, "A", 101, 10)
-
-
-def share(
-    folder: Path, tape: Tape, logs: dict[str, Log], *, book: str = "house",
-    prevention: str | dict[str, str] = "none", batch: int = 0,
-    limits: RiskLimits | None = None, **settings: Any,
-) -> Played:  # fmt: skip
-    """Play order logs that share a book; ``prevention`` of all, or by log."""
-    specs = [
-        StrategySpec(
-            name, STRATEGIES["order_log"], {"path": log.write(folder / f"{name}.csv")},
-            limits=limits or RiskLimits(), shared_book=book,
-            self_trade=prevention if isinstance(prevention, str) else prevention[name],
-        )
-        for name, log in logs.items()
-    ]  # fmt: skip
-    config = configure(None, others=specs, **settings)
-    return read(*run(config, tape.records(), batch))
-
 
 # --- one queue ------------------------------------------------------------------------------------
 

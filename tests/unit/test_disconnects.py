@@ -7,15 +7,28 @@ from pathlib import Path
 
 import pytest
 
-from stories import Log, Played, Tape, ns, play
+from stories import (
+    OTHER_INSTRUMENT,
+    OTHER_SYMBOL,
+    Log,
+    Played,
+    Tape,
+    configure,
+    merge,
+    ns,
+    play,
+    read,
+    run,
+)
 from tapewire.config.loading import make_config
 from tapewire.errors import ConfigError
 from tapewire.execution.codes import OrderStatus
 from tapewire.market.instruments import InstrumentTable
 from tapewire.market.status import TradingState
-from tapewire.router import GatewayLimit, RiskLimits
+from tapewire.router import GatewayLimit, RiskLimits, StrategySpec
 from tapewire.runs.warnings import count_warnings
 from tapewire.runs.wiring import _simulation_config
+from tapewire.strategies import STRATEGIES
 
 END = 5_000
 
@@ -145,6 +158,38 @@ def test_what_the_simulation_sends_itself_waits_for_the_session(tmp_path: Path) 
     played = play(tmp_path, tape, log, limits=limits, gateway=cut((200, 900)))
     assert [(f.order, f.at) for f in played.fills] == [("a", 60), ("flatten-1", 950)]
     assert ends(played)["b"] == ("CANCELED", "DISCONNECTED", 200)
+
+
+def test_it_is_cut_from_all_its_books_however_quiet(tmp_path: Path) -> None:
+    other = Tape()
+    other.instrument = OTHER_INSTRUMENT
+    other.add(2, 3, "B", 50, 10).tick(END)
+    log = Log().buy(10, "a", 1, 99)
+    log.symbol = OTHER_SYMBOL
+    log.buy(20, "b", 1, 49).buy(300, "c", 1, 49).buy(1_000, "d", 1, 49)
+    tape = merge(market().tick(400).tick(END), other)
+    played = play(tmp_path, tape, log, gateway=cut((200, 900), detection_us=50))
+    assert ends(played) == {
+        "a": ("CANCELED", "DISCONNECTED", 250), "b": ("CANCELED", "DISCONNECTED", 250),
+        "c": ("DENIED", "NO_SESSION", 300), "d": STAYS,
+    }  # fmt: skip
+
+
+def test_who_shares_its_book_has_a_session_of_its_own(tmp_path: Path) -> None:
+    logs = {"a": Log().buy(10, "a1", 1, 99), "b": Log().buy(20, "b1", 1, 99)}
+    sessions = {"a": cut((200, 900)), "b": cut((600, 700), then="keep")}
+    specs = [
+        StrategySpec(
+            name, STRATEGIES["order_log"], {"path": log.write(tmp_path / f"{name}.csv")},
+            shared_book="desk", gateway=sessions[name],
+        )
+        for name, log in logs.items()
+    ]  # fmt: skip
+    tape = market().trade(400, (1, 1000), rest=(2, 99, 2)).tick(END)
+    played = read(*run(configure(None, others=specs), tape.records()))
+    assert ends(played)["a1"] == ("CANCELED", "DISCONNECTED", 200)
+    # The aggressor's rest comes across b1, which has its place alone by now.
+    assert [(f.order, f.at, f.known) for f in played.fills] == [("b1", 400, 450)]
 
 
 def test_a_session_that_is_never_cut_is_as_without(tmp_path: Path) -> None:

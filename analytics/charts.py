@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, LegPicture
 from tapewire.analytics.curves import Curve, Line, Numbers
@@ -125,6 +126,36 @@ def equity_chart(lines: Mapping[str, tuple[Int64Array, Int64Array]]) -> dict[str
 def equity_frame() -> dict[str, Any]:
     """Return title, note and size of the chart of `equity_chart`."""
     return _frame("equity", "Net P&L", "currency, after fees", "tall", "Every spike is kept.")
+
+
+def curve_chart(
+    title: str,
+    unit: str,
+    axis: str,
+    x: NDArray[np.float64],
+    curves: Mapping[str, NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a chart of curves over one positive number on a logarithmic axis, and its frame.
+
+    Parameters
+    ----------
+    title, unit, axis
+        What is drawn, in what, and over what.
+    x
+        Ascending positive numbers, shape (n,).
+    curves
+        Values, shape (n,), by name; with a standard error of each, they are dots with bars.
+    """
+    lines = []
+    for color, (name, given) in zip(_COLORS, curves.items(), strict=False):
+        values, errors = given if isinstance(given, tuple) else (given, None)
+        line = {"name": name, "x": packed(x), "y": packed(values), "color": color}
+        if errors is not None:
+            line |= {"dots": True, "errors": errors.tolist()}
+        lines.append(line)
+    chart = {"kind": "log", "axis": axis, "lines": lines, "zero": True}
+    data = {"origin_ms": 0, "range": [0, 0], "charts": {"curve": chart}}
+    return data, _frame("curve", title, unit, "tall", f"{axis}, on a logarithmic axis.")
 
 
 def _series_note(series: SeriesPicture, left_out: int) -> str:

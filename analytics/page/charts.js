@@ -47,6 +47,9 @@
     chart.lines.forEach(function (line) {
       if (seen(chart, line.name)) { take(line.x, line.y, lastAt(line.x, chart.view[0])); }
     });
+    chart.lines.filter((line) => line.errors && seen(chart, line.name)).forEach(function (line) {
+      [-1, 1].forEach((side) => take(line.x, line.y.map((y, k) => y + side * line.errors[k]), 0));
+    });
     if (chart.fills) {
       take(chart.fills.x, chart.fills.y, lastAt(chart.fills.x, chart.view[0]) + 1);
     }

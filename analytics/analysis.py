@@ -19,6 +19,7 @@ from tapewire.analytics.ledger import Leg
 from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
 from tapewire.analytics.metrics.inputs import FillTotals, OrderTotals, Pnl
 from tapewire.analytics.profiles import HourProfile, QueuePlaces
+from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
 from tapewire.analytics.series import SeriesPictures
 from tapewire.analytics.trades import TradeMatcher
 
@@ -32,7 +33,7 @@ _BUCKETS_MIN: Final = 200
 
 @dataclass
 class LegPicture:
-    """Lines and fills of one leg. Prices in 1e-9, positions in lots."""
+    """Lines, fills and resting orders of one leg. Prices in 1e-9, positions in lots."""
 
     leg: int
     strategy_id: str
@@ -40,6 +41,7 @@ class LegPicture:
     position: Line
     mark: Line
     fills: FillMarks
+    quotes: QuoteMarks
 
 
 @dataclass
@@ -88,12 +90,14 @@ class _Reader:
         self._clock_ns = span[0]
 
     def orders(self, path: Path) -> None:
-        wanted = dict.fromkeys(("leg", "reason", "queue_ahead", "filled_qty", *OrderTotals.COLUMNS))
+        wanted = dict.fromkeys(("leg", "reason", *QuoteMarks.COLUMNS, *OrderTotals.COLUMNS))
         for part in row_groups(path, list(wanted)):
             self.result.queues.add(part["queue_ahead"], part["filled_qty"])
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
                 self.tallies[leg].orders.add(mine)
+                if (picture := self.pictures.get(leg)) is not None:
+                    picture.quotes.add(mine)
                 why = self.result.reasons.setdefault(self.legs[leg].strategy_id, Counter())
                 why.update(mine["reason"].tolist())
         statuses = self.result.statuses
@@ -205,6 +209,7 @@ def analyse(
         reader.pictures[leg] = LegPicture(
             leg, legs[leg].strategy_id, legs[leg].symbol, Line(*window), Line(*window),
             FillMarks(*span, FILLS_DRAWN_MAX // len(charted)),
+            QuoteMarks(span[1], QUOTES_DRAWN_MAX // len(charted)),
         )  # fmt: skip
     reader.orders(folder_files["orders"])
     reader.fills(folder_files["fills"])

@@ -149,10 +149,9 @@ def curve_chart(
     lines = []
     for color, (name, given) in zip(_COLORS, curves.items(), strict=False):
         values, errors = given if isinstance(given, tuple) else (given, None)
+        dots = {} if errors is None else {"dots": True, "errors": errors.tolist()}
         line = {"name": name, "x": packed(x), "y": packed(values), "color": color}
-        if errors is not None:
-            line |= {"dots": True, "errors": errors.tolist()}
-        lines.append(line)
+        lines.append(line | dots)
     chart = {"kind": "log", "axis": axis, "lines": lines, "zero": True}
     data = {"origin_ms": 0, "range": [0, 0], "charts": {"curve": chart}}
     return data, _frame("curve", title, unit, "tall", f"{axis}, on a logarithmic axis.")
@@ -183,9 +182,12 @@ def _price(clock: _Clock, picture: LegPicture) -> dict[str, Any]:
     fills, marks = picture.fills, picture.fills.marks()
     drawn, buy = marks["ts_event"].size, marks["order_side"] == "BUY"
     signed = np.where(buy, marks["last_qty"], -marks["last_qty"])
+    start, end, price, buys = picture.quotes.spans()
     note = f"{count(drawn)} of {count(fills.fills)} fills drawn"
     if not fills.whole:
         note += "; the first, last, lowest and highest of each side and time bucket"
+    if picture.quotes.orders:
+        note += f". {count(start.size)} of {count(picture.quotes.orders)} resting orders drawn"
     return {
         "name": _leg_name(picture),
         "lines": [clock.line("Price", picture.mark.points(), "--s8", PRICE_UNITS)],
@@ -194,8 +196,15 @@ def _price(clock: _Clock, picture: LegPicture) -> dict[str, Any]:
             "y": packed(marks["last_px"], PRICE_UNITS),
             "lots": signed.tolist(),
             "orders": [str(name) for name in marks["client_order_id"]],
+            "whole": fills.whole,
             "reasons": _coded(marks["reason"]),
             "liquidity": _coded(marks["liquidity_side"]),
+        },
+        "quotes": {
+            "x": packed(start - clock.origin_ns),
+            "length": packed(end - start),
+            "y": packed(price, PRICE_UNITS),
+            "buys": buys.astype(int).tolist(),
         },
         "volume": {
             "start": clock.span[0],
@@ -206,7 +215,7 @@ def _price(clock: _Clock, picture: LegPicture) -> dict[str, Any]:
         "strategy": picture.strategy_id,
         "symbol": picture.symbol,
         "note": f"{note}. Price is the sampled mark; the bars are the strategy's own volume. "
-        f"All fills are in fills.parquet. {_EXPLAINED}",
+        f"All fills are in fills.parquet, all orders in orders.parquet. {_EXPLAINED}",
     }
 
 

@@ -16,8 +16,8 @@
 
   function fillsOf(packed) {
     const words = (coded) => coded.codes.map((code) => coded.words[code]);
-    return { x: unpack(packed.x), y: unpack(packed.y), lots: packed.lots, orders: packed.orders,
-      reasons: words(packed.reasons), liquidity: words(packed.liquidity) };
+    return { x: unpack(packed.x), y: unpack(packed.y), whole: packed.whole, lots: packed.lots,
+      orders: packed.orders, reasons: words(packed.reasons), liquidity: words(packed.liquidity) };
   }
   function shapeOf(chart) {
     const given = data.charts[chart.id];
@@ -29,6 +29,8 @@
       return Object.assign({}, line, { x: unpack(line.x), y: unpack(line.y) });
     });
     chart.fills = shape.fills ? fillsOf(shape.fills) : null;
+    chart.quotes = shape.quotes && shape.quotes.buys.length ? { x: unpack(shape.quotes.x),
+      length: unpack(shape.quotes.length), y: unpack(shape.quotes.y), buys: shape.quotes.buys } : null;
     chart.volume = shape.volume || null;
     chart.log = shape.kind === "log";
     const all = chart.log ? chart.lines.flatMap((line) => Array.from(line.x)) : null;
@@ -121,6 +123,7 @@
     if (chart.fills) {
       entries.push({ name: "Buys", color: "--buy", up: true }, { name: "Sells", color: "--sell", up: false });
     }
+    if (chart.quotes) { entries.push({ name: "Own orders", color: "--buy" }); }
     if (chart.volume) { entries.push({ name: "Own volume", color: "--s8" }); }
     box.textContent = "";
     if (entries.length < 2) { return; }
@@ -277,7 +280,8 @@
       const k = lastAt(line.x, x);
       return k < 0 ? "" : shown(line, line.y[k]);
     })]);
-    return { head: [shapeOf(chart).axis || "Time (UTC)", ...chart.lines.map((line) => line.name)], rows: rows };
+    const first = shapeOf(chart).axis || "Time (UTC)";
+    return { head: [first, ...chart.lines.map((line) => line.name)], rows: rows };
   }
   function points(chart) {
     const box = byId("points", chart.id);
@@ -296,7 +300,8 @@
     });
     scroll.append(table);
     const note = found.rows.length > TABLE_ROWS_MAX
-      ? "The first " + TABLE_ROWS_MAX + " of " + found.rows.length + " points in view; zoom in for the others."
+      ? "The first " + TABLE_ROWS_MAX + " of " + found.rows.length
+        + " points in view; zoom in for the others."
       : found.rows.length + " points in view.";
     box.append(element("p", "note", note), scroll);
     window.tapewireTables.sortable(table);

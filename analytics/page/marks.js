@@ -2,13 +2,23 @@
 window.tapewireMarks = (function () {
   "use strict";
   const { css, lastAt } = window.tapewireNumbers;
+  const BUCKETS_MIN = 6;
 
   function seen(chart, name) { return !chart.hidden[name]; }
 
   // Buckets of the strategy's own volume that are in view: start, end, lots bought and sold.
+  // Where fewer than a few are, each fill has a bar of its own, if all fills are there.
   function volumes(chart) {
-    const volume = chart.volume, out = [];
+    const volume = chart.volume, fills = chart.fills, out = [];
     if (!volume) { return out; }
+    if (chart.view[1] - chart.view[0] < BUCKETS_MIN * volume.width) {
+      const [from, end] = fills.whole ? inView(chart) : [0, 0];
+      for (let k = from; k < end; k++) {
+        out.push({ start: fills.x[k], end: fills.x[k], buys: Math.max(fills.lots[k], 0),
+          sells: Math.max(-fills.lots[k], 0) });
+      }
+      return out;
+    }
     const first = Math.max(0, Math.floor((chart.view[0] - volume.start) / volume.width));
     for (let k = first; k < volume.buys.length; k++) {
       const start = volume.start + k * volume.width;
@@ -25,7 +35,7 @@ window.tapewireMarks = (function () {
     bars.forEach(function (bar) {
       const left = Math.max(u.bbox.left, u.valToPos(bar.start, "x", true));
       const right = Math.min(u.bbox.left + u.bbox.width, u.valToPos(bar.end, "x", true));
-      const width = Math.max(1, right - left - 1);
+      const width = bar.start === bar.end ? 3 * devicePixelRatio : Math.max(1, right - left - 1);
       u.ctx.fillStyle = css("--buy");
       u.ctx.fillRect(left, floor - bar.buys * unit, width, bar.buys * unit);
       u.ctx.fillStyle = css("--sell");
@@ -33,12 +43,33 @@ window.tapewireMarks = (function () {
     });
     u.ctx.globalAlpha = 1;
   }
+  // Own orders, each a line at its price for as long as it rested.
+  function drawQuotes(u, chart) {
+    const quotes = chart.quotes;
+    if (!seen(chart, "Own orders")) { return; }
+    [[1, "--buy"], [0, "--sell"]].forEach(function ([buys, color]) {
+      u.ctx.beginPath();
+      for (let k = 0; k < quotes.x.length && quotes.x[k] <= chart.view[1]; k++) {
+        const end = quotes.x[k] + quotes.length[k];
+        if (quotes.buys[k] !== buys || end < chart.view[0]) { continue; }
+        const y = u.valToPos(quotes.y[k], "y", true);
+        u.ctx.moveTo(u.valToPos(Math.max(quotes.x[k], chart.view[0]), "x", true), y);
+        u.ctx.lineTo(u.valToPos(Math.min(end, chart.view[1]), "x", true), y);
+      }
+      u.ctx.globalAlpha = 0.55;
+      u.ctx.lineWidth = 1.5 * devicePixelRatio;
+      u.ctx.strokeStyle = css(color);
+      u.ctx.stroke();
+      u.ctx.globalAlpha = 1;
+    });
+  }
   function inView(chart) {
     return [lastAt(chart.fills.x, chart.view[0]) + 1, lastAt(chart.fills.x, chart.view[1]) + 1];
   }
   function drawFills(u, chart) {
     const fills = chart.fills, [first, end] = inView(chart);
-    const size = (end - first > 400 ? 4 : 6) * devicePixelRatio;
+    const count = end - first;
+    const size = (count > 1500 ? 2.5 : count > 400 ? 4 : count > 60 ? 6 : 8) * devicePixelRatio;
     [["Buys", 1, "--buy"], ["Sells", -1, "--sell"]].forEach(function ([name, side, color]) {
       if (!seen(chart, name)) { return; }
       u.ctx.beginPath();
@@ -53,7 +84,7 @@ window.tapewireMarks = (function () {
       }
       u.ctx.fillStyle = css(color);
       u.ctx.fill();
-      if (end - first > 400) { return; }
+      if (count > 400) { return; }
       u.ctx.lineWidth = 0.6 * devicePixelRatio;
       u.ctx.strokeStyle = css("--card");
       u.ctx.stroke();
@@ -87,6 +118,7 @@ window.tapewireMarks = (function () {
     u.ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
     u.ctx.clip();
     if (chart.volume) { drawVolume(u, chart); }
+    if (chart.quotes) { drawQuotes(u, chart); }
     if (chart.fills) { drawFills(u, chart); }
     drawErrors(u, chart);
     u.ctx.restore();

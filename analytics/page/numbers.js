@@ -70,8 +70,10 @@ window.tapewireNumbers = (function () {
   function timeLabels(u, ticks) {
     const step = ticks.length > 1 ? ticks[1] - ticks[0] : SECOND;
     const digits = step >= SECOND ? 0 : Math.ceil(-Math.log10(step / SECOND) - 1e-9);
+    const { min, max } = u.scales.x;
     let day = "";
     return ticks.map(function (tick) {
+      if (tick > max - (max - min) * 0.03) { return ""; }  // it would be cut off
       const at = when(tick);
       const time = step >= 60 * SECOND ? at.time.slice(0, 5)
         : at.time + (digits ? "." + at.rest.slice(0, digits) : "");

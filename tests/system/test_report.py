@@ -262,6 +262,50 @@ def test_a_telephone_needs_no_sideways_scrolling(run_folder, tmp_path):
     assert 300 < chart < 390
 
 
+@needs_browser
+def test_a_map_of_a_grid_shows_the_metric_that_is_chosen(tmp_path):
+    values = [(2, True), (2, False), (1, True), (1, False)]
+    variants = [{"strategy_id": f"mm.{k}", "variant_of": "mm",
+                 "parameters": {"size": size, "fast": fast}}
+                for k, (size, fast) in enumerate(values)]  # fmt: skip
+    books = []
+    for k in range(4):
+        book = Book(FakeLeg(k, f"mm.{k}"))
+        books.append(book.fill(1, P).fill(-1, P + (k - 1) * E9, E9).sample(P))
+    with Collector(tmp_path / "run", "") as collector:
+        collector.add(*drained(*books), [book.leg for book in books])
+        digests = {f"mm.{k}": "00" for k in range(4)}
+        collector.finish("complete", manifest(variants=variants, digests=digests))
+    found = probe(tmp_path / "run" / "report.html", tmp_path / "page", """
+        const cells = () => Array.from(document.querySelectorAll("#heat-0 tr"))
+          .map((row) => Array.from(row.cells).map((cell) => cell.textContent));
+        found.before = cells();
+        found.colors = Array.from(document.querySelectorAll("#heat-0 td"))
+          .map((cell) => getComputedStyle(cell).backgroundColor);
+        const pick = document.getElementById("heat-pick-0");
+        pick.value = Array.from(pick.options).findIndex((one) => one.textContent === "Fees");
+        pick.dispatchEvent(new Event("change"));
+        found.after = cells();
+    """)  # fmt: skip
+    assert found["before"][1:] == [["1", "49.00", "99.00"], ["2", "−51.00", "−1.00"]]
+    assert found["before"][0][1:] == ["true", "false"]
+    assert found["after"][1:] == [["1", "1.00", "1.00"], ["2", "1.00", "1.00"]]
+    assert len(set(found["colors"])) == 4
+
+
+@needs_browser
+def test_it_prints_with_its_charts(run_folder, tmp_path):
+    pdf = tmp_path / "report.pdf"
+    browse(run_folder / "report.html", tmp_path / "profile", f"--print-to-pdf={pdf}")
+    data = pdf.read_bytes()
+    assert data.startswith(b"%PDF")
+    drawn = 0
+    for start in re.finditer(rb"FlateDecode[^>]*>>\s*stream\r?\n", data):
+        content = zlib.decompressobj().decompress(data[start.end() :])
+        drawn += content.count(b" l\n") > 1000
+    assert drawn == 4, "each chart is drawn as lines"
+
+
 def test_the_page_asks_nobody_for_anything(run_folder):
     page = (run_folder / "report.html").read_text()
     head = page.split("<script")[0]

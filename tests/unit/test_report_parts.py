@@ -18,6 +18,7 @@ from tapewire.analytics.latency import BARS_MAX, LatencyLog
 from tapewire.analytics.metrics import METRICS
 from tapewire.analytics.packing import changes_only, packed, unpacked
 from tapewire.analytics.profiles import HourProfile, QueuePlaces
+from tapewire.analytics.quote_marks import QuoteMarks
 from tapewire.execution.codes import OrderStatus
 
 P = 4800 * E9
@@ -92,6 +93,25 @@ def test_beyond_the_bound_extremes_of_each_side_and_bucket_stay(chunk):
     assert marks.volume.sum() == fills["last_qty"].sum()
     assert marks.volume[0].sum() == fills["last_qty"][fills["order_side"] == "BUY"].sum()
     assert marks.volume.shape == (2, VOLUME_BUCKETS)
+
+
+def test_own_orders_are_drawn_while_they_rested_all_or_none():
+    orders = {
+        "order_side": np.array(["BUY", "SELL", "BUY", "SELL"], object),
+        "price": np.array([P, P + E9, P - E9, P]),
+        "queue_ahead": np.array([3, 0, -1, 7]),  # the third never rested
+        "ts_arrived": np.array([20, 10, 5, 30]),
+        "ts_replaced": np.array([-1, 15, -1, -1]),
+        "ts_closed": np.array([25, 40, 6, -1]),  # the fourth was open at the end
+    }
+    marks = QuoteMarks(99, 3)
+    for at in range(4):
+        marks.add({name: column[at : at + 1] for name, column in orders.items()})
+    start, end, price, buys = (column.tolist() for column in marks.spans())
+    assert (start, end, price) == ([15, 20, 30], [40, 25, 99], [P + E9, P, P])
+    assert buys == [False, True, False]
+    marks.add(orders)
+    assert (marks.orders, marks.whole, marks.spans()[0].size) == (6, False, 0)
 
 
 def test_a_sample_closes_its_hour_and_a_fill_is_in_its_own():

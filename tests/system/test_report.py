@@ -12,6 +12,9 @@ import pytest
 from analytics_rows import E9, NOON_NS, Book, FakeLeg, busy_day, drained, manifest
 from report_pages import browse, needs_browser, page_data, points, probe
 from tapewire.analytics import Collector, load_run
+from tapewire.analytics.charts import curve_chart
+from tapewire.analytics.compare import compare, render_comparison
+from tapewire.analytics.rendering import render_page
 from tapewire.execution.rows import FILL_DTYPE
 from tapewire.positions.rows import SAMPLE_DTYPE
 
@@ -291,6 +294,29 @@ def test_a_map_of_a_grid_shows_the_metric_that_is_chosen(tmp_path):
     assert found["before"][0][1:] == ["true", "false"]
     assert found["after"][1:] == [["1", "1.00", "1.00"], ["2", "1.00", "1.00"]]
     assert len(set(found["colors"])) == 4
+
+
+@needs_browser
+@pytest.mark.parametrize("kind", ["comparison", "curve"])
+def test_pages_of_the_same_kind_draw_their_charts(run_folder, tmp_path, kind):
+    page = tmp_path / "page.html"
+    if kind == "comparison":
+        page.write_text(render_comparison(compare([load_run(run_folder)] * 2)))
+        chart = "equity"
+    else:
+        x, chart = np.array([0.01, 1.0, 100.0]), "curve"
+        data, frame = curve_chart("C", "u", "Seconds", x, {"dots": (x, x / 9), "line": x * 2})
+        page.write_text(render_page(data, brand="B", title="T", version="", period="",
+                                    charts=[frame], parts=[], footnote=""))  # fmt: skip
+    found = probe(page, tmp_path / "copy", f"""
+        found.ink = ink("{chart}");
+        const details = document.getElementById("points-{chart}");
+        details.open = true; await turn();
+        found.rows = details.querySelectorAll("tbody tr").length;
+    """)  # fmt: skip
+    assert (found["errors"], found["requests"]) == (0, [])
+    assert found["ink"] > 100
+    assert found["rows"] == 3 if kind == "curve" else found["rows"] > 100
 
 
 @needs_browser

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from analytics_rows import DAY_NS, E9, NOON_NS, Book, FakeLeg, drained, manifest
 from report_pages import page_data
 from tapewire.analytics import Collector
+from tapewire.analytics.analysis import Analysis
 from tapewire.analytics.assumptions import in_short, trust
 from tapewire.analytics.bars import BarSeries, columns, rows
+from tapewire.analytics.breakdowns import NAMES_MAX, pnl_charts
 from tapewire.analytics.fill_marks import VOLUME_BUCKETS, FillMarks
 from tapewire.analytics.heatmaps import CELLS_MAX, heat_maps
 from tapewire.analytics.latency import BARS_MAX, LatencyLog
@@ -166,6 +168,23 @@ def test_columns_reach_from_zero():
         ("75.00", "25.00"),
         ("0.00", "75.00"),
     ]
+
+
+def test_pnl_by_name_has_the_best_and_the_worst():
+    def row(scope: str, strategy: str | None, symbol: str | None, net: int) -> dict[str, object]:
+        return {"scope": scope, "strategy_id": strategy, "symbol": symbol, "net_pnl": net * E9}
+
+    names = [f"s{k}" for k in range(NAMES_MAX + 3)]
+    rows_of = [row("strategy", name, None, k) for k, name in enumerate(names)]
+    legs = [row("leg", "s1", "ES", 3), row("leg", "s2", "NQ", -9), row("leg", "s2", "ES", 4)]
+    analysis = Analysis(0, 1, rows=[row("total", None, None, 0), *rows_of, *legs])
+    by_strategy, by_symbol = pnl_charts(analysis)
+    half = NAMES_MAX // 2
+    assert [r["label"] for r in by_strategy["rows"]] == [*names[: -half - 1 : -1],
+                                                         *names[half - 1 :: -1]]  # fmt: skip
+    assert by_strategy["note"] == f"The best and the worst {half} of {NAMES_MAX + 3}."
+    assert [(r["label"], r["text"]) for r in by_symbol["rows"]] == [("ES", "7.00"), ("NQ", "−9.00")]
+    assert pnl_charts(Analysis(0, 1, rows=rows_of[:1])) == []
 
 
 def grid(of: str, **parameters: list[object]) -> list[dict[str, object]]:

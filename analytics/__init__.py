@@ -1,7 +1,7 @@
 """Collecting a run: exact accounts, metrics, latency histograms, the run folder, its report.
 
 `Collector` takes the simulation's rows and ends in a run folder; `load_run` reads one back.
-Importing this room is cheap: pyarrow, plotly and jinja2 are loaded where they are first needed.
+Importing this room is cheap: pyarrow and jinja2 are loaded where they are first needed.
 """
 
 from tapewire.analytics.collector import Collector

@@ -12,33 +12,36 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tapewire.analytics.curves import Curve, Line
+from tapewire.analytics.curves import CHART_BUCKETS, Curve, Line
 from tapewire.analytics.exact import Int64Array, groups, to_int64
+from tapewire.analytics.fill_marks import FILLS_DRAWN_MAX, FillMarks
 from tapewire.analytics.ledger import Leg
 from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
 from tapewire.analytics.metrics.inputs import FillTotals, OrderTotals, Pnl
+from tapewire.analytics.profiles import HourProfile, QueuePlaces
+from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
 from tapewire.analytics.series import SeriesPictures
 from tapewire.analytics.trades import TradeMatcher
 
 #: Strategies and legs that are drawn; the tables list all of them.
 CHARTED_STRATEGIES_MAX: Final = 8
 CHARTED_LEGS_MAX: Final = 12
-#: Time buckets of the fill markers of one leg; each keeps up to four buys and four sells.
-MARKER_BUCKETS: Final = 250
+#: Time buckets of all lines of a chart together; no line has fewer than the least of one.
+_BUCKETS_OF_CHART: Final = 1800
+_BUCKETS_MIN: Final = 200
 
 
 @dataclass
 class LegPicture:
-    """Lines and markers of one leg. Prices in 1e-9, positions in lots."""
+    """Lines, fills and resting orders of one leg. Prices in 1e-9, positions in lots."""
 
     leg: int
     strategy_id: str
     symbol: str
     position: Line
     mark: Line
-    buys: Line
-    sells: Line
-    fills: int = 0
+    fills: FillMarks
+    quotes: QuoteMarks
 
 
 @dataclass
@@ -48,6 +51,8 @@ class Analysis:
     first_ns: int
     last_ns: int
     metrics: Registry = METRICS
+    #: Most points of one line.
+    points_max: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     total: Curve = field(default_factory=Curve)
     strategies: dict[str, Curve] = field(default_factory=dict)
@@ -56,6 +61,8 @@ class Analysis:
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
     fill_reasons: Counter[str] = field(default_factory=Counter)
     series: SeriesPictures = field(default_factory=SeriesPictures)
+    hours: HourProfile = field(default_factory=HourProfile)
+    queues: QueuePlaces = field(default_factory=QueuePlaces)
 
 
 class _Reader:
@@ -83,10 +90,14 @@ class _Reader:
         self._clock_ns = span[0]
 
     def orders(self, path: Path) -> None:
-        for part in row_groups(path, ["leg", "reason", *OrderTotals.COLUMNS]):
+        wanted = dict.fromkeys(("leg", "reason", *QuoteMarks.COLUMNS, *OrderTotals.COLUMNS))
+        for part in row_groups(path, list(wanted)):
+            self.result.queues.add(part["queue_ahead"], part["filled_qty"])
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
                 self.tallies[leg].orders.add(mine)
+                if (picture := self.pictures.get(leg)) is not None:
+                    picture.quotes.add(mine)
                 why = self.result.reasons.setdefault(self.legs[leg].strategy_id, Counter())
                 why.update(mine["reason"].tolist())
         statuses = self.result.statuses
@@ -96,10 +107,10 @@ class _Reader:
                 statuses[self.legs[leg].strategy_id] += tally.orders.statuses
 
     def fills(self, path: Path) -> None:
-        traded = ("leg", "order_side", "last_px", "reason", "commission", "ts_event",
-                  "client_order_id")  # fmt: skip
-        for part in row_groups(path, [*traded, *FillTotals.COLUMNS]):
+        wanted = dict.fromkeys(("leg", "commission", *FillMarks.COLUMNS, *FillTotals.COLUMNS))
+        for part in row_groups(path, list(wanted)):
             self.result.fill_reasons.update(part["reason"].tolist())
+            self.result.hours.add_fills(part["ts_event"], part["last_qty"])
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
                 self._leg_fills(leg, mine)
@@ -112,10 +123,7 @@ class _Reader:
         self.matchers[leg].add(signed, price, fills["commission"], fills["position"], ts)
         picture = self.pictures.get(leg)
         if picture is not None:
-            picture.fills += quantity.size
-            names = fills["client_order_id"]
-            picture.buys.add(ts[buy], price[buy], names[buy])
-            picture.sells.add(ts[~buy], price[~buy], names[~buy])
+            picture.fills.add(fills)
 
     def equity(self, path: Path) -> None:
         for part in row_groups(path, ["leg", "ts", "position", "mark", "pnl", *Pnl.COLUMNS]):
@@ -133,6 +141,7 @@ class _Reader:
                 self._last_pnl[leg] = int(mine["pnl"][-1])
                 self._leg_samples(leg, mine, change)
             self.result.total.add(clock, delta)
+            self.result.hours.add_pnl(clock, delta)
             for strategy, rows in self._by_strategy(part["leg"]):
                 self.result.strategies[strategy].add(clock[rows], delta[rows])
 
@@ -189,13 +198,18 @@ def analyse(
         name = legs[leg].strategy_id
         by_strategy[name] = by_strategy.get(name, 0) + final_pnl[leg]
     drawn = sorted(by_strategy, key=lambda s: -abs(by_strategy[s]))[:CHARTED_STRATEGIES_MAX]
+    charted = sorted(active, key=lambda i: -abs(final_pnl[i]))[:CHARTED_LEGS_MAX]
+    lines = max(len(drawn), len(charted), 1)
+    window = (*span, min(CHART_BUCKETS, max(_BUCKETS_MIN, _BUCKETS_OF_CHART // lines)))
     for name in by_strategy:
-        reader.result.strategies[name] = _curve(span) if name in drawn else Curve()
-    reader.result.total = _curve(span)
-    for leg in sorted(active, key=lambda i: -abs(final_pnl[i]))[:CHARTED_LEGS_MAX]:
+        reader.result.strategies[name] = _curve(window) if name in drawn else Curve()
+    reader.result.total = _curve(window)
+    reader.result.points_max = 4 * window[2]
+    for leg in charted:
         reader.pictures[leg] = LegPicture(
-            leg, legs[leg].strategy_id, legs[leg].symbol, Line(*span), Line(*span),
-            Line(*span, MARKER_BUCKETS), Line(*span, MARKER_BUCKETS),
+            leg, legs[leg].strategy_id, legs[leg].symbol, Line(*window), Line(*window),
+            FillMarks(*span, FILLS_DRAWN_MAX // len(charted)),
+            QuoteMarks(span[1], QUOTES_DRAWN_MAX // len(charted)),
         )  # fmt: skip
     reader.orders(folder_files["orders"])
     reader.fills(folder_files["fills"])
@@ -205,8 +219,8 @@ def analyse(
     return _conclude(reader, by_strategy)
 
 
-def _curve(span: tuple[int, int]) -> Curve:
-    return Curve(line=Line(*span), drawdown_line=Line(*span))
+def _curve(window: tuple[int, int, int]) -> Curve:
+    return Curve(line=Line(*window), drawdown_line=Line(*window))
 
 
 def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:

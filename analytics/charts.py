@@ -1,6 +1,7 @@
-"""Chart data of the report: few points, as plain JSON for the page's own script.
+"""Charts over time: few points each, as plain JSON for the page's own script.
 
-Colours are names of the page's CSS variables, so that light, dark and print share one set.
+Colours are names of the page's CSS variables, so that light, dark and print share one set. Times
+are nanoseconds after ``origin_ms``, a midnight in UTC.
 """
 
 from collections.abc import Mapping
@@ -11,78 +12,149 @@ from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, LegPicture
 from tapewire.analytics.curves import Curve, Line, Numbers
+from tapewire.analytics.exact import Int64Array
 from tapewire.analytics.formats import count
+from tapewire.analytics.packing import changes_only, packed
 from tapewire.analytics.series import SeriesPicture
-from tapewire.compiled.units import MONEY_UNITS, PRICE_UNITS
+from tapewire.compiled.units import MONEY_UNITS, NS_PER_DAY, NS_PER_S, PRICE_UNITS
 
 _COLORS: Final = tuple(f"--s{i}" for i in range(1, 9))
-_MONEY: Final = ",.2f"
 _SAMPLED: Final = (
-    "Drawn from at most {points} points a line; every spike is kept (first, last, lowest and "
+    "Drawn from at most {points:,} points a line; every spike is kept (first, last, lowest and "
     "highest value of each time bucket). All samples are in equity.parquet."
 )
-_POINTS_MAX: Final = 2400
-_ANY: Final = ",.6~g"
+_EXPLAINED: Final = "Click a fill for the command that tells its order's story."
+
+
+class _Clock:
+    """Times as the page has them: from the midnight (UTC) before the first."""
+
+    def __init__(self, first_ns: int, last_ns: int) -> None:
+        self.origin_ns = first_ns // NS_PER_DAY * NS_PER_DAY
+        # A chart of one instant is two seconds wide.
+        room = NS_PER_S if first_ns == last_ns else 0
+        self.span = [first_ns - room - self.origin_ns, last_ns + room - self.origin_ns]
+
+    def page(self, charts: Mapping[str, Any]) -> dict[str, Any]:
+        return {"origin_ms": self.origin_ns // 1_000_000, "range": self.span, "charts": charts}
+
+    def line(
+        self, name: str, points: tuple[Int64Array, Numbers], color: str, unit: int, **look: Any
+    ) -> dict[str, Any]:
+        ts, values = changes_only(*points)
+        return {"name": name, "x": packed(ts - self.origin_ns), "y": packed(values, unit),
+                "color": color, **look}  # fmt: skip
+
+    def curve(self, name: str, line: Line | None, color: str, **look: Any) -> dict[str, Any]:
+        assert line is not None, "a drawn curve keeps its lines"
+        return self.line(name, line.points(), color, MONEY_UNITS, digits=2, **look)
 
 
 def chart_data(analysis: Analysis) -> dict[str, Any]:
     """Return what the page's script draws: equity, drawdown, position and price with fills."""
-    curves = list(analysis.strategies.items())
-    drawn = [(name, curve) for name, curve in curves if curve.line is not None]
-    several = len(curves) > 1
-    equity, drawdown = [], []
+    clock = _Clock(analysis.first_ns, analysis.last_ns)
+    curves: list[tuple[str, Curve, str, bool]] = []
+    drawn = [(name, curve) for name, curve in analysis.strategies.items() if curve.line is not None]
+    several = len(analysis.strategies) > 1
     if several or not drawn:
-        equity.append(_curve("Total", analysis.total, "--s0", bold=True))
-        drawdown.append(_drawdown("Total", analysis.total, "--s0", fill=True))
+        curves.append(("Total", analysis.total, "--s0", True))
     for color, (name, curve) in zip(_COLORS, drawn, strict=False):
-        equity.append(_curve(name, curve, color, bold=not several))
-        drawdown.append(_drawdown(name, curve, color, fill=not several))
+        curves.append((name, curve, color, not several))
     pictures = analysis.pictures
-    legs = [
-        _line(_leg_name(p), p.position, _COLORS[i % len(_COLORS)], 1, ",")
-        for i, p in enumerate(pictures[: len(_COLORS)])
-    ]
-    left_out = len(curves) - len(drawn)
-    more = f" {left_out} more strategies are in the tables only." if left_out else ""
-    note = _SAMPLED.format(points=count(_POINTS_MAX)) + more
-    span = [_ms(np.array([analysis.first_ns]))[0], _ms(np.array([analysis.last_ns]))[0]]
-    if span[0] == span[1]:
-        span = [span[0] - 1000, span[1] + 1000]
-    charts = {
-        "equity": {"traces": equity, "format": ",", "rangemode": "normal", "note": note},
-        "drawdown": {"traces": drawdown, "format": ",", "rangemode": "tozero"},
-        "position": {"traces": legs, "format": ",", "rangemode": "tozero"},
+    charts: dict[str, Any] = {
+        "equity": {"lines": [clock.curve(n, c.line, k, bold=b) for n, c, k, b in curves]},
+        "drawdown": {
+            "lines": [clock.curve(n, c.drawdown_line, k, fill=b) for n, c, k, b in curves],
+            "zero": True,
+        },
+        "position": {
+            "lines": [
+                clock.line(_leg_name(p), p.position.points(), color, 1)
+                for color, p in zip(_COLORS, pictures, strict=False)
+            ],
+            "zero": True,
+        },
     }
     if pictures:
-        charts["price"] = {"choices": [_price(p) for p in pictures]}
+        charts["price"] = {"choices": [_price(clock, p) for p in pictures]}
     for i, series in enumerate(analysis.series.drawn):
-        line = _line(series.name, series.line, _COLORS[i % len(_COLORS)], 1, _ANY)
-        charts[f"series-{i}"] = {"traces": [line], "format": _ANY, "rangemode": "normal"}
-    return {"range": span, "charts": charts}
+        line = clock.line(series.name, series.line.points(), _COLORS[i % len(_COLORS)], 1)
+        charts[f"series-{i}"] = {"lines": [line]}
+    return clock.page(charts)
 
 
 def chart_frames(data: dict[str, Any], analysis: Analysis) -> list[dict[str, Any]]:
     """Return titles, notes and sizes of the charts in ``data``, for the page's template."""
-    charts = data["charts"]
+    left_out = sum(curve.line is None for curve in analysis.strategies.values())
+    more = f" {left_out} more strategies are in the tables only." if left_out else ""
+    sampled = _SAMPLED.format(points=analysis.points_max)
     frames = [
-        {"id": "equity", "title": "Net P&L", "unit": "currency, after fees", "size": "tall",
-         "note": charts["equity"]["note"], "choices": []},
-        {"id": "drawdown", "title": "Drawdown", "unit": "currency below the high so far",
-         "size": "low", "note": "", "choices": []},
-        {"id": "position", "title": "Position", "unit": "lots", "size": "low",
-         "note": _left_out(analysis), "choices": []},
-    ]  # fmt: skip
-    if "price" in charts:
-        choices = [choice["name"] for choice in charts["price"]["choices"]]
-        frames.append({"id": "price", "title": "Price and fills", "choices": choices,
-                       "size": "tall", "note": ""})  # fmt: skip
-    pictures, left_out = analysis.series.drawn, analysis.series.left_out
+        _frame("equity", "Net P&L", "currency, after fees", "tall", sampled + more),
+        _frame("drawdown", "Drawdown", "currency below the high so far", "low"),
+        _frame("position", "Position", "lots", "low", _left_out(analysis)),
+    ]
+    if "price" in data["charts"]:
+        choices = [choice["name"] for choice in data["charts"]["price"]["choices"]]
+        frames.append(_frame("price", "Price and fills", "", "tall", choices=choices))
+    pictures, undrawn = analysis.series.drawn, analysis.series.left_out
     for i, series in enumerate(pictures):
-        note = _series_note(series, left_out if i + 1 == len(pictures) else 0)
+        note = _series_note(series, undrawn if i + 1 == len(pictures) else 0)
         unit = f"recorded by {series.strategy_id} on {series.symbol}"
-        frames.append({"id": f"series-{i}", "title": series.name, "unit": unit, "choices": [],
-                       "size": "low", "note": note})  # fmt: skip
+        frames.append(_frame(f"series-{i}", series.name, unit, "low", note))
     return frames
+
+
+def _frame(
+    name: str, title: str, unit: str, size: str, note: str = "", choices: list[str] | None = None
+) -> dict[str, Any]:
+    return {"id": name, "title": title, "unit": unit, "size": size, "note": note,
+            "choices": choices or []}  # fmt: skip
+
+
+def equity_chart(lines: Mapping[str, tuple[Int64Array, Int64Array]]) -> dict[str, Any]:
+    """Return what the page's script draws of several runs' P&L: times (ns) and P&L (1e-9) each."""
+    every_ns = np.concatenate([ts for ts, _ in lines.values()])
+    span = (int(every_ns.min()), int(every_ns.max())) if every_ns.size else (0, 0)
+    clock = _Clock(*span)
+    drawn = [
+        clock.line(name, points, color, MONEY_UNITS, digits=2, bold=True)
+        for color, (name, points) in zip(_COLORS, lines.items(), strict=False)
+    ]
+    return clock.page({"equity": {"lines": drawn}})
+
+
+def equity_frame() -> dict[str, Any]:
+    """Return title, note and size of the chart of `equity_chart`."""
+    return _frame("equity", "Net P&L", "currency, after fees", "tall", "Every spike is kept.")
+
+
+def curve_chart(
+    title: str,
+    unit: str,
+    axis: str,
+    x: NDArray[np.float64],
+    curves: Mapping[str, NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a chart of curves over one positive number on a logarithmic axis, and its frame.
+
+    Parameters
+    ----------
+    title, unit, axis
+        What is drawn, in what, and over what.
+    x
+        Ascending positive numbers, shape (n,).
+    curves
+        Values, shape (n,), by name; with a standard error of each, they are dots with bars.
+    """
+    lines = []
+    for color, (name, given) in zip(_COLORS, curves.items(), strict=False):
+        values, errors = given if isinstance(given, tuple) else (given, None)
+        dots = {} if errors is None else {"dots": True, "errors": errors.tolist()}
+        line = {"name": name, "x": packed(x), "y": packed(values), "color": color}
+        lines.append(line | dots)
+    chart = {"kind": "log", "axis": axis, "lines": lines, "zero": True}
+    data = {"origin_ms": 0, "range": [0, 0], "charts": {"curve": chart}}
+    return data, _frame("curve", title, unit, "tall", f"{axis}, on a logarithmic axis.")
 
 
 def _series_note(series: SeriesPicture, left_out: int) -> str:
@@ -96,22 +168,6 @@ def _series_note(series: SeriesPicture, left_out: int) -> str:
     return " ".join(said)
 
 
-def equity_chart(
-    lines: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]],
-) -> dict[str, Any]:
-    """Return what the page's script draws of several runs' P&L: times (ns) and P&L (1e-9) each."""
-    traces = []
-    for color, (name, (ts, pnl)) in zip(_COLORS, lines.items(), strict=False):
-        line = {"name": name, "x": _ms(ts), "y": _numbers(pnl, MONEY_UNITS), "color": color}
-        traces.append({**line, "format": _MONEY, "bold": True})
-    all_ns = np.concatenate([ts for ts, _ in lines.values()])
-    span = _ms(np.array([all_ns.min(), all_ns.max()])) if all_ns.size else [0.0, 0.0]
-    if span[0] == span[1]:
-        span = [span[0] - 1000, span[1] + 1000]
-    chart = {"traces": traces, "format": ",", "rangemode": "normal"}
-    return {"range": span, "charts": {"equity": chart}}
-
-
 def _left_out(analysis: Analysis) -> str:
     legs = sum(1 for row in analysis.rows if row["scope"] == "leg")
     drawn = min(len(analysis.pictures), len(_COLORS))
@@ -122,54 +178,49 @@ def _leg_name(picture: LegPicture) -> str:
     return f"{picture.strategy_id} · {picture.symbol}"
 
 
-def _ms(ts: NDArray[np.int64]) -> list[float]:
-    """Return milliseconds since the epoch, exact to a microsecond, as the page's clock wants."""
-    return [int(t) // 1000 / 1000 for t in ts]
-
-
-def _numbers(values: Numbers, unit: int) -> list[float] | list[int]:
-    if values.dtype == np.float64:
-        return [float(v) / unit for v in values]
-    return [int(v) for v in values] if unit == 1 else [int(v) / unit for v in values]
-
-
-def _line(name: str, line: Line, color: str, unit: int, shown: str) -> dict[str, Any]:
-    ts, values = line.points()
-    return {"name": name, "x": _ms(ts), "y": _numbers(values, unit), "color": color,
-            "format": shown}  # fmt: skip
-
-
-def _curve(name: str, curve: Curve, color: str, *, bold: bool) -> dict[str, Any]:
-    assert curve.line is not None, "a drawn curve keeps its line"
-    return {**_line(name, curve.line, color, MONEY_UNITS, _MONEY), "bold": bold}
-
-
-def _drawdown(name: str, curve: Curve, color: str, *, fill: bool) -> dict[str, Any]:
-    assert curve.drawdown_line is not None, "a drawn curve keeps its drawdown"
-    return {**_line(name, curve.drawdown_line, color, MONEY_UNITS, _MONEY), "fill": fill}
-
-
-def _price(picture: LegPicture) -> dict[str, Any]:
-    shown = ",.10~f"
-    mark = _line("Price", picture.mark, "--s8", PRICE_UNITS, shown)
-    buys = _line("Buys", picture.buys, "--buy", PRICE_UNITS, shown)
-    sells = _line("Sells", picture.sells, "--sell", PRICE_UNITS, shown)
-    drawn = len(buys["x"]) + len(sells["x"])
-    note = f"{count(drawn)} of {count(picture.fills)} fills drawn"
-    if drawn < picture.fills:
+def _price(clock: _Clock, picture: LegPicture) -> dict[str, Any]:
+    fills, marks = picture.fills, picture.fills.marks()
+    drawn, buy = marks["ts_event"].size, marks["order_side"] == "BUY"
+    signed = np.where(buy, marks["last_qty"], -marks["last_qty"])
+    start, end, price, buys = picture.quotes.spans()
+    note = f"{count(drawn)} of {count(fills.fills)} fills drawn"
+    if not fills.whole:
         note += "; the first, last, lowest and highest of each side and time bucket"
+    if picture.quotes.orders:
+        note += f". {count(start.size)} of {count(picture.quotes.orders)} resting orders drawn"
     return {
         "name": _leg_name(picture),
-        "traces": [
-            mark,
-            {**buys, "marker": True, "up": True, "orders": picture.buys.names()},
-            {**sells, "marker": True, "up": False, "orders": picture.sells.names()},
-        ],
+        "lines": [clock.line("Price", picture.mark.points(), "--s8", PRICE_UNITS)],
+        "fills": {
+            "x": packed(marks["ts_event"] - clock.origin_ns),
+            "y": packed(marks["last_px"], PRICE_UNITS),
+            "lots": signed.tolist(),
+            "orders": [str(name) for name in marks["client_order_id"]],
+            "whole": fills.whole,
+            "reasons": _coded(marks["reason"]),
+            "liquidity": _coded(marks["liquidity_side"]),
+        },
+        "quotes": {
+            "x": packed(start - clock.origin_ns),
+            "length": packed(end - start),
+            "y": packed(price, PRICE_UNITS),
+            "buys": buys.astype(int).tolist(),
+        },
+        "volume": {
+            "start": clock.span[0],
+            "width": fills.volume_width_ns,
+            "buys": fills.volume[0].tolist(),
+            "sells": fills.volume[1].tolist(),
+        },
         "strategy": picture.strategy_id,
         "symbol": picture.symbol,
-        "format": shown,
-        "rangemode": "normal",
-        "note": note
-        + ". Price is the sampled mark. All fills are in fills.parquet. Click on one for the "
-        "command that tells its order's story.",
+        "note": f"{note}. Price is the sampled mark; the bars are the strategy's own volume. "
+        f"All fills are in fills.parquet, all orders in orders.parquet. {_EXPLAINED}",
     }
+
+
+def _coded(words: Numbers) -> dict[str, Any]:
+    """Return words as the few that there are, and each one's place among them."""
+    known = list(dict.fromkeys(words.tolist()))
+    place = {word: k for k, word in enumerate(known)}
+    return {"words": known, "codes": [place[word] for word in words.tolist()]}

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tapewire.analytics import formats as f
-from tapewire.analytics.charts import equity_chart
+from tapewire.analytics.charts import equity_chart, equity_frame
 from tapewire.analytics.equity import equity_line
 from tapewire.analytics.metrics import METRICS, Metric
-from tapewire.analytics.report import render_page
+from tapewire.analytics.rendering import render_page
 from tapewire.analytics.report_tables import cell, table
 from tapewire.analytics.run import Run
 from tapewire.errors import MissingFileError
@@ -156,8 +156,6 @@ def render_comparison(comparison: Comparison) -> str:
         name: equity_line(run.path / "equity.parquet")
         for name, run in zip(comparison.names, comparison.runs, strict=True)
     }
-    frame = {"id": "equity", "title": "Net P&L", "unit": "currency, after fees", "size": "tall",
-             "choices": [], "note": "Every spike is kept."}  # fmt: skip
     warnings = []
     if not comparison.same_inputs:
         warnings.append("The runs did not see the same input files.")
@@ -174,14 +172,10 @@ def render_comparison(comparison: Comparison) -> str:
         brand="Tapewire comparison",
         title=", ".join(comparison.names),
         version=comparison.runs[0].manifest["versions"].get("tapewire", ""),
-        status="",
-        digest="",
         period=f"{len(comparison.runs)} runs side by side",
-        tiles=[],
         warnings=warnings,
-        facts_beside=[],
         parts_first=[{"title": "Configuration, where it differs", "tables": [differ]}],
-        charts=[frame],
+        charts=[equity_frame()],
         parts=[
             {"title": "Metrics", "tables": [figures]},
             {"title": "Runs", "tables": [where]},

@@ -62,32 +62,20 @@ class Line:
         self._width = bucket_width(first_ns, last_ns, buckets)
         self._ts: list[Int64Array] = []
         self._values: list[Numbers] = []
-        self._names: list[NDArray[Any]] = []
 
-    def add(self, ts: Int64Array, values: Numbers, names: NDArray[Any] | None = None) -> None:
-        """Add points, ascending within the chunk and over all chunks; all have names, or none."""
+    def add(self, ts: Int64Array, values: Numbers) -> None:
+        """Add points, ascending within the chunk and over all chunks."""
         keep = downsample_minmax(ts, values, self._origin, self._width)
         self._ts.append(ts[keep])
         self._values.append(values[keep])
-        if names is not None:
-            self._names.append(names[keep])
 
     def points(self) -> tuple[Int64Array, Numbers]:
         """Return times and values, at most four per bucket."""
-        ts, values, keep = self._kept()
-        return ts[keep], values[keep]
-
-    def names(self) -> list[str]:
-        """Return the names of those points."""
-        if not self._names:
-            return []
-        return [str(name) for name in np.concatenate(self._names)[self._kept()[2]]]
-
-    def _kept(self) -> tuple[Int64Array, Numbers, NDArray[np.intp]]:
         if not self._ts:
-            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.intp)
+            return np.empty(0, np.int64), np.empty(0, np.int64)
         ts, values = np.concatenate(self._ts), np.concatenate(self._values)
-        return ts, values, downsample_minmax(ts, values, self._origin, self._width)
+        keep = downsample_minmax(ts, values, self._origin, self._width)
+        return ts[keep], values[keep]
 
 
 @dataclass

@@ -25,11 +25,23 @@ SIMULATED: Final = {
     SIM_ORDER_ENTRY: "order sent to order at the exchange (ts_arrived - ts_sent)",
     SIM_FILL_NOTICE: "fill at the exchange to fill known (ts_known - ts_event)",
 }
+#: Most bars of one histogram in the report.
+BARS_MAX: Final = 40
+#: Where bars end, by powers of ten: the finest of these that BARS_MAX bars are enough for.
+_ENDS: Final = (
+    (100, 120, 150, 180, 220, 270, 330, 390, 470, 560, 680, 820),
+    (100, 200, 500),
+    (100,),
+)
 _TAG: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 class LatencySummary(NamedTuple):
-    """One histogram in figures; all but ``records`` in nanoseconds."""
+    """One histogram in figures; all but ``records`` in nanoseconds.
+
+    ``bars`` are (largest value in ns, count) of neighbouring classes, the empty ones between
+    included; a value counts as what its three digits make of it.
+    """
 
     tag: str
     records: int
@@ -40,6 +52,7 @@ class LatencySummary(NamedTuple):
     p999: int
     maximum: int
     simulated: bool
+    bars: tuple[tuple[int, int], ...] = ()
 
 
 class LatencyLog:
@@ -121,4 +134,25 @@ def _summary(tag: str, histogram: "HdrHistogram") -> LatencySummary:
         at[99.9],
         int(histogram.get_max_value()),
         tag in SIMULATED,
+        _bars(histogram),
     )
+
+
+def _bars(histogram: "HdrHistogram") -> tuple[tuple[int, int], ...]:
+    counted = [
+        (int(histogram.get_lowest_equivalent_value(step.value_iterated_to)),
+         int(step.count_added_in_this_iter_step))
+        for step in histogram.get_recorded_iterator()
+    ]  # fmt: skip
+    values = np.array([value for value, _ in counted], np.int64)
+    for ends_of_power in _ENDS:
+        ends = np.array([0, *(end * 10**power // 100 for power in range(14)
+                              for end in ends_of_power)], np.int64)  # fmt: skip
+        ends = np.unique(ends)
+        place = np.searchsorted(ends, values)
+        first, last = int(place[0]), int(place[-1])
+        if last - first < BARS_MAX:
+            break
+    found = np.zeros(last - first + 1, np.int64)
+    np.add.at(found, place - first, [count for _, count in counted])
+    return tuple(zip(ends[first : last + 1].tolist(), found.tolist(), strict=True))

@@ -1,21 +1,22 @@
-"""The report: one HTML file that opens offline, summary first.
+"""The report: one HTML file that opens offline, summary and assumptions first."""
 
-Everything that comes from outside (names, symbols, paths, warnings) is escaped by the template;
-chart data travels as JSON in which no tag can start. The page forbids itself any network request
-by its content security policy.
-"""
-
-import importlib.resources
-import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tapewire.analytics import formats as f
 from tapewire.analytics.analysis import Analysis
+from tapewire.analytics.assumptions import assumptions, in_short, trust
+from tapewire.analytics.breakdowns import (
+    day_tables,
+    fill_charts,
+    hour_charts,
+    latency_charts,
+    pnl_charts,
+)
 from tapewire.analytics.charts import chart_data, chart_frames
 from tapewire.analytics.latency import LatencySummary
+from tapewire.analytics.rendering import render_page
 from tapewire.analytics.report_tables import (
-    assumptions,
     fee_tables,
     files_table,
     halts_tables,
@@ -28,9 +29,6 @@ from tapewire.analytics.report_tables import (
     plain_table,
 )
 from tapewire.analytics.variants import Variants
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
 
 _TITLE_NAMES_MAX = 3
 
@@ -55,59 +53,32 @@ def render_report(
         Those of grids, if there are any.
     """
     data = chart_data(analysis)
+    heat_maps = [] if variants is None else variants.heat_maps()
     return render_page(
-        data,
+        data | {"heat": [each["metrics"] for each in heat_maps]},
         brand="Tapewire run",
         title=_title(analysis),
         version=manifest["versions"].get("tapewire", ""),
         status=manifest["status"],
         digest=manifest["digest"],
         period=_period(analysis),
+        chips=in_short(manifest),
         tiles=_tiles(analysis),
         warnings=[str(w) for w in manifest["warnings"]],
         facts_beside=[
             {"title": "Assumptions", "facts": assumptions(manifest["config"])},
-            {"title": "Run", "facts": _run_facts(manifest)},
+            {"title": "Run", "facts": [*trust(manifest), *_run_facts(manifest)]},
         ],
         parts_first=[{"title": "Inputs", "tables": [inputs_table(manifest["inputs"])]}],
         charts=chart_frames(data, analysis),
+        heat_maps=heat_maps,
+        bars=[*pnl_charts(analysis), *hour_charts(analysis), *fill_charts(analysis),
+              *latency_charts(latencies)],
         parts=[*_variants(variants), *_parts(manifest, analysis, latencies)],
         footnote="Times are UTC. Money is in the instruments' currency, computed in exact "
         "integers of 1e-9 and rounded only for display. Simulated results say nothing certain "
         "about live ones.",
-    )
-
-
-def render_page(data: Mapping[str, Any], **parts: Any) -> str:
-    """Return a page of the report's kind.
-
-    Parameters
-    ----------
-    data
-        Charts, see `chart_data`.
-    **parts
-        Everything else that the template shows.
-    """
-    import jinja2
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
-    source = importlib.resources.files("tapewire.analytics").joinpath("report.html.j2")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(source.read_text(encoding="utf-8"))
-    return template.render(data=_script_json(data), plotly_js=Markup(get_plotlyjs()), **parts)
-
-
-def _script_json(data: object) -> "Markup":
-    """Return JSON that can stand inside a script element: no tag or comment can start in it."""
-    from markupsafe import Markup
-
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    for char in "<>&":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)
+    )  # fmt: skip
 
 
 def _title(analysis: Analysis) -> str:
@@ -207,6 +178,7 @@ def _parts(
     digests = plain_table("One per strategy", ("Strategy", "Digest"), manifest["digests"].items())
     return [
         {"title": "Metrics", "tables": [metrics_table(analysis), leg_table(analysis)]},
+        {"title": "By day", "tables": day_tables(analysis)},
         {"title": "Orders", "tables": [
             *orders_tables(analysis), *fee_tables(manifest.get("fee_lines", {})),
             *halts_tables(manifest.get("loss_halts", ())),

@@ -136,7 +136,7 @@ def _cross(caption: str, words: Sequence[str], counts: Mapping[str, Counter[str]
     ]  # fmt: skip
     if len(counts) > 1:
         every = sum(counts.values(), Counter())
-        rows.append([cell("Total"), *(cell(f.count(every[w]), "total") for w in words),
+        rows.append([cell("Total", "total"), *(cell(f.count(every[w]), "total") for w in words),
                      cell(f.count(sum(every[w] for w in words)), "total")])  # fmt: skip
     return table(
         ["Strategy", *words, "Sum"], rows, caption=caption,
@@ -158,7 +158,7 @@ def latency_tables(latencies: Sequence[LatencySummary]) -> list[Table]:
 def _latency_table(caption: str, rows: Sequence[LatencySummary], empty: str) -> Table:
     cells = [
         [cell(x.tag, title=SIMULATED.get(x.tag, "")), cell(f.count(x.records)),
-         *(cell(f.latency(v)) for v in (x.mean, x.p50, x.p90, x.p99, x.p999, x.maximum))]
+         *(cell(f.latency(v), sort=v) for v in (x.mean, x.p50, x.p90, x.p99, x.p999, x.maximum))]
         for x in rows
     ]  # fmt: skip
     head = ["Tag", "Count", "Mean", "p50", "p90", "p99", "p99.9", "Max"]
@@ -196,7 +196,7 @@ def inputs_table(inputs: Iterable[Mapping[str, Any]]) -> Table:
         name = item.get("file") or item.get("path") or item.get("name") or f.NOTHING
         octets = item.get("bytes", item.get("size"))
         hashes = [f"{k} {item[k]}" for k in ("xxh3_128", "sha256") if item.get(k)]
-        rows.append([cell(str(name)), cell(f.size(octets)),
+        rows.append([cell(str(name)), cell(f.size(octets), sort=octets),
                      cell(" ".join(hashes) or f.NOTHING, "text wrap mono")])  # fmt: skip
     return table(["File", "Size", "Content hash"], rows, text_columns=(2,),
                   note="" if rows else "None.")  # fmt: skip
@@ -205,9 +205,10 @@ def inputs_table(inputs: Iterable[Mapping[str, Any]]) -> Table:
 def files_table(files: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return this folder's other files with sizes and SHA-256."""
     rows = [
-        [cell(name), cell(f.size(file["bytes"])), cell(str(file["sha256"]), "text wrap mono")]
+        [cell(name), cell(f.size(file["bytes"]), sort=file["bytes"]),
+         cell(str(file["sha256"]), "text wrap mono")]
         for name, file in files.items()
-    ]
+    ]  # fmt: skip
     return table(["File", "Size", "SHA-256"], rows, caption="Beside this report",
                   text_columns=(2,))  # fmt: skip
 
@@ -223,118 +224,34 @@ def plain_table(caption: str, head: tuple[str, str], items: Iterable[tuple[Any, 
                   note=cut(len(pairs), "manifest.json") if rows else "None.")  # fmt: skip
 
 
-def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what the simulation assumed, read off the configuration with its defaults."""
-    backtest = _part(config, "backtest")
-    execution = _part(backtest, "execution")
-    fill, impact = _part(execution, "fill_model"), _part(execution, "market_impact")
-    fill = dict(fill)
-    queue = str(fill.pop("queue_position_model", "not stated"))
-    fees, limits = _part(execution, "fees"), _part(backtest, "risk_limits")
-    known = {k: v for k, v in limits.items() if v is not None}
-    if "max_loss" not in known:
-        known.pop("on_max_loss", None)
-    return [
-        ("Latency", _latency_words(_part(execution, "latency_model"))),
-        ("Fill model", _words(fill, "type", rest=True)),
-        ("Queue position", queue),
-        ("Market impact", _words(impact, "type", rest=True)),
-        ("Fees", _words(fees, "type", rest=True)),
-        ("Gateway", _gateway_words(_part(execution, "gateway"))),
-        ("Crossed book", f.plain(execution.get("crossed_book", "not stated"))),
-        ("Market order in a halt", f.plain(execution.get("market_order_in_halt", "not stated"))),
-        ("Trade without a resting order", f.plain(execution.get("unseen_trades", "not stated"))),
-        ("Clear of the book", f.plain(execution.get("book_clear", "not stated"))),
-        ("Fills are known", _NOTICES.get(str(execution.get("fill_notice")), "not stated")),
-        ("Risk limits", ", ".join(f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in known.items())
-         or "none"),
-        ("Seed", str(backtest.get("seed", "not stated"))),
-        *_of_their_own(config.get("strategy")),
-    ]  # fmt: skip
-
-
-def _of_their_own(strategies: object) -> list[tuple[str, str]]:
-    """Return what strategies have in place of the backtest's."""
-    found = []
-    for entry in strategies if isinstance(strategies, list) else []:
-        own, limits = _part(entry, "execution"), _part(entry, "risk_limits")
-        words = [f"{key.replace('_', ' ')} {_words(own[key], 'type', rest=True)}" for key in own
-                 if key != "gateway"]  # fmt: skip
-        words += [f"gateway {_gateway_words(own['gateway'])}"] if own.get("gateway") else []
-        words += [f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in limits.items()]
-        words += [f"seed {entry['seed']}"] if entry.get("seed") is not None else []
-        if words:
-            found.append((f"Of {entry['name']} alone", ", ".join(words)))
-    return found
-
-
-_NOTICES: Final = {
-    "response": "one response latency after they happen, also before the feed shows why",
-    "feed": "no earlier than the feed shows why",
-}
-
-
-def _latency_words(model: Mapping[str, Any]) -> str:
-    network, processing = model.get("network_latency_us"), model.get("processing_latency_us")
-    of_legs = {f"{leg}_latency_us" for leg in ("entry", "cancel", "replace", "response")}
-    if network is None or processing is None or of_legs & set(model):
-        return _words(model, "type", rest=True)
-    feed = model.get("feed_latency_us") or 0
-    return (
-        f"{f.plain(model.get('type', 'fixed'))}: order to exchange and answer back "
-        f"{f.plain(network + processing)} µs each way "
-        f"(network {f.plain(network)} + processing {f.plain(processing)}); "
-        f"market data {f.plain(feed)} µs"
-    )
-
-
-def _gateway_words(gateway: Mapping[str, Any]) -> str:
-    if not gateway:
-        return "takes any number of messages"
-    rate, then = gateway.get("max_messages_per_second"), gateway.get("when_exceeded")
-    words = []
-    if rate is not None:
-        words.append(f"{f.plain(rate)} messages of a session in any second, more: {then}")
-    if cuts := gateway.get("disconnects"):
-        times = "once" if len(cuts) == 1 else f"{len(cuts):,} times"
-        after = f.plain(gateway.get("detection_ms", 0))
-        words.append(f"cut {times}, then {gateway.get('on_disconnect')} after {after} ms")
-    return "; ".join(words)
-
-
-def _part(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = config.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _words(model: Mapping[str, Any], key: str, *, rest: bool = False) -> str:
-    if key not in model:
-        return "not stated"
-    others = [f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in model.items()
-              if k != key and v is not None] if rest and model[key] != "none" else []  # fmt: skip
-    return f"{model[key]}" + (f": {', '.join(others)}" if others else "")
-
-
 def cut(rows: int, file: str) -> str:
     """Say that a table is not whole, and where all of it is; nothing where it is."""
     return f"{TABLE_ROWS_MAX} of {rows:,} rows; all are in {file}." if rows > TABLE_ROWS_MAX else ""
 
 
-def cell(text: str, kind: str = "", *, title: str = "") -> dict[str, str]:
-    """Return a cell of ready text; its kind is a class of the page."""
-    return {"text": text, "kind": kind, "title": title}
+def cell(
+    text: str, kind: str = "", *, title: str = "", sort: float | None = None
+) -> dict[str, Any]:
+    """Return a cell of ready text; its kind is a class of the page.
+
+    ``sort`` is what its column sorts by where the text is no number: a time with its unit.
+    """
+    return {"text": text, "kind": kind, "title": title, "sort": "" if sort is None else sort}
 
 
 def table(
     head: Sequence[str],
-    rows: list[list[dict[str, str]]],
+    rows: list[list[dict[str, Any]]],
     *,
     caption: str = "",
     note: str = "",
     text_columns: Sequence[int] = (),
-    sortable: bool = False,
 ) -> Table:
-    """Return a table for the template; a click on a heading sorts one that is sortable."""
+    """Return a table for the template; where it has several rows, its headings sort it.
+
+    A row whose first cell is of the kind ``total`` stays last.
+    """
     heads = [{"text": h, "kind": "text" if i == 0 or i in text_columns else ""}
              for i, h in enumerate(head)]  # fmt: skip
+    sortable = len(rows) > 1
     return {"head": heads, "rows": rows, "caption": caption, "note": note, "sortable": sortable}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tapewire.analytics.analysis import Analysis
+from tapewire.analytics.heatmaps import heat_maps
 from tapewire.analytics.report_tables import TABLE_ROWS_MAX, Table, cell, cut, table
 from tapewire.analytics.schemas import Column
 
@@ -80,6 +81,10 @@ class Variants:
             return "int64"
         return "float64" if kinds <= {int, float} else "string"
 
+    def heat_maps(self) -> list[dict[str, Any]]:
+        """Return maps of the grids of exactly two parameters."""
+        return heat_maps(self._given, self._figures, self._metrics)
+
     def report_table(self) -> Table:
         """Return the table of the report: the best first, the others in the file."""
         chief = [metric for metric in self._metrics if metric.compact]
@@ -97,8 +102,8 @@ class Variants:
             for variant in called[:TABLE_ROWS_MAX]
         ]
         head = ["Variant", *self._varied, *(metric.compact for metric in chief)]
-        note = cut(len(called), "variants.parquet") or "Click a heading to sort."
-        return table(head, rows, caption="Best first", note=note, sortable=True)
+        note = cut(len(called), "variants.parquet")
+        return table(head, rows, caption="Best first", note=note)
 
 
 def _plain(value: object) -> str:

@@ -18,7 +18,6 @@ _OUTSIDE: Final = (
     "leg", "order", "replaces", "ts_replaced", "terms", "trigger_price", "ts_triggered",
     "expire_ns", "min_quantity", "display_quantity", "peg", "peg_offset", "group", "parent",
     "limit_value", "limit_found",
-    "limit_value", "limit_found",
 )  # fmt: skip
 #: Rows that may wait to be hashed together.
 _ROWS_AT_ONCE: Final = 65_536

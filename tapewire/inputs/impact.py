@@ -4,6 +4,7 @@ import json
 import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -316,23 +317,26 @@ def _show(report: ImpactReport, console: Console) -> None:
 def _picture(report: ImpactReport) -> str:
     """A page of its own that opens offline."""
     # Slow to load, and of use here alone.
-    import plotly.graph_objects as go
+    from tapewire.analytics.charts import curve_chart
+    from tapewire.analytics.rendering import render_page
 
     curve = report.propagator
     what = "lot" if curve.shape == "linear" else "root of lots"
     seconds = curve.lag_ns / NS_PER_S
-    errors = {"type": "data", "array": curve.stderr_bps, "visible": True}
-    figure = go.Figure(
-        [
-            go.Scatter(
-                x=seconds, y=curve.bps, error_y=errors, mode="markers", name="least squares"
-            ),
-            go.Scatter(x=seconds, y=curve.curve_bps, mode="lines", name=curve.decay["type"]),
-        ]
+    data, frame = curve_chart(
+        f"What one {what} alone does to the mid",
+        f"basis points per {what}",
+        "Seconds after the trade",
+        seconds,
+        {"least squares": (curve.bps, curve.stderr_bps), curve.decay["type"]: curve.curve_bps},
     )
-    figure.update_xaxes(type="log", title="seconds after the trade")
-    figure.update_yaxes(title=f"basis points per {what}", rangemode="tozero")
-    figure.update_layout(
-        title=f"{report.symbol}: what one {what} alone does to the mid", template="plotly_white"
+    return render_page(
+        data,
+        brand="Tapewire impact",
+        title=report.symbol,
+        version=version("tapewire"),
+        period=f"{report.trades:,} trades",
+        charts=[frame],
+        parts=[],
+        footnote="Fitted to signed volume and the mid; bars are one standard error either way.",
     )
-    return str(figure.to_html(include_plotlyjs=True))

@@ -1,52 +1,25 @@
 """The report as a reader meets it: in a real browser, without a network."""
 
-import json
-import os
 import re
-import shutil
 import struct
-import subprocess
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from analytics_rows import E9, Book, FakeLeg, busy_day, drained, manifest
+from analytics_rows import E9, NOON_NS, Book, FakeLeg, busy_day, drained, manifest
+from report_pages import browse, needs_browser, page_data, points, probe
 from tapewire.analytics import Collector, load_run
+from tapewire.analytics.charts import curve_chart
+from tapewire.analytics.compare import compare, render_comparison
+from tapewire.analytics.rendering import render_page
 from tapewire.execution.rows import FILL_DTYPE
 from tapewire.positions.rows import SAMPLE_DTYPE
 
 P = 4800 * E9
-PAGE_BYTES_MAX = 15_000_000
-
-
-def find_browser() -> str | None:
-    named = os.environ.get("TAPEWIRE_BROWSER")
-    if named:
-        return named
-    found = (shutil.which(n) for n in ("chromium", "chromium-browser", "google-chrome"))
-    return next((f for f in found if f), None)
-
-
-BROWSER = find_browser()
-needs_browser = pytest.mark.skipif(
-    BROWSER is None,
-    reason="NO BROWSER: the report is not looked at (install chromium or set TAPEWIRE_BROWSER)",
-)
-
-
-def browse(page: Path, profile: Path, *what: str, width: int = 1280, height: int = 900) -> str:
-    """Run the browser on a page without any network; return what it printed."""
-    done = subprocess.run(
-        [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-         "--no-first-run", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--hide-scrollbars", "--proxy-server=127.0.0.1:9",
-         f"--user-data-dir={profile}", f"--window-size={width},{height}",
-         "--virtual-time-budget=8000", *what, page.as_uri()],
-        capture_output=True, text=True, timeout=90, check=True,
-    )  # fmt: skip
-    return done.stdout
+PAGE_BYTES_MAX = 1_500_000
 
 
 def read_png(path: Path) -> np.ndarray:
@@ -108,42 +81,124 @@ def dom(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return browse(run_folder / "report.html", tmp_path_factory.mktemp("profile"), "--dump-dom")
 
 
-@needs_browser
-def test_every_chart_is_drawn_and_no_script_fails(dom):
-    root = re.search(r"<html[^>]*>", dom).group()
-    assert 'data-charts-drawn="4"' in root, root
-    assert 'data-errors="0"' in root, root
-    assert dom.count('class="main-svg"') >= 4
-    lines = re.findall(r'class="js-line"[^>]* d="([^"]+)"', dom)
-    assert len(lines) >= 3 + 3 + 2 + 1, "equity, drawdown, position, price"
-    assert all(len(d) > 500 for d in lines), "a line of a whole day has many points"
-    assert len(re.findall(r'class="point\b', dom)) > 500, "fill markers"
+@pytest.fixture(scope="module")
+def probed(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the page shows and does when its controls are used."""
+    folder = tmp_path_factory.mktemp("probe") / "a run"
+    return probe(run_folder / "report.html", folder, _CONTROLS) | {"folder": folder}
+
+
+_CONTROLS = """
+    found.ink = Object.fromEntries(Object.keys(charts).map((id) => [id, ink(id)]));
+    const price = charts.price, equity = charts.equity;
+    found.whole = price.view.slice();
+    press("buttons-price", "Zoom in"); await turn();
+    found.half = price.view.slice();
+    press("buttons-price", "Fill \u2192"); await turn();
+    found.at = price.fills.x[price.at];
+    found.near = price.view.slice();
+    found.order = price.fills.orders[price.at];
+    found.said = document.getElementById("story-price").textContent;
+    const x = price.plot.valToPos(price.fills.x[price.at], "x");
+    const y = price.plot.valToPos(price.fills.y[price.at], "y");
+    price.plot.setCursor({ left: x + 3, top: y });
+    found.tip = price.tip.textContent;
+    price.plot.over.click();
+    found.clicked = document.getElementById("story-price").textContent;
+    const details = document.getElementById("points-price");
+    details.open = true; await turn();
+    const rows = Array.from(details.querySelectorAll("tbody tr"));
+    found.pointRows = rows.map((row) => row.textContent);
+    press("buttons-price", "All"); await turn();
+    found.all = price.view.slice();
+    price.plot.root.parentNode.dispatchEvent(new KeyboardEvent("keydown", { key: "+" }));
+    await turn();
+    found.key = price.view.slice();
+
+    drag(equity, 100, 300); await turn();
+    found.dragged = equity.view.slice();
+    found.between = [equity.plot.posToVal(0, "x"),
+      equity.plot.posToVal(equity.plot.over.clientWidth, "x")];
+    const before = ink("equity");
+    press("legend-equity", "market_maker"); await turn();
+    found.hidden = [before, ink("equity"),
+      document.querySelector("#legend-equity [aria-pressed=false]").textContent];
+
+    const table = Array.from(document.querySelectorAll("table.sortable"))
+      .find((t) => t.tHead.textContent.includes("Metric"));
+    const names = () => Array.from(table.tBodies[0].rows).filter((r) => !r.hidden)
+      .map((r) => r.cells[0].textContent);
+    table.querySelector("thead button").click();
+    found.down = names();
+    found.aria = table.tHead.rows[0].cells[0].getAttribute("aria-sort");
+    table.querySelector("thead button").click();
+    found.up = names();
+    const filter = table.closest("section").querySelector("input[type=search]");
+    filter.value = "DRAWDOWN";
+    filter.dispatchEvent(new Event("input"));
+    found.filtered = names();
+    found.told = table.closest("section").querySelector(".filter [role=status]").textContent;
+    const latency = Array.from(document.querySelectorAll("table.sortable"))
+      .find((t) => t.caption && t.caption.textContent.startsWith("Simulated"));
+    latency.querySelectorAll("thead button")[2].click();
+    found.means = Array.from(latency.tBodies[0].rows).map((r) => r.cells[2].textContent);
+"""
 
 
 @needs_browser
-def test_a_click_on_a_fill_gives_the_command_that_tells_its_story(run_folder, tmp_path):
-    """The page is clicked by a script of the test's own, where its chart hears of clicks."""
-    page = tmp_path / "a run" / "report.html"
-    page.parent.mkdir()
-    click = """<script>
-    var waits = setInterval(function () {
-      if (!document.documentElement.dataset.chartsDrawn) { return; }
-      clearInterval(waits);
-      var chart = document.getElementById("chart-price");
-      chart.emit("plotly_click", { points: [{ customdata: chart.data[1].customdata[0] }] });
-    }, 50);
-    </script></body>"""
-    page.write_text((run_folder / "report.html").read_text().replace("</body>", click))
-    dom = browse(page, tmp_path / "profile", "--dump-dom")
-    said = re.search(r'id="story-price" role="status">(.*?)</p>', dom, re.S).group(1)
-    name = re.search(r"Order (\S+): ", said).group(1)
+def test_every_chart_is_drawn_and_nothing_fails_or_is_asked_for(probed):
+    assert set(probed["ink"]) == {"equity", "drawdown", "position", "price"}
+    assert all(count > 400 for count in probed["ink"].values()), probed["ink"]
+    assert probed["errors"] == 0
+    assert probed["requests"] == []
+
+
+@needs_browser
+def test_charts_zoom_by_button_key_and_drag(probed):
+    first, last = probed["whole"]
+    assert probed["half"] == [first + (last - first) / 4, last - (last - first) / 4]
+    assert probed["all"] == [first, last]
+    assert probed["key"] == probed["half"]
+    left, right = probed["dragged"]
+    assert first < left < right < last
+    assert 100 / 1100 < (left - first) / (last - first) < 140 / 1000
+    assert probed["between"] == pytest.approx([left, right], abs=1)
+
+
+@needs_browser
+def test_a_fill_is_zoomed_to_and_tells_its_order(run_folder, probed):
+    assert probed["near"] == [probed["at"] - E9, probed["at"] + E9]
+    origin = NOON_NS - 43_200 * E9
     fills = load_run(run_folder).fills.to_pylist()
-    (leg,) = {(f["strategy_id"], f["symbol"]) for f in fills if f["client_order_id"] == name} & {
-        ("market_maker", "ESH4")
-    }
-    command = f"tapewire explain '{page.parent}' {name} -s {leg[0]} --symbol {leg[1]}"
-    assert command in said
-    assert 'data-errors="0"' in dom
+    (fill,) = (f for f in fills if f["strategy_id"] == "market_maker"
+               and f["client_order_id"] == probed["order"])  # fmt: skip
+    assert fill["ts_event"].value == origin + probed["at"]
+    words = (f"{fill['order_side']} 1 at {fill['last_px'] / E9:,g} · MAKER · QUEUE · "
+             f"order {probed['order']}")  # fmt: skip
+    command = (
+        f"tapewire explain '{probed['folder']}' {probed['order']} -s market_maker --symbol ESH4"
+    )
+    assert words in probed["said"]
+    assert command in probed["said"]
+    assert probed["clicked"] == probed["said"]
+    assert words in probed["tip"]
+    assert any(probed["order"] in row and "QUEUE" in row for row in probed["pointRows"])
+    inside = [f for f in fills if f["strategy_id"] == "market_maker"
+              and abs(f["ts_event"].value - origin - probed["at"]) <= E9]  # fmt: skip
+    assert len(probed["pointRows"]) == len(inside)
+
+
+@needs_browser
+def test_lines_are_hidden_tables_sorted_and_filtered(probed):
+    before, after, name = probed["hidden"]
+    assert (after < before, name) == (True, "market_maker")
+    assert probed["aria"] == "descending"
+    assert probed["down"] == probed["up"][::-1]
+    assert probed["up"] == sorted(probed["up"], key=str.lower)
+    assert probed["filtered"]
+    assert all("drawdown" in name.lower() for name in probed["filtered"])
+    assert probed["told"] == f"{len(probed['filtered'])} of {len(probed['up'])} rows"
+    assert probed["means"] == ["60.0\N{NO-BREAK SPACE}µs"] * 2
 
 
 @needs_browser
@@ -164,7 +219,7 @@ def test_the_picture_is_not_blank(run_folder, tmp_path, width, scheme):
     picture = tmp_path / "shot.png"
     dark = ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
     browse(run_folder / "report.html", tmp_path / "profile", f"--screenshot={picture}", *dark,
-           "--force-device-scale-factor=0.5", width=width, height=2400)  # fmt: skip
+           "--force-device-scale-factor=0.5", width=width, height=3000)  # fmt: skip
     pixels = read_png(picture)[:, :, :3].astype(int)
     assert pixels.shape[1] in (width, width // 2)
     grey = pixels.mean(axis=2)
@@ -191,32 +246,146 @@ def test_names_from_outside_are_text_not_markup(tmp_path):
     assert load_run(tmp_path / "run").fills["strategy_id"].to_pylist() == [evil, evil]
 
 
+@needs_browser
+def test_a_telephone_needs_no_sideways_scrolling(run_folder, tmp_path):
+    """The page in a frame as wide as a telephone; no window of the browser is that narrow."""
+    said = """<script>
+    setTimeout(() => parent.postMessage([document.documentElement.scrollWidth, innerWidth,
+      document.querySelector("#chart-equity canvas").clientWidth], "*"), 500);
+    </script></body>"""
+    page = (run_folder / "report.html").read_text().replace("</body>", said)
+    (tmp_path / "inside.html").write_text(page)
+    frame = """<body><iframe src="inside.html" style="width:390px;height:800px;border:0"></iframe>
+    <script>addEventListener("message", (e) => { document.body.dataset.said = e.data.join(); });
+    </script></body>"""
+    (tmp_path / "frame.html").write_text(frame)
+    dom = browse(tmp_path / "frame.html", tmp_path / "profile", "--dump-dom")
+    whole, window, chart = map(int, re.search(r'data-said="([\d,]+)"', dom)[1].split(","))
+    assert (whole, window) == (390, 390)
+    assert 300 < chart < 390
+
+
+@needs_browser
+def test_a_map_of_a_grid_shows_the_metric_that_is_chosen(tmp_path):
+    values = [(2, True), (2, False), (1, True), (1, False)]
+    variants = [{"strategy_id": f"mm.{k}", "variant_of": "mm",
+                 "parameters": {"size": size, "fast": fast}}
+                for k, (size, fast) in enumerate(values)]  # fmt: skip
+    books = []
+    for k in range(4):
+        book = Book(FakeLeg(k, f"mm.{k}"))
+        books.append(book.fill(1, P).fill(-1, P + (k - 1) * E9, E9).sample(P))
+    with Collector(tmp_path / "run", "") as collector:
+        collector.add(*drained(*books), [book.leg for book in books])
+        digests = {f"mm.{k}": "00" for k in range(4)}
+        collector.finish("complete", manifest(variants=variants, digests=digests))
+    found = probe(tmp_path / "run" / "report.html", tmp_path / "page", """
+        const cells = () => Array.from(document.querySelectorAll("#heat-0 tr"))
+          .map((row) => Array.from(row.cells).map((cell) => cell.textContent));
+        found.before = cells();
+        found.colors = Array.from(document.querySelectorAll("#heat-0 td"))
+          .map((cell) => getComputedStyle(cell).backgroundColor);
+        const pick = document.getElementById("heat-pick-0");
+        pick.value = Array.from(pick.options).findIndex((one) => one.textContent === "Fees");
+        pick.dispatchEvent(new Event("change"));
+        found.after = cells();
+    """)  # fmt: skip
+    assert found["before"][1:] == [["1", "49.00", "99.00"], ["2", "−51.00", "−1.00"]]
+    assert found["before"][0][1:] == ["true", "false"]
+    assert found["after"][1:] == [["1", "1.00", "1.00"], ["2", "1.00", "1.00"]]
+    assert len(set(found["colors"])) == 4
+
+
+@needs_browser
+@pytest.mark.parametrize("kind", ["comparison", "curve"])
+def test_pages_of_the_same_kind_draw_their_charts(run_folder, tmp_path, kind):
+    page = tmp_path / "page.html"
+    if kind == "comparison":
+        page.write_text(render_comparison(compare([load_run(run_folder)] * 2)))
+        chart = "equity"
+    else:
+        x, chart = np.array([0.01, 1.0, 100.0]), "curve"
+        data, frame = curve_chart("C", "u", "Seconds", x, {"dots": (x, x / 9), "line": x * 2})
+        page.write_text(render_page(data, brand="B", title="T", version="", period="",
+                                    charts=[frame], parts=[], footnote=""))  # fmt: skip
+    found = probe(page, tmp_path / "copy", f"""
+        found.ink = ink("{chart}");
+        const details = document.getElementById("points-{chart}");
+        details.open = true; await turn();
+        found.rows = details.querySelectorAll("tbody tr").length;
+    """)  # fmt: skip
+    assert (found["errors"], found["requests"]) == (0, [])
+    assert found["ink"] > 100
+    assert found["rows"] == 3 if kind == "curve" else found["rows"] > 100
+
+
+@needs_browser
+def test_it_prints_with_its_charts(run_folder, tmp_path):
+    pdf = tmp_path / "report.pdf"
+    browse(run_folder / "report.html", tmp_path / "profile", f"--print-to-pdf={pdf}")
+    data = pdf.read_bytes()
+    assert data.startswith(b"%PDF")
+    drawn = 0
+    for start in re.finditer(rb"FlateDecode[^>]*>>\s*stream\r?\n", data):
+        content = zlib.decompressobj().decompress(data[start.end() :])
+        drawn += content.count(b" l\n") > 1000
+    assert drawn == 4, "each chart is drawn as lines"
+
+
 def test_the_page_asks_nobody_for_anything(run_folder):
     page = (run_folder / "report.html").read_text()
     head = page.split("<script")[0]
     assert "default-src 'none'" in head
     assert not re.search(r"(src|href)=[\"'](?!data:)", head)
     assert page.count("<script>") == 3
-    data = json.loads(re.search(r'id="data">(.*?)</script>', page).group(1))
-    assert set(data["charts"]) == {"equity", "drawdown", "position", "price"}
+    assert set(page_data(run_folder / "report.html")["charts"]) == {
+        "equity", "drawdown", "position", "price"
+    }  # fmt: skip
     assert len(page.encode()) < PAGE_BYTES_MAX
 
 
 def test_chart_lines_keep_the_extremes_of_the_table(run_folder):
-    page = (run_folder / "report.html").read_text()
-    data = json.loads(re.search(r'id="data">(.*?)</script>', page).group(1))
+    data = page_data(run_folder / "report.html")
     run = load_run(run_folder)
-    pnl = np.array([v for v, s in zip(run.equity["pnl"].to_pylist(),
-                    run.equity["strategy_id"].to_pylist(), strict=True)
-                    if s == "market_maker"]) / E9  # fmt: skip
-    (line,) = (t for t in data["charts"]["equity"]["traces"] if t["name"] == "market_maker")
-    assert (min(line["y"]), max(line["y"])) == (pnl.min(), pnl.max())
-    assert line["y"][-1] == pnl[-1]
-    assert len(line["y"]) <= 2400
+    rows = [
+        (int(ts.value), v / E9) for ts, v, s in zip(
+            run.equity["ts"].to_pylist(), run.equity["pnl"].to_pylist(),
+            run.equity["strategy_id"].to_pylist(), strict=True)
+        if s == "market_maker"
+    ]  # fmt: skip
+    pnl = [v for _, v in rows]
+    (line,) = (t for t in data["charts"]["equity"]["lines"] if t["name"] == "market_maker")
+    ts, drawn = points(data, line)
+    assert (min(drawn), max(drawn)) == (min(pnl), max(pnl))
+    assert (ts[-1], drawn[-1]) == rows[-1]
+    assert set(zip(ts, drawn, strict=True)) <= set(rows)
+    assert len(drawn) <= 2400
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_stands_out_from_what_is_behind_it(repo, dark):
+    """WCAG 2.1, 1.4.3 and 1.4.11: 4.5 for text, 3 for what is drawn."""
+    css = (repo / "analytics" / "page" / "report.css").read_text()
+    light, night = (dict(re.findall(r"--([\w-]+): (#\w{6})", block))
+                    for block in css.split("* { box-sizing")[0].split("@media"))  # fmt: skip
+    colors = light | night if dark else light
+    pairs = [(ink, on) for ink in ("ink", "soft") for on in ("page", "card")]
+    pairs += [("good", "good-card"), ("bad", "bad-card"), ("note", "note-card"), ("good", "card"),
+              ("bad", "card"), ("ink", "note-card")]  # fmt: skip
+    drawn = [f"s{k}" for k in range(9)] + ["buy", "sell"]
+    for ink, on, least in [*((*pair, 4.5) for pair in pairs), *((d, "card", 3) for d in drawn)]:
+        high, low = sorted((_luminance(colors[ink]), _luminance(colors[on])), reverse=True)
+        assert (high + 0.05) / (low + 0.05) >= least, (ink, on)
+
+
+def _luminance(color: str) -> float:
+    parts = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_a_million_fills_make_a_small_page_quickly(tmp_path):
-    """A million fills and samples: a page below 15 MB, and every fill in the books."""
+    """A million fills and samples: a page below 1.5 MB, and every fill in the books."""
     n = 1_000_000
     fills = np.zeros(n, FILL_DTYPE)
     side = np.where(np.arange(n) % 2 == 0, 1, -1)

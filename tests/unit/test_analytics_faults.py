@@ -80,7 +80,7 @@ class FullDisk:
         return getattr(self.file, name)
 
 
-@pytest.mark.parametrize("room", [0, 100, 3000, 20_000, 2_000_000])
+@pytest.mark.parametrize("room", [0, 100, 3000, 20_000, 80_000])
 def test_a_full_disk_is_one_sentence_and_touches_nothing(tmp_path, monkeypatch, room):
     finished(tmp_path / "run")
     before = {n: (tmp_path / "run" / n).read_bytes() for n in names(tmp_path / "run")}

@@ -127,7 +127,7 @@ def test_a_manifest_that_is_none_is_named(tmp_path, text):
 
 def test_importing_the_room_stays_cheap():
     code = (
-        "import sys, tapewire.analytics as _; heavy = 'plotly jinja2 pandas pyarrow hdrh'; "
+        "import sys, tapewire.analytics as _; heavy = 'jinja2 pandas pyarrow hdrh'; "
         "print([m for m in heavy.split() if m in sys.modules])"
     )
     out = subprocess.run(

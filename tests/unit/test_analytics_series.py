@@ -1,7 +1,5 @@
 """What strategies record: one table, and charts in which no spike is lost."""
 
-import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 
 from analytics_rows import E9, NOON_NS, Book, FakeLeg, drained, manifest
 from analytics_runs import P, finished, names
+from report_pages import page_data, points
 from tapewire.analytics import Collector, load_run
 from tapewire.analytics.series import CHARTED_SERIES_MAX, SERIES_BUCKETS
 from tapewire.errors import SimulationError
@@ -43,13 +42,6 @@ def collected(path: Path, *batches: tuple[np.ndarray, list[str]], **options: Any
         collector.finish("complete", manifest())
     load_run(path).verify()
     return path
-
-
-def page_data(path: Path) -> dict[str, Any]:
-    page = (path / "report.html").read_text()
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
-    assert found
-    return dict(json.loads(found[1]))
 
 
 def test_a_table_of_what_was_recorded(tmp_path: Path) -> None:
@@ -90,7 +82,7 @@ def test_nothing_recorded_is_no_file_and_an_empty_table(tmp_path: Path) -> None:
     series = load_run(tmp_path / "run").series
     assert series.num_rows == 0
     assert "value" in series.column_names
-    assert "series-0" not in page_data(tmp_path / "run")["charts"]
+    assert "series-0" not in page_data(tmp_path / "run" / "report.html")["charts"]
 
 
 @pytest.mark.parametrize("name", [-1, 1])
@@ -113,30 +105,33 @@ def test_each_series_has_a_chart_that_keeps_its_spikes(tmp_path: Path) -> None:
         *((rows[at : at + 999], ["<b>signal"]) for at in range(0, 2 * n, 999)),
         row_group_rows=5_000,
     )
-    data = page_data(path)
+    data = page_data(path / "report.html")
     page = (path / "report.html").read_text()
     assert "<h2>&lt;b&gt;signal</h2>" in page
     assert "recorded by &lt;b&gt;taker on NQH4" in page
     assert "<b>" not in page.split('id="data"')[1].split("</script>")[0]
     for leg in (0, 1):
-        (trace,) = data["charts"][f"series-{leg}"]["traces"]
+        (line,) = data["charts"][f"series-{leg}"]["lines"]
         mine = rows[(rows["leg"] == leg) & np.isfinite(rows["value"])]
-        whole = {int(ts) // 1000 / 1000: v for ts, v in zip(mine["ts"], mine["value"], strict=True)}
-        drawn = dict(zip(trace["x"], trace["y"], strict=True))
-        assert len(drawn) == len(trace["x"]) <= 2_000
+        whole = {
+            int(ts): float(f"{v:.9g}") for ts, v in zip(mine["ts"], mine["value"], strict=True)
+        }
+        times, values = points(data, line)
+        drawn = dict(zip(times, values, strict=True))
+        assert len(drawn) == len(times) <= 2_000
         assert drawn.items() <= whole.items()
         assert list(drawn) == sorted(drawn)
         # The slow twin: in every bucket of time the drawn values reach as far as all do.
         width_ns = -(-(3600 * E9 + 1) // SERIES_BUCKETS)
         for bucket in range(SERIES_BUCKETS):
             inside = [
-                [v for t, v in points.items() if int((t * 1e6 - NOON_NS) // width_ns) == bucket]
+                [v for t, v in points.items() if (t - NOON_NS) // width_ns == bucket]
                 for points in (whole, drawn)
             ]
             if inside[0]:
                 assert min(inside[0]) == min(inside[1])
                 assert max(inside[0]) == max(inside[1])
-    assert max(data["charts"]["series-1"]["traces"][0]["y"]) == 1e6
+    assert max(data["charts"]["series-1"]["lines"][0]["y"]["values"]) == 1e6
     assert "2 are no finite numbers." in page
 
 
@@ -145,8 +140,8 @@ def test_the_first_few_series_are_drawn_and_the_rest_are_counted(tmp_path: Path)
     order = [7, *(k for k in range(n) if k != 7)]
     rows = recorded(*((0, k, second, float(k)) for second, k in enumerate(order)))
     path = collected(tmp_path / "run", (rows, [f"s{k}" for k in range(n)]))
-    charts = page_data(path)["charts"]
-    drawn = [charts[f"series-{i}"]["traces"][0]["name"] for i in range(CHARTED_SERIES_MAX)]
+    charts = page_data(path / "report.html")["charts"]
+    drawn = [charts[f"series-{i}"]["lines"][0]["name"] for i in range(CHARTED_SERIES_MAX)]
     assert drawn == [f"s{k}" for k in order[:CHARTED_SERIES_MAX]]
     assert f"series-{CHARTED_SERIES_MAX}" not in charts
     page = (path / "report.html").read_text()

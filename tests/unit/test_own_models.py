@@ -11,7 +11,7 @@ import pytest
 
 from markets import market, spec
 from stories import Log, Tape, configure, models_of, ns, play, run
-from tapewire.analytics.report_tables import assumptions
+from tapewire.analytics.assumptions import assumptions
 from tapewire.config.external import features_of
 from tapewire.config.loading import load_config, make_config
 from tapewire.config.models import chosen_models, execution_of

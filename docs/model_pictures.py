@@ -1,4 +1,4 @@
-"""Draws the pictures of execution-models.md from runs: ``python docs/pictures.py FOLDER``.
+"""Draws the pictures of execution-models.md from runs: ``python docs/model_pictures.py FOLDER``.
 
 Each shows what the models of a family do to the default market maker on one synthetic session: on
 the left in detail, on the right to its P&L.

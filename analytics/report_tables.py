@@ -223,13 +223,19 @@ def plain_table(caption: str, head: tuple[str, str], items: Iterable[tuple[Any, 
                   note=cut(len(pairs), "manifest.json") if rows else "None.")  # fmt: skip
 
 
-def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what the simulation assumed, read off the configuration with its defaults."""
+def assumptions(
+    config: Mapping[str, Any], queues: Sequence[Mapping[str, Any]] = ()
+) -> list[tuple[str, str]]:
+    """Return what the simulation assumed, read off the configuration with its defaults.
+
+    ``queues`` are the books whose queues were estimated, as the manifest has them.
+    """
     backtest = _part(config, "backtest")
     execution = _part(backtest, "execution")
     fill, impact = _part(execution, "fill_model"), _part(execution, "market_impact")
     fill = dict(fill)
     queue = str(fill.pop("queue_position_model", "not stated"))
+    queue += _estimated_words(queues)
     fees, limits = _part(execution, "fees"), _part(backtest, "risk_limits")
     known = {k: v for k, v in limits.items() if v is not None}
     if "max_loss" not in known:
@@ -251,6 +257,15 @@ def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Seed", str(backtest.get("seed", "not stated"))),
         *_of_their_own(config.get("strategy")),
     ]  # fmt: skip
+
+
+def _estimated_words(queues: Sequence[Mapping[str, Any]]) -> str:
+    """Say of how many books queues were estimated."""
+    if not queues:
+        return ""
+    books = len({(one["publisher_id"], one["instrument_id"]) for one in queues})
+    models = ", ".join(dict.fromkeys(str(one["model"]) for one in queues))
+    return f"; estimated from level sizes in {books:,} book{'s' * (books != 1)} by {models}"
 
 
 def _of_their_own(strategies: object) -> list[tuple[str, str]]:

@@ -493,6 +493,10 @@ class Roster:
         """The strategy that an instance is one of."""
         return self._specs[instance]
 
+    def models_of(self, strategy_id: str) -> Models:
+        """The models of a strategy."""
+        return self._models[self._models_of[strategy_id]]
+
     def together_of(self, strategy_id: str) -> int | None:
         """The one instance of a strategy that has its books together; None before the first."""
         return self._together.get(strategy_id)

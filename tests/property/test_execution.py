@@ -503,3 +503,27 @@ def test_a_log_of_hundreds_of_orders_in_a_real_market(
         found = {f["reason"] for f in twin.fills}
         assert found == {"QUEUE", "TRADE_THROUGH", "CROSSED", "TAKEN"}
         assert {"FILLED", "CANCELED", "EXPIRED", "NEW"} <= {o["status"] for o in twin.orders}
+
+
+@pytest.mark.long
+def test_a_real_market_of_quotes(folder: Path, data_file: Callable[[str], Path]) -> None:
+    """GOOGL on 3 April 2024, of a publisher that gives the best of each side alone."""
+    records = read_mbo(data_file("dbeq/dbeq-basic-20240403.mbo.dbn.zst"))
+    of_book = (records["publisher_id"] == 41) & (records["instrument_id"] == 7152)
+    records = records[of_book][:40_000].copy()
+    records["publisher_id"], records["instrument_id"] = PUBLISHER, INSTRUMENT
+    draw = random.Random(6)
+    trades = records[records["action"] == ord("T")]
+    log = []
+    for k in range(300):
+        at = trades[draw.randrange(len(trades))]
+        when = int(at["ts_event"]) - draw.choice((200_000, 50_000_000, UNIT))
+        price = int(at["price"]) + draw.choice((0, 0, 0, 1, -1)) * UNIT // 100
+        log.append(Row(when, "new", f"o{k}", draw.choice("BA"), price, draw.choice((1, 50, 400))))
+        if draw.random() < 0.5:
+            log.append(Row(when + 60 * UNIT, "cancel", f"o{k}"))
+    found = set()
+    for queue in ("fifo", "log_prob_queue_model"):
+        twin = compare(records, log, folder, entry_us=0, queue=queue, may_be_late=True)
+        found |= {fill["reason"] for fill in twin.fills}
+    assert found >= {"TAKEN", "QUEUE", "TRADE_THROUGH"}

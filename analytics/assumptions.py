@@ -1,6 +1,6 @@
 """What a run took for granted, in words: first in its report, since every figure hangs on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tapewire.analytics import formats as f
@@ -33,18 +33,25 @@ def in_short(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(("Some strategies", "have their own"))
     warned = len(manifest["warnings"])
     return [
-        found[0], ("Queue", str(queue)), *found[1:],
+        found[0], ("Queue", f"{queue}, estimated" if manifest.get("queues") else str(queue)),
+        *found[1:],
         ("Deterministic", "no" if free else "yes"), ("Warnings", str(warned) if warned else "none"),
     ]  # fmt: skip
 
 
-def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what the simulation assumed, read off the configuration with its defaults."""
+def assumptions(
+    config: Mapping[str, Any], queues: Sequence[Mapping[str, Any]] = ()
+) -> list[tuple[str, str]]:
+    """Return what the simulation assumed, read off the configuration with its defaults.
+
+    ``queues`` are the books whose queues were estimated, as the manifest has them.
+    """
     backtest = _part(config, "backtest")
     execution = _part(backtest, "execution")
     fill, impact = _part(execution, "fill_model"), _part(execution, "market_impact")
     fill = dict(fill)
     queue = str(fill.pop("queue_position_model", "not stated"))
+    queue += _estimated_words(queues)
     fees, limits = _part(execution, "fees"), _part(backtest, "risk_limits")
     known = {k: v for k, v in limits.items() if v is not None}
     if "max_loss" not in known:
@@ -66,6 +73,15 @@ def assumptions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Seed", str(backtest.get("seed", "not stated"))),
         *_of_their_own(config.get("strategy")),
     ]  # fmt: skip
+
+
+def _estimated_words(queues: Sequence[Mapping[str, Any]]) -> str:
+    """Say of how many books queues were estimated."""
+    if not queues:
+        return ""
+    books = len({(one["publisher_id"], one["instrument_id"]) for one in queues})
+    models = ", ".join(dict.fromkeys(str(one["model"]) for one in queues))
+    return f"; estimated from level sizes in {books:,} book{'s' * (books != 1)} by {models}"
 
 
 def _of_their_own(strategies: object) -> list[tuple[str, str]]:

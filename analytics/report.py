@@ -66,7 +66,10 @@ def render_report(
         tiles=_tiles(analysis),
         warnings=[str(w) for w in manifest["warnings"]],
         facts_beside=[
-            {"title": "Assumptions", "facts": assumptions(manifest["config"])},
+            {
+                "title": "Assumptions",
+                "facts": assumptions(manifest["config"], manifest.get("queues", [])),
+            },
             {"title": "Run", "facts": [*trust(manifest), *_run_facts(manifest)]},
         ],
         parts_first=[{"title": "Inputs", "tables": [inputs_table(manifest["inputs"])]}],

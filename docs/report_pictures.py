@@ -1,8 +1,7 @@
 """Make the pictures of docs/report.md anew: runs on a synthetic session, and a browser that looks.
 
 ``python docs/report_pictures.py [FOLDER]`` writes them to ``docs/``, or to FOLDER. It needs
-Chromium, by
-its name or in ``TAPEWIRE_BROWSER``.
+Chromium, by its name or in ``TAPEWIRE_BROWSER``.
 """
 
 import os

@@ -10,6 +10,7 @@ it, alone.
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.estimates import begin_estimate
 from tapewire.execution.houses import house_of
 from tapewire.execution.layout import own_at
 from tapewire.execution.words import BUY
@@ -59,6 +60,7 @@ def _go_behind(market: Any, execution: Any, index: int) -> None:
     own.queue_ahead = 0 if level == NIL else level_at(market.levels, level).size
     own.stamp = market.stamp
     market.stamp += 1
+    begin_estimate(market, execution, party, own)
     last = index
     following = own.next
     while following != NIL and own_at(execution.own_orders, following).price == own.price:

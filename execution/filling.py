@@ -17,6 +17,7 @@ from tapewire.compiled.draws import draw_for
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.auctions import clearing_price_of, match_standing
 from tapewire.execution.clips import CLIPS_MAX, hide_taken, is_iceberg, visible_lots
+from tapewire.execution.estimates import estimate_of, pass_volume
 from tapewire.execution.incoming import claim_incoming, forget_free_lots
 from tapewire.execution.layout import (
     UNSEEN_SHARED,
@@ -27,6 +28,7 @@ from tapewire.execution.layout import (
 from tapewire.execution.models.fill import ask_fill
 from tapewire.execution.models.latency.legs import LEGS
 from tapewire.execution.models.queue import ask_queue
+from tapewire.execution.models.queue.estimate import EXACT
 from tapewire.execution.models.record import models_at
 from tapewire.execution.offers import offered
 from tapewire.execution.orders import fill
@@ -89,6 +91,7 @@ def _match_side(
     index = party.buys if own_side == BUY else party.sells
     models = models_at(execution.models, party.models)
     whole = models.whole_level != 0
+    exact = estimate_of(market, execution, party) == EXACT
     given = 0  # lots of the event's volume that ours got: real resting orders were spared them
     price = UNDEF_PRICE  # of the order at hand
     first = NIL  # of ours at that price
@@ -111,6 +114,8 @@ def _match_side(
             seen = 0
             behind = 0
             met = 0
+        elif not exact:
+            behind = pass_volume(own, seen)
         if own.price != price:
             price = own.price
             first = index
@@ -124,12 +129,12 @@ def _match_side(
         if whole:
             left = max(0, seen + met + through + passed - given)
         if left + rest <= 0:
-            if not whole and execution.fills_unseen != UNSEEN_SHARED:
+            if exact and not whole and execution.fills_unseen != UNSEEN_SHARED:
                 return  # nor is there anything for those behind it
             index = following
             continue
         volume = first_come + rest
-        if whole and not is_next_clip:
+        if whole and exact and not is_next_clip:
             volume = max(0, seen + met + through + passed - given_better) + came_in
             if not lined_up:
                 line_up(market, execution, party, traces, first)
@@ -139,9 +144,9 @@ def _match_side(
             leaves = own.quantity - own.filled
         reach = left + rest
         if not is_next_clip:
-            reach = _reach(
-                market, execution, models, party, own, index, leaves, volume, first_come + rest
-            )
+            reach = first_come + rest
+            if exact:
+                reach = _reach(market, execution, models, party, own, index, leaves, volume, reach)
             reach = min(reach, left + rest)
         incoming = min(rest, reach)
         beyond = min(max(0, far - given), reach - incoming)

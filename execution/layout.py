@@ -78,7 +78,10 @@ OWN_ORDER: Final = np.dtype(
         ("next_changed", "i4"),  # in the list of changed orders
         ("peg", "i4"),  # codes.Peg
         ("word_quantity", "i4"),  # lots that the strategy has been sent word of last
-        ("rest_of_line", "i4", (4,)),
+        # its place, where that is guessed: see `estimates`
+        ("front", "i8"),  # ahead of it, 2^-30 lots; -1: not known
+        ("level_lots", "u4"),  # that its level had when it was last seen
+        ("level_traded", "u4"),  # at its price since then
     ]
 )
 
@@ -173,6 +176,7 @@ VENUE_REST: Final = [
     ("stop_sell", "i8"),  # highest trigger of a sell stop that waits, or ALWAYS
     ("stops", "i4"),  # stops that wait
     ("pegs", "i4"),  # pegged orders that rest
+    ("estimates", "i8"),  # whether places of simulated orders in it may be guessed
 ]
 
 #: Something in the current event of a book that may concern resting simulated orders.

@@ -43,7 +43,7 @@ def offered(market: Any, execution: Any, party: Any, traces: int, own: Any) -> A
     while at != NIL:
         trace = trace_at(execution.traces, at)
         gap = (own.price - trace.price) * own.side
-        if trace.kind == TRACE_FILL and trace.side == book_side:
+        if trace.kind == TRACE_FILL and (trace.side == book_side or trace.side == NIL):
             if gap > 0:
                 through += trace.lots
                 if gap >= distance:

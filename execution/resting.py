@@ -9,9 +9,11 @@ from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.clips import show_clip, visible_lots
+from tapewire.execution.estimates import begin_estimate, estimate_of, lots_ahead
 from tapewire.execution.groups import DORMANT, is_dormant
 from tapewire.execution.houses import house_of
 from tapewire.execution.layout import ALWAYS, NEVER, own_at, party_at
+from tapewire.execution.models.queue.estimate import EXACT
 from tapewire.execution.models.record import models_at
 from tapewire.execution.stops import release_stop
 from tapewire.execution.terms import is_held
@@ -30,6 +32,7 @@ def rest(market: Any, execution: Any, index: int) -> None:
     own.queue_ahead = 0 if level == NIL else level_at(market.levels, level).size
     own.stamp = market.stamp
     market.stamp += 1
+    begin_estimate(market, execution, party, own)
     show_clip(own)
     previous = NIL
     following = party.buys if own.side == BUY else party.sells
@@ -114,8 +117,10 @@ def unrest(execution: Any, index: int) -> None:
 
 @jit
 def place_in_queue(market: Any, execution: Any, index: int) -> Any:
-    """Orders and lots of the book ahead of a resting order; (orders, lots)."""
+    """Orders and lots of the book ahead of a resting order; (orders, lots), -1 if unknown."""
     own = own_at(execution.own_orders, index)
+    if estimate_of(market, execution, house_of(execution, own.leg)) != EXACT:
+        return NIL, lots_ahead(own)
     side = BID if own.side == BUY else ASK
     level = find_level(market, party_at(execution.parties, own.leg).book, side, own.price)
     orders = 0
@@ -178,4 +183,6 @@ def note_change(execution: Any, venue: Any, party: Any, resting_before: int) -> 
     venue.resting += party.resting - resting_before
     if venue.resting == 0:
         open_bounds(venue)
+    elif venue.estimates != 0:
+        venue.wake = ALWAYS
     tighten_bounds(execution, venue, party)

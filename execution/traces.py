@@ -106,10 +106,14 @@ def note_trade_record(
         # Who trades at a worse price than ours would have met ours first.
         below = (side != BID) & (record.price < venue.own_bid)
         above = (side != ASK) & (record.price > venue.own_ask)
-        if execution.fills_unseen > UNSEEN_THROUGH:
+        quoted = book_at(market.books, book).quoted != 0
+        if quoted or execution.fills_unseen > UNSEEN_THROUGH:
             below |= (side != BID) & (record.price == venue.own_bid)
             above |= (side != ASK) & (record.price == venue.own_ask)
-        if below | above | (side == NIL):
+        if quoted:
+            if below | above:
+                _note_level_trade(execution, venue, side, record)
+        elif below | above | (side == NIL):
             _note_trade(execution, venue, side, record)
         if (record.price >= venue.stop_buy) | (record.price <= venue.stop_sell):
             _note_trigger(execution, venue, record)
@@ -143,6 +147,16 @@ def _note_trade(execution: Any, venue: Any, side: int, record: Any) -> None:
 
 
 @jit
+def _note_level_trade(execution: Any, venue: Any, side: int, record: Any) -> None:
+    """A T of a publisher that gives no orders: volume of the level at its price."""
+    if venue.resting > 0 and record.price != UNDEF_PRICE:
+        passive: Any = NIL  # where it does not say who came in, the price tells
+        if side != NIL:
+            passive = ASK if side == BID else BID
+        _push_trace(execution, venue, TRACE_FILL, passive, record.price, record.size)
+
+
+@jit
 def _note_trigger(execution: Any, venue: Any, record: Any) -> None:
     """A T at a stop's trigger or through it; a T without a price is nowhere."""
     if venue.stops > 0 and record.price != UNDEF_PRICE:
@@ -160,6 +174,8 @@ def _note_fill(market: Any, execution: Any, venue: Any, book: int, record: Any) 
     if index != NIL:  # what the resting order says counts: implied and auction fills have no side
         side = order_at(market.orders, index).side
     if venue.resting == 0 or is_aggressors_own(state, side, record.order_id):
+        return
+    if state.quoted != 0:  # its T has said it
         return
     if venue.unseen != NIL and (index != NIL or side != NIL):
         unseen = trace_at(execution.traces, venue.unseen)

@@ -99,6 +99,7 @@ def _apply_top_of_book(market: Any, book: int, side: int, record: Any) -> int:
     space = room(market, book, side)
     if space != OK:
         return space
+    book_at(market.books, book).quoted = 1
     clear_side(market, book, side)
     if not empty:
         index = new_order(market, book, 0, record.size, TOP_OF_BOOK)

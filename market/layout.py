@@ -96,6 +96,7 @@ BOOK: Final = np.dtype(
         ("front_ids", "i8", (2,)),  # NO_ORDER where the last F was another order's
         ("front_prices", "i8", (2,)),
         ("snapshot_stamp", "i8"),  # next stamp as the snapshot began
+        ("quoted", "i8"),  # whether its publisher gives sizes of levels and no orders
     ]
 )
 

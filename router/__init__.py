@@ -1,6 +1,7 @@
 """The router: feeds batches to one compiled loop of book, orders, accounts and strategies."""
 
 from tapewire.router.config import GatewayLimit, RiskLimits, SimulationConfig, StrategySpec
+from tapewire.router.guesses import GuessedQueue
 from tapewire.router.halts import HaltedPosition, LossHalt
 from tapewire.router.look import Look
 from tapewire.router.results import Drained, LegInfo, RestingOrder
@@ -9,6 +10,7 @@ from tapewire.router.simulation import Simulation
 __all__ = [
     "Drained",
     "GatewayLimit",
+    "GuessedQueue",
     "HaltedPosition",
     "LegInfo",
     "Look",

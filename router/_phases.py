@@ -9,7 +9,8 @@ from typing import Any, Final
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.delays import feed_delay_ns
-from tapewire.execution.layout import ALWAYS, NEVER, TRACE_TRADE, tally_at, trace_at
+from tapewire.execution.estimates import follow_levels
+from tapewire.execution.layout import ALWAYS, NEVER, TRACE_TRADE, party_at, tally_at, trace_at
 from tapewire.execution.load import roll_window
 from tapewire.execution.models.record import HEARS_FEED, HEARS_SENDING
 from tapewire.execution.pushes import own_mark
@@ -83,6 +84,8 @@ def begin_finish(market: Any, router: Any, watch: Any, book: int, sent_ns: int) 
     router.cursor = watch.legs
     was_gapless = watch.gapless
     watch.gapless = 1 if is_gapless(market, book) else 0
+    if book_at(market.books, book).quoted != 0:
+        watch.estimates = 1
     halts = router.crossed_policy == CROSSED_HALT_FILLS
     router.reopened = 1 if halts and was_gapless == 0 and watch.gapless != 0 else 0
     if watch.shut != 0:
@@ -106,6 +109,8 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
             status = match_parties(market, execution, router, watch, book, state.clock)
             if status != 0:
                 return status
+        if watch.estimates != 0 and watch.resting > 0:
+            _follow(market, execution, router, watch)
         if execution.changed != NIL:
             status = carry_out(market, execution, router, local_ns)
             if status != 0:
@@ -175,6 +180,17 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
         set_wake(router, watch)
         router.phase = IDLE
     return 0
+
+
+@jit
+def _follow(market: Any, execution: Any, router: Any, watch: Any) -> None:
+    """Move the places that are guessed with the event, which may come twice to it."""
+    at = watch.legs
+    while at != NIL:
+        party = party_at(execution.parties, at)
+        if party.resting > 0:
+            follow_levels(market, execution, party)
+        at = leg_at(router.legs, at).next_of_book
 
 
 @jit

@@ -15,6 +15,7 @@ from tapewire.errors import ConfigError, NoDataError
 from tapewire.execution.codes import SelfTrade
 from tapewire.execution.layout import ALWAYS, NEVER, STANDING_MAX
 from tapewire.execution.models import Models
+from tapewire.execution.models.queue.estimate import EXACT
 from tapewire.execution.models.record import VARIES
 from tapewire.features.layout import WORD
 from tapewire.features.sets import FeatureSet, FeatureState
@@ -404,6 +405,8 @@ class Roster:
         party["publisher_id"] = publisher_id
         party["instrument_id"] = instrument_id
         party["models"] = self._models_of[spec.strategy_id]
+        if memory.models.records[party["models"]]["queue_estimate"] != EXACT:
+            watch["estimates"] = 1
         party["key"] = key_of(self._seed(spec), spec.strategy_id, publisher_id, instrument_id)
         rules = memory.rules.records[index]
         rules["expire_due"] = NEVER
@@ -501,6 +504,10 @@ class Roster:
     def spec_of(self, instance: int) -> StrategySpec:
         """The strategy that an instance is one of."""
         return self._specs[instance]
+
+    def models_of(self, strategy_id: str) -> Models:
+        """The models of a strategy."""
+        return self._models[self._models_of[strategy_id]]
 
     def together_of(self, strategy_id: str) -> int | None:
         """The one instance of a strategy that has its books together; None before the first."""

@@ -219,3 +219,5 @@ def set_wake(router: Any, watch: Any) -> None:
         watch.wake = ALWAYS
     if watch.unclosed != 0 or watch.shut != 0:
         watch.wake = ALWAYS
+    if watch.estimates != 0 and watch.resting > 0:
+        watch.wake = ALWAYS

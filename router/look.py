@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.execution.codes import OrderType, Side
+from tapewire.execution.estimates import UNKNOWN
+from tapewire.execution.models.queue.estimate import LOT
 from tapewire.market.layout import ASK, BID, NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.rows import SAMPLE_DTYPE
@@ -106,9 +108,15 @@ class Look:
                     yield own
                 index = int(own["next"])
 
-    def _lots_ahead(self, leg: int, own: Any, queues: dict[tuple[int, int], IntArray]) -> int:
-        """Lots that rest at an order's price with an earlier priority than its own."""
+    def _lots_ahead(
+        self, leg: int, own: Any, queues: dict[tuple[int, int], IntArray]
+    ) -> int | None:
+        """Lots ahead of an order; as guessed, where that is so, and None if that is not known."""
+        if own["front"] != UNKNOWN:
+            return (int(own["front"]) + LOT // 2) // LOT
         book = int(self._memory.parties.records[leg]["book"])
+        if self._memory.market.books.records["quoted"][book]:
+            return None
         side = BID if own["side"] == Side.BUY else ASK
         if (book, side) not in queues:
             queues[book, side] = self._memory.market.queue(book, side)

@@ -48,6 +48,7 @@ from tapewire.router._roster import Roster
 from tapewire.router.bills import Bills
 from tapewire.router.config import SimulationConfig
 from tapewire.router.digest import LegDigests
+from tapewire.router.guesses import GuessedQueue, guessed_queues
 from tapewire.router.halts import LossHalt, loss_halts
 from tapewire.router.look import Look
 from tapewire.router.results import Drained, LegInfo
@@ -430,6 +431,10 @@ class Simulation:
     def loss_halts(self) -> list[LossHalt]:
         """Strategy instances that reached their loss limit, in the order of time."""
         return loss_halts(self._memory, self._roster) if self.halted_n else []
+
+    def guessed_queues(self) -> list[GuessedQueue]:
+        """Books of strategies in which places in queues were guessed from sizes of levels."""
+        return guessed_queues(self._memory, self._roster)
 
     @property
     def fee_line_names(self) -> list[str]:

@@ -175,6 +175,8 @@ class Models:
         fill, queue = self.fill.definition, self.queue.definition
         record["fill_draws"], record["queue_draws"] = fill.draws, queue.draws
         record["whole_level"] = fill.whole_level or queue.whole_level
+        if queue.estimate is not None:
+            record["queue_estimate"], record["queue_power"] = queue.estimate(self.queue.parameters)
         record["beyond_ticks"] = self.beyond_ticks
         drawn_ns = 0 if compute is None else compute_bounds(compute)[1]
         for leg, (low, high) in enumerate(self.latency_bounds().values()):

@@ -84,6 +84,9 @@ class ModelDefinition:
     ticks : callable (parameters), optional
         Of a fill model: how many ticks worse than an order's price volume has to trade to be
         ``beyond`` it; 1 if there is none.
+    estimate : callable (parameters), optional
+        Of a queue model: how it guesses places from the sizes of levels, and a power, see
+        `queue.estimate`; ``behind`` is as guessed then. None: places are those of the data.
 
     Raises
     ------
@@ -107,6 +110,7 @@ class ModelDefinition:
     draws: bool = False
     whole_level: bool = False
     ticks: Callable[[Mapping[str, Any]], int] | None = None
+    estimate: Callable[[Mapping[str, Any]], tuple[int, float]] | None = None
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:

@@ -31,6 +31,8 @@ MODELS: Final = np.dtype(
         ("fill_draws", "i8"),  # whether the fill model wants random bits
         ("queue_draws", "i8"),
         ("whole_level", "i8"),  # whether either wants to know of all at an order's price
+        ("queue_estimate", "i8"),  # how places are guessed, see `queue.estimate`; 0: they are not
+        ("queue_power", "f8"),  # its power
         ("beyond_ticks", "i8"),  # that volume has to be worse than an order's price
         *(
             (name, "i8")

@@ -94,12 +94,18 @@ class Order:
 
     @property
     def orders_ahead(self) -> int | None:
-        """Orders ahead of it in its queue as of the last event; None until it is known to rest."""
+        """Orders ahead of it in its queue as of the last event; None until it is known to rest.
+
+        None where its place is guessed from the sizes of levels, too.
+        """
         return self._context._place_of(self, lots=False)
 
     @property
     def lots_ahead(self) -> int | None:
-        """Lots ahead of it in its queue as of the last event; None until it is known to rest."""
+        """Lots ahead of it in its queue as of the last event; None until it is known to rest.
+
+        Where its place is guessed, to the nearest lot, and None while its level is out of sight.
+        """
         return self._context._place_of(self, lots=True)
 
 

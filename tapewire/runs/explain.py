@@ -31,6 +31,10 @@ _COMPANY: Final = (
     "in the run, other orders of the strategy stood ahead of it, or had taken lots that it meets "
     "alone"
 )
+_GUESSED: Final = (
+    "the data have no orders in this book: its place was guessed from sizes of levels, of which "
+    "only what showed as it came is told here"
+)
 #: Sides of records that come in across an order.
 _ACROSS: Final = {"BUY": "A", "SELL": "B"}
 
@@ -141,6 +145,10 @@ def explain_order(
     if remark:
         story.remarks.append(remark)
     _read_data(config, story)
+    book = (order["publisher_id"], order["instrument_id"])
+    guessed = [one for one in run.manifest.get("queues", ()) if not one["has_orders"]]
+    if book in [(one["publisher_id"], one["instrument_id"]) for one in guessed]:
+        story.remarks.append(_GUESSED)
     story.what_if, remark = fills_under_models(config, order, story.placings)
     if remark:
         story.remarks.append(remark)

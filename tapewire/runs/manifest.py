@@ -9,7 +9,13 @@ from tapewire.config.finding import found_strategy
 from tapewire.config.schema import RunConfig
 from tapewire.config.variants import checked_variants
 from tapewire.runs.feed import Clock
-from tapewire.runs.warnings import count_warnings, halt_warnings, log_warnings, warmup_warnings
+from tapewire.runs.warnings import (
+    count_warnings,
+    guess_warnings,
+    halt_warnings,
+    log_warnings,
+    warmup_warnings,
+)
 
 if TYPE_CHECKING:
     from tapewire.analytics import Collector
@@ -70,6 +76,10 @@ def manifest_of(
             strategy: {line: f"{Decimal(fees).scaleb(-9):f}" for line, fees in bill.items()}
             for strategy, bill in bills.items()
         }
+    if simulation is not None:
+        guessed = simulation.guessed_queues()
+        manifest["queues"] = [one.to_dict() for one in guessed]
+        manifest["warnings"] += guess_warnings(guessed)
     if facts.info is not None:
         manifest["warmup"] = _warmup(facts.info, counts)
         manifest["warnings"] += warmup_warnings(manifest["warmup"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tapewire.market.times import time_text
 
 if TYPE_CHECKING:
-    from tapewire.router import LossHalt
+    from tapewire.router import GuessedQueue, LossHalt
     from tapewire.wire import Totals
 
 #: Trading states that refuse requests, by their counts, as said in warnings.
@@ -19,6 +19,8 @@ _STATES: Final = {
 }
 #: Strategies halted by their loss limit that are told of by name; the manifest has all of them.
 HALTS_TOLD_MAX: Final = 5
+#: Books with guessed queues that are told of by name; the manifest has all of them.
+GUESSES_TOLD_MAX: Final = 5
 
 
 def halt_warnings(halts: "Sequence[LossHalt]") -> list[str]:
@@ -27,6 +29,28 @@ def halt_warnings(halts: "Sequence[LossHalt]") -> list[str]:
     if len(halts) > HALTS_TOLD_MAX:
         more = len(halts) - HALTS_TOLD_MAX
         said.append(f"{more:,} more reached max_loss: see loss_halts in manifest.json")
+    return said
+
+
+def guess_warnings(guessed: "Sequence[GuessedQueue]") -> list[str]:
+    """Say in words where places were guessed, by whom, and why."""
+    said = []
+    for has_orders, why in (
+        (False, "the data have no orders there"),
+        (True, "as was asked for; the data have the orders, fifo would know"),
+    ):
+        those = [one for one in guessed if one.has_orders == has_orders]
+        if not those:
+            continue
+        books = list(dict.fromkeys(f"{one.symbol} ({one.publisher_id})" for one in those))
+        listed = ", ".join(books[:GUESSES_TOLD_MAX])
+        if len(books) > GUESSES_TOLD_MAX:
+            listed += f" and {len(books) - GUESSES_TOLD_MAX:,} more"
+        models = ", ".join(dict.fromkeys(one.model for one in those))
+        said.append(
+            f"queue estimated: places of orders in {listed} are guessed from the sizes of levels "
+            f"by {models} ({why}): fills there are no more certain than the guess"
+        )
     return said
 
 

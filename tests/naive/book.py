@@ -59,6 +59,7 @@ class NaiveBook:
     trade: Record | None = None  # the event's last T
     # The event's last F of each side, where it named an order nobody had heard of: (id, price).
     front: dict[str, tuple[int, int]] = field(default_factory=dict)
+    quoted: bool = False  # whether its publisher gives sizes and no orders
     snapshot_open: bool = False
     snapshot_sure: bool = False  # else an R without F_SNAPSHOT, and what follows will tell
     snapshot_adds: int = 0  # adds of the snapshot under way
@@ -177,6 +178,7 @@ class NaiveBook:
             if side is None:
                 self.counts["ignored_records"] += 1
                 return
+            self.quoted = True
             self.clear(side)
             if r.price != UNDEF_PRICE and r.size > 0:
                 self.join(Order(None, side, r.price, r.size))

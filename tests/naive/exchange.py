@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .book import F_LAST, F_SNAPSHOT, F_TOB, UNDEF_PRICE, Order, Record, rows
+from .estimates import ESTIMATES, Guess, Part
 from .impact import Pushes
 from .queues import NAMES, NEVER, Mine, Row, SharedBook
 from .sharing import FillRule
@@ -56,6 +57,7 @@ class NaiveExchange:
     unseen_trades: str = "fill_through"
     fill_rule: FillRule = field(default_factory=FillRule)
     share: Callable[[list[int], int, int, int], int] | None = None  # by time, if there is none
+    estimate: Part | None = None  # how places are guessed; None: those of the data count
     bits: Callable[[int, str, int], int] = lambda order, purpose, event: 0
     clear_cancels: bool = True
     lot: int = 1
@@ -466,7 +468,32 @@ class NaiveExchange:
 
     def join(self, order: Mine) -> None:
         order.queue_ahead = sum(o.size for o in self.book.real(order.side, order.price))
+        order.guess = Guess(self.estimate or ESTIMATES["risk_adverse_queue_model"])
+        if self.guesses:
+            order.guess.join(self.shown(order))
         self.book.put(order)
+
+    @property
+    def guesses(self) -> bool:
+        """Whether places are guessed: as asked for, or for want of orders in the data."""
+        return self.estimate is not None or self.book.quoted
+
+    def shown(self, order: Mine) -> int | None:
+        """Lots that the book shows at an order's price; None where it does not reach so far."""
+        lots = sum(real.size for real in self.book.real(order.side, order.price))
+        prices = self.book.prices(order.side)
+        if self.book.quoted and prices and order.beats(prices[-1]) < 0:
+            return None
+        return lots
+
+    def follow(self) -> None:
+        """Levels are as the event left them."""
+        for order in self.book.resting if self.guesses else []:
+            level, guess = self.shown(order), order.guess
+            if level is None:
+                continue
+            if guess.front is None or level != guess.level or not self.book.quoted:
+                guess.follow(level)
 
     def hide(self, order: Mine, lots: int) -> bool:
         """Lots of a resting order are gone; whether it shows a next clip, behind everybody."""
@@ -538,7 +565,7 @@ class NaiveExchange:
             self.last_trade = r.price if self.volume and r.price != UNDEF_PRICE else None
             if r.price != UNDEF_PRICE:
                 self.traded.append(r.price)
-        elif action == "F" and not self.book.is_aggressors_own(r):
+        elif action == "F" and not self.book.is_aggressors_own(r) and not self.book.quoted:
             real = self.book.orders.get(r.order_id)
             if real is not None or side in "BA":
                 if self.unseen_of_trade:
@@ -562,6 +589,11 @@ class NaiveExchange:
         side = chr(r.side)
         self.in_auction = False
         self.unseen_of_trade = None
+        if self.book.quoted:  # there the T is all that is told of a trade
+            for passive in {"B": "A", "A": "B"}.get(side, "BA"):
+                if r.price != UNDEF_PRICE:
+                    self.hits += [(passive, r.price, 0, "SEEN")] * r.size
+            return
         waited = not self.gapless or self.was_shut
         if side not in "BA" and waited and not r.flags & F_TOB:
             self.in_auction = True
@@ -675,6 +707,7 @@ class NaiveExchange:
                 for side in "BA":
                     self.reopen(side)
                 self.meet_company()
+        self.follow()
         cleared = self.clear_cancels and self.cleared_book == self.book.counts["snapshots"]
         if cleared:
             for order in self.waiting + self.book.mine("B") + self.book.mine("A"):
@@ -770,7 +803,7 @@ class NaiveExchange:
         ours = self.book.mine(side)
         hits = [hit for hit in self.hits if hit[0] == side]
         rule, event = self.fill_rule, self.book.counts["event_ends"]
-        whole = rule.first or self.share is not None
+        whole = rule.first or self.share is not None or self.estimate is not None
         beyond_from = 1 if rule.ticks == 1 else rule.ticks * self.tick
         given = 0
         price = None
@@ -781,6 +814,8 @@ class NaiveExchange:
                 continue
             at_price = [hit for hit in hits if hit[1] == order.price and k != NEXT_CLIP]
             behind = [hit for hit in at_price if hit[2] > k]
+            if self.guesses and k != NEXT_CLIP:
+                behind = at_price[: order.guess.trade(len(at_price))]
             worse = [order.beats(hit[1]) for hit in hits if order.beats(hit[1]) > 0]
             unseen = [gap for gap in self.unseen_for(order) if gap > 0 or k != NEXT_CLIP]
             arrivals = [real for real in map(self.crosser, self.crossers) if real is not None]
@@ -798,7 +833,7 @@ class NaiveExchange:
             if left + len(rest) == 0:
                 continue
             reach = mine_by_time + len(rest)
-            if self.share is not None and k != NEXT_CLIP:
+            if self.share is not None and k != NEXT_CLIP and not self.guesses:
                 volume = max(0, everything - given_better) + came_in
                 place = [entry[0] for entry in queue].index(order)
                 bits = self.bits(order.number, "queue", event)

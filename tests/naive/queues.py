@@ -42,6 +42,7 @@ class Mine:
     uncut: int = 0
     why: str = ""
     began: bool = False
+    guess: Any = None  # of its place, where that is guessed: see `estimates`
 
     @property
     def sign(self) -> int:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from drawn import draw_for
 from generated import UNIT, Market, generated_log, hanging_log, readable, with_terms, write
 from naive.dbn import read_mbo
+from naive.estimates import ESTIMATES
 from naive.exchange import NaiveExchange
 from naive.hanging import NaiveHanging
 from naive.impact import Pushes, square_root_shift
@@ -70,6 +71,7 @@ def compare(
         log, round(entry_us * 1000), round(response_us * 1000), halts=halts,
         market_waits=waits, unseen_trades=unseen, clear_cancels=clears,
         fill_rule=replace(FILLS[fill], ticks=ticks), share=QUEUES.get(queue),
+        estimate=ESTIMATES.get(queue),
         bits=lambda order, why, event: draw_for(key, order, purposes[why], event),
         fee=model.get("fee", 0), impact_ppm=model.get("impact_ppm", 0), pushes=pushes,
         multiplier=Fraction(model.get("multiplier", 1)), tick=model.get("tick_units", 0),
@@ -270,7 +272,8 @@ def test_two_thousand_markets(folder: Path, part: int) -> None:
 
 @given(
     seeds, st.integers(20, 250), st.booleans(), st.sampled_from(list(FILLS)),
-    st.sampled_from(["fifo", *QUEUES]), st.sampled_from(["fill_through", "pro_rata", "fill"]),
+    st.sampled_from(["fifo", *QUEUES, *ESTIMATES]),
+    st.sampled_from(["fill_through", "pro_rata", "fill"]),
 )  # fmt: skip
 @settings(max_examples=250)
 def test_generated_markets_with_every_fill_and_queue_model(
@@ -397,9 +400,10 @@ def test_generated_quotes_of_a_top_of_book_publisher(folder: Path, seed: int, ev
     for _ in range(events):
         market.clock += draw.choice((0, 700, 2_500, 9_000))
         fate = draw.random()
-        if fate < 0.15:
-            market.emit(Line("T", draw.choice("BA"), 0, bid, 2))
-        elif fate < 0.2:
+        if fate < 0.3:
+            price = bid + draw.choice((0, 0, 0, 1, 1, -1, 2)) * UNIT
+            market.emit(Line("T", draw.choice("BANN"), 0, price, draw.randint(1, 5)))
+        elif fate < 0.34:
             market.emit(Line("A", draw.choice("BA"), 0, UNDEF_PRICE, 0, TOB))
         elif fate < 0.5:  # both sides move
             bid += draw.choice((-1, 1)) * UNIT
@@ -415,7 +419,12 @@ def test_generated_quotes_of_a_top_of_book_publisher(folder: Path, seed: int, ev
     log = generated_log(
         draw, draw.randint(1, 40), market.clock - START_NS, lambda: draw.randint(-2, 3) * UNIT
     )
-    compare(market.records(), log, folder, halts=draw.random() < 0.5)
+    compare(
+        market.records(), log, folder, halts=draw.random() < 0.5, batch=draw.choice((0, 1, 7)),
+        policies=(True, draw.choice(("fill_through", "ignore", "fill", "pro_rata")), True),
+        fill=draw.choice(list(FILLS)), queue=draw.choice(("fifo", "pro_rata", *ESTIMATES)),
+        seed=seed, tick_units=UNIT,
+    )  # fmt: skip
 
 
 @given(seeds)
@@ -528,3 +537,27 @@ def test_a_log_of_hundreds_of_orders_in_a_real_market(
         found = {f["reason"] for f in twin.fills}
         assert found == {"QUEUE", "TRADE_THROUGH", "CROSSED", "TAKEN"}
         assert {"FILLED", "CANCELED", "EXPIRED", "NEW"} <= {o["status"] for o in twin.orders}
+
+
+@pytest.mark.long
+def test_a_real_market_of_quotes(folder: Path, data_file: Callable[[str], Path]) -> None:
+    """GOOGL on 3 April 2024, of a publisher that gives the best of each side alone."""
+    records = read_mbo(data_file("dbeq/dbeq-basic-20240403.mbo.dbn.zst"))
+    of_book = (records["publisher_id"] == 41) & (records["instrument_id"] == 7152)
+    records = records[of_book][:40_000].copy()
+    records["publisher_id"], records["instrument_id"] = PUBLISHER, INSTRUMENT
+    draw = random.Random(6)
+    trades = records[records["action"] == ord("T")]
+    log = []
+    for k in range(300):
+        at = trades[draw.randrange(len(trades))]
+        when = int(at["ts_event"]) - draw.choice((200_000, 50_000_000, UNIT))
+        price = int(at["price"]) + draw.choice((0, 0, 0, 1, -1)) * UNIT // 100
+        log.append(Row(when, "new", f"o{k}", draw.choice("BA"), price, draw.choice((1, 50, 400))))
+        if draw.random() < 0.5:
+            log.append(Row(when + 60 * UNIT, "cancel", f"o{k}"))
+    found = set()
+    for queue in ("fifo", "log_prob_queue_model"):
+        twin = compare(records, log, folder, entry_us=0, queue=queue, may_be_late=True)
+        found |= {fill["reason"] for fill in twin.fills}
+    assert found >= {"TAKEN", "QUEUE", "TRADE_THROUGH"}

@@ -4,7 +4,7 @@ On generated markets and on a real one, with order logs whose orders rest.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from generated import UNIT, Market, write
 from naive.dbn import read_mbo
+from naive.estimates import ESTIMATES
 from naive.queues import Row
 from naive.sharing import FILLS, QUEUES
-from stories import INSTRUMENT, LAST, START_NS, configure, run
+from stories import INSTRUMENT, LAST, PUBLISHER, START_NS, configure, run
 from tapewire.execution.codes import FillReason, Liquidity
 from tapewire.execution.models import built_in
 from tapewire.router import StrategySpec
@@ -76,16 +77,23 @@ def lots_alone(
     return found
 
 
-def check_bounds(records: np.ndarray, log: list[Row], folder: Path) -> set[str]:
+def check_bounds(
+    records: np.ndarray, log: list[Row], folder: Path, guesses: Sequence[str] = ()
+) -> set[str]:
     """Check bounds between models of each order; returns those that differ from the exact queue.
 
-    Each order is alone: what one of several gets another one does not.
+    Each order is alone: what one of several gets another one does not. ``guesses`` are queue models
+    that go by the sizes of levels.
     """
     lots = {name: lots_alone(records, log, folder, name) for name in FILLS}
     for name, exact in lots["mbo_queue"].items():
         assert lots["pessimistic"][name] <= exact <= lots["optimistic"][name], name
         assert lots["pessimistic"][name] <= lots["probabilistic"][name] <= exact, name
     assert lots["trade_through"] == lots["pessimistic"]
+    for guess in guesses:
+        lots[guess] = lots_alone(records, log, folder, "mbo_queue", guess)
+        for name, guessed in lots[guess].items():
+            assert lots["pessimistic"][name] <= guessed <= lots["optimistic"][name], (guess, name)
     return {name for name in lots if lots[name] != lots["mbo_queue"]}
 
 
@@ -123,7 +131,7 @@ def check_each(records: np.ndarray, fills: np.ndarray, orders: np.ndarray) -> No
 
 @given(
     st.integers(0, 2**32 - 1), st.integers(20, 200), st.sampled_from(list(FILLS)),
-    st.sampled_from(["fifo", *QUEUES]), st.booleans(),
+    st.sampled_from(["fifo", *QUEUES, *ESTIMATES]), st.booleans(),
 )  # fmt: skip
 @settings(max_examples=20)
 def test_generated_markets(
@@ -139,7 +147,7 @@ def test_generated_markets(
         draw, draw.randint(1, 40), market.clock - START_NS, lambda _: draw.randint(-2, 3) * UNIT
     )
     check_each(records, *fills_of(records, log, folder, fill, queue))
-    check_bounds(records, log[:12], folder)
+    check_bounds(records, log[:12], folder, [draw.choice(list(ESTIMATES))])
 
 
 def test_a_real_market(folder: Path, data_file: Callable[[str], Path]) -> None:
@@ -156,6 +164,39 @@ def test_a_real_market(folder: Path, data_file: Callable[[str], Path]) -> None:
         log.append(Row(when, "new", f"o{k}", draw.choice("BA"), price, draw.choice((1, 5, 30))))
         if draw.random() < 0.3:
             log.append(Row(when + 60 * UNIT, "cancel", f"o{k}"))
-    for fill, queue in (*((fill, "fifo") for fill in FILLS), ("mbo_queue", "pro_rata")):
+    queues = ("pro_rata", *ESTIMATES)
+    for fill, queue in (
+        *((fill, "fifo") for fill in FILLS), *(("mbo_queue", queue) for queue in queues)
+    ):  # fmt: skip
         check_each(records, *fills_of(records, log, folder, fill, queue))
-    assert {"pessimistic", "optimistic"} <= check_bounds(records, log[:150], folder)
+    guesses = ["risk_adverse_queue_model", "power_prob_queue_model2"]
+    differ = check_bounds(records, log[:150], folder, guesses)
+    assert {"pessimistic", "optimistic", *guesses} <= differ
+
+
+def test_a_real_market_of_quotes(folder: Path, data_file: Callable[[str], Path]) -> None:
+    """GOOGL on 3 April 2024, of a publisher that gives the best of each side; orders join it."""
+    records = read_mbo(data_file("dbeq/dbeq-basic-20240403.mbo.dbn.zst"))
+    records = records[(records["publisher_id"] == 41) & (records["instrument_id"] == 7152)]
+    records = records[:60_000].copy()
+    records["publisher_id"], records["instrument_id"] = PUBLISHER, INSTRUMENT
+    draw = random.Random(3)
+    trades = records[records["action"] == ord("T")]
+    log = []
+    for k in range(60):
+        at = trades[draw.randrange(len(trades))]
+        before = records["ts_event"] < at["ts_event"]
+        there = records[
+            before & (records["action"] == ord("A")) & (records["price"] == at["price"])
+        ]
+        if there.size:
+            when, side = int(there["ts_event"][-1]) + 1_000, chr(there["side"][-1])
+            price, lots = int(at["price"]), draw.choice((1, 50, 400))
+            log.append(Row(when, "new", f"o{k}", side, price, lots, "GTC"))
+            log.append(Row(when + 60 * UNIT, "cancel", f"o{k}"))
+    guesses = ["risk_adverse_queue_model", "log_prob_queue_model"]
+    for queue in guesses:
+        check_each(records, *fills_of(records, log, folder, "mbo_queue", queue))
+    differ = check_bounds(records, log, folder, guesses)
+    assert differ >= {"pessimistic", "optimistic"}
+    assert "risk_adverse_queue_model" not in differ, "it is what there is in place of a queue"

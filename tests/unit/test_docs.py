@@ -18,7 +18,7 @@ PAGES = {
     "docs/examples.md": 1,
     "docs/explain.md": 3,
     "docs/orders.md": 3,
-    "docs/execution-models.md": 7,
+    "docs/execution-models.md": 8,
     "docs/metrics.md": 2,
     "docs/results.md": 6,
     "docs/external.md": 7,

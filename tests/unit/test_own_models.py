@@ -168,6 +168,10 @@ def test_the_report_says_what_is_a_strategys_own() -> None:
     for part in ("latency model fixed: network latency us 500", "max position 3", "seed 4"):
         assert part in words
     assert "Of plain alone" not in dict(assumptions(config.to_dict()))
+    guessed = [{"publisher_id": 40, "instrument_id": k, "model": "m"} for k in (7, 8, 8)]
+    assert dict(assumptions(config.to_dict(), guessed))["Queue position"].endswith(
+        "; estimated from level sizes in 2 books by m"
+    )
 
 
 @pytest.mark.parametrize(

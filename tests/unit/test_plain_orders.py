@@ -170,6 +170,18 @@ def test_the_place_in_the_queue_is_known_as_of_the_last_event() -> None:
     ]  # fmt: skip
 
 
+def test_a_place_that_is_guessed_is_known_in_lots() -> None:
+    tape = Tape().quote(0, "B", 100, 5).quote(1, "A", 101, 10).quote(2, "B", 100, 8)
+    tape.tick(200).quote(300, "B", 100, 12).event(400, Tape().t("A", 100, 3))
+    tape.quote(500, "B", 100, 4)
+    Queueing.notes.clear()
+    play(Queueing, tape)
+    assert Queueing.notes == [
+        (1, None, None), (2, None, None), (3, None, None), (101, "NEW", None),
+        (201, None, 8), (301, None, 8), (401, None, 5), (501, None, 4),
+    ]  # fmt: skip
+
+
 class Flattened(Strategy):
     """Buys, loses, and is told how the simulation closes its position."""
 

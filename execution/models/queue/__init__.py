@@ -12,6 +12,9 @@ With ``whole_level``, ``standing`` is the address of the queue at its price as t
 that is -1, and ``volume`` is ``behind``. ``algorithm`` is the number of the instrument's match
 algorithm (`instruments.algorithm_number`), 0 where it is unknown; ``bits`` are 63 random bits, with
 ``draws``.
+
+Where places are guessed, no kernel is asked: because a model says so (``estimate``), or because the
+publisher of the book gives no orders. ``behind`` as guessed reaches the order then.
 """
 
 from typing import Final
@@ -21,7 +24,14 @@ from tapewire.execution.models.definition import ModelDefinition
 from tapewire.execution.models.queue.allocation import ALLOCATION
 from tapewire.execution.models.queue.fifo import FIFO
 from tapewire.execution.models.queue.fifo_lmm import FIFO_LMM
+from tapewire.execution.models.queue.log_prob import LOG_PROB_QUEUE, LOG_PROB_QUEUE_2
+from tapewire.execution.models.queue.power_prob import (
+    POWER_PROB_QUEUE,
+    POWER_PROB_QUEUE_2,
+    POWER_PROB_QUEUE_3,
+)
 from tapewire.execution.models.queue.pro_rata import PRO_RATA
+from tapewire.execution.models.queue.risk_adverse import RISK_ADVERSE_QUEUE
 from tapewire.execution.models.queue.size_weighted import SIZE_WEIGHTED
 from tapewire.execution.models.queue.split import SPLIT
 from tapewire.execution.models.queue.threshold_pro_rata import THRESHOLD_PRO_RATA
@@ -39,6 +49,12 @@ QUEUE_MODELS: Final[dict[str, ModelDefinition]] = {
         THRESHOLD_PRO_RATA,
         FIFO_LMM,
         VENUE,
+        RISK_ADVERSE_QUEUE,
+        LOG_PROB_QUEUE,
+        LOG_PROB_QUEUE_2,
+        POWER_PROB_QUEUE,
+        POWER_PROB_QUEUE_2,
+        POWER_PROB_QUEUE_3,
     )
 }
 

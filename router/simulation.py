@@ -12,6 +12,7 @@ from tapewire.compiled.units import MONEY_UNITS
 from tapewire.errors import SimulationError, StrategyError
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.layout import (
+    NEVER,
     UNSEEN_FILLS,
     UNSEEN_IGNORED,
     UNSEEN_SHARED,
@@ -227,7 +228,6 @@ class Simulation:
         """Have the loop do something else than run records, from a book on."""
         router = self._memory.router
         router["task"], router["task_book"] = task, book
-        router["start_ns"] = self._first_ns
         self._answer(self._go_on(self._router_address), _no_tick)
         router["task"] = TASK_RECORDS
 
@@ -269,6 +269,7 @@ class Simulation:
         self._warmup_records = int(state["records"])
         for name in COUNTERS:
             state[name] = 0
+        self._memory.router["start_ns"] = min(self._first_ns, NEVER)
         for book in range(int(state["book_n"])):
             self._run_task(TASK_BEGIN_BOOK, book)
 

@@ -53,7 +53,7 @@ def test_every_command_and_snippet_of_the_pages_of_truth(repo: Path, tmp_path: P
 
 
 def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 8
+    assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 9
     assert (tmp_path / "impact.html").exists()
     sent = {}
     for name in ("drawn", "gamma", "recorded"):

@@ -17,7 +17,7 @@ from tapewire.analytics.exact import Int64Array, groups, to_int64
 from tapewire.analytics.fill_marks import FILLS_DRAWN_MAX, FillMarks
 from tapewire.analytics.ledger import Leg
 from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
-from tapewire.analytics.metrics.inputs import FillTotals, OrderTotals, Pnl
+from tapewire.analytics.metrics.inputs import EdgeTotals, FillTotals, OrderTotals, Pnl
 from tapewire.analytics.profiles import HourProfile, QueuePlaces
 from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
 from tapewire.analytics.series import SeriesPictures
@@ -61,6 +61,7 @@ class Analysis:
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
     fill_reasons: Counter[str] = field(default_factory=Counter)
     series: SeriesPictures = field(default_factory=SeriesPictures)
+    edges: EdgeTotals = field(default_factory=EdgeTotals)
     hours: HourProfile = field(default_factory=HourProfile)
     queues: QueuePlaces = field(default_factory=QueuePlaces)
 
@@ -125,6 +126,13 @@ class _Reader:
         if picture is not None:
             picture.fills.add(fills)
 
+    def markouts(self, path: Path) -> None:
+        for part in row_groups(path, ["leg", *EdgeTotals.COLUMNS]):
+            for leg, rows in groups(part["leg"]):
+                mine = {name: column[rows] for name, column in part.items()}
+                info = self.legs[leg]
+                self.tallies[leg].edges.add(mine, info.multiplier_num, info.multiplier_den)
+
     def equity(self, path: Path) -> None:
         for part in row_groups(path, ["leg", "ts", "position", "mark", "pnl", *Pnl.COLUMNS]):
             delta = np.empty_like(part["pnl"])
@@ -179,7 +187,8 @@ def analyse(
     Parameters
     ----------
     folder_files
-        Where the tables ``orders``, ``fills`` and ``equity`` are, and ``series``, if there is one.
+        Where the tables ``orders``, ``fills`` and ``equity`` are, and
+        ``markouts`` and ``series``, if there are any.
     legs
         The run's leg table.
     final_pnl
@@ -214,6 +223,8 @@ def analyse(
     reader.orders(folder_files["orders"])
     reader.fills(folder_files["fills"])
     reader.equity(folder_files["equity"])
+    if "markouts" in folder_files:
+        reader.markouts(folder_files["markouts"])
     if "series" in folder_files:
         reader.result.series.read(folder_files["series"], legs, span)
     return _conclude(reader, by_strategy)
@@ -233,6 +244,7 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,
              "symbol": None}  # fmt: skip
     tallies, compute = reader.tallies, result.metrics.compute
+    result.edges = sum((tally.edges for tally in tallies.values()), EdgeTotals())
     each = reader.initial_capital
     together = None if each is None else each * len(by_strategy)
     everything = compute(Inputs.of(tallies.values(), result.total, together))

@@ -8,7 +8,8 @@ from tapewire.analytics import formats as f
 from tapewire.analytics.analysis import Analysis
 from tapewire.analytics.bars import BarSeries, columns, rows
 from tapewire.analytics.latency import SIMULATED, LatencySummary
-from tapewire.analytics.metrics.inputs import SESSION_SPAN_NS_MIN
+from tapewire.analytics.markouts import HORIZONS
+from tapewire.analytics.metrics.inputs import SESSION_SPAN_NS_MIN, Edge
 from tapewire.analytics.report_tables import SIDE_BY_SIDE_MAX, Table, cell, cut, table
 from tapewire.analytics.report_tables import TABLE_ROWS_MAX as ROWS_MAX
 from tapewire.compiled.units import MONEY_UNITS, NS_PER_S
@@ -77,6 +78,28 @@ def fill_charts(analysis: Analysis) -> list[dict[str, Any]]:
             note="Of an order that was replaced, the queue that it joined last.",
         ))  # fmt: skip
     return charts
+
+
+def markout_charts(analysis: Analysis) -> list[dict[str, Any]]:
+    """Return what fills were worth against the mid before them and at times after them."""
+    edges = analysis.edges
+    names = ["mid", *(f"mid_{name}" for name in HORIZONS)]
+    labels = ["before", *(f"after {name}" for name in HORIZONS)]
+    series = [
+        BarSeries(who, colour, [edge or 0.0 for edge in mine], [f.number(edge, 4) for edge in mine])
+        for who, colour, mine in (
+            ("Maker fills", "--s1", [edges.makers.get(m, Edge()).per_lot for m in names]),
+            ("Taker fills", "--s8", [edges.takers.get(m, Edge()).per_lot for m in names]),
+        )
+        if any(edge is not None for edge in mine)
+    ]
+    if not series:
+        return []
+    return [columns(
+        "Markouts", "currency per lot, fill against the mid", "Mid", labels, series,
+        note="Above zero: bought below that mid, or sold above it. What falls as time goes on was "
+        "lost to those who knew more.",
+    )]  # fmt: skip
 
 
 def latency_charts(latencies: Sequence[LatencySummary]) -> list[dict[str, Any]]:

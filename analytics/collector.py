@@ -20,10 +20,11 @@ from tapewire.analytics.manifest import (
     missing_keys,
     unfinished_manifest,
 )
+from tapewire.analytics.markouts import Markouts
 from tapewire.analytics.metrics import METRICS, Registry
 from tapewire.analytics.row_tables import RowTables
 from tapewire.analytics.run_folder import MANIFEST, RunFolder
-from tapewire.analytics.tables import ROW_GROUP_ROWS, TABLES, TABLES_AND_EVENTS
+from tapewire.analytics.tables import ROW_GROUP_ROWS, TABLES, TABLES_ASKED_FOR
 from tapewire.analytics.variants import Variants
 from tapewire.atomic import output_errors, temporary_name
 from tapewire.errors import InterruptedRunError, OutputError, SimulationError
@@ -46,6 +47,8 @@ class Collector:
         Replace an earlier run in ``out_dir`` once this one is complete; it stays if this one fails.
     event_log
         Write ``events.parquet``, too.
+    markouts
+        Write ``markouts.parquet``, too, and what follows from it.
     row_group_rows
         Rows held in memory per table.
     metrics
@@ -70,6 +73,7 @@ class Collector:
         *,
         force: bool = False,
         event_log: bool = False,
+        markouts: bool = False,
         row_group_rows: int = ROW_GROUP_ROWS,
         metrics: Registry = METRICS,
         initial_capital: int | None = None,
@@ -85,7 +89,9 @@ class Collector:
         self._denials = Denials()
         self._ended: Path | None = None
         self._folder = RunFolder(self.path, force=force)
-        tables = TABLES_AND_EVENTS if event_log else TABLES
+        self._markouts = Markouts() if markouts else None
+        asked = {"events": event_log, "markouts": markouts}
+        tables = TABLES | {name: TABLES_ASKED_FOR[name] for name in asked if asked[name]}
         try:
             self._tables = RowTables(self._folder, tables, row_group_rows, self.latency)
         except BaseException:
@@ -104,6 +110,7 @@ class Collector:
         series_names: Sequence[str] = (),
         fees: NDArray[np.void] | None = None,
         fee_names: Sequence[str] = (),
+        touches: NDArray[np.void] | None = None,
     ) -> None:
         """Take rows, in the order they happened.
 
@@ -121,6 +128,8 @@ class Collector:
             ``SERIES_DTYPE``, and the names that it counts; they may have grown since the last call.
         fees, fee_names
             ``FEE_DTYPE``, and the names of lines that it counts.
+        touches
+            ``TOUCH_DTYPE``, of a run that has markouts.
 
         Raises
         ------
@@ -138,6 +147,8 @@ class Collector:
             self._tables.add(name, rows, legs)
             if name == "orders" and rows.size:
                 self._denials.add(rows)
+        if self._markouts is not None and touches is not None:
+            self._tables.add("markouts", self._markouts.add(fills, touches), legs)
         if series is not None:
             self._tables.add_series(series, series_names, legs)
         if fees is not None:
@@ -272,6 +283,7 @@ class Collector:
     def _complete(self, given: Mapping[str, Any]) -> dict[str, Any]:
         from tapewire.analytics.report import render_report
 
+        self._end_markouts()
         conservation = self._tables.finish()
         analysis = self._analyse()
         self._tables.write_whole(
@@ -295,9 +307,13 @@ class Collector:
         whole["files"] = {**whole["files"], **self._folder.describe()}
         return whole
 
+    def _end_markouts(self) -> None:
+        if self._markouts is not None:
+            self._tables.add("markouts", self._markouts.finish(), self._legs)
+
     def _analyse(self) -> Analysis:
         ledger, final = self._tables.ledger, self._tables.final_pnl()
-        wanted = [*TABLES, *(["series"] if "series" in self._tables else [])]
+        wanted = [*TABLES, *(name for name in ("markouts", "series") if name in self._tables)]
         files = {name: temporary_name(self.path / f"{name}.parquet") for name in wanted}
         span = (ledger.first_sample_ns or 0, ledger.last_sample_ns or 0)
         with output_errors(self.path, "read back the tables in"):
@@ -306,6 +322,7 @@ class Collector:
     def _keep_rows(self, status: str) -> dict[str, Any]:
         """Close the tables as they are; return what the manifest says of them."""
         try:
+            self._end_markouts()
             self._tables.finish_unchecked(status)
             self._folder.write("config.yaml", self._config_yaml)
             return {"rows_kept": ROWS_KEPT, "files": self._folder.describe()}

@@ -11,6 +11,7 @@ from tapewire.analytics.breakdowns import (
     fill_charts,
     hour_charts,
     latency_charts,
+    markout_charts,
     pnl_charts,
 )
 from tapewire.analytics.charts import chart_data, chart_frames
@@ -76,7 +77,7 @@ def render_report(
         charts=chart_frames(data, analysis),
         heat_maps=heat_maps,
         bars=[*pnl_charts(analysis), *hour_charts(analysis), *fill_charts(analysis),
-              *latency_charts(latencies)],
+              *markout_charts(analysis), *latency_charts(latencies)],
         parts=[*_variants(variants), *_parts(manifest, analysis, latencies)],
         footnote="Times are UTC. Money is in the instruments' currency, computed in exact "
         "integers of 1e-9 and rounded only for display. Simulated results say nothing certain "

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
 from tapewire.analytics.ledger import Ledger, Leg, account_money
+from tapewire.analytics.markouts import MARKOUT_DTYPE
 from tapewire.analytics.run_folder import RunFolder
 from tapewire.analytics.schemas import FEES, SERIES, Column
 from tapewire.analytics.tables import (
@@ -17,6 +18,7 @@ from tapewire.analytics.tables import (
     event_columns,
     fee_columns,
     fill_columns,
+    markout_columns,
     order_columns,
     series_columns,
 )
@@ -26,7 +28,7 @@ from tapewire.positions.rows import SAMPLE_DTYPE, SERIES_DTYPE
 
 _DTYPES: Final = {
     "fills": FILL_DTYPE, "orders": ORDER_DTYPE, "equity": SAMPLE_DTYPE, "events": EVENT_DTYPE,
-    "series": SERIES_DTYPE, "fees": FEE_DTYPE,
+    "series": SERIES_DTYPE, "fees": FEE_DTYPE, "markouts": MARKOUT_DTYPE,
 }  # fmt: skip
 
 
@@ -200,6 +202,8 @@ class RowTables:
             self._simulated(SIM_ORDER_ENTRY, rows["ts_sent"], rows["ts_arrived"])
         elif name == "events":
             columns = event_columns(rows, names)
+        elif name == "markouts":
+            columns = markout_columns(rows, names)
         elif name == "fees":
             columns = fee_columns(rows, names, self._fee_names)
         elif name == "series":

@@ -82,6 +82,16 @@ class Run:
         return self._table("fees")
 
     @functools.cached_property
+    def markouts(self) -> "pa.Table":
+        """``markouts.parquet``: where the market was around each fill."""
+        if self.status == "complete" and "markouts.parquet" not in self.manifest["files"]:
+            raise MissingFileError(
+                f"expected markouts.parquet in {self.path}, found a run without markouts; set "
+                "backtest.output.markouts to true"
+            )
+        return self._table("markouts")
+
+    @functools.cached_property
     def metrics(self) -> "pa.Table":
         """``metrics.parquet``."""
         return self._table("metrics")

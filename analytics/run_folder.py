@@ -28,6 +28,7 @@ RUN_FILES: Final = (
     "events.parquet",
     "series.parquet",
     "fees.parquet",
+    "markouts.parquet",
     "metrics.parquet",
     "variants.parquet",
     "latency.hdr",

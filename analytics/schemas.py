@@ -8,6 +8,8 @@ field carries ``unit`` and ``description`` in its metadata, each file ``tapewire
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tapewire.analytics.markouts import HORIZONS
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -56,7 +58,15 @@ FILLS: Final = (
     Column("position", "int64", "lots", "signed position of the leg after this fill"),
     Column("ts_event", "time", "ns UTC", "when it happened at the exchange"),
     Column("ts_known", "time", "ns UTC", "when the strategy learned of it", "never in this run"),
-)
+    Column(
+        "ts_placed", "time", "ns UTC",
+        "when the order got to the exchange, or its last replace took effect",
+    ),
+    Column(
+        "queue_ahead", "int64", "lots", "lots ahead when the order joined its queue",
+        "it never rested",
+    ),
+)  # fmt: skip
 
 _LIMIT: Final = (
     Column(
@@ -153,6 +163,29 @@ FEES: Final = (
     Column("fee", "int64", MONEY_UNIT, "of the fill's commission, positive = paid"),
     Column("ts_event", "time", "ns UTC", "when the fill happened at the exchange"),
 )
+
+MARKOUTS: Final = (
+    *_KEYS,
+    _ORDER_ID,
+    *_BOOK,
+    Column("fill", "int64", "index", "row of fills.parquet that it is of, from 0"),
+    _SIDE,
+    Column("last_px", "int64", PRICE_UNIT, "price of the fill"),
+    Column("last_qty", "int64", "lots", "quantity of the fill"),
+    Column("liquidity_side", "string", "", "MAKER or TAKER"),
+    Column("ts_event", "time", "ns UTC", "when the fill happened at the exchange"),
+    Column("bid", "int64", PRICE_UNIT, "best bid before the fill", "that side was empty"),
+    Column("ask", "int64", PRICE_UNIT, "best ask before the fill", "that side was empty"),
+    Column(
+        "mid", "int64", PRICE_UNIT, "last mid of both before the fill, rounded down",
+        "no book had two sides yet",
+    ),
+    *(
+        Column(f"mid_{name}", "int64", PRICE_UNIT, f"mid {name} after the fill, by exchange time",
+               "the data end before")
+        for name in HORIZONS
+    ),
+)  # fmt: skip
 
 SERIES: Final = (
     *_KEYS,

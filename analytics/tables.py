@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from tapewire.analytics.denials import LIMITED
 from tapewire.analytics.exact import groups, to_int64
 from tapewire.analytics.ledger import Leg, account_money
+from tapewire.analytics.markouts import HORIZONS, NO_PRICE
 from tapewire.analytics.schemas import (
     EQUITY,
     EVENTS,
     FEES,
     FILLS,
+    MARKOUTS,
     ORDERS,
     SERIES,
     Column,
@@ -185,6 +187,8 @@ def fill_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         "position": rows["position"],
         "ts_event": rows["ts_event"],
         "ts_known": _nullable(rows["ts_known"], rows["ts_known"] == 0),
+        "ts_placed": rows["ts_placed"],
+        "queue_ahead": _nullable(rows["lots_ahead"], rows["lots_ahead"] < 0),
     }
 
 
@@ -303,6 +307,23 @@ def fee_columns(rows: NDArray[np.void], names: Names, fee_names: Sequence[str]) 
     }
 
 
+def markout_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
+    """Return the columns of ``markouts.parquet`` for ``MARKOUT_DTYPE`` rows."""
+    names.check(rows, "fills")
+    prices = ("bid", "ask", "mid", *(f"mid_{name}" for name in HORIZONS))
+    return {
+        **names.keys(rows),
+        "client_order_id": names.order_ids(rows),
+        "fill": rows["fill"],
+        "order_side": _codes(rows["side"], Side, "order side"),
+        "last_px": rows["last_px"],
+        "last_qty": rows["last_qty"],
+        "liquidity_side": _codes(rows["liquidity"], Liquidity, "liquidity side"),
+        "ts_event": rows["ts_event"],
+        **{name: _nullable(rows[name], rows[name] == NO_PRICE) for name in prices},
+    }
+
+
 class EquityColumns:
     """Columns of ``equity.parquet``; remembers each leg's highest P&L for the drawdown."""
 
@@ -332,8 +353,8 @@ class EquityColumns:
 
 #: Columns of the row tables by file name: those of every run …
 TABLES: Final = {"fills": FILLS, "orders": ORDERS, "equity": EQUITY}
-#: … and with the log of order events.
-TABLES_AND_EVENTS: Final = {**TABLES, "events": EVENTS}
+#: … and those that are asked for.
+TABLES_ASKED_FOR: Final = {"events": EVENTS, "markouts": MARKOUTS}
 
 
 def table_of(
@@ -366,7 +387,7 @@ def table_of(
     else:
         build = {"fills": fill_columns, "orders": order_columns, "events": event_columns}[name]
         columns = build(rows, names)
-    known = {**TABLES_AND_EVENTS, "series": SERIES, "fees": FEES}
+    known = {**TABLES, "events": EVENTS, "series": SERIES, "fees": FEES}
     return _arrow_table(arrow_schema(name, known[name]), columns)
 
 

@@ -27,6 +27,9 @@ FILL_DTYPE: Final = np.dtype(
         ("position", "i8"),  # lots after this fill
         ("ts_event", "i8"),  # when it happened at the exchange, ns
         ("ts_known", "i8"),  # when the strategy learned of it, ns
+        # Not in the digest: the order has them, too.
+        ("ts_placed", "i8"),  # when the order got to the exchange, or its last replace took effect
+        ("lots_ahead", "i8"),  # when the order last joined a queue; -1: it never rested
         ("order", "i8"),  # index of the order's record; means nothing outside the kernels
     ]
 )
@@ -90,6 +93,17 @@ EVENT_DTYPE: Final = np.dtype(
         ("ts_known", "i8"),  # when the strategy did it, or learned of it
         ("limit_value", "i8"),  # of a limit that stopped it, as in ORDER_DTYPE; else 0
         ("limit_found", "i8"),
+    ]
+)
+
+#: The best prices of a book with strategies when they move, and as of its last event; not in the
+#: digest.
+TOUCH_DTYPE: Final = np.dtype(
+    [
+        ("book", "i8"),  # publisher_id << 32 | instrument_id
+        ("ts_event", "i8"),  # exchange time of the event that moved them, ns
+        ("bid", "i8"),  # 1e-9; UNDEF_PRICE: that side is empty
+        ("ask", "i8"),
     ]
 )
 

@@ -11,8 +11,14 @@ from tapewire.market.events import close_event
 from tapewire.market.layout import NIL, book_at
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.layout import account_at
-from tapewire.router._layout import close_at, instance_at, leg_at, watch_at
-from tapewire.router._phases import IDLE, begin_finish, finish_event, write_sample
+from tapewire.router._layout import DRAIN_ROWS, close_at, instance_at, leg_at, watch_at
+from tapewire.router._phases import (
+    IDLE,
+    begin_finish,
+    finish_event,
+    note_touch,
+    write_sample,
+)
 from tapewire.router._requests import callback
 from tapewire.router._times import before_book_event
 from tapewire.strategies.layout import HOOK_SESSION, HOOK_STOP, context_at
@@ -45,6 +51,10 @@ def finish_run(market: Any, execution: Any, router: Any) -> int:
             )
             if status != 0:
                 return status
+            if router.touch_n == router.touch_capacity:
+                return DRAIN_ROWS
+            if router.touch_capacity > 0:
+                note_touch(router, watch, book_at(market.books, book))
         router.task_book += 1
     return 0
 

@@ -7,6 +7,7 @@ import numpy as np
 from tapewire.compiled.memory import accessor
 from tapewire.execution.layout import VENUE_FIRST, VENUE_REST
 from tapewire.execution.models.latency.legs import CANCEL, ENTRY, REPLACE
+from tapewire.execution.rows import TOUCH_DTYPE
 from tapewire.strategies.layout import HOOK_N
 
 # Messages on their way to the exchange, by the latency's legs they take …
@@ -149,6 +150,9 @@ ROUTER: Final = np.dtype(
         ("limits", "i8"),
         ("send_times", "i8"),
         ("samples", "i8"),
+        ("touches", "i8"),
+        ("touch_n", "i8"),
+        ("touch_capacity", "i8"),  # below 0: nobody wants them
         ("leg_n", "i8"),
         ("message_free", "i8"),
         ("message_free_n", "i8"),
@@ -233,6 +237,7 @@ leg_at = accessor(LEG)
 message_at = accessor(MESSAGE)
 watch_at = accessor(WATCH)
 close_at = accessor(np.dtype([("ts", "i8")]))
+touch_at = accessor(TOUCH_DTYPE)
 state_count_at = accessor(STATE_COUNT)
 
 # Status codes of the loop, beyond those of the book (1 to 4).

@@ -22,7 +22,7 @@ from tapewire.execution.layout import (
 )
 from tapewire.execution.meeting import MET, MET_MAX
 from tapewire.execution.models.record import MODELS
-from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
+from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE, TOUCH_DTYPE
 from tapewire.features.sets import FeatureState
 from tapewire.market.book import MarketState
 from tapewire.market.layout import NIL
@@ -61,11 +61,13 @@ ROWS_MAX: Final = 1 << 22
 _FILL_N, _ORDER_N, _EVENT_N = (
     offset_of(EXECUTION, name) // 8 for name in ("fill_n", "order_n", "event_n")
 )
-_SAMPLE_N, _SETTLED = (offset_of(ROUTER, name) // 8 for name in ("sample_n", "settled"))
-_NO_COUNTS: Final = (0, 0, 0, 0)
+_SAMPLE_N, _SETTLED, _TOUCH_N = (
+    offset_of(ROUTER, name) // 8 for name in ("sample_n", "settled", "touch_n")
+)
+_NO_COUNTS: Final = (0, 0, 0, 0, 0)
 
 #: Of the rows that are reported, in the order in which they are drained.
-ROW_TYPES: Final = (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE)
+ROW_TYPES: Final = (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE, TOUCH_DTYPE)
 NO_ROWS: Final = tuple(np.zeros(0, dtype) for dtype in ROW_TYPES)
 
 
@@ -79,13 +81,14 @@ class Memory:
     execution, router : record
         The two records by which kernels find everything else.
     rows : tuple of Block
-        Reported fills, orders, samples and events.
+        Reported fills, orders, samples, events and touches.
     """
 
     def __init__(
         self,
         *,
         event_log: bool,
+        touches: bool = False,
         session_closes: Sequence[int] = (),
         transitions: npt.NDArray[Any] | None = None,
     ) -> None:
@@ -101,11 +104,9 @@ class Memory:
         self.standing = Block(STANDING, 1)
         self._met = Block(MET, MET_MAX)
         self._execution.records[0]["met"] = self._met.address
-        events_at_start = 4 * ROWS_AT_START if event_log else 1
-        self.rows = tuple(
-            Block(dtype, events_at_start if dtype is EVENT_DTYPE else ROWS_AT_START)
-            for dtype in ROW_TYPES
-        )
+        at_start = {EVENT_DTYPE: 4 * ROWS_AT_START if event_log else 1,
+                    TOUCH_DTYPE: ROWS_AT_START if touches else 1}  # fmt: skip
+        self.rows = tuple(Block(dtype, at_start.get(dtype, ROWS_AT_START)) for dtype in ROW_TYPES)
         self.instances = Block(INSTANCE, LEGS_AT_START)
         self.contexts = Block(CONTEXT, LEGS_AT_START)
         self.limits = Block(LIMITS, LEGS_AT_START)
@@ -132,6 +133,7 @@ class Memory:
         self._router[0]["session_closes"] = self._closes.address
         self._router[0]["session_close_n"] = self._closes.capacity
         self._event_log = event_log
+        self._router[0]["touch_capacity"] = ROWS_AT_START if touches else NIL
         self.state_counts = Block(STATE_COUNT, STATE_N)
         self._router[0]["state_counts"] = self.state_counts.address
         self.first_transitions: dict[int, int] = {}  # by key of the book
@@ -209,7 +211,7 @@ class Memory:
 
     def publish(self, instance_n: int) -> None:
         """Tell the kernels where the blocks are."""
-        fills, orders, samples, events = self.rows
+        fills, orders, samples, events, touches = self.rows
         execution, router = self.execution, self.router
         for record, blocks in (
             (
@@ -225,7 +227,7 @@ class Memory:
                 {
                     "instances": self.instances, "legs": self.legs, "messages": self.messages,
                     "watches": self.watches, "accounts": self.accounts, "limits": self.limits,
-                    "send_times": self.send_times, "samples": samples,
+                    "send_times": self.send_times, "samples": samples, "touches": touches,
                 },
             ),
         ):  # fmt: skip
@@ -280,7 +282,7 @@ class Memory:
     def _grow_rows(self, when: str) -> None:
         """Make room for the rows one step needs; the blocks were drained before."""
         needed = int(self.router["room_needed"])
-        fills, orders, _, events = self.rows
+        fills, orders, _, events, _ = self.rows
         for block in (fills, orders):
             while block.capacity < needed:
                 if 2 * block.capacity > ROWS_MAX:
@@ -296,11 +298,12 @@ class Memory:
         execution, router = self._execution_words, self._router_words
         counts = (
             execution[_FILL_N], execution[_ORDER_N], router[_SAMPLE_N], execution[_EVENT_N],
+            router[_TOUCH_N],
         )  # fmt: skip
         if counts == _NO_COUNTS:
             return None
         execution[_FILL_N] = execution[_ORDER_N] = execution[_EVENT_N] = 0
-        router[_SAMPLE_N] = router[_SETTLED] = 0
+        router[_SAMPLE_N] = router[_SETTLED] = router[_TOUCH_N] = 0
         return tuple(
             copies.take(n) if n else empty
             for copies, n, empty in zip(self._copies, counts, NO_ROWS, strict=True)

@@ -33,6 +33,7 @@ from tapewire.router._layout import (
     SHOWN_TRADES,
     instance_at,
     leg_at,
+    touch_at,
     watch_at,
 )
 from tapewire.router._loss import after_halt, may_close_now
@@ -138,6 +139,8 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
                     return status
                 router.cursor = leg.next_of_book
             refresh_due(router, watch)
+        if router.touch_n == router.touch_capacity:
+            return DRAIN_ROWS
         changes = look(market, watch, book)
         watch.seen = local_ns
         watch.seen_volume = watch.volume
@@ -153,6 +156,8 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
         watch.changes = changes | ON_EVENT | ON_FEATURES
         watch.mark_moved = 0
         if changes & ON_PRICE:
+            if router.touch_capacity > 0:
+                note_touch(router, watch, state)
             if watch.bid != UNDEF_PRICE and watch.ask != UNDEF_PRICE:
                 watch.mark = (watch.bid + watch.ask) >> 1
                 watch.mark_seen = local_ns
@@ -251,6 +256,17 @@ def look(market: Any, watch: Any, book: int) -> int:
     watch.ask_size = ask_size
     watch.ask_count = ask_count
     return changes
+
+
+@jit
+def note_touch(router: Any, watch: Any, state: Any) -> None:
+    """Report where a book's best prices are; there is room for the row."""
+    row = touch_at(router.touches, router.touch_n)
+    router.touch_n += 1
+    row.book = state.key
+    row.ts_event = state.clock
+    row.bid = watch.bid
+    row.ask = watch.ask
 
 
 @jit_inline

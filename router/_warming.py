@@ -17,8 +17,8 @@ from tapewire.market.layout import (
     record_at,
 )
 from tapewire.market.records import ACTION_TRADE, F_LAST, F_SNAPSHOT, UNDEF_PRICE
-from tapewire.router._layout import watch_at
-from tapewire.router._phases import is_gapless, look
+from tapewire.router._layout import DRAIN_ROWS, watch_at
+from tapewire.router._phases import is_gapless, look, note_touch
 from tapewire.router._times import before_book_event
 from tapewire.router._views import begin_view
 
@@ -77,6 +77,8 @@ def begin_book(market: Any, execution: Any, router: Any, book: int) -> int:
     """
     watch = watch_at(router.watches, book)
     state = book_at(market.books, book)
+    if router.touch_n == router.touch_capacity:
+        return DRAIN_ROWS
     look(market, watch, book)
     watch.seen = router.stream_clock
     if watch.seen_view != 0:
@@ -88,6 +90,8 @@ def begin_book(market: Any, execution: Any, router: Any, book: int) -> int:
         watch.mark = state.last_trade_px
     state.volume = 0
     state.events = 0
+    if watch.legs != NIL and router.touch_capacity > 0:
+        note_touch(router, watch, state)
     if watch.legs != NIL and state.open != 0:
         return before_book_event(market, execution, router, book, state.clock, router.start_ns)
     return 0

@@ -156,6 +156,8 @@ class SimulationConfig:
         that record reaches it.
     event_log : bool
         Report every change of every order, too.
+    touches : bool
+        Report where best prices are whenever they move, in books with strategies.
     sample_interval_ns : int
         Market time between rows of the account table.
     publishers : tuple of int
@@ -182,6 +184,7 @@ class SimulationConfig:
     book_clear: Literal["cancel", "keep"] = "cancel"
     fill_notice: Literal["response", "feed"] = "response"
     event_log: bool = False
+    touches: bool = False
     sample_interval_ns: int = 1_000_000_000
     publishers: tuple[int, ...] = ()
     warmup_until_ns: int = 0

@@ -15,9 +15,9 @@ _VERSION: Final = b"tapewire-digest-1"
 #: Fields that name a place in this run's memory rather than something that happened, and those
 #: that tell how an order came to be what its other fields say, its terms and limits among them.
 _OUTSIDE: Final = (
-    "leg", "order", "replaces", "ts_replaced", "terms", "trigger_price", "ts_triggered",
-    "expire_ns", "min_quantity", "display_quantity", "peg", "peg_offset", "group", "parent",
-    "limit_value", "limit_found",
+    "leg", "order", "ts_placed", "lots_ahead", "replaces", "ts_replaced", "terms", "trigger_price",
+    "ts_triggered", "expire_ns", "min_quantity", "display_quantity", "peg", "peg_offset", "group",
+    "parent", "limit_value", "limit_found",
 )  # fmt: skip
 #: Rows that may wait to be hashed together.
 _ROWS_AT_ONCE: Final = 65_536

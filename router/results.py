@@ -6,12 +6,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.execution.rows import EVENT_DTYPE, FEE_DTYPE
+from tapewire.execution.rows import EVENT_DTYPE, FEE_DTYPE, TOUCH_DTYPE
 from tapewire.positions.rows import SERIES_DTYPE
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 _NO_SERIES: Final = np.zeros(0, SERIES_DTYPE)
 _NO_FEES: Final = np.zeros(0, FEE_DTYPE)
+_NO_TOUCHES: Final = np.zeros(0, TOUCH_DTYPE)
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,5 @@ class Drained:
     series: npt.NDArray[Any] = field(default_factory=lambda: _NO_SERIES)
     #: Lines of the fees of these fills, where fee models tell lines apart.
     fees: npt.NDArray[Any] = field(default_factory=lambda: _NO_FEES)
+    #: Best prices of books as they moved; none unless ``touches`` asks for them.
+    touches: npt.NDArray[Any] = field(default_factory=lambda: _NO_TOUCHES)

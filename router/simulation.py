@@ -111,6 +111,7 @@ class Simulation:
         self.config = config
         self._memory = Memory(
             event_log=config.event_log,
+            touches=config.touches,
             session_closes=config.session_closes,
             transitions=config.transitions,
         )
@@ -380,9 +381,10 @@ class Simulation:
             taken = self._memory.take_rows()
             if taken is None and not series.is_waiting:
                 return _NOTHING
-            fills, orders, samples, events = taken or NO_ROWS
+            fills, orders, samples, events, touches = taken or NO_ROWS
             self._digests.update(fills, orders)
-            return Drained(fills, orders, samples, events, series.take(), self._bills.take(fills))
+            own, fees = series.take(), self._bills.take(fills)
+            return Drained(fills, orders, samples, events, own, fees, touches)
         self._stash()
         self._stashed = False
         tables: list[npt.NDArray[Any]] = []
@@ -392,8 +394,9 @@ class Simulation:
                 table = kept[0] if len(kept) == 1 else np.concatenate(kept)
                 kept.clear()
             tables.append(table)
-        fills, orders, samples, events = tables
-        return Drained(fills, orders, samples, events, series.take(), self._bills.take(fills))
+        fills, orders, samples, events, touches = tables
+        own, fees = series.take(), self._bills.take(fills)
+        return Drained(fills, orders, samples, events, own, fees, touches)
 
     @property
     def calls_python(self) -> bool:

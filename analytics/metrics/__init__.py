@@ -16,6 +16,7 @@ from tapewire.analytics.metrics import (
     capital,
     closed_trades,
     drawdown,
+    edges,
     orders,
     pnl,
     returns,
@@ -27,5 +28,5 @@ from tapewire.analytics.metrics.registry import Registry, defined_in
 __all__ = ["FAMILIES", "METRICS", "Inputs", "Metric", "Registry", "Tally"]
 
 #: The files of metrics, in the order of their columns.
-FAMILIES: Final = (pnl, capital, drawdown, orders, activity, closed_trades, returns)
+FAMILIES: Final = (pnl, capital, drawdown, orders, activity, edges, closed_trades, returns)
 METRICS: Final = Registry(metric for family in FAMILIES for metric in defined_in(family))

@@ -12,6 +12,7 @@ import typing
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar, Final, NamedTuple, Self, TypeAlias
 
@@ -19,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.curves import Curve, Day
-from tapewire.analytics.exact import magnitude, total
+from tapewire.analytics.exact import magnitude, multiply, total
 from tapewire.analytics.ledger import NEVER_SENT
+from tapewire.analytics.markouts import HORIZONS, NO_PRICE
 from tapewire.analytics.trades import TradeTotals
-from tapewire.compiled.units import NS_PER_S
+from tapewire.compiled.units import MONEY_UNITS, NS_PER_S
 from tapewire.execution.codes import OrderStatus
 
 #: A UTC day whose samples span less is part of its neighbour, not a session of its own.
@@ -130,6 +132,62 @@ class FillTotals:
         )
 
 
+@dataclass
+class Edge:
+    """How far prices were on our side of a mid: lots that were, and 1e-9 currency, exactly."""
+
+    lots: int = 0
+    money: Fraction = Fraction(0)
+
+    @property
+    def per_lot(self) -> float | None:
+        """Currency per lot; None without a lot."""
+        return float(self.money / self.lots / MONEY_UNITS) if self.lots else None
+
+    def __add__(self, other: "Edge") -> "Edge":
+        return Edge(self.lots + other.lots, self.money + other.money)
+
+
+@dataclass
+class EdgeTotals:
+    """Fills against the mid before them and at times after them, by liquidity side.
+
+    A fill's edge is side x (mid - price) x lots x multiplier: above zero where a buy was below the
+    mid, or a sale above it.
+    """
+
+    COLUMNS: ClassVar = (
+        "order_side", "last_px", "last_qty", "liquidity_side", "mid",
+        *(f"mid_{name}" for name in HORIZONS),
+    )  # fmt: skip
+
+    makers: dict[str, Edge] = field(default_factory=dict)
+    takers: dict[str, Edge] = field(default_factory=dict)
+
+    def of_all(self, mid: str) -> Edge:
+        """Edge of all fills against a mid, named by its column."""
+        return self.makers.get(mid, Edge()) + self.takers.get(mid, Edge())
+
+    def add(self, fills: Columns, multiplier_num: int, multiplier_den: int) -> None:
+        """Take fills of one instrument; fills without a mid count for nothing there."""
+        lots = np.where(fills["order_side"] == "BUY", fills["last_qty"], -fills["last_qty"])
+        maker = fills["liquidity_side"] == "MAKER"
+        for mid in self.COLUMNS[4:]:
+            known = fills[mid] != NO_PRICE
+            for totals, mine in ((self.makers, known & maker), (self.takers, known & ~maker)):
+                edge = multiply(fills[mid][mine] - fills["last_px"][mine], lots[mine])
+                money = Fraction(total(edge) * multiplier_num, multiplier_den)
+                more = Edge(total(np.abs(lots[mine])), money)
+                totals[mid] = totals.get(mid, Edge()) + more
+
+    def __add__(self, other: "EdgeTotals") -> "EdgeTotals":
+        return EdgeTotals(_summed(self.makers, other.makers), _summed(self.takers, other.takers))
+
+
+def _summed(a: Mapping[str, Edge], b: Mapping[str, Edge]) -> dict[str, Edge]:
+    return {name: a.get(name, Edge()) + b.get(name, Edge()) for name in {**a, **b}}
+
+
 class Sessions(NamedTuple):
     """Net P&L of each session, in order of time; see `session_results`."""
 
@@ -150,6 +208,7 @@ class Tally:
     orders: OrderTotals = field(default_factory=OrderTotals)
     fills: FillTotals = field(default_factory=FillTotals)
     trades: TradeTotals = field(default_factory=TradeTotals)
+    edges: EdgeTotals = field(default_factory=EdgeTotals)
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Tally)))

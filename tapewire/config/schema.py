@@ -340,13 +340,15 @@ class Output(_Section):
     """Where results go besides the run folder, and how finely they tell.
 
     ``detailed_log`` adds ``events.parquet``, every change of every order; so does ``explain``, for
-    the stories of orders that were replaced.
+    the stories of orders that were replaced. ``markouts`` is ``markouts.parquet``, where the market
+    was around each fill, and the metrics that follow from it.
     """
 
     metrics_file: Text | None = None
     trades_file: Text | None = None
     detailed_log: bool = False
     explain: bool = False
+    markouts: bool = True
     directory: Text | None = None
     sample_interval_s: Seconds = Decimal(1)
 

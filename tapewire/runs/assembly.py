@@ -89,8 +89,9 @@ class _Run:
             facts.models = RunModels(facts.config, self.hooks.announce, stack)
             facts.status = wiring.status_files(facts.config)
             facts.simulation = wiring.make_simulation(
-                facts.config, facts.info, facts.models, facts.status
-            )
+                facts.config, facts.info, facts.models, facts.status,
+                touches=facts.config.backtest.output.markouts,
+            )  # fmt: skip
             facts.simulation.touch_memory()
             folder = stack.enter_context(run_folder(self.output, self.name))
             return self._simulate(stream, facts.simulation, folder)
@@ -108,6 +109,7 @@ class _Run:
         capital = facts.config.backtest.initial_capital
         with Collector(
             folder, facts.config.to_yaml(), force=self.force, event_log=output.keeps_events,
+            markouts=output.markouts,
             initial_capital=None if capital is None else to_fixed(capital),
         ) as collector:  # fmt: skip
             feed = Feed(simulation, collector, facts.clock, self.hooks, self.signals, facts.models)

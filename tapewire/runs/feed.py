@@ -135,6 +135,7 @@ class Feed:
         self._collector.add(
             drained.fills, drained.orders, drained.samples, simulation.legs, drained.events,
             drained.series, simulation.series_names, drained.fees, simulation.fee_line_names,
+            drained.touches,
         )  # fmt: skip
 
     def _announce_halts(self) -> None:

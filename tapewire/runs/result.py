@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
     from tapewire.runs.explain import OrderStory
 
-_TABLES: Final = ("fills", "orders", "equity", "fees", "series", "events", "metrics", "variants")
+_TABLES: Final = (
+    "fills",
+    "orders",
+    "equity",
+    "fees",
+    "markouts",
+    "series",
+    "events",
+    "metrics",
+    "variants",
+)
 Prices: TypeAlias = Literal["float", "int", "decimal"]
 #: What each of them does to a table as it is stored.
 _PRICES: Final[dict[str, "Callable[[pa.Table], pa.Table]"]] = {

@@ -53,10 +53,12 @@ def make_simulation(
     info: "StreamInfo",
     models: "RunModels | None" = None,
     status: "Sequence[StatusFile]" = (),
+    *,
+    touches: bool = False,
 ) -> Simulation:
     """Build the simulation of a run; the models of its strategies are started.
 
-    ``status`` is what `status_files` has read.
+    ``status`` is what `status_files` has read; ``touches`` are for markouts.
 
     Raises
     ------
@@ -70,6 +72,7 @@ def make_simulation(
         info.warmup_until_ns,
         info.start_ns,
     )
+    simulation = replace(simulation, touches=touches)
     if status:
         from tapewire.replay.status import transitions_in
 

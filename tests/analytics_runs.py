@@ -9,7 +9,8 @@ from tapewire.execution.codes import OrderStatus, Reason
 P = 4800 * E9
 #: Of a run without a log of its orders' changes, whose strategies record nothing.
 PLAIN_FILES = sorted(
-    set(RUN_FILES) - {"events.parquet", "fees.parquet", "series.parquet", "variants.parquet"}
+    set(RUN_FILES)
+    - {"events.parquet", "fees.parquet", "markouts.parquet", "series.parquet", "variants.parquet"}
 )
 
 

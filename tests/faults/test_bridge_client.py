@@ -162,7 +162,7 @@ def on_stop(self):
         run.send_rows(0, rows_of(1))
         [(signals, (targets, requests))] = run.hear_answers(0, 1)
         assert (signals.requests, targets.tolist()) == (1, [3])
-        assert requests[0].tolist()[:-1] == (
+        assert requests[0].tolist()[:-2] == (
             9, 4_800_250_000_000, 2, 0, -1, msg.SUBMIT, msg.BUY, msg.LIMIT, msg.GTC,
         )  # fmt: skip
         run.say(msg.Updates((accepted, filled)))

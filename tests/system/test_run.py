@@ -22,7 +22,7 @@ ESH4 = "glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
 ESH4_EVENTS = 68_792
 RUN_FILES = {
     "config.yaml", "equity.parquet", "fills.parquet", "latency.hdr", "manifest.json",
-    "metrics.parquet", "orders.parquet", "report.html",
+    "markouts.parquet", "metrics.parquet", "orders.parquet", "report.html",
 }  # fmt: skip
 BOTH = [{"type": "market_maker"}, {"type": "sma_crossover"}]
 

@@ -47,6 +47,7 @@ def test_the_log_of_events_is_a_table_like_the_others(tmp_path):
         collector.finish("complete", manifest())
     assert set(names(path)) == {*RUN_FILES, "manifest.json"} - {
         "fees.parquet",
+        "markouts.parquet",
         "series.parquet",
         "variants.parquet",
     }

@@ -1,7 +1,15 @@
 """How much was traded, on which side of the liquidity, and how much was held."""
 
-from tapewire.analytics.metrics.definition import LOTS, SHARE, Metric, ratio
+from tapewire.analytics.metrics.definition import (
+    LOTS,
+    RATIO,
+    SECONDS,
+    SHARE,
+    Metric,
+    ratio,
+)
 from tapewire.analytics.metrics.inputs import FillTotals
+from tapewire.compiled.units import NS_PER_S
 
 
 class Volume(Metric):
@@ -50,6 +58,33 @@ class MakerRatio(Metric):
     @staticmethod
     def compute(fills: FillTotals) -> float | None:
         return ratio(fills.maker_volume, fills.volume)
+
+
+class TimeInQueue(Metric):
+    column = "time_in_queue_s"
+    label = "Time in the queue"
+    format = SECONDS
+    formula = (
+        "mean time of a maker lot from its order's arrival, or last replace, to the fill, by "
+        "exchange time"
+    )
+    null = "no maker fill"
+
+    @staticmethod
+    def compute(fills: FillTotals) -> float | None:
+        return ratio(fills.waited_ns / NS_PER_S, fills.maker_volume)
+
+
+class QueueAhead(Metric):
+    column = "queue_ahead_of_filled"
+    label = "Lots ahead of what filled"
+    format = RATIO
+    formula = "mean lots ahead of an order when it joined its queue, over maker lots"
+    null = "no maker fill of an order that joined a queue"
+
+    @staticmethod
+    def compute(fills: FillTotals) -> float | None:
+        return ratio(fills.ahead, fills.queued)
 
 
 class MaxPosition(Metric):

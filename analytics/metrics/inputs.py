@@ -100,14 +100,19 @@ class OrderTotals:
 
 @dataclass
 class FillTotals:
-    """Number of fills, lots by liquidity side, and the largest absolute position after a fill."""
+    """Number of fills, lots by liquidity side, the largest absolute position, waits in queues."""
 
-    COLUMNS: ClassVar = ("last_qty", "liquidity_side", "position")
+    COLUMNS: ClassVar = (
+        "last_qty", "liquidity_side", "position", "ts_event", "ts_placed", "queue_ahead",
+    )  # fmt: skip
 
     count: int = 0
     maker_volume: int = 0
     taker_volume: int = 0
     max_position: int = 0
+    waited_ns: int = 0  # of maker lots, from their order's place in the queue to the fill, summed
+    queued: int = 0  # maker lots of orders that joined a queue
+    ahead: int = 0  # lots ahead when their order joined, summed over those
 
     @property
     def volume(self) -> int:
@@ -122,6 +127,11 @@ class FillTotals:
         self.maker_volume += total(quantity[maker])
         self.taker_volume += total(quantity[~maker])
         self.max_position = max(self.max_position, magnitude(fills["position"]))
+        waited = fills["ts_event"][maker] - fills["ts_placed"][maker]
+        self.waited_ns += total(multiply(waited, quantity[maker]))
+        joined = maker & (fills["queue_ahead"] >= 0)
+        self.queued += total(quantity[joined])
+        self.ahead += total(multiply(fills["queue_ahead"][joined], quantity[joined]))
 
     def __add__(self, other: "FillTotals") -> "FillTotals":
         return FillTotals(
@@ -129,6 +139,9 @@ class FillTotals:
             self.maker_volume + other.maker_volume,
             self.taker_volume + other.taker_volume,
             max(self.max_position, other.max_position),
+            self.waited_ns + other.waited_ns,
+            self.queued + other.queued,
+            self.ahead + other.ahead,
         )
 
 

@@ -11,6 +11,7 @@ from tapewire.analytics.metrics.definition import (
     COUNT,
     CURRENCY,
     RATIO,
+    SHARE,
     SMALL_CURRENCY,
     Metric,
     ratio,
@@ -55,6 +56,25 @@ class SharpeAnnualised(Metric):
     @staticmethod
     def compute(sessions: Sessions) -> float | None:
         return sharpe_by_session(sessions.results)
+
+
+class ProbabilisticSharpe(Metric):
+    column = "probabilistic_sharpe"
+    label = "Probability that the Sharpe ratio is above 0"
+    format = SHARE
+    formula = (
+        "normal distribution function of s x sqrt(n - 1) / sqrt(1 - skewness x s + (kurtosis - 1) "
+        "/ 4 x s^2), with s the Sharpe ratio by session, not annualised, of n sessions"
+    )
+    source = (
+        'D. H. Bailey, M. Lopez de Prado, "The Sharpe Ratio Efficient Frontier", Journal of Risk '
+        "15 (2012)"
+    )
+    null = f"fewer than {QUANTILE_SESSIONS_MIN} sessions, or sessions that do not differ"
+
+    @staticmethod
+    def compute(sessions: Sessions) -> float | None:
+        return probability_above_zero(sessions.results)
 
 
 class SortinoAnnualised(Metric):
@@ -194,6 +214,30 @@ def sharpe_by_session(results: Sequence[int]) -> float | None:
     mean = sum(results) / len(results)
     variance = sum((r - mean) ** 2 for r in results) / (len(results) - 1)
     return float(mean / variance**0.5 * SESSIONS_PER_YEAR**0.5)
+
+
+def probability_above_zero(results: Sequence[int]) -> float | None:
+    """Return the probability that the true Sharpe ratio behind results is above 0.
+
+    Skewness and kurtosis are those of the sample, its deviation is over n - 1. None where there
+    are too few results, or all are alike.
+    """
+    if len(results) < QUANTILE_SESSIONS_MIN or len(set(results)) == 1:
+        return None
+    values = np.array(results, float)
+    apart = (values - values.mean()) / values.std()
+    skewness, kurtosis = float((apart**3).mean()), float((apart**4).mean())
+    sharpe = float(values.mean() / values.std(ddof=1))
+    return probability_of_sharpe(sharpe, len(results), skewness, kurtosis)
+
+
+def probability_of_sharpe(sharpe: float, n: int, skewness: float, kurtosis: float) -> float:
+    """Return the probability that a true Sharpe ratio is above 0, of the ratio that n results have.
+
+    Bailey and Lopez de Prado (2012), equation 11, against a ratio of 0.
+    """
+    variance = 1 - skewness * sharpe + (kurtosis - 1) / 4 * sharpe**2
+    return 0.5 * math.erfc(-sharpe * math.sqrt((n - 1) / variance / 2))
 
 
 def sortino_by_session(results: Sequence[int]) -> float | None:

@@ -9,7 +9,11 @@ import pytest
 from tapewire.analytics.curves import Curve
 from tapewire.analytics.metrics import METRICS, Inputs
 from tapewire.analytics.metrics.inputs import Capital, FillTotals, OrderTotals, Pnl, Sessions
-from tapewire.analytics.metrics.returns import sharpe_by_session, sortino_by_session
+from tapewire.analytics.metrics.returns import (
+    probability_of_sharpe,
+    sharpe_by_session,
+    sortino_by_session,
+)
 from tapewire.analytics.trades import TradeMatcher, TradeTotals
 
 E9 = 10**9
@@ -65,6 +69,25 @@ def test_where_nothing_was_closed_there_is_no_average():
     for column in ("avg_win", "avg_loss", "expectancy"):
         assert value(column, trades=trades) is None
     assert value("largest_win", trades=trades) == 0
+
+
+# --- queues ------------------------------------------------------------------------------------
+
+
+def test_waits_and_places_weigh_by_maker_lots():
+    fills = FillTotals()
+    fills.add({
+        "last_qty": np.array([1, 3, 5]),
+        "liquidity_side": np.array(["MAKER", "MAKER", "TAKER"], object),
+        "position": np.array([1, 4, 9]),
+        "ts_event": np.array([10, 20, 30]) * E9,
+        "ts_placed": np.array([6, 18, 30]) * E9,
+        "queue_ahead": np.array([8, 0, -(2**63)]),
+    })  # fmt: skip
+    assert value("time_in_queue_s", fills=fills) == pytest.approx((1 * 4 + 3 * 2) / 4)
+    assert value("queue_ahead_of_filled", fills=fills + FillTotals()) == pytest.approx(8 / 4)
+    for column in ("time_in_queue_s", "queue_ahead_of_filled"):
+        assert value(column, fills=FillTotals()) is None
 
 
 # --- orders ------------------------------------------------------------------------------------
@@ -160,3 +183,22 @@ def test_cagr_is_empyricals_where_returns_compound():
     pnl, capital = Pnl(realized=sum(results)), Capital(50_000 * E9)
     ours = value("cagr", pnl=pnl, sessions=Sessions(results), capital=capital)
     assert ours == pytest.approx(empyrical.cagr(returns))
+
+
+def test_the_probability_of_a_sharpe_ratio_is_that_of_the_published_example():
+    """Bailey and Lopez de Prado (2012), 2.3: 24 months, 0.458, skewness -2.448, kurtosis 10.164."""
+    assert probability_of_sharpe(0.458, 24, 0, 3) == pytest.approx(0.982, abs=5e-4)
+    assert probability_of_sharpe(0.458, 24, -2.448, 10.164) == pytest.approx(0.913, abs=5e-4)
+
+
+def test_the_probability_of_a_sharpe_ratio_needs_sessions_that_differ():
+    results = [E9 * x for x in (3, -1, 2, 2, -2) * 4]
+    values = np.array(results, float)
+    apart = values - values.mean()
+    expected = probability_of_sharpe(
+        values.mean() / values.std(ddof=1), 20,
+        (apart**3).mean() / values.std() ** 3, (apart**4).mean() / values.std() ** 4,
+    )  # fmt: skip
+    assert value("probabilistic_sharpe", sessions=Sessions(results)) == pytest.approx(expected)
+    assert value("probabilistic_sharpe", sessions=Sessions(results[:19])) is None
+    assert value("probabilistic_sharpe", sessions=Sessions([E9] * 30)) is None

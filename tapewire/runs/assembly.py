@@ -112,7 +112,10 @@ class _Run:
             markouts=output.markouts,
             initial_capital=None if capital is None else to_fixed(capital),
         ) as collector:  # fmt: skip
-            feed = Feed(simulation, collector, facts.clock, self.hooks, self.signals, facts.models)
+            feed = Feed(
+                simulation, collector, facts.clock, self.hooks, self.signals, facts.models,
+                facts.warnings,
+            )  # fmt: skip
             try:
                 if facts.models is not None:
                     facts.models.connect(self.signals.check)

@@ -91,6 +91,15 @@ def run(
         bool,
         typer.Option("--live", help="Show accounts, orders and warnings while it goes."),
     ] = False,
+    metrics_port: Annotated[
+        Any,
+        typer.Option(
+            "--metrics-port",
+            parser=whole_number,
+            metavar="PORT",
+            help="Serve figures for Prometheus at http://127.0.0.1:PORT/metrics while it goes.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
     """Run strategies over market data and write a run folder with a report.
@@ -115,6 +124,7 @@ def run(
             "batch_records": batch_records,
             "cache": cache,
             "seed": seed,
+            "metrics_port": metrics_port,
         },
         connect=connect,
     )

@@ -5,6 +5,7 @@ simulation of a batch is one compiled call.
 """
 
 import contextlib
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,7 +24,7 @@ from tapewire.market.times import time_text
 from tapewire.processes.signals import Signals
 from tapewire.runs.feed import Feed
 from tapewire.runs.folders import run_folder, tell_where
-from tapewire.runs.hooks import Hooks
+from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.runs.manifest import RunFacts, applied, manifest_of
 from tapewire.runs.models import RunModels
 from tapewire.runs.result import RunResult, copy_results, make_room
@@ -80,6 +81,7 @@ class _Run:
 
         facts = self.facts
         with contextlib.ExitStack() as stack:
+            self._serve_metrics(stack)
             stream = Stream(facts, self.connect, self.hooks, self.signals, stack)
             with self.signals.immediate():
                 wiring.warm_up(facts.config, self.hooks.announce)
@@ -95,6 +97,20 @@ class _Run:
             facts.simulation.touch_memory()
             folder = stack.enter_context(run_folder(self.output, self.name))
             return self._simulate(stream, facts.simulation, folder)
+
+    def _serve_metrics(self, stack: contextlib.ExitStack) -> None:
+        port = self.facts.config.backtest.output.metrics_port
+        if port is None:
+            return
+        from tapewire.runs.metrics_page import MetricsPage
+
+        page, told = stack.enter_context(MetricsPage(port)), self.hooks.progress
+
+        def progress(progress: RunProgress) -> None:
+            page.progress(progress)
+            told(progress)
+
+        self.hooks = dataclasses.replace(self.hooks, progress=progress)
 
     def _note_kernel_cache(self) -> None:
         from tapewire.compiled.kernel_cache import CACHE_WARNING

@@ -108,6 +108,10 @@ def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
     assert "backtest.execution.latency_model.network_latency_us" in page
 
 
+def test_the_page_of_watching(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "watching.md", tmp_path) == 1
+
+
 def test_the_page_of_metrics(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "metrics.md", tmp_path) == 1
     total = tw.RunResult.load(tmp_path / "capital").manifest["results"]["total"]

@@ -13,7 +13,7 @@ from tapewire.runs.warnings import HALTS_TOLD_MAX
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from tapewire.analytics import Collector
+    from tapewire.processes.collector_process import RunCollector
     from tapewire.router import Drained, Simulation
     from tapewire.runs.models import RunModels
     from tapewire.wire import Receiver, StreamInfo
@@ -66,7 +66,7 @@ class Feed:
     def __init__(
         self,
         simulation: "Simulation",
-        collector: "Collector",
+        collector: "RunCollector",
         clock: Clock,
         hooks: Hooks,
         signals: Signals,

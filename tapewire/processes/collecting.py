@@ -154,7 +154,7 @@ def pieces_of(batch: Sequence[Rows], bytes_max: int = PIECE_BYTES) -> list[list[
     for k, rows in enumerate(batch):
         at = 0
         while at < len(rows):
-            fits = left // rows.itemsize
+            fits = max(left, 0) // rows.itemsize
             if not fits and left < bytes_max:
                 parts.append(part)
                 part, left = [table[:0] for table in batch], bytes_max
@@ -175,13 +175,13 @@ def read_rows(header: CollectRows, parts: Sequence[memoryview]) -> tuple[list[li
         If the frames are not what the header says.
     """
     dtypes = [*TABLES.values(), WALL_DTYPE]
-    counts = np.array(header.counts, np.int64).reshape(-1, len(TABLES)) if header.counts else None
     if len(header.counts) % len(TABLES) or len(parts) != len(dtypes):
         raise ProtocolError(
             f"rows {header.number}: {len(header.counts)} counts and {len(parts)} frames, expected "
             f"{len(TABLES)} for each batch and {len(dtypes)}"
         )
-    totals = [0] * len(TABLES) if counts is None else counts.sum(axis=0).tolist()
+    counts = np.array(header.counts, np.int64).reshape(-1, len(TABLES))
+    totals = counts.sum(axis=0).tolist()
     tables = []
     for dtype, n, part in zip(dtypes, [*totals, header.latencies], parts, strict=True):
         if part.nbytes != n * dtype.itemsize:
@@ -190,8 +190,6 @@ def read_rows(header: CollectRows, parts: Sequence[memoryview]) -> tuple[list[li
                 f"{n * dtype.itemsize} for {n} rows"
             )
         tables.append(np.frombuffer(part, dtype))
-    if counts is None:
-        return [], tables[-1]
     ends = np.cumsum(counts, axis=0)
     batches = [
         [tables[k][end - n : end] for k, (n, end) in enumerate(zip(row, stop, strict=True))]

@@ -140,8 +140,8 @@ class CollectorLine:
     def _wait(self) -> None:
         self._hub.wait(WAIT_SLICE_S)
         self._receive()
-        self.tick()
         self.require()
+        self.tick()
         if self._peer is None or self._answer is not None:
             return
         if self._hub.probe_due() and not self._hub.send(self._peer, [CODEC.encode(CollectPing())]):

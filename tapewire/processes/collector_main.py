@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow.parquet  # noqa: F401 (now, while the run loads its kernels)
 
 from tapewire.analytics import Collector
 from tapewire.errors import PeerLostError, ProtocolError, TapewireError

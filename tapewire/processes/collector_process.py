@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from tapewire.analytics.denials import Denials
-from tapewire.errors import TapewireError
+from tapewire.errors import InterruptedRunError, TapewireError
 from tapewire.processes.collecting import (
     BATCHES_MAX,
     CODEC,
@@ -110,7 +110,14 @@ class CollectorProcess:
             event_log=event_log, markouts=markouts, initial_capital=initial_capital,
         )  # fmt: skip
         self._line.send_document("begin", msgspec.json.encode(self._begun))
-        self._line.wait_answer()
+        try:
+            self._line.wait_answer()
+        except InterruptedRunError as stopped:
+            self._line.tick = _no_tick
+            with contextlib.suppress(TapewireError):
+                self._line.wait_answer()  # the folder may be its own by now: that is to say why
+                self.fail("incomplete", str(stopped), {})
+            raise
         return self
 
     def add(

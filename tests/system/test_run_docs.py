@@ -103,7 +103,7 @@ def test_the_page_of_venues(repo: Path, tmp_path: Path) -> None:
 
 
 def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "results.md", tmp_path) == 3
+    assert run_blocks(repo / "docs" / "results.md", tmp_path) == 4
     page = (tmp_path / "near_and_far.html").read_text()
     assert "backtest.execution.latency_model.network_latency_us" in page
 

@@ -154,7 +154,8 @@ class Collecting:
             begin = msgspec.json.decode(document, type=BeginDocument)
             self._collector = Collector(
                 Path(begin.out_dir), begin.config_yaml, force=begin.force,
-                event_log=begin.event_log, markouts=begin.markouts, initial_capital=begin.initial_capital,
+                event_log=begin.event_log, markouts=begin.markouts,
+                initial_capital=begin.initial_capital,
             )  # fmt: skip
             self._say(CollectEnded(""))
             return False

@@ -15,7 +15,7 @@ import tapewire as tw
 from tapewire.errors import InterruptedRunError, OutputError, PeerLostError, StrategyError
 from tapewire.runs.hooks import Hooks, RunProgress
 
-TABLES = ("fills", "orders", "equity", "events", "series", "metrics")
+TABLES = ("fills", "orders", "equity", "events", "series", "markouts", "metrics")
 
 
 class Recording(tw.Strategy):
@@ -148,7 +148,7 @@ def test_rows_up_to_a_strategys_failure_are_kept(synthetic_file: Path, tmp_path:
     for way in ("inline", "process"):
         with pytest.raises(StrategyError, match="as it was told to"):
             run(synthetic_file, tmp_path / way, way, strategies=[Failing])
-    names = ("fills", "orders", "equity", "events", "series")
+    names = TABLES[:-1]
     assert contents(tmp_path / "process", names) == contents(tmp_path / "inline", names)
     kept = tw.RunResult.load(tmp_path / "process", incomplete=True)
     assert kept.manifest["rows_kept"]

@@ -30,14 +30,14 @@ def batch_of(*counts: int) -> list[np.ndarray]:
     batch = []
     for dtype, n in zip(TABLES.values(), counts, strict=True):
         rows = np.zeros(n, dtype)
-        rows["leg"] = np.arange(n)
+        rows["leg" if "leg" in rows.dtype.names else "book"] = np.arange(n)
         batch.append(rows)
     return batch
 
 
 @pytest.mark.parametrize("bytes_max", [1, 500, 1_000, 10_000, 1 << 20])
 def test_a_batch_is_cut_where_a_piece_is_full(bytes_max: int) -> None:
-    batch = batch_of(7, 0, 20, 3, 0, 1)
+    batch = batch_of(7, 0, 20, 3, 0, 1, 4)
     pieces = pieces_of(batch, bytes_max)
     for k, rows in enumerate(batch):
         together = np.concatenate([piece[k] for piece in pieces])
@@ -46,7 +46,7 @@ def test_a_batch_is_cut_where_a_piece_is_full(bytes_max: int) -> None:
     largest = max(dtype.itemsize for dtype in TABLES.values())
     assert all(0 < size <= max(bytes_max, largest) for size in sizes)
     if bytes_max == 1:
-        assert len(pieces) == 31  # a row each
+        assert len(pieces) == 35  # a row each
     if bytes_max == 1 << 20:
         assert len(pieces) == 1
 
@@ -59,7 +59,7 @@ def message(batches: list[list[np.ndarray]]) -> tuple[CollectRows, list[memoryvi
 
 
 def test_batches_come_out_as_they_went_in() -> None:
-    sent = [batch_of(1, 2, 3, 0, 0, 0), batch_of(0, 5, 0, 0, 1, 0)]
+    sent = [batch_of(1, 2, 3, 0, 0, 0, 2), batch_of(0, 5, 0, 0, 1, 0, 9)]
     batches, latencies = read_rows(*message(sent))
     assert latencies.tolist() == [(0, 5, 1), (1, 7, 2)]
     for found, expected in zip(batches, sent, strict=True):
@@ -69,14 +69,14 @@ def test_batches_come_out_as_they_went_in() -> None:
 
 
 def test_a_message_that_is_not_what_it_says_is_refused() -> None:
-    header, parts = message([batch_of(1, 2, 3, 0, 0, 0)])
-    with pytest.raises(ProtocolError, match=r"rows 3: 6 counts and 6 frames, expected 6 .* and 7"):
+    header, parts = message([batch_of(1, 2, 3, 0, 0, 0, 2)])
+    with pytest.raises(ProtocolError, match=r"rows 3: 7 counts and 7 frames, expected 7 .* and 8"):
         read_rows(header, parts[:-1])
     short = [parts[0][:-1], *parts[1:]]
     size = TABLES["fills"].itemsize
     with pytest.raises(ProtocolError, match=f"a frame of {size - 1} bytes, expected {size} for 1"):
         read_rows(header, short)
-    with pytest.raises(ProtocolError, match="rows 3: 5 counts"):
+    with pytest.raises(ProtocolError, match="rows 3: 6 counts"):
         read_rows(CollectRows(3, header.counts[:-1], 2, False), parts)
 
 
@@ -95,11 +95,11 @@ class WindowFull(Exception):
 
 
 def add(collector: CollectorProcess, orders: int) -> None:
-    batch = batch_of(0, orders, 0, 0, 0, 0)
+    batch = batch_of(0, orders, 0, 0, 0, 0, 0)
     batch[1]["leg"] = 0
-    fills, rows, samples, events, series, fees = batch
+    fills, rows, samples, events, series, fees, touches = batch
     legs: Any = [FakeLeg()]
-    collector.add(fills, rows, samples, legs, events, series, (), fees, ())
+    collector.add(fills, rows, samples, legs, events, series, (), fees, (), touches)
 
 
 def add_until_full(collector: CollectorProcess) -> int:
@@ -142,7 +142,7 @@ def test_a_gap_in_the_numbers_is_the_collectors_error(tmp_path: Path) -> None:
     try:
         line.wait_there()
         line.send_document("begin", b'{"out_dir":"%s","config_yaml":"","force":false,'
-                           b'"event_log":false,"initial_capital":null}'
+                           b'"event_log":false,"markouts":false,"initial_capital":null}'
                            % str(tmp_path / "out").encode())  # fmt: skip
         line.wait_answer()
         line._window.sent += 1

@@ -128,6 +128,25 @@ def test_a_collector_that_is_killed_is_named(
     assert (manifest["status"], manifest["reason"]) == ("incomplete", said)
 
 
+@pytest.mark.long
+def test_a_collector_that_falls_silent_is_named(synthetic_file: Path, tmp_path: Path) -> None:
+    stopped: list[int] = []
+
+    def stop(said: RunProgress) -> None:
+        if not stopped:
+            stopped.append(collector_pid())
+            os.kill(stopped[0], signal.SIGSTOP)
+
+    before_s = time.monotonic()
+    with pytest.raises(PeerLostError) as caught:
+        run(synthetic_file, tmp_path / "out", "process", hooks=Hooks(progress=stop))
+    said = f"the collector process (pid {stopped[0]}) fell silent for 5 s"
+    assert str(caught.value) == said
+    assert time.monotonic() - before_s < 20
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (manifest["status"], manifest["reason"]) == ("incomplete", said)
+
+
 def test_an_earlier_run_is_refused_or_stays(inline: tw.RunResult, synthetic_file: Path) -> None:
     before = contents(inline.path, TABLES)
     with pytest.raises(OutputError, match=r"already holds .* replace it with --force"):

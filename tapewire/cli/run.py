@@ -1,7 +1,7 @@
 """``tapewire run``."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -18,7 +18,11 @@ from tapewire.cli.options import (
     whole_number,
 )
 from tapewire.cli.terminal import say
+from tapewire.errors import ConfigError
 from tapewire.runs.requests import Request, speed_value, split_inputs
+
+if TYPE_CHECKING:
+    from tapewire.cli.live import LiveDisplay
 
 EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
@@ -83,12 +87,27 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Replace an earlier run in the run folder.")
     ] = False,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Show accounts, orders and warnings while it goes."),
+    ] = False,
+    metrics_port: Annotated[
+        Any,
+        typer.Option(
+            "--metrics-port",
+            parser=whole_number,
+            metavar="PORT",
+            help="Serve figures for Prometheus at http://127.0.0.1:PORT/metrics while it goes.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
     """Run strategies over market data and write a run folder with a report.
 
     Without arguments: both example strategies on a synthetic session.
     """
+    if live and quiet:
+        raise ConfigError("--live: expected without --quiet, found with it")
     config_path, files = split_inputs(inputs or [])
     request = Request(
         config=config_path,
@@ -105,6 +124,7 @@ def run(
             "batch_records": batch_records,
             "cache": cache,
             "seed": seed,
+            "metrics_port": metrics_port,
         },
         connect=connect,
     )
@@ -113,7 +133,7 @@ def run(
     from tapewire.runs.assembly import run_checked
     from tapewire.runs.hooks import Hooks
 
-    with Display(quiet=quiet) as display:
+    with _live_display() if live else Display(quiet=quiet) as display:
         result = run_checked(
             config,
             name=request.name,
@@ -123,6 +143,12 @@ def run(
             hooks=Hooks(display.announce, display.progress, display.working),
         )
     say(summary(result), done=f"the run in {result.path} is complete")
+
+
+def _live_display() -> "LiveDisplay":
+    from tapewire.cli.live import LiveDisplay
+
+    return LiveDisplay()
 
 
 def _as_option(name: str) -> str:

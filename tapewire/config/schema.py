@@ -341,7 +341,9 @@ class Output(_Section):
 
     ``detailed_log`` adds ``events.parquet``, every change of every order; so does ``explain``, for
     the stories of orders that were replaced. ``markouts`` is ``markouts.parquet``, where the market
-    was around each fill, and the metrics that follow from it.
+    was around each fill, and the metrics that follow from it. Prometheus asks at
+    ``metrics_port`` while a run goes. ``collector`` says where files are written: in
+    a process of its own, or by the run's.
     """
 
     metrics_file: Text | None = None
@@ -351,6 +353,8 @@ class Output(_Section):
     markouts: bool = True
     directory: Text | None = None
     sample_interval_s: Seconds = Decimal(1)
+    metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+    collector: Literal["auto", "process", "inline"] = "auto"
 
     @property
     def keeps_events(self) -> bool:

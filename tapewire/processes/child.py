@@ -78,6 +78,11 @@ class ChildProcess:
         return self._process.pid
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it is gone, well or badly."""
+        return self._process.poll() is not None
+
+    @property
     def name(self) -> str:
         """What it is called in messages, with its process id."""
         return f"{self._called} (pid {self.pid})"

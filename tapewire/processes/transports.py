@@ -47,6 +47,16 @@ def chosen_transport(wanted: str) -> str:
     return "ipc" if cores() > 1 else "inproc"
 
 
+def chosen_collector(wanted: str, transport: str) -> str:
+    """Resolve ``auto``: a process of its own for the collector where a third core is there.
+
+    Whoever wants the replay in this process wants the collector there, too.
+    """
+    if wanted != "auto":
+        return wanted
+    return "process" if cores() > 2 and transport != "inproc" else "inline"
+
+
 def cores() -> int:
     """Cores this process may use."""
     try:

@@ -5,6 +5,7 @@ simulation of a batch is one compiled call.
 """
 
 import contextlib
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,16 +22,17 @@ from tapewire.errors import (
 )
 from tapewire.market.times import time_text
 from tapewire.processes.signals import Signals
+from tapewire.processes.transports import chosen_collector
 from tapewire.runs.feed import Feed
 from tapewire.runs.folders import run_folder, tell_where
-from tapewire.runs.hooks import Hooks
+from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.runs.manifest import RunFacts, applied, manifest_of
 from tapewire.runs.models import RunModels
 from tapewire.runs.result import RunResult, copy_results, make_room
 from tapewire.runs.stream import Stream
 
 if TYPE_CHECKING:
-    from tapewire.analytics import Collector
+    from tapewire.processes.collector_process import CollectorProcess, RunCollector
     from tapewire.router import Simulation
 
 
@@ -80,7 +82,9 @@ class _Run:
 
         facts = self.facts
         with contextlib.ExitStack() as stack:
+            self._serve_metrics(stack)
             stream = Stream(facts, self.connect, self.hooks, self.signals, stack)
+            process = self._collector_process(stack)
             with self.signals.immediate():
                 wiring.warm_up(facts.config, self.hooks.announce)
             self._note_kernel_cache()
@@ -94,25 +98,65 @@ class _Run:
             )  # fmt: skip
             facts.simulation.touch_memory()
             folder = stack.enter_context(run_folder(self.output, self.name))
-            return self._simulate(stream, facts.simulation, folder)
+            return self._simulate(stream, facts.simulation, folder, process)
+
+    def _serve_metrics(self, stack: contextlib.ExitStack) -> None:
+        port = self.facts.config.backtest.output.metrics_port
+        if port is None:
+            return
+        from tapewire.runs.metrics_page import MetricsPage
+
+        page, told = stack.enter_context(MetricsPage(port)), self.hooks.progress
+
+        def progress(progress: RunProgress) -> None:
+            page.progress(progress)
+            told(progress)
+
+        self.hooks = dataclasses.replace(self.hooks, progress=progress)
+
+    def _collector_process(self, stack: contextlib.ExitStack) -> "CollectorProcess | None":
+        """Start the process that writes the files, if it is to be one: it takes a moment."""
+        wanted = self.facts.config.backtest.output.collector
+        self.facts.collector = chosen_collector(wanted, self.facts.transport)
+        if self.facts.collector == "inline":
+            return None
+        from tapewire.processes.collector_process import CollectorProcess
+
+        return stack.enter_context(CollectorProcess(self.signals.check))
+
+    def _collector(self, folder: Path, process: "CollectorProcess | None") -> "RunCollector":
+        """Have the run folder claimed by who writes into it."""
+        from tapewire.analytics import Collector
+
+        config = self.facts.config
+        capital = config.backtest.initial_capital
+        claim = Collector if process is None else process.begin
+        return claim(
+            folder, config.to_yaml(), force=self.force,
+            event_log=config.backtest.output.keeps_events,
+            markouts=config.backtest.output.markouts,
+            initial_capital=None if capital is None else to_fixed(capital),
+        )  # fmt: skip
 
     def _note_kernel_cache(self) -> None:
         from tapewire.compiled.kernel_cache import CACHE_WARNING
 
         self.facts.warnings += [CACHE_WARNING] if CACHE_WARNING is not None else []
 
-    def _simulate(self, stream: Stream, simulation: "Simulation", folder: Path) -> RunResult:
-        from tapewire.analytics import Collector
-
+    def _simulate(
+        self,
+        stream: Stream,
+        simulation: "Simulation",
+        folder: Path,
+        process: "CollectorProcess | None",
+    ) -> RunResult:
         facts, output = self.facts, self.facts.config.backtest.output
         make_room(output)
-        capital = facts.config.backtest.initial_capital
-        with Collector(
-            folder, facts.config.to_yaml(), force=self.force, event_log=output.keeps_events,
-            markouts=output.markouts,
-            initial_capital=None if capital is None else to_fixed(capital),
-        ) as collector:  # fmt: skip
-            feed = Feed(simulation, collector, facts.clock, self.hooks, self.signals, facts.models)
+        with self._collector(folder, process) as collector:
+            feed = Feed(
+                simulation, collector, facts.clock, self.hooks, self.signals, facts.models,
+                facts.warnings,
+            )  # fmt: skip
             try:
                 if facts.models is not None:
                     facts.models.connect(self.signals.check)
@@ -129,7 +173,8 @@ class _Run:
                 self._fail(collector, "incomplete", error, digests=False)
                 raise error from None
             except (InterruptedRunError, PeerLostError) as lost:
-                error = stream.named(lost)
+                is_collector = process is not None and process.is_lost
+                error = lost if is_collector else stream.named(lost)
                 self._fail(collector, "incomplete", error)
                 raise error from None
             except StrategyError as strategy:
@@ -146,7 +191,7 @@ class _Run:
 
     def _fail(
         self,
-        collector: "Collector",
+        collector: "RunCollector",
         status: Literal["incomplete", "failed"],
         error: BaseException,
         *,

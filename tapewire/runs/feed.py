@@ -11,9 +11,9 @@ from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.runs.warnings import HALTS_TOLD_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
-    from tapewire.analytics import Collector
+    from tapewire.processes.collector_process import RunCollector
     from tapewire.router import Drained, Simulation
     from tapewire.runs.models import RunModels
     from tapewire.wire import Receiver, StreamInfo
@@ -59,17 +59,22 @@ class Feed:
         Told of after each batch, and asked.
     models
         Of its strategies; they go ahead of the simulation.
+    warnings
+        Of the run before its first record.
     """
 
     def __init__(
         self,
         simulation: "Simulation",
-        collector: "Collector",
+        collector: "RunCollector",
         clock: Clock,
         hooks: Hooks,
         signals: Signals,
         models: "RunModels | None" = None,
+        warnings: "Sequence[str]" = (),
     ) -> None:
+        from tapewire.runs.standing import Board
+
         self._simulation = simulation
         self._collector = collector
         self._clock = clock
@@ -77,6 +82,7 @@ class Feed:
         self._signals = signals
         self._models = models
         self._halts_told = 0
+        self._board = Board(simulation, warnings)
 
     def run(self, receiver: "Receiver") -> None:
         """Take every batch, to the end of the data.
@@ -102,6 +108,7 @@ class Feed:
     def _take(self, batches: "Generator[Any]", total: int) -> None:
         simulation, collector, clock = self._simulation, self._collector, self._clock
         check, progress = self._signals.check, self._hooks.progress
+        standing = self._board.standing
         events = 0
         before_s = clock.stream_began_s = time.perf_counter()
         while (batch := next(batches, None)) is not None:
@@ -124,7 +131,11 @@ class Feed:
             clock.collect_s += before_s - simulated_s
             check()
             self._announce_halts()
-            progress(RunProgress(events, total, clock.elapsed_s, simulation.now_ns, simulation.pnl))
+            progress(
+                RunProgress(
+                    events, total, clock.elapsed_s, simulation.now_ns, simulation.pnl, standing
+                )
+            )
 
     def collect_rest(self) -> None:
         """Take the rows that a failed simulation has not handed out yet."""
@@ -132,6 +143,7 @@ class Feed:
 
     def _collect(self, drained: "Drained") -> None:
         simulation = self._simulation
+        self._board.note(drained)
         self._collector.add(
             drained.fills, drained.orders, drained.samples, simulation.legs, drained.events,
             drained.series, simulation.series_names, drained.fees, simulation.fee_line_names,

@@ -3,6 +3,10 @@
 import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tapewire.runs.standing import Standing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +21,8 @@ class RunProgress:
     now_ns: int
     #: Function giving the P&L over all strategies in currency; costs a little.
     pnl: Callable[[], float]
+    #: Function giving accounts, orders and warnings; costs more, see `tapewire.runs.turns.Turns`.
+    standing: "Callable[[], Standing]"
 
 
 @dataclasses.dataclass

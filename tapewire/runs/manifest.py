@@ -18,8 +18,8 @@ from tapewire.runs.warnings import (
 )
 
 if TYPE_CHECKING:
-    from tapewire.analytics import Collector
     from tapewire.inputs.cache import InputCache
+    from tapewire.processes.collector_process import RunCollector
     from tapewire.replay.status import StatusFile
     from tapewire.router import Simulation
     from tapewire.runs.models import RunModels
@@ -34,6 +34,7 @@ class RunFacts:
     clock: Clock = field(default_factory=Clock)
     warnings: list[str] = field(default_factory=list)
     transport: str = "connect"
+    collector: str = "inline"
     cache: "InputCache | None" = None
     info: "StreamInfo | None" = None
     simulation: "Simulation | None" = None
@@ -43,7 +44,7 @@ class RunFacts:
 
 
 def manifest_of(
-    facts: RunFacts, collector: "Collector | None" = None, *, digests: bool = True
+    facts: RunFacts, collector: "RunCollector | None" = None, *, digests: bool = True
 ) -> dict[str, Any]:
     """Describe the run as far as it is known.
 
@@ -68,6 +69,7 @@ def manifest_of(
         "strategy_sources": _strategy_sources(facts.config),
         "counts": {key: int(value) for key, value in counts.items()},
         "stages": _stages(applied(counts), clock, totals),
+        "collector": facts.collector,
         "loss_halts": [halt.to_dict() for halt in halts],
         "warnings": facts.warnings + halt_warnings(halts) + count_warnings(counts, totals),
     }

@@ -19,11 +19,11 @@ from tapewire.processes.child import module_command
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from tapewire.analytics import Collector
     from tapewire.bridge.company import Company
     from tapewire.bridge.latency import InferenceLatency
     from tapewire.bridge.model_spec import ModelSpec
     from tapewire.market.instruments import InstrumentTable
+    from tapewire.processes.collector_process import RunCollector
     from tapewire.router import Simulation, SimulationConfig, StrategySpec
     from tapewire.wire import StreamInfo
     from tapewire.wire.keys import ServerKeys
@@ -240,7 +240,7 @@ class RunModels:
                 )
         return found
 
-    def record_latencies(self, collector: "Collector") -> None:
+    def record_latencies(self, collector: "RunCollector") -> None:
         """Give the collector how long models took, by the wall clock."""
         for desk in self._company.desks if self._company is not None else ():
             for what, histogram in (

@@ -25,6 +25,7 @@ OPTION_KEYS: Final[dict[str, "KeyPath"]] = {
         for name in ("speed", "transport", "payload", "batch_records", "cache")
     },
     "seed": ("backtest", "seed"),
+    "metrics_port": ("backtest", "output", "metrics_port"),
     "instruments": ("backtest", "instruments"),
 }
 FILES_KEY: Final["KeyPath"] = ("backtest", "data_source", "files")

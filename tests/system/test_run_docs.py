@@ -103,9 +103,13 @@ def test_the_page_of_venues(repo: Path, tmp_path: Path) -> None:
 
 
 def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "results.md", tmp_path) == 3
+    assert run_blocks(repo / "docs" / "results.md", tmp_path) == 4
     page = (tmp_path / "near_and_far.html").read_text()
     assert "backtest.execution.latency_model.network_latency_us" in page
+
+
+def test_the_page_of_watching(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "watching.md", tmp_path) == 1
 
 
 def test_the_page_of_metrics(repo: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ straight into the caller's memory, compressed ones are decompressed straight int
 
 import datetime
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -89,7 +90,7 @@ class DbnFile:
     path
         The file, as the user named it; it appears so in messages.
     schema, record_bytes
-        What it must hold, and the size of a record.
+        What it must hold, and the size of a record, or its sizes by DBN version.
 
     Raises
     ------
@@ -99,9 +100,15 @@ class DbnFile:
         If it is not a DBN file of such records, or truncated within its header.
     """
 
-    def __init__(self, path: str, *, schema: str = "mbo", record_bytes: int = RECORD_BYTES) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        schema: str = "mbo",
+        record_bytes: int | Mapping[int, int] = RECORD_BYTES,
+    ) -> None:
         self.path = path
-        self._schema, self._record_bytes = schema, record_bytes
+        self._schema, self._record_sizes = schema, record_bytes
         fd, self.size_bytes = open_file(path)
         head = os.pread(fd, 12, 0)
         self.compressed = head[:4] == ZSTD_MAGIC or is_skippable_magic(head)
@@ -154,6 +161,8 @@ class DbnFile:
         # Before the decoder, which reserves memory for whatever is claimed.
         require_true_counts(self.path, header, version)
         metadata = _decode_metadata(self.path, header)
+        sizes = self._record_sizes
+        self._record_bytes = sizes if isinstance(sizes, int) else sizes[version]
         _require_schema(self.path, metadata, self._schema, self._record_bytes)
         return version, len(header), metadata
 
@@ -363,8 +372,8 @@ def _require_schema(path: str, metadata: Metadata, schema: str, record_bytes: in
         )
     if str(metadata.schema) != schema:
         hint = f"request the {schema} schema for these symbols"
-        if str(metadata.schema) == "status":
-            hint = "name it in data_source.status_files"
+        if schema == "mbo" and str(metadata.schema) in ("status", "definition"):
+            hint = f"name it in data_source.{metadata.schema}_files"
         raise FormatError(f"{path}: has schema {metadata.schema}; expected {schema}: {hint}")
     if metadata.ts_out:
         raise FormatError(

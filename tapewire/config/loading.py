@@ -46,6 +46,7 @@ from tapewire.market.times import time_text
 STRATEGIES_NOT_BUILT: Final = ("momentum", "mean_reversion", "ml")
 _FILES: Final = ("backtest", "data_source", "files")
 _STATUS_FILES: Final = ("backtest", "data_source", "status_files")
+_DEFINITION_FILES: Final = ("backtest", "data_source", "definition_files")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -212,7 +213,7 @@ def _name_strategies(raw: dict[str, Any]) -> None:
 
 def _absolute_paths(raw: dict[str, Any], base: Path, problems: Problems) -> None:
     data_source = value_at(raw, ("backtest", "data_source"))
-    for where in (_FILES, _STATUS_FILES):
+    for where in (_FILES, _STATUS_FILES, _DEFINITION_FILES):
         files = value_at(data_source, where[-1:])
         if isinstance(files, list):
             found: list[Any] = []
@@ -332,7 +333,11 @@ def _check_data(data: DatabentoSource, problems: Problems) -> None:
             ("backtest", "data_source", "end"),
             f"expected a time after start ({start}), found {end}",
         )
-    for where, files in ((_FILES, data.files), (_STATUS_FILES, data.status_files)):
+    for where, files in (
+        (_FILES, data.files),
+        (_STATUS_FILES, data.status_files),
+        (_DEFINITION_FILES, data.definition_files),
+    ):
         twice = same_file(files)
         if twice is not None:
             problems.add(where, twice)

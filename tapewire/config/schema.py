@@ -131,12 +131,14 @@ class DatabentoSource(_Section):
 
     What lies before ``start`` builds the books (``warmup``) from the first record on, from each
     book's last snapshot on, or not at all; strategies and all that is counted begin at ``start``.
-    `status_files` have the trading states of the books (schema ``status``).
+    `status_files` have the trading states of the books (schema ``status``), `definition_files`
+    what the venue says of its instruments (schema ``definition``).
     """
 
     type: Literal["databento"]
     files: list[Text] = Field(min_length=1)
     status_files: list[Text] = Field(default_factory=list)
+    definition_files: list[Text] = Field(default_factory=list)
     symbols: list[Symbol] = Field(default_factory=list)
     publishers: list[Publisher] = Field(default_factory=list)
     start: TimeNs | None = None
@@ -368,13 +370,13 @@ class Output(_Section):
 
 
 class ContractFacts(_Section):
-    """What of a contract the market data file does not tell."""
+    """What of a contract the market data do not tell; what is not given, a definition may."""
 
     tick_size: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
-    multiplier: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] = Decimal(1)
+    multiplier: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     match_algorithm: Literal["F", "K", "C", "T", "S", "O", "Q", "A", "Y", "P", "V"] | None = None
-    lot_size: int = Field(default=1, ge=1, lt=2**31)
-    min_quantity: int = Field(default=1, ge=1, lt=2**31)
+    lot_size: int | None = Field(default=None, ge=1, lt=2**31)
+    min_quantity: int | None = Field(default=None, ge=1, lt=2**31)
     price_band: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=0)] | None = None
     protection_ticks: int | None = Field(default=None, ge=0, le=1_000_000)
 
@@ -392,11 +394,6 @@ class ContractFacts(_Section):
         if self.protection_ticks is None or self.tick_size is None:
             return None
         return self.protection_ticks * self.tick_size
-
-    @property
-    def multiplier_ratio(self) -> tuple[int, int]:
-        """Currency per price unit and lot as an exact fraction in lowest terms."""
-        return self.multiplier.as_integer_ratio()
 
 
 def _time_of_day(value: object) -> object:

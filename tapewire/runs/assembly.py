@@ -79,6 +79,8 @@ class _Run:
 
     def run(self) -> RunResult:
         from tapewire.runs import wiring
+        from tapewire.runs.contract_warnings import contract_warnings
+        from tapewire.runs.contracts import contracts_of
 
         facts = self.facts
         with contextlib.ExitStack() as stack:
@@ -89,11 +91,12 @@ class _Run:
                 wiring.warm_up(facts.config, self.hooks.announce)
             self._note_kernel_cache()
             facts.info = stream.begin()
-            facts.warnings += wiring.unset_instruments(facts.config, facts.info)
+            facts.contracts = contracts_of(facts.config, facts.info)
+            facts.warnings += contract_warnings(facts.config, facts.info, facts.contracts)
             facts.models = RunModels(facts.config, self.hooks.announce, stack)
             facts.status = wiring.status_files(facts.config)
             facts.simulation = wiring.make_simulation(
-                facts.config, facts.info, facts.models, facts.status,
+                facts.config, facts.info, facts.models, facts.status, facts.contracts,
                 touches=facts.config.backtest.output.markouts,
             )  # fmt: skip
             facts.simulation.touch_memory()

@@ -1,5 +1,6 @@
 """What a run's manifest says, at its end or where it stopped."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,8 +21,10 @@ from tapewire.runs.warnings import (
 if TYPE_CHECKING:
     from tapewire.inputs.cache import InputCache
     from tapewire.processes.collector_process import RunCollector
+    from tapewire.replay.definitions import DefinitionFile
     from tapewire.replay.status import StatusFile
     from tapewire.router import Simulation
+    from tapewire.runs.contracts import Contracts
     from tapewire.runs.models import RunModels
     from tapewire.wire import StreamInfo, Totals
 
@@ -41,6 +44,7 @@ class RunFacts:
     totals: "Totals | None" = None
     models: "RunModels | None" = None
     status: "Sequence[StatusFile]" = ()
+    contracts: "Contracts | None" = None
 
 
 def manifest_of(
@@ -64,7 +68,8 @@ def manifest_of(
         "config": facts.config.to_dict(),
         "versions": versions(),
         "inputs": _inputs(facts.info, totals, facts.cache)
-        + _status_inputs(facts.status)
+        + [_whole_input(file, len(file.records), len(file.records)) for file in facts.status]
+        + _definition_inputs(facts.contracts)
         + _model_files(simulation),
         "strategy_sources": _strategy_sources(facts.config),
         "counts": {key: int(value) for key, value in counts.items()},
@@ -79,6 +84,9 @@ def manifest_of(
             for strategy, bill in bills.items()
         }
     if simulation is not None:
+        if facts.contracts is not None:
+            traded = [leg.instrument_id for leg in simulation.legs]
+            manifest["instruments"] = facts.contracts.describe(traded)
         guessed = simulation.guessed_queues()
         manifest["queues"] = [one.to_dict() for one in guessed]
         manifest["warnings"] += guess_warnings(guessed)
@@ -181,20 +189,27 @@ def _inputs(
     return inputs
 
 
-def _status_inputs(files: "Sequence[StatusFile]") -> list[dict[str, Any]]:
-    """Describe the files with trading states."""
-    return [
-        {
-            "file": file.path,
-            "bytes": file.size_bytes,
-            "xxh3_128": file.content_hash,
-            "dataset": file.dataset,
-            "dbn_version": file.version,
-            "records_read": len(file.records),
-            "records_used": len(file.records),
-        }
-        for file in files
-    ]
+def _definition_inputs(contracts: "Contracts | None") -> list[dict[str, Any]]:
+    """Describe the files with definitions, and how many of each the run goes by."""
+    if contracts is None:
+        return []
+    used = Counter(one.file for one in contracts.definitions.values())
+    return [_whole_input(file, file.records_read, used[file.path]) for file in contracts.files]
+
+
+def _whole_input(
+    file: "StatusFile | DefinitionFile", records_read: int, records_used: int
+) -> dict[str, Any]:
+    """Describe a file that was read whole beforehand."""
+    return {
+        "file": file.path,
+        "bytes": file.size_bytes,
+        "xxh3_128": file.content_hash,
+        "dataset": file.dataset,
+        "dbn_version": file.version,
+        "records_read": records_read,
+        "records_used": records_used,
+    }
 
 
 def _stages(events: int, clock: Clock, totals: "Totals | None") -> dict[str, Any]:

@@ -110,6 +110,8 @@ class SteppedSimulation:
         self._records: FileRecords | None = None
         self._stopped = ""  # why it goes no further
         from tapewire.runs import wiring
+        from tapewire.runs.contract_warnings import contract_warnings
+        from tapewire.runs.contracts import contracts_of
 
         wiring.warm_up(self.config, lambda text: None)
         if instrument_ids is not None:
@@ -119,9 +121,11 @@ class SteppedSimulation:
             info = self._records.info
         try:
             #: What deserves a look before the first record.
-            self.warnings: list[str] = wiring.unset_instruments(self.config, info)
+            contracts = contracts_of(self.config, info)
+            self.warnings: list[str] = contract_warnings(self.config, info, contracts)
+            status = wiring.status_files(self.config)
             self._simulation = wiring.make_simulation(
-                self.config, info, status=wiring.status_files(self.config)
+                self.config, info, status=status, contracts=contracts
             )
         except BaseException:
             self.close()

@@ -175,6 +175,7 @@ class Stream:
             "type": "databento",
             "files": [file.name for file in info.files],
             "status_files": given.get("status_files", []),
+            "definition_files": given.get("definition_files", []),
         }
         self._facts.config = make_config(content)
         self._facts.warnings.append(

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -25,8 +24,7 @@ from tapewire.config.sessions import session_closes
 from tapewire.config.strategies import limits_in_force
 from tapewire.config.variants import checked_variants
 from tapewire.errors import ConfigError
-from tapewire.execution.models.queue.venue import STEPS_OF, VENUE
-from tapewire.market.instruments import InstrumentTable, OrderRules, publishers_of
+from tapewire.market.instruments import InstrumentTable, publishers_of
 from tapewire.market.records import (
     ACTION_ADD,
     F_LAST,
@@ -35,9 +33,9 @@ from tapewire.market.records import (
     RTYPE_MBO,
     SIDE_BID,
 )
-from tapewire.market.symbols import is_named
 from tapewire.router import GatewayLimit, RiskLimits, Simulation, SimulationConfig, StrategySpec
 from tapewire.router.config import OFF
+from tapewire.runs.contracts import Contracts, contracts_of
 
 if TYPE_CHECKING:
     from tapewire.replay.status import StatusFile
@@ -53,21 +51,24 @@ def make_simulation(
     info: "StreamInfo",
     models: "RunModels | None" = None,
     status: "Sequence[StatusFile]" = (),
+    contracts: Contracts | None = None,
     *,
     touches: bool = False,
 ) -> Simulation:
     """Build the simulation of a run; the models of its strategies are started.
 
-    ``status`` is what `status_files` has read; ``touches`` are for markouts.
+    ``status`` is what `status_files` has read, ``contracts`` what `contracts_of` brought together
+    (here, where it is None); ``touches`` are for markouts.
 
     Raises
     ------
     ConfigError, InputError
-        If a strategy's symbols or its order log do not fit the stream.
+        If a definition file can't be used, or a strategy's symbols or its order log do not fit
+        the stream.
     """
     simulation = _simulation_config(
         config,
-        _instruments(config, info),
+        (contracts or contracts_of(config, info)).table,
         _publishers(config, info),
         info.warmup_until_ns,
         info.start_ns,
@@ -108,61 +109,6 @@ def _refuse_external(simulation: SimulationConfig) -> None:
                 f"strategy {spec.strategy_id}: expected a strategy of this process, found a model "
                 "in one of its own: those belong to a run (tapewire run, tapewire.run)"
             )
-
-
-def unset_instruments(config: RunConfig, info: "StreamInfo") -> list[str]:
-    """Return warnings about contract facts: given for nothing, or needed and not given."""
-    given = set(config.backtest.instruments)
-    traded = {mapping.raw_symbol for mapping in info.mappings}
-    if isinstance(config.backtest.data_source, DatabentoSource):
-        traded &= set(config.backtest.data_source.symbols) or traded
-    names = [
-        tuple(strategy.symbols) or find_strategy(strategy.type).wants.symbols
-        for strategy in config.strategy
-    ]
-    if all(names):
-        traded = {symbol for symbol in traded if any(is_named(symbol, some) for some in names)}
-    known = InstrumentTable((m.raw_symbol, m.instrument_id) for m in info.mappings)
-    warnings = [
-        f"instruments: {symbol} is not in the data"
-        for symbol in sorted(given)
-        if not known.ids_of(symbol)
-    ]
-    if not info.mappings and not given:
-        warnings.append(
-            "the files carry no symbol mappings: instruments go by their numbers, also in "
-            "backtest.instruments, where no multiplier is set: P&L counts 1 per price point and lot"
-        )
-    unset = sorted(traded - given)
-    if unset:
-        warnings.append(
-            f"no multiplier is set for {_first_few(unset)}: P&L counts 1 per price point and lot, "
-            "and prices are not checked against a tick size (set backtest.instruments)"
-        )
-    return warnings + _unset_algorithms(config, traded)
-
-
-def _unset_algorithms(config: RunConfig, traded: set[str]) -> list[str]:
-    """Return a warning where queues are to be as at the venue, and that is not known."""
-    chosen = [execution_of(strategy, config.backtest) for strategy in config.strategy]
-    if all(execution.fill_model.queue_position_model != VENUE.name for execution in chosen):
-        return []
-    given = {name: facts.match_algorithm for name, facts in config.backtest.instruments.items()}
-    unset = sorted(symbol for symbol in traded | set(given) if given.get(symbol) not in STEPS_OF)
-    if not unset:
-        return []
-    warning = (
-        "queue_position_model venue: no match_algorithm that is built is set for "
-        f"{_first_few(unset)}: queues are by time there (set backtest.instruments; there is "
-        f"{', '.join(STEPS_OF)})"
-    )
-    return [warning]
-
-
-def _first_few(names: Sequence[str]) -> str:
-    """Name up to five, and how many more there are."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
 
 
 def warm_up(config: RunConfig, announce: Callable[[str], None]) -> None:
@@ -258,32 +204,6 @@ def _simulation_config(
         warmup_until_ns=warmup_until_ns,
         session_closes=session_closes(config.backtest.session, start_ns),
     )
-
-
-def _instruments(config: RunConfig, info: "StreamInfo") -> InstrumentTable:
-    overrides = {
-        symbol: (
-            to_fixed(entry.tick_size) if entry.tick_size is not None else 0,
-            Fraction(*entry.multiplier_ratio),
-        )
-        for symbol, entry in config.backtest.instruments.items()
-    }
-    rules = {
-        symbol: OrderRules(
-            lot=entry.lot_size,
-            min_lots=entry.min_quantity,
-            band=None if entry.price_band is None else to_fixed(entry.price_band),
-            protection=None if entry.protection is None else to_fixed(entry.protection),
-        )
-        for symbol, entry in config.backtest.instruments.items()
-    }
-    mappings = [(mapping.raw_symbol, mapping.instrument_id) for mapping in info.mappings]
-    algorithms = {
-        symbol: entry.match_algorithm
-        for symbol, entry in config.backtest.instruments.items()
-        if entry.match_algorithm is not None
-    }
-    return InstrumentTable(mappings, overrides, rules, algorithms)
 
 
 def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:

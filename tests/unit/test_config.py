@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -455,7 +456,7 @@ def test_multipliers_are_exact_fractions() -> None:
             "strategy": {"type": "market_maker"},
         }
     )
-    assert config.backtest.instruments["ZN"].multiplier_ratio == (1000, 1)
+    assert Fraction(config.backtest.instruments["ZN"].multiplier or 0) == 1000
     assert to_fixed(config.backtest.instruments["ZN"].tick_size or Decimal(0)) == 15_625_000
 
 

@@ -27,7 +27,7 @@ PAGES = {
     "docs/reinforcement-learning.md": 3,
     "docs/report.md": 4,
     "docs/protocol.md": 6,
-    "docs/venues.md": 3,
+    "docs/venues.md": 4,
     "docs/watching.md": 1,
 }  #: With the number of blocks that there are at least.
 DOCS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES)

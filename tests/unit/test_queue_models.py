@@ -23,7 +23,8 @@ from tapewire.config.schema import ContractFacts
 from tapewire.execution.models import Model, ModelDefinition, built_in
 from tapewire.execution.models.latency.legs import LEGS
 from tapewire.market.instruments import MATCH_ALGORITHMS, InstrumentTable
-from tapewire.runs.wiring import unset_instruments
+from tapewire.runs.contract_warnings import contract_warnings
+from tapewire.runs.contracts import contracts_of
 
 
 def queue_of(*lots: int) -> Tape:
@@ -213,7 +214,8 @@ def test_a_run_warns_where_the_venues_algorithm_is_not_known(tmp_path: Path) -> 
             }
         )
         info = SimpleNamespace(mappings=[SimpleNamespace(raw_symbol="TWA1", instrument_id=1)])
-        return unset_instruments(config, info)  # type: ignore[arg-type]
+        known = contracts_of(config, info)  # type: ignore[arg-type]
+        return contract_warnings(config, info, known)  # type: ignore[arg-type]
 
     assert "venue: no match_algorithm that is built is set for TWA1: queues" in warned()[0]
     assert "for TWA1: queues are by time" in warned(match_algorithm="Y")[0]

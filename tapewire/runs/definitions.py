@@ -1,0 +1,111 @@
+"""The definitions that a run goes by: one for each of its instruments, of the files it names."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tapewire.config.schema import DatabentoSource, RunConfig
+from tapewire.errors import NoDataError
+from tapewire.market.definitions import DELETE, DefinedFacts, facts_of
+
+if TYPE_CHECKING:
+    from tapewire.replay.definitions import DefinitionFile
+    from tapewire.wire import StreamInfo
+
+#: Symbols that stand for whatever contract is meant that day: a venue calls it something else.
+_MOVING_SYMBOL: Final = re.compile(r".+\.(?:[cnv]\.\d+|FUT|OPT|SPOT)")
+_NAMED_MAX: Final = 5
+
+
+@dataclass(frozen=True)
+class Definition:
+    """The definition of an instrument that a run goes by.
+
+    Attributes
+    ----------
+    before_start
+        Whether it was captured at or before the start; else it is the first one after.
+    """
+
+    file: str
+    facts: DefinedFacts
+    before_start: bool
+
+
+def read_chosen(
+    config: RunConfig, info: "StreamInfo"
+) -> "tuple[list[DefinitionFile], dict[str, Definition]]":
+    """Read the definition files of a configuration, if it has any.
+
+    Returns
+    -------
+    list of DefinitionFile
+    dict of str to Definition
+        By symbol: the last captured at or before the start, or else the first.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        If a file can't be used.
+    NoDataError
+        If one is of another dataset, or defines no instrument of the stream.
+    """
+    source = config.backtest.data_source
+    if not isinstance(source, DatabentoSource) or not source.definition_files:
+        return [], {}
+    from tapewire.replay.definitions import read_definitions
+
+    names: dict[int, str] = {}
+    for mapping in info.mappings:
+        names.setdefault(mapping.instrument_id, mapping.raw_symbol)
+    wanted = np.array(list(names), np.uint32) if names else None
+    files = [read_definitions(path, wanted) for path in source.definition_files]
+    rows: list[tuple[int, str, str, Any]] = []  # ts_recv, symbol, file, record
+    for file in files:
+        if info.dataset and file.dataset not in info.dataset.split("+"):
+            raise NoDataError(
+                f"{file.path}: has definitions of {file.dataset}; expected those of "
+                f"{info.dataset}: name the file of that dataset, or leave it out"
+            )
+        meant = [row for row in file.records if _is_meant(row, names)]
+        if not meant:
+            listed = first_few(sorted(set(names.values())))
+            raise NoDataError(
+                f"{file.path}: expected definitions of instruments of the run"
+                f"{f' ({listed})' if listed else ''}, found {file.records_read:,} of others: name "
+                "the file of these instruments and days, or leave it out"
+            )
+        for row in meant:
+            number = int(row["instrument_id"])
+            rows.append((int(row["ts_recv"]), names.get(number, str(number)), file.path, row))
+    rows.sort(key=lambda row: row[0])
+    start_ns = info.warmup_until_ns or info.start_ns
+    chosen: dict[str, tuple[int, str, Any]] = {}
+    for ts_recv, symbol, path, row in rows:
+        if symbol not in chosen or ts_recv <= start_ns:
+            chosen[symbol] = ts_recv, path, row
+    return files, {
+        symbol: Definition(path, facts_of(row), ts_recv <= start_ns)
+        for symbol, (ts_recv, path, row) in chosen.items()
+    }
+
+
+def _is_meant(row: Any, names: Mapping[int, str]) -> bool:
+    """Whether a record defines an instrument of the run: ids are given again on other days."""
+    if row["security_update_action"] == DELETE:
+        return False
+    if not names:
+        return True
+    name = names[int(row["instrument_id"])]
+    if name == str(row["instrument_id"]) or _MOVING_SYMBOL.fullmatch(name):
+        return True
+    return name == bytes(row["raw_symbol"]).split(b"\0", 1)[0].decode("ascii", "replace")
+
+
+def first_few(names: Sequence[str]) -> str:
+    """Name up to five, and how many more there are."""
+    more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+    return ", ".join(names[:_NAMED_MAX]) + more

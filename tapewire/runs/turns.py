@@ -4,13 +4,13 @@ import time
 from typing import Final
 
 #: A look is followed by so many times as long as it took without another one.
-_TIMES_REST: Final = 60
+_TIMES_REST: Final = 100
 
 
 class Turns:
     """Says when it is time to look again: so often at most, and for little of the time.
 
-    A look that takes long, at thousands of legs, is followed by sixty times as long without one.
+    A look that takes long, at thousands of legs, is followed by a hundred times as long without.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 import tapewire as tw
 from tapewire.errors import InterruptedRunError, OutputError, PeerLostError, StrategyError
+from tapewire.processes.collector_process import CollectorProcess
 from tapewire.runs.hooks import Hooks, RunProgress
 
 TABLES = ("fills", "orders", "equity", "events", "series", "markouts", "metrics")
@@ -126,6 +128,24 @@ def test_a_collector_that_is_killed_is_named(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.json"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert (manifest["status"], manifest["reason"]) == ("incomplete", said)
+
+
+def test_ctrl_c_while_the_collector_writes_the_report(
+    synthetic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = CollectorProcess.finish
+
+    def interrupted(self: CollectorProcess, manifest: Any) -> Path:
+        # A report takes half a second: it is under way when this comes.
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return finish(self, manifest)
+
+    monkeypatch.setattr(CollectorProcess, "finish", interrupted)
+    with pytest.raises(InterruptedRunError, match="Ctrl-C"):
+        run(synthetic_file, tmp_path / "out", "process")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.json"]
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["status"] == "incomplete"
 
 
 @pytest.mark.long

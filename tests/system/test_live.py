@@ -78,11 +78,11 @@ def test_lines_are_of_those_that_traded_most(seen: list[tuple[RunProgress, Stand
     assert standing.lines(2) == [first, second]
 
 
-def test_turns_come_so_often_and_take_a_sixtieth(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_turns_come_so_often_and_take_a_hundredth(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     turns = Turns(0.25)
-    for took_s, pause_s in ((0.001, 0.25), (0.1, 6.0), (0.0, 0.25)):
+    for took_s, pause_s in ((0.001, 0.25), (0.1, 10.0), (0.0, 0.25)):
         assert turns.begin()
         began_s = now[0]
         now[0] += took_s

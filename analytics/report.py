@@ -28,6 +28,7 @@ from tapewire.analytics.report_tables import (
     models_tables,
     orders_tables,
     plain_table,
+    trips_tables,
 )
 from tapewire.analytics.variants import Variants
 
@@ -186,6 +187,7 @@ def _parts(
         {"title": "Orders", "tables": [
             *orders_tables(analysis), *fee_tables(manifest.get("fee_lines", {})),
             *halts_tables(manifest.get("loss_halts", ())),
+            *trips_tables(manifest.get("limit_trips", ())),
         ]},
         {"title": "Latency", "tables": [
             *latency_tables(latencies), *models_tables(manifest.get("models", {})),

@@ -22,7 +22,7 @@ TELL_REPLACED: Final = 7
 TELL_REFUSED: Final = 8  # a cancel or replace came too late, or was denied
 TELL_DENIED: Final = 9
 TIMER: Final = 10
-WIND_UP: Final = 11  # the loss limit: orders are to be canceled, positions closed
+WIND_UP: Final = 11  # a limit: orders are to be canceled, positions closed
 SIGNAL: Final = 12  # a timer that comes after all else of its time, whenever it was set
 TELL_CHANGED: Final = 13  # the exchange has changed an order: a stop was triggered
 ARRIVE_CANCEL_ALL: Final = 14  # to the exchange, as a cancel of the order that it names, if any
@@ -67,10 +67,10 @@ LEG: Final = np.dtype(
         ("arrival_tail", "i4"),
         ("tick_size", "i8"),
         ("notice_floor", "i8"),  # no later word of the exchange comes before this time
-        # since the loss limit was reached
-        ("halt_position", "i8"),  # lots it was known to hold then
+        # since a limit was reached
+        ("halt_position", "i8"),  # lots it was known to hold at max_loss
         ("closing", "i4"),  # CLOSING_*: of the order of the simulation that closes the position
-        ("shared", "i4"),  # 0: alone; else its place among those that share books, from 1 on
+        ("shared", "i4"),  # 0: alone; else its place among those in one order of time, from 1 on
     ]
 )
 
@@ -148,6 +148,11 @@ ROUTER: Final = np.dtype(
         ("watches", "i8"),
         ("accounts", "i8"),
         ("limits", "i8"),
+        ("portfolio", "i8"),  # address of the limits of all together; 0: there are none
+        ("trips", "i8"),
+        ("trip_n", "i8"),
+        ("instance_n", "i8"),
+        ("broadcast_n", "i8"),  # messages that limits of all may make at once
         ("send_times", "i8"),
         ("samples", "i8"),
         ("touches", "i8"),
@@ -207,7 +212,7 @@ ROUTER: Final = np.dtype(
     ]
 )
 
-# The order that closes a position after the loss limit: none, on its way, ended and not enough.
+# The order that closes a position after a limit: none, on its way, ended and not enough.
 CLOSING_NONE: Final = 0
 CLOSING_SENT: Final = 1
 CLOSING_FAILED: Final = -1

@@ -19,13 +19,13 @@ from tapewire.features.updating import update_features
 from tapewire.market.layout import ASK, BID, NIL, book_at, level_at, rung_at, side_at
 from tapewire.market.queues import best_key
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions.accounting import revalue
 from tapewire.positions.layout import account_at, limits_at, sample_row_at
 from tapewire.router._changes import carry_out, move_pegs
 from tapewire.router._exchange import match_parties
 from tapewire.router._layout import (
     CROSSED_HALT_FILLS,
     DRAIN_ROWS,
+    GROW_MESSAGES,
     SHOWN_ALL,
     SHOWN_FULL,
     SHOWN_NOTHING,
@@ -36,13 +36,14 @@ from tapewire.router._layout import (
     touch_at,
     watch_at,
 )
-from tapewire.router._loss import after_halt, may_close_now
+from tapewire.router._limits import revalue_leg
+from tapewire.router._loss import act_on_limits, may_close_now
 from tapewire.router._places import note_places
 from tapewire.router._requests import callback
 from tapewire.router._room import room_for
 from tapewire.router._states import SHUT_NOW
 from tapewire.router._stops import act_on_stops
-from tapewire.router._times import refresh_due, set_wake, until_local
+from tapewire.router._times import hear_in_order, refresh_due, set_wake, until_local
 from tapewire.router._views import is_full, show_view
 from tapewire.strategies.layout import (
     CALLED_FOR_DEPTH,
@@ -131,6 +132,11 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
         router.cursor = watch.legs
     if router.phase == _HEAR:
         if watch.local_due <= local_ns + router.feed_max_ns:
+            if router.portfolio != 0:
+                status = hear_in_order(market, execution, router, watch)
+                if status != 0:
+                    return status
+                router.cursor = NIL
             while router.cursor != NIL:
                 leg = leg_at(router.legs, router.cursor)
                 feed_ns = _feed_ns(execution, router, router.cursor, leg.instance)
@@ -325,18 +331,19 @@ def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local
 
 @jit_inline
 def _value(execution: Any, router: Any, watch: Any, leg_index: int, local_ns: int) -> int:
-    """Value what a leg holds if the mark moved, and see to its loss limit; a status."""
+    """Value what a leg holds if the mark moved, and see to its limits; a status."""
     account = account_at(router.accounts, leg_index)
-    loss_acts = watch.unclosed != 0 and may_close_now(router, leg_index, watch)
+    limits_act = watch.unclosed != 0 and may_close_now(router, leg_index, watch)
     if watch.mark_moved != 0 and account.position | account.known_position != 0:
+        if router.message_free_n <= router.broadcast_n:
+            return GROW_MESSAGES
         index = leg_at(router.legs, leg_index).instance
         moves = instance_at(router.instances, index).moves_marks
         account.mark = own_mark(execution, leg_index, moves, watch.mark, watch.seen)
         limits = limits_at(router.limits, index)
         limits.marked_ns = max(limits.marked_ns, local_ns)
-        revalue(account, limits)
-        loss_acts = limits.halted != 0
-    return after_halt(execution, router, leg_index, local_ns) if loss_acts else 0
+        limits_act = revalue_leg(execution, router, leg_index, local_ns)
+    return act_on_limits(execution, router, leg_index, local_ns) if limits_act else 0
 
 
 @jit_inline

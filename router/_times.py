@@ -40,7 +40,8 @@ def before_book_event(
     while at != NIL:
         leg = leg_at(router.legs, at)
         if leg.shared != 0:  # with all of its book, at the first of them
-            if party_at(execution.parties, at).owner == at:
+            first = watch.legs if router.portfolio != 0 else party_at(execution.parties, at).owner
+            if first == at:
                 status = _before_shared_event(
                     market, execution, router, watch, at, exchange_ns, local_ns, upcoming
                 )
@@ -73,7 +74,7 @@ def _before_shared_event(
     at = watch.legs
     while at != NIL:
         leg = leg_at(router.legs, at)
-        if party_at(execution.parties, at).owner == owner:
+        if router.portfolio != 0 or party_at(execution.parties, at).owner == owner:
             instance = instance_at(router.instances, leg.instance)
             feed_ns = feed_delay_ns(execution, instance.feed_ns, at, local_ns, upcoming)
             status = start(market, execution, router, at, local_ns + feed_ns)
@@ -191,6 +192,41 @@ def until_local(
         if status != 0:
             return status
     return 0
+
+
+@jit
+def hear_in_order(market: Any, execution: Any, router: Any, watch: Any) -> int:
+    """Hand all instances of a book what reaches them by its event, in one order of time; a status.
+
+    At one time the one that the run names first comes first.
+    """
+    while True:
+        chosen = NIL
+        chosen_due = NEVER
+        chosen_place = 0
+        at = watch.legs
+        while at != NIL:
+            leg = leg_at(router.legs, at)
+            instance = instance_at(router.instances, leg.instance)
+            feed_ns = feed_delay_ns(
+                execution, instance.feed_ns, at, router.event_local, router.event_number
+            )
+            due = instance.local_due
+            if due <= router.event_local + feed_ns and (
+                due < chosen_due or (due == chosen_due and leg.shared < chosen_place)
+            ):
+                chosen = at
+                chosen_due = due
+                chosen_place = leg.shared
+            at = leg.next_of_book
+        if chosen == NIL:
+            return 0
+        room = step_room(market, execution, router)
+        if room != 0:
+            return room
+        status = deliver(execution, router, leg_at(router.legs, chosen).instance)
+        if status != 0:
+            return status
 
 
 @jit

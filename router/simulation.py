@@ -53,6 +53,7 @@ from tapewire.router.guesses import GuessedQueue, guessed_queues
 from tapewire.router.halts import LossHalt, loss_halts
 from tapewire.router.look import Look
 from tapewire.router.results import Drained, LegInfo
+from tapewire.router.trips import LimitTrip, limit_trips
 from tapewire.strategies.definition import HOOKS
 from tapewire.strategies.layout import HOOK_N
 
@@ -439,6 +440,15 @@ class Simulation:
     def guessed_queues(self) -> list[GuessedQueue]:
         """Books of strategies in which places in queues were guessed from sizes of levels."""
         return guessed_queues(self._memory, self._roster)
+
+    @property
+    def trip_n(self) -> int:
+        """How many limits were reached so far that had something follow."""
+        return int(self._memory.router["trip_n"])
+
+    def limit_trips(self) -> list[LimitTrip]:
+        """Limits that were reached and had something follow, in the order of the loop."""
+        return limit_trips(self._memory, self._roster) if self.trip_n else []
 
     @property
     def fee_line_names(self) -> list[str]:

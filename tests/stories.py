@@ -389,6 +389,7 @@ def configure(
     unseen_trades: str = "fill_through",
     book_clear: str = "cancel",
     limits: RiskLimits | None = None,
+    portfolio: RiskLimits | None = None,
     gateway: GatewayLimit | None = None,
     tick: Number = 0,
     multiplier: Fraction | int = 1,
@@ -426,6 +427,7 @@ def configure(
             models or models_of(entry_us, response_us, feed_us, fee, impact_ppm),
             **{name: model for name, model in (("fill", fill), ("queue", queue)) if model},
         ),
+        portfolio=portfolio,
         seed=seed,
         gateway=gateway,
         crossed_policy=policy,  # type: ignore[arg-type]

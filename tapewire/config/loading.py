@@ -28,6 +28,7 @@ from tapewire.config.schema import (
     StrategyEntry,
 )
 from tapewire.config.strategies import (
+    check_limits,
     default_name,
     known_strategies,
     limits_in_force,
@@ -267,6 +268,7 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
         _check_data(data, problems)
     symbols = data.symbols if data is not None else []
     _check_shared_books(raw, problems)
+    check_limits(raw, problems)
     entries = raw.get("strategy") or ()
     names = Counter(value_at(entry, ("name",)) for entry in entries)
     for i, entry in enumerate(entries):

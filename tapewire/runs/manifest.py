@@ -14,6 +14,7 @@ from tapewire.runs.warnings import (
     guess_warnings,
     halt_warnings,
     log_warnings,
+    trip_warnings,
     warmup_warnings,
 )
 
@@ -54,6 +55,7 @@ def manifest_of(
     simulation, totals, clock = facts.simulation, facts.totals, facts.clock
     counts = dict(simulation.counts) if simulation is not None else {}
     halts = simulation.loss_halts() if simulation is not None else []
+    trips = simulation.limit_trips() if simulation is not None else []
     elapsed_s = clock.elapsed_s
     manifest: dict[str, Any] = {
         "events": int(counts.get("events", 0)),
@@ -69,7 +71,11 @@ def manifest_of(
         "counts": {key: int(value) for key, value in counts.items()},
         "stages": _stages(applied(counts), clock, totals),
         "loss_halts": [halt.to_dict() for halt in halts],
-        "warnings": facts.warnings + halt_warnings(halts) + count_warnings(counts, totals),
+        "limit_trips": [trip.to_dict() for trip in trips],
+        "warnings": facts.warnings
+        + halt_warnings(halts)
+        + trip_warnings(trips)
+        + count_warnings(counts, totals),
     }
     if simulation is not None and (bills := simulation.fee_lines()):
         manifest["fee_lines"] = {

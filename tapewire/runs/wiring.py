@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -37,7 +38,6 @@ from tapewire.market.records import (
 )
 from tapewire.market.symbols import is_named
 from tapewire.router import GatewayLimit, RiskLimits, Simulation, SimulationConfig, StrategySpec
-from tapewire.router.config import OFF
 
 if TYPE_CHECKING:
     from tapewire.replay.status import StatusFile
@@ -244,6 +244,7 @@ def _simulation_config(
     return SimulationConfig(
         instruments=instruments,
         strategies=_strategies(config),
+        portfolio=_portfolio(config),
         models=chosen_models(execution),
         seed=config.backtest.seed,
         gateway=_gateway(execution.gateway),
@@ -337,14 +338,16 @@ def _gateway(gateway: Gateway | None) -> GatewayLimit | None:
     )
 
 
-def _limits(limits: ConfiguredLimits) -> RiskLimits:
-    def given(value: int | None) -> int:
-        return OFF if value is None else value
+def _portfolio(config: RunConfig) -> RiskLimits | None:
+    limits = config.backtest.portfolio_limits
+    return None if limits is None else _limits(limits)
 
-    return RiskLimits(
-        max_position=given(limits.max_position),
-        max_order_size=given(limits.max_order_size),
-        max_loss=OFF if limits.max_loss is None else to_fixed(limits.max_loss),
-        max_orders_per_second=given(limits.max_orders_per_second),
-        on_max_loss=limits.on_max_loss,
-    )
+
+def _limits(limits: ConfiguredLimits) -> RiskLimits:
+    """The limits in exact units: what is not given is as `RiskLimits` has it."""
+    given: dict[str, Any] = {
+        name: to_fixed(value) if isinstance(value, Decimal) else value
+        for name in type(limits).model_fields
+        if (value := getattr(limits, name)) is not None
+    }
+    return RiskLimits(**given)

@@ -102,6 +102,12 @@ def test_the_page_of_venues(repo: Path, tmp_path: Path) -> None:
     assert set(met["strategy_id"]) == {"quotes", "trend"}
 
 
+def test_the_page_of_limits(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "risk.md", tmp_path) == 1
+    trips = tw.RunResult.load(tmp_path / "risk").manifest["limit_trips"]
+    assert {trip["limit"] for trip in trips} == {"max_daily_loss", "max_drawdown"}
+
+
 def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "results.md", tmp_path) == 3
     page = (tmp_path / "near_and_far.html").read_text()

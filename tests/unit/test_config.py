@@ -191,6 +191,29 @@ REFUSED = [
     ("max_loss: 10000.0", "max_loss: 1e99", r"max_loss: expected a number within"),
     ("max_loss: 10000.0", "max_loss: 1e999999999", r"max_loss: expected a number within"),
     ("max_loss: 10000.0", "max_loss: 0.0000000001", r"at most nine decimal places"),
+    ("max_loss: 10000.0", "max_drawdown: 0", r":24: .*max_drawdown: expected more than 0, found 0"),
+    ("max_loss: 10000.0", "max_draw_down: 1", r"did you mean 'max_drawdown'\?"),
+    (
+        "max_loss: 10000.0",
+        "on_max_position: stop",
+        r"on_max_position: expected 'deny', 'cancel_all'",
+    ),
+    ("max_loss: 10000.0", "max_messages_per_trade: 0", r"max_messages_per_trade: expected"),
+    (
+        "max_loss: 10000.0",
+        "max_daily_loss: 5",
+        r":24: backtest.risk_limits.max_daily_loss: expected backtest.session, .* found none",
+    ),
+    (
+        "  risk_limits:",
+        "  portfolio_limits: {max_daily_loss: 5}\n  risk_limits:",
+        r":21: backtest.portfolio_limits.max_daily_loss: expected backtest.session",
+    ),
+    (
+        "  risk_limits:",
+        "  portfolio_limits: {max_net_exposure: -1}\n  risk_limits:",
+        r":21: backtest.portfolio_limits.max_net_exposure: expected more than 0, found -1",
+    ),
     (
         "  risk_limits:",
         "  risk_limits: {}\n  rsk:",

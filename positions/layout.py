@@ -43,7 +43,7 @@ LIMITS: Final = np.dtype(
         ("watched", "i8"),
         ("reached", "i8"),  # … and those that were
         ("state", "i8"),  # codes.RiskState that follows from these
-        ("stopping", "i8"),  # the limit it is from
+        ("stopping", "i8"),  # the limit it is from; of several the first
         ("reducing_ns", "i8"),  # local time since when it is at least that; never: it isn't
         ("halted_ns", "i8"),
         ("flatten", "i8"),  # close positions, not only cancel orders

@@ -211,7 +211,7 @@ def reach(limits: Any, limit: int, found: int, now_ns: int) -> None:
     limits.reached |= 1 << limit
     limits.reached_at[limit] = found
     state = state_of(action)
-    if state > limits.state:
+    if state > limits.state or (state == limits.state and limit < limits.stopping):
         limits.state = state
         limits.stopping = limit
     if state == HALTED:

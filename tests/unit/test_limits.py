@@ -134,7 +134,7 @@ def test_a_day_ends_nothing_that_another_limit_began(tmp_path: Path) -> None:
         limits=RiskLimits(max_daily_loss=6 * UNIT, max_drawdown=11 * UNIT),
     )  # fmt: skip
     assert [trip[2] for trip in trips(played)] == [Limit.MAX_DAILY_LOSS, Limit.MAX_DRAWDOWN]
-    assert reasons(played)["late"] == "MAX_DAILY_LOSS", "the one that came first"
+    assert reasons(played)["late"] == "MAX_DAILY_LOSS", "of two alike the first of the table"
     assert reasons(played)["next"] == "MAX_DRAWDOWN"
 
 

@@ -57,7 +57,6 @@ LOSS: Final = int(Limit.MAX_LOSS)
 DAILY_LOSS: Final = int(Limit.MAX_DAILY_LOSS)
 DRAWDOWN: Final = int(Limit.MAX_DRAWDOWN)
 NO_LIMIT: Final = -1
-LOSS_BITS: Final = sum(1 << limit for limit in LOSS_LIMITS)
 
 DENY: Final = int(LimitAction.DENY)
 CANCEL_ALL: Final = int(LimitAction.CANCEL_ALL)

@@ -35,24 +35,27 @@ ACCOUNT: Final = np.dtype(
 #: The limits of one strategy instance, or of all together, and how near to them it is.
 LIMITS: Final = np.dtype(
     [
+        # What each callback and each new mark looks at comes first, in a cache line or two.
+        ("marked_ns", "i8"),  # local time of the latest mark in `known_pnl`
+        ("known_pnl", "i8"),  # 1e-9 currency, sum over its legs
+        ("day_end_ns", "i8"),  # when the session closes; never, where nobody asks
+        ("peak_pnl", "i8"),  # the best so far, 0 or more; never, where nobody asks
+        ("floor_pnl", "i8"),  # at or below it a limit is reached
+        # Bits by limit: those that were reached, and those that something follows when they are.
+        ("reached", "i8"),
+        ("watched", "i8"),
+        ("flatten", "i8"),  # close positions, not only cancel orders
+        ("withdraw", "i8"),  # orders are to be canceled
         # By `codes.Limit`: the limit (-1: none), its `codes.LimitAction`, what it was reached at.
         ("bounds", "i8", (LIMIT_N,)),
         ("actions", "i8", (LIMIT_N,)),
         ("reached_at", "i8", (LIMIT_N,)),
-        # Bits by limit: those that something follows when they are reached, and were not yet …
-        ("watched", "i8"),
-        ("reached", "i8"),  # … and those that were
-        ("state", "i8"),  # codes.RiskState that follows from these
+        ("state", "i8"),  # codes.RiskState that follows from what was reached
         ("stopping", "i8"),  # the limit it is from; of several the first
+        ("winding", "i8"),  # the simulation has something to do
         ("reducing_ns", "i8"),  # local time since when it is at least that; never: it isn't
         ("halted_ns", "i8"),
-        ("flatten", "i8"),  # close positions, not only cancel orders
-        ("withdraw", "i8"),  # orders are to be canceled
-        ("winding", "i8"),  # the simulation has something to do
-        ("known_pnl", "i8"),  # 1e-9 currency, sum over its legs
-        ("peak_pnl", "i8"),  # the best so far; 0 or more
         ("day_pnl", "i8"),  # as the last session closed
-        ("day_end_ns", "i8"),  # when this one does; never, where nobody asks
         ("messages", "i8"),  # orders, replaces and cancels that left
         ("trades", "i8"),  # fills that it was told of
         ("window_offset", "i8"),  # of its ring of send times
@@ -72,7 +75,6 @@ LIMITS: Final = np.dtype(
         ("halt_noted", "i8"),  # what was held then is noted for good
         ("halt_cancels", "i8"),
         ("halt_orders", "i8"),  # market orders sent to close positions
-        ("marked_ns", "i8"),  # local time of the latest mark in `known_pnl`
     ]
 )
 

@@ -13,6 +13,7 @@ from tapewire.execution.layout import NEVER
 from tapewire.execution.words import ACTIVE, HALTED, NO_REASON, REDUCING
 from tapewire.positions.codes import (
     DAILY_LOSS,
+    DRAWDOWN,
     FLATTEN,
     GROSS_EXPOSURE,
     HALT,
@@ -57,7 +58,7 @@ def state_at(limits: Any, now_ns: int) -> int:
     return REDUCING if now_ns >= limits.reducing_ns else ACTIVE
 
 
-@jit
+@jit_inline
 def check_state(
     limits: Any, account: Any, side: int, more_lots: int, is_exit: bool, now_ns: int
 ) -> int:
@@ -67,6 +68,8 @@ def check_state(
     together no more than that, so that no race of fills takes it through zero. An exit of a
     bracket can't be more than its entry.
     """
+    if limits.reached == 0:
+        return NO_REASON
     state = state_at(limits, now_ns)
     if state == ACTIVE:
         return NO_REASON
@@ -89,7 +92,7 @@ def worst_lots(account: Any, side: int, more_lots: int) -> int:
     return -account.known_position + account.open_sell_lots + more_lots
 
 
-@jit
+@jit_inline
 def check_lots(limits: Any, size_lots: int, more_lots: int, worst: int) -> int:
     """Whether size and position are within limits; a reason code.
 
@@ -124,7 +127,7 @@ def check_exposure(limits: Any, gross_before: int, gross: int, net: int) -> int:
     return NO_REASON
 
 
-@jit
+@jit_inline
 def check_messages(limits: Any) -> int:
     """Whether one more message keeps to the ratio; a reason code. No trade counts as one."""
     ratio = limits.bounds[MESSAGES_PER_TRADE]
@@ -135,7 +138,7 @@ def check_messages(limits: Any) -> int:
     return NO_REASON
 
 
-@jit
+@jit_inline
 def check_rate(limits: Any, send_times: int, now_ns: int) -> int:
     """Whether the rate lets an order leave; a reason code.
 
@@ -153,7 +156,7 @@ def check_rate(limits: Any, send_times: int, now_ns: int) -> int:
     return NO_REASON
 
 
-@jit
+@jit_inline
 def pass_rate(limits: Any, send_times: int, now_ns: int) -> None:
     """Count an order or replace that leaves."""
     rate = limits.bounds[ORDER_RATE]
@@ -203,6 +206,22 @@ def lost(limits: Any, limit: int) -> int:
     return (limits.day_pnl if limit == DAILY_LOSS else limits.peak_pnl) - limits.known_pnl
 
 
+@jit_inline
+def is_to_measure(limits: Any) -> bool:
+    """Whether the P&L is where a limit may be reached, or the best so far."""
+    return limits.known_pnl <= limits.floor_pnl or limits.known_pnl > limits.peak_pnl
+
+
+@jit
+def set_floor(limits: Any) -> None:
+    """Find anew at what P&L the first of the limits on losses is reached."""
+    floor = -NEVER
+    for limit in (LOSS, DAILY_LOSS, DRAWDOWN):
+        if limits.watched >> limit & 1:
+            floor = max(floor, lost(limits, limit) + limits.known_pnl - limits.bounds[limit])
+    limits.floor_pnl = floor
+
+
 @jit
 def reach(limits: Any, limit: int, found: int, now_ns: int) -> None:
     """Latch a limit that was reached, and the state that follows."""
@@ -231,6 +250,13 @@ def begin_session(limits: Any, day_end_ns: int) -> None:
     """A session has closed: a daily loss counts from here, and one that was reached is over."""
     limits.day_end_ns = day_end_ns
     limits.day_pnl = limits.known_pnl
+    _end_daily_loss(limits)
+    set_floor(limits)
+
+
+@jit
+def _end_daily_loss(limits: Any) -> None:
+    """Go on without a daily loss that was reached, as the other limits say."""
     if limits.reached >> DAILY_LOSS & 1 == 0:
         return
     limits.reached &= ~(1 << DAILY_LOSS)

@@ -47,7 +47,11 @@ class Bounds:
             if bound != OFF and (limit in LOSS_LIMITS or action != "deny"):
                 limits["watched"] |= 1 << limit
         limits["stopping"] = NO_LIMIT
-        limits["reducing_ns"] = limits["halted_ns"] = limits["day_end_ns"] = NEVER
+        for name in ("reducing_ns", "halted_ns", "day_end_ns", "peak_pnl"):
+            limits[name] = NEVER
+        limits["floor_pnl"] = NEVER  # to be found at the first look
+        if given.max_drawdown != OFF:
+            limits["peak_pnl"] = 0
         self._trips += int(limits["watched"]).bit_count()
         if given.max_daily_loss != OFF:
             limits["day_end_ns"] = 0  # to be found at the first look

@@ -7,7 +7,8 @@ knows. It is there only where it has limits of its own; strategies then hang on 
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
-from tapewire.execution.words import NO_MARK, NO_REASON
+from tapewire.execution.layout import NEVER
+from tapewire.execution.words import ACTIVE, NO_MARK, NO_REASON
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import revalue
@@ -17,7 +18,6 @@ from tapewire.positions.codes import (
     DRAWDOWN,
     LIMIT_N,
     LOSS,
-    LOSS_BITS,
     PORTFOLIO_REASONS,
     POSITION,
     REASONS,
@@ -32,10 +32,12 @@ from tapewire.positions.limits import (
     check_rate,
     check_state,
     exposure_of,
+    is_to_measure,
     limits_exposure,
     lost,
     pass_rate,
     reach,
+    set_floor,
     state_at,
     stopped,
     worst_lots,
@@ -61,33 +63,46 @@ def check_order(
     reason = _check(
         router, limits, leg_index, side, price, more_lots, size_lots, is_exit, False, now_ns
     )
-    if reason == NO_REASON:
-        reason = check_rate(limits, router.send_times, now_ns)
+    if reason != NO_REASON:
+        return reason
     if router.portfolio != 0:
-        house = limits_at(router.portfolio, 0)
-        if reason == NO_REASON:
-            reason = _check(
-                router, house, leg_index, side, price, more_lots, size_lots, is_exit, True, now_ns
-            )
-            if reason == NO_REASON:
-                reason = check_rate(house, router.send_times, now_ns)
-            if reason != NO_REASON:
-                stopped(limits, reason, house.limit_value, house.limit_found)
-                reason = _of_portfolio(reason)
-        if reason == NO_REASON:
-            pass_rate(house, router.send_times, now_ns)
-    if reason == NO_REASON:
-        pass_rate(limits, router.send_times, now_ns)
-        count_message(router, limits)
-    return reason
+        reason = _check_of_all(
+            router, leg_index, side, price, more_lots, size_lots, is_exit, now_ns
+        )
+        if reason != NO_REASON:
+            return reason
+    pass_rate(limits, router.send_times, now_ns)
+    count_message(router, limits)
+    return NO_REASON
 
 
 @jit
+def _check_of_all(
+    router: Any, leg_index: int, side: int, price: int, more_lots: int, size_lots: int,
+    is_exit: bool, now_ns: int,
+) -> int:  # fmt: skip
+    """As `check_order`, by the limits of all strategies together."""
+    limits = limits_at(router.limits, leg_at(router.legs, leg_index).instance)
+    house = limits_at(router.portfolio, 0)
+    reason = _check(
+        router, house, leg_index, side, price, more_lots, size_lots, is_exit, True, now_ns
+    )
+    if reason == NO_REASON:
+        pass_rate(house, router.send_times, now_ns)
+        return reason
+    stopped(limits, reason, house.limit_value, house.limit_found)
+    for limit in range(LIMIT_N):
+        if REASONS[limit] == reason:
+            return PORTFOLIO_REASONS[limit]
+    return reason
+
+
+@jit_inline
 def _check(
     router: Any, limits: Any, leg_index: int, side: int, price: int, more_lots: int,
     size_lots: int, is_exit: bool, of_all: bool, now_ns: int,
 ) -> int:  # fmt: skip
-    """As `check_order`, by the limits of a strategy or of all, but for the rate."""
+    """As `check_order`, by the limits of a strategy or of all."""
     account = account_at(router.accounts, leg_index)
     if now_ns >= limits.day_end_ns:
         close_session(router, limits, now_ns)
@@ -100,7 +115,9 @@ def _check(
     reason = check_lots(limits, size_lots, more_lots, worst)
     if reason == NO_REASON and limits_exposure(limits):
         reason = _check_exposure(router, limits, leg_index, side, price, more_lots, of_all)
-    return check_messages(limits) if reason == NO_REASON else reason
+    if reason == NO_REASON:
+        reason = check_messages(limits)
+    return check_rate(limits, router.send_times, now_ns) if reason == NO_REASON else reason
 
 
 @jit
@@ -173,15 +190,6 @@ def count_trade(router: Any, limits: Any) -> None:
 
 
 @jit
-def _of_portfolio(reason: int) -> int:
-    """A reason as it is called where the limit is one of all strategies together."""
-    for limit in range(LIMIT_N):
-        if REASONS[limit] == reason:
-            return PORTFOLIO_REASONS[limit]
-    return reason
-
-
-@jit
 def after_denial(execution: Any, router: Any, leg_index: int, reason: int, now_ns: int) -> None:
     """An order was denied: what follows, where its limit asks for more; there is room for it."""
     instance_index = leg_at(router.legs, leg_index).instance
@@ -213,13 +221,13 @@ def revalue_leg(execution: Any, router: Any, leg_index: int, now_ns: int) -> boo
     if router.portfolio != 0 and now_ns >= limits_at(router.portfolio, 0).day_end_ns:
         close_session(router, limits_at(router.portfolio, 0), now_ns)
     change = revalue(account_at(router.accounts, leg_index), limits)
-    if limits.watched & LOSS_BITS != 0:
+    if is_to_measure(limits):
         _measure(execution, router, limits, instance_index, now_ns)
     closes = limits.withdraw | limits.flatten
     if router.portfolio != 0:
         house = limits_at(router.portfolio, 0)
         house.known_pnl += change
-        if house.watched & LOSS_BITS != 0:
+        if is_to_measure(house):
             _measure(execution, router, house, NIL, now_ns)
         closes |= house.flatten
     return closes != 0
@@ -228,12 +236,14 @@ def revalue_leg(execution: Any, router: Any, leg_index: int, now_ns: int) -> boo
 @jit
 def _measure(execution: Any, router: Any, limits: Any, instance_index: int, now_ns: int) -> None:
     """Latch the limits on losses that are reached."""
-    limits.peak_pnl = max(limits.peak_pnl, limits.known_pnl)
+    if limits.peak_pnl < NEVER:
+        limits.peak_pnl = max(limits.peak_pnl, limits.known_pnl)
     for limit in (LOSS, DAILY_LOSS, DRAWDOWN):
         if limits.watched >> limit & 1:
             found = lost(limits, limit)
             if found >= limits.bounds[limit]:
                 _trip(execution, router, limits, instance_index, limit, found, now_ns)
+    set_floor(limits)
 
 
 @jit
@@ -287,10 +297,17 @@ def _call_all(execution: Any, router: Any, action: int, now_ns: int) -> None:
         message_at(router.messages, told).quantity = action
 
 
-@jit
-def risk_state(router: Any, instance_index: int, now_ns: int) -> int:
+@jit_inline
+def risk_state(router: Any, limits: Any, now_ns: int) -> int:
     """The RiskState of a strategy at a local time: its own, or that of all if it is harder."""
-    limits = limits_at(router.limits, instance_index)
+    if limits.reached == 0 and router.portfolio == 0:
+        return ACTIVE
+    return _harder_state(router, limits, now_ns)
+
+
+@jit
+def _harder_state(router: Any, limits: Any, now_ns: int) -> int:
+    """As `risk_state`, where a limit was reached or there are some of all."""
     if now_ns >= limits.day_end_ns:
         close_session(router, limits, now_ns)
     state = state_at(limits, now_ns)

@@ -121,7 +121,7 @@ def callback(
     is_shown = hook < HOOK_TIMER or hook == HOOK_TRADES
     if limits.marked_ns <= now_ns:
         ctx.pnl = limits.known_pnl
-        ctx.risk_state = risk_state(router, instance_index, now_ns)
+        ctx.risk_state = risk_state(router, limits, now_ns)
         ctx.halted = 1 if ctx.risk_state == HALTED else 0
     if is_shown or watch.seen + instance.feed_max_ns <= now_ns:
         ctx.best_bid = watch.bid

@@ -82,7 +82,8 @@ def _fill(address: int, leg: int, side: int, price: int, lots: int, fee: int) ->
 
 @jit_entry
 def _state(address: int, instance: int, now_ns: int) -> int:
-    return risk_state(router_at(address, 0), instance, now_ns)
+    router = router_at(address, 0)
+    return risk_state(router, limits_at(router.limits, instance), now_ns)
 
 
 def drawn_limits(draw: random.Random) -> tuple[dict[str, int], dict[str, str]]:

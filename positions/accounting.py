@@ -41,8 +41,15 @@ def book_fill(account: Any, side: int, price: int, lots: int, fee: int) -> None:
 
 @jit_inline
 def currency(units: int, numerator: int, denominator: int) -> int:
-    """Price units x lots to 1e-9 currency."""
-    return units * numerator // denominator
+    """Price units x lots to 1e-9 currency, rounded down.
+
+    The whole multiples of the denominator by themselves: a product of the numerator and the rest,
+    below the denominator, stays within 63 bits (see `tapewire.config.accounts`).
+    """
+    if denominator == 1:
+        return units * numerator
+    whole = units // denominator
+    return whole * numerator + (units - whole * denominator) * numerator // denominator
 
 
 @jit_inline

@@ -384,9 +384,25 @@ class Output(_Section):
         return to_fixed(self.sample_interval_s)
 
 
-class ContractFacts(_Section):
-    """What of a contract the market data file does not tell."""
+#: A currency by its letters, as USD.
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3,5}$")]
+Rate = Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0, le=1_000_000)]
 
+
+class Account(_Section):
+    """The currency that money is counted in, and what a unit of each other one is worth in it."""
+
+    currency: Currency
+    rates: dict[Currency, Rate] = Field(default_factory=dict)
+
+
+class ContractFacts(_Section):
+    """What of a contract the market data file does not tell.
+
+    `multiplier` is in `currency`, the account's where none is given.
+    """
+
+    currency: Currency | None = None
     tick_size: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     multiplier: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] = Decimal(1)
     match_algorithm: Literal["F", "K", "C", "T", "S", "O", "Q", "A", "Y", "P", "V"] | None = None
@@ -409,11 +425,6 @@ class ContractFacts(_Section):
         if self.protection_ticks is None or self.tick_size is None:
             return None
         return self.protection_ticks * self.tick_size
-
-    @property
-    def multiplier_ratio(self) -> tuple[int, int]:
-        """Currency per price unit and lot as an exact fraction in lowest terms."""
-        return self.multiplier.as_integer_ratio()
 
 
 def _time_of_day(value: object) -> object:
@@ -450,6 +461,7 @@ class Backtest(_Section):
     portfolio_limits: ConfiguredLimits | None = None
     output: Output = Field(default_factory=Output)
     session: SessionHours | None = None
+    account: Account | None = None
     instruments: dict[Symbol, ContractFacts] = Field(default_factory=dict)
     initial_capital: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     seed: int = Field(default=0, ge=0, lt=2**63)

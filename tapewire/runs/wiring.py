@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from tapewire.compiled.kernel_cache import compile_once
 from tapewire.compiled.user_sources import digest_of
+from tapewire.config.accounts import worths
 from tapewire.config.finding import find_strategy, found_strategy
 from tapewire.config.models import chosen_models, execution_of
 from tapewire.config.schema import (
@@ -262,10 +262,11 @@ def _simulation_config(
 
 
 def _instruments(config: RunConfig, info: "StreamInfo") -> InstrumentTable:
+    worth_of = worths(config.backtest)
     overrides = {
         symbol: (
             to_fixed(entry.tick_size) if entry.tick_size is not None else 0,
-            Fraction(*entry.multiplier_ratio),
+            worth_of[symbol],
         )
         for symbol, entry in config.backtest.instruments.items()
     }

@@ -10,6 +10,7 @@ import pytest
 
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.config import DEFAULT_CONFIG
+from tapewire.config.accounts import worths
 from tapewire.config.loading import load_config, make_config
 from tapewire.config.models import chosen_models
 from tapewire.config.problems import LISTED_MAX
@@ -478,7 +479,7 @@ def test_multipliers_are_exact_fractions() -> None:
             "strategy": {"type": "market_maker"},
         }
     )
-    assert config.backtest.instruments["ZN"].multiplier_ratio == (1000, 1)
+    assert worths(config.backtest)["ZN"] == 1000
     assert to_fixed(config.backtest.instruments["ZN"].tick_size or Decimal(0)) == 15_625_000
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from tapewire.compiled.units import MONEY_UNITS
 from tapewire.config.problems import Problems
 from tapewire.config.schema import Account, Backtest, ContractFacts
 
@@ -18,16 +19,28 @@ def worth(facts: ContractFacts, account: Account | None) -> Fraction:
 
     The rate of the instrument's currency is known.
     """
-    multiplier = Fraction(facts.multiplier)
+    return Fraction(facts.multiplier) * _rate(facts, account)
+
+
+def _rate(facts: ContractFacts, account: Account | None) -> Fraction:
     if account is None or facts.currency in (None, account.currency):
-        return multiplier
-    return multiplier * Fraction(account.rates[str(facts.currency)])
+        return Fraction(1)
+    return Fraction(account.rates[str(facts.currency)])
 
 
 def worths(backtest: Backtest) -> dict[str, Fraction]:
     """Return `worth` of each instrument of a configuration."""
     return {
         symbol: worth(facts, backtest.account) for symbol, facts in backtest.instruments.items()
+    }
+
+
+def margins(backtest: Backtest) -> dict[str, int]:
+    """Return what a lot takes as margin by symbol, 1e-9 of the account's currency, rounded down."""
+    return {
+        symbol: int(Fraction(facts.margin) * _rate(facts, backtest.account) * MONEY_UNITS)
+        for symbol, facts in backtest.instruments.items()
+        if facts.margin is not None
     }
 
 

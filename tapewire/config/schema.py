@@ -399,12 +399,14 @@ class Account(_Section):
 class ContractFacts(_Section):
     """What of a contract the market data file does not tell.
 
-    `multiplier` is in `currency`, the account's where none is given.
+    `multiplier` and `margin`, what a lot takes as margin, are in `currency`, the account's where
+    none is given.
     """
 
     currency: Currency | None = None
     tick_size: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     multiplier: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] = Decimal(1)
+    margin: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=0)] | None = None
     match_algorithm: Literal["F", "K", "C", "T", "S", "O", "Q", "A", "Y", "P", "V"] | None = None
     lot_size: int = Field(default=1, ge=1, lt=2**31)
     min_quantity: int = Field(default=1, ge=1, lt=2**31)

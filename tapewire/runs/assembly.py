@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tapewire.config.accounts import margins
 from tapewire.config.schema import RunConfig, to_fixed
 from tapewire.errors import (
     InterruptedRunError,
@@ -111,6 +112,7 @@ class _Run:
             folder, facts.config.to_yaml(), force=self.force, event_log=output.keeps_events,
             markouts=output.markouts,
             initial_capital=None if capital is None else to_fixed(capital),
+            margins=margins(facts.config.backtest),
         ) as collector:  # fmt: skip
             feed = Feed(simulation, collector, facts.clock, self.hooks, self.signals, facts.models)
             try:

@@ -73,7 +73,7 @@ _NOTICES: Final = {"response": NOTICE_RESPONSE, "feed": NOTICE_FEED}
 _RECORDS, _STOP, _AT = (
     offset_of(ROUTER, name) // 8 for name in ("records", "records_stop", "records_at")
 )
-_NOTHING: Final = Drained(*NO_ROWS)
+_NOTHING: Final = Drained(*NO_ROWS[:-1], touches=NO_ROWS[-1])
 _ROUTER_COUNTERS: Final = (
     "orders_sent", "orders_denied", "replaces_denied", "cancels_denied", "messages_held",
     "messages_held_ns_max", "requests_stale", "late_responses",

@@ -8,13 +8,13 @@ from pydantic import ValidationError
 
 from tapewire.compiled.units import MONEY_UNITS
 from tapewire.config.problems import Problems
-from tapewire.config.schema import Account, Backtest, ContractFacts
+from tapewire.config.schema import Backtest, ConfiguredAccount, ContractFacts
 
 #: Numerator times denominator of a multiplier: kernels compute with their product.
 PRODUCT_MAX: Final = 2**62
 
 
-def worth(facts: ContractFacts, account: Account | None) -> Fraction:
+def worth(facts: ContractFacts, account: ConfiguredAccount | None) -> Fraction:
     """Return the account's currency per price point and lot, exactly: the multiplier by the rate.
 
     The rate of the instrument's currency is known.
@@ -22,7 +22,7 @@ def worth(facts: ContractFacts, account: Account | None) -> Fraction:
     return Fraction(facts.multiplier) * _rate(facts, account)
 
 
-def _rate(facts: ContractFacts, account: Account | None) -> Fraction:
+def _rate(facts: ContractFacts, account: ConfiguredAccount | None) -> Fraction:
     if account is None or facts.currency in (None, account.currency):
         return Fraction(1)
     return Fraction(account.rates[str(facts.currency)])
@@ -52,7 +52,7 @@ def check_accounts(raw: Mapping[str, Any], problems: Problems) -> None:
     instruments = backtest.get("instruments")
     try:
         given = backtest.get("account")
-        account = None if given is None else Account.model_validate(given)
+        account = None if given is None else ConfiguredAccount.model_validate(given)
         found = {
             symbol: ContractFacts.model_validate(facts)
             for symbol, facts in (instruments if isinstance(instruments, Mapping) else {}).items()

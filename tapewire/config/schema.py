@@ -389,7 +389,7 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3,5}$")]
 Rate = Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0, le=1_000_000)]
 
 
-class Account(_Section):
+class ConfiguredAccount(_Section):
     """The currency that money is counted in, and what a unit of each other one is worth in it."""
 
     currency: Currency
@@ -463,7 +463,7 @@ class Backtest(_Section):
     portfolio_limits: ConfiguredLimits | None = None
     output: Output = Field(default_factory=Output)
     session: SessionHours | None = None
-    account: Account | None = None
+    account: ConfiguredAccount | None = None
     instruments: dict[Symbol, ContractFacts] = Field(default_factory=dict)
     initial_capital: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     seed: int = Field(default=0, ge=0, lt=2**63)

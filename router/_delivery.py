@@ -12,7 +12,6 @@ from tapewire.execution.knowledge import (
 )
 from tapewire.execution.layout import own_at
 from tapewire.execution.orders import give_back, handle_of
-from tapewire.execution.pushes import own_mark
 from tapewire.execution.words import DENIAL_BITS, FILLED, LOSS_CANCEL, STOP, USER_CANCEL
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
@@ -42,6 +41,7 @@ from tapewire.router._layout import (
 )
 from tapewire.router._limits import count_trade, revalue_leg
 from tapewire.router._loss import act_on_limits, closing_failed, wind_up, wind_up_room
+from tapewire.router._marks import mark_of
 from tapewire.router._messages import free_message, pop_inbox, set_session_timer
 from tapewire.router._requests import callback
 from tapewire.strategies.layout import (
@@ -168,8 +168,8 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
         watch = watch_at(router.watches, leg.book)
         limits = limits_at(router.limits, instance_index)
         if watch.mark != UNDEF_PRICE:  # the account's own may date from an earlier position
-            account.mark = own_mark(
-                execution, own.leg, instance.moves_marks, watch.mark, watch.seen
+            account.mark = mark_of(
+                execution, router, watch, own.leg, account.known_position, watch.seen
             )
             limits.marked_ns = max(limits.marked_ns, watch.mark_seen + instance.feed_max_ns)
         if is_closing and own.known_status == FILLED:

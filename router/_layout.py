@@ -111,6 +111,8 @@ WATCH: Final = np.dtype(
         ("sample_due", "i8"),
         ("window_due", "i8"),  # end of the first window that a leg's models count events in
         ("mark", "i8"),
+        ("mark_bid", "i8"),  # what longs and shorts are valued at, where that is not the mark
+        ("mark_ask", "i8"),
         ("mark_seen", "i8"),  # `seen` when the mark moved
         ("seen_view", "i8"),  # address; 0: nobody wants one
         ("features", "i8"),  # address of a FEATURE_STATE; 0: nobody wants any
@@ -170,6 +172,7 @@ ROUTER: Final = np.dtype(
         ("stream_clock", "i8"),  # largest ts_recv so far
         ("feed_max_ns", "i8"),  # largest possible feed latency of any instance
         ("fill_notice", "i8"),  # NOTICE_*
+        ("mark_price", "i8"),  # MARK_*
         # where an event was left when a block ran full
         ("phase", "i8"),
         ("cursor", "i8"),
@@ -232,6 +235,11 @@ SHOWN_TO_MARKET: Final = 1  # on_market_event was called
 SHOWN_TRADES: Final = 2  # so was on_trade, for the trades before `shown_trace`
 SHOWN_FULL: Final = 3  # so was on_trades, where too many were kept for it
 SHOWN_ALL: Final = 4  # so was on_book
+
+# What positions are valued at.
+MARK_MID: Final = 0
+MARK_LAST: Final = 1  # the last trade
+MARK_SIDE: Final = 2  # what they could be closed at: the bid for longs, the ask for shorts
 
 NOTICE_RESPONSE: Final = 0
 NOTICE_FEED: Final = 1

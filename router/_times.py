@@ -9,7 +9,7 @@ from tapewire.market.layout import NIL, book_at
 from tapewire.router._changes import act_next, carry_out
 from tapewire.router._cuts import first_cut
 from tapewire.router._delivery import deliver
-from tapewire.router._layout import instance_at, leg_at, watch_at
+from tapewire.router._layout import MARK_LAST, instance_at, leg_at, watch_at
 from tapewire.router._messages import set_session_timer
 from tapewire.router._requests import callback
 from tapewire.router._room import step_room
@@ -253,7 +253,7 @@ def set_wake(router: Any, watch: Any) -> None:
     watch.wake = min(watch.sample_due, watch.local_due - router.feed_max_ns, watch.window_due)
     if watch.subscriptions & (ON_EVENT | ON_DEPTH | ON_QUEUE | ON_FEATURES):
         watch.wake = ALWAYS
-    if watch.unclosed != 0 or watch.shut != 0:
+    if watch.unclosed != 0 or watch.shut != 0 or router.mark_price == MARK_LAST:
         watch.wake = ALWAYS
     if watch.estimates != 0 and watch.resting > 0:
         watch.wake = ALWAYS

@@ -196,6 +196,9 @@ class SimulationConfig:
         ``response``: a strategy learns of its fills one response latency after they happened,
         which may be before the record that caused them was captured; ``feed``: no earlier than
         that record reaches it.
+    mark_price : str
+        What positions are valued at: ``mid`` of the best prices; ``last`` trade; ``side_aware``,
+        the bid for longs and the ask for shorts.
     event_log : bool
         Report every change of every order, too.
     touches : bool
@@ -226,6 +229,7 @@ class SimulationConfig:
     unseen_trades: Literal["fill_through", "ignore", "pro_rata", "fill"] = "fill_through"
     book_clear: Literal["cancel", "keep"] = "cancel"
     fill_notice: Literal["response", "feed"] = "response"
+    mark_price: Literal["mid", "last", "side_aware"] = "mid"
     event_log: bool = False
     touches: bool = False
     sample_interval_ns: int = 1_000_000_000

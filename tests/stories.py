@@ -395,6 +395,7 @@ def configure(
     multiplier: Fraction | int = 1,
     sample_interval_ns: int = 1_000_000_000,
     fill_notice: str = "response",
+    mark_price: str = "mid",
     event_log: bool = False,
     models: Models | None = None,
     fill: Model | None = None,
@@ -436,6 +437,7 @@ def configure(
         book_clear=book_clear,  # type: ignore[arg-type]
         sample_interval_ns=sample_interval_ns,
         fill_notice=fill_notice,  # type: ignore[arg-type]
+        mark_price=mark_price,  # type: ignore[arg-type]
         event_log=event_log,
         publishers=(PUBLISHER,),
         session_closes=session_closes,

@@ -464,6 +464,7 @@ class Backtest(_Section):
     output: Output = Field(default_factory=Output)
     session: SessionHours | None = None
     account: ConfiguredAccount | None = None
+    mark_price: Literal["mid", "last", "side_aware"] = "mid"
     instruments: dict[Symbol, ContractFacts] = Field(default_factory=dict)
     initial_capital: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     seed: int = Field(default=0, ge=0, lt=2**63)

@@ -253,6 +253,7 @@ def _simulation_config(
         unseen_trades=execution.unseen_trades,
         book_clear=execution.book_clear,
         fill_notice=execution.fill_notice,
+        mark_price=config.backtest.mark_price,
         event_log=config.backtest.output.keeps_events,
         sample_interval_ns=config.backtest.output.sample_interval_ns,
         publishers=publishers,

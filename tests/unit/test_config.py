@@ -193,6 +193,11 @@ REFUSED = [
     ("max_loss: 10000.0", "max_loss: 1e999999999", r"max_loss: expected a number within"),
     ("max_loss: 10000.0", "max_loss: 0.0000000001", r"at most nine decimal places"),
     ("max_loss: 10000.0", "max_drawdown: 0", r":24: .*max_drawdown: expected more than 0, found 0"),
+    (
+        "  risk_limits:",
+        "  mark_price: middle\n  risk_limits:",
+        r":21: backtest.mark_price: expected 'mid', 'last' or 'side_aware'",
+    ),
     ("max_loss: 10000.0", "max_draw_down: 1", r"did you mean 'max_drawdown'\?"),
     (
         "max_loss: 10000.0",

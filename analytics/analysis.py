@@ -4,7 +4,7 @@ Memory follows the number of legs and chart points, never the number of rows.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from tapewire.analytics.curves import CHART_BUCKETS, Curve, Line
 from tapewire.analytics.exact import Int64Array, groups, to_int64
 from tapewire.analytics.fill_marks import FILLS_DRAWN_MAX, FillMarks
 from tapewire.analytics.ledger import Leg
+from tapewire.analytics.margins import MarginPeaks
 from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
 from tapewire.analytics.metrics.inputs import EdgeTotals, FillTotals, OrderTotals, Pnl
 from tapewire.analytics.profiles import HourProfile, QueuePlaces
@@ -76,8 +77,10 @@ class _Reader:
         span: tuple[int, int],
         metrics: Registry,
         initial_capital: int | None,
+        margins: Mapping[str, int],
     ) -> None:
         self.legs = legs
+        self.margins = MarginPeaks(legs, margins)
         self.initial_capital = initial_capital
         self.span = span
         self.tallies = {leg: Tally() for leg in active}
@@ -112,6 +115,9 @@ class _Reader:
         for part in row_groups(path, list(wanted)):
             self.result.fill_reasons.update(part["reason"].tolist())
             self.result.hours.add_fills(part["ts_event"], part["last_qty"])
+            quantity = part["last_qty"]
+            signed = np.where(part["order_side"] == "BUY", quantity, -quantity)
+            self.margins.add(part["leg"], signed, part["position"])
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
                 self._leg_fills(leg, mine)
@@ -181,6 +187,7 @@ def analyse(
     span: tuple[int, int],
     metrics: Registry = METRICS,
     initial_capital: int | None = None,
+    margins: Mapping[str, int] | None = None,
 ) -> Analysis:
     """Work out metrics and chart lines of a run.
 
@@ -199,9 +206,11 @@ def analyse(
         What is computed of every leg, of every strategy and in total.
     initial_capital
         What each strategy begins with, 1e-9 currency, where that was stated.
+    margins
+        What a lot takes as margin by symbol, 1e-9 currency, where that was stated.
     """
     active = sorted(final_pnl)
-    reader = _Reader(legs, active, span, metrics, initial_capital)
+    reader = _Reader(legs, active, span, metrics, initial_capital, margins or {})
     by_strategy: dict[str, int] = {}
     for leg in active:
         name = legs[leg].strategy_id
@@ -247,19 +256,25 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     result.edges = sum((tally.edges for tally in tallies.values()), EdgeTotals())
     each = reader.initial_capital
     together = None if each is None else each * len(by_strategy)
-    everything = compute(Inputs.of(tallies.values(), result.total, together))
+    everything = compute(
+        Inputs.of(tallies.values(), result.total, together, reader.margins.total())
+    )
     result.rows.append({"scope": "total", **blank, **everything})
     of_strategy: dict[str, list[Tally]] = {name: [] for name in by_strategy}
     for leg, tally in tallies.items():
         of_strategy[reader.legs[leg].strategy_id].append(tally)
     for name, mine in of_strategy.items():
-        figures = compute(Inputs.of(mine, result.strategies[name], each))
+        figures = compute(
+            Inputs.of(mine, result.strategies[name], each, reader.margins.of_strategy(name))
+        )
         result.rows.append({"scope": "strategy", **blank, "strategy_id": name, **figures})
     for leg, tally in tallies.items():
         info = reader.legs[leg]
         keys = {"strategy_id": info.strategy_id, "leg": leg, "publisher_id": info.publisher_id,
                 "instrument_id": info.instrument_id, "symbol": info.symbol}  # fmt: skip
-        figures = compute(Inputs.of([tally], reader.leg_curves[leg], each))
+        figures = compute(
+            Inputs.of([tally], reader.leg_curves[leg], each, reader.margins.of_leg(leg))
+        )
         result.rows.append({"scope": "leg", **keys, **figures})
     return result
 

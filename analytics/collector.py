@@ -55,6 +55,8 @@ class Collector:
         What is computed of every leg, of every strategy and in total.
     initial_capital
         What each strategy begins with, 1e-9 currency; without it there are no returns.
+    margins
+        What a lot takes as margin by symbol, 1e-9 currency, where that is known.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class Collector:
         row_group_rows: int = ROW_GROUP_ROWS,
         metrics: Registry = METRICS,
         initial_capital: int | None = None,
+        margins: Mapping[str, int] | None = None,
     ) -> None:
         if row_group_rows < 1:
             raise ValueError(f"expected row_group_rows >= 1, found {row_group_rows}")
@@ -84,6 +87,7 @@ class Collector:
         self.latency = LatencyLog()
         self._metrics = metrics
         self._initial_capital = initial_capital
+        self._margins = margins
         self._config_yaml = config_yaml
         self._legs: Sequence[Leg] = ()
         self._denials = Denials()
@@ -317,7 +321,10 @@ class Collector:
         files = {name: temporary_name(self.path / f"{name}.parquet") for name in wanted}
         span = (ledger.first_sample_ns or 0, ledger.last_sample_ns or 0)
         with output_errors(self.path, "read back the tables in"):
-            return analyse(files, self._legs, final, span, self._metrics, self._initial_capital)
+            return analyse(
+                files, self._legs, final, span, self._metrics, self._initial_capital,
+                self._margins,
+            )  # fmt: skip
 
     def _keep_rows(self, status: str) -> dict[str, Any]:
         """Close the tables as they are; return what the manifest says of them."""

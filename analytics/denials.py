@@ -10,25 +10,33 @@ from numpy.typing import NDArray
 from tapewire.analytics.ledger import Leg
 from tapewire.compiled.units import PRICE_UNITS
 from tapewire.execution.codes import OrderStatus, Reason
+from tapewire.positions.codes import PORTFOLIO_REASONS, REASONS, Limit
 
 #: Lines about denials, one per strategy and reason; further ones are counted in one more line.
 DENIALS_TOLD_MAX: Final = 20
 
-#: Reasons that come with numbers: the limit, and what an order would have come to.
-LIMITED: Final = (
-    Reason.MAX_POSITION, Reason.MAX_ORDER_SIZE, Reason.MAX_LOSS, Reason.MAX_ORDER_RATE,
-    Reason.MAX_MESSAGE_RATE,
-)  # fmt: skip
+#: Limits by the reasons that they give; those come with numbers, what an order would have come to.
+_OWN: Final = {Reason(reason): Limit(k) for k, reason in enumerate(REASONS)}
+_PORTFOLIO: Final = {Reason(reason): Limit(k) for k, reason in enumerate(PORTFOLIO_REASONS)}
+LIMITED: Final = (*_OWN, *_PORTFOLIO, Reason.MAX_MESSAGE_RATE)
 
+_LIMIT: Final = {
+    Limit.MAX_ORDER_SIZE: "above {key} {limit}: up to {found}",
+    Limit.MAX_POSITION: "could pass {key} {limit}: up to {found}",
+    Limit.MAX_GROSS_EXPOSURE: "could pass {key} {limit}: up to {found}",
+    Limit.MAX_NET_EXPOSURE: "could pass {key} {limit}: up to {found}",
+    Limit.MAX_MESSAGES_PER_TRADE: "more than {key} {limit}: up to {found}",
+    Limit.MAX_ORDERS_PER_SECOND: "more than {key} {limit}",
+    Limit.MAX_LOSS: "{key} {limit} had been reached: {found} lost",
+    Limit.MAX_DAILY_LOSS: "{key} {limit} had been reached: {found} lost since the session began",
+    Limit.MAX_DRAWDOWN: "{key} {limit} had been reached: {found} below the best P&L",
+}
 _WHY: Final = {
-    Reason.MAX_POSITION: "could pass risk_limits.max_position {limit}: up to {found}",
-    Reason.MAX_ORDER_SIZE: "above risk_limits.max_order_size {limit}: up to {found}",
-    Reason.MAX_LOSS: "risk_limits.max_loss {limit} had been reached: {found} lost",
-    Reason.MAX_ORDER_RATE: "more than risk_limits.max_orders_per_second {limit}",
     Reason.MAX_MESSAGE_RATE: "more than execution.gateway.max_messages_per_second {limit}",
     Reason.NO_SESSION: "the session was cut, see execution.gateway.disconnects",
     Reason.INVALID_QUANTITY: "below min_quantity, above 2147483647, or no multiple of lot_size",
     Reason.INVALID_PRICE: "no valid price",
+    Reason.NO_MARK: "an exposure is limited, and there was no price yet to tell it by",
     Reason.ENTRY_DENIED: "the order that it hangs on was denied",
     Reason.INVALID_TERMS: "what was asked for does not go together, see docs/orders.md",
     Reason.ENTRY_DENIED: "so was the entry whose exits they are",
@@ -94,8 +102,14 @@ def _why(reason: int, denied: _Denied, ticks: set[int]) -> str:
         told = sorted(ticks - {0})
         sizes = ", ".join(_decimal(tick) for tick in told[:3]) + (", …" if len(told) > 3 else "")
         return f"not a multiple of tick_size {sizes}"
-    say = _decimal if reason == Reason.MAX_LOSS else str
-    return _WHY[Reason(reason)].format(limit=say(denied.limit), found=say(denied.found))
+    for section, limits in (("risk_limits", _OWN), ("portfolio_limits", _PORTFOLIO)):
+        limit = limits.get(Reason(reason))
+        if limit is not None:
+            say = _decimal if limit.is_money else str
+            return _LIMIT[limit].format(
+                key=f"{section}.{limit.key}", limit=say(denied.limit), found=say(denied.found)
+            )
+    return _WHY[Reason(reason)].format(limit=denied.limit)
 
 
 def _decimal(units: int) -> str:

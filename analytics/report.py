@@ -28,6 +28,7 @@ from tapewire.analytics.report_tables import (
     models_tables,
     orders_tables,
     plain_table,
+    trips_tables,
 )
 from tapewire.analytics.variants import Variants
 
@@ -79,10 +80,15 @@ def render_report(
         bars=[*pnl_charts(analysis), *hour_charts(analysis), *fill_charts(analysis),
               *markout_charts(analysis), *latency_charts(latencies)],
         parts=[*_variants(variants), *_parts(manifest, analysis, latencies)],
-        footnote="Times are UTC. Money is in the instruments' currency, computed in exact "
+        footnote=f"Times are UTC. Money is in {_currency(manifest)}, computed in exact "
         "integers of 1e-9 and rounded only for display. Simulated results say nothing certain "
         "about live ones.",
     )  # fmt: skip
+
+
+def _currency(manifest: Mapping[str, Any]) -> str:
+    account = manifest["config"]["backtest"].get("account")
+    return str(account["currency"]) if account else "the instruments' currency"
 
 
 def _title(analysis: Analysis) -> str:
@@ -186,6 +192,7 @@ def _parts(
         {"title": "Orders", "tables": [
             *orders_tables(analysis), *fee_tables(manifest.get("fee_lines", {})),
             *halts_tables(manifest.get("loss_halts", ())),
+            *trips_tables(manifest.get("limit_trips", ())),
         ]},
         {"title": "Latency", "tables": [
             *latency_tables(latencies), *models_tables(manifest.get("models", {})),

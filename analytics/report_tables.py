@@ -110,6 +110,21 @@ def halts_tables(halts: Sequence[Mapping[str, Any]]) -> list[Table]:
                    note=cut(len(halts), "manifest.json"))]  # fmt: skip
 
 
+def trips_tables(trips: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return which limits were reached, when and at what, and what followed; nothing for none."""
+    if not trips:
+        return []
+    head = ["Strategy", "At (UTC)", "Limit", "It was", "Reached at", "Action"]
+    rows = [
+        [cell(trip["strategy_id"] or "all together"), cell(f.time_utc(trip["ts_ns"]), "text"),
+         cell(trip["limit"], "text"), cell(str(trip["bound"])),
+         cell(str(trip["found"]).replace("-", f.MINUS)), cell(trip["action"], "text")]
+        for trip in trips[:TABLE_ROWS_MAX]
+    ]  # fmt: skip
+    return [table(head, rows, caption="Limits that were reached", text_columns=(1, 2, 5),
+                   note=cut(len(trips), "manifest.json"))]  # fmt: skip
+
+
 def fee_tables(bills: Mapping[str, Mapping[str, str]]) -> list[Table]:
     """Return what each strategy paid by line; nothing where no fee model has lines."""
     if not bills:

@@ -41,7 +41,7 @@ _BOOK: Final = (
 )
 _ORDER_ID: Final = Column(
     "client_order_id", "string", "", "order id, unique within the strategy and book; flatten-1, … "
-    "are orders of the simulation that close a position after max_loss",
+    "are orders of the simulation that close a position after a limit was reached",
 )  # fmt: skip
 _SIDE: Final = Column("order_side", "string", "", "BUY or SELL")
 
@@ -73,7 +73,7 @@ _LIMIT: Final = (
         "limit_value",
         "int64",
         "",
-        "the limit that stopped it: lots, orders in a second, or 1e-9 currency of max_loss",
+        "the limit that stopped it: lots, orders a second, messages for a trade, or 1e-9 currency",
         "no limit did",
     ),
     Column("limit_found", "int64", "", "what it would have come to", "no limit did"),

@@ -66,6 +66,14 @@ class OrderStatus(IntEnum):
     EXPIRED = 8
 
 
+class RiskState(IntEnum):
+    """What a strategy's limits let it send."""
+
+    ACTIVE = 0  # anything that they allow
+    REDUCING = 1  # what makes a position smaller, and cancels
+    HALTED = 2  # cancels
+
+
 class Reason(IntEnum):
     """Why an order was denied, rejected, canceled or expired; NONE where nothing needs saying."""
 
@@ -82,8 +90,8 @@ class Reason(IntEnum):
     END_OF_DATA = 10  # the data ended first
     MARKET_HALTED = 11  # EXPIRED, as it is not one that waits, or REJECTED: the book was halted
     BOOK_CLEARED = 12  # CANCELED by the venue, which cleared its book
-    LOSS_CANCEL = 13  # CANCELED by the simulation: the loss limit was reached
-    LOSS_FLATTEN = 14  # the simulation's own market order, closing a position after the loss limit
+    LOSS_CANCEL = 13  # CANCELED by the simulation: a limit was reached
+    LOSS_FLATTEN = 14  # the simulation's own market order, closing a position after a limit
     MARKET_CLOSED = 40  # REJECTED or refused: the venue takes none in its state
     NO_CANCEL = 41  # refused: nothing is canceled or changed shortly before the opening
     SELF_TRADE = 42  # CANCELED: it would have traded with an order of its own house
@@ -103,6 +111,21 @@ class Reason(IntEnum):
     MAX_MESSAGE_RATE = 50  # DENIED or refused: the session's gateway takes no more in a second
     NO_SESSION = 51  # DENIED or refused: the session is cut
     DISCONNECTED = 52  # CANCELED by the venue: the session was cut
+    MAX_DAILY_LOSS = 28  # DENIED: that limit was hit earlier in the session
+    MAX_DRAWDOWN = 29  # DENIED: that limit was hit earlier in the run
+    MAX_GROSS_EXPOSURE = 30  # DENIED: could take the exposure past it
+    MAX_NET_EXPOSURE = 31  # DENIED: could take the exposure past it
+    MAX_MESSAGES_PER_TRADE = 32  # DENIED: too many messages for what was traded
+    NO_MARK = 33  # DENIED: an exposure is limited, and there is no price yet to tell it by
+    PORTFOLIO_ORDER_SIZE = 53  # from here on: as MAX_…, by portfolio_limits
+    PORTFOLIO_POSITION = 54
+    PORTFOLIO_GROSS_EXPOSURE = 55
+    PORTFOLIO_NET_EXPOSURE = 56
+    PORTFOLIO_MESSAGES_PER_TRADE = 57
+    PORTFOLIO_ORDER_RATE = 58
+    PORTFOLIO_LOSS = 59
+    PORTFOLIO_DAILY_LOSS = 60
+    PORTFOLIO_DRAWDOWN = 61
 
 
 #: Why an order or replace is stopped before it leaves, to be told at once.
@@ -114,6 +137,13 @@ DENIALS: Final = frozenset(
         Reason.MAX_ORDER_RATE,
         Reason.MAX_MESSAGE_RATE,
         Reason.NO_SESSION,
+        Reason.MAX_DAILY_LOSS,
+        Reason.MAX_DRAWDOWN,
+        Reason.MAX_GROSS_EXPOSURE,
+        Reason.MAX_NET_EXPOSURE,
+        Reason.MAX_MESSAGES_PER_TRADE,
+        Reason.NO_MARK,
+        *(reason for reason in Reason if reason.name.startswith("PORTFOLIO_")),
         Reason.INVALID_QUANTITY,
         Reason.INVALID_PRICE,
         Reason.INVALID_TERMS,

@@ -11,6 +11,7 @@ from tapewire.execution.codes import (
     OrderType,
     Peg,
     Reason,
+    RiskState,
     SelfTrade,
     Side,
     Term,
@@ -89,6 +90,11 @@ ENTRY_ENDED: Final = int(Reason.ENTRY_ENDED)
 ENTRY_DENIED: Final = int(Reason.ENTRY_DENIED)
 NO_REFERENCE: Final = int(Reason.NO_REFERENCE)
 MASS_CANCEL: Final = int(Reason.MASS_CANCEL)
+NO_MARK: Final = int(Reason.NO_MARK)
+
+ACTIVE: Final = int(RiskState.ACTIVE)
+REDUCING: Final = int(RiskState.REDUCING)
+HALTED: Final = int(RiskState.HALTED)
 
 #: A bit for each reason of `codes.DENIALS`.
 DENIAL_BITS: Final = sum(1 << int(reason) for reason in DENIALS)

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.compiled.memory import accessor
+from tapewire.positions.codes import LIMIT_N
 from tapewire.positions.rows import SAMPLE_DTYPE
 
 #: The account of one leg (strategy instance on one book). Everything is an exact integer:
@@ -31,13 +32,32 @@ ACCOUNT: Final = np.dtype(
     ]
 )
 
-#: The limits of one strategy instance; -1 switches one off.
+#: The limits of one strategy instance, or of all together, and how near to them it is.
 LIMITS: Final = np.dtype(
     [
-        ("max_position", "i8"),  # lots per instrument
-        ("max_order_size", "i8"),  # lots
-        ("max_loss", "i8"),  # 1e-9 currency over all instruments of the instance
-        ("max_orders_per_second", "i8"),
+        # What each callback and each new mark looks at comes first, in a cache line or two.
+        ("marked_ns", "i8"),  # local time of the latest mark in `known_pnl`
+        ("known_pnl", "i8"),  # 1e-9 currency, sum over its legs
+        ("day_end_ns", "i8"),  # when the session closes; never, where nobody asks
+        ("peak_pnl", "i8"),  # the best so far, 0 or more; never, where nobody asks
+        ("floor_pnl", "i8"),  # at or below it a limit is reached
+        # Bits by limit: those that were reached, and those that something follows when they are.
+        ("reached", "i8"),
+        ("watched", "i8"),
+        ("flatten", "i8"),  # close positions, not only cancel orders
+        ("withdraw", "i8"),  # orders are to be canceled
+        # By `codes.Limit`: the limit (-1: none), its `codes.LimitAction`, what it was reached at.
+        ("bounds", "i8", (LIMIT_N,)),
+        ("actions", "i8", (LIMIT_N,)),
+        ("reached_at", "i8", (LIMIT_N,)),
+        ("state", "i8"),  # codes.RiskState that follows from what was reached
+        ("stopping", "i8"),  # the limit it is from; of several the first
+        ("winding", "i8"),  # the simulation has something to do
+        ("reducing_ns", "i8"),  # local time since when it is at least that; never: it isn't
+        ("halted_ns", "i8"),
+        ("day_pnl", "i8"),  # as the last session closed
+        ("messages", "i8"),  # orders, replaces and cancels that left
+        ("trades", "i8"),  # fills that it was told of
         ("window_offset", "i8"),  # of its ring of send times
         ("window_next", "i8"),
         # The session's gateway: messages it takes in a second, 0: any number.
@@ -46,22 +66,31 @@ LIMITS: Final = np.dtype(
         ("gateway_offset", "i8"),  # of its ring of times
         ("gateway_next", "i8"),
         # What stopped the last order: the limit, and what it would have come to; lots, orders in a
-        # second, or 1e-9 currency.
+        # second, messages for a trade, or 1e-9 currency.
         ("limit_value", "i8"),
         ("limit_found", "i8"),
-        ("halted", "i8"),  # the loss limit was hit; stays so
-        ("known_pnl", "i8"),  # sum over its legs
-        # The loss limit: what to do when it is reached, when and at what it was, what was done.
-        ("flatten", "i8"),  # close positions, not only cancel orders
-        ("winding", "i8"),  # the simulation has something to do
-        ("withdrawn", "i8"),  # orders were canceled: a halted strategy can't send new ones
+        # The loss limit: when and at what it was reached, what was done.
         ("halt_ns", "i8"),  # local time; 0: not reached
         ("halt_pnl", "i8"),  # 1e-9 currency
+        ("halt_noted", "i8"),  # what was held then is noted for good
         ("halt_cancels", "i8"),
         ("halt_orders", "i8"),  # market orders sent to close positions
-        ("marked_ns", "i8"),  # local time of the latest mark in `known_pnl`
     ]
 )
+
+#: A limit that was reached and had something follow.
+TRIP: Final = np.dtype(
+    [
+        ("ts", "i8"),  # local time of the strategy that it was found at
+        ("instance", "i4"),  # whose limit; -1: of all together
+        ("limit", "i4"),  # codes.Limit
+        ("action", "i4"),  # codes.LimitAction
+        ("state", "i4"),  # codes.RiskState from then on
+        ("bound", "i8"),
+        ("found", "i8"),  # what it was reached at, in its unit
+    ]
+)
+
 #: One remembered send time.
 SEND_TIME: Final = np.dtype([("ts", "i8")])
 
@@ -79,4 +108,5 @@ account_at = accessor(ACCOUNT)
 limits_at = accessor(LIMITS)
 send_time_at = accessor(SEND_TIME)
 cut_at = accessor(CUT)
+trip_at = accessor(TRIP)
 sample_row_at = accessor(SAMPLE_DTYPE)

@@ -6,6 +6,7 @@ from tapewire.router.halts import HaltedPosition, LossHalt
 from tapewire.router.look import Look
 from tapewire.router.results import Drained, LegInfo, RestingOrder
 from tapewire.router.simulation import Simulation
+from tapewire.router.trips import LimitTrip
 
 __all__ = [
     "Drained",
@@ -13,6 +14,7 @@ __all__ = [
     "GuessedQueue",
     "HaltedPosition",
     "LegInfo",
+    "LimitTrip",
     "Look",
     "LossHalt",
     "RestingOrder",

@@ -12,11 +12,10 @@ from tapewire.execution.knowledge import (
 )
 from tapewire.execution.layout import own_at
 from tapewire.execution.orders import give_back, handle_of
-from tapewire.execution.pushes import own_mark
 from tapewire.execution.words import DENIAL_BITS, FILLED, LOSS_CANCEL, STOP, USER_CANCEL
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions.accounting import count, is_uncounted, learn_fill, reserve, revalue
+from tapewire.positions.accounting import count, is_uncounted, learn_fill, reserve
 from tapewire.positions.layout import account_at, limits_at
 from tapewire.router._cuts import cut_off
 from tapewire.router._layout import (
@@ -40,7 +39,9 @@ from tapewire.router._layout import (
     message_at,
     watch_at,
 )
-from tapewire.router._loss import after_halt, closing_failed, wind_up, wind_up_room
+from tapewire.router._limits import count_trade, revalue_leg
+from tapewire.router._loss import act_on_limits, closing_failed, wind_up, wind_up_room
+from tapewire.router._marks import mark_of
 from tapewire.router._messages import free_message, pop_inbox, set_session_timer
 from tapewire.router._requests import callback
 from tapewire.strategies.layout import (
@@ -84,8 +85,9 @@ def deliver(execution: Any, router: Any, instance_index: int) -> int:
             set_session_timer(execution, router, instance_index, leg_index, now_ns)
         return callback(execution, router, instance_index, leg_index, hook, now_ns)
     if message.kind == WIND_UP:
+        of_all = message.quantity
         free_message(router, execution, index)
-        wind_up(execution, router, instance_index, now_ns)
+        wind_up(execution, router, instance_index, of_all, now_ns)
         return 0
     if message.kind == CUT_OFF:
         cut = message.quantity
@@ -166,15 +168,15 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
         watch = watch_at(router.watches, leg.book)
         limits = limits_at(router.limits, instance_index)
         if watch.mark != UNDEF_PRICE:  # the account's own may date from an earlier position
-            account.mark = own_mark(
-                execution, own.leg, instance.moves_marks, watch.mark, watch.seen
+            account.mark = mark_of(
+                execution, router, watch, own.leg, account.known_position, watch.seen
             )
             limits.marked_ns = max(limits.marked_ns, watch.mark_seen + instance.feed_max_ns)
         if is_closing and own.known_status == FILLED:
             leg.closing = CLOSING_NONE
-        revalue(account, limits)
-        if limits.halted != 0:
-            after_halt(execution, router, own.leg, now_ns)  # there is room for its one message
+        count_trade(router, limits)
+        if revalue_leg(execution, router, own.leg, now_ns):
+            act_on_limits(execution, router, own.leg, now_ns)  # there is room for its one message
     elif message.kind == TELL_CLOSED:
         if reason == USER_CANCEL or reason == LOSS_CANCEL:
             own.requests -= 1

@@ -5,13 +5,11 @@ from typing import Any
 from tapewire.compiled.jit import jit, jit_entry
 from tapewire.execution.layout import NEVER, own_at
 from tapewire.execution.orders import is_live, write_order_row
-from tapewire.execution.pushes import own_mark
 from tapewire.execution.words import END_OF_DATA, PENDING_NEW
 from tapewire.market.events import close_event
 from tapewire.market.layout import NIL, book_at
-from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions.layout import account_at
 from tapewire.router._layout import DRAIN_ROWS, close_at, instance_at, leg_at, watch_at
+from tapewire.router._marks import mark_account
 from tapewire.router._phases import (
     IDLE,
     begin_finish,
@@ -114,12 +112,8 @@ def report_rest(
             return capacity, leg_index
         leg = leg_at(router.legs, leg_index)
         instance = instance_at(router.instances, leg.instance)
-        account = account_at(router.accounts, leg_index)
         watch = watch_at(router.watches, leg.book)
-        if watch.mark != UNDEF_PRICE:
-            account.mark = own_mark(
-                execution, leg_index, instance.moves_marks, watch.mark, router.stream_clock
-            )
+        mark_account(execution, router, watch, leg_index, router.stream_clock)
         write_sample(execution, router, leg_index, router.stream_clock + instance.feed_max_ns)
         leg_index += 1
     return capacity, leg_index

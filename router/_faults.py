@@ -8,6 +8,7 @@ import numpy as np
 from tapewire.compiled.units import MONEY_UNITS, PRICE_UNITS
 from tapewire.execution.codes import Reason
 from tapewire.execution.terms import QUANTITY_MAX
+from tapewire.positions.codes import PORTFOLIO_REASONS, REASONS, Limit
 from tapewire.router._delivery import STEPS_AT_ONE_TIME_MAX
 from tapewire.router.config import RiskLimits
 from tapewire.strategies.layout import REQUESTS_MAX
@@ -36,10 +37,17 @@ def _bound(reason: Reason, limits: RiskLimits, tick: int) -> str:
         return f"risk_limits: max_position is {limits.max_position:,} lots"
     if reason is Reason.MAX_ORDER_SIZE:
         return f"risk_limits: max_order_size is {limits.max_order_size:,} lots"
-    if reason is Reason.MAX_LOSS:
-        return f"risk_limits: max_loss is {limits.max_loss / MONEY_UNITS:,.2f}"
     if reason is Reason.MAX_ORDER_RATE:
         return f"risk_limits: max_orders_per_second is {limits.max_orders_per_second:,}"
+    if reason in REASONS:
+        limit = Limit(REASONS.index(reason))
+        bound = limits.bound(limit.key)
+        said = f"{bound / MONEY_UNITS:,.2f}" if limit.is_money else f"{bound:,}"
+        return f"risk_limits: {limit.key} is {said}"
+    if reason in PORTFOLIO_REASONS:
+        return f"portfolio_limits: {Limit(PORTFOLIO_REASONS.index(reason)).key}"
+    if reason is Reason.NO_MARK:
+        return "an exposure is limited, and the book has no price yet"
     if reason is Reason.INVALID_PRICE:
         return (
             f"instruments: tick_size is {tick / PRICE_UNITS:g}"

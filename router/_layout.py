@@ -22,7 +22,7 @@ TELL_REPLACED: Final = 7
 TELL_REFUSED: Final = 8  # a cancel or replace came too late, or was denied
 TELL_DENIED: Final = 9
 TIMER: Final = 10
-WIND_UP: Final = 11  # the loss limit: orders are to be canceled, positions closed
+WIND_UP: Final = 11  # a limit: orders are to be canceled, positions closed
 SIGNAL: Final = 12  # a timer that comes after all else of its time, whenever it was set
 TELL_CHANGED: Final = 13  # the exchange has changed an order: a stop was triggered
 ARRIVE_CANCEL_ALL: Final = 14  # to the exchange, as a cancel of the order that it names, if any
@@ -67,10 +67,10 @@ LEG: Final = np.dtype(
         ("arrival_tail", "i4"),
         ("tick_size", "i8"),
         ("notice_floor", "i8"),  # no later word of the exchange comes before this time
-        # since the loss limit was reached
-        ("halt_position", "i8"),  # lots it was known to hold then
+        # since a limit was reached
+        ("halt_position", "i8"),  # lots it was known to hold at max_loss
         ("closing", "i4"),  # CLOSING_*: of the order of the simulation that closes the position
-        ("shared", "i4"),  # 0: alone; else its place among those that share books, from 1 on
+        ("shared", "i4"),  # 0: alone; else its place among those in one order of time, from 1 on
     ]
 )
 
@@ -111,6 +111,8 @@ WATCH: Final = np.dtype(
         ("sample_due", "i8"),
         ("window_due", "i8"),  # end of the first window that a leg's models count events in
         ("mark", "i8"),
+        ("mark_bid", "i8"),  # what longs and shorts are valued at, where that is not the mark
+        ("mark_ask", "i8"),
         ("mark_seen", "i8"),  # `seen` when the mark moved
         ("seen_view", "i8"),  # address; 0: nobody wants one
         ("features", "i8"),  # address of a FEATURE_STATE; 0: nobody wants any
@@ -148,6 +150,11 @@ ROUTER: Final = np.dtype(
         ("watches", "i8"),
         ("accounts", "i8"),
         ("limits", "i8"),
+        ("portfolio", "i8"),  # address of the limits of all together; 0: there are none
+        ("trips", "i8"),
+        ("trip_n", "i8"),
+        ("instance_n", "i8"),
+        ("broadcast_n", "i8"),  # messages that limits of all may make at once
         ("send_times", "i8"),
         ("samples", "i8"),
         ("touches", "i8"),
@@ -165,6 +172,7 @@ ROUTER: Final = np.dtype(
         ("stream_clock", "i8"),  # largest ts_recv so far
         ("feed_max_ns", "i8"),  # largest possible feed latency of any instance
         ("fill_notice", "i8"),  # NOTICE_*
+        ("mark_price", "i8"),  # MARK_*
         # where an event was left when a block ran full
         ("phase", "i8"),
         ("cursor", "i8"),
@@ -207,7 +215,7 @@ ROUTER: Final = np.dtype(
     ]
 )
 
-# The order that closes a position after the loss limit: none, on its way, ended and not enough.
+# The order that closes a position after a limit: none, on its way, ended and not enough.
 CLOSING_NONE: Final = 0
 CLOSING_SENT: Final = 1
 CLOSING_FAILED: Final = -1
@@ -227,6 +235,11 @@ SHOWN_TO_MARKET: Final = 1  # on_market_event was called
 SHOWN_TRADES: Final = 2  # so was on_trade, for the trades before `shown_trace`
 SHOWN_FULL: Final = 3  # so was on_trades, where too many were kept for it
 SHOWN_ALL: Final = 4  # so was on_book
+
+# What positions are valued at.
+MARK_MID: Final = 0
+MARK_LAST: Final = 1  # the last trade
+MARK_SIDE: Final = 2  # what they could be closed at: the bid for longs, the ask for shorts
 
 NOTICE_RESPONSE: Final = 0
 NOTICE_FEED: Final = 1

@@ -1,4 +1,4 @@
-"""The loss limit is reached: the strategy's orders are canceled, its positions kept or closed.
+"""A limit is reached: the strategy's orders are canceled, its positions kept or closed.
 
 What leaves then is the simulation's own. It travels, fills and costs as any order does, and no
 limit denies it. Where a market order finds too little to take, the rest is tried again at each
@@ -46,31 +46,34 @@ from tapewire.strategies.layout import context_at
 
 
 @jit
-def after_halt(execution: Any, router: Any, leg_index: int, now_ns: int) -> int:
-    """A halted strategy's leg was valued, or filled: whether there is something to do; a status."""
+def act_on_limits(execution: Any, router: Any, leg_index: int, now_ns: int) -> int:
+    """Have what limits that were reached ask for done, if there is anything; a status."""
     leg = leg_at(router.legs, leg_index)
-    account = account_at(router.accounts, leg_index)
     limits = limits_at(router.limits, leg.instance)
     if limits.winding != 0:
         return 0
-    if limits.halt_ns != 0 and (
-        limits.flatten == 0 or account.known_position == 0 or leg.closing == CLOSING_SENT
-    ):
+    held = account_at(router.accounts, leg_index).known_position
+    closes = held != 0 and leg.closing != CLOSING_SENT and is_flattened(router, limits, now_ns)
+    if limits.withdraw == 0 and not closes:
         return 0
     if router.message_free_n == 0:
         return GROW_MESSAGES
     instance = instance_at(router.instances, leg.instance)
-    if now_ns > instance.clock:  # what it knows by now can't be forgotten by an earlier message
+    if now_ns > instance.clock:
         instance.clock = now_ns
         instance.steps = 0
-    if limits.halt_ns == 0:
-        limits.halt_ns = now_ns
-        limits.halt_pnl = limits.known_pnl
-        router.loss_halts += 1
-        _note_positions(router, instance)
     limits.winding = 1
     tell_strategy(router, execution, leg.instance, now_ns, WIND_UP, NIL)
     return 0
+
+
+@jit
+def is_flattened(router: Any, limits: Any, now_ns: int) -> bool:
+    """Whether a strategy's positions are to be closed, by its own limits or those of all."""
+    if limits.flatten != 0 or router.portfolio == 0:
+        return limits.flatten != 0
+    house = limits_at(router.portfolio, 0)
+    return house.flatten != 0 and now_ns >= house.halted_ns
 
 
 @jit
@@ -93,7 +96,7 @@ def may_close_now(router: Any, leg_index: int, watch: Any) -> bool:
 
 
 @jit
-def _note_positions(router: Any, instance: Any) -> None:
+def note_positions(router: Any, instance: Any) -> None:
     """Remember what the instance is known to hold, for the report."""
     at = instance.legs
     while at != NIL:
@@ -122,16 +125,22 @@ def wind_up_room(execution: Any, router: Any, instance_index: int) -> int:
 
 
 @jit
-def wind_up(execution: Any, router: Any, instance_index: int, now_ns: int) -> None:
-    """Cancel what is open and, if asked for, close what is held; there is room for it."""
+def wind_up(execution: Any, router: Any, instance_index: int, of_all: int, now_ns: int) -> None:
+    """Cancel what is open and, if asked for, close what is held; there is room for it.
+
+    ``of_all`` is what a limit of all strategies asks for, 0 where it is one of this.
+    """
     instance = instance_at(router.instances, instance_index)
     limits = limits_at(router.limits, instance_index)
-    limits.winding = 0
-    if limits.withdrawn == 0:
-        limits.withdrawn = 1
-        _note_positions(router, instance)  # now that all that was told at that time is known
+    if of_all == 0:
+        limits.winding = 0
+    if limits.withdraw | of_all != 0:
+        limits.withdraw = 0
+        if limits.halt_ns != 0 and limits.halt_noted == 0:
+            limits.halt_noted = 1
+            note_positions(router, instance)  # now that all that was told at that time is known
         _withdraw(execution, router, instance_index, now_ns)
-    if limits.flatten == 0:
+    if not is_flattened(router, limits, now_ns):
         return
     leg_index = instance.legs
     while leg_index != NIL:

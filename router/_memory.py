@@ -27,7 +27,8 @@ from tapewire.features.sets import FeatureState
 from tapewire.market.book import MarketState
 from tapewire.market.layout import NIL
 from tapewire.market.status import STATE_N, TRANSITION, TradingState
-from tapewire.positions.layout import ACCOUNT, LIMITS, SEND_TIME
+from tapewire.positions.codes import LIMIT_N
+from tapewire.positions.layout import ACCOUNT, LIMITS, SEND_TIME, TRIP
 from tapewire.positions.rows import SAMPLE_DTYPE
 from tapewire.router._layout import (
     DRAIN_ROWS,
@@ -117,6 +118,8 @@ class Memory:
         self.accounts = Block(ACCOUNT, LEGS_AT_START)
         self.watches = Block(WATCH, self.market.books.capacity)
         self.send_times = Block(SEND_TIME, 1)
+        self.trips = Block(TRIP, 1)
+        self.portfolio: Block | None = None  # LIMITS of all together
         self._copies = tuple(Copies(block) for block in self.rows)
         self._contexts_at = self._contexts_told = 0  # where instances were told their contexts are
         self.places: dict[int, Place] = {}  # of instances that have memory of their own
@@ -228,6 +231,7 @@ class Memory:
                     "instances": self.instances, "legs": self.legs, "messages": self.messages,
                     "watches": self.watches, "accounts": self.accounts, "limits": self.limits,
                     "send_times": self.send_times, "samples": samples, "touches": touches,
+                    "trips": self.trips,
                 },
             ),
         ):  # fmt: skip
@@ -237,6 +241,10 @@ class Memory:
         execution["order_capacity"] = orders.capacity
         execution["event_capacity"] = events.capacity
         router["sample_capacity"] = samples.capacity
+        router["instance_n"] = instance_n
+        if self.portfolio is not None:
+            router["portfolio"] = self.portfolio.address
+            router["broadcast_n"] = instance_n * LIMIT_N
         market = self.market.state[0]
         market["beside"], market["beside_bytes"] = self.watches.address, WATCH.itemsize
         if self.contexts.address != self._contexts_at:
@@ -320,7 +328,7 @@ class Memory:
         blocks = (
             self.own_orders, self.parties, self.rules, self.tallies, self.traces, self.models,
             self.standing, *self.rows, self.instances, self.contexts, self.legs, self.messages,
-            self.watches, self.accounts, self.limits, self.send_times,
+            self.watches, self.accounts, self.limits, self.send_times, self.trips,
         )  # fmt: skip
         apart = sum(view.nbytes for view in self.view_memory.values())
         apart += sum(state.nbytes for state in self.feature_states.values())

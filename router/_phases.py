@@ -13,19 +13,18 @@ from tapewire.execution.estimates import follow_levels
 from tapewire.execution.layout import ALWAYS, NEVER, TRACE_TRADE, party_at, tally_at, trace_at
 from tapewire.execution.load import roll_window
 from tapewire.execution.models.record import HEARS_FEED, HEARS_SENDING
-from tapewire.execution.pushes import own_mark
 from tapewire.execution.traces import count_traces, free_traces
 from tapewire.features.updating import update_features
 from tapewire.market.layout import ASK, BID, NIL, book_at, level_at, rung_at, side_at
 from tapewire.market.queues import best_key
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions.accounting import revalue
 from tapewire.positions.layout import account_at, limits_at, sample_row_at
 from tapewire.router._changes import carry_out, move_pegs
 from tapewire.router._exchange import match_parties
 from tapewire.router._layout import (
     CROSSED_HALT_FILLS,
     DRAIN_ROWS,
+    GROW_MESSAGES,
     SHOWN_ALL,
     SHOWN_FULL,
     SHOWN_NOTHING,
@@ -36,13 +35,15 @@ from tapewire.router._layout import (
     touch_at,
     watch_at,
 )
-from tapewire.router._loss import after_halt, may_close_now
+from tapewire.router._limits import revalue_leg
+from tapewire.router._loss import act_on_limits, may_close_now
+from tapewire.router._marks import mark_account, mark_of, move_mark
 from tapewire.router._places import note_places
 from tapewire.router._requests import callback
 from tapewire.router._room import room_for
 from tapewire.router._states import SHUT_NOW
 from tapewire.router._stops import act_on_stops
-from tapewire.router._times import refresh_due, set_wake, until_local
+from tapewire.router._times import hear_in_order, refresh_due, set_wake, until_local
 from tapewire.router._views import is_full, show_view
 from tapewire.strategies.layout import (
     CALLED_FOR_DEPTH,
@@ -131,6 +132,11 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
         router.cursor = watch.legs
     if router.phase == _HEAR:
         if watch.local_due <= local_ns + router.feed_max_ns:
+            if router.portfolio != 0:
+                status = hear_in_order(market, execution, router, watch)
+                if status != 0:
+                    return status
+                router.cursor = NIL
             while router.cursor != NIL:
                 leg = leg_at(router.legs, router.cursor)
                 feed_ns = _feed_ns(execution, router, router.cursor, leg.instance)
@@ -154,18 +160,9 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
             if count_traces(execution, watch.traces, TRACE_TRADE) > 0:
                 changes |= ON_TRADE
         watch.changes = changes | ON_EVENT | ON_FEATURES
-        watch.mark_moved = 0
-        if changes & ON_PRICE:
-            if router.touch_capacity > 0:
-                note_touch(router, watch, state)
-            if watch.bid != UNDEF_PRICE and watch.ask != UNDEF_PRICE:
-                watch.mark = (watch.bid + watch.ask) >> 1
-                watch.mark_seen = local_ns
-                watch.mark_moved = 1
-        if watch.mark == UNDEF_PRICE and state.volume > 0:
-            watch.mark = state.last_trade_px
-            watch.mark_seen = local_ns
-            watch.mark_moved = 1
+        if changes & ON_PRICE and router.touch_capacity > 0:
+            note_touch(router, watch, state)
+        move_mark(router, watch, state, changes & ON_PRICE != 0, local_ns)
         router.phase = _SHOW
         router.cursor = watch.legs
     if router.phase == _SHOW:
@@ -325,18 +322,18 @@ def _show(market: Any, execution: Any, router: Any, watch: Any, book: int, local
 
 @jit_inline
 def _value(execution: Any, router: Any, watch: Any, leg_index: int, local_ns: int) -> int:
-    """Value what a leg holds if the mark moved, and see to its loss limit; a status."""
+    """Value what a leg holds if the mark moved, and see to its limits; a status."""
     account = account_at(router.accounts, leg_index)
-    loss_acts = watch.unclosed != 0 and may_close_now(router, leg_index, watch)
+    limits_act = watch.unclosed != 0 and may_close_now(router, leg_index, watch)
     if watch.mark_moved != 0 and account.position | account.known_position != 0:
-        index = leg_at(router.legs, leg_index).instance
-        moves = instance_at(router.instances, index).moves_marks
-        account.mark = own_mark(execution, leg_index, moves, watch.mark, watch.seen)
-        limits = limits_at(router.limits, index)
+        if router.message_free_n <= router.broadcast_n:
+            return GROW_MESSAGES
+        held = account.known_position if account.known_position != 0 else account.position
+        account.mark = mark_of(execution, router, watch, leg_index, held, watch.seen)
+        limits = limits_at(router.limits, leg_at(router.legs, leg_index).instance)
         limits.marked_ns = max(limits.marked_ns, local_ns)
-        revalue(account, limits)
-        loss_acts = limits.halted != 0
-    return after_halt(execution, router, leg_index, local_ns) if loss_acts else 0
+        limits_act = revalue_leg(execution, router, leg_index, local_ns)
+    return act_on_limits(execution, router, leg_index, local_ns) if limits_act else 0
 
 
 @jit_inline
@@ -406,10 +403,7 @@ def _sample(execution: Any, router: Any, watch: Any, local_ns: int) -> int:
         if router.sample_n == router.sample_capacity:
             return DRAIN_ROWS
         instance = instance_at(router.instances, leg.instance)
-        if watch.mark != UNDEF_PRICE:
-            account_at(router.accounts, router.cursor).mark = own_mark(
-                execution, router.cursor, instance.moves_marks, watch.mark, local_ns
-            )
+        mark_account(execution, router, watch, router.cursor, local_ns)
         write_sample(execution, router, router.cursor, local_ns + instance.feed_max_ns)
         router.cursor = leg.next_of_book
     interval = router.sample_interval_ns

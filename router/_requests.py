@@ -18,6 +18,7 @@ from tapewire.execution.terms import (
 )
 from tapewire.execution.words import (
     DENIED,
+    HALTED,
     INVALID_PRICE,
     INVALID_QUANTITY,
     LOG_CANCEL_SENT,
@@ -37,9 +38,10 @@ from tapewire.execution.words import (
 )
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions.accounting import check_order, count, is_uncounted, stopped
+from tapewire.positions.accounting import count, is_uncounted
 from tapewire.positions.gateway import connected_ns, gateway_refuses
 from tapewire.positions.layout import account_at, limits_at
+from tapewire.positions.limits import stopped
 from tapewire.router._layout import (
     ARRIVE_CANCEL,
     ARRIVE_CANCEL_ALL,
@@ -58,6 +60,7 @@ from tapewire.router._layout import (
     router_at,
     watch_at,
 )
+from tapewire.router._limits import after_denial, check_order, count_message, risk_state
 from tapewire.router._messages import send_to_exchange, tell_strategy
 from tapewire.router._states import seen_state
 from tapewire.router._views import show_sights
@@ -118,7 +121,8 @@ def callback(
     is_shown = hook < HOOK_TIMER or hook == HOOK_TRADES
     if limits.marked_ns <= now_ns:
         ctx.pnl = limits.known_pnl
-        ctx.halted = limits.halted
+        ctx.risk_state = risk_state(router, limits, now_ns)
+        ctx.halted = 1 if ctx.risk_state == HALTED else 0
     if is_shown or watch.seen + instance.feed_max_ns <= now_ns:
         ctx.best_bid = watch.bid
         ctx.best_bid_size = watch.bid_size
@@ -177,6 +181,7 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
     """Send what a callback has asked for, in that order; a status."""
     instance = instance_at(router.instances, instance_index)
     ctx = context_at(instance.context, 0)
+    limits = limits_at(router.limits, instance_index)
     if ctx.request_n > REQUESTS_MAX:
         router.fault_instance = instance_index
         return FAULT_REQUESTS
@@ -205,11 +210,13 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
                 pass
             elif kind == REQUEST_CANCEL:
                 own.requests += 1
+                count_message(router, limits)
                 sent = send_to_exchange(router, execution, ARRIVE_CANCEL, order, now_ns)
                 message_at(router.messages, sent).reason = USER_CANCEL
                 if execution.event_log != 0:
                     log_event(execution, order, LOG_CANCEL_SENT, NO_REASON, 0, now_ns)
             elif kind == REQUEST_CANCEL_ALL:
+                count_message(router, limits)
                 sent = send_to_exchange(router, execution, ARRIVE_CANCEL, order, now_ns)
                 message_at(router.messages, sent).kind = ARRIVE_CANCEL_ALL
                 if execution.event_log != 0:
@@ -259,7 +266,7 @@ def _gateway_says(router: Any, limits: Any, instance_index: int, now_ns: int) ->
 
 @jit_inline
 def _checked(
-    router: Any, instance_index: int, account: Any, side: int, more_lots: int, size_lots: int,
+    router: Any, instance_index: int, own: Any, price: int, more_lots: int, size_lots: int,
     now_ns: int,
 ) -> int:  # fmt: skip
     """Whether the gateway and the limits let an order or replace leave; a reason code."""
@@ -267,7 +274,9 @@ def _checked(
     reason = _gateway_says(router, limits, instance_index, now_ns)
     if reason != NO_REASON:
         return reason
-    return check_order(limits, account, router.send_times, side, more_lots, size_lots, now_ns)
+    return check_order(
+        router, own.leg, own.side, price, more_lots, size_lots, is_uncounted(own), now_ns
+    )
 
 
 @jit
@@ -307,7 +316,7 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
         reason = terms_fault(execution, rules, own)
     if reason == NO_REASON:
         counted = 0 if is_uncounted(own) else own.quantity
-        reason = _checked(router, instance_index, account, own.side, counted, own.quantity, now_ns)
+        reason = _checked(router, instance_index, own, own.price, counted, own.quantity, now_ns)
     if reason != NO_REASON:
         own.status = DENIED
         own.reason = reason
@@ -322,6 +331,7 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
         if execution.event_log != 0:
             event = log_event(execution, order, LOG_DENIED, reason, 0, now_ns)
             log_limit(execution, event, limits.limit_value, limits.limit_found)
+        after_denial(execution, router, own.leg, reason, now_ns)
         return
     count(account, own, own.quantity)
     router.orders_sent += 1
@@ -353,12 +363,13 @@ def _send_replace(
     ):
         reason = INVALID_PRICE
     else:
-        reason = _checked(router, instance_index, account, own.side, more, quantity, now_ns)
+        reason = _checked(router, instance_index, own, price, more, quantity, now_ns)
     if reason != NO_REASON:
         router.replaces_denied += 1
         row = _tell_refused(execution, router, instance_index, order, reason, now_ns)
         if row != NIL:
             log_replace(execution, row, price, quantity, own.known_price, own.known_quantity)
+        after_denial(execution, router, own.leg, reason, now_ns)
         return
     own.requests += 1
     if execution.event_log != 0:

@@ -27,7 +27,7 @@ def room_for(market: Any, execution: Any, router: Any, rows: int, callbacks: int
         return DRAIN_ROWS
     if execution.own_free_n < orders:
         return GROW_OWN_ORDERS
-    if router.message_free_n < rows + 2 * orders:
+    if router.message_free_n < rows + 2 * orders + router.broadcast_n:
         return GROW_MESSAGES
     if market.claim_free_n < rows:
         return GROW_CLAIMS

@@ -23,10 +23,10 @@ from tapewire.market.instruments import Instrument, algorithm_number
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.market.symbols import is_named, is_wildcard
-from tapewire.positions.layout import CUT
+from tapewire.router._bounds import Bounds
 from tapewire.router._memory import Memory
 from tapewire.router._series import Series
-from tapewire.router.config import OFF, GatewayLimit, SimulationConfig, StrategySpec
+from tapewire.router.config import SimulationConfig, StrategySpec
 from tapewire.router.results import LegInfo
 from tapewire.strategies.binding import Bound
 from tapewire.strategies.definition import StrategyDefinition
@@ -71,7 +71,7 @@ class Roster:
         self.instance_n = 0
         self._config = config
         self._memory = memory
-        self._send_times_used = 0
+        self._bounds = Bounds(config, memory)
         self._states: list[npt.NDArray[Any]] = []
         self._specs: list[StrategySpec] = []  # of each instance
         self._names = {_symbols_of(spec) for spec in config.strategies}
@@ -101,7 +101,6 @@ class Roster:
         close_ns = config.session_closes[0] % NS_PER_DAY if config.session_closes else NS_PER_DAY
         self._features = FeatureSet(names, close_ns=close_ns) if names else None
         self._columns: dict[tuple[str, ...], Block] = {}
-        self._cuts: dict[GatewayLimit, Block] = {}
         self._opened: set[int] = set()  # keys of books known to be open
         self._trades = max((_trades_kept(spec.definition) for spec in config.strategies), default=0)
         self._bound: list[Bound] = [
@@ -301,7 +300,7 @@ class Roster:
         context["leg"] = NIL  # so that the first callback fills in what stays the same
         context["open_head"] = context["open_tail"] = NIL
         context["execution"] = memory.execution_address
-        self._set_limits(index, spec)
+        self._bounds.add(index, spec.limits, spec.gateway)
         memory.publish(self.instance_n)
         self.calls += self._calls(index, spec) if outside else [None] * HOOK_N
         return index
@@ -343,33 +342,6 @@ class Roster:
             None if hook is None else partial(hook, context, state) for hook in definition.hooks
         ]
 
-    def _set_limits(self, instance: int, spec: StrategySpec) -> None:
-        limits = self._memory.limits.records[instance]
-        for name in ("max_position", "max_order_size", "max_loss", "max_orders_per_second"):
-            limits[name] = getattr(spec.limits, name)
-        limits["flatten"] = spec.limits.on_max_loss == "flatten"
-        limits["window_offset"] = self._send_times_used
-        if spec.limits.max_orders_per_second != OFF:
-            self._send_times_used += spec.limits.max_orders_per_second
-        gateway = spec.gateway or self._config.gateway
-        if gateway is not None and gateway.disconnects:
-            self._memory.instances.records[instance]["cuts"] = self._cuts_of(gateway)
-        if gateway is not None and gateway.max_messages_per_second:
-            limits["gateway_rate"] = gateway.max_messages_per_second
-            limits["gateway_queues"] = gateway.when_exceeded == "queue"
-            limits["gateway_offset"] = self._send_times_used
-            self._send_times_used += gateway.max_messages_per_second
-        if self._send_times_used > self._memory.send_times.capacity:
-            self._memory.send_times.grow(2 * self._send_times_used)
-
-    def _cuts_of(self, gateway: GatewayLimit) -> int:
-        """Address of the times in which a session is cut; sessions cut alike have one."""
-        if gateway not in self._cuts:
-            rows = gateway.cuts()
-            self._cuts[gateway] = Block(CUT, rows.size)
-            self._cuts[gateway].records[:] = rows
-        return self._cuts[gateway].address
-
     def _add_leg(self, spec: StrategySpec, bound: Bound, instance: int, book: int, key: int) -> int:
         memory, index = self._memory, len(self.legs)
         publisher_id, instrument_id = key >> 32, key & 0xFFFFFFFF
@@ -400,6 +372,7 @@ class Roster:
         party["owner"] = index
         if spec.shared_book:
             party["owner"] = self._houses.setdefault((book, spec.shared_book), index)
+        if spec.shared_book or self._config.portfolio is not None:
             leg["shared"] = 1 + self._config.strategies.index(spec)
         party["buys"] = party["sells"] = party["waiting"] = NIL
         party["publisher_id"] = publisher_id

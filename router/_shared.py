@@ -1,4 +1,4 @@
-"""Strategies that share a book: all that they do there happens in one order of time."""
+"""Strategies that share a book, or limits: all that they do there happens in one order of time."""
 
 from typing import Any
 
@@ -17,7 +17,8 @@ def before_shared(
 ) -> int:
     """Arrivals and own time before ``until_ns`` of all legs that share a book of theirs; a status.
 
-    At one time arrivals come first, and of two the one of the strategy that the run names first.
+    Where all strategies have limits together, those are all legs of the book. At one time arrivals
+    come first, and of two the one of the strategy that the run names first.
     """
     while True:
         if execution.changed != NIL:
@@ -31,7 +32,7 @@ def before_shared(
         at = watch.legs
         while at != NIL:
             leg = leg_at(router.legs, at)
-            if party_at(execution.parties, at).owner == owner:
+            if router.portfolio != 0 or party_at(execution.parties, at).owner == owner:
                 local_due = instance_at(router.instances, leg.instance).local_due
                 due = min(leg.arrival_due, local_due)
                 is_arrival = leg.arrival_due <= local_due

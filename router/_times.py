@@ -9,7 +9,7 @@ from tapewire.market.layout import NIL, book_at
 from tapewire.router._changes import act_next, carry_out
 from tapewire.router._cuts import first_cut
 from tapewire.router._delivery import deliver
-from tapewire.router._layout import instance_at, leg_at, watch_at
+from tapewire.router._layout import MARK_LAST, instance_at, leg_at, watch_at
 from tapewire.router._messages import set_session_timer
 from tapewire.router._requests import callback
 from tapewire.router._room import step_room
@@ -40,7 +40,8 @@ def before_book_event(
     while at != NIL:
         leg = leg_at(router.legs, at)
         if leg.shared != 0:  # with all of its book, at the first of them
-            if party_at(execution.parties, at).owner == at:
+            first = watch.legs if router.portfolio != 0 else party_at(execution.parties, at).owner
+            if first == at:
                 status = _before_shared_event(
                     market, execution, router, watch, at, exchange_ns, local_ns, upcoming
                 )
@@ -73,7 +74,7 @@ def _before_shared_event(
     at = watch.legs
     while at != NIL:
         leg = leg_at(router.legs, at)
-        if party_at(execution.parties, at).owner == owner:
+        if router.portfolio != 0 or party_at(execution.parties, at).owner == owner:
             instance = instance_at(router.instances, leg.instance)
             feed_ns = feed_delay_ns(execution, instance.feed_ns, at, local_ns, upcoming)
             status = start(market, execution, router, at, local_ns + feed_ns)
@@ -194,6 +195,41 @@ def until_local(
 
 
 @jit
+def hear_in_order(market: Any, execution: Any, router: Any, watch: Any) -> int:
+    """Hand all instances of a book what reaches them by its event, in one order of time; a status.
+
+    At one time the one that the run names first comes first.
+    """
+    while True:
+        chosen = NIL
+        chosen_due = NEVER
+        chosen_place = 0
+        at = watch.legs
+        while at != NIL:
+            leg = leg_at(router.legs, at)
+            instance = instance_at(router.instances, leg.instance)
+            feed_ns = feed_delay_ns(
+                execution, instance.feed_ns, at, router.event_local, router.event_number
+            )
+            due = instance.local_due
+            if due <= router.event_local + feed_ns and (
+                due < chosen_due or (due == chosen_due and leg.shared < chosen_place)
+            ):
+                chosen = at
+                chosen_due = due
+                chosen_place = leg.shared
+            at = leg.next_of_book
+        if chosen == NIL:
+            return 0
+        room = step_room(market, execution, router)
+        if room != 0:
+            return room
+        status = deliver(execution, router, leg_at(router.legs, chosen).instance)
+        if status != 0:
+            return status
+
+
+@jit
 def refresh_due(router: Any, watch: Any) -> None:
     """Find anew when something of the book's legs is due."""
     due = NEVER
@@ -217,7 +253,7 @@ def set_wake(router: Any, watch: Any) -> None:
     watch.wake = min(watch.sample_due, watch.local_due - router.feed_max_ns, watch.window_due)
     if watch.subscriptions & (ON_EVENT | ON_DEPTH | ON_QUEUE | ON_FEATURES):
         watch.wake = ALWAYS
-    if watch.unclosed != 0 or watch.shut != 0:
+    if watch.unclosed != 0 or watch.shut != 0 or router.mark_price == MARK_LAST:
         watch.wake = ALWAYS
     if watch.estimates != 0 and watch.resting > 0:
         watch.wake = ALWAYS

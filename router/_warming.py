@@ -16,8 +16,9 @@ from tapewire.market.layout import (
     book_at,
     record_at,
 )
-from tapewire.market.records import ACTION_TRADE, F_LAST, F_SNAPSHOT, UNDEF_PRICE
+from tapewire.market.records import ACTION_TRADE, F_LAST, F_SNAPSHOT
 from tapewire.router._layout import DRAIN_ROWS, watch_at
+from tapewire.router._marks import move_mark
 from tapewire.router._phases import is_gapless, look, note_touch
 from tapewire.router._times import before_book_event
 from tapewire.router._views import begin_view
@@ -84,10 +85,7 @@ def begin_book(market: Any, execution: Any, router: Any, book: int) -> int:
     if watch.seen_view != 0:
         begin_view(market, watch, book)
     watch.gapless = 1 if is_gapless(market, book) else 0
-    if watch.bid != UNDEF_PRICE and watch.ask != UNDEF_PRICE:
-        watch.mark = (watch.bid + watch.ask) >> 1
-    elif watch.mark == UNDEF_PRICE and state.volume > 0:
-        watch.mark = state.last_trade_px
+    move_mark(router, watch, state, True, watch.seen)
     state.volume = 0
     state.events = 0
     if watch.legs != NIL and router.touch_capacity > 0:

@@ -16,31 +16,71 @@ from tapewire.strategies.definition import StrategyDefinition
 OFF: Final = -1
 
 
+Action = Literal["deny", "cancel_all", "halt", "flatten"]
+
+
 @dataclass(frozen=True)
 class RiskLimits:
-    """Limits of one strategy instance, checked before an order leaves; -1 switches one off.
+    """Limits of one strategy instance, or of all of a run together; -1 switches one off.
+
+    What the first six say is checked before an order leaves. With ``on_…: deny`` an order that
+    would pass the limit is denied, and that is all. The last three are losses, measured whenever
+    what is known is valued. What follows when a limit is reached holds for the rest of the run,
+    after ``max_daily_loss`` for the rest of the session.
 
     Attributes
     ----------
     max_position : int
-        Lots per instrument, either way, counting open orders as if filled.
+        Lots per instrument and publisher, either way, counting open orders as if filled.
     max_order_size : int
         Lots.
     max_loss : int
-        1e-9 currency, net of fees, over all instruments of the instance; latched once hit. Its
-        open orders are then canceled.
+        1e-9 currency, net of fees, over all instruments.
     max_orders_per_second : int
         New orders and replaces in any window of one second.
-    on_max_loss : str
-        What happens to its positions when ``max_loss`` is reached: ``halt`` keeps them,
-        ``flatten`` has the simulation close them with market orders.
+    max_gross_exposure, max_net_exposure : int
+        1e-9 currency at the marks, counting open orders as if filled: the worth of what is held
+        in each instrument, added up without its sign, and with it.
+    max_messages_per_trade : int
+        Orders, replaces and cancels sent by the number of fills; before the first there may be as
+        many as for one.
+    max_daily_loss : int
+        1e-9 currency, since the last session closed.
+    max_drawdown : int
+        1e-9 currency, from the best P&L so far, 0 at least.
+    on_… : str
+        What follows: ``deny``, only orders that reduce a position leave; ``cancel_all``, and open
+        orders are canceled; ``halt``, they are, and no order leaves; ``flatten``, and the
+        simulation closes positions with market orders.
     """
 
     max_position: int = OFF
     max_order_size: int = OFF
     max_loss: int = OFF
     max_orders_per_second: int = OFF
-    on_max_loss: Literal["halt", "flatten"] = "halt"
+    on_max_loss: Action = "halt"
+    max_gross_exposure: int = OFF
+    max_net_exposure: int = OFF
+    max_messages_per_trade: int = OFF
+    max_daily_loss: int = OFF
+    max_drawdown: int = OFF
+    on_max_order_size: Action = "deny"
+    on_max_position: Action = "deny"
+    on_max_gross_exposure: Action = "deny"
+    on_max_net_exposure: Action = "deny"
+    on_max_messages_per_trade: Action = "deny"
+    on_max_orders_per_second: Action = "deny"
+    on_max_daily_loss: Action = "halt"
+    on_max_drawdown: Action = "halt"
+
+    def bound(self, key: str) -> int:
+        """A limit by its key."""
+        return int(getattr(self, key))
+
+    def action(self, key: str) -> Action:
+        """What follows when a limit is reached, by its key."""
+        action: Action = getattr(self, f"on_{key}")
+        return action
 
 
 @dataclass(frozen=True)
@@ -133,6 +173,8 @@ class SimulationConfig:
     ----------
     instruments : InstrumentTable
     strategies : tuple of StrategySpec
+    portfolio : RiskLimits or None
+        Limits of all strategies together; None: they don't hang on one another.
     models : Models
         Of latency, fills, the queue, impact and fees, of all strategies without their own.
     seed : int
@@ -154,6 +196,9 @@ class SimulationConfig:
         ``response``: a strategy learns of its fills one response latency after they happened,
         which may be before the record that caused them was captured; ``feed``: no earlier than
         that record reaches it.
+    mark_price : str
+        What positions are valued at: ``mid`` of the best prices; ``last`` trade; ``side_aware``,
+        the bid for longs and the ask for shorts.
     event_log : bool
         Report every change of every order, too.
     touches : bool
@@ -175,6 +220,7 @@ class SimulationConfig:
 
     instruments: InstrumentTable
     strategies: tuple[StrategySpec, ...] = ()
+    portfolio: RiskLimits | None = None
     models: Models = field(default_factory=Models)
     seed: int = 0
     gateway: GatewayLimit | None = None
@@ -183,6 +229,7 @@ class SimulationConfig:
     unseen_trades: Literal["fill_through", "ignore", "pro_rata", "fill"] = "fill_through"
     book_clear: Literal["cancel", "keep"] = "cancel"
     fill_notice: Literal["response", "feed"] = "response"
+    mark_price: Literal["mid", "last", "side_aware"] = "mid"
     event_log: bool = False
     touches: bool = False
     sample_interval_ns: int = 1_000_000_000

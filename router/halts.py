@@ -1,13 +1,14 @@
 """Strategies that reached their loss limit: when, at what, and what became of their positions."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 
+from tapewire.positions.codes import LOSS, Limit, LimitAction
 from tapewire.router._memory import Memory
 from tapewire.router._roster import Roster
+from tapewire.router.trips import LimitTrip, money
 
 _POSITIONS_TOLD: Final = 5
 
@@ -34,7 +35,7 @@ class LossHalt:
     pnl, max_loss : int
         1e-9 currency: its P&L as it knew it then, and the limit.
     policy : str
-        ``halt`` or ``flatten``, see `RiskLimits.on_max_loss`.
+        What follows, see `RiskLimits.on_max_loss`.
     cancels : int
         Cancels sent for its open orders.
     closing_orders : int
@@ -54,11 +55,10 @@ class LossHalt:
 
     def headline(self) -> str:
         """Who reached what, when and at what."""
-        moment = f"{np.datetime64(self.ts_ns, 'ns')}".replace("T", " ")
-        return (
-            f"{self.strategy_id} reached max_loss {_money(self.max_loss):,} at {moment} UTC with a "
-            f"P&L of {_money(self.pnl):,} and was halted"
-        )
+        action = LimitAction[self.policy.upper()]
+        return LimitTrip(
+            self.strategy_id, self.ts_ns, Limit.MAX_LOSS, self.max_loss, -self.pnl, action
+        ).headline()
 
     def sentence(self) -> str:
         """The headline, and what became of orders and positions."""
@@ -84,8 +84,8 @@ class LossHalt:
             "strategy_id": self.strategy_id,
             "ts": f"{np.datetime64(self.ts_ns, 'ns')}Z",
             "ts_ns": self.ts_ns,
-            "pnl": str(_money(self.pnl)),
-            "max_loss": str(_money(self.max_loss)),
+            "pnl": str(money(self.pnl)),
+            "max_loss": str(money(self.max_loss)),
             "on_max_loss": self.policy,
             "cancels": self.cancels,
             "closing_orders": self.closing_orders,
@@ -109,18 +109,11 @@ def loss_halts(memory: Memory, roster: Roster) -> list[LossHalt]:
         found.append(
             LossHalt(
                 legs[0].strategy_id, int(limits["halt_ns"]), int(limits["halt_pnl"]),
-                int(limits["max_loss"]), "flatten" if limits["flatten"] else "halt",
+                int(limits["bounds"][LOSS]), LimitAction(limits["actions"][LOSS]).name.lower(),
                 int(limits["halt_cancels"]), int(limits["halt_orders"]), positions,
             )
         )  # fmt: skip
     return sorted(found, key=lambda halt: (halt.ts_ns, halt.strategy_id))
-
-
-def _money(units: int) -> Decimal:
-    """1e-9 currency as a decimal with two places, more only where they say something."""
-    exact = Decimal(units).scaleb(-9)
-    cents = exact.quantize(Decimal("0.01"))
-    return cents if cents == exact else exact.normalize()
 
 
 def _sent(orders: int) -> str:

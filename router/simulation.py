@@ -36,6 +36,9 @@ from tapewire.router._layout import (
     FAULT_CROSSED,
     FAULT_REQUESTS,
     FAULT_STEPS,
+    MARK_LAST,
+    MARK_MID,
+    MARK_SIDE,
     NOTICE_FEED,
     NOTICE_RESPONSE,
     ROUTER,
@@ -53,6 +56,7 @@ from tapewire.router.guesses import GuessedQueue, guessed_queues
 from tapewire.router.halts import LossHalt, loss_halts
 from tapewire.router.look import Look
 from tapewire.router.results import Drained, LegInfo
+from tapewire.router.trips import LimitTrip, limit_trips
 from tapewire.strategies.definition import HOOKS
 from tapewire.strategies.layout import HOOK_N
 
@@ -68,11 +72,12 @@ _UNSEEN: Final = {
     "fill": UNSEEN_FILLS,
 }
 _NOTICES: Final = {"response": NOTICE_RESPONSE, "feed": NOTICE_FEED}
+_MARKS: Final = {"mid": MARK_MID, "last": MARK_LAST, "side_aware": MARK_SIDE}
 #: Words of the router's record by which the loop is told what to run.
 _RECORDS, _STOP, _AT = (
     offset_of(ROUTER, name) // 8 for name in ("records", "records_stop", "records_at")
 )
-_NOTHING: Final = Drained(*NO_ROWS)
+_NOTHING: Final = Drained(NO_ROWS[0], NO_ROWS[1], NO_ROWS[2], NO_ROWS[3], touches=NO_ROWS[4])
 _ROUTER_COUNTERS: Final = (
     "orders_sent", "orders_denied", "replaces_denied", "cancels_denied", "messages_held",
     "messages_held_ns_max", "requests_stale", "late_responses",
@@ -147,6 +152,7 @@ class Simulation:
         router["sample_interval_ns"] = config.sample_interval_ns
         router["crossed_policy"] = _POLICIES[config.crossed_policy]
         router["clear_cancels"] = config.book_clear == "cancel"
+        router["mark_price"] = _MARKS[config.mark_price]
         router["fill_notice"] = _NOTICES[config.fill_notice]
         for name in ("fault_instance", "outside_instance", "outside_order"):
             router[name] = NIL
@@ -439,6 +445,15 @@ class Simulation:
     def guessed_queues(self) -> list[GuessedQueue]:
         """Books of strategies in which places in queues were guessed from sizes of levels."""
         return guessed_queues(self._memory, self._roster)
+
+    @property
+    def trip_n(self) -> int:
+        """How many limits were reached so far that had something follow."""
+        return int(self._memory.router["trip_n"])
+
+    def limit_trips(self) -> list[LimitTrip]:
+        """Limits that were reached and had something follow, in the order of the loop."""
+        return limit_trips(self._memory, self._roster) if self.trip_n else []
 
     @property
     def fee_line_names(self) -> list[str]:

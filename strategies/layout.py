@@ -57,7 +57,8 @@ CONTEXT: Final = np.dtype(
         ("now_ns", "i8"),  # local time of the strategy
         ("position", "i8"),  # lots in this book's instrument, as far as it was told
         ("pnl", "i8"),  # 1e-9 currency over all its instruments, at the last mark, net of fees
-        ("halted", "i8"),  # the loss limit was hit: orders will be denied
+        ("halted", "i8"),  # a limit was reached: orders will be denied
+        ("risk_state", "i8"),  # RiskState: what its limits let it send
         ("tick_size", "i8"),  # 1e-9; 0 where unknown
         ("best_bid", "i8"),  # price in 1e-9; UNDEF_PRICE where there is none
         ("best_bid_size", "i8"),  # lots

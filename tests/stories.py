@@ -389,11 +389,13 @@ def configure(
     unseen_trades: str = "fill_through",
     book_clear: str = "cancel",
     limits: RiskLimits | None = None,
+    portfolio: RiskLimits | None = None,
     gateway: GatewayLimit | None = None,
     tick: Number = 0,
     multiplier: Fraction | int = 1,
     sample_interval_ns: int = 1_000_000_000,
     fill_notice: str = "response",
+    mark_price: str = "mid",
     event_log: bool = False,
     models: Models | None = None,
     fill: Model | None = None,
@@ -426,6 +428,7 @@ def configure(
             models or models_of(entry_us, response_us, feed_us, fee, impact_ppm),
             **{name: model for name, model in (("fill", fill), ("queue", queue)) if model},
         ),
+        portfolio=portfolio,
         seed=seed,
         gateway=gateway,
         crossed_policy=policy,  # type: ignore[arg-type]
@@ -434,6 +437,7 @@ def configure(
         book_clear=book_clear,  # type: ignore[arg-type]
         sample_interval_ns=sample_interval_ns,
         fill_notice=fill_notice,  # type: ignore[arg-type]
+        mark_price=mark_price,  # type: ignore[arg-type]
         event_log=event_log,
         publishers=(PUBLISHER,),
         session_closes=session_closes,

@@ -2,13 +2,14 @@
 
 from tapewire.analytics.metrics.definition import (
     LOTS,
+    MONEY,
     RATIO,
     SECONDS,
     SHARE,
     Metric,
     ratio,
 )
-from tapewire.analytics.metrics.inputs import FillTotals
+from tapewire.analytics.metrics.inputs import FillTotals, Margin
 from tapewire.compiled.units import NS_PER_S
 
 
@@ -98,3 +99,18 @@ class MaxPosition(Metric):
     @staticmethod
     def compute(fills: FillTotals) -> int:
         return fills.max_position
+
+
+class PeakMargin(Metric):
+    column = "peak_margin"
+    label = "Peak margin"
+    format = MONEY
+    formula = (
+        "largest sum over legs of absolute position x margin of a lot (backtest.instruments), "
+        "after each fill in the order of fills.parquet"
+    )
+    null = "no instrument that it trades has a margin"
+
+    @staticmethod
+    def compute(margin: Margin) -> int | None:
+        return margin.peak

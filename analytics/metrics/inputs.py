@@ -213,6 +213,12 @@ class Capital(NamedTuple):
     initial: int | None = None
 
 
+class Margin(NamedTuple):
+    """The most that positions took at one time, 1e-9 currency; None: nobody said what a lot is."""
+
+    peak: int | None = None
+
+
 @dataclass
 class Tally:
     """What is gathered of one leg and adds up over several."""
@@ -233,14 +239,22 @@ class Inputs(Tally):
 
     equity: Curve = field(default_factory=Curve)
     capital: Capital = field(default_factory=Capital)
+    margin: Margin = field(default_factory=Margin)
 
     @classmethod
-    def of(cls, tallies: Iterable[Tally], equity: Curve, capital: int | None = None) -> Self:
+    def of(
+        cls, tallies: Iterable[Tally], equity: Curve, capital: int | None = None,
+        margin: int | None = None,
+    ) -> Self:  # fmt: skip
         """Return the inputs of several legs together, whose P&L over time is ``equity``.
 
-        ``capital`` is what they began with, 1e-9 currency, where that is known.
+        ``capital`` is what they began with, ``margin`` the most that their positions took, 1e-9
+        currency, where that is known.
         """
-        return cls(**vars(sum(tallies, Tally())), equity=equity, capital=Capital(capital))
+        return cls(
+            **vars(sum(tallies, Tally())), equity=equity, capital=Capital(capital),
+            margin=Margin(margin),
+        )  # fmt: skip
 
     @cached_property
     def sessions(self) -> Sessions:

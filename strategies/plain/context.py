@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Unpack
 import numpy as np
 
 from tapewire.compiled.numbers import to_price, whole
-from tapewire.execution.codes import OrderStatus, OrderType, Side, Term, TimeInForce
+from tapewire.execution.codes import OrderStatus, OrderType, RiskState, Side, Term, TimeInForce
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.layout import CONTEXT, SIGHT
 from tapewire.strategies.place import Place, PlacedBook
@@ -30,6 +30,7 @@ _LEG: Final = word_of(CONTEXT, "leg")
 _POSITION: Final = word_of(CONTEXT, "position")
 _PNL: Final = word_of(CONTEXT, "pnl")
 _HALTED: Final = word_of(CONTEXT, "halted")
+_RISK_STATE: Final = word_of(CONTEXT, "risk_state")
 _LAST_ID: Final = word_of(CONTEXT, "last_client_order_id")
 _UPDATE: Final = word_of(CONTEXT, "update_order")
 _UPDATE_ID: Final = word_of(CONTEXT, "update_id")
@@ -132,8 +133,13 @@ class Context:
 
     @property
     def halted(self) -> bool:
-        """Whether its loss limit was reached: orders are denied from then on."""
+        """Whether a limit was reached after which its orders are denied, as `risk_state` has it."""
         return self._words[_HALTED] != 0
+
+    @property
+    def risk_state(self) -> RiskState:
+        """What its limits let it send: anything they allow, what reduces positions, or nothing."""
+        return RiskState(self._words[_RISK_STATE])
 
     @property
     def orders(self) -> tuple[Order, ...]:

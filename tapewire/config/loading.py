@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from tapewire.config.accounts import check_accounts
 from tapewire.config.edits import put, replace_files, select_strategies, value_at
 from tapewire.config.external import check_external, external_in_force
 from tapewire.config.finding import known_strategy
@@ -28,6 +29,7 @@ from tapewire.config.schema import (
     StrategyEntry,
 )
 from tapewire.config.strategies import (
+    check_limits,
     default_name,
     known_strategies,
     limits_in_force,
@@ -268,6 +270,8 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
         _check_data(data, problems)
     symbols = data.symbols if data is not None else []
     _check_shared_books(raw, problems)
+    check_limits(raw, problems)
+    check_accounts(raw, problems)
     entries = raw.get("strategy") or ()
     names = Counter(value_at(entry, ("name",)) for entry in entries)
     for i, entry in enumerate(entries):

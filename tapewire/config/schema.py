@@ -324,18 +324,39 @@ class OwnExecution(_Section):
     self_trade_prevention: SelfTradePrevention | None = None
 
 
-class ConfiguredLimits(_Section):
-    """Pre-trade limits of each strategy; a limit that is not given does not bind.
+Money = Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)]
+#: What follows when a limit is reached.
+LimitAction = Literal["deny", "cancel_all", "halt", "flatten"]
 
-    When `max_loss` is reached, open orders are canceled and positions kept (``halt``) or closed
-    with market orders (``flatten``).
+
+class ConfiguredLimits(_Section):
+    """Limits of each strategy, or of all together; a limit that is not given does not bind.
+
+    What an ``on_…`` says follows when its limit is reached, for the rest of the run, after
+    `max_daily_loss` for the rest of the session: only orders that reduce a position leave
+    (``deny``), open orders are canceled too (``cancel_all``), they are and no order leaves
+    (``halt``), and positions are closed with market orders (``flatten``). Without one, losses
+    ``halt``, and of the others an order that would pass the limit is denied, no more.
     """
 
     max_position: Lots | None = None
     max_order_size: Lots | None = None
-    max_loss: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
+    max_loss: Money | None = None
     max_orders_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    on_max_loss: Literal["halt", "flatten"] = "halt"
+    on_max_loss: LimitAction = "halt"
+    max_gross_exposure: Money | None = None
+    max_net_exposure: Money | None = None
+    max_messages_per_trade: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    max_daily_loss: Money | None = None
+    max_drawdown: Money | None = None
+    on_max_order_size: LimitAction | None = None
+    on_max_position: LimitAction | None = None
+    on_max_gross_exposure: LimitAction | None = None
+    on_max_net_exposure: LimitAction | None = None
+    on_max_messages_per_trade: LimitAction | None = None
+    on_max_orders_per_second: LimitAction | None = None
+    on_max_daily_loss: LimitAction | None = None
+    on_max_drawdown: LimitAction | None = None
 
 
 class Output(_Section):
@@ -369,11 +390,29 @@ class Output(_Section):
         return to_fixed(self.sample_interval_s)
 
 
-class ContractFacts(_Section):
-    """What of a contract the market data do not tell; what is not given, a definition may."""
+#: A currency by its letters, as USD.
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3,5}$")]
+Rate = Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0, le=1_000_000)]
 
+
+class ConfiguredAccount(_Section):
+    """The currency that money is counted in, and what a unit of each other one is worth in it."""
+
+    currency: Currency
+    rates: dict[Currency, Rate] = Field(default_factory=dict)
+
+
+class ContractFacts(_Section):
+    """What of a contract the market data do not tell; what is not given, a definition may.
+
+    `multiplier` and `margin`, what a lot takes as margin, are in `currency`, the account's where
+    none is given.
+    """
+
+    currency: Currency | None = None
     tick_size: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     multiplier: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
+    margin: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=0)] | None = None
     match_algorithm: Literal["F", "K", "C", "T", "S", "O", "Q", "A", "Y", "P", "V"] | None = None
     lot_size: int | None = Field(default=None, ge=1, lt=2**31)
     min_quantity: int | None = Field(default=None, ge=1, lt=2**31)
@@ -427,8 +466,11 @@ class Backtest(_Section):
     replay: Replay = Field(default_factory=Replay)
     execution: Execution = Field(default_factory=Execution)
     risk_limits: ConfiguredLimits = Field(default_factory=ConfiguredLimits)
+    portfolio_limits: ConfiguredLimits | None = None
     output: Output = Field(default_factory=Output)
     session: SessionHours | None = None
+    account: ConfiguredAccount | None = None
+    mark_price: Literal["mid", "last", "side_aware"] = "mid"
     instruments: dict[Symbol, ContractFacts] = Field(default_factory=dict)
     initial_capital: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     seed: int = Field(default=0, ge=0, lt=2**63)

@@ -95,6 +95,25 @@ def limits_in_force(strategy: StrategyEntry, backtest: Backtest) -> ConfiguredLi
     )
 
 
+def check_limits(raw: Mapping[str, Any], problems: Problems) -> None:
+    """Check that there are sessions where a loss is limited by session."""
+    backtest = raw.get("backtest")
+    if not isinstance(backtest, Mapping) or backtest.get("session") is not None:
+        return
+    strategies = raw.get("strategy") or ()
+    for where, owner, key in (
+        (("backtest",), backtest, "risk_limits"),
+        (("backtest",), backtest, "portfolio_limits"),
+        *((("strategy", i), entry, "risk_limits") for i, entry in enumerate(strategies)),
+    ):
+        limits = owner.get(key) if isinstance(owner, Mapping) else None
+        if isinstance(limits, Mapping) and limits.get("max_daily_loss") is not None:
+            problems.add(
+                (*where, key, "max_daily_loss"),
+                "expected backtest.session, which says when days end, beside it, found none",
+            )
+
+
 def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 

@@ -155,7 +155,7 @@ class Collecting:
             self._collector = Collector(
                 Path(begin.out_dir), begin.config_yaml, force=begin.force,
                 event_log=begin.event_log, markouts=begin.markouts,
-                initial_capital=begin.initial_capital,
+                initial_capital=begin.initial_capital, margins=begin.margins,
             )  # fmt: skip
             self._say(CollectEnded(""))
             return False

@@ -93,6 +93,7 @@ class CollectorProcess:
     def begin(
         self, out_dir: Path, config_yaml: str, *, force: bool = False, event_log: bool = False,
         markouts: bool = False, initial_capital: int | None = None,
+        margins: Mapping[str, int] | None = None,
     ) -> Self:  # fmt: skip
         """Have it claim the folder; the parameters are those of `Collector`.
 
@@ -108,6 +109,7 @@ class CollectorProcess:
         self._begun = BeginDocument(
             out_dir=str(self.path), config_yaml=config_yaml, force=force,
             event_log=event_log, markouts=markouts, initial_capital=initial_capital,
+            margins=dict(margins or {}),
         )  # fmt: skip
         self._line.send_document("begin", msgspec.json.encode(self._begun))
         try:

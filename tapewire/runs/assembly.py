@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tapewire.config.accounts import margins
 from tapewire.config.schema import RunConfig, to_fixed
 from tapewire.errors import (
     InterruptedRunError,
@@ -139,6 +140,7 @@ class _Run:
             event_log=config.backtest.output.keeps_events,
             markouts=config.backtest.output.markouts,
             initial_capital=None if capital is None else to_fixed(capital),
+            margins=margins(config.backtest),
         )  # fmt: skip
 
     def _note_kernel_cache(self) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+from tapewire.config.accounts import rate_of
 from tapewire.config.schema import ContractFacts, RunConfig, to_fixed
 from tapewire.market.definitions import DefinedFacts
 from tapewire.market.instruments import MATCH_ALGORITHMS, InstrumentTable, OrderRules
@@ -54,7 +55,7 @@ class Contracts:
             defined = defined_values(definition.facts if definition is not None else None)
             in_force = {
                 "tick_size": one.tick_size or None,
-                "multiplier": one.multiplier,
+                "multiplier": (defined | given).get("multiplier", Fraction(1)),
                 "lot_size": one.rules.lot,
                 "min_quantity": one.rules.min_lots,
                 "price_band": one.rules.band,
@@ -87,14 +88,14 @@ def contracts_of(config: RunConfig, info: "StreamInfo") -> Contracts:
         If one defines no instrument of the stream.
     """
     files, definitions = read_chosen(config, info)
-    given = config.backtest.instruments
+    given, account = config.backtest.instruments, config.backtest.account
     ticks_and_multipliers, rules, algorithms = {}, {}, {}
     for symbol in dict.fromkeys([*definitions, *given]):
         facts = definitions[symbol].facts if symbol in definitions else None
         values = defined_values(facts) | given_values(given.get(symbol))
         ticks_and_multipliers[symbol] = (
             values.get("tick_size", 0),
-            values.get("multiplier", Fraction(1)),
+            values.get("multiplier", Fraction(1)) * rate_of(given.get(symbol), account),
         )
         protection = given[symbol].protection if symbol in given else None
         rules[symbol] = OrderRules(

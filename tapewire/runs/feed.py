@@ -81,7 +81,7 @@ class Feed:
         self._hooks = hooks
         self._signals = signals
         self._models = models
-        self._halts_told = 0
+        self._trips_told = 0
         self._board = Board(simulation, warnings)
 
     def run(self, receiver: "Receiver") -> None:
@@ -102,7 +102,7 @@ class Feed:
         with self._signals.immediate():
             self._simulation.finish()
             self._collect(self._simulation.drain())
-        self._announce_halts()
+        self._announce_trips()
         self._clock.stream_ended_s = time.perf_counter()
 
     def _take(self, batches: "Generator[Any]", total: int) -> None:
@@ -130,7 +130,7 @@ class Feed:
             before_s = time.perf_counter()
             clock.collect_s += before_s - simulated_s
             check()
-            self._announce_halts()
+            self._announce_trips()
             progress(
                 RunProgress(
                     events, total, clock.elapsed_s, simulation.now_ns, simulation.pnl, standing
@@ -150,13 +150,13 @@ class Feed:
             drained.touches,
         )  # fmt: skip
 
-    def _announce_halts(self) -> None:
-        """Say when a strategy has reached its loss limit; the first few, all are in the results."""
-        if self._halts_told < min(self._simulation.halted_n, HALTS_TOLD_MAX):
-            halts = self._simulation.loss_halts()[self._halts_told : HALTS_TOLD_MAX]
-            self._halts_told += len(halts)
-            for halt in halts:
-                self._hooks.announce(halt.headline())
+    def _announce_trips(self) -> None:
+        """Say when a limit was reached; the first few, all are in the results."""
+        if self._trips_told < min(self._simulation.trip_n, HALTS_TOLD_MAX):
+            trips = self._simulation.limit_trips()[self._trips_told : HALTS_TOLD_MAX]
+            self._trips_told += len(trips)
+            for trip in trips:
+                self._hooks.announce(trip.headline())
 
 
 def _events_total(info: "StreamInfo") -> int:

@@ -15,6 +15,7 @@ from tapewire.runs.warnings import (
     guess_warnings,
     halt_warnings,
     log_warnings,
+    trip_warnings,
     warmup_warnings,
 )
 
@@ -59,6 +60,7 @@ def manifest_of(
     simulation, totals, clock = facts.simulation, facts.totals, facts.clock
     counts = dict(simulation.counts) if simulation is not None else {}
     halts = simulation.loss_halts() if simulation is not None else []
+    trips = simulation.limit_trips() if simulation is not None else []
     elapsed_s = clock.elapsed_s
     manifest: dict[str, Any] = {
         "events": int(counts.get("events", 0)),
@@ -76,7 +78,11 @@ def manifest_of(
         "stages": _stages(applied(counts), clock, totals),
         "collector": facts.collector,
         "loss_halts": [halt.to_dict() for halt in halts],
-        "warnings": facts.warnings + halt_warnings(halts) + count_warnings(counts, totals),
+        "limit_trips": [trip.to_dict() for trip in trips],
+        "warnings": facts.warnings
+        + halt_warnings(halts)
+        + trip_warnings(trips)
+        + count_warnings(counts, totals),
     }
     if simulation is not None and (bills := simulation.fee_lines()):
         manifest["fee_lines"] = {

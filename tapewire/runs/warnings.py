@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tapewire.market.times import time_text
 
 if TYPE_CHECKING:
-    from tapewire.router import GuessedQueue, LossHalt
+    from tapewire.router import GuessedQueue, LimitTrip, LossHalt
     from tapewire.wire import Totals
 
 #: Trading states that refuse requests, by their counts, as said in warnings.
@@ -17,7 +17,7 @@ _STATES: Final = {
     "closed": "closed",
     "unavailable": "not available for trading",
 }
-#: Strategies halted by their loss limit that are told of by name; the manifest has all of them.
+#: Limits that were reached that are told of by name; the manifest has all of them.
 HALTS_TOLD_MAX: Final = 5
 #: Books with guessed queues that are told of by name; the manifest has all of them.
 GUESSES_TOLD_MAX: Final = 5
@@ -51,6 +51,16 @@ def guess_warnings(guessed: "Sequence[GuessedQueue]") -> list[str]:
             f"queue estimated: places of orders in {listed} are guessed from the sizes of levels "
             f"by {models} ({why}): fills there are no more certain than the guess"
         )
+    return said
+
+
+def trip_warnings(trips: "Sequence[LimitTrip]") -> list[str]:
+    """Say which limits were reached and had something follow, but for what `halt_warnings` says."""
+    others = [t for t in trips if t.strategy_id is None or t.limit.key != "max_loss"]
+    said = [trip.sentence() for trip in others[:HALTS_TOLD_MAX]]
+    if len(others) > HALTS_TOLD_MAX:
+        more = len(others) - HALTS_TOLD_MAX
+        said.append(f"{more:,} more limits were reached: see limit_trips in manifest.json")
     return said
 
 

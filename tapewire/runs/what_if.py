@@ -114,6 +114,7 @@ def _content_of(config: RunConfig) -> dict[str, Any]:
     content = config.model_dump(mode="python", exclude_none=True)
     backtest = content["backtest"]
     backtest.pop("risk_limits", None)
+    backtest.pop("portfolio_limits", None)
     backtest.pop("output", None)
     backtest["execution"]["latency_model"] = _NO_LATENCY
     return content

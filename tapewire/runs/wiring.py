@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -34,7 +35,6 @@ from tapewire.market.records import (
     SIDE_BID,
 )
 from tapewire.router import GatewayLimit, RiskLimits, Simulation, SimulationConfig, StrategySpec
-from tapewire.router.config import OFF
 from tapewire.runs.contracts import Contracts, contracts_of
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ def _simulation_config(
     return SimulationConfig(
         instruments=instruments,
         strategies=_strategies(config),
+        portfolio=_portfolio(config),
         models=chosen_models(execution),
         seed=config.backtest.seed,
         gateway=_gateway(execution.gateway),
@@ -198,6 +199,7 @@ def _simulation_config(
         unseen_trades=execution.unseen_trades,
         book_clear=execution.book_clear,
         fill_notice=execution.fill_notice,
+        mark_price=config.backtest.mark_price,
         event_log=config.backtest.output.keeps_events,
         sample_interval_ns=config.backtest.output.sample_interval_ns,
         publishers=publishers,
@@ -257,14 +259,16 @@ def _gateway(gateway: Gateway | None) -> GatewayLimit | None:
     )
 
 
-def _limits(limits: ConfiguredLimits) -> RiskLimits:
-    def given(value: int | None) -> int:
-        return OFF if value is None else value
+def _portfolio(config: RunConfig) -> RiskLimits | None:
+    limits = config.backtest.portfolio_limits
+    return None if limits is None else _limits(limits)
 
-    return RiskLimits(
-        max_position=given(limits.max_position),
-        max_order_size=given(limits.max_order_size),
-        max_loss=OFF if limits.max_loss is None else to_fixed(limits.max_loss),
-        max_orders_per_second=given(limits.max_orders_per_second),
-        on_max_loss=limits.on_max_loss,
-    )
+
+def _limits(limits: ConfiguredLimits) -> RiskLimits:
+    """The limits in exact units: what is not given is as `RiskLimits` has it."""
+    given: dict[str, Any] = {
+        name: to_fixed(value) if isinstance(value, Decimal) else value
+        for name in type(limits).model_fields
+        if (value := getattr(limits, name)) is not None
+    }
+    return RiskLimits(**given)

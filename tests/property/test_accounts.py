@@ -108,7 +108,6 @@ def test_what_the_strategy_knows_is_valued_exactly(
     account, limit = accounts.records[0], limits.records[0]
     account["mark"] = mark
     account["multiplier_num"], account["multiplier_den"] = multiplier.as_integer_ratio()
-    limit["max_loss"] = -1
     position = cash = fees = 0
     for side, price, lots, fee in [(s, p, min(q, 40), f) for s, p, q, f in rows]:
         _learn(accounts.address, limits.address, side, price, lots, fee)
@@ -117,7 +116,6 @@ def test_what_the_strategy_knows_is_valued_exactly(
         fees += fee
         assert account["known_pnl"] == floor((cash + position * mark) * multiplier) - fees
         assert limit["known_pnl"] == account["known_pnl"]
-    assert limit["halted"] == 0
 
 
 @jit_entry

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,16 @@ def test_the_page_of_venues(repo: Path, tmp_path: Path) -> None:
     fills = tw.RunResult.load(tmp_path / "shared").fills.to_pandas()
     met = fills[fills["reason"].astype(str) == "COMPANY"]
     assert set(met["strategy_id"]) == {"quotes", "trend"}
+
+
+def test_the_page_of_limits_and_money(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "risk.md", tmp_path) == 2
+    total = tw.RunResult.load(tmp_path / "accounts").manifest["results"]["total"]
+    # 9,000 euros for a lot, at 1.0842
+    assert total["max_position"] > 0
+    assert Decimal(total["peak_margin"]) == Decimal("9757.8") * total["max_position"]
+    trips = tw.RunResult.load(tmp_path / "risk").manifest["limit_trips"]
+    assert {trip["limit"] for trip in trips} == {"max_daily_loss", "max_drawdown"}
 
 
 def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:

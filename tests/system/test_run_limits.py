@@ -83,6 +83,39 @@ def test_the_specified_limits_give_complete_results(
     result.verify()
 
 
+def test_limits_that_were_reached_are_told_everywhere(tmp_path: Path, synthetic_file: Path) -> None:
+    """One of a strategy, which is alone, and one of all together: at one and the same time."""
+    announced: list[str] = []
+    given = config(
+        synthetic_file, "halt", risk_limits={"max_drawdown": 200, "on_max_drawdown": "deny"}
+    )
+    given["backtest"]["portfolio_limits"] = {"max_drawdown": 200, "on_max_drawdown": "flatten"}
+    result = tw.run(given, output=tmp_path / "run", hooks=Hooks(announced.append))
+    own, house = result.manifest["limit_trips"]
+    assert (own["strategy_id"], own["limit"], own["action"]) == ("sma-0", "max_drawdown", "deny")
+    assert (house["strategy_id"], house["limit"], house["action"]) == (
+        None,
+        "max_drawdown",
+        "flatten",
+    )
+    assert (own["bound"], house["bound"]) == ("200.00", "200.00")
+    assert own["ts_ns"] == house["ts_ns"]
+    assert own["found"] == house["found"]
+    assert float(own["found"]) >= 200
+    assert result.equity.column("position").to_pylist()[-1] == 0
+    page = result.report.read_text()
+    for start in (
+        "sma-0 reached max_drawdown 200.00 at",
+        "the portfolio reached max_drawdown 200.00 at",
+    ):
+        (said,) = [w for w in result.manifest["warnings"] if w.startswith(start)]
+        assert [text for text in announced if said.startswith(text)]
+    for text in ("Limits that were reached", "all together", "max_drawdown"):
+        assert text in page
+    assert result.manifest["config"]["backtest"]["portfolio_limits"]["max_drawdown"] == 200
+    result.verify()
+
+
 def test_of_many_halts_the_first_few_are_told_by_name(tmp_path: Path, synthetic_file: Path) -> None:
     copies = HALTS_TOLD_MAX + 2
     result = tw.run(config(synthetic_file, "halt", copies), output=tmp_path / "run")

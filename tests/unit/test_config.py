@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.config import DEFAULT_CONFIG
+from tapewire.config.accounts import worths
 from tapewire.config.loading import load_config, make_config
 from tapewire.config.models import chosen_models
 from tapewire.config.problems import LISTED_MAX
@@ -192,6 +192,34 @@ REFUSED = [
     ("max_loss: 10000.0", "max_loss: 1e99", r"max_loss: expected a number within"),
     ("max_loss: 10000.0", "max_loss: 1e999999999", r"max_loss: expected a number within"),
     ("max_loss: 10000.0", "max_loss: 0.0000000001", r"at most nine decimal places"),
+    ("max_loss: 10000.0", "max_drawdown: 0", r":24: .*max_drawdown: expected more than 0, found 0"),
+    (
+        "  risk_limits:",
+        "  mark_price: middle\n  risk_limits:",
+        r":21: backtest.mark_price: expected 'mid', 'last' or 'side_aware'",
+    ),
+    ("max_loss: 10000.0", "max_draw_down: 1", r"did you mean 'max_drawdown'\?"),
+    (
+        "max_loss: 10000.0",
+        "on_max_position: stop",
+        r"on_max_position: expected 'deny', 'cancel_all'",
+    ),
+    ("max_loss: 10000.0", "max_messages_per_trade: 0", r"max_messages_per_trade: expected"),
+    (
+        "max_loss: 10000.0",
+        "max_daily_loss: 5",
+        r":24: backtest.risk_limits.max_daily_loss: expected backtest.session, .* found none",
+    ),
+    (
+        "  risk_limits:",
+        "  portfolio_limits: {max_daily_loss: 5}\n  risk_limits:",
+        r":21: backtest.portfolio_limits.max_daily_loss: expected backtest.session",
+    ),
+    (
+        "  risk_limits:",
+        "  portfolio_limits: {max_net_exposure: -1}\n  risk_limits:",
+        r":21: backtest.portfolio_limits.max_net_exposure: expected more than 0, found -1",
+    ),
     (
         "  risk_limits:",
         "  risk_limits: {}\n  rsk:",
@@ -456,7 +484,7 @@ def test_multipliers_are_exact_fractions() -> None:
             "strategy": {"type": "market_maker"},
         }
     )
-    assert Fraction(config.backtest.instruments["ZN"].multiplier or 0) == 1000
+    assert worths(config.backtest)["ZN"] == 1000
     assert to_fixed(config.backtest.instruments["ZN"].tick_size or Decimal(0)) == 15_625_000
 
 

@@ -26,6 +26,7 @@ PAGES = {
     "docs/placebo.md": 2,
     "docs/reinforcement-learning.md": 3,
     "docs/report.md": 4,
+    "docs/risk.md": 4,
     "docs/protocol.md": 6,
     "docs/venues.md": 4,
     "docs/watching.md": 1,

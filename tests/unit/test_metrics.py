@@ -140,7 +140,7 @@ def test_a_metric_is_one_class_in_one_file(tmp_path):
         capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "'max_position', 'lots_per_fill', 'spread_pnl'" in done.stdout  # in its family
+    assert "'peak_margin', 'lots_per_fill', 'spread_pnl'" in done.stdout  # in its family
     assert "[2.5, 2.5, 2.5]" in done.stdout
     assert "max position  lots per fill\n" in done.stdout
     assert pq.read_schema(tmp_path / "run" / "metrics.parquet").field("lots_per_fill")

@@ -1,0 +1,89 @@
+"""Money of several currencies in one: what a price point is worth to the account."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from tapewire.compiled.units import MONEY_UNITS
+from tapewire.config.problems import Problems
+from tapewire.config.schema import Backtest, ConfiguredAccount, ContractFacts
+
+#: Numerator times denominator of a multiplier: kernels compute with their product.
+PRODUCT_MAX: Final = 2**62
+
+
+def worth(facts: ContractFacts, account: ConfiguredAccount | None) -> Fraction:
+    """Return the account's currency per price point and lot, exactly: the multiplier by the rate.
+
+    The rate of the instrument's currency is known; a multiplier that is not given is 1.
+    """
+    return Fraction(facts.multiplier or 1) * rate_of(facts, account)
+
+
+def rate_of(facts: ContractFacts | None, account: ConfiguredAccount | None) -> Fraction:
+    """Return what a unit of an instrument's currency is worth in the account's."""
+    if facts is None or account is None or facts.currency in (None, account.currency):
+        return Fraction(1)
+    return Fraction(account.rates[str(facts.currency)])
+
+
+def worths(backtest: Backtest) -> dict[str, Fraction]:
+    """Return `worth` of each instrument of a configuration."""
+    return {
+        symbol: worth(facts, backtest.account) for symbol, facts in backtest.instruments.items()
+    }
+
+
+def margins(backtest: Backtest) -> dict[str, int]:
+    """Return what a lot takes as margin by symbol, 1e-9 of the account's currency, rounded down."""
+    return {
+        symbol: int(Fraction(facts.margin) * rate_of(facts, backtest.account) * MONEY_UNITS)
+        for symbol, facts in backtest.instruments.items()
+        if facts.margin is not None
+    }
+
+
+def check_accounts(raw: Mapping[str, Any], problems: Problems) -> None:
+    """Check that every currency has its rate, and that money is exact in 64 bits."""
+    backtest = raw.get("backtest")
+    if not isinstance(backtest, Mapping):
+        return
+    instruments = backtest.get("instruments")
+    try:
+        given = backtest.get("account")
+        account = None if given is None else ConfiguredAccount.model_validate(given)
+        found = {
+            symbol: ContractFacts.model_validate(facts)
+            for symbol, facts in (instruments if isinstance(instruments, Mapping) else {}).items()
+        }
+    except ValidationError:
+        return  # told with the key that is wrong
+    if account is not None and account.currency in account.rates:
+        problems.add(
+            ("backtest", "account", "rates", account.currency),
+            f"expected currencies other than the account's, found {account.currency}",
+        )
+    for symbol, facts in found.items():
+        where = ("backtest", "instruments", symbol)
+        if facts.currency is not None and account is None:
+            problems.add(
+                (*where, "currency"),
+                "expected backtest.account, which says what money is counted in, found none",
+            )
+        elif account is not None and facts.currency not in (None, account.currency, *account.rates):
+            known = ", ".join((account.currency, *account.rates))
+            problems.add(
+                (*where, "currency"),
+                f"expected a currency that backtest.account has a rate of ({known}), "
+                f"found {facts.currency}",
+            )
+        else:
+            ratio = worth(facts, account)
+            if ratio.numerator * ratio.denominator > PRODUCT_MAX:
+                problems.add(
+                    (*where, "multiplier"),
+                    "expected a multiplier (times its currency's rate) of fewer digits, "
+                    f"found {ratio.numerator}/{ratio.denominator}",
+                )

@@ -122,7 +122,7 @@ class BeginDocument(msgspec.Struct, frozen=True, kw_only=True):
     event_log: bool
     markouts: bool
     initial_capital: int | None
-    margins: dict[str, int]
+    margins: dict[str, int] = {}
 
 
 class NamesDocument(msgspec.Struct, frozen=True, kw_only=True):

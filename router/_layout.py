@@ -111,8 +111,6 @@ WATCH: Final = np.dtype(
         ("sample_due", "i8"),
         ("window_due", "i8"),  # end of the first window that a leg's models count events in
         ("mark", "i8"),
-        ("mark_bid", "i8"),  # what longs and shorts are valued at, where that is not the mark
-        ("mark_ask", "i8"),
         ("mark_seen", "i8"),  # `seen` when the mark moved
         ("seen_view", "i8"),  # address; 0: nobody wants one
         ("features", "i8"),  # address of a FEATURE_STATE; 0: nobody wants any
@@ -122,6 +120,8 @@ WATCH: Final = np.dtype(
         ("unclosed", "i4"),  # legs whose closing order has ended and left something to close
         ("changes", "i4"),  # ON_* of the event being finished
         ("mark_moved", "i4"),
+        ("mark_bid", "i8"),  # what longs and shorts are valued at, where that is not the mark
+        ("mark_ask", "i8"),
     ]
 )
 
@@ -150,11 +150,6 @@ ROUTER: Final = np.dtype(
         ("watches", "i8"),
         ("accounts", "i8"),
         ("limits", "i8"),
-        ("portfolio", "i8"),  # address of the limits of all together; 0: there are none
-        ("trips", "i8"),
-        ("trip_n", "i8"),
-        ("instance_n", "i8"),
-        ("broadcast_n", "i8"),  # messages that limits of all may make at once
         ("send_times", "i8"),
         ("samples", "i8"),
         ("touches", "i8"),
@@ -172,7 +167,6 @@ ROUTER: Final = np.dtype(
         ("stream_clock", "i8"),  # largest ts_recv so far
         ("feed_max_ns", "i8"),  # largest possible feed latency of any instance
         ("fill_notice", "i8"),  # NOTICE_*
-        ("mark_price", "i8"),  # MARK_*
         # where an event was left when a block ran full
         ("phase", "i8"),
         ("cursor", "i8"),
@@ -212,6 +206,13 @@ ROUTER: Final = np.dtype(
         ("orders_canceled_by_disconnect", "i8"),
         ("events_without_sending_time", "i8"),  # where a latency model asks for it
         ("loss_halts", "i8"),  # strategy instances that reached their loss limit
+        # limits
+        ("portfolio", "i8"),  # address of the limits of all together; 0: there are none
+        ("trips", "i8"),
+        ("trip_n", "i8"),
+        ("instance_n", "i8"),
+        ("broadcast_n", "i8"),  # messages that limits of all may make at once
+        ("mark_price", "i8"),  # MARK_*
     ]
 )
 

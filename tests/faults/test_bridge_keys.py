@@ -209,9 +209,11 @@ def test_the_one_that_is_there_does_not_notice_those_who_are_refused(
             stranger.connect(run.line.endpoint)
             stranger.setsockopt(zmq.LINGER, 0)
             strangers.append(stranger)
-        for first in range(200):
+        for first in range(4_000):
             run.require_answers(first, 1)
             time.sleep(0.005)
+            if first >= 200 and len(run.line.refused) >= 2:  # a loaded host takes a while
+                break
         assert 2 <= len(run.line.refused) <= 32
         for stranger in strangers:
             stranger.close()

@@ -63,8 +63,8 @@ class LimitTrip:
         session = " for the session" if self.limit is Limit.MAX_DAILY_LOSS else ""
         return (
             f"{self.strategy_id or PORTFOLIO} reached {self.limit.key} {self._say(self.bound)} at "
-            f"{moment_text(self.ts_ns)} UTC with {_FOUND[self.limit].format(self._say(found))} and "
-            f"{_FOLLOWS[self.action]}{session}"
+            f"{_moment_text(self.ts_ns)} UTC with {_FOUND[self.limit].format(self._say(found))} "
+            f"and {_FOLLOWS[self.action]}{session}"
         )
 
     def sentence(self) -> str:
@@ -100,7 +100,7 @@ def limit_trips(memory: Memory, roster: Roster) -> list[LimitTrip]:
     ]  # fmt: skip
 
 
-def moment_text(ts_ns: int) -> str:
+def _moment_text(ts_ns: int) -> str:
     """A time as it is said in a sentence."""
     return f"{np.datetime64(ts_ns, 'ns')}".replace("T", " ")
 

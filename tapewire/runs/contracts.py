@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+from tapewire.compiled.units import PRICE_UNITS
 from tapewire.config.accounts import rate_of
 from tapewire.config.schema import ContractFacts, RunConfig, to_fixed
 from tapewire.market.definitions import DefinedFacts
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from tapewire.replay.definitions import DefinitionFile
     from tapewire.wire import StreamInfo
 
-_PRICE_UNITS: Final = 1_000_000_000
 _PRICES: Final = ("tick_size", "price_band")
 
 
@@ -151,7 +151,7 @@ def _source(key: str, given: Mapping[str, Any], defined: Mapping[str, Any]) -> s
 def shown(key: str, value: Any) -> Any:
     """Return a value as a manifest has it: prices and multipliers are exact, as text."""
     if key in _PRICES and value is not None:
-        return _number(Fraction(value, _PRICE_UNITS))
+        return _number(Fraction(value, PRICE_UNITS))
     return _number(value) if key == "multiplier" else value
 
 

@@ -11,7 +11,7 @@ from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from tapewire.compiled.units import NS_PER_S
+from tapewire.compiled.units import NS_PER_S, PRICE_UNITS
 from tapewire.errors import ConfigError
 from tapewire.runs.turns import Turns
 
@@ -172,7 +172,7 @@ class _Figures:
             fees.add_metric(labels, line.fees)
             position.add_metric(labels, line.position)
             if line.mark is not None:
-                mark.add_metric(labels, line.mark / 1e9)
+                mark.add_metric(labels, line.mark / PRICE_UNITS)
             key = line.strategy_id, line.publisher_id, line.instrument_id
             waits.add_metric(labels, waiting[key])
             fills.add_metric(labels, line.fills)

@@ -17,7 +17,7 @@ import numpy as np
 from numba import types
 from numba.core.registry import CPUDispatcher
 
-from tapewire.compiled.kernel_cache import BOUNDSCHECK, CACHE_DIR
+from tapewire.compiled.kernel_cache import BOUNDSCHECK, CACHE_DIR, folder_of
 from tapewire.compiled.parts import PartCompiler, WholeCompiler
 
 __all__ = [
@@ -107,7 +107,7 @@ def _compiled(function: F, kind: type[_Kernel], *, inline: bool = False) -> F:
 def jit_entry(function: F) -> F:
     """Compile a kernel that Python calls: no Python objects, cached, no fastmath, GIL released."""
     compiled = _compiled(function, _Kernel)
-    enable_caching_in(CACHE_DIR, compiled)
+    enable_caching_in(folder_of(function.__module__), compiled)
     return compiled
 
 

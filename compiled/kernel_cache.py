@@ -1,15 +1,17 @@
 """Where compiled kernels are kept, and who compiles them when several processes need them.
 
-The folder is named by a hash of everything that machine code depends on: numba itself looks only
+The folders are named by hashes of everything that machine code depends on: numba itself looks only
 at the file of the function that is called, and would keep serving what it compiled from an older
-helper or constant of another file. The kept files are pickles, which run code when they are read:
-they are used only from a folder that nobody else can write to.
+helper or constant of another file. There is one for each room, so that what changes behind the loop
+leaves the loop's kernels alone. The kept files are pickles, which run code when they are read: they
+are used only from a folder that nobody else can write to.
 """
 
 import atexit
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -33,32 +35,61 @@ COMPILE_TIMEOUT_S: Final = 600.0
 #: Waits shorter than this are not worth a word.
 _SAY_AFTER_S: Final = 0.5
 _POLL_S: Final = 0.05
+_IMPORTED: Final = re.compile(rb"^\s*(?:from|import)\s+tapewire\.(\w+)", re.MULTILINE)
 
 
-def cache_key(root: Path) -> str:
-    """Return a name for the machine code of the rooms in a folder, on this machine.
+def machine_key(root: Path) -> str:
+    """Return a name for what makes machine code of the rooms in a folder.
 
-    Any file may hold a constant or a record that a kernel has compiled in, so all of them count.
-    So does the folder: numba serves nothing that was compiled from the same source elsewhere.
+    The folder counts: numba serves nothing that was compiled from the same source elsewhere.
     """
     machine = (
         str(root), sys.version, numba.__version__, llvmlite.__version__, np.__version__,
         llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), BOUNDSCHECK,
     )  # fmt: skip
-    digest = hashlib.sha256(repr(machine).encode())
-    rooms = [init.parent for init in root.glob("*/__init__.py") if init.parent.name != "tapewire"]
-    for path in sorted(p for room in rooms for p in room.rglob("*.py")):
-        source = path.read_bytes()
-        digest.update(f"{path.relative_to(root).as_posix()}|{len(source)}|".encode())
-        digest.update(source)
-    return digest.hexdigest()[:16]
+    return hashlib.sha256(repr(machine).encode()).hexdigest()[:16]
+
+
+def room_keys(root: Path) -> dict[str, str]:
+    """Return for each room in a folder a hash of all that its kernels may have compiled in.
+
+    Any file of the room, and of those that it imports from, directly or not, may hold a constant or
+    a record that a kernel has compiled in. The empty name stands for all rooms together.
+    """
+    own: dict[str, bytes] = {}
+    reached: dict[str, set[str]] = {}
+    for init in root.glob("*/__init__.py"):
+        room = init.parent.name
+        if room == "tapewire":
+            continue
+        digest = hashlib.sha256()
+        reached[room] = {room}
+        for path in sorted(init.parent.rglob("*.py")):
+            source = path.read_bytes()
+            digest.update(f"{path.relative_to(root).as_posix()}|{len(source)}|".encode())
+            digest.update(source)
+            reached[room].update(found.decode() for found in _IMPORTED.findall(source))
+        own[room] = digest.digest()
+    grown = True
+    while grown:
+        grown = False
+        for rooms in reached.values():
+            more = set().union(*(reached.get(room, ()) for room in rooms)) - rooms
+            grown = grown or bool(more)
+            rooms |= more
+    reached[""] = set(own)
+    return {
+        room: hashlib.sha256(
+            b"".join(own[name] for name in sorted(rooms & own.keys()))
+        ).hexdigest()[:16]
+        for room, rooms in reached.items()
+    }
 
 
 def _cache_dir() -> tuple[Path, str | None]:
     """Return the folder, and why it is not the one that was meant to be."""
     base = os.environ.get("TAPEWIRE_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    # Installed, the rooms stand side by side inside the package; in a checkout, at the root.
-    key = cache_key(Path(__file__).resolve().parent.parent)
+    key = machine_key(_ROOT)
     path = (Path(base) if base else Path.home() / ".cache") / "tapewire" / f"kernels-{key}"
     try:
         return private_folder(path), None
@@ -72,6 +103,11 @@ def _cache_dir() -> tuple[Path, str | None]:
     )
 
 
+#: Installed, the rooms stand side by side inside the package; in a checkout, at the root.
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_KEYS: Final = room_keys(_ROOT)
+#: Changes with any file of any room.
+SOURCES_KEY: Final = _KEYS[""]
 _CHOSEN: Final = _cache_dir()
 CACHE_DIR: Final = _CHOSEN[0]
 #: What is wrong with the cache, for the manifest; None: nothing.
@@ -79,6 +115,13 @@ CACHE_WARNING: Final = _CHOSEN[1]
 if CACHE_WARNING is not None and sys.stderr is not None:
     with suppress(OSError):
         print(f"warning: {CACHE_WARNING}", file=sys.stderr, flush=True)
+
+
+def folder_of(module: str) -> Path:
+    """Return where the kernels of a module are kept, by its full name."""
+    room = module.removeprefix("tapewire.").partition(".")[0]
+    name = room if module.startswith("tapewire.") and room in _KEYS else ""
+    return CACHE_DIR / f"{name or 'all'}-{_KEYS[name]}"
 
 
 # --- several processes ----------------------------------------------------------------------------
@@ -90,7 +133,7 @@ def is_compiled(part: str) -> bool:
 
 
 def _mark(part: str) -> Path:
-    return CACHE_DIR / f"{part}.compiled"
+    return CACHE_DIR / f"{part}.{SOURCES_KEY}.compiled"
 
 
 def compile_once(

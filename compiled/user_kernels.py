@@ -28,7 +28,7 @@ from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
 from tapewire.compiled.jit import enable_caching_in, is_helper, jit_helper
-from tapewire.compiled.kernel_cache import CACHE_DIR
+from tapewire.compiled.kernel_cache import CACHE_DIR, SOURCES_KEY
 from tapewire.compiled.user_sources import is_tapewire, key_of
 
 #: Folders of users' kernels that are kept; the ones unused for longest go.
@@ -91,7 +91,7 @@ class UserKernel:
 
     def __init__(self, function: Any, records: Sequence[np.dtype[Any]], words: int) -> None:
         self._records = records
-        self._digest = hashlib.sha256()
+        self._digest = hashlib.sha256(SOURCES_KEY.encode())
         self._seen: dict[int, Any] = {}
         self._functions: list[types.FunctionType] = []
         code = function.__code__

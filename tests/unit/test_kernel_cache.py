@@ -1,7 +1,9 @@
 """The kernel cache: never a stale kernel, never another's pickle, and one process compiles."""
 
+import functools
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -9,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from rooms import copy_of_tree
+from rooms import copy_of_tree, groups, imports, names
 from tapewire.compiled import kernel_cache
-from tapewire.compiled.kernel_cache import cache_key
+from tapewire.compiled.kernel_cache import machine_key, room_keys
 from tapewire.compiled.private_folders import NotPrivateError, private_folder
 from tapewire.processes import replay_process
 from tapewire.replay.merge import KERNELS
@@ -23,6 +25,20 @@ def rooms(repo: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     monkeypatch.chdir(repo)
     monkeypatch.setattr("setuptools.setup", lambda **_: None)
     return tuple(runpy.run_path(str(repo / "setup.py"))["ROOMS"])
+
+
+def reached(room: str) -> set[str]:
+    """The room and all that it imports from, directly or not, as the syntax trees have it."""
+    found, ahead = set(), {room}
+    while ahead:
+        found |= ahead
+        ahead = {parts[0] for name in ahead for _, _, parts in imports_of(name)} - found
+    return found
+
+
+@functools.cache
+def imports_of(room: str) -> list[tuple[Path, int, list[str]]]:
+    return list(imports(room)) if room in names() else []
 
 
 def run_python(code: str, cache: Path, *paths: Path, check: bool = True) -> str:
@@ -72,22 +88,31 @@ def test_every_source_file_of_every_room_counts(
     sources = [p for room in rooms(repo, monkeypatch) for p in (root / room).rglob("*.py")]
     names = {p.name for p in sources}
     assert {"layout.py", "codes.py", "memory.py", "callbacks.py", "records.py"} <= names
-    keys = {cache_key(root)}
-    assert cache_key(root) in keys  # the same tree, the same name
+    all_rooms = rooms(repo, monkeypatch)
+    for group in groups():  # in a checkout the facade is elsewhere
+        shutil.rmtree(root / group)
+    before = room_keys(root)
+    assert room_keys(root) == before  # the same tree, the same names
+    seen = {before[""]}
     for path in sources:
         path.write_bytes(path.read_bytes() + b"#\n")
-        keys.add(cache_key(root))
-    assert len(keys) == len(sources) + 1
+        after = room_keys(root)
+        room = path.relative_to(root).parts[0]
+        changed = {name for name in all_rooms if after[name] != before[name]}
+        assert changed == {name for name in all_rooms if room in reached(name)}
+        seen.add(after[""])
+        before = after
+    assert len(seen) == len(sources) + 1
 
 
 def test_another_checkout_has_kernels_of_its_own(tmp_path: Path) -> None:
     """Else it would be told that they are compiled, and numba would compile each of them again."""
     roots = [copy_of_tree(tmp_path / name) for name in ("one", "other")]
-    assert len({cache_key(root) for root in roots}) == 2
+    assert len({machine_key(root) for root in roots}) == 2
 
 
 def test_versions_and_the_processor_count(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = {cache_key(repo)}
+    keys = {machine_key(repo)}
     for module, name in (
         (kernel_cache.numba, "__version__"),
         (kernel_cache.llvmlite, "__version__"),
@@ -96,10 +121,10 @@ def test_versions_and_the_processor_count(repo: Path, monkeypatch: pytest.Monkey
     ):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, "0.0.0")
-            keys.add(cache_key(repo))
+            keys.add(machine_key(repo))
     with monkeypatch.context() as patch:
         patch.setattr(kernel_cache.llvm, "get_host_cpu_name", lambda: "another")
-        keys.add(cache_key(repo))
+        keys.add(machine_key(repo))
     assert len(keys) == 6
 
 
@@ -259,7 +284,7 @@ def test_a_replay_that_starts_has_its_time_beside_what_compiling_takes(
     deadline = replay_process.ReadyDeadline()
     clock[0] += kernel_cache.COMPILE_TIMEOUT_S - 1.0
     assert not deadline.is_past()  # somebody compiles
-    (tmp_path / f"{KERNELS}.compiled").touch()
+    kernel_cache._mark(KERNELS).touch()
     clock[0] += replay_process.READY_TIMEOUT_S - 1.0
     assert not deadline.is_past()
     clock[0] += 2.0

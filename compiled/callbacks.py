@@ -8,9 +8,11 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
-from tapewire.compiled.jit import BOUNDSCHECK, jit_inline
+from tapewire.compiled.jit import BOUNDSCHECK, enable_caching_in, jit_inline
+from tapewire.compiled.kernel_cache import folder_of
 from tapewire.compiled.memory import accessor
 from tapewire.compiled.user_kernels import UserKernel, is_users
 
@@ -49,8 +51,11 @@ def _compiled(
     options = {"error_model": "numpy", "boundscheck": BOUNDSCHECK}
     if is_users(function):
         return UserKernel(function, records, words or 0).compiled(signature, options)
-    # An exact signature and a cached cfunc: loading it in a new process takes milliseconds.
-    return numba.cfunc(signature, cache=True, **options)(function)
+    # An exact signature and a cached function: loading it in a new process takes milliseconds.
+    made = CFunc(function, (signature.args, signature.return_type), {}, options)
+    enable_caching_in(folder_of(function.__module__), made)
+    made.compile()
+    return made
 
 
 def _call_hook(typingctx: Any, address: Any, context_address: Any, state_address: Any) -> Any:

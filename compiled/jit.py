@@ -34,7 +34,8 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-numba.config.CACHE_DIR = str(CACHE_DIR)
+# For what a user has numba keep: whatever it reaches of ours counts.
+numba.config.CACHE_DIR = str(folder_of(""))
 _CACHING: Final = threading.Lock()
 
 

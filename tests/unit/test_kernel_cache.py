@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -126,6 +127,13 @@ def test_versions_and_the_processor_count(repo: Path, monkeypatch: pytest.Monkey
         patch.setattr(kernel_cache.llvm, "get_host_cpu_name", lambda: "another")
         keys.add(machine_key(repo))
     assert len(keys) == 6
+
+
+def test_nothing_is_kept_beside_the_folders_that_sources_name() -> None:
+    """numba's own would hold what was compiled from an older constant of another file."""
+    folders = [path.name for path in kernel_cache.CACHE_DIR.iterdir() if path.is_dir()]
+    assert f"router-{kernel_cache._KEYS['router']}" in folders  # compiled before the first test
+    assert [name for name in folders if not re.fullmatch(r"\w+-[0-9a-f]{16}", name)] == []
 
 
 # --- folders ------------------------------------------------------------------------------------

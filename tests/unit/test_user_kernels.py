@@ -16,7 +16,7 @@ import pytest
 import tapewire as tw
 from tapewire.compiled import user_kernels
 from tapewire.compiled.callbacks import address_of_hook
-from tapewire.compiled.kernel_cache import CACHE_DIR
+from tapewire.compiled.kernel_cache import CACHE_DIR, folder_of
 from tapewire.compiled.user_kernels import KernelFault, UserKernel
 from tapewire.execution.models import Model, ModelDefinition, Models
 from tapewire.execution.models.record import MODELS
@@ -326,4 +326,4 @@ def test_threads_that_compile_keep_their_kernels_where_they_belong(tmp_path: Pat
         assert state["n"] == k
         folder = UserKernel(hook, (CONTEXT, STATE), 0).folder
         assert [path.suffix for path in sorted(folder.rglob("*.nb?"))] == [".nbc", ".nbi"]
-    assert Path(numba.config.CACHE_DIR) == CACHE_DIR
+    assert Path(numba.config.CACHE_DIR) == folder_of("")

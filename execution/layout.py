@@ -6,12 +6,12 @@ import numpy as np
 
 from tapewire.compiled.memory import accessor
 from tapewire.execution.models.impact.decay import PARTS
-from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE
+from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_CORE_DTYPE, ORDER_EXTRA_DTYPE
+from tapewire.execution.rows import NEVER as NEVER
 from tapewire.execution.standing_layout import STANDING as STANDING
 from tapewire.execution.standing_layout import STANDING_MAX as STANDING_MAX
 from tapewire.execution.standing_layout import standing_at as standing_at
 
-NEVER: Final = 2**63 - 1
 ALWAYS: Final = -(2**63)
 
 #: One simulated order, in five cache lines: as the exchange has it, as its strategy knows it, for
@@ -218,6 +218,7 @@ EXECUTION: Final = np.dtype(
         ("traces", "i8"),
         ("fills", "i8"),
         ("orders", "i8"),  # rows of closed orders
+        ("order_extras", "i8"),  # what few of them have beside
         ("own_free", "i8"),
         ("own_free_n", "i8"),
         ("trace_free", "i8"),
@@ -225,6 +226,7 @@ EXECUTION: Final = np.dtype(
         ("fill_n", "i8"),
         ("fill_capacity", "i8"),
         ("order_n", "i8"),
+        ("order_extra_n", "i8"),  # no more than there are orders
         ("order_capacity", "i8"),
         ("models", "i8"),
         ("tallies", "i8"),  # by party
@@ -253,6 +255,7 @@ rules_at = accessor(RULES)
 tally_at = accessor(TALLY)
 trace_at = accessor(TRACE)
 fill_row_at = accessor(FILL_DTYPE)
-order_row_at = accessor(ORDER_DTYPE)
+order_row_at = accessor(ORDER_CORE_DTYPE)
+order_extra_at = accessor(ORDER_EXTRA_DTYPE)
 event_row_at = accessor(EVENT_DTYPE)
 execution_at = accessor(EXECUTION)

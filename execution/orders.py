@@ -13,6 +13,7 @@ from tapewire.execution.knowledge import is_known_open
 from tapewire.execution.layout import (
     NEVER,
     fill_row_at,
+    order_extra_at,
     order_row_at,
     own_at,
     party_at,
@@ -225,10 +226,32 @@ def write_order_row(execution: Any, own: Any, ts_closed: int) -> None:
     row.ts_sent = own.ts_sent
     row.ts_arrived = own.ts_arrived
     row.ts_closed = ts_closed
-    row.limit_value = 0
-    row.limit_found = 0
     row.replaces = own.replaces
     row.ts_replaced = own.ts_replaced
+    if own.terms != 0 or own.expire_ns != NEVER:
+        write_order_extra(execution, own)
+
+
+@jit
+def write_order_limit(execution: Any, own: Any, value: int, found: int) -> None:
+    """Add to the order reported last the numbers of the limit that stopped it."""
+    last = execution.order_extra_n - 1
+    if last < 0 or order_extra_at(execution.order_extras, last).row != execution.order_n - 1:
+        write_order_extra(execution, own)
+        last += 1
+    row = order_extra_at(execution.order_extras, last)
+    row.limit_value = value
+    row.limit_found = found
+
+
+@jit
+def write_order_extra(execution: Any, own: Any) -> None:
+    """Report what most orders don't have of the one reported last."""
+    row = order_extra_at(execution.order_extras, execution.order_extra_n)
+    execution.order_extra_n += 1
+    row.row = execution.order_n - 1
+    row.limit_value = 0
+    row.limit_found = 0
     row.terms = own.terms
     row.expire_ns = own.expire_ns
     if own.terms == 0:

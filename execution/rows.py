@@ -8,9 +8,14 @@ Strategies number their orders from 1; the simulation's own orders (see ``Reason
 have ids from -1 downwards.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
+
+from tapewire.market.records import UNDEF_PRICE
+
+NEVER: Final = 2**63 - 1
 
 FILL_DTYPE: Final = np.dtype(
     [
@@ -34,7 +39,8 @@ FILL_DTYPE: Final = np.dtype(
     ]
 )
 
-ORDER_DTYPE: Final = np.dtype(
+#: Of an order what every order has: what the kernel writes of each.
+ORDER_CORE_DTYPE: Final = np.dtype(
     [
         ("leg", "i8"),
         ("client_order_id", "i8"),
@@ -55,22 +61,63 @@ ORDER_DTYPE: Final = np.dtype(
         # Not in the digest: what a replace led to is in the fields above.
         ("replaces", "i8"),  # that took effect
         ("ts_replaced", "i8"),  # when the last of them did; 0: none
-        # Nor its terms: what they led to is.
-        ("terms", "i8"),  # codes.Term
-        ("trigger_price", "i8"),  # 1e-9; UNDEF_PRICE: no stop
-        ("ts_triggered", "i8"),  # 0: it was not
-        ("expire_ns", "i8"),  # NEVER: it has no time of its own
-        ("min_quantity", "i8"),  # lots; 0: none
-        ("display_quantity", "i8"),  # lots; 0: all
-        ("peg", "i8"),  # codes.Peg; 0: not pegged
-        ("peg_offset", "i8"),  # 1e-9
-        ("group", "i8"),  # 0: none
-        ("parent", "i8"),  # client_order_id of the entry whose exit it is; 0: none
-        # Nor are numbers of a limit that stopped it: lots, orders in a second, or 1e-9 currency.
-        ("limit_value", "i8"),
-        ("limit_found", "i8"),  # what it would have come to
     ]
 )
+
+#: What few orders have, and what others have instead. None of it is in the digest: what it led to
+#: is in the fields above.
+_EXTRAS: Final = (
+    ("terms", 0),  # codes.Term
+    ("trigger_price", UNDEF_PRICE),  # 1e-9; UNDEF_PRICE: no stop
+    ("ts_triggered", 0),  # 0: it was not
+    ("expire_ns", NEVER),  # NEVER: it has no time of its own
+    ("min_quantity", 0),  # lots; 0: none
+    ("display_quantity", 0),  # lots; 0: all
+    ("peg", 0),  # codes.Peg; 0: not pegged
+    ("peg_offset", 0),  # 1e-9
+    ("group", 0),  # 0: none
+    ("parent", 0),  # client_order_id of the entry whose exit it is; 0: none
+    # numbers of a limit that stopped it: lots, orders in a second, or 1e-9 currency
+    ("limit_value", 0),
+    ("limit_found", 0),  # what it would have come to
+)
+ORDER_EXTRA_DTYPE: Final = np.dtype(
+    [
+        ("row", "i8"),  # which of the orders reported with it
+        *((name, "i8") for name, _ in _EXTRAS),
+    ]
+)
+
+#: An order as it is handed out, by `whole_orders`.
+ORDER_DTYPE: Final = np.dtype(
+    [*ORDER_CORE_DTYPE.descr, *((name, "i8") for name, _ in _EXTRAS)],
+)
+_CORE_WORDS: Final = len(ORDER_CORE_DTYPE.names or ())
+_WORDS: Final = _CORE_WORDS + len(_EXTRAS)
+
+
+def whole_orders(core: npt.NDArray[Any], extras: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Put together what the kernel reports of orders in two tables.
+
+    Parameters
+    ----------
+    core, extras
+        ``ORDER_CORE_DTYPE``, shape (n,), and ``ORDER_EXTRA_DTYPE`` of at most n of them.
+
+    Returns
+    -------
+    ndarray
+        ``ORDER_DTYPE``, shape (n,).
+    """
+    whole = np.empty(core.size, ORDER_DTYPE)
+    words = whole.view(np.int64).reshape(core.size, _WORDS)
+    words[:, :_CORE_WORDS] = core.view(np.int64).reshape(core.size, _CORE_WORDS)
+    words[:, _CORE_WORDS:] = [value for _, value in _EXTRAS]
+    if extras.size:
+        of_extras = extras.view(np.int64).reshape(extras.size, 1 + len(_EXTRAS))
+        words[of_extras[:, 0], _CORE_WORDS:] = of_extras[:, 1:]
+    return whole
+
 
 #: A change of an order, for who asks for them; not in the digest, which orders and fills make up.
 EVENT_DTYPE: Final = np.dtype(

@@ -22,7 +22,13 @@ from tapewire.execution.layout import (
 )
 from tapewire.execution.meeting import MET, MET_MAX
 from tapewire.execution.models.record import MODELS
-from tapewire.execution.rows import EVENT_DTYPE, FILL_DTYPE, ORDER_DTYPE, TOUCH_DTYPE
+from tapewire.execution.rows import (
+    EVENT_DTYPE,
+    FILL_DTYPE,
+    ORDER_CORE_DTYPE,
+    ORDER_EXTRA_DTYPE,
+    TOUCH_DTYPE,
+)
 from tapewire.features.sets import FeatureState
 from tapewire.market.book import MarketState
 from tapewire.market.layout import NIL
@@ -59,16 +65,18 @@ MESSAGES_MAX: Final = 1 << 24
 TRACES_MAX: Final = 1 << 22
 ROWS_MAX: Final = 1 << 22
 
-_FILL_N, _ORDER_N, _EVENT_N = (
-    offset_of(EXECUTION, name) // 8 for name in ("fill_n", "order_n", "event_n")
+_FILL_N, _ORDER_N, _ORDER_EXTRA_N, _EVENT_N = (
+    offset_of(EXECUTION, name) // 8 for name in ("fill_n", "order_n", "order_extra_n", "event_n")
 )
 _SAMPLE_N, _SETTLED, _TOUCH_N = (
     offset_of(ROUTER, name) // 8 for name in ("sample_n", "settled", "touch_n")
 )
-_NO_COUNTS: Final = (0, 0, 0, 0, 0)
+_NO_COUNTS: Final = (0, 0, 0, 0, 0, 0)
 
 #: Of the rows that are reported, in the order in which they are drained.
-ROW_TYPES: Final = (FILL_DTYPE, ORDER_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE, TOUCH_DTYPE)
+ROW_TYPES: Final = (
+    FILL_DTYPE, ORDER_CORE_DTYPE, ORDER_EXTRA_DTYPE, SAMPLE_DTYPE, EVENT_DTYPE, TOUCH_DTYPE,
+)  # fmt: skip
 NO_ROWS: Final = tuple(np.zeros(0, dtype) for dtype in ROW_TYPES)
 
 
@@ -82,7 +90,7 @@ class Memory:
     execution, router : record
         The two records by which kernels find everything else.
     rows : tuple of Block
-        Reported fills, orders, samples, events and touches.
+        Reported fills, orders, what few of those have beside, samples, events and touches.
     """
 
     def __init__(
@@ -214,7 +222,7 @@ class Memory:
 
     def publish(self, instance_n: int) -> None:
         """Tell the kernels where the blocks are."""
-        fills, orders, samples, events, touches = self.rows
+        fills, orders, extras, samples, events, touches = self.rows
         execution, router = self.execution, self.router
         for record, blocks in (
             (
@@ -222,7 +230,8 @@ class Memory:
                 {
                     "own_orders": self.own_orders, "parties": self.parties, "rules": self.rules,
                     "traces": self.traces, "models": self.models, "tallies": self.tallies,
-                    "fills": fills, "orders": orders, "events": events, "standing": self.standing,
+                    "fills": fills, "orders": orders, "order_extras": extras, "events": events,
+                    "standing": self.standing,
                 },
             ),
             (
@@ -290,8 +299,8 @@ class Memory:
     def _grow_rows(self, when: str) -> None:
         """Make room for the rows one step needs; the blocks were drained before."""
         needed = int(self.router["room_needed"])
-        fills, orders, _, events, _ = self.rows
-        for block in (fills, orders):
+        fills, orders, extras, _, events, _ = self.rows
+        for block in (fills, orders, extras):
             while block.capacity < needed:
                 if 2 * block.capacity > ROWS_MAX:
                     raise SimulationError(f"more than {ROWS_MAX:,} fills in one event at {when}")
@@ -305,12 +314,13 @@ class Memory:
         """Copy the rows reported so far out of the kernels' buffers; None if there are none."""
         execution, router = self._execution_words, self._router_words
         counts = (
-            execution[_FILL_N], execution[_ORDER_N], router[_SAMPLE_N], execution[_EVENT_N],
-            router[_TOUCH_N],
+            execution[_FILL_N], execution[_ORDER_N], execution[_ORDER_EXTRA_N],
+            router[_SAMPLE_N], execution[_EVENT_N], router[_TOUCH_N],
         )  # fmt: skip
         if counts == _NO_COUNTS:
             return None
-        execution[_FILL_N] = execution[_ORDER_N] = execution[_EVENT_N] = 0
+        execution[_FILL_N] = execution[_ORDER_N] = execution[_ORDER_EXTRA_N] = 0
+        execution[_EVENT_N] = 0
         router[_SAMPLE_N] = router[_SETTLED] = router[_TOUCH_N] = 0
         return tuple(
             copies.take(n) if n else empty

@@ -5,9 +5,9 @@ from typing import Any, Final
 from tapewire.compiled.callbacks import call_hook
 from tapewire.compiled.jit import jit, jit_entry, jit_inline
 from tapewire.execution.knowledge import is_known_open
-from tapewire.execution.layout import execution_at, order_row_at, own_at, party_at, rules_at
+from tapewire.execution.layout import execution_at, own_at, party_at, rules_at
 from tapewire.execution.order_events import log_event, log_limit, log_replace
-from tapewire.execution.orders import give_back, write_order_row
+from tapewire.execution.orders import give_back, write_order_limit, write_order_row
 from tapewire.execution.terms import (
     has_price,
     has_terms,
@@ -323,9 +323,8 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
         own.known_status = DENIED
         router.orders_denied += 1
         write_order_row(execution, own, now_ns)
-        row = order_row_at(execution.orders, execution.order_n - 1)
-        row.limit_value = limits.limit_value
-        row.limit_found = limits.limit_found
+        if (limits.limit_value | limits.limit_found) != 0:
+            write_order_limit(execution, own, limits.limit_value, limits.limit_found)
         told = tell_strategy(router, execution, instance_index, now_ns, TELL_DENIED, order)
         message_at(router.messages, told).reason = reason
         if execution.event_log != 0:

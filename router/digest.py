@@ -13,39 +13,36 @@ from tapewire.compiled.jit import jit_entry
 #: Changes when the meaning of a digest does; see CHANGELOG.
 _VERSION: Final = b"tapewire-digest-1"
 #: Fields that name a place in this run's memory rather than something that happened, and those
-#: that tell how an order came to be what its other fields say, its terms and limits among them.
-_OUTSIDE: Final = (
-    "leg", "order", "ts_placed", "lots_ahead", "replaces", "ts_replaced", "terms", "trigger_price",
-    "ts_triggered", "expire_ns", "min_quantity", "display_quantity", "peg", "peg_offset", "group",
-    "parent", "limit_value", "limit_found",
-)  # fmt: skip
+#: that tell how an order came to be what its other fields say.
+_OUTSIDE: Final = ("leg", "order", "ts_placed", "lots_ahead", "replaces", "ts_replaced")
 #: Rows that may wait to be hashed together.
 _ROWS_AT_ONCE: Final = 65_536
+#: Rows that are brought together for that: what they take stays near.
+_ROWS_PACKED: Final = 8_192
 _ACCOUNT: Final = ("position", "cash", "realized", "fees", "volume")
 
 
 @jit_entry
-def pack_by_leg(words: Any, leg_column: int, columns: Any, out: Any, ends: Any) -> None:
+def count_by_leg(words: Any, leg_column: int, ends: Any) -> None:
+    """Add the rows of each leg to ``ends``: ``words`` is (n, k) int64, leg ``j`` at ``j + 1``."""
+    for i in range(words.shape[0]):
+        ends[words[i, leg_column] + 1] += 1
+
+
+@jit_entry
+def pack_by_leg(words: Any, leg_column: int, columns: Any, out: Any, starts: Any) -> None:
     """Gather some columns of rows, leg by leg, in the order of the rows within a leg.
 
-    ``words`` is (n, k) int64, ``columns`` the (m,) columns wanted, ``out`` (n, m); ``ends`` comes
-    as zeros, one more than there are legs, and goes as offsets: leg ``j`` has the rows
-    ``ends[j]`` to ``ends[j + 1]``.
+    ``words`` is (n, k) int64, ``columns`` the (m,) columns wanted, ``out`` (…, m); a leg's rows go
+    to ``starts`` of it and on, which is moved on.
     """
-    n, m = out.shape
-    for i in range(n):
-        ends[words[i, leg_column] + 1] += 1
-    for leg in range(1, ends.shape[0]):
-        ends[leg] += ends[leg - 1]
-    for i in range(n):
+    m = columns.shape[0]
+    for i in range(words.shape[0]):
         leg = words[i, leg_column]
-        at = ends[leg]
-        ends[leg] += 1
+        at = starts[leg]
+        starts[leg] += 1
         for k in range(m):
             out[at, k] = words[i, columns[k]]
-    for leg in range(ends.shape[0] - 1, 0, -1):
-        ends[leg] = ends[leg - 1]
-    ends[0] = 0
 
 
 class _Leg(Protocol):
@@ -70,6 +67,7 @@ class LegDigests:
         self._hashes: dict[tuple[str, int], Any] = {}
         self._waiting: dict[str, list[npt.NDArray[Any]]] = {"fills": [], "orders": []}
         self._waiting_rows = 0
+        self._packed: npt.NDArray[Any] = np.empty(0, "<i8")
         self._worker: ThreadPoolExecutor | None = None
         self._running: Future[None] | None = None
 
@@ -98,17 +96,32 @@ class LegDigests:
 
     def _hash_rows(self, waiting: dict[str, list[npt.NDArray[Any]]]) -> None:
         for kind, tables in waiting.items():
-            if not tables:
-                continue
-            names = tables[0].dtype.names or ()
-            columns = [k for k, name in enumerate(names) if name not in _OUTSIDE]
-            words = np.concatenate([rows.view("<i8") for rows in tables]).reshape(-1, len(names))
-            leg_column = names.index("leg")
-            ends = np.zeros(int(words[:, leg_column].max()) + 2, np.int64)
-            plain = np.empty((words.shape[0], len(columns)), "<i8")
-            pack_by_leg(words, leg_column, np.array(columns), plain, ends)
-            for leg in np.flatnonzero(np.diff(ends)):
-                self._hash(kind, int(leg)).update(plain[ends[leg] : ends[leg + 1]])
+            while tables:
+                rows = 0
+                some = []
+                while tables and rows < _ROWS_PACKED:
+                    some.append(tables.pop(0))
+                    rows += some[-1].size
+                self._hash_some(kind, some, rows)
+
+    def _hash_some(self, kind: str, tables: Sequence[npt.NDArray[Any]], rows: int) -> None:
+        """Hash the rows of some tables, leg by leg, from memory that is used again and again."""
+        names = tables[0].dtype.names or ()
+        columns = np.array([k for k, name in enumerate(names) if name not in _OUTSIDE])
+        leg_column = names.index("leg")
+        words = [table.view("<i8").reshape(-1, len(names)) for table in tables]
+        ends = np.zeros(max(int(part[:, leg_column].max()) for part in words) + 2, np.int64)
+        for part in words:
+            count_by_leg(part, leg_column, ends)
+        ends = np.cumsum(ends)
+        if self._packed.size < rows * columns.size:
+            self._packed = np.empty(rows * columns.size, "<i8")
+        packed = self._packed[: rows * columns.size].reshape(rows, columns.size)
+        starts = ends[:-1].copy()
+        for part in words:
+            pack_by_leg(part, leg_column, columns, packed, starts)
+        for leg in np.flatnonzero(np.diff(ends)):
+            self._hash(kind, int(leg)).update(packed[ends[leg] : ends[leg + 1]])
 
     def _hash(self, kind: str, leg: int) -> Any:
         key = (kind, leg)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.execution.rows import EVENT_DTYPE, FEE_DTYPE, TOUCH_DTYPE
+from tapewire.execution.rows import EVENT_DTYPE, FEE_DTYPE, TOUCH_DTYPE, whole_orders
 from tapewire.positions.rows import SERIES_DTYPE
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
@@ -86,7 +86,9 @@ class Drained:
     """
 
     fills: npt.NDArray[Any]
-    orders: npt.NDArray[Any]
+    #: ``ORDER_CORE_DTYPE`` and ``ORDER_EXTRA_DTYPE``; see `orders`.
+    order_core: npt.NDArray[Any]
+    order_extras: npt.NDArray[Any]
     samples: npt.NDArray[Any]
     #: Changes of orders; none unless ``event_log`` asks for them.
     events: npt.NDArray[Any] = field(default_factory=lambda: _NO_EVENTS)
@@ -96,3 +98,11 @@ class Drained:
     fees: npt.NDArray[Any] = field(default_factory=lambda: _NO_FEES)
     #: Best prices of books as they moved; none unless ``touches`` asks for them.
     touches: npt.NDArray[Any] = field(default_factory=lambda: _NO_TOUCHES)
+    _orders: npt.NDArray[Any] | None = None
+
+    @property
+    def orders(self) -> npt.NDArray[Any]:
+        """The orders, ``ORDER_DTYPE``; put together when they are asked for."""
+        if self._orders is None:
+            self._orders = whole_orders(self.order_core, self.order_extras)
+        return self._orders

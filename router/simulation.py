@@ -77,7 +77,9 @@ _MARKS: Final = {"mid": MARK_MID, "last": MARK_LAST, "side_aware": MARK_SIDE}
 _RECORDS, _STOP, _AT = (
     offset_of(ROUTER, name) // 8 for name in ("records", "records_stop", "records_at")
 )
-_NOTHING: Final = Drained(NO_ROWS[0], NO_ROWS[1], NO_ROWS[2], NO_ROWS[3], touches=NO_ROWS[4])
+_NOTHING: Final = Drained(
+    NO_ROWS[0], NO_ROWS[1], NO_ROWS[2], NO_ROWS[3], NO_ROWS[4], touches=NO_ROWS[5]
+)
 _ROUTER_COUNTERS: Final = (
     "orders_sent", "orders_denied", "replaces_denied", "cancels_denied", "messages_held",
     "messages_held_ns_max", "requests_stale", "late_responses",
@@ -375,10 +377,12 @@ class Simulation:
         if tables is None:
             return
         self._stashed = True
+        fills, orders, extras, *_ = tables
+        extras["row"] += sum(before.size for before in self._pending[1])
         for table, kept in zip(tables, self._pending, strict=True):
             if table.size:
                 kept.append(table)
-        self._digests.update(tables[0], tables[1])
+        self._digests.update(fills, orders)
 
     def drain(self) -> Drained:
         """Return the rows reported since the last call. Call it after every batch."""
@@ -387,10 +391,10 @@ class Simulation:
             taken = self._memory.take_rows()
             if taken is None and not series.is_waiting:
                 return _NOTHING
-            fills, orders, samples, events, touches = taken or NO_ROWS
+            fills, orders, extras, samples, events, touches = taken or NO_ROWS
             self._digests.update(fills, orders)
             own, fees = series.take(), self._bills.take(fills)
-            return Drained(fills, orders, samples, events, own, fees, touches)
+            return Drained(fills, orders, extras, samples, events, own, fees, touches)
         self._stash()
         self._stashed = False
         tables: list[npt.NDArray[Any]] = []
@@ -400,9 +404,9 @@ class Simulation:
                 table = kept[0] if len(kept) == 1 else np.concatenate(kept)
                 kept.clear()
             tables.append(table)
-        fills, orders, samples, events, touches = tables
+        fills, orders, extras, samples, events, touches = tables
         own, fees = series.take(), self._bills.take(fills)
-        return Drained(fills, orders, samples, events, own, fees, touches)
+        return Drained(fills, orders, extras, samples, events, own, fees, touches)
 
     @property
     def calls_python(self) -> bool:

@@ -454,6 +454,16 @@ def transitions(states: Sequence[tuple[Any, ...]], instrument: int = INSTRUMENT)
     )
 
 
+def extras_of(parts: Sequence[Drained]) -> np.ndarray:
+    """What few orders have beside, of several drains: counted through."""
+    extras = [part.order_extras.copy() for part in parts]
+    before = 0
+    for part, own in zip(parts, extras, strict=True):
+        own["row"] += before
+        before += part.order_core.size
+    return np.concatenate(extras)
+
+
 def run(
     config: SimulationConfig, records: np.ndarray, batch: int = 0
 ) -> tuple[Simulation, Drained]:
@@ -467,7 +477,8 @@ def run(
     parts.append(simulation.drain())
     rows = Drained(
         np.concatenate([part.fills for part in parts]),
-        np.concatenate([part.orders for part in parts]),
+        np.concatenate([part.order_core for part in parts]),
+        extras_of(parts),
         np.concatenate([part.samples for part in parts]),
         np.concatenate([part.events for part in parts]),
         np.concatenate([part.series for part in parts]),

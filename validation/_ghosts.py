@@ -147,6 +147,7 @@ def drop_order(execution: Any, p: Any, index: int, ts: int) -> None:
     give_back(execution, p, ghost.own)
     ghost.own = NIL
     execution.order_n = 0
+    execution.order_extra_n = 0
 
 
 @jit
@@ -228,6 +229,7 @@ def take_rows(execution: Any, p: Any) -> None:
         ghost.ghost_px = row.last_px
     execution.fill_n = 0
     execution.order_n = 0
+    execution.order_extra_n = 0
 
 
 @jit

@@ -60,6 +60,7 @@ def _compare(market: Any, execution: Any, p: Any, records: int, k: int, ts: int)
         same += min(row.last_qty, _traded_at(market, p, records, taker, row.last_px))
     execution.fill_n = 0
     execution.order_n = 0
+    execution.order_extra_n = 0
     p.taken_lots += taker.lots
     p.same_taken_lots += same
     kind = SAME

@@ -25,7 +25,7 @@ from tapewire.execution.layout import (
 )
 from tapewire.execution.models import Models
 from tapewire.execution.models.record import MODELS
-from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
+from tapewire.execution.rows import FILL_DTYPE, ORDER_CORE_DTYPE, ORDER_EXTRA_DTYPE
 from tapewire.market.book import MarketState, batch_address
 from tapewire.market.layout import GROW_ORDERS, NEW_BOOK, NIL
 from tapewire.market.records import MBO_DTYPE
@@ -99,7 +99,8 @@ class PlaceboPass:
         self._taking = Block(COUNT, CLASS_N)
         self._standing = Block(STANDING, STANDING_MAX)
         self._fills = Block(FILL_DTYPE, _ROWS)
-        self._orders = Block(ORDER_DTYPE, _ROWS)
+        self._orders = Block(ORDER_CORE_DTYPE, _ROWS)
+        self._order_extras = Block(ORDER_EXTRA_DTYPE, _ROWS)
         self._models = Block(MODELS, 1)
         self._kept = (models or Models()).write(self._models.records[0])
         self._execution: npt.NDArray[Any] = np.zeros(1, EXECUTION)
@@ -141,8 +142,8 @@ class PlaceboPass:
         execution["market"] = self._market.state.ctypes.data
         execution["fill_capacity"] = execution["order_capacity"] = _ROWS
         for name in (
-            "own_orders", "parties", "rules", "traces", "fills", "orders", "models", "tallies",
-            "standing",
+            "own_orders", "parties", "rules", "traces", "fills", "orders", "order_extras", "models",
+            "tallies", "standing",
         ):  # fmt: skip
             execution[name] = getattr(self, f"_{name}").address
         for name in (

@@ -32,11 +32,11 @@ from tapewire.processes.collecting import (
 from tapewire.processes.collector_line import CollectorLine
 
 if TYPE_CHECKING:
-    from tapewire.analytics import Collector
     from tapewire.analytics.ledger import Leg
+    from tapewire.processes.collector_thread import CollectorThread
 
     #: What takes the rows of a run.
-    RunCollector: TypeAlias = "Collector | CollectorProcess"
+    RunCollector: TypeAlias = "CollectorThread | CollectorProcess"
 
 #: Bytes held before they are sent, and latencies.
 _HELD_BYTES: Final = PIECE_BYTES // 2

@@ -6,7 +6,7 @@ spans double where there are too many, and every other fill loses its surroundin
 too many moves. Neither hangs on how rows came in batches.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,9 +20,10 @@ from tapewire.market.records import UNDEF_PRICE
 
 #: Moves before and after a fill that are its surroundings.
 AROUND: Final = 8
-#: Spans, and moves around fills, that are held of all books together; of one book at most, and at
-#: least.
-_HELD: Final = (131_072, 2_048, 16), (262_144, 65_536, 4 * AROUND)
+#: Spans, and fills with their surroundings, that are held of all books together; of one book at
+#: most, and at least.
+_SPANS_HELD: Final = (131_072, 2_048, 16)
+_FILLS_HELD: Final = (16_384, 3_072, 4)
 #: Spans, and moves around fills, that are drawn on one page: so too.
 SPANS_DRAWN: Final = (1_800, 600, 100)
 MOVES_DRAWN: Final = (9_000, 9_000, 4 * AROUND)
@@ -89,59 +90,62 @@ class _Book:
     moves: int = 0
     tail: Int64Array = field(default_factory=lambda: np.empty((0, 5), np.int64))
     fills: int = 0
-    waiting: list[tuple[int, int]] = field(default_factory=list)
     every: int = 1
-    around: dict[int, Int64Array] = field(default_factory=dict)
+    #: Fills that wait for moves after them: which of its book's, and when.
+    waiting: Int64Array = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    #: Moves around fills, behind the fill that they are around: a move may be there twice.
+    around: Int64Array = field(default_factory=lambda: np.empty((0, 6), np.int64))
 
-    def add(self, touches: Int64Array, fills_ns: Int64Array) -> None:
+    def add(self, touches: Int64Array, fills_ns: Int64Array, fills_max: int) -> None:
         """Take moves (as words of ``TOUCH_DTYPE``), and fills that are no later than the last."""
         number = np.arange(self.moves, self.moves + len(touches))
         self.moves += len(touches)
         moves = np.column_stack([number, touches[:, 1:]])
         self.spans = _merged(np.concatenate([self.spans, _spans_of(moves, self.bits)]))
-        wanted = range(-self.fills % self.every, len(fills_ns), self.every)
-        self.waiting += [(self.fills + k, int(fills_ns[k])) for k in wanted]
+        number = np.arange(self.fills, self.fills + len(fills_ns))
         self.fills += len(fills_ns)
+        self.waiting = np.concatenate([self.waiting, np.column_stack([number, fills_ns])])
+        self.leave_out(fills_max)
+        self.waiting = self.waiting[self.waiting[:, 0] % self.every == 0]
         self._look(np.concatenate([self.tail, moves]), at_end=False)
 
     def _look(self, moves: Int64Array, *, at_end: bool) -> None:
         """Cut the surroundings of fills out of moves, where those after them are there."""
-        places = np.searchsorted(moves[:, _TS], [ts for _, ts in self.waiting]).tolist()
-        later = []
-        for (fill, ts), at in zip(self.waiting, places, strict=True):
-            if at + AROUND <= len(moves) or at_end:
-                self.around[fill] = moves[max(at - AROUND, 0) : at + AROUND].copy()
-            else:
-                later.append((fill, ts))
-        self.waiting = later
+        at = np.searchsorted(moves[:, _TS], self.waiting[:, 1])
+        ready = (at + AROUND <= len(moves)) | at_end
+        places = at[ready, None] + np.arange(-AROUND, AROUND)
+        there = (places >= 0) & (places < len(moves))
+        fill = np.repeat(self.waiting[ready, 0], np.count_nonzero(there, axis=1))
+        found = np.column_stack([fill, moves[places[there]]])
+        self.around = np.concatenate([self.around, found])
+        self.waiting = self.waiting[~ready]
         self.tail = moves[-4 * AROUND :].copy()
 
-    def coarsen(self, spans_max: int, moves_max: int) -> None:
-        """Double spans, and leave out every other fill, until there are so many at most."""
+    def coarsen(self, spans_max: int) -> None:
+        """Double spans until there are so many at most."""
         while len(self.spans) > spans_max:
             self.bits += 1
             self.spans[:, _SPAN] >>= 1
             self.spans = _merged(self.spans)
-        self._thin(moves_max, lambda: sum(map(len, self.around.values())))
+
+    def leave_out(self, fills_max: int) -> None:
+        """Leave out every other fill until so many at most are left."""
+        while self.fills > fills_max * self.every:
+            self._halve()
+
+    def _halve(self) -> None:
+        self.every *= 2
+        self.around = self.around[self.around[:, 0] % self.every == 0]
+        self.waiting = self.waiting[self.waiting[:, 0] % self.every == 0]
 
     def exact(self, moves_max: int) -> Int64Array:
         """Return the moves around fills, each once; of so many fills that they are no more."""
-        self._thin(moves_max, lambda: len(self._moves_around()))
-        return self._moves_around()
-
-    def _moves_around(self) -> Int64Array:
-        moves = np.concatenate([np.empty((0, 5), np.int64), *self.around.values()])
-        return np.asarray(moves[np.unique(moves[:, _N], return_index=True)[1]])
-
-    def _thin(self, most: int, count: Callable[[], int]) -> None:
-        while count() > most:
-            self.every *= 2
-            self.around = {k: v for k, v in self.around.items() if k % self.every == 0}
-            self.waiting = [(k, ts) for k, ts in self.waiting if k % self.every == 0]
-
-    def finish(self) -> None:
-        """Cut out what still waits for moves that do not come."""
-        self._look(self.tail, at_end=True)
+        self._look(self.tail, at_end=True)  # what waits for moves that do not come
+        while True:
+            _, first = np.unique(self.around[:, 1 + _N], return_index=True)
+            if len(first) <= moves_max:
+                return np.asarray(self.around[first, 1:])
+            self._halve()
 
 
 def _spans_of(moves: Int64Array, bits: int) -> Int64Array:
@@ -190,18 +194,17 @@ class Bands:
         self._waiting, self._waiting_rows = [], 0
         fills_ns = {book: ts[at] for book, at in by_book(publisher << 32 | instrument)}
         before, touched = len(self._books), dict(by_book(words[:, 0]))
+        for book in (*touched, *fills_ns):
+            self._books.setdefault(book, _Book())
+        fills_max = share_of(_FILLS_HELD, len(self._books))
         for book in {**touched, **fills_ns}:
-            one = self._books.setdefault(book, _Book())
-            none = np.empty(0, np.int64)
-            one.add(words[touched.get(book, slice(0))], fills_ns.get(book, none))
+            one, none = self._books[book], np.empty(0, np.int64)
+            one.add(words[touched.get(book, slice(0))], fills_ns.get(book, none), fills_max)
         # What one book may hold is less the more there are: all are looked at where that halves.
         all_anew = len(self._books).bit_length() != before.bit_length()
-        self._coarsen(self._books if all_anew else touched)
-
-    def _coarsen(self, books: Iterable[int]) -> None:
-        spans_max, moves_max = (share_of(bounds, len(self._books)) for bounds in _HELD)
-        for book in books:
-            self._books[book].coarsen(2 * spans_max, 2 * moves_max)
+        for book in self._books if all_anew else touched:
+            self._books[book].coarsen(2 * share_of(_SPANS_HELD, len(self._books)))
+            self._books[book].leave_out(fills_max)
 
     def of(self, books: Iterable[int], first_ns: int, last_ns: int) -> dict[int, Band]:
         """Return the bands of those books that moved, between two times, for one page.
@@ -214,9 +217,9 @@ class Bands:
         bands = {}
         for book in wanted:
             one = self._books[book]
-            one.finish()
-            spans_max, moves_max = (share_of(bounds, len(self._books)) for bounds in _HELD)
-            one.coarsen(min(spans_max, share_of(SPANS_DRAWN, len(wanted))), moves_max)
+            spans_max = share_of(_SPANS_HELD, len(self._books))
+            one.coarsen(min(spans_max, share_of(SPANS_DRAWN, len(wanted))))
+            one.leave_out(share_of(_FILLS_HELD, len(self._books)))
             exact = one.exact(share_of(MOVES_DRAWN, len(wanted)))
             if len(one.spans):
                 bands[book] = _band_of(one, exact, first_ns, last_ns)

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from analytics_rows import E9, NOON_NS
 from tapewire.analytics import bands as bands_module
@@ -88,36 +86,33 @@ def test_a_chart_begins_with_what_stood_then_and_without_a_side_with_nothing() -
     assert Bands().of([BOOK], 0, 1) == {}
 
 
-MOVES = st.lists(
-    st.tuples(st.integers(0, 9_000_000), st.integers(90, 99) | st.none(),
-              st.integers(100, 110) | st.none(), st.integers(0, 5)),
-    min_size=1, max_size=120,
-)  # fmt: skip
-
-
-@settings(max_examples=120, deadline=None)
-@given(MOVES, st.lists(st.integers(0, 120), max_size=40), st.data())
-def test_what_stood_is_inside_and_batches_do_not_show(
-    gaps: list[tuple[int, int | None, int | None, int]], fills: list[int], data: st.DataObject
-) -> None:
+@pytest.mark.parametrize("seed", range(60))
+def test_what_stood_is_inside_and_batches_do_not_show(seed: int) -> None:
+    draw = np.random.default_rng(seed)
     ts, volume, rows = NOON_NS, 0, []
-    for gap, bid, ask, lots in gaps:
-        ts, volume = ts + gap, volume + lots
-        rows.append((ts, bid, ask, volume))
-    times = sorted(rows[min(k, len(rows) - 1)][0] for k in fills)
+    for _ in range(draw.integers(1, 300)):
+        gap = draw.integers(0, draw.choice([2, 9_000_000, 90_000_000]))
+        ts, volume = ts + int(gap), volume + int(draw.integers(0, 5))
+        bid, ask = int(draw.integers(90, 99)), int(draw.integers(100, 110))
+        gone_bid, gone_ask = draw.random(2) < 0.1
+        rows.append((ts, None if gone_bid else bid, None if gone_ask else ask, volume))
+    fills = draw.integers(0, len(rows), draw.integers(0, 60)).tolist()
+    times = sorted(rows[k][0] for k in fills)
     moves, end = touches_of(rows), rows[-1][0]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bands_module, "_HELD", ((24, 24, 1), (200, 200, 1)))
+        patch.setattr(bands_module, "AROUND", 1)
+        patch.setattr(bands_module, "_SPANS_HELD", (24, 24, 1))
+        patch.setattr(bands_module, "_FILLS_HELD", (12, 12, 1))
         patch.setattr(bands_module, "SPANS_DRAWN", (16, 16, 1))
         patch.setattr(bands_module, "MOVES_DRAWN", (60, 60, 1))
         whole = Bands()
         whole.add(fills_at(times), moves)
         band = whole.of([BOOK], NOON_NS, end)[BOOK]
         # In batches that end with a move; fills come with the moves that are later, or with it.
-        patch.setattr(bands_module, "_ROWS_AT_ONCE", data.draw(st.integers(1, 40)))
+        patch.setattr(bands_module, "_ROWS_AT_ONCE", int(draw.integers(1, 40)))
         parts, at = Bands(), 0
         while at < len(rows):
-            to = min(at + data.draw(st.integers(1, 50)), len(rows))
+            to = min(at + int(draw.integers(1, 50)), len(rows))
             while to < len(rows) and rows[to][0] == rows[to - 1][0]:
                 to += 1
             after = rows[at - 1][0] if at else -1
@@ -127,6 +122,7 @@ def test_what_stood_is_inside_and_batches_do_not_show(
     assert steps(again) == steps(band)
     assert (again.every, again.width_ns) == (band.every, band.width_ns)
     assert band.kinds.count(EXACT) <= 60 + 2 * 16
+    assert band.every >= len(fills) / 12
     assert again.volume.tolist() == band.volume.tolist()
     assert int(band.volume.sum()) == volume
     assert np.all(np.diff(band.ts) >= 0)
@@ -167,10 +163,9 @@ def test_memory_follows_the_bounds() -> None:
         work.add(fills, moves)
     books = work._books
     assert len(books) == 3
-    (_, spans_max, _), held = bands_module._HELD
     for book in books.values():
-        assert len(book.spans) <= 2 * spans_max
-        assert sum(map(len, book.around.values())) <= 2 * share_of(held, 3)
+        assert len(book.spans) <= 2 * bands_module._SPANS_HELD[1]
+        assert len(book.around) <= 2 * AROUND * share_of(bands_module._FILLS_HELD, 3)
         assert len(book.waiting) <= 64
         assert len(book.tail) <= 4 * AROUND
     drawn = work.of(books, NOON_NS, ts)

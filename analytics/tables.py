@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 #: Of a table's metadata: the status of a run without an end, which its rows are not the whole of.
 STATUS_KEY: Final = "tapewire.status"
-#: Rows held in memory per table before they become a row group on the disk (about 15 MB).
-ROW_GROUP_ROWS: Final = 131_072
+#: Rows held in memory per table before they become a row group on the disk (8 to 16 MB).
+ROW_GROUP_ROWS: Final = 65_536
 #: Names of orders: nearly as many as there are rows.
 _MANY_WORDS: Final = ("client_order_id", "parent")
 

@@ -31,8 +31,9 @@ MOVES_DRAWN: Final = (9_000, 9_000, 4 * AROUND)
 VOLUME_SPANS_MAX: Final = 480
 #: The shortest span is 2**20 ns, about a millisecond.
 _BITS_MIN: Final = 20
-#: Rows that are looked at together.
+#: Rows that are looked at together: where books are many, more, so that each has some.
 _ROWS_AT_ONCE: Final = 65_536
+_ROWS_MAX: Final = 262_144
 
 #: Columns of what a span holds.
 _SPAN, _LOW, _HIGH, _BID, _ASK, _VOLUME = range(6)
@@ -171,28 +172,26 @@ class Bands:
 
     def __init__(self) -> None:
         self._books: dict[int, _Book] = {}
-        self._waiting: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self._touches: list[Int64Array] = []
+        self._fills: list[Int64Array] = []  # books and times
         self._waiting_rows = 0
 
     def add(self, fills: NDArray[Any], touches: NDArray[Any]) -> None:
         """Take ``FILL_DTYPE`` and ``TOUCH_DTYPE`` rows, in the order they happened."""
-        if not fills.size and not touches.size:
-            return
-        self._waiting.append((fills, touches))
+        if touches.size:
+            self._touches.append(as_words(touches))
+        if fills.size:
+            book = fills["publisher_id"] << 32 | fills["instrument_id"]
+            self._fills.append(np.column_stack([book, fills["ts_event"]]))
         self._waiting_rows += fills.size + touches.size
-        if self._waiting_rows >= _ROWS_AT_ONCE:
+        if self._waiting_rows >= min(max(_ROWS_AT_ONCE, 64 * len(self._books)), _ROWS_MAX):
             self._take()
 
     def _take(self) -> None:
-        words = np.concatenate([as_words(np.zeros(0, TOUCH_DTYPE))]
-                               + [as_words(touches) for _, touches in self._waiting])  # fmt: skip
-        columns = ("publisher_id", "instrument_id", "ts_event")
-        publisher, instrument, ts = (
-            np.concatenate([np.empty(0, np.int64), *(fills[name] for fills, _ in self._waiting)])
-            for name in columns
-        )
-        self._waiting, self._waiting_rows = [], 0
-        fills_ns = {book: ts[at] for book, at in by_book(publisher << 32 | instrument)}
+        words = np.concatenate([as_words(np.zeros(0, TOUCH_DTYPE)), *self._touches])
+        filled, ts = np.concatenate([np.empty((0, 2), np.int64), *self._fills]).T
+        self._touches, self._fills, self._waiting_rows = [], [], 0
+        fills_ns = {book: ts[at] for book, at in by_book(filled)}
         before, touched = len(self._books), dict(by_book(words[:, 0]))
         for book in (*touched, *fills_ns):
             self._books.setdefault(book, _Book())
@@ -211,8 +210,7 @@ class Bands:
 
         Nothing can be added after it.
         """
-        if self._waiting:
-            self._take()
+        self._take()
         wanted = [book for book in dict.fromkeys(books) if book in self._books]
         bands = {}
         for book in wanted:

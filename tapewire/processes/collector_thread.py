@@ -12,7 +12,7 @@ import numpy as np
 from tapewire.analytics.collector import Collector
 from tapewire.analytics.denials import Denials
 from tapewire.errors import OutputError, SimulationError
-from tapewire.processes.collecting import PIECE_BYTES, WINDOW, Rows
+from tapewire.processes.collecting import PIECE_BYTES, WINDOW
 
 if TYPE_CHECKING:
     from tapewire.analytics.ledger import Leg
@@ -44,16 +44,14 @@ class CollectorThread:
         self._worker = ThreadPoolExecutor(1, "collector")
         self._handed: deque[Future[None]] = deque()
         self._ended = False  # the thread has: by an error, or it was told to
-        self._batches: list[tuple[Any, ...]] = []
+        self._batches: list[dict[str, Any]] = []
         self._bytes = 0
         self._latencies: list[tuple[str, int, int]] = []
         self._denials = Denials()
         self._legs: Sequence[Leg] = ()
         self._rows = dict.fromkeys(("fills", "orders", "samples"), 0)
 
-    def add(
-        self, fills: Rows, orders: Rows, samples: Rows, legs: "Sequence[Leg]", *others: Any
-    ) -> None:
+    def add(self, *, legs: "Sequence[Leg]", **rows: Any) -> None:
         """Take rows, in the order they happened; see `Collector.add`, which tells of the others.
 
         Raises
@@ -62,13 +60,12 @@ class CollectorThread:
             What became of these rows or earlier ones; see `Collector.add`.
         """
         self._legs = legs
-        for name, rows in zip(self._rows, (fills, orders, samples), strict=True):
-            self._rows[name] += len(rows)
-        if orders.size:
-            self._denials.add(orders)
-        batch = (fills, orders, samples, legs, *others)
-        self._batches.append(batch)
-        self._bytes += sum(rows.nbytes for rows in batch if isinstance(rows, np.ndarray))
+        for name in self._rows:
+            self._rows[name] += len(rows[name])
+        if rows["orders"].size:
+            self._denials.add(rows["orders"])
+        self._batches.append({"legs": legs, **rows})
+        self._bytes += sum(table.nbytes for table in rows.values() if isinstance(table, np.ndarray))
         if self._bytes >= HANDED_BYTES or len(self._batches) >= _BATCHES_MAX:
             self._hand_over()
 
@@ -139,13 +136,13 @@ class CollectorThread:
         while self._handed:
             self._handed.popleft().result()
 
-    def _take(self, batches: list[tuple[Any, ...]], latencies: list[tuple[str, int, int]]) -> None:
+    def _take(self, batches: list[dict[str, Any]], latencies: list[tuple[str, int, int]]) -> None:
         """What the thread does: nothing more once it has failed or was stopped."""
         if self._ended:
             return
         try:
             for batch in batches:
-                self._collector.add(*batch)
+                self._collector.add(**batch)
             for latency in latencies:
                 self._collector.record_latency(*latency)
         except BaseException:

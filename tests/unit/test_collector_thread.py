@@ -29,7 +29,8 @@ def feed(collector: Collector | CollectorThread, book: Book, step: int = 1) -> N
     fills, orders, samples = drained(book)
     for at in range(0, len(orders), step):
         part = slice(at, at + step)
-        collector.add(fills[part], orders[part], samples[part], [book.leg])
+        some = {"fills": fills[part], "orders": orders[part], "samples": samples[part]}
+        collector.add(**some, legs=[book.leg])
         collector.record_latency("batch_wall", 1_000 + at)
 
 
@@ -74,11 +75,11 @@ class Held:
         self.go, self.reached, self.calls = threading.Event(), threading.Event(), 0
         real = Collector.add
 
-        def add(collector: Collector, *rows: Any) -> None:
+        def add(collector: Collector, **rows: Any) -> None:
             self.calls += 1
             self.reached.set()
             assert self.go.wait(30)
-            real(collector, *rows)
+            real(collector, **rows)
 
         monkeypatch.setattr(Collector, "add", add)
 
@@ -93,7 +94,8 @@ def test_what_waits_is_bounded_and_nothing_of_it_is_lost(
 
         def add(at: int) -> None:
             part = slice(at, at + 1)
-            behind.add(fills[part], orders[part], samples[part], [book.leg])
+            some = {"fills": fills[part], "orders": orders[part], "samples": samples[part]}
+            behind.add(**some, legs=[book.leg])
 
         for at in range(HANDED_MAX):
             add(at)

@@ -122,6 +122,11 @@ class _Book:
         self.waiting = self.waiting[~ready]
         self.tail = moves[-4 * AROUND :].copy()
 
+    @property
+    def first_ns(self) -> int:
+        """Where the first of its spans begins; there is one."""
+        return int(self.spans[0, _SPAN]) << self.bits
+
     def coarsen(self, spans_max: int) -> None:
         """Double spans until there are so many at most."""
         while len(self.spans) > spans_max:
@@ -206,7 +211,7 @@ class Bands:
             self._books[book].leave_out(fills_max)
 
     def of(self, books: Iterable[int], first_ns: int, last_ns: int) -> dict[int, Band]:
-        """Return the bands of those books that moved, between two times, for one page.
+        """Return the bands of those books that moved by then, between two times, for one page.
 
         Nothing can be added after it.
         """
@@ -219,7 +224,7 @@ class Bands:
             one.coarsen(min(spans_max, share_of(SPANS_DRAWN, len(wanted))))
             one.leave_out(share_of(_FILLS_HELD, len(self._books)))
             exact = one.exact(share_of(MOVES_DRAWN, len(wanted)))
-            if len(one.spans):
+            if len(one.spans) and one.first_ns <= last_ns:
                 bands[book] = _band_of(one, exact, first_ns, last_ns)
         return bands
 

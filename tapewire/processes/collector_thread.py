@@ -43,7 +43,8 @@ class CollectorThread:
         self._collector = collector
         self._worker = ThreadPoolExecutor(1, "collector")
         self._handed: deque[Future[None]] = deque()
-        self._ended = False  # the thread has: by an error, or it was told to
+        self._stopped = False
+        self._error: BaseException | None = None  # the first in there: it stays the answer
         self._batches: list[dict[str, Any]] = []
         self._bytes = 0
         self._latencies: list[tuple[str, int, int]] = []
@@ -129,26 +130,30 @@ class CollectorThread:
         latencies, self._latencies = self._latencies, []
         while self._handed and (self._handed[0].done() or len(self._handed) >= HANDED_MAX):
             self._handed.popleft().result()
+        if self._error is not None:
+            raise self._error
         self._handed.append(self._worker.submit(self._take, batches, latencies))
 
     def _wait_taken(self) -> None:
         self._hand_over()
         while self._handed:
             self._handed.popleft().result()
+        if self._error is not None:
+            raise self._error
 
     def _take(self, batches: list[dict[str, Any]], latencies: list[tuple[str, int, int]]) -> None:
         """What the thread does: nothing more once it has failed or was stopped."""
-        if self._ended:
+        if self._stopped or self._error is not None:
             return
         try:
             for batch in batches:
                 self._collector.add(**batch)
             for latency in latencies:
                 self._collector.record_latency(*latency)
-        except BaseException:
-            self._ended = True
+        except BaseException as error:
+            self._error = error
             raise
 
     def _stop(self) -> None:
-        self._ended = True
+        self._stopped = True
         self._worker.shutdown(cancel_futures=True)

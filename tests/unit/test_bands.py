@@ -84,6 +84,9 @@ def test_a_chart_begins_with_what_stood_then_and_without_a_side_with_nothing() -
     empty.add(fills_at([]), touches_of([(SPAN, None, None, 0)]))
     assert set(empty.of([BOOK], 0, 9 * SPAN)[BOOK].kinds) == {EMPTY}
     assert Bands().of([BOOK], 0, 1) == {}
+    late = Bands()
+    late.add(fills_at([SPAN * 9]), touches_of([(SPAN * 9, 99, 101, 0)]))
+    assert late.of([BOOK], 0, 0) == {}
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -143,7 +143,9 @@ def test_an_error_is_told_by_a_later_call_and_nothing_is_written_after_it(
     monkeypatch.setattr(tables_module.TableWriter, "write", full)
     with in_thread(tmp_path / "at_add") as behind:
         until_told(lambda: feed_often(behind))
-        behind.fail("failed", FULL)
+        until_told(lambda: feed_often(behind))
+        until_told(lambda: behind.finish(manifest()) and None)
+        behind.fail("failed", FULL, keep_rows=True)
     assert written == [8]
     with in_thread(tmp_path / "at_end") as behind:
         feed(behind, busy(), step=60)

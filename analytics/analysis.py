@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewire.analytics.bands import Band, Bands
 from tapewire.analytics.curves import CHART_BUCKETS, Curve, Line
 from tapewire.analytics.exact import Int64Array, groups, to_int64
 from tapewire.analytics.fill_marks import FILLS_DRAWN_MAX, FillMarks
@@ -37,6 +38,7 @@ class LegPicture:
     """Lines, fills and resting orders of one leg. Prices in 1e-9, positions in lots."""
 
     leg: int
+    book: int
     strategy_id: str
     symbol: str
     position: Line
@@ -58,6 +60,8 @@ class Analysis:
     total: Curve = field(default_factory=Curve)
     strategies: dict[str, Curve] = field(default_factory=dict)
     pictures: list[LegPicture] = field(default_factory=list)
+    #: Best prices of the books of those, where they are known.
+    bands: dict[int, Band] = field(default_factory=dict)
     statuses: dict[str, Counter[str]] = field(default_factory=dict)
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
     fill_reasons: Counter[str] = field(default_factory=Counter)
@@ -188,6 +192,7 @@ def analyse(
     metrics: Registry = METRICS,
     initial_capital: int | None = None,
     margins: Mapping[str, int] | None = None,
+    bands: Bands | None = None,
 ) -> Analysis:
     """Work out metrics and chart lines of a run.
 
@@ -208,6 +213,8 @@ def analyse(
         What each strategy begins with, 1e-9 currency, where that was stated.
     margins
         What a lot takes as margin by symbol, 1e-9 currency, where that was stated.
+    bands
+        Best prices of the books, of a run that has markouts.
     """
     active = sorted(final_pnl)
     reader = _Reader(legs, active, span, metrics, initial_capital, margins or {})
@@ -225,10 +232,14 @@ def analyse(
     reader.result.points_max = 4 * window[2]
     for leg in charted:
         reader.pictures[leg] = LegPicture(
-            leg, legs[leg].strategy_id, legs[leg].symbol, Line(*window), Line(*window),
+            leg, legs[leg].publisher_id << 32 | legs[leg].instrument_id,
+            legs[leg].strategy_id, legs[leg].symbol, Line(*window), Line(*window),
             FillMarks(*span, FILLS_DRAWN_MAX // len(charted)),
             QuoteMarks(span[1], QUOTES_DRAWN_MAX // len(charted)),
         )  # fmt: skip
+    if bands is not None:
+        books = [reader.pictures[leg].book for leg in charted]
+        reader.result.bands = bands.of(books, *span)
     reader.orders(folder_files["orders"])
     reader.fills(folder_files["fills"])
     reader.equity(folder_files["equity"])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, LegPicture
+from tapewire.analytics.bands import AROUND, Band
 from tapewire.analytics.curves import Curve, Line, Numbers
 from tapewire.analytics.exact import Int64Array
 from tapewire.analytics.formats import count
@@ -76,7 +77,14 @@ def chart_data(analysis: Analysis) -> dict[str, Any]:
         },
     }
     if pictures:
-        charts["price"] = {"choices": [_price(clock, p) for p in pictures]}
+        places = {book: k for k, book in enumerate(analysis.bands)}
+        charts["price"] = {
+            "choices": [
+                _price(clock, p, analysis.bands.get(p.book)) | {"band": places.get(p.book)}
+                for p in pictures
+            ],
+            "bands": [_band(clock, band) for band in analysis.bands.values()],
+        }
     for i, series in enumerate(analysis.series.drawn):
         line = clock.line(series.name, series.line.points(), _COLORS[i % len(_COLORS)], 1)
         charts[f"series-{i}"] = {"lines": [line]}
@@ -178,7 +186,32 @@ def _leg_name(picture: LegPicture) -> str:
     return f"{picture.strategy_id} · {picture.symbol}"
 
 
-def _price(clock: _Clock, picture: LegPicture) -> dict[str, Any]:
+def _band(clock: _Clock, band: Band) -> dict[str, Any]:
+    return {
+        "x": packed(band.ts - clock.origin_ns),
+        "bid": packed(band.bid, PRICE_UNITS),
+        "ask": packed(band.ask, PRICE_UNITS),
+        "kinds": band.kinds,
+        "width": band.width_ns,
+        "volume": {
+            "start": band.volume_start_ns - clock.origin_ns,
+            "width": band.volume_width_ns,
+            "lots": band.volume.tolist(),
+        },
+    }
+
+
+def _band_note(band: Band) -> str:
+    """Say how exact a band is where."""
+    which = "each fill" if band.every == 1 else f"one fill in {count(band.every)}"
+    return (
+        f". Best prices are exact for {AROUND} moves before and after {which}, else the lowest bid "
+        f"and the highest ask of each {band.width_ns / NS_PER_S:,.3g} s; the scale leaves out the "
+        "furthest 2 % of them. Market volume has a scale of its own"
+    )
+
+
+def _price(clock: _Clock, picture: LegPicture, band: Band | None) -> dict[str, Any]:
     fills, marks = picture.fills, picture.fills.marks()
     drawn, buy = marks["ts_event"].size, marks["order_side"] == "BUY"
     signed = np.where(buy, marks["last_qty"], -marks["last_qty"])
@@ -188,6 +221,8 @@ def _price(clock: _Clock, picture: LegPicture) -> dict[str, Any]:
         note += "; the first, last, lowest and highest of each side and time bucket"
     if picture.quotes.orders:
         note += f". {count(start.size)} of {count(picture.quotes.orders)} resting orders drawn"
+    if band is not None:
+        note += _band_note(band)
     return {
         "name": _leg_name(picture),
         "lines": [clock.line("Price", picture.mark.points(), "--s8", PRICE_UNITS)],
@@ -214,7 +249,7 @@ def _price(clock: _Clock, picture: LegPicture) -> dict[str, Any]:
         },
         "strategy": picture.strategy_id,
         "symbol": picture.symbol,
-        "note": f"{note}. Price is the sampled mark; the bars are the strategy's own volume. "
+        "note": f"{note}. Price is the sampled mark. "
         f"All fills are in fills.parquet, all orders in orders.parquet. {_EXPLAINED}",
     }
 

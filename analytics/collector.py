@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, analyse
+from tapewire.analytics.bands import Bands
 from tapewire.analytics.denials import Denials
 from tapewire.analytics.latency import LatencyLog
 from tapewire.analytics.ledger import Leg
@@ -94,6 +95,7 @@ class Collector:
         self._ended: Path | None = None
         self._folder = RunFolder(self.path, force=force)
         self._markouts = Markouts() if markouts else None
+        self._bands = Bands() if markouts else None
         asked = {"events": event_log, "markouts": markouts}
         tables = TABLES | {name: TABLES_ASKED_FOR[name] for name in asked if asked[name]}
         try:
@@ -153,6 +155,8 @@ class Collector:
                 self._denials.add(rows)
         if self._markouts is not None and touches is not None:
             self._tables.add("markouts", self._markouts.add(fills, touches), legs)
+        if self._bands is not None and touches is not None:
+            self._bands.add(fills, touches)
         if series is not None:
             self._tables.add_series(series, series_names, legs)
         if fees is not None:
@@ -323,7 +327,7 @@ class Collector:
         with output_errors(self.path, "read back the tables in"):
             return analyse(
                 files, self._legs, final, span, self._metrics, self._initial_capital,
-                self._margins,
+                self._margins, self._bands,
             )  # fmt: skip
 
     def _keep_rows(self, status: str) -> dict[str, Any]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: One hour; a longer value is recorded as one hour and counted.
 LATENCY_NS_MAX: Final = 3_600_000_000_000
 SIGNIFICANT_DIGITS: Final = 3
+#: Leading bits by which a histogram of so many digits tells values apart: 2,048 is the first power
+#: of two that is 2 * 10**3 or more.
+_CLASS_BITS: Final = 11
 #: Simulated latencies, taken from the rows; everything else is wall clock.
 SIM_ORDER_ENTRY: Final = "sim_order_entry"
 SIM_FILL_NOTICE: Final = "sim_fill_notice"
@@ -95,8 +98,8 @@ class LatencyLog:
         histogram.record_value(int(value_ns), int(count))
 
     def record_all(self, tag: str, values_ns: NDArray[np.int64]) -> None:
-        """Count an array of latencies; equal values are counted at once."""
-        values, counts = np.unique(values_ns, return_counts=True)
+        """Count an array of latencies; those that a histogram does not tell apart, at once."""
+        values, counts = np.unique(_lowest_equivalent(values_ns), return_counts=True)
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             self.record(tag, value, count)
 
@@ -120,6 +123,13 @@ class LatencyLog:
             text.write(f"Tag={tag},")
             writer.output_interval_histogram(histogram)
         return text.getvalue()
+
+
+def _lowest_equivalent(values_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the least value that a histogram has in one class with each, up to its largest."""
+    _, bits = np.frexp(values_ns.astype(np.float64))  # exact: LATENCY_NS_MAX is below 2**53
+    low = np.maximum(bits.astype(np.int64) - _CLASS_BITS, 0)
+    return np.where(values_ns <= LATENCY_NS_MAX, values_ns >> low << low, values_ns)
 
 
 def _summary(tag: str, histogram: "HdrHistogram") -> LatencySummary:

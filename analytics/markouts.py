@@ -78,13 +78,13 @@ class _BookMarks:
     fills: list[Int64Array] = field(default_factory=list)
     moves: list[Int64Array] = field(default_factory=list)
     held: int = 0  # of `moves`, beyond what an earlier look has left
-    left: Int64Array = field(default_factory=lambda: _words(np.zeros(0, TOUCH_DTYPE)))
+    left: Int64Array = field(default_factory=lambda: as_words(np.zeros(0, TOUCH_DTYPE)))
     mid_before: int = NO_PRICE  # the mid before the first of those
 
     def look(self, new: Int64Array, *, at_end: bool) -> Int64Array:
         """Return the fills that are beyond the last time, or all at the end, with their prices."""
         touches = np.concatenate([self.left, new])
-        fills = np.concatenate([_words(np.zeros(0, MARKOUT_DTYPE)), *self.fills])
+        fills = np.concatenate([as_words(np.zeros(0, MARKOUT_DTYPE)), *self.fills])
         ts = fills[:, _TS]
         moves = _Moves.of(touches.view(TOUCH_DTYPE)[:, 0], self.mid_before)
         end_ns = int(moves.ts[-1]) if len(touches) else -1
@@ -140,8 +140,8 @@ class Markouts:
         if fills.size:
             self._wait(fills)
         looks: list[tuple[int, int]] = []
-        words = _words(touches)
-        for book, at in _by_book(touches["book"]):
+        words = as_words(touches)
+        for book, at in by_book(touches["book"]):
             marks = self._books.setdefault(book, _BookMarks())
             mine = words[at]
             first = _CHUNK - marks.held - 1  # of this batch, the move that makes a chunk
@@ -156,7 +156,7 @@ class Markouts:
         rows = []
         for book in sorted(self._books):
             marks = self._books[book]
-            new = np.concatenate([_words(np.zeros(0, TOUCH_DTYPE)), *marks.moves])
+            new = np.concatenate([as_words(np.zeros(0, TOUCH_DTYPE)), *marks.moves])
             marks.moves, marks.held = [], 0
             rows.append(marks.look(new, at_end=True))
         return _rows(rows)
@@ -167,8 +167,8 @@ class Markouts:
             rows[name] = fills[name]
         rows["fill"] = np.arange(self._fills, self._fills + fills.size)
         self._fills += fills.size
-        words = _words(rows)
-        for book, at in _by_book(rows["publisher_id"] << 32 | rows["instrument_id"]):
+        words = as_words(rows)
+        for book, at in by_book(rows["publisher_id"] << 32 | rows["instrument_id"]):
             self._books.setdefault(book, _BookMarks()).fills.append(words[at])
 
     def _next_look(self, book: int) -> Int64Array:
@@ -179,18 +179,19 @@ class Markouts:
         return marks.look(new[:_CHUNK], at_end=False)
 
 
-def _by_book(books: Int64Array) -> Iterable[tuple[int, Any]]:
+def by_book(books: Int64Array) -> Iterable[tuple[int, Any]]:
     """Return each book and where its rows are; nearly always there is one book."""
     if books.size and (books == books[0]).all():
         return [(int(books[0]), slice(None))]
     return groups(books)
 
 
-def _words(rows: NDArray[Any]) -> Int64Array:
+def as_words(rows: NDArray[Any]) -> Int64Array:
+    """Return rows of int64 fields as (n, k) int64; not copied."""
     return rows.view(np.int64).reshape(len(rows), rows.dtype.itemsize // 8)
 
 
 def _rows(words: Sequence[Int64Array]) -> NDArray[Any]:
     """Return rows of `MARKOUT_DTYPE` together."""
-    none = _words(np.zeros(0, MARKOUT_DTYPE))
+    none = as_words(np.zeros(0, MARKOUT_DTYPE))
     return np.concatenate([none, *words]).view(MARKOUT_DTYPE)[:, 0]

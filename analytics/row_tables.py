@@ -187,10 +187,11 @@ class RowTables:
         return self._writers[name]
 
     def _flush(self, name: str) -> None:
-        parts = self._held[name]
-        if not parts:
+        if not self._held[name]:
             return
-        rows = np.concatenate(parts)
+        rows = _joined(self._held[name])
+        self._held[name] = []  # now: the columns will take as much again
+        self._held_rows[name] = 0
         names = Names(self._legs)
         if name == "fills":
             columns = fill_columns(rows, names)
@@ -212,8 +213,6 @@ class RowTables:
             columns = self._equity.build(rows, names)
             self.ledger.add_samples(rows, self._legs)
         self._writers[name].write(columns, rows.size)
-        self._held[name] = []
-        self._held_rows[name] = 0
 
     def _simulated(self, tag: str, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
         happened = end != 0
@@ -223,6 +222,12 @@ class RowTables:
                 f"expected every {tag} latency to be 0 ns or more, found {took.min()} ns"
             )
         self._latency.record_all(tag, took)
+
+
+def _joined(parts: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    """Return rows together; copied as bytes, since numpy copies records field by field."""
+    joined = np.concatenate([np.ascontiguousarray(rows).view(np.uint8) for rows in parts])
+    return joined.view(parts[0].dtype)
 
 
 def _counted_as(table: str) -> str:

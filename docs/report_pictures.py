@@ -97,7 +97,7 @@ def main(out: Path) -> None:
         report = near / "report.html"
         shoot(shown(report, "top", "", OF_MACHINE), out / "report.webp", 1280, 1560)
         fills = shown(report, "fills", "#section-price", NEAR_A_FILL)
-        shoot(fills, out / "report-fills.webp", 1280, 560, dark=True)
+        shoot(fills, out / "report-fills.webp", 1280, 610, dark=True)
         shoot(shown(report, "bars", ".grid"), out / "report-bars.webp", 1280, 1220)
         shoot(shown(grid / "report.html", "heat", ".heat-map"), out / "report-map.webp", 1280, 330)
         phone = phones(report, "phone", "", "#section-equity, #section-price", ".grid")

@@ -151,6 +151,7 @@ TOUCH_DTYPE: Final = np.dtype(
         ("ts_event", "i8"),  # exchange time of the event that moved them, ns
         ("bid", "i8"),  # 1e-9; UNDEF_PRICE: that side is empty
         ("ask", "i8"),
+        ("volume", "i8"),  # lots of all trades of the book up to then, since strategies may act
     ]
 )
 

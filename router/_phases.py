@@ -264,6 +264,7 @@ def note_touch(router: Any, watch: Any, state: Any) -> None:
     row.ts_event = state.clock
     row.bid = watch.bid
     row.ask = watch.ask
+    row.volume = state.volume
 
 
 @jit_inline

@@ -3,7 +3,7 @@
   "use strict";
   const { unpack, css, element, byId, fullTime, when, plain, shown, lastAt, timeTicks, timeLabels,
     labelRoom, numberLabels } = window.tapewireNumbers;
-  const { seen, inView, volumes, drawOver } = window.tapewireMarks;
+  const { seen, inView, volumes, bandRange, bandWords, drawOver } = window.tapewireMarks;
   const data = JSON.parse(document.getElementById("data").textContent);
   const root = document.documentElement;
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -32,6 +32,9 @@
     chart.quotes = shape.quotes && shape.quotes.buys.length ? { x: unpack(shape.quotes.x),
       length: unpack(shape.quotes.length), y: unpack(shape.quotes.y), buys: shape.quotes.buys } : null;
     chart.volume = shape.volume || null;
+    const band = Number.isInteger(shape.band) ? data.charts[chart.id].bands[shape.band] : null;
+    chart.band = band && Object.assign({}, band,
+      { x: unpack(band.x), bid: unpack(band.bid), ask: unpack(band.ask) });
     chart.log = shape.kind === "log";
     const all = chart.log ? chart.lines.flatMap((line) => Array.from(line.x)) : null;
     chart.range = chart.log ? [Math.min(...all) / 1.4, Math.max(...all) * 1.4] : data.range;
@@ -55,6 +58,7 @@
     if (chart.fills) {
       take(chart.fills.x, chart.fills.y, lastAt(chart.fills.x, chart.view[0]) + 1);
     }
+    if (chart.band) { [low, high] = bandRange(chart, low, high); }
     if (shapeOf(chart).zero) { low = Math.min(low, 0); high = Math.max(high, 0); }
     if (low > high) { return [-1, 1]; }
     const room = (high - low) * 0.06 || Math.abs(high) * 0.001 || 1;
@@ -80,7 +84,7 @@
   }
   function point(u, chart) {
     const left = u.cursor.left, top = u.cursor.top, tip = chart.tip;
-    tip.hidden = left < 0 || u.cursor.idx === null;
+    tip.hidden = left < 0 || (u.cursor.idx === null && !chart.fills);
     if (tip.hidden) { return; }
     const x = u.posToVal(left, "x"), fill = nearest(u, chart, left, top);
     tip.textContent = "";
@@ -96,6 +100,7 @@
         row.append(swatch(line), line.name + " " + shown(line, line.y[k]));
         tip.append(row);
       });
+      bandWords(chart, x).forEach((words) => tip.append(element("div", "", words)));
       volumes(chart).filter((bar) => bar.start <= x && x < bar.end && bar.buys + bar.sells > 0)
         .forEach((bar) => tip.append(element("div", "when",
           "bought " + bar.buys + ", sold " + bar.sells + " from " + when(bar.start).time + " to "
@@ -124,6 +129,9 @@
       entries.push({ name: "Buys", color: "--buy", up: true }, { name: "Sells", color: "--sell", up: false });
     }
     if (chart.quotes) { entries.push({ name: "Own orders", color: "--buy" }); }
+    if (chart.band) {
+      entries.push({ name: "Bid to ask", color: "--s3" }, { name: "Market volume", color: "--s3" });
+    }
     if (chart.volume) { entries.push({ name: "Own volume", color: "--s8" }); }
     box.textContent = "";
     if (entries.length < 2) { return; }

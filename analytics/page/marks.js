@@ -1,8 +1,10 @@
-// What stands on a chart beside its lines: fills, the volume they make, errors of points.
+// What stands on a chart beside its lines: best prices, fills, volumes, errors of points.
 window.tapewireMarks = (function () {
   "use strict";
-  const { css, lastAt } = window.tapewireNumbers;
+  const { css, lastAt, plain, when } = window.tapewireNumbers;
   const BUCKETS_MIN = 6;
+  const INSIDE = 0.98;  // of the best prices in view that a scale is sure to hold
+  const EMPTY = "o", EXACT = "e";
 
   function seen(chart, name) { return !chart.hidden[name]; }
 
@@ -40,6 +42,79 @@ window.tapewireMarks = (function () {
       u.ctx.fillRect(left, floor - bar.buys * unit, width, bar.buys * unit);
       u.ctx.fillStyle = css("--sell");
       u.ctx.fillRect(left, floor - (bar.buys + bar.sells) * unit, width, bar.sells * unit);
+    });
+    u.ctx.globalAlpha = 1;
+  }
+  // Steps of the band that are in view and have two sides, and where the last of them ends.
+  function bandSteps(chart) {
+    const band = chart.band, steps = [];
+    if (!seen(chart, "Bid to ask")) { return steps; }
+    for (let k = Math.max(0, lastAt(band.x, chart.view[0])); k < band.x.length; k++) {
+      if (band.x[k] > chart.view[1]) { break; }
+      if (band.kinds[k] !== EMPTY) { steps.push(k); }
+    }
+    return steps;
+  }
+  function bandRange(chart, low, high) {
+    const steps = bandSteps(chart), last = Math.ceil(INSIDE * (steps.length - 1));
+    if (!steps.length) { return [low, high]; }
+    const bids = steps.map((k) => chart.band.bid[k]).sort((a, b) => b - a);
+    const asks = steps.map((k) => chart.band.ask[k]).sort((a, b) => a - b);
+    return [Math.min(low, bids[last]), Math.max(high, asks[last])];
+  }
+  function bandWords(chart, x) {
+    const band = chart.band, words = [];
+    if (!band) { return words; }
+    const k = lastAt(band.x, x), bar = Math.floor((x - band.volume.start) / band.volume.width);
+    if (k >= 0 && seen(chart, "Bid to ask")) {
+      const bid = plain(band.bid[k], 0, 9), ask = plain(band.ask[k], 0, 9);
+      words.push(band.kinds[k] === EMPTY ? "one side is empty"
+        : band.kinds[k] === EXACT ? "bid " + bid + ", ask " + ask
+          : "lowest bid " + bid + ", highest ask " + ask + " within "
+            + plain(band.width / 1e9, 0, 3) + " s");
+    }
+    if (band.volume.lots[bar] > 0 && seen(chart, "Market volume")) {
+      const start = band.volume.start + bar * band.volume.width;
+      words.push("market: " + plain(band.volume.lots[bar], 0, 0) + " lots from " + when(start).time
+        + " to " + when(start + band.volume.width).time);
+    }
+    return words;
+  }
+  function drawBand(u, chart) {
+    const band = chart.band, left = u.bbox.left, right = left + u.bbox.width;
+    const area = new Path2D(), edges = new Path2D();
+    bandSteps(chart).forEach(function (k) {
+      const end = k + 1 < band.x.length ? band.x[k + 1] : chart.range[1];
+      const from = Math.max(left, u.valToPos(band.x[k], "x", true));
+      const to = Math.min(right, u.valToPos(end, "x", true));
+      const top = u.valToPos(band.ask[k], "y", true), bottom = u.valToPos(band.bid[k], "y", true);
+      area.rect(from, top, Math.max(1, to - from), Math.max(1, bottom - top));
+      if (band.kinds[k] !== EXACT) { return; }
+      [top, bottom].forEach(function (y) { edges.moveTo(from, y); edges.lineTo(to, y); });
+    });
+    u.ctx.globalAlpha = 0.22;
+    u.ctx.fillStyle = u.ctx.strokeStyle = css("--s3");
+    u.ctx.fill(area);
+    u.ctx.globalAlpha = 0.8;
+    u.ctx.lineWidth = devicePixelRatio;
+    u.ctx.stroke(edges);
+    u.ctx.globalAlpha = 1;
+  }
+  // Lots of the market, to a scale of their own; none where a bar would fill what is in view.
+  function drawMarket(u, chart) {
+    const volume = chart.band.volume, bars = [];
+    if (chart.view[1] - chart.view[0] < BUCKETS_MIN * volume.width) { return; }
+    volume.lots.forEach(function (lots, k) {
+      const start = volume.start + k * volume.width;
+      if (start < chart.view[1] && start + volume.width > chart.view[0]) { bars.push([start, lots]); }
+    });
+    const most = Math.max(1, ...bars.map((bar) => bar[1]));
+    const floor = u.bbox.top + u.bbox.height, unit = u.bbox.height * 0.2 / most;
+    u.ctx.globalAlpha = 0.25;
+    u.ctx.fillStyle = css("--s3");
+    bars.forEach(function ([start, lots]) {
+      const left = u.valToPos(start, "x", true), right = u.valToPos(start + volume.width, "x", true);
+      u.ctx.fillRect(left, floor - lots * unit, Math.max(1, right - left), lots * unit);
     });
     u.ctx.globalAlpha = 1;
   }
@@ -117,6 +192,8 @@ window.tapewireMarks = (function () {
     u.ctx.beginPath();
     u.ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
     u.ctx.clip();
+    if (chart.band) { drawBand(u, chart); }
+    if (chart.band && seen(chart, "Market volume")) { drawMarket(u, chart); }
     if (chart.volume) { drawVolume(u, chart); }
     if (chart.quotes) { drawQuotes(u, chart); }
     if (chart.fills) { drawFills(u, chart); }
@@ -124,5 +201,5 @@ window.tapewireMarks = (function () {
     u.ctx.restore();
   }
 
-  return { seen, inView, volumes, drawOver };
+  return { seen, inView, volumes, bandRange, bandWords, drawOver };
 })();

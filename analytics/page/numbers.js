@@ -92,7 +92,9 @@ window.tapewireNumbers = (function () {
   }
   function numberLabels(u, ticks) {
     const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : 1;
-    const digits = Math.min(9, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)));
+    let digits = Math.min(9, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)));
+    const off = () => Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits));
+    while (digits < 9 && off() > 1e-6 * step * 10 ** digits) { digits += 1; }  // 2.5 has one, too
     return ticks.map((v) => v === null ? "" : plain(v, digits, digits));
   }
 

@@ -31,7 +31,8 @@ FRAME_BYTES_MAX: Final = 2 * PIECE_BYTES
 BATCHES_MAX: Final = 1_024
 #: A wall-clock latency: which tag, how long, how often.
 WALL_DTYPE: Final = np.dtype([("tag", "i8"), ("value_ns", "i8"), ("count", "i8")])
-#: The tables of a batch, in the order in which they travel.
+#: The tables of a batch, in the order in which they travel: what `Collector.add` calls them, and
+#: what a simulation hands out (`Drained`). One more is a line here, and what becomes of it there.
 TABLES: Final = {
     "fills": FILL_DTYPE, "orders": ORDER_DTYPE, "samples": SAMPLE_DTYPE, "events": EVENT_DTYPE,
     "series": SERIES_DTYPE, "fees": FEE_DTYPE, "touches": TOUCH_DTYPE,

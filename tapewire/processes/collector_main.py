@@ -142,11 +142,7 @@ class Collecting:
         for batch in batches:
             # A view would keep all of its message in memory until its table's row group is full.
             named = dict(zip(TABLES, [rows.copy() for rows in batch], strict=True))
-            collector.add(
-                named["fills"], named["orders"], named["samples"], self._legs, named["events"],
-                named["series"], self._series, named["fees"], self._fees,
-                named["touches"],
-            )  # fmt: skip
+            collector.add(**named, legs=self._legs, series_names=self._series, fee_names=self._fees)
 
     def _take_document(self, about: str, document: bytes) -> bool:
         """Do what a document says; whether the folder is done with that."""

@@ -32,11 +32,11 @@ from tapewire.processes.collecting import (
 from tapewire.processes.collector_line import CollectorLine
 
 if TYPE_CHECKING:
-    from tapewire.analytics import Collector
     from tapewire.analytics.ledger import Leg
+    from tapewire.processes.collector_thread import CollectorThread
 
     #: What takes the rows of a run.
-    RunCollector: TypeAlias = "Collector | CollectorProcess"
+    RunCollector: TypeAlias = "CollectorThread | CollectorProcess"
 
 #: Bytes held before they are sent, and latencies.
 _HELD_BYTES: Final = PIECE_BYTES // 2
@@ -124,18 +124,13 @@ class CollectorProcess:
 
     def add(
         self,
-        fills: Rows,
-        orders: Rows,
-        samples: Rows,
+        *,
         legs: "Sequence[Leg]",
-        events: Rows,
-        series: Rows,
         series_names: Sequence[str],
-        fees: Rows,
         fee_names: Sequence[str],
-        touches: Rows,
+        **tables: Rows,
     ) -> None:
-        """Take rows, in the order they happened; see `Collector.add`.
+        """Take rows of all `TABLES`, in the order they happened; see `Collector.add`.
 
         Raises
         ------
@@ -145,16 +140,16 @@ class CollectorProcess:
         self._line.require()
         self._legs = legs
         self._tell_names(legs, series_names, fee_names)
-        batch = [fills, orders, samples, events, series, fees, touches]
+        batch = [tables[name] for name in TABLES]
         size = sum(rows.nbytes for rows in batch)
         if not size:
             if len(self._latencies) >= _LATENCIES_HELD:
                 self._flush()
             return
-        for name, rows in zip(self.rows, batch, strict=False):
-            self.rows[name] += len(rows)
-        if orders.size:
-            self._denials.add(orders)
+        for name in self.rows:
+            self.rows[name] += len(tables[name])
+        if tables["orders"].size:
+            self._denials.add(tables["orders"])
         if size > PIECE_BYTES:
             self._flush()
             parts = pieces_of(batch)

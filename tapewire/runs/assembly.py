@@ -131,17 +131,19 @@ class _Run:
     def _collector(self, folder: Path, process: "CollectorProcess | None") -> "RunCollector":
         """Have the run folder claimed by who writes into it."""
         from tapewire.analytics import Collector
+        from tapewire.processes.collector_thread import CollectorThread
 
         config = self.facts.config
         capital = config.backtest.initial_capital
         claim = Collector if process is None else process.begin
-        return claim(
+        claimed = claim(
             folder, config.to_yaml(), force=self.force,
             event_log=config.backtest.output.keeps_events,
             markouts=config.backtest.output.markouts,
             initial_capital=None if capital is None else to_fixed(capital),
             margins=margins(config.backtest),
         )  # fmt: skip
+        return CollectorThread(claimed) if isinstance(claimed, Collector) else claimed
 
     def _note_kernel_cache(self) -> None:
         from tapewire.compiled.kernel_cache import CACHE_WARNING

@@ -6,6 +6,7 @@ from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.compiled.units import NS_PER_S
+from tapewire.processes.collecting import TABLES
 from tapewire.processes.signals import Signals
 from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.runs.warnings import HALTS_TOLD_MAX
@@ -145,10 +146,11 @@ class Feed:
         simulation = self._simulation
         self._board.note(drained)
         self._collector.add(
-            drained.fills, drained.orders, drained.samples, simulation.legs, drained.events,
-            drained.series, simulation.series_names, drained.fees, simulation.fee_line_names,
-            drained.touches,
-        )  # fmt: skip
+            **{name: getattr(drained, name) for name in TABLES},
+            legs=simulation.legs,
+            series_names=simulation.series_names,
+            fee_names=simulation.fee_line_names,
+        )
 
     def _announce_trips(self) -> None:
         """Say when a limit was reached; the first few, all are in the results."""

@@ -12,10 +12,12 @@ import pytest
 from analytics_rows import E9, NOON_NS, Book, FakeLeg, busy_day, drained, manifest
 from report_pages import browse, needs_browser, page_data, points, probe
 from tapewire.analytics import Collector, load_run
+from tapewire.analytics.bands import MOVES_DRAWN, SPANS_DRAWN
 from tapewire.analytics.charts import curve_chart
 from tapewire.analytics.compare import compare, render_comparison
 from tapewire.analytics.rendering import render_page
-from tapewire.execution.rows import FILL_DTYPE
+from tapewire.execution.rows import FILL_DTYPE, TOUCH_DTYPE
+from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.rows import SAMPLE_DTYPE
 
 P = 4800 * E9
@@ -384,6 +386,58 @@ def _luminance(color: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+_BAND = """
+    const price = charts.price, band = price.band;
+    const tip = async function (x) {
+      price.plot.setCursor({ left: price.plot.valToPos(x, "x"),
+        top: price.plot.over.clientHeight - 5 });
+      await turn();
+      return price.tip.textContent;
+    };
+    found.scale = [price.plot.scales.y.min, price.plot.scales.y.max];
+    found.wide = await tip(band.x[band.kinds.indexOf("w")] + 1);
+    found.empty = await tip(band.x[band.kinds.indexOf("o")] + 1);
+    found.inks = [ink("price")];
+    for (const name of ["Bid to ask", "Market volume"]) {
+      press("legend-price", name); await turn();
+      found.inks.push(ink("price"));
+    }
+    press("legend-price", "Bid to ask"); await turn();
+    press("buttons-price", "Fill \u2192"); await turn();
+    found.near = price.view.slice();
+    found.before = await tip(price.fills.x[price.at] - 1);
+    found.after = await tip(price.fills.x[price.at] + 1);
+"""
+
+
+@needs_browser
+def test_best_prices_and_the_markets_volume_stand_behind_the_fills(tmp_path):
+    book = Book(FakeLeg()).sample(P, after_ns=100 * E9).fill(1, P, after_ns=200 * E9).sample(P)
+    book.sample(P, after_ns=300 * E9)
+    touches = np.zeros(40_000, TOUCH_DTYPE)  # every 15 ms, alternating; one of a hundred is far off
+    n = np.arange(len(touches))
+    touches["book"], touches["ts_event"] = 1 << 32 | 17077, NOON_NS + n * 15_000_000
+    touches["bid"] = P - (1 + n % 2) * E9 - np.where(n % 400 < 4, 500 * E9, 0)
+    touches["ask"], touches["volume"] = P + (1 + n % 2) * E9, 3 * n
+    touches["ask"][-9_000:] = UNDEF_PRICE  # the last side is gone
+    with Collector(tmp_path / "run", "", markouts=True) as collector:
+        collector.add(*drained(book), [book.leg], touches=touches)
+        collector.finish("complete", manifest())
+    found = probe(tmp_path / "run" / "report.html", tmp_path / "probe", _BAND)
+    assert found["errors"] == 0
+    assert found["requests"] == []
+    assert "lowest bid 4,798, highest ask 4,802 within 1.074 s" in found["wide"]
+    low, high = found["scale"]
+    assert low < 4798 < 4802 < high
+    assert "one side is empty" in found["empty"]
+    assert "market: 429 lots from 12:01:39 to 12:01:41" in found["wide"]  # 143 moves, 3 each
+    whole, without_band, without_volume = found["inks"]
+    assert whole > without_band > without_volume
+    # 300 s are 20,000 moves: the one at that very time is after the fill, the one before is before.
+    assert "bid 4,798, ask 4,802" in found["before"]
+    assert "bid 4,299, ask 4,801" in found["after"]
+
+
 def test_a_million_fills_make_a_small_page_quickly(tmp_path):
     """A million fills and samples: a page below 1.5 MB, and every fill in the books."""
     n = 1_000_000
@@ -405,13 +459,20 @@ def test_a_million_fills_make_a_small_page_quickly(tmp_path):
     samples["max_position"] = 1
     samples["realized"][::2] = np.concatenate(([0], samples["realized"][1::2][:-1]))
     orders = orders_for(fills)
-    with Collector(tmp_path / "run", "") as collector:
+    fills["publisher_id"], fills["instrument_id"] = 1, 17077
+    touches = np.zeros(n, TOUCH_DTYPE)
+    touches["book"], touches["ts_event"], touches["volume"] = 1 << 32 | 17077, ts - 7, ts - ts[0]
+    touches["bid"], touches["ask"] = price - E9 // 4, price + E9 // 4
+    with Collector(tmp_path / "run", "", markouts=True) as collector:
         for at in range(0, n, 50_000):
             part = slice(at, at + 50_000)
-            collector.add(fills[part], orders[part], samples[part], [FakeLeg()])
+            collector.add(fills[part], orders[part], samples[part], [FakeLeg()],
+                          touches=touches[part])  # fmt: skip
         collector.finish("complete", manifest())
     run = load_run(tmp_path / "run")
     assert (run.path / "report.html").stat().st_size < PAGE_BYTES_MAX
+    (band,) = page_data(run.path / "report.html")["charts"]["price"]["bands"]
+    assert 300 < len(band["kinds"]) < SPANS_DRAWN[0] + MOVES_DRAWN[0]
     (total, *_) = run.metrics.to_pylist()
     assert total["fills"] == n
     assert total["closed_trades"] == n // 2

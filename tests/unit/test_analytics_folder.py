@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
@@ -11,6 +12,7 @@ from hdrh.log import HistogramLogReader
 from analytics_rows import E9, manifest
 from analytics_runs import PLAIN_FILES, collect, finished, names
 from tapewire.analytics import Collector, load_run
+from tapewire.analytics.latency import LatencyLog
 from tapewire.errors import FormatError, MissingFileError, OutputError
 
 
@@ -40,6 +42,21 @@ def test_latencies_are_an_hdr_log(tmp_path):
     assert found["batch_wall"].get_value_at_percentile(50) == pytest.approx(1_000_000, rel=1e-3)
     assert found["sim_order_entry"].get_total_count() == 3
     assert found["sim_fill_notice"].get_max_value() == pytest.approx(60_000, rel=1e-3)
+
+
+def test_many_latencies_are_counted_like_one_after_the_other():
+    random = np.random.default_rng(3)
+    values = np.concatenate(
+        [np.arange(5_000), 2 ** np.arange(43), 2 ** np.arange(43) - 1, [3600 * E9, 3600 * E9 + 1],
+         np.exp(random.uniform(0, 29, 2_000)).astype(np.int64)]
+    )  # fmt: skip
+    together, apart = LatencyLog(), LatencyLog()
+    together.record_all("some", values)
+    for value in values.tolist():
+        apart.record("some", value)
+    assert together.summaries() == apart.summaries()
+    assert together.encode() == apart.encode()
+    assert together.over_range == apart.over_range > 0
 
 
 def test_a_latency_beyond_an_hour_is_counted_and_said(tmp_path):

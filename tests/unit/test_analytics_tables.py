@@ -18,6 +18,9 @@ from analytics_rows import (
 )
 from analytics_runs import P, collect, finished, names, story
 from tapewire.analytics import RUN_FILES, Collector, load_run
+from tapewire.analytics.schemas import Column
+from tapewire.analytics.tables import TableWriter
+from tapewire.atomic import AtomicFile
 from tapewire.execution.codes import OrderEvent, Reason, Side
 from tapewire.execution.rows import EVENT_DTYPE
 from tapewire.market.records import UNDEF_PRICE
@@ -166,3 +169,38 @@ def test_adding_nothing_costs_next_to_nothing(tmp_path):
         for _ in range(10_000):
             collector.add(no_fills(), no_orders(), no_samples(), [])
         assert collector.rows == {"fills": 0, "orders": 0, "samples": 0}
+
+
+def test_any_number_comes_back_from_its_differences(tmp_path):
+    extremes = [-(2**63), 2**63 - 1, 0, -1, 1, 2**62, -(2**62), 0] * 40
+    columns = (
+        Column("client_order_id", "string", "", ""),
+        Column("symbol", "string", "", ""),
+        Column("price", "int64", "", "", "none"),
+        Column("ts", "time", "", ""),
+        Column("value", "float64", "", ""),
+    )
+    given = {
+        "client_order_id": pa.array([str(n) for n in range(320)]),
+        "symbol": pa.array(["ESH4", "NQH4"] * 160),
+        "price": pa.array(extremes, mask=np.arange(320) % 7 == 0),
+        "ts": pa.array(extremes),
+        "value": pa.array([n / 7 for n in extremes]),
+    }
+    file = AtomicFile(tmp_path / "some.parquet")
+    writer = TableWriter(file, "some", columns)
+    for at in (0, 100):
+        part = slice(at, 100 if at == 0 else 320)
+        writer.write({name: values[part] for name, values in given.items()}, 100)
+    writer.close()
+    file.publish()
+    table = pq.read_table(tmp_path / "some.parquet")
+    for name, values in given.items():
+        assert table.column(name).cast(values.type).to_pylist() == values.to_pylist(), name
+    polars = pytest.importorskip("polars").read_parquet(tmp_path / "some.parquet")
+    assert polars["price"].to_list() == given["price"].to_pylist()
+    numbers = pq.read_metadata(tmp_path / "some.parquet").row_group(0)
+    encodings = {numbers.column(k).path_in_schema: numbers.column(k).encodings for k in range(5)}
+    assert "DELTA_BINARY_PACKED" in encodings["price"]
+    assert "RLE_DICTIONARY" in encodings["symbol"]
+    assert "RLE_DICTIONARY" not in encodings["client_order_id"]

@@ -97,9 +97,9 @@ class WindowFull(Exception):
 def add(collector: CollectorProcess, orders: int) -> None:
     batch = batch_of(0, orders, 0, 0, 0, 0, 0)
     batch[1]["leg"] = 0
-    fills, rows, samples, events, series, fees, touches = batch
     legs: Any = [FakeLeg()]
-    collector.add(fills, rows, samples, legs, events, series, (), fees, (), touches)
+    tables = dict(zip(TABLES, batch, strict=True))
+    collector.add(**tables, legs=legs, series_names=(), fee_names=())
 
 
 def add_until_full(collector: CollectorProcess) -> int:

@@ -196,16 +196,17 @@ def test_touches_of_a_run_are_the_moves_of_its_book(seed: int, tmp_path: Path) -
         got += [row.tolist()[1:] for row in simulation.drain().touches]
     simulation.finish()
     got += [row.tolist()[1:] for row in simulation.drain().touches]
-    expected, book, clock, last = [], NaiveBook(), 0, (None, None)
+    expected, book, clock, last, volume = [], NaiveBook(), 0, (None, None), 0
     for record in naive_rows(records):
         if book.ends_before(record) and (now := best(book)) != last:
-            expected.append((clock, *now))
+            expected.append((clock, *now, volume))
             last = now
         clock = max(clock, record.ts_event)
+        volume += record.size if record.action == ord("T") else 0
         if book.apply(record) and (now := best(book)) != last:
-            expected.append((clock, *now))
+            expected.append((clock, *now, volume))
             last = now
-    expected.append((clock, *best(book)))
+    expected.append((clock, *best(book), volume))
     assert got == expected
 
 

@@ -19,6 +19,7 @@ from tapewire.analytics.ledger import Leg
 from tapewire.analytics.margins import MarginPeaks
 from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
 from tapewire.analytics.metrics.inputs import EdgeTotals, FillTotals, OrderTotals, Pnl
+from tapewire.analytics.portfolio import InstrumentTotals, by_instrument
 from tapewire.analytics.profiles import HourProfile, QueuePlaces
 from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
 from tapewire.analytics.series import SeriesPictures
@@ -65,6 +66,7 @@ class Analysis:
     edges: EdgeTotals = field(default_factory=EdgeTotals)
     hours: HourProfile = field(default_factory=HourProfile)
     queues: QueuePlaces = field(default_factory=QueuePlaces)
+    instruments: list[InstrumentTotals] = field(default_factory=list)
 
 
 class _Reader:
@@ -90,6 +92,7 @@ class _Reader:
         }
         self.result = Analysis(*span, metrics)
         self.pictures: dict[int, LegPicture] = {}
+        self.positions: dict[int, int] = {}  # at the last sample
         self._last_pnl: dict[int, int] = {}
         self._clock_ns = span[0]
 
@@ -161,6 +164,7 @@ class _Reader:
 
     def _leg_samples(self, leg: int, samples: dict[str, Any], change: Int64Array) -> None:
         self.tallies[leg].pnl.add(samples)
+        self.positions[leg] = int(samples["position"][-1])
         self.leg_curves[leg].add(samples["ts"], change)
         picture = self.pictures.get(leg)
         if picture is not None:
@@ -253,6 +257,7 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,
              "symbol": None}  # fmt: skip
     tallies, compute = reader.tallies, result.metrics.compute
+    result.instruments = by_instrument(reader.legs, tallies, reader.positions)
     result.edges = sum((tally.edges for tally in tallies.values()), EdgeTotals())
     each = reader.initial_capital
     together = None if each is None else each * len(by_strategy)

@@ -35,6 +35,7 @@ from tapewire.execution.codes import (
     Side,
     Term,
     TimeInForce,
+    own_order_name,
 )
 from tapewire.market.records import UNDEF_PRICE
 
@@ -168,7 +169,7 @@ class Names:
                 known = labels is not None and 0 < number <= len(labels)
                 text[at] = labels[number - 1] if labels is not None and known else str(number)
                 if number < 0:
-                    text[at] = f"flatten-{-number}"
+                    text[at] = own_order_name(number)
         return pa.array(text, pa.string())
 
 

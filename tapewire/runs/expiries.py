@@ -31,20 +31,29 @@ class Expiries:
         ``definition``, ``statistics`` or, of a price that is not known, ``mark``.
     files
         Those with settlement prices.
+    start_ns
+        Where the data begin; 0: not known.
     """
 
     known: Mapping[str, Expiry] = field(default_factory=dict)
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     files: "Sequence[StatisticsFile]" = ()
+    start_ns: int = 0
 
     def warnings(self) -> list[str]:
-        """Say of whom no settlement price is known."""
-        return [
+        """Say of whom no settlement price is known, and who had expired before the data."""
+        gone = [
+            f"{symbol} expired at {time_text(expiry.ts)}, before the data begin: every order in it "
+            "is rejected"
+            for symbol, expiry in sorted(self.known.items())
+            if expiry.ts < self.start_ns
+        ]
+        return gone + [
             f"{symbol} expires at {time_text(expiry.ts)}, and what it settled at is not known: "
             "what is held then is settled at its mark (set settlement_price of the instrument, or "
             "statistics_files)"
             for symbol, expiry in sorted(self.known.items())
-            if expiry.price is None
+            if expiry.price is None and expiry.ts >= self.start_ns
         ]
 
 
@@ -94,7 +103,7 @@ def expiries_of(
             "expiration": "definition" if stated is None else "config",
             "settlement_price": source,
         }
-    return Expiries(known, sources, files)
+    return Expiries(known, sources, files, info.warmup_until_ns or info.start_ns)
 
 
 def _read_files(config: RunConfig, info: "StreamInfo") -> "list[StatisticsFile]":

@@ -22,6 +22,7 @@ from tapewire.analytics.metrics.inputs import EdgeTotals, FillTotals, OrderTotal
 from tapewire.analytics.portfolio import InstrumentTotals, by_instrument
 from tapewire.analytics.profiles import HourProfile, QueuePlaces
 from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
+from tapewire.analytics.rates import Conversion
 from tapewire.analytics.series import SeriesPictures
 from tapewire.analytics.trades import TradeMatcher
 
@@ -80,6 +81,7 @@ class _Reader:
         metrics: Registry,
         initial_capital: int | None,
         margins: Mapping[str, int],
+        conversion: Conversion,
     ) -> None:
         self.legs = legs
         self.margins = MarginPeaks(legs, margins)
@@ -88,8 +90,12 @@ class _Reader:
         self.tallies = {leg: Tally() for leg in active}
         self.leg_curves = {leg: Curve() for leg in active}
         self.matchers = {
-            leg: TradeMatcher(legs[leg].multiplier_num, legs[leg].multiplier_den) for leg in active
+            leg: TradeMatcher(
+                legs[leg].multiplier_num, legs[leg].multiplier_den, conversion.of(legs[leg])
+            )
+            for leg in active
         }
+        self._conversion = conversion
         self.result = Analysis(*span, metrics)
         self.pictures: dict[int, LegPicture] = {}
         self.positions: dict[int, int] = {}  # at the last sample
@@ -136,11 +142,18 @@ class _Reader:
             picture.fills.add(fills)
 
     def markouts(self, path: Path) -> None:
-        for part in row_groups(path, ["leg", *EdgeTotals.COLUMNS]):
+        times = ["ts_event"] if self._conversion else []
+        for part in row_groups(path, ["leg", *EdgeTotals.COLUMNS, *times]):
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
                 info = self.legs[leg]
-                self.tallies[leg].edges.add(mine, info.multiplier_num, info.multiplier_den)
+                edges, steps = self.tallies[leg].edges, self._conversion.of(info)
+                if steps is None:
+                    edges.add(mine, info.multiplier_num, info.multiplier_den)
+                    continue
+                for which, at in groups(steps.which(mine["ts_event"])):
+                    some = {name: column[at] for name, column in mine.items()}
+                    edges.add(some, *steps.ratio(which))
 
     def equity(self, path: Path) -> None:
         for part in row_groups(path, ["leg", "ts", "position", "mark", "pnl", *Pnl.COLUMNS]):
@@ -192,6 +205,7 @@ def analyse(
     metrics: Registry = METRICS,
     initial_capital: int | None = None,
     margins: Mapping[str, int] | None = None,
+    conversion: Conversion | None = None,
 ) -> Analysis:
     """Work out metrics and chart lines of a run.
 
@@ -212,9 +226,13 @@ def analyse(
         What each strategy begins with, 1e-9 currency, where that was stated.
     margins
         What a lot takes as margin by symbol, 1e-9 currency, where that was stated.
+    conversion
+        Of money in other currencies, where rates change.
     """
     active = sorted(final_pnl)
-    reader = _Reader(legs, active, span, metrics, initial_capital, margins or {})
+    reader = _Reader(
+        legs, active, span, metrics, initial_capital, margins or {}, conversion or Conversion()
+    )
     by_strategy: dict[str, int] = {}
     for leg in active:
         name = legs[leg].strategy_id

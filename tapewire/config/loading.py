@@ -231,6 +231,7 @@ def _absolute_paths(raw: dict[str, Any], base: Path, problems: Problems) -> None
         (output, "metrics_file"),
         (output, "trades_file"),
         (output, "directory"),
+        (value_at(raw, ("backtest", "account")), "rate_file"),
         *(
             (parameters, name)
             for strategy in raw.get("strategy") or ()

@@ -398,10 +398,14 @@ Rate = Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0, le=1_000_000)]
 
 
 class ConfiguredAccount(_Section):
-    """The currency that money is counted in, and what a unit of each other one is worth in it."""
+    """The currency that money is counted in, and what a unit of each other one is worth in it.
+
+    That is fixed in ``rates``, and changes over time in ``rate_file``.
+    """
 
     currency: Currency
     rates: dict[Currency, Rate] = Field(default_factory=dict)
+    rate_file: Text | None = None
 
 
 class ContractFacts(_Section):

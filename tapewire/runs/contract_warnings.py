@@ -48,6 +48,12 @@ def contract_warnings(config: RunConfig, info: "StreamInfo", contracts: Contract
         )
     warnings += _about_definitions(config, info, traded, definitions)
     warnings += contracts.expiries.warnings()
+    if contracts.rates:
+        warnings.append(
+            f"money in {first_few(sorted(contracts.rates))} is converted at changing rates in what "
+            "the run leaves; limits, fees by value, margins and what is shown meanwhile go by the "
+            "rates of the start"
+        )
     return warnings + _unset_algorithms(config, traded, contracts)
 
 

@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.compiled.units import PRICE_UNITS
-from tapewire.config.accounts import rate_of
 from tapewire.config.schema import ConfiguredAccount, ContractFacts, RunConfig, to_fixed
 from tapewire.errors import ConfigError
 from tapewire.market.definitions import DefinedFacts
@@ -16,6 +15,7 @@ from tapewire.market.known_futures import KnownFuture, known_future
 from tapewire.market.times import time_text
 from tapewire.runs.definitions import Definition, read_chosen
 from tapewire.runs.expiries import Expiries, expiries_of
+from tapewire.runs.rates import RateFile, rate_in, read_rate_file, with_rates_at, worths_of
 
 if TYPE_CHECKING:
     from tapewire.replay.definitions import DefinitionFile
@@ -34,6 +34,12 @@ class Contracts:
         What the simulation goes by.
     known
         Well-known futures without a definition, by symbol.
+    account
+        As it was configured, with the rates of the start that a file of rates has.
+    rate_file
+        That file.
+    rates
+        By symbol, of whom these rates change: see `tapewire.analytics.rates.Rates`.
     definitions
         By symbol.
     files
@@ -51,6 +57,9 @@ class Contracts:
     _given: Mapping[str, ContractFacts] = field(default_factory=dict)
     expiries: Expiries = field(default_factory=Expiries)
     known: Mapping[str, KnownFuture] = field(default_factory=dict)
+    account: ConfiguredAccount | None = None
+    rate_file: RateFile | None = None
+    rates: Mapping[str, Sequence[tuple[int, int, int]]] = field(default_factory=dict)
 
     def describe(self, instrument_ids: Iterable[int]) -> dict[str, Any]:
         """Return each value of these instruments by symbol, and where it is from, for a manifest.
@@ -111,20 +120,26 @@ def contracts_of(config: RunConfig, info: "StreamInfo") -> Contracts:
         rate of the currency of a well-known future.
     """
     files, definitions = read_chosen(config, info)
-    given, account = config.backtest.instruments, config.backtest.account
-    ticks_and_multipliers, rules, algorithms = {}, {}, {}
+    given = config.backtest.instruments
+    rate_file = read_rate_file(config.backtest.account)
+    start_ns = info.warmup_until_ns or info.start_ns
+    account = with_rates_at(config.backtest.account, rate_file, start_ns)
+    ticks_and_multipliers, rules, algorithms, rates = {}, {}, {}, {}
     known = _known_futures(info, definitions)
     for symbol in dict.fromkeys([*definitions, *given, *known]):
         facts = definitions[symbol].facts if symbol in definitions else None
         values = defined_values(facts) | given_values(given.get(symbol))
-        rate = rate_of(given.get(symbol), account)
+        currency = given[symbol].currency if symbol in given else None
         if symbol in known:
             if "multiplier" not in values:
-                rate = _rate_of_known(symbol, known[symbol], given.get(symbol), account)
+                currency = _currency_of_known(symbol, known[symbol], currency, account)
             values = known_values(known[symbol]) | values
+        multiplier = values.get("multiplier", Fraction(1))
+        if rate_file is not None and currency in rate_file.rates:
+            rates[symbol] = worths_of(rate_file, currency, multiplier, start_ns, info.end_ns)
         ticks_and_multipliers[symbol] = (
             values.get("tick_size", 0),
-            values.get("multiplier", Fraction(1)) * rate,
+            multiplier * rate_in(currency, symbol, account),
         )
         protection = given[symbol].protection if symbol in given else None
         rules[symbol] = OrderRules(
@@ -138,7 +153,9 @@ def contracts_of(config: RunConfig, info: "StreamInfo") -> Contracts:
     expiries = expiries_of(config, info, definitions)
     mappings = [(mapping.raw_symbol, mapping.instrument_id) for mapping in info.mappings]
     table = InstrumentTable(mappings, ticks_and_multipliers, rules, algorithms, expiries.known)
-    return Contracts(table, definitions, files, algorithms, given, expiries, known)
+    return Contracts(
+        table, definitions, files, algorithms, given, expiries, known, account, rate_file, rates
+    )
 
 
 def _known_futures(
@@ -153,13 +170,12 @@ def _known_futures(
     return found
 
 
-def _rate_of_known(
-    symbol: str, known: KnownFuture, given: ContractFacts | None, account: ConfiguredAccount | None
-) -> Fraction:
-    """Return what the currency of a future's known multiplier is worth in the account's."""
-    stated = None if given is None else given.currency
+def _currency_of_known(
+    symbol: str, known: KnownFuture, stated: str | None, account: ConfiguredAccount | None
+) -> str | None:
+    """Return the currency of a future's known multiplier, where there is an account."""
     if account is None or known.currency == account.currency:
-        return Fraction(1)
+        return None
     if stated not in (None, known.currency):
         raise ConfigError(
             f"backtest.instruments.{symbol}: expected a multiplier beside currency {stated}, found "
@@ -171,7 +187,7 @@ def _rate_of_known(
             f"{known.multiplier} per point, found none (or set its multiplier, in "
             f"{account.currency})"
         )
-    return Fraction(account.rates[known.currency])
+    return known.currency
 
 
 def known_values(known: KnownFuture | None) -> dict[str, Any]:

@@ -202,6 +202,8 @@ def _definition_inputs(contracts: "Contracts | None") -> list[dict[str, Any]]:
         return []
     used = Counter(one.file for one in contracts.definitions.values())
     files = [_whole_input(file, file.records_read, used[file.path]) for file in contracts.files]
+    if (rates := contracts.rate_file) is not None:
+        files.append({"file": rates.path, "bytes": rates.size_bytes, "sha256": rates.sha256})
     return files + [
         _whole_input(file, file.records_read, len(file.records))
         for file in contracts.expiries.files

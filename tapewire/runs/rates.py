@@ -10,7 +10,7 @@ from typing import Any, Final
 from tapewire.compiled.tables import read_table
 from tapewire.config.accounts import PRODUCT_MAX
 from tapewire.config.input_files import open_plain
-from tapewire.config.schema import parse_time_ns
+from tapewire.config.schema import ConfiguredAccount, parse_time_ns
 from tapewire.errors import ConfigError, FormatError, MissingFileError
 from tapewire.market.times import time_text
 
@@ -96,6 +96,61 @@ def read_rates(path: str) -> RateFile:
     except OSError as error:
         raise MissingFileError(f"{path}: can't be read: {error}") from error
     return RateFile(path, rates, len(data), hashlib.sha256(data).hexdigest())
+
+
+def read_rate_file(account: ConfiguredAccount | None) -> RateFile | None:
+    """Read the file of rates that an account names, if it does.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        If it can't be used.
+    ConfigError
+        If it has a currency that the account has a fixed rate of, or the account's own.
+    """
+    if account is None or account.rate_file is None:
+        return None
+    file = read_rates(account.rate_file)
+    for currency in file.rates:
+        if currency == account.currency or currency in account.rates:
+            own = "the account's own" if currency == account.currency else "one with a fixed rate"
+            raise ConfigError(
+                f"{file.path}: expected currencies other than the account's and those in "
+                f"backtest.account.rates, found {currency}, {own}"
+            )
+    return file
+
+
+def with_rates_at(
+    account: ConfiguredAccount | None, file: RateFile | None, start_ns: int
+) -> ConfiguredAccount | None:
+    """Return the account with the rates of a start that a file has, of currencies known by then."""
+    if account is None or file is None:
+        return account
+    there = {
+        currency: file.between(currency, start_ns, 0)[0][1]
+        for currency, known in file.rates.items()
+        if known[0][0] <= start_ns
+    }
+    return account.model_copy(update={"rates": {**account.rates, **there}})
+
+
+def rate_in(currency: str | None, symbol: str, account: ConfiguredAccount | None) -> Fraction:
+    """Return what a unit of a currency is worth in the account's as the run begins.
+
+    Raises
+    ------
+    ConfigError
+        If the account has no rate of it.
+    """
+    if currency is None or account is None or currency == account.currency:
+        return Fraction(1)
+    if currency not in account.rates:
+        raise ConfigError(
+            f"{account.rate_file}: expected a rate of {currency}, the currency of {symbol}, found "
+            f"none"
+        )
+    return Fraction(account.rates[currency])
 
 
 def worths_of(

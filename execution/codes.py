@@ -93,6 +93,7 @@ class Reason(IntEnum):
     LOSS_CANCEL = 13  # CANCELED by the simulation: a limit was reached
     LOSS_FLATTEN = 14  # the simulation's own market order, closing a position after a limit
     SETTLEMENT = 43  # the venue's own: what was held as the instrument expired was settled
+    HAS_EXPIRED = 44  # DENIED: its instrument has
     MARKET_CLOSED = 40  # REJECTED or refused: the venue takes none in its state
     NO_CANCEL = 41  # refused: nothing is canceled or changed shortly before the opening
     SELF_TRADE = 42  # CANCELED: it would have traded with an order of its own house
@@ -144,6 +145,7 @@ DENIALS: Final = frozenset(
         Reason.MAX_NET_EXPOSURE,
         Reason.MAX_MESSAGES_PER_TRADE,
         Reason.NO_MARK,
+        Reason.HAS_EXPIRED,
         *(reason for reason in Reason if reason.name.startswith("PORTFOLIO_")),
         Reason.INVALID_QUANTITY,
         Reason.INVALID_PRICE,

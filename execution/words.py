@@ -92,6 +92,7 @@ ENTRY_DENIED: Final = int(Reason.ENTRY_DENIED)
 NO_REFERENCE: Final = int(Reason.NO_REFERENCE)
 MASS_CANCEL: Final = int(Reason.MASS_CANCEL)
 NO_MARK: Final = int(Reason.NO_MARK)
+HAS_EXPIRED: Final = int(Reason.HAS_EXPIRED)
 
 ACTIVE: Final = int(RiskState.ACTIVE)
 REDUCING: Final = int(RiskState.REDUCING)

@@ -44,7 +44,7 @@ class Expiries:
         """Say of whom no settlement price is known, and who had expired before the data."""
         gone = [
             f"{symbol} expired at {time_text(expiry.ts)}, before the data begin: every order in it "
-            "is rejected"
+            "is denied"
             for symbol, expiry in sorted(self.known.items())
             if expiry.ts < self.start_ns
         ]

@@ -91,7 +91,7 @@ def test_orders_end_with_their_instrument(tmp_path: Path, force: str) -> None:
     why = "SESSION_CLOSE" if force == "DAY" else "GOOD_TILL_DATE"
     assert ends["rests"] == ends["in time"] == ("EXPIRED", why, 300)
     assert ends["late"] == ("REJECTED", "MARKET_CLOSED", 310)
-    assert ends["later"] == ("REJECTED", "MARKET_CLOSED", 500)
+    assert ends["later"] == ("DENIED", "HAS_EXPIRED", 450)
 
 
 def test_without_a_price_positions_are_settled_at_their_mark(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_what_is_realised_keeps_the_rate_of_its_fill(tmp_path: Path) -> None:
     [instrument] = run.manifest["instrument_totals"]
     assert (instrument["realized_pnl"], instrument["unrealized_pnl"]) == ("90", "40")
     # Round trips count at the rate of the fill that closed them: 30, and 60 less the fee's half.
-    assert run.metrics.to_pydict()["average_trade"][0] == (30 * E9 + 60 * E9 - E9 // 2) / 2 / E9
+    assert run.metrics.to_pydict()["avg_trade_pnl"][0] == (30 + 59.5) / 2
 
 
 def test_one_rate_all_the_time_is_what_a_fixed_rate_makes(tmp_path: Path) -> None:

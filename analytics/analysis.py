@@ -20,8 +20,10 @@ from tapewire.analytics.ledger import Leg
 from tapewire.analytics.margins import MarginPeaks
 from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
 from tapewire.analytics.metrics.inputs import EdgeTotals, FillTotals, OrderTotals, Pnl
+from tapewire.analytics.portfolio import InstrumentTotals, by_instrument
 from tapewire.analytics.profiles import HourProfile, QueuePlaces
 from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
+from tapewire.analytics.rates import Conversion
 from tapewire.analytics.series import SeriesPictures
 from tapewire.analytics.trades import TradeMatcher
 
@@ -69,6 +71,7 @@ class Analysis:
     edges: EdgeTotals = field(default_factory=EdgeTotals)
     hours: HourProfile = field(default_factory=HourProfile)
     queues: QueuePlaces = field(default_factory=QueuePlaces)
+    instruments: list[InstrumentTotals] = field(default_factory=list)
 
 
 class _Reader:
@@ -82,6 +85,7 @@ class _Reader:
         metrics: Registry,
         initial_capital: int | None,
         margins: Mapping[str, int],
+        conversion: Conversion,
     ) -> None:
         self.legs = legs
         self.margins = MarginPeaks(legs, margins)
@@ -90,10 +94,15 @@ class _Reader:
         self.tallies = {leg: Tally() for leg in active}
         self.leg_curves = {leg: Curve() for leg in active}
         self.matchers = {
-            leg: TradeMatcher(legs[leg].multiplier_num, legs[leg].multiplier_den) for leg in active
+            leg: TradeMatcher(
+                legs[leg].multiplier_num, legs[leg].multiplier_den, conversion.of(legs[leg])
+            )
+            for leg in active
         }
+        self._conversion = conversion
         self.result = Analysis(*span, metrics)
         self.pictures: dict[int, LegPicture] = {}
+        self.positions: dict[int, int] = {}  # at the last sample
         self._last_pnl: dict[int, int] = {}
         self._clock_ns = span[0]
 
@@ -137,11 +146,18 @@ class _Reader:
             picture.fills.add(fills)
 
     def markouts(self, path: Path) -> None:
-        for part in row_groups(path, ["leg", *EdgeTotals.COLUMNS]):
+        times = ["ts_event"] if self._conversion else []
+        for part in row_groups(path, ["leg", *EdgeTotals.COLUMNS, *times]):
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
                 info = self.legs[leg]
-                self.tallies[leg].edges.add(mine, info.multiplier_num, info.multiplier_den)
+                edges, steps = self.tallies[leg].edges, self._conversion.of(info)
+                if steps is None:
+                    edges.add(mine, info.multiplier_num, info.multiplier_den)
+                    continue
+                for which, at in groups(steps.which(mine["ts_event"])):
+                    some = {name: column[at] for name, column in mine.items()}
+                    edges.add(some, *steps.ratio(which))
 
     def equity(self, path: Path) -> None:
         for part in row_groups(path, ["leg", "ts", "position", "mark", "pnl", *Pnl.COLUMNS]):
@@ -165,6 +181,7 @@ class _Reader:
 
     def _leg_samples(self, leg: int, samples: dict[str, Any], change: Int64Array) -> None:
         self.tallies[leg].pnl.add(samples)
+        self.positions[leg] = int(samples["position"][-1])
         self.leg_curves[leg].add(samples["ts"], change)
         picture = self.pictures.get(leg)
         if picture is not None:
@@ -193,6 +210,7 @@ def analyse(
     initial_capital: int | None = None,
     margins: Mapping[str, int] | None = None,
     bands: Bands | None = None,
+    conversion: Conversion | None = None,
 ) -> Analysis:
     """Work out metrics and chart lines of a run.
 
@@ -215,9 +233,13 @@ def analyse(
         What a lot takes as margin by symbol, 1e-9 currency, where that was stated.
     bands
         Best prices of the books, of a run that has markouts.
+    conversion
+        Of money in other currencies, where rates change.
     """
     active = sorted(final_pnl)
-    reader = _Reader(legs, active, span, metrics, initial_capital, margins or {})
+    reader = _Reader(
+        legs, active, span, metrics, initial_capital, margins or {}, conversion or Conversion()
+    )
     by_strategy: dict[str, int] = {}
     for leg in active:
         name = legs[leg].strategy_id
@@ -264,6 +286,7 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,
              "symbol": None}  # fmt: skip
     tallies, compute = reader.tallies, result.metrics.compute
+    result.instruments = by_instrument(reader.legs, tallies, reader.positions)
     result.edges = sum((tally.edges for tally in tallies.values()), EdgeTotals())
     each = reader.initial_capital
     together = None if each is None else each * len(by_strategy)

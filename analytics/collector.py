@@ -23,6 +23,7 @@ from tapewire.analytics.manifest import (
 )
 from tapewire.analytics.markouts import Markouts
 from tapewire.analytics.metrics import METRICS, Registry
+from tapewire.analytics.rates import Conversion, Rates
 from tapewire.analytics.row_tables import RowTables
 from tapewire.analytics.run_folder import MANIFEST, RunFolder
 from tapewire.analytics.tables import ROW_GROUP_ROWS, TABLES, TABLES_ASKED_FOR
@@ -58,6 +59,8 @@ class Collector:
         What each strategy begins with, 1e-9 currency; without it there are no returns.
     margins
         What a lot takes as margin by symbol, 1e-9 currency, where that is known.
+    rates
+        Of instruments in other currencies, where their rates change.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class Collector:
         metrics: Registry = METRICS,
         initial_capital: int | None = None,
         margins: Mapping[str, int] | None = None,
+        rates: Rates | None = None,
     ) -> None:
         if row_group_rows < 1:
             raise ValueError(f"expected row_group_rows >= 1, found {row_group_rows}")
@@ -89,6 +93,7 @@ class Collector:
         self._metrics = metrics
         self._initial_capital = initial_capital
         self._margins = margins
+        self._conversion = Conversion(rates)
         self._config_yaml = config_yaml
         self._legs: Sequence[Leg] = ()
         self._denials = Denials()
@@ -99,7 +104,9 @@ class Collector:
         asked = {"events": event_log, "markouts": markouts}
         tables = TABLES | {name: TABLES_ASKED_FOR[name] for name in asked if asked[name]}
         try:
-            self._tables = RowTables(self._folder, tables, row_group_rows, self.latency)
+            self._tables = RowTables(
+                self._folder, tables, row_group_rows, self.latency, self._conversion
+            )
         except BaseException:
             self._folder.close()
             raise
@@ -327,7 +334,7 @@ class Collector:
         with output_errors(self.path, "read back the tables in"):
             return analyse(
                 files, self._legs, final, span, self._metrics, self._initial_capital,
-                self._margins, self._bands,
+                self._margins, self._bands, self._conversion,
             )  # fmt: skip
 
     def _keep_rows(self, status: str) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def complete_manifest(
                 r["strategy_id"]: headline(r) for r in others if r["scope"] == "strategy"
             },
         },
+        "instrument_totals": [one.to_dict() for one in analysis.instruments],
         "legs": legs,
     }
 

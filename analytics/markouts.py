@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tapewire.analytics.exact import Int64Array, groups
 from tapewire.compiled.units import NS_PER_S
-from tapewire.execution.codes import Liquidity
+from tapewire.execution.codes import FillReason, Liquidity
 from tapewire.execution.rows import FILL_DTYPE, TOUCH_DTYPE
 from tapewire.market.records import UNDEF_PRICE
 
@@ -167,6 +167,9 @@ class Markouts:
             rows[name] = fills[name]
         rows["fill"] = np.arange(self._fills, self._fills + fills.size)
         self._fills += fills.size
+        settled = fills["reason"] == FillReason.SETTLEMENT  # nobody traded
+        if settled.any():
+            rows = rows[~settled]
         words = as_words(rows)
         for book, at in by_book(rows["publisher_id"] << 32 | rows["instrument_id"]):
             self._books.setdefault(book, _BookMarks()).fills.append(words[at])

@@ -22,6 +22,7 @@ from tapewire.analytics.report_tables import (
     files_table,
     halts_tables,
     inputs_table,
+    instruments_tables,
     latency_tables,
     leg_table,
     metrics_table,
@@ -187,7 +188,8 @@ def _parts(
 ) -> list[dict[str, Any]]:
     digests = plain_table("One per strategy", ("Strategy", "Digest"), manifest["digests"].items())
     return [
-        {"title": "Metrics", "tables": [metrics_table(analysis), leg_table(analysis)]},
+        {"title": "Metrics", "tables": [metrics_table(analysis), leg_table(analysis),
+                                        *instruments_tables(analysis)]},
         {"title": "By day", "tables": day_tables(analysis)},
         {"title": "Orders", "tables": [
             *orders_tables(analysis), *fee_tables(manifest.get("fee_lines", {})),

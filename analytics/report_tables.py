@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tapewire.analytics import formats as f
 from tapewire.analytics.analysis import Analysis
+from tapewire.analytics.exact import decimal_text
 from tapewire.analytics.latency import SIMULATED, LatencySummary
 from tapewire.execution.codes import OrderStatus
 
@@ -60,6 +61,31 @@ def leg_table(analysis: Analysis) -> Table:
     )  # fmt: skip
 
 
+def instruments_tables(analysis: Analysis) -> list[Table]:
+    """Return each instrument over all strategies, best first; nothing where that is one leg."""
+    rows = sorted(analysis.instruments, key=lambda one: -one.pnl)
+    legs = sum(row["scope"] == "leg" for row in analysis.rows)
+    if legs <= 1:
+        return []
+    cells = [
+        [cell(one.symbol), cell(f.count(one.strategies)),
+         cell(f"{one.position:+,}".replace("-", f.MINUS) if one.position else "0"),
+         cell(f.count(one.volume)),
+         *(cell(_money(decimal_text(value)))
+           for value in (one.realized, one.unrealized, one.fees, one.pnl))]
+        for one in rows[:TABLE_ROWS_MAX]
+    ]  # fmt: skip
+    if len(rows) > 1:
+        sums = [sum(values) for values in zip(
+            *((one.realized, one.unrealized, one.fees, one.pnl) for one in rows), strict=True
+        )]  # fmt: skip
+        cells.append([cell("Total", "total"), *(cell("", "total") for _ in range(3)),
+                      *(cell(_money(decimal_text(value)), "total") for value in sums)])  # fmt: skip
+    head = ["Instrument", "Strategies", "Position", "Lots", "Realised", "Unrealised", "Fees", "Net"]
+    return [table(head, cells, caption="By instrument, all strategies together",
+                   note=cut(len(rows), "manifest.json"))]  # fmt: skip
+
+
 def orders_tables(analysis: Analysis) -> list[Table]:
     """Return orders by status, by reason, and fills by reason."""
     known = [s.name for s in OrderStatus]
@@ -76,6 +102,7 @@ def orders_tables(analysis: Analysis) -> list[Table]:
         "TAKEN": "our order took resting ones",
         "AUCTION": "the venue cleared at one price, ours or a worse one",
         "UNSEEN_TRADE": "a trade without a resting order in the data, at a worse price",
+        "SETTLEMENT": "the instrument expired, and what was held was settled",
     }
     rows = [[cell(r), cell(why.get(r, ""), "text"), cell(f.count(fills[r])),
              cell(f.percent(fills[r] / fills.total()))] for r in sorted(fills)]  # fmt: skip

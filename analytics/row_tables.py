@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
 from tapewire.analytics.ledger import Ledger, Leg, account_money
 from tapewire.analytics.markouts import MARKOUT_DTYPE
+from tapewire.analytics.rates import Conversion
 from tapewire.analytics.run_folder import RunFolder
 from tapewire.analytics.schemas import FEES, SERIES, Column
 from tapewire.analytics.tables import (
@@ -48,6 +49,8 @@ class RowTables:
         Rows held in memory per table.
     latency
         Takes the simulated latencies.
+    conversion
+        Of money in other currencies, where rates change.
 
     Attributes
     ----------
@@ -63,6 +66,7 @@ class RowTables:
         tables: Mapping[str, tuple[Column, ...]],
         row_group_rows: int,
         latency: LatencyLog,
+        conversion: Conversion | None = None,
     ) -> None:
         self.rows = dict.fromkeys(map(_counted_as, tables), 0)
         self.ledger = Ledger()
@@ -74,7 +78,8 @@ class RowTables:
         self._fee_names: Sequence[str] = ()
         self._held: dict[str, list[NDArray[np.void]]] = {name: [] for name in tables}
         self._held_rows = dict.fromkeys(tables, 0)
-        self._equity = EquityColumns()
+        self._conversion = conversion or Conversion()
+        self._equity = EquityColumns(self._conversion)
         self._writers: dict[str, TableWriter] = {}
         try:
             for name, columns in tables.items():
@@ -94,6 +99,10 @@ class RowTables:
         if rows.size == 0:
             return
         self.rows[_counted_as(name)] += rows.size
+        if self._conversion and name == "fills":
+            self._conversion.add_fills(rows, legs)
+        elif self._conversion and name == "equity":
+            self._conversion.add_samples(rows, legs)
         self._held[name].append(rows)
         self._held_rows[name] += rows.size
         if self._held_rows[name] >= self._row_group_rows:
@@ -171,6 +180,7 @@ class RowTables:
             if account.sample is not None:
                 row = account.sample.reshape(1)
                 money = account_money(row, names.num[[leg]], names.den[[leg]])
+                money = self._conversion.convert(row, self._legs, money, again=True)
                 final[leg] = int(money["pnl"][0])
         return final
 

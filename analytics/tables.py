@@ -11,6 +11,7 @@ from tapewire.analytics.denials import LIMITED
 from tapewire.analytics.exact import groups, to_int64
 from tapewire.analytics.ledger import Leg, account_money
 from tapewire.analytics.markouts import HORIZONS, NO_PRICE
+from tapewire.analytics.rates import Conversion
 from tapewire.analytics.schemas import (
     EQUITY,
     EVENTS,
@@ -35,6 +36,7 @@ from tapewire.execution.codes import (
     Side,
     Term,
     TimeInForce,
+    own_order_name,
 )
 from tapewire.market.records import UNDEF_PRICE
 
@@ -193,7 +195,7 @@ class Names:
                 known = labels is not None and 0 < number <= len(labels)
                 text[at] = labels[number - 1] if labels is not None and known else str(number)
                 if number < 0:
-                    text[at] = f"flatten-{-number}"
+                    text[at] = own_order_name(number)
         return pa.array(text, pa.string())
 
 
@@ -352,13 +354,15 @@ def markout_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
 class EquityColumns:
     """Columns of ``equity.parquet``; remembers each leg's highest P&L for the drawdown."""
 
-    def __init__(self) -> None:
+    def __init__(self, conversion: Conversion | None = None) -> None:
+        self._conversion = conversion or Conversion()
         self._peak: dict[int, int] = {}
 
     def build(self, rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         """Return the columns for ``SAMPLE_DTYPE`` rows, in order."""
         names.check(rows, "samples")
         money = account_money(rows, names.num[rows["leg"]], names.den[rows["leg"]])
+        money = self._conversion.convert(rows, names.legs, money)
         pnl = money["pnl"]
         drawdown = np.empty_like(pnl)
         for leg, mine in groups(rows["leg"]):

@@ -22,6 +22,7 @@ from tapewire.analytics.exact import (
     to_int64,
     total,
 )
+from tapewire.analytics.rates import WorthSteps
 
 
 @dataclass
@@ -98,9 +99,12 @@ class _Lots:
 class TradeMatcher:
     """Matches one leg's fills, chunk by chunk; keeps only the lots still open."""
 
-    def __init__(self, multiplier_num: int, multiplier_den: int) -> None:
+    def __init__(
+        self, multiplier_num: int, multiplier_den: int, steps: WorthSteps | None = None
+    ) -> None:
         self.totals = TradeTotals()
         self._num, self._den = multiplier_num, multiplier_den
+        self._steps = steps
         none = np.empty(0, np.int64)
         self._open = _Lots(none, none, none, none, none, none)
         self._direction = none  # of each open part: 1 long, -1 short
@@ -157,7 +161,12 @@ class TradeMatcher:
         fees = fees + closes.fee_of(leave, begin - (close_end - closes.size)[leave], lots)
         held = (closes.ts[leave] - opened.ts[entry]) / 1e9 * lots
         first = np.flatnonzero(np.r_[True, leave[1:] != leave[:-1]])
-        gross = scale(sum_from(move, first), self._num, self._den)
+        moved = sum_from(move, first)
+        if self._steps is not None:  # at the rate of the fill that closed
+            num, den = self._steps.at(closes.ts[leave[first]])
+            gross = np.asarray(multiply(moved, num) // den)
+        else:
+            gross = scale(moved, self._num, self._den)
         self._count(gross - sum_from(fees, first))
         self.totals.lots += int(close_end[-1])
         self.totals.lot_seconds += float(held.sum())

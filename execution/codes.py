@@ -92,6 +92,8 @@ class Reason(IntEnum):
     BOOK_CLEARED = 12  # CANCELED by the venue, which cleared its book
     LOSS_CANCEL = 13  # CANCELED by the simulation: a limit was reached
     LOSS_FLATTEN = 14  # the simulation's own market order, closing a position after a limit
+    SETTLEMENT = 43  # the venue's own: what was held as the instrument expired was settled
+    HAS_EXPIRED = 44  # DENIED: its instrument has
     MARKET_CLOSED = 40  # REJECTED or refused: the venue takes none in its state
     NO_CANCEL = 41  # refused: nothing is canceled or changed shortly before the opening
     SELF_TRADE = 42  # CANCELED: it would have traded with an order of its own house
@@ -143,6 +145,7 @@ DENIALS: Final = frozenset(
         Reason.MAX_NET_EXPOSURE,
         Reason.MAX_MESSAGES_PER_TRADE,
         Reason.NO_MARK,
+        Reason.HAS_EXPIRED,
         *(reason for reason in Reason if reason.name.startswith("PORTFOLIO_")),
         Reason.INVALID_QUANTITY,
         Reason.INVALID_PRICE,
@@ -163,6 +166,15 @@ class SelfTrade(IntEnum):
     DECREMENT = 5  # both lose the lots that would have traded
 
 
+#: The `client_order_id` of what settles a position; those of closing orders begin at -1.
+SETTLEMENT_ID: Final = -(1 << 40)
+
+
+def own_order_name(client_order_id: int) -> str:
+    """Return what an order of the simulation's own is called, whose id is below 0."""
+    return "settlement" if client_order_id == SETTLEMENT_ID else f"flatten-{-client_order_id}"
+
+
 class Liquidity(IntEnum):
     """Whether a fill took or gave liquidity."""
 
@@ -180,6 +192,7 @@ class FillReason(IntEnum):
     AUCTION = 5  # the venue cleared at one price, ours or a worse one
     UNSEEN_TRADE = 6  # a trade with no resting order in the data, at a price worse than ours
     COMPANY = 20  # a simulated order of another strategy, in a book that both share
+    SETTLEMENT = 21  # the instrument expired: no trade, and without a fee
 
 
 class OrderEvent(IntEnum):

@@ -21,6 +21,7 @@ from tapewire.execution.layout import (
 )
 from tapewire.execution.pricing import commission
 from tapewire.execution.words import (
+    BY_SETTLEMENT,
     FILLED,
     NEW,
     NO_REASON,
@@ -182,7 +183,9 @@ def fill(
     row.last_qty = lots
     row.liquidity = liquidity
     row.reason = reason
-    row.commission = commission(execution, own.leg, price, lots, liquidity)
+    row.commission = 0
+    if reason != BY_SETTLEMENT:
+        row.commission = commission(execution, own.leg, price, lots, liquidity)
     row.ts_event = ts_event
     row.ts_placed = max(own.ts_arrived, own.ts_replaced)
     row.lots_ahead = own.queue_ahead

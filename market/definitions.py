@@ -33,6 +33,7 @@ _FIELDS: Final[dict[str, tuple[str, tuple[int, int, int]]]] = {
     "instrument_id": ("<u4", (4, 4, 4)),
     "ts_event": ("<u8", (8, 8, 8)),
     "ts_recv": ("<u8", (16, 16, 16)),
+    "expiration": ("<u8", (40, 40, 40)),
     "min_price_increment": ("<i8", (24, 24, 24)),
     "display_factor": ("<i8", (32, 32, 32)),
     "max_price_variation": ("<i8", (72, 72, 72)),
@@ -110,6 +111,8 @@ class DefinedFacts:
         The letter as it stands there; empty: none.
     sizes : mapping of str to Fraction
         What a lot is worth per price unit, by each field that tells.
+    expiration : int or None
+        When it can be traded last, ns since the epoch.
     """
 
     raw_symbol: str
@@ -120,6 +123,7 @@ class DefinedFacts:
     band: int | None
     match_algorithm: str
     sizes: Mapping[str, Fraction]
+    expiration: int | None = None
 
     @property
     def contradicts_itself(self) -> bool:
@@ -138,6 +142,7 @@ def facts_of(record: Any) -> DefinedFacts:
     sizes = _sizes(record)
     quantity = sizes.get("unit_of_measure_qty")
     min_lots = int(record["min_trade_vol"])
+    expiration = int(record["expiration"])
     return DefinedFacts(
         raw_symbol=_text(record["raw_symbol"]),
         ts_recv=int(record["ts_recv"]),
@@ -147,6 +152,7 @@ def facts_of(record: Any) -> DefinedFacts:
         band=_defined(record["max_price_variation"]),
         match_algorithm=_text(record["match_algorithm"]).strip(),
         sizes=sizes,
+        expiration=expiration if 0 < expiration < _UNDEF_I64 else None,
     )
 
 

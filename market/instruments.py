@@ -54,6 +54,22 @@ class OrderRules:
 
 
 @dataclass(frozen=True)
+class Expiry:
+    """The end of an instrument.
+
+    Attributes
+    ----------
+    ts : int
+        When it can no longer be traded, exchange time, ns since the epoch.
+    price : int or None
+        1e-9: what is still held is settled at; None: not known.
+    """
+
+    ts: int
+    price: int | None = None
+
+
+@dataclass(frozen=True)
 class Instrument:
     """One instrument.
 
@@ -68,6 +84,8 @@ class Instrument:
     rules : OrderRules
     match_algorithm : str
         A letter of `MATCH_ALGORITHMS`; empty where unknown.
+    expiry : Expiry or None
+        Its end; None: not known, or none.
     """
 
     instrument_id: int
@@ -77,6 +95,7 @@ class Instrument:
     multiplier_den: int = 1
     rules: OrderRules = OrderRules()
     match_algorithm: str = ""
+    expiry: Expiry | None = None
 
     @property
     def multiplier(self) -> Fraction:
@@ -99,6 +118,8 @@ class InstrumentTable:
     rules : mapping of symbol to OrderRules, optional
     match_algorithms : mapping of symbol to str, optional
         Letters of `MATCH_ALGORITHMS`, where they are known.
+    expiries : mapping of symbol to Expiry, optional
+        Of the instruments that end.
     """
 
     def __init__(
@@ -107,10 +128,12 @@ class InstrumentTable:
         overrides: Mapping[str, tuple[int, Fraction]] | None = None,
         rules: Mapping[str, OrderRules] | None = None,
         match_algorithms: Mapping[str, str] | None = None,
+        expiries: Mapping[str, Expiry] | None = None,
     ) -> None:
         self.overrides = dict(overrides or {})
         self._rules = dict(rules or {})
         self._match_algorithms = dict(match_algorithms or {})
+        self._expiries = dict(expiries or {})
         self._by_id: dict[int, Instrument] = {}
         self._by_symbol: dict[str, list[int]] = {}
         for symbol, instrument_id in mappings:
@@ -125,6 +148,7 @@ class InstrumentTable:
         return Instrument(
             instrument_id, symbol, tick_size, multiplier.numerator, multiplier.denominator,
             self._rules.get(symbol, OrderRules()), self._match_algorithms.get(symbol, ""),
+            self._expiries.get(symbol),
         )  # fmt: skip
 
     def get(self, instrument_id: int) -> Instrument:

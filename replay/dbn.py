@@ -372,7 +372,7 @@ def _require_schema(path: str, metadata: Metadata, schema: str, record_bytes: in
         )
     if str(metadata.schema) != schema:
         hint = f"request the {schema} schema for these symbols"
-        if schema == "mbo" and str(metadata.schema) in ("status", "definition"):
+        if schema == "mbo" and str(metadata.schema) in ("status", "definition", "statistics"):
             hint = f"name it in data_source.{metadata.schema}_files"
         raise FormatError(f"{path}: has schema {metadata.schema}; expected {schema}: {hint}")
     if metadata.ts_out:

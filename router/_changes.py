@@ -18,9 +18,8 @@ from tapewire.execution.stops import note_stops
 from tapewire.execution.words import DISCONNECTED, GTC, MASS_CANCEL, NO_REASON
 from tapewire.market.layout import NIL, book_at
 from tapewire.router._exchange import (
-    act_next as act_on_one,
-)
-from tapewire.router._exchange import (
+    arrive,
+    expire,
     is_halted,
     tell_changed,
     tell_closed,
@@ -28,7 +27,7 @@ from tapewire.router._exchange import (
     tell_refused,
     tighten,
 )
-from tapewire.router._expiry import is_expiry_next
+from tapewire.router._expiry import is_expiry_next, is_instrument_next
 from tapewire.router._layout import (
     ARRIVE_CANCEL,
     ARRIVE_CANCEL_ALL,
@@ -40,6 +39,7 @@ from tapewire.router._layout import (
 )
 from tapewire.router._messages import free_message, pop_arrival
 from tapewire.router._room import room_for, step_room
+from tapewire.router._settlement import end_instrument
 from tapewire.router._states import is_for_later, refusal, state_at
 from tapewire.strategies.layout import context_at
 
@@ -83,11 +83,16 @@ def carry_out(market: Any, execution: Any, router: Any, captured_ns: int) -> int
 @jit
 def act_next(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     """Let what is due next of the leg at the exchange happen; a status."""
+    if is_expiry_next(execution, router, leg_index):
+        if is_instrument_next(execution, router, leg_index):
+            end_instrument(market, execution, router, leg_index)
+        else:
+            expire(market, execution, router, leg_index)
+        return 0
     head = leg_at(router.legs, leg_index).arrival_head
-    is_one = head == NIL or message_at(router.messages, head).kind != ARRIVE_CANCEL_ALL
-    if is_one or is_expiry_next(execution, router, leg_index):
-        return act_on_one(market, execution, router, leg_index)
-    return _cancel_all(market, execution, router, leg_index)
+    if message_at(router.messages, head).kind == ARRIVE_CANCEL_ALL:
+        return _cancel_all(market, execution, router, leg_index)
+    return arrive(market, execution, router, leg_index)
 
 
 @jit

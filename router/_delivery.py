@@ -12,7 +12,14 @@ from tapewire.execution.knowledge import (
 )
 from tapewire.execution.layout import own_at
 from tapewire.execution.orders import give_back, handle_of
-from tapewire.execution.words import DENIAL_BITS, FILLED, LOSS_CANCEL, STOP, USER_CANCEL
+from tapewire.execution.words import (
+    DENIAL_BITS,
+    FILLED,
+    LOSS_CANCEL,
+    SETTLEMENT,
+    STOP,
+    USER_CANCEL,
+)
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import count, is_uncounted, learn_fill, reserve
@@ -148,7 +155,7 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
     instance = instance_at(router.instances, instance_index)
     own = own_at(execution.own_orders, message.order)
     account = account_at(router.accounts, own.leg)
-    is_closing = own.client_order_id < 0  # the simulation's own order
+    is_closing = own.client_order_id < 0 and own.reason != SETTLEMENT  # sent by a limit
     reason = message.reason
     if message.kind == TELL_ACCEPTED:
         learn_accepted(own, message.price)

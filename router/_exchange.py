@@ -51,6 +51,7 @@ from tapewire.execution.words import (
     LOG_REFUSED,
     LOG_REJECTED,
     LOG_REPLACED,
+    MARKET_CLOSED,
     NO_REASON,
     REJECTED,
     TERM_GROUP,
@@ -67,7 +68,7 @@ from tapewire.market.status import MATCHES, allows
 from tapewire.positions.accounting import book_fill
 from tapewire.positions.gateway import connected_ns
 from tapewire.positions.layout import account_at
-from tapewire.router._expiry import expire_next, is_expiry_next, note_expiry, set_day
+from tapewire.router._expiry import expire_next, note_expiry, set_day
 from tapewire.router._layout import (
     ARRIVE_CANCEL,
     ARRIVE_NEW,
@@ -122,16 +123,7 @@ def notify(
 
 
 @jit
-def act_next(market: Any, execution: Any, router: Any, leg_index: int) -> int:
-    """Let what is due next of the leg at the exchange happen: an arrival or an expiry; a status."""
-    if is_expiry_next(execution, router, leg_index):
-        _expire(market, execution, router, leg_index)
-        return 0
-    return arrive(market, execution, router, leg_index)
-
-
-@jit
-def _expire(market: Any, execution: Any, router: Any, leg_index: int) -> None:
+def expire(market: Any, execution: Any, router: Any, leg_index: int) -> None:
     """Let the leg's next expiry act, and word of it set out."""
     party = house_of(execution, leg_index)
     rules = rules_at(execution.rules, leg_index)
@@ -174,6 +166,8 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     refused = NO_REASON
     if watch.transition != NIL and (message.kind == ARRIVE_NEW or is_live(own)):
         refused = refusal(router, state, message.kind, own.time_in_force)
+    if ts >= watch.expiry_ns and message.kind == ARRIVE_NEW:
+        refused = MARKET_CLOSED
     if refused != NO_REASON:
         if message.kind == ARRIVE_NEW:
             own.ts_arrived = ts
@@ -217,7 +211,7 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     elif message.kind == ARRIVE_CANCEL:
         told_message.reason = message.reason
     if execution.event_log != 0:
-        _log_answer(execution, router, told, ts, old_price, old_quantity)
+        log_answer(execution, router, told, ts, old_price, old_quantity)
     may_have_ended = kind == TELL_ACCEPTED or kind == TELL_REPLACED  # and nobody was told
     tell_outcome(execution, router, order, may_have_ended, ts, 0)
     note_change(execution, watch, party, resting_before)
@@ -412,7 +406,7 @@ def tell_closed(
     """Send word that an order has ended without a fill, not as the answer to a cancel."""
     told = notify(execution, router, leg_index, order, TELL_CLOSED, ts_event, captured_ns)
     if execution.event_log != 0:
-        _log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
+        log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
 
 
 @jit
@@ -425,7 +419,7 @@ def tell_refused(
     message.reason = reason
     message.quantity = NIL
     if execution.event_log != 0:
-        _log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
+        log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
 
 
 @jit
@@ -445,11 +439,11 @@ def tell_changed(
         message.reason = own.cut_reason
     own.word_quantity = own.quantity
     if execution.event_log != 0:
-        _log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
+        log_answer(execution, router, told, ts_event, UNDEF_PRICE, 0)
 
 
 @jit
-def _log_answer(
+def log_answer(
     execution: Any, router: Any, told: int, ts_event: int, old_price: int, old_quantity: int
 ) -> None:
     """Write the row of what a message tells the strategy, unless that is a fill."""

@@ -2,7 +2,8 @@
 
 An expiry is due at the exchange as an arrival is, and comes before one of the same time. A day
 ends at the configured close of the session, in the exchange's time, or as the venue closes the
-book, whichever is first; where there is none it lasts as long as the data.
+book, whichever is first; where there is none it lasts as long as the data. No order outlives its
+instrument, and the end of that is due as an expiry is, behind those of orders.
 """
 
 from typing import Any
@@ -21,7 +22,8 @@ from tapewire.router._states import next_close_ns
 
 @jit
 def set_day(router: Any, watch: Any, own: Any, ts_event: int) -> None:
-    """Let an order that arrives for the day expire as that ends."""
+    """Let an order that arrives expire as its day or its instrument ends."""
+    own.expire_ns = min(own.expire_ns, watch.expiry_ns)
     if own.time_in_force != DAY:
         return
     low = 0
@@ -33,7 +35,7 @@ def set_day(router: Any, watch: Any, own: Any, ts_event: int) -> None:
         else:
             high = middle
     close_ns = close_at(router.session_closes, low).ts
-    own.expire_ns = min(close_ns, next_close_ns(router, watch, ts_event))
+    own.expire_ns = min(own.expire_ns, close_ns, next_close_ns(router, watch, ts_event))
 
 
 @jit
@@ -71,14 +73,31 @@ def expire_next(execution: Any, router: Any, leg_index: int, clock: int) -> int:
             unrest(execution, order)
             close_own(execution, own, EXPIRED, expiry_reason(own), max(own.expire_ns, clock))
     following = _first_to_expire(execution, leg_index)
-    leg = leg_at(router.legs, leg_index)
-    rules.expire_due = NEVER
+    next_ns = watch_at(router.watches, leg_at(router.legs, leg_index).book).expiry_ns
     if following != NIL:
-        rules.expire_due = own_at(execution.own_orders, following).expire_ns
-    leg.arrival_due = rules.expire_due
-    if leg.arrival_head != NIL:
-        leg.arrival_due = min(leg.arrival_due, message_at(router.messages, leg.arrival_head).ts)
+        next_ns = min(next_ns, own_at(execution.own_orders, following).expire_ns)
+    set_expire_due(execution, router, leg_index, next_ns)
     return order
+
+
+@jit
+def set_expire_due(execution: Any, router: Any, leg_index: int, due_ns: int) -> None:
+    """Say when the next expiry of a leg is due, and so when anything is at the exchange."""
+    leg = leg_at(router.legs, leg_index)
+    rules_at(execution.rules, leg_index).expire_due = due_ns
+    leg.arrival_due = due_ns
+    if leg.arrival_head != NIL:
+        leg.arrival_due = min(due_ns, message_at(router.messages, leg.arrival_head).ts)
+
+
+@jit
+def is_instrument_next(execution: Any, router: Any, leg_index: int) -> bool:
+    """Whether the expiry that is due is the instrument's: all orders that end by then have."""
+    due = rules_at(execution.rules, leg_index).expire_due
+    if due != watch_at(router.watches, leg_at(router.legs, leg_index).book).expiry_ns:
+        return False
+    first = _first_to_expire(execution, leg_index)
+    return first == NIL or own_at(execution.own_orders, first).expire_ns > due
 
 
 @jit

@@ -122,6 +122,8 @@ WATCH: Final = np.dtype(
         ("mark_moved", "i4"),
         ("mark_bid", "i8"),  # what longs and shorts are valued at, where that is not the mark
         ("mark_ask", "i8"),
+        ("expiry_ns", "i8"),  # exchange time at which its instrument ends; NEVER: not known
+        ("settle_price", "i8"),  # what positions are settled at then; UNDEF_PRICE: their mark
     ]
 )
 

@@ -19,6 +19,7 @@ from tapewire.execution.terms import (
 from tapewire.execution.words import (
     DENIED,
     HALTED,
+    HAS_EXPIRED,
     INVALID_PRICE,
     INVALID_QUANTITY,
     LOG_CANCEL_SENT,
@@ -308,7 +309,9 @@ def _send_new(execution: Any, router: Any, instance_index: int, order: int, now_
     account = account_at(router.accounts, own.leg)
     rules = rules_at(execution.rules, own.leg)
     reason = stopped(limits, NO_REASON, 0, 0)
-    if quantity_fault(rules, own.quantity):
+    if now_ns >= watch_at(router.watches, leg_at(router.legs, own.leg).book).expiry_ns:
+        reason = HAS_EXPIRED
+    elif quantity_fault(rules, own.quantity):
         reason = INVALID_QUANTITY
     elif has_price(own.order_type) and price_fault(rules, own.price) and not is_free(own):
         reason = INVALID_PRICE

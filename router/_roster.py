@@ -219,16 +219,20 @@ class Roster:
         watch["due"] = watch["local_due"] = NEVER
         watch["own_bid"] = watch["wake"] = ALWAYS
         watch["stop_sell"] = ALWAYS
-        for bound_name in ("own_ask", "own_bid_stamp", "own_ask_stamp", "stop_buy"):
+        for bound_name in ("own_ask", "own_bid_stamp", "own_ask_stamp", "stop_buy", "expiry_ns"):
             watch[bound_name] = NEVER
         for name in ("legs", "traces", "traces_tail", "unseen"):
             watch[name] = NIL
-        for name in ("bid", "ask", "mark", "trade_price"):
+        for name in ("bid", "ask", "mark", "trade_price", "settle_price"):
             watch[name] = UNDEF_PRICE
         watch["gapless"] = 1
         watch["transition"] = memory.first_transitions.get(key, NIL)
         publisher_id, instrument_id = key >> 32, key & 0xFFFFFFFF
-        symbol = self._config.instruments.get(instrument_id).symbol
+        instrument = self._config.instruments.get(instrument_id)
+        if (expiry := instrument.expiry) is not None:
+            watch["expiry_ns"] = expiry.ts
+            watch["settle_price"] = UNDEF_PRICE if expiry.price is None else expiry.price
+        symbol = instrument.symbol
         meant = {names: is_named(symbol, names) for names in self._names if names}
         for spec, bound in zip(self._config.strategies, self._bound, strict=True):
             if bound.names_its_books:
@@ -352,7 +356,7 @@ class Roster:
             ):  # fmt: skip
                 block.grow(2 * index)
         leg = memory.legs.records[index]
-        leg["arrival_due"] = NEVER
+        leg["arrival_due"] = memory.watches.records[book]["expiry_ns"]
         leg["instance"] = instance
         leg["book"] = book
         leg["arrival_head"] = leg["arrival_tail"] = NIL
@@ -382,7 +386,7 @@ class Roster:
             watch["estimates"] = 1
         party["key"] = key_of(self._seed(spec), spec.strategy_id, publisher_id, instrument_id)
         rules = memory.rules.records[index]
-        rules["expire_due"] = NEVER
+        rules["expire_due"] = leg["arrival_due"]
         rules["tick_size"] = instrument.tick_size
         asked = instrument.rules
         rules["protection"] = NIL if asked.protection is None else asked.protection

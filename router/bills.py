@@ -12,6 +12,7 @@ from tapewire.execution.layout import party_at
 from tapewire.execution.models.fees import ask_fee
 from tapewire.execution.models.record import FEE_LINES_MAX, models_at
 from tapewire.execution.rows import FEE_DTYPE
+from tapewire.execution.words import BY_SETTLEMENT
 from tapewire.router._memory import Memory
 from tapewire.router._roster import Roster
 from tapewire.router.config import SimulationConfig
@@ -114,6 +115,8 @@ def bill_fills(executions: Any, fills: Any, traded: Any, parts: Any) -> None:
     execution = executions[0]
     for k in range(fills.shape[0]):
         row = fills[k]
+        if row.reason == BY_SETTLEMENT:  # without a fee
+            continue
         party = party_at(execution.parties, row.leg)
         models = models_at(execution.models, party.models)
         for line in range(models.fee_lines):

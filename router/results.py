@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from tapewire.execution.codes import own_order_name
 from tapewire.execution.rows import EVENT_DTYPE, FEE_DTYPE, TOUCH_DTYPE, whole_orders
 from tapewire.positions.rows import SERIES_DTYPE
 
@@ -36,7 +37,7 @@ class LegInfo:
         """Return an order's id as text: the user's own label where there is one."""
         labels = self.client_order_labels or ()
         if client_order_id < 0:
-            return f"flatten-{-client_order_id}"
+            return own_order_name(client_order_id)
         return (
             labels[client_order_id - 1] if client_order_id <= len(labels) else f"{client_order_id}"
         )

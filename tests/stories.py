@@ -15,10 +15,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapewire.execution.codes import FillReason, Liquidity, OrderEvent, OrderStatus, Reason, Side
+from tapewire.execution.codes import (
+    FillReason,
+    Liquidity,
+    OrderEvent,
+    OrderStatus,
+    Reason,
+    Side,
+    own_order_name,
+)
 from tapewire.execution.models import Model, Models, built_in
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE
-from tapewire.market.instruments import InstrumentTable, OrderRules
+from tapewire.market.instruments import Expiry, InstrumentTable, OrderRules
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
 from tapewire.market.status import TRANSITION
 from tapewire.positions.rows import SAMPLE_DTYPE
@@ -355,7 +363,7 @@ class Played:
 def label(labels: Sequence[str] | None, number: int) -> str:
     """What an order is called: by its log, or as an order of the simulation."""
     if number < 0:
-        return f"flatten-{-number}"
+        return own_order_name(number)
     return labels[number - 1] if labels is not None else str(number)
 
 
@@ -405,15 +413,22 @@ def configure(
     states: Sequence[tuple[Any, ...]] = (),
     rules: OrderRules | None = None,
     others: Sequence[StrategySpec] = (),
+    expires: tuple[Number, Number | None] | None = None,
 ) -> SimulationConfig:
     """A configuration with the order log as strategy ``log``, and others beside it.
 
     ``states`` are trading states: (µs, TradingState), captured 1 µs later, or (µs, state, µs).
+    ``expires`` is when the instrument ends, and what it is settled at, if that is known.
     """
+    expiries = {}
+    if expires is not None:
+        at, price = expires
+        expiries[SYMBOL] = Expiry(ns(at), None if price is None else px(price))
     table = InstrumentTable(
         [(SYMBOL, INSTRUMENT), (OTHER_SYMBOL, OTHER_INSTRUMENT)],
         {SYMBOL: (px(tick), Fraction(multiplier))},
         {SYMBOL: rules or OrderRules()},
+        expiries=expiries,
     )
     specs = list(others)
     if log is not None:
@@ -575,6 +590,8 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
         volume[leg] = volume.get(leg, 0) + lots
         largest[leg] = max(largest.get(leg, 0), abs(position[leg]))
         assert fill["position"] == position[leg]
+        if fill["reason"] == FillReason.SETTLEMENT:
+            fee = Decimal(0)
         assert fee is None or fill["commission"] == lots * fee.scaleb(9)
         assert fill["ts_event"] >= arrived[key]
         assert fill["ts_event"] >= last.get(leg, 0), "a leg's fills happen in order"
@@ -595,7 +612,9 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
             and order["reason"] not in (Reason.USER_CANCEL, Reason.INVALID_QUANTITY)
         )
         assert (order["ts_closed"] == 0) == (order["reason"] == Reason.END_OF_DATA)
-        if order["ts_arrived"]:
+        if order["reason"] == Reason.SETTLEMENT:
+            assert order["ts_arrived"] == order["ts_sent"] > 0
+        elif order["ts_arrived"]:
             assert (
                 order["ts_arrived"]
                 >= order["ts_sent"] + leg_shortest[int(order["leg"])]["entry"][0]

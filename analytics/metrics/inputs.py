@@ -25,10 +25,11 @@ from tapewire.analytics.ledger import NEVER_SENT
 from tapewire.analytics.markouts import HORIZONS, NO_PRICE
 from tapewire.analytics.trades import TradeTotals
 from tapewire.compiled.units import MONEY_UNITS, NS_PER_S
-from tapewire.execution.codes import OrderStatus
+from tapewire.execution.codes import OrderStatus, Reason
 
 #: A UTC day whose samples span less is part of its neighbour, not a session of its own.
 SESSION_SPAN_NS_MIN: Final = 3_600 * NS_PER_S
+_SETTLEMENT: Final = Reason.SETTLEMENT.name
 _NEVER_SENT: Final = [OrderStatus(s).name for s in NEVER_SENT]
 
 #: Rows of one leg, column by column; at least one row.
@@ -64,11 +65,20 @@ class Pnl:
         )
 
 
+def _sent_by_us(rows: Columns) -> Columns:
+    """Leave out the settlement of an instrument that expired: nobody sent or traded that."""
+    settled = rows["reason"] == _SETTLEMENT
+    return {k: v[~settled] for k, v in rows.items()} if settled.any() else rows
+
+
 @dataclass
 class OrderTotals:
-    """Orders by their last status; lots ordered and filled, of orders that were not denied."""
+    """Orders by their last status; lots ordered and filled, of orders that were not denied.
 
-    COLUMNS: ClassVar = ("status", "quantity", "filled_qty", "replaces")
+    What settles a position is no order of anybody's.
+    """
+
+    COLUMNS: ClassVar = ("status", "quantity", "filled_qty", "replaces", "reason")
 
     statuses: Counter[str] = field(default_factory=Counter)
     ordered: int = 0
@@ -82,6 +92,7 @@ class OrderTotals:
 
     def add(self, orders: Columns) -> None:
         """Take orders."""
+        orders = _sent_by_us(orders)
         status = orders["status"]
         self.statuses += Counter(status.tolist())
         sent = ~np.isin(status, _NEVER_SENT)
@@ -103,7 +114,7 @@ class FillTotals:
     """Number of fills, lots by liquidity side, the largest absolute position, waits in queues."""
 
     COLUMNS: ClassVar = (
-        "last_qty", "liquidity_side", "position", "ts_event", "ts_placed", "queue_ahead",
+        "last_qty", "liquidity_side", "position", "ts_event", "ts_placed", "queue_ahead", "reason",
     )  # fmt: skip
 
     count: int = 0
@@ -121,12 +132,13 @@ class FillTotals:
 
     def add(self, fills: Columns) -> None:
         """Take fills."""
+        self.max_position = max(self.max_position, magnitude(fills["position"]))
+        fills = _sent_by_us(fills)
         quantity = fills["last_qty"]
         maker = fills["liquidity_side"] == "MAKER"
         self.count += quantity.size
         self.maker_volume += total(quantity[maker])
         self.taker_volume += total(quantity[~maker])
-        self.max_position = max(self.max_position, magnitude(fills["position"]))
         waited = fills["ts_event"][maker] - fills["ts_placed"][maker]
         self.waited_ns += total(multiply(waited, quantity[maker]))
         joined = maker & (fills["queue_ahead"] >= 0)

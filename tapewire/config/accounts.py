@@ -23,7 +23,10 @@ def worth(facts: ContractFacts, account: ConfiguredAccount | None) -> Fraction:
 
 
 def rate_of(facts: ContractFacts | None, account: ConfiguredAccount | None) -> Fraction:
-    """Return what a unit of an instrument's currency is worth in the account's."""
+    """Return what a unit of an instrument's currency is worth in the account's.
+
+    Of an account with a file of rates, those of the start are among its own by now.
+    """
     if facts is None or account is None or facts.currency in (None, account.currency):
         return Fraction(1)
     return Fraction(account.rates[str(facts.currency)])
@@ -36,10 +39,10 @@ def worths(backtest: Backtest) -> dict[str, Fraction]:
     }
 
 
-def margins(backtest: Backtest) -> dict[str, int]:
+def margins(backtest: Backtest, account: ConfiguredAccount | None) -> dict[str, int]:
     """Return what a lot takes as margin by symbol, 1e-9 of the account's currency, rounded down."""
     return {
-        symbol: int(Fraction(facts.margin) * rate_of(facts, backtest.account) * MONEY_UNITS)
+        symbol: int(Fraction(facts.margin) * rate_of(facts, account) * MONEY_UNITS)
         for symbol, facts in backtest.instruments.items()
         if facts.margin is not None
     }
@@ -72,14 +75,7 @@ def check_accounts(raw: Mapping[str, Any], problems: Problems) -> None:
                 (*where, "currency"),
                 "expected backtest.account, which says what money is counted in, found none",
             )
-        elif account is not None and facts.currency not in (None, account.currency, *account.rates):
-            known = ", ".join((account.currency, *account.rates))
-            problems.add(
-                (*where, "currency"),
-                f"expected a currency that backtest.account has a rate of ({known}), "
-                f"found {facts.currency}",
-            )
-        else:
+        elif account is None or facts.currency in (None, account.currency, *account.rates):
             ratio = worth(facts, account)
             if ratio.numerator * ratio.denominator > PRODUCT_MAX:
                 problems.add(
@@ -87,3 +83,10 @@ def check_accounts(raw: Mapping[str, Any], problems: Problems) -> None:
                     "expected a multiplier (times its currency's rate) of fewer digits, "
                     f"found {ratio.numerator}/{ratio.denominator}",
                 )
+        elif account.rate_file is None:  # else the file is asked as the run begins
+            known = ", ".join((account.currency, *account.rates))
+            problems.add(
+                (*where, "currency"),
+                f"expected a currency that backtest.account has a rate of ({known}), "
+                f"found {facts.currency}",
+            )

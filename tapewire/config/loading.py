@@ -49,6 +49,7 @@ STRATEGIES_NOT_BUILT: Final = ("momentum", "mean_reversion", "ml")
 _FILES: Final = ("backtest", "data_source", "files")
 _STATUS_FILES: Final = ("backtest", "data_source", "status_files")
 _DEFINITION_FILES: Final = ("backtest", "data_source", "definition_files")
+_STATISTICS_FILES: Final = ("backtest", "data_source", "statistics_files")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -215,7 +216,7 @@ def _name_strategies(raw: dict[str, Any]) -> None:
 
 def _absolute_paths(raw: dict[str, Any], base: Path, problems: Problems) -> None:
     data_source = value_at(raw, ("backtest", "data_source"))
-    for where in (_FILES, _STATUS_FILES, _DEFINITION_FILES):
+    for where in (_FILES, _STATUS_FILES, _DEFINITION_FILES, _STATISTICS_FILES):
         files = value_at(data_source, where[-1:])
         if isinstance(files, list):
             found: list[Any] = []
@@ -230,6 +231,7 @@ def _absolute_paths(raw: dict[str, Any], base: Path, problems: Problems) -> None
         (output, "metrics_file"),
         (output, "trades_file"),
         (output, "directory"),
+        (value_at(raw, ("backtest", "account")), "rate_file"),
         *(
             (parameters, name)
             for strategy in raw.get("strategy") or ()
@@ -341,6 +343,7 @@ def _check_data(data: DatabentoSource, problems: Problems) -> None:
         (_FILES, data.files),
         (_STATUS_FILES, data.status_files),
         (_DEFINITION_FILES, data.definition_files),
+        (_STATISTICS_FILES, data.statistics_files),
     ):
         twice = same_file(files)
         if twice is not None:

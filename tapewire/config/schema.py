@@ -132,13 +132,15 @@ class DatabentoSource(_Section):
     What lies before ``start`` builds the books (``warmup``) from the first record on, from each
     book's last snapshot on, or not at all; strategies and all that is counted begin at ``start``.
     `status_files` have the trading states of the books (schema ``status``), `definition_files`
-    what the venue says of its instruments (schema ``definition``).
+    what the venue says of its instruments (schema ``definition``), `statistics_files` what they
+    settled at (schema ``statistics``).
     """
 
     type: Literal["databento"]
     files: list[Text] = Field(min_length=1)
     status_files: list[Text] = Field(default_factory=list)
     definition_files: list[Text] = Field(default_factory=list)
+    statistics_files: list[Text] = Field(default_factory=list)
     symbols: list[Symbol] = Field(default_factory=list)
     publishers: list[Publisher] = Field(default_factory=list)
     start: TimeNs | None = None
@@ -396,17 +398,21 @@ Rate = Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0, le=1_000_000)]
 
 
 class ConfiguredAccount(_Section):
-    """The currency that money is counted in, and what a unit of each other one is worth in it."""
+    """The currency that money is counted in, and what a unit of each other one is worth in it.
+
+    That is fixed in ``rates``, and changes over time in ``rate_file``.
+    """
 
     currency: Currency
     rates: dict[Currency, Rate] = Field(default_factory=dict)
+    rate_file: Text | None = None
 
 
 class ContractFacts(_Section):
     """What of a contract the market data do not tell; what is not given, a definition may.
 
     `multiplier` and `margin`, what a lot takes as margin, are in `currency`, the account's where
-    none is given.
+    none is given. What is held at its `expiration` is settled at `settlement_price`.
     """
 
     currency: Currency | None = None
@@ -418,6 +424,8 @@ class ContractFacts(_Section):
     min_quantity: int | None = Field(default=None, ge=1, lt=2**31)
     price_band: Annotated[Decimal, BeforeValidator(_fixed), Field(ge=0)] | None = None
     protection_ticks: int | None = Field(default=None, ge=0, le=1_000_000)
+    expiration: TimeNs | None = None
+    settlement_price: Fixed | None = None
 
     @model_validator(mode="after")
     def _protection_is_in_ticks(self) -> Self:

@@ -124,6 +124,7 @@ class BeginDocument(msgspec.Struct, frozen=True, kw_only=True):
     markouts: bool
     initial_capital: int | None
     margins: dict[str, int] = {}
+    rates: dict[str, list[tuple[int, int, int]]] = {}
 
 
 class NamesDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -152,6 +152,7 @@ class Collecting:
                 Path(begin.out_dir), begin.config_yaml, force=begin.force,
                 event_log=begin.event_log, markouts=begin.markouts,
                 initial_capital=begin.initial_capital, margins=begin.margins,
+                rates=begin.rates,
             )  # fmt: skip
             self._say(CollectEnded(""))
             return False

@@ -134,14 +134,15 @@ class _Run:
         from tapewire.processes.collector_thread import CollectorThread
 
         config = self.facts.config
-        capital = config.backtest.initial_capital
+        capital, contracts = config.backtest.initial_capital, self.facts.contracts
+        assert contracts is not None
         claim = Collector if process is None else process.begin
         claimed = claim(
             folder, config.to_yaml(), force=self.force,
             event_log=config.backtest.output.keeps_events,
             markouts=config.backtest.output.markouts,
             initial_capital=None if capital is None else to_fixed(capital),
-            margins=margins(config.backtest),
+            margins=margins(config.backtest, contracts.account), rates=contracts.rates,
         )  # fmt: skip
         return CollectorThread(claimed) if isinstance(claimed, Collector) else claimed
 

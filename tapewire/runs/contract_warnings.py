@@ -34,14 +34,33 @@ def contract_warnings(config: RunConfig, info: "StreamInfo", contracts: Contract
             "the files carry no symbol mappings: instruments go by their numbers, also in "
             "backtest.instruments, where no multiplier is set: P&L counts 1 per price point and lot"
         )
-    unset = sorted(traded - given - set(definitions))
+    unset = sorted(traded - given - set(definitions) - set(contracts.known))
     if unset:
         warnings.append(
             f"no multiplier is set for {first_few(unset)}: P&L counts 1 per price point and lot, "
             "and prices are not checked against a tick size (set backtest.instruments)"
         )
+    stated = {symbol for symbol in given if _states_all(config, symbol)}
+    if looked_up := sorted((traded & set(contracts.known)) - stated):
+        warnings.append(
+            f"tick size and multiplier of {first_few(looked_up)} are those of Tapewire's own table "
+            "of futures, as no definition says them (definition_files, or backtest.instruments)"
+        )
     warnings += _about_definitions(config, info, traded, definitions)
+    warnings += contracts.expiries.warnings()
+    if contracts.rates:
+        warnings.append(
+            f"money in {first_few(sorted(contracts.rates))} is converted at changing rates in what "
+            "the run leaves; limits, fees by value, margins and what is shown meanwhile go by the "
+            "rates of the start"
+        )
     return warnings + _unset_algorithms(config, traded, contracts)
+
+
+def _states_all(config: RunConfig, symbol: str) -> bool:
+    """Whether the configuration states what the table of futures would say."""
+    facts = config.backtest.instruments[symbol]
+    return facts.tick_size is not None and facts.multiplier is not None
 
 
 def _traded(config: RunConfig, info: "StreamInfo") -> set[str]:

@@ -7,17 +7,21 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.compiled.units import PRICE_UNITS
-from tapewire.config.accounts import rate_of
-from tapewire.config.schema import ContractFacts, RunConfig, to_fixed
+from tapewire.config.schema import ConfiguredAccount, ContractFacts, RunConfig, to_fixed
+from tapewire.errors import ConfigError
 from tapewire.market.definitions import DefinedFacts
 from tapewire.market.instruments import MATCH_ALGORITHMS, InstrumentTable, OrderRules
+from tapewire.market.known_futures import KnownFuture, known_future
+from tapewire.market.times import time_text
 from tapewire.runs.definitions import Definition, read_chosen
+from tapewire.runs.expiries import Expiries, expiries_of
+from tapewire.runs.rates import RateFile, rate_in, read_rate_file, with_rates_at, worths_of
 
 if TYPE_CHECKING:
     from tapewire.replay.definitions import DefinitionFile
     from tapewire.wire import StreamInfo
 
-_PRICES: Final = ("tick_size", "price_band")
+_PRICES: Final = ("tick_size", "price_band", "price")
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,22 @@ class Contracts:
     ----------
     table
         What the simulation goes by.
+    known
+        Well-known futures without a definition, by symbol.
+    account
+        As it was configured, with the rates of the start that a file of rates has.
+    rate_file
+        That file.
+    rates
+        By symbol, of whom these rates change: see `tapewire.analytics.rates.Rates`.
     definitions
         By symbol.
     files
         Those with the definitions.
     algorithms
         Letters of match algorithms by symbol, where they are known.
+    expiries
+        Of those that end while the data last.
     """
 
     table: InstrumentTable
@@ -41,11 +55,17 @@ class Contracts:
     files: "Sequence[DefinitionFile]" = ()
     algorithms: Mapping[str, str] = field(default_factory=dict)
     _given: Mapping[str, ContractFacts] = field(default_factory=dict)
+    expiries: Expiries = field(default_factory=Expiries)
+    known: Mapping[str, KnownFuture] = field(default_factory=dict)
+    account: ConfiguredAccount | None = None
+    rate_file: RateFile | None = None
+    rates: Mapping[str, Sequence[tuple[int, int, int]]] = field(default_factory=dict)
 
     def describe(self, instrument_ids: Iterable[int]) -> dict[str, Any]:
         """Return each value of these instruments by symbol, and where it is from, for a manifest.
 
-        ``from`` is ``config``, ``definition`` or ``default``; a value of None is unknown, or none.
+        ``from`` is ``config``, ``definition``, ``known_futures``, which is Tapewire's own table,
+        or ``default``; a value of None is unknown, or none.
         """
         described = {}
         for instrument_id in dict.fromkeys(instrument_ids):
@@ -53,18 +73,27 @@ class Contracts:
             given = given_values(self._given.get(one.symbol))
             definition = self.definitions.get(one.symbol)
             defined = defined_values(definition.facts if definition is not None else None)
+            known = known_values(self.known.get(one.symbol))
             in_force = {
                 "tick_size": one.tick_size or None,
-                "multiplier": (defined | given).get("multiplier", Fraction(1)),
+                "multiplier": (known | defined | given).get("multiplier", Fraction(1)),
                 "lot_size": one.rules.lot,
                 "min_quantity": one.rules.min_lots,
                 "price_band": one.rules.band,
                 "match_algorithm": one.match_algorithm or None,
             }
             said: dict[str, Any] = {
-                key: {"value": shown(key, value), "from": _source(key, given, defined)}
+                key: {"value": shown(key, value), "from": _source(key, given, defined, known)}
                 for key, value in in_force.items()
             }
+            if one.expiry is not None:
+                sources = self.expiries.sources[one.symbol]
+                price = one.expiry.price
+                for key, value in (
+                    ("expiration", time_text(one.expiry.ts)),
+                    ("settlement_price", None if price is None else shown("price", price)),
+                ):
+                    said[key] = {"value": value, "from": sources[key]}
             if definition is not None:
                 said["definition"] = {
                     "file": definition.file,
@@ -86,16 +115,31 @@ def contracts_of(config: RunConfig, info: "StreamInfo") -> Contracts:
         If a definition file can't be used.
     NoDataError
         If one defines no instrument of the stream.
+    ConfigError
+        If an expiration is stated of a symbol that stands for several instruments, or there is no
+        rate of the currency of a well-known future.
     """
     files, definitions = read_chosen(config, info)
-    given, account = config.backtest.instruments, config.backtest.account
-    ticks_and_multipliers, rules, algorithms = {}, {}, {}
-    for symbol in dict.fromkeys([*definitions, *given]):
+    given = config.backtest.instruments
+    rate_file = read_rate_file(config.backtest.account)
+    start_ns = info.warmup_until_ns or info.start_ns
+    account = with_rates_at(config.backtest.account, rate_file, start_ns)
+    ticks_and_multipliers, rules, algorithms, rates = {}, {}, {}, {}
+    known = _known_futures(info, definitions)
+    for symbol in dict.fromkeys([*definitions, *given, *known]):
         facts = definitions[symbol].facts if symbol in definitions else None
         values = defined_values(facts) | given_values(given.get(symbol))
+        currency = given[symbol].currency if symbol in given else None
+        if symbol in known:
+            if "multiplier" not in values:
+                currency = _currency_of_known(symbol, known[symbol], currency, account)
+            values = known_values(known[symbol]) | values
+        multiplier = values.get("multiplier", Fraction(1))
+        if rate_file is not None and currency in rate_file.rates:
+            rates[symbol] = worths_of(rate_file, currency, multiplier, start_ns, info.end_ns)
         ticks_and_multipliers[symbol] = (
             values.get("tick_size", 0),
-            values.get("multiplier", Fraction(1)) * rate_of(given.get(symbol), account),
+            multiplier * rate_in(currency, symbol, account),
         )
         protection = given[symbol].protection if symbol in given else None
         rules[symbol] = OrderRules(
@@ -106,9 +150,51 @@ def contracts_of(config: RunConfig, info: "StreamInfo") -> Contracts:
         )
         if "match_algorithm" in values:
             algorithms[symbol] = values["match_algorithm"]
+    expiries = expiries_of(config, info, definitions)
     mappings = [(mapping.raw_symbol, mapping.instrument_id) for mapping in info.mappings]
-    table = InstrumentTable(mappings, ticks_and_multipliers, rules, algorithms)
-    return Contracts(table, definitions, files, algorithms, given)
+    table = InstrumentTable(mappings, ticks_and_multipliers, rules, algorithms, expiries.known)
+    return Contracts(
+        table, definitions, files, algorithms, given, expiries, known, account, rate_file, rates
+    )
+
+
+def _known_futures(
+    info: "StreamInfo", definitions: Mapping[str, Definition]
+) -> dict[str, KnownFuture]:
+    """Look up the futures of a stream that no file defines."""
+    found = {}
+    for symbol in dict.fromkeys(mapping.raw_symbol for mapping in info.mappings):
+        one = None if symbol in definitions else known_future(info.dataset, symbol)
+        if one is not None:
+            found[symbol] = one
+    return found
+
+
+def _currency_of_known(
+    symbol: str, known: KnownFuture, stated: str | None, account: ConfiguredAccount | None
+) -> str | None:
+    """Return the currency of a future's known multiplier, where there is an account."""
+    if account is None or known.currency == account.currency:
+        return None
+    if stated not in (None, known.currency):
+        raise ConfigError(
+            f"backtest.instruments.{symbol}: expected a multiplier beside currency {stated}, found "
+            f"none, and the one that is known, {known.multiplier}, is in {known.currency}"
+        )
+    if known.currency not in account.rates:
+        raise ConfigError(
+            f"backtest.account.rates: expected one of {known.currency}, in which {symbol} is "
+            f"{known.multiplier} per point, found none (or set its multiplier, in "
+            f"{account.currency})"
+        )
+    return known.currency
+
+
+def known_values(known: KnownFuture | None) -> dict[str, Any]:
+    """What is known of a future without its definition, by key of the configuration."""
+    if known is None:
+        return {}
+    return {"tick_size": known.tick_size, "multiplier": known.multiplier}
 
 
 def given_values(entry: ContractFacts | None) -> dict[str, Any]:
@@ -144,8 +230,11 @@ def defined_values(facts: DefinedFacts | None) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _source(key: str, given: Mapping[str, Any], defined: Mapping[str, Any]) -> str:
-    return "config" if key in given else "definition" if key in defined else "default"
+def _source(
+    key: str, given: Mapping[str, Any], defined: Mapping[str, Any], known: Mapping[str, Any]
+) -> str:
+    places = (("config", given), ("definition", defined), ("known_futures", known))
+    return next((place for place, values in places if key in values), "default")
 
 
 def shown(key: str, value: Any) -> Any:

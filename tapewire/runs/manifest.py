@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tapewire.inputs.cache import InputCache
     from tapewire.processes.collector_process import RunCollector
     from tapewire.replay.definitions import DefinitionFile
+    from tapewire.replay.statistics import StatisticsFile
     from tapewire.replay.status import StatusFile
     from tapewire.router import Simulation
     from tapewire.runs.contracts import Contracts
@@ -200,11 +201,17 @@ def _definition_inputs(contracts: "Contracts | None") -> list[dict[str, Any]]:
     if contracts is None:
         return []
     used = Counter(one.file for one in contracts.definitions.values())
-    return [_whole_input(file, file.records_read, used[file.path]) for file in contracts.files]
+    files = [_whole_input(file, file.records_read, used[file.path]) for file in contracts.files]
+    if (rates := contracts.rate_file) is not None:
+        files.append({"file": rates.path, "bytes": rates.size_bytes, "sha256": rates.sha256})
+    return files + [
+        _whole_input(file, file.records_read, len(file.records))
+        for file in contracts.expiries.files
+    ]
 
 
 def _whole_input(
-    file: "StatusFile | DefinitionFile", records_read: int, records_used: int
+    file: "StatusFile | DefinitionFile | StatisticsFile", records_read: int, records_used: int
 ) -> dict[str, Any]:
     """Describe a file that was read whole beforehand."""
     return {

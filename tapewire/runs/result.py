@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from tapewire.analytics import Run, load_run
 from tapewire.analytics.frames import as_decimals, as_floats
@@ -185,6 +185,12 @@ class RunResult(Run):
     def digest(self) -> str:
         """Hash over all orders, fills and positions: equal for equal runs."""
         return str(self.manifest["digest"])
+
+    @property
+    def instruments(self) -> list[dict[str, Any]]:
+        """P&L of each instrument over all strategies, money as exact text; sums are the run's."""
+        totals: list[dict[str, Any]] = self.manifest["instrument_totals"]
+        return totals
 
     @property
     def report(self) -> Path:

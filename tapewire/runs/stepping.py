@@ -113,6 +113,12 @@ class SteppedSimulation:
         from tapewire.runs.contract_warnings import contract_warnings
         from tapewire.runs.contracts import contracts_of
 
+        account = self.config.backtest.account
+        if account is not None and account.rate_file is not None:
+            raise ConfigError(
+                "backtest.account.rate_file: expected rates for a simulation that is stepped, "
+                "found a file of them, which belongs to a run (tapewire run, tapewire.run)"
+            )
         wiring.warm_up(self.config, lambda text: None)
         if instrument_ids is not None:
             info = fed_stream(instrument_ids, 0 if start is None else time_ns("start", start))

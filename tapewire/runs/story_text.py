@@ -20,6 +20,7 @@ _WHY: Final = {
     "TAKEN": "it took what rested there",
     "AUCTION": "the venue cleared at one price",
     "UNSEEN_TRADE": "a trade at a worse price that no resting order is known for",
+    "SETTLEMENT": "its instrument expired, and what was held was settled",
 }
 
 

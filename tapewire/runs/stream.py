@@ -176,6 +176,7 @@ class Stream:
             "files": [file.name for file in info.files],
             "status_files": given.get("status_files", []),
             "definition_files": given.get("definition_files", []),
+            "statistics_files": given.get("statistics_files", []),
         }
         self._facts.config = make_config(content)
         self._facts.warnings.append(

@@ -104,13 +104,22 @@ def test_the_page_of_venues(repo: Path, tmp_path: Path) -> None:
 
 
 def test_the_page_of_limits_and_money(repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "risk.md", tmp_path) == 2
+    assert run_blocks(repo / "docs" / "risk.md", tmp_path) == 4
     total = tw.RunResult.load(tmp_path / "accounts").manifest["results"]["total"]
     # 9,000 euros for a lot, at 1.0842
     assert total["max_position"] > 0
     assert Decimal(total["peak_margin"]) == Decimal("9757.8") * total["max_position"]
     trips = tw.RunResult.load(tmp_path / "risk").manifest["limit_trips"]
     assert {trip["limit"] for trip in trips} == {"max_daily_loss", "max_drawdown"}
+    changing = tw.RunResult.load(tmp_path / "changing")
+    assert changing.manifest["inputs"][-1]["file"].endswith("eur.csv")
+    ended = tw.RunResult.load(tmp_path / "expires")
+    last = ended.fills.to_pylist()[-1]
+    assert (last["client_order_id"], last["reason"]) == ("settlement", "SETTLEMENT")
+    assert (last["position"], last["last_px"], last["commission"]) == (0, 4_999_750_000_000, 0)
+    assert ended.manifest["instruments"]["TWA1"]["settlement_price"]["from"] == "config"
+    assert ended.instruments[0]["position"] == 0
+    assert ended.manifest["counts"]["orders_sent"] > 0
 
 
 def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def test_what_the_configuration_states_overrides_a_definition(tmp_path: Path) ->
     assert contract_warnings(agreed, INFO, contracts_of(agreed, INFO)) == []
     bare = contracts_of(configured(), INFO).describe([7])["ESH4"]
     assert {key: (one["value"], one["from"]) for key, one in bare.items()} == {
-        "tick_size": (None, "default"), "multiplier": ("1", "default"),
+        "tick_size": ("0.25", "known_futures"), "multiplier": ("50", "known_futures"),
         "lot_size": (1, "default"), "min_quantity": (1, "default"),
         "price_band": (None, "default"), "match_algorithm": (None, "default"),
     }  # fmt: skip

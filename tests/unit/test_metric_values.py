@@ -83,6 +83,7 @@ def test_waits_and_places_weigh_by_maker_lots():
         "ts_event": np.array([10, 20, 30]) * E9,
         "ts_placed": np.array([6, 18, 30]) * E9,
         "queue_ahead": np.array([8, 0, -(2**63)]),
+        "reason": np.array(["QUEUE", "QUEUE", "TAKEN"], object),
     })  # fmt: skip
     assert value("time_in_queue_s", fills=fills) == pytest.approx((1 * 4 + 3 * 2) / 4)
     assert value("queue_ahead_of_filled", fills=fills + FillTotals()) == pytest.approx(8 / 4)

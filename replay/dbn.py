@@ -32,6 +32,7 @@ from tapewire.replay.byte_sources import (
     open_file,
 )
 from tapewire.replay.dbn_counts import require_true_counts
+from tapewire.replay.symbology import with_symbology
 from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
 from tapewire.replay.zstd_frames import is_skippable_magic, walk_file
 from tapewire.wire import SymbolMapping
@@ -65,6 +66,8 @@ class DbnHeader:
         The range the file was made for, ns since the epoch; 0 where it does not say.
     first_ts_recv
         ``ts_recv`` of the first record (ns, signed), or None in a file without records.
+    mapped_beside
+        Whether `metadata` and `mappings` have the symbols of the ``symbology.json`` beside it.
     """
 
     path: str
@@ -80,6 +83,7 @@ class DbnHeader:
     records: int | None
     metadata: Metadata
     begins_with_snapshot: bool
+    mapped_beside: bool = False
 
 
 class DbnFile:
@@ -90,7 +94,8 @@ class DbnFile:
     path
         The file, as the user named it; it appears so in messages.
     schema, record_bytes
-        What it must hold, and the size of a record, or its sizes by DBN version.
+        What it must hold, and the size of a record, or its sizes by DBN version; schema None: only
+        its header is to be read.
 
     Raises
     ------
@@ -104,7 +109,7 @@ class DbnFile:
         self,
         path: str,
         *,
-        schema: str = "mbo",
+        schema: str | None = "mbo",
         record_bytes: int | Mapping[int, int] = RECORD_BYTES,
     ) -> None:
         self.path = path
@@ -163,7 +168,8 @@ class DbnFile:
         metadata = _decode_metadata(self.path, header)
         sizes = self._record_sizes
         self._record_bytes = sizes if isinstance(sizes, int) else sizes[version]
-        _require_schema(self.path, metadata, self._schema, self._record_bytes)
+        if self._schema is not None:
+            _require_schema(self.path, metadata, self._schema, self._record_bytes)
         return version, len(header), metadata
 
     def _header_bytes_max(self) -> int:
@@ -305,7 +311,10 @@ def inspect(path: str) -> DbnHeader:
         As :class:`DbnFile`; FormatError also if the file is truncated.
     """
     with DbnFile(path) as file:
-        mappings = symbol_mappings(path, file.metadata)
+        metadata, mappings = file.metadata, symbol_mappings(path, file.metadata)
+        beside = with_symbology(path, metadata) if not mappings else None
+        if beside is not None:
+            metadata, mappings = beside, symbol_mappings(path, beside)
         records = None if file.compressed else _plain_records(file)
         first = np.empty(1, MBO_DTYPE)
         found = file.read_into(first)
@@ -325,7 +334,8 @@ def inspect(path: str) -> DbnHeader:
             first_ts_recv=int(first["ts_recv"].view(np.int64)[0]) if found else None,
             begins_with_snapshot=bool(found and first["flags"][0] & F_SNAPSHOT),
             records=records,
-            metadata=file.metadata,
+            metadata=metadata,
+            mapped_beside=beside is not None,
         )
 
 

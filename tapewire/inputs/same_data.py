@@ -11,8 +11,13 @@ COMPARED_RECORDS: Final = 1_024
 _RECORD_BYTES: Final = 56
 
 
-def require_different(files: Sequence[str]) -> None:
+def require_different(files: Sequence[str], *, allow_copies: bool = False) -> None:
     """Refuse files of which two hold the same data, whatever their names and compression.
+
+    Parameters
+    ----------
+    allow_copies
+        Only one file under two names is refused: of copies, the merge gives each record once.
 
     Raises
     ------
@@ -22,7 +27,7 @@ def require_different(files: Sequence[str]) -> None:
         If one of several can't be read.
     """
     sentence = same_file(files)
-    if sentence is None and len(files) > 1:
+    if sentence is None and len(files) > 1 and not allow_copies:
         sentence = _same_records(files)
     if sentence is not None:
         raise ConfigError(sentence)

@@ -68,6 +68,8 @@ class DbnHeader:
         ``ts_recv`` of the first record (ns, signed), or None in a file without records.
     mapped_beside
         Whether `metadata` and `mappings` have the symbols of the ``symbology.json`` beside it.
+    allow_truncated
+        Whether it is to be read as far as it is whole.
     """
 
     path: str
@@ -84,6 +86,7 @@ class DbnHeader:
     metadata: Metadata
     begins_with_snapshot: bool
     mapped_beside: bool = False
+    allow_truncated: bool = False
 
 
 class DbnFile:
@@ -96,6 +99,9 @@ class DbnFile:
     schema, record_bytes
         What it must hold, and the size of a record, or its sizes by DBN version; schema None: only
         its header is to be read.
+    allow_truncated
+        Where its records end too soon, what is whole of them is all of them; `truncated` then says
+        in words what is missing.
 
     Raises
     ------
@@ -111,8 +117,11 @@ class DbnFile:
         *,
         schema: str | None = "mbo",
         record_bytes: int | Mapping[int, int] = RECORD_BYTES,
+        allow_truncated: bool = False,
     ) -> None:
         self.path = path
+        self.truncated = ""
+        self._allow_truncated = allow_truncated
         self._schema, self._record_sizes = schema, record_bytes
         fd, self.size_bytes = open_file(path)
         head = os.pread(fd, 12, 0)
@@ -212,22 +221,28 @@ class DbnFile:
         count, rest = divmod(filled, self._record_bytes)
         self.records_read += count
         if truncated is not None:
-            raise FormatError(
+            self._end_early(
                 f"{self.path}: ends at byte offset {truncated.offset}, inside the zstd frame that "
                 f"begins at {truncated.frame_offset}, after {self.records_read} good records: the "
                 "file is truncated, fetch it again"
             )
-        if rest:
-            raise FormatError(
+        elif rest:
+            self._end_early(
                 f"{self.path}: ends inside record {self.records_read} at byte offset "
                 f"{self.offset_of(self.records_read)}{self._offset_note()}: expected "
                 f"{self._record_bytes} bytes, found {rest}, after {self.records_read} good "
                 "records: the file is truncated, fetch it again"
             )
-        self.at_end = count < len(out)
+        self.at_end = bool(self.truncated) or count < len(out)
         if self.at_end and not self.compressed:
             self._require_unchanged()
         return count
+
+    def _end_early(self, why: str) -> None:
+        """Note that the file is truncated, or raise it."""
+        if not self._allow_truncated:
+            raise FormatError(f"{why}, or play what is whole with --allow-truncated")
+        self.truncated = why
 
     def _require_unchanged(self) -> None:
         expected = (self.size_bytes - self.header_bytes) // self._record_bytes
@@ -299,26 +314,26 @@ class DbnFile:
         self.close()
 
 
-def inspect(path: str) -> DbnHeader:
+def inspect(path: str, *, allow_truncated: bool = False) -> DbnHeader:
     """Open a file, check what can be checked without reading it all, and close it.
 
     That is: that it can be read, its format, version and schema, the first record, and its
-    length: of compressed files up to 256 MiB by their block headers.
+    length, unless it may be too short: of compressed files up to 256 MiB by their block headers.
 
     Raises
     ------
     MissingFileError, FormatError
         As :class:`DbnFile`; FormatError also if the file is truncated.
     """
-    with DbnFile(path) as file:
+    with DbnFile(path, allow_truncated=allow_truncated) as file:
         metadata, mappings = file.metadata, symbol_mappings(path, file.metadata)
         beside = with_symbology(path, metadata) if not mappings else None
         if beside is not None:
             metadata, mappings = beside, symbol_mappings(path, beside)
-        records = None if file.compressed else _plain_records(file)
+        records = None if file.compressed else _plain_records(file, allow_truncated)
         first = np.empty(1, MBO_DTYPE)
         found = file.read_into(first)
-        if file.compressed and file.size_bytes <= _WALK_BYTES_MAX:
+        if file.compressed and file.size_bytes <= _WALK_BYTES_MAX and not allow_truncated:
             _require_whole(file)
         file.require_mbo(first[:found])
         return DbnHeader(
@@ -336,6 +351,7 @@ def inspect(path: str) -> DbnHeader:
             records=records,
             metadata=metadata,
             mapped_beside=beside is not None,
+            allow_truncated=allow_truncated,
         )
 
 
@@ -392,13 +408,13 @@ def _require_schema(path: str, metadata: Metadata, schema: str, record_bytes: in
         )
 
 
-def _plain_records(file: DbnFile) -> int:
+def _plain_records(file: DbnFile, allow_truncated: bool) -> int:
     count, rest = divmod(file.size_bytes - file.header_bytes, RECORD_BYTES)
-    if rest:
+    if rest and not allow_truncated:
         raise FormatError(
             f"{file.path}: ends inside record {count} at byte offset {file.offset_of(count)}: "
             f"expected {RECORD_BYTES} bytes, found {rest}, after {count} good records: the file is "
-            "truncated, fetch it again"
+            "truncated, fetch it again, or play what is whole with --allow-truncated"
         )
     return count
 

@@ -211,4 +211,5 @@ class _Stream:
             decode_s=self._decode_s,
             wait_s=self._publisher.wait_s,
             pace_s=self._pace_s,
+            duplicates=self._source.duplicates,
         )

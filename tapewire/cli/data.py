@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from tapewire.cli.options import End, Start, Symbols, Warmup, names_in, time_in
+from tapewire.cli.options import (
+    AllowTruncated,
+    Duplicates,
+    End,
+    Start,
+    Symbols,
+    Warmup,
+    names_in,
+    time_in,
+)
 
 
 class BookRows(StrEnum):
@@ -69,7 +78,8 @@ def synth(
     "convert",
     epilog="[bold]Examples[/bold]\n\n"
     "tapewire data convert day.mbo.dbn.zst -o day.mbo.dbn\n\n"
-    "tapewire data convert monday.dbn.zst tuesday.dbn.zst --symbols ESH4 -o esh4.mbo.dbn",
+    "tapewire data convert monday.dbn.zst tuesday.dbn.zst --symbols ESH4 -o esh4.mbo.dbn\n\n"
+    "tapewire data convert GLBX-20240105-AB12CD/ -o january.mbo.dbn.zst",
 )
 def convert(
     files: Annotated[
@@ -83,6 +93,8 @@ def convert(
     start: Start = None,
     end: End = None,
     warmup: Warmup = None,
+    duplicates: Duplicates = None,
+    allow_truncated: AllowTruncated = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -102,6 +114,8 @@ def convert(
         start=time_in(start),
         end=time_in(end),
         warmup=warmup,
+        duplicates=duplicates,
+        allow_truncated=allow_truncated,
         force=force,
         as_json=as_json,
         console=Console(),

@@ -91,7 +91,11 @@ def _serve(plan: Any, bind: str, receivers: int) -> None:
 
     with interruptible() as signals:
         try:
-            require_different(plan.files, allow_copies=plan.duplicates == "drop")
+            require_different(
+                plan.files,
+                allow_copies=plan.duplicates == "drop",
+                allow_truncated=plan.allow_truncated,
+            )
             for note in check_downloads(plan.files, allow_truncated=plan.allow_truncated):
                 print(f"note: {note}", file=sys.stderr, flush=True)
             totals = serve(plan, bind, receivers=receivers, stop=stop, ready=ready)

@@ -11,11 +11,13 @@ import msgspec
 from pydantic import ValidationError
 from rich.console import Console
 
+from tapewire.config.data_files import expand_files
 from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import DatabentoSource
 from tapewire.config.yaml import KeyPath
+from tapewire.inputs.batch_folder import check_downloads
 from tapewire.inputs.same_data import require_different
-from tapewire.inputs.telling import Steps, iso, tell
+from tapewire.inputs.telling import Steps, iso, say, tell
 from tapewire.processes.signals import interruptible
 from tapewire.replay.convert import ConvertReport, convert
 
@@ -30,6 +32,8 @@ def convert_files(
     start: str | int | None = None,
     end: str | int | None = None,
     warmup: str | None = None,
+    duplicates: str | None = None,
+    allow_truncated: bool = False,
     force: bool = False,
     as_json: bool = False,
     console: Console | None = None,
@@ -41,7 +45,7 @@ def convert_files(
     start, end
         ``ts_recv`` from which on and before which records are wanted: ISO 8601 (UTC where no zone
         is given) or ns since the epoch.
-    warmup
+    warmup, duplicates, allow_truncated
         As in `convert`.
     as_json
         Print one JSON object with `ConvertReport`'s keys in place of a sentence.
@@ -53,13 +57,19 @@ def convert_files(
     InterruptedRunError
         If the user stopped it; nothing is left of the output then.
     """
+    paths, notes = expand_files([os.fspath(file) for file in files])
     given = {
         "type": "databento",
-        "files": [os.fspath(file) for file in files],
+        "files": paths,
         "symbols": list(symbols),
         **{
             key: value
-            for key, value in (("start", start), ("end", end), ("warmup", warmup))
+            for key, value in (
+                ("start", start),
+                ("end", end),
+                ("warmup", warmup),
+                ("duplicates", duplicates),
+            )
             if value is not None
         },
     }
@@ -67,7 +77,7 @@ def convert_files(
         wanted = DatabentoSource.model_validate(given)
     except ValidationError as error:
         options: dict[KeyPath, str] = {
-            (key,): f"--{key}" for key in ("symbols", "start", "end", "warmup")
+            (key,): f"--{key}" for key in ("symbols", "start", "end", "warmup", "duplicates")
         }
         problems = Problems(Places("command line", typed=options))
         problems.add_validation(error, DatabentoSource, {})
@@ -76,7 +86,12 @@ def convert_files(
     inputs = [Path(name) for name in wanted.files]
     total_mb = sum(path.stat().st_size for path in inputs if path.is_file()) // _BYTES_PER_MB
     with interruptible(), Steps("converting, MB read", total_mb) as steps:
-        require_different(wanted.files)
+        require_different(
+            wanted.files,
+            allow_copies=wanted.duplicates == "drop",
+            allow_truncated=allow_truncated,
+        )
+        notes += check_downloads(wanted.files, allow_truncated=allow_truncated)
         report = convert(
             wanted.files,
             output,
@@ -84,9 +99,13 @@ def convert_files(
             start_ns=wanted.start,
             end_ns=wanted.end,
             warmup=wanted.warmup,
+            duplicates=wanted.duplicates,
+            allow_truncated=allow_truncated,
             force=force,
             on_progress=lambda done: steps(done // _BYTES_PER_MB),
         )
+    for note in [*notes, *(f"incomplete: {t.truncated}" for t in report.inputs if t.truncated)]:
+        say(f"note: {note}")
     if console is not None and as_json:
         text = json.dumps(asdict(report), indent=2, default=msgspec.structs.asdict)
         console.out(text, highlight=False)

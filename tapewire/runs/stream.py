@@ -127,7 +127,11 @@ class Stream:
         options = self._facts.config.backtest.replay
         plan = replay_plan(source, options)
         with self._signals.immediate():
-            require_different(plan.files, allow_copies=plan.duplicates == "drop")
+            require_different(
+                plan.files,
+                allow_copies=plan.duplicates == "drop",
+                allow_truncated=plan.allow_truncated,
+            )
             self._facts.warnings += check_downloads(
                 plan.files,
                 start_ns=plan.start_ns,

@@ -106,6 +106,17 @@ def log_warnings(counts: Mapping[str, int], now_ns: int) -> list[str]:
     return [f"{unsent:,} {rows} not sent: the data ended before, at {time_text(now_ns)}"]
 
 
+def totals_warnings(totals: "Totals") -> list[str]:
+    """Say what of the files was not played: ends that are missing, records that two files have."""
+    said = [f"the data are incomplete: {file.truncated}" for file in totals.files if file.truncated]
+    if totals.duplicates:
+        said.append(
+            f"{totals.duplicates:,} records were left out: another file had given them "
+            "(duplicates: drop)"
+        )
+    return said
+
+
 def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[str]:
     """Say in words which counts deserve a look."""
     said = {
@@ -120,6 +131,8 @@ def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[s
         "clamped_ts_event": "records went back in ts_event and were clamped",
     }
     warnings = [f"{counts[key]:,} {text}" for key, text in said.items() if counts.get(key)]
+    if totals is not None:
+        warnings += totals_warnings(totals)
     if early := counts.get("fills_known_before_capture"):
         lead_us = counts["fills_known_before_capture_ns_max"] / 1000
         fills = "fill was known to its" if early == 1 else "fills were known to their"

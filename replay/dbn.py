@@ -28,13 +28,13 @@ from tapewire.replay.byte_sources import (
     ByteSource,
     PlainBytes,
     TruncatedFrame,
-    ZstdBytes,
     open_file,
 )
 from tapewire.replay.dbn_counts import require_true_counts
 from tapewire.replay.symbology import with_symbology
 from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
 from tapewire.replay.zstd_frames import is_skippable_magic, walk_file
+from tapewire.replay.zstd_parallel import open_zstd
 from tapewire.wire import SymbolMapping
 from tapewire.wire.messages import MAPPINGS_MAX
 
@@ -102,6 +102,8 @@ class DbnFile:
     allow_truncated
         Where its records end too soon, what is whole of them is all of them; `truncated` then says
         in words what is missing.
+    threads
+        How many may decompress a file of several frames.
 
     Raises
     ------
@@ -118,6 +120,7 @@ class DbnFile:
         schema: str | None = "mbo",
         record_bytes: int | Mapping[int, int] = RECORD_BYTES,
         allow_truncated: bool = False,
+        threads: int = 1,
     ) -> None:
         self.path = path
         self.truncated = ""
@@ -134,7 +137,10 @@ class DbnFile:
         except FormatError:
             os.close(fd)
             raise
-        self._bytes = ZstdBytes(path, fd) if self.compressed else PlainBytes(path, fd)
+        if self.compressed:
+            self._bytes = open_zstd(path, fd, self.size_bytes, threads=threads)
+        else:
+            self._bytes = PlainBytes(path, fd)
         try:
             self.version, self.header_bytes, self.metadata = self._read_header()
         except BaseException:

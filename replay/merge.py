@@ -47,10 +47,15 @@ class FileReader:
     ----------
     record_filter
         None: every record is wanted.
+    threads
+        How many may decompress it.
     """
 
-    def __init__(self, header: DbnHeader, record_filter: RecordFilter | None) -> None:
+    def __init__(
+        self, header: DbnHeader, record_filter: RecordFilter | None, threads: int = 1
+    ) -> None:
         self.header = header
+        self._threads = threads
         self._filter = record_filter
         self._file: DbnFile | None = None
         self._ahead: Future[_Ahead | None] | None = None
@@ -128,7 +133,9 @@ class FileReader:
         return ahead.file
 
     def _open(self) -> DbnFile:
-        file = DbnFile(self.header.path, allow_truncated=self.header.allow_truncated)
+        file = DbnFile(
+            self.header.path, allow_truncated=self.header.allow_truncated, threads=self._threads
+        )
         if file.size_bytes != self.header.size_bytes:
             file.close()
             raise FormatError(

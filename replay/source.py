@@ -18,6 +18,7 @@ from tapewire.replay.filters import RecordFilter, book_begins, require_known_sym
 from tapewire.replay.merge import FileReader, Merger, warm_up
 from tapewire.replay.plan import ReplayPlan
 from tapewire.replay.snapshots import last_snapshots, superseded
+from tapewire.replay.zstd_parallel import cores
 from tapewire.wire import FileInfo, FileTotals, StreamInfo
 from tapewire.wire.messages import MAPPINGS_MAX
 
@@ -45,7 +46,11 @@ class Source:
     """
 
     def __init__(
-        self, plan: ReplayPlan, headers: list[DbnHeader], tick: Callable[[], None] = _no_tick
+        self,
+        plan: ReplayPlan,
+        headers: list[DbnHeader],
+        tick: Callable[[], None] = _no_tick,
+        threads: int = 1,
     ) -> None:
         self.plan = plan
         self.headers = tuple(headers)
@@ -53,7 +58,7 @@ class Source:
         self.info = _stream_info(plan, headers)
         filtered = plan.filtered
         self._readers = [
-            FileReader(h, RecordFilter.for_file(plan, h.mappings) if filtered else None)
+            FileReader(h, RecordFilter.for_file(plan, h.mappings) if filtered else None, threads)
             for h in headers
         ]
         self._seek_snapshots = plan.warmup == "snapshot" and plan.start_ns is not None
@@ -198,13 +203,17 @@ class Source:
         self.close()
 
 
-def open_source(plan: ReplayPlan, *, tick: Callable[[], None] = _no_tick) -> Source:
+def open_source(
+    plan: ReplayPlan, *, tick: Callable[[], None] = _no_tick, threads: int | None = None
+) -> Source:
     """Open what a plan asks for, after checking everything that can be checked up front.
 
     Parameters
     ----------
     tick
         Called after each chunk read; may raise to end a long search.
+    threads
+        How many may decompress a file of several zstd frames; None: as there are cores.
 
     Raises
     ------
@@ -231,7 +240,7 @@ def open_source(plan: ReplayPlan, *, tick: Callable[[], None] = _no_tick) -> Sou
     if plan.symbols:
         require_known_symbols(plan.symbols, [h.mappings for h in headers])
     warm_up()
-    return Source(plan, headers, tick)
+    return Source(plan, headers, tick, cores() if threads is None else threads)
 
 
 def _stream_info(plan: ReplayPlan, headers: list[DbnHeader]) -> StreamInfo:

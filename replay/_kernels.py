@@ -169,3 +169,77 @@ def filter_records(
     state[STATE_CLAMPED] = clamped
     state[STATE_DROPPED] += n - kept
     return -1, kept
+
+
+@jit_entry
+def pick_mbo(
+    data: np.ndarray, begin: int, end: int, record_bytes: int, out: np.ndarray, counts: np.ndarray
+) -> tuple[int, int, int]:
+    """Copy the MBO records out of records of any schema.
+
+    Parameters
+    ----------
+    data
+        uint8, shape (n,): records one behind the other, from ``begin`` to ``end``.
+    record_bytes
+        Of an MBO record: 56, or 64 with the time of sending behind it, which is left out.
+    out
+        uint8, shape (m, 56).
+    counts
+        int64, shape (256,): records met by rtype, added to.
+
+    Returns
+    -------
+    at : int
+        Where the first record begins that was not read.
+    written : int
+        Records copied.
+    bad : int
+        Where a record begins that can be none, or -1.
+    """
+    at = begin
+    written = 0
+    while at + 2 <= end and written < out.shape[0]:
+        size = int(data[at]) * 4
+        rtype = data[at + 1]
+        if size < 16 or (rtype == RTYPE_MBO and size != record_bytes):
+            return at, written, at
+        if at + size > end:
+            break
+        if rtype == RTYPE_MBO:
+            for i in range(56):
+                out[written, i] = data[at + i]
+            out[written, 0] = RECORD_LENGTH_WORDS
+            written += 1
+        counts[rtype] += 1
+        at += size
+    return at, written, -1
+
+
+@jit_entry
+def find_records(data: np.ndarray, end: int, rtype: int, out: np.ndarray) -> int:
+    """Find records of one type among records of any schema.
+
+    Parameters
+    ----------
+    data
+        uint8, shape (n,): records one behind the other, up to ``end``.
+    out
+        int64, shape (m,), filled with where they begin.
+
+    Returns
+    -------
+    int
+        How many there are; it stops at ``m``, and at what can be no record.
+    """
+    at = 0
+    found = 0
+    while at + 16 <= end and found < out.shape[0]:
+        size = int(data[at]) * 4
+        if size < 16 or at + size > end:
+            break
+        if data[at + 1] == rtype:
+            out[found] = at
+            found += 1
+        at += size
+    return found

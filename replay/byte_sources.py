@@ -192,9 +192,19 @@ class ZstdBytes:
 
 
 class TruncatedFrame(Exception):
-    """Compressed data ended inside a frame; the reader of records adds what it knows."""
+    """Data ended too soon; the reader of records adds what it knows.
 
-    def __init__(self, filled: int, offset: int, frame_offset: int) -> None:
+    Attributes
+    ----------
+    filled
+        Bytes that were given before.
+    offset
+        Where the data end.
+    frame_offset
+        Where the zstd frame begins in which they end; None: they end inside a record.
+    """
+
+    def __init__(self, filled: int, offset: int, frame_offset: int | None) -> None:
         super().__init__()
         self.filled = filled
         self.offset = offset

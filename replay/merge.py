@@ -64,7 +64,7 @@ class FileReader:
         self._state[kernels.STATE_CLOCK] = kernels.CLOCK_MIN
         self._done = False
         self._content_hash: str | None = None
-        self._truncated = ""
+        self._truncated = self._left_out = ""
         self._disk_bytes = 0
         self.records_read = 0
         self.records_kept = 0
@@ -195,6 +195,7 @@ class FileReader:
             clamped_ts_recv=int(self._state[kernels.STATE_CLAMPED]),
             content_hash=self._content_hash,
             truncated=self._truncated,
+            left_out=self._left_out,
         )
 
     @property
@@ -217,7 +218,7 @@ class FileReader:
             self._ahead = None
         if self._file is not None:
             self._content_hash = self._file.content_hash
-            self._truncated = self._file.truncated
+            self._truncated, self._left_out = self._file.truncated, self._file.left_out
             self._disk_bytes = self._file.disk_bytes
             self._file.close()
             self._file = None
@@ -411,6 +412,9 @@ def _call_kernels() -> None:
     keys = np.zeros((1, 1), np.int64)
     row, out, out_keys = np.zeros(1, np.int64), as_words(one), np.zeros(1, np.int64)
     heap = np.zeros(1, np.int64)
+    data, counts = np.zeros(0, np.uint8), np.zeros(256, np.int64)
+    kernels.pick_mbo(data, 0, 0, 0, np.zeros((1, 56), np.uint8), counts)
+    kernels.find_records(data, 0, 0, counts)
     places, words = np.zeros(1, np.int64), as_words(rows)
     merging.merge_rows(
         words, keys, row, row, row, row, heap, 1, 0, 0, out, out_keys, places, 0

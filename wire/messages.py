@@ -80,6 +80,8 @@ class FileTotals(Part, frozen=True):
     content_hash: Name | None
     #: Where it ended too soon and was played as far as it is whole: what is missing, in words.
     truncated: Text = ""
+    #: Records of other schemas in a file that mixes them, in words.
+    left_out: Text = ""
 
 
 class Totals(Part, frozen=True):

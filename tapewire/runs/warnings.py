@@ -109,6 +109,11 @@ def log_warnings(counts: Mapping[str, int], now_ns: int) -> list[str]:
 def totals_warnings(totals: "Totals") -> list[str]:
     """Say what of the files was not played: ends that are missing, records that two files have."""
     said = [f"the data are incomplete: {file.truncated}" for file in totals.files if file.truncated]
+    said += [
+        f"{file.name} mixes schemas: its MBO records were played, not {file.left_out}"
+        for file in totals.files
+        if file.left_out
+    ]
     if totals.duplicates:
         said.append(
             f"{totals.duplicates:,} records were left out: another file had given them "

@@ -156,7 +156,7 @@ def convert(
         duplicates=duplicates,
         allow_truncated=allow_truncated,
     )
-    compressed = _require_free(output, plan.files, force=force)
+    compressed = require_free(output, plan.files, force=force)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(plan))
         header = header_of(source)  # before the output is touched: the datasets may differ
@@ -198,8 +198,14 @@ def convert(
     )
 
 
-def _require_free(output: Path, files: Sequence[str], *, force: bool) -> bool:
-    """Check the output's name; return whether it is to be compressed."""
+def require_free(output: Path, files: Sequence[str], *, force: bool) -> bool:
+    """Check an output's name before anything is written; return whether it is to be compressed.
+
+    Raises
+    ------
+    ConfigError, OutputError
+        As `convert`.
+    """
     compressed = output.name.endswith(".dbn.zst")
     if not compressed and not output.name.endswith(".dbn"):
         raise ConfigError(

@@ -20,6 +20,12 @@ def no_dbn(path: str, found: bytes) -> str:
             f"{path}: has records but no DBN header (a fragment); expected a whole DBN file: "
             "join it to its header, or download it again"
         )
+    if found[:4] == b"PAR1" or found[:3] == b"ts_":
+        kind = "Parquet" if found[:4] == b"PAR1" else "CSV"
+        return (
+            f"{path}: is a {kind} file, as exports are; expected DBN: make it one with "
+            f"`tapewire data convert {path} -o OUTPUT.dbn.zst`"
+        )
     return f"{path}: is not a DBN file: expected it to begin with b'DBN', found {found[:4]!r}"
 
 

@@ -79,7 +79,8 @@ def synth(
     epilog="[bold]Examples[/bold]\n\n"
     "tapewire data convert day.mbo.dbn.zst -o day.mbo.dbn\n\n"
     "tapewire data convert monday.dbn.zst tuesday.dbn.zst --symbols ESH4 -o esh4.mbo.dbn\n\n"
-    "tapewire data convert GLBX-20240105-AB12CD/ -o january.mbo.dbn.zst",
+    "tapewire data convert GLBX-20240105-AB12CD/ -o january.mbo.dbn.zst\n\n"
+    "tapewire data convert export.csv.zst -o day.mbo.dbn.zst",
 )
 def convert(
     files: Annotated[
@@ -99,6 +100,8 @@ def convert(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Prepare market data files for replay: one plain DBN file, which needs no decompression.
+
+    CSV and Parquet exports of MBO records become DBN.
 
     It replays to the same digest. Databento's client reads it. With --start it begins with a
     snapshot of the books as they stood then.

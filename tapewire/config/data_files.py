@@ -23,7 +23,7 @@ SCHEMA_KEYS: Final = {
 #: Of a folder these are taken.
 DATA_ENDINGS: Final = (".dbn", ".dbn.zst", ".dbz")
 #: These hold market data, too, but are to be converted first.
-EXPORT_ENDINGS: Final = (".csv", ".csv.zst", ".parquet")
+EXPORT_ENDINGS: Final = (".csv", ".csv.zst", ".csv.gz", ".parquet")
 #: A file a day: ``day-{20240101..20240131}.mbo.dbn.zst``.
 _DATES: Final = re.compile(r"\{(\d{8}|\d{4}-\d\d-\d\d)\.\.(\d{8}|\d{4}-\d\d-\d\d)\}")
 _DAYS_MAX: Final = 10_000

@@ -21,6 +21,8 @@ DUP_GENERATION = 3  # slots of an earlier generation are empty
 DUP_DROPPED = 4  # records left out so far
 DUP_STATE_SIZE = 5
 
+#: Groups of so many records are compared one with the other: the table costs more.
+_SMALL_GROUP = 12
 #: The member of the table that counts what was given of a record, whichever files it came from.
 GIVEN = -1
 
@@ -34,20 +36,15 @@ def _tie(rank: int, words: np.ndarray, row: int, at: int) -> int:
 
 
 @jit
-def _before(
+def _tied_before(
     words: np.ndarray,
-    keys: np.ndarray,
     pos: np.ndarray,
     ranks: np.ndarray,
     order: np.ndarray,
     a: int,
     b: int,
 ) -> bool:
-    """Whether row ``a`` gives the next record before row ``b``."""
-    key_a = keys[a, pos[a]]
-    key_b = keys[b, pos[b]]
-    if key_a != key_b:
-        return bool(key_a < key_b)
+    """Whether row ``a`` gives the next record before row ``b`` of the same clock."""
     tie_a = _tie(ranks[a], words, a, pos[a])
     tie_b = _tie(ranks[b], words, b, pos[b])
     if tie_a != tie_b:
@@ -60,25 +57,35 @@ def _sift_down(
     heap: np.ndarray,
     size: int,
     root: int,
+    heads: np.ndarray,
     words: np.ndarray,
-    keys: np.ndarray,
     pos: np.ndarray,
     ranks: np.ndarray,
     order: np.ndarray,
 ) -> None:
     """Restore the heap below a root that may be too large."""
+    row = heap[root]
+    clock = heads[row]
     while True:
         child = 2 * root + 1
         if child >= size:
-            return
-        if child + 1 < size and _before(
-            words, keys, pos, ranks, order, heap[child + 1], heap[child]
+            break
+        least = heap[child]
+        if child + 1 < size:
+            other = heap[child + 1]
+            if heads[other] < heads[least] or (
+                heads[other] == heads[least]
+                and _tied_before(words, pos, ranks, order, other, least)
+            ):
+                least = other
+                child += 1
+        if heads[least] > clock or (
+            heads[least] == clock and _tied_before(words, pos, ranks, order, row, least)
         ):
-            child += 1
-        if not _before(words, keys, pos, ranks, order, heap[child], heap[root]):
-            return
-        heap[child], heap[root] = heap[root], heap[child]
+            break
+        heap[root] = least
         root = child
+    heap[root] = row
 
 
 @jit_entry
@@ -89,6 +96,7 @@ def merge_rows(
     end: np.ndarray,
     order: np.ndarray,
     ranks: np.ndarray,
+    heads: np.ndarray,
     heap: np.ndarray,
     size: int,
     limit_key: int,
@@ -115,6 +123,8 @@ def merge_rows(
         int64, shape (rows,): the place of the row's file in the list of files.
     ranks
         int64, shape (rows,): the place of the first file of its dataset.
+    heads
+        int64, shape (rows,): written to.
     heap
         int64, shape (≥ size,): the rows to merge, each with a record left; in any order.
     size
@@ -123,8 +133,8 @@ def merge_rows(
         Clock of the first record of the next file that is not open yet, and TIE_MIN: what has that
         clock waits until it is open; without such a file the largest clock, and TIE_MAX.
     out, out_keys, out_order
-        int64, shapes (n, 7), (n,) and (n,): where records, clocks and the places of their files go,
-        from ``begin`` on.
+        int64, shapes (n, 7) and (n,), and int16, shape (n,): where records, clocks and the places
+        of their files go, from ``begin`` on.
 
     Returns
     -------
@@ -135,50 +145,61 @@ def merge_rows(
     row : int
         The row to refill, or -1.
     """
+    for i in range(size):
+        heads[heap[i]] = keys[heap[i], pos[heap[i]]]
     for root in range(size // 2 - 1, -1, -1):
-        _sift_down(heap, size, root, words, keys, pos, ranks, order)
+        _sift_down(heap, size, root, heads, words, pos, ranks, order)
     written = begin
     capacity = out.shape[0]
     while written < capacity:
         row = heap[0]
         until_key = limit_key
-        until_tie = limit_tie
-        until_place = np.int64(TIE_MAX)
+        until_row = -1
         for child in range(1, min(size, 3)):
             other = heap[child]
-            key = keys[other, pos[other]]
-            if key > until_key:
+            key = heads[other]
+            if key > until_key or (key == until_key and until_row < 0 and limit_tie < 0):
                 continue
-            tie = _tie(ranks[other], words, other, pos[other])
-            place = order[other]
-            if key < until_key or tie < until_tie or (tie == until_tie and place < until_place):
+            if (
+                until_row < 0
+                or key < until_key
+                or _tied_before(words, pos, ranks, order, other, until_row)
+            ):
                 until_key = key
-                until_tie = tie
-                until_place = place
+                until_row = other
         at = pos[row]
-        stop = end[row]
-        place = order[row]
-        while at < stop and written < capacity:
-            key = keys[row, at]
-            if key > until_key:
-                break
-            if key == until_key:
-                tie = _tie(ranks[row], words, row, at)
-                if tie > until_tie or (tie == until_tie and place > until_place):
+        stop = min(end[row], at + capacity - written)
+        ahead = at
+        while ahead < stop and keys[row, ahead] < until_key:
+            ahead += 1
+        while ahead < stop and keys[row, ahead] == until_key:
+            if until_row < 0:
+                if limit_tie < 0:
                     break
+            else:
+                tie = _tie(ranks[row], words, row, ahead)
+                until_tie = _tie(ranks[until_row], words, until_row, pos[until_row])
+                if tie > until_tie or (tie == until_tie and order[row] > order[until_row]):
+                    break
+            ahead += 1
+        place = order[row]
+        for i in range(ahead - at):
             for word in range(7):
-                out[written, word] = words[row, at, word]
-            out_keys[written] = key
-            out_order[written] = place
-            written += 1
-            at += 1
+                out[written + i, word] = words[row, at + i, word]
+        for i in range(ahead - at):
+            out_keys[written + i] = keys[row, at + i]
+            out_order[written + i] = place
+        written += ahead - at
+        at = ahead
+        stop = end[row]
         moved = at > pos[row]
         pos[row] = at
         if at == stop:
             return written, MERGE_NEEDS_ROW, row
         if not moved:
             return written, MERGE_AT_LIMIT, -1
-        _sift_down(heap, size, 0, words, keys, pos, ranks, order)
+        heads[row] = keys[row, at]
+        _sift_down(heap, size, 0, heads, words, pos, ranks, order)
     return written, MERGE_FULL, -1
 
 
@@ -243,6 +264,21 @@ def _count(
     return int(member)
 
 
+@jit
+def _any_alike(words: np.ndarray, order: np.ndarray, begin: int, end: int) -> bool:
+    """Whether two of a few records are the same and of different files."""
+    for i in range(begin, end):
+        for j in range(i + 1, end):
+            if order[i] == order[j] or words[i, 2] != words[j, 2] or words[i, 6] != words[j, 6]:
+                continue
+            same = True
+            for word in range(7):
+                same = same and words[i, word] == words[j, word]
+            if same:
+                return True
+    return False
+
+
 @jit_entry
 def fill_slots(members: np.ndarray, slots: np.ndarray, state: np.ndarray) -> None:
     """Enter the members of the table into empty slots, after either has grown.
@@ -281,8 +317,9 @@ def drop_duplicates(
     Parameters
     ----------
     words, keys, order
-        int64, shapes (n, 7), (n,) and (n,): merged records, their clocks and the places of their
-        files. Those from ``begin`` to ``end`` are looked at; what stays moves forward.
+        int64, shapes (n, 7) and (n,), and int16, shape (n,): merged records, their clocks and the
+        places of their files. Those from ``begin`` to ``end`` are looked at; what stays moves
+        forward.
     members
         int64, shape (m, 9), m ≥ members in use + 2 × records: record, tag, count. The tag is the
         place of a file, or GIVEN.
@@ -301,16 +338,30 @@ def drop_duplicates(
     duplicate : int
         Index of the duplicate it stopped at, or -1.
     """
-    kept = begin
     at = begin
+    others = 0
+    for i in range(begin, end):
+        others += order[i] != order[begin]
+    continued = begin < end and state[DUP_BEGUN] == 1 and state[DUP_CLOCK] == keys[begin]
+    if others == 0 and not continued and begin < end:
+        # Of one file: only what has the last clock may have something to meet.
+        at = end - 1
+        while at > begin and keys[at - 1] == keys[at]:
+            at -= 1
+    kept = at
     while at < end:
         key = keys[at]
         stop = at + 1
+        if stop < end and keys[stop] != key and state[DUP_CLOCK] != key and kept == at:
+            kept = at = stop  # nearly all are alone
+            continue
         mixed = False
         while stop < end and keys[stop] == key:
             mixed = mixed or order[stop] != order[at]
             stop += 1
         continued = state[DUP_BEGUN] == 1 and state[DUP_CLOCK] == key
+        if mixed and stop - at <= _SMALL_GROUP:
+            mixed = _any_alike(words, order, at, stop)
         looked_at = continued or mixed or stop == end
         if looked_at and not continued:
             state[DUP_BEGUN] = 1

@@ -31,8 +31,8 @@ from tapewire.wire import FileTotals
 CHUNK_RECORDS: Final = 16_384
 _BUFFERED_RECORDS_MAX: Final = 1 << 22
 _CHUNK_RECORDS_MIN: Final = 256
-#: Records of the next file that are decoded ahead: a few milliseconds of work, 3.5 MiB.
-AHEAD_RECORDS: Final = 65_536
+#: Records of the next file that are decoded ahead: a few milliseconds of work, 1.75 MiB.
+AHEAD_RECORDS: Final = 32_768
 _NO_KEYS: Final = np.empty(0, np.int64)
 _LIMIT_NONE: Final = 2**63 - 1
 _WORDS: Final = 7
@@ -276,7 +276,8 @@ class Merger:
         self._end = np.empty(0, np.int64)
         self._order = np.empty(0, np.int64)
         self._ranks = np.empty(0, np.int64)
-        self._places = np.empty(0, np.int64)
+        self._heads = np.empty(0, np.int64)
+        self._places = np.empty(0, np.int16)
         self._active: list[int] = []
         self._free: list[int] = []
 
@@ -292,7 +293,7 @@ class Merger:
         """
         words = as_words(out)
         if len(self._places) < len(out):
-            self._places = np.empty(len(out), np.int64)
+            self._places = np.empty(len(out), np.int16)
         places = self._places[: len(out)]
         written = 0
         while written < len(out):
@@ -318,6 +319,7 @@ class Merger:
                 self._end,
                 self._order,
                 self._ranks,
+                self._heads,
                 heap,
                 len(heap),
                 limit_key,
@@ -378,7 +380,7 @@ class Merger:
         if not self._free:
             rows = len(self._pos)
             more = max(1, rows)
-            for name in ("_pos", "_end", "_order", "_ranks"):
+            for name in ("_pos", "_end", "_order", "_ranks", "_heads"):
                 setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.int64)]))
             for name in ("_buffer", "_keys"):
                 old = getattr(self, name)
@@ -415,9 +417,9 @@ def _call_kernels() -> None:
     data, counts = np.zeros(0, np.uint8), np.zeros(256, np.int64)
     kernels.pick_mbo(data, 0, 0, 0, np.zeros((1, 56), np.uint8), counts)
     kernels.find_records(data, 0, 0, counts)
-    places, words = np.zeros(1, np.int64), as_words(rows)
+    places, words = np.zeros(1, np.int16), as_words(rows)
     merging.merge_rows(
-        words, keys, row, row, row, row, heap, 1, 0, 0, out, out_keys, places, 0
+        words, keys, row, row, row, row, row, heap, 1, 0, 0, out, out_keys, places, 0
     )  # fmt: skip
     DuplicateFilter(["", ""], refuse=False).keep(out, out_keys, places, 0)
 

@@ -8,7 +8,6 @@ Files are opened when their first record is due, and closed at their end, so tha
 how many overlap. The beginning of the next one is decoded ahead by a thread.
 """
 
-import contextlib
 import dataclasses
 import sys
 from collections.abc import Callable, Sequence
@@ -211,11 +210,10 @@ class FileReader:
     def close(self) -> None:
         """Close the file; nothing more is read."""
         self._done = True
-        if self._ahead is not None:
-            with contextlib.suppress(InputError, OSError):
-                ahead = self._ahead.result()
-                self._file = ahead.file if ahead is not None else None
-            self._ahead = None
+        if self._ahead is not None:  # nothing of it was given
+            ahead, self._ahead = self._ahead.result(), None
+            if ahead is not None:
+                ahead.file.close()
         if self._file is not None:
             self._content_hash = self._file.content_hash
             self._truncated, self._left_out = self._file.truncated, self._file.left_out

@@ -122,7 +122,7 @@ def expand_files(names: Sequence[str], label: str = "FILES") -> tuple[list[str],
         Places("command line", typed={(*where, i): label for i in range(len(names))})
     )
     source: dict[str, Any] = {"files": list(names)}
-    notes = place_files(source, Path.cwd(), problems)
+    notes = place_files(source, Path(), problems)  # names stay as they were typed
     problems.raise_if_any()
     return source["files"], notes
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import zstandard
 
+import streams
 import tapewire as tw
 from naive.dbn import read_mbo
 from tapewire.errors import FormatError
+from tapewire.replay import ReplayPlan, open_source
 
 PARTS = 3
 
@@ -41,7 +43,10 @@ def test_the_same_digest_however_the_files_are_given(tmp_path: Path, synthetic_f
     whole = run(synthetic_file, tmp_path / "whole")
     listed = parts(synthetic_file, tmp_path / "days")
     by_list = run(listed, tmp_path / "list")
+    (tmp_path / "days" / "day.trades.dbn").write_bytes(streams.dbn_header(schema="trades"))
     by_folder = run(tmp_path / "days", tmp_path / "folder")
+    skipped = "files of schemas that a run does not use were skipped: 1 of trades"
+    assert f"{tmp_path / 'days'}: {skipped}" in by_folder.manifest["warnings"]
     assert whole.digest == by_list.digest == by_folder.digest
     assert whole.manifest["events"] == by_folder.manifest["events"] == 30_000
     assert [Path(i["file"]) for i in by_folder.manifest["inputs"]] == listed
@@ -82,9 +87,6 @@ def test_what_is_whole_of_a_cut_file_is_played_and_the_run_says_so(
 
 
 def test_a_cut_zstd_file_gives_what_is_whole_whatever_the_batches(tmp_path: Path) -> None:
-    import streams
-    from tapewire.replay import ReplayPlan, open_source
-
     records = streams.make_records(60_000)
     whole = streams.zstd_bytes(streams.dbn_bytes(records))
     path = streams.write(tmp_path / "cut.dbn.zst", whole[: len(whole) // 2])

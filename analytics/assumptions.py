@@ -1,6 +1,7 @@
 """What a run took for granted, in words: first in its report, since every figure hangs on it."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from tapewire.analytics import formats as f
@@ -12,12 +13,20 @@ def trust(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     free = [name for name, model in models.items() if not model["deterministic"]]
     warned = len(manifest["warnings"])
     return [
-        ("Complete", "yes: the data were read to their end and the books balance"
-         if manifest["status"] == "complete" else f"no: {manifest['status']}"),
+        ("Complete", _whole(manifest)),
         ("Deterministic", f"no: answers of {', '.join(free)} took effect when they came" if free
          else "yes: the same input, configuration, seed and version give the same digest"),
         ("Warnings", f"{warned}, above" if warned else "none"),
     ]  # fmt: skip
+
+
+def _whole(manifest: Mapping[str, Any]) -> str:
+    if manifest["status"] != "complete":
+        return f"no: {manifest['status']}"
+    if not manifest.get("data_complete", True):
+        cut = [Path(i["file"]).name for i in manifest["inputs"] if i.get("truncated")]
+        return f"no: {', '.join(cut)} ended too soon, and what is whole of it was played"
+    return "yes: the data were read to their end and the books balance"
 
 
 def in_short(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -35,6 +44,7 @@ def in_short(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         found[0], ("Queue", f"{queue}, estimated" if manifest.get("queues") else str(queue)),
         *found[1:],
+        *([] if manifest.get("data_complete", True) else [("Data", "incomplete")]),
         ("Deterministic", "no" if free else "yes"), ("Warnings", str(warned) if warned else "none"),
     ]  # fmt: skip
 

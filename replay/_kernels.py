@@ -1,8 +1,8 @@
-"""Kernels over raw records: check, clamp, filter, merge. One pass over each chunk."""
+"""Kernels over raw records: check, clamp, filter. One pass over each chunk."""
 
 import numpy as np
 
-from tapewire.compiled.jit import jit, jit_entry
+from tapewire.compiled.jit import jit_entry
 from tapewire.market.records import ACTIONS, RECORD_LENGTH_WORDS, RTYPE_MBO
 
 # Layout of the state of one file, int64.
@@ -19,11 +19,6 @@ CLOCK_MIN = -(2**63)
 #: uint8 by action byte: 1 where there is such an action. A look-up costs less than comparing.
 KNOWN_ACTIONS = np.zeros(256, np.uint8)
 KNOWN_ACTIONS[list(ACTIONS)] = 1
-
-# Why a merge returned.
-MERGE_FULL = 0  # the output is full
-MERGE_NEEDS_ROW = 1  # a row has given its last record: refill it
-MERGE_AT_LIMIT = 2  # the next record belongs behind the first one of a file not opened yet
 
 
 @jit_entry
@@ -176,116 +171,75 @@ def filter_records(
     return -1, kept
 
 
-@jit
-def _before(keys: np.ndarray, pos: np.ndarray, order: np.ndarray, a: int, b: int) -> bool:
-    """Whether row ``a`` gives the next record before row ``b``: by clock, then file order."""
-    key_a = keys[a, pos[a]]
-    key_b = keys[b, pos[b]]
-    if key_a != key_b:
-        return bool(key_a < key_b)
-    return bool(order[a] < order[b])
-
-
-@jit
-def _sift_down(
-    heap: np.ndarray,
-    size: int,
-    root: int,
-    keys: np.ndarray,
-    pos: np.ndarray,
-    order: np.ndarray,
-) -> None:
-    """Restore the heap below a root that may be too large."""
-    while True:
-        child = 2 * root + 1
-        if child >= size:
-            return
-        if child + 1 < size and _before(keys, pos, order, heap[child + 1], heap[child]):
-            child += 1
-        if not _before(keys, pos, order, heap[child], heap[root]):
-            return
-        heap[child], heap[root] = heap[root], heap[child]
-        root = child
-
-
 @jit_entry
-def merge_rows(
-    words: np.ndarray,
-    keys: np.ndarray,
-    pos: np.ndarray,
-    end: np.ndarray,
-    order: np.ndarray,
-    heap: np.ndarray,
-    size: int,
-    limit_key: int,
-    limit_order: int,
-    out: np.ndarray,
-    out_keys: np.ndarray,
-    begin: int,
+def pick_mbo(
+    data: np.ndarray, begin: int, end: int, record_bytes: int, out: np.ndarray, counts: np.ndarray
 ) -> tuple[int, int, int]:
-    """Merge the chunks of several files by clock; at equal clocks in file order.
-
-    A file's records stay in their order; its records with equal clock stay together.
+    """Copy the MBO records out of records of any schema.
 
     Parameters
     ----------
-    words
-        int64, shape (rows, chunk, 7): the chunks, as words of the records.
-    keys
-        int64, shape (rows, chunk): the clock at each record, ns.
-    pos, end
-        int64, shape (rows,): the next record of each row and where its chunk ends.
-    order
-        int64, shape (rows,): the place of the row's file in the list of files.
-    heap
-        int64, shape (≥ size,): the rows to merge, each with a record left; in any order.
-    size
-        How many rows that are.
-    limit_key, limit_order
-        Clock and place of the first record of the next file that is not open yet.
-    out, out_keys
-        int64, shapes (n, 7) and (n,): where records and clocks go, from ``begin`` on.
+    data
+        uint8, shape (n,): records one behind the other, from ``begin`` to ``end``.
+    record_bytes
+        Of an MBO record: 56, or 64 with the time of sending behind it, which is left out.
+    out
+        uint8, shape (m, 56).
+    counts
+        int64, shape (256,): records met by rtype, added to.
 
     Returns
     -------
+    at : int
+        Where the first record begins that was not read.
     written : int
-        Where the output now ends.
-    status : int
-        MERGE_FULL, MERGE_NEEDS_ROW or MERGE_AT_LIMIT.
-    row : int
-        The row to refill, or -1.
+        Records copied.
+    bad : int
+        Where a record begins that can be none, or -1.
     """
-    for root in range(size // 2 - 1, -1, -1):
-        _sift_down(heap, size, root, keys, pos, order)
-    written = begin
-    capacity = out.shape[0]
-    while written < capacity:
-        row = heap[0]
-        until_key = limit_key
-        until_order = limit_order
-        for child in range(1, min(size, 3)):
-            key = keys[heap[child], pos[heap[child]]]
-            place = order[heap[child]]
-            if key < until_key or (key == until_key and place < until_order):
-                until_key = key
-                until_order = place
-        at = pos[row]
-        stop = end[row]
-        first = order[row] < until_order
-        while at < stop and written < capacity:
-            key = keys[row, at]
-            if key > until_key or (key == until_key and not first):
-                break
-            for word in range(7):
-                out[written, word] = words[row, at, word]
-            out_keys[written] = key
+    at = begin
+    written = 0
+    while at + 2 <= end and written < out.shape[0]:
+        size = int(data[at]) * 4
+        rtype = data[at + 1]
+        if size < 16 or (rtype == RTYPE_MBO and size != record_bytes):
+            return at, written, at
+        if at + size > end:
+            break
+        if rtype == RTYPE_MBO:
+            for i in range(56):
+                out[written, i] = data[at + i]
+            out[written, 0] = RECORD_LENGTH_WORDS
             written += 1
-            at += 1
-        moved = at > pos[row]
-        pos[row] = at
-        if at == stop:
-            return written, MERGE_NEEDS_ROW, row
-        if not moved:
-            return written, MERGE_AT_LIMIT, -1
-        _sift_down(heap, size, 0, keys, pos, order)
-    return written, MERGE_FULL, -1
+        counts[rtype] += 1
+        at += size
+    return at, written, -1
+
+
+@jit_entry
+def find_records(data: np.ndarray, end: int, rtype: int, out: np.ndarray) -> int:
+    """Find records of one type among records of any schema.
+
+    Parameters
+    ----------
+    data
+        uint8, shape (n,): records one behind the other, up to ``end``.
+    out
+        int64, shape (m,), filled with where they begin.
+
+    Returns
+    -------
+    int
+        How many there are; it stops at ``m``, and at what can be no record.
+    """
+    at = 0
+    found = 0
+    while at + 16 <= end and found < out.shape[0]:
+        size = int(data[at]) * 4
+        if size < 16 or at + size > end:
+            break
+        if data[at + 1] == rtype:
+            out[found] = at
+            found += 1
+        at += size
+    return found

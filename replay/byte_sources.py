@@ -14,7 +14,7 @@ from tapewire.replay.zstd_frames import BYTES_PER_HEADER_MIN, HEADERS_SPARE, Fra
 #: Compressed bytes per read; measured against 128 KiB, which was slightly slower.
 _READ_BYTES: Final = 1 << 20
 #: What Databento itself uses is 2**23; a larger window is memory an attacker asks for.
-_WINDOW_BYTES_MAX: Final = 1 << 27
+WINDOW_BYTES_MAX: Final = 1 << 27
 
 
 def open_file(path: str) -> tuple[int, int]:
@@ -98,12 +98,13 @@ class PlainBytes:
 class _Tap:
     """Passes compressed bytes on to the decompressor; hashes them and follows the frames."""
 
-    def __init__(self, path: str, fd: int) -> None:
+    def __init__(self, path: str, fd: int, offset: int, hashed: xxhash.xxh3_128) -> None:
         self._path = path
         self._file = os.fdopen(fd, "rb", buffering=0)
-        self.hash = xxhash.xxh3_128()
+        self._file.seek(offset)
+        self.hash = hashed
         self.walker = FrameWalker()
-        self.offset = 0
+        self.walker.offset = self.offset = offset
 
     def read(self, size: int = -1) -> bytes:
         try:
@@ -127,17 +128,31 @@ class _Tap:
 
 
 class ZstdBytes:
-    """A zstd file, decompressed."""
+    """A zstd file, decompressed from its beginning or from a later frame on.
 
-    def __init__(self, path: str, fd: int) -> None:
+    Parameters
+    ----------
+    offset, hashed, delivered
+        Where to begin, the hash of the bytes before it, and how many came out of these.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        fd: int,
+        *,
+        offset: int = 0,
+        hashed: xxhash.xxh3_128 | None = None,
+        delivered: int = 0,
+    ) -> None:
         self._path = path
-        self._tap = _Tap(path, fd)
+        self._tap = _Tap(path, fd, offset, xxhash.xxh3_128() if hashed is None else hashed)
         self._reader: Any = zstandard.ZstdDecompressor(
-            max_window_size=_WINDOW_BYTES_MAX
+            max_window_size=WINDOW_BYTES_MAX
         ).stream_reader(
             cast(Any, self._tap), read_size=_READ_BYTES, read_across_frames=True, closefd=False
         )
-        self.delivered = 0
+        self.delivered = delivered
 
     def readinto(self, out: memoryview) -> int:
         """Fill ``out`` as far as the file goes."""
@@ -177,9 +192,19 @@ class ZstdBytes:
 
 
 class TruncatedFrame(Exception):
-    """Compressed data ended inside a frame; the reader of records adds what it knows."""
+    """Data ended too soon; the reader of records adds what it knows.
 
-    def __init__(self, filled: int, offset: int, frame_offset: int) -> None:
+    Attributes
+    ----------
+    filled
+        Bytes that were given before.
+    offset
+        Where the data end.
+    frame_offset
+        Where the zstd frame begins in which they end; None: they end inside a record.
+    """
+
+    def __init__(self, filled: int, offset: int, frame_offset: int | None) -> None:
         super().__init__()
         self.filled = filled
         self.offset = offset

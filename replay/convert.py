@@ -26,7 +26,7 @@ from tapewire.errors import ConfigError, OutputError
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.cut import StartCut
 from tapewire.replay.dbn import DbnHeader
-from tapewire.replay.plan import ReplayPlan
+from tapewire.replay.plan import Duplicates, ReplayPlan
 from tapewire.replay.source import Source, open_source
 from tapewire.wire import FileTotals, Warmup
 
@@ -105,6 +105,8 @@ def convert(
     start_ns: int | None = None,
     end_ns: int | None = None,
     warmup: Warmup = "full",
+    duplicates: Duplicates = "refuse",
+    allow_truncated: bool = False,
     force: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> ConvertReport:
@@ -125,6 +127,8 @@ def convert(
     warmup
         With ``start_ns``: the file begins with a snapshot of every book, built as `ReplayPlan` says
         from the records before (see `StartCut`); ``"none"``: it does not.
+    duplicates, allow_truncated
+        As in `ReplayPlan`.
     force
         Replace a file that is there.
     on_progress
@@ -149,8 +153,10 @@ def convert(
         start_ns=start_ns,
         end_ns=end_ns,
         warmup=warmup,
+        duplicates=duplicates,
+        allow_truncated=allow_truncated,
     )
-    compressed = _require_free(output, plan.files, force=force)
+    compressed = require_free(output, plan.files, force=force)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(plan))
         header = header_of(source)  # before the output is touched: the datasets may differ
@@ -192,8 +198,14 @@ def convert(
     )
 
 
-def _require_free(output: Path, files: Sequence[str], *, force: bool) -> bool:
-    """Check the output's name; return whether it is to be compressed."""
+def require_free(output: Path, files: Sequence[str], *, force: bool) -> bool:
+    """Check an output's name before anything is written; return whether it is to be compressed.
+
+    Raises
+    ------
+    ConfigError, OutputError
+        As `convert`.
+    """
     compressed = output.name.endswith(".dbn.zst")
     if not compressed and not output.name.endswith(".dbn"):
         raise ConfigError(

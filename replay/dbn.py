@@ -28,12 +28,16 @@ from tapewire.replay.byte_sources import (
     ByteSource,
     PlainBytes,
     TruncatedFrame,
-    ZstdBytes,
     open_file,
 )
 from tapewire.replay.dbn_counts import require_true_counts
+from tapewire.replay.dbn_refusals import decode_metadata, no_dbn, require_plausible, require_schema
+from tapewire.replay.dbz import DBZ_PREFIX, DBZ_VERSION, dbz_metadata
+from tapewire.replay.mixed import MixedBytes, mbo_metadata, recorded_mappings
+from tapewire.replay.symbology import with_symbology
 from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
 from tapewire.replay.zstd_frames import is_skippable_magic, walk_file
+from tapewire.replay.zstd_parallel import open_zstd
 from tapewire.wire import SymbolMapping
 from tapewire.wire.messages import MAPPINGS_MAX
 
@@ -65,6 +69,10 @@ class DbnHeader:
         The range the file was made for, ns since the epoch; 0 where it does not say.
     first_ts_recv
         ``ts_recv`` of the first record (ns, signed), or None in a file without records.
+    mapped_beside
+        Whether `metadata` and `mappings` have the symbols of the ``symbology.json`` beside it.
+    allow_truncated
+        Whether it is to be read as far as it is whole.
     """
 
     path: str
@@ -80,6 +88,8 @@ class DbnHeader:
     records: int | None
     metadata: Metadata
     begins_with_snapshot: bool
+    mapped_beside: bool = False
+    allow_truncated: bool = False
 
 
 class DbnFile:
@@ -90,7 +100,13 @@ class DbnFile:
     path
         The file, as the user named it; it appears so in messages.
     schema, record_bytes
-        What it must hold, and the size of a record, or its sizes by DBN version.
+        What it must hold, and the size of a record, or its sizes by DBN version; schema None: only
+        its header is to be read.
+    allow_truncated
+        Where its records end too soon, what is whole of them is all of them; `truncated` then says
+        in words what is missing.
+    threads
+        How many may decompress a file of several frames.
 
     Raises
     ------
@@ -104,10 +120,14 @@ class DbnFile:
         self,
         path: str,
         *,
-        schema: str = "mbo",
+        schema: str | None = "mbo",
         record_bytes: int | Mapping[int, int] = RECORD_BYTES,
+        allow_truncated: bool = False,
+        threads: int = 1,
     ) -> None:
         self.path = path
+        self.truncated = ""
+        self._allow_truncated = allow_truncated
         self._schema, self._record_sizes = schema, record_bytes
         fd, self.size_bytes = open_file(path)
         head = os.pread(fd, 12, 0)
@@ -116,13 +136,22 @@ class DbnFile:
         self.records_read = 0
         self.at_end = False
         try:
-            _require_plausible(path, head)
+            require_plausible(path, head)
         except FormatError:
             os.close(fd)
             raise
-        self._bytes = ZstdBytes(path, fd) if self.compressed else PlainBytes(path, fd)
+        if self.compressed:
+            self._bytes = open_zstd(path, fd, self.size_bytes, threads=threads)
+        else:
+            self._bytes = PlainBytes(path, fd)
+        self._mixed: MixedBytes | None = None
         try:
-            self.version, self.header_bytes, self.metadata = self._read_header()
+            if head[8:11] == DBZ_PREFIX and self.compressed:
+                self.version, self.header_bytes = DBZ_VERSION, 0
+                self.metadata = dbz_metadata(path, fd, self.size_bytes)
+                self._require_schema()
+            else:
+                self.version, self.header_bytes, self.metadata = self._read_header()
         except BaseException:
             self._bytes.close()
             raise
@@ -146,7 +175,7 @@ class DbnFile:
     def _read_header(self) -> tuple[int, int, Metadata]:
         prelude = bytes(self._exactly(_PRELUDE_BYTES, "DBN header"))
         if prelude[:3] != b"DBN":
-            raise FormatError(_no_dbn(self.path, prelude))
+            raise FormatError(no_dbn(self.path, prelude))
         version = prelude[3]
         if version not in SUPPORTED_VERSIONS:
             raise FormatError(f"{self.path}: is DBN version {version}; expected version 1, 2 or 3")
@@ -160,11 +189,41 @@ class DbnFile:
         header = prelude + bytes(self._exactly(length, "DBN header"))
         # Before the decoder, which reserves memory for whatever is claimed.
         require_true_counts(self.path, header, version)
-        metadata = _decode_metadata(self.path, header)
-        sizes = self._record_sizes
-        self._record_bytes = sizes if isinstance(sizes, int) else sizes[version]
-        _require_schema(self.path, metadata, self._schema, self._record_bytes)
-        return version, len(header), metadata
+        self.version, self.metadata = version, decode_metadata(self.path, header)
+        self._require_schema()
+        return version, len(header), self.metadata
+
+    def _require_schema(self) -> None:
+        """Check that the records are what is asked for, or have these among others."""
+        sizes, metadata = self._record_sizes, self.metadata
+        self._record_bytes = sizes if isinstance(sizes, int) else sizes.get(self.version, 0)
+        if self._schema is None:
+            return
+        is_mbo = metadata.schema is not None and str(metadata.schema) == "mbo"
+        if self._schema == "mbo" and (metadata.schema is None or (is_mbo and metadata.ts_out)):
+            self._mixed = MixedBytes(self.path, self._bytes, ts_out=metadata.ts_out)
+            self._bytes = self._mixed
+            return
+        if not self._record_bytes:
+            raise FormatError(
+                f"{self.path}: is a legacy DBZ file of schema {metadata.schema}; expected DBN "
+                "there: download it again"
+            )
+        require_schema(self.path, metadata, self._schema, self._record_bytes)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether other records lie between those that are given, or more than they behind each."""
+        return self._mixed is not None
+
+    @property
+    def left_out(self) -> str:
+        """Records of other schemas met so far, in words."""
+        return self._mixed.left_out() if self._mixed is not None else ""
+
+    def recorded_mappings(self) -> tuple[SymbolMapping, ...]:
+        """Return the symbols that records of a mixed file say, which is read for it."""
+        return recorded_mappings(self._bytes)
 
     def _header_bytes_max(self) -> int:
         if not self.compressed:
@@ -205,23 +264,35 @@ class DbnFile:
             ) from None
         count, rest = divmod(filled, self._record_bytes)
         self.records_read += count
-        if truncated is not None:
-            raise FormatError(
+        if truncated is not None and truncated.frame_offset is None:
+            self._end_early(
+                f"{self.path}: ends inside a record, {truncated.offset} bytes behind its header"
+                f"{self._offset_note()}, after {self.records_read} good MBO records: the file is "
+                "truncated, fetch it again"
+            )
+        elif truncated is not None:
+            self._end_early(
                 f"{self.path}: ends at byte offset {truncated.offset}, inside the zstd frame that "
                 f"begins at {truncated.frame_offset}, after {self.records_read} good records: the "
                 "file is truncated, fetch it again"
             )
-        if rest:
-            raise FormatError(
+        elif rest:
+            self._end_early(
                 f"{self.path}: ends inside record {self.records_read} at byte offset "
                 f"{self.offset_of(self.records_read)}{self._offset_note()}: expected "
                 f"{self._record_bytes} bytes, found {rest}, after {self.records_read} good "
                 "records: the file is truncated, fetch it again"
             )
-        self.at_end = count < len(out)
-        if self.at_end and not self.compressed:
+        self.at_end = bool(self.truncated) or count < len(out)
+        if self.at_end and not self.compressed and not self.is_mixed:
             self._require_unchanged()
         return count
+
+    def _end_early(self, why: str) -> None:
+        """Note that the file is truncated, or raise it."""
+        if not self._allow_truncated:
+            raise FormatError(f"{why}, or play what is whole with --allow-truncated")
+        self.truncated = why
 
     def _require_unchanged(self) -> None:
         expected = (self.size_bytes - self.header_bytes) // self._record_bytes
@@ -257,10 +328,12 @@ class DbnFile:
 
     def bad_record(self, record: int, found: np.void) -> FormatError:
         """Return the error for a record that is no MBO record, or has an unknown action."""
-        where = (
-            f"{self.path}: record {record} at byte offset {self.offset_of(record)}"
-            f"{self._offset_note()}"
-        )
+        where = f"{self.path}: MBO record {record}"
+        if not self.is_mixed:
+            where = (
+                f"{self.path}: record {record} at byte offset {self.offset_of(record)}"
+                f"{self._offset_note()}"
+            )
         length, rtype, action = (int(found[name]) for name in ("length", "rtype", "action"))
         if (length, rtype) != (RECORD_LENGTH_WORDS, RTYPE_MBO):
             return FormatError(
@@ -293,25 +366,38 @@ class DbnFile:
         self.close()
 
 
-def inspect(path: str) -> DbnHeader:
+def inspect(path: str, *, allow_truncated: bool = False) -> DbnHeader:
     """Open a file, check what can be checked without reading it all, and close it.
 
     That is: that it can be read, its format, version and schema, the first record, and its
-    length: of compressed files up to 256 MiB by their block headers.
+    length, unless it may be too short: of compressed files up to 256 MiB by their block headers.
 
     Raises
     ------
     MissingFileError, FormatError
         As :class:`DbnFile`; FormatError also if the file is truncated.
     """
-    with DbnFile(path) as file:
-        mappings = symbol_mappings(path, file.metadata)
-        records = None if file.compressed else _plain_records(file)
+    with DbnFile(path, allow_truncated=allow_truncated) as file:
+        metadata, mappings = file.metadata, symbol_mappings(path, file.metadata)
+        if file.is_mixed:
+            if not mappings:
+                with DbnFile(path, schema=None) as again:
+                    mappings = again.recorded_mappings()
+            metadata = mbo_metadata(metadata, mappings)
+        beside = with_symbology(path, metadata) if not mappings else None
+        if beside is not None:
+            metadata, mappings = beside, symbol_mappings(path, beside)
+        known = not file.compressed and not file.is_mixed
+        records = _plain_records(file, allow_truncated) if known else None
         first = np.empty(1, MBO_DTYPE)
         found = file.read_into(first)
-        if file.compressed and file.size_bytes <= _WALK_BYTES_MAX:
+        if file.compressed and file.size_bytes <= _WALK_BYTES_MAX and not allow_truncated:
             _require_whole(file)
         file.require_mbo(first[:found])
+        if file.metadata.schema is None and not found:
+            raise FormatError(
+                f"{path}: expected MBO records, found none: {file.left_out or 'it has no records'}"
+            )
         return DbnHeader(
             path=path,
             size_bytes=file.size_bytes,
@@ -325,70 +411,19 @@ def inspect(path: str) -> DbnHeader:
             first_ts_recv=int(first["ts_recv"].view(np.int64)[0]) if found else None,
             begins_with_snapshot=bool(found and first["flags"][0] & F_SNAPSHOT),
             records=records,
-            metadata=file.metadata,
+            metadata=metadata,
+            mapped_beside=beside is not None,
+            allow_truncated=allow_truncated,
         )
 
 
-def _require_plausible(path: str, head: bytes) -> None:
-    if not head:
-        raise FormatError(f"{path}: is empty; expected a DBN file")
-    if is_skippable_magic(head) and head[8:11] == b"DBZ":
-        raise FormatError(
-            f"{path}: is a legacy DBZ file; expected DBN: convert it with Databento's "
-            "`dbn` tool, or download it again"
-        )
-
-
-def _no_dbn(path: str, found: bytes) -> str:
-    if found[0] in range(4, 256) and found[1] in _RTYPES and found[0] * 4 >= 16:
-        return (
-            f"{path}: has records but no DBN header (a fragment); expected a whole DBN file: "
-            "join it to its header, or download it again"
-        )
-    return f"{path}: is not a DBN file: expected it to begin with b'DBN', found {found[:4]!r}"
-
-
-#: Record types a headerless fragment may begin with (rtype values of the DBN specification).
-_RTYPES: Final = frozenset(
-    bytes.fromhex("00 01 0a 11 12 13 14 15 16 17 18 20 21 22 23 24 a0 b1 c0 c1 c2 c3 c4")
-)
-
-
-def _decode_metadata(path: str, header: bytes) -> Metadata:
-    try:
-        return Metadata.decode(header)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic of the decoder is not an Exception
-        raise FormatError(f"{path}: its DBN header is corrupt: {str(error)[:200]}") from None
-
-
-def _require_schema(path: str, metadata: Metadata, schema: str, record_bytes: int) -> None:
-    name = schema.upper() if schema == "mbo" else schema
-    if metadata.schema is None:
-        raise FormatError(
-            f"{path}: mixes schemas (a live capture); expected schema {schema}: write its {name} "
-            "records to a file of their own"
-        )
-    if str(metadata.schema) != schema:
-        hint = f"request the {schema} schema for these symbols"
-        if schema == "mbo" and str(metadata.schema) in ("status", "definition", "statistics"):
-            hint = f"name it in data_source.{metadata.schema}_files"
-        raise FormatError(f"{path}: has schema {metadata.schema}; expected {schema}: {hint}")
-    if metadata.ts_out:
-        raise FormatError(
-            f"{path}: its records carry ts_out ({record_bytes + 8} bytes each); expected plain "
-            f"{name} records of {record_bytes} bytes: capture without ts_out"
-        )
-
-
-def _plain_records(file: DbnFile) -> int:
+def _plain_records(file: DbnFile, allow_truncated: bool) -> int:
     count, rest = divmod(file.size_bytes - file.header_bytes, RECORD_BYTES)
-    if rest:
+    if rest and not allow_truncated:
         raise FormatError(
             f"{file.path}: ends inside record {count} at byte offset {file.offset_of(count)}: "
             f"expected {RECORD_BYTES} bytes, found {rest}, after {count} good records: the file is "
-            "truncated, fetch it again"
+            "truncated, fetch it again, or play what is whole with --allow-truncated"
         )
     return count
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 from tapewire.errors import ConfigError
 from tapewire.market.times import time_text
@@ -15,6 +15,7 @@ from tapewire.wire import MAX_BATCH_RECORDS, PayloadChoice, Warmup
 BATCH_RECORDS_DEFAULT: Final = 65_536
 FILES_MAX: Final = 10_000
 _PUBLISHER_MAX: Final = 65_535
+Duplicates = Literal["refuse", "drop"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class ReplayPlan:
         What to give of the records before ``start_ns``, for books to be built from: ``"full"``
         all, ``"snapshot"`` those of each book from its last snapshot on (all of a book that has
         none), ``"none"`` nothing.
+    duplicates
+        A record that several files have at one clock is an error (``"refuse"``), or given once
+        (``"drop"``).
+    allow_truncated
+        Give what is whole of a file that ends too soon, in place of an error.
     speed
         None: as fast as possible; 1.0: as it was recorded; x: x times as fast.
     batch_records
@@ -57,6 +63,8 @@ class ReplayPlan:
     batch_records: int = BATCH_RECORDS_DEFAULT
     payload: PayloadChoice = "auto"
     warmup: Warmup = "none"
+    duplicates: Duplicates = "refuse"
+    allow_truncated: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.files) <= FILES_MAX:
@@ -78,6 +86,11 @@ class ReplayPlan:
         if self.warmup not in get_args(Warmup):
             raise ConfigError(
                 f"warmup: expected one of {', '.join(get_args(Warmup))}, found {self.warmup!r}"
+            )
+        if self.duplicates not in get_args(Duplicates):
+            raise ConfigError(
+                f"duplicates: expected one of {', '.join(get_args(Duplicates))}, "
+                f"found {self.duplicates!r}"
             )
         if self.start_ns is not None and self.end_ns is not None and self.start_ns >= self.end_ns:
             raise ConfigError(
@@ -138,6 +151,8 @@ def _typed(key: str, value: Any) -> Any:
         good = value is None or type(value) in (int, float)
     elif key == "batch_records":
         good = type(value) is int
+    elif key == "allow_truncated":
+        good = type(value) is bool
     else:
         good = isinstance(value, str)
     if not good:

@@ -13,6 +13,7 @@ from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.pace import Pacer
 from tapewire.replay.plan import ReplayPlan
 from tapewire.replay.source import Source, open_source
+from tapewire.replay.zstd_parallel import cores
 from tapewire.wire import Publisher, Totals
 
 #: The first batch at full speed; the next ones grow fourfold, so that both ends soon have work.
@@ -75,7 +76,8 @@ def serve(
             raise InterruptedRunError(f"the replay was stopped after {sent} records")
 
     throttle = _Throttle(watch)
-    with open_source(plan, tick=throttle) as source:
+    # The simulation has a core of its own; decompressing on it would slow both.
+    with open_source(plan, tick=throttle, threads=max(1, cores() - 1)) as source:
         publisher = Publisher(
             endpoint,
             receivers=receivers,
@@ -211,4 +213,5 @@ class _Stream:
             decode_s=self._decode_s,
             wait_s=self._publisher.wait_s,
             pace_s=self._pace_s,
+            duplicates=self._source.duplicates,
         )

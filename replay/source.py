@@ -13,10 +13,12 @@ from tapewire.errors import ConfigError, NoDataError
 from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
 from tapewire.market.times import time_text
 from tapewire.replay.dbn import DbnHeader, inspect
+from tapewire.replay.duplicates import DuplicateFilter
 from tapewire.replay.filters import RecordFilter, book_begins, require_known_symbols
 from tapewire.replay.merge import FileReader, Merger, warm_up
 from tapewire.replay.plan import ReplayPlan
 from tapewire.replay.snapshots import last_snapshots, superseded
+from tapewire.replay.zstd_parallel import cores
 from tapewire.wire import FileInfo, FileTotals, StreamInfo
 from tapewire.wire.messages import MAPPINGS_MAX
 
@@ -44,7 +46,11 @@ class Source:
     """
 
     def __init__(
-        self, plan: ReplayPlan, headers: list[DbnHeader], tick: Callable[[], None] = _no_tick
+        self,
+        plan: ReplayPlan,
+        headers: list[DbnHeader],
+        tick: Callable[[], None] = _no_tick,
+        threads: int = 1,
     ) -> None:
         self.plan = plan
         self.headers = tuple(headers)
@@ -52,13 +58,19 @@ class Source:
         self.info = _stream_info(plan, headers)
         filtered = plan.filtered
         self._readers = [
-            FileReader(h, RecordFilter.for_file(plan, h.mappings) if filtered else None)
+            FileReader(h, RecordFilter.for_file(plan, h.mappings) if filtered else None, threads)
             for h in headers
         ]
         self._seek_snapshots = plan.warmup == "snapshot" and plan.start_ns is not None
         direct = len(headers) == 1 and not filtered
         self._direct = self._readers[0] if direct else None
-        self._merger = Merger(self._readers, tick)
+        datasets = [h.dataset for h in headers]
+        self._duplicates = None
+        if len(set(datasets)) < len(datasets):
+            self._duplicates = DuplicateFilter(
+                [h.path for h in headers], refuse=plan.duplicates == "refuse"
+            )
+        self._merger = Merger(self._readers, tick, self._duplicates)
         self._keys = np.empty(plan.batch_records, np.int64)
         self.events = 0
         self.first_ts_recv = 0
@@ -137,8 +149,13 @@ class Source:
 
     @property
     def filtered(self) -> int:
-        """Records read and left out."""
+        """Records read and left out by the filter."""
         return sum(r.dropped for r in self._readers)
+
+    @property
+    def duplicates(self) -> int:
+        """Records left out because another file had given them."""
+        return self._duplicates.dropped if self._duplicates is not None else 0
 
     @property
     def disk_bytes(self) -> int:
@@ -177,6 +194,7 @@ class Source:
         """Close the files."""
         for reader in self._readers:
             reader.close()
+        self._merger.close()
 
     def __enter__(self) -> Self:
         return self
@@ -185,13 +203,17 @@ class Source:
         self.close()
 
 
-def open_source(plan: ReplayPlan, *, tick: Callable[[], None] = _no_tick) -> Source:
+def open_source(
+    plan: ReplayPlan, *, tick: Callable[[], None] = _no_tick, threads: int | None = None
+) -> Source:
     """Open what a plan asks for, after checking everything that can be checked up front.
 
     Parameters
     ----------
     tick
         Called after each chunk read; may raise to end a long search.
+    threads
+        How many may decompress a file of several zstd frames; None: as there are cores.
 
     Raises
     ------
@@ -213,12 +235,12 @@ def open_source(plan: ReplayPlan, *, tick: Callable[[], None] = _no_tick) -> Sou
         seen[real] = path
     headers = []
     for path in plan.files:
-        headers.append(inspect(path))
+        headers.append(inspect(path, allow_truncated=plan.allow_truncated))
         tick()
     if plan.symbols:
         require_known_symbols(plan.symbols, [h.mappings for h in headers])
     warm_up()
-    return Source(plan, headers, tick)
+    return Source(plan, headers, tick, cores() if threads is None else threads)
 
 
 def _stream_info(plan: ReplayPlan, headers: list[DbnHeader]) -> StreamInfo:
@@ -237,7 +259,13 @@ def _stream_info(plan: ReplayPlan, headers: list[DbnHeader]) -> StreamInfo:
     if plan.end_ns is not None:
         end_ns = min(end_ns, plan.end_ns) if end_ns else plan.end_ns
     counts = [h.records for h in headers]
-    known = None if plan.filtered or None in counts else sum(c for c in counts if c is not None)
+    datasets = {h.dataset for h in headers}
+    maybe_twice = plan.duplicates == "drop" and len(datasets) < len(headers)
+    known = (
+        None
+        if plan.filtered or maybe_twice or None in counts
+        else sum(c for c in counts if c is not None)
+    )
     return StreamInfo(
         dataset="+".join(dict.fromkeys(h.dataset for h in headers)),
         schema="mbo",

@@ -64,6 +64,11 @@ class FrameWalker:
         return at_magic and not self._pending and not self.skip and not self.broken
 
     @property
+    def wanted(self) -> int:
+        """Bytes that complete what is read next, where nothing is to be skipped."""
+        return self._need - len(self._pending)
+
+    @property
     def too_many(self) -> bool:
         """Whether more frames and blocks were met than allowed."""
         return self.headers > self.headers_max

@@ -68,12 +68,13 @@ def dbn_header(
     schema: str | None = "mbo",
     ts_out: bool = False,
     version: int = 3,
+    dataset: str = "GLBX.MDP3",
 ) -> bytes:
     """A DBN header; mappings: symbol → [(instrument id, first day, end day)], days from START."""
     day = datetime.date(1970, 1, 1) + datetime.timedelta(19_700)
     mappings = {"TEST": [(7, 0, 1)]} if mappings is None else mappings
     metadata = databento_dbn.Metadata(
-        dataset="GLBX.MDP3",
+        dataset=dataset,
         start=START_NS,
         end=START_NS + DAY_NS,
         stype_in=databento_dbn.SType.RAW_SYMBOL,

@@ -176,7 +176,9 @@ class StreamChecker:
                     f"{ended.records_read} read and {ended.records_kept} kept"
                 )
         kept = sum(f.records_kept for f in totals.files)
-        if kept != self.records:
+        if kept - totals.duplicates != self.records:
+            twice = f" ({totals.duplicates} of them twice)" if totals.duplicates else ""
             raise ProtocolError(
-                f"the files of the stream gave {kept} records together, {self.records} arrived"
+                f"the files of the stream gave {kept} records together{twice}, {self.records} "
+                "arrived"
             )

@@ -78,6 +78,10 @@ class FileTotals(Part, frozen=True):
     clamped_ts_recv: Count
     #: xxh3_128 of the file's bytes as they lie on disk; None if it was not read to its end.
     content_hash: Name | None
+    #: Where it ended too soon and was played as far as it is whole: what is missing, in words.
+    truncated: Text = ""
+    #: Records of other schemas in a file that mixes them, in words.
+    left_out: Text = ""
 
 
 class Totals(Part, frozen=True):
@@ -94,6 +98,7 @@ class Totals(Part, frozen=True):
     decode_s: Seconds
     wait_s: Seconds  # for credits: the receivers were the slower side
     pace_s: Seconds  # for the clock, when paced
+    duplicates: Count = 0  # records left out because another file had given them
 
 
 class Hello(codec.Message, frozen=True):

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from tapewire.cli.options import End, Start, Symbols, Warmup, names_in, time_in
+from tapewire.cli.options import (
+    AllowTruncated,
+    Duplicates,
+    End,
+    Start,
+    Symbols,
+    Warmup,
+    names_in,
+    time_in,
+)
 
 
 class BookRows(StrEnum):
@@ -69,7 +78,9 @@ def synth(
     "convert",
     epilog="[bold]Examples[/bold]\n\n"
     "tapewire data convert day.mbo.dbn.zst -o day.mbo.dbn\n\n"
-    "tapewire data convert monday.dbn.zst tuesday.dbn.zst --symbols ESH4 -o esh4.mbo.dbn",
+    "tapewire data convert monday.dbn.zst tuesday.dbn.zst --symbols ESH4 -o esh4.mbo.dbn\n\n"
+    "tapewire data convert GLBX-20240105-AB12CD/ -o january.mbo.dbn.zst\n\n"
+    "tapewire data convert export.csv.zst -o day.mbo.dbn.zst",
 )
 def convert(
     files: Annotated[
@@ -83,10 +94,14 @@ def convert(
     start: Start = None,
     end: End = None,
     warmup: Warmup = None,
+    duplicates: Duplicates = None,
+    allow_truncated: AllowTruncated = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Prepare market data files for replay: one plain DBN file, which needs no decompression.
+
+    CSV and Parquet exports of MBO records become DBN.
 
     It replays to the same digest. Databento's client reads it. With --start it begins with a
     snapshot of the books as they stood then.
@@ -102,6 +117,8 @@ def convert(
         start=time_in(start),
         end=time_in(end),
         warmup=warmup,
+        duplicates=duplicates,
+        allow_truncated=allow_truncated,
         force=force,
         as_json=as_json,
         console=Console(),

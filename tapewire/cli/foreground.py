@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from tapewire.config.data_files import expand_files
 from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import DATA_SOURCES, Backtest, DatabentoSource
 from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError, InterruptedRunError
+from tapewire.inputs.batch_folder import check_downloads
 from tapewire.inputs.same_data import require_different
 from tapewire.processes.signals import interruptible
 from tapewire.processes.transports import replay_plan
@@ -21,7 +23,17 @@ _REPLAY_KEYS: Final = ("speed", "payload", "batch_records")
 
 #: What the command line calls them.
 OPTIONS: Final[dict[KeyPath, str]] = {
-    **{("data_source", key): f"--{key}" for key in ("symbols", "start", "end", "warmup")},
+    **{
+        ("data_source", key): f"--{key.replace('_', '-')}"
+        for key in (
+            "symbols",
+            "start",
+            "end",
+            "warmup",
+            "duplicates",
+            "allow_truncated",
+        )
+    },
     **{("replay", key): f"--{key.replace('_', '-')}" for key in _REPLAY_KEYS},
 }
 
@@ -49,7 +61,8 @@ def replay_files(
         raise ConfigError(f"--receivers: expected 1 to {RECEIVERS_MAX}, found {receivers}")
     given = {key: value for key, value in options.items() if value is not None}
     replay = {key: given.pop(key) for key in _REPLAY_KEYS if key in given}
-    content = {"data_source": {"type": "databento", "files": list(files), **given}}
+    paths, notes = expand_files(files)
+    content = {"data_source": {"type": "databento", "files": paths, **given}}
     try:
         backtest = Backtest.model_validate({**content, "replay": replay})
     except ValidationError as error:
@@ -58,6 +71,8 @@ def replay_files(
         problems.raise_if_any()
     assert isinstance(backtest.data_source, DatabentoSource)
     plan = replay_plan(backtest.data_source, backtest.replay)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr, flush=True)
     _serve(plan, bind, receivers)
 
 
@@ -76,7 +91,13 @@ def _serve(plan: Any, bind: str, receivers: int) -> None:
 
     with interruptible() as signals:
         try:
-            require_different(plan.files)
+            require_different(
+                plan.files,
+                allow_copies=plan.duplicates == "drop",
+                allow_truncated=plan.allow_truncated,
+            )
+            for note in check_downloads(plan.files, allow_truncated=plan.allow_truncated):
+                print(f"note: {note}", file=sys.stderr, flush=True)
             totals = serve(plan, bind, receivers=receivers, stop=stop, ready=ready)
         except InterruptedRunError:
             raise signals.error() from None

@@ -38,6 +38,21 @@ Warmup = Annotated[
         show_default=False,
     ),
 ]
+Duplicates = Annotated[
+    str | None,
+    typer.Option(
+        "--duplicates",
+        help="Records that two files have: refuse (default) or drop (each is given once).",
+        show_default=False,
+    ),
+]
+AllowTruncated = Annotated[
+    bool,
+    typer.Option(
+        "--allow-truncated",
+        help="Play what is whole of files that end too soon; the result is marked incomplete.",
+    ),
+]
 End = Annotated[str | None, typer.Option("--end", help="Before this ts_recv.")]
 Speed = Annotated[
     str | None, typer.Option("--speed", help="max, realtime, or a multiple of real time like 10.")

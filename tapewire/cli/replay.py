@@ -6,7 +6,9 @@ from typing import Annotated, Final
 import typer
 
 from tapewire.cli.options import (
+    AllowTruncated,
     BatchRecords,
+    Duplicates,
     End,
     Payload,
     Speed,
@@ -21,6 +23,7 @@ from tapewire.runs.requests import speed_value
 EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
     "tapewire replay day.mbo.dbn.zst --bind tcp://127.0.0.1:5555\n\n"
+    "tapewire replay GLBX-20240105-AB12CD/ --bind tcp://127.0.0.1:5555\n\n"
     "tapewire run config.yaml --connect tcp://127.0.0.1:5555     (in another terminal)"
 )
 
@@ -40,6 +43,8 @@ def replay(
     start: Start = None,
     end: End = None,
     warmup: Warmup = None,
+    duplicates: Duplicates = None,
+    allow_truncated: AllowTruncated = False,
     speed: Speed = None,
     payload: Payload = None,
     batch_records: BatchRecords = None,
@@ -58,6 +63,8 @@ def replay(
         "start": time_in(start),
         "end": time_in(end),
         "warmup": warmup,
+        "duplicates": duplicates,
+        "allow_truncated": allow_truncated or None,
         "speed": speed_value(speed),
         "payload": payload,
         "batch_records": batch_records,

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from tapewire.cli.options import (
+    AllowTruncated,
     BatchRecords,
+    Duplicates,
     End,
     Payload,
     Speed,
@@ -30,6 +32,8 @@ EXAMPLES: Final = (
     "tapewire run config.yaml -o results/a            a configuration\n\n"
     "tapewire run day.mbo.dbn.zst -s market_maker     a file, default settings\n\n"
     "tapewire run config.yaml monday.dbn tuesday.dbn  a configuration, other files\n\n"
+    "tapewire run config.yaml GLBX-20240105-AB12CD/   a batch download's folder\n\n"
+    "tapewire run 'glbx-mdp3-{20240102..20240131}.mbo.dbn.zst'   a file a day\n\n"
     "tapewire run config.yaml --connect tcp://127.0.0.1:5555   events from another terminal"
 )
 
@@ -39,8 +43,8 @@ def run(
         list[Path] | None,
         typer.Argument(
             metavar="CONFIG|FILES",
-            help="A YAML configuration, market data files (.dbn, .dbn.zst), or both: the files "
-            "then replace those of the configuration.",
+            help="A YAML configuration, market data (files, folders, patterns, "
+            "{20240102..20240131}), or both: the data then replace those of the configuration.",
             show_default=False,
         ),
     ] = None,
@@ -59,6 +63,8 @@ def run(
     start: Start = None,
     end: End = None,
     warmup: Warmup = None,
+    duplicates: Duplicates = None,
+    allow_truncated: AllowTruncated = False,
     speed: Speed = None,
     seed: Annotated[
         Any,
@@ -118,6 +124,8 @@ def run(
             "start": time_in(start),
             "end": time_in(end),
             "warmup": warmup,
+            "duplicates": duplicates,
+            "allow_truncated": allow_truncated or None,
             "speed": speed_value(speed),
             "transport": transport,
             "payload": payload,

@@ -5,7 +5,6 @@ that was typed; what was expected, what was found, and a suggestion where a name
 one.
 """
 
-import glob
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tapewire.config.accounts import check_accounts
+from tapewire.config.data_files import place_files, source_of
 from tapewire.config.edits import put, replace_files, select_strategies, value_at
 from tapewire.config.external import check_external, external_in_force
 from tapewire.config.finding import known_strategy
@@ -149,7 +149,7 @@ def make_config(
     check_models(raw, base, problems)
     place_strategies(raw, base, problems)
     _name_strategies(raw)
-    _absolute_paths(raw, base, problems)
+    notes = _absolute_paths(raw, base, problems)
     config: RunConfig | None = None
     try:
         config = RunConfig.model_validate(raw)
@@ -168,7 +168,9 @@ def make_config(
         )
         for strategy in config.strategy
     ]
-    return models_in_force(config.model_copy(update={"strategy": in_force}))
+    checked = models_in_force(config.model_copy(update={"strategy": in_force}))
+    checked.add_notes(notes)
+    return checked
 
 
 def _copy(value: Any) -> Any:
@@ -214,18 +216,10 @@ def _name_strategies(raw: dict[str, Any]) -> None:
         taken.add(name)
 
 
-def _absolute_paths(raw: dict[str, Any], base: Path, problems: Problems) -> None:
-    data_source = value_at(raw, ("backtest", "data_source"))
-    for where in (_FILES, _STATUS_FILES, _DEFINITION_FILES, _STATISTICS_FILES):
-        files = value_at(data_source, where[-1:])
-        if isinstance(files, list):
-            found: list[Any] = []
-            for i, name in enumerate(files):
-                matches = _expand(name, base)
-                if not matches:
-                    problems.add((*where, i), f"no file matches {name!r} in {base}")
-                found += matches or [name]
-            data_source[where[-1]] = found
+def _absolute_paths(raw: dict[str, Any], base: Path, problems: Problems) -> list[str]:
+    """Put files in place of names, in place; return notes on what was left out."""
+    source = source_of(raw)
+    notes = place_files(source, base, problems) if source is not None else []
     output = value_at(raw, ("backtest", "output"))
     for owner, key in (
         (output, "metrics_file"),
@@ -241,6 +235,7 @@ def _absolute_paths(raw: dict[str, Any], base: Path, problems: Problems) -> None
     ):
         if isinstance(owner, dict) and key in owner:
             owner[key] = _absolute(owner[key], base)
+    return notes
 
 
 def _parameters_of(strategy: Any) -> list[Any]:
@@ -252,16 +247,6 @@ def _absolute(value: Any, base: Path) -> Any:
     if isinstance(value, list):
         return [_absolute(item, base) for item in value]
     return str(base / Path(value).expanduser()) if isinstance(value, str) and value else value
-
-
-def _expand(name: object, base: Path) -> list[object]:
-    """Return the files a name stands for: itself, or the sorted matches of its wildcards."""
-    if not isinstance(name, str) or not name:
-        return [name]
-    path = base / Path(name).expanduser()
-    if not glob.has_magic(name) or path.exists():
-        return [str(path)]
-    return [*sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 (absolute patterns)
 
 
 def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:

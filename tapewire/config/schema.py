@@ -10,7 +10,7 @@ import datetime
 import itertools
 import re
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -20,6 +20,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     model_validator,
 )
 
@@ -133,7 +134,9 @@ class DatabentoSource(_Section):
     book's last snapshot on, or not at all; strategies and all that is counted begin at ``start``.
     `status_files` have the trading states of the books (schema ``status``), `definition_files`
     what the venue says of its instruments (schema ``definition``), `statistics_files` what they
-    settled at (schema ``statistics``).
+    settled at (schema ``statistics``). A record that two files have is an error, or given once
+    (``duplicates: drop``). A file that ends too soon is an error, or played as far as it is whole
+    (`allow_truncated`).
     """
 
     type: Literal["databento"]
@@ -146,6 +149,8 @@ class DatabentoSource(_Section):
     start: TimeNs | None = None
     end: TimeNs | None = None
     warmup: Literal["full", "snapshot", "none"] = "full"
+    duplicates: Literal["refuse", "drop"] = "refuse"
+    allow_truncated: bool = False
 
 
 class SyntheticSource(_Section):
@@ -592,6 +597,16 @@ class RunConfig(_Section):
 
     backtest: Backtest
     strategy: list[StrategyEntry] = Field(min_length=1)
+    _notes: list[str] = PrivateAttr(default_factory=list)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What deserves a look in how names became files: a run tells it with its warnings."""
+        return tuple(self._notes)
+
+    def add_notes(self, notes: Iterable[str]) -> None:
+        """Add to `notes`."""
+        self._notes.extend(notes)
 
     def to_yaml(self) -> str:
         """Write the configuration so that it can be run again as it is, from anywhere.

@@ -126,6 +126,8 @@ class InputCache:
         """
         with open_source(plan) as source:
             originals = source.info.files
+            # A copy holds its symbols, and goes by the content of the file alone.
+            mapped_beside = {h.path for h in source.headers if h.mapped_beside}
         if not any(info.compressed for info in originals):
             return plan
         try:
@@ -136,7 +138,9 @@ class InputCache:
                 "TAPEWIRE_CACHE_DIR to another folder, or replay.cache to false"
             )
             return plan
-        files = [self._replayed(info) for info in originals]
+        files = [
+            info.name if info.name in mapped_beside else self._replayed(info) for info in originals
+        ]
         return dataclasses.replace(plan, files=tuple(files))
 
     def require_intact(self, totals: Sequence[FileTotals]) -> None:

@@ -1,25 +1,34 @@
 """``tapewire data convert``: files as one that replays fastest."""
 
+import contextlib
+import dataclasses
 import json
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import xxhash
 from pydantic import ValidationError
 from rich.console import Console
 
+from tapewire.config.data_files import expand_files
 from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import DatabentoSource
 from tapewire.config.yaml import KeyPath
+from tapewire.inputs.batch_folder import check_downloads
 from tapewire.inputs.same_data import require_different
-from tapewire.inputs.telling import Steps, iso, tell
+from tapewire.inputs.telling import Steps, iso, say, tell
 from tapewire.processes.signals import interruptible
-from tapewire.replay.convert import ConvertReport, convert
+from tapewire.replay.convert import ConvertReport, convert, require_free
+from tapewire.replay.exports import EXPORT_ENDINGS, export_to_dbn
+from tapewire.wire import FileTotals
 
 _BYTES_PER_MB: Final = 10**6
+_READ_BYTES: Final = 4 << 20
 
 
 def convert_files(
@@ -30,6 +39,8 @@ def convert_files(
     start: str | int | None = None,
     end: str | int | None = None,
     warmup: str | None = None,
+    duplicates: str | None = None,
+    allow_truncated: bool = False,
     force: bool = False,
     as_json: bool = False,
     console: Console | None = None,
@@ -41,7 +52,7 @@ def convert_files(
     start, end
         ``ts_recv`` from which on and before which records are wanted: ISO 8601 (UTC where no zone
         is given) or ns since the epoch.
-    warmup
+    warmup, duplicates, allow_truncated
         As in `convert`.
     as_json
         Print one JSON object with `ConvertReport`'s keys in place of a sentence.
@@ -53,13 +64,20 @@ def convert_files(
     InterruptedRunError
         If the user stopped it; nothing is left of the output then.
     """
+    names = [os.fspath(file) for file in files]
+    paths, notes = expand_files(names)
     given = {
         "type": "databento",
-        "files": [os.fspath(file) for file in files],
+        "files": paths,
         "symbols": list(symbols),
         **{
             key: value
-            for key, value in (("start", start), ("end", end), ("warmup", warmup))
+            for key, value in (
+                ("start", start),
+                ("end", end),
+                ("warmup", warmup),
+                ("duplicates", duplicates),
+            )
             if value is not None
         },
     }
@@ -67,7 +85,7 @@ def convert_files(
         wanted = DatabentoSource.model_validate(given)
     except ValidationError as error:
         options: dict[KeyPath, str] = {
-            (key,): f"--{key}" for key in ("symbols", "start", "end", "warmup")
+            (key,): f"--{key}" for key in ("symbols", "start", "end", "warmup", "duplicates")
         }
         problems = Problems(Places("command line", typed=options))
         problems.add_validation(error, DatabentoSource, {})
@@ -75,18 +93,35 @@ def convert_files(
         raise  # unreachable: there was an error
     inputs = [Path(name) for name in wanted.files]
     total_mb = sum(path.stat().st_size for path in inputs if path.is_file()) // _BYTES_PER_MB
-    with interruptible(), Steps("converting, MB read", total_mb) as steps:
-        require_different(wanted.files)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(interruptible())
+        played = _as_dbn(wanted.files, Path(output), force, stack)
+        steps = stack.enter_context(Steps("converting, MB read", total_mb))
+        require_different(
+            played, allow_copies=wanted.duplicates == "drop", allow_truncated=allow_truncated
+        )
+        notes += check_downloads(wanted.files, allow_truncated=allow_truncated)
         report = convert(
-            wanted.files,
+            played,
             output,
             symbols=wanted.symbols,
             start_ns=wanted.start,
             end_ns=wanted.end,
             warmup=wanted.warmup,
+            duplicates=wanted.duplicates,
+            allow_truncated=allow_truncated,
             force=force,
             on_progress=lambda done: steps(done // _BYTES_PER_MB),
         )
+    report = dataclasses.replace(
+        report,
+        inputs=tuple(
+            _original(totals, name, name in played)
+            for totals, name in zip(report.inputs, wanted.files, strict=True)
+        ),
+    )
+    for note in [*notes, *(f"incomplete: {t.truncated}" for t in report.inputs if t.truncated)]:
+        say(f"note: {note}")
     if console is not None and as_json:
         text = json.dumps(asdict(report), indent=2, default=msgspec.structs.asdict)
         console.out(text, highlight=False)
@@ -100,3 +135,35 @@ def convert_files(
             said += f"; the first {report.snapshot_records:,} are a snapshot of the books"
         tell(console, said)
     return report
+
+
+def _as_dbn(
+    files: Sequence[str], output: Path, force: bool, stack: contextlib.ExitStack
+) -> list[str]:
+    """Return the files, exports among them made DBN: these stay until the stack is closed."""
+    if not any(name.endswith(EXPORT_ENDINGS) for name in files):
+        return list(files)
+    require_free(output, files, force=force)
+    folder = Path(
+        stack.enter_context(tempfile.TemporaryDirectory(prefix=".tapewire-", dir=output.parent))
+    )
+    made = []
+    for i, name in enumerate(files):
+        if not name.endswith(EXPORT_ENDINGS):
+            made.append(name)
+            continue
+        made.append(str(folder / f"{i}.dbn"))
+        with Steps(f"reading {Path(name).name}, records", None) as steps:
+            export_to_dbn(name, Path(made[-1]), steps)
+    return made
+
+
+def _original(totals: FileTotals, name: str, is_itself: bool) -> FileTotals:
+    """Return what an input gave under the name that the user knows, with the hash of its bytes."""
+    if is_itself:
+        return totals
+    content = xxhash.xxh3_128()
+    with Path(name).open("rb") as file:
+        while data := file.read(_READ_BYTES):
+            content.update(data)
+    return msgspec.structs.replace(totals, name=name, content_hash=content.hexdigest())

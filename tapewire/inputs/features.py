@@ -17,6 +17,7 @@ from rich.console import Console
 
 from tapewire.atomic import atomic_file
 from tapewire.compiled.units import NS_PER_DAY, NS_PER_S
+from tapewire.config.data_files import expand_files
 from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import DatabentoSource
 from tapewire.config.yaml import KeyPath
@@ -113,7 +114,7 @@ def feature_request(
     """
     given = {
         "type": "databento",
-        "files": [os.fspath(file) for file in files],
+        "files": expand_files([os.fspath(file) for file in files])[0],
         "symbols": _names(symbols),
         **{key: value for key, value in (("start", start), ("end", end)) if value is not None},
     }

@@ -11,8 +11,17 @@ COMPARED_RECORDS: Final = 1_024
 _RECORD_BYTES: Final = 56
 
 
-def require_different(files: Sequence[str]) -> None:
+def require_different(
+    files: Sequence[str], *, allow_copies: bool = False, allow_truncated: bool = False
+) -> None:
     """Refuse files of which two hold the same data, whatever their names and compression.
+
+    Parameters
+    ----------
+    allow_copies
+        Only one file under two names is refused: of copies, the merge gives each record once.
+    allow_truncated
+        Files may end too soon.
 
     Raises
     ------
@@ -22,16 +31,16 @@ def require_different(files: Sequence[str]) -> None:
         If one of several can't be read.
     """
     sentence = same_file(files)
-    if sentence is None and len(files) > 1:
-        sentence = _same_records(files)
+    if sentence is None and len(files) > 1 and not allow_copies:
+        sentence = _same_records(files, allow_truncated)
     if sentence is not None:
         raise ConfigError(sentence)
 
 
-def _same_records(files: Sequence[str]) -> str | None:
+def _same_records(files: Sequence[str], allow_truncated: bool) -> str | None:
     alike: dict[bytes, list[tuple[str, bytes]]] = {}
     for name in files:
-        start = _start_of(name)
+        start = _start_of(name, allow_truncated)
         first = start[:_RECORD_BYTES]
         if not first:
             continue  # an empty file is like nothing
@@ -46,7 +55,7 @@ def _same_records(files: Sequence[str]) -> str | None:
     return None
 
 
-def _start_of(name: str) -> bytes:
+def _start_of(name: str, allow_truncated: bool) -> bytes:
     """Return the first records of a file, at most `COMPARED_RECORDS`."""
     import numpy as np
 
@@ -54,7 +63,7 @@ def _start_of(name: str) -> bytes:
     from tapewire.replay import ReplayPlan, open_source
 
     records = np.empty(COMPARED_RECORDS, MBO_DTYPE)
-    with open_source(ReplayPlan(files=(name,))) as source:
+    with open_source(ReplayPlan(files=(name,), allow_truncated=allow_truncated)) as source:
         if source.headers[0].first_ts_recv is None:
             return b""
         return records[: source.fill(records)].tobytes()

@@ -34,6 +34,8 @@ def replay_plan(source: DatabentoSource, options: Replay) -> "ReplayPlan":
         start_ns=source.start,
         end_ns=source.end,
         warmup=source.warmup,
+        duplicates=source.duplicates,
+        allow_truncated=source.allow_truncated,
         speed=options.speed_factor,
         batch_records=options.batch_records,
         payload=options.payload,

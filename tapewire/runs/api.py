@@ -75,7 +75,7 @@ def run(
         a file or a list of files, which may have a YAML file among them. Without anything, both
         example strategies run on a synthetic session.
     files
-        Market data files in place of the configuration's; wildcards are fine.
+        Market data files in place of the configuration's; folders, wildcards and dates are fine.
     strategies
         Only these: names in the configuration, else types, which then have their default
         parameters; entries like ``{"type": "market_maker", "parameters": {…}}``; or the strategies

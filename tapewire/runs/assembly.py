@@ -31,6 +31,7 @@ from tapewire.runs.manifest import RunFacts, applied, manifest_of
 from tapewire.runs.models import RunModels
 from tapewire.runs.result import RunResult, copy_results, make_room
 from tapewire.runs.stream import Stream
+from tapewire.runs.warnings import gap_warnings
 
 if TYPE_CHECKING:
     from tapewire.processes.collector_process import CollectorProcess, RunCollector
@@ -70,7 +71,7 @@ class _Run:
         hooks: Hooks,
         signals: Signals,
     ) -> None:
-        self.facts = RunFacts(config)
+        self.facts = RunFacts(config, warnings=list(config.notes))
         self.name = name
         self.output = output or config.backtest.output.directory
         self.force = force
@@ -92,6 +93,7 @@ class _Run:
                 wiring.warm_up(facts.config, self.hooks.announce)
             self._note_kernel_cache()
             facts.info = stream.begin()
+            facts.warnings += gap_warnings(facts.info.files)
             facts.contracts = contracts_of(facts.config, facts.info)
             facts.warnings += contract_warnings(facts.config, facts.info, facts.contracts)
             facts.models = RunModels(facts.config, self.hooks.announce, stack)

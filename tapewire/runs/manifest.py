@@ -118,6 +118,8 @@ def manifest_of(
         if digests:
             manifest["digest"] = simulation.digest()
             manifest["digests"] = simulation.digests()
+    if totals is not None and any(file.truncated for file in totals.files):
+        manifest["data_complete"] = False
     if variants := _variants(facts.config):
         manifest["variants"] = variants
     return manifest
@@ -193,6 +195,8 @@ def _inputs(
                 "records_used": end.records_kept if end else None,
             }
         )
+        if end is not None and end.truncated:
+            inputs[-1]["truncated"] = end.truncated
     return inputs
 
 

@@ -46,7 +46,9 @@ class FileRecords:
             path = synthetic_file(source, lambda text: None)
             source = DatabentoSource(type="databento", files=[str(path)])
         plan = replay_plan(source, config.backtest.replay)
-        require_different(plan.files)
+        require_different(
+            plan.files, allow_copies=plan.duplicates == "drop", allow_truncated=plan.allow_truncated
+        )
         self._source = open_source(plan)
         self._batch_records = plan.batch_records
         self._batch = np.empty(0, MBO_DTYPE)

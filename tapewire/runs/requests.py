@@ -1,5 +1,6 @@
 """What a run is asked for: the command line and Python both say it with a `Request`."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
 OPTION_KEYS: Final[dict[str, "KeyPath"]] = {
     **{
         name: ("backtest", "data_source", name)
-        for name in ("symbols", "publishers", "start", "end", "warmup")
+        for name in (
+            "symbols",
+            "publishers",
+            "start",
+            "end",
+            "warmup",
+            "duplicates",
+            "allow_truncated",
+        )
     },
     **{
         name: ("backtest", "replay", name)
@@ -70,7 +79,9 @@ class Request:
         if self.config is not None:
             return "run"
         if self.files:
-            return Path(self.files[0]).name.split(".")[0]
+            return (
+                re.sub(r"[^\w-]+", "-", Path(self.files[0]).name.split(".")[0]).strip("-") or "data"
+            )
         return "stream" if self.connect else "default"
 
     def checked(self, label: Callable[[str], str]) -> "RunConfig":
@@ -123,13 +134,16 @@ class Request:
         document: object = self.config
         if isinstance(self.config, RunConfig):
             document = self.config.model_dump(mode="python", exclude_none=True)
-        return make_config(
+        config = make_config(
             document,
             places=Places(typed=typed),
             overrides=changes,
             files=self.files,
             strategies=self.strategies,
         )
+        if isinstance(self.config, RunConfig) and not self.files:
+            config.add_notes(self.config.notes)
+        return config
 
 
 def split_inputs(inputs: Sequence[Path]) -> tuple[Path | None, list[Path]]:

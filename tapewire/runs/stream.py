@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tapewire.config.loading import make_config
 from tapewire.config.schema import DatabentoSource, SyntheticSource
 from tapewire.errors import PeerLostError, TapewireError
+from tapewire.inputs.batch_folder import check_downloads
 from tapewire.inputs.same_data import require_different
 from tapewire.processes.replay_process import ReplayProcess
 from tapewire.processes.signals import Signals
@@ -126,7 +127,18 @@ class Stream:
         options = self._facts.config.backtest.replay
         plan = replay_plan(source, options)
         with self._signals.immediate():
-            require_different(plan.files)
+            require_different(
+                plan.files,
+                allow_copies=plan.duplicates == "drop",
+                allow_truncated=plan.allow_truncated,
+            )
+            self._facts.warnings += check_downloads(
+                plan.files,
+                start_ns=plan.start_ns,
+                end_ns=plan.end_ns,
+                allow_truncated=plan.allow_truncated,
+                working=self._hooks.working,
+            )
         if not options.cache:
             return plan
         from tapewire.inputs.cache import InputCache

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from tapewire.compiled.units import NS_PER_DAY
 from tapewire.market.times import time_text
 
 if TYPE_CHECKING:
     from tapewire.router import GuessedQueue, LimitTrip, LossHalt
-    from tapewire.wire import Totals
+    from tapewire.wire import FileInfo, Totals
 
 #: Trading states that refuse requests, by their counts, as said in warnings.
 _STATES: Final = {
@@ -17,10 +18,42 @@ _STATES: Final = {
     "closed": "closed",
     "unavailable": "not available for trading",
 }
+#: Days without a file that are told of by name.
+GAPS_TOLD_MAX: Final = 5
+#: Days of the week, Monday being 0; the epoch began on a Thursday.
+_THURSDAY: Final = 3
+_SATURDAY: Final = 5
 #: Limits that were reached that are told of by name; the manifest has all of them.
 HALTS_TOLD_MAX: Final = 5
 #: Books with guessed queues that are told of by name; the manifest has all of them.
 GUESSES_TOLD_MAX: Final = 5
+
+
+def gap_warnings(files: "Sequence[FileInfo]") -> list[str]:
+    """Say which weekdays no file of a dataset covers, between the first of them and the last."""
+    said = []
+    for dataset in dict.fromkeys(file.dataset for file in files):
+        ranges = sorted(
+            (file.start_ns, file.end_ns)
+            for file in files
+            if file.dataset == dataset and file.start_ns and file.end_ns
+        )
+        missing: list[str] = []
+        until_ns = ranges[0][1] if ranges else 0
+        for start_ns, end_ns in ranges:
+            missing += [
+                time_text(day * NS_PER_DAY)[:10]
+                for day in range(-(-until_ns // NS_PER_DAY), start_ns // NS_PER_DAY)
+                if (day + _THURSDAY) % 7 < _SATURDAY
+            ]
+            until_ns = max(until_ns, end_ns)
+        if missing:
+            more = len(missing) - GAPS_TOLD_MAX
+            listed = ", ".join(missing[:GAPS_TOLD_MAX]) + (
+                f" and {more:,} more" if more > 0 else ""
+            )
+            said.append(f"{dataset}: no file covers {listed}: books stand still over a gap")
+    return said
 
 
 def halt_warnings(halts: "Sequence[LossHalt]") -> list[str]:
@@ -73,6 +106,22 @@ def log_warnings(counts: Mapping[str, int], now_ns: int) -> list[str]:
     return [f"{unsent:,} {rows} not sent: the data ended before, at {time_text(now_ns)}"]
 
 
+def totals_warnings(totals: "Totals") -> list[str]:
+    """Say what of the files was not played: ends that are missing, records that two files have."""
+    said = [f"the data are incomplete: {file.truncated}" for file in totals.files if file.truncated]
+    said += [
+        f"{file.name} mixes schemas: its MBO records were played, not {file.left_out}"
+        for file in totals.files
+        if file.left_out
+    ]
+    if totals.duplicates:
+        said.append(
+            f"{totals.duplicates:,} records were left out: another file had given them "
+            "(duplicates: drop)"
+        )
+    return said
+
+
 def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[str]:
     """Say in words which counts deserve a look."""
     said = {
@@ -87,6 +136,8 @@ def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[s
         "clamped_ts_event": "records went back in ts_event and were clamped",
     }
     warnings = [f"{counts[key]:,} {text}" for key, text in said.items() if counts.get(key)]
+    if totals is not None:
+        warnings += totals_warnings(totals)
     if early := counts.get("fills_known_before_capture"):
         lead_us = counts["fills_known_before_capture_ns_max"] / 1000
         fills = "fill was known to its" if early == 1 else "fills were known to their"

@@ -347,7 +347,8 @@ def test_a_truncated_compressed_file(tapewire: Any, tmp_path: Path) -> None:
     ("options", "code", "message"),
     [
         (("none.dbn",), 3, "none.dbn"),
-        ((".",), 3, "error: "),
+        ((".",), 2, "files in the folder"),
+        (("*.dbn",), 2, "no file matches"),
         (("DATA", "--symbols", "TWA9"), 3, "TWA9"),
         (("DATA", "--start", "2030-01-01"), 3, "none of the 30000 records"),
         (("DATA", "-o", "DATA/out"), 4, "day.mbo.dbn/out"),

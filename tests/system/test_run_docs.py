@@ -132,6 +132,14 @@ def test_the_page_of_watching(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "watching.md", tmp_path) == 1
 
 
+@pytest.mark.long
+def test_the_page_of_sources(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "sources.md", tmp_path) == 3
+    runs = [tw.RunResult.load(tmp_path / name) for name in ("by-folder", "by-date", "from-csv")]
+    assert len({run.digest for run in runs}) == 1
+    assert len({run.manifest["inputs"][0]["records_used"] for run in runs}) == 1
+
+
 def test_the_page_of_metrics(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "metrics.md", tmp_path) == 1
     total = tw.RunResult.load(tmp_path / "capital").manifest["results"]["total"]

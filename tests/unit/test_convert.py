@@ -257,7 +257,10 @@ def test_different_symbologies_are_told_by_name(tmp_path: Path) -> None:
     by_name = header_with({"ES.c.0": [("7", 0, 1)]}, stype_in="continuous")
     by_id = header_with({"7": [("AAA", 0, 1)]}, stype_in="instrument_id", stype_out="raw_symbol")
     paths = [
-        streams.write(tmp_path / f"{i}.dbn", header + streams.make_records(2).tobytes())
+        streams.write(
+            tmp_path / f"{i}.dbn",
+            header + streams.make_records(2, first_order_id=1 + 2 * i).tobytes(),
+        )
         for i, header in enumerate((by_name, by_id))
     ]
     convert(paths, tmp_path / "out.dbn")
@@ -275,7 +278,10 @@ def test_an_unknown_end_stays_unknown(tmp_path: Path) -> None:
     known = header_with({"AAA": [("7", 0, 1)]})
     unknown = header_with({"AAA": [("7", 0, 1)]}, days=None)
     paths = [
-        streams.write(tmp_path / f"{i}.dbn", header + streams.make_records(2).tobytes())
+        streams.write(
+            tmp_path / f"{i}.dbn",
+            header + streams.make_records(2, first_order_id=1 + 2 * i).tobytes(),
+        )
         for i, header in enumerate((known, unknown))
     ]
     report = convert(paths, tmp_path / "out.dbn")

@@ -27,6 +27,7 @@ PAGES = {
     "docs/reinforcement-learning.md": 3,
     "docs/report.md": 4,
     "docs/risk.md": 4,
+    "docs/sources.md": 3,
     "docs/protocol.md": 6,
     "docs/venues.md": 4,
     "docs/watching.md": 1,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streams
-from tapewire.errors import ConfigError, NoDataError
+from naive.merging import merge, without_duplicates
+from tapewire.errors import ConfigError, FormatError, NoDataError
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import ReplayPlan, Source, open_source, read_records
 from tapewire.replay.merge import CHUNK_RECORDS
@@ -17,23 +18,14 @@ T0 = streams.START_NS
 DAY = streams.DAY_NS
 
 
-def naive_clocks(records: np.ndarray) -> list[int]:
-    """A file's clock at each record: the largest ts_recv so far."""
-    clocks: list[int] = []
-    for ts_recv in records["ts_recv"].view(np.int64).tolist():
-        clocks.append(max(ts_recv, clocks[-1]) if clocks else ts_recv)
-    return clocks
-
-
 def naive_merge(files: list[np.ndarray], start: int, end: int, publishers: set[int]) -> list[int]:
-    """Order ids of the merged, filtered records: a stable sort says it all."""
-    rows = []
-    for place, records in enumerate(files):
-        for i, clock in enumerate(naive_clocks(records)):
-            wanted = not publishers or int(records["publisher_id"][i]) in publishers
-            if start <= clock < end and wanted:
-                rows.append((clock, place, i, int(records["order_id"][i])))
-    return [row[-1] for row in sorted(rows)]
+    """Order ids of the merged, filtered records."""
+    return [
+        int(files[place]["order_id"][i])
+        for clock, place, i in merge(files)
+        if start <= clock < end
+        and (not publishers or int(files[place]["publisher_id"][i]) in publishers)
+    ]
 
 
 def drain(source: Source, batch_records: int) -> np.ndarray:
@@ -193,3 +185,137 @@ def test_an_end_stops_the_reading(tmp_path: Path) -> None:
         assert len(drain(source, 4_096)) == 10
         assert source.file_totals[0].records_read == CHUNK_RECORDS
         assert source.file_totals[0].content_hash is None
+
+
+# --- ties, and records that two files have --------------------------------------------------------
+
+
+def small(rows: list[tuple[int, int, int, int]], publisher: int = 1) -> np.ndarray:
+    """Records of (ts_recv after T0, channel, sequence, order id), alike where these are."""
+    records = streams.make_records(len(rows), ts_recv=[T0 + row[0] for row in rows])
+    records["channel_id"] = [row[1] for row in rows]
+    records["sequence"] = [row[2] for row in rows]
+    records["order_id"] = [row[3] for row in rows]
+    records["publisher_id"] = publisher
+    return records
+
+
+rows = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 1), st.integers(0, 2), st.integers(0, 1)),
+    max_size=14,
+)
+
+
+@given(
+    files=st.lists(rows, min_size=2, max_size=4),
+    datasets=st.lists(st.sampled_from(["GLBX.MDP3", "XNAS.ITCH"]), min_size=4, max_size=4),
+    batch_records=st.sampled_from([1, 2, 7, 1_024]),
+)
+def test_ties_and_duplicates_equal_the_naive_twin(
+    tmp_path_factory: pytest.TempPathFactory,
+    files: list[list[tuple[int, int, int, int]]],
+    datasets: list[str],
+    batch_records: int,
+) -> None:
+    """Whatever the batches: groups of one clock reach over their borders."""
+    folder = tmp_path_factory.getbasetemp()
+    datasets = datasets[: len(files)]
+    publishers = {"GLBX.MDP3": 1, "XNAS.ITCH": 2}
+    records = [small(f, publishers[d]) for f, d in zip(files, datasets, strict=True)]
+    paths = tuple(
+        streams.write(folder / f"ties{i}.dbn", streams.dbn_bytes(r, dataset=d))
+        for i, (r, d) in enumerate(zip(records, datasets, strict=True))
+    )
+    merged = merge(records, datasets)
+    once = without_duplicates(merged, records)
+    expected = [records[place][i].tobytes() for _, place, i in once]
+    plan = ReplayPlan(paths, batch_records=batch_records, duplicates="drop")
+    with open_source(plan) as source:
+        if not expected:
+            return
+        got = drain(source, batch_records)
+        assert [r.tobytes() for r in got] == expected
+        assert source.duplicates == len(merged) - len(once)
+    if len(once) == len(merged):
+        with open_source(ReplayPlan(paths, batch_records=batch_records)) as source:
+            assert len(drain(source, batch_records)) == len(merged)
+        return
+    with (
+        open_source(ReplayPlan(paths, batch_records=batch_records)) as source,
+        pytest.raises(FormatError, match="overlap: both have the record of order"),
+    ):
+        drain(source, batch_records)
+
+
+def test_files_that_overlap_give_each_record_once(tmp_path: Path) -> None:
+    """By hand: the second file begins within the first; one record comes twice in both."""
+    first = small([(0, 0, 1, 1), (5, 0, 2, 2), (5, 0, 2, 2), (9, 0, 4, 4)])
+    second = small([(5, 0, 2, 2), (5, 0, 2, 2), (5, 0, 3, 3), (9, 0, 4, 4), (12, 0, 5, 5)])
+    paths = tuple(
+        streams.write(tmp_path / f"{name}.dbn", streams.dbn_bytes(records))
+        for name, records in (("first", first), ("second", second))
+    )
+    with open_source(ReplayPlan(paths, duplicates="drop")) as source:
+        assert drain(source, 1_024)["order_id"].tolist() == [1, 2, 2, 3, 4, 5]
+        assert source.duplicates == 3
+    with (
+        open_source(ReplayPlan(paths)) as source,
+        pytest.raises(FormatError) as caught,
+    ):
+        drain(source, 1_024)
+    said = str(caught.value)
+    assert said.startswith(f"{paths[1]} and {paths[0]} overlap: both have the record of order 2, ")
+    assert "sequence 2, at 2023-12-09T00:00:00.000000005" in said
+    assert "data_source.duplicates" in said
+
+
+def test_a_large_group_of_one_clock_is_looked_through_over_many_batches(tmp_path: Path) -> None:
+    """As a snapshot is: thousands of records that share one ts_recv."""
+    group = small([(7, 0, i % 5, i) for i in range(9_000)])
+    other = small([(7, 0, i % 5, i) for i in range(4_000, 12_000)])
+    paths = tuple(
+        streams.write(tmp_path / f"{i}.dbn", streams.dbn_bytes(r))
+        for i, r in enumerate((group, other))
+    )
+    with open_source(ReplayPlan(paths, batch_records=50, duplicates="drop")) as source:
+        got = drain(source, 50)
+        assert source.duplicates == 5_000
+    assert sorted(got["order_id"].tolist()) == list(range(12_000))
+
+
+def test_days_one_after_the_other_are_never_open_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty days: at most the one that is played and the beginning of the next are open."""
+    import tapewire.replay.merge as module
+
+    whole = streams.make_records(30 * 500, ts_recv=range(T0, T0 + 30 * 500 * 1_000, 1_000))
+    paths = tuple(
+        streams.write(
+            tmp_path / f"{day:02}.zst",
+            streams.zstd_bytes(streams.dbn_bytes(whole[day * 500 : day * 500 + 500])),
+        )
+        for day in range(30)
+    )
+    opened: list[str] = []
+    most = 0
+
+    class Counting(module.DbnFile):
+        def __init__(self, path: str, **given: object) -> None:
+            nonlocal most
+            super().__init__(path, **given)  # type: ignore[arg-type]
+            opened.append(path)
+            most = max(most, len(opened))
+
+        def close(self) -> None:
+            super().close()
+            opened.remove(self.path)
+
+    monkeypatch.setattr(module, "DbnFile", Counting)
+    with open_source(ReplayPlan(paths, batch_records=700)) as source:
+        got = drain(source, 700)
+        assert got.tobytes() == whole.tobytes()
+        assert all(t.content_hash for t in source.file_totals)
+        assert len(source._merger._buffer) <= 2
+    assert not opened
+    assert 1 <= most <= 3

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tapewire.cli import derived
 from tapewire.cli.options import End, Start, Symbols, Warmup, names_in, time_in
 
 
@@ -172,3 +173,6 @@ def impact(
         as_json=as_json,
         console=Console(),
     )
+
+
+app.command("derive", epilog=derived.DERIVE_EXAMPLES)(derived.derive)

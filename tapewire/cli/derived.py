@@ -1,0 +1,62 @@
+"""``tapewire data derive``: other schemas made of MBO files."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from tapewire.cli.options import Symbols, names_in
+
+DERIVE_EXAMPLES: Final = (
+    "[bold]Examples[/bold]\n\n"
+    "tapewire data derive day.mbo.dbn.zst --schema mbp-10 -o day.mbp-10.dbn.zst\n\n"
+    "tapewire data derive day.trades.dbn.zst --schema ohlcv-1m -o bars.parquet"
+)
+
+
+class SchemaName(StrEnum):
+    """What can be made of a file."""
+
+    MBP_10 = "mbp-10"
+    MBP_1 = "mbp-1"
+    TBBO = "tbbo"
+    TRADES = "trades"
+    BBO_1S = "bbo-1s"
+    BBO_1M = "bbo-1m"
+    OHLCV_1S = "ohlcv-1s"
+    OHLCV_1M = "ohlcv-1m"
+    OHLCV_1H = "ohlcv-1h"
+    OHLCV_1D = "ohlcv-1d"
+
+
+def derive(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A .dbn or .dbn.zst of schema mbo; for trades and bars any that has the trades.",
+        ),
+    ],
+    schema: Annotated[SchemaName, typer.Option("--schema", help="What to make.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A .dbn, .dbn.zst or .parquet file.")
+    ],
+    symbols: Symbols = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make the records of another schema of an MBO file, as Databento does."""
+    from rich.console import Console
+
+    from tapewire.inputs.derive import derive_file
+
+    derive_file(
+        file,
+        output,
+        schema=schema.value,
+        symbols=tuple(names_in(symbols)),
+        force=force,
+        as_json=as_json,
+        console=Console(),
+    )

@@ -246,6 +246,11 @@ class DbnFile:
                 f"{self.records_read}: it was truncated or written to during the replay"
             )
 
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of a record."""
+        return self._record_bytes
+
     def offset_of(self, record: int) -> int:
         """Return the byte offset of a record (in the decompressed data of a compressed file)."""
         return self.header_bytes + record * self._record_bytes

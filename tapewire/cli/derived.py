@@ -1,4 +1,4 @@
-"""``tapewire data derive``: other schemas made of MBO files."""
+"""``tapewire data check`` and ``derive``: what an MBO file is worth, and what it gives."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,13 @@ DERIVE_EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
     "tapewire data derive day.mbo.dbn.zst --schema mbp-10 -o day.mbp-10.dbn.zst\n\n"
     "tapewire data derive day.trades.dbn.zst --schema ohlcv-1m -o bars.parquet"
+)
+
+
+CHECK_EXAMPLES: Final = (
+    "[bold]Examples[/bold]\n\n"
+    "tapewire data check day.mbo.dbn.zst\n\n"
+    "tapewire data check day.mbo.dbn.zst --json > day.check.json"
 )
 
 
@@ -60,3 +67,19 @@ def derive(
         as_json=as_json,
         console=Console(),
     )
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .dbn or .dbn.zst of schema mbo.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Read a whole MBO file and say whether it is sound; exit with 1 where it is not.
+
+    Both clocks, sequence numbers, order ids, sizes, queues, locked and crossed books, flags.
+    """
+    from rich.console import Console
+
+    from tapewire.inputs.check import check_file
+
+    if not check_file(file, as_json=as_json, console=Console()).sound:
+        raise typer.Exit(1)

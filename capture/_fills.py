@@ -124,6 +124,7 @@ def _became(m: Any, c: Any, book: int, passed: Any) -> int:
 
 @jit_inline
 def _count(c: Any, verdict: int) -> None:
+    """Count a fill that passed over others, by the worst of what became of them."""
     if verdict == _BEHIND_CANCELLED:
         c.fills_behind_cancelled += 1
     elif verdict == _BEHIND_FILLED:

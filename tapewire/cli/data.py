@@ -179,3 +179,4 @@ def impact(
 
 app.command("check", epilog=derived.CHECK_EXAMPLES)(derived.check)
 app.command("derive", epilog=derived.DERIVE_EXAMPLES)(derived.derive)
+app.command("plot", epilog=derived.PLOT_EXAMPLES)(derived.plot)

@@ -1,4 +1,4 @@
-"""``tapewire data check`` and ``derive``: what an MBO file is worth, and what it gives."""
+"""``tapewire data check``, ``derive`` and ``plot``: what an MBO file is, and gives."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tapewire.cli.options import Symbols, names_in
+from tapewire.cli.options import End, Start, Symbols, names_in, time_in
 
 DERIVE_EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
@@ -19,6 +19,13 @@ CHECK_EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
     "tapewire data check day.mbo.dbn.zst\n\n"
     "tapewire data check day.mbo.dbn.zst --json > day.check.json"
+)
+
+PLOT_EXAMPLES: Final = (
+    "[bold]Examples[/bold]\n\n"
+    "tapewire data plot day.mbo.dbn.zst -o day.png\n\n"
+    "tapewire data plot day.mbo.dbn.zst --symbol ESH4 --start 2023-12-25T23:00 "
+    "--end 2023-12-25T23:10 -o open.html"
 )
 
 
@@ -83,3 +90,31 @@ def check(
 
     if not check_file(file, as_json=as_json, console=Console()).sound:
         raise typer.Exit(1)
+
+
+def plot(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .dbn or .dbn.zst of schema mbo.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .png, .svg or .html file.")],
+    symbol: Annotated[
+        str | None, typer.Option("--symbol", help="Whose book, where there are several.")
+    ] = None,
+    publisher: Annotated[
+        int | None, typer.Option("--publisher", min=0, max=65_535, help="And of which publisher.")
+    ] = None,
+    start: Start = None,
+    end: End = None,
+) -> None:
+    """Draw a book over time: lots by price, the touch, trades, depth, volume (tapewire[plot])."""
+    from rich.console import Console
+
+    from tapewire.inputs.plot import plot_file
+
+    plot_file(
+        file,
+        output,
+        symbol=symbol,
+        publisher=publisher,
+        start=time_in(start),
+        end=time_in(end),
+        console=Console(),
+    )

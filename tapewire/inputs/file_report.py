@@ -99,7 +99,7 @@ class FileReport:
     sequence: dict[str, int] = field(default_factory=dict)
 
 
-class Tally:
+class FileTally:
     """Counts over the chunks of one file."""
 
     def __init__(self) -> None:

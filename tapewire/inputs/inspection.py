@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tapewire.capture import warm_up
 from tapewire.errors import InputError
-from tapewire.inputs.file_report import FileReport, Tally
+from tapewire.inputs.file_report import FileReport, FileTally
 from tapewire.inputs.file_tables import print_other, print_report
 from tapewire.inputs.other_schemas import SchemaReport, inspect_other
 from tapewire.inputs.telling import Steps, say
@@ -57,7 +57,7 @@ def inspect_file(
     """
     header = inspect(os.fspath(path))
     warm_up(say)
-    tally = Tally()
+    tally = FileTally()
     chunk = np.empty(_CHUNK_RECORDS, MBO_DTYPE)
     with (
         interruptible(),

@@ -32,7 +32,6 @@ from tapewire.replay.byte_sources import (
     open_file,
 )
 from tapewire.replay.dbn_counts import require_true_counts
-from tapewire.replay.dbn_sizes import RECORD_SIZES, TRADE_RTYPES
 from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
 from tapewire.replay.zstd_frames import is_skippable_magic, walk_file
 from tapewire.wire import SymbolMapping
@@ -86,18 +85,13 @@ class DbnHeader:
 class DbnFile:
     """An open DBN file of records of one schema: of MBO records, where nothing else is said.
 
-    Attributes
-    ----------
-    schema
-        Of its records, by Databento's name.
-
     Parameters
     ----------
     path
         The file, as the user named it; it appears so in messages.
     schema, record_bytes
-        What it must hold, and the size of a record, or its sizes by DBN version. Without a schema
-        it may hold any of `RECORD_SIZES`.
+        What it must hold, and the size of a record, or its sizes by DBN version; schema None: only
+        its header is to be read.
 
     Raises
     ------
@@ -115,7 +109,7 @@ class DbnFile:
         record_bytes: int | Mapping[int, int] = RECORD_BYTES,
     ) -> None:
         self.path = path
-        self.schema, self._record_sizes = schema, record_bytes
+        self._schema, self._record_sizes = schema, record_bytes
         fd, self.size_bytes = open_file(path)
         head = os.pread(fd, 12, 0)
         self.compressed = head[:4] == ZSTD_MAGIC or is_skippable_magic(head)
@@ -168,17 +162,10 @@ class DbnFile:
         # Before the decoder, which reserves memory for whatever is claimed.
         require_true_counts(self.path, header, version)
         metadata = _decode_metadata(self.path, header)
-        if self.schema is None and metadata.schema is not None:
-            self.schema = str(metadata.schema)
-            if self.schema not in RECORD_SIZES:
-                raise FormatError(
-                    f"{self.path}: has schema {self.schema}; expected one of "
-                    f"{', '.join(RECORD_SIZES)}"
-                )
-            self._record_sizes = RECORD_SIZES[self.schema]
         sizes = self._record_sizes
         self._record_bytes = sizes if isinstance(sizes, int) else sizes[version]
-        _require_schema(self.path, metadata, self.schema, self._record_bytes)
+        if self._schema is not None:
+            _require_schema(self.path, metadata, self._schema, self._record_bytes)
         return version, len(header), metadata
 
     def _header_bytes_max(self) -> int:
@@ -246,11 +233,6 @@ class DbnFile:
                 f"{self.records_read}: it was truncated or written to during the replay"
             )
 
-    @property
-    def record_bytes(self) -> int:
-        """Bytes of a record."""
-        return self._record_bytes
-
     def offset_of(self, record: int) -> int:
         """Return the byte offset of a record (in the decompressed data of a compressed file)."""
         return self.header_bytes + record * self._record_bytes
@@ -274,27 +256,6 @@ class DbnFile:
         if wrong.any():
             bad = int(wrong.argmax())
             raise self.bad_record(self.records_read - len(records) + bad, records[bad])
-
-    def require_trades(self, records: np.ndarray) -> None:
-        """Check the records that were read last, of a schema of `TRADE_RTYPES`, shape (n,).
-
-        Raises
-        ------
-        FormatError
-            If one is of another type.
-        """
-        assert self.schema is not None
-        rtype, size = TRADE_RTYPES[self.schema], records.dtype.itemsize
-        wrong = (records["rtype"] != rtype) | (records["length"] != size // 4)
-        if wrong.any():
-            bad = int(wrong.argmax())
-            record = self.records_read - len(records) + bad
-            raise FormatError(
-                f"{self.path}: record {record} at byte offset {self.offset_of(record)}"
-                f"{self._offset_note()}: expected a record of {self.schema} (rtype {rtype:#04x}, "
-                f"{size} bytes), found rtype {int(records['rtype'][bad]):#04x}, "
-                f"{int(records['length'][bad]) * 4} bytes: the file is corrupt or mixes schemas"
-            )
 
     def bad_record(self, record: int, found: np.void) -> FormatError:
         """Return the error for a record that is no MBO record, or has an unknown action."""
@@ -404,12 +365,7 @@ def _decode_metadata(path: str, header: bytes) -> Metadata:
         raise FormatError(f"{path}: its DBN header is corrupt: {str(error)[:200]}") from None
 
 
-def _require_schema(path: str, metadata: Metadata, schema: str | None, record_bytes: int) -> None:
-    if schema is None:
-        raise FormatError(
-            f"{path}: mixes schemas (a live capture); expected one: write the records of each "
-            "schema to a file of their own"
-        )
+def _require_schema(path: str, metadata: Metadata, schema: str, record_bytes: int) -> None:
     name = schema.upper() if schema == "mbo" else schema
     if metadata.schema is None:
         raise FormatError(

@@ -104,7 +104,7 @@ def plot(
     start: Start = None,
     end: End = None,
 ) -> None:
-    """Draw a book over time: lots by price, the touch, trades, depth, volume (tapewire[plot])."""
+    """Draw a book over time: lots by price, the touch, trades, depth, volume. Needs matplotlib."""
     from rich.console import Console
 
     from tapewire.inputs.plot import plot_file

@@ -23,8 +23,9 @@ from tapewire.inputs.telling import Steps, say, tell
 from tapewire.market.records import ACTION_TRADE, MBO_DTYPE
 from tapewire.processes.signals import interruptible
 from tapewire.replay import ReplayPlan, open_source
+from tapewire.replay.any_schema import SchemaFile, schema_of
 from tapewire.replay.convert import header_of, header_with
-from tapewire.replay.dbn import DbnFile, symbol_mappings
+from tapewire.replay.dbn import symbol_mappings
 
 _CHUNK_RECORDS: Final = 65_536
 #: Records of a row group of a table.
@@ -193,15 +194,14 @@ class _Opened:
 
 
 def _open(path: str, wanted: DerivedSchema, symbols: tuple[str, ...], stack: ExitStack) -> _Opened:
-    file = stack.enter_context(DbnFile(path, schema=None))
-    if file.schema == "mbo":
-        file.close()
+    if schema_of(path) == "mbo":
         plan = ReplayPlan(files=(path,), symbols=symbols)
         source = stack.enter_context(open_source(plan))
         return _Opened(
             source.info.dataset, source.info.mappings,
             lambda: header_of(source, wanted.name), _mbo_chunks(source),
         )  # fmt: skip
+    file = stack.enter_context(SchemaFile(path))
     if file.schema not in _WITH_TRADES or wanted.needs_book or file.schema == wanted.name:
         made_of = "mbo"
         if not wanted.needs_book:
@@ -223,9 +223,8 @@ def _mbo_chunks(source: Any) -> Chunks:
         yield chunk[:n], source.disk_bytes
 
 
-def _trade_chunks(file: DbnFile) -> Chunks:
+def _trade_chunks(file: SchemaFile) -> Chunks:
     """Give the trades among records of another schema as MBO records."""
-    assert file.schema is not None
     dtype = _WITH_TRADES[file.schema]
     found = np.empty(_CHUNK_RECORDS, dtype)
     records = np.zeros(_CHUNK_RECORDS, MBO_DTYPE)

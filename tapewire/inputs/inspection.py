@@ -19,6 +19,7 @@ from tapewire.inputs.telling import Steps, say
 from tapewire.market import BookLimitError
 from tapewire.market.records import MBO_DTYPE
 from tapewire.processes.signals import interruptible
+from tapewire.replay.any_schema import schema_of
 from tapewire.replay.dbn import DbnFile, inspect
 
 _CHUNK_RECORDS: Final = 65_536
@@ -94,9 +95,7 @@ def inspect_any(
     InputError, InterruptedRunError
         As `inspect_file`.
     """
-    with DbnFile(os.fspath(path), schema=None) as file:
-        schema = file.schema
-    if schema == "mbo":
+    if schema_of(os.fspath(path)) == "mbo":
         return inspect_file(path, as_json=as_json, console=console)
     with interruptible():
         report = inspect_other(path)

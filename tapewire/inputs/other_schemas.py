@@ -9,7 +9,8 @@ import numpy as np
 
 from tapewire.inputs.file_report import symbols_of, top_books
 from tapewire.inputs.telling import Steps
-from tapewire.replay.dbn import DbnFile, symbol_mappings
+from tapewire.replay.any_schema import SchemaFile
+from tapewire.replay.dbn import symbol_mappings
 
 _CHUNK_BYTES: Final = 4 << 20
 _HEADER: Final = (
@@ -85,8 +86,7 @@ def inspect_other(path: str | os.PathLike[str]) -> SchemaReport:
     InputError
         If the file can't be read, is no such file, or is truncated or corrupt.
     """
-    with DbnFile(os.fspath(path), schema=None) as file:
-        assert file.schema is not None
+    with SchemaFile(os.fspath(path)) as file:
         mappings = symbol_mappings(file.path, file.metadata)
         report = SchemaReport(
             path=file.path, size_bytes=file.size_bytes, compressed=file.compressed,

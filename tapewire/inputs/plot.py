@@ -19,6 +19,7 @@ from tapewire.errors import ConfigError
 from tapewire.inputs.scenes import Scene, read_scene
 from tapewire.inputs.telling import iso, tell
 from tapewire.market import UNDEF_PRICE
+from tapewire.processes.signals import interruptible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,12 +70,16 @@ def plot_file(
     ConfigError
         If the output's name ends otherwise, is the input, or matplotlib is missing; and as
         `read_scene`.
-    InputError, InterruptedRunError
+    InputError
         As `read_scene`.
     OutputError
         If the file can't be written.
+    InterruptedRunError
+        If the user stopped it; what was there before is untouched.
     """
     output = Path(output)
+    if output.exists() and Path(path).exists() and output.samefile(path):
+        raise ConfigError(f"output: {output} is the input {path}; choose another name with -o")
     if output.suffix not in ENDINGS:
         raise ConfigError(
             f"output: expected a name ending in {', '.join(ENDINGS)}, found {output.name!r}"
@@ -83,16 +88,17 @@ def plot_file(
         raise ConfigError(
             "data plot needs the package matplotlib, found none: pip install 'tapewire[plot]'"
         )
-    scene = read_scene(
-        path, symbol=symbol, publisher=publisher, start_ns=_moment("start", start),
-        end_ns=_moment("end", end),
-    )  # fmt: skip
-    figure = draw(scene)
-    with atomic_file(output) as file:
-        if output.suffix == ".html":
-            file.write(_page(scene, figure).encode())
-        else:
-            figure.savefig(file, format=output.suffix[1:], dpi=_DPI)
+    start_ns, end_ns = _moment("start", start), _moment("end", end)
+    with interruptible():
+        scene = read_scene(
+            path, symbol=symbol, publisher=publisher, start_ns=start_ns, end_ns=end_ns
+        )
+        figure = draw(scene)
+        with atomic_file(output) as file:
+            if output.suffix == ".html":
+                file.write(_page(scene, figure).encode())
+            else:
+                figure.savefig(file, format=output.suffix[1:], dpi=_DPI)
     left_out = f", {scene.trades_left_out:,} smaller ones left out" if scene.trades_left_out else ""
     tell(
         console,

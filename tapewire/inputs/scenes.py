@@ -14,7 +14,6 @@ from tapewire.inputs.inspection import book_limits
 from tapewire.inputs.telling import Steps
 from tapewire.market import UNDEF_PRICE, BookSet
 from tapewire.market.records import ACTION_TRADE, F_SNAPSHOT, MBO_DTYPE, SIDE_ASK, SIDE_BID
-from tapewire.processes.signals import interruptible
 from tapewire.replay import ReplayPlan, Source, open_source
 
 #: Most steps of time in a picture; half as many at least, where the data have that many.
@@ -143,8 +142,6 @@ def read_scene(
         If the file has several books and no symbol chooses one.
     InputError
         If the file can't be used, has no such symbol, or nothing in that time.
-    InterruptedRunError
-        If the user stopped it.
     """
     plan = ReplayPlan(
         files=(os.fspath(path),), symbols=(symbol,) if symbol else (),
@@ -155,7 +152,6 @@ def read_scene(
     trades, left_out = np.empty((0, 4), np.int64), 0
     key: tuple[int, int] | None = None
     with ExitStack() as stack:
-        stack.enter_context(interruptible())
         stack.enter_context(book_limits(path))
         source = stack.enter_context(open_source(plan))
         steps = stack.enter_context(Steps("reading", source.info.records))

@@ -16,7 +16,7 @@ from tapewire.atomic import atomic_file
 from tapewire.compiled.units import PRICE_UNITS
 from tapewire.config.schema import parse_time_ns
 from tapewire.errors import ConfigError
-from tapewire.inputs.scenes import Scene, read_scene
+from tapewire.inputs.scenes import DEPTH, Scene, read_scene
 from tapewire.inputs.telling import iso, tell
 from tapewire.market import UNDEF_PRICE
 from tapewire.processes.signals import interruptible
@@ -240,35 +240,47 @@ def _style(axes: "Axes") -> None:
 
 
 def _page(scene: Scene, figure: "Figure") -> str:
-    """Put the picture on a page of its own that opens offline."""
-    import jinja2
+    """A page of its own that opens offline: the picture, and touch and trades to zoom into."""
+    from tapewire.analytics.charts import market_chart
+    from tapewire.analytics.rendering import render_page
 
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=_DPI)
-    template = jinja2.Environment(autoescape=True).from_string(_PAGE)
-    return template.render(
-        symbol=scene.symbol, version=version("tapewire"), paper=_PAPER, ink=_INK,
-        begin=iso(int(scene.steps[0])), end=iso(int(scene.steps[-1])), step=scene.step_ns / 1e6,
-        trades=len(scene.trades), left_out=scene.trades_left_out,
-        picture=base64.b64encode(picture.getvalue()).decode(),
-    )  # fmt: skip
+    data, frame = market_chart(
+        {name: _touch(scene, side) for side, name in enumerate(("best bid", "best ask"))},
+        {name: _dots(scene, side) for side, name, _ in _AGGRESSORS if _dots(scene, side)[0].size},
+    )
+    left_out = scene.trades_left_out
+    return render_page(
+        data,
+        brand="Tapewire data",
+        title=scene.symbol,
+        version=version("tapewire"),
+        period=f"{iso(int(scene.steps[0]))} to {iso(int(scene.steps[-1]))} (ts_recv, UTC)",
+        pictures=[
+            {
+                "title": "The book",
+                "source": f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}",
+                "alt": "Lots by price over time, best prices, trades, depth, volume",
+                "note": f"The book every {scene.step_ns / 1e6:g} ms; dark is where nothing rests, "
+                f"or beyond {DEPTH} levels a side.",
+            }
+        ],
+        charts=[frame],
+        parts=[],
+        footnote=f"{len(scene.trades):,} trades"
+        + (f"; {left_out:,} smaller ones left out." if left_out else "."),
+    )
 
 
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>{{ symbol }} · Tapewire</title>
-<style>
-body { margin: 0; background: {{ paper }}; color: {{ ink }}; font: 14px system-ui, sans-serif }
-img { width: 100%; display: block }
-p { margin: 1em }
-</style>
-<img src="data:image/png;base64,{{ picture }}"
-  alt="The book over time: lots by price, best prices, trades, lots on ten levels, lots traded.">
-<p>{{ symbol }}, {{ begin }} to {{ end }}: the book every {{ "%g" % step }} ms, {{ trades }} trades
-{%- if left_out %} ({{ left_out }} smaller ones left out){% endif %}. Times are ts_recv, UTC.
-Tapewire {{ version }}.</p>
-</html>
-"""
+def _touch(scene: Scene, side: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """A side's best price over time; where there is none, the one before holds."""
+    there = scene.prices[:, side, 0] != UNDEF_PRICE
+    return scene.steps[there], scene.prices[there, side, 0]
+
+
+def _dots(scene: Scene, side: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Trades of one kind of aggressor: of several at one moment the last."""
+    trades = scene.trades[scene.trades[:, 3] == side]
+    last = np.r_[trades[1:, 0] != trades[:-1, 0], np.ones(min(1, len(trades)), bool)]
+    return trades[last, 0], trades[last, 1]

@@ -1,5 +1,6 @@
 """`tapewire data plot`: what is drawn, and that it is drawn."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,8 @@ from tapewire.cli.program import app
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.inputs.plot import lots_map, plot_file, price_rows
 from tapewire.inputs.scenes import DEPTH, STEPS_MAX, Scene, read_scene
-from tapewire.market.records import UNDEF_PRICE
-from tapewire.replay.synth import synthesize
+from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
+from tapewire.replay.synth import SyntheticSession, synthesize
 
 DataFile = Callable[[str], Path]
 ESH4 = "glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
@@ -100,12 +101,32 @@ def test_pictures_of_every_kind(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "a.html: TWA1, 2024-03-04T14:" in result.stdout
     page = (tmp_path / "a.html").read_text()
-    assert re.findall(r'(?:src|href|url)[=(]"?(.{5})', page) == ["data:"]
+    assert re.findall(r'<img[^>]* src="(.{10})', page) == ["data:image"]
+    assert not re.search(r'<(?:script|link|img)[^>]* (?:src|href)="(?!data:)', page)
+    chart = json.loads(
+        re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)[0]
+    )
+    names = [line["name"] for line in chart["charts"]["market"]["lines"]]
+    assert names == ["best bid", "best ask", "bought", "sold"]
     assert "data:image/png;base64,iVBOR" in page
     plot_file(source, tmp_path / "a.png")
     plot_file(source, tmp_path / "a.svg")
     assert (tmp_path / "a.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert b"<svg" in (tmp_path / "a.svg").read_bytes()
+
+
+def test_a_book_with_nothing_in_it_is_a_picture_too(tmp_path: Path) -> None:
+    records = np.zeros(3, MBO_DTYPE)
+    for i in range(3):
+        records[i] = (
+            14, 160, 1, 90_001, i, 0, UNDEF_PRICE, 0, 128, 0, ord("R"), ord("N"), 10**9 * (i + 1),
+            0, i,
+        )  # fmt: skip
+    source = tmp_path / "day.dbn"
+    source.write_bytes(SyntheticSession(1_000).metadata() + records.tobytes())
+    scene = plot_file(source, tmp_path / "a.html")
+    assert (scene.sizes == 0).all()
+    assert (tmp_path / "a.html").stat().st_size > 10_000
 
 
 def test_plot_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +135,8 @@ def test_plot_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "a.png"
     with pytest.raises(ConfigError, match=r"ending in .png, .svg, .html, found 'a.jpg'"):
         plot_file(source, tmp_path / "a.jpg")
+    with pytest.raises(ConfigError, match="is the input"):
+        plot_file(source, source)
     with pytest.raises(ConfigError, match=r"several books .*: choose with --symbol"):
         plot_file(source, out)
     with pytest.raises(NoDataError, match="TWA9"):

@@ -84,7 +84,7 @@ _COUNTED: Final[tuple[tuple[Level, str, str, str], ...]] = (
 _STARTS: Final = {
     "snapshot": "a snapshot: the books are whole from the first live record on",
     "clear": "a clear, the start of a session: the books are whole from the first record on",
-    "mid-session": "mid-session: orders that rested before are not known; strategies should wait",
+    "mid-session": "no snapshot, in mid-session: orders that rested before are not known",
     "empty": "nothing: there are no records",
 }
 

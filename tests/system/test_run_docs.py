@@ -120,6 +120,7 @@ def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
     assert "backtest.execution.latency_model.network_latency_us" in page
 
 
+@pytest.mark.long
 def test_the_page_of_data(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "data.md", tmp_path) == 3
     assert (tmp_path / "book.png").stat().st_size > 10_000

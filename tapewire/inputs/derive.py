@@ -43,7 +43,8 @@ _TRADE_FIELDS: Final = (
     "ts_in_delta", "sequence",
 )  # fmt: skip
 
-Chunks = Iterator[tuple[npt.NDArray[Any], int]]
+#: MBO records, of how many records of the file, and bytes of it read so far.
+Chunks = Iterator[tuple[npt.NDArray[Any], int, int]]
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def derive_file(
         raise ConfigError(f"schema: {error.args[0]}") from None
     output = Path(output)
     _require_free(output, Path(path), force=force)
-    rows = 0
+    rows = read = 0
     with ExitStack() as stack:
         stack.enter_context(interruptible())
         stack.enter_context(book_limits(path))
@@ -137,11 +138,12 @@ def derive_file(
         )
         rows_max = _TABLE_ROWS if output.name.endswith(".parquet") else 0
         deriver = Deriver(wanted, opened.dataset, rows=rows_max)
-        for records, done in opened.chunks:
+        for records, n, done in opened.chunks:
             rows += _write(write, deriver.feed(records))
+            read += n
             steps(done // _BYTES_PER_MB)
         rows += _write(write, deriver.finish())
-        counts = deriver.counts
+        counts = deriver.counts | {"records": read}
         if not rows:
             raise NoDataError(
                 f"{path}: its {counts['records']:,} records give not one of {schema}: they have "
@@ -220,7 +222,7 @@ def _open(path: str, wanted: DerivedSchema, symbols: tuple[str, ...], stack: Exi
 def _mbo_chunks(source: Any) -> Chunks:
     chunk = np.empty(_CHUNK_RECORDS, MBO_DTYPE)
     while n := source.fill(chunk):
-        yield chunk[:n], source.disk_bytes
+        yield chunk[:n], n, source.disk_bytes
 
 
 def _trade_chunks(file: SchemaFile) -> Chunks:
@@ -235,7 +237,7 @@ def _trade_chunks(file: SchemaFile) -> Chunks:
         for name in _TRADE_FIELDS:
             records[name][: len(trades)] = trades[name]
         records["side"][: len(trades)] = trades["side"].view(np.uint8)
-        yield records[: len(trades)], file.disk_bytes
+        yield records[: len(trades)], n, file.disk_bytes
 
 
 def _say(report: DeriveReport, console: Console | None, *, as_json: bool) -> None:

@@ -136,6 +136,33 @@ def equity_frame() -> dict[str, Any]:
     return _frame("equity", "Net P&L", "currency, after fees", "tall", "Every spike is kept.")
 
 
+def market_chart(
+    lines: Mapping[str, tuple[Int64Array, Int64Array]],
+    dots: Mapping[str, tuple[Int64Array, Int64Array]],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a chart of prices over time, as stepped lines and as dots, and its frame.
+
+    Parameters
+    ----------
+    lines, dots
+        Times (ns, ascending, each once) and prices (1e-9), shape (n,), by name.
+    """
+    given = {**lines, **dots}
+    every_ns = np.concatenate([ts for ts, _ in given.values()])
+    span = (int(every_ns.min()), int(every_ns.max())) if every_ns.size else (0, 0)
+    clock = _Clock(*span)
+    drawn = []
+    for color, (name, (ts, prices)) in zip(_COLORS, given.items(), strict=False):
+        if name in lines:
+            drawn.append(clock.line(name, (ts, prices), color, PRICE_UNITS))
+        else:
+            x, y = packed(ts - clock.origin_ns), packed(prices, PRICE_UNITS)
+            drawn.append({"name": name, "x": x, "y": y, "color": color, "dots": True})
+    return clock.page({"market": {"lines": drawn}}), _frame(
+        "market", "Touch and trades", "", "tall"
+    )
+
+
 def curve_chart(
     title: str,
     unit: str,

@@ -31,8 +31,8 @@ def render_page(data: Mapping[str, Any], **parts: Any) -> str:
     )
     template = environment.from_string(_file("report.html.j2"))
     return template.render(
-        {"chips": [], "bars": [], "heat_maps": [], "facts_beside": [], "parts_first": [],
-         "warnings": [], "tiles": [], "status": "", "digest": ""} | parts,
+        {"chips": [], "bars": [], "heat_maps": [], "pictures": [], "facts_beside": [],
+         "parts_first": [], "warnings": [], "tiles": [], "status": "", "digest": ""} | parts,
         data=_script_json(data),
         styles=_own("uplot/uPlot.min.css", "report.css"),
         tables_js=_own("tables.js"),

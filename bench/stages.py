@@ -8,6 +8,7 @@ import numpy as np
 
 from tapewire.bench.measure import Row, Scale, timed
 from tapewire.bench.workload import LoadedSession, Records, make_simulation
+from tapewire.derive import SCHEMAS, Deriver
 from tapewire.features import DEFAULT_NAMES, FeaturePass, FeatureSet, Sampling
 from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
@@ -26,6 +27,8 @@ def warm_up(work: LoadedSession) -> None:
     simulation.finish()
     simulation.drain()
     for _ in FeaturePass(FeatureSet(), Sampling.of("100ev")).feed(work.records[:_BATCH]):
+        pass
+    for _ in Deriver(SCHEMAS["mbp-10"]).feed(work.records[:_BATCH]):
         pass
 
 
@@ -66,6 +69,19 @@ def stage_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
 
         return go
 
+    def derive(name: str) -> Callable[[], Callable[[], None]]:
+        def prepare() -> Callable[[], None]:
+            deriver = Deriver(SCHEMAS[name], "GLBX.MDP3")
+
+            def go() -> None:
+                for at in range(0, n, _BATCH):
+                    for _ in deriver.feed(work.records[at : at + _BATCH]):
+                        pass
+
+            return go
+
+        return prepare
+
     def loop(*names: str) -> Callable[[], Callable[[], None]]:
         return lambda: whole_loop(make_simulation(work, names), work.records)
 
@@ -78,6 +94,9 @@ def stage_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     yield timed("stage", "book only", n, book, runs=runs, note="from memory, one core")
     yield timed("stage", "book and features", n, features, runs=runs,
                 note=f"{len(DEFAULT_NAMES)} columns, a row per 100 events of a book")  # fmt: skip
+    for name in ("mbp-10", "ohlcv-1m"):
+        yield timed("stage", f"derive {name}", n, derive(name), runs=runs,
+                    note="from memory, into one buffer")  # fmt: skip
     for name, names in (
         ("loop, no strategy", ()),
         ("loop, market maker", ("market_maker",)),

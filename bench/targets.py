@@ -180,6 +180,7 @@ TARGETS: Final = (
         "×",
         over(_E2E_ZST, rate("limit", "zstd decompression alone")),
     ),
+    Target("mbp-10 derived from memory", 5, _MRPS, rate("stage", "derive mbp-10")),
     Target("loop without a strategy", 25, _MRPS, rate("stage", "loop, no strategy")),
     Target(
         "5,000 instruments, as active as on a venue",

@@ -19,6 +19,7 @@ import databento_dbn as dbn
 import numpy as np
 import xxhash
 import zstandard
+from databento_dbn import Metadata
 
 from tapewire.atomic import atomic_file, require_replaceable
 from tapewire.compiled.units import NS_PER_DAY
@@ -293,8 +294,10 @@ def write_records(
 # --- the header -----------------------------------------------------------------------------------
 
 
-def header_of(source: Source) -> bytes:
+def header_of(source: Source, schema: str = "mbo") -> bytes:
     """Return the DBN version 3 header of what a source gives: its length is a multiple of 8.
+
+    Or of what is made of it, in another schema.
 
     That of one whole file says what the file's own header says. Otherwise the symbols, their
     mappings and the unresolved ones are those of all inputs (narrowed by the plan's symbols), the
@@ -314,7 +317,7 @@ def header_of(source: Source) -> bytes:
             "convert each by itself, and give all of them to one run, which merges them"
         )
     if len(headers) == 1 and not plan.narrowed:
-        return bytes(headers[0].metadata)
+        return header_with(headers[0].metadata, schema)
     stypes = {(h.metadata.stype_in, h.metadata.stype_out) for h in headers}
     stype_in, stype_out = stypes.pop()
     if stypes:
@@ -334,16 +337,46 @@ def header_of(source: Source) -> bytes:
         partial = [s for s in partial if s in mappings]
     # What one input could not resolve, another one may have.
     partial += [s for s in unresolved if s in mappings]
+    return _encoded(
+        mappings,
+        dataset=datasets[0],
+        start=info.start_ns,
+        stype_in=stype_in,
+        stype_out=stype_out,
+        schema=_DBN.Schema(schema),
+        symbols=list(dict.fromkeys(queried)),
+        partial=list(dict.fromkeys(partial)),
+        not_found=[s for s in dict.fromkeys(unresolved) if s not in mappings],
+        end=info.end_ns or None,
+    )
+
+
+def header_with(metadata: Metadata, schema: str) -> bytes:
+    """Return a DBN version 3 header that says what another one says, of another schema."""
+    if str(metadata.schema) == schema:
+        return bytes(metadata)
+    mappings = {
+        name: [(i["start_date"], i["end_date"], i["symbol"]) for i in intervals]
+        for name, intervals in metadata.mappings.items()
+    }
+    return _encoded(
+        mappings,
+        dataset=metadata.dataset,
+        start=metadata.start,
+        stype_in=metadata.stype_in,
+        stype_out=metadata.stype_out,
+        schema=_DBN.Schema(schema),
+        symbols=metadata.symbols,
+        partial=metadata.partial,
+        not_found=metadata.not_found,
+        end=metadata.end,
+    )
+
+
+def _encoded(mappings: _Mappings, **fields: Any) -> bytes:
     return bytes(
         _DBN.Metadata(
-            datasets[0],
-            info.start_ns,
-            stype_in,
-            stype_out,
-            _DBN.Schema.MBO,
-            symbols=list(dict.fromkeys(queried)),
-            partial=list(dict.fromkeys(partial)),
-            not_found=[s for s in dict.fromkeys(unresolved) if s not in mappings],
+            **fields,
             mappings=[
                 SimpleNamespace(
                     raw_symbol=name,
@@ -354,7 +387,6 @@ def header_of(source: Source) -> bytes:
                 )
                 for name, intervals in mappings.items()
             ],
-            end=info.end_ns or None,
             ts_out=False,
             version=DBN_VERSION,
         )

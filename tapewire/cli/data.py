@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tapewire.cli import derived
 from tapewire.cli.options import (
     AllowTruncated,
     Duplicates,
@@ -42,15 +43,17 @@ DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="A .dbn or .dbn.z
 
 @app.command("inspect", epilog="[bold]Example[/bold]\n\ntapewire data inspect day.mbo.dbn.zst")
 def inspect(
-    file: DataFile,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .dbn or .dbn.zst file of any schema.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Read a whole market data file and say what is in it."""
     from rich.console import Console
 
-    from tapewire.inputs.inspection import inspect_file
+    from tapewire.inputs.inspection import inspect_any
 
-    inspect_file(file, as_json=as_json, console=Console())
+    inspect_any(file, as_json=as_json, console=Console())
 
 
 @app.command(
@@ -189,3 +192,8 @@ def impact(
         as_json=as_json,
         console=Console(),
     )
+
+
+app.command("check", epilog=derived.CHECK_EXAMPLES)(derived.check)
+app.command("derive", epilog=derived.DERIVE_EXAMPLES)(derived.derive)
+app.command("plot", epilog=derived.PLOT_EXAMPLES)(derived.plot)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tapewire.atomic import atomic_file
 from tapewire.errors import ConfigError, NoDataError
+from tapewire.inputs.columns import TIME_TYPE, letter_column, time_column
 from tapewire.inputs.inspection import book_limits
 from tapewire.inputs.telling import Steps, tell
 from tapewire.market import BookSet
@@ -44,10 +45,9 @@ class BookSummary:
 
 
 def _book_schema(depth: int) -> pa.Schema:
-    time_type = pa.timestamp("ns", tz="UTC")
     columns = [
         ("publisher_id", pa.uint16()), ("instrument_id", pa.uint32()), ("sequence", pa.uint32()),
-        ("ts_event", time_type), ("ts_recv", time_type),
+        ("ts_event", TIME_TYPE), ("ts_recv", TIME_TYPE),
     ]  # fmt: skip
     for k in range(depth):
         columns += [
@@ -64,12 +64,10 @@ def _book_rows(
     source, *levels = books.depth_rows(records, depth, every_record=every_record)
     ends = records[source]
     columns = [pa.array(ends[n]) for n in ("publisher_id", "instrument_id", "sequence")]
-    for name in ("ts_event", "ts_recv"):
-        clock = ends[name].astype(np.int64)  # UNDEF_TIMESTAMP becomes -1, and null
-        columns.append(pa.array(clock, mask=clock == -1).cast(schema.field(name).type))
+    columns += [time_column(ends[name]) for name in ("ts_event", "ts_recv")]
     for k in range(depth):
         columns += [pa.array(what[:, side, k]) for side in (0, 1) for what in levels]
-    columns += [pa.array(ends["action"].view("S1").astype("U1")), pa.array(ends["flags"])]
+    columns += [letter_column(ends["action"]), pa.array(ends["flags"])]
     return pa.record_batch(columns, schema=schema)
 
 

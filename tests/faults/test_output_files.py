@@ -17,10 +17,18 @@ from tapewire.errors import ConfigError, InterruptedRunError, OutputError
 from tapewire.inputs import telling
 from tapewire.inputs.books import write_book
 from tapewire.inputs.convert import convert_files
+from tapewire.inputs.derive import derive_file
 from tapewire.inputs.inspection import inspect_file
+from tapewire.inputs.plot import plot_file
 from tapewire.inputs.synthetic import synth_file
 
 Writer = Callable[[Path, Path], Any]
+
+
+def derive(source: Path, output: Path) -> None:
+    derive_file(source, output, schema="mbp-1", force=True)
+
+
 #: Every command that writes one file, by that file's name: (input, output) → the command.
 WRITERS: dict[str, Writer] = {
     "convert.dbn": lambda source, output: convert_files([source], output, force=True),
@@ -28,6 +36,10 @@ WRITERS: dict[str, Writer] = {
     "synth.dbn": lambda _, output: synth_file(output, events=30_000),
     "synth.dbn.zst": lambda _, output: synth_file(output, events=30_000),
     "book.parquet": lambda source, output: write_book(source, output),
+    "derive.dbn": derive,
+    "derive.dbn.zst": derive,
+    "derive.parquet": derive,
+    "plot.png": lambda source, output: plot_file(source, output),
 }
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import tapewire as tw
@@ -126,6 +127,15 @@ def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "results.md", tmp_path) == 4
     page = (tmp_path / "near_and_far.html").read_text()
     assert "backtest.execution.latency_model.network_latency_us" in page
+
+
+@pytest.mark.long
+def test_the_page_of_data(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "data.md", tmp_path) == 3
+    assert (tmp_path / "book.png").stat().st_size > 10_000
+    bars = pq.read_table(tmp_path / "bars.parquet").to_pydict()
+    assert set(bars["symbol"]) == {"TWA1"}
+    assert all(low <= high for low, high in zip(bars["low"], bars["high"], strict=True))
 
 
 def test_the_page_of_watching(repo: Path, tmp_path: Path) -> None:

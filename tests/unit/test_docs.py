@@ -15,6 +15,7 @@ PAGES = {
     "docs/features.md": 3,
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,
+    "docs/data.md": 3,
     "docs/examples.md": 1,
     "docs/explain.md": 3,
     "docs/orders.md": 3,

@@ -1,0 +1,258 @@
+"""``tapewire data derive``: the records of Databento's other schemas, made of MBO records."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from tapewire.atomic import atomic_file, require_replaceable
+from tapewire.derive import DerivedSchema, Deriver, find_schema, warm_up
+from tapewire.derive.layout import MBP_1_DTYPE, MBP_10_DTYPE, TRADE_DTYPE
+from tapewire.errors import ConfigError, NoDataError, OutputError
+from tapewire.inputs.derived_files import ENDINGS, RowWriter, open_writer
+from tapewire.inputs.inspection import book_limits
+from tapewire.inputs.telling import Steps, say, tell
+from tapewire.market.records import ACTION_TRADE, MBO_DTYPE
+from tapewire.processes.signals import interruptible
+from tapewire.replay import ReplayPlan, open_source
+from tapewire.replay.any_schema import SchemaFile, schema_of
+from tapewire.replay.convert import header_of, header_with
+from tapewire.replay.dbn import symbol_mappings
+
+_CHUNK_RECORDS: Final = 65_536
+#: Records of a row group of a table.
+_TABLE_ROWS: Final = 65_536
+_BYTES_PER_MB: Final = 10**6
+#: Schemas whose records tell of every trade.
+_WITH_TRADES: Final = {
+    "trades": TRADE_DTYPE,
+    "tbbo": MBP_1_DTYPE,
+    "mbp-1": MBP_1_DTYPE,
+    "mbp-10": MBP_10_DTYPE,
+}
+_TRADE_FIELDS: Final = (
+    "publisher_id", "instrument_id", "ts_event", "price", "size", "flags", "ts_recv",
+    "ts_in_delta", "sequence",
+)  # fmt: skip
+
+#: MBO records, of how many records of the file, and bytes of it read so far.
+Chunks = Iterator[tuple[npt.NDArray[Any], int, int]]
+
+
+@dataclass(frozen=True)
+class DeriveReport:
+    """What `derive_file` wrote.
+
+    Attributes
+    ----------
+    records, trades : int
+        Records read, and trades among them.
+    rows : int
+        Records written.
+    missing_last : int
+        Events that ended without F_LAST: both clocks moved on.
+    unfinished_events : int
+        Events still open as the file ended; they have no row.
+    """
+
+    path: str
+    schema: str
+    dataset: str
+    records: int
+    trades: int
+    rows: int
+    missing_last: int
+    unfinished_events: int
+    elapsed_s: float
+    records_per_s: float
+
+
+def derive_file(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    schema: str,
+    symbols: tuple[str, ...] = (),
+    force: bool = False,
+    as_json: bool = False,
+    console: Console | None = None,
+) -> DeriveReport:
+    """Write the records of another schema, as Databento makes them (see `Deriver`).
+
+    Memory does not depend on the file's length.
+
+    Parameters
+    ----------
+    path
+        A DBN file of schema ``mbo``. For ``trades`` and bars one of ``mbp-10``, ``mbp-1``, ``tbbo``
+        or ``trades`` does, too.
+    output
+        ``….dbn``, ``….dbn.zst`` or ``….parquet``; it appears when it is complete.
+    schema
+        One of `tapewire.derive.SCHEMAS`.
+    symbols
+        Only these; by default all. Of MBO files.
+    force
+        Replace a file that is there.
+    as_json
+        Print one JSON object with `DeriveReport`'s keys in place of a sentence.
+
+    Raises
+    ------
+    ConfigError
+        If the schema is unknown or can't be made of the file's, or the output's name ends
+        otherwise or is the input.
+    InputError
+        If the file can't be used, has no such symbol, or gives not one record.
+    OutputError
+        If the file is there already, or can't be written.
+    InterruptedRunError
+        If the user stopped it; what was there before is untouched.
+    """
+    began_s = time.perf_counter()
+    try:
+        wanted = find_schema(schema)
+    except KeyError as error:
+        raise ConfigError(f"schema: {error.args[0]}") from None
+    output = Path(output)
+    _require_free(output, Path(path), force=force)
+    rows = read = 0
+    with ExitStack() as stack:
+        stack.enter_context(interruptible())
+        stack.enter_context(book_limits(path))
+        opened = _open(os.fspath(path), wanted, symbols, stack)
+        warm_up(say)
+        total = Path(path).stat().st_size // _BYTES_PER_MB
+        steps = stack.enter_context(Steps(f"deriving {schema}, MB read", total))
+        file = stack.enter_context(atomic_file(output))
+        write = stack.enter_context(
+            open_writer(output, file, wanted, opened.header(), opened.mappings)
+        )
+        rows_max = _TABLE_ROWS if output.name.endswith(".parquet") else 0
+        deriver = Deriver(wanted, opened.dataset, rows=rows_max)
+        for records, n, done in opened.chunks:
+            rows += _write(write, deriver.feed(records))
+            read += n
+            steps(done // _BYTES_PER_MB)
+        rows += _write(write, deriver.finish())
+        counts = deriver.counts | {"records": read}
+        if not rows:
+            raise NoDataError(
+                f"{path}: its {counts['records']:,} records give not one of {schema}: they have "
+                f"{counts['trades']:,} trades"
+            )
+    elapsed_s = time.perf_counter() - began_s
+    report = DeriveReport(
+        path=str(output), schema=schema, dataset=opened.dataset, rows=rows,
+        elapsed_s=elapsed_s, records_per_s=counts["records"] / elapsed_s, **counts,
+    )  # fmt: skip
+    _say(report, console, as_json=as_json)
+    return report
+
+
+def _require_free(output: Path, path: Path, *, force: bool) -> None:
+    if not output.name.endswith(ENDINGS):
+        raise ConfigError(
+            f"output: expected a name ending in {', '.join(ENDINGS)}, found {output.name!r}"
+        )
+    if not output.exists():
+        return
+    if path.exists() and output.samefile(path):
+        raise ConfigError(f"output: {output} is the input {path}; choose another name with -o")
+    require_replaceable(output)
+    if not force:
+        raise OutputError(
+            f"{output}: is there already; choose another name with -o, or replace it with --force"
+        )
+
+
+def _write(write: RowWriter, blocks: Iterator[npt.NDArray[Any]]) -> int:
+    rows = 0
+    for block in blocks:
+        write(block)
+        rows += len(block)
+    return rows
+
+
+# --- inputs ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An input: its dataset, symbols, header of what is made of it, records with bytes read."""
+
+    dataset: str
+    mappings: tuple[Any, ...]
+    header: Callable[[], bytes]
+    chunks: Chunks
+
+
+def _open(path: str, wanted: DerivedSchema, symbols: tuple[str, ...], stack: ExitStack) -> _Opened:
+    if schema_of(path) == "mbo":
+        plan = ReplayPlan(files=(path,), symbols=symbols)
+        source = stack.enter_context(open_source(plan))
+        return _Opened(
+            source.info.dataset, source.info.mappings,
+            lambda: header_of(source, wanted.name), _mbo_chunks(source),
+        )  # fmt: skip
+    file = stack.enter_context(SchemaFile(path))
+    if file.schema not in _WITH_TRADES or wanted.needs_book or file.schema == wanted.name:
+        made_of = "mbo"
+        if not wanted.needs_book:
+            made_of += "".join(f", {name}" for name in _WITH_TRADES if name != wanted.name)
+        raise ConfigError(
+            f"schema: {wanted.name} is made of {made_of}; {path} has schema {file.schema}"
+        )
+    if symbols:
+        raise ConfigError(f"symbols: expected a file of schema mbo, found {file.schema}: {path}")
+    return _Opened(
+        str(file.metadata.dataset), symbol_mappings(path, file.metadata),
+        lambda: header_with(file.metadata, wanted.name), _trade_chunks(file),
+    )  # fmt: skip
+
+
+def _mbo_chunks(source: Any) -> Chunks:
+    chunk = np.empty(_CHUNK_RECORDS, MBO_DTYPE)
+    while n := source.fill(chunk):
+        yield chunk[:n], n, source.disk_bytes
+
+
+def _trade_chunks(file: SchemaFile) -> Chunks:
+    """Give the trades among records of another schema as MBO records."""
+    dtype = _WITH_TRADES[file.schema]
+    found = np.empty(_CHUNK_RECORDS, dtype)
+    records = np.zeros(_CHUNK_RECORDS, MBO_DTYPE)
+    while n := file.read_into(found):
+        file.require_trades(found[:n])
+        trades = found[:n][found["action"][:n] == b"T"]
+        records["action"] = ACTION_TRADE
+        for name in _TRADE_FIELDS:
+            records[name][: len(trades)] = trades[name]
+        records["side"][: len(trades)] = trades["side"].view(np.uint8)
+        yield records[: len(trades)], n, file.disk_bytes
+
+
+def _say(report: DeriveReport, console: Console | None, *, as_json: bool) -> None:
+    if console is not None and as_json:
+        console.out(json.dumps(asdict(report), indent=2), highlight=False)
+        return
+    tell(
+        console,
+        f"{report.path}: {report.rows:,} records of {report.schema}, made of "
+        f"{report.records:,} with {report.trades:,} trades",
+    )
+    if report.missing_last:
+        tell(console, f"warning: {report.missing_last:,} events ended without F_LAST")
+    if report.unfinished_events:
+        tell(
+            console,
+            f"warning: {report.unfinished_events:,} events have no end in the file, and no row",
+        )

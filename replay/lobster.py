@@ -127,7 +127,12 @@ class LobsterFile:
         self._start_ns = self._midnight + int(named["start"]) * _NS_PER_MS
         depth = int(named["levels"])
         self._messages = _Table(self.path, ["t", *"abcde"])
-        self._book = _Table(self.book_path, [f"{kind}{k}" for k in range(depth) for kind in "pqrs"])
+        try:
+            columns = [f"{kind}{k}" for k in range(depth) for kind in "pqrs"]
+            self._book = _Table(self.book_path, columns)
+        except BaseException:
+            self._messages.close()
+            raise
         self.size_bytes = self._messages.size_bytes + self._book.size_bytes
         self._kinds = np.zeros(8, np.int64)
         self._state = np.zeros(_lobster.STATE_SIZE, np.int64)

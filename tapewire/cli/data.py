@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tapewire.cli.options import End, Start, Symbols, Warmup, names_in, time_in
+from tapewire.errors import ConfigError
 
 
 class BookRows(StrEnum):
@@ -21,6 +22,14 @@ class ImpactShape(StrEnum):
 
     LINEAR = "linear"
     SQUARE_ROOT = "square_root"
+
+
+class SourceFormat(StrEnum):
+    """What ``data convert`` reads."""
+
+    DBN = "dbn"
+    ITCH = "itch"
+    LOBSTER = "lobster"
 
 
 app = typer.Typer(
@@ -69,7 +78,9 @@ def synth(
     "convert",
     epilog="[bold]Examples[/bold]\n\n"
     "tapewire data convert day.mbo.dbn.zst -o day.mbo.dbn\n\n"
-    "tapewire data convert monday.dbn.zst tuesday.dbn.zst --symbols ESH4 -o esh4.mbo.dbn",
+    "tapewire data convert monday.dbn.zst tuesday.dbn.zst --symbols ESH4 -o esh4.mbo.dbn\n\n"
+    "tapewire data convert 05302019.NASDAQ_ITCH50.gz --symbols AAPL,MSFT -o nasdaq.mbo.dbn.zst\n\n"
+    "tapewire data convert AAPL_2012-06-21_34200000_57600000_message_10.csv -o aapl.mbo.dbn",
 )
 def convert(
     files: Annotated[
@@ -83,18 +94,46 @@ def convert(
     start: Start = None,
     end: End = None,
     warmup: Warmup = None,
+    date: Annotated[
+        str | None, typer.Option("--date", help="The day of an ITCH file whose name has none.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="XNAS.ITCH, XBOS.ITCH or XPSX.ITCH.")
+    ] = None,
+    source: Annotated[
+        SourceFormat | None, typer.Option("--from", help="By default what the name says.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Prepare market data files for replay: one plain DBN file, which needs no decompression.
 
     It replays to the same digest. Databento's client reads it. With --start it begins with a
-    snapshot of the books as they stood then.
+    snapshot of the books as they stood then. A NASDAQ ITCH 5.0 or LOBSTER file becomes MBO.
     """
     from rich.console import Console
 
     from tapewire.inputs.convert import convert_files
+    from tapewire.inputs.foreign import convert_foreign, foreign_format
 
+    kind = foreign_format(files, None if source is None else source.value)
+    if kind is not None:
+        typed = {"--start": start, "--end": end, "--warmup": warmup}
+        convert_foreign(
+            files[0],
+            output,
+            kind=kind,
+            symbols=names_in(symbols),
+            date=date,
+            dataset=dataset,
+            refused=[name for name, value in typed.items() if value is not None],
+            force=force,
+            as_json=as_json,
+            console=Console(),
+        )
+        return
+    if date is not None or dataset is not None:
+        raise ConfigError("--date, --dataset: only for an ITCH file: say so with --from itch")
     convert_files(
         files,
         output,

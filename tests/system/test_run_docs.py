@@ -119,6 +119,12 @@ def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
     assert "backtest.execution.latency_model.network_latency_us" in page
 
 
+def test_the_page_of_data(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "data.md", tmp_path) == 1
+    # The snapshot's clear, bid and ask; A, T F C, C, and an ask that came into range.
+    assert tw.RunResult.load(tmp_path / "aapl").manifest["events"] == 9
+
+
 def test_the_page_of_watching(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "watching.md", tmp_path) == 1
 

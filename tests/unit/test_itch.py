@@ -2,7 +2,9 @@
 
 import datetime as dt
 import gzip
+import json
 from pathlib import Path
+from typing import Any
 
 import databento
 import numpy as np
@@ -259,3 +261,27 @@ def test_the_day_and_venue_are_in_the_name(tmp_path: Path) -> None:
     # In December New York is five hours behind.
     assert int(first["ts_recv"]) == midnight_ns(dt.date(2019, 12, 2)) + 1
     assert midnight_ns(dt.date(2019, 12, 2)) == 1_575_262_800 * 10**9
+
+
+def test_the_command(tmp_path: Path, day: bytes, tapewire_here: Any) -> None:
+    written(tmp_path, day)
+    packed = written(tmp_path, day, "nasdaq.bin")
+    said = tapewire_here(
+        "data", "convert", "05302019.NASDAQ_ITCH50", "-o", "a.dbn.zst", "--symbols", "AAPL"
+    )
+    assert said.returncode == 0, said.stderr
+    assert "records from" in said.stdout
+    assert "1 symbols" in said.stdout
+    options = ("--from", "itch", "--date", "2019-05-30", "--json")
+    said = tapewire_here("data", "convert", packed, "-o", "b.dbn", *options, "--symbols", "AAPL")
+    report = json.loads(said.stdout)
+    assert (report["symbols"], report["dataset"], report["notes"]) == (["AAPL"], "XNAS.ITCH", [])
+    assert read_mbo(tmp_path / "a.dbn.zst").tobytes() == read_mbo(tmp_path / "b.dbn").tobytes()
+    for arguments, words in (
+        (["05302019.NASDAQ_ITCH50", "x.dbn"], "expected one ITCH or LOBSTER file at a time"),
+        (["05302019.NASDAQ_ITCH50", "--start", "2019"], "--start: not for an ITCH file"),
+        (["nasdaq.bin", "--date", "2019-05-30"], "only for an ITCH file: say so with --from itch"),
+        (["a.itch50", "--date", "May"], "--date: expected a day like 2019-05-30, found 'May'"),
+    ):
+        said = tapewire_here("data", "convert", *arguments, "-o", "c.dbn")
+        assert (said.returncode, words in said.stderr) == (2, True), said.stderr

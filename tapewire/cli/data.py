@@ -214,6 +214,58 @@ def impact(
     )
 
 
+CatalogueFolder = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="With .dbn and .dbn.zst files in it or below it.")
+]
+
+
+@app.command("index", epilog="[bold]Example[/bold]\n\ntapewire data index /data/databento")
+def index(
+    folder: CatalogueFolder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Read a folder's data files and keep in it what each of them holds.
+
+    Again, it reads what is new or has changed. `tapewire run --catalogue` finds files by it.
+    """
+    from rich.console import Console
+
+    from tapewire.inputs.cataloguing import index_catalogue
+
+    index_catalogue(folder, as_json=as_json, console=Console())
+
+
+@app.command(
+    "list",
+    epilog="[bold]Example[/bold]\n\n"
+    "tapewire data list /data/databento --symbols ESH4 --start 2023-12-25 --end 2023-12-26",
+)
+def list_files(
+    folder: CatalogueFolder = Path(),
+    symbols: Annotated[
+        list[str] | None, typer.Option("--symbols", help="Files with one of these.")
+    ] = None,
+    start: Annotated[str | None, typer.Option("--start", help="With records from then on.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help="With records before.")] = None,
+    schema: Annotated[str | None, typer.Option("--schema", help="Of this schema.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """List what an indexed folder holds, by time."""
+    from rich.console import Console
+
+    from tapewire.inputs.cataloguing import list_catalogue
+
+    list_catalogue(
+        folder,
+        symbols=names_in(symbols),
+        start=time_in(start),
+        end=time_in(end),
+        schema=schema,
+        as_json=as_json,
+        console=Console(),
+    )
+
+
 @app.command(
     "download",
     epilog="[bold]Examples[/bold]\n\n"

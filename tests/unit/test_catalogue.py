@@ -13,7 +13,8 @@ import pytest
 import xxhash
 
 import streams
-from tapewire.errors import FormatError, MissingFileError, NoDataError
+from tapewire.config.loading import make_config
+from tapewire.errors import ConfigError, FormatError, MissingFileError, NoDataError
 from tapewire.replay import catalogue
 from tapewire.replay.catalogue import INDEX_NAME, find_files, index_folder, read_catalogue
 
@@ -155,6 +156,21 @@ def test_the_commands(folder: Path, tapewire_here: Any) -> None:
     assert (said.returncode, "--catalogue: expected without FILES" in said.stderr) == (2, True)
 
 
+def test_a_configuration_says_what_is_wrong_with_its_catalogue(folder: Path) -> None:
+    source = {"type": "databento", "catalogue": "data", "symbols": ["CCC"], "start": "soon"}
+    whole = {"backtest": {"data_source": source}, "strategy": {"type": "market_maker"}}
+    index_folder(folder)
+    with pytest.raises(ConfigError) as wrong:
+        make_config(whole, base=folder.parent)
+    assert len(wrong.value.problems) == 2
+    assert "data_source.catalogue: " in str(wrong.value)
+    assert "has no CCC in its 3 indexed files" in str(wrong.value)
+    assert "data_source.start: expected a time" in str(wrong.value)
+    source |= {"files": ["a.dbn"]}
+    with pytest.raises(ConfigError, match="expected files or a catalogue of them, found both"):
+        make_config(whole, base=folder.parent)
+
+
 def test_a_run_over_a_catalogue_is_one_over_its_files(
     tmp_path: Path, synthetic_file: Path, tapewire_here: Any
 ) -> None:
@@ -163,17 +179,28 @@ def test_a_run_over_a_catalogue_is_one_over_its_files(
     other = streams.dbn_header({"BBB": [(9, 0, 1)]}) + streams.make_records(5).tobytes()
     (tmp_path / "data" / "other.dbn").write_bytes(other)
     files, _ = index_folder(tmp_path / "data")
+    (tmp_path / "config.yaml").write_text(
+        "backtest: {data_source: {type: databento, catalogue: data, symbols: [TWA1]}}\n"
+        "strategy: {type: market_maker}\n"
+    )
     strategy = ("-s", "market_maker", "-q")
     for arguments in (
         ("--catalogue", "data", "--symbols", "TWA1", "-o", "found"),
         (synthetic_file, "--symbols", "TWA1", "-o", "named"),
+        ("config.yaml", "-o", "configured"),
     ):
         said = tapewire_here("run", *arguments, *strategy)
         assert said.returncode == 0, said.stderr
-    found, named = (
-        json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("found", "named")
+    found, named, configured = (
+        json.loads((tmp_path / name / "manifest.json").read_text())
+        for name in ("found", "named", "configured")
     )
     assert found["digest"] == named["digest"]
+    assert configured["inputs"] == found["inputs"]
+    # What was found is in force: the catalogue may change.
+    kept = (tmp_path / "configured" / "config.yaml").read_text()
+    assert "day.mbo.dbn" in kept
+    assert "catalogue:" not in kept
     (used,) = found["inputs"]
     assert Path(used["file"]).name == "day.mbo.dbn"
     assert files[0].xxh3_128 in used.values()

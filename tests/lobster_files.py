@@ -24,11 +24,13 @@ def row(book: dict[int, list], depth: int) -> list[int]:
     return [value for ask, bid in zip(asks, bids, strict=True) for value in (*ask, *bid)]
 
 
-def market(seed: int, count: int, depth: int, older: int) -> tuple[list[str], list[list[int]]]:
+def market(
+    seed: int, count: int, depth: int, older: int, most: int
+) -> tuple[list[str], list[list[int]]]:
     """Lines of the message file and rows of the orderbook file.
 
-    ``older`` orders rest before the first message; changes out of the range of ``depth`` levels
-    have no message.
+    ``older`` orders rest before the first message, and never more than ``most``; changes out of
+    the range of ``depth`` levels have no message.
     """
     draw = random.Random(seed)
     book: dict[int, list] = {}  # order → [direction, price, size]
@@ -53,6 +55,8 @@ def market(seed: int, count: int, depth: int, older: int) -> tuple[list[str], li
         if draw.random() < 0.5:  # now and then with fewer digits, as older files have
             time = time.rstrip("0").rstrip(".")
         kind = draw.choice([1, 1, 1, 2, 3, 4, 5, 6, 7])
+        if len(book) >= most:
+            kind = draw.choice([3, 4])
         if kind in (2, 3, 4) and not book:
             continue
         if kind == 1:

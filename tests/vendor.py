@@ -23,6 +23,7 @@ class Vendor:
     states : what the job is, one after the other; the last stays
     refusals : (status, detail) to answer the next requests with, whatever they are
     cuts : for the next files, after how many bytes the line is cut
+    ranges, shift : whether parts of files are given, and how many bytes too late they begin
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,7 @@ class Vendor:
         self.refusals: list[tuple[int, Any]] = []
         self.cuts: list[int] = []
         self.ranges = True
+        self.shift = 0
         self.hashes: dict[str, str] = {}
         self.listed: dict[str, Any] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
@@ -107,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, content: bytes) -> None:
         wanted = self.headers.get("Range")
         if wanted and self.vendor.ranges:
-            begin = int(wanted.removeprefix("bytes=").split("-")[0])
+            begin = int(wanted.removeprefix("bytes=").split("-")[0]) + self.vendor.shift
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
             content = content[begin:]

@@ -145,9 +145,19 @@ def _complete(
 
 
 def _goes_on(response: Any, there: int) -> bool:
-    """Whether a response begins where the part ends; else it is the whole file."""
+    """Whether a response begins where the part ends; else it is the whole file.
+
+    Raises
+    ------
+    CutError
+        If it is another part.
+    """
+    if response.status_code != _PARTIAL_CONTENT:
+        return False
     begins = str(response.headers.get("Content-Range", ""))
-    return response.status_code == _PARTIAL_CONTENT and begins.startswith(f"bytes {there}-")
+    if not begins.startswith(f"bytes {there}-"):
+        raise CutError(f"expected the bytes from {there:,} on, found {begins[:60]!r}")
+    return True
 
 
 def _hash_of(path: Path, size: int) -> Any:

@@ -119,6 +119,13 @@ def test_a_server_without_ranges_begins_anew(vendor: Vendor, tmp_path: Path) -> 
         fetched(vendor, tmp_path / "b", request=None, job_id=JOB)
 
 
+def test_another_part_than_asked_for_is_not_taken(vendor: Vendor, tmp_path: Path) -> None:
+    vendor.shift = 5
+    with pytest.raises(DownloadError, match=r"expected the bytes from 0 on, found 'bytes 5-\d+/"):
+        fetched(vendor, tmp_path, request=None, job_id=JOB)
+    assert (tmp_path / ".glbx-mdp3-20231225.mbo.dbn.zst.part").stat().st_size == 0
+
+
 def test_another_content_than_announced_is_not_kept(vendor: Vendor, tmp_path: Path) -> None:
     name = "glbx-mdp3-20231225.mbo.dbn.zst"
     vendor.hashes = {name: "0" * 64}

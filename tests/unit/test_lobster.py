@@ -82,16 +82,20 @@ def test_each_type_by_hand(tmp_path: Path) -> None:
     assert (store.dataset, store.symbols) == ("XNAS.ITCH", ["AAPL"])
 
 
-@pytest.mark.parametrize(("depth", "seed"), [(1, 1), (2, 2), (5, 3), (30, 4)])
+@pytest.mark.parametrize(
+    ("depth", "seed", "older", "most"),
+    # Thin books, too: levels go while they are out of range, sides have fewer than are stated.
+    [(1, 1, 60, 999), (2, 2, 9, 9), (5, 3, 12, 12), (5, 4, 60, 999), (30, 5, 60, 999)],
+)
 def test_the_book_is_the_stated_one_after_every_message(
-    tmp_path: Path, depth: int, seed: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, depth: int, seed: int, older: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Small enough for every limit to be met: blocks, output, levels, orders.
     monkeypatch.setattr(lobster, "_BLOCK_BYTES", 20_000)
     monkeypatch.setattr(lobster, "_OUT_RECORDS", 16)
     monkeypatch.setattr(lobster, "_LEVELS_MIN", 31)
     monkeypatch.setattr(lobster, "_ORDERS_MIN", 4)
-    messages, stated = lobster_files.market(seed, 3_000, depth, older=60)
+    messages, stated = lobster_files.market(seed, 3_000, depth, older, most)
     path = lobster_files.write(tmp_path, messages, stated, depth)
     report = convert_lobster(path, tmp_path / "out.dbn.zst")
     records = read_mbo(tmp_path / "out.dbn.zst")

@@ -65,7 +65,10 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 def is_itch(path: str | os.PathLike[str]) -> bool:
     """Whether a name is one of an ITCH 5.0 file: NASDAQ's own, or ``….itch50[.gz]``."""
-    return re.search(r"itch_?5?0?\b|-v50\.txt", Path(path).name, re.I) is not None
+    name = Path(path).name
+    if re.search(r"\.(dbn|dbz|csv|parquet)(\.zst)?$", name, re.I):
+        return False  # Databento's own files of the dataset have "itch" in their names
+    return re.search(r"itch_?50|\.itch(\.|$)|-v50\.txt", name, re.I) is not None
 
 
 def dataset_in(path: str | os.PathLike[str]) -> str:

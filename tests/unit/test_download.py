@@ -109,6 +109,21 @@ def test_what_one_process_left_the_next_goes_on_with(vendor: Vendor, tmp_path: P
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(vendor.files)
 
 
+def test_who_is_stopped_keeps_what_came(vendor: Vendor, tmp_path: Path) -> None:
+    def stop(done: int) -> None:
+        raise KeyboardInterrupt
+
+    vendor.files = {"a.dbn.zst": LARGE}
+    gateway = HistoricalGateway(KEY, vendor.url)
+    with pytest.raises(KeyboardInterrupt):
+        downloading.fetch_batch(gateway, JOB, tmp_path, poll_s=0.0, on_progress=stop)
+    gateway.close()
+    assert [p.name for p in tmp_path.iterdir()] == [".a.dbn.zst.part"]
+    assert (tmp_path / ".a.dbn.zst.part").read_bytes() == LARGE[:CHUNK_BYTES]
+    fetched(vendor, tmp_path, request=None, job_id=JOB)
+    assert (tmp_path / "a.dbn.zst").read_bytes() == LARGE
+
+
 def test_a_server_without_ranges_begins_anew(vendor: Vendor, tmp_path: Path) -> None:
     vendor.ranges, vendor.cuts = False, [1_000]
     fetched(vendor, tmp_path, request=None, job_id=JOB)

@@ -243,10 +243,22 @@ def test_what_deserves_a_look_is_said(tmp_path: Path) -> None:
         convert_itch(written(tmp_path, data), tmp_path / "b.dbn", symbols=["LATE"])
 
 
+def test_who_is_stopped_leaves_nothing(tmp_path: Path, day: bytes) -> None:
+    def stop(done: int) -> None:
+        raise KeyboardInterrupt
+
+    path = written(tmp_path, day)
+    with pytest.raises(KeyboardInterrupt):
+        convert_itch(path, tmp_path / "out.dbn", on_progress=stop)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_the_day_and_venue_are_in_the_name(tmp_path: Path) -> None:
     for name in ("20190530.itch50", "05302019.NASDAQ_ITCH50.gz", "S053019-v50.txt.gz"):
         assert (itch.is_itch(name), date_in(name)) == (True, DAY)
-    assert not itch.is_itch("glbx-mdp3-20231225.mbo.dbn.zst")
+    assert itch.is_itch("day.itch.zst")
+    for name in ("xnas-itch-20250717.mbo.dbn.zst", "xnas-itch50.csv.zst", "itchy.bin"):
+        assert not itch.is_itch(name)
     assert itch.dataset_in("20190530.BX_ITCH_50.gz") == "XBOS.ITCH"
     assert itch.dataset_in("20190530.PSX_ITCH_50.gz") == "XPSX.ITCH"
     assert itch.dataset_in("20190530.itch50") == "XNAS.ITCH"

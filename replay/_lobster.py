@@ -25,10 +25,6 @@ from tapewire.replay._order_table import EMPTY, put, remove, slot_of, write_reco
 #: A level: its stated size is ``known`` (orders with ids) and ``rest`` (the order ``rest_id``).
 LEVEL_DTYPE = np.dtype([("price", "<i8"), ("known", "<i8"), ("rest", "<i8"), ("rest_id", "<i8")])
 
-#: Prices of levels that are not there.
-NO_ASK = 9_999_999_999
-NO_BID = -9_999_999_999
-
 # Layout of the state, int64.
 STATE_ORDERS = 0  # known orders
 STATE_LEVELS = 1  # of bids, then of asks
@@ -46,7 +42,7 @@ STATE_SIZE = 11
 # Why `convert_rows` returned.
 ROWS_DONE = 0
 NEEDS_ROOM = 1  # in the output, the levels or the orders
-BAD_ROW = 2  # an unknown type or direction, a size or price that no record can hold
+BAD_ROW = 2  # an unknown type or direction, an order added twice, a size that can't be
 
 #: Records of a message, and of a level that has to be put right apart from its known orders.
 _MESSAGE_RECORDS = 3
@@ -306,7 +302,7 @@ def convert_rows(
         direction = messages[row, 5]
         if kind < 1 or kind > 7 or (direction != 1 and direction != -1):
             return n, BAD_ROW
-        if kind != 7 and (size < 0 or size > _SIZE_MAX):
+        if kind != 7 and (size < (1 if kind <= 4 else 0) or size > _SIZE_MAX):
             return n, BAD_ROW
         ask = 1 if direction == -1 else 0
         begin = n

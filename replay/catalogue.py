@@ -7,6 +7,7 @@ of modification is another; what is not a usable DBN file is a row, too, with th
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -126,7 +127,7 @@ def index_folder(
     Parameters
     ----------
     on_progress
-        Called after each file with the bytes looked at so far.
+        Called now and then with the bytes looked at so far, as they lie on disk.
 
     Returns
     -------
@@ -157,15 +158,19 @@ def index_folder(
         if before and (before.size_bytes, before.mtime_ns) == (status.st_size, status.st_mtime_ns):
             files.append(before)
         else:
-            files.append(_looked_into(path, name, status))
+            files.append(_looked_into(path, name, status, partial(_told, on_progress, done)))
             read += 1
         done += status.st_size
-        if on_progress is not None:
-            on_progress(done)
+        _told(on_progress, done, 0)
     table = pa.Table.from_pylist([_as_row(file) for file in files], schema=_TABLE)
     with atomic_file(folder / INDEX_NAME) as out:
         pq.write_table(table, out)
     return files, read
+
+
+def _told(on_progress: Callable[[int], None] | None, before: int, count: int) -> None:
+    if on_progress is not None:
+        on_progress(before + count)
 
 
 def read_catalogue(folder: str | os.PathLike[str]) -> list[CatalogueFile]:
@@ -268,7 +273,9 @@ def _as_row(file: CatalogueFile) -> dict[str, Any]:
     }
 
 
-def _looked_into(path: Path, name: str, status: os.stat_result) -> CatalogueFile:
+def _looked_into(
+    path: Path, name: str, status: os.stat_result, told: Callable[[int], None]
+) -> CatalogueFile:
     """Read a whole file; what is wrong with it becomes its problem."""
     found: dict[str, Any] = {
         "path": name,
@@ -276,12 +283,12 @@ def _looked_into(path: Path, name: str, status: os.stat_result) -> CatalogueFile
         "mtime_ns": status.st_mtime_ns,
     }
     try:
-        return CatalogueFile(**found, **_content(str(path)))
+        return CatalogueFile(**found, **_content(str(path), told))
     except InputError as error:
         return CatalogueFile(**found, problem=str(error))
 
 
-def _content(path: str) -> dict[str, Any]:
+def _content(path: str, told: Callable[[int], None]) -> dict[str, Any]:
     schema, version = _peek(path)
     dtype = _record_dtype(path, schema, version)
     clock = "ts_recv" if "ts_recv" in (dtype.names or ()) else "ts_event"
@@ -294,6 +301,7 @@ def _content(path: str) -> dict[str, Any]:
             times = chunk[clock][:count]
             first, last = min(first, int(times.min())), max(last, int(times.max()))
             records += count
+            told(file.disk_bytes)
         return {
             "xxh3_128": file.content_hash or "",
             "dataset": str(file.metadata.dataset),

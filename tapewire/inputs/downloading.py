@@ -185,6 +185,8 @@ def _wait_for(gateway: HistoricalGateway, job_id: str, poll_s: float) -> None:
     until_s = time.monotonic() + _JOB_S_MAX
     while True:
         jobs = gateway.ask("batch.list_jobs", states="queued,processing,done,expired")
+        if not (isinstance(jobs, list) and all(isinstance(job, dict) for job in jobs)):
+            raise DownloadError("batch.list_jobs: expected a list of jobs, found something else")
         states = [job.get("state") for job in jobs if job.get("id") == job_id]
         if states == ["done"]:
             return
@@ -214,12 +216,13 @@ def _job_of(folder: Path, request: DownloadRequest) -> str | None:
         return None
     except (OSError, msgspec.MsgspecError):
         raise OutputError(f"{note}: can't be read: choose another folder with -o") from None
-    if kept.get("request") != wanted or not isinstance(kept.get("job_id"), str):
+    job_id = kept.get("job_id")
+    if kept.get("request") != wanted or not isinstance(job_id, str | None):
         raise OutputError(
             f"{folder}: holds the download of another request (see {JOB_FILE}): choose another "
             "folder with -o"
         )
-    return str(kept["job_id"])
+    return job_id
 
 
 def submit(gateway: HistoricalGateway, request: DownloadRequest, folder: Path) -> str:
@@ -228,12 +231,14 @@ def submit(gateway: HistoricalGateway, request: DownloadRequest, folder: Path) -
         **request.form(), "encoding": "dbn", "compression": "zstd", "split_duration": "day",
         "delivery": "download",
     }  # fmt: skip
+    # Where the id can't be kept nothing is paid for.
+    note: dict[str, Any] = {"request": request.form(), "job_id": None}
+    atomic_write(folder / JOB_FILE, json.dumps(note, indent=2) + "\n")
     answer = gateway.post("batch.submit_job", form, once=True)
     job_id = answer.get("id") if isinstance(answer, dict) else None
     if not isinstance(job_id, str):
         raise DownloadError("batch.submit_job: expected a job with an id, found none")
-    note = {"request": request.form(), "job_id": job_id}
-    atomic_write(folder / JOB_FILE, json.dumps(note, indent=2) + "\n")
+    atomic_write(folder / JOB_FILE, json.dumps({**note, "job_id": job_id}, indent=2) + "\n")
     return job_id
 
 

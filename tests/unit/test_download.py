@@ -213,6 +213,16 @@ def test_what_fails_for_a_moment_is_tried_again_but_no_job_made_twice(
     with pytest.raises(DownloadError, match="it may have been done all the same: look at"):
         fetched(vendor, tmp_path / "b")
     assert vendor.names() == ["batch.submit_job"]
+    # What was not made may be asked for again; where its id can't be kept, nothing is asked for.
+    vendor.asked.clear()
+    assert fetched(vendor, tmp_path / "b").job_id == JOB
+    (tmp_path / "c" / JOB_FILE).mkdir(parents=True)
+    vendor.asked.clear()
+    with pytest.raises(OutputError, match="can't be read"):
+        fetched(vendor, tmp_path / "c")
+    with pytest.raises(OutputError, match="is a folder; expected a plain file"):
+        downloading.submit(HistoricalGateway(KEY, vendor.url), REQUEST, tmp_path / "c")
+    assert vendor.names() == []
 
 
 def test_jobs_that_never_come(vendor: Vendor, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The uncompressed bytes of a file, read in order straight into the caller's memory."""
 
+import gzip
 import os
 import stat
+import zlib
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -174,6 +176,77 @@ class ZstdBytes:
         self.delivered += filled
         if filled < len(out) and not self._tap.walker.whole:
             raise TruncatedFrame(filled, self._tap.offset, self._tap.walker.frame_offset)
+        return filled
+
+    def content_hash(self) -> str:
+        """Return the xxh3_128 of the bytes read so far."""
+        return self._tap.hash.hexdigest()
+
+    @property
+    def disk_bytes(self) -> int:
+        """Compressed bytes read so far."""
+        return self._tap.offset
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+        self._tap.close()
+
+
+class _HashedFile:
+    """Compressed bytes on their way to the decompressor, hashed."""
+
+    def __init__(self, fd: int) -> None:
+        self._file = os.fdopen(fd, "rb", buffering=0)
+        self.hash = xxhash.xxh3_128()
+        self.offset = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size) or b""
+        self.hash.update(data)
+        self.offset += len(data)
+        return data
+
+    def seekable(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class GzipBytes:
+    """A gzip file, decompressed."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self._path = path
+        self._tap = _HashedFile(fd)
+        self._reader = gzip.GzipFile(fileobj=cast(Any, self._tap), mode="rb")
+        self.delivered = 0
+
+    def readinto(self, out: memoryview) -> int:
+        """Fill ``out`` as far as the file goes."""
+        filled = 0
+        try:
+            while filled < len(out):
+                count = self._reader.readinto(cast(Any, out[filled:]))
+                if not count:
+                    break
+                filled += count
+        except EOFError:
+            raise FormatError(
+                f"{self._path}: ends at byte offset {self._tap.offset}, inside its gzip data, "
+                f"after {self.delivered + filled} good decompressed bytes: the file is truncated, "
+                "fetch it again"
+            ) from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise FormatError(
+                f"{self._path}: the gzip data is corrupt before byte offset {self._tap.offset} "
+                f"({error}), after {self.delivered + filled} good decompressed bytes: fetch the "
+                "file again"
+            ) from None
+        except OSError as error:
+            raise unreadable(self._path, error) from None
+        self.delivered += filled
         return filled
 
     def content_hash(self) -> str:

@@ -39,7 +39,7 @@ DBN_VERSION: Final = 3
 PREPARED_VERSION: Final = 1
 _CHUNK_RECORDS: Final = 32_768
 #: What Databento's own files are compressed with.
-_ZSTD_LEVEL: Final = 3
+ZSTD_LEVEL: Final = 3
 _EPOCH: Final = dt.date(1970, 1, 1)
 
 #: The mappings of a header: name → [(first day, day after the last, what it stands for)].
@@ -166,7 +166,7 @@ def convert(
         with atomic_file(output) as file:
             hashed = HashedSink(file)
             if compressed:
-                compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
+                compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
                 with compressor.stream_writer(hashed, closefd=False) as packer:  # type: ignore[arg-type]
                     first_ns, last_ns = write_records(source, packer, header, on_progress, cut)
             else:
@@ -200,12 +200,14 @@ def convert(
 
 
 def require_free(output: Path, files: Sequence[str], *, force: bool) -> bool:
-    """Check an output's name before anything is written; return whether it is to be compressed.
+    """Check the name of an output made from some files; return whether it is to be compressed.
 
     Raises
     ------
-    ConfigError, OutputError
-        As `convert`.
+    ConfigError
+        If it ends in neither ``.dbn`` nor ``.dbn.zst``, or is one of the files.
+    OutputError
+        If something stands there that is no plain file, or a file, unless ``force``.
     """
     compressed = output.name.endswith(".dbn.zst")
     if not compressed and not output.name.endswith(".dbn"):

@@ -206,6 +206,60 @@ def _lock(fd: int, temporary: Path, path: Path) -> bool:
         ) from None
 
 
+class PartialFile:
+    """A file that comes in parts, maybe over several processes: what is there of it is kept.
+
+    It lies beside its final name, as ``.NAME.part``, locked while it is open.
+
+    Parameters
+    ----------
+    path
+        The final name: of a plain file, or free.
+
+    Raises
+    ------
+    OutputError
+        From the constructor and ``publish``: if the file can't be written, another process is at
+        it, or something else than a file has one of the names. Errors of ``file.write`` itself stay
+        ``OSError``; wrap them in ``output_errors``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        require_replaceable(path)
+        self.path = path
+        self.partial = path.with_name(f".{path.name}.part")
+        require_replaceable(self.partial)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with output_errors(path):
+            self.file: BinaryIO = os.fdopen(os.open(self.partial, flags, 0o666), "r+b")
+        try:
+            if not _lock(self.file.fileno(), self.partial, path):
+                raise OutputError(f"{path}: another process took it away: run again")
+        except BaseException:
+            self.file.close()
+            raise
+
+    def restart(self) -> None:
+        """Begin anew: nothing of it is there."""
+        with output_errors(self.path):
+            self.file.seek(0)
+            self.file.truncate()
+
+    def publish(self) -> None:
+        """Flush it to the disk and give it its final name, replacing what stood there."""
+        with output_errors(self.path):
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            require_replaceable(self.path)
+            self.partial.replace(self.path)
+            self.file.close()
+            sync_folder(self.path.parent)
+
+    def close(self) -> None:
+        """Close it; what is there is kept for the next time."""
+        self.file.close()
+
+
 @contextlib.contextmanager
 def atomic_file(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Open ``path`` for binary writing; it appears whole when the block ends without an error.

@@ -9,7 +9,8 @@ one sentence and exits with ``exit_code``; a traceback is only ever a bug of our
     ├── InputError           a market data file or an order log
     │   ├── MissingFileError     it is not there, or can't be read
     │   ├── FormatError          it is no DBN, another schema, truncated or corrupt
-    │   └── NoDataError          it holds nothing that was asked for
+    │   ├── NoDataError          it holds nothing that was asked for
+    │   └── DownloadError        a vendor's server refused, fell silent or sent something else
     ├── OutputError          a run folder or file that can't be written
     ├── WireError            the stream between replay and router
     │   ├── EndpointError        an address that can't be bound or reached
@@ -53,6 +54,10 @@ class FormatError(InputError):
 
 class NoDataError(InputError):
     """The inputs hold nothing that was asked for."""
+
+
+class DownloadError(InputError):
+    """A vendor's server refused a request, fell silent or sent something else."""
 
 
 class OutputError(TapewireError):

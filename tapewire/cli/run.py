@@ -34,6 +34,7 @@ EXAMPLES: Final = (
     "tapewire run config.yaml monday.dbn tuesday.dbn  a configuration, other files\n\n"
     "tapewire run config.yaml GLBX-20240105-AB12CD/   a batch download's folder\n\n"
     "tapewire run 'glbx-mdp3-{20240102..20240131}.mbo.dbn.zst'   a file a day\n\n"
+    "tapewire run --catalogue data --symbols ESH4 --start 2023-12-25   files of a folder\n\n"
     "tapewire run config.yaml --connect tcp://127.0.0.1:5555   events from another terminal"
 )
 
@@ -57,6 +58,14 @@ def run(
             "-s",
             "--strategy",
             help="Run this one (repeat for more): a name in the configuration, else a type.",
+        ),
+    ] = None,
+    catalogue: Annotated[
+        Path | None,
+        typer.Option(
+            "--catalogue",
+            help="Take the files that --symbols, --start and --end need from this folder "
+            "(tapewire data index).",
         ),
     ] = None,
     symbols: Symbols = None,
@@ -115,6 +124,14 @@ def run(
     if live and quiet:
         raise ConfigError("--live: expected without --quiet, found with it")
     config_path, files = split_inputs(inputs or [])
+    if catalogue is not None:
+        from tapewire.inputs.cataloguing import catalogue_files
+
+        if files or connect is not None:
+            raise ConfigError("--catalogue: expected without FILES and --connect, found with them")
+        files = catalogue_files(
+            catalogue, symbols=names_in(symbols), start=time_in(start), end=time_in(end)
+        )
     request = Request(
         config=config_path,
         files=[str(path) for path in files],

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tapewire.config.accounts import check_accounts
+from tapewire.config.catalogue import place_catalogue
 from tapewire.config.data_files import place_files, source_of
 from tapewire.config.edits import put, replace_files, select_strategies, value_at
 from tapewire.config.external import check_external, external_in_force
@@ -146,6 +147,7 @@ def make_config(
     _list_strategies(raw, problems)
     _refuse_unbuilt(raw, problems)
     base = (base or Path.cwd()).absolute()
+    place_catalogue(raw, base, problems)
     check_models(raw, base, problems)
     place_strategies(raw, base, problems)
     _name_strategies(raw)

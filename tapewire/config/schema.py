@@ -141,6 +141,8 @@ class DatabentoSource(_Section):
 
     type: Literal["databento"]
     files: list[Text] = Field(min_length=1)
+    #: Put in place of by the files that are found: see `tapewire.config.catalogue`.
+    catalogue: Text | None = None
     status_files: list[Text] = Field(default_factory=list)
     definition_files: list[Text] = Field(default_factory=list)
     statistics_files: list[Text] = Field(default_factory=list)

@@ -138,6 +138,15 @@ def test_the_page_of_data(repo: Path, tmp_path: Path) -> None:
     assert all(low <= high for low, high in zip(bars["low"], bars["high"], strict=True))
 
 
+def test_the_page_of_formats(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "formats.md", tmp_path) == 2
+    # The snapshot's clear, bid and ask; A, T F C, C, and an ask that came into range.
+    assert tw.RunResult.load(tmp_path / "aapl").manifest["events"] == 9
+    assert (
+        tw.RunResult.load(tmp_path / "found").digest == tw.RunResult.load(tmp_path / "aapl").digest
+    )
+
+
 def test_the_page_of_watching(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "watching.md", tmp_path) == 1
 

@@ -1,0 +1,357 @@
+"""A folder of DBN files, read once: an index in it says what each file holds.
+
+The index (`INDEX_NAME`, Parquet) has a row a file. A file is read again when its size or its time
+of modification is another; what is not a usable DBN file is a row, too, with the reason.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from databento.common.constants import (
+    SCHEMA_STRUCT_MAP,
+    SCHEMA_STRUCT_MAP_V1,
+    SCHEMA_STRUCT_MAP_V2,
+)
+from databento_dbn import Schema
+
+from tapewire.atomic import atomic_file
+from tapewire.errors import FormatError, InputError, MissingFileError, NoDataError
+from tapewire.replay.byte_sources import (
+    ByteSource,
+    PlainBytes,
+    TruncatedFrame,
+    ZstdBytes,
+    open_file,
+)
+from tapewire.replay.dbn import DbnFile, symbol_mappings
+from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
+from tapewire.wire import SymbolMapping
+
+INDEX_NAME: Final = "tapewire-catalogue.parquet"
+DATA_ENDINGS: Final = (".dbn", ".dbn.zst")
+_INDEX_VERSION: Final = b"1"
+_VERSION_KEY: Final = b"tapewire_catalogue"
+_CHUNK_BYTES: Final = 4 << 20
+#: Magic and version, length, dataset, and then two bytes of schema (DBN specification, Metadata).
+_SCHEMA_AT: Final = 24
+_MIXED: Final = 0xFFFF
+_SYMBOL_FIELDS: Final = ("symbol", "instrument_id", "start_ns", "end_ns")
+_SYMBOL: Final = pa.struct(list(zip(_SYMBOL_FIELDS, [pa.string(), *[pa.int64()] * 3], strict=True)))
+_TABLE: Final = pa.schema(
+    [
+        ("path", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("xxh3_128", pa.string()),
+        ("dataset", pa.string()),
+        ("schema", pa.string()),
+        ("version", pa.int64()),
+        ("records", pa.int64()),
+        ("first_ns", pa.int64()),
+        ("last_ns", pa.int64()),
+        ("symbols", pa.list_(_SYMBOL)),
+        ("problem", pa.string()),
+    ],
+    metadata={_VERSION_KEY: _INDEX_VERSION},
+)
+
+
+@dataclass(frozen=True)
+class CatalogueFile:
+    """A file of a catalogue.
+
+    Attributes
+    ----------
+    path
+        Relative to the folder.
+    mtime_ns
+        When it was modified last, ns since the epoch.
+    xxh3_128
+        Hash of its bytes on disk, as a run's manifest has it.
+    schema
+        Databento's name of it; empty where there is none.
+    first_ns, last_ns
+        Smallest and largest ``ts_recv`` of its records (``ts_event`` in schemas that have no
+        other), ns since the epoch; 0 in a file without records.
+    symbols
+        Its symbols with their instrument ids and days.
+    problem
+        Why it can't be used; empty: it can.
+    """
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    xxh3_128: str = ""
+    dataset: str = ""
+    schema: str = ""
+    version: int = 0
+    records: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    symbols: tuple[SymbolMapping, ...] = ()
+    problem: str = ""
+
+    def has(self, symbols: Sequence[str], start_ns: int | None, end_ns: int | None) -> bool:
+        """Whether it has records of that time, and one of the symbols, if there are any."""
+        if not self.records or self.problem:
+            return False
+        if end_ns is not None and self.first_ns >= end_ns:
+            return False
+        if start_ns is not None and self.last_ns < start_ns:
+            return False
+        return not symbols or not self.names().isdisjoint(symbols)
+
+    def names(self) -> set[str]:
+        """The symbols that it has while it has records."""
+        return {
+            m.raw_symbol
+            for m in self.symbols
+            if m.start_ns <= self.last_ns and self.first_ns < m.end_ns
+        }
+
+
+def index_folder(
+    folder: str | os.PathLike[str],
+    on_progress: Callable[[int], None] | None = None,
+) -> tuple[list[CatalogueFile], int]:
+    """Bring a folder's index up to date; files in folders below it count, hidden ones don't.
+
+    Parameters
+    ----------
+    on_progress
+        Called now and then with the bytes looked at so far, as they lie on disk.
+
+    Returns
+    -------
+    files : list of CatalogueFile
+        All of them, by path.
+    read : int
+        How many were read anew.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such folder.
+    OutputError
+        If the index can't be written.
+    """
+    folder = Path(folder)
+    _require_folder(folder)
+    try:
+        known = {file.path: file for file in read_catalogue(folder)}
+    except InputError:  # none yet, or another version's: made anew
+        known = {}
+    files: list[CatalogueFile] = []
+    read = done = 0
+    for path in _data_files(folder):
+        status = path.stat()
+        name = path.relative_to(folder).as_posix()
+        before = known.get(name)
+        if before and (before.size_bytes, before.mtime_ns) == (status.st_size, status.st_mtime_ns):
+            files.append(before)
+        else:
+            files.append(_looked_into(path, name, status, partial(_told, on_progress, done)))
+            read += 1
+        done += status.st_size
+        _told(on_progress, done, 0)
+    table = pa.Table.from_pylist([_as_row(file) for file in files], schema=_TABLE)
+    with atomic_file(folder / INDEX_NAME) as out:
+        pq.write_table(table, out)
+    return files, read
+
+
+def _told(on_progress: Callable[[int], None] | None, before: int, count: int) -> None:
+    if on_progress is not None:
+        on_progress(before + count)
+
+
+def read_catalogue(folder: str | os.PathLike[str]) -> list[CatalogueFile]:
+    """Return what a folder's index says.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no index.
+    FormatError
+        If it can't be read, or another version of Tapewire wrote it.
+    """
+    path = Path(folder) / INDEX_NAME
+    advice = f"make it with tapewire data index {folder}"
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such file; {advice}")
+    try:
+        table = pq.read_table(path)
+        version = (table.schema.metadata or {}).get(_VERSION_KEY)
+        if version != _INDEX_VERSION or not table.schema.equals(_TABLE):
+            raise FormatError(f"{path}: is no catalogue of this version of Tapewire; {advice}")
+        return [
+            CatalogueFile(
+                **{**row, "symbols": tuple(SymbolMapping(*s.values()) for s in row["symbols"])}
+            )
+            for row in table.to_pylist()
+        ]
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError(f"{path}: can't be read: {str(error)[:200]}; {advice}") from None
+
+
+def find_files(
+    folder: str | os.PathLike[str],
+    *,
+    symbols: Sequence[str] = (),
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    schema: str = "mbo",
+) -> list[str]:
+    """Return the files of a catalogue that have records of symbols in [start, end), by time.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        As `read_catalogue`; FormatError also if a file is another one now than when it was indexed.
+    NoDataError
+        If a symbol, or the time, is in none of them.
+    """
+    files = [file for file in read_catalogue(folder) if file.schema == schema]
+    found = [file for file in files if file.has(symbols, start_ns, end_ns)]
+    there = set().union(*(file.names() for file in found)) if found else set()
+    missing = [name for name in symbols if name not in there]
+    if missing or not found:
+        known = set().union(*(file.names() for file in files)) if files else set()
+        never = [name for name in missing if name not in known]
+        what = f"no {', '.join(never or missing)}" if missing else "no records"
+        when = "" if never else " at that time"
+        raise NoDataError(
+            f"{folder}: has {what}{when} in its {len(files):,} indexed files of schema {schema}: "
+            f"tapewire data list {folder} shows what there is"
+        )
+    found.sort(key=lambda file: (file.first_ns, file.path))
+    for file in found:
+        _require_same(Path(folder), file)
+    return [str(Path(folder) / file.path) for file in found]
+
+
+def _require_same(folder: Path, file: CatalogueFile) -> None:
+    path = folder / file.path
+    try:
+        status = path.stat()
+    except OSError:
+        raise MissingFileError(
+            f"{path}: is gone since it was indexed: tapewire data index {folder}"
+        ) from None
+    if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
+        raise FormatError(
+            f"{path}: is another file now than when it was indexed: tapewire data index {folder}"
+        )
+
+
+def _require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise MissingFileError(f"{folder}: expected a folder of .dbn and .dbn.zst files")
+
+
+def _data_files(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(root) / name
+            if name.endswith(DATA_ENDINGS) and not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _as_row(file: CatalogueFile) -> dict[str, Any]:
+    return {
+        **asdict(file),
+        "symbols": [dict(zip(_SYMBOL_FIELDS, mapping, strict=True)) for mapping in file.symbols],
+    }
+
+
+def _looked_into(
+    path: Path, name: str, status: os.stat_result, told: Callable[[int], None]
+) -> CatalogueFile:
+    """Read a whole file; what is wrong with it becomes its problem."""
+    found: dict[str, Any] = {
+        "path": name,
+        "size_bytes": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+    }
+    try:
+        return CatalogueFile(**found, **_content(str(path), told))
+    except InputError as error:
+        return CatalogueFile(**found, problem=str(error))
+
+
+def _content(path: str, told: Callable[[int], None]) -> dict[str, Any]:
+    schema, version = _peek(path)
+    dtype = _record_dtype(path, schema, version)
+    clock = "ts_recv" if "ts_recv" in (dtype.names or ()) else "ts_event"
+    records = 0
+    first, last = 2**63 - 1, 0
+    chunk = np.empty(max(1, _CHUNK_BYTES // dtype.itemsize), dtype)
+    with DbnFile(path, schema=schema, record_bytes=dtype.itemsize) as file:
+        while count := file.read_into(chunk):
+            _require_records(path, chunk[:count], records)
+            times = chunk[clock][:count]
+            first, last = min(first, int(times.min())), max(last, int(times.max()))
+            records += count
+            told(file.disk_bytes)
+        return {
+            "xxh3_128": file.content_hash or "",
+            "dataset": str(file.metadata.dataset),
+            "schema": schema,
+            "version": version,
+            "records": records,
+            "first_ns": first if records else 0,
+            "last_ns": min(last, 2**63 - 1),
+            "symbols": symbol_mappings(path, file.metadata),
+        }
+
+
+def _require_records(path: str, records: np.ndarray, before: int) -> None:
+    """Refuse a file whose records are not as long as its schema's."""
+    wrong = records["length"].astype(np.int64) * 4 != records.dtype.itemsize
+    if wrong.any():
+        bad = int(wrong.argmax())
+        raise FormatError(
+            f"{path}: record {before + bad}: expected {records.dtype.itemsize} bytes, found "
+            f"{int(records['length'][bad]) * 4}: the file is corrupt or mixes schemas"
+        )
+
+
+def _peek(path: str) -> tuple[str, int]:
+    """Return the schema and version of a file's header, of which the rest is not looked at."""
+    fd, _ = open_file(path)
+    magic = os.pread(fd, 4, 0)
+    source: ByteSource = ZstdBytes(path, fd) if magic == ZSTD_MAGIC else PlainBytes(path, fd)
+    head = bytearray(_SCHEMA_AT + 2)
+    try:
+        count = source.readinto(memoryview(head))
+    except TruncatedFrame as error:
+        count = error.filled
+    finally:
+        source.close()
+    if count < len(head) or head[:3] != b"DBN":
+        raise FormatError(f"{path}: is not a DBN file: expected it to begin with b'DBN'")
+    number = int.from_bytes(head[_SCHEMA_AT:], "little")
+    if number == _MIXED:
+        raise FormatError(f"{path}: mixes schemas (a live capture)")
+    try:
+        return str(Schema.from_int(number)), head[3]
+    except Exception:
+        raise FormatError(f"{path}: has an unknown schema ({number})") from None
+
+
+def _record_dtype(path: str, schema: str, version: int) -> np.dtype[np.void]:
+    structs = {1: SCHEMA_STRUCT_MAP_V1, 2: SCHEMA_STRUCT_MAP_V2, 3: SCHEMA_STRUCT_MAP}
+    struct: Any = structs.get(version, {}).get(Schema.from_str(schema))
+    if struct is None:
+        raise FormatError(f"{path}: is DBN version {version}; expected version 1, 2 or 3")
+    dtype: np.dtype[np.void] = np.dtype(struct._dtypes)
+    return dtype

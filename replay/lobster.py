@@ -1,0 +1,340 @@
+"""LOBSTER's pairs of files as MBO records.
+
+``TICKER_DATE_START_END_message_LEVELS.csv`` has a message a row (time in seconds after midnight in
+New York, type, order id, size, price in 1e-4, direction of the resting order), the orderbook file
+beside it how the book stands after each, down to so many levels
+(https://lobsterdata.com/info/DataStructure.php). Types: 1 a new order, 2 and 3 shares or all of it
+cancelled, 4 a trade with it, 5 a trade with a hidden order, 6 a cross, 7 a halt.
+
+What is known of orders older than the file are sizes by level. They become one order each, the
+level's *rest*, ahead of what comes later: first a snapshot, before the first message. Where the
+orderbook file states a level that the messages don't explain (it came into its range), the rest is
+brought to it. So the book is the stated one after every message, and order ids from 2^62 on are
+ours.
+"""
+
+import datetime as dt
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+from tapewire.errors import ConfigError, FormatError, MissingFileError, NoDataError
+from tapewire.market.records import (
+    ACTION_ADD,
+    ACTION_CLEAR,
+    F_LAST,
+    F_SNAPSHOT,
+    MBO_DTYPE,
+    MBO_KERNEL_DTYPE,
+    RECORD_LENGTH_WORDS,
+    RTYPE_MBO,
+    SIDE_ASK,
+    SIDE_BID,
+    SIDE_NONE,
+    UNDEF_PRICE,
+)
+from tapewire.replay import _lobster
+from tapewire.replay._order_table import empty_orders, move_orders
+from tapewire.replay.byte_sources import open_file
+from tapewire.replay.trading_days import midnight_ns
+
+DATASET: Final = "XNAS.ITCH"
+PUBLISHER: Final = 2
+#: The one instrument of a pair of files: LOBSTER has no number for it.
+INSTRUMENT_ID: Final = 1
+FIRST_REST_ID: Final = 2**62
+_MESSAGE_COLUMNS: Final = 6
+_BLOCK_BYTES: Final = 1 << 20
+_OUT_RECORDS: Final = 65_536
+_ORDERS_MIN: Final = 1 << 12
+_LEVELS_MIN: Final = 256
+_PRICE_UNITS: Final = 100_000
+_NS_PER_MS: Final = 1_000_000
+_NAME: Final = re.compile(
+    r"(?P<ticker>[^_/]+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<start>\d+)_(?P<end>\d+)_message_"
+    r"(?P<levels>\d+)\.csv"
+)
+
+
+def is_lobster(path: str | os.PathLike[str]) -> bool:
+    """Whether a name is one of a LOBSTER message file."""
+    return _NAME.fullmatch(Path(path).name) is not None
+
+
+@dataclass
+class LobsterCounts:
+    """What was in a pair of files.
+
+    Attributes
+    ----------
+    messages
+        By type.
+    volume
+        Shares of all trades.
+    unknown_orders
+        Messages about shares that neither an order nor a level has; trades among them are kept.
+    rested_shares
+        Shares that levels were stated to have without a message that says so.
+    """
+
+    messages: dict[str, int] = field(default_factory=dict)
+    volume: int = 0
+    unknown_orders: int = 0
+    rested_shares: int = 0
+
+
+class LobsterFile:
+    """A LOBSTER message file with its orderbook file, read in order.
+
+    Parameters
+    ----------
+    path
+        The message file; the orderbook file lies beside it.
+
+    Raises
+    ------
+    ConfigError
+        If the name is not LOBSTER's.
+    MissingFileError
+        If one of the two can't be read.
+    FormatError, NoDataError
+        From `chunks`.
+    """
+
+    def __init__(self, path: str) -> None:
+        named = _NAME.fullmatch(Path(path).name)
+        if named is None:
+            raise ConfigError(
+                f"{path}: expected LOBSTER's name, TICKER_DATE_START_END_message_LEVELS.csv"
+            )
+        try:
+            self.date = dt.date.fromisoformat(named["date"])
+        except ValueError:
+            raise ConfigError(f"{path}: {named['date']} in its name is no date") from None
+        self.path = path
+        self.book_path = str(
+            Path(path).with_name(Path(path).name.replace("_message_", "_orderbook_"))
+        )
+        self.symbol = named["ticker"]
+        self._midnight = midnight_ns(self.date)
+        self._start_ns = self._midnight + int(named["start"]) * _NS_PER_MS
+        depth = int(named["levels"])
+        self._messages = _Table(self.path, ["t", *"abcde"])
+        try:
+            columns = [f"{kind}{k}" for k in range(depth) for kind in "pqrs"]
+            self._book = _Table(self.book_path, columns)
+        except BaseException:
+            self._messages.close()
+            raise
+        self.size_bytes = self._messages.size_bytes + self._book.size_bytes
+        self._kinds = np.zeros(8, np.int64)
+        self._state = np.zeros(_lobster.STATE_SIZE, np.int64)
+        self._state[_lobster.STATE_NEXT_ID] = FIRST_REST_ID
+        self._state[_lobster.STATE_PUBLISHER] = PUBLISHER
+        self._state[_lobster.STATE_INSTRUMENT] = INSTRUMENT_ID
+        self._levels = np.zeros((2, _LEVELS_MIN), _lobster.LEVEL_DTYPE)
+        self._orders = empty_orders(_ORDERS_MIN)
+        self._out = np.zeros(_OUT_RECORDS, MBO_KERNEL_DTYPE)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes read so far."""
+        return self._messages.disk_bytes + self._book.disk_bytes
+
+    @property
+    def counts(self) -> LobsterCounts:
+        """What was in it, so far."""
+        return LobsterCounts(
+            messages={str(k): int(n) for k, n in enumerate(self._kinds) if n},
+            volume=int(self._state[_lobster.STATE_VOLUME]),
+            unknown_orders=int(self._state[_lobster.STATE_UNKNOWN]),
+            rested_shares=int(self._state[_lobster.STATE_RESTED]),
+        )
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """Yield the records, ``MBO_DTYPE``; each array is valid until the next one.
+
+        The first are a snapshot: a clear, and an order for each level.
+
+        Raises
+        ------
+        FormatError
+            If a row is not what LOBSTER's are, or the files have not the same number of them.
+        NoDataError
+            If there is no row.
+        """
+        first = True
+        while True:
+            messages, book = self._rows()
+            if not len(messages):
+                break
+            if first:
+                yield self._snapshot(messages[0], book[0])
+            first = False
+            self._state[_lobster.STATE_AT] = 0
+            yield from self._converted(messages, book)
+            self._kinds += np.bincount(messages[:, 1], minlength=8)
+        if first:
+            raise NoDataError(f"{self.path}: has no messages")
+
+    def _converted(self, messages: np.ndarray, book: np.ndarray) -> Iterator[np.ndarray]:
+        while True:
+            written, status = _lobster.convert_rows(
+                messages, book, self._state, self._levels, self._orders, self._out
+            )
+            if written:
+                yield self._out[:written].view(MBO_DTYPE)
+            if status == _lobster.BAD_ROW:
+                row = int(self._state[_lobster.STATE_ROW]) + 1
+                _, *found = messages[self._state[_lobster.STATE_AT]].tolist()
+                raise FormatError(
+                    f"{self.path}: line {row}: expected a type of 1 to 7, the id of a new order "
+                    "where it is 1, a size and a direction of 1 or -1, found "
+                    f"{','.join(map(str, found))}"
+                )
+            if status == _lobster.ROWS_DONE:
+                return
+            if not written:
+                self._make_room()
+
+    def _make_room(self) -> None:
+        """Double whatever may be too small for the next row alone."""
+        self._out = np.zeros(2 * len(self._out), MBO_KERNEL_DTYPE)
+        self._levels = np.concatenate([self._levels, np.zeros_like(self._levels)], axis=1)
+        larger = empty_orders(2 * len(self._orders))
+        move_orders(self._orders, larger)
+        self._orders = larger
+
+    def _rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the next rows of both files, as many of each."""
+        messages, book = self._messages, self._book
+        count = min(messages.more(), book.more())
+        if count == 0 and (messages.more() or book.more()):
+            longer, shorter = (messages, book) if messages.more() else (book, messages)
+            raise FormatError(
+                f"{shorter.path}: ends after {shorter.rows} rows; expected as many as in "
+                f"{longer.path}: it is truncated"
+            )
+        rows = messages.take(count)
+        if count:
+            rows[:, 0] += self._midnight
+        return rows, book.take(count)
+
+    def _snapshot(self, message: np.ndarray, row: np.ndarray) -> np.ndarray:
+        """Open the levels as they stood before the first message; records of that."""
+        ts, kind, _, size, price, direction = message.tolist()
+        records = [(ACTION_CLEAR, SIDE_NONE, 0, UNDEF_PRICE, 0)]
+        for ask, side in enumerate((SIDE_BID, SIDE_ASK)):
+            prices, sizes = row[2 - 2 * ask :: 4], row[3 - 2 * ask :: 4]
+            levels = {int(p): int(q) for p, q in zip(prices, sizes, strict=True) if q > 0}
+            if direction == (1, -1)[ask] and 1 <= kind <= 4:
+                levels[price] = levels.get(price, 0) + (-size if kind == 1 else size)
+            best_first = sorted((p for p, q in levels.items() if q > 0), reverse=not ask)
+            worst_first = self._levels[ask, : len(best_first)][::-1]
+            for level, at in zip(worst_first, best_first, strict=True):
+                rest_id = int(self._state[_lobster.STATE_NEXT_ID])
+                self._state[_lobster.STATE_NEXT_ID] += 1
+                level["price"], level["rest"] = at * _PRICE_UNITS, levels[at]
+                level["rest_id"] = rest_id
+                records.append((ACTION_ADD, side, rest_id, at * _PRICE_UNITS, levels[at]))
+            self._state[_lobster.STATE_LEVELS + ask] = len(best_first)
+        out = np.zeros(len(records), MBO_DTYPE)
+        out["length"], out["rtype"], out["flags"] = RECORD_LENGTH_WORDS, RTYPE_MBO, F_SNAPSHOT
+        out["publisher_id"], out["instrument_id"] = PUBLISHER, INSTRUMENT_ID
+        out["ts_event"] = out["ts_recv"] = min(self._start_ns, ts)
+        for name, column in zip(
+            ("action", "side", "order_id", "price", "size"), zip(*records, strict=True), strict=True
+        ):
+            out[name] = column
+        out["flags"][-1] |= F_LAST
+        return out
+
+    def close(self) -> None:
+        """Close both files."""
+        self._messages.close()
+        self._book.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Table:
+    """Rows of whole numbers of a CSV file without a header; a column ``t`` are seconds, as ns."""
+
+    def __init__(self, path: str, names: list[str]) -> None:
+        self.path = path
+        self.rows = 0  # taken so far
+        self._names = names
+        if not Path(path).exists():
+            raise MissingFileError(
+                f"{path}: no such file; a message file and its orderbook file belong together"
+            )
+        fd, self.size_bytes = open_file(path)
+        self._file: Any = os.fdopen(fd, "rb")
+        self._reader: Any = None
+        self._left = np.empty((0, len(names)), np.int64)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes read so far."""
+        return 0 if self._file.closed else int(self._file.tell())
+
+    def more(self) -> int:
+        """Read on if nothing is left; return how many rows there are."""
+        if not len(self._left) and self.size_bytes:
+            self._left = self._next()
+        return len(self._left)
+
+    def take(self, count: int) -> np.ndarray:
+        """Return so many of the rows, int64, shape (count, columns)."""
+        rows, self._left = self._left[:count], self._left[count:]
+        self.rows += count
+        return rows
+
+    def _next(self) -> np.ndarray:
+        try:
+            if self._reader is None:
+                self._reader = csv.open_csv(
+                    self._file,
+                    csv.ReadOptions(
+                        use_threads=False, block_size=_BLOCK_BYTES, column_names=self._names
+                    ),
+                    convert_options=csv.ConvertOptions(
+                        column_types={
+                            name: pa.decimal128(18, 9) if name == "t" else pa.int64()
+                            for name in self._names
+                        },
+                        null_values=[],
+                    ),
+                )
+            batch = self._reader.read_next_batch()
+        except StopIteration:
+            return np.empty((0, len(self._names)), np.int64)
+        except pa.ArrowInvalid as error:
+            why = str(error).splitlines()[0]
+            raise FormatError(
+                f"{self.path}: after {self.rows + len(self._left)} good rows: expected "
+                f"{len(self._names)} numbers a row: {why}"
+            ) from None
+        rows = np.empty((batch.num_rows, len(self._names)), np.int64)
+        for k, column in enumerate(batch.columns):
+            if self._names[k] == "t":  # 16 bytes each, the count of ns in the lower 8
+                words = np.frombuffer(column.buffers()[1], "<i8")[2 * column.offset :]
+                rows[:, k] = words[: 2 * len(column) : 2]
+            else:
+                rows[:, k] = column.to_numpy()
+        return rows
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

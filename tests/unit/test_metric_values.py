@@ -281,3 +281,32 @@ def test_the_probability_of_a_sharpe_ratio_needs_sessions_that_differ():
     assert value("probabilistic_sharpe", sessions=Sessions(results)) == pytest.approx(expected)
     assert value("probabilistic_sharpe", sessions=Sessions(results[:19])) is None
     assert value("probabilistic_sharpe", sessions=Sessions([E9] * 30)) is None
+
+
+def test_an_example_is_quantstats_where_that_is_right_and_else_as_the_page_says(repo):
+    """Figures of quantstats 0.0.86, which brings too much along to be installed for this."""
+    results = [x * E9 for x in (1000, -500, 2000, 300, -1200, 800, 150, -50, 700, -400)] * 3
+    sessions, capital = Sessions(results), Capital(100_000 * E9)
+    pnl, fell = Pnl(realized=sum(results)), Curve(max_drawdown=1200 * E9)
+    ours = {
+        "sharpe_annualised": value("sharpe_annualised", sessions=sessions),
+        "sortino_annualised": value("sortino_annualised", sessions=sessions),
+        "probabilistic_sharpe": value("probabilistic_sharpe", sessions=sessions),
+        "session_var_95": value("session_var_95", sessions=sessions),
+        "session_es_95": value("session_es_95", sessions=sessions),
+        "total_return": value("total_return", pnl=pnl, capital=capital),
+        "cagr": value("cagr", pnl=pnl, sessions=sessions, capital=capital),
+        "calmar": value("calmar", sessions=sessions, equity=fell),
+    }
+    assert ours["sharpe_annualised"] == pytest.approx(5.111028249394232)
+    assert ours["sortino_annualised"] == pytest.approx(10.327119284318863)
+    assert ours["probabilistic_sharpe"] == pytest.approx(0.9614605918054255, rel=2e-5)
+    page = (repo / "docs" / "metrics.md").read_text()
+    table = page[page.index("## Beside empyrical") :]
+    for line in table.splitlines():
+        name, _, rest = line.removeprefix("| `").partition("` | ")
+        if name in ours:
+            said = rest.split(" | ")[0]
+            places = len(said.partition(".")[2])
+            assert f"{ours.pop(name):.{places}f}" == said
+    assert not ours

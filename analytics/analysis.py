@@ -12,10 +12,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewire.analytics.arrivals import OrderCosts
 from tapewire.analytics.bands import Band, Bands
 from tapewire.analytics.curves import CHART_BUCKETS, Curve, Line
 from tapewire.analytics.exact import Int64Array, groups, to_int64
 from tapewire.analytics.fill_marks import FILLS_DRAWN_MAX, FillMarks
+from tapewire.analytics.inventory import Inventory
 from tapewire.analytics.ledger import Leg
 from tapewire.analytics.margins import MarginPeaks
 from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
@@ -107,12 +109,15 @@ class _Reader:
         self._clock_ns = span[0]
 
     def orders(self, path: Path) -> None:
-        wanted = dict.fromkeys(("leg", "reason", *QuoteMarks.COLUMNS, *OrderTotals.COLUMNS))
+        wanted = dict.fromkeys(("leg", "reason", *QuoteMarks.COLUMNS, *OrderTotals.COLUMNS,
+                                *OrderCosts.COLUMNS))  # fmt: skip
         for part in row_groups(path, list(wanted)):
             self.result.queues.add(part["queue_ahead"], part["filled_qty"])
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
                 self.tallies[leg].orders.add(mine)
+                info = self.legs[leg]
+                self.tallies[leg].costs.add(mine, info.multiplier_num, info.multiplier_den)
                 if (picture := self.pictures.get(leg)) is not None:
                     picture.quotes.add(mine)
                 why = self.result.reasons.setdefault(self.legs[leg].strategy_id, Counter())
@@ -124,7 +129,8 @@ class _Reader:
                 statuses[self.legs[leg].strategy_id] += tally.orders.statuses
 
     def fills(self, path: Path) -> None:
-        wanted = dict.fromkeys(("leg", "commission", *FillMarks.COLUMNS, *FillTotals.COLUMNS))
+        wanted = dict.fromkeys(("leg", "commission", *FillMarks.COLUMNS, *FillTotals.COLUMNS,
+                                *Inventory.COLUMNS))  # fmt: skip
         for part in row_groups(path, list(wanted)):
             self.result.fill_reasons.update(part["reason"].tolist())
             self.result.hours.add_fills(part["ts_event"], part["last_qty"])
@@ -137,6 +143,7 @@ class _Reader:
 
     def _leg_fills(self, leg: int, fills: dict[str, Any]) -> None:
         self.tallies[leg].fills.add(fills)
+        self.tallies[leg].inventory.add(fills, self.legs[leg].position_limit)
         buy, quantity = fills["order_side"] == "BUY", fills["last_qty"]
         price, ts = fills["last_px"], fills["ts_event"]
         signed = np.where(buy, quantity, -quantity)
@@ -282,6 +289,7 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
         curve.finish()
     for leg, matcher in reader.matchers.items():
         reader.tallies[leg].trades = matcher.totals
+        reader.tallies[leg].inventory.finish(reader.span[1], reader.legs[leg].position_limit)
     result.pictures = [reader.pictures[leg] for leg in sorted(reader.pictures)]
     blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,
              "symbol": None}  # fmt: skip

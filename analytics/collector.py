@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import Analysis, analyse
+from tapewire.analytics.arrivals import Arrivals
 from tapewire.analytics.bands import Bands
 from tapewire.analytics.denials import Denials
 from tapewire.analytics.latency import LatencyLog
@@ -50,7 +51,7 @@ class Collector:
     event_log
         Write ``events.parquet``, too.
     markouts
-        Write ``markouts.parquet``, too, and what follows from it.
+        Write ``markouts.parquet`` and what orders cost, too, and what follows from them.
     row_group_rows
         Rows held in memory per table.
     metrics
@@ -101,6 +102,7 @@ class Collector:
         self._folder = RunFolder(self.path, force=force)
         self._markouts = Markouts() if markouts else None
         self._bands = Bands() if markouts else None
+        self._arrivals = Arrivals() if markouts else None
         asked = {"events": event_log, "markouts": markouts}
         tables = TABLES | {name: TABLES_ASKED_FOR[name] for name in asked if asked[name]}
         try:
@@ -153,7 +155,10 @@ class Collector:
         """
         self._refuse_if_ended()
         self._legs = legs
-        tables = {"fills": fills, "orders": orders, "equity": samples}
+        known = orders
+        if self._arrivals is not None and touches is not None:
+            known = self._arrivals.add(fills, orders, touches)
+        tables = {"fills": fills, "orders": known, "equity": samples}
         if events is not None and "events" in self._tables:
             tables["events"] = events
         for name, rows in tables.items():

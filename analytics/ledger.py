@@ -68,6 +68,10 @@ class Leg(Protocol):
     def client_order_labels(self) -> Sequence[str] | None:
         """The user's own order ids, label of number k at k - 1; None for plain numbers."""
 
+    @property
+    def position_limit(self) -> int | None:
+        """Lots that the absolute position may have; None without such a limit."""
+
 
 @dataclass
 class Account:

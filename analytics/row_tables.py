@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewire.analytics.arrivals import COST_DTYPE
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
 from tapewire.analytics.ledger import Ledger, Leg, account_money
 from tapewire.analytics.markouts import MARKOUT_DTYPE
@@ -93,7 +94,8 @@ class RowTables:
 
     def add(self, name: str, rows: NDArray[np.void], legs: Sequence[Leg]) -> None:
         """Take rows of a table, in the order they happened; see `Collector.add`."""
-        if rows.dtype != _DTYPES[name]:
+        costed = name == "orders" and rows.dtype == COST_DTYPE
+        if rows.dtype != _DTYPES[name] and not costed:
             raise TypeError(f"expected {name} rows of {_DTYPES[name]}, found {rows.dtype}")
         self._legs = legs
         if rows.size == 0:

@@ -79,6 +79,11 @@ _LIMIT: Final = (
     Column("limit_found", "int64", "", "what it would have come to", "no limit did"),
 )
 
+_NO_COST: Final = (
+    "it did not arrive, the book had no two sides yet or its mid moved more than 131,072 times "
+    "before the order ended, or the run has no markouts"
+)
+
 ORDERS: Final = (
     *_KEYS,
     _ORDER_ID,
@@ -115,8 +120,19 @@ ORDERS: Final = (
     Column("reduce_only", "bool", "", "whether it may only reduce a position"),
     Column("group", "int64", "", "the group of orders that it is one of", "none"),
     Column("parent", "string", "", "client_order_id of the entry whose exit it is", "none"),
+    Column("mid_sent", "int64", PRICE_UNIT, "last mid when it was sent, by exchange time, rounded "
+           "down", _NO_COST),
+    Column("mid_arrived", "int64", PRICE_UNIT, "last mid when it reached the exchange", _NO_COST),
+    Column("mid_closed", "int64", PRICE_UNIT, "last mid before its end, or that of the data",
+           _NO_COST),
+    Column("slippage", "int64", MONEY_UNIT, "side x (price - mid_arrived) x lots x multiplier over "
+           "its fills, rounded down: above 0 where they were worse than the mid",
+           f"nothing was filled; or {_NO_COST}"),
+    Column("shortfall", "int64", MONEY_UNIT, "implementation shortfall: side x (price - mid_sent) "
+           "x lots x multiplier over its fills, and side x (mid_closed - mid_sent) x multiplier "
+           "for each lot that was not filled, rounded down; and its commissions", _NO_COST),
     *_LIMIT,
-)
+)  # fmt: skip
 
 EVENTS: Final = (
     *_KEYS,

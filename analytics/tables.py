@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewire.analytics.arrivals import COST_COLUMNS, COST_DTYPE
 from tapewire.analytics.denials import LIMITED
-from tapewire.analytics.exact import groups, to_int64
+from tapewire.analytics.exact import add, groups, scale, to_int64
 from tapewire.analytics.ledger import Leg, account_money
 from tapewire.analytics.markouts import HORIZONS, NO_PRICE
 from tapewire.analytics.rates import Conversion
@@ -220,7 +221,7 @@ def fill_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
 
 
 def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
-    """Return the columns of ``orders.parquet`` for ``ORDER_DTYPE`` rows."""
+    """Return the columns of ``orders.parquet`` for rows of ``ORDER_DTYPE`` or `COST_DTYPE`."""
     names.check(rows, "orders")
     stopped = rows["status"] == OrderStatus.DENIED
     unlimited = ~(stopped & _is_limited(rows))
@@ -243,8 +244,27 @@ def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         "ts_replaced": _nullable(rows["ts_replaced"], rows["ts_replaced"] == 0),
         **_term_columns(rows),
         "parent": names.parent_ids(rows),
+        **_cost_columns(rows, names),
         "limit_value": _nullable(rows["limit_value"], unlimited),
         "limit_found": _nullable(rows["limit_found"], unlimited),
+    }
+
+
+def _cost_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
+    """The columns of what orders cost: of rows of `COST_DTYPE`, else null."""
+    import pyarrow as pa
+
+    if rows.dtype != COST_DTYPE:
+        return dict.fromkeys(COST_COLUMNS, pa.nulls(len(rows), pa.int64()))
+    num, den = names.num[rows["leg"]], names.den[rows["leg"]]
+    known = {name: rows[name] != NO_PRICE for name in COST_COLUMNS}
+    values = {name: rows[name] for name in COST_COLUMNS}
+    for name in ("slippage", "shortfall"):
+        values[name] = scale(np.where(known[name], rows[name], 0), num, den)
+    values["shortfall"] = add(values["shortfall"], rows["commission"])
+    return {
+        name: _nullable(to_int64(values[name], f"{name} of an order"), ~known[name])
+        for name in COST_COLUMNS
     }
 
 

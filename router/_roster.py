@@ -434,6 +434,7 @@ class Roster:
                 index, spec.strategy_id, publisher_id, instrument_id, instrument.symbol,
                 instrument.tick_size, instrument.multiplier_num, instrument.multiplier_den,
                 bound.labels,
+                spec.limits.max_position if spec.limits.max_position > 0 else None,
             )
         )  # fmt: skip
         memory.publish(self.instance_n)

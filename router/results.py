@@ -20,7 +20,8 @@ _NO_TOUCHES: Final = np.zeros(0, TOUCH_DTYPE)
 class LegInfo:
     """One strategy instance on one book, as results name it.
 
-    ``client_order_labels[k - 1]`` is the name of ``client_order_id`` k, where a log gave names.
+    ``client_order_labels[k - 1]`` is the name of ``client_order_id`` k, where a log gave names;
+    ``position_limit`` are the lots that its position may have, where there is such a limit.
     """
 
     leg: int
@@ -32,6 +33,7 @@ class LegInfo:
     multiplier_num: int
     multiplier_den: int
     client_order_labels: tuple[str, ...] | None = None
+    position_limit: int | None = None
 
     def order_name(self, client_order_id: int) -> str:
         """Return an order's id as text: the user's own label where there is one."""

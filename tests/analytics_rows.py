@@ -28,6 +28,7 @@ class FakeLeg:
     multiplier_den: int = 1
     tick_size: int = 250_000_000
     client_order_labels: Sequence[str] | None = None
+    position_limit: int | None = None
 
 
 def rows(dtype: np.dtype, values: Sequence[dict[str, Any]]) -> np.ndarray:

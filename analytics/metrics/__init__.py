@@ -15,6 +15,7 @@ from tapewire.analytics.metrics import (
     activity,
     capital,
     closed_trades,
+    costs,
     drawdown,
     edges,
     orders,
@@ -28,5 +29,5 @@ from tapewire.analytics.metrics.registry import Registry, defined_in
 __all__ = ["FAMILIES", "METRICS", "Inputs", "Metric", "Registry", "Tally"]
 
 #: The files of metrics, in the order of their columns.
-FAMILIES: Final = (pnl, capital, drawdown, orders, activity, edges, closed_trades, returns)
+FAMILIES: Final = (pnl, capital, drawdown, orders, activity, edges, costs, closed_trades, returns)
 METRICS: Final = Registry(metric for family in FAMILIES for metric in defined_in(family))

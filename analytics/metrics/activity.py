@@ -1,5 +1,8 @@
 """How much was traded, on which side of the liquidity, and how much was held."""
 
+import math
+
+from tapewire.analytics.inventory import Inventory
 from tapewire.analytics.metrics.definition import (
     LOTS,
     MONEY,
@@ -99,6 +102,46 @@ class MaxPosition(Metric):
     @staticmethod
     def compute(fills: FillTotals) -> int:
         return fills.max_position
+
+
+class TimeAtLimit(Metric):
+    column = "time_at_limit"
+    label = "Time at the position limit"
+    format = SHARE
+    formula = (
+        "time with an absolute position of at least risk_limits.max_position / time, from the "
+        "first fill to the last sample; over several legs of the sums of both"
+    )
+    null = "no position limit, or no fill"
+
+    @staticmethod
+    def compute(inventory: Inventory) -> float | None:
+        if inventory.at_limit_ns is None:
+            return None
+        return ratio(inventory.at_limit_ns, inventory.limited_ns)
+
+
+class InventoryHalfLife(Metric):
+    column = "inventory_half_life_s"
+    label = "Half-life of the inventory"
+    format = SECONDS
+    formula = (
+        "ln 2 x integral of position^2 over time / -sum over fills of (position before x signed "
+        "lots): ln 2 / speed of reversion to 0, with sums and integrals over legs"
+    )
+    source = (
+        'T. Hendershott, A. J. Menkveld, "Price pressures", Journal of Financial Economics 114 '
+        "(2014), for the half-life of inventories; the speed is the maximum likelihood estimate of "
+        'an Ornstein-Uhlenbeck process around 0, Y. A. Kutoyants, "Statistical Inference for '
+        'Ergodic Diffusion Processes" (2004)'
+    )
+    null = "no fill, or positions that do not revert to 0"
+
+    @staticmethod
+    def compute(inventory: Inventory) -> float | None:
+        if inventory.pulled <= 0 or inventory.squares == 0:
+            return None
+        return math.log(2) * inventory.squares / inventory.pulled / NS_PER_S
 
 
 class PeakMargin(Metric):

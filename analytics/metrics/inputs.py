@@ -19,8 +19,10 @@ from typing import Any, ClassVar, Final, NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewire.analytics.arrivals import OrderCosts
 from tapewire.analytics.curves import Curve, Day
 from tapewire.analytics.exact import magnitude, multiply, total
+from tapewire.analytics.inventory import Inventory
 from tapewire.analytics.ledger import NEVER_SENT
 from tapewire.analytics.markouts import HORIZONS, NO_PRICE
 from tapewire.analytics.trades import TradeTotals
@@ -240,6 +242,8 @@ class Tally:
     fills: FillTotals = field(default_factory=FillTotals)
     trades: TradeTotals = field(default_factory=TradeTotals)
     edges: EdgeTotals = field(default_factory=EdgeTotals)
+    costs: OrderCosts = field(default_factory=OrderCosts)
+    inventory: Inventory = field(default_factory=Inventory)
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Tally)))

@@ -373,7 +373,7 @@ class Output(_Section):
 
     ``detailed_log`` adds ``events.parquet``, every change of every order; so does ``explain``, for
     the stories of orders that were replaced. ``markouts`` is ``markouts.parquet``, where the market
-    was around each fill, and the metrics that follow from it. Prometheus asks at
+    was around each fill, what orders cost, and the metrics that follow. Prometheus asks at
     ``metrics_port`` while a run goes. ``collector`` says where files are written: in
     a process of its own, or by the run's.
     """

@@ -112,6 +112,7 @@ class CollectedLeg(msgspec.Struct, frozen=True):
     multiplier_num: int
     multiplier_den: int
     client_order_labels: tuple[str, ...] | None = None
+    position_limit: int | None = None
 
 
 class BeginDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,15 @@
 """Values of metrics, worked by hand, and beside those of empyrical where both mean the same."""
 
 import math
+from fractions import Fraction
 
 import empyrical
 import numpy as np
 import pytest
 
+from tapewire.analytics.arrivals import OrderCosts
 from tapewire.analytics.curves import Curve
+from tapewire.analytics.inventory import Inventory
 from tapewire.analytics.metrics import METRICS, Inputs
 from tapewire.analytics.metrics.inputs import Capital, FillTotals, OrderTotals, Pnl, Sessions
 from tapewire.analytics.metrics.returns import (
@@ -89,6 +92,82 @@ def test_waits_and_places_weigh_by_maker_lots():
     assert value("queue_ahead_of_filled", fills=fills + FillTotals()) == pytest.approx(8 / 4)
     for column in ("time_in_queue_s", "queue_ahead_of_filled"):
         assert value(column, fills=FillTotals()) is None
+
+
+# --- inventory ---------------------------------------------------------------------------------
+
+
+def moved(*changes, limit=None, end=None):
+    """The inventory of a leg that trades signed lots at seconds, each fill in its own chunk."""
+    inventory, position = Inventory(), 0
+    for second, signed in changes:
+        position += signed
+        inventory.add({
+            "order_side": np.array(["BUY" if signed > 0 else "SELL"], object),
+            "last_qty": np.array([abs(signed)]), "position": np.array([position]),
+            "ts_event": np.array([second * E9]),
+        }, limit)  # fmt: skip
+    inventory.finish(end * E9, limit)
+    return inventory
+
+
+def test_time_at_the_limit_is_a_part_of_the_time_since_the_first_fill():
+    story = moved((10, 2), (12, 1), (15, -6), (20, 3), limit=3, end=30)
+    assert value("time_at_limit", inventory=story) == (3 + 5) / 20
+    both = story + moved((0, 1), limit=3, end=30) + moved((0, 9), end=90)
+    assert value("time_at_limit", inventory=both) == 8 / 50
+    assert value("time_at_limit", inventory=moved((10, 2), end=30)) is None
+    assert value("time_at_limit", inventory=moved(limit=3, end=30)) is None
+
+
+def test_an_inventory_that_goes_back_has_a_half_life():
+    # 4 lots for 8 s, 2 for 8, 1 for 8, then none: they halve every 8 s, in steps.
+    story = moved((0, 4), (8, -2), (16, -1), (24, -1), end=99)
+    expected = math.log(2) * (16 + 4 + 1) * 8 / (4 * 2 + 2 * 1 + 1 * 1)
+    assert value("inventory_half_life_s", inventory=story) == pytest.approx(expected)
+    short = moved((0, -4), (8, 2), (16, 1), (24, 1), end=99)
+    assert value("inventory_half_life_s", inventory=story + short) == pytest.approx(expected)
+    assert value("inventory_half_life_s", inventory=moved((0, 1), (1, 1), end=9)) is None
+    assert value("inventory_half_life_s", inventory=Inventory()) is None
+
+
+def test_the_half_life_of_a_drawn_inventory_is_the_one_it_was_drawn_with():
+    draw, position, second, changes = np.random.default_rng(3), 0, 0, []
+    for _ in range(20_000):  # one comes in a second, each leaves after 7 s on average
+        rate = 1 + abs(position) / 7
+        second += draw.exponential(1 / rate)
+        leaves = draw.random() < abs(position) / 7 / rate
+        sign = 1 if draw.random() < 0.5 else -1
+        changes.append((second, -int(np.sign(position)) if leaves else sign))
+        position += changes[-1][1]
+    lots = np.array([signed for _, signed in changes])
+    inventory = Inventory()
+    inventory.add({
+        "order_side": np.where(lots > 0, "BUY", "SELL").astype(object), "last_qty": np.abs(lots),
+        "position": np.cumsum(lots), "ts_event": np.array([int(t * E9) for t, _ in changes]),
+    }, None)  # fmt: skip
+    half_life = value("inventory_half_life_s", inventory=inventory)
+    assert half_life == pytest.approx(7 * math.log(2), rel=0.05)
+
+
+# --- costs of orders ---------------------------------------------------------------------------
+
+
+def test_costs_of_orders_are_money_per_lot_and_per_worth():
+    costs = OrderCosts(
+        slipped_lots=4, slippage=-50 * E9, orders=2, shortfall=300 * E9,
+        opportunity=Fraction(120 * E9), paper=Fraction(600_000 * E9),
+    )  # fmt: skip
+    assert value("slippage", costs=costs) == -50 * E9
+    assert value("slippage_per_lot", costs=costs) == -12.5
+    assert value("implementation_shortfall", costs=costs) == 300 * E9
+    assert value("opportunity_cost", costs=costs) == 120
+    assert value("shortfall_bps", costs=costs) == pytest.approx(5)
+    for column in (
+        "slippage", "slippage_per_lot", "implementation_shortfall", "opportunity_cost",
+        "shortfall_bps",
+    ):  # fmt: skip
+        assert value(column, costs=OrderCosts()) is None
 
 
 # --- orders ------------------------------------------------------------------------------------
@@ -203,3 +282,32 @@ def test_the_probability_of_a_sharpe_ratio_needs_sessions_that_differ():
     assert value("probabilistic_sharpe", sessions=Sessions(results)) == pytest.approx(expected)
     assert value("probabilistic_sharpe", sessions=Sessions(results[:19])) is None
     assert value("probabilistic_sharpe", sessions=Sessions([E9] * 30)) is None
+
+
+def test_an_example_is_quantstats_where_that_is_right_and_else_as_the_page_says(repo):
+    """Figures of quantstats 0.0.86, which brings too much along to be installed for this."""
+    results = [x * E9 for x in (1000, -500, 2000, 300, -1200, 800, 150, -50, 700, -400)] * 3
+    sessions, capital = Sessions(results), Capital(100_000 * E9)
+    pnl, fell = Pnl(realized=sum(results)), Curve(max_drawdown=1200 * E9)
+    ours = {
+        "sharpe_annualised": value("sharpe_annualised", sessions=sessions),
+        "sortino_annualised": value("sortino_annualised", sessions=sessions),
+        "probabilistic_sharpe": value("probabilistic_sharpe", sessions=sessions),
+        "session_var_95": value("session_var_95", sessions=sessions),
+        "session_es_95": value("session_es_95", sessions=sessions),
+        "total_return": value("total_return", pnl=pnl, capital=capital),
+        "cagr": value("cagr", pnl=pnl, sessions=sessions, capital=capital),
+        "calmar": value("calmar", sessions=sessions, equity=fell),
+    }
+    assert ours["sharpe_annualised"] == pytest.approx(5.111028249394232)
+    assert ours["sortino_annualised"] == pytest.approx(10.327119284318863)
+    assert ours["probabilistic_sharpe"] == pytest.approx(0.9614605918054255, rel=2e-5)
+    page = (repo / "docs" / "metrics.md").read_text()
+    table = page[page.index("## Beside empyrical") :]
+    for line in table.splitlines():
+        name, _, rest = line.removeprefix("| `").partition("` | ")
+        if name in ours:
+            said = rest.split(" | ")[0]
+            places = len(said.partition(".")[2])
+            assert f"{ours.pop(name):.{places}f}" == said
+    assert not ours

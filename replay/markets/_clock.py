@@ -62,6 +62,7 @@ def exp_of(x: float) -> Any:
 def log_of(x: float) -> Any:
     """Natural logarithm of a number above 0 and at most 1, to 1e-6."""
     whole = 0
+    x = max(x, 1e-18)
     while x < 0.5 and whole < _HALVINGS_MAX:
         x *= 2.0
         whole += 1

@@ -35,6 +35,7 @@ from tapewire.replay.markets._tables import (
     FAR,
     PRICE_BITS,
     SIZES_N,
+    SPREADS,
     TOUCH,
 )
 from tapewire.replay.markets._trades import EVENT_RECORDS_MAX, trade
@@ -129,6 +130,8 @@ def _depth_class(t: Any, book: Any, kind: int, bits: int) -> Any:
     spread = book.best[ASK] - book.best[BID]
     s = min(max(spread, 1), 3) - 1
     if kind == IMPROVES:
+        if spread > SPREADS:
+            return 1 if below(bits, spread - 1) == 0 else 0
         two = t.add[s, 0] if spread > 2 else 0
         return 0 if below(bits, two + t.add[s, 1]) < two else 1
     if kind == ADDS_TOUCH:

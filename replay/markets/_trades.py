@@ -12,6 +12,7 @@ from tapewire.market.records import (
 )
 from tapewire.replay.markets._books import (
     NIL,
+    depth_of,
     drop,
     join,
     leave,
@@ -115,7 +116,8 @@ def trade(
         again = ((bits >> 22) + k * 389) & (FACTOR_ONE - 1) < t.refresh
         n = _settle(out, n, engine, book, levels, orders, alive, touched[k], again)
     rests = lots > 0 and (bits >> 33) & (FACTOR_ONE - 1) < t.rest
-    if rests and levels[last_level].count == 0 and book.alive < orders.shape[0] - 1:
+    gone = depth_of(book, 1 - side, last_level) < 0  # and nothing better shows again
+    if rests and gone and book.alive < orders.shape[0] - 1:
         size = min(lots, 16)
         order_id = engine.order_id
         new_order(levels, orders, alive, book, order_id, side, last_level, size)

@@ -76,6 +76,8 @@ def weigh(t: Any, book: Any, levels: Any, lean: int, w: Any) -> Any:
         if spread > 1:
             follow = FACTOR_ONE - t.follow if side == book.gone else t.follow
             improve = t.add[s, 1] + (t.add[s, 0] if spread > 2 else 0)
+            # A wider spread has more prices in it, and each is as likely.
+            improve = improve * max(spread - 1, 2) >> 1 if spread > 2 else improve
             w[at + IMPROVES] = (improve * follow >> 9) * own
         if book.near_stale[side]:
             _look_near(t, book, levels, side)

@@ -1,6 +1,7 @@
 """A synthetic market over one session or many days: which contracts, when, at what prices."""
 
 import datetime as dt
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -234,7 +235,7 @@ class SyntheticMarket:
         """Take a session's last prices over, and let the night move them."""
         tick = self.model.tick_size
         closed = NS_PER_DAY - min(day.end_ns - day.start_ns, NS_PER_DAY)
-        deviation = self.model.volatility_ticks * (closed / NS_PER_S * _NIGHT) ** 0.5
+        deviation = self.model.volatility_ticks * math.sqrt(closed / NS_PER_S * _NIGHT)
         seen: set[str] = set()
         for k, contract in enumerate(day.contracts):
             if contract.product in seen:

@@ -80,14 +80,19 @@ class FlowMeasure:
         tally = self._tally[0].copy()
         seconds = float(tally["last_ns"] - tally["first_ns"]) / NS_PER_S
         times = self._times[: min(int(tally["steps"]), _TIMES_MAX)]
-        return Measured(tally, self.tick, seconds, self._volatility(seconds), times)
+        return Measured(tally, self.tick, seconds, self._volatility(), times)
 
-    def _volatility(self, seconds: float) -> dict[int, float]:
-        mids = self._mids[: min(int(seconds) + 1, _SECONDS_MAX)]
+    def mids(self) -> FloatArray:
+        """The mid as each second left it, in ticks."""
+        tally = self._tally[0]
+        seconds = int(tally["last_ns"] - tally["first_ns"]) // NS_PER_S
+        mids = self._mids[: min(seconds + 1, _SECONDS_MAX)]
         known = mids != _NOTHING
         place = np.maximum.accumulate(np.where(known, np.arange(mids.size), 0))
-        ticks = mids[place] / (2 * self.tick)
-        found = {}
+        return mids[place] / (2 * self.tick)
+
+    def _volatility(self) -> dict[int, float]:
+        ticks, found = self.mids(), {}
         for horizon in HORIZONS_S:
             changes = ticks[horizon:] - ticks[:-horizon]
             found[horizon] = float(np.sqrt(np.mean(changes**2))) if changes.size > 1 else np.nan

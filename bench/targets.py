@@ -181,6 +181,7 @@ TARGETS: Final = (
         over(_E2E_ZST, rate("limit", "zstd decompression alone")),
     ),
     Target("loop without a strategy", 25, _MRPS, rate("stage", "loop, no strategy")),
+    Target("synthetic market", 3, _MRPS, rate("stage", "synthetic market")),
     Target(
         "5,000 instruments, as active as on a venue",
         8,

@@ -119,6 +119,15 @@ def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
     assert "backtest.execution.latency_model.network_latency_us" in page
 
 
+def test_the_page_of_data(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "data.md", tmp_path) == 1
+    market = tw.RunResult.load(tmp_path / "range")
+    assert len(market.manifest["inputs"]) == 10
+    traded = {(fill["strategy_id"], fill["symbol"]) for fill in market.fills.to_pylist()}
+    symbols = ("TWAH4", "TWAM4", "TWBH4", "TWBM4")
+    assert traded == {(who, s) for who in ("market_maker", "sma_crossover") for s in symbols}
+
+
 def test_the_page_of_watching(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "watching.md", tmp_path) == 1
 

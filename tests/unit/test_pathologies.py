@@ -1,13 +1,14 @@
 """What is put into a synthetic market on purpose is found there, and nothing else is wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import databento
 import numpy as np
 import pytest
 
 from tapewire.errors import ConfigError
-from tapewire.inputs.inspection import FileReport, inspect_file
+from tapewire.inputs.inspection import inspect_file
 from tapewire.market.status import TradingState
 from tapewire.replay.markets.files import MarketSummary, write_market
 from tapewire.replay.markets.market import MarketPlan
@@ -22,7 +23,7 @@ COUNTERS = (
 )  # fmt: skip
 
 
-def made(folder: Path, *kinds: str) -> tuple[MarketSummary, FileReport, np.ndarray]:
+def made(folder: Path, *kinds: str) -> tuple[MarketSummary, Any, np.ndarray]:
     path = folder / "odd.mbo.dbn"
     summary = write_market(path, MarketPlan(events=EVENTS, seed=5, pathologies=kinds))
     tape = databento.DBNStore.from_bytes(path.read_bytes()).to_ndarray()
@@ -30,7 +31,7 @@ def made(folder: Path, *kinds: str) -> tuple[MarketSummary, FileReport, np.ndarr
     return summary, inspect_file(path), tape
 
 
-def counted(report: FileReport) -> dict[str, int]:
+def counted(report: Any) -> dict[str, int]:
     return {name: report.book[name] for name in COUNTERS if report.book[name]}
 
 

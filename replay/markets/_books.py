@@ -50,7 +50,7 @@ BOOK_DTYPE: Final = np.dtype(
         ("basis", "i8"),  # ticks / 65,536 above the product's price
     ]
 )
-LEVEL_DTYPE: Final = np.dtype([("head", "i4"), ("tail", "i4"), ("count", "i4"), ("lots", "i4")])
+LEVEL_DTYPE: Final = np.dtype([("head", "i4"), ("tail", "i4"), ("count", "i4")])
 ORDER_DTYPE: Final = np.dtype(
     [
         ("order_id", "i8"),
@@ -90,7 +90,6 @@ def join(levels: Any, orders: Any, book: Any, slot: int) -> None:
         orders[level.tail].next = slot
     level.tail = slot
     level.count += 1
-    level.lots += order.size
     side = order.side
     depth = depth_of(book, side, order.level)
     if book.orders[side] == 0 or depth < 0:
@@ -114,7 +113,6 @@ def leave(levels: Any, orders: Any, book: Any, slot: int) -> None:
     else:
         orders[order.next].prev = order.prev
     level.count -= 1
-    level.lots -= order.size
     side = order.side
     book.orders[side] -= 1
     if depth_of(book, side, order.level) < NEAR:
@@ -165,16 +163,8 @@ def drop(levels: Any, orders: Any, alive: Any, book: Any, slot: int) -> None:
 
 @jit_inline
 def in_window(level: int) -> Any:
-    """Whether an order may stand there."""
-    return 1 <= level < LEVELS - 1
-
-
-@jit
-def resize(levels: Any, orders: Any, slot: int, size: int) -> None:
-    """Change an order's lots where it stands."""
-    order = orders[slot]
-    levels[order.level].lots += size - order.size
-    order.size = size
+    """Whether an order may stand there: what is near it has to be in the window, too."""
+    return NEAR < level < LEVELS - NEAR
 
 
 @jit

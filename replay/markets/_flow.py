@@ -18,6 +18,7 @@ from tapewire.replay.markets._books import (
     LEVELS,
     NEAR,
     NIL,
+    ROOM_TICKS,
     away,
     depth_of,
     drop,
@@ -25,7 +26,6 @@ from tapewire.replay.markets._books import (
     join,
     leave,
     new_order,
-    resize,
 )
 from tapewire.replay.markets._clock import another, gap_ns
 from tapewire.replay.markets._paths import follow_path
@@ -168,7 +168,7 @@ def _modify(
         order.level = level
         join(levels, orders, book, slot)
     elif pick < t.moves[elsewhere] + t.downs[elsewhere] and order.size > 1:
-        resize(levels, orders, slot, 1 + ((bits >> 10 & 0xFFFF) * (order.size - 1) >> 16))
+        order.size = 1 + ((bits >> 10 & 0xFFFF) * (order.size - 1) >> 16)
     else:
         leave(levels, orders, book, slot)
         order.size += 1 + (bits >> 10) % 3
@@ -184,6 +184,8 @@ def _lean(engine: Any, book: Any, t: Any) -> Any:
     """How far the flow leans upwards, of 1024: towards the efficient price."""
     follow_path(book, engine.ts_event - engine.ts_start)
     middle = (book.best[BID] + book.best[ASK] - LEVELS) << (PRICE_BITS - 1)
+    if abs(middle) > ROOM_TICKS << PRICE_BITS:  # home, however weak the pull
+        return -_LEAN_MAX if middle > 0 else _LEAN_MAX
     off = book.path + book.basis - middle
     return min(max((off * t.pull) >> PRICE_BITS, -_LEAN_MAX), _LEAN_MAX)
 

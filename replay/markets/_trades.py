@@ -18,7 +18,6 @@ from tapewire.replay.markets._books import (
     leave,
     new_order,
     next_level,
-    resize,
 )
 from tapewire.replay.markets._records import LIVE_LAST, write
 from tapewire.replay.markets._tables import FACTOR_ONE, SIZES_N
@@ -86,7 +85,7 @@ def _settle(
     order_id = order.order_id
     size = order.size
     if filled < size:
-        resize(levels, orders, slot, size - filled)
+        order.size = size - filled
         return write(out, n, engine, book, ACTION_MODIFY, side, level, size - filled, order_id, 0)
     if shows_again or book.orders[side] == 1:  # an iceberg's next clip, behind everybody
         leave(levels, orders, book, slot)

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +84,8 @@ def write_market(
     ----------
     output
         A ``.dbn`` or ``.dbn.zst`` file for all sessions; or, with ``plan.days``, a folder that is
-        not there yet, for a file per day. Definitions and trading states lie beside.
+        not there yet, for a file per day. Definitions and trading states lie beside (`beside`). A
+        file that has such a name is replaced.
     on_progress
         Called now and then with the records written so far.
 
@@ -142,8 +144,7 @@ def _write_folder(
     with output_errors(output):
         if output.exists():
             raise OutputError(f"{output}: is there already: choose another folder with -o")
-        making = output.with_name(f".{output.name}.tmp")
-        shutil.rmtree(making, ignore_errors=True)
+        making = output.with_name(f".{output.name}.{os.getpid()}.tmp")
         making.mkdir()
     try:
         first, last = market.dates[0], market.dates[-1]

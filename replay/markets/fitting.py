@@ -19,6 +19,7 @@ _PRIOR: Final = 200.0
 #: Different sizes that a model keeps: the most frequent.
 _SIZES_MAX: Final = 200
 _DIGITS: Final = 6
+_SECONDS_MIN: Final = 10.0
 #: Delays beyond this share are the capture's own hiccups, which would hold up all that follows.
 _DELAY_SHARE: Final = 0.95
 #: What the flow leans by, per tick, until `tuning` has found what fits.
@@ -47,6 +48,10 @@ def fit_model(measure: Measured, symbol: str, price: int) -> MarketModel:
         raise ValueError("expected trades with an aggressor's side, found none")
     if not tally["add"].any():
         raise ValueError("expected new orders, found none")
+    if measure.seconds < _SECONDS_MIN:
+        raise ValueError(
+            f"expected at least {_SECONDS_MIN:g} s of trading, found {measure.seconds:.1f}"
+        )
     clock = fit_hawkes(measure.times)
     steps = float(tally["steps"])
     orders_met = tally["orders_met"].astype(np.float64)

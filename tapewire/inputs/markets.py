@@ -17,7 +17,7 @@ from tapewire.atomic import atomic_file
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.inputs.inspection import book_limits
 from tapewire.inputs.telling import Steps, iso, say, tell
-from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
+from tapewire.market.records import F_TOB, MBO_DTYPE, UNDEF_PRICE
 from tapewire.processes.signals import interruptible
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.markets.files import MarketSummary, write_market
@@ -162,7 +162,8 @@ def _most_traded(path: str, symbol: str | None) -> tuple[int, _Seen]:
         while n := source.fill(chunk):
             _see(chunk[:n], books)
             steps(source.events)
-    if not any(seen.trades for seen in books.values()):
+    books = {key: seen for key, seen in books.items() if seen.trades and seen.divisor}
+    if not books:
         raise NoDataError(f"{path}: expected trades to measure a market by, found none")
     key = max(books, key=lambda k: (books[k].trades, -k))
     return key, books[key]
@@ -170,14 +171,21 @@ def _most_traded(path: str, symbol: str | None) -> tuple[int, _Seen]:
 
 def _see(records: np.ndarray, books: dict[int, _Seen]) -> None:
     """Note what records say of each book."""
-    priced = records[(records["price"] != UNDEF_PRICE) & np.isin(records["action"], list(b"AMT"))]
+    priced = records[
+        (records["price"] != UNDEF_PRICE)
+        & np.isin(records["action"], list(b"AMT"))
+        & (records["flags"] & F_TOB == 0)  # a quote is no order
+    ]
     keys = priced["publisher_id"].astype(np.int64) << 32 | priced["instrument_id"]
     order = np.argsort(keys, kind="stable")
     found, starts = np.unique(keys[order], return_index=True)
     for key, rows in zip(found, np.split(priced[order], starts[1:]), strict=True):
         seen = books.setdefault(int(key), _Seen())
-        seen.divisor = math.gcd(seen.divisor, int(np.gcd.reduce(np.abs(rows["price"]))))
-        trades = rows[rows["action"] == ord("T")]
+        traded = rows["action"] == ord("T")  # some trades are between ticks, no order is
+        prices = np.abs(rows["price"][~traded])
+        if len(prices):
+            seen.divisor = math.gcd(seen.divisor, int(np.gcd.reduce(prices)))
+        trades = rows[traded & np.isin(rows["side"], list(b"AB"))]
         seen.trades += len(trades)
         if len(trades) and seen.price == 0:
             seen.price = int(trades["price"][0])

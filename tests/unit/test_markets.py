@@ -217,6 +217,7 @@ NEAR: dict[str, tuple[float, float]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_market_like_esh4_is_like_it(
     data_file: Callable[[str], Path], tapewire_here: TapewireHere, tmp_path: Path
 ) -> None:
@@ -253,9 +254,9 @@ def test_no_trades_is_no_market(
 
 
 def test_the_command_tells_what_it_made(tapewire_here: TapewireHere, tmp_path: Path) -> None:
-    done = tapewire_here(
-        "data", "synth", "-o", "odd.mbo.dbn", "--events", "20000", "--pathology", "crossed,halted"
-    )  # fmt: skip
+    (tmp_path / "model.json").write_text(default_model().to_json())
+    options = ("--calibration", "model.json", "--pathology", "crossed,halted")
+    done = tapewire_here("data", "synth", "-o", "odd.mbo.dbn", "--events", "20000", *options)
     assert done.returncode == 0, done.stderr
     assert "odd.mbo.dbn: " in done.stdout
     assert "records: TWA1 " in done.stdout
@@ -285,3 +286,17 @@ def test_a_mistake_is_one_sentence(
 
 def test_the_default_market_is_a_model() -> None:
     assert default_model().events_per_s == pytest.approx(12.3, abs=0.2)
+
+
+@pytest.mark.long
+def test_a_market_like_a_file_in_one_command(
+    data_file: Callable[[str], Path], tapewire_here: TapewireHere
+) -> None:
+    """GOOG of several publishers: the book with most trades is measured."""
+    path = data_file("dbeq/dbeq-basic-20240403.mbo.dbn.zst")
+    options = ("--like", path, "--hours", "1", "--instruments", "2", "--json")
+    done = tapewire_here("data", "synth", "-o", "like.mbo.dbn.zst", *options)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["like"]["publisher_id"] == 39
+    assert facts["events"] > 2_000

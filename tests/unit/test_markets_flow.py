@@ -10,7 +10,7 @@ import pytest
 from naive.book import F_LAST, F_SNAPSHOT, NaiveBook, NaiveBooks, rows
 from tapewire.compiled.jit import jit_entry
 from tapewire.replay.markets import _clock, _weights
-from tapewire.replay.markets._books import BOOK_DTYPE, LEVELS, NEAR
+from tapewire.replay.markets._books import BOOK_DTYPE, LEVELS, NEAR, ROOM_TICKS
 from tapewire.replay.markets._tables import QUEUES, TOUCH
 from tapewire.replay.markets.default import default_model
 from tapewire.replay.markets.hawkes import fit_hawkes
@@ -181,7 +181,7 @@ def same_book(session: MarketSession, k: int, naive: NaiveBook) -> None:
             found.append((int(orders[slot]["order_id"]), int(orders[slot]["size"])))
             slot = int(orders[slot]["next"])
         assert found == [(o.order_id, o.size) for o in queue]
-        assert (level["count"], level["lots"]) == (len(queue), sum(o.size for o in queue))
+        assert level["count"] == len(queue)
 
 
 def test_trades_are_a_t_then_its_fills_then_what_becomes_of_them() -> None:
@@ -262,3 +262,18 @@ def test_the_price_follows_the_efficient_one() -> None:
         went.append(abs(middle))
     assert np.mean(off) < 6
     assert np.mean(went) > 15  # by 0.36 ticks per root of a second, 53 in six hours
+
+
+@pytest.mark.long
+def test_without_a_pull_the_price_stays_in_its_window() -> None:
+    """And every order, too: what lies outside is no memory of the book."""
+    wild = dataclasses.replace(MODEL, pull=0.0, rate_per_s=60.0, follow=1.0)
+    end_ns = START_NS + 3 * HOUR_NS
+    session = MarketSession(wild, contracts(), start_ns=START_NS, end_ns=end_ns, seed=3)
+    farthest = 0
+    for tape in session.chunks():
+        prices = tape["price"][tape["action"] != ord("R")]
+        level = (prices - session.books[0]["base_price"]) // TICK
+        assert NEAR < level.min() < level.max() < LEVELS - NEAR
+        farthest = max(farthest, *np.abs(session.books[0]["best"] - LEVELS // 2))
+    assert 2_000 < farthest < ROOM_TICKS + 100

@@ -94,7 +94,7 @@ def join(levels: Any, orders: Any, book: Any, slot: int) -> None:
     depth = depth_of(book, side, order.level)
     if book.orders[side] == 0 or depth < 0:
         book.best[side] = order.level
-    if depth < NEAR:
+    if depth < NEAR and depth != 0:
         book.near_stale[side] = 1
     book.orders[side] += 1
 
@@ -115,10 +115,11 @@ def leave(levels: Any, orders: Any, book: Any, slot: int) -> None:
     level.count -= 1
     side = order.side
     book.orders[side] -= 1
-    if depth_of(book, side, order.level) < NEAR:
+    if 0 < depth_of(book, side, order.level) < NEAR:
         book.near_stale[side] = 1
     if level.count == 0 and order.level == book.best[side]:
         book.gone = side
+        book.near_stale[side] = 1
         step = away(side, 1)
         best = book.best[side]
         while book.orders[side] > 0 and levels[best].count == 0:

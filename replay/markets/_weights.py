@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import numpy as np
+
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.replay.markets._books import ASK, BID, NEAR, away
 from tapewire.replay.markets._tables import FACTOR_ONE, QUANTILES_N, QUEUES, TOUCH
@@ -17,16 +19,18 @@ LEAVES_FAR: Final = 6
 TRADES: Final = 7
 KINDS: Final = 8
 WEIGHTS_N: Final = 2 * KINDS
+_CLASSES_N: Final = (1 << (QUEUES - 2)) + 2
+#: Looked up, because a loop that ends anywhere can't be guessed by the processor.
+_CLASSES: Final = np.array(
+    [sum(n > 1 << at for at in range(QUEUES - 1)) for n in range(_CLASSES_N)], np.int64
+)
 _PART: Final = 1.0 / 2**32
 
 
-@jit
+@jit_inline
 def queue_class(count: int) -> Any:
     """Class of a queue of so many orders: up to 1, 2, 4, 8, …"""
-    at = 0
-    while at < QUEUES - 1 and count > 1 << at:
-        at += 1
-    return at
+    return _CLASSES[min(count, _CLASSES_N - 1)]
 
 
 @jit_inline
@@ -66,12 +70,17 @@ def weigh(t: Any, book: Any, levels: Any, lean: int, w: Any) -> Any:
     spread = book.best[ASK] - book.best[BID]
     s = min(max(spread, 1), 3) - 1
     total = 0
+    first_bid = levels[book.best[BID]].count
+    first_ask = levels[book.best[ASK]].count
+    class_bid = queue_class(first_bid)
+    class_ask = queue_class(first_ask)
     for side in range(2):
         own = FACTOR_ONE + (lean if side == BID else -lean)  # this side's price is to improve
         other = 2 * FACTOR_ONE - own
         at = side * KINDS
-        first = levels[book.best[side]].count
-        q = queue_class(first)
+        first = first_bid if side == BID else first_ask
+        q = class_bid if side == BID else class_ask
+        taken = class_ask if side == BID else class_bid
         w[at + IMPROVES] = 0
         if spread > 1:
             follow = FACTOR_ONE - t.follow if side == book.gone else t.follow
@@ -88,7 +97,7 @@ def weigh(t: Any, book: Any, levels: Any, lean: int, w: Any) -> Any:
         w[at + MODIFIES_TOUCH] = (t.modify[0] * first * t.touch_modify[q] >> 10) * other
         w[at + LEAVES_NEAR] = book.near_weight[side] << 10
         w[at + LEAVES_FAR] = t.leave[NEAR] * far << 10
-        w[at + TRADES] = t.trade[queue_class(levels[book.best[1 - side]].count)] * own
+        w[at + TRADES] = t.trade[taken] * own
         for kind in range(KINDS):
             total += w[at + kind]
     return total

@@ -32,15 +32,12 @@ class ListedContract:
         Its last day.
     share : float
         Of its product's volume on that day.
-    place : int
-        0 for the one that expires first, 1 for the next.
     """
 
     symbol: str
     number: int
     expiry: dt.date
     share: float
-    place: int
 
 
 def trading_days(first: dt.date, n: int) -> list[dt.date]:
@@ -72,15 +69,15 @@ def contracts_on(product: str, day: dt.date) -> list[ListedContract]:
         expiry = expiry_of(year, month)
         if expiry >= day:
             symbol = f"{product}{_MONTHS[month]}{year % 10}"
-            listed.append((symbol, year * 4 + month // 3 - 1, expiry))
+            listed.append((symbol, 4 * year + month // 3, expiry))
         if len(listed) == LISTED:
             break
     roll = roll_of(listed[0][2])
     past = _weekdays_between(roll, day)
     share = _SHARES[min(max(past, min(_SHARES)), max(_SHARES))]
     return [
-        ListedContract(*facts, share=part, place=place)
-        for place, (facts, part) in enumerate(zip(listed, (1 - share, share), strict=True))
+        ListedContract(*facts, share=part)
+        for facts, part in zip(listed, (1 - share, share), strict=True)
     ]
 
 

@@ -31,7 +31,7 @@ _IDS_PER_PRODUCT: Final = 1_000
 _RECORDS_PER_EVENT: Final = 1.28
 #: Records there must be at least, over those of the snapshots.
 _SNAPSHOT_FACTOR: Final = 1.2
-#: The next contract's price above the first one's, and products' prices above each other's.
+#: A contract's price above that of the one before it, and products' prices above each other's.
 _CARRY: Final = 0.01
 _PRODUCT_STEP: Final = 0.1
 #: Of a night's hours, those that count for how far the price goes.
@@ -140,6 +140,9 @@ class SyntheticMarket:
         self._prices = [
             round(price * (1 + _PRODUCT_STEP * k) / tick) * tick for k in range(plan.instruments)
         ]
+        # A contract keeps its distance from the product's price when those before it expire.
+        self._carry = round(abs(price) * _CARRY / tick) * tick
+        self._first_number = calendar.contracts_on("", self.dates[0])[0].number
         self._ids: dict[str, int] = {}
         self._require_room()
 
@@ -213,8 +216,7 @@ class SyntheticMarket:
                 continue
             product = product_name(k)
             for one in calendar.contracts_on(product, date):
-                carry = one.place * round(abs(self.model.price) * _CARRY / self.model.tick_size)
-                at = price + carry * self.model.tick_size
+                at = price + (one.number - self._first_number) * self._carry
                 contracts.append(self._contract(one.symbol, product, at, k, one.share))
                 listed.append(one)
         end_ns = start_ns + self._length_ns()

@@ -106,21 +106,26 @@ def test_definitions_and_trading_states_lie_beside(folder: Path) -> None:
     ]  # fmt: skip
 
 
-def test_prices_go_on_over_the_night(folder: Path) -> None:
-    """A contract opens near where it closed: within what a night moves, 0.36 √(17.5 h / 5)."""
-    closes, opens = {}, {}
-    for path in sorted(folder.glob("*.mbo.dbn.zst")):
-        tape = databento.DBNStore.from_bytes(path.read_bytes()).to_ndarray()
-        trades = tape[tape["action"] == b"T"]
-        for number in np.unique(trades["instrument_id"]):
-            prices = trades["price"][trades["instrument_id"] == number]
-            opens[path.name, number], closes[number] = prices[0], prices[-1]
-            before = closes.get((number, "yesterday"))
-            if before is not None:
-                assert abs(int(prices[0]) - int(before)) / 250_000_000 < 5 * 41 + 60
-        closes |= {(number, "yesterday"): closes[number] for number in np.unique(
-            trades["instrument_id"])}  # fmt: skip
-    assert len(opens) > 20
+def test_prices_go_on_over_nights_and_expiries() -> None:
+    """A contract opens where the efficient price closed, but for a night of it.
+
+    That has a deviation of 0.36 √(17.5 h / 5) = 40 ticks. A percent, 200 ticks, is between two
+    contracts.
+    """
+    market, last, nights = SyntheticMarket(PLAN), dict[str, int](), list[float]()
+    for day, session in market.sessions():
+        for _ in session.chunks():
+            pass
+        prices = {one.symbol: one.price for one in day.contracts}
+        front, following = list(prices)[:2]
+        assert prices[following] - prices[front] == 50 * 10**9
+        for k, one in enumerate(day.contracts):
+            if one.symbol in last:
+                nights.append((one.price - last[one.symbol]) / 250_000_000)
+            last[one.symbol] = session.middle(k)
+    assert len(nights) == 6 * 4 - 2
+    assert max(map(abs, nights)) < 150
+    assert 15 < np.std(nights) < 80
 
 
 def test_one_file_of_many_days_has_the_same_records(folder: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import rooms
 
 PAGES = {
     "README.md": 9,
-    "docs/data.md": 1,
+    "docs/data.md": 2,
     "docs/features.md": 3,
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,

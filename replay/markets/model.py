@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.errors import ConfigError, MissingFileError
-from tapewire.replay.markets._books import NEAR
+from tapewire.replay.markets._books import FAR_TICKS_MAX, NEAR
 from tapewire.replay.markets._clock import COMPONENTS
 from tapewire.replay.markets._tables import (
     DEPTHS,
@@ -173,6 +173,10 @@ class MarketModel:
             if name not in values:
                 raise ConfigError(f"{where}: {name}: is missing")
             checked[name] = _checked(name, values[name], f"{where}: {name}")
+        if min(sum(row[TOUCH:]) for row in checked["add"]) < _LEAST:
+            raise ConfigError(f"{where}: add: expected orders that come at every spread")
+        if checked["cancel"][0] * min(checked["touch_cancel"]) < _LEAST:
+            raise ConfigError(f"{where}: cancel: expected cancels at the touch, in every queue")
         if sum(checked["branching"]) > BRANCHING_MAX:
             raise ConfigError(f"{where}: branching: expected a sum of at most {BRANCHING_MAX}")
         return cls(**checked)
@@ -213,6 +217,14 @@ _SHAPES: Final[Mapping[str, tuple[int, ...]]] = {
     "delay_ns": (QUANTILES_N,),
 }
 _NUMBER_MAX: Final = 1e6
+#: Beyond these, products of weights would not fit in 63 bits, or orders in their book.
+_MOST: Final[Mapping[str, float]] = {
+    "add": 100.0, "trade": 100.0, "cancel": 1.0, "modify": 1.0, "touch_add": 32.0,
+    "touch_cancel": 32.0, "touch_modify": 32.0, "profile": 1e5, "far_ticks": FAR_TICKS_MAX,
+    "delay_ns": 1e12,
+}  # fmt: skip
+#: Something has to be able to happen in every book: orders come, and at the touch they go.
+_LEAST: Final = 1e-4
 
 
 def _checked(name: str, value: Any, where: str) -> Any:
@@ -230,7 +242,7 @@ def _checked(name: str, value: Any, where: str) -> Any:
             raise ConfigError(f"{where}: expected at most {_TICK_MAX}, found {value}")
         return value
     whole = name in ("far_ticks", "delay_ns")
-    most = 1e12 if whole else _NUMBER_MAX
+    most = _MOST.get(name, _NUMBER_MAX)
     shape = _SHAPES.get(name, ())
     try:
         array = np.array(value, np.float64)

@@ -1,9 +1,9 @@
 """Brings a model's sessions nearer to what was measured, by making and measuring them.
 
 Rates as they were measured make a market whose queues settle a little elsewhere, because what
-happens hangs on what happened. So sessions are made, each rate is multiplied by how often its
-event happened in the real book over how often it did in them, and so on: the simulated method of
-moments (McFadden, Econometrica 57 (1989)), one moment per number.
+happens hangs on what happened. So sessions are made and measured, each number is moved to where
+what hangs on it would be right, and so on: the simulated method of moments (McFadden, Econometrica
+57 (1989)), a moment per number.
 """
 
 from collections.abc import Callable
@@ -33,6 +33,8 @@ _DAMPING: Final = (0.7, 0.3)
 #: Events that are thought to have been seen beside those that were.
 _PRIOR: Final = 8.0
 _PULL: Final = (0.02, 3.0)
+#: Orders per event and side; more would come at a spread that is hardly ever met.
+_ADD_MAX: Final = 10.0
 
 
 def sample(model: MarketModel, seconds: float, seed: int) -> Measured:
@@ -96,9 +98,9 @@ def _nearer(model: MarketModel, real: Measured, made: Measured, share: float) ->
     # Too long at a wide spread: more improve.
     add[:, :TOUCH] /= lack("spreads_met")[:, None]
     changed: dict[str, Any] = {
-        "add": add,
-        "cancel": np.array(model.cancel) / np.sqrt(orders),
-        "modify": np.array(model.modify) * (lack("modify") / orders),
+        "add": np.minimum(add, _ADD_MAX),
+        "cancel": np.minimum(np.array(model.cancel) / np.sqrt(orders), 1),
+        "modify": np.minimum(np.array(model.modify) * (lack("modify") / orders), 1),
         "trade": np.array(model.trade)
         * (t["trade"].sum() / max(u["trade"].sum() * scale, 1)) ** share,
     }

@@ -143,10 +143,10 @@ def _calibrate(path: str, symbol: str | None) -> CalibrationReport:
     name = names.get(key & 0xFFFFFFFF, str(key & 0xFFFFFFFF))
     try:
         model = fit_model(real, name, seen.price)
-    except ValueError as error:
+        with Steps("tuning rounds", ROUNDS) as steps:
+            model = tune(model, real, on_round=steps)
+    except (ValueError, ConfigError) as error:
         raise NoDataError(f"{path}: {name}: {error}") from None
-    with Steps("tuning rounds", ROUNDS) as steps:
-        model = tune(model, real, on_round=steps)
     made = sample(model, real.seconds, _JUDGED_SEED)
     return CalibrationReport(
         path, name, key >> 32, real.steps, real.seconds, model, goodness(real, made)

@@ -13,6 +13,9 @@ from tapewire.features import DEFAULT_NAMES, FeaturePass, FeatureSet, Sampling
 from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import BATCH_RECORDS_DEFAULT, ReplayPlan, open_source
+from tapewire.replay.markets.default import default_model
+from tapewire.replay.markets.session import Contract, MarketSession
+from tapewire.replay.markets.warming import warm_up as warm_up_markets
 from tapewire.router import Simulation
 
 _BATCH: Final = BATCH_RECORDS_DEFAULT
@@ -30,6 +33,7 @@ def warm_up(work: LoadedSession) -> None:
         pass
     for _ in Deriver(SCHEMAS["mbp-10"]).feed(work.records[:_BATCH]):
         pass
+    warm_up_markets(lambda text: None)
 
 
 def stage_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
@@ -85,6 +89,19 @@ def stage_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     def loop(*names: str) -> Callable[[], Callable[[], None]]:
         return lambda: whole_loop(make_simulation(work, names), work.records)
 
+    def market() -> Callable[[], None]:
+        model = default_model()
+        contract = Contract("X", 1, "X", model.tick_size, model.price)
+        session = MarketSession(
+            model, [contract], start_ns=0, end_ns=1 << 62, seed=scale.seed, records=n
+        )
+
+        def go() -> None:
+            for _ in session.chunks():
+                pass
+
+        return go
+
     note = "checked, into one buffer"
     yield timed("stage", "decode .dbn", n, decode(work.raw), runs=runs, note=note)
     yield timed("stage", "decode .dbn.zst", n, decode(work.compressed), runs=runs, note=note)
@@ -97,6 +114,8 @@ def stage_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     for name in ("mbp-10", "ohlcv-1m"):
         yield timed("stage", f"derive {name}", n, derive(name), runs=runs,
                     note="from memory, into one buffer")  # fmt: skip
+    yield timed("stage", "synthetic market", n, market, runs=runs,
+                note="records made, not written; one book, one core")  # fmt: skip
     for name, names in (
         ("loop, no strategy", ()),
         ("loop, market maker", ("market_maker",)),

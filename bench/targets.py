@@ -182,6 +182,7 @@ TARGETS: Final = (
     ),
     Target("mbp-10 derived from memory", 5, _MRPS, rate("stage", "derive mbp-10")),
     Target("loop without a strategy", 25, _MRPS, rate("stage", "loop, no strategy")),
+    Target("synthetic market", 3, _MRPS, rate("stage", "synthetic market")),
     Target(
         "5,000 instruments, as active as on a venue",
         8,

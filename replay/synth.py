@@ -276,7 +276,7 @@ def synthesize(
     )
 
 
-class _Sink(io.RawIOBase):
+class DbnSink(io.RawIOBase):
     """Passes bytes on; keeps the system's error, which the encoder wraps in words of its own."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -284,6 +284,7 @@ class _Sink(io.RawIOBase):
         self.error: OSError | None = None
 
     def write(self, data: Any, /) -> int:
+        """Pass bytes on."""
         try:
             return self._file.write(data)
         except OSError as error:
@@ -300,7 +301,7 @@ def _write(
     """Encode the session; returns records per action code and the first and last ``ts_recv``."""
     counts = np.zeros(256, np.int64)
     first_ns = last_ns = written = 0
-    sink = _Sink(file)
+    sink = DbnSink(file)
     encoder = _DBN.Transcoder(sink, _DBN.Encoding.DBN, compression)
     try:
         encoder.write(session.metadata())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tapewire.cli import derived
+from tapewire.cli import derived, synthetic
 from tapewire.cli.options import (
     AllowTruncated,
     Duplicates,
@@ -66,25 +66,8 @@ def inspect(
     inspect_any(file, as_json=as_json, console=Console())
 
 
-@app.command(
-    "synth",
-    epilog="[bold]Example[/bold]\n\n"
-    "tapewire data synth -o day.mbo.dbn.zst --events 1000000 --instruments 2 --seed 7",
-)
-def synth(
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .dbn or .dbn.zst file.")],
-    events: Annotated[int, typer.Option("--events", help="Records to make.")] = 2_000_000,
-    instruments: Annotated[
-        int, typer.Option("--instruments", help="Books to spread them over.")
-    ] = 1,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same file.")] = 0,
-) -> None:
-    """Make a synthetic session as a real DBN file."""
-    from rich.console import Console
-
-    from tapewire.inputs.synthetic import synth_file
-
-    synth_file(output, events=events, instruments=instruments, seed=seed, console=Console())
+app.command("synth", epilog=synthetic.SYNTH_EXAMPLES)(synthetic.synth)
+app.command("calibrate", epilog=synthetic.CALIBRATE_EXAMPLE)(synthetic.calibrate)
 
 
 @app.command(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tapewire.replay.synth import SynthSummary
 
+EVENTS_DEFAULT: Final = 2_000_000
 #: Synthetic files nobody has used for so long are removed when another one is made.
 UNUSED_AFTER_S: Final = 30 * 86_400
 

@@ -147,6 +147,16 @@ def test_the_page_of_formats(repo: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.long
+def test_the_page_of_markets(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "markets.md", tmp_path) == 1
+    market = tw.RunResult.load(tmp_path / "range")
+    assert [w for w in market.manifest["warnings"] if "multiplier" in w] == []
+    traded = {(fill["strategy_id"], fill["symbol"]) for fill in market.fills.to_pylist()}
+    symbols = ("TWAH4", "TWAM4", "TWBH4", "TWBM4")
+    assert traded == {(who, s) for who in ("market_maker", "sma_crossover") for s in symbols}
+
+
 def test_the_page_of_watching(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "watching.md", tmp_path) == 1
 

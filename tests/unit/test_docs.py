@@ -13,6 +13,7 @@ import rooms
 PAGES = {
     "README.md": 9,
     "docs/formats.md": 4,
+    "docs/markets.md": 2,
     "docs/features.md": 3,
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,

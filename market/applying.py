@@ -64,6 +64,7 @@ from tapewire.market.records import (
     F_BAD_TS_RECV,
     F_LAST,
     F_MAYBE_BAD_BOOK,
+    F_MBP,
     F_SNAPSHOT,
     F_TOB,
     SIDE_ASK,
@@ -368,7 +369,9 @@ def apply_record(market: Any, book: int, record: Any) -> int:
         market.trades += 1
     elif action == ACTION_CLEAR:
         _apply_clear(market, book, record)
-    if flags & (F_BAD_TS_RECV | F_MAYBE_BAD_BOOK | F_SNAPSHOT):
+    if flags & (F_BAD_TS_RECV | F_MAYBE_BAD_BOOK | F_SNAPSHOT | F_MBP):
+        if flags & F_MBP:
+            state.quoted = 1
         market.bad_ts_recv += (flags & F_BAD_TS_RECV) != 0
         market.maybe_bad_book += (flags & F_MAYBE_BAD_BOOK) != 0
         market.snapshot_records += (flags & F_SNAPSHOT) != 0

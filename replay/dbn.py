@@ -33,6 +33,8 @@ from tapewire.replay.byte_sources import (
 from tapewire.replay.dbn_counts import require_true_counts
 from tapewire.replay.dbn_refusals import decode_metadata, no_dbn, require_plausible, require_schema
 from tapewire.replay.dbz import DBZ_PREFIX, DBZ_VERSION, dbz_metadata
+from tapewire.replay.levels import SCHEMAS as LEVEL_SCHEMAS
+from tapewire.replay.levels import LevelBytes
 from tapewire.replay.mixed import MixedBytes, mbo_metadata, recorded_mappings
 from tapewire.replay.symbology import with_symbology
 from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
@@ -73,6 +75,8 @@ class DbnHeader:
         Whether `metadata` and `mappings` have the symbols of the ``symbology.json`` beside it.
     allow_truncated
         Whether it is to be read as far as it is whole.
+    made_of
+        The schema of levels whose records are told as those of orders; empty: it is MBO.
     """
 
     path: str
@@ -90,6 +94,7 @@ class DbnHeader:
     begins_with_snapshot: bool
     mapped_beside: bool = False
     allow_truncated: bool = False
+    made_of: str = ""
 
 
 class DbnFile:
@@ -145,6 +150,7 @@ class DbnFile:
         else:
             self._bytes = PlainBytes(path, fd)
         self._mixed: MixedBytes | None = None
+        self._made_of = ""
         try:
             if head[8:11] == DBZ_PREFIX and self.compressed:
                 self.version, self.header_bytes = DBZ_VERSION, 0
@@ -204,6 +210,11 @@ class DbnFile:
             self._mixed = MixedBytes(self.path, self._bytes, ts_out=metadata.ts_out)
             self._bytes = self._mixed
             return
+        given = str(metadata.schema)
+        if self._schema == "mbo" and given in LEVEL_SCHEMAS and not metadata.ts_out:
+            self._made_of = given
+            self._bytes = LevelBytes(self.path, self._bytes, given)
+            return
         if not self._record_bytes:
             raise FormatError(
                 f"{self.path}: is a legacy DBZ file of schema {metadata.schema}; expected DBN "
@@ -215,6 +226,16 @@ class DbnFile:
     def is_mixed(self) -> bool:
         """Whether other records lie between those that are given, or more than they behind each."""
         return self._mixed is not None
+
+    @property
+    def made_of(self) -> str:
+        """The schema whose records are told as those of orders, as ``mbp-10``; empty: none is."""
+        return self._made_of
+
+    @property
+    def lies_open(self) -> bool:
+        """Whether records lie in the file as they are given: one behind the other."""
+        return not self.is_mixed and not self._made_of
 
     @property
     def left_out(self) -> str:
@@ -284,7 +305,7 @@ class DbnFile:
                 "records: the file is truncated, fetch it again"
             )
         self.at_end = bool(self.truncated) or count < len(out)
-        if self.at_end and not self.compressed and not self.is_mixed:
+        if self.at_end and not self.compressed and self.lies_open:
             self._require_unchanged()
         return count
 
@@ -329,7 +350,7 @@ class DbnFile:
     def bad_record(self, record: int, found: np.void) -> FormatError:
         """Return the error for a record that is no MBO record, or has an unknown action."""
         where = f"{self.path}: MBO record {record}"
-        if not self.is_mixed:
+        if self.lies_open:
             where = (
                 f"{self.path}: record {record} at byte offset {self.offset_of(record)}"
                 f"{self._offset_note()}"
@@ -384,10 +405,12 @@ def inspect(path: str, *, allow_truncated: bool = False) -> DbnHeader:
                 with DbnFile(path, schema=None) as again:
                     mappings = again.recorded_mappings()
             metadata = mbo_metadata(metadata, mappings)
+        elif file.made_of:
+            metadata = mbo_metadata(metadata, mappings)
         beside = with_symbology(path, metadata) if not mappings else None
         if beside is not None:
             metadata, mappings = beside, symbol_mappings(path, beside)
-        known = not file.compressed and not file.is_mixed
+        known = not file.compressed and file.lies_open
         records = _plain_records(file, allow_truncated) if known else None
         first = np.empty(1, MBO_DTYPE)
         found = file.read_into(first)
@@ -413,6 +436,7 @@ def inspect(path: str, *, allow_truncated: bool = False) -> DbnHeader:
             records=records,
             metadata=metadata,
             mapped_beside=beside is not None,
+            made_of=file.made_of,
             allow_truncated=allow_truncated,
         )
 

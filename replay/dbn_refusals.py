@@ -5,6 +5,8 @@ from typing import Final
 from databento_dbn import Metadata
 
 from tapewire.errors import FormatError
+from tapewire.replay.levels import SCHEMAS as LEVEL_SCHEMAS
+from tapewire.replay.levels import WITHOUT_LEVELS
 
 
 def require_plausible(path: str, head: bytes) -> None:
@@ -57,6 +59,8 @@ def require_schema(path: str, metadata: Metadata, schema: str, record_bytes: int
         hint = f"request the {schema} schema for these symbols"
         if schema == "mbo" and str(metadata.schema) in ("status", "definition", "statistics"):
             hint = f"name it in data_source.{metadata.schema}_files"
+        elif schema == "mbo" and str(metadata.schema) in WITHOUT_LEVELS:
+            hint = f"it has no book to trade in; request mbo, or {', '.join(LEVEL_SCHEMAS)}"
         raise FormatError(f"{path}: has schema {metadata.schema}; expected {schema}: {hint}")
     if metadata.ts_out:
         raise FormatError(

@@ -24,6 +24,7 @@ from tapewire.replay import _merging as merging
 from tapewire.replay.dbn import DbnFile, DbnHeader
 from tapewire.replay.duplicates import DuplicateFilter
 from tapewire.replay.filters import RecordFilter
+from tapewire.replay.levels import warm_up_levels
 from tapewire.wire import FileTotals
 
 #: Records buffered per open file; less when very many are open at once.
@@ -420,6 +421,7 @@ def _call_kernels() -> None:
         words, keys, row, row, row, row, row, heap, 1, 0, 0, out, out_keys, places, 0
     )  # fmt: skip
     DuplicateFilter(["", ""], refuse=False).keep(out, out_keys, places, 0)
+    warm_up_levels()
 
 
 assert MBO_DTYPE.itemsize == 8 * _WORDS

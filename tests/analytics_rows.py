@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from tapewire.execution.codes import FillReason, Liquidity, OrderStatus, OrderType, Reason, Side
 from tapewire.execution.codes import TimeInForce as Tif
@@ -252,3 +253,12 @@ def busy_day(
             book.sample(int(price[step]))
         books.append(book)
     return drained(*books), legs
+
+
+#: What each order cost, which a run with markouts alone knows.
+COSTS = ("mid_sent", "mid_arrived", "mid_closed", "slippage", "shortfall")
+
+
+def uncosted(table: pa.Table) -> pa.Table:
+    """A table without what orders cost."""
+    return table.drop_columns([name for name in COSTS if name in table.column_names])

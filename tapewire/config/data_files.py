@@ -55,7 +55,7 @@ def place_files(source: dict[str, Any], base: Path, problems: Problems) -> list[
     """Put files in place of the names in a data source, in place.
 
     Of a folder or a pattern each file goes where its schema belongs, whichever key named it:
-    ``mbo`` to `files`, ``status`` to `status_files`, and so on.
+    ``mbo`` (or without it the one schema of levels) to `files`, ``status`` to `status_files`, …
 
     Parameters
     ----------
@@ -229,11 +229,21 @@ def _fitting(
     """Return the files that the key is for."""
     wanted = SCHEMA_KEYS[key]
     fitting = by_schema.get(wanted, [])
+    if wanted == "mbo":
+        fitting = fitting or by_schema.get(_levels_in(by_schema), [])
     if not fitting:
         others = ", ".join(f"{len(p):,} of {s}" for s, p in by_schema.items())
         problems.add(where, f"expected files of schema {wanted} in {name!r}, found {others}")
         return [name]
     return fitting
+
+
+def _levels_in(by_schema: dict[str, list[str]]) -> str:
+    """Return the schema of levels that stands for `mbo` where that is not there, if it is one."""
+    from tapewire.replay.levels import SCHEMAS
+
+    there = [schema for schema in by_schema if schema in SCHEMAS]
+    return there[0] if len(there) == 1 and "mbo" not in by_schema else ""
 
 
 def _place_others(
@@ -243,7 +253,7 @@ def _place_others(
     skipped: Counter[str] = Counter()
     keys = {schema: key for key, schema in SCHEMA_KEYS.items()}
     for schema, paths in by_schema.items():
-        if schema == "mbo":
+        if schema in ("mbo", _levels_in(by_schema)):
             continue
         if schema in keys:
             more.setdefault(keys[schema], []).extend(paths)

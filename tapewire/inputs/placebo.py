@@ -138,6 +138,11 @@ def validate_placebo(
         open_source(plan) as source,
         Steps("sending orders again, records read", None) as steps,
     ):
+        if made_of := source.headers[0].made_of:
+            raise ConfigError(
+                f"{os.fspath(path)}: expected the orders of a market (schema mbo), found levels "
+                f"({made_of}): there is nothing to send again"
+            )
         names = {m.instrument_id: m.raw_symbol for m in source.info.mappings}
         while n := source.fill(chunk):
             given = chunk[:n]

@@ -33,6 +33,8 @@ def test_the_bench_prints_rows_and_writes_its_parts(tapewire: Any, tmp_path: Pat
         "end to end, share of book only",
         "end to end, .dbn.zst, share of zstd decompression alone",
         "loop without a strategy",
+        "mbp-10 derived from memory",
+        "synthetic market",
     }
     assert f"{whole[0]['name']}" in done.stderr  # told as it came
     text = table.read_text()

@@ -12,9 +12,10 @@ import zstandard
 
 import streams
 from tapewire.errors import FormatError, InputError, NoDataError
-from tapewire.market.records import MBO_DTYPE
+from tapewire.market.records import F_LAST, F_MBP, MBO_DTYPE
 from tapewire.replay import ReplayPlan, open_source, read_records
 from tapewire.replay.definitions import read_definitions
+from tapewire.replay.levels import SCHEMAS as LEVEL_SCHEMAS
 from tapewire.replay.schemas import schema_of
 from tapewire.replay.status import read_status
 
@@ -158,6 +159,11 @@ def test_every_fixture_opens_or_is_refused_with_the_reason(data_file: Any) -> No
             assert said == f"{row.schema} {row.records}", row.path
         elif row.schema == "None":
             assert said == "mbo 5", row.path
+        elif row.schema in LEVEL_SCHEMAS:
+            records = read_records(str(index.parent / row.path))[1]
+            assert (records["flags"] & F_MBP != 0).all(), row.path
+            ended = np.count_nonzero(records["flags"] & F_LAST)
+            assert int(row.records) <= ended + np.count_nonzero(records["action"] == ord("T"))
         else:
             assert f"has schema {row.schema}; expected mbo" in said, row.path
     listed = {index.parent / row.path for row in rows}
@@ -168,6 +174,8 @@ def test_every_fixture_opens_or_is_refused_with_the_reason(data_file: Any) -> No
         said = played(path)
         if path.name == "test_data.mbo.dbz":
             assert said == "mbo 2"
+        elif path.suffix == ".dbz" and schema_of(str(path)) in LEVEL_SCHEMAS:
+            assert said.startswith("mbo "), path
         elif path.suffix == ".dbz":
             assert "has schema" in said or "is a legacy DBZ file of schema definition" in said
         else:

@@ -213,7 +213,12 @@ def test_a_run_warns_where_the_venues_algorithm_is_not_known(tmp_path: Path) -> 
                 "strategy": {"type": "market_maker"},
             }
         )
-        info = SimpleNamespace(mappings=[SimpleNamespace(raw_symbol="TWA1", instrument_id=1)])
+        info = SimpleNamespace(
+            mappings=[SimpleNamespace(raw_symbol="TWA1", instrument_id=1)],
+            dataset="XNAS.ITCH",
+            warmup_until_ns=0,
+            start_ns=0,
+        )
         known = contracts_of(config, info)  # type: ignore[arg-type]
         return contract_warnings(config, info, known)  # type: ignore[arg-type]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tapewire as tw
+from analytics_rows import COSTS, uncosted
 from stories import INSTRUMENT, PUBLISHER, SYMBOL, Log, Tape, ns, px
 from tapewire.errors import (
     ConfigError,
@@ -48,7 +49,9 @@ def assert_same(sim: tw.Simulation, whole: tw.RunResult) -> None:
     assert sim.finish() == whole.digest
     assert sim.digests() == whole.manifest["digests"]
     for name in ("fills", "orders", "equity"):
-        assert sim.table(name).equals(getattr(whole, name)), name
+        assert uncosted(sim.table(name)).equals(uncosted(getattr(whole, name))), name
+    orders = sim.table("orders")
+    assert all(orders[name].null_count == len(orders) for name in COSTS)
     assert sim.events == whole.manifest["events"]
     assert sim.counts == whole.manifest["counts"]
 

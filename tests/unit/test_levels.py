@@ -1,0 +1,195 @@
+"""Records of levels, told as those of orders: by hand, one level a side."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tapewire.errors import ConfigError, FormatError
+from tapewire.inputs.placebo import validate_placebo
+from tapewire.market.records import (
+    F_BAD_TS_RECV,
+    F_LAST,
+    F_MBP,
+    F_SNAPSHOT,
+    F_TOB,
+    MBO_DTYPE,
+    UNDEF_PRICE,
+)
+from tapewire.replay.levels import LevelBytes
+
+ONE = 10**9
+RTYPES = {"mbp-1": 0x01, "tbbo": 0x01, "bbo-1s": 0xC3}
+#: price, lots of each side; None: empty.
+Quote = tuple[int, int] | None
+
+
+def record(
+    t: int, action: str, bid: Quote, ask: Quote, *, schema: str = "mbp-1", side: str = "N",
+    price: int = 0, size: int = 0, flags: int = F_LAST, instrument: int = 7,
+) -> bytes:  # fmt: skip
+    (bid_px, bid_lots), (ask_px, ask_lots) = (q or (0, 0) for q in (bid, ask))
+    head = struct.pack("<BBHIQ", 20, RTYPES[schema], 1, instrument, 1_000 + t)
+    told = struct.pack("<qIccBB", price * ONE, size, action.encode(), side.encode(), flags, 0)
+    times = struct.pack("<QiI", 2_000 + t, 5, t)
+    prices = [px * ONE if lots else UNDEF_PRICE for px, lots in ((bid_px, bid_lots),
+                                                                (ask_px, ask_lots))]  # fmt: skip
+    return head + told + times + struct.pack("<qqIIII", *prices, bid_lots, ask_lots, 3, 3)
+
+
+class Bytes:
+    """Given bytes, a few at a time."""
+
+    disk_bytes = 0
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def readinto(self, out: memoryview) -> int:
+        count = min(len(out), len(self._data))
+        out[:count] = self._data[:count]
+        self._data = self._data[count:]
+        return count
+
+    def content_hash(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        pass
+
+
+def told(*records: bytes, schema: str = "mbp-1", at_once: int = 3) -> list[tuple[object, ...]]:
+    """What becomes of them: action, side, id, price, lots, flags beside F_MBP, time."""
+    source = LevelBytes("x", Bytes(b"".join(records)), schema)
+    rows: list[tuple[object, ...]] = []
+    while True:
+        out = np.zeros(at_once, MBO_DTYPE)
+        count = source.readinto(out.view(np.uint8).data) // MBO_DTYPE.itemsize
+        for row in out[:count]:
+            assert (row["length"], row["rtype"], row["publisher_id"]) == (14, 0xA0, 1)
+            assert row["flags"] & F_MBP
+            assert row["ts_event"] + 1_000 == row["ts_recv"]
+            assert row["ts_in_delta"] == 5
+            price = None if row["price"] == UNDEF_PRICE else int(row["price"]) // ONE
+            rows.append((
+                chr(row["action"]), chr(row["side"]), int(row["order_id"]), price,
+                int(row["size"]), int(row["flags"]) & ~F_MBP, int(row["sequence"]),
+            ))  # fmt: skip
+        if count < at_once:
+            return rows
+
+
+CLEAR = ("R", "N", 0, None, 0, F_LAST, 0)
+
+
+def test_a_level_is_an_order_that_comes_changes_and_goes() -> None:
+    """Two lots come, three are there, the level goes and a better one comes; the ask stays."""
+    assert told(
+        record(0, "A", (100, 2), (101, 5)),
+        record(1, "A", (100, 3), (101, 5)),
+        record(2, "C", (99, 1), (101, 5)),
+        record(3, "C", None, (101, 5)),
+    ) == [
+        CLEAR,
+        ("A", "B", 1, 100, 2, 0, 0),
+        ("A", "A", 2, 101, 5, F_LAST, 0),
+        ("M", "B", 1, 100, 3, F_LAST, 1),
+        ("C", "B", 1, 100, 3, 0, 2),
+        ("A", "B", 3, 99, 1, F_LAST, 2),
+        ("C", "B", 3, 99, 1, F_LAST, 3),
+    ]
+
+
+def test_a_trade_comes_before_what_it_did() -> None:
+    rows = told(
+        record(0, "A", (100, 2), (101, 5)),
+        record(1, "T", (100, 2), (101, 5), side="B", price=101, size=4, flags=0),
+        record(1, "C", (100, 2), (101, 1)),
+        record(2, "T", (100, 2), (101, 1), side="A", price=100, size=1),
+    )
+    assert rows[3:] == [
+        ("T", "B", 0, 101, 4, 0, 1),
+        ("M", "A", 2, 101, 1, F_LAST, 1),
+        ("T", "A", 0, 100, 1, F_LAST, 2),
+    ]
+
+
+def test_quotes_of_tbbo_stood_before_its_trade() -> None:
+    rows = told(
+        record(0, "T", (100, 2), (101, 5), side="B", price=101, size=1, schema="tbbo"),
+        record(1, "T", (100, 2), (101, 4), side="B", price=101, size=4, schema="tbbo"),
+        schema="tbbo",
+    )
+    assert rows == [
+        CLEAR,
+        ("A", "B", 1, 100, 2, 0, 0),
+        ("A", "A", 2, 101, 5, 0, 0),
+        ("T", "B", 0, 101, 1, F_LAST, 0),
+        ("M", "A", 2, 101, 4, 0, 1),
+        ("T", "B", 0, 101, 4, F_LAST, 1),
+    ]
+
+
+def test_an_interval_tells_quotes_alone_and_time_goes_on() -> None:
+    """The price and size in it are those of a last trade, which may be told again and again."""
+    quote = record(0, "\0", (100, 2), (101, 5), schema="bbo-1s", price=101, size=3, flags=0)
+    again = record(1, "\0", (100, 2), (101, 5), schema="bbo-1s", price=101, size=3, flags=0)
+    assert told(quote, again, schema="bbo-1s")[1:] == [
+        ("A", "B", 1, 100, 2, 0, 0),
+        ("A", "A", 2, 101, 5, F_LAST, 0),
+        ("N", "N", 0, None, 0, F_LAST, 1),
+    ]
+
+
+def test_books_are_apart_and_a_clear_empties_its_own() -> None:
+    rows = told(
+        record(0, "A", (100, 2), None, instrument=7),
+        record(0, "A", (50, 1), None, instrument=8),
+        record(1, "R", None, None, instrument=7),
+        record(2, "A", (100, 2), None, instrument=7),
+        record(2, "A", (50, 1), None, instrument=8),
+    )
+    assert [row[:4] for row in rows] == [
+        ("R", "N", 0, None), ("A", "B", 1, 100), ("R", "N", 0, None), ("A", "B", 2, 50),
+        ("R", "N", 0, None), ("N", "N", 0, None), ("A", "B", 3, 100), ("N", "N", 0, None),
+    ]  # fmt: skip
+
+
+def test_flags_about_the_data_stay_and_others_go() -> None:
+    flags = F_LAST | F_SNAPSHOT | F_TOB | F_BAD_TS_RECV
+    rows = told(record(0, "A", (100, 2), None, flags=flags))
+    assert [row[5] for row in rows] == [F_BAD_TS_RECV | F_LAST] * 2
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 7, 1_000])
+def test_many_books_come_out_the_same_in_any_pieces(at_once: int) -> None:
+    """More books than there is room for at first, and more records than are told at once."""
+    records = [
+        record(t, "A", (100 + t % 3, 1 + t % 5), (110, 4), instrument=t % 200) for t in range(9_000)
+    ]
+    rows = told(*records, at_once=at_once)
+    assert rows == told(*records)
+    assert sum(row[0] == "R" for row in rows) == 200
+    assert sum(bool(row[5] & F_LAST) for row in rows) == 9_000 + 200
+
+
+def test_a_foreign_record_is_named(tmp_path: Path) -> None:
+    data = record(0, "A", (1, 1), (2, 1)) + record(1, "T", None, None, schema="bbo-1s")
+    with pytest.raises(FormatError, match=r"x: record 1: expected one of mbp-1 \(80 bytes\), found "
+                       "rtype 0xc3 of 80 bytes"):  # fmt: skip
+        told(data)
+
+
+def test_an_end_within_a_record_is_no_end() -> None:
+    from tapewire.replay.byte_sources import TruncatedFrame
+
+    with pytest.raises(TruncatedFrame) as raised:
+        told(record(0, "A", (1, 1), (2, 1)) + record(1, "A", (1, 2), (2, 1))[:70])
+    assert raised.value.offset == 150
+
+
+def test_the_placebo_wants_orders(data_file: Callable[[str], Path]) -> None:
+    with pytest.raises(ConfigError, match=r"schema mbo\), found levels \(mbp-1\)"):
+        validate_placebo(data_file("glbx/esu4-20240701.mbp-1.dbn.zst"))

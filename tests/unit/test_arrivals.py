@@ -10,7 +10,7 @@ from analytics_rows import E9, NOON_NS, rows
 from tapewire.analytics import arrivals
 from tapewire.analytics.arrivals import COST_COLUMNS, COST_DTYPE, Arrivals, OrderCosts
 from tapewire.analytics.markouts import NO_PRICE
-from tapewire.execution.codes import Side
+from tapewire.execution.codes import SETTLEMENT_ID, Side
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE, TOUCH_DTYPE
 from tapewire.market.records import UNDEF_PRICE
 
@@ -84,6 +84,15 @@ def test_a_story_by_hand() -> None:
     assert costs(made[4]) == [None, 100, 100, None, None]
     assert made["commission"].tolist() == [3 * E9, 2 * E9, 0, E9, 0]
     assert made["client_order_id"].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_settlement_costs_nothing() -> None:
+    order = an_order(SETTLEMENT_ID, Side.SELL, 3, 2, 2, 2, filled=3)
+    fill = a_fill(SETTLEMENT_ID, Side.SELL, 90, 3, 2)
+    made = Arrivals().add(
+        rows(FILL_DTYPE, [fill]), rows(ORDER_DTYPE, [order]), rows(TOUCH_DTYPE, [touch(0, 99, 101)])
+    )
+    assert costs(made[0]) == [None] * 5
 
 
 def test_an_order_that_stands_too_long_has_no_costs(monkeypatch: pytest.MonkeyPatch) -> None:

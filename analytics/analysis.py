@@ -21,7 +21,13 @@ from tapewire.analytics.inventory import Inventory
 from tapewire.analytics.ledger import Leg
 from tapewire.analytics.margins import MarginPeaks
 from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
-from tapewire.analytics.metrics.inputs import EdgeTotals, FillTotals, OrderTotals, Pnl
+from tapewire.analytics.metrics.inputs import (
+    EdgeTotals,
+    FillTotals,
+    ImpactTotals,
+    OrderTotals,
+    Pnl,
+)
 from tapewire.analytics.portfolio import InstrumentTotals, by_instrument
 from tapewire.analytics.profiles import HourProfile, QueuePlaces
 from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
@@ -130,7 +136,7 @@ class _Reader:
 
     def fills(self, path: Path) -> None:
         wanted = dict.fromkeys(("leg", "commission", *FillMarks.COLUMNS, *FillTotals.COLUMNS,
-                                *Inventory.COLUMNS))  # fmt: skip
+                                *Inventory.COLUMNS, *ImpactTotals.COLUMNS))  # fmt: skip
         for part in row_groups(path, list(wanted)):
             self.result.fill_reasons.update(part["reason"].tolist())
             self.result.hours.add_fills(part["ts_event"], part["last_qty"])
@@ -144,6 +150,7 @@ class _Reader:
     def _leg_fills(self, leg: int, fills: dict[str, Any]) -> None:
         self.tallies[leg].fills.add(fills)
         self.tallies[leg].inventory.add(fills, self.legs[leg].position_limit)
+        self._by_rate(leg, fills, self.tallies[leg].impact)
         buy, quantity = fills["order_side"] == "BUY", fills["last_qty"]
         price, ts = fills["last_px"], fills["ts_event"]
         signed = np.where(buy, quantity, -quantity)
@@ -157,14 +164,18 @@ class _Reader:
         for part in row_groups(path, ["leg", *EdgeTotals.COLUMNS, *times]):
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
-                info = self.legs[leg]
-                edges, steps = self.tallies[leg].edges, self._conversion.of(info)
-                if steps is None:
-                    edges.add(mine, info.multiplier_num, info.multiplier_den)
-                    continue
-                for which, at in groups(steps.which(mine["ts_event"])):
-                    some = {name: column[at] for name, column in mine.items()}
-                    edges.add(some, *steps.ratio(which))
+                self._by_rate(leg, mine, self.tallies[leg].edges)
+
+    def _by_rate(self, leg: int, fills: dict[str, Any], totals: EdgeTotals | ImpactTotals) -> None:
+        """Have fills added to totals of money, at the rate of their time."""
+        info = self.legs[leg]
+        steps = self._conversion.of(info)
+        if steps is None:
+            totals.add(fills, info.multiplier_num, info.multiplier_den)
+            return
+        for which, at in groups(steps.which(fills["ts_event"])):
+            some = {name: column[at] for name, column in fills.items()}
+            totals.add(some, *steps.ratio(which))
 
     def equity(self, path: Path) -> None:
         for part in row_groups(path, ["leg", "ts", "position", "mark", "pnl", *Pnl.COLUMNS]):

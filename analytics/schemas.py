@@ -66,6 +66,10 @@ FILLS: Final = (
         "queue_ahead", "int64", "lots", "lots ahead when the order joined its queue",
         "it never rested",
     ),
+    Column(
+        "impact", "int64", PRICE_UNIT,
+        "by how much own impact made the price worse; below 0: better, by earlier pushes",
+    ),
 )  # fmt: skip
 
 _LIMIT: Final = (

@@ -217,6 +217,7 @@ def fill_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         "ts_known": _nullable(rows["ts_known"], rows["ts_known"] == 0),
         "ts_placed": rows["ts_placed"],
         "queue_ahead": _nullable(rows["lots_ahead"], rows["lots_ahead"] < 0),
+        "impact": rows["impact"],
     }
 
 

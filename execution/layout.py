@@ -233,6 +233,7 @@ EXECUTION: Final = np.dtype(
         ("market", "i8"),  # address of the market's record
         ("met", "i8"),  # what meetings of simulated orders have done, to be told
         ("met_n", "i8"),
+        ("impact", "i8"),  # 1e-9: what impact added to the price that is about to be reported
         ("claim_shortage", "i8"),  # set when a match ran out of claims
         ("market_waits", "i8"),  # whether a market order waits for a halt to end
         ("fills_unseen", "i8"),  # UNSEEN_*: what trades without a resting order do

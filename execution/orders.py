@@ -189,6 +189,8 @@ def fill(
     row.ts_event = ts_event
     row.ts_placed = max(own.ts_arrived, own.ts_replaced)
     row.lots_ahead = own.queue_ahead
+    row.impact = execution.impact
+    execution.impact = 0
     tally_at(execution.tallies, own.leg).position += own.side * lots
     if own.status == FILLED:
         write_order_row(execution, own, ts_event)

@@ -18,7 +18,8 @@ _ALL_LINES: Final = -1
 def taking_price(execution: Any, own: Any, price: int, lots: int, ts_event: int) -> int:
     """What an order pays or gets for lots that it takes at ``price``: never worse than its limit.
 
-    Impact makes it worse; what the party pushed before may make it better, too.
+    Impact makes it worse; what the party pushed before may make it better, too. By how much is left
+    for `fill` to report, which follows.
     """
     party = party_at(execution.parties, own.leg)
     models = models_at(execution.models, party.models)
@@ -37,7 +38,8 @@ def taking_price(execution: Any, own: Any, price: int, lots: int, ts_event: int)
         push(execution, own.leg, decay, shift, ts_event)
     paid = price + base + shift * own.side
     if own.order_type == LIMIT and (paid - own.price) * own.side > 0:
-        return own.price
+        paid = own.price
+    execution.impact = (paid - price) * own.side
     return paid
 
 

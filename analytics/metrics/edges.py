@@ -9,7 +9,7 @@ known: those that are closer than that to the end of the data.
 from typing import Final
 
 from tapewire.analytics.metrics.definition import CURRENCY, SMALL_CURRENCY, Metric
-from tapewire.analytics.metrics.inputs import Edge, EdgeTotals, Pnl
+from tapewire.analytics.metrics.inputs import Edge, EdgeTotals, ImpactTotals, Pnl
 from tapewire.compiled.units import MONEY_UNITS
 
 _HUANG_STOLL: Final = (
@@ -28,26 +28,41 @@ class SpreadPnl(Metric):
     label = "P&L of the spread"
     format = CURRENCY
     formula = (
-        "sum of side x (mid - price) x lots x multiplier over fills: by what they beat the mid"
+        "sum of side x (mid - price) x lots x multiplier over fills, by what they beat the mid, "
+        "before own impact"
     )
     null = "no fill with a mid"
 
     @staticmethod
-    def compute(edges: EdgeTotals) -> float | None:
-        return _money(edges.of_all("mid"))
+    def compute(edges: EdgeTotals, impact: ImpactTotals) -> float | None:
+        spread = _money(edges.of_all("mid"))
+        return None if spread is None else spread + float(impact.money) / MONEY_UNITS
+
+
+class ImpactPnl(Metric):
+    column = "impact_pnl"
+    label = "P&L of own impact"
+    format = CURRENCY
+    formula = "-sum of impact x lots x multiplier over fills: what the impact model took"
+
+    @staticmethod
+    def compute(impact: ImpactTotals) -> float:
+        return 0.0 - float(impact.money) / MONEY_UNITS
 
 
 class InventoryPnl(Metric):
     column = "inventory_pnl"
     label = "P&L of the inventory"
     format = CURRENCY
-    formula = "gross_pnl - spread_pnl: what holding lots made as the mid moved"
+    formula = "gross_pnl - spread_pnl - impact_pnl: what holding lots made as the mid moved"
     null = "no fill with a mid"
 
     @staticmethod
-    def compute(edges: EdgeTotals, pnl: Pnl) -> float | None:
-        spread = _money(edges.of_all("mid"))
-        return None if spread is None else pnl.gross / MONEY_UNITS - spread
+    def compute(edges: EdgeTotals, impact: ImpactTotals, pnl: Pnl) -> float | None:
+        spread = SpreadPnl.compute(edges, impact)
+        if spread is None:
+            return None
+        return pnl.gross / MONEY_UNITS - spread - ImpactPnl.compute(impact)
 
 
 class SpreadCaptured(Metric):

@@ -211,6 +211,24 @@ class EdgeTotals:
         return EdgeTotals(_summed(self.makers, other.makers), _summed(self.takers, other.takers))
 
 
+@dataclass
+class ImpactTotals:
+    """What own impact made fills cost, 1e-9 currency, exactly."""
+
+    COLUMNS: ClassVar = ("impact", "last_qty")
+
+    money: Fraction = Fraction(0)
+
+    def add(self, fills: Columns, multiplier_num: int, multiplier_den: int) -> None:
+        """Take fills of one instrument."""
+        if fills["impact"].any():
+            worse = total(multiply(fills["impact"], fills["last_qty"]))
+            self.money += Fraction(worse * multiplier_num, multiplier_den)
+
+    def __add__(self, other: "ImpactTotals") -> "ImpactTotals":
+        return ImpactTotals(self.money + other.money)
+
+
 def _summed(a: Mapping[str, Edge], b: Mapping[str, Edge]) -> dict[str, Edge]:
     return {name: a.get(name, Edge()) + b.get(name, Edge()) for name in {**a, **b}}
 
@@ -242,6 +260,7 @@ class Tally:
     fills: FillTotals = field(default_factory=FillTotals)
     trades: TradeTotals = field(default_factory=TradeTotals)
     edges: EdgeTotals = field(default_factory=EdgeTotals)
+    impact: ImpactTotals = field(default_factory=ImpactTotals)
     costs: OrderCosts = field(default_factory=OrderCosts)
     inventory: Inventory = field(default_factory=Inventory)
 

@@ -34,10 +34,9 @@ def test_markouts_are_there_unless_they_are_left_out(tmp_path: Path, synthetic_f
         (1 if row["order_side"] == "BUY" else -1) * (row["mid"] - row["last_px"]) * row["last_qty"]
         for row in around.to_pylist()
     )
-    assert metrics["spread_pnl"] == pytest.approx(spread * 50 / 1e9)
-    assert metrics["spread_pnl"] + metrics["inventory_pnl"] == pytest.approx(
-        metrics["gross_pnl"] / 1e9
-    )
+    assert metrics["spread_pnl"] + metrics["impact_pnl"] == pytest.approx(spread * 50 / 1e9)
+    parts = ("spread_pnl", "impact_pnl", "inventory_pnl")
+    assert sum(metrics[part] for part in parts) == pytest.approx(metrics["gross_pnl"] / 1e9)
     check_costs(there.orders.to_pylist(), fills.to_pylist(), metrics)
     assert ">Markouts<" in (there.path / "report.html").read_text()
 

@@ -84,7 +84,7 @@ def test_fills_have_the_documented_columns_and_types(tmp_path):
         ("strategy_id", "client_order_id", "symbol", "order_side", "liquidity_side", "reason"),
         pa.string(),
     )
-    numbers = ("last_px", "last_qty", "commission", "position", "queue_ahead")
+    numbers = ("last_px", "last_qty", "commission", "position", "queue_ahead", "impact")
     exact = dict.fromkeys(numbers, pa.int64())
     times = dict.fromkeys(("ts_event", "ts_known", "ts_placed"), UTC_NS)
     ids = {"leg": pa.int32(), "publisher_id": pa.uint16(), "instrument_id": pa.uint32()}

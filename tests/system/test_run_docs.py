@@ -47,6 +47,7 @@ def test_every_command_and_snippet_of_the_features_page(repo: Path, tmp_path: Pa
     assert (tmp_path / "train.parquet").exists()
 
 
+@pytest.mark.long
 def test_every_command_and_snippet_of_the_pages_of_truth(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "placebo.md", tmp_path) == 2
     assert json.loads((tmp_path / "placebo.json").read_text())["shares"]["lots"] == 1.0
@@ -138,6 +139,7 @@ def test_the_page_of_data(repo: Path, tmp_path: Path) -> None:
     assert all(low <= high for low, high in zip(bars["low"], bars["high"], strict=True))
 
 
+@pytest.mark.long
 def test_the_page_of_formats(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "formats.md", tmp_path) == 2
     # The snapshot's clear, bid and ask; A, T F C, C, and an ask that came into range.
@@ -206,6 +208,7 @@ def test_the_examples_page(repo: Path, tmp_path: Path) -> None:
     assert tw.RunResult.load(tmp_path / "momentum").fills.num_rows > 0
 
 
+@pytest.mark.long
 def test_from_rows_to_a_trained_model(repo: Path, tmp_path: Path) -> None:
     shutil.copytree(repo / "examples", tmp_path / "examples")
     assert run_blocks(repo / "docs" / "models.md", tmp_path) == 5

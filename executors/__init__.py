@@ -1,0 +1,19 @@
+"""Tasks on other processes: what is asked, who does it, what came of it.
+
+A task names a function of this installation and plain values for it. An executor gives tasks to
+its workers and hands back outcomes as they come; results never depend on which executor it is.
+"""
+
+from tapewire.executors.pool import ProcessExecutor
+from tapewire.executors.serial import SerialExecutor
+from tapewire.executors.tasks import Executor, Failure, Outcome, Task, usable_cores
+
+__all__ = [
+    "Executor",
+    "Failure",
+    "Outcome",
+    "ProcessExecutor",
+    "SerialExecutor",
+    "Task",
+    "usable_cores",
+]

@@ -1,0 +1,272 @@
+"""A pool of processes of this machine, each of which does a task at a time.
+
+Workers are started anew, never forked, and know nothing of this process's memory; a script that
+uses a pool needs no ``if __name__ == "__main__"``. A thread here waits for each.
+"""
+
+import concurrent.futures
+import contextlib
+import os
+import queue
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Final, Self
+
+from tapewire.executors.lines import LINE_MAX, line_of, message_of
+from tapewire.executors.tasks import Failure, Hear, Outcome, Task, failure_of, usable_cores
+
+#: How long a worker may take to end once it was asked to, before it is killed.
+_END_TIMEOUT_S: Final = 2.0
+#: Kept of what a worker writes to standard error.
+_HEARD_BYTES_MAX: Final = 16 << 10
+#: How often a task is begun whose process dies, unless said otherwise.
+ATTEMPTS: Final = 3
+
+
+class ProcessExecutor:
+    """Does tasks in processes of this machine.
+
+    Parameters
+    ----------
+    workers
+        How many; by default as many as cores may be used.
+    attempts
+        How often a task is begun whose process dies. What raises or takes too long is begun once.
+    """
+
+    def __init__(self, workers: int | None = None, *, attempts: int = ATTEMPTS) -> None:
+        self.workers = usable_cores() if workers is None else workers
+        if self.workers < 1 or attempts < 1:
+            raise ValueError("expected at least one worker and one attempt")
+        self._attempts = attempts
+        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._all: set[_Worker] = set()
+        self._guard = threading.Lock()
+        self._stopping = False
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            self.workers, thread_name_prefix="tapewire-worker"
+        )
+
+    def outcomes(self, tasks: Iterable[Task], hear: Hear | None = None) -> Iterator[Outcome]:
+        """See `Executor`."""
+        coming = iter(tasks)
+        waiting: set[concurrent.futures.Future[Outcome]] = set()
+        whole = False
+        try:
+            while True:
+                while len(waiting) < self.workers and (task := next(coming, None)) is not None:
+                    waiting.add(self._threads.submit(self._do, task, hear))
+                if not waiting:
+                    break
+                done, waiting = concurrent.futures.wait(
+                    waiting, return_when=concurrent.futures.FIRST_COMPLETED
+                )
+                for future in done:
+                    yield future.result()
+            whole = True
+        finally:
+            if not whole:
+                self._stop(waiting)
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers there are now."""
+        with self._guard:
+            return sorted(worker.pid for worker in self._all)
+
+    def close(self) -> None:
+        """End the workers; what is under way is lost."""
+        self._stopping = True
+        self._end_workers()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._end_workers()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _stop(self, waiting: set["concurrent.futures.Future[Outcome]"]) -> None:
+        """Stop what is under way, so that the pool can go on with something else."""
+        self._stopping = True
+        try:
+            for future in waiting:
+                future.cancel()
+            self._end_workers()
+            concurrent.futures.wait(waiting)
+        finally:
+            self._stopping = False
+
+    def _end_workers(self) -> None:
+        with self._guard:
+            workers = list(self._all)
+        for worker in workers:
+            worker.ask_to_end()
+        for worker in workers:
+            worker.end()
+            self._forget(worker)
+
+    def _forget(self, worker: "_Worker") -> None:
+        with self._guard:
+            self._all.discard(worker)
+
+    def _worker(self) -> "_Worker":
+        with contextlib.suppress(queue.Empty):
+            while True:
+                worker = self._idle.get_nowait()
+                if worker.alive:
+                    return worker
+                worker.end()
+                self._forget(worker)
+        with self._guard:
+            worker = _Worker()
+            self._all.add(worker)
+        return worker
+
+    def _do(self, task: Task, hear: Hear | None) -> Outcome:
+        """Do a task, again where its process dies."""
+        attempt = 0
+        while True:
+            attempt += 1
+            worker = self._worker()
+            began_s = time.monotonic()
+            answer = worker.do(task, hear)
+            elapsed_s = time.monotonic() - began_s
+            failure = answer if isinstance(answer, Failure) else None
+            if failure is None or failure.kind == "raised":
+                self._idle.put(worker)
+            else:
+                worker.end()
+                self._forget(worker)
+                if failure.kind == "lost" and attempt < self._attempts and not self._stopping:
+                    continue
+            value = None if isinstance(answer, Failure) else answer[0]
+            return Outcome(task.key, value, failure, attempt, elapsed_s, worker.where)
+
+
+class _Worker:
+    """One process that does tasks."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            # -P: Python would look for modules in the current folder first.
+            [sys.executable, "-P", "-m", "tapewire.executors"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Not in the terminal's group: Ctrl-C reaches this process, which ends that one.
+            start_new_session=True,
+            bufsize=0,
+        )
+        self.where = f"{socket.gethostname()}:{self._process.pid}"
+        self._stderr = bytearray()
+        self._reader = threading.Thread(target=self._hear_stderr, daemon=True)
+        self._reader.start()
+        self._read = bytearray()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def do(self, task: Task, hear: Hear | None) -> "Failure | tuple[object]":
+        """Return what a task's function returned, in a tuple, or why it failed."""
+        assert self._process.stdin is not None
+        try:
+            line = line_of({"function": task.function, "argument": task.argument})
+        except (TypeError, ValueError) as error:
+            return failure_of(error)
+        deadline_s = time.monotonic() + task.timeout_s
+        try:
+            self._process.stdin.write(line)
+            while True:
+                answer = message_of(self._line(deadline_s))
+                if "said" in answer:
+                    if hear is not None:
+                        hear(task.key, answer["said"])
+                elif "failure" in answer:
+                    return Failure(**answer["failure"])
+                else:
+                    return (answer["value"],)
+        except TimeoutError:
+            message = f"expected an end within {task.timeout_s:g} s, found none"
+            return Failure("late", "TimeoutError", message)
+        except (OSError, EOFError, ValueError):
+            return Failure("lost", "PeerLostError", self._last_words(), exit_code=5)
+
+    def _line(self, deadline_s: float) -> bytes:
+        """Return the next line that it says."""
+        assert self._process.stdout is not None
+        file = self._process.stdout.fileno()
+        with selectors.DefaultSelector() as selector:
+            selector.register(file, selectors.EVENT_READ)
+            while (end := self._read.find(b"\n")) < 0:
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0 or not selector.select(left_s):
+                    raise TimeoutError
+                chunk = os.read(file, 1 << 16)
+                if not chunk or len(self._read) > LINE_MAX:
+                    raise EOFError
+                self._read += chunk
+        line = bytes(self._read[:end])
+        del self._read[: end + 1]
+        return line
+
+    def _hear_stderr(self) -> None:
+        assert self._process.stderr is not None
+        with contextlib.suppress(OSError, ValueError):
+            while chunk := os.read(self._process.stderr.fileno(), 1 << 12):
+                self._stderr.extend(chunk)
+                del self._stderr[:-_HEARD_BYTES_MAX]
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_TIMEOUT_S)
+        code = self._process.poll()
+        if code is None:
+            how = "closed its line"
+        else:
+            how = (
+                f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+            )
+        self._reader.join(_END_TIMEOUT_S)
+        last = bytes(self._stderr).decode(errors="replace").strip().splitlines()[-1:]
+        said = f"; its last words: {last[0][:300]}" if last else ""
+        return f"the worker (pid {self.pid}) {how}{said}"
+
+    def ask_to_end(self) -> None:
+        """Ask it to end, in the middle of a task, too."""
+        with contextlib.suppress(OSError):
+            self._process.terminate()
+
+    def end(self) -> None:
+        """End it; after this it is gone."""
+        self.ask_to_end()
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(_END_TIMEOUT_S)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()

@@ -47,6 +47,8 @@ from tapewire.market.times import time_text
 
 #: Named in the specification, not built yet: said by name instead of "unknown".
 STRATEGIES_NOT_BUILT: Final = ("momentum", "mean_reversion", "ml")
+#: What a study varies, beside what is run: `tapewire.studies` reads it, a run leaves it alone.
+STUDY: Final = "study"
 _FILES: Final = ("backtest", "data_source", "files")
 _STATUS_FILES: Final = ("backtest", "data_source", "status_files")
 _DEFINITION_FILES: Final = ("backtest", "data_source", "definition_files")
@@ -137,6 +139,7 @@ def make_config(
             f"found {describe(document)}"
         )
     raw = _copy(document)
+    raw.pop(STUDY, None)
     _list_strategies(raw, problems)
     if files:
         replace_files(raw, files)

@@ -1,0 +1,204 @@
+"""The folder of a study: what it is, what is done of it, and at its end its tables."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+from tapewire.atomic import atomic_write, output_errors
+from tapewire.errors import ConfigError, FormatError, MissingFileError, OutputError
+from tapewire.studies.parts import parts_in
+
+MANIFEST: Final = "manifest.json"
+PLAN: Final = "study.json"
+TRIALS: Final = "trials.parquet"
+BLOCKS_FILE: Final = "blocks.parquet"
+REPORT: Final = "report.html"
+_PARTS: Final = "parts"
+_PASSES: Final = "passes"
+_RUNS: Final = "runs"
+_LOCK: Final = ".tapewire.lock"
+#: Files of a study that is complete, the manifest last.
+_FILES: Final = (TRIALS, BLOCKS_FILE, REPORT, PLAN, MANIFEST)
+
+
+class StudyFolder:
+    """A folder claimed for one study; the claim ends with the process.
+
+    Parameters
+    ----------
+    path
+        The folder; its parents are created.
+    plan
+        What the study is: the base configuration, what varies and how.
+    force
+        Replace a study that is in it.
+    resume
+        Go on with one that was stopped.
+
+    Raises
+    ------
+    OutputError
+        If it holds another study, or something else, is in use, or can't be written.
+    ConfigError
+        If it is to be gone on with, and is another one.
+    """
+
+    def __init__(
+        self, path: Path, plan: Mapping[str, Any], *, force: bool = False, resume: bool = False
+    ) -> None:
+        self.path = path
+        self._lock = -1
+        with output_errors(path, "make"):
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._claim(plan, force=force, resume=resume)
+        except BaseException:
+            self.close()
+            raise
+
+    def _claim(self, plan: Mapping[str, Any], *, force: bool, resume: bool) -> None:
+        path = self.path
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputError(f"{path}: another study is being written there") from None
+        finished, begun = (path / MANIFEST).exists(), (path / PLAN).exists()
+        if (finished or begun) and not (force or resume):
+            if finished:
+                raise OutputError(f"{path} holds a study: choose another folder (-o), or --force")
+            raise OutputError(
+                f"{path} holds a study that was stopped: --resume goes on with it, --force begins "
+                "it anew"
+            )
+        others = [p.name for p in path.iterdir() if p.name != _LOCK]
+        if others and not (finished or begun):
+            raise OutputError(f"{path} holds {others[0]}: expected an empty folder, or none")
+        if resume and begun:
+            self._require_same(plan)
+        elif begun or finished:
+            self._clear()
+        with output_errors(path):
+            for folder in (self.parts, self.passes):
+                folder.mkdir(exist_ok=True)
+            shutil.rmtree(self.work, ignore_errors=True)
+        if not (path / PLAN).exists():
+            atomic_write(path / PLAN, json.dumps(plan, indent=1))
+
+    def _require_same(self, plan: Mapping[str, Any]) -> None:
+        there = read_plan(self.path)
+        for key in plan:
+            if there.get(key) != json.loads(json.dumps(plan[key])):
+                raise ConfigError(
+                    f"--resume: {self.path} holds another study, {key} differs: choose another "
+                    "folder (-o)"
+                )
+
+    def _clear(self) -> None:
+        with output_errors(self.path):
+            # The manifest first: nobody takes the rest for a study then.
+            for name in reversed(_FILES):
+                with contextlib.suppress(FileNotFoundError):
+                    (self.path / name).unlink()
+            for folder in (self.parts, self.passes, self.work):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def parts(self) -> Path:
+        """Where passes leave their rows."""
+        return self.path / _PARTS
+
+    @property
+    def passes(self) -> Path:
+        """Where configurations of passes are."""
+        return self.path / _PASSES
+
+    @property
+    def work(self) -> Path:
+        """Where runs of passes are while they go on."""
+        return self.path / ".work"
+
+    def done(self) -> list[Path]:
+        """Return the parts there are."""
+        return parts_in(self.parts)
+
+    def finish(self, manifest: Mapping[str, Any]) -> None:
+        """Say that the study is complete; its parts are then in its tables."""
+        digests = {
+            name: _sha256(self.path / name)
+            for name in (TRIALS, BLOCKS_FILE, REPORT)
+            if (self.path / name).exists()
+        }
+        whole = {**manifest, "files": digests}
+        atomic_write(self.path / MANIFEST, json.dumps(whole, indent=1))
+        for folder in (self.parts, self.passes, self.work):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Give the folder free."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+            with contextlib.suppress(OSError):
+                (self.path / _LOCK).unlink()
+            with contextlib.suppress(OSError):
+                self.path.rmdir()  # where there is nothing in it
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.close()
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """Return what the study in a folder is.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        If there is none, or a broken one.
+    """
+    return _read_json(path / PLAN, "a study")
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of a complete study.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        If there is none, or a broken one.
+    """
+    return _read_json(path / MANIFEST, "a complete study")
+
+
+def _read_json(path: Path, what: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise MissingFileError(
+            f"{path.parent}: expected {what}, found no {path.name} in it"
+        ) from None
+    except OSError as error:
+        raise MissingFileError(f"{path}: can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise FormatError(f"{path}: expected JSON, found {error}") from None
+    if not isinstance(content, dict):
+        raise FormatError(f"{path}: expected a mapping, found something else")
+    return content
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

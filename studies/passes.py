@@ -1,0 +1,166 @@
+"""One pass: trials run together, in a worker; their rows are left in a file."""
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tapewire.config.loading import make_config
+from tapewire.config.schema import RunConfig
+from tapewire.errors import InputError, SimulationError, StrategyError
+from tapewire.executors.tasks import Tell, failure_of
+from tapewire.runs.assembly import run_checked
+from tapewire.runs.hooks import Hooks, RunProgress
+from tapewire.studies.blocks import block_rows
+from tapewire.studies.parts import FailedTrial, write_part
+
+if TYPE_CHECKING:
+    from tapewire.runs.result import RunResult
+
+#: How often a pass says how far it is.
+_TELL_S: Final = 0.5
+#: What of an input tells it from another.
+_INPUT_KEYS: Final = ("file", "bytes", "xxh3_128", "records_used")
+
+TASK: Final = "tapewire.studies.passes:run_pass"
+
+
+def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Run the trials of a pass; leave their rows in a part of the study's table.
+
+    Parameters
+    ----------
+    argument
+        ``config``: path of the pass's configuration, as JSON; ``trials``: number by name of
+        strategy; ``part``: where the rows go; ``folder``: of the run, which is removed unless
+        ``keep`` is true; ``block_ns``: length of a block; ``alone``: whether this process has
+        one core.
+    tell
+        Gets events done and in all.
+
+    Returns
+    -------
+    dict
+        ``part``, ``inputs``, ``events``, ``warnings``, ``seconds``.
+    """
+    path = Path(argument["config"])
+    config = _placed(make_config(json.loads(path.read_text())), alone=argument["alone"])
+    folder = Path(argument["folder"])
+    work = _Pass(config, argument["trials"], folder, argument["block_ns"], tell)
+    try:
+        work.run(list(argument["trials"]))
+        write_part(Path(argument["part"]), work.rows, work.blocks, work.failed)
+    finally:
+        if not argument["keep"]:
+            shutil.rmtree(folder, ignore_errors=True)
+    return {
+        "part": argument["part"],
+        "inputs": work.inputs,
+        "events": work.events,
+        "warnings": work.warnings,
+        "seconds": work.seconds,
+    }
+
+
+def _placed(config: RunConfig, *, alone: bool) -> RunConfig:
+    """Have a run stay within this process, where each worker has a core; nothing is copied out."""
+    backtest = config.backtest
+    output = backtest.output.model_copy(
+        update={"metrics_file": None, "trades_file": None, "directory": None, "metrics_port": None}
+    )
+    replay = backtest.replay
+    if alone:
+        output = output.model_copy(update={"collector": "inline"})
+        replay = replay.model_copy(update={"transport": "inproc"})
+    return config.model_copy(
+        update={"backtest": backtest.model_copy(update={"output": output, "replay": replay})}
+    )
+
+
+class _Pass:
+    """What a pass gathers."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        trials: Mapping[str, int],
+        folder: Path,
+        block_ns: int,
+        tell: Tell,
+    ) -> None:
+        self._config = config
+        self._trials = trials
+        self._folder = folder
+        self._block_ns = block_ns
+        self._tell = tell
+        self._told_s = 0.0
+        self._runs = 0
+        self.rows: list[Any] = []
+        self.blocks: list[Any] = []
+        self.failed: list[FailedTrial] = []
+        self.inputs: list[dict[str, Any]] = []
+        self.events = 0
+        self.warnings: list[str] = []
+        self.seconds = 0.0
+
+    def run(self, names: list[str]) -> None:
+        """Run some strategies together; those that fail are left out, and the rest run again."""
+        while names:
+            folder = self._folder / f"{self._runs:03d}"
+            self._runs += 1
+            began_s = time.monotonic()
+            try:
+                result = run_checked(
+                    self._only(names), name="pass", output=folder, hooks=Hooks(progress=self._note)
+                )
+            except StrategyError as error:
+                if error.strategy_id not in names:
+                    raise
+                self._fail(error.strategy_id, error)
+                names = [name for name in names if name != error.strategy_id]
+                continue
+            except SimulationError as error:
+                # Whose it is, nobody says: halves do.
+                if len(names) == 1:
+                    self._fail(names[0], error)
+                    return
+                middle = len(names) // 2
+                self.run(names[:middle])
+                self.run(names[middle:])
+                return
+            except InputError as error:
+                for name in names:
+                    self._fail(name, error)
+                return
+            self.seconds += time.monotonic() - began_s
+            self._take(result, names)
+            return
+
+    def _only(self, names: list[str]) -> RunConfig:
+        chosen = [entry for entry in self._config.strategy if entry.name in names]
+        return self._config.model_copy(update={"strategy": chosen})
+
+    def _fail(self, name: str, error: BaseException) -> None:
+        said = failure_of(error)
+        self.failed.append(
+            FailedTrial(self._trials[name], said.error, said.message, said.traceback)
+        )
+
+    def _take(self, result: "RunResult", names: list[str]) -> None:
+        manifest = result.manifest
+        wanted = {name: self._trials[name] for name in names}
+        self.rows.append((result.metrics, manifest["digests"], wanted))
+        self.blocks.append(block_rows(result.path, wanted, self._block_ns))
+        self.inputs = [{k: i[k] for k in _INPUT_KEYS if k in i} for i in manifest["inputs"]]
+        self.events = int(manifest["events"])
+        self.warnings += manifest["warnings"]
+
+    def _note(self, progress: RunProgress) -> None:
+        now_s = time.monotonic()
+        if now_s - self._told_s >= _TELL_S:
+            self._told_s = now_s
+            with contextlib.suppress(OSError):
+                self._tell([progress.events, progress.events_total])

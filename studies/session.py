@@ -1,0 +1,263 @@
+"""Trials of one study as they are done: planned, handed out, gathered, told."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow.parquet as pq
+
+from tapewire.atomic import atomic_write
+from tapewire.errors import ConfigError, SimulationError, WireError
+from tapewire.executors import Executor, Failure, Outcome, Task
+from tapewire.studies.axes import Trial
+from tapewire.studies.base import Base, PlannedTrial
+from tapewire.studies.folder import StudyFolder
+from tapewire.studies.parts import FailedTrial, read_parts, write_part
+from tapewire.studies.passes import TASK
+from tapewire.studies.planning import PASS_TRIALS_MAX, Pass, passes_of
+from tapewire.studies.table import Ranking
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: How long one pass may take.
+PASS_TIMEOUT_S: Final = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class StudyProgress:
+    """How far a study is."""
+
+    trials: int
+    #: Of how many; None where that is not known beforehand.
+    trials_total: int | None
+    failed: int
+    passes: int
+    passes_total: int
+    #: Passes that are done, with the parts of those under way.
+    share: float
+    elapsed_s: float
+    #: The best row so far, money in currency.
+    best: dict[str, Any] | None
+
+
+@dataclass
+class StudyHooks:
+    """What is told while a study goes on; silent by default."""
+
+    announce: Callable[[str], None] = lambda text: None
+    progress: Callable[[StudyProgress], None] = lambda progress: None
+
+
+@dataclass
+class _Tally:
+    trials: int = 0
+    failed: int = 0
+    passes: int = 0
+    passes_total: int = 0
+    under_way: dict[int, float] = field(default_factory=dict)
+
+
+class Session:
+    """The trials of one study, as they are done.
+
+    Parameters
+    ----------
+    base
+        What they differ from.
+    folder
+        Where their rows go; what is there already is not done again.
+    executor
+        Who does them.
+    ranking
+        What is best.
+    hooks
+        Who is told.
+    block_ns
+        Length of a block.
+    keep_runs
+        Leave the run folder of each pass in ``runs/``.
+    trials_total
+        How many there will be, where that is known.
+    trials_max
+        Trials of one pass.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        folder: StudyFolder,
+        executor: Executor,
+        ranking: Ranking,
+        hooks: StudyHooks,
+        *,
+        block_ns: int,
+        keep_runs: bool = False,
+        trials_total: int | None = None,
+        trials_max: int = PASS_TRIALS_MAX,
+    ) -> None:
+        self._base = base
+        self._folder = folder
+        self._executor = executor
+        self._ranking = ranking
+        self._hooks = hooks
+        self._block_ns = block_ns
+        self._keep_runs = keep_runs
+        self._trials_total = trials_total
+        self._trials_max = trials_max
+        self._began_s = time.monotonic()
+        self._tally = _Tally()
+        self._rows: dict[int, dict[str, Any]] = {}
+        #: What was read, by the name of the file.
+        self.inputs: dict[str, dict[str, Any]] = {}
+        self.warnings: dict[str, None] = {}
+        self.events = 0
+        self.worker_s = 0.0
+        self._read(read_parts(folder.done())[0])
+
+    def run(self, trials: Iterable[Trial]) -> list[dict[str, Any]]:
+        """Do trials; return their rows in their order, as the parts have them.
+
+        Raises
+        ------
+        ConfigError
+            If a value is wrong.
+        SimulationError, WireError
+            If a pass can't be done, and it is nobody's of the trials.
+        """
+        trials = list(trials)
+        todo = [self._base.planned(trial) for trial in trials if trial.number not in self._rows]
+        passes = passes_of(todo, self._executor.workers, self._trials_max)
+        self._tally.passes_total += len(passes)
+        self._do(passes)
+        return [self._rows[trial.number] for trial in trials]
+
+    def _do(self, passes: Sequence[Pass]) -> None:
+        waiting = list(reversed(passes))
+        given: dict[int, Pass] = {}
+
+        def tasks() -> Iterator[Task]:
+            while waiting:
+                one = waiting.pop()
+                key = len(given)
+                given[key] = one
+                yield self._task(key, one)
+
+        while waiting:
+            for outcome in self._executor.outcomes(tasks(), self._heard):
+                again = self._take(given[outcome.key], outcome)
+                waiting += again
+                self._tally.passes_total += len(again) - bool(again)
+                self._tell()
+
+    def _task(self, key: int, one: Pass) -> Task:
+        path = self._folder.passes / f"{one.name}.json"
+        atomic_write(path, json.dumps(one.config.to_dict()))
+        runs = self._folder.path / "runs" if self._keep_runs else self._folder.work
+        argument = {
+            "config": str(path),
+            "trials": {planned.entry.name: planned.trial.number for planned in one.trials},
+            "part": str(self._folder.parts / f"{one.name}.parquet"),
+            "folder": str(runs / one.name),
+            "block_ns": self._block_ns,
+            "keep": self._keep_runs,
+            "alone": self._executor.workers > 1,
+        }
+        return Task(key, TASK, argument, PASS_TIMEOUT_S)
+
+    def _heard(self, key: int, said: Any) -> None:
+        done, total = said
+        self._tally.under_way[key] = done / total if total else 0.0
+        self._tell()
+
+    def _take(self, one: Pass, outcome: Outcome) -> list[Pass]:
+        """Take in what came of a pass; return what is to be done instead of it."""
+        self._tally.under_way.pop(outcome.key, None)
+        self._tally.passes += 1
+        self.worker_s += outcome.elapsed_s
+        path = self._folder.parts / f"{one.name}.parquet"
+        if outcome.failure is not None:
+            failure = outcome.failure
+            if failure.kind == "raised":
+                raise _error_of(failure, one)
+            if len(one.trials) > 1:  # whose fault it is, nobody says: halves do
+                self._tally.passes -= 1
+                return list(one.halves())
+            write_part(path, [], [], [_failed(one.trials[0], failure)])
+        else:
+            self._note(outcome.value, len(one.trials))
+        self._read(pq.read_table(path))
+        return []
+
+    def _note(self, value: dict[str, Any], trials: int) -> None:
+        for one in value["inputs"]:
+            known = self.inputs.setdefault(one["file"], one)
+            if {**known, "records_used": 0} != {**one, "records_used": 0}:
+                raise ConfigError(
+                    f"{one['file']} changed while the study went on: its trials can't be compared"
+                )
+        self.warnings |= dict.fromkeys(value["warnings"])
+        self.events += value["events"] * trials
+
+    def _read(self, rows: "pa.Table") -> None:
+        for row in rows.to_pylist():
+            self._rows[row["trial"]] = row
+            self._tally.trials += 1
+            self._tally.failed += row["status"] == "failed"
+            self._ranking.note(row)
+
+    def _tell(self) -> None:
+        tally = self._tally
+        done = tally.passes + sum(list(tally.under_way.values()))
+        self._hooks.progress(
+            StudyProgress(
+                tally.trials,
+                self._trials_total,
+                tally.failed,
+                tally.passes,
+                tally.passes_total,
+                min(1.0, done / tally.passes_total) if tally.passes_total else 1.0,
+                time.monotonic() - self._began_s,
+                self._ranking.best,
+            )
+        )
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The best row so far, money in currency."""
+        return self._ranking.best
+
+    @property
+    def failed(self) -> int:
+        """How many trials have failed."""
+        return self._tally.failed
+
+    @property
+    def done(self) -> int:
+        """How many trials have a row."""
+        return self._tally.trials
+
+
+def _failed(planned: PlannedTrial, failure: Failure) -> FailedTrial:
+    return FailedTrial(planned.trial.number, failure.error, failure.message, failure.traceback)
+
+
+def _error_of(failure: Failure, one: Pass) -> Exception:
+    """Return what is to be raised for a pass that failed as a whole."""
+    from tapewire import errors
+
+    kind = getattr(errors, failure.error, None)
+    if isinstance(kind, type) and issubclass(kind, errors.TapewireError):
+        return kind(f"trials {_span(one)}: {failure.message}")
+    if failure.kind == "lost":
+        return WireError(f"trials {_span(one)}: {failure.message}")
+    return SimulationError(
+        f"trials {_span(one)}: {failure.error}: {failure.message}\n{failure.traceback}"
+    )
+
+
+def _span(one: Pass) -> str:
+    numbers = [planned.trial.number for planned in one.trials]
+    return f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"

@@ -1,0 +1,110 @@
+"""A study that is complete: its tables, its best rows, any row again."""
+
+import functools
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapewire.config.schema import RunConfig
+from tapewire.errors import ConfigError, FormatError
+from tapewire.studies.axes import Trial
+from tapewire.studies.base import Base
+from tapewire.studies.folder import BLOCKS_FILE, TRIALS, read_manifest, read_plan
+from tapewire.studies.settings import StudySettings
+from tapewire.studies.table import Ranking
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+class Study:
+    """A study's folder.
+
+    Parameters
+    ----------
+    path
+        The folder.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        If it holds no complete study.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        #: Its folder.
+        self.path = Path(path)
+        #: Content of ``manifest.json``.
+        self.manifest: dict[str, Any] = read_manifest(self.path)
+        self._plan = read_plan(self.path)
+        #: What was tried.
+        self.settings = StudySettings.model_validate(self._plan["study"])
+
+    @property
+    def digest(self) -> str:
+        """One digest for all its rows."""
+        return str(self.manifest["digest"])
+
+    @functools.cached_property
+    def trials(self) -> "pa.Table":
+        """``trials.parquet``: a row for each trial; money in 1e-9 currency."""
+        return self._table(TRIALS)
+
+    @functools.cached_property
+    def blocks(self) -> "pa.Table":
+        """``blocks.parquet``: what each trial made in each block of time."""
+        return self._table(BLOCKS_FILE)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return `trials` as a pandas frame, money in currency."""
+        from tapewire.studies.table import MONEY_COLUMNS
+
+        frame = self.trials.to_pandas()
+        for name in MONEY_COLUMNS & set(frame.columns):
+            frame[name] = frame[name].astype(float) / 1e9
+        return frame
+
+    def best(self, count: int = 10) -> list[dict[str, Any]]:
+        """Return the best rows by the objective, money in currency; those that keep all."""
+        ranking = Ranking(self.settings.objectives[0], self.settings.kept)
+        return ranking.order(self.trials.to_pylist())[:count]
+
+    def config(self, number: int) -> RunConfig:
+        """Return the configuration of one trial by itself; run, it gives the row's digest.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such trial.
+        """
+        values = self.values(number)
+        base = Base(self._plan["base"], list(values))
+        return base.planned(Trial(number, values)).alone
+
+    def values(self, number: int) -> dict[str, Any]:
+        """Return what varies of one trial.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such trial.
+        """
+        numbers = self.trials["trial"].to_pylist()
+        if number not in numbers:
+            raise ConfigError(
+                f"{self.path}: expected a trial from 1 to {len(numbers):,}, found {number:,}"
+            )
+        found = json.loads(self.trials["values"][numbers.index(number)].as_py())
+        assert isinstance(found, dict)
+        return found
+
+    def _table(self, name: str) -> "pa.Table":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return pq.read_table(self.path / name)
+        except (OSError, pa.ArrowException) as error:
+            raise FormatError(f"{self.path / name}: expected Parquet, found {error}") from None

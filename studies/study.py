@@ -3,11 +3,12 @@
 import functools
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapewire.config.schema import RunConfig
-from tapewire.errors import ConfigError, FormatError
+from tapewire.errors import ConfigError, FormatError, SimulationError
 from tapewire.studies.axes import Trial
 from tapewire.studies.base import Base
 from tapewire.studies.folder import BLOCKS_FILE, TRIALS, read_manifest, read_plan
@@ -82,6 +83,23 @@ class Study:
         values = self.values(number)
         base = Base(self._plan["base"], list(values))
         return base.planned(Trial(number, values)).alone
+
+    def require_same(self, number: int, digests: Mapping[str, str]) -> None:
+        """Raise if a run of a trial did not come to what the trial came to.
+
+        Raises
+        ------
+        SimulationError
+            If its digest is another.
+        """
+        row = self.trials["trial"].to_pylist().index(number)
+        there = self.trials["digest"][row].as_py()
+        found = list(digests.values())
+        if there is not None and found != [there]:
+            raise SimulationError(
+                f"trial {number}: expected digest {there}, as in {self.path}, found "
+                f"{', '.join(found)}: data, versions or strategies have changed since"
+            )
 
     def values(self, number: int) -> dict[str, Any]:
         """Return what varies of one trial.

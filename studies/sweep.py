@@ -52,7 +52,8 @@ def sweep_checked(
     trials = [Trial(k, values) for k, values in enumerate(combinations(settings), 1)]
     plan = plan_of("sweep", base, settings)
     first = Base(plan["base"], list(settings.vary))
-    first.planned(trials[0])  # what is wrong with all of them is said before anything is written
+    for trial in trials:  # what is wrong is said before anything is written
+        first.planned(trial)
     ranking = Ranking(settings.objectives[0], settings.kept)
     hooks = hooks or StudyHooks()
     began_s = time.monotonic()

@@ -20,6 +20,7 @@ from tapewire.cli import (
     report,
     run,
     runs,
+    sweep,
     validate,
 )
 from tapewire.cli.terminal import drop_output, prepare_streams
@@ -39,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(epilog=run.EXAMPLES)(run.run)
+app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=runs.EXAMPLES)(runs.runs)
 app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=compare.EXAMPLES)(compare.compare)

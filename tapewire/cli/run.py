@@ -35,6 +35,7 @@ EXAMPLES: Final = (
     "tapewire run config.yaml GLBX-20240105-AB12CD/   a batch download's folder\n\n"
     "tapewire run 'glbx-mdp3-{20240102..20240131}.mbo.dbn.zst'   a file a day\n\n"
     "tapewire run --catalogue data --symbols ESH4 --start 2023-12-25   files of a folder\n\n"
+    "tapewire run --from studies/a 17                 one trial of a study, by itself\n\n"
     "tapewire run config.yaml --connect tcp://127.0.0.1:5555   events from another terminal"
 )
 
@@ -99,6 +100,10 @@ def run(
         str | None,
         typer.Option("--connect", help="Take the events from `tapewire replay … --bind` there."),
     ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="STUDY", help="Run one trial of this study: its number."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace an earlier run in the run folder.")
     ] = False,
@@ -123,6 +128,9 @@ def run(
     """
     if live and quiet:
         raise ConfigError("--live: expected without --quiet, found with it")
+    if study is not None:
+        _run_trial(study, inputs or [], output, force=force, quiet=quiet)
+        return
     config_path, files = split_inputs(inputs or [])
     if catalogue is not None:
         from tapewire.inputs.cataloguing import catalogue_files
@@ -168,6 +176,29 @@ def run(
             hooks=Hooks(display.announce, display.progress, display.working),
         )
     say(summary(result), done=f"the run in {result.path} is complete")
+
+
+def _run_trial(
+    folder: Path, inputs: list[Path], output: Path | None, *, force: bool, quiet: bool
+) -> None:
+    """Run one trial of a study by itself; it has to come to what it came to there."""
+    from tapewire.cli.display import Display, summary
+    from tapewire.runs.assembly import run_checked
+    from tapewire.runs.hooks import Hooks
+    from tapewire.studies.study import Study
+
+    if len(inputs) != 1 or not str(inputs[0]).isdecimal():
+        found = " ".join(map(str, inputs)) or "nothing"
+        raise ConfigError(f"--from: expected the number of a trial and no more, found {found}")
+    number, trials = int(str(inputs[0])), Study(folder)
+    config = trials.config(number)
+    with Display(quiet=quiet) as display:
+        result = run_checked(
+            config, name=f"{folder.name}-{number}", output=output, force=force,
+            hooks=Hooks(display.announce, display.progress, display.working),
+        )  # fmt: skip
+    say(summary(result), done=f"the run in {result.path} is complete")
+    trials.require_same(number, result.manifest["digests"])
 
 
 def _live_display() -> "LiveDisplay":

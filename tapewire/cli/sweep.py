@@ -1,0 +1,179 @@
+"""``tapewire sweep``."""
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from tapewire.cli.options import End, Start, Symbols, names_in, time_in, whole_number
+from tapewire.cli.terminal import say
+from tapewire.errors import ConfigError, SimulationError
+from tapewire.runs.requests import Request, split_inputs
+
+if TYPE_CHECKING:
+    from tapewire.config.problems import Places
+    from tapewire.studies.settings import StudySettings
+
+EXAMPLES: Final = (
+    "[bold]Examples[/bold]\n\n"
+    "tapewire sweep config.yaml --vary max_inventory=1,2,5,10\n\n"
+    "tapewire sweep config.yaml --vary quantity=1:9:2 --vary network_latency_us=50,500\n\n"
+    "tapewire sweep day.mbo.dbn.zst -s market_maker --vary max_inventory=1:100 --method random "
+    "--draws 50\n\n"
+    "tapewire sweep study.yaml -o studies/a           what a study: in the file says\n\n"
+    "tapewire sweep study.yaml -o studies/a --resume  go on where it was stopped\n\n"
+    "tapewire run --from studies/a 17                 one of its trials, by itself"
+)
+#: Where studies go that are not told where.
+STUDIES: Final = Path("studies")
+
+
+def sweep(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="CONFIG|FILES",
+            help="A YAML configuration, market data, or both, as for tapewire run.",
+            show_default=False,
+        ),
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vary",
+            metavar="NAME=VALUES",
+            help="What varies: a parameter, strategy, symbols, day or a key; 1,2,5 or 1:9:2 (from, "
+            "to, step) or 0.5:2 (any between, to draw from). Repeat for more.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The study's folder; default studies/<time>-<name>."),
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option("-s", "--strategy", help="The one to vary: its name, or a type.")
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", help="grid (default; every combination), random or list."),
+    ] = None,
+    draws: Annotated[
+        Any,
+        typer.Option(
+            "--draws", parser=whole_number, metavar="INTEGER", help="Trials of random (100)."
+        ),
+    ] = None,
+    seed: Annotated[
+        Any,
+        typer.Option(
+            "--seed", parser=whole_number, metavar="INTEGER", help="Seed of what is drawn."
+        ),
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            help="What is best: a metric (net_pnl); -max_drawdown for the least. Repeat for more.",
+        ),
+    ] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option("--constraint", help="What best must keep, like 'fills >= 30'."),
+    ] = None,
+    symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
+    workers: Annotated[
+        Any,
+        typer.Option(
+            "--workers",
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Processes; default: one for each core.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the study in the folder.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a study in the folder.")] = False,
+    keep_runs: Annotated[
+        bool, typer.Option("--keep-runs", help="Leave the run folder of each pass in runs/.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+) -> None:
+    """Try combinations of values, many in one pass over the data; say which are best.
+
+    A study: in the configuration says what the options do not.
+    """
+    from tapewire.cli.study_display import StudyDisplay, summary
+    from tapewire.studies.session import StudyHooks
+    from tapewire.studies.sweep import base_of, read_study, sweep_checked
+
+    config_path, files = split_inputs(inputs or [])
+    request = Request(
+        config=config_path,
+        files=[str(path) for path in files],
+        strategies=() if strategy is None else (strategy,),
+        options={"symbols": names_in(symbols) or None, "start": time_in(start),
+                 "end": time_in(end)},
+    )  # fmt: skip
+    found, places = read_study(config_path)
+    settings = _settings(found, places, vary, {
+        "method": method, "draws": draws, "seed": seed, "objective": objective,
+        "constraints": constraint,
+    })  # fmt: skip
+    if resume and output is None:
+        raise ConfigError("--resume: expected the study's folder (-o), found none")
+    base = base_of(request, settings, _as_option)
+    with StudyDisplay(quiet=quiet) as display:
+        display.objective = settings.objectives[0].metric
+        study = sweep_checked(
+            base,
+            settings,
+            output=output or _new_folder(request.name),
+            workers=_workers(workers),
+            force=force,
+            resume=resume,
+            keep_runs=keep_runs,
+            hooks=StudyHooks(display.announce, display.progress),
+        )
+    say(summary(study), done=f"the study in {study.path} is complete")
+    if study.manifest["failed"]:
+        raise typer.Exit(SimulationError.exit_code)
+
+
+def _settings(
+    found: dict[str, Any], places: "Places", vary: list[str] | None, options: dict[str, Any]
+) -> "StudySettings":
+    from tapewire.studies.axes import value_of
+    from tapewire.studies.sweep import names_given, settings_of
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if vary:
+        typed = {}
+        for name, text in names_given(vary).items():
+            try:
+                typed[name] = value_of(text)
+            except ValueError as error:
+                raise ConfigError(f"--vary {name}: {error}") from None
+        given["vary"] = {**(found.get("vary") or {}), **typed}
+    return settings_of({**found, **given}, places)
+
+
+def _workers(given: Any) -> int | None:
+    if given is None:
+        return None
+    if not isinstance(given, int) or not 1 <= given <= 1024:
+        raise ConfigError(f"--workers: expected a number from 1 to 1024, found {given!r}")
+    return given
+
+
+def _new_folder(name: str) -> Path:
+    now = datetime.datetime.now(datetime.UTC)
+    return STUDIES / f"{now:%Y%m%dT%H%M%SZ}-{name}"
+
+
+def _as_option(name: str) -> str:
+    typed = {"files": "FILES", "strategies": "--strategy"}
+    return typed.get(name, f"--{name.replace('_', '-')}")

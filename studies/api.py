@@ -12,7 +12,7 @@ from tapewire.executors import Executor
 from tapewire.runs.api import AnyPath, AnyStrategy, Time, request_of
 from tapewire.studies.session import StudyHooks
 from tapewire.studies.study import Study
-from tapewire.studies.sweep import base_of, read_study, settings_of, sweep_checked
+from tapewire.studies.sweeping import base_of, read_study, settings_of, sweep_checked
 
 
 def sweep(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from tapewire.config.wording import expected
 
@@ -148,7 +148,15 @@ class Constraint(_Part):
         }[self.sign]
 
 
-Values = Annotated[list[Any], Field(min_length=1, max_length=VALUES_MAX)] | Range
+def _kind(value: object) -> str:
+    return "range" if isinstance(value, (Mapping, Range)) else "list"
+
+
+Values = Annotated[
+    Annotated[list[Any], Field(min_length=1, max_length=VALUES_MAX), Tag("list")]
+    | Annotated[Range, Tag("range")],
+    Discriminator(_kind),
+]
 
 
 class StudySettings(_Part):

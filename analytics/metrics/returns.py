@@ -231,13 +231,16 @@ def probability_above_zero(results: Sequence[int]) -> float | None:
     return probability_of_sharpe(sharpe, len(results), skewness, kurtosis)
 
 
-def probability_of_sharpe(sharpe: float, n: int, skewness: float, kurtosis: float) -> float:
-    """Return the probability that a true Sharpe ratio is above 0, of the ratio that n results have.
+def probability_of_sharpe(
+    sharpe: float, n: int, skewness: float, kurtosis: float, benchmark: float = 0.0
+) -> float:
+    """Return the probability that a true Sharpe ratio is above a benchmark.
 
-    Bailey and Lopez de Prado (2012), equation 11, against a ratio of 0.
+    Bailey and Lopez de Prado (2012), equation 11, of the ratio that n results have; ratios are by
+    result, not annualised.
     """
     variance = 1 - skewness * sharpe + (kurtosis - 1) / 4 * sharpe**2
-    return 0.5 * math.erfc(-sharpe * math.sqrt((n - 1) / variance / 2))
+    return 0.5 * math.erfc((benchmark - sharpe) * math.sqrt((n - 1) / variance / 2))
 
 
 def sortino_by_session(results: Sequence[int]) -> float | None:

@@ -108,7 +108,7 @@ def sweep(
     """
     from tapewire.cli.study_display import StudyDisplay, summary
     from tapewire.studies.session import StudyHooks
-    from tapewire.studies.sweep import base_of, read_study, sweep_checked
+    from tapewire.studies.sweeping import base_of, read_study, sweep_checked
 
     config_path, files = split_inputs(inputs or [])
     request = Request(
@@ -147,7 +147,7 @@ def _settings(
     found: dict[str, Any], places: "Places", vary: list[str] | None, options: dict[str, Any]
 ) -> "StudySettings":
     from tapewire.studies.axes import value_of
-    from tapewire.studies.sweep import names_given, settings_of
+    from tapewire.studies.sweeping import names_given, settings_of
 
     given = {name: value for name, value in options.items() if value is not None}
     if vary:

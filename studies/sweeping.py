@@ -1,5 +1,6 @@
 """``tapewire.sweep``: every combination of some values, each a trial."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,7 +62,7 @@ def sweep_checked(
     session: Session | None = None
     with (
         StudyFolder(path, plan, force=force, resume=resume) as folder,
-        executor or ProcessExecutor(workers) as workers_of,
+        _workers(executor, workers) as workers_of,
     ):
         try:
             with interruptible():
@@ -74,6 +75,13 @@ def sweep_checked(
         except InterruptedRunError as error:
             raise stopped(error, session, total, path) from None
     return Study(path)
+
+
+def _workers(
+    executor: Executor | None, workers: int | None
+) -> contextlib.AbstractContextManager[Executor]:
+    """Return who does the work: somebody's own, who stays, or a pool for this study."""
+    return ProcessExecutor(workers) if executor is None else contextlib.nullcontext(executor)
 
 
 def stopped(
@@ -158,7 +166,7 @@ def settings_of(given: Mapping[str, Any], places: Places) -> StudySettings:
 
 
 #: What pydantic puts into a path of a value that may be one of two kinds.
-_KINDS: Final = ("Range", "list[any]", "literal['day']", "constrained-int")
+_KINDS: Final = ("range", "list", "literal['day']", "constrained-int")
 
 
 def read_study(path: Path | None) -> tuple[dict[str, Any], Places]:

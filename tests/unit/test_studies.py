@@ -1,0 +1,265 @@
+"""What a study says it tries: axes, trials, passes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tapewire.config.problems import Places
+from tapewire.errors import ConfigError, OutputError
+from tapewire.studies.axes import Trial, combinations, count, value_of
+from tapewire.studies.base import Base
+from tapewire.studies.folder import StudyFolder
+from tapewire.studies.planning import passes_of
+from tapewire.studies.settings import StudySettings
+from tapewire.studies.sweeping import settings_of
+from tapewire.studies.table import Ranking, column_names
+
+BASE = {
+    "backtest": {
+        "data_source": {"type": "synthetic", "events": 64},
+        "instruments": {"TWA1": {"tick_size": 0.25, "multiplier": 50}},
+    },
+    "strategy": [{"type": "market_maker", "name": "mm"}],
+}
+
+
+def study(**given: Any) -> StudySettings:
+    return settings_of(given, Places("study.yaml"))
+
+
+def listed(**given: Any) -> list[dict[str, Any]]:
+    return [dict(values) for values in combinations(study(**given))]
+
+
+def planned(trials: list[dict[str, Any]], document: Any = BASE) -> list[Any]:
+    base = Base(document, list(trials[0]))
+    return [base.planned(Trial(k, values)) for k, values in enumerate(trials, 1)]
+
+
+def test_a_grid_counts_out_the_last_first() -> None:
+    vary = {"a": [1, 2], "b": {"from": 0.5, "to": 1.5, "step": 0.5}}
+    assert [tuple(one.values()) for one in listed(vary=vary)] == [
+        (1, 0.5), (1, 1), (1, 1.5), (2, 0.5), (2, 1), (2, 1.5)
+    ]  # fmt: skip
+    assert count(study(vary=vary)) == 6
+
+
+def test_what_is_drawn_depends_on_its_number_and_the_seed_alone() -> None:
+    vary = {"a": {"from": 1, "to": 3, "integer": True}, "b": {"from": 1, "to": 100, "log": True},
+            "c": ["x", "y"]}  # fmt: skip
+    few = listed(vary=vary, method="random", draws=50, seed=3)
+    many = listed(vary=vary, method="random", draws=400, seed=3)
+    assert many[:50] == few
+    assert few != listed(vary=vary, method="random", draws=50, seed=4)
+    assert {one["a"] for one in many} == {1, 2, 3}
+    assert {one["c"] for one in many} == {"x", "y"}
+    assert all(1 <= one["b"] <= 100 for one in many)
+    below_ten = sum(one["b"] < 10 for one in many)
+    assert 150 < below_ten < 250  # half of a logarithm's range
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("1,2,5", [1, 2, 5]),
+        ("0.5", [0.5]),
+        ("true,false", [True, False]),
+        ("fifo,lifo", ["fifo", "lifo"]),
+        ("2024-03-04,2024-03-05", ["2024-03-04", "2024-03-05"]),
+        ("1:9:2", {"from": 1, "to": 9, "step": 2}),
+        ("1:9", {"from": 1, "to": 9, "integer": True}),
+        ("0.5:2", {"from": 0.5, "to": 2, "integer": False}),
+    ],
+)
+def test_an_axis_as_it_is_typed(text: str, values: object) -> None:
+    assert value_of(text) == values
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "something to vary"),
+        ({"vary": {"a": []}}, "study.vary.a"),
+        ({"vary": {"a": {"from": 2, "to": 1}}}, "a to of at least 2"),
+        ({"vary": {"a": {"from": 0, "to": 1, "step": 0.3}}}, "reached from 0 in steps of 0.3"),
+        ({"vary": {"a": {"from": 0, "to": 1, "log": True}}}, "above 0"),
+        ({"vary": {"a": [1]}, "method": "best"}, "study.method"),
+        ({"method": "list"}, "trials"),
+        ({"vary": {"a": [1]}, "trials": [{"a": 1}]}, "method list"),
+        ({"vary": {"a": [1]}, "constraints": ["fills"]}, "like fills >= 30"),
+        ({"vary": {"a": [1]}, "dras": 3}, "study.dras"),
+    ],
+)
+def test_a_study_that_is_none_is_refused_in_one_sentence(given: Any, said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        study(**given)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_range_without_steps_is_no_grid_and_too_many_are_none() -> None:
+    with pytest.raises(ConfigError, match="a range without one"):
+        count(study(vary={"a": {"from": 1, "to": 2}}))
+    with pytest.raises(ConfigError, match="at most 1,000,000 trials"):
+        count(study(vary={"a": list(range(1001)), "b": list(range(1000))}))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("max_inventry", "did you mean 'max_inventory'"),
+        ("type", "may be backtest."),
+    ],
+)
+def test_a_name_that_is_none_is_told(name: str, said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Base(BASE, [name])
+    assert said in str(raised.value)
+
+
+def test_a_value_that_is_wrong_is_told_with_its_trial() -> None:
+    with pytest.raises(ConfigError, match=r"trial 2 \(max_inventory x\): .*a whole number"):
+        planned([{"max_inventory": 1}, {"max_inventory": "x"}])
+    with pytest.raises(ConfigError, match=r"trial 1 \(network_latency_us -1\)"):
+        planned([{"network_latency_us": -1}])
+    with pytest.raises(ConfigError, match=r"trial 1 .*has no 'sed', did you mean 'seed'"):
+        planned([{"backtest.sed": 1}])
+    with pytest.raises(ConfigError, match="a date like 2024-03-04"):
+        planned([{"day": "tomorrow"}])
+    two = {**BASE, "strategy": [{"type": "market_maker"}, {"type": "sma_crossover"}]}
+    with pytest.raises(ConfigError, match="expected one strategy to vary, found market_maker, sma"):
+        planned([{"quantity": 1}], two)
+    grid = {**BASE, "strategy": [{"type": "market_maker", "parameters": {"quantity": [1, 2]}}]}
+    with pytest.raises(ConfigError, match="found a grid"):
+        planned([{"max_inventory": 1}], grid)
+
+
+def test_values_get_where_they_belong() -> None:
+    trials = [
+        {"max_inventory": 3, "network_latency_us": 7, "backtest.seed": 5, "day": "2024-03-04"},
+        {"max_inventory": 4, "network_latency_us": 8, "backtest.seed": 6, "day": "2024-03-05"},
+    ]
+    document = {
+        "backtest": {"data_source": {"type": "databento", "files": [__file__]}},
+        "strategy": [{"type": "market_maker", "name": "mm"}],
+    }
+    first, second = planned(trials, document)
+    alone = second.alone
+    assert alone.strategy[0].name == "mm.2"
+    assert alone.strategy[0].parameters["max_inventory"] == 4
+    assert alone.backtest.seed == 6
+    assert alone.backtest.execution.latency_model.given["network_latency_us"] == 8
+    source: Any = alone.backtest.data_source
+    assert (source.end - source.start, source.start // (86_400 * 10**9)) == (86_400 * 10**9, 19787)
+    assert first.group != second.group  # not the same data
+
+
+def test_models_share_a_pass_and_keep_their_own() -> None:
+    trials: list[dict[str, Any]] = [
+        {"network_latency_us": us, "quantity": q, "backtest.seed": s}
+        for us in (1, 2) for q in (1, 2) for s in (7, 8)
+    ]  # fmt: skip
+    (one,) = passes_of(planned(trials), workers=1)
+    entries = one.config.strategy
+    assert [entry.name for entry in entries] == [f"mm.{k}" for k in range(1, 9)]
+    assert [entry.seed for entry in entries] == [7, 8] * 4
+    for entry, trial in zip(entries, trials, strict=True):
+        assert entry.execution is not None
+        assert entry.execution.latency_model is not None
+        given = entry.execution.latency_model.given
+        assert given["network_latency_us"] == trial["network_latency_us"]
+        assert entry.parameters["quantity"] == trial["quantity"]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"portfolio": {"max_loss": 10}},
+        {"shared": "venue"},
+    ],
+)
+def test_who_depends_on_others_runs_alone(own: dict[str, Any]) -> None:
+    document = json.loads(json.dumps(BASE))
+    if "portfolio" in own:
+        document["backtest"]["portfolio_limits"] = own["portfolio"]
+    else:
+        document["strategy"][0]["execution"] = {"shared_book": own["shared"]}
+    found = passes_of(planned([{"quantity": 1}, {"quantity": 2}], document), workers=1)
+    assert [len(one.trials) for one in found] == [1, 1]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 70), min_size=1, max_size=6),
+    workers=st.integers(1, 8),
+    most=st.integers(1, 30),
+)
+@settings(max_examples=80)
+def test_passes_have_each_trial_once_and_work_for_all(
+    sizes: list[int], workers: int, most: int
+) -> None:
+    class One:
+        def __init__(self, number: int, group: str) -> None:
+            self.trial, self.group = Trial(number, {}), group
+
+    ones: list[Any] = []
+    for k, size in enumerate(sizes):
+        ones += [One(len(ones) + i + 1, str(k)) for i in range(size)]
+    found = passes_of(ones, workers, most)
+    numbers = sorted(p.trial.number for one in found for p in one.trials)
+    assert numbers == list(range(1, len(ones) + 1))
+    assert all(len(one.trials) <= most for one in found)
+    assert all(len({p.group for p in one.trials}) == 1 for one in found)
+    assert len({one.name for one in found}) == len(found)
+    if len(sizes) == 1:
+        assert len(found) >= min(workers, len(ones))
+
+
+def test_columns_are_called_by_their_last_part_where_that_is_free() -> None:
+    names = ["quantity", "a.b.us", "c.us", "fills"]
+    assert column_names(names) == {
+        "quantity": "quantity", "a.b.us": "vary.a.b.us", "c.us": "vary.c.us", "fills": "vary.fills",
+    }  # fmt: skip
+
+
+def test_the_best_keeps_what_it_must() -> None:
+    settings = study(vary={"a": [1]}, objective=["-max_drawdown"], constraints=["fills >= 2"])
+    ranking = Ranking(settings.objectives[0], settings.kept)
+    rows = [
+        {"trial": 1, "max_drawdown": 3 * 10**9, "fills": 5},
+        {"trial": 2, "max_drawdown": 2 * 10**9, "fills": 5},
+        {"trial": 3, "max_drawdown": 1 * 10**9, "fills": 1},
+        {"trial": 4, "max_drawdown": None, "fills": 9},
+        {"trial": 5, "max_drawdown": 2 * 10**9, "fills": 2},
+    ]
+    for row in reversed(rows):
+        ranking.note(row)
+    assert ranking.best is not None
+    assert (ranking.best["trial"], ranking.best["max_drawdown"]) == (2, 2.0)
+    assert [row["trial"] for row in ranking.order(rows)] == [2, 5, 1]
+
+
+def test_a_folder_holds_one_study(tmp_path: Path) -> None:
+    place = tmp_path / "study"
+    with StudyFolder(place, {"study": 1}), pytest.raises(OutputError, match="another study is"):
+        StudyFolder(place, {"study": 1})
+    with pytest.raises(OutputError, match="--resume goes on with it"):
+        StudyFolder(place, {"study": 1})
+    with pytest.raises(ConfigError, match="holds another study, study differs"):
+        StudyFolder(place, {"study": 2}, resume=True)
+    with StudyFolder(place, {"study": 1}, resume=True) as folder:
+        (folder.parts / "1.parquet").touch()
+    with StudyFolder(place, {"study": 2}, force=True) as folder:
+        assert folder.done() == []
+        folder.finish({"status": "complete"})
+    with pytest.raises(OutputError, match="holds a study: choose another"):
+        StudyFolder(place, {"study": 2})
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mine.txt").write_text("precious")
+    with pytest.raises(OutputError, match=r"holds mine\.txt"):
+        StudyFolder(other, {"study": 1}, force=True)
+    assert (other / "mine.txt").read_text() == "precious"

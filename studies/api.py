@@ -32,6 +32,7 @@ def sweep(
     trials: Iterable[Mapping[str, Any]] | None = None,
     objective: str | Iterable[str] | None = None,
     constraints: Iterable[str] | None = None,
+    block: str | int | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
     force: bool = False,
@@ -57,6 +58,8 @@ def sweep(
     objective, constraints
         What is best: a metric, with a minus before it the least of it; and what best must keep,
         like ``fills >= 30``.
+    block
+        What luck is judged by: P&L by ``day``, or by so many minutes.
     workers, executor
         How many processes; or who does the work instead.
     force, resume
@@ -99,6 +102,7 @@ def sweep(
         "trials": None if trials is None else [dict(trial) for trial in trials],
         "objective": [objective] if isinstance(objective, str) else objective and list(objective),
         "constraints": None if constraints is None else list(constraints),
+        "block": block,
     }
     found |= {name: value for name, value in given.items() if value is not None}
     settings = settings_of(found, places)

@@ -12,7 +12,9 @@ from tapewire.errors import ConfigError, FormatError, SimulationError
 from tapewire.studies.axes import Trial
 from tapewire.studies.base import Base
 from tapewire.studies.folder import BLOCKS_FILE, TRIALS, read_manifest, read_plan
+from tapewire.studies.luck import Luck
 from tapewire.studies.settings import StudySettings
+from tapewire.studies.snooping import Overfitting
 from tapewire.studies.table import Ranking
 
 if TYPE_CHECKING:
@@ -47,6 +49,14 @@ class Study:
     def digest(self) -> str:
         """One digest for all its rows."""
         return str(self.manifest["digest"])
+
+    @property
+    def luck(self) -> Luck:
+        """How much of the best row is luck."""
+        told = dict(self.manifest["luck"])
+        if told["overfitting"] is not None:
+            told["overfitting"] = Overfitting(**told["overfitting"])
+        return Luck(**told)
 
     @functools.cached_property
     def trials(self) -> "pa.Table":

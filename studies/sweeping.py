@@ -21,8 +21,10 @@ from tapewire.runs.requests import Request
 from tapewire.runs.versions import versions
 from tapewire.studies.axes import Trial, combinations, count
 from tapewire.studies.base import Base
-from tapewire.studies.folder import BLOCKS_FILE, TRIALS, StudyFolder
+from tapewire.studies.folder import BLOCKS_FILE, REPORT, TRIALS, StudyFolder
+from tapewire.studies.luck import luck_of
 from tapewire.studies.parts import read_parts
+from tapewire.studies.report import write_report
 from tapewire.studies.session import Session, StudyHooks
 from tapewire.studies.settings import StudySettings
 from tapewire.studies.study import Study
@@ -120,25 +122,28 @@ def _finish(
     table = write_trials(folder.path / TRIALS, found, trials)
     write_table(folder.path / BLOCKS_FILE, blocks)
     best = session.best
-    folder.finish(
-        {
-            "status": "complete",
-            "kind": plan["kind"],
-            "trials": table.num_rows,
-            "failed": session.failed,
-            "digest": digest_of(table),
-            "objective": plan["study"]["objective"],
-            "constraints": plan["study"]["constraints"],
-            "best": None if best is None else {"trial": best["trial"]},
-            "inputs": [session.inputs[name] for name in sorted(session.inputs)],
-            "warnings": list(session.warnings),
-            "versions": versions(),
-            "workers": executor.workers,
-            "events": session.events,
-            "elapsed_s": round(elapsed_s, 3),
-            "worker_s": round(session.worker_s, 3),
-        }
-    )
+    luck = luck_of(blocks, None if best is None else best["trial"])
+    manifest = {
+        "status": "complete",
+        "kind": plan["kind"],
+        "trials": table.num_rows,
+        "failed": session.failed,
+        "digest": digest_of(table),
+        "objective": plan["study"]["objective"],
+        "constraints": plan["study"]["constraints"],
+        "best": None if best is None else {"trial": best["trial"]},
+        "luck": luck.to_dict(),
+        "inputs": [session.inputs[name] for name in sorted(session.inputs)],
+        "warnings": list(session.warnings),
+        "versions": versions(),
+        "workers": executor.workers,
+        "events": session.events,
+        "elapsed_s": round(elapsed_s, 3),
+        "worker_s": round(session.worker_s, 3),
+    }
+    settings = StudySettings.model_validate(plan["study"])
+    write_report(folder.path / REPORT, table, blocks, settings, manifest, luck)
+    folder.finish(manifest)
 
 
 def settings_of(given: Mapping[str, Any], places: Places) -> StudySettings:

@@ -107,6 +107,8 @@ def _make_bar(stream: TextIO) -> "Bar":
 
 def summary(study: "Study") -> str:
     """Return what a finished study came to, as aligned text."""
+    from tapewire.studies.luck import words
+
     manifest = study.manifest
     rows = _best_rows(study)
     lines = aligned(rows) if len(rows) > 1 else ["no trial has its objective and keeps all"]
@@ -119,8 +121,10 @@ def summary(study: "Study") -> str:
         f"worker{'s' if manifest['workers'] != 1 else ''}, {rate} over all trials",
         "digest": manifest["digest"],
         "study": str(study.path),
+        "report": str(study.path / "report.html"),
     }
     lines += ["", *(f"{key:<8}{text}" for key, text in facts.items())]
+    lines += [f"{name.lower():<16}{value}: {meaning}" for name, value, meaning in words(study.luck)]
     if manifest["failed"]:
         lines.append(f"failed  {manifest['failed']:,} trials: {_first_error(study)}")
     return "\n".join(lines)

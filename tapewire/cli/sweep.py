@@ -81,6 +81,10 @@ def sweep(
         list[str] | None,
         typer.Option("--constraint", help="What best must keep, like 'fills >= 30'."),
     ] = None,
+    block: Annotated[
+        str | None,
+        typer.Option("--block", help="Of P&L that luck is judged by: day (default), or minutes."),
+    ] = None,
     symbols: Symbols = None,
     start: Start = None,
     end: End = None,
@@ -121,7 +125,7 @@ def sweep(
     found, places = read_study(config_path)
     settings = _settings(found, places, vary, {
         "method": method, "draws": draws, "seed": seed, "objective": objective,
-        "constraints": constraint,
+        "constraints": constraint, "block": block if block is None else whole_number(block),
     })  # fmt: skip
     if resume and output is None:
         raise ConfigError("--resume: expected the study's folder (-o), found none")

@@ -1,7 +1,7 @@
 """From one run to many: trials that differ in what somebody varies, over shared passes."""
 
-from tapewire.studies.api import sweep
+from tapewire.studies.api import optimize, sweep
 from tapewire.studies.session import StudyHooks, StudyProgress
 from tapewire.studies.study import Study
 
-__all__ = ["Study", "StudyHooks", "StudyProgress", "sweep"]
+__all__ = ["Study", "StudyHooks", "StudyProgress", "optimize", "sweep"]

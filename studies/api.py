@@ -1,6 +1,5 @@
-"""``tapewire.sweep``: a study from Python, as a notebook asks for it."""
+"""``tapewire.sweep`` and ``tapewire.optimize``: studies as a notebook asks for them."""
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,20 @@ from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError
 from tapewire.executors import Executor
 from tapewire.runs.api import AnyPath, AnyStrategy, Time, request_of
+from tapewire.studies.asking import base_of, read_study, settings_of
+from tapewire.studies.conducting import Means
+from tapewire.studies.optimizing import Budget, optimize_checked
 from tapewire.studies.session import StudyHooks
+from tapewire.studies.settings import StudySettings
 from tapewire.studies.study import Study
-from tapewire.studies.sweeping import base_of, read_study, settings_of, sweep_checked
+from tapewire.studies.sweeping import sweep_checked
+
+#: What trials differ from, as `tapewire.run` takes it.
+AnyConfig = RunConfig | AnyPath | Iterable[AnyPath] | Mapping[str, Any] | None
 
 
 def sweep(
-    config: RunConfig | AnyPath | Iterable[AnyPath] | Mapping[str, Any] | None = None,
+    config: AnyConfig = None,
     vary: Mapping[str, Any] | None = None,
     *,
     output: AnyPath,
@@ -79,41 +85,123 @@ def sweep(
     TapewireError
         See `tapewire.errors`.
     """
-    problems = Problems(Places("tapewire.sweep"))
-    request = request_of(
-        config, problems, files=files, strategies=strategies, overrides=overrides,
-        options={"symbols": symbols, "start": start, "end": end},
-    )  # fmt: skip
-    for name in ("strategies",):
-        if any(not isinstance(s, str) for s in request.strategies):
-            raise ConfigError(
-                f"{name}: expected names of strategies: workers are processes of their own, and "
-                "find a strategy by its file ('file.py:Class')"
-            )
-    path = request.config if isinstance(request.config, Path) else None
-    found, places = read_study(path)
-    if isinstance(request.config, Mapping):
-        found = dict(request.config.get("study") or {})
-    given: dict[str, Any] = {
+    given = {
         "vary": None if vary is None else dict(vary),
         "method": method,
         "draws": draws,
         "seed": seed,
         "trials": None if trials is None else [dict(trial) for trial in trials],
-        "objective": [objective] if isinstance(objective, str) else objective and list(objective),
-        "constraints": None if constraints is None else list(constraints),
+        "objective": _texts(objective),
+        "constraints": _texts(constraints),
         "block": block,
     }
+    base, settings = _asked(
+        "tapewire.sweep", config, given, files=files, strategies=strategies, overrides=overrides,
+        options={"symbols": symbols, "start": start, "end": end},
+    )  # fmt: skip
+    means = Means(output, executor, workers, force, resume, keep_runs, hooks or StudyHooks())
+    return sweep_checked(base, settings, means)
+
+
+def optimize(
+    config: AnyConfig = None,
+    vary: Mapping[str, Any] | None = None,
+    *,
+    output: AnyPath,
+    method: str = "genetic",
+    trials: int = 200,
+    batch: int = 32,
+    storage: str | None = None,
+    files: AnyPath | Iterable[AnyPath] | None = None,
+    strategies: AnyStrategy | Iterable[AnyStrategy] | None = None,
+    symbols: str | Iterable[str] | None = None,
+    start: Time | None = None,
+    end: Time | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    objective: str | Iterable[str] | None = None,
+    constraints: Iterable[str] | None = None,
+    block: str | int | None = None,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    force: bool = False,
+    resume: bool = False,
+    keep_runs: bool = False,
+    hooks: StudyHooks | None = None,
+) -> Study:
+    """Look for the best values: trials are asked for in batches, by what earlier ones came to.
+
+    Parameters
+    ----------
+    method
+        ``genetic``, ``random``, or of Optuna (extra ``optuna``) ``tpe`` or ``nsga2``, which takes
+        several objectives.
+    trials, batch
+        At most so many trials, asked for so many at a time.
+    storage
+        Where Optuna keeps its study; in memory without.
+    config, vary, output, files, strategies, symbols, start, end, overrides, seed, objective, \
+    constraints, block, workers, executor, force, resume, keep_runs, hooks
+        As `sweep` takes them.
+
+    Returns
+    -------
+    Study
+        A row for each trial.
+
+    Raises
+    ------
+    TapewireError
+        See `tapewire.errors`.
+    """
+    given = {
+        "vary": None if vary is None else dict(vary),
+        "seed": seed,
+        "objective": _texts(objective),
+        "constraints": _texts(constraints),
+        "block": block,
+    }
+    base, settings = _asked(
+        "tapewire.optimize", config, given, files=files, strategies=strategies,
+        overrides=overrides, options={"symbols": symbols, "start": start, "end": end},
+    )  # fmt: skip
+    means = Means(output, executor, workers, force, resume, keep_runs, hooks or StudyHooks())
+    return optimize_checked(base, settings, Budget(method, trials, batch, storage), means)
+
+
+def _texts(given: str | Iterable[str] | None) -> list[str] | None:
+    if given is None:
+        return None
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _asked(
+    called: str,
+    config: AnyConfig,
+    given: Mapping[str, Any],
+    *,
+    files: Any,
+    strategies: Any,
+    overrides: Any,
+    options: Mapping[str, Any],
+) -> tuple[RunConfig, StudySettings]:
+    """Return what trials differ from, and what is tried."""
+    request = request_of(
+        config, Problems(Places(called)), files=files, strategies=strategies, overrides=overrides,
+        options=options,
+    )  # fmt: skip
+    if any(not isinstance(strategy, (str, Mapping)) for strategy in request.strategies) or any(
+        not isinstance(strategy.get("type"), str)
+        for strategy in request.strategies
+        if isinstance(strategy, Mapping)
+    ):
+        raise ConfigError(
+            "strategies: expected names, found an object: workers are processes of their own, and "
+            "find a strategy by its file ('file.py:Class')"
+        )
+    found, places = read_study(request.config if isinstance(request.config, Path) else None)
+    if isinstance(request.config, Mapping):
+        found = dict(request.config.get("study") or {})
     found |= {name: value for name, value in given.items() if value is not None}
     settings = settings_of(found, places)
-    return sweep_checked(
-        base_of(request, settings, str),
-        settings,
-        output=os.fspath(output),
-        executor=executor,
-        workers=workers,
-        force=force,
-        resume=resume,
-        keep_runs=keep_runs,
-        hooks=hooks,
-    )
+    return base_of(request, settings, str), settings

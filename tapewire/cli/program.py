@@ -15,6 +15,7 @@ from tapewire.cli import (
     explain,
     features,
     new,
+    optimize,
     reconcile,
     replay,
     report,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.command(epilog=run.EXAMPLES)(run.run)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
+app.command(epilog=optimize.EXAMPLES)(optimize.optimize)
 app.command(epilog=runs.EXAMPLES)(runs.runs)
 app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=compare.EXAMPLES)(compare.compare)

@@ -1,6 +1,7 @@
 """``tapewire sweep``."""
 
 import datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -13,6 +14,9 @@ from tapewire.runs.requests import Request, split_inputs
 
 if TYPE_CHECKING:
     from tapewire.config.problems import Places
+    from tapewire.config.schema import RunConfig
+    from tapewire.studies import Study
+    from tapewire.studies.conducting import Means
     from tapewire.studies.settings import StudySettings
 
 EXAMPLES: Final = (
@@ -28,6 +32,49 @@ EXAMPLES: Final = (
 #: Where studies go that are not told where.
 STUDIES: Final = Path("studies")
 
+Vary = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--vary",
+        metavar="NAME=VALUES",
+        help="What varies: a parameter, strategy, symbols, day or a key; 1,2,5 or 1:9:2 (from, to, "
+        "step) or 0.5:2 (any between, to draw from). Repeat for more.",
+    ),
+]
+StudyFolderOption = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="The study's folder; default studies/<time>-<name>."),
+]
+Objectives = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--objective",
+        help="What is best: a metric (net_pnl); -max_drawdown for the least. Repeat for more.",
+    ),
+]
+Constraints = Annotated[
+    list[str] | None,
+    typer.Option("--constraint", help="What best must keep, like 'fills >= 30'."),
+]
+Block = Annotated[
+    str | None,
+    typer.Option("--block", help="Of P&L that luck is judged by: day (default), or minutes."),
+]
+Workers = Annotated[
+    Any,
+    typer.Option(
+        "--workers",
+        parser=whole_number,
+        metavar="INTEGER",
+        help="Processes; default: one for each core.",
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the study in the folder.")]
+ForceStudy = Annotated[bool, typer.Option("--force", help="Replace a study in the folder.")]
+KeepRuns = Annotated[
+    bool, typer.Option("--keep-runs", help="Leave the run folder of each pass in runs/.")
+]
+
 
 def sweep(
     inputs: Annotated[
@@ -38,19 +85,8 @@ def sweep(
             show_default=False,
         ),
     ] = None,
-    vary: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--vary",
-            metavar="NAME=VALUES",
-            help="What varies: a parameter, strategy, symbols, day or a key; 1,2,5 or 1:9:2 (from, "
-            "to, step) or 0.5:2 (any between, to draw from). Repeat for more.",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="The study's folder; default studies/<time>-<name>."),
-    ] = None,
+    vary: Vary = None,
+    output: StudyFolderOption = None,
     strategy: Annotated[
         str | None, typer.Option("-s", "--strategy", help="The one to vary: its name, or a type.")
     ] = None,
@@ -70,78 +106,100 @@ def sweep(
             "--seed", parser=whole_number, metavar="INTEGER", help="Seed of what is drawn."
         ),
     ] = None,
-    objective: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--objective",
-            help="What is best: a metric (net_pnl); -max_drawdown for the least. Repeat for more.",
-        ),
-    ] = None,
-    constraint: Annotated[
-        list[str] | None,
-        typer.Option("--constraint", help="What best must keep, like 'fills >= 30'."),
-    ] = None,
-    block: Annotated[
-        str | None,
-        typer.Option("--block", help="Of P&L that luck is judged by: day (default), or minutes."),
-    ] = None,
+    objective: Objectives = None,
+    constraint: Constraints = None,
+    block: Block = None,
     symbols: Symbols = None,
     start: Start = None,
     end: End = None,
-    workers: Annotated[
-        Any,
-        typer.Option(
-            "--workers",
-            parser=whole_number,
-            metavar="INTEGER",
-            help="Processes; default: one for each core.",
-        ),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the study in the folder.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a study in the folder.")] = False,
-    keep_runs: Annotated[
-        bool, typer.Option("--keep-runs", help="Leave the run folder of each pass in runs/.")
-    ] = False,
+    workers: Workers = None,
+    resume: Resume = False,
+    force: ForceStudy = False,
+    keep_runs: KeepRuns = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
     """Try combinations of values, many in one pass over the data; say which are best.
 
     A study: in the configuration says what the options do not.
     """
-    from tapewire.cli.study_display import StudyDisplay, summary
-    from tapewire.studies.session import StudyHooks
-    from tapewire.studies.sweeping import base_of, read_study, sweep_checked
+    from tapewire.studies.sweeping import sweep_checked
+
+    base, settings, name = asked_study(
+        inputs, vary, strategy,
+        {"method": method, "draws": draws, "seed": seed, "objective": objective,
+         "constraints": constraint, "block": block},
+        {"symbols": names_in(symbols) or None, "start": time_in(start), "end": time_in(end)},
+    )  # fmt: skip
+    run_study(
+        lambda means: sweep_checked(base, settings, means),
+        settings.objectives[0].metric, name, output, workers,
+        force=force, resume=resume, keep_runs=keep_runs, quiet=quiet,
+    )  # fmt: skip
+
+
+def asked_study(
+    inputs: list[Path] | None,
+    vary: list[str] | None,
+    strategy: str | None,
+    given: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> "tuple[RunConfig, StudySettings, str]":
+    """Return what trials differ from, what is tried, and what the study is called.
+
+    Parameters
+    ----------
+    given
+        What options say of the study.
+    options
+        What they say of the data.
+    """
+    from tapewire.studies.asking import base_of, read_study
 
     config_path, files = split_inputs(inputs or [])
     request = Request(
         config=config_path,
         files=[str(path) for path in files],
         strategies=() if strategy is None else (strategy,),
-        options={"symbols": names_in(symbols) or None, "start": time_in(start),
-                 "end": time_in(end)},
-    )  # fmt: skip
+        options=options,
+    )
     found, places = read_study(config_path)
-    settings = _settings(found, places, vary, {
-        "method": method, "draws": draws, "seed": seed, "objective": objective,
-        "constraints": constraint, "block": block if block is None else whole_number(block),
-    })  # fmt: skip
+    block = given.get("block")
+    settings = _settings(
+        found, places, vary, {**given, "block": block if block is None else whole_number(block)}
+    )
+    return base_of(request, settings, _as_option), settings, request.name
+
+
+def run_study(
+    do: "Callable[[Means], Study]",
+    objective: str,
+    name: str,
+    output: Path | None,
+    workers: Any,
+    *,
+    force: bool,
+    resume: bool,
+    keep_runs: bool,
+    quiet: bool,
+) -> None:
+    """Have a study done, show how far it is, and say what it came to."""
+    from tapewire.cli.study_display import StudyDisplay, summary
+    from tapewire.studies.conducting import Means
+    from tapewire.studies.session import StudyHooks
+
     if resume and output is None:
         raise ConfigError("--resume: expected the study's folder (-o), found none")
-    base = base_of(request, settings, _as_option)
     with StudyDisplay(quiet=quiet) as display:
-        display.objective = settings.objectives[0].metric
-        study = sweep_checked(
-            base,
-            settings,
-            output=output or _new_folder(request.name),
+        display.objective = objective
+        means = Means(
+            output=output or _new_folder(name),
             workers=_workers(workers),
             force=force,
             resume=resume,
             keep_runs=keep_runs,
             hooks=StudyHooks(display.announce, display.progress),
         )
+        study = do(means)
     say(summary(study), done=f"the study in {study.path} is complete")
     if study.manifest["failed"]:
         raise typer.Exit(SimulationError.exit_code)
@@ -150,8 +208,8 @@ def sweep(
 def _settings(
     found: dict[str, Any], places: "Places", vary: list[str] | None, options: dict[str, Any]
 ) -> "StudySettings":
+    from tapewire.studies.asking import names_given, settings_of
     from tapewire.studies.axes import value_of
-    from tapewire.studies.sweeping import names_given, settings_of
 
     given = {name: value for name, value in options.items() if value is not None}
     if vary:

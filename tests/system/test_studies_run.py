@@ -13,7 +13,7 @@ import pytest
 import tapewire as tw
 from tapewire.errors import ConfigError, InterruptedRunError, MissingFileError
 from tapewire.executors import ProcessExecutor, SerialExecutor
-from tapewire.studies import Study, StudyHooks, StudyProgress, sweep
+from tapewire.studies import Study, StudyHooks, StudyProgress, optimize, sweep
 from tapewire.studies.session import Session
 
 VARY = {"max_inventory": [1, 3, 8], "network_latency_us": [20, 400]}
@@ -77,7 +77,7 @@ def test_one_table_however_it_is_packed_and_whoever_does_it(
     assert again.trials.equals(study.trials)
     assert again.blocks.equals(study.blocks)
     assert again.digest == study.digest
-    monkeypatch.setattr("tapewire.studies.sweeping.Session", _small_passes)
+    monkeypatch.setattr("tapewire.studies.conducting.Session", _small_passes)
     small = swept(synthetic_file, tmp_path / "small")
     assert small.trials.equals(study.trials)
     assert small.digest == study.digest
@@ -94,7 +94,7 @@ def test_draws_of_models_do_not_depend_on_the_packing(
                              "overrides": RANDOM}  # fmt: skip
     together = swept(synthetic_file, tmp_path / "together", **asked)
     assert len(set(together.trials["digest"].to_pylist())) == 4
-    monkeypatch.setattr("tapewire.studies.sweeping.Session", _small_passes)
+    monkeypatch.setattr("tapewire.studies.conducting.Session", _small_passes)
     apart = swept(synthetic_file, tmp_path / "apart", **asked)
     assert apart.trials.equals(together.trials)
 
@@ -158,7 +158,7 @@ def test_a_trial_that_raises_fails_alone(
 def test_a_study_that_is_stopped_goes_on(
     synthetic_file: Path, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tapewire.studies.sweeping.Session", _small_passes)
+    monkeypatch.setattr("tapewire.studies.conducting.Session", _small_passes)
     place = tmp_path / "s"
 
     def stop(progress: StudyProgress) -> None:
@@ -187,7 +187,7 @@ def test_data_that_change_meanwhile_are_refused(
 ) -> None:
     import shutil
 
-    monkeypatch.setattr("tapewire.studies.sweeping.Session", _small_passes)
+    monkeypatch.setattr("tapewire.studies.conducting.Session", _small_passes)
     data = tmp_path / "day.dbn"
     shutil.copy(synthetic_file, data)
 
@@ -226,3 +226,26 @@ def test_the_files_say_what_they_are(study: Study) -> None:
     }  # fmt: skip
     plan = json.loads((study.path / "study.json").read_text())
     assert plan["study"]["vary"] == VARY
+
+
+def test_a_search_is_one_study_however_it_is_stopped(synthetic_file: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {
+        "vary": {"max_inventory": {"from": 1, "to": 9, "integer": True}, "quantity": [1, 2]},
+        "strategies": "market_maker", "trials": 8, "batch": 4, "executor": SerialExecutor(),
+        "constraints": ["fills >= 1"],
+    }  # fmt: skip
+    whole = optimize(synthetic_file, output=tmp_path / "whole", **asked)
+    rows = whole.trials.to_pylist()
+    assert [row["trial"] for row in rows] == list(range(1, 9))
+    assert len({(row["max_inventory"], row["quantity"]) for row in rows}) == 8
+    assert whole.manifest["kind"] == "optimize"
+
+    def stop(progress: StudyProgress) -> None:
+        if progress.trials == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(InterruptedRunError, match="4 of 8 trials are done"):
+        optimize(synthetic_file, output=tmp_path / "s", hooks=StudyHooks(progress=stop), **asked)
+    again = optimize(synthetic_file, output=tmp_path / "s", resume=True, **asked)
+    assert again.trials.equals(whole.trials)
+    assert again.digest == whole.digest

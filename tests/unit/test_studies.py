@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from tapewire.config.problems import Places
 from tapewire.errors import ConfigError, OutputError
+from tapewire.studies.asking import settings_of
 from tapewire.studies.axes import Trial, combinations, count, value_of
 from tapewire.studies.base import Base
 from tapewire.studies.folder import StudyFolder
 from tapewire.studies.planning import passes_of
 from tapewire.studies.settings import StudySettings
-from tapewire.studies.sweeping import settings_of
 from tapewire.studies.table import Ranking, column_names
 
 BASE = {

@@ -1,0 +1,106 @@
+"""What a study is asked for: its part of a configuration, options, its base."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from tapewire.config.loading import STUDY
+from tapewire.config.problems import Places, Problems
+from tapewire.config.schema import RunConfig
+from tapewire.config.yaml import KeyPath, load_yaml
+from tapewire.errors import ConfigError
+from tapewire.runs.requests import Request
+from tapewire.studies.axes import combinations
+from tapewire.studies.settings import StudySettings
+
+
+def settings_of(given: Mapping[str, Any], places: Places) -> StudySettings:
+    """Return a study's settings, checked.
+
+    Raises
+    ------
+    ConfigError
+        With everything that is wrong.
+    """
+    problems = Problems(places)
+    try:
+        return StudySettings.model_validate(dict(given))
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            path = tuple(p for p in item["loc"] if p not in _KINDS)
+            context = item.get("ctx", {})
+            message = (
+                f"expected {context['what']}" if item["type"] == "expected" else
+                f"{item['msg'][:1].lower()}{item['msg'][1:]}"
+            )  # fmt: skip
+            problems.add((STUDY, *path), message)
+    problems.raise_if_any()
+    raise AssertionError("something is wrong with it")
+
+
+#: What pydantic puts into a path of a value that may be one of two kinds.
+_KINDS: Final = ("range", "list", "literal['day']", "constrained-int")
+
+
+def read_study(path: Path | None) -> tuple[dict[str, Any], Places]:
+    """Return the ``study`` of a configuration file, and where its keys are; empty without one."""
+    if path is None:
+        return {}, Places("the study")
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return {}, Places(str(path))  # what is wrong with it is said by who reads all of it
+    document, lines = load_yaml(text, str(path))
+    found = document.get(STUDY) if isinstance(document, Mapping) else None
+    if found is None:
+        return {}, Places(str(path))
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"{path}: study: expected a mapping, found something else")
+    return dict(found), Places(str(path), lines)
+
+
+def base_of(request: Request, settings: StudySettings, label: Callable[[str], str]) -> RunConfig:
+    """Return the configuration that trials differ from, checked.
+
+    What it lacks and every trial has is the first trial's.
+
+    Raises
+    ------
+    ConfigError
+        With everything that is wrong.
+    """
+    try:
+        return request.checked(label)
+    except ConfigError:
+        first = next(iter(combinations(settings)))
+        values: dict[KeyPath, Any] = {
+            ("strategy", "0", "parameters", name): value
+            for name, value in first.items()
+            if name in settings.vary and "." not in name
+        }
+        completed = replace(request, overrides={**request.overrides, **values})
+        try:
+            return completed.checked(label)
+        except ConfigError:
+            pass
+        raise
+
+
+def names_given(vary: Iterable[str]) -> dict[str, str]:
+    """Read axes as they are typed: ``NAME=VALUES``, several.
+
+    Raises
+    ------
+    ConfigError
+        If one has no name.
+    """
+    found: dict[str, str] = {}
+    for text in vary:
+        name, sign, values = text.partition("=")
+        if not sign or not name or not values:
+            raise ConfigError(f"--vary: expected NAME=VALUES, like quantity=1,2,5, found {text!r}")
+        found[name.strip()] = values.strip()
+    return found

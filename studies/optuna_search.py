@@ -1,0 +1,87 @@
+"""Optuna's samplers, asked for trials in batches: TPE, and NSGA-II for several objectives."""
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from tapewire.errors import ConfigError
+from tapewire.studies.searching import Scores, Values
+from tapewire.studies.settings import Range, StudySettings
+
+if TYPE_CHECKING:
+    import optuna
+
+_MISSING: Final = "--method {method}: expected Optuna, found none: pip install 'tapewire[optuna]'"
+
+
+class OptunaSearch:
+    """A sampler of Optuna.
+
+    Parameters
+    ----------
+    method
+        ``tpe`` or ``nsga2``.
+    settings
+        Axes, seed, objectives.
+    population
+        Of a generation (``nsga2``).
+    storage
+        Where Optuna keeps its study, an URL; in memory without one.
+
+    Raises
+    ------
+    ConfigError
+        If Optuna is not installed.
+    """
+
+    def __init__(
+        self, method: str, settings: StudySettings, population: int, storage: str | None = None
+    ) -> None:
+        try:
+            import optuna
+        except ModuleNotFoundError:
+            raise ConfigError(_MISSING.format(method=method)) from None
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        seed = settings.seed % 2**32  # as wide as its seeds are
+        sampler: optuna.samplers.BaseSampler
+        if method == "nsga2":
+            sampler = optuna.samplers.NSGAIISampler(seed=seed, population_size=population)
+        else:
+            # A batch is asked for before it is told: trials under way are kept apart.
+            sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        self._optuna = optuna
+        self._vary = settings.vary
+        self._study = optuna.create_study(
+            sampler=sampler, directions=["maximize"] * len(settings.objective), storage=storage
+        )
+        self._asked: dict[str, list[optuna.trial.Trial]] = {}
+
+    def ask(self, count: int) -> list[Values]:
+        """See `Search`; what it asks for twice is told at once."""
+        found = []
+        for _ in range(count):
+            trial = self._study.ask()
+            values = {name: _suggested(trial, name, given) for name, given in self._vary.items()}
+            self._asked.setdefault(json.dumps(values, default=str), []).append(trial)
+            found.append(values)
+        return found
+
+    def tell(self, values: Values, scores: Scores) -> None:
+        """See `Search`."""
+        trial = self._asked[json.dumps(values, default=str)].pop(0)
+        if scores is None:
+            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+        else:
+            self._study.tell(trial, list(scores))
+
+
+def _suggested(trial: "optuna.trial.Trial", name: str, given: Any) -> Any:
+    if not isinstance(given, Range):
+        number = trial.suggest_categorical(name, list(range(len(given))))
+        return given[int(number)]
+    counted = given.values()
+    if counted is not None:
+        return counted[trial.suggest_int(name, 0, len(counted) - 1)]
+    if given.integer:
+        return trial.suggest_int(name, int(given.start), int(given.to), log=given.log)
+    found = trial.suggest_float(name, float(given.start), float(given.to), log=given.log)
+    return float(f"{found:.6g}")

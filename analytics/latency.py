@@ -36,6 +36,8 @@ _ENDS: Final = (
     (100, 200, 500),
     (100,),
 )
+#: Percentiles of a summary.
+_PERCENTS: Final = (50.0, 90.0, 99.0, 99.9)
 _TAG: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -133,28 +135,47 @@ def _lowest_equivalent(values_ns: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _summary(tag: str, histogram: "HdrHistogram") -> LatencySummary:
-    at = {p: int(histogram.get_value_at_percentile(p)) for p in (50.0, 90.0, 99.0, 99.9)}
+    lowest, widths, counts = _recorded(histogram)
+    below = np.cumsum(counts)
+    total = int(below[-1])
+    at = [
+        int(lowest[k] + widths[k] - 1)
+        for k in np.searchsorted(below, [max(int(p * total / 100 + 0.5), 1) for p in _PERCENTS])
+    ]
+    middle = lowest + widths // 2
+    mean = sum(c * m for c, m in zip(counts.tolist(), middle.tolist(), strict=True)) / total
     return LatencySummary(
         tag,
-        int(histogram.get_total_count()),
-        float(histogram.get_mean_value()),
-        at[50.0],
-        at[90.0],
-        at[99.0],
-        at[99.9],
-        int(histogram.get_max_value()),
+        total,
+        mean,
+        at[0],
+        at[1],
+        at[2],
+        at[3],
+        int(lowest[-1] + widths[-1] - 1),
         tag in SIMULATED,
-        _bars(histogram),
+        _bars(lowest, counts),
     )
 
 
-def _bars(histogram: "HdrHistogram") -> tuple[tuple[int, int], ...]:
-    counted = [
-        (int(histogram.get_lowest_equivalent_value(step.value_iterated_to)),
-         int(step.count_added_in_this_iter_step))
-        for step in histogram.get_recorded_iterator()
-    ]  # fmt: skip
-    values = np.array([value for value, _ in counted], np.int64)
+def _recorded(
+    histogram: "HdrHistogram",
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the least value of each class that was counted, how wide it is, and its count.
+
+    What the histogram's own iterators give, without a step in Python for each class: class k below
+    2 x h (h being half of the sub-buckets) holds the value k, above it (k mod h + h) x 2^b with
+    b = k // h - 1.
+    """
+    counts = np.ctypeslib.as_array(histogram.counts).astype(np.int64)
+    at = np.flatnonzero(counts)
+    half = int(histogram.sub_bucket_half_count)
+    power = np.maximum(at // half - 1, 0)
+    lowest = np.where(at < half, at, (at % half + half) << power)
+    return lowest, np.left_shift(1, power), counts[at]
+
+
+def _bars(values: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
     for ends_of_power in _ENDS:
         ends = np.array([0, *(end * 10**power // 100 for power in range(14)
                               for end in ends_of_power)], np.int64)  # fmt: skip
@@ -164,5 +185,5 @@ def _bars(histogram: "HdrHistogram") -> tuple[tuple[int, int], ...]:
         if last - first < BARS_MAX:
             break
     found = np.zeros(last - first + 1, np.int64)
-    np.add.at(found, place - first, [count for _, count in counted])
+    np.add.at(found, place - first, counts)
     return tuple(zip(ends[first : last + 1].tolist(), found.tolist(), strict=True))

@@ -15,6 +15,7 @@ from typing import Any
 import tapewire as tw
 from tapewire.analytics import load_run
 from tapewire.analytics.compare import compare, render_comparison
+from tapewire.studies import sweep
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SOURCE = {"type": "synthetic", "events": 150_000, "seed": 3}
@@ -102,6 +103,13 @@ def main(out: Path) -> None:
         shoot(shown(grid / "report.html", "heat", ".heat-map"), out / "report-map.webp", 1280, 330)
         phone = phones(report, "phone", "", "#section-equity, #section-price", ".grid")
         shoot(phone, out / "report-phone.webp", 3 * (PHONE_WIDTH + 20), PHONE_HEIGHT)
+        study = sweep(
+            {"backtest": {"data_source": SOURCE, "instruments": INSTRUMENTS},
+             "strategy": {"type": "market_maker"}},
+            {"max_inventory": [1, 2, 5, 10], "quantity": [1, 2], "network_latency_us": [20, 500]},
+            output=folder / "first", block=5,
+        )  # fmt: skip
+        shoot(study.path / "report.html", out / "study.webp", 1280, 1900)
         both = folder / "compared.html"
         both.write_text(render_comparison(compare([load_run(near), load_run(far)])))
         shoot(both, out / "report-compare.webp", 1280, 1100)

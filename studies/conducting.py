@@ -19,7 +19,7 @@ from tapewire.studies.folder import BLOCKS_FILE, REPORT, TRIALS, StudyFolder
 from tapewire.studies.luck import luck_of
 from tapewire.studies.parts import read_parts
 from tapewire.studies.report import write_report
-from tapewire.studies.session import Session, StudyHooks
+from tapewire.studies.session import StudyHooks, StudySession
 from tapewire.studies.settings import StudySettings
 from tapewire.studies.study import Study
 from tapewire.studies.table import Ranking, digest_of, write_table, write_trials
@@ -80,7 +80,7 @@ def conduct(
     means: Means,
     *,
     total: int | None,
-    work: Callable[[Session], Sequence[Trial]],
+    work: Callable[[StudySession], Sequence[Trial]],
 ) -> Study:
     """Have the trials of a study done, and write what they came to.
 
@@ -102,19 +102,19 @@ def conduct(
     InterruptedRunError
         Where its user stopped it: what is done stays, and can be gone on with.
     TapewireError
-        See `StudyFolder` and `Session`.
+        See `StudyFolder` and `StudySession`.
     """
     began_s = time.monotonic()
     path = Path(means.output)
     ranking = Ranking(settings.objectives[0], settings.kept)
-    session: Session | None = None
+    session: StudySession | None = None
     with (
         StudyFolder(path, plan, force=means.force, resume=means.resume) as folder,
         means.team() as team,
     ):
         try:
             with interruptible():
-                session = Session(
+                session = StudySession(
                     base, folder, team, ranking, means.hooks, block_ns=settings.block_ns,
                     keep_runs=means.keep_runs, trials_total=total,
                 )  # fmt: skip
@@ -126,7 +126,7 @@ def conduct(
 
 
 def _stopped(
-    error: InterruptedRunError, session: Session | None, total: int | None, path: Path
+    error: InterruptedRunError, session: StudySession | None, total: int | None, path: Path
 ) -> InterruptedRunError:
     """Return the error of a study that its user stopped: what is done, and how to go on."""
     done = 0 if session is None else session.done
@@ -141,7 +141,7 @@ def _stopped(
 
 def _finish(
     folder: StudyFolder,
-    session: Session,
+    session: StudySession,
     plan: Mapping[str, Any],
     trials: Sequence[Trial],
     elapsed_s: float,

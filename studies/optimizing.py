@@ -11,7 +11,7 @@ from tapewire.studies.axes import Trial
 from tapewire.studies.base import Base
 from tapewire.studies.conducting import Means, conduct, plan_of
 from tapewire.studies.searching import Search, Values, scores_of, search_of, size_of
-from tapewire.studies.session import Session
+from tapewire.studies.session import StudySession
 from tapewire.studies.settings import StudySettings
 from tapewire.studies.study import Study
 from tapewire.studies.table import check_metrics, figures_of
@@ -62,7 +62,7 @@ def optimize_checked(
         "search": {"method": budget.method, "trials": budget.trials, "batch": budget.batch}
     }
 
-    def work(session: Session) -> list[Trial]:
+    def work(session: StudySession) -> list[Trial]:
         return _search(search, session, settings, total, budget.batch)
 
     first = Base(plan["base"], list(settings.vary))
@@ -70,7 +70,7 @@ def optimize_checked(
 
 
 def _search(
-    search: Search, session: Session, settings: StudySettings, total: int, batch: int
+    search: Search, session: StudySession, settings: StudySettings, total: int, batch: int
 ) -> list[Trial]:
     """Ask and tell until there are enough trials, or nothing new; return them.
 

@@ -60,7 +60,7 @@ class _Tally:
     under_way: dict[int, float] = field(default_factory=dict)
 
 
-class Session:
+class StudySession:
     """The trials of one study, as they are done.
 
     Parameters

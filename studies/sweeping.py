@@ -4,7 +4,7 @@ from tapewire.config.schema import RunConfig
 from tapewire.studies.axes import Trial, combinations, count
 from tapewire.studies.base import Base
 from tapewire.studies.conducting import Means, conduct, plan_of
-from tapewire.studies.session import Session
+from tapewire.studies.session import StudySession
 from tapewire.studies.settings import StudySettings
 from tapewire.studies.study import Study
 from tapewire.studies.table import check_metrics
@@ -26,7 +26,7 @@ def sweep_checked(base: RunConfig, settings: StudySettings, means: Means) -> Stu
     for trial in trials:  # what is wrong is said before anything is written
         first.planned(trial)
 
-    def work(session: Session) -> list[Trial]:
+    def work(session: StudySession) -> list[Trial]:
         session.run(trials)
         return trials
 

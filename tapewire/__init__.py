@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         to_price,
     )
     from tapewire.strategies.wants import Wants
+    from tapewire.studies import Study, optimize, sweep
 
 __all__ = [
     "BUY",
@@ -42,6 +43,7 @@ __all__ = [
     "Simulation",
     "Strategy",
     "StrategyDefinition",
+    "Study",
     "TapewireError",
     "Wants",
     "as_decimals",
@@ -50,8 +52,10 @@ __all__ = [
     "jit",
     "load_config",
     "make_config",
+    "optimize",
     "parameter",
     "run",
+    "sweep",
     "to_decimal",
     "to_price",
     "validate_placebo",
@@ -71,6 +75,7 @@ _HOMES = {
     "RunConfig": "tapewire.config.schema",
     "RunResult": "tapewire.runs.result",
     "Simulation": "tapewire.runs.stepping",
+    "Study": "tapewire.studies",
     "TapewireError": "tapewire.errors",
     "as_decimals": "tapewire.analytics.frames",
     "as_floats": "tapewire.analytics.frames",
@@ -78,7 +83,9 @@ _HOMES = {
     "features_table": "tapewire.inputs.features",
     "load_config": "tapewire.config.loading",
     "make_config": "tapewire.config.loading",
+    "optimize": "tapewire.studies",
     "run": "tapewire.runs.api",
+    "sweep": "tapewire.studies",
     "validate_placebo": "tapewire.inputs.placebo",
 }
 

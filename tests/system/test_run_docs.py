@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tapewire as tw
+from tapewire.studies import Study
 
 BLOCK = re.compile(r"<!-- doc: (\w+) ?(\S*) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCK_TIMEOUT_S = 100
@@ -169,6 +170,17 @@ def test_the_page_of_sources(repo: Path, tmp_path: Path) -> None:
     runs = [tw.RunResult.load(tmp_path / name) for name in ("by-folder", "by-date", "from-csv")]
     assert len({run.digest for run in runs}) == 1
     assert len({run.manifest["inputs"][0]["records_used"] for run in runs}) == 1
+
+
+@pytest.mark.long
+def test_the_page_of_studies(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "studies.md", tmp_path) == 4
+    first = Study(tmp_path / "studies" / "first")
+    assert (first.manifest["trials"], first.manifest["failed"]) == (12, 0)
+    third = tw.RunResult.load(tmp_path / "third")
+    assert list(third.manifest["digests"].values()) == [first.trials["digest"][2].as_py()]
+    assert Study(tmp_path / "studies" / "found").manifest["trials"] == 16
+    assert Study(tmp_path / "studies" / "drawn").manifest["trials"] == 6
 
 
 def test_the_page_of_metrics(repo: Path, tmp_path: Path) -> None:

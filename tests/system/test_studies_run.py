@@ -14,7 +14,7 @@ import tapewire as tw
 from tapewire.errors import ConfigError, InterruptedRunError, MissingFileError
 from tapewire.executors import ProcessExecutor, SerialExecutor
 from tapewire.studies import Study, StudyHooks, StudyProgress, optimize, sweep
-from tapewire.studies.session import Session
+from tapewire.studies.session import StudySession
 
 VARY = {"max_inventory": [1, 3, 8], "network_latency_us": [20, 400]}
 #: Draws that depend on names and seeds.
@@ -77,14 +77,14 @@ def test_one_table_however_it_is_packed_and_whoever_does_it(
     assert again.trials.equals(study.trials)
     assert again.blocks.equals(study.blocks)
     assert again.digest == study.digest
-    monkeypatch.setattr("tapewire.studies.conducting.Session", _small_passes)
+    monkeypatch.setattr("tapewire.studies.conducting.StudySession", _small_passes)
     small = swept(synthetic_file, tmp_path / "small")
     assert small.trials.equals(study.trials)
     assert small.digest == study.digest
 
 
-def _small_passes(*arguments: Any, **given: Any) -> Session:
-    return Session(*arguments, **given, trials_max=1)
+def _small_passes(*arguments: Any, **given: Any) -> StudySession:
+    return StudySession(*arguments, **given, trials_max=1)
 
 
 def test_draws_of_models_do_not_depend_on_the_packing(
@@ -94,7 +94,7 @@ def test_draws_of_models_do_not_depend_on_the_packing(
                              "overrides": RANDOM}  # fmt: skip
     together = swept(synthetic_file, tmp_path / "together", **asked)
     assert len(set(together.trials["digest"].to_pylist())) == 4
-    monkeypatch.setattr("tapewire.studies.conducting.Session", _small_passes)
+    monkeypatch.setattr("tapewire.studies.conducting.StudySession", _small_passes)
     apart = swept(synthetic_file, tmp_path / "apart", **asked)
     assert apart.trials.equals(together.trials)
 
@@ -158,7 +158,7 @@ def test_a_trial_that_raises_fails_alone(
 def test_a_study_that_is_stopped_goes_on(
     synthetic_file: Path, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tapewire.studies.conducting.Session", _small_passes)
+    monkeypatch.setattr("tapewire.studies.conducting.StudySession", _small_passes)
     place = tmp_path / "s"
 
     def stop(progress: StudyProgress) -> None:
@@ -187,7 +187,7 @@ def test_data_that_change_meanwhile_are_refused(
 ) -> None:
     import shutil
 
-    monkeypatch.setattr("tapewire.studies.conducting.Session", _small_passes)
+    monkeypatch.setattr("tapewire.studies.conducting.StudySession", _small_passes)
     data = tmp_path / "day.dbn"
     shutil.copy(synthetic_file, data)
 

@@ -31,6 +31,7 @@ PAGES = {
     "docs/report.md": 4,
     "docs/risk.md": 4,
     "docs/sources.md": 3,
+    "docs/studies.md": 5,
     "docs/protocol.md": 6,
     "docs/venues.md": 4,
     "docs/watching.md": 1,

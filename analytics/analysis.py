@@ -4,7 +4,7 @@ Memory follows the number of legs and chart points, never the number of rows.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ from tapewire.analytics.exact import Int64Array, groups, to_int64
 from tapewire.analytics.fill_marks import FILLS_DRAWN_MAX, FillMarks
 from tapewire.analytics.inventory import Inventory
 from tapewire.analytics.ledger import Leg
-from tapewire.analytics.margins import MarginPeaks
+from tapewire.analytics.margins import MarginPeaks, Margins
 from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
 from tapewire.analytics.metrics.inputs import (
     EdgeTotals,
@@ -33,7 +33,9 @@ from tapewire.analytics.profiles import HourProfile, QueuePlaces
 from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
 from tapewire.analytics.rates import Conversion
 from tapewire.analytics.series import SeriesPictures
+from tapewire.analytics.sides import LONG, Parts, Sides
 from tapewire.analytics.trades import TradeMatcher
+from tapewire.execution.codes import PositionEffect
 
 #: Strategies and legs that are drawn; the tables list all of them.
 CHARTED_STRATEGIES_MAX: Final = 8
@@ -92,7 +94,7 @@ class _Reader:
         span: tuple[int, int],
         metrics: Registry,
         initial_capital: int | None,
-        margins: Mapping[str, int],
+        margins: Margins,
         conversion: Conversion,
     ) -> None:
         self.legs = legs
@@ -101,18 +103,19 @@ class _Reader:
         self.span = span
         self.tallies = {leg: Tally() for leg in active}
         self.leg_curves = {leg: Curve() for leg in active}
-        self.matchers = {
-            leg: TradeMatcher(
-                legs[leg].multiplier_num, legs[leg].multiplier_den, conversion.of(legs[leg])
-            )
-            for leg in active
-        }
         self._conversion = conversion
+        self.matchers = {leg: self._matcher(leg) for leg in active}
+        self.short_matchers: dict[int, TradeMatcher] = {}  # of legs that hedge
+        self._sides: dict[int, Sides] = {}
         self.result = Analysis(*span, metrics)
         self.pictures: dict[int, LegPicture] = {}
         self.positions: dict[int, int] = {}  # at the last sample
         self._last_pnl: dict[int, int] = {}
         self._clock_ns = span[0]
+
+    def _matcher(self, leg: int) -> TradeMatcher:
+        info = self.legs[leg]
+        return TradeMatcher(info.multiplier_num, info.multiplier_den, self._conversion.of(info))
 
     def orders(self, path: Path) -> None:
         wanted = dict.fromkeys(("leg", "reason", *QuoteMarks.COLUMNS, *OrderTotals.COLUMNS,
@@ -135,26 +138,48 @@ class _Reader:
                 statuses[self.legs[leg].strategy_id] += tally.orders.statuses
 
     def fills(self, path: Path) -> None:
-        wanted = dict.fromkeys(("leg", "commission", *FillMarks.COLUMNS, *FillTotals.COLUMNS,
-                                *Inventory.COLUMNS, *ImpactTotals.COLUMNS))  # fmt: skip
+        wanted = dict.fromkeys((
+            "leg", "commission", "position_effect", *FillMarks.COLUMNS, *FillTotals.COLUMNS,
+            *Inventory.COLUMNS, *ImpactTotals.COLUMNS,
+        ))  # fmt: skip
         for part in row_groups(path, list(wanted)):
             self.result.fill_reasons.update(part["reason"].tolist())
             self.result.hours.add_fills(part["ts_event"], part["last_qty"])
             quantity = part["last_qty"]
             signed = np.where(part["order_side"] == "BUY", quantity, -quantity)
-            self.margins.add(part["leg"], signed, part["position"])
+            more = np.abs(part["position"]) - np.abs(part["position"] - signed)
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
-                self._leg_fills(leg, mine)
+                parts = self._split(leg, signed[rows], mine["position_effect"])
+                if parts is not None:
+                    more[rows] = parts.more_held(len(rows))
+                self._leg_fills(leg, mine, parts)
+            self.margins.add(part["leg"], more, part["ts_event"])
 
-    def _leg_fills(self, leg: int, fills: dict[str, Any]) -> None:
+    def _split(self, leg: int, signed: Int64Array, effect: NDArray[Any]) -> Parts | None:
+        """Split fills of a leg that hedges by the side that they are of; None of one that nets."""
+        if effect[0] == _NETS:
+            return None
+        return self._sides.setdefault(leg, Sides()).split(signed, effect == _CLOSES)
+
+    def _leg_fills(self, leg: int, fills: dict[str, Any], parts: Parts | None) -> None:
         self.tallies[leg].fills.add(fills)
         self.tallies[leg].inventory.add(fills, self.legs[leg].position_limit)
         self._by_rate(leg, fills, self.tallies[leg].impact)
         buy, quantity = fills["order_side"] == "BUY", fills["last_qty"]
         price, ts = fills["last_px"], fills["ts_event"]
         signed = np.where(buy, quantity, -quantity)
-        self.matchers[leg].add(signed, price, fills["commission"], fills["position"], ts)
+        if parts is None:
+            self.matchers[leg].add(signed, price, fills["commission"], fills["position"], ts)
+        else:
+            fees = parts.commissions(fills["commission"], quantity)
+            matchers = {LONG: self.matchers[leg]}
+            if leg not in self.short_matchers:
+                self.short_matchers[leg] = self._matcher(leg)
+            for side, at in groups(parts.side):
+                matcher = matchers.get(side, self.short_matchers[leg])
+                which = parts.fill[at]
+                matcher.add(parts.signed[at], price[which], fees[at], parts.after[at], ts[which])
         picture = self.pictures.get(leg)
         if picture is not None:
             picture.fills.add(fills)
@@ -215,6 +240,8 @@ class _Reader:
             yield names[strategy], rows
 
 
+_NETS: Final = PositionEffect.NONE.name
+_CLOSES: Final = PositionEffect.CLOSE.name
 #: Stand-in for a null mark while reading; no price has this value.
 NO_MARK: Final = -(2**63)
 
@@ -226,7 +253,7 @@ def analyse(
     span: tuple[int, int],
     metrics: Registry = METRICS,
     initial_capital: int | None = None,
-    margins: Mapping[str, int] | None = None,
+    margins: Margins | None = None,
     bands: Bands | None = None,
     conversion: Conversion | None = None,
 ) -> Analysis:
@@ -248,7 +275,7 @@ def analyse(
     initial_capital
         What each strategy begins with, 1e-9 currency, where that was stated.
     margins
-        What a lot takes as margin by symbol, 1e-9 currency, where that was stated.
+        What a lot takes as margin by symbol, where that was stated.
     bands
         Best prices of the books, of a run that has markouts.
     conversion
@@ -299,8 +326,12 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     for curve in (result.total, *result.strategies.values(), *reader.leg_curves.values()):
         curve.finish()
     for leg, matcher in reader.matchers.items():
-        reader.tallies[leg].trades = matcher.totals
+        shorts = reader.short_matchers.get(leg)
+        reader.tallies[leg].trades = (
+            matcher.totals if shorts is None else (matcher.totals + shorts.totals)
+        )
         reader.tallies[leg].inventory.finish(reader.span[1], reader.legs[leg].position_limit)
+    reader.margins.finish(reader.span[1])
     result.pictures = [reader.pictures[leg] for leg in sorted(reader.pictures)]
     blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,
              "symbol": None}  # fmt: skip

@@ -22,6 +22,7 @@ from tapewire.analytics.manifest import (
     missing_keys,
     unfinished_manifest,
 )
+from tapewire.analytics.margins import Margins
 from tapewire.analytics.markouts import Markouts
 from tapewire.analytics.metrics import METRICS, Registry
 from tapewire.analytics.rates import Conversion, Rates
@@ -59,7 +60,7 @@ class Collector:
     initial_capital
         What each strategy begins with, 1e-9 currency; without it there are no returns.
     margins
-        What a lot takes as margin by symbol, 1e-9 currency, where that is known.
+        What a lot takes as margin by symbol, where that is known.
     rates
         Of instruments in other currencies, where their rates change.
 
@@ -84,7 +85,7 @@ class Collector:
         row_group_rows: int = ROW_GROUP_ROWS,
         metrics: Registry = METRICS,
         initial_capital: int | None = None,
-        margins: Mapping[str, int] | None = None,
+        margins: Margins | None = None,
         rates: Rates | None = None,
     ) -> None:
         if row_group_rows < 1:

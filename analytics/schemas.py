@@ -70,6 +70,10 @@ FILLS: Final = (
         "impact", "int64", PRICE_UNIT,
         "by how much own impact made the price worse; below 0: better, by earlier pushes",
     ),
+    Column(
+        "position_effect", "string", "",
+        "OPEN or CLOSE: a side of a position, in an account that hedges; else NONE",
+    ),
 )  # fmt: skip
 
 _LIMIT: Final = (

@@ -33,6 +33,7 @@ from tapewire.execution.codes import (
     OrderStatus,
     OrderType,
     Peg,
+    PositionEffect,
     Reason,
     Side,
     Term,
@@ -218,6 +219,7 @@ def fill_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         "ts_placed": rows["ts_placed"],
         "queue_ahead": _nullable(rows["lots_ahead"], rows["lots_ahead"] < 0),
         "impact": rows["impact"],
+        "position_effect": _codes(rows["effect"], PositionEffect, "position effect"),
     }
 
 

@@ -166,13 +166,22 @@ class SelfTrade(IntEnum):
     DECREMENT = 5  # both lose the lots that would have traded
 
 
-#: The `client_order_id` of what settles a position; those of closing orders begin at -1.
+#: The `client_order_id` of what settles a position, one less of a short side's beside a long one;
+#: those of closing orders begin at -1.
 SETTLEMENT_ID: Final = -(1 << 40)
 
 
 def own_order_name(client_order_id: int) -> str:
     """Return what an order of the simulation's own is called, whose id is below 0."""
-    return "settlement" if client_order_id == SETTLEMENT_ID else f"flatten-{-client_order_id}"
+    return "settlement" if client_order_id <= SETTLEMENT_ID else f"flatten-{-client_order_id}"
+
+
+class PositionEffect(IntEnum):
+    """What a fill does to a position that has a long and a short side (FIX tag 77)."""
+
+    NONE = 0  # the account nets: there is one position, long or short
+    OPEN = 1  # it adds to its own side
+    CLOSE = 2  # it takes from the other side; what that does not have is added to its own
 
 
 class Liquidity(IntEnum):

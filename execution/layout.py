@@ -118,10 +118,13 @@ RULES: Final = np.dtype(
         ("stops", "i4"),  # how many
         ("pegs", "i4"),  # how many of its resting orders are pegged
         ("groups", "i4"),  # groups made so far
-        ("reduces", "i2"),  # whether any of its orders were reduce-only
+        ("reduces", "i2"),  # REDUCES, HEDGES
         ("self_trade", "i2"),  # codes.SelfTrade: whether its orders meet simulated ones
     ]
 )
+
+REDUCES: Final = 1  # any of its orders were reduce-only
+HEDGES: Final = 2  # it holds a long and a short side
 
 #: What models are told of a party in its book.
 TALLY: Final = np.dtype(
@@ -148,6 +151,9 @@ TALLY: Final = np.dtype(
         ("sweep_base", "i8"),  # pushed by then
         ("beyond", "i8"),  # price units from an order's price on that volume is beyond it
         ("algorithm", "i8"),  # place of the venue's in `instruments.MATCH_ALGORITHMS`, or 0
+        # lots of its short side, if it has two: the long side has so many more than its position
+        ("short", "i8"),
+        ("known_short", "i8"),  # as far as the strategy was told
     ]
 )
 

@@ -35,13 +35,23 @@ from tapewire.strategies.layout import context_at
 @jit
 def end_instrument(market: Any, execution: Any, router: Any, leg_index: int) -> None:
     """Settle what a leg holds as its instrument ends; its orders have ended before."""
-    leg = leg_at(router.legs, leg_index)
-    watch = watch_at(router.watches, leg.book)
     set_expire_due(execution, router, leg_index, NEVER)
     account = account_at(router.accounts, leg_index)
-    held = account.position
+    short = account.short_lots  # beside a long side
+    _settle_lots(market, execution, router, leg_index, account.position + short, SETTLEMENT_ID)
+    _settle_lots(market, execution, router, leg_index, -short, SETTLEMENT_ID - 1)
+
+
+@jit
+def _settle_lots(
+    market: Any, execution: Any, router: Any, leg_index: int, held: int, number: int
+) -> None:
+    """Settle lots, those of a short side below 0, by an order of that number; 0: there is none."""
     if held == 0:
         return
+    leg = leg_at(router.legs, leg_index)
+    watch = watch_at(router.watches, leg.book)
+    account = account_at(router.accounts, leg_index)
     price = watch.settle_price
     if price == UNDEF_PRICE:
         price = account.mark if watch.mark == UNDEF_PRICE else watch.mark
@@ -49,7 +59,7 @@ def end_instrument(market: Any, execution: Any, router: Any, leg_index: int) -> 
     ctx = context_at(instance_at(router.instances, leg.instance).context, 0)
     side = SELL if held > 0 else BUY
     order = open_order(
-        execution, ctx, leg_index, ts, SETTLEMENT_ID, side, MARKET, UNDEF_PRICE, abs(held), IOC
+        execution, ctx, leg_index, ts, number, side, MARKET, UNDEF_PRICE, abs(held), IOC
     )
     own = own_at(execution.own_orders, order)
     own.reason = SETTLEMENT

@@ -120,6 +120,7 @@ class Simulation:
             event_log=config.event_log,
             touches=config.touches,
             session_closes=config.session_closes,
+            rate_changes=config.rate_changes,
             transitions=config.transitions,
         )
         self._market = self._memory.market

@@ -144,7 +144,8 @@ class _Run:
             event_log=config.backtest.output.keeps_events,
             markouts=config.backtest.output.markouts,
             initial_capital=None if capital is None else to_fixed(capital),
-            margins=margins(config.backtest, contracts.account), rates=contracts.rates,
+            margins=margins(config.backtest, contracts.account, contracts.rates_of),
+            rates=contracts.rates,
         )  # fmt: skip
         return CollectorThread(claimed) if isinstance(claimed, Collector) else claimed
 

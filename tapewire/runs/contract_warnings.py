@@ -50,9 +50,8 @@ def contract_warnings(config: RunConfig, info: "StreamInfo", contracts: Contract
     warnings += contracts.expiries.warnings()
     if contracts.rates:
         warnings.append(
-            f"money in {first_few(sorted(contracts.rates))} is converted at changing rates in what "
-            "the run leaves; limits, fees by value, margins and what is shown meanwhile go by the "
-            "rates of the start"
+            f"money in {first_few(sorted(contracts.rates))} is converted at changing rates; fees "
+            "by value, impact by value and what is shown while it runs go by those of the start"
         )
     return warnings + _unset_algorithms(config, traded, contracts)
 

@@ -94,6 +94,11 @@ def manifest_of(
         if facts.contracts is not None:
             traded = [leg.instrument_id for leg in simulation.legs]
             manifest["instruments"] = facts.contracts.describe(traded)
+            if facts.contracts.rates:
+                manifest["point_values"] = {
+                    symbol: [list(step) for step in steps]
+                    for symbol, steps in facts.contracts.rates.items()
+                }
         guessed = simulation.guessed_queues()
         manifest["queues"] = [one.to_dict() for one in guessed]
         manifest["warnings"] += guess_warnings(guessed)

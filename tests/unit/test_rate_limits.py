@@ -1,0 +1,156 @@
+"""Limits where rates of currencies change: P&L of what is known, exactly, and exposures.
+
+A price point of the instrument is 10 of its currency, and the rate is 1, from 400 on 2, from 700
+on 0.5. The book: 50 bid at 100, 50 offered at 101. Orders take 50 µs to the exchange, word 50 µs
+back; an event is captured 1 µs after it happened.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stories import SYMBOL, Log, Played, Tape, ns, play
+from tapewire.compiled.jit import jit_entry
+from tapewire.compiled.memory import Block
+from tapewire.execution.layout import NEVER
+from tapewire.positions.accounting import learn_fill, revalue
+from tapewire.positions.layout import ACCOUNT, LIMITS, WORTH, account_at, limits_at
+from tapewire.positions.worths import move_worth, realise
+from tapewire.router import RiskLimits
+
+UNIT = 10**9
+RATES = {SYMBOL: [(0, 10, 1), (ns(400), 20, 1), (ns(700), 5, 1)]}
+
+
+def played(folder: Path, log: Log, limits: RiskLimits, tape: Tape, **more: Any) -> Played:
+    settings = {"multiplier": 10, "rates": RATES} | more
+    return play(folder, tape, log, limits=limits, **settings)
+
+
+def book() -> Tape:
+    return Tape().add(0, 1, "B", 100, 50).add(1, 2, "A", 101, 50)
+
+
+def move(tape: Tape, at: float, bid: float) -> Tape:
+    return tape.event(at, tape.m(1, price=bid), tape.m(2, price=bid + 1))
+
+
+def test_a_loss_is_found_at_the_rate_in_force(tmp_path: Path) -> None:
+    """Long 2 at 101. At 99.5 the loss is 2 x 1.5 x 10 = 30, at 2 for 1 it is 60.
+
+    The rate changes at 400, when nothing happens; the loss is found as the mark next moves, at 501:
+    99 is 2 x 2 x 20 = 80.
+    """
+    tape = move(move(move(book(), 300, 99), 500, 98.5), 600, 95).tick(1_000)
+    log = Log().buy(10, "in", 2, None)
+    found = played(tmp_path, log, RiskLimits(max_loss=70 * UNIT), tape)
+    (trip,) = found.simulation.limit_trips()
+    assert (trip.ts_ns, trip.found) == (ns(501), 80 * UNIT)
+    unchanged = played(tmp_path, log, RiskLimits(max_loss=70 * UNIT), tape, rates={})
+    (trip,) = unchanged.simulation.limit_trips()
+    assert (trip.ts_ns, trip.found) == (ns(601), 110 * UNIT)
+
+
+def test_what_is_realised_keeps_its_rate(tmp_path: Path) -> None:
+    """Sold 1 of 2 at 95 at a rate of 1: -60, whatever comes. The other one, at 94.5 and 2: -130."""
+    tape = move(move(move(book(), 100, 95), 500, 94), 800, 93).tick(1_000)
+    log = Log().buy(10, "in", 2, None).sell(200, "out", 1, None)
+    found = played(tmp_path, log, RiskLimits(max_loss=180 * UNIT), tape)
+    (trip,) = found.simulation.limit_trips()
+    assert (trip.ts_ns, trip.found) == (ns(501), 190 * UNIT)
+
+
+def test_a_day_begins_with_the_rate_that_was_in_force(tmp_path: Path) -> None:
+    """The session closes at 600, at a loss of 2 x 1.5 x 20 = 60; the next day counts from there.
+
+    At 98.5 and 0.5 for 1 it is 25, a gain; at 90 it is 2 x 10.5 x 5 = 105: 45 since the close.
+    """
+    tape = move(book(), 300, 99)
+    for at, bid in ((500, 99.5), (550, 99), (750, 98), (800, 90)):
+        move(tape, at, bid)
+    limits = RiskLimits(max_daily_loss=40 * UNIT)
+    log = Log().buy(10, "in", 2, None)
+    found = played(tmp_path, log, limits, tape.tick(1_000), session_closes=(ns(600),))
+    # Behind 400 the first move shows 99.5 to 100.5: 2 x 1 x 20 = 40, which is the limit.
+    assert [(t.ts_ns, t.found) for t in found.simulation.limit_trips()] == [
+        (ns(501), 40 * UNIT), (ns(801), 45 * UNIT),
+    ]  # fmt: skip
+
+
+def test_an_exposure_is_in_the_rate_in_force(tmp_path: Path) -> None:
+    # 1 lot at 100.5 is 1,005; at 2 for 1 it is 2,010, and 2 lots at 0.5 are 1,005.
+    limits = RiskLimits(max_gross_exposure=1_500 * UNIT)
+    log = Log().buy(10, "a", 1, 50).cancel(20, "a").buy(450, "b", 1, 50).buy(750, "c", 2, 50)
+    found = played(tmp_path, log, limits, book().tick(1_000))
+    assert [found.orders[name].reason for name in "abc"] == [
+        "USER_CANCEL", "MAX_GROSS_EXPOSURE", "END_OF_DATA",
+    ]  # fmt: skip
+
+
+def test_all_together_are_valued_at_once(tmp_path: Path) -> None:
+    tape = move(move(move(book(), 300, 99), 500, 98.5), 600, 95).tick(1_000)
+    log = Log().buy(10, "in", 2, None)
+    house = RiskLimits(max_loss=70 * UNIT)
+    found = played(tmp_path, log, RiskLimits(), tape, portfolio=house)
+    (trip,) = found.simulation.limit_trips()
+    assert (trip.strategy_id, trip.ts_ns, trip.found) == (None, ns(501), 80 * UNIT)
+
+
+# --- the account of what is known, against the collector's ----------------------------------------
+
+
+@jit_entry
+def _learn(
+    accounts: Any, limits: Any, side: int, price: int, lots: int, ts_event: int, now_ns: int
+) -> None:
+    account = account_at(accounts, 0)
+    realise(account, side, price, lots, ts_event)
+    learn_fill(account, side, price, lots, 0)
+    move_worth(account, now_ns)
+    revalue(account, limits_at(limits, 0))
+
+
+steps = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 50), st.integers(1, 7)), max_size=5)
+some_fills = st.lists(
+    st.tuples(
+        st.sampled_from((1, -1)), st.integers(-500, 500), st.integers(1, 5), st.integers(0, 9),
+        st.integers(0, 9),
+    ),
+    min_size=1, max_size=25,
+)  # fmt: skip
+
+
+@given(steps, some_fills, st.integers(-500, 500))
+@settings(max_examples=200, deadline=None)
+def test_what_is_known_is_what_the_collector_makes_of_the_same_fills(
+    later: list[tuple[int, int, int]], fills: list[tuple[int, int, int, int, int]], mark: int
+) -> None:
+    known = {ts: Fraction(num, den) for ts, num, den in later} | {0: Fraction(3, 2)}
+    rates = [(ts, *known[ts].as_integer_ratio()) for ts in sorted(known)]
+    accounts, limits, worths = Block(ACCOUNT, 1), Block(LIMITS, 1), Block(WORTH, len(rates) + 1)
+    worths.records[:-1] = rates
+    worths.records[-1] = NEVER, 1, 1
+    account = accounts.records[0]
+    account["mark"], account["worths"], account["worth_n"] = mark, worths.address, 1
+    account["multiplier_num"], account["multiplier_den"] = rates[0][1:]
+    now, position, cash, cost, realized, money = 0, 0, 0, 0, 0, 0
+    for side, price, lots, wait, lag in fills:
+        ts_event, now = now + wait, now + wait + lag
+        _learn(accounts.address, limits.address, side, price, lots, ts_event, now)
+        rate = known[max(ts for ts in known if ts <= ts_event)]
+        closing = min(lots, abs(position)) if position * side < 0 else 0
+        if closing:
+            share = cost * closing // abs(position)
+            gained = price * closing * (1 if position > 0 else -1) - share
+            cost, realized = cost - share, realized + gained
+            money += (gained * rate).__floor__()
+        cost += side * price * (lots - closing)
+        position, cash = position + side * lots, cash - side * price * lots
+        rate = known[max(ts for ts in known if ts <= now)]
+        opened = (position * mark + cash - realized) * rate
+        assert account["known_pnl"] == money + opened.__floor__()
+        assert limits.records[0]["known_pnl"] == account["known_pnl"]
+    assert account["base_units"] == realized

@@ -33,6 +33,7 @@ from tapewire.analytics.profiles import HourProfile, QueuePlaces
 from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
 from tapewire.analytics.rates import Conversion
 from tapewire.analytics.series import SeriesPictures
+from tapewire.analytics.settlements import SettledDay, SettledDays, SettlementPrices
 from tapewire.analytics.sides import LONG, Parts, Sides
 from tapewire.analytics.trades import TradeMatcher
 from tapewire.execution.codes import PositionEffect
@@ -82,6 +83,7 @@ class Analysis:
     hours: HourProfile = field(default_factory=HourProfile)
     queues: QueuePlaces = field(default_factory=QueuePlaces)
     instruments: list[InstrumentTotals] = field(default_factory=list)
+    settled: list[SettledDay] = field(default_factory=list)
 
 
 class _Reader:
@@ -96,8 +98,10 @@ class _Reader:
         initial_capital: int | None,
         margins: Margins,
         conversion: Conversion,
+        settlements: SettlementPrices,
     ) -> None:
         self.legs = legs
+        self.settled = SettledDays(legs, settlements, conversion)
         self.margins = MarginPeaks(legs, margins)
         self.initial_capital = initial_capital
         self.span = span
@@ -224,6 +228,7 @@ class _Reader:
 
     def _leg_samples(self, leg: int, samples: dict[str, Any], change: Int64Array) -> None:
         self.tallies[leg].pnl.add(samples)
+        self.settled.add(leg, samples)
         self.positions[leg] = int(samples["position"][-1])
         self.leg_curves[leg].add(samples["ts"], change)
         picture = self.pictures.get(leg)
@@ -256,6 +261,7 @@ def analyse(
     margins: Margins | None = None,
     bands: Bands | None = None,
     conversion: Conversion | None = None,
+    settlements: SettlementPrices | None = None,
 ) -> Analysis:
     """Work out metrics and chart lines of a run.
 
@@ -280,11 +286,14 @@ def analyse(
         Best prices of the books, of a run that has markouts.
     conversion
         Of money in other currencies, where rates change.
+    settlements
+        What instruments settled at by day, where that is known.
     """
     active = sorted(final_pnl)
     reader = _Reader(
-        legs, active, span, metrics, initial_capital, margins or {}, conversion or Conversion()
-    )
+        legs, active, span, metrics, initial_capital, margins or {}, conversion or Conversion(),
+        settlements or SettlementPrices(),
+    )  # fmt: skip
     by_strategy: dict[str, int] = {}
     for leg in active:
         name = legs[leg].strategy_id
@@ -337,6 +346,7 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
              "symbol": None}  # fmt: skip
     tallies, compute = reader.tallies, result.metrics.compute
     result.instruments = by_instrument(reader.legs, tallies, reader.positions)
+    result.settled = reader.settled.rows(NO_MARK)
     result.edges = sum((tally.edges for tally in tallies.values()), EdgeTotals())
     each = reader.initial_capital
     together = None if each is None else each * len(by_strategy)

@@ -190,7 +190,7 @@ def _parts(
     return [
         {"title": "Metrics", "tables": [metrics_table(analysis), leg_table(analysis),
                                         *instruments_tables(analysis)]},
-        {"title": "By day", "tables": day_tables(analysis)},
+        {"title": "By day", "tables": day_tables(analysis, manifest["legs"])},
         {"title": "Orders", "tables": [
             *orders_tables(analysis), *fee_tables(manifest.get("fee_lines", {})),
             *halts_tables(manifest.get("loss_halts", ())),

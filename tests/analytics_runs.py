@@ -11,7 +11,14 @@ P = 4800 * E9
 #: Of a run without a log of its orders' changes, whose strategies record nothing.
 PLAIN_FILES = sorted(
     set(RUN_FILES)
-    - {"events.parquet", "fees.parquet", "markouts.parquet", "series.parquet", "variants.parquet"}
+    - {
+        "events.parquet",
+        "fees.parquet",
+        "markouts.parquet",
+        "series.parquet",
+        "settlements.parquet",
+        "variants.parquet",
+    }
 )
 
 

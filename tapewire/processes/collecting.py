@@ -126,6 +126,8 @@ class BeginDocument(msgspec.Struct, frozen=True, kw_only=True):
     initial_capital: int | None
     margins: dict[str, list[tuple[int, int]]] = {}
     rates: dict[str, list[tuple[int, int, int]]] = {}
+    closes: list[tuple[int, int]] = []
+    settlements: dict[str, list[tuple[int, int]]] = {}
 
 
 class NamesDocument(msgspec.Struct, frozen=True, kw_only=True):

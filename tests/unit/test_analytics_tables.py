@@ -52,6 +52,7 @@ def test_the_log_of_events_is_a_table_like_the_others(tmp_path):
         "fees.parquet",
         "markouts.parquet",
         "series.parquet",
+        "settlements.parquet",
         "variants.parquet",
     }
     run = load_run(path)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tapewire.analytics.arrivals import OrderCosts
 from tapewire.analytics.bands import Band, Bands
+from tapewire.analytics.capacity import MarketActivity
 from tapewire.analytics.curves import CHART_BUCKETS, Curve, Line
 from tapewire.analytics.exact import Int64Array, groups, to_int64
 from tapewire.analytics.fill_marks import FILLS_DRAWN_MAX, FillMarks
@@ -113,6 +114,7 @@ class _Reader:
         self._sides: dict[int, Sides] = {}
         self.result = Analysis(*span, metrics)
         self.pictures: dict[int, LegPicture] = {}
+        self.markets: dict[int, MarketActivity] = {}
         self.positions: dict[int, int] = {}  # at the last sample
         self._last_pnl: dict[int, int] = {}
         self._clock_ns = span[0]
@@ -129,6 +131,7 @@ class _Reader:
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
                 self.tallies[leg].orders.add(mine)
+                self.tallies[leg].capacity.add(mine)
                 info = self.legs[leg]
                 self.tallies[leg].costs.add(mine, info.multiplier_num, info.multiplier_den)
                 if (picture := self.pictures.get(leg)) is not None:
@@ -314,6 +317,7 @@ def analyse(
             QuoteMarks(span[1], QUOTES_DRAWN_MAX // len(charted)),
         )  # fmt: skip
     if bands is not None:
+        reader.markets = bands.markets()
         books = [reader.pictures[leg].book for leg in charted]
         reader.result.bands = bands.of(books, *span)
     reader.orders(folder_files["orders"])
@@ -340,6 +344,11 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
             matcher.totals if shorts is None else (matcher.totals + shorts.totals)
         )
         reader.tallies[leg].inventory.finish(reader.span[1], reader.legs[leg].position_limit)
+    for leg, tally in reader.tallies.items():
+        info = reader.legs[leg]
+        book = info.publisher_id << 32 | info.instrument_id
+        multiplier = info.multiplier_num / info.multiplier_den
+        tally.capacity.finish(book, reader.markets.get(book), multiplier)
     reader.margins.finish(reader.span[1])
     result.pictures = [reader.pictures[leg] for leg in sorted(reader.pictures)]
     blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,

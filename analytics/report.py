@@ -88,8 +88,8 @@ def render_report(
 
 
 def _currency(manifest: Mapping[str, Any]) -> str:
-    account = manifest["config"]["backtest"].get("account")
-    return str(account["currency"]) if account else "the instruments' currency"
+    account = manifest["config"]["backtest"].get("account") or {}
+    return str(account.get("currency") or "the instruments' currency")
 
 
 def _title(analysis: Analysis) -> str:

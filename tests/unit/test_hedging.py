@@ -19,6 +19,7 @@ from plain import quoted, spec_of
 from stories import Log, Played, Tape, configure, play, run
 from tapewire import Strategy
 from tapewire.analytics import Collector, load_run
+from tapewire.analytics.assumptions import assumptions
 from tapewire.analytics.ledger import Ledger
 from tapewire.analytics.sides import SideCosts, Sides
 from tapewire.compiled.jit import jit_entry
@@ -311,3 +312,13 @@ def test_books_that_do_not_agree_on_a_side_end_the_run(tmp_path: Path) -> None:
     story = told(FakeLeg(symbol="X"), realized=5 * E9)
     with pytest.raises(SimulationError, match=r"realised P&L of both sides: expected 4000000000"):
         collect(tmp_path / "run", story)
+
+
+def test_the_report_says_how_positions_are_kept(tmp_path: Path) -> None:
+    run = collect(tmp_path / "run", told(FakeLeg(symbol="X")))
+    config = run.manifest["config"]
+    assert "Positions" not in dict(assumptions(config))
+    config["backtest"]["account"] = {"position_mode": "hedging"}
+    config["strategy"] = [{"name": "a", "account": {"position_mode": "netting"}}]
+    said = dict(assumptions(config))
+    assert (said["Positions"], said["Of a alone"]) == ("hedging", "positions netting")

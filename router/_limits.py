@@ -41,6 +41,7 @@ from tapewire.positions.limits import (
     stopped,
     worst_lots,
 )
+from tapewire.positions.worths import move_worth
 from tapewire.router._layout import WIND_UP, instance_at, leg_at, message_at, watch_at
 from tapewire.router._loss import act_on_limits, note_positions
 from tapewire.router._messages import tell_strategy
@@ -106,6 +107,8 @@ def _check(
     account = account_at(router.accounts, leg_index)
     if now_ns >= limits.day_end_ns:
         pass_turns(router, limits, now_ns)
+    if account.worths != 0:
+        move_worth(account, now_ns)  # its book may be newer than the last change
     reason = check_state(limits, account, side, more_lots, is_exit, now_ns)
     if reason != NO_REASON:
         return reason

@@ -12,9 +12,25 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stories import SYMBOL, Log, Played, Tape, ns, play
+from plain import spec_of
+from stories import (
+    INSTRUMENT,
+    OTHER_INSTRUMENT,
+    OTHER_SYMBOL,
+    SYMBOL,
+    Log,
+    Played,
+    Tape,
+    configure,
+    merge,
+    ns,
+    play,
+    run,
+)
+from tapewire import Strategy, Wants
 from tapewire.compiled.jit import jit_entry
 from tapewire.compiled.memory import Block
+from tapewire.execution.codes import Reason
 from tapewire.execution.layout import NEVER
 from tapewire.positions.accounting import learn_fill, revalue
 from tapewire.positions.layout import ACCOUNT, LIMITS, WORTH, account_at, limits_at
@@ -88,6 +104,30 @@ def test_an_exposure_is_in_the_rate_in_force(tmp_path: Path) -> None:
     assert [found.orders[name].reason for name in "abc"] == [
         "USER_CANCEL", "MAX_GROSS_EXPOSURE", "END_OF_DATA",
     ]  # fmt: skip
+
+
+class Late(Strategy):
+    """Asks for a lot whenever a book with two sides moves."""
+
+    wants = Wants(together=True)
+
+    def on_book(self, market: Any, context: Any) -> None:
+        if market.best_bid is not None and market.best_ask is not None:
+            context.buy(1, price=50 * UNIT)
+
+
+def test_a_book_that_opens_later_is_in_the_rate_in_force() -> None:
+    # 100.5 x 20 is 2,010, above 1,500; at the rate of the start it would be 100.50.
+    first = move(move(book(), 300, 99), 450, 99.5)
+    later = Tape()
+    later.instrument = OTHER_INSTRUMENT
+    later.add(500, 1, "B", 100, 50).add(501, 2, "A", 101, 50)
+    rates = {OTHER_SYMBOL: [(0, 1, 1), (ns(400), 20, 1)]}
+    one = spec_of(Late, limits=RiskLimits(max_gross_exposure=1_500 * UNIT))
+    _, rows = run(configure(None, others=[one], rates=rates), merge(first, later.tick(900)))
+    is_denied = rows.orders["reason"] == Reason.MAX_GROSS_EXPOSURE
+    assert set(rows.orders["instrument_id"][is_denied]) == {OTHER_INSTRUMENT}
+    assert set(rows.orders["instrument_id"][~is_denied]) == {INSTRUMENT}
 
 
 def test_all_together_are_valued_at_once(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tapewire.cli import (
     runs,
     sweep,
     validate,
+    walkforward,
 )
 from tapewire.cli.terminal import drop_output, prepare_streams
 from tapewire.errors import ConfigError, InterruptedRunError, StrategyError, TapewireError
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command(epilog=run.EXAMPLES)(run.run)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=optimize.EXAMPLES)(optimize.optimize)
+app.command(epilog=walkforward.EXAMPLES)(walkforward.walkforward)
 app.command(epilog=runs.EXAMPLES)(runs.runs)
 app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=compare.EXAMPLES)(compare.compare)

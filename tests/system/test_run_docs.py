@@ -174,7 +174,9 @@ def test_the_page_of_sources(repo: Path, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_the_page_of_studies(repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "studies.md", tmp_path) == 4
+    assert run_blocks(repo / "docs" / "studies.md", tmp_path) == 5
+    walked = json.loads((tmp_path / "studies" / "first" / "walkforward.json").read_text())
+    assert len(walked["steps"]) == len(walked["blocks"]) // 2
     first = Study(tmp_path / "studies" / "first")
     assert (first.manifest["trials"], first.manifest["failed"]) == (12, 0)
     third = tw.RunResult.load(tmp_path / "third")

@@ -32,7 +32,7 @@ from tapewire.runs.feed import events_expected
 from tapewire.runs.folders import run_folder
 from tapewire.runs.joining import JoinedDays
 from tapewire.runs.manifest import manifest_of
-from tapewire.runs.players import Far, played_by_workers, played_here, transport_of
+from tapewire.runs.players import Far, as_played, played_by_workers, played_here
 from tapewire.runs.result import RunResult, copy_results, make_room
 from tapewire.runs.stream import replayed_plan
 from tapewire.runs.warnings import gap_warnings
@@ -68,7 +68,7 @@ class ApartRun(RunAssembly):
             with self.signals.immediate(), open_source(plan) as source:
                 whole = facts.info = source.info
                 days, notes = days_of(plan, source.headers)
-            facts.transport = transport_of(facts.config)
+            facts.transport = as_played(facts.config).backtest.replay.transport
             facts.warnings += [*notes, *gap_warnings(whole.files, apart=True)]
             process = self._collector_process(stack)
             with self.signals.immediate():
@@ -139,7 +139,7 @@ class ApartRun(RunAssembly):
         collector: "RunCollector",
     ) -> None:
         """Have every day played, and join each when those before it are."""
-        clock, config = self.facts.clock, self.facts.config
+        clock, config = self.facts.clock, as_played(self.facts.config)
         parts = folder / DAYS
         with output_errors(parts, "make"):
             parts.mkdir(mode=0o700)

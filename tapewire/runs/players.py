@@ -1,5 +1,6 @@
 """Who plays the days of a run: this process, one after the other, or workers, several at a time."""
 
+import gc
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ from tapewire import errors
 from tapewire.atomic import output_errors
 from tapewire.errors import InterruptedRunError, PeerLostError, SimulationError, TapewireError
 from tapewire.processes.signals import Signals
-from tapewire.processes.transports import chosen_transport
 from tapewire.runs import one_day
 from tapewire.runs.hooks import Hooks, RunProgress
 
@@ -70,10 +70,18 @@ class Far:
         self._under_way.pop(day.number, None)
 
 
-def transport_of(config: "RunConfig") -> str:
-    """How a day's records travel: within the process of who plays it, where there are several."""
-    wanted = config.backtest.replay.transport
-    return "inproc" if config.backtest.replay.workers > 1 else chosen_transport(wanted)
+def as_played(config: "RunConfig") -> "RunConfig":
+    """Have a day's records travel within the process of who plays it, where nothing else is said.
+
+    A replay's process of its own would take longer to start than a small day to play, and with
+    several workers the cores have enough to do.
+    """
+    replay = config.backtest.replay
+    if replay.transport != "auto" and replay.workers == 1:
+        return config
+    replay = replay.model_copy(update={"transport": "inproc"})
+    backtest = config.backtest.model_copy(update={"replay": replay})
+    return config.model_copy(update={"backtest": backtest})
 
 
 def played_here(
@@ -101,6 +109,7 @@ def played_here(
         except TapewireError as error:
             error.args = (f"{day.date}: {error}",)
             raise
+        gc.collect()  # a simulation's parts name each other, and its blocks are large
         yield day, end
 
 
@@ -143,11 +152,8 @@ def played_by_workers(
 
 def _leave(config: "RunConfig", whole: "StreamInfo", parts: Path) -> None:
     """Leave in the folder what every worker needs."""
-    replay = config.backtest.replay.model_copy(update={"transport": "inproc"})
-    backtest = config.backtest.model_copy(update={"replay": replay})
-    text = config.model_copy(update={"backtest": backtest}).to_yaml()
     with output_errors(parts):
-        (parts / one_day.CONFIG).write_text(text)
+        (parts / one_day.CONFIG).write_text(config.to_yaml())
         (parts / one_day.STREAM).write_bytes(msgspec.msgpack.encode(whole))
 
 

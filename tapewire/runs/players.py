@@ -1,6 +1,7 @@
 """Who plays the days of a run: this process, one after the other, or workers, several at a time."""
 
 import gc
+import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ Played = Generator[tuple["Day", "one_day.DayEnd | None"], None, None]
 
 
 class Far:
-    """How far the days are together.
+    """How far the days are together; several threads may say how far theirs is.
 
     Parameters
     ----------
@@ -48,26 +49,39 @@ class Far:
         self._total = events_total
         self._joined = joined
         self._began_s = time.perf_counter()
+        self._guard = threading.Lock()
         self._under_way: dict[int, tuple[int, int, float]] = {}  # events, ns, P&L by day
+        self._events, self._now_ns, self._pnl = 0, 0, 0.0
+        self._standing = joined.standing()
 
     def heard(self, number: int, events: int, now_ns: int, pnl: float) -> None:
         """Take how far a day is."""
-        self._under_way[number] = (events, now_ns, pnl)
-        days = list(self._under_way.values())
-        self.hooks.progress(
-            RunProgress(
-                self._joined.counts["events"] + sum(day[0] for day in days),
-                self._total,
-                time.perf_counter() - self._began_s,
-                max(day[1] for day in days),
-                lambda: self._joined.pnl() + sum(day[2] for day in days),
-                self._joined.standing,
-            )
-        )
+        with self._guard:
+            self._under_way[number] = (events, now_ns, pnl)
+            self._say()
 
     def has_joined(self, day: "Day") -> None:
         """Count a day with those that are joined."""
-        self._under_way.pop(day.number, None)
+        with self._guard:
+            self._under_way.pop(day.number, None)
+            joined = self._joined
+            self._events, self._now_ns = joined.counts["events"], joined.now_ns
+            self._pnl, self._standing = joined.pnl(), joined.standing()
+            self._say()
+
+    def _say(self) -> None:
+        days = self._under_way.values()
+        pnl, standing = self._pnl + sum(day[2] for day in days), self._standing
+        self.hooks.progress(
+            RunProgress(
+                self._events + sum(day[0] for day in days),
+                self._total,
+                time.perf_counter() - self._began_s,
+                max([self._now_ns, *(day[1] for day in days)]),
+                lambda: pnl,
+                lambda: standing,
+            )
+        )
 
 
 def as_played(config: "RunConfig") -> "RunConfig":

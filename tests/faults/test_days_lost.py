@@ -1,4 +1,4 @@
-"""Days that are played by workers: a killed one is begun again, once; nothing half-written stays."""
+"""Days that are played by workers: who is killed, or stopped, leaves nothing half-written."""
 
 import json
 import signal

@@ -9,6 +9,7 @@ import pytest
 import tapewire as tw
 from tapewire.replay.markets.files import write_market
 from tapewire.replay.markets.market import MarketPlan
+from tapewire.runs.hooks import Hooks, RunProgress
 
 #: Holds nothing over night, and remembers nothing: buys in the first half of each minute, sells in
 #: the second, and is done before the session is.
@@ -42,7 +43,10 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(market: Path, output: Path, strategies: Any, **replay: Any) -> tw.RunResult:
+def run(
+    market: Path, output: Path, strategies: Any, told: list[RunProgress] | None = None,
+    **replay: Any,
+) -> tw.RunResult:  # fmt: skip
     return tw.run(
         files=[str(market / "*.mbo.dbn.zst")],
         strategies=strategies,
@@ -53,14 +57,21 @@ def run(market: Path, output: Path, strategies: Any, **replay: Any) -> tw.RunRes
             "backtest.replay": {"transport": "inproc", **replay},
         },
         output=output,
+        hooks=None if told is None else Hooks(progress=told.append),
     )
 
 
 def test_one_process_and_two_make_one_run(market: Path, tmp_path: Path) -> None:
     both = ["market_maker", "sma_crossover"]
-    straight = run(market, tmp_path / "straight", both, days="apart")
-    split = run(market, tmp_path / "split", both, days="apart", workers=2)
+    told: dict[str, list[RunProgress]] = {"straight": [], "split": []}
+    straight = run(market, tmp_path / "straight", both, told["straight"], days="apart")
+    split = run(market, tmp_path / "split", both, told["split"], days="apart", workers=2)
     assert straight.digest == split.digest
+    for progress in told.values():
+        events = [one.events for one in progress]
+        assert events == sorted(events)
+        assert events[-1] == split.manifest["events"]
+        assert progress[-1].pnl() == progress[-1].standing().pnl != 0
     for table in TABLES:
         assert getattr(straight, table).equals(getattr(split, table)), table
     for key in ("days", "legs", "results", "counts", "conservation", "digests", "instruments"):
@@ -107,6 +118,7 @@ def test_who_holds_nothing_over_night_has_the_digest_of_days_together(
     assert "closed" not in " ".join(apart.manifest["warnings"])
 
 
+@pytest.mark.long
 def test_a_day_is_that_of_its_files_alone(market: Path, tmp_path: Path) -> None:
     """Each day by itself, its orders counted on and its money added, is the run of all days."""
     apart = run(market, tmp_path / "apart", ["market_maker"], days="apart")

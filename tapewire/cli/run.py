@@ -34,7 +34,7 @@ EXAMPLES: Final = (
     "tapewire run config.yaml monday.dbn tuesday.dbn  a configuration, other files\n\n"
     "tapewire run config.yaml GLBX-20240105-AB12CD/   a batch download's folder\n\n"
     "tapewire run 'glbx-mdp3-{20240102..20240131}.mbo.dbn.zst'   a file a day\n\n"
-    "tapewire run month.yaml --days-apart --workers 8   days by themselves, eight at a time\n\n"
+    "tapewire run month.yaml --days apart --workers 8    days by themselves, eight at once\n\n"
     "tapewire run --catalogue data --symbols ESH4 --start 2023-12-25   files of a folder\n\n"
     "tapewire run --from studies/a 17                 one trial of a study, by itself\n\n"
     "tapewire run config.yaml --connect tcp://127.0.0.1:5555   events from another terminal"
@@ -98,10 +98,11 @@ def run(
         ),
     ] = None,
     days: Annotated[
-        bool | None,
+        str | None,
         typer.Option(
-            "--days-apart/--days-together",
-            help="Play each day by itself: it begins anew, and ends with nothing open or held.",
+            "--days",
+            help="together (default), or apart: each by itself, begins anew, and ends with "
+            "nothing open or held.",
             show_default=False,
         ),
     ] = None,
@@ -109,7 +110,7 @@ def run(
         str | None,
         typer.Option(
             "--day-end",
-            help="With --days-apart, what is held at a day's end: flatten (default) or refuse.",
+            help="With --days apart, what is held at a day's end: flatten (default) or refuse.",
             show_default=False,
         ),
     ] = None,
@@ -119,7 +120,7 @@ def run(
             "--workers",
             parser=whole_number,
             metavar="INTEGER",
-            help="With --days-apart: play so many days at a time, each in a process.",
+            help="With --days apart: play so many days at a time, each in a process.",
         ),
     ] = None,
     connect: Annotated[
@@ -182,7 +183,7 @@ def run(
             "payload": payload,
             "batch_records": batch_records,
             "cache": cache,
-            "days": None if days is None else ("apart" if days else "together"),
+            "days": days,
             "day_end": day_end,
             "workers": workers,
             "seed": seed,
@@ -240,5 +241,5 @@ def _live_display() -> "LiveDisplay":
 
 def _as_option(name: str) -> str:
     """Write what a run is asked for as it is typed here."""
-    typed = {"files": "FILES", "strategies": "--strategy", "days": "--days-apart"}
+    typed = {"files": "FILES", "strategies": "--strategy"}
     return typed.get(name, f"--{name.replace('_', '-')}")

@@ -27,7 +27,7 @@ from tapewire.errors import (
 from tapewire.runs import one_day
 from tapewire.runs.assembly import RunAssembly
 from tapewire.runs.day_rows import rows_in
-from tapewire.runs.days import Day, days_of
+from tapewire.runs.days import DayApart, days_of
 from tapewire.runs.feed import events_expected
 from tapewire.runs.folders import run_folder
 from tapewire.runs.joining import JoinedDays
@@ -105,7 +105,9 @@ class ApartRun(RunAssembly):
             self._fail(collector, "failed", failed)
             raise
 
-    def _finish(self, days: Sequence[Day], joined: JoinedDays, collector: "RunCollector") -> None:
+    def _finish(
+        self, days: Sequence[DayApart], joined: JoinedDays, collector: "RunCollector"
+    ) -> None:
         """Write what a run ends with."""
         if not joined.counts["events"]:
             raise NoDataError(
@@ -132,7 +134,7 @@ class ApartRun(RunAssembly):
 
     def _play(
         self,
-        days: Sequence[Day],
+        days: Sequence[DayApart],
         whole: "StreamInfo",
         folder: Path,
         joined: JoinedDays,

@@ -20,7 +20,7 @@ _SEEDS: Final = 2**63
 
 
 @dataclass(frozen=True)
-class Day:
+class DayApart:
     """The files of a day, and where it stands among the others.
 
     Attributes
@@ -51,7 +51,7 @@ class Day:
         return {"number": self.number, "date": self.date, "plan": self.plan.to_json()}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Day":
+    def from_dict(cls, values: dict[str, Any]) -> "DayApart":
         """The day of plain values."""
         from tapewire.replay import ReplayPlan
 
@@ -59,7 +59,7 @@ class Day:
         return cls(values["number"], values["date"], plan)
 
 
-def days_of(plan: "ReplayPlan", headers: "Sequence[DbnHeader]") -> tuple[list[Day], list[str]]:
+def days_of(plan: "ReplayPlan", headers: "Sequence[DbnHeader]") -> tuple[list[DayApart], list[str]]:
     """Tell the days of a plan from each other: files that begin on one UTC date are one.
 
     Days before the start or after the end are left out; only that of the start has a warm-up.
@@ -73,7 +73,7 @@ def days_of(plan: "ReplayPlan", headers: "Sequence[DbnHeader]") -> tuple[list[Da
 
     Returns
     -------
-    list of Day
+    list of DayApart
         In order.
     list of str
         What was left out, in words.
@@ -92,7 +92,7 @@ def days_of(plan: "ReplayPlan", headers: "Sequence[DbnHeader]") -> tuple[list[Da
             groups.setdefault(header.first_ts_recv // NS_PER_DAY, []).append(header)
     firsts = {day: min(h.first_ts_recv or 0 for h in mine) for day, mine in groups.items()}
     ordered = sorted(groups)
-    days: list[Day] = []
+    days: list[DayApart] = []
     for k, day in enumerate(ordered):
         next_ns = firsts[ordered[k + 1]] if k + 1 < len(ordered) else None
         date = time_text(day * NS_PER_DAY)[:10]
@@ -100,7 +100,7 @@ def days_of(plan: "ReplayPlan", headers: "Sequence[DbnHeader]") -> tuple[list[Da
         if isinstance(one, str):
             notes.append(f"{date} is left out: {one}")
         elif one is not None:
-            days.append(Day(len(days), date, one))
+            days.append(DayApart(len(days), date, one))
     if not days:
         raise NoDataError(
             "expected days with records between start and end, found none: look at the files with "

@@ -23,7 +23,7 @@ from tapewire.runs.standing import Standing
 if TYPE_CHECKING:
     from tapewire.router import GuessedQueue, LegInfo, LimitTrip, LossHalt, SimulationConfig
     from tapewire.runs.day_rows import Batch
-    from tapewire.runs.days import Day
+    from tapewire.runs.days import DayApart
     from tapewire.runs.feed import TakesRows
     from tapewire.runs.one_day import DayEnd
 
@@ -122,7 +122,7 @@ class JoinedDays:
     # --- joining ----------------------------------------------------------------------------------
 
     def add(
-        self, day: "Day", end: "DayEnd", batches: "Iterable[Batch]", collector: "TakesRows"
+        self, day: "DayApart", end: "DayEnd", batches: "Iterable[Batch]", collector: "TakesRows"
     ) -> None:
         """Take a day; days come in order.
 
@@ -163,7 +163,7 @@ class JoinedDays:
         self._require_flat(day)
         self._note(day, end, told)
 
-    def _require_later(self, day: "Day", end: "DayEnd") -> None:
+    def _require_later(self, day: "DayApart", end: "DayEnd") -> None:
         first_ns = end.totals.first_ts_recv
         if first_ns < self._last_ns:
             raise FormatError(
@@ -173,7 +173,7 @@ class JoinedDays:
             )
         self._last_ns = end.totals.last_ts_recv
 
-    def _require_flat(self, day: "Day") -> None:
+    def _require_flat(self, day: "DayApart") -> None:
         held = np.flatnonzero(self._rows.accounts["position"])
         if held.size:
             leg = self.legs[int(held[0])]
@@ -183,7 +183,7 @@ class JoinedDays:
                 f"found {lots:+,}"
             )
 
-    def _note(self, day: "Day", end: "DayEnd", told: Counter[str]) -> None:
+    def _note(self, day: "DayApart", end: "DayEnd", told: Counter[str]) -> None:
         """Take what came of the day beside its rows."""
         for name, count in end.counts.items():
             before = self.counts.get(name, 0)

@@ -16,7 +16,7 @@ from tapewire.errors import FormatError, NoDataError, ProtocolError, TapewireErr
 from tapewire.market.times import time_text
 from tapewire.processes.signals import Signals
 from tapewire.runs.day_rows import DayRows
-from tapewire.runs.days import Day
+from tapewire.runs.days import DayApart
 from tapewire.runs.feed import Feed
 from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.runs.manifest import RunFacts, applied
@@ -75,7 +75,12 @@ class DayEnd:
 
 
 def play_day(
-    config: RunConfig, whole: "StreamInfo", day: Day, rows: Path, hooks: Hooks, signals: Signals
+    config: RunConfig,
+    whole: "StreamInfo",
+    day: DayApart,
+    rows: Path,
+    hooks: Hooks,
+    signals: Signals,
 ) -> DayEnd | None:
     """Play a day; its rows go into a file.
 
@@ -145,7 +150,7 @@ def play_day(
 
 
 def _simulation(
-    config: RunConfig, whole: "StreamInfo", info: "StreamInfo", day: Day
+    config: RunConfig, whole: "StreamInfo", info: "StreamInfo", day: DayApart
 ) -> "Simulation":
     """The day's simulation: of the whole run's instruments, with seeds and a warm-up of its own."""
     from tapewire.router import Simulation
@@ -172,7 +177,7 @@ def _simulation(
     )
 
 
-def _within_a_day(hooks: Hooks, day: Day) -> Hooks:
+def _within_a_day(hooks: Hooks, day: DayApart) -> Hooks:
     """Have an error raised as soon as records are a day later than the first batch."""
     began_ns = 0
 
@@ -193,17 +198,17 @@ def _within_a_day(hooks: Hooks, day: Day) -> Hooks:
 # --- in a process of its own ----------------------------------------------------------------------
 
 
-def task_of(folder: Path, day: Day) -> dict[str, Any]:
+def task_of(folder: Path, day: DayApart) -> dict[str, Any]:
     """What `do_day` is given."""
     return {"folder": str(folder), "day": day.to_dict()}
 
 
-def rows_of(folder: Path, day: Day) -> Path:
+def rows_of(folder: Path, day: DayApart) -> Path:
     """Where a day's rows are."""
     return folder / f"{day.number}.rows"
 
 
-def end_of(folder: Path, day: Day) -> DayEnd | None:
+def end_of(folder: Path, day: DayApart) -> DayEnd | None:
     """Read what `do_day` has left of a day, beside its rows."""
     with (folder / f"{day.number}.end").open("rb") as file:
         end: DayEnd | None = pickle.load(file)
@@ -222,7 +227,7 @@ def do_day(argument: dict[str, Any], tell: "Tell") -> int:
     """
     from tapewire.wire import StreamInfo
 
-    folder, day = Path(argument["folder"]), Day.from_dict(argument["day"])
+    folder, day = Path(argument["folder"]), DayApart.from_dict(argument["day"])
     config = load_config(folder / CONFIG)
     whole = msgspec.msgpack.decode((folder / STREAM).read_bytes(), type=StreamInfo)
     told_s = 0.0

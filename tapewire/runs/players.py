@@ -19,7 +19,7 @@ from tapewire.runs.hooks import Hooks, RunProgress
 if TYPE_CHECKING:
     from tapewire.config.schema import RunConfig
     from tapewire.executors import Failure, Task
-    from tapewire.runs.days import Day
+    from tapewire.runs.days import DayApart
     from tapewire.runs.joining import JoinedDays
     from tapewire.wire import StreamInfo
 
@@ -28,7 +28,7 @@ _ATTEMPTS: Final = 2
 #: How long a day may take; nobody waits for longer.
 _DAY_TIMEOUT_S: Final = 24 * 3600.0
 
-Played = Generator[tuple["Day", "one_day.DayEnd | None"], None, None]
+Played = Generator[tuple["DayApart", "one_day.DayEnd | None"], None, None]
 
 
 class Far:
@@ -60,7 +60,7 @@ class Far:
             self._under_way[number] = (events, now_ns, pnl)
             self._say()
 
-    def has_joined(self, day: "Day") -> None:
+    def has_joined(self, day: "DayApart") -> None:
         """Count a day with those that are joined."""
         with self._guard:
             self._under_way.pop(day.number, None)
@@ -99,7 +99,7 @@ def as_played(config: "RunConfig") -> "RunConfig":
 
 
 def played_here(
-    config: "RunConfig", whole: "StreamInfo", days: "Sequence[Day]", parts: Path, far: Far,
+    config: "RunConfig", whole: "StreamInfo", days: "Sequence[DayApart]", parts: Path, far: Far,
     signals: Signals,
 ) -> Played:  # fmt: skip
     """Play the days one after the other; give each with what came of it, None: no record.
@@ -128,7 +128,7 @@ def played_here(
 
 
 def played_by_workers(
-    config: "RunConfig", whole: "StreamInfo", days: "Sequence[Day]", parts: Path, far: Far,
+    config: "RunConfig", whole: "StreamInfo", days: "Sequence[DayApart]", parts: Path, far: Far,
     signals: Signals, workers: int,
 ) -> Played:  # fmt: skip
     """As `played_here`, by processes; a day whose process dies is begun once more.
@@ -171,7 +171,7 @@ def _leave(config: "RunConfig", whole: "StreamInfo", parts: Path) -> None:
         (parts / one_day.STREAM).write_bytes(msgspec.msgpack.encode(whole))
 
 
-def _tasks(days: "Sequence[Day]", parts: Path) -> "Iterator[Task]":
+def _tasks(days: "Sequence[DayApart]", parts: Path) -> "Iterator[Task]":
     from tapewire.executors import Task
 
     for day in days:
@@ -179,7 +179,7 @@ def _tasks(days: "Sequence[Day]", parts: Path) -> "Iterator[Task]":
         yield Task(day.number, "tapewire.runs.one_day:do_day", argument, _DAY_TIMEOUT_S)
 
 
-def _error_of(day: "Day", failure: "Failure") -> TapewireError:
+def _error_of(day: "DayApart", failure: "Failure") -> TapewireError:
     """What a day's failure is to the user: an error of its class, which names the day."""
     message = f"{day.date}: {failure.message}"
     if failure.kind == "lost":

@@ -87,7 +87,7 @@ def test_ctrl_c_ends_the_workers_and_leaves_a_manifest(
     (market / "lives").write_text("sleep")
     process = tapewire.start(
         "run", *sorted(market.glob("*.mbo.dbn.zst")), "-s", f"{market / 'dies.py'}:Dies",
-        "--days-apart", "--workers", 2, "-o", tmp_path / "stopped",
+        "--days", "apart", "--workers", 2, "-o", tmp_path / "stopped",
     )  # fmt: skip
     _until(lambda: (market / "asleep").exists(), 120)
     workers = _children(process.pid)

@@ -15,7 +15,7 @@ from tapewire.processes.collecting import TABLES
 from tapewire.replay import ReplayPlan
 from tapewire.router import LegInfo
 from tapewire.runs.day_rows import DayRows, rows_in
-from tapewire.runs.days import Day, days_of
+from tapewire.runs.days import DayApart, days_of
 from tapewire.runs.renumbering import Renumbering
 from tapewire.wire import SymbolMapping
 
@@ -82,12 +82,12 @@ def test_a_file_without_records_is_no_day() -> None:
 
 
 def test_a_day_draws_by_its_date_and_comes_back_from_plain_values() -> None:
-    day, later = Day(0, "2024-03-04", plan("a")), Day(0, "2024-03-05", plan("a"))
-    moved = Day(3, "2024-03-04", plan("b"))
+    day, later = DayApart(0, "2024-03-04", plan("a")), DayApart(0, "2024-03-05", plan("a"))
+    moved = DayApart(3, "2024-03-04", plan("b"))
     assert day.seed(7) == moved.seed(7) != later.seed(7)
     assert day.seed(7) != day.seed(8)
     assert 0 <= day.seed(2**63 - 1) < 2**63
-    assert Day.from_dict(moved.to_dict()) == moved
+    assert DayApart.from_dict(moved.to_dict()) == moved
 
 
 # --- what is refused ------------------------------------------------------------------------------

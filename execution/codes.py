@@ -176,11 +176,9 @@ DAY_END_ID: Final = -(1 << 39)
 
 def own_order_name(client_order_id: int) -> str:
     """Return what an order of the simulation's own is called, whose id is below 0."""
-    if client_order_id == SETTLEMENT_ID:
-        return "settlement"
-    if client_order_id <= DAY_END_ID:
+    if SETTLEMENT_ID < client_order_id <= DAY_END_ID:
         return f"day-end-{DAY_END_ID - client_order_id + 1}"
-    return f"flatten-{-client_order_id}"
+    return "settlement" if client_order_id == SETTLEMENT_ID else f"flatten-{-client_order_id}"
 
 
 class Liquidity(IntEnum):

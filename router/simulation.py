@@ -189,14 +189,6 @@ class Simulation:
         """Who trades where, by number of the leg."""
         return self._roster.legs
 
-    @property
-    def leg_instances(self) -> list[int]:
-        """Which instance of its strategy each leg is one of, by number of the leg.
-
-        Orders are numbered by instance.
-        """
-        return [int(i) for i in self._memory.legs.records["instance"][: len(self.legs)]]
-
     # --- running --------------------------------------------------------------------------------
 
     def touch_memory(self) -> None:

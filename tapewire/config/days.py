@@ -11,7 +11,7 @@ from tapewire.config.yaml import KeyPath
 
 #: Limits that hold for a whole run once they are reached, or count over all of it.
 _OF_THE_RUN: Final = ("max_loss", "max_drawdown", "max_messages_per_trade")
-#: What may follow for the rest of the session only.
+#: What says nothing without a limit of those, and what follows for the rest of the session only.
 _OF_THE_SESSION: Final = ("on_max_loss", "on_max_daily_loss")
 _NO_TIERS: Final = "fees without tiers with days apart, as these go by the volume of all days"
 

@@ -39,7 +39,7 @@ from tapewire.runs.warnings import gap_warnings
 
 if TYPE_CHECKING:
     from tapewire.processes.collector_process import RunCollector
-    from tapewire.wire import StreamInfo, Totals
+    from tapewire.wire import Totals
 
 #: What of a stream's totals adds up.
 _SUMS: Final = (
@@ -77,13 +77,14 @@ class ApartRun(RunAssembly):
             facts.contracts = contracts_of(facts.config, whole)
             facts.warnings += contract_warnings(facts.config, whole, facts.contracts)
             facts.status = wiring.status_files(facts.config)
+            given = one_day.DaysGiven(whole, facts.contracts, facts.status)
             joined = facts.simulation = JoinedDays(
                 wiring.simulation_config(facts.config, whole, facts.status, facts.contracts)
             )
             folder = stack.enter_context(run_folder(self.output, self.name))
             make_room(facts.config.backtest.output)
             with self._collector(folder, process) as collector, self._ending(collector):
-                self._play(days, whole, folder, joined, collector)
+                self._play(days, given, folder, joined, collector)
                 self._finish(days, joined, collector)
             result = RunResult.load(folder)
             copy_results(facts.config.backtest.output, folder)
@@ -135,7 +136,7 @@ class ApartRun(RunAssembly):
     def _play(
         self,
         days: Sequence[DayApart],
-        whole: "StreamInfo",
+        given: one_day.DaysGiven,
         folder: Path,
         joined: JoinedDays,
         collector: "RunCollector",
@@ -146,12 +147,12 @@ class ApartRun(RunAssembly):
         with output_errors(parts, "make"):
             parts.mkdir(mode=0o700)
         clock.stream_began_s = time.perf_counter()
-        far = Far(self.hooks, events_expected(whole), joined)
+        far = Far(self.hooks, events_expected(given.stream), joined)
         workers = min(config.backtest.replay.workers, len(days))
         played = (
-            played_here(config, whole, days, parts, far, self.signals)
+            played_here(config, given, days, parts, far, self.signals)
             if workers == 1
-            else played_by_workers(config, whole, days, parts, far, self.signals, workers)
+            else played_by_workers(config, given, days, parts, far, self.signals, workers)
         )
         totals = []
         try:

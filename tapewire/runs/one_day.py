@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
+from tapewire.atomic import output_errors
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.config.loading import load_config
 from tapewire.config.schema import RunConfig
@@ -23,15 +22,38 @@ from tapewire.runs.manifest import RunFacts, applied
 from tapewire.runs.stream import Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tapewire.executors.tasks import Tell
+    from tapewire.replay.status import StatusFile
     from tapewire.router import GuessedQueue, LegInfo, LimitTrip, LossHalt, Simulation
+    from tapewire.runs.contracts import Contracts
     from tapewire.wire import StreamInfo, Totals
 
 #: What every day's task finds in the folder of the days.
-CONFIG: Final = "config.yaml"
-STREAM: Final = "stream.msgpack"
+_CONFIG: Final = "config.yaml"
+_GIVEN: Final = "given"
 #: A worker says so often how far it is.
 _TELL_EVERY_S: Final = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class DaysGiven:
+    """What is known of all days before the first of them, and the same for each.
+
+    Attributes
+    ----------
+    stream
+        That all of them together would be.
+    contracts
+        Its instruments.
+    status
+        Files with trading states.
+    """
+
+    stream: "StreamInfo"
+    contracts: "Contracts"
+    status: "Sequence[StatusFile]" = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +98,7 @@ class DayEnd:
 
 def play_day(
     config: RunConfig,
-    whole: "StreamInfo",
+    given: DaysGiven,
     day: DayApart,
     rows: Path,
     hooks: Hooks,
@@ -88,8 +110,8 @@ def play_day(
     ----------
     config
         The run's.
-    whole
-        The stream that all days together would be: what instruments are follows from that.
+    given
+        What is the same on all days.
     day
         Which one.
     rows
@@ -113,7 +135,7 @@ def play_day(
         sink = DayRows(rows)
         stack.callback(sink.close)
         info = facts.info = stream.begin()
-        simulation = facts.simulation = _simulation(config, whole, info, day)
+        simulation = facts.simulation = _simulation(config, given, info, day)
         simulation.touch_memory()
         feed = Feed(simulation, sink, facts.clock, _within_a_day(hooks, day), signals)
         try:
@@ -125,6 +147,7 @@ def play_day(
         except TapewireError as error:
             raise stream.named(error) from None
         assert totals is not None
+        _require_a_day(day, totals.first_ts_recv, totals.last_ts_recv)
         if applied(simulation.counts) != totals.events:
             raise ProtocolError(
                 f"expected {totals.events} events in the simulation, found "
@@ -150,16 +173,14 @@ def play_day(
 
 
 def _simulation(
-    config: RunConfig, whole: "StreamInfo", info: "StreamInfo", day: DayApart
+    config: RunConfig, given: DaysGiven, info: "StreamInfo", day: DayApart
 ) -> "Simulation":
     """The day's simulation: of the whole run's instruments, with seeds and a warm-up of its own."""
     from tapewire.router import Simulation
     from tapewire.runs import wiring
-    from tapewire.runs.contracts import contracts_of
 
-    contracts = contracts_of(config, whole)
     made = wiring.simulation_config(
-        config, whole, wiring.status_files(config), contracts,
+        config, given.stream, given.status, given.contracts,
         touches=config.backtest.output.markouts,
     )  # fmt: skip
     strategies = tuple(
@@ -178,29 +199,46 @@ def _simulation(
 
 
 def _within_a_day(hooks: Hooks, day: DayApart) -> Hooks:
-    """Have an error raised as soon as records are a day later than the first batch."""
+    """Have files of several days refused as soon as a batch shows it."""
     began_ns = 0
 
     def progress(progress: RunProgress) -> None:
         nonlocal began_ns
         began_ns = began_ns or progress.now_ns
-        if progress.now_ns - began_ns > NS_PER_DAY:
-            raise FormatError(
-                f"{', '.join(day.plan.files[:5])}: expected files of one day each with days apart, "
-                f"found records from {time_text(began_ns)} to {time_text(progress.now_ns)}; cut "
-                "them with `tapewire data convert --start … --end …`"
-            )
+        _require_a_day(day, began_ns, progress.now_ns)
         hooks.progress(progress)
 
     return dataclasses.replace(hooks, progress=progress)
 
 
+def _require_a_day(day: DayApart, first_ns: int, last_ns: int) -> None:
+    if last_ns - first_ns > NS_PER_DAY:
+        raise FormatError(
+            f"{', '.join(day.plan.files[:5])}: expected files of one day each with days apart, "
+            f"found records from {time_text(first_ns)} to {time_text(last_ns)}; cut them with "
+            "`tapewire data convert --start … --end …`"
+        )
+
+
 # --- in a process of its own ----------------------------------------------------------------------
+
+
+def leave_for_tasks(folder: Path, config: RunConfig, given: DaysGiven) -> None:
+    """Leave in the folder of the days what every task needs.
+
+    Raises
+    ------
+    OutputError
+        If it can't be written.
+    """
+    with output_errors(folder):
+        (folder / _CONFIG).write_text(config.to_yaml())
+        (folder / _GIVEN).write_bytes(pickle.dumps(given))
 
 
 def task_of(folder: Path, day: DayApart) -> dict[str, Any]:
     """What `do_day` is given."""
-    return {"folder": str(folder), "day": day.to_dict()}
+    return {"folder": str(folder.absolute()), "day": day.to_dict()}
 
 
 def rows_of(folder: Path, day: DayApart) -> Path:
@@ -225,11 +263,9 @@ def do_day(argument: dict[str, Any], tell: "Tell") -> int:
     tell
         Told how far it is: events, simulated time in ns, P&L in currency.
     """
-    from tapewire.wire import StreamInfo
-
     folder, day = Path(argument["folder"]), DayApart.from_dict(argument["day"])
-    config = load_config(folder / CONFIG)
-    whole = msgspec.msgpack.decode((folder / STREAM).read_bytes(), type=StreamInfo)
+    config = load_config(folder / _CONFIG)
+    given: DaysGiven = pickle.loads((folder / _GIVEN).read_bytes())
     told_s = 0.0
 
     def progress(progress: RunProgress) -> None:
@@ -241,7 +277,7 @@ def do_day(argument: dict[str, Any], tell: "Tell") -> int:
 
     hooks = Hooks(progress=progress)
     with Signals() as signals:
-        end = play_day(config, whole, day, rows_of(folder, day), hooks, signals)
+        end = play_day(config, given, day, rows_of(folder, day), hooks, signals)
     with (folder / f"{day.number}.end").open("wb") as file:
         pickle.dump(end, file)
     return 0 if end is None else end.counts["events"]

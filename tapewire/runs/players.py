@@ -7,10 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from tapewire import errors
-from tapewire.atomic import output_errors
 from tapewire.errors import InterruptedRunError, PeerLostError, SimulationError, TapewireError
 from tapewire.processes.signals import Signals
 from tapewire.runs import one_day
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from tapewire.executors import Failure, Task
     from tapewire.runs.days import DayApart
     from tapewire.runs.joining import JoinedDays
-    from tapewire.wire import StreamInfo
 
 #: How often a day is begun whose process dies.
 _ATTEMPTS: Final = 2
@@ -99,8 +95,8 @@ def as_played(config: "RunConfig") -> "RunConfig":
 
 
 def played_here(
-    config: "RunConfig", whole: "StreamInfo", days: "Sequence[DayApart]", parts: Path, far: Far,
-    signals: Signals,
+    config: "RunConfig", given: one_day.DaysGiven, days: "Sequence[DayApart]", parts: Path,
+    far: Far, signals: Signals,
 ) -> Played:  # fmt: skip
     """Play the days one after the other; give each with what came of it, None: no record.
 
@@ -117,7 +113,7 @@ def played_here(
         hooks = Hooks(far.hooks.announce, progress, far.hooks.working)
         rows = one_day.rows_of(parts, day)
         try:
-            end = one_day.play_day(config, whole, day, rows, hooks, signals)
+            end = one_day.play_day(config, given, day, rows, hooks, signals)
         except InterruptedRunError:
             raise
         except TapewireError as error:
@@ -128,8 +124,8 @@ def played_here(
 
 
 def played_by_workers(
-    config: "RunConfig", whole: "StreamInfo", days: "Sequence[DayApart]", parts: Path, far: Far,
-    signals: Signals, workers: int,
+    config: "RunConfig", given: one_day.DaysGiven, days: "Sequence[DayApart]", parts: Path,
+    far: Far, signals: Signals, workers: int,
 ) -> Played:  # fmt: skip
     """As `played_here`, by processes; a day whose process dies is begun once more.
 
@@ -140,7 +136,7 @@ def played_by_workers(
     """
     from tapewire.executors import ProcessExecutor
 
-    _leave(config, whole, parts)
+    one_day.leave_for_tasks(parts, config, given)
     by_number = {day.number: day for day in days}
     waiting: dict[int, one_day.DayEnd | None] = {}
     turn = 0
@@ -162,13 +158,6 @@ def played_by_workers(
             while turn in waiting:
                 yield by_number[turn], waiting.pop(turn)
                 turn += 1
-
-
-def _leave(config: "RunConfig", whole: "StreamInfo", parts: Path) -> None:
-    """Leave in the folder what every worker needs."""
-    with output_errors(parts):
-        (parts / one_day.CONFIG).write_text(config.to_yaml())
-        (parts / one_day.STREAM).write_bytes(msgspec.msgpack.encode(whole))
 
 
 def _tasks(days: "Sequence[DayApart]", parts: Path) -> "Iterator[Task]":

@@ -168,6 +168,19 @@ def test_what_is_held_at_a_days_end_is_named(market: Path, tmp_path: Path) -> No
     assert [path.name for path in (tmp_path / "held").iterdir()] == ["manifest.json"]
 
 
+def test_a_file_of_several_days_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "all.mbo.dbn"
+    write_market(file, MarketPlan(days=2, events=40_000, seed=7, hours=0.1))
+    with pytest.raises(tw.errors.FormatError) as caught:
+        tw.run(
+            files=[str(file)], strategies="market_maker", output=tmp_path / "all",
+            overrides={"backtest.replay": {"days": "apart"}},
+        )  # fmt: skip
+    said = str(caught.value)
+    assert f"2024-03-04: {file}: expected files of one day each with days apart, found" in said
+    assert "from 2024-03-04T14:30:00" in said
+
+
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_ten_days_of_two_products_that_roll(tmp_path: Path) -> None:

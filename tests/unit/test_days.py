@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from tapewire.config.loading import make_config
-from tapewire.errors import ConfigError, NoDataError, OutputError
+from tapewire.errors import ConfigError, FormatError, NoDataError, OutputError
 from tapewire.execution.codes import DAY_END_ID, SETTLEMENT_ID, own_order_name
+from tapewire.market.instruments import InstrumentTable
 from tapewire.processes.collecting import TABLES
 from tapewire.replay import ReplayPlan
-from tapewire.router import LegInfo
+from tapewire.router import LegInfo, SimulationConfig
 from tapewire.runs.day_rows import DayRows, rows_in
 from tapewire.runs.days import DayApart, days_of
+from tapewire.runs.joining import JoinedDays
 from tapewire.runs.renumbering import Renumbering
 from tapewire.wire import SymbolMapping
 
@@ -276,6 +278,28 @@ def test_a_second_day_goes_on_where_the_first_ended() -> None:
     assert [(one.leg, one.strategy_id, one.instrument_id) for one in joined.legs] == [
         (place, *key) for key, place in EARLY.items()
     ]
+
+
+def test_days_that_reach_into_each_other_are_refused() -> None:
+    joined = JoinedDays(SimulationConfig(InstrumentTable([])))
+
+    def end(first_ns: int, last_ns: int) -> Any:
+        totals = SimpleNamespace(first_ts_recv=first_ns, last_ts_recv=last_ns)
+        return SimpleNamespace(
+            legs=[], fee_names=[], series_names=[], counts={"events": 3, "x_max": last_ns},
+            latencies=[], now_ns=last_ns, fee_lines={"a": {"exchange": 5}}, loss_halts=[],
+            limit_trips=[], guessed=[], books=[(1, 5)], digest="", totals=totals,
+        )  # fmt: skip
+
+    for number in range(2):
+        day = DayApart(number, f"2024-03-0{4 + number}", plan(f"{number}.dbn"))
+        joined.add(day, end(number * DAY, (number + 1) * DAY), [], None)  # type: ignore[arg-type]
+    assert joined.counts == {"events": 6, "x_max": 2 * DAY, "books": 1}
+    assert joined.fee_lines() == {"a": {"exchange": 10}}
+    with pytest.raises(
+        FormatError, match=r"2\.dbn: expected records after those of the day before"
+    ):
+        joined.add(DayApart(2, "2024-03-06", plan("2.dbn")), end(2 * DAY - 1, 3 * DAY), [], None)  # type: ignore[arg-type]
 
 
 def test_what_closes_a_day_is_named_by_it() -> None:

@@ -45,7 +45,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(
     market: Path, output: Path, strategies: Any, told: list[RunProgress] | None = None,
-    **replay: Any,
+    window: dict[str, Any] | None = None, **replay: Any,
 ) -> tw.RunResult:  # fmt: skip
     return tw.run(
         files=[str(market / "*.mbo.dbn.zst")],
@@ -57,6 +57,7 @@ def run(
             "backtest.replay": {"transport": "inproc", **replay},
         },
         output=output,
+        **(window or {}),
         hooks=None if told is None else Hooks(progress=told.append),
     )
 
@@ -116,6 +117,20 @@ def test_who_holds_nothing_over_night_has_the_digest_of_days_together(
     assert {fill.as_py() for fill in apart.fills["symbol"]} >= {"TWAH4", "TWAM4"}
     assert len(set(apart.fills["ts_event"].to_pandas().dt.date)) == len(DATES)
     assert "closed" not in " ".join(apart.manifest["warnings"])
+
+
+def test_a_start_within_a_day_an_end_and_a_symbol_cut_days_as_they_cut_a_run(
+    market: Path, tmp_path: Path
+) -> None:
+    kind = [f"{market / 'in_and_out.py'}:InAndOut"]
+    window = {"start": "2024-03-15T14:35:30Z", "end": "2024-03-18T14:55:00Z", "symbols": ["TWAM4"]}
+    together = run(market, tmp_path / "together", kind, window=window)
+    apart = run(market, tmp_path / "apart", kind, window=window, days="apart", day_end="refuse")
+    assert apart.digest == together.digest
+    assert [day["date"] for day in apart.manifest["days"]] == DATES[1:]
+    for key in ("records", "until_ns"):
+        assert apart.manifest["warmup"][key] > 0
+    assert apart.fills.num_rows > 10
 
 
 @pytest.mark.long

@@ -81,8 +81,19 @@ def assumptions(
         ("Risk limits", ", ".join(f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in known.items())
          or "none"),
         ("Seed", str(backtest.get("seed", "not stated"))),
+        *_days_words(_part(backtest, "replay")),
         *_of_their_own(config.get("strategy")),
     ]  # fmt: skip
+
+
+def _days_words(replay: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say that days were apart, where they were, and how each ended."""
+    if replay.get("days") != "apart":
+        return []
+    ends = {"flatten": "what was held was closed at the last best price of the other side",
+            "refuse": "nothing was held"}  # fmt: skip
+    end = ends.get(str(replay.get("day_end")), "not stated")
+    return [("Days", f"apart: each began anew, and at its end open orders were canceled and {end}")]
 
 
 def _estimated_words(queues: Sequence[Mapping[str, Any]]) -> str:

@@ -94,6 +94,7 @@ class Reason(IntEnum):
     LOSS_FLATTEN = 14  # the simulation's own market order, closing a position after a limit
     SETTLEMENT = 43  # the venue's own: what was held as the instrument expired was settled
     HAS_EXPIRED = 44  # DENIED: its instrument has
+    DAY_END = 70  # CANCELED, or the simulation's own: its day ended, and days are apart
     MARKET_CLOSED = 40  # REJECTED or refused: the venue takes none in its state
     NO_CANCEL = 41  # refused: nothing is canceled or changed shortly before the opening
     SELF_TRADE = 42  # CANCELED: it would have traded with an order of its own house
@@ -168,10 +169,15 @@ class SelfTrade(IntEnum):
 
 #: The `client_order_id` of what settles a position; those of closing orders begin at -1.
 SETTLEMENT_ID: Final = -(1 << 40)
+#: Of what closes a position at the end of a day that is played apart: of the first such day, and
+#: one less with each day that follows.
+DAY_END_ID: Final = -(1 << 39)
 
 
 def own_order_name(client_order_id: int) -> str:
     """Return what an order of the simulation's own is called, whose id is below 0."""
+    if SETTLEMENT_ID < client_order_id <= DAY_END_ID:
+        return f"day-end-{DAY_END_ID - client_order_id + 1}"
     return "settlement" if client_order_id == SETTLEMENT_ID else f"flatten-{-client_order_id}"
 
 
@@ -193,6 +199,7 @@ class FillReason(IntEnum):
     UNSEEN_TRADE = 6  # a trade with no resting order in the data, at a price worse than ours
     COMPANY = 20  # a simulated order of another strategy, in a book that both share
     SETTLEMENT = 21  # the instrument expired: no trade, and without a fee
+    DAY_END = 30  # the day ended, and days are apart: at the last best price of the other side
 
 
 class OrderEvent(IntEnum):

@@ -93,6 +93,7 @@ NO_REFERENCE: Final = int(Reason.NO_REFERENCE)
 MASS_CANCEL: Final = int(Reason.MASS_CANCEL)
 NO_MARK: Final = int(Reason.NO_MARK)
 HAS_EXPIRED: Final = int(Reason.HAS_EXPIRED)
+DAY_END: Final = int(Reason.DAY_END)
 
 ACTIVE: Final = int(RiskState.ACTIVE)
 REDUCING: Final = int(RiskState.REDUCING)
@@ -117,6 +118,7 @@ BY_AUCTION: Final = int(FillReason.AUCTION)
 BY_UNSEEN_TRADE: Final = int(FillReason.UNSEEN_TRADE)
 BY_COMPANY: Final = int(FillReason.COMPANY)
 BY_SETTLEMENT: Final = int(FillReason.SETTLEMENT)
+BY_DAY_END: Final = int(FillReason.DAY_END)
 
 # Events of the log; the word is the log's, where a status has the same name.
 LOG_SENT: Final = int(OrderEvent.SENT)

@@ -216,6 +216,10 @@ class SimulationConfig:
     transitions : ndarray or None
         Changes of the trading states of books, ``market.status.TRANSITION``, sorted by book and
         time. A book without any is as if it were open at all times.
+    day_end : str
+        Where the data are a day that is played apart: orders are canceled at its end, and what is
+        held then is closed at the last best price of the other side (``flatten``), or fails the
+        run (``refuse``). Empty: the data end, and that is all.
     """
 
     instruments: InstrumentTable
@@ -237,3 +241,4 @@ class SimulationConfig:
     warmup_until_ns: int = 0
     session_closes: tuple[int, ...] = ()
     transitions: npt.NDArray[Any] | None = field(default=None, compare=False)
+    day_end: Literal["", "flatten", "refuse"] = ""

@@ -21,6 +21,7 @@ from tapewire.execution.layout import (
 from tapewire.market.book import STEP_RECORDS, BookLimitError, batch_address
 from tapewire.market.layout import COUNTERS, NEW_BOOK, NIL
 from tapewire.market.records import MBO_DTYPE
+from tapewire.router import _day_end as day_end
 from tapewire.router import _ending as ending
 from tapewire.router import _faults as faults
 from tapewire.router import _loop as loop
@@ -283,12 +284,20 @@ class Simulation:
             self._run_task(TASK_BEGIN_BOOK, book)
 
     def finish(self) -> None:
-        """End the data: let pass what is due, report open orders and final accounts."""
+        """End the data: let pass what is due, report open orders and final accounts.
+
+        Raises
+        ------
+        SimulationError
+            If something is held at the end of a day, and ``day_end`` refuses that.
+        """
         if self._finished:
             return
         self._finished = True
         _, execution, router = self._memory.states
         self._run_task(TASK_END, 0)
+        if self.config.day_end:
+            self._end_day()
         order = leg = 0
         orders = self._memory.own_orders.capacity
         while order < orders or leg < len(self.legs):
@@ -297,6 +306,20 @@ class Simulation:
         while status := ending.stop_strategies(execution, router):
             self._resolve(status)
         self._final_digests = None
+
+    def _end_day(self) -> None:
+        """Cancel what is open and close what is held, or refuse that."""
+        _, execution, router = self._memory.states
+        held = self._memory.accounts.records["position"][: len(self.legs)]
+        if self.config.day_end == "refuse" and held.any():
+            leg = self.legs[int(np.flatnonzero(held)[0])]
+            raise SimulationError(
+                f"strategy {leg.strategy_id}: expected no position at the end of its day, found "
+                f"{int(held[leg.leg]):+,} of {leg.symbol} at {self._when()} (day_end: refuse)"
+            )
+        while status := day_end.end_day(execution, router):
+            self._resolve(status)
+        self._stash()
 
     def _resolve(self, status: int) -> None:
         """Do what the loop asked for, so that it can go on where it stopped."""

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapewire.execution.codes import (
+    DAY_END_ID,
     FillReason,
     Liquidity,
     OrderEvent,
@@ -414,6 +415,7 @@ def configure(
     rules: OrderRules | None = None,
     others: Sequence[StrategySpec] = (),
     expires: tuple[Number, Number | None] | None = None,
+    day_end: str = "",
 ) -> SimulationConfig:
     """A configuration with the order log as strategy ``log``, and others beside it.
 
@@ -457,6 +459,7 @@ def configure(
         publishers=(PUBLISHER,),
         session_closes=session_closes,
         transitions=transitions(states) if states else None,
+        day_end=day_end,  # type: ignore[arg-type]
     )
 
 
@@ -596,7 +599,8 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
         assert fill["ts_event"] >= arrived[key]
         assert fill["ts_event"] >= last.get(leg, 0), "a leg's fills happen in order"
         last[leg] = int(fill["ts_event"])
-        assert fill["ts_known"] >= fill["ts_event"] + shortest["response"][0]
+        if fill["reason"] != FillReason.DAY_END:  # of which nobody is told
+            assert fill["ts_known"] >= fill["ts_event"] + shortest["response"][0]
     check_event_log(config, rows)
     seen = set()
     for order in rows.orders:
@@ -612,14 +616,14 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
             and order["reason"] not in (Reason.USER_CANCEL, Reason.INVALID_QUANTITY)
         )
         assert (order["ts_closed"] == 0) == (order["reason"] == Reason.END_OF_DATA)
-        if order["reason"] == Reason.SETTLEMENT:
+        if order["reason"] == Reason.SETTLEMENT or order["client_order_id"] == DAY_END_ID:
             assert order["ts_arrived"] == order["ts_sent"] > 0
         elif order["ts_arrived"]:
             assert (
                 order["ts_arrived"]
                 >= order["ts_sent"] + leg_shortest[int(order["leg"])]["entry"][0]
             )
-        else:
+        elif order["reason"] != Reason.DAY_END:
             assert status in (OrderStatus.DENIED, OrderStatus.PENDING_NEW)
         if order["ts_closed"]:
             assert order["ts_closed"] >= max(order["ts_arrived"], order["ts_sent"])
@@ -648,6 +652,8 @@ def check_event_log(config: SimulationConfig, rows: Drained) -> None:
     for fill in rows.fills:
         key = int(fill["leg"]), int(fill["client_order_id"])
         told = tuple(int(fill[n]) for n in ("last_px", "last_qty", "ts_event", "ts_known"))
+        if fill["reason"] == FillReason.DAY_END:
+            told = (*told[:3], told[2])
         fills.setdefault(key, []).append(told)
     events: dict[tuple[int, int], list[Any]] = {}
     for event in rows.events:
@@ -674,5 +680,9 @@ def check_event_log(config: SimulationConfig, rows: Drained) -> None:
                 assert e["ts_event"] == (0 if name == "DENIED" else order["ts_closed"])
                 assert e["filled_qty"] == order["filled_qty"]
                 assert e["reason"] in (0, order["reason"])
-            if e["ts_event"]:
+            if (
+                e["ts_event"]
+                and e["reason"] != Reason.DAY_END
+                and order["client_order_id"] != DAY_END_ID
+            ):
                 assert e["ts_known"] >= e["ts_event"] + shortest_ns

@@ -34,6 +34,7 @@ EXAMPLES: Final = (
     "tapewire run config.yaml monday.dbn tuesday.dbn  a configuration, other files\n\n"
     "tapewire run config.yaml GLBX-20240105-AB12CD/   a batch download's folder\n\n"
     "tapewire run 'glbx-mdp3-{20240102..20240131}.mbo.dbn.zst'   a file a day\n\n"
+    "tapewire run month.yaml --days apart --workers 8    days by themselves, eight at once\n\n"
     "tapewire run --catalogue data --symbols ESH4 --start 2023-12-25   files of a folder\n\n"
     "tapewire run --from studies/a 17                 one trial of a study, by itself\n\n"
     "tapewire run config.yaml --connect tcp://127.0.0.1:5555   events from another terminal"
@@ -96,6 +97,32 @@ def run(
             show_default=False,
         ),
     ] = None,
+    days: Annotated[
+        str | None,
+        typer.Option(
+            "--days",
+            help="together (default), or apart: each by itself, begins anew, and ends with "
+            "nothing open or held.",
+            show_default=False,
+        ),
+    ] = None,
+    day_end: Annotated[
+        str | None,
+        typer.Option(
+            "--day-end",
+            help="With --days apart, what is held at a day's end: flatten (default) or refuse.",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        Any,
+        typer.Option(
+            "--workers",
+            parser=whole_number,
+            metavar="INTEGER",
+            help="With --days apart: play so many days at a time, each in a process.",
+        ),
+    ] = None,
     connect: Annotated[
         str | None,
         typer.Option("--connect", help="Take the events from `tapewire replay … --bind` there."),
@@ -156,12 +183,17 @@ def run(
             "payload": payload,
             "batch_records": batch_records,
             "cache": cache,
+            "days": days,
+            "day_end": day_end,
+            "workers": workers,
             "seed": seed,
             "metrics_port": metrics_port,
         },
         connect=connect,
     )
     config = request.checked(_as_option)
+    if live and config.backtest.replay.days == "apart":
+        raise ConfigError("--live: expected days together, found days apart (replay.days)")
     from tapewire.cli.display import Display, summary
     from tapewire.runs.assembly import run_checked
     from tapewire.runs.hooks import Hooks

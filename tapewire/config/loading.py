@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from tapewire.config.accounts import check_accounts
 from tapewire.config.catalogue import place_catalogue
 from tapewire.config.data_files import place_files, source_of
+from tapewire.config.days import check_days
 from tapewire.config.edits import put, replace_files, select_strategies, value_at
 from tapewire.config.external import check_external, external_in_force
 from tapewire.config.finding import known_strategy
@@ -263,6 +264,7 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
     symbols = data.symbols if data is not None else []
     _check_shared_books(raw, problems)
     check_limits(raw, problems)
+    check_days(raw, problems)
     check_accounts(raw, problems)
     entries = raw.get("strategy") or ()
     names = Counter(value_at(entry, ("name",)) for entry in entries)

@@ -172,9 +172,17 @@ DATA_SOURCES: Final[dict[str, type[BaseModel]]] = {
 
 
 class Replay(_Section):
-    """How the events come: how fast, in what batches, over which transport, from what cache."""
+    """How the events come: how fast, in what batches, over which transport, from what cache.
+
+    Days are played ``together``, one after the other in one simulation, or ``apart``: each is one
+    of its own, which ends with nothing open or held (``flatten``: what is held is closed), or is an
+    error (``refuse``); `workers` are the processes that play them.
+    """
 
     speed: Speed = "max"
+    days: Literal["together", "apart"] = "together"
+    day_end: Literal["flatten", "refuse"] = "flatten"
+    workers: int = Field(default=1, ge=1, le=256)
     batch_records: int = Field(default=65_536, ge=1, le=65_536)
     transport: Literal["auto", "ipc", "tcp", "inproc"] = "auto"
     payload: Literal["auto", "shared", "inline"] = "auto"

@@ -53,12 +53,22 @@ def run_checked(
     """
     with Signals() as signals:
         try:
-            return _Run(config, name, output, force, connect, hooks or Hooks(), signals).run()
+            return _kind_of(config)(
+                config, name, output, force, connect, hooks or Hooks(), signals
+            ).run()
         except KeyboardInterrupt:
             raise signals.error() from None
 
 
-class _Run:
+def _kind_of(config: RunConfig) -> "type[RunAssembly]":
+    if config.backtest.replay.days == "together":
+        return RunAssembly
+    from tapewire.runs.apart import ApartRun
+
+    return ApartRun
+
+
+class RunAssembly:
     """One run's parts, from the first check to the manifest."""
 
     def __init__(
@@ -80,6 +90,7 @@ class _Run:
         self.signals = signals
 
     def run(self) -> RunResult:
+        """Run it; see `run_checked`."""
         from tapewire.runs import wiring
         from tapewire.runs.contract_warnings import contract_warnings
         from tapewire.runs.contracts import contracts_of
@@ -98,13 +109,13 @@ class _Run:
             facts.warnings += contract_warnings(facts.config, facts.info, facts.contracts)
             facts.models = RunModels(facts.config, self.hooks.announce, stack)
             facts.status = wiring.status_files(facts.config)
-            facts.simulation = wiring.make_simulation(
+            simulation = facts.simulation = wiring.make_simulation(
                 facts.config, facts.info, facts.models, facts.status, facts.contracts,
                 touches=facts.config.backtest.output.markouts,
             )  # fmt: skip
-            facts.simulation.touch_memory()
+            simulation.touch_memory()
             folder = stack.enter_context(run_folder(self.output, self.name))
-            return self._simulate(stream, facts.simulation, folder, process)
+            return self._simulate(stream, simulation, folder, process)
 
     def _serve_metrics(self, stack: contextlib.ExitStack) -> None:
         port = self.facts.config.backtest.output.metrics_port

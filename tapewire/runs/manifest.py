@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tapewire.replay.status import StatusFile
     from tapewire.router import Simulation
     from tapewire.runs.contracts import Contracts
+    from tapewire.runs.joining import JoinedDays
     from tapewire.runs.models import RunModels
     from tapewire.wire import StreamInfo, Totals
 
@@ -42,7 +43,7 @@ class RunFacts:
     collector: str = "inline"
     cache: "InputCache | None" = None
     info: "StreamInfo | None" = None
-    simulation: "Simulation | None" = None
+    simulation: "Simulation | JoinedDays | None" = None
     totals: "Totals | None" = None
     models: "RunModels | None" = None
     status: "Sequence[StatusFile]" = ()
@@ -146,7 +147,7 @@ def _plain(value: object) -> object:
     return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
 
 
-def _model_files(simulation: "Simulation | None") -> list[dict[str, Any]]:
+def _model_files(simulation: "Simulation | JoinedDays | None") -> list[dict[str, Any]]:
     """Describe the files that models of execution read: recorded latencies."""
     if simulation is None:
         return []

@@ -31,7 +31,16 @@ OPTION_KEYS: Final[dict[str, "KeyPath"]] = {
     },
     **{
         name: ("backtest", "replay", name)
-        for name in ("speed", "transport", "payload", "batch_records", "cache")
+        for name in (
+            "speed",
+            "transport",
+            "payload",
+            "batch_records",
+            "cache",
+            "days",
+            "day_end",
+            "workers",
+        )
     },
     "seed": ("backtest", "seed"),
     "metrics_port": ("backtest", "output", "metrics_port"),

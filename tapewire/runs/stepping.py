@@ -119,6 +119,11 @@ class SteppedSimulation:
                 "backtest.account.rate_file: expected rates for a simulation that is stepped, "
                 "found a file of them, which belongs to a run (tapewire run, tapewire.run)"
             )
+        if self.config.backtest.replay.days == "apart":
+            raise ConfigError(
+                "backtest.replay.days: expected together for a simulation that is stepped, found "
+                "apart, which belongs to a run (tapewire run, tapewire.run)"
+            )
         wiring.warm_up(self.config, lambda text: None)
         if instrument_ids is not None:
             info = fed_stream(instrument_ids, 0 if start is None else time_ns("start", start))

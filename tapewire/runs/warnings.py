@@ -29,8 +29,12 @@ HALTS_TOLD_MAX: Final = 5
 GUESSES_TOLD_MAX: Final = 5
 
 
-def gap_warnings(files: "Sequence[FileInfo]") -> list[str]:
-    """Say which weekdays no file of a dataset covers, between the first of them and the last."""
+def gap_warnings(files: "Sequence[FileInfo]", *, apart: bool = False) -> list[str]:
+    """Say which weekdays no file of a dataset covers, between the first of them and the last.
+
+    What that means is said of days that are not played ``apart``.
+    """
+    then = "" if apart else ": books stand still over a gap"
     said = []
     for dataset in dict.fromkeys(file.dataset for file in files):
         ranges = sorted(
@@ -52,7 +56,7 @@ def gap_warnings(files: "Sequence[FileInfo]") -> list[str]:
             listed = ", ".join(missing[:GAPS_TOLD_MAX]) + (
                 f" and {more:,} more" if more > 0 else ""
             )
-            said.append(f"{dataset}: no file covers {listed}: books stand still over a gap")
+            said.append(f"{dataset}: no file covers {listed}{then}")
     return said
 
 

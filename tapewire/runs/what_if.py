@@ -116,6 +116,8 @@ def _content_of(config: RunConfig) -> dict[str, Any]:
     backtest.pop("risk_limits", None)
     backtest.pop("portfolio_limits", None)
     backtest.pop("output", None)
+    backtest["replay"].pop("days", None)  # one order, of one day, hangs on no other
+    backtest["replay"].pop("workers", None)
     backtest["execution"]["latency_model"] = _NO_LATENCY
     return content
 

@@ -66,23 +66,34 @@ def make_simulation(
         If a definition file can't be used, or a strategy's symbols or its order log do not fit
         the stream.
     """
+    simulation = simulation_config(
+        config, info, status, contracts or contracts_of(config, info), touches=touches
+    )
+    if models is not None:
+        simulation = models.start(simulation, info)
+    else:
+        _refuse_external(simulation)
+    return Simulation(simulation)
+
+
+def simulation_config(
+    config: RunConfig,
+    info: "StreamInfo",
+    status: "Sequence[StatusFile]",
+    contracts: Contracts,
+    *,
+    touches: bool = False,
+) -> SimulationConfig:
+    """Say what decides a simulation's result, beside its records; see `make_simulation`."""
     simulation = _simulation_config(
-        config,
-        (contracts or contracts_of(config, info)).table,
-        _publishers(config, info),
-        info.warmup_until_ns,
-        info.start_ns,
+        config, contracts.table, _publishers(config, info), info.warmup_until_ns, info.start_ns
     )
     simulation = replace(simulation, touches=touches)
     if status:
         from tapewire.replay.status import transitions_in
 
         simulation = replace(simulation, transitions=transitions_in(status))
-    if models is not None:
-        simulation = models.start(simulation, info)
-    else:
-        _refuse_external(simulation)
-    return Simulation(simulation)
+    return simulation
 
 
 def status_files(config: RunConfig) -> "list[StatusFile]":

@@ -260,3 +260,8 @@ def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> 
 
 def test_strategies_in_processes_of_their_own(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "external.md", tmp_path) >= 4
+
+
+@pytest.mark.long
+def test_the_page_of_days_apart(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "days.md", tmp_path) == 1

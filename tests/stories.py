@@ -32,6 +32,7 @@ from tapewire.market.status import TRANSITION
 from tapewire.positions.rows import SAMPLE_DTYPE
 from tapewire.router import (
     Drained,
+    FlagPolicy,
     GatewayLimit,
     RiskLimits,
     Simulation,
@@ -414,6 +415,8 @@ def configure(
     rules: OrderRules | None = None,
     others: Sequence[StrategySpec] = (),
     expires: tuple[Number, Number | None] | None = None,
+    flags: FlagPolicy | None = None,
+    warmup_until_ns: int = 0,
 ) -> SimulationConfig:
     """A configuration with the order log as strategy ``log``, and others beside it.
 
@@ -457,6 +460,8 @@ def configure(
         publishers=(PUBLISHER,),
         session_closes=session_closes,
         transitions=transitions(states) if states else None,
+        flags=flags or FlagPolicy(),
+        warmup_until_ns=warmup_until_ns,
     )
 
 

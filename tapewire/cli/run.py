@@ -10,6 +10,7 @@ from tapewire.cli.options import (
     BatchRecords,
     Duplicates,
     End,
+    Flags,
     Payload,
     Speed,
     Start,
@@ -21,7 +22,7 @@ from tapewire.cli.options import (
 )
 from tapewire.cli.terminal import say
 from tapewire.errors import ConfigError
-from tapewire.runs.requests import Request, speed_value, split_inputs
+from tapewire.runs.requests import Request, flags_value, speed_value, split_inputs
 
 if TYPE_CHECKING:
     from tapewire.cli.live import LiveDisplay
@@ -34,6 +35,7 @@ EXAMPLES: Final = (
     "tapewire run config.yaml monday.dbn tuesday.dbn  a configuration, other files\n\n"
     "tapewire run config.yaml GLBX-20240105-AB12CD/   a batch download's folder\n\n"
     "tapewire run 'glbx-mdp3-{20240102..20240131}.mbo.dbn.zst'   a file a day\n\n"
+    "tapewire run day.dbn.zst --flags maybe_bad_book=mark   wait where records were lost\n\n"
     "tapewire run --catalogue data --symbols ESH4 --start 2023-12-25   files of a folder\n\n"
     "tapewire run --from studies/a 17                 one trial of a study, by itself\n\n"
     "tapewire run config.yaml --connect tcp://127.0.0.1:5555   events from another terminal"
@@ -75,6 +77,7 @@ def run(
     warmup: Warmup = None,
     duplicates: Duplicates = None,
     allow_truncated: AllowTruncated = False,
+    flags: Flags = None,
     speed: Speed = None,
     seed: Annotated[
         Any,
@@ -151,6 +154,7 @@ def run(
             "warmup": warmup,
             "duplicates": duplicates,
             "allow_truncated": allow_truncated or None,
+            "flags": flags_value(flags),
             "speed": speed_value(speed),
             "transport": transport,
             "payload": payload,

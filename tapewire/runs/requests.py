@@ -27,6 +27,7 @@ OPTION_KEYS: Final[dict[str, "KeyPath"]] = {
             "warmup",
             "duplicates",
             "allow_truncated",
+            "flags",
         )
     },
     **{
@@ -178,6 +179,13 @@ def _is_config(path: Path) -> bool:
 def split_names(text: str) -> list[str]:
     """``ESH4, ESM4`` → two names."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def flags_value(text: str | None) -> Any:
+    """``mark`` or ``maybe_bad_book=mark,clear=stop`` → the configuration's value."""
+    if text is None or "=" not in text:
+        return text
+    return dict(part.partition("=")[::2] for part in split_names(text))
 
 
 def speed_value(speed: object) -> Any:

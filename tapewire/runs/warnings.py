@@ -132,7 +132,6 @@ def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[s
         "duplicate_adds": "adds named an order that was in the book already",
         "ignored_records": "records could not be applied to a book",
         "missing_last": "events had no F_LAST: record boundaries stood in for event boundaries",
-        "maybe_bad_book": "records are flagged F_MAYBE_BAD_BOOK: the capture may have gaps",
         "clamped_ts_event": "records went back in ts_event and were clamped",
     }
     warnings = [f"{counts[key]:,} {text}" for key, text in said.items() if counts.get(key)]

@@ -36,6 +36,7 @@ from tapewire.market.records import (
 )
 from tapewire.router import GatewayLimit, RiskLimits, Simulation, SimulationConfig, StrategySpec
 from tapewire.runs.contracts import Contracts, contracts_of
+from tapewire.runs.flagged import flag_policy
 
 if TYPE_CHECKING:
     from tapewire.replay.status import StatusFile
@@ -195,6 +196,7 @@ def _simulation_config(
         seed=config.backtest.seed,
         gateway=_gateway(execution.gateway),
         crossed_policy=execution.crossed_book,
+        flags=flag_policy(config),
         market_order_in_halt=execution.market_order_in_halt,
         unseen_trades=execution.unseen_trades,
         book_clear=execution.book_clear,

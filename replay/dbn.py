@@ -246,6 +246,12 @@ class DbnFile:
         """Return the symbols that records of a mixed file say, which is read for it."""
         return recorded_mappings(self._bytes)
 
+    @property
+    def raw(self) -> ByteSource:
+        """The bytes behind the header, for who opened it with schema None."""
+        assert self._schema is None
+        return self._bytes
+
     def _header_bytes_max(self) -> int:
         if not self.compressed:
             return min(METADATA_BYTES_MAX, max(0, self.size_bytes - _PRELUDE_BYTES))

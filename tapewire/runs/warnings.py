@@ -110,7 +110,8 @@ def totals_warnings(totals: "Totals") -> list[str]:
     """Say what of the files was not played: ends that are missing, records that two files have."""
     said = [f"the data are incomplete: {file.truncated}" for file in totals.files if file.truncated]
     said += [
-        f"{file.name} mixes schemas: its MBO records were played, not {file.left_out}"
+        f"{file.name} mixes schemas: its MBO records were played; definitions, trading states and "
+        f"settlement prices were read from the others, which are {file.left_out}"
         for file in totals.files
         if file.left_out
     ]

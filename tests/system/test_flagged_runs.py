@@ -43,6 +43,7 @@ def run(files: list[str], flags: Any, output: Path, symbols: str = "TWX") -> Any
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_run_counts_marks_or_stops(tmp_path: Path) -> None:
     files = data(tmp_path)
     plain = run(files, "continue", tmp_path / "plain").manifest

@@ -99,6 +99,7 @@ def test_what_can_be_no_record_is_said(tmp_path: Path) -> None:
         read_beside(capture(tmp_path / "bad.dbn", extra=bytes(80)))
 
 
+@pytest.mark.long
 def test_a_run_goes_by_them_and_says_so(tmp_path: Path, data_file: Any) -> None:
     """ESZ4 from Databento's own capture, and a made one with all three."""
     live = str(data_file(LIVE))

@@ -135,14 +135,8 @@ def run(
         _run_trial(study, inputs or [], output, force=force, quiet=quiet)
         return
     config_path, files = split_inputs(inputs or [])
-    if catalogue is not None:
-        from tapewire.inputs.cataloguing import catalogue_files
-
-        if files or connect is not None:
-            raise ConfigError("--catalogue: expected without FILES and --connect, found with them")
-        files = catalogue_files(
-            catalogue, symbols=names_in(symbols), start=time_in(start), end=time_in(end)
-        )
+    if catalogue is not None and (files or connect is not None):
+        raise ConfigError("--catalogue: expected without FILES and --connect, found with them")
     request = Request(
         config=config_path,
         files=[str(path) for path in files],
@@ -164,6 +158,7 @@ def run(
             "metrics_port": metrics_port,
         },
         connect=connect,
+        catalogue=None if catalogue is None else str(catalogue),
     )
     config = request.checked(_as_option)
     from tapewire.cli.display import Display, summary

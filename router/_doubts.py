@@ -18,11 +18,10 @@ _OF_AN_EVENT: Final = 1 << FlagKind.BAD_TS_RECV | 1 << FlagKind.MISSING_LAST
 
 
 @jit
-def heed_flags(market: Any, router: Any, book: int, event: int) -> int:
+def heed_flags(market: Any, router: Any, book: int) -> int:
     """Do what the run does about what was noted of a book; a status.
 
-    ``event`` is the number of the event that it was said of. Books that no strategy trades don't
-    matter. The run stops before its book's next record is applied.
+    Before the event that it was said of is finished. Books that no strategy trades don't matter.
     """
     kinds = market.noted
     market.noted = 0
@@ -41,7 +40,7 @@ def heed_flags(market: Any, router: Any, book: int, event: int) -> int:
     if kinds & _MAYBE_BAD_BOOK:
         watch.doubt_rebuilds = book_at(market.books, book).rebuilds
     if kinds & _OF_AN_EVENT:
-        watch.doubt_event = event
+        watch.doubt_fresh = 1
     return OK
 
 
@@ -60,8 +59,9 @@ def settle_doubts(market: Any, watch: Any, book: int) -> None:
         asks = side_at(market.sides, 2 * book + ASK)
         if bids.n > 0 and asks.n > 0:
             watch.doubts &= ~_CLEAR
-    if state.event > watch.doubt_event + 1:
+    if watch.doubt_fresh == 0:
         watch.doubts &= ~_OF_AN_EVENT
+    watch.doubt_fresh = 0
     if watch.doubts == 0:
         watch.shut &= ~SHUT_DOUBT
     else:

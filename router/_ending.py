@@ -41,8 +41,7 @@ def finish_run(market: Any, execution: Any, router: Any) -> int:
             if book_at(market.books, book).open != 0:
                 close_event(market, book, 0)
                 if note_missing_last(market, book) != OK:
-                    number = book_at(market.books, book).event - 1
-                    status = heed_flags(market, router, book, number)
+                    status = heed_flags(market, router, book)
                     if status != OK:
                         return status
                 begin_finish(market, router, watch, book, 0)

@@ -127,7 +127,7 @@ WATCH: Final = np.dtype(
         # where the run minds what records say of themselves
         ("doubts", "i4"),  # FlagKinds for which the book is in doubt, a bit each
         ("unshown", "i4"),  # whether events were not shown, as it was
-        ("doubt_event", "i8"),  # the last event of the book with a flag that concerns it alone
+        ("doubt_fresh", "i8"),  # whether the event at hand has what concerns an event alone
         ("doubt_rebuilds", "i8"),  # rebuilds of the book when records were last lost
         ("doubt_n", "i8"),  # how often it came to be in doubt
         ("doubt_events", "i8"),  # events that left it so

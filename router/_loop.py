@@ -127,7 +127,7 @@ def run_batch(
         if closes_before(market, book, record):
             close_event(market, book, 0)
             if note_missing_last(market, book) != OK:
-                status = heed_flags(market, router, book, book_at(market.books, book).event - 1)
+                status = heed_flags(market, router, book)
                 if status != OK:
                     return status, i
             if watched:
@@ -162,7 +162,7 @@ def run_batch(
         status = apply_record(market, book, record)
         if status != OK:
             if status == FLAGGED:
-                status = heed_flags(market, router, book, state.event)
+                status = heed_flags(market, router, book)
             if status != OK:
                 return status, i
         # What came late is counted once the record is applied: getting here may take several calls.

@@ -55,7 +55,7 @@ def warm_batch(
         if closes_before(market, book, record):
             close_event(market, book, 0)
             if note_missing_last(market, book) != OK:
-                status = heed_flags(market, router, book, book_at(market.books, book).event - 1)
+                status = heed_flags(market, router, book)
                 if status != OK:
                     return status, i
             _settle(market, router, book)
@@ -66,7 +66,7 @@ def warm_batch(
         status = apply_record(market, book, record)
         if status != OK:
             if status == FLAGGED:
-                status = heed_flags(market, router, book, state.event)
+                status = heed_flags(market, router, book)
             if status != OK:
                 return status, i
         unbegun[0] += first and not record.flags & F_SNAPSHOT

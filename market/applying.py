@@ -379,7 +379,7 @@ def apply_record(market: Any, book: int, record: Any) -> int:
         market.maybe_bad_book += (flags & F_MAYBE_BAD_BOOK) != 0
         market.snapshot_records += (flags & F_SNAPSHOT) != 0
         if flags & (F_BAD_TS_RECV | F_MAYBE_BAD_BOOK):
-            status = max(status, note_flags(market, state, flags))
+            status = max(status, note_flags(market, state, action, flags))
     state.open += 1
     state.ts_event = record.ts_event
     state.ts_recv = record.ts_recv

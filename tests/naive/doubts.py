@@ -35,7 +35,7 @@ class NaiveDoubts:
         if r.flags & 4:
             self.lost_at = self.rebuilds
             self.note("maybe_bad_book")
-        if r.flags & 8 and not r.flags & F_SNAPSHOT:
+        if r.flags & 8 and not r.flags & F_SNAPSHOT and chr(r.action) != "R":
             self.note("bad_ts_recv")
         if chr(r.action) == "R" and not r.flags & F_SNAPSHOT and self.seen:
             self.note("clear")
@@ -44,7 +44,9 @@ class NaiveDoubts:
             self.finish()
 
     def end_without_last(self) -> None:
-        self.note("missing_last")
+        assert self.book.last is not None
+        if chr(self.book.last.action) != "R":  # a clear alone lacks nothing
+            self.note("missing_last")
         self.finish()
 
     def end_of_data(self) -> None:

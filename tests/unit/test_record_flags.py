@@ -78,8 +78,14 @@ def test_each_kind_is_counted_by_book_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_what_is_no_incident_is_not_counted(tmp_path: Path) -> None:
-    """A book that begins with a clear; a snapshot, with its own clear and old capture times."""
-    tape = Tape().event(0, R).add(1, 1, "B", 100, 5).add(2, 9, "A", 101, 10).tick(20)
+    """A clear as Databento begins a session with; a snapshot with its own and old times."""
+    tape = (
+        Tape()
+        .event(-9, flagged(R, LATE), last=False)
+        .add(1, 1, "B", 100, 5)
+        .add(2, 9, "A", 101, 10)
+        .tick(20)
+    )
     tape.snapshot(30, [tape.a(1, "B", 100, 5), flagged(tape.a(9, "A", 101, 10), LATE)], clear=True)
     played = play(tmp_path, tape.tick(200), Log().buy(10, "mine", 1), flags=policy("stop"))
     assert played.simulation.flagged() == []

@@ -11,6 +11,7 @@ from tapewire.execution.layout import NEVER
 from tapewire.execution.models import Models
 from tapewire.market.instruments import InstrumentTable
 from tapewire.positions.layout import CUT
+from tapewire.router.doubts import FlagPolicy
 from tapewire.strategies.definition import StrategyDefinition
 
 OFF: Final = -1
@@ -213,6 +214,9 @@ class SimulationConfig:
         samples begin with the first one after them. 0: there are none.
     session_closes : tuple of int
         Local times at which sessions close, ns, ascending; none: the data are one session.
+    flags : FlagPolicy
+        What is done where a record says something of itself. ``stop``: the run ends there;
+        ``mark``: its book is in doubt until it is certain again, and its strategies and fills wait.
     transitions : ndarray or None
         Changes of the trading states of books, ``market.status.TRANSITION``, sorted by book and
         time. A book without any is as if it were open at all times.
@@ -240,5 +244,6 @@ class SimulationConfig:
     publishers: tuple[int, ...] = ()
     warmup_until_ns: int = 0
     session_closes: tuple[int, ...] = ()
+    flags: FlagPolicy = field(default_factory=FlagPolicy)
     transitions: npt.NDArray[Any] | None = field(default=None, compare=False)
     day_end: Literal["", "flatten", "refuse"] = ""

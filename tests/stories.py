@@ -33,6 +33,7 @@ from tapewire.market.status import TRANSITION
 from tapewire.positions.rows import SAMPLE_DTYPE
 from tapewire.router import (
     Drained,
+    FlagPolicy,
     GatewayLimit,
     RiskLimits,
     Simulation,
@@ -416,6 +417,8 @@ def configure(
     others: Sequence[StrategySpec] = (),
     expires: tuple[Number, Number | None] | None = None,
     day_end: str = "",
+    flags: FlagPolicy | None = None,
+    warmup_until_ns: int = 0,
 ) -> SimulationConfig:
     """A configuration with the order log as strategy ``log``, and others beside it.
 
@@ -460,6 +463,8 @@ def configure(
         session_closes=session_closes,
         transitions=transitions(states) if states else None,
         day_end=day_end,  # type: ignore[arg-type]
+        flags=flags or FlagPolicy(),
+        warmup_until_ns=warmup_until_ns,
     )
 
 

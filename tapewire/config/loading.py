@@ -17,7 +17,13 @@ from tapewire.config.accounts import check_accounts
 from tapewire.config.catalogue import place_catalogue
 from tapewire.config.data_files import place_files, source_of
 from tapewire.config.days import check_days
-from tapewire.config.edits import put, replace_files, select_strategies, value_at
+from tapewire.config.edits import (
+    put,
+    replace_by_catalogue,
+    replace_files,
+    select_strategies,
+    value_at,
+)
 from tapewire.config.external import check_external, external_in_force
 from tapewire.config.finding import known_strategy
 from tapewire.config.input_files import open_plain, same_file
@@ -62,6 +68,7 @@ def load_config(
     overrides: Mapping[KeyPath, Any] | None = None,
     *,
     files: Sequence[str] = (),
+    catalogue: str | None = None,
     strategies: Sequence[str | Mapping[str, Any]] = (),
     base: Path | None = None,
     source: str | None = None,
@@ -78,6 +85,9 @@ def load_config(
         strategy goes by its number, name or type.
     files
         Market data files that replace those of the file.
+    catalogue
+        A folder that is indexed, in place of files; what the file says of symbols and times, or
+        `overrides` do, says which of its files are taken.
     strategies
         Run only these: names in the file, else types, which then have their default parameters;
         or whole entries.
@@ -119,6 +129,7 @@ def load_config(
         base=base or path.parent,
         overrides=overrides,
         files=files,
+        catalogue=catalogue,
         strategies=strategies,
     )
 
@@ -130,6 +141,7 @@ def make_config(
     base: Path | None = None,
     overrides: Mapping[KeyPath, Any] | None = None,
     files: Sequence[str] = (),
+    catalogue: str | None = None,
     strategies: Sequence[str | Mapping[str, Any]] = (),
 ) -> RunConfig:
     """Complete and check a configuration given as plain values; see `load_config`."""
@@ -144,6 +156,8 @@ def make_config(
     _list_strategies(raw, problems)
     if files:
         replace_files(raw, files)
+    if catalogue is not None:
+        replace_by_catalogue(raw, catalogue)
     if strategies:
         select_strategies(raw, strategies, problems)
     for path, value in (overrides or {}).items():

@@ -12,7 +12,7 @@ import re
 import zoneinfo
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -127,6 +127,31 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+FlagChoice = Literal["continue", "mark", "stop"]
+
+
+class RecordFlags(_Section):
+    """What a run does where a record says something of itself: one word for all, or by kind.
+
+    ``continue`` counts it; ``mark`` does not trust its book until it is certain again; ``stop``
+    ends the run there.
+    """
+
+    maybe_bad_book: FlagChoice = "continue"
+    bad_ts_recv: FlagChoice = "continue"
+    missing_last: FlagChoice = "continue"
+    clear: FlagChoice = "continue"
+
+
+def _flags(value: object) -> object:
+    """Take one word as that of every kind."""
+    if value in get_args(FlagChoice):
+        return dict.fromkeys(RecordFlags.model_fields, value)
+    if isinstance(value, (RecordFlags, dict)):
+        return value
+    raise expected(f"{', '.join(get_args(FlagChoice))}, or one of them by kind", value)
+
+
 class DatabentoSource(_Section):
     """Market data files, merged by ``ts_recv``; the window is [start, end) on ``ts_recv``.
 
@@ -136,7 +161,7 @@ class DatabentoSource(_Section):
     what the venue says of its instruments (schema ``definition``), `statistics_files` what they
     settled at (schema ``statistics``). A record that two files have is an error, or given once
     (``duplicates: drop``). A file that ends too soon is an error, or played as far as it is whole
-    (`allow_truncated`).
+    (`allow_truncated`). `flags` says what is done where a record says something of itself.
     """
 
     type: Literal["databento"]
@@ -153,6 +178,9 @@ class DatabentoSource(_Section):
     warmup: Literal["full", "snapshot", "none"] = "full"
     duplicates: Literal["refuse", "drop"] = "refuse"
     allow_truncated: bool = False
+    flags: Annotated[
+        RecordFlags, BeforeValidator(_flags, json_schema_input_type=FlagChoice | RecordFlags)
+    ] = Field(default_factory=RecordFlags)
 
 
 class SyntheticSource(_Section):

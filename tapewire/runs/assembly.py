@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from tapewire.config.accounts import margins
 from tapewire.config.schema import RunConfig, to_fixed
 from tapewire.errors import (
+    FlaggedDataError,
     InterruptedRunError,
     NoDataError,
     OutputError,
@@ -203,6 +204,11 @@ class RunAssembly:
                     feed.collect_rest()
                     self._fail(collector, "failed", strategy, keep_rows=True)
                 raise
+            except FlaggedDataError as flagged:
+                with self.signals.immediate():  # a file may have to be read as far as that record
+                    placed = self._located(flagged)
+                    self._fail(collector, "failed", placed)
+                raise placed from None
             except BaseException as failed:
                 self._fail(collector, "failed", failed)
                 raise
@@ -231,6 +237,12 @@ class RunAssembly:
                 }
             where = collector.fail(status, reason, manifest, keep_rows=keep_rows)
             tell_where(error, where, collector.path)
+
+    def _located(self, error: FlaggedDataError) -> FlaggedDataError:
+        from tapewire.runs.flagged import located
+
+        assert self.facts.info is not None
+        return located(error, self.facts.info.files, self.signals.check)
 
     def _require_whole(self) -> None:
         """Refuse a run over nothing, and one whose simulation saw other than what was sent."""

@@ -11,6 +11,7 @@ from tapewire.errors import ConfigError, NoDataError
 from tapewire.market.instruments import Expiry, InstrumentTable
 from tapewire.market.statistics import STATISTICS, settlement_of
 from tapewire.market.times import time_text
+from tapewire.runs.beside import beside_of
 from tapewire.runs.definitions import Definition
 
 if TYPE_CHECKING:
@@ -108,8 +109,11 @@ def expiries_of(
 
 def _read_files(config: RunConfig, info: "StreamInfo") -> "list[StatisticsFile]":
     source: Any = config.backtest.data_source
-    if not isinstance(source, DatabentoSource) or not source.statistics_files:
+    if not isinstance(source, DatabentoSource):
         return []
+    captured = [one.statistics for one in beside_of(config) if one.statistics is not None]
+    if not source.statistics_files:
+        return captured
     from tapewire.replay.statistics import read_statistics
 
     files = [read_statistics(path) for path in source.statistics_files]
@@ -119,4 +123,4 @@ def _read_files(config: RunConfig, info: "StreamInfo") -> "list[StatisticsFile]"
                 f"{file.path}: has statistics of {file.dataset}; expected those of {info.dataset}: "
                 "name the file of that dataset, or leave it out"
             )
-    return files
+    return [*files, *captured]

@@ -10,6 +10,7 @@ from tapewire.config.finding import found_strategy
 from tapewire.config.schema import RunConfig
 from tapewire.config.variants import checked_variants
 from tapewire.runs.feed import Clock
+from tapewire.runs.flagged import flag_warnings, flags_in_manifest
 from tapewire.runs.warnings import (
     count_warnings,
     guess_warnings,
@@ -95,6 +96,9 @@ def manifest_of(
         if facts.contracts is not None:
             traded = [leg.instrument_id for leg in simulation.legs]
             manifest["instruments"] = facts.contracts.describe(traded)
+        flagged = simulation.flagged()
+        manifest |= flags_in_manifest(simulation.config.flags, flagged)
+        manifest["warnings"] += flag_warnings(flagged)
         guessed = simulation.guessed_queues()
         manifest["queues"] = [one.to_dict() for one in guessed]
         manifest["warnings"] += guess_warnings(guessed)

@@ -153,6 +153,7 @@ class Stream:
             "status_files": given.get("status_files", []),
             "definition_files": given.get("definition_files", []),
             "statistics_files": given.get("statistics_files", []),
+            "flags": given.get("flags", {}),
         }
         self._facts.config = make_config(content)
         self._facts.warnings.append(

@@ -35,7 +35,9 @@ from tapewire.market.records import (
     SIDE_BID,
 )
 from tapewire.router import GatewayLimit, RiskLimits, Simulation, SimulationConfig, StrategySpec
+from tapewire.runs.beside import beside_of
 from tapewire.runs.contracts import Contracts, contracts_of
+from tapewire.runs.flagged import flag_policy
 
 if TYPE_CHECKING:
     from tapewire.replay.status import StatusFile
@@ -97,7 +99,7 @@ def simulation_config(
 
 
 def status_files(config: RunConfig) -> "list[StatusFile]":
-    """Read the files with the trading states of the books; nearly always there are none.
+    """Read the trading states of the books, of files and of captures that have them.
 
     Raises
     ------
@@ -105,11 +107,14 @@ def status_files(config: RunConfig) -> "list[StatusFile]":
         If one can't be used.
     """
     source = config.backtest.data_source
-    if not isinstance(source, DatabentoSource) or not source.status_files:
+    if not isinstance(source, DatabentoSource):
         return []
+    captured = [one.status for one in beside_of(config) if one.status is not None]
+    if not source.status_files:
+        return captured
     from tapewire.replay.status import read_status
 
-    return [read_status(path) for path in source.status_files]
+    return [*(read_status(path) for path in source.status_files), *captured]
 
 
 def _refuse_external(simulation: SimulationConfig) -> None:
@@ -206,6 +211,7 @@ def _simulation_config(
         seed=config.backtest.seed,
         gateway=_gateway(execution.gateway),
         crossed_policy=execution.crossed_book,
+        flags=flag_policy(config),
         market_order_in_halt=execution.market_order_in_halt,
         unseen_trades=execution.unseen_trades,
         book_clear=execution.book_clear,

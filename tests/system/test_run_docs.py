@@ -141,6 +141,15 @@ def test_the_page_of_data(repo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_the_page_of_record_flags(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "record-flags.md", tmp_path) == 1
+    manifest = tw.RunResult.load(tmp_path / "marked").manifest
+    [said], [marked] = manifest["data_flags"]["instruments"], manifest["data_marked"]
+    assert said["clear"] == marked["times"] == 25
+    assert marked["events"] > 25
+
+
+@pytest.mark.long
 def test_the_page_of_formats(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "formats.md", tmp_path) == 2
     # The snapshot's clear, bid and ask; A, T F C, C, and an ask that came into range.

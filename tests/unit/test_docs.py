@@ -28,6 +28,7 @@ PAGES = {
     "docs/external.md": 7,
     "docs/models.md": 6,
     "docs/placebo.md": 2,
+    "docs/record-flags.md": 1,
     "docs/reinforcement-learning.md": 3,
     "docs/report.md": 4,
     "docs/risk.md": 4,

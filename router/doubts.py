@@ -1,7 +1,7 @@
 """What records said of themselves, by instrument, and what a run did about it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -61,6 +61,17 @@ class FlaggedBook:
     marked_n: int
     marked_events: int
     in_doubt: bool
+
+    def after(self, before: "FlaggedBook | None") -> "FlaggedBook":
+        """Return this and what was said of the book before it, together."""
+        if before is None:
+            return self
+        return replace(
+            self,
+            counts={kind: n + before.counts.get(kind, 0) for kind, n in self.counts.items()},
+            marked_n=self.marked_n + before.marked_n,
+            marked_events=self.marked_events + before.marked_events,
+        )
 
     @property
     def who(self) -> str:

@@ -22,6 +22,7 @@ from tapewire.runs.standing import Standing
 
 if TYPE_CHECKING:
     from tapewire.router import GuessedQueue, LegInfo, LimitTrip, LossHalt, SimulationConfig
+    from tapewire.router.doubts import FlaggedBook
     from tapewire.runs.day_rows import Batch
     from tapewire.runs.days import DayApart
     from tapewire.runs.feed import TakesRows
@@ -69,6 +70,7 @@ class JoinedDays:
         self._halts: list[LossHalt] = []
         self._trips: list[LimitTrip] = []
         self._guessed: dict[GuessedQueue, None] = {}
+        self._flagged: dict[tuple[int, int], FlaggedBook] = {}
         self._last_ns = 0
 
     # --- what a simulation tells ------------------------------------------------------------------
@@ -89,6 +91,10 @@ class JoinedDays:
     def guessed_queues(self) -> "list[GuessedQueue]":
         """Books of strategies in which places in queues were guessed."""
         return list(self._guessed)
+
+    def flagged(self) -> "list[FlaggedBook]":
+        """Return the books whose records said something of themselves, on any day."""
+        return list(self._flagged.values())
 
     def fee_lines(self) -> dict[str, dict[str, int]]:
         """Fees by strategy and line, 1e-9 currency."""
@@ -197,6 +203,9 @@ class JoinedDays:
         self._halts += end.loss_halts
         self._trips += end.limit_trips
         self._guessed.update(dict.fromkeys(end.guessed))
+        for book in end.flagged:
+            key = book.publisher_id, book.instrument_id
+            self._flagged[key] = book.after(self._flagged.get(key))
         self.days.append(
             {
                 "date": day.date,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tapewire.executors.tasks import Tell
     from tapewire.replay.status import StatusFile
     from tapewire.router import GuessedQueue, LegInfo, LimitTrip, LossHalt, Simulation
+    from tapewire.router.doubts import FlaggedBook
     from tapewire.runs.contracts import Contracts
     from tapewire.wire import StreamInfo, Totals
 
@@ -66,7 +67,7 @@ class DayEnd:
         Who traded where; rows count them.
     fee_names, series_names
         What rows of fees and series count.
-    counts, now_ns, fee_lines, loss_halts, limit_trips, guessed
+    counts, now_ns, fee_lines, loss_halts, limit_trips, guessed, flagged
         As a simulation has them.
     books
         (publisher_id, instrument_id) of each.
@@ -89,6 +90,7 @@ class DayEnd:
     loss_halts: "list[LossHalt]"
     limit_trips: "list[LimitTrip]"
     guessed: "list[GuessedQueue]"
+    flagged: "list[FlaggedBook]"
     books: list[tuple[int, int]]
     digest: str
     totals: "Totals"
@@ -164,6 +166,7 @@ def play_day(
             loss_halts=simulation.loss_halts(),
             limit_trips=simulation.limit_trips(),
             guessed=simulation.guessed_queues(),
+            flagged=simulation.flagged(),
             books=simulation.look().books(),
             digest=simulation.digest(),
             totals=totals,

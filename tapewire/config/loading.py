@@ -42,6 +42,7 @@ from tapewire.config.variants import check_variants
 from tapewire.config.wording import describe, suggest
 from tapewire.config.yaml import MAX_BYTES, KeyPath, load_yaml
 from tapewire.errors import ConfigError
+from tapewire.market.continuous import root_of
 from tapewire.market.symbols import is_named
 from tapewire.market.times import time_text
 
@@ -284,6 +285,7 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
             name
             for name in strategy.symbols
             if symbols and not any(is_named(symbol, (name,)) for symbol in symbols)
+            if not any(root_of(symbol) for symbol in symbols)  # its contracts are not known yet
         }
         if unknown:
             name = min(unknown)

@@ -136,7 +136,8 @@ class DatabentoSource(_Section):
     what the venue says of its instruments (schema ``definition``), `statistics_files` what they
     settled at (schema ``statistics``). A record that two files have is an error, or given once
     (``duplicates: drop``). A file that ends too soon is an error, or played as far as it is whole
-    (`allow_truncated`).
+    (`allow_truncated`). `symbols` may be continuous (``ES.v.0``) or parents (``ES.FUT``); what is
+    held of a contract is closed as the run rolls out of it, or kept, and the contract with it.
     """
 
     type: Literal["databento"]
@@ -147,6 +148,8 @@ class DatabentoSource(_Section):
     definition_files: list[Text] = Field(default_factory=list)
     statistics_files: list[Text] = Field(default_factory=list)
     symbols: list[Symbol] = Field(default_factory=list)
+    #: None: ``close``.
+    roll: Literal["close", "keep"] | None = None
     publishers: list[Publisher] = Field(default_factory=list)
     start: TimeNs | None = None
     end: TimeNs | None = None

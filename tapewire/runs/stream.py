@@ -12,6 +12,7 @@ from tapewire.config.loading import make_config
 from tapewire.config.schema import DatabentoSource, SyntheticSource
 from tapewire.errors import PeerLostError, TapewireError
 from tapewire.inputs.batch_folder import check_downloads
+from tapewire.inputs.rolls import with_rolls
 from tapewire.inputs.same_data import require_different
 from tapewire.processes.replay_process import ReplayProcess
 from tapewire.processes.signals import Signals
@@ -139,6 +140,10 @@ class Stream:
                 allow_truncated=plan.allow_truncated,
                 working=self._hooks.working,
             )
+            plan, rolls = with_rolls(plan, source, self._hooks.working)
+            if rolls is not None:
+                self._facts.rolls = rolls
+                self._facts.warnings += rolls.warnings()
         if not options.cache:
             return plan
         from tapewire.inputs.cache import InputCache

@@ -66,9 +66,11 @@ def make_simulation(
         If a definition file can't be used, or a strategy's symbols or its order log do not fit
         the stream.
     """
+    if contracts is None:
+        contracts = contracts_of(config, info)
     simulation = _simulation_config(
         config,
-        (contracts or contracts_of(config, info)).table,
+        contracts,
         _publishers(config, info),
         info.warmup_until_ns,
         info.start_ns,
@@ -181,15 +183,15 @@ def _announced_if_slow(announce: Callable[[str], None], text: str) -> Iterator[N
 
 def _simulation_config(
     config: RunConfig,
-    instruments: InstrumentTable,
+    contracts: Contracts,
     publishers: tuple[int, ...],
     warmup_until_ns: int,
     start_ns: int,
 ) -> SimulationConfig:
     execution = config.backtest.execution
     return SimulationConfig(
-        instruments=instruments,
-        strategies=_strategies(config),
+        instruments=contracts.table,
+        strategies=_strategies(config, contracts),
         portfolio=_portfolio(config),
         models=chosen_models(execution),
         seed=config.backtest.seed,
@@ -220,7 +222,7 @@ def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:
     return tuple(sorted({p for name in info.dataset.split("+") for p in publishers_of(name)}))
 
 
-def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
+def _strategies(config: RunConfig, contracts: Contracts) -> tuple[StrategySpec, ...]:
     specs = []
     for i, strategy in enumerate(config.strategy):
         models = gateway = None
@@ -233,7 +235,7 @@ def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
                 strategy_id=variant.name,
                 definition=find_strategy(strategy.type),
                 parameters=variant.parameters,
-                symbols=tuple(strategy.symbols),
+                symbols=contracts.meant(strategy.symbols),
                 publishers=tuple(strategy.publishers),
                 limits=limits,
                 models=models,

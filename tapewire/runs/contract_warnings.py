@@ -47,7 +47,7 @@ def contract_warnings(config: RunConfig, info: "StreamInfo", contracts: Contract
             "of futures, as no definition says them (definition_files, or backtest.instruments)"
         )
     warnings += _about_definitions(config, info, traded, definitions)
-    warnings += contracts.expiries.warnings()
+    warnings += contracts.expiries.warnings(contracts.rolled_out())
     if contracts.rates:
         warnings.append(
             f"money in {first_few(sorted(contracts.rates))} is converted at changing rates in what "

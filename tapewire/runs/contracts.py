@@ -69,6 +69,12 @@ class Contracts:
         """Return the symbols of the data that names stand for, as far as they are no wildcards."""
         return tuple(names) if self.rolls is None else self.rolls.meant(names)
 
+    def rolled_out(self) -> set[str]:
+        """Return the symbols of the instruments that the run leaves before they end."""
+        ends = () if self.rolls is None else self.rolls.ends
+        found = (self.table.get(number) for number in ends)
+        return {one.symbol for one in found if one.expiry is not None and one.expiry.rolls}
+
     def describe(self, instrument_ids: Iterable[int]) -> dict[str, Any]:
         """Return each value of these instruments by symbol, and where it is from, for a manifest.
 

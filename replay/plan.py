@@ -28,9 +28,6 @@ class ReplayPlan:
         Paths, merged by ``ts_recv``; at equal times in this order.
     symbols
         Only these instruments; empty: all. A number stands for the id of one without a symbol.
-    windows
-        Of these symbols, instrument ids and times ``start_ns <= ts_recv < end_ns``, too: what
-        continuous symbols stand for.
     publishers
         Only these publisher ids; empty: all.
     start_ns, end_ns
@@ -50,6 +47,9 @@ class ReplayPlan:
         Most records in a batch, 1 to 65,536.
     payload
         ``"auto"``: shared memory with receivers on this host, else inline.
+    windows
+        Symbols and instrument ids that are wanted at times ``start_ns <= ts_recv < end_ns``, beside
+        `symbols`: what continuous symbols stand for.
 
     Raises
     ------
@@ -59,7 +59,6 @@ class ReplayPlan:
 
     files: tuple[str, ...]
     symbols: tuple[str, ...] = ()
-    windows: tuple[tuple[str, int, int, int], ...] = ()
     publishers: tuple[int, ...] = ()
     start_ns: int | None = None
     end_ns: int | None = None
@@ -69,6 +68,7 @@ class ReplayPlan:
     warmup: Warmup = "none"
     duplicates: Duplicates = "refuse"
     allow_truncated: bool = False
+    windows: tuple[tuple[str, int, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.files) <= FILES_MAX:

@@ -158,6 +158,9 @@ def roll_table(
     futures: Sequence[ListedFuture],
     volumes: DayVolumes,
     statistics: npt.NDArray[Any],
+    *,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
 ) -> RollTable:
     """Say which contract a continuous symbol means on each day that files have contracts for.
 
@@ -171,6 +174,8 @@ def roll_table(
         Of all files; looked at where volume is what it goes by.
     statistics
         ``market.statistics.STATISTICS``, shape (n,); looked at where that is open interest.
+    start_ns, end_ns
+        Only days that are in part in [start, end), if any is.
 
     Raises
     ------
@@ -185,7 +190,14 @@ def roll_table(
         )
     days: list[RollDay] = []
     unranked: list[int] = []
-    for day in _days_of(name, futures):
+    there = _days_of(name, futures)
+    asked = [
+        day
+        for day in there
+        if (start_ns is None or start_ns < (day + 1) * NS_PER_DAY)
+        and (end_ns is None or day * NS_PER_DAY < end_ns)
+    ]
+    for day in asked or there:
         figures, of_day, why = None, None, "first to expire"
         if name.rule == "v":
             figures, of_day = _volumes_before(day, futures, volumes)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from tapewire.compiled.units import NS_PER_DAY
 from tapewire.config.schema import DatabentoSource
 from tapewire.errors import NoDataError
 from tapewire.market.continuous import ContinuousName, continuous_name, parent_root, root_of
@@ -201,15 +202,28 @@ def rolls_of(source: DatabentoSource, working: "Working" = _silent) -> Rolls:
     volumes = _volumes(names, headers, source.end, working)
     statistics = _statistics(source) if any(one.rule == "n" for one in names) else np.empty(0)
     for name in names:
-        table = roll_table(name, futures[name.root], volumes, statistics)
-        tables.append(_until(table, source.end))
+        table = roll_table(
+            name, futures[name.root], volumes, statistics,
+            start_ns=source.start, end_ns=source.end,
+        )  # fmt: skip
+        tables.append(_with_beginnings(table, headers))
     return Rolls(tables, parents, others, keeps=source.roll == "keep")
 
 
-def _until(table: RollTable, end_ns: int | None) -> RollTable:
-    """Leave out the days that nothing is asked of."""
-    days = [one for one in table.days if end_ns is None or one.start_ns < end_ns]
-    return dataclasses.replace(table, days=days) if days else table
+def _with_beginnings(table: RollTable, headers: "Sequence[DbnHeader]") -> RollTable:
+    """Tell of contracts whose book begins on a day that no file begins with a snapshot."""
+    whole = {
+        header.first_ts_recv // NS_PER_DAY
+        for header in headers
+        if header.first_ts_recv is not None and header.begins_with_snapshot
+    }
+    notes = [
+        f"{table.name}: no file begins with a snapshot on {date_of(start_ns // NS_PER_DAY)}: the "
+        f"book of {symbol}, whose days begin there, has only the orders that come then"
+        for symbol, _, start_ns, _ in table.spans()[1:]
+        if start_ns // NS_PER_DAY not in whole
+    ]
+    return dataclasses.replace(table, notes=[*table.notes, *notes]) if notes else table
 
 
 def _definitions(source: DatabentoSource, headers: "Sequence[DbnHeader]") -> Any:
@@ -239,7 +253,6 @@ def _volumes(
     """Add up the volumes of files that begin before the last day: no other decides anything."""
     if not any(one.rule == "v" for one in names):
         return {}
-    from tapewire.compiled.units import NS_PER_DAY
     from tapewire.inputs.volumes import volumes_of
 
     last_ns = max((m.end_ns for header in headers for m in header.mappings), default=0)

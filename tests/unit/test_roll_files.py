@@ -108,6 +108,21 @@ def test_a_plan_gives_each_day_the_records_of_its_contract(files: list[str]) -> 
     assert len(records) == 2 * (9 + 3 + 1)
     assert "no definition says when XH4, XM4 expires" in rolls.warnings()[0]
     assert "no volume of a time before 2023-12-09" in rolls.warnings()[1]
+    assert "no file begins with a snapshot on 2023-12-11: the book of XM4" in rolls.warnings()[2]
+
+
+def test_days_before_the_start_give_volumes_and_records_of_its_contract(files: list[str]) -> None:
+    """From the third day on it is XM4, whose records of the days before build its book."""
+    plan, rolls = with_rolls(
+        ReplayPlan(tuple(files), start_ns=T0 + 2 * DAY, warmup="full"),
+        source(files, "X.v.0", start=T0 + 2 * DAY),
+    )
+    assert rolls is not None
+    assert meant(rolls) == ["XM4"]
+    assert not [note for note in rolls.warnings() if "volume" in note or "snapshot" in note]
+    records = read(plan)
+    assert set(records["instrument_id"].tolist()) == {2}
+    assert len(records) == 2 * (4 + 5 + 1)
 
 
 def test_a_contract_may_stay_and_what_is_named_itself_stays(files: list[str]) -> None:
@@ -162,7 +177,8 @@ def test_definitions_say_what_expires_and_what_belongs(files: list[str], tmp_pat
     path = str(defined.write(tmp_path / "x.definition.dbn", one, two))
     rolls = rolls_of(source(files, "X.c.0", definition_files=[path]))
     assert meant(rolls) == ["XH4", "XM4", "XM4"]
-    assert (rolls.tables[0].source, rolls.warnings()) == ("definitions", [])
+    assert rolls.tables[0].source == "definitions"
+    assert ["no file begins with a snapshot" in note for note in rolls.warnings()] == [True]
     other = defined.definition(
         **common | {"instrument_id": 2, "raw_symbol": b"XM4", "asset": b"XY"}
     )

@@ -121,7 +121,9 @@ def futures_of(
         for mapping in header.mappings:
             key = (mapping.raw_symbol, mapping.instrument_id)
             listed.setdefault(key, []).append((mapping.start_ns, mapping.end_ns))
-    defined = _first_definitions(definitions)
+    start = root.encode()
+    maybe = np.char.startswith(definitions["raw_symbol"], start) | (definitions["asset"] == start)
+    defined = _first_definitions(definitions[maybe])
     futures = []
     for (symbol, number), times in sorted(listed.items()):
         record = defined.get((symbol, number))
@@ -190,6 +192,7 @@ def roll_table(
         )
     days: list[RollDay] = []
     unranked: list[int] = []
+    most = 0
     there = _days_of(name, futures)
     asked = [
         day
@@ -208,6 +211,7 @@ def roll_table(
         if name.rule != "c" and figures is None:
             why = f"first to expire: no {RULES[name.rule]} is known of a time before"
         order = ranked(futures, day * NS_PER_DAY, figures)
+        most = max(most, len(order))
         if name.rank >= len(order):
             if order:
                 unranked.append(day)
@@ -218,7 +222,7 @@ def roll_table(
     if not days:
         raise NoDataError(
             f"symbol {name}: expected at least {name.rank + 1} contracts of {name.root} on a day, "
-            f"found {max(1, len(futures)) if name.rank else 0} in all the files"
+            f"found {most}: of all days there are {_listed([one.symbol for one in futures])}"
         )
     source = "definitions" if all(one.is_defined for one in futures) else "symbols"
     return RollTable(str(name), source, days, _notes(name, futures, days, unranked))

@@ -38,7 +38,7 @@ def volumes_of(headers: Sequence[DbnHeader], working: Working) -> DayVolumes:
         If a file turns out to be corrupt.
     """
     known = _known()
-    before = dict(known)
+    read_anew = False
     total: dict[int, dict[int, int]] = {}
     sizes = sum(header.size_bytes for header in headers) // _BYTES_PER_MB
     done = 0
@@ -52,6 +52,7 @@ def volumes_of(headers: Sequence[DbnHeader], working: Working) -> DayVolumes:
                     progress((done + read) // _BYTES_PER_MB)
 
                 noted = day_volumes(header, tick)
+                read_anew = True
             known[key] = {"status": status, "volumes": noted}  # the last used are last
             done += header.size_bytes
             progress(done // _BYTES_PER_MB)
@@ -59,7 +60,7 @@ def volumes_of(headers: Sequence[DbnHeader], working: Working) -> DayVolumes:
                 sums = total.setdefault(day, {})
                 for number, lots in of_day.items():
                     sums[number] = sums.get(number, 0) + lots
-    if known != before:
+    if read_anew:
         _note(known)
     return total
 

@@ -138,7 +138,9 @@ def test_a_day_without_so_many_contracts_is_told_of() -> None:
     found = table("c", rank=1, futures=only)
     assert [one.day - FIRST for one in found.days] == [2, 3, 4, 5]
     assert "on 2024-03-01, 2024-03-02 there are no 2 contracts" in found.notes[-1]
-    with pytest.raises(NoDataError, match="expected at least 3 contracts of X on a day"):
+    with pytest.raises(
+        NoDataError, match="expected at least 3 contracts of X on a day, found 2: of all days"
+    ):
         table("c", rank=2, futures=only)
 
 

@@ -4,6 +4,7 @@ The book: 5 bid at 100, 5 offered at 101. Orders take 50 µs to the exchange, wo
 run leaves it at 300, where nothing happens until 1,000.
 """
 
+import random
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,28 @@ def test_orders_end_at_the_roll_and_none_is_taken_behind_it(tmp_path: Path) -> N
         "late": ("REJECTED", "MARKET_CLOSED"),
         "later": ("DENIED", "HAS_EXPIRED"),
     }
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_it_is_as_a_market_order_of_the_strategy_just_before(tmp_path: Path, seed: int) -> None:
+    """Books at random: the same fills, at the same prices with impact and fees, a tick earlier."""
+    draw = random.Random(seed)
+    tape = market(draw.randint(1, 4))
+    for order_id in range(20, 30):
+        tape = tape.add(order_id, order_id, "B", draw.randint(90, 99), draw.randint(1, 5))
+        tape = tape.add(order_id, 100 + order_id, "A", draw.randint(101, 110), draw.randint(1, 5))
+    tape = tape.tick(1_000)
+    lots = draw.randint(1, 12)
+    own = Log().sell(100, "it", lots) if seed % 2 else Log().buy(100, "it", lots)
+    by_roll = rolled(tmp_path, own, tape, fee=UNIT, impact_ppm=700)
+    back = own.buy(249, "back", lots) if seed % 2 else own.sell(249, "back", lots)
+    by_order = rolled(tmp_path, back, tape, fee=UNIT, impact_ppm=700)
+
+    def rows(found: Any, name: str) -> list[Any]:
+        return [(f.price, f.lots, f.commission) for f in found.fills if f.order == name]
+
+    assert rows(by_roll, "roll") == rows(by_order, "back") != []
+    assert by_roll.fills[-1].position == by_order.fills[-1].position == 0
 
 
 def test_the_batches_do_not_matter(tmp_path: Path) -> None:

@@ -29,11 +29,15 @@ def rolls(
         list[Path] | None,
         typer.Option("--statistics", help="Files of schema statistics: open interest."),
     ] = None,
+    volumes: Annotated[
+        list[Path] | None,
+        typer.Option("--volumes", help="Files of schema ohlcv-1d: volumes, so that none is read."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which contract ES.c.0, ES.v.0 or ES.n.0 is on each day, and why; or what ES.FUT has.
 
-    Volumes of days are added up by reading the files, once.
+    Volumes of days are those of daily bars, or added up by reading the files, once.
     """
     from rich.console import Console
 
@@ -44,6 +48,7 @@ def rolls(
         names_in(symbols),
         definitions=[str(file) for file in definitions or ()],
         statistics=[str(file) for file in statistics or ()],
+        volumes=[str(file) for file in volumes or ()],
         as_json=as_json,
         console=Console(),
     )

@@ -54,6 +54,7 @@ _FILES: Final = ("backtest", "data_source", "files")
 _STATUS_FILES: Final = ("backtest", "data_source", "status_files")
 _DEFINITION_FILES: Final = ("backtest", "data_source", "definition_files")
 _STATISTICS_FILES: Final = ("backtest", "data_source", "statistics_files")
+_VOLUME_FILES: Final = ("backtest", "data_source", "volume_files")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -336,6 +337,7 @@ def _check_data(data: DatabentoSource, problems: Problems) -> None:
         (_STATUS_FILES, data.status_files),
         (_DEFINITION_FILES, data.definition_files),
         (_STATISTICS_FILES, data.statistics_files),
+        (_VOLUME_FILES, data.volume_files),
     ):
         twice = same_file(files)
         if twice is not None:

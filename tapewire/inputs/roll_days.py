@@ -1,9 +1,9 @@
 """``tapewire data rolls``: what continuous symbols mean on each day, as a table or JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +20,13 @@ from tapewire.market.continuous import root_of
 from tapewire.processes.signals import interruptible
 from tapewire.replay.rolls import RollDay, RollTable, date_of
 
+_LABELS: Final = {
+    "files": "FILES",
+    "definition_files": "--definitions",
+    "statistics_files": "--statistics",
+    "volume_files": "--volumes",
+}
+
 
 def list_rolls(
     files: Sequence[str],
@@ -27,6 +34,7 @@ def list_rolls(
     *,
     definitions: Sequence[str] = (),
     statistics: Sequence[str] = (),
+    volumes: Sequence[str] = (),
     as_json: bool = False,
     console: Console | None = None,
 ) -> Rolls:
@@ -34,8 +42,8 @@ def list_rolls(
 
     Parameters
     ----------
-    files, definitions, statistics
-        Names as a run takes them. Of folders, definitions and statistics are found, too.
+    files, definitions, statistics, volumes
+        Names as a run takes them. Of folders, the others are found, too.
     symbols
         Continuous symbols and parents.
 
@@ -56,7 +64,11 @@ def list_rolls(
                 "--symbols: expected continuous symbols (ES.c.0, ES.v.0, ES.n.0) or parents "
                 f"(ES.FUT), found {symbol!r}"
             )
-    source, notes = _source(files, symbols, definitions, statistics)
+    named = {
+        "files": files, "definition_files": definitions, "statistics_files": statistics,
+        "volume_files": volumes,
+    }  # fmt: skip
+    source, notes = _source(named, symbols)
     with interruptible():
         rolls = rolls_of(source, Steps)
     if console is not None and as_json:
@@ -74,29 +86,24 @@ def list_rolls(
 
 
 def _source(
-    files: Sequence[str],
-    symbols: Sequence[str],
-    definitions: Sequence[str],
-    statistics: Sequence[str],
+    names: Mapping[str, Sequence[str]], symbols: Sequence[str]
 ) -> tuple[DatabentoSource, list[str]]:
-    named: dict[str, Any] = {
-        "files": list(files),
-        "definition_files": list(definitions),
-        "statistics_files": list(statistics),
-    }
-    labels = {
-        "files": "FILES", "definition_files": "--definitions", "statistics_files": "--statistics"
-    }  # fmt: skip
+    """Make a data source of names by key; notes say what was left out."""
+    named: dict[str, Any] = {key: list(some) for key, some in names.items()}
     typed: dict[KeyPath, str] = {
-        ("backtest", "data_source", key, i): labels[key]
-        for key, names in named.items()
-        for i in range(len(names))
+        ("backtest", "data_source", key, i): _LABELS[key]
+        for key, some in named.items()
+        for i in range(len(some))
     }
     problems = Problems(Places("command line", typed=typed))
     notes = place_files(named, Path(), problems)
     problems.raise_if_any()
-    placed = {key: names for key, names in named.items() if key in labels}
-    return DatabentoSource(type="databento", symbols=list(symbols), **placed), notes
+    return DatabentoSource(type="databento", symbols=list(symbols), **_known(named)), notes
+
+
+def _known(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the keys that say nothing about contracts: trading states of a folder."""
+    return {key: some for key, some in named.items() if key in _LABELS}
 
 
 def _show(table: RollTable, console: Console) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tapewire.market.continuous import ListedFuture
     from tapewire.replay import ReplayPlan
     from tapewire.replay.dbn import DbnHeader
+    from tapewire.replay.volumes import DayVolumes
 
 _TS_MAX: Final = 2**63 - 1
 _ROOTS_TOLD: Final = 8
@@ -199,11 +200,12 @@ def rolls_of(source: DatabentoSource, working: "Working" = _silent) -> Rolls:
         else:
             assert parent_root(symbol) == root
             parents[symbol] = tuple(dict.fromkeys(one.symbol for one in futures[root]))
-    volumes = _volumes(names, headers, source.end, working)
+    by_volume = {one.root: futures[one.root] for one in names if one.rule == "v"}
+    volumes = _volumes(by_volume, headers, source, working)
     statistics = _statistics(source) if any(one.rule == "n" for one in names) else np.empty(0)
     for name in names:
         table = roll_table(
-            name, futures[name.root], volumes, statistics,
+            name, futures[name.root], volumes.get(name.root, {}), statistics,
             start_ns=source.start, end_ns=source.end,
         )  # fmt: skip
         tables.append(_with_beginnings(table, headers))
@@ -245,24 +247,48 @@ def _statistics(source: DatabentoSource) -> Any:
 
 
 def _volumes(
-    names: Sequence[ContinuousName],
+    futures: "Mapping[str, Sequence[ListedFuture]]",
     headers: "Sequence[DbnHeader]",
-    end_ns: int | None,
+    source: DatabentoSource,
     working: "Working",
-) -> Any:
-    """Add up the volumes of files that begin before the last day: no other decides anything."""
-    if not any(one.rule == "v" for one in names):
-        return {}
-    from tapewire.inputs.volumes import volumes_of
+) -> "dict[str, DayVolumes]":
+    """Return volumes by product: of daily bars, and of the records of days that these lack.
 
+    Files that begin on the last day are not read: it decides nothing.
+    """
+    from tapewire.inputs.volumes import volumes_of
+    from tapewire.replay.volumes import bar_volumes
+
+    if not futures:
+        return {}
+    bars = bar_volumes(source.volume_files)
+    told: dict[str, set[int]] = {}
+    for root, some in futures.items():
+        numbers = {one.instrument_id for one in some}
+        told[root] = {day for day, lots in bars.items() if not numbers.isdisjoint(lots)}
+    in_all_bars = set.intersection(*told.values())
     last_ns = max((m.end_ns for header in headers for m in header.mappings), default=0)
-    last_day = (min(last_ns, end_ns or last_ns) - 1) // NS_PER_DAY
+    last_day = (min(last_ns, source.end or last_ns) - 1) // NS_PER_DAY
     early = [
         header
         for header in headers
-        if header.first_ts_recv is not None and header.first_ts_recv // NS_PER_DAY < last_day
+        if header.first_ts_recv is not None
+        and header.first_ts_recv // NS_PER_DAY < last_day
+        and not _days_of(header) <= in_all_bars
     ]
-    return volumes_of(early, working)
+    traded = volumes_of(early, working)
+    return {
+        root: dict(traded) | {day: lots for day, lots in bars.items() if day in days}
+        for root, days in told.items()
+    }
+
+
+def _days_of(header: "DbnHeader") -> set[int]:
+    """Return the days that a file maps symbols for, or one that no bar is of, if it does not."""
+    days: set[int] = set()
+    for since, until in {(m.start_ns, m.end_ns) for m in header.mappings}:
+        days.update(range(since // NS_PER_DAY, min(until // NS_PER_DAY, since // NS_PER_DAY + 400)))
+    return days or {-1}
 
 
 def _no_futures(symbol: str, root: str, headers: "Sequence[DbnHeader]") -> str:

@@ -16,7 +16,7 @@ import defined
 import streams
 from conftest import TapewireHere
 from tapewire.config.schema import DatabentoSource
-from tapewire.errors import ConfigError, NoDataError
+from tapewire.errors import ConfigError, FormatError, NoDataError
 from tapewire.inputs.rolls import Rolls, rolls_of, with_rolls
 from tapewire.market.records import MBO_DTYPE
 from tapewire.market.statistics import OPEN_INTEREST, UNDEF_QUANTITY
@@ -24,7 +24,7 @@ from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.catalogue import find_files, index_folder
 from tapewire.replay.dbn import inspect
 from tapewire.replay.statistics import read_statistics
-from tapewire.replay.volumes import day_volumes
+from tapewire.replay.volumes import bar_volumes, day_volumes
 
 T0, DAY = streams.START_NS, streams.DAY_NS
 #: 9 December 2023.
@@ -205,6 +205,33 @@ def test_open_interest_is_read_of_each_version(
     assert kept.tolist() == [5, 6, UNDEF_QUANTITY]
     rolls = rolls_of(source(files, "X.n.0", statistics_files=[str(path)]))
     assert meant(rolls) == ["XH4", "XM4", "XM4"]
+
+
+def bars(path: Path, *rows: tuple[int, int, int], schema: str = "ohlcv-1d") -> str:
+    """Daily bars (day, instrument, lots), laid out as Databento's own library does."""
+    layout = np.dtype(dbn.OHLCVMsg._dtypes)
+    made = np.zeros(len(rows), layout)
+    made["length"], made["rtype"], made["publisher_id"] = layout.itemsize // 4, 0x23, 1
+    for row, (day, number, lots) in zip(made, rows, strict=True):
+        row["ts_event"], row["instrument_id"], row["volume"] = T0 + day * DAY, number, lots
+    path.write_bytes(streams.dbn_header(schema=schema) + made.tobytes())
+    return str(path)
+
+
+def test_daily_bars_stand_for_the_volumes_of_their_days(files: list[str], tmp_path: Path) -> None:
+    """Bars say that XM4 traded more on the first day; of the second, its records are added up."""
+    first = bars(tmp_path / "a.ohlcv-1d.dbn", (0, 1, 1), (0, 2, 9))
+    again = bars(tmp_path / "b.ohlcv-1d.dbn", (0, 1, 1), (0, 77, 5))
+    assert bar_volumes([first, again]) == {T0 // DAY: {1: 1, 2: 9, 77: 5}}
+    rolls = rolls_of(source(files, "X.v.0", volume_files=[first, again]))
+    assert meant(rolls) == ["XH4", "XM4", "XM4"]
+    noted = json.loads((tmp_path / "cache" / "day-volumes.json").read_bytes())
+    assert list(noted) == [files[1]]
+    both = bars(tmp_path / "c.ohlcv-1d.dbn", (0, 1, 9), (1, 1, 9), (1, 2, 8))
+    assert meant(rolls_of(source(files, "X.v.0", volume_files=[both]))) == ["XH4"] * 3
+    hourly = bars(tmp_path / "d.ohlcv-1h.dbn", (0, 1, 9), schema="ohlcv-1h")
+    with pytest.raises(FormatError, match="ohlcv-1d"):
+        bar_volumes([hourly])
 
 
 def test_files_that_say_it_themselves_are_believed(tmp_path: Path) -> None:

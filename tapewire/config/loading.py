@@ -332,6 +332,11 @@ def _check_data(data: DatabentoSource, problems: Problems) -> None:
             ("backtest", "data_source", "end"),
             f"expected a time after start ({start}), found {end}",
         )
+    if data.roll is not None and not any(root_of(symbol) for symbol in data.symbols):
+        problems.add(
+            ("backtest", "data_source", "roll"),
+            "expected continuous symbols such as ES.v.0, which roll, found none",
+        )
     for where, files in (
         (_FILES, data.files),
         (_STATUS_FILES, data.status_files),

@@ -15,6 +15,7 @@ import pytest
 import defined
 import streams
 from conftest import TapewireHere
+from tapewire.config.loading import make_config
 from tapewire.config.schema import DatabentoSource
 from tapewire.errors import ConfigError, FormatError, NoDataError
 from tapewire.inputs.rolls import Rolls, rolls_of, with_rolls
@@ -275,6 +276,12 @@ def test_the_command_says_each_day_and_why(
     wrong = tapewire_here("data", "rolls", *files, "--symbols", "XH4")
     assert wrong.returncode != 0
     assert "--symbols: expected continuous symbols" in wrong.stderr
+
+
+def test_a_policy_without_a_symbol_that_rolls_is_refused(files: list[str]) -> None:
+    given = {"type": "databento", "files": files, "symbols": ["XH4"], "roll": "keep"}
+    with pytest.raises(ConfigError, match=r"roll: expected continuous symbols such as ES\.v\.0"):
+        make_config({"backtest": {"data_source": given}, "strategy": {"type": "market_maker"}})
 
 
 def test_a_plan_refuses_windows_that_are_none(files: list[str]) -> None:

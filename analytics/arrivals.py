@@ -195,7 +195,7 @@ class Arrivals:
         ended = np.where(open_, mids.moves, ended)
         # One that never arrived, and ended before the data did, did not leave.
         sent = (orders["ts_arrived"] != 0) | open_
-        sent &= orders["client_order_id"] != SETTLEMENT_ID  # nobody decided that
+        sent &= orders["client_order_id"] > SETTLEMENT_ID  # nobody decided that
         for name in ("sent", "arrived"):
             moves = mids.moves_until(orders[f"ts_{name}"], with_equal=True)
             known = sent & (orders[f"ts_{name}"] != 0) & (ended - moves < MOVES_MAX)

@@ -93,7 +93,8 @@ class Reason(IntEnum):
     LOSS_CANCEL = 13  # CANCELED by the simulation: a limit was reached
     LOSS_FLATTEN = 14  # the simulation's own market order, closing a position after a limit
     SETTLEMENT = 43  # the venue's own: what was held as the instrument expired was settled
-    HAS_EXPIRED = 44  # DENIED: its instrument has
+    HAS_EXPIRED = 44  # DENIED: its instrument has, or the run has rolled out of it
+    ROLL = 45  # the simulation's own market order, closing a position as the run rolls out of it
     DAY_END = 70  # CANCELED, or the simulation's own: its day ended, and days are apart
     MARKET_CLOSED = 40  # REJECTED or refused: the venue takes none in its state
     NO_CANCEL = 41  # refused: nothing is canceled or changed shortly before the opening
@@ -172,12 +173,16 @@ SETTLEMENT_ID: Final = -(1 << 40)
 #: Of what closes a position at the end of a day that is played apart: of the first such day, and
 #: one less with each day that follows.
 DAY_END_ID: Final = -(1 << 39)
+#: Of what closes one as the run rolls out of a contract.
+ROLL_ID: Final = SETTLEMENT_ID - 1
 
 
 def own_order_name(client_order_id: int) -> str:
     """Return what an order of the simulation's own is called, whose id is below 0."""
     if SETTLEMENT_ID < client_order_id <= DAY_END_ID:
         return f"day-end-{DAY_END_ID - client_order_id + 1}"
+    if client_order_id == ROLL_ID:
+        return "roll"
     return "settlement" if client_order_id == SETTLEMENT_ID else f"flatten-{-client_order_id}"
 
 

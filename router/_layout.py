@@ -124,6 +124,7 @@ WATCH: Final = np.dtype(
         ("mark_ask", "i8"),
         ("expiry_ns", "i8"),  # exchange time at which its instrument ends; NEVER: not known
         ("settle_price", "i8"),  # what positions are settled at then; UNDEF_PRICE: their mark
+        ("rolls", "i8"),  # whether they are closed as the book stands, before that
         # where the run minds what records say of themselves
         ("doubts", "i4"),  # FlagKinds for which the book is in doubt, a bit each
         ("unshown", "i4"),  # whether events were not shown, as it was

@@ -419,16 +419,18 @@ def configure(
     day_end: str = "",
     flags: FlagPolicy | None = None,
     warmup_until_ns: int = 0,
+    rolls: bool = False,
 ) -> SimulationConfig:
     """A configuration with the order log as strategy ``log``, and others beside it.
 
     ``states`` are trading states: (µs, TradingState), captured 1 µs later, or (µs, state, µs).
-    ``expires`` is when the instrument ends, and what it is settled at, if that is known.
+    ``expires`` is when the instrument ends, and what it is settled at, if that is known; with
+    ``rolls`` it is when the run leaves it.
     """
     expiries = {}
     if expires is not None:
         at, price = expires
-        expiries[SYMBOL] = Expiry(ns(at), None if price is None else px(price))
+        expiries[SYMBOL] = Expiry(ns(at), None if price is None else px(price), rolls)
     table = InstrumentTable(
         [(SYMBOL, INSTRUMENT), (OTHER_SYMBOL, OTHER_INSTRUMENT)],
         {SYMBOL: (px(tick), Fraction(multiplier))},
@@ -621,7 +623,10 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
             and order["reason"] not in (Reason.USER_CANCEL, Reason.INVALID_QUANTITY)
         )
         assert (order["ts_closed"] == 0) == (order["reason"] == Reason.END_OF_DATA)
-        if order["reason"] == Reason.SETTLEMENT or order["client_order_id"] == DAY_END_ID:
+        if (
+            order["reason"] in (Reason.SETTLEMENT, Reason.ROLL)
+            or order["client_order_id"] == DAY_END_ID
+        ):
             assert order["ts_arrived"] == order["ts_sent"] > 0
         elif order["ts_arrived"]:
             assert (

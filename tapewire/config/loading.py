@@ -49,6 +49,7 @@ from tapewire.config.variants import check_variants
 from tapewire.config.wording import describe, suggest
 from tapewire.config.yaml import MAX_BYTES, KeyPath, load_yaml
 from tapewire.errors import ConfigError
+from tapewire.market.continuous import root_of
 from tapewire.market.symbols import is_named
 from tapewire.market.times import time_text
 
@@ -60,6 +61,7 @@ _FILES: Final = ("backtest", "data_source", "files")
 _STATUS_FILES: Final = ("backtest", "data_source", "status_files")
 _DEFINITION_FILES: Final = ("backtest", "data_source", "definition_files")
 _STATISTICS_FILES: Final = ("backtest", "data_source", "statistics_files")
+_VOLUME_FILES: Final = ("backtest", "data_source", "volume_files")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -300,6 +302,7 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
             name
             for name in strategy.symbols
             if symbols and not any(is_named(symbol, (name,)) for symbol in symbols)
+            if not any(root_of(symbol) for symbol in symbols)  # its contracts are not known yet
         }
         if unknown:
             name = min(unknown)
@@ -345,11 +348,17 @@ def _check_data(data: DatabentoSource, problems: Problems) -> None:
             ("backtest", "data_source", "end"),
             f"expected a time after start ({start}), found {end}",
         )
+    if data.roll is not None and not any(root_of(symbol) for symbol in data.symbols):
+        problems.add(
+            ("backtest", "data_source", "roll"),
+            "expected continuous symbols such as ES.v.0, which roll, found none",
+        )
     for where, files in (
         (_FILES, data.files),
         (_STATUS_FILES, data.status_files),
         (_DEFINITION_FILES, data.definition_files),
         (_STATISTICS_FILES, data.statistics_files),
+        (_VOLUME_FILES, data.volume_files),
     ):
         twice = same_file(files)
         if twice is not None:

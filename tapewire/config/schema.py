@@ -159,9 +159,12 @@ class DatabentoSource(_Section):
     book's last snapshot on, or not at all; strategies and all that is counted begin at ``start``.
     `status_files` have the trading states of the books (schema ``status``), `definition_files`
     what the venue says of its instruments (schema ``definition``), `statistics_files` what they
-    settled at (schema ``statistics``). A record that two files have is an error, or given once
+    settled at (schema ``statistics``), `volume_files` what they traded by day (``ohlcv-1d``), where
+    continuous symbols go by that. A record that two files have is an error, or given once
     (``duplicates: drop``). A file that ends too soon is an error, or played as far as it is whole
     (`allow_truncated`). `flags` says what is done where a record says something of itself.
+    `symbols` may be continuous (``ES.v.0``) or parents (``ES.FUT``); what is held of a contract is
+    closed as the run rolls out of it, or kept, and the contract with it.
     """
 
     type: Literal["databento"]
@@ -171,7 +174,10 @@ class DatabentoSource(_Section):
     status_files: list[Text] = Field(default_factory=list)
     definition_files: list[Text] = Field(default_factory=list)
     statistics_files: list[Text] = Field(default_factory=list)
+    volume_files: list[Text] = Field(default_factory=list)
     symbols: list[Symbol] = Field(default_factory=list)
+    #: None: ``close``.
+    roll: Literal["close", "keep"] | None = None
     publishers: list[Publisher] = Field(default_factory=list)
     start: TimeNs | None = None
     end: TimeNs | None = None

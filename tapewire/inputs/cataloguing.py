@@ -13,7 +13,7 @@ from tapewire.config.schema import parse_time_ns
 from tapewire.errors import ConfigError
 from tapewire.inputs.telling import Steps, iso, tell
 from tapewire.processes.signals import interruptible
-from tapewire.replay.catalogue import CatalogueFile, index_folder, read_catalogue
+from tapewire.replay.catalogue import CatalogueFile, index_folder, names_meant, read_catalogue
 
 _BYTES_PER_MB: Final = 10**6
 _SYMBOLS_TOLD: Final = 4
@@ -78,10 +78,12 @@ def list_catalogue(
         As `read_catalogue`.
     """
     window = time_ns("--start", start), time_ns("--end", end)
+    known = read_catalogue(folder)
+    names = [name for some in names_meant(known, symbols).values() for name in some]
     files = [
         file
-        for file in read_catalogue(folder)
-        if file.has(symbols, *window) and schema in (None, file.schema)
+        for file in (known if names or not symbols else ())
+        if file.has(names, *window) and schema in (None, file.schema)
     ]
     files.sort(key=lambda file: (file.first_ns, file.path))
     if console is not None and as_json:

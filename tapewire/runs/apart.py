@@ -74,7 +74,7 @@ class ApartRun(RunAssembly):
             with self.signals.immediate():
                 wiring.warm_up(facts.config, self.hooks.announce)
             self._note_kernel_cache()
-            facts.contracts = contracts_of(facts.config, whole)
+            facts.contracts = contracts_of(facts.config, whole, facts.rolls)
             facts.warnings += contract_warnings(facts.config, whole, facts.contracts)
             facts.status = wiring.status_files(facts.config)
             given = one_day.DaysGiven(whole, facts.contracts, facts.status)

@@ -106,7 +106,7 @@ class RunAssembly:
             self._note_kernel_cache()
             facts.info = stream.begin()
             facts.warnings += gap_warnings(facts.info.files)
-            facts.contracts = contracts_of(facts.config, facts.info)
+            facts.contracts = contracts_of(facts.config, facts.info, facts.rolls)
             facts.warnings += contract_warnings(facts.config, facts.info, facts.contracts)
             facts.models = RunModels(facts.config, self.hooks.announce, stack)
             facts.status = wiring.status_files(facts.config)

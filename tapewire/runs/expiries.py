@@ -1,6 +1,6 @@
 """When instruments of a run end, and what is held then is settled at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +41,11 @@ class Expiries:
     files: "Sequence[StatisticsFile]" = ()
     start_ns: int = 0
 
-    def warnings(self) -> list[str]:
-        """Say of whom no settlement price is known, and who had expired before the data."""
+    def warnings(self, left: Collection[str] = ()) -> list[str]:
+        """Say of whom no settlement price is known, and who had expired before the data.
+
+        ``left`` are the symbols that the run rolls out of before.
+        """
         gone = [
             f"{symbol} expired at {time_text(expiry.ts)}, before the data begin: every order in it "
             "is denied"
@@ -54,7 +57,7 @@ class Expiries:
             "what is held then is settled at its mark (set settlement_price of the instrument, or "
             "statistics_files)"
             for symbol, expiry in sorted(self.known.items())
-            if expiry.price is None and expiry.ts >= self.start_ns
+            if expiry.price is None and expiry.ts >= self.start_ns and symbol not in left
         ]
 
 

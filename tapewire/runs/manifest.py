@@ -22,6 +22,7 @@ from tapewire.runs.warnings import (
 
 if TYPE_CHECKING:
     from tapewire.inputs.cache import InputCache
+    from tapewire.inputs.rolls import Rolls
     from tapewire.processes.collector_process import RunCollector
     from tapewire.replay.definitions import DefinitionFile
     from tapewire.replay.statistics import StatisticsFile
@@ -49,6 +50,7 @@ class RunFacts:
     models: "RunModels | None" = None
     status: "Sequence[StatusFile]" = ()
     contracts: "Contracts | None" = None
+    rolls: "Rolls | None" = None
 
 
 def manifest_of(
@@ -110,6 +112,8 @@ def manifest_of(
             "payload": facts.info.payload,
             "batch_records": facts.info.batch_records,
         }
+    if facts.rolls is not None:
+        manifest["rolls"] = facts.rolls.describe()
     if facts.models:
         manifest["models"] = facts.models.describe()
         manifest["warnings"] += facts.models.warnings()

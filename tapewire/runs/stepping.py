@@ -130,10 +130,12 @@ class SteppedSimulation:
         else:
             self._records = FileRecords(self.config)
             info = self._records.info
+        rolls = None if self._records is None else self._records.rolls
         try:
             #: What deserves a look before the first record.
-            contracts = contracts_of(self.config, info)
+            contracts = contracts_of(self.config, info, rolls)
             self.warnings: list[str] = contract_warnings(self.config, info, contracts)
+            self.warnings += [] if rolls is None else rolls.warnings()
             status = wiring.status_files(self.config)
             self._simulation = wiring.make_simulation(
                 self.config, info, status=status, contracts=contracts

@@ -12,6 +12,7 @@ from tapewire.config.loading import make_config
 from tapewire.config.schema import DatabentoSource, SyntheticSource
 from tapewire.errors import PeerLostError, TapewireError
 from tapewire.inputs.batch_folder import check_downloads
+from tapewire.inputs.rolls import with_rolls
 from tapewire.inputs.same_data import require_different
 from tapewire.processes.replay_process import ReplayProcess
 from tapewire.processes.signals import Signals
@@ -194,6 +195,10 @@ def replayed_plan(
             allow_truncated=plan.allow_truncated,
             working=hooks.working,
         )
+        plan, rolls = with_rolls(plan, source, hooks.working)
+        if rolls is not None:
+            facts.rolls = rolls
+            facts.warnings += rolls.warnings()
     if not options.cache:
         return plan
     from tapewire.inputs.cache import InputCache

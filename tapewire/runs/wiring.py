@@ -88,7 +88,7 @@ def simulation_config(
 ) -> SimulationConfig:
     """Say what decides a simulation's result, beside its records; see `make_simulation`."""
     simulation = _simulation_config(
-        config, contracts.table, _publishers(config, info), info.warmup_until_ns, info.start_ns
+        config, contracts, _publishers(config, info), info.warmup_until_ns, info.start_ns
     )
     simulation = replace(simulation, touches=touches)
     if status:
@@ -197,15 +197,15 @@ def _announced_if_slow(announce: Callable[[str], None], text: str) -> Iterator[N
 
 def _simulation_config(
     config: RunConfig,
-    instruments: InstrumentTable,
+    contracts: Contracts,
     publishers: tuple[int, ...],
     warmup_until_ns: int,
     start_ns: int,
 ) -> SimulationConfig:
     execution = config.backtest.execution
     return SimulationConfig(
-        instruments=instruments,
-        strategies=_strategies(config),
+        instruments=contracts.table,
+        strategies=_strategies(config, contracts),
         portfolio=_portfolio(config),
         models=chosen_models(execution),
         seed=config.backtest.seed,
@@ -237,7 +237,7 @@ def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:
     return tuple(sorted({p for name in info.dataset.split("+") for p in publishers_of(name)}))
 
 
-def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
+def _strategies(config: RunConfig, contracts: Contracts) -> tuple[StrategySpec, ...]:
     specs = []
     for i, strategy in enumerate(config.strategy):
         models = gateway = None
@@ -250,7 +250,7 @@ def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
                 strategy_id=variant.name,
                 definition=find_strategy(strategy.type),
                 parameters=variant.parameters,
-                symbols=tuple(strategy.symbols),
+                symbols=contracts.meant(strategy.symbols),
                 publishers=tuple(strategy.publishers),
                 limits=limits,
                 models=models,

@@ -174,6 +174,13 @@ def test_the_page_of_watching(repo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_the_page_of_rolls(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "rolls.md", tmp_path) == 1
+    rolls = tw.RunResult.load(tmp_path / "rolled").manifest["rolls"]
+    assert list(rolls["continuous"]) == ["TWA.v.0", "TWB.v.0"]
+
+
+@pytest.mark.long
 def test_the_page_of_sources(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "sources.md", tmp_path) == 3
     runs = [tw.RunResult.load(tmp_path / name) for name in ("by-folder", "by-date", "from-csv")]

@@ -32,6 +32,7 @@ PAGES = {
     "docs/reinforcement-learning.md": 3,
     "docs/report.md": 4,
     "docs/risk.md": 4,
+    "docs/rolls.md": 2,
     "docs/sources.md": 3,
     "docs/studies.md": 5,
     "docs/protocol.md": 6,

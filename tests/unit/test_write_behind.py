@@ -35,9 +35,13 @@ def test_an_error_of_the_thread_reaches_the_caller(blocks: int) -> None:
     def consume(data: memoryview) -> None:
         raise OSError("no space left")
 
-    with pytest.raises(OSError, match="no space left"), WriteBehind(consume) as sink:
-        for _ in range(blocks):
-            sink.write(memoryview(b"abc"))
+    def write_all() -> None:
+        with WriteBehind(consume) as sink:
+            for _ in range(blocks):
+                sink.write(memoryview(b"abc"))
+
+    with pytest.raises(OSError, match="no space left"):
+        write_all()
 
 
 def test_what_waits_is_dropped_where_the_caller_fails() -> None:
@@ -49,10 +53,14 @@ def test_what_waits_is_dropped_where_the_caller_fails() -> None:
         assert go_on.wait(10)
         got.append(bytes(data))
 
-    with pytest.raises(KeyError), WriteBehind(consume) as sink:
-        sink.write(memoryview(b"a"))
-        sink.write(memoryview(b"b"))
-        assert first.wait(10)
-        threading.Timer(0.05, go_on.set).start()
-        raise KeyError
+    def fail() -> None:
+        with WriteBehind(consume) as sink:
+            sink.write(memoryview(b"a"))
+            sink.write(memoryview(b"b"))
+            assert first.wait(10)
+            threading.Timer(0.05, go_on.set).start()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert got == [b"a"]

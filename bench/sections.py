@@ -218,7 +218,7 @@ SECTIONS: Final = (
         "sources",
         "Sources",
         "Files merged, of several zstd frames, derived, converted, and of levels. cpu ns per "
-        "record, cpu times one: CPU time of all threads, and that over one file's.",
+        "record: of all threads, median; cpu times one: over that of the row it took turns with.",
         _sources,
         90,
         20,

@@ -11,7 +11,7 @@ import numpy as np
 import zstandard
 
 from tapewire.bench.foreign_files import itch_file, lobster_file
-from tapewire.bench.measure import Row, Scale, row_of, timed
+from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.targets import FILES
 from tapewire.bench.workload import LoadedSession
 from tapewire.market.records import MBO_DTYPE
@@ -89,7 +89,7 @@ def _pack(path: Path, data: bytes, frame_bytes: int = 0) -> Path:
 def _by_turns(
     events: int, works: Mapping[str, Callable[[], object]], runs: int, note: str
 ) -> Iterator[Row]:
-    """Measure some things alternately; of each also CPU time, and that over the first one's."""
+    """Measure things alternately; of each also its CPU time, and that over the first one's."""
     walls: dict[str, list[float]] = {name: [] for name in works}
     cpus: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(runs + 1):
@@ -102,21 +102,24 @@ def _by_turns(
     first = next(iter(works))
     for name in works:
         cpu = statistics.median(cpus[name])
-        figures = {
-            "cpu_ns_per_record": round(1e9 * cpu / events, 1),
-            "cpu_times_one": round(cpu / statistics.median(cpus[first]), 2),
-        }
+        figures = {"cpu_ns_per_record": round(1e9 * cpu / events, 1)}
+        if len(works) > 1:
+            figures["cpu_times_one"] = round(cpu / statistics.median(cpus[first]), 2)
         yield row_of(_GROUP, name, events, walls[name], note, figures)
 
 
 def _frame_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Row]:
     copy = folder / "frames.dbn"
     packed = _pack(copy, work.raw.read_bytes(), _FRAME_BYTES)
-    note = f"frames of {_FRAME_BYTES >> 20} MiB of data"
-    for name, threads in (("one thread", 1), ("all cores", cores())):
-        go = _decode((packed,), threads)
-        yield timed(_GROUP, f".dbn.zst of several frames, {name}", work.events,
-                    lambda go=go: go, runs=scale.runs, note=note)  # type: ignore[misc]  # fmt: skip
+    yield from _by_turns(
+        work.events,
+        {
+            ".dbn.zst of several frames, one thread": _decode((packed,)),
+            ".dbn.zst of several frames, all cores": _decode((packed,), cores()),
+        },
+        scale.runs,
+        f"frames of {_FRAME_BYTES >> 20} MiB of data",
+    )
 
 
 def _derive_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Row]:
@@ -128,13 +131,15 @@ def _derive_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Ro
         def derive(output: Path = output) -> None:
             derive_file(work.raw, output, schema="mbp-10", force=True)
 
-        yield timed(_GROUP, f"derive mbp-10 to {ending}", work.events, lambda d=derive: d,  # type: ignore[misc]
-                    runs=scale.runs, note="records read per second; flushed to disk")  # fmt: skip
+        yield from _by_turns(
+            work.events, {f"derive mbp-10 to {ending}": derive}, scale.runs,
+            "records read per second; flushed to disk",
+        )  # fmt: skip
     levels = folder / "derived.dbn"
-    rows = _records_in(levels)
-    go = _decode((levels,))
-    yield timed(_GROUP, "levels played, mbp-10", rows, lambda: go, runs=scale.runs,
-                note="records of mbp-10, each told as orders")  # fmt: skip
+    yield from _by_turns(
+        _records_in(levels), {"levels played, mbp-10": _decode((levels,))}, scale.runs,
+        "records of mbp-10, each told as orders",
+    )  # fmt: skip
 
 
 def _records_in(path: Path) -> int:
@@ -157,8 +162,7 @@ def _convert_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[R
             convert([source], output, force=True)
 
         name = f"convert {'.dbn.zst' if ending == '.dbn' else '.dbn'} to {ending}"
-        yield timed(_GROUP, name, work.events, lambda go=go: go, runs=scale.runs,  # type: ignore[misc]
-                    note="flushed to disk")  # fmt: skip
+        yield from _by_turns(work.events, {name: go}, scale.runs, "flushed to disk")
 
 
 def _foreign_rows(scale: Scale, folder: Path) -> Iterator[Row]:
@@ -172,7 +176,6 @@ def _foreign_rows(scale: Scale, folder: Path) -> Iterator[Row]:
     def from_lobster() -> None:
         convert_lobster(lobster, output, force=True)
 
-    yield timed(_GROUP, "convert ITCH to .dbn", count, lambda: from_itch, runs=scale.runs,
-                note="messages: orders added and deleted")  # fmt: skip
-    yield timed(_GROUP, "convert LOBSTER to .dbn", count, lambda: from_lobster, runs=scale.runs,
-                note="messages: orders added and deleted, one level")  # fmt: skip
+    note = "messages: orders added and deleted; flushed to disk"
+    yield from _by_turns(count, {"convert ITCH to .dbn": from_itch}, scale.runs, note)
+    yield from _by_turns(count, {"convert LOBSTER to .dbn": from_lobster}, scale.runs, note)

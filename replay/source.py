@@ -15,8 +15,9 @@ from tapewire.market.times import time_text
 from tapewire.replay.dbn import DbnHeader, inspect
 from tapewire.replay.duplicates import DuplicateFilter
 from tapewire.replay.filters import RecordFilter, book_begins, require_known_symbols
-from tapewire.replay.merge import FileReader, Merger, warm_up
+from tapewire.replay.merge import Merger, warm_up
 from tapewire.replay.plan import ReplayPlan
+from tapewire.replay.reading import FileReader
 from tapewire.replay.snapshots import last_snapshots, superseded
 from tapewire.replay.zstd_parallel import cores
 from tapewire.wire import FileInfo, FileTotals, StreamInfo

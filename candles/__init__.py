@@ -3,6 +3,14 @@
 from tapewire.candles.config import BacktestConfig, Distance
 from tapewire.candles.data import Candles
 from tapewire.candles.engine import VectorEngine
+from tapewire.candles.reading import read_candles
 from tapewire.candles.result import BacktestResult
 
-__all__ = ["BacktestConfig", "BacktestResult", "Candles", "Distance", "VectorEngine"]
+__all__ = [
+    "BacktestConfig",
+    "BacktestResult",
+    "Candles",
+    "Distance",
+    "VectorEngine",
+    "read_candles",
+]

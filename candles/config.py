@@ -65,6 +65,7 @@ class Distance:
                     f"{key}: expected one of {', '.join(DISTANCES)}, found {found.kind!r}"
                 )
             _number(f"{key}.{found.kind}", found.value, above=0)
+            found = cls(found.kind, float(found.value))
         return found
 
 

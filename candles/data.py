@@ -178,7 +178,7 @@ def to_price_units(values: Any, where: str, name: str) -> Integers:
         row = int(wrong.argmax())
         raise FormatError(
             f"{where}: row {row}: {name}: expected a price of at most nine decimal places, "
-            f"found {numbers[row]!r}"
+            f"found {numbers[row]}"
         )
     units: Integers = scaled.astype(np.int64)
     units[missing] = _MISSING
@@ -188,7 +188,7 @@ def to_price_units(values: Any, where: str, name: str) -> Integers:
 def _columns(where: str, ts_event: Any, prices: tuple[Any, ...], volume: Any) -> Integers:
     """Return times, prices in 1e-9 and volumes as rows of one table, shape (6, n)."""
     times = np.asarray(ts_event)
-    if times.ndim != 1 or not np.issubdtype(times.dtype, np.integer):
+    if times.ndim != 1 or (len(times) and not np.issubdtype(times.dtype, np.integer)):
         raise FormatError(f"{where}: ts_event: expected whole ns, shape (n,), found {times.dtype}")
     table = np.empty((6, len(times)), np.int64)
     table[0] = times
@@ -211,7 +211,7 @@ def _lots(values: Any, where: str) -> Integers:
         if wrong.any():
             row = int(wrong.argmax())
             raise FormatError(
-                f"{where}: row {row}: volume: expected a whole number, found {volumes[row]!r}"
+                f"{where}: row {row}: volume: expected a whole number, found {volumes[row]}"
             )
     lots: Integers = volumes.astype(np.int64)
     if (lots < 0).any():

@@ -4,7 +4,7 @@ Numbers of a price are ticks, whole or float. While nothing is open, bars withou
 passed over eight at a time.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from tapewire.candles._positions import enter, leave, within
 from tapewire.candles.layout import (
@@ -24,6 +24,8 @@ from tapewire.candles.layout import (
     SIGNAL,
 )
 from tapewire.compiled.jit import jit, jit_entry, jit_inline
+
+_INFINITY: Final = float("inf")
 
 
 @jit_entry
@@ -59,8 +61,10 @@ def trade(
             j = _next_entry(words, codes, i, n)
             _stay(s, ends, equity, daily, i, j)
             i = j
-            if i >= n:
-                break
+        elif pending == 0:
+            i = _hold(t, s, slots, codes, highs, lows, closes, clock, ends, equity, daily, i)
+        if i >= n:
+            break
         marks = clock[i] if len(clock) else 0
         # At the open.
         price = float(opens[i])
@@ -116,6 +120,50 @@ def _stay(s: Any, ends: Any, equity: Any, daily: Any, i: int, j: int) -> None:
         if len(daily):
             daily[s.day] = s.balance
         s.day += 1
+
+
+@jit
+def _hold(
+    t: Any, s: Any, slots: Any, codes: Any, highs: Any, lows: Any, closes: Any,
+    clock: Any, ends: Any, equity: Any, daily: Any, i: int,
+) -> int:  # fmt: skip
+    """Pass over bars in which nothing happens to what is open, and value it; the first other one.
+
+    Together, positions are worth what they cost and so much a tick, and stay while prices are
+    within the nearest of their levels.
+    """
+    worth, per_tick, lower, upper = s.balance, 0.0, -_INFINITY, _INFINITY
+    for k in range(s.open):
+        one = slots[k]
+        value = one.direction * one.quantity * t.tick_value
+        worth -= value * one.entry_px
+        per_tick += value
+        lower = max(lower, min(one.stop_px, one.target_px))
+        upper = min(upper, max(one.stop_px, one.target_px))
+    peak, deepest, share = s.peak, s.max_drawdown, s.max_drawdown_share
+    first, n, end = i, len(closes), len(closes)
+    if s.day < len(ends):
+        end = ends[s.day]
+    while i < n and codes[i] == 0:
+        if lows[i] <= lower or highs[i] >= upper or (len(clock) and clock[i]):
+            break
+        now = worth + per_tick * closes[i]
+        peak = max(peak, now)
+        fall = peak - now
+        deepest = max(deepest, fall)
+        if fall > share * peak:
+            share = fall / peak
+        if len(equity):
+            equity[i] = now
+        if i == end:
+            if len(daily):
+                daily[s.day] = now
+            s.day += 1
+            end = ends[s.day] if s.day < len(ends) else n
+        i += 1
+    s.peak, s.max_drawdown, s.max_drawdown_share = peak, deepest, share
+    s.busy_bars += i - first
+    return i
 
 
 @jit_inline

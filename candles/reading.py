@@ -68,8 +68,8 @@ def read_candles(
     times, prices, volume, name, interval_ns = found
     opened, high, low, close = prices
     return Candles.of(
-        times, opened, high, low, close, volume, tick_size=tick_size, interval_ns=interval_ns, symbol=name,
-        faults=faults, where=where,
+        times, opened, high, low, close, volume, tick_size=tick_size, interval_ns=interval_ns,
+        symbol=name, faults=faults, where=where,
     )  # fmt: skip
 
 

@@ -3,14 +3,20 @@
 from tapewire.candles.config import BacktestConfig, Distance
 from tapewire.candles.data import Candles
 from tapewire.candles.engine import VectorEngine
+from tapewire.candles.event_driven import EventDrivenEngine, LevelBook
 from tapewire.candles.reading import read_candles
 from tapewire.candles.result import BacktestResult
+from tapewire.candles.strategy import ArrayStrategy, CandleStrategy
 
 __all__ = [
+    "ArrayStrategy",
     "BacktestConfig",
     "BacktestResult",
+    "CandleStrategy",
     "Candles",
     "Distance",
+    "EventDrivenEngine",
+    "LevelBook",
     "VectorEngine",
     "read_candles",
 ]

@@ -138,7 +138,13 @@ class Candles:
             raise NoDataError(f"{where}: has no bar")
         times, volumes = table[0], table[5]
         steps = np.diff(times)
-        interval_ns = interval_ns or (int(steps.min()) if len(steps) else 60 * NS_PER_S)
+        shortest = int(steps.min()) if len(steps) else 60 * NS_PER_S
+        if len(steps) and interval_ns > shortest:
+            row = int(steps.argmin()) + 1
+            raise FormatError(
+                f"{where}: row {row}: expected bars {interval_ns:,} ns apart, found {shortest:,}"
+            )
+        interval_ns = interval_ns or shortest
         counts["zero_volume"] = int((volumes == 0).sum())
         counts["gaps"] = int((steps > interval_ns).sum())
         size = tick_size or int(np.gcd.reduce(table[1:5], axis=None)) or 1

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naive.candles import NaiveEngine
-from tapewire.candles import BacktestConfig, Candles, Distance, VectorEngine
+from tapewire.candles import (
+    ArrayStrategy,
+    BacktestConfig,
+    Candles,
+    Distance,
+    EventDrivenEngine,
+    VectorEngine,
+)
 from tapewire.compiled.units import NS_PER_S
 
 MINUTE = 60 * NS_PER_S
@@ -126,6 +133,23 @@ def test_the_engine_trades_as_its_slow_twin(seed: int) -> None:
     np.testing.assert_allclose(result.equity, twin.equity, rtol=1e-9, atol=1e-6)
     assert result.summary["refused"] == twin.refused
     assert result.final_balance == pytest.approx(twin.balance, rel=1e-9, abs=1e-6)
+    strategy = ArrayStrategy(n, **arrays(signals))
+    by_bar = EventDrivenEngine(config).run(candles, strategy, atr=np.array(atr[:n]))
+    same_results(by_bar, result)
+
+
+def same_results(a: Any, b: Any) -> None:
+    """Trade for trade, bar for bar, sum for sum."""
+    assert trades_of(a) == trades_of(b)
+    for name in b.trade_records.dtype.names:
+        np.testing.assert_allclose(
+            a.trade_records[name], b.trade_records[name], rtol=1e-9, atol=1e-6, err_msg=name
+        )
+    np.testing.assert_allclose(a.equity, b.equity, rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(a.daily, b.daily, rtol=1e-9, atol=1e-6)
+    for name in b.summary.dtype.names:
+        if name not in ("streak", "open", "day"):
+            assert a.summary[name] == pytest.approx(b.summary[name], rel=1e-9, abs=1e-6), name
 
 
 def test_random_runs_reach_every_way_out() -> None:

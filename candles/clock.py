@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -54,15 +55,14 @@ def zone_of(key: str, name: str) -> ZoneInfo:
 
 def local_ns(ts: Integers, zone: ZoneInfo) -> Integers:
     """Return the zone's wall clock, in ns since its own 1970, of times in ns UTC, shape (n,)."""
-    from datetime import UTC, datetime
-
-    quarters, of = np.unique(ts // _QUARTER_NS, return_inverse=True)
-    offsets = np.empty(len(quarters), np.int64)
-    for i, quarter in enumerate(quarters.tolist()):
+    quarters = ts // _QUARTER_NS
+    first = np.flatnonzero(np.r_[True, quarters[1:] != quarters[:-1]][: len(ts)])
+    offsets = np.empty(len(first), np.int64)
+    for i, quarter in enumerate(quarters[first].tolist()):
         moment = datetime.fromtimestamp(quarter * (_QUARTER_NS // NS_PER_S), UTC)
         offset = moment.astimezone(zone).utcoffset()
         offsets[i] = 0 if offset is None else round(offset.total_seconds()) * NS_PER_S
-    shifted: Integers = ts + offsets[of]
+    shifted: Integers = ts + np.repeat(offsets, np.diff(first, append=len(ts)))
     return shifted
 
 

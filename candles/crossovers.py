@@ -51,6 +51,7 @@ def sweep_crossovers(
     *,
     short: bool = False,
     atr: Any = None,
+    like: Played | None = None,
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
     """Trade many pairs of lengths of moving averages; nothing is kept of their trades.
 
@@ -64,8 +65,8 @@ def sweep_crossovers(
         Assumptions of all of them.
     short
         Turn at each crossing; else long only.
-    atr
-        See `VectorEngine.run`.
+    atr, like
+        See `VectorEngine.run` and `Played.of`.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def sweep_crossovers(
     """
     config = config or BacktestConfig()
     lengths = _checked_pairs(candles, pairs)
-    played = Played.of(candles, config, atr)
+    played = Played.of(candles, config, atr, like=like)
     n, m = len(candles), len(lengths)
     codes = room_for_codes(n)
     summaries = np.zeros(m, SUMMARY)

@@ -38,8 +38,15 @@ class Played:
     ends: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, candles: Candles, config: BacktestConfig, atr: Any = None) -> "Played":
-        """Take candles without a copy.
+    def of(
+        cls,
+        candles: Candles,
+        config: BacktestConfig,
+        atr: Any = None,
+        *,
+        like: "Played | None" = None,
+    ) -> "Played":
+        """Take candles without a copy; ``like`` is of the same candles and times of day.
 
         Raises
         ------
@@ -55,6 +62,8 @@ class Played:
             ranges = np.ascontiguousarray(atr, np.float64)
             if ranges.shape != (n,):
                 raise ConfigError(f"atr: expected {n} numbers, found shape {ranges.shape}")
+        if like is not None:
+            return cls((*like.bars[:5], ranges), config.terms(candles.tick), like.ends)
         clock = config.clock()
         marks = clock.marks(candles.ts_event, candles.interval_ns) if clock else _NO_MARKS
         return cls(

@@ -246,12 +246,17 @@ def metric_columns(
     return columns
 
 
-def table_of(rows: Sequence[Row], columns: Mapping[str, npt.NDArray[Any]]) -> "pa.Table":
-    """Return parameters and metrics as one table; NaN is null."""
+def table_of(
+    rows: Sequence[Row],
+    columns: Mapping[str, npt.NDArray[Any]],
+    kinds: Mapping[str, Any] | None = None,
+) -> "pa.Table":
+    """Return parameters, of stated Arrow types, and metrics as one table; NaN is null."""
     import pyarrow as pa
 
+    kinds = kinds or {}
     names = list(dict.fromkeys(name for row in rows for name in row))
-    parts = {name: pa.array([row.get(name) for row in rows]) for name in names}
+    parts = {name: pa.array([row.get(name) for row in rows], kinds.get(name)) for name in names}
     metrics = {name: pa.array(column, from_pandas=True) for name, column in columns.items()}
     return pa.table({**parts, **metrics})
 

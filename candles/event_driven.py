@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from tapewire.candles import layout
-from tapewire.candles._ledger import Ledger, Place
+from tapewire.candles._account import CandleAccount, FillPoint
 from tapewire.candles.clock import session_ends
 from tapewire.candles.config import BacktestConfig
 from tapewire.candles.data import Candles
@@ -97,7 +97,7 @@ class EventDrivenEngine:
         ranges = self._ranges(atr, n)
         clock = self.config.clock()
         marks = clock.marks(candles.ts_event, candles.interval_ns).tolist() if clock else [0] * n
-        ledger = Ledger(self.config, candles.tick, self.book, strategy.position_size)
+        account = CandleAccount(self.config, candles.tick, self.book, strategy.position_size)
         waiting: deque[tuple[int, int, float]] = deque()
         equity = np.empty(n, np.float64)
         at_close = self.config.entry == "close"
@@ -106,22 +106,24 @@ class EventDrivenEngine:
         for i, (ts, opened, high, low, close, mark) in enumerate(rows):
             # Whatever arrived by now fills at this open.
             if mark & layout.LEAVE_AT_OPEN:
-                ledger.leave_all(Place(i, opened), layout.CLOCK)
+                account.leave_all(FillPoint(i, opened), layout.CLOCK)
             while waiting and waiting[0][0] <= ts:
                 _, code, known = waiting.popleft()
-                self._act(ledger, code, Place(i, opened), known, mark & layout.SHUT_AT_OPEN)
-            ledger.within(i, opened, high, low)
+                self._act(account, code, FillPoint(i, opened), known, mark & layout.SHUT_AT_OPEN)
+            account.within(i, opened, high, low)
             if mark & layout.LEAVE_AT_CLOSE:
-                ledger.leave_all(Place(i, close), layout.CLOCK)
+                account.leave_all(FillPoint(i, close), layout.CLOCK)
             code = _consistent(strategy.code(candles.until(i), i))
             if at_close:
-                self._act(ledger, code, Place(i, close), ranges[i], mark & layout.SHUT_AT_CLOSE)
+                self._act(
+                    account, code, FillPoint(i, close), ranges[i], mark & layout.SHUT_AT_CLOSE
+                )
             elif code:
                 arrives = ts + candles.interval_ns + self.latency_ns
                 waiting.append((arrives, code, ranges[i]))
-            equity[i] = ledger.mark(close)
-        ledger.leave_all(Place(n - 1, int(candles.close[-1])), layout.END)
-        return self._result(candles, strategy, ledger, equity)
+            equity[i] = account.mark(close)
+        account.leave_all(FillPoint(n - 1, int(candles.close[-1])), layout.END)
+        return self._result(candles, strategy, account, equity)
 
     def _ranges(self, atr: Any, n: int) -> list[float]:
         if not self.config.needs_atr:
@@ -132,21 +134,21 @@ class EventDrivenEngine:
         return list(found.tolist())
 
     @staticmethod
-    def _act(ledger: Ledger, code: int, place: Place, atr: float, shut: int) -> None:
+    def _act(account: CandleAccount, code: int, place: FillPoint, atr: float, shut: int) -> None:
         """An order is there: leave, then enter, unless the clock forbids it."""
         sides = tuple(zip((1, -1), _BOTH, strict=True))
         for direction, (_, leaves) in sides:
-            if code & leaves and ledger.direction == direction:
-                ledger.leave_all(place, layout.SIGNAL)
+            if code & leaves and account.direction == direction:
+                account.leave_all(place, layout.SIGNAL)
         for direction, (enters, _) in sides:
-            if code & enters and not shut and ledger.has_room(direction):
-                ledger.enter(place, direction, atr)
+            if code & enters and not shut and account.has_room(direction):
+                account.enter(place, direction, atr)
 
     def _result(
-        self, candles: Candles, strategy: CandleStrategy, ledger: Ledger, equity: Any
+        self, candles: Candles, strategy: CandleStrategy, account: CandleAccount, equity: Any
     ) -> BacktestResult:
         ends = session_ends(candles.ts_close)
-        summary, trades = ledger.records()
+        summary, trades = account.records()
         told = {"engine": "event_driven", "latency_ns": self.latency_ns}
         if self.book is not None:
             told |= {

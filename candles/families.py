@@ -32,7 +32,7 @@ _NOTHING: Final = np.empty(0, np.float64)
 Row = Mapping[str, Any]
 
 
-class Outcome(NamedTuple):
+class VariantResults(NamedTuple):
     """What some variants came to: their places among all, sums, and equity at sessions' ends."""
 
     places: Sequence[int]
@@ -56,7 +56,7 @@ class Family(Protocol):
 
     def tasks(
         self, candles: Candles, rows: Sequence[Row], config: BacktestConfig
-    ) -> Iterator[Callable[[], Iterator[Outcome]]]:
+    ) -> Iterator[Callable[[], Iterator[VariantResults]]]:
         """Give the work of many, in parts that threads may do; refuse wrong parameters at once."""
 
 
@@ -76,7 +76,7 @@ class SmaCross:
 
     def tasks(
         self, candles: Candles, rows: Sequence[Row], config: BacktestConfig
-    ) -> Iterator[Callable[[], Iterator[Outcome]]]:
+    ) -> Iterator[Callable[[], Iterator[VariantResults]]]:
         """Give chunks of pairs."""
         values = [self._values(row) for row in rows]
         played = Played.of(candles, config)
@@ -107,9 +107,11 @@ def _crossing(
     pairs: Any,
     config: BacktestConfig,
     short: bool,
-) -> Callable[[], Iterator[Outcome]]:
-    def work() -> Iterator[Outcome]:
-        yield Outcome(places, *sweep_crossovers(candles, pairs, config, short=short, like=played))
+) -> Callable[[], Iterator[VariantResults]]:
+    def work() -> Iterator[VariantResults]:
+        yield VariantResults(
+            places, *sweep_crossovers(candles, pairs, config, short=short, like=played)
+        )
 
     return work
 
@@ -126,7 +128,7 @@ class Elephant:
 
     def tasks(
         self, candles: Candles, rows: Sequence[Row], config: BacktestConfig
-    ) -> Iterator[Callable[[], Iterator[Outcome]]]:
+    ) -> Iterator[Callable[[], Iterator[VariantResults]]]:
         """Give a part for each detection: variants that differ in exits alone share it."""
         detector = ElephantDetector(candles)
         groups: dict[tuple[Any, ...], list[tuple[int, ElephantParams]]] = {}
@@ -154,8 +156,8 @@ class Elephant:
 def _exits(
     candles: Candles, detector: ElephantDetector, played: Played, ranges: Any,
     config: BacktestConfig, group: Sequence[tuple[int, ElephantParams]],
-) -> Callable[[], Iterator[Outcome]]:  # fmt: skip
-    def work() -> Iterator[Outcome]:
+) -> Callable[[], Iterator[VariantResults]]:  # fmt: skip
+    def work() -> Iterator[VariantResults]:
         codes = detector.codes(group[0][1], room_for_codes(len(candles)))
         words = words_of(codes)
         bars = (*played.bars[:5], ranges)  # the first variant may have no use for them
@@ -168,7 +170,7 @@ def _exits(
             trade_exits(
                 terms, bars, words, codes, played.ends, slots, summaries, slots[:0], _NOTHING, daily
             )
-            yield Outcome([place for place, _ in part], summaries, daily)
+            yield VariantResults([place for place, _ in part], summaries, daily)
 
     return work
 

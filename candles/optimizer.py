@@ -14,8 +14,8 @@ from tapewire.candles.config import BacktestConfig
 from tapewire.candles.data import Candles
 from tapewire.candles.families import (
     Family,
-    Outcome,
     Row,
+    VariantResults,
     find_family,
     grid_rows,
     require_parameters,
@@ -162,7 +162,7 @@ def outcomes(
     config: BacktestConfig,
     jobs: int = 1,
     cancel: threading.Event | None = None,
-) -> Iterator[Outcome]:
+) -> Iterator[VariantResults]:
     """Give what variants came to, as it is there; in no order.
 
     Threads share the arrays; kernels let go of Python. Leaving it early stops them.
@@ -174,7 +174,7 @@ def outcomes(
     stop = cancel or threading.Event()
     tasks = family.tasks(candles, rows, config)
 
-    def work(task: Callable[[], Iterator[Outcome]]) -> list[Outcome]:
+    def work(task: Callable[[], Iterator[VariantResults]]) -> list[VariantResults]:
         found = []
         for outcome in task():
             found.append(outcome)
@@ -184,7 +184,7 @@ def outcomes(
 
     left = threading.Event() if cancel is None else cancel
     with ThreadPoolExecutor(jobs, thread_name_prefix="tapewire-candles") as pool:
-        running: set[Future[list[Outcome]]] = {
+        running: set[Future[list[VariantResults]]] = {
             pool.submit(work, task) for task in islice(tasks, 2 * jobs)
         }
         try:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from tapewire.candles.event_driven import LevelBook
 
 
-class Place(NamedTuple):
+class FillPoint(NamedTuple):
     """Where something happens: a bar, and its price in ticks."""
 
     bar: int
     price: float
 
 
-class Ledger:
+class CandleAccount:
     """One strategy's positions, in order of their entries, and what became of earlier ones.
 
     ``size`` gives units of a balance and a price in currency, or None: as configured.
@@ -52,7 +52,7 @@ class Ledger:
         room = len(self.open) < self.config.max_positions
         return room and self.direction in (0, direction)
 
-    def enter(self, place: Place, direction: int, atr: float) -> None:
+    def enter(self, place: FillPoint, direction: int, atr: float) -> None:
         """Open a position with a market order, or count why there is none."""
         price = place.price + direction * self._slipped(place.price)
         quantity = self._quantity(price, atr)
@@ -112,12 +112,12 @@ class Ledger:
             quantity = 0.0
         return float(math.floor(quantity)) if config.whole_units else quantity
 
-    def leave_all(self, place: Place, reason: int) -> None:
+    def leave_all(self, place: FillPoint, reason: int) -> None:
         """Close every position at one price."""
         for position in list(self.open):
             self._leave(position, place, reason)
 
-    def _leave(self, position: dict[str, Any], place: Place, reason: int) -> None:
+    def _leave(self, position: dict[str, Any], place: FillPoint, reason: int) -> None:
         direction, quantity = position["direction"], position["quantity"]
         price, fee = place.price, 0.0
         if reason not in (layout.TARGET, layout.END):
@@ -145,7 +145,7 @@ class Ledger:
             found = self._first(opened, worst, best, stop, target, 1 if long else -1)
             if found is not None:
                 reason, price = found
-                self._leave(position, Place(bar, price), reason)
+                self._leave(position, FillPoint(bar, price), reason)
 
     def _first(
         self, opened: float, worst: float, best: float, stop: float, target: float, side: int

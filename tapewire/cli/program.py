@@ -10,6 +10,7 @@ import typer
 from tapewire.cli import (
     bench,
     bridge,
+    candles,
     compare,
     data,
     explain,
@@ -55,6 +56,7 @@ app.command(epilog=features.EXAMPLES)(features.features)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
 app.add_typer(bridge.app)
+app.add_typer(candles.app)
 app.add_typer(new.app)
 app.add_typer(validate.app)
 

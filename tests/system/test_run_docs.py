@@ -49,6 +49,12 @@ def test_every_command_and_snippet_of_the_features_page(repo: Path, tmp_path: Pa
 
 
 @pytest.mark.long
+def test_every_command_and_snippet_of_the_candles_page(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "candles.md", tmp_path) == 5
+    assert pq.read_table(tmp_path / "results.parquet").num_rows == 12
+
+
+@pytest.mark.long
 def test_every_command_and_snippet_of_the_pages_of_truth(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "placebo.md", tmp_path) == 2
     assert json.loads((tmp_path / "placebo.json").read_text())["shares"]["lots"] == 1.0

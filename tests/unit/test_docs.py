@@ -14,6 +14,7 @@ PAGES = {
     "README.md": 9,
     "docs/formats.md": 4,
     "docs/markets.md": 2,
+    "docs/candles.md": 5,
     "docs/features.md": 3,
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,

@@ -1,0 +1,1 @@
+"""Bars: indicators on them, strategies declared as data, timeframes of one instrument."""

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -85,6 +86,26 @@ def parameters_of(definition: IndicatorDefinition, given: Mapping[str, Any]) -> 
     if fault := definition.fault(values):
         raise ConfigError(f"{definition.name}: {fault}")
     return values
+
+
+def checked_parameters(name: str, given: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the parameters of an indicator in their order, as `parameters_of` completes them.
+
+    What was right once is remembered.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such indicator, or a parameter is wrong.
+    """
+    return _remembered(name, tuple((key, value, type(value)) for key, value in given.items()))
+
+
+@lru_cache(maxsize=1 << 16)
+def _remembered(name: str, given: tuple[tuple[str, Any, type], ...]) -> tuple[Any, ...]:
+    # 14 and 14.0 are one key but for the type.
+    found = parameters_of(find_indicator(name), {key: value for key, value, _ in given})
+    return tuple(found.values())
 
 
 def _value(indicator: str, name: str, spec: ParameterSpec, value: Any) -> Any:

@@ -95,6 +95,26 @@ class BarColumns:
         columns._check()
         return columns
 
+    @classmethod
+    def of_candles(cls, candles: Any) -> "BarColumns":
+        """Take candles whose prices are in ticks: sums of them stay exact.
+
+        Parameters
+        ----------
+        candles
+            Has `ts_event`, `open`, `high`, `low`, `close` and `volume` as arrays, and `tick`, the
+            currency per tick.
+
+        Raises
+        ------
+        InputError
+            As `of`.
+        """
+        return cls.of(
+            candles.ts_event, candles.open, candles.high, candles.low, candles.close,
+            candles.volume, price_unit=candles.tick,
+        )  # fmt: skip
+
     def _check(self) -> None:
         for name in _ARRAYS:
             found = np.shape(getattr(self, name))

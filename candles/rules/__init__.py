@@ -6,6 +6,7 @@ from tapewire.candles.rules.model import DeclaredStrategy, ExitDistance
 from tapewire.candles.rules.plan import ExitTerms
 from tapewire.candles.rules.schema import strategy_schema
 from tapewire.candles.rules.stepping import BarSignals, RuleStepper
+from tapewire.candles.rules.wording import strategy_text
 
 __all__ = [
     "BarSignals",
@@ -20,4 +21,5 @@ __all__ = [
     "strategy_of",
     "strategy_of_json",
     "strategy_schema",
+    "strategy_text",
 ]

@@ -16,7 +16,7 @@ from tapewire.candles.rules.plan import (
     ComparisonKey,
     ExitTerms,
     Expression,
-    Joined,
+    JoinedRules,
     StrategyPlan,
     plan_of,
 )
@@ -186,7 +186,7 @@ def _signals(plan: StrategyPlan, store: BitStore) -> StrategySignals:
 
 
 def _postfix(rule: Expression, places: dict[ComparisonKey, int]) -> Iterator[int]:
-    if isinstance(rule, Joined):
+    if isinstance(rule, JoinedRules):
         for k, part in enumerate(rule.parts):
             yield from _postfix(part, places)
             if k:
@@ -197,6 +197,6 @@ def _postfix(rule: Expression, places: dict[ComparisonKey, int]) -> Iterator[int
 
 def _depth(rule: Any) -> int:
     """Return rows of a stack that a rule's program needs."""
-    if not isinstance(rule, Joined):
+    if not isinstance(rule, JoinedRules):
         return 1
     return max(_depth(part) + (k > 0) for k, part in enumerate(rule.parts))

@@ -73,6 +73,12 @@ class ExitDistance(_RulePart):
         None, description="Bars of the average true range, 14 if left out; with atr only."
     )
 
+    @property
+    def measure(self) -> tuple[str, float]:
+        """How far from the entry: (``percent``, ``fixed`` or ``atr``, how much of it)."""
+        given = {"percent": self.percent, "fixed": self.fixed, "atr": self.atr}
+        return next((name, amount) for name, amount in given.items() if amount is not None)
+
 
 class ExitTime(_RulePart):
     """The end of a position some bars after its entry."""
@@ -97,12 +103,18 @@ def _kind_of_rule(value: Any) -> str | None:
         if "type" in value:
             return "@time" if value["type"] == "time_exit" else "@distance"
         return "@condition" if "indicator" in value else None
-    kinds = {
-        RuleGroup: "@group", ExitDistance: "@distance", ExitTime: "@time",
-        IndicatorCondition: "@condition",
-    }  # fmt: skip
-    return kinds.get(type(value))
+    for kind, tag in _TAGS:
+        if isinstance(value, kind):
+            return tag
+    return None
 
+
+_TAGS: Final[tuple[tuple[type[BaseModel], str], ...]] = (
+    (RuleGroup, "@group"),
+    (IndicatorCondition, "@condition"),
+    (ExitDistance, "@distance"),
+    (ExitTime, "@time"),
+)
 
 Rule = Annotated[
     Annotated[RuleGroup, Tag("@group")]

@@ -78,7 +78,7 @@ class ComparisonKey(NamedTuple):
     right: SeriesKey | float
 
 
-class Joined(NamedTuple):
+class JoinedRules(NamedTuple):
     """Comparisons, and what is joined of them: all have to hold, or any."""
 
     all_of: bool
@@ -86,7 +86,7 @@ class Joined(NamedTuple):
 
 
 #: None never holds.
-Expression = ComparisonKey | Joined | None
+Expression = ComparisonKey | JoinedRules | None
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class StrategyPlan:
 
 
 def _gather(rule: Expression, found: dict[ComparisonKey, None]) -> None:
-    if isinstance(rule, Joined):
+    if isinstance(rule, JoinedRules):
         for part in rule.parts:
             _gather(part, found)
     elif rule is not None:
@@ -186,7 +186,7 @@ class _Builder:
         parts = tuple(dict.fromkeys(one for one in inner if one is not None))
         if len(parts) < 2:
             return parts[0] if parts else None
-        return Joined((rule.operator == "AND") != negated, parts)
+        return JoinedRules((rule.operator == "AND") != negated, parts)
 
     def _comparison(self, part: IndicatorCondition, negated: bool) -> ComparisonKey:
         left = self._series(part)

@@ -157,9 +157,10 @@ class RuleStepper:
         }
         held: dict[ComparisonKey, bool] = {}
         for key in self._plan.comparisons():
-            right, right_before = key.right, key.right
-            if isinstance(right, SeriesKey):
-                right, right_before = self._now[right], before[right]
+            if isinstance(key.right, SeriesKey):
+                right, right_before = self._now[key.right], before[key.right]
+            else:
+                right = right_before = key.right
             held[key] = holds(key.code, self._now[key.left], right, before[key.left], right_before)
         return BarSignals(ts_event, *(_true(rule, held) for rule in self._plan.rules))
 

@@ -10,6 +10,7 @@ import typer
 from tapewire.cli import (
     bench,
     bridge,
+    candles,
     compare,
     data,
     explain,
@@ -55,6 +56,7 @@ app.add_typer(data.app)
 app.add_typer(bridge.app)
 app.add_typer(new.app)
 app.add_typer(validate.app)
+app.add_typer(candles.app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -12,9 +12,6 @@ from tapewire.errors import InputError
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-#: Columns of numbers that an indicator may be computed from.
-PRICES: Final = ("open", "high", "low", "close")
-
 
 class BarRow(NamedTuple):
     """One bar, as a stream of an indicator takes it."""

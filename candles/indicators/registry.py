@@ -47,6 +47,9 @@ INDICATORS: Final[Mapping[str, IndicatorDefinition]] = MappingProxyType(
 )
 
 
+_TOLD_MAX: Final = 10**50
+
+
 def find_indicator(name: str) -> IndicatorDefinition:
     """Return the indicator of a name.
 
@@ -114,5 +117,7 @@ def _value(indicator: str, name: str, spec: ParameterSpec, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, kinds) or value != value:
         raise ConfigError(f"{indicator}.{name}: expected {expected}, found {value!r}")
     if fault := spec.fault(value):
-        raise ConfigError(f"{indicator}.{name}: expected {fault}, found {value}")
+        # Python writes out no number of thousands of digits.
+        found = value if abs(value) < _TOLD_MAX else f"more than {_TOLD_MAX:g}"
+        raise ConfigError(f"{indicator}.{name}: expected {fault}, found {found}")
     return spec.type(value)

@@ -117,7 +117,8 @@ def evaluate_many(
     frames
         Bars of all their timeframes.
     memory_bytes
-        What bits of comparisons may take at once, and indicators beside them a part of it.
+        What bits of comparisons may take at once; the indicators that are being compared come
+        beside them.
     progress
         Called with the strategies that are done and all of them.
 

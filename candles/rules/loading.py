@@ -54,9 +54,10 @@ def strategy_of_json(text: str, *, source: str = "strategy") -> DeclaredStrategy
         declared = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except json.JSONDecodeError as error:
         raise ConfigError(f"{source}:{error.lineno}: expected JSON, found none: {error}") from None
-    except (_RefusedError, RecursionError) as error:
-        what = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise ConfigError(f"{source}: {what}") from None
+    except RecursionError:
+        raise ConfigError(f"{source}: nested too deeply") from None
+    except ValueError as error:  # of ours, or Python's: a number of thousands of digits
+        raise ConfigError(f"{source}: {error}") from None
     return _checked(declared, source, text)
 
 
@@ -85,7 +86,7 @@ def load_strategy(path: str | os.PathLike[str]) -> DeclaredStrategy:
 
 
 class _RefusedError(ValueError):
-    """Something in a JSON text that JSON has no word for."""
+    """Something in a text that is not to be taken for JSON."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ Path = tuple[str | int, ...]
 
 #: So many problems are listed; the others are counted.
 _LISTED_MAX: Final = 20
+#: Whole numbers of more digits are not written out (Python itself refuses at 4,300).
+_DIGITS_TOLD_MAX: Final = 50
 _EXPECTED: Final = {
     "string_type": "a string",
     "string_too_short": "a string that is not empty",
@@ -48,6 +50,8 @@ def described(value: Any) -> str:
         return "a mapping"
     if isinstance(value, (list, tuple)):
         return f"a list of {len(value)}"
+    if isinstance(value, int) and abs(value) >= 10**_DIGITS_TOLD_MAX:
+        return f"a whole number of more than {_DIGITS_TOLD_MAX} digits"
     text = json.dumps(value) if isinstance(value, (str, bool, type(None))) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -1,6 +1,8 @@
 """Indicators: published and hand-worked values, their definitions, streams, what is refused."""
 
 import math
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -206,6 +208,7 @@ def test_segments_are_computed_each_for_itself(name: str) -> None:
         ("obv", {"period": 3}, "obv has no parameter 'period': known: none"),
         ("rsi", {"period": 1}, "rsi.period: expected at least 2, found 1"),
         ("rsi", {"period": 100_001}, "rsi.period: expected at most 100000"),
+        ("rsi", {"period": 10**5_000}, r"expected at most 100000, found more than 1e\+50"),
         ("rsi", {"period": 14.0}, "rsi.period: expected a whole number, found 14.0"),
         ("rsi", {"period": True}, "rsi.period: expected a whole number, found True"),
         ("bbands", {"width": "2"}, "bbands.width: expected a number, found '2'"),
@@ -232,6 +235,23 @@ def test_bars_that_are_none_are_refused() -> None:
         BarColumns.of([0, 1], **columns, session=[1, 0])
     with pytest.raises(InputError, match="a price unit above 0, found nan"):
         BarColumns.of([0, 1], **columns, price_unit=NAN)
+
+
+def test_candles_in_ticks_keep_their_unit() -> None:
+    whole = np.array([4, 5])
+    names = ("ts_event", "open", "high", "low", "close", "volume")
+    candles = SimpleNamespace(**dict.fromkeys(names, whole), tick=0.25)
+    bars = BarColumns.of_candles(candles)
+    assert (bars.close * bars.price_unit).tolist() == [1.0, 1.25]
+    assert (bars.ts_event.tolist(), bars.close.dtype) == ([4, 5], np.float64)
+
+
+def test_without_ta_lib_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "talib", None)
+    with pytest.raises(
+        ConfigError, match=r"indicators need TA-Lib \(pip install 'tapewire\[candle"
+    ):
+        indicator("sma", walk(50, 1))
 
 
 def test_arrays_that_fit_are_not_copied() -> None:

@@ -197,6 +197,7 @@ def test_stops_and_targets_are_told_beside_the_signals() -> None:
     assert exits.stop_loss == ExitDistance(type="stop_loss", atr=1.5, period=7)
     assert exits.take_profit == ExitDistance(type="take_profit", fixed=4.25)
     assert exits.trailing_stop == ExitDistance(type="trailing_stop", percent=1)
+    assert exits.take_profit.measure == ("fixed", 4.25)
     assert exits.time_exit_bars == 12
 
 

@@ -135,6 +135,8 @@ def test_all_problems_are_told_at_once() -> None:
         ('{"name": "a",\n "name": "b"}', "expected each key once, found 'name' twice"),
         (SPECIFIED.replace("50", "NaN"), "expected numbers, found NaN"),
         (SPECIFIED.replace("50", "1e999"), "value: expected a finite number, found inf"),
+        (SPECIFIED.replace("50", "9" * 5_000), "Exceeds the limit"),
+        (SPECIFIED.replace("50", "9" * 400), "found a whole number of more than 50 digits"),
         ("[]", "(top level): expected a mapping, found a list of 0"),
         ("[" * 100_000, "nested too deeply"),
         ('{"a":' * 60 + "1" + "}" * 60, "expected rules nested at most 16 deep"),

@@ -9,7 +9,8 @@ from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import FormatError
 from tapewire.market.records import ACTION_TRADE, MBO_KERNEL_DTYPE
 from tapewire.replay.dbn import DbnFile, DbnHeader
-from tapewire.replay.merge import CHUNK_RECORDS, FileReader, warm_up
+from tapewire.replay.merge import CHUNK_RECORDS, warm_up
+from tapewire.replay.reading import FileReader
 from tapewire.replay.zstd_parallel import cores
 
 #: Lots by instrument id, by UTC day (days since the epoch).

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from tapewire.cli import candles_indicators
+
 app = typer.Typer(
     name="candles",
     help="Trade strategies on bars: one, a grid, a grid on many files.",
@@ -150,3 +152,6 @@ def batch(
     batch_candles(
         files, request, output, jobs=jobs, force=force, as_json=as_json, console=Console()
     )
+
+
+candles_indicators.add_to(app)

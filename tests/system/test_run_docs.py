@@ -55,6 +55,15 @@ def test_every_command_and_snippet_of_the_candles_page(repo: Path, tmp_path: Pat
 
 
 @pytest.mark.long
+def test_every_command_and_snippet_of_the_pages_of_bars(repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "indicators.md", tmp_path) == 3
+    assert len(json.loads((tmp_path / "indicators.json").read_text())) > 20
+    assert run_blocks(repo / "docs" / "rules.md", tmp_path) == 2
+    published = (repo / "docs" / "strategy.schema.json").read_text()
+    assert (tmp_path / "strategy.schema.json").read_text() == published
+
+
+@pytest.mark.long
 def test_every_command_and_snippet_of_the_pages_of_truth(repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "placebo.md", tmp_path) == 2
     assert json.loads((tmp_path / "placebo.json").read_text())["shares"]["lots"] == 1.0

@@ -155,7 +155,7 @@ class StudySession:
     def _task(self, key: int, one: Pass) -> Task:
         path = self._folder.passes / f"{one.name}.json"
         atomic_write(path, json.dumps(one.config.to_dict()))
-        runs = self._folder.path / "runs" if self._keep_runs else self._folder.work
+        runs = self._folder.runs if self._keep_runs else self._folder.work
         argument = {
             "config": str(path),
             "trials": {planned.entry.name: planned.trial.number for planned in one.trials},

@@ -12,8 +12,8 @@ from tapewire.candles.indicators.definition import (
     fast_below_slow,
     period,
 )
-from tapewire.candles.indicators.library import talib_call
 from tapewire.candles.indicators.steps import ExponentialStep, MeanStep, WeightedStep
+from tapewire.candles.indicators.talib_calls import talib_call
 
 _MURPHY: Final = "Murphy, Technical Analysis of the Financial Markets, 1999, chapter 9"
 

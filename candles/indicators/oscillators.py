@@ -13,8 +13,8 @@ from tapewire.candles.indicators.definition import (
     Values,
     period,
 )
-from tapewire.candles.indicators.library import talib_call
 from tapewire.candles.indicators.steps import NAN, ExtremeStep, MeanStep, WilderStep, is_zero
+from tapewire.candles.indicators.talib_calls import talib_call
 
 
 def _rsi_batch(close: Floats, values: Values) -> tuple[Floats, ...]:

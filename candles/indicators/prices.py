@@ -14,8 +14,8 @@ from tapewire.candles.indicators.definition import (
     Values,
     period,
 )
-from tapewire.candles.indicators.library import talib_call
 from tapewire.candles.indicators.steps import ExtremeStep
+from tapewire.candles.indicators.talib_calls import talib_call
 
 
 class _Itself:

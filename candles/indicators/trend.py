@@ -12,8 +12,8 @@ from tapewire.candles.indicators.definition import (
     fast_below_slow,
     period,
 )
-from tapewire.candles.indicators.library import talib_call
 from tapewire.candles.indicators.steps import NAN, ExponentialStep, RangeStep, is_zero
+from tapewire.candles.indicators.talib_calls import talib_call
 
 
 def _macd_batch(close: Floats, values: Values) -> tuple[Floats, ...]:

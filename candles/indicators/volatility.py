@@ -11,8 +11,8 @@ from tapewire.candles.indicators.definition import (
     factor,
     period,
 )
-from tapewire.candles.indicators.library import talib_call
 from tapewire.candles.indicators.steps import MeanStep, RangeStep, SpreadStep, WilderStep
+from tapewire.candles.indicators.talib_calls import talib_call
 
 
 def _atr_batch(high: Floats, low: Floats, close: Floats, values: Values) -> tuple[Floats, ...]:

@@ -15,8 +15,8 @@ from tapewire.candles.indicators.definition import (
     Values,
     period,
 )
-from tapewire.candles.indicators.library import talib_call
 from tapewire.candles.indicators.steps import NAN
+from tapewire.candles.indicators.talib_calls import talib_call
 
 
 def _obv_batch(close: Floats, volume: Floats, values: Values) -> tuple[Floats, ...]:

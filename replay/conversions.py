@@ -16,7 +16,6 @@ import zstandard
 from tapewire.atomic import atomic_file
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import ConfigError
-from tapewire.replay.behind import WriteBehind
 from tapewire.replay.convert import DBN_VERSION, ZSTD_LEVEL, HashedSink, Sink, require_free
 from tapewire.replay.itch import ItchFile, dataset_in
 from tapewire.replay.lobster import DATASET as LOBSTER_DATASET
@@ -263,14 +262,10 @@ def _write(
         hashed = HashedSink(file)
         if output.name.endswith(".zst"):
             compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
-            with (
-                compressor.stream_writer(hashed, closefd=False) as packer,  # type: ignore[arg-type]
-                WriteBehind(packer.write) as sink,
-            ):
-                write_all(sink)
+            with compressor.stream_writer(hashed, closefd=False) as packer:  # type: ignore[arg-type]
+                write_all(packer)
         else:
-            with WriteBehind(hashed.write) as sink:
-                write_all(sink)
+            write_all(hashed)
         then()
     return _Written(records, hashed.size, hashed.hexdigest, first, last)
 

@@ -25,7 +25,6 @@ from tapewire.atomic import atomic_file, require_replaceable
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import ConfigError, OutputError
 from tapewire.market.records import MBO_DTYPE
-from tapewire.replay.behind import WriteBehind
 from tapewire.replay.cut import StartCut
 from tapewire.replay.dbn import DbnHeader
 from tapewire.replay.plan import Duplicates, ReplayPlan
@@ -168,14 +167,10 @@ def convert(
             hashed = HashedSink(file)
             if compressed:
                 compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
-                with (
-                    compressor.stream_writer(hashed, closefd=False) as packer,  # type: ignore[arg-type]
-                    WriteBehind(packer.write) as sink,
-                ):
-                    first_ns, last_ns = write_records(source, sink, header, on_progress, cut)
+                with compressor.stream_writer(hashed, closefd=False) as packer:  # type: ignore[arg-type]
+                    first_ns, last_ns = write_records(source, packer, header, on_progress, cut)
             else:
-                with WriteBehind(hashed.write) as sink:
-                    first_ns, last_ns = write_records(source, sink, header, on_progress, cut)
+                first_ns, last_ns = write_records(source, hashed, header, on_progress, cut)
     elapsed_s = time.perf_counter() - began_s
     snapshot_records = cut.snapshot_records if cut is not None else 0
     held = cut.held if cut is not None else 0

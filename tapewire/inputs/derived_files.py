@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import zstandard
 
 from tapewire.derive import DerivedSchema
+from tapewire.inputs.behind import WriteBehind
 from tapewire.inputs.columns import TIME_TYPE, letter_column, time_column
-from tapewire.replay.behind import WriteBehind
 from tapewire.wire import SymbolMapping
 
 ENDINGS: Final = (".dbn", ".dbn.zst", ".parquet")

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from tapewire.replay.behind import WriteBehind
+from tapewire.inputs.behind import WriteBehind
 
 
 def test_everything_arrives_in_order_whatever_becomes_of_the_callers_memory() -> None:

@@ -68,7 +68,7 @@ def _placed(config: RunConfig, *, alone: bool) -> RunConfig:
     replay = backtest.replay
     if alone:
         output = output.model_copy(update={"collector": "inline"})
-        replay = replay.model_copy(update={"transport": "inproc"})
+        replay = replay.model_copy(update={"transport": "inproc", "workers": 1})
     return config.model_copy(
         update={"backtest": backtest.model_copy(update={"output": output, "replay": replay})}
     )

@@ -29,6 +29,17 @@ def _require(path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def replays_are_threads() -> Iterator[None]:
+    """Runs within this process are as on one core: a process for each replay takes a second.
+
+    Commands in processes of their own are not, and who names a transport gets it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tapewire.processes.transports.cores", lambda: 1)
+        yield
+
+
 @pytest.fixture(scope="session")
 def repo() -> Path:
     """The root of the checkout."""

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from forks import Forks
+
 REPO = Path(__file__).resolve().parent.parent
 #: The real captures: never in the repository, so their place is told by the environment.
 DATA_DIR = Path(os.environ.get("TAPEWIRE_DATA", REPO.parent / "shared" / "data"))
@@ -133,6 +135,17 @@ class TapewireHere:
 def tapewire_here(tmp_path: Path) -> TapewireHere:
     """The command line, called in the test's own folder."""
     return TapewireHere(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Commands in processes of their own that have not to import everything again."""
+    with tempfile.TemporaryDirectory(prefix="tw-") as folder:
+        process = Forks(Path(folder))
+        try:
+            yield process
+        finally:
+            process.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Commands of pages as forks of one process that has everything imported: a start costs seconds.
+"""Commands as forks of one process that has everything imported: a start costs seconds.
 
 A fork has what a fresh process has, its own folder, environment and standard streams; it lacks the
 time of imports, and has the replay in a thread. What starting itself has to show is shown by
@@ -20,7 +20,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+#: Longest a fork may take; it may have to compile kernels.
+TIMEOUT_S = 100
 _MESSAGE_BYTES_MAX = 1 << 20
+Ended = subprocess.CompletedProcess[str]
 #: What ``tapewire`` is on the path of a page: it asks for a fork that takes its place.
 _COMMAND = """#!{python} -IS
 import json, os, socket, sys
@@ -35,14 +38,14 @@ sys.exit((line.recv(1) or b"\\1")[0])
 class Forks:
     """The process that is forked, from outside; it and its forks end with this object.
 
-    Attributes
+    Parameters
     ----------
-    scripts
-        The folder of a ``tapewire`` that is a fork, to be the first of a ``PATH``.
+    folder
+        Where its socket is, and a ``tapewire`` that is a fork.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.scripts = folder
+        self._folder = folder
         self._address = str(folder / "forks")
         command = folder / "tapewire"
         command.write_text(_COMMAND.format(python=sys.executable, address=self._address))
@@ -54,25 +57,38 @@ class Forks:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
 
-    def python(self, code: str, cwd: Path, env: dict[str, str], *, timeout_s: float) -> Any:
-        """Run code as ``python -c`` does, as a `subprocess.CompletedProcess` with text."""
+    @property
+    def env(self) -> dict[str, str]:
+        """This environment with a path on which ``tapewire`` is a fork."""
+        folders = (self._folder, Path(sys.executable).parent, os.environ["PATH"])
+        return {**os.environ, "PATH": ":".join(map(str, folders))}
+
+    def tapewire(self, *arguments: object, cwd: Path) -> Ended:
+        """Run ``tapewire …`` in a folder."""
+        return self._run(["tapewire", *map(str, arguments)], cwd)
+
+    def python(self, code: str, *arguments: str, cwd: Path) -> Ended:
+        """Run code as ``python -c`` does."""
+        return self._run(["-c", *arguments], cwd, code=code)
+
+    def _run(self, argv: list[str], cwd: Path, **more: str) -> Ended:
         with (
             tempfile.TemporaryFile() as out,
             tempfile.TemporaryFile() as err,
             socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line,
             Path(os.devnull).open() as nothing,
         ):
-            line.settimeout(timeout_s)
+            line.settimeout(TIMEOUT_S)
             line.connect(self._address)
-            asked = {"argv": ["-c"], "code": code, "cwd": str(cwd), "env": env}
+            asked = json.dumps({"argv": argv, "cwd": str(cwd), "env": self.env, **more})
             streams = [stream.fileno() for stream in (nothing, out, err)]
-            socket.send_fds(line, [json.dumps(asked).encode()], streams)
+            socket.send_fds(line, [asked.encode()], streams)
             ended = line.recv(1) or b"\1"
             said = []
             for stream in (out, err):
                 stream.seek(0)
                 said.append(stream.read().decode())
-        return subprocess.CompletedProcess(["python", "-c", code], ended[0], *said)
+        return subprocess.CompletedProcess(argv, ended[0], *said)
 
     def close(self) -> None:
         """End the process and whatever is left of its forks."""

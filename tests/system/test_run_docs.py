@@ -46,19 +46,25 @@ def _run_blocks(page: Path, folder: Path, forks: Forks) -> int:
     return ran
 
 
-def test_every_command_and_snippet_of_the_features_page(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+def test_every_command_and_snippet_of_the_features_page(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "docs" / "features.md", tmp_path) == 3
     assert (tmp_path / "train.parquet").exists()
 
 
 @pytest.mark.long
-def test_every_command_and_snippet_of_the_candles_page(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+def test_every_command_and_snippet_of_the_candles_page(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "docs" / "candles.md", tmp_path) == 5
     assert pq.read_table(tmp_path / "results.parquet").num_rows == 12
 
 
 @pytest.mark.long
-def test_every_command_and_snippet_of_the_pages_of_bars(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+def test_every_command_and_snippet_of_the_pages_of_bars(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "docs" / "indicators.md", tmp_path) == 3
     assert len(json.loads((tmp_path / "indicators.json").read_text())) > 20
     assert run_blocks(repo / "docs" / "rules.md", tmp_path) == 2
@@ -67,14 +73,18 @@ def test_every_command_and_snippet_of_the_pages_of_bars(run_blocks: RunBlocks, r
 
 
 @pytest.mark.long
-def test_every_command_and_snippet_of_the_pages_of_truth(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+def test_every_command_and_snippet_of_the_pages_of_truth(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "docs" / "placebo.md", tmp_path) == 2
     assert json.loads((tmp_path / "placebo.json").read_text())["shares"]["lots"] == 1.0
     assert run_blocks(repo / "docs" / "explain.md", tmp_path) == 2
     assert json.loads((tmp_path / "story.json").read_text())["order"]["client_order_id"] == "7"
 
 
-def test_every_snippet_of_the_page_of_execution_models(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+def test_every_snippet_of_the_page_of_execution_models(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 9
     assert (tmp_path / "impact.html").exists()
     sent = {}
@@ -278,7 +288,9 @@ def test_the_protocol_page(run_blocks: RunBlocks, repo: Path, tmp_path: Path) ->
 
 
 @pytest.mark.timeout(400)
-def test_every_command_and_snippet_of_the_readme(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+def test_every_command_and_snippet_of_the_readme(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "README.md", tmp_path) >= 7
     runs = {path.parent.name for path in tmp_path.glob("*/manifest.json")}
     named = {
@@ -292,7 +304,9 @@ def test_every_command_and_snippet_of_the_readme(run_blocks: RunBlocks, repo: Pa
     ]  # fmt: skip
 
 
-def test_strategies_in_processes_of_their_own(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+def test_strategies_in_processes_of_their_own(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "docs" / "external.md", tmp_path) >= 4
 
 

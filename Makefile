@@ -3,6 +3,8 @@
 
 BIN := .venv/bin
 .DEFAULT_GOAL := help
+# Hundreds of processes start in the tests: none of them shall compile all of our modules anew.
+export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help run setup test test-long check bench docs
 
 help: ## Say what there is

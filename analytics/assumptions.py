@@ -82,6 +82,7 @@ def assumptions(
          or "none"),
         *_position_words(backtest),
         ("Seed", str(backtest.get("seed", "not stated"))),
+        *_days_words(_part(backtest, "replay")),
         *_of_their_own(config.get("strategy")),
     ]  # fmt: skip
 
@@ -90,6 +91,16 @@ def _position_words(owner: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say how positions are kept, where that is stated."""
     mode = _part(owner, "account").get("position_mode")
     return [("Positions", str(mode))] if mode is not None else []
+
+
+def _days_words(replay: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say that days were apart, where they were, and how each ended."""
+    if replay.get("days") != "apart":
+        return []
+    ends = {"flatten": "what was held was closed at the last best price of the other side",
+            "refuse": "nothing was held"}  # fmt: skip
+    end = ends.get(str(replay.get("day_end")), "not stated")
+    return [("Days", f"apart: each began anew, and at its end open orders were canceled and {end}")]
 
 
 def _estimated_words(queues: Sequence[Mapping[str, Any]]) -> str:

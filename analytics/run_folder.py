@@ -35,6 +35,8 @@ RUN_FILES: Final = (
     "latency.hdr",
     "report.html",
 )
+#: Folder within it for what a run needs while it goes: days that are played apart.
+DAYS: Final = ".tapewire.days"
 #: Statuses of a run without results: its manifest and the files it names may be replaced.
 UNFINISHED: Final = ("failed", "incomplete")
 #: Failed runs kept beside one finished run.
@@ -94,6 +96,8 @@ class RunFolder:
                 self._earlier.recover()
                 for name in (MANIFEST, *RUN_FILES):
                     temporary_name(path / name).unlink(missing_ok=True)
+                if (path / DAYS).is_dir():
+                    shutil.rmtree(path / DAYS)
             self.kept = self._require_free(force)  # again: a run may have ended in between
         except BaseException:
             self.close()

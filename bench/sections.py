@@ -108,6 +108,12 @@ def _transport(bench: Bench) -> Iterator[Row]:
     yield from transport_rows(bench.work, bench.scale)
 
 
+def _sources(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.sources import source_rows
+
+    yield from source_rows(bench.work, bench.scale, bench.folder)
+
+
 def _growth(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.growth import growth_rows
 
@@ -207,6 +213,15 @@ SECTIONS: Final = (
         _transport,
         75,
         25,
+    ),
+    Section(
+        "sources",
+        "Sources",
+        "Files merged, of several zstd frames, derived, converted, and of levels. cpu ns per "
+        "record: of all threads, median; cpu times one: over that of the row it took turns with.",
+        _sources,
+        90,
+        20,
     ),
     Section(
         "growth",

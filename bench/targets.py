@@ -171,6 +171,9 @@ _VENUE_MB: Final = either(
 )
 _MRPS: Final = "M records/s"
 
+#: So many files of one instrument each are merged (`tapewire.bench.sources`).
+FILES: Final = 8
+
 TARGETS: Final = (
     Target("end to end, .dbn, two processes", 18, _MRPS, _E2E),
     Target("end to end, share of book only", 0.60, "×", over(_E2E, _BOOK)),
@@ -181,6 +184,35 @@ TARGETS: Final = (
         over(_E2E_ZST, rate("limit", "zstd decompression alone")),
     ),
     Target("mbp-10 derived from memory", 5, _MRPS, rate("stage", "derive mbp-10")),
+    *(
+        Target(
+            f"{FILES} files merged, {ending}, CPU time of one",
+            1.25,
+            "×",
+            figure("source", f"{FILES} files merged, {ending}", "cpu_times_one"),
+            at_least=False,
+        )
+        for ending in (".dbn", ".dbn.zst")
+    ),
+    Target(
+        "a .dbn.zst of several frames, all cores, rate of one thread",
+        1,
+        "×",
+        over(
+            rate("source", ".dbn.zst of several frames, all cores"),
+            rate("source", ".dbn.zst of several frames, one thread"),
+        ),
+    ),
+    *(
+        Target(name, 5, _MRPS, rate("source", name))
+        for name in (
+            "derive mbp-10 to .dbn",
+            "convert .dbn.zst to .dbn",
+            "convert .dbn to .dbn.zst",
+            "convert ITCH to .dbn",
+            "convert LOBSTER to .dbn",
+        )
+    ),
     Target("loop without a strategy", 25, _MRPS, rate("stage", "loop, no strategy")),
     Target("synthetic market", 3, _MRPS, rate("stage", "synthetic market")),
     Target(

@@ -8,6 +8,7 @@ from tapewire.compiled.jit import jit_entry, jit_inline
 from tapewire.market.ahead import begin_ahead, look_ahead
 from tapewire.market.applying import apply_record
 from tapewire.market.events import close_event, closes_before
+from tapewire.market.flags import note_missing_last
 from tapewire.market.ids import book_of, find_order
 from tapewire.market.layout import (
     FAR_NOTHING,
@@ -50,7 +51,7 @@ def check_batch(market_state: Any, capture_state: Any, records: int, n: int, sta
             return GROW_AHEAD, i
         if closes_before(m, book, record):
             _close(m, c, book, 0)
-            m.missing_last += 1
+            note_missing_last(m, book)
         if record.action == ACTION_FILL:  # these two never ask for room, so they come but once
             check_fill(m, c, book, record)
         elif record.action == ACTION_CANCEL:

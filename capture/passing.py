@@ -13,6 +13,7 @@ from tapewire.compiled.kernel_cache import compile_once, is_compiled
 from tapewire.compiled.memory import Block
 from tapewire.market import MarketState
 from tapewire.market.book import STEP_RECORDS, batch_address
+from tapewire.market.flags import FlagKind
 from tapewire.market.layout import COUNTERS, NEW_BOOK
 from tapewire.market.records import MBO_DTYPE
 
@@ -99,6 +100,16 @@ class CapturePass:
             elif status:
                 self._market.resolve(status)
             self._publish()
+
+    def flagged(self) -> dict[int, dict[str, int]]:
+        """What records of a book said of themselves, by its key: counts by `FlagKind.key`."""
+        books = self._market.books.records[: int(self._market.state[0]["book_n"])]
+        said = np.stack([books[kind.key] for kind in FlagKind], axis=1)
+        keys = [kind.key for kind in FlagKind]
+        return {
+            int(books[at]["key"]): dict(zip(keys, said[at].tolist(), strict=True))
+            for at in np.flatnonzero(said.any(axis=1))
+        }
 
     def finish(self) -> CaptureCounts:
         """There are no more records: what was counted."""

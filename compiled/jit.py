@@ -9,6 +9,7 @@ on how numba works inside; tests/unit/test_jit.py holds what is expected of it.
 
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -16,6 +17,7 @@ import numba
 import numpy as np
 from numba import types
 from numba.core.registry import CPUDispatcher
+from numba.np import linalg
 
 from tapewire.compiled.kernel_cache import BOUNDSCHECK, CACHE_DIR, folder_of
 from tapewire.compiled.parts import PartCompiler, WholeCompiler
@@ -33,6 +35,24 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _leave_scipy_for_later() -> None:
+    """Have numba load scipy when a kernel multiplies matrices; it does so with its own parts.
+
+    That is a fifth of a second of every process where scipy is installed, and no kernel of ours
+    needs it. A user's that does finds it, as its compiler asks again.
+    """
+    asked = linalg.ensure_blas
+    linalg.ensure_blas = lambda: None
+    try:
+        from numba.np import arraymath
+    finally:
+        linalg.ensure_blas = asked
+    arraymath._HAVE_BLAS = find_spec("scipy") is not None
+
+
+_leave_scipy_for_later()
 
 # For what a user has numba keep: whatever it reaches of ours counts.
 numba.config.CACHE_DIR = str(folder_of(""))

@@ -93,7 +93,9 @@ class Reason(IntEnum):
     LOSS_CANCEL = 13  # CANCELED by the simulation: a limit was reached
     LOSS_FLATTEN = 14  # the simulation's own market order, closing a position after a limit
     SETTLEMENT = 43  # the venue's own: what was held as the instrument expired was settled
-    HAS_EXPIRED = 44  # DENIED: its instrument has
+    HAS_EXPIRED = 44  # DENIED: its instrument has, or the run has rolled out of it
+    ROLL = 45  # the simulation's own market order, closing a position as the run rolls out of it
+    DAY_END = 70  # CANCELED, or the simulation's own: its day ended, and days are apart
     MARKET_CLOSED = 40  # REJECTED or refused: the venue takes none in its state
     NO_CANCEL = 41  # refused: nothing is canceled or changed shortly before the opening
     SELF_TRADE = 42  # CANCELED: it would have traded with an order of its own house
@@ -166,14 +168,35 @@ class SelfTrade(IntEnum):
     DECREMENT = 5  # both lose the lots that would have traded
 
 
-#: The `client_order_id` of what settles a position, one less of a short side's beside a long one;
-#: those of closing orders begin at -1.
+#: The `client_order_id` of each of the simulation's own orders, beside those that close a position
+#: after a limit, which begin at -1: what settles a position, and what closes one as the run rolls
+#: out of a contract. Where an account hedges, the short side has an order of its own.
 SETTLEMENT_ID: Final = -(1 << 40)
+ROLL_ID: Final = SETTLEMENT_ID - 1
+SHORT_SETTLEMENT_ID: Final = SETTLEMENT_ID - 2
+SHORT_ROLL_ID: Final = SETTLEMENT_ID - 3
+#: Of what closes a position at the end of a day that is played apart: of the first such day, and
+#: one less with each day that follows. There are fewer days than ids between the two.
+DAY_END_ID: Final = -(1 << 39)
+SHORT_DAY_END_ID: Final = DAY_END_ID - (1 << 38)
+
+_OWN_NAMES: Final = {
+    SETTLEMENT_ID: "settlement",
+    ROLL_ID: "roll",
+    SHORT_SETTLEMENT_ID: "settlement-short",
+    SHORT_ROLL_ID: "roll-short",
+}
 
 
 def own_order_name(client_order_id: int) -> str:
     """Return what an order of the simulation's own is called, whose id is below 0."""
-    return "settlement" if client_order_id <= SETTLEMENT_ID else f"flatten-{-client_order_id}"
+    if client_order_id > DAY_END_ID:
+        return f"flatten-{-client_order_id}"
+    if client_order_id > SHORT_DAY_END_ID:
+        return f"day-end-{DAY_END_ID - client_order_id + 1}"
+    if client_order_id > SETTLEMENT_ID:
+        return f"day-end-{SHORT_DAY_END_ID - client_order_id + 1}-short"
+    return _OWN_NAMES[client_order_id]
 
 
 class PositionEffect(IntEnum):
@@ -202,6 +225,7 @@ class FillReason(IntEnum):
     UNSEEN_TRADE = 6  # a trade with no resting order in the data, at a price worse than ours
     COMPANY = 20  # a simulated order of another strategy, in a book that both share
     SETTLEMENT = 21  # the instrument expired: no trade, and without a fee
+    DAY_END = 30  # the day ended, and days are apart: at the last best price of the other side
 
 
 class OrderEvent(IntEnum):

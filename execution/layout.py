@@ -176,7 +176,7 @@ VENUE_REST: Final = [
     ("volume", "i8"),  # lots traded
     ("unseen", "i4"),  # trace of the last T's volume that no F has explained so far, or NIL
     ("in_auction", "i4"),  # whether the last T was an auction's
-    ("shut", "i4"),  # whether the venue's state lets nothing trade, or did since the last event
+    ("shut", "i4"),  # SHUT_*, why nothing trades, or did not since an event found the book open
     ("transition", "i4"),  # change of state in force, or NIL: the book has none
     ("stop_buy", "i8"),  # lowest trigger of a buy stop that waits, or NEVER
     ("stop_sell", "i8"),  # highest trigger of a sell stop that waits, or ALWAYS
@@ -184,6 +184,12 @@ VENUE_REST: Final = [
     ("pegs", "i4"),  # pegged orders that rest
     ("estimates", "i8"),  # whether places of simulated orders in it may be guessed
 ]
+
+# Of a venue's ``shut``.
+SHUT_NOW: Final = 1  # its state lets nothing trade
+SHUT_SINCE: Final = 2  # some state did not since an event last found the book open
+SHUT_DOUBT: Final = 4  # the run does not trust the book as it stands
+SHUT_STATES: Final = SHUT_NOW | SHUT_SINCE
 
 #: Something in the current event of a book that may concern resting simulated orders.
 TRACE: Final = np.dtype(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.layout import (
     ALWAYS,
+    SHUT_STATES,
     TRACE_AUCTION,
     TRACE_AUCTION_FILL,
     TRACE_CLEAR,
@@ -132,7 +133,7 @@ def _note_trade(execution: Any, venue: Any, side: int, record: Any) -> None:
     """A T that may concern resting orders: an auction's, or one nobody's F may explain."""
     if venue.resting == 0:
         return
-    waited = venue.gapless == 0 or venue.shut != 0
+    waited = venue.gapless == 0 or venue.shut & SHUT_STATES != 0
     if side == NIL and waited and not record.flags & F_TOB:
         # Nobody aggresses in an auction, and only there orders that cross have waited.
         venue.in_auction = 1

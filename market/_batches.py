@@ -7,6 +7,7 @@ from tapewire.market._reading import write_top
 from tapewire.market.ahead import begin_ahead, look_ahead
 from tapewire.market.applying import apply_record
 from tapewire.market.events import close_event, closes_before
+from tapewire.market.flags import note_missing_last
 from tapewire.market.ids import book_of
 from tapewire.market.layout import (
     FAR_NOTHING,
@@ -37,7 +38,7 @@ def apply_batch(market: Any, records: int, n: int, start: int) -> Any:
             return NEW_BOOK, i
         if closes_before(m, book, record):
             close_event(m, book, 0)
-            m.missing_last += 1
+            note_missing_last(m, book)
         status = apply_record(m, book, record)
         if status != OK:
             return status, i
@@ -66,7 +67,7 @@ def apply_batch_with_depth(
             return NEW_BOOK, i, rows
         if closes_before(m, book, record):
             close_event(m, book, 0)
-            m.missing_last += 1
+            note_missing_last(m, book)
         status = apply_record(m, book, record)
         if status != OK:
             return status, i, rows

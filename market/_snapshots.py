@@ -79,6 +79,7 @@ def begin_snapshot(market: Any, book: int, kind: int) -> None:
 def count_snapshot(market: Any, record: Any) -> None:
     """Count a snapshot, for its book and for the market."""
     record.snapshots += 1
+    record.rebuilds += 1
     market.snapshots += 1
 
 

@@ -18,6 +18,7 @@ from tapewire.market._snapshots import (
     drop_ghost,
     end_snapshot,
 )
+from tapewire.market.flags import note_clear, note_flags
 from tapewire.market.ids import (
     fill_slot,
     find_order,
@@ -291,8 +292,8 @@ def _apply_fill(market: Any, book: int, record: Any) -> None:
 
 
 @jit
-def _apply_clear(market: Any, book: int, record: Any) -> None:
-    """R empties the book, at once or in favour of the snapshot that begins."""
+def _apply_clear(market: Any, book: int, record: Any) -> int:
+    """R empties the book, at once or in favour of the snapshot that begins; FLAGGED or OK."""
     state = book_at(market.books, book)
     if record.flags & F_SNAPSHOT:
         begin_snapshot(market, book, EMPTY_SNAPSHOT)
@@ -304,7 +305,9 @@ def _apply_clear(market: Any, book: int, record: Any) -> None:
         clear_side(market, book, ASK)
     state.trade_side = NIL
     state.trade_order_id = NO_ORDER
+    state.rebuilds += 1
     market.clears += 1
+    return note_clear(market, state, record.flags)
 
 
 @jit_inline
@@ -319,7 +322,7 @@ def side_of(record: Any) -> int:
 
 @jit_inline
 def apply_record(market: Any, book: int, record: Any) -> int:
-    """Apply one record to its book; a status, with nothing changed unless it is OK."""
+    """Apply one record to its book; a status, with nothing changed unless it is OK or FLAGGED."""
     state = book_at(market.books, book)
     action = record.action
     flags = record.flags
@@ -368,15 +371,17 @@ def apply_record(market: Any, book: int, record: Any) -> int:
         state.volume += record.size
         market.trades += 1
     elif action == ACTION_CLEAR:
-        _apply_clear(market, book, record)
+        status = _apply_clear(market, book, record)
     if flags & (F_BAD_TS_RECV | F_MAYBE_BAD_BOOK | F_SNAPSHOT | F_MBP):
         if flags & F_MBP:
             state.quoted = 1
         market.bad_ts_recv += (flags & F_BAD_TS_RECV) != 0
         market.maybe_bad_book += (flags & F_MAYBE_BAD_BOOK) != 0
         market.snapshot_records += (flags & F_SNAPSHOT) != 0
+        if flags & (F_BAD_TS_RECV | F_MAYBE_BAD_BOOK):
+            status = max(status, note_flags(market, state, action, flags))
     state.open += 1
     state.ts_event = record.ts_event
     state.ts_recv = record.ts_recv
     market.records += 1
-    return OK
+    return status

@@ -43,16 +43,21 @@ _FIELDS: Final[dict[str, tuple[str, tuple[int, int, int]]]] = {
     "contract_multiplier": ("<i4", (160, 164, 176)),
     "original_contract_size": ("<i4", (168, 172, 184)),
     "raw_symbol": ("S71", (200, 200, 238)),
+    "asset": ("S11", (248, 297, 335)),
+    "instrument_class": ("S1", (325, 374, 487)),
     "match_algorithm": ("S1", (342, 375, 488)),
     "security_update_action": ("S1", (349, 382, 493)),
 }
 _RAW_SYMBOL_V1: Final = "S22"
+_ASSET_BEFORE_V3: Final = "S7"
 
 
 def _layout(version: int) -> np.dtype[Any]:
     formats = {name: kind for name, (kind, _) in _FIELDS.items()}
     if version == 1:
         formats["raw_symbol"] = _RAW_SYMBOL_V1
+    if version <= 2:
+        formats["asset"] = _ASSET_BEFORE_V3
     return np.dtype(
         {
             "names": list(_FIELDS),

@@ -63,10 +63,13 @@ class Expiry:
         When it can no longer be traded, exchange time, ns since the epoch.
     price : int or None
         1e-9: what is still held is settled at; None: not known.
+    rolls : bool
+        The run leaves it, which does not expire: what is held is closed as the book stands.
     """
 
     ts: int
     price: int | None = None
+    rolls: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ class InstrumentTable:
         Letters of `MATCH_ALGORITHMS`, where they are known.
     expiries : mapping of symbol to Expiry, optional
         Of the instruments that end.
+    ends : mapping of id to Expiry, optional
+        When the run leaves instruments; one that expires before, does.
     """
 
     def __init__(
@@ -129,11 +134,13 @@ class InstrumentTable:
         rules: Mapping[str, OrderRules] | None = None,
         match_algorithms: Mapping[str, str] | None = None,
         expiries: Mapping[str, Expiry] | None = None,
+        ends: Mapping[int, Expiry] | None = None,
     ) -> None:
         self.overrides = dict(overrides or {})
         self._rules = dict(rules or {})
         self._match_algorithms = dict(match_algorithms or {})
         self._expiries = dict(expiries or {})
+        self._ends = dict(ends or {})
         self._by_id: dict[int, Instrument] = {}
         self._by_symbol: dict[str, list[int]] = {}
         for symbol, instrument_id in mappings:
@@ -144,11 +151,13 @@ class InstrumentTable:
                 self._by_id[instrument_id] = self._make(instrument_id, symbol)
 
     def _make(self, instrument_id: int, symbol: str) -> Instrument:
+        known = (self._expiries.get(symbol), self._ends.get(instrument_id))
+        expiry = min((one for one in known if one is not None), key=lambda x: x.ts, default=None)
         tick_size, multiplier = self.overrides.get(symbol, (0, Fraction(1)))
         return Instrument(
             instrument_id, symbol, tick_size, multiplier.numerator, multiplier.denominator,
             self._rules.get(symbol, OrderRules()), self._match_algorithms.get(symbol, ""),
-            self._expiries.get(symbol),
+            expiry,
         )  # fmt: skip
 
     def get(self, instrument_id: int) -> Instrument:

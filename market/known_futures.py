@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Final
 
 from tapewire.compiled.units import PRICE_UNITS
+from tapewire.market.continuous import root_of
 
 #: The dataset whose symbols these are.
 DATASET: Final = "GLBX.MDP3"
@@ -71,10 +72,11 @@ class KnownFuture:
 def known_future(dataset: str, symbol: str) -> KnownFuture | None:
     """Return what is known of a symbol of a dataset; None of all that is no well-known outright.
 
-    Several datasets are joined by ``+``.
+    A continuous symbol is one of those. Several datasets are joined by ``+``.
     """
     found = _OUTRIGHT.fullmatch(symbol)
-    if found is None or DATASET not in dataset.split("+") or found[1] not in _TABLE:
+    root = root_of(symbol) if found is None else found[1]
+    if root is None or DATASET not in dataset.split("+") or root not in _TABLE:
         return None
-    tick, multiplier = _TABLE[found[1]]
-    return KnownFuture(found[1], int(Fraction(tick) * PRICE_UNITS), Fraction(multiplier))
+    tick, multiplier = _TABLE[root]
+    return KnownFuture(root, int(Fraction(tick) * PRICE_UNITS), Fraction(multiplier))

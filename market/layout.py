@@ -97,6 +97,12 @@ BOOK: Final = np.dtype(
         ("front_prices", "i8", (2,)),
         ("snapshot_stamp", "i8"),  # next stamp as the snapshot began
         ("quoted", "i8"),  # whether its publisher gives sizes of levels and no orders
+        ("rebuilds", "i8"),  # clears, and snapshots begun
+        # How often its records said so, by FlagKind.
+        ("maybe_bad_book", "i4"),
+        ("bad_ts_recv", "i4"),
+        ("missing_last", "i4"),
+        ("clear", "i4"),
     ]
 )
 
@@ -144,6 +150,8 @@ MARKET: Final = np.dtype(
         ("beside", "i8"),  # what the router keeps per book: its address, or 0
         ("beside_bytes", "i8"),  # and its size
         ("missing_key", "i8"),  # of the record that needs a new book
+        ("minds", "i8"),  # FlagKinds after which FLAGGED is said, a bit each
+        ("noted", "i8"),  # those that were, since somebody looked
         # counters, all of records unless said otherwise
         ("records", "i8"),
         ("event_ends", "i8"),  # closed events, each of one or more records
@@ -205,6 +213,8 @@ GROW_LEVELS: Final = 2
 GROW_RUNGS: Final = 3
 NEW_BOOK: Final = 4
 TOO_MANY_LEVELS: Final = 5
+#: Not of that kind: the record was applied, and says something that somebody minds.
+FLAGGED: Final = 6
 
 #: Price levels one side of a book may have. A new level moves those better than it, so that what
 #: a hostile file can make one record cost has a bound; real books have hundreds to thousands.

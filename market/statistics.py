@@ -19,9 +19,14 @@ RTYPE_STATISTICS: Final = 0x18
 STATISTICS_BYTES: Final[Mapping[int, int]] = {1: 64, 2: 64, 3: 80}
 #: ``StatType`` of a settlement price.
 SETTLEMENT_PRICE: Final = 3
+#: ``StatType`` of the lots that are held of an instrument.
+OPEN_INTEREST: Final = 9
+#: A quantity that says nothing, in `STATISTICS`.
+UNDEF_QUANTITY: Final = 2**63 - 1
 #: ``StatUpdateAction`` of a record that takes an earlier one back.
 DELETED: Final = 2
 _UNDEF_TIME: Final = 2**64 - 1
+_UNDEF_QUANTITY_BEFORE_V3: Final = 2**31 - 1
 _DAY_NS: Final = 86_400 * NS_PER_S
 
 #: The fields that are read: format, and offset in versions 1 and 2, and in 3. Times are ns since
@@ -35,16 +40,20 @@ _FIELDS: Final[dict[str, tuple[str, tuple[int, int]]]] = {
     "ts_recv": ("<u8", (16, 16)),
     "ts_ref": ("<u8", (24, 24)),  # the day that it is of
     "price": ("<i8", (32, 32)),
+    "quantity": ("<i8", (40, 40)),
     "stat_type": ("<u2", (52, 56)),
     "update_action": ("u1", (56, 60)),
 }
 
 
 def _layout(version: int) -> np.dtype[Any]:
+    formats = {name: kind for name, (kind, _) in _FIELDS.items()}
+    if version != 3:
+        formats["quantity"] = "<i4"
     return np.dtype(
         {
             "names": list(_FIELDS),
-            "formats": [kind for kind, _ in _FIELDS.values()],
+            "formats": list(formats.values()),
             "offsets": [offsets[version == 3] for _, offsets in _FIELDS.values()],
             "itemsize": STATISTICS_BYTES[version],
         }
@@ -62,6 +71,8 @@ def plain_statistics(records: npt.NDArray[Any]) -> npt.NDArray[Any]:
     out = np.empty(len(records), STATISTICS)
     for name in _FIELDS:
         out[name] = records[name]
+    if records.dtype["quantity"].itemsize < out.dtype["quantity"].itemsize:
+        out["quantity"][out["quantity"] == _UNDEF_QUANTITY_BEFORE_V3] = UNDEF_QUANTITY
     return out
 
 

@@ -55,11 +55,12 @@ TABLE_FULL = 2
 AT_DIRECTORY = 3  # the next message is a stock directory: the shell reads it and goes on behind it
 AT_FIRST_ORDER = 4  # the next message is the first about an order
 AT_END = 5  # a message of length 0: the end of the session
-BAD_TYPE = 6
-BAD_LENGTH = 7
-ORDER_TWICE = 8  # it adds an order that is there
-TOO_MUCH = 9  # it takes more shares than the order has
-TOO_LARGE = 10  # a cross of more shares than a record can hold
+AT_STATE = 6  # the next message is a stock's trading state: the shell reads it, too
+BAD_TYPE = 7
+BAD_LENGTH = 8
+ORDER_TWICE = 9  # it adds an order that is there
+TOO_MUCH = 10  # it takes more shares than the order has
+TOO_LARGE = 11  # a cross of more shares than a record can hold
 
 #: Most records a message becomes.
 RECORDS_MAX = 3
@@ -139,6 +140,9 @@ def decode(
             break
         if kind == 82:  # R
             status = AT_DIRECTORY
+            break
+        if kind == 72:  # H
+            status = AT_STATE
             break
         if state[STATE_OPEN] == 1 and ABOUT_ORDERS[kind] == 1:
             status = AT_FIRST_ORDER

@@ -243,3 +243,42 @@ def find_records(data: np.ndarray, end: int, rtype: int, out: np.ndarray) -> int
             found += 1
         at += size
     return found
+
+
+@jit_entry
+def find_kinds(
+    data: np.ndarray, end: int, wanted: np.ndarray, out: np.ndarray
+) -> tuple[int, int, int]:
+    """Find records of some types among records of any schema.
+
+    Parameters
+    ----------
+    data
+        uint8, shape (n,): records one behind the other, up to ``end``.
+    wanted
+        uint8, shape (256,): 1 by rtype.
+    out
+        int64, filled with where they begin; it has room for all.
+
+    Returns
+    -------
+    at : int
+        Where the first record begins that is not whole.
+    found : int
+        How many there are.
+    bad : int
+        Where a record begins that can be none, or -1.
+    """
+    at = 0
+    found = 0
+    while at + 2 <= end:
+        size = int(data[at]) * 4
+        if size < 16:
+            return at, found, at
+        if at + size > end:
+            break
+        if wanted[data[at + 1]] != 0:
+            out[found] = at
+            found += 1
+        at += size
+    return at, found, -1

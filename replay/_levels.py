@@ -70,26 +70,43 @@ def _tell(
 
 
 @jit
-def _tell_side(given: Any, depth: int, ladder: Any, side: int, ids: Any, out: Any, at: int) -> int:
+def _unchanged(given: Any, depth: int, ladder: Any, side: int) -> bool:
+    """Whether one side has the levels that were told last, place by place."""
+    for k in range(depth):
+        level = _HEAD_WORDS + _LEVEL_WORDS * k
+        price = given[level + side]
+        lots = given[level + 2] >> (32 * side) & 0xFFFFFFFF
+        if price == UNDEF_PRICE:
+            lots = 0
+        if lots != ladder.lots[side, k] or (lots != 0 and price != ladder.price[side, k]):
+            return False
+    return True
+
+
+@jit
+def _tell_side(
+    given: Any, depth: int, ladder: Any, side: int, ids: Any, room: Any, out: Any, at: int
+) -> int:
     """Tell what changed of one side's levels: gone first, other sizes, new ones."""
+    if _unchanged(given, depth, ladder, side):
+        return at
     of_side = SIDE_BID if side == 0 else SIDE_ASK
-    fresh = np.zeros((2, LEVELS_MAX), np.int64)  # prices and lots
+    prices, sizes, kept = room[0], room[1], room[2]  # kept: ids of the fresh ones that were there
     n = 0
     for k in range(depth):
         level = _HEAD_WORDS + _LEVEL_WORDS * k
         lots = given[level + 2] >> (32 * side) & 0xFFFFFFFF
         if given[level + side] != UNDEF_PRICE and lots != 0:
-            fresh[0, n] = given[level + side]
-            fresh[1, n] = lots
+            prices[n] = given[level + side]
+            sizes[n] = lots
+            kept[n] = 0
             n += 1
-    kept = np.zeros(LEVELS_MAX, np.int64)  # ids of the fresh ones that were there
     for k in range(LEVELS_MAX):
         if ladder.lots[side, k] == 0:
             break
-        found = -1
-        for j in range(n):
-            if fresh[0, j] == ladder.price[side, k]:
-                found = j
+        found = n - 1
+        while found >= 0 and prices[found] != ladder.price[side, k]:
+            found -= 1
         order_id = ladder.order_id[side, k]
         if found < 0:
             at = _tell(
@@ -98,21 +115,21 @@ def _tell_side(given: Any, depth: int, ladder: Any, side: int, ids: Any, out: An
             )  # fmt: skip
         else:
             kept[found] = order_id
-            if fresh[1, found] == ladder.lots[side, k]:
-                fresh[1, found] = -fresh[1, found]
+            if sizes[found] == ladder.lots[side, k]:
+                sizes[found] = -sizes[found]
     for j in range(n):
-        if fresh[1, j] < 0:
-            fresh[1, j] = -fresh[1, j]
+        if sizes[j] < 0:
+            sizes[j] = -sizes[j]
         elif kept[j] != 0:
-            at = _tell(given, out, at, ACTION_MODIFY, of_side, kept[j], fresh[0, j], fresh[1, j])
+            at = _tell(given, out, at, ACTION_MODIFY, of_side, kept[j], prices[j], sizes[j])
         else:
             ids[0] += 1
             kept[j] = ids[0]
-            at = _tell(given, out, at, ACTION_ADD, of_side, kept[j], fresh[0, j], fresh[1, j])
+            at = _tell(given, out, at, ACTION_ADD, of_side, kept[j], prices[j], sizes[j])
     for k in range(LEVELS_MAX):
-        ladder.price[side, k] = fresh[0, k]
-        ladder.lots[side, k] = fresh[1, k]
-        ladder.order_id[side, k] = kept[k]
+        ladder.price[side, k] = prices[k] if k < n else 0
+        ladder.lots[side, k] = sizes[k] if k < n else 0
+        ladder.order_id[side, k] = kept[k] if k < n else 0
     return at
 
 
@@ -144,6 +161,7 @@ def tell_levels(
     """
     at = 0
     i = start
+    room = np.empty((3, LEVELS_MAX), np.int64)
     while i < given.shape[0] and at + OUT_MAX <= out.shape[0]:
         record = given[i]
         ladder = ladders[books[i]]
@@ -158,8 +176,8 @@ def tell_levels(
         told = at
         if kind == CHANGES and action == ACTION_TRADE:
             at = _tell(record, out, at, ACTION_TRADE, side, 0, record[2], record[3] & 0xFFFFFFFF)
-        at = _tell_side(record, depth, ladder, 0, ids, out, at)
-        at = _tell_side(record, depth, ladder, 1, ids, out, at)
+        at = _tell_side(record, depth, ladder, 0, ids, room, out, at)
+        at = _tell_side(record, depth, ladder, 1, ids, room, out, at)
         if kind == TRADES:
             at = _tell(record, out, at, ACTION_TRADE, side, 0, record[2], record[3] & 0xFFFFFFFF)
         if kind != CHANGES or record[3] >> 48 & F_LAST:

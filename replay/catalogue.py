@@ -22,7 +22,9 @@ from databento.common.constants import (
 from databento_dbn import Schema
 
 from tapewire.atomic import atomic_file
+from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import FormatError, InputError, MissingFileError, NoDataError
+from tapewire.market.continuous import continuous_name, delivery_end_ns, root_of
 from tapewire.replay.byte_sources import (
     ByteSource,
     PlainBytes,
@@ -39,6 +41,8 @@ DATA_ENDINGS: Final = (".dbn", ".dbn.zst")
 _INDEX_VERSION: Final = b"1"
 _VERSION_KEY: Final = b"tapewire_catalogue"
 _CHUNK_BYTES: Final = 4 << 20
+#: Within them lies the day before, whatever the holidays.
+_VOLUME_DAYS: Final = 7
 #: Magic and version, length, dataset, and then two bytes of schema (DBN specification, Metadata).
 _SCHEMA_AT: Final = 24
 _MIXED: Final = 0xFFFF
@@ -212,6 +216,9 @@ def find_files(
 ) -> list[str]:
     """Return the files of a catalogue that have records of symbols in [start, end), by time.
 
+    For a continuous symbol or a parent those of its product's outrights; where it goes by volume
+    those of the week before, too.
+
     Raises
     ------
     MissingFileError, FormatError
@@ -220,9 +227,15 @@ def find_files(
         If a symbol, or the time, is in none of them.
     """
     files = [file for file in read_catalogue(folder) if file.schema == schema]
-    found = [file for file in files if file.has(symbols, start_ns, end_ns)]
+    meant = names_meant(files, symbols)
+    names = [name for some in meant.values() for name in some]
+    since_ns = start_ns
+    if start_ns is not None and any(_goes_by_volume(name) for name in symbols):
+        since_ns = start_ns - _VOLUME_DAYS * NS_PER_DAY
+    fits = not symbols or bool(names)
+    found = [file for file in files if fits and file.has(names, since_ns, end_ns)]
     there = set().union(*(file.names() for file in found)) if found else set()
-    missing = [name for name in symbols if name not in there]
+    missing = [name for name, some in meant.items() if there.isdisjoint(some)]
     if missing or not found:
         known = set().union(*(file.names() for file in files)) if files else set()
         never = [name for name in missing if name not in known]
@@ -236,6 +249,25 @@ def find_files(
     for file in found:
         _require_same(Path(folder), file)
     return [str(Path(folder) / file.path) for file in found]
+
+
+def names_meant(
+    files: Sequence[CatalogueFile], symbols: Sequence[str]
+) -> dict[str, frozenset[str]]:
+    """Return the symbols of files that each symbol may mean: itself, or a product's outrights."""
+    known = frozenset().union(*(file.names() for file in files))
+    meant = {}
+    for name in symbols:
+        root = None if name in known else root_of(name)
+        meant[name] = frozenset({name})
+        if root is not None:
+            meant[name] = frozenset(s for s in known if delivery_end_ns(s, root, 0) is not None)
+    return meant
+
+
+def _goes_by_volume(name: str) -> bool:
+    parts = continuous_name(name)
+    return parts is not None and parts.rule == "v"
 
 
 def _require_same(folder: Path, file: CatalogueFile) -> None:

@@ -4,7 +4,7 @@ import datetime as dt
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -20,6 +20,7 @@ from tapewire.replay.convert import DBN_VERSION, ZSTD_LEVEL, HashedSink, Sink, r
 from tapewire.replay.itch import ItchFile, dataset_in
 from tapewire.replay.lobster import DATASET as LOBSTER_DATASET
 from tapewire.replay.lobster import INSTRUMENT_ID, LobsterFile
+from tapewire.replay.schemas import beside
 from tapewire.replay.trading_days import date_in, midnight_ns
 
 #: Untyped: the vendor's stubs call enum members strings.
@@ -47,6 +48,8 @@ class ConversionReport:
         What deserves a look, in words.
     records_per_s
         Records written per second of ``elapsed_s``.
+    status_path, states
+        The file of trading states beside it, empty where the input has none, and its records.
     """
 
     path: str
@@ -65,6 +68,8 @@ class ConversionReport:
     notes: tuple[str, ...]
     elapsed_s: float
     records_per_s: float
+    status_path: str = ""
+    states: int = 0
 
 
 def convert_itch(
@@ -78,6 +83,8 @@ def convert_itch(
     on_progress: _Progress | None = None,
 ) -> ConversionReport:
     """Write a NASDAQ TotalView-ITCH 5.0 file as a DBN file (`tapewire.replay.itch`).
+
+    Its trading states, where it has any, become a file of schema ``status`` beside it.
 
     Parameters
     ----------
@@ -112,11 +119,21 @@ def convert_itch(
         raise ConfigError(f"{path}: its name has no date: say the day of its times with --date")
     dataset = dataset or dataset_in(path)
     compressed = require_free(output, [path], force=force)
+    status_path = beside(output, "status")
+    require_free(status_path, [path], force=force)
     with ItchFile(path, date=date, symbols=symbols, dataset=dataset) as file:
         mappings = file.open_directory()
         header = _header(dataset, date, mappings)
-        written = _write(output, header, file.chunks(), lambda: file.disk_bytes, on_progress)
-        counts = file.counts
+
+        def write_states() -> None:
+            if len(file.status):
+                states = _header(dataset, date, mappings, _DBN.Schema.STATUS)
+                _write(status_path, states, [file.status])
+
+        written = _write(
+            output, header, file.chunks(), lambda: file.disk_bytes, on_progress, write_states
+        )
+        counts, states = file.counts, len(file.status)
     notes = []
     if counts.unknown_orders:
         notes.append(
@@ -130,9 +147,10 @@ def convert_itch(
         )
     if not counts.ended:
         notes.append("it lacks the event that ends a day's messages: it may be cut")
-    return _report(
+    report = _report(
         output, written, compressed, dataset, tuple(mappings), date, counts, notes, began_s
     )
+    return replace(report, status_path=str(status_path) if states else "", states=states)
 
 
 def convert_lobster(
@@ -189,7 +207,9 @@ class _Written:
     last_ts: int
 
 
-def _header(dataset: str, date: dt.date, mappings: Mapping[str, int]) -> bytes:
+def _header(
+    dataset: str, date: dt.date, mappings: Mapping[str, int], schema: Any = _DBN.Schema.MBO
+) -> bytes:
     end = date + dt.timedelta(days=_MAPPED_DAYS)
     start_ns = midnight_ns(date)
     return bytes(
@@ -198,7 +218,7 @@ def _header(dataset: str, date: dt.date, mappings: Mapping[str, int]) -> bytes:
             start_ns,
             _DBN.SType.RAW_SYMBOL,
             _DBN.SType.INSTRUMENT_ID,
-            _DBN.Schema.MBO,
+            schema,
             symbols=list(mappings),
             mappings=[
                 SimpleNamespace(
@@ -218,10 +238,11 @@ def _write(
     output: Path,
     header: bytes,
     chunks: Iterable[np.ndarray],
-    disk_bytes: Callable[[], int],
-    on_progress: _Progress | None,
+    disk_bytes: Callable[[], int] = int,
+    on_progress: _Progress | None = None,
+    then: Callable[[], None] = lambda: None,
 ) -> _Written:
-    """Write a header and records; the file appears when all of it is there."""
+    """Write a header and records, then something else; the file appears when all is there."""
     records = first = last = 0
 
     def write_all(sink: Sink) -> None:
@@ -245,6 +266,7 @@ def _write(
                 write_all(packer)
         else:
             write_all(hashed)
+        then()
     return _Written(records, hashed.size, hashed.hexdigest, first, last)
 
 

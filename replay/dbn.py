@@ -246,6 +246,12 @@ class DbnFile:
         """Return the symbols that records of a mixed file say, which is read for it."""
         return recorded_mappings(self._bytes)
 
+    @property
+    def raw(self) -> ByteSource:
+        """The bytes behind the header, for who opened it with schema None."""
+        assert self._schema is None
+        return self._bytes
+
     def _header_bytes_max(self) -> int:
         if not self.compressed:
             return min(METADATA_BYTES_MAX, max(0, self.size_bytes - _PRELUDE_BYTES))
@@ -327,6 +333,13 @@ class DbnFile:
         """Return the byte offset of a record (in the decompressed data of a compressed file)."""
         return self.header_bytes + record * self._record_bytes
 
+    def place_of(self, record: int) -> str:
+        """Return in words where a record lies, as this file gives them."""
+        if not self.lies_open:
+            return f"{self.path}: MBO record {record}"
+        note = self._offset_note()
+        return f"{self.path}: record {record} at byte offset {self.offset_of(record)}{note}"
+
     def _offset_note(self) -> str:
         return " of the decompressed data" if self.compressed else ""
 
@@ -349,12 +362,7 @@ class DbnFile:
 
     def bad_record(self, record: int, found: np.void) -> FormatError:
         """Return the error for a record that is no MBO record, or has an unknown action."""
-        where = f"{self.path}: MBO record {record}"
-        if self.lies_open:
-            where = (
-                f"{self.path}: record {record} at byte offset {self.offset_of(record)}"
-                f"{self._offset_note()}"
-            )
+        where = self.place_of(record)
         length, rtype, action = (int(found[name]) for name in ("length", "rtype", "action"))
         if (length, rtype) != (RECORD_LENGTH_WORDS, RTYPE_MBO):
             return FormatError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from tapewire.errors import FormatError
 from tapewire.market.times import time_text
-from tapewire.replay import _merging as kernels
+from tapewire.replay import _duplicates as kernels
 
 _ROOM_MIN: Final = 4_096
 #: Records of one clock; a table for so many takes about 300 MB.
@@ -41,13 +41,20 @@ class DuplicateFilter:
         """Records left out so far."""
         return int(self._state[kernels.DUP_DROPPED])
 
-    def keep(self, words: np.ndarray, keys: np.ndarray, order: np.ndarray, begin: int) -> int:
+    def keep(
+        self,
+        words: np.ndarray,
+        keys: np.ndarray,
+        order: np.ndarray,
+        begin: int,
+        alike: np.ndarray,
+    ) -> int:
         """Move what stays of the records from ``begin`` on forward; return where it ends.
 
         Parameters
         ----------
-        words, keys, order
-            As in `tapewire.replay._merging.drop_duplicates`; all of them are looked at.
+        words, keys, order, alike
+            As in `tapewire.replay._duplicates.drop_duplicates`, up to their ends.
 
         Raises
         ------
@@ -57,8 +64,9 @@ class DuplicateFilter:
         end = len(words)
         self._make_room(2 * (end - begin))
         kept, duplicate = kernels.drop_duplicates(
-            words, keys, order, begin, end, self._members, self._slots, self._state, self._refuse
-        )
+            words, keys, order, begin, end, alike, len(alike),
+            self._members, self._slots, self._state, self._refuse,
+        )  # fmt: skip
         if duplicate >= 0:
             raise self._refused(words[duplicate], int(order[duplicate]), int(keys[duplicate]))
         return int(kept)

@@ -36,7 +36,9 @@ class RecordFilter:
         publishers = np.zeros(65_536 if plan.publishers else 0, np.uint8)
         publishers[list(plan.publishers)] = 1
         table, spans = _instrument_table(
-            _wanted_mappings(plan.symbols, mappings) if plan.symbols else None
+            [*_wanted_mappings(plan.symbols, mappings), *_within(plan.windows, mappings)]
+            if plan.symbols or plan.windows
+            else None
         )
         from_ns = plan.start_ns if plan.warmup_until_ns is None else None
         return cls(
@@ -108,6 +110,22 @@ def _wanted_mappings(
         number = instrument_id_of(name)
         if number is not None and number not in mapped:
             found.append(SymbolMapping(name, number, kernels.CLOCK_MIN, _TS_MAX))
+    return found
+
+
+def _within(
+    windows: Sequence[tuple[str, int, int, int]], mappings: Sequence[SymbolMapping]
+) -> list[SymbolMapping]:
+    """Return a file's mappings of the windows' symbols, each as far as its windows reach."""
+    by_instrument: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    for symbol, number, start_ns, end_ns in windows:
+        by_instrument.setdefault((symbol, number), []).append((start_ns, end_ns))
+    found = []
+    for m in mappings:
+        for start_ns, end_ns in by_instrument.get((m.raw_symbol, m.instrument_id), ()):
+            since, until = max(start_ns, m.start_ns), min(end_ns, m.end_ns)
+            if since < until:
+                found.append(SymbolMapping(m.raw_symbol, m.instrument_id, since, until))
     return found
 
 

@@ -11,6 +11,7 @@ C                   as E, at its own price; without the T where it is not printa
 X, D                C of the shares taken, of all that are left
 U                   C of the old order, A of the new one, behind all others
 P, Q                T of side N and order id 0; a cross of no shares is none
+H                   nothing; in a file of its own, a ``status`` record (`itch_states`)
 others              nothing
 =================== ============================================================================
 
@@ -49,6 +50,7 @@ from tapewire.replay.byte_sources import (
     ZstdBytes,
     open_file,
 )
+from tapewire.replay.itch_states import TradingAction, read_action, status_records
 from tapewire.replay.trading_days import midnight_ns
 from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
 
@@ -156,6 +158,7 @@ class ItchFile:
         self._symbols = tuple(dict.fromkeys(symbols))
         self._stocks: dict[int, _Stock] = {}
         self._late: dict[int, str] = {}
+        self._states: list[TradingAction] = []
         self._data = np.empty(_DATA_BYTES, np.uint8)
         self._end = 0
         self._passed = 0  # bytes of messages before the data
@@ -203,6 +206,8 @@ class ItchFile:
             _, status = self._decode()
             if status == _itch.AT_DIRECTORY:
                 self._add_stock()
+            elif status == _itch.AT_STATE:
+                self._add_state()
             elif status != _itch.NEEDS_DATA or not self._read():
                 break
         self._state[_itch.STATE_OPEN] = 0
@@ -236,6 +241,8 @@ class ItchFile:
                 yield self._out[:written].view(MBO_DTYPE)
             if status == _itch.AT_DIRECTORY:
                 self._add_late()
+            elif status == _itch.AT_STATE:
+                self._add_state()
             elif status == _itch.TABLE_FULL:
                 self._grow()
             elif status == _itch.AT_END or (status == _itch.NEEDS_DATA and not self._read()):
@@ -296,14 +303,33 @@ class ItchFile:
             f"{self._passed + at}{self._note}: {found}"
         )
 
-    def _take_directory(self) -> _Stock:
-        """Step over a stock directory message."""
+    def _take(self, kind: str) -> bytes:
+        """Step over the next message, which is of a type that the kernel leaves to this shell."""
         begin = int(self._state[_itch.STATE_POSITION]) + _LENGTH_BYTES
-        end = begin + int(_itch.LENGTHS[ord("R")])
-        message = self._data[begin:end].tobytes()
+        end = begin + int(_itch.LENGTHS[ord(kind)])
         self._state[_itch.STATE_POSITION] = end
         self._state[_itch.STATE_MESSAGES] += 1
-        self._state[_itch.STATE_COUNTS + ord("R")] += 1
+        self._state[_itch.STATE_COUNTS + ord(kind)] += 1
+        return self._data[begin:end].tobytes()
+
+    def _add_state(self) -> None:
+        at = self._passed + int(self._state[_itch.STATE_POSITION])
+        action = read_action(self._take("H"), int(self._state[_itch.STATE_MIDNIGHT]))
+        if not action.is_known:
+            raise FormatError(
+                f"{self.path}: message {self._state[_itch.STATE_MESSAGES]} at byte offset "
+                f"{at}{self._note}: expected a trading state H, P, Q or T, found {action.state!r}"
+            )
+        self._states.append(action)
+
+    @property
+    def status(self) -> np.ndarray:
+        """Trading states of the wanted stocks so far, ``STATUS_DTYPE``, shape (n,)."""
+        publisher_id = int(self._state[_itch.STATE_PUBLISHER])
+        return status_records(self._states, self._stocks, publisher_id)
+
+    def _take_directory(self) -> _Stock:
+        message = self._take("R")
         return _Stock(
             symbol=message[11:19].decode("ascii", "replace").rstrip(),
             locate=int.from_bytes(message[1:3], "big"),

@@ -116,7 +116,9 @@ class LevelBytes:
     def _require_known(self, given: npt.NDArray[np.int64]) -> None:
         """Check the records' lengths and types."""
         heads = given[:, 0] & 0xFFFF
-        known = np.isin(heads, [self._record_bytes // 4 | rtype << 8 for rtype in self._rtypes])
+        known = np.zeros(len(heads), bool)
+        for rtype in self._rtypes:
+            known |= heads == (self._record_bytes // 4 | rtype << 8)
         if not known.all():
             bad = int((~known).argmax())
             length, rtype = int(heads[bad]) & 0xFF, int(heads[bad]) >> 8
@@ -128,7 +130,11 @@ class LevelBytes:
 
     def _places_of(self, heads: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Number the books of some records by publisher and instrument, as they come up."""
-        keys, inverse = np.unique(heads >> 16, return_inverse=True)
+        given = heads >> 16
+        if len(given) and (given == given[0]).all():  # of one book: no need to sort
+            keys, inverse = given[:1], np.zeros(len(given), np.int64)
+        else:
+            keys, inverse = np.unique(given, return_inverse=True)
         places = [self._places.setdefault(int(key), len(self._places)) for key in keys]
         if len(self._places) > self._ladders.size:
             grown = np.zeros(2 * len(self._places), kernels.LADDER)

@@ -1,4 +1,4 @@
-"""Reading one file's wanted records, and merging several files by their clocks.
+"""Merging several files by their clocks.
 
 A file's clock is the largest ``ts_recv`` seen in it so far: records never change places within
 their file, whatever their ``ts_recv`` says. At equal clocks files of one dataset give their records
@@ -8,232 +8,28 @@ Files are opened when their first record is due, and closed at their end, so tha
 how many overlap. The beginning of the next one is decoded ahead by a thread.
 """
 
-import dataclasses
 import sys
+from bisect import insort
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
 
 from tapewire.compiled.kernel_cache import compile_once
-from tapewire.errors import FormatError, InputError
-from tapewire.market.records import MBO_DTYPE, MBO_KERNEL_DTYPE
+from tapewire.market.records import MBO_KERNEL_DTYPE
 from tapewire.replay import _kernels as kernels
 from tapewire.replay import _merging as merging
-from tapewire.replay.dbn import DbnFile, DbnHeader
 from tapewire.replay.duplicates import DuplicateFilter
-from tapewire.replay.filters import RecordFilter
 from tapewire.replay.levels import warm_up_levels
-from tapewire.wire import FileTotals
+from tapewire.replay.reading import NO_KEYS, FileReader, as_words
 
 #: Records buffered per open file; less when very many are open at once.
-CHUNK_RECORDS: Final = 16_384
+CHUNK_RECORDS: Final = 4_096
 _BUFFERED_RECORDS_MAX: Final = 1 << 22
 _CHUNK_RECORDS_MIN: Final = 256
-#: Records of the next file that are decoded ahead: a few milliseconds of work, 1.75 MiB.
-AHEAD_RECORDS: Final = 32_768
-_NO_KEYS: Final = np.empty(0, np.int64)
-_LIMIT_NONE: Final = 2**63 - 1
-_WORDS: Final = 7
 #: What the kernels of the replay are called in the kernel cache.
 KERNELS: Final = "replay"
-
-
-class FileReader:
-    """The wanted records of one file, checked; the file is opened at the first read.
-
-    Parameters
-    ----------
-    record_filter
-        None: every record is wanted.
-    threads
-        How many may decompress it.
-    """
-
-    def __init__(
-        self, header: DbnHeader, record_filter: RecordFilter | None, threads: int = 1
-    ) -> None:
-        self.header = header
-        self._threads = threads
-        self._filter = record_filter
-        self._file: DbnFile | None = None
-        self._ahead: Future[_Ahead | None] | None = None
-        self._waiting = np.empty(0, MBO_KERNEL_DTYPE)
-        self._state = np.zeros(kernels.STATE_SIZE, np.int64)
-        self._state[kernels.STATE_CLOCK] = kernels.CLOCK_MIN
-        self._done = False
-        self._content_hash: str | None = None
-        self._truncated = self._left_out = ""
-        self._disk_bytes = 0
-        self.records_read = 0
-        self.records_kept = 0
-
-    def read(self, out: np.ndarray, keys: np.ndarray = _NO_KEYS) -> int:
-        """Read the next wanted records.
-
-        Parameters
-        ----------
-        out
-            ``MBO_KERNEL_DTYPE``, contiguous.
-        keys
-            int64, as long, for the clocks (ns); or empty.
-
-        Returns
-        -------
-        int
-            Records read; 0 may mean that none of a chunk was wanted: see :attr:`done`.
-        """
-        if self._done:
-            return 0
-        if self._file is None:
-            self._file = self._opened()
-        count = min(len(out), len(self._waiting))
-        if count:
-            out[:count] = self._waiting[:count]
-            self._waiting = self._waiting[count:]
-        else:
-            count = self._file.read_into(out)
-        base = self.records_read
-        self.records_read += count
-        if count:
-            kept = self._check(out[:count], keys[:count], base)
-            self.records_kept += kept
-        else:
-            kept = 0
-        at_end = self._file.at_end and not len(self._waiting)
-        if at_end or self._state[kernels.STATE_PAST_END]:
-            self.close()
-        return kept
-
-    def decode_ahead(self, pool: ThreadPoolExecutor) -> None:
-        """Open the file and read its beginning in a thread, if nothing was read yet."""
-        if self._file is None and self._ahead is None and not self._done:
-            self._ahead = pool.submit(self._begin_ahead)
-
-    def _begin_ahead(self) -> "_Ahead | None":
-        try:
-            file = self._open()
-        except InputError:
-            return None  # whoever reads it gets there again, and is told then
-        records = np.empty(AHEAD_RECORDS, MBO_KERNEL_DTYPE)
-        try:
-            return _Ahead(file, records[: file.read_into(records)])
-        except InputError:
-            file.close()
-            return None
-
-    def _opened(self) -> DbnFile:
-        """Return the file, with its beginning where that was read ahead."""
-        ahead = self._ahead.result() if self._ahead is not None else None
-        self._ahead = None
-        if ahead is None:
-            return self._open()
-        self._waiting = ahead.records
-        return ahead.file
-
-    def _open(self) -> DbnFile:
-        file = DbnFile(
-            self.header.path, allow_truncated=self.header.allow_truncated, threads=self._threads
-        )
-        if file.size_bytes != self.header.size_bytes:
-            file.close()
-            raise FormatError(
-                f"{self.header.path}: had {self.header.size_bytes} bytes when it was checked, "
-                f"now {file.size_bytes}: it was written to during the replay"
-            )
-        return file
-
-    def begin_books(self, warmup_until_ns: int, begins: np.ndarray) -> None:
-        """Leave out what a later snapshot says anew (`filter_records`); before the first read."""
-        assert self._filter is not None
-        self._filter = dataclasses.replace(
-            self._filter, warmup_until_ns=warmup_until_ns, begins=begins
-        )
-
-    def _check(self, records: np.ndarray, keys: np.ndarray, base: int) -> int:
-        assert self._file is not None
-        wanted = self._filter
-        if wanted is None:
-            bad = kernels.check_records(records, keys, self._state)
-            kept = len(records)
-        else:
-            bad, kept = kernels.filter_records(
-                records,
-                as_words(records),
-                keys,
-                self._state,
-                wanted.start_ns,
-                wanted.end_ns,
-                wanted.publishers,
-                wanted.table,
-                wanted.spans,
-                wanted.warmup_until_ns,
-                wanted.begins,
-            )
-        if bad >= 0:
-            raise self._file.bad_record(base + int(bad), records[int(bad)])
-        return int(kept)
-
-    @property
-    def done(self) -> bool:
-        """Whether there is nothing more to read."""
-        return self._done
-
-    @property
-    def chunk_clocks(self) -> tuple[int, int]:
-        """Clocks (ns) of the first and last record of the last read that gave any."""
-        return int(self._state[kernels.STATE_FIRST]), int(self._state[kernels.STATE_LAST])
-
-    @property
-    def totals(self) -> FileTotals:
-        """What the file has given so far."""
-        return FileTotals(
-            name=self.header.path,
-            records_read=self.records_read,
-            records_kept=self.records_kept,
-            clamped_ts_recv=int(self._state[kernels.STATE_CLAMPED]),
-            content_hash=self._content_hash,
-            truncated=self._truncated,
-            left_out=self._left_out,
-        )
-
-    @property
-    def disk_bytes(self) -> int:
-        """Bytes read from disk so far, compressed as they lie there."""
-        return self._disk_bytes if self._file is None else self._file.disk_bytes
-
-    @property
-    def dropped(self) -> int:
-        """Records read and left out by the filter."""
-        return int(self._state[kernels.STATE_DROPPED])
-
-    def close(self) -> None:
-        """Close the file; nothing more is read."""
-        self._done = True
-        if self._ahead is not None:  # nothing of it was given
-            ahead, self._ahead = self._ahead.result(), None
-            if ahead is not None:
-                ahead.file.close()
-        if self._file is not None:
-            self._content_hash = self._file.content_hash
-            self._truncated, self._left_out = self._file.truncated, self._file.left_out
-            self._disk_bytes = self._file.disk_bytes
-            self._file.close()
-            self._file = None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Ahead:
-    """A file and its first records."""
-
-    file: DbnFile
-    records: np.ndarray
-
-
-def as_words(records: np.ndarray) -> np.ndarray:
-    """Return contiguous records as int64, shape (n, 7), not copied."""
-    return records.view(np.int64).reshape(*records.shape, _WORDS)
 
 
 class Merger:
@@ -275,8 +71,11 @@ class Merger:
         self._end = np.empty(0, np.int64)
         self._order = np.empty(0, np.int64)
         self._ranks = np.empty(0, np.int64)
-        self._heads = np.empty(0, np.int64)
+        self._heads = np.empty((0, 2), np.int64)
+        self._tree = np.empty(0, np.int64)
         self._places = np.empty(0, np.int16)
+        self._alike = np.empty(0, np.int64)
+        self._state = np.zeros(merging.STATE_SIZE, np.int64)
         self._active: list[int] = []
         self._free: list[int] = []
 
@@ -290,27 +89,34 @@ class Merger:
         out_keys
             int64, as long, for the clocks (ns).
         """
-        words = as_words(out)
         if len(self._places) < len(out):
             self._places = np.empty(len(out), np.int16)
+            self._alike = np.empty(len(out), np.int64)
         places = self._places[: len(out)]
         written = 0
         while written < len(out):
-            end = self._merge(words, out_keys, places, written)
+            end = self._merge(out, out_keys, places, written)
             if end == written:
                 break
             if self._duplicates is not None:
-                end = self._duplicates.keep(words[:end], out_keys[:end], places[:end], written)
+                alike = self._alike[: self._state[merging.STATE_ALIKE]]
+                end = self._duplicates.keep(
+                    as_words(out[:end]), out_keys[:end], places[:end], written, alike
+                )
             written = end
         return written
 
-    def _merge(self, words: np.ndarray, keys: np.ndarray, places: np.ndarray, written: int) -> int:
+    def _merge(self, out: np.ndarray, keys: np.ndarray, places: np.ndarray, written: int) -> int:
         """Fill the rest of the output; return where it ends."""
-        while written < len(words):
+        self._state[:] = 0
+        words = as_words(out)
+        while written < len(out):
             if not self._active and not self._open_next():
                 break
-            limit_key = self._pending[-1][0] if self._pending else _LIMIT_NONE
-            heap = np.array(self._active, np.int64)
+            row = self._active[0]
+            if len(self._active) == 1 and self._pos[row] == self._end[row]:
+                written = self._read_on(row, out, keys, places, written)
+                continue
             written, status, row = merging.merge_rows(
                 as_words(self._buffer),
                 self._keys,
@@ -318,21 +124,46 @@ class Merger:
                 self._end,
                 self._order,
                 self._ranks,
+                np.array(self._active, np.int64),
                 self._heads,
-                heap,
-                len(heap),
-                limit_key,
-                merging.TIE_MIN if self._pending else merging.TIE_MAX,
+                self._tree,
+                self._limit,
+                bool(self._pending),
                 words,
                 keys,
                 places,
                 written,
+                self._alike,
+                self._state,
             )
-            if status == merging.MERGE_NEEDS_ROW:
+            if status == merging.MERGE_NEEDS_ROW and len(self._active) > 1:
                 self._refill(int(row))
             elif status == merging.MERGE_AT_LIMIT:
                 self._open_next()
         return int(written)
+
+    @property
+    def _limit(self) -> int:
+        """Clock of the first record of the next file that is not open yet."""
+        return self._pending[-1][0] if self._pending else 0
+
+    def _read_on(
+        self, row: int, out: np.ndarray, keys: np.ndarray, places: np.ndarray, written: int
+    ) -> int:
+        """Read on in the only file that is open, without a detour; return where the output ends."""
+        room = min(len(out), written + self._chunk)
+        kept = self._read_row(row, out[written:room], keys[written:room])
+        end = written + kept
+        if self._pending:
+            end = written + int(np.searchsorted(keys[written:end], self._limit))
+            left = written + kept - end
+            self._buffer[row, :left] = out[end : end + left]
+            self._keys[row, :left] = keys[end : end + left]
+            self._pos[row], self._end[row] = 0, left
+        if end > written:
+            places[written:end] = self._order[row]
+            merging.note_run(keys, places, written, end, self._alike, self._state)
+        return end
 
     def close(self) -> None:
         """End the thread that decodes ahead."""
@@ -347,7 +178,8 @@ class Merger:
             row = self._new_row()
             self._order[row] = index
             self._ranks[row] = self._dataset_ranks[index]
-            self._active.append(row)
+            insort(self._active, row, key=lambda row: int(self._order[row]))
+            self._make_tree()
             found = self._refill(row)
             self._decode_next_ahead()
             if found:
@@ -363,23 +195,35 @@ class Merger:
 
     def _refill(self, row: int) -> bool:
         """Read the next chunk of a row's file; drop the row at the file's end."""
+        self._pos[row] = 0
+        self._end[row] = self._read_row(row, self._buffer[row], self._keys[row])
+        return bool(self._end[row])
+
+    def _read_row(self, row: int, out: np.ndarray, keys: np.ndarray) -> int:
+        """Read on in a row's file; drop the row at the file's end."""
         reader = self._readers[int(self._order[row])]
         kept = 0
         while not kept and not reader.done:
-            kept = reader.read(self._buffer[row], self._keys[row])
+            kept = reader.read(out, keys)
             self._tick()
-        self._pos[row] = 0
-        self._end[row] = kept
         if not kept:
             self._active.remove(row)
             self._free.append(row)
-        return kept > 0
+            self._make_tree()
+        return kept
+
+    def _make_tree(self) -> None:
+        """Have as many leaves as the rows that are merged need."""
+        leaves = 1 << max(0, len(self._active) - 1).bit_length()
+        if len(self._heads) != leaves:
+            self._heads = np.empty((leaves, 2), np.int64)
+            self._tree = np.empty(2 * leaves, np.int64)
 
     def _new_row(self) -> int:
         if not self._free:
             rows = len(self._pos)
             more = max(1, rows)
-            for name in ("_pos", "_end", "_order", "_ranks", "_heads"):
+            for name in ("_pos", "_end", "_order", "_ranks"):
                 setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.int64)]))
             for name in ("_buffer", "_keys"):
                 old = getattr(self, name)
@@ -403,25 +247,25 @@ def _say(text: str) -> None:
 def _call_kernels() -> None:
     one = np.zeros(1, MBO_KERNEL_DTYPE)
     state = np.zeros(kernels.STATE_SIZE, np.int64)
-    kernels.check_records(one, _NO_KEYS, state)
+    kernels.check_records(one, NO_KEYS, state)
     none3, none2 = np.zeros((0, 3), np.int64), np.zeros((0, 2), np.int64)
     kernels.filter_records(
-        one, as_words(one), _NO_KEYS, state, 0, 0, np.zeros(0, np.uint8), none3, none2, 0,
+        one, as_words(one), NO_KEYS, state, 0, 0, np.zeros(0, np.uint8), none3, none2, 0,
         none2,
     )  # fmt: skip
     rows = np.zeros((1, 1), MBO_KERNEL_DTYPE)
     keys = np.zeros((1, 1), np.int64)
     row, out, out_keys = np.zeros(1, np.int64), as_words(one), np.zeros(1, np.int64)
-    heap = np.zeros(1, np.int64)
+    heads, tree = np.zeros((1, 2), np.int64), np.zeros(2, np.int64)
     data, counts = np.zeros(0, np.uint8), np.zeros(256, np.int64)
     kernels.pick_mbo(data, 0, 0, 0, np.zeros((1, 56), np.uint8), counts)
     kernels.find_records(data, 0, 0, counts)
     places, words = np.zeros(1, np.int16), as_words(rows)
+    merge_state = np.zeros(merging.STATE_SIZE, np.int64)
     merging.merge_rows(
-        words, keys, row, row, row, row, row, heap, 1, 0, 0, out, out_keys, places, 0
+        words, keys, row, row, row, row, row, heads, tree, 0, False, out, out_keys, places, 0,
+        row, merge_state,
     )  # fmt: skip
-    DuplicateFilter(["", ""], refuse=False).keep(out, out_keys, places, 0)
+    merging.note_run(out_keys, places, 0, 1, row, merge_state)
+    DuplicateFilter(["", ""], refuse=False).keep(out, out_keys, places, 0, row[:0])
     warm_up_levels()
-
-
-assert MBO_DTYPE.itemsize == 8 * _WORDS

@@ -47,6 +47,9 @@ class ReplayPlan:
         Most records in a batch, 1 to 65,536.
     payload
         ``"auto"``: shared memory with receivers on this host, else inline.
+    windows
+        Symbols and instrument ids that are wanted at times ``start_ns <= ts_recv < end_ns``, beside
+        `symbols`: what continuous symbols stand for.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class ReplayPlan:
     warmup: Warmup = "none"
     duplicates: Duplicates = "refuse"
     allow_truncated: bool = False
+    windows: tuple[tuple[str, int, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.files) <= FILES_MAX:
@@ -102,7 +106,9 @@ class ReplayPlan:
     def filtered(self) -> bool:
         """Whether any record may be left out."""
         whole_past = self.start_ns is None or self.warmup == "full"
-        return bool(self.symbols or self.publishers) or not (whole_past and self.end_ns is None)
+        return bool(self.symbols or self.windows or self.publishers) or not (
+            whole_past and self.end_ns is None
+        )
 
     @property
     def narrowed(self) -> bool:
@@ -143,6 +149,9 @@ class ReplayPlan:
 def _typed(key: str, value: Any) -> Any:
     if key in ("files", "symbols"):
         good = isinstance(value, list) and all(isinstance(v, str) for v in value)
+    elif key == "windows":
+        good = isinstance(value, list) and all(map(_is_window, value))
+        value = [tuple(one) for one in value] if good else value
     elif key == "publishers":
         good = isinstance(value, list) and all(type(v) is int for v in value)
     elif key in ("start_ns", "end_ns"):
@@ -158,3 +167,11 @@ def _typed(key: str, value: Any) -> Any:
     if not good:
         raise ConfigError(f"a replay plan: {key}: found {json.dumps(value)[:80]}")
     return tuple(value) if isinstance(value, list) else value
+
+
+def _is_window(value: Any) -> bool:
+    """Whether a value is a symbol, an instrument id, and two times in order."""
+    if not (isinstance(value, list) and len(value) == 4 and isinstance(value[0], str)):
+        return False
+    numbers = value[1:]
+    return all(type(v) is int and 0 <= v < 2**63 for v in numbers) and numbers[1] < numbers[2]

@@ -8,7 +8,7 @@ import numpy as np
 from tapewire.market.records import ACTION_CLEAR, F_SNAPSHOT, MBO_KERNEL_DTYPE
 from tapewire.replay.dbn import DbnHeader
 from tapewire.replay.filters import RecordFilter
-from tapewire.replay.merge import FileReader
+from tapewire.replay.reading import FileReader
 
 _CHUNK_RECORDS: Final = 65_536
 

@@ -15,8 +15,9 @@ from tapewire.market.times import time_text
 from tapewire.replay.dbn import DbnHeader, inspect
 from tapewire.replay.duplicates import DuplicateFilter
 from tapewire.replay.filters import RecordFilter, book_begins, require_known_symbols
-from tapewire.replay.merge import FileReader, Merger, warm_up
+from tapewire.replay.merge import Merger, warm_up
 from tapewire.replay.plan import ReplayPlan
+from tapewire.replay.reading import FileReader
 from tapewire.replay.snapshots import last_snapshots, superseded
 from tapewire.replay.zstd_parallel import cores
 from tapewire.wire import FileInfo, FileTotals, StreamInfo
@@ -176,7 +177,7 @@ class Source:
         asked = [
             f"{key} {value}"
             for key, value in (
-                ("symbols", list(plan.symbols) or None),
+                ("symbols", [*plan.symbols, *dict.fromkeys(w[0] for w in plan.windows)] or None),
                 ("publishers", list(plan.publishers) or None),
                 ("start", None if plan.start_ns is None else time_text(plan.start_ns)),
                 ("end", None if plan.end_ns is None else time_text(plan.end_ns)),
@@ -245,8 +246,9 @@ def open_source(
 
 def _stream_info(plan: ReplayPlan, headers: list[DbnHeader]) -> StreamInfo:
     mappings = {m for h in headers for m in h.mappings}
-    if plan.symbols:
-        mappings = {m for m in mappings if m.raw_symbol in plan.symbols}
+    if plan.symbols or plan.windows:
+        named = {*plan.symbols, *(window[0] for window in plan.windows)}
+        mappings = {m for m in mappings if m.raw_symbol in named}
     if len(mappings) > MAPPINGS_MAX:
         raise ConfigError(
             f"the files have {len(mappings)} symbol mappings together; at most {MAPPINGS_MAX}: "

@@ -1,4 +1,4 @@
-"""DBN files of ``statistics`` records: what instruments settled at."""
+"""DBN files of ``statistics`` records: what instruments settled at, how much of them is held."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,7 +27,7 @@ class StatisticsFile:
     Attributes
     ----------
     records
-        ``STATISTICS``, shape (n,): its settlement prices, in the order of the file.
+        ``STATISTICS``, shape (n,): those of the kind that was asked for, in the order of the file.
     records_read
         Of any kind.
     content_hash
@@ -43,13 +43,15 @@ class StatisticsFile:
     records: npt.NDArray[Any]
 
 
-def read_statistics(path: str) -> StatisticsFile:
-    """Read a file's settlement prices.
+def read_statistics(path: str, kind: int = SETTLEMENT_PRICE) -> StatisticsFile:
+    """Read a file's statistics of one kind.
 
     Parameters
     ----------
     path
         A DBN file of schema ``statistics``, plain or compressed.
+    kind
+        The ``stat_type``: settlement prices, or open interest.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def read_statistics(path: str) -> StatisticsFile:
                     f"{int(found['rtype'][bad]):#04x}, {4 * int(found['length'][bad])} bytes: the "
                     "file is corrupt or mixes schemas"
                 )
-            kept.append(plain_statistics(found[found["stat_type"] == SETTLEMENT_PRICE]))
+            kept.append(plain_statistics(found[found["stat_type"] == kind]))
         return StatisticsFile(
             path, file.size_bytes, file.version, str(file.metadata.dataset),
             str(file.content_hash), file.records_read, np.concatenate(kept),

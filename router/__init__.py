@@ -1,6 +1,7 @@
 """The router: feeds batches to one compiled loop of book, orders, accounts and strategies."""
 
 from tapewire.router.config import GatewayLimit, RiskLimits, SimulationConfig, StrategySpec
+from tapewire.router.doubts import FlaggedBook, FlagPolicy
 from tapewire.router.guesses import GuessedQueue
 from tapewire.router.halts import HaltedPosition, LossHalt
 from tapewire.router.look import Look
@@ -10,6 +11,8 @@ from tapewire.router.trips import LimitTrip
 
 __all__ = [
     "Drained",
+    "FlagPolicy",
+    "FlaggedBook",
     "GatewayLimit",
     "GuessedQueue",
     "HaltedPosition",

@@ -85,9 +85,8 @@ def act_next(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     """Let what is due next of the leg at the exchange happen; a status."""
     if is_expiry_next(execution, router, leg_index):
         if is_instrument_next(execution, router, leg_index):
-            end_instrument(market, execution, router, leg_index)
-        else:
-            expire(market, execution, router, leg_index)
+            return end_instrument(market, execution, router, leg_index)
+        expire(market, execution, router, leg_index)
         return 0
     head = leg_at(router.legs, leg_index).arrival_head
     if message_at(router.messages, head).kind == ARRIVE_CANCEL_ALL:

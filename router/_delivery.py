@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
+from tapewire.execution.codes import SETTLEMENT_ID
 from tapewire.execution.knowledge import (
     is_known_open,
     known_leaves,
@@ -17,7 +18,6 @@ from tapewire.execution.words import (
     DENIAL_BITS,
     FILLED,
     LOSS_CANCEL,
-    SETTLEMENT,
     STOP,
     USER_CANCEL,
 )
@@ -157,7 +157,7 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
     instance = instance_at(router.instances, instance_index)
     own = own_at(execution.own_orders, message.order)
     account = account_at(router.accounts, own.leg)
-    is_closing = own.client_order_id < 0 and own.reason != SETTLEMENT  # sent by a limit
+    is_closing = SETTLEMENT_ID < own.client_order_id < 0  # sent by a limit
     reason = message.reason
     if message.kind == TELL_ACCEPTED:
         learn_accepted(own, message.price)

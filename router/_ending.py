@@ -7,7 +7,9 @@ from tapewire.execution.layout import NEVER, own_at
 from tapewire.execution.orders import is_live, write_order_row
 from tapewire.execution.words import END_OF_DATA, PENDING_NEW
 from tapewire.market.events import close_event
-from tapewire.market.layout import NIL, book_at
+from tapewire.market.flags import note_missing_last
+from tapewire.market.layout import NIL, OK, book_at
+from tapewire.router._doubts import heed_flags
 from tapewire.router._layout import DRAIN_ROWS, close_at, instance_at, leg_at, watch_at
 from tapewire.router._marks import mark_account
 from tapewire.router._phases import (
@@ -38,7 +40,10 @@ def finish_run(market: Any, execution: Any, router: Any) -> int:
         if watch.legs != NIL:
             if book_at(market.books, book).open != 0:
                 close_event(market, book, 0)
-                market.missing_last += 1
+                if note_missing_last(market, book) != OK:
+                    status = heed_flags(market, router, book)
+                    if status != OK:
+                        return status
                 begin_finish(market, router, watch, book, 0)
                 status = finish_event(market, execution, router)
                 if status != 0:

@@ -18,7 +18,15 @@ from tapewire.execution.delays import feed_delay_ns, response_delay_ns
 from tapewire.execution.filling import match_event
 from tapewire.execution.houses import house_of
 from tapewire.execution.incoming import find_incoming
-from tapewire.execution.layout import NEVER, fill_row_at, own_at, party_at, rules_at
+from tapewire.execution.layout import (
+    NEVER,
+    SHUT_DOUBT,
+    SHUT_NOW,
+    fill_row_at,
+    own_at,
+    party_at,
+    rules_at,
+)
 from tapewire.execution.meeting import match_company, met_at
 from tapewire.execution.models.latency.legs import FILL, RESPONSE
 from tapewire.execution.order_events import log_event, log_fill, log_replace
@@ -90,7 +98,7 @@ from tapewire.router._layout import (
 )
 from tapewire.router._messages import free_message, pop_arrival, tell_strategy
 from tapewire.router._room import room_for
-from tapewire.router._states import SHUT_NOW, refusal, state_at
+from tapewire.router._states import refusal, state_at
 
 #: Terms of orders of which the exchange has the last word on the price, on the lots.
 _SEES_TO_PRICE: Final = TERM_REPRICE | TERM_PEG
@@ -154,7 +162,9 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     ts = max(message.ts, book_at(market.books, party.book).clock)
     watch = watch_at(router.watches, leg.book)
     state = state_at(router, watch, ts)
-    is_open = allows(state, MATCHES) and not is_crossed(router, watch)
+    is_open = (
+        allows(state, MATCHES) and not is_crossed(router, watch) and watch.shut & SHUT_DOUBT == 0
+    )
     resting_before = party.resting
     stops_before = rules.stops
     execution.claim_shortage = 0
@@ -477,8 +487,8 @@ def log_answer(
 
 @jit_inline
 def is_halted(router: Any, watch: Any) -> bool:
-    """Whether nothing may trade as the last event has left the book and its state."""
-    return is_crossed(router, watch) or watch.shut & SHUT_NOW != 0
+    """Whether nothing may trade as the last event has left the book, its state and its truth."""
+    return is_crossed(router, watch) or watch.shut & (SHUT_NOW | SHUT_DOUBT) != 0
 
 
 @jit_inline

@@ -124,6 +124,14 @@ WATCH: Final = np.dtype(
         ("mark_ask", "i8"),
         ("expiry_ns", "i8"),  # exchange time at which its instrument ends; NEVER: not known
         ("settle_price", "i8"),  # what positions are settled at then; UNDEF_PRICE: their mark
+        ("rolls", "i8"),  # whether they are closed as the book stands, before that
+        # where the run minds what records say of themselves
+        ("doubts", "i4"),  # FlagKinds for which the book is in doubt, a bit each
+        ("unshown", "i4"),  # whether events were not shown, as it was
+        ("doubt_fresh", "i8"),  # whether the event at hand has what concerns an event alone
+        ("doubt_rebuilds", "i8"),  # rebuilds of the book when records were last lost
+        ("doubt_n", "i8"),  # how often it came to be in doubt
+        ("doubt_events", "i8"),  # events that left it so
     ]
 )
 
@@ -216,6 +224,10 @@ ROUTER: Final = np.dtype(
         ("instance_n", "i8"),
         ("broadcast_n", "i8"),  # messages that limits of all may make at once
         ("mark_price", "i8"),  # MARK_*
+        # what records say of themselves
+        ("flag_stops", "i8"),  # FlagKinds at which the run stops, a bit each
+        ("flag_kinds", "i8"),  # those at which it did
+        ("flag_book", "i8"),
     ]
 )
 
@@ -270,4 +282,5 @@ CALLS: Final = 1024
 FAULT_STEPS: Final = 20  # a strategy answers itself for ever at one time
 FAULT_CLAIMS: Final = 21  # one order would take more resting orders than the stated limit
 FAULT_CROSSED: Final = 22  # crossed book under policy abort
+FAULT_FLAGGED: Final = 24  # a record said something at which the run is to stop
 FAULT_REQUESTS: Final = 23  # more than REQUESTS_MAX requests in one callback

@@ -14,11 +14,13 @@ from tapewire.features.updating import note_feature_trade
 from tapewire.market.ahead import begin_ahead, look_ahead
 from tapewire.market.applying import apply_record, side_of
 from tapewire.market.events import close_event, closes_before, count_gap, end_event
+from tapewire.market.flags import note_missing_last
 from tapewire.market.ids import book_of
 from tapewire.market.layout import (
     ASK,
     BID,
     FAR_NOTHING,
+    FLAGGED,
     NEW_BOOK,
     NIL,
     OK,
@@ -36,6 +38,7 @@ from tapewire.market.records import (
     F_LAST,
     F_SNAPSHOT,
 )
+from tapewire.router._doubts import heed_flags
 from tapewire.router._ending import finish_run
 from tapewire.router._layout import (
     CALL_OUTSIDE,
@@ -123,7 +126,10 @@ def run_batch(
         watched = watch.legs != NIL
         if closes_before(market, book, record):
             close_event(market, book, 0)
-            market.missing_last += 1
+            if note_missing_last(market, book) != OK:
+                status = heed_flags(market, router, book)
+                if status != OK:
+                    return status, i
             if watched:
                 begin_finish(market, router, watch, book, 0)
                 router.resume_next = 0
@@ -155,7 +161,10 @@ def run_batch(
                     note_feature_trade(watch.features, record.size, side_of(record))
         status = apply_record(market, book, record)
         if status != OK:
-            return status, i
+            if status == FLAGGED:
+                status = heed_flags(market, router, book)
+            if status != OK:
+                return status, i
         # What came late is counted once the record is applied: getting here may take several calls.
         # Equal times come as often as later ones: no branch to guess wrong.
         router.clamped_ts_recv += record.ts_recv < router.stream_clock

@@ -10,7 +10,16 @@ from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.delays import feed_delay_ns
 from tapewire.execution.estimates import follow_levels
-from tapewire.execution.layout import ALWAYS, NEVER, TRACE_TRADE, party_at, tally_at, trace_at
+from tapewire.execution.layout import (
+    ALWAYS,
+    NEVER,
+    SHUT_DOUBT,
+    SHUT_NOW,
+    TRACE_TRADE,
+    party_at,
+    tally_at,
+    trace_at,
+)
 from tapewire.execution.load import roll_window
 from tapewire.execution.models.record import HEARS_FEED, HEARS_SENDING
 from tapewire.execution.traces import count_traces, free_traces
@@ -20,6 +29,7 @@ from tapewire.market.queues import best_key
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.layout import account_at, limits_at, sample_row_at
 from tapewire.router._changes import carry_out, move_pegs
+from tapewire.router._doubts import settle_doubts
 from tapewire.router._exchange import match_parties
 from tapewire.router._layout import (
     CROSSED_HALT_FILLS,
@@ -41,7 +51,6 @@ from tapewire.router._marks import mark_account, mark_of, move_mark
 from tapewire.router._places import note_places
 from tapewire.router._requests import callback
 from tapewire.router._room import room_for
-from tapewire.router._states import SHUT_NOW
 from tapewire.router._stops import act_on_stops
 from tapewire.router._times import hear_in_order, refresh_due, set_wake, until_local
 from tapewire.router._views import is_full, show_view
@@ -91,7 +100,10 @@ def begin_finish(market: Any, router: Any, watch: Any, book: int, sent_ns: int) 
     halts = router.crossed_policy == CROSSED_HALT_FILLS
     router.reopened = 1 if halts and was_gapless == 0 and watch.gapless != 0 else 0
     if watch.shut != 0:
-        is_open = not watch.shut & SHUT_NOW and (watch.gapless != 0 or not halts)
+        if watch.shut & SHUT_DOUBT:
+            settle_doubts(market, watch, book)
+        is_shut = watch.shut & (SHUT_NOW | SHUT_DOUBT) != 0
+        is_open = not is_shut and (watch.gapless != 0 or not halts)
         router.reopened = 1 if is_open else 0
         if is_open:
             watch.shut = 0
@@ -162,7 +174,16 @@ def finish_event(market: Any, execution: Any, router: Any) -> int:
         watch.changes = changes | ON_EVENT | ON_FEATURES
         if changes & ON_PRICE and router.touch_capacity > 0:
             note_touch(router, watch, state)
-        move_mark(router, watch, state, changes & ON_PRICE != 0, local_ns)
+        if watch.shut & SHUT_DOUBT:  # its strategies wait, and what they hold keeps its value
+            watch.changes = 0
+            watch.mark_moved = 0
+            watch.unshown = 1
+        else:
+            if watch.unshown != 0:
+                watch.unshown = 0
+                changes |= ON_PRICE | ON_BOOK
+                watch.changes |= changes
+            move_mark(router, watch, state, changes & ON_PRICE != 0, local_ns)
         router.phase = _SHOW
         router.cursor = watch.legs
     if router.phase == _SHOW:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from tapewire.compiled.callbacks import call_hook
 from tapewire.compiled.jit import jit, jit_entry, jit_inline
 from tapewire.execution.knowledge import is_known_open
-from tapewire.execution.layout import execution_at, own_at, party_at, rules_at
+from tapewire.execution.layout import SHUT_DOUBT, execution_at, own_at, party_at, rules_at
 from tapewire.execution.order_events import log_event, log_limit, log_replace
 from tapewire.execution.orders import give_back, write_order_limit, write_order_row
 from tapewire.execution.terms import (
@@ -135,6 +135,7 @@ def callback(
         ctx.trade_size = watch.trade_size
         ctx.trade_side = watch.trade_side
         ctx.session_volume = watch.seen_volume
+    ctx.book_ready = 0 if watch.shut & SHUT_DOUBT else 1
     if watch.transition != NIL:
         ctx.trading_state = seen_state(router, watch, ctx.market_ns)
     if instance.sights != 0:

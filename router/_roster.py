@@ -233,6 +233,7 @@ class Roster:
         instrument = self._config.instruments.get(instrument_id)
         if (expiry := instrument.expiry) is not None:
             watch["expiry_ns"] = expiry.ts
+            watch["rolls"] = expiry.rolls
             watch["settle_price"] = UNDEF_PRICE if expiry.price is None else expiry.price
         symbol = instrument.symbol
         meant = {names: is_named(symbol, names) for names in self._names if names}

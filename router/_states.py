@@ -7,7 +7,7 @@ A book that has states has a run of transitions, the first at ALWAYS and the las
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
-from tapewire.execution.layout import NEVER
+from tapewire.execution.layout import NEVER, SHUT_NOW, SHUT_SINCE
 from tapewire.execution.words import GTC, GTD, MARKET_CLOSED, MARKET_HALTED, NO_CANCEL, NO_REASON
 from tapewire.market.layout import NIL, book_at
 from tapewire.market.status import (
@@ -26,10 +26,6 @@ _HALTED: Final = int(TradingState.HALTED)
 _NO_CANCEL: Final = int(TradingState.NO_CANCEL)
 _CLOSED: Final = int(TradingState.CLOSED)
 _POST_CLOSE: Final = int(TradingState.POST_CLOSE)
-
-# Of a watch's ``shut``.
-SHUT_NOW: Final = 1  # its state lets nothing trade
-SHUT_SINCE: Final = 2  # some state did not since an event last found the book open
 
 
 @jit_inline
@@ -86,9 +82,9 @@ def pass_transitions(market: Any, router: Any, watch: Any, book: int, exchange_n
         if clock > 0 and transition.ts >= clock:
             state_count_at(router.state_counts, transition.state).entered += 1
         if allows(transition.state, MATCHES):
-            watch.shut &= SHUT_SINCE
+            watch.shut &= ~SHUT_NOW
         else:
-            watch.shut = SHUT_NOW | SHUT_SINCE
+            watch.shut |= SHUT_NOW | SHUT_SINCE
 
 
 @jit_inline

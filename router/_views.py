@@ -7,7 +7,7 @@ book itself is a step ahead already.
 from typing import Any
 
 from tapewire.compiled.jit import jit
-from tapewire.execution.layout import TRACE_TRADE, trace_at
+from tapewire.execution.layout import SHUT_DOUBT, TRACE_TRADE, trace_at
 from tapewire.market.layout import ASK, BID, NIL, book_at, level_at, rung_at, side_at
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.layout import account_at
@@ -137,6 +137,7 @@ def show_sights(router: Any, instance: Any, leg_index: int, is_shown: bool, now_
         sight = sight_at(instance.sights, k)
         watch = watch_at(router.watches, leg_at(router.legs, sight.leg).book)
         sight.position = account_at(router.accounts, sight.leg).known_position
+        sight.book_ready = 0 if watch.shut & SHUT_DOUBT else 1
         if watch.transition != NIL:
             sight.trading_state = seen_state(router, watch, now_ns - instance.feed_max_ns)
         shown_now = is_shown and sight.leg == leg_index

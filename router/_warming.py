@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from tapewire.compiled.jit import jit, jit_entry
+from tapewire.compiled.jit import jit, jit_entry, jit_inline
 from tapewire.features.updating import note_feature_trade, update_features
 from tapewire.market.ahead import begin_ahead, look_ahead
 from tapewire.market.applying import apply_record, side_of
 from tapewire.market.events import close_event, closes_before
+from tapewire.market.flags import note_missing_last
 from tapewire.market.ids import book_of
 from tapewire.market.layout import (
     FAR_NOTHING,
+    FLAGGED,
     NEW_BOOK,
     NIL,
     OK,
@@ -17,6 +19,7 @@ from tapewire.market.layout import (
     record_at,
 )
 from tapewire.market.records import ACTION_TRADE, F_LAST, F_SNAPSHOT
+from tapewire.router._doubts import heed_flags, settle_doubts
 from tapewire.router._layout import DRAIN_ROWS, watch_at
 from tapewire.router._marks import move_mark
 from tapewire.router._phases import is_gapless, look, note_touch
@@ -51,13 +54,21 @@ def warm_batch(
         features = watch_at(router.watches, book).features
         if closes_before(market, book, record):
             close_event(market, book, 0)
+            if note_missing_last(market, book) != OK:
+                status = heed_flags(market, router, book)
+                if status != OK:
+                    return status, i
+            _settle(market, router, book)
             if features != 0:
                 update_features(features, market, book, router.stream_clock)
         state = book_at(market.books, book)
         first = state.ts_recv == 0
         status = apply_record(market, book, record)
         if status != OK:
-            return status, i
+            if status == FLAGGED:
+                status = heed_flags(market, router, book)
+            if status != OK:
+                return status, i
         unbegun[0] += first and not record.flags & F_SNAPSHOT
         state.clock = max(state.clock, record.ts_event)
         router.stream_clock = clock
@@ -65,9 +76,18 @@ def warm_batch(
             note_feature_trade(features, record.size, side_of(record))
         if record.flags & F_LAST:
             close_event(market, book, record.flags)
+            _settle(market, router, book)
             if features != 0:
                 update_features(features, market, book, clock)
     return OK, n
+
+
+@jit_inline
+def _settle(market: Any, router: Any, book: int) -> None:
+    """At the end of an event, end doubts about its book that there is no reason for any more."""
+    watch = watch_at(router.watches, book)
+    if watch.doubts != 0:
+        settle_doubts(market, watch, book)
 
 
 @jit

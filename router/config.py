@@ -11,6 +11,7 @@ from tapewire.execution.layout import NEVER
 from tapewire.execution.models import Models
 from tapewire.market.instruments import InstrumentTable
 from tapewire.positions.layout import CUT
+from tapewire.router.doubts import FlagPolicy
 from tapewire.strategies.definition import StrategyDefinition
 
 OFF: Final = -1
@@ -221,9 +222,16 @@ class SimulationConfig:
         By symbol, of instruments in currencies whose rates change: from when on, ns, a price point
         is worth how much of the account's by lot, as numerator and denominator, ascending; the
         first is in force from the start.
+    flags : FlagPolicy
+        What is done where a record says something of itself. ``stop``: the run ends there;
+        ``mark``: its book is in doubt until it is certain again, and its strategies and fills wait.
     transitions : ndarray or None
         Changes of the trading states of books, ``market.status.TRANSITION``, sorted by book and
         time. A book without any is as if it were open at all times.
+    day_end : str
+        Where the data are a day that is played apart: orders are canceled at its end, and what is
+        held then is closed at the last best price of the other side (``flatten``), or fails the
+        run (``refuse``). Empty: the data end, and that is all.
     """
 
     instruments: InstrumentTable
@@ -245,7 +253,9 @@ class SimulationConfig:
     warmup_until_ns: int = 0
     session_closes: tuple[int, ...] = ()
     rates: Mapping[str, Sequence[tuple[int, int, int]]] = field(default_factory=dict)
+    flags: FlagPolicy = field(default_factory=FlagPolicy)
     transitions: npt.NDArray[Any] | None = field(default=None, compare=False)
+    day_end: Literal["", "flatten", "refuse"] = ""
 
     @property
     def rate_changes(self) -> tuple[int, ...]:

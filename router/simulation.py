@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tapewire.compiled.jit import entry_of
 from tapewire.compiled.memory import offset_of
 from tapewire.compiled.units import MONEY_UNITS
-from tapewire.errors import SimulationError, StrategyError
+from tapewire.errors import FlaggedDataError, SimulationError, StrategyError
 from tapewire.execution.claims import STEP_ROWS
 from tapewire.execution.layout import (
     NEVER,
@@ -19,8 +19,10 @@ from tapewire.execution.layout import (
     UNSEEN_THROUGH,
 )
 from tapewire.market.book import STEP_RECORDS, BookLimitError, batch_address
+from tapewire.market.flags import FlagKind
 from tapewire.market.layout import COUNTERS, NEW_BOOK, NIL
 from tapewire.market.records import MBO_DTYPE
+from tapewire.router import _day_end as day_end
 from tapewire.router import _ending as ending
 from tapewire.router import _faults as faults
 from tapewire.router import _loop as loop
@@ -34,6 +36,7 @@ from tapewire.router._layout import (
     DRAIN_ROWS,
     FAULT_CLAIMS,
     FAULT_CROSSED,
+    FAULT_FLAGGED,
     FAULT_REQUESTS,
     FAULT_STEPS,
     MARK_LAST,
@@ -52,6 +55,7 @@ from tapewire.router._roster import Roster
 from tapewire.router.bills import Bills
 from tapewire.router.config import SimulationConfig
 from tapewire.router.digest import LegDigests
+from tapewire.router.doubts import FlaggedBook, flagged_books, stopped
 from tapewire.router.guesses import GuessedQueue, guessed_queues
 from tapewire.router.halts import LossHalt, loss_halts
 from tapewire.router.look import Look
@@ -157,6 +161,8 @@ class Simulation:
         router["clear_cancels"] = config.book_clear == "cancel"
         router["mark_price"] = _MARKS[config.mark_price]
         router["fill_notice"] = _NOTICES[config.fill_notice]
+        router["flag_stops"] = config.flags.kinds("stop")
+        self._market.state[0]["minds"] = config.flags.kinds("stop") | config.flags.kinds("mark")
         for name in ("fault_instance", "outside_instance", "outside_order"):
             router[name] = NIL
 
@@ -205,6 +211,8 @@ class Simulation:
         SimulationError
             If a strategy loops or fails, an order is too large for the book, a stated limit is
             reached or the book crosses under policy ``abort``.
+        FlaggedDataError
+            If a record says something of itself at which the run is to stop.
         """
         if (
             records.dtype is self._dtype and self._began and records.ndim == 1
@@ -279,17 +287,27 @@ class Simulation:
         self._warmup_records = int(state["records"])
         for name in COUNTERS:
             state[name] = 0
+        for kind in FlagKind:
+            self._market.books.records[kind.key] = 0
         self._memory.router["start_ns"] = min(self._first_ns, NEVER)
         for book in range(int(state["book_n"])):
             self._run_task(TASK_BEGIN_BOOK, book)
 
     def finish(self) -> None:
-        """End the data: let pass what is due, report open orders and final accounts."""
+        """End the data: let pass what is due, report open orders and final accounts.
+
+        Raises
+        ------
+        SimulationError
+            If something is held at the end of a day, and ``day_end`` refuses that.
+        """
         if self._finished:
             return
         self._finished = True
         _, execution, router = self._memory.states
         self._run_task(TASK_END, 0)
+        if self.config.day_end:
+            self._end_day()
         order = leg = 0
         orders = self._memory.own_orders.capacity
         while order < orders or leg < len(self.legs):
@@ -298,6 +316,24 @@ class Simulation:
         while status := ending.stop_strategies(execution, router):
             self._resolve(status)
         self._final_digests = None
+
+    def _end_day(self) -> None:
+        """Cancel what is open and close what is held, or refuse that."""
+        _, execution, router = self._memory.states
+        accounts = self._memory.accounts.records[: len(self.legs)]
+        held = np.flatnonzero((accounts["position"] != 0) | (accounts["short_lots"] != 0))
+        if self.config.day_end == "refuse" and held.size:
+            leg, account = self.legs[int(held[0])], accounts[held[0]]
+            short = int(account["short_lots"])
+            beside = f" and {-short:+,}" if short and account["position"] + short else ""
+            raise SimulationError(
+                f"strategy {leg.strategy_id}: expected no position at the end of its day, found "
+                f"{int(account['position']) + (short if beside else 0):+,}{beside} of "
+                f"{leg.symbol} at {self._when()} (day_end: refuse)"
+            )
+        while status := day_end.end_day(execution, router):
+            self._resolve(status)
+        self._stash()
 
     def _resolve(self, status: int) -> None:
         """Do what the loop asked for, so that it can go on where it stopped."""
@@ -345,8 +381,11 @@ class Simulation:
     def _when(self) -> str:
         return f"{np.datetime64(self.now_ns, 'ns')} UTC"
 
-    def _fault(self, status: int) -> SimulationError:
+    def _fault(self, status: int) -> SimulationError | FlaggedDataError:
         """Why the loop went no further; what a strategy did wrong is that strategy's error."""
+        if status == FAULT_FLAGGED:
+            books = self._market.books.records
+            return stopped(self._memory.router, books, self.config.instruments)
         instance = int(self._memory.router["fault_instance"])
         legs = self._roster.legs_of(instance) if instance != NIL else []
         name = legs[0].strategy_id if legs else ""
@@ -437,6 +476,15 @@ class Simulation:
             counts["warmup_records"] = self._warmup_records
             counts["warmup_books_without_snapshot"] = int(self._unbegun[0])
         return counts | self._roster.counts(self._first_ns)
+
+    def flagged(self) -> list[FlaggedBook]:
+        """The books whose records said something of themselves, in the order of their opening."""
+        n = int(self._market.state[0]["book_n"])
+        return flagged_books(
+            self._market.books.records[:n],
+            self._memory.watches.records[:n],
+            self.config.instruments,
+        )
 
     @property
     def halted_n(self) -> int:

@@ -97,6 +97,7 @@ CONTEXT: Final = np.dtype(
         ("feature_n", "i8"),
         ("market_ns", "i8"),  # capture time up to which it may know the market
         ("trading_state", "i8"),  # TradingState of the book at hand, as far as it was captured
+        ("book_ready", "i8"),  # whether the run trusts that book as it stands
         ("bids", "i8"),  # addresses of the levels
         ("asks", "i8"),
         ("last_client_order_id", "i8"),
@@ -168,6 +169,7 @@ SIGHT: Final = np.dtype(
         ("seen_view", "i8"),  # address of the book's VIEW; 0: not wanted
         ("trades_shown", "i8"),  # how many of the view's trades its on_trades has had
         ("trading_state", "i8"),
+        ("book_ready", "i8"),
     ]
 )
 

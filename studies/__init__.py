@@ -3,5 +3,6 @@
 from tapewire.studies.api import optimize, sweep
 from tapewire.studies.session import StudyHooks, StudyProgress
 from tapewire.studies.study import Study
+from tapewire.studies.walkforward import walkforward
 
-__all__ = ["Study", "StudyHooks", "StudyProgress", "optimize", "sweep"]
+__all__ = ["Study", "StudyHooks", "StudyProgress", "optimize", "sweep", "walkforward"]

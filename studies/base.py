@@ -25,7 +25,7 @@ from tapewire.runs.requests import OPTION_KEYS
 from tapewire.studies.axes import DAY, STRATEGY, SYMBOLS, Trial
 
 #: Parts of the execution that a strategy may have of its own.
-_OWN_EXECUTION: Final = (
+OWN_EXECUTION: Final = (
     "latency_model",
     "fill_model",
     "market_impact",
@@ -33,7 +33,6 @@ _OWN_EXECUTION: Final = (
     "gateway",
     "self_trade_prevention",
 )
-_NUMBER_DIGITS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,6 @@ class Base:
         A checked configuration as plain values, or one that the first trial makes whole.
     names
         What varies.
-    base
-        Folder that its relative paths start from.
 
     Raises
     ------
@@ -150,8 +147,9 @@ class Base:
                 f"{', '.join(known)}: choose one (-s), or vary strategy"
             )
         for name, value in inner.items():
-            overrides["strategy", "0", "parameters", name] = value
-            typed["strategy", "0", "parameters", name] = name
+            path = "strategy", "0", "parameters", name.rpartition(".")[2]
+            overrides[path] = value
+            typed[path] = name
         config = make_config(
             document, places=Places("the configuration", typed=typed), overrides=overrides,
             strategies=strategies,
@@ -176,11 +174,12 @@ class Base:
         if "." in name:
             path = tuple(name.split("."))
             if path[0] not in RunConfig.model_fields or not all(path):
-                raise ConfigError(f"study.vary: unknown key {name!r}, {_meant(name)}")
+                known = [*dotted_keys(RunConfig), *model_keys()]
+                raise ConfigError(f"study.vary: unknown key {name!r}, {suggest(name, known)}")
             if path[0] == "strategy" and len(path) == 4 and path[2] == "parameters":
-                return None if self._is_parameter(path[3]) and path[1] in self._names else path
+                return None if path[3] in self._parameters and path[1] in self._names else path
             return path
-        if self._is_parameter(name):
+        if name in self._parameters:
             return None
         ends = [key for key in self._keys if key.rpartition(".")[2] == name]
         if len(ends) == 1:
@@ -214,16 +213,13 @@ class Base:
             found |= set(entry.get("parameters") or ())
         return found
 
-    def _is_parameter(self, name: str) -> bool:
-        return name in self._parameters
-
 
 def group_of(config: RunConfig) -> str:
     """Return what of a configuration trials share that are run over one pass of the data."""
     backtest = config.backtest.model_dump(mode="json", exclude_none=True)
-    for name in _OWN_EXECUTION:
+    for name in OWN_EXECUTION:
         backtest["execution"].pop(name, None)
-    for name in ("risk_limits", "seed", "output"):
+    for name in ("risk_limits", "seed"):
         backtest.pop(name, None)
     return json.dumps(backtest, sort_keys=True)
 
@@ -232,7 +228,7 @@ def standing_alone(planned: PlannedTrial) -> StrategyEntry:
     """Return a trial's strategy with all of its own that the backtest of others may not have."""
     backtest, entry = planned.config.backtest, planned.entry
     execution = execution_of(entry, backtest)
-    own = {name: getattr(execution, name) for name in _OWN_EXECUTION}
+    own = {name: getattr(execution, name) for name in OWN_EXECUTION}
     if entry.execution is not None:
         own["gateway"] = entry.execution.gateway
         own["shared_book"] = entry.execution.shared_book
@@ -282,12 +278,7 @@ def _with(entry: StrategyEntry, values: Mapping[str, Any]) -> dict[str, Any]:
 def _entries(document: Mapping[str, Any], chosen: Sequence[str]) -> list[str]:
     entries = document["strategy"]
     names = [str(entry.get("name", entry.get("type"))) for entry in entries]
-    return [name for name in names if not chosen or name in chosen] if chosen else names
-
-
-def _meant(name: str) -> str:
-    known = [*dotted_keys(RunConfig), *model_keys()]
-    return suggest(name, known)
+    return [name for name in names if not chosen or name in chosen]
 
 
 def _day(value: object) -> tuple[str, str]:

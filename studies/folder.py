@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -10,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
+from tapewire.analytics.run_folder import MANIFEST, sha256_of
 from tapewire.atomic import atomic_write, output_errors
 from tapewire.errors import ConfigError, FormatError, MissingFileError, OutputError
 from tapewire.studies.parts import parts_in
 
-MANIFEST: Final = "manifest.json"
 PLAN: Final = "study.json"
 TRIALS: Final = "trials.parquet"
 BLOCKS_FILE: Final = "blocks.parquet"
@@ -106,7 +105,7 @@ class StudyFolder:
             for name in reversed(_FILES):
                 with contextlib.suppress(FileNotFoundError):
                     (self.path / name).unlink()
-            for folder in (self.parts, self.passes, self.work):
+            for folder in (self.parts, self.passes, self.work, self.runs):
                 shutil.rmtree(folder, ignore_errors=True)
 
     @property
@@ -124,6 +123,11 @@ class StudyFolder:
         """Where runs of passes are while they go on."""
         return self.path / ".work"
 
+    @property
+    def runs(self) -> Path:
+        """Where run folders of passes stay, if they are to."""
+        return self.path / _RUNS
+
     def done(self) -> list[Path]:
         """Return the parts there are."""
         return parts_in(self.parts)
@@ -131,7 +135,7 @@ class StudyFolder:
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Say that the study is complete; its parts are then in its tables."""
         digests = {
-            name: _sha256(self.path / name)
+            name: sha256_of(self.path / name)
             for name in (TRIALS, BLOCKS_FILE, REPORT)
             if (self.path / name).exists()
         }
@@ -194,11 +198,3 @@ def _read_json(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise FormatError(f"{path}: expected a mapping, found something else")
     return content
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -1,5 +1,6 @@
 """Parts of a study's table: what one pass leaves, and how parts become the table."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ _NEVER: Final = "the trial failed, its strategy was never called, or the metric 
 FIGURES: Final = tuple(metric.schema()._replace(null=_NEVER) for metric in METRICS)
 _PART: Final = (*KEYS, *FIGURES, *ERRORS)
 _BLOCKS_SUFFIX: Final = ".blocks.parquet"
+#: Of a part's metadata.
+_FACTS: Final = b"tapewire.pass"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ def write_part(
     rows: Sequence[tuple["pa.Table", Mapping[str, str], Mapping[str, int]]],
     blocks: Sequence[Mapping[str, Any]],
     failed: Sequence[FailedTrial],
+    found: Mapping[str, Any] | None = None,
 ) -> None:
     """Write what a pass found, whole or not at all.
 
@@ -61,6 +65,8 @@ def write_part(
         Of each run, columns of `BLOCKS`.
     failed
         Trials without a result.
+    found
+        What was read, see `facts_of`.
     """
     import pyarrow as pa
 
@@ -76,7 +82,15 @@ def write_part(
     ]
     together = pa.concat_tables(parts) if parts else block_schema.empty_table()
     _write(together.sort_by([("trial", "ascending"), ("block", "ascending")]), blocks_of(path))
-    _write(table, path)
+    told = {_FACTS: json.dumps(found or {}).encode(), **(table.schema.metadata or {})}
+    _write(table.replace_schema_metadata(told), path)
+
+
+def facts_of(part: "pa.Table") -> dict[str, Any]:
+    """Return ``inputs``, ``events`` and ``warnings`` of a pass; nothing where it read nothing."""
+    found = json.loads((part.schema.metadata or {}).get(_FACTS, b"{}"))
+    assert isinstance(found, dict)
+    return found
 
 
 def blocks_of(path: Path) -> Path:

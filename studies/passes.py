@@ -44,7 +44,7 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``part``, ``inputs``, ``events``, ``warnings``, ``seconds``.
+        Nothing: what came of it is in the part.
     """
     path = Path(argument["config"])
     config = _placed(make_config(json.loads(path.read_text())), alone=argument["alone"])
@@ -52,17 +52,11 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
     work = _Pass(config, argument["trials"], folder, argument["block_ns"], tell)
     try:
         work.run(list(argument["trials"]))
-        write_part(Path(argument["part"]), work.rows, work.blocks, work.failed)
+        write_part(Path(argument["part"]), work.rows, work.blocks, work.failed, work.found())
     finally:
         if not argument["keep"]:
             shutil.rmtree(folder, ignore_errors=True)
-    return {
-        "part": argument["part"],
-        "inputs": work.inputs,
-        "events": work.events,
-        "warnings": work.warnings,
-        "seconds": work.seconds,
-    }
+    return {}
 
 
 def _placed(config: RunConfig, *, alone: bool) -> RunConfig:
@@ -74,7 +68,7 @@ def _placed(config: RunConfig, *, alone: bool) -> RunConfig:
     replay = backtest.replay
     if alone:
         output = output.model_copy(update={"collector": "inline"})
-        replay = replay.model_copy(update={"transport": "inproc"})
+        replay = replay.model_copy(update={"transport": "inproc", "workers": 1})
     return config.model_copy(
         update={"backtest": backtest.model_copy(update={"output": output, "replay": replay})}
     )
@@ -104,14 +98,12 @@ class _Pass:
         self.inputs: list[dict[str, Any]] = []
         self.events = 0
         self.warnings: list[str] = []
-        self.seconds = 0.0
 
     def run(self, names: list[str]) -> None:
         """Run some strategies together; those that fail are left out, and the rest run again."""
         while names:
             folder = self._folder / f"{self._runs:03d}"
             self._runs += 1
-            began_s = time.monotonic()
             try:
                 result = run_checked(
                     self._only(names), name="pass", output=folder, hooks=Hooks(progress=self._note)
@@ -135,9 +127,12 @@ class _Pass:
                 for name in names:
                     self._fail(name, error)
                 return
-            self.seconds += time.monotonic() - began_s
             self._take(result, names)
             return
+
+    def found(self) -> dict[str, Any]:
+        """Return what was read, and what deserves a look."""
+        return {"inputs": self.inputs, "events": self.events, "warnings": self.warnings}
 
     def _only(self, names: list[str]) -> RunConfig:
         chosen = [entry for entry in self._config.strategy if entry.name in names]

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tapewire.config.schema import RunConfig
-from tapewire.studies.base import PlannedTrial, standing_alone
+from tapewire.config.schema import Backtest, ConfiguredLimits, Execution, RunConfig
+from tapewire.studies.base import OWN_EXECUTION, PlannedTrial, standing_alone
 
 #: Trials of one pass: beyond it their state no longer stays near the processor.
 PASS_TRIALS_MAX: Final = 64
@@ -29,12 +29,25 @@ class Pass:
         lead = self.trials[0].config
         if all(planned.config is lead for planned in self.trials):
             return lead.model_copy(update={"strategy": [p.entry for p in self.trials]})
-        return lead.model_copy(update={"strategy": [standing_alone(p) for p in self.trials]})
+        entries = [standing_alone(planned) for planned in self.trials]
+        return lead.model_copy(update={"backtest": _neutral(lead.backtest), "strategy": entries})
 
     def halves(self) -> tuple["Pass", "Pass"]:
         """Return its trials as two passes."""
         middle = len(self.trials) // 2
         return Pass(self.trials[:middle]), Pass(self.trials[middle:])
+
+
+def _neutral(backtest: Backtest) -> Backtest:
+    """Return a backtest that lends its strategies nothing that they may have of their own.
+
+    What one of them has not would be the backtest's, which is another trial's.
+    """
+    plain = Execution()
+    execution = backtest.execution.model_copy(
+        update={name: getattr(plain, name) for name in OWN_EXECUTION}
+    )
+    return backtest.model_copy(update={"execution": execution, "risk_limits": ConfiguredLimits()})
 
 
 def passes_of(

@@ -14,7 +14,7 @@ from tapewire.executors import Executor, Failure, Outcome, Task
 from tapewire.studies.axes import Trial
 from tapewire.studies.base import Base, PlannedTrial
 from tapewire.studies.folder import StudyFolder
-from tapewire.studies.parts import FailedTrial, read_parts, write_part
+from tapewire.studies.parts import FailedTrial, facts_of, write_part
 from tapewire.studies.passes import TASK
 from tapewire.studies.planning import PASS_TRIALS_MAX, Pass, passes_of
 from tapewire.studies.table import Ranking
@@ -115,7 +115,8 @@ class StudySession:
         self.warnings: dict[str, None] = {}
         self.events = 0
         self.worker_s = 0.0
-        self._read(read_parts(folder.done())[0])
+        for path in folder.done():
+            self._read(pq.read_table(path))
 
     def run(self, trials: Iterable[Trial]) -> list[dict[str, Any]]:
         """Do trials; return their rows in their order, as the parts have them.
@@ -155,7 +156,7 @@ class StudySession:
     def _task(self, key: int, one: Pass) -> Task:
         path = self._folder.passes / f"{one.name}.json"
         atomic_write(path, json.dumps(one.config.to_dict()))
-        runs = self._folder.path / "runs" if self._keep_runs else self._folder.work
+        runs = self._folder.runs if self._keep_runs else self._folder.work
         argument = {
             "config": str(path),
             "trials": {planned.entry.name: planned.trial.number for planned in one.trials},
@@ -186,22 +187,23 @@ class StudySession:
                 self._tally.passes -= 1
                 return list(one.halves())
             write_part(path, [], [], [_failed(one.trials[0], failure)])
-        else:
-            self._note(outcome.value, len(one.trials))
         self._read(pq.read_table(path))
         return []
 
-    def _note(self, value: dict[str, Any], trials: int) -> None:
-        for one in value["inputs"]:
+    def _note(self, found: dict[str, Any], trials: int) -> None:
+        for one in found.get("inputs", ()):
             known = self.inputs.setdefault(one["file"], one)
             if {**known, "records_used": 0} != {**one, "records_used": 0}:
                 raise ConfigError(
-                    f"{one['file']} changed while the study went on: its trials can't be compared"
+                    f"{one['file']} changed while the study went on: its trials can't be compared "
+                    "(--force begins it anew)"
                 )
-        self.warnings |= dict.fromkeys(value["warnings"])
-        self.events += value["events"] * trials
+        self.warnings |= dict.fromkeys(found.get("warnings", ()))
+        self.events += found.get("events", 0) * trials
 
     def _read(self, rows: "pa.Table") -> None:
+        """Take in a part, of this session or of one that was stopped."""
+        self._note(facts_of(rows), rows.num_rows)
         for row in rows.to_pylist():
             self._rows[row["trial"]] = row
             self._tally.trials += 1

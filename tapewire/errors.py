@@ -10,6 +10,7 @@ one sentence and exits with ``exit_code``; a traceback is only ever a bug of our
     │   ├── MissingFileError     it is not there, or can't be read
     │   ├── FormatError          it is no DBN, another schema, truncated or corrupt
     │   ├── NoDataError          it holds nothing that was asked for
+    │   ├── FlaggedDataError     a record says of itself what the run is to stop at
     │   └── DownloadError        a vendor's server refused, fell silent or sent something else
     ├── OutputError          a run folder or file that can't be written
     ├── WireError            the stream between replay and router
@@ -54,6 +55,36 @@ class FormatError(InputError):
 
 class NoDataError(InputError):
     """The inputs hold nothing that was asked for."""
+
+
+class FlaggedDataError(InputError):
+    """A record, or an event that ends without one, says something at which a run is to stop.
+
+    Attributes
+    ----------
+    kind
+        What, by its key in the configuration.
+    publisher_id, instrument_id
+        The book.
+    ts_event, ts_recv
+        Of the record, ns since the epoch.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        kind: str = "",
+        publisher_id: int = 0,
+        instrument_id: int = 0,
+        ts_event: int = 0,
+        ts_recv: int = 0,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.publisher_id = publisher_id
+        self.instrument_id = instrument_id
+        self.ts_event = ts_event
+        self.ts_recv = ts_recv
 
 
 class DownloadError(InputError):

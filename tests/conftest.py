@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from forks import Forks
 
 REPO = Path(__file__).resolve().parent.parent
 #: The real captures: never in the repository, so their place is told by the environment.
@@ -27,6 +30,17 @@ def _require(path: Path) -> Path:
     if not path.exists():
         pytest.skip(f"{_MISSING_DATA}: {path} (set TAPEWIRE_DATA to the folder that has it)")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def replays_are_threads() -> Iterator[None]:
+    """Runs within this process are as on one core: a process for each replay takes a second.
+
+    Commands in processes of their own are not, and who names a transport gets it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tapewire.processes.transports.cores", lambda: 1)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -124,6 +138,17 @@ def tapewire_here(tmp_path: Path) -> TapewireHere:
     return TapewireHere(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Commands in processes of their own that have not to import everything again."""
+    with tempfile.TemporaryDirectory(prefix="tw-") as folder:
+        process = Forks(Path(folder))
+        try:
+            yield process
+        finally:
+            process.close()
+
+
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
     """A folder whose path leaves room for the address of a socket (107 bytes) below it."""
@@ -141,12 +166,16 @@ def synthetic_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-#: Files of few and long tests. Workers take a file at a time, so these come first; the many short
-#: ones of ``unit`` fill the end.
+#: Files by the processor time they take, the longest first. Workers take a file at a time, so these
+#: come before the many short ones, which fill the end.
 LONGEST = (
-    "test_run_docs.py", "test_examples.py", "test_run.py", "test_run_faults.py",
-    "test_run_prepared.py", "test_bench.py", "test_book.py", "test_report.py",
-    "test_wire_peers.py", "test_wire_floods.py",
+    "test_run_docs.py", "test_run.py", "test_run_faults.py", "test_bridge_client.py",
+    "test_model_processes.py", "test_execution.py", "test_report.py", "test_models_run.py",
+    "test_run_prepared.py", "test_book.py", "test_bench_sections.py", "test_notebook.py",
+    "test_run_memory.py", "test_wire_peers.py", "test_collector_process.py", "test_book_truth.py",
+    "test_kernel_cache.py", "test_bench.py", "test_new_strategy.py", "test_run_keys.py",
+    "test_bench_growth.py", "test_examples.py", "test_bridge_keys.py", "test_fill_bounds.py",
+    "test_wire_floods.py", "test_environments.py", "test_feature_rows.py",
 )  # fmt: skip
 
 
@@ -164,13 +193,23 @@ def pytest_configure(config: pytest.Config) -> None:
     if at_work or all(is_compiled(part) for part in parts):
         return
     with tempfile.TemporaryDirectory(prefix="tw-") as folder:
-        tapewire = [sys.executable, "-m", "tapewire"]
-        for arguments in (
-            ["data", "synth", "-o", "day.dbn", "--events", "20000"],
-            ["run", "day.dbn", "-s", "market_maker", "-s", "sma_crossover", "-o", "run"],
-            ["data", "book", "day.dbn", "-o", "book.parquet"],
-        ):  # what is wrong here the tests will say
-            subprocess.run([*tapewire, *arguments], cwd=folder, check=False, capture_output=True)
+        tapewire = f"{shlex.quote(sys.executable)} -m tapewire"
+        data = "day.dbn --events 20000"
+        both = "-s market_maker -s sma_crossover"
+        # The loop takes one core as long as everything else does another; what is wrong here the
+        # tests will say.
+        script = f"""
+            {tapewire} data synth -o {data}
+            {tapewire} run day.dbn {both} --transport ipc -o run &
+            {tapewire} data book day.dbn -o book.parquet
+            {tapewire} features day.dbn --every 1s --labels mid_return_1s -o rows.parquet
+            {tapewire} data check day.dbn
+            {tapewire} data derive day.dbn --schema mbp-10 -o levels.dbn
+            {tapewire} data synth -o market --days 1 --events 20000
+            {tapewire} validate placebo day.dbn
+            wait
+        """
+        subprocess.run(["sh", "-c", script], cwd=folder, check=False, capture_output=True)
 
 
 def pytest_report_header() -> str:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapewire.execution.codes import (
+    DAY_END_ID,
+    SHORT_DAY_END_ID,
     FillReason,
     Liquidity,
     OrderEvent,
@@ -32,6 +34,7 @@ from tapewire.market.status import TRANSITION
 from tapewire.positions.rows import SAMPLE_DTYPE
 from tapewire.router import (
     Drained,
+    FlagPolicy,
     GatewayLimit,
     RiskLimits,
     Simulation,
@@ -416,16 +419,21 @@ def configure(
     expires: tuple[Number, Number | None] | None = None,
     hedges: bool = False,
     rates: Mapping[str, Sequence[tuple[int, int, int]]] | None = None,
+    day_end: str = "",
+    flags: FlagPolicy | None = None,
+    warmup_until_ns: int = 0,
+    rolls: bool = False,
 ) -> SimulationConfig:
     """A configuration with the order log as strategy ``log``, and others beside it.
 
     ``states`` are trading states: (µs, TradingState), captured 1 µs later, or (µs, state, µs).
-    ``expires`` is when the instrument ends, and what it is settled at, if that is known.
+    ``expires`` is when the instrument ends, and what it is settled at, if that is known; with
+    ``rolls`` it is when the run leaves it.
     """
     expiries = {}
     if expires is not None:
         at, price = expires
-        expiries[SYMBOL] = Expiry(ns(at), None if price is None else px(price))
+        expiries[SYMBOL] = Expiry(ns(at), None if price is None else px(price), rolls)
     table = InstrumentTable(
         [(SYMBOL, INSTRUMENT), (OTHER_SYMBOL, OTHER_INSTRUMENT)],
         {SYMBOL: (px(tick), Fraction(multiplier))},
@@ -463,6 +471,9 @@ def configure(
         session_closes=session_closes,
         rates=rates or {},
         transitions=transitions(states) if states else None,
+        day_end=day_end,  # type: ignore[arg-type]
+        flags=flags or FlagPolicy(),
+        warmup_until_ns=warmup_until_ns,
     )
 
 
@@ -604,7 +615,8 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
         assert fill["ts_event"] >= arrived[key]
         assert fill["ts_event"] >= last.get(leg, 0), "a leg's fills happen in order"
         last[leg] = int(fill["ts_event"])
-        assert fill["ts_known"] >= fill["ts_event"] + shortest["response"][0]
+        if fill["reason"] != FillReason.DAY_END:  # of which nobody is told
+            assert fill["ts_known"] >= fill["ts_event"] + shortest["response"][0]
     check_event_log(config, rows)
     seen = set()
     for order in rows.orders:
@@ -620,14 +632,17 @@ def check_books_balance(simulation: Simulation, rows: Drained) -> None:
             and order["reason"] not in (Reason.USER_CANCEL, Reason.INVALID_QUANTITY)
         )
         assert (order["ts_closed"] == 0) == (order["reason"] == Reason.END_OF_DATA)
-        if order["reason"] == Reason.SETTLEMENT:
+        if order["reason"] in (Reason.SETTLEMENT, Reason.ROLL) or order["client_order_id"] in (
+            DAY_END_ID,
+            SHORT_DAY_END_ID,
+        ):
             assert order["ts_arrived"] == order["ts_sent"] > 0
         elif order["ts_arrived"]:
             assert (
                 order["ts_arrived"]
                 >= order["ts_sent"] + leg_shortest[int(order["leg"])]["entry"][0]
             )
-        else:
+        elif order["reason"] != Reason.DAY_END:
             assert status in (OrderStatus.DENIED, OrderStatus.PENDING_NEW)
         if order["ts_closed"]:
             assert order["ts_closed"] >= max(order["ts_arrived"], order["ts_sent"])
@@ -656,6 +671,8 @@ def check_event_log(config: SimulationConfig, rows: Drained) -> None:
     for fill in rows.fills:
         key = int(fill["leg"]), int(fill["client_order_id"])
         told = tuple(int(fill[n]) for n in ("last_px", "last_qty", "ts_event", "ts_known"))
+        if fill["reason"] == FillReason.DAY_END:
+            told = (*told[:3], told[2])
         fills.setdefault(key, []).append(told)
     events: dict[tuple[int, int], list[Any]] = {}
     for event in rows.events:
@@ -682,5 +699,9 @@ def check_event_log(config: SimulationConfig, rows: Drained) -> None:
                 assert e["ts_event"] == (0 if name == "DENIED" else order["ts_closed"])
                 assert e["filled_qty"] == order["filled_qty"]
                 assert e["reason"] in (0, order["reason"])
-            if e["ts_event"]:
+            if (
+                e["ts_event"]
+                and e["reason"] != Reason.DAY_END
+                and order["client_order_id"] not in (DAY_END_ID, SHORT_DAY_END_ID)
+            ):
                 assert e["ts_known"] >= e["ts_event"] + shortest_ns

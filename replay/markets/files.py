@@ -25,6 +25,7 @@ from tapewire.replay.markets.pathologies import (
     STATUS_TRADING,
     StatusChange,
 )
+from tapewire.replay.schemas import beside
 from tapewire.replay.synth import DATASET, DBN_VERSION, DbnSink
 
 #: Untyped: the vendor's stubs call enum members strings.
@@ -109,13 +110,6 @@ def write_market(
     summary.incidents = dict(market.disturbance.counts)
     summary.elapsed_s = time.perf_counter() - started
     return summary
-
-
-def beside(path: Path, schema: str) -> Path:
-    """The name of a file of another schema beside one of records."""
-    packed = path.name.endswith(".zst")
-    stem = path.name.removesuffix(".zst").removesuffix(".dbn").removesuffix(".mbo")
-    return path.with_name(f"{stem}.{schema}.dbn{'.zst' if packed else ''}")
 
 
 def _write_one(

@@ -33,6 +33,7 @@ _TRADE_SIDE: Final = word_of(SIGHT, "trade_side")
 _VOLUME: Final = word_of(SIGHT, "session_volume")
 _SHOWN: Final = word_of(SIGHT, "trades_shown")
 _STATE: Final = word_of(SIGHT, "trading_state")
+_READY: Final = word_of(SIGHT, "book_ready")
 _TRADE_N: Final = word_of(VIEW, "trade_n")
 _SESSION: Final = {name: word_of(VIEW, name) for name in ("open", "high", "low", "last")}
 _SESSION_VOLUME: Final = word_of(VIEW, "volume")
@@ -230,6 +231,11 @@ class Market:
     def state(self) -> TradingState:
         """Trading state of the venue, by ``status_files``; UNKNOWN without them."""
         return TradingState(self._words[_STATE])
+
+    @property
+    def ready(self) -> bool:
+        """Whether the run trusts the book as it stands (``data_source: flags``)."""
+        return bool(self._words[_READY])
 
     @property
     def position(self) -> int:

@@ -17,6 +17,7 @@ class BenchSection(StrEnum):
     CALLBACKS = "callbacks"
     BRIDGE = "bridge"
     TRANSPORT = "transport"
+    SOURCES = "sources"
     GROWTH = "growth"
     LATENCY = "latency"
     START = "start"

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tapewire.cli import derived, synthetic
+from tapewire.cli import rolls as roll_days
 from tapewire.cli.options import (
     AllowTruncated,
     Duplicates,
@@ -68,6 +69,7 @@ def inspect(
 
 app.command("synth", epilog=synthetic.SYNTH_EXAMPLES)(synthetic.synth)
 app.command("calibrate", epilog=synthetic.CALIBRATE_EXAMPLE)(synthetic.calibrate)
+app.command("rolls", epilog=roll_days.ROLLS_EXAMPLES)(roll_days.rolls)
 
 
 @app.command(

@@ -11,7 +11,9 @@ from tapewire.cli.options import End, Start, Symbols, names_in, time_in
 DERIVE_EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
     "tapewire data derive day.mbo.dbn.zst --schema mbp-10 -o day.mbp-10.dbn.zst\n\n"
-    "tapewire data derive day.trades.dbn.zst --schema ohlcv-1m -o bars.parquet"
+    "tapewire data derive day.trades.dbn.zst --schema ohlcv-1m -o bars.parquet\n\n"
+    "tapewire data derive day.mbo.dbn.zst --schema tbbo --start 2024-03-04T15:00 "
+    "--end 2024-03-04T16:00 -o hour.tbbo.dbn"
 )
 
 
@@ -57,6 +59,8 @@ def derive(
         Path, typer.Option("-o", "--output", help="A .dbn, .dbn.zst or .parquet file.")
     ],
     symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -70,6 +74,8 @@ def derive(
         output,
         schema=schema.value,
         symbols=tuple(names_in(symbols)),
+        start=time_in(start),
+        end=time_in(end),
         force=force,
         as_json=as_json,
         console=Console(),

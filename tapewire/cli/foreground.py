@@ -13,7 +13,9 @@ from tapewire.config.schema import DATA_SOURCES, Backtest, DatabentoSource
 from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError, InterruptedRunError
 from tapewire.inputs.batch_folder import check_downloads
+from tapewire.inputs.rolls import with_rolls
 from tapewire.inputs.same_data import require_different
+from tapewire.inputs.telling import Steps
 from tapewire.processes.signals import interruptible
 from tapewire.processes.transports import replay_plan
 
@@ -71,7 +73,12 @@ def replay_files(
         problems.raise_if_any()
     assert isinstance(backtest.data_source, DatabentoSource)
     plan = replay_plan(backtest.data_source, backtest.replay)
-    for note in notes:
+    with interruptible() as signals:
+        try:
+            plan, rolls = with_rolls(plan, backtest.data_source, Steps)
+        except InterruptedRunError:
+            raise signals.error() from None
+    for note in [*notes, *(rolls.warnings() if rolls is not None else ())]:
         print(f"note: {note}", file=sys.stderr, flush=True)
     _serve(plan, bind, receivers)
 

@@ -53,6 +53,16 @@ AllowTruncated = Annotated[
         help="Play what is whole of files that end too soon; the result is marked incomplete.",
     ),
 ]
+Flags = Annotated[
+    str | None,
+    typer.Option(
+        "--flags",
+        help="Where records are flagged MAYBE_BAD_BOOK or BAD_TS_RECV, lack F_LAST or clear a "
+        "book: continue (default), mark (fills and strategies wait) or stop; or by kind, "
+        "maybe_bad_book=mark,clear=stop.",
+        show_default=False,
+    ),
+]
 End = Annotated[str | None, typer.Option("--end", help="Before this ts_recv.")]
 Speed = Annotated[
     str | None, typer.Option("--speed", help="max, realtime, or a multiple of real time like 10.")

@@ -10,6 +10,7 @@ import typer
 from tapewire.cli import (
     bench,
     bridge,
+    candles,
     compare,
     data,
     explain,
@@ -23,6 +24,7 @@ from tapewire.cli import (
     runs,
     sweep,
     validate,
+    walkforward,
 )
 from tapewire.cli.terminal import drop_output, prepare_streams
 from tapewire.errors import ConfigError, InterruptedRunError, StrategyError, TapewireError
@@ -43,6 +45,7 @@ app = typer.Typer(
 app.command(epilog=run.EXAMPLES)(run.run)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=optimize.EXAMPLES)(optimize.optimize)
+app.command(epilog=walkforward.EXAMPLES)(walkforward.walkforward)
 app.command(epilog=runs.EXAMPLES)(runs.runs)
 app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=compare.EXAMPLES)(compare.compare)
@@ -53,6 +56,7 @@ app.command(epilog=features.EXAMPLES)(features.features)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
 app.add_typer(bridge.app)
+app.add_typer(candles.app)
 app.add_typer(new.app)
 app.add_typer(validate.app)
 

@@ -10,6 +10,7 @@ from tapewire.cli.options import (
     BatchRecords,
     Duplicates,
     End,
+    Flags,
     Payload,
     Speed,
     Start,
@@ -21,7 +22,7 @@ from tapewire.cli.options import (
 )
 from tapewire.cli.terminal import say
 from tapewire.errors import ConfigError
-from tapewire.runs.requests import Request, speed_value, split_inputs
+from tapewire.runs.requests import Request, flags_value, speed_value, split_inputs
 
 if TYPE_CHECKING:
     from tapewire.cli.live import LiveDisplay
@@ -34,6 +35,8 @@ EXAMPLES: Final = (
     "tapewire run config.yaml monday.dbn tuesday.dbn  a configuration, other files\n\n"
     "tapewire run config.yaml GLBX-20240105-AB12CD/   a batch download's folder\n\n"
     "tapewire run 'glbx-mdp3-{20240102..20240131}.mbo.dbn.zst'   a file a day\n\n"
+    "tapewire run month.yaml --days apart --workers 8    days by themselves, eight at once\n\n"
+    "tapewire run day.dbn.zst --flags maybe_bad_book=mark   wait where records were lost\n\n"
     "tapewire run --catalogue data --symbols ESH4 --start 2023-12-25   files of a folder\n\n"
     "tapewire run --from studies/a 17                 one trial of a study, by itself\n\n"
     "tapewire run config.yaml --connect tcp://127.0.0.1:5555   events from another terminal"
@@ -75,6 +78,7 @@ def run(
     warmup: Warmup = None,
     duplicates: Duplicates = None,
     allow_truncated: AllowTruncated = False,
+    flags: Flags = None,
     speed: Speed = None,
     seed: Annotated[
         Any,
@@ -94,6 +98,32 @@ def run(
             "--cache/--no-cache",
             help="Keep uncompressed copies of compressed inputs for later runs.",
             show_default=False,
+        ),
+    ] = None,
+    days: Annotated[
+        str | None,
+        typer.Option(
+            "--days",
+            help="together (default), or apart: each by itself, begins anew, and ends with "
+            "nothing open or held.",
+            show_default=False,
+        ),
+    ] = None,
+    day_end: Annotated[
+        str | None,
+        typer.Option(
+            "--day-end",
+            help="With --days apart, what is held at a day's end: flatten (default) or refuse.",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        Any,
+        typer.Option(
+            "--workers",
+            parser=whole_number,
+            metavar="INTEGER",
+            help="With --days apart: play so many days at a time, each in a process.",
         ),
     ] = None,
     connect: Annotated[
@@ -132,14 +162,8 @@ def run(
         _run_trial(study, inputs or [], output, force=force, quiet=quiet)
         return
     config_path, files = split_inputs(inputs or [])
-    if catalogue is not None:
-        from tapewire.inputs.cataloguing import catalogue_files
-
-        if files or connect is not None:
-            raise ConfigError("--catalogue: expected without FILES and --connect, found with them")
-        files = catalogue_files(
-            catalogue, symbols=names_in(symbols), start=time_in(start), end=time_in(end)
-        )
+    if catalogue is not None and (files or connect is not None):
+        raise ConfigError("--catalogue: expected without FILES and --connect, found with them")
     request = Request(
         config=config_path,
         files=[str(path) for path in files],
@@ -151,17 +175,24 @@ def run(
             "warmup": warmup,
             "duplicates": duplicates,
             "allow_truncated": allow_truncated or None,
+            "flags": flags_value(flags),
             "speed": speed_value(speed),
             "transport": transport,
             "payload": payload,
             "batch_records": batch_records,
             "cache": cache,
+            "days": days,
+            "day_end": day_end,
+            "workers": workers,
             "seed": seed,
             "metrics_port": metrics_port,
         },
         connect=connect,
+        catalogue=None if catalogue is None else str(catalogue),
     )
     config = request.checked(_as_option)
+    if live and config.backtest.replay.days == "apart":
+        raise ConfigError("--live: expected days together, found days apart (replay.days)")
     from tapewire.cli.display import Display, summary
     from tapewire.runs.assembly import run_checked
     from tapewire.runs.hooks import Hooks

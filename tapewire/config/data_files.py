@@ -20,6 +20,7 @@ SCHEMA_KEYS: Final = {
     "status_files": "status",
     "definition_files": "definition",
     "statistics_files": "statistics",
+    "volume_files": "ohlcv-1d",
 }
 #: Of a folder these are taken.
 DATA_ENDINGS: Final = (".dbn", ".dbn.zst", ".dbz")

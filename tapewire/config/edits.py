@@ -71,12 +71,27 @@ def _no_such(owner: Any, where: str, part: str | int) -> str:
 
 def replace_files(raw: dict[str, Any], files: Sequence[str]) -> None:
     """Put in other files; filters stay where they were for files, too."""
+    source = _files_source(raw)
+    source.pop("catalogue", None)
+    source["files"] = [str(Path(name).expanduser().absolute()) for name in files]
+
+
+def replace_by_catalogue(raw: dict[str, Any], folder: str) -> None:
+    """Put in a catalogue in place of files; what it is searched for stays where it was."""
+    source = _files_source(raw)
+    source.pop("files", None)
+    source["catalogue"] = str(Path(folder).expanduser().absolute())
+
+
+def _files_source(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the data source, made one of files if it is another."""
     backtest = raw.get("backtest")
     if not isinstance(backtest, dict):
         backtest = raw["backtest"] = {}
     if value_at(backtest, ("data_source", "type")) != "databento":
         backtest["data_source"] = {"type": "databento"}
-    backtest["data_source"]["files"] = [str(Path(name).expanduser().absolute()) for name in files]
+    source: dict[str, Any] = backtest["data_source"]
+    return source
 
 
 def select_strategies(

@@ -16,7 +16,14 @@ from pydantic import BaseModel, ValidationError
 from tapewire.config.accounts import check_accounts
 from tapewire.config.catalogue import place_catalogue
 from tapewire.config.data_files import place_files, source_of
-from tapewire.config.edits import put, replace_files, select_strategies, value_at
+from tapewire.config.days import check_days
+from tapewire.config.edits import (
+    put,
+    replace_by_catalogue,
+    replace_files,
+    select_strategies,
+    value_at,
+)
 from tapewire.config.external import check_external, external_in_force
 from tapewire.config.finding import known_strategy
 from tapewire.config.input_files import open_plain, same_file
@@ -42,6 +49,7 @@ from tapewire.config.variants import check_variants
 from tapewire.config.wording import describe, suggest
 from tapewire.config.yaml import MAX_BYTES, KeyPath, load_yaml
 from tapewire.errors import ConfigError
+from tapewire.market.continuous import root_of
 from tapewire.market.symbols import is_named
 from tapewire.market.times import time_text
 
@@ -53,6 +61,7 @@ _FILES: Final = ("backtest", "data_source", "files")
 _STATUS_FILES: Final = ("backtest", "data_source", "status_files")
 _DEFINITION_FILES: Final = ("backtest", "data_source", "definition_files")
 _STATISTICS_FILES: Final = ("backtest", "data_source", "statistics_files")
+_VOLUME_FILES: Final = ("backtest", "data_source", "volume_files")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -61,6 +70,7 @@ def load_config(
     overrides: Mapping[KeyPath, Any] | None = None,
     *,
     files: Sequence[str] = (),
+    catalogue: str | None = None,
     strategies: Sequence[str | Mapping[str, Any]] = (),
     base: Path | None = None,
     source: str | None = None,
@@ -77,6 +87,9 @@ def load_config(
         strategy goes by its number, name or type.
     files
         Market data files that replace those of the file.
+    catalogue
+        A folder that is indexed, in place of files; what the file says of symbols and times, or
+        `overrides` do, says which of its files are taken.
     strategies
         Run only these: names in the file, else types, which then have their default parameters;
         or whole entries.
@@ -118,6 +131,7 @@ def load_config(
         base=base or path.parent,
         overrides=overrides,
         files=files,
+        catalogue=catalogue,
         strategies=strategies,
     )
 
@@ -129,6 +143,7 @@ def make_config(
     base: Path | None = None,
     overrides: Mapping[KeyPath, Any] | None = None,
     files: Sequence[str] = (),
+    catalogue: str | None = None,
     strategies: Sequence[str | Mapping[str, Any]] = (),
 ) -> RunConfig:
     """Complete and check a configuration given as plain values; see `load_config`."""
@@ -143,6 +158,8 @@ def make_config(
     _list_strategies(raw, problems)
     if files:
         replace_files(raw, files)
+    if catalogue is not None:
+        replace_by_catalogue(raw, catalogue)
     if strategies:
         select_strategies(raw, strategies, problems)
     for path, value in (overrides or {}).items():
@@ -263,6 +280,7 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
     symbols = data.symbols if data is not None else []
     _check_shared_books(raw, problems)
     check_limits(raw, problems)
+    check_days(raw, problems)
     check_accounts(raw, problems)
     entries = raw.get("strategy") or ()
     names = Counter(value_at(entry, ("name",)) for entry in entries)
@@ -284,6 +302,7 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
             name
             for name in strategy.symbols
             if symbols and not any(is_named(symbol, (name,)) for symbol in symbols)
+            if not any(root_of(symbol) for symbol in symbols)  # its contracts are not known yet
         }
         if unknown:
             name = min(unknown)
@@ -329,11 +348,17 @@ def _check_data(data: DatabentoSource, problems: Problems) -> None:
             ("backtest", "data_source", "end"),
             f"expected a time after start ({start}), found {end}",
         )
+    if data.roll is not None and not any(root_of(symbol) for symbol in data.symbols):
+        problems.add(
+            ("backtest", "data_source", "roll"),
+            "expected continuous symbols such as ES.v.0, which roll, found none",
+        )
     for where, files in (
         (_FILES, data.files),
         (_STATUS_FILES, data.status_files),
         (_DEFINITION_FILES, data.definition_files),
         (_STATISTICS_FILES, data.statistics_files),
+        (_VOLUME_FILES, data.volume_files),
     ):
         twice = same_file(files)
         if twice is not None:

@@ -86,7 +86,9 @@ class Problems:
             if item["type"] == "missing" and path in meant:
                 continue  # it is there, misspelt
             if item["type"] == "extra_forbidden":
-                kind = next((f" of type {p}" for p in item["loc"] if p in union_models), "")
+                tag = next((p for p in item["loc"] if p in union_models), None)
+                of_union = tag is not None and path[-2] == "data_source"
+                kind = f" of type {tag}" if of_union else ""
                 known = owner.model_fields if owner else ()
                 self.add(path, self.unknown_key(path, known, kind))
             else:

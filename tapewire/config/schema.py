@@ -12,7 +12,7 @@ import re
 import zoneinfo
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -127,6 +127,31 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+FlagChoice = Literal["continue", "mark", "stop"]
+
+
+class RecordFlags(_Section):
+    """What a run does where a record says something of itself: one word for all, or by kind.
+
+    ``continue`` counts it; ``mark`` does not trust its book until it is certain again; ``stop``
+    ends the run there.
+    """
+
+    maybe_bad_book: FlagChoice = "continue"
+    bad_ts_recv: FlagChoice = "continue"
+    missing_last: FlagChoice = "continue"
+    clear: FlagChoice = "continue"
+
+
+def _flags(value: object) -> object:
+    """Take one word as that of every kind."""
+    if value in get_args(FlagChoice):
+        return dict.fromkeys(RecordFlags.model_fields, value)
+    if isinstance(value, (RecordFlags, dict)):
+        return value
+    raise expected(f"{', '.join(get_args(FlagChoice))}, or one of them by kind", value)
+
+
 class DatabentoSource(_Section):
     """Market data files, merged by ``ts_recv``; the window is [start, end) on ``ts_recv``.
 
@@ -134,9 +159,12 @@ class DatabentoSource(_Section):
     book's last snapshot on, or not at all; strategies and all that is counted begin at ``start``.
     `status_files` have the trading states of the books (schema ``status``), `definition_files`
     what the venue says of its instruments (schema ``definition``), `statistics_files` what they
-    settled at (schema ``statistics``). A record that two files have is an error, or given once
+    settled at (schema ``statistics``), `volume_files` what they traded by day (``ohlcv-1d``), where
+    continuous symbols go by that. A record that two files have is an error, or given once
     (``duplicates: drop``). A file that ends too soon is an error, or played as far as it is whole
-    (`allow_truncated`).
+    (`allow_truncated`). `flags` says what is done where a record says something of itself.
+    `symbols` may be continuous (``ES.v.0``) or parents (``ES.FUT``); what is held of a contract is
+    closed as the run rolls out of it, or kept, and the contract with it.
     """
 
     type: Literal["databento"]
@@ -146,13 +174,19 @@ class DatabentoSource(_Section):
     status_files: list[Text] = Field(default_factory=list)
     definition_files: list[Text] = Field(default_factory=list)
     statistics_files: list[Text] = Field(default_factory=list)
+    volume_files: list[Text] = Field(default_factory=list)
     symbols: list[Symbol] = Field(default_factory=list)
+    #: None: ``close``.
+    roll: Literal["close", "keep"] | None = None
     publishers: list[Publisher] = Field(default_factory=list)
     start: TimeNs | None = None
     end: TimeNs | None = None
     warmup: Literal["full", "snapshot", "none"] = "full"
     duplicates: Literal["refuse", "drop"] = "refuse"
     allow_truncated: bool = False
+    flags: Annotated[
+        RecordFlags, BeforeValidator(_flags, json_schema_input_type=FlagChoice | RecordFlags)
+    ] = Field(default_factory=RecordFlags)
 
 
 class SyntheticSource(_Section):
@@ -172,9 +206,17 @@ DATA_SOURCES: Final[dict[str, type[BaseModel]]] = {
 
 
 class Replay(_Section):
-    """How the events come: how fast, in what batches, over which transport, from what cache."""
+    """How the events come: how fast, in what batches, over which transport, from what cache.
+
+    Days are played ``together``, one after the other in one simulation, or ``apart``: each is one
+    of its own, which ends with nothing open or held (``flatten``: what is held is closed), or is an
+    error (``refuse``); `workers` are the processes that play them.
+    """
 
     speed: Speed = "max"
+    days: Literal["together", "apart"] = "together"
+    day_end: Literal["flatten", "refuse"] = "flatten"
+    workers: int = Field(default=1, ge=1, le=256)
     batch_records: int = Field(default=65_536, ge=1, le=65_536)
     transport: Literal["auto", "ipc", "tcp", "inproc"] = "auto"
     payload: Literal["auto", "shared", "inline"] = "auto"

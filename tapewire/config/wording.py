@@ -127,7 +127,7 @@ def owner_of(
     path = key_path(error, union_models)
     tag = next((p for p in error["loc"] if p in union_models), None)
     if tag is not None and "data_source" in path[:-1]:
-        return union_models[str(tag)]
+        return _model_at(union_models[str(tag)], path[path.index("data_source") + 1 : -1])
     return _model_at(model, path[:-1])
 
 

@@ -1,9 +1,8 @@
-"""``tapewire data index`` and ``data list``: what is in a folder of DBN files; files for a run."""
+"""``tapewire data index`` and ``data list``: what is in a folder of DBN files."""
 
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from tapewire.config.schema import parse_time_ns
 from tapewire.errors import ConfigError
 from tapewire.inputs.telling import Steps, iso, tell
 from tapewire.processes.signals import interruptible
-from tapewire.replay.catalogue import CatalogueFile, find_files, index_folder, read_catalogue
+from tapewire.replay.catalogue import CatalogueFile, index_folder, names_meant, read_catalogue
 
 _BYTES_PER_MB: Final = 10**6
 _SYMBOLS_TOLD: Final = 4
@@ -79,10 +78,12 @@ def list_catalogue(
         As `read_catalogue`.
     """
     window = time_ns("--start", start), time_ns("--end", end)
+    known = read_catalogue(folder)
+    names = [name for some in names_meant(known, symbols).values() for name in some]
     files = [
         file
-        for file in read_catalogue(folder)
-        if file.has(symbols, *window) and schema in (None, file.schema)
+        for file in (known if names or not symbols else ())
+        if file.has(names, *window) and schema in (None, file.schema)
     ]
     files.sort(key=lambda file: (file.first_ns, file.path))
     if console is not None and as_json:
@@ -112,31 +113,6 @@ def _facts(file: CatalogueFile) -> dict[str, Any]:
         **{name: getattr(file, name) for name in file.__dataclass_fields__ if name != "symbols"},
         "symbols": [mapping._asdict() for mapping in file.symbols],
     }
-
-
-def catalogue_files(
-    folder: str | os.PathLike[str],
-    *,
-    symbols: Sequence[str] = (),
-    start: str | int | None = None,
-    end: str | int | None = None,
-) -> list[Path]:
-    """Return the files of schema mbo that a run over symbols in [start, end) needs, by time.
-
-    Raises
-    ------
-    ConfigError
-        If a time can't be read.
-    InputError
-        As `find_files`.
-    """
-    found = find_files(
-        folder,
-        symbols=symbols,
-        start_ns=time_ns("--start", start),
-        end_ns=time_ns("--end", end),
-    )
-    return [Path(name) for name in found]
 
 
 def time_ns(option: str, given: str | int | None) -> int | None:

@@ -9,10 +9,16 @@ TIME_TYPE = pa.timestamp("ns", tz="UTC")
 
 def time_column(clock: npt.NDArray[np.uint64]) -> pa.Array:
     """Return times, ns since the epoch, as a column; an undefined one (2^64 − 1) is null."""
-    signed = clock.astype(np.int64)
-    return pa.array(signed, mask=signed == -1).cast(TIME_TYPE)
+    signed = np.ascontiguousarray(clock).view(np.int64)
+    undefined = signed == -1
+    return pa.array(signed, mask=undefined if undefined.any() else None).view(TIME_TYPE)
 
 
 def letter_column(letters: npt.NDArray[np.uint8]) -> pa.Array:
-    """Return letters, ``uint8`` or ``S1``, as a column of text."""
-    return pa.array(letters.view("S1").astype("U1"))
+    """Return letters, ``uint8`` or ``S1``, as a column of text; a 0 is an empty one."""
+    letters = np.ascontiguousarray(letters).view(np.uint8)
+    there = letters != 0
+    ends = np.zeros(len(letters) + 1, np.int32)
+    np.cumsum(there, out=ends[1:])
+    kept = letters if there.all() else letters[there]
+    return pa.StringArray.from_buffers(len(letters), pa.py_buffer(ends), pa.py_buffer(kept))

@@ -3,11 +3,11 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +17,19 @@ from tapewire.atomic import atomic_file, require_replaceable
 from tapewire.derive import DerivedSchema, Deriver, find_schema, warm_up
 from tapewire.derive.layout import MBP_1_DTYPE, MBP_10_DTYPE, TRADE_DTYPE
 from tapewire.errors import ConfigError, NoDataError, OutputError
+from tapewire.inputs.cataloguing import time_ns
 from tapewire.inputs.derived_files import ENDINGS, RowWriter, open_writer
 from tapewire.inputs.inspection import book_limits
 from tapewire.inputs.telling import Steps, say, tell
 from tapewire.market.records import ACTION_TRADE, MBO_DTYPE
+from tapewire.market.times import time_text
 from tapewire.processes.signals import interruptible
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.any_schema import SchemaFile, schema_of
 from tapewire.replay.convert import header_of, header_with
 from tapewire.replay.dbn import symbol_mappings
+from tapewire.replay.filters import require_known_symbols
+from tapewire.wire import SymbolMapping
 
 _CHUNK_RECORDS: Final = 65_536
 #: Records of a row group of a table.
@@ -81,6 +85,8 @@ def derive_file(
     *,
     schema: str,
     symbols: tuple[str, ...] = (),
+    start: str | int | None = None,
+    end: str | int | None = None,
     force: bool = False,
     as_json: bool = False,
     console: Console | None = None,
@@ -99,7 +105,10 @@ def derive_file(
     schema
         One of `tapewire.derive.SCHEMAS`.
     symbols
-        Only these; by default all. Of MBO files.
+        Only these; by default all.
+    start, end
+        Only rows in [start, end), as the whole file gives them: by their ``ts_recv``, bars by
+        their beginning. What lies before builds the books.
     force
         Replace a file that is there.
     as_json
@@ -123,12 +132,13 @@ def derive_file(
     except KeyError as error:
         raise ConfigError(f"schema: {error.args[0]}") from None
     output = Path(output)
+    window = _Window.of(wanted, start, end)
     _require_free(output, Path(path), force=force)
     rows = read = 0
     with ExitStack() as stack:
         stack.enter_context(interruptible())
         stack.enter_context(book_limits(path))
-        opened = _open(os.fspath(path), wanted, symbols, stack)
+        opened = _open(os.fspath(path), wanted, symbols, window, stack)
         warm_up(say)
         total = Path(path).stat().st_size // _BYTES_PER_MB
         steps = stack.enter_context(Steps(f"deriving {schema}, MB read", total))
@@ -139,22 +149,22 @@ def derive_file(
         rows_max = _TABLE_ROWS if output.name.endswith(".parquet") else 0
         deriver = Deriver(wanted, opened.dataset, rows=rows_max)
         for records, n, done in opened.chunks:
-            rows += _write(write, deriver.feed(records))
+            rows += _write(write, window.rows(deriver.feed(records)))
             read += n
             steps(done // _BYTES_PER_MB)
-        rows += _write(write, deriver.finish())
+        rows += _write(write, window.rows(deriver.finish()))
         counts = deriver.counts | {"records": read}
         if not rows:
             raise NoDataError(
-                f"{path}: its {counts['records']:,} records give not one of {schema}: they have "
-                f"{counts['trades']:,} trades"
+                f"{path}: its {counts['records']:,} records give not one of {schema}{window}: they "
+                f"have {counts['trades']:,} trades"
             )
     elapsed_s = time.perf_counter() - began_s
     report = DeriveReport(
         path=str(output), schema=schema, dataset=opened.dataset, rows=rows,
         elapsed_s=elapsed_s, records_per_s=counts["records"] / elapsed_s, **counts,
     )  # fmt: skip
-    _say(report, console, as_json=as_json)
+    _say(report, console, as_json=as_json, is_cut=window.end_ns is not None)
     return report
 
 
@@ -182,6 +192,51 @@ def _write(write: RowWriter, blocks: Iterator[npt.NDArray[Any]]) -> int:
     return rows
 
 
+@dataclass(frozen=True)
+class _Window:
+    """Which rows are wanted, and how far records have to be read for them; times in ns."""
+
+    start_ns: int | None
+    end_ns: int | None
+    cut_ns: int | None
+    field: str
+
+    @classmethod
+    def of(cls, wanted: DerivedSchema, start: str | int | None, end: str | int | None) -> Self:
+        """Check the ends of a window over rows of a schema."""
+        start_ns, end_ns = time_ns("--start", start), time_ns("--end", end)
+        if start_ns is not None and end_ns is not None and start_ns >= end_ns:
+            raise ConfigError(
+                f"--end: expected a time after start ({time_text(start_ns)}), found "
+                f"{time_text(end_ns)}"
+            )
+        has_capture = "ts_recv" in (wanted.dtype.names or ())
+        cut_ns = end_ns
+        if end_ns is not None and not has_capture:  # the last bar is whole
+            cut_ns = -(-end_ns // wanted.interval_ns) * wanted.interval_ns
+        return cls(start_ns, end_ns, cut_ns, "ts_recv" if has_capture else "ts_event")
+
+    def rows(self, blocks: Iterator[npt.NDArray[Any]]) -> Iterator[npt.NDArray[Any]]:
+        """Give the wanted rows of blocks."""
+        for block in blocks:
+            kept = block
+            if self.start_ns is not None:
+                kept = kept[kept[self.field] >= self.start_ns]
+            if self.end_ns is not None:
+                kept = kept[kept[self.field] < self.end_ns]
+            if len(kept):
+                yield kept
+
+    def __str__(self) -> str:
+        """The window in words; empty: there is none."""
+        said = [
+            f" {word} {time_text(ts)}"
+            for word, ts in (("from", self.start_ns), ("before", self.end_ns))
+            if ts is not None
+        ]
+        return "".join(said)
+
+
 # --- inputs ---------------------------------------------------------------------------------------
 
 
@@ -195,9 +250,14 @@ class _Opened:
     chunks: Chunks
 
 
-def _open(path: str, wanted: DerivedSchema, symbols: tuple[str, ...], stack: ExitStack) -> _Opened:
+def _open(
+    path: str, wanted: DerivedSchema, symbols: tuple[str, ...], window: _Window, stack: ExitStack
+) -> _Opened:
     if schema_of(path) == "mbo":
-        plan = ReplayPlan(files=(path,), symbols=symbols)
+        plan = ReplayPlan(
+            files=(path,), symbols=symbols, start_ns=window.start_ns, end_ns=window.cut_ns,
+            warmup="full",
+        )  # fmt: skip
         source = stack.enter_context(open_source(plan))
         return _Opened(
             source.info.dataset, source.info.mappings,
@@ -211,11 +271,13 @@ def _open(path: str, wanted: DerivedSchema, symbols: tuple[str, ...], stack: Exi
         raise ConfigError(
             f"schema: {wanted.name} is made of {made_of}; {path} has schema {file.schema}"
         )
+    mappings = symbol_mappings(path, file.metadata)
     if symbols:
-        raise ConfigError(f"symbols: expected a file of schema mbo, found {file.schema}: {path}")
+        require_known_symbols(symbols, [mappings])
+        mappings = tuple(one for one in mappings if one.raw_symbol in symbols)
     return _Opened(
-        str(file.metadata.dataset), symbol_mappings(path, file.metadata),
-        lambda: header_with(file.metadata, wanted.name), _trade_chunks(file),
+        str(file.metadata.dataset), mappings, lambda: header_with(file.metadata, wanted.name),
+        _trade_chunks(file, mappings if symbols else None, window.cut_ns),
     )  # fmt: skip
 
 
@@ -225,14 +287,24 @@ def _mbo_chunks(source: Any) -> Chunks:
         yield chunk[:n], n, source.disk_bytes
 
 
-def _trade_chunks(file: SchemaFile) -> Chunks:
-    """Give the trades among records of another schema as MBO records."""
+def _trade_chunks(
+    file: SchemaFile, mappings: Sequence[SymbolMapping] | None, cut_ns: int | None
+) -> Chunks:
+    """Give the trades among records of another schema as MBO records.
+
+    Of symbols with these mappings (None: of all), captured before ``cut_ns``.
+    """
     dtype = _WITH_TRADES[file.schema]
     found = np.empty(_CHUNK_RECORDS, dtype)
     records = np.zeros(_CHUNK_RECORDS, MBO_DTYPE)
     while n := file.read_into(found):
         file.require_trades(found[:n])
-        trades = found[:n][found["action"][:n] == b"T"]
+        wanted = found["action"][:n] == b"T"
+        if cut_ns is not None:
+            wanted &= found["ts_recv"][:n] < cut_ns
+        if mappings is not None:
+            wanted &= _is_of(found[:n], mappings)
+        trades = found[:n][wanted]
         records["action"] = ACTION_TRADE
         for name in _TRADE_FIELDS:
             records[name][: len(trades)] = trades[name]
@@ -240,7 +312,17 @@ def _trade_chunks(file: SchemaFile) -> Chunks:
         yield records[: len(trades)], n, file.disk_bytes
 
 
-def _say(report: DeriveReport, console: Console | None, *, as_json: bool) -> None:
+def _is_of(records: npt.NDArray[Any], mappings: Sequence[SymbolMapping]) -> npt.NDArray[np.bool_]:
+    """Which records are of the mapped instruments, each at its time."""
+    found = np.zeros(len(records), bool)
+    ids, times = records["instrument_id"], records["ts_recv"]
+    for one in mappings:
+        of_it = (ids == one.instrument_id) & (times >= one.start_ns) & (times < one.end_ns)
+        found |= of_it
+    return found
+
+
+def _say(report: DeriveReport, console: Console | None, *, as_json: bool, is_cut: bool) -> None:
     if console is not None and as_json:
         console.out(json.dumps(asdict(report), indent=2), highlight=False)
         return
@@ -251,7 +333,7 @@ def _say(report: DeriveReport, console: Console | None, *, as_json: bool) -> Non
     )
     if report.missing_last:
         tell(console, f"warning: {report.missing_last:,} events ended without F_LAST")
-    if report.unfinished_events:
+    if report.unfinished_events and not is_cut:
         tell(
             console,
             f"warning: {report.unfinished_events:,} events have no end in the file, and no row",

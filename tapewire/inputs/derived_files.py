@@ -1,9 +1,9 @@
 """Files of derived records: DBN, compressed or not, and Parquet."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,15 @@ import pyarrow.parquet as pq
 import zstandard
 
 from tapewire.derive import DerivedSchema
+from tapewire.inputs.behind import WriteBehind
 from tapewire.inputs.columns import TIME_TYPE, letter_column, time_column
 from tapewire.wire import SymbolMapping
 
 ENDINGS: Final = (".dbn", ".dbn.zst", ".parquet")
-#: What Databento's own files are compressed with.
-_ZSTD_LEVEL: Final = 3
+#: Levels repeat so much that 3, which Databento's own files have, takes a half longer for the same.
+_ZSTD_LEVEL: Final = 1
+#: Rows that are made columns at once: they stay near the core, each being read once per column.
+_STEP_ROWS: Final = 1_024
 #: As Databento's own tables have them: both clocks and the letters first, then the rest.
 _FIRST: Final = (
     "ts_recv", "ts_event", "rtype", "publisher_id", "instrument_id", "action", "side", "depth",
@@ -37,10 +40,9 @@ class _Symbols:
         for m in mappings:
             self._mappings.setdefault(m.instrument_id, []).append(m)
 
-    def __call__(self, rows: npt.NDArray[Any]) -> pa.Array:
-        """Return the column of symbols, beside records of one schema, shape (n,)."""
-        names = rows.dtype.names or ()
-        clock = rows["ts_recv" if "ts_recv" in names else "ts_event"].astype(np.int64)
+    def __call__(self, rows: Mapping[str, npt.NDArray[Any]]) -> pa.Array:
+        """Return the column of symbols, beside the columns of records, shape (n,) each."""
+        clock = rows["ts_recv" if "ts_recv" in rows else "ts_event"].astype(np.int64)
         ids, places = np.unique(rows["instrument_id"], return_inverse=True)
         words = [str(number) for number in ids]
         indices = places.astype(np.int32)
@@ -71,20 +73,52 @@ def open_writer(
     mappings
         Symbols, for the table.
     """
-    if output.name.endswith(".parquet"):
-        names = table_columns(schema)
-        table = pa.schema([(name, _type_of(schema.dtype, name)) for name in names])
-        symbols = _Symbols(mappings)
-        with pq.ParquetWriter(file, table, compression="zstd") as writer:
-            yield lambda rows: writer.write_batch(_batch(rows, table, symbols))
-    elif output.name.endswith(".zst"):
-        packer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
-        with packer.stream_writer(file, closefd=False) as stream:
+    with ExitStack() as stack:
+        write: Callable[[memoryview], object]
+        if output.name.endswith(".parquet"):
+            table = stack.enter_context(_Table(file, schema, mappings))
+            write = table.write
+        elif output.name.endswith(".zst"):
+            packer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
+            stream = stack.enter_context(packer.stream_writer(file, closefd=False))
             stream.write(header)
-            yield lambda rows: stream.write(rows.view(np.uint8).data)
-    else:
-        file.write(header)
-        yield lambda rows: file.write(rows.view(np.uint8).data)
+            write = stream.write
+        else:
+            file.write(header)
+            write = file.write
+        behind = stack.enter_context(WriteBehind(write))
+        yield lambda rows: behind.write(rows.view(np.uint8).data)
+
+
+class _Table:
+    """A table of records of a schema, which takes them as bytes; entered and left."""
+
+    def __init__(
+        self, file: BinaryIO, schema: DerivedSchema, mappings: Sequence[SymbolMapping]
+    ) -> None:
+        self._dtype = schema.dtype
+        names = table_columns(schema)
+        self._table = pa.schema([(name, _type_of(schema.dtype, name)) for name in names])
+        self._symbols = _Symbols(mappings)
+        self._writer = pq.ParquetWriter(
+            file,
+            self._table,
+            compression="zstd",
+            # Few times come twice: a dictionary of them is given up after it was made.
+            use_dictionary=[name for name in names if name not in _TIMES],
+        )
+
+    def write(self, data: memoryview) -> None:
+        """Write the records as a row group."""
+        self._writer.write_batch(
+            _batch(np.frombuffer(data, self._dtype), self._table, self._symbols)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
 
 
 def table_columns(schema: DerivedSchema) -> list[str]:
@@ -103,14 +137,20 @@ def _type_of(dtype: np.dtype[Any], name: str) -> pa.DataType:
 
 
 def _batch(rows: npt.NDArray[Any], table: pa.Schema, symbols: _Symbols) -> pa.RecordBatch:
-    columns = []
+    fields = [name for name in table.names if name != "symbol"]
+    columns = {name: np.empty(len(rows), rows.dtype[name]) for name in fields}
+    for at in range(0, len(rows), _STEP_ROWS):
+        step = slice(at, at + _STEP_ROWS)
+        for name in fields:
+            columns[name][step] = rows[name][step]
+    arrays = []
     for name in table.names:
         if name == "symbol":
-            columns.append(symbols(rows))
+            arrays.append(symbols(columns))
         elif name in _TIMES:
-            columns.append(time_column(rows[name]))
+            arrays.append(time_column(columns[name]))
         elif rows.dtype[name].kind == "S":
-            columns.append(letter_column(np.ascontiguousarray(rows[name])))
+            arrays.append(letter_column(columns[name]))
         else:
-            columns.append(pa.array(rows[name]))
-    return pa.record_batch(columns, schema=table)
+            arrays.append(pa.array(columns[name]))
+    return pa.record_batch(arrays, schema=table)

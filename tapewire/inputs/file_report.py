@@ -59,6 +59,8 @@ class FileReport:
         Records whose clock is before the record before them (``ts_event``: live ones only).
     book : dict of str to int
         Counted while the books were built: events, events without F_LAST, unknown ids, …
+    flagged : list of dict
+        Books of which records said something that a run may mind (``data_source: flags``).
     capture : CaptureCounts or None
         What else was found as they were built; None in a file without records.
     sequence : dict of str to int
@@ -95,6 +97,7 @@ class FileReport:
     book: dict[str, int] = field(default_factory=dict)
     books: int = 0
     top_books: list[dict[str, Any]] = field(default_factory=list)
+    flagged: list[dict[str, Any]] = field(default_factory=list)
     capture: CaptureCounts | None = None
     sequence: dict[str, int] = field(default_factory=dict)
 
@@ -222,6 +225,15 @@ class FileTally:
         report.books = len(self._per_book)
         names = {m.instrument_id: m.raw_symbol for m in header.mappings}
         report.top_books = top_books(self._per_book, names)
+        report.flagged = [
+            {
+                "publisher_id": key >> 32,
+                "instrument_id": key & 0xFFFFFFFF,
+                "symbol": names.get(key & 0xFFFFFFFF, str(key & 0xFFFFFFFF)),
+                **said,
+            }
+            for key, said in self._capture.flagged().items()
+        ]
         return report
 
 

@@ -10,8 +10,10 @@ from tapewire.inputs.file_report import FileReport
 from tapewire.inputs.findings import crossed_words, findings_of, start_meaning
 from tapewire.inputs.other_schemas import SchemaReport
 from tapewire.inputs.telling import iso
+from tapewire.market.flags import FlagKind
 
 _SYMBOLS_SHOWN: Final = 12
+_FLAGGED_SHOWN: Final = 5
 
 
 def print_report(report: FileReport, console: Console) -> None:
@@ -38,6 +40,7 @@ def print_report(report: FileReport, console: Console) -> None:
             ("clocks", clocks),
             ("book", ", ".join(f"{k} {v:,}" for k, v in problems.items()) or "nothing unusual"),
             *((("crossed", words),) if (words := crossed_words(report)) else ()),
+            *((("flagged", words),) if (words := _flagged(report)) else ()),
         ]
     _print_rows(rows, console)
     _print_books(report, console)
@@ -80,6 +83,17 @@ def _header_rows(report: FileReport | SchemaReport) -> list[tuple[str, str]]:
 
 def _shares(counts: dict[str, int], records: int) -> str:
     return "  ".join(f"{name} {n:,} ({n / records:.1%})" for name, n in counts.items() if n)
+
+
+def _flagged(report: FileReport) -> str:
+    """The books of which records said something, and what; the first few."""
+    said = [
+        f"{book['symbol']} ({book['publisher_id']}) "
+        + ", ".join(f"{kind.key} {book[kind.key]:,}" for kind in FlagKind if book[kind.key])
+        for book in report.flagged[:_FLAGGED_SHOWN]
+    ]
+    more = len(report.flagged) - _FLAGGED_SHOWN
+    return "; ".join(said) + (f"; and {more:,} more books" if more > 0 else "")
 
 
 def _rate(report: FileReport) -> str:

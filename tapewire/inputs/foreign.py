@@ -113,6 +113,8 @@ def convert_foreign(
             f"shares traded, {iso(report.first_ts_recv)} to {iso(report.last_ts_recv)}, "
             f"{messages / report.elapsed_s / 1e6:.2f} M messages/s",
         )
+        if report.status_path:
+            tell(console, f"{report.status_path}: {report.states:,} trading states")
         for note in report.notes:
             tell(console, f"note: {note}")
     return report

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from tapewire.config.accounts import margins
 from tapewire.config.schema import RunConfig, to_fixed
 from tapewire.errors import (
+    FlaggedDataError,
     InterruptedRunError,
     NoDataError,
     OutputError,
@@ -54,12 +55,22 @@ def run_checked(
     """
     with Signals() as signals:
         try:
-            return _Run(config, name, output, force, connect, hooks or Hooks(), signals).run()
+            return _kind_of(config)(
+                config, name, output, force, connect, hooks or Hooks(), signals
+            ).run()
         except KeyboardInterrupt:
             raise signals.error() from None
 
 
-class _Run:
+def _kind_of(config: RunConfig) -> "type[RunAssembly]":
+    if config.backtest.replay.days == "together":
+        return RunAssembly
+    from tapewire.runs.apart import ApartRun
+
+    return ApartRun
+
+
+class RunAssembly:
     """One run's parts, from the first check to the manifest."""
 
     def __init__(
@@ -81,6 +92,7 @@ class _Run:
         self.signals = signals
 
     def run(self) -> RunResult:
+        """Run it; see `run_checked`."""
         from tapewire.runs import wiring
         from tapewire.runs.contract_warnings import contract_warnings
         from tapewire.runs.contracts import contracts_of
@@ -95,17 +107,17 @@ class _Run:
             self._note_kernel_cache()
             facts.info = stream.begin()
             facts.warnings += gap_warnings(facts.info.files)
-            facts.contracts = contracts_of(facts.config, facts.info)
+            facts.contracts = contracts_of(facts.config, facts.info, facts.rolls)
             facts.warnings += contract_warnings(facts.config, facts.info, facts.contracts)
             facts.models = RunModels(facts.config, self.hooks.announce, stack)
             facts.status = wiring.status_files(facts.config)
-            facts.simulation = wiring.make_simulation(
+            simulation = facts.simulation = wiring.make_simulation(
                 facts.config, facts.info, facts.models, facts.status, facts.contracts,
                 touches=facts.config.backtest.output.markouts,
             )  # fmt: skip
-            facts.simulation.touch_memory()
+            simulation.touch_memory()
             folder = stack.enter_context(run_folder(self.output, self.name))
-            return self._simulate(stream, facts.simulation, folder, process)
+            return self._simulate(stream, simulation, folder, process)
 
     def _serve_metrics(self, stack: contextlib.ExitStack) -> None:
         port = self.facts.config.backtest.output.metrics_port
@@ -196,6 +208,11 @@ class _Run:
                     feed.collect_rest()
                     self._fail(collector, "failed", strategy, keep_rows=True)
                 raise
+            except FlaggedDataError as flagged:
+                with self.signals.immediate():  # a file may have to be read as far as that record
+                    placed = self._located(flagged)
+                    self._fail(collector, "failed", placed)
+                raise placed from None
             except BaseException as failed:
                 self._fail(collector, "failed", failed)
                 raise
@@ -224,6 +241,12 @@ class _Run:
                 }
             where = collector.fail(status, reason, manifest, keep_rows=keep_rows)
             tell_where(error, where, collector.path)
+
+    def _located(self, error: FlaggedDataError) -> FlaggedDataError:
+        from tapewire.runs.flagged import located
+
+        assert self.facts.info is not None
+        return located(error, self.facts.info.files, self.signals.check)
 
     def _require_whole(self) -> None:
         """Refuse a run over nothing, and one whose simulation saw other than what was sent."""

@@ -22,7 +22,7 @@ def contract_warnings(config: RunConfig, info: "StreamInfo", contracts: Contract
     """Say of contract facts: given for nothing, needed and not given, contradicting each other."""
     definitions = contracts.definitions
     given = set(config.backtest.instruments)
-    traded = _traded(config, info)
+    traded = _traded(config, info, contracts)
     known = InstrumentTable((m.raw_symbol, m.instrument_id) for m in info.mappings)
     warnings = [
         f"instruments: {symbol} is not in the data"
@@ -47,7 +47,7 @@ def contract_warnings(config: RunConfig, info: "StreamInfo", contracts: Contract
             "of futures, as no definition says them (definition_files, or backtest.instruments)"
         )
     warnings += _about_definitions(config, info, traded, definitions)
-    warnings += contracts.expiries.warnings()
+    warnings += contracts.expiries.warnings(contracts.rolled_out())
     if contracts.rates:
         warnings.append(
             f"money in {first_few(sorted(contracts.rates))} is converted at changing rates; fees "
@@ -62,13 +62,13 @@ def _states_all(config: RunConfig, symbol: str) -> bool:
     return facts.tick_size is not None and facts.multiplier is not None
 
 
-def _traded(config: RunConfig, info: "StreamInfo") -> set[str]:
+def _traded(config: RunConfig, info: "StreamInfo", contracts: Contracts) -> set[str]:
     """Symbols that strategies may trade, as far as they are known beforehand."""
     traded = {mapping.raw_symbol for mapping in info.mappings}
     if isinstance(config.backtest.data_source, DatabentoSource):
-        traded &= set(config.backtest.data_source.symbols) or traded
+        traded &= set(contracts.meant(config.backtest.data_source.symbols)) or traded
     names = [
-        tuple(strategy.symbols) or find_strategy(strategy.type).wants.symbols
+        contracts.meant(strategy.symbols) or find_strategy(strategy.type).wants.symbols
         for strategy in config.strategy
     ]
     if all(names):

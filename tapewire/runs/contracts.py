@@ -10,7 +10,7 @@ from tapewire.compiled.units import PRICE_UNITS
 from tapewire.config.schema import ConfiguredAccount, ContractFacts, RunConfig, to_fixed
 from tapewire.errors import ConfigError
 from tapewire.market.definitions import DefinedFacts
-from tapewire.market.instruments import MATCH_ALGORITHMS, InstrumentTable, OrderRules
+from tapewire.market.instruments import MATCH_ALGORITHMS, Expiry, InstrumentTable, OrderRules
 from tapewire.market.known_futures import KnownFuture, known_future
 from tapewire.market.times import time_text
 from tapewire.runs.definitions import Definition, read_chosen
@@ -18,6 +18,7 @@ from tapewire.runs.expiries import Expiries, expiries_of
 from tapewire.runs.rates import RateFile, rate_in, read_rate_file, with_rates_at, worths_of
 
 if TYPE_CHECKING:
+    from tapewire.inputs.rolls import Rolls
     from tapewire.replay.definitions import DefinitionFile
     from tapewire.wire import StreamInfo
 
@@ -50,6 +51,8 @@ class Contracts:
         Letters of match algorithms by symbol, where they are known.
     expiries
         Of those that end while the data last.
+    rolls
+        What continuous symbols and parents stand for; None: there are none.
     """
 
     table: InstrumentTable
@@ -63,6 +66,17 @@ class Contracts:
     rate_file: RateFile | None = None
     rates: Mapping[str, Sequence[tuple[int, int, int]]] = field(default_factory=dict)
     changes: Mapping[str, Sequence[tuple[int, Fraction]]] = field(default_factory=dict)
+    rolls: "Rolls | None" = None
+
+    def meant(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the symbols of the data that names stand for, as far as they are no wildcards."""
+        return tuple(names) if self.rolls is None else self.rolls.meant(names)
+
+    def rolled_out(self) -> set[str]:
+        """Return the symbols of the instruments that the run leaves before they end."""
+        ends = () if self.rolls is None else self.rolls.ends
+        found = (self.table.get(number) for number in ends)
+        return {one.symbol for one in found if one.expiry is not None and one.expiry.rolls}
 
     def rates_of(self, currency: str) -> Sequence[tuple[int, Fraction]]:
         """Return the rates of a currency over the data; none where it is fixed."""
@@ -93,7 +107,9 @@ class Contracts:
                 key: {"value": shown(key, value), "from": _source(key, given, defined, known)}
                 for key, value in in_force.items()
             }
-            if one.expiry is not None:
+            if one.expiry is not None and one.expiry.rolls:
+                said["rolled_out"] = {"value": time_text(one.expiry.ts), "from": "rolls"}
+            elif one.expiry is not None:
                 sources = self.expiries.sources[one.symbol]
                 price = one.expiry.price
                 for key, value in (
@@ -111,10 +127,11 @@ class Contracts:
         return described
 
 
-def contracts_of(config: RunConfig, info: "StreamInfo") -> Contracts:
+def contracts_of(config: RunConfig, info: "StreamInfo", rolls: "Rolls | None" = None) -> Contracts:
     """Bring together what is known of the instruments of a stream; definition files are read.
 
-    What the configuration states overrides what a definition says.
+    What the configuration states overrides what a definition says. ``rolls`` is what continuous
+    symbols stand for.
 
     Raises
     ------
@@ -160,10 +177,13 @@ def contracts_of(config: RunConfig, info: "StreamInfo") -> Contracts:
             algorithms[symbol] = values["match_algorithm"]
     expiries = expiries_of(config, info, definitions)
     mappings = [(mapping.raw_symbol, mapping.instrument_id) for mapping in info.mappings]
-    table = InstrumentTable(mappings, ticks_and_multipliers, rules, algorithms, expiries.known)
+    ends = {} if rolls is None else {n: Expiry(ts, rolls=True) for n, ts in rolls.ends.items()}
+    table = InstrumentTable(
+        mappings, ticks_and_multipliers, rules, algorithms, expiries.known, ends
+    )
     return Contracts(
         table, definitions, files, algorithms, given, expiries, known, account, rate_file, rates,
-        changes,
+        changes, rolls,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tapewire.config.schema import DatabentoSource, RunConfig
 from tapewire.errors import NoDataError
 from tapewire.market.definitions import DELETE, DefinedFacts, facts_of
+from tapewire.runs.beside import beside_of
 
 if TYPE_CHECKING:
     from tapewire.replay.definitions import DefinitionFile
@@ -38,7 +39,7 @@ class Definition:
 def read_chosen(
     config: RunConfig, info: "StreamInfo"
 ) -> "tuple[list[DefinitionFile], dict[str, Definition]]":
-    """Read the definition files of a configuration, if it has any.
+    """Read the definition files of a configuration, and what captures among its data define.
 
     Returns
     -------
@@ -54,7 +55,10 @@ def read_chosen(
         If one is of another dataset, or defines no instrument of the stream.
     """
     source = config.backtest.data_source
-    if not isinstance(source, DatabentoSource) or not source.definition_files:
+    if not isinstance(source, DatabentoSource):
+        return [], {}
+    captured = [one.definitions for one in beside_of(config) if one.definitions is not None]
+    if not source.definition_files and not captured:
         return [], {}
     from tapewire.replay.definitions import read_definitions
 
@@ -78,19 +82,29 @@ def read_chosen(
                 f"{f' ({listed})' if listed else ''}, found {file.records_read:,} of others: name "
                 "the file of these instruments and days, or leave it out"
             )
-        for row in meant:
-            number = int(row["instrument_id"])
-            rows.append((int(row["ts_recv"]), names.get(number, str(number)), file.path, row))
+        rows += [_row_of(row, names, file.path) for row in meant]
+    for file in captured:
+        mine = file.records if wanted is None else file.records[_is_wanted(file, wanted)]
+        rows += [_row_of(row, names, file.path) for row in mine if _is_meant(row, names)]
     rows.sort(key=lambda row: row[0])
     start_ns = info.warmup_until_ns or info.start_ns
     chosen: dict[str, tuple[int, str, Any]] = {}
     for ts_recv, symbol, path, row in rows:
         if symbol not in chosen or ts_recv <= start_ns:
             chosen[symbol] = ts_recv, path, row
-    return files, {
+    return [*files, *captured], {
         symbol: Definition(path, facts_of(row), ts_recv <= start_ns)
         for symbol, (ts_recv, path, row) in chosen.items()
     }
+
+
+def _row_of(row: Any, names: Mapping[int, str], path: str) -> tuple[int, str, str, Any]:
+    number = int(row["instrument_id"])
+    return int(row["ts_recv"]), names.get(number, str(number)), path, row
+
+
+def _is_wanted(file: "DefinitionFile", wanted: Any) -> Any:
+    return np.isin(file.records["instrument_id"], wanted)
 
 
 def _is_meant(row: Any, names: Mapping[int, str]) -> bool:

@@ -1,6 +1,6 @@
 """When instruments of a run end, and what is held then is settled at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from tapewire.errors import ConfigError, NoDataError
 from tapewire.market.instruments import Expiry, InstrumentTable
 from tapewire.market.statistics import STATISTICS, settlement_of
 from tapewire.market.times import time_text
+from tapewire.runs.beside import beside_of
 from tapewire.runs.definitions import Definition
 
 if TYPE_CHECKING:
@@ -40,8 +41,11 @@ class Expiries:
     files: "Sequence[StatisticsFile]" = ()
     start_ns: int = 0
 
-    def warnings(self) -> list[str]:
-        """Say of whom no settlement price is known, and who had expired before the data."""
+    def warnings(self, left: Collection[str] = ()) -> list[str]:
+        """Say of whom no settlement price is known, and who had expired before the data.
+
+        ``left`` are the symbols that the run rolls out of before.
+        """
         gone = [
             f"{symbol} expired at {time_text(expiry.ts)}, before the data begin: every order in it "
             "is denied"
@@ -53,7 +57,7 @@ class Expiries:
             "what is held then is settled at its mark (set settlement_price of the instrument, or "
             "statistics_files)"
             for symbol, expiry in sorted(self.known.items())
-            if expiry.price is None and expiry.ts >= self.start_ns
+            if expiry.price is None and expiry.ts >= self.start_ns and symbol not in left
         ]
 
 
@@ -108,8 +112,11 @@ def expiries_of(
 
 def _read_files(config: RunConfig, info: "StreamInfo") -> "list[StatisticsFile]":
     source: Any = config.backtest.data_source
-    if not isinstance(source, DatabentoSource) or not source.statistics_files:
+    if not isinstance(source, DatabentoSource):
         return []
+    captured = [one.statistics for one in beside_of(config) if one.statistics is not None]
+    if not source.statistics_files:
+        return captured
     from tapewire.replay.statistics import read_statistics
 
     files = [read_statistics(path) for path in source.statistics_files]
@@ -119,4 +126,4 @@ def _read_files(config: RunConfig, info: "StreamInfo") -> "list[StatisticsFile]"
                 f"{file.path}: has statistics of {file.dataset}; expected those of {info.dataset}: "
                 "name the file of that dataset, or leave it out"
             )
-    return files
+    return [*files, *captured]

@@ -2,8 +2,9 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 from contextlib import closing, nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tapewire.compiled.units import NS_PER_S
 from tapewire.processes.collecting import TABLES
@@ -14,13 +15,23 @@ from tapewire.runs.warnings import HALTS_TOLD_MAX
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from tapewire.processes.collector_process import RunCollector
     from tapewire.router import Drained, Simulation
     from tapewire.runs.models import RunModels
     from tapewire.wire import Receiver, StreamInfo
 
 #: Bytes of a compressed MBO record, roughly: what turns a file size into an estimate.
 _COMPRESSED_RECORD_BYTES: Final = 15
+
+
+class TakesRows(Protocol):
+    """A collector, as far as a simulation's rows go."""
+
+    @property
+    def add(self) -> Callable[..., None]:
+        """Takes rows, and what they count; see `tapewire.analytics.Collector.add`."""
+
+    def record_latency(self, tag: str, value_ns: int, count: int = 1) -> None:
+        """Count a wall-clock latency; see `tapewire.analytics.Collector.record_latency`."""
 
 
 @dataclasses.dataclass
@@ -67,7 +78,7 @@ class Feed:
     def __init__(
         self,
         simulation: "Simulation",
-        collector: "RunCollector",
+        collector: TakesRows,
         clock: Clock,
         hooks: Hooks,
         signals: Signals,
@@ -99,7 +110,7 @@ class Feed:
                 self._simulation, batches, self._signals.check, receiver.stop
             )
         with closing(batches):  # a thread may be working on them
-            self._take(batches, _events_total(receiver.info))
+            self._take(batches, events_expected(receiver.info))
         with self._signals.immediate():
             self._simulation.finish()
             self._collect(self._simulation.drain())
@@ -161,7 +172,7 @@ class Feed:
                 self._hooks.announce(trip.headline())
 
 
-def _events_total(info: "StreamInfo") -> int:
+def events_expected(info: "StreamInfo") -> int:
     """Return how many events to expect: exactly, or estimated from the sizes of the files."""
     if info.records is not None:
         return info.records

@@ -10,6 +10,7 @@ from tapewire.config.finding import found_strategy
 from tapewire.config.schema import RunConfig
 from tapewire.config.variants import checked_variants
 from tapewire.runs.feed import Clock
+from tapewire.runs.flagged import flag_warnings, flags_in_manifest
 from tapewire.runs.warnings import (
     count_warnings,
     guess_warnings,
@@ -21,12 +22,14 @@ from tapewire.runs.warnings import (
 
 if TYPE_CHECKING:
     from tapewire.inputs.cache import InputCache
+    from tapewire.inputs.rolls import Rolls
     from tapewire.processes.collector_process import RunCollector
     from tapewire.replay.definitions import DefinitionFile
     from tapewire.replay.statistics import StatisticsFile
     from tapewire.replay.status import StatusFile
     from tapewire.router import Simulation
     from tapewire.runs.contracts import Contracts
+    from tapewire.runs.joining import JoinedDays
     from tapewire.runs.models import RunModels
     from tapewire.wire import StreamInfo, Totals
 
@@ -42,11 +45,12 @@ class RunFacts:
     collector: str = "inline"
     cache: "InputCache | None" = None
     info: "StreamInfo | None" = None
-    simulation: "Simulation | None" = None
+    simulation: "Simulation | JoinedDays | None" = None
     totals: "Totals | None" = None
     models: "RunModels | None" = None
     status: "Sequence[StatusFile]" = ()
     contracts: "Contracts | None" = None
+    rolls: "Rolls | None" = None
 
 
 def manifest_of(
@@ -99,6 +103,9 @@ def manifest_of(
                     symbol: [list(step) for step in steps]
                     for symbol, steps in facts.contracts.rates.items()
                 }
+        flagged = simulation.flagged()
+        manifest |= flags_in_manifest(simulation.config.flags, flagged)
+        manifest["warnings"] += flag_warnings(flagged)
         guessed = simulation.guessed_queues()
         manifest["queues"] = [one.to_dict() for one in guessed]
         manifest["warnings"] += guess_warnings(guessed)
@@ -110,6 +117,8 @@ def manifest_of(
             "payload": facts.info.payload,
             "batch_records": facts.info.batch_records,
         }
+    if facts.rolls is not None:
+        manifest["rolls"] = facts.rolls.describe()
     if facts.models:
         manifest["models"] = facts.models.describe()
         manifest["warnings"] += facts.models.warnings()
@@ -151,7 +160,7 @@ def _plain(value: object) -> object:
     return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
 
 
-def _model_files(simulation: "Simulation | None") -> list[dict[str, Any]]:
+def _model_files(simulation: "Simulation | JoinedDays | None") -> list[dict[str, Any]]:
     """Describe the files that models of execution read: recorded latencies."""
     if simulation is None:
         return []

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tapewire.config.schema import DatabentoSource, RunConfig, SyntheticSource
 from tapewire.config.wording import describe
 from tapewire.errors import ConfigError
+from tapewire.inputs.rolls import with_rolls
 from tapewire.inputs.same_data import require_different
 from tapewire.market.records import MBO_DTYPE
 from tapewire.processes.transports import replay_plan
@@ -31,6 +32,8 @@ class FileRecords:
     ----------
     info
         What there is.
+    rolls
+        What continuous symbols and parents stand for; None: there are none.
 
     Raises
     ------
@@ -49,6 +52,7 @@ class FileRecords:
         require_different(
             plan.files, allow_copies=plan.duplicates == "drop", allow_truncated=plan.allow_truncated
         )
+        plan, self.rolls = with_rolls(plan, source)
         self._source = open_source(plan)
         self._batch_records = plan.batch_records
         self._batch = np.empty(0, MBO_DTYPE)

@@ -27,17 +27,28 @@ OPTION_KEYS: Final[dict[str, "KeyPath"]] = {
             "warmup",
             "duplicates",
             "allow_truncated",
+            "flags",
         )
     },
     **{
         name: ("backtest", "replay", name)
-        for name in ("speed", "transport", "payload", "batch_records", "cache")
+        for name in (
+            "speed",
+            "transport",
+            "payload",
+            "batch_records",
+            "cache",
+            "days",
+            "day_end",
+            "workers",
+        )
     },
     "seed": ("backtest", "seed"),
     "metrics_port": ("backtest", "output", "metrics_port"),
     "instruments": ("backtest", "instruments"),
 }
 FILES_KEY: Final["KeyPath"] = ("backtest", "data_source", "files")
+CATALOGUE_KEY: Final["KeyPath"] = ("backtest", "data_source", "catalogue")
 _CONFIG_SUFFIXES: Final = (".yaml", ".yml")
 _DATA_SUFFIXES: Final = (".dbn", ".zst", ".dbz")
 
@@ -61,6 +72,8 @@ class Request:
         Endpoint of a replay that brings the data.
     fed
         The caller brings the data.
+    catalogue
+        A folder that is indexed, in place of files.
     """
 
     config: "RunConfig | Path | Mapping[str, Any] | None" = None
@@ -70,6 +83,7 @@ class Request:
     overrides: Mapping["KeyPath", Any] = field(default_factory=dict)
     connect: str | None = None
     fed: bool = False
+    catalogue: str | None = None
 
     @property
     def name(self) -> str:
@@ -82,6 +96,8 @@ class Request:
             return (
                 re.sub(r"[^\w-]+", "-", Path(self.files[0]).name.split(".")[0]).strip("-") or "data"
             )
+        if self.catalogue is not None:
+            return re.sub(r"[^\w-]+", "-", Path(self.catalogue).name).strip("-") or "data"
         return "stream" if self.connect else "default"
 
     def checked(self, label: Callable[[str], str]) -> "RunConfig":
@@ -109,10 +125,13 @@ class Request:
         typed = {OPTION_KEYS[name]: label(name) for name in given}
         if self.files:
             typed[FILES_KEY] = label("files")
+        if self.catalogue is not None:
+            typed[CATALOGUE_KEY] = label("catalogue")
         if self.strategies:
             typed["strategy",] = label("strategies")
         changes: dict[KeyPath, Any] = {}
-        if self.config is None and (self.files or self.connect or self.fed):
+        is_own = self.files or self.catalogue is not None or self.connect or self.fed
+        if self.config is None and is_own:
             changes |= {
                 ("backtest", "instruments"): {},
                 ("backtest", "risk_limits"): {},
@@ -126,6 +145,7 @@ class Request:
                 self.config or DEFAULT_CONFIG,
                 changes,
                 files=self.files,
+                catalogue=self.catalogue,
                 strategies=self.strategies,
                 base=Path.cwd() if default else None,
                 source="the default configuration" if default else None,
@@ -139,6 +159,7 @@ class Request:
             places=Places(typed=typed),
             overrides=changes,
             files=self.files,
+            catalogue=self.catalogue,
             strategies=self.strategies,
         )
         if isinstance(self.config, RunConfig) and not self.files:
@@ -178,6 +199,13 @@ def _is_config(path: Path) -> bool:
 def split_names(text: str) -> list[str]:
     """``ESH4, ESM4`` → two names."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def flags_value(text: str | None) -> Any:
+    """``mark`` or ``maybe_bad_book=mark,clear=stop`` → the configuration's value."""
+    if text is None or "=" not in text:
+        return text
+    return dict(part.partition("=")[::2] for part in split_names(text))
 
 
 def speed_value(speed: object) -> Any:

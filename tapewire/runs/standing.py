@@ -11,6 +11,7 @@ from tapewire.analytics.ledger import account_money
 from tapewire.compiled.units import MONEY_UNITS
 from tapewire.execution.codes import OrderStatus
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.runs.flagged import flag_warnings
 from tapewire.runs.views import OpenOrder, open_orders
 from tapewire.runs.warnings import count_warnings, halt_warnings
 
@@ -163,6 +164,7 @@ class Board:
                 *self._warnings,
                 *halt_warnings(simulation.loss_halts()),
                 *count_warnings(counts, None),
+                *flag_warnings(simulation.flagged()),
             ],
             {name: counts[name] for name in _COUNTS},
         )

@@ -119,16 +119,23 @@ class SteppedSimulation:
                 "backtest.account.rate_file: expected rates for a simulation that is stepped, "
                 "found a file of them, which belongs to a run (tapewire run, tapewire.run)"
             )
+        if self.config.backtest.replay.days == "apart":
+            raise ConfigError(
+                "backtest.replay.days: expected together for a simulation that is stepped, found "
+                "apart, which belongs to a run (tapewire run, tapewire.run)"
+            )
         wiring.warm_up(self.config, lambda text: None)
         if instrument_ids is not None:
             info = fed_stream(instrument_ids, 0 if start is None else time_ns("start", start))
         else:
             self._records = FileRecords(self.config)
             info = self._records.info
+        rolls = None if self._records is None else self._records.rolls
         try:
             #: What deserves a look before the first record.
-            contracts = contracts_of(self.config, info)
+            contracts = contracts_of(self.config, info, rolls)
             self.warnings: list[str] = contract_warnings(self.config, info, contracts)
+            self.warnings += [] if rolls is None else rolls.warnings()
             status = wiring.status_files(self.config)
             self._simulation = wiring.make_simulation(
                 self.config, info, status=status, contracts=contracts

@@ -21,6 +21,7 @@ _WHY: Final = {
     "AUCTION": "the venue cleared at one price",
     "UNSEEN_TRADE": "a trade at a worse price that no resting order is known for",
     "SETTLEMENT": "its instrument expired, and what was held was settled",
+    "DAY_END": "its day ended, and days are apart",
 }
 
 

@@ -12,6 +12,7 @@ from tapewire.config.loading import make_config
 from tapewire.config.schema import DatabentoSource, SyntheticSource
 from tapewire.errors import PeerLostError, TapewireError
 from tapewire.inputs.batch_folder import check_downloads
+from tapewire.inputs.rolls import with_rolls
 from tapewire.inputs.same_data import require_different
 from tapewire.processes.replay_process import ReplayProcess
 from tapewire.processes.signals import Signals
@@ -42,6 +43,8 @@ class Stream:
         Told of what takes long, and asked meanwhile.
     stack
         What ends with the run.
+    plan
+        What is replayed, where that is not all that the configuration names.
 
     Raises
     ------
@@ -56,8 +59,10 @@ class Stream:
         hooks: Hooks,
         signals: Signals,
         stack: contextlib.ExitStack,
+        plan: "ReplayPlan | None" = None,
     ) -> None:
         self._facts = facts
+        self._plan = plan
         self._connect = connect
         self._hooks = hooks
         self._signals = signals
@@ -100,7 +105,7 @@ class Stream:
         timeout_s = float(options.peer_timeout_s)
         if self._connect is not None:
             return self._receiver(self._connect)
-        plan = self._plan(stack)
+        plan = self._plan or replayed_plan(self._facts, self._hooks, self._signals, stack)
         transport = self._facts.transport = chosen_transport(options.transport)
         if transport == "inproc":
             thread = stack.enter_context(ThreadedReplay(plan, peer_timeout_s=timeout_s))
@@ -114,46 +119,6 @@ class Stream:
         importlib.import_module("tapewire.router")  # while the other process opens its files
         self._replay = process
         return self._receiver(process.wait_ready(self._signals), process)
-
-    def _plan(self, stack: contextlib.ExitStack) -> "ReplayPlan":
-        """Say what is replayed: the configuration's files, or what stands for them."""
-        source = self._facts.config.backtest.data_source
-        if isinstance(source, SyntheticSource):
-            from tapewire.inputs.synthetic import synthetic_file
-
-            with self._signals.immediate():
-                files = (str(synthetic_file(source, self._hooks.announce)),)
-            source = DatabentoSource(type="databento", files=list(files))
-        options = self._facts.config.backtest.replay
-        plan = replay_plan(source, options)
-        with self._signals.immediate():
-            require_different(
-                plan.files,
-                allow_copies=plan.duplicates == "drop",
-                allow_truncated=plan.allow_truncated,
-            )
-            self._facts.warnings += check_downloads(
-                plan.files,
-                start_ns=plan.start_ns,
-                end_ns=plan.end_ns,
-                allow_truncated=plan.allow_truncated,
-                working=self._hooks.working,
-            )
-        if not options.cache:
-            return plan
-        from tapewire.inputs.cache import InputCache
-
-        cache = self._facts.cache = stack.enter_context(
-            InputCache(
-                options.cache_max_bytes,
-                announce=self._hooks.announce,
-                working=self._hooks.working,
-            )
-        )
-        with self._signals.immediate():
-            plan = cache.prepare(plan)
-        self._facts.warnings += cache.warnings
-        return plan
 
     def _receiver(
         self, endpoint: str, process: ReplayProcess | None = None, context: Any = None
@@ -189,9 +154,59 @@ class Stream:
             "status_files": given.get("status_files", []),
             "definition_files": given.get("definition_files", []),
             "statistics_files": given.get("statistics_files", []),
+            "flags": given.get("flags", {}),
         }
         self._facts.config = make_config(content)
         self._facts.warnings.append(
             f"the events came from a replay at {self._connect} that was started by hand: filters "
             "given there are not in config.yaml"
         )
+
+
+def replayed_plan(
+    facts: RunFacts, hooks: Hooks, signals: Signals, stack: contextlib.ExitStack
+) -> "ReplayPlan":
+    """Say what is replayed: the configuration's files, or what stands for them.
+
+    Raises
+    ------
+    ConfigError, InputError
+        If the same data are given twice, or a download is not whole.
+    """
+    source = facts.config.backtest.data_source
+    if isinstance(source, SyntheticSource):
+        from tapewire.inputs.synthetic import synthetic_file
+
+        with signals.immediate():
+            files = (str(synthetic_file(source, hooks.announce)),)
+        source = DatabentoSource(type="databento", files=list(files))
+    options = facts.config.backtest.replay
+    plan = replay_plan(source, options)
+    with signals.immediate():
+        require_different(
+            plan.files,
+            allow_copies=plan.duplicates == "drop",
+            allow_truncated=plan.allow_truncated,
+        )
+        facts.warnings += check_downloads(
+            plan.files,
+            start_ns=plan.start_ns,
+            end_ns=plan.end_ns,
+            allow_truncated=plan.allow_truncated,
+            working=hooks.working,
+        )
+        plan, rolls = with_rolls(plan, source, hooks.working)
+        if rolls is not None:
+            facts.rolls = rolls
+            facts.warnings += rolls.warnings()
+    if not options.cache:
+        return plan
+    from tapewire.inputs.cache import InputCache
+
+    cache = facts.cache = stack.enter_context(
+        InputCache(options.cache_max_bytes, announce=hooks.announce, working=hooks.working)
+    )
+    with signals.immediate():
+        plan = cache.prepare(plan)
+    facts.warnings += cache.warnings
+    return plan

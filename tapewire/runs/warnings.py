@@ -29,8 +29,12 @@ HALTS_TOLD_MAX: Final = 5
 GUESSES_TOLD_MAX: Final = 5
 
 
-def gap_warnings(files: "Sequence[FileInfo]") -> list[str]:
-    """Say which weekdays no file of a dataset covers, between the first of them and the last."""
+def gap_warnings(files: "Sequence[FileInfo]", *, apart: bool = False) -> list[str]:
+    """Say which weekdays no file of a dataset covers, between the first of them and the last.
+
+    What that means is said of days that are not played ``apart``.
+    """
+    then = "" if apart else ": books stand still over a gap"
     said = []
     for dataset in dict.fromkeys(file.dataset for file in files):
         ranges = sorted(
@@ -52,7 +56,7 @@ def gap_warnings(files: "Sequence[FileInfo]") -> list[str]:
             listed = ", ".join(missing[:GAPS_TOLD_MAX]) + (
                 f" and {more:,} more" if more > 0 else ""
             )
-            said.append(f"{dataset}: no file covers {listed}: books stand still over a gap")
+            said.append(f"{dataset}: no file covers {listed}{then}")
     return said
 
 
@@ -110,7 +114,8 @@ def totals_warnings(totals: "Totals") -> list[str]:
     """Say what of the files was not played: ends that are missing, records that two files have."""
     said = [f"the data are incomplete: {file.truncated}" for file in totals.files if file.truncated]
     said += [
-        f"{file.name} mixes schemas: its MBO records were played, not {file.left_out}"
+        f"{file.name} mixes schemas: its MBO records were played; definitions, trading states and "
+        f"settlement prices were read from the others, which are {file.left_out}"
         for file in totals.files
         if file.left_out
     ]
@@ -132,7 +137,6 @@ def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[s
         "duplicate_adds": "adds named an order that was in the book already",
         "ignored_records": "records could not be applied to a book",
         "missing_last": "events had no F_LAST: record boundaries stood in for event boundaries",
-        "maybe_bad_book": "records are flagged F_MAYBE_BAD_BOOK: the capture may have gaps",
         "clamped_ts_event": "records went back in ts_event and were clamped",
     }
     warnings = [f"{counts[key]:,} {text}" for key, text in said.items() if counts.get(key)]

@@ -116,6 +116,8 @@ def _content_of(config: RunConfig) -> dict[str, Any]:
     backtest.pop("risk_limits", None)
     backtest.pop("portfolio_limits", None)
     backtest.pop("output", None)
+    backtest["replay"].pop("days", None)  # one order, of one day, hangs on no other
+    backtest["replay"].pop("workers", None)
     backtest["execution"]["latency_model"] = _NO_LATENCY
     return content
 
@@ -147,11 +149,14 @@ def _write_log(path: Path, order: Mapping[str, Any], placings: list[Placing]) ->
 def _play(config: RunConfig, order: Mapping[str, Any], results: list[WhatIf]) -> None:
     """Run the data of the order's book; each strategy's fills go to its result."""
     from tapewire.runs import wiring
+    from tapewire.runs.contracts import contracts_of
     from tapewire.runs.records import FileRecords
 
     records = FileRecords(config)
     try:
-        simulation = wiring.make_simulation(config, records.info)
+        simulation = wiring.make_simulation(
+            config, records.info, contracts=contracts_of(config, records.info, records.rolls)
+        )
 
         def take() -> None:
             numbers = {leg.leg: int(leg.strategy_id.split("-")[1]) for leg in simulation.legs}

@@ -36,7 +36,9 @@ from tapewire.market.records import (
     SIDE_BID,
 )
 from tapewire.router import GatewayLimit, RiskLimits, Simulation, SimulationConfig, StrategySpec
+from tapewire.runs.beside import beside_of
 from tapewire.runs.contracts import Contracts, contracts_of
+from tapewire.runs.flagged import flag_policy
 
 if TYPE_CHECKING:
     from tapewire.replay.status import StatusFile
@@ -67,19 +69,9 @@ def make_simulation(
         If a definition file can't be used, or a strategy's symbols or its order log do not fit
         the stream.
     """
-    contracts = contracts or contracts_of(config, info)
-    simulation = _simulation_config(
-        config,
-        contracts.table,
-        _publishers(config, info),
-        info.warmup_until_ns,
-        info.start_ns,
+    simulation = simulation_config(
+        config, info, status, contracts or contracts_of(config, info), touches=touches
     )
-    simulation = replace(simulation, touches=touches, rates=contracts.rates)
-    if status:
-        from tapewire.replay.status import transitions_in
-
-        simulation = replace(simulation, transitions=transitions_in(status))
     if models is not None:
         simulation = models.start(simulation, info)
     else:
@@ -87,8 +79,28 @@ def make_simulation(
     return Simulation(simulation)
 
 
+def simulation_config(
+    config: RunConfig,
+    info: "StreamInfo",
+    status: "Sequence[StatusFile]",
+    contracts: Contracts,
+    *,
+    touches: bool = False,
+) -> SimulationConfig:
+    """Say what decides a simulation's result, beside its records; see `make_simulation`."""
+    simulation = _simulation_config(
+        config, contracts, _publishers(config, info), info.warmup_until_ns, info.start_ns
+    )
+    simulation = replace(simulation, touches=touches, rates=contracts.rates)
+    if status:
+        from tapewire.replay.status import transitions_in
+
+        simulation = replace(simulation, transitions=transitions_in(status))
+    return simulation
+
+
 def status_files(config: RunConfig) -> "list[StatusFile]":
-    """Read the files with the trading states of the books; nearly always there are none.
+    """Read the trading states of the books, of files and of captures that have them.
 
     Raises
     ------
@@ -96,11 +108,14 @@ def status_files(config: RunConfig) -> "list[StatusFile]":
         If one can't be used.
     """
     source = config.backtest.data_source
-    if not isinstance(source, DatabentoSource) or not source.status_files:
+    if not isinstance(source, DatabentoSource):
         return []
+    captured = [one.status for one in beside_of(config) if one.status is not None]
+    if not source.status_files:
+        return captured
     from tapewire.replay.status import read_status
 
-    return [read_status(path) for path in source.status_files]
+    return [*(read_status(path) for path in source.status_files), *captured]
 
 
 def _refuse_external(simulation: SimulationConfig) -> None:
@@ -183,20 +198,21 @@ def _announced_if_slow(announce: Callable[[str], None], text: str) -> Iterator[N
 
 def _simulation_config(
     config: RunConfig,
-    instruments: InstrumentTable,
+    contracts: Contracts,
     publishers: tuple[int, ...],
     warmup_until_ns: int,
     start_ns: int,
 ) -> SimulationConfig:
     execution = config.backtest.execution
     return SimulationConfig(
-        instruments=instruments,
-        strategies=_strategies(config),
+        instruments=contracts.table,
+        strategies=_strategies(config, contracts),
         portfolio=_portfolio(config),
         models=chosen_models(execution),
         seed=config.backtest.seed,
         gateway=_gateway(execution.gateway),
         crossed_policy=execution.crossed_book,
+        flags=flag_policy(config),
         market_order_in_halt=execution.market_order_in_halt,
         unseen_trades=execution.unseen_trades,
         book_clear=execution.book_clear,
@@ -222,7 +238,7 @@ def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:
     return tuple(sorted({p for name in info.dataset.split("+") for p in publishers_of(name)}))
 
 
-def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
+def _strategies(config: RunConfig, contracts: Contracts) -> tuple[StrategySpec, ...]:
     specs = []
     for i, strategy in enumerate(config.strategy):
         models = gateway = None
@@ -235,7 +251,7 @@ def _strategies(config: RunConfig) -> tuple[StrategySpec, ...]:
                 strategy_id=variant.name,
                 definition=find_strategy(strategy.type),
                 parameters=variant.parameters,
-                symbols=tuple(strategy.symbols),
+                symbols=contracts.meant(strategy.symbols),
                 publishers=tuple(strategy.publishers),
                 limits=limits,
                 models=models,

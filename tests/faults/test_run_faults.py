@@ -92,9 +92,11 @@ class LongRun:
     def _streaming(self) -> bool:
         if self.process.poll() is not None:
             raise AssertionError(self.process.communicate()[1])
-        self.replays = [pid for pid in children(self.process.pid) if is_replay(pid)]
         # The work area is claimed when the stream has been joined.
-        return self.folder.exists() and any(self.folder.iterdir())
+        if not (self.folder.exists() and any(self.folder.iterdir())):
+            return False
+        self.replays = [pid for pid in children(self.process.pid) if is_replay(pid)]
+        return True
 
     def ends_within(self, timeout_s: float) -> str:
         before_s = time.monotonic()

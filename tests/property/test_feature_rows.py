@@ -229,12 +229,12 @@ def test_a_moment_has_everything_up_to_and_including_it() -> None:
 def test_rows_of_a_real_capture_equal_their_slow_twins(data_file: Callable[[str], Path]) -> None:
     records = read_mbo(data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"))
     start = int(records["ts_recv"][len(records) // 2])
-    found = table(records, "20000ms", DEFAULT_NAMES, start=start)
-    wanted = naive_table(records, "20000ms", DEFAULT_NAMES, start=start)
+    found = table(records, "40000ms", DEFAULT_NAMES, start=start)
+    wanted = naive_table(records, "40000ms", DEFAULT_NAMES, start=start)
     assert_same(found, wanted, DEFAULT_NAMES)
     known = ~np.isnan(np.array([row[2] for row in found]))
-    assert len(found) > 100
-    assert (known.sum(axis=0) > 50).all()
+    assert len(found) > 50
+    assert (known.sum(axis=0) > 25).all()
 
 
 def test_every_event_of_a_session_has_a_row() -> None:

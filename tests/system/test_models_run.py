@@ -37,7 +37,7 @@ def test_one_digest_whatever_the_way_and_the_speed(stage: Stage, tapewire_here: 
     """
     latency = {"type": "fixed", "network_latency_us": 400}
 
-    def run(*models: dict[str, Any], batch: int = 1_000, transport: str = "ipc") -> Any:
+    def run(*models: dict[str, Any], batch: int = 1_000, transport: str = "inproc") -> Any:
         replay = {"batch_records": batch, "transport": transport}
         execution = {"latency_model": latency}
         done = played(stage, tapewire_here, *models, replay=replay, execution=execution)
@@ -50,7 +50,7 @@ def test_one_digest_whatever_the_way_and_the_speed(stage: Stage, tapewire_here: 
     assert set(base) == {"market_maker", "lean"}
     assert base["market_maker"] == maker
     assert run(model(**frames(1, 64)), batch=65_536) == base
-    assert run(model(**frames(65_536, 1)), batch=777, transport="inproc") == base
+    assert run(model(**frames(65_536, 1)), batch=777, transport="ipc") == base
     slowed = model(**frames(256), parameters={"random_s": 0.02})
     assert run(slowed, batch=4_000) == base
     assert run(model(mode="lockstep"), batch=4_000) == base

@@ -2,56 +2,55 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from forks import Forks
 from tapewire.cli.new import write_strategy
 from tapewire.errors import ConfigError, OutputError
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def passes_its_tests(forks: Forks, folder: Path) -> None:
+    code = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    tested = forks.python(code, "-q", "-p", "no:cacheprovider", ".", cwd=folder)
+    assert tested.returncode == 0, tested.stdout
+    assert "3 passed" in tested.stdout
+
+
 def test_both_kinds_run_pass_their_tests_and_are_one_strategy(
-    tapewire: Command, tmp_path: Path
+    forks: Forks, tapewire_here: Command, tmp_path: Path
 ) -> None:
     digests = []
     for folder, options in (("plain", ()), ("fast", ("--compiled",))):
-        done = tapewire("new", "strategy", "my_idea", *options, "-o", folder)
+        done = tapewire_here("new", "strategy", "my_idea", *options, "-o", folder)
         assert done.returncode == 0, done.stderr
         names = sorted(path.name for path in (tmp_path / folder).iterdir())
         assert names == ["my_idea.py", "my_idea.yaml", "test_my_idea.py"]
         assert f"tapewire run {folder}/my_idea.yaml" in done.stdout
-        ran = tapewire("run", f"{folder}/my_idea.yaml", "-o", f"{folder}-run")
+        ran = forks.tapewire("run", f"{folder}/my_idea.yaml", "-o", f"{folder}-run", cwd=tmp_path)
         assert ran.returncode == 0, ran.stderr
         manifest = json.loads((tmp_path / f"{folder}-run" / "manifest.json").read_text())
         assert manifest["results"]["strategies"]["my_idea"]["fills"] > 0
         digests.append(manifest["digests"])
-        tested = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
-            cwd=tmp_path / folder, capture_output=True, text=True, timeout=110, check=False,
-        )  # fmt: skip
-        assert tested.returncode == 0, tested.stdout
-        assert "3 passed" in tested.stdout
+        passes_its_tests(forks, tmp_path / folder)
     assert digests[0] == digests[1]
 
 
-def test_a_model_runs_and_passes_its_tests(tapewire: Command, tmp_path: Path) -> None:
-    done = tapewire("new", "strategy", "my_model", "--external")
+def test_a_model_runs_and_passes_its_tests(
+    forks: Forks, tapewire_here: Command, tmp_path: Path
+) -> None:
+    done = tapewire_here("new", "strategy", "my_model", "--external")
     assert done.returncode == 0, done.stderr
-    ran = tapewire("run", "my_model.yaml", "-o", "out")
+    ran = forks.tapewire("run", "my_model.yaml", "-o", "out", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["results"]["strategies"]["my_model"]["fills"] > 0
     assert manifest["models"]["my_model"]["rows"] == manifest["models"]["my_model"]["rows_answered"]
-    tested = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
-        cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False,
-    )  # fmt: skip
-    assert tested.returncode == 0, tested.stdout
-    assert "3 passed" in tested.stdout
+    passes_its_tests(forks, tmp_path)
 
 
 def test_a_strategy_is_of_one_kind(tapewire_here: Command) -> None:

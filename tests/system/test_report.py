@@ -438,9 +438,9 @@ def test_best_prices_and_the_markets_volume_stand_behind_the_fills(tmp_path):
     assert "bid 4,299, ask 4,801" in found["after"]
 
 
-def test_a_million_fills_make_a_small_page_quickly(tmp_path):
-    """A million fills and samples: a page below 1.5 MB, and every fill in the books."""
-    n = 1_000_000
+@pytest.mark.parametrize("n", [200_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_very_many_fills_make_a_small_page_quickly(tmp_path, n):
+    """Very many fills and samples: a page below 1.5 MB, and every fill in the books."""
     fills = np.zeros(n, FILL_DTYPE)
     side = np.where(np.arange(n) % 2 == 0, 1, -1)
     draw = np.random.default_rng(3)

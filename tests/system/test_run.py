@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import tapewire as tw
+from conftest import Tapewire
 from tapewire.errors import NoDataError, OutputError
 from tapewire.processes.transports import chosen_transport, cores
 
@@ -205,11 +206,39 @@ def test_one_digest_whatever_runs_beside(tmp_path: Path) -> None:
     assert alone.manifest["results"]["strategies"]["market_maker"]["orders"] > 0
 
 
-def test_hash_seeds_do_not_matter(tapewire: Command, tmp_path: Path, synthetic_file: Path) -> None:
-    for seed in ("0", "12345"):
-        done = tapewire("run", synthetic_file, "-o", seed, env={"PYTHONHASHSEED": seed})
-        assert done.returncode == 0, done.stderr
-    assert manifest_of(tmp_path / "0")["digest"] == manifest_of(tmp_path / "12345")["digest"]
+@pytest.fixture(scope="module")
+def elsewhere(synthetic_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``out`` of a process of another hash seed, what it left in ``tmp``, and the
+    names of what it left of shared memory.
+    """
+    folder = tmp_path_factory.mktemp("elsewhere")
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    env = {"TMPDIR": str(temporary), "XDG_RUNTIME_DIR": str(temporary), "PYTHONHASHSEED": "12345"}
+    shared = set(Path("/dev/shm").iterdir())
+    done = Tapewire(folder)("run", synthetic_file, "-o", "out", env=env)
+    assert done.returncode == 0, done.stderr
+    (folder / "shared").write_text(
+        "".join(path.name for path in set(Path("/dev/shm").iterdir()) - shared)
+    )
+    return folder
+
+
+def test_hash_seeds_do_not_matter(
+    tapewire_here: Command, tmp_path: Path, synthetic_file: Path, elsewhere: Path
+) -> None:
+    assert hash("tapewire") != hash_of_seed("12345")
+    done = tapewire_here("run", synthetic_file, "-o", "here")
+    assert done.returncode == 0, done.stderr
+    assert manifest_of(tmp_path / "here")["digest"] == manifest_of(elsewhere / "out")["digest"]
+
+
+def hash_of_seed(seed: str) -> int:
+    done = subprocess.run(
+        [sys.executable, "-c", "print(hash('tapewire'))"],
+        env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return int(done.stdout)
 
 
 # --- two terminals --------------------------------------------------------------------------
@@ -383,18 +412,10 @@ def test_a_terminal_gets_a_progress_bar(
     assert b"digest" in out
 
 
-def test_nothing_is_left_beside_the_results(
-    tapewire: Any, tmp_path: Path, synthetic_file: Path
-) -> None:
-    shared = set(Path("/dev/shm").iterdir())
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    env = {"TMPDIR": str(temporary), "XDG_RUNTIME_DIR": str(temporary)}
-    assert tapewire("run", synthetic_file, "-o", "out", env=env).returncode == 0
-    left = [path for path in temporary.rglob("*") if not path.is_dir()]
-    assert left == []
-    assert {p for p in Path("/dev/shm").iterdir() if "tapewire" in p.name} <= shared
-    assert {path.name for path in (tmp_path / "out").iterdir()} == RUN_FILES
+def test_nothing_is_left_beside_the_results(elsewhere: Path) -> None:
+    assert [path for path in (elsewhere / "tmp").rglob("*") if not path.is_dir()] == []
+    assert "tapewire" not in (elsewhere / "shared").read_text()
+    assert {path.name for path in (elsewhere / "out").iterdir()} == RUN_FILES
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -1,11 +1,10 @@
 """The pages are true: their commands and snippets run, in their own order, in empty folders."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,16 +13,20 @@ import pyarrow.parquet as pq
 import pytest
 
 import tapewire as tw
+from forks import TIMEOUT_S, Forks
 from tapewire.studies import Study
 
 BLOCK = re.compile(r"<!-- doc: (\w+) ?(\S*) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BLOCK_TIMEOUT_S = 100
+RunBlocks = Callable[[Path, Path], int]
 
 
-def run_blocks(page: Path, folder: Path) -> int:
+@pytest.fixture
+def run_blocks(forks: Forks) -> RunBlocks:
     """Run every block of a page in a folder; how many there were."""
-    scripts = Path(sys.executable).parent
-    env = {**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}"}
+    return lambda page, folder: _run_blocks(page, folder, forks)
+
+
+def _run_blocks(page: Path, folder: Path, forks: Forks) -> int:
     ran = 0
     for kind, name, body in BLOCK.findall(page.read_text()):
         if kind == "file":
@@ -31,32 +34,57 @@ def run_blocks(page: Path, folder: Path) -> int:
             continue
         if kind == "make":  # they would run this very test: see test_docs for what they name
             continue
-        command = ["bash", "-euo", "pipefail", "-c", body]
         if kind == "python":
-            command = [sys.executable, "-c", body]
-        done = subprocess.run(
-            command, cwd=folder, env=env, capture_output=True, text=True,
-            timeout=BLOCK_TIMEOUT_S, check=False,
-        )  # fmt: skip
+            done = forks.python(body, cwd=folder)
+        else:
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", body], cwd=folder, env=forks.env,
+                capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+            )  # fmt: skip
         assert done.returncode == 0, f"{body}\n{done.stdout}\n{done.stderr}"
         ran += 1
     return ran
 
 
-def test_every_command_and_snippet_of_the_features_page(repo: Path, tmp_path: Path) -> None:
+def test_every_command_and_snippet_of_the_features_page(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "docs" / "features.md", tmp_path) == 3
     assert (tmp_path / "train.parquet").exists()
 
 
 @pytest.mark.long
-def test_every_command_and_snippet_of_the_pages_of_truth(repo: Path, tmp_path: Path) -> None:
+def test_every_command_and_snippet_of_the_candles_page(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
+    assert run_blocks(repo / "docs" / "candles.md", tmp_path) == 5
+    assert pq.read_table(tmp_path / "results.parquet").num_rows == 12
+
+
+@pytest.mark.long
+def test_every_command_and_snippet_of_the_pages_of_bars(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
+    assert run_blocks(repo / "docs" / "indicators.md", tmp_path) == 3
+    assert len(json.loads((tmp_path / "indicators.json").read_text())) > 20
+    assert run_blocks(repo / "docs" / "rules.md", tmp_path) == 2
+    published = (repo / "docs" / "strategy.schema.json").read_text()
+    assert (tmp_path / "strategy.schema.json").read_text() == published
+
+
+@pytest.mark.long
+def test_every_command_and_snippet_of_the_pages_of_truth(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "docs" / "placebo.md", tmp_path) == 2
     assert json.loads((tmp_path / "placebo.json").read_text())["shares"]["lots"] == 1.0
     assert run_blocks(repo / "docs" / "explain.md", tmp_path) == 2
     assert json.loads((tmp_path / "story.json").read_text())["order"]["client_order_id"] == "7"
 
 
-def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Path) -> None:
+def test_every_snippet_of_the_page_of_execution_models(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "docs" / "execution-models.md", tmp_path) == 9
     assert (tmp_path / "impact.html").exists()
     sent = {}
@@ -83,7 +111,7 @@ def test_every_snippet_of_the_page_of_execution_models(repo: Path, tmp_path: Pat
     assert min(sent["drawn"], sent["gamma"]) > 100
 
 
-def test_the_page_of_orders(repo: Path, tmp_path: Path) -> None:
+def test_the_page_of_orders(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     """Bought whole or not at all, sold where it rests or by a stop, which ends with the session."""
     assert run_blocks(repo / "docs" / "orders.md", tmp_path) == 1
     orders = tw.RunResult.load(tmp_path / "orders").orders.to_pylist()
@@ -99,14 +127,14 @@ def test_the_page_of_orders(repo: Path, tmp_path: Path) -> None:
         assert (order["post_only"] == "reprice") == (order["time_in_force"] == "GTD")
 
 
-def test_the_page_of_venues(repo: Path, tmp_path: Path) -> None:
+def test_the_page_of_venues(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "venues.md", tmp_path) == 1
     fills = tw.RunResult.load(tmp_path / "shared").fills.to_pandas()
     met = fills[fills["reason"].astype(str) == "COMPANY"]
     assert set(met["strategy_id"]) == {"quotes", "trend"}
 
 
-def test_the_page_of_limits_and_money(repo: Path, tmp_path: Path) -> None:
+def test_the_page_of_limits_and_money(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "risk.md", tmp_path) == 5
     total = tw.RunResult.load(tmp_path / "accounts").manifest["results"]["total"]
     # 9,000 euros for a lot, at 1.0842
@@ -125,14 +153,14 @@ def test_the_page_of_limits_and_money(repo: Path, tmp_path: Path) -> None:
     assert ended.manifest["counts"]["orders_sent"] > 0
 
 
-def test_the_page_of_results(repo: Path, tmp_path: Path) -> None:
+def test_the_page_of_results(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "results.md", tmp_path) == 4
     page = (tmp_path / "near_and_far.html").read_text()
     assert "backtest.execution.latency_model.network_latency_us" in page
 
 
 @pytest.mark.long
-def test_the_page_of_data(repo: Path, tmp_path: Path) -> None:
+def test_the_page_of_data(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "data.md", tmp_path) == 3
     assert (tmp_path / "book.png").stat().st_size > 10_000
     bars = pq.read_table(tmp_path / "bars.parquet").to_pydict()
@@ -141,7 +169,16 @@ def test_the_page_of_data(repo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_page_of_formats(repo: Path, tmp_path: Path) -> None:
+def test_the_page_of_record_flags(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "record-flags.md", tmp_path) == 1
+    manifest = tw.RunResult.load(tmp_path / "marked").manifest
+    [said], [marked] = manifest["data_flags"]["instruments"], manifest["data_marked"]
+    assert said["clear"] == marked["times"] == 25
+    assert marked["events"] > 25
+
+
+@pytest.mark.long
+def test_the_page_of_formats(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "formats.md", tmp_path) == 2
     # The snapshot's clear, bid and ask; A, T F C, C, and an ask that came into range.
     assert tw.RunResult.load(tmp_path / "aapl").manifest["events"] == 9
@@ -151,7 +188,7 @@ def test_the_page_of_formats(repo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_page_of_markets(repo: Path, tmp_path: Path) -> None:
+def test_the_page_of_markets(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "markets.md", tmp_path) == 1
     market = tw.RunResult.load(tmp_path / "range")
     assert [w for w in market.manifest["warnings"] if "multiplier" in w] == []
@@ -160,12 +197,19 @@ def test_the_page_of_markets(repo: Path, tmp_path: Path) -> None:
     assert traded == {(who, s) for who in ("market_maker", "sma_crossover") for s in symbols}
 
 
-def test_the_page_of_watching(repo: Path, tmp_path: Path) -> None:
+def test_the_page_of_watching(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "watching.md", tmp_path) == 1
 
 
 @pytest.mark.long
-def test_the_page_of_sources(repo: Path, tmp_path: Path) -> None:
+def test_the_page_of_rolls(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "rolls.md", tmp_path) == 1
+    rolls = tw.RunResult.load(tmp_path / "rolled").manifest["rolls"]
+    assert list(rolls["continuous"]) == ["TWA.v.0", "TWB.v.0"]
+
+
+@pytest.mark.long
+def test_the_page_of_sources(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "sources.md", tmp_path) == 3
     runs = [tw.RunResult.load(tmp_path / name) for name in ("by-folder", "by-date", "from-csv")]
     assert len({run.digest for run in runs}) == 1
@@ -173,8 +217,10 @@ def test_the_page_of_sources(repo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_page_of_studies(repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "studies.md", tmp_path) == 4
+def test_the_page_of_studies(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "studies.md", tmp_path) == 5
+    walked = json.loads((tmp_path / "studies" / "first" / "walkforward.json").read_text())
+    assert len(walked["steps"]) == len(walked["blocks"]) // 2
     first = Study(tmp_path / "studies" / "first")
     assert (first.manifest["trials"], first.manifest["failed"]) == (12, 0)
     third = tw.RunResult.load(tmp_path / "third")
@@ -183,7 +229,7 @@ def test_the_page_of_studies(repo: Path, tmp_path: Path) -> None:
     assert Study(tmp_path / "studies" / "drawn").manifest["trials"] == 6
 
 
-def test_the_page_of_metrics(repo: Path, tmp_path: Path) -> None:
+def test_the_page_of_metrics(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "metrics.md", tmp_path) == 1
     total = tw.RunResult.load(tmp_path / "capital").manifest["results"]["total"]
     assert total["initial_capital"] == "100000"
@@ -192,7 +238,7 @@ def test_the_page_of_metrics(repo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_from_an_idea_to_a_report(repo: Path, tmp_path: Path) -> None:
+def test_from_an_idea_to_a_report(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "strategies.md", tmp_path) == 7
     for name in ("follow", "from_python", "wants"):
         result = tw.RunResult.load(tmp_path / name)
@@ -209,19 +255,19 @@ def test_from_an_idea_to_a_report(repo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_from_python_to_compiled(repo: Path, tmp_path: Path) -> None:
+def test_from_python_to_compiled(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "compiled-strategies.md", tmp_path) == 3
     assert not (tmp_path / "untyped" / "report.html").exists()
 
 
-def test_the_examples_page(repo: Path, tmp_path: Path) -> None:
+def test_the_examples_page(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     shutil.copytree(repo / "examples", tmp_path / "examples")
     assert run_blocks(repo / "docs" / "examples.md", tmp_path) == 1
     assert tw.RunResult.load(tmp_path / "momentum").fills.num_rows > 0
 
 
 @pytest.mark.long
-def test_from_rows_to_a_trained_model(repo: Path, tmp_path: Path) -> None:
+def test_from_rows_to_a_trained_model(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     shutil.copytree(repo / "examples", tmp_path / "examples")
     assert run_blocks(repo / "docs" / "models.md", tmp_path) == 5
     result = tw.RunResult.load(tmp_path / "momentum")
@@ -230,19 +276,21 @@ def test_from_rows_to_a_trained_model(repo: Path, tmp_path: Path) -> None:
     assert tw.RunResult.load(tmp_path / "slow-20").fills.num_rows > 0
 
 
-def test_from_an_environment_to_an_agent(repo: Path, tmp_path: Path) -> None:
+def test_from_an_environment_to_an_agent(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "reinforcement-learning.md", tmp_path) == 3
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
-def test_the_protocol_page(repo: Path, tmp_path: Path) -> None:
+def test_the_protocol_page(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     shutil.copytree(repo / "examples", tmp_path / "examples")
     assert run_blocks(repo / "docs" / "protocol.md", tmp_path) == 4
     assert (tmp_path / "client").exists()
 
 
 @pytest.mark.timeout(400)
-def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> None:
+def test_every_command_and_snippet_of_the_readme(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "README.md", tmp_path) >= 7
     runs = {path.parent.name for path in tmp_path.glob("*/manifest.json")}
     named = {
@@ -256,5 +304,12 @@ def test_every_command_and_snippet_of_the_readme(repo: Path, tmp_path: Path) -> 
     ]  # fmt: skip
 
 
-def test_strategies_in_processes_of_their_own(repo: Path, tmp_path: Path) -> None:
+def test_strategies_in_processes_of_their_own(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
     assert run_blocks(repo / "docs" / "external.md", tmp_path) >= 4
+
+
+@pytest.mark.long
+def test_the_page_of_days_apart(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "days.md", tmp_path) == 1

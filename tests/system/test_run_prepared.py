@@ -156,7 +156,11 @@ def test_damage_below_the_file_system_is_no_result(
 
 
 def test_several_processes_share_one_copy(
-    tapewire: Any, tmp_path: Path, synthetic_file: Path
+    tapewire: Any,
+    tapewire_here: Any,
+    tmp_path: Path,
+    synthetic_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from tapewire.replay.synth import synthesize
 
@@ -181,8 +185,9 @@ def test_several_processes_share_one_copy(
     assert [entry["made"] for m in manifests for entry in m["cache"]].count(True) == 1
     folder = tmp_path / "cache" / "tapewire" / "inputs"
     assert sorted(path.suffix for path in folder.iterdir()) == ["", ".dbn", ".json"]
-    done = tapewire(
-        "run", "day.mbo.dbn.zst", "-s", "market_maker", "--cache", "-o", "last", env=env
+    monkeypatch.setenv("TAPEWIRE_CACHE_DIR", env["TAPEWIRE_CACHE_DIR"])
+    done = tapewire_here(
+        "run", "day.mbo.dbn.zst", "-s", "market_maker", "-q", "--cache", "-o", "last"
     )
     assert done.stderr == ""  # nothing is prepared again
     last = tw.RunResult.load(tmp_path / "last").manifest

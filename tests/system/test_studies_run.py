@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -185,8 +186,6 @@ def test_a_study_that_is_stopped_goes_on(
 def test_data_that_change_meanwhile_are_refused(
     synthetic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     monkeypatch.setattr("tapewire.studies.conducting.StudySession", _small_passes)
     data = tmp_path / "day.dbn"
     shutil.copy(synthetic_file, data)
@@ -198,6 +197,25 @@ def test_data_that_change_meanwhile_are_refused(
 
     with pytest.raises(ConfigError, match=r"day\.dbn changed while the study went on"):
         swept(data, tmp_path / "s", vary={"quantity": [1, 2]}, hooks=StudyHooks(progress=change))
+
+
+def test_data_that_change_before_it_goes_on_are_refused(
+    synthetic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tapewire.studies.conducting.StudySession", _small_passes)
+    data = tmp_path / "day.dbn"
+    shutil.copy(synthetic_file, data)
+    asked: dict[str, Any] = {"vary": {"quantity": [1, 2]}}
+
+    def stop(progress: StudyProgress) -> None:
+        if progress.trials == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(InterruptedRunError):
+        swept(data, tmp_path / "s", hooks=StudyHooks(progress=stop), **asked)
+    data.write_bytes(data.read_bytes()[:-56])
+    with pytest.raises(ConfigError, match=r"day\.dbn changed .*--force begins it anew"):
+        swept(data, tmp_path / "s", resume=True, **asked)
 
 
 def test_a_worker_that_is_killed_is_replaced(

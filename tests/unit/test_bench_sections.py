@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tapewire.bench import callbacks, growth, latency, run_bench, sections, transport, variants
+from tapewire.bench import (
+    callbacks,
+    growth,
+    latency,
+    run_bench,
+    sections,
+    sources,
+    transport,
+    variants,
+)
 from tapewire.bench.measure import Row, Scale
 from tapewire.bench.stages import whole_loop
 from tapewire.bench.start import start_rows
@@ -18,6 +27,7 @@ from tapewire.bench.targets import Rows, judge, rate, seconds
 from tapewire.bench.workload import Workload
 from tapewire.cli.bench import BenchSection
 from tapewire.errors import ConfigError, InterruptedRunError, OutputError
+from tapewire.replay import read_records
 
 SCALE = Scale(5_000, 1, 3, quick=True)
 
@@ -121,6 +131,29 @@ def test_the_latency_targets_find_their_rows(
         "one event fed by itself, median",
         "one event fed by itself, 99th percentile",
     ]
+
+
+@pytest.mark.long
+def test_the_targets_of_sources_find_their_rows(work: Workload, tmp_path: Path) -> None:
+    rows = list(sources.source_rows(work, SCALE, tmp_path))
+    assert [found.target.name for found in judge(rows) if found.met is not None] == [
+        "8 files merged, .dbn, CPU time of one",
+        "8 files merged, .dbn.zst, CPU time of one",
+        "a .dbn.zst of several frames, all cores, rate of one thread",
+        "derive mbp-10 to .dbn",
+        "convert .dbn.zst to .dbn",
+        "convert .dbn to .dbn.zst",
+        "convert ITCH to .dbn",
+        "convert LOBSTER to .dbn",
+    ]
+    named = {row.name: row for row in rows}
+    assert named["8 files merged, .dbn"].events == named["one file, .dbn"].events
+    assert named["one file, .dbn"].figures["cpu_times_one"] == 1
+    assert named["levels played, mbp-10"].events > 1_000
+    # As many orders come and go as messages say, in both formats.
+    for name in ("orders.itch", "TEST_2024-03-04_34200000_57600000_message_1.csv"):
+        assert (tmp_path / name).is_file()
+    assert read_records(tmp_path / "foreign.dbn")[1].size == SCALE.events + 3  # a snapshot of two
 
 
 def test_a_warm_start_has_its_parts_in_order(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tapewire.config.loading import make_config
 from tapewire.errors import ConfigError, FormatError, MissingFileError, NoDataError
 from tapewire.replay import catalogue
 from tapewire.replay.catalogue import INDEX_NAME, find_files, index_folder, read_catalogue
+from tapewire.runs.requests import Request
 
 T0, DAY = streams.START_NS, streams.DAY_NS
 
@@ -169,6 +170,36 @@ def test_a_configuration_says_what_is_wrong_with_its_catalogue(folder: Path) -> 
     source |= {"files": ["a.dbn"]}
     with pytest.raises(ConfigError, match="expected files or a catalogue of them, found both"):
         make_config(whole, base=folder.parent)
+
+
+def test_what_the_configuration_asks_for_is_looked_for(folder: Path, tmp_path: Path) -> None:
+    """A catalogue that is typed, and symbols and times of the file or typed over them."""
+    index_folder(folder)
+    day = str(np.datetime64(T0 + DAY, "ns"))
+    (tmp_path / "config.yaml").write_text(
+        "backtest: {data_source: {type: databento, files: [old.dbn], symbols: [AAA]}}\n"
+        "strategy: {type: market_maker}\n"
+    )
+
+    def found(**options: Any) -> list[str]:
+        request = Request(
+            tmp_path / "config.yaml", catalogue=str(folder), options=options,
+            overrides={("backtest", "replay", "speed"): "max"},
+        )  # fmt: skip
+        return [Path(name).name for name in request.checked(_typed).backtest.data_source.files]
+
+    assert found() == ["b.dbn", "a.dbn"]
+    assert found(start=day) == ["a.dbn"]
+    assert found(symbols=["BBB"]) == ["c.dbn.zst", "a.dbn"]
+    with pytest.raises(ConfigError, match=r"^--catalogue: .* has no CCC in its 3 indexed files"):
+        found(symbols=["CCC"])
+    bare = Request(None, catalogue=str(folder), options={"symbols": ["BBB"]}).checked(_typed)
+    assert [Path(name).name for name in bare.backtest.data_source.files] == ["c.dbn.zst", "a.dbn"]
+    assert bare.backtest.instruments == {}
+
+
+def _typed(name: str) -> str:
+    return f"--{name}"
 
 
 def test_a_run_over_a_catalogue_is_one_over_its_files(

@@ -230,8 +230,8 @@ def test_derive_refuses_and_leaves_nothing(tmp_path: Path, data_file: DataFile) 
     for error, message, path, name, schema in cases:
         with pytest.raises(error, match=message):
             derive_file(path, tmp_path / name, schema=schema)
-    with pytest.raises(ConfigError, match="expected a file of schema mbo, found trades"):
-        derive_file(trades, tmp_path / "a.dbn", schema="ohlcv-1s", symbols=("ESU4",))
+    with pytest.raises(NoDataError, match="symbol 'ESU5' is in no file; did you mean 'ESU4'"):
+        derive_file(trades, tmp_path / "a.dbn", schema="ohlcv-1s", symbols=("ESU5",))
     assert sorted(tmp_path.iterdir()) == before
     assert there.read_bytes() == b"mine"
     derive_file(source, there, schema="mbp-1", force=True)

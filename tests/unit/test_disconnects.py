@@ -26,6 +26,7 @@ from tapewire.execution.codes import OrderStatus
 from tapewire.market.instruments import InstrumentTable
 from tapewire.market.status import TradingState
 from tapewire.router import GatewayLimit, RiskLimits, StrategySpec
+from tapewire.runs.contracts import Contracts
 from tapewire.runs.warnings import count_warnings
 from tapewire.runs.wiring import _simulation_config
 from tapewire.strategies import STRATEGIES
@@ -215,7 +216,7 @@ def configured(**gateway: object) -> object:
 
 def test_cuts_are_read() -> None:
     config = configured(disconnects=[ONE], on_disconnect="cancel_day", detection_ms=2.5)
-    made = _simulation_config(config, InstrumentTable([]), (), 0, 0)  # type: ignore[arg-type]
+    made = _simulation_config(config, Contracts(InstrumentTable([])), (), 0, 0)  # type: ignore[arg-type]
     start = 1_709_562_900 * 10**9
     assert made.gateway == GatewayLimit(
         0, "reject", ((start, start + 60 * 10**9),), "cancel_day", 2_500_000

@@ -14,6 +14,7 @@ from tapewire.errors import ConfigError
 from tapewire.execution.codes import OrderEvent, OrderStatus, Reason
 from tapewire.market.instruments import InstrumentTable
 from tapewire.router import GatewayLimit, RiskLimits
+from tapewire.runs.contracts import Contracts
 from tapewire.runs.warnings import count_warnings
 from tapewire.runs.wiring import _simulation_config
 
@@ -115,7 +116,7 @@ def test_a_gateway_is_read_and_a_strategy_may_have_its_own() -> None:
     config = configured(
         {"max_messages_per_second": 5}, max_messages_per_second=50, when_exceeded="queue"
     )
-    made = _simulation_config(config, InstrumentTable([]), (), 0, 0)  # type: ignore[arg-type]
+    made = _simulation_config(config, Contracts(InstrumentTable([])), (), 0, 0)  # type: ignore[arg-type]
     assert made.gateway == GatewayLimit(50, "queue")
     assert made.strategies[0].gateway == GatewayLimit(5, "reject")
     assert make_config(config.to_dict()) == config  # type: ignore[attr-defined]

@@ -178,7 +178,7 @@ def test_an_expiry_settles_each_side(tmp_path: Path) -> None:
     """At 104: 2 longs from 101 are +6, 1 short from 100 is -4."""
     found = played(tmp_path, both_sides(), expires=(300, 104))
     settled = [(fill.order, fill.side, fill.lots) for fill in found.fills[2:]]
-    assert settled == [("settlement", "SELL", 2), ("settlement", "BUY", 1)]
+    assert settled == [("settlement", "SELL", 2), ("settlement-short", "BUY", 1)]
     assert found.last_sample()["realized"] == found.last_sample()["cash"] == 2 * UNIT
 
 
@@ -187,6 +187,72 @@ def test_sides_that_are_equal_are_settled_too(tmp_path: Path) -> None:
     found = played(tmp_path, log, expires=(300, 104))
     assert len(found.fills) == 4
     assert found.last_sample()["realized"] == found.last_sample()["cash"] == -1 * UNIT
+
+
+def equal_sides() -> Log:
+    """Long 2 at 101, short 2 at 100: net nothing is held."""
+    return Log().buy(10, "long", 2, None).sell(100, "short", 2, None)
+
+
+@pytest.mark.parametrize("log", [both_sides(), equal_sides()])
+def test_a_roll_closes_each_side(tmp_path: Path, log: Log) -> None:
+    """Longs from 101 are sold at 100, shorts from 100 bought at 101: -1 a lot, and 0.50 of fee."""
+    found = played(tmp_path, log, expires=(300, None), rolls=True, fee=UNIT // 2)
+    short = found.fills[1].lots
+    assert [(fill.order, fill.side, fill.lots, fill.price) for fill in found.fills[2:]] == [
+        ("roll", "SELL", 2, 100),
+        ("roll-short", "BUY", short, 101),
+    ]
+    assert effects(found) == ["OPEN", "OPEN", "CLOSE", "CLOSE"]
+    last = found.last_sample()
+    assert last["realized"] == last["cash"] == -(2 + short) * UNIT
+    assert (last["position"], last["fees"]) == (0, (2 + short) * UNIT)
+
+
+def test_of_each_side_what_finds_nothing_at_a_roll_is_settled(tmp_path: Path) -> None:
+    """One lot is left bid at 100, none offered: the others are worth the last middle, 100.5.
+
+    Longs from 101: -1 and -0.5. The short one from 100: -0.5.
+    """
+    tape = book().cancel(200, 1).cancel(210, 2).add(220, 3, "B", 100, 1).tick(1_000)
+    found = played(tmp_path, both_sides(), tape=tape, expires=(300, None), rolls=True)
+    assert [(fill.order, fill.side, fill.lots, float(fill.price)) for fill in found.fills[2:]] == [
+        ("roll", "SELL", 1, 100.0),
+        ("settlement", "SELL", 1, 100.5),
+        ("settlement-short", "BUY", 1, 100.5),
+    ]
+    assert found.orders["roll-short"].status == "EXPIRED"
+    assert found.last_sample()["realized"] == found.last_sample()["cash"] == -2 * UNIT
+
+
+@pytest.mark.parametrize("log", [both_sides(), equal_sides()])
+def test_the_end_of_a_day_closes_each_side(tmp_path: Path, log: Log) -> None:
+    """At the last best price of the other side, and for a fee: as at a roll."""
+    found = played(tmp_path, log, day_end="flatten", fee=UNIT // 2)
+    short = found.fills[1].lots
+    assert [(fill.order, fill.side, fill.lots, fill.price) for fill in found.fills[2:]] == [
+        ("day-end-1", "SELL", 2, 100),
+        ("day-end-1-short", "BUY", short, 101),
+    ]
+    assert effects(found) == ["OPEN", "OPEN", "CLOSE", "CLOSE"]
+    last = found.last_sample()
+    assert last["realized"] == last["cash"] == -(2 + short) * UNIT
+    assert (last["position"], last["fees"]) == (0, (2 + short) * UNIT)
+
+
+@pytest.mark.parametrize(
+    ("log", "held"),
+    [
+        (equal_sides(), r"\+2 and -2"),
+        (both_sides(), r"\+2 and -1"),
+        (Log().sell(10, "short", 3, None), "-3"),
+    ],
+)
+def test_sides_that_are_held_at_the_end_of_a_day_may_be_refused(
+    tmp_path: Path, log: Log, held: str
+) -> None:
+    with pytest.raises(SimulationError, match=rf"found {held} of TWX at"):
+        played(tmp_path, log, day_end="refuse")
 
 
 # --- accounts -------------------------------------------------------------------------------------

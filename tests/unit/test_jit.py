@@ -1,5 +1,7 @@
 """How kernels are compiled: who may call them, and how often each is."""
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -106,3 +108,17 @@ def test_a_kernel_for_kernels_says_so_to_python(row: Any, kernel: Any) -> None:
     assert (len(kernel.overloads) == 1) == (kernel is half)
     with pytest.raises(TypeError, match=rf"test_jit\.{kernel.__name__} is for kernels alone: comp"):
         kernel(8)
+
+
+def test_scipy_is_loaded_by_a_kernel_that_multiplies_matrices_alone() -> None:
+    pytest.importorskip("scipy")
+    program = """if True:
+        import sys, numba, numpy as np, tapewire.compiled.jit
+        total = numba.njit(lambda a: a.sum())
+        product = numba.njit(lambda a, b: np.dot(a, b))
+        assert total(np.ones(3)) == 3 and "scipy.linalg" not in sys.modules
+        assert product(np.ones((1, 2)), np.ones((2, 1)))[0, 0] == 2
+        assert "scipy.linalg" in sys.modules
+        assert numba.np.arraymath._HAVE_BLAS
+    """
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

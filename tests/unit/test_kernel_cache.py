@@ -95,15 +95,25 @@ def test_every_source_file_of_every_room_counts(
     before = room_keys(root)
     assert room_keys(root) == before  # the same tree, the same names
     seen = {before[""]}
-    for path in sources:
+    for room in all_rooms:
+        path = root / room / "__init__.py"
         path.write_bytes(path.read_bytes() + b"#\n")
         after = room_keys(root)
-        room = path.relative_to(root).parts[0]
         changed = {name for name in all_rooms if after[name] != before[name]}
         assert changed == {name for name in all_rooms if room in reached(name)}
         seen.add(after[""])
         before = after
-    assert len(seen) == len(sources) + 1
+    assert len(seen) == len(all_rooms) + 1
+    for room in all_rooms:  # each by itself, in which a change of any file is as good
+        alone = tmp_path / "alone" / room
+        alone.mkdir(parents=True)
+        (root / room).rename(alone / room)
+        files = list((alone / room).rglob("*.py"))
+        keys = {room_keys(alone)[room]}
+        for path in files:
+            path.write_bytes(path.read_bytes() + b"#\n")
+            keys.add(room_keys(alone)[room])
+        assert len(keys) == len(files) + 1
 
 
 def test_another_checkout_has_kernels_of_its_own(tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ def test_a_tick_is_worth_what_the_venue_says(symbol: str, tick: int, multiplier:
     assert (known.tick_size, known.multiplier, known.currency) == (tick, multiplier, "USD")
 
 
-@pytest.mark.parametrize("symbol", ["ESH4-ESM4", "ESH4 C4800", "TWA1", "ES.c.0", "ES", "7", "ESA4"])
+@pytest.mark.parametrize(
+    "symbol", ["ESH4-ESM4", "ESH4 C4800", "TWA1", "XX.c.0", "ES.FUT.0", "ES", "7", "ESA4"]
+)
 def test_what_is_no_outright_is_not_known(symbol: str) -> None:
     assert known_future("GLBX.MDP3", symbol) is None
     assert known_future("DBEQ.BASIC", "ESH4") is None

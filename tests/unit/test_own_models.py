@@ -19,7 +19,9 @@ from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError
 from tapewire.execution.codes import OrderStatus
 from tapewire.execution.models import Models, built_in
+from tapewire.market.instruments import InstrumentTable
 from tapewire.router import RiskLimits, StrategySpec
+from tapewire.runs.contracts import Contracts
 from tapewire.runs.wiring import _strategies
 from tapewire.strategies import STRATEGIES
 
@@ -138,7 +140,7 @@ def test_what_is_not_given_is_the_backtests(tmp_path: Path) -> None:
         risk_limits={"max_position": 3},
         seed=4,
     )
-    plain, own = _strategies(config)
+    plain, own = _strategies(config, Contracts(InstrumentTable([])))
     assert (plain.models, plain.seed, plain.limits.max_position) == (None, None, 100)
     assert own.models is not None
     assert own.models.latency_bounds()["entry"] == (570_000, 570_000)

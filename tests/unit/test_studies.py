@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapewire.config.loading import make_config
 from tapewire.config.problems import Places
+from tapewire.config.strategies import limits_in_force
 from tapewire.errors import ConfigError, OutputError
 from tapewire.studies.asking import settings_of
 from tapewire.studies.axes import Trial, combinations, count, value_of
@@ -263,3 +265,44 @@ def test_a_folder_holds_one_study(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"holds mine\.txt"):
         StudyFolder(other, {"study": 1}, force=True)
     assert (other / "mine.txt").read_text() == "precious"
+
+
+def in_force(trials: list[dict[str, Any]]) -> list[Any]:
+    """What each trial's strategy runs with, as a worker reads the configuration of its pass."""
+    (one,) = passes_of(planned(trials), workers=1)
+    config = make_config(json.loads(json.dumps(one.config.to_dict())))
+    return [(entry, config.backtest) for entry in config.strategy]
+
+
+def test_what_one_trial_has_the_others_of_its_pass_have_not() -> None:
+    limits = "backtest.risk_limits.max_loss"
+    with_limit, without = in_force([{limits: 100}, {limits: None}])
+    for (entry, backtest), expected in ((with_limit, 100), (without, None)):
+        assert (limits_in_force(entry, backtest) or backtest.risk_limits).max_loss == expected
+    gateway = "backtest.execution.gateway"
+    bound, free = in_force([{gateway: {"max_messages_per_second": 5}}, {gateway: None}])
+    assert bound[0].execution.gateway.max_messages_per_second == 5
+    assert free[0].execution.gateway is None
+    assert free[1].execution.gateway is None
+
+
+def test_trials_that_are_sampled_otherwise_share_no_pass() -> None:
+    found = passes_of(planned([{"sample_interval_s": 1}, {"sample_interval_s": 5}]), workers=1)
+    assert [len(one.trials) for one in found] == [1, 1]
+
+
+def test_a_parameter_may_be_given_by_its_whole_key() -> None:
+    first, second = planned(
+        [{"strategy.mm.parameters.quantity": 2}, {"strategy.mm.parameters.quantity": 3}]
+    )
+    assert first.entry.parameters["quantity"] == 2
+    assert second.entry.parameters["quantity"] == 3
+    assert first.config is second.config
+
+
+def test_a_study_that_is_begun_anew_keeps_no_runs_of_the_old(tmp_path: Path) -> None:
+    with StudyFolder(tmp_path / "s", {"study": 1}) as folder:
+        folder.runs.mkdir()
+        (folder.runs / "old").touch()
+    with StudyFolder(tmp_path / "s", {"study": 2}, force=True) as folder:
+        assert not folder.runs.exists()

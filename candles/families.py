@@ -1,0 +1,208 @@
+"""Strategies that come along as families: one by its parameters, many of one kind together."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tapewire.candles._elephants import trade_exits
+from tapewire.candles.config import BacktestConfig
+from tapewire.candles.crossovers import crossover_codes, sweep_crossovers
+from tapewire.candles.data import Candles
+from tapewire.candles.elephants import (
+    PARAMETERS,
+    ElephantDetector,
+    ElephantParams,
+    exit_terms,
+    run_backtest,
+)
+from tapewire.candles.engine import Played, VectorEngine
+from tapewire.candles.layout import SUMMARY, TRADE
+from tapewire.candles.result import BacktestResult
+from tapewire.candles.signals import room_for_codes, words_of
+from tapewire.errors import ConfigError
+
+#: Variants that are traded in one call: between two, a user may stop it.
+CHUNK: Final = 64
+_NOTHING: Final = np.empty(0, np.float64)
+
+Row = Mapping[str, Any]
+
+
+class VariantResults(NamedTuple):
+    """What some variants came to: their places among all, sums, and equity at sessions' ends."""
+
+    places: Sequence[int]
+    summaries: npt.NDArray[Any]
+    daily: npt.NDArray[np.float64]
+
+
+class Family(Protocol):
+    """A kind of strategy with declared parameters."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of its parameters."""
+
+    def run(self, candles: Candles, row: Row, config: BacktestConfig) -> BacktestResult:
+        """Trade one, and keep everything of it."""
+
+    def tasks(
+        self, candles: Candles, rows: Sequence[Row], config: BacktestConfig
+    ) -> Iterator[Callable[[], Iterator[VariantResults]]]:
+        """Give the work of many, in parts that threads may do; refuse wrong parameters at once."""
+
+
+class SmaCross:
+    """Two simple moving averages of closes: ``fast``, ``slow``, ``short``."""
+
+    name = "sma_cross"
+    parameters = ("fast", "slow", "short")
+
+    def run(self, candles: Candles, row: Row, config: BacktestConfig) -> BacktestResult:
+        """Trade one pair."""
+        fast, slow, short = self._values(row)
+        codes = crossover_codes(candles, fast, slow, short=short)
+        played = Played.of(candles, config)
+        told = {"parameters": {"fast": fast, "slow": slow, "short": short}}
+        return VectorEngine(config).run_codes(candles, played, codes, self.name, told)
+
+    def tasks(
+        self, candles: Candles, rows: Sequence[Row], config: BacktestConfig
+    ) -> Iterator[Callable[[], Iterator[VariantResults]]]:
+        """Give chunks of pairs."""
+        values = [self._values(row) for row in rows]
+        played = Played.of(candles, config)
+        for short in (False, True):
+            places = [i for i, one in enumerate(values) if one[2] is short]
+            for at in range(0, len(places), CHUNK):
+                part = places[at : at + CHUNK]
+                pairs = np.array([values[i][:2] for i in part], np.int64)
+                yield _crossing(candles, played, part, pairs, config, short)
+
+    @staticmethod
+    def _values(row: Row) -> tuple[int, int, bool]:
+        fast, slow, short = row.get("fast", 10), row.get("slow", 30), row.get("short", False)
+        for name, value in (("fast", fast), ("slow", slow)):
+            if type(value) is not int:
+                raise ConfigError(f"{name}: expected a whole number, found {value!r}")
+        if type(short) is not bool:
+            raise ConfigError(f"short: expected true or false, found {short!r}")
+        if not 0 < fast < slow:
+            raise ConfigError(f"fast, slow: expected 0 < fast < slow, found {fast} and {slow}")
+        return fast, slow, short
+
+
+def _crossing(
+    candles: Candles,
+    played: Played,
+    places: list[int],
+    pairs: Any,
+    config: BacktestConfig,
+    short: bool,
+) -> Callable[[], Iterator[VariantResults]]:
+    def work() -> Iterator[VariantResults]:
+        yield VariantResults(
+            places, *sweep_crossovers(candles, pairs, config, short=short, like=played)
+        )
+
+    return work
+
+
+class Elephant:
+    """The elephant bar: see `tapewire.candles.elephants`."""
+
+    name = "barra_elefante"
+    parameters = PARAMETERS
+
+    def run(self, candles: Candles, row: Row, config: BacktestConfig) -> BacktestResult:
+        """Trade one set of parameters."""
+        return run_backtest(candles, row, config)
+
+    def tasks(
+        self, candles: Candles, rows: Sequence[Row], config: BacktestConfig
+    ) -> Iterator[Callable[[], Iterator[VariantResults]]]:
+        """Give a part for each detection: variants that differ in exits alone share it."""
+        detector = ElephantDetector(candles)
+        groups: dict[tuple[Any, ...], list[tuple[int, ElephantParams]]] = {}
+        for place, row in enumerate(rows):
+            given = ElephantParams.of(row)
+            key = (*given.detection, given.close_at, given.atr_period)
+            groups.setdefault(key, []).append((place, given))
+        needed = {(one[0][1].time_zone, one[0][1].atr_period) for one in groups.values()}
+        for time_zone, period in needed:  # made here: threads only read them
+            detector.minutes(time_zone)
+            detector.atr(period)
+        for given in (group[0][1] for group in groups.values()):
+            detector.means(given.lookback)
+        shared: dict[tuple[Any, ...], Played] = {}
+        for group in groups.values():
+            given = group[0][1]
+            variant = given.config(config)
+            clock = (variant.close_at, variant.open_at, variant.time_zone)
+            ranges = detector.atr(given.atr_period)
+            played = Played.of(candles, variant, ranges, like=shared.get(clock))
+            shared.setdefault(clock, played)
+            yield _exits(candles, detector, played, ranges, variant, group)
+
+
+def _exits(
+    candles: Candles, detector: ElephantDetector, played: Played, ranges: Any,
+    config: BacktestConfig, group: Sequence[tuple[int, ElephantParams]],
+) -> Callable[[], Iterator[VariantResults]]:  # fmt: skip
+    def work() -> Iterator[VariantResults]:
+        codes = detector.codes(group[0][1], room_for_codes(len(candles)))
+        words = words_of(codes)
+        bars = (*played.bars[:5], ranges)  # the first variant may have no use for them
+        slots = np.zeros(config.max_positions, TRADE)
+        for at in range(0, len(group), CHUNK):
+            part = group[at : at + CHUNK]
+            terms = exit_terms([given for _, given in part], config.terms(candles.tick))
+            summaries = np.zeros(len(part), SUMMARY)
+            daily = np.empty((len(part), len(played.ends)), np.float64)
+            trade_exits(
+                terms, bars, words, codes, played.ends, slots, summaries, slots[:0], _NOTHING, daily
+            )
+            yield VariantResults([place for place, _ in part], summaries, daily)
+
+    return work
+
+
+_KNOWN: Final[tuple[Family, ...]] = (SmaCross(), Elephant())
+FAMILIES: Final = {one.name: one for one in _KNOWN}
+
+
+def find_family(name: str) -> Family:
+    """Return a family by its name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    if name not in FAMILIES:
+        near = get_close_matches(name, FAMILIES, 1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"strategy: expected one of {', '.join(FAMILIES)}, found {name!r}{hint}")
+    return FAMILIES[name]
+
+
+def require_parameters(family: Family, names: Any) -> None:
+    """Refuse a name that is no parameter of a family, with ConfigError."""
+    for name in names:
+        if name not in family.parameters:
+            near = get_close_matches(name, family.parameters, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(family.parameters)}"
+            raise ConfigError(f"{name}: no parameter of {family.name}, {hint}")
+
+
+def grid_rows(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return every combination of values, the last name changing fastest."""
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]

@@ -1,0 +1,112 @@
+"""Records that the engines' kernels work on, and the codes in them."""
+
+from typing import Final
+
+import numpy as np
+
+#: What a strategy says as a bar ends, one byte a bar.
+ENTER_LONG: Final = 1
+EXIT_LONG: Final = 2
+ENTER_SHORT: Final = 4
+EXIT_SHORT: Final = 8
+ENTRIES: Final = ENTER_LONG | ENTER_SHORT
+#: The same in each byte of a word: eight bars are looked at at once.
+ENTRIES_WORD: Final = int.from_bytes(bytes([ENTRIES] * 8), "little")
+BARS_PER_WORD: Final = 8
+
+#: What a session asks of a bar, one byte a bar.
+LEAVE_AT_OPEN: Final = 1  # the closing time went by before it
+LEAVE_AT_CLOSE: Final = 2  # it ends at the closing time, or beyond it
+SHUT_AT_OPEN: Final = 4  # nothing is entered at its open
+SHUT_AT_CLOSE: Final = 8
+
+#: When an order of a signal fills.
+NEXT_OPEN: Final = 0
+AT_CLOSE: Final = 1
+#: What comes first where a bar reaches both stop and target.
+CHRONOLOGICAL: Final = 0
+STOP_FIRST: Final = 1
+PESSIMISTIC: Final = 2
+OPTIMISTIC: Final = 3
+#: How far a stop or a target is from the entry.
+NO_DISTANCE: Final = 0
+FIXED: Final = 1  # ticks
+PERCENT: Final = 2  # a share of the price
+ATR: Final = 3  # multiples of the average true range at the signal
+#: How large a position is.
+WHOLE_BALANCE: Final = 0
+FIXED_QUANTITY: Final = 1
+RISK: Final = 2
+
+#: Why a position ended.
+STILL_OPEN: Final = 0
+SIGNAL: Final = 1
+STOP: Final = 2
+TARGET: Final = 3
+CLOCK: Final = 4
+END: Final = 5
+REASONS: Final = ("", "signal", "stop", "target", "clock", "end")
+
+#: What is asked for: prices and distances in ticks, money in currency.
+TERMS: Final = np.dtype(
+    [
+        ("initial", "f8"),
+        ("tick_value", "f8"),  # currency per tick and unit
+        ("commission_rate", "f8"),  # share of what is traded
+        ("commission_per_unit", "f8"),
+        ("slippage", "f8"),  # share of the price
+        ("quantity", "f8"),  # units, or the share of the balance at risk
+        ("sizing", "i8"),
+        ("whole_units", "i8"),
+        ("max_positions", "i8"),
+        ("entry", "i8"),
+        ("within_bar", "i8"),
+        ("stop_kind", "i8"),
+        ("stop", "f8"),
+        ("target_kind", "i8"),
+        ("target", "f8"),
+    ]
+)
+
+#: An open position, or a closed one.
+TRADE: Final = np.dtype(
+    [
+        ("entry_bar", "i8"),
+        ("exit_bar", "i8"),
+        ("direction", "i8"),  # 1 long, -1 short
+        ("reason", "i8"),
+        ("quantity", "f8"),
+        ("entry_px", "f8"),  # ticks, slippage included
+        ("exit_px", "f8"),
+        ("stop_px", "f8"),  # minus or plus infinity: none
+        ("target_px", "f8"),
+        ("commission", "f8"),  # of both sides
+        ("pnl", "f8"),  # net
+    ]
+)
+
+#: What a backtest came to; money in currency.
+SUMMARY: Final = np.dtype(
+    [
+        ("balance", "f8"),
+        ("trades", "i8"),
+        ("winners", "i8"),
+        ("losers", "i8"),
+        ("profit", "f8"),  # of winners
+        ("loss", "f8"),  # of losers, positive
+        ("largest_win", "f8"),
+        ("largest_loss", "f8"),
+        ("wins_in_a_row", "i8"),
+        ("losses_in_a_row", "i8"),
+        ("commission", "f8"),
+        ("held_bars", "i8"),  # over positions
+        ("busy_bars", "i8"),  # that ended with one open
+        ("peak", "f8"),
+        ("max_drawdown", "f8"),
+        ("max_drawdown_share", "f8"),  # of the peak it fell from
+        ("refused", "i8"),  # entries: no balance, no size, no average true range
+        ("streak", "i8"),  # running: above 0 wins, below 0 losses
+        ("open", "i8"),  # running: positions
+        ("day", "i8"),  # running: sessions that ended
+    ]
+)

@@ -1,0 +1,76 @@
+"""A declared strategy in words."""
+
+from typing import Any, Final
+
+from tapewire.candles.indicators.registry import INDICATORS
+from tapewire.candles.rules.model import (
+    DeclaredStrategy,
+    ExitDistance,
+    ExitTime,
+    IndicatorCondition,
+    IndicatorValue,
+    Rule,
+    RuleGroup,
+)
+
+_COMPARED: Final = {
+    "crosses_above": "crosses above",
+    "crosses_below": "crosses below",
+    "greater_than": ">",
+    "greater_or_equal": "≥",
+    "less_than": "<",
+    "less_or_equal": "≤",
+}
+_MEASURED: Final = {"percent": "%", "fixed": "", "atr": " ATR"}
+
+
+def strategy_text(strategy: DeclaredStrategy) -> str:
+    """Return a checked strategy as a few lines: what it trades on, when it enters and leaves."""
+    names = strategy.timeframes
+    lines = [
+        f"{strategy.name} {strategy.version} on {', '.join((names.primary, *names.secondary))}"
+    ]
+    for verb, rules in (("enter", strategy.entry_rules), ("leave", strategy.exit_rules)):
+        for side in ("long", "short"):
+            rule: Rule | None = getattr(rules, side)
+            if rule is not None:
+                lines.append(f"  {verb} {side}: {_rule(rule)}")
+    return "\n".join(lines)
+
+
+def _rule(rule: Rule, *, inside: bool = False) -> str:
+    if isinstance(rule, ExitTime):
+        return f"{rule.bars} bars after the entry"
+    if isinstance(rule, ExitDistance):
+        measure, amount = rule.measure
+        period = f"({rule.period or 14})" if measure == "atr" else ""
+        return f"{rule.type.replace('_', ' ')} {amount:g}{_MEASURED[measure]}{period}"
+    if isinstance(rule, IndicatorCondition):
+        return f"{_value(rule)} {_COMPARED[rule.comparison]} {_other(rule)}"
+    return _group(rule, inside=inside)
+
+
+def _group(group: RuleGroup, *, inside: bool) -> str:
+    parts = [_rule(one, inside=True) for one in group.conditions]
+    if group.operator == "NOT":
+        return f"NOT ({parts[0]})"
+    text = f" {group.operator} ".join(parts)
+    return f"({text})" if inside and len(parts) > 1 else text
+
+
+def _value(part: IndicatorValue) -> str:
+    output = f".{part.output}" if part.output else ""
+    values: dict[str, Any] = {
+        name: part.params.get(name, spec.default)
+        for name, spec in INDICATORS[part.indicator].parameters.items()
+    }
+    inner = [f"{value:g}" for value in values.values()]
+    inner += [part.timeframe] if part.timeframe else []
+    return f"{part.indicator}{output}({', '.join(inner)})" if inner else f"{part.indicator}{output}"
+
+
+def _other(part: IndicatorCondition) -> str:
+    value = INDICATORS[part.indicator].against if part.value is None else part.value
+    if isinstance(value, IndicatorValue):
+        return _value(value)
+    return value if isinstance(value, str) else f"{value:g}"

@@ -1,0 +1,352 @@
+"""``tapewire candles …``: one backtest, a grid of one strategy, a grid on many files."""
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rich.console import Console
+
+from tapewire.atomic import atomic_file, output_errors, require_replaceable
+from tapewire.candles import BacktestConfig, BacktestResult, Candles, read_candles
+from tapewire.candles.families import Family, find_family
+from tapewire.candles.optimizer import (
+    OBJECTIVES,
+    checked_rows,
+    metric_columns,
+    optimize,
+    outcomes,
+    table_of,
+)
+from tapewire.candles.result import CANDLE_METRICS
+from tapewire.errors import ConfigError, OutputError
+from tapewire.inputs.telling import Steps, tell
+from tapewire.processes.signals import interruptible
+
+_NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_RANGE_MAX: Final = 1_000_000
+#: Metrics that are printed of a variant.
+_SHOWN: Final = ("total_return", "sharpe_annualised", "max_drawdown", "closed_trades", "win_rate")
+
+
+@dataclass(frozen=True)
+class CandleRequest:
+    """What is asked for, as it was typed.
+
+    Attributes
+    ----------
+    strategy : str
+    parameters : sequence of str
+        ``name=value``, ``name=1,2,3`` or ``name=1:9:2`` (both ends included).
+    settings : sequence of str
+        ``key=value`` of `BacktestConfig`.
+    symbol, interval, faults : see `read_candles`
+    tick_size : str, optional
+        Currency.
+    """
+
+    strategy: str
+    parameters: Sequence[str] = ()
+    settings: Sequence[str] = ()
+    symbol: str | None = None
+    interval: str = "1m"
+    tick_size: str | None = None
+    faults: str = "error"
+
+    def read(self, path: str | os.PathLike[str]) -> Candles:
+        """Read the candles of one file."""
+        from tapewire.compiled.numbers import to_price
+
+        tick = None
+        if self.tick_size is not None:
+            try:
+                tick = to_price(self.tick_size, "tick_size")
+            except ValueError as error:
+                raise ConfigError(str(error)) from None
+            if tick <= 0:
+                raise ConfigError(f"tick_size: expected above 0, found {self.tick_size}")
+        if self.faults not in ("error", "repair"):
+            raise ConfigError(f"faults: expected error or repair, found {self.faults!r}")
+        return read_candles(
+            Path(path), symbol=self.symbol, interval=self.interval, tick_size=tick,
+            faults=self.faults,
+        )  # fmt: skip
+
+    def config(self) -> BacktestConfig:
+        """Return the assumptions."""
+        return BacktestConfig.of({key: _value(text) for key, text in _pairs(self.settings)})
+
+    def grid(self) -> dict[str, list[Any]]:
+        """Return the values of each parameter."""
+        return {name: _values(name, text) for name, text in _pairs(self.parameters)}
+
+
+def _pairs(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    seen = set()
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise ConfigError(f"expected NAME=VALUE, found {text!r}")
+        if name in seen:
+            raise ConfigError(f"{name}: expected once, found twice; values are separated by commas")
+        seen.add(name)
+        yield name, value
+
+
+def _value(text: str) -> Any:
+    """Return a number, true, false, none, or the text."""
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    if re.fullmatch(r"[-+]?\d{1,18}", text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def _values(name: str, text: str) -> list[Any]:
+    parts = text.split(":")
+    if len(parts) != 3:
+        return [_value(part.strip()) for part in text.split(",")]
+    first, last, step = (_value(part.strip()) for part in parts)
+    numbers = all(isinstance(one, int | float) for one in (first, last, step))
+    if not numbers or not step > 0 or not first <= last:
+        raise ConfigError(f"{name}: expected FIRST:LAST:STEP with a step above 0, found {text!r}")
+    count = int((last - first) / step + 1e-9) + 1
+    if count > _RANGE_MAX:
+        raise ConfigError(f"{name}: expected at most {_RANGE_MAX:,} values, found {count:,}")
+    return [first + i * step for i in range(count)]
+
+
+# --- one ------------------------------------------------------------------------------------------
+
+
+def run_candles(
+    path: Path,
+    request: CandleRequest,
+    *,
+    trades: Path | None = None,
+    equity: Path | None = None,
+    as_json: bool = False,
+    console: Console | None = None,
+) -> BacktestResult:
+    """Trade one set of parameters on one file, and say what came of it.
+
+    Raises
+    ------
+    ConfigError
+        If something typed is wrong; several values of a parameter are for ``optimize``.
+    InputError, OutputError, InterruptedRunError
+        As reading and writing.
+    """
+    family, config, grid = find_family(request.strategy), request.config(), request.grid()
+    for name, values in grid.items():
+        if len(values) != 1:
+            raise ConfigError(f"{name}: expected one value, found {len(values)}; see optimize")
+    (row,) = checked_rows(family, grid)
+    with interruptible():
+        result = family.run(request.read(path), row, config)
+        for output, table in ((trades, "trades"), (equity, "equity_curve")):
+            if output is not None:
+                _write_table(output, getattr(result, table))
+    if console is not None and as_json:
+        told = {
+            "strategy_name": result.strategy_name,
+            "metrics": CANDLE_METRICS.headline(result.metrics),
+            "metadata": result.metadata,
+        }
+        console.out(json.dumps(told, indent=2), highlight=False)
+    elif console is not None:
+        _say_result(result, console)
+    return result
+
+
+def _say_result(result: BacktestResult, console: Console) -> None:
+    told = result.metadata
+    tell(console, f"{result.strategy_name}, {told['symbol'] or 'candles'}: {told['bars']:,} bars")
+    for name, count in told["data"].items():
+        if count and name != "zero_volume":
+            tell(console, f"  data: {name} {count:,}")
+    for metric in CANDLE_METRICS:
+        text = CANDLE_METRICS.text(result.metrics, metric.column)
+        tell(console, f"  {metric.label:<42} {text}")
+
+
+def _write_table(path: Path, table: Any) -> None:
+    import pyarrow.parquet as pq
+
+    if not path.name.endswith(".parquet"):
+        raise ConfigError(f"expected a name ending in .parquet, found {path.name!r}")
+    with atomic_file(path) as file, output_errors(path):
+        pq.write_table(table, file)
+
+
+# --- many -----------------------------------------------------------------------------------------
+
+
+def optimize_candles(
+    path: Path,
+    request: CandleRequest,
+    *,
+    objective: str = "sharpe_annualised",
+    top: int = 10,
+    jobs: int | None = None,
+    output: Path | None = None,
+    as_json: bool = False,
+    console: Console | None = None,
+) -> list[dict[str, Any]]:
+    """Trade every combination on one file, and say which were best; returns those.
+
+    Raises
+    ------
+    ConfigError, InputError, OutputError, InterruptedRunError
+        As `run_candles`.
+    """
+    if objective not in OBJECTIVES:
+        expected = ", ".join(OBJECTIVES)
+        raise ConfigError(f"objective: expected one of {expected}, found {objective!r}")
+    family, config = find_family(request.strategy), request.config()
+    rows = checked_rows(family, request.grid())
+    began_s = time.perf_counter()
+    with ExitStack() as stack:
+        stack.enter_context(_stoppable())
+        candles = request.read(path)
+        steps = stack.enter_context(Steps(f"{family.name}, variants", len(rows)))
+        result = optimize(
+            candles, rows, config, strategy=family, jobs=jobs or _cores(),
+            progress=lambda done, _: steps(done),
+        )  # fmt: skip
+        if output is not None:
+            _write_table(output, result.table)
+    best = result.best(objective, top)
+    if console is not None and as_json:
+        told = {"strategy": family.name, "variants": len(rows), "objective": objective}
+        console.out(json.dumps({**told, "best": best}, indent=2), highlight=False)
+    elif console is not None:
+        elapsed_s = time.perf_counter() - began_s
+        tell(console, f"{family.name}: {len(rows):,} variants in {elapsed_s:.1f} s, best first")
+        for one in best:
+            tell(console, f"  {_told(one, rows[0])}")
+    return best
+
+
+def _told(one: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+    shown = [f"{name}={one[name]}" for name in parameters]
+    values = ((name, one[name]) for name in _SHOWN)
+    return "  ".join(
+        [*shown, *(f"{n} {'–' if v is None else format(v, '.6g')}" for n, v in values)]
+    )
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What `batch_candles` wrote: files read, rows, and variants a second."""
+
+    path: str
+    files: int
+    rows: int
+    elapsed_s: float
+    variants_per_s: float
+
+
+def batch_candles(
+    paths: Sequence[Path],
+    request: CandleRequest,
+    output: Path,
+    *,
+    jobs: int | None = None,
+    force: bool = False,
+    as_json: bool = False,
+    console: Console | None = None,
+) -> BatchReport:
+    """Trade every combination on every file; results go to one Parquet file as they are there.
+
+    Each row has the file, the symbol, the parameters, the metrics and the place in the grid. No
+    results are kept in memory, only the candles of one file and the grid.
+
+    Raises
+    ------
+    ConfigError, InputError, OutputError, InterruptedRunError
+        As `run_candles`; nothing is left of a batch that did not end.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not output.name.endswith(".parquet"):
+        raise ConfigError(f"output: expected a name ending in .parquet, found {output.name!r}")
+    require_replaceable(output)
+    if output.exists() and not force:
+        raise OutputError(
+            f"{output}: is there already; choose another name with -o, or replace it with --force"
+        )
+    family, config = find_family(request.strategy), request.config()
+    grid = request.grid()
+    rows = checked_rows(family, grid)
+    kinds = {name: pa.array(values).type for name, values in grid.items()}
+    began_s, written = time.perf_counter(), 0
+    with ExitStack() as stack:
+        stack.enter_context(_stoppable())
+        steps = stack.enter_context(Steps(f"{family.name}, variants", len(rows) * len(paths)))
+        file = stack.enter_context(atomic_file(output))
+        stack.enter_context(output_errors(output))
+        writer: pq.ParquetWriter | None = None
+        for path in paths:
+            candles = request.read(path)
+            for part in _parts(family, candles, rows, config, kinds, jobs or _cores()):
+                named = {
+                    "file": pa.array([path.name] * part.num_rows),
+                    "symbol": pa.array([candles.symbol] * part.num_rows),
+                }
+                table = pa.table(
+                    {**named, **dict(zip(part.column_names, part.columns, strict=True))}
+                )
+                if writer is None:
+                    writer = stack.enter_context(pq.ParquetWriter(file, table.schema))
+                writer.write_table(table.cast(writer.schema))
+                written += table.num_rows
+                steps(written)
+    elapsed_s = time.perf_counter() - began_s
+    report = BatchReport(str(output), len(paths), written, elapsed_s, written / elapsed_s)
+    if console is not None and as_json:
+        console.out(json.dumps(report.__dict__, indent=2), highlight=False)
+    else:
+        tell(
+            console,
+            f"{output}: {written:,} results of {len(paths):,} files, "
+            f"{report.variants_per_s:,.0f} a second",
+        )
+    return report
+
+
+def _parts(
+    family: Family,
+    candles: Candles,
+    rows: Sequence[Mapping[str, Any]],
+    config: BacktestConfig,
+    kinds: Mapping[str, Any],
+    jobs: int,
+) -> Iterator[Any]:
+    """Give tables of variants that are done."""
+    for outcome in outcomes(family, candles, rows, config, jobs):
+        columns = metric_columns(outcome.summaries, outcome.daily, config.initial_balance)
+        columns["variant"] = np.asarray(outcome.places, np.int64)
+        yield table_of([rows[i] for i in outcome.places], columns, kinds)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    with interruptible():
+        try:
+            yield
+        except CancelledError as error:
+            raise KeyboardInterrupt from error
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))

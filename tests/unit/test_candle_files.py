@@ -1,0 +1,170 @@
+"""Candles: what is refused, repaired and counted, and the same bars from every kind of file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tapewire.candles import Candles, read_candles
+from tapewire.errors import ConfigError, FormatError, NoDataError
+
+MINUTE = 60 * 10**9
+T0 = 1_700_000_040 * 10**9
+
+
+def bars(**changed: Any) -> dict[str, Any]:
+    """Four sound bars on quarters."""
+    table = {
+        "ts_event": np.array([0, 1, 2, 4]) * MINUTE + T0,
+        "open": [10.0, 10.5, 10.25, 10.0],
+        "high": [10.5, 10.75, 10.5, 10.0],
+        "low": [9.75, 10.25, 10.0, 9.5],
+        "close": [10.5, 10.25, 10.0, 9.75],
+        "volume": [3, 0, 5, 1],
+    }
+    return table | changed
+
+
+def test_prices_become_ticks_of_the_largest_step_and_gaps_are_counted() -> None:
+    candles = Candles.of(**bars())
+    assert candles.tick_size == 250_000_000
+    assert candles.open.tolist() == [40, 42, 41, 40]
+    assert candles.low.tolist() == [39, 41, 40, 38]
+    assert candles.interval_ns == MINUTE
+    assert candles.counts == {
+        "missing": 0, "unordered": 0, "duplicates": 0, "inconsistent": 0, "zero_volume": 1,
+        "gaps": 1,
+    }  # fmt: skip
+    assert candles.price(candles.close).tolist() == [10.5, 10.25, 10.0, 9.75]
+    assert len(candles.until(1)) == 2
+    assert np.shares_memory(candles.until(1).open, candles.open)
+
+
+def test_whole_numbers_are_nanos_and_ticks_may_be_negative() -> None:
+    prices = {name: np.array([-(10**9)] * 4) for name in ("open", "high", "low", "close")}
+    candles = Candles.of(**bars(**prices), tick_size=500_000_000)
+    assert candles.close.tolist() == [-2] * 4
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"ts_event": np.array([0, 2, 1, 4]) * MINUTE}, "row 2: expected times that ascend"),
+        ({"ts_event": np.array([0, 1, 1, 4]) * MINUTE}, "row 1: expected one bar at a time"),
+        ({"open": [10.0, np.nan, 10.25, 10.0]}, "row 1: expected a price in every column"),
+        ({"high": [10.5, 10.75, 9.0, 10.0]}, "row 2: expected a high not below"),
+        ({"low": [9.75, 10.25, 10.0, 9.76]}, "row 3: expected a high not below"),
+        ({"volume": [1, -1, 1, 1]}, "row 1: volume: expected at least 0, found -1"),
+        ({"volume": [1, 1.5, 1, 1]}, "row 1: volume: expected a whole number, found 1.5"),
+        ({"close": [10.5, 10.25, 1 / 3, 9.75]}, "row 2: close: expected a price of at most nine"),
+        ({"close": [10.5, 10.25, np.inf, 9.75]}, "row 2: close: expected a price of at most nine"),
+        ({"close": [10.5]}, "close: expected 4 values"),
+    ],
+)
+def test_bars_that_cannot_be_are_refused(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(FormatError, match=f"^here: {said}"):
+        Candles.of(**bars(**changed), where="here")
+
+
+def test_a_price_off_the_tick_is_refused() -> None:
+    with pytest.raises(FormatError, match=r"row 1: open: expected a multiple of the tick size 0.5"):
+        Candles.of(**bars(open=[10.0, 10.25, 10.5, 10.0]), tick_size=500_000_000)
+
+
+def test_repairs_are_made_and_counted() -> None:
+    candles = Candles.of(
+        ts_event=np.array([2, 0, 1, 1, 3]) * MINUTE,
+        open=[3.0, 1.0, 2.0, 2.0, 4.0],
+        high=[2.0, 1.0, 2.0, 9.0, 4.0],
+        low=[3.0, 1.0, 2.0, 2.0, np.nan],
+        close=[3.0, 1.0, 2.0, 5.0, 4.0],
+        volume=[1, 1, 1, 7, 1],
+        faults="repair",
+    )
+    assert candles.ts_event.tolist() == [0, MINUTE, 2 * MINUTE]
+    assert candles.close.tolist() == [1, 5, 3]
+    assert candles.high.tolist() == [1, 9, 3]
+    assert candles.low.tolist() == [1, 2, 2]
+    assert candles.volume.tolist() == [1, 7, 1]
+    found = {name: candles.counts[name] for name in ("missing", "unordered", "duplicates")}
+    assert found == {"missing": 1, "unordered": 1, "duplicates": 1}
+    assert candles.counts["inconsistent"] == 1
+    with pytest.raises(NoDataError, match="has no bar"):
+        Candles.of([], [], [], [], [], [])
+
+
+def same(a: Candles, b: Candles) -> None:
+    for name in ("ts_event", "open", "high", "low", "close", "volume"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    assert (a.tick_size, a.interval_ns, a.symbol) == (b.tick_size, b.interval_ns, b.symbol)
+
+
+def test_tables_hold_the_same_candles(tmp_path: Path) -> None:
+    columns = bars(symbol=["X"] * 4)
+    expected = Candles.of(**bars(), symbol="X")
+    moments = columns["ts_event"].astype("datetime64[ns]")
+    pq.write_table(pa.table(columns), tmp_path / "floats.parquet")
+    nanos = {n: [round(v * 10**9) for v in columns[n]] for n in ("open", "high", "low", "close")}
+    pq.write_table(pa.table(columns | nanos), tmp_path / "nanos.parquet")
+    stamps = pa.array(moments, pa.timestamp("ns", "America/New_York"))
+    pq.write_table(pa.table(columns | {"ts_event": stamps}), tmp_path / "stamps.parquet")
+    for name, times in (
+        ("nanos.csv", columns["ts_event"]),
+        ("iso.csv", [f"{one}Z" for one in moments.astype("datetime64[s]")]),
+        ("plain.csv", [str(one).replace("T", " ") for one in moments.astype("datetime64[s]")]),
+    ):
+        rows = zip(times, *(columns[n] for n in list(columns)[1:]), strict=True)
+        text = [",".join(["date", *list(columns)[1:]]), *(",".join(map(str, r)) for r in rows)]
+        (tmp_path / name).write_text("\n".join(text) + "\n")
+    found = sorted(tmp_path.iterdir())
+    assert len(found) == 6
+    for path in found:
+        same(read_candles(path), expected)
+
+
+def test_tables_that_do_not_say_it_all_are_refused(tmp_path: Path) -> None:
+    columns = bars(symbol=["X", "X", "Y", "Y"])
+    path = tmp_path / "two.parquet"
+    pq.write_table(pa.table(columns), path)
+    with pytest.raises(ConfigError, match=r"symbol: .* has X, Y; name one"):
+        read_candles(path)
+    assert read_candles(path, symbol="Y").close.tolist() == [40, 39]
+    with pytest.raises(NoDataError, match="expected Z, found X, Y"):
+        read_candles(path, symbol="Z")
+    pq.write_table(pa.table({k: v for k, v in columns.items() if k != "low"}), path)
+    with pytest.raises(FormatError, match="expected a column low"):
+        read_candles(path)
+    (tmp_path / "odd.csv").write_text("time,open,high,low,close,volume\n2024-01-01,1,x,1,1,1\n")
+    with pytest.raises(FormatError, match="high: expected numbers"):
+        read_candles(tmp_path / "odd.csv")
+    (tmp_path / "hole.csv").write_text("time,open,high,low,close,volume\n2024-01-01,1,,1,1,1\n")
+    with pytest.raises(FormatError, match="row 0: expected a price in every column"):
+        read_candles(tmp_path / "hole.csv")
+
+
+def test_bars_of_a_file_and_bars_made_of_its_trades(data_file: Callable[[str], Path]) -> None:
+    """The vendor's bars of ES, and those its trades of the same minutes give."""
+    bars = data_file("glbx/esu4-nqu4-20240701.ohlcv-1m.dbn.zst")
+    with pytest.raises(ConfigError, match="ESU4, NQU4; name one"):
+        read_candles(bars)
+    official = read_candles(bars, symbol="ESU4")
+    assert len(official) == 30
+    assert official.tick_size == 250_000_000
+    assert official.symbol == "ESU4"
+    made = read_candles(data_file("glbx/esu4-20240701.trades.dbn.zst"))
+    at = np.searchsorted(official.ts_event, made.ts_event)
+    assert len(made) == 4
+    for name in ("ts_event", "open", "high", "low", "close", "volume"):
+        np.testing.assert_array_equal(getattr(made, name), getattr(official, name)[at])
+
+
+def test_bars_made_of_a_market_by_order_file(data_file: Callable[[str], Path]) -> None:
+    """What was traded in the whole capture is in its bars."""
+    candles = read_candles(data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"), interval="1h")
+    assert candles.volume.sum() == 9_892
+    with pytest.raises(ConfigError, match="interval: expected one of 1s, 1m, 1h, 1d"):
+        read_candles(data_file("glbx/esu4-20240701.trades.dbn.zst"), interval="2m")

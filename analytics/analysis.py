@@ -4,10 +4,10 @@ Memory follows the number of legs and chart points, never the number of rows.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,13 @@ class Analysis:
     settled: list[SettledDay] = field(default_factory=list)
 
 
+class _Totals(Protocol):
+    """What rows of one leg are added to, at what a price point is worth."""
+
+    def add(self, rows: Mapping[str, NDArray[Any]], num: int, den: int, /) -> None:
+        """Take rows."""
+
+
 class _Reader:
     """One pass over the three tables."""
 
@@ -124,16 +131,16 @@ class _Reader:
         return TradeMatcher(info.multiplier_num, info.multiplier_den, self._conversion.of(info))
 
     def orders(self, path: Path) -> None:
+        sent = ["ts_sent"] if self._conversion else []
         wanted = dict.fromkeys(("leg", "reason", *QuoteMarks.COLUMNS, *OrderTotals.COLUMNS,
-                                *OrderCosts.COLUMNS))  # fmt: skip
+                                *OrderCosts.COLUMNS, *sent))  # fmt: skip
         for part in row_groups(path, list(wanted)):
             self.result.queues.add(part["queue_ahead"], part["filled_qty"])
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
                 self.tallies[leg].orders.add(mine)
-                self.tallies[leg].capacity.add(mine)
-                info = self.legs[leg]
-                self.tallies[leg].costs.add(mine, info.multiplier_num, info.multiplier_den)
+                for totals in (self.tallies[leg].capacity, self.tallies[leg].costs):
+                    self._by_rate(leg, mine, totals, "ts_sent")
                 if (picture := self.pictures.get(leg)) is not None:
                     picture.quotes.add(mine)
                 why = self.result.reasons.setdefault(self.legs[leg].strategy_id, Counter())
@@ -198,15 +205,17 @@ class _Reader:
                 mine = {name: column[rows] for name, column in part.items()}
                 self._by_rate(leg, mine, self.tallies[leg].edges)
 
-    def _by_rate(self, leg: int, fills: dict[str, Any], totals: EdgeTotals | ImpactTotals) -> None:
-        """Have fills added to totals of money, at the rate of their time."""
+    def _by_rate(
+        self, leg: int, rows: dict[str, Any], totals: "_Totals", time: str = "ts_event"
+    ) -> None:
+        """Have rows of a leg added to totals of money, at the rates of their times."""
         info = self.legs[leg]
         steps = self._conversion.of(info)
         if steps is None:
-            totals.add(fills, info.multiplier_num, info.multiplier_den)
+            totals.add(rows, info.multiplier_num, info.multiplier_den)
             return
-        for which, at in groups(steps.which(fills["ts_event"])):
-            some = {name: column[at] for name, column in fills.items()}
+        for which, at in groups(steps.which(rows[time])):
+            some = {name: column[at] for name, column in rows.items()}
             totals.add(some, *steps.ratio(which))
 
     def equity(self, path: Path) -> None:
@@ -347,8 +356,7 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     for leg, tally in reader.tallies.items():
         info = reader.legs[leg]
         book = info.publisher_id << 32 | info.instrument_id
-        multiplier = info.multiplier_num / info.multiplier_den
-        tally.capacity.finish(book, reader.markets.get(book), multiplier)
+        tally.capacity.finish(book, reader.markets.get(book))
     reader.margins.finish(reader.span[1])
     result.pictures = [reader.pictures[leg] for leg in sorted(reader.pictures)]
     blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,

@@ -43,6 +43,8 @@ class Capacity:
         Lots traded in each book that it has.
     sizes
         Sum over its orders of (lots filled) ^ 1.5.
+    worth
+        The same times what a price point is worth, in currency.
     cost
         What these are expected to cost, currency; None: nothing is known of a market that it
         filled in.
@@ -52,27 +54,33 @@ class Capacity:
 
     markets: dict[int, int] = field(default_factory=dict)
     sizes: float = 0.0
+    worth: float = 0.0
     cost: float | None = 0.0
 
-    def add(self, orders: Mapping[str, NDArray[Any]]) -> None:
+    def add(
+        self, orders: Mapping[str, NDArray[Any]], multiplier_num: int, multiplier_den: int
+    ) -> None:
         """Take orders of one leg; what settles a position is none of its own."""
         filled = orders["filled_qty"][orders["reason"] != Reason.SETTLEMENT.name]
-        self.sizes += float((filled.astype(np.float64) ** 1.5).sum())
+        sizes = float((filled.astype(np.float64) ** 1.5).sum())
+        self.sizes += sizes
+        self.worth += sizes * multiplier_num / multiplier_den
 
-    def finish(self, book: int, market: MarketActivity | None, multiplier: float) -> None:
-        """Hold what one leg has filled against its book; ``multiplier``, currency by point."""
+    def finish(self, book: int, market: MarketActivity | None) -> None:
+        """Hold what one leg has filled against its book."""
         if market is not None:
             self.markets[book] = market.volume
         if self.sizes and (market is None or not market.volume):
             self.cost = None
         elif market is not None and market.volume:
-            self.cost = sqrt(market.variance / market.volume) * self.sizes * multiplier
+            self.cost = sqrt(market.variance / market.volume) * self.worth
 
     def __add__(self, other: "Capacity") -> "Capacity":
         known = self.cost is not None and other.cost is not None
         return Capacity(
             self.markets | other.markets,
             self.sizes + other.sizes,
+            self.worth + other.worth,
             (self.cost or 0.0) + (other.cost or 0.0) if known else None,
         )
 

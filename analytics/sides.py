@@ -88,21 +88,25 @@ class SideCosts:
     cost_short: int = 0
     realized: int = 0
 
-    def add(self, signed: Int64Array, price: Int64Array, closes: NDArray[np.bool_]) -> None:
-        """Take fills, in order."""
+    def add(self, signed: Int64Array, price: Int64Array, closes: NDArray[np.bool_]) -> list[int]:
+        """Take fills, in order; return what each realised, price units x lots."""
         parts = self.sides.split(signed, closes)
         paid = price[parts.fill].tolist()
-        for side, lots, after, px in zip(
-            parts.side.tolist(), parts.signed.tolist(), parts.after.tolist(), paid, strict=True
-        ):
+        gains = [0] * len(signed)
+        for fill, side, lots, after, px in zip(
+            parts.fill.tolist(), parts.side.tolist(), parts.signed.tolist(), parts.after.tolist(),
+            paid, strict=True,
+        ):  # fmt: skip
             cost = self.cost_long if side == LONG else self.cost_short
             before = after - lots
             if abs(after) > abs(before):
                 more = px * lots
             else:  # of a cost, the share of the lots that were closed, rounded down
                 more = -(cost * abs(lots) // abs(before))
-                self.realized += more - px * lots
+                gains[fill] = more - px * lots
+                self.realized += gains[fill]
             if side == LONG:
                 self.cost_long += more
             else:
                 self.cost_short += more
+        return gains

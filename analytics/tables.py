@@ -148,8 +148,9 @@ def _arrow_table(schema: "pa.Schema", columns: dict[str, Any]) -> "pa.Table":
 class Names:
     """Column builders that share the run's leg table."""
 
-    def __init__(self, legs: Sequence[Leg]) -> None:
+    def __init__(self, legs: Sequence[Leg], conversion: Conversion | None = None) -> None:
         self.legs = legs
+        self._conversion = conversion or Conversion()
         self.num = np.array([leg.multiplier_num for leg in legs], np.int64)
         self.den = np.array([leg.multiplier_den for leg in legs], np.int64)
         for leg in legs:
@@ -158,6 +159,15 @@ class Names:
                     f"expected a positive multiplier for {leg.symbol}, "
                     f"found {leg.multiplier_num}/{leg.multiplier_den}"
                 )
+
+    def worth(self, rows: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return what a price point is worth by lot as each order was sent, as a fraction."""
+        num, den = self.num[rows["leg"]], self.den[rows["leg"]]
+        for leg, at in groups(rows["leg"]) if self._conversion else ():
+            steps = self._conversion.of(self.legs[leg])
+            if steps is not None:
+                num[at], den[at] = steps.at(rows["ts_sent"][at])
+        return num, den
 
     def check(self, rows: NDArray[np.void], what: str) -> None:
         """Refuse rows whose leg is not in the table."""
@@ -273,7 +283,7 @@ def _cost_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
 
     if rows.dtype != COST_DTYPE:
         return dict.fromkeys(COST_COLUMNS, pa.nulls(len(rows), pa.int64()))
-    num, den = names.num[rows["leg"]], names.den[rows["leg"]]
+    num, den = names.worth(rows)
     known = {name: rows[name] != NO_PRICE for name in COST_COLUMNS}
     values = {name: rows[name] for name in COST_COLUMNS}
     for name in ("slippage", "shortfall"):

@@ -154,8 +154,14 @@ TALLY: Final = np.dtype(
         # lots of its short side, if it has two: the long side has so many more than its position
         ("short", "i8"),
         ("known_short", "i8"),  # as far as the strategy was told
+        # where its currency's rate changes
+        ("worths", "i8"),  # address of WORTH, what a price point is worth; 0: it never changes
+        ("worth_n", "i8"),  # steps of those that its multiplier tells of
     ]
 )
+
+#: What a price point is worth by lot from a time on; the last one begins never.
+WORTH: Final = np.dtype([("ts", "i8"), ("num", "i8"), ("den", "i8")])
 
 #: What execution keeps per book. These fields are part of whatever record the simulation has for a
 #: book, so that what every record of the stream looks at can share one cache line; kernels call
@@ -266,6 +272,7 @@ own_at = accessor(OWN_ORDER)
 party_at = accessor(PARTY)
 rules_at = accessor(RULES)
 tally_at = accessor(TALLY)
+worth_at = accessor(WORTH)
 trace_at = accessor(TRACE)
 fill_row_at = accessor(FILL_DTYPE)
 order_row_at = accessor(ORDER_CORE_DTYPE)

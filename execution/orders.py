@@ -186,7 +186,7 @@ def fill(
     row.reason = reason
     row.commission = 0
     if reason != BY_SETTLEMENT:
-        row.commission = commission(execution, own.leg, price, lots, liquidity)
+        row.commission = commission(execution, own.leg, price, lots, liquidity, ts_event)
     row.ts_event = ts_event
     row.ts_placed = max(own.ts_arrived, own.ts_replaced)
     row.lots_ahead = own.queue_ahead

@@ -33,16 +33,14 @@ ACCOUNT: Final = np.dtype(
         ("short_lots", "i8"),
         ("short_cost", "i8"),
         # where its currency's rate changes: what the strategy knows to be realised by now
-        ("worths", "i8"),  # address of WORTH, what a price point is worth; 0: it never changes
+        ("worths", "i8"),  # address of execution's WORTH; 0: what a price point is worth is fixed
         ("worth_n", "i8"),  # steps of those that are over
-        ("known_cost", "i8"),  # of the open lots
+        ("known_cost", "i8"),  # of the open lots; of the long side, where there are two
+        ("known_short_cost", "i8"),
         ("base_units", "i8"),  # realised, price units x lots
         ("base_money", "i8"),  # the same in 1e-9 currency, each part at the rate of its fill
     ]
 )
-
-#: What a price point is worth by lot from a time on; the last one begins never.
-WORTH: Final = np.dtype([("ts", "i8"), ("num", "i8"), ("den", "i8")])
 
 #: A time at which a session closes or rates change; the last one never comes.
 TURN: Final = np.dtype([("ts", "i8"), ("closes", "i8"), ("rates", "i8")])
@@ -122,7 +120,6 @@ CUT: Final = np.dtype(
 )
 
 account_at = accessor(ACCOUNT)
-worth_at = accessor(WORTH)
 turn_at = accessor(TURN)
 limits_at = accessor(LIMITS)
 send_time_at = accessor(SEND_TIME)

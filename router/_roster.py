@@ -13,7 +13,7 @@ from tapewire.compiled.memory import Block
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.execution.codes import SelfTrade
-from tapewire.execution.layout import ALWAYS, HEDGES, NEVER, STANDING_MAX
+from tapewire.execution.layout import ALWAYS, HEDGES, NEVER, STANDING_MAX, WORTH
 from tapewire.execution.models import Models
 from tapewire.execution.models.queue.estimate import EXACT
 from tapewire.execution.models.record import VARIES
@@ -23,7 +23,6 @@ from tapewire.market.instruments import Instrument, algorithm_number
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.market.symbols import is_named, is_wildcard
-from tapewire.positions.layout import WORTH
 from tapewire.router._bounds import Bounds
 from tapewire.router._memory import Memory
 from tapewire.router._series import Series
@@ -413,8 +412,9 @@ class Roster:
         account = memory.accounts.records[index]
         account["mark"] = UNDEF_PRICE
         if steps := self._config.rates.get(instrument.symbol):
-            account["worths"] = self._worths_of(instrument.symbol, steps)
-            account["worth_n"] = 1  # as many as the instrument's multiplier tells of
+            for record in (account, tally):
+                record["worths"] = self._worths_of(instrument.symbol, steps)
+                record["worth_n"] = 1  # as many as the instrument's multiplier tells of
         if spec.hedges:
             rules["reduces"] = HEDGES
             memory.execution["contingent"] = 1

@@ -1,6 +1,8 @@
 """The simulation: feeds records to the compiled loop and makes room for it."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -59,7 +61,7 @@ from tapewire.router.doubts import FlaggedBook, flagged_books, stopped
 from tapewire.router.guesses import GuessedQueue, guessed_queues
 from tapewire.router.halts import LossHalt, loss_halts
 from tapewire.router.look import Look
-from tapewire.router.results import Drained, LegInfo
+from tapewire.router.results import Drained, LegInfo, Worths
 from tapewire.router.trips import LimitTrip, limit_trips
 from tapewire.strategies.definition import HOOKS
 from tapewire.strategies.layout import HOOK_N
@@ -522,14 +524,29 @@ class Simulation:
         """Largest capture time seen, ns since the epoch."""
         return int(self._memory.router["stream_clock"])
 
+    def worths(self) -> Worths:
+        """What price points of all legs are worth now; for showing, not for accounts."""
+        accounts = self._memory.accounts.records[: len(self.legs)]
+        found = Worths(
+            *(accounts[name].copy() for name in (
+                "multiplier_num", "multiplier_den", "base_units", "base_money",
+            ))
+        )  # fmt: skip
+        for leg in self.legs if self.config.rates else ():
+            if steps := self.config.rates.get(leg.symbol):
+                begun = bisect_right(steps, self.now_ns, key=itemgetter(0))
+                _, found.num[leg.leg], found.den[leg.leg] = steps[max(begun, 1) - 1]
+        return found
+
     def pnl(self) -> float:
         """Net P&L over all legs in currency, at the last marks; for showing, not for accounts."""
         accounts = self._memory.accounts.records[: len(self.legs)]
+        worths = self.worths()
         held = accounts["position"] != 0
         value = np.where(held, accounts["position"] * np.where(held, accounts["mark"], 0), 0)
-        units = (accounts["cash"] + value).astype(float)
-        ratio = accounts["multiplier_num"] / np.maximum(accounts["multiplier_den"], 1)
-        return float((units * ratio - accounts["fees"]).sum()) / MONEY_UNITS
+        units = (accounts["cash"] + value - worths.units).astype(float)
+        ratio = worths.num / np.maximum(worths.den, 1)
+        return float((units * ratio + worths.money - accounts["fees"]).sum()) / MONEY_UNITS
 
     def digests(self) -> dict[str, str]:
         """One digest per strategy: over its orders, fills and final positions.

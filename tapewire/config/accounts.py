@@ -77,8 +77,6 @@ def check_accounts(raw: Mapping[str, Any], problems: Problems) -> None:
         }
     except ValidationError:
         return  # told with the key that is wrong
-    if account is not None and account.rate_file is not None:
-        _check_modes(raw, account, problems)
     if account is not None and account.currency is None:
         account = None
     if account is not None and account.currency in account.rates:
@@ -116,17 +114,3 @@ def hedges(strategy: StrategyEntry, backtest: Backtest) -> bool:
         if account is not None and account.position_mode is not None:
             return account.position_mode == "hedging"
     return False
-
-
-def _check_modes(raw: Mapping[str, Any], account: ConfiguredAccount, problems: Problems) -> None:
-    """Check that no account hedges where rates change: what is realised is known of one side."""
-    places: list[tuple[tuple[str | int, ...], object]] = [
-        (("backtest", "account", "position_mode"), account.position_mode)
-    ]
-    for i, entry in enumerate(raw.get("strategy") or ()):
-        own = entry.get("account") if isinstance(entry, Mapping) else None
-        if isinstance(own, Mapping):
-            places.append((("strategy", i, "account", "position_mode"), own.get("position_mode")))
-    for where, mode in places:
-        if mode == "hedging":
-            problems.add(where, "expected netting beside backtest.account.rate_file, found hedging")

@@ -23,7 +23,7 @@ class InAndOut(tw.Strategy):
         if context.orders:
             return
         if context.position and (second % 60 >= 30 or second > 53_400):
-            context.submit(tw.SELL, context.position)
+            context.submit(tw.SELL, context.position, reduce_only=True)
         elif not context.position and second % 60 < 30 and second < 53_400:
             context.submit(tw.BUY, 1)
 """
@@ -45,7 +45,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(
     market: Path, output: Path, strategies: Any, told: list[RunProgress] | None = None,
-    window: dict[str, Any] | None = None, **replay: Any,
+    window: dict[str, Any] | None = None, more: dict[str, Any] | None = None, **replay: Any,
 ) -> tw.RunResult:  # fmt: skip
     return tw.run(
         files=[str(market / "*.mbo.dbn.zst")],
@@ -55,6 +55,7 @@ def run(
             "backtest.data_source.status_files": [str(market / "*.status.dbn.zst")],
             "backtest.execution.fees": {"type": "per_contract", "per_contract": 0.85},
             "backtest.replay": {"transport": "inproc", **replay},
+            **(more or {}),
         },
         output=output,
         **(window or {}),
@@ -107,9 +108,24 @@ def _days_are_told(result: tw.RunResult) -> None:
 def test_who_holds_nothing_over_night_has_the_digest_of_days_together(
     market: Path, tmp_path: Path
 ) -> None:
+    """With two sides, rates that change at noon and at night, and settlement prices, too."""
     kind = [f"{market / 'in_and_out.py'}:InAndOut"]
-    together = run(market, tmp_path / "together", kind)
-    apart = run(market, tmp_path / "apart", kind, days="apart", day_end="refuse")
+    rates = tmp_path / "rates.csv"
+    rates.write_text(
+        "ts,currency,rate\n2024-03-13,USD,0.9\n2024-03-14T14:45:00Z,USD,0.8\n2024-03-16,USD,1.25\n"
+    )
+    more = {
+        "backtest.account": {
+            "currency": "EUR", "rate_file": str(rates), "position_mode": "hedging"
+        },
+        "backtest.data_source.statistics_files": [str(market / "*.statistics.dbn.zst")],
+    }  # fmt: skip
+    together = run(market, tmp_path / "together", kind, more=more)
+    apart = run(market, tmp_path / "apart", kind, more=more, days="apart", day_end="refuse")
+    assert apart.settlements.equals(together.settlements)
+    assert apart.settlements.num_rows >= len(DATES)
+    assert apart.metrics["net_pnl"].equals(together.metrics["net_pnl"])
+    assert set(apart.fills["position_effect"].to_pylist()) == {"OPEN", "CLOSE"}
     assert apart.digest == together.digest
     assert apart.manifest["digests"] == together.manifest["digests"]
     for table in ("orders", "fills", "markouts"):

@@ -32,10 +32,10 @@ def test_the_square_root_law_by_hand() -> None:
     Orders of 4 and 1 lots, at 50 a point: 3 x (0.1 x 4 + 0.05 x 1) x 50 = 67.50.
     """
     mine = Capacity()
-    mine.add(orders(4, 0))
-    mine.add(orders(1))
-    mine.add(orders(9, reason="SETTLEMENT"))  # nobody sent it
-    mine.finish(1, MarketActivity(400, 9.0), 50)
+    mine.add(orders(4, 0), 50, 1)
+    mine.add(orders(1), 50, 1)
+    mine.add(orders(9, reason="SETTLEMENT"), 50, 1)  # nobody sent it
+    mine.finish(1, MarketActivity(400, 9.0))
     fills = FillTotals(maker_volume=3, taker_volume=2)
     assert value("market_volume", capacity=mine) == 400
     assert value("participation", capacity=mine, fills=fills) == 5 / 400
@@ -50,13 +50,13 @@ def test_the_square_root_law_by_hand() -> None:
 
 def test_where_nothing_is_made_or_known_there_is_no_capacity() -> None:
     mine = Capacity()
-    mine.add(orders(4))
-    mine.finish(1, MarketActivity(400, 9.0), 50)
+    mine.add(orders(4), 50, 1)
+    mine.finish(1, MarketActivity(400, 9.0))
     lost = Pnl(realized=-1)
     assert value("capacity_multiple", capacity=mine, pnl=lost, impact=ImpactTotals()) is None
     unknown = Capacity()
-    unknown.add(orders(4))
-    unknown.finish(1, None, 50)
+    unknown.add(orders(4), 50, 1)
+    unknown.finish(1, None)
     made = Pnl(realized=E9)
     for column in ("market_volume", "expected_impact"):
         assert value(column, capacity=unknown) is None
@@ -70,8 +70,8 @@ def test_where_nothing_is_made_or_known_there_is_no_capacity() -> None:
 def test_books_of_several_strategies_count_once() -> None:
     one, other, third = Capacity(), Capacity(), Capacity()
     for each, book in ((one, 1), (other, 1), (third, 2)):
-        each.add(orders(4))
-        each.finish(book, MarketActivity(400, 9.0), 50)
+        each.add(orders(4), 50, 1)
+        each.finish(book, MarketActivity(400, 9.0))
     together = one + other + third
     assert value("market_volume", capacity=together) == 800
     assert value("expected_impact", capacity=together) == pytest.approx(3 * 60)

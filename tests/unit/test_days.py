@@ -300,7 +300,8 @@ def test_days_that_reach_into_each_other_are_refused() -> None:
         return SimpleNamespace(
             legs=[], fee_names=[], series_names=[], counts={"events": 3, "x_max": last_ns},
             latencies=[], now_ns=last_ns, fee_lines={"a": {"exchange": 5}}, loss_halts=[],
-            limit_trips=[], guessed=[], flagged=[], books=[(1, 5)], digest="", totals=totals,
+            limit_trips=[], guessed=[], flagged=[], books=[(1, 5)], gross=[], digest="",
+            totals=totals,
         )  # fmt: skip
 
     for number in range(2):

@@ -5,13 +5,16 @@ on 0.5. The book: 50 bid at 100, 50 offered at 101. Orders take 50 µs to the ex
 back; an event is captured 1 µs after it happened.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from naive.account import NaiveHedge
 from plain import spec_of
 from stories import (
     INSTRUMENT,
@@ -23,19 +26,24 @@ from stories import (
     Tape,
     configure,
     merge,
+    models_of,
     ns,
     play,
     run,
 )
 from tapewire import Strategy, Wants
+from tapewire.analytics.rates import Conversion, _Booked
 from tapewire.compiled.jit import jit_entry
 from tapewire.compiled.memory import Block
-from tapewire.execution.codes import Reason
-from tapewire.execution.layout import NEVER
+from tapewire.execution.codes import PositionEffect, Reason
+from tapewire.execution.layout import NEVER, WORTH
+from tapewire.execution.models import built_in
+from tapewire.execution.worths import steps_begun
 from tapewire.positions.accounting import learn_fill, revalue
-from tapewire.positions.layout import ACCOUNT, LIMITS, WORTH, account_at, limits_at
-from tapewire.positions.worths import move_worth, realise
+from tapewire.positions.layout import ACCOUNT, LIMITS, account_at, limits_at
+from tapewire.positions.worths import move_worth, realise, realise_sides
 from tapewire.router import RiskLimits
+from tapewire.runs.standing import money_now
 
 UNIT = 10**9
 RATES = {SYMBOL: [(0, 10, 1), (ns(400), 20, 1), (ns(700), 5, 1)]}
@@ -139,6 +147,75 @@ def test_all_together_are_valued_at_once(tmp_path: Path) -> None:
     assert (trip.strategy_id, trip.ts_ns, trip.found) == (None, ns(501), 80 * UNIT)
 
 
+# --- what else goes by a rate ---------------------------------------------------------------------
+
+
+def test_fees_by_value_go_by_the_rate_of_their_fill(tmp_path: Path) -> None:
+    """1 % of 101 x 10 is 10.10; at 2 for 1, of 100 x 20, 20; at 0.5, of 101 x 5, 5.05.
+
+    The bill asks anew behind the loop, for fills at earlier rates, too.
+    """
+    log = Log().buy(10, "a", 1, None).sell(450, "b", 1, None).buy(750, "c", 1, None)
+    rows = [{"line": "exchange", "maker_bps": 100, "taker_bps": 100}]
+    models = replace(models_of(), fees=built_in("fees", "schedule", rows=rows))
+    for batch in (0, 1):
+        tape = book().tick(1_000)
+        found = played(tmp_path, log, RiskLimits(), tape, models=models, batch=batch)
+        paid = [10_100_000_000, 20 * UNIT, 5_050_000_000]
+        assert found.rows.fills["commission"].tolist() == paid
+        billed = found.rows.fees["fee"]
+        assert billed[billed != 0].tolist() == paid
+
+
+def test_impact_by_value_goes_by_the_rate_of_its_fill(tmp_path: Path) -> None:
+    """A basis point for 100 of currency: 1,010 taken at 101 are 10.1 of them, 0.10201.
+
+    At 2 for 1 it is twice that; at 0.5, half.
+    """
+    log = Log().buy(10, "a", 1, None).buy(450, "b", 1, None).buy(750, "c", 1, None)
+    found = played(tmp_path, log, RiskLimits(), book().tick(1_000), impact_ppm=10**10)
+    assert found.rows.fills["impact"].tolist() == [102_010_000, 204_020_000, 51_005_000]
+
+
+def test_what_is_shown_meanwhile_keeps_what_was_realised_at_its_rate(tmp_path: Path) -> None:
+    """Of 2 bought at 101 one is sold at 95 at a rate of 1: -60. The other is worth less at each.
+
+    At 450, a middle of 95.5 and 2 for 1: -60 - 5.5 x 20 = -170; behind 700: -60 - 5.5 x 5 = -87.50.
+    """
+    log = Log().buy(10, "in", 2, None).sell(200, "out", 1, None)
+    for until, expected in ((460, -170.0), (800, -87.5)):
+        tape = move(book(), 100, 95).tick(until)
+        found = played(tmp_path, log, RiskLimits(), tape)
+        simulation = found.simulation
+        assert simulation.pnl() == expected
+        money = money_now(simulation.look().accounts(), simulation.worths())
+        assert money["pnl"].tolist() == [int(expected * UNIT)]
+        assert money["realized_pnl"].tolist() == [-60 * UNIT]
+
+
+def test_each_side_is_realised_at_the_rate_of_its_fill(tmp_path: Path) -> None:
+    """Long 2 at 101, short 1 at 100; one long is sold at 95 at 2 for 1: -6 x 20 = -120.
+
+    The long and the short that are left are -1 point together: at 0.5, 5 less. An account that nets
+    has sold a long at 100 first, at 1 for 1: -10, and the other one at 95: -120.
+    """
+    log = Log().buy(10, "long", 2, None).sell(100, "short", 1, None)
+    log.sell(450, "out", 1, None, reduce_only=True)
+    for hedges, expected in ((True, -125), (False, -130)):
+        tape = move(move(book(), 300, 95), 800, 96).tick(1_000)
+        found = played(tmp_path, log, RiskLimits(), tape, hedges=hedges)
+        legs, rows, simulation = found.simulation.legs, found.rows, found.simulation
+        assert simulation.pnl() == expected
+        conversion = Conversion(RATES)
+        conversion.add_fills(rows.fills, legs)
+        conversion.add_samples(rows.samples, legs)
+        blank = {
+            name: np.zeros(len(rows.samples), np.int64)
+            for name in ("realized_pnl", "unrealized_pnl", "pnl")
+        }
+        assert conversion.convert(rows.samples, legs, blank)["pnl"][-1] == expected * UNIT
+
+
 # --- the account of what is known, against the collector's ----------------------------------------
 
 
@@ -194,3 +271,63 @@ def test_what_is_known_is_what_the_collector_makes_of_the_same_fills(
         assert account["known_pnl"] == money + opened.__floor__()
         assert limits.records[0]["known_pnl"] == account["known_pnl"]
     assert account["base_units"] == realized
+
+
+@jit_entry
+def _learn_sides(
+    accounts: Any, side: int, price: int, lots: int, ts_event: int, effect: int, short: int
+) -> None:
+    account = account_at(accounts, 0)
+    realise_sides(account, side, price, lots, ts_event, effect, short)
+    learn_fill(account, side, price, lots, 0)
+
+
+@given(steps, some_fills, st.lists(st.booleans(), min_size=25, max_size=25))
+@settings(max_examples=200, deadline=None)
+def test_both_sides_are_what_the_collector_makes_of_them(
+    later: list[tuple[int, int, int]], fills: list[tuple[int, int, int, int, int]],
+    closes: list[bool],
+) -> None:  # fmt: skip
+    """The kernel's account, the collector's, and the slow one's gains at the rate of each fill."""
+    known = {ts: Fraction(num, den) for ts, num, den in later} | {0: Fraction(3, 2)}
+    rates = [(ts, *known[ts].as_integer_ratio()) for ts in sorted(known)]
+    accounts, worths = Block(ACCOUNT, 1), Block(WORTH, len(rates) + 1)
+    worths.records[:-1] = rates
+    worths.records[-1] = NEVER, 1, 1
+    account = accounts.records[0]
+    account["worths"], account["worth_n"] = worths.address, 1
+    naive, booked, now, money = NaiveHedge(), _Booked(), 0, 0
+    for (side, price, lots, wait, _), is_close in zip(fills, closes, strict=False):
+        now += wait
+        short, before = -naive.short.position, naive.total("realized")
+        effect = PositionEffect.CLOSE if is_close else PositionEffect.OPEN
+        _learn_sides(accounts.address, side, price, lots, now, int(effect), short)
+        naive.fill(side, price, lots, 0, is_close)
+        rate = known[max(ts for ts in known if ts <= now)]
+        money += ((naive.total("realized") - before) * rate).__floor__()
+        booked.fill_sides(
+            *(np.array([value]) for value in (
+                side * lots, price, is_close, rate.numerator, rate.denominator,
+            ))
+        )  # fmt: skip
+        assert (account["base_units"], account["base_money"]) == (naive.total("realized"), money)
+        assert booked.kept[-1][1:] == (naive.total("realized"), money)
+
+
+@given(steps, st.lists(st.integers(0, 70), min_size=1, max_size=9))
+def test_a_step_is_found_from_wherever_it_is_looked_for(
+    later: list[tuple[int, int, int]], times: list[int]
+) -> None:
+    begins = sorted({0, *(ts for ts, _, _ in later)})
+    worths = Block(WORTH, len(begins) + 1)
+    worths.records["ts"] = [*begins, NEVER]
+    near = 1
+    for ts in times:
+        near = _begun(worths.address, near, ts)
+        assert near == sum(begin <= ts for begin in begins)
+
+
+@jit_entry
+def _begun(worths: int, near: int, ts: int) -> int:
+    found: int = steps_begun(worths, near, ts)
+    return found

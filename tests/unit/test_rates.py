@@ -217,8 +217,6 @@ def test_a_run_with_a_file_of_rates(tmp_path: Path, synthetic_file: Path) -> Non
     # 20 EUR for a lot at 2, and at 4.
     peaks = [r.metrics["peak_margin"][0].as_py() for r in (fixed, changing)]
     assert 20 * E9 <= peaks[0] < peaks[1] <= 2 * peaks[0]
-    with pytest.raises(ConfigError, match=r"position_mode: expected netting beside .*rate_file, f"):
-        run("hedging", rate_file=path, position_mode="hedging")
     assert any("at changing rates" in text for text in changing.manifest["warnings"])
     with pytest.raises(ConfigError, match=r"rate_file: expected rates for a simulation that is s"):
         tw.Simulation(

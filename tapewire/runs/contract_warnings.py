@@ -50,8 +50,7 @@ def contract_warnings(config: RunConfig, info: "StreamInfo", contracts: Contract
     warnings += contracts.expiries.warnings(contracts.rolled_out())
     if contracts.rates:
         warnings.append(
-            f"money in {first_few(sorted(contracts.rates))} is converted at changing rates; fees "
-            "by value, impact by value and what is shown while it runs go by those of the start"
+            f"money in {first_few(sorted(contracts.rates))} is converted at changing rates"
         )
     return warnings + _unset_algorithms(config, traded, contracts)
 

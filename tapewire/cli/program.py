@@ -10,6 +10,7 @@ import typer
 from tapewire.cli import (
     bench,
     bridge,
+    bundle,
     candles,
     compare,
     data,
@@ -52,6 +53,8 @@ app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.command(epilog=reconcile.EXAMPLES)(reconcile.reconcile)
 app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
+app.command(epilog=bundle.EXAMPLES)(bundle.bundle)
+app.command(epilog=bundle.VERIFY_EXAMPLES)(bundle.verify)
 app.command(epilog=features.EXAMPLES)(features.features)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)

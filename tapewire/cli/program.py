@@ -14,6 +14,7 @@ from tapewire.cli import (
     candles,
     compare,
     data,
+    doctor,
     explain,
     features,
     new,
@@ -56,6 +57,7 @@ app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=bundle.EXAMPLES)(bundle.bundle)
 app.command(epilog=bundle.VERIFY_EXAMPLES)(bundle.verify)
 app.command(epilog=features.EXAMPLES)(features.features)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
 app.add_typer(bridge.app)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import tapewire as tw
@@ -100,6 +101,30 @@ def test_frames_of_polars(result: tw.RunResult) -> None:
     stored = result.to_polars("orders", prices="int")
     assert stored["price"].to_list() == result.orders["price"].to_pylist()
     assert isinstance(result.to_pandas("fills"), pd.DataFrame)
+
+
+#: What DuckDB makes of the types of the tables.
+DUCK = {
+    "int8": "TINYINT", "int32": "INTEGER", "int64": "BIGINT", "uint16": "USMALLINT",
+    "uint32": "UINTEGER", "double": "DOUBLE", "string": "VARCHAR", "bool": "BOOLEAN",
+    "timestamp[ns, tz=UTC]": "TIMESTAMPTZ_NS",
+}  # fmt: skip
+
+
+def test_every_table_opens_in_duckdb_with_its_types_and_values(result: tw.RunResult) -> None:
+    import duckdb
+
+    files = sorted(result.path.glob("*.parquet"))
+    assert {"equity.parquet", "fills.parquet", "orders.parquet"} <= {file.name for file in files}
+    with duckdb.connect() as database:
+        database.execute("set timezone = 'UTC'")
+        for file in files:
+            table = pq.read_table(file)
+            found = database.read_parquet(str(file))
+            assert [str(kind) for kind in found.types] == [
+                DUCK[str(field.type)] for field in table.schema
+            ], file.name
+            assert found.to_arrow_table().cast(table.schema).equals(table), file.name
 
 
 def test_without_polars_the_command_is_named(

@@ -7,19 +7,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.arrivals import OrderCosts
 from tapewire.analytics.bands import Band, Bands
+from tapewire.analytics.capacity import MarketActivity
 from tapewire.analytics.curves import CHART_BUCKETS, Curve, Line
 from tapewire.analytics.exact import Int64Array, groups, to_int64
 from tapewire.analytics.fill_marks import FILLS_DRAWN_MAX, FillMarks
 from tapewire.analytics.inventory import Inventory
 from tapewire.analytics.ledger import Leg
-from tapewire.analytics.margins import MarginPeaks
+from tapewire.analytics.margins import MarginPeaks, Margins
 from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
 from tapewire.analytics.metrics.inputs import (
     EdgeTotals,
@@ -33,7 +34,10 @@ from tapewire.analytics.profiles import HourProfile, QueuePlaces
 from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
 from tapewire.analytics.rates import Conversion
 from tapewire.analytics.series import SeriesPictures
+from tapewire.analytics.settlements import SettledDay, SettledDays, SettlementPrices
+from tapewire.analytics.sides import LONG, Parts, Sides
 from tapewire.analytics.trades import TradeMatcher
+from tapewire.execution.codes import PositionEffect
 
 #: Strategies and legs that are drawn; the tables list all of them.
 CHARTED_STRATEGIES_MAX: Final = 8
@@ -80,6 +84,14 @@ class Analysis:
     hours: HourProfile = field(default_factory=HourProfile)
     queues: QueuePlaces = field(default_factory=QueuePlaces)
     instruments: list[InstrumentTotals] = field(default_factory=list)
+    settled: list[SettledDay] = field(default_factory=list)
+
+
+class _Totals(Protocol):
+    """What rows of one leg are added to, at what a price point is worth."""
+
+    def add(self, rows: Mapping[str, NDArray[Any]], num: int, den: int, /) -> None:
+        """Take rows."""
 
 
 class _Reader:
@@ -92,38 +104,43 @@ class _Reader:
         span: tuple[int, int],
         metrics: Registry,
         initial_capital: int | None,
-        margins: Mapping[str, int],
+        margins: Margins,
         conversion: Conversion,
+        settlements: SettlementPrices,
     ) -> None:
         self.legs = legs
+        self.settled = SettledDays(legs, settlements, conversion)
         self.margins = MarginPeaks(legs, margins)
         self.initial_capital = initial_capital
         self.span = span
         self.tallies = {leg: Tally() for leg in active}
         self.leg_curves = {leg: Curve() for leg in active}
-        self.matchers = {
-            leg: TradeMatcher(
-                legs[leg].multiplier_num, legs[leg].multiplier_den, conversion.of(legs[leg])
-            )
-            for leg in active
-        }
         self._conversion = conversion
+        self.matchers = {leg: self._matcher(leg) for leg in active}
+        self.short_matchers: dict[int, TradeMatcher] = {}  # of legs that hedge
+        self._sides: dict[int, Sides] = {}
         self.result = Analysis(*span, metrics)
         self.pictures: dict[int, LegPicture] = {}
+        self.markets: dict[int, MarketActivity] = {}
         self.positions: dict[int, int] = {}  # at the last sample
         self._last_pnl: dict[int, int] = {}
         self._clock_ns = span[0]
 
+    def _matcher(self, leg: int) -> TradeMatcher:
+        info = self.legs[leg]
+        return TradeMatcher(info.multiplier_num, info.multiplier_den, self._conversion.of(info))
+
     def orders(self, path: Path) -> None:
+        sent = ["ts_sent"] if self._conversion else []
         wanted = dict.fromkeys(("leg", "reason", *QuoteMarks.COLUMNS, *OrderTotals.COLUMNS,
-                                *OrderCosts.COLUMNS))  # fmt: skip
+                                *OrderCosts.COLUMNS, *sent))  # fmt: skip
         for part in row_groups(path, list(wanted)):
             self.result.queues.add(part["queue_ahead"], part["filled_qty"])
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
                 self.tallies[leg].orders.add(mine)
-                info = self.legs[leg]
-                self.tallies[leg].costs.add(mine, info.multiplier_num, info.multiplier_den)
+                for totals in (self.tallies[leg].capacity, self.tallies[leg].costs):
+                    self._by_rate(leg, mine, totals, "ts_sent")
                 if (picture := self.pictures.get(leg)) is not None:
                     picture.quotes.add(mine)
                 why = self.result.reasons.setdefault(self.legs[leg].strategy_id, Counter())
@@ -135,26 +152,48 @@ class _Reader:
                 statuses[self.legs[leg].strategy_id] += tally.orders.statuses
 
     def fills(self, path: Path) -> None:
-        wanted = dict.fromkeys(("leg", "commission", *FillMarks.COLUMNS, *FillTotals.COLUMNS,
-                                *Inventory.COLUMNS, *ImpactTotals.COLUMNS))  # fmt: skip
+        wanted = dict.fromkeys((
+            "leg", "commission", "position_effect", *FillMarks.COLUMNS, *FillTotals.COLUMNS,
+            *Inventory.COLUMNS, *ImpactTotals.COLUMNS,
+        ))  # fmt: skip
         for part in row_groups(path, list(wanted)):
             self.result.fill_reasons.update(part["reason"].tolist())
             self.result.hours.add_fills(part["ts_event"], part["last_qty"])
             quantity = part["last_qty"]
             signed = np.where(part["order_side"] == "BUY", quantity, -quantity)
-            self.margins.add(part["leg"], signed, part["position"])
+            more = np.abs(part["position"]) - np.abs(part["position"] - signed)
             for leg, rows in groups(part["leg"]):
                 mine = {name: column[rows] for name, column in part.items()}
-                self._leg_fills(leg, mine)
+                parts = self._split(leg, signed[rows], mine["position_effect"])
+                if parts is not None:
+                    more[rows] = parts.more_held(len(rows))
+                self._leg_fills(leg, mine, parts)
+            self.margins.add(part["leg"], more, part["ts_event"])
 
-    def _leg_fills(self, leg: int, fills: dict[str, Any]) -> None:
+    def _split(self, leg: int, signed: Int64Array, effect: NDArray[Any]) -> Parts | None:
+        """Split fills of a leg that hedges by the side that they are of; None of one that nets."""
+        if effect[0] == _NETS:
+            return None
+        return self._sides.setdefault(leg, Sides()).split(signed, effect == _CLOSES)
+
+    def _leg_fills(self, leg: int, fills: dict[str, Any], parts: Parts | None) -> None:
         self.tallies[leg].fills.add(fills)
         self.tallies[leg].inventory.add(fills, self.legs[leg].position_limit)
         self._by_rate(leg, fills, self.tallies[leg].impact)
         buy, quantity = fills["order_side"] == "BUY", fills["last_qty"]
         price, ts = fills["last_px"], fills["ts_event"]
         signed = np.where(buy, quantity, -quantity)
-        self.matchers[leg].add(signed, price, fills["commission"], fills["position"], ts)
+        if parts is None:
+            self.matchers[leg].add(signed, price, fills["commission"], fills["position"], ts)
+        else:
+            fees = parts.commissions(fills["commission"], quantity)
+            matchers = {LONG: self.matchers[leg]}
+            if leg not in self.short_matchers:
+                self.short_matchers[leg] = self._matcher(leg)
+            for side, at in groups(parts.side):
+                matcher = matchers.get(side, self.short_matchers[leg])
+                which = parts.fill[at]
+                matcher.add(parts.signed[at], price[which], fees[at], parts.after[at], ts[which])
         picture = self.pictures.get(leg)
         if picture is not None:
             picture.fills.add(fills)
@@ -166,15 +205,17 @@ class _Reader:
                 mine = {name: column[rows] for name, column in part.items()}
                 self._by_rate(leg, mine, self.tallies[leg].edges)
 
-    def _by_rate(self, leg: int, fills: dict[str, Any], totals: EdgeTotals | ImpactTotals) -> None:
-        """Have fills added to totals of money, at the rate of their time."""
+    def _by_rate(
+        self, leg: int, rows: dict[str, Any], totals: "_Totals", time: str = "ts_event"
+    ) -> None:
+        """Have rows of a leg added to totals of money, at the rates of their times."""
         info = self.legs[leg]
         steps = self._conversion.of(info)
         if steps is None:
-            totals.add(fills, info.multiplier_num, info.multiplier_den)
+            totals.add(rows, info.multiplier_num, info.multiplier_den)
             return
-        for which, at in groups(steps.which(fills["ts_event"])):
-            some = {name: column[at] for name, column in fills.items()}
+        for which, at in groups(steps.which(rows[time])):
+            some = {name: column[at] for name, column in rows.items()}
             totals.add(some, *steps.ratio(which))
 
     def equity(self, path: Path) -> None:
@@ -199,6 +240,7 @@ class _Reader:
 
     def _leg_samples(self, leg: int, samples: dict[str, Any], change: Int64Array) -> None:
         self.tallies[leg].pnl.add(samples)
+        self.settled.add(leg, samples)
         self.positions[leg] = int(samples["position"][-1])
         self.leg_curves[leg].add(samples["ts"], change)
         picture = self.pictures.get(leg)
@@ -215,6 +257,8 @@ class _Reader:
             yield names[strategy], rows
 
 
+_NETS: Final = PositionEffect.NONE.name
+_CLOSES: Final = PositionEffect.CLOSE.name
 #: Stand-in for a null mark while reading; no price has this value.
 NO_MARK: Final = -(2**63)
 
@@ -226,9 +270,10 @@ def analyse(
     span: tuple[int, int],
     metrics: Registry = METRICS,
     initial_capital: int | None = None,
-    margins: Mapping[str, int] | None = None,
+    margins: Margins | None = None,
     bands: Bands | None = None,
     conversion: Conversion | None = None,
+    settlements: SettlementPrices | None = None,
 ) -> Analysis:
     """Work out metrics and chart lines of a run.
 
@@ -248,16 +293,19 @@ def analyse(
     initial_capital
         What each strategy begins with, 1e-9 currency, where that was stated.
     margins
-        What a lot takes as margin by symbol, 1e-9 currency, where that was stated.
+        What a lot takes as margin by symbol, where that was stated.
     bands
         Best prices of the books, of a run that has markouts.
     conversion
         Of money in other currencies, where rates change.
+    settlements
+        What instruments settled at by day, where that is known.
     """
     active = sorted(final_pnl)
     reader = _Reader(
-        legs, active, span, metrics, initial_capital, margins or {}, conversion or Conversion()
-    )
+        legs, active, span, metrics, initial_capital, margins or {}, conversion or Conversion(),
+        settlements or SettlementPrices(),
+    )  # fmt: skip
     by_strategy: dict[str, int] = {}
     for leg in active:
         name = legs[leg].strategy_id
@@ -278,6 +326,7 @@ def analyse(
             QuoteMarks(span[1], QUOTES_DRAWN_MAX // len(charted)),
         )  # fmt: skip
     if bands is not None:
+        reader.markets = bands.markets()
         books = [reader.pictures[leg].book for leg in charted]
         reader.result.bands = bands.of(books, *span)
     reader.orders(folder_files["orders"])
@@ -299,13 +348,22 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     for curve in (result.total, *result.strategies.values(), *reader.leg_curves.values()):
         curve.finish()
     for leg, matcher in reader.matchers.items():
-        reader.tallies[leg].trades = matcher.totals
+        shorts = reader.short_matchers.get(leg)
+        reader.tallies[leg].trades = (
+            matcher.totals if shorts is None else (matcher.totals + shorts.totals)
+        )
         reader.tallies[leg].inventory.finish(reader.span[1], reader.legs[leg].position_limit)
+    for leg, tally in reader.tallies.items():
+        info = reader.legs[leg]
+        book = info.publisher_id << 32 | info.instrument_id
+        tally.capacity.finish(book, reader.markets.get(book))
+    reader.margins.finish(reader.span[1])
     result.pictures = [reader.pictures[leg] for leg in sorted(reader.pictures)]
     blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,
              "symbol": None}  # fmt: skip
     tallies, compute = reader.tallies, result.metrics.compute
     result.instruments = by_instrument(reader.legs, tallies, reader.positions)
+    result.settled = reader.settled.rows(NO_MARK)
     result.edges = sum((tally.edges for tally in tallies.values()), EdgeTotals())
     each = reader.initial_capital
     together = None if each is None else each * len(by_strategy)

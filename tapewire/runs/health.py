@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from tapewire.children import Child
 from tapewire.processes.transports import cores
 from tapewire.runs.versions import versions
 
@@ -32,6 +33,7 @@ _MEMORY_BYTES_WANTED: Final = 2 * 10**9
 _CLOCK_SET_S: Final = 1_767_225_600
 _CLOCKS_APART_S: Final = 0.05
 _ANSWER_MS: Final = 2_000
+_START_S: Final = 30.0
 _EXTRAS: Final = {
     "polars": ("polars",),
     "candles": ("talib",),
@@ -299,16 +301,17 @@ def _clock() -> str:
 
 def _processes() -> str:
     """Start a child, as a run does its replay."""
-    import subprocess
-
     began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", "print(40 + 2)"], capture_output=True, text=True, timeout=30,
-        check=False,
-    )  # fmt: skip
-    if done.stdout.strip() != "42":
-        raise Unhealthy(f"a child ended with {done.returncode}: {done.stderr.strip()[-200:]}", "")
-    return f"a child starts in {(time.monotonic() - began) * 1e3:.0f} ms"
+    child = Child([sys.executable, "-c", "print(40 + 2)"], hears_stdout=True)
+    try:
+        child.wait(_START_S)
+        took_ms = (time.monotonic() - began) * 1e3
+        if child.printed.strip() != b"42":
+            how = child.end_in_words() or f"said nothing within {_START_S:g} s"
+            raise Unhealthy(f"a child {how}: {child.last_line()}", "send this report")
+    finally:
+        child.end(1.0)
+    return f"a child starts in {took_ms:.0f} ms"
 
 
 def _threads() -> str:

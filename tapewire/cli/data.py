@@ -11,10 +11,13 @@ from tapewire.cli import derived, synthetic
 from tapewire.cli import rolls as roll_days
 from tapewire.cli.options import (
     AllowTruncated,
+    Definitions,
     Duplicates,
     End,
     Start,
+    Statistics,
     Symbols,
+    Volumes,
     Warmup,
     names_in,
     time_in,
@@ -78,6 +81,7 @@ app.command("rolls", epilog=roll_days.ROLLS_EXAMPLES)(roll_days.rolls)
     "tapewire data convert day.mbo.dbn.zst -o day.mbo.dbn\n\n"
     "tapewire data convert monday.dbn.zst tuesday.dbn.zst --symbols ESH4 -o esh4.mbo.dbn\n\n"
     "tapewire data convert GLBX-20240105-AB12CD/ -o january.mbo.dbn.zst\n\n"
+    "tapewire data convert january/ --symbols ES.v.0 -o front.mbo.dbn.zst\n\n"
     "tapewire data convert export.csv.zst -o day.mbo.dbn.zst\n\n"
     "tapewire data convert 05302019.NASDAQ_ITCH50.gz --symbols AAPL,MSFT -o nasdaq.mbo.dbn.zst\n\n"
     "tapewire data convert AAPL_2012-06-21_34200000_57600000_message_10.csv -o aapl.mbo.dbn",
@@ -96,6 +100,9 @@ def convert(
     warmup: Warmup = None,
     duplicates: Duplicates = None,
     allow_truncated: AllowTruncated = False,
+    definitions: Definitions = None,
+    statistics: Statistics = None,
+    volumes: Volumes = None,
     date: Annotated[
         str | None, typer.Option("--date", help="The day of an ITCH file whose name has none.")
     ] = None,
@@ -124,7 +131,8 @@ def convert(
     if kind is not None:
         typed = {
             "--start": start, "--end": end, "--warmup": warmup, "--duplicates": duplicates,
-            "--allow-truncated": allow_truncated or None,
+            "--allow-truncated": allow_truncated or None, "--definitions": definitions,
+            "--statistics": statistics, "--volumes": volumes,
         }  # fmt: skip
         convert_foreign(
             files[0],
@@ -150,6 +158,9 @@ def convert(
         warmup=warmup,
         duplicates=duplicates,
         allow_truncated=allow_truncated,
+        definitions=definitions or (),
+        statistics=statistics or (),
+        volumes=volumes or (),
         force=force,
         as_json=as_json,
         console=Console(),

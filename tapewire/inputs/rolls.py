@@ -94,6 +94,22 @@ class Rolls:
                 found.update(dict.fromkeys(self.parents.get(name, (name,))))
         return tuple(found)
 
+    def reach(self) -> dict[int, list[tuple[int, int]]]:
+        """Return ``[start_ns, end_ns)`` of the times that instruments are meant for, in order.
+
+        By id; instruments that are meant all the time are left out.
+        """
+        stays = {*self.others, *(s for some in self.parents.values() for s in some)}
+        found: dict[int, list[tuple[int, int]]] = {}
+        always: set[int] = set()
+        for table in self.tables:
+            for symbol, number, start_ns, end_ns in table.spans():
+                if table.source != "files" and symbol in stays:
+                    always.add(number)
+                until_ns = _TS_MAX if self.keeps else end_ns
+                found.setdefault(number, []).append((start_ns, until_ns))
+        return {number: sorted(some) for number, some in found.items() if number not in always}
+
     def warnings(self) -> list[str]:
         """Say what deserves a look: what was assumed, and contracts that come back."""
         notes = [note for table in self.tables for note in table.notes]

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +23,16 @@ _BYTES_PER_MB: Final = 10**6
 _KNOWN_MAX: Final = 2_000
 
 
-def volumes_of(headers: Sequence[DbnHeader], working: Working) -> DayVolumes:
-    """Return what all files together traded, by UTC day and instrument.
+@dataclass(frozen=True)
+class _Noted:
+    """What a file traded, and the xxh3_128 of its bytes, where it could be read whole."""
+
+    volumes: DayVolumes
+    content_hash: str | None
+
+
+def volumes_of(headers: Sequence[DbnHeader], working: Working) -> tuple[DayVolumes, dict[str, str]]:
+    """Return what all files together traded, by UTC day and instrument, and their hashes by path.
 
     Parameters
     ----------
@@ -40,6 +49,7 @@ def volumes_of(headers: Sequence[DbnHeader], working: Working) -> DayVolumes:
     known = _known()
     read_anew = False
     total: dict[int, dict[int, int]] = {}
+    hashes: dict[str, str] = {}
     sizes = sum(header.size_bytes for header in headers) // _BYTES_PER_MB
     done = 0
     with working("adding up the volumes of days, MB", sizes) as progress:
@@ -51,18 +61,22 @@ def volumes_of(headers: Sequence[DbnHeader], working: Working) -> DayVolumes:
                 def tick(read: int, done: int = done) -> None:
                     progress((done + read) // _BYTES_PER_MB)
 
-                noted = day_volumes(header, tick)
+                noted = _Noted(*day_volumes(header, tick))
                 read_anew = True
-            known[key] = {"status": status, "volumes": noted}  # the last used are last
+            known[key] = {  # the last used are last
+                "status": status, "hash": noted.content_hash, "volumes": noted.volumes,
+            }  # fmt: skip
+            if noted.content_hash is not None:
+                hashes[header.path] = noted.content_hash
             done += header.size_bytes
             progress(done // _BYTES_PER_MB)
-            for day, of_day in noted.items():
+            for day, of_day in noted.volumes.items():
                 sums = total.setdefault(day, {})
                 for number, lots in of_day.items():
                     sums[number] = sums.get(number, 0) + lots
     if read_anew:
         _note(known)
-    return total
+    return total, hashes
 
 
 def _status(header: DbnHeader) -> list[int]:
@@ -73,15 +87,17 @@ def _status(header: DbnHeader) -> list[int]:
     ]  # fmt: skip
 
 
-def _noted(entry: Any, status: list[int]) -> DayVolumes | None:
+def _noted(entry: Any, status: list[int]) -> _Noted | None:
     """Return what was noted of a file; None: nothing, or of another state of it."""
     if not isinstance(entry, dict) or entry.get("status") != status:
         return None
     try:
-        return {
+        volumes = {
             int(day): {int(number): int(lots) for number, lots in of_day.items()}
             for day, of_day in entry["volumes"].items()
         }
+        content = entry["hash"]
+        return _Noted(volumes, None if content is None else str(content))
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xxhash
 
 import tapewire as tw
+from tapewire.inputs.derive import derive_file
 from tapewire.replay.markets.files import write_market
 from tapewire.replay.markets.market import MarketPlan
 
@@ -71,6 +73,21 @@ def test_nothing_is_held_of_a_contract_that_was_left(rolled: tw.RunResult) -> No
         key = (one["strategy_id"], one["symbol"])
         held[key] = held.get(key, 0) + (1 if one["order_side"] == "BUY" else -1) * one["last_qty"]
     assert {lots for (_, symbol), lots in held.items() if symbol.endswith("H4")} == {0}
+
+
+def test_bars_that_say_what_is_meant_are_inputs_of_the_run(market: Path, tmp_path: Path) -> None:
+    """Daily bars made of the files mean the same; each input has its hash, early files, too."""
+    bars = []
+    for path in sorted(market.glob("*.mbo.dbn.zst")):
+        bars.append(str(tmp_path / f"{path.name[:18]}.ohlcv-1d.dbn"))
+        derive_file(path, bars[-1], schema="ohlcv-1d")
+    given = config(market, volume_files=bars, start="2024-03-12", warmup="none")
+    result = tw.run(given, output=tmp_path / "by-bars")
+    inputs = {one["file"]: one for one in result.manifest["inputs"]}
+    for path in [*bars, *map(str, market.glob("*.mbo.dbn.zst"))]:
+        assert inputs[path]["xxh3_128"] == xxhash.xxh3_128(Path(path).read_bytes()).hexdigest()
+    days = result.manifest["rolls"]["continuous"]["TWA.v.0"]["days"]
+    assert [one["symbol"] for one in days] == ["TWAH4", *["TWAM4"] * 3]
 
 
 def test_it_is_the_same_by_a_catalogue(market: Path, rolled: tw.RunResult, tmp_path: Path) -> None:

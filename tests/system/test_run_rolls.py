@@ -74,6 +74,25 @@ def test_nothing_is_held_of_a_contract_that_was_left(rolled: tw.RunResult) -> No
     assert {lots for (_, symbol), lots in held.items() if symbol.endswith("H4")} == {0}
 
 
+def test_days_apart_roll_to_one_digest_whoever_plays_them(market: Path, tmp_path: Path) -> None:
+    """One process or two; each day its contract, and every night all is flat."""
+    runs = []
+    for workers in (1, 2):
+        given = config(market)
+        given["backtest"]["replay"] = {"days": "apart", "workers": workers}
+        runs.append(tw.run(given, output=tmp_path / f"by-{workers}"))
+    assert runs[0].digest == runs[1].digest
+    assert runs[0].fills.equals(runs[1].fills)
+    meant = {
+        (one["date"], one["symbol"])
+        for table in runs[0].manifest["rolls"]["continuous"].values()
+        for one in table["days"]
+    }
+    traded = runs[0].fills.to_pylist()
+    assert len({symbol for _, symbol in meant}) == 4
+    assert {(one["ts_event"].strftime("%Y-%m-%d"), one["symbol"]) for one in traded} == meant
+
+
 def test_bars_that_say_what_is_meant_are_inputs_of_the_run(market: Path, tmp_path: Path) -> None:
     """Daily bars made of the files mean the same; each input has its hash, early files, too."""
     bars = []

@@ -365,4 +365,4 @@ class Resting(Noting):
 def test_a_market_has_ended_as_word_of_its_orders_comes() -> None:
     """Sent at 1, there at 51 and told at 101; the instrument expires at 300, told at 350."""
     play(Resting, quoted().tick(1_000), expires=(300, None))
-    assert Noting.notes == [(101, "ACCEPTED", False), (350, "EXPIRED", True)]
+    assert Noting.notes == [(101, "NEW", False), (350, "EXPIRED", True)]

@@ -24,11 +24,11 @@ from tapewire.features import (
     FeatureSet,
     Label,
     Labeller,
+    RowReach,
     Sampling,
     labels_of,
 )
 from tapewire.features.passing import warm_up
-from tapewire.inputs.feature_reach import RowReach
 from tapewire.inputs.inspection import book_limits
 from tapewire.inputs.rolls import with_rolls
 from tapewire.inputs.same_data import require_different

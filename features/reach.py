@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.features import FeaturePass, FeatureRows
+from tapewire.features.passing import FeaturePass, FeatureRows
 
 _NEVER = 2**63 - 1
 
@@ -20,8 +20,8 @@ class RowReach:
     Parameters
     ----------
     times
-        ``[start_ns, end_ns)`` in order, by instrument id (`tapewire.inputs.rolls.Rolls.reach`);
-        one that is not there is meant all the time.
+        ``[start_ns, end_ns)`` in order, by instrument id; one that is not there is meant all the
+        time.
     """
 
     def __init__(self, times: Mapping[int, Sequence[tuple[int, int]]]) -> None:

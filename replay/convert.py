@@ -423,9 +423,14 @@ def _mappings_as_they_are(headers: Iterable[DbnHeader]) -> _Mappings:
 
 
 def _mappings_by_name(mappings: Iterable[SymbolMapping]) -> _Mappings:
-    """Return mappings from names to instrument ids, as a header has them."""
+    """Return mappings from names to instrument ids, as a header has them.
+
+    Numbers that stand for themselves have no days, and no place in a header.
+    """
     return _collected(
-        (m.raw_symbol, (_date(m.start_ns), _date(m.end_ns), str(m.instrument_id))) for m in mappings
+        (m.raw_symbol, (_date(m.start_ns), _date(m.end_ns), str(m.instrument_id)))
+        for m in mappings
+        if m.start_ns >= 0
     )
 
 

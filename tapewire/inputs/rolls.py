@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tapewire.market.continuous import ListedFuture
     from tapewire.replay import ReplayPlan
     from tapewire.replay.dbn import DbnHeader
-    from tapewire.replay.volumes import BarFile, DayVolumes
+    from tapewire.replay.volumes import BarFile
 
 _TS_MAX: Final = 2**63 - 1
 _ROOTS_TOLD: Final = 8
@@ -191,6 +191,7 @@ def rolls_of(source: DatabentoSource, working: "Working" = _silent) -> Rolls:
     NoDataError
         If the files have no contract of a product, or not what a symbol goes by.
     """
+    from tapewire.inputs.volumes import ContractVolumes
     from tapewire.replay.dbn import inspect
 
     headers = [
@@ -223,7 +224,7 @@ def rolls_of(source: DatabentoSource, working: "Working" = _silent) -> Rolls:
             assert parent_root(symbol) == root
             parents[symbol] = tuple(dict.fromkeys(one.symbol for one in futures[root]))
     by_volume = {one.root: futures[one.root] for one in names if one.rule == "v"}
-    looked_at = _Volumes(source, headers, working)
+    looked_at = ContractVolumes(source, headers, working)
     volumes = looked_at.of(by_volume)
     statistics = _statistics(source) if any(one.rule == "n" for one in names) else np.empty(0)
     for name in names:
@@ -268,90 +269,6 @@ def _statistics(source: DatabentoSource) -> Any:
 
     files = [read_statistics(path, OPEN_INTEREST) for path in source.statistics_files]
     return np.concatenate([np.empty(0, STATISTICS), *(file.records for file in files)])
-
-
-class _Volumes:
-    """What contracts traded: as daily bars say, and the records of days that these lack.
-
-    Files that begin on the last day are not read: it decides nothing. Instrument ids mean something
-    within a dataset only.
-    """
-
-    def __init__(
-        self, source: DatabentoSource, headers: "Sequence[DbnHeader]", working: "Working"
-    ) -> None:
-        self._source = source
-        self._headers = headers
-        self._working = working
-        self.bars: list[BarFile] = []
-        self.hashes: dict[str, str] = {}
-
-    def of(self, futures: "Mapping[str, Sequence[ListedFuture]]") -> "dict[str, DayVolumes]":
-        """Return volumes by product."""
-        from tapewire.replay.volumes import read_bars
-
-        if not futures:
-            return {}
-        datasets = list(dict.fromkeys(header.dataset for header in self._headers))
-        self.bars = [read_bars(path) for path in self._source.volume_files]
-        for file in self.bars:
-            if file.dataset not in datasets:
-                raise NoDataError(
-                    f"{file.path}: has bars of {file.dataset}; expected those of "
-                    f"{', '.join(datasets)}: name the file of that dataset, or leave it out"
-                )
-        volumes: dict[str, DayVolumes] = {root: {} for root in futures}
-        for dataset in datasets:
-            here = [header for header in self._headers if header.dataset == dataset]
-            mapped = {(m.raw_symbol, m.instrument_id) for header in here for m in header.mappings}
-            roots = {
-                root: some
-                for root, some in futures.items()
-                if any((one.symbol, one.instrument_id) in mapped for one in some)
-            }
-            for root, found in self._in(dataset, here, roots).items() if roots else ():
-                volumes[root] = {**volumes[root], **found}
-        return volumes
-
-    def _in(
-        self,
-        dataset: str,
-        headers: "Sequence[DbnHeader]",
-        futures: "Mapping[str, Sequence[ListedFuture]]",
-    ) -> "dict[str, DayVolumes]":
-        """Return volumes by product, of the files of a dataset."""
-        from tapewire.inputs.volumes import volumes_of
-        from tapewire.replay.volumes import bar_volumes
-
-        bars = bar_volumes(file for file in self.bars if file.dataset == dataset)
-        told: dict[str, set[int]] = {}
-        for root, some in futures.items():
-            numbers = {one.instrument_id for one in some}
-            told[root] = {day for day, lots in bars.items() if not numbers.isdisjoint(lots)}
-        in_all_bars = set.intersection(*told.values())
-        last_ns = max((m.end_ns for header in headers for m in header.mappings), default=0)
-        last_day = (min(last_ns, self._source.end or last_ns) - 1) // NS_PER_DAY
-        early = [
-            header
-            for header in headers
-            if header.first_ts_recv is not None
-            and header.first_ts_recv // NS_PER_DAY < last_day
-            and not _days_of(header) <= in_all_bars
-        ]
-        traded, hashes = volumes_of(early, self._working)
-        self.hashes |= hashes
-        return {
-            root: dict(traded) | {day: lots for day, lots in bars.items() if day in days}
-            for root, days in told.items()
-        }
-
-
-def _days_of(header: "DbnHeader") -> set[int]:
-    """Return the days that a file maps symbols for, or one that no bar is of, if it does not."""
-    days: set[int] = set()
-    for since, until in {(m.start_ns, m.end_ns) for m in header.mappings}:
-        days.update(range(since // NS_PER_DAY, min(until // NS_PER_DAY, since // NS_PER_DAY + 400)))
-    return days or {-1}
 
 
 def _no_futures(symbol: str, root: str, headers: "Sequence[DbnHeader]") -> str:

@@ -6,21 +6,110 @@ A file that stays as it is (path, size, dates) is not read again for it.
 import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from tapewire.atomic import atomic_write
-from tapewire.errors import OutputError
+from tapewire.compiled.units import NS_PER_DAY
+from tapewire.config.schema import DatabentoSource
+from tapewire.errors import NoDataError, OutputError
 from tapewire.inputs.batch_folder import Working
 from tapewire.inputs.cache_folder import cache_dir
+from tapewire.market.continuous import ListedFuture
 from tapewire.replay.dbn import DbnHeader
-from tapewire.replay.volumes import DayVolumes, day_volumes
+from tapewire.replay.volumes import BarFile, DayVolumes, bar_volumes, day_volumes, read_bars
 
 _BYTES_PER_MB: Final = 10**6
 #: A file of a busy day notes a few hundred contracts: some kilobytes.
 _KNOWN_MAX: Final = 2_000
+
+
+class ContractVolumes:
+    """What contracts traded: as daily bars say, and the records of days that these lack.
+
+    Files that begin on the last day are not read: it decides nothing. Instrument ids mean something
+    within a dataset only.
+
+    Attributes
+    ----------
+    bars
+        Files of daily bars that were read.
+    hashes
+        xxh3_128 of files whose trades were added up, by path.
+    """
+
+    def __init__(
+        self, source: DatabentoSource, headers: Sequence[DbnHeader], working: Working
+    ) -> None:
+        self._source = source
+        self._headers = headers
+        self._working = working
+        self.bars: list[BarFile] = []
+        self.hashes: dict[str, str] = {}
+
+    def of(self, futures: Mapping[str, Sequence[ListedFuture]]) -> dict[str, DayVolumes]:
+        """Return volumes by product."""
+        if not futures:
+            return {}
+        datasets = list(dict.fromkeys(header.dataset for header in self._headers))
+        self.bars = [read_bars(path) for path in self._source.volume_files]
+        for file in self.bars:
+            if file.dataset not in datasets:
+                raise NoDataError(
+                    f"{file.path}: has bars of {file.dataset}; expected those of "
+                    f"{', '.join(datasets)}: name the file of that dataset, or leave it out"
+                )
+        volumes: dict[str, DayVolumes] = {root: {} for root in futures}
+        for dataset in datasets:
+            here = [header for header in self._headers if header.dataset == dataset]
+            mapped = {(m.raw_symbol, m.instrument_id) for header in here for m in header.mappings}
+            roots = {
+                root: some
+                for root, some in futures.items()
+                if any((one.symbol, one.instrument_id) in mapped for one in some)
+            }
+            for root, found in self._in(dataset, here, roots).items() if roots else ():
+                volumes[root] = {**volumes[root], **found}
+        return volumes
+
+    def _in(
+        self,
+        dataset: str,
+        headers: Sequence[DbnHeader],
+        futures: Mapping[str, Sequence[ListedFuture]],
+    ) -> dict[str, DayVolumes]:
+        """Return volumes by product, of the files of a dataset."""
+        bars = bar_volumes(file for file in self.bars if file.dataset == dataset)
+        told: dict[str, set[int]] = {}
+        for root, some in futures.items():
+            numbers = {one.instrument_id for one in some}
+            told[root] = {day for day, lots in bars.items() if not numbers.isdisjoint(lots)}
+        in_all_bars = set.intersection(*told.values())
+        last_ns = max((m.end_ns for header in headers for m in header.mappings), default=0)
+        last_day = (min(last_ns, self._source.end or last_ns) - 1) // NS_PER_DAY
+        early = [
+            header
+            for header in headers
+            if header.first_ts_recv is not None
+            and header.first_ts_recv // NS_PER_DAY < last_day
+            and not _days_of(header) <= in_all_bars
+        ]
+        traded, hashes = volumes_of(early, self._working)
+        self.hashes |= hashes
+        return {
+            root: dict(traded) | {day: lots for day, lots in bars.items() if day in days}
+            for root, days in told.items()
+        }
+
+
+def _days_of(header: DbnHeader) -> set[int]:
+    """Return the days that a file maps symbols for, or one that no bar is of, if it does not."""
+    days: set[int] = set()
+    for since, until in {(m.start_ns, m.end_ns) for m in header.mappings}:
+        days.update(range(since // NS_PER_DAY, min(until // NS_PER_DAY, since // NS_PER_DAY + 400)))
+    return days or {-1}
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,17 @@ def test_a_converted_file_may_begin_at_a_start(market: str, tmp_path: Path) -> N
     assert (report.symbols, report.snapshot_records, report.records) == (("XM4",), 4, 8)
 
 
+def test_a_number_beside_it_is_converted_and_not_mapped(market: str, tmp_path: Path) -> None:
+    """Instrument 3 has no symbol in the file."""
+    rows = streams.make_records(2, ts_recv=[T0 + 3 * HOUR, T0 + DAY + 3 * HOUR], instrument_id=3)
+    other = tmp_path / "y.mbo.dbn"
+    other.write_bytes(streams.dbn_header({"YH4": [(4, 0, 2)]}) + rows.tobytes())
+    out = tmp_path / "both.dbn"
+    report = convert_files([market, str(other)], out, symbols=["X.v.0", "3"])
+    assert report.records == 10
+    assert list(store(out).metadata.mappings) == ["XH4", "XM4"]
+
+
 def test_parents_convert_to_their_outrights(market: str, tmp_path: Path) -> None:
     report = convert_files([market], tmp_path / "all.dbn", symbols=["X.FUT"])
     assert (report.symbols, report.records) == (("XH4", "XM4"), 16)

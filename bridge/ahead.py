@@ -16,10 +16,12 @@ import zmq
 
 from tapewire.bridge import protocol as msg
 from tapewire.bridge.desk import Desk
-from tapewire.features import FeaturePass, FeatureRows, FeatureSet, Sampling
+from tapewire.features import FeaturePass, FeatureRows, FeatureSet, RowReach, Sampling
 
 IntArray = npt.NDArray[np.int64]
 
+#: Instruments have rows all the time.
+ALL_ROWS: Final = RowReach({})
 #: Longest sleep in any wait.
 _WAIT_SLICE_S: Final = 0.1
 #: Sleep of the thread that serves the models, where it has nothing else to do.
@@ -49,12 +51,14 @@ class _Pass:
     """One pass over the data, for all desks that want the same rows."""
 
     def __init__(
-        self, features: tuple[str, ...], every: str, start_ns: int, close_ns: int | None
-    ) -> None:
+        self, features: tuple[str, ...], every: str, start_ns: int, close_ns: int | None,
+        reach: RowReach,
+    ) -> None:  # fmt: skip
         names = (
             FeatureSet(features) if close_ns is None else FeatureSet(features, close_ns=close_ns)
         )
         self.ahead = FeaturePass(names, Sampling.of(every), start_ns=start_ns)
+        self._reach = reach
         self.desks: list[Desk] = []
         self.keys: list[int] = []
         self._meant: list[npt.NDArray[np.bool_]] = []  # by desk: which books are its own
@@ -68,6 +72,8 @@ class _Pass:
             self._hand_out(rows, describe)
 
     def _hand_out(self, rows: FeatureRows, describe: "Describe") -> None:
+        if self._reach:
+            rows = self._reach.within(rows, self.ahead)
         if not len(rows):
             return
         books = rows.rows["book"].astype(np.int64)
@@ -118,6 +124,8 @@ class Ahead:
         Time of day at which sessions close, for features.
     batches_max
         How many batches it may be ahead.
+    reach
+        When instruments have rows.
     """
 
     def __init__(
@@ -129,6 +137,7 @@ class Ahead:
         start_ns: int = 0,
         close_ns: int | None = None,
         batches_max: int = 16,
+        reach: RowReach = ALL_ROWS,
     ) -> None:
         self._desks = desks
         self._changed = answered
@@ -137,7 +146,7 @@ class Ahead:
         for desk in desks:
             wanted = (desk.spec.features, desk.spec.every)
             if wanted not in self._passes:
-                self._passes[wanted] = _Pass(*wanted, start_ns, close_ns)
+                self._passes[wanted] = _Pass(*wanted, start_ns, close_ns, reach)
             self._passes[wanted].desks.append(desk)
         self._first = next(iter(self._passes.values()))
         self._batches_max = batches_max

@@ -10,12 +10,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.bridge.ahead import Ahead, Describe
+from tapewire.bridge.ahead import ALL_ROWS, Ahead, Describe
 from tapewire.bridge.desk import Desk
 from tapewire.bridge.following import Followed, Following
 from tapewire.bridge.lockstep import LockstepDesk
 from tapewire.bridge.model_spec import ModelSpec
 from tapewire.errors import StrategyError
+from tapewire.features import RowReach
 
 #: After so long (s) somebody is told who is waited for, and again after so long.
 _TELL_AFTER_S: Final = 2.0
@@ -80,7 +81,7 @@ class Company:
     def batches(
         self, simulation: Followed, source: Iterable[npt.NDArray[Any]], check: Callable[[], None],
         describe: Describe, *, start_ns: int = 0, close_ns: int | None = None, ahead: int = 16,
-        stop: Callable[[], None] = lambda: None,
+        stop: Callable[[], None] = lambda: None, reach: RowReach = ALL_ROWS,
     ) -> Generator[npt.NDArray[Any]]:  # fmt: skip
         """Yield the batches of a source, each when the signals that concern it are laid out.
 
@@ -92,7 +93,7 @@ class Company:
             Batches of records, each valid until the next.
         check
             Called now and then; may raise.
-        describe, start_ns, close_ns, stop
+        describe, start_ns, close_ns, stop, reach
             See `Ahead`.
         ahead
             How many batches the rows may be ahead of the simulation.
@@ -110,7 +111,7 @@ class Company:
             desk.attach(simulation, check)
         going_ahead = Ahead(
             self.desks, self._answered, describe, start_ns=start_ns, close_ns=close_ns,
-            batches_max=ahead,
+            batches_max=ahead, reach=reach,
         )  # fmt: skip
         before_ns = 0
 

@@ -49,7 +49,7 @@ class SkewedMaker(tw.Strategy):
         if context.now < self.quiet_until:
             return
         bid, ask, tick = market.best_bid, market.best_ask, market.tick_size
-        if context.halted or bid is None or ask is None or bid >= ask:
+        if context.halted or market.ended or bid is None or ask is None or bid >= ask:
             context.cancel_all()  # no market to quote in
             return
         skew = self.skew_ticks * tick * context.position // self.max_inventory

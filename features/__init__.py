@@ -2,6 +2,7 @@
 
 from tapewire.features.labels import Label, Labeller, labels_of
 from tapewire.features.passing import FeaturePass, FeatureRows
+from tapewire.features.reach import RowReach
 from tapewire.features.registry import DEFAULT_NAMES, FEATURES, find_feature, names_of
 from tapewire.features.samples import Sampling
 from tapewire.features.sets import FeatureSet, FeatureState
@@ -15,6 +16,7 @@ __all__ = [
     "FeatureState",
     "Label",
     "Labeller",
+    "RowReach",
     "Sampling",
     "find_feature",
     "labels_of",

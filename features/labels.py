@@ -81,13 +81,20 @@ class Labeller:
     labels : tuple of Label
     events : callable
         How many events each book has had by now, by the index that rows have.
+    ends : callable, optional
+        Of rows (n,): when the records end that a row's label by time may look at, and when the last
+        ones of its book do, (n,) each, ns; labels that would need later ones are NaN.
     """
 
     def __init__(
-        self, labels: tuple[Label, ...], events: Callable[[], npt.NDArray[np.int64]]
+        self,
+        labels: tuple[Label, ...],
+        events: Callable[[], npt.NDArray[np.int64]],
+        ends: Callable[[npt.NDArray[Any]], tuple[npt.NDArray[np.int64], ...]] | None = None,
     ) -> None:
         self.labels = labels
         self._events = events
+        self._ends = ends
         self._rows = np.empty(0, ROW)
         self._values: FloatArray | None = None
         self._mids = np.empty(0, ROW)
@@ -114,6 +121,11 @@ class Labeller:
         events = self._events()
         # What has a later time than this may still change.
         until_ns = clock_ns if at_end else clock_ns - 1
+        over = np.zeros(len(self._rows), bool)
+        last_ns = np.full(len(self._rows), until_ns)
+        if self._ends is not None:
+            row_ends_ns, book_ends_ns = self._ends(self._rows)
+            over, last_ns = book_ends_ns <= until_ns, np.minimum(until_ns, row_ends_ns - 1)
         for rows, mids in _by_book(self._rows, self._mids):
             book = self._rows["book"][rows[0]]
             for k, label in enumerate(self.labels):
@@ -121,11 +133,11 @@ class Labeller:
                     ("ts", label.window_ns) if label.window_ns else ("event", label.events)
                 )
                 ends = self._rows[axis][rows] + reach
-                known[rows, k] = ends <= (until_ns if label.window_ns else events[book])
+                known[rows, k] = ends <= (last_ns[rows] if label.window_ns else events[book])
                 later = _mids_as_of(self._rows["mid"][rows], self._mids[mids], axis, ends)
                 found[rows, k] = _returns(self._rows["mid"][rows], later)
         found[~known] = np.nan
-        waiting = ~known.all(axis=1)
+        waiting = ~known.all(axis=1) & ~over
         n = len(self._rows) if at_end or not waiting.any() else int(np.argmax(waiting))
         given = FeatureRows(self._rows[:n], self._values[:n], np.empty(0, ROW))
         self._rows, self._values = self._rows[n:], self._values[n:]

@@ -27,9 +27,10 @@ from tapewire.errors import ConfigError, OutputError
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.cut import StartCut
 from tapewire.replay.dbn import DbnHeader
+from tapewire.replay.filters import wanted_mappings
 from tapewire.replay.plan import Duplicates, ReplayPlan
 from tapewire.replay.source import Source, open_source
-from tapewire.wire import FileTotals, Warmup
+from tapewire.wire import FileTotals, SymbolMapping, Warmup
 
 #: Untyped: the vendor's stubs call enum members strings.
 _DBN: Final[Any] = dbn
@@ -108,6 +109,7 @@ def convert(
     warmup: Warmup = "full",
     duplicates: Duplicates = "refuse",
     allow_truncated: bool = False,
+    windows: Sequence[tuple[str, int, int, int]] = (),
     force: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> ConvertReport:
@@ -128,8 +130,8 @@ def convert(
     warmup
         With ``start_ns``: the file begins with a snapshot of every book, built as `ReplayPlan` says
         from the records before (see `StartCut`); ``"none"``: it does not.
-    duplicates, allow_truncated
-        As in `ReplayPlan`.
+    duplicates, allow_truncated, windows
+        As in `ReplayPlan`. Of windows the header maps the days.
     force
         Replace a file that is there.
     on_progress
@@ -156,6 +158,7 @@ def convert(
         warmup=warmup,
         duplicates=duplicates,
         allow_truncated=allow_truncated,
+        windows=tuple(windows),
     )
     compressed = require_free(output, plan.files, force=force)
     with ExitStack() as stack:
@@ -322,18 +325,24 @@ def header_of(source: Source, schema: str = "mbo") -> bytes:
         return header_with(headers[0].metadata, schema)
     stypes = {(h.metadata.stype_in, h.metadata.stype_out) for h in headers}
     stype_in, stype_out = stypes.pop()
-    if stypes:
+    if plan.windows:
+        stype_in, stype_out = _DBN.SType.RAW_SYMBOL, _DBN.SType.INSTRUMENT_ID
+        mappings = _mappings_by_name(
+            m for h in headers for m in wanted_mappings(plan.symbols, plan.windows, h.mappings)
+        )
+    elif stypes:
         names_in = {pair[0] for pair in [*stypes, (stype_in, stype_out)]}
         stype_in = None if len(names_in) > 1 else stype_in
         stype_out = _DBN.SType.INSTRUMENT_ID
-        mappings = _mappings_by_name(headers)
+        mappings = _mappings_by_name(m for h in headers for m in h.mappings)
     else:
         mappings = _mappings_as_they_are(headers)
     queried = [s for h in headers for s in h.metadata.symbols]
     unresolved = [s for h in headers for s in h.metadata.not_found]
     partial = [s for h in headers for s in h.metadata.partial]
-    if plan.symbols:
-        mappings = _only(mappings, plan.symbols, to_id=str(stype_out) == "instrument_id")
+    if plan.symbols or plan.windows:
+        if not plan.windows:
+            mappings = _only(mappings, plan.symbols, to_id=str(stype_out) == "instrument_id")
         queried = list(mappings)
         unresolved = []
         partial = [s for s in partial if s in mappings]
@@ -353,22 +362,30 @@ def header_of(source: Source, schema: str = "mbo") -> bytes:
     )
 
 
-def header_with(metadata: Metadata, schema: str) -> bytes:
-    """Return a DBN version 3 header that says what another one says, of another schema."""
-    if str(metadata.schema) == schema:
+def header_with(
+    metadata: Metadata, schema: str, contracts: Iterable[SymbolMapping] | None = None
+) -> bytes:
+    """Return a DBN version 3 header that says what another one says, of another schema.
+
+    With contracts it names these alone, as of their days.
+    """
+    if str(metadata.schema) == schema and contracts is None:
         return bytes(metadata)
     mappings = {
         name: [(i["start_date"], i["end_date"], i["symbol"]) for i in intervals]
         for name, intervals in metadata.mappings.items()
     }
+    if contracts is not None:
+        mappings = _mappings_by_name(contracts)
+    named = contracts is not None
     return _encoded(
         mappings,
         dataset=metadata.dataset,
         start=metadata.start,
-        stype_in=metadata.stype_in,
-        stype_out=metadata.stype_out,
+        stype_in=_DBN.SType.RAW_SYMBOL if named else metadata.stype_in,
+        stype_out=_DBN.SType.INSTRUMENT_ID if named else metadata.stype_out,
         schema=_DBN.Schema(schema),
-        symbols=metadata.symbols,
+        symbols=list(mappings) if named else metadata.symbols,
         partial=metadata.partial,
         not_found=metadata.not_found,
         end=metadata.end,
@@ -405,12 +422,15 @@ def _mappings_as_they_are(headers: Iterable[DbnHeader]) -> _Mappings:
     )
 
 
-def _mappings_by_name(headers: Iterable[DbnHeader]) -> _Mappings:
-    """Return the mappings of all headers, from names to instrument ids."""
+def _mappings_by_name(mappings: Iterable[SymbolMapping]) -> _Mappings:
+    """Return mappings from names to instrument ids, as a header has them.
+
+    Numbers that stand for themselves have no days, and no place in a header.
+    """
     return _collected(
         (m.raw_symbol, (_date(m.start_ns), _date(m.end_ns), str(m.instrument_id)))
-        for h in headers
-        for m in h.mappings
+        for m in mappings
+        if m.start_ns >= 0
     )
 
 

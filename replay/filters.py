@@ -35,10 +35,9 @@ class RecordFilter:
         """Build the filter of a plan for a file with these symbols."""
         publishers = np.zeros(65_536 if plan.publishers else 0, np.uint8)
         publishers[list(plan.publishers)] = 1
+        is_narrowed = bool(plan.symbols or plan.windows)
         table, spans = _instrument_table(
-            [*_wanted_mappings(plan.symbols, mappings), *_within(plan.windows, mappings)]
-            if plan.symbols or plan.windows
-            else None
+            wanted_mappings(plan.symbols, plan.windows, mappings) if is_narrowed else None
         )
         from_ns = plan.start_ns if plan.warmup_until_ns is None else None
         return cls(
@@ -98,9 +97,16 @@ def _instrument_table(
     return table, np.array(spans, np.int64).reshape(-1, 2)
 
 
-def _wanted_mappings(
-    symbols: Sequence[str], mappings: Sequence[SymbolMapping]
+def wanted_mappings(
+    symbols: Sequence[str],
+    windows: Sequence[tuple[str, int, int, int]],
+    mappings: Sequence[SymbolMapping],
 ) -> list[SymbolMapping]:
+    """Return a file's mappings of symbols, and of windows as far as they reach (`ReplayPlan`)."""
+    return [*_of_symbols(symbols, mappings), *_within(windows, mappings)]
+
+
+def _of_symbols(symbols: Sequence[str], mappings: Sequence[SymbolMapping]) -> list[SymbolMapping]:
     """Return a file's mappings of these symbols; numbers it has no symbol for map to themselves."""
     names = set(symbols)
     found = [m for m in mappings if m.raw_symbol in names]

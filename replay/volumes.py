@@ -1,6 +1,7 @@
 """Lots traded by instrument and UTC day: of daily bars, or of records, which are decoded for it."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -29,7 +30,30 @@ _BAR: Final[np.dtype[Any]] = np.dtype(
 )
 
 
-def day_volumes(header: DbnHeader, tick: Callable[[int], None] = lambda count: None) -> DayVolumes:
+@dataclass(frozen=True)
+class BarFile:
+    """A file of daily bars, read to its end.
+
+    Attributes
+    ----------
+    content_hash
+        xxh3_128 of its bytes on disk.
+    lots
+        By day (since the epoch), publisher and instrument id.
+    """
+
+    path: str
+    size_bytes: int
+    version: int
+    dataset: str
+    content_hash: str
+    records_read: int
+    lots: Mapping[tuple[int, int, int], int]
+
+
+def day_volumes(
+    header: DbnHeader, tick: Callable[[int], None] = lambda count: None
+) -> tuple[DayVolumes, str | None]:
     """Read a file whole and add up the sizes of its trades.
 
     The day of a trade is that of the file's clock (the largest ``ts_recv`` so far), by which
@@ -41,6 +65,12 @@ def day_volumes(header: DbnHeader, tick: Callable[[int], None] = lambda count: N
         Of the file, as `tapewire.replay.dbn.inspect` gives it.
     tick
         Called after each chunk with the bytes read from disk so far; may raise.
+
+    Returns
+    -------
+    volumes
+    content_hash
+        xxh3_128 of the file's bytes on disk; None: it ended too soon.
 
     Raises
     ------
@@ -59,45 +89,55 @@ def day_volumes(header: DbnHeader, tick: Callable[[int], None] = lambda count: N
             tick(reader.disk_bytes)
     finally:
         reader.close()
-    return volumes
+    return volumes, reader.totals.content_hash
 
 
-def bar_volumes(paths: Iterable[str]) -> DayVolumes:
-    """Return the volumes of files of daily bars; a bar that two files have counts once.
+def read_bars(path: str) -> BarFile:
+    """Read a file of daily bars.
 
     Parameters
     ----------
-    paths
-        DBN files of schema ``ohlcv-1d``, plain or compressed; a bar's ``ts_event`` is its day
+    path
+        A DBN file of schema ``ohlcv-1d``, plain or compressed; a bar's ``ts_event`` is its day
         (https://databento.com/docs/schemas-and-data-formats/ohlcv).
 
     Raises
     ------
     MissingFileError
-        If one is missing, a folder or unreadable.
+        If it is missing, a folder or unreadable.
     FormatError
-        If one is no DBN file of daily bars, or truncated.
+        If it is no DBN file of daily bars, or truncated.
     """
     bars: dict[tuple[int, int, int], int] = {}
-    for path in paths:
-        chunk = np.empty(4_096, _BAR)
-        with DbnFile(path, schema="ohlcv-1d", record_bytes=_BAR.itemsize) as file:
-            while not file.at_end:
-                found = chunk[: file.read_into(chunk)]
-                wrong = (found["rtype"] != _RTYPE_BAR) | (found["length"] != _BAR.itemsize // 4)
-                if wrong.any():
-                    number = file.records_read - len(found) + int(wrong.argmax())
-                    raise FormatError(
-                        f"{path}: record {number} at byte offset {file.offset_of(number)}: "
-                        f"expected a daily bar (rtype {_RTYPE_BAR:#04x}, {_BAR.itemsize} bytes): "
-                        "the file is corrupt or mixes schemas"
-                    )
-                days = (found["ts_event"] // np.uint64(NS_PER_DAY)).tolist()
-                keys = zip(
-                    days, found["publisher_id"].tolist(), found["instrument_id"].tolist(),
-                    strict=True,
-                )  # fmt: skip
-                bars.update(zip(keys, found["volume"].tolist(), strict=True))
+    chunk = np.empty(4_096, _BAR)
+    with DbnFile(path, schema="ohlcv-1d", record_bytes=_BAR.itemsize) as file:
+        while not file.at_end:
+            found = chunk[: file.read_into(chunk)]
+            wrong = (found["rtype"] != _RTYPE_BAR) | (found["length"] != _BAR.itemsize // 4)
+            if wrong.any():
+                number = file.records_read - len(found) + int(wrong.argmax())
+                raise FormatError(
+                    f"{path}: record {number} at byte offset {file.offset_of(number)}: "
+                    f"expected a daily bar (rtype {_RTYPE_BAR:#04x}, {_BAR.itemsize} bytes): "
+                    "the file is corrupt or mixes schemas"
+                )
+            days = (found["ts_event"] // np.uint64(NS_PER_DAY)).tolist()
+            keys = zip(
+                days, found["publisher_id"].tolist(), found["instrument_id"].tolist(),
+                strict=True,
+            )  # fmt: skip
+            bars.update(zip(keys, found["volume"].tolist(), strict=True))
+        return BarFile(
+            path, file.size_bytes, file.version, str(file.metadata.dataset),
+            str(file.content_hash), file.records_read, bars,
+        )  # fmt: skip
+
+
+def bar_volumes(files: Iterable[BarFile]) -> DayVolumes:
+    """Return the volumes of files of daily bars; a bar that two files have counts once."""
+    bars: dict[tuple[int, int, int], int] = {}
+    for file in files:
+        bars.update(file.lots)
     volumes: dict[int, dict[int, int]] = {}
     for (day, _, number), lots in bars.items():
         by_id = volumes.setdefault(day, {})

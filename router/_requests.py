@@ -136,6 +136,7 @@ def callback(
         ctx.trade_side = watch.trade_side
         ctx.session_volume = watch.seen_volume
     ctx.book_ready = 0 if watch.shut & SHUT_DOUBT else 1
+    ctx.ended = 1 if now_ns >= watch.expiry_ns else 0
     if watch.transition != NIL:
         ctx.trading_state = seen_state(router, watch, ctx.market_ns)
     if instance.sights != 0:

@@ -138,6 +138,7 @@ def show_sights(router: Any, instance: Any, leg_index: int, is_shown: bool, now_
         watch = watch_at(router.watches, leg_at(router.legs, sight.leg).book)
         sight.position = account_at(router.accounts, sight.leg).known_position
         sight.book_ready = 0 if watch.shut & SHUT_DOUBT else 1
+        sight.ended = 1 if now_ns >= watch.expiry_ns else 0
         if watch.transition != NIL:
             sight.trading_state = seen_state(router, watch, now_ns - instance.feed_max_ns)
         shown_now = is_shown and sight.leg == leg_index

@@ -58,6 +58,7 @@ CONTEXT: Final = np.dtype(
         ("position", "i8"),  # lots in this book's instrument, as far as it was told
         ("pnl", "i8"),  # 1e-9 currency over all its instruments, at the last mark, net of fees
         ("halted", "i8"),  # a limit was reached: orders will be denied
+        ("ended", "i8"),  # this book's instrument has ended for the run: orders will be denied
         ("risk_state", "i8"),  # RiskState: what its limits let it send
         ("tick_size", "i8"),  # 1e-9; 0 where unknown
         ("best_bid", "i8"),  # price in 1e-9; UNDEF_PRICE where there is none
@@ -170,6 +171,7 @@ SIGHT: Final = np.dtype(
         ("trades_shown", "i8"),  # how many of the view's trades its on_trades has had
         ("trading_state", "i8"),
         ("book_ready", "i8"),
+        ("ended", "i8"),
     ]
 )
 

@@ -34,7 +34,7 @@ STATE = np.dtype(
 def quote_side(ctx: Any, side: int, handle: int, touch: int, lots: int) -> int:
     """Keep one order of ``lots`` at the touch; returns its handle."""
     if not is_open(ctx, handle):
-        if lots > 0 and ctx.halted == 0:
+        if lots > 0 and ctx.halted == 0 and ctx.ended == 0:
             return submit_limit(ctx, side, touch, lots, GTC)
         return NO_ORDER
     if has_request(ctx, handle):

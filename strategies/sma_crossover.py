@@ -49,7 +49,7 @@ def on_trade(ctx: Any, state: Any) -> None:
     if signal == state.signal:
         return
     state.signal = signal
-    if ctx.halted != 0:
+    if ctx.halted != 0 or ctx.ended != 0:
         return
     if ctx.position > 0:
         submit_market(ctx, SELL, ctx.position)

@@ -12,11 +12,13 @@ import zmq
 
 from stories import configure
 from tapewire.bridge import protocol as msg
+from tapewire.bridge.ahead import ALL_ROWS
 from tapewire.bridge.company import Company
 from tapewire.bridge.desk import Desk
 from tapewire.bridge.latency import InferenceLatency
 from tapewire.bridge.lockstep import OWN_COLUMNS, LockstepDesk, lockstep_definition
 from tapewire.bridge.model_spec import ModelSpec
+from tapewire.features import RowReach
 from tapewire.router import RiskLimits, Simulation, StrategySpec
 from tapewire.strategies.follower import EXTERNAL
 from tapewire.wire import private_endpoint
@@ -163,7 +165,7 @@ def company_of(specs: Sequence[ModelSpec], said: list[str]) -> Iterator[Company]
 def play_models(
     records: np.ndarray, models: Sequence[tuple[ModelSpec, Make]], *, batch: int = 1_000_000,
     ahead: int = 16, others: Sequence[StrategySpec] = (), limits: RiskLimits | None = None,
-    **settings: Any,
+    reach: RowReach = ALL_ROWS, **settings: Any,
 ) -> Played:  # fmt: skip
     """Run records with models.
 
@@ -192,6 +194,7 @@ def play_models(
             for some in company.batches(
                 simulation, source, lambda: None,
                 lambda k, p, n: msg.BridgeInstrument(k, p, n, str(n), 0), ahead=ahead,
+                reach=reach,
             ):  # fmt: skip
                 simulation.feed(some)
                 drained.append(simulation.drain())

@@ -34,6 +34,7 @@ _VOLUME: Final = word_of(SIGHT, "session_volume")
 _SHOWN: Final = word_of(SIGHT, "trades_shown")
 _STATE: Final = word_of(SIGHT, "trading_state")
 _READY: Final = word_of(SIGHT, "book_ready")
+_ENDED: Final = word_of(SIGHT, "ended")
 _TRADE_N: Final = word_of(VIEW, "trade_n")
 _SESSION: Final = {name: word_of(VIEW, name) for name in ("open", "high", "low", "last")}
 _SESSION_VOLUME: Final = word_of(VIEW, "volume")
@@ -236,6 +237,11 @@ class Market:
     def ready(self) -> bool:
         """Whether the run trusts the book as it stands (``data_source: flags``)."""
         return bool(self._words[_READY])
+
+    @property
+    def ended(self) -> bool:
+        """Whether the instrument has expired, or the run has rolled out of it for good."""
+        return bool(self._words[_ENDED])
 
     @property
     def position(self) -> int:

@@ -1,20 +1,22 @@
 """``tapewire data …``: a command for each thing that is done with files beforehand."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tapewire.cli import derived, synthetic
+from tapewire.cli import catalogue, derived, synthetic
 from tapewire.cli import rolls as roll_days
 from tapewire.cli.options import (
     AllowTruncated,
+    Definitions,
     Duplicates,
     End,
     Start,
+    Statistics,
     Symbols,
+    Volumes,
     Warmup,
     names_in,
     time_in,
@@ -78,6 +80,7 @@ app.command("rolls", epilog=roll_days.ROLLS_EXAMPLES)(roll_days.rolls)
     "tapewire data convert day.mbo.dbn.zst -o day.mbo.dbn\n\n"
     "tapewire data convert monday.dbn.zst tuesday.dbn.zst --symbols ESH4 -o esh4.mbo.dbn\n\n"
     "tapewire data convert GLBX-20240105-AB12CD/ -o january.mbo.dbn.zst\n\n"
+    "tapewire data convert january/ --symbols ES.v.0 -o front.mbo.dbn.zst\n\n"
     "tapewire data convert export.csv.zst -o day.mbo.dbn.zst\n\n"
     "tapewire data convert 05302019.NASDAQ_ITCH50.gz --symbols AAPL,MSFT -o nasdaq.mbo.dbn.zst\n\n"
     "tapewire data convert AAPL_2012-06-21_34200000_57600000_message_10.csv -o aapl.mbo.dbn",
@@ -96,6 +99,9 @@ def convert(
     warmup: Warmup = None,
     duplicates: Duplicates = None,
     allow_truncated: AllowTruncated = False,
+    definitions: Definitions = None,
+    statistics: Statistics = None,
+    volumes: Volumes = None,
     date: Annotated[
         str | None, typer.Option("--date", help="The day of an ITCH file whose name has none.")
     ] = None,
@@ -124,7 +130,8 @@ def convert(
     if kind is not None:
         typed = {
             "--start": start, "--end": end, "--warmup": warmup, "--duplicates": duplicates,
-            "--allow-truncated": allow_truncated or None,
+            "--allow-truncated": allow_truncated or None, "--definitions": definitions,
+            "--statistics": statistics, "--volumes": volumes,
         }  # fmt: skip
         convert_foreign(
             files[0],
@@ -150,6 +157,9 @@ def convert(
         warmup=warmup,
         duplicates=duplicates,
         allow_truncated=allow_truncated,
+        definitions=definitions or (),
+        statistics=statistics or (),
+        volumes=volumes or (),
         force=force,
         as_json=as_json,
         console=Console(),
@@ -222,137 +232,9 @@ def impact(
     )
 
 
-CatalogueFolder = Annotated[
-    Path, typer.Argument(metavar="FOLDER", help="With .dbn and .dbn.zst files in it or below it.")
-]
-
-
-@app.command("index", epilog="[bold]Example[/bold]\n\ntapewire data index /data/databento")
-def index(
-    folder: CatalogueFolder,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Read a folder's data files and keep in it what each of them holds.
-
-    Again, it reads what is new or has changed. `tapewire run --catalogue` finds files by it.
-    """
-    from rich.console import Console
-
-    from tapewire.inputs.cataloguing import index_catalogue
-
-    index_catalogue(folder, as_json=as_json, console=Console())
-
-
-@app.command(
-    "list",
-    epilog="[bold]Example[/bold]\n\n"
-    "tapewire data list /data/databento --symbols ESH4 --start 2023-12-25 --end 2023-12-26",
-)
-def list_files(
-    folder: CatalogueFolder = Path(),
-    symbols: Annotated[
-        list[str] | None, typer.Option("--symbols", help="Files with one of these.")
-    ] = None,
-    start: Annotated[str | None, typer.Option("--start", help="With records from then on.")] = None,
-    end: Annotated[str | None, typer.Option("--end", help="With records before.")] = None,
-    schema: Annotated[str | None, typer.Option("--schema", help="Of this schema.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
-) -> None:
-    """List what an indexed folder holds, by time."""
-    from rich.console import Console
-
-    from tapewire.inputs.cataloguing import list_catalogue
-
-    list_catalogue(
-        folder,
-        symbols=names_in(symbols),
-        start=time_in(start),
-        end=time_in(end),
-        schema=schema,
-        as_json=as_json,
-        console=Console(),
-    )
-
-
-@app.command(
-    "download",
-    epilog="[bold]Examples[/bold]\n\n"
-    "tapewire data download -o es --dataset GLBX.MDP3 --symbols ESH4 --start 2023-12-25 "
-    "--end 2023-12-27\n\n"
-    "tapewire data download -o es --job GLBX-20240105-AB12CD34EF\n\n"
-    "tapewire data download -o es.mbo.dbn.zst --dataset GLBX.MDP3 --symbols ES.c.0 "
-    "--stype-in continuous --start 2023-12-25T22:00 --end 2023-12-25T23:30 --yes",
-)
-def download(
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--output", help="A folder for a batch job's files, or one .dbn.zst file."
-        ),
-    ],
-    dataset: Annotated[str | None, typer.Option("--dataset", help="Like GLBX.MDP3.")] = None,
-    symbols: Annotated[
-        list[str] | None, typer.Option("--symbols", help="Comma-separated; by default all.")
-    ] = None,
-    schema: Annotated[str, typer.Option("--schema", help="Databento's name of it.")] = "mbo",
-    start: Annotated[
-        str | None, typer.Option("--start", help="From: ISO 8601 (UTC) or ns.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--end", help="Before.")] = None,
-    stype_in: Annotated[
-        str, typer.Option("--stype-in", help="raw_symbol, parent, continuous or instrument_id.")
-    ] = "raw_symbol",
-    job: Annotated[
-        str | None, typer.Option("--job", help="Fetch a batch job that there is already.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Agree to the price.")] = False,
-    gateway: Annotated[
-        str | None, typer.Option("--gateway", help="Another than Databento's own.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Fetch data from Databento, with the key in DATABENTO_API_KEY; the price is shown first.
-
-    A folder gets a batch job's files, checked against their hashes; the same command goes on where
-    it was cut, and costs nothing again.
-    """
-    from rich.console import Console
-
-    from tapewire.inputs.databento_http import GATEWAY
-    from tapewire.inputs.downloading import DownloadRequest, download, symbols_of
-
-    request = None
-    if job is None:
-        given = {"--dataset": dataset, "--start": start, "--end": end}
-        missing = [name for name, value in given.items() if not value]
-        if missing:
-            raise ConfigError(f"expected {', '.join(missing)}, or --job for one there is already")
-        request = DownloadRequest(
-            dataset or "", symbols_of(names_in(symbols)), schema, start or "", end or "", stype_in
-        )
-    elif dataset or symbols or start or end:
-        raise ConfigError("--job: names what is fetched; expected no --dataset, --symbols or times")
-    download(
-        request,
-        output,
-        job_id=job,
-        confirm=lambda price: _agreed(price, yes),
-        gateway_url=gateway or GATEWAY,
-        force=force,
-        as_json=as_json,
-        console=Console(),
-    )
-
-
-def _agreed(price: str, yes: bool) -> bool:
-    """Say a price, and ask for consent where somebody is there to give it."""
-    typer.echo(price, err=True)
-    if yes or sys.stdin is None or not sys.stdin.isatty():
-        return yes
-    return typer.confirm("Fetch it?", err=True)
-
-
+app.command("index", epilog=catalogue.INDEX_EXAMPLE)(catalogue.index)
+app.command("list", epilog=catalogue.LIST_EXAMPLE)(catalogue.list_files)
+app.command("download", epilog=catalogue.DOWNLOAD_EXAMPLES)(catalogue.download)
 app.command("check", epilog=derived.CHECK_EXAMPLES)(derived.check)
 app.command("derive", epilog=derived.DERIVE_EXAMPLES)(derived.derive)
 app.command("plot", epilog=derived.PLOT_EXAMPLES)(derived.plot)

@@ -6,7 +6,16 @@ from typing import Annotated, Final
 
 import typer
 
-from tapewire.cli.options import End, Start, Symbols, names_in, time_in
+from tapewire.cli.options import (
+    Definitions,
+    End,
+    Start,
+    Statistics,
+    Symbols,
+    Volumes,
+    names_in,
+    time_in,
+)
 
 DERIVE_EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
@@ -61,6 +70,9 @@ def derive(
     symbols: Symbols = None,
     start: Start = None,
     end: End = None,
+    definitions: Definitions = None,
+    statistics: Statistics = None,
+    volumes: Volumes = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -76,6 +88,9 @@ def derive(
         symbols=tuple(names_in(symbols)),
         start=time_in(start),
         end=time_in(end),
+        definitions=definitions or (),
+        statistics=statistics or (),
+        volumes=volumes or (),
         force=force,
         as_json=as_json,
         console=Console(),

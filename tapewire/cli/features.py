@@ -5,13 +5,23 @@ from typing import Annotated, Final
 
 import typer
 
-from tapewire.cli.options import End, Start, Symbols, names_in, time_in
+from tapewire.cli.options import (
+    Definitions,
+    End,
+    Start,
+    Statistics,
+    Symbols,
+    Volumes,
+    names_in,
+    time_in,
+)
 
 EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
     "tapewire features day.mbo.dbn.zst --every 100ms -o features.parquet\n\n"
     "tapewire features day.mbo.dbn.zst --every 100ev --features mid,returns_1m,trade_flow "
-    "--labels mid_return_1s -o train.parquet"
+    "--labels mid_return_1s -o train.parquet\n\n"
+    "tapewire features january/ --symbols ES.v.0 --every 1s -o front.parquet"
 )
 
 
@@ -42,13 +52,17 @@ def features(
     symbols: Symbols = None,
     start: Start = None,
     end: End = None,
+    definitions: Definitions = None,
+    statistics: Statistics = None,
+    volumes: Volumes = None,
     close: Annotated[
         str | None, typer.Option("--close", help="Of time_to_close: a time of day, UTC, as 22:00.")
     ] = None,
 ) -> None:
     """Write features of market data files, row by row: what a model learns from, and is sent.
 
-    With --start, what came before it counts but has no rows.
+    With --start, what came before it counts but has no rows. Continuous symbols (ES.c.0, ES.v.0,
+    ES.n.0) have the rows of each day's contract.
     """
     from rich.console import Console
 
@@ -63,5 +77,8 @@ def features(
         start=time_in(start),
         end=time_in(end),
         close=close,
+        definitions=definitions or (),
+        statistics=statistics or (),
+        volumes=volumes or (),
     )
     write_features(request, output, console=Console())

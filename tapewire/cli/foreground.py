@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapewire.config.data_files import expand_files
+from tapewire.config.data_files import expand_source
 from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import DATA_SOURCES, Backtest, DatabentoSource
 from tapewire.config.yaml import KeyPath
@@ -63,8 +63,8 @@ def replay_files(
         raise ConfigError(f"--receivers: expected 1 to {RECEIVERS_MAX}, found {receivers}")
     given = {key: value for key, value in options.items() if value is not None}
     replay = {key: given.pop(key) for key in _REPLAY_KEYS if key in given}
-    paths, notes = expand_files(files)
-    content = {"data_source": {"type": "databento", "files": paths, **given}}
+    named, notes = expand_source({"files": files})
+    content = {"data_source": {"type": "databento", **named, **given}}
     try:
         backtest = Backtest.model_validate({**content, "replay": replay})
     except ValidationError as error:

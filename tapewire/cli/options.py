@@ -1,6 +1,7 @@
 """Options that several verbs have, and what is typed there as values."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +26,18 @@ def whole_number(text: str) -> int | str:
 
 Symbols = Annotated[
     list[str] | None, typer.Option("--symbols", help="Only these, comma-separated.")
+]
+Definitions = Annotated[
+    list[Path] | None,
+    typer.Option("--definitions", help="Of schema definition: when contracts of ES.c.0 expire."),
+]
+Statistics = Annotated[
+    list[Path] | None,
+    typer.Option("--statistics", help="Of schema statistics: open interest, for ES.n.0."),
+]
+Volumes = Annotated[
+    list[Path] | None,
+    typer.Option("--volumes", help="Of schema ohlcv-1d: volumes for ES.v.0, so that none is read."),
 ]
 Start = Annotated[
     str | None, typer.Option("--start", help="Begin at this ts_recv: ISO 8601 (UTC) or ns.")

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tapewire.cli.options import Symbols, names_in
+from tapewire.cli.options import Definitions, Statistics, Symbols, Volumes, names_in
 
 ROLLS_EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
@@ -21,18 +21,9 @@ def rolls(
         typer.Argument(metavar="FILES...", help="Files, folders, patterns.", show_default=False),
     ],
     symbols: Symbols = None,
-    definitions: Annotated[
-        list[Path] | None,
-        typer.Option("--definitions", help="Files of schema definition: when contracts expire."),
-    ] = None,
-    statistics: Annotated[
-        list[Path] | None,
-        typer.Option("--statistics", help="Files of schema statistics: open interest."),
-    ] = None,
-    volumes: Annotated[
-        list[Path] | None,
-        typer.Option("--volumes", help="Files of schema ohlcv-1d: volumes, so that none is read."),
-    ] = None,
+    definitions: Definitions = None,
+    statistics: Statistics = None,
+    volumes: Volumes = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which contract ES.c.0, ES.v.0 or ES.n.0 is on each day, and why; or what ES.FUT has.
@@ -46,9 +37,9 @@ def rolls(
     list_rolls(
         [str(file) for file in files],
         names_in(symbols),
-        definitions=[str(file) for file in definitions or ()],
-        statistics=[str(file) for file in statistics or ()],
-        volumes=[str(file) for file in volumes or ()],
+        definitions=definitions or (),
+        statistics=statistics or (),
+        volumes=volumes or (),
         as_json=as_json,
         console=Console(),
     )

@@ -4,7 +4,7 @@ import datetime as dt
 import glob
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,12 @@ SCHEMA_KEYS: Final = {
     "definition_files": "definition",
     "statistics_files": "statistics",
     "volume_files": "ohlcv-1d",
+}
+#: Options of commands that name files which say something about contracts.
+CONTRACT_OPTIONS: Final = {
+    "definition_files": "--definitions",
+    "statistics_files": "--statistics",
+    "volume_files": "--volumes",
 }
 #: Of a folder these are taken.
 DATA_ENDINGS: Final = (".dbn", ".dbn.zst", ".dbz")
@@ -117,16 +123,43 @@ def expand_files(names: Sequence[str], label: str = "FILES") -> tuple[list[str],
     ConfigError
         If a name fits no file.
     """
+    source, notes = expand_source({"files": names}, label)
+    return source["files"], notes
+
+
+def expand_source(
+    named: Mapping[str, Sequence[str]], label: str = "FILES"
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the files that names on a command line stand for by key of `data_source`, and notes.
+
+    Of folders and patterns, files that say something about contracts go to their own keys; trading
+    states say nothing about them, and are left out.
+
+    Parameters
+    ----------
+    named
+        Names by key: ``files``, and those of `CONTRACT_OPTIONS`.
+    label
+        What the command line calls ``files``.
+
+    Raises
+    ------
+    ConfigError
+        If a name fits no file.
+    """
     from tapewire.config.problems import Places
 
-    where: KeyPath = ("backtest", "data_source", "files")
-    problems = Problems(
-        Places("command line", typed={(*where, i): label for i in range(len(names))})
-    )
-    source: dict[str, Any] = {"files": list(names)}
+    labels = {"files": label, **CONTRACT_OPTIONS}
+    typed: dict[KeyPath, str] = {
+        ("backtest", "data_source", key, i): labels[key]
+        for key, names in named.items()
+        for i in range(len(names))
+    }
+    problems = Problems(Places("command line", typed=typed))
+    source: dict[str, Any] = {key: list(names) for key, names in named.items()}
     notes = place_files(source, Path(), problems)  # names stay as they were typed
     problems.raise_if_any()
-    return source["files"], notes
+    return {key: files for key, files in source.items() if key in labels}, notes
 
 
 def _named(name: str, base: Path) -> _Named:

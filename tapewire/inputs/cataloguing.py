@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tapewire.config.schema import parse_time_ns
 from tapewire.errors import ConfigError
-from tapewire.inputs.telling import Steps, iso, tell
+from tapewire.inputs.telling import Steps, iso, say, tell
 from tapewire.processes.signals import interruptible
 from tapewire.replay.catalogue import CatalogueFile, index_folder, names_meant, read_catalogue
 
@@ -86,6 +86,8 @@ def list_catalogue(
         if file.has(names, *window) and schema in (None, file.schema)
     ]
     files.sort(key=lambda file: (file.first_ns, file.path))
+    if console is not None and not files:
+        say(f"note: of the {len(known):,} files of {folder} none has what is asked for")
     if console is not None and as_json:
         console.out(json.dumps([_facts(file) for file in files], indent=2), highlight=False)
     elif console is not None:

@@ -12,17 +12,15 @@ from typing import Final
 
 import msgspec
 import xxhash
-from pydantic import ValidationError
 from rich.console import Console
 
-from tapewire.config.data_files import expand_files
-from tapewire.config.problems import Places, Problems
-from tapewire.config.schema import DatabentoSource
-from tapewire.config.yaml import KeyPath
 from tapewire.inputs.batch_folder import check_downloads
+from tapewire.inputs.rolls import with_rolls
 from tapewire.inputs.same_data import require_different
 from tapewire.inputs.telling import Steps, iso, say, tell
+from tapewire.inputs.typed_sources import Names, contract_files, typed_source
 from tapewire.processes.signals import interruptible
+from tapewire.replay import ReplayPlan
 from tapewire.replay.convert import ConvertReport, convert, require_free
 from tapewire.replay.exports import EXPORT_ENDINGS, export_to_dbn
 from tapewire.wire import FileTotals
@@ -41,6 +39,9 @@ def convert_files(
     warmup: str | None = None,
     duplicates: str | None = None,
     allow_truncated: bool = False,
+    definitions: Names = (),
+    statistics: Names = (),
+    volumes: Names = (),
     force: bool = False,
     as_json: bool = False,
     console: Console | None = None,
@@ -54,6 +55,8 @@ def convert_files(
         is given) or ns since the epoch.
     warmup, duplicates, allow_truncated
         As in `convert`.
+    definitions, statistics, volumes
+        Files that say which contracts continuous symbols and parents mean.
     as_json
         Print one JSON object with `ConvertReport`'s keys in place of a sentence.
 
@@ -64,33 +67,11 @@ def convert_files(
     InterruptedRunError
         If the user stopped it; nothing is left of the output then.
     """
-    names = [os.fspath(file) for file in files]
-    paths, notes = expand_files(names)
-    given = {
-        "type": "databento",
-        "files": paths,
-        "symbols": list(symbols),
-        **{
-            key: value
-            for key, value in (
-                ("start", start),
-                ("end", end),
-                ("warmup", warmup),
-                ("duplicates", duplicates),
-            )
-            if value is not None
-        },
-    }
-    try:
-        wanted = DatabentoSource.model_validate(given)
-    except ValidationError as error:
-        options: dict[KeyPath, str] = {
-            (key,): f"--{key}" for key in ("symbols", "start", "end", "warmup", "duplicates")
-        }
-        problems = Problems(Places("command line", typed=options))
-        problems.add_validation(error, DatabentoSource, {})
-        problems.raise_if_any()
-        raise  # unreachable: there was an error
+    options = {
+        "symbols": list(symbols), "start": start, "end": end, "warmup": warmup,
+        "duplicates": duplicates, "allow_truncated": allow_truncated,
+    }  # fmt: skip
+    wanted, notes = typed_source(files, options, contract_files(definitions, statistics, volumes))
     inputs = [Path(name) for name in wanted.files]
     total_mb = sum(path.stat().st_size for path in inputs if path.is_file()) // _BYTES_PER_MB
     with contextlib.ExitStack() as stack:
@@ -101,10 +82,14 @@ def convert_files(
             played, allow_copies=wanted.duplicates == "drop", allow_truncated=allow_truncated
         )
         notes += check_downloads(wanted.files, allow_truncated=allow_truncated)
+        named = ReplayPlan(tuple(played), tuple(wanted.symbols))
+        named, rolls = with_rolls(named, wanted.model_copy(update={"files": played}), Steps)
+        notes += rolls.warnings() if rolls is not None else []
         report = convert(
             played,
             output,
-            symbols=wanted.symbols,
+            symbols=named.symbols,
+            windows=named.windows,
             start_ns=wanted.start,
             end_ns=wanted.end,
             warmup=wanted.warmup,

@@ -3,52 +3,30 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
 from tapewire.atomic import atomic_file, require_replaceable
 from tapewire.derive import DerivedSchema, Deriver, find_schema, warm_up
-from tapewire.derive.layout import MBP_1_DTYPE, MBP_10_DTYPE, TRADE_DTYPE
 from tapewire.errors import ConfigError, NoDataError, OutputError
 from tapewire.inputs.cataloguing import time_ns
+from tapewire.inputs.derive_inputs import open_input, planned
 from tapewire.inputs.derived_files import ENDINGS, RowWriter, open_writer
 from tapewire.inputs.inspection import book_limits
 from tapewire.inputs.telling import Steps, say, tell
-from tapewire.market.records import ACTION_TRADE, MBO_DTYPE
+from tapewire.inputs.typed_sources import Names, contract_files, typed_source
 from tapewire.market.times import time_text
 from tapewire.processes.signals import interruptible
-from tapewire.replay import ReplayPlan, open_source
-from tapewire.replay.any_schema import SchemaFile, schema_of
-from tapewire.replay.convert import header_of, header_with
-from tapewire.replay.dbn import symbol_mappings
-from tapewire.replay.filters import require_known_symbols
-from tapewire.wire import SymbolMapping
 
-_CHUNK_RECORDS: Final = 65_536
 #: Records of a row group of a table.
 _TABLE_ROWS: Final = 65_536
 _BYTES_PER_MB: Final = 10**6
-#: Schemas whose records tell of every trade.
-_WITH_TRADES: Final = {
-    "trades": TRADE_DTYPE,
-    "tbbo": MBP_1_DTYPE,
-    "mbp-1": MBP_1_DTYPE,
-    "mbp-10": MBP_10_DTYPE,
-}
-_TRADE_FIELDS: Final = (
-    "publisher_id", "instrument_id", "ts_event", "price", "size", "flags", "ts_recv",
-    "ts_in_delta", "sequence",
-)  # fmt: skip
-
-#: MBO records, of how many records of the file, and bytes of it read so far.
-Chunks = Iterator[tuple[npt.NDArray[Any], int, int]]
 
 
 @dataclass(frozen=True)
@@ -87,6 +65,9 @@ def derive_file(
     symbols: tuple[str, ...] = (),
     start: str | int | None = None,
     end: str | int | None = None,
+    definitions: Names = (),
+    statistics: Names = (),
+    volumes: Names = (),
     force: bool = False,
     as_json: bool = False,
     console: Console | None = None,
@@ -105,7 +86,10 @@ def derive_file(
     schema
         One of `tapewire.derive.SCHEMAS`.
     symbols
-        Only these; by default all.
+        Only these; by default all. Continuous symbols and parents: the contracts that they mean,
+        each on its days.
+    definitions, statistics, volumes
+        Files that say which contracts those are.
     start, end
         Only rows in [start, end), as the whole file gives them: by their ``ts_recv``, bars by
         their beginning. What lies before builds the books.
@@ -134,11 +118,19 @@ def derive_file(
     output = Path(output)
     window = _Window.of(wanted, start, end)
     _require_free(output, Path(path), force=force)
+    source, _ = typed_source(
+        [path],
+        {"symbols": list(symbols), "start": window.start_ns, "end": window.end_ns},
+        contract_files(definitions, statistics, volumes),
+    )
     rows = read = 0
     with ExitStack() as stack:
         stack.enter_context(interruptible())
         stack.enter_context(book_limits(path))
-        opened = _open(os.fspath(path), wanted, symbols, window, stack)
+        plan, rolls = planned(source)
+        for note in rolls.warnings() if rolls is not None else ():
+            say(f"note: {note}")
+        opened = open_input(plan, wanted, window.start_ns, window.cut_ns, stack)
         warm_up(say)
         total = Path(path).stat().st_size // _BYTES_PER_MB
         steps = stack.enter_context(Steps(f"deriving {schema}, MB read", total))
@@ -235,91 +227,6 @@ class _Window:
             if ts is not None
         ]
         return "".join(said)
-
-
-# --- inputs ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """An input: its dataset, symbols, header of what is made of it, records with bytes read."""
-
-    dataset: str
-    mappings: tuple[Any, ...]
-    header: Callable[[], bytes]
-    chunks: Chunks
-
-
-def _open(
-    path: str, wanted: DerivedSchema, symbols: tuple[str, ...], window: _Window, stack: ExitStack
-) -> _Opened:
-    if schema_of(path) == "mbo":
-        plan = ReplayPlan(
-            files=(path,), symbols=symbols, start_ns=window.start_ns, end_ns=window.cut_ns,
-            warmup="full",
-        )  # fmt: skip
-        source = stack.enter_context(open_source(plan))
-        return _Opened(
-            source.info.dataset, source.info.mappings,
-            lambda: header_of(source, wanted.name), _mbo_chunks(source),
-        )  # fmt: skip
-    file = stack.enter_context(SchemaFile(path))
-    if file.schema not in _WITH_TRADES or wanted.needs_book or file.schema == wanted.name:
-        made_of = "mbo"
-        if not wanted.needs_book:
-            made_of += "".join(f", {name}" for name in _WITH_TRADES if name != wanted.name)
-        raise ConfigError(
-            f"schema: {wanted.name} is made of {made_of}; {path} has schema {file.schema}"
-        )
-    mappings = symbol_mappings(path, file.metadata)
-    if symbols:
-        require_known_symbols(symbols, [mappings])
-        mappings = tuple(one for one in mappings if one.raw_symbol in symbols)
-    return _Opened(
-        str(file.metadata.dataset), mappings, lambda: header_with(file.metadata, wanted.name),
-        _trade_chunks(file, mappings if symbols else None, window.cut_ns),
-    )  # fmt: skip
-
-
-def _mbo_chunks(source: Any) -> Chunks:
-    chunk = np.empty(_CHUNK_RECORDS, MBO_DTYPE)
-    while n := source.fill(chunk):
-        yield chunk[:n], n, source.disk_bytes
-
-
-def _trade_chunks(
-    file: SchemaFile, mappings: Sequence[SymbolMapping] | None, cut_ns: int | None
-) -> Chunks:
-    """Give the trades among records of another schema as MBO records.
-
-    Of symbols with these mappings (None: of all), captured before ``cut_ns``.
-    """
-    dtype = _WITH_TRADES[file.schema]
-    found = np.empty(_CHUNK_RECORDS, dtype)
-    records = np.zeros(_CHUNK_RECORDS, MBO_DTYPE)
-    while n := file.read_into(found):
-        file.require_trades(found[:n])
-        wanted = found["action"][:n] == b"T"
-        if cut_ns is not None:
-            wanted &= found["ts_recv"][:n] < cut_ns
-        if mappings is not None:
-            wanted &= _is_of(found[:n], mappings)
-        trades = found[:n][wanted]
-        records["action"] = ACTION_TRADE
-        for name in _TRADE_FIELDS:
-            records[name][: len(trades)] = trades[name]
-        records["side"][: len(trades)] = trades["side"].view(np.uint8)
-        yield records[: len(trades)], n, file.disk_bytes
-
-
-def _is_of(records: npt.NDArray[Any], mappings: Sequence[SymbolMapping]) -> npt.NDArray[np.bool_]:
-    """Which records are of the mapped instruments, each at its time."""
-    found = np.zeros(len(records), bool)
-    ids, times = records["instrument_id"], records["ts_recv"]
-    for one in mappings:
-        of_it = (ids == one.instrument_id) & (times >= one.start_ns) & (times < one.end_ns)
-        found |= of_it
-    return found
 
 
 def _say(report: DeriveReport, console: Console | None, *, as_json: bool, is_cut: bool) -> None:

@@ -12,15 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 from rich.console import Console
 
 from tapewire.atomic import atomic_file
 from tapewire.compiled.units import NS_PER_DAY, NS_PER_S
-from tapewire.config.data_files import expand_files
-from tapewire.config.problems import Places, Problems
-from tapewire.config.schema import DatabentoSource
-from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.features import (
     DEFAULT_NAMES,
@@ -29,13 +24,16 @@ from tapewire.features import (
     FeatureSet,
     Label,
     Labeller,
+    RowReach,
     Sampling,
     labels_of,
 )
 from tapewire.features.passing import warm_up
 from tapewire.inputs.inspection import book_limits
+from tapewire.inputs.rolls import with_rolls
 from tapewire.inputs.same_data import require_different
 from tapewire.inputs.telling import Steps, say, tell
+from tapewire.inputs.typed_sources import Names, contract_files, typed_source
 from tapewire.market import InstrumentTable
 from tapewire.market.records import MBO_DTYPE
 from tapewire.processes.signals import interruptible
@@ -60,12 +58,18 @@ class FeatureRequest:
     every : Sampling
     features : FeatureSet
     labels : tuple of Label
+    reach : RowReach
+        When instruments have rows.
+    notes : tuple of str
+        What deserves a look.
     """
 
     plan: ReplayPlan
     every: Sampling
     features: FeatureSet
     labels: tuple[Label, ...]
+    reach: RowReach
+    notes: tuple[str, ...] = ()
 
     @property
     def schema(self) -> pa.Schema:
@@ -104,43 +108,42 @@ def feature_request(
     start: str | int | None = None,
     end: str | int | None = None,
     close: str | None = None,
+    definitions: Names = (),
+    statistics: Names = (),
+    volumes: Names = (),
 ) -> FeatureRequest:
-    """Check what is wanted.
+    """Check what is wanted, and work out what continuous symbols mean.
 
     Raises
     ------
     ConfigError
         If a name, a time or a length is not as it should be.
+    InputError
+        As `tapewire.inputs.rolls.rolls_of`.
+    InterruptedRunError
+        If the user stopped it.
     """
-    given = {
-        "type": "databento",
-        "files": expand_files([os.fspath(file) for file in files])[0],
-        "symbols": _names(symbols),
-        **{key: value for key, value in (("start", start), ("end", end)) if value is not None},
-    }
-    try:
-        wanted = DatabentoSource.model_validate(given)
-    except ValidationError as error:
-        options: dict[KeyPath, str] = {(key,): f"--{key}" for key in ("symbols", "start", "end")}
-        problems = Problems(Places("command line", typed=options))
-        problems.add_validation(error, DatabentoSource, {})
-        problems.raise_if_any()
-        raise  # unreachable: there was an error
-    return FeatureRequest(
-        ReplayPlan(
-            files=tuple(wanted.files),
-            symbols=tuple(wanted.symbols),
-            start_ns=wanted.start,
-            end_ns=wanted.end,
-            warmup="full",
-        ),
-        Sampling.of(every),
-        FeatureSet(
-            DEFAULT_NAMES if features is None else _names(features),
-            close_ns=NS_PER_DAY if close is None else _time_of_day_ns(close),
-        ),
-        labels_of(_names(labels)),
+    sampling, named = Sampling.of(every), labels_of(_names(labels))
+    feature_set = FeatureSet(
+        DEFAULT_NAMES if features is None else _names(features),
+        close_ns=NS_PER_DAY if close is None else _time_of_day_ns(close),
     )
+    options = {"symbols": _names(symbols), "start": start, "end": end}
+    contracts = contract_files(definitions, statistics, volumes)
+    wanted, notes = typed_source(files, options, contracts)
+    plan = ReplayPlan(
+        files=tuple(wanted.files),
+        symbols=tuple(wanted.symbols),
+        start_ns=wanted.start,
+        end_ns=wanted.end,
+        warmup="full",
+    )
+    with interruptible():
+        plan, rolls = with_rolls(plan, wanted, Steps)
+    if rolls is not None:
+        notes = [*notes, *rolls.warnings()]
+    reach = RowReach({} if rolls is None else rolls.reach())
+    return FeatureRequest(plan, sampling, feature_set, named, reach, tuple(notes))
 
 
 def _names(names: str | Sequence[str]) -> list[str]:
@@ -182,9 +185,12 @@ def feature_batches(
             start_ns=request.plan.start_ns or 0,
             keeps_mids=bool(request.labels),
         )
-        labeller = Labeller(request.labels, ahead.events)
+        reach = request.reach
+        ends = (lambda rows: reach.ends(rows, ahead)) if reach else None
+        labeller = Labeller(request.labels, ahead.events, ends)
 
         def labelled(given: FeatureRows) -> Iterator[pa.RecordBatch]:
+            given = reach.within(given, ahead) if reach else given
             if not request.labels:
                 if len(given):
                     yield table.batch(ahead, given, np.empty((len(given), 0)))
@@ -248,6 +254,9 @@ def features_table(
     start: str | int | None = None,
     end: str | int | None = None,
     close: str | None = None,
+    definitions: Names = (),
+    statistics: Names = (),
+    volumes: Names = (),
 ) -> pa.Table:
     """Return rows of features of market data files as an Arrow table.
 
@@ -265,9 +274,12 @@ def features_table(
     labels : str or sequence of str, optional
         ``mid_return_1s``, ``mid_return_100ev``: they look ahead.
     symbols, start, end : optional
-        Which records; those before ``start`` count, but have no rows.
+        Which records; those before ``start`` count, but have no rows. Continuous symbols and
+        parents have the rows of their contracts, each on its days.
     close : str, optional
         Time of day of the close, UTC, as ``"22:00"``.
+    definitions, statistics, volumes : sequences of paths
+        Files that say which contracts those are: see ``docs/rolls.md``.
 
     Returns
     -------
@@ -292,6 +304,9 @@ def features_table(
         start=start,
         end=end,
         close=close,
+        definitions=definitions,
+        statistics=statistics,
+        volumes=volumes,
     )
     require_different(request.plan.files)
     batches = list(feature_batches(request))
@@ -324,6 +339,8 @@ def write_features(
     for path in request.plan.files:
         if output.exists() and Path(path).exists() and output.samefile(path):
             raise ConfigError(f"output: {output} is the input {path}; choose another name with -o")
+    for note in request.notes:
+        say(f"note: {note}")
     rows = records = 0
     with ExitStack() as stack:
         stack.enter_context(interruptible())

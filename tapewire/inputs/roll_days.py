@@ -1,40 +1,28 @@
 """``tapewire data rolls``: what continuous symbols mean on each day, as a table or JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tapewire.config.data_files import place_files
-from tapewire.config.problems import Places, Problems
-from tapewire.config.schema import DatabentoSource
-from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError
 from tapewire.inputs.rolls import Rolls, rolls_of
 from tapewire.inputs.telling import Steps, tell
+from tapewire.inputs.typed_sources import Names, contract_files, typed_source
 from tapewire.market.continuous import root_of
 from tapewire.processes.signals import interruptible
 from tapewire.replay.rolls import RollDay, RollTable, date_of
-
-_LABELS: Final = {
-    "files": "FILES",
-    "definition_files": "--definitions",
-    "statistics_files": "--statistics",
-    "volume_files": "--volumes",
-}
 
 
 def list_rolls(
     files: Sequence[str],
     symbols: Sequence[str],
     *,
-    definitions: Sequence[str] = (),
-    statistics: Sequence[str] = (),
-    volumes: Sequence[str] = (),
+    definitions: Names = (),
+    statistics: Names = (),
+    volumes: Names = (),
     as_json: bool = False,
     console: Console | None = None,
 ) -> Rolls:
@@ -64,11 +52,8 @@ def list_rolls(
                 "--symbols: expected continuous symbols (ES.c.0, ES.v.0, ES.n.0) or parents "
                 f"(ES.FUT), found {symbol!r}"
             )
-    named = {
-        "files": files, "definition_files": definitions, "statistics_files": statistics,
-        "volume_files": volumes,
-    }  # fmt: skip
-    source, notes = _source(named, symbols)
+    named = contract_files(definitions, statistics, volumes)
+    source, notes = typed_source(files, {"symbols": list(symbols)}, named)
     with interruptible():
         rolls = rolls_of(source, Steps)
     if console is not None and as_json:
@@ -83,27 +68,6 @@ def list_rolls(
         for note in [*notes, *rolls.warnings()]:
             tell(console, f"note: {note}")
     return rolls
-
-
-def _source(
-    names: Mapping[str, Sequence[str]], symbols: Sequence[str]
-) -> tuple[DatabentoSource, list[str]]:
-    """Make a data source of names by key; notes say what was left out."""
-    named: dict[str, Any] = {key: list(some) for key, some in names.items()}
-    typed: dict[KeyPath, str] = {
-        ("backtest", "data_source", key, i): _LABELS[key]
-        for key, some in named.items()
-        for i in range(len(some))
-    }
-    problems = Problems(Places("command line", typed=typed))
-    notes = place_files(named, Path(), problems)
-    problems.raise_if_any()
-    return DatabentoSource(type="databento", symbols=list(symbols), **_known(named)), notes
-
-
-def _known(named: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the keys that say nothing about contracts: trading states of a folder."""
-    return {key: some for key, some in named.items() if key in _LABELS}
 
 
 def _show(table: RollTable, console: Console) -> None:

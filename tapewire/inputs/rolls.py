@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tapewire.market.continuous import ListedFuture
     from tapewire.replay import ReplayPlan
     from tapewire.replay.dbn import DbnHeader
-    from tapewire.replay.volumes import DayVolumes
+    from tapewire.replay.volumes import BarFile
 
 _TS_MAX: Final = 2**63 - 1
 _ROOTS_TOLD: Final = 8
@@ -45,12 +45,18 @@ class Rolls:
         The symbols that are neither, and those that files map themselves: they stay as they are.
     keeps
         Whether a contract stays in the run after the roll, and with it what is held of it.
+    bars
+        Files of daily bars whose volumes were looked at.
+    hashes
+        xxh3_128 of files of records whose trades were added up, by path.
     """
 
     tables: Sequence[RollTable] = ()
     parents: Mapping[str, Sequence[str]] = field(default_factory=dict)
     others: Sequence[str] = ()
     keeps: bool = False
+    bars: "Sequence[BarFile]" = ()
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
     def planned(self, plan: "ReplayPlan") -> "ReplayPlan":
         """Return a plan with contracts and times in place of their names."""
@@ -93,6 +99,22 @@ class Rolls:
             else:
                 found.update(dict.fromkeys(self.parents.get(name, (name,))))
         return tuple(found)
+
+    def reach(self) -> dict[int, list[tuple[int, int]]]:
+        """Return ``[start_ns, end_ns)`` of the times that instruments are meant for, in order.
+
+        By id; instruments that are meant all the time are left out.
+        """
+        stays = {*self.others, *(s for some in self.parents.values() for s in some)}
+        found: dict[int, list[tuple[int, int]]] = {}
+        always: set[int] = set()
+        for table in self.tables:
+            for symbol, number, start_ns, end_ns in table.spans():
+                if table.source != "files" and symbol in stays:
+                    always.add(number)
+                until_ns = _TS_MAX if self.keeps else end_ns
+                found.setdefault(number, []).append((start_ns, until_ns))
+        return {number: sorted(some) for number, some in found.items() if number not in always}
 
     def warnings(self) -> list[str]:
         """Say what deserves a look: what was assumed, and contracts that come back."""
@@ -169,6 +191,7 @@ def rolls_of(source: DatabentoSource, working: "Working" = _silent) -> Rolls:
     NoDataError
         If the files have no contract of a product, or not what a symbol goes by.
     """
+    from tapewire.inputs.volumes import ContractVolumes
     from tapewire.replay.dbn import inspect
 
     headers = [
@@ -201,7 +224,8 @@ def rolls_of(source: DatabentoSource, working: "Working" = _silent) -> Rolls:
             assert parent_root(symbol) == root
             parents[symbol] = tuple(dict.fromkeys(one.symbol for one in futures[root]))
     by_volume = {one.root: futures[one.root] for one in names if one.rule == "v"}
-    volumes = _volumes(by_volume, headers, source, working)
+    looked_at = ContractVolumes(source, headers, working)
+    volumes = looked_at.of(by_volume)
     statistics = _statistics(source) if any(one.rule == "n" for one in names) else np.empty(0)
     for name in names:
         table = roll_table(
@@ -209,7 +233,8 @@ def rolls_of(source: DatabentoSource, working: "Working" = _silent) -> Rolls:
             start_ns=source.start, end_ns=source.end,
         )  # fmt: skip
         tables.append(_with_beginnings(table, headers))
-    return Rolls(tables, parents, others, keeps=source.roll == "keep")
+    keeps = source.roll == "keep"
+    return Rolls(tables, parents, others, keeps, looked_at.bars, looked_at.hashes)
 
 
 def _with_beginnings(table: RollTable, headers: "Sequence[DbnHeader]") -> RollTable:
@@ -244,51 +269,6 @@ def _statistics(source: DatabentoSource) -> Any:
 
     files = [read_statistics(path, OPEN_INTEREST) for path in source.statistics_files]
     return np.concatenate([np.empty(0, STATISTICS), *(file.records for file in files)])
-
-
-def _volumes(
-    futures: "Mapping[str, Sequence[ListedFuture]]",
-    headers: "Sequence[DbnHeader]",
-    source: DatabentoSource,
-    working: "Working",
-) -> "dict[str, DayVolumes]":
-    """Return volumes by product: of daily bars, and of the records of days that these lack.
-
-    Files that begin on the last day are not read: it decides nothing.
-    """
-    from tapewire.inputs.volumes import volumes_of
-    from tapewire.replay.volumes import bar_volumes
-
-    if not futures:
-        return {}
-    bars = bar_volumes(source.volume_files)
-    told: dict[str, set[int]] = {}
-    for root, some in futures.items():
-        numbers = {one.instrument_id for one in some}
-        told[root] = {day for day, lots in bars.items() if not numbers.isdisjoint(lots)}
-    in_all_bars = set.intersection(*told.values())
-    last_ns = max((m.end_ns for header in headers for m in header.mappings), default=0)
-    last_day = (min(last_ns, source.end or last_ns) - 1) // NS_PER_DAY
-    early = [
-        header
-        for header in headers
-        if header.first_ts_recv is not None
-        and header.first_ts_recv // NS_PER_DAY < last_day
-        and not _days_of(header) <= in_all_bars
-    ]
-    traded = volumes_of(early, working)
-    return {
-        root: dict(traded) | {day: lots for day, lots in bars.items() if day in days}
-        for root, days in told.items()
-    }
-
-
-def _days_of(header: "DbnHeader") -> set[int]:
-    """Return the days that a file maps symbols for, or one that no bar is of, if it does not."""
-    days: set[int] = set()
-    for since, until in {(m.start_ns, m.end_ns) for m in header.mappings}:
-        days.update(range(since // NS_PER_DAY, min(until // NS_PER_DAY, since // NS_PER_DAY + 400)))
-    return days or {-1}
 
 
 def _no_futures(symbol: str, root: str, headers: "Sequence[DbnHeader]") -> str:

@@ -190,10 +190,15 @@ def _code_of(run: "Run") -> dict[str, Path]:
 
 
 def _data_of(run: "Run") -> dict[str, Path]:
-    """Return the run's inputs by their name in the bundle."""
+    """Return the run's inputs by their name in the bundle.
+
+    Files of one folder stay in one: symbology lies beside what goes by it.
+    """
     found: dict[str, Path] = {}
-    for k, one in enumerate(run.manifest["inputs"]):
+    folders: dict[Path, int] = {}
+    for one in run.manifest["inputs"]:
         file = Path(one["file"])
+        k = folders.setdefault(file.parent, len(folders))
         fault = difference(one, file)
         if fault is not None:
             raise fault

@@ -23,10 +23,12 @@ from tapewire.runs.warnings import (
 if TYPE_CHECKING:
     from tapewire.inputs.cache import InputCache
     from tapewire.inputs.rolls import Rolls
+    from tapewire.inputs.symbology_files import SymbologyFile
     from tapewire.processes.collector_process import RunCollector
     from tapewire.replay.definitions import DefinitionFile
     from tapewire.replay.statistics import StatisticsFile
     from tapewire.replay.status import StatusFile
+    from tapewire.replay.volumes import BarFile
     from tapewire.router import Simulation
     from tapewire.runs.contracts import Contracts
     from tapewire.runs.joining import JoinedDays
@@ -51,6 +53,7 @@ class RunFacts:
     status: "Sequence[StatusFile]" = ()
     contracts: "Contracts | None" = None
     rolls: "Rolls | None" = None
+    symbology: "Sequence[SymbologyFile]" = ()
 
 
 def manifest_of(
@@ -74,9 +77,11 @@ def manifest_of(
         "setup_s": round(clock.setup_s, 6),
         "config": facts.config.to_dict(),
         "versions": versions(),
-        "inputs": _inputs(facts.info, totals, facts.cache)
+        "inputs": _inputs(facts, totals)
         + [_whole_input(file, len(file.records), len(file.records)) for file in facts.status]
         + _definition_inputs(facts.contracts)
+        + [_whole_input(file, file.records_read, len(file.lots)) for file in _bars(facts)]
+        + [one.to_dict() for one in facts.symbology]
         + _model_files(simulation),
         "strategy_sources": _strategy_sources(facts.config),
         "counts": {key: int(value) for key, value in counts.items()},
@@ -183,12 +188,16 @@ def _strategy_sources(config: RunConfig) -> list[dict[str, Any]]:
     return described
 
 
-def _inputs(
-    info: "StreamInfo | None", totals: "Totals | None", cache: "InputCache | None"
-) -> list[dict[str, Any]]:
+def _bars(facts: RunFacts) -> "Sequence[BarFile]":
+    return () if facts.rolls is None else facts.rolls.bars
+
+
+def _inputs(facts: RunFacts, totals: "Totals | None") -> list[dict[str, Any]]:
     """Describe the files that the configuration names, whatever copies of them were replayed."""
+    info, cache = facts.info, facts.cache
     if info is None:
         return []
+    hashes = {} if facts.rolls is None else facts.rolls.hashes
     ends = {file.name: file for file in totals.files} if totals is not None else {}
     cached = cache.inputs if cache is not None else {}
     inputs = []
@@ -202,7 +211,7 @@ def _inputs(
             {
                 "file": file.name,
                 "bytes": file.size_bytes,
-                "xxh3_128": content,
+                "xxh3_128": content or hashes.get(file.name),
                 "dataset": file.dataset,
                 "dbn_version": file.dbn_version,
                 "records_read": end.records_read if end else None,
@@ -229,7 +238,9 @@ def _definition_inputs(contracts: "Contracts | None") -> list[dict[str, Any]]:
 
 
 def _whole_input(
-    file: "StatusFile | DefinitionFile | StatisticsFile", records_read: int, records_used: int
+    file: "StatusFile | DefinitionFile | StatisticsFile | BarFile",
+    records_read: int,
+    records_used: int,
 ) -> dict[str, Any]:
     """Describe a file that was read whole beforehand."""
     return {

@@ -1,7 +1,7 @@
 """The models of a run: from its configuration to their processes, and what they did."""
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -41,12 +41,19 @@ class RunModels:
         Told who is waited for.
     stack
         What ends with the run.
+    times
+        When instruments are meant, by their ids, where contracts roll.
     """
 
     def __init__(
-        self, config: RunConfig, announce: Callable[[str], None], stack: contextlib.ExitStack
+        self,
+        config: RunConfig,
+        announce: Callable[[str], None],
+        stack: contextlib.ExitStack,
+        times: "Mapping[int, Sequence[tuple[int, int]]] | None" = None,
     ) -> None:
         self._config = config
+        self._times = times or {}
         self._announce = announce
         self._stack = stack
         self._entries = {
@@ -119,6 +126,8 @@ class RunModels:
         """
         if self._company is None:
             return source
+        from tapewire.features import RowReach
+
         assert self._info is not None
         lookahead = [entry.bridge.lookahead_batches for entry, _ in self._entries.values()
                      if entry.bridge is not None]  # fmt: skip
@@ -127,7 +136,7 @@ class RunModels:
             simulation, source, check, self._describe,
             start_ns=self._info.warmup_until_ns,
             close_ns=closes[0] % NS_PER_DAY if closes else None,
-            ahead=max(lookahead), stop=stop,
+            ahead=max(lookahead), stop=stop, reach=RowReach(self._times),
         )  # fmt: skip
 
     def _describe(self, index: int, publisher_id: int, instrument_id: int) -> Any:

@@ -11,12 +11,13 @@ from tapewire.atomic import output_errors
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.config.loading import load_config
 from tapewire.config.schema import RunConfig
-from tapewire.errors import FormatError, NoDataError, ProtocolError, TapewireError
+from tapewire.errors import FlaggedDataError, FormatError, NoDataError, ProtocolError, TapewireError
 from tapewire.market.times import time_text
 from tapewire.processes.signals import Signals
 from tapewire.runs.day_rows import DayRows
 from tapewire.runs.days import DayApart
 from tapewire.runs.feed import Feed
+from tapewire.runs.flagged import located
 from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.runs.manifest import RunFacts, applied
 from tapewire.runs.standing import money_now
@@ -150,6 +151,8 @@ def play_day(
             stream.wait_end()
         except NoDataError:
             return None
+        except FlaggedDataError as flagged:
+            raise located(flagged, info.files, signals.check) from None
         except TapewireError as error:
             raise stream.named(error) from None
         assert totals is not None

@@ -14,6 +14,7 @@ from tapewire.errors import PeerLostError, TapewireError
 from tapewire.inputs.batch_folder import check_downloads
 from tapewire.inputs.rolls import with_rolls
 from tapewire.inputs.same_data import require_different
+from tapewire.inputs.symbology_files import symbology_used
 from tapewire.processes.replay_process import ReplayProcess
 from tapewire.processes.signals import Signals
 from tapewire.processes.transports import (
@@ -195,6 +196,7 @@ def replayed_plan(
             allow_truncated=plan.allow_truncated,
             working=hooks.working,
         )
+        facts.symbology = symbology_used(plan.files)
         plan, rolls = with_rolls(plan, source, hooks.working)
         if rolls is not None:
             facts.rolls = rolls

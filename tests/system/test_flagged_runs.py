@@ -36,10 +36,13 @@ def data(folder: Path) -> list[str]:
     return named
 
 
-def run(files: list[str], flags: Any, output: Path, symbols: str = "TWX") -> Any:
+def run(
+    files: list[str], flags: Any, output: Path, symbols: str = "TWX", days: str = "together"
+) -> Any:
     return tw.run(
         files=files, strategies=[{"type": "market_maker", "symbols": [symbols]}],
-        overrides={"backtest.data_source.flags": flags}, transport="inproc", output=output,
+        overrides={"backtest.data_source.flags": flags, "backtest.replay.days": days},
+        transport="inproc", output=output,
     )  # fmt: skip
 
 
@@ -78,6 +81,11 @@ def test_a_run_counts_marks_or_stops(tmp_path: Path) -> None:
     )
     manifest = json.loads((tmp_path / "stopped" / "manifest.json").read_text())
     assert (manifest["status"], manifest["data_flags"]["policy"]["clear"]) == ("failed", "stop")
+
+    with pytest.raises(FlaggedDataError) as caught:
+        run(files, "stop", tmp_path / "apart", days="apart")
+    place = f"2023-11-14: {files[1]}: record 2 at byte offset {offset} of the decompressed data: "
+    assert str(caught.value).startswith(place)
 
     with pytest.raises(FlaggedDataError) as caught:
         run(files, {"missing_last": "stop"}, tmp_path / "open", "TWY")

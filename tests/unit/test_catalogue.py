@@ -1,5 +1,6 @@
 """A folder's index: what it says of real and made files, what it reads again, what a run takes."""
 
+import io
 import json
 import os
 from collections.abc import Callable
@@ -11,10 +12,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import xxhash
+from rich.console import Console
 
 import streams
 from tapewire.config.loading import make_config
 from tapewire.errors import ConfigError, FormatError, MissingFileError, NoDataError
+from tapewire.inputs.cataloguing import list_catalogue
 from tapewire.replay import catalogue
 from tapewire.replay.catalogue import INDEX_NAME, find_files, index_folder, read_catalogue
 from tapewire.runs.requests import Request
@@ -235,3 +238,10 @@ def test_a_run_over_a_catalogue_is_one_over_its_files(
     (used,) = found["inputs"]
     assert Path(used["file"]).name == "day.mbo.dbn"
     assert files[0].xxh3_128 in used.values()
+
+
+def test_a_list_of_nothing_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = index_folder(folder)[0]
+    assert list_catalogue(folder, symbols=["ZZZ"], console=Console(file=io.StringIO())) == []
+    said = f"note: of the {len(files)} files of {folder} none has what is asked for\n"
+    assert capsys.readouterr().err == said

@@ -6,11 +6,12 @@ import pytest
 from markets import spec as along
 from models import NOTHING, by, play_models, request, spec_of, targets
 from plain import PRICE, quoted
-from stories import us
+from stories import INSTRUMENT, ns, us
 from tapewire.bridge import protocol as msg
 from tapewire.bridge.latency import InferenceLatency, LatencyDraws
 from tapewire.errors import ConfigError
 from tapewire.execution.codes import OrderStatus, OrderType, Reason, Side, Term, TimeInForce
+from tapewire.features import RowReach
 
 NONE = msg.NO_TARGET
 
@@ -69,6 +70,18 @@ def test_a_target_counts_what_is_held_and_what_is_open(mode: str) -> None:
     assert played.fills["last_qty"].tolist() == [3, 2, 5]
     sent = [(us(row["ts_sent"]), int(row["quantity"])) for row in played.orders]
     assert sent == [(3, 3), (102, 2), (402, 6), (602, 1)]
+
+
+@MODES
+def test_an_instrument_that_is_left_has_no_rows_any_more(mode: str) -> None:
+    """Left at 3 ms: of the rows at each whole ms up to 5, those at 1 and 2 are there."""
+    records = quoted().tick(4_500).tick(5_500).records()
+    rows = {}
+    for until in (3_000, 10_000):
+        reach = RowReach({INSTRUMENT: [(0, ns(until))]})
+        model = (spec_of(every="1ms", mode=mode), at_row(NONE))
+        rows[until] = play_models(records, [model], reach=reach).desks["model"].rows
+    assert rows == {3_000: 2, 10_000: 5}
 
 
 @MODES

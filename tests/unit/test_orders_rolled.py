@@ -5,13 +5,16 @@ run leaves it at 300, where nothing happens until 1,000.
 """
 
 import random
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stories import Log, Tape, play
+from markets import spec
+from stories import Log, Tape, configure, play, run
+from tapewire.execution.codes import OrderStatus
 
 UNIT = 10**9
 
@@ -98,3 +101,13 @@ def test_the_batches_do_not_matter(tmp_path: Path) -> None:
     tape = market(1).add(2, 2, "B", 99, 1).tick(1_000)
     digests = {rolled(tmp_path, log, tape, batch=batch).digest for batch in (0, 1, 2)}
     assert len(digests) == 1
+
+
+def test_a_market_maker_quotes_no_more_in_what_is_over(tmp_path: Path) -> None:
+    """Word that its bid and its ask have ended reaches it at 350; it sends no other two."""
+    config = configure(None, expires=(300, None), rolls=True)
+    maker = replace(config, strategies=(spec("maker", "market_maker"),))
+    simulation, rows = run(maker, market().tick(1_000).records())
+    ends = [OrderStatus(row["status"]).name for row in rows.orders]
+    assert ends == ["EXPIRED", "EXPIRED"]
+    assert simulation.counts["orders_denied"] == 0

@@ -346,3 +346,23 @@ def test_account_and_loss_limit_are_known_as_they_were_told() -> None:
     play(Halted, tape, limits=limits)
     assert Noting.notes[-1][1] == 2
     assert Noting.notes[-1][3] is True
+
+
+class Resting(Noting):
+    wants = Wants(book="bbo")
+
+    def on_start(self, context: Any) -> None:
+        self.sent = None
+
+    def on_book(self, market: Any, context: Any) -> None:
+        if self.sent is None:
+            self.sent = context.submit(1, 1, 99 * PRICE)
+
+    def on_order_update(self, order: Any, context: Any) -> None:
+        self.note(context, order.status.name, context.market.ended)
+
+
+def test_a_market_has_ended_as_word_of_its_orders_comes() -> None:
+    """Sent at 1, there at 51 and told at 101; the instrument expires at 300, told at 350."""
+    play(Resting, quoted().tick(1_000), expires=(300, None))
+    assert Noting.notes == [(101, "NEW", False), (350, "EXPIRED", True)]

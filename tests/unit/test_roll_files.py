@@ -11,6 +11,7 @@ from typing import Any
 import databento_dbn as dbn
 import numpy as np
 import pytest
+import xxhash
 
 import defined
 import streams
@@ -19,13 +20,14 @@ from tapewire.config.loading import make_config
 from tapewire.config.schema import DatabentoSource
 from tapewire.errors import ConfigError, FormatError, NoDataError
 from tapewire.inputs.rolls import Rolls, rolls_of, with_rolls
+from tapewire.inputs.symbology_files import symbology_used
 from tapewire.market.records import MBO_DTYPE
 from tapewire.market.statistics import OPEN_INTEREST, UNDEF_QUANTITY
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.catalogue import find_files, index_folder
 from tapewire.replay.dbn import inspect
 from tapewire.replay.statistics import read_statistics
-from tapewire.replay.volumes import bar_volumes, day_volumes
+from tapewire.replay.volumes import bar_volumes, day_volumes, read_bars
 
 T0, DAY = streams.START_NS, streams.DAY_NS
 #: 9 December 2023.
@@ -76,14 +78,14 @@ def read(plan: ReplayPlan) -> np.ndarray:
 
 
 def test_volumes_are_added_up_by_day_and_instrument(files: list[str]) -> None:
-    days = [day_volumes(inspect(path)) for path in files]
+    days = [day_volumes(inspect(path))[0] for path in files]
     assert days == [{T0 // DAY + day: lots} for day, lots in enumerate(LOTS)]
 
 
 def test_the_volume_of_a_real_evening(data_file: Callable[[str], Path]) -> None:
     """ESH4, 25 December 2023: 9,892 lots, and nothing to roll to."""
     path = str(data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"))
-    assert day_volumes(inspect(path)) == {19_716: {17077: 9_892}}
+    assert day_volumes(inspect(path))[0] == {19_716: {17077: 9_892}}
     before = str(data_file("glbx/esh4-glbx-mdp3-20231224.mbo.dbn.zst"))
     for symbol in ("ES.c.0", "ES.v.0"):
         rolls = rolls_of(source([before, path], symbol))
@@ -223,7 +225,7 @@ def test_daily_bars_stand_for_the_volumes_of_their_days(files: list[str], tmp_pa
     """Bars say that XM4 traded more on the first day; of the second, its records are added up."""
     first = bars(tmp_path / "a.ohlcv-1d.dbn", (0, 1, 1), (0, 2, 9))
     again = bars(tmp_path / "b.ohlcv-1d.dbn", (0, 1, 1), (0, 77, 5))
-    assert bar_volumes([first, again]) == {T0 // DAY: {1: 1, 2: 9, 77: 5}}
+    assert bar_volumes(map(read_bars, [first, again])) == {T0 // DAY: {1: 1, 2: 9, 77: 5}}
     rolls = rolls_of(source(files, "X.v.0", volume_files=[first, again]))
     assert meant(rolls) == ["XH4", "XM4", "XM4"]
     noted = json.loads((tmp_path / "cache" / "day-volumes.json").read_bytes())
@@ -232,7 +234,60 @@ def test_daily_bars_stand_for_the_volumes_of_their_days(files: list[str], tmp_pa
     assert meant(rolls_of(source(files, "X.v.0", volume_files=[both]))) == ["XH4"] * 3
     hourly = bars(tmp_path / "d.ohlcv-1h.dbn", (0, 1, 9), schema="ohlcv-1h")
     with pytest.raises(FormatError, match="ohlcv-1d"):
-        bar_volumes([hourly])
+        read_bars(hourly)
+
+
+def test_what_volumes_were_taken_from_is_told_with_its_hash(
+    files: list[str], tmp_path: Path
+) -> None:
+    """Bars of the first day, the trades of the second; the last day is not looked at."""
+
+    def digest(path: str) -> str:
+        return xxhash.xxh3_128(Path(path).read_bytes()).hexdigest()
+
+    path = bars(tmp_path / "a.ohlcv-1d.dbn", (0, 1, 1), (0, 2, 9))
+    for _ in range(2):  # read, then noted
+        rolls = rolls_of(source(files, "X.v.0", volume_files=[path]))
+        assert rolls.hashes == {files[1]: digest(files[1])}
+        assert [(one.path, one.content_hash) for one in rolls.bars] == [(path, digest(path))]
+    assert rolls_of(source(files, "X.c.0", volume_files=[path])).bars == []
+
+
+def test_the_same_number_in_another_dataset_is_another_instrument(
+    files: list[str], tmp_path: Path
+) -> None:
+    """XNAS.ITCH trades 100 lots of its own instrument 1 on the second day: XM4 stays ahead."""
+    rows = streams.make_records(100, ts_recv=[T0 + DAY + 5] * 100, instrument_id=1)
+    rows["action"] = ord("T")
+    path = tmp_path / "other.mbo.dbn"
+    header = streams.dbn_header({"AAA": [(1, 1, 2)]}, dataset="XNAS.ITCH")
+    path.write_bytes(header + rows.tobytes())
+    rolls = rolls_of(source([*files, str(path)], "X.v.0"))
+    assert meant(rolls) == ["XH4", "XH4", "XM4"]
+    assert rolls.tables[0].days[2].figures == {"XH4": 3, "XM4": 5}
+    wrong = tmp_path / "b.ohlcv-1d.dbn"
+    wrong.write_bytes(streams.dbn_header(schema="ohlcv-1d", dataset="XNAS.ITCH"))
+    with pytest.raises(NoDataError, match=r"has bars of XNAS\.ITCH; expected those of GLBX\.MDP3"):
+        rolls_of(source(files, "X.v.0", volume_files=[str(wrong)]))
+
+
+def test_symbology_beside_files_is_told_where_they_go_by_it(
+    files: list[str], tmp_path: Path
+) -> None:
+    body = {
+        "result": {"ABC": [{"d0": "2023-12-09", "d1": "2023-12-10", "s": "7"}]},
+        "stype_in": "raw_symbol", "stype_out": "instrument_id",
+    }  # fmt: skip
+    beside = tmp_path / "symbology.json"
+    beside.write_text(json.dumps(body))
+    assert symbology_used(files) == []
+    bare = tmp_path / "bare.mbo.dbn"
+    bare.write_bytes(streams.dbn_header({}) + streams.make_records(2).tobytes())
+    (used,) = symbology_used([*files, str(bare)])
+    digest = xxhash.xxh3_128(beside.read_bytes()).hexdigest()
+    assert used.to_dict() == {
+        "file": str(beside), "bytes": len(beside.read_bytes()), "xxh3_128": digest,
+    }  # fmt: skip
 
 
 def test_files_that_say_it_themselves_are_believed(tmp_path: Path) -> None:

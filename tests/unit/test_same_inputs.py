@@ -9,6 +9,7 @@ import xxhash
 
 from tapewire.analytics import Run
 from tapewire.errors import FormatError, MissingFileError
+from tapewire.runs.bundles import _data_of
 from tapewire.runs.same_inputs import check_inputs
 
 DATA = b"rates"
@@ -43,3 +44,19 @@ def test_a_file_is_known_by_either_hash(facts: dict[str, str], tmp_path: Path) -
 def test_without_hashes_nobody_knows(tmp_path: Path) -> None:
     (tmp_path / "rates.csv").write_bytes(b"Rates")
     assert "no hashes" in check_inputs(run_with(tmp_path, xxh3_128=None))
+
+
+def test_a_bundle_keeps_symbology_beside_the_files_that_go_by_it(tmp_path: Path) -> None:
+    inputs = []
+    for name in ("a/day.dbn", "b/day.dbn", "a/symbology.json"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(name.encode())
+        content = xxhash.xxh3_128(name.encode()).hexdigest()
+        inputs.append({"file": str(path), "bytes": len(name), "xxh3_128": content})
+    run = Run(tmp_path, {"status": "complete", "inputs": inputs}, False)
+    assert {name: str(path.relative_to(tmp_path)) for name, path in _data_of(run).items()} == {
+        "data/0/day.dbn": "a/day.dbn",
+        "data/1/day.dbn": "b/day.dbn",
+        "data/0/symbology.json": "a/symbology.json",
+    }

@@ -6,7 +6,7 @@ passed over eight at a time.
 
 from typing import Any, Final
 
-from tapewire.candles._positions import enter, leave, within
+from tapewire.candles._positions import enter, follow, leave, within
 from tapewire.candles.layout import (
     AT_CLOSE,
     BARS_PER_WORD,
@@ -22,6 +22,9 @@ from tapewire.candles.layout import (
     SHUT_AT_CLOSE,
     SHUT_AT_OPEN,
     SIGNAL,
+    STOP,
+    TIME,
+    TRAIL,
 )
 from tapewire.compiled.jit import jit, jit_entry, jit_inline
 
@@ -44,12 +47,15 @@ def trade(
 ) -> None:  # fmt: skip
     """Trade one strategy.
 
-    ``bars`` is open, high, low, close (n,), the clock's marks (n,) or (0,), the average true range
-    (n,) or (0,). ``words`` and ``codes`` are the same signals. ``equity`` (n,) and ``daily`` (one
-    per end of a session) are filled as far as they are long, ``trades`` too; ``slots`` has room
-    for every open position.
+    ``bars`` is open, high, low, close (n,), the clock's marks (n,) or (0,), average true ranges
+    (n each, one after the other) or (0,). ``words`` and ``codes`` are the same signals. ``equity``
+    (n,) and ``daily`` (one per end of a session) are filled as far as they are long, ``trades``
+    too; ``slots`` has room for every open position.
     """
-    opens, highs, lows, closes, clock, atr = bars
+    opens, highs, lows, closes, clock, ranges = bars
+    levels = t.stop_kind + t.target_kind + t.trail_kind
+    levels += t.short_stop_kind + t.short_target_kind + t.short_trail_kind
+    moving, timed = t.trail_kind + t.short_trail_kind, t.hold_bars + t.short_hold_bars
     n = len(closes)
     s.balance = t.initial
     s.peak = t.initial
@@ -61,7 +67,7 @@ def trade(
             j = _next_entry(words, codes, i, n)
             _stay(s, ends, equity, daily, i, j)
             i = j
-        elif pending == 0:
+        elif pending == 0 and not moving:
             i = _hold(t, s, slots, codes, highs, lows, closes, clock, ends, equity, daily, i)
         if i >= n:
             break
@@ -70,22 +76,28 @@ def trade(
         price = float(opens[i])
         if marks & LEAVE_AT_OPEN:
             _leave_all(t, s, slots, trades, price, i, CLOCK)
+        if timed and t.entry != AT_CLOSE:
+            _leave_old(t, s, slots, trades, price, i)
         if pending:
             _leave_told(t, s, slots, trades, pending, price, i)
             if pending & ENTRIES and not marks & SHUT_AT_OPEN:
-                _enter_told(t, s, slots, pending, price, i, atr[i - 1] if len(atr) else 0.0)
+                _enter_told(t, s, slots, pending, price, i, ranges, i - 1)
         # Within the bar.
-        if s.open and t.stop_kind + t.target_kind:
+        if s.open and levels:
             _leave_within(t, s, slots, trades, price, float(highs[i]), float(lows[i]), i)
         # At the close.
         price = float(closes[i])
         if marks & LEAVE_AT_CLOSE:
             _leave_all(t, s, slots, trades, price, i, CLOCK)
+        if moving:
+            follow(slots, s.open, float(highs[i]), float(lows[i]))
         pending = codes[i]
         if t.entry == AT_CLOSE:
+            if timed:
+                _leave_old(t, s, slots, trades, price, i)
             _leave_told(t, s, slots, trades, pending, price, i)
             if pending & ENTRIES and not marks & SHUT_AT_CLOSE:
-                _enter_told(t, s, slots, pending, price, i, atr[i] if len(atr) else 0.0)
+                _enter_told(t, s, slots, pending, price, i, ranges, i)
             pending = 0
         _mark(t, s, slots, ends, equity, daily, price, i)
         i += 1
@@ -142,6 +154,8 @@ def _hold(
         upper = min(upper, max(one.stop_px, one.target_px))
     peak, deepest, share = s.peak, s.max_drawdown, s.max_drawdown_share
     first, n, end = i, len(closes), len(closes)
+    for k in range(s.open):
+        n = min(n, slots[k].last_bar)
     if s.day < len(ends):
         end = ends[s.day]
     while i < n and codes[i] == 0:
@@ -159,7 +173,7 @@ def _hold(
             if len(daily):
                 daily[s.day] = now
             s.day += 1
-            end = ends[s.day] if s.day < len(ends) else n
+            end = ends[s.day] if s.day < len(ends) else len(closes)
         i += 1
     s.peak, s.max_drawdown, s.max_drawdown_share = peak, deepest, share
     s.busy_bars += i - first
@@ -208,11 +222,24 @@ def _leave_told(t: Any, s: Any, slots: Any, trades: Any, code: int, price: float
 
 
 @jit_inline
-def _enter_told(t: Any, s: Any, slots: Any, code: int, price: float, i: int, atr: float) -> None:
+def _leave_old(t: Any, s: Any, slots: Any, trades: Any, price: float, i: int) -> None:
+    """Close what has been open for as long as it may be."""
+    k = 0
+    while k < s.open:
+        if slots[k].last_bar <= i:
+            leave(t, s, slots, trades, k, price, i, TIME)
+        else:
+            k += 1
+
+
+@jit_inline
+def _enter_told(
+    t: Any, s: Any, slots: Any, code: int, price: float, i: int, ranges: Any, known: int
+) -> None:
     """Open what a signal says, unless there is no room, or the other direction is open."""
     direction = 1 if code & ENTER_LONG else -1
     if s.open < t.max_positions and (s.open == 0 or slots[0].direction == direction):
-        enter(t, s, slots, price, direction, i, atr)
+        enter(t, s, slots, price, direction, i, ranges, known)
 
 
 @jit_inline
@@ -226,6 +253,8 @@ def _leave_within(
         price, reason = within(
             t.within_bar, one.direction, opened, high, low, one.stop_px, one.target_px
         )
+        if reason == STOP and one.trailed:
+            reason = TRAIL
         if reason:
             leave(t, s, slots, trades, k, price, i, reason)
         else:

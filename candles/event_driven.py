@@ -94,6 +94,12 @@ class EventDrivenEngine:
         self.book = book
         self.volume_share = volume_share
 
+    def with_config(self, config: BacktestConfig) -> "EventDrivenEngine":
+        """Return an engine of the same latency, book and volume with other assumptions."""
+        return EventDrivenEngine(
+            config, latency_ns=self.latency_ns, book=self.book, volume_share=self.volume_share
+        )
+
     def run(self, candles: Candles, strategy: CandleStrategy, *, atr: Any = None) -> BacktestResult:
         """Trade a strategy; the arguments are those of `VectorEngine.run`.
 
@@ -112,11 +118,14 @@ class EventDrivenEngine:
         waiting: deque[tuple[int, int, int]] = deque()
         equity = np.empty(n, np.float64)
         at_close = self.config.entry == "close"
+        # A bar ends where the next begins at the latest: a day may be shorter than it is called.
+        ends = np.minimum(candles.ts_close, np.append(candles.ts_event[1:], candles.ts_close[-1]))
         columns = (
-            candles.ts_event, candles.open, candles.high, candles.low, candles.close, candles.volume
+            candles.ts_event, ends, candles.open, candles.high, candles.low, candles.close,
+            candles.volume,
         )  # fmt: skip
         rows = zip(*(column.tolist() for column in columns), marks, strict=True)
-        for i, (ts, opened, high, low, close, volume, mark) in enumerate(rows):
+        for i, (ts, end, opened, high, low, close, volume, mark) in enumerate(rows):
             at_open, at_end = FillPoint(i, opened), FillPoint(i, close)
             account.begin_bar(volume)
             if mark & layout.LEAVE_AT_OPEN:
@@ -138,7 +147,7 @@ class EventDrivenEngine:
                 account.leave_old(at_end)
                 self._act(account, code, at_end, ranges(i), mark & layout.SHUT_AT_CLOSE)
             elif code:
-                waiting.append((ts + candles.interval_ns + self.latency_ns, code, i))
+                waiting.append((end + self.latency_ns, code, i))
             equity[i] = account.mark(close)
         account.leave_all(FillPoint(n - 1, int(candles.close[-1])), layout.END)
         return self._result(candles, strategy, account, equity)

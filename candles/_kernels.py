@@ -19,6 +19,7 @@ from tapewire.candles.layout import (
     EXIT_SHORT,
     LEAVE_AT_CLOSE,
     LEAVE_AT_OPEN,
+    NEVER,
     SHUT_AT_CLOSE,
     SHUT_AT_OPEN,
     SIGNAL,
@@ -67,7 +68,8 @@ def trade(
             j = _next_entry(words, codes, i, n)
             _stay(s, ends, equity, daily, i, j)
             i = j
-        elif pending == 0 and not moving:
+        elif not moving and _means_nothing(t, s, slots, pending, clock, i):
+            pending = 0
             i = _hold(t, s, slots, codes, highs, lows, closes, clock, ends, equity, daily, i)
         if i >= n:
             break
@@ -124,6 +126,24 @@ def _next_entry(words: Any, codes: Any, i: int, n: int) -> int:
 
 
 @jit_inline
+def _means_nothing(t: Any, s: Any, slots: Any, code: int, clock: Any, i: int) -> bool:
+    """Whether what is open stays, whatever a signal says at the open of bar i: there is no room."""
+    if code == 0:
+        return True
+    told = EXIT_LONG if slots[0].direction > 0 else EXIT_SHORT
+    if code & told:
+        return False
+    if code & ENTRIES == 0:
+        return True
+    if s.open < t.max_positions or (len(clock) and clock[i]):
+        return False
+    last = NEVER
+    for k in range(s.open):
+        last = min(last, slots[k].last_bar)
+    return last > i
+
+
+@jit_inline
 def _stay(s: Any, ends: Any, equity: Any, daily: Any, i: int, j: int) -> None:
     """Nothing is open from bar i up to j: write that where it is asked for."""
     if len(equity):
@@ -158,7 +178,18 @@ def _hold(
         n = min(n, slots[k].last_bar)
     if s.day < len(ends):
         end = ends[s.day]
-    while i < n and codes[i] == 0:
+    told = EXIT_LONG if slots[0].direction > 0 else EXIT_SHORT
+    full = s.open >= t.max_positions
+    while i < n:
+        code = codes[i]
+        # What enters finds no room at the next open, unless time makes some there.
+        if code and (
+            code & told
+            or (
+                code & ENTRIES and not (full and i + 1 < n and (not len(clock) or not clock[i + 1]))
+            )
+        ):
+            break
         if lows[i] <= lower or highs[i] >= upper or (len(clock) and clock[i]):
             break
         now = worth + per_tick * closes[i]
@@ -185,10 +216,13 @@ def _mark(
     t: Any, s: Any, slots: Any, ends: Any, equity: Any, daily: Any, price: float, i: int
 ) -> None:
     """A bar ends: value what is open, note the largest fall, and the session's end."""
-    worth = s.balance
+    worth, per_tick = s.balance, 0.0  # rounded as `_hold` does
     for k in range(s.open):
         one = slots[k]
-        worth += one.direction * (price - one.entry_px) * one.quantity * t.tick_value
+        value = one.direction * one.quantity * t.tick_value
+        worth -= value * one.entry_px
+        per_tick += value
+    worth += per_tick * price
     s.busy_bars += s.open > 0
     if worth > s.peak:
         s.peak = worth

@@ -19,7 +19,7 @@ from tapewire.candles.result import CANDLE_METRICS, BacktestResult, units
 from tapewire.compiled.units import MONEY_UNITS
 
 _TILES: Final = (
-    "total_return", "net_pnl", "fees", "max_drawdown", "max_drawdown_share", "closed_trades",
+    "total_return", "net_pnl", "fees", "max_drawdown", "max_drawdown_of_capital", "closed_trades",
     "win_rate", "profit_factor", "sharpe_annualised", "sortino_annualised", "calmar", "expectancy",
 )  # fmt: skip
 _FOOTNOTE: Final = (

@@ -1,10 +1,11 @@
 """``tapewire candles run`` and ``batch`` of strategies declared as JSON."""
 
+import hashlib
 import json
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from tapewire.analytics.schemas import SCHEMA_VERSION
 from tapewire.atomic import output_errors
 from tapewire.candles import BacktestResult, Candles, EventDrivenEngine, LevelBook
 from tapewire.candles.declared import DeclaredBars, DeclaredStrategies, run_declared
+from tapewire.candles.families import VariantResults
 from tapewire.candles.optimizer import metric_columns, outcomes, table_of
 from tapewire.candles.report import render_candle_report
 from tapewire.candles.result import CANDLE_METRICS
@@ -28,7 +30,7 @@ from tapewire.candles.rules import (
     strategy_text,
 )
 from tapewire.candles.sessions import SessionClock
-from tapewire.errors import ConfigError, MissingFileError
+from tapewire.errors import ConfigError, InputError, MissingFileError
 from tapewire.inputs.candle_outputs import (
     BatchReport,
     all_cores,
@@ -160,18 +162,20 @@ def run_declared_file(
     """
     if request.parameters:
         raise ConfigError(f"{request.parameters[0]}: a declared strategy has its own parameters")
+    began_s = time.perf_counter()
     strategy, clock = load_strategy(path), session_of(session)
     engine = (choice or EngineChoice()).engine(request)
     with interruptible(), ExitStack() as stack:
         folder = stack.enter_context(RunFolder(output, force=force)) if output else None
         candles = request.read(data)
-        bars = DeclaredBars.of(candles, [strategy], clock)
-        result = run_declared(strategy, bars, request.config(), engine=engine)
+        with _told_of(data):
+            bars = DeclaredBars.of(candles, [strategy], clock)
+            result = run_declared(strategy, bars, request.config(), engine=engine)
         for target, table in ((trades, "trades"), (equity, "equity_curve")):
             if target is not None:
                 write_table(target, getattr(result, table))
         if folder is not None:
-            _write_folder(folder, result, strategy, path, data)
+            _write_folder(folder, result, strategy, path, data, time.perf_counter() - began_s)
     if console is not None and as_json:
         told = result_json(result) | ({"output": str(output)} if output else {})
         console.out(json.dumps(told, indent=2), highlight=False)
@@ -182,9 +186,19 @@ def run_declared_file(
     return result
 
 
+@contextmanager
+def _told_of(file: Path) -> Iterator[None]:
+    """Name the file of bars in what is wrong with them."""
+    try:
+        yield
+    except (ConfigError, InputError) as error:
+        raise type(error)(f"{file}: {error}") from error
+
+
 def _write_folder(
-    folder: RunFolder, result: BacktestResult, strategy: DeclaredStrategy, path: Path, data: Path
-) -> None:
+    folder: RunFolder, result: BacktestResult, strategy: DeclaredStrategy, path: Path, data: Path,
+    elapsed_s: float,
+) -> None:  # fmt: skip
     """Write a backtest's folder; the manifest comes last."""
     import pyarrow.parquet as pq
 
@@ -212,7 +226,11 @@ def _write_folder(
         "schema_version": SCHEMA_VERSION,
         "kind": "candles",
         "strategy_name": result.strategy_name,
+        "digest": _digest(result),
         "events": len(result.candles),
+        "elapsed_s": elapsed_s,
+        "events_per_s": len(result.candles) / elapsed_s,
+        "warnings": [],
         "results": {"total": headline, "strategies": {result.strategy_name: headline}},
         "metadata": result.metadata,
         "legs": [{"strategy_id": result.strategy_name, "symbol": symbol or "candles"}],
@@ -222,6 +240,13 @@ def _write_folder(
         "files": folder.describe(),
     }
     folder.publish(manifest_text(manifest))
+
+
+def _digest(result: BacktestResult) -> str:
+    """Return a SHA-256 of trades and equity: equal results have equal ones."""
+    digest = hashlib.sha256(result.trade_records.tobytes())
+    digest.update(result.equity.tobytes())
+    return digest.hexdigest()
 
 
 # --- many -----------------------------------------------------------------------------------------
@@ -307,21 +332,30 @@ def batch_declared(
         steps = stack.enter_context(Steps("strategies traded", len(rows) * len(data)))
         for file in data:
             candles = request.read(file)
-            for outcome in outcomes(family, candles, rows, config, jobs or all_cores()):
-                columns = metric_columns(outcome.summaries, outcome.daily, config.initial_balance)
-                columns["place"] = np.asarray(outcome.places, np.int64)
-                named = [_named(file, candles, rows[k]["strategy"]) for k in outcome.places]
-                write(table_of(named, columns))
-                written += len(named)
-                steps(written)
+            with _told_of(file):
+                for outcome in outcomes(family, candles, rows, config, jobs or all_cores()):
+                    table = _table(file, candles, rows, outcome, config.initial_balance)
+                    write(table)
+                    written += table.num_rows
+                    steps(written)
     elapsed_s = time.perf_counter() - began_s
     report = BatchReport(str(output), len(data), written, elapsed_s, written / elapsed_s)
     report.say(console, as_json=as_json)
     return report
 
 
-def _named(file: Path, candles: Candles, strategy: DeclaredStrategy) -> dict[str, Any]:
-    return {
-        "file": file.name, "symbol": candles.symbol, "strategy": strategy.name,
-        "version": strategy.version, "timeframe": strategy.timeframes.primary,
-    }  # fmt: skip
+def _table(
+    file: Path, candles: Candles, rows: Sequence[dict[str, Any]], outcome: VariantResults,
+    initial: float,
+) -> Any:  # fmt: skip
+    """Return strategies that are done as rows: whose they are, and their metrics."""
+    columns = metric_columns(outcome.summaries, outcome.daily, initial)
+    columns["place"] = np.asarray(outcome.places, np.int64)
+    named = []
+    for place in outcome.places:
+        strategy = rows[place]["strategy"]
+        named.append(
+            {"file": file.name, "symbol": candles.symbol, "strategy": strategy.name,
+             "version": strategy.version, "timeframe": strategy.timeframes.primary}
+        )  # fmt: skip
+    return table_of(named, columns)

@@ -138,7 +138,7 @@ def run(
         strategy or "", parameters or (), settings or (), symbol, interval, tick_size, faults
     )
     if _is_declared(file, strategy, data):
-        from tapewire.inputs.declared import EngineChoice, run_declared_file
+        from tapewire.runs.declared import EngineChoice, run_declared_file
 
         if data is None or len(data) != 1:
             raise ConfigError(f"expected one file of bars (-d), found {len(data or ())}; see batch")
@@ -233,7 +233,7 @@ def batch(
         strategy or "", parameters or (), settings or (), symbol, interval, tick_size, faults
     )
     if _is_declared(files[0], strategy, data):
-        from tapewire.inputs.declared import batch_declared
+        from tapewire.runs.declared import batch_declared
 
         batch_declared(
             files, data or (), request, output, session=session, jobs=jobs, force=force,

@@ -15,7 +15,7 @@ from tapewire.candles import read_candles
 from tapewire.cli.program import app
 from tapewire.errors import ConfigError, OutputError, TapewireError
 from tapewire.inputs.candles import CandleRequest
-from tapewire.inputs.declared import (
+from tapewire.runs.declared import (
     EngineChoice,
     batch_declared,
     read_strategies,

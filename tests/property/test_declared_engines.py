@@ -12,6 +12,7 @@ from bars import walk
 from declared import declared
 from tapewire.candles import BacktestConfig, BacktestResult, Candles, EventDrivenEngine
 from tapewire.candles.declared import DeclaredBars, DeclaredStrategies, run_declared
+from tapewire.candles.families import Elephant, SmaCross
 from tapewire.candles.layout import TRADE
 from tapewire.candles.optimizer import metric_columns, optimize, outcomes
 from tapewire.candles.rules import strategy_of
@@ -176,3 +177,33 @@ def test_a_batch_of_several_timeframes_is_its_single_runs(memory_bytes: int) -> 
     assert reasons >= {2, 3, 5, 6, 7}
     found = optimize(candles, [rows[0], rows[2]], config, strategy=family)
     assert found.columns["total_return"] == pytest.approx([expected[0], expected[2]])
+
+
+FAMILY_ROWS: list[dict[str, Any]] = [
+    {"fast": 2, "slow": 5, "short": True},
+    {"lookback": 5, "min_amplitude": 1.1, "min_volume": 0.5, "max_shadow": 0.9, "atr_period": 4},
+]
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10_000), st.integers(60, 239), st.sampled_from([0, 1]))
+def test_the_future_changes_nothing_of_strategies_that_come_along(
+    seed: int, cut: int, which: int
+) -> None:
+    candles, config = gapped(seed, 240), config_of(random.Random(seed))
+    other = gapped(seed + 1, 240)
+    names = ("open", "high", "low", "close", "volume")
+    opened, high, low, close, volume = (
+        np.r_[getattr(candles, name)[:cut], getattr(other, name)[cut:]] for name in names
+    )
+    changed = Candles(
+        candles.ts_event, opened, high, low, close, volume, candles.tick_size, candles.interval_ns
+    )
+    family = (SmaCross(), Elephant())[which]
+    whole, after, part = (
+        family.run(data, FAMILY_ROWS[which], config)
+        for data in (candles, changed, candles.part(0, cut))
+    )
+    for one in (after, part):
+        np.testing.assert_array_equal(one.equity[:cut], whole.equity[:cut])
+        assert _ended(one, cut) == _ended(whole, cut)

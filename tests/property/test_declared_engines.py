@@ -72,8 +72,8 @@ def check_engines(made: dict[str, Any], seed: int, n: int) -> int:
     return len(at_once.trade_records)
 
 
-@settings(max_examples=25)
-@given(DRAWN, st.integers(0, 10_000), st.integers(40, 300))
+@settings(max_examples=15)
+@given(DRAWN, st.integers(0, 10_000), st.integers(40, 200))
 def test_both_engines_and_a_batch_trade_alike(made: dict[str, Any], seed: int, n: int) -> None:
     check_engines(made, seed, n)
 

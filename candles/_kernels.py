@@ -68,7 +68,7 @@ def trade(
             j = _next_entry(words, codes, i, n)
             _stay(s, ends, equity, daily, i, j)
             i = j
-        elif not moving and _means_nothing(t, s, slots, pending, clock, i):
+        elif _means_nothing(t, s, slots, pending, clock, i):
             pending = 0
             i = _hold(t, s, slots, codes, highs, lows, closes, clock, ends, equity, daily, i)
         if i >= n:
@@ -154,6 +154,17 @@ def _stay(s: Any, ends: Any, equity: Any, daily: Any, i: int, j: int) -> None:
         s.day += 1
 
 
+@jit_inline
+def _nearest(slots: Any, count: int) -> Any:
+    """The nearest levels of all that is open, below and above."""
+    lower, upper = -_INFINITY, _INFINITY
+    for k in range(count):
+        one = slots[k]
+        lower = max(lower, min(one.stop_px, one.target_px))
+        upper = min(upper, max(one.stop_px, one.target_px))
+    return lower, upper
+
+
 @jit
 def _hold(
     t: Any, s: Any, slots: Any, codes: Any, highs: Any, lows: Any, closes: Any,
@@ -164,14 +175,14 @@ def _hold(
     Together, positions are worth what they cost and so much a tick, and stay while prices are
     within the nearest of their levels.
     """
-    worth, per_tick, lower, upper = s.balance, 0.0, -_INFINITY, _INFINITY
+    worth, per_tick = s.balance, 0.0
     for k in range(s.open):
         one = slots[k]
         value = one.direction * one.quantity * t.tick_value
         worth -= value * one.entry_px
         per_tick += value
-        lower = max(lower, min(one.stop_px, one.target_px))
-        upper = min(upper, max(one.stop_px, one.target_px))
+    lower, upper = _nearest(slots, s.open)
+    moving, highest, lowest = t.trail_kind + t.short_trail_kind, -_INFINITY, _INFINITY
     peak, deepest, share = s.peak, s.max_drawdown, s.max_drawdown_share
     first, n, end = i, len(closes), len(closes)
     for k in range(s.open):
@@ -193,6 +204,11 @@ def _hold(
         if lows[i] <= lower or highs[i] >= upper or (len(clock) and clock[i]):
             break
         now = worth + per_tick * closes[i]
+        # Stops that follow move where prices have not been before.
+        if moving and (highs[i] > highest or lows[i] < lowest):
+            highest, lowest = max(highest, highs[i]), min(lowest, lows[i])
+            follow(slots, s.open, float(highs[i]), float(lows[i]))
+            lower, upper = _nearest(slots, s.open)
         peak = max(peak, now)
         fall = peak - now
         deepest = max(deepest, fall)

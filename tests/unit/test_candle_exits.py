@@ -126,6 +126,13 @@ def test_ranges_of_several_periods_are_told_apart() -> None:
     assert both(config, atr=ranges, entry_short=[2]) == [(108, 104, 3, 3, "target")]
 
 
+def test_exits_are_taken_as_they_are_written() -> None:
+    config = BacktestConfig.of({"trailing_stop": "2 atr(20)", "stop_loss": "1.5 ATR"})
+    assert config.exits(1) == Exits(Distance("atr", 1.5, 14), None, Distance("atr", 2.0, 20))
+    assert config.exits(-1) == config.exits(1)
+    assert config.atr_periods == (14, 20)
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -27,7 +27,7 @@ _SAMPLED: Final = (
 _EXPLAINED: Final = "Click a fill for the command that tells its order's story."
 
 
-class _Clock:
+class PageClock:
     """Times as the page has them: from the midnight (UTC) before the first."""
 
     def __init__(self, first_ns: int, last_ns: int) -> None:
@@ -37,23 +37,26 @@ class _Clock:
         self.span = [first_ns - room - self.origin_ns, last_ns + room - self.origin_ns]
 
     def page(self, charts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return charts by name as the page's script takes them."""
         return {"origin_ms": self.origin_ns // 1_000_000, "range": self.span, "charts": charts}
 
     def line(
         self, name: str, points: tuple[Int64Array, Numbers], color: str, unit: int, **look: Any
     ) -> dict[str, Any]:
+        """Return a stepped line of times (ns) and values in so many of a unit."""
         ts, values = changes_only(*points)
         return {"name": name, "x": packed(ts - self.origin_ns), "y": packed(values, unit),
                 "color": color, **look}  # fmt: skip
 
     def curve(self, name: str, line: Line | None, color: str, **look: Any) -> dict[str, Any]:
+        """Return a line of money."""
         assert line is not None, "a drawn curve keeps its lines"
         return self.line(name, line.points(), color, MONEY_UNITS, digits=2, **look)
 
 
 def chart_data(analysis: Analysis) -> dict[str, Any]:
     """Return what the page's script draws: equity, drawdown, position and price with fills."""
-    clock = _Clock(analysis.first_ns, analysis.last_ns)
+    clock = PageClock(analysis.first_ns, analysis.last_ns)
     curves: list[tuple[str, Curve, str, bool]] = []
     drawn = [(name, curve) for name, curve in analysis.strategies.items() if curve.line is not None]
     several = len(analysis.strategies) > 1
@@ -97,24 +100,25 @@ def chart_frames(data: dict[str, Any], analysis: Analysis) -> list[dict[str, Any
     more = f" {left_out} more strategies are in the tables only." if left_out else ""
     sampled = _SAMPLED.format(points=analysis.points_max)
     frames = [
-        _frame("equity", "Net P&L", "currency, after fees", "tall", sampled + more),
-        _frame("drawdown", "Drawdown", "currency below the high so far", "low"),
-        _frame("position", "Position", "lots", "low", _left_out(analysis)),
+        frame("equity", "Net P&L", "currency, after fees", "tall", sampled + more),
+        frame("drawdown", "Drawdown", "currency below the high so far", "low"),
+        frame("position", "Position", "lots", "low", _left_out(analysis)),
     ]
     if "price" in data["charts"]:
         choices = [choice["name"] for choice in data["charts"]["price"]["choices"]]
-        frames.append(_frame("price", "Price and fills", "", "tall", choices=choices))
+        frames.append(frame("price", "Price and fills", "", "tall", choices=choices))
     pictures, undrawn = analysis.series.drawn, analysis.series.left_out
     for i, series in enumerate(pictures):
         note = _series_note(series, undrawn if i + 1 == len(pictures) else 0)
         unit = f"recorded by {series.strategy_id} on {series.symbol}"
-        frames.append(_frame(f"series-{i}", series.name, unit, "low", note))
+        frames.append(frame(f"series-{i}", series.name, unit, "low", note))
     return frames
 
 
-def _frame(
+def frame(
     name: str, title: str, unit: str, size: str, note: str = "", choices: list[str] | None = None
 ) -> dict[str, Any]:
+    """Return what the page's template shows around a chart."""
     return {"id": name, "title": title, "unit": unit, "size": size, "note": note,
             "choices": choices or []}  # fmt: skip
 
@@ -123,7 +127,7 @@ def equity_chart(lines: Mapping[str, tuple[Int64Array, Int64Array]]) -> dict[str
     """Return what the page's script draws of several runs' P&L: times (ns) and P&L (1e-9) each."""
     every_ns = np.concatenate([ts for ts, _ in lines.values()])
     span = (int(every_ns.min()), int(every_ns.max())) if every_ns.size else (0, 0)
-    clock = _Clock(*span)
+    clock = PageClock(*span)
     drawn = [
         clock.line(name, points, color, MONEY_UNITS, digits=2, bold=True)
         for color, (name, points) in zip(_COLORS, lines.items(), strict=False)
@@ -133,7 +137,7 @@ def equity_chart(lines: Mapping[str, tuple[Int64Array, Int64Array]]) -> dict[str
 
 def equity_frame() -> dict[str, Any]:
     """Return title, note and size of the chart of `equity_chart`."""
-    return _frame("equity", "Net P&L", "currency, after fees", "tall", "Every spike is kept.")
+    return frame("equity", "Net P&L", "currency, after fees", "tall", "Every spike is kept.")
 
 
 def market_chart(
@@ -150,7 +154,7 @@ def market_chart(
     given = {**lines, **dots}
     every_ns = np.concatenate([ts for ts, _ in given.values()])
     span = (int(every_ns.min()), int(every_ns.max())) if every_ns.size else (0, 0)
-    clock = _Clock(*span)
+    clock = PageClock(*span)
     drawn = []
     for color, (name, (ts, prices)) in zip(_COLORS, given.items(), strict=False):
         if name in lines:
@@ -158,9 +162,7 @@ def market_chart(
         else:
             x, y = packed(ts - clock.origin_ns), packed(prices, PRICE_UNITS)
             drawn.append({"name": name, "x": x, "y": y, "color": color, "dots": True})
-    return clock.page({"market": {"lines": drawn}}), _frame(
-        "market", "Touch and trades", "", "tall"
-    )
+    return clock.page({"market": {"lines": drawn}}), frame("market", "Touch and trades", "", "tall")
 
 
 def curve_chart(
@@ -189,7 +191,7 @@ def curve_chart(
         lines.append(line | dots)
     chart = {"kind": "log", "axis": axis, "lines": lines, "zero": True}
     data = {"origin_ms": 0, "range": [0, 0], "charts": {"curve": chart}}
-    return data, _frame("curve", title, unit, "tall", f"{axis}, on a logarithmic axis.")
+    return data, frame("curve", title, unit, "tall", f"{axis}, on a logarithmic axis.")
 
 
 def _series_note(series: SeriesPicture, left_out: int) -> str:
@@ -213,7 +215,7 @@ def _leg_name(picture: LegPicture) -> str:
     return f"{picture.strategy_id} · {picture.symbol}"
 
 
-def _band(clock: _Clock, band: Band) -> dict[str, Any]:
+def _band(clock: PageClock, band: Band) -> dict[str, Any]:
     return {
         "x": packed(band.ts - clock.origin_ns),
         "bid": packed(band.bid, PRICE_UNITS),
@@ -238,7 +240,7 @@ def _band_note(band: Band) -> str:
     )
 
 
-def _price(clock: _Clock, picture: LegPicture, band: Band | None) -> dict[str, Any]:
+def _price(clock: PageClock, picture: LegPicture, band: Band | None) -> dict[str, Any]:
     fills, marks = picture.fills, picture.fills.marks()
     drawn, buy = marks["ts_event"].size, marks["order_side"] == "BUY"
     signed = np.where(buy, marks["last_qty"], -marks["last_qty"])

@@ -35,6 +35,9 @@ RUN_FILES: Final = (
     "latency.hdr",
     "report.html",
 )
+#: Those of a backtest on bars, beside some of the others.
+CANDLE_FILES: Final = ("strategy.json", "trades.parquet")
+_NAMES: Final = (*RUN_FILES[:-1], *CANDLE_FILES, RUN_FILES[-1])
 #: Folder within it for what a run needs while it goes: days that are played apart.
 DAYS: Final = ".tapewire.days"
 #: Statuses of a run without results: its manifest and the files it names may be replaced.
@@ -83,7 +86,7 @@ class RunFolder:
     def __init__(self, path: Path, *, force: bool = False) -> None:
         self.path = path
         self._files: dict[str, AtomicFile] = {}
-        self._earlier = EarlierRun(path, (MANIFEST, *RUN_FILES))
+        self._earlier = EarlierRun(path, (MANIFEST, *_NAMES))
         self._created = not path.exists()
         with output_errors(path, "use the run folder"):
             path.mkdir(parents=True, exist_ok=True)
@@ -94,7 +97,7 @@ class RunFolder:
         try:
             with output_errors(path, "clear what an earlier run left in"):
                 self._earlier.recover()
-                for name in (MANIFEST, *RUN_FILES):
+                for name in (MANIFEST, *_NAMES):
                     temporary_name(path / name).unlink(missing_ok=True)
                 if (path / DAYS).is_dir():
                     shutil.rmtree(path / DAYS)
@@ -129,14 +132,14 @@ class RunFolder:
         return fd
 
     def open(self, name: str) -> AtomicFile:
-        """Start one of ``RUN_FILES`` under its temporary name."""
-        if name not in RUN_FILES or name in self._files:
+        """Start one of a run's files under its temporary name."""
+        if name not in _NAMES or name in self._files:
             raise ValueError(f"expected a run file not opened yet, found {name!r}")
         self._files[name] = AtomicFile(self.path / name)
         return self._files[name]
 
     def write(self, name: str, content: bytes | str) -> None:
-        """Write one of ``RUN_FILES`` whole, under its temporary name."""
+        """Write one of a run's files whole, under its temporary name."""
         target = self.open(name)
         with output_errors(target.path):
             target.file.write(content.encode() if isinstance(content, str) else content)
@@ -145,7 +148,7 @@ class RunFolder:
     def describe(self) -> dict[str, dict[str, int | str]]:
         """Seal what was written so far and return size and SHA-256 per final name."""
         found: dict[str, dict[str, int | str]] = {}
-        for name in (n for n in RUN_FILES if n in self._files):
+        for name in (n for n in _NAMES if n in self._files):
             target = self._files[name]
             target.seal()
             with output_errors(target.path, "read back"):
@@ -172,7 +175,7 @@ class RunFolder:
             try:
                 with output_errors(self.path, "replace the earlier run in"):
                     self._earlier.set_aside()
-                for name in (n for n in RUN_FILES if n in self._files):
+                for name in (n for n in _NAMES if n in self._files):
                     self._files[name].publish()
                 last.publish()
             except BaseException:
@@ -239,7 +242,7 @@ class RunFolder:
 
 def _results_in(folder: Path) -> list[str]:
     """Return which files of a run are there; none if a manifest says that there are no results."""
-    found = [name for name in (MANIFEST, *RUN_FILES) if (folder / name).exists()]
+    found = [name for name in (MANIFEST, *_NAMES) if (folder / name).exists()]
     return [] if set(found) <= _unfinished(folder / MANIFEST) else found
 
 

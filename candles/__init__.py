@@ -1,9 +1,10 @@
 """Bars: their data, engines that trade strategies on them, and what came of it."""
 
-from tapewire.candles.config import BacktestConfig, Distance
+from tapewire.candles.config import BacktestConfig
 from tapewire.candles.data import Candles
 from tapewire.candles.engine import VectorEngine
 from tapewire.candles.event_driven import EventDrivenEngine, LevelBook
+from tapewire.candles.exits import Distance, Exits
 from tapewire.candles.reading import read_candles
 from tapewire.candles.result import BacktestResult
 from tapewire.candles.strategy import ArrayStrategy, CandleStrategy
@@ -16,6 +17,7 @@ __all__ = [
     "Candles",
     "Distance",
     "EventDrivenEngine",
+    "Exits",
     "LevelBook",
     "VectorEngine",
     "read_candles",

@@ -6,7 +6,7 @@ passed over eight at a time.
 
 from typing import Any, Final
 
-from tapewire.candles._positions import enter, leave, within
+from tapewire.candles._positions import enter, follow, leave, within
 from tapewire.candles.layout import (
     AT_CLOSE,
     BARS_PER_WORD,
@@ -19,9 +19,13 @@ from tapewire.candles.layout import (
     EXIT_SHORT,
     LEAVE_AT_CLOSE,
     LEAVE_AT_OPEN,
+    NEVER,
     SHUT_AT_CLOSE,
     SHUT_AT_OPEN,
     SIGNAL,
+    STOP,
+    TIME,
+    TRAIL,
 )
 from tapewire.compiled.jit import jit, jit_entry, jit_inline
 
@@ -44,12 +48,15 @@ def trade(
 ) -> None:  # fmt: skip
     """Trade one strategy.
 
-    ``bars`` is open, high, low, close (n,), the clock's marks (n,) or (0,), the average true range
-    (n,) or (0,). ``words`` and ``codes`` are the same signals. ``equity`` (n,) and ``daily`` (one
-    per end of a session) are filled as far as they are long, ``trades`` too; ``slots`` has room
-    for every open position.
+    ``bars`` is open, high, low, close (n,), the clock's marks (n,) or (0,), average true ranges
+    (n each, one after the other) or (0,). ``words`` and ``codes`` are the same signals. ``equity``
+    (n,) and ``daily`` (one per end of a session) are filled as far as they are long, ``trades``
+    too; ``slots`` has room for every open position.
     """
-    opens, highs, lows, closes, clock, atr = bars
+    opens, highs, lows, closes, clock, ranges = bars
+    levels = t.stop_kind + t.target_kind + t.trail_kind
+    levels += t.short_stop_kind + t.short_target_kind + t.short_trail_kind
+    moving, timed = t.trail_kind + t.short_trail_kind, t.hold_bars + t.short_hold_bars
     n = len(closes)
     s.balance = t.initial
     s.peak = t.initial
@@ -61,7 +68,8 @@ def trade(
             j = _next_entry(words, codes, i, n)
             _stay(s, ends, equity, daily, i, j)
             i = j
-        elif pending == 0:
+        elif _means_nothing(t, s, slots, pending, clock, i):
+            pending = 0
             i = _hold(t, s, slots, codes, highs, lows, closes, clock, ends, equity, daily, i)
         if i >= n:
             break
@@ -70,22 +78,28 @@ def trade(
         price = float(opens[i])
         if marks & LEAVE_AT_OPEN:
             _leave_all(t, s, slots, trades, price, i, CLOCK)
+        if timed and t.entry != AT_CLOSE:
+            _leave_old(t, s, slots, trades, price, i)
         if pending:
             _leave_told(t, s, slots, trades, pending, price, i)
             if pending & ENTRIES and not marks & SHUT_AT_OPEN:
-                _enter_told(t, s, slots, pending, price, i, atr[i - 1] if len(atr) else 0.0)
+                _enter_told(t, s, slots, pending, price, i, ranges, i - 1)
         # Within the bar.
-        if s.open and t.stop_kind + t.target_kind:
+        if s.open and levels:
             _leave_within(t, s, slots, trades, price, float(highs[i]), float(lows[i]), i)
         # At the close.
         price = float(closes[i])
         if marks & LEAVE_AT_CLOSE:
             _leave_all(t, s, slots, trades, price, i, CLOCK)
+        if moving:
+            follow(slots, s.open, float(highs[i]), float(lows[i]))
         pending = codes[i]
         if t.entry == AT_CLOSE:
+            if timed:
+                _leave_old(t, s, slots, trades, price, i)
             _leave_told(t, s, slots, trades, pending, price, i)
             if pending & ENTRIES and not marks & SHUT_AT_CLOSE:
-                _enter_told(t, s, slots, pending, price, i, atr[i] if len(atr) else 0.0)
+                _enter_told(t, s, slots, pending, price, i, ranges, i)
             pending = 0
         _mark(t, s, slots, ends, equity, daily, price, i)
         i += 1
@@ -112,6 +126,24 @@ def _next_entry(words: Any, codes: Any, i: int, n: int) -> int:
 
 
 @jit_inline
+def _means_nothing(t: Any, s: Any, slots: Any, code: int, clock: Any, i: int) -> bool:
+    """Whether what is open stays, whatever a signal says at the open of bar i: there is no room."""
+    if code == 0:
+        return True
+    told = EXIT_LONG if slots[0].direction > 0 else EXIT_SHORT
+    if code & told:
+        return False
+    if code & ENTRIES == 0:
+        return True
+    if s.open < t.max_positions or (len(clock) and clock[i]):
+        return False
+    last = NEVER
+    for k in range(s.open):
+        last = min(last, slots[k].last_bar)
+    return last > i
+
+
+@jit_inline
 def _stay(s: Any, ends: Any, equity: Any, daily: Any, i: int, j: int) -> None:
     """Nothing is open from bar i up to j: write that where it is asked for."""
     if len(equity):
@@ -120,6 +152,17 @@ def _stay(s: Any, ends: Any, equity: Any, daily: Any, i: int, j: int) -> None:
         if len(daily):
             daily[s.day] = s.balance
         s.day += 1
+
+
+@jit_inline
+def _nearest(slots: Any, count: int) -> Any:
+    """The nearest levels of all that is open, below and above."""
+    lower, upper = -_INFINITY, _INFINITY
+    for k in range(count):
+        one = slots[k]
+        lower = max(lower, min(one.stop_px, one.target_px))
+        upper = min(upper, max(one.stop_px, one.target_px))
+    return lower, upper
 
 
 @jit
@@ -132,22 +175,40 @@ def _hold(
     Together, positions are worth what they cost and so much a tick, and stay while prices are
     within the nearest of their levels.
     """
-    worth, per_tick, lower, upper = s.balance, 0.0, -_INFINITY, _INFINITY
+    worth, per_tick = s.balance, 0.0
     for k in range(s.open):
         one = slots[k]
         value = one.direction * one.quantity * t.tick_value
         worth -= value * one.entry_px
         per_tick += value
-        lower = max(lower, min(one.stop_px, one.target_px))
-        upper = min(upper, max(one.stop_px, one.target_px))
+    lower, upper = _nearest(slots, s.open)
+    moving, highest, lowest = t.trail_kind + t.short_trail_kind, -_INFINITY, _INFINITY
     peak, deepest, share = s.peak, s.max_drawdown, s.max_drawdown_share
     first, n, end = i, len(closes), len(closes)
+    for k in range(s.open):
+        n = min(n, slots[k].last_bar)
     if s.day < len(ends):
         end = ends[s.day]
-    while i < n and codes[i] == 0:
+    told = EXIT_LONG if slots[0].direction > 0 else EXIT_SHORT
+    full = s.open >= t.max_positions
+    while i < n:
+        code = codes[i]
+        # What enters finds no room at the next open, unless time makes some there.
+        if code and (
+            code & told
+            or (
+                code & ENTRIES and not (full and i + 1 < n and (not len(clock) or not clock[i + 1]))
+            )
+        ):
+            break
         if lows[i] <= lower or highs[i] >= upper or (len(clock) and clock[i]):
             break
         now = worth + per_tick * closes[i]
+        # Stops that follow move where prices have not been before.
+        if moving and (highs[i] > highest or lows[i] < lowest):
+            highest, lowest = max(highest, highs[i]), min(lowest, lows[i])
+            follow(slots, s.open, float(highs[i]), float(lows[i]))
+            lower, upper = _nearest(slots, s.open)
         peak = max(peak, now)
         fall = peak - now
         deepest = max(deepest, fall)
@@ -159,7 +220,7 @@ def _hold(
             if len(daily):
                 daily[s.day] = now
             s.day += 1
-            end = ends[s.day] if s.day < len(ends) else n
+            end = ends[s.day] if s.day < len(ends) else len(closes)
         i += 1
     s.peak, s.max_drawdown, s.max_drawdown_share = peak, deepest, share
     s.busy_bars += i - first
@@ -171,10 +232,13 @@ def _mark(
     t: Any, s: Any, slots: Any, ends: Any, equity: Any, daily: Any, price: float, i: int
 ) -> None:
     """A bar ends: value what is open, note the largest fall, and the session's end."""
-    worth = s.balance
+    worth, per_tick = s.balance, 0.0  # rounded as `_hold` does
     for k in range(s.open):
         one = slots[k]
-        worth += one.direction * (price - one.entry_px) * one.quantity * t.tick_value
+        value = one.direction * one.quantity * t.tick_value
+        worth -= value * one.entry_px
+        per_tick += value
+    worth += per_tick * price
     s.busy_bars += s.open > 0
     if worth > s.peak:
         s.peak = worth
@@ -208,11 +272,24 @@ def _leave_told(t: Any, s: Any, slots: Any, trades: Any, code: int, price: float
 
 
 @jit_inline
-def _enter_told(t: Any, s: Any, slots: Any, code: int, price: float, i: int, atr: float) -> None:
+def _leave_old(t: Any, s: Any, slots: Any, trades: Any, price: float, i: int) -> None:
+    """Close what has been open for as long as it may be."""
+    k = 0
+    while k < s.open:
+        if slots[k].last_bar <= i:
+            leave(t, s, slots, trades, k, price, i, TIME)
+        else:
+            k += 1
+
+
+@jit_inline
+def _enter_told(
+    t: Any, s: Any, slots: Any, code: int, price: float, i: int, ranges: Any, known: int
+) -> None:
     """Open what a signal says, unless there is no room, or the other direction is open."""
     direction = 1 if code & ENTER_LONG else -1
     if s.open < t.max_positions and (s.open == 0 or slots[0].direction == direction):
-        enter(t, s, slots, price, direction, i, atr)
+        enter(t, s, slots, price, direction, i, ranges, known)
 
 
 @jit_inline
@@ -226,6 +303,8 @@ def _leave_within(
         price, reason = within(
             t.within_bar, one.direction, opened, high, low, one.stop_px, one.target_px
         )
+        if reason == STOP and one.trailed:
+            reason = TRAIL
         if reason:
             leave(t, s, slots, trades, k, price, i, reason)
         else:

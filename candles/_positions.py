@@ -7,6 +7,7 @@ from tapewire.candles.layout import (
     CHRONOLOGICAL,
     END,
     FIXED_QUANTITY,
+    NEVER,
     NO_DISTANCE,
     OPTIMISTIC,
     PERCENT,
@@ -22,12 +23,16 @@ _INFINITY = float("inf")
 
 
 @jit_inline
-def _distance(kind: int, value: float, price: float, atr: float) -> float:
-    """How far a stop or target is from a price, in ticks; NaN where there is no range yet."""
+def _distance(
+    kind: int, value: float, price: float, ranges: Any, at: int, known: int
+) -> float:  # fmt: skip
+    """How far from a price something is, in ticks: infinity for nothing, NaN: no range yet."""
+    if kind == NO_DISTANCE:
+        return _INFINITY
     if kind == PERCENT:
         return abs(price) * value
     if kind == ATR:
-        return atr * value
+        return ranges[at + known] * value if len(ranges) else 0.0
     return value
 
 
@@ -58,18 +63,30 @@ def _size(t: Any, balance: float, price: float, at_risk: float) -> float:
 
 
 @jit
-def enter(t: Any, s: Any, slots: Any, raw: float, direction: int, bar: int, atr: float) -> None:
-    """Open a position at a price in ticks before slippage; or count why there is none."""
+def enter(
+    t: Any, s: Any, slots: Any, raw: float, direction: int, bar: int, ranges: Any, known: int
+) -> None:
+    """Open a position at a price in ticks before slippage; or count why there is none.
+
+    ``known`` is the bar of the signal, whose average true ranges are among ``ranges``.
+    """
     price = raw + direction * abs(raw) * t.slippage
-    risk, reward = 0.0, 0.0
-    known = True
-    if t.stop_kind != NO_DISTANCE:
-        risk = _distance(t.stop_kind, t.stop, price, atr)
-        known = risk > 0.0  # not so for NaN
-    if t.target_kind != NO_DISTANCE:
-        reward = _distance(t.target_kind, t.target, price, atr)
-        known = known and reward > 0.0
-    quantity = _size(t, s.balance, price, risk) if known and s.balance > 0.0 else 0.0
+    if direction < 0 and t.short_apart:
+        risk = _distance(t.short_stop_kind, t.short_stop, price, ranges, t.short_stop_at, known)
+        reward = _distance(
+            t.short_target_kind, t.short_target, price, ranges, t.short_target_at, known
+        )
+        trail = _distance(t.short_trail_kind, t.short_trail, price, ranges, t.short_trail_at, known)
+        hold_bars = t.short_hold_bars
+    else:
+        risk = _distance(t.stop_kind, t.stop, price, ranges, t.stop_at, known)
+        reward = _distance(t.target_kind, t.target, price, ranges, t.target_at, known)
+        trail = _distance(t.trail_kind, t.trail, price, ranges, t.trail_at, known)
+        hold_bars = t.hold_bars
+    sound = risk > 0.0 and reward > 0.0 and trail > 0.0  # not so for NaN
+    nearest = min(risk, trail) if sound else 0.0
+    at_risk = nearest if nearest < _INFINITY else 0.0
+    quantity = _size(t, s.balance, price, at_risk) if sound and s.balance > 0.0 else 0.0
     if not quantity > 0.0:
         s.refused += 1
         return
@@ -81,15 +98,27 @@ def enter(t: Any, s: Any, slots: Any, raw: float, direction: int, bar: int, atr:
     one.quantity = quantity
     one.entry_px = price
     one.exit_px = 0.0
-    one.stop_px = price - direction * risk if t.stop_kind != NO_DISTANCE else -direction * _INFINITY
-    one.target_px = (
-        price + direction * reward if t.target_kind != NO_DISTANCE else direction * _INFINITY
-    )
+    one.stop_px = price - direction * nearest
+    one.target_px = price + direction * reward
+    one.trail = trail
+    one.trailed = 1 if trail < risk else 0
+    one.last_bar = bar + hold_bars if hold_bars else NEVER
     one.commission = _costs(t, price, quantity)
     one.pnl = 0.0
     s.balance -= one.commission
     s.commission += one.commission
     s.open += 1
+
+
+@jit_inline
+def follow(slots: Any, count: int, high: float, low: float) -> None:
+    """Move stops that follow the best price, as a bar ends: they act from the next bar on."""
+    for k in range(count):
+        one = slots[k]
+        level = high - one.trail if one.direction > 0 else low + one.trail
+        if one.direction * (level - one.stop_px) > 0.0:
+            one.stop_px = level
+            one.trailed = 1
 
 
 @jit

@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from tapewire.candles._elephants import bodies, elephants, to_mean, true_range_average
 from tapewire.candles.clock import local_ns, time_of_day, zone_of
-from tapewire.candles.config import BacktestConfig, Distance
+from tapewire.candles.config import BacktestConfig
 from tapewire.candles.data import Candles
 from tapewire.candles.engine import Played, VectorEngine
+from tapewire.candles.exits import Distance
 from tapewire.candles.layout import ATR, ENTER_LONG, ENTER_SHORT, NO_DISTANCE
 from tapewire.candles.result import BacktestResult
 from tapewire.candles.signals import Codes, room_for_codes

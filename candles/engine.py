@@ -27,7 +27,7 @@ class Played:
     Attributes
     ----------
     bars : tuple
-        open, high, low, close (n,), marks of the clock, average true range, see the kernel.
+        open, high, low, close (n,), marks of the clock, average true ranges, see the kernel.
     terms : record array (1,)
     ends : int64 (d,)
         Last bar of each session.
@@ -48,29 +48,44 @@ class Played:
     ) -> "Played":
         """Take candles without a copy; ``like`` is of the same candles and times of day.
 
+        ``atr`` is an array, or arrays by their periods; see `VectorEngine.run`.
+
         Raises
         ------
         ConfigError
             If a stop or target hangs on an average true range that is not given, or is not one
             number a bar.
         """
-        n = len(candles)
-        ranges = _NO_NUMBERS
-        if config.needs_atr:
-            if atr is None:
-                raise ConfigError("stop_loss, take_profit: expected atr, an array, for kind atr")
-            ranges = np.ascontiguousarray(atr, np.float64)
-            if ranges.shape != (n,):
-                raise ConfigError(f"atr: expected {n} numbers, found shape {ranges.shape}")
+        ranges, terms = _ranges(len(candles), config, atr), config.terms(candles.tick)
+        if isinstance(atr, Mapping):
+            places = {period: k * len(candles) for k, period in enumerate(config.atr_periods)}
+            config.exits(1).place(terms[0], "", places)
+            config.exits(-1).place(terms[0], "short_", places)
         if like is not None:
-            return cls((*like.bars[:5], ranges), config.terms(candles.tick), like.ends)
+            return cls((*like.bars[:5], ranges), terms, like.ends)
         clock = config.clock()
         marks = clock.marks(candles.ts_event, candles.interval_ns) if clock else _NO_MARKS
         return cls(
             (candles.open, candles.high, candles.low, candles.close, marks, ranges),
-            config.terms(candles.tick),
+            terms,
             session_ends(candles.ts_close),
         )
+
+
+def _ranges(n: int, config: BacktestConfig, atr: Any) -> npt.NDArray[np.float64]:
+    """Return average true ranges as kernels take them: those of each period, one after another."""
+    if not config.needs_atr:
+        return _NO_NUMBERS
+    if atr is None:
+        raise ConfigError(
+            "stop_loss, take_profit, trailing_stop: expected atr, an array, for kind atr"
+        )
+    given = [atr[period] for period in config.atr_periods] if isinstance(atr, Mapping) else [atr]
+    columns = [np.ascontiguousarray(one, np.float64) for one in given]
+    for column in columns:
+        if column.shape != (n,):
+            raise ConfigError(f"atr: expected {n} numbers, found shape {column.shape}")
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
 class VectorEngine:
@@ -115,8 +130,8 @@ class VectorEngine:
             bool (n,): what the strategy says as each bar ends; None: never. A bar that says entry
             and exit of one direction, or both entries, enters nothing.
         atr
-            float64 (n,), in ticks, known as each bar ends; NaN while there is none. For stops and
-            targets of kind ``atr``.
+            float64 (n,), in ticks, known as each bar ends; NaN while there is none. For distances
+            of kind ``atr``; where their periods differ, arrays by period.
         strategy_name, metadata
             For the result.
 

@@ -6,13 +6,14 @@ latency, no book), it makes the same trades.
 
 import math
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from tapewire.candles import layout
-from tapewire.candles._account import CandleAccount, FillPoint
+from tapewire.candles._account import CandleAccount, FillPoint, RangeOf
 from tapewire.candles.clock import session_ends
 from tapewire.candles.config import BacktestConfig
 from tapewire.candles.data import Candles
@@ -64,6 +65,10 @@ class EventDrivenEngine:
         then on. Stops and targets rest at the venue. With entries at the close it must be 0.
     book : LevelBook, optional
         What market orders meet, beside ``slippage_bps``.
+    volume_share : float, optional
+        Above 0, at most 1: all orders that fill in a bar together get at most this share of its
+        volume. What an order does not get waits for the next bar's open; what a target, a limit
+        order, does not get waits for its price. None: orders fill whole.
 
     Examples
     --------
@@ -77,13 +82,23 @@ class EventDrivenEngine:
         *,
         latency_ns: int = 0,
         book: LevelBook | None = None,
+        volume_share: float | None = None,
     ) -> None:
         self.config = config or BacktestConfig()
         if latency_ns < 0 or (latency_ns and self.config.entry == "close"):
             expected = "0 with entry close" if latency_ns > 0 else "at least 0"
             raise ConfigError(f"latency_ns: expected {expected}, found {latency_ns}")
         self.latency_ns = latency_ns
+        if volume_share is not None and not 0 < volume_share <= 1:
+            raise ConfigError(f"volume_share: expected above 0, at most 1, found {volume_share}")
         self.book = book
+        self.volume_share = volume_share
+
+    def with_config(self, config: BacktestConfig) -> "EventDrivenEngine":
+        """Return an engine of the same latency, book and volume with other assumptions."""
+        return EventDrivenEngine(
+            config, latency_ns=self.latency_ns, book=self.book, volume_share=self.volume_share
+        )
 
     def run(self, candles: Candles, strategy: CandleStrategy, *, atr: Any = None) -> BacktestResult:
         """Trade a strategy; the arguments are those of `VectorEngine.run`.
@@ -97,50 +112,64 @@ class EventDrivenEngine:
         ranges = self._ranges(atr, n)
         clock = self.config.clock()
         marks = clock.marks(candles.ts_event, candles.interval_ns).tolist() if clock else [0] * n
-        account = CandleAccount(self.config, candles.tick, self.book, strategy.position_size)
-        waiting: deque[tuple[int, int, float]] = deque()
+        account = CandleAccount(
+            self.config, candles.tick, self.book, strategy.position_size, self.volume_share
+        )
+        waiting: deque[tuple[int, int, int]] = deque()
         equity = np.empty(n, np.float64)
         at_close = self.config.entry == "close"
-        columns = (candles.ts_event, candles.open, candles.high, candles.low, candles.close)
+        # A bar ends where the next begins at the latest: a day may be shorter than it is called.
+        ends = np.minimum(candles.ts_close, np.append(candles.ts_event[1:], candles.ts_close[-1]))
+        columns = (
+            candles.ts_event, ends, candles.open, candles.high, candles.low, candles.close,
+            candles.volume,
+        )  # fmt: skip
         rows = zip(*(column.tolist() for column in columns), marks, strict=True)
-        for i, (ts, opened, high, low, close, mark) in enumerate(rows):
-            # Whatever arrived by now fills at this open.
+        for i, (ts, end, opened, high, low, close, volume, mark) in enumerate(rows):
+            at_open, at_end = FillPoint(i, opened), FillPoint(i, close)
+            account.begin_bar(volume)
             if mark & layout.LEAVE_AT_OPEN:
-                account.leave_all(FillPoint(i, opened), layout.CLOCK)
+                account.leave_all(at_open, layout.CLOCK)
+            arrived = []
             while waiting and waiting[0][0] <= ts:
-                _, code, known = waiting.popleft()
-                self._act(account, code, FillPoint(i, opened), known, mark & layout.SHUT_AT_OPEN)
+                arrived.append(waiting.popleft())
+            account.go_on(at_open, cancel=any(_leaves(account, one[1]) for one in arrived))
+            if not at_close:
+                account.leave_old(at_open)
+            for _, code, told in arrived:
+                self._act(account, code, at_open, ranges(told), mark & layout.SHUT_AT_OPEN)
             account.within(i, opened, high, low)
             if mark & layout.LEAVE_AT_CLOSE:
-                account.leave_all(FillPoint(i, close), layout.CLOCK)
+                account.leave_all(at_end, layout.CLOCK)
+            account.follow(high, low)
             code = _consistent(strategy.code(candles.until(i), i))
             if at_close:
-                self._act(
-                    account, code, FillPoint(i, close), ranges[i], mark & layout.SHUT_AT_CLOSE
-                )
+                account.leave_old(at_end)
+                self._act(account, code, at_end, ranges(i), mark & layout.SHUT_AT_CLOSE)
             elif code:
-                arrives = ts + candles.interval_ns + self.latency_ns
-                waiting.append((arrives, code, ranges[i]))
+                waiting.append((end + self.latency_ns, code, i))
             equity[i] = account.mark(close)
         account.leave_all(FillPoint(n - 1, int(candles.close[-1])), layout.END)
         return self._result(candles, strategy, account, equity)
 
-    def _ranges(self, atr: Any, n: int) -> list[float]:
-        if not self.config.needs_atr:
-            return [math.nan] * n
-        found = np.asarray(math.nan if atr is None else atr, np.float64)
-        if found.shape != (n,):
-            raise ConfigError(f"atr: expected {n} numbers for kind atr, found shape {found.shape}")
-        return list(found.tolist())
+    def _ranges(self, atr: Any, n: int) -> Callable[[int], RangeOf]:
+        """Return, of a bar, what tells its average true range of so many bars."""
+        periods = self.config.atr_periods
+        given = atr if isinstance(atr, Mapping) else dict.fromkeys(periods, atr)
+        columns = {period: np.asarray(given[period], np.float64) for period in periods}
+        for found in columns.values():
+            if found.shape != (n,):
+                raise ConfigError(
+                    f"atr: expected {n} numbers for kind atr, found shape {found.shape}"
+                )
+        return lambda bar: lambda period: float(columns[period][bar])
 
     @staticmethod
-    def _act(account: CandleAccount, code: int, place: FillPoint, atr: float, shut: int) -> None:
+    def _act(account: CandleAccount, code: int, place: FillPoint, atr: RangeOf, shut: int) -> None:
         """An order is there: leave, then enter, unless the clock forbids it."""
-        sides = tuple(zip((1, -1), _BOTH, strict=True))
-        for direction, (_, leaves) in sides:
-            if code & leaves and account.direction == direction:
-                account.leave_all(place, layout.SIGNAL)
-        for direction, (enters, _) in sides:
+        if _leaves(account, code):
+            account.leave_all(place, layout.SIGNAL)
+        for direction, (enters, _) in zip((1, -1), _BOTH, strict=True):
             if code & enters and not shut and account.has_room(direction):
                 account.enter(place, direction, atr)
 
@@ -155,9 +184,17 @@ class EventDrivenEngine:
                 "spread_ticks": self.book.spread_ticks,
                 "units_per_level": self.book.units_per_level,
             }
+        if self.volume_share is not None:
+            told |= {"volume_share": self.volume_share}
         return BacktestResult(
             strategy.name, candles, self.config, summary, trades, equity, equity[ends], told
         )
+
+
+def _leaves(account: CandleAccount, code: int) -> bool:
+    """Whether a signal ends what is open, or being opened."""
+    told = {1: layout.EXIT_LONG, -1: layout.EXIT_SHORT}.get(account.direction, 0)
+    return bool(code & told)
 
 
 def _consistent(code: int) -> int:

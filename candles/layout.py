@@ -45,7 +45,24 @@ STOP: Final = 2
 TARGET: Final = 3
 CLOCK: Final = 4
 END: Final = 5
-REASONS: Final = ("", "signal", "stop", "target", "clock", "end")
+TRAIL: Final = 6  # a stop that had moved, or was the nearer one from the start
+TIME: Final = 7
+REASONS: Final = ("", "signal", "stop", "target", "clock", "end", "trailing", "time")
+#: The last bar of a position that no time ends.
+NEVER: Final = 1 << 62
+
+
+def _exit_fields(side: str) -> list[tuple[str, str]]:
+    """Return what ends positions: distances, where their ranges begin among all, and a time."""
+    fields = []
+    for name in ("stop", "target", "trail"):
+        fields += [
+            (f"{side}{name}_kind", "i8"),
+            (f"{side}{name}", "f8"),
+            (f"{side}{name}_at", "i8"),
+        ]
+    return [*fields, (f"{side}hold_bars", "i8")]  # 0: no end by time
+
 
 #: What is asked for: prices and distances in ticks, money in currency.
 TERMS: Final = np.dtype(
@@ -61,10 +78,9 @@ TERMS: Final = np.dtype(
         ("max_positions", "i8"),
         ("entry", "i8"),
         ("within_bar", "i8"),
-        ("stop_kind", "i8"),
-        ("stop", "f8"),
-        ("target_kind", "i8"),
-        ("target", "f8"),
+        *_exit_fields(""),
+        ("short_apart", "i8"),  # 1: what follows ends short positions, else what is before
+        *_exit_fields("short_"),
     ]
 )
 
@@ -82,6 +98,9 @@ TRADE: Final = np.dtype(
         ("target_px", "f8"),
         ("commission", "f8"),  # of both sides
         ("pnl", "f8"),  # net
+        ("trail", "f8"),  # ticks from the best price to a stop that follows it; infinity: none
+        ("trailed", "i8"),  # 1: stop_px is that stop's
+        ("last_bar", "i8"),  # at whose open, or close, time ends it
     ]
 )
 

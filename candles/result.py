@@ -100,6 +100,13 @@ class BacktestResult:
         self.daily = daily
         self._metadata = metadata
 
+    def told(self, more: Mapping[str, Any]) -> "BacktestResult":
+        """Return the same result with more metadata."""
+        return BacktestResult(
+            self.strategy_name, self.candles, self.config, self.summary, self.trade_records,
+            self.equity, self.daily, {**self._metadata, **more},
+        )  # fmt: skip
+
     @property
     def final_balance(self) -> float:
         """Currency at the end, what is still open valued at the last close."""

@@ -93,6 +93,21 @@ class Timeframe:
         return np.stack((begin, np.minimum(begin + self.length_ns, end)))
 
 
+def timeframe_name(length_ns: int) -> str:
+    """Return the name of the timeframe whose bars are so long.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    for letter in "wdhms":
+        count, rest = divmod(length_ns, _LETTERS_NS[letter])
+        if count and not rest and (letter not in "wd" or count == 1):
+            return Timeframe.of(f"{count}{letter}").name
+    raise ConfigError(f"expected bars of whole seconds, found bars of {length_ns} ns")
+
+
 def _week(clock: SessionClock, span: SessionSpan) -> tuple[int, int]:
     monday = span.number - (span.number - _MONDAY) % _DAYS_IN_WEEK
     sunday = monday + _DAYS_IN_WEEK - 1

@@ -1,4 +1,4 @@
-"""Make the pictures of docs/report.md anew: runs on a synthetic session, and a browser that looks.
+"""Make the pictures of reports anew: runs, bars, and a browser that looks.
 
 ``python docs/report_pictures.py [FOLDER]`` writes them to ``docs/``, or to FOLDER. It needs
 Chromium, by its name or in ``TAPEWIRE_BROWSER``.
@@ -12,9 +12,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import tapewire as tw
 from tapewire.analytics import load_run
 from tapewire.analytics.compare import compare, render_comparison
+from tapewire.candles import BacktestConfig, Candles
+from tapewire.candles.declared import DeclaredBars, run_declared
+from tapewire.candles.report import render_candle_report
+from tapewire.candles.rules import strategy_of, strategy_text
 from tapewire.studies import sweep
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -41,6 +47,20 @@ NEAR_A_FILL = """
   const said = () => code().textContent.replace(/\\S+near/, "runs/near");
   setTimeout(() => { code().textContent = said(); }, 300);
 """
+#: The middle sixteenth of a backtest on bars, where candles have bodies.
+NEARER = """
+  const [nearer] = document.querySelectorAll("#buttons-candles button");
+  [0, 1, 2, 3].forEach((k) => setTimeout(() => nearer.click(), 50 * k));
+"""
+DECLARED = {
+    "name": "above_the_mean", "version": "1.0",
+    "timeframes": {"primary": "15m", "secondary": ["1h"]},
+    "entry_rules": {"long": {"operator": "AND", "conditions": [
+        {"indicator": "close", "comparison": "crosses_above", "value": {"indicator": "sma"}},
+        {"indicator": "rsi", "timeframe": "1h", "comparison": "greater_than", "value": 50}]}},
+    "exit_rules": {"long": {"operator": "OR", "conditions": [
+        {"type": "trailing_stop", "atr": 3}, {"type": "time_exit", "bars": 40}]}},
+}  # fmt: skip
 PHONE_WIDTH, PHONE_HEIGHT = 390, 1100
 
 
@@ -49,6 +69,25 @@ def run(folder: Path, strategy: Any, profile: str) -> Path:
     execution = {"latency_model": {"profile": profile}}
     backtest = {"data_source": SOURCE, "instruments": INSTRUMENTS, "execution": execution}
     return tw.run({"backtest": backtest, "strategy": strategy}, output=folder).path
+
+
+def candle_report(folder: Path) -> Path:
+    """Return the page of a backtest of a declared strategy on a walk of sixty days."""
+    count = 60 * 96
+    rng = np.random.Generator(np.random.PCG64(3))
+    close = 16_000 + np.cumsum(rng.integers(-12, 13, count))
+    opened = np.r_[16_000, close[:-1]]
+    high = np.maximum(opened, close) + rng.integers(0, 8, count)
+    low = np.minimum(opened, close) - rng.integers(0, 8, count)
+    times = 1_709_942_400 * 10**9 + np.arange(count) * 900 * 10**9
+    prices = (one * 250_000_000 for one in (opened, high, low, close))
+    candles = Candles.of(times, *prices, rng.integers(1, 90, count), symbol="TWA1")
+    strategy = strategy_of(DECLARED)
+    config = BacktestConfig(quantity=20.0, commission_rate=0.00001)
+    result = run_declared(strategy, DeclaredBars.of(candles, [strategy]), config)
+    page = folder / "candles.html"
+    page.write_text(render_candle_report(result, rules=strategy_text(strategy).splitlines()[1:]))
+    return page
 
 
 def shown(page: Path, name: str, selectors: str, act: str = "") -> Path:
@@ -110,6 +149,9 @@ def main(out: Path) -> None:
             output=folder / "first", block=5,
         )  # fmt: skip
         shoot(study.path / "report.html", out / "study.webp", 1280, 1900)
+        parts = ".tiles, #section-candles, #section-equity, #section-drawdown"
+        candles = shown(candle_report(folder), "candles-near", parts, NEARER)
+        shoot(candles, out / "candles.webp", 1280, 1230)
         both = folder / "compared.html"
         both.write_text(render_comparison(compare([load_run(near), load_run(far)])))
         shoot(both, out / "report-compare.webp", 1280, 1100)

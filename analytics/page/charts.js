@@ -3,7 +3,7 @@
   "use strict";
   const { unpack, css, element, byId, fullTime, when, plain, shown, lastAt, timeTicks, timeLabels,
     labelRoom, numberLabels } = window.tapewireNumbers;
-  const { seen, inView, volumes, bandRange, bandWords, drawOver } = window.tapewireMarks;
+  const { seen, inView, volumes, bandRange, bandWords, barWords, drawOver } = window.tapewireMarks;
   const data = JSON.parse(document.getElementById("data").textContent);
   const root = document.documentElement;
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -11,13 +11,20 @@
   const TABLE_ROWS_MAX = 3000;
   const REACH = 14;  // CSS pixels within which a fill is pointed at
   const PRINT_WIDTH = 640;
+  const BARS_AROUND = 60;  // candles in view around a mark
   const charts = {};
   let printing = false;
 
   function fillsOf(packed) {
     const words = (coded) => coded.codes.map((code) => coded.words[code]);
-    return { x: unpack(packed.x), y: unpack(packed.y), whole: packed.whole, lots: packed.lots,
+    return { called: packed.called || { liquidity: "Liquidity", order: "Order", mark: "Fill" },
+      x: unpack(packed.x), y: unpack(packed.y), whole: packed.whole, lots: packed.lots,
       orders: packed.orders, reasons: words(packed.reasons), liquidity: words(packed.liquidity) };
+  }
+  function barsOf(packed) {
+    const bars = {};
+    ["x", "end", "open", "high", "low", "close"].forEach((name) => { bars[name] = unpack(packed[name]); });
+    return bars;
   }
   function shapeOf(chart) {
     const given = data.charts[chart.id];
@@ -35,6 +42,7 @@
     const band = Number.isInteger(shape.band) ? data.charts[chart.id].bands[shape.band] : null;
     chart.band = band && Object.assign({}, band,
       { x: unpack(band.x), bid: unpack(band.bid), ask: unpack(band.ask) });
+    chart.bars = shape.bars ? barsOf(shape.bars) : null;
     chart.log = shape.kind === "log";
     const all = chart.log ? chart.lines.flatMap((line) => Array.from(line.x)) : null;
     chart.range = chart.log ? [Math.min(...all) / 1.4, Math.max(...all) * 1.4] : data.range;
@@ -55,6 +63,11 @@
     chart.lines.filter((line) => line.errors && seen(chart, line.name)).forEach(function (line) {
       [-1, 1].forEach((side) => take(line.x, line.y.map((y, k) => y + side * line.errors[k]), 0));
     });
+    if (chart.bars && seen(chart, "Candles")) {
+      const from = lastAt(chart.bars.x, chart.view[0]);
+      take(chart.bars.x, chart.bars.low, from);
+      take(chart.bars.x, chart.bars.high, from);
+    }
     if (chart.fills) {
       take(chart.fills.x, chart.fills.y, lastAt(chart.fills.x, chart.view[0]) + 1);
     }
@@ -69,7 +82,7 @@
   function fillWords(fills, k) {
     return sideWord(fills.lots[k]) + " " + Math.abs(fills.lots[k]) + " at " + plain(fills.y[k], 0, 9)
       + " \u00b7 " + fills.liquidity[k] + " \u00b7 " + fills.reasons[k]
-      + " \u00b7 order " + fills.orders[k];
+      + " \u00b7 " + fills.called.order.toLowerCase() + " " + fills.orders[k];
   }
   function nearest(u, chart, left, top) {
     let best = -1, least = REACH * REACH;
@@ -95,12 +108,12 @@
       tip.append(element("div", "when", chart.log ? plain(x, 0, 6) : fullTime(x).slice(0, 23)));
       chart.lines.forEach(function (line) {
         const k = lastAt(line.x, x);
-        if (k < 0 || !seen(chart, line.name)) { return; }
+        if (k < 0 || line.quiet || !seen(chart, line.name)) { return; }
         const row = element("div");
         row.append(swatch(line), line.name + " " + shown(line, line.y[k]));
         tip.append(row);
       });
-      bandWords(chart, x).forEach((words) => tip.append(element("div", "", words)));
+      barWords(chart, x).concat(bandWords(chart, x)).forEach((words) => tip.append(element("div", "", words)));
       volumes(chart).filter((bar) => bar.start <= x && x < bar.end && bar.buys + bar.sells > 0)
         .forEach((bar) => tip.append(element("div", "when",
           "bought " + bar.buys + ", sold " + bar.sells + " from " + when(bar.start).time + " to "
@@ -124,7 +137,8 @@
     return made;
   }
   function legend(chart) {
-    const box = byId("legend", chart.id), entries = chart.lines.slice();
+    const box = byId("legend", chart.id), entries = chart.lines.filter((line) => !line.quiet);
+    if (chart.bars) { entries.push({ name: "Candles", color: "--soft" }); }
     if (chart.fills) {
       entries.push({ name: "Buys", color: "--buy", up: true }, { name: "Sells", color: "--sell", up: false });
     }
@@ -159,8 +173,8 @@
         label: line.name, show: seen(chart, line.name), stroke: () => css(line.color),
         width: line.bold ? 2.2 : 1.5,
         fill: line.fill ? () => css(line.color) + "22" : undefined, fillTo: 0,
-        paths: line.dots ? () => null : chart.log ? uPlot.paths.linear() : uPlot.paths.stepped({ align: 1 }),
-        points: { show: Boolean(line.dots) || line.x.length === 1, size: 6, fill: () => css(line.color) }
+        paths: line.dots || line.quiet ? () => null : chart.log ? uPlot.paths.linear() : uPlot.paths.stepped({ align: 1 }),
+        points: { show: Boolean(line.dots) || (line.x.length === 1 && !line.quiet), size: 6, fill: () => css(line.color) }
       };
     });
     return {
@@ -228,6 +242,11 @@
     const shape = shapeOf(chart), box = byId("story", chart.id);
     const folder = location.protocol === "file:"
       ? decodeURIComponent(location.pathname.replace(/\/[^\/]*$/, "")) : "RUN";
+    if (!box) {
+      chart.at = fill;
+      chart.plot.redraw(false);
+      return;
+    }
     box.textContent = fullTime(chart.fills.x[fill]) + " UTC: " + fillWords(chart.fills, fill) + ". ";
     box.append(element("code", "", "tapewire explain " + quoted(folder) + " "
       + quoted(chart.fills.orders[fill]) + " -s " + quoted(shape.strategy)
@@ -241,7 +260,8 @@
     if (!fills.x.length) { return; }
     const from = chart.at >= 0 ? chart.at : lastAt(fills.x, middle) + (by > 0 ? 0 : 1);
     const fill = Math.min(Math.max(from + by, 0), fills.x.length - 1);
-    const half = Math.min(chart.view[1] - chart.view[0], 2 * SECOND) / 2;
+    const around = chart.bars ? BARS_AROUND * (chart.bars.end[0] - chart.bars.x[0]) : 2 * SECOND;
+    const half = Math.min(chart.view[1] - chart.view[0], around) / 2;
     tell(chart, fill);
     look(chart, [fills.x[fill] - half, fills.x[fill] + half]);
   }
@@ -259,8 +279,8 @@
       add("All", () => look(chart, chart.range));
     }
     if (chart.fills) {
-      add("\u2190 Fill", () => step(chart, -1));
-      add("Fill \u2192", () => step(chart, 1));
+      add("\u2190 " + chart.fills.called.mark, () => step(chart, -1));
+      add(chart.fills.called.mark + " \u2192", () => step(chart, 1));
     }
     box.append(...made);
     byId("chart", chart.id).addEventListener("keydown", function (e) {
@@ -280,7 +300,9 @@
         rows.push([fullTime(fills.x[k]), sideWord(fills.lots[k]), Math.abs(fills.lots[k]),
           plain(fills.y[k], 0, 9), fills.liquidity[k], fills.reasons[k], fills.orders[k]]);
       }
-      return { head: ["Time (UTC)", "Side", "Lots", "Price", "Liquidity", "Reason", "Order"], rows: rows };
+      const called = fills.called;
+      return { head: ["Time (UTC)", "Side", chart.bars ? "Units" : "Lots", "Price", called.liquidity,
+        "Reason", called.order], rows: rows };
     }
     const times = Array.from(new Set(chart.lines.flatMap((line) => Array.from(line.x))))
       .filter((x) => x >= chart.view[0] && x <= chart.view[1]).sort((a, b) => a - b);

@@ -118,6 +118,48 @@ window.tapewireMarks = (function () {
     });
     u.ctx.globalAlpha = 1;
   }
+  // Candles in view: first and end of their places.
+  function barsInView(chart) {
+    return [Math.max(0, lastAt(chart.bars.x, chart.view[0])), lastAt(chart.bars.x, chart.view[1]) + 1];
+  }
+  function barWords(chart, x) {
+    const bars = chart.bars;
+    if (!bars || !seen(chart, "Candles")) { return []; }
+    const k = lastAt(bars.x, x);
+    if (k < 0 || x >= bars.end[k]) { return []; }
+    return ["open " + plain(bars.open[k], 0, 9) + ", high " + plain(bars.high[k], 0, 9),
+      "low " + plain(bars.low[k], 0, 9) + ", close " + plain(bars.close[k], 0, 9)];
+  }
+  // Candles: hollow where they rose, full where they fell, lines where there is no room for bodies.
+  function drawBars(u, chart) {
+    const bars = chart.bars, [first, end] = barsInView(chart);
+    const at = (k, value) => u.valToPos(value, "y", true);
+    const room = u.valToPos(bars.end[first], "x", true) - u.valToPos(bars.x[first], "x", true);
+    u.ctx.strokeStyle = u.ctx.fillStyle = css("--soft");
+    u.ctx.lineWidth = Math.min(devicePixelRatio, Math.max(0.6, room / 2));
+    for (let k = first; k < end; k++) {
+      const left = u.valToPos(bars.x[k], "x", true), right = u.valToPos(bars.end[k], "x", true);
+      const middle = (left + right) / 2, width = Math.max(1, (right - left) * 0.7);
+      const top = at(k, Math.max(bars.open[k], bars.close[k]));
+      const bottom = at(k, Math.min(bars.open[k], bars.close[k]));
+      u.ctx.beginPath();
+      u.ctx.moveTo(middle, at(k, bars.high[k]));
+      u.ctx.lineTo(middle, top);
+      u.ctx.moveTo(middle, bottom);
+      u.ctx.lineTo(middle, at(k, bars.low[k]));
+      if (width < 3 * devicePixelRatio) {
+        u.ctx.moveTo(middle, top);
+        u.ctx.lineTo(middle, bottom);
+      }
+      u.ctx.stroke();
+      if (width < 3 * devicePixelRatio) { continue; }
+      if (bars.close[k] > bars.open[k]) {
+        u.ctx.strokeRect(middle - width / 2, top, width, Math.max(1, bottom - top));
+      } else {
+        u.ctx.fillRect(middle - width / 2, top, width, Math.max(devicePixelRatio, bottom - top));
+      }
+    }
+  }
   // Own orders, each a line at its price for as long as it rested.
   function drawQuotes(u, chart) {
     const quotes = chart.quotes;
@@ -192,6 +234,7 @@ window.tapewireMarks = (function () {
     u.ctx.beginPath();
     u.ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
     u.ctx.clip();
+    if (chart.bars && seen(chart, "Candles")) { drawBars(u, chart); }
     if (chart.band) { drawBand(u, chart); }
     if (chart.band && seen(chart, "Market volume")) { drawMarket(u, chart); }
     if (chart.volume) { drawVolume(u, chart); }
@@ -201,5 +244,5 @@ window.tapewireMarks = (function () {
     u.ctx.restore();
   }
 
-  return { seen, inView, volumes, bandRange, bandWords, drawOver };
+  return { seen, inView, volumes, bandRange, bandWords, barWords, drawOver };
 })();

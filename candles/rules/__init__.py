@@ -1,6 +1,12 @@
 """Strategies declared as data: read, checked, and told as signals of bars."""
 
-from tapewire.candles.rules.evaluating import StrategySignals, evaluate, evaluate_many
+from tapewire.candles.rules.evaluating import (
+    SharedBits,
+    StrategySignals,
+    evaluate,
+    evaluate_many,
+    shared_parts,
+)
 from tapewire.candles.rules.loading import load_strategy, strategy_of, strategy_of_json
 from tapewire.candles.rules.model import DeclaredStrategy, ExitDistance
 from tapewire.candles.rules.plan import ExitTerms
@@ -14,10 +20,12 @@ __all__ = [
     "ExitDistance",
     "ExitTerms",
     "RuleStepper",
+    "SharedBits",
     "StrategySignals",
     "evaluate",
     "evaluate_many",
     "load_strategy",
+    "shared_parts",
     "strategy_of",
     "strategy_of_json",
     "strategy_schema",

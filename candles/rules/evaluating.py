@@ -129,6 +129,44 @@ def evaluate_many(
     InputError
         If bars have a NaN among their values.
     """
+    given = list(strategies)
+    done = 0
+    for part in shared_parts(given, frames, memory_bytes=memory_bytes):
+        for k in range(len(part)):
+            yield part.signals(k)
+            done += 1
+            if progress is not None:
+                progress(done, len(given))
+
+
+class SharedBits:
+    """Some strategies, and the bits of every comparison of theirs.
+
+    Attributes
+    ----------
+    plans : sequence of StrategyPlan
+    """
+
+    def __init__(self, plans: Sequence[StrategyPlan], frames: Timeframes) -> None:
+        self.plans = plans
+        self._store = BitStore(frames, plans[0].primary)
+        self._store.fill(dict.fromkeys(key for plan in plans for key in plan.comparisons()))
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    def signals(self, place: int) -> StrategySignals:
+        """Return what one of them says; threads may ask at once."""
+        return _signals(self.plans[place], self._store)
+
+
+def shared_parts(
+    strategies: Iterable[DeclaredStrategy], frames: Timeframes, *, memory_bytes: int = MEMORY_BYTES
+) -> Iterator[SharedBits]:
+    """Give strategies in parts whose comparisons fit into memory together, in their order.
+
+    Parameters and errors are those of `evaluate_many`.
+    """
     plans: list[StrategyPlan] = []
     for strategy in strategies:
         primary = strategy.timeframes.primary
@@ -139,15 +177,8 @@ def evaluate_many(
                 f"expected strategies of one primary timeframe, found {plans[0].primary} "
                 f"({plans[0].name}) and {primary} ({strategy.name})"
             )
-    done = 0
     for part in _parts(plans, frames, memory_bytes):
-        store = BitStore(frames, part[0].primary)
-        store.fill(dict.fromkeys(key for plan in part for key in plan.comparisons()))
-        for plan in part:
-            yield _signals(plan, store)
-            done += 1
-            if progress is not None:
-                progress(done, len(plans))
+        yield SharedBits(part, frames)
 
 
 def _parts(

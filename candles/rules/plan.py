@@ -155,6 +155,7 @@ def plan_of(strategy: DeclaredStrategy, price_unit: float) -> StrategyPlan:
     """
     builder = _Builder(strategy.timeframes.primary, price_unit)
     entry, leave = strategy.entry_rules, strategy.exit_rules
+    long_exits, short_exits = exit_terms_of(strategy)
     return StrategyPlan(
         name=strategy.name,
         primary=strategy.timeframes.primary,
@@ -164,9 +165,14 @@ def plan_of(strategy: DeclaredStrategy, price_unit: float) -> StrategyPlan:
             builder.rule(entry.short),
             builder.rule(leave.short),
         ),
-        long_exits=_exits_of(leave.long),
-        short_exits=_exits_of(leave.short),
+        long_exits=long_exits,
+        short_exits=short_exits,
     )
+
+
+def exit_terms_of(strategy: DeclaredStrategy) -> tuple[ExitTerms, ExitTerms]:
+    """Return how a strategy's long and its short positions end by themselves."""
+    return _exits_of(strategy.exit_rules.long), _exits_of(strategy.exit_rules.short)
 
 
 class _Builder:

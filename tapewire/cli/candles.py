@@ -21,6 +21,12 @@ File = Annotated[
     ),
 ]
 Strategy = Annotated[str, typer.Option("-s", "--strategy", help="sma_cross or barra_elefante.")]
+MaybeStrategy = Annotated[
+    str | None,
+    typer.Option(
+        "-s", "--strategy", help="sma_cross or barra_elefante; none with -d.", show_default=False
+    ),
+]
 Parameters = Annotated[
     list[str] | None,
     typer.Option(
@@ -50,16 +56,41 @@ Jobs = Annotated[
     int | None,
     typer.Option("-j", "--jobs", min=1, help="Threads; default: all cores.", show_default=False),
 ]
+Data = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "-d", "--data", metavar="FILE", show_default=False,
+        help="Bars for strategies declared as JSON, which stand first then.",
+    ),
+]  # fmt: skip
+Session = Annotated[
+    str | None,
+    typer.Option(
+        "--session", metavar="TIMES", show_default=False,
+        help="Of declared strategies' longer bars: '17:00-16:00 America/Chicago'; default 00:00.",
+    ),
+]  # fmt: skip
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command(
     epilog="[bold]Example[/bold]\n\n"
     "tapewire candles run bars.csv -s sma_cross -p fast=10 -p slow=30 --set commission_rate=0.0002"
+    "\n\ntapewire candles run strategy.json -d bars.csv -o traded"
+    "\n\ntapewire candles run strategy.json -d bars.csv --engine event --latency-ms 250 "
+    "--volume-share 0.1"
 )
 def run(
-    file: File,
-    strategy: Strategy,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Bars, trades or MBO records in DBN; bars in Parquet or CSV. With -d: a strategy "
+            "declared as JSON.",
+        ),
+    ],
+    strategy: MaybeStrategy = None,
+    data: Data = None,
     parameters: Parameters = None,
     settings: Settings = None,
     symbol: Symbol = None,
@@ -72,16 +103,58 @@ def run(
     equity: Annotated[
         Path | None, typer.Option("--equity", help="Write its equity here, a .parquet.")
     ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", help="With -d: vectorised, or event for bar by bar.")
+    ] = "vectorised",
+    latency_ms: Annotated[
+        float | None,
+        typer.Option("--latency-ms", help="With event: until an order is there."),
+    ] = None,
+    spread_ticks: Annotated[
+        float | None, typer.Option("--spread-ticks", help="With event: of the simulated book.")
+    ] = None,
+    units_per_level: Annotated[
+        float | None, typer.Option("--units-per-level", help="With event: of the simulated book.")
+    ] = None,
+    volume_share: Annotated[
+        float | None,
+        typer.Option("--volume-share", help="With event: of each bar's volume, 0.1 is a tenth."),
+    ] = None,
+    session: Session = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="With -d: a folder for tables and the report."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier one in it.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Trade one strategy on one file and print its metrics."""
     from rich.console import Console
 
+    from tapewire.errors import ConfigError
     from tapewire.inputs.candles import CandleRequest, run_candles
 
     request = CandleRequest(
-        strategy, parameters or (), settings or (), symbol, interval, tick_size, faults
+        strategy or "", parameters or (), settings or (), symbol, interval, tick_size, faults
     )
+    if _is_declared(file, strategy, data):
+        from tapewire.runs.declared import EngineChoice, run_declared_file
+
+        if data is None or len(data) != 1:
+            raise ConfigError(f"expected one file of bars (-d), found {len(data or ())}; see batch")
+        choice = EngineChoice(engine, latency_ms, spread_ticks, units_per_level, volume_share)
+        run_declared_file(
+            file, data[0], request, choice, session=session, output=output, force=force,
+            trades=trades, equity=equity, as_json=as_json, console=Console(),
+        )  # fmt: skip
+        return
+    for given, option in (
+        (output, "-o"), (session, "--session"), (engine != "vectorised" or None, "--engine"),
+        (latency_ms, "--latency-ms"), (spread_ticks, "--spread-ticks"),
+        (units_per_level, "--units-per-level"), (volume_share, "--volume-share"),
+    ):  # fmt: skip
+        if given is not None:
+            raise ConfigError(f"{option}: expected with a declared strategy and -d only")
     run_candles(file, request, trades=trades, equity=equity, as_json=as_json, console=Console())
 
 
@@ -126,17 +199,26 @@ def optimize(
     epilog="[bold]Example[/bold]\n\n"
     "tapewire candles batch a.csv b.csv -s barra_elefante -p min_amplitude=1.5:3:0.5 "
     "-o results.parquet"
+    "\n\ntapewire candles batch strategies.jsonl -d a.csv -d b.csv -o results.parquet"
 )
 def batch(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="As of run.")],
-    strategy: Strategy,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILES...",
+            help="As of run. With -d: strategies, .json, .jsonl with one a line, or folders.",
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .parquet of all results.")],
+    strategy: MaybeStrategy = None,
+    data: Data = None,
     parameters: Parameters = None,
     settings: Settings = None,
     symbol: Symbol = None,
     interval: Interval = "1m",
     tick_size: Tick = None,
     faults: Faults = "error",
+    session: Session = None,
     jobs: Jobs = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: AsJson = False,
@@ -144,14 +226,40 @@ def batch(
     """Trade every combination on every file; results stream to one Parquet file."""
     from rich.console import Console
 
+    from tapewire.errors import ConfigError
     from tapewire.inputs.candles import CandleRequest, batch_candles
 
     request = CandleRequest(
-        strategy, parameters or (), settings or (), symbol, interval, tick_size, faults
+        strategy or "", parameters or (), settings or (), symbol, interval, tick_size, faults
     )
+    if _is_declared(files[0], strategy, data):
+        from tapewire.runs.declared import batch_declared
+
+        batch_declared(
+            files, data or (), request, output, session=session, jobs=jobs, force=force,
+            as_json=as_json, console=Console(),
+        )  # fmt: skip
+        return
+    if session is not None:
+        raise ConfigError("--session: expected with declared strategies and -d only")
     batch_candles(
         files, request, output, jobs=jobs, force=force, as_json=as_json, console=Console()
     )
+
+
+def _is_declared(file: Path, strategy: str | None, data: list[Path] | None) -> bool:
+    """Whether strategies stand in files, and bars behind -d; refuse what is neither or both."""
+    from tapewire.errors import ConfigError
+
+    if data is None and file.suffix in (".json", ".jsonl"):
+        raise ConfigError(f"{file}: expected bars for a declared strategy (-d FILE), found none")
+    if data is not None and strategy is not None:
+        raise ConfigError(f"expected a declared strategy or -s {strategy}, found both")
+    if data is None and strategy is None:
+        raise ConfigError(
+            "expected a strategy: -s sma_cross, -s barra_elefante, or a JSON file with -d FILE"
+        )
+    return data is not None
 
 
 candles_indicators.add_to(app)

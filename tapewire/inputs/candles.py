@@ -5,8 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 from rich.console import Console
 
-from tapewire.atomic import atomic_file, output_errors, require_replaceable
 from tapewire.candles import BacktestConfig, BacktestResult, Candles, read_candles
 from tapewire.candles.families import Family, find_family
 from tapewire.candles.optimizer import (
@@ -25,8 +23,16 @@ from tapewire.candles.optimizer import (
     outcomes,
     table_of,
 )
-from tapewire.candles.result import CANDLE_METRICS
-from tapewire.errors import ConfigError, OutputError
+from tapewire.errors import ConfigError
+from tapewire.inputs.candle_outputs import (
+    BatchReport,
+    all_cores,
+    result_json,
+    say_result,
+    stoppable,
+    streamed_tables,
+    write_table,
+)
 from tapewire.inputs.telling import Steps, tell
 from tapewire.processes.signals import interruptible
 
@@ -154,37 +160,12 @@ def run_candles(
         result = family.run(request.read(path), row, config)
         for output, table in ((trades, "trades"), (equity, "equity_curve")):
             if output is not None:
-                _write_table(output, getattr(result, table))
+                write_table(output, getattr(result, table))
     if console is not None and as_json:
-        told = {
-            "strategy_name": result.strategy_name,
-            "metrics": CANDLE_METRICS.headline(result.metrics),
-            "metadata": result.metadata,
-        }
-        console.out(json.dumps(told, indent=2), highlight=False)
+        console.out(json.dumps(result_json(result), indent=2), highlight=False)
     elif console is not None:
-        _say_result(result, console)
+        say_result(result, console)
     return result
-
-
-def _say_result(result: BacktestResult, console: Console) -> None:
-    told = result.metadata
-    tell(console, f"{result.strategy_name}, {told['symbol'] or 'candles'}: {told['bars']:,} bars")
-    for name, count in told["data"].items():
-        if count and name != "zero_volume":
-            tell(console, f"  data: {name} {count:,}")
-    for metric in CANDLE_METRICS:
-        text = CANDLE_METRICS.text(result.metrics, metric.column)
-        tell(console, f"  {metric.label:<42} {text}")
-
-
-def _write_table(path: Path, table: Any) -> None:
-    import pyarrow.parquet as pq
-
-    if not path.name.endswith(".parquet"):
-        raise ConfigError(f"expected a name ending in .parquet, found {path.name!r}")
-    with atomic_file(path) as file, output_errors(path):
-        pq.write_table(table, file)
 
 
 # --- many -----------------------------------------------------------------------------------------
@@ -215,15 +196,15 @@ def optimize_candles(
     rows = checked_rows(family, request.grid())
     began_s = time.perf_counter()
     with ExitStack() as stack:
-        stack.enter_context(_stoppable())
+        stack.enter_context(stoppable())
         candles = request.read(path)
         steps = stack.enter_context(Steps(f"{family.name}, variants", len(rows)))
         result = optimize(
-            candles, rows, config, strategy=family, jobs=jobs or _cores(),
+            candles, rows, config, strategy=family, jobs=jobs or all_cores(),
             progress=lambda done, _: steps(done),
         )  # fmt: skip
         if output is not None:
-            _write_table(output, result.table)
+            write_table(output, result.table)
     best = result.best(objective, top)
     if console is not None and as_json:
         told = {"strategy": family.name, "variants": len(rows), "objective": objective}
@@ -242,17 +223,6 @@ def _told(one: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
     return "  ".join(
         [*shown, *(f"{n} {'–' if v is None else format(v, '.6g')}" for n, v in values)]
     )
-
-
-@dataclass(frozen=True)
-class BatchReport:
-    """What `batch_candles` wrote: files read, rows, and variants a second."""
-
-    path: str
-    files: int
-    rows: int
-    elapsed_s: float
-    variants_per_s: float
 
 
 def batch_candles(
@@ -276,29 +246,19 @@ def batch_candles(
         As `run_candles`; nothing is left of a batch that did not end.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    if not output.name.endswith(".parquet"):
-        raise ConfigError(f"output: expected a name ending in .parquet, found {output.name!r}")
-    require_replaceable(output)
-    if output.exists() and not force:
-        raise OutputError(
-            f"{output}: is there already; choose another name with -o, or replace it with --force"
-        )
     family, config = find_family(request.strategy), request.config()
     grid = request.grid()
     rows = checked_rows(family, grid)
     kinds = {name: pa.array(values).type for name, values in grid.items()}
     began_s, written = time.perf_counter(), 0
     with ExitStack() as stack:
-        stack.enter_context(_stoppable())
+        stack.enter_context(stoppable())
+        write = stack.enter_context(streamed_tables(output, force=force))
         steps = stack.enter_context(Steps(f"{family.name}, variants", len(rows) * len(paths)))
-        file = stack.enter_context(atomic_file(output))
-        stack.enter_context(output_errors(output))
-        writer: pq.ParquetWriter | None = None
         for path in paths:
             candles = request.read(path)
-            for part in _parts(family, candles, rows, config, kinds, jobs or _cores()):
+            for part in _parts(family, candles, rows, config, kinds, jobs or all_cores()):
                 named = {
                     "file": pa.array([path.name] * part.num_rows),
                     "symbol": pa.array([candles.symbol] * part.num_rows),
@@ -306,21 +266,12 @@ def batch_candles(
                 table = pa.table(
                     {**named, **dict(zip(part.column_names, part.columns, strict=True))}
                 )
-                if writer is None:
-                    writer = stack.enter_context(pq.ParquetWriter(file, table.schema))
-                writer.write_table(table.cast(writer.schema))
+                write(table)
                 written += table.num_rows
                 steps(written)
     elapsed_s = time.perf_counter() - began_s
     report = BatchReport(str(output), len(paths), written, elapsed_s, written / elapsed_s)
-    if console is not None and as_json:
-        console.out(json.dumps(report.__dict__, indent=2), highlight=False)
-    else:
-        tell(
-            console,
-            f"{output}: {written:,} results of {len(paths):,} files, "
-            f"{report.variants_per_s:,.0f} a second",
-        )
+    report.say(console, as_json=as_json)
     return report
 
 
@@ -337,16 +288,3 @@ def _parts(
         columns = metric_columns(outcome.summaries, outcome.daily, config.initial_balance)
         columns["variant"] = np.asarray(outcome.places, np.int64)
         yield table_of([rows[i] for i in outcome.places], columns, kinds)
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    with interruptible():
-        try:
-            yield
-        except CancelledError as error:
-            raise KeyboardInterrupt from error
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))

@@ -20,6 +20,9 @@ class NaivePosition:
     stop: float | None
     target: float | None
     paid: float
+    trail: float | None = None
+    best: float = 0.0
+    bars: int | None = None
 
 
 @dataclass
@@ -58,19 +61,28 @@ class NaiveEngine:
             before = bars[i - 1][0] + self.interval_ns if i else None
             if before is not None and self.closing_times(before) < self.closing_times(ts):
                 self.leave_all(i, opened, "clock")
+            if self.config.entry != "close":
+                self.leave_old(i, opened)
             self.leave_on(told, i, opened)
             if not self.is_shut(ts):
                 self.enter_on(told, i, opened, told_atr)
             for position in list(self.open):
                 found = self.ends_within(position, opened, high, low)
                 if found is not None:
-                    self.leave(position, i, *found)
+                    price, reason = found
+                    if reason == "stop" and self.is_trailing(position):
+                        reason = "trailing"
+                    self.leave(position, i, price, reason)
             ends = ts + self.interval_ns
             if self.closing_times(ts) < self.closing_times(ends):
                 self.leave_all(i, close, "clock")
+            for position in self.open:
+                long = position.side == "LONG"
+                position.best = max(position.best, high) if long else min(position.best, low)
             told = signals[i]
             told_atr = atr[i] if atr is not None else float("nan")
             if self.config.entry == "close":
+                self.leave_old(i, close)
                 self.leave_on(told, i, close)
                 if not self.is_shut(ends):
                     self.enter_on(told, i, close, told_atr)
@@ -103,6 +115,26 @@ class NaiveEngine:
         if shut <= opens:
             return shut <= now < opens
         return now >= shut or now < opens
+
+    # --- what follows the price, and time -------------------------------------------------------
+
+    def stop_of(self, position: NaivePosition) -> float | None:
+        """The nearer of the stop that stays and the one that follows the best price so far."""
+        if position.trail is None:
+            return position.stop
+        long = position.side == "LONG"
+        moving = position.best - position.trail if long else position.best + position.trail
+        if position.stop is None:
+            return moving
+        return max(position.stop, moving) if long else min(position.stop, moving)
+
+    def is_trailing(self, position: NaivePosition) -> bool:
+        return position.trail is not None and self.stop_of(position) != position.stop
+
+    def leave_old(self, i: int, price: float) -> None:
+        for position in list(self.open):
+            if position.bars is not None and i - position.bar >= position.bars:
+                self.leave(position, i, price, "time")
 
     # --- orders --------------------------------------------------------------------------------
 
@@ -142,12 +174,17 @@ class NaiveEngine:
     def enter(self, side: str, i: int, raw: float, atr: float) -> None:
         slip = abs(raw) * self.config.slippage_bps / 10_000
         price = raw + slip if side == "LONG" else raw - slip
-        risk = self.distance(self.config.stop_loss, price, atr)
-        reward = self.distance(self.config.take_profit, price, atr)
-        if any(one is not None and not one > 0 for one in (risk, reward)):
+        exits = self.config
+        if side == "SHORT" and self.config.short is not None:
+            exits = self.config.short
+        risk = self.distance(exits.stop_loss, price, atr)
+        reward = self.distance(exits.take_profit, price, atr)
+        trail = self.distance(exits.trailing_stop, price, atr)
+        if any(one is not None and not one > 0 for one in (risk, reward, trail)):
             self.refused += 1
             return
-        quantity = self.size(price, risk) if self.balance > 0 else 0.0
+        nearest = min([one for one in (risk, trail) if one is not None], default=None)
+        quantity = self.size(price, nearest) if self.balance > 0 else 0.0
         if quantity <= 0:
             self.refused += 1
             return
@@ -158,7 +195,7 @@ class NaiveEngine:
             side, i, quantity, price,
             None if risk is None else price - sign * risk,
             None if reward is None else price + sign * reward,
-            paid,
+            paid, trail, price, exits.time_exit,
         ))  # fmt: skip
 
     def size(self, price: float, risk: float | None) -> float:
@@ -197,15 +234,16 @@ class NaiveEngine:
         """The price and why, of a bar that the position is open in from its open on."""
         long = position.side == "LONG"
         worst, best = (low, high) if long else (high, low)
+        stop = self.stop_of(position)
 
         def beyond(price: float, level: float | None, *, down: bool) -> bool:
             if level is None:
                 return False
             return price <= level if down == long else price >= level
 
-        gap_stop = beyond(opened, position.stop, down=True)
+        gap_stop = beyond(opened, stop, down=True)
         gap_target = beyond(opened, position.target, down=False)
-        hit_stop = beyond(worst, position.stop, down=True)
+        hit_stop = beyond(worst, stop, down=True)
         hit_target = beyond(best, position.target, down=False)
         policy = self.config.within_bar
         if gap_stop:
@@ -216,9 +254,9 @@ class NaiveEngine:
             stop_first = policy != "optimistic"
             if policy == "chronological":
                 stop_first = abs(opened - worst) <= abs(best - opened)
-            return (position.stop, "stop") if stop_first else (position.target, "target")
+            return (stop, "stop") if stop_first else (position.target, "target")
         if hit_stop:
-            return position.stop, "stop"
+            return stop, "stop"
         return (position.target, "target") if hit_target else None
 
     def worth(self, close: float) -> float:

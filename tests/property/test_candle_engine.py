@@ -15,6 +15,7 @@ from tapewire.candles import (
     Candles,
     Distance,
     EventDrivenEngine,
+    Exits,
     VectorEngine,
 )
 from tapewire.compiled.units import NS_PER_S
@@ -23,7 +24,7 @@ MINUTE = 60 * NS_PER_S
 START = 1_709_942_400 * NS_PER_S  # 9 March 2024: New York changes its clocks the day after
 SIGNALS = ("EL", "XL", "ES", "XS")
 NAMES = ("entry_long", "exit_long", "entry_short", "exit_short")
-REASONS = ("", "signal", "stop", "target", "clock", "end")
+REASONS = ("", "signal", "stop", "target", "clock", "end", "trailing", "time")
 
 
 def random_candles(draw: random.Random, n: int, *, base: int = 400) -> Candles:
@@ -54,6 +55,15 @@ def random_distance(draw: random.Random) -> Distance | None:
     return Distance(kind, draw.choice(values[kind]))
 
 
+def random_exits(draw: random.Random) -> dict[str, Any]:
+    return {
+        "stop_loss": random_distance(draw),
+        "take_profit": random_distance(draw),
+        "trailing_stop": random_distance(draw) if draw.random() < 0.5 else None,
+        "time_exit": draw.choice((None, None, 1, 3, 20)),
+    }
+
+
 def random_config(draw: random.Random) -> BacktestConfig:
     sizing = draw.choice(({}, {"quantity": 2.0}, {"risk_per_trade": 1.5}, {"risk_per_trade": 90.0}))
     clock = {}
@@ -71,8 +81,8 @@ def random_config(draw: random.Random) -> BacktestConfig:
         point_value=draw.choice((1.0, 50.0)),
         entry=draw.choice(("next_open", "close")),
         within_bar=draw.choice(("chronological", "stop_first", "pessimistic", "optimistic")),
-        stop_loss=random_distance(draw),
-        take_profit=random_distance(draw),
+        short=Exits(**random_exits(draw)) if draw.random() < 0.3 else None,
+        **random_exits(draw),
         time_zone=draw.choice(("UTC", "America/New_York")),
         **clock,
         **sizing,

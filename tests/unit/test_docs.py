@@ -15,6 +15,8 @@ PAGES = {
     "docs/formats.md": 4,
     "docs/markets.md": 2,
     "docs/candles.md": 5,
+    "docs/candles-event-driven.md": 4,
+    "docs/candles-vectorised.md": 6,
     "docs/features.md": 3,
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,

@@ -171,10 +171,13 @@ def _mark(
     t: Any, s: Any, slots: Any, ends: Any, equity: Any, daily: Any, price: float, i: int
 ) -> None:
     """A bar ends: value what is open, note the largest fall, and the session's end."""
-    worth = s.balance
+    worth, per_tick = s.balance, 0.0  # rounded as `_hold` does
     for k in range(s.open):
         one = slots[k]
-        worth += one.direction * (price - one.entry_px) * one.quantity * t.tick_value
+        value = one.direction * one.quantity * t.tick_value
+        worth -= value * one.entry_px
+        per_tick += value
+    worth += per_tick * price
     s.busy_bars += s.open > 0
     if worth > s.peak:
         s.peak = worth

@@ -13,6 +13,9 @@ ENTRIES: Final = ENTER_LONG | ENTER_SHORT
 #: The same in each byte of a word: eight bars are looked at at once.
 ENTRIES_WORD: Final = int.from_bytes(bytes([ENTRIES] * 8), "little")
 BARS_PER_WORD: Final = 8
+#: The same as bits, 64 bars a word, a row each: entries, long ones of them, exits of both sides.
+BARS_PER_BITS: Final = 64
+PLANES: Final = 4
 
 #: What a session asks of a bar, one byte a bar.
 LEAVE_AT_OPEN: Final = 1  # the closing time went by before it

@@ -64,13 +64,13 @@ def pack_codes(words: Any, planes: Any) -> None:
 
 
 @jit_entry
-def pack_at_least(values: Any, least: float, out: Any) -> None:
-    """Set the bits of bars whose value is at least so much; NaN is not."""
+def pack_within(values: Any, least: float, most: float, out: Any) -> None:
+    """Set the bits of bars whose value is between two, both included; NaN is not."""
     n = len(values)
     for at in range(len(out)):
         first = at * BARS_PER_BITS
         part = values[first : min(first + BARS_PER_BITS, n)]
         bits = 0
         for k in range(len(part)):
-            bits |= (1 if part[k] >= least else 0) << k
+            bits |= (1 if part[k] >= least and part[k] <= most else 0) << k
         out[at] = bits

@@ -87,7 +87,11 @@ def _cross_bits(sums: Any, fast: int, slow: int, above: Any, below: Any) -> None
     for at in range((slow - 1) // BARS_PER_BITS, len(above)):
         first = max(at * BARS_PER_BITS, slow - 1)
         stop = min((at + 1) * BARS_PER_BITS, n)
-        ends, fasts, slows = sums[first + 1 : stop + 1], sums[first + 1 - fast :], sums[first + 1 - slow :]
+        ends, fasts, slows = (
+            sums[first + 1 : stop + 1],
+            sums[first + 1 - fast :],
+            sums[first + 1 - slow :],
+        )
         high, low = 0, 0
         for k in range(len(ends)):
             now = ends[k]

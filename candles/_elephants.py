@@ -3,6 +3,7 @@
 from typing import Any
 
 from tapewire.candles._kernels import trade
+from tapewire.candles._tallies import tally
 from tapewire.compiled.jit import jit_entry
 
 
@@ -86,3 +87,25 @@ def trade_exits(
         trade(
             terms[v], bars, words, codes, ends, slots, summaries[v], trades, equity, daily[v]
         )  # fmt: skip
+
+
+@jit_entry
+def tally_elephants(
+    terms: Any, bars: Any, outline: Any, leaves: Any, ends: Any, conditions: Any, picked: Any,
+    rose: Any, fell: Any, planes: Any, summaries: Any, daily: Any,
+) -> None:  # fmt: skip
+    """Trade variants (v,), of sums alone: see `tapewire.candles._tallies`.
+
+    ``conditions`` (c, words) are bits of bars; a signal is a bar for which all those hold that a
+    row of ``picked`` (v, p) names. Rows that are alike, one after the other, share them.
+    ``planes`` (4, words) is room for the signals of one, without exits.
+    """
+    for v in range(len(terms)):
+        if v == 0 or (picked[v] != picked[v - 1]).any():
+            for k in range(planes.shape[1]):
+                held = rose[k] | fell[k]
+                for place in picked[v]:
+                    held &= conditions[place, k]
+                planes[0, k] = held
+                planes[1, k] = held & rose[k]
+        tally(terms[v], bars, outline, planes, leaves, ends, summaries[v], daily[v])

@@ -69,9 +69,7 @@ def first_touch(
 
 
 @jit_inline
-def _first_of_few(
-    few: Any, i: int, lower: float, upper: float, least: float, most: float
-) -> Any:
+def _first_of_few(few: Any, i: int, lower: float, upper: float, least: float, most: float) -> Any:
     """The first eight bars, of some that are there, whose range reaches a level."""
     row = few[i // _FEW]
     while not (row[0] <= lower or row[1] >= upper):

@@ -18,22 +18,22 @@ _GATHER: Final = 0x0102040810204080
 @jit_inline
 def next_bit(bits: Any, i: int, n: int) -> int:
     """The first bar from i on whose bit is set; n: there is none."""
-    at = i // BARS_PER_BITS
+    at = i >> 6
     if i >= n:
         return n
-    word = bits[at] & (-1 << (i % BARS_PER_BITS))
+    word = bits[at] & (-1 << (i & 63))
     while word == 0:
         at += 1
         if at >= len(bits):
             return n
         word = bits[at]
-    return at * BARS_PER_BITS + trailing_zeros(word)
+    return (at << 6) + trailing_zeros(word)
 
 
 @jit_inline
 def has_bit(bits: Any, i: int) -> bool:
     """Whether a bar's bit is set."""
-    return (bits[i // BARS_PER_BITS] >> (i % BARS_PER_BITS)) & 1 != 0
+    return (bits[i >> 6] >> (i & 63)) & 1 != 0
 
 
 @jit_inline

@@ -58,7 +58,7 @@ def crossings(sums: Any, fast: int, slow: int, above: int, below: int, codes: An
 @jit_entry
 def tally_crossings(
     terms: Any, bars: Any, outline: Any, leaves: Any, sums: Any, pairs: Any, short: int, ends: Any,
-    planes: Any, summaries: Any, daily: Any,
+    planes: Any, summaries: Any, places: Any, daily: Any,
 ) -> None:  # fmt: skip
     """Trade pairs (m, 2) as `sweep` does, of sums alone: see `tapewire.candles._tallies`.
 
@@ -70,7 +70,10 @@ def tally_crossings(
         for k in range(len(above)):
             planes[0, k] = above[k] | below[k] if short else above[k]
             planes[3, k] = above[k] if short else 0
-        tally(terms[0], bars, outline, planes, leaves, ends, summaries[v], daily[v])
+        tally(
+            terms[0], bars, outline, planes, planes, leaves, ends, summaries[v], places[v],
+            daily[v], 0, len(sums) - 1,
+        )  # fmt: skip
 
 
 @jit

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from numba.cpython.unsafe.numbers import trailing_zeros
+
 from tapewire.compiled.jit import jit, jit_entry, jit_inline
 
 _INFINITY: Final = float("inf")
@@ -32,48 +34,66 @@ def _extremes(highs: Any, lows: Any, closes: Any, out: Any, size: int) -> None:
 
 @jit_inline
 def first_touch(
-    highs: Any, lows: Any, closes: Any, few: Any, many: Any, i: int, end: int, lower: float,
-    upper: float, least: float, most: float,
-) -> Any:  # fmt: skip
+    highs: Any, lows: Any, few: Any, many: Any, i: int, end: int, lower: float, upper: float
+) -> int:
     """The first bar from i up to an end whose range reaches one of two levels, else that end.
 
-    Beside it, the lowest and highest close of the bars before it, and of ``least`` and ``most``.
+    Eights up to a whole 64, then 64s, then eights again; of a touched one all bars are looked at.
     """
-    while i < end:
-        if i % _MANY == 0 and i + _MANY <= end:
-            row = many[i // _MANY]
-            size = _MANY
-        elif i % _FEW == 0 and i + _FEW <= end:
-            row = few[i // _FEW]
-            size = _FEW
-        else:
-            size = 1
-            if lows[i] <= lower or highs[i] >= upper:
-                break
-            price = float(closes[i])
-            least, most = min(least, price), max(most, price)
-            i += 1
-            continue
-        if row[0] <= lower or row[1] >= upper:
-            # It is within these: bars one by one, or eights within 64.
-            if size == _MANY:
-                i, least, most = _first_of_few(few, i, lower, upper, least, most)
-            while not (lows[i] <= lower or highs[i] >= upper):
-                price = float(closes[i])
-                least, most = min(least, price), max(most, price)
-                i += 1
-            break
-        least, most = min(least, row[2]), max(most, row[3])
-        i += size
-    return i, least, most
+    if i >= end:
+        return end
+    row, last = i >> 3, (end + _FEW - 1) >> 3
+    if few[row, 0] <= lower or few[row, 1] >= upper:
+        touched = _touched(highs, lows, row << 3, lower, upper) & (-1 << (i & 7))
+        if touched:
+            return min((row << 3) + trailing_zeros(touched), end)
+    row += 1
+    stop = min(last, (row + 7) & -8)
+    row = _first_row(few, row, stop, lower, upper)
+    if row == stop and row < last:
+        block = _first_row(many, row >> 3, (last + 7) >> 3, lower, upper)
+        row = _first_row(few, block << 3, last, lower, upper)
+    if row >= last:
+        return end
+    return min((row << 3) + trailing_zeros(_touched(highs, lows, row << 3, lower, upper)), end)
 
 
 @jit_inline
-def _first_of_few(few: Any, i: int, lower: float, upper: float, least: float, most: float) -> Any:
-    """The first eight bars, of some that are there, whose range reaches a level."""
-    row = few[i // _FEW]
-    while not (row[0] <= lower or row[1] >= upper):
-        least, most = min(least, row[2]), max(most, row[3])
-        i += _FEW
-        row = few[i // _FEW]
-    return i, least, most
+def _first_row(rows: Any, i: int, end: int, lower: float, upper: float) -> int:
+    """The first row of an outline, from one on, that reaches a level, else the end."""
+    while i < end and not (rows[i, 0] <= lower or rows[i, 1] >= upper):
+        i += 1
+    return i
+
+
+@jit_inline
+def _touched(highs: Any, lows: Any, first: int, lower: float, upper: float) -> int:
+    """Which of eight bars reach a level, as bits."""
+    found = 0
+    lows, highs = lows[first : first + _FEW], highs[first : first + _FEW]
+    if len(lows) == _FEW:
+        for k in range(_FEW):
+            found |= ((1 if lows[k] <= lower else 0) | (1 if highs[k] >= upper else 0)) << k
+    else:
+        for k in range(len(lows)):
+            found |= ((1 if lows[k] <= lower else 0) | (1 if highs[k] >= upper else 0)) << k
+    return found
+
+
+@jit_inline
+def extremes(closes: Any, few: Any, many: Any, i: int, end: int) -> Any:
+    """The lowest and the highest close from one bar up to another."""
+    least, most = _INFINITY, -_INFINITY
+    while i < end:
+        if i & 7 or i + _FEW > end:
+            low = high = float(closes[i])
+            i += 1
+        elif i & 63 or i + _MANY > end:
+            low, high = few[i >> 3, 2], few[i >> 3, 3]
+            i += _FEW
+        else:
+            low, high = many[i >> 6, 2], many[i >> 6, 3]
+            i += _MANY
+        least = low if low < least else least
+        most = high if high > most else most
+    return least, most

@@ -8,7 +8,7 @@ is that kernel's to the last bit, but for the largest fall's share of its peak (
 from typing import Any, Final
 
 from tapewire.candles._bits import has_bit, next_bit
-from tapewire.candles._outline import first_touch
+from tapewire.candles._outline import extremes, first_touch
 from tapewire.candles._positions import _costs, _count, _size, within
 from tapewire.candles.layout import (
     AT_CLOSE,
@@ -27,48 +27,61 @@ from tapewire.compiled.jit import jit, jit_entry, jit_inline
 _INFINITY: Final = float("inf")
 
 
+#: Bars that many variants are traded on before any goes on: their prices stay in the near cache.
+TILE: Final = 1024
+
+
 @jit_entry
 def tally_all(
     terms: Any, bars: Any, outline: Any, planes: Any, leaves: Any, ends: Any, summaries: Any,
-    daily: Any,
+    places: Any, daily: Any,
 ) -> None:  # fmt: skip
     """Trade the same signals under several terms (v,): a summary and a row of days each."""
-    for v in range(len(terms)):
-        tally(terms[v], bars, outline, planes, leaves, ends, summaries[v], daily[v])
+    n = len(bars[0])
+    for start in range(0, n, TILE):
+        stop = min(start + TILE, n)
+        for v in range(len(terms)):
+            tally(
+                terms[v], bars, outline, planes, planes[:, start >> 6 :], leaves, ends,
+                summaries[v], places[v], daily[v], start, stop,
+            )  # fmt: skip
 
 
 @jit
 def tally(
-    t: Any, bars: Any, outline: Any, planes: Any, leaves: Any, ends: Any, s: Any, daily: Any
-) -> None:
-    """Trade one strategy.
+    t: Any, bars: Any, outline: Any, planes: Any, told: Any, leaves: Any, ends: Any, s: Any, p: Any,
+    daily: Any, start: int, stop: int,
+) -> None:  # fmt: skip
+    """Trade the entries of bars from one up to another, a multiple of 64 each but for the last.
 
     ``bars`` is that of `tapewire.candles._kernels.trade`. ``outline`` is that of `first_touch`;
-    ``planes`` are the signals (4, words); ``leaves`` the bars at whose open and at whose close the
-    clock ends positions, ascending, two arrays that end with n.
+    ``planes`` are the signals (4, words), of which ``told`` has the entries from ``start`` on;
+    ``leaves`` the bars at whose open and at whose close the clock ends positions, ascending, two
+    arrays that end with n. ``s`` and ``p`` are where one strategy is between two calls.
     """
     opens, highs, lows, closes, clock, atr = bars
     few, many = outline
-    entries, longs, long_exits, short_exits = planes[0], planes[1], planes[2], planes[3]
     leaves_open, leaves_close = leaves
     n = len(closes)
     at_close = t.entry == AT_CLOSE
     shut = SHUT_AT_CLOSE if at_close else SHUT_AT_OPEN
-    balance, s.peak = t.initial, t.initial
+    levels = t.stop_kind != NO_DISTANCE or t.target_kind != NO_DISTANCE
     slippage, tick_value = t.slippage, t.tick_value
-    next_open, next_close = 0, 0  # places in leaves
-    long_exit, short_exit = -1, -1  # bars; what was found before is not looked for again
-    flat, i = -1, 0  # a bar that ended with nothing open, not valued yet
+    if start == 0:
+        s.balance, s.peak = t.initial, t.initial
+        p.long_exit, p.short_exit, p.flat = -1, -1, -1
+    balance, flat, i = s.balance, p.flat, p.bar
     while True:
-        signal = next_bit(entries, i, n)
+        signal = start + next_bit(told[0], i - start, stop - start) if i < stop else stop
         bar = signal if at_close else signal + 1
-        if bar >= n:
+        if signal >= stop or bar >= n:
+            i = max(i, stop)
             break
         i = signal + 1
         if len(clock) and clock[bar] & shut:
             continue
         # Enter.
-        direction = 1 if has_bit(longs, signal) else -1
+        direction = 1 if has_bit(told[1], signal - start) else -1
         raw = float(closes[bar]) if at_close else float(opens[bar])
         entry_px = raw + direction * abs(raw) * slippage
         span = atr[signal] if len(atr) else 0.0
@@ -89,32 +102,20 @@ def tally(
         balance -= commission
         s.commission += commission
         # What ends it: bars of the clock and of signals, then levels before them.
-        while leaves_open[next_open] <= bar:
-            next_open += 1
+        while leaves_open[p.next_open] <= bar:
+            p.next_open += 1
         first = bar + 1 if at_close else bar
-        while leaves_close[next_close] < first:
-            next_close += 1
-        at_open, clock_close = leaves_open[next_open], leaves_close[next_close]
-        if direction > 0:
-            if long_exit < first:
-                long_exit = next_bit(long_exits, first, n)
-            told = long_exit
-        else:
-            if short_exit < first:
-                short_exit = next_bit(short_exits, first, n)
-            told = short_exit
-        if not at_close:
-            told += 1
-        end = min(min(at_open, clock_close), min(told, n))
-        least, most = _INFINITY, -_INFINITY
-        if at_close:
-            least, most = raw, raw
-        left, least, most = first_touch(
-            highs, lows, closes, few, many, first, end, min(stop_px, target_px),
-            max(stop_px, target_px), least, most,
-        )  # fmt: skip
+        while leaves_close[p.next_close] < first:
+            p.next_close += 1
+        at_open, clock_close = leaves_open[p.next_open], leaves_close[p.next_close]
+        exit_bar = _exit_told(p, planes, direction, first, n) + (0 if at_close else 1)
+        end = min(min(at_open, clock_close), min(exit_bar, n))
+        left = end
+        if levels:
+            lower, upper = min(stop_px, target_px), max(stop_px, target_px)
+            left = first_touch(highs, lows, few, many, first, end, lower, upper)
         raw, reason = 0.0, 0
-        is_open_exit = left == end and (at_open == left or (told == left and not at_close))
+        is_open_exit = left == end and (at_open == left or (exit_bar == left and not at_close))
         if left >= n:
             left, raw, reason = n - 1, float(closes[n - 1]), END
         elif is_open_exit:
@@ -131,7 +132,14 @@ def tally(
         base = balance - per_tick * entry_px
         held = n if reason == END else left
         if held > bar:
-            _value_held(s, closes, bar, held, base, per_tick, least, most)
+            # Its closes were between its levels, but for that of the entry.
+            at_worst, at_best = base + per_tick * stop_px, base + per_tick * target_px
+            if (
+                at_close or at_best > s.peak or s.peak - at_worst > s.max_drawdown
+                or s.peak - at_worst > s.max_drawdown_share * s.peak
+            ):  # fmt: skip
+                least, most = extremes(closes, few, many, bar, held)
+                _value_held(s, closes, bar, held, base, per_tick, least, most)
             s.busy_bars += held - bar
             _days(s, ends, daily, closes, held, base, per_tick)
         price, fee = raw, 0.0
@@ -146,15 +154,28 @@ def tally(
         _count(s, gross - fee - commission)
         s.trades += 1
         if reason == END:
-            flat = -1
+            flat, i = -1, n
             break
         flat = left
         # The bar before an open says what is entered there.
         i = left - 1 if is_open_exit and not at_close else left
-    if flat >= 0:
-        _value(s, balance, balance)
-    _days(s, ends, daily, closes, n, balance, 0.0)
-    s.balance = balance
+    s.balance, p.flat, p.bar = balance, flat, i
+    if stop == n:
+        if flat >= 0:
+            _value(s, balance, balance)
+        _days(s, ends, daily, closes, n, balance, 0.0)
+
+
+@jit_inline
+def _exit_told(p: Any, planes: Any, direction: int, first: int, n: int) -> int:
+    """The first bar from one on that says exit; what was found before is not looked for again."""
+    if direction > 0:
+        if p.long_exit < first:
+            p.long_exit = next_bit(planes[2], first, n)
+        return p.long_exit
+    if p.short_exit < first:
+        p.short_exit = next_bit(planes[3], first, n)
+    return p.short_exit
 
 
 @jit_inline

@@ -89,10 +89,11 @@ def sweep_crossovers(
     played = Played.of(candles, config, atr, like=like)
     if can_tally(played.terms):
         tallied = Tallied(played, outline or Outline.of(candles))
-        summaries, daily = tallied.room(len(lengths))
+        summaries, places, daily = tallied.room(len(lengths))
         tally_crossings(
             played.terms, played.bars, tallied.outline.tables, tallied.leaves, _sums(candles),
-            lengths, int(short), played.ends, empty_planes(len(candles)), summaries, daily,
+            lengths, int(short), played.ends, empty_planes(len(candles)), summaries,
+            places, daily,
         )  # fmt: skip
         return summaries, daily
     codes = room_for_codes(len(candles))

@@ -170,12 +170,12 @@ def _work(shared: _Shared, places: list[int]) -> Callable[[], Iterator[Found]]:
         )
         conditions = np.stack([shared.conditions.find(key) for key in known])
         stops, targets = ([values[name][i] for i in places] for name in ("stop_atr", "target_atr"))
-        summaries, daily = tallied.room(len(places))
+        summaries, states, daily = tallied.room(len(places))
         played = tallied.played
         tally_elephants(
             exit_terms(stops, targets, played.terms), played.bars, tallied.outline.tables,
             tallied.leaves, played.ends, conditions, picked, shared.conditions.rose,
-            shared.conditions.fell, empty_planes(len(played.bars[0])), summaries, daily,
+            shared.conditions.fell, empty_planes(len(played.bars[0])), summaries, states, daily,
         )  # fmt: skip
         yield places, summaries, daily
 

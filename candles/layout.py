@@ -113,3 +113,15 @@ SUMMARY: Final = np.dtype(
         ("day", "i8"),  # running: sessions that ended
     ]
 )
+
+#: Where a backtest of which only sums are kept is, between two calls.
+PLACE: Final = np.dtype(
+    [
+        ("bar", "i8"),  # from which on entries are looked for
+        ("flat", "i8"),  # a bar that ended with nothing open and is not valued yet; -1: none
+        ("next_open", "i8"),  # of the bars at which the clock ends positions
+        ("next_close", "i8"),
+        ("long_exit", "i8"),  # bars that say exit, the next ones
+        ("short_exit", "i8"),
+    ]
+)

@@ -16,6 +16,7 @@ from tapewire.candles.layout import (
     BARS_PER_BITS,
     LEAVE_AT_CLOSE,
     LEAVE_AT_OPEN,
+    PLACE,
     PLANES,
     SUMMARY,
 )
@@ -82,9 +83,12 @@ class Tallied:
         )
         return at_open, at_close
 
-    def room(self, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-        """Return summaries (count,) and days (count, d) to be written."""
-        return np.zeros(count, SUMMARY), np.empty((count, len(self.played.ends)))
+    def room(
+        self, count: int
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float64]]:
+        """Return summaries (count,), places (count,) and days (count, d) to be written."""
+        daily = np.empty((count, len(self.played.ends)))
+        return np.zeros(count, SUMMARY), np.zeros(count, PLACE), daily
 
 
 def planes_of(codes: Codes) -> Planes:
@@ -121,9 +125,9 @@ def tally_planes(
     """
     played = tallied.played
     asked = played.terms if terms is None else terms
-    summaries, daily = tallied.room(len(asked))
+    summaries, places, daily = tallied.room(len(asked))
     tally_all(
         asked, played.bars, tallied.outline.tables, planes, tallied.leaves, played.ends, summaries,
-        daily,
+        places, daily,
     )  # fmt: skip
     return summaries, daily

@@ -46,8 +46,8 @@ class Outline:
 
     Attributes
     ----------
-    tables : tuple of float64 (k, 4)
-        Lowest low, highest high, lowest and highest close, in ticks.
+    tables : tuple of float64 (4, k)
+        Rows: lowest low, highest high, lowest and highest close, in ticks.
     """
 
     tables: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -56,7 +56,7 @@ class Outline:
     def of(cls, candles: Candles) -> Self:
         """Look at candles once."""
         n = len(candles)
-        few, many = (np.empty((-(-n // size), 4)) for size in (8, 64))
+        few, many = (np.empty((4, -(-n // size) + 8)) for size in (8, 64))
         draw_outline(candles.high, candles.low, candles.close, few, many)
         return cls((few, many))
 

@@ -47,8 +47,8 @@ def walk(bars: int, seed: int) -> "Candles":
     low = np.minimum(opened, close) - draw.integers(0, 4, bars)
     volume = draw.integers(50, 200, bars) * np.where(large, 4, 1)
     times = 1_704_153_600 * NS_PER_S + np.arange(bars) * 60 * NS_PER_S
-    prices = [column * TICK_SIZE for column in (opened, high, low, close)]
-    return Candles.of(times, *prices, volume, tick_size=TICK_SIZE)
+    opens, highs, lows, closes = (column * TICK_SIZE for column in (opened, high, low, close))
+    return Candles.of(times, opens, highs, lows, closes, volume, tick_size=TICK_SIZE)
 
 
 def crossover_grid(*, quick: bool) -> list[dict[str, int]]:
@@ -166,7 +166,8 @@ def _two_threads(
     """One search on one thread and on two, by turns."""
     one, count = searcher(candles, grid, config, "barra_elefante")
     two, _ = searcher(candles, grid, config, "barra_elefante", jobs=2)
-    events, seconds = len(candles) * count, ([], [])  # type: tuple[int, tuple[list[float], ...]]
+    events = len(candles) * count
+    seconds: tuple[list[float], list[float]] = ([], [])
     for k in range(scale.runs + 1):
         for work, times in zip((one, two), seconds, strict=True):
             began = time.perf_counter()
@@ -191,7 +192,8 @@ def _one_strategy(candles: "Candles", scale: Scale) -> Iterator[Row]:
 
     def vectorised() -> float:
         found = find_family("sma_cross").run(candles, {"fast": 10, "slow": 100}, config)
-        return float(found.metrics["closed_trades"] or 0) + 0 * found.equity_curve.num_rows
+        trades = found.metrics["closed_trades"]
+        return float(trades or 0) if found.equity_curve.num_rows == n else 0.0
 
     def by_bar() -> float:
         return float(EventDrivenEngine(config).run(candles, strategy).summary["trades"])

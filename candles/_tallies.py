@@ -13,6 +13,7 @@ from tapewire.candles._positions import _costs, _count, _size, within
 from tapewire.candles.layout import (
     AT_CLOSE,
     ATR,
+    BARS_PER_BITS,
     CLOCK,
     END,
     NO_DISTANCE,
@@ -40,10 +41,11 @@ def tally_all(
     n = len(bars[0])
     for start in range(0, n, TILE):
         stop = min(start + TILE, n)
+        told = planes[:, start >> 6 : (stop + BARS_PER_BITS - 1) >> 6]
         for v in range(len(terms)):
             tally(
-                terms[v], bars, outline, planes, planes[:, start >> 6 :], leaves, ends,
-                summaries[v], places[v], daily[v], start, stop,
+                terms[v], bars, outline, planes, told, leaves, ends, summaries[v], places[v],
+                daily[v], start, stop,
             )  # fmt: skip
 
 

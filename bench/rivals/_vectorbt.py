@@ -50,6 +50,7 @@ def _by_signals(vbt: Any, close: Any, entries: Any, exits: Any) -> Any:
 
 
 _ORDER: list[Any] = []
+_NOTHING = 1e-9  # units: what rounding leaves is no position
 
 
 def _by_orders(vbt: Any, close: Any, entries: Any, exits: Any) -> Any:
@@ -59,10 +60,10 @@ def _by_orders(vbt: Any, close: Any, entries: Any, exits: Any) -> Any:
 
         @njit  # type: ignore[untyped-decorator]
         def order(c: Any, entries: Any, exits: Any) -> Any:
-            if c.position_now == 0 and entries[c.i, c.col]:
+            if c.position_now < _NOTHING and entries[c.i, c.col]:
                 return nb.order_nb(np.inf, c.close[c.i, c.col])
-            if c.position_now > 0 and exits[c.i, c.col]:
-                return nb.order_nb(-np.inf, c.close[c.i, c.col])
+            if c.position_now > _NOTHING and exits[c.i, c.col]:
+                return nb.order_nb(-c.position_now, c.close[c.i, c.col])
             return nb.order_nothing_nb()
 
         _ORDER.append(order)

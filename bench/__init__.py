@@ -25,6 +25,8 @@ EVENTS_QUICK: Final = 1_000_000
 EVENTS_MIN: Final = 100_000
 RUNS: Final = 5
 RUNS_QUICK: Final = 2
+#: Sections that are measured where they are asked for: what they compare with is installed first.
+RIVALS: Final = ("rivals", "candle-rivals")
 #: What seems to have slipped is measured so often again: a machine wanders even within one bench.
 AGAIN_MAX: Final = 2
 
@@ -111,8 +113,9 @@ def run_bench(
     only : sequence of str
         Names of sections; by default all, rivals if asked for. A baseline needs stages as well.
     with_rivals : bool
-        Measure hftbacktest, NautilusTrader and Databento's client on the same session as well;
-        the first time installs them into environments of their own (see ``bench/rivals``).
+        Measure hftbacktest, NautilusTrader and Databento's client on the same session as well,
+        vectorbt and backtesting.py on candles; the first time installs them into environments of
+        their own (see ``bench/rivals``).
     show : callable
         Gets the result: JSON, or lines.
     tell : callable
@@ -151,7 +154,7 @@ def run_bench(
     _require_sane(scale, save_baseline=save_baseline, check=check, baseline=baseline)
     # Ratios are over limits and stages of the same run.
     always = {"stages"} if check or save_baseline else set()
-    chosen = _choose(only, always | ({"rivals"} if with_rivals else set()))
+    chosen = _choose(only, always | (set(RIVALS) if with_rivals else set()))
     ratios = _Ratios(scale, baseline, save=save_baseline, check=check)
     if write is not None:
         from tapewire.bench.report import require_markers
@@ -210,7 +213,7 @@ def _choose(only: Sequence[str], more: set[str]) -> list["Section"]:
     for name in only:
         if name not in names:
             raise ConfigError(f"--only: expected one of {', '.join(names)}, found {name!r}")
-    wanted = set(only) or {name for name in names if name != "rivals"}
+    wanted = set(only) or set(names) - set(RIVALS)
     return [section for section in SECTIONS if section.name in wanted | more]
 
 
@@ -313,7 +316,7 @@ def _parts(
     parts = []
     for section in chosen:
         about = [where, result.workload, section.about]
-        if section.name == "rivals" and result.missing:
+        if section.name in RIVALS and result.missing:
             about.append(f"Missing: {'; '.join(result.missing)}.")
         table = row_table(result.rows[section.name], rated=section.rated, events=scale.events)
         parts.append(DocumentPart(section.name, section.title, "\n\n".join([*about, table])))

@@ -114,6 +114,19 @@ def _sources(bench: Bench) -> Iterator[Row]:
     yield from source_rows(bench.work, bench.scale, bench.folder)
 
 
+def _candles(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.candles import candle_rows
+
+    yield from candle_rows(bench.scale)
+
+
+def _candle_rivals(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.rivals.candles import candle_rival_rows
+
+    missing = yield from candle_rival_rows(bench.folder, bench.scale, bench.tell)
+    bench.missing += missing
+
+
 def _growth(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.growth import growth_rows
 
@@ -224,6 +237,15 @@ SECTIONS: Final = (
         20,
     ),
     Section(
+        "candles",
+        "Candles",
+        "Backtests on 100,000 one-minute bars, in the short bench 20,000; records are bars. "
+        "backtests per s: of the median run; trades each: of a backtest.",
+        _candles,
+        25,
+        5,
+    ),
+    Section(
         "growth",
         "Growth",
         "What a record costs and what memory holds as sessions, instruments and live orders grow; "
@@ -263,5 +285,14 @@ SECTIONS: Final = (
         _rivals,
         200,
         90,
+    ),
+    Section(
+        "candle-rivals",
+        "Rivals on candles",
+        "Crossovers of moving averages, entry at the close, on the bars of the section before; "
+        "ours have every metric, vectorbt's their total return. CPU time of all threads.",
+        _candle_rivals,
+        60,
+        30,
     ),
 )

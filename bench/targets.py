@@ -171,6 +171,11 @@ _VENUE_MB: Final = either(
 )
 _MRPS: Final = "M records/s"
 
+
+def _per_s(group: str, name: str) -> Value:
+    return figure(group, name, "backtests_per_s")
+
+
 #: So many files of one instrument each are merged (`tapewire.bench.sources`).
 FILES: Final = 8
 
@@ -344,5 +349,58 @@ TARGETS: Final = (
         200,
         "×",
         over(_OURS, rate("rival", "NautilusTrader * market maker, synthetic*")),
+    ),
+    Target(
+        "crossovers on candles, vectorbt's from_signals",
+        80,
+        "×",
+        over(
+            _per_s("candles", "crossovers, beside rivals"),
+            _per_s("candle rival", "vectorbt * from_signals"),
+        ),
+    ),
+    Target(
+        "crossovers on candles, all assumptions, vectorbt's from_signals without them",
+        40,
+        "×",
+        over(
+            _per_s("candles", "crossovers, all assumptions"),
+            _per_s("candle rival", "vectorbt * from_signals"),
+        ),
+    ),
+    Target(
+        "elephant bar, signals differ",
+        5_000,
+        "backtests/s",
+        _per_s("candles", "elephant bar, signals differ"),
+    ),
+    Target(
+        "elephant bar, exits differ",
+        10_000,
+        "backtests/s",
+        _per_s("candles", "elephant bar, exits differ"),
+    ),
+    Target(
+        "elephant bar, two threads, rate of one",
+        1.7,
+        "×",
+        over(
+            _per_s("candles", "elephant bar, two threads"),
+            _per_s("candles", "elephant bar, one thread"),
+        ),
+    ),
+    Target(
+        "one strategy on candles, vectorised",
+        0.02,
+        "s",
+        seconds("candles", "one strategy, vectorised"),
+        at_least=False,
+    ),
+    Target(
+        "one strategy on candles, bar by bar",
+        1,
+        "s",
+        seconds("candles", "one strategy, bar by bar"),
+        at_least=False,
     ),
 )

@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from tapewire.candles._kernels import trade
+from tapewire.candles._tallies import TILE, tally
+from tapewire.candles.layout import BARS_PER_BITS
 from tapewire.compiled.jit import jit_entry
 
 
@@ -86,3 +90,33 @@ def trade_exits(
         trade(
             terms[v], bars, words, codes, ends, slots, summaries[v], trades, equity, daily[v]
         )  # fmt: skip
+
+
+@jit_entry
+def tally_elephants(
+    terms: Any, bars: Any, outline: Any, leaves: Any, ends: Any, conditions: Any, picked: Any,
+    rose: Any, fell: Any, planes: Any, summaries: Any, places: Any, daily: Any,
+) -> None:  # fmt: skip
+    """Trade variants (v,), of sums alone: see `tapewire.candles._tallies`.
+
+    ``conditions`` (c, words) are bits of bars; a signal is a bar for which all those hold that a
+    row of ``picked`` (v, p) names. Rows that are alike, one after the other, share them.
+    ``planes`` (4, words) has no exits; there is room for the entries of a tile in ``told``.
+    """
+    n = len(bars[0])
+    told = np.zeros((2, TILE // BARS_PER_BITS), np.int64)
+    for start in range(0, n, TILE):
+        stop, word = min(start + TILE, n), start // BARS_PER_BITS
+        words = min(told.shape[1], planes.shape[1] - word)
+        for v in range(len(terms)):
+            if v == 0 or (picked[v] != picked[v - 1]).any():
+                for k in range(words):
+                    held = rose[word + k] | fell[word + k]
+                    for place in picked[v]:
+                        held &= conditions[place, word + k]
+                    told[0, k] = held
+                    told[1, k] = held & rose[word + k]
+            tally(
+                terms[v], bars, outline, planes, told[:, :words], leaves, ends, summaries[v],
+                places[v], daily[v], start, stop,
+            )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.candles._crossovers import cross_codes, sweep
+from tapewire.candles._crossovers import cross_codes, sweep, tally_crossings
 from tapewire.candles.config import BacktestConfig
 from tapewire.candles.data import Candles
 from tapewire.candles.engine import Played
@@ -18,6 +18,7 @@ from tapewire.candles.layout import (
     TRADE,
 )
 from tapewire.candles.signals import Codes, room_for_codes, words_of
+from tapewire.candles.tallies import Outline, Tallied, can_tally, empty_planes
 from tapewire.errors import ConfigError
 
 #: Sums and their products are whole numbers that float64 holds exactly.
@@ -52,6 +53,7 @@ def sweep_crossovers(
     short: bool = False,
     atr: Any = None,
     like: Played | None = None,
+    outline: Outline | None = None,
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
     """Trade many pairs of lengths of moving averages; nothing is kept of their trades.
 
@@ -67,6 +69,8 @@ def sweep_crossovers(
         Turn at each crossing; else long only.
     atr, like
         See `VectorEngine.run` and `Played.of`.
+    outline
+        Of the candles, where it is there already.
 
     Returns
     -------
@@ -83,10 +87,18 @@ def sweep_crossovers(
     config = config or BacktestConfig()
     lengths = _checked_pairs(candles, pairs)
     played = Played.of(candles, config, atr, like=like)
-    n, m = len(candles), len(lengths)
-    codes = room_for_codes(n)
-    summaries = np.zeros(m, SUMMARY)
-    daily = np.empty((m, len(played.ends)), np.float64)
+    if can_tally(played.terms):
+        tallied = Tallied(played, outline or Outline.of(candles))
+        summaries, places, daily = tallied.room(len(lengths))
+        tally_crossings(
+            played.terms, played.bars, tallied.outline.tables, tallied.leaves, _sums(candles),
+            lengths, int(short), played.ends, empty_planes(len(candles)), summaries,
+            places, daily,
+        )  # fmt: skip
+        return summaries, daily
+    codes = room_for_codes(len(candles))
+    summaries = np.zeros(len(lengths), SUMMARY)
+    daily = np.empty((len(lengths), len(played.ends)), np.float64)
     slots = np.zeros(config.max_positions, TRADE)
     above, below = _codes(short)
     sweep(

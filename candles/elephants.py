@@ -31,6 +31,8 @@ from tapewire.errors import ConfigError, FormatError
 Floats = npt.NDArray[np.float64]
 
 _MINUTE_NS: Final = 60 * NS_PER_S
+#: Lookbacks whose means are kept at once.
+MEANS_MAX: Final = 16
 #: A detection as the kernel takes it; times of day in minutes.
 _DETECTION: Final = np.dtype(
     [
@@ -142,11 +144,12 @@ def require_names(values: Mapping[str, Any]) -> None:
             raise ConfigError(f"{name}: no parameter of the elephant bar, {hint}")
 
 
-def exit_terms(variants: Sequence[ElephantParams], like: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def exit_terms(
+    stops: Sequence[float | None], targets: Sequence[float | None], like: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
     """Return terms (v,) that are ``like`` but for each variant's stop and target."""
-    terms = np.repeat(like, len(variants))
-    for name, key in (("stop", "stop_atr"), ("target", "target_atr")):
-        values = [getattr(one, key) for one in variants]
+    terms = np.repeat(like, len(stops))
+    for name, values in (("stop", stops), ("target", targets)):
         terms[f"{name}_kind"] = [NO_DISTANCE if value is None else ATR for value in values]
         terms[name] = [0.0 if value is None else value for value in values]
     return terms
@@ -183,13 +186,26 @@ class ElephantDetector:
 
     def means(self, lookback: int) -> tuple[Floats, Floats]:
         """Return amplitudes and volumes in rolling means of themselves, shape (n,) each."""
-        if lookback not in self._means:
+        found = self._means.get(lookback)
+        if found is None:
             n = len(self.candles)
-            spans, volumes = np.empty(n), np.empty(n)
+            spans, volumes = found = np.empty(n), np.empty(n)
             to_mean(self._spans, lookback, spans)
             to_mean(self.candles.volume, lookback, volumes)
-            self._means[lookback] = spans, volumes
-        return self._means[lookback]
+            if len(self._means) >= MEANS_MAX:
+                self._means.clear()
+            self._means[lookback] = found
+        return found
+
+    @property
+    def shadows(self) -> Floats:
+        """Return the share of each bar's amplitude that is shadow, shape (n,)."""
+        return self._shadows
+
+    @property
+    def sides(self) -> Codes:
+        """Return the code of each bar's direction, shape (n,); 0: it closed where it opened."""
+        return self._sides
 
     def minutes(self, time_zone: str) -> npt.NDArray[np.int64]:
         """Return the minute of the day at which each bar begins, shape (n,)."""

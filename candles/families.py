@@ -12,6 +12,7 @@ from tapewire.candles._elephants import trade_exits
 from tapewire.candles.config import BacktestConfig
 from tapewire.candles.crossovers import crossover_codes, sweep_crossovers
 from tapewire.candles.data import Candles
+from tapewire.candles.elephant_grids import Found, elephant_tasks
 from tapewire.candles.elephants import (
     PARAMETERS,
     ElephantDetector,
@@ -23,6 +24,7 @@ from tapewire.candles.engine import Played, VectorEngine
 from tapewire.candles.layout import SUMMARY, TRADE
 from tapewire.candles.result import BacktestResult
 from tapewire.candles.signals import room_for_codes, words_of
+from tapewire.candles.tallies import Outline, can_tally
 from tapewire.errors import ConfigError
 
 #: Variants that are traded in one call: between two, a user may stop it.
@@ -79,13 +81,13 @@ class SmaCross:
     ) -> Iterator[Callable[[], Iterator[VariantResults]]]:
         """Give chunks of pairs."""
         values = [self._values(row) for row in rows]
-        played = Played.of(candles, config)
+        played, outline = Played.of(candles, config), Outline.of(candles)
         for short in (False, True):
             places = [i for i, one in enumerate(values) if one[2] is short]
             for at in range(0, len(places), CHUNK):
                 part = places[at : at + CHUNK]
                 pairs = np.array([values[i][:2] for i in part], np.int64)
-                yield _crossing(candles, played, part, pairs, config, short)
+                yield _crossing(candles, played, outline, part, pairs, config, short)
 
     @staticmethod
     def _values(row: Row) -> tuple[int, int, bool]:
@@ -103,6 +105,7 @@ class SmaCross:
 def _crossing(
     candles: Candles,
     played: Played,
+    outline: Outline,
     places: list[int],
     pairs: Any,
     config: BacktestConfig,
@@ -110,7 +113,8 @@ def _crossing(
 ) -> Callable[[], Iterator[VariantResults]]:
     def work() -> Iterator[VariantResults]:
         yield VariantResults(
-            places, *sweep_crossovers(candles, pairs, config, short=short, like=played)
+            places,
+            *sweep_crossovers(candles, pairs, config, short=short, like=played, outline=outline),
         )
 
     return work
@@ -129,7 +133,18 @@ class Elephant:
     def tasks(
         self, candles: Candles, rows: Sequence[Row], config: BacktestConfig
     ) -> Iterator[Callable[[], Iterator[VariantResults]]]:
-        """Give a part for each detection: variants that differ in exits alone share it."""
+        """Give chunks of variants; what several of them need is found once."""
+        if can_tally(config.terms(candles.tick)):
+            for work in elephant_tasks(candles, rows, config, CHUNK):
+                yield _named(work)
+        else:
+            yield from self._full_tasks(candles, rows, config)
+
+    @staticmethod
+    def _full_tasks(
+        candles: Candles, rows: Sequence[Row], config: BacktestConfig
+    ) -> Iterator[Callable[[], Iterator[VariantResults]]]:
+        """Give a part for each detection, traded bar by bar."""
         detector = ElephantDetector(candles)
         groups: dict[tuple[Any, ...], list[tuple[int, ElephantParams]]] = {}
         for place, row in enumerate(rows):
@@ -164,7 +179,10 @@ def _exits(
         slots = np.zeros(config.max_positions, TRADE)
         for at in range(0, len(group), CHUNK):
             part = group[at : at + CHUNK]
-            terms = exit_terms([given for _, given in part], config.terms(candles.tick))
+            terms = exit_terms(
+                [given.stop_atr for _, given in part], [given.target_atr for _, given in part],
+                config.terms(candles.tick),
+            )  # fmt: skip
             summaries = np.zeros(len(part), SUMMARY)
             daily = np.empty((len(part), len(played.ends)), np.float64)
             trade_exits(
@@ -173,6 +191,10 @@ def _exits(
             yield VariantResults([place for place, _ in part], summaries, daily)
 
     return work
+
+
+def _named(work: Callable[[], Iterator[Found]]) -> Callable[[], Iterator[VariantResults]]:
+    return lambda: (VariantResults(*found) for found in work())
 
 
 _KNOWN: Final[tuple[Family, ...]] = (SmaCross(), Elephant())

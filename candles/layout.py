@@ -13,6 +13,9 @@ ENTRIES: Final = ENTER_LONG | ENTER_SHORT
 #: The same in each byte of a word: eight bars are looked at at once.
 ENTRIES_WORD: Final = int.from_bytes(bytes([ENTRIES] * 8), "little")
 BARS_PER_WORD: Final = 8
+#: The same as bits, 64 bars a word, a row each: entries, long ones of them, exits of both sides.
+BARS_PER_BITS: Final = 64
+PLANES: Final = 4
 
 #: What a session asks of a bar, one byte a bar.
 LEAVE_AT_OPEN: Final = 1  # the closing time went by before it
@@ -127,5 +130,17 @@ SUMMARY: Final = np.dtype(
         ("streak", "i8"),  # running: above 0 wins, below 0 losses
         ("open", "i8"),  # running: positions
         ("day", "i8"),  # running: sessions that ended
+    ]
+)
+
+#: Where a backtest of which only sums are kept is, between two calls.
+PLACE: Final = np.dtype(
+    [
+        ("bar", "i8"),  # from which on entries are looked for
+        ("flat", "i8"),  # a bar that ended with nothing open and is not valued yet; -1: none
+        ("next_open", "i8"),  # of the bars at which the clock ends positions
+        ("next_close", "i8"),
+        ("long_exit", "i8"),  # bars that say exit, the next ones
+        ("short_exit", "i8"),
     ]
 )

@@ -18,10 +18,12 @@ class BenchSection(StrEnum):
     BRIDGE = "bridge"
     TRANSPORT = "transport"
     SOURCES = "sources"
+    CANDLES = "candles"
     GROWTH = "growth"
     LATENCY = "latency"
     START = "start"
     RIVALS = "rivals"
+    CANDLE_RIVALS = "candle-rivals"
 
 
 EXAMPLES: Final = (
@@ -45,8 +47,8 @@ def bench(
         bool,
         typer.Option(
             "--rivals",
-            help="Measure hftbacktest, NautilusTrader and Databento's client as well; "
-            "the first time installs them, apart, about 2 GB.",
+            help="Measure hftbacktest, NautilusTrader, Databento's client, vectorbt and "
+            "backtesting.py as well; the first time installs them, apart, about 3 GB.",
         ),
     ] = False,
     events: Annotated[

@@ -1,14 +1,16 @@
 """The compiled engine on candles against its slow twin, trade for trade."""
 
+import dataclasses
 import random
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from naive.candles import NaiveEngine
+from sums import same_sums
 from tapewire.candles import (
     ArrayStrategy,
     BacktestConfig,
@@ -17,6 +19,16 @@ from tapewire.candles import (
     EventDrivenEngine,
     Exits,
     VectorEngine,
+)
+from tapewire.candles._bits import pack_within
+from tapewire.candles.engine import Played
+from tapewire.candles.signals import signal_codes
+from tapewire.candles.tallies import (
+    Outline,
+    Tallied,
+    can_tally,
+    planes_of,
+    tally_planes,
 )
 from tapewire.compiled.units import NS_PER_S
 
@@ -202,3 +214,75 @@ def test_a_changed_future_changes_nothing_before(seed: int, cut: int) -> None:
     np.testing.assert_array_equal(before.equity[:cut], after.equity[:cut])
     ended = [trade for trade in trades_of(before) if trade[2] < cut]
     assert [trade for trade in trades_of(after) if trade[2] < cut] == ended
+
+
+@settings(max_examples=150)
+@given(seed=st.integers(0, 2**32))
+def test_sums_are_those_of_the_engine(seed: int) -> None:
+    """Signals of all kinds, often and seldom, over several tiles and words; some prices float."""
+    draw = random.Random(seed)
+    n = draw.choice((1, 2, 8, 63, 64, 65, 150, 1024, 1025, 2600))
+    candles = random_candles(draw, n, base=draw.choice((400, 400, 4000, 5)))
+    if draw.random() < 0.2:
+        floats = [
+            getattr(candles, name).astype(np.float64) for name in ("open", "high", "low", "close")
+        ]
+        candles = Candles(
+            candles.ts_event, *floats, candles.volume, candles.tick_size, candles.interval_ns
+        )
+    config = dataclasses.replace(random_config(draw), max_positions=1)
+    seldom = [{name for name in SIGNALS if draw.random() < 0.004} for _ in range(n)]
+    signals = random_signals(draw, n) if draw.random() < 0.6 else seldom
+    atr = [float("nan")] * 3 + [draw.choice((0.0, 2.0, 5.0, 60.0)) for _ in range(n)]
+    one = VectorEngine(config).run(candles, **arrays(signals), atr=np.array(atr[:n]))
+    played = Played.of(candles, config, np.array(atr[:n]))
+    assume(can_tally(played.terms))
+    tallied = Tallied(played, Outline.of(candles))
+    planes = planes_of(signal_codes(n, **arrays(signals)))
+    summaries, daily = tally_planes(tallied, planes, np.repeat(played.terms, 2))
+    for v in range(2):
+        same_sums(summaries[v], one.summary)
+        np.testing.assert_array_equal(daily[v], one.daily)
+
+
+def test_what_asks_for_more_is_not_for_the_quick_kernel() -> None:
+    assert can_tally(BacktestConfig().terms(1.0))
+    assert not can_tally(BacktestConfig(max_positions=2).terms(1.0))
+    other = np.zeros(1, [*BacktestConfig().terms(1.0).dtype.descr, ("trail_kind", "i8")])
+    other["max_positions"] = 1
+    assert can_tally(other)
+    other["trail_kind"] = 2
+    assert not can_tally(other)
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32))
+def test_bits_and_extremes_are_those_of_each_bar(seed: int) -> None:
+    draw = random.Random(seed)
+    n = draw.choice((1, 7, 64, 65, 200))
+    candles = random_candles(draw, n)
+    values = np.array([draw.choice((float("nan"), 1.0, 2.0, 3.0)) for _ in range(n)])
+    least, most = sorted((draw.choice((1.0, 2.0, 4.0)), draw.choice((1.0, 2.0, float("inf")))))
+    bits = np.empty(-(-n // 64), np.int64)
+    pack_within(values, least, most, bits)
+    assert bools(bits, n) == [least <= value <= most for value in values.tolist()]
+    signals = random_signals(draw, n)
+    codes = signal_codes(n, **arrays(signals))
+    entries, longs, long_exits, short_exits = (bools(row, n) for row in planes_of(codes))
+    assert longs == [bool(code & 1) for code in codes.tolist()]
+    assert entries == [bool(code & 5) for code in codes.tolist()]
+    assert long_exits == [bool(code & 2) for code in codes.tolist()]
+    assert short_exits == [bool(code & 8) for code in codes.tolist()]
+    for table, size in zip(Outline.of(candles).tables, (8, 64), strict=True):
+        for k in range(-(-n // size)):
+            part = slice(k * size, (k + 1) * size)
+            assert table[:, k].tolist() == [
+                candles.low[part].min(), candles.high[part].max(), candles.close[part].min(),
+                candles.close[part].max(),
+            ]  # fmt: skip
+
+
+def bools(bits: Any, n: int) -> list[bool]:
+    found = [bool(int(word) >> k & 1) for word in bits for k in range(64)]
+    assert not any(found[n:])
+    return found[:n]

@@ -122,8 +122,8 @@ def search_of(
         raise ConfigError("--storage: expected method tpe or nsga2 with it, which keep studies")
     if pruning is not None and pruning.pruner != "halving" and method not in ("tpe", "nsga2"):
         raise ConfigError(
-            f"--prune {pruning.pruner}: expected method tpe or nsga2 with it, found {method}, which "
-            "goes with halving"
+            f"--prune {pruning.pruner}: expected method tpe or nsga2 with it, found {method}, "
+            "which goes with halving"
         )
     if method == "random":
         return RandomSearch(settings.vary, settings.seed)

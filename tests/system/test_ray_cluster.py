@@ -109,11 +109,43 @@ def test_a_node_with_other_content_is_refused(ray_team: RayExecutor, synthetic_f
     assert "expected sources 00000" in str(said[1])
 
 
-def test_a_sweep_is_that_of_one_machine_though_it_is_stopped_and_a_node_lost(
-    cluster: Any, ray_team: RayExecutor, synthetic_file: Path, tmp_path: Path,
+@pytest.fixture(scope="module")
+def alone(synthetic_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return swept(
+        synthetic_file, tmp_path_factory.mktemp("alone") / "s", executor=SerialExecutor()
+    )  # fmt: skip
+
+
+def test_a_sweep_is_that_of_one_machine_though_a_node_is_lost(
+    cluster: Any, ray_team: RayExecutor, synthetic_file: Path, tmp_path: Path, alone: Study,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    alone = swept(synthetic_file, tmp_path / "alone", executor=SerialExecutor())
+    monkeypatch.setattr("tapewire.studies.conducting.StudySession", _single)
+    killed: list[Any] = []
+
+    def kill(progress: StudyProgress) -> None:
+        if not killed:
+            killed.append(next(iter(cluster.worker_nodes)))
+            cluster.remove_node(killed[0], allow_graceful=False)
+
+    found = swept(
+        synthetic_file, tmp_path / "ray", executor=ray_team, hooks=StudyHooks(progress=kill)
+    )
+    assert killed
+    assert found.trials.equals(alone.trials)
+    assert found.blocks.equals(alone.blocks)
+    assert found.digest == alone.digest
+    assert 1 <= len(found.manifest["nodes"]) <= 3
+    assert sum(found.manifest["nodes"].values()) == 6
+    with pytest.raises(ConfigError, match="--keep-runs: expected workers of this machine"):
+        swept(synthetic_file, tmp_path / "kept", executor=ray_team, keep_runs=True)
+
+
+@pytest.mark.long
+def test_a_sweep_that_is_stopped_leaves_the_cluster_and_goes_on(
+    ray_team: RayExecutor, synthetic_file: Path, tmp_path: Path, alone: Study,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     monkeypatch.setattr("tapewire.studies.conducting.StudySession", _single)
     asked: dict[str, Any] = {"output": tmp_path / "ray", "executor": ray_team}
 
@@ -126,19 +158,7 @@ def test_a_sweep_is_that_of_one_machine_though_it_is_stopped_and_a_node_lost(
     began_s = time.monotonic()
     assert by_key(ray_team.outcomes([task(0, "echo", value=1)]))[0].value == 1
     assert time.monotonic() - began_s < 20  # no core is held by what was stopped
-    killed: list[Any] = []
-
-    def kill(progress: StudyProgress) -> None:
-        if not killed:
-            killed.append(next(iter(cluster.worker_nodes)))
-            cluster.remove_node(killed[0], allow_graceful=False)
-
-    found = swept(synthetic_file, **asked, hooks=StudyHooks(progress=kill), resume=True)
-    assert killed
+    found = swept(synthetic_file, **asked, resume=True)
     assert found.trials.equals(alone.trials)
     assert found.blocks.equals(alone.blocks)
     assert found.digest == alone.digest
-    assert 1 <= len(found.manifest["nodes"]) <= 3
-    assert sum(found.manifest["nodes"].values()) >= 1
-    with pytest.raises(ConfigError, match="--keep-runs: expected workers of this machine"):
-        swept(synthetic_file, tmp_path / "kept", executor=ray_team, keep_runs=True)

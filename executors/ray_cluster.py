@@ -289,9 +289,8 @@ def _connect(ray: Any, address: str, timeout_s: float) -> None:
             "silence"
         ) from None
     if asked.returncode:
-        why = (asked.stdout.strip().splitlines() or [f"the end of its probe, {asked.returncode}"])[
-            0
-        ]
+        said = asked.stdout.strip().splitlines()
+        why = said[0] if said else f"its probe ended with {asked.returncode}"
         raise EndpointError(
             f"--address {address}: expected a Ray cluster of which this machine is a node (ray "
             f"start --address …), found: {why}"

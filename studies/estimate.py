@@ -33,8 +33,11 @@ class Rates:
     ----------
     first_s, more_s
         Of a record: for the first trial of a pass, for each further one.
-    start_s
-        Before the first record of a pass.
+    start_s, trial_s
+        Before the first record of a pass and behind its last: with one trial, and what each further
+        one adds.
+    ends
+        Whether what is behind the last record was measured.
     memory_bytes, trial_bytes
         Of a process with one trial, and what each further one adds; None: not measured.
     source
@@ -44,6 +47,8 @@ class Rates:
     first_s: float
     more_s: float
     start_s: float = 0.0
+    trial_s: float = 0.0
+    ends: bool = True
     memory_bytes: int | None = None
     trial_bytes: int | None = None
     source: str = "measured"
@@ -55,7 +60,10 @@ class Rates:
 
     def pass_s(self, records: int, trials: int) -> float:
         """Return what a core takes for a pass."""
-        return self.start_s + records * (self.first_s + (trials - 1) * self.more_s)
+        more = trials - 1
+        return (
+            self.start_s + more * self.trial_s + records * (self.first_s + more * self.more_s)
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -209,11 +217,23 @@ def fitted(one: Any, several: Any, trials: int) -> Rates:
     trials
         Of the second.
     """
-    first = Rates(one["seconds"] / one["records"], 0.0, one["start_s"], one["memory_bytes"], 0)
+    ends = one["end_s"] is not None and several["end_s"] is not None
+    first = Rates(
+        one["seconds"] / one["records"],
+        0.0,
+        one["start_s"] + (one["end_s"] if ends else 0.0),
+        ends=ends,
+        memory_bytes=one["memory_bytes"],
+        trial_bytes=0,
+    )
     if trials < 2:
         return first
+    more = trials - 1
     more_s = several["seconds"] / several["records"] - first.first_s
-    more_bytes = (several["memory_bytes"] - one["memory_bytes"]) / (trials - 1)
+    more_bytes = several["memory_bytes"] - one["memory_bytes"]
     return replace(
-        first, more_s=max(0.0, more_s / (trials - 1)), trial_bytes=max(0, round(more_bytes))
+        first,
+        more_s=max(0.0, more_s / more),
+        trial_s=max(0.0, (several["end_s"] - one["end_s"]) / more) if ends else 0.0,
+        trial_bytes=max(0, round(more_bytes / more)),
     )

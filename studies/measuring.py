@@ -42,7 +42,7 @@ def measure_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
     Parameters
     ----------
     argument
-        ``config``: plain values of the pass's configuration.
+        ``config``: plain values of the pass's configuration; ``seconds``: how long at most.
     tell
         Is told nothing.
 
@@ -50,7 +50,8 @@ def measure_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
     -------
     dict
         ``seconds`` and ``records`` from the first batch to the last, ``start_s`` until the first
-        batch, ``memory_bytes``: the most that the process had.
+        batch, ``end_s`` behind the last one (None: the pass was left before), ``memory_bytes``:
+        the most that the process had.
     """
     config = placed_here(make_config(argument["config"]), alone=True)
     began_s = time.monotonic()
@@ -58,13 +59,15 @@ def measure_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
     def note(progress: RunProgress) -> None:
         seen.append((time.monotonic(), progress.events))
-        if seen[-1][0] - seen[0][0] > MEASURED_S:
+        if seen[-1][0] - seen[0][0] > argument["seconds"]:
             raise _EnoughError
 
+    ended_s = None
     folder = Path(tempfile.mkdtemp(prefix="tapewire-plan-"))
     try:
         with contextlib.suppress(_EnoughError):
             run_checked(config, name="plan", output=folder / "run", hooks=Hooks(progress=note))
+            ended_s = time.monotonic()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if not seen or not seen[-1][1]:
@@ -72,11 +75,13 @@ def measure_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
     # Of a pass of few batches the first is measured, too.
     (first_s, before), (last_s, after) = seen[0], seen[-1]
     if len(seen) < _BATCHES_MIN:
-        first_s, before, last_s = began_s, 0, time.monotonic()
+        first_s, before = began_s, 0
+    begun_s = first_s if len(seen) < _BATCHES_MIN else seen[0][0]
     return {
         "seconds": last_s - first_s,
         "records": after - before,
-        "start_s": seen[0][0] - began_s,
+        "start_s": begun_s - began_s,
+        "end_s": None if ended_s is None else ended_s - last_s,
         "memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB,
     }
 
@@ -92,18 +97,21 @@ def measured(
         As a run of the trials would.
     """
     several = min(SEVERAL, len(group))
-    found = []
-    for trials in (1, several)[: 1 + (several > 1)]:
-        announce(f"measuring a pass of {trials} trial{'s' if trials > 1 else ''} …")
-        config = Pass(tuple(group[:trials])).config
-        with ProcessExecutor(1) as team:
-            (outcome,) = team.outcomes(
-                [Task(0, TASK, {"config": json.loads(json.dumps(config.to_dict()))}, _TIMEOUT_S)]
-            )
-        if outcome.failure is not None:
-            raise _error_of(outcome.failure.error, outcome.failure.message)
-        found.append(outcome.value)
-    return fitted(found[0], found[-1], several)
+    # The first warms the process up: a worker does many passes.
+    asked = [(0.0, 1), (MEASURED_S, 1), (MEASURED_S, several)]
+    tasks = []
+    for key, (seconds, trials) in enumerate(asked):
+        config = Pass(tuple(group[:trials])).config.to_dict()
+        argument = {"config": json.loads(json.dumps(config)), "seconds": seconds}
+        tasks.append(Task(key, TASK, argument, _TIMEOUT_S))
+    announce(f"measuring passes of 1 and of {several} trials …")
+    found = {}
+    with ProcessExecutor(1) as team:
+        for outcome in team.outcomes(tasks):
+            if outcome.failure is not None:
+                raise _error_of(outcome.failure.error, outcome.failure.message)
+            found[outcome.key] = outcome.value
+    return fitted(found[1], found[2], several)
 
 
 def _error_of(name: str, message: str) -> Exception:

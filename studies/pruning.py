@@ -195,10 +195,14 @@ class PrunedSession:
         whole = self._session
         base = Base(until(document, day), list(settings.vary))
         hooks = StudyHooks(announce=whole.hooks.announce)
-        return StudySession(
+        session = StudySession(
             base, _RungFolder(whole.folder, days), whole.executor, Ranking(self._objective), hooks,
             block_ns=settings.block_ns,
         )  # fmt: skip
+        whole.warnings |= session.warnings
+        session.warnings, session.nodes = whole.warnings, whole.nodes
+        whole.events += session.events
+        return session
 
     def run(self, trials: Sequence[Trial]) -> list[dict[str, Any]]:
         """Play trials; return a row of each, of those that were stopped over the days they saw."""
@@ -208,7 +212,10 @@ class PrunedSession:
             if not left:
                 break
             self._session.hooks.announce(f"{len(left)} trials over {days} days …")
+            before, worker_s = session.events, session.worker_s
             rows = session.run(left)
+            self._session.events += session.events - before
+            self._session.worker_s += session.worker_s - worker_s
             whole = [(t, row) for t, row in zip(left, rows, strict=True) if row["error"] is None]
             failed = {row["trial"] for row in rows} - {row["trial"] for _, row in whole}
             scores = [self._objective.score(figures_of(row)) for _, row in whole]

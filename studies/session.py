@@ -188,7 +188,7 @@ class StudySession:
         return Task(key, TASK, argument, PASS_TIMEOUT_S)
 
     def _hash_said(self, path: str) -> None:
-        size = Path(path).stat().st_size
+        size = Path(path).stat().st_size if Path(path).exists() else 0
         if size >= _SAID_BYTES_MIN and path not in self._hashed:
             self.hooks.announce(f"reading {path} for its hash, {size / 1e9:.1f} GB …")
         self._hashed.add(path)

@@ -95,7 +95,10 @@ def plan_text(found: "Estimate") -> str:
         speed = (
             f"{1 / rates.first_s:,.0f} records/s on a core, {rates.more_s * 1e9:.0f} ns a record "
         )
-        speed += f"for each further trial, {rates.start_s:.1f} s to begin a pass; measured here"
+        speed += f"for each further trial, {rates.start_s:.1f} s to begin "
+        speed += (
+            "and end a pass; measured here" if rates.ends else "a pass (not to end it); measured"
+        )
     facts = {
         "trials": f"{found.trials:,}{times}",
         "passes": f"{found.passes:,} of at most {found.trials_of_pass} trials",

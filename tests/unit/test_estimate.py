@@ -37,11 +37,18 @@ def test_a_study_worked_by_hand() -> None:
 
 
 def test_rates_of_two_measurements() -> None:
-    one = {"seconds": 2.0, "records": 1_000_000, "start_s": 0.3, "memory_bytes": 100 * MIB}
-    eight = {"seconds": 1.35, "records": 500_000, "start_s": 0.4, "memory_bytes": 107 * MIB}
+    one = {"seconds": 2.0, "records": 1_000_000, "start_s": 0.3, "end_s": 0.2,
+           "memory_bytes": 100 * MIB}  # fmt: skip
+    eight = {"seconds": 1.35, "records": 500_000, "start_s": 0.4, "end_s": 0.9,
+             "memory_bytes": 107 * MIB}  # fmt: skip
     found = fitted(one, eight, 8)
-    assert found == Rates(2e-6, pytest.approx(1e-7), 0.3, 100 * MIB, MIB)
-    assert fitted(one, one, 1) == Rates(2e-6, 0.0, 0.3, 100 * MIB, 0)
+    assert (found.first_s, found.start_s, found.ends) == (2e-6, 0.5, True)
+    assert (found.more_s, found.trial_s) == (pytest.approx(1e-7), pytest.approx(0.1))
+    assert (found.memory_bytes, found.trial_bytes) == (100 * MIB, MIB)
+    assert found.pass_s(1_000_000, 3) == pytest.approx(0.5 + 0.2 + 2.0 + 0.2)
+    left = fitted(one, {**eight, "end_s": None}, 8)
+    assert (left.start_s, left.trial_s, left.ends) == (0.3, 0.0, False)
+    assert fitted(one, one, 1).pass_s(1_000_000, 1) == pytest.approx(2.5)
 
 
 @given(st.integers(1, 300), st.integers(1, 5), st.integers(1, 9), st.integers(1, 64))

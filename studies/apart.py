@@ -93,7 +93,7 @@ def run_pass_apart(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
         tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=root) as folder,
     ):
         config, part = Path(folder, "config.json"), Path(folder, _PART)
-        config.write_text(json.dumps(argument["config"]))
+        atomic_write(config, json.dumps(argument["config"]))
         run_pass(
             {
                 "config": str(config),

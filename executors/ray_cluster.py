@@ -9,8 +9,6 @@ import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -18,6 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
+from tapewire.children import Child, module_command
 from tapewire.errors import ConfigError, EndpointError, PeerLostError
 from tapewire.executors.lines import line_of, message_of
 from tapewire.executors.pool import ATTEMPTS
@@ -277,24 +276,24 @@ def _connect(ray: Any, address: str, timeout_s: float) -> None:
     """
     if address != "auto":
         _require_port(address)
+    probe = Child(
+        [*module_command("tapewire.executors.ray_probe"), address], hears_stdout=True
+    )  # fmt: skip
     try:
-        asked = subprocess.run(
-            [sys.executable, "-P", "-m", "tapewire.executors.ray_probe", address],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            timeout=timeout_s, text=True, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise EndpointError(
-            f"--address {address}: expected a Ray cluster to answer within {timeout_s:g} s, found "
-            "silence"
-        ) from None
-    if asked.returncode:
-        said = asked.stdout.strip().splitlines()
-        why = said[0] if said else f"its probe ended with {asked.returncode}"
-        raise EndpointError(
-            f"--address {address}: expected a Ray cluster of which this machine is a node (ray "
-            f"start --address …), found: {why}"
-        )
+        if not probe.wait(timeout_s):
+            raise EndpointError(
+                f"--address {address}: expected a Ray cluster to answer within {timeout_s:g} s, "
+                "found silence"
+            )
+        if probe.code:
+            said = probe.printed.decode(errors="replace").strip().splitlines()
+            why = said[0] if said else f"its probe {probe.end_in_words()}"
+            raise EndpointError(
+                f"--address {address}: expected a Ray cluster of which this machine is a node (ray "
+                f"start --address …), found: {why}"
+            )
+    finally:
+        probe.end(_END_TIMEOUT_S)
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     ray.init(

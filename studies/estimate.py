@@ -14,6 +14,7 @@ from typing import Any, Final
 import zstandard
 
 from tapewire.config.schema import SyntheticSource
+from tapewire.errors import FormatError, MissingFileError
 from tapewire.studies.base import PlannedTrial
 from tapewire.studies.contents import placed_files
 from tapewire.studies.planning import packed
@@ -186,13 +187,26 @@ def data_of(planned: PlannedTrial) -> tuple[int, int]:
     """Return records and bytes of the files that a pass of a trial reads; records are estimated.
 
     A synthetic session has no files: it is made, or found in the cache.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        If a file can't be read, or is not what its name says.
     """
     source = planned.config.backtest.data_source
     if isinstance(source, SyntheticSource):
         return source.events, 0
     _, files = placed_files(planned.config.to_dict())
     total = sum(path.stat().st_size for path in files)
-    return sum(_records_in(Path(name)) for name in source.files), total
+    records = 0
+    for name in source.files:
+        try:
+            records += _records_in(Path(name))
+        except OSError as error:
+            raise MissingFileError(f"{name}: can't be read: {error.strerror}") from None
+        except zstandard.ZstdError as error:
+            raise FormatError(f"{name}: expected Zstandard, found {error}") from None
+    return records, total
 
 
 def _records_in(path: Path) -> int:

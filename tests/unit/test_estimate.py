@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tapewire.cli.study_plan import bytes_text, plan_text
 from tapewire.config.loading import make_config
+from tapewire.errors import FormatError, MissingFileError
 from tapewire.studies.axes import Trial
 from tapewire.studies.base import Base
 from tapewire.studies.estimate import Rates, Size, data_of, estimate, fitted
@@ -95,6 +96,22 @@ def test_records_of_files(synthetic_file: Path, tmp_path: Path) -> None:
         records, size = data_of(one)
         assert size == path.stat().st_size
         assert 30_000 <= records < 30_100  # the header counts with them
+
+
+def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
+    def asked(path: Path) -> tuple[int, int]:
+        document = {
+            "backtest": {"data_source": {"type": "databento", "files": [str(path)]}},
+            "strategy": [{"type": "market_maker", "name": "mm"}],
+        }
+        return data_of(Base(make_config(document).to_dict(), []).planned(Trial(1, {})))
+
+    with pytest.raises(MissingFileError, match=r"no\.dbn: can't be read: No such file"):
+        asked(tmp_path / "no.dbn")
+    broken = tmp_path / "broken.dbn.zst"
+    broken.write_bytes(b"nothing of the kind")
+    with pytest.raises(FormatError, match="expected Zstandard"):
+        asked(broken)
 
 
 @pytest.mark.parametrize(

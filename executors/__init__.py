@@ -4,7 +4,9 @@ A task names a function of this installation and plain values for it. An executo
 its workers and hands back outcomes as they come; results never depend on which executor it is.
 """
 
+from tapewire.executors.choosing import executor_of
 from tapewire.executors.pool import ProcessExecutor
+from tapewire.executors.ray_cluster import RayExecutor
 from tapewire.executors.serial import SerialExecutor
 from tapewire.executors.tasks import Executor, Failure, Outcome, Task, usable_cores
 
@@ -13,7 +15,9 @@ __all__ = [
     "Failure",
     "Outcome",
     "ProcessExecutor",
+    "RayExecutor",
     "SerialExecutor",
     "Task",
+    "executor_of",
     "usable_cores",
 ]

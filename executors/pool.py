@@ -37,6 +37,8 @@ class ProcessExecutor:
         How often a task is begun whose process dies. What raises or takes too long is begun once.
     """
 
+    here = True
+
     def __init__(self, workers: int | None = None, *, attempts: int = ATTEMPTS) -> None:
         self.workers = usable_cores() if workers is None else workers
         if self.workers < 1 or attempts < 1:

@@ -17,6 +17,7 @@ class SerialExecutor:
     """
 
     workers = 1
+    here = True
 
     def outcomes(self, tasks: Iterable[Task], hear: Hear | None = None) -> Iterator[Outcome]:
         """See `Executor`."""

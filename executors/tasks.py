@@ -102,6 +102,10 @@ class Executor(Protocol):
     def workers(self) -> int:
         """How many tasks are done at a time."""
 
+    @property
+    def here(self) -> bool:
+        """Whether workers are on this machine and see its files."""
+
     def outcomes(self, tasks: Iterable[Task], hear: Hear | None = None) -> Iterator[Outcome]:
         """Do tasks; give their outcomes in the order in which they end.
 

@@ -12,6 +12,7 @@ from tapewire.runs.api import AnyPath, AnyStrategy, Time, request_of
 from tapewire.studies.asking import base_of, read_study, settings_of
 from tapewire.studies.conducting import Means
 from tapewire.studies.optimizing import Budget, optimize_checked
+from tapewire.studies.pruning import Pruning
 from tapewire.studies.session import StudyHooks
 from tapewire.studies.settings import StudySettings
 from tapewire.studies.study import Study
@@ -112,6 +113,9 @@ def optimize(
     trials: int = 200,
     batch: int = 32,
     storage: str | None = None,
+    prune: str | None = None,
+    prune_after: int = 1,
+    prune_factor: int = 2,
     files: AnyPath | Iterable[AnyPath] | None = None,
     strategies: AnyStrategy | Iterable[AnyStrategy] | None = None,
     symbols: str | Iterable[str] | None = None,
@@ -140,6 +144,10 @@ def optimize(
         At most so many trials, asked for so many at a time.
     storage
         Where Optuna keeps its study; in memory without.
+    prune, prune_after, prune_factor
+        ``halving``, or with Optuna's methods also ``median`` or ``hyperband``: trials are looked at
+        after so many days, then after `prune_factor` times as many, and those that are hopeless
+        are not played to the end.
     config, vary, output, files, strategies, symbols, start, end, overrides, seed, objective, \
     constraints, block, workers, executor, force, resume, keep_runs, hooks
         As `sweep` takes them.
@@ -166,7 +174,10 @@ def optimize(
         overrides=overrides, options={"symbols": symbols, "start": start, "end": end},
     )  # fmt: skip
     means = Means(output, executor, workers, force, resume, keep_runs, hooks or StudyHooks())
-    return optimize_checked(base, settings, Budget(method, trials, batch, storage), means)
+    if prune_after < 1 or prune_factor < 2:
+        raise ConfigError("prune_after: expected at least 1, and prune_factor at least 2")
+    pruning = None if prune is None else Pruning(prune, prune_after, prune_factor)
+    return optimize_checked(base, settings, Budget(method, trials, batch, storage, pruning), means)
 
 
 def _texts(given: str | Iterable[str] | None) -> list[str] | None:

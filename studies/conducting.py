@@ -149,7 +149,14 @@ def _finish(
 ) -> None:
     """Write the tables, the page and the manifest of a study whose trials are done."""
     found, blocks = read_parts(folder.done())
-    table = write_trials(folder.path / TRIALS, found, trials)
+    prunes = "prune" in plan
+    if session.early:
+        import pyarrow as pa
+
+        found = pa.concat_tables([found, *(rows for rows, _ in session.early)]).sort_by("trial")
+        order = [("trial", "ascending"), ("block", "ascending")]
+        blocks = pa.concat_tables([blocks, *(own for _, own in session.early)]).sort_by(order)
+    table = write_trials(folder.path / TRIALS, found, trials, session.days if prunes else None)
     write_table(folder.path / BLOCKS_FILE, blocks)
     best = session.best
     luck = luck_of(blocks, None if best is None else best["trial"])
@@ -158,6 +165,7 @@ def _finish(
         "kind": plan["kind"],
         "trials": table.num_rows,
         "failed": session.failed,
+        **({"pruned": table["status"].to_pylist().count("pruned")} if prunes else {}),
         "digest": digest_of(table),
         "objective": plan["study"]["objective"],
         "constraints": plan["study"]["constraints"],
@@ -167,6 +175,7 @@ def _finish(
         "warnings": list(session.warnings),
         "versions": versions(),
         "workers": executor.workers,
+        **({"nodes": dict(sorted(session.nodes.items()))} if session.nodes else {}),
         "events": session.events,
         "elapsed_s": round(elapsed_s, 3),
         "worker_s": round(session.worker_s, 3),

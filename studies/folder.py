@@ -92,8 +92,9 @@ class StudyFolder:
 
     def _require_same(self, plan: Mapping[str, Any]) -> None:
         there = read_plan(self.path)
-        for key in plan:
-            if there.get(key) != json.loads(json.dumps(plan[key])):
+        given = json.loads(json.dumps(plan))
+        for key in sorted({*given, *there}):
+            if there.get(key) != given.get(key):
                 raise ConfigError(
                     f"--resume: {self.path} holds another study, {key} differs: choose another "
                     "folder (-o)"

@@ -10,7 +10,8 @@ from tapewire.errors import ConfigError
 from tapewire.studies.axes import Trial
 from tapewire.studies.base import Base
 from tapewire.studies.conducting import Means, conduct, plan_of
-from tapewire.studies.searching import Search, Values, scores_of, search_of, size_of
+from tapewire.studies.pruning import PRUNED, PrunedSession, Pruning, halved, rungs_of
+from tapewire.studies.searching import Pruner, Search, Values, scores_of, search_of, size_of
 from tapewire.studies.session import StudySession
 from tapewire.studies.settings import StudySettings
 from tapewire.studies.study import Study
@@ -35,12 +36,15 @@ class Budget:
         Asked for at a time: a generation.
     storage
         Where Optuna keeps its study; in memory without.
+    pruning
+        Which trials are not played to the end; None: all are.
     """
 
     method: str = "genetic"
     trials: int = 200
     batch: int = 32
     storage: str | None = None
+    pruning: Pruning | None = None
 
 
 def optimize_checked(
@@ -56,21 +60,33 @@ def optimize_checked(
     check_metrics(settings)
     if settings.trials is not None:
         raise ConfigError("study.trials: expected vary, what is looked for in, found trials")
-    search = search_of(budget.method, settings, budget.batch, budget.storage)
+    rungs = [] if budget.pruning is None else rungs_of(base, settings, budget.pruning)
+    search = search_of(budget.method, settings, budget.batch, budget.storage, budget.pruning, rungs)
     total = min(budget.trials, size_of(settings.vary) or budget.trials)
     plan = plan_of("optimize", base, settings) | {
         "search": {"method": budget.method, "trials": budget.trials, "batch": budget.batch}
     }
 
+    if budget.pruning is not None:
+        plan |= {"prune": vars(budget.pruning)}
+
     def work(session: StudySession) -> list[Trial]:
-        return _search(search, session, settings, total, budget.batch)
+        player: StudySession | PrunedSession = session
+        if budget.pruning is not None:
+            decide = search.decide if isinstance(search, Pruner) else halved(budget.pruning.factor)
+            player = PrunedSession(session, rungs, settings, decide, plan["base"])
+        return _search(search, player, settings, total, budget.batch)
 
     first = Base(plan["base"], list(settings.vary))
     return conduct(plan, settings, first, means, total=total, work=work)
 
 
 def _search(
-    search: Search, session: StudySession, settings: StudySettings, total: int, batch: int
+    search: Search,
+    session: StudySession | PrunedSession,
+    settings: StudySettings,
+    total: int,
+    batch: int,
 ) -> list[Trial]:
     """Ask and tell until there are enough trials, or nothing new; return them.
 
@@ -89,7 +105,11 @@ def _search(
             known[_key(trial.values)] = figures_of(row)
         trials += fresh
         for values in asked:
-            search.tell(values, scores_of(known[_key(values)], settings, settings.objectives))
+            figures = known[_key(values)]
+            if figures["status"] == PRUNED and isinstance(search, Pruner):
+                search.prune(values)
+            else:
+                search.tell(values, scores_of(figures, settings, settings.objectives))
     return trials
 
 

@@ -1,6 +1,7 @@
 """Optuna's samplers, asked for trials in batches: TPE, and NSGA-II for several objectives."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.errors import ConfigError
@@ -9,6 +10,8 @@ from tapewire.studies.settings import Range, StudySettings
 
 if TYPE_CHECKING:
     import optuna
+
+    from tapewire.studies.pruning import Pruning
 
 _MISSING: Final = "--method {method}: expected Optuna, found none: pip install 'tapewire[optuna]'"
 
@@ -26,6 +29,8 @@ class OptunaSearch:
         Of a generation (``nsga2``).
     storage
         Where Optuna keeps its study, an URL; in memory without one.
+    pruning, rungs
+        Which of its pruners is asked, and after which days.
 
     Raises
     ------
@@ -34,8 +39,9 @@ class OptunaSearch:
     """
 
     def __init__(
-        self, method: str, settings: StudySettings, population: int, storage: str | None = None
-    ) -> None:
+        self, method: str, settings: StudySettings, population: int, storage: str | None = None,
+        pruning: "Pruning | None" = None, rungs: Sequence[tuple[int, str]] = (),
+    ) -> None:  # fmt: skip
         try:
             import optuna
         except ModuleNotFoundError:
@@ -50,8 +56,18 @@ class OptunaSearch:
             sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         self._optuna = optuna
         self._vary = settings.vary
+        pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
+        if pruning is not None:
+            if pruning.pruner == "hyperband" and storage is not None:
+                raise ConfigError("--prune hyperband: expected no --storage with it, found one")
+            pruner = _pruner(optuna, pruning, rungs)
         self._study = optuna.create_study(
-            sampler=sampler, directions=["maximize"] * len(settings.objective), storage=storage
+            # Hyperband draws brackets by the name, which would else be random.
+            study_name="tapewire" if storage is None else None,
+            pruner=pruner,
+            sampler=sampler,
+            directions=["maximize"] * len(settings.objective),
+            storage=storage,
         )
         self._asked: dict[str, list[optuna.trial.Trial]] = {}
 
@@ -72,6 +88,40 @@ class OptunaSearch:
             self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
         else:
             self._study.tell(trial, list(scores))
+
+    def decide(
+        self, days: int, values: Sequence[Mapping[str, Any]], scores: Sequence[float | None]
+    ) -> list[bool]:
+        """See `Pruner`; a trial whose objective has no value yet goes on."""
+        found = []
+        for one, score in zip(values, scores, strict=True):
+            trial = self._asked[json.dumps(dict(one), default=str)][0]
+            if score is None:
+                found.append(True)
+                continue
+            trial.report(score, days)
+            found.append(not trial.should_prune())
+        return found
+
+    def prune(self, values: Values) -> None:
+        """See `Pruner`."""
+        trial = self._asked[json.dumps(values, default=str)].pop(0)
+        self._study.tell(trial, state=self._optuna.trial.TrialState.PRUNED)
+
+
+def _pruner(
+    optuna: Any, pruning: "Pruning", rungs: Sequence[tuple[int, str]]
+) -> "optuna.pruners.BasePruner":
+    if pruning.pruner == "median":
+        return optuna.pruners.MedianPruner()  # type: ignore[no-any-return]
+    if pruning.pruner == "hyperband":
+        return optuna.pruners.HyperbandPruner(  # type: ignore[no-any-return]
+            min_resource=pruning.after, max_resource=rungs[-1][0] * pruning.factor,
+            reduction_factor=pruning.factor,
+        )  # fmt: skip
+    return optuna.pruners.SuccessiveHalvingPruner(  # type: ignore[no-any-return]
+        min_resource=pruning.after, reduction_factor=pruning.factor
+    )
 
 
 def _suggested(trial: "optuna.trial.Trial", name: str, given: Any) -> Any:

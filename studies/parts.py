@@ -25,7 +25,12 @@ ERRORS: Final = (
     Column("error", "string", "", "why it failed", "it did not"),
     Column("traceback", "string", "", "where", "it did not fail"),
 )
-#: The last column of the table.
+#: The last columns of a table whose trials may be pruned.
+PRUNING: Final = (
+    Column("days", "int64", "count", "UTC days that a pruned trial was played", "it was not"),
+    Column("last_day", "string", "", "the last of them", "it was not pruned"),
+)
+#: The last column of other tables.
 VALUES: Final = Column("values", "string", "", "what varies, as JSON, by its name in the study")
 _NEVER: Final = "the trial failed, its strategy was never called, or the metric has no value"
 #: Columns of figures, the same for every study.

@@ -47,7 +47,7 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
         Nothing: what came of it is in the part.
     """
     path = Path(argument["config"])
-    config = _placed(make_config(json.loads(path.read_text())), alone=argument["alone"])
+    config = placed_here(make_config(json.loads(path.read_text())), alone=argument["alone"])
     folder = Path(argument["folder"])
     work = _Pass(config, argument["trials"], folder, argument["block_ns"], tell)
     try:
@@ -59,7 +59,7 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
     return {}
 
 
-def _placed(config: RunConfig, *, alone: bool) -> RunConfig:
+def placed_here(config: RunConfig, *, alone: bool) -> RunConfig:
     """Have a run stay within this process, where each worker has a core; nothing is copied out."""
     backtest = config.backtest
     output = backtest.output.model_copy(

@@ -1,9 +1,9 @@
 """Which trials are run together: over one pass of the data, in one process."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from tapewire.config.schema import Backtest, ConfiguredLimits, Execution, RunConfig
 from tapewire.studies.base import OWN_EXECUTION, PlannedTrial, standing_alone
@@ -67,23 +67,32 @@ def passes_of(
     groups: dict[str, list[PlannedTrial]] = {}
     for one in planned:
         groups.setdefault(one.group, []).append(one)
-    # A group alone is split until every worker has a part; of many, each is work enough.
-    parts_min = max(1, math.ceil(workers / max(1, len(groups))))
     passes = []
     for members in groups.values():
-        count = max(math.ceil(len(members) / trials_max), min(parts_min, len(members)))
-        if count > 1 and len(groups) == 1:  # no worker is left over with the last of them
-            count = math.ceil(count / workers) * workers
-        passes += [Pass(tuple(part)) for part in _even(members, min(count, len(members)))]
+        begin = 0
+        for size in packed(len(members), len(groups), workers, trials_max):
+            passes.append(Pass(tuple(members[begin : begin + size])))
+            begin += size
     return passes
 
 
-def _even(members: Sequence[Any], count: int) -> list[Sequence[Any]]:
-    """Cut a sequence into parts that differ by one at most."""
-    size, more = divmod(len(members), count)
-    parts, begin = [], 0
-    for k in range(count):
-        end = begin + size + (k < more)
-        parts.append(members[begin:end])
-        begin = end
-    return parts
+def packed(members: int, groups: int, workers: int, trials_max: int = PASS_TRIALS_MAX) -> list[int]:
+    """Return how many trials each pass of a group has; they differ by one at most.
+
+    Parameters
+    ----------
+    members
+        Trials of the group.
+    groups
+        How many groups there are.
+    workers, trials_max
+        See `passes_of`.
+    """
+    # A group alone is split until every worker has a part; of many, each is work enough.
+    parts_min = max(1, math.ceil(workers / max(1, groups)))
+    count = max(math.ceil(members / trials_max), min(parts_min, members))
+    if count > 1 and groups == 1:  # no worker is left over with the last of them
+        count = math.ceil(count / workers) * workers
+    count = min(count, members)
+    size, more = divmod(members, count)
+    return [size + (k < more) for k in range(count)]

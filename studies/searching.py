@@ -1,13 +1,16 @@
 """What looks for the best: it asks for trials, is told what they came to, asks for better."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from tapewire.errors import ConfigError
 from tapewire.studies.axes import value_at
 from tapewire.studies.settings import Objective, Range, StudySettings
+
+if TYPE_CHECKING:
+    from tapewire.studies.pruning import Pruning
 
 Values = dict[str, Any]
 #: How good a trial is by each objective, more being better; None: it failed, or keeps not all.
@@ -22,6 +25,19 @@ class Search(Protocol):
 
     def tell(self, values: Values, scores: Scores) -> None:
         """Say what a trial came to that was asked for."""
+
+
+@runtime_checkable
+class Pruner(Protocol):
+    """A search that says itself which trials are not to be played to the end."""
+
+    def decide(
+        self, days: int, values: Sequence[Mapping[str, Any]], scores: Sequence[float | None]
+    ) -> Sequence[bool]:
+        """Say of each trial whether it goes on, after so many days."""
+
+    def prune(self, values: Values) -> None:
+        """Say that a trial was not played to the end."""
 
 
 class RandomSearch:
@@ -73,7 +89,12 @@ def size_of(vary: Mapping[str, Any]) -> int | None:
 def scores_of(
     figures: Mapping[str, Any], settings: StudySettings, objectives: Sequence[Objective]
 ) -> Scores:
-    """Return how good a row is by each objective, money in currency; None where it can't count."""
+    """Return how good a row is by each objective, money in currency; None where it can't count.
+
+    It can't where it failed, was pruned, breaks a constraint, or an objective has no finite value.
+    """
+    if figures.get("status") == "pruned":
+        return None
     if not all(c.keeps(figures.get(c.metric)) for c in settings.kept):
         return None
     found = [objective.score(figures) for objective in objectives]
@@ -82,7 +103,14 @@ def scores_of(
     return [float(score) for score in found if score is not None]
 
 
-def search_of(method: str, settings: StudySettings, batch: int, storage: str | None) -> Search:
+def search_of(
+    method: str,
+    settings: StudySettings,
+    batch: int,
+    storage: str | None,
+    pruning: "Pruning | None" = None,
+    rungs: Sequence[tuple[int, str]] = (),
+) -> Search:
     """Return the search of a name.
 
     Raises
@@ -92,6 +120,11 @@ def search_of(method: str, settings: StudySettings, batch: int, storage: str | N
     """
     if storage is not None and method not in ("tpe", "nsga2"):
         raise ConfigError("--storage: expected method tpe or nsga2 with it, which keep studies")
+    if pruning is not None and pruning.pruner != "halving" and method not in ("tpe", "nsga2"):
+        raise ConfigError(
+            f"--prune {pruning.pruner}: expected method tpe or nsga2 with it, found {method}, "
+            "which goes with halving"
+        )
     if method == "random":
         return RandomSearch(settings.vary, settings.seed)
     if method == "genetic":
@@ -106,7 +139,9 @@ def search_of(method: str, settings: StudySettings, batch: int, storage: str | N
     if method in ("tpe", "nsga2"):
         from tapewire.studies.optuna_search import OptunaSearch
 
-        return OptunaSearch(method, settings, population=batch, storage=storage)
+        return OptunaSearch(
+            method, settings, population=batch, storage=storage, pruning=pruning, rungs=rungs
+        )
     raise ConfigError(
         f"--method: expected random, genetic, tpe or nsga2, found {method!r} (tapewire sweep "
         "counts out grids)"

@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 from tapewire.atomic import atomic_write
 from tapewire.errors import ConfigError, SimulationError, WireError
 from tapewire.executors import Executor, Failure, Outcome, Task
+from tapewire.studies import apart
 from tapewire.studies.axes import Trial
 from tapewire.studies.base import Base, PlannedTrial
 from tapewire.studies.folder import StudyFolder
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 #: How long one pass may take.
 PASS_TIMEOUT_S: Final = 24 * 3600.0
+#: Files from this size on are worth a word before they are read.
+_SAID_BYTES_MIN: Final = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,14 @@ class StudySession:
         trials_total: int | None = None,
         trials_max: int = PASS_TRIALS_MAX,
     ) -> None:
+        #: Trials that ended before the last day: their rows and blocks, and days seen, the last.
+        self.early: list[tuple[pa.Table, pa.Table]] = []
+        self.days: dict[int, tuple[int, str]] = {}
         self._base = base
-        self._folder = folder
-        self._executor = executor
+        self.folder = folder
+        self.executor = executor
         self._ranking = ranking
-        self._hooks = hooks
+        self.hooks = hooks
         self._block_ns = block_ns
         self._keep_runs = keep_runs
         self._trials_total = trials_total
@@ -113,8 +120,16 @@ class StudySession:
         #: What was read, by the name of the file.
         self.inputs: dict[str, dict[str, Any]] = {}
         self.warnings: dict[str, None] = {}
+        self._hashed: set[str] = set()
         self.events = 0
         self.worker_s = 0.0
+        #: Where passes were done, where that is not this machine: how many by node.
+        self.nodes: dict[str, int] = {}
+        if keep_runs and not executor.here:
+            raise ConfigError(
+                "--keep-runs: expected workers of this machine with it, found a cluster's, whose "
+                "folders are elsewhere"
+            )
         for path in folder.done():
             self._read(pq.read_table(path))
 
@@ -130,7 +145,7 @@ class StudySession:
         """
         trials = list(trials)
         todo = [self._base.planned(trial) for trial in trials if trial.number not in self._rows]
-        passes = passes_of(todo, self._executor.workers, self._trials_max)
+        passes = passes_of(todo, self.executor.workers, self._trials_max)
         self._tally.passes_total += len(passes)
         self._do(passes)
         return [self._rows[trial.number] for trial in trials]
@@ -147,26 +162,36 @@ class StudySession:
                 yield self._task(key, one)
 
         while waiting:
-            for outcome in self._executor.outcomes(tasks(), self._heard):
+            for outcome in self.executor.outcomes(tasks(), self._heard):
                 again = self._take(given[outcome.key], outcome)
                 waiting += again
                 self._tally.passes_total += len(again) - bool(again)
                 self._tell()
 
     def _task(self, key: int, one: Pass) -> Task:
-        path = self._folder.passes / f"{one.name}.json"
+        if not self.executor.here:
+            trials = {planned.entry.name: planned.trial.number for planned in one.trials}
+            given = apart.argument_of(one.config, trials, self._block_ns, self._hash_said)
+            return Task(key, apart.TASK, given, PASS_TIMEOUT_S)
+        path = self.folder.passes / f"{one.name}.json"
         atomic_write(path, json.dumps(one.config.to_dict()))
-        runs = self._folder.runs if self._keep_runs else self._folder.work
+        runs = self.folder.runs if self._keep_runs else self.folder.work
         argument = {
             "config": str(path),
             "trials": {planned.entry.name: planned.trial.number for planned in one.trials},
-            "part": str(self._folder.parts / f"{one.name}.parquet"),
+            "part": str(self.folder.parts / f"{one.name}.parquet"),
             "folder": str(runs / one.name),
             "block_ns": self._block_ns,
             "keep": self._keep_runs,
-            "alone": self._executor.workers > 1,
+            "alone": self.executor.workers > 1,
         }
         return Task(key, TASK, argument, PASS_TIMEOUT_S)
+
+    def _hash_said(self, path: str) -> None:
+        size = Path(path).stat().st_size if Path(path).exists() else 0
+        if size >= _SAID_BYTES_MIN and path not in self._hashed:
+            self.hooks.announce(f"reading {path} for its hash, {size / 1e9:.1f} GB …")
+        self._hashed.add(path)
 
     def _heard(self, key: int, said: Any) -> None:
         done, total = said
@@ -178,7 +203,10 @@ class StudySession:
         self._tally.under_way.pop(outcome.key, None)
         self._tally.passes += 1
         self.worker_s += outcome.elapsed_s
-        path = self._folder.parts / f"{one.name}.parquet"
+        path = self.folder.parts / f"{one.name}.parquet"
+        if not self.executor.here and outcome.where:
+            node = outcome.where.partition("@")[2]
+            self.nodes[node] = self.nodes.get(node, 0) + 1
         if outcome.failure is not None:
             failure = outcome.failure
             if failure.kind == "raised":
@@ -187,6 +215,8 @@ class StudySession:
                 self._tally.passes -= 1
                 return list(one.halves())
             write_part(path, [], [], [_failed(one.trials[0], failure)])
+        elif not self.executor.here:
+            apart.store(outcome.value, path)
         self._read(pq.read_table(path))
         return []
 
@@ -213,7 +243,7 @@ class StudySession:
     def _tell(self) -> None:
         tally = self._tally
         done = tally.passes + sum(list(tally.under_way.values()))
-        self._hooks.progress(
+        self.hooks.progress(
             StudyProgress(
                 tally.trials,
                 self._trials_total,
@@ -225,6 +255,36 @@ class StudySession:
                 self._ranking.best,
             )
         )
+
+    def end_early(
+        self,
+        trials: "pa.Table",
+        blocks: "pa.Table",
+        days: int,
+        last: str,
+        inputs: Mapping[str, dict[str, Any]],
+        failed: int,
+    ) -> None:
+        """Take in trials that were not played to the end.
+
+        Parameters
+        ----------
+        trials, blocks
+            Their rows.
+        days, last
+            How many UTC days they saw, and which was the last.
+        inputs
+            What they read, by name.
+        failed
+            How many of them failed.
+        """
+        self.early.append((trials, blocks))
+        self.days |= dict.fromkeys(trials["trial"].to_pylist(), (days, last))
+        for name, one in inputs.items():
+            self.inputs.setdefault(name, one)
+        self._tally.trials += trials.num_rows
+        self._tally.failed += failed
+        self._tell()
 
     @property
     def best(self) -> dict[str, Any] | None:

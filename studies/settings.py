@@ -102,9 +102,9 @@ class Objective(_Part):
         return f"-{self.metric}" if self.minimise else self.metric
 
     def score(self, row: Mapping[str, Any]) -> float | None:
-        """Return how good a row is, more being better; None where nobody knows."""
+        """Return how good a row is, more being better; None where there is no finite number."""
         value = row.get(self.metric)
-        if value is None or value != value:
+        if value is None or not math.isfinite(value):
             return None
         return -float(value) if self.minimise else float(value)
 
@@ -137,8 +137,8 @@ class Constraint(_Part):
         return f"{self.metric} {self.sign} {self.bound:g}"
 
     def keeps(self, value: float | None) -> bool:
-        """Whether a value is within the bound; none is not."""
-        if value is None or value != value:
+        """Whether a value is within the bound; none, and what is not finite, is not."""
+        if value is None or not math.isfinite(value):
             return False
         return {
             "<=": value <= self.bound,

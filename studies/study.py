@@ -13,6 +13,7 @@ from tapewire.studies.axes import Trial
 from tapewire.studies.base import Base
 from tapewire.studies.folder import BLOCKS_FILE, TRIALS, read_manifest, read_plan
 from tapewire.studies.luck import Luck
+from tapewire.studies.pruning import day_after, until
 from tapewire.studies.settings import StudySettings
 from tapewire.studies.snooping import Overfitting
 from tapewire.studies.table import Ranking
@@ -91,7 +92,12 @@ class Study:
             If there is no such trial.
         """
         values = self.values(number)
-        base = Base(self._plan["base"], list(values))
+        document = self._plan["base"]
+        if "last_day" in self.trials.column_names:
+            last = self.trials["last_day"][self.trials["trial"].to_pylist().index(number)].as_py()
+            if last is not None:  # it was played so far
+                document = until(document, day_after(last))
+        base = Base(document, list(values))
         return base.planned(Trial(number, values)).alone
 
     def require_same(self, number: int, digests: Mapping[str, str]) -> None:

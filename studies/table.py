@@ -11,7 +11,7 @@ from tapewire.atomic import atomic_file
 from tapewire.config.wording import suggest
 from tapewire.errors import ConfigError
 from tapewire.studies.axes import Trial
-from tapewire.studies.parts import ERRORS, FIGURES, KEYS, VALUES
+from tapewire.studies.parts import ERRORS, FIGURES, KEYS, PRUNING, VALUES
 from tapewire.studies.settings import Constraint, Objective, StudySettings
 
 if TYPE_CHECKING:
@@ -59,8 +59,25 @@ def _text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def write_trials(path: Path, found: "pa.Table", trials: Sequence[Trial]) -> "pa.Table":
-    """Write ``trials.parquet``: rows of parts, completed by what varies; return it."""
+def write_trials(
+    path: Path,
+    found: "pa.Table",
+    trials: Sequence[Trial],
+    days: Mapping[int, tuple[int, str]] | None = None,
+) -> "pa.Table":
+    """Write ``trials.parquet``: rows of parts, completed by what varies; return it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    found
+        Rows of parts.
+    trials
+        All of them.
+    days
+        Where trials may be pruned: days seen, and the last of them, of those that were.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -69,9 +86,13 @@ def write_trials(path: Path, found: "pa.Table", trials: Sequence[Trial]) -> "pa.
     varied = trial_columns([by_number[number] for number in numbers])
     told = [json.dumps(dict(by_number[number].values), default=str) for number in numbers]
     varied.append((VALUES, told))
-    schema = arrow_schema(
-        "trials", (*KEYS, *(c for c, _ in varied[:-1]), *FIGURES, *ERRORS, VALUES)
-    )
+    last: list[Column] = []
+    if days is not None:
+        last = [*PRUNING]
+        seen = [days.get(number, (None, None)) for number in numbers]
+        varied += [(column, [one[k] for one in seen]) for k, column in enumerate(PRUNING)]
+    parameters = [c for c, _ in varied if c is not VALUES and c not in last]
+    schema = arrow_schema("trials", (*KEYS, *parameters, *FIGURES, *ERRORS, VALUES, *last))
     values = {c.name: pa.array(cells, schema.field(c.name).type) for c, cells in varied}
     columns = [values[f.name] if f.name in values else found[f.name] for f in schema]
     table = pa.table(columns, schema=schema)
@@ -153,7 +174,12 @@ class Ranking:
             self.best, self._score = figures, score
 
     def score_of(self, figures: Mapping[str, Any]) -> float | None:
-        """Return how good a row is, money in currency; None where it does not count."""
+        """Return how good a row is, money in currency; None where it does not count.
+
+        A pruned trial, whose figures are of other days, does not.
+        """
+        if figures.get("status") == "pruned":
+            return None
         if not all(c.keeps(figures.get(c.metric)) for c in self._constraints):
             return None
         return self._objective.score(figures)

@@ -175,7 +175,7 @@ LONGEST = (
     "test_run_memory.py", "test_wire_peers.py", "test_collector_process.py", "test_book_truth.py",
     "test_kernel_cache.py", "test_bench.py", "test_new_strategy.py", "test_run_keys.py",
     "test_bench_growth.py", "test_examples.py", "test_bridge_keys.py", "test_fill_bounds.py",
-    "test_wire_floods.py", "test_environments.py", "test_feature_rows.py",
+    "test_wire_floods.py", "test_environments.py", "test_feature_rows.py", "test_ray_cluster.py",
 )  # fmt: skip
 
 

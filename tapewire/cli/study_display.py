@@ -125,6 +125,11 @@ def summary(study: "Study") -> str:
     }
     lines += ["", *(f"{key:<8}{text}" for key, text in facts.items())]
     lines += [f"{name.lower():<16}{value}: {meaning}" for name, value, meaning in words(study.luck)]
+    if manifest.get("nodes"):
+        done = (f"{name} {count:,}" for name, count in manifest["nodes"].items())
+        lines.append(f"nodes   passes of each: {', '.join(done)}")
+    if manifest.get("pruned"):
+        lines.append(f"pruned  {manifest['pruned']:,} trials were not played to the end")
     if manifest["failed"]:
         lines.append(f"failed  {manifest['failed']:,} trials: {_first_error(study)}")
     return "\n".join(lines)

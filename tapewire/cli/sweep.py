@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from tapewire.cli.options import End, Start, Symbols, names_in, time_in, whole_number
+from tapewire.cli.study_plan import (
+    Cores,
+    Nodes,
+    Plan,
+    PlanDays,
+    PlanJson,
+    PlanSymbols,
+    Rate,
+    show_plan,
+)
 from tapewire.cli.terminal import say
 from tapewire.errors import ConfigError, SimulationError
 from tapewire.runs.requests import Request, split_inputs
@@ -27,6 +37,8 @@ EXAMPLES: Final = (
     "--draws 50\n\n"
     "tapewire sweep study.yaml -o studies/a           what a study: in the file says\n\n"
     "tapewire sweep study.yaml -o studies/a --resume  go on where it was stopped\n\n"
+    "tapewire sweep study.yaml -o studies/a --executor ray --address head:6379\n\n"
+    "tapewire sweep study.yaml --plan --nodes 10 --cores 32 --plan-days 2520\n\n"
     "tapewire run --from studies/a 17                 one of its trials, by itself"
 )
 #: Where studies go that are not told where.
@@ -68,6 +80,13 @@ Workers = Annotated[
         metavar="INTEGER",
         help="Processes; default: one for each core.",
     ),
+]
+ExecutorName = Annotated[
+    str, typer.Option("--executor", help="Who does the work: processes (of this machine), or ray.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="Of a Ray cluster: HOST:PORT of its head, or auto (default)."),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the study in the folder.")]
 ForceStudy = Annotated[bool, typer.Option("--force", help="Replace a study in the folder.")]
@@ -113,9 +132,18 @@ def sweep(
     start: Start = None,
     end: End = None,
     workers: Workers = None,
+    executor: ExecutorName = "processes",
+    address: Address = None,
     resume: Resume = False,
     force: ForceStudy = False,
     keep_runs: KeepRuns = False,
+    plan: Plan = False,
+    nodes: Nodes = 1,
+    cores: Cores = None,
+    rate: Rate = None,
+    plan_days: PlanDays = 1,
+    plan_symbols: PlanSymbols = 1,
+    as_json: PlanJson = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
     """Try combinations of values, many in one pass over the data; say which are best.
@@ -130,9 +158,20 @@ def sweep(
          "constraints": constraint, "block": block},
         {"symbols": names_in(symbols) or None, "start": time_in(start), "end": time_in(end)},
     )  # fmt: skip
+    asked = {
+        "--nodes": nodes != 1, "--cores": cores is not None, "--rate": rate is not None,
+        "--plan-days": plan_days != 1, "--plan-symbols": plan_symbols != 1, "--json": as_json,
+    }  # fmt: skip
+    if plan:
+        size = (nodes, cores, plan_days, plan_symbols)
+        show_plan(base, settings, size, rate, as_json=as_json, quiet=quiet)
+        return
+    for option, there in asked.items():
+        if there:
+            raise ConfigError(f"{option}: expected --plan with it, found none")
     run_study(
         lambda means: sweep_checked(base, settings, means),
-        settings.objectives[0].metric, name, output, workers,
+        settings.objectives[0].metric, name, output, workers, executor, address,
         force=force, resume=resume, keep_runs=keep_runs, quiet=quiet,
     )  # fmt: skip
 
@@ -176,6 +215,8 @@ def run_study(
     name: str,
     output: Path | None,
     workers: Any,
+    executor: str = "processes",
+    address: str | None = None,
     *,
     force: bool,
     resume: bool,
@@ -184,16 +225,21 @@ def run_study(
 ) -> None:
     """Have a study done, show how far it is, and say what it came to."""
     from tapewire.cli.study_display import StudyDisplay, summary
+    from tapewire.executors import executor_of
     from tapewire.studies.conducting import Means
     from tapewire.studies.session import StudyHooks
 
     if resume and output is None:
         raise ConfigError("--resume: expected the study's folder (-o), found none")
-    with StudyDisplay(quiet=quiet) as display:
+    count = _workers(workers)
+    with (
+        StudyDisplay(quiet=quiet) as display,
+        executor_of(executor, workers=count, address=address) as team,
+    ):
         display.objective = objective
         means = Means(
             output=output or _new_folder(name),
-            workers=_workers(workers),
+            executor=team,
             force=force,
             resume=resume,
             keep_runs=keep_runs,

@@ -41,6 +41,7 @@ _EXTRAS: Final = {
     "train": ("sklearn", "skl2onnx"),
     "rl": ("gymnasium", "greenlet"),
     "optuna": ("optuna",),
+    "ray": ("ray",),
     "plot": ("matplotlib",),
     "metrics": ("prometheus_client",),
     "notebook": ("plotly", "ipykernel"),

@@ -230,7 +230,7 @@ def test_the_page_of_sources(run_blocks: RunBlocks, repo: Path, tmp_path: Path) 
 
 @pytest.mark.long
 def test_the_page_of_studies(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "studies.md", tmp_path) == 5
+    assert run_blocks(repo / "docs" / "studies.md", tmp_path) == 6
     walked = json.loads((tmp_path / "studies" / "first" / "walkforward.json").read_text())
     assert len(walked["steps"]) == len(walked["blocks"]) // 2
     first = Study(tmp_path / "studies" / "first")
@@ -239,6 +239,14 @@ def test_the_page_of_studies(run_blocks: RunBlocks, repo: Path, tmp_path: Path) 
     assert list(third.manifest["digests"].values()) == [first.trials["digest"][2].as_py()]
     assert Study(tmp_path / "studies" / "found").manifest["trials"] == 16
     assert Study(tmp_path / "studies" / "drawn").manifest["trials"] == 6
+    # Seven are drawn that differ: four are left after a day, two after two; then one by itself.
+    assert Study(tmp_path / "studies" / "pruned").manifest["pruned"] == 5
+
+
+@pytest.mark.long
+def test_the_page_of_clusters(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "cluster.md", tmp_path) == 1
+    assert not (tmp_path / "studies").exists()
 
 
 def test_the_page_of_metrics(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -14,7 +15,16 @@ from typing import Any
 
 import pytest
 
-from tapewire.executors import Executor, Outcome, ProcessExecutor, SerialExecutor, Task
+from tapewire.errors import ConfigError, EndpointError
+from tapewire.executors import (
+    Executor,
+    Outcome,
+    ProcessExecutor,
+    RayExecutor,
+    SerialExecutor,
+    Task,
+    executor_of,
+)
 
 HERE = "tapewire.executors.trials"
 
@@ -157,6 +167,41 @@ def test_closing_ends_workers_in_the_middle_of_a_task() -> None:
     assert not coming.is_alive()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "said"),
+    [
+        ("127.0.0.1:1", EndpointError, "--address 127.0.0.1:1: expected a Ray cluster there, fou"),
+        ("nowhere", ConfigError, "expected HOST:PORT of a cluster's head, or auto, found 'nowhere"),
+        ("ray://head:10001", ConfigError, "expected HOST:PORT"),
+        ("head:99999", ConfigError, "expected HOST:PORT"),
+    ],
+)
+def test_a_cluster_that_is_none_is_said(address: str, kind: type[Exception], said: str) -> None:
+    began_s = time.monotonic()
+    with pytest.raises(kind, match=said):
+        executor_of("ray", address=address)
+    assert time.monotonic() - began_s < 10
+
+
+def test_a_port_that_says_nothing_is_left_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(EndpointError, match=r"answer within 0\.5 s, found silence"):
+            RayExecutor(address, connect_timeout_s=0.5)
+
+
+def test_an_executor_goes_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    with executor_of("processes", workers=3) as pool:
+        assert (type(pool), pool.workers, pool.here) == (ProcessExecutor, 3, True)
+    with pytest.raises(ConfigError, match="--executor: expected processes or ray, found 'dask'"):
+        executor_of("dask")
+    with pytest.raises(ConfigError, match="--address: expected --executor ray with it"):
+        executor_of(address="head:6379")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"found none: pip install 'tapewire\[ray\]'"):
+        executor_of("ray")
 
 
 @pytest.mark.parametrize(("workers", "attempts"), [(0, 1), (1, 0)])

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from tapewire.atomic import atomic_write
 from tapewire.errors import ConfigError, SimulationError, WireError
 from tapewire.executors import Executor, Failure, Outcome, Task
-from tapewire.studies.axes import Trial
+from tapewire.studies.axes import MARKET, Trial
 from tapewire.studies.base import Base, PlannedTrial
 from tapewire.studies.folder import StudyFolder
 from tapewire.studies.parts import FailedTrial, facts_of, write_part
@@ -21,6 +21,8 @@ from tapewire.studies.table import Ranking
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from tapewire.studies.markets import MarketMaker
 
 #: How long one pass may take.
 PASS_TIMEOUT_S: Final = 24 * 3600.0
@@ -83,6 +85,8 @@ class StudySession:
         How many there will be, where that is known.
     trials_max
         Trials of one pass.
+    markets
+        How synthetic markets of trials are made, see `tapewire.studies.markets`.
     """
 
     def __init__(
@@ -97,7 +101,9 @@ class StudySession:
         keep_runs: bool = False,
         trials_total: int | None = None,
         trials_max: int = PASS_TRIALS_MAX,
+        markets: "MarketMaker | None" = None,
     ) -> None:
+        self._markets = markets
         self._base = base
         self._folder = folder
         self._executor = executor
@@ -157,7 +163,7 @@ class StudySession:
         path = self._folder.passes / f"{one.name}.json"
         atomic_write(path, json.dumps(one.config.to_dict()))
         runs = self._folder.runs if self._keep_runs else self._folder.work
-        argument = {
+        argument: dict[str, Any] = {
             "config": str(path),
             "trials": {planned.entry.name: planned.trial.number for planned in one.trials},
             "part": str(self._folder.parts / f"{one.name}.parquet"),
@@ -166,6 +172,9 @@ class StudySession:
             "keep": self._keep_runs,
             "alone": self._executor.workers > 1,
         }
+        first = one.trials[0].trial
+        if self._markets is not None and MARKET in first.values:  # such a pass has no other trial
+            argument["market"] = self._markets.argument(first.number, first.values[MARKET])
         return Task(key, TASK, argument, PASS_TIMEOUT_S)
 
     def _heard(self, key: int, said: Any) -> None:
@@ -190,7 +199,14 @@ class StudySession:
         self._read(pq.read_table(path))
         return []
 
-    def _note(self, found: dict[str, Any], trials: int) -> None:
+    def note(self, found: dict[str, Any], trials: int) -> None:
+        """Take in what a run of so many trials read and warned of.
+
+        Raises
+        ------
+        ConfigError
+            If data are others than they were.
+        """
         for one in found.get("inputs", ()):
             known = self.inputs.setdefault(one["file"], one)
             if {**known, "records_used": 0} != {**one, "records_used": 0}:
@@ -203,7 +219,7 @@ class StudySession:
 
     def _read(self, rows: "pa.Table") -> None:
         """Take in a part, of this session or of one that was stopped."""
-        self._note(facts_of(rows), rows.num_rows)
+        self.note(facts_of(rows), rows.num_rows)
         for row in rows.to_pylist():
             self._rows[row["trial"]] = row
             self._tally.trials += 1

@@ -15,7 +15,7 @@ from typing import Any
 import tapewire as tw
 from tapewire.analytics import load_run
 from tapewire.analytics.compare import compare, render_comparison
-from tapewire.studies import sweep
+from tapewire.studies import montecarlo, sweep
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SOURCE = {"type": "synthetic", "events": 150_000, "seed": 3}
@@ -110,6 +110,12 @@ def main(out: Path) -> None:
             output=folder / "first", block=5,
         )  # fmt: skip
         shoot(study.path / "report.html", out / "study.webp", 1280, 1900)
+        spread = montecarlo(
+            {"backtest": {"data_source": SOURCE, "instruments": INSTRUMENTS},
+             "strategy": {"type": "market_maker"}},
+            output=folder / "spread", draws=16, block=2, seed=7,
+        )  # fmt: skip
+        shoot(spread.path / "report.html", out / "montecarlo.webp", 1280, 2060)
         both = folder / "compared.html"
         both.write_text(render_comparison(compare([load_run(near), load_run(far)])))
         shoot(both, out / "report-compare.webp", 1280, 1100)

@@ -9,16 +9,18 @@ import numpy as np
 from tapewire.analytics import formats as f
 from tapewire.studies.resampling import Floats
 
-_WIDTH: Final = 960
-_HEIGHT: Final = 340
+_WIDTH: Final = 680
+_HEIGHT: Final = 300
 _LEFT: Final = 12
 _RIGHT: Final = 12
 _TOP: Final = 16
-_BOTTOM: Final = 34
+_BOTTOM: Final = 36
+#: Height between two figures at the side, so that both can be read.
+_APART: Final = 34
 #: Bands from the outside in: lower and upper quantile.
 _BANDS: Final = ((0.05, 0.95), (0.25, 0.75))
 _STYLE: Final = (
-    "text{font:13px system-ui,sans-serif;fill:#59626e}.zero{stroke:#8a94a1;stroke-dasharray:3 4}"
+    "text{font:15px system-ui,sans-serif;fill:#59626e}.zero{stroke:#8a94a1;stroke-dasharray:3 4}"
     ".band{fill:#2563c9;fill-opacity:.18}.middle{fill:none;stroke:#2563c9;stroke-width:2}"
     ".own{fill:none;stroke:#d9660b;stroke-width:2.5}"
     "@media(prefers-color-scheme:dark){text{fill:#a3adb9}.band{fill:#6ea3ff}"
@@ -62,7 +64,10 @@ def fan(paths: Floats, own: Floats | None, ends: tuple[str, str]) -> str:
     parts.append(f'<path class="middle" d="M{points(lines[0.5])}"/>')
     if own is not None:
         parts.append(f'<path class="own" d="M{points(own)}"/>')
-    for value in {high, low, 0.0}:
+    levels = [high, *([low] if low < high else [])]
+    if all(abs(float(y(0.0)) - float(y(value))) > _APART for value in levels):
+        levels.append(0.0)
+    for value in levels:
         at = float(y(value)) + (14 if value == high else -5)
         parts.append(f'<text x="{_LEFT + 4}" y="{at:.1f}">{_money(value)}</text>')
     bottom = _HEIGHT - 8

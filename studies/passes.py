@@ -57,6 +57,8 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
         config = placed(make_config(document), alone=argument["alone"])
         work = _Pass(config, argument["trials"], folder, argument["block_ns"], tell)
         work.run(list(argument["trials"]))
+        if "market" in argument:  # its files go, and would have other places elsewhere
+            work.inputs = [{**one, "file": Path(one["file"]).name} for one in work.inputs]
         write_part(Path(argument["part"]), work.rows, work.blocks, work.failed, work.found())
     finally:
         if not argument["keep"]:

@@ -35,7 +35,7 @@ _ASKED: Final[Mapping[str, str]] = {
 }
 #: Names of figures that are no metrics.
 _LABELS: Final[Mapping[str, str]] = {
-    "sharpe_by_block": "Sharpe ratio by block, not annualised",
+    "sharpe_by_block": "Sharpe ratio by block",
     "winning_blocks": "Blocks that won",
     "worst_block": "Worst block",
 }
@@ -59,7 +59,7 @@ def write_page(
 ) -> None:
     """Write the page, whole or not at all."""
     done = [one for one in methods if one.figures]
-    warnings = [f"{TITLES[one.method]}: not done, {one.why_not}." for one in methods if one.why_not]
+    warnings = [f"{_title(one)}: not done, {one.why_not}." for one in methods if one.why_not]
     warnings += [f"Not perturbed: {why}." for why in manifest["unused"].values()]
     if failed:
         warnings.append(f"{len(failed):,} trials failed: see the table below.")
@@ -74,7 +74,7 @@ def write_page(
         period=_period(done, settings),
         tiles=[tile for one in done for tile in _tiles(one)],
         warnings=warnings,
-        parts_first=[{"title": TITLES[one.method], "tables": [_bands(one)]} for one in done],
+        parts_first=[{"title": _title(one), "tables": [_bands(one)]} for one in done],
         pictures=[picture for one in done for picture in _fans(one)],
         charts=[],
         bars=[bars for one in done for bars in _histograms(one)],
@@ -84,6 +84,16 @@ def write_page(
         ],
         footnote=_FOOTNOTE,
     ))  # fmt: skip
+
+
+def title_of(method: str, facts: Mapping[str, Any]) -> str:
+    """Return what a method is called."""
+    minutes = facts.get("block", "day")
+    return TITLES[method] if minutes == "day" else f"Blocks of {minutes} min drawn again"
+
+
+def _title(one: MethodDraws) -> str:
+    return title_of(one.method, one.facts)
 
 
 def label_of(metric: str) -> str:
@@ -116,9 +126,11 @@ def chief_bands(one: MethodDraws) -> list[FigureBand]:
 
 
 def _period(done: Sequence[MethodDraws], settings: MonteCarloSettings) -> str:
-    told = [f"{TITLES[one.method].lower()} {one.facts['draws']:,} times" if one.method in
-            ("trades", "order", "days") else f"{one.facts['draws']:,} {TITLES[one.method].lower()}"
-            for one in done]  # fmt: skip
+    told = [
+        f"{_title(one).lower()} {one.facts['draws']:,} times" if "scheme" in one.facts else
+        f"{one.facts['draws']:,} {_title(one).lower()}"
+        for one in done
+    ]  # fmt: skip
     return f"{', '.join(told) or 'nothing could be drawn'}; seed {settings.seed}"
 
 
@@ -131,7 +143,7 @@ def _tiles(one: MethodDraws) -> list[dict[str, str]]:
     band = bands["net_pnl"]
     low, high = (figure_text("net_pnl", v) for v in (band.q05, band.q95))
     return [
-        _tile(f"Chance of loss: {TITLES[one.method].lower()}", f.percent(band.below_zero),
+        _tile(f"Chance of loss: {_title(one).lower()}", f.percent(band.below_zero),
               f"net P&L {low} to {high} in 90 %"),
     ]  # fmt: skip
 
@@ -168,7 +180,7 @@ def _fans(one: MethodDraws) -> list[dict[str, Any]]:
     own = "" if one.own_path is None else "; orange is the run's own"
     return [
         {
-            "title": f"Net P&L: {TITLES[one.method].lower()}",
+            "title": f"Net P&L: {_title(one).lower()}",
             "source": fan(one.paths, one.own_path, one.ends),
             "alt": f"Running net P&L over {one.facts['draws']:,} draws; its figures at the end are "
             "in the table above.",
@@ -190,10 +202,11 @@ def _histograms(one: MethodDraws) -> list[dict[str, Any]]:
         middles = (edges[:-1] + edges[1:]) / 2
         own = one.own.get(metric)
         found.append(columns(
-            f"{label_of(metric)}: {TITLES[one.method].lower()}",
+            f"{label_of(metric)}: {_title(one).lower()}",
             "draws",
             "Around, currency",
-            [f"{value:,.4g}" for value in middles],
+            [f.number(float(value), 0 if known.max() - known.min() > _BINS else 2)
+             for value in middles],
             [BarSeries("draws", "--s1", counts.tolist(), [f"{n:,}" for n in counts])],
             note="" if own is None else f"The run's own is {figure_text(metric, own)}.",
         ))  # fmt: skip
@@ -233,6 +246,6 @@ def _facts(
                 f"{settings.market_hours:g} hours" if settings.market_hours else "so many records"
             )
             said = f"{facts['draws']:,} sessions of {length}, like {facts['like']}"
-        rows.append([cell(TITLES[one.method]), cell(said, "text wrap")])
+        rows.append([cell(_title(one)), cell(said, "text wrap")])
     rows.append([cell("Seed"), cell(f"{settings.seed}", "text")])
     return table(["What", "How"], rows, text_columns=(1,))

@@ -118,7 +118,7 @@ def block_draws(
             f"it takes at least {VALUES_MIN} blocks of P&L, {there}: more days, or shorter blocks "
             "(--block: minutes)"
         )
-        return MethodDraws(DAYS, why_not=why)
+        return MethodDraws(DAYS, {"block": settings.block}, why_not=why)
     ends = time_of(int(starts[0])), time_of(int(starts[-1]) + settings.block_ns)
     return _again(DAYS, values, BLOCK_FIGURES, settings.bootstrap, settings, ends, announce)
 
@@ -141,6 +141,8 @@ def _again(
         values, figures, scheme, length, count, settings.seed, _PURPOSES[method]
     )
     facts: dict[str, Any] = {"draws": count, "values": len(values), "scheme": scheme}
+    if method == DAYS:
+        facts["block"] = settings.block
     if scheme != "shuffle":
         facts["block_length"] = length if scheme == "stationary" else max(1, round(length))
     own = {name: figure(values) for name, figure in figures.items()}

@@ -218,14 +218,15 @@ def _summary(found: "MonteCarlo") -> str:
     from tapewire.analytics.formats import percent
     from tapewire.runs.result_display import aligned
     from tapewire.studies.bands import read_bands
-    from tapewire.studies.spread_page import TITLES, figure_text, label_of
+    from tapewire.studies.spread_page import figure_text, label_of, title_of
 
     rows = [("", "figure", "own", "percentile", "5 %", "median", "95 %", "below 0")]
     last = ""
     for band in read_bands(found.bands):
         if band.metric not in _SHOWN:
             continue
-        title = TITLES[band.method] if band.method != last else ""
+        facts = found.manifest["methods"][band.method]
+        title = title_of(band.method, facts) if band.method != last else ""
         last = band.method
         low, middle, high = (figure_text(band.metric, v) for v in (band.q05, band.q50, band.q95))
         rows.append((
@@ -237,7 +238,7 @@ def _summary(found: "MonteCarlo") -> str:
     lines += [""] if lines else []
     for method, facts in manifest["methods"].items():
         if "why_not" in facts:
-            lines.append(f"{TITLES[method].lower()} not done: {facts['why_not']}")
+            lines.append(f"{title_of(method, facts).lower()} not done: {facts['why_not']}")
     lines += [f"not perturbed: {why}" for why in manifest["unused"].values()]
     facts = {
         "trials": f"{manifest['trials']:,} in {manifest['elapsed_s']:.1f} s on "

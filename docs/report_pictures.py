@@ -115,7 +115,7 @@ def main(out: Path) -> None:
              "strategy": {"type": "market_maker"}},
             output=folder / "spread", draws=16, block=2, seed=7,
         )  # fmt: skip
-        shoot(spread.path / "report.html", out / "montecarlo.webp", 1280, 2060)
+        shoot(spread.path / "report.html", out / "montecarlo.webp", 1280, 1700)
         both = folder / "compared.html"
         both.write_text(render_comparison(compare([load_run(near), load_run(far)])))
         shoot(both, out / "report-compare.webp", 1280, 1100)

@@ -53,6 +53,13 @@ class _Perturbed:
         #: What delays that are drawn are multiplied with.
         self.scale = 1.0
 
+    def configured(self, name: str) -> Any:
+        """Return what the configuration has of a name, which has to be one of something."""
+        try:
+            return self.base.configured(name)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace("study.vary", "perturb", 1)) from None
+
     def key(self, section: str, name: str = "") -> str:
         """Return the key of a model's parameter, where the strategy's is in force."""
         own = self.entry.execution
@@ -214,9 +221,9 @@ def _fees(around: _Perturbed, given: Any, random: np.random.Generator) -> dict[s
 def _other(name: str) -> _Maker:
     def drawn(around: _Perturbed, given: Any, random: np.random.Generator) -> dict[str, Any]:
         if isinstance(given, (Range, list)):
-            around.base.configured(name)  # it has to be the name of something
+            around.configured(name)  # it has to be the name of something
             return {name: value_at(given, float(random.random()))}
-        factor, value = _factor(name, given).draw(random), around.base.configured(name)
+        factor, value = _factor(name, given).draw(random), around.configured(name)
         if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
             raise ConfigError(
                 f"perturb.{name}: expected a number in the configuration to multiply, found "

@@ -164,7 +164,7 @@ def test_defaults_are_what_there_is_a_use_for() -> None:
         ({"latency": [1, 2]}, "perturb.latency: expected a factor"),
         ({"seed": [1]}, r"perturb.seed: expected no distribution"),
         ({"jitter": {"normal": 1}}, "perturb.jitter: expected sigmas"),
-        ({"max_inventry": [1]}, "found 'max_inventry', did you mean 'max_inventory'"),
+        ({"max_inventry": [1]}, "perturb: .* found 'max_inventry', did you mean 'max_inventory'"),
         ({"symbols": {"normal": 0.1}}, "expected a number in the configuration to multiply"),
     ],
 )

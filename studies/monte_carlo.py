@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tapewire.analytics.run_folder import MANIFEST
 from tapewire.config.loading import MONTECARLO
 from tapewire.config.problems import Places, Problems
-from tapewire.errors import FormatError
+from tapewire.errors import ConfigError, FormatError
 from tapewire.executors import Executor
 from tapewire.runs.api import AnyPath, AnyStrategy, Time, request_of
 from tapewire.runs.result import RunResult
@@ -207,6 +207,10 @@ def montecarlo(
     given = {name: value for name, value in asked.items() if value is not None}
     means = Means(output, executor, workers, force, resume, keep_runs, hooks or StudyHooks())
     if isinstance(config, (str, os.PathLike)) and is_run(Path(config)):
+        if any(one is not None for one in (files, symbols, start, end, overrides)):
+            raise ConfigError(
+                f"{config}: expected no files, symbols, times or overrides with a finished run"
+            )
         name = strategies if isinstance(strategies, str) else None
         of = of_run(RunResult.load(config), name, settings_in(None, given))
         return MonteCarlo(spread(of, means))

@@ -76,10 +76,12 @@ def of_run(run: RunResult, strategy: str | None, settings: MonteCarloSettings) -
         raise ConfigError(
             f"--strategy: expected one of {', '.join(names)} in {run.path}, found {strategy!r}"
         )
-    if settings.perturb or settings.markets:
+    asked = [name for name in ("perturb", "draws", "markets")
+             if name in settings.model_fields_set and getattr(settings, name)]  # fmt: skip
+    if asked:
         raise ConfigError(
             f"{run.path}: expected nothing to perturb and no markets with a finished run, found "
-            f"{'perturb' if settings.perturb else 'markets'}: give its config.yaml instead"
+            f"{asked[0]}: give its config.yaml instead"
         )
     plan = {
         "version": PLAN_VERSION,

@@ -169,6 +169,10 @@ def montecarlo(
     given = {name: value for name, value in asked.items() if value is not None}
     with StudyDisplay(quiet=quiet) as display:
         if inputs and len(inputs) == 1 and is_run(inputs[0]):
+            if symbols or start or end:
+                raise ConfigError(
+                    f"{inputs[0]}: expected no --symbols, --start or --end with a finished run"
+                )
             place = output or new_folder(inputs[0].resolve().name)
             of = of_run(RunResult.load(inputs[0]), strategy, settings_in(None, given))
         else:

@@ -178,6 +178,10 @@ def test_a_finished_run_is_drawn_again(
     assert few.manifest["methods"]["trades"]["block_length"] == 3
     with pytest.raises(ConfigError, match="expected nothing to perturb and no markets"):
         montecarlo(study.run.path, output=tmp_path / "not", markets=2)
+    with pytest.raises(ConfigError, match="found draws: give its config"):
+        montecarlo(study.run.path, output=tmp_path / "not", draws=5)
+    with pytest.raises(ConfigError, match="expected no files, symbols"):
+        montecarlo(study.run.path, output=tmp_path / "not", symbols="TWA1")
     with pytest.raises(ConfigError, match="expected one of market_maker"):
         montecarlo(study.run.path, output=tmp_path / "not", strategies="nobody")
 

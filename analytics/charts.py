@@ -125,7 +125,7 @@ def frame(
 
 def equity_chart(lines: Mapping[str, tuple[Int64Array, Int64Array]]) -> dict[str, Any]:
     """Return what the page's script draws of several runs' P&L: times (ns) and P&L (1e-9) each."""
-    every_ns = np.concatenate([ts for ts, _ in lines.values()])
+    every_ns = np.concatenate([np.empty(0, np.int64), *(ts for ts, _ in lines.values())])
     span = (int(every_ns.min()), int(every_ns.max())) if every_ns.size else (0, 0)
     clock = PageClock(*span)
     drawn = [

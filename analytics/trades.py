@@ -109,6 +109,8 @@ class TradeMatcher:
         self._open = _Lots(none, none, none, none, none, none)
         self._direction = none  # of each open part: 1 long, -1 short
         self._streak = 0  # the last trades that won (positive) or lost (negative) in a row
+        #: Closing times (ns) and net P&L (1e-9 currency) of each trade, where somebody wants them.
+        self.kept: list[tuple[Int64Array, Int64Array]] | None = None
 
     def add(
         self,
@@ -167,7 +169,10 @@ class TradeMatcher:
             gross = np.asarray(multiply(moved, num) // den)
         else:
             gross = scale(moved, self._num, self._den)
-        self._count(gross - sum_from(fees, first))
+        net = gross - sum_from(fees, first)
+        self._count(net)
+        if self.kept is not None:
+            self.kept.append((closes.ts[leave[first]], net))
         self.totals.lots += int(close_end[-1])
         self.totals.lot_seconds += float(held.sum())
         self._drop(int(close_end[-1]), open_end)

@@ -21,7 +21,7 @@ from tapewire.candles import BacktestConfig, Candles
 from tapewire.candles.declared import DeclaredBars, run_declared
 from tapewire.candles.report import render_candle_report
 from tapewire.candles.rules import strategy_of, strategy_text
-from tapewire.studies import sweep
+from tapewire.studies import montecarlo, sweep
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SOURCE = {"type": "synthetic", "events": 150_000, "seed": 3}
@@ -152,6 +152,12 @@ def main(out: Path) -> None:
         parts = ".tiles, #section-candles, #section-equity, #section-drawdown"
         candles = shown(candle_report(folder), "candles-near", parts, NEARER)
         shoot(candles, out / "candles.webp", 1280, 1230)
+        spread = montecarlo(
+            {"backtest": {"data_source": SOURCE, "instruments": INSTRUMENTS},
+             "strategy": {"type": "market_maker"}},
+            output=folder / "spread", draws=16, block=2, seed=7,
+        )  # fmt: skip
+        shoot(spread.path / "report.html", out / "montecarlo.webp", 1280, 1700)
         both = folder / "compared.html"
         both.write_text(render_comparison(compare([load_run(near), load_run(far)])))
         shoot(both, out / "report-compare.webp", 1280, 1100)

@@ -9,6 +9,7 @@ from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError
 from tapewire.executors import Executor
 from tapewire.runs.api import AnyPath, AnyStrategy, Time, request_of
+from tapewire.runs.requests import Request
 from tapewire.studies.asking import base_of, read_study, settings_of
 from tapewire.studies.conducting import Means
 from tapewire.studies.optimizing import Budget, optimize_checked
@@ -201,6 +202,23 @@ def _asked(
         config, Problems(Places(called)), files=files, strategies=strategies, overrides=overrides,
         options=options,
     )  # fmt: skip
+    require_names(request)
+    found, places = read_study(request.config if isinstance(request.config, Path) else None)
+    if isinstance(request.config, Mapping):
+        found = dict(request.config.get("study") or {})
+    found |= {name: value for name, value in given.items() if value is not None}
+    settings = settings_of(found, places)
+    return base_of(request, settings, str), settings
+
+
+def require_names(request: Request) -> None:
+    """Refuse strategies that are objects.
+
+    Raises
+    ------
+    ConfigError
+        If there are any.
+    """
     if any(not isinstance(strategy, (str, Mapping)) for strategy in request.strategies) or any(
         not isinstance(strategy.get("type"), str)
         for strategy in request.strategies
@@ -210,9 +228,3 @@ def _asked(
             "strategies: expected names, found an object: workers are processes of their own, and "
             "find a strategy by its file ('file.py:Class')"
         )
-    found, places = read_study(request.config if isinstance(request.config, Path) else None)
-    if isinstance(request.config, Mapping):
-        found = dict(request.config.get("study") or {})
-    found |= {name: value for name, value in given.items() if value is not None}
-    settings = settings_of(found, places)
-    return base_of(request, settings, str), settings

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tapewire.config.loading import STUDY
 from tapewire.config.problems import Places, Problems
@@ -16,9 +16,24 @@ from tapewire.runs.requests import Request
 from tapewire.studies.axes import combinations
 from tapewire.studies.settings import StudySettings
 
+#: What a part of a configuration becomes.
+Part = TypeVar("Part", bound=BaseModel)
+
 
 def settings_of(given: Mapping[str, Any], places: Places) -> StudySettings:
-    """Return a study's settings, checked.
+    """Return a study's settings, checked; see `checked_part`."""
+    return checked_part(StudySettings, STUDY, given, places)
+
+
+def checked_part(kind: type[Part], key: str, given: Mapping[str, Any], places: Places) -> Part:
+    """Return a part of a configuration that is not a run's, checked.
+
+    Parameters
+    ----------
+    kind
+        What is made of it.
+    key
+        Where it stands.
 
     Raises
     ------
@@ -27,7 +42,7 @@ def settings_of(given: Mapping[str, Any], places: Places) -> StudySettings:
     """
     problems = Problems(places)
     try:
-        return StudySettings.model_validate(dict(given))
+        return kind.model_validate(dict(given))
     except ValidationError as error:
         for item in error.errors(include_url=False):
             path = tuple(p for p in item["loc"] if p not in _KINDS)
@@ -36,29 +51,29 @@ def settings_of(given: Mapping[str, Any], places: Places) -> StudySettings:
                 f"expected {context['what']}" if item["type"] == "expected" else
                 f"{item['msg'][:1].lower()}{item['msg'][1:]}"
             )  # fmt: skip
-            problems.add((STUDY, *path), message)
+            problems.add((key, *path), message)
     problems.raise_if_any()
     raise AssertionError("something is wrong with it")
 
 
 #: What pydantic puts into a path of a value that may be one of two kinds.
-_KINDS: Final = ("range", "list", "literal['day']", "constrained-int")
+_KINDS: Final = ("range", "list", "factor", "anew", "literal['day']", "constrained-int")
 
 
-def read_study(path: Path | None) -> tuple[dict[str, Any], Places]:
+def read_study(path: Path | None, key: str = STUDY) -> tuple[dict[str, Any], Places]:
     """Return the ``study`` of a configuration file, and where its keys are; empty without one."""
     if path is None:
-        return {}, Places("the study")
+        return {}, Places(f"the {key}")
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError):
         return {}, Places(str(path))  # what is wrong with it is said by who reads all of it
     document, lines = load_yaml(text, str(path))
-    found = document.get(STUDY) if isinstance(document, Mapping) else None
+    found = document.get(key) if isinstance(document, Mapping) else None
     if found is None:
         return {}, Places(str(path))
     if not isinstance(found, Mapping):
-        raise ConfigError(f"{path}: study: expected a mapping, found something else")
+        raise ConfigError(f"{path}: {key}: expected a mapping, found something else")
     return dict(found), Places(str(path), lines)
 
 

@@ -19,6 +19,8 @@ from tapewire.studies.settings import TRIALS_MAX, Range, StudySettings, plain_nu
 STRATEGY: Final = "strategy"
 SYMBOLS: Final = "symbols"
 DAY: Final = "day"
+#: Of a trial over a synthetic market: its seed.
+MARKET: Final = "market"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What a study starts from, and how values of a trial get into it."""
 
+import copy
 import datetime
 import functools
 import json
@@ -22,7 +23,7 @@ from tapewire.config.wording import describe, dotted_keys, suggest
 from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError
 from tapewire.runs.requests import OPTION_KEYS
-from tapewire.studies.axes import DAY, STRATEGY, SYMBOLS, Trial
+from tapewire.studies.axes import DAY, MARKET, STRATEGY, SYMBOLS, Trial
 
 #: Parts of the execution that a strategy may have of its own.
 OWN_EXECUTION: Final = (
@@ -97,8 +98,28 @@ class Base:
             told = ", ".join(f"{name} {value}" for name, value in trial.values.items())
             raise ConfigError(f"trial {trial.number} ({told}): {error}") from None
 
+    def configured(self, name: str) -> Any:
+        """Return what the configuration has of a name that may vary; None where it says nothing.
+
+        Raises
+        ------
+        ConfigError
+            If it is the name of nothing.
+        """
+        path = self._path_of(name)
+        found: Any = self._document
+        if path is None:
+            path = "strategy", "0", "parameters", name.rpartition(".")[2]
+        for part in path:
+            if isinstance(found, list):
+                number = int(part) if str(part).isdecimal() else len(found)
+                found = found[number] if number < len(found) else None
+            else:
+                found = found.get(part) if isinstance(found, Mapping) else None
+        return found
+
     def _planned(self, trial: Trial) -> PlannedTrial:
-        values = trial.values
+        values = {name: value for name, value in trial.values.items() if name != MARKET}
         unknown = [name for name in values if name not in self._kinds]
         if unknown:
             self._kinds |= {name: self._path_of(name) for name in unknown}
@@ -117,7 +138,7 @@ class Base:
                 f"found {name!r}"
             )
         entry = entry.model_copy(update={"name": name, "parameters": _with(entry, inner)})
-        if _runs_alone(config):
+        if _runs_alone(config) or MARKET in trial.values:
             group = f"{group}#{trial.number}"
         return PlannedTrial(trial, config, entry, group)
 
@@ -137,7 +158,7 @@ class Base:
                 start, end = _day(value)
                 overrides[OPTION_KEYS["start"]], overrides[OPTION_KEYS["end"]] = start, end
             else:
-                overrides[path] = value
+                overrides[path] = copy.deepcopy(value)  # checking writes into mappings
             typed[path] = name
         document = self._document
         known = _entries(document, strategies)

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 from tapewire.analytics.run_folder import MANIFEST, sha256_of
 from tapewire.atomic import atomic_write, output_errors
 from tapewire.errors import ConfigError, FormatError, MissingFileError, OutputError
+from tapewire.studies.markets import MODEL
 from tapewire.studies.parts import parts_in
 
 PLAN: Final = "study.json"
@@ -21,9 +22,17 @@ REPORT: Final = "report.html"
 _PARTS: Final = "parts"
 _PASSES: Final = "passes"
 _RUNS: Final = "runs"
+#: Of a study of how far results spread.
+BANDS_FILE: Final = "bands.parquet"
+DRAWS_FILE: Final = "draws.parquet"
+RESULT: Final = "montecarlo.json"
+_OWN: Final = "run"
+MARKETS: Final = "markets"
 _LOCK: Final = ".tapewire.lock"
 #: Files of a study that is complete, the manifest last.
-_FILES: Final = (TRIALS, BLOCKS_FILE, REPORT, PLAN, MANIFEST)
+_FILES: Final = (
+    TRIALS, BLOCKS_FILE, BANDS_FILE, DRAWS_FILE, RESULT, MODEL, REPORT, PLAN, MANIFEST
+)  # fmt: skip
 
 
 class StudyFolder:
@@ -106,7 +115,9 @@ class StudyFolder:
             for name in reversed(_FILES):
                 with contextlib.suppress(FileNotFoundError):
                     (self.path / name).unlink()
-            for folder in (self.parts, self.passes, self.work, self.runs):
+            for folder in (
+                self.parts, self.passes, self.work, self.runs, self.own, self.markets
+            ):  # fmt: skip
                 shutil.rmtree(folder, ignore_errors=True)
 
     @property
@@ -129,6 +140,16 @@ class StudyFolder:
         """Where run folders of passes stay, if they are to."""
         return self.path / _RUNS
 
+    @property
+    def own(self) -> Path:
+        """Where the run is that draws are held against."""
+        return self.path / _OWN
+
+    @property
+    def markets(self) -> Path:
+        """Where synthetic markets stay, if they are to."""
+        return self.path / MARKETS
+
     def done(self) -> list[Path]:
         """Return the parts there are."""
         return parts_in(self.parts)
@@ -136,9 +157,7 @@ class StudyFolder:
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Say that the study is complete; its parts are then in its tables."""
         digests = {
-            name: sha256_of(self.path / name)
-            for name in (TRIALS, BLOCKS_FILE, REPORT)
-            if (self.path / name).exists()
+            name: sha256_of(self.path / name) for name in _FILES[:-2] if (self.path / name).exists()
         }
         whole = {**manifest, "files": digests}
         atomic_write(self.path / MANIFEST, json.dumps(whole, indent=1))

@@ -18,7 +18,7 @@ from tapewire.runs.assembly import run_checked
 from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.studies.base import PlannedTrial
 from tapewire.studies.estimate import Rates, fitted
-from tapewire.studies.passes import placed_here
+from tapewire.studies.passes import placed
 from tapewire.studies.planning import Pass
 
 TASK: Final = "tapewire.studies.measuring:measure_pass"
@@ -53,7 +53,7 @@ def measure_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
         batch, ``end_s`` behind the last one (None: the pass was left before), ``memory_bytes``:
         the most that the process had.
     """
-    config = placed_here(make_config(argument["config"]), alone=True)
+    config = placed(make_config(argument["config"]), alone=True)
     began_s = time.monotonic()
     seen: list[tuple[float, int]] = []
 

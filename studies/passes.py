@@ -15,6 +15,7 @@ from tapewire.executors.tasks import Tell, failure_of
 from tapewire.runs.assembly import run_checked
 from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.studies.blocks import block_rows
+from tapewire.studies.markets import make_market, on_market
 from tapewire.studies.parts import FailedTrial, write_part
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
         ``config``: path of the pass's configuration, as JSON; ``trials``: number by name of
         strategy; ``part``: where the rows go; ``folder``: of the run, which is removed unless
         ``keep`` is true; ``block_ns``: length of a block; ``alone``: whether this process has
-        one core.
+        one core; perhaps ``market``: a synthetic market to be made and run over, see
+        `tapewire.studies.markets`.
     tell
         Gets events done and in all.
 
@@ -47,11 +49,16 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
         Nothing: what came of it is in the part.
     """
     path = Path(argument["config"])
-    config = placed_here(make_config(json.loads(path.read_text())), alone=argument["alone"])
+    document = json.loads(path.read_text())
     folder = Path(argument["folder"])
-    work = _Pass(config, argument["trials"], folder, argument["block_ns"], tell)
     try:
+        if "market" in argument:
+            document = on_market(document, make_market(argument["market"], folder))
+        config = placed(make_config(document), alone=argument["alone"])
+        work = _Pass(config, argument["trials"], folder, argument["block_ns"], tell)
         work.run(list(argument["trials"]))
+        if "market" in argument:  # its files go, and would have other places elsewhere
+            work.inputs = [{**one, "file": Path(one["file"]).name} for one in work.inputs]
         write_part(Path(argument["part"]), work.rows, work.blocks, work.failed, work.found())
     finally:
         if not argument["keep"]:
@@ -59,7 +66,7 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
     return {}
 
 
-def placed_here(config: RunConfig, *, alone: bool) -> RunConfig:
+def placed(config: RunConfig, *, alone: bool) -> RunConfig:
     """Have a run stay within this process, where each worker has a core; nothing is copied out."""
     backtest = config.backtest
     output = backtest.output.model_copy(
@@ -72,6 +79,11 @@ def placed_here(config: RunConfig, *, alone: bool) -> RunConfig:
     return config.model_copy(
         update={"backtest": backtest.model_copy(update={"output": output, "replay": replay})}
     )
+
+
+def inputs_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a run read, as far as that tells inputs from one another."""
+    return [{k: i[k] for k in _INPUT_KEYS if k in i} for i in manifest["inputs"]]
 
 
 class _Pass:
@@ -149,7 +161,7 @@ class _Pass:
         wanted = {name: self._trials[name] for name in names}
         self.rows.append((result.metrics, manifest["digests"], wanted))
         self.blocks.append(block_rows(result.path, wanted, self._block_ns))
-        self.inputs = [{k: i[k] for k in _INPUT_KEYS if k in i} for i in manifest["inputs"]]
+        self.inputs = inputs_of(manifest)
         self.events = int(manifest["events"])
         self.warnings += manifest["warnings"]
 

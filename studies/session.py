@@ -13,7 +13,7 @@ from tapewire.atomic import atomic_write
 from tapewire.errors import ConfigError, SimulationError, WireError
 from tapewire.executors import Executor, Failure, Outcome, Task
 from tapewire.studies import apart
-from tapewire.studies.axes import Trial
+from tapewire.studies.axes import MARKET, Trial
 from tapewire.studies.base import Base, PlannedTrial
 from tapewire.studies.folder import StudyFolder
 from tapewire.studies.parts import FailedTrial, facts_of, write_part
@@ -23,6 +23,8 @@ from tapewire.studies.table import Ranking
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from tapewire.studies.markets import MarketMaker
 
 #: How long one pass may take.
 PASS_TIMEOUT_S: Final = 24 * 3600.0
@@ -87,6 +89,8 @@ class StudySession:
         How many there will be, where that is known.
     trials_max
         Trials of one pass.
+    markets
+        How synthetic markets of trials are made, see `tapewire.studies.markets`.
     """
 
     def __init__(
@@ -101,10 +105,12 @@ class StudySession:
         keep_runs: bool = False,
         trials_total: int | None = None,
         trials_max: int = PASS_TRIALS_MAX,
+        markets: "MarketMaker | None" = None,
     ) -> None:
         #: Trials that ended before the last day: their rows and blocks, and days seen, the last.
         self.early: list[tuple[pa.Table, pa.Table]] = []
         self.days: dict[int, tuple[int, str]] = {}
+        self._markets = markets
         self._base = base
         self.folder = folder
         self.executor = executor
@@ -176,7 +182,7 @@ class StudySession:
         path = self.folder.passes / f"{one.name}.json"
         atomic_write(path, json.dumps(one.config.to_dict()))
         runs = self.folder.runs if self._keep_runs else self.folder.work
-        argument = {
+        argument: dict[str, Any] = {
             "config": str(path),
             "trials": {planned.entry.name: planned.trial.number for planned in one.trials},
             "part": str(self.folder.parts / f"{one.name}.parquet"),
@@ -185,6 +191,9 @@ class StudySession:
             "keep": self._keep_runs,
             "alone": self.executor.workers > 1,
         }
+        first = one.trials[0].trial
+        if self._markets is not None and MARKET in first.values:  # such a pass has no other trial
+            argument["market"] = self._markets.argument(first.number, first.values[MARKET])
         return Task(key, TASK, argument, PASS_TIMEOUT_S)
 
     def _hash_said(self, path: str) -> None:
@@ -220,7 +229,14 @@ class StudySession:
         self._read(pq.read_table(path))
         return []
 
-    def _note(self, found: dict[str, Any], trials: int) -> None:
+    def note(self, found: dict[str, Any], trials: int) -> None:
+        """Take in what a run of so many trials read and warned of.
+
+        Raises
+        ------
+        ConfigError
+            If data are others than they were.
+        """
         for one in found.get("inputs", ()):
             known = self.inputs.setdefault(one["file"], one)
             if {**known, "records_used": 0} != {**one, "records_used": 0}:
@@ -233,7 +249,7 @@ class StudySession:
 
     def _read(self, rows: "pa.Table") -> None:
         """Take in a part, of this session or of one that was stopped."""
-        self._note(facts_of(rows), rows.num_rows)
+        self.note(facts_of(rows), rows.num_rows)
         for row in rows.to_pylist():
             self._rows[row["trial"]] = row
             self._tally.trials += 1

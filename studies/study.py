@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tapewire.config.loading import make_config
 from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError, FormatError, SimulationError
-from tapewire.studies.axes import Trial
+from tapewire.studies.axes import MARKET, Trial
 from tapewire.studies.base import Base
-from tapewire.studies.folder import BLOCKS_FILE, TRIALS, read_manifest, read_plan
+from tapewire.studies.folder import BLOCKS_FILE, MARKETS, TRIALS, read_manifest, read_plan
 from tapewire.studies.luck import Luck
+from tapewire.studies.markets import market_again, on_market
 from tapewire.studies.pruning import day_after, until
 from tapewire.studies.settings import StudySettings
 from tapewire.studies.snooping import Overfitting
@@ -43,6 +45,8 @@ class Study:
         #: Content of ``manifest.json``.
         self.manifest: dict[str, Any] = read_manifest(self.path)
         self._plan = read_plan(self.path)
+        if "study" not in self._plan:
+            raise FormatError(f"{self.path}: expected a study with trials, found one without")
         #: What was tried.
         self.settings = StudySettings.model_validate(self._plan["study"])
 
@@ -86,6 +90,8 @@ class Study:
     def config(self, number: int) -> RunConfig:
         """Return the configuration of one trial by itself; run, it gives the row's digest.
 
+        The synthetic market of one that has any is made again, in the study's folder.
+
         Raises
         ------
         ConfigError
@@ -97,8 +103,13 @@ class Study:
             last = self.trials["last_day"][self.trials["trial"].to_pylist().index(number)].as_py()
             if last is not None:  # it was played so far
                 document = until(document, day_after(last))
-        base = Base(document, list(values))
-        return base.planned(Trial(number, values)).alone
+        base = Base(document, [name for name in values if name != MARKET])
+        alone = base.planned(Trial(number, values)).alone
+        if MARKET not in values:
+            return alone
+        folder = self.path / MARKETS
+        made = market_again(self._plan, self.path, folder, number, values[MARKET])
+        return make_config(on_market(alone.to_dict(), made))
 
     def require_same(self, number: int, digests: Mapping[str, str]) -> None:
         """Raise if a run of a trial did not come to what the trial came to.

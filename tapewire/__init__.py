@@ -32,12 +32,13 @@ if TYPE_CHECKING:
         to_price,
     )
     from tapewire.strategies.wants import Wants
-    from tapewire.studies import Study, optimize, sweep
+    from tapewire.studies import MonteCarlo, Study, montecarlo, optimize, sweep
 
 __all__ = [
     "BUY",
     "SELL",
     "Context",
+    "MonteCarlo",
     "RunConfig",
     "RunResult",
     "Simulation",
@@ -52,6 +53,7 @@ __all__ = [
     "jit",
     "load_config",
     "make_config",
+    "montecarlo",
     "optimize",
     "parameter",
     "run",
@@ -72,6 +74,7 @@ _HOMES = {
     "parameter": _PLAIN,
     "to_decimal": _PLAIN,
     "to_price": _PLAIN,
+    "MonteCarlo": "tapewire.studies",
     "RunConfig": "tapewire.config.schema",
     "RunResult": "tapewire.runs.result",
     "Simulation": "tapewire.runs.stepping",
@@ -83,6 +86,7 @@ _HOMES = {
     "features_table": "tapewire.inputs.features",
     "load_config": "tapewire.config.loading",
     "make_config": "tapewire.config.loading",
+    "montecarlo": "tapewire.studies",
     "optimize": "tapewire.studies",
     "run": "tapewire.runs.api",
     "sweep": "tapewire.studies",

@@ -17,6 +17,7 @@ from tapewire.cli import (
     doctor,
     explain,
     features,
+    montecarlo,
     new,
     optimize,
     reconcile,
@@ -48,6 +49,7 @@ app.command(epilog=run.EXAMPLES)(run.run)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=optimize.EXAMPLES)(optimize.optimize)
 app.command(epilog=walkforward.EXAMPLES)(walkforward.walkforward)
+app.command(epilog=montecarlo.EXAMPLES)(montecarlo.montecarlo)
 app.command(epilog=runs.EXAMPLES)(runs.runs)
 app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=compare.EXAMPLES)(compare.compare)

@@ -206,7 +206,7 @@ def asked_study(
     settings = _settings(
         found, places, vary, {**given, "block": block if block is None else whole_number(block)}
     )
-    return base_of(request, settings, _as_option), settings, request.name
+    return base_of(request, settings, as_option), settings, request.name
 
 
 def run_study(
@@ -231,14 +231,14 @@ def run_study(
 
     if resume and output is None:
         raise ConfigError("--resume: expected the study's folder (-o), found none")
-    count = _workers(workers)
+    count = workers_in(workers)
     with (
         StudyDisplay(quiet=quiet) as display,
         executor_of(executor, workers=count, address=address) as team,
     ):
         display.objective = objective
         means = Means(
-            output=output or _new_folder(name),
+            output=output or new_folder(name),
             executor=team,
             force=force,
             resume=resume,
@@ -269,7 +269,8 @@ def _settings(
     return settings_of({**found, **given}, places)
 
 
-def _workers(given: Any) -> int | None:
+def workers_in(given: Any) -> int | None:
+    """Return how many workers are typed; None where nothing is."""
     if given is None:
         return None
     if not isinstance(given, int) or not 1 <= given <= 1024:
@@ -277,11 +278,13 @@ def _workers(given: Any) -> int | None:
     return given
 
 
-def _new_folder(name: str) -> Path:
+def new_folder(name: str) -> Path:
+    """Return the folder of a study that is not told where to go."""
     now = datetime.datetime.now(datetime.UTC)
     return STUDIES / f"{now:%Y%m%dT%H%M%SZ}-{name}"
 
 
-def _as_option(name: str) -> str:
+def as_option(name: str) -> str:
+    """Write what a run is asked for as it is typed here."""
     typed = {"files": "FILES", "strategies": "--strategy"}
     return typed.get(name, f"--{name.replace('_', '-')}")

@@ -57,6 +57,8 @@ from tapewire.market.times import time_text
 STRATEGIES_NOT_BUILT: Final = ("momentum", "mean_reversion", "ml")
 #: What a study varies, beside what is run: `tapewire.studies` reads it, a run leaves it alone.
 STUDY: Final = "study"
+#: The same of how far results spread.
+MONTECARLO: Final = "montecarlo"
 _FILES: Final = ("backtest", "data_source", "files")
 _STATUS_FILES: Final = ("backtest", "data_source", "status_files")
 _DEFINITION_FILES: Final = ("backtest", "data_source", "definition_files")
@@ -154,7 +156,8 @@ def make_config(
             f"found {describe(document)}"
         )
     raw = _copy(document)
-    raw.pop(STUDY, None)
+    for name in (STUDY, MONTECARLO):
+        raw.pop(name, None)
     _list_strategies(raw, problems)
     if files:
         replace_files(raw, files)

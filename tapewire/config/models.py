@@ -63,6 +63,15 @@ def execution_of(strategy: StrategyEntry, backtest: Backtest) -> Execution:
     return backtest.execution.model_copy(update=given)
 
 
+def fixed_delays_us(execution: Execution) -> dict[str, float]:
+    """Return the delay of each leg of a fixed latency model, in µs, without what computing adds."""
+    from tapewire.execution.models.latency.fixed import delays_ns
+    from tapewire.execution.models.latency.legs import LEGS
+
+    parameters = {**chosen_models(execution).latency.parameters, "compute_us": None}
+    return {leg: ns / 1000 for leg, ns in zip(LEGS, delays_ns(parameters), strict=True)}
+
+
 def models_in_force(config: RunConfig) -> RunConfig:
     """Write every parameter of the chosen models into the configuration, declared order."""
     backtest = config.backtest

@@ -249,6 +249,17 @@ def test_the_page_of_clusters(run_blocks: RunBlocks, repo: Path, tmp_path: Path)
     assert not (tmp_path / "studies").exists()
 
 
+@pytest.mark.long
+def test_the_page_of_montecarlo(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "montecarlo.md", tmp_path) == 4
+    spread = tw.MonteCarlo(tmp_path / "studies" / "spread")
+    assert (spread.manifest["trials"], spread.manifest["failed"]) == (8, 0)
+    third = tw.RunResult.load(tmp_path / "third")
+    assert spread.study is not None
+    assert list(third.manifest["digests"].values()) == [spread.study.trials["digest"][2].as_py()]
+    assert tw.MonteCarlo(tmp_path / "studies" / "markets").band("markets", "net_pnl").count == 2
+
+
 def test_the_page_of_metrics(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "metrics.md", tmp_path) == 1
     total = tw.RunResult.load(tmp_path / "capital").manifest["results"]["total"]

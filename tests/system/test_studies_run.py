@@ -122,6 +122,14 @@ def test_what_is_best_and_what_is_kept(study: Study) -> None:
         Study(study.path / "nowhere")
 
 
+def test_a_study_of_which_nobody_keeps_all_has_a_page(synthetic_file: Path, tmp_path: Path) -> None:
+    found = swept(
+        synthetic_file, tmp_path / "s", vary={"quantity": [1]}, constraints=["fills >= 1e9"]
+    )
+    assert found.best() == []
+    assert "no trial has the objective and keeps all" in (found.path / "report.html").read_text()
+
+
 BROKEN = """
 import tapewire as tw
 

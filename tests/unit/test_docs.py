@@ -39,6 +39,7 @@ PAGES = {
     "docs/rolls.md": 2,
     "docs/rules.md": 3,
     "docs/sources.md": 3,
+    "docs/montecarlo.md": 5,
     "docs/studies.md": 6,
     "docs/cluster.md": 3,
     "docs/protocol.md": 6,

@@ -1,0 +1,257 @@
+"""``tapewire montecarlo``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from tapewire.cli.options import End, Start, Symbols, names_in, time_in, whole_number
+from tapewire.cli.sweep import (
+    ForceStudy,
+    KeepRuns,
+    Resume,
+    StudyFolderOption,
+    Workers,
+    as_option,
+    new_folder,
+    workers_in,
+)
+from tapewire.cli.terminal import say
+from tapewire.errors import ConfigError, SimulationError
+from tapewire.runs.requests import Request, split_inputs
+
+if TYPE_CHECKING:
+    from tapewire.studies.monte_carlo import MonteCarlo
+
+EXAMPLES: Final = (
+    "[bold]Examples[/bold]\n\n"
+    "tapewire montecarlo runs/a                         a finished run's trades, drawn again\n\n"
+    "tapewire montecarlo config.yaml --draws 200 --block 30 -o studies/spread\n\n"
+    "tapewire montecarlo config.yaml --perturb latency=lognormal:0.4 --perturb seed "
+    "--perturb fees=uniform:0.8:1.2\n\n"
+    "tapewire montecarlo config.yaml --draws 0 --markets 50 --like day.mbo.dbn.zst\n\n"
+    "tapewire run --from studies/spread 17              one of its trials, by itself"
+)
+#: Figures that the terminal shows; all are in ``bands.parquet`` and on the page.
+_SHOWN: Final = ("net_pnl", "max_drawdown", "sharpe_by_block", "win_rate", "fills")
+
+
+def montecarlo(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="CONFIG|FILES|RUN",
+            help="A YAML configuration, market data, or both, as for tapewire run; or the folder "
+            "of a finished run.",
+            show_default=False,
+        ),
+    ] = None,
+    output: StudyFolderOption = None,
+    strategy: Annotated[
+        str | None, typer.Option("-s", "--strategy", help="Which strategy: its name, or a type.")
+    ] = None,
+    perturb: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--perturb",
+            metavar="NAME[=DRAWN]",
+            help="What perturbed runs draw: seed; latency, fill, fees or any number, times "
+            "lognormal:SIGMA, normal:SIGMA or uniform:LEAST:MOST; jitter=0:0.5; or anything that "
+            "sweep varies, from values (1,2,5 or 0.5:2). Repeat for more. Default: seed, latency, "
+            "fill and fees, as far as there is a use for them.",
+        ),
+    ] = None,
+    draws: Annotated[
+        Any,
+        typer.Option(
+            "--draws",
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Perturbed runs (100); 0 for none.",
+        ),
+    ] = None,
+    markets: Annotated[
+        Any,
+        typer.Option(
+            "--markets",
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Runs over a synthetic market each (0).",
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", metavar="FILE", help="Measure this file, make markets like it."),
+    ] = None,
+    symbol: Annotated[
+        str | None,
+        typer.Option("--symbol-like", help="Which book of --like; else the most traded."),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option("--calibration", metavar="FILE", help="A model of data calibrate."),
+    ] = None,
+    market_hours: Annotated[
+        float | None, typer.Option("--market-hours", help="Length of a synthetic market.")
+    ] = None,
+    market_records: Annotated[
+        Any,
+        typer.Option(
+            "--market-records",
+            parser=whole_number,
+            metavar="INTEGER",
+            help="Or its records (500,000).",
+        ),
+    ] = None,
+    resamples: Annotated[
+        Any,
+        typer.Option(
+            "--resamples",
+            parser=whole_number,
+            metavar="INTEGER",
+            help="How often trades and days are drawn again (2,000).",
+        ),
+    ] = None,
+    bootstrap: Annotated[
+        str | None,
+        typer.Option("--bootstrap", help="stationary (default) or circular blocks."),
+    ] = None,
+    block_length: Annotated[
+        float | None,
+        typer.Option(
+            "--block-length",
+            help="Trades, or days, of a block; default: as Politis and White choose it.",
+        ),
+    ] = None,
+    block: Annotated[
+        str | None,
+        typer.Option("--block", help="Of P&L that is drawn again: day (default), or minutes."),
+    ] = None,
+    seed: Annotated[
+        Any,
+        typer.Option("--seed", parser=whole_number, metavar="INTEGER", help="Seed of all draws."),
+    ] = None,
+    symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
+    workers: Workers = None,
+    resume: Resume = False,
+    force: ForceStudy = False,
+    keep_runs: KeepRuns = False,
+    keep_markets: Annotated[
+        bool, typer.Option("--keep-markets", help="Leave the synthetic markets in markets/.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+) -> None:
+    """Say how far a result spreads: its trades and days drawn again, perturbed runs, made-up days.
+
+    A montecarlo: in the configuration says what the options do not.
+    """  # fmt: skip
+    from tapewire.cli.study_display import StudyDisplay
+    from tapewire.runs.result import RunResult
+    from tapewire.studies.conducting import Means
+    from tapewire.studies.monte_carlo import MonteCarlo, is_run, settings_in
+    from tapewire.studies.session import StudyHooks
+    from tapewire.studies.spreading import of_config, of_run, spread
+
+    if resume and output is None:
+        raise ConfigError("--resume: expected the study's folder (-o), found none")
+    asked = {
+        "perturb": _perturbations(perturb), "draws": draws, "markets": markets,
+        "like": None if like is None else str(like.absolute()), "symbol": symbol,
+        "calibration": None if calibration is None else str(calibration.absolute()),
+        "market_hours": market_hours, "market_records": market_records, "resamples": resamples,
+        "bootstrap": bootstrap, "block_length": block_length,
+        "block": None if block is None else whole_number(block), "seed": seed,
+    }  # fmt: skip
+    given = {name: value for name, value in asked.items() if value is not None}
+    with StudyDisplay(quiet=quiet) as display:
+        if inputs and len(inputs) == 1 and is_run(inputs[0]):
+            if symbols or start or end:
+                raise ConfigError(
+                    f"{inputs[0]}: expected no --symbols, --start or --end with a finished run"
+                )
+            place = output or new_folder(inputs[0].resolve().name)
+            of = of_run(RunResult.load(inputs[0]), strategy, settings_in(None, given))
+        else:
+            config_path, files = split_inputs(inputs or [])
+            request = Request(
+                config=config_path, files=[str(path) for path in files],
+                strategies=() if strategy is None else (strategy,),
+                options={"symbols": names_in(symbols) or None, "start": time_in(start),
+                         "end": time_in(end)},
+            )  # fmt: skip
+            place = output or new_folder(request.name)
+            settings = settings_in(config_path, given)
+            of = of_config(request.checked(as_option), settings, place, resume=resume)
+        means = Means(
+            place, None, workers_in(workers), force, resume, keep_runs,
+            StudyHooks(display.announce, display.progress),
+        )  # fmt: skip
+        found = MonteCarlo(spread(of, means, keep_markets=keep_markets))
+    text = json.dumps(found.to_dict() | {"path": str(found.path)}, indent=1)
+    say(text if as_json else _summary(found), done=f"the study in {found.path} is complete")
+    if found.manifest["failed"]:
+        raise typer.Exit(SimulationError.exit_code)
+
+
+def _perturbations(typed: list[str] | None) -> dict[str, Any] | None:
+    from tapewire.studies.factors import perturbation_of
+
+    if not typed:
+        return None
+    found: dict[str, Any] = {}
+    for text in typed:
+        name, sign, drawn = text.partition("=")
+        if not name.strip() or (sign and not drawn):
+            raise ConfigError(
+                "--perturb: expected NAME or NAME=DRAWN, like latency=lognormal:0.3, found "
+                f"{text!r}"
+            )
+        try:
+            found[name.strip()] = perturbation_of(drawn.strip()) if sign else True
+        except ValueError as error:
+            raise ConfigError(f"--perturb {name}: {error}") from None
+    return found
+
+
+def _summary(found: "MonteCarlo") -> str:
+    """Return what it came to, as aligned text."""
+    from tapewire.analytics.formats import percent
+    from tapewire.runs.result_display import aligned
+    from tapewire.studies.bands import read_bands
+    from tapewire.studies.spread_page import figure_text, label_of, title_of
+
+    rows = [("", "figure", "own", "percentile", "5 %", "median", "95 %", "below 0")]
+    last = ""
+    for band in read_bands(found.bands):
+        if band.metric not in _SHOWN:
+            continue
+        facts = found.manifest["methods"][band.method]
+        title = title_of(band.method, facts) if band.method != last else ""
+        last = band.method
+        low, middle, high = (figure_text(band.metric, v) for v in (band.q05, band.q50, band.q95))
+        rows.append((
+            title, label_of(band.metric), figure_text(band.metric, band.own),
+            percent(band.percentile), low, middle, high, percent(band.below_zero),
+        ))  # fmt: skip
+    manifest = found.manifest
+    lines = aligned(rows) if len(rows) > 1 else []
+    lines += [""] if lines else []
+    for method, facts in manifest["methods"].items():
+        if "why_not" in facts:
+            lines.append(f"{title_of(method, facts).lower()} not done: {facts['why_not']}")
+    lines += [f"not perturbed: {why}" for why in manifest["unused"].values()]
+    facts = {
+        "trials": f"{manifest['trials']:,} in {manifest['elapsed_s']:.1f} s on "
+        f"{manifest['workers']} worker{'s' if manifest['workers'] != 1 else ''}",
+        "digest": manifest["digest"],
+        "study": str(found.path),
+        "report": str(found.path / "report.html"),
+    }
+    lines += [f"{key:<8}{text}" for key, text in facts.items()]
+    if manifest["failed"]:
+        lines.append(f"failed  {manifest['failed']:,} trials: see trials.parquet")
+    return "\n".join(lines)

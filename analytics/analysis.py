@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from tapewire.analytics.arrivals import OrderCosts
 from tapewire.analytics.bands import Band, Bands
 from tapewire.analytics.curves import CHART_BUCKETS, Curve, Line
-from tapewire.analytics.exact import Int64Array, groups, to_int64
+from tapewire.analytics.exact import Int64Array
 from tapewire.analytics.fill_marks import FILLS_DRAWN_MAX, FillMarks
 from tapewire.analytics.inventory import Inventory
 from tapewire.analytics.ledger import Leg
-from tapewire.analytics.margins import MarginPeaks
-from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
+from tapewire.analytics.metrics import METRICS, Inputs, Registry
 from tapewire.analytics.metrics.inputs import (
     EdgeTotals,
     FillTotals,
@@ -33,7 +32,7 @@ from tapewire.analytics.profiles import HourProfile, QueuePlaces
 from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
 from tapewire.analytics.rates import Conversion
 from tapewire.analytics.series import SeriesPictures
-from tapewire.analytics.trades import TradeMatcher
+from tapewire.analytics.tallies import BLANK, Tallies
 
 #: Strategies and legs that are drawn; the tables list all of them.
 CHARTED_STRATEGIES_MAX: Final = 8
@@ -82,7 +81,7 @@ class Analysis:
     instruments: list[InstrumentTotals] = field(default_factory=list)
 
 
-class _Reader:
+class _Reader(Tallies):
     """One pass over the three tables."""
 
     def __init__(
@@ -95,39 +94,22 @@ class _Reader:
         margins: Mapping[str, int],
         conversion: Conversion,
     ) -> None:
-        self.legs = legs
-        self.margins = MarginPeaks(legs, margins)
-        self.initial_capital = initial_capital
+        super().__init__(legs, initial_capital, margins, conversion)
         self.span = span
-        self.tallies = {leg: Tally() for leg in active}
         self.leg_curves = {leg: Curve() for leg in active}
-        self.matchers = {
-            leg: TradeMatcher(
-                legs[leg].multiplier_num, legs[leg].multiplier_den, conversion.of(legs[leg])
-            )
-            for leg in active
-        }
-        self._conversion = conversion
-        self.result = Analysis(*span, metrics)
+        self.result = Analysis(*span, metrics, strategies=self.strategies)
         self.pictures: dict[int, LegPicture] = {}
         self.positions: dict[int, int] = {}  # at the last sample
-        self._last_pnl: dict[int, int] = {}
         self._clock_ns = span[0]
+        for leg in active:
+            self.open(leg)
 
     def orders(self, path: Path) -> None:
         wanted = dict.fromkeys(("leg", "reason", *QuoteMarks.COLUMNS, *OrderTotals.COLUMNS,
                                 *OrderCosts.COLUMNS))  # fmt: skip
         for part in row_groups(path, list(wanted)):
             self.result.queues.add(part["queue_ahead"], part["filled_qty"])
-            for leg, rows in groups(part["leg"]):
-                mine = {name: column[rows] for name, column in part.items()}
-                self.tallies[leg].orders.add(mine)
-                info = self.legs[leg]
-                self.tallies[leg].costs.add(mine, info.multiplier_num, info.multiplier_den)
-                if (picture := self.pictures.get(leg)) is not None:
-                    picture.quotes.add(mine)
-                why = self.result.reasons.setdefault(self.legs[leg].strategy_id, Counter())
-                why.update(mine["reason"].tolist())
+            self.add_orders(part)
         statuses = self.result.statuses
         statuses.update({strategy: Counter() for strategy in self.result.reasons})
         for leg, tally in self.tallies.items():
@@ -140,79 +122,42 @@ class _Reader:
         for part in row_groups(path, list(wanted)):
             self.result.fill_reasons.update(part["reason"].tolist())
             self.result.hours.add_fills(part["ts_event"], part["last_qty"])
-            quantity = part["last_qty"]
-            signed = np.where(part["order_side"] == "BUY", quantity, -quantity)
-            self.margins.add(part["leg"], signed, part["position"])
-            for leg, rows in groups(part["leg"]):
-                mine = {name: column[rows] for name, column in part.items()}
-                self._leg_fills(leg, mine)
-
-    def _leg_fills(self, leg: int, fills: dict[str, Any]) -> None:
-        self.tallies[leg].fills.add(fills)
-        self.tallies[leg].inventory.add(fills, self.legs[leg].position_limit)
-        self._by_rate(leg, fills, self.tallies[leg].impact)
-        buy, quantity = fills["order_side"] == "BUY", fills["last_qty"]
-        price, ts = fills["last_px"], fills["ts_event"]
-        signed = np.where(buy, quantity, -quantity)
-        self.matchers[leg].add(signed, price, fills["commission"], fills["position"], ts)
-        picture = self.pictures.get(leg)
-        if picture is not None:
-            picture.fills.add(fills)
+            self.add_fills(part)
 
     def markouts(self, path: Path) -> None:
         times = ["ts_event"] if self._conversion else []
         for part in row_groups(path, ["leg", *EdgeTotals.COLUMNS, *times]):
-            for leg, rows in groups(part["leg"]):
-                mine = {name: column[rows] for name, column in part.items()}
-                self._by_rate(leg, mine, self.tallies[leg].edges)
-
-    def _by_rate(self, leg: int, fills: dict[str, Any], totals: EdgeTotals | ImpactTotals) -> None:
-        """Have fills added to totals of money, at the rate of their time."""
-        info = self.legs[leg]
-        steps = self._conversion.of(info)
-        if steps is None:
-            totals.add(fills, info.multiplier_num, info.multiplier_den)
-            return
-        for which, at in groups(steps.which(fills["ts_event"])):
-            some = {name: column[at] for name, column in fills.items()}
-            totals.add(some, *steps.ratio(which))
+            self.add_markouts(part)
 
     def equity(self, path: Path) -> None:
         for part in row_groups(path, ["leg", "ts", "position", "mark", "pnl", *Pnl.COLUMNS]):
-            delta = np.empty_like(part["pnl"])
-            # Legs report at their own pace; the sum over legs goes by one clock.
-            order = np.argsort(part["ts"], kind="stable")
-            part = {name: column[order] for name, column in part.items()}
-            clock = np.maximum(part["ts"], self._clock_ns)
-            self._clock_ns = int(clock[-1])
-            for leg, rows in groups(part["leg"]):
-                mine = {name: column[rows] for name, column in part.items()}
-                before = self._last_pnl.get(leg, 0)
-                change = to_int64(np.diff(mine["pnl"], prepend=before), "P&L change")
-                delta[rows] = change
-                self._last_pnl[leg] = int(mine["pnl"][-1])
-                self._leg_samples(leg, mine, change)
-            self.result.total.add(clock, delta)
-            self.result.hours.add_pnl(clock, delta)
-            for strategy, rows in self._by_strategy(part["leg"]):
-                self.result.strategies[strategy].add(clock[rows], delta[rows])
+            self.add_samples(part)
 
-    def _leg_samples(self, leg: int, samples: dict[str, Any], change: Int64Array) -> None:
-        self.tallies[leg].pnl.add(samples)
+    def see_orders(self, leg: int, orders: Mapping[str, NDArray[Any]]) -> None:
+        if (picture := self.pictures.get(leg)) is not None:
+            picture.quotes.add(orders)
+        why = self.result.reasons.setdefault(self.legs[leg].strategy_id, Counter())
+        why.update(orders["reason"].tolist())
+
+    def see_fills(self, leg: int, fills: Mapping[str, NDArray[Any]]) -> None:
+        if (picture := self.pictures.get(leg)) is not None:
+            picture.fills.add(fills)
+
+    def see_samples(
+        self, leg: int, samples: Mapping[str, NDArray[Any]], change: Int64Array
+    ) -> None:
         self.positions[leg] = int(samples["position"][-1])
         self.leg_curves[leg].add(samples["ts"], change)
-        picture = self.pictures.get(leg)
-        if picture is not None:
+        if (picture := self.pictures.get(leg)) is not None:
             picture.position.add(samples["ts"], samples["position"])
             priced = samples["mark"] != NO_MARK
             picture.mark.add(samples["ts"][priced], samples["mark"][priced])
 
-    def _by_strategy(self, leg: Int64Array) -> Iterator[tuple[str, NDArray[np.intp]]]:
-        names = list(self.result.strategies)
-        number = {name: i for i, name in enumerate(names)}
-        of_leg = np.array([number.get(x.strategy_id, -1) for x in self.legs], np.int64)
-        for strategy, rows in groups(of_leg[leg]):
-            yield names[strategy], rows
+    def see_changes(self, ts: Int64Array, change: Int64Array) -> None:
+        clock = np.maximum(ts, self._clock_ns)
+        self._clock_ns = int(clock[-1])
+        self.result.total.add(clock, change)
+        self.result.hours.add_pnl(clock, change)
 
 
 #: Stand-in for a null mark while reading; no price has this value.
@@ -267,7 +212,7 @@ def analyse(
     lines = max(len(drawn), len(charted), 1)
     window = (*span, min(CHART_BUCKETS, max(_BUCKETS_MIN, _BUCKETS_OF_CHART // lines)))
     for name in by_strategy:
-        reader.result.strategies[name] = _curve(window) if name in drawn else Curve()
+        reader.strategies[name] = _curve(window) if name in drawn else Curve()
     reader.result.total = _curve(window)
     reader.result.points_max = 4 * window[2]
     for leg in charted:
@@ -296,14 +241,10 @@ def _curve(window: tuple[int, int, int]) -> Curve:
 
 def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     result = reader.result
-    for curve in (result.total, *result.strategies.values(), *reader.leg_curves.values()):
+    for curve in (result.total, *reader.leg_curves.values()):
         curve.finish()
-    for leg, matcher in reader.matchers.items():
-        reader.tallies[leg].trades = matcher.totals
-        reader.tallies[leg].inventory.finish(reader.span[1], reader.legs[leg].position_limit)
+    reader.finish(reader.span[1])
     result.pictures = [reader.pictures[leg] for leg in sorted(reader.pictures)]
-    blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,
-             "symbol": None}  # fmt: skip
     tallies, compute = reader.tallies, result.metrics.compute
     result.instruments = by_instrument(reader.legs, tallies, reader.positions)
     result.edges = sum((tally.edges for tally in tallies.values()), EdgeTotals())
@@ -312,15 +253,8 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     everything = compute(
         Inputs.of(tallies.values(), result.total, together, reader.margins.total())
     )
-    result.rows.append({"scope": "total", **blank, **everything})
-    of_strategy: dict[str, list[Tally]] = {name: [] for name in by_strategy}
-    for leg, tally in tallies.items():
-        of_strategy[reader.legs[leg].strategy_id].append(tally)
-    for name, mine in of_strategy.items():
-        figures = compute(
-            Inputs.of(mine, result.strategies[name], each, reader.margins.of_strategy(name))
-        )
-        result.rows.append({"scope": "strategy", **blank, "strategy_id": name, **figures})
+    result.rows.append({"scope": "total", **BLANK, **everything})
+    result.rows += reader.of_strategies(result.metrics)
     for leg, tally in tallies.items():
         info = reader.legs[leg]
         keys = {"strategy_id": info.strategy_id, "leg": leg, "publisher_id": info.publisher_id,

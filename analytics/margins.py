@@ -21,16 +21,23 @@ class MarginPeaks:
     """
 
     def __init__(self, legs: Sequence[Leg], margins: Mapping[str, int]) -> None:
-        self._margins = [margins.get(leg.symbol) for leg in legs]
-        names = list(dict.fromkeys(leg.strategy_id for leg in legs))
-        self._strategy = [names.index(leg.strategy_id) for leg in legs]
-        self._names = names
+        self._of_symbol = margins
         self._now: dict[tuple[str, int], int] = {}
         self._peak: dict[tuple[str, int], int] = {}
+        self.grow(legs)
+
+    def grow(self, legs: Sequence[Leg]) -> None:
+        """Take a leg table that has grown."""
+        self._margins = [self._of_symbol.get(leg.symbol) for leg in legs]
+        names = list(dict.fromkeys(leg.strategy_id for leg in legs))
+        number = {name: i for i, name in enumerate(names)}
+        self._strategy = [number[leg.strategy_id] for leg in legs]
+        self._names = names
         for leg, margin in enumerate(self._margins):
             if margin is not None:
                 for key in self._keys(leg):
-                    self._now[key] = self._peak[key] = 0
+                    self._now.setdefault(key, 0)
+                    self._peak.setdefault(key, 0)
 
     def _keys(self, leg: int) -> tuple[tuple[str, int], ...]:
         return ("leg", leg), ("strategy", self._strategy[leg]), ("total", 0)

@@ -11,6 +11,7 @@ import numpy as np
 
 from tapewire.analytics.collector import Collector
 from tapewire.analytics.denials import Denials
+from tapewire.analytics.figures import FiguresCollector
 from tapewire.errors import OutputError, SimulationError
 from tapewire.processes.collecting import PIECE_BYTES, WINDOW
 
@@ -38,7 +39,7 @@ class CollectorThread:
         Nobody else may use it; it is closed with this object.
     """
 
-    def __init__(self, collector: Collector) -> None:
+    def __init__(self, collector: Collector | FiguresCollector) -> None:
         self.path = collector.path
         self._collector = collector
         self._worker = ThreadPoolExecutor(1, "collector")

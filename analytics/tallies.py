@@ -1,0 +1,180 @@
+"""What metrics are computed from, gathered leg by leg from columns of rows in their order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapewire.analytics.curves import Curve
+from tapewire.analytics.exact import Int64Array, groups, to_int64
+from tapewire.analytics.ledger import Leg
+from tapewire.analytics.margins import MarginPeaks
+from tapewire.analytics.metrics import Inputs, Registry, Tally
+from tapewire.analytics.metrics.inputs import EdgeTotals, ImpactTotals
+from tapewire.analytics.rates import Conversion
+from tapewire.analytics.trades import TradeMatcher
+
+#: Columns of a row that is of no leg, of no book.
+BLANK: dict[str, Any] = {"strategy_id": None, "leg": None, "publisher_id": None,
+                         "instrument_id": None, "symbol": None}  # fmt: skip
+
+
+class Tallies:
+    """Tallies of legs, and P&L over time of strategies.
+
+    Parameters
+    ----------
+    legs
+        The run's leg table, as far as it is known.
+    initial_capital
+        What each strategy begins with, 1e-9 currency, where that was stated.
+    margins
+        What a lot takes as margin by symbol, 1e-9 currency, where that was stated.
+    conversion
+        Of money in other currencies, where rates change.
+    """
+
+    def __init__(
+        self,
+        legs: Sequence[Leg],
+        initial_capital: int | None,
+        margins: Mapping[str, int],
+        conversion: Conversion,
+    ) -> None:
+        self.legs = legs
+        self.initial_capital = initial_capital
+        self.margins = MarginPeaks(legs, margins)
+        self.tallies: dict[int, Tally] = {}
+        #: P&L over time by strategy.
+        self.strategies: dict[str, Curve] = {}
+        self._matchers: dict[int, TradeMatcher] = {}
+        self._conversion = conversion
+        self._last_pnl: dict[int, int] = {}
+        self._clocks: dict[str, int] = {}
+
+    def grow(self, legs: Sequence[Leg]) -> None:
+        """Take a leg table that has grown."""
+        if len(legs) != len(self.legs):
+            self.legs = legs
+            self.margins.grow(legs)
+
+    def open(self, leg: int) -> Tally:
+        """Return the tally of a leg, opening it on first use."""
+        if leg not in self.tallies:
+            info = self.legs[leg]
+            self.tallies[leg] = Tally()
+            self._matchers[leg] = TradeMatcher(
+                info.multiplier_num, info.multiplier_den, self._conversion.of(info)
+            )
+            self.strategies.setdefault(info.strategy_id, Curve())
+        return self.tallies[leg]
+
+    def add_orders(self, part: Mapping[str, NDArray[Any]]) -> None:
+        """Take columns of orders."""
+        for leg, mine in by_leg(part):
+            info = self.legs[leg]
+            tally = self.open(leg)
+            tally.orders.add(mine)
+            tally.costs.add(mine, info.multiplier_num, info.multiplier_den)
+            self.see_orders(leg, mine)
+
+    def add_fills(self, part: Mapping[str, NDArray[Any]]) -> None:
+        """Take columns of fills, in order."""
+        signed = np.where(part["order_side"] == "BUY", part["last_qty"], -part["last_qty"])
+        self.margins.add(part["leg"], signed, part["position"])
+        for leg, mine in by_leg({**part, "signed": signed}):
+            tally = self.open(leg)
+            tally.fills.add(mine)
+            tally.inventory.add(mine, self.legs[leg].position_limit)
+            self._by_rate(leg, mine, tally.impact)
+            self._matchers[leg].add(
+                mine["signed"], mine["last_px"], mine["commission"], mine["position"],
+                mine["ts_event"],
+            )  # fmt: skip
+            self.see_fills(leg, mine)
+
+    def add_markouts(self, part: Mapping[str, NDArray[Any]]) -> None:
+        """Take columns of markouts."""
+        for leg, mine in by_leg(part):
+            self._by_rate(leg, mine, self.open(leg).edges)
+
+    def add_samples(self, part: Mapping[str, NDArray[Any]]) -> None:
+        """Take columns of samples, in order."""
+        change = np.empty_like(part["pnl"])
+        # Legs report at their own pace; the sum over legs goes by one clock.
+        order = np.argsort(part["ts"], kind="stable")
+        part = {name: column[order] for name, column in part.items()}
+        strategies: dict[str, list[NDArray[np.intp]]] = {}
+        for leg, rows in groups(part["leg"]):
+            mine = {name: column[rows] for name, column in part.items()}
+            self.open(leg).pnl.add(mine)
+            before = self._last_pnl.get(leg, 0)
+            change[rows] = to_int64(np.diff(mine["pnl"], prepend=before), "P&L change")
+            self._last_pnl[leg] = int(mine["pnl"][-1])
+            strategies.setdefault(self.legs[leg].strategy_id, []).append(rows)
+            self.see_samples(leg, mine, change[rows])
+        for name, places in strategies.items():
+            rows = places[0] if len(places) == 1 else np.sort(np.concatenate(places))
+            # Its own clock: who else is there does not show.
+            ts = np.maximum(part["ts"][rows], self._clocks.get(name, 0))
+            self._clocks[name] = int(ts[-1])
+            self.strategies[name].add(ts, change[rows])
+        self.see_changes(part["ts"], change)
+
+    def see_orders(self, leg: int, orders: Mapping[str, NDArray[Any]]) -> None:
+        """Look at a leg's orders, too: for who draws them."""
+
+    def see_fills(self, leg: int, fills: Mapping[str, NDArray[Any]]) -> None:
+        """Look at a leg's fills, too."""
+
+    def see_samples(
+        self, leg: int, samples: Mapping[str, NDArray[Any]], change: Int64Array
+    ) -> None:
+        """Look at a leg's samples, too, and at what each changed its P&L by."""
+
+    def see_changes(self, ts: Int64Array, change: Int64Array) -> None:
+        """Look at changes of P&L of all legs, by time."""
+
+    def finish(self, last_ns: int) -> None:
+        """Take in what was held back; positions are held until the last sample."""
+        for curve in self.strategies.values():
+            curve.finish()
+        for leg, tally in self.tallies.items():
+            tally.trades = self._matchers[leg].totals
+            tally.inventory.finish(last_ns, self.legs[leg].position_limit)
+
+    def of_strategies(self, metrics: Registry) -> list[dict[str, Any]]:
+        """Return a row of metrics for each strategy, in the order of their legs."""
+        of_strategy: dict[str, list[Tally]] = {}
+        for leg in sorted(self.tallies):
+            of_strategy.setdefault(self.legs[leg].strategy_id, []).append(self.tallies[leg])
+        rows = []
+        for name, mine in of_strategy.items():
+            figures = metrics.compute(
+                Inputs.of(
+                    mine, self.strategies[name], self.initial_capital,
+                    self.margins.of_strategy(name),
+                )
+            )  # fmt: skip
+            rows.append({"scope": "strategy", **BLANK, "strategy_id": name, **figures})
+        return rows
+
+    def _by_rate(
+        self, leg: int, fills: Mapping[str, NDArray[Any]], totals: EdgeTotals | ImpactTotals
+    ) -> None:
+        """Have fills added to totals of money, at the rate of their time."""
+        info = self.legs[leg]
+        steps = self._conversion.of(info)
+        if steps is None:
+            totals.add(fills, info.multiplier_num, info.multiplier_den)
+            return
+        for which, at in groups(steps.which(fills["ts_event"])):
+            some = {name: column[at] for name, column in fills.items()}
+            totals.add(some, *steps.ratio(which))
+
+
+def by_leg(part: Mapping[str, NDArray[Any]]) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
+    """Yield each leg with its rows of some columns, keeping their order."""
+    for leg, rows in groups(part["leg"]):
+        yield leg, {name: column[rows] for name, column in part.items()}

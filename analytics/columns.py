@@ -66,10 +66,14 @@ def _words(values: Int64Array, codes: type[IntEnum], what: str) -> NDArray[Any]:
     """Return the names of codes; a code nobody named is a bug of the simulation."""
     low = int(min(codes))
     table = np.full(int(max(codes)) - low + 1, None, object)
+    named = np.zeros(table.size, bool)
     for code in codes:
-        table[int(code) - low] = code.name
-    inside = (values >= low) & (values - low < table.size)
-    words = table[np.where(inside, values - low, 0)]
-    if not inside.all() or None in words:
-        raise SimulationError(f"expected {what} of {', '.join(c.name for c in codes)}")
-    return words
+        table[int(code) - low], named[int(code) - low] = code.name, True
+    at = np.clip(values - low, 0, table.size - 1)
+    wrong = np.flatnonzero(~named[at] | (at != values - low))
+    if wrong.size:
+        raise SimulationError(
+            f"expected {what} of {', '.join(f'{int(c)}={c.name}' for c in codes)}, "
+            f"found {values[wrong[0]]}"
+        )
+    return np.asarray(table[at])

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from tapewire.analytics.arrivals import Arrivals
 from tapewire.analytics.columns import Part, fill_part, markout_part, order_part, sample_part
 from tapewire.analytics.denials import Denials
+from tapewire.analytics.exact import groups
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, require_forward
 from tapewire.analytics.ledger import Ledger, Leg
-from tapewire.analytics.markouts import Markouts
+from tapewire.analytics.markouts import Markouts, as_words
 from tapewire.analytics.metrics import METRICS, Registry
 from tapewire.analytics.rates import Conversion, Rates
 from tapewire.analytics.run_folder import MANIFEST
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 #: Rows of a table that are held before they are taken in: many of each leg, a few MB together.
 HELD_ROWS: Final = 32_768
 #: Moves of a book's best prices after which fills before them are looked at again.
-_LOOK_MOVES: Final = 4_096
+_LOOK_MOVES: Final = 1_024
 
 #: Gets columns of ``fills`` or ``equity``, and the legs that they count.
 Watch = Callable[[str, Part, Sequence[Leg]], None]
@@ -78,6 +79,7 @@ class FiguresCollector:
         self._metrics = metrics
         self._conversion = Conversion(rates)
         self._tallies = Tallies((), initial_capital, margins or {}, self._conversion)
+        self._has_margins = bool(margins)
         self._ledger = Ledger()
         self._denials = Denials()
         self._arrivals = Arrivals() if markouts else None
@@ -201,14 +203,15 @@ class FiguresCollector:
             require_forward(SIM_FILL_NOTICE, fills["ts_event"], fills["ts_known"])
             self._ledger.add_fills(fills, legs)
             self._conversion.add_fills(fills, legs)
-            part = fill_part(fills)
+            # Margins follow positions in the order of the table, over all legs.
+            part = fill_part(fills if self._has_margins else _leg_by_leg(fills))
             self._tallies.add_fills(part)
             self._see("fills", part)
         if orders is not None and orders.size:
             names.check(orders, "orders")
             require_forward(SIM_ORDER_ENTRY, orders["ts_sent"], orders["ts_arrived"])
             self._ledger.add_orders(orders)
-            self._tallies.add_orders(order_part(orders, names))
+            self._tallies.add_orders(order_part(_leg_by_leg(orders), names))
         if samples is not None:
             names.check(samples, "samples")
             self._conversion.add_samples(samples, legs)
@@ -219,7 +222,7 @@ class FiguresCollector:
 
     def _add_markouts(self, rows: NDArray[np.void]) -> None:
         if rows.size:
-            self._tallies.add_markouts(markout_part(rows))
+            self._tallies.add_markouts(markout_part(_leg_by_leg(rows)))
 
     def _see(self, name: str, part: Part) -> None:
         if self._watch is not None:
@@ -233,3 +236,9 @@ def _or_empty(*tables: NDArray[np.void] | None) -> list[NDArray[np.void]]:
         np.empty(0, dtype) if rows is None else rows
         for rows, dtype in zip(tables, dtypes, strict=True)
     ]
+
+
+def _leg_by_leg(rows: NDArray[np.void]) -> NDArray[np.void]:
+    """Return rows of int64 fields by leg, in their order within each: what is read is together."""
+    order = np.concatenate([at for _, at in groups(rows["leg"])])
+    return np.asarray(as_words(np.ascontiguousarray(rows))[order].view(rows.dtype)[:, 0])

@@ -176,5 +176,11 @@ class Tallies:
 
 def by_leg(part: Mapping[str, NDArray[Any]]) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
     """Yield each leg with its rows of some columns, keeping their order."""
-    for leg, rows in groups(part["leg"]):
-        yield leg, {name: column[rows] for name, column in part.items()}
+    leg = part["leg"]
+    if leg.size and (leg[1:] >= leg[:-1]).all():  # leg by leg already: nothing is copied
+        starts = np.flatnonzero(np.r_[True, leg[1:] != leg[:-1]]).tolist()
+        for start, stop in zip(starts, [*starts[1:], leg.size], strict=True):
+            yield int(leg[start]), {name: column[start:stop] for name, column in part.items()}
+        return
+    for number, rows in groups(leg):
+        yield number, {name: column[rows] for name, column in part.items()}

@@ -19,6 +19,7 @@ from tapewire.analytics.exact import Int64Array
 from tapewire.analytics.fill_marks import FILLS_DRAWN_MAX, FillMarks
 from tapewire.analytics.inventory import Inventory
 from tapewire.analytics.ledger import Leg
+from tapewire.analytics.margins import Margins
 from tapewire.analytics.metrics import METRICS, Inputs, Registry
 from tapewire.analytics.metrics.inputs import (
     EdgeTotals,
@@ -32,6 +33,7 @@ from tapewire.analytics.profiles import HourProfile, QueuePlaces
 from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
 from tapewire.analytics.rates import Conversion
 from tapewire.analytics.series import SeriesPictures
+from tapewire.analytics.settlements import SettledDay, SettledDays, SettlementPrices
 from tapewire.analytics.tallies import BLANK, Tallies
 
 #: Strategies and legs that are drawn; the tables list all of them.
@@ -79,6 +81,7 @@ class Analysis:
     hours: HourProfile = field(default_factory=HourProfile)
     queues: QueuePlaces = field(default_factory=QueuePlaces)
     instruments: list[InstrumentTotals] = field(default_factory=list)
+    settled: list[SettledDay] = field(default_factory=list)
 
 
 class _Reader(Tallies):
@@ -91,10 +94,12 @@ class _Reader(Tallies):
         span: tuple[int, int],
         metrics: Registry,
         initial_capital: int | None,
-        margins: Mapping[str, int],
+        margins: Margins,
         conversion: Conversion,
+        settlements: SettlementPrices,
     ) -> None:
         super().__init__(legs, initial_capital, margins, conversion)
+        self.settled = SettledDays(legs, settlements, conversion)
         self.span = span
         self.leg_curves = {leg: Curve() for leg in active}
         self.result = Analysis(*span, metrics, strategies=self.strategies)
@@ -105,8 +110,9 @@ class _Reader(Tallies):
             self.open(leg)
 
     def orders(self, path: Path) -> None:
+        sent = ["ts_sent"] if self._conversion else []
         wanted = dict.fromkeys(("leg", "reason", *QuoteMarks.COLUMNS, *OrderTotals.COLUMNS,
-                                *OrderCosts.COLUMNS))  # fmt: skip
+                                *OrderCosts.COLUMNS, *sent))  # fmt: skip
         for part in row_groups(path, list(wanted)):
             self.result.queues.add(part["queue_ahead"], part["filled_qty"])
             self.add_orders(part)
@@ -117,8 +123,10 @@ class _Reader(Tallies):
                 statuses[self.legs[leg].strategy_id] += tally.orders.statuses
 
     def fills(self, path: Path) -> None:
-        wanted = dict.fromkeys(("leg", "commission", *FillMarks.COLUMNS, *FillTotals.COLUMNS,
-                                *Inventory.COLUMNS, *ImpactTotals.COLUMNS))  # fmt: skip
+        wanted = dict.fromkeys((
+            "leg", "commission", "position_effect", *FillMarks.COLUMNS, *FillTotals.COLUMNS,
+            *Inventory.COLUMNS, *ImpactTotals.COLUMNS,
+        ))  # fmt: skip
         for part in row_groups(path, list(wanted)):
             self.result.fill_reasons.update(part["reason"].tolist())
             self.result.hours.add_fills(part["ts_event"], part["last_qty"])
@@ -146,6 +154,7 @@ class _Reader(Tallies):
     def see_samples(
         self, leg: int, samples: Mapping[str, NDArray[Any]], change: Int64Array
     ) -> None:
+        self.settled.add(leg, samples)
         self.positions[leg] = int(samples["position"][-1])
         self.leg_curves[leg].add(samples["ts"], change)
         if (picture := self.pictures.get(leg)) is not None:
@@ -171,9 +180,10 @@ def analyse(
     span: tuple[int, int],
     metrics: Registry = METRICS,
     initial_capital: int | None = None,
-    margins: Mapping[str, int] | None = None,
+    margins: Margins | None = None,
     bands: Bands | None = None,
     conversion: Conversion | None = None,
+    settlements: SettlementPrices | None = None,
 ) -> Analysis:
     """Work out metrics and chart lines of a run.
 
@@ -193,16 +203,19 @@ def analyse(
     initial_capital
         What each strategy begins with, 1e-9 currency, where that was stated.
     margins
-        What a lot takes as margin by symbol, 1e-9 currency, where that was stated.
+        What a lot takes as margin by symbol, where that was stated.
     bands
         Best prices of the books, of a run that has markouts.
     conversion
         Of money in other currencies, where rates change.
+    settlements
+        What instruments settled at by day, where that is known.
     """
     active = sorted(final_pnl)
     reader = _Reader(
-        legs, active, span, metrics, initial_capital, margins or {}, conversion or Conversion()
-    )
+        legs, active, span, metrics, initial_capital, margins or {}, conversion or Conversion(),
+        settlements or SettlementPrices(),
+    )  # fmt: skip
     by_strategy: dict[str, int] = {}
     for leg in active:
         name = legs[leg].strategy_id
@@ -223,6 +236,7 @@ def analyse(
             QuoteMarks(span[1], QUOTES_DRAWN_MAX // len(charted)),
         )  # fmt: skip
     if bands is not None:
+        reader.markets = bands.markets()
         books = [reader.pictures[leg].book for leg in charted]
         reader.result.bands = bands.of(books, *span)
     reader.orders(folder_files["orders"])
@@ -247,6 +261,7 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     result.pictures = [reader.pictures[leg] for leg in sorted(reader.pictures)]
     tallies, compute = reader.tallies, result.metrics.compute
     result.instruments = by_instrument(reader.legs, tallies, reader.positions)
+    result.settled = reader.settled.rows(NO_MARK)
     result.edges = sum((tally.edges for tally in tallies.values()), EdgeTotals())
     each = reader.initial_capital
     together = None if each is None else each * len(by_strategy)

@@ -16,13 +16,12 @@ from tapewire.analytics.exact import (
     Int64Array,
     IntArray,
     add,
-    groups,
     multiply,
     sum_from,
     to_int64,
     total,
 )
-from tapewire.analytics.markouts import NO_PRICE
+from tapewire.analytics.markouts import NO_PRICE, by_book
 from tapewire.execution.codes import SETTLEMENT_ID
 from tapewire.execution.rows import ORDER_DTYPE
 from tapewire.market.records import UNDEF_PRICE
@@ -168,7 +167,7 @@ class Arrivals:
         fills, orders, touches
             ``FILL_DTYPE``, ``ORDER_DTYPE`` and ``TOUCH_DTYPE``, of shape (n,), n >= 0.
         """
-        for book, at in groups(touches["book"]):
+        for book, at in by_book(touches["book"]):
             if book not in self._mids:
                 self._mids[book] = _Mids()
             self._mids[book].add(touches[at])
@@ -177,7 +176,7 @@ class Arrivals:
             self._fills = np.concatenate([self._fills, more])
         rows = _widened(orders)
         if orders.size:
-            for book, at in groups(orders["publisher_id"] << 32 | orders["instrument_id"]):
+            for book, at in by_book(orders["publisher_id"] << 32 | orders["instrument_id"]):
                 self._price(rows, at, self._mids.get(book))
             self._charge(rows)
         for mids in self._mids.values():
@@ -185,7 +184,7 @@ class Arrivals:
         return rows
 
     @staticmethod
-    def _price(rows: NDArray[Any], at: NDArray[np.intp], mids: _Mids | None) -> None:
+    def _price(rows: NDArray[Any], at: NDArray[np.intp] | slice, mids: _Mids | None) -> None:
         """Fill in the mids of one book's orders."""
         if mids is None:
             return

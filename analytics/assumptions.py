@@ -80,10 +80,17 @@ def assumptions(
         ("Fills are known", _NOTICES.get(str(execution.get("fill_notice")), "not stated")),
         ("Risk limits", ", ".join(f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in known.items())
          or "none"),
+        *_position_words(backtest),
         ("Seed", str(backtest.get("seed", "not stated"))),
         *_days_words(_part(backtest, "replay")),
         *_of_their_own(config.get("strategy")),
     ]  # fmt: skip
+
+
+def _position_words(owner: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say how positions are kept, where that is stated."""
+    mode = _part(owner, "account").get("position_mode")
+    return [("Positions", str(mode))] if mode is not None else []
 
 
 def _days_words(replay: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -114,6 +121,7 @@ def _of_their_own(strategies: object) -> list[tuple[str, str]]:
                  if key != "gateway"]  # fmt: skip
         words += [f"gateway {_gateway_words(own['gateway'])}"] if own.get("gateway") else []
         words += [f"{k.replace('_', ' ')} {f.plain(v)}" for k, v in limits.items()]
+        words += [f"positions {mode}" for _, mode in _position_words(entry)]
         words += [f"seed {entry['seed']}"] if entry.get("seed") is not None else []
         if words:
             found.append((f"Of {entry['name']} alone", ", ".join(words)))

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewire.analytics.capacity import MarketActivity, market_of
 from tapewire.analytics.exact import Int64Array
 from tapewire.analytics.markouts import NO_PRICE, as_words, by_book
 from tapewire.execution.rows import TOUCH_DTYPE
@@ -29,6 +30,8 @@ SPANS_DRAWN: Final = (1_800, 600, 100)
 MOVES_DRAWN: Final = (9_000, 9_000, 4 * AROUND)
 #: Spans of traded lots on a page, of each book.
 VOLUME_SPANS_MAX: Final = 480
+#: Steps of time over which changes of the mid are measured: 2**30 ns, about a second.
+_STEP_BITS: Final = 30
 #: The shortest span is 2**20 ns, about a millisecond.
 _BITS_MIN: Final = 20
 #: Rows that are looked at together: where books are many, more, so that each has some.
@@ -209,6 +212,17 @@ class Bands:
         for book in self._books if all_anew else touched:
             self._books[book].coarsen(2 * share_of(_SPANS_HELD, len(self._books)))
             self._books[book].leave_out(fills_max)
+
+    def markets(self) -> dict[int, MarketActivity]:
+        """Return what happened in each book so far."""
+        self._take()
+        columns = [_BID, _ASK, _VOLUME]
+        return {
+            book: market_of(
+                one.spans[:, columns], one.spans[:, _SPAN] >> max(_STEP_BITS - one.bits, 0)
+            )
+            for book, one in self._books.items()
+        }
 
     def of(self, books: Iterable[int], first_ns: int, last_ns: int) -> dict[int, Band]:
         """Return the bands of those books that moved by then, between two times, for one page.

@@ -1,12 +1,13 @@
 """Where a run's P&L and fills came from: by name, by hour, by reason, by queue place, by delay."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
 from tapewire.analytics import formats as f
 from tapewire.analytics.analysis import Analysis
 from tapewire.analytics.bars import BarSeries, columns, rows
+from tapewire.analytics.exact import decimal_text
 from tapewire.analytics.latency import SIMULATED, LatencySummary
 from tapewire.analytics.markouts import HORIZONS
 from tapewire.analytics.metrics.inputs import SESSION_SPAN_NS_MIN, Edge
@@ -114,8 +115,8 @@ def latency_charts(latencies: Sequence[LatencySummary]) -> list[dict[str, Any]]:
     return charts
 
 
-def day_tables(analysis: Analysis) -> list[Table]:
-    """Return net P&L by UTC day and, where there are several, by month."""
+def day_tables(analysis: Analysis, legs: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return net P&L by UTC day, where there are several by month, and at settlement prices."""
     days = analysis.total.days
     if not days:
         return []
@@ -137,7 +138,31 @@ def day_tables(analysis: Analysis) -> list[Table]:
     tables = [table(head, found, caption="By day, the last first", text_columns=(len(head) - 1,),
                     note=f"{note} {cut(len(days), 'equity.parquet')}".strip())]  # fmt: skip
     months = _by_month(total)
+    tables += _settled_tables(analysis, legs)
     return [_month_table(months), *tables] if len(months) > 1 else tables
+
+
+def _settled_tables(analysis: Analysis, legs: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return P&L by trading day at settlement prices, where any is known."""
+    if not analysis.settled:
+        return []
+    days = sorted(analysis.settled, key=lambda one: (-one.ts_close, one.leg))
+    of_leg = {int(leg["leg"]): leg for leg in legs}
+    found = [
+        [
+            cell(one.date), cell(of_leg[one.leg]["strategy_id"], "text"),
+            cell(of_leg[one.leg]["symbol"], "text"), cell(f.count(one.position)),
+            cell("" if one.settlement is None else decimal_text(one.settlement)),
+            cell("" if one.mark is None else decimal_text(one.mark)),
+            cell(f.money(one.variation)), cell(f.money(one.pnl)),
+        ]
+        for one in days[:ROWS_MAX]
+    ]  # fmt: skip
+    head = ["Trading day", "Strategy", "Symbol", "Position", "Settlement", "Last mark", "Variation",
+            "Since the start"]  # fmt: skip
+    note = "What is held is valued at the settlement price; where none is known, at the last mark."
+    return [table(head, found, caption="By trading day, at settlement prices", text_columns=(1, 2),
+                  note=f"{note} {cut(len(days), 'settlements.parquet')}".strip())]  # fmt: skip
 
 
 def _by_day(days: dict[int, Any]) -> dict[int, int]:

@@ -22,11 +22,14 @@ from tapewire.analytics.manifest import (
     missing_keys,
     unfinished_manifest,
 )
+from tapewire.analytics.margins import Margins
 from tapewire.analytics.markouts import Markouts
 from tapewire.analytics.metrics import METRICS, Registry
 from tapewire.analytics.rates import Conversion, Rates
 from tapewire.analytics.row_tables import RowTables
 from tapewire.analytics.run_folder import MANIFEST, RunFolder
+from tapewire.analytics.schemas import SETTLEMENTS
+from tapewire.analytics.settlements import SettlementPrices, settlement_columns
 from tapewire.analytics.tables import ROW_GROUP_ROWS, TABLES, TABLES_ASKED_FOR
 from tapewire.analytics.variants import Variants
 from tapewire.atomic import output_errors, temporary_name
@@ -59,9 +62,11 @@ class Collector:
     initial_capital
         What each strategy begins with, 1e-9 currency; without it there are no returns.
     margins
-        What a lot takes as margin by symbol, 1e-9 currency, where that is known.
+        What a lot takes as margin by symbol, where that is known.
     rates
         Of instruments in other currencies, where their rates change.
+    settlements
+        What instruments settled at by day; with any, ``settlements.parquet`` is written.
 
     Raises
     ------
@@ -84,8 +89,9 @@ class Collector:
         row_group_rows: int = ROW_GROUP_ROWS,
         metrics: Registry = METRICS,
         initial_capital: int | None = None,
-        margins: Mapping[str, int] | None = None,
+        margins: Margins | None = None,
         rates: Rates | None = None,
+        settlements: SettlementPrices | None = None,
     ) -> None:
         if row_group_rows < 1:
             raise ValueError(f"expected row_group_rows >= 1, found {row_group_rows}")
@@ -95,6 +101,7 @@ class Collector:
         self._initial_capital = initial_capital
         self._margins = margins
         self._conversion = Conversion(rates)
+        self._settlements = settlements
         self._config_yaml = config_yaml
         self._legs: Sequence[Leg] = ()
         self._denials = Denials()
@@ -309,6 +316,9 @@ class Collector:
         self._tables.write_whole(
             "metrics", self._metrics.table, self._metrics.columns(analysis.rows), len(analysis.rows)
         )
+        if self._settlements:
+            days = settlement_columns(analysis.settled, self._legs)
+            self._tables.write_whole("settlements", SETTLEMENTS, days, len(analysis.settled))
         variants = None
         if given.get("variants"):
             variants = Variants(given["variants"], given["digests"], analysis)
@@ -339,7 +349,7 @@ class Collector:
         with output_errors(self.path, "read back the tables in"):
             return analyse(
                 files, self._legs, final, span, self._metrics, self._initial_capital,
-                self._margins, self._bands, self._conversion,
+                self._margins, self._bands, self._conversion, self._settlements,
             )  # fmt: skip
 
     def _keep_rows(self, status: str) -> dict[str, Any]:

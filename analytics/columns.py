@@ -12,7 +12,14 @@ from tapewire.analytics.markouts import HORIZONS
 from tapewire.analytics.rates import Conversion
 from tapewire.analytics.tables import Names, order_costs
 from tapewire.errors import SimulationError
-from tapewire.execution.codes import FillReason, Liquidity, OrderStatus, Reason, Side
+from tapewire.execution.codes import (
+    FillReason,
+    Liquidity,
+    OrderStatus,
+    PositionEffect,
+    Reason,
+    Side,
+)
 
 #: Columns of rows by name: int64, or words as objects.
 Part: TypeAlias = dict[str, NDArray[Any]]
@@ -21,7 +28,7 @@ _FILL: Final = ("leg", "last_px", "last_qty", "commission", "position", "ts_even
                 "impact")  # fmt: skip
 _MARKOUT: Final = ("leg", "last_px", "last_qty", "ts_event", "mid",
                    *(f"mid_{name}" for name in HORIZONS))  # fmt: skip
-_ORDER: Final = ("leg", "quantity", "filled_qty", "replaces")
+_ORDER: Final = ("leg", "quantity", "filled_qty", "replaces", "ts_sent")
 
 
 def fill_part(rows: NDArray[np.void]) -> Part:
@@ -32,6 +39,7 @@ def fill_part(rows: NDArray[np.void]) -> Part:
         "liquidity_side": _words(rows["liquidity"], Liquidity, "liquidity side"),
         "reason": _words(rows["reason"], FillReason, "fill reason"),
         "queue_ahead": rows["lots_ahead"],
+        "position_effect": _words(rows["effect"], PositionEffect, "position effect"),
     }
 
 

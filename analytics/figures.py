@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.arrivals import Arrivals
+from tapewire.analytics.bands import Bands
 from tapewire.analytics.columns import Part, fill_part, markout_part, order_part, sample_part
 from tapewire.analytics.denials import Denials
 from tapewire.analytics.exact import groups
 from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, require_forward
 from tapewire.analytics.ledger import Ledger, Leg
+from tapewire.analytics.margins import Margins
 from tapewire.analytics.markouts import Markouts, as_words
 from tapewire.analytics.metrics import METRICS, Registry
 from tapewire.analytics.rates import Conversion, Rates
@@ -67,7 +69,7 @@ class FiguresCollector:
         markouts: bool = False,
         metrics: Registry = METRICS,
         initial_capital: int | None = None,
-        margins: Mapping[str, int] | None = None,
+        margins: Margins | None = None,
         rates: Rates | None = None,
         watch: Watch | None = None,
         held_rows: int = HELD_ROWS,
@@ -84,6 +86,7 @@ class FiguresCollector:
         self._denials = Denials()
         self._arrivals = Arrivals() if markouts else None
         self._markouts = Markouts(_LOOK_MOVES) if markouts else None
+        self._bands = Bands() if markouts else None
         self._watch = watch
         self._legs: Sequence[Leg] = ()
         self._held_rows = held_rows
@@ -144,6 +147,8 @@ class FiguresCollector:
         self._ledger.check(self._legs)
         for leg in self._ledger.accounts:
             self._tallies.open(leg)
+        if self._bands is not None:
+            self._tallies.markets = self._bands.markets()
         self._tallies.finish(self._ledger.last_sample_ns or 0)
         self._figures = self._tallies.of_strategies(self._metrics)
         self.manifest = {"status": "complete", **(manifest or {}), "rows": dict(self.rows)}
@@ -191,13 +196,15 @@ class FiguresCollector:
         held = {name: joined_rows(parts) if parts else None for name, parts in self._held.items()}
         self.close()
         self._held_n = 0
-        legs, names = self._legs, Names(self._legs)
+        legs, names = self._legs, Names(self._legs, self._conversion)
         self._tallies.grow(legs)
         fills, orders, samples, touches = held.values()
         if self._markouts is not None and self._arrivals is not None:
             known = _or_empty(fills, orders, touches)
             orders = self._arrivals.add(*known)
             self._add_markouts(self._markouts.add(known[0], known[2]))
+            if self._bands is not None:
+                self._bands.add(known[0], known[2])
         if fills is not None:
             names.check(fills, "fills")
             require_forward(SIM_FILL_NOTICE, fills["ts_event"], fills["ts_known"])

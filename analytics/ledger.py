@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.exact import groups, magnitude, multiply, running_total, to_int64, total
+from tapewire.analytics.sides import SideCosts, Sides
 from tapewire.errors import SimulationError
-from tapewire.execution.codes import OrderStatus
+from tapewire.execution.codes import OrderStatus, PositionEffect
 from tapewire.market.records import UNDEF_PRICE
 
 #: What `Ledger.check` proves, in the words of the manifest.
@@ -24,7 +25,8 @@ CHECKS: Final = (
     "sum of fill commissions = fees",
     "sum of fill quantities = volume = sum of filled quantities over orders",
     "largest absolute position over fills = maximum position",
-    "position 0 implies realised P&L = cash",
+    "position 0 implies realised P&L = cash, unless a long and a short side are held",
+    "realised P&L of two sides = that of each at its own average cost",
     "realised + unrealised - fees = P&L",
 )
 
@@ -87,6 +89,8 @@ class Account:
     order_filled: int = 0
     samples: int = 0
     sample: NDArray[np.void] | None = field(default=None, repr=False)
+    #: Of a leg that hedges.
+    sides: SideCosts | None = None
 
 
 class Ledger:
@@ -135,6 +139,11 @@ class Ledger:
             account.fees += total(mine["commission"])
             account.volume += total(quantity)
             account.fills += len(mine)
+            if mine["effect"][0] != PositionEffect.NONE:
+                if account.sides is None:
+                    account.sides = SideCosts(Sides())
+                closes = mine["effect"] == PositionEffect.CLOSE
+                account.sides.add(signed, mine["last_px"], closes)
 
     def add_orders(self, orders: NDArray[np.void]) -> None:
         """Add orders (``ORDER_DTYPE``), one row per order over the whole run."""
@@ -191,9 +200,13 @@ class Ledger:
             ):
                 if int(sample[what]) != ours:
                     _mismatch(legs, leg, f"final {what}", ours, int(sample[what]))
-            if account.position == 0 and int(sample["realized"]) != account.cash:
-                _mismatch(legs, leg, "final realised P&L when flat", account.cash,
-                          int(sample["realized"]))  # fmt: skip
+            realized = int(sample["realized"])
+            if account.sides is not None:
+                if realized != account.sides.realized:
+                    _mismatch(legs, leg, "final realised P&L of both sides",
+                              account.sides.realized, realized)  # fmt: skip
+            elif account.position == 0 and realized != account.cash:
+                _mismatch(legs, leg, "final realised P&L when flat", account.cash, realized)
         return {
             "result": "exact",
             "checks": list(CHECKS),

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from tapewire.analytics.exact import Int64Array, groups, multiply, to_int64
 from tapewire.analytics.ledger import Leg
+from tapewire.analytics.sides import SideCosts, Sides
 from tapewire.errors import SimulationError
+from tapewire.execution.codes import PositionEffect
 from tapewire.market.records import UNDEF_PRICE
 
 #: By symbol: (from when on, ns; numerator and denominator of what a price point is worth by lot),
@@ -57,6 +59,7 @@ class _Booked:
     kept: list[tuple[int, int, int]] = field(default_factory=lambda: [(0, 0, 0)])
     sampled: list[int] = field(default_factory=list)  # `money` of samples not converted yet
     last: int = 0  # `money` of the last one that was
+    sides: SideCosts | None = None  # of one that hedges
 
     def fill(self, signed: int, price: int, num: int, den: int) -> None:
         """Book lots as `tapewire.positions.accounting.book_fill` does."""
@@ -66,11 +69,29 @@ class _Booked:
             cost = self.cost * closing // abs(self.position)
             gained = price * closing * (1 if self.position > 0 else -1) - cost
             self.cost -= cost
-            self.realized += gained
-            self.money += gained * num // den
+            self._keep(gained, num, den)
         opening = abs(signed) - closing
         self.cost += price * (opening if signed > 0 else -opening)
         self.position += signed
+        self._count(signed)
+
+    def fill_sides(
+        self, signed: Int64Array, price: Int64Array, closes: NDArray[np.bool_],
+        num: Int64Array, den: Int64Array,
+    ) -> None:  # fmt: skip
+        """Book fills of an account with a long and a short side."""
+        if self.sides is None:
+            self.sides = SideCosts(Sides())
+        gains = self.sides.add(signed, price, closes)
+        for lots, *gained in zip(signed.tolist(), gains, num.tolist(), den.tolist(), strict=True):
+            self._keep(*gained)
+            self._count(lots)
+
+    def _keep(self, gained: int, num: int, den: int) -> None:
+        self.realized += gained
+        self.money += gained * num // den
+
+    def _count(self, signed: int) -> None:
         self.volume += abs(signed)
         self.kept.append((self.volume, self.realized, self.money))
 
@@ -98,9 +119,13 @@ class Conversion:
             booked = self._booked.setdefault(leg, _Booked())
             mine = fills[rows]
             num, den = steps.at(mine["ts_event"])
-            signed = (mine["side"] * mine["last_qty"]).tolist()
+            signed, price = mine["side"] * mine["last_qty"], mine["last_px"]
+            if mine["effect"][0] != PositionEffect.NONE:
+                closes = mine["effect"] == PositionEffect.CLOSE
+                booked.fill_sides(signed, price, closes, num, den)
+                continue
             for values in zip(
-                signed, mine["last_px"].tolist(), num.tolist(), den.tolist(), strict=True
+                signed.tolist(), price.tolist(), num.tolist(), den.tolist(), strict=True
             ):
                 booked.fill(*values)
 

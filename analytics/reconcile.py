@@ -103,7 +103,7 @@ def reconcile(
     simulated: Iterable[LiveFill],
     *,
     window_ns: int = WINDOW_NS,
-    value: Callable[[str, int], int] = lambda symbol, units: units,
+    value: Callable[[str, int, int], int] = lambda symbol, units, ts_ns: units,
 ) -> Reconciliation:
     """Match live fills with simulated ones.
 
@@ -114,7 +114,8 @@ def reconcile(
     window_ns
         How far apart in time two fills may be and still be one.
     value
-        Money (1e-9 currency) of so many price units times lots of a symbol.
+        Money (1e-9 currency) of so many price units times lots of a symbol, at a time: that of the
+        live fill.
     """
     result = Reconciliation()
     ours = [_Left(fill, fill.lots) for fill in sorted(live, key=_time)]
@@ -133,7 +134,7 @@ def reconcile(
         of = result.by_symbol[match.live.symbol]
         of.matched += match.lots
         of.same_price += match.lots if match.worse == 0 else 0
-        of.slippage += value(match.live.symbol, match.worse * match.lots)
+        of.slippage += value(match.live.symbol, match.worse * match.lots, match.live.ts_ns)
     result.missed = [(left.fill, left.lots) for left in ours if left.lots]
     result.extra = [(left.fill, left.lots) for left in theirs if left.lots]
     return result

@@ -88,8 +88,8 @@ def render_report(
 
 
 def _currency(manifest: Mapping[str, Any]) -> str:
-    account = manifest["config"]["backtest"].get("account")
-    return str(account["currency"]) if account else "the instruments' currency"
+    account = manifest["config"]["backtest"].get("account") or {}
+    return str(account.get("currency") or "the instruments' currency")
 
 
 def _title(analysis: Analysis) -> str:
@@ -190,7 +190,7 @@ def _parts(
     return [
         {"title": "Metrics", "tables": [metrics_table(analysis), leg_table(analysis),
                                         *instruments_tables(analysis)]},
-        {"title": "By day", "tables": day_tables(analysis)},
+        {"title": "By day", "tables": day_tables(analysis, manifest["legs"])},
         {"title": "Orders", "tables": [
             *orders_tables(analysis), *fee_tables(manifest.get("fee_lines", {})),
             *halts_tables(manifest.get("loss_halts", ())),

@@ -180,7 +180,7 @@ class RowTables:
 
     def final_pnl(self) -> dict[int, int]:
         """Return the P&L (1e-9 currency) of every leg at its last sample; 0 without one."""
-        names = Names(self._legs)
+        names = Names(self._legs, self._conversion)
         final: dict[int, int] = {}
         for leg, account in self.ledger.accounts.items():
             final[leg] = 0
@@ -209,7 +209,7 @@ class RowTables:
         rows = joined_rows(self._held[name])
         self._held[name] = []  # now: the columns will take as much again
         self._held_rows[name] = 0
-        names = Names(self._legs)
+        names = Names(self._legs, self._conversion)
         if name == "fills":
             columns = fill_columns(rows, names)
             self.ledger.add_fills(rows, self._legs)

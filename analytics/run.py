@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapewire.analytics.run_folder import MANIFEST, sha256_of
-from tapewire.analytics.schemas import FEES, SERIES, arrow_schema
+from tapewire.analytics.schemas import FEES, SERIES, SETTLEMENTS, arrow_schema
 from tapewire.errors import FormatError, MissingFileError
 
 if TYPE_CHECKING:
@@ -90,6 +90,13 @@ class Run:
                 "backtest.output.markouts to true"
             )
         return self._table("markouts")
+
+    @functools.cached_property
+    def settlements(self) -> "pa.Table":
+        """``settlements.parquet``: days at settlement prices; without a row where none is known."""
+        if self.status == "complete" and "settlements.parquet" not in self.manifest["files"]:
+            return arrow_schema("settlements", SETTLEMENTS).empty_table()
+        return self._table("settlements")
 
     @functools.cached_property
     def metrics(self) -> "pa.Table":

@@ -29,6 +29,7 @@ RUN_FILES: Final = (
     "series.parquet",
     "fees.parquet",
     "markouts.parquet",
+    "settlements.parquet",
     "metrics.parquet",
     "variants.parquet",
     "latency.hdr",

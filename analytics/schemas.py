@@ -70,6 +70,10 @@ FILLS: Final = (
         "impact", "int64", PRICE_UNIT,
         "by how much own impact made the price worse; below 0: better, by earlier pushes",
     ),
+    Column(
+        "position_effect", "string", "",
+        "OPEN or CLOSE: a side of a position, in an account that hedges; else NONE",
+    ),
 )  # fmt: skip
 
 _LIMIT: Final = (
@@ -205,6 +209,19 @@ MARKOUTS: Final = (
                "the data end before")
         for name in HORIZONS
     ),
+)  # fmt: skip
+
+SETTLEMENTS: Final = (
+    *_KEYS,
+    *_BOOK,
+    Column("day", "string", "", "the trading day, as 2024-03-15"),
+    Column("ts_close", "time", "ns UTC", "when it ended"),
+    Column("position", "int64", "lots", "signed position then"),
+    Column("mark", "int64", PRICE_UNIT, "of the last sample before that", "no price yet"),
+    Column("settlement_price", "int64", PRICE_UNIT, "the venue's of the day",
+           "not known: the mark counts"),
+    Column("pnl", "int64", MONEY_UNIT, "net P&L by then, what is held at the settlement price"),
+    Column("variation", "int64", MONEY_UNIT, "pnl minus that of the day before"),
 )  # fmt: skip
 
 SERIES: Final = (

@@ -1,23 +1,34 @@
 """What metrics are computed from, gathered leg by leg from columns of rows in their order."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewire.analytics.capacity import MarketActivity
 from tapewire.analytics.curves import Curve
 from tapewire.analytics.exact import Int64Array, groups, to_int64
 from tapewire.analytics.ledger import Leg
-from tapewire.analytics.margins import MarginPeaks
+from tapewire.analytics.margins import MarginPeaks, Margins
 from tapewire.analytics.metrics import Inputs, Registry, Tally
-from tapewire.analytics.metrics.inputs import EdgeTotals, ImpactTotals
 from tapewire.analytics.rates import Conversion
+from tapewire.analytics.sides import LONG, Parts, Sides
 from tapewire.analytics.trades import TradeMatcher
+from tapewire.execution.codes import PositionEffect
 
 #: Columns of a row that is of no leg, of no book.
 BLANK: dict[str, Any] = {"strategy_id": None, "leg": None, "publisher_id": None,
                          "instrument_id": None, "symbol": None}  # fmt: skip
+_NETS: Final = PositionEffect.NONE.name
+_CLOSES: Final = PositionEffect.CLOSE.name
+
+
+class _Totals(Protocol):
+    """What rows of one leg are added to, at what a price point is worth."""
+
+    def add(self, rows: Mapping[str, NDArray[Any]], num: int, den: int, /) -> None:
+        """Take rows."""
 
 
 class Tallies:
@@ -30,7 +41,7 @@ class Tallies:
     initial_capital
         What each strategy begins with, 1e-9 currency, where that was stated.
     margins
-        What a lot takes as margin by symbol, 1e-9 currency, where that was stated.
+        What a lot takes as margin by symbol, where that was stated.
     conversion
         Of money in other currencies, where rates change.
     """
@@ -39,7 +50,7 @@ class Tallies:
         self,
         legs: Sequence[Leg],
         initial_capital: int | None,
-        margins: Mapping[str, int],
+        margins: Margins,
         conversion: Conversion,
     ) -> None:
         self.legs = legs
@@ -48,7 +59,11 @@ class Tallies:
         self.tallies: dict[int, Tally] = {}
         #: P&L over time by strategy.
         self.strategies: dict[str, Curve] = {}
+        #: What happened in each book, where that is known, before `finish`.
+        self.markets: dict[int, MarketActivity] = {}
         self._matchers: dict[int, TradeMatcher] = {}
+        self._short_matchers: dict[int, TradeMatcher] = {}  # of legs that hedge
+        self._sides: dict[int, Sides] = {}
         self._conversion = conversion
         self._last_pnl: dict[int, int] = {}
         self._clocks: dict[str, int] = {}
@@ -62,37 +77,63 @@ class Tallies:
     def open(self, leg: int) -> Tally:
         """Return the tally of a leg, opening it on first use."""
         if leg not in self.tallies:
-            info = self.legs[leg]
             self.tallies[leg] = Tally()
-            self._matchers[leg] = TradeMatcher(
-                info.multiplier_num, info.multiplier_den, self._conversion.of(info)
-            )
-            self.strategies.setdefault(info.strategy_id, Curve())
+            self._matchers[leg] = self._matcher(leg)
+            self.strategies.setdefault(self.legs[leg].strategy_id, Curve())
         return self.tallies[leg]
+
+    def _matcher(self, leg: int) -> TradeMatcher:
+        info = self.legs[leg]
+        return TradeMatcher(info.multiplier_num, info.multiplier_den, self._conversion.of(info))
 
     def add_orders(self, part: Mapping[str, NDArray[Any]]) -> None:
         """Take columns of orders."""
         for leg, mine in by_leg(part):
-            info = self.legs[leg]
             tally = self.open(leg)
             tally.orders.add(mine)
-            tally.costs.add(mine, info.multiplier_num, info.multiplier_den)
+            for totals in (tally.capacity, tally.costs):
+                self._by_rate(leg, mine, totals, "ts_sent")
             self.see_orders(leg, mine)
 
     def add_fills(self, part: Mapping[str, NDArray[Any]]) -> None:
         """Take columns of fills, in order."""
         signed = np.where(part["order_side"] == "BUY", part["last_qty"], -part["last_qty"])
-        self.margins.add(part["leg"], signed, part["position"])
-        for leg, mine in by_leg({**part, "signed": signed}):
+        more = np.abs(part["position"]) - np.abs(part["position"] - signed)
+        for leg, mine in by_leg({**part, "signed": signed, "at": np.arange(len(signed))}):
             tally = self.open(leg)
             tally.fills.add(mine)
             tally.inventory.add(mine, self.legs[leg].position_limit)
             self._by_rate(leg, mine, tally.impact)
-            self._matchers[leg].add(
-                mine["signed"], mine["last_px"], mine["commission"], mine["position"],
-                mine["ts_event"],
-            )  # fmt: skip
+            parts = self._split(leg, mine["signed"], mine["position_effect"])
+            if parts is None:
+                self._matchers[leg].add(
+                    mine["signed"], mine["last_px"], mine["commission"], mine["position"],
+                    mine["ts_event"],
+                )  # fmt: skip
+            else:
+                more[mine["at"]] = parts.more_held(len(mine["at"]))
+                self._match_sides(leg, mine, parts)
             self.see_fills(leg, mine)
+        self.margins.add(part["leg"], more, part["ts_event"])
+
+    def _split(self, leg: int, signed: Int64Array, effect: NDArray[Any]) -> Parts | None:
+        """Split fills of a leg that hedges by the side that they are of; None of one that nets."""
+        if effect[0] == _NETS:
+            return None
+        return self._sides.setdefault(leg, Sides()).split(signed, effect == _CLOSES)
+
+    def _match_sides(self, leg: int, fills: Mapping[str, NDArray[Any]], parts: Parts) -> None:
+        """Close trades of each side by itself."""
+        fees = parts.commissions(fills["commission"], fills["last_qty"])
+        if leg not in self._short_matchers:
+            self._short_matchers[leg] = self._matcher(leg)
+        for side, at in groups(parts.side):
+            matcher = (self._matchers if side == LONG else self._short_matchers)[leg]
+            which = parts.fill[at]
+            matcher.add(
+                parts.signed[at], fills["last_px"][which], fees[at], parts.after[at],
+                fills["ts_event"][which],
+            )  # fmt: skip
 
     def add_markouts(self, part: Mapping[str, NDArray[Any]]) -> None:
         """Take columns of markouts."""
@@ -141,8 +182,13 @@ class Tallies:
         for curve in self.strategies.values():
             curve.finish()
         for leg, tally in self.tallies.items():
-            tally.trades = self._matchers[leg].totals
-            tally.inventory.finish(last_ns, self.legs[leg].position_limit)
+            info, shorts = self.legs[leg], self._short_matchers.get(leg)
+            longs = self._matchers[leg].totals
+            tally.trades = longs if shorts is None else longs + shorts.totals
+            tally.inventory.finish(last_ns, info.position_limit)
+            book = info.publisher_id << 32 | info.instrument_id
+            tally.capacity.finish(book, self.markets.get(book))
+        self.margins.finish(last_ns)
 
     def of_strategies(self, metrics: Registry) -> list[dict[str, Any]]:
         """Return a row of metrics for each strategy, in the order of their legs."""
@@ -161,16 +207,16 @@ class Tallies:
         return rows
 
     def _by_rate(
-        self, leg: int, fills: Mapping[str, NDArray[Any]], totals: EdgeTotals | ImpactTotals
+        self, leg: int, rows: Mapping[str, NDArray[Any]], totals: _Totals, time: str = "ts_event"
     ) -> None:
-        """Have fills added to totals of money, at the rate of their time."""
+        """Have rows of a leg added to totals of money, at the rates of their times."""
         info = self.legs[leg]
         steps = self._conversion.of(info)
         if steps is None:
-            totals.add(fills, info.multiplier_num, info.multiplier_den)
+            totals.add(rows, info.multiplier_num, info.multiplier_den)
             return
-        for which, at in groups(steps.which(fills["ts_event"])):
-            some = {name: column[at] for name, column in fills.items()}
+        for which, at in groups(steps.which(rows[time])):
+            some = {name: column[at] for name, column in rows.items()}
             totals.add(some, *steps.ratio(which))
 
 

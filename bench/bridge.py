@@ -14,8 +14,8 @@ from tapewire.bench.workload import Workload
 from tapewire.bridge.desk import Desk
 from tapewire.bridge.model_spec import ModelSpec
 from tapewire.bridge.protocol import BridgeInstrument
+from tapewire.children import module_command
 from tapewire.errors import SimulationError
-from tapewire.processes.child import module_command
 from tapewire.wire import private_endpoint
 
 _COLUMNS: Final = 20

@@ -25,8 +25,8 @@ from tapewire.bench.crowds import Activity, Crowd, crowd_symbol
 from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
 from tapewire.bench.runs import run_once
+from tapewire.children import module_command
 from tapewire.errors import SimulationError
-from tapewire.processes.child import module_command
 
 EVENTS: Final = (1_000_000, 10_000_000, 100_000_000)
 EVENTS_QUICK: Final = (1_000_000, 20_000_000)

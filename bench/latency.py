@@ -22,9 +22,9 @@ from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
 from tapewire.bench.runs import run_config
 from tapewire.bench.workload import LoadedSession, Records, make_simulation
+from tapewire.children import module_command
 from tapewire.errors import FormatError
 from tapewire.market.records import F_LAST
-from tapewire.processes.child import module_command
 
 if TYPE_CHECKING:
     from hdrh.histogram import HdrHistogram

@@ -12,7 +12,7 @@ from typing import Any, Final
 from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
 from tapewire.bench.workload import MULTIPLIER, TICK_SIZE, LoadedSession
-from tapewire.processes.child import module_command
+from tapewire.children import module_command
 
 #: Starts a command and prints its peak memory. A process's peak counts its parent's from before
 #: ``exec``, so the parent must be a small one.

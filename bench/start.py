@@ -14,7 +14,7 @@ from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
 from tapewire.bench.runs import run_config
 from tapewire.bench.workload import LoadedSession, Workload
-from tapewire.processes.child import module_command
+from tapewire.children import module_command
 
 #: Records of the session; only the first ones matter.
 START_RECORDS: Final = 20_000

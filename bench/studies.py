@@ -14,8 +14,8 @@ from tapewire.bench.processes import run_child
 from tapewire.bench.runs import run_config
 from tapewire.bench.variants import variant_parameters
 from tapewire.bench.workload import LoadedSession, head_file
+from tapewire.children import module_command
 from tapewire.executors import usable_cores
-from tapewire.processes.child import module_command
 from tapewire.studies.planning import PASS_TRIALS_MAX
 
 #: Starts a command; prints its wall time, its processor time and peak memory, that of all the

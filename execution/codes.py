@@ -168,22 +168,43 @@ class SelfTrade(IntEnum):
     DECREMENT = 5  # both lose the lots that would have traded
 
 
-#: The `client_order_id` of what settles a position; those of closing orders begin at -1.
+#: The `client_order_id` of each of the simulation's own orders, beside those that close a position
+#: after a limit, which begin at -1: what settles a position, and what closes one as the run rolls
+#: out of a contract. Where an account hedges, the short side has an order of its own.
 SETTLEMENT_ID: Final = -(1 << 40)
-#: Of what closes a position at the end of a day that is played apart: of the first such day, and
-#: one less with each day that follows.
-DAY_END_ID: Final = -(1 << 39)
-#: Of what closes one as the run rolls out of a contract.
 ROLL_ID: Final = SETTLEMENT_ID - 1
+SHORT_SETTLEMENT_ID: Final = SETTLEMENT_ID - 2
+SHORT_ROLL_ID: Final = SETTLEMENT_ID - 3
+#: Of what closes a position at the end of a day that is played apart: of the first such day, and
+#: one less with each day that follows. There are fewer days than ids between the two.
+DAY_END_ID: Final = -(1 << 39)
+SHORT_DAY_END_ID: Final = DAY_END_ID - (1 << 38)
+
+_OWN_NAMES: Final = {
+    SETTLEMENT_ID: "settlement",
+    ROLL_ID: "roll",
+    SHORT_SETTLEMENT_ID: "settlement-short",
+    SHORT_ROLL_ID: "roll-short",
+}
 
 
 def own_order_name(client_order_id: int) -> str:
     """Return what an order of the simulation's own is called, whose id is below 0."""
-    if SETTLEMENT_ID < client_order_id <= DAY_END_ID:
+    if client_order_id > DAY_END_ID:
+        return f"flatten-{-client_order_id}"
+    if client_order_id > SHORT_DAY_END_ID:
         return f"day-end-{DAY_END_ID - client_order_id + 1}"
-    if client_order_id == ROLL_ID:
-        return "roll"
-    return "settlement" if client_order_id == SETTLEMENT_ID else f"flatten-{-client_order_id}"
+    if client_order_id > SETTLEMENT_ID:
+        return f"day-end-{SHORT_DAY_END_ID - client_order_id + 1}-short"
+    return _OWN_NAMES[client_order_id]
+
+
+class PositionEffect(IntEnum):
+    """What a fill does to a position that has a long and a short side (FIX tag 77)."""
+
+    NONE = 0  # the account nets: there is one position, long or short
+    OPEN = 1  # it adds to its own side
+    CLOSE = 2  # it takes from the other side; what that does not have is added to its own
 
 
 class Liquidity(IntEnum):

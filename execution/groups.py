@@ -3,7 +3,7 @@
 - One cancels other: a fill of one takes as many lots off the others, or all of them.
 - A bracket: its exits have no lots until its entry fills, and then as many as it has filled. A
   fill of one exit takes as many lots off the other.
-- Reduce-only orders have no more lots than the position that they reduce.
+- Reduce-only orders have no more lots than the position, or the side of it, that they reduce.
 
 Lots are taken off at once, so that nothing fills that may not. What follows (a cancel, an exit that
 comes to act, word of it) is in `changing`, for each order in the list of changed ones, before
@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.houses import house_of
-from tapewire.execution.layout import own_at, rules_at, tally_at
+from tapewire.execution.layout import HEDGES, fill_row_at, own_at, rules_at
+from tapewire.execution.sides import closable_lots, note_sides
 from tapewire.execution.words import (
     BUY,
     ENTRY_ENDED,
@@ -70,7 +71,11 @@ def note_fill(execution: Any, index: int, lots: int, ts_event: int) -> None:
             at = other.link
         if own.filled == own.quantity:
             note_end(execution, own, ts_event)
-    if rules_at(execution.rules, own.leg).reduces != 0:
+    reduces = rules_at(execution.rules, own.leg).reduces
+    if reduces != 0:
+        if reduces & HEDGES:
+            row = fill_row_at(execution.fills, execution.fill_n - 1)  # it was written just now
+            row.effect = note_sides(execution, index, lots)
         _fit_to_position(execution, own.leg, own.side)
 
 
@@ -130,7 +135,7 @@ def cut(execution: Any, index: int, lots: int, reason: int) -> None:
 def _fit_to_position(execution: Any, leg: int, side: int) -> None:
     """Leave resting reduce-only orders of a side no more lots than there are to reduce."""
     party = house_of(execution, leg)
-    room = max(0, -side * tally_at(execution.tallies, leg).position)
+    room = closable_lots(execution, leg, side)
     at = party.buys if side == BUY else party.sells
     while at != NIL:
         own = own_at(execution.own_orders, at)
@@ -146,7 +151,7 @@ def reducible_lots(execution: Any, index: int) -> int:
     """Lots that a reduce-only order may still have: the position, less what others have of it."""
     own = own_at(execution.own_orders, index)
     party = house_of(execution, own.leg)
-    room = max(0, -own.side * tally_at(execution.tallies, own.leg).position)
+    room = closable_lots(execution, own.leg, own.side)
     if own.terms & TERM_GROUP:
         return room
     at = party.buys if own.side == BUY else party.sells

@@ -118,10 +118,13 @@ RULES: Final = np.dtype(
         ("stops", "i4"),  # how many
         ("pegs", "i4"),  # how many of its resting orders are pegged
         ("groups", "i4"),  # groups made so far
-        ("reduces", "i2"),  # whether any of its orders were reduce-only
+        ("reduces", "i2"),  # REDUCES, HEDGES
         ("self_trade", "i2"),  # codes.SelfTrade: whether its orders meet simulated ones
     ]
 )
+
+REDUCES: Final = 1  # any of its orders were reduce-only
+HEDGES: Final = 2  # it holds a long and a short side
 
 #: What models are told of a party in its book.
 TALLY: Final = np.dtype(
@@ -148,8 +151,17 @@ TALLY: Final = np.dtype(
         ("sweep_base", "i8"),  # pushed by then
         ("beyond", "i8"),  # price units from an order's price on that volume is beyond it
         ("algorithm", "i8"),  # place of the venue's in `instruments.MATCH_ALGORITHMS`, or 0
+        # lots of its short side, if it has two: the long side has so many more than its position
+        ("short", "i8"),
+        ("known_short", "i8"),  # as far as the strategy was told
+        # where its currency's rate changes
+        ("worths", "i8"),  # address of WORTH, what a price point is worth; 0: it never changes
+        ("worth_n", "i8"),  # steps of those that its multiplier tells of
     ]
 )
+
+#: What a price point is worth by lot from a time on; the last one begins never.
+WORTH: Final = np.dtype([("ts", "i8"), ("num", "i8"), ("den", "i8")])
 
 #: What execution keeps per book. These fields are part of whatever record the simulation has for a
 #: book, so that what every record of the stream looks at can share one cache line; kernels call
@@ -260,6 +272,7 @@ own_at = accessor(OWN_ORDER)
 party_at = accessor(PARTY)
 rules_at = accessor(RULES)
 tally_at = accessor(TALLY)
+worth_at = accessor(WORTH)
 trace_at = accessor(TRACE)
 fill_row_at = accessor(FILL_DTYPE)
 order_row_at = accessor(ORDER_CORE_DTYPE)

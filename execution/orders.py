@@ -24,6 +24,7 @@ from tapewire.execution.words import (
     BY_SETTLEMENT,
     FILLED,
     NEW,
+    NO_EFFECT,
     NO_REASON,
     PARTIALLY_FILLED,
     PENDING_NEW,
@@ -185,11 +186,12 @@ def fill(
     row.reason = reason
     row.commission = 0
     if reason != BY_SETTLEMENT:
-        row.commission = commission(execution, own.leg, price, lots, liquidity)
+        row.commission = commission(execution, own.leg, price, lots, liquidity, ts_event)
     row.ts_event = ts_event
     row.ts_placed = max(own.ts_arrived, own.ts_replaced)
     row.lots_ahead = own.queue_ahead
     row.impact = execution.impact
+    row.effect = NO_EFFECT
     execution.impact = 0
     tally_at(execution.tallies, own.leg).position += own.side * lots
     if own.status == FILLED:

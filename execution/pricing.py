@@ -9,6 +9,7 @@ from tapewire.execution.models.impact import ask_impact
 from tapewire.execution.models.record import models_at
 from tapewire.execution.pushes import begin_sweep, push
 from tapewire.execution.words import LIMIT
+from tapewire.execution.worths import follow_worth
 
 #: In the place of a line of the bill.
 _ALL_LINES: Final = -1
@@ -22,13 +23,16 @@ def taking_price(execution: Any, own: Any, price: int, lots: int, ts_event: int)
     for `fill` to report, which follows.
     """
     party = party_at(execution.parties, own.leg)
+    tally = tally_at(execution.tallies, own.leg)
+    if tally.worths != 0:
+        follow_worth(party, tally, ts_event)
     models = models_at(execution.models, party.models)
     decay = models.impact_decay
     asked = lots
     base = 0
     if decay != 0:
         asked = begin_sweep(execution, own.leg, own.side, lots, ts_event)
-        base = tally_at(execution.tallies, own.leg).sweep_base
+        base = tally.sweep_base
     shift = ask_impact(
         models.impact, models.impact_call, models.impact_state,
         price, asked, party.multiplier_num, party.multiplier_den,
@@ -44,10 +48,14 @@ def taking_price(execution: Any, own: Any, price: int, lots: int, ts_event: int)
 
 
 @jit
-def commission(execution: Any, party_index: int, price: int, lots: int, liquidity: int) -> int:
+def commission(
+    execution: Any, party_index: int, price: int, lots: int, liquidity: int, ts_event: int
+) -> int:
     """Fee of a fill in 1e-9 currency; the party has traded that many lots more."""
     party = party_at(execution.parties, party_index)
     tally = tally_at(execution.tallies, party_index)
+    if tally.worths != 0:
+        follow_worth(party, tally, ts_event)
     models = models_at(execution.models, party.models)
     traded = tally.traded
     tally.traded = traded + lots

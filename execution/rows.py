@@ -36,6 +36,7 @@ FILL_DTYPE: Final = np.dtype(
         ("ts_placed", "i8"),  # when the order got to the exchange, or its last replace took effect
         ("lots_ahead", "i8"),  # when the order last joined a queue; -1: it never rested
         ("impact", "i8"),  # 1e-9: by how much own impact made the price worse; below 0: better
+        ("effect", "i8"),  # codes.PositionEffect
         ("order", "i8"),  # index of the order's record; means nothing outside the kernels
     ]
 )

@@ -10,6 +10,7 @@ from tapewire.execution.codes import (
     OrderStatus,
     OrderType,
     Peg,
+    PositionEffect,
     Reason,
     RiskState,
     SelfTrade,
@@ -42,6 +43,10 @@ TERM_STOP: Final = int(Term.STOP)
 TERM_REDUCE_ONLY: Final = int(Term.REDUCE_ONLY)
 TERM_PEG: Final = int(Term.PEG)
 TERM_GROUP: Final = int(Term.GROUP)
+
+NO_EFFECT: Final = int(PositionEffect.NONE)
+OPENS: Final = int(PositionEffect.OPEN)
+CLOSES: Final = int(PositionEffect.CLOSE)
 
 PEG_TOUCH: Final = int(Peg.TOUCH)
 PEG_MID: Final = int(Peg.MID)

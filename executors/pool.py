@@ -9,23 +9,19 @@ import contextlib
 import os
 import queue
 import selectors
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Final, Self
 
+from tapewire.children import Child, module_command
 from tapewire.executors.lines import LINE_MAX, line_of, message_of
 from tapewire.executors.tasks import Failure, Hear, Outcome, Task, failure_of, usable_cores
 
 #: How long a worker may take to end once it was asked to, before it is killed.
 _END_TIMEOUT_S: Final = 2.0
-#: Kept of what a worker writes to standard error.
-_HEARD_BYTES_MAX: Final = 16 << 10
 #: How often a task is begun whose process dies, unless said otherwise.
 ATTEMPTS: Final = 3
 
@@ -161,20 +157,8 @@ class _Worker:
     """One process that does tasks."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            # -P: Python would look for modules in the current folder first.
-            [sys.executable, "-P", "-m", "tapewire.executors"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # Not in the terminal's group: Ctrl-C reaches this process, which ends that one.
-            start_new_session=True,
-            bufsize=0,
-        )
+        self._process = Child(module_command("tapewire.executors"), has_stdin=True, has_stdout=True)
         self.where = f"{socket.gethostname()}:{self._process.pid}"
-        self._stderr = bytearray()
-        self._reader = threading.Thread(target=self._hear_stderr, daemon=True)
-        self._reader.start()
         self._read = bytearray()
 
     @property
@@ -185,18 +169,17 @@ class _Worker:
     @property
     def alive(self) -> bool:
         """Whether it has not ended."""
-        return self._process.poll() is None
+        return self._process.code is None
 
     def do(self, task: Task, hear: Hear | None) -> "Failure | tuple[object]":
         """Return what a task's function returned, in a tuple, or why it failed."""
-        assert self._process.stdin is not None
         try:
             line = line_of({"function": task.function, "argument": task.argument})
         except (TypeError, ValueError) as error:
             return failure_of(error)
         deadline_s = time.monotonic() + task.timeout_s
         try:
-            self._process.stdin.write(line)
+            self._process.tell(line)
             while True:
                 answer = message_of(self._line(deadline_s))
                 if "said" in answer:
@@ -214,7 +197,6 @@ class _Worker:
 
     def _line(self, deadline_s: float) -> bytes:
         """Return the next line that it says."""
-        assert self._process.stdout is not None
         file = self._process.stdout.fileno()
         with selectors.DefaultSelector() as selector:
             selector.register(file, selectors.EVENT_READ)
@@ -230,43 +212,17 @@ class _Worker:
         del self._read[: end + 1]
         return line
 
-    def _hear_stderr(self) -> None:
-        assert self._process.stderr is not None
-        with contextlib.suppress(OSError, ValueError):
-            while chunk := os.read(self._process.stderr.fileno(), 1 << 12):
-                self._stderr.extend(chunk)
-                del self._stderr[:-_HEARD_BYTES_MAX]
-
     def _last_words(self) -> str:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_TIMEOUT_S)
-        code = self._process.poll()
-        if code is None:
-            how = "closed its line"
-        else:
-            how = (
-                f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-            )
-        self._reader.join(_END_TIMEOUT_S)
-        last = bytes(self._stderr).decode(errors="replace").strip().splitlines()[-1:]
-        said = f"; its last words: {last[0][:300]}" if last else ""
+        self._process.wait(_END_TIMEOUT_S)
+        how = self._process.end_in_words() or "closed its line"
+        last = self._process.last_line()
+        said = f"; its last words: {last}" if last else ""
         return f"the worker (pid {self.pid}) {how}{said}"
 
     def ask_to_end(self) -> None:
         """Ask it to end, in the middle of a task, too."""
-        with contextlib.suppress(OSError):
-            self._process.terminate()
+        self._process.ask_to_end()
 
     def end(self) -> None:
         """End it; after this it is gone."""
-        self.ask_to_end()
-        try:
-            self._process.wait(_END_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join(_END_TIMEOUT_S)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        self._process.end(_END_TIMEOUT_S)

@@ -79,9 +79,6 @@ def plain_statistics(records: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def settlement_of(records: npt.NDArray[Any], instrument_id: int, expires_ns: int) -> int | None:
     """Return what an instrument settled at on the UTC day of its expiry, in 1e-9; None: unknown.
 
-    Of several prices of that day the one that was captured last: a preliminary one comes first. A
-    record is of the day of its ``ts_ref``, or where it has none of its ``ts_event``.
-
     Parameters
     ----------
     records
@@ -91,14 +88,31 @@ def settlement_of(records: npt.NDArray[Any], instrument_id: int, expires_ns: int
     expires_ns
         When it expires, ns since the epoch.
     """
+    return settlements_in(records, instrument_id).get(expires_ns // _DAY_NS)
+
+
+def settlements_in(records: npt.NDArray[Any], instrument_id: int) -> dict[int, int]:
+    """Return what an instrument settled at, in 1e-9, by day since the epoch.
+
+    Of several prices of a day the one that was captured last: a preliminary one comes first; one
+    that was taken back is none. A record is of the day of its ``ts_ref``, or where it has none of
+    its ``ts_event``.
+
+    Parameters
+    ----------
+    records
+        `STATISTICS`, shape (n,), of any instruments.
+    instrument_id
+        The instrument.
+    """
     mine = records[
         (records["instrument_id"] == instrument_id) & (records["stat_type"] == SETTLEMENT_PRICE)
     ]
+    mine = mine[np.argsort(mine["ts_recv"], kind="stable")]
     day = np.where(mine["ts_ref"] == _UNDEF_TIME, mine["ts_event"], mine["ts_ref"]) // _DAY_NS
-    mine = mine[day == expires_ns // _DAY_NS]
-    if not mine.size:
-        return None
-    last = mine[np.argsort(mine["ts_recv"], kind="stable")[-1]]
-    if last["update_action"] == DELETED or last["price"] == UNDEF_PRICE:
-        return None
-    return int(last["price"])
+    last = dict(zip(day.tolist(), mine, strict=True))
+    return {
+        of: int(record["price"])
+        for of, record in last.items()
+        if record["update_action"] != DELETED and record["price"] != UNDEF_PRICE
+    }

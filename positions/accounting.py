@@ -3,7 +3,8 @@
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
-from tapewire.execution.words import TERM_GROUP
+from tapewire.execution.sides import short_after
+from tapewire.execution.words import SELL, TERM_GROUP
 from tapewire.market.records import UNDEF_PRICE
 
 
@@ -17,26 +18,67 @@ def book_fill(account: Any, side: int, price: int, lots: int, fee: int) -> None:
     """
     signed = side * lots
     before = account.position
-    account.position = before + signed
-    account.cash -= price * signed
-    account.fees += fee
-    account.volume += lots
-    account.max_position = max(account.max_position, abs(account.position))
-    if account.mark == UNDEF_PRICE:
-        account.mark = price
+    _count_fill(account, signed, price, fee)
     if before == 0 or (before > 0) == (signed > 0):
         account.open_cost += price * signed
         return
     held = abs(before)
     closing = min(lots, held)
-    # open_cost * closing / held without leaving 64 bits
-    whole = account.open_cost // held
-    rest = account.open_cost - whole * held
-    cost = whole * closing + (rest * closing) // held
+    cost = cost_of(account.open_cost, closing, held)
     account.open_cost -= cost
     account.realized += price * closing * (1 if before > 0 else -1) - cost
     if lots > closing:
         account.open_cost = price * (signed + before)
+
+
+@jit
+def book_sides(account: Any, side: int, price: int, lots: int, fee: int, effect: int) -> None:
+    """As `book_fill`, of an account with a long and a short side, each at its own average cost.
+
+    `open_cost` is that of the long side, `short_cost`, below 0, that of the short side.
+    """
+    long_lots = account.position + account.short_lots
+    short = short_after(side, lots, effect, long_lots, account.short_lots)
+    change = short - account.short_lots
+    opens = 0  # lots of its own side
+    if side == SELL:
+        opens = change
+        closing = lots - opens
+        cost = cost_of(account.open_cost, closing, long_lots)
+        account.open_cost -= cost
+        account.short_cost -= price * opens
+        account.realized += price * closing - cost
+    else:
+        closing = -change
+        opens = lots - closing
+        cost = cost_of(account.short_cost, closing, account.short_lots)
+        account.short_cost -= cost
+        account.open_cost += price * opens
+        account.realized -= price * closing + cost
+    account.short_lots = short
+    _count_fill(account, side * lots, price, fee)
+
+
+@jit_inline
+def _count_fill(account: Any, signed: int, price: int, fee: int) -> None:
+    """What a fill adds to an account however its position is kept; lots signed by side."""
+    account.position += signed
+    account.cash -= price * signed
+    account.fees += fee
+    account.volume += abs(signed)
+    account.max_position = max(account.max_position, abs(account.position))
+    if account.mark == UNDEF_PRICE:
+        account.mark = price
+
+
+@jit_inline
+def cost_of(open_cost: int, closing: int, held: int) -> int:
+    """The share of a cost that closed lots had, rounded down, without leaving 64 bits."""
+    if closing == 0:
+        return 0
+    whole = open_cost // held
+    rest = open_cost - whole * held
+    return whole * closing + (rest * closing) // held
 
 
 @jit_inline
@@ -85,9 +127,13 @@ def learn_fill(account: Any, side: int, price: int, lots: int, fee: int) -> None
 
 @jit
 def revalue(account: Any, limits: Any) -> int:
-    """Value what the strategy knows at the mark; by how much that changed, in 1e-9 currency."""
-    units = account.known_cash + account.known_position * account.mark
+    """Value what the strategy knows at the mark; by how much that changed, in 1e-9 currency.
+
+    What is realised is in currency already, where rates change: see `worths`.
+    """
+    units = account.known_cash + account.known_position * account.mark - account.base_units
     pnl = currency(units, account.multiplier_num, account.multiplier_den) - account.known_fees
+    pnl += account.base_money
     change = pnl - account.known_pnl
     limits.known_pnl += change
     account.known_pnl = pnl

@@ -29,8 +29,21 @@ ACCOUNT: Final = np.dtype(
         ("known_pnl", "i8"),  # 1e-9 currency, at the last mark
         ("open_buy_lots", "i8"),  # lots of open buy orders it may still be filled on
         ("open_sell_lots", "i8"),
+        # the short side, where there are two; `open_cost` is the long one's then
+        ("short_lots", "i8"),
+        ("short_cost", "i8"),
+        # where its currency's rate changes: what the strategy knows to be realised by now
+        ("worths", "i8"),  # address of execution's WORTH; 0: what a price point is worth is fixed
+        ("worth_n", "i8"),  # steps of those that are over
+        ("known_cost", "i8"),  # of the open lots; of the long side, where there are two
+        ("known_short_cost", "i8"),
+        ("base_units", "i8"),  # realised, price units x lots
+        ("base_money", "i8"),  # the same in 1e-9 currency, each part at the rate of its fill
     ]
 )
+
+#: A time at which a session closes or rates change; the last one never comes.
+TURN: Final = np.dtype([("ts", "i8"), ("closes", "i8"), ("rates", "i8")])
 
 #: The limits of one strategy instance, or of all together, and how near to them it is.
 LIMITS: Final = np.dtype(
@@ -38,7 +51,7 @@ LIMITS: Final = np.dtype(
         # What each callback and each new mark looks at comes first, in a cache line or two.
         ("marked_ns", "i8"),  # local time of the latest mark in `known_pnl`
         ("known_pnl", "i8"),  # 1e-9 currency, sum over its legs
-        ("day_end_ns", "i8"),  # when the session closes; never, where nobody asks
+        ("day_end_ns", "i8"),  # when the session closes, or a rate changes; never: nobody asks
         ("peak_pnl", "i8"),  # the best so far, 0 or more; never, where nobody asks
         ("floor_pnl", "i8"),  # at or below it a limit is reached
         # Bits by limit: those that were reached, and those that something follows when they are.
@@ -56,6 +69,8 @@ LIMITS: Final = np.dtype(
         ("reducing_ns", "i8"),  # local time since when it is at least that; never: it isn't
         ("halted_ns", "i8"),
         ("day_pnl", "i8"),  # as the last session closed
+        ("owner", "i8"),  # the strategy instance; -1: all together
+        ("turn", "i8"),  # which of the run's TURN comes next
         ("messages", "i8"),  # orders, replaces and cancels that left
         ("trades", "i8"),  # fills that it was told of
         ("window_offset", "i8"),  # of its ring of send times
@@ -105,6 +120,7 @@ CUT: Final = np.dtype(
 )
 
 account_at = accessor(ACCOUNT)
+turn_at = accessor(TURN)
 limits_at = accessor(LIMITS)
 send_time_at = accessor(SEND_TIME)
 cut_at = accessor(CUT)

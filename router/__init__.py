@@ -5,7 +5,7 @@ from tapewire.router.doubts import FlaggedBook, FlagPolicy
 from tapewire.router.guesses import GuessedQueue
 from tapewire.router.halts import HaltedPosition, LossHalt
 from tapewire.router.look import Look
-from tapewire.router.results import Drained, LegInfo, RestingOrder
+from tapewire.router.results import Drained, LegInfo, RestingOrder, Worths
 from tapewire.router.simulation import Simulation
 from tapewire.router.trips import LimitTrip
 
@@ -25,4 +25,5 @@ __all__ = [
     "Simulation",
     "SimulationConfig",
     "StrategySpec",
+    "Worths",
 ]

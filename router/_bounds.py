@@ -4,6 +4,7 @@ from typing import Any
 
 from tapewire.compiled.memory import Block
 from tapewire.execution.layout import NEVER
+from tapewire.market.layout import NIL
 from tapewire.positions.codes import LOSS_LIMITS, NO_LIMIT, Limit, LimitAction
 from tapewire.positions.layout import CUT, LIMITS
 from tapewire.router._memory import Memory
@@ -17,18 +18,21 @@ class Bounds:
         self._memory = memory
         self._gateway = config.gateway
         self._session_n = len(config.session_closes)
+        self._rates_change = bool(config.rate_changes)
         self._send_times_used = 0
         self._trips = 0  # that limits may report
         self._cuts: dict[GatewayLimit, Block] = {}
         if config.portfolio is not None:
             memory.portfolio = Block(LIMITS, 1)
             self._set_limits(memory.portfolio.records[0], config.portfolio)
+            memory.portfolio.records[0]["owner"] = NIL
             self._make_room()
 
     def add(self, instance: int, given: RiskLimits, own_gateway: GatewayLimit | None) -> None:
         """Bound a new instance; its gateway is that of the simulation if it has none of its own."""
         limits = self._memory.limits.records[instance]
         self._set_limits(limits, given)
+        limits["owner"] = instance
         gateway = own_gateway or self._gateway
         if gateway is not None and gateway.disconnects:
             self._memory.instances.records[instance]["cuts"] = self._cuts_of(gateway)
@@ -53,8 +57,9 @@ class Bounds:
         if given.max_drawdown != OFF:
             limits["peak_pnl"] = 0
         self._trips += int(limits["watched"]).bit_count()
-        if given.max_daily_loss != OFF:
+        if given.max_daily_loss != OFF or self._rates_change:
             limits["day_end_ns"] = 0  # to be found at the first look
+        if given.max_daily_loss != OFF:
             self._trips += self._session_n
         limits["window_offset"] = self._send_times_used
         if given.max_orders_per_second != OFF:

@@ -1,13 +1,14 @@
 """The end of a day that is played apart: nothing is open or held after it.
 
-Orders are canceled; what is held is closed at once, all of it, at the last best price of the other
-side, with the fee of a taker. Where that side is empty, at the mark. The strategy is told no more.
+Orders are canceled; what is held is closed at once, all of it and each side by itself, at the last
+best price of the other side, with the fee of a taker. Where that side is empty, at the mark. The
+strategy is told no more.
 """
 
 from typing import Any
 
 from tapewire.compiled.jit import jit, jit_entry
-from tapewire.execution.codes import DAY_END_ID
+from tapewire.execution.codes import DAY_END_ID, SHORT_DAY_END_ID
 from tapewire.execution.layout import fill_row_at, own_at
 from tapewire.execution.order_events import log_event, log_fill
 from tapewire.execution.orders import close_own, fill, is_live, open_order
@@ -22,13 +23,14 @@ from tapewire.execution.words import (
     LOG_SENT,
     MARKET,
     NEW,
+    NO_EFFECT,
     PENDING_NEW,
     SELL,
     TAKER,
 )
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
-from tapewire.positions.accounting import book_fill
+from tapewire.positions.accounting import book_fill, book_sides
 from tapewire.positions.layout import account_at
 from tapewire.router._layout import (
     DRAIN_ROWS,
@@ -60,12 +62,17 @@ def end_day(execution_state: Any, router_state: Any) -> int:
                     log_event(execution, order, LOG_CANCELED, DAY_END, closed, closed)
             order = own.open_next
     for leg_index in range(router.leg_n):
-        if account_at(router.accounts, leg_index).position != 0:
+        account = account_at(router.accounts, leg_index)
+        while account.position != 0 or account.short_lots != 0:
             if not _has_room(execution, router):
                 return DRAIN_ROWS
             if execution.own_free_n == 0:
                 return GROW_OWN_ORDERS
-            _close(execution, router, leg_index, ts)
+            longs = account.position + account.short_lots
+            if longs != 0:
+                _close(execution, router, leg_index, longs, DAY_END_ID, ts)
+            else:
+                _close(execution, router, leg_index, -account.short_lots, SHORT_DAY_END_ID, ts)
     return 0
 
 
@@ -81,19 +88,18 @@ def _has_room(execution: Any, router: Any) -> bool:
 
 
 @jit
-def _close(execution: Any, router: Any, leg_index: int, ts: int) -> None:
-    """Sell or buy back what a leg holds."""
+def _close(execution: Any, router: Any, leg_index: int, held: int, number: int, ts: int) -> None:
+    """Sell lots, or buy back those below 0, by an order of that number."""
     leg = leg_at(router.legs, leg_index)
     watch = watch_at(router.watches, leg.book)
     account = account_at(router.accounts, leg_index)
-    held = account.position
     side = SELL if held > 0 else BUY
     price = watch.bid if held > 0 else watch.ask
     if price == UNDEF_PRICE:
         price = account.mark if watch.mark == UNDEF_PRICE else watch.mark
     ctx = context_at(instance_at(router.instances, leg.instance).context, 0)
     order = open_order(
-        execution, ctx, leg_index, ts, DAY_END_ID, side, MARKET, UNDEF_PRICE, abs(held), IOC
+        execution, ctx, leg_index, ts, number, side, MARKET, UNDEF_PRICE, abs(held), IOC
     )
     own = own_at(execution.own_orders, order)
     own.reason = DAY_END
@@ -104,7 +110,10 @@ def _close(execution: Any, router: Any, leg_index: int, ts: int) -> None:
         log_event(execution, order, LOG_ACCEPTED, DAY_END, ts, ts)
     fill(execution, order, price, abs(held), TAKER, BY_DAY_END, ts)
     row = fill_row_at(execution.fills, execution.fill_n - 1)
-    book_fill(account, side, price, abs(held), row.commission)
+    if row.effect == NO_EFFECT:
+        book_fill(account, side, price, abs(held), row.commission)
+    else:
+        book_sides(account, side, price, abs(held), row.commission, row.effect)
     row.position = account.position
     row.ts_known = 0
     if execution.event_log != 0:

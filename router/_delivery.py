@@ -11,8 +11,9 @@ from tapewire.execution.knowledge import (
     learn_filled,
     learn_replaced,
 )
-from tapewire.execution.layout import own_at
+from tapewire.execution.layout import HEDGES, own_at, rules_at, tally_at
 from tapewire.execution.orders import give_back, handle_of
+from tapewire.execution.sides import effect_of, learn_sides
 from tapewire.execution.words import (
     DENIAL_BITS,
     FILLED,
@@ -24,6 +25,7 @@ from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import count, is_uncounted, learn_fill, reserve
 from tapewire.positions.layout import account_at, limits_at
+from tapewire.positions.worths import realise, realise_sides
 from tapewire.router._cuts import cut_off
 from tapewire.router._layout import (
     CALL_OUTSIDE,
@@ -163,7 +165,18 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
         count(account, own, message.quantity - own.known_quantity)
         learn_replaced(own, message.price, message.quantity)
     elif message.kind == TELL_FILL:
+        hedges = execution.contingent != 0 and rules_at(execution.rules, own.leg).reduces & HEDGES
+        if account.worths != 0 and hedges:
+            short = tally_at(execution.tallies, own.leg).known_short
+            realise_sides(
+                account, own.side, message.price, message.lots, message.quantity, effect_of(own),
+                short,
+            )  # fmt: skip
+        elif account.worths != 0:
+            realise(account, own.side, message.price, message.lots, message.quantity)
         learn_fill(account, own.side, message.price, message.lots, message.commission)
+        if hedges:
+            learn_sides(execution, message.order, message.lots, account.known_position)
         if is_uncounted(own):
             reserve(account, own.side, message.lots)
         learn_filled(own, message.lots)

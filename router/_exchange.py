@@ -60,6 +60,7 @@ from tapewire.execution.words import (
     LOG_REJECTED,
     LOG_REPLACED,
     MARKET_CLOSED,
+    NO_EFFECT,
     NO_REASON,
     REJECTED,
     TERM_GROUP,
@@ -73,7 +74,7 @@ from tapewire.execution.words import (
 from tapewire.market.layout import NIL, book_at
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.market.status import MATCHES, allows
-from tapewire.positions.accounting import book_fill
+from tapewire.positions.accounting import book_fill, book_sides
 from tapewire.positions.gateway import connected_ns
 from tapewire.positions.layout import account_at
 from tapewire.router._expiry import expire_next, note_expiry, set_day
@@ -369,7 +370,10 @@ def settle(execution: Any, router: Any, captured_ns: int) -> None:
         instance_index = leg_at(router.legs, row.leg).instance
         instance = instance_at(router.instances, instance_index)
         account = account_at(router.accounts, row.leg)
-        book_fill(account, row.side, row.last_px, row.last_qty, row.commission)
+        if row.effect == NO_EFFECT:
+            book_fill(account, row.side, row.last_px, row.last_qty, row.commission)
+        else:
+            book_sides(account, row.side, row.last_px, row.last_qty, row.commission, row.effect)
         row.position = account.position
         router.unseen_trade_fills += row.reason == BY_UNSEEN_TRADE
         router.auction_fills += row.reason == BY_AUCTION
@@ -386,6 +390,7 @@ def settle(execution: Any, router: Any, captured_ns: int) -> None:
             log_fill(execution, row)
         message.price = row.last_px
         message.lots = row.last_qty
+        message.quantity = row.ts_event
         message.commission = row.commission
     router.settled = execution.fill_n
 

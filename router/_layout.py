@@ -78,7 +78,7 @@ MESSAGE: Final = np.dtype(
     [
         ("ts", "i8"),
         ("price", "i8"),
-        ("quantity", "i8"),
+        ("quantity", "i8"),  # of a fill: when it happened
         ("lots", "i8"),  # of a fill; reserved by a replace
         ("commission", "i8"),  # of a fill, 1e-9 currency
         ("kind", "i4"),
@@ -151,6 +151,7 @@ ROUTER: Final = np.dtype(
         ("start_ns", "i8"),  # of the first record behind the warm-up
         ("no_view", "i8"),  # address of an empty VIEW
         ("session_closes", "i8"),  # address of times, ascending; the last is NEVER
+        ("turns", "i8"),  # address of TURN
         ("transitions", "i8"),  # of the trading states of books; 0: there are none
         ("state_counts", "i8"),
         ("session_close_n", "i8"),

@@ -25,7 +25,6 @@ from tapewire.positions.codes import (
 from tapewire.positions.layout import account_at, limits_at, trip_at
 from tapewire.positions.limits import (
     add_exposure,
-    begin_session,
     check_exposure,
     check_lots,
     check_messages,
@@ -42,9 +41,11 @@ from tapewire.positions.limits import (
     stopped,
     worst_lots,
 )
-from tapewire.router._layout import WIND_UP, close_at, instance_at, leg_at, message_at, watch_at
+from tapewire.positions.worths import move_worth
+from tapewire.router._layout import WIND_UP, instance_at, leg_at, message_at, watch_at
 from tapewire.router._loss import act_on_limits, note_positions
 from tapewire.router._messages import tell_strategy
+from tapewire.router._turns import pass_turns
 
 # --- before an order leaves -----------------------------------------------------------------------
 
@@ -105,7 +106,9 @@ def _check(
     """As `check_order`, by the limits of a strategy or of all."""
     account = account_at(router.accounts, leg_index)
     if now_ns >= limits.day_end_ns:
-        close_session(router, limits, now_ns)
+        pass_turns(router, limits, now_ns)
+    if account.worths != 0:
+        move_worth(account, now_ns)  # its book may be newer than the last change
     reason = check_state(limits, account, side, more_lots, is_exit, now_ns)
     if reason != NO_REASON:
         return reason
@@ -217,9 +220,9 @@ def revalue_leg(execution: Any, router: Any, leg_index: int, now_ns: int) -> boo
     instance_index = leg_at(router.legs, leg_index).instance
     limits = limits_at(router.limits, instance_index)
     if now_ns >= limits.day_end_ns:
-        close_session(router, limits, now_ns)
+        pass_turns(router, limits, now_ns)
     if router.portfolio != 0 and now_ns >= limits_at(router.portfolio, 0).day_end_ns:
-        close_session(router, limits_at(router.portfolio, 0), now_ns)
+        pass_turns(router, limits_at(router.portfolio, 0), now_ns)
     change = revalue(account_at(router.accounts, leg_index), limits)
     if is_to_measure(limits):
         _measure(execution, router, limits, instance_index, now_ns)
@@ -244,15 +247,6 @@ def _measure(execution: Any, router: Any, limits: Any, instance_index: int, now_
             if found >= limits.bounds[limit]:
                 _trip(execution, router, limits, instance_index, limit, found, now_ns)
     set_floor(limits)
-
-
-@jit
-def close_session(router: Any, limits: Any, now_ns: int) -> None:
-    """A session has closed by a time: the next one begins."""
-    k = 0
-    while close_at(router.session_closes, k).ts <= now_ns:
-        k += 1
-    begin_session(limits, close_at(router.session_closes, k).ts)
 
 
 @jit
@@ -309,11 +303,11 @@ def risk_state(router: Any, limits: Any, now_ns: int) -> int:
 def _harder_state(router: Any, limits: Any, now_ns: int) -> int:
     """As `risk_state`, where a limit was reached or there are some of all."""
     if now_ns >= limits.day_end_ns:
-        close_session(router, limits, now_ns)
+        pass_turns(router, limits, now_ns)
     state = state_at(limits, now_ns)
     if router.portfolio != 0:
         house = limits_at(router.portfolio, 0)
         if now_ns >= house.day_end_ns:
-            close_session(router, house, now_ns)
+            pass_turns(router, house, now_ns)
         state = max(state, state_at(house, now_ns))
     return state

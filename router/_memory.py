@@ -34,7 +34,7 @@ from tapewire.market.book import MarketState
 from tapewire.market.layout import NIL
 from tapewire.market.status import STATE_N, TRANSITION, TradingState
 from tapewire.positions.codes import LIMIT_N
-from tapewire.positions.layout import ACCOUNT, LIMITS, SEND_TIME, TRIP
+from tapewire.positions.layout import ACCOUNT, LIMITS, SEND_TIME, TRIP, TURN
 from tapewire.positions.rows import SAMPLE_DTYPE
 from tapewire.router._layout import (
     DRAIN_ROWS,
@@ -99,6 +99,7 @@ class Memory:
         event_log: bool,
         touches: bool = False,
         session_closes: Sequence[int] = (),
+        rate_changes: Sequence[int] = (),
         transitions: npt.NDArray[Any] | None = None,
     ) -> None:
         self.market = MarketState()
@@ -136,6 +137,8 @@ class Memory:
         self.feature_states: dict[int, FeatureState] = {}  # by book
         self._closes = Block(np.dtype([("ts", "i8")]), len(session_closes) + 1)
         self._closes.records["ts"] = [*session_closes, NEVER]
+        self._turns = _turns_of(session_closes, rate_changes)
+        self._router[0]["turns"] = self._turns.address
         self._router[0]["market"] = self.market.state.ctypes.data
         self.execution["market"] = self.market.state.ctypes.data
         self.execution["changed"] = NIL
@@ -344,3 +347,13 @@ class Memory:
         apart += sum(state.nbytes for state in self.feature_states.values())
         apart += sum(place.context.nbytes for place in self.places.values())
         return self.market.nbytes + apart + sum(block.nbytes for block in blocks)
+
+
+def _turns_of(session_closes: Sequence[int], rate_changes: Sequence[int]) -> Block:
+    """When sessions close and rates change, in order of time."""
+    times = sorted({*session_closes, *rate_changes})
+    turns = Block(TURN, len(times) + 1)
+    turns.records["ts"] = [*times, NEVER]
+    turns.records["closes"] = np.isin(turns.records["ts"], session_closes)
+    turns.records["rates"] = np.isin(turns.records["ts"], rate_changes)
+    return turns

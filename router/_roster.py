@@ -13,7 +13,7 @@ from tapewire.compiled.memory import Block
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.execution.codes import SelfTrade
-from tapewire.execution.layout import ALWAYS, NEVER, STANDING_MAX
+from tapewire.execution.layout import ALWAYS, HEDGES, NEVER, STANDING_MAX, WORTH
 from tapewire.execution.models import Models
 from tapewire.execution.models.queue.estimate import EXACT
 from tapewire.execution.models.record import VARIES
@@ -100,6 +100,7 @@ class Roster:
         names = dict.fromkeys(name for want in wants for name in want.features)
         close_ns = config.session_closes[0] % NS_PER_DAY if config.session_closes else NS_PER_DAY
         self._features = FeatureSet(names, close_ns=close_ns) if names else None
+        self._worths: dict[str, Block] = {}
         self._columns: dict[tuple[str, ...], Block] = {}
         self._opened: set[int] = set()  # keys of books known to be open
         self._trades = max((_trades_kept(spec.definition) for spec in config.strategies), default=0)
@@ -410,6 +411,13 @@ class Roster:
             watch["window_due"] = ALWAYS
         account = memory.accounts.records[index]
         account["mark"] = UNDEF_PRICE
+        if steps := self._config.rates.get(instrument.symbol):
+            for record in (account, tally):
+                record["worths"] = self._worths_of(instrument.symbol, steps)
+                record["worth_n"] = 1  # as many as the instrument's multiplier tells of
+        if spec.hedges:
+            rules["reduces"] = HEDGES
+            memory.execution["contingent"] = 1
         for record in (party, account):
             record["multiplier_num"] = instrument.multiplier_num
             record["multiplier_den"] = instrument.multiplier_den
@@ -440,6 +448,15 @@ class Roster:
         )  # fmt: skip
         memory.publish(self.instance_n)
         return index
+
+    def _worths_of(self, symbol: str, steps: Sequence[tuple[int, int, int]]) -> int:
+        """Address of what a price point of an instrument is worth, over time."""
+        if symbol not in self._worths:
+            block = Block(WORTH, len(steps) + 1)
+            block.records[:-1] = steps
+            block.records[-1] = NEVER, 1, 1
+            self._worths[symbol] = block
+        return self._worths[symbol].address
 
     def _view(self, spec: StrategySpec, book: int) -> ViewMemory | None:
         """The view of a book, if a strategy wants one; the same for all who do."""

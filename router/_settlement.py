@@ -11,7 +11,7 @@ from typing import Any
 from tapewire.compiled.jit import jit
 from tapewire.execution.arriving import arrive_new
 from tapewire.execution.claims import STEP_ROWS
-from tapewire.execution.codes import ROLL_ID, SETTLEMENT_ID
+from tapewire.execution.codes import ROLL_ID, SETTLEMENT_ID, SHORT_ROLL_ID, SHORT_SETTLEMENT_ID
 from tapewire.execution.houses import house_of
 from tapewire.execution.layout import NEVER, own_at
 from tapewire.execution.order_events import log_event
@@ -51,40 +51,48 @@ from tapewire.strategies.layout import context_at
 
 @jit
 def end_instrument(market: Any, execution: Any, router: Any, leg_index: int) -> int:
-    """Settle or close what a leg holds as its instrument ends; a status.
+    """Settle or close what a leg holds as its instrument ends, each side of it; a status.
 
     Its orders have ended before.
     """
     watch = watch_at(router.watches, leg_at(router.legs, leg_index).book)
     account = account_at(router.accounts, leg_index)
-    if watch.rolls != 0 and account.position != 0:
-        room = room_for(market, execution, router, 2 * STEP_ROWS, 2)
+    if watch.rolls != 0 and (account.position != 0 or account.short_lots != 0):
+        room = room_for(market, execution, router, 4 * STEP_ROWS, 2)
         if room != 0:
             return room
-        status = _close(market, execution, router, leg_index)
+        short = account.short_lots  # beside a long side
+        longs = account.position + short
+        status = _close(market, execution, router, leg_index, longs, ROLL_ID)
+        if status == 0:
+            status = _close(market, execution, router, leg_index, -short, SHORT_ROLL_ID)
         if status != 0:
             return status
     set_expire_due(execution, router, leg_index, NEVER)
-    if account.position != 0:
-        _settle_held(market, execution, router, leg_index)
+    short = account.short_lots
+    longs = account.position + short
+    _settle_held(market, execution, router, leg_index, longs, SETTLEMENT_ID)
+    _settle_held(market, execution, router, leg_index, -short, SHORT_SETTLEMENT_ID)
     return 0
 
 
 @jit
-def _close(market: Any, execution: Any, router: Any, leg_index: int) -> int:
-    """Send a market order into the book as it stood last; a status.
+def _close(market: Any, execution: Any, router: Any, leg_index: int, held: int, number: int) -> int:
+    """Send a market order against lots into the book as it stood last; a status.
 
-    The venue may be closed by then: the order is taken as one just before.
+    Those of a short side are below 0; 0: there are none. The venue may be closed by then: the order
+    is taken as one just before.
     """
+    if held == 0:
+        return 0
     leg = leg_at(router.legs, leg_index)
     watch = watch_at(router.watches, leg.book)
     account = account_at(router.accounts, leg_index)
-    held = account.position
     ts = max(watch.expiry_ns, book_at(market.books, leg.book).clock)
     ctx = context_at(instance_at(router.instances, leg.instance).context, 0)
     side = SELL if held > 0 else BUY
     order = open_order(
-        execution, ctx, leg_index, ts, ROLL_ID, side, MARKET, UNDEF_PRICE, abs(held), IOC
+        execution, ctx, leg_index, ts, number, side, MARKET, UNDEF_PRICE, abs(held), IOC
     )
     own = own_at(execution.own_orders, order)
     own.reason = ROLL
@@ -110,12 +118,15 @@ def _close(market: Any, execution: Any, router: Any, leg_index: int) -> int:
 
 
 @jit
-def _settle_held(market: Any, execution: Any, router: Any, leg_index: int) -> None:
-    """Book what a leg holds as settled."""
+def _settle_held(
+    market: Any, execution: Any, router: Any, leg_index: int, held: int, number: int
+) -> None:
+    """Book lots as settled, those of a short side below 0, by an order of that number."""
+    if held == 0:
+        return
     leg = leg_at(router.legs, leg_index)
     watch = watch_at(router.watches, leg.book)
     account = account_at(router.accounts, leg_index)
-    held = account.position
     price = watch.settle_price
     if price == UNDEF_PRICE:
         price = account.mark if watch.mark == UNDEF_PRICE else watch.mark
@@ -123,7 +134,7 @@ def _settle_held(market: Any, execution: Any, router: Any, leg_index: int) -> No
     ctx = context_at(instance_at(router.instances, leg.instance).context, 0)
     side = SELL if held > 0 else BUY
     order = open_order(
-        execution, ctx, leg_index, ts, SETTLEMENT_ID, side, MARKET, UNDEF_PRICE, abs(held), IOC
+        execution, ctx, leg_index, ts, number, side, MARKET, UNDEF_PRICE, abs(held), IOC
     )
     own = own_at(execution.own_orders, order)
     own.reason = SETTLEMENT

@@ -8,11 +8,12 @@ import numpy.typing as npt
 
 from tapewire.compiled.jit import jit_entry
 from tapewire.errors import SimulationError
-from tapewire.execution.layout import party_at
+from tapewire.execution.layout import party_at, tally_at
 from tapewire.execution.models.fees import ask_fee
 from tapewire.execution.models.record import FEE_LINES_MAX, models_at
 from tapewire.execution.rows import FEE_DTYPE
 from tapewire.execution.words import BY_SETTLEMENT
+from tapewire.execution.worths import follow_worth
 from tapewire.router._memory import Memory
 from tapewire.router._roster import Roster
 from tapewire.router.config import SimulationConfig
@@ -118,6 +119,9 @@ def bill_fills(executions: Any, fills: Any, traded: Any, parts: Any) -> None:
         if row.reason == BY_SETTLEMENT:  # without a fee
             continue
         party = party_at(execution.parties, row.leg)
+        tally = tally_at(execution.tallies, row.leg)
+        if tally.worths != 0:
+            follow_worth(party, tally, row.ts_event)
         models = models_at(execution.models, party.models)
         for line in range(models.fee_lines):
             parts[k, line] = ask_fee(

@@ -1,6 +1,6 @@
 """What a simulation is made from, in exact units."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -151,6 +151,9 @@ class StrategySpec:
         What prevents a trade of its orders with one another's, or with those of who shares the book
         with it: ``none`` (its own never meet), ``cancel_newest``, ``cancel_oldest``,
         ``cancel_both`` or ``decrement``.
+    hedges : bool
+        Longs and shorts of an instrument stand beside each other, see `tapewire.execution.sides`;
+        else they are netted.
     """
 
     strategy_id: str
@@ -164,6 +167,7 @@ class StrategySpec:
     gateway: GatewayLimit | None = None
     shared_book: str = ""
     self_trade: str = "none"
+    hedges: bool = False
 
 
 @dataclass(frozen=True)
@@ -214,6 +218,10 @@ class SimulationConfig:
         samples begin with the first one after them. 0: there are none.
     session_closes : tuple of int
         Local times at which sessions close, ns, ascending; none: the data are one session.
+    rates : mapping
+        By symbol, of instruments in currencies whose rates change: from when on, ns, a price point
+        is worth how much of the account's by lot, as numerator and denominator, ascending; the
+        first is in force from the start.
     flags : FlagPolicy
         What is done where a record says something of itself. ``stop``: the run ends there;
         ``mark``: its book is in doubt until it is certain again, and its strategies and fills wait.
@@ -244,6 +252,12 @@ class SimulationConfig:
     publishers: tuple[int, ...] = ()
     warmup_until_ns: int = 0
     session_closes: tuple[int, ...] = ()
+    rates: Mapping[str, Sequence[tuple[int, int, int]]] = field(default_factory=dict)
     flags: FlagPolicy = field(default_factory=FlagPolicy)
     transitions: npt.NDArray[Any] | None = field(default=None, compare=False)
     day_end: Literal["", "flatten", "refuse"] = ""
+
+    @property
+    def rate_changes(self) -> tuple[int, ...]:
+        """When any rate changes, ns, ascending."""
+        return tuple(sorted({ts for steps in self.rates.values() for ts, _, _ in steps[1:]}))

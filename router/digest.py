@@ -15,7 +15,7 @@ _VERSION: Final = b"tapewire-digest-1"
 #: Fields that name a place in this run's memory rather than something that happened, and those
 #: that tell how an order came to be what its other fields say.
 _OUTSIDE: Final = (
-    "leg", "order", "ts_placed", "lots_ahead", "impact", "replaces", "ts_replaced",
+    "leg", "order", "ts_placed", "lots_ahead", "impact", "effect", "replaces", "ts_replaced",
 )  # fmt: skip
 #: Rows that may wait to be hashed together.
 _ROWS_AT_ONCE: Final = 65_536

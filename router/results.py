@@ -1,7 +1,7 @@
 """What a simulation hands out: who traded where, and the rows it reports."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,24 @@ _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 _NO_SERIES: Final = np.zeros(0, SERIES_DTYPE)
 _NO_FEES: Final = np.zeros(0, FEE_DTYPE)
 _NO_TOUCHES: Final = np.zeros(0, TOUCH_DTYPE)
+
+
+class Worths(NamedTuple):
+    """What legs' price points are worth now, and what they have realised at other rates.
+
+    Attributes
+    ----------
+    num, den
+        A price point is worth ``num / den`` currency by lot; int64, shape (legs,).
+    units, money
+        What is realised at rates that change, as far as strategies know: price units x lots, and
+        1e-9 currency; 0 where what a point is worth is fixed.
+    """
+
+    num: npt.NDArray[np.int64]
+    den: npt.NDArray[np.int64]
+    units: npt.NDArray[np.int64]
+    money: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The simulation: feeds records to the compiled loop and makes room for it."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -59,7 +61,7 @@ from tapewire.router.doubts import FlaggedBook, flagged_books, stopped
 from tapewire.router.guesses import GuessedQueue, guessed_queues
 from tapewire.router.halts import LossHalt, loss_halts
 from tapewire.router.look import Look
-from tapewire.router.results import Drained, LegInfo
+from tapewire.router.results import Drained, LegInfo, Worths
 from tapewire.router.trips import LimitTrip, limit_trips
 from tapewire.strategies.definition import HOOKS
 from tapewire.strategies.layout import HOOK_N
@@ -124,6 +126,7 @@ class Simulation:
             event_log=config.event_log,
             touches=config.touches,
             session_closes=config.session_closes,
+            rate_changes=config.rate_changes,
             transitions=config.transitions,
         )
         self._market = self._memory.market
@@ -319,12 +322,16 @@ class Simulation:
     def _end_day(self) -> None:
         """Cancel what is open and close what is held, or refuse that."""
         _, execution, router = self._memory.states
-        held = self._memory.accounts.records["position"][: len(self.legs)]
-        if self.config.day_end == "refuse" and held.any():
-            leg = self.legs[int(np.flatnonzero(held)[0])]
+        accounts = self._memory.accounts.records[: len(self.legs)]
+        held = np.flatnonzero((accounts["position"] != 0) | (accounts["short_lots"] != 0))
+        if self.config.day_end == "refuse" and held.size:
+            leg, account = self.legs[int(held[0])], accounts[held[0]]
+            short = int(account["short_lots"])
+            beside = f" and {-short:+,}" if short and account["position"] + short else ""
             raise SimulationError(
                 f"strategy {leg.strategy_id}: expected no position at the end of its day, found "
-                f"{int(held[leg.leg]):+,} of {leg.symbol} at {self._when()} (day_end: refuse)"
+                f"{int(account['position']) + (short if beside else 0):+,}{beside} of "
+                f"{leg.symbol} at {self._when()} (day_end: refuse)"
             )
         while status := day_end.end_day(execution, router):
             self._resolve(status)
@@ -517,14 +524,29 @@ class Simulation:
         """Largest capture time seen, ns since the epoch."""
         return int(self._memory.router["stream_clock"])
 
+    def worths(self) -> Worths:
+        """What price points of all legs are worth now; for showing, not for accounts."""
+        accounts = self._memory.accounts.records[: len(self.legs)]
+        found = Worths(
+            *(accounts[name].copy() for name in (
+                "multiplier_num", "multiplier_den", "base_units", "base_money",
+            ))
+        )  # fmt: skip
+        for leg in self.legs if self.config.rates else ():
+            if steps := self.config.rates.get(leg.symbol):
+                begun = bisect_right(steps, self.now_ns, key=itemgetter(0))
+                _, found.num[leg.leg], found.den[leg.leg] = steps[max(begun, 1) - 1]
+        return found
+
     def pnl(self) -> float:
         """Net P&L over all legs in currency, at the last marks; for showing, not for accounts."""
         accounts = self._memory.accounts.records[: len(self.legs)]
+        worths = self.worths()
         held = accounts["position"] != 0
         value = np.where(held, accounts["position"] * np.where(held, accounts["mark"], 0), 0)
-        units = (accounts["cash"] + value).astype(float)
-        ratio = accounts["multiplier_num"] / np.maximum(accounts["multiplier_den"], 1)
-        return float((units * ratio - accounts["fees"]).sum()) / MONEY_UNITS
+        units = (accounts["cash"] + value - worths.units).astype(float)
+        ratio = worths.num / np.maximum(worths.den, 1)
+        return float((units * ratio + worths.money - accounts["fees"]).sum()) / MONEY_UNITS
 
     def digests(self) -> dict[str, str]:
         """One digest per strategy: over its orders, fills and final positions.

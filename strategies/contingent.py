@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tapewire.compiled.jit import jit, jit_entry
 from tapewire.execution.groups import CANCELS
-from tapewire.execution.layout import execution_at, rules_at
+from tapewire.execution.layout import HEDGES, REDUCES, execution_at, rules_at, tally_at
 from tapewire.execution.words import (
     GTC,
     LIMIT,
@@ -34,13 +34,33 @@ _OFFSET_TICKS_MAX: Final = 1_000_000
 
 @jit_entry
 def reduce_only(ctx: Any, handle: int) -> None:
-    """Have an order reduce the position only: cut to it, or rejected where there is none."""
+    """Have an order reduce the position only: cut to it, or rejected where there is none.
+
+    In an account that hedges it closes lots of the side that it is against.
+    """
     if may_set(ctx, handle):
         execution = execution_at(ctx.execution, 0)
         own = record_of(ctx, handle)
         own.terms |= TERM_REDUCE_ONLY
-        rules_at(execution.rules, own.leg).reduces = 1
+        rules_at(execution.rules, own.leg).reduces |= REDUCES
         execution.contingent = 1
+
+
+@jit_entry
+def long_lots(ctx: Any) -> int:
+    """Lots held long in the book at hand, as far as it was told; with one side, if it is long."""
+    return ctx.position + short_lots(ctx) if ctx.leg != NIL else 0
+
+
+@jit_entry
+def short_lots(ctx: Any) -> int:
+    """Lots held short in the book at hand, as far as it was told; with one side, if it is short."""
+    if ctx.leg == NIL:
+        return 0
+    execution = execution_at(ctx.execution, 0)
+    if rules_at(execution.rules, ctx.leg).reduces & HEDGES:
+        return tally_at(execution.tallies, ctx.leg).known_short
+    return max(0, -ctx.position)
 
 
 @jit_entry

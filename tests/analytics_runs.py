@@ -1,6 +1,7 @@
 """Run folders made of rows, for tests of what is in them and of what becomes of them."""
 
 from pathlib import Path
+from typing import Any
 
 from analytics_rows import E9, Book, FakeLeg, drained, manifest
 from tapewire.analytics import RUN_FILES, Collector, Run, load_run
@@ -10,7 +11,14 @@ P = 4800 * E9
 #: Of a run without a log of its orders' changes, whose strategies record nothing.
 PLAIN_FILES = sorted(
     set(RUN_FILES)
-    - {"events.parquet", "fees.parquet", "markouts.parquet", "series.parquet", "variants.parquet"}
+    - {
+        "events.parquet",
+        "fees.parquet",
+        "markouts.parquet",
+        "series.parquet",
+        "settlements.parquet",
+        "variants.parquet",
+    }
 )
 
 
@@ -33,15 +41,20 @@ def finished(path: Path, book: Book | None = None, **options: object) -> None:
         assert collector.finish("complete", manifest()) == path / "manifest.json"
 
 
-def run_of(path: Path, *books: Book, legs: list[FakeLeg] | None = None, chunk: int = 7) -> Run:
-    """Feed the books in small pieces to a folder ``run`` there, and read the run back."""
+def run_of(
+    path: Path, *books: Book, legs: list[FakeLeg] | None = None, chunk: int = 7, **said: Any
+) -> Run:
+    """Feed the books in small pieces to a folder ``run`` there, and read the run back.
+
+    ``said`` are further keys of its manifest.
+    """
     fills, orders, samples = drained(*books)
     legs = legs or [b.leg for b in books]
     with Collector(path / "run", "seed: 0\n", row_group_rows=5) as collector:
         for at in range(0, max(len(fills), len(orders), len(samples)), chunk):
             part = slice(at, at + chunk)
             collector.add(fills[part], orders[part], samples[part], legs)
-        collector.finish("complete", manifest())
+        collector.finish("complete", manifest() | said)
     return load_run(path / "run")
 
 

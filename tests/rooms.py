@@ -8,7 +8,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
 #: Modules of the facade that every room may import; see ARCHITECTURE.md.
-SHARED = {"errors", "atomic"}
+SHARED = {"errors", "atomic", "children"}
 
 
 def names() -> list[str]:

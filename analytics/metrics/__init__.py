@@ -13,6 +13,7 @@ from typing import Final
 
 from tapewire.analytics.metrics import (
     activity,
+    capacity,
     capital,
     closed_trades,
     costs,
@@ -29,5 +30,7 @@ from tapewire.analytics.metrics.registry import Registry, defined_in
 __all__ = ["FAMILIES", "METRICS", "Inputs", "Metric", "Registry", "Tally"]
 
 #: The files of metrics, in the order of their columns.
-FAMILIES: Final = (pnl, capital, drawdown, orders, activity, edges, costs, closed_trades, returns)
+FAMILIES: Final = (
+    pnl, capital, drawdown, orders, activity, edges, costs, capacity, closed_trades, returns,
+)  # fmt: skip
 METRICS: Final = Registry(metric for family in FAMILIES for metric in defined_in(family))

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.arrivals import OrderCosts
+from tapewire.analytics.capacity import Capacity
 from tapewire.analytics.curves import Curve, Day
 from tapewire.analytics.exact import magnitude, multiply, total
 from tapewire.analytics.inventory import Inventory
@@ -263,6 +264,7 @@ class Tally:
     impact: ImpactTotals = field(default_factory=ImpactTotals)
     costs: OrderCosts = field(default_factory=OrderCosts)
     inventory: Inventory = field(default_factory=Inventory)
+    capacity: Capacity = field(default_factory=Capacity)
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Tally)))

@@ -14,7 +14,7 @@ from tapewire.strategies.context import (
     set_timer,
     submit_order,
 )
-from tapewire.strategies.contingent import attach, mass_cancel, oco, peg, reduce_only
+from tapewire.strategies.contingent import attach, mass_cancel, oco, peg, reduce_only, short_lots
 from tapewire.strategies.layout import context_at
 from tapewire.strategies.terms import set_terms
 
@@ -105,6 +105,12 @@ def lots_ahead_at(context: int, handle: int) -> int:
     return lots_ahead(context_at(context, 0), handle)
 
 
+@jit_entry
+def short_lots_at(context: int) -> int:
+    """Lots held short in the book at hand."""
+    return short_lots(context_at(context, 0))
+
+
 @cache
 def feature_entry() -> Callable[..., Any]:
     """The way into the kernel that works out one feature."""
@@ -124,6 +130,6 @@ def entries() -> tuple[Callable[..., Any], ...]:
         entry_of(kernel)
         for kernel in (
             submit_at, cancel_at, replace_at, set_timer_at, orders_ahead_at, lots_ahead_at,
-            submit_terms_at, hang_at,
+            submit_terms_at, hang_at, short_lots_at,
         )
     )  # fmt: skip

@@ -95,6 +95,7 @@ class Context:
         (
             self._submit_at, self._cancel_at, self._replace_at, self._set_timer_at,
             self._orders_ahead_at, self._lots_ahead_at, self._submit_terms_at, hang_at,
+            self._short_lots_at,
         ) = entries()  # fmt: skip
         self._hanging = Hanging(self._address, hang_at)
         place.opened = self._add_market
@@ -114,6 +115,16 @@ class Context:
     def position(self) -> int:
         """Lots held in the instrument at hand, as far as the strategy was told."""
         return self._words[_POSITION]
+
+    @property
+    def long_lots(self) -> int:
+        """Lots held long in the instrument at hand, beside those held short if it hedges."""
+        return self.position + self.short_lots
+
+    @property
+    def short_lots(self) -> int:
+        """Lots held short in the instrument at hand, a number above 0."""
+        return int(self._short_lots_at(self._address))
 
     @property
     def expected_position(self) -> int:

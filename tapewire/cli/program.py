@@ -10,9 +10,11 @@ import typer
 from tapewire.cli import (
     bench,
     bridge,
+    bundle,
     candles,
     compare,
     data,
+    doctor,
     explain,
     features,
     new,
@@ -52,7 +54,10 @@ app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.command(epilog=reconcile.EXAMPLES)(reconcile.reconcile)
 app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
+app.command(epilog=bundle.EXAMPLES)(bundle.bundle)
+app.command(epilog=bundle.VERIFY_EXAMPLES)(bundle.verify)
 app.command(epilog=features.EXAMPLES)(features.features)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
 app.add_typer(bridge.app)

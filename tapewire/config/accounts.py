@@ -1,6 +1,6 @@
 """Money of several currencies in one: what a price point is worth to the account."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from tapewire.compiled.units import MONEY_UNITS
 from tapewire.config.problems import Problems
-from tapewire.config.schema import Backtest, ConfiguredAccount, ContractFacts
+from tapewire.config.schema import Backtest, ConfiguredAccount, ContractFacts, StrategyEntry
 
 #: Numerator times denominator of a multiplier: kernels compute with their product.
 PRODUCT_MAX: Final = 2**62
@@ -39,13 +39,27 @@ def worths(backtest: Backtest) -> dict[str, Fraction]:
     }
 
 
-def margins(backtest: Backtest, account: ConfiguredAccount | None) -> dict[str, int]:
-    """Return what a lot takes as margin by symbol, 1e-9 of the account's currency, rounded down."""
-    return {
-        symbol: int(Fraction(facts.margin) * rate_of(facts, account) * MONEY_UNITS)
-        for symbol, facts in backtest.instruments.items()
-        if facts.margin is not None
-    }
+def margins(
+    backtest: Backtest,
+    account: ConfiguredAccount | None,
+    changes: Callable[[str], Sequence[tuple[int, Fraction]]] | None = None,
+) -> dict[str, list[tuple[int, int]]]:
+    """Return what a lot takes as margin by symbol, over time.
+
+    As `tapewire.analytics.margins.Margins`: (from when on, ns; 1e-9 of the account's currency,
+    rounded down). ``changes`` are the rates of a currency, where they change, from that of the
+    start on; none of one whose rate is fixed.
+    """
+    found = {}
+    for symbol, facts in backtest.instruments.items():
+        if facts.margin is None:
+            continue
+        steps = changes(facts.currency) if changes is not None and facts.currency else ()
+        found[symbol] = [
+            (ts, int(Fraction(facts.margin) * rate * MONEY_UNITS))
+            for ts, rate in steps or [(0, rate_of(facts, account))]
+        ]
+    return found
 
 
 def check_accounts(raw: Mapping[str, Any], problems: Problems) -> None:
@@ -63,6 +77,8 @@ def check_accounts(raw: Mapping[str, Any], problems: Problems) -> None:
         }
     except ValidationError:
         return  # told with the key that is wrong
+    if account is not None and account.currency is None:
+        account = None
     if account is not None and account.currency in account.rates:
         problems.add(
             ("backtest", "account", "rates", account.currency),
@@ -84,9 +100,17 @@ def check_accounts(raw: Mapping[str, Any], problems: Problems) -> None:
                     f"found {ratio.numerator}/{ratio.denominator}",
                 )
         elif account.rate_file is None:  # else the file is asked as the run begins
-            known = ", ".join((account.currency, *account.rates))
+            known = ", ".join((str(account.currency), *account.rates))
             problems.add(
                 (*where, "currency"),
                 f"expected a currency that backtest.account has a rate of ({known}), "
                 f"found {facts.currency}",
             )
+
+
+def hedges(strategy: StrategyEntry, backtest: Backtest) -> bool:
+    """Return whether a strategy's account holds longs and shorts side by side."""
+    for account in (strategy.account, backtest.account):
+        if account is not None and account.position_mode is not None:
+            return account.position_mode == "hedging"
+    return False

@@ -446,15 +446,28 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3,5}$")]
 Rate = Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0, le=1_000_000)]
 
 
-class ConfiguredAccount(_Section):
+class OwnAccount(_Section):
+    """How positions are kept: one in each instrument, or a long and a short one side by side."""
+
+    position_mode: Literal["netting", "hedging"] | None = None
+
+
+class ConfiguredAccount(OwnAccount):
     """The currency that money is counted in, and what a unit of each other one is worth in it.
 
-    That is fixed in ``rates``, and changes over time in ``rate_file``.
+    That is fixed in ``rates``, and changes over time in ``rate_file``. Without a currency, money is
+    in those of the instruments.
     """
 
-    currency: Currency
+    currency: Currency | None = None
     rates: dict[Currency, Rate] = Field(default_factory=dict)
     rate_file: Text | None = None
+
+    @model_validator(mode="after")
+    def _rates_are_of_a_currency(self) -> Self:
+        if self.currency is None and (self.rates or self.rate_file is not None):
+            raise expected("a currency, which money is counted in, beside rates", None)
+        return self
 
 
 class ContractFacts(_Section):
@@ -532,6 +545,11 @@ class Backtest(_Section):
     initial_capital: Annotated[Decimal, BeforeValidator(_fixed), Field(gt=0)] | None = None
     seed: int = Field(default=0, ge=0, lt=2**63)
 
+    @property
+    def money(self) -> ConfiguredAccount | None:
+        """The account, if it has a currency that money is counted in."""
+        return self.account if self.account is not None and self.account.currency else None
+
 
 class InferenceLatencyModel(_Section):
     """How long after a row, in simulated time, what a model answers takes effect.
@@ -600,8 +618,8 @@ class Bridge(_Section):
 class StrategyEntry(_Section):
     """One strategy, or several that differ in parameters; see `tapewire.config.variants`.
 
-    `name` is the ``strategy_id`` of its orders and fills. `execution`, `risk_limits` and `seed` are
-    its own where they are given, the backtest's where not.
+    `name` is the ``strategy_id`` of its orders and fills. `execution`, `risk_limits`, `account` and
+    `seed` are its own where they are given, the backtest's where not.
 
     The keys from `model` on are for strategies in processes of their own: `model` (``class`` in a
     file) or `command` says what is started, neither that somebody else does.
@@ -615,6 +633,7 @@ class StrategyEntry(_Section):
     variants: list[dict[str, Any]] | None = None
     execution: OwnExecution | None = None
     risk_limits: ConfiguredLimits | None = None
+    account: OwnAccount | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     model: Text | None = None
     command: Annotated[list[Text], Field(min_length=1)] | None = None

@@ -124,8 +124,10 @@ class BeginDocument(msgspec.Struct, frozen=True, kw_only=True):
     event_log: bool
     markouts: bool
     initial_capital: int | None
-    margins: dict[str, int] = {}
+    margins: dict[str, list[tuple[int, int]]] = {}
     rates: dict[str, list[tuple[int, int, int]]] = {}
+    closes: list[tuple[int, int]] = []
+    settlements: dict[str, list[tuple[int, int]]] = {}
 
 
 class NamesDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow.parquet  # noqa: F401 (now, while the run loads its kernels)
 
 from tapewire.analytics import Collector
+from tapewire.analytics.settlements import SettlementPrices
 from tapewire.errors import PeerLostError, ProtocolError, TapewireError
 from tapewire.processes.collecting import (
     CODEC,
@@ -153,6 +154,7 @@ class Collecting:
                 event_log=begin.event_log, markouts=begin.markouts,
                 initial_capital=begin.initial_capital, margins=begin.margins,
                 rates=begin.rates,
+                settlements=SettlementPrices(begin.closes, begin.settlements),
             )  # fmt: skip
             self._say(CollectEnded(""))
             return False

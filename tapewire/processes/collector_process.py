@@ -33,7 +33,9 @@ from tapewire.processes.collector_line import CollectorLine
 
 if TYPE_CHECKING:
     from tapewire.analytics.ledger import Leg
+    from tapewire.analytics.margins import Margins
     from tapewire.analytics.rates import Rates
+    from tapewire.analytics.settlements import SettlementPrices
     from tapewire.processes.collector_thread import CollectorThread
 
     #: What takes the rows of a run.
@@ -94,7 +96,8 @@ class CollectorProcess:
     def begin(
         self, out_dir: Path, config_yaml: str, *, force: bool = False, event_log: bool = False,
         markouts: bool = False, initial_capital: int | None = None,
-        margins: Mapping[str, int] | None = None, rates: "Rates | None" = None,
+        margins: "Margins | None" = None, rates: "Rates | None" = None,
+        settlements: "SettlementPrices | None" = None,
     ) -> Self:  # fmt: skip
         """Have it claim the folder; the parameters are those of `Collector`.
 
@@ -110,8 +113,11 @@ class CollectorProcess:
         self._begun = BeginDocument(
             out_dir=str(self.path), config_yaml=config_yaml, force=force,
             event_log=event_log, markouts=markouts, initial_capital=initial_capital,
-            margins=dict(margins or {}),
+            margins={symbol: list(steps) for symbol, steps in (margins or {}).items()},
             rates={symbol: list(steps) for symbol, steps in (rates or {}).items()},
+            closes=list(settlements.closes) if settlements else [],
+            settlements={symbol: list(known) for symbol, known in settlements.prices.items()}
+            if settlements else {},
         )  # fmt: skip
         self._line.send_document("begin", msgspec.json.encode(self._begun))
         try:

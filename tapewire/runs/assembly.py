@@ -31,6 +31,7 @@ from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.runs.manifest import RunFacts, applied, manifest_of
 from tapewire.runs.models import RunModels
 from tapewire.runs.result import RunResult, copy_results, make_room
+from tapewire.runs.settlements import settlement_prices
 from tapewire.runs.stream import Stream
 from tapewire.runs.warnings import gap_warnings
 
@@ -147,16 +148,19 @@ class RunAssembly:
         from tapewire.analytics import Collector
         from tapewire.processes.collector_thread import CollectorThread
 
-        config = self.facts.config
+        config, info = self.facts.config, self.facts.info
         capital, contracts = config.backtest.initial_capital, self.facts.contracts
         assert contracts is not None
+        assert info is not None
         claim = Collector if process is None else process.begin
         claimed = claim(
             folder, config.to_yaml(), force=self.force,
             event_log=config.backtest.output.keeps_events,
             markouts=config.backtest.output.markouts,
             initial_capital=None if capital is None else to_fixed(capital),
-            margins=margins(config.backtest, contracts.account), rates=contracts.rates,
+            margins=margins(config.backtest, contracts.account, contracts.rates_of),
+            rates=contracts.rates,
+            settlements=settlement_prices(contracts, config.backtest.session, info),
         )  # fmt: skip
         return CollectorThread(claimed) if isinstance(claimed, Collector) else claimed
 

@@ -50,9 +50,7 @@ def contract_warnings(config: RunConfig, info: "StreamInfo", contracts: Contract
     warnings += contracts.expiries.warnings(contracts.rolled_out())
     if contracts.rates:
         warnings.append(
-            f"money in {first_few(sorted(contracts.rates))} is converted at changing rates in what "
-            "the run leaves; limits, fees by value, margins and what is shown meanwhile go by the "
-            "rates of the start"
+            f"money in {first_few(sorted(contracts.rates))} is converted at changing rates"
         )
     return warnings + _unset_algorithms(config, traded, contracts)
 

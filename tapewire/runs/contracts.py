@@ -41,6 +41,8 @@ class Contracts:
         That file.
     rates
         By symbol, of whom these rates change: see `tapewire.analytics.rates.Rates`.
+    changes
+        By currency, whose rates change: rates as `RateFile.between` has them over the data.
     definitions
         By symbol.
     files
@@ -63,6 +65,7 @@ class Contracts:
     account: ConfiguredAccount | None = None
     rate_file: RateFile | None = None
     rates: Mapping[str, Sequence[tuple[int, int, int]]] = field(default_factory=dict)
+    changes: Mapping[str, Sequence[tuple[int, Fraction]]] = field(default_factory=dict)
     rolls: "Rolls | None" = None
 
     def meant(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -74,6 +77,10 @@ class Contracts:
         ends = () if self.rolls is None else self.rolls.ends
         found = (self.table.get(number) for number in ends)
         return {one.symbol for one in found if one.expiry is not None and one.expiry.rolls}
+
+    def rates_of(self, currency: str) -> Sequence[tuple[int, Fraction]]:
+        """Return the rates of a currency over the data; none where it is fixed."""
+        return self.changes.get(currency, ())
 
     def describe(self, instrument_ids: Iterable[int]) -> dict[str, Any]:
         """Return each value of these instruments by symbol, and where it is from, for a manifest.
@@ -138,10 +145,10 @@ def contracts_of(config: RunConfig, info: "StreamInfo", rolls: "Rolls | None" = 
     """
     files, definitions = read_chosen(config, info)
     given = config.backtest.instruments
-    rate_file = read_rate_file(config.backtest.account)
+    rate_file = read_rate_file(config.backtest.money)
     start_ns = info.warmup_until_ns or info.start_ns
-    account = with_rates_at(config.backtest.account, rate_file, start_ns)
-    ticks_and_multipliers, rules, algorithms, rates = {}, {}, {}, {}
+    account = with_rates_at(config.backtest.money, rate_file, start_ns)
+    ticks_and_multipliers, rules, algorithms, rates, changes = {}, {}, {}, {}, {}
     known = _known_futures(info, definitions)
     for symbol in dict.fromkeys([*definitions, *given, *known]):
         facts = definitions[symbol].facts if symbol in definitions else None
@@ -153,6 +160,7 @@ def contracts_of(config: RunConfig, info: "StreamInfo", rolls: "Rolls | None" = 
             values = known_values(known[symbol]) | values
         multiplier = values.get("multiplier", Fraction(1))
         if rate_file is not None and currency in rate_file.rates:
+            changes[currency] = rate_file.between(currency, start_ns, info.end_ns)
             rates[symbol] = worths_of(rate_file, currency, multiplier, start_ns, info.end_ns)
         ticks_and_multipliers[symbol] = (
             values.get("tick_size", 0),
@@ -174,18 +182,9 @@ def contracts_of(config: RunConfig, info: "StreamInfo", rolls: "Rolls | None" = 
         mappings, ticks_and_multipliers, rules, algorithms, expiries.known, ends
     )
     return Contracts(
-        table,
-        definitions,
-        files,
-        algorithms,
-        given,
-        expiries,
-        known,
-        account,
-        rate_file,
-        rates,
-        rolls,
-    )
+        table, definitions, files, algorithms, given, expiries, known, account, rate_file, rates,
+        changes, rolls,
+    )  # fmt: skip
 
 
 def _known_futures(

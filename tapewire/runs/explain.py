@@ -7,18 +7,17 @@ that was replaced needs the log of its changes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import xxhash
 
 from tapewire.config.loading import load_config
 from tapewire.config.schema import RunConfig
-from tapewire.errors import ConfigError, FormatError, MissingFileError
+from tapewire.errors import ConfigError, MissingFileError
 from tapewire.market.records import ACTION_ADD, ACTION_MODIFY, ACTION_TRADE
 from tapewire.runs.queue_story import Placing, QueueStory
+from tapewire.runs.same_inputs import check_inputs
 from tapewire.runs.what_if import WhatIf, fills_under_models
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from tapewire.analytics import Run
 
-_HASH_BYTES: Final = 1 << 22
 _COMPANY: Final = (
     "in the run, other orders of the strategy stood ahead of it, or had taken lots that it meets "
     "alone"
@@ -249,36 +247,6 @@ def _config_of(run: "Run") -> RunConfig:
     if not path.is_file():
         raise MissingFileError(f"expected {path}, found no file")
     return load_config(path)
-
-
-def check_inputs(run: "Run") -> str:
-    """Make sure that the data are those of the run; a remark where nobody can know."""
-    unknown = False
-    for one in run.manifest.get("inputs", []):
-        path = Path(one["file"])
-        if not path.is_file():
-            raise MissingFileError(f"expected {path}, which the run read, found no file")
-        if path.stat().st_size != one["bytes"]:
-            raise FormatError(
-                f"expected {path} with {one['bytes']:,} bytes, as the run read it, found "
-                f"{path.stat().st_size:,}"
-            )
-        if one["xxh3_128"] is None:
-            unknown = True
-        elif (found := _hash_of(path)) != one["xxh3_128"]:
-            raise FormatError(
-                f"expected {path} with the content that the run read (xxh3_128 {one['xxh3_128']}), "
-                f"found another ({found})"
-            )
-    return "the run has no hashes of its data: nobody knows whether they are the same" * unknown
-
-
-def _hash_of(path: Path) -> str:
-    content = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while chunk := file.read(_HASH_BYTES):
-            content.update(chunk)
-    return content.hexdigest()
 
 
 # --- the data ------------------------------------------------------------------------------------

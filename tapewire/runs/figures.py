@@ -80,7 +80,8 @@ class _FiguresRun(RunAssembly):
         self.collected = FiguresCollector(
             folder, markouts=backtest.output.markouts,
             initial_capital=None if capital is None else to_fixed(capital),
-            margins=margins(backtest, contracts.account), rates=contracts.rates, watch=self.watch,
+            margins=margins(backtest, contracts.account, contracts.rates_of),
+            rates=contracts.rates, watch=self.watch,
         )  # fmt: skip
         return CollectorThread(self.collected)
 

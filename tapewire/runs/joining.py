@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.compiled.units import MONEY_UNITS
 from tapewire.errors import FormatError, SimulationError
 from tapewire.execution.codes import FillReason, OrderStatus, Reason
 from tapewire.execution.rows import ORDER_CORE_DTYPE, ORDER_DTYPE
 from tapewire.market.times import time_text
+from tapewire.router import Worths
 from tapewire.router.digest import LegDigests
 from tapewire.runs.renumbering import Renumbering
 from tapewire.runs.standing import Standing
@@ -72,6 +72,7 @@ class JoinedDays:
         self._guessed: dict[GuessedQueue, None] = {}
         self._flagged: dict[tuple[int, int], FlaggedBook] = {}
         self._last_ns = 0
+        self._gross: Counter[int] = Counter()  # by leg, 1e-9 currency, before fees
 
     # --- what a simulation tells ------------------------------------------------------------------
 
@@ -111,16 +112,17 @@ class JoinedDays:
 
     def pnl(self) -> float:
         """Net P&L in currency; for showing, not for accounts. Every day ends flat."""
-        accounts = self._rows.accounts
-        ratio = np.array([leg.multiplier_num / leg.multiplier_den for leg in self.legs], float)
-        return float((accounts["cash"] * ratio - accounts["fees"]).sum()) / MONEY_UNITS
+        return self.standing().pnl
 
     def standing(self) -> Standing:
         """Return where the days so far stand; orders and fills are not among it."""
         n = len(self.legs)
         counts = {name: self.counts.get(name, 0) for name in ("orders_sent", "orders_denied")}
+        accounts, one = self._rows.accounts.copy(), np.ones(n, np.int64)
+        gross = np.array([self._gross.get(leg, 0) for leg in range(n)], np.int64)
         return Standing(
-            list(self.legs), self._rows.accounts.copy(), np.zeros(n, np.int64),
+            list(self.legs), accounts, Worths(one, one, accounts["cash"], gross),
+            np.zeros(n, np.int64),
             np.zeros((n, max(OrderStatus) + 1), np.int64), [], [],
             counts | {"loss_halts": len(self._halts)},
         )  # fmt: skip
@@ -164,6 +166,8 @@ class JoinedDays:
                 fee_names=list(self.fee_line_names),
             )  # fmt: skip
         self._rows.end()
+        for leg, gross in zip(self._rows.places.tolist(), end.gross, strict=True):
+            self._gross[leg] += gross
         for tag, value_ns, count in end.latencies:
             collector.record_latency(tag, value_ns, count)
         self._require_flat(day)

@@ -98,6 +98,11 @@ def manifest_of(
         if facts.contracts is not None:
             traded = [leg.instrument_id for leg in simulation.legs]
             manifest["instruments"] = facts.contracts.describe(traded)
+            if facts.contracts.rates:
+                manifest["point_values"] = {
+                    symbol: [list(step) for step in steps]
+                    for symbol, steps in facts.contracts.rates.items()
+                }
         flagged = simulation.flagged()
         manifest |= flags_in_manifest(simulation.config.flags, flagged)
         manifest["warnings"] += flag_warnings(flagged)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tapewire.children import module_command
 from tapewire.compiled.draws import key_of
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.config.external import features_of, in_json
@@ -14,7 +15,6 @@ from tapewire.config.schema import BridgeCurve, InferenceLatencyModel, RunConfig
 from tapewire.config.sessions import session_closes
 from tapewire.config.variants import checked_variants
 from tapewire.errors import FormatError, MissingFileError
-from tapewire.processes.child import module_command
 
 if TYPE_CHECKING:
     import numpy.typing as npt

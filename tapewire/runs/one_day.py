@@ -19,6 +19,7 @@ from tapewire.runs.days import DayApart
 from tapewire.runs.feed import Feed
 from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.runs.manifest import RunFacts, applied
+from tapewire.runs.standing import money_now
 from tapewire.runs.stream import Stream
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class DayEnd:
         As a simulation has them.
     books
         (publisher_id, instrument_id) of each.
+    gross
+        What each leg made before fees, 1e-9 currency.
     digest
         Of the day alone.
     totals
@@ -92,6 +95,7 @@ class DayEnd:
     guessed: "list[GuessedQueue]"
     flagged: "list[FlaggedBook]"
     books: list[tuple[int, int]]
+    gross: list[int]
     digest: str
     totals: "Totals"
     latencies: list[tuple[str, int, int]]
@@ -156,6 +160,8 @@ def play_day(
                 f"{applied(simulation.counts)}"
             )
         clock = facts.clock
+        look = simulation.look()
+        made = money_now(look.accounts(), simulation.worths())
         return DayEnd(
             legs=list(simulation.legs),
             fee_names=list(simulation.fee_line_names),
@@ -167,7 +173,8 @@ def play_day(
             limit_trips=simulation.limit_trips(),
             guessed=simulation.guessed_queues(),
             flagged=simulation.flagged(),
-            books=simulation.look().books(),
+            books=look.books(),
+            gross=(made["pnl"] + made["fees"]).tolist(),
             digest=simulation.digest(),
             totals=totals,
             latencies=sink.latencies,

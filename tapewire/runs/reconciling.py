@@ -1,5 +1,6 @@
 """A run's fills beside those of a file."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,14 +62,15 @@ def reconcile_run(
     wanted = [fill for fill in simulated if not strategies or fill.strategy in strategies]
     if not all(fill.strategy for fill in live):
         wanted = [_without_strategy(fill) for fill in wanted]
-    ratios = {
-        leg["symbol"]: (leg["multiplier_num"], leg["multiplier_den"])
+    worths = {
+        leg["symbol"]: [(0, leg["multiplier_num"], leg["multiplier_den"])]
         for leg in folder.manifest["legs"]
-    }
+    } | folder.manifest.get("point_values", {})
 
-    def value(symbol: str, units: int) -> int:
-        numerator, denominator = ratios.get(symbol, (1, 1))
-        return units * int(numerator) // int(denominator)
+    def value(symbol: str, units: int, ts_ns: int) -> int:
+        steps = worths.get(symbol, [(0, 1, 1)])
+        at = max(bisect_right(steps, ts_ns, key=lambda step: step[0]) - 1, 0)
+        return units * int(steps[at][1]) // int(steps[at][2])
 
     return as_json(reconcile(live, wanted, window_ns=window_ns, value=value))
 

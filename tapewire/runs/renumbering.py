@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.analytics.exact import groups
-from tapewire.execution.codes import DAY_END_ID
+from tapewire.execution.codes import DAY_END_ID, SHORT_DAY_END_ID
 from tapewire.positions.rows import SAMPLE_DTYPE
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Renumbering:
         ``SAMPLE_DTYPE``, one row per leg, as of its last sample.
     fills : int
         So far.
+    places : ndarray
+        Of the day's legs among those of all days, int64.
     """
 
     def __init__(self, together: frozenset[str] = frozenset()) -> None:
@@ -68,7 +70,7 @@ class Renumbering:
         fresh = np.zeros(len(self.legs) - len(self.accounts), SAMPLE_DTYPE)
         self.accounts = np.concatenate([self.accounts, fresh])
         self.accounts["leg"] = np.arange(len(self.legs))
-        self._place = np.array(places, np.int64)
+        self.places = np.array(places, np.int64)
         self._base = self.accounts.copy()
         self._instances = list(dict.fromkeys(instances))
         self._instance = np.array([self._instances.index(i) for i in instances], np.int64)
@@ -95,7 +97,7 @@ class Renumbering:
         for name in _HAVE_LEGS:
             table = rows[name]
             if table.size:
-                table["leg"] = self._place[table["leg"]]
+                table["leg"] = self.places[table["leg"]]
         self._add_up(rows["samples"])
         rows["fees"]["fill"] += self._fills_before
         self.fills += rows["fills"].size
@@ -106,7 +108,7 @@ class Renumbering:
         for k, instance in enumerate(self._instances):
             sent, closing = (self._first[k] + self._last[k]).tolist()
             self._orders[instance] = (sent, closing)
-        for k, leg in enumerate(self._place.tolist()):
+        for k, leg in enumerate(self.places.tolist()):
             self._groups[leg] = int(self._first_group[k] + self._last_group[k])
 
     def _note_orders(self, orders: npt.NDArray[Any]) -> None:
@@ -124,7 +126,7 @@ class Renumbering:
             return
         ids, first = rows["client_order_id"], self._first[self._instance[rows["leg"]]]
         rows["client_order_id"] = np.select(
-            [ids > 0, _is_closing(ids), ids == DAY_END_ID],
+            [ids > 0, _is_closing(ids), (ids == DAY_END_ID) | (ids == SHORT_DAY_END_ID)],
             [ids + first[:, 0], ids - first[:, 1], ids - self._number],
             ids,
         )

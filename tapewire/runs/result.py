@@ -30,6 +30,7 @@ _TABLES: Final = (
     "markouts",
     "series",
     "events",
+    "settlements",
     "metrics",
     "variants",
 )

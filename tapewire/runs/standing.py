@@ -16,7 +16,7 @@ from tapewire.runs.views import OpenOrder, open_orders
 from tapewire.runs.warnings import count_warnings, halt_warnings
 
 if TYPE_CHECKING:
-    from tapewire.router import Drained, LegInfo, Simulation
+    from tapewire.router import Drained, LegInfo, Simulation, Worths
 
 _STATUS_N: Final = max(OrderStatus) + 1
 #: Counters of a simulation that a standing has.
@@ -75,6 +75,7 @@ class Standing:
         self,
         legs: "Sequence[LegInfo]",
         accounts: npt.NDArray[Any],
+        worths: "Worths",
         fills: npt.NDArray[np.int64],
         ended: npt.NDArray[np.int64],
         orders: list[OpenOrder],
@@ -89,11 +90,7 @@ class Standing:
         self._accounts = accounts
         self._fills = fills
         self._ended = ended
-        self._money = account_money(
-            accounts,
-            np.array([leg.multiplier_num for leg in legs], np.int64),
-            np.array([leg.multiplier_den for leg in legs], np.int64),
-        )
+        self._money = money_now(accounts, worths)
         self.pnl = float(self._money["pnl"].sum(dtype=float)) / MONEY_UNITS
 
     def __len__(self) -> int:
@@ -157,6 +154,7 @@ class Board:
         return Standing(
             legs,
             self._look.accounts(),
+            simulation.worths(),
             _padded(self._fills, len(legs)),
             ended.reshape(len(legs), _STATUS_N),
             open_orders(self._look, legs),
@@ -168,6 +166,26 @@ class Board:
             ],
             {name: counts[name] for name in _COUNTS},
         )
+
+
+def money_now(accounts: npt.NDArray[Any], worths: "Worths") -> dict[str, npt.NDArray[np.int64]]:
+    """As `account_money`, with what was realised at earlier rates as it was then.
+
+    Parameters
+    ----------
+    accounts
+        ``SAMPLE_DTYPE``, one row per leg.
+    worths
+        Of the same legs.
+    """
+    if worths.units.any():
+        accounts = accounts.copy()
+        for name in ("cash", "realized"):
+            accounts[name] -= worths.units
+    money = account_money(accounts, worths.num, worths.den)
+    for name in ("realized_pnl", "pnl"):
+        money[name] = money[name] + worths.money
+    return money
 
 
 def _padded(counts: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:

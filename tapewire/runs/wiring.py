@@ -12,6 +12,7 @@ import numpy as np
 
 from tapewire.compiled.kernel_cache import compile_once
 from tapewire.compiled.user_sources import digest_of
+from tapewire.config.accounts import hedges
 from tapewire.config.finding import find_strategy, found_strategy
 from tapewire.config.models import chosen_models, execution_of
 from tapewire.config.schema import (
@@ -90,7 +91,7 @@ def simulation_config(
     simulation = _simulation_config(
         config, contracts, _publishers(config, info), info.warmup_until_ns, info.start_ns
     )
-    simulation = replace(simulation, touches=touches)
+    simulation = replace(simulation, touches=touches, rates=contracts.rates)
     if status:
         from tapewire.replay.status import transitions_in
 
@@ -258,6 +259,7 @@ def _strategies(config: RunConfig, contracts: Contracts) -> tuple[StrategySpec, 
                 gateway=gateway,
                 shared_book=(strategy.execution and strategy.execution.shared_book) or "",
                 self_trade=execution_of(strategy, config.backtest).self_trade_prevention,
+                hedges=hedges(strategy, config.backtest),
             )
             for variant in checked_variants(strategy, ("strategy", i))
         ]

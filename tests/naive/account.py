@@ -1,8 +1,29 @@
 """A slow, obvious account: fractions for what is averaged, Python's integers for the rest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import floor
+
+
+@dataclass
+class NaiveHedge:
+    """Two accounts, one that is long or nothing and one that is short or nothing."""
+
+    long: "NaiveAccount" = field(default_factory=lambda: NaiveAccount())
+    short: "NaiveAccount" = field(default_factory=lambda: NaiveAccount())
+
+    def fill(self, side: int, price: int, lots: int, fee: int, closes: bool) -> None:
+        own, other = (self.long, self.short) if side > 0 else (self.short, self.long)
+        closing = min(lots, abs(other.position)) if closes else 0
+        if closing:
+            other.fill(side, price, closing, 0)
+        if lots > closing:
+            own.fill(side, price, lots - closing, 0)
+        own.fees += fee
+
+    def total(self, name: str) -> int:
+        """A figure of both together."""
+        return getattr(self.long, name) + getattr(self.short, name)
 
 
 @dataclass

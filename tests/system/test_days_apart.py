@@ -4,8 +4,11 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import databento_dbn as dbn
+import numpy as np
 import pytest
 
+import streams
 import tapewire as tw
 from tapewire.replay.markets.files import write_market
 from tapewire.replay.markets.market import MarketPlan
@@ -23,7 +26,7 @@ class InAndOut(tw.Strategy):
         if context.orders:
             return
         if context.position and (second % 60 >= 30 or second > 53_400):
-            context.submit(tw.SELL, context.position)
+            context.submit(tw.SELL, context.position, reduce_only=True)
         elif not context.position and second % 60 < 30 and second < 53_400:
             context.submit(tw.BUY, 1)
 """
@@ -45,7 +48,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(
     market: Path, output: Path, strategies: Any, told: list[RunProgress] | None = None,
-    window: dict[str, Any] | None = None, **replay: Any,
+    window: dict[str, Any] | None = None, more: dict[str, Any] | None = None, **replay: Any,
 ) -> tw.RunResult:  # fmt: skip
     return tw.run(
         files=[str(market / "*.mbo.dbn.zst")],
@@ -55,11 +58,24 @@ def run(
             "backtest.data_source.status_files": [str(market / "*.status.dbn.zst")],
             "backtest.execution.fees": {"type": "per_contract", "per_contract": 0.85},
             "backtest.replay": {"transport": "inproc", **replay},
+            **(more or {}),
         },
         output=output,
         **(window or {}),
         hooks=None if told is None else Hooks(progress=told.append),
     )
+
+
+def settlements(folder: Path) -> Path:
+    """A file with settlement prices of TWAH4 and TWAM4 on all days."""
+    made = np.zeros(2 * len(DATES), np.dtype(dbn.StatMsg._dtypes))
+    made["length"], made["rtype"], made["stat_type"] = made.itemsize // 4, 0x18, 3
+    made["instrument_id"], made["update_action"] = [90_001, 90_002] * len(DATES), 1
+    days = np.repeat(np.array(DATES, "M8[ns]"), 2)
+    made["ts_ref"], made["price"] = days.astype(np.int64), 4_000 * 10**9
+    path = folder / "settlements.dbn"
+    path.write_bytes(streams.dbn_header(schema="statistics") + made.tobytes())
+    return path
 
 
 def test_one_process_and_two_make_one_run(market: Path, tmp_path: Path) -> None:
@@ -107,9 +123,33 @@ def _days_are_told(result: tw.RunResult) -> None:
 def test_who_holds_nothing_over_night_has_the_digest_of_days_together(
     market: Path, tmp_path: Path
 ) -> None:
+    """With two sides, rates that change at noon and at night, and settlement prices, too."""
     kind = [f"{market / 'in_and_out.py'}:InAndOut"]
-    together = run(market, tmp_path / "together", kind)
-    apart = run(market, tmp_path / "apart", kind, days="apart", day_end="refuse")
+    rates = tmp_path / "rates.csv"
+    rates.write_text(
+        "ts,currency,rate\n2024-03-13,USD,0.9\n2024-03-14T14:45:00Z,USD,0.8\n2024-03-16,USD,1.25\n"
+    )
+    more = {
+        "backtest.account": {
+            "currency": "EUR", "rate_file": str(rates), "position_mode": "hedging"
+        },
+        "backtest.data_source.statistics_files": [str(settlements(tmp_path))],
+    }  # fmt: skip
+    together = run(market, tmp_path / "together", kind, more=more)
+    apart = run(market, tmp_path / "apart", kind, more=more, days="apart", day_end="refuse")
+    assert apart.settlements.equals(together.settlements)
+    settled = apart.settlements.to_pylist()
+    assert [row["day"] for row in settled if row["symbol"] == "TWAH4"] == DATES
+    assert {row["symbol"] for row in settled if row["settlement_price"]} == {"TWAH4", "TWAM4"}
+    for column in (
+        "net_pnl",
+        "realized_pnl",
+        "fees",
+        "implementation_shortfall",
+        "expected_impact",
+    ):
+        assert apart.metrics[column].equals(together.metrics[column]), column
+    assert set(apart.fills["position_effect"].to_pylist()) == {"OPEN", "CLOSE"}
     assert apart.digest == together.digest
     assert apart.manifest["digests"] == together.manifest["digests"]
     for table in ("orders", "fills", "markouts"):

@@ -135,7 +135,7 @@ def test_the_page_of_venues(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -
 
 
 def test_the_page_of_limits_and_money(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "risk.md", tmp_path) == 4
+    assert run_blocks(repo / "docs" / "risk.md", tmp_path) == 5
     total = tw.RunResult.load(tmp_path / "accounts").manifest["results"]["total"]
     # 9,000 euros for a lot, at 1.0842
     assert total["max_position"] > 0
@@ -154,7 +154,7 @@ def test_the_page_of_limits_and_money(run_blocks: RunBlocks, repo: Path, tmp_pat
 
 
 def test_the_page_of_results(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "results.md", tmp_path) == 4
+    assert run_blocks(repo / "docs" / "results.md", tmp_path) == 5
     page = (tmp_path / "near_and_far.html").read_text()
     assert "backtest.execution.latency_model.network_latency_us" in page
 

@@ -8,7 +8,7 @@ import pytest
 
 import tapewire as tw
 from tapewire.compiled.jit import jit_entry
-from tapewire.config.accounts import PRODUCT_MAX, worths
+from tapewire.config.accounts import PRODUCT_MAX, hedges, worths
 from tapewire.config.loading import load_config
 from tapewire.errors import ConfigError
 from tapewire.positions.accounting import currency
@@ -42,6 +42,26 @@ def test_a_price_point_is_worth_the_multiplier_times_the_rate(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("account", "own", "expected"),
+    [
+        ("", "", False),
+        ("{position_mode: hedging}", "", True),
+        ("{position_mode: hedging}", "{position_mode: netting}", False),
+        ("{currency: USD}", "{position_mode: hedging}", True),
+    ],
+)
+def test_a_strategys_own_mode_is_before_the_backtests(
+    tmp_path: Path, account: str, own: str, expected: bool
+) -> None:
+    text = "backtest:\n  data_source: {type: synthetic, events: 1000}\n"
+    text += f"  account: {account}\n" if account else ""
+    text += "strategy:\n  type: market_maker\n" + (f"  account: {own}\n" if own else "")
+    config = load_config(write(tmp_path, text))
+    assert hedges(config.strategy[0], config.backtest) is expected
+    assert (config.backtest.money is None) == ("currency" not in account)
+
+
+@pytest.mark.parametrize(
     ("line", "replacement", "message"),
     [
         ("EUR: 1.0842", "EUR: 0", r":5: backtest.account.rates.EUR: expected more than 0"),
@@ -49,6 +69,12 @@ def test_a_price_point_is_worth_the_multiplier_times_the_rate(tmp_path: Path) ->
         ("EUR: 1.0842", "USD: 1", r"rates.USD: expected currencies other than the account's"),
         ("EUR: 1.0842", "GBP: 1.2", r":7: .*FDAX.currency: .*\(USD, GBP, JPY\), found EUR"),
         ("currency: USD\n", "curency: USD\n", r"did you mean 'currency'"),
+        ("    currency: USD\n", "", r":3: backtest.account: expected a currency, which money is c"),
+        (
+            "currency: USD\n    rates",
+            "currency: USD\n    position_mode: hedge\n    rates",
+            r":5: backtest.account.position_mode: .*netting.*found 'hedge'",
+        ),
         ("multiplier: 25", "multiplier: 123456789.123456789", r":7: .*multiplier: .*fewer digits"),
         (
             "  account:\n    currency: USD\n    rates: {EUR: 1.0842, JPY: 0.0067}\n",

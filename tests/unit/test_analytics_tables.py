@@ -52,6 +52,7 @@ def test_the_log_of_events_is_a_table_like_the_others(tmp_path):
         "fees.parquet",
         "markouts.parquet",
         "series.parquet",
+        "settlements.parquet",
         "variants.parquet",
     }
     run = load_run(path)
@@ -81,9 +82,12 @@ def test_fills_have_the_documented_columns_and_types(tmp_path):
     fills = load_run(tmp_path / "run").fills
     types = {f.name: f.type for f in fills.schema}
     text = dict.fromkeys(
-        ("strategy_id", "client_order_id", "symbol", "order_side", "liquidity_side", "reason"),
+        (
+            "strategy_id", "client_order_id", "symbol", "order_side", "liquidity_side", "reason",
+            "position_effect",
+        ),
         pa.string(),
-    )
+    )  # fmt: skip
     numbers = ("last_px", "last_qty", "commission", "position", "queue_ahead", "impact")
     exact = dict.fromkeys(numbers, pa.int64())
     times = dict.fromkeys(("ts_event", "ts_known", "ts_placed"), UTC_NS)

@@ -10,7 +10,15 @@ import pytest
 
 from tapewire.config.loading import make_config
 from tapewire.errors import ConfigError, FormatError, NoDataError, OutputError
-from tapewire.execution.codes import DAY_END_ID, SETTLEMENT_ID, own_order_name
+from tapewire.execution.codes import (
+    DAY_END_ID,
+    ROLL_ID,
+    SETTLEMENT_ID,
+    SHORT_DAY_END_ID,
+    SHORT_ROLL_ID,
+    SHORT_SETTLEMENT_ID,
+    own_order_name,
+)
 from tapewire.market.instruments import InstrumentTable
 from tapewire.processes.collecting import TABLES
 from tapewire.replay import ReplayPlan
@@ -192,9 +200,10 @@ def a_day(seed: int, legs: list[LegInfo]) -> dict[str, Any]:
         who = legs[k].strategy_id if legs[k].strategy_id == "pair" else k
         counts[who] = counts.get(who, 0) + 1
         ids.append(counts[who])
-    rows["orders"] = np.zeros(n + 8, TABLES["orders"])
-    rows["orders"]["leg"] = [*where, 0, 1, 2, 3, 0, 1, 2, 2]
-    rows["orders"]["client_order_id"] = [*ids, *[-1] * 4, DAY_END_ID, SETTLEMENT_ID, -2, DAY_END_ID]
+    rows["orders"] = np.zeros(n + 9, TABLES["orders"])
+    rows["orders"]["leg"] = [*where, 0, 1, 2, 3, 0, 1, 2, 2, 2]
+    own = [*[-1] * 4, DAY_END_ID, SETTLEMENT_ID, -2, DAY_END_ID, SHORT_DAY_END_ID]
+    rows["orders"]["client_order_id"] = [*ids, *own]
     rows["orders"]["parent"][:3] = 1
     rows["orders"]["group"][:3] = 1, 1, 2
     rows["fills"] = np.zeros(n, TABLES["fills"])
@@ -225,7 +234,10 @@ class Stand:
     def order(self, who: Any, number: int, day: int) -> int:
         if number > 0:
             return number + self.sent[who]
-        own = {DAY_END_ID: DAY_END_ID - day, SETTLEMENT_ID: SETTLEMENT_ID}
+        own = {
+            SETTLEMENT_ID: SETTLEMENT_ID, DAY_END_ID: DAY_END_ID - day,
+            SHORT_DAY_END_ID: SHORT_DAY_END_ID - day,
+        }  # fmt: skip
         return own.get(number, number - self.closing[who])
 
     def end(self, raw: dict[str, Any], rows: dict[str, Any], who: list[Any], keys: Any) -> None:
@@ -288,7 +300,8 @@ def test_days_that_reach_into_each_other_are_refused() -> None:
         return SimpleNamespace(
             legs=[], fee_names=[], series_names=[], counts={"events": 3, "x_max": last_ns},
             latencies=[], now_ns=last_ns, fee_lines={"a": {"exchange": 5}}, loss_halts=[],
-            limit_trips=[], guessed=[], flagged=[], books=[(1, 5)], digest="", totals=totals,
+            limit_trips=[], guessed=[], flagged=[], books=[(1, 5)], gross=[], digest="",
+            totals=totals,
         )  # fmt: skip
 
     for number in range(2):
@@ -302,7 +315,12 @@ def test_days_that_reach_into_each_other_are_refused() -> None:
         joined.add(DayApart(2, "2024-03-06", plan("2.dbn")), end(2 * DAY - 1, 3 * DAY), [], None)  # type: ignore[arg-type]
 
 
-def test_what_closes_a_day_is_named_by_it() -> None:
-    assert [own_order_name(k) for k in (DAY_END_ID, DAY_END_ID - 1, -1, SETTLEMENT_ID)] == [
-        "day-end-1", "day-end-2", "flatten-1", "settlement",
-    ]  # fmt: skip
+def test_orders_of_the_simulation_have_ids_and_names_of_their_own() -> None:
+    names = {
+        -1: "flatten-1", -(1 << 38): f"flatten-{1 << 38}", DAY_END_ID: "day-end-1",
+        DAY_END_ID - 1: "day-end-2", SHORT_DAY_END_ID: "day-end-1-short",
+        SHORT_DAY_END_ID - 1: "day-end-2-short", SETTLEMENT_ID: "settlement", ROLL_ID: "roll",
+        SHORT_SETTLEMENT_ID: "settlement-short", SHORT_ROLL_ID: "roll-short",
+    }  # fmt: skip
+    assert len(names) == 10
+    assert {number: own_order_name(number) for number in names} == names

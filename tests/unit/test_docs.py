@@ -42,7 +42,7 @@ PAGES = {
     "docs/venues.md": 4,
     "docs/watching.md": 1,
 }  #: With the number of blocks that there are at least.
-DOCS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES)
+DOCS = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", *PAGES)
 _MARK = re.compile(r"<!-- doc: (make|run|python|file \S+) -->\n")
 _ROOTS = (*rooms.names(), "docs", "examples", "tapewire", "tests", ".ci", ".typetree")
 
@@ -52,6 +52,13 @@ def test_every_link_leads_somewhere(repo: Path, name: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (repo / name).read_text()):
         there = (repo / name).parent / target
         assert target.startswith("https://") or there.exists(), target
+
+
+def test_every_test_that_holds_a_promise_exists(repo: Path) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (repo / "SECURITY.md").read_text())
+    assert len(named) > 25
+    for path, test in named:
+        assert not test or f"\ndef {test}(" in (repo / path).read_text(), f"{path}::{test}"
 
 
 @pytest.mark.parametrize("name", DOCS)

@@ -28,7 +28,11 @@ def test_figures_are_those_of_the_folder_to_the_bit(tmp_path: Path) -> None:
     (fills, orders, samples), legs = busy_day(400, 60 * E9)
     touches = touches_of(samples)
     touches["book"] = int(fills["publisher_id"][0]) << 32 | int(fills["instrument_id"][0])
-    options = {"markouts": True, "initial_capital": 10**15, "margins": {legs[0].symbol: 10**12}}
+    options = {
+        "markouts": True,
+        "initial_capital": 10**15,
+        "margins": {legs[0].symbol: ((0, 10**12),)},
+    }
 
     def feed(collector: Collector | FiguresCollector, hours: int) -> None:
         ends = samples["ts"][0] + np.arange(1, 25, hours) * 3600 * E9

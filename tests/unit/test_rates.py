@@ -180,6 +180,24 @@ def test_what_is_realised_is_the_sum_of_plain_fractions(
     assert money["realized_pnl"].tolist() == [expected]
 
 
+def costs_of_orders_go_by_the_rate_as_they_were_sent(
+    fixed: tw.RunResult, changing: tw.RunResult, middle: int
+) -> None:
+    """A point is worth 50, and 100 of what is sent from the middle on: figures of those double."""
+    one, other = (run.to_pandas("orders", prices="int") for run in (fixed, changing))
+    factor = np.where(other.ts_sent.astype(np.int64) >= middle, 2, 1)
+    assert {*factor[one.slippage.notna()]} == {1, 2}
+    for column in ("slippage", "shortfall"):  # there are no fees
+        assert (one[column] * factor).dropna().equals(other[column].dropna())
+    known = one[one.shortfall.notna()]
+    paper = known.mid_sent * known.quantity * 50
+    for run, times in ((fixed, 1), (changing, factor[one.shortfall.notna()])):
+        expected = 10_000 * (known.shortfall * times).sum() / (paper * times).sum()
+        assert run.metrics["shortfall_bps"][0].as_py() == pytest.approx(expected) != 0
+    was, now = (run.metrics["expected_impact"][0].as_py() for run in (fixed, changing))
+    assert was < now < 2 * was
+
+
 def test_a_run_with_a_file_of_rates(tmp_path: Path, synthetic_file: Path) -> None:
     """The rate doubles in the middle: digests do not change, money does, and it says so."""
 
@@ -212,6 +230,12 @@ def test_a_run_with_a_file_of_rates(tmp_path: Path, synthetic_file: Path) -> Non
     for k, pnl in enumerate(other["pnl"]):
         assert pnl == other["realized_pnl"][k] + other["unrealized_pnl"][k] - other["fees"][k]
     assert changing.manifest["inputs"][-1]["file"] == path
+    (first, *start), *later = changing.manifest["point_values"]["TWA1"]
+    assert (first, start, later) == (0, [50, 1], [[middle, 100, 1]])
+    # 20 EUR for a lot at 2, and at 4.
+    peaks = [r.metrics["peak_margin"][0].as_py() for r in (fixed, changing)]
+    assert 20 * E9 <= peaks[0] < peaks[1] <= 2 * peaks[0]
+    costs_of_orders_go_by_the_rate_as_they_were_sent(fixed, changing, middle)
     assert any("at changing rates" in text for text in changing.manifest["warnings"])
     with pytest.raises(ConfigError, match=r"rate_file: expected rates for a simulation that is s"):
         tw.Simulation(

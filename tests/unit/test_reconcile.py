@@ -34,7 +34,7 @@ def test_planted_differences_are_found():
     """A lot that was missed, one too many, one a tick worse, and one that came 40 ms later."""
     live = [fill(0, 2), fill(5_000), fill(9_000, side=-1), fill(20_000)]
     simulated = [fill(0), fill(5_040), fill(9_000, price=4799.75, side=-1), fill(60_000)]
-    found = reconcile(live, simulated, value=lambda symbol, units: units * 50)
+    found = reconcile(live, simulated, value=lambda symbol, units, ts_ns: units * 50)
     assert [(x.ts_ns - T, lots) for x, lots in found.missed] == [(0, 1), (20 * E9, 1)]
     assert [(x.ts_ns - T, lots) for x, lots in found.extra] == [(60 * E9, 1)]
     total = found.total
@@ -174,6 +174,16 @@ def test_a_runs_own_fills_agree_by_parquet_and_by_csv(tmp_path):
     moved = reconcile_run(run.path, path)
     assert (moved["matched"], moved["same_price"]) == (4, 3)
     assert moved["slippage"] == 12.5  # sold a tick lower than live, 50 a point
+
+
+def test_slippage_is_in_the_rate_of_the_live_fill(tmp_path):
+    """Both live fills are 1 point from the simulated ones: 50, and at the next rate 80."""
+    book = Book(FakeLeg()).fill(1, P).fill(-1, P).sample(P)
+    run = run_of(tmp_path, book, point_values={"ESH4": [[0, 50, 1], [book.ts - 5, 160, 2]]})
+    first, last = (row["ts_event"].value for row in run.fills.to_pylist())
+    lines = [f"{first},ESH4,BUY,4799,1", f"{last},ESH4,SELL,4801,1"]
+    path = write(tmp_path / "live.csv", "ts_event,symbol,side,price,quantity", *lines)
+    assert reconcile_run(run.path, path)["slippage"] == 130
 
 
 def test_what_a_run_does_not_have_is_said(tmp_path):

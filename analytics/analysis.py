@@ -7,21 +7,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.arrivals import OrderCosts
 from tapewire.analytics.bands import Band, Bands
-from tapewire.analytics.capacity import MarketActivity
 from tapewire.analytics.curves import CHART_BUCKETS, Curve, Line
-from tapewire.analytics.exact import Int64Array, groups, to_int64
+from tapewire.analytics.exact import Int64Array
 from tapewire.analytics.fill_marks import FILLS_DRAWN_MAX, FillMarks
 from tapewire.analytics.inventory import Inventory
 from tapewire.analytics.ledger import Leg
-from tapewire.analytics.margins import MarginPeaks, Margins
-from tapewire.analytics.metrics import METRICS, Inputs, Registry, Tally
+from tapewire.analytics.margins import Margins
+from tapewire.analytics.metrics import METRICS, Inputs, Registry
 from tapewire.analytics.metrics.inputs import (
     EdgeTotals,
     FillTotals,
@@ -35,9 +34,7 @@ from tapewire.analytics.quote_marks import QUOTES_DRAWN_MAX, QuoteMarks
 from tapewire.analytics.rates import Conversion
 from tapewire.analytics.series import SeriesPictures
 from tapewire.analytics.settlements import SettledDay, SettledDays, SettlementPrices
-from tapewire.analytics.sides import LONG, Parts, Sides
-from tapewire.analytics.trades import TradeMatcher
-from tapewire.execution.codes import PositionEffect
+from tapewire.analytics.tallies import BLANK, Tallies
 
 #: Strategies and legs that are drawn; the tables list all of them.
 CHARTED_STRATEGIES_MAX: Final = 8
@@ -87,14 +84,7 @@ class Analysis:
     settled: list[SettledDay] = field(default_factory=list)
 
 
-class _Totals(Protocol):
-    """What rows of one leg are added to, at what a price point is worth."""
-
-    def add(self, rows: Mapping[str, NDArray[Any]], num: int, den: int, /) -> None:
-        """Take rows."""
-
-
-class _Reader:
+class _Reader(Tallies):
     """One pass over the three tables."""
 
     def __init__(
@@ -108,27 +98,16 @@ class _Reader:
         conversion: Conversion,
         settlements: SettlementPrices,
     ) -> None:
-        self.legs = legs
+        super().__init__(legs, initial_capital, margins, conversion)
         self.settled = SettledDays(legs, settlements, conversion)
-        self.margins = MarginPeaks(legs, margins)
-        self.initial_capital = initial_capital
         self.span = span
-        self.tallies = {leg: Tally() for leg in active}
         self.leg_curves = {leg: Curve() for leg in active}
-        self._conversion = conversion
-        self.matchers = {leg: self._matcher(leg) for leg in active}
-        self.short_matchers: dict[int, TradeMatcher] = {}  # of legs that hedge
-        self._sides: dict[int, Sides] = {}
-        self.result = Analysis(*span, metrics)
+        self.result = Analysis(*span, metrics, strategies=self.strategies)
         self.pictures: dict[int, LegPicture] = {}
-        self.markets: dict[int, MarketActivity] = {}
         self.positions: dict[int, int] = {}  # at the last sample
-        self._last_pnl: dict[int, int] = {}
         self._clock_ns = span[0]
-
-    def _matcher(self, leg: int) -> TradeMatcher:
-        info = self.legs[leg]
-        return TradeMatcher(info.multiplier_num, info.multiplier_den, self._conversion.of(info))
+        for leg in active:
+            self.open(leg)
 
     def orders(self, path: Path) -> None:
         sent = ["ts_sent"] if self._conversion else []
@@ -136,15 +115,7 @@ class _Reader:
                                 *OrderCosts.COLUMNS, *sent))  # fmt: skip
         for part in row_groups(path, list(wanted)):
             self.result.queues.add(part["queue_ahead"], part["filled_qty"])
-            for leg, rows in groups(part["leg"]):
-                mine = {name: column[rows] for name, column in part.items()}
-                self.tallies[leg].orders.add(mine)
-                for totals in (self.tallies[leg].capacity, self.tallies[leg].costs):
-                    self._by_rate(leg, mine, totals, "ts_sent")
-                if (picture := self.pictures.get(leg)) is not None:
-                    picture.quotes.add(mine)
-                why = self.result.reasons.setdefault(self.legs[leg].strategy_id, Counter())
-                why.update(mine["reason"].tolist())
+            self.add_orders(part)
         statuses = self.result.statuses
         statuses.update({strategy: Counter() for strategy in self.result.reasons})
         for leg, tally in self.tallies.items():
@@ -159,106 +130,45 @@ class _Reader:
         for part in row_groups(path, list(wanted)):
             self.result.fill_reasons.update(part["reason"].tolist())
             self.result.hours.add_fills(part["ts_event"], part["last_qty"])
-            quantity = part["last_qty"]
-            signed = np.where(part["order_side"] == "BUY", quantity, -quantity)
-            more = np.abs(part["position"]) - np.abs(part["position"] - signed)
-            for leg, rows in groups(part["leg"]):
-                mine = {name: column[rows] for name, column in part.items()}
-                parts = self._split(leg, signed[rows], mine["position_effect"])
-                if parts is not None:
-                    more[rows] = parts.more_held(len(rows))
-                self._leg_fills(leg, mine, parts)
-            self.margins.add(part["leg"], more, part["ts_event"])
-
-    def _split(self, leg: int, signed: Int64Array, effect: NDArray[Any]) -> Parts | None:
-        """Split fills of a leg that hedges by the side that they are of; None of one that nets."""
-        if effect[0] == _NETS:
-            return None
-        return self._sides.setdefault(leg, Sides()).split(signed, effect == _CLOSES)
-
-    def _leg_fills(self, leg: int, fills: dict[str, Any], parts: Parts | None) -> None:
-        self.tallies[leg].fills.add(fills)
-        self.tallies[leg].inventory.add(fills, self.legs[leg].position_limit)
-        self._by_rate(leg, fills, self.tallies[leg].impact)
-        buy, quantity = fills["order_side"] == "BUY", fills["last_qty"]
-        price, ts = fills["last_px"], fills["ts_event"]
-        signed = np.where(buy, quantity, -quantity)
-        if parts is None:
-            self.matchers[leg].add(signed, price, fills["commission"], fills["position"], ts)
-        else:
-            fees = parts.commissions(fills["commission"], quantity)
-            matchers = {LONG: self.matchers[leg]}
-            if leg not in self.short_matchers:
-                self.short_matchers[leg] = self._matcher(leg)
-            for side, at in groups(parts.side):
-                matcher = matchers.get(side, self.short_matchers[leg])
-                which = parts.fill[at]
-                matcher.add(parts.signed[at], price[which], fees[at], parts.after[at], ts[which])
-        picture = self.pictures.get(leg)
-        if picture is not None:
-            picture.fills.add(fills)
+            self.add_fills(part)
 
     def markouts(self, path: Path) -> None:
         times = ["ts_event"] if self._conversion else []
         for part in row_groups(path, ["leg", *EdgeTotals.COLUMNS, *times]):
-            for leg, rows in groups(part["leg"]):
-                mine = {name: column[rows] for name, column in part.items()}
-                self._by_rate(leg, mine, self.tallies[leg].edges)
-
-    def _by_rate(
-        self, leg: int, rows: dict[str, Any], totals: "_Totals", time: str = "ts_event"
-    ) -> None:
-        """Have rows of a leg added to totals of money, at the rates of their times."""
-        info = self.legs[leg]
-        steps = self._conversion.of(info)
-        if steps is None:
-            totals.add(rows, info.multiplier_num, info.multiplier_den)
-            return
-        for which, at in groups(steps.which(rows[time])):
-            some = {name: column[at] for name, column in rows.items()}
-            totals.add(some, *steps.ratio(which))
+            self.add_markouts(part)
 
     def equity(self, path: Path) -> None:
         for part in row_groups(path, ["leg", "ts", "position", "mark", "pnl", *Pnl.COLUMNS]):
-            delta = np.empty_like(part["pnl"])
-            # Legs report at their own pace; the sum over legs goes by one clock.
-            order = np.argsort(part["ts"], kind="stable")
-            part = {name: column[order] for name, column in part.items()}
-            clock = np.maximum(part["ts"], self._clock_ns)
-            self._clock_ns = int(clock[-1])
-            for leg, rows in groups(part["leg"]):
-                mine = {name: column[rows] for name, column in part.items()}
-                before = self._last_pnl.get(leg, 0)
-                change = to_int64(np.diff(mine["pnl"], prepend=before), "P&L change")
-                delta[rows] = change
-                self._last_pnl[leg] = int(mine["pnl"][-1])
-                self._leg_samples(leg, mine, change)
-            self.result.total.add(clock, delta)
-            self.result.hours.add_pnl(clock, delta)
-            for strategy, rows in self._by_strategy(part["leg"]):
-                self.result.strategies[strategy].add(clock[rows], delta[rows])
+            self.add_samples(part)
 
-    def _leg_samples(self, leg: int, samples: dict[str, Any], change: Int64Array) -> None:
-        self.tallies[leg].pnl.add(samples)
+    def see_orders(self, leg: int, orders: Mapping[str, NDArray[Any]]) -> None:
+        if (picture := self.pictures.get(leg)) is not None:
+            picture.quotes.add(orders)
+        why = self.result.reasons.setdefault(self.legs[leg].strategy_id, Counter())
+        why.update(orders["reason"].tolist())
+
+    def see_fills(self, leg: int, fills: Mapping[str, NDArray[Any]]) -> None:
+        if (picture := self.pictures.get(leg)) is not None:
+            picture.fills.add(fills)
+
+    def see_samples(
+        self, leg: int, samples: Mapping[str, NDArray[Any]], change: Int64Array
+    ) -> None:
         self.settled.add(leg, samples)
         self.positions[leg] = int(samples["position"][-1])
         self.leg_curves[leg].add(samples["ts"], change)
-        picture = self.pictures.get(leg)
-        if picture is not None:
+        if (picture := self.pictures.get(leg)) is not None:
             picture.position.add(samples["ts"], samples["position"])
             priced = samples["mark"] != NO_MARK
             picture.mark.add(samples["ts"][priced], samples["mark"][priced])
 
-    def _by_strategy(self, leg: Int64Array) -> Iterator[tuple[str, NDArray[np.intp]]]:
-        names = list(self.result.strategies)
-        number = {name: i for i, name in enumerate(names)}
-        of_leg = np.array([number.get(x.strategy_id, -1) for x in self.legs], np.int64)
-        for strategy, rows in groups(of_leg[leg]):
-            yield names[strategy], rows
+    def see_changes(self, ts: Int64Array, change: Int64Array) -> None:
+        clock = np.maximum(ts, self._clock_ns)
+        self._clock_ns = int(clock[-1])
+        self.result.total.add(clock, change)
+        self.result.hours.add_pnl(clock, change)
 
 
-_NETS: Final = PositionEffect.NONE.name
-_CLOSES: Final = PositionEffect.CLOSE.name
 #: Stand-in for a null mark while reading; no price has this value.
 NO_MARK: Final = -(2**63)
 
@@ -315,7 +225,7 @@ def analyse(
     lines = max(len(drawn), len(charted), 1)
     window = (*span, min(CHART_BUCKETS, max(_BUCKETS_MIN, _BUCKETS_OF_CHART // lines)))
     for name in by_strategy:
-        reader.result.strategies[name] = _curve(window) if name in drawn else Curve()
+        reader.strategies[name] = _curve(window) if name in drawn else Curve()
     reader.result.total = _curve(window)
     reader.result.points_max = 4 * window[2]
     for leg in charted:
@@ -345,22 +255,10 @@ def _curve(window: tuple[int, int, int]) -> Curve:
 
 def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     result = reader.result
-    for curve in (result.total, *result.strategies.values(), *reader.leg_curves.values()):
+    for curve in (result.total, *reader.leg_curves.values()):
         curve.finish()
-    for leg, matcher in reader.matchers.items():
-        shorts = reader.short_matchers.get(leg)
-        reader.tallies[leg].trades = (
-            matcher.totals if shorts is None else (matcher.totals + shorts.totals)
-        )
-        reader.tallies[leg].inventory.finish(reader.span[1], reader.legs[leg].position_limit)
-    for leg, tally in reader.tallies.items():
-        info = reader.legs[leg]
-        book = info.publisher_id << 32 | info.instrument_id
-        tally.capacity.finish(book, reader.markets.get(book))
-    reader.margins.finish(reader.span[1])
+    reader.finish(reader.span[1])
     result.pictures = [reader.pictures[leg] for leg in sorted(reader.pictures)]
-    blank = {"strategy_id": None, "leg": None, "publisher_id": None, "instrument_id": None,
-             "symbol": None}  # fmt: skip
     tallies, compute = reader.tallies, result.metrics.compute
     result.instruments = by_instrument(reader.legs, tallies, reader.positions)
     result.settled = reader.settled.rows(NO_MARK)
@@ -370,15 +268,8 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     everything = compute(
         Inputs.of(tallies.values(), result.total, together, reader.margins.total())
     )
-    result.rows.append({"scope": "total", **blank, **everything})
-    of_strategy: dict[str, list[Tally]] = {name: [] for name in by_strategy}
-    for leg, tally in tallies.items():
-        of_strategy[reader.legs[leg].strategy_id].append(tally)
-    for name, mine in of_strategy.items():
-        figures = compute(
-            Inputs.of(mine, result.strategies[name], each, reader.margins.of_strategy(name))
-        )
-        result.rows.append({"scope": "strategy", **blank, "strategy_id": name, **figures})
+    result.rows.append({"scope": "total", **BLANK, **everything})
+    result.rows += reader.of_strategies(result.metrics)
     for leg, tally in tallies.items():
         info = reader.legs[leg]
         keys = {"strategy_id": info.strategy_id, "leg": leg, "publisher_id": info.publisher_id,

@@ -6,6 +6,7 @@ grows with its root, the other with it), and Y a number of order one, 1 here; se
 `tapewire.execution.models.impact.square_root` for the source. What is filled of an order is one Q.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import sqrt
@@ -41,10 +42,9 @@ class Capacity:
     ----------
     markets
         Lots traded in each book that it has.
-    sizes
-        Sum over its orders of (lots filled) ^ 1.5.
-    worth
-        The same times what a price point is worth, in currency.
+    orders
+        How many of its orders were filled by lots and what a price point is worth, as a fraction:
+        whole numbers, so that sums do not depend on the order of orders.
     cost
         What these are expected to cost, currency; None: nothing is known of a market that it
         filled in.
@@ -53,8 +53,7 @@ class Capacity:
     COLUMNS: ClassVar = ("filled_qty", "reason")
 
     markets: dict[int, int] = field(default_factory=dict)
-    sizes: float = 0.0
-    worth: float = 0.0
+    orders: Counter[tuple[int, int, int]] = field(default_factory=Counter)
     cost: float | None = 0.0
 
     def add(
@@ -62,15 +61,23 @@ class Capacity:
     ) -> None:
         """Take orders of one leg; what settles a position is none of its own."""
         filled = orders["filled_qty"][orders["reason"] != Reason.SETTLEMENT.name]
-        sizes = float((filled.astype(np.float64) ** 1.5).sum())
-        self.sizes += sizes
-        self.worth += sizes * multiplier_num / multiplier_den
+        lots, counts = np.unique(filled[filled > 0], return_counts=True)
+        for size, count in zip(lots.tolist(), counts.tolist(), strict=True):
+            self.orders[size, multiplier_num, multiplier_den] += count
+
+    @property
+    def worth(self) -> float:
+        """Sum over its orders of (lots filled) ^ 1.5 x what a price point is worth, currency."""
+        total = 0.0
+        for (size, num, den), count in sorted(self.orders.items()):
+            total += count * float(size) ** 1.5 * num / den
+        return total
 
     def finish(self, book: int, market: MarketActivity | None) -> None:
         """Hold what one leg has filled against its book."""
         if market is not None:
             self.markets[book] = market.volume
-        if self.sizes and (market is None or not market.volume):
+        if self.orders and (market is None or not market.volume):
             self.cost = None
         elif market is not None and market.volume:
             self.cost = sqrt(market.variance / market.volume) * self.worth
@@ -79,8 +86,7 @@ class Capacity:
         known = self.cost is not None and other.cost is not None
         return Capacity(
             self.markets | other.markets,
-            self.sizes + other.sizes,
-            self.worth + other.worth,
+            self.orders + other.orders,
             (self.cost or 0.0) + (other.cost or 0.0) if known else None,
         )
 

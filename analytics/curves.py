@@ -9,7 +9,14 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tapewire.analytics.exact import Int64Array, running_total, to_int64
+from tapewire.analytics.exact import (
+    Int64Array,
+    add,
+    running_total,
+    to_int64,
+    total,
+    total_of_squares,
+)
 from tapewire.compiled.units import MONEY_UNITS, NS_PER_DAY
 
 #: int64 or float64.
@@ -80,28 +87,30 @@ class Line:
 
 @dataclass
 class Spread:
-    """Count, mean and sum of squared deviations, merged chunk by chunk (Chan et al. 1979)."""
+    """Count, sum and sum of squares of changes in 1e-9 currency, exactly: chunks do not show."""
 
     count: int = 0
-    mean: float = 0.0
-    squares: float = 0.0
+    sum: int = 0
+    squares: int = 0
 
-    def add(self, values: NDArray[np.float64]) -> None:
-        """Merge a chunk of values."""
-        if values.size == 0:
-            return
-        mean = float(values.mean())
-        squares = float(((values - mean) ** 2).sum())
-        count = self.count + values.size
-        shift = mean - self.mean
-        self.squares += squares + shift * shift * self.count * values.size / count
-        self.mean += shift * values.size / count
-        self.count = count
+    def add(self, values: Int64Array) -> None:
+        """Take a chunk of values."""
+        self.count += values.size
+        self.sum += total(values)
+        self.squares += total_of_squares(values)
+
+    @property
+    def mean(self) -> float:
+        """Mean in currency; 0 of no values."""
+        return self.sum / (self.count * MONEY_UNITS) if self.count else 0.0
 
     @property
     def deviation(self) -> float | None:
-        """Sample standard deviation (n - 1); None for fewer than two values."""
-        return (self.squares / (self.count - 1)) ** 0.5 if self.count > 1 else None
+        """Sample standard deviation (n - 1) in currency; None for fewer than two values."""
+        if self.count < 2:
+            return None
+        spread = self.count * self.squares - self.sum * self.sum
+        return float((spread / (self.count * (self.count - 1) * MONEY_UNITS**2)) ** 0.5)
 
 
 @dataclass
@@ -155,7 +164,8 @@ class Curve:
     def _emit(self, ts: Int64Array, pnl: Int64Array) -> None:
         if ts.size == 0:
             return
-        self.changes.add(np.diff(pnl, prepend=self.pnl) / MONEY_UNITS)
+        before = np.r_[self.pnl, pnl[:-1]]
+        self.changes.add(to_int64(add(pnl, -before), "P&L change"))
         highest = np.maximum.accumulate(np.maximum(pnl, self.peak))
         drawdown = to_int64(highest - pnl, "drawdown")
         self._note_drawdown(ts, pnl, highest, drawdown)

@@ -17,6 +17,12 @@ Int64Array: TypeAlias = NDArray[np.int64]
 IntArray: TypeAlias = NDArray[Any]
 
 INT64_MAX: Final = 2**63 - 1
+_HALF_WORD: Final = 32
+_LOW_WORD: Final = 0xFFFF_FFFF
+#: Of a value whose square is taken by parts, the bits of the lower: their products fit 63 bits.
+_SQUARED_BITS: Final = 30
+#: Keys within such a span are sorted by their digits, which is faster.
+_KEYS_SPAN_MAX: Final = 65_536
 
 
 def magnitude(values: IntArray | int) -> int:
@@ -54,9 +60,20 @@ def scale(values: IntArray, numerator: IntArray | int, denominator: IntArray | i
 
 def total(values: IntArray) -> int:
     """Return the sum as a Python integer."""
-    if values.dtype != object and magnitude(values) * values.size <= INT64_MAX:
+    if values.dtype == object:
+        return sum(int(v) for v in values)
+    if magnitude(values) * values.size <= INT64_MAX:
         return int(values.sum())
-    return sum(int(v) for v in values)
+    # Halves of words: of fewer than 2^31 values neither sum leaves 64 bits.
+    return (int((values >> _HALF_WORD).sum()) << _HALF_WORD) + int((values & _LOW_WORD).sum())
+
+
+def total_of_squares(values: Int64Array) -> int:
+    """Return the sum of the squares as a Python integer."""
+    high, low = values >> _SQUARED_BITS, values & ((1 << _SQUARED_BITS) - 1)
+    squares = total(multiply(high, high)) << 2 * _SQUARED_BITS
+    crossed = total(multiply(high, low)) << _SQUARED_BITS + 1
+    return squares + crossed + total(low * low)
 
 
 def sum_from(values: IntArray, starts: NDArray[np.intp]) -> IntArray:
@@ -102,7 +119,11 @@ def groups(keys: Int64Array) -> Iterable[tuple[int, NDArray[np.intp]]]:
     """Yield ``(key, row indices)`` per distinct key, keeping the rows' order within each."""
     if keys.size == 0:
         return
-    order = np.argsort(keys, kind="stable")
+    low = int(keys.min())
+    if int(keys.max()) - low < _KEYS_SPAN_MAX:
+        order = np.argsort((keys - low).astype(np.uint16), kind="stable")
+    else:
+        order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     for start, stop in zip(starts, [*starts[1:], keys.size], strict=True):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewire.errors import SimulationError
+
 if TYPE_CHECKING:
     from hdrh.histogram import HdrHistogram
 
@@ -125,6 +127,25 @@ class LatencyLog:
             text.write(f"Tag={tag},")
             writer.output_interval_histogram(histogram)
         return text.getvalue()
+
+
+def require_forward(
+    tag: str, begin: NDArray[np.int64], end: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return simulated latencies, ns, of what happened (its end is not 0).
+
+    Raises
+    ------
+    SimulationError
+        If something ended before it began.
+    """
+    happened = end != 0
+    took: NDArray[np.int64] = end[happened] - begin[happened]
+    if took.size and took.min() < 0:
+        raise SimulationError(
+            f"expected every {tag} latency to be 0 ns or more, found {took.min()} ns"
+        )
+    return took
 
 
 def _lowest_equivalent(values_ns: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -26,23 +26,37 @@ class MarginPeaks:
     """
 
     def __init__(self, legs: Sequence[Leg], margins: Margins) -> None:
-        known = [margins.get(leg.symbol) for leg in legs]
-        self._per_lot = np.array([steps[0][1] if steps else 0 for steps in known], np.int64)
-        self._held = np.zeros(len(legs), np.int64)
+        self._margins = margins
+        self._per_lot = self._held = np.zeros(0, np.int64)
         #: Steps that are to come: when, of which leg, to what.
-        self._steps = sorted(
-            (ts, leg, margin) for leg, steps in enumerate(known) for ts, margin in (steps or ())[1:]
-        )
-        names = list(dict.fromkeys(leg.strategy_id for leg in legs))
-        self._strategy = np.array([names.index(leg.strategy_id) for leg in legs], np.int64)
-        self._names = names
+        self._steps: list[tuple[int, int, int]] = []
+        self._names: dict[str, int] = {}
         self._clock = 0
         self._now: dict[tuple[str, int], int] = {}
         self._peak: dict[tuple[str, int], int] = {}
+        self.grow(legs)
+
+    def grow(self, legs: Sequence[Leg]) -> None:
+        """Take a leg table that has grown."""
+        known = [self._margins.get(leg.symbol) for leg in legs]
+        before = len(self._held)
+        first = [steps[0][1] if steps else 0 for steps in known[before:]]
+        self._per_lot = np.r_[self._per_lot, np.array(first, np.int64)]
+        self._held = np.r_[self._held, np.zeros(len(first), np.int64)]
+        self._steps += [
+            (ts, leg, margin)
+            for leg, steps in enumerate(known) if leg >= before
+            for ts, margin in (steps or ())[1:]
+        ]  # fmt: skip
+        self._steps.sort()
+        for one in legs[before:]:
+            self._names.setdefault(one.strategy_id, len(self._names))
+        self._strategy = np.array([self._names[leg.strategy_id] for leg in legs], np.int64)
         for leg, steps in enumerate(known):
             if steps:
                 for key in ("leg", leg), ("strategy", int(self._strategy[leg])), ("total", 0):
-                    self._now[key] = self._peak[key] = 0
+                    self._now.setdefault(key, 0)
+                    self._peak.setdefault(key, 0)
 
     def add(self, leg: Int64Array, more: Int64Array, ts: Int64Array) -> None:
         """Take fills: by how many lots what is held grew, and when; shape (n,) each."""
@@ -95,7 +109,7 @@ class MarginPeaks:
 
     def of_strategy(self, name: str) -> int | None:
         """The most that the legs of a strategy took at one time."""
-        return self._peak.get(("strategy", self._names.index(name)))
+        return self._peak.get(("strategy", self._names[name]))
 
     def total(self) -> int | None:
         """The most that all took at one time."""

@@ -123,9 +123,16 @@ def _price(rows: NDArray[Any], moves: _Moves, end_ns: int, mid_before: int) -> N
 
 
 class Markouts:
-    """Turns fills and moves of best prices, in any batches, into rows of `MARKOUT_DTYPE`."""
+    """Turns fills and moves of best prices, in any batches, into rows of `MARKOUT_DTYPE`.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    chunk
+        Moves of a book's best prices that are looked at together.
+    """
+
+    def __init__(self, chunk: int = _CHUNK) -> None:
+        self._chunk = chunk
         self._books: dict[int, _BookMarks] = {}
         self._fills = 0
 
@@ -144,8 +151,8 @@ class Markouts:
         for book, at in by_book(touches["book"]):
             marks = self._books.setdefault(book, _BookMarks())
             mine = words[at]
-            first = _CHUNK - marks.held - 1  # of this batch, the move that makes a chunk
-            ends = range(first, len(mine), _CHUNK)
+            first = self._chunk - marks.held - 1  # of this batch, the move that makes a chunk
+            ends = range(first, len(mine), self._chunk)
             looks += [(k if isinstance(at, slice) else int(at[k]), book) for k in ends]
             marks.moves.append(mine)
             marks.held += len(mine)
@@ -177,9 +184,9 @@ class Markouts:
     def _next_look(self, book: int) -> Int64Array:
         marks = self._books[book]
         new = np.concatenate(marks.moves)
-        marks.moves = [new[_CHUNK:]]
-        marks.held -= _CHUNK
-        return marks.look(new[:_CHUNK], at_end=False)
+        marks.moves = [new[self._chunk :]]
+        marks.held -= self._chunk
+        return marks.look(new[: self._chunk], at_end=False)
 
 
 def by_book(books: Int64Array) -> Iterable[tuple[int, Any]]:

@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.arrivals import COST_DTYPE
-from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, LatencyLog
+from tapewire.analytics.latency import (
+    SIM_FILL_NOTICE,
+    SIM_ORDER_ENTRY,
+    LatencyLog,
+    require_forward,
+)
 from tapewire.analytics.ledger import Ledger, Leg, account_money
 from tapewire.analytics.markouts import MARKOUT_DTYPE
 from tapewire.analytics.rates import Conversion
@@ -20,11 +25,11 @@ from tapewire.analytics.tables import (
     event_columns,
     fee_columns,
     fill_columns,
+    joined_rows,
     markout_columns,
     order_columns,
     series_columns,
 )
-from tapewire.errors import SimulationError
 from tapewire.execution.rows import EVENT_DTYPE, FEE_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.positions.rows import SAMPLE_DTYPE, SERIES_DTYPE
 
@@ -201,7 +206,7 @@ class RowTables:
     def _flush(self, name: str) -> None:
         if not self._held[name]:
             return
-        rows = _joined(self._held[name])
+        rows = joined_rows(self._held[name])
         self._held[name] = []  # now: the columns will take as much again
         self._held_rows[name] = 0
         names = Names(self._legs, self._conversion)
@@ -227,19 +232,8 @@ class RowTables:
         self._writers[name].write(columns, rows.size)
 
     def _simulated(self, tag: str, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
-        happened = end != 0
-        took = end[happened] - begin[happened]
-        if took.size and took.min() < 0:
-            raise SimulationError(
-                f"expected every {tag} latency to be 0 ns or more, found {took.min()} ns"
-            )
+        took = require_forward(tag, begin, end)
         self._latency.record_all(tag, took)
-
-
-def _joined(parts: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
-    """Return rows together; copied as bytes, since numpy copies records field by field."""
-    joined = np.concatenate([np.ascontiguousarray(rows).view(np.uint8) for rows in parts])
-    return joined.view(parts[0].dtype)
 
 
 def _counted_as(table: str) -> str:

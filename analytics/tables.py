@@ -279,10 +279,24 @@ def order_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
 
 def _cost_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
     """The columns of what orders cost: of rows of `COST_DTYPE`, else null."""
-    import pyarrow as pa
+    return {
+        name: _nullable(values, values == NO_PRICE)
+        for name, values in order_costs(rows, names).items()
+    }
 
+
+def order_costs(rows: NDArray[np.void], names: Names) -> dict[str, NDArray[np.int64]]:
+    """Return what orders cost, money in 1e-9 currency, `NO_PRICE` where it is not known.
+
+    Parameters
+    ----------
+    rows
+        `COST_DTYPE`, shape (n,); of ``ORDER_DTYPE`` nothing is known.
+    names
+        The run's legs.
+    """
     if rows.dtype != COST_DTYPE:
-        return dict.fromkeys(COST_COLUMNS, pa.nulls(len(rows), pa.int64()))
+        return dict.fromkeys(COST_COLUMNS, np.full(len(rows), NO_PRICE, np.int64))
     num, den = names.worth(rows)
     known = {name: rows[name] != NO_PRICE for name in COST_COLUMNS}
     values = {name: rows[name] for name in COST_COLUMNS}
@@ -290,7 +304,7 @@ def _cost_columns(rows: NDArray[np.void], names: Names) -> dict[str, Any]:
         values[name] = scale(np.where(known[name], rows[name], 0), num, den)
     values["shortfall"] = add(values["shortfall"], rows["commission"])
     return {
-        name: _nullable(to_int64(values[name], f"{name} of an order"), ~known[name])
+        name: np.where(known[name], to_int64(values[name], f"{name} of an order"), NO_PRICE)
         for name in COST_COLUMNS
     }
 
@@ -466,6 +480,12 @@ def table_of(
         columns = build(rows, names)
     known = {**TABLES, "events": EVENTS, "series": SERIES, "fees": FEES}
     return _arrow_table(arrow_schema(name, known[name]), columns)
+
+
+def joined_rows(parts: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    """Return rows together; copied as bytes, since numpy copies records field by field."""
+    joined = np.concatenate([np.ascontiguousarray(rows).view(np.uint8) for rows in parts])
+    return joined.view(parts[0].dtype)
 
 
 def _nullable(values: NDArray[np.int64], null: NDArray[np.bool_]) -> "pa.Array":

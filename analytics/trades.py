@@ -23,13 +23,14 @@ from tapewire.analytics.exact import (
     total,
 )
 from tapewire.analytics.rates import WorthSteps
+from tapewire.compiled.units import NS_PER_S
 
 
 @dataclass
 class TradeTotals:
     """What the closed trades of a leg, a strategy or the run add up to.
 
-    Money in 1e-9 currency units, holding time in lot-seconds.
+    Money in 1e-9 currency units, holding time in lots x ns.
     """
 
     trades: int = 0
@@ -38,7 +39,7 @@ class TradeTotals:
     profit: int = 0
     loss: int = 0
     lots: int = 0
-    lot_seconds: float = 0.0
+    lot_ns: int = 0
     largest_win: int = 0
     largest_loss: int = 0
     #: Most of one leg's trades in a row that won, or lost; one that made nothing ends both.
@@ -53,12 +54,17 @@ class TradeTotals:
             self.profit + other.profit,
             self.loss + other.loss,
             self.lots + other.lots,
-            self.lot_seconds + other.lot_seconds,
+            self.lot_ns + other.lot_ns,
             max(self.largest_win, other.largest_win),
             max(self.largest_loss, other.largest_loss),
             max(self.wins_in_a_row, other.wins_in_a_row),
             max(self.losses_in_a_row, other.losses_in_a_row),
         )
+
+    @property
+    def lot_seconds(self) -> float:
+        """Holding time, lots x seconds."""
+        return self.lot_ns / NS_PER_S
 
     @property
     def net(self) -> int:
@@ -161,7 +167,7 @@ class TradeMatcher:
         move = multiply(closes.price[leave] - opened.price[entry], self._direction[entry] * lots)
         fees = opened.fee_of(entry, begin - (open_end - opened.size)[entry], lots)
         fees = fees + closes.fee_of(leave, begin - (close_end - closes.size)[leave], lots)
-        held = (closes.ts[leave] - opened.ts[entry]) / 1e9 * lots
+        held = multiply(closes.ts[leave] - opened.ts[entry], lots)
         first = np.flatnonzero(np.r_[True, leave[1:] != leave[:-1]])
         moved = sum_from(move, first)
         if self._steps is not None:  # at the rate of the fill that closed
@@ -174,7 +180,7 @@ class TradeMatcher:
         if self.kept is not None:
             self.kept.append((closes.ts[leave[first]], net))
         self.totals.lots += int(close_end[-1])
-        self.totals.lot_seconds += float(held.sum())
+        self.totals.lot_ns += total(held)
         self._drop(int(close_end[-1]), open_end)
 
     def _count(self, net: NDArray[np.int64]) -> None:

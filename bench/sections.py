@@ -90,6 +90,12 @@ def _variants(bench: Bench) -> Iterator[Row]:
     yield from variant_rows(bench.work, bench.scale)
 
 
+def _studies(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.studies import study_rows
+
+    yield from study_rows(bench.work, bench.scale, bench.folder)
+
+
 def _callbacks(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.callbacks import callback_rows
 
@@ -200,6 +206,17 @@ SECTIONS: Final = (
         _variants,
         60,
         3,
+    ),
+    Section(
+        "studies",
+        "Studies",
+        "`tapewire sweep` of market makers that differ in quantity and max_inventory, whole "
+        "commands over the first part of the session; records are those of all variants together. "
+        "cpu s: of all processes; peak mb: of the largest; times 100: a variant's time over that "
+        "in a study of a hundred.",
+        _studies,
+        200,
+        60,
     ),
     Section(
         "callbacks",

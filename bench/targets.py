@@ -170,6 +170,7 @@ _VENUE_MB: Final = either(
     figure("growth, instruments", "11,000 instruments, even", "peak_mb"),
 )
 _MRPS: Final = "M records/s"
+_STUDY: Final = seconds("studies", "100 variants, all cores")
 
 
 def _per_s(group: str, name: str) -> Value:
@@ -267,6 +268,42 @@ TARGETS: Final = (
         "×",
         over(rate("variants", "1 variant, one pass"), rate("variants", "100 variants, one pass")),
         at_least=False,
+    ),
+    Target(
+        "a study of a hundred variants, all cores, time of one run",
+        12,
+        "×",
+        over(_STUDY, seconds("studies", "one run")),
+        at_least=False,
+    ),
+    Target(
+        "a study of a thousand variants, time by variant of one of a hundred",
+        1.1,
+        "×",
+        figure("studies", "1,000 variants, all cores", "times_100"),
+        at_least=False,
+    ),
+    Target(
+        "a study on all cores, share of so many times one worker",
+        0.85,
+        "×",
+        figure("studies", "100 variants, all cores", "scaling"),
+    ),
+    Target(
+        "a study, memory by variant",
+        1,
+        "MB",
+        figure("studies", "100 variants, 1 worker", "mb_per_variant"),
+        at_least=False,
+    ),
+    Target(
+        "hftbacktest, the same hundred variants one after another",
+        50,
+        "×",
+        over(
+            rate("studies", "100 variants, all cores"),
+            rate("rival", "hftbacktest * 100 variants one after another, synthetic"),
+        ),
     ),
     Target(
         "plain Python, every event",

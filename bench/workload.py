@@ -86,6 +86,21 @@ class Workload(LoadedSession):
         super().__init__(raw, compressed, loaded.records, loaded.symbol, loaded.instruments)
 
 
+def head_file(work: LoadedSession, events: int, path: Path) -> int:
+    """Write the first records of a session, up to the end of an event; return how many."""
+    import numpy as np
+
+    from tapewire.market.records import F_LAST, RECORD_BYTES
+
+    count = min(events, work.events)
+    count = int(np.flatnonzero(work.records["flags"][:count] & F_LAST)[-1]) + 1
+    with work.raw.open("rb") as file:
+        head = file.read(8)
+        head += file.read(int.from_bytes(head[4:8], "little"))
+        path.write_bytes(head + file.read(count * RECORD_BYTES))
+    return count
+
+
 def unpack(compressed: Path, raw: Path) -> None:
     """Write the uncompressed form of a ``.dbn.zst`` file."""
     import zstandard

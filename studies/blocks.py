@@ -1,14 +1,17 @@
-"""P&L of each trial by blocks of time, from a run's tables."""
+"""P&L of each trial by blocks of time, from a run's rows."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tapewire.analytics.analysis import row_groups
-from tapewire.analytics.exact import groups
+from tapewire.analytics.exact import groups, sum_from
 from tapewire.analytics.schemas import MONEY_UNIT, Column
+
+if TYPE_CHECKING:
+    from tapewire.analytics import Run
 
 #: Columns of ``blocks.parquet``.
 BLOCKS: Final = (
@@ -20,48 +23,65 @@ BLOCKS: Final = (
 )
 
 
-def block_rows(
-    folder: Path, trials: Mapping[str, int], block_ns: int
-) -> dict[str, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
-    """Return what each trial made in each block of time, as columns of `BLOCKS`.
+class Blocks:
+    """What each trial made in each block of time, gathered from columns of fills and samples.
 
-    P&L is that of the samples (``equity.parquet``): a block's is the last sample within it less
-    the last one before it, over all books of the strategy.
+    P&L is that of the samples: a block's is the last sample within it less the last one before
+    it, over all books of the strategy.
 
     Parameters
     ----------
-    folder
-        A complete run.
     trials
         Number of the trial by name of the strategy.
     block_ns
         Length of a block; they begin at multiples of it since the epoch.
     """
-    numbers = dict(trials)
-    last: dict[tuple[int, int, int], int] = {}  # trial, block, leg: P&L at its end
-    for part in row_groups(folder / "equity.parquet", ["strategy_id", "leg", "ts", "pnl"]):
-        block = (part["ts"] - 1) // block_ns
+
+    def __init__(self, trials: Mapping[str, int], block_ns: int) -> None:
+        self._trials = dict(trials)
+        self._block_ns = block_ns
+        self._last: dict[tuple[int, int, int], int] = {}  # trial, block, leg: P&L at its end
+        self._counts: dict[tuple[int, int], list[int]] = {}  # trial, block: fills, lots
+
+    def take(
+        self, table: str, part: Mapping[str, NDArray[Any]], strategies: Mapping[int, str]
+    ) -> None:
+        """Take columns of ``fills`` or ``equity``, in order; strategies are those of legs."""
+        fills = table == "fills"
+        block = (part["ts_event" if fills else "ts"] - 1) // self._block_ns
         for leg, rows in groups(part["leg"]):
-            number = numbers.get(part["strategy_id"][rows[0]])
+            number = self._trials.get(strategies[leg])
             if number is None:
                 continue
             mine = block[rows]
             ends = np.flatnonzero(np.r_[mine[1:] != mine[:-1], True])
-            for end in ends:
-                last[number, int(mine[end]), leg] = int(part["pnl"][rows[end]])
-    counts: dict[tuple[int, int], list[int]] = {}
-    for part in row_groups(folder / "fills.parquet", ["strategy_id", "ts_event", "last_qty"]):
-        trial = np.array([numbers.get(name, 0) for name in part["strategy_id"]], np.int64)
-        key = np.stack([trial, (part["ts_event"] - 1) // block_ns], axis=1)
-        found, which = np.unique(key, axis=0, return_inverse=True)
-        lots = np.zeros(len(found), np.int64)
-        np.add.at(lots, which.ravel(), part["last_qty"])
-        fills = np.bincount(which.ravel(), minlength=len(found))
-        for (number, at), n, q in zip(found.tolist(), fills.tolist(), lots.tolist(), strict=True):
-            total = counts.setdefault((number, at), [0, 0])
-            total[0] += n
-            total[1] += q
-    return _columns(sorted(numbers.values()), last, counts, block_ns)
+            starts = np.r_[0, ends[:-1] + 1]
+            if not fills:
+                for end in ends:
+                    self._last[number, int(mine[end]), leg] = int(part["pnl"][rows[end]])
+                continue
+            lots = sum_from(part["last_qty"][rows], starts)
+            for at, n, q in zip(mine[ends].tolist(), ends - starts + 1, lots, strict=True):
+                total = self._counts.setdefault((number, at), [0, 0])
+                total[0] += int(n)
+                total[1] += int(q)
+
+    def columns(self) -> "dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]":
+        """Return columns of `BLOCKS`."""
+        return _columns(sorted(self._trials.values()), self._last, self._counts, self._block_ns)
+
+
+def block_rows(
+    run: "Run", trials: Mapping[str, int], block_ns: int
+) -> "dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]":
+    """Return columns of `BLOCKS` of a run folder; see `Blocks`."""
+    blocks = Blocks(trials, block_ns)
+    strategies = {leg["leg"]: leg["strategy_id"] for leg in run.manifest["legs"]}
+    for table, wanted in (("equity", ["leg", "ts", "pnl"]),
+                          ("fills", ["leg", "ts_event", "last_qty"])):  # fmt: skip
+        for part in row_groups(run.path / f"{table}.parquet", wanted):
+            blocks.take(table, part, strategies)
+    return blocks.columns()
 
 
 def _columns(

@@ -172,7 +172,7 @@ def _finish(
         "best": None if best is None else {"trial": best["trial"]},
         "luck": luck.to_dict(),
         "inputs": [session.inputs[name] for name in sorted(session.inputs)],
-        "warnings": list(session.warnings),
+        "warnings": sorted(session.warnings),
         "versions": versions(),
         "workers": executor.workers,
         **({"nodes": dict(sorted(session.nodes.items()))} if session.nodes else {}),

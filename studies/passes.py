@@ -4,22 +4,25 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tapewire.analytics.columns import Part
+from tapewire.analytics.ledger import Leg
 from tapewire.config.loading import make_config
 from tapewire.config.schema import RunConfig
 from tapewire.errors import InputError, SimulationError, StrategyError
 from tapewire.executors.tasks import Tell, failure_of
 from tapewire.runs.assembly import run_checked
+from tapewire.runs.figures import run_for_figures
 from tapewire.runs.hooks import Hooks, RunProgress
-from tapewire.studies.blocks import block_rows
+from tapewire.studies.blocks import Blocks, block_rows
 from tapewire.studies.markets import make_market, on_market
 from tapewire.studies.parts import FailedTrial, write_part
 
 if TYPE_CHECKING:
-    from tapewire.runs.result import RunResult
+    import pyarrow as pa
 
 #: How often a pass says how far it is.
 _TELL_S: Final = 0.5
@@ -36,8 +39,8 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
     ----------
     argument
         ``config``: path of the pass's configuration, as JSON; ``trials``: number by name of
-        strategy; ``part``: where the rows go; ``folder``: of the run, which is removed unless
-        ``keep`` is true; ``block_ns``: length of a block; ``alone``: whether this process has
+        strategy; ``part``: where the rows go; ``folder``: of the run, which is there only
+        if ``keep`` is true; ``block_ns``: length of a block; ``alone``: whether this process has
         one core; perhaps ``market``: a synthetic market to be made and run over, see
         `tapewire.studies.markets`.
     tell
@@ -55,7 +58,9 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
         if "market" in argument:
             document = on_market(document, make_market(argument["market"], folder))
         config = placed(make_config(document), alone=argument["alone"])
-        work = _Pass(config, argument["trials"], folder, argument["block_ns"], tell)
+        work = _Pass(
+            config, argument["trials"], folder, argument["block_ns"], tell, keep=argument["keep"]
+        )
         work.run(list(argument["trials"]))
         if "market" in argument:  # its files go, and would have other places elsewhere
             work.inputs = [{**one, "file": Path(one["file"]).name} for one in work.inputs]
@@ -96,12 +101,15 @@ class _Pass:
         folder: Path,
         block_ns: int,
         tell: Tell,
+        *,
+        keep: bool,
     ) -> None:
         self._config = config
         self._trials = trials
         self._folder = folder
         self._block_ns = block_ns
         self._tell = tell
+        self._keep = keep
         self._told_s = 0.0
         self._runs = 0
         self.rows: list[Any] = []
@@ -117,9 +125,7 @@ class _Pass:
             folder = self._folder / f"{self._runs:03d}"
             self._runs += 1
             try:
-                result = run_checked(
-                    self._only(names), name="pass", output=folder, hooks=Hooks(progress=self._note)
-                )
+                self._run_once(self._only(names), names, folder)
             except StrategyError as error:
                 if error.strategy_id not in names:
                     raise
@@ -139,8 +145,24 @@ class _Pass:
                 for name in names:
                     self._fail(name, error)
                 return
-            self._take(result, names)
             return
+
+    def _run_once(self, config: RunConfig, names: list[str], folder: Path) -> None:
+        """Run some strategies; a run folder is written only where somebody wants it."""
+        hooks = Hooks(progress=self._note)
+        wanted = {name: self._trials[name] for name in names}
+        if self._keep or config.backtest.replay.days == "apart":  # whose rows are joined in there
+            result = run_checked(config, name="pass", output=folder, hooks=hooks)
+            blocks = block_rows(result, wanted, self._block_ns)
+            self._take(result.manifest, result.metrics, blocks, wanted)
+            return
+        blocks_made = Blocks(wanted, self._block_ns)
+
+        def watch(table: str, part: Part, legs: Sequence[Leg]) -> None:
+            blocks_made.take(table, part, {leg.leg: leg.strategy_id for leg in legs})
+
+        figures = run_for_figures(config, folder, hooks, watch)
+        self._take(figures.manifest, figures.metrics, blocks_made.columns(), wanted)
 
     def found(self) -> dict[str, Any]:
         """Return what was read, and what deserves a look."""
@@ -156,11 +178,15 @@ class _Pass:
             FailedTrial(self._trials[name], said.error, said.message, said.traceback)
         )
 
-    def _take(self, result: "RunResult", names: list[str]) -> None:
-        manifest = result.manifest
-        wanted = {name: self._trials[name] for name in names}
-        self.rows.append((result.metrics, manifest["digests"], wanted))
-        self.blocks.append(block_rows(result.path, wanted, self._block_ns))
+    def _take(
+        self,
+        manifest: Mapping[str, Any],
+        metrics: "pa.Table",
+        blocks: Mapping[str, Any],
+        wanted: Mapping[str, int],
+    ) -> None:
+        self.rows.append((metrics, manifest["digests"], wanted))
+        self.blocks.append(blocks)
         self.inputs = inputs_of(manifest)
         self.events = int(manifest["events"])
         self.warnings += manifest["warnings"]

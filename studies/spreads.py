@@ -205,7 +205,7 @@ def own_blocks(
     run: Run, strategies: Sequence[str], block_ns: int
 ) -> tuple["np.ndarray[Any, Any]", Floats]:
     """Return begins of blocks (ns) and net P&L in each, in currency, over some strategies."""
-    rows = block_rows(run.path, {name: k for k, name in enumerate(strategies, 1)}, block_ns)
+    rows = block_rows(run, {name: k for k, name in enumerate(strategies, 1)}, block_ns)
     starts, which = np.unique(rows["block"], return_inverse=True)
     made = np.zeros(len(starts), np.int64)
     np.add.at(made, which, rows["net_pnl"])

@@ -188,6 +188,9 @@ def rows(
             measure = partial(_databento_rows, whole, way, path, runs)
             yield from attempt(f"databento {way} {at}", measure)
         yield from attempt(f"hftbacktest {at}", partial(_hftbacktest_rows, whole, runs, show))
+        if whole is session:
+            measure = partial(_hftbacktest_variants, work, folder, show)
+            yield from attempt(f"hftbacktest, variants {at}", measure)
         yield from attempt(f"NautilusTrader {at}", partial(_nautilus_rows, part, runs, show))
     return missing
 
@@ -207,6 +210,37 @@ def _hftbacktest_rows(material: Material, runs: int, show: Callable[[str], None]
     for every_feed, way in ((False, "market maker"), (True, "market maker, quotes on every feed")):
         plan = material.plan(material.raw, runs, every_feed=every_feed)
         yield from _rows_of(material, way, _ask(python, "_hftbacktest.py", plan, claim))
+
+
+def _hftbacktest_variants(
+    work: "Workload", folder: Path, show: Callable[[str], None]
+) -> Iterator[Row]:
+    """The hundred market makers of the studies, over the same part of the session."""
+    from tapewire.bench.studies import VARIANTS, part_records
+    from tapewire.bench.variants import variant_parameters
+    from tapewire.bench.workload import head_file
+
+    path = folder / "rivals-part.dbn"
+    count = head_file(work, part_records(work.events), path)
+    part = Material(
+        "synthetic", path, path, work.records[:count], work.symbol, TICK_SIZE, MULTIPLIER
+    )
+    python = ensure("hftbacktest", HFTBACKTEST, show)
+    moments = int(np.unique(part.records["ts_recv"]).size)
+    claim = Claim(
+        "hftbacktest",
+        HFTBACKTEST.version,
+        part.events,
+        1,
+        {"code": 1, "request_code": 0, **part.touch()},
+        {"fills": VARIANTS, "feeds": VARIANTS * moments * 99 // 100},
+    )
+    sizes = [[p["quantity"], p["max_inventory"]] for p in map(variant_parameters, range(VARIANTS))]
+    plan = part.plan(path, 1, every_feed=False, variants=sizes)
+    result = _ask(python, "_hftbacktest.py", plan, claim)
+    name = f"hftbacktest {result.version} {VARIANTS} variants one after another, {part.name}"
+    note = f"{result.what}; from memory; records of all variants together"
+    yield row_of("rival", name, part.events * VARIANTS, result.seconds, note)
 
 
 def _nautilus_rows(material: Material, runs: int, show: Callable[[str], None]) -> Iterator[Row]:

@@ -242,30 +242,12 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
     bounds = float(events["px"][quoted].min()), float(events["px"][quoted].max())
     seconds: list[float] = []
     check: dict[str, int] = {}
+    sizes = plan.get("variants") or [[plan["quantity"], plan["max_inventory"]]]
     for _ in range(plan["runs"] + 1):  # the first one compiles and is not counted
-        hbt = _backtest(plan, events, bounds)
-        began = time.perf_counter()
-        code, feeds, responses, orders, failed = market_maker(
-            hbt, float(plan["quantity"]), float(plan["max_inventory"]), plan["every_feed"]
-        )
-        seconds.append(time.perf_counter() - began)
-        if code != _END or failed:
-            raise RuntimeError(
-                f"expected the end of the data (1), found code {code} after {feeds:,} feeds and "
-                f"request code {failed}; 12 is a cancel of an order never added"
-            )
-        depth, state = hbt.depth(0), hbt.state_values(0)
-        found = {
-            "code": code,
-            "request_code": failed,
-            "feeds": feeds,
-            "responses": responses,
-            "orders": orders,
-            "fills": state.num_trades,
-            "best_bid": round(depth.best_bid * _PRICE_SCALE),
-            "best_ask": round(depth.best_ask * _PRICE_SCALE),
-        }
-        hbt.close()
+        took, found = 0.0, dict[str, int]()
+        for quantity, max_inventory in sizes:  # one after another, each over all events
+            took += _once(plan, events, bounds, market_maker, quantity, max_inventory, found)
+        seconds.append(took)
         if check and found != check:
             raise RuntimeError(f"two runs differ: {check} and {found}")
         check = found
@@ -279,6 +261,41 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
         "what": f"L3 FIFO queue, ROIVector, numba; its own converter {own_us:.1f} us/record",
         "check": check,
     }
+
+
+def _once(
+    plan: dict[str, Any],
+    events: Events,
+    bounds: tuple[float, float],
+    market_maker: Any,
+    quantity: int,
+    max_inventory: int,
+    found: dict[str, int],
+) -> float:
+    """Run one market maker, add what it saw to ``found``, return its seconds."""
+    hbt = _backtest(plan, events, bounds)
+    began = time.perf_counter()
+    code, feeds, responses, orders, failed = market_maker(
+        hbt, float(quantity), float(max_inventory), plan["every_feed"]
+    )
+    took = time.perf_counter() - began
+    if code != _END or failed:
+        raise RuntimeError(
+            f"expected the end of the data (1), found code {code} after {feeds:,} feeds and "
+            f"request code {failed}; 12 is a cancel of an order never added"
+        )
+    depth, state = hbt.depth(0), hbt.state_values(0)
+    found |= {
+        "code": code,
+        "request_code": failed,
+        "best_bid": round(depth.best_bid * _PRICE_SCALE),
+        "best_ask": round(depth.best_ask * _PRICE_SCALE),
+    }
+    counts = {"feeds": feeds, "responses": responses, "orders": orders, "fills": state.num_trades}
+    for name, count in counts.items():
+        found[name] = found.get(name, 0) + count
+    hbt.close()
+    return took
 
 
 def _backtest(plan: dict[str, Any], events: Events, bounds: tuple[float, float]) -> Any:

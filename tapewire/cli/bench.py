@@ -14,6 +14,7 @@ class BenchSection(StrEnum):
     STAGES = "stages"
     RUNS = "runs"
     VARIANTS = "variants"
+    STUDIES = "studies"
     CALLBACKS = "callbacks"
     BRIDGE = "bridge"
     TRANSPORT = "transport"

@@ -11,6 +11,7 @@ import numpy as np
 
 from tapewire.analytics.collector import Collector
 from tapewire.analytics.denials import Denials
+from tapewire.analytics.figures import FiguresCollector
 from tapewire.errors import OutputError, SimulationError
 from tapewire.processes.collecting import PIECE_BYTES, WINDOW
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 #: take the memory that a collector's process may.
 HANDED_BYTES: Final = PIECE_BYTES // 2
 HANDED_MAX: Final = WINDOW
+#: Batches of a hundred strategies have more bytes than are wanted; of them fewer are under way.
+_UNDER_WAY_BYTES_MAX: Final = HANDED_BYTES * HANDED_MAX
 #: Batches, or latencies, that are handed over without being so large.
 _BATCHES_MAX: Final = 1_024
 
@@ -38,11 +41,11 @@ class CollectorThread:
         Nobody else may use it; it is closed with this object.
     """
 
-    def __init__(self, collector: Collector) -> None:
+    def __init__(self, collector: Collector | FiguresCollector) -> None:
         self.path = collector.path
         self._collector = collector
         self._worker = ThreadPoolExecutor(1, "collector")
-        self._handed: deque[Future[None]] = deque()
+        self._handed: deque[tuple[Future[None], int]] = deque()  # with their bytes
         self._stopped = False
         self._error: BaseException | None = None  # the first in there: it stays the answer
         self._batches: list[dict[str, Any]] = []
@@ -126,18 +129,27 @@ class CollectorThread:
         self.close()
 
     def _hand_over(self) -> None:
-        batches, self._batches, self._bytes = self._batches, [], 0
-        latencies, self._latencies = self._latencies, []
-        while self._handed and (self._handed[0].done() or len(self._handed) >= HANDED_MAX):
-            self._handed.popleft().result()
+        batches, size = self._batches, self._bytes
+        latencies = self._latencies
+        self._batches, self._bytes, self._latencies = [], 0, []
+        while self._handed and (
+            self._handed[0][0].done()
+            or len(self._handed) >= HANDED_MAX
+            or self._under_way() + size > _UNDER_WAY_BYTES_MAX
+        ):
+            self._handed.popleft()[0].result()
         if self._error is not None:
             raise self._error
-        self._handed.append(self._worker.submit(self._take, batches, latencies))
+        self._handed.append((self._worker.submit(self._take, batches, latencies), size))
+
+    def _under_way(self) -> int:
+        """Bytes of rows that were handed over and may not be taken yet."""
+        return sum(size for _, size in self._handed)
 
     def _wait_taken(self) -> None:
         self._hand_over()
         while self._handed:
-            self._handed.popleft().result()
+            self._handed.popleft()[0].result()
         if self._error is not None:
             raise self._error
 

@@ -177,8 +177,8 @@ class RunAssembly:
         folder: Path,
         process: "CollectorProcess | None",
     ) -> RunResult:
-        facts, output = self.facts, self.facts.config.backtest.output
-        make_room(output)
+        facts = self.facts
+        make_room(facts.config.backtest.output)
         with self._collector(folder, process) as collector:
             feed = Feed(
                 simulation, collector, facts.clock, self.hooks, self.signals, facts.models,
@@ -217,8 +217,12 @@ class RunAssembly:
             except BaseException as failed:
                 self._fail(collector, "failed", failed)
                 raise
+        return self._result(folder)
+
+    def _result(self, folder: Path) -> RunResult:
+        """Return what is in the run folder."""
         result = RunResult.load(folder)
-        copy_results(output, folder)
+        copy_results(self.facts.config.backtest.output, folder)
         return result
 
     def _fail(

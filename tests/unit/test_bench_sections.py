@@ -17,6 +17,7 @@ from tapewire.bench import (
     run_bench,
     sections,
     sources,
+    studies,
     transport,
     variants,
 )
@@ -234,3 +235,36 @@ def test_callbacks_are_measured_by_how_often_they_come(work: Workload) -> None:
     shares = {entry.target.name: entry.median for entry in judge(rows)}
     assert shares["plain Python, every event"] == rows[0].figures["m_callbacks_per_s"] > 0
     assert shares["plain Python, one record in 100, share of compiled"] is not None
+
+
+def test_the_targets_of_studies_find_their_rows(
+    work: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = {1: 2.0, 2: 1.0}
+    monkeypatch.setattr(studies, "usable_cores", lambda: 2)
+    monkeypatch.setattr(studies, "_run", lambda *_: studies._Cost(0.5, 1.0, 100.0))
+    monkeypatch.setattr(
+        studies,
+        "_study",
+        lambda work, path, count, workers: studies._Cost(
+            count * costs[workers], 1.0, 100 + count / 5
+        ),
+    )
+    rows = list(studies.study_rows(work, replace(SCALE, quick=False), tmp_path))
+    whole = work.records[: rows[0].events]
+    assert np.array_equal(read_records(tmp_path / "studies-part.dbn")[1], whole)
+    assert [row.events // rows[0].events for row in rows] == [1, 10, 100, 100, 1_000]
+    found = {one.target.name: one.median for one in judge(rows) if one.met is not None}
+    assert found == {
+        "a study of a hundred variants, all cores, time of one run": 100 / 0.5,
+        "a study of a thousand variants, time by variant of one of a hundred": 1.0,
+        "a study on all cores, share of so many times one worker": 1.0,
+        "a study, memory by variant": 18 / 40,
+    }
+
+
+@pytest.mark.long
+def test_a_study_of_the_bench_is_one_of_its_variants(work: Workload) -> None:
+    cost = studies._study(work, work.raw, 20, 1)
+    assert cost.cpu_s > 0
+    assert cost.peak_mb > 50

@@ -111,6 +111,26 @@ def test_what_waits_is_bounded_and_nothing_of_it_is_lost(
 
 
 @pytest.mark.usefixtures("hands_over_each_batch")
+def test_of_large_batches_no_more_bytes_wait_than_of_small_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(monkeypatch)
+    monkeypatch.setattr(collector_thread, "_UNDER_WAY_BYTES_MAX", 1_000)
+    with in_thread(tmp_path / "run") as behind:
+        rest = threading.Thread(target=lambda: feed(behind, busy(), step=10))
+        rest.start()
+        assert held.reached.wait(30)
+        rest.join(0.2)
+        assert rest.is_alive()  # the first of six is under way: it waits
+        assert held.calls == 1
+        assert not behind._handed
+        held.go.set()
+        rest.join(30)
+        behind.finish(manifest())
+    assert load_run(tmp_path / "run").fills.num_rows == 60
+
+
+@pytest.mark.usefixtures("hands_over_each_batch")
 def test_who_stops_waits_for_what_is_being_done_and_for_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,131 @@
+"""Studies: `tapewire sweep` over many variants, by workers, beside one run of the same records."""
+
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tapewire.bench.measure import Row, Scale, row_of
+from tapewire.bench.processes import run_child
+from tapewire.bench.runs import run_config
+from tapewire.bench.variants import variant_parameters
+from tapewire.bench.workload import LoadedSession, head_file
+from tapewire.children import module_command
+from tapewire.executors import usable_cores
+from tapewire.studies.planning import PASS_TRIALS_MAX
+
+#: Starts a command; prints its wall time, its processor time and peak memory, that of all the
+#: processes it waited for. The parent must be a small one: see `tapewire.bench.runs`.
+_LAUNCHER: Final = """
+import resource, subprocess, sys, time
+began = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+wall = time.perf_counter() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+sys.exit(code)
+"""
+GROUP: Final = "studies"
+#: Records of this part of the session.
+PART_RECORDS: Final = 1_000_000
+PART_RECORDS_QUICK: Final = 100_000
+#: Variants of the row that others are compared to; of a small one; of a large one.
+VARIANTS: Final = 100
+FEW: Final = 10
+MANY: Final = 1_000
+RUNS_MAX: Final = 3
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What a command took."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def study_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Row]:
+    """One run, and studies of 10, 100 and, not in the short bench, 1,000 market makers.
+
+    Yields
+    ------
+    Row
+        Seconds are those of the whole command, records those of all variants together. Figures:
+        ``cpu_s``, processor time of all processes; ``peak_mb`` of the largest of them;
+        ``mb_per_variant``, what each more of a pass adds to it; ``scaling``, time of one worker
+        over that of all cores and their number; ``times_100``, time by variant over
+        that of the study of a hundred.
+    """
+    path = folder / "studies-part.dbn"
+    records = head_file(work, part_records(work.events), path)
+    cores = usable_cores()
+    runs = min(scale.runs, RUNS_MAX)
+
+    def row(name: str, count: int, costs: Sequence[_Cost], **more: float) -> Row:
+        figures = {
+            "cpu_s": round(statistics.median(cost.cpu_s for cost in costs), 2),
+            "peak_mb": round(max(cost.peak_mb for cost in costs)),
+            **more,
+        }
+        seconds = [cost.wall_s for cost in costs]
+        return row_of(GROUP, name, records * count, seconds, "", figures)
+
+    one = [_run(work, path) for _ in range(runs + 1)]
+    yield row("one run", 1, one[1:])
+    few = [_study(work, path, FEW, 1) for _ in range(runs)]
+    yield row(f"{FEW} variants, 1 worker", FEW, few)
+    # By turns, so that a machine that wanders does so for both.
+    turns = [(_study(work, path, VARIANTS, 1), _study(work, path, VARIANTS, cores))
+             for _ in range(runs)]  # fmt: skip
+    alone, together = ([turn[k] for turn in turns] for k in (0, 1))
+    more_mb = max(c.peak_mb for c in alone) - max(c.peak_mb for c in few)
+    trials = VARIANTS // -(-VARIANTS // PASS_TRIALS_MAX)
+    yield row(f"{VARIANTS} variants, 1 worker", VARIANTS, alone,
+              mb_per_variant=round(more_mb / (trials - FEW), 2))  # fmt: skip
+    took_alone, took = (statistics.median(c.wall_s for c in costs) for costs in (alone, together))
+    yield row(f"{VARIANTS} variants, all cores", VARIANTS, together,
+              scaling=round(took_alone / took / cores, 3))  # fmt: skip
+    if not scale.quick:
+        many = [_study(work, path, MANY, cores)]
+        yield row(f"{MANY:,} variants, all cores", MANY, many,
+                  times_100=round(many[0].wall_s / MANY / (took / VARIANTS), 3))  # fmt: skip
+
+
+def part_records(events: int) -> int:
+    """Return how many records of a session of so many are taken."""
+    return PART_RECORDS if events >= 5 * PART_RECORDS else PART_RECORDS_QUICK
+
+
+def _run(work: LoadedSession, path: Path) -> _Cost:
+    with run_config(work, path) as config, tempfile.TemporaryDirectory() as out:
+        return _measured("run", str(config), "-o", str(Path(out) / "run"))
+
+
+def _study(work: LoadedSession, path: Path, count: int, workers: int) -> _Cost:
+    """Do a study of so many market makers, those of `variant_parameters`."""
+    axes: dict[str, list[int]] = {}
+    for k in range(count):
+        for name, value in variant_parameters(k).items():
+            axes.setdefault(name, [])
+            axes[name] += [value] * (value not in axes[name])
+    vary = [f"--vary={name}={','.join(map(str, values))}" for name, values in axes.items()]
+    with run_config(work, path) as config, tempfile.TemporaryDirectory() as out:
+        study = Path(out) / "study"
+        cost = _measured(
+            "sweep", str(config), *vary, "--workers", str(workers), "-q", "-o", str(study)
+        )
+        manifest: dict[str, Any] = json.loads((study / "manifest.json").read_text())
+        assert manifest["trials"] == count, manifest["trials"]
+    return cost
+
+
+def _measured(*arguments: str) -> _Cost:
+    command = [*module_command("tapewire"), *arguments]
+    said = run_child([sys.executable, "-I", "-S", "-c", _LAUNCHER, *command])
+    wall_s, cpu_s, peak = map(float, said.split())
+    return _Cost(wall_s, cpu_s, peak / 1e6)

@@ -134,6 +134,7 @@ def test_the_latency_targets_find_their_rows(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_the_targets_of_sources_find_their_rows(work: Workload, tmp_path: Path) -> None:
     rows = list(sources.source_rows(work, SCALE, tmp_path))
     assert [found.target.name for found in judge(rows) if found.met is not None] == [

@@ -17,8 +17,6 @@ _ONE_CORE: Final = "one core"
 
 def limit_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
     """Memory copy, file read, decompression alone, and a loop that only reads each record."""
-    import zstandard
-
     n, runs, source = work.events, scale.runs, work.records.view(np.uint8)
     target = np.empty_like(source)
 
@@ -38,16 +36,8 @@ def limit_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
 
     yield timed("limit", "file read", n, lambda: read(work.raw), runs=runs, note="page cache")
 
-    def decompress() -> None:
-        buffer = bytearray(_CHUNK_BYTES)
-        with (
-            work.compressed.open("rb") as file,
-            zstandard.ZstdDecompressor().stream_reader(file) as stream,
-        ):
-            while stream.readinto(buffer):
-                pass
-
-    yield timed("limit", "zstd decompression alone", n, lambda: decompress, runs=runs,
+    packed = work.compressed
+    yield timed("limit", "zstd decompression alone", n, lambda: decompression(packed), runs=runs,
                 note="zstandard, page cache")  # fmt: skip
 
     records = work.records.view(MBO_KERNEL_DTYPE)
@@ -57,3 +47,16 @@ def limit_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
 
     yield timed("limit", "empty loop over records", n, lambda: loop, runs=runs,
                 note="compiled, reads eight fields of each; from memory, one core")  # fmt: skip
+
+
+def decompression(path: Path) -> Callable[[], None]:
+    """Return what decompresses a file by zstandard alone, into one buffer."""
+    import zstandard
+
+    def go() -> None:
+        buffer = bytearray(_CHUNK_BYTES)
+        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+            while stream.readinto(buffer):
+                pass
+
+    return go

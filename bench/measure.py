@@ -3,7 +3,7 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -109,3 +109,42 @@ def timed(
         if k > 0:
             seconds.append(took)
     return row_of(group, name, events, seconds, note)
+
+
+def by_turns(
+    group: str,
+    events: int,
+    works: Mapping[str, Callable[[], float | None]],
+    runs: int,
+    note: str = "",
+) -> Iterator[Row]:
+    """Measure things alternately, after a turn that is not counted.
+
+    Work returns nothing, and is timed: its row has its CPU time, too, of all threads. Or it returns
+    the wall time (s) of what other processes did.
+
+    Yields
+    ------
+    Row
+        Of each in order; where there are several, with its median time over that of the first.
+    """
+    walls: dict[str, list[float]] = {name: [] for name in works}
+    cpus: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(runs + 1):
+        for name, work in works.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            told = work()
+            if turn > 0:
+                walls[name].append(time.perf_counter() - wall if told is None else told)
+                if told is None:
+                    cpus[name].append(time.process_time() - cpu)
+    first = next(iter(works))
+    for name in works:
+        figures = {}
+        if cpus[name]:
+            figures["cpu_ns_per_record"] = round(1e9 * statistics.median(cpus[name]) / events, 1)
+        for key, times in (("cpu_times_one", cpus), ("wall_times_one", walls)):
+            if len(works) > 1 and times[name] and times[first]:
+                ratio = statistics.median(times[name]) / statistics.median(times[first])
+                figures[key] = round(ratio, 2)
+        yield row_of(group, name, events, walls[name], note, figures)

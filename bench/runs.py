@@ -42,17 +42,18 @@ _CASES: Final[tuple[tuple[str, str, dict[str, str], bool], ...]] = (
 @contextmanager
 def run_config(
     work: LoadedSession,
-    path: Path,
+    paths: Path | Sequence[Path],
     options: Mapping[str, Any] | None = None,
     strategies: Sequence[Mapping[str, Any]] = MARKET_MAKER,
 ) -> Iterator[Path]:
-    """Write the configuration of a run over one file.
+    """Write the configuration of a run over one file, or several.
 
     Parameters
     ----------
     work : LoadedSession
-    path : Path
-        The data file.
+        Whose instruments are played.
+    paths : Path or sequence of Path
+        The data files.
     options : mapping, optional
         Of ``backtest.replay``: transport, payload, batch_records.
     strategies : sequence of mappings
@@ -64,12 +65,13 @@ def run_config(
     """
     import yaml
 
+    files = [paths] if isinstance(paths, Path) else paths
     facts = {"tick_size": TICK_SIZE / 1e9, "multiplier": MULTIPLIER}
     config = {
         "backtest": {
-            "data_source": {"type": "databento", "files": [str(path)]},
+            "data_source": {"type": "databento", "files": [str(path) for path in files]},
             "replay": dict(options or {}),
-            "instruments": {work.symbol: facts},
+            "instruments": {symbol: dict(facts) for symbol in work.instruments.overrides},
         },
         "strategy": [dict(strategy) for strategy in strategies],
     }

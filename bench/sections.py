@@ -248,10 +248,11 @@ SECTIONS: Final = (
         "sources",
         "Sources",
         "Files merged, of several zstd frames, derived, converted, and of levels. cpu ns per "
-        "record: of all threads, median; cpu times one: over that of the row it took turns with.",
+        "record: of all threads, median; cpu times one, wall times one: over the median of the "
+        "first row that it took turns with.",
         _sources,
-        90,
-        20,
+        180,
+        60,
     ),
     Section(
         "candles",

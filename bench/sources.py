@@ -1,9 +1,7 @@
 """Files: several merged, of several frames, derived, converted, of levels."""
 
 import datetime as dt
-import statistics
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +9,11 @@ import numpy as np
 import zstandard
 
 from tapewire.bench.foreign_files import itch_file, lobster_file
-from tapewire.bench.measure import Row, Scale, row_of
+from tapewire.bench.measure import Row, Scale, by_turns
+from tapewire.bench.source_runs import decoder, decompression_rows, merged_run_rows
 from tapewire.bench.targets import FILES
 from tapewire.bench.workload import LoadedSession
-from tapewire.market.records import MBO_DTYPE
-from tapewire.replay import BATCH_RECORDS_DEFAULT, ReplayPlan, open_source, read_records
+from tapewire.replay import BATCH_RECORDS_DEFAULT, read_records
 from tapewire.replay.conversions import convert_itch, convert_lobster
 from tapewire.replay.convert import convert
 from tapewire.replay.zstd_parallel import cores
@@ -28,23 +26,13 @@ _GROUP: Final = "source"
 
 
 def source_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Row]:
-    """Merge, frames of zstd, derive, convert, ITCH, LOBSTER and levels."""
+    """Merge, zstd and its frames, derive, convert, ITCH, LOBSTER and levels."""
     yield from _merge_rows(scale, folder)
+    yield from decompression_rows(work, scale)
     yield from _frame_rows(work, scale, folder)
     yield from _derive_rows(work, scale, folder)
     yield from _convert_rows(work, scale, folder)
     yield from _foreign_rows(scale, folder)
-
-
-def _decode(files: tuple[Path, ...], threads: int = 1) -> Callable[[], object]:
-    def go() -> None:
-        out = np.empty(BATCH_RECORDS_DEFAULT, MBO_DTYPE)
-        plan = ReplayPlan(files=tuple(str(file) for file in files))
-        with open_source(plan, threads=threads) as source:
-            while source.fill(out):
-                pass
-
-    return go
 
 
 def _merge_rows(scale: Scale, folder: Path) -> Iterator[Row]:
@@ -64,15 +52,17 @@ def _merge_rows(scale: Scale, folder: Path) -> Iterator[Row]:
         packed.append(_pack(plain[-1], part))
     single = _pack(one, data)
     for ending, alone, parts in ((".dbn", one, plain), (".dbn.zst", single, packed)):
-        yield from _by_turns(
+        yield from by_turns(
+            _GROUP,
             len(records),
             {
-                f"one file, {ending}": _decode((alone,)),
-                f"{FILES} files merged, {ending}": _decode(tuple(parts)),
+                f"one file, {ending}": decoder([alone]),
+                f"{FILES} files merged, {ending}": decoder(parts),
             },
             scale.runs,
             "a file per instrument; one thread decodes; in turns, cpu: of the median run",
         )
+        yield from merged_run_rows(alone, parts, ending, scale)
 
 
 def _pack(path: Path, data: bytes, frame_bytes: int = 0) -> Path:
@@ -86,36 +76,15 @@ def _pack(path: Path, data: bytes, frame_bytes: int = 0) -> Path:
     return packed
 
 
-def _by_turns(
-    events: int, works: Mapping[str, Callable[[], object]], runs: int, note: str
-) -> Iterator[Row]:
-    """Measure things alternately; of each also its CPU time, and that over the first one's."""
-    walls: dict[str, list[float]] = {name: [] for name in works}
-    cpus: dict[str, list[float]] = {name: [] for name in works}
-    for turn in range(runs + 1):
-        for name, work in works.items():
-            wall, cpu = time.perf_counter(), time.process_time()
-            work()
-            if turn > 0:
-                walls[name].append(time.perf_counter() - wall)
-                cpus[name].append(time.process_time() - cpu)
-    first = next(iter(works))
-    for name in works:
-        cpu = statistics.median(cpus[name])
-        figures = {"cpu_ns_per_record": round(1e9 * cpu / events, 1)}
-        if len(works) > 1:
-            figures["cpu_times_one"] = round(cpu / statistics.median(cpus[first]), 2)
-        yield row_of(_GROUP, name, events, walls[name], note, figures)
-
-
 def _frame_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Row]:
     copy = folder / "frames.dbn"
     packed = _pack(copy, work.raw.read_bytes(), _FRAME_BYTES)
-    yield from _by_turns(
+    yield from by_turns(
+        _GROUP,
         work.events,
         {
-            ".dbn.zst of several frames, one thread": _decode((packed,)),
-            ".dbn.zst of several frames, all cores": _decode((packed,), cores()),
+            ".dbn.zst of several frames, one thread": decoder([packed]),
+            ".dbn.zst of several frames, all cores": decoder([packed], cores()),
         },
         scale.runs,
         f"frames of {_FRAME_BYTES >> 20} MiB of data",
@@ -131,13 +100,13 @@ def _derive_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Ro
         def derive(output: Path = output) -> None:
             derive_file(work.raw, output, schema="mbp-10", force=True)
 
-        yield from _by_turns(
-            work.events, {f"derive mbp-10 to {ending}": derive}, scale.runs,
+        yield from by_turns(
+            _GROUP, work.events, {f"derive mbp-10 to {ending}": derive}, scale.runs,
             "records read per second; flushed to disk",
         )  # fmt: skip
     levels = folder / "derived.dbn"
-    yield from _by_turns(
-        _records_in(levels), {"levels played, mbp-10": _decode((levels,))}, scale.runs,
+    yield from by_turns(
+        _GROUP, _records_in(levels), {"levels played, mbp-10": decoder([levels])}, scale.runs,
         "records of mbp-10, each told as orders",
     )  # fmt: skip
 
@@ -162,7 +131,7 @@ def _convert_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[R
             convert([source], output, force=True)
 
         name = f"convert {'.dbn.zst' if ending == '.dbn' else '.dbn'} to {ending}"
-        yield from _by_turns(work.events, {name: go}, scale.runs, "flushed to disk")
+        yield from by_turns(_GROUP, work.events, {name: go}, scale.runs, "flushed to disk")
 
 
 def _foreign_rows(scale: Scale, folder: Path) -> Iterator[Row]:
@@ -177,5 +146,5 @@ def _foreign_rows(scale: Scale, folder: Path) -> Iterator[Row]:
         convert_lobster(lobster, output, force=True)
 
     note = "messages: orders added and deleted; flushed to disk"
-    yield from _by_turns(count, {"convert ITCH to .dbn": from_itch}, scale.runs, note)
-    yield from _by_turns(count, {"convert LOBSTER to .dbn": from_lobster}, scale.runs, note)
+    yield from by_turns(_GROUP, count, {"convert ITCH to .dbn": from_itch}, scale.runs, note)
+    yield from by_turns(_GROUP, count, {"convert LOBSTER to .dbn": from_lobster}, scale.runs, note)

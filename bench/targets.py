@@ -200,6 +200,22 @@ TARGETS: Final = (
         )
         for ending in (".dbn", ".dbn.zst")
     ),
+    *(
+        Target(
+            f"a run over {FILES} files merged, {ending}, time of one",
+            1.25,
+            "×",
+            figure("source", f"run, {FILES} files merged, {ending}", "wall_times_one"),
+            at_least=False,
+        )
+        for ending in (".dbn", ".dbn.zst")
+    ),
+    Target(
+        "a run of a .dbn.zst, rate of decompression in turns with it",
+        0.90,
+        "×",
+        over(rate("source", "run, .dbn.zst"), rate("source", "zstd decompression alone")),
+    ),
     Target(
         "a .dbn.zst of several frames, all cores, rate of one thread",
         1,

@@ -23,7 +23,7 @@ MULTIPLIER: Final = 50
 
 @dataclass(frozen=True)
 class LoadedSession:
-    """One session of one instrument.
+    """One session, of one instrument or of several alike.
 
     Attributes
     ----------
@@ -56,11 +56,12 @@ class LoadedSession:
 
 
 def load_session(raw: Path, compressed: Path) -> LoadedSession:
-    """Read a session's records into memory; its first symbol is its only one."""
+    """Read a session's records into memory; `symbol` is the first where it has several."""
     metadata, records = read_records(raw)
-    symbol = next(iter(metadata.mappings))
+    ids = {symbol: int(spans[0]["symbol"]) for symbol, spans in metadata.mappings.items()}
+    symbol = next(iter(ids))
     instruments = InstrumentTable(
-        [(symbol, int(records["instrument_id"][0]))], {symbol: (TICK_SIZE, Fraction(MULTIPLIER))}
+        ids.items(), {symbol: (TICK_SIZE, Fraction(MULTIPLIER)) for symbol in ids}
     )
     return LoadedSession(raw, compressed, records, symbol, instruments)
 

@@ -135,11 +135,15 @@ def test_the_latency_targets_find_their_rows(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_the_targets_of_sources_find_their_rows(work: Workload, tmp_path: Path) -> None:
     rows = list(sources.source_rows(work, SCALE, tmp_path))
     assert [found.target.name for found in judge(rows) if found.met is not None] == [
         "8 files merged, .dbn, CPU time of one",
         "8 files merged, .dbn.zst, CPU time of one",
+        "a run over 8 files merged, .dbn, time of one",
+        "a run over 8 files merged, .dbn.zst, time of one",
+        "a run of a .dbn.zst, rate of decompression in turns with it",
         "a .dbn.zst of several frames, all cores, rate of one thread",
         "derive mbp-10 to .dbn",
         "convert .dbn.zst to .dbn",
@@ -150,6 +154,8 @@ def test_the_targets_of_sources_find_their_rows(work: Workload, tmp_path: Path) 
     named = {row.name: row for row in rows}
     assert named["8 files merged, .dbn"].events == named["one file, .dbn"].events
     assert named["one file, .dbn"].figures["cpu_times_one"] == 1
+    assert named["played, 8 files merged, .dbn"].events == named["one file, .dbn"].events
+    assert "cpu_ns_per_record" not in named["run, 8 files merged, .dbn"].figures
     assert named["levels played, mbp-10"].events > 1_000
     # As many orders come and go as messages say, in both formats.
     for name in ("orders.itch", "TEST_2024-03-04_34200000_57600000_message_1.csv"):

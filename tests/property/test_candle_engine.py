@@ -248,10 +248,12 @@ def test_sums_are_those_of_the_engine(seed: int) -> None:
 def test_what_asks_for_more_is_not_for_the_quick_kernel() -> None:
     assert can_tally(BacktestConfig().terms(1.0))
     assert not can_tally(BacktestConfig(max_positions=2).terms(1.0))
-    other = np.zeros(1, [*BacktestConfig().terms(1.0).dtype.descr, ("trail_kind", "i8")])
+    assert not can_tally(BacktestConfig(time_exit=5).terms(1.0))
+    assert not can_tally(BacktestConfig(trailing_stop=Distance("fixed", 4.0)).terms(1.0))
+    other = np.zeros(1, [*BacktestConfig().terms(1.0).dtype.descr, ("yet_another", "i8")])
     other["max_positions"] = 1
     assert can_tally(other)
-    other["trail_kind"] = 2
+    other["yet_another"] = 2
     assert not can_tally(other)
 
 

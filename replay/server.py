@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import zmq
 
+from tapewire.compiled.units import NS_PER_S
 from tapewire.errors import InterruptedRunError
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.pace import Pacer
@@ -135,6 +136,7 @@ class _Stream:
         self._plan = plan
         self._watch = watch
         self._decode_s = 0.0
+        self._batch_ns = 0  # of the last batch that was filled
         self._pace_s = 0.0
 
     def run(self) -> Iterator[int]:
@@ -144,7 +146,8 @@ class _Stream:
     def _fill(self, out: np.ndarray) -> int:
         begin_s = time.perf_counter()
         count = self._source.fill(out)
-        self._decode_s += time.perf_counter() - begin_s
+        self._batch_ns = round((time.perf_counter() - begin_s) * NS_PER_S)
+        self._decode_s += self._batch_ns / NS_PER_S
         return count
 
     def _run_max(self) -> Iterator[int]:
@@ -155,7 +158,9 @@ class _Stream:
             count = self._fill(publisher.next_slot()[:most])
             if not count:
                 return
-            publisher.publish(count, source.first_ts_recv, source.last_ts_recv)
+            publisher.publish(
+                count, source.first_ts_recv, source.last_ts_recv, decode_ns=self._batch_ns
+            )
             most = min(4 * most, self._plan.batch_records)
             yield source.events
 
@@ -185,7 +190,10 @@ class _Stream:
                     continue
                 slot = self._publisher.next_slot()
                 slot[:due] = staged[at : at + due]
-                self._publisher.publish(due, int(clocks[at]), int(clocks[at + due - 1]))
+                self._publisher.publish(
+                    due, int(clocks[at]), int(clocks[at + due - 1]),
+                    decode_ns=self._batch_ns * due // count,
+                )  # fmt: skip
                 at += due
                 sent += due
                 yield sent

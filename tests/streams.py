@@ -31,6 +31,7 @@ from tapewire.wire.frames import (
     encode_header,
     payload_checksum,
 )
+from tapewire.wire.receiver import Hops
 
 DAY_NS = 86_400 * 10**9
 START_NS = 19_700 * DAY_NS
@@ -272,9 +273,10 @@ def against(
     info: dict[str, Any] | None = None,
     welcome: dict[str, Any] | None = None,
     mappings: tuple[SymbolMapping, ...] = (),
+    hops: list[Hops] | None = None,
     **receiver: Any,
 ) -> tuple[np.ndarray, Totals]:
-    """Receive from a fake sender that plays its part in a thread."""
+    """Receive from a fake sender that plays its part in a thread; put ways of batches in a list."""
     sender = FakeSender(mappings=mappings)
 
     def act() -> None:
@@ -285,7 +287,10 @@ def against(
     thread.start()
     try:
         with Receiver(sender.endpoint, payload="inline", **receiver) as end:
-            return receive(end)
+            received = receive(end)
+            if hops is not None:
+                hops += end.hops()
+            return received
     finally:
         sender.over = True
         thread.join()

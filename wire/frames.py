@@ -17,7 +17,9 @@ offset  size  field           meaning
 40      8     first_ts_recv   clock of the first record, ns
 48      8     last_ts_recv    clock of the last record, ns
 56      8     checksum        xxh3_64 of the payload
-64      8     header_check    xxh3_64 of the 64 bytes above
+64      8     decode_ns       what it took to read and decode its records; 0: not told
+72      8     sent_ns         ``CLOCK_MONOTONIC`` of the sender's host as it was sent; 0: not told
+80      8     header_check    xxh3_64 of the 80 bytes above
 ======  ====  ==============  ====================================================
 
 All little-endian. The two clocks are ``ts_recv`` clamped to be monotone within the stream, so a
@@ -32,13 +34,13 @@ import xxhash
 
 from tapewire.errors import ProtocolError
 
-WIRE_VERSION: Final = 3
+WIRE_VERSION: Final = 4
 MAX_BATCH_RECORDS: Final = 65_536
 FLAG_SHARED: Final = 1
 NO_SLOT: Final = 0xFFFF_FFFF
 
 _MAGIC: Final = b"TWB1"
-_BODY: Final = struct.Struct("<4sHHQQQIIqqQ")
+_BODY: Final = struct.Struct("<4sHHQQQIIqqQQQ")
 _CHECK: Final = struct.Struct("<Q")
 HEADER_BYTES: Final = _BODY.size + _CHECK.size
 
@@ -55,6 +57,8 @@ class BatchHeader(NamedTuple):
     first_ts_recv: int
     last_ts_recv: int
     checksum: int
+    decode_ns: int = 0
+    sent_ns: int = 0
 
     def __str__(self) -> str:
         return f"batch sequence {self.sequence} (record offset {self.first_record})"

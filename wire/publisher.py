@@ -191,13 +191,17 @@ class Publisher:
                 return False
         return True
 
-    def publish(self, count: int, first_ts_recv: int, last_ts_recv: int) -> None:
+    def publish(
+        self, count: int, first_ts_recv: int, last_ts_recv: int, *, decode_ns: int = 0
+    ) -> None:
         """Send the first ``count`` records of the slot last given by :meth:`next_slot`.
 
         Parameters
         ----------
         first_ts_recv, last_ts_recv
             The stream's clock (ns) at the first and last record of the batch.
+        decode_ns
+            What it took to read and decode them.
         """
         slot = self._sequence % len(self._arrays)
         records = self._arrays[slot][:count]
@@ -212,6 +216,8 @@ class Publisher:
             first_ts_recv,
             last_ts_recv,
             payload_checksum(records),
+            decode_ns,
+            time.monotonic_ns(),
         )
         now_s = time.monotonic()
         # Sent from here on: a quick receiver may give it back before a slow one has it.

@@ -1,8 +1,9 @@
 """The receiving end of a stream: what makes it lossless, credit by credit."""
 
 import time
-from collections.abc import Callable, Generator
-from typing import Final, Self
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import zmq
@@ -32,8 +33,21 @@ CREDITS_DEFAULT: Final = SLOTS_MAX
 #: What a paced stream may cover that does not say so, and how long it may pause at most (s).
 _SPAN_UNKNOWN_S: Final = 7 * 86_400.0
 _PACED_GAP_S_MAX: Final = 30 * 86_400.0
+#: Batches whose ways are kept until somebody asks; of more, the last.
+HOPS_MAX: Final = 4_096
 #: What a small message takes on the wire, with room to spare.
 _SMALL_BYTES: Final = 256
+
+
+class Hops(NamedTuple):
+    """How long a batch took on its way, ns of the wall clock.
+
+    ``wire_ns`` is from when it was sent to when it was taken, so that what it waited for the
+    consumer is in it.
+    """
+
+    decode_ns: int
+    wire_ns: int
 
 
 def _no_tick() -> None:
@@ -112,6 +126,7 @@ class Receiver:
         self._stopped = False
         self._stream = StreamChecker(0, 0)  # replaced, as the credit is, by what the welcome says
         self._credit = CreditReturn(1)
+        self._hops: deque[Hops] = deque(maxlen=HOPS_MAX)
 
     # --- public life cycle ------------------------------------------------------------------
 
@@ -209,6 +224,11 @@ class Receiver:
             raise
         self._sender.leave("")
 
+    def hops(self) -> Iterator[Hops]:
+        """Give, once each, how long batches took on their way here; of at most the last so many."""
+        while self._hops:
+            yield self._hops.popleft()
+
     def stop(self) -> None:
         """Have `batches` end soon, by a `PeerLostError`; any thread may call it."""
         self._stopped = True
@@ -236,6 +256,10 @@ class Receiver:
         self._stream.require_next(header)
         records = self._payload_of(header, frames)
         self._stream.accept(header, records)
+        if header.sent_ns:
+            wire_ns = time.monotonic_ns() - header.sent_ns
+            if wire_ns >= 0:  # else the ends have different clocks
+                self._hops.append(Hops(header.decode_ns, wire_ns))
         return records
 
     def _payload_of(self, header: BatchHeader, frames: list[zmq.Frame]) -> np.ndarray:

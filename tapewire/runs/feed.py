@@ -110,14 +110,15 @@ class Feed:
                 self._simulation, batches, self._signals.check, receiver.stop
             )
         with closing(batches):  # a thread may be working on them
-            self._take(batches, events_expected(receiver.info))
+            self._take(batches, receiver)
         with self._signals.immediate():
             self._simulation.finish()
             self._collect(self._simulation.drain())
         self._announce_trips()
         self._clock.stream_ended_s = time.perf_counter()
 
-    def _take(self, batches: "Generator[Any]", total: int) -> None:
+    def _take(self, batches: "Generator[Any]", receiver: "Receiver") -> None:
+        total = events_expected(receiver.info)
         simulation, collector, clock = self._simulation, self._collector, self._clock
         check, progress = self._signals.check, self._hooks.progress
         standing = self._board.standing
@@ -141,6 +142,10 @@ class Feed:
             clock.simulate_s += simulated_s - received_s
             before_s = time.perf_counter()
             clock.collect_s += before_s - simulated_s
+            collector.record_latency("collect_wall", round((before_s - simulated_s) * NS_PER_S))
+            for hops in receiver.hops():
+                collector.record_latency("decode_wall", hops.decode_ns)
+                collector.record_latency("wire_wall", hops.wire_ns)
             check()
             self._announce_trips()
             progress(

@@ -13,6 +13,7 @@ from tapewire import errors
 from tapewire.errors import PeerLostError, ProtocolError
 from tapewire.wire import FileTotals, Receiver, Totals
 from tapewire.wire import messages as msg
+from tapewire.wire.receiver import Hops
 
 R = streams.make_records(48)
 BATCHES = [(R[i * 16 : (i + 1) * 16], i, i * 16) for i in range(3)]
@@ -49,6 +50,22 @@ def test_the_clean_stream_passes() -> None:
     got, totals = streams.against(play(0, 1, 2))
     assert got.tobytes() == R.tobytes()
     assert totals.events == 48
+
+
+def test_batches_say_how_long_their_way_was() -> None:
+    """Of three, one was sent 40 ms ago, one by a sender that does not tell, one after now."""
+
+    def act(sender: FakeSender) -> None:
+        now_ns = time.monotonic_ns()
+        for i, sent_ns in enumerate((now_ns - 40_000_000, 0, now_ns + 3_600 * 10**9)):
+            sender.batch(*BATCHES[i], decode_ns=7 + i, sent_ns=sent_ns)
+        end(sender)
+
+    hops: list[Hops] = []
+    streams.against(act, hops=hops)
+    [(decode_ns, wire_ns)] = hops
+    assert decode_ns == 7
+    assert 40_000_000 <= wire_ns < 100 * 10**9
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tapewire.wire.frames import (
     encode_header,
 )
 
-HEADER = BatchHeader(FLAG_SHARED, 5, 6, 7, 8, 2, 100, 200, 2**64 - 1)
+HEADER = BatchHeader(FLAG_SHARED, 5, 6, 7, 8, 2, 100, 200, 2**64 - 1, 9, 10)
 
 headers = st.builds(
     lambda shared, slot, first, span, **rest: BatchHeader(
@@ -34,16 +34,20 @@ headers = st.builds(
     first_record=st.integers(0, 2**64 - 1),
     record_count=st.integers(1, MAX_BATCH_RECORDS),
     checksum=st.integers(0, 2**64 - 1),
+    decode_ns=st.integers(0, 2**64 - 1),
+    sent_ns=st.integers(0, 2**64 - 1),
 )
 
 
 def test_the_layout_is_fixed() -> None:
     frame = encode_header(HEADER)
-    assert len(frame) == HEADER_BYTES == 72
+    assert len(frame) == HEADER_BYTES == 88
     assert frame[:4] == b"TWB1"
     assert int.from_bytes(frame[16:24], "little") == HEADER.sequence
     assert int.from_bytes(frame[32:36], "little") == HEADER.record_count
     assert frame[56:64] == b"\xff" * 8
+    assert int.from_bytes(frame[64:72], "little") == HEADER.decode_ns
+    assert int.from_bytes(frame[72:80], "little") == HEADER.sent_ns
 
 
 @given(headers)

@@ -8,14 +8,16 @@ holds is bounded, and never written anywhere but under a new folder.
 
 import hashlib
 import json
+import struct
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from tapewire.analytics.run_folder import MANIFEST, sha256_of
-from tapewire.atomic import atomic_file, require_replaceable
+from tapewire.atomic import atomic_file, output_errors, require_replaceable
 from tapewire.compiled.user_sources import roots_of
 from tapewire.errors import ConfigError, FormatError, MissingFileError, OutputError
 from tapewire.runs.hooks import Hooks
@@ -29,6 +31,11 @@ FORMAT_VERSION: Final = 1
 #: What of a run folder is packed beside its manifest.
 PACKED: Final = ("config.yaml", "orders.parquet", "fills.parquet")
 _INDEX: Final = "bundle.json"
+#: What reading an archive raises that is none, or a damaged one.
+_DAMAGED: Final = (
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
+    struct.error, OSError,
+)  # fmt: skip
 _INDEX_BYTES_MAX: Final = 1 << 20
 _ENTRIES_MAX: Final = 10_000
 _CHUNK_BYTES: Final = 1 << 20
@@ -143,7 +150,7 @@ def unpack(path: Path, folder: Path) -> Bundle:
             index = _index_of(archive, path)
             for name, facts in index["files"].items():
                 _extract(archive, name, facts, folder / name, path)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGED as error:
         raise FormatError(
             f"{path}: expected a bundle, found a file that is none: {error}"
         ) from None
@@ -277,8 +284,8 @@ def _extract(
         raise FormatError(f"{path}: expected {name} in it, found none") from None
     content, size = hashlib.sha256(), 0
     to.parent.mkdir(parents=True, exist_ok=True)
-    with source, to.open("xb") as target:
-        while chunk := source.read(_CHUNK_BYTES):
+    with source, output_errors(to), to.open("xb") as target:
+        for chunk in _chunks(source):
             size += len(chunk)
             if size > facts["bytes"]:
                 break
@@ -289,3 +296,15 @@ def _extract(
             f"{path}: expected {name} with {facts['bytes']:,} bytes and sha256 "
             f"{facts['sha256'][:12]}…, found another content: the bundle is damaged"
         )
+
+
+def _chunks(source: IO[bytes]) -> Iterator[bytes]:
+    """Read an entry to its end; errors of the system in that are not about what is written."""
+    while True:
+        try:
+            chunk = source.read(_CHUNK_BYTES)
+        except OSError as error:
+            raise EOFError(error.strerror) from None
+        if not chunk:
+            return
+        yield chunk

@@ -15,6 +15,7 @@ from tapewire.analytics import Collector, load_run
 from tapewire.analytics.bands import MOVES_DRAWN, SPANS_DRAWN
 from tapewire.analytics.charts import curve_chart
 from tapewire.analytics.compare import compare, render_comparison
+from tapewire.analytics.ledger import CHECKS
 from tapewire.analytics.rendering import render_page
 from tapewire.execution.rows import FILL_DTYPE, TOUCH_DTYPE
 from tapewire.market.records import UNDEF_PRICE
@@ -207,7 +208,7 @@ def test_lines_are_hidden_tables_sorted_and_filtered(probed):
 def test_the_summary_comes_first_and_says_what_was_assumed(dom):
     text = re.sub(r"<[^>]+>", " ", dom.split("<main>")[1].split("</main>")[0])
     for words in ("Net P&amp;L", "60 µs each way", "mbo_queue", "impact bps per million 0.5",
-                  "2 crossed books", "7 identities held over 4,000 fills",
+                  "2 crossed books", f"{len(CHECKS)} identities held over 4,000 fills",
                   "needs ≥ 2 sessions", "sim_order_entry", "USER_CANCEL"):  # fmt: skip
         assert words in text, words
     assert text.index("Max drawdown") < text.index("Assumptions") < text.index("Inputs")

@@ -232,7 +232,7 @@ def children(answer: Answer) -> Callable[[list[str], float], str]:
             "runs": [1.0, 3.0][: plan["runs"]],
             "convert_s": 0.0 if name == "databento" else 0.5, "what": "work",
             "check": {
-                **material.touch(), "code": 1, "request_code": 0, "fills": 700, "feeds": 10**6,
+                **material.touch(), "code": 1, "request_code": 0, "fills": 700, "feeds": 10**7,
                 "iterations": 10**6, "unprocessed": 0, "deltas": 10**6, "records": len(records),
                 "lots": int(records["size"].sum(dtype=np.uint64)),
             },

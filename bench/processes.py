@@ -4,10 +4,13 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from tapewire.children import module_command
 from tapewire.errors import SimulationError
 
 #: Longest a measured process may take; the slowest of them compiles first.
@@ -15,6 +18,40 @@ CHILD_S_MAX: Final = 600.0
 #: How long a group may take to end after it was asked to, before it is killed.
 _END_S_MAX: Final = 2.0
 _POLL_S: Final = 0.02
+#: Starts a command; prints its wall time, its processor time and peak memory, that of all the
+#: processes it waited for. The parent must be a small one: see `tapewire.bench.runs`.
+_LAUNCHER: Final = """
+import resource, subprocess, sys, time
+began = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+wall = time.perf_counter() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+sys.exit(code)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took, with all the processes that it waited for."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def cost_of(*arguments: str) -> Cost:
+    """Run ``tapewire …`` to its end, start-up included.
+
+    Raises
+    ------
+    SimulationError
+        As `run_child`.
+    """
+    command = [*module_command("tapewire"), *arguments]
+    said = run_child([sys.executable, "-I", "-S", "-c", _LAUNCHER, *command])
+    wall_s, cpu_s, peak = map(float, said.split())
+    return Cost(wall_s, cpu_s, peak / 1e6)
 
 
 def run_child(

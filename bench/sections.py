@@ -122,8 +122,10 @@ def _sources(bench: Bench) -> Iterator[Row]:
 
 def _candles(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.candles import candle_rows
+    from tapewire.bench.declared import declared_rows
 
     yield from candle_rows(bench.scale)
+    yield from declared_rows(bench.scale, bench.folder)
 
 
 def _candle_rivals(bench: Bench) -> Iterator[Row]:
@@ -258,10 +260,11 @@ SECTIONS: Final = (
         "candles",
         "Candles",
         "Backtests on 100,000 one-minute bars, in the short bench 20,000; records are bars. "
-        "backtests per s: of the median run; trades each: of a backtest.",
+        "backtests per s: of the median run; trades each: of a backtest; ms each, peak MB: of a "
+        "strategy, of the command.",
         _candles,
-        25,
-        5,
+        150,
+        15,
     ),
     Section(
         "growth",

@@ -2,33 +2,19 @@
 
 import json
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from tapewire.bench.measure import Row, Scale, row_of
-from tapewire.bench.processes import run_child
+from tapewire.bench.processes import Cost, cost_of
 from tapewire.bench.runs import run_config
 from tapewire.bench.variants import variant_parameters
 from tapewire.bench.workload import LoadedSession, head_file
-from tapewire.children import module_command
 from tapewire.executors import usable_cores
 from tapewire.studies.planning import PASS_TRIALS_MAX
 
-#: Starts a command; prints its wall time, its processor time and peak memory, that of all the
-#: processes it waited for. The parent must be a small one: see `tapewire.bench.runs`.
-_LAUNCHER: Final = """
-import resource, subprocess, sys, time
-began = time.perf_counter()
-code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
-wall = time.perf_counter() - began
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
-sys.exit(code)
-"""
 GROUP: Final = "studies"
 #: Records of this part of the session.
 PART_RECORDS: Final = 1_000_000
@@ -38,15 +24,6 @@ VARIANTS: Final = 100
 FEW: Final = 10
 MANY: Final = 1_000
 RUNS_MAX: Final = 3
-
-
-@dataclass(frozen=True)
-class _Cost:
-    """What a command took."""
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
 
 
 def study_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Row]:
@@ -66,7 +43,7 @@ def study_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Row]
     cores = usable_cores()
     runs = min(scale.runs, RUNS_MAX)
 
-    def row(name: str, count: int, costs: Sequence[_Cost], **more: float) -> Row:
+    def row(name: str, count: int, costs: Sequence[Cost], **more: float) -> Row:
         figures = {
             "cpu_s": round(statistics.median(cost.cpu_s for cost in costs), 2),
             "peak_mb": round(max(cost.peak_mb for cost in costs)),
@@ -101,12 +78,12 @@ def part_records(events: int) -> int:
     return PART_RECORDS if events >= 5 * PART_RECORDS else PART_RECORDS_QUICK
 
 
-def _run(work: LoadedSession, path: Path) -> _Cost:
+def _run(work: LoadedSession, path: Path) -> Cost:
     with run_config(work, path) as config, tempfile.TemporaryDirectory() as out:
-        return _measured("run", str(config), "-o", str(Path(out) / "run"))
+        return cost_of("run", str(config), "-o", str(Path(out) / "run"))
 
 
-def _study(work: LoadedSession, path: Path, count: int, workers: int) -> _Cost:
+def _study(work: LoadedSession, path: Path, count: int, workers: int) -> Cost:
     """Do a study of so many market makers, those of `variant_parameters`."""
     axes: dict[str, list[int]] = {}
     for k in range(count):
@@ -116,16 +93,9 @@ def _study(work: LoadedSession, path: Path, count: int, workers: int) -> _Cost:
     vary = [f"--vary={name}={','.join(map(str, values))}" for name, values in axes.items()]
     with run_config(work, path) as config, tempfile.TemporaryDirectory() as out:
         study = Path(out) / "study"
-        cost = _measured(
+        cost = cost_of(
             "sweep", str(config), *vary, "--workers", str(workers), "-q", "-o", str(study)
         )
         manifest: dict[str, Any] = json.loads((study / "manifest.json").read_text())
         assert manifest["trials"] == count, manifest["trials"]
     return cost
-
-
-def _measured(*arguments: str) -> _Cost:
-    command = [*module_command("tapewire"), *arguments]
-    said = run_child([sys.executable, "-I", "-S", "-c", _LAUNCHER, *command])
-    wall_s, cpu_s, peak = map(float, said.split())
-    return _Cost(wall_s, cpu_s, peak / 1e6)

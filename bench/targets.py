@@ -456,4 +456,18 @@ TARGETS: Final = (
         seconds("candles", "one strategy, bar by bar"),
         at_least=False,
     ),
+    Target(
+        "declared strategies on candles, time of one of many",
+        3,
+        "ms",
+        figure("candles", "declared strategies, whole command", "ms_each"),
+        at_least=False,
+    ),
+    Target(
+        "declared strategies on candles, peak memory",
+        1_000,
+        "MB",
+        figure("candles", "declared strategies, whole command", "peak_mb"),
+        at_least=False,
+    ),
 )

@@ -83,12 +83,12 @@ class ChildProcess:
         if self._process.code:
             raise self.error() or PeerLostError(f"{self.name} failed")
 
-    def error(self) -> TapewireError | None:
+    def error(self, wait_s: float = _END_UNDER_WAY_S) -> TapewireError | None:
         """Return why it ended, as an error of the class it named; None if it still lives.
 
-        Waits briefly for an end that is under way (its connection closes before its process).
+        Waits so long (s) for an end that is under way: its connection closes before its process.
         """
-        if not self._process.wait(_END_UNDER_WAY_S):
+        if not self._process.wait(wait_s):
             return None
         for line in reversed(self._process.heard.splitlines()):
             with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):

@@ -28,6 +28,8 @@ from tapewire.wire.sockets import WAIT_SLICE_S
 
 #: How long the process may take to be there (s): it loads what it needs, as the run does.
 _START_TIMEOUT_S: Final = 60.0
+#: How long it may take to end once its connection has closed: it says why as it ends.
+_LEAVING_S: Final = 3.0
 _MODULE: Final = "tapewire.processes.collector_main"
 
 
@@ -175,7 +177,7 @@ class CollectorLine:
 
     def _lost(self, what: str) -> TapewireError:
         self.is_lost = True
-        return self.child.error() or PeerLostError(f"{self.child.name} {what}")
+        return self.child.error(_LEAVING_S) or PeerLostError(f"{self.child.name} {what}")
 
     def close(self) -> None:
         """End the process and the connection. Never raises."""

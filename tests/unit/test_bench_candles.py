@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tapewire.bench import candles
+from tapewire.bench import candles, declared
 from tapewire.bench.measure import Scale
 from tapewire.bench.rivals import candles as rivals
 from tapewire.bench.targets import judge
@@ -20,6 +20,8 @@ BARS = 3_000
 @pytest.fixture
 def few_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candles, "BARS_QUICK", BARS)
+    monkeypatch.setattr(declared, "BARS_QUICK", BARS)
+    monkeypatch.setattr(declared, "STRATEGIES_QUICK", 20)
     monkeypatch.setattr(rivals, "BARS_QUICK", BARS)
 
 
@@ -48,10 +50,11 @@ def children(few_bars: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_every_target_of_candles_finds_its_row(children: dict[str, Any], tmp_path: Path) -> None:
     rows = list(candles.candle_rows(SCALE))
+    rows += declared.declared_rows(SCALE, tmp_path)
     assert all(row.events % BARS == 0 for row in rows)
     assert all(row.figures["backtests_per_s"] > 0 for row in rows)
     traded = [row.figures["trades_each"] for row in rows if "trades_each" in row.figures]
-    assert len(traded) == len(rows) - 2
+    assert len(traded) == len(rows) - 2  # but for the rows of threads
     assert min(traded) > 3
     beside = list(rivals.candle_rival_rows(tmp_path, SCALE, print))
     assert [row.name for row in beside[1:]] == [
@@ -59,7 +62,7 @@ def test_every_target_of_candles_finds_its_row(children: dict[str, Any], tmp_pat
     ]  # fmt: skip
     assert beside[1].figures["backtests_per_s"] == 22.5  # 45 pairs in 2 s
     measured = [found for found in judge([*rows, *beside]) if found.median is not None]
-    assert len(measured) == 7
+    assert len(measured) == 9
 
 
 def test_rivals_get_the_same_bars_in_currency(children: dict[str, Any], tmp_path: Path) -> None:

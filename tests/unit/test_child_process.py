@@ -76,3 +76,14 @@ def test_one_that_does_not_want_to_end_is_killed(module: Path) -> None:
             child.check()
         assert child.error() is None  # it lives
     assert str(child.error()) == f"the child (pid {child.pid}) was killed by SIGKILL"
+
+
+def test_an_end_that_takes_its_time_is_waited_for(module: Path) -> None:
+    """As on a busy host: its connection is closed, and it still has to put things away."""
+    late = says("FormatError").replace("sys.exit(3)", "import time; time.sleep(1.5); sys.exit(3)")
+    module.write_text(f"import sys; print('on my way', flush=True); {late}")
+    with ChildProcess("the child", "spoken") as child:
+        while child.first_line() is None:
+            time.sleep(0.02)
+        assert child.error(0.01) is None
+        assert isinstance(child.error(10.0), FormatError)

@@ -248,11 +248,11 @@ def test_the_targets_of_studies_find_their_rows(
 ) -> None:
     costs = {1: 2.0, 2: 1.0}
     monkeypatch.setattr(studies, "usable_cores", lambda: 2)
-    monkeypatch.setattr(studies, "_run", lambda *_: studies._Cost(0.5, 1.0, 100.0))
+    monkeypatch.setattr(studies, "_run", lambda *_: studies.Cost(0.5, 1.0, 100.0))
     monkeypatch.setattr(
         studies,
         "_study",
-        lambda work, path, count, workers: studies._Cost(
+        lambda work, path, count, workers: studies.Cost(
             count * costs[workers], 1.0, 100 + count / 5
         ),
     )

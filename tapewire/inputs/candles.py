@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -127,7 +128,17 @@ def _values(name: str, text: str) -> list[Any]:
     count = int((last - first) / step + 1e-9) + 1
     if count > _RANGE_MAX:
         raise ConfigError(f"{name}: expected at most {_RANGE_MAX:,} values, found {count:,}")
-    return [first + i * step for i in range(count)]
+    if all(isinstance(one, int) for one in (first, last, step)):
+        return [first + i * step for i in range(count)]
+    exact, by = Decimal(parts[0].strip()), Decimal(parts[2].strip())
+    return [float(exact + i * by) for i in range(count)]  # 0.3, not 0.30000000000000004
+
+
+def told_apart(paths: Sequence[Path]) -> list[str]:
+    """Return what files are called in a table: their names, or if two share one, their paths."""
+    different = set(paths)
+    names_do = len({path.name for path in different}) == len(different)
+    return [path.name if names_do else str(path) for path in paths]
 
 
 # --- one ------------------------------------------------------------------------------------------
@@ -256,11 +267,11 @@ def batch_candles(
         stack.enter_context(stoppable())
         write = stack.enter_context(streamed_tables(output, force=force))
         steps = stack.enter_context(Steps(f"{family.name}, variants", len(rows) * len(paths)))
-        for path in paths:
+        for path, called in zip(paths, told_apart(paths), strict=True):
             candles = request.read(path)
             for part in _parts(family, candles, rows, config, kinds, jobs or all_cores()):
                 named = {
-                    "file": pa.array([path.name] * part.num_rows),
+                    "file": pa.array([called] * part.num_rows),
                     "symbol": pa.array([candles.symbol] * part.num_rows),
                 }
                 table = pa.table(

@@ -40,7 +40,7 @@ from tapewire.inputs.candle_outputs import (
     streamed_tables,
     write_table,
 )
-from tapewire.inputs.candles import CandleRequest
+from tapewire.inputs.candles import CandleRequest, told_apart
 from tapewire.inputs.telling import Steps, tell
 from tapewire.processes.signals import interruptible
 from tapewire.runs.versions import versions
@@ -330,11 +330,11 @@ def batch_declared(
         write = stack.enter_context(streamed_tables(output, force=force))
         rows = [{"strategy": one} for one in read_strategies(paths)]
         steps = stack.enter_context(Steps("strategies traded", len(rows) * len(data)))
-        for file in data:
+        for file, called in zip(data, told_apart(data), strict=True):
             candles = request.read(file)
             with _told_of(file):
                 for outcome in outcomes(family, candles, rows, config, jobs or all_cores()):
-                    table = _table(file, candles, rows, outcome, config.initial_balance)
+                    table = _table(called, candles, rows, outcome, config.initial_balance)
                     write(table)
                     written += table.num_rows
                     steps(written)
@@ -345,7 +345,7 @@ def batch_declared(
 
 
 def _table(
-    file: Path, candles: Candles, rows: Sequence[dict[str, Any]], outcome: VariantResults,
+    called: str, candles: Candles, rows: Sequence[dict[str, Any]], outcome: VariantResults,
     initial: float,
 ) -> Any:  # fmt: skip
     """Return strategies that are done as rows: whose they are, and their metrics."""
@@ -355,7 +355,7 @@ def _table(
     for place in outcome.places:
         strategy = rows[place]["strategy"]
         named.append(
-            {"file": file.name, "symbol": candles.symbol, "strategy": strategy.name,
+            {"file": called, "symbol": candles.symbol, "strategy": strategy.name,
              "version": strategy.version, "timeframe": strategy.timeframes.primary}
         )  # fmt: skip
     return table_of(named, columns)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from typer.testing import CliRunner
 from tapewire.candles.elephants import run_backtest
 from tapewire.cli.program import app
 from tapewire.errors import ConfigError, OutputError
-from tapewire.inputs.candles import CandleRequest, batch_candles, optimize_candles, run_candles
+from tapewire.inputs.candles import (
+    CandleRequest,
+    batch_candles,
+    optimize_candles,
+    run_candles,
+    told_apart,
+)
 
 N = 2_000
 
@@ -82,18 +89,31 @@ def test_a_grid_says_its_best_and_keeps_all(bars: Path, tmp_path: Path) -> None:
 
 def test_a_batch_streams_every_file_to_one(bars: Path, tmp_path: Path) -> None:
     output = tmp_path / "batch.parquet"
-    report = json.loads(told("batch", bars, bars, *GRID, "-o", output, "-j", 2, "--json"))
+    other = tmp_path / "other" / bars.name  # two of a name are told apart by their folders
+    other.parent.mkdir()
+    shutil.copy(bars, other)
+    report = json.loads(told("batch", bars, other, *GRID, "-o", output, "-j", 2, "--json"))
     assert (report["files"], report["rows"]) == (2, 24)
     rows = pq.read_table(output).to_pylist()
-    assert {row["file"] for row in rows} == {"walk.parquet"}
+    assert {row["file"] for row in rows} == {str(bars), str(other)}
     assert sorted(row["variant"] for row in rows) == sorted([*range(12)] * 2)
     request = CandleRequest("sma_cross", ("fast=2", "slow=10"))
     one = run_candles(bars, request)
     (found, again) = [r for r in rows if (r["fast"], r["slow"], r["short"]) == (2, 10, False)]
-    assert found == again
+    assert {**found, "file": ""} == {**again, "file": ""}
     assert found["net_pnl"] == pytest.approx(one.final_balance - 100_000)
     with pytest.raises(OutputError, match="is there already"):
         batch_candles([bars], request, output)
+
+
+def test_a_range_has_the_numbers_that_are_written() -> None:
+    request = CandleRequest("barra_elefante", ("max_shadow=0.1:0.5:0.1", "min_amplitude=2:4:1"))
+    assert request.grid() == {"max_shadow": [0.1, 0.2, 0.3, 0.4, 0.5], "min_amplitude": [2, 3, 4]}
+
+
+def test_files_are_told_by_name_where_that_is_enough() -> None:
+    assert told_apart([Path("a/x.csv"), Path("b/y.csv")]) == ["x.csv", "y.csv"]
+    assert told_apart([Path("a/x.csv"), Path("b/x.csv")]) == ["a/x.csv", "b/x.csv"]
 
 
 def test_a_batch_that_fails_leaves_nothing(bars: Path, tmp_path: Path) -> None:

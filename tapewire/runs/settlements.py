@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Days that are known where the data do not say when they end.
 _DAYS_MAX: Final = 3 * 366
+#: Days before the first price, where the data do not say when they begin.
+_DAYS_BEFORE: Final = 366
 
 
 def settlement_prices(
@@ -39,6 +41,11 @@ def settlement_prices(
         if known:
             prices[symbol] = sorted(known.items())
     start_ns = info.start_ns
+    if not start_ns:  # captures of several schemas do not say when they begin
+        if not prices:
+            return SettlementPrices()
+        first = min(day for known in prices.values() for day, _ in known)
+        start_ns = max(0, first - _DAYS_BEFORE) * NS_PER_DAY
     if hours is None:
         first = start_ns // NS_PER_DAY
         closes = [((day + 1) * NS_PER_DAY, day) for day in range(first, first + _DAYS_MAX)]

@@ -71,7 +71,7 @@ def write_report(
         else [],
         heat_maps=_maps(rows, varied, ranking),
         pictures=_pictures(best, varied, settings, ranking),
-        parts=[*_failures(failed), {"title": "What was tried", "tables": [_axes(settings)]}],
+        parts=[*failure_parts(failed), {"title": "What was tried", "tables": [_axes(settings)]}],
         footnote=_FOOTNOTE,
     )
     atomic_write(path, page)
@@ -202,7 +202,8 @@ def _lines(
     return lines
 
 
-def _failures(failed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def failure_parts(failed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the part of a page that says which trials failed, and why; none without any."""
     if not failed:
         return []
     rows = [

@@ -10,11 +10,12 @@ from tapewire.analytics import formats as f
 from tapewire.analytics.bars import BarSeries, columns
 from tapewire.analytics.metrics import METRICS
 from tapewire.analytics.rendering import render_page
-from tapewire.analytics.report_tables import TABLE_ROWS_MAX, Table, cell, cut, table
+from tapewire.analytics.report_tables import Table, cell, table
 from tapewire.atomic import atomic_write
 from tapewire.studies.bands import FigureBand, finite
 from tapewire.studies.factors import MonteCarloSettings
 from tapewire.studies.fan import fan
+from tapewire.studies.report import failure_parts
 from tapewire.studies.spreads import MethodDraws
 from tapewire.studies.table import MONEY_COLUMNS
 
@@ -79,7 +80,7 @@ def write_page(
         charts=[],
         bars=[bars for one in done for bars in _histograms(one)],
         parts=[
-            *_failures(failed),
+            *failure_parts(failed),
             {"title": "How it was done", "tables": [_facts(done, own, settings)]},
         ],
         footnote=_FOOTNOTE,
@@ -211,19 +212,6 @@ def _histograms(one: MethodDraws) -> list[dict[str, Any]]:
             note="" if own is None else f"The run's own is {figure_text(metric, own)}.",
         ))  # fmt: skip
     return found
-
-
-def _failures(failed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    if not failed:
-        return []
-    rows = [
-        [cell(f"{row['trial']:,}"), cell(str(row["error"]).splitlines()[0], "text wrap")]
-        for row in failed[:TABLE_ROWS_MAX]
-    ]
-    note = cut(len(failed), "trials.parquet")
-    return [{"title": "Failed", "tables": [
-        table(["Trial", "Why"], rows, text_columns=(1,), note=note)
-    ]}]  # fmt: skip
 
 
 def _facts(

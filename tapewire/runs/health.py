@@ -106,7 +106,7 @@ def facts() -> dict[str, Any]:
 def try_run(folder: Path) -> Diagnosis:
     """Run both examples on a short session, in one process and in two; they have to agree.
 
-    Takes a minute where nothing is compiled yet.
+    Where nothing is compiled yet, that comes first.
     """
     from tapewire.runs.api import run
 
@@ -187,7 +187,7 @@ def _memory_free() -> str:
     free, total = _memory("MemAvailable"), _memory("MemTotal")
     found = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB available"
     if free < _MEMORY_BYTES_WANTED:
-        raise Unhealthy(found, "compiling takes up to 1 GB, wide files 1 GB more", "warning")
+        raise Unhealthy(found, "a run over many instruments takes more than 1 GB", "warning")
     return found
 
 
@@ -240,7 +240,7 @@ def _kernels() -> str:
     parts = len(list(CACHE_DIR.glob(f"*.{SOURCES_KEY}.compiled")))
     size = sum(file.stat().st_size for file in CACHE_DIR.rglob("*.nb?"))
     if not parts:
-        return f"{CACHE_DIR}: empty, the first run compiles for about a minute"
+        return f"{CACHE_DIR}: empty, the first run compiles"
     return f"{CACHE_DIR}: {parts} parts are compiled, {size / 1e6:.0f} MB"
 
 
@@ -258,7 +258,7 @@ def _free_disk() -> str:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise Unhealthy(f"{folder} can't be written to", "go to a folder that can")
     if short:
-        advice = f"a day of one future takes up to 2 GB: make room in {short[0]}"
+        advice = f"run folders and synthetic sessions take gigabytes: make room in {short[0]}"
         raise Unhealthy(f"free: {', '.join(told)}", advice, "warning")
     return f"free: {', '.join(told)}"
 

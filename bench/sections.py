@@ -70,11 +70,13 @@ class Section:
 
 
 def _stages(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.collecting import collecting_rows
     from tapewire.bench.limits import limit_rows
     from tapewire.bench.stages import peer_rows, stage_rows
 
     yield from limit_rows(bench.work, bench.scale)
     yield from stage_rows(bench.work, bench.scale)
+    yield from collecting_rows(bench.work, bench.scale, bench.folder)
     yield from peer_rows(bench.work, bench.scale)
 
 

@@ -235,6 +235,13 @@ TARGETS: Final = (
             "convert LOBSTER to .dbn",
         )
     ),
+    Target(
+        "a simulation with 100,000 fills a second, slower for its collector",
+        3,
+        "%",
+        figure("stage", "loop and touches, collected beside", "slower_percent"),
+        at_least=False,
+    ),
     Target("loop without a strategy", 25, _MRPS, rate("stage", "loop, no strategy")),
     Target("synthetic market", 3, _MRPS, rate("stage", "synthetic market")),
     Target(

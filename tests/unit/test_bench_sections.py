@@ -21,6 +21,7 @@ from tapewire.bench import (
     transport,
     variants,
 )
+from tapewire.bench.collecting import collecting_rows
 from tapewire.bench.measure import Row, Scale
 from tapewire.bench.stages import whole_loop
 from tapewire.bench.start import start_rows
@@ -274,3 +275,13 @@ def test_a_study_of_the_bench_is_one_of_its_variants(work: Workload) -> None:
     cost = studies._study(work, work.raw, 20, 1)
     assert cost.cpu_s > 0
     assert cost.peak_mb > 50
+
+
+def test_a_collector_costs_a_simulation_something_that_is_measured(
+    work: Workload, tmp_path: Path
+) -> None:
+    alone, beside = collecting_rows(work, SCALE, tmp_path)
+    assert alone.figures["fills"] > 0
+    assert "slower_percent" in beside.figures
+    assert "wall_times_one" in beside.figures
+    assert not list(tmp_path.iterdir()), "its folders are gone"

@@ -16,6 +16,7 @@ from tapewire.cli import (
     data,
     doctor,
     explain,
+    factory,
     features,
     montecarlo,
     new,
@@ -64,6 +65,7 @@ app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
 app.add_typer(bridge.app)
 app.add_typer(candles.app)
+app.add_typer(factory.app)
 app.add_typer(new.app)
 app.add_typer(validate.app)
 

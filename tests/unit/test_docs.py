@@ -38,6 +38,7 @@ PAGES = {
     "docs/risk.md": 4,
     "docs/rolls.md": 2,
     "docs/rules.md": 3,
+    "docs/factory.md": 1,
     "docs/sources.md": 3,
     "docs/montecarlo.md": 5,
     "docs/studies.md": 6,

@@ -21,7 +21,7 @@ PAGES = {
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,
     "docs/data.md": 3,
-    "docs/days.md": 2,
+    "docs/days.md": 3,
     "docs/examples.md": 1,
     "docs/explain.md": 3,
     "docs/orders.md": 3,

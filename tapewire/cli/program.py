@@ -17,6 +17,7 @@ from tapewire.cli import (
     doctor,
     explain,
     features,
+    keys,
     montecarlo,
     new,
     optimize,
@@ -63,6 +64,7 @@ app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
 app.add_typer(bridge.app)
+app.add_typer(keys.app)
 app.add_typer(candles.app)
 app.add_typer(new.app)
 app.add_typer(validate.app)

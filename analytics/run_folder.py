@@ -42,6 +42,8 @@ _NAMES: Final = (*RUN_FILES[:-1], *CANDLE_FILES, RUN_FILES[-1])
 DAYS: Final = ".tapewire.days"
 #: The same of a run that may be gone on with: it stays where the run is stopped.
 CHECKPOINT: Final = ".tapewire.checkpoint"
+#: What the run is whose days are kept: written first, nothing is kept without it.
+KEPT_RUN: Final = "run.json"
 #: Statuses of a run without results: its manifest and the files it names may be replaced.
 UNFINISHED: Final = ("failed", "incomplete")
 #: Failed runs kept beside one finished run.
@@ -121,7 +123,7 @@ class RunFolder:
                 f"the run folder {self.path} already holds {earlier[0]} of an earlier run; "
                 "choose another folder with -o, or replace it with --force"
             )
-        if (self.path / CHECKPOINT).is_dir() and not (force or self._resume):
+        if keeps_days(self.path) and not (force or self._resume):
             raise OutputError(
                 f"the run folder {self.path} holds days of a run that was stopped: --resume goes "
                 "on with it, --force begins anew"
@@ -250,6 +252,11 @@ class RunFolder:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def keeps_days(folder: Path) -> bool:
+    """Whether a run folder has days of a run that was stopped, to be gone on with."""
+    return (folder / CHECKPOINT / KEPT_RUN).exists()
 
 
 def _results_in(folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tapewire.analytics.run_folder import CHECKPOINT
+from tapewire.analytics.run_folder import CHECKPOINT, KEPT_RUN, keeps_days
 from tapewire.atomic import atomic_write, output_errors
 from tapewire.errors import ConfigError, FormatError, MissingFileError, OutputError
 from tapewire.runs.day_ends import DayEnd, KeptDay, end_name, kept_day, rows_of, writing_days
@@ -24,7 +24,6 @@ from tapewire.runs.same_inputs import difference
 if TYPE_CHECKING:
     from tapewire.runs.days import DayApart
 
-_PLAN: Final = "run.json"
 _VERSION: Final = 1
 #: Of a configuration, what changes nothing about what a run comes to.
 _FREE: Final = (("backtest", "replay", "workers"), ("backtest", "output", "directory"))
@@ -42,7 +41,7 @@ def require_checkpoint(output: str | os.PathLike[str] | None) -> None:
     """
     if not output:
         raise ConfigError("--resume: expected the run folder (-o), found none")
-    if not (Path(output) / CHECKPOINT).is_dir():
+    if not keeps_days(Path(output)):
         raise ConfigError(
             f"--resume: expected days of a run that was stopped in {output}, found none: begin one "
             "with --checkpoint"
@@ -92,7 +91,7 @@ class Checkpoint:
         if not resume:
             with output_errors(self.path, "make"):
                 self.path.mkdir(mode=0o700)
-            atomic_write(self.path / _PLAN, json.dumps(run, indent=1))
+            atomic_write(self.path / KEPT_RUN, json.dumps(run, indent=1))
             return
         _require_ours(self.path)
         with writing_days(self.path, alone=True):
@@ -104,7 +103,7 @@ class Checkpoint:
             self._clear()
 
     def _require_same(self, run: Mapping[str, Any]) -> None:
-        path = self.path / _PLAN
+        path = self.path / KEPT_RUN
         _require_plain(path)
         try:
             there = json.loads(path.read_bytes())
@@ -145,7 +144,7 @@ class Checkpoint:
 
     def _clear(self) -> None:
         """Remove what no kept day has, of whatever kind: what is written next is made anew."""
-        wanted = {_PLAN}
+        wanted = {KEPT_RUN}
         for day in self._days:
             if day.number in self.ends:
                 wanted |= {end_name(day), rows_of(self.path, day).name}

@@ -1,17 +1,22 @@
 """A run over days that is killed or stopped, and gone on with: what is done is not done again."""
 
+import contextlib
 import json
 import signal
+import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import zstandard
 
 import tapewire as tw
 from conftest import Tapewire
-from tapewire.analytics.run_folder import CHECKPOINT
+from seeds import play_seeds
+from tapewire.analytics.run_folder import CHECKPOINT, keeps_days
 from tapewire.errors import ConfigError, FormatError, OutputError
 from tapewire.replay.markets.files import write_market
 from tapewire.replay.markets.market import MarketPlan
@@ -47,6 +52,7 @@ class Moody(tw.Strategy):
         if not context.orders and not context.position:
             context.submit(tw.BUY, 1)
 """
+RUNS, KILLS = 4, 3
 DATES = ["2024-03-04", "2024-03-05", "2024-03-06"]
 MONDAY, TUESDAY, WEDNESDAY = "-1", "+0", "+1"
 
@@ -185,6 +191,40 @@ def test_days_that_workers_have_done_are_kept_in_any_order(
     result = run(market, folder, workers=2, resume=True)
     is_the_unbroken(result, unbroken, [DATES[0], DATES[2]])
     assert played(market) == [TUESDAY]
+
+
+def test_kills_at_any_moment_lose_no_day(
+    market: Path, unbroken: tw.RunResult, tmp_path: Path, tapewire: Tapewire
+) -> None:
+    """While it starts, plays, keeps, joins and publishes; whatever is there then goes on."""
+    be(market, "well")
+    began_s = time.monotonic()
+    assert tapewire(*typed(market, tmp_path / "whole", "--checkpoint")).returncode == 0
+    whole_s, killed = time.monotonic() - began_s, []
+
+    def play(seed: int) -> None:
+        draws, folder = np.random.default_rng(seed), tmp_path / f"run-{seed}"
+        for _ in range(KILLS):
+            how = "--resume" if keeps_days(folder) else "--checkpoint"
+            process = tapewire.start(*typed(market, folder, how))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=draws.uniform(0.1, 1.1) * whole_s)
+            process.kill()
+            _, said = process.communicate(timeout=60)
+            if (folder / "manifest.json").exists():
+                break
+            assert process.returncode == -signal.SIGKILL, said
+            killed.append(len(list(folder.glob(f"{CHECKPOINT}/*.end"))))
+        if not (folder / "manifest.json").exists():
+            go_on = keeps_days(folder)
+            run(market, folder, resume=go_on, checkpoint=not go_on)
+        result = tw.RunResult.load(folder)
+        assert result.digest == unbroken.digest
+        assert result.fills.equals(unbroken.fills)
+
+    play_seeds("test_kills_at_any_moment_lose_no_day", RUNS, play)
+    print(f"kills by days that were kept then: {dict(Counter(killed))}")
+    assert killed
 
 
 def _until(holds: Any, seconds: float) -> None:

@@ -22,6 +22,7 @@ from tapewire.errors import (
     ConfigError,
     InterruptedRunError,
     NoDataError,
+    OutputError,
     PeerLostError,
     TapewireError,
 )
@@ -116,12 +117,13 @@ class ApartRun(RunAssembly):
             raise
         except BaseException as failed:
             self._fail(collector, "failed", failed)
-            self._tell_how_to_go_on(failed, collector.path)
+            if isinstance(failed, OutputError):  # what else fails would fail again
+                self._tell_how_to_go_on(failed, collector.path)
             raise
 
-    def _tell_how_to_go_on(self, error: BaseException, folder: Path) -> None:
+    def _tell_how_to_go_on(self, error: TapewireError, folder: Path) -> None:
         """Add to an error how many days are kept, and how to go on with them."""
-        if self._kept is None or not isinstance(error, TapewireError):
+        if self._kept is None:
             return
         with contextlib.suppress(TapewireError, OSError):
             told = f"{self._kept.done():,} of {self._day_n:,} days are kept"

@@ -125,9 +125,10 @@ class Checkpoint:
             return None
         _require_plain(path)
         kept = kept_day(self.path, day)
-        if kept.end is None or any(file.content_hash is None for file in kept.end.totals.files):
+        if kept.end is None or kept.rows_xxh3_128 is None:
             return None
-        return kept
+        hashes = [file.content_hash for file in kept.end.totals.files]
+        return None if None in hashes else kept
 
     def _require_sound(self, day: "DayApart", kept: KeptDay, end: DayEnd) -> None:
         """Refuse a kept day whose rows, or files that it has read, are not what they were."""

@@ -7,6 +7,8 @@ import msgspec
 import pytest
 import xxhash
 
+import streams
+from conftest import TapewireHere
 from tapewire.errors import FormatError, OutputError
 from tapewire.market.flags import FlagKind
 from tapewire.positions.codes import Limit, LimitAction
@@ -96,3 +98,23 @@ def test_who_goes_on_waits_for_workers_that_are_left(
         writing_days(tmp_path, alone=False),
     ):
         pass
+
+
+def test_what_can_not_be_gone_on_with_is_refused_in_a_sentence(
+    tapewire_here: TapewireHere, tmp_path: Path
+) -> None:
+    (tmp_path / "a.dbn").write_bytes(streams.dbn_header())
+    apart = ("run", "a.dbn", "-s", "market_maker", "--days", "apart")
+    for arguments, said in (
+        (("run", "--checkpoint"), "--checkpoint: expected days apart (replay.days), which are "),
+        (("run", "--resume", "-o", "x"), "--resume: expected days apart (replay.days), which are "),
+        ((*apart, "--checkpoint", "--resume"), "--resume: expected without --checkpoint, as "),
+        ((*apart, "--resume"), "--resume: expected the run folder (-o), found none"),
+        ((*apart, "--resume", "-o", "x"), "--resume: expected days of a run that was stopped in x"),
+        (("run", "--from", "y", "1", "--resume"), "--from: expected without --checkpoint and "),
+    ):
+        done = tapewire_here(*arguments)
+        assert done.returncode == 2, arguments
+        assert done.stderr.startswith(f"error: {said}"), done.stderr
+        assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.dbn"]

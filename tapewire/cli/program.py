@@ -18,6 +18,7 @@ from tapewire.cli import (
     explain,
     factory,
     features,
+    keys,
     montecarlo,
     new,
     optimize,
@@ -64,6 +65,7 @@ app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
 app.add_typer(bridge.app)
+app.add_typer(keys.app)
 app.add_typer(candles.app)
 app.add_typer(factory.app)
 app.add_typer(new.app)

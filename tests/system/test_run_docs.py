@@ -345,4 +345,4 @@ def test_strategies_in_processes_of_their_own(
 
 @pytest.mark.long
 def test_the_page_of_days_apart(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "days.md", tmp_path) == 1
+    assert run_blocks(repo / "docs" / "days.md", tmp_path) == 2

@@ -307,7 +307,7 @@ TARGETS: Final = (
         at_least=False,
     ),
     Target(
-        "a study on all cores, share of so many times one worker",
+        "a study on all cores, share of so many times one core",
         0.85,
         "×",
         figure("studies", "100 variants, all cores", "scaling"),
@@ -316,7 +316,7 @@ TARGETS: Final = (
         "a study, memory by variant",
         1,
         "MB",
-        figure("studies", "100 variants, 1 worker", "mb_per_variant"),
+        figure("studies", "64 variants, 1 worker", "mb_per_variant"),
         at_least=False,
     ),
     Target(

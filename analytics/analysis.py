@@ -101,7 +101,7 @@ class _Reader(Tallies):
         super().__init__(legs, initial_capital, margins, conversion)
         self.settled = SettledDays(legs, settlements, conversion)
         self.span = span
-        self.leg_curves = {leg: Curve() for leg in active}
+        self.leg_curves = {leg: Curve(capital=initial_capital) for leg in active}
         self.result = Analysis(*span, metrics, strategies=self.strategies)
         self.pictures: dict[int, LegPicture] = {}
         self.positions: dict[int, int] = {}  # at the last sample
@@ -226,7 +226,9 @@ def analyse(
     window = (*span, min(CHART_BUCKETS, max(_BUCKETS_MIN, _BUCKETS_OF_CHART // lines)))
     for name in by_strategy:
         reader.strategies[name] = _curve(window) if name in drawn else Curve()
+        reader.strategies[name].capital = initial_capital
     reader.result.total = _curve(window)
+    reader.result.total.capital = _together(initial_capital, by_strategy)
     reader.result.points_max = 4 * window[2]
     for leg in charted:
         reader.pictures[leg] = LegPicture(
@@ -253,6 +255,10 @@ def _curve(window: tuple[int, int, int]) -> Curve:
     return Curve(line=Line(*window), drawdown_line=Line(*window))
 
 
+def _together(each: int | None, by_strategy: dict[str, int]) -> int | None:
+    return None if each is None else each * len(by_strategy)
+
+
 def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     result = reader.result
     for curve in (result.total, *reader.leg_curves.values()):
@@ -263,8 +269,7 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     result.instruments = by_instrument(reader.legs, tallies, reader.positions)
     result.settled = reader.settled.rows(NO_MARK)
     result.edges = sum((tally.edges for tally in tallies.values()), EdgeTotals())
-    each = reader.initial_capital
-    together = None if each is None else each * len(by_strategy)
+    each, together = reader.initial_capital, _together(reader.initial_capital, by_strategy)
     everything = compute(
         Inputs.of(tallies.values(), result.total, together, reader.margins.total())
     )

@@ -138,6 +138,10 @@ class Curve:
     max_drawdown: int = 0
     drawdown_peak_ns: int | None = None
     drawdown_ns: int | None = None
+    #: What one began with, where that is known, and the largest share of a high, that included,
+    #: by which the P&L fell.
+    capital: int | None = None
+    max_drawdown_share: float = 0.0
     changes: Spread = field(default_factory=Spread)
     #: UTC days with a point, by days since the epoch; midnight belongs to the day it ends.
     days: dict[int, Day] = field(default_factory=dict)
@@ -169,6 +173,9 @@ class Curve:
         highest = np.maximum.accumulate(np.maximum(pnl, self.peak))
         drawdown = to_int64(highest - pnl, "drawdown")
         self._note_drawdown(ts, pnl, highest, drawdown)
+        if self.capital is not None:
+            shares = drawdown / (highest.astype(np.float64) + self.capital)
+            self.max_drawdown_share = max(self.max_drawdown_share, float(shares.max()))
         self.peak, self.pnl = int(highest[-1]), int(pnl[-1])
         self._note_days(ts, pnl)
         if self.line is not None:

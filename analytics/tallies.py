@@ -79,7 +79,9 @@ class Tallies:
         if leg not in self.tallies:
             self.tallies[leg] = Tally()
             self._matchers[leg] = self._matcher(leg)
-            self.strategies.setdefault(self.legs[leg].strategy_id, Curve())
+            self.strategies.setdefault(
+                self.legs[leg].strategy_id, Curve(capital=self.initial_capital)
+            )
         return self.tallies[leg]
 
     def _matcher(self, leg: int) -> TradeMatcher:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.candles import layout
-from tapewire.candles.clock import DayClock
+from tapewire.candles.clock import DayClock, zone_of
 from tapewire.candles.exits import DISTANCE_KEYS, Distance, Exits, number
 from tapewire.errors import ConfigError
 
@@ -112,6 +112,7 @@ class BacktestConfig:
         self.exits(1)
         if self.open_at is not None and self.close_at is None:
             raise ConfigError("open_at: expected close_at beside it")
+        zone_of("time_zone", self.time_zone)
         self.clock()
 
     @classmethod

@@ -17,6 +17,7 @@ from tapewire.candles.layout import (
     SUMMARY,
     TRADE,
 )
+from tapewire.candles.ranges import average_true_ranges
 from tapewire.candles.signals import Codes, room_for_codes, words_of
 from tapewire.candles.tallies import Outline, Tallied, can_tally, empty_planes
 from tapewire.errors import ConfigError
@@ -68,7 +69,7 @@ def sweep_crossovers(
     short
         Turn at each crossing; else long only.
     atr, like
-        See `VectorEngine.run` and `Played.of`.
+        See `VectorEngine.run` and `Played.of`; None: Wilder's average true ranges, worked out.
     outline
         Of the candles, where it is there already.
 
@@ -86,7 +87,8 @@ def sweep_crossovers(
     """
     config = config or BacktestConfig()
     lengths = _checked_pairs(candles, pairs)
-    played = Played.of(candles, config, atr, like=like)
+    ranges = average_true_ranges(candles, config.atr_periods) if atr is None else atr
+    played = Played.of(candles, config, ranges, like=like)
     if can_tally(played.terms):
         tallied = Tallied(played, outline or Outline.of(candles))
         summaries, places, daily = tallied.room(len(lengths))

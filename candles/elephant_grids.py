@@ -142,15 +142,15 @@ def elephant_tasks(
     columns = (values["time_zone"], values["close_at"], values["atr_period"])
     for place, key in enumerate(zip(*columns, strict=True)):
         groups.setdefault(key, []).append(place)
-    for time_zone, _, period in groups:  # made here: threads only read them
+    for time_zone, _, _ in groups:  # made here: threads only read them
         detector.minutes(time_zone)
-        detector.atr(period)
     like: dict[tuple[Any, ...], Played] = {}
     for (time_zone, close_at, period), places in groups.items():
         one = ElephantParams(time_zone=time_zone, close_at=close_at, atr_period=period)
         variant = one.config(config)
         clock = (variant.close_at, variant.open_at, variant.time_zone)
-        played = Played.of(candles, variant, detector.atr(period), like=like.get(clock))
+        ranges = detector.ranges(variant.atr_periods)
+        played = Played.of(candles, variant, ranges, like=like.get(clock))
         like.setdefault(clock, played)
         shared = _Shared(conditions, Tallied(played, outline), values)
         keys = [keys_of(values, place) for place in places]

@@ -8,7 +8,7 @@ the next bar, one position at a time, with stop and target in average true range
 bar, and closed at a time of day.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Final
@@ -16,13 +16,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.candles._elephants import bodies, elephants, to_mean, true_range_average
+from tapewire.candles._elephants import bodies, elephants, to_mean
 from tapewire.candles.clock import local_ns, time_of_day, zone_of
 from tapewire.candles.config import BacktestConfig
 from tapewire.candles.data import Candles
 from tapewire.candles.engine import Played, VectorEngine
-from tapewire.candles.exits import Distance
+from tapewire.candles.exits import ATR_PERIOD, ATR_PERIOD_MAX, Distance
 from tapewire.candles.layout import ATR, ENTER_LONG, ENTER_SHORT, NO_DISTANCE
+from tapewire.candles.ranges import average_true_ranges
 from tapewire.candles.result import BacktestResult
 from tapewire.candles.signals import Codes, room_for_codes
 from tapewire.compiled.units import NS_PER_DAY, NS_PER_S, PRICE_UNITS
@@ -64,7 +65,7 @@ class ElephantParams:
     time_zone : str
         Of all times of day.
     atr_period : int
-        Of Wilder's average true range, where none is given.
+        Of the stop's and the target's average true range, Wilder's, 2 to 100,000.
     """
 
     lookback: int = 20
@@ -77,11 +78,11 @@ class ElephantParams:
     target_atr: float | None = 3.0
     close_at: str | None = None
     time_zone: str = "UTC"
-    atr_period: int = 14
+    atr_period: int = ATR_PERIOD
 
     def __post_init__(self) -> None:
-        for name in ("lookback", "atr_period"):
-            _within(name, getattr(self, name), 1, 100_000, whole=True)
+        _within("lookback", self.lookback, 1, 100_000, whole=True)
+        _within("atr_period", self.atr_period, 2, ATR_PERIOD_MAX, whole=True)
         for name, most in (("min_amplitude", 1e6), ("min_volume", 1e6), ("max_shadow", 1)):
             _within(name, getattr(self, name), 0, most, whole=False)
         for name in ("start", "end"):
@@ -109,9 +110,13 @@ class ElephantParams:
 
     def config(self, base: BacktestConfig) -> BacktestConfig:
         """Return a configuration with this strategy's stop, target and closing time."""
+        stop, target = (
+            None if value is None else Distance("atr", value, self.atr_period)
+            for value in (self.stop_atr, self.target_atr)
+        )
         return base.with_values(
-            stop_loss=None if self.stop_atr is None else Distance("atr", self.stop_atr),
-            take_profit=None if self.target_atr is None else Distance("atr", self.target_atr),
+            stop_loss=stop,
+            take_profit=target,
             close_at=self.close_at if self.close_at is not None else base.close_at,
             time_zone=self.time_zone if self.close_at is not None else base.time_zone,
         )
@@ -169,7 +174,7 @@ class ElephantDetector:
         )  # fmt: skip
         self._means: dict[int, tuple[Floats, Floats]] = {}
         self._minutes: dict[str, npt.NDArray[np.int64]] = {}
-        self._atr: dict[int, Floats] = {}
+        self._ranges: dict[int, Floats] = {}
 
     def codes(self, params: ElephantParams, out: Codes | None = None) -> Codes:
         """Return the signals of every bar, shape (n,), in ``out`` if given."""
@@ -214,14 +219,11 @@ class ElephantDetector:
             self._minutes[time_zone] = local % NS_PER_DAY // _MINUTE_NS
         return self._minutes[time_zone]
 
-    def atr(self, period: int) -> Floats:
-        """Return Wilder's average true range, in ticks, shape (n,)."""
-        if period not in self._atr:
-            bars = self.candles
-            found = np.empty(len(bars))
-            true_range_average(bars.high, bars.low, bars.close, period, found)
-            self._atr[period] = found
-        return self._atr[period]
+    def ranges(self, periods: Iterable[int]) -> dict[int, Floats]:
+        """Return average true ranges by their periods, in ticks, shape (n,) each."""
+        missing = [period for period in periods if period not in self._ranges]
+        self._ranges |= average_true_ranges(self.candles, missing)
+        return {period: self._ranges[period] for period in periods}
 
 
 def candles_of_arrays(
@@ -282,7 +284,8 @@ def run_backtest(
     config
         Money, costs, sizes.
     atr
-        float64 (n,), in units of the prices; by default Wilder's of ``atr_period`` bars.
+        float64 (n,), in units of the prices, of every distance that hangs on one; by default
+        Wilder's, of each distance's own period: the strategy's is ``atr_period``.
 
     Raises
     ------
@@ -292,7 +295,7 @@ def run_backtest(
     given = params if isinstance(params, ElephantParams) else ElephantParams.of(params or {})
     settings = given.config(config or BacktestConfig())
     detector = ElephantDetector(candles)
-    ranges = detector.atr(given.atr_period) if atr is None else atr
+    ranges = detector.ranges(settings.atr_periods) if atr is None else atr
     played = Played.of(candles, settings, ranges)
     told = {name: getattr(given, name) for name in PARAMETERS}
     return VectorEngine(settings).run_codes(

@@ -1,9 +1,10 @@
 """Strategies that come along as families: one by its parameters, many of one kind together."""
 
-import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from tapewire.candles.elephants import (
 )
 from tapewire.candles.engine import Played, VectorEngine
 from tapewire.candles.layout import SUMMARY, TRADE
+from tapewire.candles.ranges import average_true_ranges
 from tapewire.candles.result import BacktestResult
 from tapewire.candles.signals import room_for_codes, words_of
 from tapewire.candles.tallies import Outline, can_tally
@@ -72,7 +74,7 @@ class SmaCross:
         """Trade one pair."""
         fast, slow, short = self._values(row)
         codes = crossover_codes(candles, fast, slow, short=short)
-        played = Played.of(candles, config)
+        played = Played.of(candles, config, average_true_ranges(candles, config.atr_periods))
         told = {"parameters": {"fast": fast, "slow": slow, "short": short}}
         return VectorEngine(config).run_codes(candles, played, codes, self.name, told)
 
@@ -81,13 +83,14 @@ class SmaCross:
     ) -> Iterator[Callable[[], Iterator[VariantResults]]]:
         """Give chunks of pairs."""
         values = [self._values(row) for row in rows]
-        played, outline = Played.of(candles, config), Outline.of(candles)
+        ranges = average_true_ranges(candles, config.atr_periods)
+        played, outline = Played.of(candles, config, ranges), Outline.of(candles)
         for short in (False, True):
             places = [i for i, one in enumerate(values) if one[2] is short]
             for at in range(0, len(places), CHUNK):
                 part = places[at : at + CHUNK]
                 pairs = np.array([values[i][:2] for i in part], np.int64)
-                yield _crossing(candles, played, outline, part, pairs, config, short)
+                yield _crossing(candles, played, ranges, outline, part, pairs, config, short)
 
     @staticmethod
     def _values(row: Row) -> tuple[int, int, bool]:
@@ -105,6 +108,7 @@ class SmaCross:
 def _crossing(
     candles: Candles,
     played: Played,
+    ranges: Mapping[int, Any],
     outline: Outline,
     places: list[int],
     pairs: Any,
@@ -114,7 +118,9 @@ def _crossing(
     def work() -> Iterator[VariantResults]:
         yield VariantResults(
             places,
-            *sweep_crossovers(candles, pairs, config, short=short, like=played, outline=outline),
+            *sweep_crossovers(
+                candles, pairs, config, short=short, atr=ranges, like=played, outline=outline
+            ),
         )
 
     return work
@@ -151,42 +157,47 @@ class Elephant:
             given = ElephantParams.of(row)
             key = (*given.detection, given.close_at, given.atr_period)
             groups.setdefault(key, []).append((place, given))
-        needed = {(one[0][1].time_zone, one[0][1].atr_period) for one in groups.values()}
-        for time_zone, period in needed:  # made here: threads only read them
-            detector.minutes(time_zone)
-            detector.atr(period)
         for given in (group[0][1] for group in groups.values()):
+            detector.minutes(given.time_zone)  # made here: threads only read them
             detector.means(given.lookback)
         shared: dict[tuple[Any, ...], Played] = {}
         for group in groups.values():
-            given = group[0][1]
-            variant = given.config(config)
+            # Each variant has a stop and a target of its own, of one period.
+            variant = replace(group[0][1], stop_atr=1.0, target_atr=1.0).config(config)
             clock = (variant.close_at, variant.open_at, variant.time_zone)
-            ranges = detector.atr(given.atr_period)
+            ranges = detector.ranges(variant.atr_periods)
             played = Played.of(candles, variant, ranges, like=shared.get(clock))
             shared.setdefault(clock, played)
-            yield _exits(candles, detector, played, ranges, variant, group)
+            yield _exits(candles, detector, played, variant, group)
 
 
 def _exits(
-    candles: Candles, detector: ElephantDetector, played: Played, ranges: Any,
-    config: BacktestConfig, group: Sequence[tuple[int, ElephantParams]],
+    candles: Candles, detector: ElephantDetector, played: Played, config: BacktestConfig,
+    group: Sequence[tuple[int, ElephantParams]],
 ) -> Callable[[], Iterator[VariantResults]]:  # fmt: skip
     def work() -> Iterator[VariantResults]:
         codes = detector.codes(group[0][1], room_for_codes(len(candles)))
         words = words_of(codes)
-        bars = (*played.bars[:5], ranges)  # the first variant may have no use for them
         slots = np.zeros(config.max_positions, TRADE)
         for at in range(0, len(group), CHUNK):
             part = group[at : at + CHUNK]
             terms = exit_terms(
                 [given.stop_atr for _, given in part], [given.target_atr for _, given in part],
-                config.terms(candles.tick),
+                played.terms,
             )  # fmt: skip
             summaries = np.zeros(len(part), SUMMARY)
             daily = np.empty((len(part), len(played.ends)), np.float64)
             trade_exits(
-                terms, bars, words, codes, played.ends, slots, summaries, slots[:0], _NOTHING, daily
+                terms,
+                played.bars,
+                words,
+                codes,
+                played.ends,
+                slots,
+                summaries,
+                slots[:0],
+                _NOTHING,
+                daily,
             )
             yield VariantResults([place for place, _ in part], summaries, daily)
 
@@ -225,6 +236,32 @@ def require_parameters(family: Family, names: Any) -> None:
             raise ConfigError(f"{name}: no parameter of {family.name}, {hint}")
 
 
-def grid_rows(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return every combination of values, the last name changing fastest."""
-    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+class GridRows(Sequence[Row]):
+    """Every combination of a grid's values, the last name changing fastest; made when asked for.
+
+    Parameters
+    ----------
+    grid
+        Values by parameter.
+    """
+
+    def __init__(self, grid: Mapping[str, Sequence[Any]]) -> None:
+        self._values = {name: list(values) for name, values in grid.items()}
+        self._count = math.prod(len(values) for values in self._values.values())
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, place: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        """Return a combination, or some of them as a list."""
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(self._count))]
+        left, found = range(self._count)[place], {}
+        for name, values in reversed(self._values.items()):
+            left, at = divmod(left, len(values))
+            found[name] = values[at]
+        return {name: found[name] for name in self._values}

@@ -1,5 +1,6 @@
 """Many variants of one strategy on one set of candles, on all cores: threads over shared arrays."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -9,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.analytics.metrics.returns import SESSIONS_PER_YEAR
+from tapewire.analytics.metrics.returns import QUANTILE_SESSIONS_MIN, SESSIONS_PER_YEAR, TAIL
 from tapewire.candles.config import BacktestConfig
 from tapewire.candles.data import Candles
 from tapewire.candles.families import (
     Family,
+    GridRows,
     Row,
     VariantResults,
     find_family,
-    grid_rows,
     require_parameters,
 )
 from tapewire.candles.layout import SUMMARY
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 #: Variants of one grid.
 VARIANTS_MAX: Final = 10_000_000
+#: Variants that are asked for together: what is known of their parameters takes memory.
+BLOCK: Final = 65_536
 #: What variants may be ordered by, the best first.
 OBJECTIVES: Final = (
     "total_return", "sharpe_annualised", "sortino_annualised", "calmar", "profit_factor",
@@ -42,26 +45,26 @@ class GridResult:
 
     Attributes
     ----------
-    rows : list of dict
+    rows : sequence of dict
         Parameters of each.
     columns : dict of arrays (m,)
         Their metrics, see `metric_columns`.
     summaries : record array (m,)
-    daily : float64 (m, d)
-        Equity as each session ends.
+    daily : float64 (m, d), optional
+        Equity as each session ends, where it was kept.
     """
 
     def __init__(
         self,
         rows: Sequence[Row],
         summaries: npt.NDArray[Any],
-        daily: npt.NDArray[np.float64],
-        initial: float,
+        daily: npt.NDArray[np.float64] | None,
+        columns: dict[str, npt.NDArray[Any]],
     ) -> None:
         self.rows = rows
         self.summaries = summaries
         self.daily = daily
-        self.columns = metric_columns(summaries, daily, initial)
+        self.columns = columns
 
     def best(self, objective: str = "sharpe_annualised", count: int = 10) -> list[dict[str, Any]]:
         """Return the best variants, parameters with metrics; those without a value come last.
@@ -96,6 +99,7 @@ def optimize(
     jobs: int = 1,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
+    keep_daily: bool = True,
 ) -> GridResult:
     """Trade every variant of a grid.
 
@@ -115,6 +119,8 @@ def optimize(
         Called in this thread with variants done and in all; what it raises ends the search.
     cancel
         Set by anybody, it ends the search with ``CancelledError``.
+    keep_daily
+        Keep each variant's equity by session; of millions it is most of what memory takes.
 
     Raises
     ------
@@ -124,20 +130,29 @@ def optimize(
     config = config or BacktestConfig()
     family = find_family(strategy) if isinstance(strategy, str) else strategy
     rows = checked_rows(family, grid)
-    summaries = np.zeros(len(rows), SUMMARY)
+    if not len(rows):
+        raise ConfigError("grid: expected a variant, found none")
+    summaries, initial = np.zeros(len(rows), SUMMARY), config.initial_balance
     daily: npt.NDArray[np.float64] | None = None
+    columns: dict[str, npt.NDArray[Any]] = {}
     done = 0
     for outcome in outcomes(family, candles, rows, config, jobs, cancel):
         places = np.asarray(outcome.places)
-        if daily is None:
+        summaries[places] = outcome.summaries
+        if keep_daily and daily is None:
             daily = np.empty((len(rows), outcome.daily.shape[1]), np.float64)
-        summaries[places], daily[places] = outcome.summaries, outcome.daily
+        if daily is not None:
+            daily[places] = outcome.daily
+        else:
+            found = metric_columns(outcome.summaries, outcome.daily, initial)
+            for name, values in found.items():
+                columns.setdefault(name, np.empty(len(rows), values.dtype))[places] = values
         done += len(places)
         if progress is not None:
             progress(done, len(rows))
-    if daily is None:
-        raise ConfigError("grid: expected a variant, found none")
-    return GridResult(rows, summaries, daily, config.initial_balance)
+    if daily is not None:
+        columns = metric_columns(summaries, daily, initial)
+    return GridResult(rows, summaries, daily, columns)
 
 
 def checked_rows(
@@ -152,7 +167,7 @@ def checked_rows(
     count = int(np.prod([len(values) for values in grid.values()], dtype=np.float64))
     if count > VARIANTS_MAX:
         raise ConfigError(f"grid: expected at most {VARIANTS_MAX:,} variants, found {count:,}")
-    return grid_rows(grid)
+    return GridRows(grid)
 
 
 def outcomes(
@@ -172,12 +187,13 @@ def outcomes(
     if jobs < 1:
         raise ConfigError(f"jobs: expected at least 1, found {jobs}")
     stop = cancel or threading.Event()
-    tasks = family.tasks(candles, rows, config)
+    tasks = _tasks(family, candles, rows, config)
 
-    def work(task: Callable[[], Iterator[VariantResults]]) -> list[VariantResults]:
+    def work(placed: _Placed) -> list[VariantResults]:
+        first, task = placed
         found = []
-        for outcome in task():
-            found.append(outcome)
+        for places, *came_to in task():
+            found.append(VariantResults([first + place for place in places], *came_to))
             if stop.is_set():
                 break
         return found
@@ -201,6 +217,18 @@ def outcomes(
                 stop.set()
 
 
+#: Work of a block of variants, and the place of its first among all.
+_Placed = tuple[int, Callable[[], Iterator[VariantResults]]]
+
+
+def _tasks(
+    family: Family, candles: Candles, rows: Sequence[Row], config: BacktestConfig
+) -> Iterator[_Placed]:
+    for first in range(0, len(rows), BLOCK):
+        for task in family.tasks(candles, rows[first : first + BLOCK], config):
+            yield first, task
+
+
 def metric_columns(
     summaries: npt.NDArray[Any], daily: npt.NDArray[np.float64], initial: float
 ) -> dict[str, npt.NDArray[Any]]:
@@ -208,7 +236,7 @@ def metric_columns(
 
     Names and formulas are those of `tapewire.analytics.metrics`; money is in currency.
     """
-    s = summaries
+    s, year, several = summaries, SESSIONS_PER_YEAR, daily.shape[1] > 1
     results = np.diff(daily, axis=1, prepend=initial)
     count = results.shape[1]
     net = s["balance"] - initial
@@ -217,8 +245,6 @@ def metric_columns(
         deviation = results.std(axis=1, ddof=1) if count > 1 else np.full(len(s), np.nan)
         below = np.sqrt((np.minimum(results, 0) ** 2).mean(axis=1)) if count else mean
         growth = np.maximum(s["balance"] / initial, 0.0)
-        several = count > 1
-        year = SESSIONS_PER_YEAR
         columns = {
             "total_return": net / initial,
             "annualised_return": mean * year / initial if several else mean * np.nan,
@@ -226,7 +252,10 @@ def metric_columns(
             "sharpe_annualised": mean / deviation * year**0.5,
             "sortino_annualised": mean / below * year**0.5 if several else mean * np.nan,
             "calmar": mean * year / s["max_drawdown"] if several else mean * np.nan,
+            **_tail_columns(results, mean, deviation),
             "max_drawdown": s["max_drawdown"],
+            "max_drawdown_of_capital": s["max_drawdown"] / initial,
+            "max_drawdown_of_peak": s["max_drawdown_share"],
             "net_pnl": net,
             "fees": s["commission"],
             "closed_trades": s["trades"],
@@ -235,8 +264,11 @@ def metric_columns(
             "win_rate": s["winners"] / s["trades"],
             "profit_factor": s["profit"] / s["loss"],
             "avg_trade_pnl": (s["profit"] - s["loss"]) / s["trades"],
+            "avg_win": s["profit"] / s["winners"],
+            "avg_loss": s["loss"] / s["losers"],
             "largest_win": s["largest_win"],
             "largest_loss": s["largest_loss"],
+            "expectancy": (s["profit"] - s["loss"]) * s["losers"] / (s["trades"] * s["loss"]),
             "max_consecutive_wins": s["wins_in_a_row"],
             "max_consecutive_losses": s["losses_in_a_row"],
         }
@@ -244,6 +276,34 @@ def metric_columns(
         if column.dtype.kind == "f":
             columns[name] = np.where(np.isfinite(column), column, np.nan)
     return columns
+
+
+def _tail_columns(
+    results: npt.NDArray[np.float64], mean: Any, deviation: Any
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what several sessions say of luck and of bad ones, shape (m,) each."""
+    m, count = results.shape
+    nothing = np.full(m, np.nan)
+    if not m or count < QUANTILE_SESSIONS_MIN:
+        return dict.fromkeys(("probabilistic_sharpe", "session_var_95", "session_es_95"), nothing)
+    apart = results - mean[:, None]
+    squares = apart * apart
+    spread = squares.mean(axis=1)
+    skewness = (squares * apart).mean(axis=1) / spread**1.5
+    kurtosis = (squares * squares).mean(axis=1) / spread**2
+    ratio = mean / deviation
+    variance = 1 - skewness * ratio + (kurtosis - 1) / 4 * ratio**2
+    above = [math.erfc(one) / 2 for one in (-ratio * np.sqrt((count - 1) / variance / 2)).tolist()]
+    place = (count - 1) * TAIL
+    last = math.floor(place)
+    worst = np.partition(results, (last, last + 1), axis=1)[:, : last + 2]
+    worst.sort(axis=1)
+    quantile = worst[:, last] + (place - last) * (worst[:, last + 1] - worst[:, last])
+    return {
+        "probabilistic_sharpe": np.array(above),
+        "session_var_95": 0.0 - quantile,
+        "session_es_95": 0.0 - worst[:, : last + 1].mean(axis=1),
+    }
 
 
 def table_of(

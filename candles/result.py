@@ -10,7 +10,13 @@ import numpy.typing as npt
 
 from tapewire.analytics.curves import Curve
 from tapewire.analytics.metrics import Inputs
-from tapewire.analytics.metrics.capital import AnnualisedReturn, Cagr, MaxDrawdownShare, TotalReturn
+from tapewire.analytics.metrics.capital import (
+    AnnualisedReturn,
+    Cagr,
+    MaxDrawdownOfPeak,
+    MaxDrawdownShare,
+    TotalReturn,
+)
 from tapewire.analytics.metrics.closed_trades import (
     AverageLoss,
     AverageTradePnl,
@@ -52,9 +58,10 @@ if TYPE_CHECKING:
 CANDLE_METRICS: Final = Registry(
     (
         TotalReturn, AnnualisedReturn, Cagr, SharpeAnnualised, SortinoAnnualised, Calmar,
-        ProbabilisticSharpe, ValueAtRisk, ExpectedShortfall, MaxDrawdown, MaxDrawdownShare, NetPnl,
-        Fees, ClosedTrades, WinningTrades, LosingTrades, WinRate, ProfitFactor, AverageTradePnl,
-        AverageWin, AverageLoss, LargestWin, LargestLoss, Expectancy, WinsInARow, LossesInARow,
+        ProbabilisticSharpe, ValueAtRisk, ExpectedShortfall, MaxDrawdown, MaxDrawdownShare,
+        MaxDrawdownOfPeak, NetPnl, Fees, ClosedTrades, WinningTrades, LosingTrades, WinRate,
+        ProfitFactor, AverageTradePnl, AverageWin, AverageLoss, LargestWin, LargestLoss,
+        Expectancy, WinsInARow, LossesInARow,
     )
 )  # fmt: skip
 #: Money is kept exactly in int64 of 1e-9.
@@ -133,7 +140,7 @@ class BacktestResult:
             )
         s = self.summary
         begin = units(self.config.initial_balance)
-        curve = Curve()
+        curve = Curve(capital=begin)
         curve.add(self.candles.ts_close, np.diff(units(self.equity) - begin, prepend=0))
         curve.finish()
         totals = TradeTotals(

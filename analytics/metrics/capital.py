@@ -87,3 +87,18 @@ class MaxDrawdownShare(Metric):
     @staticmethod
     def compute(equity: Curve, capital: Capital) -> float | None:
         return None if capital.initial is None else equity.max_drawdown / capital.initial
+
+
+class MaxDrawdownOfPeak(Metric):
+    column = "max_drawdown_of_peak"
+    label = "Max drawdown, of its high"
+    format = SHARE
+    formula = (
+        "largest of (high - sampled net P&L) / (initial_capital + high), high being the highest "
+        "net P&L until then, at least 0"
+    )
+    null = _NO_CAPITAL
+
+    @staticmethod
+    def compute(equity: Curve, capital: Capital) -> float | None:
+        return None if capital.initial is None else equity.max_drawdown_share

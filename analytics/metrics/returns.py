@@ -134,7 +134,7 @@ class ValueAtRisk(Metric):
         results = sessions.results
         if len(results) < QUANTILE_SESSIONS_MIN:
             return None
-        return -float(np.quantile(np.array(results, np.float64), TAIL)) / MONEY_UNITS
+        return 0.0 - float(np.quantile(np.array(results, np.float64), TAIL)) / MONEY_UNITS
 
 
 class ExpectedShortfall(Metric):
@@ -154,7 +154,7 @@ class ExpectedShortfall(Metric):
         if len(results) < QUANTILE_SESSIONS_MIN:
             return None
         worst = results[: math.floor((len(results) - 1) * TAIL) + 1]
-        return -sum(worst) / len(worst) / MONEY_UNITS
+        return 0.0 - sum(worst) / len(worst) / MONEY_UNITS
 
 
 class Samples(Metric):

@@ -40,12 +40,27 @@ def say_result(result: BacktestResult, console: Console) -> None:
         tell(console, f"  {metric.label:<42} {text}")
 
 
+def require_table_path(path: Path | None) -> None:
+    """Refuse a name that no table can be written to, before anything is worked out for it.
+
+    Raises
+    ------
+    ConfigError, OutputError
+        If the name does not end in .parquet, or there is no folder to write to.
+    """
+    if path is None:
+        return
+    if not path.name.endswith(".parquet"):
+        raise ConfigError(f"{path}: expected a name ending in .parquet")
+    require_replaceable(path)
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: expected a folder {path.parent}, found none")
+
+
 def write_table(path: Path, table: Any) -> None:
-    """Write a table to a Parquet file, whole or not at all."""
+    """Write a table to a Parquet file, whole or not at all; see `require_table_path`."""
     import pyarrow.parquet as pq
 
-    if not path.name.endswith(".parquet"):
-        raise ConfigError(f"expected a name ending in .parquet, found {path.name!r}")
     with atomic_file(path) as file, output_errors(path):
         pq.write_table(table, file)
 
@@ -83,9 +98,7 @@ def streamed_tables(output: Path, *, force: bool) -> Iterator[Callable[[Any], No
     """
     import pyarrow.parquet as pq
 
-    if not output.name.endswith(".parquet"):
-        raise ConfigError(f"output: expected a name ending in .parquet, found {output.name!r}")
-    require_replaceable(output)
+    require_table_path(output)
     if output.exists() and not force:
         raise OutputError(
             f"{output}: is there already; choose another name with -o, or replace it with --force"

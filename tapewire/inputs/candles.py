@@ -28,6 +28,7 @@ from tapewire.errors import ConfigError
 from tapewire.inputs.candle_outputs import (
     BatchReport,
     all_cores,
+    require_table_path,
     result_json,
     say_result,
     stoppable,
@@ -162,6 +163,8 @@ def run_candles(
     InputError, OutputError, InterruptedRunError
         As reading and writing.
     """
+    for output in (trades, equity):
+        require_table_path(output)
     family, config, grid = find_family(request.strategy), request.config(), request.grid()
     for name, values in grid.items():
         if len(values) != 1:
@@ -203,6 +206,7 @@ def optimize_candles(
     if objective not in OBJECTIVES:
         expected = ", ".join(OBJECTIVES)
         raise ConfigError(f"objective: expected one of {expected}, found {objective!r}")
+    require_table_path(output)
     family, config = find_family(request.strategy), request.config()
     rows = checked_rows(family, request.grid())
     began_s = time.perf_counter()
@@ -212,7 +216,7 @@ def optimize_candles(
         steps = stack.enter_context(Steps(f"{family.name}, variants", len(rows)))
         result = optimize(
             candles, rows, config, strategy=family, jobs=jobs or all_cores(),
-            progress=lambda done, _: steps(done),
+            progress=lambda done, _: steps(done), keep_daily=False,
         )  # fmt: skip
         if output is not None:
             write_table(output, result.table)

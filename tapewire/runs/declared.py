@@ -34,6 +34,7 @@ from tapewire.errors import ConfigError, InputError, MissingFileError
 from tapewire.inputs.candle_outputs import (
     BatchReport,
     all_cores,
+    require_table_path,
     result_json,
     say_result,
     stoppable,
@@ -162,6 +163,8 @@ def run_declared_file(
     """
     if request.parameters:
         raise ConfigError(f"{request.parameters[0]}: a declared strategy has its own parameters")
+    for target in (trades, equity):
+        require_table_path(target)
     began_s = time.perf_counter()
     strategy, clock = load_strategy(path), session_of(session)
     engine = (choice or EngineChoice()).engine(request)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from naive.elephants import naive_atr
 from sums import same_sums
 from tapewire.candles import BacktestConfig, Candles, Distance, VectorEngine
 from tapewire.candles.crossovers import crossover_codes, sweep_crossovers
@@ -48,9 +49,14 @@ def test_crossings_and_sweeps_are_those_of_one_run_at_a_time(seed: int) -> None:
     pairs = [sorted(draw.sample(range(1, 13), 2)) for _ in range(4)]
     config = BacktestConfig(
         commission_rate=0.0001, slippage_bps=1.0, entry=draw.choice(("next_open", "close")),
-        stop_loss=draw.choice((None, Distance("fixed", 3.0))), max_positions=draw.choice((1, 1, 2)),
+        stop_loss=draw.choice((None, Distance("fixed", 3.0), Distance("atr", 1.5, 4))),
+        take_profit=draw.choice((None, Distance("atr", 3.0, 4), Distance("atr", 3.0, 9))),
+        max_positions=draw.choice((1, 1, 2)),
     )  # fmt: skip
     short = draw.random() < 0.5
+    names = ("ts_event", "open", "high", "low", "close", "volume")
+    rows = list(zip(*(getattr(candles, name).tolist() for name in names), strict=True))
+    ranges = {period: np.array(naive_atr(rows, period)) for period in (4, 9)}
     summaries, daily = sweep_crossovers(candles, pairs, config, short=short)
     for (fast, slow), summary, days in zip(pairs, summaries, daily, strict=True):
         said = np.array(naive_crossings(candles.close.tolist(), fast, slow))
@@ -58,7 +64,9 @@ def test_crossings_and_sweeps_are_those_of_one_run_at_a_time(seed: int) -> None:
         np.testing.assert_array_equal(codes, np.select([said > 0, said < 0], [9, 6]) if short
                                       else np.select([said > 0, said < 0], [1, 2]))  # fmt: skip
         turn = {"entry_short": said < 0, "exit_short": said > 0} if short else {}
-        one = VectorEngine(config).run(candles, entry_long=said > 0, exit_long=said < 0, **turn)
+        one = VectorEngine(config).run(
+            candles, entry_long=said > 0, exit_long=said < 0, atr=ranges, **turn
+        )
         same_sums(summary, one.summary)
         np.testing.assert_array_equal(one.daily, days)
 

@@ -10,13 +10,27 @@ from hypothesis import strategies as st
 
 from bars import walk
 from declared import declared
-from tapewire.candles import BacktestConfig, BacktestResult, Candles, EventDrivenEngine
+from tapewire.candles import (
+    ArrayStrategy,
+    BacktestConfig,
+    BacktestResult,
+    Candles,
+    Distance,
+    EventDrivenEngine,
+    LevelBook,
+)
+from tapewire.candles.clock import session_ends
+from tapewire.candles.crossovers import crossover_codes
 from tapewire.candles.declared import DeclaredBars, DeclaredStrategies, run_declared
+from tapewire.candles.elephants import ElephantDetector, ElephantParams
 from tapewire.candles.families import Elephant, SmaCross
-from tapewire.candles.layout import TRADE
+from tapewire.candles.layout import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, TRADE
 from tapewire.candles.optimizer import metric_columns, optimize, outcomes
+from tapewire.candles.ranges import average_true_ranges
 from tapewire.candles.rules import strategy_of
+from tapewire.candles.rules.plan import SIGNALS
 from tapewire.candles.sessions import SessionClock
+from tapewire.candles.signals import Codes
 
 CLOCK = SessionClock("America/Chicago", "17:00")
 #: 9 March 2024, the eve of a change of clocks.
@@ -36,6 +50,18 @@ def gapped(seed: int, n: int) -> Candles:
     opened, high, low, close = whole
     volume = bars.volume.astype(np.int64)
     return Candles(times, opened, high, low, close, volume, 250_000_000, 300 * 10**9)
+
+
+def changed_after(candles: Candles, cut: int, seed: int) -> Candles:
+    """Bars that are others from one on."""
+    other = gapped(seed, len(candles))
+    names = ("open", "high", "low", "close", "volume")
+    opened, high, low, close, volume = (
+        np.r_[getattr(candles, name)[:cut], getattr(other, name)[cut:]] for name in names
+    )
+    return Candles(
+        candles.ts_event, opened, high, low, close, volume, candles.tick_size, candles.interval_ns
+    )
 
 
 def config_of(draw: random.Random) -> BacktestConfig:
@@ -87,15 +113,7 @@ def test_days_that_are_shorter_than_their_name_trade_alike(made: dict[str, Any],
 def check_future(made: dict[str, Any], seed: int, cut: int) -> None:
     """Bars from one on are others, or not there at all: what ended before is the same."""
     candles, config = gapped(seed, 240), config_of(random.Random(seed))
-    strategy, other = strategy_of(made), gapped(seed + 1, 240)
-    parts = (
-        np.r_[getattr(candles, name)[:cut], getattr(other, name)[cut:]]
-        for name in ("open", "high", "low", "close", "volume")
-    )
-    opened, high, low, close, volume = parts
-    changed = Candles(
-        candles.ts_event, opened, high, low, close, volume, candles.tick_size, candles.interval_ns
-    )
+    strategy, changed = strategy_of(made), changed_after(candles, cut, seed + 1)
     until_ns = int(candles.ts_event[cut])
     engine = EventDrivenEngine(config)
     for chosen in (None, engine):
@@ -185,25 +203,64 @@ FAMILY_ROWS: list[dict[str, Any]] = [
 ]
 
 
+def family_codes(which: int, candles: Candles) -> Codes:
+    row = FAMILY_ROWS[which]
+    if which == 0:
+        return crossover_codes(candles, row["fast"], row["slow"], short=True)
+    return ElephantDetector(candles).codes(ElephantParams.of(row))
+
+
+def runs_of(which: int, candles: Candles, config: BacktestConfig) -> list[BacktestResult]:
+    """By arrays, and bar by bar, with nothing and with all that this engine adds."""
+    family, codes = (SmaCross(), Elephant())[which], family_codes(which, candles)
+    settings = ElephantParams.of(FAMILY_ROWS[1]).config(config) if which else config
+    ranges = average_true_ranges(candles, settings.atr_periods)
+    flags = [codes & code != 0 for code in (ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT)]
+    asked = ArrayStrategy(len(candles), **dict(zip(SIGNALS, flags, strict=True)))
+    latency_ns = 0 if config.entry == "close" else 400 * 10**9
+    book = LevelBook(spread_ticks=1, units_per_level=2)
+    engines = (
+        EventDrivenEngine(settings),
+        EventDrivenEngine(settings, latency_ns=latency_ns, book=book, volume_share=0.1),
+    )
+    return [
+        family.run(candles, FAMILY_ROWS[which], config),
+        *(engine.run(candles, asked, atr=ranges) for engine in engines),
+    ]
+
+
 @settings(max_examples=15)
 @given(st.integers(0, 10_000), st.integers(60, 239), st.sampled_from([0, 1]))
 def test_the_future_changes_nothing_of_strategies_that_come_along(
     seed: int, cut: int, which: int
 ) -> None:
-    candles, config = gapped(seed, 240), config_of(random.Random(seed))
-    other = gapped(seed + 1, 240)
-    names = ("open", "high", "low", "close", "volume")
-    opened, high, low, close, volume = (
-        np.r_[getattr(candles, name)[:cut], getattr(other, name)[cut:]] for name in names
+    draw = random.Random(seed)
+    stops = (None, Distance("atr", 1.5, 6), Distance("percent", 0.1))
+    config = config_of(draw).with_values(
+        stop_loss=draw.choice(stops), trailing_stop=draw.choice(stops)
     )
-    changed = Candles(
-        candles.ts_event, opened, high, low, close, volume, candles.tick_size, candles.interval_ns
-    )
-    family = (SmaCross(), Elephant())[which]
-    whole, after, part = (
-        family.run(data, FAMILY_ROWS[which], config)
-        for data in (candles, changed, candles.part(0, cut))
-    )
-    for one in (after, part):
-        np.testing.assert_array_equal(one.equity[:cut], whole.equity[:cut])
-        assert _ended(one, cut) == _ended(whole, cut)
+    candles = gapped(seed, 240)
+    whole = runs_of(which, candles, config)
+    for data in (changed_after(candles, cut, seed + 1), candles.part(0, cut)):
+        for one, expected in zip(runs_of(which, data, config), whole, strict=True):
+            np.testing.assert_array_equal(one.equity[:cut], expected.equity[:cut])
+            assert _ended(one, cut) == _ended(expected, cut)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 10_000), st.integers(60, 239), st.sampled_from([0, 1]))
+def test_the_future_changes_nothing_of_searches(seed: int, cut: int, which: int) -> None:
+    """Whose equity is kept by session: sessions that ended before are the same."""
+    config = config_of(random.Random(seed))
+    for assumed in (config, config.with_values(max_positions=1, time_exit=None)):
+        candles = gapped(seed, 240)
+        name = ("sma_cross", "barra_elefante")[which]
+        rows = [FAMILY_ROWS[which], {}]
+        whole, other = (
+            optimize(data, rows, assumed, strategy=name)
+            for data in (candles, changed_after(candles, cut, seed + 1))
+        )
+        ends = session_ends(candles.ts_close)
+        assert whole.daily is not None
+        assert other.daily is not None
+        np.testing.assert_array_equal(whole.daily[:, ends < cut], other.daily[:, ends < cut])

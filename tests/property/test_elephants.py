@@ -15,15 +15,18 @@ from hypothesis import strategies as st
 from naive.candles import NaiveEngine
 from naive.elephants import naive_atr, naive_signals
 from sums import same_sums
-from tapewire.candles import BacktestConfig, Candles
+from tapewire.candles import BacktestConfig, Candles, Distance, VectorEngine, optimizer
 from tapewire.candles.elephants import (
     ElephantDetector,
     ElephantParams,
     candles_of_arrays,
     run_backtest,
 )
-from tapewire.candles.families import SmaCross
+from tapewire.candles.families import GridRows, SmaCross
+from tapewire.candles.layout import ENTER_LONG, ENTER_SHORT
 from tapewire.candles.optimizer import optimize
+from tapewire.candles.ranges import average_true_ranges
+from tapewire.candles.result import CANDLE_METRICS
 from tapewire.errors import ConfigError, FormatError
 
 MINUTE = 60 * 10**9
@@ -78,7 +81,9 @@ def test_elephants_trade_as_their_slow_twin(seed: int) -> None:
     config = BacktestConfig(commission_rate=0.0002, quantity=1.0)
     rows = rows_of(candles)
     atr = naive_atr(rows, params.atr_period)
-    np.testing.assert_allclose(ElephantDetector(candles).atr(params.atr_period), atr, rtol=1e-12)
+    np.testing.assert_allclose(
+        average_true_ranges(candles, [params.atr_period])[params.atr_period], atr, rtol=1e-12
+    )
     twin = NaiveEngine(params.config(config), candles.tick, candles.interval_ns)
     twin.run([row[:5] for row in rows], naive_signals(rows, params), atr)
     result = run_backtest(candles, params, config)
@@ -123,17 +128,25 @@ def same(one: Any, name: str, value: float) -> None:
         assert value == pytest.approx(one, rel=1e-6, abs=1e-9), name
 
 
-def test_a_grid_is_its_single_runs_with_every_metric() -> None:
-    """Over ten days, on one thread and on two."""
-    candles = herd(random.Random(3), 480, 30)
+def test_a_grid_is_its_single_runs_with_every_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over 25 days, on one thread and on two, at once and in blocks, days kept or not."""
+    candles = herd(random.Random(3), 1_200, 30)
     config = BacktestConfig(commission_rate=0.0001, initial_balance=50_000.0)
     told: list[tuple[int, int]] = []
     result = optimize(candles, GRID, config, jobs=2, progress=lambda *done: told.append(done))
     assert told[-1] == (48, 48)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
-    again = optimize(candles, result.rows, config)
+    monkeypatch.setattr(optimizer, "BLOCK", 7)
+    again = optimize(candles, list(result.rows), config)
     assert np.array_equal(again.summaries, result.summaries)
+    assert again.daily is not None
+    assert result.daily is not None
     assert np.array_equal(again.daily, result.daily)
+    few = optimize(candles, GRID, config, keep_daily=False)
+    assert few.daily is None
+    assert few.table.equals(result.table)
+    assert set(result.columns) == {metric.column for metric in CANDLE_METRICS}
+    assert not np.isnan(result.columns["probabilistic_sharpe"]).any()
     money = {"max_drawdown", "net_pnl", "fees", "largest_win", "largest_loss"}
     for i, row in enumerate(result.rows):
         one = run_backtest(candles, row, config)
@@ -146,6 +159,48 @@ def test_a_grid_is_its_single_runs_with_every_metric() -> None:
     assert best[0]["sharpe_annualised"] == np.nanmax(result.columns["sharpe_annualised"])
     assert result.table.column_names[:2] == ["lookback", "min_amplitude"]
     assert result.table.num_rows == 48
+
+
+def test_a_stop_that_follows_hangs_on_ranges_of_its_own_period() -> None:
+    """Beside stops and targets of another, in a single run and in a grid."""
+    candles = herd(random.Random(9), 600, 30)
+    config = BacktestConfig(quantity=1.0, trailing_stop=Distance("atr", 1.5, 3))
+    params = ElephantParams(lookback=10, min_amplitude=1.2, max_shadow=0.9, atr_period=5)
+    one = run_backtest(candles, params, config)
+    rows = rows_of(candles)
+    codes = ElephantDetector(candles).codes(params)
+    wanted = config.with_values(
+        stop_loss=Distance("atr", 1.5, 5), take_profit=Distance("atr", 3.0, 5)
+    )
+    assert one.config == wanted
+    by_hand = VectorEngine(wanted).run(
+        candles, entry_long=codes == ENTER_LONG, entry_short=codes == ENTER_SHORT,
+        atr={period: np.array(naive_atr(rows, period)) for period in (3, 5)},
+    )  # fmt: skip
+    for name in ("entry_bar", "exit_bar", "reason"):
+        assert one.trades.column(name).equals(by_hand.trades.column(name))
+    np.testing.assert_allclose(one.equity, by_hand.equity, rtol=1e-12)
+    reasons = set(one.trades.column("reason").to_pylist())
+    assert reasons >= {"trailing", "target"}
+    other = run_backtest(
+        candles, params, config.with_values(trailing_stop=Distance("atr", 1.5, 20))
+    )
+    assert not other.trades.equals(one.trades)
+    given = {name: [getattr(params, name)] for name in ("lookback", "min_amplitude", "max_shadow")}
+    stops: dict[str, list[Any]] = {"stop_atr": [None, 1.5], "atr_period": [5, 8]}
+    found = optimize(candles, {**given, **stops}, config)
+    for row, summary in zip(found.rows, found.summaries, strict=True):
+        same_sums(summary, run_backtest(candles, row, config).summary)
+
+
+def test_a_grid_gives_every_combination_without_making_them() -> None:
+    rows = GridRows({"a": [1, 2], "b": ["x", "y", "z"]})
+    assert list(rows) == [{"a": a, "b": b} for a in (1, 2) for b in "xyz"]
+    assert rows[-1] == {"a": 2, "b": "z"}
+    assert rows[4:9] == [{"a": 2, "b": "y"}, {"a": 2, "b": "z"}]
+    with pytest.raises(IndexError):
+        rows[6]
+    assert len(GridRows({name: range(1_000) for name in "abc"})) == 10**9
 
 
 def test_crossovers_are_a_family_too() -> None:
@@ -194,6 +249,7 @@ def test_arrays_are_taken_without_a_copy_whole_or_float() -> None:
     [
         ({"lookbck": 3}, "lookbck: no parameter of the elephant bar, did you mean lookback"),
         ({"lookback": 0}, "lookback: expected a whole number from 1 to 100000, found 0"),
+        ({"atr_period": 1}, "atr_period: expected a whole number from 2 to 100000, found 1"),
         ({"max_shadow": 1.5}, "max_shadow: expected a number from 0 to 1, found 1.5"),
         ({"stop_atr": 0}, "stop_atr.atr: expected above 0, found 0"),
         ({"start": "9:00"}, "start: expected a time of day as 17:55, found '9:00'"),

@@ -1,5 +1,7 @@
 """Returns and trades that vectorbt 1.2.0 gave for crossovers, from the same candles and signals."""
 
+import csv
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,3 +82,26 @@ def test_crossovers_return_what_vectorbt_says(which: int) -> None:
     wanted = np.array([row[which] for row in EXPECTED.values()])
     np.testing.assert_allclose(summaries["balance"] / 100 - 1, wanted[:, 0], rtol=0, atol=1e-9)
     np.testing.assert_array_equal(summaries["trades"], wanted[:, 1])
+
+
+#: Its results of many more pairs: all fasts 5 to 45 by 5 with slows 60 to 600 by 10 at the close,
+#: every sixteenth of them otherwise; what was assumed, as above.
+MANY = Path(__file__).with_name("vectorbt-crossovers.csv")
+
+
+@pytest.mark.parametrize(
+    ("assumptions", "which", "count"), [("close", 0, 495), ("next open", 2, 31), ("stops", 3, 31)]
+)
+def test_hundreds_of_crossovers_return_what_vectorbt_says(
+    assumptions: str, which: int, count: int
+) -> None:
+    with MANY.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["assumptions"] == assumptions]
+    pairs = [(int(row["fast"]), int(row["slow"])) for row in rows]
+    assert len(set(pairs)) == count
+    config = BacktestConfig(initial_balance=100.0, **CONFIGS[which])
+    summaries, _ = sweep_crossovers(candles(), pairs, config)
+    wanted = [float(row["total_return"]) for row in rows]
+    np.testing.assert_allclose(summaries["balance"] / 100 - 1, wanted, rtol=0, atol=1e-9)
+    assert summaries["trades"].tolist() == [int(row["trades"]) for row in rows]
+    assert summaries["trades"].sum() > 2 * count

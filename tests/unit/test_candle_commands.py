@@ -138,7 +138,8 @@ def test_a_batch_that_fails_leaves_nothing(bars: Path, tmp_path: Path) -> None:
         ({"parameters": ["short=1"]}, "short: expected true or false, found 1"),
         ({"parameters": ["fast=30"]}, "expected 0 < fast < slow, found 30 and 30"),
         ({"settings": ["comission_rate=1"]}, "did you mean commission_rate"),
-        ({"settings": ["stop_loss=1 atr"]}, "expected atr, an array"),
+        ({"settings": ["stop_loss=1 art"]}, "stop_loss.fixed: expected a number"),
+        ({"settings": ["time_zone=Mars/Base"]}, "time_zone: expected a time zone"),
         ({"tick_size": "0.3"}, "expected a multiple of the tick size 0.3"),
         ({"tick_size": "x"}, "tick_size: expected a finite price"),
         ({"tick_size": "-1"}, "tick_size: expected above 0"),
@@ -152,6 +153,27 @@ def test_what_is_typed_wrong_is_one_sentence(
         run_candles(bars, CandleRequest(**{"strategy": "sma_cross", **changed}))
     assert type(found.value).__module__ == "tapewire.errors"
     assert "\n" not in str(found.value)
+
+
+def test_averages_that_cross_may_have_stops_in_true_ranges(bars: Path, tmp_path: Path) -> None:
+    arguments = ("-s", "sma_cross", "--set", "stop_loss=0.5 atr(5)", "--set", "take_profit=4 atr")
+    output = tmp_path / "trades.parquet"
+    told("run", bars, *arguments, "--trades", output)
+    reasons = pq.read_table(output).column("reason").to_pylist()
+    assert reasons.count("stop") > 10
+    best = json.loads(told("optimize", bars, *arguments, "-p", "fast=5,10", "--json"))["best"]
+    assert len(reasons) == next(one["closed_trades"] for one in best if one["fast"] == 10)
+    assert {"avg_win", "avg_loss", "expectancy", "max_drawdown_of_peak"} < set(best[0])
+
+
+def test_names_that_cannot_be_written_are_refused_before_any_work(tmp_path: Path) -> None:
+    bars, request = tmp_path / "not-there.parquet", CandleRequest("sma_cross")
+    with pytest.raises(ConfigError, match=r"x.csv: expected a name ending in .parquet"):
+        optimize_candles(bars, request, output=tmp_path / "x.csv")
+    with pytest.raises(ConfigError, match=r"x.csv: expected a name ending in .parquet"):
+        run_candles(bars, request, trades=tmp_path / "x.csv")
+    with pytest.raises(OutputError, match="expected a folder .*nowhere, found none"):
+        optimize_candles(bars, request, output=tmp_path / "nowhere" / "x.parquet")
 
 
 def test_an_objective_that_there_is_not_is_refused(bars: Path) -> None:

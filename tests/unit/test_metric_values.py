@@ -201,6 +201,23 @@ def test_returns_on_capital_by_hand():
     assert value("max_drawdown_of_capital", equity=fell, capital=capital) == pytest.approx(0.015)
 
 
+def test_the_largest_share_of_a_high_is_not_of_the_largest_fall():
+    """From 1,200 down by 300, a quarter; then from 4,000 down by 500, an eighth."""
+    curve = Curve(capital=1_000 * E9)
+    pnl = np.array([0, 200, -100, 3_000, 2_500]) * E9
+    for part in (slice(0, 2), slice(2, 5)):
+        times = np.arange(5)[part] * E9
+        curve.add(times, np.diff(pnl, prepend=0)[part])
+    curve.finish()
+    capital = Capital(1_000 * E9)
+    assert value("max_drawdown_of_peak", equity=curve, capital=capital) == pytest.approx(0.25)
+    assert value("max_drawdown", equity=curve) == 500 * E9
+    at_once = Curve(capital=100 * E9)
+    at_once.add(np.array([1]), np.array([-25 * E9]))
+    at_once.finish()
+    assert value("max_drawdown_of_peak", equity=at_once, capital=capital) == pytest.approx(0.25)
+
+
 def test_who_loses_more_than_there_was_has_lost_all_of_it():
     pnl = Pnl(realized=-60 * E9)
     sessions = Sessions([-30 * E9, -30 * E9])
@@ -213,6 +230,7 @@ def test_without_capital_there_are_no_returns():
     row = METRICS.compute(inputs)
     for column in (
         "initial_capital", "total_return", "annualised_return", "cagr", "max_drawdown_of_capital",
+        "max_drawdown_of_peak",
     ):  # fmt: skip
         assert row[column] is None
     assert row["net_pnl"] == 5 * E9

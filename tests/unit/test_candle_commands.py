@@ -172,7 +172,7 @@ def test_names_that_cannot_be_written_are_refused_before_any_work(tmp_path: Path
         optimize_candles(bars, request, output=tmp_path / "x.csv")
     with pytest.raises(ConfigError, match=r"x.csv: expected a name ending in .parquet"):
         run_candles(bars, request, trades=tmp_path / "x.csv")
-    with pytest.raises(OutputError, match="expected a folder .*nowhere, found none"):
+    with pytest.raises(OutputError, match=r"expected a folder .*nowhere, found none"):
         optimize_candles(bars, request, output=tmp_path / "nowhere" / "x.parquet")
 
 

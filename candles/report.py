@@ -16,7 +16,9 @@ from tapewire.candles.data import Candles
 from tapewire.candles.exits import Distance, Exits
 from tapewire.candles.layout import REASONS
 from tapewire.candles.result import CANDLE_METRICS, BacktestResult, units
-from tapewire.compiled.units import MONEY_UNITS
+from tapewire.candles.timeframes import timeframe_name
+from tapewire.compiled.units import MONEY_UNITS, NS_PER_S
+from tapewire.errors import ConfigError
 
 _TILES: Final = (
     "total_return", "net_pnl", "fees", "max_drawdown", "max_drawdown_of_capital", "closed_trades",
@@ -63,7 +65,7 @@ def render_candle_report(
         title=f"{result.strategy_name}{of}",
         version=(versions or {}).get("tapewire", ""),
         period=f"{f.time_short(told['first_ts'])} to {f.time_short(told['last_ts'])} UTC, "
-        f"{f.count(len(candles))} bars of {f.duration(candles.interval_ns / 1e9)}",
+        f"{f.count(len(candles))} bars of {_length(candles.interval_ns)}",
         chips=[("engine", str(told.get("engine", "vectorised")).replace("_", "-"))],
         tiles=_tiles(result),
         warnings=warnings,
@@ -79,6 +81,14 @@ def render_candle_report(
         ],
         footnote=_FOOTNOTE,
     )  # fmt: skip
+
+
+def _length(interval_ns: int) -> str:
+    """Return a bar's length as a timeframe is called, where it is one."""
+    try:
+        return timeframe_name(interval_ns)
+    except ConfigError:
+        return f.duration(interval_ns / NS_PER_S)
 
 
 def _ends(candles: Candles) -> npt.NDArray[np.int64]:
@@ -170,7 +180,7 @@ def _rules(rules: Sequence[str]) -> Table:
 
 def _metrics(result: BacktestResult) -> Table:
     rows = [
-        [cell(metric.label, title=metric.formula),
+        [cell(metric.label, "text wrap", title=metric.formula),
          cell(CANDLE_METRICS.text(result.metrics, metric.column))]
         for metric in CANDLE_METRICS
     ]  # fmt: skip

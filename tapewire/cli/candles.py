@@ -123,7 +123,7 @@ def run(
     session: Session = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="With -d: a folder for tables and the report."),
+        typer.Option("-o", "--output", help="A folder for tables and the report."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier one in it.")] = False,
     as_json: AsJson = False,
@@ -149,12 +149,20 @@ def run(
         )  # fmt: skip
         return
     for given, option in (
-        (output, "-o"), (session, "--session"), (engine != "vectorised" or None, "--engine"),
+        (session, "--session"), (engine != "vectorised" or None, "--engine"),
         (latency_ms, "--latency-ms"), (spread_ticks, "--spread-ticks"),
         (units_per_level, "--units-per-level"), (volume_share, "--volume-share"),
     ):  # fmt: skip
         if given is not None:
             raise ConfigError(f"{option}: expected with a declared strategy and -d only")
+    if output is not None:
+        from tapewire.runs.candle_folders import run_named_file
+
+        run_named_file(
+            file, request, output, force=force, trades=trades, equity=equity, as_json=as_json,
+            console=Console(),
+        )  # fmt: skip
+        return
     run_candles(file, request, trades=trades, equity=equity, as_json=as_json, console=Console())
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -17,6 +17,9 @@ from tapewire.candles.result import CANDLE_METRICS
 from tapewire.errors import ConfigError, OutputError
 from tapewire.inputs.telling import tell
 from tapewire.processes.signals import interruptible
+
+#: Rows of a table that streams, in one row group.
+_GROUP_ROWS: Final = 16_384
 
 
 def result_json(result: BacktestResult) -> dict[str, Any]:
@@ -28,8 +31,14 @@ def result_json(result: BacktestResult) -> dict[str, Any]:
     }
 
 
-def say_result(result: BacktestResult, console: Console) -> None:
-    """Print what a backtest came to."""
+def say_result(
+    result: BacktestResult, console: Console, output: Path | None = None, *, as_json: bool = False
+) -> None:
+    """Print what a backtest came to, and the folder that it went to."""
+    if as_json:
+        found = result_json(result) | ({"output": str(output)} if output else {})
+        console.out(json.dumps(found, indent=2), highlight=False)
+        return
     told = result.metadata
     tell(console, f"{result.strategy_name}, {told['symbol'] or 'candles'}: {told['bars']:,} bars")
     for name, count in told["data"].items():
@@ -38,6 +47,8 @@ def say_result(result: BacktestResult, console: Console) -> None:
     for metric in CANDLE_METRICS:
         text = CANDLE_METRICS.text(result.metrics, metric.column)
         tell(console, f"  {metric.label:<42} {text}")
+    if output is not None:
+        tell(console, f"  report: {output / 'report.html'}")
 
 
 def require_table_path(path: Path | None) -> None:
@@ -96,6 +107,7 @@ def streamed_tables(output: Path, *, force: bool) -> Iterator[Callable[[Any], No
     ConfigError, OutputError
         If the name does not end in .parquet, or the file is there and not to be replaced.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     require_table_path(output)
@@ -107,13 +119,23 @@ def streamed_tables(output: Path, *, force: bool) -> Iterator[Callable[[Any], No
         file = stack.enter_context(atomic_file(output))
         stack.enter_context(output_errors(output))
         writers: list[pq.ParquetWriter] = []
+        waiting: list[pa.Table] = []
+
+        def flush() -> None:
+            if waiting:
+                writers[0].write_table(pa.concat_tables(waiting).combine_chunks())
+                waiting.clear()
 
         def write(table: Any) -> None:
             if not writers:
                 writers.append(stack.enter_context(pq.ParquetWriter(file, table.schema)))
-            writers[0].write_table(table.cast(writers[0].schema))
+            waiting.append(table.cast(writers[0].schema))
+            # What a writer knows of its row groups stays in memory: few of them, however many rows.
+            if sum(one.num_rows for one in waiting) >= _GROUP_ROWS:
+                flush()
 
         yield write
+        flush()
 
 
 @contextmanager

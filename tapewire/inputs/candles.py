@@ -29,7 +29,6 @@ from tapewire.inputs.candle_outputs import (
     BatchReport,
     all_cores,
     require_table_path,
-    result_json,
     say_result,
     stoppable,
     streamed_tables,
@@ -175,10 +174,8 @@ def run_candles(
         for output, table in ((trades, "trades"), (equity, "equity_curve")):
             if output is not None:
                 write_table(output, getattr(result, table))
-    if console is not None and as_json:
-        console.out(json.dumps(result_json(result), indent=2), highlight=False)
-    elif console is not None:
-        say_result(result, console)
+    if console is not None:
+        say_result(result, console, as_json=as_json)
     return result
 
 

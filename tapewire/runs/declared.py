@@ -1,7 +1,5 @@
 """``tapewire candles run`` and ``batch`` of strategies declared as JSON."""
 
-import hashlib
-import json
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -13,16 +11,12 @@ from typing import Any, Final
 import numpy as np
 from rich.console import Console
 
-from tapewire.analytics.manifest import manifest_text
-from tapewire.analytics.run_folder import RunFolder, sha256_of
-from tapewire.analytics.schemas import SCHEMA_VERSION
+from tapewire.analytics.run_folder import RunFolder
 from tapewire.atomic import output_errors
 from tapewire.candles import BacktestResult, Candles, EventDrivenEngine, LevelBook
 from tapewire.candles.declared import DeclaredBars, DeclaredStrategies, run_declared
 from tapewire.candles.families import VariantResults
 from tapewire.candles.optimizer import metric_columns, outcomes, table_of
-from tapewire.candles.report import render_candle_report
-from tapewire.candles.result import CANDLE_METRICS
 from tapewire.candles.rules import (
     DeclaredStrategy,
     load_strategy,
@@ -35,16 +29,15 @@ from tapewire.inputs.candle_outputs import (
     BatchReport,
     all_cores,
     require_table_path,
-    result_json,
     say_result,
     stoppable,
     streamed_tables,
     write_table,
 )
 from tapewire.inputs.candles import CandleRequest, told_apart
-from tapewire.inputs.telling import Steps, tell
+from tapewire.inputs.telling import Steps
 from tapewire.processes.signals import interruptible
-from tapewire.runs.versions import versions
+from tapewire.runs.candle_folders import write_candle_folder
 
 ENGINES: Final = ("vectorised", "event")
 _SESSION: Final = re.compile(r"(\d\d:\d\d)(?:-(\d\d:\d\d))?(?:\s+(\S+))?")
@@ -178,14 +171,12 @@ def run_declared_file(
             if target is not None:
                 write_table(target, getattr(result, table))
         if folder is not None:
-            _write_folder(folder, result, strategy, path, data, time.perf_counter() - began_s)
-    if console is not None and as_json:
-        told = result_json(result) | ({"output": str(output)} if output else {})
-        console.out(json.dumps(told, indent=2), highlight=False)
-    elif console is not None:
-        say_result(result, console)
-        if output is not None:
-            tell(console, f"  report: {output / 'report.html'}")
+            rules = strategy_text(strategy).splitlines()[1:]
+            with output_errors(folder.path / "strategy.json", "copy the strategy to"):
+                declared = path.read_bytes()
+            write_candle_folder(folder, result, declared, rules, data, began_s)
+    if console is not None:
+        say_result(result, console, output, as_json=as_json)
     return result
 
 
@@ -196,60 +187,6 @@ def _told_of(file: Path) -> Iterator[None]:
         yield
     except (ConfigError, InputError) as error:
         raise type(error)(f"{file}: {error}") from error
-
-
-def _write_folder(
-    folder: RunFolder, result: BacktestResult, strategy: DeclaredStrategy, path: Path, data: Path,
-    elapsed_s: float,
-) -> None:  # fmt: skip
-    """Write a backtest's folder; the manifest comes last."""
-    import pyarrow.parquet as pq
-
-    made, digest = versions(), sha256_of(data)
-    with output_errors(folder.path / "strategy.json", "copy the strategy to"):
-        folder.write("strategy.json", path.read_bytes())
-    for name, table in (
-        ("trades.parquet", result.trades),
-        ("equity.parquet", result.equity_curve),
-    ):
-        target = folder.open(name)
-        with output_errors(target.path):
-            pq.write_table(table, target.file)
-    page = render_candle_report(
-        result,
-        rules=strategy_text(strategy).splitlines()[1:],
-        versions=made,
-        inputs=[("File", data.name), ("SHA-256", digest[:16])],
-    )
-    folder.write("report.html", page)
-    headline = CANDLE_METRICS.headline(result.metrics)
-    symbol = result.candles.symbol
-    manifest = {
-        "status": "complete",
-        "schema_version": SCHEMA_VERSION,
-        "kind": "candles",
-        "strategy_name": result.strategy_name,
-        "digest": _digest(result),
-        "events": len(result.candles),
-        "elapsed_s": elapsed_s,
-        "events_per_s": len(result.candles) / elapsed_s,
-        "warnings": [],
-        "results": {"total": headline, "strategies": {result.strategy_name: headline}},
-        "metadata": result.metadata,
-        "legs": [{"strategy_id": result.strategy_name, "symbol": symbol or "candles"}],
-        "inputs": [{"path": str(data), "bytes": data.stat().st_size, "sha256": digest}],
-        "versions": made,
-        "rows": {"trades": len(result.trade_records), "equity": len(result.equity)},
-        "files": folder.describe(),
-    }
-    folder.publish(manifest_text(manifest))
-
-
-def _digest(result: BacktestResult) -> str:
-    """Return a SHA-256 of trades and equity: equal results have equal ones."""
-    digest = hashlib.sha256(result.trade_records.tobytes())
-    digest.update(result.equity.tobytes())
-    return digest.hexdigest()
 
 
 # --- many -----------------------------------------------------------------------------------------

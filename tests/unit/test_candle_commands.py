@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from tapewire.candles.elephants import run_backtest
 from tapewire.cli.program import app
 from tapewire.errors import ConfigError, OutputError
+from tapewire.inputs import candle_outputs
 from tapewire.inputs.candles import (
     CandleRequest,
     batch_candles,
@@ -164,6 +165,36 @@ def test_averages_that_cross_may_have_stops_in_true_ranges(bars: Path, tmp_path:
     best = json.loads(told("optimize", bars, *arguments, "-p", "fast=5,10", "--json"))["best"]
     assert len(reasons) == next(one["closed_trades"] for one in best if one["fast"] == 10)
     assert {"avg_win", "avg_loss", "expectancy", "max_drawdown_of_peak"} < set(best[0])
+
+
+def test_a_strategy_that_comes_along_has_a_folder_with_a_report(bars: Path, tmp_path: Path) -> None:
+    arguments = ("run", bars, "-s", "sma_cross", "-p", "fast=5", "-o", tmp_path / "crossed")
+    found = json.loads(told(*arguments, "--set", "stop_loss=2 atr(9)", "--json"))
+    assert found["output"] == str(tmp_path / "crossed")
+    manifest = json.loads((tmp_path / "crossed" / "manifest.json").read_text())
+    assert (manifest["status"], manifest["strategy_name"]) == ("complete", "sma_cross")
+    trades = pq.read_table(tmp_path / "crossed" / "trades.parquet")
+    assert trades.num_rows == manifest["rows"]["trades"] == found["metrics"]["closed_trades"] > 0
+    declared = json.loads((tmp_path / "crossed" / "strategy.json").read_text())
+    parameters = {"fast": 5, "slow": 30, "short": False}
+    assert declared == {"strategy": "sma_cross", "parameters": parameters}
+    page = (tmp_path / "crossed" / "report.html").read_text()
+    for text in ("slow: 30", "2 ATR(9)", f"{N:,} bars of 30m", "Max drawdown, of its high"):
+        assert text in page
+    with pytest.raises(OutputError, match="already holds manifest.json"):
+        told(*arguments)
+    assert "report:" in told(*arguments, "--force")
+
+
+def test_results_that_stream_are_in_few_row_groups(
+    bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candle_outputs, "_GROUP_ROWS", 150)
+    output = tmp_path / "many.parquet"
+    batch_candles([bars, bars], CandleRequest("sma_cross", ("fast=2:21:1", "slow=30:69:3")), output)
+    found = pq.ParquetFile(output).metadata
+    assert found.num_rows == 560
+    assert found.num_row_groups <= 4  # of ten parts, whose order is that of two threads
 
 
 def test_names_that_cannot_be_written_are_refused_before_any_work(tmp_path: Path) -> None:

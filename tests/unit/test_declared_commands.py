@@ -220,7 +220,10 @@ def test_a_wrong_strategy_is_told_with_file_line_and_key(
         (["run", "S", "-d", "B", "--latency-ms", "2"], "latency_ms: expected beside engine event"),
         (["run", "S", "-d", "B", "--session", "5pm"], "session: expected as"),
         (["run", "S", "-d", "B", "--set", "time_exit=0"], "time_exit: expected a whole number"),
-        (["run", "B", "-s", "sma_cross", "-o", "x"], "-o: expected with a declared strategy"),
+        (
+            ["run", "B", "-s", "sma_cross", "--engine", "event"],
+            "--engine: expected with",
+        ),
         (["batch", "B", "-o", "x.parquet"], "expected a strategy"),
         (["batch", "S", "-d", "B", "-o", "x.csv"], "expected a name ending in .parquet"),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tapewire.analytics.formats import plain
 from tapewire.analytics.manifest import manifest_text
 from tapewire.analytics.run_folder import RunFolder, sha256_of
 from tapewire.analytics.schemas import SCHEMA_VERSION
@@ -57,7 +58,7 @@ def run_named_file(
         result = run_candles(data, request, trades=trades, equity=equity)
         parameters = result.metadata["parameters"]
         declared = {"strategy": result.strategy_name, "parameters": parameters}
-        rules = [f"{name}: {value}" for name, value in parameters.items()]
+        rules = [f"{name}: {plain(value)}" for name, value in parameters.items()]
         text = json.dumps(declared, indent=2) + "\n"
         write_candle_folder(folder, result, text.encode(), rules, data, began_s)
     if console is not None:

@@ -234,7 +234,7 @@ def _strategies_in(path: Path) -> Iterator[DeclaredStrategy]:
 
 def _text(line: bytes, path: Path, number: int) -> str:
     try:
-        return line.decode("utf-8-sig")
+        return line.decode("utf-8-sig").rstrip()
     except UnicodeDecodeError:
         raise ConfigError(f"{path}:{number}: expected UTF-8, found none") from None
 

@@ -181,7 +181,7 @@ def test_a_strategy_that_comes_along_has_a_folder_with_a_report(bars: Path, tmp_
     page = (tmp_path / "crossed" / "report.html").read_text()
     for text in ("slow: 30", "2 ATR(9)", f"{N:,} bars of 30m", "Max drawdown, of its high"):
         assert text in page
-    with pytest.raises(OutputError, match="already holds manifest.json"):
+    with pytest.raises(OutputError, match=r"already holds manifest\.json"):
         told(*arguments)
     assert "report:" in told(*arguments, "--force")
 

@@ -188,17 +188,9 @@ def _exits(
             summaries = np.zeros(len(part), SUMMARY)
             daily = np.empty((len(part), len(played.ends)), np.float64)
             trade_exits(
-                terms,
-                played.bars,
-                words,
-                codes,
-                played.ends,
-                slots,
-                summaries,
-                slots[:0],
-                _NOTHING,
-                daily,
-            )
+                terms, played.bars, words, codes, played.ends, slots, summaries, slots[:0],
+                _NOTHING, daily,
+            )  # fmt: skip
             yield VariantResults([place for place, _ in part], summaries, daily)
 
     return work

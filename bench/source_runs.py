@@ -51,7 +51,11 @@ def merged_run_rows(one: Path, parts: Sequence[Path], ending: str, scale: Scale)
 
 
 def decompression_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
-    """Decompression by the library, the replay's decoding, and a whole run of the same file."""
+    """Decompression by the library, the replay's decoding, and whole runs of the same file.
+
+    Of these one reads and simulates in this process, so that its CPU time is what a record costs
+    in all: half of it is what two cores could do at best. ``tapewire run`` shares the work out.
+    """
     with run_config(work, work.compressed, APART) as config:
         yield from by_turns(
             _GROUP,
@@ -59,10 +63,11 @@ def decompression_rows(work: LoadedSession, scale: Scale) -> Iterator[Row]:
             {
                 "zstd decompression alone": decompression(work.compressed),
                 "decoded, .dbn.zst": decoder([work.compressed]),
+                "played, .dbn.zst": _player(work, [work.compressed]),
                 "run, .dbn.zst": _runner(config),
             },
             scale.runs,
-            "one file of one frame, in turns; run: market maker, two processes",
+            "one file of one frame, in turns; market maker, played: one process, run: two",
         )
 
 

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from tapewire.capture._fills import check_fill, end_fills
-from tapewire.capture.layout import AHEAD_MAX, GROW_AHEAD, seen_at
-from tapewire.compiled.jit import jit_entry, jit_inline
+from tapewire.capture.layout import AHEAD_KEPT_MAX, AHEAD_MAX, GROW_AHEAD, seen_at
+from tapewire.compiled.jit import jit, jit_entry, jit_inline
 from tapewire.market.ahead import begin_ahead, look_ahead
 from tapewire.market.applying import apply_record
 from tapewire.market.events import close_event, closes_before
@@ -48,7 +48,9 @@ def check_batch(market_state: Any, capture_state: Any, records: int, n: int, sta
         if book == NIL:
             return NEW_BOOK, i
         if c.ahead_n > c.ahead_capacity - _KEPT_PER_RECORD:
-            return GROW_AHEAD, i
+            if c.ahead_capacity < AHEAD_KEPT_MAX:
+                return GROW_AHEAD, i
+            _end_all_fills(m, c)
         if closes_before(m, book, record):
             _close(m, c, book, 0)
             note_missing_last(m, book)
@@ -87,6 +89,13 @@ def end_check(market_state: Any, capture_state: Any) -> None:
         if seen.crossed_ns != 0:
             c.crossed_ns += c.clock - seen.crossed_ns
             seen.crossed_ns = 0
+
+
+@jit
+def _end_all_fills(m: Any, c: Any) -> None:
+    """Judge the fills of all open events by what is known of them: there are too many."""
+    for book in range(m.book_n):
+        end_fills(m, c, book)
 
 
 @jit_inline

@@ -49,6 +49,9 @@ CAPTURE: Final = np.dtype(
 
 #: Orders that one fill may pass over and still be looked at one by one.
 AHEAD_MAX: Final = 256
+#: Orders that are kept of open events at most: 512 fills that pass over so many each. Beyond,
+#: events that do not end are judged as if they did.
+AHEAD_KEPT_MAX: Final = 1 << 17
 #: There is no room for what an open event passes over: to be grown, and tried again.
 GROW_AHEAD: Final = 100
 

@@ -39,7 +39,8 @@ class CaptureCounts:
         that left in the same event, ``behind_filled`` orders filled in the same event, ``jumped``
         orders that stayed; ``own`` the aggressor's own, ``auction`` of a trade without a side,
         ``unknown`` of an order nobody had heard of. ``other_price``: at another price than the
-        order's, beside that.
+        order's, beside that. Those that passed over others are judged as their event ends, or,
+        where open events have more than can be kept, by what is known by then.
     sizes : dict of str to int
         ``excess_cancels``, ``excess_fills``: for more than the order had.
     gaps : dict of str to int
@@ -110,6 +111,11 @@ class CapturePass:
             int(books[at]["key"]): dict(zip(keys, said[at].tolist(), strict=True))
             for at in np.flatnonzero(said.any(axis=1))
         }
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by books, what is kept of them, and of open events."""
+        return self._market.nbytes + self._seen.nbytes + self._ahead.nbytes
 
     def finish(self) -> CaptureCounts:
         """There are no more records: what was counted."""

@@ -20,7 +20,7 @@ from tapewire.market.records import (
     SIDE_BID,
     SIDE_NONE,
 )
-from tapewire.replay._order_table import put, remove, slot_of, write_record
+from tapewire.replay._order_table import converted_order_at, put, remove, slot_of, write_record
 
 #: Bytes of a message by its type; 0: there is no such type.
 LENGTHS = np.zeros(256, np.int64)
@@ -79,7 +79,7 @@ def _number(data: Any, at: int, size: int) -> Any:
 
 @jit_inline
 def _record(
-    out: Any, at: int, state: Any, locate: int, ts: int, action: int, side: int, order_id: int,
+    out: int, at: int, state: Any, locate: int, ts: int, action: int, side: int, order_id: int,
     price: int, size: int, flags: int,
 ) -> int:  # fmt: skip
     """Write a record of the message at hand; the index behind it."""
@@ -94,9 +94,11 @@ def decode(
     data: np.ndarray,
     end: int,
     state: np.ndarray,
-    orders: np.ndarray,
+    orders: int,
+    slots: int,
     wanted: np.ndarray,
-    out: np.ndarray,
+    out: int,
+    out_n: int,
 ) -> tuple[int, int]:
     """Decode messages, as far as they go.
 
@@ -106,12 +108,12 @@ def decode(
         uint8, shape (≥ end,): messages with their lengths, from ``state[STATE_POSITION]`` on.
     state
         int64, shape (STATE_SIZE,), updated.
-    orders
-        ``ORDER_DTYPE``, shape (a power of two,): the displayed orders of wanted stocks.
+    orders, slots
+        Address and size of a table of orders: the displayed ones of wanted stocks.
     wanted
         uint8, shape (65536,), 1 for the stock locates to be written.
-    out
-        ``MBO_KERNEL_DTYPE``, filled from its beginning.
+    out, out_n
+        Address and length of a block of ``MBO_KERNEL_DTYPE``, filled from its beginning.
 
     Returns
     -------
@@ -123,8 +125,8 @@ def decode(
     position = state[STATE_POSITION]
     written = 0
     status = NEEDS_DATA
-    room = out.shape[0] - RECORDS_MAX
-    most_orders = orders.shape[0] >> 1
+    room = out_n - RECORDS_MAX
+    most_orders = slots >> 1
     midnight = state[STATE_MIDNIGHT]
     while position + 2 <= end:
         length = _number(data, position, 2)
@@ -157,7 +159,9 @@ def decode(
                 break
             ts = midnight + _number(data, at + 5, 6)
             state[STATE_MESSAGES] += 1  # the message's number is its records' sequence
-            written, status = _message(data, at, kind, locate, ts, state, orders, out, written)
+            written, status = _message(
+                data, at, kind, locate, ts, state, orders, slots, out, written
+            )
             if status != NEEDS_DATA:
                 state[STATE_MESSAGES] -= 1
                 break
@@ -173,13 +177,14 @@ def decode(
 
 @jit
 def _message(
-    data: Any, at: int, kind: int, locate: int, ts: int, state: Any, orders: Any, out: Any, n: int
-) -> tuple[int, int]:
+    data: Any, at: int, kind: int, locate: int, ts: int, state: Any, orders: int, slots: int,
+    out: int, n: int,
+) -> tuple[int, int]:  # fmt: skip
     """Carry out one message about orders or trades; records in the output, and what is wrong."""
     first = _number(data, at + 11, 8)
     if kind == 65 or kind == 70:  # A, F: an order is added
-        slot = slot_of(orders, first)
-        if orders[slot].id == first:
+        slot = slot_of(orders, slots, first)
+        if converted_order_at(orders, slot).id == first:
             return n, ORDER_TWICE
         side = SIDE_BID if data[at + 19] == 66 else SIDE_ASK
         size = _number(data, at + 20, 4)
@@ -206,29 +211,30 @@ def _message(
         ), 0
     if kind == 66:  # B: a trade is broken; no order is
         return n, 0
-    slot = slot_of(orders, first)
-    if orders[slot].id != first:
+    slot = slot_of(orders, slots, first)
+    order = converted_order_at(orders, slot)
+    if order.id != first:
         state[STATE_UNKNOWN] += 1
         return n, 0
-    order = orders[slot]
     resting: Any = np.int64(order.side)
     price = order.price
     if kind == 68:  # D
         n = _record(
             out, n, state, locate, ts, ACTION_CANCEL, resting, first, price, order.size, F_LAST
         )
-        remove(orders, slot)
+        remove(orders, slots, slot)
         state[STATE_ORDERS] -= 1
         return n, 0
     if kind == 85:  # U: another order takes its place, behind all others
         second = _number(data, at + 19, 8)
-        if second == first or orders[slot_of(orders, second)].id == second:
+        other = converted_order_at(orders, slot_of(orders, slots, second))
+        if second == first or other.id == second:
             return n, ORDER_TWICE
         n = _record(out, n, state, locate, ts, ACTION_CANCEL, resting, first, price, order.size, 0)
-        remove(orders, slot)
+        remove(orders, slots, slot)
         size = _number(data, at + 27, 4)
         price = _number(data, at + 31, 4) * _PRICE_UNITS
-        put(orders, slot_of(orders, second), second, price, size, locate, resting)
+        put(orders, slot_of(orders, slots, second), second, price, size, locate, resting)
         return _record(
             out, n, state, locate, ts, ACTION_ADD, resting, second, price, size, F_LAST
         ), 0
@@ -249,6 +255,6 @@ def _message(
     n = _record(out, n, state, locate, ts, ACTION_CANCEL, resting, first, price, taken, F_LAST)
     order.size -= taken
     if order.size == 0:
-        remove(orders, slot)
+        remove(orders, slots, slot)
         state[STATE_ORDERS] -= 1
     return n, 0

@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,15 +12,15 @@ from typing import Any, Final
 
 import databento_dbn as dbn
 import numpy as np
-import zstandard
 
 from tapewire.atomic import atomic_file
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import ConfigError
-from tapewire.replay.convert import DBN_VERSION, ZSTD_LEVEL, HashedSink, Sink, require_free
+from tapewire.replay.convert import DBN_VERSION, ZSTD_LEVEL, HashedSink, require_free
 from tapewire.replay.itch import ItchFile, dataset_in
 from tapewire.replay.lobster import DATASET as LOBSTER_DATASET
 from tapewire.replay.lobster import INSTRUMENT_ID, LobsterFile
+from tapewire.replay.packing import BlockWriter, Sink, packed
 from tapewire.replay.schemas import beside
 from tapewire.replay.trading_days import date_in, midnight_ns
 
@@ -258,14 +259,12 @@ def _write(
             if on_progress is not None:
                 on_progress(disk_bytes())
 
+    compressed = output.name.endswith(".zst")
     with atomic_file(output) as file:
-        hashed = HashedSink(file)
-        if output.name.endswith(".zst"):
-            compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
-            with compressor.stream_writer(hashed, closefd=False) as packer:  # type: ignore[arg-type]
-                write_all(packer)
-        else:
-            write_all(hashed)
+        with BlockWriter(file) as blocks:
+            hashed = HashedSink(blocks)
+            with packed(hashed, ZSTD_LEVEL) if compressed else nullcontext(hashed) as sink:
+                write_all(sink)
         then()
     return _Written(records, hashed.size, hashed.hexdigest, first, last)
 

@@ -9,16 +9,15 @@ import datetime as dt
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import databento_dbn as dbn
 import numpy as np
 import xxhash
-import zstandard
 from databento_dbn import Metadata
 
 from tapewire.atomic import atomic_file, require_replaceable
@@ -28,6 +27,7 @@ from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.cut import StartCut
 from tapewire.replay.dbn import DbnHeader
 from tapewire.replay.filters import wanted_mappings
+from tapewire.replay.packing import BlockWriter, Sink, packed
 from tapewire.replay.plan import Duplicates, ReplayPlan
 from tapewire.replay.source import Source, open_source
 from tapewire.wire import FileTotals, SymbolMapping, Warmup
@@ -45,13 +45,6 @@ _EPOCH: Final = dt.date(1970, 1, 1)
 
 #: The mappings of a header: name → [(first day, day after the last, what it stands for)].
 _Mappings = dict[str, list[tuple[dt.date, dt.date, str]]]
-
-
-class Sink(Protocol):
-    """Where bytes go."""
-
-    def write(self, data: memoryview, /) -> int:
-        """Take all of ``data``."""
 
 
 @dataclass(frozen=True)
@@ -166,14 +159,10 @@ def convert(
         header = header_of(source)  # before the output is touched: the datasets may differ
         until_ns = plan.warmup_until_ns
         cut = StartCut(until_ns) if until_ns is not None else None
-        with atomic_file(output) as file:
-            hashed = HashedSink(file)
-            if compressed:
-                compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
-                with compressor.stream_writer(hashed, closefd=False) as packer:  # type: ignore[arg-type]
-                    first_ns, last_ns = write_records(source, packer, header, on_progress, cut)
-            else:
-                first_ns, last_ns = write_records(source, hashed, header, on_progress, cut)
+        with atomic_file(output) as file, BlockWriter(file) as blocks:
+            hashed = HashedSink(blocks)
+            with packed(hashed, ZSTD_LEVEL) if compressed else nullcontext(hashed) as sink:
+                first_ns, last_ns = write_records(source, sink, header, on_progress, cut)
     elapsed_s = time.perf_counter() - began_s
     snapshot_records = cut.snapshot_records if cut is not None else 0
     held = cut.held if cut is not None else 0

@@ -29,6 +29,7 @@ from typing import Final, Self
 
 import numpy as np
 
+from tapewire.compiled.memory import Block
 from tapewire.errors import ConfigError, FormatError, NoDataError
 from tapewire.market.records import (
     ACTION_CLEAR,
@@ -41,7 +42,7 @@ from tapewire.market.records import (
     UNDEF_PRICE,
 )
 from tapewire.replay import _itch
-from tapewire.replay._order_table import empty_orders, move_orders
+from tapewire.replay._order_table import empty_orders, twice_as_large
 from tapewire.replay.byte_sources import (
     ByteSource,
     GzipBytes,
@@ -168,7 +169,7 @@ class ItchFile:
         self._state[_itch.STATE_OPEN] = 1
         self._orders = empty_orders(_ORDERS_MIN)
         self._wanted = np.zeros(_LOCATES, np.uint8)
-        self._out = np.zeros(_OUT_RECORDS, MBO_KERNEL_DTYPE)
+        self._out = Block(MBO_KERNEL_DTYPE, _OUT_RECORDS)
 
     @property
     def disk_bytes(self) -> int:
@@ -238,7 +239,7 @@ class ItchFile:
         while True:
             written, status = self._decode()
             if written:
-                yield self._out[:written].view(MBO_DTYPE)
+                yield self._out.records[:written].view(MBO_DTYPE)
             if status == _itch.AT_DIRECTORY:
                 self._add_late()
             elif status == _itch.AT_STATE:
@@ -250,7 +251,14 @@ class ItchFile:
 
     def _decode(self) -> tuple[int, int]:
         written, status = _itch.decode(
-            self._data, self._end, self._state, self._orders, self._wanted, self._out
+            self._data,
+            self._end,
+            self._state,
+            self._orders.address,
+            self._orders.capacity,
+            self._wanted,
+            self._out.address,
+            self._out.capacity,
         )
         if status >= _itch.BAD_TYPE:
             raise self._wrong(status)
@@ -369,9 +377,7 @@ class ItchFile:
         return records
 
     def _grow(self) -> None:
-        larger = empty_orders(2 * len(self._orders))
-        move_orders(self._orders, larger)
-        self._orders = larger
+        self._orders = twice_as_large(self._orders)
 
     def close(self) -> None:
         """Close the file."""

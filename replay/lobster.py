@@ -17,6 +17,7 @@ import datetime as dt
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -25,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
+from tapewire.compiled.memory import Block
 from tapewire.errors import ConfigError, FormatError, MissingFileError, NoDataError
 from tapewire.market.records import (
     ACTION_ADD,
@@ -41,7 +43,7 @@ from tapewire.market.records import (
     UNDEF_PRICE,
 )
 from tapewire.replay import _lobster
-from tapewire.replay._order_table import empty_orders, move_orders
+from tapewire.replay._order_table import empty_orders, twice_as_large
 from tapewire.replay.byte_sources import open_file
 from tapewire.replay.trading_days import midnight_ns
 
@@ -135,13 +137,13 @@ class LobsterFile:
             raise
         self.size_bytes = self._messages.size_bytes + self._book.size_bytes
         self._kinds = np.zeros(8, np.int64)
-        self._state = np.zeros(_lobster.STATE_SIZE, np.int64)
-        self._state[_lobster.STATE_NEXT_ID] = FIRST_REST_ID
-        self._state[_lobster.STATE_PUBLISHER] = PUBLISHER
-        self._state[_lobster.STATE_INSTRUMENT] = INSTRUMENT_ID
-        self._levels = np.zeros((2, _LEVELS_MIN), _lobster.LEVEL_DTYPE)
+        self._state: np.ndarray = np.zeros(1, _lobster.LOBSTER)
+        state = self._state[0]
+        state["next_id"], state["depth"] = FIRST_REST_ID, depth
+        state["publisher"], state["instrument"] = PUBLISHER, INSTRUMENT_ID
+        self._levels = Block(_lobster.LEVEL_DTYPE, 2 * _LEVELS_MIN)
         self._orders = empty_orders(_ORDERS_MIN)
-        self._out = np.zeros(_OUT_RECORDS, MBO_KERNEL_DTYPE)
+        self._out = Block(MBO_KERNEL_DTYPE, _OUT_RECORDS)
 
     @property
     def disk_bytes(self) -> int:
@@ -153,9 +155,9 @@ class LobsterFile:
         """What was in it, so far."""
         return LobsterCounts(
             messages={str(k): int(n) for k, n in enumerate(self._kinds) if n},
-            volume=int(self._state[_lobster.STATE_VOLUME]),
-            unknown_orders=int(self._state[_lobster.STATE_UNKNOWN]),
-            rested_shares=int(self._state[_lobster.STATE_RESTED]),
+            volume=int(self._state[0]["volume"]),
+            unknown_orders=int(self._state[0]["unknown"]),
+            rested_shares=int(self._state[0]["rested"]),
         )
 
     def chunks(self) -> Iterator[np.ndarray]:
@@ -178,25 +180,27 @@ class LobsterFile:
             if first:
                 yield self._snapshot(messages[0], book[0])
             first = False
-            self._state[_lobster.STATE_AT] = 0
             yield from self._converted(messages, book)
             self._kinds += np.bincount(messages[:, 1], minlength=8)
         if first:
             raise NoDataError(f"{self.path}: has no messages")
 
     def _converted(self, messages: np.ndarray, book: np.ndarray) -> Iterator[np.ndarray]:
+        state = self._state[0]
+        state["at"], state["rows"] = 0, len(messages)
+        state["messages"], state["book"] = messages.ctypes.data, book.ctypes.data
         while True:
-            written, status = _lobster.convert_rows(
-                messages, book, self._state, self._levels, self._orders, self._out
-            )
+            state["levels"], state["levels_max"] = self._levels.address, self._levels.capacity // 2
+            state["orders"], state["slots"] = self._orders.address, self._orders.capacity
+            state["out"], state["out_max"] = self._out.address, self._out.capacity
+            written, status = _lobster.convert_rows(self._state)
             if written:
-                yield self._out[:written].view(MBO_DTYPE)
+                yield self._out.records[:written].view(MBO_DTYPE)
             if status == _lobster.BAD_ROW:
-                row = int(self._state[_lobster.STATE_ROW]) + 1
-                _, *found = messages[self._state[_lobster.STATE_AT]].tolist()
+                _, *found = messages[state["at"]].tolist()
                 raise FormatError(
-                    f"{self.path}: line {row}: expected a type of 1 to 7, the id of a new order "
-                    "where it is 1, a size and a direction of 1 or -1, found "
+                    f"{self.path}: line {state['row'] + 1}: expected a type of 1 to 7, the id of a "
+                    "new order where it is 1, a size and a direction of 1 or -1, found "
                     f"{','.join(map(str, found))}"
                 )
             if status == _lobster.ROWS_DONE:
@@ -206,11 +210,11 @@ class LobsterFile:
 
     def _make_room(self) -> None:
         """Double whatever may be too small for the next row alone."""
-        self._out = np.zeros(2 * len(self._out), MBO_KERNEL_DTYPE)
-        self._levels = np.concatenate([self._levels, np.zeros_like(self._levels)], axis=1)
-        larger = empty_orders(2 * len(self._orders))
-        move_orders(self._orders, larger)
-        self._orders = larger
+        self._out = Block(MBO_KERNEL_DTYPE, 2 * self._out.capacity)
+        levels, self._levels = self._levels, Block(_lobster.LEVEL_DTYPE, 2 * self._levels.capacity)
+        for ask in range(2):
+            _side_of(self._levels, ask)[: levels.capacity // 2] = _side_of(levels, ask)
+        self._orders = twice_as_large(self._orders)
 
     def _rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the next rows of both files, as many of each."""
@@ -229,6 +233,7 @@ class LobsterFile:
 
     def _snapshot(self, message: np.ndarray, row: np.ndarray) -> np.ndarray:
         """Open the levels as they stood before the first message; records of that."""
+        state = self._state[0]
         ts, kind, _, size, price, direction = message.tolist()
         records = [(ACTION_CLEAR, SIDE_NONE, 0, UNDEF_PRICE, 0)]
         for ask, side in enumerate((SIDE_BID, SIDE_ASK)):
@@ -237,14 +242,14 @@ class LobsterFile:
             if direction == (1, -1)[ask] and 1 <= kind <= 4:
                 levels[price] = levels.get(price, 0) + (-size if kind == 1 else size)
             best_first = sorted((p for p, q in levels.items() if q > 0), reverse=not ask)
-            worst_first = self._levels[ask, : len(best_first)][::-1]
+            worst_first = _side_of(self._levels, ask)[: len(best_first)][::-1]
             for level, at in zip(worst_first, best_first, strict=True):
-                rest_id = int(self._state[_lobster.STATE_NEXT_ID])
-                self._state[_lobster.STATE_NEXT_ID] += 1
+                rest_id = int(state["next_id"])
+                state["next_id"] += 1
                 level["price"], level["rest"] = at * _PRICE_UNITS, levels[at]
                 level["rest_id"] = rest_id
                 records.append((ACTION_ADD, side, rest_id, at * _PRICE_UNITS, levels[at]))
-            self._state[_lobster.STATE_LEVELS + ask] = len(best_first)
+            state["levels_n"][ask] = len(best_first)
         out = np.zeros(len(records), MBO_DTYPE)
         out["length"], out["rtype"], out["flags"] = RECORD_LENGTH_WORDS, RTYPE_MBO, F_SNAPSHOT
         out["publisher_id"], out["instrument_id"] = PUBLISHER, INSTRUMENT_ID
@@ -268,6 +273,12 @@ class LobsterFile:
         self.close()
 
 
+def _side_of(levels: Block, ask: int) -> np.ndarray:
+    """The bids of a block of levels, or the asks."""
+    side: np.ndarray = levels.records.reshape(2, -1)[ask]
+    return side
+
+
 class _Table:
     """Rows of whole numbers of a CSV file without a header; a column ``t`` are seconds, as ns."""
 
@@ -283,6 +294,9 @@ class _Table:
         self._file: Any = os.fdopen(fd, "rb")
         self._reader: Any = None
         self._left = np.empty((0, len(names)), np.int64)
+        #: Parses what comes next while other work is done: the library leaves Python for that.
+        self._thread = ThreadPoolExecutor(1, "tapewire-csv")
+        self._ahead: Future[np.ndarray] | None = None
 
     @property
     def disk_bytes(self) -> int:
@@ -290,9 +304,18 @@ class _Table:
         return 0 if self._file.closed else int(self._file.tell())
 
     def more(self) -> int:
-        """Read on if nothing is left; return how many rows there are."""
+        """Wait for the next block if nothing is left; return how many rows there are."""
         if not len(self._left) and self.size_bytes:
-            self._left = self._next()
+            ahead = self._ahead or self._thread.submit(self._next)
+            try:
+                self._left = ahead.result()
+            except pa.ArrowInvalid as error:
+                why = str(error).splitlines()[0]
+                raise FormatError(
+                    f"{self.path}: after {self.rows} good rows: expected {len(self._names)} "
+                    f"numbers a row: {why}"
+                ) from None
+            self._ahead = self._thread.submit(self._next) if len(self._left) else ahead
         return len(self._left)
 
     def take(self, count: int) -> np.ndarray:
@@ -302,6 +325,7 @@ class _Table:
         return rows
 
     def _next(self) -> np.ndarray:
+        """Read and parse the next block: none at the end. By the thread alone."""
         try:
             if self._reader is None:
                 self._reader = csv.open_csv(
@@ -320,12 +344,6 @@ class _Table:
             batch = self._reader.read_next_batch()
         except StopIteration:
             return np.empty((0, len(self._names)), np.int64)
-        except pa.ArrowInvalid as error:
-            why = str(error).splitlines()[0]
-            raise FormatError(
-                f"{self.path}: after {self.rows + len(self._left)} good rows: expected "
-                f"{len(self._names)} numbers a row: {why}"
-            ) from None
         rows = np.empty((batch.num_rows, len(self._names)), np.int64)
         for k, column in enumerate(batch.columns):
             if self._names[k] == "t":  # 16 bytes each, the count of ns in the lower 8
@@ -337,4 +355,5 @@ class _Table:
 
     def close(self) -> None:
         """Close the file."""
+        self._thread.shutdown(cancel_futures=True)
         self._file.close()

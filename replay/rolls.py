@@ -13,17 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.compiled.units import NS_PER_DAY
-from tapewire.errors import NoDataError
+from tapewire.errors import FormatError, NoDataError
 from tapewire.market.continuous import (
     RULES,
     ContinuousName,
     ListedFuture,
+    continuous_name,
     delivery_end_ns,
     ranked,
 )
 from tapewire.market.statistics import DELETED, OPEN_INTEREST, UNDEF_QUANTITY
 from tapewire.replay.dbn import DbnHeader
 from tapewire.replay.volumes import DayVolumes
+from tapewire.wire import SymbolMapping
 
 _EPOCH: Final = dt.date(1970, 1, 1)
 _TS_MAX: Final = 2**63 - 1
@@ -229,13 +231,34 @@ def roll_table(
 
 
 def own_table(symbol: str, headers: Iterable[DbnHeader]) -> RollTable | None:
-    """Return the days of a continuous symbol as files say them themselves; None: none does."""
+    """Return the days of a continuous symbol as files say them themselves; None: none does.
+
+    Raises
+    ------
+    FormatError
+        If they say two instruments of a continuous symbol for one time.
+    """
+    rolls = continuous_name(symbol) is not None
     found: dict[int, int] = {}
+    said: dict[int, tuple[SymbolMapping, str]] = {}
     for header in headers:
         for mapping in header.mappings:
-            if mapping.raw_symbol == symbol:
-                for day in _days_within(mapping.start_ns, mapping.end_ns, symbol):
-                    found.setdefault(day, mapping.instrument_id)
+            if mapping.raw_symbol != symbol:
+                continue
+            for day in _days_within(mapping.start_ns, mapping.end_ns, symbol):
+                found.setdefault(day, mapping.instrument_id)
+                first, path = said.setdefault(day, (mapping, header.path))
+                if (
+                    rolls
+                    and first.instrument_id != mapping.instrument_id
+                    and first.start_ns < mapping.end_ns
+                    and mapping.start_ns < first.end_ns
+                ):
+                    raise FormatError(
+                        f"symbol {symbol}: expected one instrument on {date_of(day)}, found "
+                        f"{first.instrument_id} in {path} and {mapping.instrument_id} in "
+                        f"{header.path}: leave one of them out"
+                    )
     days = [
         RollDay(day, symbol, number, "the symbology of the files") for day, number in found.items()
     ]

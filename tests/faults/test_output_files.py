@@ -55,6 +55,10 @@ class FullDisk:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return int(self._file.write(data))
 
+    @property
+    def raw(self) -> "FullDisk":
+        return FullDisk(self._file.raw, self._room)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 

@@ -12,6 +12,7 @@ from naive.book import NaiveBooks, rows
 from naive.capture import fills_in
 from naive.dbn import read_mbo
 from tapewire.capture import CaptureCounts, CapturePass
+from tapewire.capture.layout import AHEAD, AHEAD_KEPT_MAX
 from tapewire.market.records import MBO_DTYPE
 
 DataFile = Callable[[str], Path]
@@ -53,6 +54,24 @@ def test_a_small_venue_and_the_same_with_queues_shuffled(seed: int) -> None:
                 shuffled["order_id"][i] = draw.choice(queue).order_id
         books.step(r)
     assert assert_fills(shuffled).fills["jumped"] > 0
+
+
+def test_an_event_that_never_ends_is_judged_in_parts_and_memory_stays_bounded() -> None:
+    """Two orders: the first is filled again and again, and once, behind it, the second."""
+    fills = AHEAD_KEPT_MAX + 10_000
+    records = np.zeros(2 + fills, MBO_DTYPE)
+    records["length"], records["rtype"], records["publisher_id"] = 14, 160, 1
+    records["instrument_id"], records["price"], records["side"] = 1, 10**9, ord("B")
+    records["action"][:2], records["action"][2:] = ord("A"), ord("F")
+    records["order_id"], records["size"] = 1, 10**9
+    records["order_id"][1], records["size"][2:] = 2, 1
+    records["order_id"][100] = 2
+    records["ts_recv"], records["ts_event"] = 5, 5
+    capture = CapturePass()
+    capture.feed(records)
+    assert capture.nbytes < 2 * AHEAD_KEPT_MAX * AHEAD.itemsize
+    fills_found = {name: n for name, n in capture.finish().fills.items() if n}
+    assert fills_found == {"direct": fills - 1, "behind_filled": 1}
 
 
 def test_the_fills_of_a_real_hour(data_file: DataFile) -> None:

@@ -304,6 +304,24 @@ def test_files_that_say_it_themselves_are_believed(tmp_path: Path) -> None:
     assert len(read(plan)) == 4
 
 
+def test_files_that_say_two_instruments_of_one_day_are_refused(tmp_path: Path) -> None:
+    records = streams.make_records(3)
+    paths = []
+    for name, number, days in (("a", 7, (0, 2)), ("b", 8, (1, 3)), ("c", 8, (2, 3))):
+        mappings = {"X.c.0": [(number, *days)]}
+        data = streams.dbn_bytes(records, mappings=mappings)
+        paths.append(streams.write(tmp_path / f"{name}.dbn", data))
+    first, overlaps, follows = paths
+    with pytest.raises(FormatError) as caught:
+        rolls_of(source([first, overlaps], "X.c.0"))
+    assert str(caught.value) == (
+        f"symbol X.c.0: expected one instrument on 2023-12-10, found 7 in {first} and 8 in "
+        f"{overlaps}: leave one of them out"
+    )
+    rolls = rolls_of(source([first, follows], "X.c.0"))
+    assert [day.instrument_id for day in rolls.tables[0].days] == [7, 7, 8]
+
+
 def test_a_catalogue_finds_the_files_of_a_product(files: list[str], tmp_path: Path) -> None:
     """With a start, volumes need the days before."""
     index_folder(tmp_path)

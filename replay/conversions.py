@@ -261,7 +261,7 @@ def _write(
 
     compressed = output.name.endswith(".zst")
     with atomic_file(output) as file:
-        with BlockWriter(file) as blocks:
+        with BlockWriter(file, past_cache=False) as blocks:
             hashed = HashedSink(blocks)
             with packed(hashed, ZSTD_LEVEL) if compressed else nullcontext(hashed) as sink:
                 write_all(sink)

@@ -159,7 +159,7 @@ def convert(
         header = header_of(source)  # before the output is touched: the datasets may differ
         until_ns = plan.warmup_until_ns
         cut = StartCut(until_ns) if until_ns is not None else None
-        with atomic_file(output) as file, BlockWriter(file) as blocks:
+        with atomic_file(output) as file, BlockWriter(file, past_cache=False) as blocks:
             hashed = HashedSink(blocks)
             with packed(hashed, ZSTD_LEVEL) if compressed else nullcontext(hashed) as sink:
                 first_ns, last_ns = write_records(source, sink, header, on_progress, cut)

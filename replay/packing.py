@@ -33,11 +33,12 @@ class Sink(Protocol):
 
 
 class BlockWriter:
-    """Writes bytes to a file in large blocks, in order, by a thread, past the system's page cache.
+    """Writes bytes to a file in large blocks, in order, by a thread.
 
-    Through the cache each byte is copied once more, and its page is made and written back: with
-    gigabytes this is what a writer mostly does. Where the file system knows no other way, and with
-    what fills no block at the end, blocks go through the cache.
+    Through the system's page cache each byte is copied once more, and its page is made and written
+    back: with gigabytes this is what a writer mostly does. What nobody reads at once may go past
+    it. Where the file system knows no other way, and with what fills no block at the end, blocks go
+    through the cache.
 
     To be used in a ``with`` statement: at its end all is written, or, where an exception ends it,
     what waits is dropped; the thread is gone in either case. What the system says of a write is
@@ -47,11 +48,15 @@ class BlockWriter:
     ----------
     file
         Open for writing, nothing in its buffer; left where the bytes end.
+    past_cache
+        Whether to go past the cache: who reads the file next reads it from the disk then.
     block_bytes
         Of a block: a multiple of 4,096.
     """
 
-    def __init__(self, file: BinaryIO, *, block_bytes: int = _BLOCK_BYTES) -> None:
+    def __init__(
+        self, file: BinaryIO, *, past_cache: bool, block_bytes: int = _BLOCK_BYTES
+    ) -> None:
         self._fd = file.fileno()
         self._raw: Any = getattr(file, "raw", file)
         self._block_bytes = block_bytes
@@ -62,7 +67,8 @@ class BlockWriter:
         self._block = self._next_block()
         self._filled = 0
         self._is_direct = False
-        self._tried = os.lseek(self._fd, 0, os.SEEK_CUR) % _ALIGN != 0
+        at_page = os.lseek(self._fd, 0, os.SEEK_CUR) % _ALIGN == 0
+        self._tried = not (past_cache and at_page)
 
     def write(self, data: memoryview, /) -> int:
         """Take bytes, C-contiguous; return how many."""

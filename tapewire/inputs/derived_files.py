@@ -81,7 +81,7 @@ def open_writer(
             table = stack.enter_context(_Table(file, schema, mappings))
             sink = stack.enter_context(WriteBehind(table.write))
         else:
-            sink = stack.enter_context(BlockWriter(file))
+            sink = stack.enter_context(BlockWriter(file, past_cache=True))
             if output.name.endswith(".zst"):
                 sink = stack.enter_context(packed(sink, _ZSTD_LEVEL, window_log=_ZSTD_WINDOW_LOG))
             sink.write(memoryview(header))

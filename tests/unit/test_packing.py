@@ -38,7 +38,7 @@ def _written(path: Path, pieces: list[bytes], head: bytes = b"", errors: Any = N
     with opened as file:
         if head:
             file.write(head)
-        with BlockWriter(file, block_bytes=_BLOCK) as blocks:  # type: ignore[arg-type]
+        with BlockWriter(file, past_cache=True, block_bytes=_BLOCK) as blocks:  # type: ignore[arg-type]
             for piece in pieces:
                 assert blocks.write(memoryview(piece)) == len(piece)
         assert file.tell() == len(head) + sum(map(len, pieces))
@@ -96,7 +96,10 @@ def test_a_full_disk_reaches_the_caller(tmp_path: Path) -> None:
 
 def test_nothing_more_is_written_where_the_caller_fails(tmp_path: Path) -> None:
     def fail() -> None:
-        with (tmp_path / "a").open("wb", buffering=0) as file, BlockWriter(file) as blocks:
+        with (
+            (tmp_path / "a").open("wb", buffering=0) as file,
+            BlockWriter(file, past_cache=True) as blocks,
+        ):
             blocks.write(memoryview(b"abc"))
             raise KeyError
 

@@ -257,9 +257,11 @@ class Publisher:
         """Send the end of the stream and wait until every receiver has confirmed it."""
         for peer in list(self._peers.values()):
             self._say(peer, msg.End(totals))
-        patience = Patience(self._stall_timeout_s, self._now_s())
+        begin_s = self._now_s()
         while late := [p for p in self._peers.values() if not p.left]:
             self._service(WAIT_SLICE_S)
+            # Who is still at batches before it gets on: that time is not the end's.
+            patience = Patience(self._stall_timeout_s, max(begin_s, late[0].patience.since_s))
             patience.require(self._now_s(), late[0], "has not confirmed the end of the stream")
 
     def fail(self, error: BaseException) -> None:

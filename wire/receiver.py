@@ -221,8 +221,10 @@ class Receiver:
                 frames = self._next_frames()
                 if len(frames[0]) == HEADER_BYTES and bytes(frames[0].buffer[:3]) == b"TWB":
                     yield self._accept(frames)
-                    self._patience.renew(self._now_s())
-                    if credit.release():
+                    now_s = self._now_s()
+                    self._patience.renew(now_s)
+                    # A slow consumer is not done with half a window for long: it says so earlier.
+                    if credit.release() or self._sender.heartbeat_due(now_s):
                         self._give_back()
                 elif self._control(frames):
                     break

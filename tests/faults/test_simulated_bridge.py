@@ -28,9 +28,7 @@ def test_a_hundred_bridges() -> None:
         try:
             BridgeRun(seed).play()
         except AssertionError as error:
-            error.add_note(
-                f"again: {GIVEN}={seed} python -m pytest -m long -k thousands_of_bridges"
-            )
+            error.add_note(f"again: {GIVEN}={seed} make test-long ARGS='-k thousands_of_bridges'")
             raise
 
 

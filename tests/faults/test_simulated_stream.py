@@ -34,7 +34,7 @@ def play_again(seed: int) -> None:
     try:
         StreamRun(seed).play()
     except AssertionError as error:
-        error.add_note(f"again: {GIVEN}={seed} python -m pytest -m long -k thousands_of_streams")
+        error.add_note(f"again: {GIVEN}={seed} make test-long ARGS='-k thousands_of_streams'")
         raise
 
 

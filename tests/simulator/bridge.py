@@ -13,8 +13,9 @@ from unittest import mock
 
 import numpy as np
 import zmq
+from greenlet import GreenletExit
 
-from simulator.network import Parts, Pipe, Wires
+from simulator.network import Connection, Parts, Pipe, Wires
 from simulator.stream import IDLE_S, Wrong
 from simulator.world import Actor, Hang, World
 from tapewire.bridge import protocol as msg
@@ -25,6 +26,7 @@ from tapewire.bridge.model import StrategyBase
 from tapewire.bridge.model_spec import ModelSpec
 from tapewire.errors import TapewireError
 from tapewire.strategies.follower import SIGNAL_SUBMIT, SIGNAL_TARGET
+from tapewire.wire.link import Link
 
 ENDPOINT = "tcp://127.0.0.1:7002"
 CONNECT_S, ANSWER_S = 30.0, 20.0
@@ -110,7 +112,8 @@ class BridgeRun:
         self.progress_s = self.world.now_s()
         self.is_complete = False
         self.models: list[Actor] = []
-        self._held: Parts | None = None
+        self._links: dict[Actor, Link] = {}
+        self._held: tuple[Connection, Parts] | None = None
         self._ts = 1_000_000
 
     # --- the model ------------------------------------------------------------------------------
@@ -174,12 +177,15 @@ class BridgeRun:
             self.world.sleep(_LONG_S)
         if self.delay_s:
             self.world.sleep(self.delay_s * self.draw.random() / (1 if self.takes_batches else 16))
+            if self._links[self.world.current].closed_by_peer:
+                raise GreenletExit  # the client's thread that watches ends its process
 
     def serve(self) -> None:
         """The work of a model's process."""
         client = ModelClient(
             self.model, ENDPOINT, {}, CONNECT_S, None, lambda text: None, self.wires
         )
+        self._links[self.world.current] = client._link
         try:
             client.work_by(lambda: _drive(client.work(Ready(self.world))))  # type: ignore[arg-type]
         finally:
@@ -320,8 +326,8 @@ class BridgeRun:
         name = msg.name_of(msg.decode_message(parts[0]))
         self.world.note(name, pipe.to.kind == zmq.ROUTER)
         if self._held is not None and name == "features":
-            held, self._held = self._held, None
-            return [parts, held]
+            (connection, held), self._held = self._held, None
+            return [parts, held] if connection is pipe.connection else [parts]
         kind, _, of = self.harm.partition(" ")
         if self.has_happened or of != name or kind not in ("lost", "twice", "swapped"):
             return [parts]
@@ -330,7 +336,7 @@ class BridgeRun:
             return [parts]
         self._happen()
         if kind == "swapped":
-            self._held = parts
+            self._held = pipe.connection, parts
         return [parts, parts] if kind == "twice" else []
 
     def _strike(self) -> None:

@@ -33,7 +33,7 @@ LOST_MESSAGES = {
 _GONE = "is gone|fell silent|nobody answered|left after|expected . receivers|did not begin"
 #: Faults of processes and links: the same. Who is killed says nothing.
 OF_PROCESSES = {
-    "kill sender": (_GONE, ""),
+    "kill sender": (f"|{_GONE}", ""),
     "kill receiver": ("", f"{_GONE}|consumed nothing"),
     "stop sender": (f"|{_GONE}", f"|{_GONE}|{_GONE}"),
     "stop receiver": (f"|{_GONE}|consumed nothing", f"|{_GONE}|consumed nothing"),

@@ -299,13 +299,16 @@ class Watch:
         if untaken <= allowed:
             return True
         self.overruns[number] = f"sent {untaken} bytes beyond what was taken, allowed {allowed}"
-        self._shut(number)
+        self._shut(number, resets=True)
         return False
 
-    def _shut(self, number: int) -> None:
+    def _shut(self, number: int, *, resets: bool = False) -> None:
         for connection in list(self._socket.connections.values()):
-            if connection.number == number:
+            if connection.number == number and resets:
                 self._wires.cut(connection)
+            elif connection.number == number:
+                self._socket.lose(connection)
+                self._wires.close(connection, self._socket, keeps_sent=True)
 
 
 class Poller:

@@ -33,6 +33,7 @@ PAGES = {
     "docs/placebo.md": 2,
     "docs/record-flags.md": 1,
     "docs/reinforcement-learning.md": 3,
+    "docs/reliability.md": 0,
     "docs/report.md": 4,
     "docs/indicators.md": 3,
     "docs/risk.md": 4,

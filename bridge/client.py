@@ -9,7 +9,6 @@ import contextlib
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from tapewire.wire.guard import Failed
 from tapewire.wire.keys import ClientKeys
 from tapewire.wire.link import Link
 from tapewire.wire.liveness import PEER_TIMEOUT_S, STALL_TIMEOUT_S
+from tapewire.wire.network import LIBZMQ, Network
 
 #: How long somebody may wait for a run to be there (s).
 CONNECT_TIMEOUT_S: Final = 60.0
@@ -95,7 +95,7 @@ def serve(
     WireError
         If the run said why it goes no further with this model.
     """
-    client = _Client(kind, endpoint, parameters or {}, connect_timeout_s, keys, say)
+    client = ModelClient(kind, endpoint, parameters or {}, connect_timeout_s, keys, say)
     try:
         return client.run()
     except (KeyboardInterrupt, SystemExit):
@@ -105,12 +105,19 @@ def serve(
         client.close()
 
 
-class _Client:
-    """One model, one connection, and what has been said over it."""
+class ModelClient:
+    """One model, one connection, and what has been said over it; see `serve`.
+
+    Parameters
+    ----------
+    network
+        What the connection stands on.
+    """
 
     def __init__(
         self, kind: type[StrategyBase], endpoint: str, parameters: Mapping[str, Any],
         connect_timeout_s: float, keys: ClientKeys | None, say: Callable[[str], None],
+        network: Network = LIBZMQ,
     ) -> None:  # fmt: skip
         split_endpoint(endpoint, has_keys=keys is not None, advice=_ADVICE)
         if kind.dtype not in ("float64", "float32"):
@@ -122,6 +129,8 @@ class _Client:
         self._connect_timeout_s = connect_timeout_s
         self._say_aloud = say
         self._keys = keys
+        self._now_s = network.now_s
+        self._ready: Readiness | None = None
         self._run = f"the run at {endpoint}"
         self._link = Link(
             endpoint,
@@ -130,6 +139,7 @@ class _Client:
             message_bytes_max=msg.ARRAY_BYTES_MAX,
             frames_max=msg.FRAMES_MAX,
             keys=keys,
+            network=network,
         )
         self._dialogue = Dialogue(kind, parameters, self._run, self._send, say)
         self._over = threading.Event()
@@ -139,19 +149,30 @@ class _Client:
 
     def run(self) -> int:
         """Connect and work until the run says goodbye; return how many rows were answered."""
-        self._link.open()
+        return self.work_by(self._in_loop)
+
+    def _in_loop(self) -> None:
         self._watcher.start()
         with asyncio.Runner(loop_factory=_new_loop) as runner:
-            try:
-                runner.run(self._work())
-            except ProtocolError as error:
-                self.leave(msg.BridgeError(str(error)))
-                raise ProtocolError(f"{self._run}: {error}") from None
-            except WireError:
-                raise
-            except TapewireError as error:
-                self.leave(msg.BridgeError(str(error)))
-                raise
+            runner.run(self._with_readiness())
+
+    async def _with_readiness(self) -> None:
+        with Readiness(self._link.fds) as ready:
+            await self.work(ready)
+
+    def work_by(self, work: Callable[[], None]) -> int:
+        """Connect and have `work` done by a function; see `run`."""
+        self._link.open()
+        try:
+            work()
+        except ProtocolError as error:
+            self.leave(msg.BridgeError(str(error)))
+            raise ProtocolError(f"{self._run}: {error}") from None
+        except WireError:
+            raise
+        except TapewireError as error:
+            self.leave(msg.BridgeError(str(error)))
+            raise
         return self._dialogue.rows
 
     def leave(self, word: msg.BridgeError | msg.BridgeGoodbye) -> None:
@@ -163,8 +184,8 @@ class _Client:
             return
         with contextlib.suppress(zmq.ZMQError):
             self._link.send(msg.encode_message(word))
-        deadline_s = time.monotonic() + _LAST_WORD_S
-        while not self._link.closed_by_peer and (left_s := deadline_s - time.monotonic()) > 0:
+        deadline_s = self._now_s() + _LAST_WORD_S
+        while not self._link.closed_by_peer and (left_s := deadline_s - self._now_s()) > 0:
             if self._link.wait(left_s):
                 self._link.receive()
 
@@ -182,7 +203,7 @@ class _Client:
         while not self._over.wait(_LOOK_S):
             if not self._link.closed_by_peer or self._dialogue.is_over:
                 continue
-            now_s = time.monotonic()
+            now_s = self._now_s()
             gone_s = gone_s or now_s
             if now_s - gone_s > _GRACE_S:
                 print(
@@ -195,37 +216,38 @@ class _Client:
 
     # --- messages -------------------------------------------------------------------------------
 
-    async def _work(self) -> None:
-        with Readiness(self._link.fds) as ready:
-            dtype: Any = self._kind.dtype
-            name = self._kind.__qualname__[:256]
-            hello = msg.BridgeHello(msg.PROTOCOL, name, os.getpid(), dtype, keeps_state(self._kind))
-            await self._send(hello)
-            begin_s = time.monotonic()
-            noticed = False
-            is_known = False
-            while True:
-                has_closed = self._link.closed_by_peer  # what it said before comes first
-                frames = self._link.receive()
-                if frames is not None:
-                    if not is_known:
-                        is_known = True
-                        self._link.require_own()
-                        self._link.allow(_UNTAKEN_BYTES_MAX)
-                    if not await self._dialogue.take(
-                        frames[0].buffer, [frame.buffer for frame in frames[1:]]
-                    ):
-                        return
-                    continue
-                if has_closed:
-                    raise self._gone()
-                if self._dialogue.welcome is None:
-                    noticed = self._require_soon(time.monotonic() - begin_s, noticed)
-                if self._has_coroutines:
-                    await ready.wait()
-                    self._link.note_gone()
-                else:  # nothing else goes on: without the loop it is quicker
-                    self._link.wait(_LOOK_S)
+    async def work(self, ready: Readiness) -> None:
+        """Say hello and do what the run says, until its goodbye."""
+        self._ready = ready
+        dtype: Any = self._kind.dtype
+        name = self._kind.__qualname__[:256]
+        hello = msg.BridgeHello(msg.PROTOCOL, name, os.getpid(), dtype, keeps_state(self._kind))
+        await self._send(hello)
+        begin_s = self._now_s()
+        noticed = False
+        is_known = False
+        while True:
+            has_closed = self._link.closed_by_peer  # what it said before comes first
+            frames = self._link.receive()
+            if frames is not None:
+                if not is_known:
+                    is_known = True
+                    self._link.require_own()
+                    self._link.allow(_UNTAKEN_BYTES_MAX)
+                if not await self._dialogue.take(
+                    frames[0].buffer, [frame.buffer for frame in frames[1:]]
+                ):
+                    return
+                continue
+            if has_closed:
+                raise self._gone()
+            if self._dialogue.welcome is None:
+                noticed = self._require_soon(self._now_s() - begin_s, noticed)
+            if self._has_coroutines:
+                await ready.wait()
+                self._link.note_gone()
+            else:  # nothing else goes on: without the loop it is quicker
+                self._link.wait(_LOOK_S)
 
     def _require_soon(self, waited_s: float, noticed: bool) -> bool:
         """Give up on a run that is not there; whether it was said that one is waited for."""
@@ -274,7 +296,8 @@ class _Client:
         while not self._link.send(frame, *parts):
             if self._link.closed_by_peer:
                 raise self._gone()
-            await asyncio.sleep(0.001)
+            assert self._ready is not None
+            await self._ready.pause()
 
 
 def _run_lives() -> bool:

@@ -5,7 +5,6 @@ A desk is worked by one thread, which serves its line; another one may take the 
 
 import json
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -22,6 +21,7 @@ from tapewire.bridge.model_spec import ModelSpec
 from tapewire.bridge.outbox import Outbox, OutboxItem
 from tapewire.bridge.process import ModelProcess
 from tapewire.errors import ProtocolError
+from tapewire.wire.network import LIBZMQ, Network
 
 IntArray = npt.NDArray[np.int64]
 
@@ -52,6 +52,8 @@ class Desk:
     spec
     answered
         Notified when there is an answer, or none will come.
+    network
+        What its line stands on.
 
     Attributes
     ----------
@@ -65,8 +67,11 @@ class Desk:
         Rows that a free-running model, too slow for them, was never sent.
     """
 
-    def __init__(self, spec: ModelSpec, answered: threading.Condition) -> None:
+    def __init__(
+        self, spec: ModelSpec, answered: threading.Condition, network: Network = LIBZMQ
+    ) -> None:
         self.spec = spec
+        self._now_s = network.now_s
         self.figures = BridgeFigures()
         self.fault: str | None = None
         self.rows = self.answered_rows = self.skipped_rows = 0
@@ -87,18 +92,18 @@ class Desk:
         self._known = np.zeros(0, np.bool_)
         self._told = 0  # instruments that the model was told of
         self._ready = False
-        self._progress_s = time.monotonic()  # when it last did what it has to
+        self._progress_s = self._now_s()  # when it last did what it has to
         self._signals: list[npt.NDArray[Any]] = []
         self._closes = deque(spec.closes_ns)
         self._process: ModelProcess | None = None
-        self.line = ModelLine(spec.endpoint, len(spec.columns), keys=spec.keys)
+        self.line = ModelLine(spec.endpoint, len(spec.columns), keys=spec.keys, network=network)
         self._start()
 
     # --- the model comes ------------------------------------------------------------------------
 
     def _start(self) -> None:
         self._ready = False
-        self._progress_s = time.monotonic()
+        self._progress_s = self._now_s()
         if self.spec.command is not None:
             self._process = ModelProcess(
                 self.spec.strategy_id, self.spec.command, self.line.endpoint
@@ -145,7 +150,7 @@ class Desk:
         self._told = 0
         self._outbox.rewind(first_row)
         self._ready = True
-        self._progress_s = time.monotonic()
+        self._progress_s = self._now_s()
 
     # --- rows go out ----------------------------------------------------------------------------
 
@@ -212,7 +217,7 @@ class Desk:
         """Send what may be sent."""
         if not self._ready or not self._tell_instruments():
             return
-        now_s = time.monotonic()
+        now_s = self._now_s()
         while (item := self._outbox.next) is not None:
             if item.message is not None:
                 sent = self.line.send(item.message)
@@ -325,7 +330,7 @@ class Desk:
                 f"{sent_stop - self._heard_row} rows, found one to rows {first} to {stop - 1}"
             )
         self._heard_row = stop
-        now_s = self._progress_s = time.monotonic()
+        now_s = self._progress_s = self._now_s()
         self.figures.inference.add(message.busy_ns // 1_000)
         effects, books, sent_s = self._outbox.told_of(first, stop)
         for each_s in sent_s:
@@ -359,7 +364,7 @@ class Desk:
     # --- it is lost -----------------------------------------------------------------------------
 
     def _require_progress(self) -> None:
-        now_s = time.monotonic()
+        now_s = self._now_s()
         if not self._ready:
             limit_s, what = self.spec.connect_timeout_s, "has not connected"
         elif self._heard_row < self._outbox.sent_stop(0):
@@ -415,11 +420,11 @@ class Desk:
         self.ship(everything=True)
         if self.fault is None:
             self._send_waiting()
-        look_s = time.monotonic() + _WAIT_S
+        look_s = self._now_s() + _WAIT_S
         while self.answered_rows < self.rows and self.fault is None:
             if self.line.wait(_WAIT_S) and self._listen(self.rows):
                 self._send_waiting()
-            if (now_s := time.monotonic()) > look_s:
+            if (now_s := self._now_s()) > look_s:
                 look_s = now_s + _WAIT_S
                 check()
                 self.serve()
@@ -455,7 +460,7 @@ class Desk:
     def wait_end(self, until_s: float) -> None:
         """Give its process time to end by itself."""
         if self._process is not None:
-            self._process.wait_end(until_s - time.monotonic())
+            self._process.wait_end(until_s - self._now_s())
 
     def close(self) -> None:
         """Kill the model's process, if there is one yet, and give back the address."""

@@ -1,6 +1,5 @@
 """The run's end of the connection to one model: who is there, what it says, what it is sent."""
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from tapewire.errors import PeerLostError, ProtocolError
 from tapewire.wire.hub import Hub
 from tapewire.wire.keys import ServerKeys
 from tapewire.wire.liveness import HEARTBEAT_S, PEER_TIMEOUT_S
+from tapewire.wire.network import LIBZMQ, Network
 
 #: What may be under way from a model, beside one array: answers to many small messages.
 _UNTAKEN_BYTES_MAX: Final = 2 * msg.ARRAY_BYTES_MAX
@@ -52,6 +52,8 @@ class ModelLine:
         Needed for ``inproc``.
     keys
         The run's own, and the model's that may connect; for ``tcp``.
+    network
+        What it stands on.
 
     Attributes
     ----------
@@ -68,7 +70,7 @@ class ModelLine:
 
     def __init__(
         self, endpoint: str, columns: int, *, context: "zmq.Context[Any] | None" = None,
-        keys: ServerKeys | None = None,
+        keys: ServerKeys | None = None, network: Network = LIBZMQ,
     ) -> None:  # fmt: skip
         self._hub = Hub(
             endpoint,
@@ -79,7 +81,9 @@ class ModelLine:
             untaken_bytes_max=_UNTAKEN_BYTES_MAX,
             frames_max=msg.FRAMES_MAX,
             keys=keys,
+            network=network,
         )
+        self._now_s = network.now_s
         self._columns = columns
         self._said_s = 0.0
         self.peer: ModelPeer | None = None
@@ -170,7 +174,7 @@ class ModelLine:
             there = self._hub.send(self.peer, frames)
         except PeerLostError:  # its queue is full; how long it may be, others know
             return False
-        self._said_s = time.monotonic()
+        self._said_s = self._now_s()
         if not there:
             self.lost = f"{self.peer} has left"
             self.peer = None
@@ -178,7 +182,7 @@ class ModelLine:
 
     def keep_up(self) -> None:
         """Say that this end is alive, if there was nothing else to say for a while."""
-        if self.peer is not None and time.monotonic() - self._said_s > HEARTBEAT_S:
+        if self.peer is not None and self._now_s() - self._said_s > HEARTBEAT_S:
             self.send(msg.BridgeHeartbeat())
 
     def drop(self, why: str) -> None:

@@ -7,6 +7,8 @@ from typing import Final, Self
 
 #: Longest sleep in any wait (s).
 _SLICE_S: Final = 0.1
+#: Sleep of who waits for what nothing tells (s).
+_PAUSE_S: Final = 0.001
 
 
 class Readiness:
@@ -48,6 +50,10 @@ class Readiness:
         self._waiter = self._loop.create_future()
         await self._waiter
         self._waiter = None
+
+    async def pause(self) -> None:
+        """Sleep for a moment: for what no descriptor tells of."""
+        await asyncio.sleep(_PAUSE_S)
 
     def _readable(self, fd: int) -> None:
         if self._waiter is None:

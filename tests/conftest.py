@@ -176,6 +176,7 @@ LONGEST = (
     "test_kernel_cache.py", "test_bench.py", "test_new_strategy.py", "test_run_keys.py",
     "test_bench_growth.py", "test_examples.py", "test_bridge_keys.py", "test_fill_bounds.py",
     "test_wire_floods.py", "test_environments.py", "test_feature_rows.py", "test_ray_cluster.py",
+    "test_simulated_bridge.py",
 )  # fmt: skip
 
 

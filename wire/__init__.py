@@ -1,8 +1,8 @@
 """The wire room: what two processes that send to each other agree on.
 
 Of any two: bounded typed messages (`codec`), credit (`credit`), liveness (`liveness`), who is a
-peer (`seats`), addresses and sockets (`endpoints`, `sockets`, `guard`, `hub`, `link`). Of the
-replay → router stream: batches, control messages, shared-memory slots, and the two ends of it.
+peer (`seats`), addresses and sockets (`endpoints`, `network`, `sockets`, `guard`, `hub`, `link`).
+Of the replay → router stream: batches, control messages, shared-memory slots, the two ends of it.
 
 The ends are imported when they are first used: they know the market's records, and whoever shares
 only the rest with them need not load compiled code.

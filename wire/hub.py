@@ -15,6 +15,7 @@ from tapewire.wire.endpoints import Binding, split_endpoint
 from tapewire.wire.gate import Gate
 from tapewire.wire.guard import Failed, Guard, wire_bytes
 from tapewire.wire.keys import ServerKeys
+from tapewire.wire.network import LIBZMQ, Network
 from tapewire.wire.sockets import Waiter, make_socket, receive_message, send_parts
 
 #: A closed connection is reported a moment before sending to it fails: so ask more than once.
@@ -61,6 +62,8 @@ class Hub:
         Most frames of a message; of a longer one, one more is kept, so that it can be told.
     keys
         This end's, and who may connect; for ``tcp``.
+    network
+        What it stands on.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class Hub:
         untaken_bytes_max: int,
         frames_max: int = 1,
         keys: ServerKeys | None = None,
+        network: Network = LIBZMQ,
     ) -> None:
         scheme, _ = split_endpoint(endpoint, has_keys=keys is not None)
         if scheme == "inproc" and context is None:
@@ -90,7 +94,7 @@ class Hub:
         self._refused: dict[str, None] = {}
         if self._has_keys:
             context = None  # there is one gate to a context
-        self._own_context = zmq.Context() if context is None else None
+        self._own_context = network.context() if context is None else None
         self._gate: Gate | None = None
         if keys is not None:
             assert self._own_context is not None
@@ -104,13 +108,13 @@ class Hub:
         )
         self._guard: Guard | None = None
         if scheme != "inproc":
-            self._guard = Guard(
+            self._guard = network.guard(
                 self.socket,
                 untaken_bytes_max=untaken_bytes_max,
                 connections_max=peers_max + _STRANGERS_MAX,
                 idle_s=_STRANGER_S,
             )
-        self._waiter = Waiter(self.socket, self._guard)
+        self._waiter = Waiter(self.socket, self._guard, network.poller())
         try:
             self._binding = Binding(self.socket, endpoint, has_keys=self._has_keys)
         except BaseException:

@@ -2,7 +2,6 @@
 
 import math
 import os
-import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -13,6 +12,7 @@ from tapewire.wire import messages as msg
 from tapewire.wire.checks import require_sane
 from tapewire.wire.frames import WIRE_VERSION
 from tapewire.wire.link import Link
+from tapewire.wire.network import LIBZMQ, Network
 from tapewire.wire.sender import Sender
 from tapewire.wire.slots import SlotsReader, boot_id
 from tapewire.wire.sockets import WAIT_SLICE_S
@@ -40,6 +40,8 @@ class Joining:
         How long (s) to wait for the sender to be there and say welcome, whatever else it says.
     notice
         Called once with a sentence if nobody has said welcome after ``NOTICE_S``.
+    network
+        Whose time it is.
 
     Attributes
     ----------
@@ -57,6 +59,7 @@ class Joining:
         name: str,
         timeout_s: float,
         notice: Callable[[str], None],
+        network: Network = LIBZMQ,
     ) -> None:
         self._link = link
         self._sender = sender
@@ -66,6 +69,7 @@ class Joining:
         self._timeout_s = timeout_s
         self._deadline_s = math.inf
         self._notice = notice
+        self._now_s = network.now_s
         self.welcomed = False
 
     def join(self) -> Joined:
@@ -84,7 +88,7 @@ class Joining:
             WIRE_VERSION, self._name, os.getpid(), boot_id(), self._payload, self._credits
         )
         self._sender.say(hello)
-        self._deadline_s = time.monotonic() + self._timeout_s
+        self._deadline_s = self._now_s() + self._timeout_s
         welcome = self._await_welcome()
         self.welcomed = True
         self._sender.name = f"the {welcome.name} process (pid {welcome.pid})"
@@ -96,7 +100,7 @@ class Joining:
 
     def _await_welcome(self) -> msg.Welcome:
         """Wait for the sender; say so if that takes more than a moment."""
-        notice_s = time.monotonic() + NOTICE_S
+        notice_s = self._now_s() + NOTICE_S
         while True:
             message = self._next(notice_s)
             if message is None:
@@ -153,7 +157,7 @@ class Joining:
         while True:
             gone = sender.was_heard and sender.gone
             frames = sender.wait(0.0 if gone else WAIT_SLICE_S)
-            now_s = time.monotonic()
+            now_s = self._now_s()
             if frames is not None and now_s <= self._deadline_s:
                 return sender.read(frames)
             sender.require_no_overrun()

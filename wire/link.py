@@ -9,6 +9,7 @@ from tapewire.errors import EndpointError
 from tapewire.wire.endpoints import require_own_folder, split_endpoint
 from tapewire.wire.guard import Failed, Guard, wire_bytes
 from tapewire.wire.keys import ClientKeys
+from tapewire.wire.network import LIBZMQ, Network
 from tapewire.wire.sockets import Waiter, make_socket, receive_message, send_parts
 
 _CONNECTIONS_MAX = 4
@@ -32,6 +33,8 @@ class Link:
         Most frames of a message; of a longer one, one more is kept, so that it can be told.
     keys
         This end's, and the peer's; without them ``tcp`` only on loopback.
+    network
+        What it stands on.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class Link:
         message_bytes_max: int,
         frames_max: int = 2,
         keys: ClientKeys | None = None,
+        network: Network = LIBZMQ,
     ) -> None:
         self.endpoint = endpoint
         self._scheme, self._address = split_endpoint(endpoint, has_keys=keys is not None)
@@ -57,7 +61,8 @@ class Link:
         self._message_bytes_max = message_bytes_max
         self._frames_max = frames_max
         self._keys = keys
-        self._own_context = zmq.Context() if context is None else None
+        self._network = network
+        self._own_context = network.context() if context is None else None
         self._context = context or self._own_context
         self._guard: Guard | None = None
         self._waiter: Waiter | None = None
@@ -84,13 +89,13 @@ class Link:
             keys=self._keys,
         )
         if self._scheme != "inproc":
-            self._guard = Guard(
+            self._guard = self._network.guard(
                 self._socket,
                 untaken_bytes_max=self._message_bytes_max,
                 connections_max=_CONNECTIONS_MAX,
                 once=True,
             )
-        self._waiter = Waiter(self._socket, self._guard)
+        self._waiter = Waiter(self._socket, self._guard, self._network.poller())
         try:
             self._socket.connect(self.endpoint)
         except zmq.ZMQError as error:

@@ -76,8 +76,10 @@ class Peer(Presence):
 
     def release(self, released: int, now_s: float) -> None:
         """Take its credit for all batches before ``released``."""
+        before = self.credit.released
         self.credit.release(released, "batches")
-        self.patience.renew(now_s)
+        if released > before:  # else it says again what it has said: nothing was consumed
+            self.patience.renew(now_s)
         self.listening = True
 
     def require_alive(self, now_s: float, where: str) -> None:

@@ -1,7 +1,6 @@
 """The sending end of a stream: one bound socket, one or several receivers, credits, slots."""
 
 import contextlib
-import time
 from collections.abc import Callable
 from typing import Final, Self
 
@@ -29,6 +28,7 @@ from tapewire.wire.frames import (
 )
 from tapewire.wire.hub import Hub
 from tapewire.wire.liveness import PEER_TIMEOUT_S, STALL_TIMEOUT_S, Patience
+from tapewire.wire.network import LIBZMQ, Network
 from tapewire.wire.peers import Peer
 from tapewire.wire.seats import WAITING_MAX, Seats
 from tapewire.wire.slots import SLOTS_MAX
@@ -69,6 +69,8 @@ class Publisher:
         The ZeroMQ context; needed for ``inproc``, else one is made.
     tick
         Called at least every 0.1 s while waiting; may raise to end the wait.
+    network
+        What it stands on.
 
     Raises
     ------
@@ -91,6 +93,7 @@ class Publisher:
         stall_timeout_s: float = STALL_TIMEOUT_S,
         context: "zmq.Context[zmq.Socket[bytes]] | None" = None,
         tick: Callable[[], None] = _no_tick,
+        network: Network = LIBZMQ,
     ) -> None:
         if slots is None:
             slots = slots_for(max(1, batch_records))
@@ -105,6 +108,8 @@ class Publisher:
         self._start_timeout_s = start_timeout_s
         self._stall_timeout_s = stall_timeout_s
         self._tick = tick
+        self._now_s = network.now_s
+        self._now_ns = network.now_ns
         self._terms = Terms(batch_records, slots, payload)
         self._seats: Seats[Peer] = Seats(receivers)
         self._peers = self._seats.taken
@@ -123,6 +128,7 @@ class Publisher:
             peers_max=receivers + WAITING_MAX,
             message_bytes_max=msg.SMALL_MESSAGE_BYTES_MAX,
             untaken_bytes_max=_UNTAKEN_BYTES_MAX,
+            network=network,
         )
 
     @property
@@ -141,11 +147,11 @@ class Publisher:
             If they do not all come in time.
         """
         self._terms.info = info
-        deadline_s = time.monotonic() + self._start_timeout_s
+        deadline_s = self._now_s() + self._start_timeout_s
         while not self._seats.all_ready:
             self._service(WAIT_SLICE_S)
             self._fill_seats()
-            if time.monotonic() > deadline_s:
+            if self._now_s() > deadline_s:
                 raise PeerLostError(
                     f"expected {self._seats.count} receivers at {self.endpoint!r} within "
                     f"{self._start_timeout_s:g} s, found {self._seats.ready_count} that are ready: "
@@ -160,14 +166,14 @@ class Publisher:
 
     def _fill_seats(self) -> None:
         """Welcome who waits for a seat; take theirs from those that don't become ready."""
-        for peer in self._seats.overdue(time.monotonic()):
+        for peer in self._seats.overdue(self._now_s()):
             self._refuse(
                 peer.identity,
                 peer.connection,
                 ProtocolError("expected a ready after the welcome, found none in time"),
             )
         while (newcomer := self._seats.seat_next()) is not None:
-            self._say(newcomer, self._terms.welcome(newcomer, time.monotonic()))
+            self._say(newcomer, self._terms.welcome(newcomer, self._now_s()))
 
     def next_slot(self) -> np.ndarray:
         """Wait until every receiver has credit; return where the next batch is to be written.
@@ -179,10 +185,10 @@ class Publisher:
         """
         self._pump()
         if not self._has_credit():
-            begin_s = time.monotonic()
+            begin_s = self._now_s()
             while not self._has_credit():
                 self._service(WAIT_SLICE_S)
-            self.wait_s += time.monotonic() - begin_s
+            self.wait_s += self._now_s() - begin_s
         return self._arrays[self._sequence % len(self._arrays)]
 
     def _has_credit(self) -> bool:
@@ -217,9 +223,9 @@ class Publisher:
             last_ts_recv,
             payload_checksum(records),
             decode_ns,
-            time.monotonic_ns(),
+            self._now_ns(),
         )
-        now_s = time.monotonic()
+        now_s = self._now_s()
         # Sent from here on: a quick receiver may give it back before a slow one has it.
         self._sequence += 1
         self._records += count
@@ -251,10 +257,12 @@ class Publisher:
         """Send the end of the stream and wait until every receiver has confirmed it."""
         for peer in list(self._peers.values()):
             self._say(peer, msg.End(totals))
-        patience = Patience(self._stall_timeout_s, time.monotonic())
+        begin_s = self._now_s()
         while late := [p for p in self._peers.values() if not p.left]:
             self._service(WAIT_SLICE_S)
-            patience.require(time.monotonic(), late[0], "has not confirmed the end of the stream")
+            # Who is still at batches before it gets on: that time is not the end's.
+            patience = Patience(self._stall_timeout_s, max(begin_s, late[0].patience.since_s))
+            patience.require(self._now_s(), late[0], "has not confirmed the end of the stream")
 
     def fail(self, error: BaseException) -> None:
         """Tell the receivers that the stream ends here, and why."""
@@ -269,9 +277,9 @@ class Publisher:
 
     def service(self, wait_s: float) -> None:
         """Wait up to ``wait_s``, keeping the connections alive; for pacing and long decodes."""
-        deadline_s = time.monotonic() + wait_s
+        deadline_s = self._now_s() + wait_s
         while True:
-            left_s = deadline_s - time.monotonic()
+            left_s = deadline_s - self._now_s()
             self._service(max(0.0, min(left_s, WAIT_SLICE_S)))
             if left_s <= WAIT_SLICE_S:
                 return
@@ -295,7 +303,7 @@ class Publisher:
         self._tick()
         self._hub.wait(timeout_s)
         self._pump()
-        now_s = time.monotonic()
+        now_s = self._now_s()
         probe = self._hub.probe_due()
         for peer in list(self._peers.values()):
             if not peer.left:
@@ -343,7 +351,7 @@ class Publisher:
 
     def _take(self, identity: bytes, connection: int | None, message: msg.Message) -> None:
         peer = self._seats.find(identity)
-        now_s = time.monotonic()
+        now_s = self._now_s()
         if peer is None:
             if isinstance(message, msg.Hello):
                 self._greet(identity, connection, message, now_s)
@@ -397,7 +405,7 @@ class Publisher:
 
     def _send(self, peer: Peer, frames: list[bytes | memoryview]) -> None:
         if self._hub.send(peer, frames):
-            peer.said(time.monotonic())
+            peer.said(self._now_s())
             return
         self._pump()  # its goodbye may have come meanwhile, and says more
         if not peer.left and peer.identity in self._peers:

@@ -1,6 +1,5 @@
 """The receiving end of a stream: what makes it lossless, credit by credit."""
 
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import Final, NamedTuple, Self
@@ -24,6 +23,7 @@ from tapewire.wire.liveness import (
     UNHEARD_HEARTBEATS_MAX,
     Patience,
 )
+from tapewire.wire.network import LIBZMQ, Network
 from tapewire.wire.sender import Sender
 from tapewire.wire.slots import SLOTS_MAX
 from tapewire.wire.sockets import WAIT_SLICE_S
@@ -84,6 +84,8 @@ class Receiver:
         Called at least every 0.1 s while waiting; may raise to end the wait.
     notice
         Called once with a sentence if nobody has welcomed this end after ``NOTICE_S``.
+    network
+        What it stands on.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Receiver:
         name: str = "router",
         tick: Callable[[], None] = _no_tick,
         notice: Callable[[str], None] = _no_notice,
+        network: Network = LIBZMQ,
     ) -> None:
         if not 1 <= credits <= SLOTS_MAX:
             raise ConfigError(f"credits: expected 1 to {SLOTS_MAX}, found {credits}")
@@ -108,8 +111,9 @@ class Receiver:
             context=context,
             peer_timeout_s=peer_timeout_s,
             message_bytes_max=msg.LARGE_MESSAGE_BYTES_MAX,
+            network=network,
         )
-        self._sender = Sender(self._link, peer_timeout_s, tick)
+        self._sender = Sender(self._link, peer_timeout_s, tick, network)
         self._joining = Joining(
             self._link,
             self._sender,
@@ -118,8 +122,11 @@ class Receiver:
             name=name,
             timeout_s=connect_timeout_s,
             notice=notice,
+            network=network,
         )
         self._tick = tick
+        self._now_s = network.now_s
+        self._now_ns = network.now_ns
         self._patience = Patience(stall_timeout_s)  # of the consumer with the next batch
         self._joined: Joined | None = None
         self._totals: msg.Totals | None = None
@@ -209,13 +216,15 @@ class Receiver:
         credit = self._credit
         try:
             self._sender.say(msg.Heartbeat())  # from here on, silence means trouble
-            self._patience.renew(time.monotonic())
+            self._patience.renew(self._now_s())
             while True:
                 frames = self._next_frames()
                 if len(frames[0]) == HEADER_BYTES and bytes(frames[0].buffer[:3]) == b"TWB":
                     yield self._accept(frames)
-                    self._patience.renew(time.monotonic())
-                    if credit.release():
+                    now_s = self._now_s()
+                    self._patience.renew(now_s)
+                    # A slow consumer is not done with half a window for long: it says so earlier.
+                    if credit.release() or self._sender.heartbeat_due(now_s):
                         self._give_back()
                 elif self._control(frames):
                     break
@@ -257,7 +266,7 @@ class Receiver:
         records = self._payload_of(header, frames)
         self._stream.accept(header, records)
         if header.sent_ns:
-            wire_ns = time.monotonic_ns() - header.sent_ns
+            wire_ns = self._now_ns() - header.sent_ns
             if wire_ns >= 0:  # else the ends have different clocks
                 self._hops.append(Hops(header.decode_ns, wire_ns))
         return records
@@ -284,7 +293,7 @@ class Receiver:
         message = self._sender.read(frames)
         if isinstance(message, msg.Heartbeat):
             self._tick()
-            self._require_progress(time.monotonic())
+            self._require_progress(self._now_s())
             return False
         if not isinstance(message, msg.End):
             raise self._sender.unexpected(message, "a batch", self._credit.released)
@@ -306,7 +315,7 @@ class Receiver:
         frames = sender.receive()
         if frames is not None:
             return frames
-        sender.excuse(time.monotonic())  # until now the consumer was busy, not the sender
+        sender.excuse(self._now_s())  # until now the consumer was busy, not the sender
         while True:
             if self._credit.owed:
                 self._give_back()
@@ -316,7 +325,7 @@ class Receiver:
                 return frames
             if self._stopped:
                 raise PeerLostError("nobody waits for the stream any more")
-            now_s = time.monotonic()
+            now_s = self._now_s()
             if gone:
                 sender.require_no_overrun()
                 raise PeerLostError(

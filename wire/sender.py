@@ -1,6 +1,5 @@
 """The sender of a stream as a receiver hears it: its messages, its silence, its own errors."""
 
-import time
 from collections.abc import Callable
 from typing import Final, NoReturn
 
@@ -11,6 +10,7 @@ from tapewire.errors import ProtocolError, TapewireError
 from tapewire.wire import messages as msg
 from tapewire.wire.link import Link
 from tapewire.wire.liveness import Presence
+from tapewire.wire.network import LIBZMQ, Network
 
 _ERROR_KINDS: Final = {
     kind.__name__: kind
@@ -30,6 +30,8 @@ class Sender(Presence):
         A sender silent for so long (s) is lost.
     tick
         Called before every wait; may raise to end it.
+    network
+        Whose time it is.
 
     Attributes
     ----------
@@ -37,18 +39,21 @@ class Sender(Presence):
         Size of the last control message that was read.
     """
 
-    def __init__(self, link: Link, timeout_s: float, tick: Callable[[], None]) -> None:
+    def __init__(
+        self, link: Link, timeout_s: float, tick: Callable[[], None], network: Network = LIBZMQ
+    ) -> None:
         super().__init__(f"the replay process at {link.endpoint}", timeout_s)
         self.message_bytes = 0
         self._link = link
         self._tick = tick
+        self._now_s = network.now_s
         self._over = False
 
     def say(self, message: msg.Message) -> bool:
         """Send if the sender is there to take it; a lost one is noticed by the next wait."""
         if not self._link.send(msg.encode_message(message)):
             return False
-        self.said(time.monotonic())
+        self.said(self._now_s())
         return True
 
     def leave(self, reason: str) -> None:
@@ -61,7 +66,7 @@ class Sender(Presence):
         """Take a message that has arrived, or None."""
         frames = self._link.receive()
         if frames is not None:
-            self.heard(time.monotonic())
+            self.heard(self._now_s())
         return frames
 
     def wait(self, timeout_s: float) -> list[zmq.Frame] | None:

@@ -113,10 +113,12 @@ def send_parts(socket: "zmq.Socket[bytes]", parts: Sequence[bytes | memoryview])
 class Waiter:
     """Waits for a socket and notices when a connection of it closes."""
 
-    def __init__(self, socket: "zmq.Socket[bytes]", guard: Guard | None) -> None:
+    def __init__(
+        self, socket: "zmq.Socket[bytes]", guard: Guard | None, poller: zmq.Poller
+    ) -> None:
         self._socket = socket
         self._guard = guard
-        self._poller = zmq.Poller()
+        self._poller = poller
         self._poller.register(socket, zmq.POLLIN)
         if guard is not None:  # inproc has none
             self._poller.register(guard.gone_fd, zmq.POLLIN)

@@ -23,8 +23,7 @@ NOT_HELD = ("bench",)
 
 SOCKETS = {
     "wire/sockets.py": "makes them",
-    "wire/hub.py": "a context, whose sockets are made there",
-    "wire/link.py": "a context, whose sockets are made there",
+    "wire/network.py": "a context, whose sockets are made there",
     "wire/guard.py": "looks at connections that libzmq has accepted",
     "tapewire/processes/transports.py": "a context for a replay in this process",
     "tapewire/runs/health.py": "tries whether sockets work at all",

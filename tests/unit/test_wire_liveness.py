@@ -159,3 +159,14 @@ def test_each_credit_begins_the_time_to_consume_anew(receiver: Peer) -> None:
         receiver.require_alive(19.1, "")
     with pytest.raises(ProtocolError, match="credit for batches before 3, expected 1 to 2"):
         receiver.release(3, 19.1)
+
+
+def test_a_credit_that_is_said_again_is_no_progress(receiver: Peer) -> None:
+    receiver.spend(0.0)
+    receiver.spend(0.0)
+    receiver.release(1, 5.0)
+    for now_s in range(6, 16):
+        receiver.release(1, float(now_s))
+    receiver.require_alive(15.0, "")
+    with pytest.raises(PeerLostError, match="has consumed nothing for 10 s"):
+        receiver.require_alive(15.1, "")

@@ -17,6 +17,7 @@ WITH_SOCKETS = {
     "hub",
     "joining",
     "link",
+    "network",
     "publisher",
     "receiver",
     "sender",
@@ -42,10 +43,12 @@ def test_what_needs_neither_socket_nor_clock_has_none(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*SHARED, "hub", "link", "sockets", "guard", "endpoints", "keys", "gate"]
+    "name", [*SHARED, "hub", "link", "network", "sockets", "guard", "endpoints", "keys", "gate"]
 )
 def test_what_is_of_any_protocol_knows_nothing_of_the_stream(name: str) -> None:
-    shared = {*SHARED, "endpoints", "gate", "guard", "hub", "keys", "link", "sockets"}
+    shared = {
+        *SHARED, "endpoints", "gate", "guard", "hub", "keys", "link", "network", "sockets"
+    }  # fmt: skip
     ours = {
         module.split(".")[2] for module in imported(name) if module.startswith("tapewire.wire.")
     }

@@ -33,6 +33,7 @@ PAGES = {
     "docs/placebo.md": 2,
     "docs/record-flags.md": 1,
     "docs/reinforcement-learning.md": 3,
+    "docs/reliability.md": 0,
     "docs/report.md": 4,
     "docs/indicators.md": 3,
     "docs/risk.md": 4,
@@ -148,7 +149,7 @@ def test_every_block_is_marked(repo: Path, name: str, blocks_min: int) -> None:
 def test_every_make_command_is_a_target(repo: Path) -> None:
     texts = [(repo / name).read_text() for name in DOCS]
     named = {verb for text in texts for verb in re.findall(r"(?:`|^)make ([a-z-]+)", text, re.M)}
-    assert {"run", "setup", "test", "test-long", "check", "bench", "docs"} <= named
+    assert {"run", "setup", "test", "test-long", "soak", "check", "bench", "docs"} <= named
     makefile = (repo / "Makefile").read_text()
     for verb in named:
         assert re.search(rf"^{verb}:", makefile, flags=re.MULTILINE), verb

@@ -6,7 +6,7 @@ Which messages there are is none of its business; see `receiver` for one that sp
 import zmq
 
 from tapewire.errors import EndpointError
-from tapewire.wire.endpoints import require_own_folder, split_endpoint
+from tapewire.wire.endpoints import clear_orphaned, require_own_folder, split_endpoint
 from tapewire.wire.guard import Failed, Guard, wire_bytes
 from tapewire.wire.keys import ClientKeys
 from tapewire.wire.sockets import Waiter, make_socket, receive_message, send_parts
@@ -210,3 +210,4 @@ class Link:
             self._waiter = None
         if self._own_context is not None:
             self._own_context.term()
+        clear_orphaned(self.endpoint)

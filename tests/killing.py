@@ -229,7 +229,10 @@ def play_kill(scene: Scene, command: Callable[..., list[str]], victim: str, seed
             one.require_gone(time.monotonic() + SLACK_S)
     _require_told(scene, victim, pid, code, error, where)
     _require_no_debris(scene, where, known=("owner.lock",) if victim == "command" else ())
-    with started(scene, command, *(("--force",) if scene.manifest() else ())) as again:
+    more = ("--force",) if scene.manifest() else ()
+    if not more and (scene.out / "study.json").exists():
+        more = ("--resume",)
+    with started(scene, command, *more) as again:
         error = again.wait(COMMAND_TIMEOUT_S)
         assert again.process.returncode == 0, (where, error)
     assert scene.manifest()["digest"] == scene.digest, where

@@ -182,11 +182,13 @@ class Link:
         frames = receive_message(self._socket, self._frames_max)
         if frames is None:
             return None
-        self._was_heard = True
         if self._guard is not None:
-            self._guard.take(
-                int(frames[0].get(zmq.SRCFD)), wire_bytes(frames, has_keys=self._keys is not None)
-            )
+            try:
+                connection = int(frames[0].get(zmq.SRCFD))
+            except zmq.ZMQError:  # of a connection that libzmq does not know any more
+                return None
+            self._guard.take(connection, wire_bytes(frames, has_keys=self._keys is not None))
+        self._was_heard = True
         return frames
 
     def send(self, frame: bytes, *parts: bytes | memoryview) -> bool:

@@ -76,8 +76,9 @@ def test_memory_over_a_hundred_million_events(tmp_path: Path, soak: Soak) -> Non
     flat = per_10m < GROWTH_MAX_MB_PER_10M or growth_mb < NOISE_MB
     assert flat or events < EVENTS_MIN, (per_10m, growth_mb)
     begin = int(len(seen) * WARM)
-    assert len(set(descriptors[begin:])) == 1, set(descriptors[begin:])
-    assert len(set(threads[begin:])) == 1, set(threads[begin:])
+    # At its end the file is closed, and the replay's thread is gone.
+    assert max(descriptors[begin:]) == descriptors[begin], set(descriptors[begin:])
+    assert max(threads[begin:]) == threads[begin], set(threads[begin:])
     soak.say(f"{events:,} events, {per_10m:+.3f} MB per 10 M behind the warm-up, "
              f"{resident[-1]:.0f} MB at the end")  # fmt: skip
 

@@ -51,6 +51,8 @@ class Collector:
         Text of ``config.yaml``: the run's configuration with all defaults filled in.
     force
         Replace an earlier run in ``out_dir`` once this one is complete; it stays if this one fails.
+    resume
+        Leave the days in ``out_dir`` that a run which was stopped has kept.
     event_log
         Write ``events.parquet``, too.
     markouts
@@ -84,6 +86,7 @@ class Collector:
         config_yaml: str,
         *,
         force: bool = False,
+        resume: bool = False,
         event_log: bool = False,
         markouts: bool = False,
         row_group_rows: int = ROW_GROUP_ROWS,
@@ -106,7 +109,7 @@ class Collector:
         self._legs: Sequence[Leg] = ()
         self._denials = Denials()
         self._ended: Path | None = None
-        self._folder = RunFolder(self.path, force=force)
+        self._folder = RunFolder(self.path, force=force, resume=resume)
         self._markouts = Markouts() if markouts else None
         self._bands = Bands() if markouts else None
         self._arrivals = Arrivals() if markouts else None

@@ -32,6 +32,7 @@ NO_PRICE: Final = -(2**63)
 #: which is that of the stream: how it was cut into batches does not show.
 _CHUNK: Final = 65_536
 _LAST_NS: Final = max(HORIZONS.values())
+_NEVER: Final = 2**63 - 1
 
 MARKOUT_DTYPE: Final = np.dtype(
     [
@@ -72,10 +73,11 @@ class _Moves:
 class _BookMarks:
     """What is held of one book: fills that wait, and the moves that they may still need.
 
-    Rows are held as words, (n, k) int64: numpy copies records field by field.
+    Rows are held as words, (n, k) int64: numpy copies records field by field. Fills stay in the
+    parts in which they came, each with the time of its earliest: most are not touched by a look.
     """
 
-    fills: list[Int64Array] = field(default_factory=list)
+    fills: list[tuple[int, Int64Array]] = field(default_factory=list)
     moves: list[Int64Array] = field(default_factory=list)
     held: int = 0  # of `moves`, beyond what an earlier look has left
     left: Int64Array = field(default_factory=lambda: as_words(np.zeros(0, TOUCH_DTYPE)))
@@ -84,20 +86,39 @@ class _BookMarks:
     def look(self, new: Int64Array, *, at_end: bool) -> Int64Array:
         """Return the fills that are beyond the last time, or all at the end, with their prices."""
         touches = np.concatenate([self.left, new])
-        fills = np.concatenate([as_words(np.zeros(0, MARKOUT_DTYPE)), *self.fills])
-        ts = fills[:, _TS]
         moves = _Moves.of(touches.view(TOUCH_DTYPE)[:, 0], self.mid_before)
         end_ns = int(moves.ts[-1]) if len(touches) else -1
-        done = np.ones(len(fills), bool) if at_end else ts + _LAST_NS < end_ns
-        rows, waiting = fills[done], fills[~done]
-        self.fills = [waiting]
+        rows = self._beyond(_NEVER if at_end else end_ns - _LAST_NS)
         _price(rows.view(MARKOUT_DTYPE)[:, 0], moves, end_ns, self.mid_before)
         if len(touches):
-            first_ns = int(waiting[:, _TS].min()) if len(waiting) else end_ns
+            first_ns = min((first for first, _ in self.fills), default=end_ns)
             keep = max(int(np.searchsorted(moves.ts, first_ns)) - 1, 0)
             self.mid_before = int(moves.mid[keep - 1]) if keep else self.mid_before
             self.left = touches[keep:].copy()
         return rows
+
+    def wait(self, fills: Int64Array) -> None:
+        """Take fills, in the order they happened."""
+        if len(fills):
+            self.fills.append((int(fills[:, _TS].min()), fills))
+
+    def _beyond(self, before_ns: int) -> Int64Array:
+        """Take out the fills before a time, in their order."""
+        parts, self.fills = self.fills, []
+        rows = [as_words(np.zeros(0, MARKOUT_DTYPE))]
+        for first_ns, part in parts:
+            if first_ns >= before_ns:
+                self.fills.append((first_ns, part))
+                continue
+            done = part[:, _TS] < before_ns
+            n = int(np.count_nonzero(done))
+            if done[:n].all():  # nearly always, and nothing is copied
+                rows.append(part[:n])
+                self.wait(part[n:])
+            else:
+                rows.append(part[done])
+                self.wait(part[~done])
+        return np.concatenate(rows)
 
 
 def _price(rows: NDArray[Any], moves: _Moves, end_ns: int, mid_before: int) -> None:
@@ -179,7 +200,7 @@ class Markouts:
             rows = rows[~settled]
         words = as_words(rows)
         for book, at in by_book(rows["publisher_id"] << 32 | rows["instrument_id"]):
-            self._books.setdefault(book, _BookMarks()).fills.append(words[at])
+            self._books.setdefault(book, _BookMarks()).wait(words[at])
 
     def _next_look(self, book: int) -> Int64Array:
         marks = self._books[book]

@@ -40,6 +40,10 @@ CANDLE_FILES: Final = ("strategy.json", "trades.parquet")
 _NAMES: Final = (*RUN_FILES[:-1], *CANDLE_FILES, RUN_FILES[-1])
 #: Folder within it for what a run needs while it goes: days that are played apart.
 DAYS: Final = ".tapewire.days"
+#: The same of a run that may be gone on with: it stays where the run is stopped.
+CHECKPOINT: Final = ".tapewire.checkpoint"
+#: What the run is whose days are kept: written first, nothing is kept without it.
+KEPT_RUN: Final = "run.json"
 #: Statuses of a run without results: its manifest and the files it names may be replaced.
 UNFINISHED: Final = ("failed", "incomplete")
 #: Failed runs kept beside one finished run.
@@ -71,6 +75,8 @@ class RunFolder:
     force
         Replace an earlier run in it when this one is complete. The manifest of a run that failed
         or was stopped is replaced without it.
+    resume
+        Leave the days that a run which was stopped has kept.
 
     Attributes
     ----------
@@ -80,11 +86,13 @@ class RunFolder:
     Raises
     ------
     OutputError
-        If it holds a run already, is in use by another run, or can't be written.
+        If it holds a run already, or kept days of one, is in use by another run, or can't be
+        written.
     """
 
-    def __init__(self, path: Path, *, force: bool = False) -> None:
+    def __init__(self, path: Path, *, force: bool = False, resume: bool = False) -> None:
         self.path = path
+        self._resume = resume
         self._files: dict[str, AtomicFile] = {}
         self._earlier = EarlierRun(path, (MANIFEST, *_NAMES))
         self._created = not path.exists()
@@ -99,8 +107,9 @@ class RunFolder:
                 self._earlier.recover()
                 for name in (MANIFEST, *_NAMES):
                     temporary_name(path / name).unlink(missing_ok=True)
-                if (path / DAYS).is_dir():
-                    shutil.rmtree(path / DAYS)
+                for name in (DAYS,) if resume else (DAYS, CHECKPOINT):
+                    if (path / name).is_dir():
+                        shutil.rmtree(path / name)
             self.kept = self._require_free(force)  # again: a run may have ended in between
         except BaseException:
             self.close()
@@ -113,6 +122,11 @@ class RunFolder:
             raise OutputError(
                 f"the run folder {self.path} already holds {earlier[0]} of an earlier run; "
                 "choose another folder with -o, or replace it with --force"
+            )
+        if keeps_days(self.path) and not (force or self._resume):
+            raise OutputError(
+                f"the run folder {self.path} holds days of a run that was stopped: --resume goes "
+                "on with it, --force begins anew"
             )
         return bool(earlier)
 
@@ -248,6 +262,11 @@ class RunFolder:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def keeps_days(folder: Path) -> bool:
+    """Whether a run folder has days of a run that was stopped, to be gone on with."""
+    return (folder / CHECKPOINT / KEPT_RUN).exists()
 
 
 def _results_in(folder: Path) -> list[str]:

@@ -70,11 +70,13 @@ class Section:
 
 
 def _stages(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.collecting import collecting_rows
     from tapewire.bench.limits import limit_rows
     from tapewire.bench.stages import peer_rows, stage_rows
 
     yield from limit_rows(bench.work, bench.scale)
     yield from stage_rows(bench.work, bench.scale)
+    yield from collecting_rows(bench.work, bench.scale, bench.folder)
     yield from peer_rows(bench.work, bench.scale)
 
 
@@ -215,7 +217,7 @@ SECTIONS: Final = (
         "`tapewire sweep` of market makers that differ in quantity and max_inventory, whole "
         "commands over the first part of the session; records are those of all variants together. "
         "cpu s: of all processes; peak mb: of the largest; times 100: a variant's time over that "
-        "in a study of a hundred.",
+        "in a study of a hundred; scaling: time on one core over that on all and their number.",
         _studies,
         200,
         60,

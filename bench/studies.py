@@ -1,6 +1,7 @@
 """Studies: `tapewire sweep` over many variants, by workers, beside one run of the same records."""
 
 import json
+import os
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -34,9 +35,11 @@ def study_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Row]
     Row
         Seconds are those of the whole command, records those of all variants together. Figures:
         ``cpu_s``, processor time of all processes; ``peak_mb`` of the largest of them;
-        ``mb_per_variant``, what each more of a pass adds to it; ``scaling``, time of one worker
-        over that of all cores and their number; ``times_100``, time by variant over
-        that of the study of a hundred.
+        ``mb_per_variant``, what each more of one pass adds to it; ``scaling``, time on one core
+        over that on all and their number; ``times_100``, time by variant over that of the
+        study of a hundred. One worker alone has its replay, and a thread of its own for rows, on
+        other cores: held against it, more workers would have to do what it does with more than
+        one core.
     """
     path = folder / "studies-part.dbn"
     records = head_file(work, part_records(work.events), path)
@@ -56,17 +59,20 @@ def study_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Row]
     yield row("one run", 1, one[1:])
     few = [_study(work, path, FEW, 1) for _ in range(runs)]
     yield row(f"{FEW} variants, 1 worker", FEW, few)
-    # By turns, so that a machine that wanders does so for both.
-    turns = [(_study(work, path, VARIANTS, 1), _study(work, path, VARIANTS, cores))
-             for _ in range(runs)]  # fmt: skip
-    alone, together = ([turn[k] for turn in turns] for k in (0, 1))
-    more_mb = max(c.peak_mb for c in alone) - max(c.peak_mb for c in few)
-    trials = VARIANTS // -(-VARIANTS // PASS_TRIALS_MAX)
-    yield row(f"{VARIANTS} variants, 1 worker", VARIANTS, alone,
-              mb_per_variant=round(more_mb / (trials - FEW), 2))  # fmt: skip
-    took_alone, took = (statistics.median(c.wall_s for c in costs) for costs in (alone, together))
+    # One pass like that of the few: what a worker keeps between two is no variant's.
+    whole = [_study(work, path, PASS_TRIALS_MAX, 1) for _ in range(runs)]
+    more_mb = max(c.peak_mb for c in whole) - max(c.peak_mb for c in few)
+    yield row(f"{PASS_TRIALS_MAX} variants, 1 worker", PASS_TRIALS_MAX, whole,
+              mb_per_variant=round(more_mb / (PASS_TRIALS_MAX - FEW), 2))  # fmt: skip
+    # By turns, so that a machine that wanders does so for all.
+    turns = [(_study(work, path, VARIANTS, 1), _on_one_core(work, path, VARIANTS),
+              _study(work, path, VARIANTS, cores)) for _ in range(runs)]  # fmt: skip
+    alone, on_one, together = ([turn[k] for turn in turns] for k in range(3))
+    yield row(f"{VARIANTS} variants, 1 worker", VARIANTS, alone)
+    yield row(f"{VARIANTS} variants, one core", VARIANTS, on_one)
+    took_one, took = (statistics.median(c.wall_s for c in costs) for costs in (on_one, together))
     yield row(f"{VARIANTS} variants, all cores", VARIANTS, together,
-              scaling=round(took_alone / took / cores, 3))  # fmt: skip
+              scaling=round(took_one / took / cores, 3))  # fmt: skip
     if not scale.quick:
         many = [_study(work, path, MANY, cores)]
         yield row(f"{MANY:,} variants, all cores", MANY, many,
@@ -81,6 +87,16 @@ def part_records(events: int) -> int:
 def _run(work: LoadedSession, path: Path) -> Cost:
     with run_config(work, path) as config, tempfile.TemporaryDirectory() as out:
         return cost_of("run", str(config), "-o", str(Path(out) / "run"))
+
+
+def _on_one_core(work: LoadedSession, path: Path, count: int) -> Cost:
+    """Do a study whose processes have one core together."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        return _study(work, path, count, 1)
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _study(work: LoadedSession, path: Path, count: int, workers: int) -> Cost:

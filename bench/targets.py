@@ -235,6 +235,13 @@ TARGETS: Final = (
             "convert LOBSTER to .dbn",
         )
     ),
+    Target(
+        "a simulation with 100,000 fills a second, slower for its collector",
+        3,
+        "%",
+        figure("stage", "loop and touches, collected beside", "slower_percent"),
+        at_least=False,
+    ),
     Target("loop without a strategy", 25, _MRPS, rate("stage", "loop, no strategy")),
     Target("synthetic market", 3, _MRPS, rate("stage", "synthetic market")),
     Target(
@@ -300,7 +307,7 @@ TARGETS: Final = (
         at_least=False,
     ),
     Target(
-        "a study on all cores, share of so many times one worker",
+        "a study on all cores, share of so many times one core",
         0.85,
         "×",
         figure("studies", "100 variants, all cores", "scaling"),
@@ -309,7 +316,7 @@ TARGETS: Final = (
         "a study, memory by variant",
         1,
         "MB",
-        figure("studies", "100 variants, 1 worker", "mb_per_variant"),
+        figure("studies", "64 variants, 1 worker", "mb_per_variant"),
         at_least=False,
     ),
     Target(

@@ -114,6 +114,8 @@ def make_simulation(
     work: LoadedSession,
     names: Sequence[str],
     parameters: Sequence[Mapping[str, Any]] = (),
+    *,
+    touches: bool = False,
 ) -> Simulation:
     """Make a simulation of built-in strategies.
 
@@ -125,12 +127,14 @@ def make_simulation(
         Types of strategies, one per instance; none at all is a book with nobody watching.
     parameters : sequence of mappings, optional
         What differs from the defaults, one per instance.
+    touches : bool
+        Rows of the market at the strategies' fills, too, as markouts need them.
     """
     strategies = []
     for k, name in enumerate(names):
         defaults = {key: spec.default for key, spec in STRATEGIES[name].parameters.items()}
         given = parameters[k] if parameters else {}
         strategies.append(StrategySpec(f"{name}-{k}", STRATEGIES[name], {**defaults, **given}))
-    simulation = Simulation(SimulationConfig(work.instruments, tuple(strategies)))
+    simulation = Simulation(SimulationConfig(work.instruments, tuple(strategies), touches=touches))
     simulation.touch_memory()  # as a run does
     return simulation

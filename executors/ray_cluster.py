@@ -26,6 +26,8 @@ from tapewire.executors.tasks import Failure, Hear, Outcome, Task, failure_of
 CONNECT_TIMEOUT_S: Final = 30.0
 #: Longest wait for a node with a core, where none is left.
 NODES_TIMEOUT_S: Final = 60.0
+#: Longest wait for a core of a cluster whose cores all do something else.
+QUEUE_TIMEOUT_S: Final = 3600.0
 #: How often late tasks, and what tasks say, are looked at.
 _LOOK_S: Final = 0.2
 #: How often nodes are counted.
@@ -63,6 +65,8 @@ class RayExecutor:
         begun once.
     connect_timeout_s
         How long the cluster may take to answer.
+    queue_timeout_s
+        How long all of its tasks may wait for a core of a busy cluster, none under way.
 
     Raises
     ------
@@ -82,7 +86,10 @@ class RayExecutor:
         *,
         attempts: int = ATTEMPTS,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        queue_timeout_s: float = QUEUE_TIMEOUT_S,
     ) -> None:
+        if not queue_timeout_s > 0:
+            raise ValueError(f"expected queue_timeout_s above 0, found {queue_timeout_s}")
         if (workers is not None and workers < 1) or attempts < 1:
             raise ValueError("expected at least one worker and one attempt")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -96,6 +103,7 @@ class RayExecutor:
             _connect(ray, address, connect_timeout_s)
         self._attempts = attempts
         self._workers_max = workers
+        self._queue_timeout_s = queue_timeout_s
         self._cores = 0
         self._counted_s = float("-inf")
         self._tickets = 0
@@ -121,12 +129,13 @@ class RayExecutor:
         Raises
         ------
         PeerLostError
-            If no node has had a core for a minute.
+            If no node has had a core for a minute, or none was free for `queue_timeout_s`.
         """
         coming = iter(tasks)
         under_way: dict[Any, _Attempt] = {}
         more, whole = True, False
         alone_s: float | None = None
+        queued_s: float | None = None
         try:
             while True:
                 while more and len(under_way) < self._room():
@@ -147,6 +156,16 @@ class RayExecutor:
                         f"{NODES_TIMEOUT_S:g} s"
                     )
                 yield from self._look(under_way, hear)
+                if not under_way or any(a.began_s is not None for a in under_way.values()):
+                    queued_s = None
+                elif queued_s is None:
+                    queued_s = time.monotonic()
+                elif self._room() and time.monotonic() - queued_s > self._queue_timeout_s:
+                    raise PeerLostError(
+                        f"expected a free core in the Ray cluster for one of {len(under_way)} "
+                        f"tasks within {self._queue_timeout_s:g} s, found all taken by others "
+                        "(--queue-timeout)"
+                    )
             whole = True
         finally:
             if not whole:

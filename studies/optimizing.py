@@ -11,7 +11,16 @@ from tapewire.studies.axes import Trial
 from tapewire.studies.base import Base
 from tapewire.studies.conducting import Means, conduct, plan_of
 from tapewire.studies.pruning import PRUNED, PrunedSession, Pruning, halved, rungs_of
-from tapewire.studies.searching import Pruner, Search, Values, scores_of, search_of, size_of
+from tapewire.studies.searching import (
+    Pruner,
+    Search,
+    Values,
+    Weighing,
+    scores_of,
+    search_of,
+    size_of,
+    weighed,
+)
 from tapewire.studies.session import StudySession
 from tapewire.studies.settings import StudySettings
 from tapewire.studies.study import Study
@@ -108,6 +117,8 @@ def _search(
             figures = known[_key(values)]
             if figures["status"] == PRUNED and isinstance(search, Pruner):
                 search.prune(values)
+            elif isinstance(search, Weighing) and (found := weighed(figures, settings)):
+                search.weigh(values, *found)
             else:
                 search.tell(values, scores_of(figures, settings, settings.objectives))
     return trials

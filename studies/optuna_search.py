@@ -89,6 +89,13 @@ class OptunaSearch:
         else:
             self._study.tell(trial, list(scores))
 
+    def weigh(self, values: Values, scores: Sequence[float], excess: Sequence[float]) -> None:
+        """See `Weighing`."""
+        trial = self._asked[json.dumps(values, default=str)].pop(0)
+        for number, far in enumerate(excess):
+            trial.set_constraint(str(number), far)
+        self._study.tell(trial, list(scores))
+
     def decide(
         self, days: int, values: Sequence[Mapping[str, Any]], scores: Sequence[float | None]
     ) -> list[bool]:

@@ -1,6 +1,7 @@
 """One pass: trials run together, in a worker; their rows are left in a file."""
 
 import contextlib
+import gc
 import json
 import shutil
 import time
@@ -24,6 +25,8 @@ from tapewire.studies.parts import FailedTrial, write_part
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Records of a batch times strategies, at most: the rows that these make are held at a time.
+_BATCH_DECISIONS_MAX: Final = 1 << 18
 #: How often a pass says how far it is.
 _TELL_S: Final = 0.5
 #: What of an input tells it from another.
@@ -68,16 +71,23 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
     finally:
         if not argument["keep"]:
             shutil.rmtree(folder, ignore_errors=True)
+        gc.collect()  # a run's parts know each other: they would stay beside those of the next
     return {}
 
 
 def placed(config: RunConfig, *, alone: bool) -> RunConfig:
-    """Have a run stay within this process, where each worker has a core; nothing is copied out."""
+    """Have a run stay within this process, where each worker has a core; nothing is copied out.
+
+    Many strategies get small batches, so that what waits of their rows is no more than that of few.
+    """
     backtest = config.backtest
     output = backtest.output.model_copy(
         update={"metrics_file": None, "trades_file": None, "directory": None, "metrics_port": None}
     )
     replay = backtest.replay
+    records = max(1, _BATCH_DECISIONS_MAX // len(config.strategy))
+    if records < replay.batch_records:
+        replay = replay.model_copy(update={"batch_records": records})
     if alone:
         output = output.model_copy(update={"collector": "inline"})
         replay = replay.model_copy(update={"transport": "inproc", "workers": 1})

@@ -40,6 +40,22 @@ class Pruner(Protocol):
         """Say that a trial was not played to the end."""
 
 
+@runtime_checkable
+class Weighing(Protocol):
+    """A search that learns from trials that break a constraint, by how far they do."""
+
+    def weigh(self, values: Values, scores: Sequence[float], excess: Sequence[float]) -> None:
+        """Say what a trial came to, kept or not.
+
+        Parameters
+        ----------
+        values, scores
+            As `Search.tell` takes them.
+        excess
+            How far it is beyond each constraint, at most 0 where it keeps it.
+        """
+
+
 class RandomSearch:
     """Draws each trial; the numbers of a trial depend on the seed and its place alone."""
 
@@ -93,14 +109,27 @@ def scores_of(
 
     It can't where it failed, was pruned, breaks a constraint, or an objective has no finite value.
     """
-    if figures.get("status") == "pruned":
-        return None
     if not all(c.keeps(figures.get(c.metric)) for c in settings.kept):
         return None
-    found = [objective.score(figures) for objective in objectives]
-    if any(score is None for score in found):
+    return _scored(figures, objectives)
+
+
+def weighed(
+    figures: Mapping[str, Any], settings: StudySettings
+) -> tuple[Sequence[float], Sequence[float]] | None:
+    """Return what `Weighing` is told of a row; None where there is no number for some of it."""
+    scores = _scored(figures, settings.objectives)
+    excess = [c.excess(figures.get(c.metric)) for c in settings.kept]
+    known = [far for far in excess if far is not None]
+    return None if scores is None or len(known) < len(excess) else (scores, known)
+
+
+def _scored(figures: Mapping[str, Any], objectives: Sequence[Objective]) -> Scores:
+    if figures.get("status") == "pruned":
         return None
-    return [float(score) for score in found if score is not None]
+    found = [objective.score(figures) for objective in objectives]
+    known = [score for score in found if score is not None]
+    return known if len(known) == len(found) else None
 
 
 def search_of(

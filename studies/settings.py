@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
@@ -135,6 +136,14 @@ class Constraint(_Part):
 
     def __str__(self) -> str:
         return f"{self.metric} {self.sign} {self.bound:g}"
+
+    def excess(self, value: float | None) -> float | None:
+        """Return how far a value is beyond the bound, at most 0 within; None as `keeps` has it."""
+        if value is None or not math.isfinite(value):
+            return None
+        beyond = value - self.bound if self.sign in ("<", "<=") else self.bound - value
+        # At a bound that is not to be reached, and where a difference is lost in rounding.
+        return min(beyond, 0.0) if self.keeps(value) else max(beyond, sys.float_info.min)
 
     def keeps(self, value: float | None) -> bool:
         """Whether a value is within the bound; none, and what is not finite, is not."""

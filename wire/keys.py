@@ -113,7 +113,7 @@ def read_pair(path: Path) -> KeyPair:
     if not all(is_key(keys.get(kind, "")) for kind in ("public", "secret")):
         raise ConfigError(
             f"{path}: expected a public-key and a secret-key of 40 characters each, as tapewire "
-            "bridge keys writes them, found none or malformed ones"
+            "keys new writes them, found none or malformed ones"
         )
     pair = KeyPair(keys["public"], keys["secret"])
     if zmq.curve_public(pair.secret.encode()) != pair.public.encode():
@@ -201,7 +201,7 @@ def _read_public_file(path: Path) -> str:
     keys: list[str] = [key for kind, key in _LINE.findall(text) if kind == "public"]
     if len(keys) != 1 or not is_key(keys[0]):
         raise ConfigError(
-            f"{path}: expected one public-key of 40 characters, as tapewire bridge keys writes it, "
+            f"{path}: expected one public-key of 40 characters, as tapewire keys new writes it, "
             f"found {len(keys) or 'none'}{' malformed' if keys else ''}"
         )
     return keys[0]

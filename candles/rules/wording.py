@@ -59,7 +59,8 @@ def _group(group: RuleGroup, *, inside: bool) -> str:
 
 
 def _value(part: IndicatorValue) -> str:
-    output = f".{part.output}" if part.output else ""
+    named = part.output not in (None, part.indicator)
+    output = f".{part.output}" if named else ""
     values: dict[str, Any] = {
         name: part.params.get(name, spec.default)
         for name, spec in INDICATORS[part.indicator].parameters.items()

@@ -239,10 +239,19 @@ def declared_parameters(cls: type[Strategy]) -> dict[str, ParameterSpec]:
     Raises
     ------
     ConfigError
-        If a field's type is none that a parameter may have, or its default is not of it.
+        If a field's type is none that a parameter may have, its default is not of it, or there
+        is none at all.
     """
     specs: dict[str, ParameterSpec] = {}
-    for name, hint in typing.get_type_hints(cls).items():
+    hints = typing.get_type_hints(cls)
+    for one in cls.__mro__:
+        for name, value in vars(one).items():
+            if isinstance(value, _Declared) and name not in hints:
+                raise ConfigError(
+                    f"{cls.__name__}.{name}: expected a type for this parameter, found none; write "
+                    f"`{name}: {type(value.default or 0).__name__} = parameter(…)`"
+                )
+    for name, hint in hints.items():
         if name.startswith("_") or typing.get_origin(hint) is ClassVar or hint is ClassVar:
             continue
         kind, optional = _kind(hint)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="bridge",
-    help="Serve a model to a run, test one on a market data file, make keys between hosts.",
+    help="Serve a model to a run, or test one on a market data file.",
     no_args_is_help=True,
 )
 Model = Annotated[
@@ -64,7 +64,7 @@ def serve(
     """Connect a model to a run and answer its rows until the run is done.
 
     Parameters of the command line are taken in place of the run's. A run on another host needs keys
-    at both ends; see `tapewire bridge keys`.
+    at both ends; see `tapewire keys`.
     """
     from tapewire.bridge.client import serve as serve_model
     from tapewire.config.model_classes import find_model, parameters_in
@@ -130,23 +130,14 @@ def check(
     check_model(kind, parameters_in(parameters or []), request, rows, Console())
 
 
-@app.command(
-    "keys",
-    epilog="[bold]Example[/bold]\n\ntapewire bridge keys -o keys run\n\n"
-    "tapewire bridge keys -o keys model",
-)
+@app.command("keys", hidden=True, epilog="[bold]Example[/bold]\n\ntapewire keys new run -o keys")
 def keys(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the files are called.")],
     folder: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where they are written.")
     ] = Path(),
 ) -> None:
-    """Make a pair of keys for one end of a connection between two hosts.
-
-    NAME.key holds the public key, for the other end; NAME.key_secret holds both and stays where it
-    is. The run has bridge.curve with its secret_key_file and the allowed_clients; the model is
-    served with --curve-server and --curve-key.
-    """
+    """Make a pair of keys, as it was called before there was `tapewire keys new`."""
     from tapewire.wire.keys import write_pair
 
     public_file, secret_file = write_pair(folder, name)

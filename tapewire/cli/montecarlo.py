@@ -1,6 +1,7 @@
 """``tapewire montecarlo``."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,7 +19,7 @@ from tapewire.cli.sweep import (
     workers_in,
 )
 from tapewire.cli.terminal import say
-from tapewire.errors import ConfigError, SimulationError
+from tapewire.errors import ConfigError, MissingFileError, SimulationError
 from tapewire.runs.requests import Request, split_inputs
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ EXAMPLES: Final = (
     "tapewire montecarlo config.yaml --draws 0 --markets 50 --like day.mbo.dbn.zst\n\n"
     "tapewire run --from studies/spread 17              one of its trials, by itself"
 )
+#: Letters of a name that stands for several files, or for one by its date.
+_PATTERN: Final = frozenset("*?[{")
 #: Figures that the terminal shows; all are in ``bands.parquet`` and on the page.
 _SHOWN: Final = ("net_pnl", "max_drawdown", "sharpe_by_block", "win_rate", "fills")
 
@@ -177,6 +180,7 @@ def montecarlo(
             of = of_run(RunResult.load(inputs[0]), strategy, settings_in(None, given))
         else:
             config_path, files = split_inputs(inputs or [])
+            _require_there(files)
             request = Request(
                 config=config_path, files=[str(path) for path in files],
                 strategies=() if strategy is None else (strategy,),
@@ -195,6 +199,16 @@ def montecarlo(
     say(text if as_json else _summary(found), done=f"the study in {found.path} is complete")
     if found.manifest["failed"]:
         raise typer.Exit(SimulationError.exit_code)
+
+
+def _require_there(files: Sequence[Path]) -> None:
+    """Refuse a name of nothing before what is wrong with the rest: it may be a mistyped run."""
+    for path in files:
+        if not _PATTERN.intersection(str(path)) and not path.exists():
+            raise MissingFileError(
+                f"{path}: expected a finished run, a configuration or market data, found nothing "
+                "there"
+            )
 
 
 def _perturbations(typed: list[str] | None) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from tapewire.cli.sweep import (
     ForceStudy,
     KeepRuns,
     Objectives,
+    QueueTimeout,
     Resume,
     StudyFolderOption,
     Vary,
@@ -102,6 +103,7 @@ def optimize(
     workers: Workers = None,
     executor: ExecutorName = "processes",
     address: Address = None,
+    queue_timeout: QueueTimeout = None,
     resume: Resume = False,
     force: ForceStudy = False,
     keep_runs: KeepRuns = False,
@@ -133,5 +135,6 @@ def optimize(
     run_study(
         lambda means: optimize_checked(base, settings, budget, means),
         settings.objectives[0].metric, name, output, workers, executor, address,
+        queue_timeout,
         force=force, resume=resume, keep_runs=keep_runs, quiet=quiet,
     )  # fmt: skip

@@ -16,7 +16,9 @@ from tapewire.cli import (
     data,
     doctor,
     explain,
+    factory,
     features,
+    keys,
     montecarlo,
     new,
     optimize,
@@ -63,7 +65,9 @@ app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(data.app)
 app.add_typer(bridge.app)
+app.add_typer(keys.app)
 app.add_typer(candles.app)
+app.add_typer(factory.app)
 app.add_typer(new.app)
 app.add_typer(validate.app)
 

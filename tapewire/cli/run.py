@@ -36,6 +36,8 @@ EXAMPLES: Final = (
     "tapewire run config.yaml GLBX-20240105-AB12CD/   a batch download's folder\n\n"
     "tapewire run 'glbx-mdp3-{20240102..20240131}.mbo.dbn.zst'   a file a day\n\n"
     "tapewire run month.yaml --days apart --workers 8    days by themselves, eight at once\n\n"
+    "tapewire run month.yaml --days apart --checkpoint -o month   keep days as they are done\n\n"
+    "tapewire run month.yaml --days apart --resume -o month   go on where that was stopped\n\n"
     "tapewire run day.dbn.zst --flags maybe_bad_book=mark   wait where records were lost\n\n"
     "tapewire run --catalogue data --symbols ESH4 --start 2023-12-25   files of a folder\n\n"
     "tapewire run --from studies/a 17                 one trial of a study, by itself\n\n"
@@ -126,6 +128,20 @@ def run(
             help="With --days apart: play so many days at a time, each in a process.",
         ),
     ] = None,
+    checkpoint: Annotated[
+        bool,
+        typer.Option(
+            "--checkpoint",
+            help="With --days apart: keep each day as it is done, so that --resume can go on.",
+        ),
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the run in the run folder that was stopped, and keep days, too.",
+        ),
+    ] = False,
     connect: Annotated[
         str | None,
         typer.Option("--connect", help="Take the events from `tapewire replay … --bind` there."),
@@ -158,6 +174,8 @@ def run(
     """
     if live and quiet:
         raise ConfigError("--live: expected without --quiet, found with it")
+    if study is not None and (checkpoint or resume):
+        raise ConfigError("--from: expected without --checkpoint and --resume, found with them")
     if study is not None:
         _run_trial(study, inputs or [], output, force=force, quiet=quiet)
         return
@@ -204,6 +222,8 @@ def run(
             output=output,
             force=force,
             connect=connect,
+            checkpoint=checkpoint,
+            resume=resume,
             hooks=Hooks(display.announce, display.progress, display.working),
         )
     say(summary(result), done=f"the run in {result.path} is complete")

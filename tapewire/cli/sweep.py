@@ -88,6 +88,13 @@ Address = Annotated[
     str | None,
     typer.Option("--address", help="Of a Ray cluster: HOST:PORT of its head, or auto (default)."),
 ]
+QueueTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--queue-timeout", metavar="SECONDS",
+        help="How long all tasks may wait for a core of a busy Ray cluster (3600).",
+    ),
+]  # fmt: skip
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the study in the folder.")]
 ForceStudy = Annotated[bool, typer.Option("--force", help="Replace a study in the folder.")]
 KeepRuns = Annotated[
@@ -134,6 +141,7 @@ def sweep(
     workers: Workers = None,
     executor: ExecutorName = "processes",
     address: Address = None,
+    queue_timeout: QueueTimeout = None,
     resume: Resume = False,
     force: ForceStudy = False,
     keep_runs: KeepRuns = False,
@@ -171,7 +179,7 @@ def sweep(
             raise ConfigError(f"{option}: expected --plan with it, found none")
     run_study(
         lambda means: sweep_checked(base, settings, means),
-        settings.objectives[0].metric, name, output, workers, executor, address,
+        settings.objectives[0].metric, name, output, workers, executor, address, queue_timeout,
         force=force, resume=resume, keep_runs=keep_runs, quiet=quiet,
     )  # fmt: skip
 
@@ -217,6 +225,7 @@ def run_study(
     workers: Any,
     executor: str = "processes",
     address: str | None = None,
+    queue_timeout_s: float | None = None,
     *,
     force: bool,
     resume: bool,
@@ -234,7 +243,9 @@ def run_study(
     count = workers_in(workers)
     with (
         StudyDisplay(quiet=quiet) as display,
-        executor_of(executor, workers=count, address=address) as team,
+        executor_of(
+            executor, workers=count, address=address, queue_timeout_s=queue_timeout_s
+        ) as team,
     ):
         display.objective = objective
         means = Means(

@@ -121,6 +121,7 @@ class BeginDocument(msgspec.Struct, frozen=True, kw_only=True):
     out_dir: str
     config_yaml: str
     force: bool
+    resume: bool = False
     event_log: bool
     markouts: bool
     initial_capital: int | None

@@ -150,7 +150,7 @@ class Collecting:
         if about == "begin":
             begin = msgspec.json.decode(document, type=BeginDocument)
             self._collector = Collector(
-                Path(begin.out_dir), begin.config_yaml, force=begin.force,
+                Path(begin.out_dir), begin.config_yaml, force=begin.force, resume=begin.resume,
                 event_log=begin.event_log, markouts=begin.markouts,
                 initial_capital=begin.initial_capital, margins=begin.margins,
                 rates=begin.rates,

@@ -94,8 +94,8 @@ class CollectorProcess:
         return self._line.child.pid
 
     def begin(
-        self, out_dir: Path, config_yaml: str, *, force: bool = False, event_log: bool = False,
-        markouts: bool = False, initial_capital: int | None = None,
+        self, out_dir: Path, config_yaml: str, *, force: bool = False, resume: bool = False,
+        event_log: bool = False, markouts: bool = False, initial_capital: int | None = None,
         margins: "Margins | None" = None, rates: "Rates | None" = None,
         settlements: "SettlementPrices | None" = None,
     ) -> Self:  # fmt: skip
@@ -112,7 +112,7 @@ class CollectorProcess:
         self._line.wait_there()
         self._begun = BeginDocument(
             out_dir=str(self.path), config_yaml=config_yaml, force=force,
-            event_log=event_log, markouts=markouts, initial_capital=initial_capital,
+            resume=resume, event_log=event_log, markouts=markouts, initial_capital=initial_capital,
             margins={symbol: list(steps) for symbol, steps in (margins or {}).items()},
             rates={symbol: list(steps) for symbol, steps in (rates or {}).items()},
             closes=list(settlements.closes) if settlements else [],

@@ -39,10 +39,15 @@ class CollectorThread:
     ----------
     collector
         Nobody else may use it; it is closed with this object.
+    handed_max
+        How many times rows may be handed over that are not taken yet; by that, their bytes, too.
     """
 
-    def __init__(self, collector: Collector | FiguresCollector) -> None:
+    def __init__(
+        self, collector: Collector | FiguresCollector, *, handed_max: int = HANDED_MAX
+    ) -> None:
         self.path = collector.path
+        self._handed_max = handed_max
         self._collector = collector
         self._worker = ThreadPoolExecutor(1, "collector")
         self._handed: deque[tuple[Future[None], int]] = deque()  # with their bytes
@@ -134,8 +139,8 @@ class CollectorThread:
         self._batches, self._bytes, self._latencies = [], 0, []
         while self._handed and (
             self._handed[0][0].done()
-            or len(self._handed) >= HANDED_MAX
-            or self._under_way() + size > _UNDER_WAY_BYTES_MAX
+            or len(self._handed) >= self._handed_max
+            or self._under_way() + size > self._under_way_max()
         ):
             self._handed.popleft()[0].result()
         if self._error is not None:
@@ -145,6 +150,10 @@ class CollectorThread:
     def _under_way(self) -> int:
         """Bytes of rows that were handed over and may not be taken yet."""
         return sum(size for _, size in self._handed)
+
+    def _under_way_max(self) -> int:
+        """Bytes that may be: of large batches no more than of small ones."""
+        return _UNDER_WAY_BYTES_MAX * self._handed_max // HANDED_MAX
 
     def _wait_taken(self) -> None:
         self._hand_over()

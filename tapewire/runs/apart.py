@@ -17,22 +17,26 @@ import msgspec
 
 from tapewire.analytics.run_folder import DAYS
 from tapewire.atomic import output_errors
+from tapewire.config.schema import RunConfig
 from tapewire.errors import (
     ConfigError,
     InterruptedRunError,
     NoDataError,
+    OutputError,
     PeerLostError,
     TapewireError,
 )
 from tapewire.runs import one_day
 from tapewire.runs.assembly import RunAssembly
+from tapewire.runs.checkpoint import Checkpoint, require_checkpoint
+from tapewire.runs.day_ends import rows_of
 from tapewire.runs.day_rows import rows_in
 from tapewire.runs.days import DayApart, days_of
 from tapewire.runs.feed import events_expected
 from tapewire.runs.folders import run_folder
 from tapewire.runs.joining import JoinedDays
 from tapewire.runs.manifest import manifest_of
-from tapewire.runs.players import Far, as_played, played_by_workers, played_here
+from tapewire.runs.players import Far, Played, as_played, played_by_workers, played_here
 from tapewire.runs.result import RunResult, copy_results, make_room
 from tapewire.runs.stream import replayed_plan
 from tapewire.runs.warnings import gap_warnings
@@ -50,6 +54,9 @@ _SUMS: Final = (
 class ApartRun(RunAssembly):
     """The parts of a run whose days are apart, from the first check to the manifest."""
 
+    _kept: Checkpoint | None = None
+    _day_n = 0
+
     def run(self) -> RunResult:
         """Play the days and join them; see `tapewire.runs.assembly.run_checked`."""
         from tapewire.replay import open_source
@@ -63,6 +70,8 @@ class ApartRun(RunAssembly):
                 "connect: expected days together (replay.days) with a replay that was started by "
                 "hand, found days apart"
             )
+        if self.resume:
+            require_checkpoint(self.output)
         with contextlib.ExitStack() as stack:
             plan = replayed_plan(facts, self.hooks, self.signals, stack)
             with self.signals.immediate(), open_source(plan) as source:
@@ -86,6 +95,8 @@ class ApartRun(RunAssembly):
             with self._collector(folder, process) as collector, self._ending(collector):
                 self._play(days, given, folder, joined, collector)
                 self._finish(days, joined, collector)
+                if self._kept is not None:
+                    self._kept.remove()
             result = RunResult.load(folder)
             copy_results(facts.config.backtest.output, folder)
             return result
@@ -98,13 +109,26 @@ class ApartRun(RunAssembly):
         except KeyboardInterrupt:
             error: TapewireError = self.signals.error()
             self._fail(collector, "incomplete", error, digests=False)
+            self._tell_how_to_go_on(error, collector.path)
             raise error from None
         except (InterruptedRunError, PeerLostError) as lost:
             self._fail(collector, "incomplete", lost)
+            self._tell_how_to_go_on(lost, collector.path)
             raise
         except BaseException as failed:
             self._fail(collector, "failed", failed)
+            if isinstance(failed, OutputError):  # what else fails would fail again
+                self._tell_how_to_go_on(failed, collector.path)
             raise
+
+    def _tell_how_to_go_on(self, error: TapewireError, folder: Path) -> None:
+        """Add to an error how many days are kept, and how to go on with them."""
+        if self._kept is None:
+            return
+        with contextlib.suppress(TapewireError, OSError):
+            told = f"{self._kept.done():,} of {self._day_n:,} days are kept"
+            how = f"the same command with -o {folder} and --resume, not --checkpoint, goes on"
+            error.args = (f"{error}; {told}: {how}",)
 
     def _finish(
         self, days: Sequence[DayApart], joined: JoinedDays, collector: "RunCollector"
@@ -129,6 +153,10 @@ class ApartRun(RunAssembly):
         with self.signals.immediate():
             manifest = manifest_of(self.facts, collector)
             manifest["days"] = joined.days
+            if self.resume and self._kept is not None:
+                manifest["resumed"] = {
+                    "days_kept": [day.date for day in days if day.number in self._kept.ends]
+                }
             collector.finish(manifest=manifest)
 
     # --- playing ----------------------------------------------------------------------------------
@@ -143,36 +171,62 @@ class ApartRun(RunAssembly):
     ) -> None:
         """Have every day played, and join each when those before it are."""
         clock, config = self.facts.clock, as_played(self.facts.config)
-        parts = folder / DAYS
-        with output_errors(parts, "make"):
-            parts.mkdir(mode=0o700)
+        parts = self._parts(folder, days)
+        kept = self._kept.ends if self._kept is not None else {}
         clock.stream_began_s = time.perf_counter()
         far = Far(self.hooks, events_expected(given.stream), joined)
-        workers = min(config.backtest.replay.workers, len(days))
-        played = (
-            played_here(config, given, days, parts, far, self.signals)
-            if workers == 1
-            else played_by_workers(config, given, days, parts, far, self.signals, workers)
-        )
+        missing = [day for day in days if day.number not in kept]
+        played = self._players(config, given, missing, parts, far)
         totals = []
         try:
             with contextlib.closing(played):
-                for day, end in played:
+                for day in days:
+                    end = kept.get(day.number)
+                    if end is None:
+                        played_day, end = next(played)
+                        assert played_day is day
                     if end is None:
                         continue
-                    rows = one_day.rows_of(parts, day)
+                    rows = rows_of(parts, day)
                     with self.signals.immediate():
                         joined.add(day, end, rows_in(rows), collector)
-                    rows.unlink()
+                    if self._kept is None:
+                        rows.unlink()
                     far.has_joined(day)
                     totals.append(end.totals)
                     clock.receive_s += end.stages_s[0]
                     clock.simulate_s += end.stages_s[1]
                     clock.collect_s += end.stages_s[2]
         finally:
-            shutil.rmtree(parts, ignore_errors=True)
+            if self._kept is None:
+                shutil.rmtree(parts, ignore_errors=True)
         clock.stream_ended_s = time.perf_counter()
         self.facts.totals = _together(totals) if totals else None
+
+    def _parts(self, folder: Path, days: Sequence[DayApart]) -> Path:
+        """Return the folder that days go into, with those that are kept from before."""
+        self._day_n = len(days)
+        if self.checkpoint or self.resume:
+            with self.signals.immediate():  # what days have read is read again
+                self._kept = Checkpoint(folder, self.facts, days, resume=self.resume)
+            if self.resume:
+                there = len(self._kept.ends)
+                self.hooks.announce(f"{there:,} of {len(days):,} days are there from before")
+            return self._kept.path
+        parts = folder / DAYS
+        with output_errors(parts, "make"):
+            parts.mkdir(mode=0o700)
+        return parts
+
+    def _players(
+        self, config: RunConfig, given: one_day.DaysGiven, days: Sequence[DayApart], parts: Path,
+        far: Far,
+    ) -> Played:  # fmt: skip
+        """Who plays the days: this process, or several at a time."""
+        workers, keep = min(config.backtest.replay.workers, len(days)), self._kept is not None
+        if workers <= 1:
+            return played_here(config, given, days, parts, far, self.signals, keep=keep)
+        return played_by_workers(config, given, days, parts, far, self.signals, workers, keep=keep)
 
 
 def _together(totals: "Sequence[Totals]") -> "Totals":

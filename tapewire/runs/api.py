@@ -64,6 +64,8 @@ def run(
     name: str | None = None,
     force: bool = False,
     connect: str | None = None,
+    checkpoint: bool = False,
+    resume: bool = False,
     hooks: Hooks | None = None,
 ) -> RunResult:
     """Run a backtest.
@@ -103,6 +105,9 @@ def run(
     connect
         Endpoint of a replay that was started by hand (``tapewire replay … --bind``); the
         configuration's own files are not read then.
+    checkpoint, resume
+        With days apart: keep each day as it is done; go on with a run that did, was stopped, and
+        is the same in everything but its workers.
     hooks
         What is told while the run goes on.
 
@@ -126,6 +131,8 @@ def run(
     _require(problems, "output", output, (str, os.PathLike), "a path")
     _require(problems, "name", name, (str,), "a string")
     _require(problems, "force", force, (bool,), "true or false")
+    _require(problems, "checkpoint", checkpoint, (bool,), "true or false")
+    _require(problems, "resume", resume, (bool,), "true or false")
     _require(problems, "connect", connect, (str,), "an address like tcp://127.0.0.1:5555")
     _require(problems, "hooks", hooks, (Hooks,), "tapewire.runs.hooks.Hooks")
     request = request_of(
@@ -157,6 +164,8 @@ def run(
         force=force,
         connect=connect,
         hooks=hooks,
+        checkpoint=checkpoint,
+        resume=resume,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from tapewire.config.accounts import margins
 from tapewire.config.schema import RunConfig, to_fixed
 from tapewire.errors import (
+    ConfigError,
     FlaggedDataError,
     InterruptedRunError,
     NoDataError,
@@ -50,16 +51,27 @@ def run_checked(
     force: bool = False,
     connect: str | None = None,
     hooks: Hooks | None = None,
+    checkpoint: bool = False,
+    resume: bool = False,
 ) -> RunResult:
     """Run a backtest of a configuration as `load_config` and `make_config` give it.
 
     The parameters are those of `tapewire.run`, which takes more.
     """
+    if checkpoint and resume:
+        raise ConfigError("--resume: expected without --checkpoint, as it keeps days itself")
+    if (checkpoint or resume) and config.backtest.replay.days == "together":
+        raise ConfigError(
+            f"--{'resume' if resume else 'checkpoint'}: expected days apart (replay.days), which "
+            "are kept one by one; days together are one simulation, whose state is not kept"
+        )
     with Signals() as signals:
         try:
-            return _kind_of(config)(
-                config, name, output, force, connect, hooks or Hooks(), signals
-            ).run()
+            run = _kind_of(config)(
+                config, name, output, force, connect, hooks or Hooks(), signals,
+                checkpoint=checkpoint, resume=resume,
+            )  # fmt: skip
+            return run.run()
         except KeyboardInterrupt:
             raise signals.error() from None
 
@@ -84,6 +96,9 @@ class RunAssembly:
         connect: str | None,
         hooks: Hooks,
         signals: Signals,
+        *,
+        checkpoint: bool = False,
+        resume: bool = False,
     ) -> None:
         self.facts = RunFacts(config, warnings=list(config.notes))
         self.name = name
@@ -92,6 +107,8 @@ class RunAssembly:
         self.connect = connect
         self.hooks = hooks
         self.signals = signals
+        self.checkpoint = checkpoint
+        self.resume = resume
 
     def run(self) -> RunResult:
         """Run it; see `run_checked`."""
@@ -157,7 +174,7 @@ class RunAssembly:
         assert info is not None
         claim = Collector if process is None else process.begin
         claimed = claim(
-            folder, config.to_yaml(), force=self.force,
+            folder, config.to_yaml(), force=self.force, resume=self.resume,
             event_log=config.backtest.output.keeps_events,
             markouts=config.backtest.output.markouts,
             initial_capital=None if capital is None else to_fixed(capital),

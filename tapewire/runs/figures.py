@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tapewire.analytics.figures import FiguresCollector, Watch
 from tapewire.config.accounts import margins
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tapewire.processes.collector_process import CollectorProcess, RunCollector
+
+#: Rows under way to the figures, in parts of what is handed over at a time: a worker has one core,
+#: and what waits there is in memory by the number of workers.
+_HANDED_MAX: Final = 8
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class _FiguresRun(RunAssembly):
             margins=margins(backtest, contracts.account, contracts.rates_of),
             rates=contracts.rates, watch=self.watch,
         )  # fmt: skip
-        return CollectorThread(self.collected)
+        return CollectorThread(self.collected, handed_max=_HANDED_MAX)
 
     def _fail(
         self,

@@ -23,10 +23,10 @@ from tapewire.runs.standing import Standing
 if TYPE_CHECKING:
     from tapewire.router import GuessedQueue, LegInfo, LimitTrip, LossHalt, SimulationConfig
     from tapewire.router.doubts import FlaggedBook
+    from tapewire.runs.day_ends import DayEnd
     from tapewire.runs.day_rows import Batch
     from tapewire.runs.days import DayApart
     from tapewire.runs.feed import TakesRows
-    from tapewire.runs.one_day import DayEnd
 
 _CORE_WORDS: Final = len(ORDER_CORE_DTYPE.names or ())
 _WORDS: Final = len(ORDER_DTYPE.names or ())

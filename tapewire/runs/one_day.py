@@ -14,6 +14,7 @@ from tapewire.config.schema import RunConfig
 from tapewire.errors import FlaggedDataError, FormatError, NoDataError, ProtocolError, TapewireError
 from tapewire.market.times import time_text
 from tapewire.processes.signals import Signals
+from tapewire.runs.day_ends import DayEnd, end_name, leave_end, rows_of, writing_days
 from tapewire.runs.day_rows import DayRows
 from tapewire.runs.days import DayApart
 from tapewire.runs.feed import Feed
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
 
     from tapewire.executors.tasks import Tell
     from tapewire.replay.status import StatusFile
-    from tapewire.router import GuessedQueue, LegInfo, LimitTrip, LossHalt, Simulation
-    from tapewire.router.doubts import FlaggedBook
+    from tapewire.router import Simulation
     from tapewire.runs.contracts import Contracts
-    from tapewire.wire import StreamInfo, Totals
+    from tapewire.wire import StreamInfo
 
 #: What every day's task finds in the folder of the days.
 _CONFIG: Final = "config.yaml"
@@ -57,50 +57,6 @@ class DaysGiven:
     stream: "StreamInfo"
     contracts: "Contracts"
     status: "Sequence[StatusFile]" = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class DayEnd:
-    """What a day came to, beside its rows.
-
-    Attributes
-    ----------
-    legs
-        Who traded where; rows count them.
-    fee_names, series_names
-        What rows of fees and series count.
-    counts, now_ns, fee_lines, loss_halts, limit_trips, guessed, flagged
-        As a simulation has them.
-    books
-        (publisher_id, instrument_id) of each.
-    gross
-        What each leg made before fees, 1e-9 currency.
-    digest
-        Of the day alone.
-    totals
-        Of its stream.
-    latencies
-        Wall-clock latencies: tag, ns, how often.
-    stages_s
-        What receiving, simulating and collecting took.
-    """
-
-    legs: "list[LegInfo]"
-    fee_names: list[str]
-    series_names: list[str]
-    counts: dict[str, int]
-    now_ns: int
-    fee_lines: dict[str, dict[str, int]]
-    loss_halts: "list[LossHalt]"
-    limit_trips: "list[LimitTrip]"
-    guessed: "list[GuessedQueue]"
-    flagged: "list[FlaggedBook]"
-    books: list[tuple[int, int]]
-    gross: list[int]
-    digest: str
-    totals: "Totals"
-    latencies: list[tuple[str, int, int]]
-    stages_s: tuple[float, float, float]
 
 
 def play_day(
@@ -249,21 +205,9 @@ def leave_for_tasks(folder: Path, config: RunConfig, given: DaysGiven) -> None:
         (folder / _GIVEN).write_bytes(pickle.dumps(given))
 
 
-def task_of(folder: Path, day: DayApart) -> dict[str, Any]:
+def task_of(folder: Path, day: DayApart, *, keep: bool) -> dict[str, Any]:
     """What `do_day` is given."""
-    return {"folder": str(folder.absolute()), "day": day.to_dict()}
-
-
-def rows_of(folder: Path, day: DayApart) -> Path:
-    """Where a day's rows are."""
-    return folder / f"{day.number}.rows"
-
-
-def end_of(folder: Path, day: DayApart) -> DayEnd | None:
-    """Read what `do_day` has left of a day, beside its rows."""
-    with (folder / f"{day.number}.end").open("rb") as file:
-        end: DayEnd | None = pickle.load(file)
-    return end
+    return {"folder": str(folder.absolute()), "day": day.to_dict(), "keep": keep}
 
 
 def do_day(argument: dict[str, Any], tell: "Tell") -> int:
@@ -289,8 +233,8 @@ def do_day(argument: dict[str, Any], tell: "Tell") -> int:
             tell([progress.events, progress.now_ns, progress.pnl()])
 
     hooks = Hooks(progress=progress)
-    with Signals() as signals:
+    with writing_days(folder, alone=False), Signals() as signals:
+        (folder / end_name(day)).unlink(missing_ok=True)  # of a worker that died after it
         end = play_day(config, given, day, rows_of(folder, day), hooks, signals)
-    with (folder / f"{day.number}.end").open("wb") as file:
-        pickle.dump(end, file)
+        leave_end(folder, day, end, keep=argument["keep"])
     return 0 if end is None else end.counts["events"]

@@ -11,6 +11,7 @@ from tapewire import errors
 from tapewire.errors import InterruptedRunError, PeerLostError, SimulationError, TapewireError
 from tapewire.processes.signals import Signals
 from tapewire.runs import one_day
+from tapewire.runs.day_ends import DayEnd, kept_day, leave_end, rows_of
 from tapewire.runs.hooks import Hooks, RunProgress
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _ATTEMPTS: Final = 2
 #: How long a day may take; nobody waits for longer.
 _DAY_TIMEOUT_S: Final = 24 * 3600.0
 
-Played = Generator[tuple["DayApart", "one_day.DayEnd | None"], None, None]
+Played = Generator[tuple["DayApart", "DayEnd | None"], None, None]
 
 
 class Far:
@@ -96,9 +97,11 @@ def as_played(config: "RunConfig") -> "RunConfig":
 
 def played_here(
     config: "RunConfig", given: one_day.DaysGiven, days: "Sequence[DayApart]", parts: Path,
-    far: Far, signals: Signals,
+    far: Far, signals: Signals, *, keep: bool = False,
 ) -> Played:  # fmt: skip
     """Play the days one after the other; give each with what came of it, None: no record.
+
+    ``keep`` leaves what came of each beside its rows, for a run that goes on after this one.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def played_here(
             far.heard(number, progress.events, progress.now_ns, progress.pnl())
 
         hooks = Hooks(far.hooks.announce, progress, far.hooks.working)
-        rows = one_day.rows_of(parts, day)
+        rows = rows_of(parts, day)
         try:
             end = one_day.play_day(config, given, day, rows, hooks, signals)
         except InterruptedRunError:
@@ -119,13 +122,15 @@ def played_here(
         except TapewireError as error:
             error.args = (f"{day.date}: {error}",)
             raise
+        if keep:
+            leave_end(parts, day, end, keep=True)
         gc.collect()  # a simulation's parts name each other, and its blocks are large
         yield day, end
 
 
 def played_by_workers(
     config: "RunConfig", given: one_day.DaysGiven, days: "Sequence[DayApart]", parts: Path,
-    far: Far, signals: Signals, workers: int,
+    far: Far, signals: Signals, workers: int, *, keep: bool = False,
 ) -> Played:  # fmt: skip
     """As `played_here`, by processes; a day whose process dies is begun once more.
 
@@ -138,14 +143,14 @@ def played_by_workers(
 
     one_day.leave_for_tasks(parts, config, given)
     by_number = {day.number: day for day in days}
-    waiting: dict[int, one_day.DayEnd | None] = {}
-    turn = 0
+    waiting: dict[int, DayEnd | None] = {}
+    turns = [day.number for day in days]
 
     def hear(number: int, said: Any) -> None:
         far.heard(number, *said)
 
     with ProcessExecutor(workers, attempts=_ATTEMPTS) as pool:
-        outcomes = pool.outcomes(_tasks(days, parts), hear)
+        outcomes = pool.outcomes(_tasks(days, parts, keep=keep), hear)
         while True:
             with signals.immediate():  # who waits for a day is interrupted at once
                 outcome = next(outcomes, None)
@@ -154,17 +159,17 @@ def played_by_workers(
             day = by_number[outcome.key]
             if outcome.failure is not None:
                 raise _error_of(day, outcome.failure)
-            waiting[day.number] = one_day.end_of(parts, day)
-            while turn in waiting:
+            waiting[day.number] = kept_day(parts, day).end
+            while turns and turns[0] in waiting:
+                turn = turns.pop(0)
                 yield by_number[turn], waiting.pop(turn)
-                turn += 1
 
 
-def _tasks(days: "Sequence[DayApart]", parts: Path) -> "Iterator[Task]":
+def _tasks(days: "Sequence[DayApart]", parts: Path, *, keep: bool) -> "Iterator[Task]":
     from tapewire.executors import Task
 
     for day in days:
-        argument = one_day.task_of(parts, day)
+        argument = one_day.task_of(parts, day, keep=keep)
         yield Task(day.number, "tapewire.runs.one_day:do_day", argument, _DAY_TIMEOUT_S)
 
 

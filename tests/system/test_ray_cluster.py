@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tapewire.errors import ConfigError, InterruptedRunError
+from tapewire.errors import ConfigError, InterruptedRunError, PeerLostError
 from tapewire.executors import Outcome, RayExecutor, SerialExecutor, Task
 from tapewire.studies import Study, StudyHooks, StudyProgress, apart, sweep
 from tapewire.studies.session import StudySession
@@ -85,6 +85,23 @@ def test_tasks_are_done_on_every_node_and_fail_as_anywhere(
     assert "no such thing" in failures[7].traceback
     assert heard == [(8, "a"), (8, "b")]
     assert (got[9].value, got[9].attempts) == (5, 2)
+
+
+@pytest.mark.long
+def test_tasks_that_wait_for_a_busy_cluster_are_given_up_in_time(cluster: Any) -> None:
+    import ray
+
+    with RayExecutor(cluster.address, 1, queue_timeout_s=2.0) as executor:
+        cores = int(ray.cluster_resources()["CPU"])
+        others = ray.util.placement_group([{"CPU": 1}] * cores)
+        assert others.wait(30)
+        began_s = time.monotonic()
+        with pytest.raises(PeerLostError, match=r"a free core .* within 2 s, found all taken"):
+            list(executor.outcomes([task(0, "echo", value=1)]))
+        assert 2 <= time.monotonic() - began_s < 15
+        ray.util.remove_placement_group(others)
+        # One that is under way is no wait, however long it takes.
+        assert by_key(executor.outcomes([task(1, "sleep", seconds=3)]))[1].failure is None
 
 
 def test_a_node_with_other_content_is_refused(ray_team: RayExecutor, synthetic_file: Path) -> None:

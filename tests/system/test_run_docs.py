@@ -71,6 +71,8 @@ def test_every_command_and_snippet_of_the_pages_of_engines_on_bars(
     assert run_blocks(repo / "docs" / "candles-event-driven.md", tmp_path) == 3
     trades = [pq.read_table(tmp_path / name / "trades.parquet") for name in ("once", "by_bar")]
     assert trades[1].num_rows > trades[0].num_rows > 10
+    assert run_blocks(repo / "docs" / "factory.md", tmp_path) == 2
+    assert pq.read_table(tmp_path / "traded.parquet").num_rows == 200
 
 
 @pytest.mark.long
@@ -343,4 +345,4 @@ def test_strategies_in_processes_of_their_own(
 
 @pytest.mark.long
 def test_the_page_of_days_apart(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "days.md", tmp_path) == 1
+    assert run_blocks(repo / "docs" / "days.md", tmp_path) == 2

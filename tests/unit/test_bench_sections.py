@@ -1,5 +1,6 @@
 """Sections on a session of a few thousand records: names, sizes, and what is refused early."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +22,7 @@ from tapewire.bench import (
     transport,
     variants,
 )
+from tapewire.bench.collecting import collecting_rows
 from tapewire.bench.measure import Row, Scale
 from tapewire.bench.stages import whole_loop
 from tapewire.bench.start import start_rows
@@ -246,26 +248,27 @@ def test_callbacks_are_measured_by_how_often_they_come(work: Workload) -> None:
 def test_the_targets_of_studies_find_their_rows(
     work: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    costs = {1: 2.0, 2: 1.0}
+    cores = os.sched_getaffinity(0)
+
+    def cost(work: Workload, path: Path, count: int, workers: int) -> studies.Cost:
+        on_one = workers == 1 and len(os.sched_getaffinity(0)) == 1
+        each_s = 1.0 if workers == 2 else 1.8 if on_one else 1.5
+        return studies.Cost(count * each_s, 1.0, 100 + count / 5)
+
     monkeypatch.setattr(studies, "usable_cores", lambda: 2)
     monkeypatch.setattr(studies, "_run", lambda *_: studies.Cost(0.5, 1.0, 100.0))
-    monkeypatch.setattr(
-        studies,
-        "_study",
-        lambda work, path, count, workers: studies.Cost(
-            count * costs[workers], 1.0, 100 + count / 5
-        ),
-    )
+    monkeypatch.setattr(studies, "_study", cost)
     rows = list(studies.study_rows(work, replace(SCALE, quick=False), tmp_path))
     whole = work.records[: rows[0].events]
     assert np.array_equal(read_records(tmp_path / "studies-part.dbn")[1], whole)
-    assert [row.events // rows[0].events for row in rows] == [1, 10, 100, 100, 1_000]
+    assert [row.events // rows[0].events for row in rows] == [1, 10, 64, 100, 100, 100, 1_000]
+    assert os.sched_getaffinity(0) == cores
     found = {one.target.name: one.median for one in judge(rows) if one.met is not None}
     assert found == {
         "a study of a hundred variants, all cores, time of one run": 100 / 0.5,
         "a study of a thousand variants, time by variant of one of a hundred": 1.0,
-        "a study on all cores, share of so many times one worker": 1.0,
-        "a study, memory by variant": 18 / 40,
+        "a study on all cores, share of so many times one core": 0.9,
+        "a study, memory by variant": 0.2,
     }
 
 
@@ -274,3 +277,13 @@ def test_a_study_of_the_bench_is_one_of_its_variants(work: Workload) -> None:
     cost = studies._study(work, work.raw, 20, 1)
     assert cost.cpu_s > 0
     assert cost.peak_mb > 50
+
+
+def test_a_collector_costs_a_simulation_something_that_is_measured(
+    work: Workload, tmp_path: Path
+) -> None:
+    alone, beside = collecting_rows(work, SCALE, tmp_path)
+    assert alone.figures["fills"] > 0
+    assert "slower_percent" in beside.figures
+    assert "wall_times_one" in beside.figures
+    assert not list(tmp_path.iterdir()), "its folders are gone"

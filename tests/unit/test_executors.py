@@ -199,6 +199,10 @@ def test_an_executor_goes_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
         executor_of("dask")
     with pytest.raises(ConfigError, match="--address: expected --executor ray with it"):
         executor_of(address="head:6379")
+    with pytest.raises(ConfigError, match="--queue-timeout: expected --executor ray with it"):
+        executor_of(queue_timeout_s=5.0)
+    with pytest.raises(ConfigError, match="--queue-timeout: expected seconds above 0"):
+        executor_of("ray", queue_timeout_s=0.0)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"found none: pip install 'tapewire\[ray\]'"):
         executor_of("ray")

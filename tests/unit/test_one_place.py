@@ -42,6 +42,7 @@ FILES = {
     "tapewire/runs/what_if.py": "into a folder that is removed",
     "tapewire/runs/one_day.py": "into the run's own folder of days, which no finished run has",
     "tapewire/runs/day_rows.py": "into the run's own folder of days",
+    "tapewire/runs/day_ends.py": "into that folder; what is kept goes through atomic.py",
     "replay/exports.py": "to a name that its caller publishes",
 }
 RENAMES = {

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from tapewire.cli.program import app
 from tapewire.config.loading import make_config
 from tapewire.config.schema import RunConfig
-from tapewire.errors import ConfigError
+from tapewire.errors import ConfigError, MissingFileError
 from tapewire.studies.base import Base
 from tapewire.studies.factors import Factor, perturbation_of
 from tapewire.studies.monte_carlo import settings_in
@@ -200,3 +202,9 @@ def test_distributions_as_they_are_typed() -> None:
     for text in ("lognormal", "uniform:1", "normal:x"):
         with pytest.raises(ValueError, match="expected lognormal:SIGMA"):
             perturbation_of(text)
+
+
+@pytest.mark.parametrize("name", ["nosuch", "runs/nosuch", "nosuch.dbn"])
+def test_a_name_of_nothing_is_said_before_what_is_wrong_beside(name: str) -> None:
+    with pytest.raises(MissingFileError, match=f"{name}: expected a finished run, a configura"):
+        CliRunner().invoke(app, ["montecarlo", name], catch_exceptions=False)

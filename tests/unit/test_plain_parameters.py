@@ -74,6 +74,14 @@ def test_a_field_that_is_no_parameter_says_what_to_do() -> None:
         Odd()
 
 
+def test_a_parameter_without_a_type_is_refused() -> None:
+    class Odd(Strategy):
+        size = parameter(1.5, "lots")
+
+    with pytest.raises(ConfigError, match=r"Odd.size: expected a type.*`size: float = parameter"):
+        Odd()
+
+
 def test_a_default_of_another_type_is_refused() -> None:
     class Odd(Strategy):
         size: int = 1.5  # type: ignore[assignment]

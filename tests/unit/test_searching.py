@@ -8,8 +8,8 @@ import pytest
 from tapewire.config.problems import Places
 from tapewire.errors import ConfigError
 from tapewire.studies.asking import settings_of
-from tapewire.studies.searching import Search, search_of, size_of
-from tapewire.studies.settings import StudySettings
+from tapewire.studies.searching import Search, Weighing, search_of, size_of, weighed
+from tapewire.studies.settings import Constraint, StudySettings
 
 VARY = {
     "x": {"from": 0.0, "to": 10.0},
@@ -80,6 +80,53 @@ def test_what_fails_is_no_parent(method: str) -> None:
     for values in search.ask(10):
         search.tell(values, None)
     assert len(search.ask(10)) == 10
+
+
+def test_how_far_a_value_is_beyond_a_bound() -> None:
+    most, less, least, more = map(Constraint.of, ("a <= 5", "a < 5", "a >= 5", "a > 5"))
+    assert [most.excess(v) for v in (3.0, 5.0, 7.5)] == [-2, 0, 2.5]
+    assert [least.excess(v) for v in (3.0, 5.0, 7.5)] == [2, 0, -2.5]
+    for strict in (less, more):
+        assert strict.excess(5.0) == pytest.approx(0)
+        for value in (3.0, 5.0, 7.5):
+            found = strict.excess(value)
+            assert found is not None
+            assert (found > 0) != strict.keeps(value)
+    assert most.excess(None) is most.excess(math.inf) is least.excess(math.nan) is None
+
+
+def test_what_a_search_is_told_of_a_row() -> None:
+    asked = study(objective=["net_pnl", "-fills"], constraints=["fills >= 30", "net_pnl < 9"])
+    row = {"status": "complete", "net_pnl": 12.0, "fills": 20}
+    assert weighed(row, asked) == ([12, -20], [10, 3])
+    assert weighed({**row, "fills": 31, "net_pnl": 4.0}, asked) == ([4, -31], [-1, -5])
+    for other in ({"fills": None}, {"net_pnl": math.nan}, {"status": "pruned"}):
+        assert weighed({**row, **other}, asked) is None
+    other = study(objective=["net_pnl"], constraints=["win_rate >= 0.5"])
+    assert weighed({**row, "win_rate": None}, other) is None
+
+
+@pytest.mark.parametrize("method", ["tpe", "nsga2"])
+def test_how_far_trials_are_beyond_a_constraint_leads_to_those_that_keep_it(method: str) -> None:
+    asked = {"vary": {"x": {"from": 0.0, "to": 100.0}, "y": {"from": 0.0, "to": 100.0}},
+             "constraints": ["fills <= 4"]}  # fmt: skip
+
+    def kept(told: bool) -> int:
+        found = []
+        for seed in (1, 2, 3):
+            search = search_of(method, study(**asked, seed=seed), 10, None)
+            for _ in range(12):
+                for values in search.ask(10):
+                    beyond = values["x"] - 4
+                    if told:
+                        assert isinstance(search, Weighing)
+                        search.weigh(values, [values["x"]], [beyond])
+                    else:
+                        search.tell(values, None if beyond > 0 else [values["x"]])
+                    found.append(beyond <= 0)
+        return sum(found)
+
+    assert kept(True) > 2 * kept(False)
 
 
 def test_how_many_there_are() -> None:

@@ -16,6 +16,7 @@ from tapewire.studies.asking import settings_of
 from tapewire.studies.axes import Trial, combinations, count, value_of
 from tapewire.studies.base import Base
 from tapewire.studies.folder import StudyFolder
+from tapewire.studies.passes import placed
 from tapewire.studies.planning import passes_of
 from tapewire.studies.settings import StudySettings
 from tapewire.studies.table import Ranking, column_names
@@ -48,6 +49,20 @@ def test_a_grid_counts_out_the_last_first() -> None:
         (1, 0.5), (1, 1), (1, 1.5), (2, 0.5), (2, 1), (2, 1.5)
     ]  # fmt: skip
     assert count(study(vary=vary)) == 6
+
+
+@pytest.mark.parametrize(
+    ("trials", "asked", "given"),
+    [(1, None, 65_536), (4, None, 65_536), (5, None, 52_428), (64, None, 4_096), (64, 9, 9)],
+)
+def test_batches_are_the_shorter_the_more_strategies_share_them(
+    trials: int, asked: int | None, given: int
+) -> None:
+    replay = {} if asked is None else {"batch_records": asked}
+    document = {**BASE, "backtest": {**BASE["backtest"], "replay": replay}}  # type: ignore[dict-item]
+    (one,) = passes_of(planned([{"quantity": k} for k in range(1, trials + 1)], document), 1)
+    for alone in (True, False):
+        assert placed(one.config, alone=alone).backtest.replay.batch_records == given
 
 
 def test_what_is_drawn_depends_on_its_number_and_the_seed_alone() -> None:

@@ -154,3 +154,36 @@ def test_the_command_makes_pairs_and_says_what_is_for_whom(tapewire_here, tmp_pa
     again = tapewire_here("bridge", "keys", "-o", "keys", "run")
     assert again.returncode == 4
     assert "is there already" in again.stderr
+
+
+def test_keys_are_made_and_shown(tapewire_here, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    made = {name: tapewire_here("keys", "new", name, "-o", "keys") for name in ("run", "model")}
+    for name, done in made.items():
+        assert done.returncode == 0, done.stderr
+        pair = read_pair(tmp_path / "keys" / f"{name}.key_secret")
+        assert (tmp_path / "keys" / f"{name}.key_secret").stat().st_mode & 0o777 == 0o600
+        assert done.stdout == f"{pair.public}\n"
+        assert pair.secret not in done.stdout + done.stderr
+        for suffix in ("key", "key_secret"):
+            shown = tapewire_here("keys", "public", f"keys/{name}.{suffix}")
+            assert (shown.returncode, shown.stdout) == (0, f"{pair.public}\n"), shown.stderr
+    both = tapewire_here("keys", "public", "keys")
+    assert both.stdout.split() == sorted(done.stdout.strip() for done in made.values())
+    before = (tmp_path / "keys" / "run.key_secret").read_bytes()
+    again = tapewire_here("keys", "new", "run", "-o", "keys")
+    assert (again.returncode, again.stdout) == (4, "")
+    assert "is there already, and keys are never replaced" in again.stderr
+    assert (tmp_path / "keys" / "run.key_secret").read_bytes() == before
+    for wrong in ("none.key", made["run"].stdout.strip()):
+        refused = tapewire_here("keys", "public", wrong)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert refused.stderr.startswith("error: ")
+        assert refused.stderr.count("\n") == 1
+    (tmp_path / "keys" / "run.key_secret").chmod(0o640)
+    loose = tapewire_here("keys", "public", "keys/run.key_secret")
+    assert loose.returncode == 2
+    assert "expected a file that only you may read (mode 0600)" in loose.stderr
+    for command in ((), ("new",), ("public",)):
+        taught = tapewire_here("keys", *command, "--help").stdout
+        assert "Usage" in taught
+        assert not command or "tapewire keys" in taught.partition("Examples")[2]

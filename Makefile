@@ -1,11 +1,11 @@
 # Two commands for a fresh machine: `make run` and `make test`. Both set up what they need in .venv.
-# The verbs of daily work: setup, test, test-long, check, bench, docs (see CONTRIBUTING.md).
+# The verbs of daily work: setup, test, test-long, soak, check, bench, docs (see CONTRIBUTING.md).
 
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 # Hundreds of processes start in the tests: none of them shall compile all of our modules anew.
 export PYTHONDONTWRITEBYTECODE :=
-.PHONY: help run setup test test-long check bench docs
+.PHONY: help run setup test test-long soak check bench docs
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 17
@@ -21,7 +21,10 @@ test: check ## Set up, then lint, types and the whole test suite
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: setup ## Tests that are longer than is worth on every run: thousands of seeds, whole benches
-	$(BIN)/python -m pytest -n auto --dist worksteal -m long $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "long and not soak" $(ARGS)
+
+soak: setup ## What takes hours: kills, full disks, hostile peers; make soak ARGS="--soak-scale 0.01"
+	$(BIN)/python -m pytest -s -m soak $(ARGS)
 
 check: setup ## Format, lint and types
 	$(BIN)/ruff format --check .

@@ -47,6 +47,11 @@ class EarlierRun:
         """Whether something stopped an earlier replacement."""
         return self._moving.exists() or self._whole.exists()
 
+    @property
+    def place(self) -> Path:
+        """Where files of an earlier run are that could not be put back."""
+        return self._moving if self._moving.exists() else self._whole
+
     def set_aside(self) -> None:
         """Take the earlier run's files away, the manifest first."""
         self._moving.mkdir(mode=0o700)

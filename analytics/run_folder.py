@@ -192,9 +192,8 @@ class RunFolder:
                 for name in (n for n in _NAMES if n in self._files):
                     self._files[name].publish()
                 last.publish()
-            except BaseException:
-                with contextlib.suppress(OSError):  # else the next run that claims it does it
-                    self._earlier.put_back()
+            except BaseException as failed:
+                self._put_back(failed)
                 raise
         except BaseException:
             last.discard()
@@ -202,6 +201,17 @@ class RunFolder:
         self._earlier.forget()
         self._files.clear()
         return last.path
+
+    def _put_back(self, failed: BaseException) -> None:
+        """Undo what `publish` has begun; where not even that can be done, say where things are."""
+        try:
+            self._earlier.put_back()
+        except OSError:  # the next run that claims the folder does it
+            if isinstance(failed, OutputError):
+                raise OutputError(
+                    f"{failed}; the earlier run is in {self._earlier.place}, and comes back when "
+                    "another run is to go there"
+                ) from failed
 
     def publish_unfinished(self, manifest: str) -> Path:
         """Write the manifest of a run without results; return its path.

@@ -16,6 +16,7 @@ from types import FrameType
 from tapewire.errors import InterruptedRunError, TapewireError
 from tapewire.replay.plan import ReplayPlan
 from tapewire.replay.server import serve
+from tapewire.wire.endpoints import clear_orphaned
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -67,6 +68,8 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:  # a bug of ours: the traceback is for us, the line for the parent
         traceback.print_exc()
         return _report("TapewireError", f"the replay process failed: {error!r}", 1)
+    finally:
+        clear_orphaned(arguments.bind)  # where it was not bound yet, as well
     return 0
 
 

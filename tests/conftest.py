@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import soaking
 from forks import Forks
 
 REPO = Path(__file__).resolve().parent.parent
@@ -30,6 +31,23 @@ def _require(path: Path) -> Path:
     if not path.exists():
         pytest.skip(f"{_MISSING_DATA}: {path} (set TAPEWIRE_DATA to the folder that has it)")
     return path
+
+
+_SOAKED = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--soak-scale", type=float, default=1.0, metavar="PART",
+        help="part of the full counts and times of soaks that is played",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def soak(request: pytest.FixtureRequest) -> soaking.Soak:
+    """How much of a soak to play, and where to tell what it came to."""
+    config = request.config
+    return soaking.Soak(request.node.name, config.option.soak_scale, config.stash[_SOAKED])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -183,12 +201,16 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+    for item in items:
+        if item.get_closest_marker("soak") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(soaking.TIMEOUT_S))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the kernels once, before tests that have deadlines and workers side by side do."""
     from tapewire.compiled.kernel_cache import is_compiled
 
+    config.stash[_SOAKED] = []
     parts = ("simulation", "strategy-market_maker", "strategy-sma_crossover", "replay")
     at_work = hasattr(config, "workerinput") or config.option.collectonly
     if at_work or all(is_compiled(part) for part in parts):
@@ -219,6 +241,9 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if soaked := terminalreporter.config.stash[_SOAKED]:
+        terminalreporter.write_sep("=", "soaked")
+        terminalreporter.write_line("\n".join(soaked))
     skipped = [
         report
         for report in terminalreporter.stats.get("skipped", [])

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import ipaddress
+import math
 import os
 import re
 import secrets
@@ -104,6 +105,7 @@ class Binding:
         self, socket: "zmq.Socket[bytes]", endpoint: str, *, has_keys: bool = False
     ) -> None:
         scheme, address = split_endpoint(endpoint, has_keys=has_keys)
+        self.endpoint = endpoint
         self._path: Path | None = None
         self._lock_fd = -1
         if scheme == "ipc":
@@ -114,7 +116,6 @@ class Binding:
         except zmq.ZMQError as error:
             self.close()
             raise _bind_error(endpoint, error) from None
-        self.endpoint = endpoint
         if scheme == "tcp":
             self.endpoint = socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
@@ -140,6 +141,7 @@ class Binding:
                 path.unlink()
         os.close(self._lock_fd)
         self._lock_fd = -1
+        clear_orphaned(self.endpoint)
 
 
 def _bind_error(endpoint: str, error: zmq.ZMQError) -> EndpointError:
@@ -227,7 +229,7 @@ def _runtime_folder() -> Path:
 def private_endpoint() -> Iterator[str]:
     """Give an ipc address in a fresh private folder, removed at the end.
 
-    Folders whose owner was killed are removed by the next call.
+    Folders whose owner was killed are removed by who was connected, or by a later call.
 
     Raises
     ------
@@ -255,6 +257,25 @@ def private_endpoint() -> Iterator[str]:
         os.close(base_fd)
 
 
+def clear_orphaned(endpoint: str) -> None:
+    """Remove the folder of an address whose owner was killed. Never raises.
+
+    Who was connected calls it. An owner that lives holds its lock, and has held it since before
+    anybody knew the address.
+    """
+    scheme, _, address = endpoint.partition("://")
+    folder = Path(address).parent
+    if scheme != "ipc" or not _NAME.fullmatch(folder.name):
+        return
+    with contextlib.suppress(OSError, EndpointError):
+        base_fd = _open_private_folder(folder.parent, make=False)
+        try:
+            with _opened(folder.name, base_fd) as folder_fd:
+                _remove_if_stale(folder.name, folder_fd, base_fd, after_s=-math.inf)
+        finally:
+            os.close(base_fd)
+
+
 def _sweep(base_fd: int) -> None:
     """Remove the folders of owners that are gone, and nothing else.
 
@@ -268,11 +289,13 @@ def _sweep(base_fd: int) -> None:
                 _remove_if_stale(name, folder_fd, base_fd)
 
 
-def _remove_if_stale(name: str, folder_fd: int, base_fd: int) -> None:
+def _remove_if_stale(
+    name: str, folder_fd: int, base_fd: int, *, after_s: float = _STALE_AFTER_S
+) -> None:
     status = os.fstat(folder_fd)
     # Age first: a folder is without its lock for a moment after it is made.
     age_s = time.time() - status.st_mtime  # wall clock: file times
-    if age_s < _STALE_AFTER_S or not _is_private(status):
+    if age_s < after_s or not _is_private(status):
         return
     try:
         lock_fd = os.open(

@@ -148,7 +148,10 @@ class Hub:
             identity, *frames = message
             connection = None
             if self._guard is not None:
-                connection = int(frames[0].get(zmq.SRCFD))
+                try:
+                    connection = int(frames[0].get(zmq.SRCFD))
+                except zmq.ZMQError:  # of a connection that libzmq does not know any more
+                    continue
                 self._guard.take(connection, wire_bytes(frames, has_keys=self._has_keys))
                 if self._guard.dropping(connection):
                     continue  # it has had its answer

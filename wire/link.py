@@ -6,7 +6,7 @@ Which messages there are is none of its business; see `receiver` for one that sp
 import zmq
 
 from tapewire.errors import EndpointError
-from tapewire.wire.endpoints import require_own_folder, split_endpoint
+from tapewire.wire.endpoints import clear_orphaned, require_own_folder, split_endpoint
 from tapewire.wire.guard import Failed, Guard, wire_bytes
 from tapewire.wire.keys import ClientKeys
 from tapewire.wire.network import LIBZMQ, Network
@@ -187,11 +187,13 @@ class Link:
         frames = receive_message(self._socket, self._frames_max)
         if frames is None:
             return None
-        self._was_heard = True
         if self._guard is not None:
-            self._guard.take(
-                int(frames[0].get(zmq.SRCFD)), wire_bytes(frames, has_keys=self._keys is not None)
-            )
+            try:
+                connection = int(frames[0].get(zmq.SRCFD))
+            except zmq.ZMQError:  # of a connection that libzmq does not know any more
+                return None
+            self._guard.take(connection, wire_bytes(frames, has_keys=self._keys is not None))
+        self._was_heard = True
         return frames
 
     def send(self, frame: bytes, *parts: bytes | memoryview) -> bool:
@@ -215,3 +217,4 @@ class Link:
             self._waiter = None
         if self._own_context is not None:
             self._own_context.term()
+        clear_orphaned(self.endpoint)

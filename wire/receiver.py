@@ -244,12 +244,14 @@ class Receiver:
 
     def close(self, reason: str = "it closed the stream before its end") -> None:
         """Leave; tell the sender why if the stream is not at its end."""
+        linger = False
         if self._link.is_open:
             self._sender.leave(reason)
+            # Without a welcome, or once the sender is gone, nobody is there to take what was said.
+            linger = self._joining.welcomed and not self._link.closed_by_peer
         if self._joined is not None and self._joined.slots is not None:
             self._joined.slots.close()
-        # Without a welcome, nobody is there to take what was said.
-        self._link.close(linger=self._joining.welcomed)
+        self._link.close(linger=linger)
 
     def __enter__(self) -> Self:
         return self

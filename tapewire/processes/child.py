@@ -84,11 +84,11 @@ class ChildProcess:
             raise self.error() or PeerLostError(f"{self.name} failed")
 
     def error(self, wait_s: float = _END_UNDER_WAY_S) -> TapewireError | None:
-        """Return why it ended, as an error of the class it named; None if it still lives.
+        """Return why it ended badly, as an error of the class it named; None if it did not.
 
         Waits so long (s) for an end that is under way: its connection closes before its process.
         """
-        if not self._process.wait(wait_s):
+        if not self._process.wait(wait_s) or not self._process.code:
             return None
         for line in reversed(self._process.heard.splitlines()):
             with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
@@ -105,6 +105,16 @@ class ChildProcess:
         self._process.end(END_TIMEOUT_S)
 
     def wait_end(self) -> None:
-        """Wait for its own end after its work is done; end it if it lingers."""
-        self._process.wait(END_TIMEOUT_S)
+        """Wait for its own end after its work is done.
+
+        Raises
+        ------
+        TapewireError
+            If it ended badly.
+        """
+        self.wait_gone()
         self.check()
+
+    def wait_gone(self) -> None:
+        """Give it a moment to end by itself, however it does."""
+        self._process.wait(END_TIMEOUT_S)

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from tapewire.config.accounts import margins
 from tapewire.config.schema import RunConfig, to_fixed
@@ -21,7 +21,6 @@ from tapewire.errors import (
     PeerLostError,
     ProtocolError,
     StrategyError,
-    TapewireError,
 )
 from tapewire.market.times import time_text
 from tapewire.processes.signals import Signals
@@ -39,6 +38,9 @@ from tapewire.runs.warnings import gap_warnings
 if TYPE_CHECKING:
     from tapewire.processes.collector_process import CollectorProcess, RunCollector
     from tapewire.router import Simulation
+
+#: An error, whichever it is.
+AnError = TypeVar("AnError", bound=BaseException)
 
 
 def run_checked(
@@ -213,14 +215,15 @@ class RunAssembly:
                         facts.models.record_latencies(collector)
                     collector.finish(manifest=manifest_of(facts, collector))
             except KeyboardInterrupt:
-                error: TapewireError = self.signals.error()
-                self._fail(collector, "incomplete", error, digests=False)
-                raise error from None
+                raise self._fail(
+                    collector, "incomplete", self.signals.error(), digests=False
+                ) from None
             except (InterruptedRunError, PeerLostError) as lost:
                 is_collector = process is not None and process.is_lost
-                error = lost if is_collector else stream.named(lost)
-                self._fail(collector, "incomplete", error)
-                raise error from None
+                # Without a name here: an error with one holds this frame, and all memory, for long.
+                raise self._fail(
+                    collector, "incomplete", lost if is_collector else stream.named(lost)
+                ) from None
             except StrategyError as strategy:
                 with self.signals.immediate():  # up to three row groups are written here
                     feed.collect_rest()
@@ -246,12 +249,12 @@ class RunAssembly:
         self,
         collector: "RunCollector",
         status: Literal["incomplete", "failed"],
-        error: BaseException,
+        error: AnError,
         *,
         digests: bool = True,
         keep_rows: bool = False,
-    ) -> None:
-        """End the run folder without results; the error itself is the story, whatever comes."""
+    ) -> AnError:
+        """End the run folder without results; return the error, which is the story in any case."""
         reason = str(error) or type(error).__name__
         with contextlib.suppress(OutputError):
             manifest = manifest_of(self.facts, collector, digests=digests)
@@ -263,6 +266,7 @@ class RunAssembly:
                 }
             where = collector.fail(status, reason, manifest, keep_rows=keep_rows)
             tell_where(error, where, collector.path)
+        return error
 
     def _located(self, error: FlaggedDataError) -> FlaggedDataError:
         from tapewire.runs.flagged import located

@@ -9,7 +9,7 @@ from tapewire.config.accounts import margins
 from tapewire.config.schema import RunConfig, to_fixed
 from tapewire.processes.collector_thread import CollectorThread
 from tapewire.processes.signals import Signals
-from tapewire.runs.assembly import RunAssembly
+from tapewire.runs.assembly import AnError, RunAssembly
 from tapewire.runs.hooks import Hooks
 from tapewire.runs.result import RunResult
 
@@ -93,12 +93,13 @@ class _FiguresRun(RunAssembly):
         self,
         collector: "RunCollector",
         status: Literal["incomplete", "failed"],
-        error: BaseException,
+        error: AnError,
         *,
         digests: bool = True,
         keep_rows: bool = False,
-    ) -> None:
+    ) -> AnError:
         collector.fail(status, str(error), {})
+        return error
 
     def _result(self, folder: Path) -> RunResult:
         assert self.collected is not None

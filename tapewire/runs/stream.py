@@ -126,14 +126,18 @@ class Stream:
     ) -> "Receiver":
         from tapewire.wire import Receiver
 
+        # They hold what they need, not this object, which holds the receiver: all memory of a run
+        # would wait for the collector of cycles.
+        signals, hooks, is_foreign = self._signals, self._hooks, self._connect is not None
+
         def tick() -> None:
-            self._signals.check()
+            signals.check()
             if process is not None:
                 process.check()
 
         def notice(text: str) -> None:
-            if self._connect is not None:
-                self._hooks.announce(text)
+            if is_foreign:
+                hooks.announce(text)
 
         options = self._facts.config.backtest.replay
         return Receiver(

@@ -6,6 +6,7 @@ Without the guard each of these took as much as was sent, up to thirty times ove
 """
 
 import contextlib
+import errno
 import os
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 from msgspec.structs import replace
 
 import streams
@@ -26,6 +28,7 @@ from tapewire.replay import ReplayPlan
 from tapewire.wire import FileInfo, Receiver, StreamInfo, peers
 from tapewire.wire import messages as msg
 from tapewire.wire.frames import NO_SLOT, WIRE_VERSION, BatchHeader, encode_header, payload_checksum
+from tapewire.wire.hub import Hub
 from tapewire.wire.seats import Seats
 
 COUNT = 20_000
@@ -118,6 +121,29 @@ def test_a_receiver_that_floods_in_mid_stream_is_named(
     assert "(pid 4242) sent " in error["message"]
     assert "a message without end" in error["message"]
     assert before_mb  # the process is gone, and with it its peak
+
+
+def test_a_message_of_a_connection_that_is_unknown_is_nobodys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What libzmq makes of random bytes may be a message that it knows no connection of."""
+    ours = Hub(
+        "tcp://127.0.0.1:*", context=None, peer_timeout_s=1.0, peers_max=1,
+        message_bytes_max=1_000, untaken_bytes_max=1_000,
+    )  # fmt: skip
+
+    class Unknown:
+        bytes = b"identity"
+
+        def get(self, option: int) -> int:
+            raise zmq.ZMQError(errno.EINVAL)
+
+    coming = [[Unknown(), Unknown()], None]
+    with monkeypatch.context() as patch:
+        patch.setattr("tapewire.wire.hub.receive_message", lambda *_: coming.pop(0))
+        assert list(ours.received()) == []
+    assert coming == []
+    ours.close()
 
 
 def test_a_stranger_without_a_word_is_hung_up_on(

@@ -14,6 +14,7 @@ import pytest
 
 import tapewire as tw
 from tapewire.errors import InterruptedRunError, OutputError, PeerLostError, StrategyError
+from tapewire.processes.collector_line import CollectorLine
 from tapewire.processes.collector_process import CollectorProcess
 from tapewire.runs.hooks import Hooks, RunProgress
 
@@ -129,6 +130,48 @@ def test_a_collector_that_is_killed_is_named(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.json"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert (manifest["status"], manifest["reason"]) == ("incomplete", said)
+
+
+def test_a_collector_that_is_killed_when_all_is_written_is_not_missed(
+    inline: tw.RunResult, synthetic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = CollectorLine.wait_answer
+    ends: list[str | None] = []
+
+    def kill_behind_it(self: CollectorLine) -> str:
+        answer = said(self)
+        if answer.endswith("manifest.json"):
+            os.kill(self.child.pid, signal.SIGKILL)
+            self.child.wait_gone()
+            ends.append(str(self.child.error()))
+        return answer
+
+    monkeypatch.setattr(CollectorLine, "wait_answer", kill_behind_it)
+    result = run(synthetic_file, tmp_path / "out", "process")
+    result.verify()
+    assert result.digest == inline.digest
+    assert [end for end in ends if "was killed by SIGKILL" in str(end)]
+
+
+def test_who_ended_well_is_not_what_a_run_failed_of(
+    synthetic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The replay has sent all and is gone when the collector is lost."""
+    monkeypatch.setattr("tapewire.processes.transports.cores", lambda: 2)
+    finish = CollectorProcess.finish
+
+    def killed(self: CollectorProcess, manifest: Any) -> Path:
+        finish(self, manifest)
+        raise PeerLostError("the collector process is gone")
+
+    monkeypatch.setattr(CollectorProcess, "finish", killed)
+    with pytest.raises(PeerLostError, match=r"^the collector process is gone$"):
+        run(
+            synthetic_file,
+            tmp_path / "out",
+            "process",
+            overrides={"backtest.replay.transport": "ipc"},
+        )
 
 
 def test_ctrl_c_while_the_collector_writes_the_report(

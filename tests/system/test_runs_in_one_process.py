@@ -1,8 +1,11 @@
 """Runs one after another, side by side and within one another, all in one process: one digest."""
 
+import contextlib
+import gc
 import os
 import signal
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -183,3 +186,36 @@ def test_a_run_in_another_thread_leaves_signals_alone(synthetic_file: Path, tmp_
     thread.join()
     assert set(seen) == {before}
     assert tw.RunResult.load(tmp_path / "out").status == "complete"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_run_that_has_ended_holds_no_memory(
+    synthetic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    """Its books are gone at once, not when cycles are collected, which may be never."""
+    from tapewire.runs import wiring
+
+    made, make = [], wiring.make_simulation
+
+    def remembered(*arguments: Any, **options: Any) -> Any:
+        simulation = make(*arguments, **options)
+        made.append(weakref.ref(simulation))
+        return simulation
+
+    def stop(said: RunProgress) -> None:
+        if stopped:
+            raise InterruptedRunError("as it was told to")
+
+    monkeypatch.setattr(wiring, "make_simulation", remembered)
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(InterruptedRunError) if stopped else contextlib.nullcontext():
+            tw.run(
+                synthetic_file, strategies="market_maker", output=tmp_path / "out",
+                hooks=Hooks(progress=stop),
+            )  # fmt: skip
+        gone = made[0]() is None
+    finally:
+        gc.enable()
+    assert gone

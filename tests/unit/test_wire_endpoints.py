@@ -10,6 +10,7 @@ import zmq
 
 from tapewire.errors import EndpointError
 from tapewire.wire import Publisher, Receiver, joining, private_endpoint, split_endpoint
+from tapewire.wire.endpoints import clear_orphaned, lock_file
 
 
 def in_use() -> "pytest.RaisesExc[EndpointError]":
@@ -126,6 +127,24 @@ def test_the_folder_of_a_live_owner_is_not_swept(runtime: Path) -> None:
         age(folder)
         sweep()
         assert (folder / "owner.lock").exists()
+
+
+def test_who_was_connected_clears_what_a_killed_owner_left(runtime: Path) -> None:
+    folder = runtime / "0123456789ab"
+    runtime.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700)
+    for name in ("owner.lock", "stream", "stream.lock"):
+        (folder / name).touch()
+    (folder / "mine").touch()
+    clear_orphaned(f"ipc://{folder}/stream")
+    assert len(list(folder.iterdir())) == 4, "there is something that is not ours"
+    (folder / "mine").unlink()
+    lock = lock_file(folder / "owner.lock")
+    clear_orphaned(f"ipc://{folder}/stream")
+    assert len(list(folder.iterdir())) == 3, "its owner lives"
+    os.close(lock)
+    clear_orphaned(f"ipc://{folder}/stream")
+    assert list(runtime.iterdir()) == []
 
 
 def test_a_sweep_does_not_go_through_a_link_in_the_place_of_its_folder(

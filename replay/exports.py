@@ -107,6 +107,11 @@ def _look(path: str) -> _Seen:
         seen.publishers.update(pc.unique(publishers).to_pylist())
         times = _times(path, batch["ts_recv"])
         if len(times):
+            if int(times.max()) >= 2**63 - NS_PER_DAY:
+                raise FormatError(
+                    f"{path}: ts_recv: expected a time up to the year 2262 in every row, found "
+                    f"{int(times.max())}"
+                )
             seen.first_ns = min(seen.first_ns, int(times.min()))
             seen.last_ns = max(seen.last_ns, int(times.max()))
         if "symbol" not in batch.column_names:

@@ -6,29 +6,41 @@ Never a crash, a hang, a second of work, 256 MB or a shorter result. Seeds are n
 import json
 import os
 import random
+import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
+from fuzzing import dbn_files
+from fuzzing.__main__ import CASE_S_MAX, play
+from fuzzing.mutator import Mutator
+from fuzzing.target import Target
 from fuzzing.targets import DATA_FILES, FRAMES, OTHERS, TARGETS
 from seeds import GIVEN
 from soaking import Soak
+from tapewire.errors import FormatError
 
 TESTS = Path(__file__).resolve().parent.parent
 
 
-def fuzz(names: list[str], count: int, folder: Path, verb: str) -> list[dict[str, Any]]:
+def fuzz(
+    names: list[str], count: int, folder: Path, verb: str,
+    program: tuple[str, ...] = ("-m", "fuzzing"), first: int | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
     """Play so many seeds of each target in a child, and fail with the line that plays one again."""
     given = os.environ.get(GIVEN)
-    first = int(given) if given else random.SystemRandom().randrange(2**32)
-    if os.environ.get("CI") and not given:
-        first = 0
-    count = 1 if given else count
+    if given:
+        first, count = int(given), 1
+    elif first is None:
+        first = 0 if os.environ.get("CI") else random.SystemRandom().randrange(2**32)
     progress = folder / "progress"
-    command = [sys.executable, "-m", "fuzzing", ",".join(names), "--first", str(first)]
+    command = [sys.executable, *program, ",".join(names), "--first", str(first)]
     print(f"fuzz: {','.join(names)}: {count} seeds from {first} on", flush=True)
     done = subprocess.run(
         [*command, "--count", str(count), "--progress", progress],
@@ -44,62 +56,90 @@ def fuzz(names: list[str], count: int, folder: Path, verb: str) -> list[dict[str
 
 
 def test_a_slice_of_every_kind_of_broken_input(tmp_path: Path) -> None:
-    slow = {"itch", "run-folder", "yaml", "bundle"}
-    for names, count in (
-        ([name for name in TARGETS if name not in slow and TARGETS[name] not in FRAMES], 120),
-        ([one.name for one in FRAMES], 500),
-        (sorted(slow), 50),
-    ):
-        for one in fuzz(names, count, tmp_path, "test"):
-            assert one["refused"] > 0, one
+    few = [name for name in TARGETS if TARGETS[name] not in FRAMES]
+    many = [one.name for one in FRAMES]
+    for one in (*fuzz(few, 40, tmp_path, "test"), *fuzz(many, 400, tmp_path, "test")):
+        assert one["refused"] > 0, one
 
 
-PLANTS: dict[str, tuple[str, str]] = {
-    "a crash": ("import ctypes; ctypes.string_at(0)", "exit -11"),
-    "an error that is none of ours": ("{}['key']", "KeyError: 'key'"),
-    "a shorter result": ("self._short = True", "were presented as whole"),
-    "a second of work": (
-        "import time; end = time.process_time() + 1.2\n"
-        "    while time.process_time() < end: pass",
-        "it took 1.2",
-    ),
-    "memory": ("self.kept = bytearray(300 << 20)", "memory grew by 300 MB"),
-    "a refusal without a place": ("raise tw.FormatError('it is bad')", "does not say where"),
+class Planted(Target):
+    """Does what the test says, in its third case."""
+
+    name = "planted"
+    act: ClassVar[Callable[["Planted"], object]]
+    where = re.compile("offset")
+
+    def sound(self) -> None:
+        self.cases = 0
+
+    def broken(self, mutator: Mutator) -> None:
+        self.cases += 1
+        if self.cases == 3:
+            type(self).act(self)
+
+
+def _refuse(self: Planted, text: str) -> None:
+    raise FormatError(text)
+
+
+def _work(self: Planted) -> None:
+    end = time.process_time() + CASE_S_MAX + 0.05
+    while time.process_time() < end:
+        pass
+
+
+def _grow(self: Planted) -> None:
+    self.kept = b"x" * (300 << 20)
+
+
+PLANTS: dict[str, tuple[Callable[[Planted], object], str]] = {
+    "an error that is none of ours": (lambda self: {}["key"], "KeyError: 'key'"),
+    "a second of work": (_work, "it took 1.0"),
+    "memory": (_grow, r"memory grew by (29\d|30\d) MB"),
+    "a refusal without a place": (lambda self: _refuse(self, "it is bad"), "does not say where"),
+    "an error without an end": (lambda self: _refuse(self, "offset" * 9_000), "of 54000 char"),
 }  # fmt: skip
-PLANTED = """
-import fuzzing.dbn_files as files, tapewire.errors as tw
-from fuzzing.__main__ import main
-read = files.read_records
-def planted(path):
-    self = planted
-    if path_is_sound(path):
-        return read(path)
-    {plant}
-    metadata, records = read(path)
-    return metadata, records[:-1] if hasattr(self, "_short") else records
-def path_is_sound(path):
-    planted.calls = getattr(planted, "calls", 0) + 1
-    return planted.calls <= 8
-files.read_records = planted
-main()
-"""
 
 
 @pytest.mark.parametrize("name", PLANTS)
-def test_what_is_planted_is_caught(name: str) -> None:
-    plant, said = PLANTS[name]
-    done = subprocess.run(
-        [sys.executable, "-c", PLANTED.format(plant=plant), "dbn", "--count", "40"],
-        env={**os.environ, "PYTHONPATH": str(TESTS)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert said in f"exit {done.returncode}\n{done.stderr}"
+def test_what_is_planted_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    act, said = PLANTS[name]
+    monkeypatch.setitem(TARGETS, "planted", type("Planted", (Planted,), {"act": act}))
+    (failure,) = play("planted", 7, 4, None)["failures"]
+    assert failure["seed"] == 9
+    assert re.search(said, failure["error"])
+
+
+def test_a_shorter_result_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = dbn_files.read_records
+    calls = iter(range(1_000))
+
+    def shorter(path: str) -> tuple[object, np.ndarray]:
+        metadata, records = read(path)
+        return metadata, records[:-1] if next(calls) > 8 else records
+
+    monkeypatch.setattr(dbn_files, "read_records", shorter)
+    failures = play("dbn", 0, 30, None)["failures"]
+    assert failures
+    assert all("39 records of 40 were presented as whole" in one["error"] for one in failures)
+
+
+@pytest.mark.long
+def test_a_crash_is_told_with_the_seed_that_was_at_play(tmp_path: Path) -> None:
+    code = (
+        "import ctypes, fuzzing.__main__ as main, fuzzing.frames as frames\n"
+        "frames.WireStream.broken = lambda self, mutator: ctypes.string_at(0)\n"
+        "main.main()"
+    )
+    with pytest.raises(AssertionError, match=r"exit -11; again: TAPEWIRE_SEED=5 make test ARGS"):
+        fuzz(["wire-stream"], 3, tmp_path, "test", ("-c", code), first=5)
 
 
 FULL: dict[str, int] = {
     **{one.name: 10_000 for one in (*DATA_FILES, *OTHERS)},
     **{one.name: 30_000 for one in FRAMES},
     "dbn-cut": 20_000,  # every byte of four files, plain and packed
+    "run-folder": 3_000,
 }
 
 

@@ -22,6 +22,8 @@ from tapewire.replay.dbn import inspect
 
 _RECORDS = streams.make_records(40)
 _MIXED = 0xFFFF
+_IN_FILE = re.compile(r"x\.dbn")
+_IN_RECORDS = re.compile(r"x\.dbn.*\b(byte offset|bytes behind|frame|record) ")
 _COUNTS = Path(os.environ.get("TAPEWIRE_DATA", "../shared/data")) / "fixtures"
 
 
@@ -101,7 +103,7 @@ class _Files(Target):
     """Sound files, broken as they lie on disk or before they are packed."""
 
     refusals = (InputError,)
-    where = re.compile(r"x\.dbn")
+    where = _IN_FILE
 
     def files(self) -> list[tuple[bytes, list[Field]]]:
         """Plain files, and their fields."""
@@ -157,17 +159,11 @@ class MboFiles(_Files):
         return out
 
     def read(self, path: str, data: bytes) -> None:
-        try:
-            inspect(path)
-            opened = True
-        except InputError:
-            opened = False
-        try:
-            _, records = read_records(path)
-        except InputError as error:
-            if opened:  # so it is about its records
-                assert re.search(r"\b(byte offset|bytes behind|frame|record) ", str(error)), error
-            raise
+        self.where = _IN_FILE
+        inspect(path)
+        self.where = _IN_RECORDS  # what is wrong now is not its header
+        _, records = read_records(path)
+        self.where = _IN_FILE
         expected = naive_records(data)
         if expected is not None:
             assert records.tobytes() == expected.tobytes(), (

@@ -304,7 +304,7 @@ class BridgeRun(Target):
         effect, books = np.zeros(message.rows, np.int64), np.zeros(message.rows, np.int64)
         signals, rows = signals_of(message, arrays, effect, books, np.array([True, False]))
         assert len(signals) == len(rows)
-        assert not len(rows) or (0 <= rows.min() and rows.max() < message.rows)
+        assert not len(rows) or (rows.min() >= 0 and rows.max() < message.rows)
         assert set(signals["leg"].tolist()) <= {0}, "a signal for a book it was not told of"
         lots = signals["quantity"][~np.isin(signals["kind"], (SIGNAL_CANCEL, SIGNAL_CANCEL_ALL))]
         assert ((lots >= 1 - 2**31) & (lots <= 2**31 - 1)).all(), "lots beyond what may be"

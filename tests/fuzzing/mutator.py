@@ -51,7 +51,7 @@ class Mutator:
     # --- bytes --------------------------------------------------------------------------------
 
     def data(self, data: bytes, fields: Sequence[Field] = (), most: int = 4) -> bytes:
-        """Break bytes in one to so many ways; fields are numbers in them that something hangs on."""
+        """Break bytes in one to so many ways; fields are numbers that something hangs on."""
         out = bytearray(data)
         for _ in range(self.draw.randint(1, most)):
             ways: list[Callable[[bytearray], None]] = [

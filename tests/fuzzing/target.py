@@ -25,7 +25,7 @@ class Target:
     #: What a refusal may be.
     refusals: ClassVar[tuple[type[TapewireError], ...]] = (TapewireError,)
     #: What a refusal says beside its file: where in it.
-    where: ClassVar[re.Pattern[str]] = re.compile("")
+    where: re.Pattern[str] = re.compile("")
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -246,7 +246,8 @@ class ItchFile:
             elif status == _itch.TABLE_FULL:
                 self._grow()
             elif status == _itch.AT_END:
-                self._require_end()
+                if not self._state[_itch.STATE_ENDED]:
+                    self._require_end()
                 return
             elif status == _itch.NEEDS_DATA and not self._read():
                 return
@@ -260,14 +261,14 @@ class ItchFile:
         return written, status
 
     def _require_end(self) -> None:
-        """Check that nothing but zeros lies behind the message of length 0 that ends a session."""
+        """Check that nothing but zeros lies behind a message of length 0 that came too soon."""
         at = int(self._state[_itch.STATE_POSITION])
         while True:
             if self._data[at : self._end].any():
                 raise FormatError(
                     f"{self.path}: message {self._state[_itch.STATE_MESSAGES] + 1} at byte offset "
-                    f"{self._passed + at}{self._note} has length 0, which ends a session, and more "
-                    "follows: the file is corrupt"
+                    f"{self._passed + at}{self._note} has length 0, which ends a session, before "
+                    "the event that ends its messages, and more follows: the file is corrupt"
                 )
             self._state[_itch.STATE_POSITION] = at = self._end
             if not self._read():

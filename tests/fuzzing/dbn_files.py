@@ -24,7 +24,6 @@ _RECORDS = streams.make_records(40)
 _MIXED = 0xFFFF
 _IN_FILE = re.compile(r"x\.dbn")
 _IN_RECORDS = re.compile(r"x\.dbn.*\b(byte offset|bytes behind|frame|record) ")
-_COUNTS = Path(os.environ.get("TAPEWIRE_DATA", "../shared/data")) / "fixtures"
 
 
 def _header_fields(version: int) -> list[Field]:
@@ -252,7 +251,8 @@ class LegacyFiles(_Files):
     name = "dbz"
 
     def files(self) -> list[tuple[bytes, list[Field]]]:
-        found = sorted(_COUNTS.rglob("*.mbo*.dbz")) if _COUNTS.is_dir() else []
+        found = sorted((Path(os.environ["TAPEWIRE_DATA"]) / "fixtures").rglob("*.mbo*.dbz"))
+        assert found, "no DBZ file among the market data"
         return [(path.read_bytes(), [Field(k, 4) for k in range(0, 160, 2)]) for path in found]
 
     def sound(self) -> None:
@@ -260,8 +260,6 @@ class LegacyFiles(_Files):
             read_records(streams.write(self._path, data))
 
     def broken(self, mutator: Mutator) -> None:
-        if not self._files:
-            return
         data, fields = mutator.draw.choice(self._files)
         changed = mutator.cut(data) if mutator.chance(4) else mutator.data(data, fields)
         _, records = read_records(streams.write(self._path, changed))

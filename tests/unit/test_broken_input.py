@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 import itch_files
+import streams
 from analytics_runs import run_of, story
 from fuzzing.texts import Exports
 from models import request
@@ -22,7 +25,9 @@ from tapewire.candles import read_candles
 from tapewire.config.loading import load_config
 from tapewire.errors import ConfigError, FormatError, InputError, ProtocolError, TapewireError
 from tapewire.replay.conversions import convert_itch
+from tapewire.replay.dbz import dbz_metadata
 from tapewire.replay.exports import export_to_dbn
+from tapewire.replay.status import read_status
 from tapewire.strategies.order_log_file import read_order_log
 
 
@@ -73,9 +78,11 @@ def test_nothing_lies_behind_an_itch_session_that_ends_too_soon(tmp_path: Path) 
     for behind in (b"", bytes(2), bytes(5_000), bytes(2) + b"none of it"):
         path.write_bytes(day + behind)
         whole = convert_itch(path, out, force=True)
-    half = day.index(itch_files.message("R", 13, 11 * 3600 * 10**9, stock="AAPL", round_lot=100))
+    half = 0
+    for _ in range(30):
+        half += 2 + int.from_bytes(day[half : half + 2], "big")
     path.write_bytes(day[:half] + bytes(2) + day[half:])
-    with pytest.raises(FormatError, match=f"message 1 at byte offset {half} has length 0"):
+    with pytest.raises(FormatError, match=f"message 31 at byte offset {half} has length 0"):
         convert_itch(path, out, force=True)
     path.write_bytes(day.replace(b"AAPL", b"A\xffPL"))
     with pytest.raises(FormatError, match=r"expected a symbol in ASCII, found b'A\\xffPL"):
@@ -159,3 +166,31 @@ def test_a_table_of_a_run_that_is_damaged(tmp_path: Path) -> None:
 
 def test_the_errors_of_all_kinds_are_shown_alike() -> None:
     assert str(TapewireError("a\x07")) == "a\\x07"
+
+
+def test_a_bomb_behind_states_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    header = streams.dbn_header(schema="status")
+    bomb = zstandard.ZstdCompressor(level=1).compress(header + bytes(1 << 27))
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError, match=f"record 0 at byte offset {len(header)}"):
+            read_status(streams.write(tmp_path / "x.dbn.zst", bomb))
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("place", range(1, 4))
+def test_a_legacy_header_that_claims_more_than_it_has(tmp_path: Path, place: int) -> None:
+    """Databento's decoder would reserve the memory, fail and end the process."""
+    words = [0, 0, 0, 0, 0]  # a schema definition's length, then three counts, then mappings
+    words[place] = 2**31
+    packed = zstandard.ZstdCompressor().compress(np.array(words, "<u4").tobytes())
+    length = 96 + len(packed)
+    frame = b"Q*M\x18" + length.to_bytes(4, "little") + b"DBZ\x01" + bytes(92) + packed
+    path = tmp_path / "x.dbz"
+    path.write_bytes(frame + bytes(64))
+    at = 4 * place
+    said = f"DBZ header is corrupt: at byte offset {at} of its symbols it claims 2147483648"
+    with path.open("rb") as file, pytest.raises(FormatError, match=said):
+        dbz_metadata(str(path), file.fileno(), path.stat().st_size)

@@ -60,6 +60,7 @@ class _Seen:
     days: set[tuple[str, int, int]] = field(default_factory=set)  # symbol, instrument id, day
     first_ns: int = 2**63 - 1
     last_ns: int = 0
+    rows: int = 0
 
 
 def export_to_dbn(
@@ -87,20 +88,32 @@ def export_to_dbn(
     """
     fd, _ = open_file(path)
     os.close(fd)
-    header = _header(path, _look(path))
+    try:
+        _write(path, output, on_progress)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: {str(error)[:300]}") from None
+
+
+def _write(path: str, output: Path, on_progress: Callable[[int], None]) -> None:
+    seen = _look(path)
     written = 0
     with output.open("wb") as file:
-        file.write(header)
+        file.write(_header(path, seen))
         for batch in _batches(path, [*_COLUMNS]):
             records = _records(path, batch, written)
             file.write(records.view(np.uint8).data)
             written += len(records)
             on_progress(written)
+    if written != seen.rows:
+        raise FormatError(
+            f"{path}: has {seen.rows} rows in some columns, {written} in all: the file is corrupt"
+        )
 
 
 def _look(path: str) -> _Seen:
     seen = _Seen()
     for batch in _batches(path, ["ts_recv", "publisher_id", "instrument_id", "symbol"]):
+        seen.rows += len(batch)
         publishers = batch["publisher_id"]
         if publishers.null_count:
             raise FormatError(f"{path}: publisher_id: expected a number in every row, found none")

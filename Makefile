@@ -1,11 +1,11 @@
 # Two commands for a fresh machine: `make run` and `make test`. Both set up what they need in .venv.
-# The verbs of daily work: setup, test, test-long, soak, check, bench, docs (see CONTRIBUTING.md).
+# The verbs of daily work: setup, test, test-long, soak, bounds, check, bench, docs (see CONTRIBUTING.md).
 
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 # Hundreds of processes start in the tests: none of them shall compile all of our modules anew.
 export PYTHONDONTWRITEBYTECODE :=
-.PHONY: help run setup test test-long soak check bench docs
+.PHONY: help run setup test test-long soak bounds check bench docs
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 17
@@ -25,6 +25,9 @@ test-long: setup ## Tests that are longer than is worth on every run: thousands 
 
 soak: setup ## What takes hours: kills, full disks, hostile peers; make soak ARGS="--soak-scale 0.01"
 	$(BIN)/python -m pytest -s -m soak $(ARGS)
+
+bounds: setup ## The suite with bounds checks in every kernel, on one core; make bounds ARGS=tests/truth
+	NUMBA_BOUNDSCHECK=1 nice $(BIN)/python -m pytest --timeout 600 $(ARGS)
 
 check: setup ## Format, lint and types
 	$(BIN)/ruff format --check .

@@ -35,6 +35,7 @@ from tapewire.analytics.rates import Conversion
 from tapewire.analytics.series import SeriesPictures
 from tapewire.analytics.settlements import SettledDay, SettledDays, SettlementPrices
 from tapewire.analytics.tallies import BLANK, Tallies
+from tapewire.errors import FormatError
 
 #: Strategies and legs that are drawn; the tables list all of them.
 CHARTED_STRATEGIES_MAX: Final = 8
@@ -291,10 +292,15 @@ def row_groups(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        for index in range(file.num_row_groups):
-            table = file.read_row_group(index, columns=columns)
-            yield {name: _to_numpy(table.column(name), pa) for name in columns}
+    try:
+        with pq.ParquetFile(path) as file:
+            for index in range(file.num_row_groups):
+                table = file.read_row_group(index, columns=columns)
+                yield {name: _to_numpy(table.column(name), pa) for name in columns}
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's; Arrow has no number for what is wrong in a file
+        raise FormatError(f"expected {path} to be Parquet, found a damaged file: {error}") from None
 
 
 def _to_numpy(column: Any, pa: Any) -> NDArray[Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tapewire.analytics.manifest_shape import require_shape
 from tapewire.analytics.run_folder import MANIFEST, sha256_of
 from tapewire.analytics.schemas import FEES, SERIES, SETTLEMENTS, arrow_schema
 from tapewire.errors import FormatError, MissingFileError
@@ -133,6 +134,7 @@ class Run:
                 )
 
     def _table(self, name: str) -> "pa.Table":
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.path / f"{name}.parquet"
@@ -147,7 +149,12 @@ class Run:
                 f"expected {path}, found no file; the run is {self.status}"
                 + (f": {self.headline}" if self.headline else "")
             )
-        return pq.read_table(path)
+        try:
+            return pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise FormatError(
+                f"expected {path} to be Parquet, found a damaged file: {error}"
+            ) from None
 
 
 def load_run(path: Path | str, *, incomplete: bool = False) -> Run:
@@ -170,7 +177,7 @@ def load_run(path: Path | str, *, incomplete: bool = False) -> Run:
     MissingFileError
         If there is no manifest: the run is still going on, was killed, or it is another folder.
     FormatError
-        If the manifest is no JSON object with a status.
+        If the manifest is no JSON object with a status, or a key of it is of another type.
     """
     folder = Path(path)
     file = folder / MANIFEST
@@ -183,8 +190,7 @@ def load_run(path: Path | str, *, incomplete: bool = False) -> Run:
         ) from error
     try:
         manifest = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"expected JSON in {file}, found {error}") from error
-    if not isinstance(manifest, dict) or "status" not in manifest:
-        raise FormatError(f"expected a JSON object with a status in {file}, found none")
+    require_shape(manifest, file)
     return Run(folder, manifest, incomplete)

@@ -174,8 +174,10 @@ def _requested(
         ~has_price | (requests["price"] != msg.NO_PRICE),
         "price", "the price of a limit order, or a stop's trigger",
     )  # fmt: skip
+    lots = requests["quantity"]
+    # Not by its absolute value: that of -2^63 is negative.
     require(
-        ~(submits | replaces) | (np.abs(requests["quantity"]) <= _LOTS_MAX),
+        ~(submits | replaces) | ((lots >= -_LOTS_MAX) & (lots <= _LOTS_MAX)),
         "quantity", "lots of at most 2^31 - 1",
     )  # fmt: skip
     instruments = requests["instrument"].astype(np.int64)

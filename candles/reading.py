@@ -214,7 +214,7 @@ def _numbers(path: Path, name: str, column: "pa.ChunkedArray") -> npt.NDArray[An
             column = column.cast(pa.float64())
         if column.null_count:
             column = column.cast(pa.float64()).fill_null(float("nan"))
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise FormatError(f"{path}: {name}: expected numbers: {error}") from None
     found: npt.NDArray[Any] = column.to_numpy()
     if found.dtype.kind not in "iuf":
@@ -237,7 +237,7 @@ def _times(path: Path, name: str, column: "pa.ChunkedArray") -> npt.NDArray[np.i
             return column.cast(pa.int64()).to_numpy()
         moments = column.cast(pa.timestamp("ns", getattr(column.type, "tz", None)))
         return moments.cast(pa.int64()).to_numpy()
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise FormatError(
             f"{path}: {name}: expected ns since the epoch or a date and time: {error}"
         ) from None

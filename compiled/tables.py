@@ -30,16 +30,33 @@ def read_table(path: Path, what: str) -> "pa.Table":
         if path.suffix.lower() in (".parquet", ".pq"):
             import pyarrow.parquet as pq
 
-            return pq.read_table(path)
+            return _named(path, pq.read_table(path))
         from pyarrow import csv
 
         with path.open("rb") as file:
             names = file.readline().decode("utf-8-sig", "replace").strip().split(",")
         types = {name.strip().strip('"'): pa.string() for name in names}
-        return csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=types))
+        options = csv.ConvertOptions(column_types=types)
+        return _named(path, csv.read_csv(path, convert_options=options))
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: expected {what}, found no such file") from error
     except OSError as error:
         raise MissingFileError(f"{path}: can't be read: {error}") from error
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise FormatError(f"{path}: expected {what} as CSV or Parquet: {error}") from error
+
+
+def _named(path: Path, table: "pa.Table") -> "pa.Table":
+    """Return the table if every column can be asked for by its name."""
+    try:
+        names = table.column_names
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"{path}: expected names of columns in UTF-8, found none: {error}"
+        ) from None
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise FormatError(
+            f"{path}: expected columns of different names, found {min(twice)!r} twice"
+        )
+    return table

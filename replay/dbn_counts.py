@@ -46,17 +46,8 @@ def require_true_counts(path: str, header: bytes, version: int) -> None:
             f"{path}: its DBN header is corrupt: expected symbols of {_SYMBOL_BYTES_V1} to "
             f"{_SYMBOL_BYTES_MAX} bytes, found {symbol_bytes}"
         )
-    walk = _Walk(path, header)
-    walk.skip("bytes of schema definition", 1)
-    for what in ("symbols", "partly resolved symbols", "unresolved symbols"):
-        walk.skip(what, symbol_bytes)
-    interval_bytes = 2 * _DATE_BYTES + symbol_bytes
-    left = MAPPINGS_MAX
-    for _ in range(walk.count("symbol mappings", symbol_bytes + _COUNT_BYTES)):
-        walk.at += symbol_bytes
-        left -= walk.skip("intervals of a mapping", interval_bytes)
-        if left < 0:
-            raise FormatError(f"{path}: has more than {MAPPINGS_MAX} symbol mappings")
+    walk = _Walk(path, header, _FIXED_BYTES, "DBN header")
+    walk.skip_symbols(symbol_bytes)
     if len(header) - walk.at >= _WORD_BYTES:
         raise FormatError(
             f"{path}: its header claims {len(header)} bytes, its content needs {walk.at}: "
@@ -64,13 +55,39 @@ def require_true_counts(path: str, header: bytes, version: int) -> None:
         )
 
 
+def require_true_symbols(path: str, symbols: bytes) -> None:
+    """Walk the symbols of a DBZ header, decompressed, by their counts; laid out as in version 1.
+
+    Raises
+    ------
+    FormatError
+        If a count claims more than there are bytes or than is allowed.
+    """
+    _Walk(path, symbols, 0, "DBZ header", " of its symbols").skip_symbols(_SYMBOL_BYTES_V1)
+
+
 class _Walk:
     """A place in a header, moved by the counts found there."""
 
-    def __init__(self, path: str, header: bytes) -> None:
+    def __init__(self, path: str, header: bytes, at: int, name: str, part: str = "") -> None:
         self.path = path
         self.header = header
-        self.at = _FIXED_BYTES
+        self.at = at
+        self.name = name
+        self.part = part
+
+    def skip_symbols(self, symbol_bytes: int) -> None:
+        """Pass the schema definition, the symbols and what they are mapped to."""
+        self.skip("bytes of schema definition", 1)
+        for what in ("symbols", "partly resolved symbols", "unresolved symbols"):
+            self.skip(what, symbol_bytes)
+        interval_bytes = 2 * _DATE_BYTES + symbol_bytes
+        left = MAPPINGS_MAX
+        for _ in range(self.count("symbol mappings", symbol_bytes + _COUNT_BYTES)):
+            self.at += symbol_bytes
+            left -= self.skip("intervals of a mapping", interval_bytes)
+            if left < 0:
+                raise FormatError(f"{self.path}: has more than {MAPPINGS_MAX} symbol mappings")
 
     def count(self, what: str, item_bytes: int) -> int:
         """Read how many items follow, at least ``item_bytes`` each."""
@@ -80,8 +97,8 @@ class _Walk:
         left = len(self.header) - self.at
         if left < 0 or count * item_bytes > left:
             raise FormatError(
-                f"{self.path}: its DBN header is corrupt: at byte offset {begin} it claims "
-                f"{count} {what} of {item_bytes} bytes, {max(0, left)} bytes follow"
+                f"{self.path}: its {self.name} is corrupt: at byte offset {begin}{self.part} it "
+                f"claims {count} {what} of {item_bytes} bytes, {max(0, left)} bytes follow"
             )
         if count > MAPPINGS_MAX:
             raise FormatError(f"{self.path}: has {count} {what}; at most {MAPPINGS_MAX}")

@@ -13,6 +13,7 @@ import zstandard
 from databento_dbn import Metadata
 
 from tapewire.errors import FormatError
+from tapewire.replay.dbn_counts import require_true_symbols
 
 DBZ_PREFIX: Final = b"DBZ"
 #: What stands for DBZ where DBN versions are told.
@@ -21,7 +22,7 @@ _FRAME_HEADER_BYTES: Final = 8
 _FIXED_BYTES: Final = 96
 #: Of the frame, and of its symbols once decompressed: Databento's decoder takes any size.
 _FRAME_BYTES_MAX: Final = 16 << 20
-_SYMBOLS_BYTES_MAX: Final = 192 << 20
+_SYMBOLS_BYTES_MAX: Final = 96 << 20
 _STEP_BYTES: Final = 1 << 20
 
 
@@ -41,7 +42,8 @@ def dbz_metadata(path: str, fd: int, size: int) -> Metadata:
             f"{_FRAME_BYTES_MAX} in a file of {size} bytes: the file is corrupt or truncated"
         )
     frame = os.pread(fd, _FRAME_HEADER_BYTES + length, 0)
-    _require_bounded(path, frame[_FRAME_HEADER_BYTES + _FIXED_BYTES :])
+    # Before the decoder, which reserves memory for whatever is claimed, and ends the process.
+    require_true_symbols(path, _symbols(path, frame[_FRAME_HEADER_BYTES + _FIXED_BYTES :]))
     try:
         return Metadata.decode(frame)
     except (KeyboardInterrupt, SystemExit):
@@ -50,16 +52,18 @@ def dbz_metadata(path: str, fd: int, size: int) -> Metadata:
         raise FormatError(f"{path}: its DBZ header is corrupt: {str(error)[:200]}") from None
 
 
-def _require_bounded(path: str, packed: bytes) -> None:
-    left = _SYMBOLS_BYTES_MAX
+def _symbols(path: str, packed: bytes) -> bytes:
+    """Decompress the symbols of a header, no more than may be."""
+    symbols = bytearray()
     try:
         with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
-            while count := len(reader.read(_STEP_BYTES)):
-                left -= count
-                if left < 0:
+            while part := reader.read(_STEP_BYTES):
+                symbols += part
+                if len(symbols) > _SYMBOLS_BYTES_MAX:
                     raise FormatError(
                         f"{path}: its DBZ header holds more than {_SYMBOLS_BYTES_MAX} bytes of "
                         "symbols: the file is corrupt"
                     )
     except zstandard.ZstdError as error:
         raise FormatError(f"{path}: its DBZ header is corrupt: {error}") from None
+    return bytes(symbols)

@@ -35,6 +35,8 @@ _BATCH_ROWS: Final = 131_072
 _SNIFFED_BYTES: Final = 1 << 16
 _PRICE_DIGITS: Final = 9
 _FLOAT_PRICE_MAX: Final = 4e6
+#: Letters of a symbol in a header of DBN version 3, which ends each with a zero.
+_SYMBOL_MAX: Final = 70
 _UNDEF_TS: Final = 2**64 - 1
 _EPOCH: Final = dt.date(1970, 1, 1)
 #: Untyped: the vendor's stubs call enum members strings.
@@ -58,6 +60,7 @@ class _Seen:
     days: set[tuple[str, int, int]] = field(default_factory=set)  # symbol, instrument id, day
     first_ns: int = 2**63 - 1
     last_ns: int = 0
+    rows: int = 0
 
 
 def export_to_dbn(
@@ -85,23 +88,43 @@ def export_to_dbn(
     """
     fd, _ = open_file(path)
     os.close(fd)
-    header = _header(path, _look(path))
+    try:
+        _write(path, output, on_progress)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: {str(error)[:300]}") from None
+
+
+def _write(path: str, output: Path, on_progress: Callable[[int], None]) -> None:
+    seen = _look(path)
     written = 0
     with output.open("wb") as file:
-        file.write(header)
+        file.write(_header(path, seen))
         for batch in _batches(path, [*_COLUMNS]):
             records = _records(path, batch, written)
             file.write(records.view(np.uint8).data)
             written += len(records)
             on_progress(written)
+    if written != seen.rows:
+        raise FormatError(
+            f"{path}: has {seen.rows} rows in some columns, {written} in all: the file is corrupt"
+        )
 
 
 def _look(path: str) -> _Seen:
     seen = _Seen()
     for batch in _batches(path, ["ts_recv", "publisher_id", "instrument_id", "symbol"]):
-        seen.publishers.update(pc.unique(batch["publisher_id"]).to_pylist())
+        seen.rows += len(batch)
+        publishers = batch["publisher_id"]
+        if publishers.null_count:
+            raise FormatError(f"{path}: publisher_id: expected a number in every row, found none")
+        seen.publishers.update(pc.unique(publishers).to_pylist())
         times = _times(path, batch["ts_recv"])
         if len(times):
+            if int(times.max()) >= 2**63 - NS_PER_DAY:
+                raise FormatError(
+                    f"{path}: ts_recv: expected a time up to the year 2262 in every row, found "
+                    f"{int(times.max())}"
+                )
             seen.first_ns = min(seen.first_ns, int(times.min()))
             seen.last_ns = max(seen.last_ns, int(times.max()))
         if "symbol" not in batch.column_names:
@@ -110,6 +133,15 @@ def _look(path: str) -> _Seen:
         table = pa.table([batch["symbol"], batch["instrument_id"], days], ["s", "i", "d"])
         for row in table.group_by(["s", "i", "d"]).aggregate([]).to_pylist():
             if row["s"]:
+                if not row["s"].isascii() or len(row["s"]) > _SYMBOL_MAX:
+                    raise FormatError(
+                        f"{path}: symbol: expected ASCII of at most {_SYMBOL_MAX} letters, found "
+                        f"{row['s'][:_SYMBOL_MAX]!r}"
+                    )
+                if row["i"] is None:
+                    raise FormatError(
+                        f"{path}: instrument_id: expected a number in every row, found none"
+                    )
                 seen.days.add((row["s"], int(row["i"]), int(row["d"])))
     if not seen.publishers:
         raise FormatError(f"{path}: has no records; expected at least one")
@@ -180,7 +212,7 @@ def _batches(path: str, wanted: list[str]) -> Iterator[pa.RecordBatch]:
     read = _parquet_batches if path.endswith(".parquet") else _csv_batches
     try:
         yield from read(path, wanted)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise FormatError(f"{path}: {str(error)[:300]}") from None
     except OSError as error:
         raise unreadable(path, error) from None
@@ -228,7 +260,10 @@ def _sniffed(path: str) -> tuple[list[str], bool, bool]:
     """Return the columns, and whether prices and times are pretty."""
     with _opened(path) as stream:
         text = stream.read(_SNIFFED_BYTES).decode(errors="replace")
-    lines = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1] or text)))
+    try:
+        lines = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1] or text)))
+    except csv.Error as error:
+        raise FormatError(f"{path}: expected CSV, found none in its first lines: {error}") from None
     names = lines[0] if lines else []
     _require_columns(path, names)
     rows = [dict(zip(names, line, strict=False)) for line in lines[1:]]
@@ -262,7 +297,7 @@ def _records(path: str, batch: pa.RecordBatch, before: int) -> np.ndarray:
             raise FormatError(f"{path}: {name}: expected a number in every row, found none")
         try:
             records[name] = column.cast(kind).to_numpy(zero_copy_only=False)
-        except pa.ArrowInvalid as error:
+        except pa.ArrowException as error:
             raise FormatError(f"{path}: {name}: {str(error)[:300]}") from None
     for name in _LETTERS:
         records[name] = _letters(path, name, batch[name])
@@ -292,6 +327,8 @@ def _letters(path: str, name: str, column: pa.Array) -> np.ndarray:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     column = pc.fill_null(column.cast(pa.large_string()), "")
+    if not pc.all(pc.string_is_ascii(column)).as_py():
+        raise FormatError(f"{path}: {name}: expected one letter in every row, found another text")
     codes = column.to_numpy(zero_copy_only=False).astype("S2").view(np.uint8).reshape(-1, 2)
     if (codes[:, 1] != 0).any() or (codes[:, 0] == 0).any():
         raise FormatError(f"{path}: {name}: expected one letter in every row, found another text")

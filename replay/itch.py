@@ -246,7 +246,11 @@ class ItchFile:
                 self._add_state()
             elif status == _itch.TABLE_FULL:
                 self._grow()
-            elif status == _itch.AT_END or (status == _itch.NEEDS_DATA and not self._read()):
+            elif status == _itch.AT_END:
+                if not self._state[_itch.STATE_ENDED]:
+                    self._require_end()
+                return
+            elif status == _itch.NEEDS_DATA and not self._read():
                 return
 
     def _decode(self) -> tuple[int, int]:
@@ -263,6 +267,21 @@ class ItchFile:
         if status >= _itch.BAD_TYPE:
             raise self._wrong(status)
         return written, status
+
+    def _require_end(self) -> None:
+        """Check that nothing but zeros lies behind a message of length 0 that came too soon."""
+        at = int(self._state[_itch.STATE_POSITION])
+        while True:
+            if self._data[at : self._end].any():
+                raise FormatError(
+                    f"{self.path}: message {self._state[_itch.STATE_MESSAGES] + 1} at byte offset "
+                    f"{self._passed + at}{self._note} has length 0, which ends a session, before "
+                    "the event that ends its messages, and more follows: the file is corrupt"
+                )
+            self._state[_itch.STATE_POSITION] = at = self._end
+            if not self._read():
+                return
+            at = 0
 
     def _read(self) -> bool:
         """Read on behind what is left of the data; whether there was something."""
@@ -338,8 +357,14 @@ class ItchFile:
 
     def _take_directory(self) -> _Stock:
         message = self._take("R")
+        name = message[11:19]
+        if not name.isascii():
+            raise FormatError(
+                f"{self.path}: message {self._state[_itch.STATE_MESSAGES]} announces a stock: "
+                f"expected a symbol in ASCII, found {name!r}"
+            )
         return _Stock(
-            symbol=message[11:19].decode("ascii", "replace").rstrip(),
+            symbol=name.decode("ascii").rstrip(),
             locate=int.from_bytes(message[1:3], "big"),
             message=int(self._state[_itch.STATE_MESSAGES]),
             ts=int(self._state[_itch.STATE_MIDNIGHT]) + int.from_bytes(message[5:11], "big"),

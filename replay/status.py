@@ -55,20 +55,25 @@ def read_status(path: str) -> StatusFile:
         while not file.at_end:
             chunk = np.empty(_CHUNK, STATUS_DTYPE)
             chunks.append(chunk[: file.read_into(chunk)])
-        records = np.concatenate(chunks)
-        wrong = (records["rtype"] != RTYPE_STATUS) | (records["length"] != STATUS_LENGTH_WORDS)
-        if wrong.any():
-            bad = int(wrong.argmax())
-            length, rtype = int(records["length"][bad]), int(records["rtype"][bad])
-            raise FormatError(
-                f"{path}: record {bad} at byte offset {file.offset_of(bad)}: expected a status "
-                f"record (rtype 0x12, 40 bytes), found rtype {rtype:#04x}, {length * 4} bytes: "
-                "the file is corrupt or mixes schemas"
-            )
+            _require_status(file, chunks[-1])
         return StatusFile(
             path, file.size_bytes, file.version, str(file.metadata.dataset),
-            str(file.content_hash), records,
+            str(file.content_hash), np.concatenate(chunks),
         )  # fmt: skip
+
+
+def _require_status(file: DbnFile, records: npt.NDArray[Any]) -> None:
+    """Check the records that were read last, before more of them take memory."""
+    wrong = (records["rtype"] != RTYPE_STATUS) | (records["length"] != STATUS_LENGTH_WORDS)
+    if wrong.any():
+        bad = int(wrong.argmax())
+        number = file.records_read - len(records) + bad
+        length, rtype = int(records["length"][bad]), int(records["rtype"][bad])
+        raise FormatError(
+            f"{file.path}: record {number} at byte offset {file.offset_of(number)}: expected a "
+            f"status record (rtype 0x12, 40 bytes), found rtype {rtype:#04x}, {length * 4} bytes: "
+            "the file is corrupt or mixes schemas"
+        )
 
 
 def transitions_in(files: Sequence[StatusFile]) -> npt.NDArray[Any]:

@@ -203,16 +203,14 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
             _send_new(execution, router, instance_index, name, now_ns)
         else:
             order = name & _INDEX_MASK
-            own = own_at(execution.own_orders, order)
-            known_open = is_known_open(own)
-            if name == NIL or own.generation != name >> 32 or not known_open:
+            if not _names_open(execution, name):
                 router.requests_stale += 1
             elif kind == REQUEST_REPLACE:
                 _send_replace(execution, router, instance_index, order, price, quantity, now_ns)
             elif _is_refused(execution, router, instance_index, order, now_ns):
                 pass
             elif kind == REQUEST_CANCEL:
-                own.requests += 1
+                own_at(execution.own_orders, order).requests += 1
                 count_message(router, limits)
                 sent = send_to_exchange(router, execution, ARRIVE_CANCEL, order, now_ns)
                 message_at(router.messages, sent).reason = USER_CANCEL
@@ -225,6 +223,15 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
                 if execution.event_log != 0:
                     log_event(execution, order, LOG_CANCEL_SENT, MASS_CANCEL, 0, now_ns)
     return 0
+
+
+@jit_inline
+def _names_open(execution: Any, name: int) -> bool:
+    """Whether a handle names an order that is open, as far as its strategy was told."""
+    if name == NIL:
+        return False
+    own = own_at(execution.own_orders, name & _INDEX_MASK)
+    return own.generation == name >> 32 and is_known_open(own)
 
 
 @jit

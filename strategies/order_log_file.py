@@ -219,7 +219,10 @@ def _names(enum: Any) -> dict[str, int]:
 
 def _read_columns(path: Path) -> dict[str, list[Any]]:
     table = read_table(path, "an order log")
-    return {name: table.column(name).to_pylist() for name in table.column_names}
+    try:
+        return {name: table.column(name).to_pylist() for name in table.column_names}
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: expected text in UTF-8, found none: {error}") from None
 
 
 class _RowReader:

@@ -26,9 +26,15 @@ This module imports nothing, so that every room may import it.
 
 
 class TapewireError(Exception):
-    """Base of all errors a user may meet."""
+    """Base of all errors a user may meet; what they quote of files and peers is safe to show."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if text.isprintable():
+            return text
+        return "".join(map(_shown, text))
 
 
 class ConfigError(TapewireError):
@@ -149,3 +155,10 @@ class InterruptedRunError(TapewireError):
     """The user stopped the run."""
 
     exit_code = 130
+
+
+def _shown(letter: str) -> str:
+    """The letter, but escaped where it would steer a terminal, or can't be written."""
+    if letter.isprintable() or letter in "\n\t":
+        return letter
+    return letter.encode("unicode_escape").decode()

@@ -286,7 +286,8 @@ def _check_consistency(raw: dict[str, Any], problems: Problems) -> None:
     check_days(raw, problems)
     check_accounts(raw, problems)
     entries = raw.get("strategy") or ()
-    names = Counter(value_at(entry, ("name",)) for entry in entries)
+    named = (value_at(entry, ("name",)) for entry in entries)
+    names = Counter(name for name in named if isinstance(name, str))
     for i, entry in enumerate(entries):
         strategy = _valid(StrategyEntry, entry)
         if strategy is None:

@@ -52,7 +52,7 @@ def check_values(
     misspelt: set[str | None] = set()
     for name in given:
         if name not in specs:
-            misspelt.add(close_name(name, specs))
+            misspelt.add(close_name(str(name), specs))
             problems.add((*where, name), unknown(name))
     for name, spec in specs.items():
         path = (*where, name)

@@ -76,7 +76,7 @@ def dotted(path: Iterable[str | int], top: str = "(top level)") -> str:
     """Write a key path as people do: ``backtest.data_source.files[0]``; no path is the `top`."""
     text = ""
     for part in path:
-        name = part if isinstance(part, int) or part.isprintable() else repr(part)
+        name = part if isinstance(part, int) or str(part).isprintable() else repr(part)
         text += f"[{name}]" if isinstance(part, int) else f".{name}" if text else str(name)
     return text or top
 

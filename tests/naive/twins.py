@@ -67,3 +67,31 @@ class Compiled:
 
 
 BOTH = [Naive, Compiled]
+COMPARED = (
+    "records", "event_ends", "clears", "snapshots", "unknown_cancels", "unknown_modifies",
+    "unknown_fills", "duplicate_adds", "ignored_records", "missing_last", "locked_events",
+    "crossed_events",
+)  # fmt: skip
+
+
+def assert_equal(naive: Naive, compiled: Compiled) -> None:
+    """Same books, same queues in the same order, same levels, same counts; and sound ones."""
+    assert compiled.book_keys() == naive.book_keys()
+    for key in naive.book_keys():
+        for side in "BA":
+            queue = compiled.queue(key, side)
+            levels = compiled.levels(key, side)
+            assert queue == naive.queue(key, side), (key, side)
+            assert levels == naive.levels(key, side), (key, side)
+            at_price: dict[int, list[int]] = {}
+            for price, _, size in queue:
+                at_price.setdefault(price, []).append(size)
+            for price, lots, orders in levels:
+                assert lots == sum(at_price.get(price, ()))
+                assert orders in (len(at_price.get(price, ())), 0)
+        for depth in (1, 3):
+            assert compiled.top(key, depth) == naive.top(key, depth)
+    found = compiled.counts
+    assert {name: found[name] for name in COMPARED} == {
+        name: naive.counts[name] for name in COMPARED
+    }

@@ -11,40 +11,12 @@ from hypothesis import strategies as st
 
 from naive.book import UNDEF_PRICE, NaiveBooks, rows
 from naive.dbn import read_mbo
-from naive.twins import Compiled, Naive
+from naive.twins import Compiled, Naive, assert_equal
 from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.synth import SyntheticSession
 
-COMPARED = (
-    "records", "event_ends", "clears", "snapshots", "unknown_cancels", "unknown_modifies",
-    "unknown_fills", "duplicate_adds", "ignored_records", "missing_last", "locked_events",
-    "crossed_events",
-)  # fmt: skip
 LAST, TOB, SNAPSHOT = 128, 64, 32
-
-
-def assert_equal(naive: Naive, compiled: Compiled) -> None:
-    """Same books, same queues in the same order, same levels, same counts; and sound ones."""
-    assert compiled.book_keys() == naive.book_keys()
-    for key in naive.book_keys():
-        for side in "BA":
-            queue = compiled.queue(key, side)
-            levels = compiled.levels(key, side)
-            assert queue == naive.queue(key, side), (key, side)
-            assert levels == naive.levels(key, side), (key, side)
-            at_price: dict[int, list[int]] = {}
-            for price, _, size in queue:
-                at_price.setdefault(price, []).append(size)
-            for price, lots, orders in levels:
-                assert lots == sum(at_price.get(price, ()))
-                assert orders in (len(at_price.get(price, ())), 0)
-        for depth in (1, 3):
-            assert compiled.top(key, depth) == naive.top(key, depth)
-    found = compiled.counts
-    assert {name: found[name] for name in COMPARED} == {
-        name: naive.counts[name] for name in COMPARED
-    }
 
 
 # --- generated streams ----------------------------------------------------------------------------

@@ -29,6 +29,9 @@ RESULT: Final = "montecarlo.json"
 _OWN: Final = "run"
 MARKETS: Final = "markets"
 _LOCK: Final = ".tapewire.lock"
+#: Folder within it for a complete study that another one is to replace, and while it is moved.
+EARLIER: Final = ".tapewire.earlier"
+_MOVING: Final = ".tapewire.earlier.moving"
 #: Files of a study that is complete, the manifest last.
 _FILES: Final = (
     TRIALS, BLOCKS_FILE, BANDS_FILE, DRAWS_FILE, RESULT, MODEL, REPORT, PLAN, MANIFEST
@@ -45,7 +48,8 @@ class StudyFolder:
     plan
         What the study is: the base configuration, what varies and how.
     force
-        Replace a study that is in it.
+        Replace a study that is in it: a complete one is set aside until this one is complete, and
+        comes back where this one is left with nothing done.
     resume
         Go on with one that was stopped.
 
@@ -78,6 +82,11 @@ class StudyFolder:
         except OSError:
             raise OutputError(f"{path}: another study is being written there") from None
         finished, begun = (path / MANIFEST).exists(), (path / PLAN).exists()
+        if finished and not self._moving.exists():  # it has replaced the earlier one
+            shutil.rmtree(self.earlier, ignore_errors=True)
+        elif self._moving.exists() or (self.earlier.exists() and not begun):
+            self._put_back()  # what somebody was killed at
+            finished, begun = True, True
         if (finished or begun) and not (force or resume):
             if finished:
                 raise OutputError(f"{path} holds a study: choose another folder (-o), or --force")
@@ -85,12 +94,14 @@ class StudyFolder:
                 f"{path} holds a study that was stopped: --resume goes on with it, --force begins "
                 "it anew"
             )
-        others = [p.name for p in path.iterdir() if p.name != _LOCK]
+        others = [p.name for p in path.iterdir() if p.name not in (_LOCK, EARLIER, _MOVING)]
         if others and not (finished or begun):
             raise OutputError(f"{path} holds {others[0]}: expected an empty folder, or none")
         if resume and begun:
             self._require_same(plan)
-        elif begun or finished:
+        elif finished:
+            self._set_aside()
+        elif begun:
             self._clear()
         with output_errors(path):
             for folder in (self.parts, self.passes):
@@ -119,6 +130,31 @@ class StudyFolder:
                 self.parts, self.passes, self.work, self.runs, self.own, self.markets
             ):  # fmt: skip
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _set_aside(self) -> None:
+        """Take a complete study away; whatever stops that, `_put_back` has all of it."""
+        with output_errors(self.path):
+            self._moving.mkdir(mode=0o700)
+            _move(self.path, self._moving)
+            self._moving.rename(self.earlier)
+
+    def _put_back(self) -> None:
+        """Give a study its place back, in the place of what was begun since."""
+        with output_errors(self.earlier, "bring back"):
+            if self.earlier.exists():
+                self._clear()
+                self.earlier.rename(self._moving)
+            _move(self._moving, self.path)
+            self._moving.rmdir()
+
+    @property
+    def _moving(self) -> Path:
+        return self.path / _MOVING
+
+    @property
+    def earlier(self) -> Path:
+        """Where a complete study is that this one replaces."""
+        return self.path / EARLIER
 
     @property
     def parts(self) -> Path:
@@ -161,12 +197,23 @@ class StudyFolder:
         }
         whole = {**manifest, "files": digests}
         atomic_write(self.path / MANIFEST, json.dumps(whole, indent=1))
-        for folder in (self.parts, self.passes, self.work):
+        for folder in (self.parts, self.passes, self.work, self.earlier):
             shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Give the folder free."""
-        if self._lock >= 0:
+        """Give the folder free, and back to a study that was to be replaced, if nothing was done.
+
+        Raises
+        ------
+        OutputError
+            If that can't be put back: it says where it is.
+        """
+        if self._lock < 0:
+            return
+        try:
+            if self.earlier.exists() and not (self.path / MANIFEST).exists() and not self.done():
+                self._put_back()
+        finally:
             os.close(self._lock)
             self._lock = -1
             with contextlib.suppress(OSError):
@@ -180,6 +227,13 @@ class StudyFolder:
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.work, ignore_errors=True)
         self.close()
+
+
+def _move(there: Path, here: Path) -> None:
+    """Move what a study has from one folder to another; its manifest is the last."""
+    for name in (_PARTS, _PASSES, _RUNS, _OWN, MARKETS, *_FILES):
+        if (there / name).exists():
+            (there / name).rename(here / name)
 
 
 def read_plan(path: Path) -> dict[str, Any]:

@@ -123,7 +123,9 @@ def _run_folders(folders: Iterable[Path]) -> list[Path]:
         if (folder / MANIFEST).is_file():
             found.append(folder)
         found += sorted(
-            path for path in folder.iterdir() if path.is_dir() and (path / MANIFEST).is_file()
+            path
+            for path in folder.iterdir()
+            if not path.name.startswith(".") and path.is_dir() and (path / MANIFEST).is_file()
         )
     if not found:
         raise MissingFileError(

@@ -1,6 +1,7 @@
 """What a study says it tries: axes, trials, passes."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tapewire.errors import ConfigError, OutputError
 from tapewire.studies.asking import settings_of
 from tapewire.studies.axes import Trial, combinations, count, value_of
 from tapewire.studies.base import Base
-from tapewire.studies.folder import StudyFolder
+from tapewire.studies.folder import EARLIER, StudyFolder
 from tapewire.studies.passes import placed
 from tapewire.studies.planning import passes_of
 from tapewire.studies.settings import StudySettings
@@ -313,6 +314,70 @@ def test_a_parameter_may_be_given_by_its_whole_key() -> None:
     assert first.entry.parameters["quantity"] == 2
     assert second.entry.parameters["quantity"] == 3
     assert first.config is second.config
+
+
+def finished_study(place: Path) -> dict[str, bytes]:
+    """A complete study, with a run that was kept; its files as they are."""
+    with StudyFolder(place, {"study": 1}) as folder:
+        folder.runs.mkdir()
+        (folder.runs / "1").write_text("kept")
+        (place / "trials.parquet").write_text("rows")
+        folder.finish({"status": "complete"})
+    return contents(place)
+
+
+def contents(place: Path) -> dict[str, bytes]:
+    files = (path for path in place.rglob("*") if path.is_file())
+    return {str(path.relative_to(place)): path.read_bytes() for path in files}
+
+
+def test_a_complete_study_stays_until_another_one_is_complete(tmp_path: Path) -> None:
+    place = tmp_path / "s"
+    before = finished_study(place)
+    with StudyFolder(place, {"study": 2}, force=True):  # and nothing is done
+        assert not (place / "manifest.json").exists()
+    assert contents(place) == before
+    # Once something is done it can be gone on with, and the earlier one is still there.
+    with StudyFolder(place, {"study": 2}, force=True) as folder:
+        (folder.parts / "1.parquet").touch()
+    earlier = place / EARLIER
+    assert contents(earlier) == before
+    with StudyFolder(place, {"study": 3}, force=True) as folder:
+        assert folder.done() == []
+        (folder.parts / "1.parquet").touch()
+    assert contents(earlier) == before
+    with StudyFolder(place, {"study": 3}, resume=True) as folder:
+        folder.finish({"status": "complete"})
+    assert not earlier.exists()
+    assert set(contents(place)) == {"study.json", "manifest.json"}
+
+
+@pytest.mark.parametrize("moves", range(6))
+def test_a_study_that_was_killed_as_it_was_moved_is_whole_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
+) -> None:
+    place = tmp_path / "s"
+    before = finished_study(place)
+    real, left = Path.rename, [moves]
+
+    def rename(self: Path, target: Path) -> Path:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename)
+        patch.setattr(StudyFolder, "close", lambda self: os.close(self._lock))  # as a kill would
+        if moves < 5:  # of four things that it has, and of all of them
+            with pytest.raises(KeyboardInterrupt):
+                StudyFolder(place, {"study": 2}, force=True)
+        else:
+            StudyFolder(place, {"study": 2}, force=True).close()
+            (place / "study.json").unlink()  # as if it had come no further
+    with pytest.raises(OutputError, match="holds a study: choose another"):
+        StudyFolder(place, {"study": 2})
+    assert contents(place) == before
 
 
 def test_a_study_that_is_begun_anew_keeps_no_runs_of_the_old(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ class _Unfinished(msgspec.Struct):
 
 
 class _Complete(_Unfinished, kw_only=True):
-    """What a manifest with a result has, too."""
+    """What a manifest with a result has, too; of a backtest on candles that is all."""
 
     results: _Results
     files: dict[str, _File]
@@ -67,9 +67,14 @@ class _Complete(_Unfinished, kw_only=True):
     events: int
     elapsed_s: float
     events_per_s: float
-    config: dict[str, Any]
     versions: dict[str, _Word]
     inputs: list[dict[str, Any]]
+
+
+class _CompleteRun(_Complete, kw_only=True):
+    """And of a run, which is all others."""
+
+    config: dict[str, Any]
 
 
 def require_shape(manifest: Any, file: Path) -> None:
@@ -82,7 +87,9 @@ def require_shape(manifest: Any, file: Path) -> None:
     """
     if not isinstance(manifest, dict) or "status" not in manifest:
         raise FormatError(f"expected a JSON object with a status in {file}, found none")
-    shape = _Complete if manifest["status"] == "complete" else _Unfinished
+    of_candles = manifest.get("kind") == "candles"
+    whole = _Complete if of_candles else _CompleteRun
+    shape = whole if manifest["status"] == "complete" else _Unfinished
     try:
         msgspec.convert(manifest, shape)
     except (msgspec.ValidationError, RecursionError) as error:

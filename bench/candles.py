@@ -25,6 +25,9 @@ HOURS: Final[dict[str, list[Any]]] = {
     "start": ["09:00"], "end": ["17:00"], "close_at": ["17:55"],
 }  # fmt: skip
 
+#: What a whole search is called.
+ONE_SEARCH: Final = "one large search"
+
 Grid = Mapping[str, list[Any]]
 
 
@@ -156,8 +159,21 @@ def candle_rows(scale: Scale) -> Iterator[Row]:
     for name, grid, config, family in cases:
         work, count = searcher(candles, grid, config, family)
         yield measured(name, work, count, bars, scale.runs, f"{count:,} variants; {note}")
+    yield from _searches(candles, money, scale)
     yield from _two_threads(candles, signals, money, scale)
     yield from _one_strategy(candles, scale)
+
+
+def _searches(candles: "Candles", config: "BacktestConfig", scale: Scale) -> Iterator[Row]:
+    """The smallest search of elephant bars, and one of 100,000, in the short bench of 2,700."""
+    signals = signal_grid(quick=scale.quick)
+    one = {**{name: values[:1] for name, values in signals.items()}, **HOURS}
+    many = {**signals, "stop_atr": [round(0.5 + k / 8, 3) for k in range(10)],
+            "target_atr": [round(1 + k / 4, 2) for k in range(10)]}  # fmt: skip
+    for name, grid, runs in (("one variant", one, scale.runs), (ONE_SEARCH, many, 1)):
+        work, count = searcher(candles, grid, config, "barra_elefante")
+        note = f"{count:,} variants; CPU time; one thread; every metric; no trades, no curve"
+        yield measured(f"elephant bar, {name}", work, count, len(candles), runs, note)
 
 
 def _two_threads(

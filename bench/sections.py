@@ -265,7 +265,7 @@ SECTIONS: Final = (
         "backtests per s: of the median run; trades each: of a backtest; ms each, peak MB: of a "
         "strategy, of the command.",
         _candles,
-        150,
+        180,
         15,
     ),
     Section(

@@ -457,6 +457,20 @@ TARGETS: Final = (
         at_least=False,
     ),
     Target(
+        "one elephant bar",
+        0.02,
+        "s",
+        seconds("candles", "elephant bar, one variant"),
+        at_least=False,
+    ),
+    Target(
+        "100,000 elephant bars in one search",
+        90,
+        "s",
+        seconds("candles", "elephant bar, one large search"),
+        at_least=False,
+    ),
+    Target(
         "one strategy on candles, bar by bar",
         1,
         "s",

@@ -62,7 +62,7 @@ def test_every_target_of_candles_finds_its_row(children: dict[str, Any], tmp_pat
     ]  # fmt: skip
     assert beside[1].figures["backtests_per_s"] == 22.5  # 45 pairs in 2 s
     measured = [found for found in judge([*rows, *beside]) if found.median is not None]
-    assert len(measured) == 9
+    assert len(measured) == 11
 
 
 def test_rivals_get_the_same_bars_in_currency(children: dict[str, Any], tmp_path: Path) -> None:

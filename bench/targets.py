@@ -316,7 +316,7 @@ TARGETS: Final = (
         "a study, memory by variant",
         1,
         "MB",
-        figure("studies", "64 variants, 1 worker", "mb_per_variant"),
+        figure("studies", "60 variants, 1 worker", "mb_per_variant"),
         at_least=False,
     ),
     Target(

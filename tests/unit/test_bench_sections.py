@@ -261,7 +261,7 @@ def test_the_targets_of_studies_find_their_rows(
     rows = list(studies.study_rows(work, replace(SCALE, quick=False), tmp_path))
     whole = work.records[: rows[0].events]
     assert np.array_equal(read_records(tmp_path / "studies-part.dbn")[1], whole)
-    assert [row.events // rows[0].events for row in rows] == [1, 10, 64, 100, 100, 100, 1_000]
+    assert [row.events // rows[0].events for row in rows] == [1, 10, 60, 100, 100, 100, 1_000]
     assert os.sched_getaffinity(0) == cores
     found = {one.target.name: one.median for one in judge(rows) if one.met is not None}
     assert found == {

@@ -165,7 +165,7 @@ def drawn(disk: Disk, name: str, seed: int) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_some_calls_fail(disk: Disk, name: str) -> None:
-    assert disk.calls[name] > 5
+    assert disk.calls[name] > 3  # a write, a flush, a rename, the folder's flush
     play_seeds(f"test_some_calls_fail and {name}", 5, lambda seed: drawn(disk, name, seed))
 
 

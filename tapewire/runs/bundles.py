@@ -92,7 +92,7 @@ def pack(
     Raises
     ------
     ConfigError
-        If the run is not complete.
+        If the run is not complete, or is a backtest on candles.
     MissingFileError, FormatError
         If a file of the run, of its strategies, or an input to be packed, is gone or has changed.
     OutputError
@@ -101,6 +101,11 @@ def pack(
     if run.manifest["status"] != "complete":
         raise ConfigError(
             f"{run.path}: expected a complete run, found one that is {run.manifest['status']}"
+        )
+    if run.manifest.get("kind") == "candles":
+        raise ConfigError(
+            f"{run.path}: expected a run of tapewire run, found a backtest on candles: its "
+            "strategy.json and its bars are all that it takes to repeat it"
         )
     require_replaceable(path)
     if path.exists() and not force:

@@ -15,6 +15,7 @@ from tapewire.candles import read_candles
 from tapewire.cli.program import app
 from tapewire.errors import ConfigError, OutputError, TapewireError
 from tapewire.inputs.candles import CandleRequest
+from tapewire.runs.bundles import pack
 from tapewire.runs.declared import (
     EngineChoice,
     batch_declared,
@@ -66,6 +67,8 @@ def test_the_example_of_the_specification_runs_as_it_stands_on_both_engines(
         "vectorised", "event_driven",
     )  # fmt: skip
     runs = [load_run(tmp_path / name) for name in ("once", "bars")]
+    with pytest.raises(ConfigError, match="found a backtest on candles"):
+        pack(runs[0], tmp_path / "bundle.zip")
     tables = [pq.read_table(run.path / "trades.parquet") for run in runs]
     assert tables[0].num_rows == found["metrics"]["closed_trades"] > 3
     for name in tables[0].column_names:

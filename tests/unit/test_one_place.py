@@ -48,6 +48,7 @@ RENAMES = {
     "tapewire/atomic.py": "publishes them",
     "tapewire/inputs/synthetic.py": "a session in the cache, whole by then",
     "analytics/earlier.py": "sets an earlier run aside, and back",
+    "studies/folder.py": "the same of an earlier study",
     "replay/markets/files.py": "a folder of files that is whole by then",
 }
 WALL_CLOCK: dict[str, str] = {}

@@ -19,6 +19,7 @@ BESIDE: Final = "loop and touches, collected beside"
 _NOTE: Final = "market maker, markouts; from memory, a core is free for the collector's thread"
 _BATCH: Final = BATCH_RECORDS_DEFAULT
 _FILLS_PER_S: Final = 100_000
+_TURNS: Final = 4
 
 
 def collecting_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator[Row]:
@@ -50,7 +51,8 @@ def collecting_rows(work: LoadedSession, scale: Scale, folder: Path) -> Iterator
             return loop(thread.add)
 
     works = {ALONE: lambda: loop(None), BESIDE: beside}
-    alone, collected = by_turns("stage", work.events, works, scale.runs, _NOTE)
+    turns = _TURNS * scale.runs  # what is looked for is a hundredth of a row
+    alone, collected = by_turns("stage", work.events, works, turns, _NOTE)
     yield dataclasses.replace(alone, figures={"fills": fills})
     slower = (collected.median_s - alone.median_s) / max(fills, 1) * _FILLS_PER_S
     figures = collected.figures | {"slower_percent": round(100 * slower, 1)}

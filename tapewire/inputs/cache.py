@@ -283,6 +283,10 @@ class InputCache:
             sink.give_back()
             target.seal()
             with self._folder.locked():
+                there = self._made_meanwhile(copy, hashed.hexdigest)
+                if there is not None:
+                    target.discard()
+                    return there
                 target.publish()
                 facts = _Facts(hashed.size, hashed.hexdigest, _seen(copy.stat()))
                 facts.save(copy)
@@ -293,6 +297,23 @@ class InputCache:
         except BaseException:
             target.discard()
             raise
+        return facts
+
+    def _made_meanwhile(self, copy: Path, xxh3_128: str) -> _Facts | None:
+        """Take a copy into use that another run has made since it was looked for.
+
+        It keeps its name: whoever reads it holds this file, and could lose one in its place.
+        """
+        with contextlib.ExitStack() as stack:
+            file = self._folder.use(copy)
+            if file is None:
+                return None
+            stack.enter_context(file)
+            facts = _Facts.load(copy)
+            is_sound = facts is not None and facts.seen == _seen(os.fstat(file.fileno()))
+            if facts is None or not is_sound or facts.xxh3_128 != xxh3_128:
+                return None
+            self._used.push(stack.pop_all())
         return facts
 
 

@@ -289,6 +289,30 @@ def test_many_at_once_over_too_little_room(inputs: list[Path], folder: Path) -> 
     assert all(fact["size_bytes"] == COPY_BYTES for fact in facts)
 
 
+def test_who_makes_a_copy_that_is_there_by_then_leaves_it_to_who_reads_it(
+    inputs: list[Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its reader would hold a file without a name, and the name could be removed."""
+    real = InputCache._make
+    with cache() as first:
+        names: list[str] = []
+
+        def make(self: InputCache, *arguments: Any) -> Any:
+            """Make a copy that somebody has made between its being looked for and now."""
+            monkeypatch.setattr(InputCache, "_make", real)
+            names.extend(first.prepare(plan(inputs[0])).files)
+            return real(self, *arguments)
+
+        monkeypatch.setattr(InputCache, "_make", make)
+        with cache() as second:
+            assert list(second.prepare(plan(inputs[0])).files) == names
+        with cache(COPY_BYTES + 100) as third:  # there is room for one, and that is read
+            third.prepare(plan(inputs[1]))
+            assert third.warnings
+        assert copies(folder) == {Path(name).name for name in names}
+        assert read_mbo(Path(names[0])).tobytes() == read_mbo(inputs[0]).tobytes()
+
+
 def test_errors_are_inputs_own(inputs: list[Path]) -> None:
     """A cache in trouble never ends a run: what it raises belongs to the plan."""
     assert issubclass(FormatError, InputError)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import Any, Final
 
+from tapewire.candles.exits import ATR_PERIOD
 from tapewire.candles.indicators.registry import find_indicator
 from tapewire.candles.rules import DeclaredStrategy, ExitTerms
 from tapewire.candles.rules.plan import (
@@ -29,8 +30,6 @@ from tapewire.candles.rules.plan import (
     values_of,
 )
 
-#: Period of an average true range that an exit leaves out.
-_ATR_PERIOD: Final = 14
 _WORDS: Final = {
     GREATER: "greater_than",
     GREATER_OR_EQUAL: "greater_or_equal",
@@ -91,7 +90,12 @@ def canonical_rules(strategy: DeclaredStrategy) -> Json:
 
 def strategy_hash(strategy: DeclaredStrategy) -> str:
     """Return SHA-256 of a strategy's canonical rules, as 64 hexadecimal digits."""
-    return hashlib.sha256(_text(canonical_rules(strategy)).encode()).hexdigest()
+    return rules_hash(canonical_rules(strategy))
+
+
+def rules_hash(rules: Json) -> str:
+    """Return the same of canonical rules."""
+    return hashlib.sha256(_text(rules).encode()).hexdigest()
 
 
 def _text(value: Any) -> str:
@@ -165,7 +169,7 @@ def _leaving(rule: Json | None, terms: ExitTerms) -> Json | None:
             measure, amount = distance.measure
             part: Json = {"type": distance.type, measure: float(amount)}
             if measure == "atr":
-                part["period"] = distance.period or _ATR_PERIOD
+                part["period"] = distance.period or ATR_PERIOD
             parts.append(part)
     if terms.time_exit_bars is not None:
         parts.append({"type": "time_exit", "bars": terms.time_exit_bars})

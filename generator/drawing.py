@@ -17,7 +17,7 @@ from tapewire.candles.timeframes import Timeframe
 from tapewire.compiled.draws import key_of
 from tapewire.errors import ConfigError
 from tapewire.generator._kernels import fill_uniform
-from tapewire.generator.canonical import Json, canonical_rules, strategy_hash
+from tapewire.generator.canonical import Json, canonical_rules, rules_hash
 from tapewire.generator.constraints import StrategyConstraints
 
 #: Timeframes of strategies where nobody says which: the specification's.
@@ -85,7 +85,6 @@ def draw_strategies(
     seed: int = 0,
     constraints: StrategyConstraints | None = None,
     timeframes: Sequence[str] = TIMEFRAMES,
-    first: int = 0,
 ) -> Iterator[DeclaredStrategy]:
     """Draw strategies, no two of which are one.
 
@@ -99,8 +98,6 @@ def draw_strategies(
         What each keeps to.
     timeframes
         The primary one first; of the others each strategy may look at some.
-    first
-        Number of the first of them, part of their names.
 
     Yields
     ------
@@ -122,11 +119,13 @@ def draw_strategies(
             attempt += 1
             if drawn is None:
                 continue
-            named = {"name": f"random-{seed}-{first + number:06}", "version": "1.0"}
+            named = {"name": f"random-{seed}-{number:06}", "version": "1.0"}
             rules = canonical_rules(strategy_of({**named, **drawn}, source=named["name"]))
+            found = rules_hash(rules)
+            if found in seen:
+                continue
             strategy = strategy_of({**named, **rules}, source=named["name"])
-            found = strategy_hash(strategy)
-            if found not in seen and not bounds.fault(strategy):
+            if not bounds.fault(strategy):
                 break
         else:
             raise ConfigError(

@@ -41,6 +41,8 @@ _EXTRAS: Final = {
     "train": ("sklearn", "skl2onnx"),
     "rl": ("gymnasium", "greenlet"),
     "optuna": ("optuna",),
+    "store": ("sqlalchemy", "alembic"),
+    "postgres": ("sqlalchemy", "alembic", "psycopg"),
     "ray": ("ray",),
     "plot": ("matplotlib",),
     "metrics": ("prometheus_client",),

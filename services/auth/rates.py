@@ -51,5 +51,11 @@ class RateLimiter:
             return 0.0
         return (1 - bucket.tokens) / self._per_second
 
+    def give_back(self, key: str) -> None:
+        """Put a token back that was taken for something that shall not count."""
+        bucket = self._buckets.get(key)
+        if bucket is not None:
+            bucket.tokens = min(self._burst, bucket.tokens + 1)
+
     def __len__(self) -> int:
         return len(self._buckets)

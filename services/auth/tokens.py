@@ -134,9 +134,7 @@ class TokenIssuer:
                 f"token: is from {issued_s - now_s:.0f} s in the future; set the clocks right"
             )
         user_id, name, email, role, token_id = texts
-        return Claims(
-            user_id, name, email, role, token_id, version, session, issued_s, expires_s
-        )
+        return Claims(user_id, name, email, role, token_id, version, session, issued_s, expires_s)
 
 
 def new_refresh_token() -> str:

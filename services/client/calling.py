@@ -133,9 +133,12 @@ class Client:
             page = self._call(
                 self._strategies.List,
                 strategies_pb2.ListStrategiesRequest(
-                    sort=sort, ascending=ascending, where=where, page_size=page_size,
+                    sort=sort,
+                    ascending=ascending,
+                    where=where,
+                    page_size=page_size,
                     page_token=token,
-                ),  # fmt: skip
+                ),
             )
             yield from map(_plain, page.strategies)
             token = page.next_page_token
@@ -144,9 +147,7 @@ class Client:
 
     def strategy(self, which: str) -> dict[str, Any]:
         """Return one strategy, by id, name or the begin of its hash, with its rules in words."""
-        found = self._call(
-            self._strategies.Get, strategies_pb2.GetStrategyRequest(which=which)
-        )
+        found = self._call(self._strategies.Get, strategies_pb2.GetStrategyRequest(which=which))
         return {
             **_plain(found.strategy),
             "source_code": found.source_code,

@@ -99,7 +99,9 @@ def _all(path: Path) -> dict[str, dict[str, str]]:
         raise FormatError(f"{path}: expected at most {_BYTES_MAX:,} bytes, found {found.st_size:,}")
     try:
         kept = json.loads(path.read_text())
-        fits = all({"server", "access", "refresh", "authority"} == set(one) for one in kept.values())
+        fits = all(
+            {"server", "access", "refresh", "authority"} == set(one) for one in kept.values()
+        )
     except (ValueError, AttributeError, TypeError):
         fits = False
     if not fits:

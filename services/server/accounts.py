@@ -1,5 +1,6 @@
 """``AuthService``: logins, users, and what was done by whom."""
 
+import json
 from typing import Any, Final
 
 import grpc.aio
@@ -30,7 +31,7 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):  # type: ignore[misc]
     def __init__(self, identity: Identity, database: Database, measures: Measures) -> None:
         self._identity, self._database, self._measures = identity, database, measures
 
-    async def Login(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def Login(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give tokens for a name and a password."""
         try:
             tokens, user = await self._identity.login(
@@ -42,19 +43,19 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):  # type: ignore[misc]
         self._measures.login("ok")
         return pb.LoginResponse(tokens=_tokens(tokens), user=_shown(user))
 
-    async def Refresh(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def Refresh(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give new tokens for a refresh token."""
         tokens = await self._identity.refresh(request.refresh_token)
         return pb.RefreshResponse(tokens=_tokens(tokens))
 
-    async def Logout(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def Logout(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """End the caller's login."""
         claims = CALLER.get().claims
         assert claims is not None
         await self._identity.logout(claims)
         return pb.LogoutResponse()
 
-    async def WhoAmI(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def WhoAmI(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Say who calls, and what they may do."""
         claims = CALLER.get().claims
         assert claims is not None
@@ -63,7 +64,7 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):  # type: ignore[misc]
         allowed = sorted(permissions_of(user.role))
         return pb.WhoAmIResponse(user=_shown(user), permissions=allowed)
 
-    async def CreateUser(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def CreateUser(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Add a user."""
         role = _role(request.role)
         kept = await self._identity.passwords.hashed(request.password)
@@ -74,7 +75,7 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):  # type: ignore[misc]
         )
         return pb.CreateUserResponse(user=_shown(user))
 
-    async def ListUsers(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def ListUsers(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give a page of users."""
         limit, after = page_size(request.page_size), whole_of(request.page_token) or 0
         found = await self._database.ask(
@@ -85,7 +86,7 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):  # type: ignore[misc]
             users=[_shown(user) for user in found], next_page_token=following
         )
 
-    async def SetUser(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def SetUser(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Change a user; every login of theirs ends."""
         changes: dict[str, Any] = {}
         if request.HasField("role"):
@@ -103,7 +104,7 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):  # type: ignore[misc]
         self._identity.forget()
         return pb.SetUserResponse(user=_shown(user))
 
-    async def ListAudit(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def ListAudit(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give a page of what was done, the newest first."""
         limit, before = page_size(request.page_size), whole_of(request.page_token)
         found = await self._database.ask(
@@ -113,7 +114,7 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):  # type: ignore[misc]
         for one in found:
             entry = pb.AuditEntry(id=one.id, who=one.who, what=f"{one.action} {one.subject}")
             entry.at.FromDatetime(one.at)
-            entry.details = one.details_json
+            entry.details = json.dumps(one.details)
             entries.append(entry)
         following = str(found[-1].id) if len(found) == limit else ""
         return pb.ListAuditResponse(entries=entries, next_page_token=following)

@@ -61,7 +61,7 @@ class KnowsTokens(Protocol):
         """
 
 
-class Refused(Exception):  # noqa: N818 - it is no error of ours
+class Refused(Exception):
     """A call that ends before it began."""
 
     def __init__(self, failure: Failure) -> None:
@@ -109,7 +109,7 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         rule = self._rules.get(details.method)
         if handler is None or rule is None:
             return None  # unimplemented: nobody learns whether there is something behind it
-        metadata = {key: value for key, value in details.invocation_metadata or ()}
+        metadata = dict(details.invocation_metadata or ())
         told = _Told(details.method, rule, metadata)
         if handler.response_streaming:
             streaming = _streaming(self, told, handler)
@@ -148,9 +148,11 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             if needed is not None and not may(claims.role, needed):
                 raise Refused(
                     Failure(
-                        "PERMISSION_DENIED", "ROLE",
-                        f"{told.name}: expected a role that may {needed}, found {claims.role}", 2,
-                    )  # fmt: skip
+                        "PERMISSION_DENIED",
+                        "ROLE",
+                        f"{told.name}: expected a role that may {needed}, found {claims.role}",
+                        2,
+                    )
                 )
         return Caller(claims, address, request_id)
 
@@ -158,9 +160,11 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         if wait_s := limiter.wait_s(key):
             raise Refused(
                 Failure(
-                    "RESOURCE_EXHAUSTED", "RATE",
-                    f"too many calls of one {of}: wait {wait_s:.1f} s", 1,
-                )  # fmt: skip
+                    "RESOURCE_EXHAUSTED",
+                    "RATE",
+                    f"too many calls of one {of}: wait {wait_s:.1f} s",
+                    1,
+                )
             )
 
     def ended(self, told: "_Told", caller: Caller | None, status: str, began_s: float) -> None:
@@ -202,9 +206,11 @@ def _token(metadata: dict[str, Any]) -> str:
     if not isinstance(text, str) or not text.lower().startswith(_BEARER):
         raise Refused(
             Failure(
-                "UNAUTHENTICATED", "NO_TOKEN",
-                "expected authorization: Bearer <token>, found none; log in: tapewire login", 2,
-            )  # fmt: skip
+                "UNAUTHENTICATED",
+                "NO_TOKEN",
+                "expected authorization: Bearer <token>, found none; log in: tapewire login",
+                2,
+            )
         )
     return text[len(_BEARER) :].strip()
 

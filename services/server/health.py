@@ -29,7 +29,7 @@ class Health(health_pb2_grpc.HealthServiceServicer):  # type: ignore[misc]
     def __init__(self, database: Database, folder: Path) -> None:
         self._database, self._folder = database, folder
 
-    async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Look at everything that it needs."""
         found = await self.findings()
         serves = all(fine for fine, _ in found.values())

@@ -27,9 +27,10 @@ from tapewire.store.people import UserRecord
 #: good for so long at another gateway.
 BELIEVED_S: Final = 5.0
 _BELIEVED_MAX: Final = 10_000
-#: Failed logins by name and by address: five at once, then one in ten seconds.
-_FAILURES_BURST: Final = 5
-_FAILURES_PER_S: Final = 0.1
+#: Failed logins of a name: five at once, then one in ten seconds; of an address, behind which
+#: there may be many people: twenty, then one a second.
+_OF_NAME: Final = (0.1, 5)
+_OF_ADDRESS: Final = (1.0, 20)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Identity:
         self._database, self._issuer, self._clock_s = database, issuer, clock_s
         self._passwords = Passwords()
         self._believed: OrderedDict[tuple[int, int], float] = OrderedDict()
-        self._failures = RateLimiter(_FAILURES_PER_S, _FAILURES_BURST, time.monotonic)
+        self._by_name = RateLimiter(*_OF_NAME, time.monotonic)
+        self._by_address = RateLimiter(*_OF_ADDRESS, time.monotonic)
 
     @property
     def passwords(self) -> Passwords:
@@ -77,17 +79,9 @@ class Identity:
         Refused
             If they do not fit, which of the two is not said; or too many failed before.
         """
+        self._within(name, address)
         user = await self._database.ask("user", lambda store: store.user(name))
         kept = user.password_hash if user is not None and user.is_active else None
-        # Every try takes a token; one that fits gives it back below by not being held against.
-        for key in (f"name {name[:64]}", f"address {address}"):
-            if wait_s := self._failures.wait_s(key):
-                raise Refused(
-                    Failure(
-                        "RESOURCE_EXHAUSTED", "LOGIN_RATE",
-                        f"too many logins: wait {wait_s:.0f} s", 1,
-                    )  # fmt: skip
-                )
         fits = await self._passwords.fits(kept, password)
         if fits is None:
             raise Refused(Failure("UNAVAILABLE", "BUSY", "too many logins at a time: try again"))
@@ -100,6 +94,8 @@ class Identity:
             raise Refused(
                 Failure("UNAUTHENTICATED", "BAD_LOGIN", "no user has that name and password", 2)
             )
+        self._by_name.give_back(name)
+        self._by_address.give_back(address)
         refresh = new_refresh_token()
         now_s, digest = self._clock_s(), token_digest(refresh)
         until_s = int(now_s) + REFRESH_S
@@ -107,6 +103,13 @@ class Identity:
             "open_session", lambda store: store.open_session(user.id, digest, _moment(until_s))
         )
         return self._issued(user, session, refresh, until_s), user
+
+    def _within(self, name: str, address: str) -> None:
+        """Count a login as failed, until it has not, so that many at a time are counted, too."""
+        for limiter, key in ((self._by_name, name), (self._by_address, address)):
+            if wait_s := limiter.wait_s(key):
+                sentence = f"too many logins that failed: wait {wait_s:.0f} s"
+                raise Refused(Failure("RESOURCE_EXHAUSTED", "LOGIN_RATE", sentence))
 
     async def refresh(self, token: str) -> IssuedTokens:
         """Give new tokens for a refresh token, which is used up by that."""
@@ -153,9 +156,7 @@ class Identity:
         """Ask the store again of every token: a user was changed."""
         self._believed.clear()
 
-    def _issued(
-        self, user: UserRecord, session: int, refresh: str, until_s: int
-    ) -> IssuedTokens:
+    def _issued(self, user: UserRecord, session: int, refresh: str, until_s: int) -> IssuedTokens:
         access, ends_s = self._issuer.issue(
             str(user.id), user.name, user.email, user.role, version=user.token_version,
             session=session,

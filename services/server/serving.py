@@ -85,9 +85,7 @@ class Server:
             Strategies(self._database), server
         )
         folder = self._path.parent if self._path.is_file() else Path.cwd()
-        health_pb2_grpc.add_HealthServiceServicer_to_server(
-            Health(self._database, folder), server
-        )
+        health_pb2_grpc.add_HealthServiceServicer_to_server(Health(self._database, folder), server)
         port = self._listen(server)
         await server.start()
         self._server = server

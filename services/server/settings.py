@@ -103,7 +103,9 @@ def secret_of(environment: Mapping[str, str]) -> bytes:
     try:
         secret = base64.b64decode(text.strip(), validate=True)
     except (ValueError, binascii.Error):
-        raise ConfigError(f"{SECRET_VARIABLE}: expected base64, found something else; {how}") from None
+        raise ConfigError(
+            f"{SECRET_VARIABLE}: expected base64, found something else; {how}"
+        ) from None
     if len(secret) < SECRET_BYTES_MIN:
         raise ConfigError(
             f"{SECRET_VARIABLE}: expected at least {SECRET_BYTES_MIN} bytes, found {len(secret)}; "

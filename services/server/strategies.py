@@ -28,15 +28,18 @@ class Strategies(strategies_pb2_grpc.StrategyServiceServicer):  # type: ignore[m
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def List(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def List(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give a page of strategies."""
         limit = page_size(request.page_size)
         page = await self._database.ask(
             "strategies",
             lambda store: store.strategies(
-                request.sort or "id", descending=not request.ascending, where=request.where,
-                after=request.page_token or None, limit=limit,
-            ),  # fmt: skip
+                request.sort or "id",
+                descending=not request.ascending,
+                where=request.where,
+                after=request.page_token or None,
+                limit=limit,
+            ),
         )
         return pb.ListStrategiesResponse(
             strategies=[
@@ -46,10 +49,12 @@ class Strategies(strategies_pb2_grpc.StrategyServiceServicer):  # type: ignore[m
             next_page_token=page.after or "",
         )
 
-    async def Get(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def Get(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give one strategy with all that is known of it."""
         found = await self._found(request.which)
-        latest = next((one for one in found.results if one.kind == "search" and one.is_latest), None)
+        latest = next(
+            (one for one in found.results if one.kind == "search" and one.is_latest), None
+        )
         figures = (None,) * 4
         if latest is not None:
             figures = (
@@ -63,7 +68,7 @@ class Strategies(strategies_pb2_grpc.StrategyServiceServicer):  # type: ignore[m
             verdicts=[_json(asdict(one)) for one in found.verdicts],
         )
 
-    async def Delete(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def Delete(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Delete strategies with all that is known of them, and note who did."""
         ids = list(dict.fromkeys(request.ids))
         if not 1 <= len(ids) <= DELETED_MAX:
@@ -71,13 +76,11 @@ class Strategies(strategies_pb2_grpc.StrategyServiceServicer):  # type: ignore[m
         by = CALLER.get().name
 
         def delete(store: Store) -> int:
-            return store.delete_strategies(ids, by=by)
+            return store.delete_strategies(ids, who=by)
 
         return pb.DeleteStrategiesResponse(deleted=await self._database.ask("delete", delete))
 
-    async def Export(
-        self, request: Any, context: grpc.aio.ServicerContext
-    ) -> AsyncIterator[Any]:  # noqa: N802
+    async def Export(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
         """Give one strategy as a file, in parts."""
         found = await self._found(request.which)
         if request.format not in ("", "json"):

@@ -31,10 +31,12 @@ def serve(
     store: Annotated[
         str,
         typer.Option(
-            "--store", metavar="URL", envvar="TAPEWIRE_STORE",
+            "--store",
+            metavar="URL",
+            envvar="TAPEWIRE_STORE",
             help="A file of SQLite's, or a PostgreSQL database.",
         ),
-    ] = "tapewire.db",  # fmt: skip
+    ] = "tapewire.db",
     certificate: Annotated[
         Path | None, typer.Option("--certificate", help="PEM; needed where other hosts reach it.")
     ] = None,

@@ -45,6 +45,7 @@ class Served:
             command, cwd=folder, stdout=subprocess.PIPE, stderr=self.log, text=True
         )
         lines = [self.process.stdout.readline() for _ in range(3)]
+        self.process.stdout.close()
         self.address = lines[0].split()[-1]
         self.password = lines[1].split()[-1]
 
@@ -67,7 +68,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with Store.open(str(folder / "tapewire.db")) as store:
         dataset = store.add_dataset("ab" * 32, {"name": "bars"})
         search = store.begin_generation({}, dataset)
-        made = [NewStrategy(f"{k:064x}", f"s{k:03}", SOURCE, "json", None, 11.0) for k in range(250)]
+        made = [
+            NewStrategy(f"{k:064x}", f"s{k:03}", SOURCE, "json", None, 11.0) for k in range(250)
+        ]
         results = [
             NewResult(one.hash, dataset, "search", k / 100, k / 1e3, 0.1, k, {}, "")
             for k, one in enumerate(made)
@@ -165,9 +168,9 @@ def test_a_refresh_token_is_good_once(served: Served):
     with served.client("trader") as client:
         stolen = client.credentials
         assert stolen is not None
-        fresh = served.stub().Refresh(
-            accounts_pb2.RefreshRequest(refresh_token=stolen.refresh)
-        ).tokens
+        fresh = (
+            served.stub().Refresh(accounts_pb2.RefreshRequest(refresh_token=stolen.refresh)).tokens
+        )
         again = accounts_pb2.RefreshRequest(refresh_token=stolen.refresh)
         with pytest.raises(grpc.RpcError, match="used before"):
             served.stub().Refresh(again)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tapewire.errors import ConfigError
 from tapewire.services.auth import (
-    ROLES,
     KeyRing,
     PasswordHasher,
     Passwords,

@@ -1,0 +1,108 @@
+"""What a generation is asked for, as a store keeps it, so that it can be gone on with."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Self
+
+from tapewire.candles import BacktestConfig
+from tapewire.candles.optimizer import OBJECTIVES
+from tapewire.errors import ConfigError
+from tapewire.generator import StrategyConstraints
+from tapewire.generator.drawing import TIMEFRAMES
+from tapewire.inputs.candles import CandleRequest
+
+METHODS: Final = ("random", "genetic", "grammar")
+#: Strategies of one generation.
+STRATEGIES_MAX: Final = 1_000_000
+#: Those that are evaluated and kept together, where nobody says how many.
+BATCH: Final = 500
+POPULATION: Final = 100
+GENERATIONS: Final = 50
+
+
+@dataclass(frozen=True)
+class FactorySettings:
+    """What is asked for.
+
+    Attributes
+    ----------
+    method : str
+        ``random``, ``genetic`` or ``grammar``.
+    count : int
+        Strategies; of ``genetic`` this is ``population`` times ``generations``.
+    seed : int
+    batch : int
+        Strategies that are kept together; of ``genetic``, a generation is a batch.
+    population, generations : int
+        Of ``genetic``.
+    grammar : str, optional
+        The text of a grammar; None: the one that comes along.
+    timeframes : tuple of str
+        The primary one first.
+    constraints : StrategyConstraints
+    objective : str
+        A metric, see `tapewire.candles.optimizer.OBJECTIVES`; the highest is fittest.
+    assumptions : tuple of str
+        ``key=value`` of `tapewire.candles.BacktestConfig`.
+    guards : mapping
+        Fields of `tapewire.generator.GuardSettings` that are not its defaults.
+
+    Raises
+    ------
+    ConfigError
+        If one is wrong, naming it.
+    """
+
+    method: str = "random"
+    count: int = 1_000
+    seed: int = 0
+    batch: int = BATCH
+    population: int = POPULATION
+    generations: int = GENERATIONS
+    grammar: str | None = None
+    timeframes: tuple[str, ...] = TIMEFRAMES
+    constraints: StrategyConstraints = field(default_factory=StrategyConstraints)
+    objective: str = OBJECTIVES[1]
+    assumptions: tuple[str, ...] = ()
+    guards: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("method", self.method, METHODS),
+            ("objective", self.objective, OBJECTIVES),
+        ):
+            if value not in known:
+                raise ConfigError(f"{name}: expected one of {', '.join(known)}, found {value!r}")
+        for name, most in (("count", STRATEGIES_MAX), ("batch", STRATEGIES_MAX)):
+            value = getattr(self, name)
+            if not 1 <= value <= most:
+                raise ConfigError(f"{name}: expected 1 to {most:,}, found {value:,}")
+        if self.grammar is not None and self.method != "grammar":
+            raise ConfigError(f"grammar: expected with method grammar only, found {self.method}")
+        self.config()
+
+    def config(self) -> BacktestConfig:
+        """Return the assumptions of every backtest."""
+        return CandleRequest("", settings=self.assumptions).config()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it JSON-ready; `of_json` takes it."""
+        allowed = self.constraints.allowed_indicators
+        return {
+            **asdict(self),
+            "timeframes": list(self.timeframes),
+            "assumptions": list(self.assumptions),
+            "guards": dict(self.guards),
+            "constraints": {
+                **asdict(self.constraints),
+                "allowed_indicators": None if allowed is None else list(allowed),
+            },
+        }
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return what `as_json` made a mapping of."""
+        given = dict(values)
+        for name in ("timeframes", "assumptions"):
+            given[name] = tuple(given[name])
+        return cls(**{**given, "constraints": StrategyConstraints(**given["constraints"])})

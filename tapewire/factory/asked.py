@@ -16,6 +16,8 @@ METHODS: Final = ("random", "genetic", "grammar")
 STRATEGIES_MAX: Final = 1_000_000
 #: Those that are evaluated and kept together, where nobody says how many.
 BATCH: Final = 500
+#: The last part of the bars that no search sees.
+HOLDOUT_SHARE: Final = 0.25
 POPULATION: Final = 100
 GENERATIONS: Final = 50
 
@@ -44,8 +46,10 @@ class FactorySettings:
         A metric, see `tapewire.candles.optimizer.OBJECTIVES`; the highest is fittest.
     assumptions : tuple of str
         ``key=value`` of `tapewire.candles.BacktestConfig`.
-    guards : mapping
-        Fields of `tapewire.generator.GuardSettings` that are not its defaults.
+    trades_min : int
+        A strategy with fewer closed trades has no fitness.
+    holdout_share : float
+        The last part of the bars, which no search sees.
 
     Raises
     ------
@@ -64,7 +68,8 @@ class FactorySettings:
     constraints: StrategyConstraints = field(default_factory=StrategyConstraints)
     objective: str = OBJECTIVES[1]
     assumptions: tuple[str, ...] = ()
-    guards: Mapping[str, Any] = field(default_factory=dict)
+    trades_min: int = 10
+    holdout_share: float = HOLDOUT_SHARE
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -73,10 +78,14 @@ class FactorySettings:
         ):
             if value not in known:
                 raise ConfigError(f"{name}: expected one of {', '.join(known)}, found {value!r}")
-        for name, most in (("count", STRATEGIES_MAX), ("batch", STRATEGIES_MAX)):
+        for name in ("count", "batch", "trades_min"):
             value = getattr(self, name)
-            if not 1 <= value <= most:
-                raise ConfigError(f"{name}: expected 1 to {most:,}, found {value:,}")
+            if not 1 <= value <= STRATEGIES_MAX:
+                raise ConfigError(f"{name}: expected 1 to {STRATEGIES_MAX:,}, found {value:,}")
+        if not 0 < self.holdout_share <= 0.9:
+            raise ConfigError(
+                f"holdout_share: expected above 0, 0.9 at most, found {self.holdout_share:g}"
+            )
         if self.grammar is not None and self.method != "grammar":
             raise ConfigError(f"grammar: expected with method grammar only, found {self.method}")
         self.config()
@@ -92,7 +101,6 @@ class FactorySettings:
             **asdict(self),
             "timeframes": list(self.timeframes),
             "assumptions": list(self.assumptions),
-            "guards": dict(self.guards),
             "constraints": {
                 **asdict(self.constraints),
                 "allowed_indicators": None if allowed is None else list(allowed),

@@ -10,7 +10,6 @@ from tapewire.generator import (
     Evaluated,
     GeneticSearch,
     GeneticSettings,
-    derive_strategies,
     draw_strategies,
 )
 
@@ -46,6 +45,8 @@ def search_of(
 
 def _drawn(settings: FactorySettings, count: int) -> Iterator[DeclaredStrategy]:
     if settings.method == "grammar":
+        from tapewire.generator.grammar import derive_strategies
+
         return derive_strategies(
             count, grammar=settings.grammar, seed=settings.seed, constraints=settings.constraints,
             timeframes=settings.timeframes,

@@ -19,6 +19,12 @@ one sentence and exits with ``exit_code``; a traceback is only ever a bug of our
     │   └── PeerLostError        the other process died or fell silent
     ├── SimulationError      the run itself: a strategy, a model or a stated limit
     │   └── StrategyError        a strategy's own code raised; what it did until then is kept
+    ├── StoreError           the database of strategies and results
+    │   ├── StoreLockedError     another process holds it past the deadline
+    │   ├── StoreAwayError       its server can't be reached, or lets nobody in
+    │   ├── StoreFullError       its disk is full
+    │   ├── StoreVersionError    its tables are of an older or newer version
+    │   └── NotAStoreError       what is there is no database, a damaged one or another's
     └── InterruptedRunError  stopped by the user (Ctrl-C, SIGTERM)
 
 This module imports nothing, so that every room may import it.
@@ -149,6 +155,32 @@ class StrategyError(SimulationError):
         self.strategy_id = strategy_id
         self.ts_ns = ts_ns
         self.symbol = symbol
+
+
+class StoreError(TapewireError):
+    """The database of strategies and results can't do what was asked."""
+
+    exit_code = 7
+
+
+class StoreLockedError(StoreError):
+    """Another process holds the database past the deadline."""
+
+
+class StoreAwayError(StoreError):
+    """The database's server can't be reached, or lets nobody in."""
+
+
+class StoreFullError(StoreError):
+    """The disk that the database is on is full."""
+
+
+class StoreVersionError(StoreError):
+    """The database has tables of an older or a newer version."""
+
+
+class NotAStoreError(StoreError):
+    """What is there is no database, a damaged one, or not one of Tapewire's."""
 
 
 class InterruptedRunError(TapewireError):

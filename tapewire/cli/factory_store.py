@@ -40,19 +40,18 @@ GenerationId = Annotated[int, typer.Argument(metavar="GENERATION", help="Its num
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    for command, epilog in (
-        (test, "tapewire factory test 12 13 -d other.parquet\n\n"
-               "tapewire factory test --where 'sharpe > 1' -d bars.parquet"),
-        (list_, "tapewire factory list --sort sharpe --where 'trades > 100' --limit 10"),
-        (show, "tapewire factory show 12"),
-        (export, "tapewire factory export 12 --as python -o strategy.py"),
-        (evolve, "tapewire factory evolve 3\n\ntapewire factory evolve 3 --generations 20"),
-    ):  # fmt: skip
-        name = "list" if command is list_ else None
-        app.command(name, epilog=f"[bold]Example[/bold]\n\n{epilog}")(command)
+    for name, command, example in (
+        ("test", try_, "test --where 'sharpe > 1' -d bars.parquet"),
+        ("list", list_, "list --sort sharpe --where 'trades > 100' --limit 10"),
+        ("show", show, "show 12"),
+        ("export", export, "export 12 --as python -o strategy.py"),
+        ("evolve", evolve, "evolve 3 --generations 20"),
+    ):
+        epilog = f"[bold]Example[/bold]\n\ntapewire factory {example}"
+        app.command(name, epilog=epilog)(command)
 
 
-def test(
+def try_(
     data: Bars,
     keys: Keys = None,
     every: Annotated[bool, typer.Option("--all", help="All that the store has.")] = False,

@@ -114,3 +114,38 @@ class FactorySettings:
         for name in ("timeframes", "assumptions"):
             given[name] = tuple(given[name])
         return cls(**{**given, "constraints": StrategyConstraints(**given["constraints"])})
+
+
+def sizes_of(
+    method: str, count: int | None, population: int | None, generations: int | None
+) -> dict[str, int]:
+    """Return how many strategies are asked for, as `FactorySettings` has it.
+
+    Parameters
+    ----------
+    method
+        Its name.
+    count, population, generations
+        What was said; None: nothing. Of ``genetic``, a count is so many generations of the
+        population, the last one whole.
+
+    Raises
+    ------
+    ConfigError
+        If a number is too small, or for another method.
+    """
+    if method != "genetic":
+        for name, value in (("population", population), ("generations", generations)):
+            if value is not None:
+                raise ConfigError(f"{name}: expected with method genetic only, found {method}")
+        return {"count": 1_000 if count is None else count}
+    for name, value in (("count", count), ("population", population), ("generations", generations)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name}: expected at least 1, found {value}")
+    if count is not None and generations is not None:
+        raise ConfigError("expected --count or --generations of a genetic search, found both")
+    size = population or min(POPULATION, count or POPULATION)
+    if count is not None:
+        generations = -(-count // size)
+    rounds = generations or GENERATIONS
+    return {"count": size * rounds, "population": size, "generations": rounds}

@@ -30,9 +30,12 @@ def new_strategies(strategies: Sequence[DeclaredStrategy], before: str) -> "list
         text = json.dumps(named.model_dump(exclude_none=True), ensure_ascii=False)
         found.append(
             NewStrategy(
-                strategy_hash(strategy), named.name, text, DECLARED,
+                strategy_hash(strategy),
+                named.name,
+                text,
+                DECLARED,
                 complexity_score=complexity_score(strategy),
-            )  # fmt: skip
+            )
         )
     return found
 
@@ -54,10 +57,16 @@ def new_results(
         digest.update(came.daily[k].astype("<f8").tobytes())
         found.append(
             NewResult(
-                name, dataset_id, kind, metrics["sharpe_annualised"], metrics["total_return"],
-                metrics["max_drawdown_of_peak"], metrics["closed_trades"],
-                {**metrics, "fitness": came.evaluated[k].fitness}, digest.hexdigest(),
-            )  # fmt: skip
+                name,
+                dataset_id,
+                kind,
+                metrics["sharpe_annualised"],
+                metrics["total_return"],
+                metrics["max_drawdown_of_peak"],
+                metrics["closed_trades"],
+                {**metrics, "fitness": came.evaluated[k].fitness},
+                digest.hexdigest(),
+            )
         )
     return found
 

@@ -9,14 +9,13 @@ from tapewire.candles.rules import strategy_text
 from tapewire.errors import ConfigError, OutputError
 from tapewire.factory.keeping import stored_strategy
 from tapewire.factory.opening import opened_store
-from tapewire.generator.converting import TARGETS, convert
 from tapewire.runs.declared import session_of
 
 if TYPE_CHECKING:
     from tapewire.store import StrategyRecord
 
 #: What a strategy may be written as; all but the first are code or text made of it.
-FORMS: Final = ("json", *TARGETS)
+FORMS: Final = ("json", "candles", "python", "compiled", "text")
 
 
 @dataclass(frozen=True)
@@ -175,6 +174,8 @@ def exported(
     declared = stored_strategy(record.name, record.source_code, record.format)
     if form == "json":
         return declared.model_dump_json(indent=2, exclude_none=True) + "\n"
+    from tapewire.generator.converting import convert
+
     return convert(declared, form, clock=session_of(session))
 
 
@@ -203,5 +204,3 @@ def require_free(path: Path, *, force: bool) -> None:
         raise OutputError(f"{path}: there is a file already; choose another name, or --force")
     if not path.absolute().parent.is_dir():
         raise OutputError(f"{path}: expected a folder {path.parent}, found none")
-
-

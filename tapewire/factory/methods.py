@@ -1,9 +1,11 @@
 """The searches by their names: random, genetic, grammar."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from tapewire.candles.rules import DeclaredStrategy
+from tapewire.errors import ConfigError, MissingFileError
 from tapewire.factory.asked import FactorySettings
 from tapewire.factory.searches import AskTell, DrawnSearch
 from tapewire.generator import (
@@ -54,3 +56,23 @@ def _drawn(settings: FactorySettings, count: int) -> Iterator[DeclaredStrategy]:
     return draw_strategies(
         count, seed=settings.seed, constraints=settings.constraints, timeframes=settings.timeframes
     )
+
+
+def grammar_text(path: Path | None) -> str | None:
+    """Return what a file of a grammar says; None: none is named.
+
+    Raises
+    ------
+    MissingFileError
+        If it can't be read.
+    ConfigError
+        If it is no UTF-8.
+    """
+    if path is None:
+        return None
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise MissingFileError(f"{path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: expected UTF-8, found none") from None

@@ -1,4 +1,4 @@
-"""The page of a generation: how fitness grew, how alike strategies are, what is left of the best."""
+"""The page of a generation: fitness batch by batch, how alike all are, what is left of the best."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -254,8 +254,7 @@ def _pictures(page: GenerationPage) -> list[dict[str, Any]]:
                             dots=True)],
                 "Sharpe ratio in the search", "Sharpe ratio on the holdout", alike=True,
             ),
-            f"A dot for each of {len(page.dots):,} strategies: the Sharpe ratio on the holdout "
-            "over that in the search.",
+            f"Sharpe ratios of {len(page.dots):,} strategies, on the holdout over in the search.",
             "On the dashed line both are alike. What is below it was luck, or was found and lost.",
         ),
     ]  # fmt: skip

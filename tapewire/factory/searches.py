@@ -1,4 +1,4 @@
-"""Searches that only draw: a batch at a time, all of it known from a seed and how many were told."""
+"""Searches that only draw, a batch at a time: a seed and how many were told say all of it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice

@@ -1,0 +1,229 @@
+"""Rows of strategies and results, within a transaction that is open already."""
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from tapewire.errors import StoreError
+from tapewire.store.bulk import (
+    among,
+    count_of,
+    figures_json,
+    float_of,
+    insert_rows,
+    next_ids,
+    strict_json,
+    text_of,
+)
+from tapewire.store.records import NewResult, NewStrategy
+from tapewire.store.schema import audit_log, backtest_results, datasets, strategies
+
+#: Letters of its hash that tell a strategy from another of its name.
+_HASH_LETTERS: Final = 12
+_STRATEGY_COLUMNS: Final = (
+    "id", "name", "source_code", "format", "parameters", "complexity_score", "hash",
+    "generation_id",
+)  # fmt: skip
+_RESULT_COLUMNS: Final = (
+    "id", "strategy_id", "dataset", "sharpe_ratio", "total_return", "max_drawdown",
+    "total_trades", "dataset_id", "generation_id", "kind", "is_latest", "metrics", "digest",
+)  # fmt: skip
+
+
+def keep_strategies(
+    connection: sa.Connection, given: Sequence[NewStrategy], generation_id: int | None
+) -> dict[str, int]:
+    """Insert those that are not known.
+
+    Returns
+    -------
+    dict
+        Hash → id, of all that were given.
+    """
+    by_hash = {one.hash: one for one in reversed(given)}
+    for one in by_hash.values():
+        if not one.hash or len(one.hash) > 128 or set(one.hash) - set("0123456789abcdef"):
+            raise StoreError(f"a strategy's hash: expected hexadecimal, found {one.hash[:64]!r}")
+    found = strategy_ids(connection, by_hash)
+    fresh = [one for one in reversed(by_hash.values()) if one.hash not in found]
+    if not fresh:
+        return found
+    names = _names(connection, fresh)
+    ids = next_ids(connection, strategies, len(fresh))
+    rows = [
+        (new_id, name, *_strategy_values(one), generation_id)
+        for new_id, name, one in zip(ids, names, fresh, strict=True)
+    ]
+    insert_rows(connection, strategies, _STRATEGY_COLUMNS, rows)
+    return found | {one.hash: new_id for one, new_id in zip(fresh, ids, strict=True)}
+
+
+def _strategy_values(one: NewStrategy) -> tuple[Any, ...]:
+    what = f"strategy {one.name!r}"
+    return (
+        text_of(one.source_code, f"{what}: source code"),
+        text_of(one.format, f"{what}: format"),
+        None if one.parameters is None else strict_json(one.parameters, f"{what}: parameters"),
+        float_of(one.complexity_score),
+        one.hash,
+    )
+
+
+def _names(connection: sa.Connection, fresh: Sequence[NewStrategy]) -> list[str]:
+    """Return a name for each that nobody else has."""
+    wanted = [text_of(one.name, "a strategy's name") for one in fresh]
+    condition = among(connection, strategies.c.name, wanted)
+    taken = set(connection.execute(sa.select(strategies.c.name).where(condition)).scalars())
+    names = []
+    for name, one in zip(wanted, fresh, strict=True):
+        if not name:
+            raise StoreError(f"a strategy's name: expected one, found none (hash {one.hash[:12]})")
+        free = name if name not in taken else f"{name}~{one.hash[:_HASH_LETTERS]}"
+        taken.add(free)
+        names.append(free)
+    return names
+
+
+def strategy_ids(connection: sa.Connection, hashes: Collection[str]) -> dict[str, int]:
+    """Return hash → id of those that are known."""
+    if not hashes:
+        return {}
+    condition = among(connection, strategies.c.hash, list(hashes))
+    rows = connection.execute(sa.select(strategies.c.hash, strategies.c.id).where(condition))
+    return {row[0]: row[1] for row in rows}
+
+
+def keep_results(
+    connection: sa.Connection,
+    results: Sequence[NewResult],
+    generation_id: int | None,
+    known: Mapping[str, int],
+    shown: str,
+) -> list[int]:
+    """Insert results, which become the latest of their strategy and kind; return their ids.
+
+    Parameters
+    ----------
+    known
+        Hash → id, of strategies that need not be looked up.
+    shown
+        The store's address.
+
+    Raises
+    ------
+    StoreError
+        If one is of a strategy or dataset that is not stored, or a value can't be kept.
+    """
+    if not results:
+        return []
+    ids = {**known, **strategy_ids(connection, {r.strategy_hash for r in results} - known.keys())}
+    names = dataset_names(connection, {one.dataset_id for one in results}, shown)
+    last: dict[tuple[int, str], int] = {}
+    for place, one in enumerate(results):
+        if one.strategy_hash not in ids:
+            raise StoreError(
+                f"{shown}: a result: expected the hash of a stored strategy, found "
+                f"{one.strategy_hash[:64]!r}"
+            )
+        last[ids[one.strategy_hash], text_of(one.kind, "a result's kind")] = place
+    _retire(connection, last)
+    new_ids = next_ids(connection, backtest_results, len(results))
+    latest = set(last.values())
+    insert_rows(
+        connection, backtest_results, _RESULT_COLUMNS,
+        (
+            (
+                new_id, ids[one.strategy_hash], names[one.dataset_id],
+                *_result_figures(one), one.dataset_id, generation_id, one.kind,
+                int(place in latest), figures_json(one.metrics, "a result's metrics"),
+                text_of(one.digest, "a result's digest"),
+            )
+            for place, (new_id, one) in enumerate(zip(new_ids, results, strict=True))
+        ),
+    )  # fmt: skip
+    return list(new_ids)
+
+
+def _result_figures(one: NewResult) -> tuple[Any, ...]:
+    return (
+        float_of(one.sharpe_ratio),
+        float_of(one.total_return),
+        float_of(one.max_drawdown),
+        count_of(one.total_trades, "a result's total_trades"),
+    )
+
+
+def _retire(connection: sa.Connection, replaced: Iterable[tuple[int, str]]) -> None:
+    """Have results of these strategies and kinds be the latest no more."""
+    by_kind: dict[str, list[int]] = {}
+    for strategy_id, kind in replaced:
+        by_kind.setdefault(kind, []).append(strategy_id)
+    for kind, strategies_of_kind in by_kind.items():
+        connection.execute(
+            backtest_results.update()
+            .where(
+                among(connection, backtest_results.c.strategy_id, strategies_of_kind),
+                backtest_results.c.kind == kind,
+                backtest_results.c.is_latest == 1,
+            )
+            .values(is_latest=0)
+        )
+
+
+def dataset_names(connection: sa.Connection, ids: set[int], shown: str) -> dict[int, str]:
+    """Return id → name of datasets.
+
+    Raises
+    ------
+    StoreError
+        If one is not there.
+    """
+    condition = among(connection, datasets.c.id, sorted(ids))
+    rows = connection.execute(sa.select(datasets.c.id, datasets.c.name).where(condition))
+    found = {row[0]: row[1] for row in rows}
+    _require_all(datasets, ids, set(found), shown)
+    return found
+
+
+def require_known(connection: sa.Connection, table: sa.Table, ids: set[int], shown: str) -> None:
+    """Refuse numbers of rows that are not there.
+
+    Raises
+    ------
+    StoreError
+        Naming one of them.
+    """
+    if ids:
+        condition = among(connection, table.c.id, sorted(ids))
+        found = set(connection.execute(sa.select(table.c.id).where(condition)).scalars())
+        _require_all(table, ids, found, shown)
+
+
+def _require_all(table: sa.Table, ids: set[int], found: set[int], shown: str) -> None:
+    missing = sorted(ids - found)
+    if missing:
+        raise StoreError(
+            f"{shown}: {table.name}: expected a stored one, found none with id {missing[0]}"
+        )
+
+
+def log(
+    connection: sa.Connection, who: str, action: str, subject: str, details: dict[str, Any]
+) -> None:
+    """Note who did what, in the transaction in which it is done."""
+    row = {"who": text_of(who, "who"), "action": action, "subject": subject, "details": details}
+    strict_json(details, action)
+    connection.execute(audit_log.insert().values(row))
+
+
+def make_partitions(connection: sa.Connection, months: set[str]) -> None:
+    """Make the months of trades, like ``2024-03``, that are not there yet (PostgreSQL)."""
+    for month in sorted(months):
+        first = dt.date.fromisoformat(f"{month}-01")
+        following = (first + dt.timedelta(days=32)).replace(day=1)
+        connection.exec_driver_sql(
+            f"CREATE TABLE IF NOT EXISTS trades_{first:%Y_%m} PARTITION OF trades "
+            f"FOR VALUES FROM ('{first}') TO ('{following}')"
+        )

@@ -1,0 +1,163 @@
+"""A store that is open: its transactions, and what is looked at before the first of them."""
+
+import contextlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Final, Self
+
+import sqlalchemy as sa
+
+from tapewire.errors import StoreError
+from tapewire.store.faults import store_errors
+from tapewire.store.migrating import migrate, require_newest, version_of
+from tapewire.store.places import (
+    LOCK_TIMEOUT_S,
+    POSTGRESQL_MIN,
+    WRITES,
+    StorePlace,
+    engine_of,
+    place_of,
+    require_file,
+)
+
+#: Of PostgreSQL's advisory locks, the one that who writes into a store holds: ``TAPW``.
+_WRITERS_LOCK: Final = 0x54415057
+
+
+class OpenedStore:
+    """A connection to a store; see `tapewire.store.Store`, which adds what it can do.
+
+    Parameters
+    ----------
+    place
+        Where it is.
+    engine
+        What connects to it.
+    """
+
+    def __init__(self, place: StorePlace, engine: sa.Engine) -> None:
+        self._place = place
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = True, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Self:
+        """Open a store; make its tables where there are none.
+
+        Parameters
+        ----------
+        url
+            A file of SQLite's (``tapewire.db`` or ``sqlite:///tapewire.db``), or a database of a
+            PostgreSQL server (``postgresql://USER:PASSWORD@HOST/DATABASE``).
+        create
+            Whether to make it where it is not there; else that is an error.
+        lock_timeout_s
+            How long another process may hold it before it is given up, s.
+
+        Raises
+        ------
+        ConfigError
+            If the address is none, or a package is missing.
+        StoreError
+            If it is locked, away, full, not there, no store, of another version.
+        """
+        place = place_of(url)
+        if place.path is not None:
+            require_file(place.path, create=create)
+        store = cls(place, engine_of(place, lock_timeout_s=lock_timeout_s))
+        try:
+            store._prepare(create=create)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @property
+    def url(self) -> str:
+        """Its address, with ``***`` for a password."""
+        return self._place.shown
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of SQLite's, not a database of a server."""
+        return self._place.path is not None
+
+    def close(self) -> None:
+        """Let the database go; a store that is closed opens again when it is asked something."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def reading(self, doing: str) -> Iterator[sa.Connection]:
+        """Begin a transaction that reads: all of it sees one state of the database."""
+        with store_errors(self.url, doing), self._engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            with connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def writing(self, doing: str) -> Iterator[sa.Connection]:
+        """Begin a transaction that writes, alone: all of it is done, or nothing."""
+        with store_errors(self.url, doing), self._engine.connect() as connection:
+            connection.execution_options(**{WRITES: True})
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
+                    # What was copied a moment ago has no statistics yet: without them a look-up
+                    # of many rows would be a walk through all.
+                    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+                yield connection
+
+    def migrate(self, to: str = "head") -> tuple[str | None, str]:
+        """Bring its tables to a version; see `tapewire.store.migrating.migrate`."""
+        with self.writing("migrate its tables") as connection:
+            return migrate(connection, self.url, to)
+
+    def _prepare(self, *, create: bool) -> None:
+        with self.reading("open it") as connection:
+            if not self.is_sqlite:
+                _require_server(connection, self.url)
+            found = version_of(connection, self.url)
+        if found is None and create:
+            with self.writing("make its tables") as connection:
+                # Another process may have made them while this one waited.
+                if version_of(connection, self.url) is None:
+                    migrate(connection, self.url)
+        with self.reading("open it") as connection:
+            require_newest(connection, self.url)
+        self._use_log()
+
+    def _use_log(self) -> None:
+        """Have SQLite write ahead: then who reads never waits for who writes."""
+        if not self.is_sqlite:
+            return
+        with store_errors(self.url, "open it"), contextlib.closing(self._raw()) as raw:
+            mode = raw.driver_connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise StoreError(
+                f"{self.url}: expected a disk on which SQLite can write ahead, found mode {mode}; "
+                "keep it on a local disk"
+            )
+
+    def _raw(self) -> Any:
+        return self._engine.raw_connection()
+
+
+def _require_server(connection: sa.Connection, shown: str) -> None:
+    version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
+    if version < 10_000 * POSTGRESQL_MIN:
+        raise StoreError(
+            f"{shown}: expected PostgreSQL {POSTGRESQL_MIN} or later, found {version // 10_000}"
+        )

@@ -1,0 +1,12 @@
+"""The store: all that a database of strategies and results can do."""
+
+from tapewire.store.reading import Reading
+from tapewire.store.recording import Recording
+
+
+class Store(Recording, Reading):
+    """A database of strategies, results and the searches that found them.
+
+    Get one by `Store.open`; use it in a ``with``, or `close` it. Every call is a transaction of
+    its own, done when it returns; one that raises has done nothing. Threads may share a store.
+    """

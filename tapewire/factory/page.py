@@ -19,7 +19,7 @@ _FOOTNOTE: Final = (
 
 
 @dataclass(frozen=True)
-class CheckLine:
+class GuardLine:
     """One check of a verdict: its name, whether it was passed (None: not made), and why."""
 
     name: str
@@ -41,7 +41,7 @@ class RankedStrategy:
     complexity : float
     rules : sequence of str
         In words, a line each.
-    checks : sequence of CheckLine
+    checks : sequence of GuardLine
         None: it was not judged.
     passed : bool, optional
         The verdict; None: there is none yet.
@@ -54,7 +54,7 @@ class RankedStrategy:
     holdout: Mapping[str, Any]
     complexity: float
     rules: Sequence[str] = ()
-    checks: Sequence[CheckLine] = ()
+    checks: Sequence[GuardLine] = ()
     passed: bool | None = None
 
     @property

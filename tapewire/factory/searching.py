@@ -177,10 +177,11 @@ class _Generation:
         self._store, self._bars, self._settings = store, bars, settings
         self._id = generation_id
         state: dict[str, Any] = {}
-        self._batches = self._trials = 0
+        self._batches = self._trials = self._dataset_id = 0
         if generation_id is not None:
             record = store.generation(generation_id)
             state, self._batches, self._trials = record.state, record.batches, record.trials
+            self._dataset_id = record.dataset_id
         self._search: AskTell[Evaluated] = search_of(settings, state.get("search"), more=more)
         self._sums = GenerationSums.of_json(state["sums"]) if state else GenerationSums()
         self._total = settings.count + more * settings.population
@@ -222,11 +223,10 @@ class _Generation:
         came = self._evaluator.evaluate(asked, progress=lambda done, _: steps(before + done))
         self._search.tell(came.evaluated)
         if self._id is None:
-            dataset_id = self._store.add_dataset(self._bars.digest, self._bars.description)
-            self._id = self._store.begin_generation(self._settings.as_json(), dataset_id)
-        dataset_id = self._store.generation(self._id).dataset_id
+            self._dataset_id = self._store.add_dataset(self._bars.digest, self._bars.description)
+            self._id = self._store.begin_generation(self._settings.as_json(), self._dataset_id)
         strategies = new_strategies(asked, f"g{self._id}-")
-        results = new_results([one.hash for one in strategies], came, dataset_id, SEARCH)
+        results = new_results([one.hash for one in strategies], came, self._dataset_id, SEARCH)
         said = getattr(self._search, "history", None)
         self._sums.add(self._batches, tried(results), _said(said[-1]) if said else {})
         state = {"search": self._search.state(), "sums": self._sums.as_json()}

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from tapewire.analytics import formats as f
-from tapewire.studies.resampling import Floats
+from tapewire.analytics.resampling import Floats
 
 _WIDTH: Final = 680
 _HEIGHT: Final = 300

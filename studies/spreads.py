@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tapewire.analytics.closed import closed_trades
-from tapewire.analytics.run import Run
-from tapewire.studies.bands import FigureBand, band_of
-from tapewire.studies.blocks import block_rows
-from tapewire.studies.factors import MonteCarloSettings
-from tapewire.studies.luck import returns_of
-from tapewire.studies.parts import FIGURES
-from tapewire.studies.resampling import (
+from tapewire.analytics.resampling import (
     BLOCK_FIGURES,
     ORDER_FIGURES,
     TRADE_FIGURES,
@@ -26,6 +20,12 @@ from tapewire.studies.resampling import (
     path_places,
     resampled,
 )
+from tapewire.analytics.run import Run
+from tapewire.studies.bands import FigureBand, band_of
+from tapewire.studies.blocks import block_rows
+from tapewire.studies.factors import MonteCarloSettings
+from tapewire.studies.luck import returns_of
+from tapewire.studies.parts import FIGURES
 from tapewire.studies.table import figures_of
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tapewire.cli import factory_convert
 from tapewire.cli.options import names_in
 
 app = typer.Typer(
@@ -91,3 +92,6 @@ def generate(
         force=force,
     )
     made.say(Console(), as_json=as_json)
+
+
+factory_convert.add_to(app)

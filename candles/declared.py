@@ -142,20 +142,33 @@ def _timeframes_of(strategies: Iterable[DeclaredStrategy]) -> list[str]:
 
 def with_exits(config: BacktestConfig, long: ExitTerms, short: ExitTerms) -> BacktestConfig:
     """Return assumptions with a strategy's own exits; what it does not say stays as it was."""
-    both = [
-        Exits(
-            _distance(terms.stop_loss) or given.stop_loss,
-            _distance(terms.take_profit) or given.take_profit,
-            _distance(terms.trailing_stop) or given.trailing_stop,
-            terms.time_exit_bars or given.time_exit,
-        )
-        for terms, given in ((long, config.exits(1)), (short, config.exits(-1)))
-    ]
-    of_long, of_short = both
+    return with_own_exits(config, exits_of(long), exits_of(short))
+
+
+def with_own_exits(config: BacktestConfig, long: Exits, short: Exits) -> BacktestConfig:
+    """Return the same of exits as engines take them."""
+    of_long = completed_exits(long, config.exits(1))
+    of_short = completed_exits(short, config.exits(-1))
     return config.with_values(
         stop_loss=of_long.stop_loss, take_profit=of_long.take_profit,
         trailing_stop=of_long.trailing_stop, time_exit=of_long.time_exit,
         short=None if of_short == of_long else of_short,
+    )  # fmt: skip
+
+
+def exits_of(terms: ExitTerms) -> Exits:
+    """Return how positions end by themselves, as engines take it."""
+    return Exits(
+        _distance(terms.stop_loss), _distance(terms.take_profit), _distance(terms.trailing_stop),
+        terms.time_exit_bars,
+    )  # fmt: skip
+
+
+def completed_exits(own: Exits, given: Exits) -> Exits:
+    """Return a strategy's own exits; what it does not say is as given."""
+    return Exits(
+        own.stop_loss or given.stop_loss, own.take_profit or given.take_profit,
+        own.trailing_stop or given.trailing_stop, own.time_exit or given.time_exit,
     )  # fmt: skip
 
 

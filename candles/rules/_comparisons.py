@@ -124,11 +124,9 @@ class BitStore:
         own = key.source.timeframe
         if own == self._primary:
             return values
-        seen = self._frames.seen(self._primary, own)
         if timeframe == own:
-            return values[seen.bars]
-        lengths = np.diff(np.concatenate(([0], seen.starts, [self.count])))
-        return np.repeat(np.concatenate(([np.nan], values[seen.bars])), lengths)
+            return values[self._frames.seen(self._primary, own).bars]
+        return self._frames.as_seen(self._primary, own, values)
 
     def _values(self, source: SourceKey) -> tuple[Floats, ...]:
         found = self._series.get(source)

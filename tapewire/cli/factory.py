@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tapewire.cli import factory_store
+from tapewire.cli import factory_convert, factory_store
 from tapewire.cli.factory_options import (
     DatasetName,
     Faults,
@@ -181,3 +181,4 @@ def generate(
 
 
 factory_store.add_to(app)
+factory_convert.add_to(app)

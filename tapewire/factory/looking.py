@@ -9,13 +9,14 @@ from tapewire.candles.rules import strategy_text
 from tapewire.errors import ConfigError, OutputError
 from tapewire.factory.keeping import stored_strategy
 from tapewire.factory.opening import opened_store
+from tapewire.generator.converting import TARGETS, convert
 from tapewire.runs.declared import session_of
 
 if TYPE_CHECKING:
     from tapewire.store import StrategyRecord
 
 #: What a strategy may be written as; all but the first are code or text made of it.
-FORMS: Final = ("json", "candles", "python", "compiled", "text")
+FORMS: Final = ("json", *TARGETS)
 
 
 @dataclass(frozen=True)
@@ -174,8 +175,6 @@ def exported(
     declared = stored_strategy(record.name, record.source_code, record.format)
     if form == "json":
         return declared.model_dump_json(indent=2, exclude_none=True) + "\n"
-    from tapewire.generator.converting import convert
-
     return convert(declared, form, clock=session_of(session))
 
 

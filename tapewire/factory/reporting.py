@@ -97,7 +97,6 @@ def _ranked(one: "StrategyRecord", record: "GenerationRecord", fitness: float) -
 
 
 def _facts(settings: FactorySettings) -> list[tuple[str, str]]:
-    bounds = settings.constraints
     size = f"{settings.count:,}"
     if settings.method == "genetic":
         size = f"{settings.population:,} in each of {settings.generations:,} generations"
@@ -108,11 +107,17 @@ def _facts(settings: FactorySettings) -> list[tuple[str, str]]:
         ("Timeframes", ", ".join(settings.timeframes)),
         ("Fitness", f"{settings.objective}, from {settings.trades_min} trades on"),
         ("Holdout", f.percent(settings.holdout_share)),
-        ("Bounds", f"{bounds.max_indicators} indicators, {bounds.max_conditions} conditions, "
-                   f"{bounds.max_timeframes} timeframes, complexity "
-                   f"{bounds.complexity_score_max:g}"),
+        ("Bounds", _bounds(settings)),
         ("Assumptions", ", ".join(settings.assumptions) or "defaults"),
     ]  # fmt: skip
+
+
+def _bounds(settings: FactorySettings) -> str:
+    bounds = settings.constraints
+    return (
+        f"{bounds.max_indicators} indicators, {bounds.max_conditions} conditions, "
+        f"{bounds.max_timeframes} timeframes, complexity {bounds.complexity_score_max:g}"
+    )
 
 
 def _warnings(

@@ -79,6 +79,10 @@ class Timeframes:
         }
         return cls(shortest, clock, made)
 
+    def has_all(self, names: Iterable[str]) -> bool:
+        """Whether bars of all these timeframes are there."""
+        return all(name in self.frames for name in names)
+
     def of_name(self, name: str) -> TimeframeBars:
         """Return the bars of a timeframe.
 

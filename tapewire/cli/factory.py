@@ -9,6 +9,7 @@ from tapewire.cli import factory_convert, factory_store
 from tapewire.cli.factory_options import (
     DatasetName,
     Faults,
+    Guards,
     Interval,
     Jobs,
     MaybeBars,
@@ -110,8 +111,13 @@ def generate(
         ),
     ] = 100.0,
     objective: Annotated[
-        str, typer.Option("--objective", help="With bars: what fitness is, a metric.")
+        str,
+        typer.Option("--objective", help="What fitness is: a metric, or walk_forward for folds."),
     ] = "sharpe_annualised",
+    guards: Guards = None,
+    judges: Annotated[
+        bool, typer.Option("--judge/--no-judge", help="Hold the best against the guards.")
+    ] = True,
     trades_min: Annotated[
         int, typer.Option("--trades-min", help="With fewer closed trades there is no fitness.")
     ] = 10,
@@ -174,10 +180,11 @@ def generate(
         method, **sizes_of(method, count, population, generations), seed=seed, batch=batch,
         grammar=grammar_text(grammar), timeframes=tuple(frames), constraints=bounds,
         objective=objective, assumptions=tuple(settings or ()), trades_min=trades_min,
-        holdout_share=holdout,
+        holdout_share=holdout, guards=tuple(guards or ()),
     )  # fmt: skip
     bars = bars_of(data, symbol, interval, tick_size, faults, session, dataset)
-    say_generation(search(bars, asked, store=store, jobs=jobs), Console(), as_json=as_json)
+    result = search(bars, asked, store=store, jobs=jobs, judges=judges)
+    say_generation(result, Console(), as_json=as_json)
 
 
 factory_store.add_to(app)

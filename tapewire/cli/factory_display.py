@@ -10,6 +10,7 @@ from tapewire.inputs.telling import tell
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tapewire.factory.judging import JudgedGeneration
     from tapewire.factory.looking import ListedStrategies, ShownStrategy
     from tapewire.factory.searching import GenerationResult
     from tapewire.factory.trying import TrialTable
@@ -21,6 +22,8 @@ _COLUMNS: Final = (
 )  # fmt: skip
 #: Rows of strategies that were tried that are printed.
 _TRIED_SHOWN: Final = 20
+#: Verdicts that are printed.
+_JUDGED_SHOWN: Final = 10
 
 
 def print_json(value: Any) -> None:
@@ -43,7 +46,32 @@ def say_generation(result: "GenerationResult", console: "Console", *, as_json: b
         tell(console, f"  {value:9.3f}  {name}")
     if not result.best:
         tell(console, "  none has a fitness: too few trades")
+    if result.judged is not None:
+        say_judged(result.judged, console, as_json=False)
+    else:
+        tell(console, f"not judged: {result.not_judged}")
     tell(console, f"kept in {result.store}; see tapewire factory list, show, report {result.id}")
+
+
+def say_judged(judged: "JudgedGeneration", console: "Console", *, as_json: bool) -> None:
+    """Print what is to be thought of the best of a generation."""
+    if as_json:
+        print_json(asdict(judged))
+        return
+    looked = "opened" if judged.is_open else "closed"
+    tell(console, f"verdicts on the best {judged.judged} (holdout {looked}):")
+    for name, words in judged.lines[:_JUDGED_SHOWN]:
+        tell(console, f"  {name}: {words}")
+    if judged.passed:
+        tell(console, f"{judged.passed} passed every guard")
+    elif judged.hopeful and not judged.is_open:
+        tell(
+            console,
+            f"{judged.hopeful} passed all that can be asked with the holdout closed; "
+            f"tapewire factory test --generation {judged.id} --holdout asks the rest, once",
+        )
+    else:
+        tell(console, "none passed")
 
 
 def say_list(listed: "ListedStrategies", console: "Console", *, as_json: bool) -> None:
@@ -73,7 +101,9 @@ def say_tried(table: "TrialTable", console: "Console", *, as_json: bool) -> None
     if as_json:
         print_json(asdict(table))
         return
-    part = ", the part that searches may see" if table.is_part else ""
+    part = {
+        "all": "", "search": ", the part that searches may see", "holdout": ", the closed part"
+    }[table.part]  # fmt: skip
     tell(
         console,
         f"{len(table.rows):,} strategies on {table.bars:,} bars of {table.dataset}{part}, "
@@ -101,8 +131,8 @@ def say_strategy(one: "ShownStrategy", console: "Console", *, as_json: bool) -> 
     if not one.verdicts:
         tell(console, "not judged yet")
         return
-    failed = one.failed
-    passed = len(one.verdicts) - len(failed)
-    tell(console, f"verdict: {passed} of {len(one.verdicts)} checks passed")
+    said = [check for check in one.verdicts if check["test"] == "verdict"]
+    tell(console, f"verdict: {said[-1]['sentence'] if said else 'open: the holdout is closed'}")
     for check in one.verdicts:
-        tell(console, f"  {'passed' if check['passed'] else 'FAILED'}  {check['sentence']}")
+        if check not in said:
+            tell(console, f"  {check['test'].replace('_', ' ')}: {check['sentence']}")

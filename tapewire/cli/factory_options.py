@@ -61,6 +61,13 @@ DatasetName = Annotated[
         help="What the store calls these bars; default: file, symbol, length, clock.",
     ),
 ]  # fmt: skip
+Guards = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--guard", metavar="KEY=VALUE",
+        help="Of verdicts: trades_min=20, judged=10, folds=3, off=costs, …",
+    ),
+]  # fmt: skip
 Jobs = Annotated[
     int | None,
     typer.Option("-j", "--jobs", min=1, help="Threads; default: all cores.", show_default=False),

@@ -7,12 +7,13 @@ import typer
 
 from tapewire.cli.factory_options import (
     AsJson,
-    Bars,
     DatasetName,
     Faults,
     Force,
+    Guards,
     Interval,
     Jobs,
+    MaybeBars,
     Session,
     Settings,
     StoreUrl,
@@ -46,16 +47,34 @@ def add_to(app: typer.Typer) -> None:
         ("show", show, "show 12"),
         ("export", export, "export 12 --as python -o strategy.py"),
         ("evolve", evolve, "evolve 3 --generations 20"),
+        ("report", report, "report 3 -o generation.html"),
     ):
         epilog = f"[bold]Example[/bold]\n\ntapewire factory {example}"
         app.command(name, epilog=epilog)(command)
 
 
 def try_(
-    data: Bars,
     keys: Keys = None,
+    data: MaybeBars = None,
     every: Annotated[bool, typer.Option("--all", help="All that the store has.")] = False,
     where: Where = None,
+    generation: Annotated[
+        int | None,
+        typer.Option(
+            "--generation",
+            metavar="ID",
+            show_default=False,
+            help="Judge the best of a search, on its bars.",
+        ),
+    ] = None,
+    holdout: Annotated[
+        bool, typer.Option("--holdout", help="Open the bars that no search saw: once, and noted.")
+    ] = False,
+    why: Annotated[str, typer.Option("--why", help="Noted with --holdout.")] = "",
+    guards: Guards = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Open the holdout although it was opened.")
+    ] = False,
     store: StoreUrl = None,
     settings: Settings = None,
     symbol: Symbol = None,
@@ -67,19 +86,31 @@ def try_(
     jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Trade stored strategies on bars; what comes of it is kept."""
+    """Trade stored strategies on bars, or judge the best of a search; what comes of it is kept."""
     from rich.console import Console
 
-    from tapewire.cli.factory_display import say_tried
+    from tapewire.cli.factory_display import say_judged, say_tried
     from tapewire.errors import ConfigError
+    from tapewire.factory.judging import judge_generation
     from tapewire.factory.trying import try_strategies
 
-    if every and where is not None:
-        raise ConfigError("expected --all or --where, found both")
+    if sum((bool(keys), every, where is not None, generation is not None)) != 1:
+        raise ConfigError("expected one of: IDS, --all, --where or --generation")
+    if generation is not None:
+        judged = judge_generation(
+            generation, holdout=holdout, why=why, store=store, data=data, guards=guards,
+            jobs=jobs, force=force,
+        )  # fmt: skip
+        say_judged(judged, Console(), as_json=as_json)
+        return
+    if data is None:
+        raise ConfigError("expected bars (-d FILE), found none")
+    if guards:
+        raise ConfigError("--guard: expected with --generation only")
     bars = bars_of(data, symbol, interval, tick_size, faults, session, dataset)
     table = try_strategies(
         bars, keys or (), where="" if every else where, assumptions=settings or (), store=store,
-        jobs=jobs,
+        jobs=jobs, holdout=holdout, why=why, force=force,
     )  # fmt: skip
     say_tried(table, Console(), as_json=as_json)
 
@@ -174,3 +205,16 @@ def evolve(
         generation, store=store, data=data, generations=more, jobs=jobs, force=force
     )  # fmt: skip
     say_generation(result, Console(), as_json=as_json)
+
+
+def report(
+    generation: GenerationId,
+    output: Annotated[Path, typer.Option("-o", "--output", help="An .html file.")],
+    store: StoreUrl = None,
+    force: Force = False,
+) -> None:
+    """Write the page of a search: fitness, diversity, holdout against search, verdicts."""
+    from tapewire.factory.reporting import report_generation
+
+    report_generation(generation, output, store=store, force=force)
+    print(f"written to {output}")

@@ -1,7 +1,7 @@
 """What a generation is asked for, as a store keeps it, so that it can be gone on with."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Self
 
 from tapewire.candles import BacktestConfig
@@ -9,15 +9,17 @@ from tapewire.candles.optimizer import OBJECTIVES
 from tapewire.errors import ConfigError
 from tapewire.generator import StrategyConstraints
 from tapewire.generator.drawing import TIMEFRAMES
+from tapewire.generator.guards import FoldFitness, GuardSettings
+from tapewire.generator.guards.holdout import SHARE
 from tapewire.inputs.candles import CandleRequest
 
 METHODS: Final = ("random", "genetic", "grammar")
+#: Fitness by folds of the search's bars.
+WALK_FORWARD: Final = "walk_forward"
 #: Strategies of one generation.
 STRATEGIES_MAX: Final = 1_000_000
 #: Those that are evaluated and kept together, where nobody says how many.
 BATCH: Final = 500
-#: The last part of the bars that no search sees.
-HOLDOUT_SHARE: Final = 0.25
 POPULATION: Final = 100
 GENERATIONS: Final = 50
 
@@ -43,13 +45,17 @@ class FactorySettings:
         The primary one first.
     constraints : StrategyConstraints
     objective : str
-        A metric, see `tapewire.candles.optimizer.OBJECTIVES`; the highest is fittest.
+        A metric, see `tapewire.candles.optimizer.OBJECTIVES`, or ``walk_forward``: the median, or
+        what the guards take, of Sharpe ratios of folds. The highest is fittest.
     assumptions : tuple of str
         ``key=value`` of `tapewire.candles.BacktestConfig`.
     trades_min : int
         A strategy with fewer closed trades has no fitness.
     holdout_share : float
-        The last part of the bars, which no search sees.
+        The last part of the bars, in whole sessions, which no search sees.
+    guards : tuple of str
+        ``key=value`` of `tapewire.generator.guards.GuardSettings`, ``folds=3``, ``take=worst``,
+        ``off=costs,trades``.
 
     Raises
     ------
@@ -69,12 +75,13 @@ class FactorySettings:
     objective: str = OBJECTIVES[1]
     assumptions: tuple[str, ...] = ()
     trades_min: int = 10
-    holdout_share: float = HOLDOUT_SHARE
+    holdout_share: float = SHARE
+    guards: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value, known in (
             ("method", self.method, METHODS),
-            ("objective", self.objective, OBJECTIVES),
+            ("objective", self.objective, (*OBJECTIVES, WALK_FORWARD)),
         ):
             if value not in known:
                 raise ConfigError(f"{name}: expected one of {', '.join(known)}, found {value!r}")
@@ -89,6 +96,22 @@ class FactorySettings:
         if self.grammar is not None and self.method != "grammar":
             raise ConfigError(f"grammar: expected with method grammar only, found {self.method}")
         self.config()
+        self.guard_settings()
+
+    def guard_settings(self) -> GuardSettings:
+        """Return the guards that strategies are held against.
+
+        Raises
+        ------
+        ConfigError
+            If a key is unknown or a value wrong, naming it.
+        """
+        return guards_of(self.guards)
+
+    @property
+    def metric(self) -> str:
+        """What strategies are traded for; a fitness by folds is worked out of the same trades."""
+        return OBJECTIVES[1] if self.objective == WALK_FORWARD else self.objective
 
     def config(self) -> BacktestConfig:
         """Return the assumptions of every backtest."""
@@ -101,6 +124,7 @@ class FactorySettings:
             **asdict(self),
             "timeframes": list(self.timeframes),
             "assumptions": list(self.assumptions),
+            "guards": list(self.guards),
             "constraints": {
                 **asdict(self.constraints),
                 "allowed_indicators": None if allowed is None else list(allowed),
@@ -111,9 +135,44 @@ class FactorySettings:
     def of_json(cls, values: Mapping[str, Any]) -> Self:
         """Return what `as_json` made a mapping of."""
         given = dict(values)
-        for name in ("timeframes", "assumptions"):
+        for name in ("timeframes", "assumptions", "guards"):
             given[name] = tuple(given[name])
         return cls(**{**given, "constraints": StrategyConstraints(**given["constraints"])})
+
+
+def guards_of(texts: Sequence[str]) -> GuardSettings:
+    """Return guards of ``key=value``; see `FactorySettings.guards`.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or a value wrong, naming it.
+    """
+    known = {one.name: one.default for one in fields(GuardSettings)}
+    of_folds = {one.name: one.default for one in fields(FoldFitness)}
+    given: dict[str, Any] = {}
+    folds: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        into = folds if name in of_folds else given
+        default = {**known, **of_folds}.get(name)
+        if not equals or default is None or name in into:
+            expected = ", ".join(sorted({*known, *of_folds} - {"fold_fitness"}))
+            raise ConfigError(f"guard: expected KEY=VALUE, each of {expected} once, found {text!r}")
+        into[name] = _guard_value(name, value, default)
+    return GuardSettings(**given, **({"fold_fitness": FoldFitness(**folds)} if folds else {}))
+
+
+def _guard_value(name: str, text: str, default: Any) -> Any:
+    if isinstance(default, tuple):
+        return tuple(text.split(","))
+    if isinstance(default, str):
+        return text
+    try:
+        return type(default)(text)
+    except ValueError:
+        kind = "a whole number" if isinstance(default, int) else "a number"
+        raise ConfigError(f"guard: {name}: expected {kind}, found {text!r}") from None
 
 
 def sizes_of(

@@ -10,12 +10,11 @@ import numpy as np
 
 from tapewire.candles import Candles
 from tapewire.candles.sessions import SessionClock
-from tapewire.errors import ConfigError, NoDataError
+from tapewire.errors import ConfigError
+from tapewire.generator.guards import Holdout
 from tapewire.inputs.candles import CandleRequest
 from tapewire.runs.declared import session_of
 
-#: With fewer of them, bars are parted instead.
-_SESSIONS_MIN: Final = 4
 _COLUMNS: Final = ("ts_event", "open", "high", "low", "close", "volume")
 
 
@@ -42,32 +41,22 @@ class FactoryBars:
     digest: str
     description: dict[str, Any]
 
-    def search_candles(self, share: float) -> Candles:
-        """Return the bars before the last part, which is closed: what a search may see.
-
-        Parameters
-        ----------
-        share
-            Of sessions, whole ones; of bars, where there are fewer than four sessions.
+    def holdout(self, share: float, *, openings: int = 0) -> Holdout:
+        """Keep the last sessions closed, see `tapewire.generator.guards.Holdout.of`.
 
         Raises
         ------
-        NoDataError
-            If one of both parts has no bar.
+        ConfigError
+            If there are fewer than two sessions.
         """
-        numbers = (self.clock or SessionClock()).spans_of(self.candles.ts_event)[0]
-        firsts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
-        count = len(firsts)
-        if count >= _SESSIONS_MIN:
-            end = int(firsts[count - min(count - 1, max(1, round(count * share)))])
-        else:
-            end = round(len(numbers) * (1 - share))
-        if not 0 < end < len(numbers):
-            raise NoDataError(
-                f"{self.name}: expected bars for a search and for its holdout, found "
-                f"{len(numbers)} in all"
-            )
-        return self.candles.part(0, end)
+        try:
+            return Holdout.of(self.candles, share, self.clock, openings=openings)
+        except ConfigError as error:
+            raise ConfigError(f"{self.description['path']}: {error}") from None
+
+    def search_candles(self, share: float) -> Candles:
+        """Return the bars that a search may see."""
+        return self.holdout(share).search
 
 
 def read_bars(

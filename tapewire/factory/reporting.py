@@ -7,19 +7,19 @@ from tapewire.analytics import formats as f
 from tapewire.candles.rules import strategy_text
 from tapewire.factory.asked import FactorySettings
 from tapewire.factory.datasets import described
+from tapewire.factory.judging import VERDICT
 from tapewire.factory.keeping import stored_strategy
 from tapewire.factory.looking import require_free, write_text
 from tapewire.factory.opening import opened_store
 from tapewire.factory.page import GenerationPage, GuardLine, RankedStrategy, render_generation
 from tapewire.factory.searching import SEARCH
 from tapewire.factory.summing import GenerationSums
+from tapewire.factory.trying import HOLDOUT
 from tapewire.runs.versions import versions
 
 if TYPE_CHECKING:
     from tapewire.store import GenerationRecord, Store, StrategyRecord
 
-#: Of results on bars that the search had not seen.
-HOLDOUT: Final = "holdout"
 #: Strategies in the table of the best.
 BEST_SHOWN: Final = 100
 
@@ -84,15 +84,16 @@ def generation_page(store: "Store", generation_id: int) -> GenerationPage:
 def _ranked(one: "StrategyRecord", record: "GenerationRecord", fitness: float) -> RankedStrategy:
     mine = [r for r in one.results if r.dataset_id == record.dataset_id]
     metrics: dict[str, dict[str, Any]] = {r.kind: r.metrics for r in mine}
+    of_it = [v for v in one.verdicts if v.generation_id == record.id]
     checks = [
         GuardLine(v.test.replace("_", " "), v.passed, v.sentence)
-        for v in one.verdicts if v.generation_id == record.id
+        for v in of_it if v.test != VERDICT
     ]  # fmt: skip
+    verdict = next((v.passed for v in of_it if v.test == VERDICT), None)
     declared = stored_strategy(one.name, one.source_code, one.format)
     return RankedStrategy(
         one.id, one.name, fitness, metrics.get(SEARCH, {}), metrics.get(HOLDOUT, {}),
-        one.complexity_score or 0.0, strategy_text(declared).splitlines()[1:], checks,
-        all(check.passed for check in checks) if checks else None,
+        one.complexity_score or 0.0, strategy_text(declared).splitlines()[1:], checks, verdict,
     )  # fmt: skip
 
 

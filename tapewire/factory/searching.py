@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapewire.errors import ConfigError, InterruptedRunError
-from tapewire.factory.asked import FactorySettings
+from tapewire.factory.asked import WALK_FORWARD, FactorySettings
 from tapewire.factory.datasets import FactoryBars, read_again, require_same_bars
+from tapewire.factory.judging import JudgedGeneration, judge
 from tapewire.factory.keeping import new_results, new_strategies, tried
 from tapewire.factory.methods import search_of
 from tapewire.factory.opening import opened_store
@@ -47,6 +48,10 @@ class GenerationResult:
         Names and fitness of the best, the fittest first.
     elapsed_s : float
         Of this call.
+    judged : JudgedGeneration, optional
+        What is to be thought of the best, as far as it can be said with the holdout closed.
+    not_judged : str
+        Why they were not judged; empty if they were.
     """
 
     id: int
@@ -59,6 +64,8 @@ class GenerationResult:
     digest: str
     best: list[tuple[str, float]]
     elapsed_s: float
+    judged: JudgedGeneration | None = None
+    not_judged: str = ""
 
 
 def generate(
@@ -67,6 +74,7 @@ def generate(
     *,
     store: str | None = None,
     jobs: int | None = None,
+    judges: bool = True,
 ) -> GenerationResult:
     """Search for strategies on the search part of bars, and keep all of them.
 
@@ -80,6 +88,8 @@ def generate(
         See `tapewire.factory.opening.store_url`; made where there is none.
     jobs
         Threads; None: one for each core. They change nothing in what is found.
+    judges
+        Hold the best against the guards that need no holdout, see `judge_generation`.
 
     Raises
     ------
@@ -95,7 +105,7 @@ def generate(
     asked = settings or FactorySettings()
     with opened_store(store, create=True) as opened:
         require_free_name(opened, bars)
-        return _Generation(opened, bars, asked, jobs).run()
+        return _Generation(opened, bars, asked, jobs).run(judges=judges)
 
 
 def evolve(
@@ -106,6 +116,7 @@ def evolve(
     generations: int = 0,
     jobs: int | None = None,
     force: bool = False,
+    judges: bool = True,
 ) -> GenerationResult:
     """Go on with a generation that was stopped or killed, or for some generations more.
 
@@ -119,7 +130,7 @@ def evolve(
         The file of its bars; None: where it was.
     generations
         So many more, of a genetic one.
-    jobs
+    jobs, judges
         See `generate`.
     force
         Go on although the holdout was opened for it.
@@ -148,7 +159,7 @@ def evolve(
                 "after that has seen it: begin a new one, or --force"
             )
         going = _Generation(opened, bars, settings, jobs, generation_id, more=generations)
-        return going.run()
+        return going.run(judges=judges)
 
 
 def require_free_name(store: "Store", bars: FactoryBars) -> None:
@@ -187,11 +198,11 @@ class _Generation:
         self._total = settings.count + more * settings.population
         self._evaluator = StrategyEvaluator(
             bars.search_candles(settings.holdout_share), settings.config(),
-            objective=settings.objective, trades_min=settings.trades_min, clock=bars.clock,
+            objective=settings.metric, trades_min=settings.trades_min, clock=bars.clock,
             jobs=jobs or all_cores(), keep_daily=True,
         )  # fmt: skip
 
-    def run(self) -> GenerationResult:
+    def run(self, *, judges: bool) -> GenerationResult:
         began_s = time.perf_counter()
         # All that may be wrong with what was asked for is said before anything is kept.
         asked = self._search.ask()
@@ -216,11 +227,31 @@ class _Generation:
             ) from None
         assert self._id is not None
         self._store.end_generation(self._id, "complete")
-        return self._result("complete", time.perf_counter() - began_s)
+        judged, why_not = self._judged() if judges else (None, "as was asked for")
+        elapsed_s = time.perf_counter() - began_s
+        return replace(self._result("complete", elapsed_s), judged=judged, not_judged=why_not)
+
+    def _judged(self) -> tuple[JudgedGeneration | None, str]:
+        """Judge the best; what can't be judged (too few sessions, no fitness) is said, and kept."""
+        assert self._id is not None
+        record, settings = self._store.generation(self._id), self._settings
+        try:
+            with stoppable():
+                found = judge(
+                    self._store, record, self._bars, settings, settings.guard_settings(),
+                    jobs=self._evaluator.jobs,
+                )  # fmt: skip
+        except ConfigError as error:
+            return None, str(error)
+        return found, ""
 
     def _batch(self, asked: "Sequence[DeclaredStrategy]", steps: Steps) -> None:
         before = self._trials
         came = self._evaluator.evaluate(asked, progress=lambda done, _: steps(before + done))
+        if self._settings.objective == WALK_FORWARD:
+            folds = self._settings.guard_settings().fold_fitness
+            fitness = folds.told(came, self._evaluator.config.initial_balance)
+            came = replace(came, evaluated=fitness)
         self._search.tell(came.evaluated)
         if self._id is None:
             self._dataset_id = self._store.add_dataset(self._bars.digest, self._bars.description)

@@ -262,7 +262,7 @@ def _named(text: str, where: str) -> _Name | _Range:
 def derive_strategies(
     count: int,
     *,
-    grammar: StrategyGrammar | None = None,
+    grammar: StrategyGrammar | str | None = None,
     seed: int = 0,
     constraints: StrategyConstraints | None = None,
     timeframes: Sequence[str] = TIMEFRAMES,
@@ -274,7 +274,7 @@ def derive_strategies(
     count
         How many.
     grammar
-        None: the one that comes along.
+        A grammar, or its text; None: the one that comes along.
     seed
         The same one gives the same strategies; more of them begin with fewer of them.
     constraints
@@ -293,7 +293,8 @@ def derive_strategies(
         If the grammar derives nothing more that is valid, new and within the constraints, with what
         was wrong with the last; or a timeframe is none.
     """
-    chosen = grammar or StrategyGrammar.shipped()
+    given = StrategyGrammar.shipped() if grammar is None else grammar
+    chosen = StrategyGrammar(given) if isinstance(given, str) else given
     bounds, frames = constraints or StrategyConstraints(), checked_frames(timeframes)
     seen: set[str] = set()
     attempt = 0

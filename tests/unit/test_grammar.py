@@ -58,6 +58,7 @@ def test_one_of_a_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     rules = {(one.entry_rules.long.comparison, one.entry_rules.long.value) for one in made}  # type: ignore[union-attr]
     words = ("less_than", "greater_or_equal")
     assert rules == set(itertools.product(words, (10.0, 20.0, 30.0)))
+    assert list(derive_strategies(6, grammar=OWN, timeframes=["1h"])) == made
     with pytest.raises(ConfigError, match=r"own.bnf: expected 7 different .* found 6 and none in"):
         list(derive_strategies(7, grammar=StrategyGrammar.load(path), timeframes=["1h"]))
 

@@ -164,7 +164,8 @@ class StrategyCode:
         named = f"{shown(self.strategy.name)} {self.strategy.version}"
         first, *rest = wrapped(f"{named}: {how}")
         lines = [f'"""{first}', *rest, ""]
-        for line in strategy_text(self.strategy).splitlines()[1:]:
+        unnamed = self.strategy.model_copy(update={"name": "-"})  # a name may have lines
+        for line in strategy_text(unnamed).splitlines()[1:]:
             lines += wrapped(line.strip())
         lines += ["", *wrapped(self.known_from()), "", f"Rules: {rules_hash(self.rules)}", '"""']
         return lines

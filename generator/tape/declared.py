@@ -83,7 +83,7 @@ def declared_definition(strategy: DeclaredStrategy) -> StrategyDefinition:
     """
     long, short = exit_terms_of(strategy)
     names = strategy.timeframes
-    kind = type(
+    kind: type[DeclaredBarStrategy] = type(
         "DeclaredBarStrategy",
         (DeclaredBarStrategy,),
         {

@@ -7,9 +7,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tapewire.store import NewResult, NewStrategy, Store
+if TYPE_CHECKING:
+    from tapewire.store import NewResult, NewStrategy, Store
 
 
 @contextlib.contextmanager
@@ -32,12 +33,26 @@ class Databases:
     def __init__(self, server: Any) -> None:
         self.server = server
         self._count = 0
+        self._made = ""
+
+    def empty(self) -> str:
+        """Make an empty database; return its address."""
+        return self._new("template1")
 
     def new(self) -> str:
-        """Make an empty database; return its address."""
+        """Make a database with the tables of a store; return its address."""
+        from tapewire.store import Store
+
+        if not self._made:
+            address = self.empty()
+            Store.open(address).close()
+            self._made = address.split("?")[0].rpartition("/")[2]
+        return self._new(self._made)
+
+    def _new(self, template: str) -> str:
         self._count += 1
         name = f"store_{os.getpid()}_{self._count}"
-        self.run(f"CREATE DATABASE {name}")
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.address(name)
 
     def address(self, name: str) -> str:
@@ -55,14 +70,19 @@ def hash_of(k: int) -> str:
     return hashlib.sha256(str(k).encode()).hexdigest()
 
 
-def strategy(k: int, **more: Any) -> NewStrategy:
-    known = {"parameters": {"period": k}, "complexity_score": k + 0.5}
-    return NewStrategy(
-        hash_of(k), f"drawn-{k:05d}", f'{{"name": "drawn {k}"}}', **{**known, **more}
-    )
+def strategy(k: int, **more: Any) -> "NewStrategy":
+    from tapewire.store import NewStrategy
+
+    known = {
+        "hash": hash_of(k), "name": f"drawn-{k:05d}", "source_code": f'{{"name": "drawn {k}"}}',
+        "parameters": {"period": k}, "complexity_score": k + 0.5,
+    }  # fmt: skip
+    return NewStrategy(**{**known, **more})
 
 
-def result(k: int, dataset_id: int, kind: str = "search", **more: Any) -> NewResult:
+def result(k: int, dataset_id: int, kind: str = "search", **more: Any) -> "NewResult":
+    from tapewire.store import NewResult
+
     figures = {
         "sharpe_ratio": k / 10,
         "total_return": -k / 100,
@@ -72,7 +92,7 @@ def result(k: int, dataset_id: int, kind: str = "search", **more: Any) -> NewRes
     return NewResult(hash_of(k), dataset_id, kind, digest=f"digest of {k}", **{**figures, **more})
 
 
-def filled(store: Store, count: int, batches: int = 1) -> tuple[int, int]:
+def filled(store: "Store", count: int, batches: int = 1) -> tuple[int, int]:
     """Keep strategies of a search in so many batches; return the dataset's and the search's id."""
     dataset_id = store.add_dataset("d" * 64, {"name": "bars"})
     generation_id = store.begin_generation({"method": "random"}, dataset_id)

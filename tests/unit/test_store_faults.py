@@ -285,10 +285,9 @@ def test_a_damaged_file_is_told_of(file: Path) -> None:
     data = bytearray(file.read_bytes())
     data[8_192 : 8_192 * 30] = b"\xa5" * (8_192 * 29)
     file.write_bytes(data)
-    with Store.open(str(file)) as store, pytest.raises(NotAStoreError) as error:
+    with pytest.raises(NotAStoreError, match="is damaged") as error, Store.open(str(file)) as store:
         check_store(store)
-    assert "is damaged" in str(error.value)
-    assert "restore a backup of it" in str(error.value)
+    assert "restore a backup of it: tapewire store restore" in str(error.value)
 
 
 def test_a_full_disk_loses_the_batch_in_flight_alone(file: Path) -> None:

@@ -143,6 +143,12 @@ def _candle_rivals(bench: Bench) -> Iterator[Row]:
     bench.missing += missing
 
 
+def _store(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.store import store_rows
+
+    yield from store_rows(bench.scale, bench.tell)
+
+
 def _growth(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.growth import growth_rows
 
@@ -283,6 +289,17 @@ SECTIONS: Final = (
         _factory,
         150,
         15,
+    ),
+    Section(
+        "store",
+        "Store",
+        "Strategies with a result each, stored by batches, and ten results of each; in the short "
+        "bench 20,000 strategies. s: of storing alone; peak mb: of the process that stores; p99 "
+        "ms: of pages of a hundred, each behind a drawn place.",
+        _store,
+        900,
+        30,
+        rated=False,
     ),
     Section(
         "growth",

@@ -177,6 +177,16 @@ def _per_s(group: str, name: str) -> Value:
     return figure(group, name, "backtests_per_s")
 
 
+def _of_size(group: str, name: str, events: int) -> Value:
+    """Seconds of a row, if it is of the size that the target is for."""
+
+    def value(rows: Rows) -> float | None:
+        row = rows.find(group, name)
+        return None if row is None or row.events < events else rows.seconds(row)
+
+    return value
+
+
 #: So many files of one instrument each are merged (`tapewire.bench.sources`).
 FILES: Final = 8
 
@@ -525,5 +535,39 @@ TARGETS: Final = (
         "MB",
         figure("factory", "genetic search", "peak_mb"),
         at_least=False,
+    ),
+    Target(
+        "a million strategies stored on SQLite",
+        150,
+        "s",
+        _of_size("store", "strategies, SQLite", 1_000_000),
+        at_least=False,
+    ),
+    Target(
+        "10 million results stored on PostgreSQL",
+        300,
+        "s",
+        _of_size("store", "results, PostgreSQL", 10_000_000),
+        at_least=False,
+    ),
+    *(
+        Target(
+            f"a page of 100 strategies anywhere, {name}, 99th percentile",
+            10,
+            "ms",
+            figure("store", f"pages of 100, {name}", "p99_ms"),
+            at_least=False,
+        )
+        for name in ("SQLite", "PostgreSQL")
+    ),
+    *(
+        Target(
+            f"storing {what}, peak memory",
+            2_000,
+            "MB",
+            figure("store", what, "peak_mb"),
+            at_least=False,
+        )
+        for what in ("strategies, SQLite", "results, PostgreSQL")
     ),
 )

@@ -221,7 +221,7 @@ class Reading(OpenedStore):
             raise StoreError(
                 f"{self.url}: expected a strategy's id, name or hash, found no such: {key!r}"
             )
-        return found[0]
+        return int(found[0])
 
 
 def _dataset(row: Any) -> DatasetRecord:

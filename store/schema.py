@@ -234,7 +234,7 @@ trials: Final = _table(
 #: Nothing in it changes or goes: both databases refuse to.
 audit_log: Final = _table(
     "audit_log",
-    _id(_LONG),  # type: ignore[arg-type]
+    _id(_LONG),
     _at("at"),
     Column("who", Text(), nullable=False),
     Column("action", Text(), nullable=False),
@@ -269,7 +269,7 @@ keys: Final = _table(
 #: A worker holds a job until its lease ends, and writes only under the attempt that it took.
 jobs: Final = _table(
     "jobs",
-    _id(_LONG),  # type: ignore[arg-type]
+    _id(_LONG),
     Column("kind", Text(), nullable=False),
     _to("owner_id", "users", optional=True),
     Column("payload", _DOCUMENT, nullable=False),

@@ -27,6 +27,7 @@ from tapewire.cli import (
     report,
     run,
     runs,
+    store,
     sweep,
     validate,
     walkforward,
@@ -68,6 +69,7 @@ app.add_typer(bridge.app)
 app.add_typer(keys.app)
 app.add_typer(candles.app)
 app.add_typer(factory.app)
+app.add_typer(store.app)
 app.add_typer(new.app)
 app.add_typer(validate.app)
 

@@ -53,6 +53,14 @@ def test_every_command_and_snippet_of_the_features_page(
     assert (tmp_path / "train.parquet").exists()
 
 
+def test_the_page_of_the_store(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+    from tapewire.store import Store
+
+    assert run_blocks(repo / "docs" / "store.md", tmp_path) == 2
+    with Store.open(str(tmp_path / "again.db"), create=False) as store:
+        assert store.strategy("random-0").results[0].sharpe_ratio == 1.4
+
+
 @pytest.mark.long
 def test_every_command_and_snippet_of_the_candles_page(
     run_blocks: RunBlocks, repo: Path, tmp_path: Path

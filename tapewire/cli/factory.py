@@ -162,11 +162,11 @@ def generate(
     if output is not None:
         from tapewire.runs.generated import generate_file
 
-        if method != "random":
-            raise ConfigError(f"--method {method}: expected bars (-d FILE) to search on")
+        if method == "genetic":
+            raise ConfigError("--method genetic: expected bars to search on (-d FILE), found none")
         made = generate_file(
             output, 1_000 if count is None else count, seed=seed, constraints=bounds,
-            timeframes=frames, force=force,
+            timeframes=frames, method=method, grammar=grammar, force=force,
         )  # fmt: skip
         made.say(Console(), as_json=as_json)
         return

@@ -21,11 +21,11 @@ from tapewire.generator.guards.settings import SEARCH_CHECKS
 
 BOUNDS = StrategyConstraints(max_conditions=4)
 FRAMES = ("1h", "4h")
-SETTINGS = GuardSettings(shuffles=99, overfitting_trials=60, order_draws=200)
+SETTINGS = GuardSettings(shuffles=99, overfitting_parts=8, order_draws=100)
 #: What holds the rate alone: as if everything had come as far as the holdout.
 HOLDOUT_ALONE = GuardSettings(
     shuffles=99,
-    overfitting_trials=4,
+    overfitting_parts=4,
     order_draws=1,
     off=(*SEARCH_CHECKS, "holdout_trades", "holdout_sharpe", "holdout_decay"),
 )

@@ -256,6 +256,7 @@ def test_a_ratio_is_deflated_by_trials_that_are_not_at_hand() -> None:
         ({"cost_factor": 0.5}, "cost_factor: expected at least 1"),
         ({"off": ("luck",)}, "off: expected some of trades, .* found 'luck'"),
         ({"shuffles": 50}, "shuffles: expected at least 99, which 5 candidates"),
+        ({"overfitting_parts": 7}, "overfitting_parts: expected an even number"),
         ({"variance_by": "me"}, "variance_by: expected one of chance, trials"),
     ],
 )

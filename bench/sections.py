@@ -130,6 +130,12 @@ def _candles(bench: Bench) -> Iterator[Row]:
     yield from declared_rows(bench.scale, bench.folder)
 
 
+def _factory(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.factory import factory_rows
+
+    yield from factory_rows(bench.scale)
+
+
 def _candle_rivals(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.rivals.candles import candle_rival_rows
 
@@ -266,6 +272,16 @@ SECTIONS: Final = (
         "strategy, of the command.",
         _candles,
         180,
+        15,
+    ),
+    Section(
+        "factory",
+        "Strategies made by rule",
+        "Strategies drawn, drawn and traded, bred by what they are worth, on 100,000 one-minute "
+        "bars, in the short bench 20,000; records are bars. Each search is a process of its own, "
+        "which has compiled before; peak MB: of that process.",
+        _factory,
+        150,
         15,
     ),
     Section(

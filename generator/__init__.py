@@ -6,6 +6,7 @@ from tapewire.generator.drawing import draw_strategies
 from tapewire.generator.evaluating import EvaluatedStrategies, StrategyEvaluator
 from tapewire.generator.footprints import Evaluated, overlaps
 from tapewire.generator.genetic import GenerationSummary, GeneticSearch, GeneticSettings
+from tapewire.generator.grammar import StrategyGrammar, derive_strategies
 
 __all__ = [
     "Evaluated",
@@ -15,8 +16,10 @@ __all__ = [
     "GeneticSettings",
     "StrategyConstraints",
     "StrategyEvaluator",
+    "StrategyGrammar",
     "canonical_rules",
     "complexity_score",
+    "derive_strategies",
     "draw_strategies",
     "overlaps",
     "strategy_hash",

@@ -41,7 +41,7 @@ def fill_overlaps(planes: Any, out: Any) -> None:
         out[i, i] = 1.0 if held[i] else 0.0
     for i in range(m):
         for j in range(i):
-            both = 0
+            both = np.int64(0)
             for w in range(words):
                 both += np.int64(_ones(planes[i, w] & planes[j, w]))
             either = held[i] + held[j] - both

@@ -207,7 +207,7 @@ class RuleMutation:
             low, high = -most, most
         step = (high - low) / 20
         place = round((part["value"] - low) / step) + self._draws.whole(-5, 5)
-        return low + step * min(19, max(1, place))
+        return float(low + step * min(19, max(1, place)))
 
     def _distance(self, part: Json) -> None:
         if self._changes():

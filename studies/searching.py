@@ -157,14 +157,14 @@ def search_of(
     if method == "random":
         return RandomSearch(settings.vary, settings.seed)
     if method == "genetic":
-        from tapewire.studies.genetic import GeneticSearch
+        from tapewire.studies.genetic import GeneticTrials
 
         if len(settings.objective) > 1:
             raise ConfigError(
                 "--objective: expected one with method genetic, found "
                 f"{len(settings.objective)}: nsga2 takes several"
             )
-        return GeneticSearch(settings.vary, settings.seed, population=batch)
+        return GeneticTrials(settings.vary, settings.seed, population=batch)
     if method in ("tpe", "nsga2"):
         from tapewire.studies.optuna_search import OptunaSearch
 

@@ -20,6 +20,7 @@ class BenchSection(StrEnum):
     TRANSPORT = "transport"
     SOURCES = "sources"
     CANDLES = "candles"
+    FACTORY = "factory"
     GROWTH = "growth"
     LATENCY = "latency"
     START = "start"

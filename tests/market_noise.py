@@ -13,12 +13,11 @@ _BEGIN_NS = 1_709_510_400 * 10**9
 def hours_of_noise(real: Candles, hours: int, seed: int) -> Candles:
     """Hours of sixty moves each, drawn with replacement from those of real minutes.
 
-    A move is the open against the close before, high, low and close against the open, in ticks; the
-    mean of the moves is taken off every second one, so that the bars lead nowhere.
+    A move is the open against the close before, high, low and close against the open, in ticks;
+    each one, or the same turned over, so that the bars lead nowhere.
     """
     random = np.random.Generator(np.random.PCG64([seed, hours]))
     drawn = random.integers(1, len(real), (hours, MINUTES))
-    # Each move, or the same turned over: nothing that rises on average is left.
     sign = random.choice([-1, 1], drawn.shape)
     gap = (real.open[drawn] - real.close[drawn - 1]) * sign
     up, down = real.high - real.open, real.low - real.open

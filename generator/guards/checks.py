@@ -88,6 +88,8 @@ def search_checks(
         draws=settings.order_draws, seed=settings.seed, ruin_loss=settings.ruin_loss,
     )  # fmt: skip
     folds, chosen = settings.fold_fitness, population.overfitting
+    no_better = None if chosen is None else chosen.probability
+    losing = None if chosen is None else chosen.loss_probability
     found = (
         _check(
             "trades", "closed trades", len(one.pnl), _Bound("at least", settings.trades_min), ",",
@@ -108,14 +110,14 @@ def search_checks(
             f"the best of {trials.count:,} trials is as good by luck",
         ),
         _check(
-            "overfitting", "probability of overfitting", None if chosen is None else chosen.probability,
+            "overfitting", "probability of overfitting", no_better,
             _Bound("at most", settings.overfitting_max), ".3f",
             "what is best in one half of the time is no better than others in the other half",
         ),
         _check(
             "overfitting_loss", "probability that the best of one half loses in the other",
-            None if chosen is None else chosen.loss_probability, _Bound("at most", settings.overfitting_loss_max),
-            ".3f", "choosing the best earns nothing afterwards",
+            losing, _Bound("at most", settings.overfitting_loss_max), ".3f",
+            "choosing the best earns nothing afterwards",
         ),
         _check(
             "order_drawdown", "drawdown that 95 % of the orders of its trades stay within",

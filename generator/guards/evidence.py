@@ -153,7 +153,8 @@ def gather(
             break
         best.setdefault(strategy_hash(strategies[place]), strategies[place])
     evidence = _looked_at(best, candles, settings, config, clock, progress)
-    found = overfitting(np.column_stack([sample, evidence[0].results]))
+    both = np.column_stack([sample, evidence[0].results])
+    found = overfitting(both, settings.overfitting_parts)
     known = trials or Trials.of(ratios.tolist(), annualised=False)
     return SearchPopulation(len(strategies), sample.shape[0], known, found), evidence
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from tapewire.analytics.snooping import PARTS
 from tapewire.errors import ConfigError
 from tapewire.generator.guards.folds import FoldFitness
 
@@ -57,8 +58,9 @@ class GuardSettings:
         ``chance``, at most 1 / (d - 1), which is what chance makes of ratios of d sessions. Where
         some trials are truly good, or truly bad, they vary by more than luck.
     overfitting_max, overfitting_loss_max : float
-        Of `tapewire.analytics.snooping.Overfitting`, over at most `overfitting_trials` strategies,
-        evenly over all.
+    overfitting_trials, overfitting_parts : int
+        Of `tapewire.analytics.snooping.Overfitting`, over at most so many strategies,
+        evenly over all, of so many parts of time, an even number.
     order_draws : int
         Orders of trades.
     order_drawdown_max : float
@@ -93,6 +95,7 @@ class GuardSettings:
     overfitting_max: float = 0.5
     overfitting_loss_max: float = 0.5
     overfitting_trials: int = 1_000
+    overfitting_parts: int = PARTS
     order_draws: int = 1_000
     order_drawdown_max: float = 0.5
     ruin_loss: float = 0.5
@@ -111,6 +114,11 @@ class GuardSettings:
         for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        if self.overfitting_parts < 4 or self.overfitting_parts % 2:
+            raise ConfigError(
+                "overfitting_parts: expected an even number of at least 4, found "
+                f"{self.overfitting_parts}"
+            )
         if not self.cost_factor >= 1:
             raise ConfigError(f"cost_factor: expected at least 1, found {self.cost_factor:g}")
         if self.variance_by not in VARIANCES:

@@ -46,29 +46,25 @@ def reordered_bars(candles: Candles, first: int, order: NDArray[np.int64]) -> Ca
             f"are ratios, found {candles.price(candles.low[row])}"
         )
     logs = [np.log(one.astype(np.float64)) for one in _prices(candles)]
-    opened, high, low, close = logs
-    before = np.concatenate((opened[:1], close[:-1]))
-    gap = (opened - before)[order]
-    begin = close[first - 1] if first else opened[0]
-    ended = begin + np.cumsum(gap + (close - opened)[order])
+    at_open, at_high, at_low, at_close = logs
+    before = np.concatenate((at_open[:1], at_close[:-1]))
+    gap = (at_open - before)[order]
+    begin = at_close[first - 1] if first else at_open[0]
+    ended = begin + np.cumsum(gap + (at_close - at_open)[order])
     opens = np.concatenate(([begin], ended[:-1])) + gap
-    moved = (
-        opens,
-        opens + (high - opened)[order],
-        opens + (low - opened)[order],
-        ended,
-    )
+    above, below = (at_high - at_open)[order], (at_low - at_open)[order]
+    moved = (opens, opens + above, opens + below, ended)
     columns = [
         np.concatenate((kept[:first], np.maximum(1, np.rint(np.exp(one)).astype(np.int64))))
         for kept, one in zip(_prices(candles), moved, strict=True)
     ]
+    opened, _, _, close = columns
     # A close is a running sum, a high is its open and a move: they may round apart.
-    columns[1] = np.maximum.reduce(columns)
-    columns[2] = np.minimum.reduce(columns)
+    high, low = np.maximum.reduce(columns), np.minimum.reduce(columns)
     volume = np.concatenate((candles.volume[:first], candles.volume[order]))
     return Candles(
-        candles.ts_event, *columns, volume, candles.tick_size, candles.interval_ns, candles.symbol,
-        candles.counts,
+        candles.ts_event, opened, high, low, close, volume, candles.tick_size, candles.interval_ns,
+        candles.symbol, candles.counts,
     )  # fmt: skip
 
 

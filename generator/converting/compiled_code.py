@@ -266,10 +266,11 @@ def _prepare(code: StrategyCode, offset_ns: int) -> list[str]:
 
 
 def _definition(code: StrategyCode) -> list[str]:
-    named = literal(f"{shown(code.strategy.name)[:60]} {code.strategy.version}, on bars.")
+    # What is shown has nothing that a literal would have to escape.
+    named = shown(code.strategy.name)[:60]
     lines = [
         "", f"{constant_name(code.strategy.name)} = StrategyDefinition(",
-        f"    name={literal(shown(code.strategy.name)[:60])},", f"    doc={named},",
+        f'    name="{named}",', f'    doc="{named} {code.strategy.version}, on bars.",',
         "    parameters={", "        **PARAMETERS,",
     ]  # fmt: skip
     for source in code.sources:

@@ -71,6 +71,6 @@ def shown(text: str) -> str:
 def wrapped(text: str, indent: str = "") -> list[str]:
     """Return lines of a text, the second and later ones further in."""
     return textwrap.wrap(
-        text, WIDTH - 2, initial_indent=indent, subsequent_indent=f"{indent}    ",
+        text, WIDTH - 4, initial_indent=indent, subsequent_indent=f"{indent}    ",
         break_long_words=True, break_on_hyphens=False,
     )  # fmt: skip

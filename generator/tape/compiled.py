@@ -191,6 +191,7 @@ def add_trade(ctx: Any, state: Any) -> None:
 
 @jit
 def _begin_bar(state: Any, k: int, price: float) -> None:
+    """Begin the bar of a timeframe that the trade at hand is in."""
     day = (state.now_ns - state.offset_ns) // NS_PER_DAY
     start_ns = day * NS_PER_DAY + state.offset_ns
     end_ns = start_ns + NS_PER_DAY
@@ -284,6 +285,7 @@ def note_fill(ctx: Any, state: Any) -> None:
 
 @jit
 def _enter(ctx: Any, state: Any, side: int) -> None:
+    """Send an entry; without a price to take, none."""
     if state.at_touch == 0:
         state.entry = submit_market(ctx, side, state.quantity)
     else:
@@ -309,17 +311,20 @@ def _allows(state: Any, side: int, price: float) -> bool:
 
 @jit
 def _is_reached(state: Any, price: float) -> bool:
+    """Whether a price is at the stop or beyond, or at the target."""
     side = state.side
     return side * price <= side * state.stop or side * price >= side * state.target
 
 
 @jit
 def _row(side: int) -> int:
+    """Row of distances of a side."""
     return LONG if side > 0 else SHORT
 
 
 @jit
 def _away(state: Any, row: int, place: int, price: float) -> float:
+    """How far a level is from a price, in units; infinite: there is none."""
     kind, amount = state.distance_kind[row, place], state.distance[row, place]
     if kind == NO_DISTANCE:
         return math.inf

@@ -1,7 +1,7 @@
 """Declared strategies as strategies of a run: their rules are interpreted, nothing is generated."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tapewire.candles.declared import exits_of
 from tapewire.candles.indicators.registry import find_indicator
@@ -83,7 +83,7 @@ def declared_definition(strategy: DeclaredStrategy) -> StrategyDefinition:
     """
     long, short = exit_terms_of(strategy)
     names = strategy.timeframes
-    kind: type[DeclaredBarStrategy] = type(
+    kind: Any = type(
         "DeclaredBarStrategy",
         (DeclaredBarStrategy,),
         {

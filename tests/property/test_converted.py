@@ -119,7 +119,7 @@ def check_on_records(
                 definition = noting(definition, kind, notes.setdefault(name, []))
             specs.append(spec_of(name, definition, **given))
     _, rows = run(configure(None, others=specs, tick=TICK), records, 50_000)
-    by_name = rows_by_strategy(rows, [one.name for one in specs])
+    by_name = rows_by_strategy(rows, [one.strategy_id for one in specs])
     candles, orders = minutes_of(records), 0
     for strategy in strategies:
         played = [by_name[f"{strategy.name}.{target}"] for target in targets]

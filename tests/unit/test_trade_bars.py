@@ -33,7 +33,7 @@ def test_they_are_the_bars_of_the_same_trades_in_a_file(session: str) -> None:
             ]
         assert len(expected) - len(found[name]) in (0, 1)
         assert found[name] == expected[: len(found[name])]
-    assert len(found["5m"]) > 100
+    assert len(found["5m"]) > 50
     assert found["1d"]
 
 

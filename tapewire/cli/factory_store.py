@@ -193,6 +193,9 @@ def evolve(
     force: Annotated[
         bool, typer.Option("--force", help="Go on although the holdout was opened for it.")
     ] = False,
+    judges: Annotated[
+        bool, typer.Option("--judge/--no-judge", help="Hold the best against the guards.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a search that was stopped or killed, as if it had not been; or for longer."""
@@ -202,7 +205,7 @@ def evolve(
     from tapewire.factory.searching import evolve as go_on
 
     result = go_on(
-        generation, store=store, data=data, generations=more, jobs=jobs, force=force
+        generation, store=store, data=data, generations=more, jobs=jobs, force=force, judges=judges
     )  # fmt: skip
     say_generation(result, Console(), as_json=as_json)
 

@@ -60,7 +60,11 @@ class FactoryBars:
 
 
 def read_bars(
-    path: Path, request: CandleRequest, *, session: str | None = None, name: str | None = None
+    path: Path,
+    request: CandleRequest | None = None,
+    *,
+    session: str | None = None,
+    name: str | None = None,
 ) -> FactoryBars:
     """Read bars and work out what they are known by.
 
@@ -69,7 +73,7 @@ def read_bars(
     path
         See `tapewire.candles.read_candles`.
     request
-        Symbol, interval and what else says how they are read.
+        Symbol, interval and what else says how they are read; None: as they are.
     session
         When sessions begin, see `tapewire.runs.declared.session_of`.
     name
@@ -80,6 +84,7 @@ def read_bars(
     ConfigError, InputError
         As reading; the message names the file.
     """
+    request = request or CandleRequest("")
     clock, candles = session_of(session), request.read(path)
     identity = {
         "symbol": candles.symbol,

@@ -217,7 +217,7 @@ class _Generation:
                 while asked:
                     self._batch(asked, steps)
                     asked = self._search.ask()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, InterruptedRunError):
             if self._id is None:
                 raise
             self._store.end_generation(self._id, "stopped")

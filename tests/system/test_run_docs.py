@@ -79,7 +79,9 @@ def test_every_command_and_snippet_of_the_pages_of_engines_on_bars(
     assert run_blocks(repo / "docs" / "candles-event-driven.md", tmp_path) == 3
     trades = [pq.read_table(tmp_path / name / "trades.parquet") for name in ("once", "by_bar")]
     assert trades[1].num_rows > trades[0].num_rows > 10
-    assert run_blocks(repo / "docs" / "factory.md", tmp_path) == 2
+    assert run_blocks(repo / "docs" / "factory.md", tmp_path) == 5
+    assert len(json.loads((tmp_path / "tested.json").read_text())["rows"]) > 40
+    assert (tmp_path / "generation.html").exists()
     assert pq.read_table(tmp_path / "traded.parquet").num_rows == 200
     assert run_blocks(repo / "docs" / "evolving.md", tmp_path) == 2
 

@@ -40,7 +40,7 @@ PAGES = {
     "docs/risk.md": 4,
     "docs/rolls.md": 2,
     "docs/rules.md": 3,
-    "docs/factory.md": 1,
+    "docs/factory.md": 5,
     "docs/store.md": 2,
     "docs/evolving.md": 2,
     "docs/sources.md": 3,

@@ -40,6 +40,7 @@ PAGES = {
     "docs/rolls.md": 2,
     "docs/rules.md": 3,
     "docs/factory.md": 1,
+    "docs/overfitting.md": 1,
     "docs/evolving.md": 2,
     "docs/sources.md": 3,
     "docs/montecarlo.md": 5,

@@ -41,6 +41,7 @@ PAGES = {
     "docs/rolls.md": 2,
     "docs/rules.md": 3,
     "docs/factory.md": 5,
+    "docs/overfitting.md": 1,
     "docs/store.md": 2,
     "docs/evolving.md": 2,
     "docs/sources.md": 3,

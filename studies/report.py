@@ -1,6 +1,7 @@
 """The page of a study: what is best, what that is worth, how results hang on what varies."""
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -49,9 +50,11 @@ def write_report(
     varied = names[len(KEYS) : names.index(FIGURES[0].name)]
     lines = _lines(blocks, [row["trial"] for row in best[:_DRAWN]])
     failed = [row for row in rows if row["status"] == "failed"]
-    warnings = [f"{len(failed):,} trials failed: see the table below."] if failed else []
+    many = "trial" if len(failed) == 1 else "trials"
+    warnings = [f"{len(failed):,} {many} failed: see the table below."] if failed else []
     if luck.why_not:
         warnings.append(f"How much of the best is luck is not judged: {luck.why_not}.")
+    warnings += told_once(manifest["warnings"])
     page = render_page(
         equity_chart(lines),
         brand="Tapewire study",
@@ -75,6 +78,17 @@ def write_report(
         footnote=_FOOTNOTE,
     )
     atomic_write(path, page)
+
+
+def told_once(warnings: Sequence[str]) -> list[str]:
+    """Return warnings of passes; of those that differ in numbers alone, the first."""
+    found: dict[str, list[str]] = {}
+    for text in warnings:
+        found.setdefault(re.sub(r"[\d.,]*\d", "#", text), []).append(text)
+    return [
+        first if not more else f"{first} (and {len(more):,} like it, in manifest.json)"
+        for first, *more in found.values()
+    ]
 
 
 def _period(settings: StudySettings, trials: int, varied: Sequence[str]) -> str:
@@ -136,7 +150,11 @@ def _luck_table(luck: Luck) -> Table:
 def _maps(
     rows: Sequence[Mapping[str, Any]], varied: Sequence[str], ranking: Ranking
 ) -> list[dict[str, Any]]:
-    """Return a map of each pair of what varies: the best of all others in each cell."""
+    """Return a map of each pair of what varies: the best of all others in each cell.
+
+    Figures of a trial that was given up are of other days, and are left out.
+    """
+    rows = [row for row in rows if row["status"] == "complete"]
     order = {row["trial"]: k for k, row in enumerate(ranking.order(rows))}
     found = []
     for pair in itertools.combinations(varied[:_MAPPED], 2):

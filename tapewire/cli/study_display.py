@@ -184,10 +184,12 @@ def varied_columns(study: "Study") -> list[str]:
 
 
 def _first_error(study: "Study") -> str:
+    from tapewire.studies.report import headline
+
     table = study.trials
     for number, error in zip(table["trial"].to_pylist(), table["error"].to_pylist(), strict=True):
         if error is not None:
-            return f"{number}: {str(error).splitlines()[0]}"
+            return f"{number}: {headline(error)}"
     return ""
 
 

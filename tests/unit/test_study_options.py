@@ -18,7 +18,7 @@ from tapewire.cli.study_options import (
 from tapewire.cli.study_plan import PlanOptions
 from tapewire.errors import ConfigError
 from tapewire.studies import StudyProgress
-from tapewire.studies.report import told_once
+from tapewire.studies.report import headline, told_once
 
 
 def options_of(verb: str) -> dict[str, Any]:
@@ -73,6 +73,19 @@ def test_warnings_that_differ_in_numbers_alone_are_told_once() -> None:
     assert told_once(["1,087 fills by 1.5 µs", "2 fills by 16,041.5 µs", "other"]) == [
         "1,087 fills by 1.5 µs (and 1 like it, in manifest.json)", "other",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ("NoDataError: nothing there", "NoDataError: nothing there"),
+        ("E: failed in on_trade, on X:\n  File s.py\n    raise\n\nValueError: no\n",
+         "E: failed in on_trade, on X: ValueError: no"),
+        ("E: two\nlines", "E: two"),
+    ],
+)  # fmt: skip
+def test_an_error_in_one_line_says_what_it_was(error: str, line: str) -> None:
+    assert headline(error) == line
 
 
 def test_the_rest_is_reckoned_from_when_events_began() -> None:

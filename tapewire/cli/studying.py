@@ -15,6 +15,7 @@ from tapewire.runs.requests import Request, split_inputs
 if TYPE_CHECKING:
     from tapewire.config.problems import Places
     from tapewire.config.schema import RunConfig
+    from tapewire.config.yaml import KeyPath
     from tapewire.studies import Study
     from tapewire.studies.conducting import Means
     from tapewire.studies.settings import StudySettings
@@ -103,7 +104,7 @@ def _settings(
     from tapewire.studies.axes import value_of
 
     given = {name: value for name, value in options.items() if value is not None}
-    labels = {(STUDY, name): _TYPED.get(name, f"--{name}") for name in given}
+    labels: dict[KeyPath, str] = {(STUDY, name): _TYPED.get(name, f"--{name}") for name in given}
     if vary:
         typed = {}
         for name, text in names_given(vary).items():

@@ -42,11 +42,15 @@ class Peer:
     def __init__(self, connection: socket.socket, kind: bytes) -> None:
         connection.settimeout(10)
         self.socket = connection
-        connection.sendall(_GREETING)
-        self.receive(64)
-        name = b"\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
-        connection.sendall(frame(b"\x05READY" + name + b"\x08Identity\0\0\0\0", COMMAND))
-        self.hear()
+        try:
+            connection.sendall(_GREETING)
+            self.receive(64)
+            name = b"\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
+            connection.sendall(frame(b"\x05READY" + name + b"\x08Identity\0\0\0\0", COMMAND))
+            self.hear()
+        except BaseException:
+            connection.close()
+            raise
 
     @classmethod
     def to(cls, endpoint: str) -> Self:

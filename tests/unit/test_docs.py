@@ -71,6 +71,15 @@ def test_every_test_that_holds_a_promise_exists(repo: Path) -> None:
         assert not test or f"\ndef {test}(" in (repo / path).read_text(), f"{path}::{test}"
 
 
+def test_every_test_that_a_page_names_exists(repo: Path) -> None:
+    sources = (path.read_text() for path in sorted((repo / "tests").rglob("test_*.py")))
+    there = {name for text in sources for name in re.findall(r"\ndef (test_\w+)\(", text)}
+    for page in ("docs/reliability.md", "docs/days.md"):
+        named = set(re.findall(r"`(test_\w+)`", (repo / page).read_text()))
+        assert len(named) > 3, page
+        assert named - there == set(), page
+
+
 @pytest.mark.parametrize("name", DOCS)
 def test_every_file_that_is_named_exists(repo: Path, name: str) -> None:
     for path in re.findall(r"`([\w.]+/[\w./]*)`", (repo / name).read_text()):

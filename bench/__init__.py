@@ -27,6 +27,8 @@ RUNS: Final = 5
 RUNS_QUICK: Final = 2
 #: Sections that are measured where they are asked for: what they compare with is installed first.
 RIVALS: Final = ("rivals", "candle-rivals")
+#: Takes a server and many gigabytes of disk: measured where it is asked for by name.
+APART: Final = ("store",)
 #: What seems to have slipped is measured so often again: a machine wanders even within one bench.
 AGAIN_MAX: Final = 2
 
@@ -111,7 +113,8 @@ def run_bench(
     quick : bool
         The short bench: fewer sizes, no cold start.
     only : sequence of str
-        Names of sections; by default all, rivals if asked for. A baseline needs stages as well.
+        Names of sections; by default all but ``store``, rivals if asked for. A baseline needs
+        stages as well.
     with_rivals : bool
         Measure hftbacktest, NautilusTrader and Databento's client on the same session as well,
         vectorbt and backtesting.py on candles; the first time installs them into environments of
@@ -213,7 +216,7 @@ def _choose(only: Sequence[str], more: set[str]) -> list["Section"]:
     for name in only:
         if name not in names:
             raise ConfigError(f"--only: expected one of {', '.join(names)}, found {name!r}")
-    wanted = set(only) or set(names) - set(RIVALS)
+    wanted = set(only) or set(names) - {*RIVALS, *APART}
     return [section for section in SECTIONS if section.name in wanted | more]
 
 

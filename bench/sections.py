@@ -130,11 +130,23 @@ def _candles(bench: Bench) -> Iterator[Row]:
     yield from declared_rows(bench.scale, bench.folder)
 
 
+def _factory(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.factory import factory_rows
+
+    yield from factory_rows(bench.scale)
+
+
 def _candle_rivals(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.rivals.candles import candle_rival_rows
 
     missing = yield from candle_rival_rows(bench.folder, bench.scale, bench.tell)
     bench.missing += missing
+
+
+def _store(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.store import store_rows
+
+    yield from store_rows(bench.scale, bench.tell)
 
 
 def _growth(bench: Bench) -> Iterator[Row]:
@@ -267,6 +279,27 @@ SECTIONS: Final = (
         _candles,
         180,
         15,
+    ),
+    Section(
+        "factory",
+        "Strategies made by rule",
+        "Strategies drawn, drawn and traded, bred by what they are worth, on 100,000 one-minute "
+        "bars, in the short bench 20,000; records are bars. Each search is a process of its own, "
+        "which has compiled before; peak MB: of that process.",
+        _factory,
+        150,
+        15,
+    ),
+    Section(
+        "store",
+        "Store",
+        "Strategies with a result each, stored by batches, and ten results of each; in the short "
+        "bench 20,000 strategies. s: of storing alone; peak mb: of the process that stores; p99 "
+        "ms: of pages of a hundred, each behind a drawn place.",
+        _store,
+        900,
+        30,
+        rated=False,
     ),
     Section(
         "growth",

@@ -177,6 +177,16 @@ def _per_s(group: str, name: str) -> Value:
     return figure(group, name, "backtests_per_s")
 
 
+def _of_size(group: str, name: str, events: int) -> Value:
+    """Seconds of a row, if it is of the size that the target is for."""
+
+    def value(rows: Rows) -> float | None:
+        row = rows.find(group, name)
+        return None if row is None or row.events < events else rows.seconds(row)
+
+    return value
+
+
 #: So many files of one instrument each are merged (`tapewire.bench.sources`).
 FILES: Final = 8
 
@@ -490,5 +500,74 @@ TARGETS: Final = (
         "MB",
         figure("candles", "declared strategies, whole command", "peak_mb"),
         at_least=False,
+    ),
+    Target(
+        "1,000 strategies drawn",
+        1,
+        "s",
+        seconds("factory", "strategies drawn"),
+        at_least=False,
+    ),
+    Target(
+        "10,000 strategies drawn and traded",
+        60,
+        "s",
+        seconds("factory", "drawn and traded"),
+        at_least=False,
+    ),
+    Target(
+        "10,000 strategies drawn and traded, peak memory",
+        2_000,
+        "MB",
+        figure("factory", "drawn and traded", "peak_mb"),
+        at_least=False,
+    ),
+    Target(
+        "genetic search of 500 by 50",
+        120,
+        "s",
+        seconds("factory", "genetic search"),
+        at_least=False,
+    ),
+    Target(
+        "genetic search of 500 by 50, peak memory",
+        2_000,
+        "MB",
+        figure("factory", "genetic search", "peak_mb"),
+        at_least=False,
+    ),
+    Target(
+        "a million strategies stored on SQLite",
+        150,
+        "s",
+        _of_size("store", "strategies, SQLite", 1_000_000),
+        at_least=False,
+    ),
+    Target(
+        "10 million results stored on PostgreSQL",
+        300,
+        "s",
+        _of_size("store", "results, PostgreSQL", 10_000_000),
+        at_least=False,
+    ),
+    *(
+        Target(
+            f"a page of 100 strategies anywhere, {name}, 99th percentile",
+            10,
+            "ms",
+            figure("store", f"pages of 100, {name}", "p99_ms"),
+            at_least=False,
+        )
+        for name in ("SQLite", "PostgreSQL")
+    ),
+    *(
+        Target(
+            f"storing {what}, peak memory",
+            2_000,
+            "MB",
+            figure("store", what, "peak_mb"),
+            at_least=False,
+        )
+        for what in ("strategies, SQLite", "results, PostgreSQL")
     ),
 )

@@ -1,8 +1,8 @@
-"""Kernel of declared strategies: what bits say becomes one byte a bar."""
+"""Kernels of declared strategies: bits become one byte a bar, trades what is held at some bars."""
 
 from typing import Any
 
-from tapewire.candles.layout import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT
+from tapewire.candles.layout import END, ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT
 from tapewire.compiled.jit import jit_entry
 
 
@@ -26,3 +26,27 @@ def codes_of_bits(bits: Any, codes: Any) -> None:
             code = (enter_long >> b & 1) * ENTER_LONG + (leave_long >> b & 1) * EXIT_LONG
             code += (enter_short >> b & 1) * ENTER_SHORT + (leave_short >> b & 1) * EXIT_SHORT
             codes[first + b] = code
+
+
+@jit_entry
+def directions_held(trades: Any, count: int, moments: Any, held: Any) -> None:
+    """Write the direction (k,) that is held as each of k bars ends, by the first trades.
+
+    ``moments`` are the bars, ascending. A trade is held from its entry's bar up to that of its
+    exit; one that is open at the end, as the last bar ends, too.
+    """
+    held[:] = 0
+    for place in range(count):
+        one = trades[place]
+        # The first moment from the entry on.
+        low, high = 0, len(moments)
+        while low < high:
+            middle = (low + high) >> 1
+            if moments[middle] < one.entry_bar:
+                low = middle + 1
+            else:
+                high = middle
+        until = one.exit_bar + 1 if one.reason == END else one.exit_bar
+        while low < len(moments) and moments[low] < until:
+            held[low] = one.direction
+            low += 1

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tapewire.candles._declared import codes_of_bits
+from tapewire.candles._declared import codes_of_bits, directions_held
 from tapewire.candles._elephants import trade_exits
 from tapewire.candles.columns import BarColumns, Floats
 from tapewire.candles.config import BacktestConfig
@@ -37,6 +37,7 @@ from tapewire.candles.rules import (
     evaluate,
     shared_parts,
 )
+from tapewire.candles.rules._comparisons import BitStore
 from tapewire.candles.rules.plan import exit_terms_of
 from tapewire.candles.sessions import SessionClock
 from tapewire.candles.signals import room_for_codes, words_of
@@ -90,11 +91,13 @@ class DeclaredBars:
         InputError
             If bars are not where the clock has them.
         """
-        names: dict[str, None] = {}
-        for one in strategies:
-            names |= dict.fromkeys((one.timeframes.primary, *one.timeframes.secondary))
+        names = _timeframes_of(strategies)
         base = timeframe_name(candles.interval_ns)
         return cls(candles, Timeframes.of(BarColumns.of_candles(candles), base, names, clock))
+
+    def has_all_of(self, strategies: Iterable[DeclaredStrategy]) -> bool:
+        """Whether bars of every timeframe that strategies name are there."""
+        return self.frames.has_all(_timeframes_of(strategies))
 
     def traded(self, primary: str) -> Candles:
         """Return the bars of a timeframe as engines take them.
@@ -130,22 +133,42 @@ class DeclaredBars:
         return {period: self._ranges[primary, period] for period in periods}
 
 
+def _timeframes_of(strategies: Iterable[DeclaredStrategy]) -> list[str]:
+    names: dict[str, None] = {}
+    for one in strategies:
+        names |= dict.fromkeys((one.timeframes.primary, *one.timeframes.secondary))
+    return list(names)
+
+
 def with_exits(config: BacktestConfig, long: ExitTerms, short: ExitTerms) -> BacktestConfig:
     """Return assumptions with a strategy's own exits; what it does not say stays as it was."""
-    both = [
-        Exits(
-            _distance(terms.stop_loss) or given.stop_loss,
-            _distance(terms.take_profit) or given.take_profit,
-            _distance(terms.trailing_stop) or given.trailing_stop,
-            terms.time_exit_bars or given.time_exit,
-        )
-        for terms, given in ((long, config.exits(1)), (short, config.exits(-1)))
-    ]
-    of_long, of_short = both
+    return with_own_exits(config, exits_of(long), exits_of(short))
+
+
+def with_own_exits(config: BacktestConfig, long: Exits, short: Exits) -> BacktestConfig:
+    """Return the same of exits as engines take them."""
+    of_long = completed_exits(long, config.exits(1))
+    of_short = completed_exits(short, config.exits(-1))
     return config.with_values(
         stop_loss=of_long.stop_loss, take_profit=of_long.take_profit,
         trailing_stop=of_long.trailing_stop, time_exit=of_long.time_exit,
         short=None if of_short == of_long else of_short,
+    )  # fmt: skip
+
+
+def exits_of(terms: ExitTerms) -> Exits:
+    """Return how positions end by themselves, as engines take it."""
+    return Exits(
+        _distance(terms.stop_loss), _distance(terms.take_profit), _distance(terms.trailing_stop),
+        terms.time_exit_bars,
+    )  # fmt: skip
+
+
+def completed_exits(own: Exits, given: Exits) -> Exits:
+    """Return a strategy's own exits; what it does not say is as given."""
+    return Exits(
+        own.stop_loss or given.stop_loss, own.take_profit or given.take_profit,
+        own.trailing_stop or given.trailing_stop, own.time_exit or given.time_exit,
     )  # fmt: skip
 
 
@@ -242,13 +265,28 @@ class DeclaredStrategies:
         When sessions begin; None: at midnight, UTC.
     memory_bytes
         What bits of comparisons may take at once.
+    moments
+        Tell of so many bars, evenly over all, which direction each strategy holds as they end: see
+        `held_moments`.
+    keep
+        Keep bars of timeframes, and bits of comparisons, for the next ones on the same candles. One
+        at a time may ask then.
     """
 
     name = "declared"
     parameters = ("strategy",)
 
-    def __init__(self, clock: SessionClock | None = None, memory_bytes: int = BITS_BYTES) -> None:
-        self._clock, self._memory_bytes = clock, memory_bytes
+    def __init__(
+        self,
+        clock: SessionClock | None = None,
+        memory_bytes: int = BITS_BYTES,
+        moments: int = 0,
+        *,
+        keep: bool = False,
+    ) -> None:
+        self._clock, self._memory_bytes, self._moments = clock, memory_bytes, moments
+        self._keep = keep
+        self._kept: tuple[DeclaredBars, dict[str, BitStore]] | None = None
 
     def run(self, candles: Candles, row: Row, config: BacktestConfig) -> BacktestResult:
         """Trade one."""
@@ -259,7 +297,7 @@ class DeclaredStrategies:
         self, candles: Candles, rows: Sequence[Row], config: BacktestConfig
     ) -> Iterator[Callable[[], Iterator[VariantResults]]]:
         """Give chunks of strategies of one primary timeframe."""
-        bars = DeclaredBars.of(candles, (row["strategy"] for row in rows), self._clock)
+        bars, stores = self._bars_of(candles, [row["strategy"] for row in rows])
         by_primary: dict[str, list[int]] = {}
         for place, row in enumerate(rows):
             by_primary.setdefault(row["strategy"].timeframes.primary, []).append(place)
@@ -267,12 +305,33 @@ class DeclaredStrategies:
             played = Played.of(bars.traded(primary), config.with_values(**_NO_EXITS))
             strategies = (rows[place]["strategy"] for place in places)
             done = 0
-            for part in shared_parts(strategies, bars.frames, memory_bytes=self._memory_bytes):
+            for part in shared_parts(
+                strategies, bars.frames, memory_bytes=self._memory_bytes, stores=stores
+            ):
                 for at in range(0, len(part), CHUNK):
                     count = min(CHUNK, len(part) - at)
                     chosen = places[done + at : done + at + count]
-                    yield _traded(part, at, chosen, bars, played, config)
+                    yield _traded(part, at, chosen, bars, played, config, self._moments)
                 done += len(part)
+
+    def _bars_of(
+        self, candles: Candles, strategies: Sequence[DeclaredStrategy]
+    ) -> tuple[DeclaredBars, dict[str, BitStore] | None]:
+        """Return bars and bits, those that were kept where they are of the same candles."""
+        if not self._keep:
+            return DeclaredBars.of(candles, strategies, self._clock), None
+        kept = self._kept
+        if kept is None or kept[0].candles is not candles or not kept[0].has_all_of(strategies):
+            kept = self._kept = (DeclaredBars.of(candles, strategies, self._clock), {})
+        return kept
+
+
+def held_moments(bars: int, moments: int) -> npt.NDArray[np.int64]:
+    """Return so many of n bars, or all of them if they are fewer: (k + 1) n / moments - 1."""
+    count = min(bars, moments)
+    if not count:
+        return np.empty(0, np.int64)
+    return np.arange(1, count + 1) * bars // count - 1
 
 
 _NO_EXITS: Final[Mapping[str, Any]] = {
@@ -288,6 +347,7 @@ def _traded(
     bars: DeclaredBars,
     played: Played,
     config: BacktestConfig,
+    moments: int,
 ) -> Callable[[], Iterator[VariantResults]]:
     def work() -> Iterator[VariantResults]:
         primary = part.plans[0].primary
@@ -296,6 +356,9 @@ def _traded(
         words, slots = words_of(codes), np.zeros(config.max_positions, TRADE)
         summaries = np.zeros(len(places), SUMMARY)
         daily: npt.NDArray[np.float64] = np.empty((len(places), len(played.ends)), np.float64)
+        asked = held_moments(len(candles), moments)
+        held = np.zeros((len(places), len(asked)), np.int8) if moments else None
+        trades = np.empty(len(candles) if moments else 0, TRADE)
         for k in range(len(places)):
             signals = part.signals(first + k)
             codes_of_bits(signals.words, codes)
@@ -305,8 +368,10 @@ def _traded(
             mine = Played.of(candles, own, ranges, like=played)
             trade_exits(
                 mine.terms, mine.bars, words, codes, mine.ends, slots, summaries[k : k + 1],
-                slots[:0], _NOTHING, daily[k : k + 1],
+                trades, _NOTHING, daily[k : k + 1],
             )  # fmt: skip
-        yield VariantResults(places, summaries, daily)
+            if held is not None:
+                directions_held(trades, int(summaries["trades"][k]), asked, held[k])
+        yield VariantResults(places, summaries, daily, held)
 
     return work

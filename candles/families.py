@@ -37,11 +37,15 @@ Row = Mapping[str, Any]
 
 
 class VariantResults(NamedTuple):
-    """What some variants came to: their places among all, sums, and equity at sessions' ends."""
+    """What some variants came to: their places among all, sums, and equity at sessions' ends.
+
+    Where it is asked for, also the direction that each holds as some bars end, int8 (m, k).
+    """
 
     places: Sequence[int]
     summaries: npt.NDArray[Any]
     daily: npt.NDArray[np.float64]
+    held: npt.NDArray[np.int8] | None = None
 
 
 class Family(Protocol):

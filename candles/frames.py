@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tapewire.candles.columns import BarColumns, Integers
+from tapewire.candles.columns import BarColumns, Floats, Integers
 from tapewire.candles.sessions import SessionClock
 from tapewire.candles.timeframes import Timeframe, TimeframeBars, resample
 from tapewire.errors import ConfigError
@@ -79,6 +79,10 @@ class Timeframes:
         }
         return cls(shortest, clock, made)
 
+    def has_all(self, names: Iterable[str]) -> bool:
+        """Whether bars of all these timeframes are there."""
+        return all(name in self.frames for name in names)
+
     def of_name(self, name: str) -> TimeframeBars:
         """Return the bars of a timeframe.
 
@@ -101,3 +105,25 @@ class Timeframes:
             starts = np.flatnonzero(np.diff(known, prepend=-1))
             found = self._seen[primary, name] = SeenBars(known[starts], starts)
         return found
+
+    def as_seen(self, primary: str, name: str, values: Floats) -> Floats:
+        """Return a series of one timeframe as bars of the primary one see it.
+
+        Parameters
+        ----------
+        values : float64
+            One per bar of the timeframe ``name``, known at its end.
+
+        Returns
+        -------
+        float64 (n,)
+            One per primary bar: of the last bar that is known at its end, NaN before there is one.
+
+        Raises
+        ------
+        ConfigError
+            If bars of a timeframe were not made.
+        """
+        seen = self.seen(primary, name)
+        lengths = np.diff(np.concatenate(([0], seen.starts, [len(self.of_name(primary))])))
+        return np.repeat(np.concatenate(([np.nan], values[seen.bars])), lengths)

@@ -192,8 +192,8 @@ def outcomes(
     def work(placed: _Placed) -> list[VariantResults]:
         first, task = placed
         found = []
-        for places, *came_to in task():
-            found.append(VariantResults([first + place for place in places], *came_to))
+        for one in task():
+            found.append(one._replace(places=[first + place for place in one.places]))
             if stop.is_set():
                 break
         return found

@@ -16,6 +16,7 @@ from tapewire.errors import ConfigError, InputError
 _DAY: Final = dt.timedelta(days=1)
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NOON: Final = dt.time(12)
+_WRITTEN: Final = re.compile(r"(\d\d:\d\d)(?:-(\d\d:\d\d))?(?:\s+(\S+))?")
 
 
 class SessionSpan(NamedTuple):
@@ -65,6 +66,26 @@ class SessionClock:
             raise ConfigError(
                 f"session timezone: expected a name as America/Chicago, found {self.timezone!r}"
             ) from None
+
+    @classmethod
+    def of(cls, text: str) -> "SessionClock":
+        """Take ``17:00-16:00 America/Chicago``; end and zone may be left out.
+
+        Raises
+        ------
+        ConfigError
+            If it is none.
+        """
+        found = _WRITTEN.fullmatch(text.strip())
+        if found is None:
+            raise ConfigError(
+                f"session: expected as '17:00-16:00 America/Chicago' or '17:00', found {text!r}"
+            )
+        return cls(found[3] or "UTC", found[1], found[2])
+
+    def __str__(self) -> str:
+        end = f"-{self.end}" if self.end else ""
+        return f"{self.start}{end} {self.timezone}"
 
     def span_at(self, ts_ns: int) -> SessionSpan:
         """Return the session a moment is in.

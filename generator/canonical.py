@@ -7,8 +7,9 @@ compared the first by alphabet stands left. Name and version are not part of it.
 """
 
 import hashlib
-import json
 from typing import Any, Final
+
+import msgspec
 
 from tapewire.candles.exits import ATR_PERIOD
 from tapewire.candles.indicators.registry import find_indicator
@@ -26,6 +27,7 @@ from tapewire.candles.rules.plan import (
     Expression,
     JoinedRules,
     SeriesKey,
+    StrategyPlan,
     plan_of,
     values_of,
 )
@@ -69,7 +71,11 @@ def canonical_rules(strategy: DeclaredStrategy) -> Json:
     dict
         JSON-ready; with a name and a version it is a strategy again, which trades the same.
     """
-    plan = plan_of(strategy, 1.0)
+    return rules_of_plan(plan_of(strategy, 1.0))
+
+
+def rules_of_plan(plan: StrategyPlan) -> Json:
+    """Return the same of a plan whose prices are in currency."""
     entry_long, leave_long, entry_short, leave_short = (_expression(rule) for rule in plan.rules)
     entries = {"long": entry_long, "short": entry_short}
     leaves = {
@@ -95,11 +101,11 @@ def strategy_hash(strategy: DeclaredStrategy) -> str:
 
 def rules_hash(rules: Json) -> str:
     """Return the same of canonical rules."""
-    return hashlib.sha256(_text(rules).encode()).hexdigest()
+    return hashlib.sha256(_text(rules)).hexdigest()
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+def _text(value: Any) -> bytes:
+    return msgspec.json.encode(value, order="sorted")
 
 
 def _series_of(comparison: ComparisonKey) -> list[SeriesKey]:

@@ -1,8 +1,8 @@
 """What generated strategies must keep to, and how complex one is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from tapewire.candles.indicators.registry import INDICATORS, find_indicator
 from tapewire.candles.rules import DeclaredStrategy
@@ -68,6 +68,28 @@ def parts_of(strategy: DeclaredStrategy) -> StrategyParts:
     return StrategyParts(conditions, len(sources), len(frames), names)
 
 
+def parts_of_rules(rules: Mapping[str, Any]) -> StrategyParts:
+    """Count the same of rules in canonical form, which write all of it out."""
+    conditions = 0
+    sources: dict[object, str] = {}
+    frames = {rules["timeframes"]["primary"]}
+    both = (rules["entry_rules"], rules.get("exit_rules", {}))
+    todo = [rule for sides in both for rule in sides.values()]
+    while todo:
+        part = todo.pop()
+        if "operator" in part:
+            todo += part["conditions"]
+        elif "indicator" in part:
+            conditions += 1
+            for one in (part, part["value"]):
+                if isinstance(one, dict):
+                    name, frame = one["indicator"], one["timeframe"]
+                    sources[name, frame, *one["params"].values()] = name
+                    frames.add(frame)
+    names = tuple(dict.fromkeys(sources.values()))
+    return StrategyParts(conditions, len(sources), len(frames), names)
+
+
 def complexity_score(strategy: DeclaredStrategy) -> float:
     """Return how complex a strategy is: see `StrategyParts.score`."""
     return parts_of(strategy).score
@@ -120,7 +142,10 @@ class StrategyConstraints:
 
     def fault(self, strategy: DeclaredStrategy) -> str:
         """What a checked strategy has too much of, in words; empty if it keeps to all of it."""
-        parts = parts_of(strategy)
+        return self.fault_of(parts_of(strategy))
+
+    def fault_of(self, parts: StrategyParts) -> str:
+        """Say the same of what a strategy is made of."""
         for what, found, most in (
             ("indicators", parts.indicators, self.max_indicators),
             ("conditions", parts.conditions, self.max_conditions),

@@ -12,24 +12,25 @@ import numpy as np
 
 from tapewire.candles.indicators.definition import PRICE, IndicatorDefinition
 from tapewire.candles.indicators.registry import INDICATORS
-from tapewire.candles.rules import DeclaredStrategy, strategy_of
+from tapewire.candles.rules import DeclaredStrategy
 from tapewire.candles.timeframes import Timeframe
 from tapewire.compiled.draws import key_of
 from tapewire.errors import ConfigError
 from tapewire.generator._kernels import fill_uniform
-from tapewire.generator.canonical import Json, canonical_rules, rules_hash
+from tapewire.generator.canonical import Json
 from tapewire.generator.constraints import StrategyConstraints
+from tapewire.generator.making import made_of
 
 #: Timeframes of strategies where nobody says which: the specification's.
 TIMEFRAMES: Final = ("1h", "4h", "1d")
 PERIODS: Final = (2, 200)
 #: Of factors, as the width of a band: 0.5 to 4.
-_QUARTERS: Final = (2, 16)
+QUARTERS: Final = (2, 16)
 #: Fresh draws for one place before it is said that there are no more.
 _ATTEMPTS_MAX: Final = 10_000
-_COMPARISONS: Final = ("crosses_above", "crosses_below", "greater_than", "less_than")
+COMPARISONS: Final = ("crosses_above", "crosses_below", "greater_than", "less_than")
 #: Levels about 0 of indicators without bounds, in what they are measured in.
-_ABOUT_ZERO: Final = {"percent": 5.0, "index": 200.0, "volume": 0.0}
+ABOUT_ZERO: Final = {"percent": 5.0, "index": 200.0, "volume": 0.0}
 #: Of what has a price's unit, those that lie where prices lie; the others are differences of them.
 _WHERE_PRICES_ARE: Final = frozenset(
     ("open", "high", "low", "close", "sma", "ema", "wma", "vwap", "bbands", "highest", "lowest")
@@ -110,7 +111,7 @@ def draw_strategies(
         If there are not so many different ones within the constraints, or a timeframe is none.
     """
     bounds = constraints or StrategyConstraints()
-    frames = _frames(timeframes)
+    frames = checked_frames(timeframes)
     seen: set[str] = set()
     attempt = 0
     for number in range(count):
@@ -119,13 +120,8 @@ def draw_strategies(
             attempt += 1
             if drawn is None:
                 continue
-            named = {"name": f"random-{seed}-{number:06}", "version": "1.0"}
-            rules = canonical_rules(strategy_of({**named, **drawn}, source=named["name"]))
-            found = rules_hash(rules)
-            if found in seen:
-                continue
-            strategy = strategy_of({**named, **rules}, source=named["name"])
-            if not bounds.fault(strategy):
+            made = made_of(f"random-{seed}-{number:06}", drawn)
+            if made.hash not in seen and not made.fault(bounds):
                 break
         else:
             raise ConfigError(
@@ -133,11 +129,12 @@ def draw_strategies(
                 f"{number:,} and none in {_ATTEMPTS_MAX:,} more draws; allow more indicators, "
                 "conditions or timeframes, or ask for fewer"
             )
-        seen.add(found)
-        yield strategy
+        seen.add(made.hash)
+        yield made.strategy
 
 
-def _frames(timeframes: Sequence[str]) -> tuple[str, ...]:
+def checked_frames(timeframes: Sequence[str]) -> tuple[str, ...]:
+    """Return timeframes, the primary one first; refuse them if it is not the shortest."""
     if not timeframes:
         raise ConfigError("timeframes: expected at least one, found none")
     lengths = [Timeframe.of(name) for name in timeframes]
@@ -166,7 +163,7 @@ def draw_rules(draws: Draws, bounds: StrategyConstraints, timeframes: Sequence[s
     """
     secondary = list(timeframes[1:])
     used = draws.some(secondary, draws.whole(0, min(len(secondary), bounds.max_timeframes - 1)))
-    rules = _Rules(draws, bounds, [timeframes[0], *used])
+    rules = RuleDrawing(draws, bounds, [timeframes[0], *used])
     sides = draws.one((("long",), ("short",), ("long", "short")))
     if bounds.max_conditions < 2:
         sides = sides[:1]
@@ -190,7 +187,19 @@ def _group(operator: str, parts: list[Json]) -> Json:
     return parts[0] if len(parts) == 1 else {"operator": operator, "conditions": parts}
 
 
-class _Rules:
+class RuleDrawing:
+    """Parts of one strategy's rules, of a few indicators that come up again and again.
+
+    Parameters
+    ----------
+    draws
+        Of this strategy alone.
+    bounds
+        What its parts are chosen by.
+    timeframes
+        That it looks at.
+    """
+
     def __init__(
         self, draws: Draws, bounds: StrategyConstraints, timeframes: Sequence[str]
     ) -> None:
@@ -198,15 +207,14 @@ class _Rules:
         self._timeframes = timeframes
         self._allowed = names = bounds.allowed
         few = draws.some(names, draws.whole(1, min(len(names), bounds.max_indicators)))
-        #: Those that it has: a few, which come up again and again.
         self._values = [self._indicator(INDICATORS[name]) for name in few]
 
     def distances(self) -> list[Json]:
         """A stop, and often a target and an end by time."""
         draws = self._draws
-        parts = [self._distance(draws.one(("stop_loss", "trailing_stop")))]
+        parts = [self.distance(draws.one(("stop_loss", "trailing_stop")))]
         if draws.chance(0.7):
-            parts.append(self._distance("take_profit"))
+            parts.append(self.distance("take_profit"))
         if draws.chance(0.3):
             parts.append({"type": "time_exit", "bars": draws.proportional(*PERIODS)})
         return parts
@@ -224,14 +232,14 @@ class _Rules:
         draws = self._draws
         definition = INDICATORS[left["indicator"]]
         output = definition.outputs[0]
-        compared = {**left, "comparison": draws.one(_COMPARISONS)}
+        compared = {**left, "comparison": draws.one(COMPARISONS)}
         if definition.against is not None:
             return compared
         if output.low is not None and output.high is not None:
             share = draws.whole(2, 18) / 20
             return {**compared, "value": output.low + (output.high - output.low) * share}
-        if output.unit in _ABOUT_ZERO and definition.name != "volume":
-            return {**compared, "value": _ABOUT_ZERO[output.unit] * draws.whole(-10, 10) / 10}
+        if output.unit in ABOUT_ZERO and definition.name != "volume":
+            return {**compared, "value": ABOUT_ZERO[output.unit] * draws.whole(-10, 10) / 10}
         other = self._other(definition, left)
         return None if other is None else {**compared, "value": other}
 
@@ -254,13 +262,14 @@ class _Rules:
             if spec.type is int:
                 params[name] = self._draws.proportional(*PERIODS)
             else:
-                params[name] = self._draws.whole(*_QUARTERS) / 4
+                params[name] = self._draws.whole(*QUARTERS) / 4
         if "fast" in params:
             fast, slow = sorted((params["fast"], params["slow"]))
             params |= {"fast": fast, "slow": slow + (fast == slow)}
         return {"indicator": definition.name, "timeframe": timeframe, "params": params}
 
-    def _distance(self, kind: str) -> Json:
+    def distance(self, kind: str) -> Json:
+        """A stop or a target, in percent or average true ranges."""
         draws = self._draws
         if draws.chance(0.5):
             return {"type": kind, "percent": draws.whole(1, 20) / 2}

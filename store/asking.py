@@ -148,10 +148,10 @@ def _condition(match: re.Match[str]) -> sa.ColumnElement[bool]:
             raise ConfigError(
                 f"where: {name}: expected a text in quotes like 'json', found {match['number']}"
             )
-        return operator(column, match["text"].replace("''", "'"))  # type: ignore[no-any-return]
+        return operator(column, match["text"].replace("''", "'"))
     if match["number"] is None:
         raise ConfigError(f"where: {name}: expected a number, found '{match['text']}'")
-    return operator(column, _literal(name, column, match["number"]))  # type: ignore[no-any-return]
+    return operator(column, _literal(name, column, match["number"]))
 
 
 def _literal(name: str, column: sa.Column[Any], text: str) -> sa.ColumnElement[Any]:

@@ -15,6 +15,10 @@ from tapewire.errors import StoreError
 INT_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 (columns are UTC without a zone)
 _NS_MAX: Final = 2**63 - 1
+#: Made once: to make an encoder takes longer than to use it.
+_written: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False
+).encode
 
 
 def insert_rows(
@@ -82,7 +86,7 @@ def strict_json(value: Any, what: str) -> str:
         If it is not JSON: not a number, infinite, or of another type.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _written(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{what}: expected what JSON can hold: {error}") from None
     return text_of(text, what) if "\\u0000" not in text else _refuse_nul(what)
@@ -91,7 +95,7 @@ def strict_json(value: Any, what: str) -> str:
 def figures_json(value: Any, what: str) -> str:
     """Write figures: what is not a number as null, infinity as the text ``inf``."""
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _written(value)
     except ValueError:
         return strict_json(_without_nan(value), what)
     except TypeError:
@@ -122,7 +126,8 @@ def text_of(text: str, what: str) -> str:
     if "\0" in text:
         _refuse_nul(what)
     try:
-        text.encode()
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError as error:
         raise StoreError(f"{what}: expected a text, found {error.reason}") from None
     return text
@@ -134,10 +139,8 @@ def _refuse_nul(what: str) -> str:
 
 def float_of(value: float | None) -> float | None:
     """Return a float, None for what is not a number."""
-    if value is None:
-        return None
-    number = float(value)
-    return None if math.isnan(number) else number
+    # What is not a number differs from itself.
+    return None if value is None or value != value else float(value)
 
 
 def count_of(value: int | None, what: str) -> int | None:

@@ -20,6 +20,10 @@ from tapewire.errors import (
 _LOCKED: Final = ("55P03", "40P01")
 _FULL: Final = ("53100",)
 _REFUSED: Final = ("28000", "28P01")
+#: A server that lets nobody in says why, and no code that the driver would hand on.
+_REFUSED_WORDS: Final = (
+    "authentication failed", "no password supplied", "not permitted to log in", "no pg_hba.conf",
+)  # fmt: skip
 _AWAY: Final = ("08*", "57P01", "57P02", "57P03", "53300")
 _NO_RIGHT: Final = ("42501",)
 
@@ -95,7 +99,7 @@ def _told_by_postgresql(error: Any, shown: str, doing: str) -> StoreError:
         return StoreFullError(
             f"{shown}: cannot {doing}: the server's disk is full; free some space"
         )
-    if _is_of(code, _REFUSED) or "authentication failed" in said or "no password" in said:
+    if _is_of(code, _REFUSED) or any(words in said for words in _REFUSED_WORDS):
         return StoreAwayError(f"{shown}: the server lets this user not in: {said}")
     if code == "3D000" or ("database" in said and "does not exist" in said):
         return StoreAwayError(f"{shown}: no such database; make it first: createdb NAME")

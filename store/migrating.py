@@ -113,8 +113,13 @@ def migrate(connection: sa.Connection, shown: str, to: str = "head") -> tuple[st
         raise StoreVersionError(
             f"{shown}: expected version {', '.join(known)}, head or base, found {to}"
         )
+    if to == "base":
+        if found is not None:
+            _walk(connection, to, is_up=False)
+            connection.exec_driver_sql("DROP TABLE alembic_version")
+        return found, to
     target = known[-1] if to == "head" else to
-    is_up = to != "base" and (found is None or known.index(target) >= known.index(found))
+    is_up = found is None or known.index(target) >= known.index(found)
     _walk(connection, target, is_up=is_up)
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -40,6 +40,16 @@ class OpenedStore:
         self._engine = engine
 
     @classmethod
+    def unchecked(
+        cls, url: str, *, create: bool = False, lock_timeout_s: float = LOCK_TIMEOUT_S
+    ) -> Self:
+        """Open a store without a look at its tables: to migrate, restore or check it."""
+        place = place_of(url)
+        if place.path is not None:
+            require_file(place.path, create=create)
+        return cls(place, engine_of(place, lock_timeout_s=lock_timeout_s))
+
+    @classmethod
     def open(cls, url: str, *, create: bool = True, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Self:
         """Open a store; make its tables where there are none.
 
@@ -60,10 +70,7 @@ class OpenedStore:
         StoreError
             If it is locked, away, full, not there, no store, of another version.
         """
-        place = place_of(url)
-        if place.path is not None:
-            require_file(place.path, create=create)
-        store = cls(place, engine_of(place, lock_timeout_s=lock_timeout_s))
+        store = cls.unchecked(url, create=create, lock_timeout_s=lock_timeout_s)
         try:
             store._prepare(create=create)
         except BaseException:
@@ -139,20 +146,26 @@ class OpenedStore:
             require_newest(connection, self.url)
         self._use_log()
 
+    @contextlib.contextmanager
+    def raw(self) -> Iterator[Any]:
+        """Lend the driver's own connection, outside of any transaction."""
+        connection = self._engine.raw_connection()
+        try:
+            yield connection.driver_connection
+        finally:
+            connection.close()
+
     def _use_log(self) -> None:
         """Have SQLite write ahead: then who reads never waits for who writes."""
         if not self.is_sqlite:
             return
-        with store_errors(self.url, "open it"), contextlib.closing(self._raw()) as raw:
-            mode = raw.driver_connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        with store_errors(self.url, "open it"), self.raw() as raw:
+            mode = raw.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise StoreError(
                 f"{self.url}: expected a disk on which SQLite can write ahead, found mode {mode}; "
                 "keep it on a local disk"
             )
-
-    def _raw(self) -> Any:
-        return self._engine.raw_connection()
 
 
 def _require_server(connection: sa.Connection, shown: str) -> None:

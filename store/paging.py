@@ -13,8 +13,6 @@ from tapewire.store.bulk import in_utc
 from tapewire.store.records import StrategyRow
 from tapewire.store.schema import backtest_results, strategies
 
-#: The place of ``created_at`` in a row.
-_CREATED: Final = 6
 _IS_LATEST: Final[sa.ColumnElement[bool]] = sa.literal_column("backtest_results.is_latest = 1")
 
 
@@ -94,6 +92,10 @@ def _ordered(column: sa.ColumnElement[Any], sorting: Sorting) -> sa.UnaryExpress
 
 def _rows(connection: sa.Connection, asked: sa.Select[Any]) -> list[StrategyRow]:
     return [
-        StrategyRow(*row[:_CREATED], in_utc(row[_CREATED]), *row[_CREATED + 1 :])
-        for row in connection.execute(asked).all()
-    ]
+        StrategyRow(
+            r.id, r.name, r.hash, r.format, r.complexity_score, r.generation_id,
+            in_utc(r.created_at), r.result_id, r.dataset_id, r.sharpe_ratio, r.total_return,
+            r.max_drawdown, r.total_trades,
+        )
+        for r in connection.execute(asked).all()
+    ]  # fmt: skip

@@ -54,7 +54,7 @@ class AuditRecord:
     details: dict[str, Any]
 
 
-class People(OpenedStore):
+class PeopleStore(OpenedStore):
     """The part of a store that knows who may do what."""
 
     def add_user(

@@ -41,9 +41,13 @@ from tapewire.store.schema import (
 
 #: Results of this kind are no trials: nothing was chosen by them.
 HOLDOUT: Final = "holdout"
+_TRADE_COLUMNS: Final = (
+    "backtest_result_id", "entry_time", "exit_time", "pnl", "entry_time_ns", "exit_time_ns",
+    "details",
+)  # fmt: skip
 
 
-class Recording(OpenedStore):
+class WritingStore(OpenedStore):
     """The half of a store that writes."""
 
     def add_dataset(self, digest: str, description: dict[str, Any]) -> int:
@@ -223,16 +227,14 @@ class Recording(OpenedStore):
         rows = [_trade_row(result_id, one) for one in listed]
         with self.writing("add trades") as connection:
             require_known(connection, backtest_results, {result_id}, self.url)
-            if not self.is_sqlite:
-                make_partitions(connection, {row[1][:7] for row in rows})
-            names = ("backtest_result_id", "entry_time", "exit_time", "pnl", "entry_time_ns",
-                     "exit_time_ns", "details")  # fmt: skip
             if self.is_sqlite:
                 # A key of two columns, of which SQLite numbers none by itself.
                 last = connection.execute(sa.select(sa.func.max(trades.c.id))).scalar() or 0
-                names = ("id", *names)
-                rows = [(last + k, *row) for k, row in enumerate(rows, 1)]
-            insert_rows(connection, trades, names, rows)
+                numbered = ((last + k, *row) for k, row in enumerate(rows, 1))
+                insert_rows(connection, trades, ("id", *_TRADE_COLUMNS), numbered)
+            else:
+                make_partitions(connection, {row[1][:7] for row in rows})
+                insert_rows(connection, trades, _TRADE_COLUMNS, rows)
         return len(listed)
 
     def add_verdicts(self, new_verdicts: Sequence[NewVerdict]) -> None:

@@ -142,7 +142,7 @@ backtest_results: Final = _table(
     _at("tested_at"),
     _to("dataset_id", "datasets"),
     _to("generation_id", "generations", optional=True),
-    Column("kind", Text(), nullable=False),
+    Column("kind", _BY_BYTES, nullable=False),
     Column("is_latest", SmallInteger(), nullable=False, server_default=text("1")),
     Column("metrics", _DOCUMENT, nullable=False),
     Column("digest", Text(), nullable=False),
@@ -234,7 +234,7 @@ trials: Final = _table(
 #: Nothing in it changes or goes: both databases refuse to.
 audit_log: Final = _table(
     "audit_log",
-    _id(_LONG),  # type: ignore[arg-type]
+    _id(_LONG),
     _at("at"),
     Column("who", Text(), nullable=False),
     Column("action", Text(), nullable=False),
@@ -280,7 +280,7 @@ keys: Final = _table(
 #: A worker holds a job until its lease ends, and writes only under the attempt that it took.
 jobs: Final = _table(
     "jobs",
-    _id(_LONG),  # type: ignore[arg-type]
+    _id(_LONG),
     Column("kind", Text(), nullable=False),
     _to("owner_id", "users", optional=True),
     Column("payload", _DOCUMENT, nullable=False),

@@ -26,7 +26,7 @@ _TRIES: Final = 50
 Shares = NDArray[np.float64]
 
 
-class GeneticSearch:
+class GeneticTrials:
     """Generations of trials.
 
     The first is drawn. Of each later one the best `ELITE` ones stay; parents of the others are the

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tapewire.studies import snooping
+from tapewire.analytics import snooping
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +28,7 @@ class Luck:
     reality_check
         How often luck alone finds a row as good as the best by mean P&L.
     overfitting
-        `tapewire.studies.snooping.Overfitting`.
+        `tapewire.analytics.snooping.Overfitting`.
     why_not
         Why nothing is said.
     """

@@ -149,22 +149,22 @@ def search_of(
     """
     if storage is not None and method not in ("tpe", "nsga2"):
         raise ConfigError("--storage: expected method tpe or nsga2 with it, which keep studies")
-    if pruning is not None and pruning.pruner != "halving" and method not in ("tpe", "nsga2"):
+    if pruning is not None and pruning.pruner == "hyperband" and method not in ("tpe", "nsga2"):
         raise ConfigError(
             f"--prune {pruning.pruner}: expected method tpe or nsga2 with it, found {method}, "
-            "which goes with halving"
+            "which goes with halving, median and quartile"
         )
     if method == "random":
         return RandomSearch(settings.vary, settings.seed)
     if method == "genetic":
-        from tapewire.studies.genetic import GeneticSearch
+        from tapewire.studies.genetic import GeneticTrials
 
         if len(settings.objective) > 1:
             raise ConfigError(
                 "--objective: expected one with method genetic, found "
                 f"{len(settings.objective)}: nsga2 takes several"
             )
-        return GeneticSearch(settings.vary, settings.seed, population=batch)
+        return GeneticTrials(settings.vary, settings.seed, population=batch)
     if method in ("tpe", "nsga2"):
         from tapewire.studies.optuna_search import OptunaSearch
 

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tapewire.analytics.closed import closed_trades
-from tapewire.analytics.run import Run
-from tapewire.studies.bands import FigureBand, band_of
-from tapewire.studies.blocks import block_rows
-from tapewire.studies.factors import MonteCarloSettings
-from tapewire.studies.luck import returns_of
-from tapewire.studies.parts import FIGURES
-from tapewire.studies.resampling import (
+from tapewire.analytics.resampling import (
     BLOCK_FIGURES,
     ORDER_FIGURES,
     TRADE_FIGURES,
@@ -26,6 +20,12 @@ from tapewire.studies.resampling import (
     path_places,
     resampled,
 )
+from tapewire.analytics.run import Run
+from tapewire.studies.bands import FigureBand, band_of
+from tapewire.studies.blocks import block_rows
+from tapewire.studies.factors import MonteCarloSettings
+from tapewire.studies.luck import returns_of
+from tapewire.studies.parts import FIGURES
 from tapewire.studies.table import figures_of
 
 if TYPE_CHECKING:
@@ -92,9 +92,6 @@ def trade_draws(
     run: Run, strategy: str | None, settings: MonteCarloSettings, announce: Announce
 ) -> list[MethodDraws]:
     """Draw the closed trades of a run again: blocks of them, and all of them in another order."""
-    if _changing_rates(run):
-        why = "the run's money is at rates that change"
-        return [MethodDraws(TRADES, why_not=why), MethodDraws(ORDER, why_not=why)]
     _, net = closed_trades(run, strategy)
     values = net / _MONEY_UNITS
     if len(values) < VALUES_MIN:
@@ -251,8 +248,3 @@ def time_of(ns: int) -> str:
     from tapewire.analytics.formats import time_short
 
     return time_short(ns)
-
-
-def _changing_rates(run: Run) -> bool:
-    account = run.manifest["config"]["backtest"].get("account") or {}
-    return account.get("rate_file") is not None

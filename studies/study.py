@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tapewire.analytics.snooping import Overfitting
 from tapewire.config.loading import make_config
 from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError, FormatError, SimulationError
@@ -17,7 +18,6 @@ from tapewire.studies.luck import Luck
 from tapewire.studies.markets import market_again, on_market
 from tapewire.studies.pruning import day_after, until
 from tapewire.studies.settings import StudySettings
-from tapewire.studies.snooping import Overfitting
 from tapewire.studies.table import Ranking
 
 if TYPE_CHECKING:

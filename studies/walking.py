@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from tapewire.analytics.snooping import Returns, sharpe
 from tapewire.errors import ConfigError
-from tapewire.studies.snooping import Returns, sharpe
 
 #: What a window may choose by, from P&L by block.
 SCORES: Final = ("net_pnl", "sharpe", "max_drawdown")

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 import soaking
 from forks import Forks
+from stores import Databases, postgresql
 
 REPO = Path(__file__).resolve().parent.parent
 #: The real captures: never in the repository, so their place is told by the environment.
@@ -165,6 +166,13 @@ def forks() -> Iterator[Forks]:
             yield process
         finally:
             process.close()
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """A PostgreSQL server of this session: it starts, or every test that asks for it fails."""
+    with postgresql() as server:
+        yield Databases(server)
 
 
 @pytest.fixture

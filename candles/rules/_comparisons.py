@@ -71,9 +71,12 @@ class BitStore:
         return 8 * words_for(len(frames.of_name(_timeframe_of(key, primary))))
 
     def fill(self, keys: Iterable[ComparisonKey]) -> None:
-        """Work out comparisons; those of one indicator together."""
+        """Work out comparisons that are not there; those of one indicator together."""
         by_source: dict[SourceKey, list[ComparisonKey]] = defaultdict(list)
         for key in keys:
+            if key in self._bits:
+                self._bits[key] = self._bits.pop(key)  # asked for last
+                continue
             by_source[key.left.source].append(key)
             self._awaited.update(_sources_of(key))
         for together in by_source.values():
@@ -85,6 +88,14 @@ class BitStore:
                     self._awaited[source] -= 1
                     if not self._awaited[source]:
                         del self._series[source], self._awaited[source]
+
+    def forget(self, memory_bytes: int) -> None:
+        """Keep bits of so many bytes at most: those that were asked for last."""
+        held = sum(words.nbytes for words in self._bits.values())
+        for key in list(self._bits):
+            if held <= memory_bytes:
+                break
+            held -= self._bits.pop(key).nbytes
 
     def write(self, key: ComparisonKey, words: Words) -> None:
         """Write the bits of a comparison, one per primary bar."""
@@ -113,11 +124,9 @@ class BitStore:
         own = key.source.timeframe
         if own == self._primary:
             return values
-        seen = self._frames.seen(self._primary, own)
         if timeframe == own:
-            return values[seen.bars]
-        lengths = np.diff(np.concatenate(([0], seen.starts, [self.count])))
-        return np.repeat(np.concatenate(([np.nan], values[seen.bars])), lengths)
+            return values[self._frames.seen(self._primary, own).bars]
+        return self._frames.as_seen(self._primary, own, values)
 
     def _values(self, source: SourceKey) -> tuple[Floats, ...]:
         found = self._series.get(source)

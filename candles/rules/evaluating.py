@@ -147,9 +147,9 @@ class SharedBits:
     plans : sequence of StrategyPlan
     """
 
-    def __init__(self, plans: Sequence[StrategyPlan], frames: Timeframes) -> None:
+    def __init__(self, plans: Sequence[StrategyPlan], store: BitStore) -> None:
         self.plans = plans
-        self._store = BitStore(frames, plans[0].primary)
+        self._store = store
         self._store.fill(dict.fromkeys(key for plan in plans for key in plan.comparisons()))
 
     def __len__(self) -> int:
@@ -161,11 +161,17 @@ class SharedBits:
 
 
 def shared_parts(
-    strategies: Iterable[DeclaredStrategy], frames: Timeframes, *, memory_bytes: int = MEMORY_BYTES
+    strategies: Iterable[DeclaredStrategy],
+    frames: Timeframes,
+    *,
+    memory_bytes: int = MEMORY_BYTES,
+    stores: dict[str, BitStore] | None = None,
 ) -> Iterator[SharedBits]:
     """Give strategies in parts whose comparisons fit into memory together, in their order.
 
-    Parameters and errors are those of `evaluate_many`.
+    Parameters and errors are those of `evaluate_many`. Where all fit, their bits are kept in
+    ``stores``, by primary timeframe, and found there the next time: as many beside those that are
+    asked for as fit, too. Nobody may use what was given before by then.
     """
     plans: list[StrategyPlan] = []
     for strategy in strategies:
@@ -177,8 +183,16 @@ def shared_parts(
                 f"expected strategies of one primary timeframe, found {plans[0].primary} "
                 f"({plans[0].name}) and {primary} ({strategy.name})"
             )
-    for part in _parts(plans, frames, memory_bytes):
-        yield SharedBits(part, frames)
+    parts = list(_parts(plans, frames, memory_bytes))
+    for part in parts:
+        primary = part[0].primary
+        if stores is None or len(parts) > 1:
+            yield SharedBits(part, BitStore(frames, primary))
+            continue
+        store = stores.setdefault(primary, BitStore(frames, primary))
+        shared = SharedBits(part, store)
+        store.forget(memory_bytes)
+        yield shared
 
 
 def _parts(

@@ -20,6 +20,8 @@ class BenchSection(StrEnum):
     TRANSPORT = "transport"
     SOURCES = "sources"
     CANDLES = "candles"
+    FACTORY = "factory"
+    STORE = "store"
     GROWTH = "growth"
     LATENCY = "latency"
     START = "start"
@@ -29,7 +31,7 @@ class BenchSection(StrEnum):
 
 EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
-    "tapewire bench                                  everything but rivals, about ten minutes\n\n"
+    "tapewire bench                                  all but rivals and store: ten minutes\n\n"
     "tapewire bench --quick                          under two minutes\n\n"
     "tapewire bench --only stages --only transport   some of it\n\n"
     "tapewire bench --rivals --write BENCHMARKS.md   everything, into the document"

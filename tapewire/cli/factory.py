@@ -5,34 +5,79 @@ from typing import Annotated
 
 import typer
 
+from tapewire.cli import factory_convert, factory_store
+from tapewire.cli.factory_options import (
+    DatasetName,
+    Faults,
+    Guards,
+    Interval,
+    Jobs,
+    MaybeBars,
+    Session,
+    Settings,
+    StoreUrl,
+    Symbol,
+    Tick,
+    bars_of,
+)
 from tapewire.cli.options import names_in
 
 app = typer.Typer(
     name="factory",
-    help="Make strategies by rule, to be traded on bars by thousands.",
+    help="Make strategies by rule, try, judge and keep them, by thousands.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 
 
-@app.callback()
-def _verbs() -> None:
-    """Keep ``generate`` a verb while it is the only one."""
-
-
 @app.command(
     epilog="[bold]Examples[/bold]\n\n"
-    "tapewire factory generate -n 1000 -o strategies.jsonl --seed 7\n\n"
+    "tapewire factory generate -n 1000 -d bars.parquet --seed 7 --timeframes 15m,1h\n\n"
+    "tapewire factory generate --method genetic --population 200 --generations 50 -d bars.parquet"
+    "\n\n"
     "tapewire factory generate -n 200 -o trends.jsonl --indicators sma,ema,close,adx "
     "--max-conditions 4 --timeframes 5m,1h\n\n"
-    "tapewire candles batch strategies.jsonl -d bars.csv -o results.parquet"
+    "tapewire candles batch trends.jsonl -d bars.csv -o results.parquet"
 )
 def generate(
+    data: MaybeBars = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="A .jsonl file: one strategy a line.")
-    ],
-    count: Annotated[int, typer.Option("-n", "--count", help="How many different ones.")] = 1_000,
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            show_default=False,
+            help="Without bars: a .jsonl file, one strategy a line.",
+        ),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "-n",
+            "--count",
+            show_default="1000",
+            help="How many; of genetic, generations of the population.",
+        ),
+    ] = None,
+    method: Annotated[str, typer.Option("--method", help="random, genetic or grammar.")] = "random",
     seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same ones.")] = 0,
+    population: Annotated[
+        int | None,
+        typer.Option("--population", show_default="100", help="Of genetic: of a generation."),
+    ] = None,
+    generations: Annotated[
+        int | None,
+        typer.Option("--generations", show_default="50", help="Of genetic: how many."),
+    ] = None,
+    grammar: Annotated[
+        Path | None,
+        typer.Option(
+            "--grammar",
+            metavar="FILE",
+            show_default=False,
+            help="Of grammar: a BNF file; default: the one that comes along.",
+        ),
+    ] = None,
     indicators: Annotated[
         list[str] | None,
         typer.Option(
@@ -65,16 +110,47 @@ def generate(
             help="5 a condition, 6 an indicator, 10 a timeframe beside the primary one.",
         ),
     ] = 100.0,
+    objective: Annotated[
+        str,
+        typer.Option("--objective", help="What fitness is: a metric, or walk_forward for folds."),
+    ] = "sharpe_annualised",
+    guards: Guards = None,
+    judges: Annotated[
+        bool, typer.Option("--judge/--no-judge", help="Hold the best against the guards.")
+    ] = True,
+    trades_min: Annotated[
+        int, typer.Option("--trades-min", help="With fewer closed trades there is no fitness.")
+    ] = 10,
+    holdout: Annotated[
+        float, typer.Option("--holdout", help="Last share of the days, closed to the search.")
+    ] = 0.25,
+    batch: Annotated[
+        int, typer.Option("--batch", help="So many are kept at once; of genetic, a generation.")
+    ] = 500,
+    store: StoreUrl = None,
+    settings: Settings = None,
+    symbol: Symbol = None,
+    interval: Interval = "1m",
+    tick_size: Tick = None,
+    faults: Faults = "error",
+    session: Session = None,
+    dataset: DatasetName = None,
+    jobs: Jobs = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Draw strategies at random: different ones, valid, within bounds."""
+    """Make strategies within bounds: into a file, or tried on bars and kept in the store."""
     from rich.console import Console
 
+    from tapewire.errors import ConfigError
     from tapewire.generator import StrategyConstraints
     from tapewire.generator.drawing import TIMEFRAMES
-    from tapewire.runs.generated import generate_file
 
+    if (data is None) == (output is None):
+        raise ConfigError(
+            "expected bars to try strategies on (-d FILE) or a file to write them to (-o FILE), "
+            f"found {'neither' if data is None else 'both'}"
+        )
     bounds = StrategyConstraints(
         max_indicators=max_indicators,
         max_conditions=max_conditions,
@@ -82,12 +158,34 @@ def generate(
         allowed_indicators=names_in(indicators) or None,
         complexity_score_max=max_complexity,
     )
-    made = generate_file(
-        output,
-        count,
-        seed=seed,
-        constraints=bounds,
-        timeframes=names_in(timeframes) or TIMEFRAMES,
-        force=force,
-    )
-    made.say(Console(), as_json=as_json)
+    frames = names_in(timeframes) or TIMEFRAMES
+    if output is not None:
+        from tapewire.runs.generated import generate_file
+
+        if method == "genetic":
+            raise ConfigError("--method genetic: expected bars to search on (-d FILE), found none")
+        made = generate_file(
+            output, 1_000 if count is None else count, seed=seed, constraints=bounds,
+            timeframes=frames, method=method, grammar=grammar, force=force,
+        )  # fmt: skip
+        made.say(Console(), as_json=as_json)
+        return
+    assert data is not None
+    from tapewire.cli.factory_display import say_generation
+    from tapewire.factory.asked import FactorySettings, sizes_of
+    from tapewire.factory.methods import grammar_text
+    from tapewire.factory.searching import generate as search
+
+    asked = FactorySettings(
+        method, **sizes_of(method, count, population, generations), seed=seed, batch=batch,
+        grammar=grammar_text(grammar), timeframes=tuple(frames), constraints=bounds,
+        objective=objective, assumptions=tuple(settings or ()), trades_min=trades_min,
+        holdout_share=holdout, guards=tuple(guards or ()),
+    )  # fmt: skip
+    bars = bars_of(data, symbol, interval, tick_size, faults, session, dataset)
+    result = search(bars, asked, store=store, jobs=jobs, judges=judges)
+    say_generation(result, Console(), as_json=as_json)
+
+
+factory_store.add_to(app)
+factory_convert.add_to(app)

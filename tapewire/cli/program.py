@@ -28,6 +28,7 @@ from tapewire.cli import (
     run,
     runs,
     serve,
+    store,
     sweep,
     validate,
     walkforward,
@@ -72,6 +73,7 @@ app.add_typer(bridge.app)
 app.add_typer(keys.app)
 app.add_typer(candles.app)
 app.add_typer(factory.app)
+app.add_typer(store.app)
 app.add_typer(new.app)
 app.add_typer(validate.app)
 

@@ -6,6 +6,8 @@
     Looked for beside the configuration, then in the current folder, then among what is installed.
 ``path/to/file.py:NAME``
     Relative to the configuration's folder; without ``:NAME`` its only strategy.
+``path/to/file.json``
+    A strategy declared as data, relative to the configuration's folder: its rules are interpreted.
 
 ``NAME`` is a `StrategyDefinition` or a class with a ``definition()``. A strategy may also be given
 as such an object, from Python.
@@ -29,7 +31,9 @@ from tapewire.errors import ConfigError, TapewireError
 if TYPE_CHECKING:
     from tapewire.strategies import StrategyDefinition
 
-_YOURS: Final = "one of your own is file.py:NAME or package.module:NAME"
+_YOURS: Final = "one of your own is file.py:NAME, package.module:NAME or declared in file.json"
+#: How files of strategies that are declared as data end.
+DECLARED: Final = ".json"
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ def load_strategy(kind: str, base: Path) -> FoundStrategy:
         given = _given.get(kind)
         if given is not None and _is_as_given(given[1]):
             found = given[1]
+        elif kind.endswith(DECLARED):
+            found = _declared(base / Path(kind).expanduser())
         elif place.endswith(".py") or name:
             found = _load(place, name, base)
         else:
@@ -121,6 +127,8 @@ def load_strategy(kind: str, base: Path) -> FoundStrategy:
 def absolute_kind(kind: str) -> str:
     """Return a type whose file is relative to the current folder with the path in full."""
     place, name = split_kind(kind)
+    if kind.endswith(DECLARED):
+        return str(Path(kind).expanduser().absolute())
     if not place.endswith(".py"):
         return kind
     path = str(Path(place).expanduser().absolute())
@@ -130,6 +138,15 @@ def absolute_kind(kind: str) -> str:
 def short_name(kind: object) -> str | None:
     """Return the ``NAME`` of a type that has one."""
     return split_kind(kind)[1] or None if isinstance(kind, str) else None
+
+
+def _declared(path: Path) -> FoundStrategy:
+    """Read a strategy declared as data; the file is all that it consists of."""
+    from tapewire.candles.rules import load_strategy as read
+    from tapewire.generator.tape import declared_definition
+
+    place = path.absolute()
+    return FoundStrategy(str(place), declared_definition(read(place)), own_sources(place))
 
 
 def _load(place: str, name: str, base: Path) -> FoundStrategy:

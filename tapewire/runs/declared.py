@@ -1,6 +1,5 @@
 """``tapewire candles run`` and ``batch`` of strategies declared as JSON."""
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -40,7 +39,6 @@ from tapewire.processes.signals import interruptible
 from tapewire.runs.candle_folders import write_candle_folder
 
 ENGINES: Final = ("vectorised", "event")
-_SESSION: Final = re.compile(r"(\d\d:\d\d)(?:-(\d\d:\d\d))?(?:\s+(\S+))?")
 #: Strategies of one batch.
 STRATEGIES_MAX: Final = 1_000_000
 #: Bytes of a line that declares a strategy.
@@ -94,21 +92,8 @@ class EngineChoice:
 
 
 def session_of(text: str | None) -> SessionClock | None:
-    """Return the clock of ``17:00-16:00 America/Chicago``; end and zone may be left out.
-
-    Raises
-    ------
-    ConfigError
-        If it is none.
-    """
-    if text is None:
-        return None
-    found = _SESSION.fullmatch(text.strip())
-    if found is None:
-        raise ConfigError(
-            f"session: expected as '17:00-16:00 America/Chicago' or '17:00', found {text!r}"
-        )
-    return SessionClock(found[3] or "UTC", found[1], found[2])
+    """Return the clock of ``17:00-16:00 America/Chicago``; see `SessionClock.of`."""
+    return None if text is None else SessionClock.of(text)
 
 
 # --- one ------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -10,14 +10,22 @@ from typing import Final
 from rich.console import Console
 
 from tapewire.atomic import atomic_file, require_replaceable
-from tapewire.candles.rules import strategy_text
+from tapewire.candles.rules import DeclaredStrategy, strategy_text
 from tapewire.errors import ConfigError, OutputError
-from tapewire.generator import StrategyConstraints, complexity_score, draw_strategies
+from tapewire.generator import (
+    StrategyConstraints,
+    StrategyGrammar,
+    complexity_score,
+    derive_strategies,
+    draw_strategies,
+)
 from tapewire.inputs.candle_outputs import stoppable
 from tapewire.inputs.telling import Steps
 
 #: Strategies of one file at most: as many as a batch takes.
 COUNT_MAX: Final = 1_000_000
+#: How strategies of a file are made: nothing is known of what they are worth.
+METHODS: Final = ("random", "grammar")
 
 
 @dataclass(frozen=True)
@@ -67,9 +75,26 @@ def generate_file(
     seed: int = 0,
     constraints: StrategyConstraints | None = None,
     timeframes: Sequence[str],
+    method: str = "random",
+    grammar: Path | None = None,
     force: bool = False,
 ) -> GeneratedStrategies:
-    """Draw strategies at random and write them as JSON, one a line.
+    """Make strategies and write them as JSON, one a line.
+
+    Parameters
+    ----------
+    output
+        A name that ends in ``.jsonl``.
+    count
+        How many.
+    seed, constraints, timeframes
+        See `tapewire.generator.draw_strategies`.
+    method
+        One of `METHODS`.
+    grammar
+        A file of a grammar, of method ``grammar`` alone; None: the one that comes along.
+    force
+        Replace a file that is there.
 
     Raises
     ------
@@ -88,7 +113,7 @@ def generate_file(
     began_s = time.perf_counter()
     scores: list[float] = []
     first = ""
-    drawn = draw_strategies(count, seed=seed, constraints=constraints, timeframes=timeframes)
+    drawn = _made(method, grammar, count, seed, constraints, timeframes)
     with stoppable(), Steps("strategies drawn", count) as steps, atomic_file(output) as file:
         for strategy in drawn:
             text = json.dumps(strategy.model_dump(exclude_none=True), ensure_ascii=False)
@@ -99,4 +124,24 @@ def generate_file(
     elapsed_s = time.perf_counter() - began_s
     return GeneratedStrategies(
         str(output), count, seed, min(scores), max(scores), round(elapsed_s, 3), first
+    )
+
+
+def _made(
+    method: str,
+    grammar: Path | None,
+    count: int,
+    seed: int,
+    constraints: StrategyConstraints | None,
+    timeframes: Sequence[str],
+) -> Iterator[DeclaredStrategy]:
+    if method not in METHODS:
+        raise ConfigError(f"--method: expected one of {', '.join(METHODS)}, found {method!r}")
+    if method == "random":
+        if grammar is not None:
+            raise ConfigError("--grammar: expected --method grammar beside it")
+        return draw_strategies(count, seed=seed, constraints=constraints, timeframes=timeframes)
+    rules = StrategyGrammar.shipped() if grammar is None else StrategyGrammar.load(grammar)
+    return derive_strategies(
+        count, grammar=rules, seed=seed, constraints=constraints, timeframes=timeframes
     )

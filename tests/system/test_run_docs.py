@@ -53,6 +53,14 @@ def test_every_command_and_snippet_of_the_features_page(
     assert (tmp_path / "train.parquet").exists()
 
 
+def test_the_page_of_the_store(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+    from tapewire.store import Store
+
+    assert run_blocks(repo / "docs" / "store.md", tmp_path) == 2
+    with Store.open(str(tmp_path / "again.db"), create=False) as store:
+        assert store.strategy("random-0").results[0].sharpe_ratio == 1.4
+
+
 @pytest.mark.long
 def test_every_command_and_snippet_of_the_candles_page(
     run_blocks: RunBlocks, repo: Path, tmp_path: Path
@@ -71,8 +79,20 @@ def test_every_command_and_snippet_of_the_pages_of_engines_on_bars(
     assert run_blocks(repo / "docs" / "candles-event-driven.md", tmp_path) == 3
     trades = [pq.read_table(tmp_path / name / "trades.parquet") for name in ("once", "by_bar")]
     assert trades[1].num_rows > trades[0].num_rows > 10
-    assert run_blocks(repo / "docs" / "factory.md", tmp_path) == 2
+    assert run_blocks(repo / "docs" / "factory.md", tmp_path) == 5
+    assert len(json.loads((tmp_path / "tested.json").read_text())["rows"]) > 40
+    assert (tmp_path / "generation.html").exists()
     assert pq.read_table(tmp_path / "traded.parquet").num_rows == 200
+    assert run_blocks(repo / "docs" / "evolving.md", tmp_path) == 2
+    assert run_blocks(repo / "docs" / "overfitting.md", tmp_path) == 1
+
+
+@pytest.mark.long
+def test_every_command_and_snippet_of_the_page_of_converting(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
+    assert run_blocks(repo / "docs" / "converting.md", tmp_path) == 4
+    assert (tmp_path / "configured" / "report.html").exists()
 
 
 @pytest.mark.long

@@ -20,6 +20,7 @@ PAGES = {
     "docs/features.md": 3,
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,
+    "docs/converting.md": 6,
     "docs/data.md": 3,
     "docs/days.md": 3,
     "docs/examples.md": 1,
@@ -39,7 +40,10 @@ PAGES = {
     "docs/risk.md": 4,
     "docs/rolls.md": 2,
     "docs/rules.md": 3,
-    "docs/factory.md": 1,
+    "docs/factory.md": 5,
+    "docs/overfitting.md": 1,
+    "docs/store.md": 2,
+    "docs/evolving.md": 2,
     "docs/sources.md": 3,
     "docs/montecarlo.md": 5,
     "docs/studies.md": 6,
@@ -65,6 +69,15 @@ def test_every_test_that_holds_a_promise_exists(repo: Path) -> None:
     assert len(named) > 25
     for path, test in named:
         assert not test or f"\ndef {test}(" in (repo / path).read_text(), f"{path}::{test}"
+
+
+def test_every_test_that_a_page_names_exists(repo: Path) -> None:
+    sources = (path.read_text() for path in sorted((repo / "tests").rglob("test_*.py")))
+    there = {name for text in sources for name in re.findall(r"\ndef (test_\w+)\(", text)}
+    for page in ("docs/reliability.md", "docs/days.md"):
+        named = set(re.findall(r"`(test_\w+)`", (repo / page).read_text()))
+        assert len(named) > 3, page
+        assert named - there == set(), page
 
 
 @pytest.mark.parametrize("name", DOCS)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from tapewire.cli.program import app
 from tapewire.errors import TapewireError
 from tapewire.runs.declared import read_strategies
+from tapewire.runs.generated import generate_file
 
 
 def generate(*arguments: str) -> str:
@@ -53,3 +55,34 @@ def test_what_is_typed_wrong_is_one_sentence_and_leaves_nothing(
     assert "\n" not in str(found.value)
     assert [path.name for path in tmp_path.iterdir()] == ["there.jsonl"]
     assert (tmp_path / "there.jsonl").read_text() == "mine"
+
+
+def test_a_file_is_made_by_a_grammar_too(tmp_path: Path) -> None:
+    own = tmp_path / "own.bnf"
+    own.write_text(
+        '<strategy> ::= {"entry_rules": {"long": {"indicator": "rsi", "comparison": "less_than", '
+        '"value": <10..40>}}}'
+    )
+    for name, grammar, seed in (("a", None, 5), ("b", own, 5), ("c", own, 5)):
+        generate_file(
+            tmp_path / f"{name}.jsonl", 9, seed=seed, timeframes=("5m", "1h"), method="grammar",
+            grammar=grammar,
+        )  # fmt: skip
+    strategies = [read_strategies([tmp_path / f"{name}.jsonl"]) for name in "abc"]
+    assert [one.name for one in strategies[0]] == [f"grammar-5-{k:06}" for k in range(9)]
+    assert all(one.entry_rules.long.indicator == "rsi" for one in strategies[1])  # type: ignore[union-attr]
+    assert strategies[1] == strategies[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"method": "genetik"}, "--method: expected one of random, grammar, found 'genetik'"),
+        ({"grammar": Path("x.bnf")}, "--grammar: expected --method grammar beside it"),
+        ({"method": "grammar", "grammar": Path("none.bnf")}, "none.bnf: can't be read"),
+    ],
+)
+def test_methods_that_are_none(tmp_path: Path, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(TapewireError, match=said):
+        generate_file(tmp_path / "x.jsonl", 3, timeframes=("5m",), **given)
+    assert list(tmp_path.iterdir()) == []

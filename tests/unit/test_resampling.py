@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapewire.studies.bands import band_of
-from tapewire.studies.resampling import (
+from tapewire.analytics.resampling import (
     BLOCK_FIGURES,
     TRADE_FIGURES,
     block_length,
@@ -21,6 +20,7 @@ from tapewire.studies.resampling import (
     profit_factor,
     resampled,
 )
+from tapewire.studies.bands import band_of
 
 TRADES = np.array([5.0, -2.0, -1.0, 4.0, -3.0, -3.0, -1.0, 6.0])
 

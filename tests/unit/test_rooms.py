@@ -53,7 +53,7 @@ def test_every_kernel_says_what_it_does() -> None:
 
 
 def test_the_map_has_a_line_for_every_group_of_the_facade() -> None:
-    assert list(rooms.group_table()) == ["config", "processes", "inputs", "runs", "cli"]
+    assert list(rooms.group_table()) == ["config", "processes", "inputs", "runs", "factory", "cli"]
     assert sorted(rooms.group_table()) == rooms.groups()
 
 

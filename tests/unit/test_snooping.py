@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapewire.analytics import snooping
 from tapewire.analytics.metrics.returns import probability_of_sharpe
-from tapewire.studies import snooping
 
 
 def noise(blocks: int, trials: int, seed: int = 1) -> snooping.Returns:

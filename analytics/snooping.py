@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,19 +73,65 @@ def deflated_sharpe(returns: Returns, best: int) -> float | None:
     best
         Column of the trial.
     """
-    blocks = len(returns)
     ratios = sharpe(returns)
-    if blocks < BLOCKS_MIN or not math.isfinite(ratios[best]):
-        return None
     known = ratios[np.isfinite(ratios)]
     variance = float(known.var(ddof=1)) if known.size > 1 else 0.0
-    mine = returns[:, best]
-    centred = mine - mine.mean()
-    spread = math.sqrt(float((centred**2).mean()))
-    skewness = float((centred**3).mean()) / spread**3
-    kurtosis = float((centred**4).mean()) / spread**4
-    luck = expected_best(variance, known.size)
-    return probability_of_sharpe(float(ratios[best]), blocks, skewness, kurtosis, luck)
+    return deflated_sharpe_of(returns[:, best], variance, known.size)
+
+
+def deflated_sharpe_of(mine: Returns, variance: float, trials: float) -> float | None:
+    """Return the same of one trial, of how many there were and how their ratios vary.
+
+    Parameters
+    ----------
+    mine
+        P&L by block, shape (blocks,).
+    variance
+        Of the Sharpe ratios by block of all trials.
+    trials
+        How many were tried.
+    """
+    found = ratio_and_shape(mine)
+    if found is None:
+        return None
+    luck = expected_best(variance, trials)
+    return probability_of_sharpe(found.ratio, len(mine), found.skewness, found.kurtosis, luck)
+
+
+class RatioAndShape(NamedTuple):
+    """Sharpe ratio by block, skewness and kurtosis (3 for normal numbers) of one series."""
+
+    ratio: float
+    skewness: float
+    kurtosis: float
+
+    def variance(self, blocks: int) -> float:
+        """Return how far the ratio of so many blocks varies by chance.
+
+        (1 - skewness x s + (kurtosis - 1) / 4 x s^2) / (n - 1): E. Mertens, "Comments on variance
+        of the IID estimator in Lo (2002)", as Bailey and Lopez de Prado (2012) use it.
+        """
+        s = self.ratio
+        return (1 - self.skewness * s + (self.kurtosis - 1) / 4 * s**2) / (blocks - 1)
+
+
+def ratio_and_shape(mine: Returns) -> RatioAndShape | None:
+    """Return how a series is distributed; None for too few blocks, or where nothing differs.
+
+    Parameters
+    ----------
+    mine
+        P&L by block, shape (blocks,).
+    """
+    centred = mine - mine.mean() if len(mine) else mine
+    spread = math.sqrt(float((centred**2).mean())) if len(mine) else 0.0
+    if len(mine) < BLOCKS_MIN or not spread > 0:
+        return None
+    return RatioAndShape(
+        float(mine.mean()) / float(mine.std(ddof=1)),
+        float((centred**3).mean()) / spread**3,
+        float((centred**4).mean()) / spread**4,
+    )
 
 
 def reality_check(returns: Returns, *, seed: int, draws: int = DRAWS) -> float | None:
@@ -195,7 +241,7 @@ def overfitting(returns: Returns, parts: int = PARTS) -> Overfitting | None:
         losing += sums[other][:, best].sum() < 0
         chosen.append((float(inside[best]), float(outside[best])))
         count += 1
-    return Overfitting(below / count, float(losing) / count, _slope(chosen), count)
+    return Overfitting(float(below) / count, float(losing) / count, _slope(chosen), count)
 
 
 def _ratios(sums: Returns, squares: Returns, size: int) -> NDArray[np.float64]:

@@ -1,0 +1,223 @@
+"""``tapewire factory test``, ``list``, ``show``, ``export``, ``evolve``: strategies of a store."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tapewire.cli.factory_options import (
+    AsJson,
+    DatasetName,
+    Faults,
+    Force,
+    Guards,
+    Interval,
+    Jobs,
+    MaybeBars,
+    Session,
+    Settings,
+    StoreUrl,
+    Symbol,
+    Tick,
+    bars_of,
+)
+
+Keys = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="IDS", help="Ids, names or the first letters of hashes."),
+]
+Key = Annotated[
+    str, typer.Argument(metavar="ID", help="An id, a name or the first letters of a hash.")
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--where", metavar="CONDITIONS", show_default=False,
+        help="Only those of which this is true: trades > 100 and sharpe >= 1.",
+    ),
+]  # fmt: skip
+GenerationId = Annotated[int, typer.Argument(metavar="GENERATION", help="Its number.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    for name, command, example in (
+        ("test", try_, "test --where 'sharpe > 1' -d bars.parquet"),
+        ("list", list_, "list --sort sharpe --where 'trades > 100' --limit 10"),
+        ("show", show, "show 12"),
+        ("export", export, "export 12 --as python -o strategy.py"),
+        ("evolve", evolve, "evolve 3 --generations 20"),
+        ("report", report, "report 3 -o generation.html"),
+    ):
+        epilog = f"[bold]Example[/bold]\n\ntapewire factory {example}"
+        app.command(name, epilog=epilog)(command)
+
+
+def try_(
+    keys: Keys = None,
+    data: MaybeBars = None,
+    every: Annotated[bool, typer.Option("--all", help="All that the store has.")] = False,
+    where: Where = None,
+    generation: Annotated[
+        int | None,
+        typer.Option(
+            "--generation",
+            metavar="ID",
+            show_default=False,
+            help="Judge the best of a search, on its bars.",
+        ),
+    ] = None,
+    holdout: Annotated[
+        bool, typer.Option("--holdout", help="Open the bars that no search saw: once, and noted.")
+    ] = False,
+    why: Annotated[str, typer.Option("--why", help="Noted with --holdout.")] = "",
+    guards: Guards = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Open the holdout although it was opened.")
+    ] = False,
+    store: StoreUrl = None,
+    settings: Settings = None,
+    symbol: Symbol = None,
+    interval: Interval = "1m",
+    tick_size: Tick = None,
+    faults: Faults = "error",
+    session: Session = None,
+    dataset: DatasetName = None,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Trade stored strategies on bars, or judge the best of a search; what comes of it is kept."""
+    from rich.console import Console
+
+    from tapewire.cli.factory_display import say_judged, say_tried
+    from tapewire.errors import ConfigError
+    from tapewire.factory.judging import judge_generation
+    from tapewire.factory.trying import try_strategies
+
+    if sum((bool(keys), every, where is not None, generation is not None)) != 1:
+        raise ConfigError("expected one of: IDS, --all, --where or --generation")
+    if generation is not None:
+        judged = judge_generation(
+            generation, holdout=holdout, why=why, store=store, data=data, guards=guards,
+            jobs=jobs, force=force,
+        )  # fmt: skip
+        say_judged(judged, Console(), as_json=as_json)
+        return
+    if data is None:
+        raise ConfigError("expected bars (-d FILE), found none")
+    if guards:
+        raise ConfigError("--guard: expected with --generation only")
+    bars = bars_of(data, symbol, interval, tick_size, faults, session, dataset)
+    table = try_strategies(
+        bars, keys or (), where="" if every else where, assumptions=settings or (), store=store,
+        jobs=jobs, holdout=holdout, why=why, force=force,
+    )  # fmt: skip
+    say_tried(table, Console(), as_json=as_json)
+
+
+def list_(
+    sort: Annotated[
+        str, typer.Option("--sort", help="sharpe, return, drawdown, trades, id or name.")
+    ] = "sharpe",
+    ascending: Annotated[bool, typer.Option("--ascending", help="The least first.")] = False,
+    where: Where = None,
+    kind: Annotated[
+        str, typer.Option("--kind", help="Of results: search, test or holdout.")
+    ] = "search",
+    after: Annotated[
+        str | None, typer.Option("--after", help="Where the page before ended.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", help="Rows.")] = 20,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """List stored strategies, page by page."""
+    from rich.console import Console
+
+    from tapewire.cli.factory_display import say_list
+    from tapewire.factory.looking import list_strategies
+
+    listed = list_strategies(
+        sort, ascending=ascending, where=where or "", kind=kind, after=after, limit=limit,
+        store=store,
+    )  # fmt: skip
+    say_list(listed, Console(), as_json=as_json)
+
+
+def show(key: Key, store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """Show a strategy: its rules in words, its results, which checks it failed."""
+    from rich.console import Console
+
+    from tapewire.cli.factory_display import say_strategy
+    from tapewire.factory.looking import show_strategy
+
+    say_strategy(show_strategy(key, store=store), Console(), as_json=as_json)
+
+
+def export(
+    key: Key,
+    form: Annotated[
+        str, typer.Option("--as", help="json, candles, python, compiled or text.")
+    ] = "json",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file; default: print it.")
+    ] = None,
+    session: Session = None,
+    store: StoreUrl = None,
+    force: Force = False,
+) -> None:
+    """Write a strategy as JSON, as code of one of three kinds, or as text."""
+    from tapewire.factory.looking import exported, require_free, write_text
+
+    if output is not None:
+        require_free(output, force=force)
+    text = exported(key, form, session=session, store=store)
+    if output is None:
+        print(text, end="")
+        return
+    write_text(output, text, force=force)
+    print(f"written to {output}")
+
+
+def evolve(
+    generation: GenerationId,
+    more: Annotated[
+        int, typer.Option("--generations", min=0, help="So many more, of a genetic search.")
+    ] = 0,
+    data: Annotated[
+        Path | None,
+        typer.Option("-d", "--data", metavar="FILE", help="Its bars; default: where they were."),
+    ] = None,
+    store: StoreUrl = None,
+    jobs: Jobs = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on although the holdout was opened for it.")
+    ] = False,
+    judges: Annotated[
+        bool, typer.Option("--judge/--no-judge", help="Hold the best against the guards.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a search that was stopped or killed, as if it had not been; or for longer."""
+    from rich.console import Console
+
+    from tapewire.cli.factory_display import say_generation
+    from tapewire.factory.searching import evolve as go_on
+
+    result = go_on(
+        generation, store=store, data=data, generations=more, jobs=jobs, force=force, judges=judges
+    )  # fmt: skip
+    say_generation(result, Console(), as_json=as_json)
+
+
+def report(
+    generation: GenerationId,
+    output: Annotated[Path, typer.Option("-o", "--output", help="An .html file.")],
+    store: StoreUrl = None,
+    force: Force = False,
+) -> None:
+    """Write the page of a search: fitness, diversity, holdout against search, verdicts."""
+    from tapewire.factory.reporting import report_generation
+
+    report_generation(generation, output, store=store, force=force)
+    print(f"written to {output}")

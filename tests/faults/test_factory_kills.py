@@ -1,0 +1,78 @@
+"""Searches that are killed lose the batch in flight, and go on to what unbroken ones come to."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import Tapewire
+from factories import contents, walk_file
+from tapewire.errors import StoreError
+from tapewire.factory.asked import FactorySettings
+from tapewire.factory.datasets import read_bars
+from tapewire.factory.searching import evolve, generate
+from tapewire.store import Store
+
+#: Longest until a search has kept its first batches, on a busy machine, s.
+STARTED_S = 240.0
+RANDOM = FactorySettings(count=400, batch=4, timeframes=("15m", "1h"), trades_min=3)
+GENETIC = FactorySettings(
+    "genetic", 600, population=6, generations=100, timeframes=("15m", "1h"), trades_min=3
+)
+
+
+def words(settings: FactorySettings) -> list[object]:
+    more: list[object] = ["-n", settings.count, "--batch", settings.batch]
+    if settings.method == "genetic":
+        more = ["--population", settings.population, "--generations", settings.generations]
+    return [
+        "factory", "generate", "-d", "bars.parquet", "--method", settings.method, *more,
+        "--timeframes", "15m,1h", "--trades-min", "3", "--no-judge", "--store", "killed.db",
+    ]  # fmt: skip
+
+
+def batches(path: Path) -> int:
+    try:
+        with Store.open(str(path), create=False) as store:
+            return max((one.batches for one in store.generations()), default=0)
+    except StoreError:
+        return 0
+
+
+def kill_after(process: "subprocess.Popen[str]", path: Path, count: int) -> int:
+    """Kill a search once it has kept so many batches; return how many it had kept."""
+    until_s = time.monotonic() + STARTED_S
+    while batches(path) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    return batches(path)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(500)
+@pytest.mark.parametrize("settings", [RANDOM, GENETIC], ids=["random", "genetic"])
+def test_a_search_that_was_killed_twice_comes_to_what_an_unbroken_one_does(
+    tapewire: Tapewire, tmp_path: Path, settings: FactorySettings
+) -> None:
+    bars = read_bars(walk_file(tmp_path / "bars.parquet"))
+    expected = generate(bars, settings, store=str(tmp_path / "whole.db"), judges=False)
+    killed = tmp_path / "killed.db"
+    kept = kill_after(tapewire.start(*words(settings)), killed, 2)
+    assert 2 <= kept < expected.batches
+    with Store.open(str(killed)) as store:
+        record = store.generation(1)
+        assert (record.status, record.state["sums"]["history"][-1]["number"]) == (
+            "running", kept - 1
+        )  # fmt: skip
+    again = tapewire.start("factory", "evolve", "1", "--store", "killed.db", "--no-judge")
+    later = kill_after(again, killed, kept + 2)
+    assert kept + 2 <= later < expected.batches
+    found = evolve(1, store=str(killed), judges=False)
+    assert found.digest == expected.digest
+    assert contents(killed) == contents(tmp_path / "whole.db")

@@ -36,7 +36,10 @@ def restrict_tls(certificate: Path) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
+    try:
+        loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except ValueError as error:
+        raise FormatError(f"{certificate}: expected a certificate in PEM ({error})") from None
     is_rsa = isinstance(loaded.public_key(), rsa.RSAPublicKey)
     other = "ECDHE-ECDSA-AES256-GCM-SHA384" if is_rsa else "ECDHE-RSA-AES256-GCM-SHA384"
     os.environ["GRPC_SSL_CIPHER_SUITES"] = other

@@ -1,5 +1,6 @@
 """A server as a process of its own, called by real clients over gRPC."""
 
+import base64
 import json
 import os
 import signal
@@ -282,3 +283,75 @@ def test_calls_that_go_on_are_let_end(tmp_path: Path):
             Client(server.address).health()
     server.log.close()
     assert len(answered) <= 1
+
+
+# --- TLS ------------------------------------------------------------------------------------------
+
+
+def certified(folder: Path, kind: str) -> tuple[Path, Path]:
+    """A certificate for localhost, signed by itself, and its key."""
+    made = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    made += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    made += ["-newkey", "rsa:2048"] if kind == "rsa" else ["-newkey", "ec"]
+    made += [] if kind == "rsa" else ["-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    key, certificate = folder / "server.key", folder / "server.pem"
+    command = [*made, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ec"])
+def test_tls_is_1_3_alone(kind: str, tmp_path: Path):
+    certificate, key = certified(tmp_path, kind)
+    command = [sys.executable, "-m", "tapewire", "serve", "--address", "127.0.0.1:0"]
+    command += ["--certificate", str(certificate), "--private-key", str(key)]
+    secret = base64.b64encode(bytes(32)).decode()
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=log, text=True,
+            env={**os.environ, "TAPEWIRE_TOKEN_SECRET": secret},
+        )  # fmt: skip
+    assert server.stdout is not None
+    with server.stdout:
+        address = server.stdout.readline().split()[-1]
+    try:
+        for version, agreed in (("-tls1_3", True), ("-tls1_2", False)):
+            done = subprocess.run(
+                ["openssl", "s_client", "-connect", address, version, "-alpn", "h2"],
+                input="", capture_output=True, text=True, timeout=30, check=False,
+            )  # fmt: skip
+            assert ("Cipher is TLS_" in done.stdout) == agreed, done.stdout + done.stderr
+            assert (done.returncode == 0) == agreed
+        with Client(address, authority=certificate.read_bytes()) as client:
+            assert client.health()[0]
+        with pytest.raises(PeerLostError, match="with or without TLS"):
+            Client(address).health()
+    finally:
+        server.terminate()
+        assert server.wait(20) == 0
+
+
+def test_others_are_let_in_with_a_certificate_and_a_secret_alone(tmp_path: Path):
+    certificate, key = certified(tmp_path, "ec")
+    other = tmp_path / "other.pem"
+    other.write_text("no certificate")
+    pair = ["--certificate", str(certificate), "--private-key", str(key)]
+    secret = {"TAPEWIRE_TOKEN_SECRET": base64.b64encode(bytes(32)).decode()}
+    for arguments, environment, told in (
+        (["--address", "0.0.0.0:0"], secret, "expected a certificate and its key"),
+        (["--dev", "--address", "0.0.0.0:0"], {}, "expected this host's own"),
+        (pair, {}, "TAPEWIRE_TOKEN_SECRET: expected at least 32 bytes, base64"),
+        (pair, {"TAPEWIRE_TOKEN_SECRET": "AAAA"}, "at least 32 bytes, found 3"),
+        (["--certificate", str(certificate)], secret, "found one of the two"),
+        (["--certificate", str(other), "--private-key", str(key)], secret, "a certificate in PEM"),
+        (["--dev", "--address", "localhost"], {}, "expected as 127.0.0.1:50051"),
+        (["--dev", "--store", "log:///x"], {}, "store"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "tapewire", "serve", *arguments], cwd=tmp_path,
+            capture_output=True, text=True, timeout=60, check=False,
+            env={**os.environ, **environment},
+        )  # fmt: skip
+        assert done.returncode not in (0, 70), done.stderr
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr

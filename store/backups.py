@@ -18,11 +18,11 @@ import sqlalchemy as sa
 
 from tapewire.atomic import AtomicFile, output_errors
 from tapewire.errors import MissingFileError, NotAStoreError, OutputError, StoreError
-from tapewire.store.faults import store_errors
+from tapewire.store.faults import locked, store_errors
 from tapewire.store.keeping import make_partitions
 from tapewire.store.migrating import migrate, newer, version_of, versions
 from tapewire.store.opening import OpenedStore
-from tapewire.store.places import place_of
+from tapewire.store.places import LOCK_TIMEOUT_S, place_of
 from tapewire.store.schema import APPLICATION_ID, metadata
 
 #: Gets how much is done and how much there is.
@@ -64,7 +64,12 @@ def back_up(
 
 
 def restore(
-    url: str, path: Path, *, force: bool = False, progress: Progress = lambda *_: None
+    url: str,
+    path: Path,
+    *,
+    force: bool = False,
+    progress: Progress = lambda *_: None,
+    lock_timeout_s: float = LOCK_TIMEOUT_S,
 ) -> str:
     """Fill a store from a backup, all of it or not at all; return its address as it is shown.
 
@@ -78,6 +83,8 @@ def restore(
         Whether what is in the store may go.
     progress
         Gets how much is done.
+    lock_timeout_s
+        How long another process may hold the store before it is given up, s.
 
     Raises
     ------
@@ -95,7 +102,7 @@ def restore(
             f"of {kinds[is_sqlite]}"
         )
     is_new = place.path is not None and not place.path.exists()
-    with OpenedStore.unchecked(url, create=True) as store:
+    with OpenedStore.unchecked(url, create=True, lock_timeout_s=lock_timeout_s) as store:
         try:
             if is_sqlite:
                 _copy_in(store, path, force=force, progress=progress)
@@ -116,7 +123,7 @@ def _copy_out(store: OpenedStore, target: AtomicFile, progress: Progress) -> Non
         assert isinstance(source, sqlite3.Connection)
         with output_errors(target.path), contextlib.closing(_plain(target.temporary)) as copy:
             try:
-                source.backup(copy, pages=_STEP_PAGES, progress=_by_pages(progress))
+                source.backup(copy, pages=_STEP_PAGES, progress=_by_pages(progress, store.url))
                 # One file, with nothing beside it.
                 copy.execute("PRAGMA journal_mode = DELETE")
             except sqlite3.Error as error:
@@ -127,7 +134,7 @@ def _copy_in(store: OpenedStore, path: Path, *, force: bool, progress: Progress)
     with contextlib.closing(_backup(path)) as source:
         _require_empty(store, force=force)
         with store_errors(store.url, "restore it"), store.raw() as copy:
-            source.backup(copy, pages=_STEP_PAGES, progress=_by_pages(progress))
+            source.backup(copy, pages=_STEP_PAGES, progress=_by_pages(progress, store.url))
 
 
 def _backup(path: Path) -> sqlite3.Connection:
@@ -279,5 +286,15 @@ def _plain(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None)
 
 
-def _by_pages(progress: Progress) -> Callable[[int, int, int], None]:
-    return lambda _status, remaining, total: progress(total - remaining, total)
+def _by_pages(progress: Progress, shown: str) -> Callable[[int, int, int], None]:
+    """Return what is called after each step of a copy; it ends one that would wait for ever.
+
+    A step has waited for the lock as long as a connection may by then.
+    """
+
+    def step(status: int, remaining: int, total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise locked(shown, "copy it")
+        progress(total - remaining, total)
+
+    return step

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from tapewire.errors import ConfigError, StoreError
 from tapewire.store.asking import conditions_of, place_after, read_place, sorting_of
 from tapewire.store.bulk import INT_MAX, in_utc
+from tapewire.store.keeping import strategy_ids
 from tapewire.store.opening import OpenedStore
 from tapewire.store.paging import page_rows
 from tapewire.store.records import (
@@ -37,7 +38,7 @@ PREFIX_LETTERS_MIN: Final = 4
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
 
 
-class Reading(OpenedStore):
+class ReadingStore(OpenedStore):
     """The half of a store that reads."""
 
     def datasets(self) -> list[DatasetRecord]:
@@ -181,8 +182,6 @@ class Reading(OpenedStore):
 
     def known_hashes(self, hashes: Sequence[str]) -> dict[str, int]:
         """Return hash → id of those strategies that are stored."""
-        from tapewire.store.keeping import strategy_ids
-
         with self.reading("look strategies up") as connection:
             return strategy_ids(connection, list(hashes))
 

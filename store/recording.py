@@ -47,7 +47,7 @@ _TRADE_COLUMNS: Final = (
 )  # fmt: skip
 
 
-class Recording(OpenedStore):
+class WritingStore(OpenedStore):
     """The half of a store that writes."""
 
     def add_dataset(self, digest: str, description: dict[str, Any]) -> int:

@@ -142,7 +142,7 @@ backtest_results: Final = _table(
     _at("tested_at"),
     _to("dataset_id", "datasets"),
     _to("generation_id", "generations", optional=True),
-    Column("kind", Text(), nullable=False),
+    Column("kind", _BY_BYTES, nullable=False),
     Column("is_latest", SmallInteger(), nullable=False, server_default=text("1")),
     Column("metrics", _DOCUMENT, nullable=False),
     Column("digest", Text(), nullable=False),

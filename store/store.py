@@ -1,10 +1,10 @@
 """The store: all that a database of strategies and results can do."""
 
-from tapewire.store.reading import Reading
-from tapewire.store.recording import Recording
+from tapewire.store.reading import ReadingStore
+from tapewire.store.recording import WritingStore
 
 
-class Store(Recording, Reading):
+class Store(WritingStore, ReadingStore):
     """A database of strategies, results and the searches that found them.
 
     Get one by `Store.open`; use it in a ``with``, or `close` it. Every call is a transaction of

@@ -43,6 +43,7 @@ FILES = {
     "tapewire/runs/day_rows.py": "into the run's own folder of days",
     "tapewire/runs/day_ends.py": "into that folder; what is kept goes through atomic.py",
     "replay/exports.py": "to a name that its caller publishes",
+    "store/backups.py": "members of an archive, which atomic.py publishes",
 }
 RENAMES = {
     "tapewire/atomic.py": "publishes them",

@@ -164,6 +164,19 @@ def test_a_backup_is_what_was_there_and_goes_into_what_is_empty(
             store.strategy("drawn-00009")
 
 
+def test_a_store_that_another_holds_is_not_restored(url: str, tmp_path: Path) -> None:
+    with Store.open(url) as store:
+        filled(store, 3)
+        back_up(store, tmp_path / "a.backup")
+        with store.writing("hold it") as connection:
+            connection.execute(sa.text("UPDATE datasets SET trials = 99"))
+            with pytest.raises(StoreLockedError, match="another process holds the database"):
+                restore(url, tmp_path / "a.backup", force=True, lock_timeout_s=0.2)
+        assert store.trial_count(1) == 99
+        restore(url, tmp_path / "a.backup", force=True, lock_timeout_s=0.2)
+        assert store.trial_count(1) == 4
+
+
 def test_a_backup_that_is_none_leaves_the_store_as_it_is(
     url: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

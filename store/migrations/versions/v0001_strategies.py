@@ -208,7 +208,7 @@ def _make_strategies() -> None:
         _now("tested_at"),
         sa.Column("dataset_id", sa.Integer(), nullable=False),
         sa.Column("generation_id", sa.Integer()),
-        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("kind", BY_BYTES, nullable=False),
         sa.Column("is_latest", sa.SmallInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column("metrics", DOCUMENT, nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),

@@ -84,6 +84,7 @@ def test_every_command_and_snippet_of_the_pages_of_engines_on_bars(
     assert (tmp_path / "generation.html").exists()
     assert pq.read_table(tmp_path / "traded.parquet").num_rows == 200
     assert run_blocks(repo / "docs" / "evolving.md", tmp_path) == 2
+    assert run_blocks(repo / "docs" / "overfitting.md", tmp_path) == 1
 
 
 @pytest.mark.long

@@ -42,6 +42,7 @@ PAGES = {
     "docs/rules.md": 3,
     "docs/factory.md": 5,
     "docs/store.md": 2,
+    "docs/overfitting.md": 1,
     "docs/evolving.md": 2,
     "docs/sources.md": 3,
     "docs/montecarlo.md": 5,

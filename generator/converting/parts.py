@@ -84,8 +84,12 @@ class NamedSource:
 
     def series(self, output: int) -> str:
         """Name of one of its outputs."""
-        names = [one.name for one in self.definition.outputs]
-        return self.name if output == 0 else f"{self.name}_{names[output]}"
+        name = self.definition.outputs[output].name
+        if output == 0:
+            return self.name
+        # The signal of macd has a parameter of its name.
+        line = "_line" if name in self.values else ""
+        return f"{self.name}_{name}{line}"
 
     def parameters(self) -> Iterator[tuple[str, str, Any]]:
         """Name in the strategy, name in the indicator, and value of each of its parameters."""

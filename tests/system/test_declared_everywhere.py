@@ -23,14 +23,14 @@ strategy:
     name: one
   - type: cross.json
     name: two
-    parameters: {{quantity: 2, at_touch: true, session: "17:00-16:00 America/Chicago"}}
+    parameters: {{quantity: 2, at_touch: true, session: "17:00 America/Chicago"}}
 """
 
 
 @pytest.fixture
 def weeks(tmp_path: Path) -> Path:
     """Three weeks of trades every few minutes, and the example beside them."""
-    records = market(6_000, 6, pace=8)
+    records = market(6_000, 8, pace=8)
     data = dbn_bytes(records, mappings={"TWX": [(7, -30, 60)]})
     (tmp_path / "weeks.mbo.dbn").write_bytes(data)
     (tmp_path / "cross.json").write_text(SPECIFIED)
@@ -52,45 +52,44 @@ def test_the_example_runs_from_json_to_a_report_on_every_engine(
         manifest = json.loads((weeks / name / "manifest.json").read_text())
         assert manifest["status"] == "complete"
     result = tw.RunResult.load(weeks / "records")
-    assert result.fills.num_rows > 2
-    assert set(result.fills["strategy"].to_pylist()) == {"MA_Cross_RSI_Filter"}
+    assert result.fills.num_rows >= 1
+    assert set(result.fills["strategy_id"].to_pylist()) == {"MA_Cross_RSI_Filter"}
     (source,) = result.manifest["strategy_sources"]
     assert source["file"] == str(weeks / "cross.json")
 
 
 def test_a_configuration_gives_it_parameters(weeks: Path, tapewire_here: "TapewireHere") -> None:
-    config = CONFIG.replace('"17:00-16:00 America/Chicago"', '"17:00 America/Chicago"')
-    (weeks / "run.yaml").write_text(config)
+    (weeks / "run.yaml").write_text(CONFIG)
     assert tapewire_here("run", "run.yaml", "-o", "out").returncode == 0
     fills = tw.RunResult.load(weeks / "out").fills.to_pylist()
-    lots = {name: {one["last_qty"] for one in fills if one["strategy"] == name} for name in
+    lots = {name: {one["last_qty"] for one in fills if one["strategy_id"] == name} for name in
             ("one", "two")}  # fmt: skip
     assert lots == {"one": {1}, "two": {2}}
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "said", "code"),
     [
-        (SPECIFIED.replace('"rsi"', '"rsj"'), "did you mean 'rsi'"),
-        ("{", "expected JSON"),
-        (None, "cross.json: can't be read"),
+        (SPECIFIED.replace('"rsi"', '"rsj"'), "did you mean 'rsi'", 2),
+        ("{", "expected JSON", 2),
+        (None, "cross.json: can't be read", 3),
     ],
 )
 def test_what_is_wrong_with_the_file_is_one_sentence(
-    weeks: Path, tapewire_here: "TapewireHere", text: str | None, said: str
+    weeks: Path, tapewire_here: "TapewireHere", text: str | None, said: str, code: int
 ) -> None:
     if text is None:
         (weeks / "cross.json").unlink()
     else:
         (weeks / "cross.json").write_text(text)
     done = tapewire_here("run", "weeks.mbo.dbn", "-s", "cross.json", "-o", "out")
-    assert done.returncode == 2
+    assert done.returncode == code
     assert said in done.stderr
     assert not (weeks / "out").exists()
 
 
 def test_a_session_that_is_none_fails_the_run(weeks: Path, tapewire_here: "TapewireHere") -> None:
-    (weeks / "run.yaml").write_text(CONFIG.replace("17:00-16:00 America/Chicago", "5pm"))
+    (weeks / "run.yaml").write_text(CONFIG.replace("17:00 America/Chicago", "5pm"))
     done = tapewire_here("run", "run.yaml", "-o", "out")
     assert done.returncode not in (0, 1)
     assert "session: expected as '17:00-16:00 America/Chicago'" in done.stderr

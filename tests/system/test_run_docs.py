@@ -88,6 +88,14 @@ def test_every_command_and_snippet_of_the_pages_of_engines_on_bars(
 
 
 @pytest.mark.long
+def test_every_command_and_snippet_of_the_page_of_converting(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
+    assert run_blocks(repo / "docs" / "converting.md", tmp_path) == 4
+    assert (tmp_path / "configured" / "report.html").exists()
+
+
+@pytest.mark.long
 def test_every_command_and_snippet_of_the_pages_of_bars(
     run_blocks: RunBlocks, repo: Path, tmp_path: Path
 ) -> None:

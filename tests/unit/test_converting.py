@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from converted import module_of, written
 from declared import SPECIFIED
+from tapewire.candles.indicators import INDICATORS
 from tapewire.candles.rules import strategy_of, strategy_of_json
 from tapewire.candles.sessions import SessionClock
 from tapewire.cli.program import app
@@ -19,6 +20,7 @@ from tapewire.errors import ConfigError, TapewireError
 from tapewire.generator import draw_strategies, strategy_hash
 from tapewire.generator.converting import TARGETS, convert
 from tapewire.generator.converting.naming import class_name, constant_name, literal, shown
+from tapewire.generator.converting.parts import StrategyCode
 
 CODE = ("candles", "python", "compiled")
 #: Names that would end a text or a line, or run something, if they were put in as they are.
@@ -71,6 +73,34 @@ def test_the_specified_strategy_reads_as_somebody_would_have_written_it() -> Non
         "",
         'strategy.exit("Long", stop=2%, limit=5%)',
     ]
+
+
+def everything() -> Any:
+    """A strategy that looks at each output of each indicator, twice, on two timeframes."""
+    conditions = [
+        {"indicator": name, "output": output.name, "params": params, "timeframe": timeframe,
+         "comparison": "greater_than", "value": 1.0}
+        for name, definition in INDICATORS.items()
+        for output in definition.outputs
+        for timeframe in ("1m", "5m")
+        for params in ({}, dict.fromkeys(list(definition.parameters)[-1:], 40))
+    ]  # fmt: skip
+    both = {"operator": "OR", "conditions": conditions}
+    return strategy_of({
+        "name": "everything", "version": "1.0",
+        "timeframes": {"primary": "1m", "secondary": ["5m"]}, "entry_rules": {"long": both},
+    })  # fmt: skip
+
+
+def test_names_of_series_and_parameters_are_all_different(tmp_path: Path) -> None:
+    code = StrategyCode(everything(), SessionClock())
+    names = [source.series(output) for source in code.sources for output in source.outputs]
+    names += [name for source in code.sources for name, _, _ in source.parameters()]
+    assert len(names) > 100
+    assert len(set(names)) == len(names)
+    assert "macd_signal_line" in names
+    for target in CODE:
+        module_of(written(everything(), target, tmp_path))
 
 
 def test_two_spellings_are_one_code() -> None:

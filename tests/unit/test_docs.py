@@ -20,7 +20,7 @@ PAGES = {
     "docs/features.md": 3,
     "docs/strategies.md": 9,
     "docs/compiled-strategies.md": 6,
-    "docs/converting.md": 5,
+    "docs/converting.md": 6,
     "docs/data.md": 3,
     "docs/days.md": 3,
     "docs/examples.md": 1,

@@ -30,6 +30,8 @@ def test_a_thousand_strategies_on_an_hour_of_a_future(
         best = store.strategies("return", limit=1, where="trades > 1").rows[0]
         state = store.generation(1).state["sums"]["best"][0]
         assert best.total_return == pytest.approx(state[0])
-    done = tapewire_here("factory", "test", best.id, "-d", capture, "--interval", "1s",
-                         "--session", "23:30", "--holdout", "--store", "s.db", "--json")  # fmt: skip
+    done = tapewire_here(
+        "factory", "test", best.id, "-d", capture, "--interval", "1s", "--session", "23:30",
+        "--holdout", "--store", "s.db", "--json",
+    )  # fmt: skip
     assert json.loads(done.stdout)["part"] == "holdout", done.stderr

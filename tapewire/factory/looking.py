@@ -125,7 +125,7 @@ def shown(record: "StrategyRecord") -> ShownStrategy:
     latest = {(one.kind, one.dataset_id): one for one in record.results}
     return ShownStrategy(
         record.id, record.name, record.hash, record.source_code,
-        strategy_text(declared).splitlines()[1:], record.complexity_score, record.generation_id,
+        [line.strip() for line in strategy_text(declared).splitlines()[1:]], record.complexity_score, record.generation_id,
         [
             {
                 "kind": one.kind, "dataset": one.dataset, "sharpe": one.sharpe_ratio,

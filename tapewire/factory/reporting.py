@@ -93,7 +93,7 @@ def _ranked(one: "StrategyRecord", record: "GenerationRecord", fitness: float) -
     declared = stored_strategy(one.name, one.source_code, one.format)
     return RankedStrategy(
         one.id, one.name, fitness, metrics.get(SEARCH, {}), metrics.get(HOLDOUT, {}),
-        one.complexity_score or 0.0, strategy_text(declared).splitlines()[1:], checks, verdict,
+        one.complexity_score or 0.0, [line.strip() for line in strategy_text(declared).splitlines()[1:]], checks, verdict,
     )  # fmt: skip
 
 

@@ -7,19 +7,21 @@ import numpy as np
 
 from tapewire.analytics.analysis import row_groups
 from tapewire.analytics.exact import Int64Array, groups
+from tapewire.analytics.matching import MATCHED_COLUMNS, LegTrades
+from tapewire.analytics.rates import WorthSteps
 from tapewire.analytics.run import Run
-from tapewire.analytics.trades import TradeMatcher
-
-_COLUMNS = ["leg", "order_side", "last_px", "last_qty", "commission", "position", "ts_event"]
 
 
 def closed_trades(run: Run, strategy: str | None = None) -> tuple[Int64Array, Int64Array]:
     """Return the closed trades of a run, see `tapewire.analytics.trades`.
 
+    Where rates change, each is worth what it is at the rate of the fill that closed it; where an
+    account hedges, trades are those of each side.
+
     Parameters
     ----------
     run
-        A complete run whose contracts' worth does not change with rates.
+        A complete run.
     strategy
         Whose trades; None: all strategies'.
 
@@ -28,23 +30,22 @@ def closed_trades(run: Run, strategy: str | None = None) -> tuple[Int64Array, In
     ndarray, ndarray
         When each was closed (ns, ascending) and its net P&L (1e-9 currency), shape (n,).
     """
-    legs: Mapping[int, Mapping[str, Any]] = {one["leg"]: one for one in run.manifest["legs"]}
-    matchers: dict[int, TradeMatcher] = {}
-    for number, leg in legs.items():
-        if strategy in (None, leg["strategy_id"]):
-            matchers[number] = TradeMatcher(leg["multiplier_num"], leg["multiplier_den"])
-            matchers[number].kept = []
-    for part in row_groups(run.path / "fills.parquet", _COLUMNS):
-        for leg_number, rows in groups(part["leg"]):
-            if (matcher := matchers.get(leg_number)) is None:
-                continue
-            mine = {name: column[rows] for name, column in part.items()}
-            buy = mine["order_side"] == "BUY"
-            signed = np.where(buy, mine["last_qty"], -mine["last_qty"])
-            matcher.add(
-                signed, mine["last_px"], mine["commission"], mine["position"], mine["ts_event"]
-            )
-    kept = [one for matcher in matchers.values() for one in matcher.kept or ()]
+    points: Mapping[str, Any] = run.manifest.get("point_values", {})
+    steps = {symbol: WorthSteps(given) for symbol, given in points.items()}
+    legs: dict[int, LegTrades] = {
+        one["leg"]: LegTrades(
+            one["multiplier_num"], one["multiplier_den"], steps.get(one["symbol"]), keep=True
+        )
+        for one in run.manifest["legs"]
+        if strategy in (None, one["strategy_id"])
+    }
+    for part in row_groups(run.path / "fills.parquet", ["leg", "order_side", *MATCHED_COLUMNS]):
+        buy = part["order_side"] == "BUY"
+        part["signed"] = np.where(buy, part["last_qty"], -part["last_qty"])
+        for leg, rows in groups(part["leg"]):
+            if leg in legs:
+                legs[leg].add({name: column[rows] for name, column in part.items()})
+    kept = [one.kept for one in legs.values()]
     ts = np.concatenate([np.empty(0, np.int64), *(ts for ts, _ in kept)])
     net = np.concatenate([np.empty(0, np.int64), *(net for _, net in kept)])
     order = np.argsort(ts, kind="stable")

@@ -1,7 +1,7 @@
 """What metrics are computed from, gathered leg by leg from columns of rows in their order."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,13 @@ from tapewire.analytics.curves import Curve
 from tapewire.analytics.exact import Int64Array, groups, to_int64
 from tapewire.analytics.ledger import Leg
 from tapewire.analytics.margins import MarginPeaks, Margins
+from tapewire.analytics.matching import LegTrades
 from tapewire.analytics.metrics import Inputs, Registry, Tally
 from tapewire.analytics.rates import Conversion
-from tapewire.analytics.sides import LONG, Parts, Sides
-from tapewire.analytics.trades import TradeMatcher
-from tapewire.execution.codes import PositionEffect
 
 #: Columns of a row that is of no leg, of no book.
 BLANK: dict[str, Any] = {"strategy_id": None, "leg": None, "publisher_id": None,
                          "instrument_id": None, "symbol": None}  # fmt: skip
-_NETS: Final = PositionEffect.NONE.name
-_CLOSES: Final = PositionEffect.CLOSE.name
 
 
 class _Totals(Protocol):
@@ -61,9 +57,7 @@ class Tallies:
         self.strategies: dict[str, Curve] = {}
         #: What happened in each book, where that is known, before `finish`.
         self.markets: dict[int, MarketActivity] = {}
-        self._matchers: dict[int, TradeMatcher] = {}
-        self._short_matchers: dict[int, TradeMatcher] = {}  # of legs that hedge
-        self._sides: dict[int, Sides] = {}
+        self._trades: dict[int, LegTrades] = {}
         self._conversion = conversion
         self._last_pnl: dict[int, int] = {}
         self._clocks: dict[str, int] = {}
@@ -78,15 +72,14 @@ class Tallies:
         """Return the tally of a leg, opening it on first use."""
         if leg not in self.tallies:
             self.tallies[leg] = Tally()
-            self._matchers[leg] = self._matcher(leg)
+            info = self.legs[leg]
+            self._trades[leg] = LegTrades(
+                info.multiplier_num, info.multiplier_den, self._conversion.of(info)
+            )
             self.strategies.setdefault(
                 self.legs[leg].strategy_id, Curve(capital=self.initial_capital)
             )
         return self.tallies[leg]
-
-    def _matcher(self, leg: int) -> TradeMatcher:
-        info = self.legs[leg]
-        return TradeMatcher(info.multiplier_num, info.multiplier_den, self._conversion.of(info))
 
     def add_orders(self, part: Mapping[str, NDArray[Any]]) -> None:
         """Take columns of orders."""
@@ -106,36 +99,11 @@ class Tallies:
             tally.fills.add(mine)
             tally.inventory.add(mine, self.legs[leg].position_limit)
             self._by_rate(leg, mine, tally.impact)
-            parts = self._split(leg, mine["signed"], mine["position_effect"])
-            if parts is None:
-                self._matchers[leg].add(
-                    mine["signed"], mine["last_px"], mine["commission"], mine["position"],
-                    mine["ts_event"],
-                )  # fmt: skip
-            else:
+            parts = self._trades[leg].add(mine)
+            if parts is not None:
                 more[mine["at"]] = parts.more_held(len(mine["at"]))
-                self._match_sides(leg, mine, parts)
             self.see_fills(leg, mine)
         self.margins.add(part["leg"], more, part["ts_event"])
-
-    def _split(self, leg: int, signed: Int64Array, effect: NDArray[Any]) -> Parts | None:
-        """Split fills of a leg that hedges by the side that they are of; None of one that nets."""
-        if effect[0] == _NETS:
-            return None
-        return self._sides.setdefault(leg, Sides()).split(signed, effect == _CLOSES)
-
-    def _match_sides(self, leg: int, fills: Mapping[str, NDArray[Any]], parts: Parts) -> None:
-        """Close trades of each side by itself."""
-        fees = parts.commissions(fills["commission"], fills["last_qty"])
-        if leg not in self._short_matchers:
-            self._short_matchers[leg] = self._matcher(leg)
-        for side, at in groups(parts.side):
-            matcher = (self._matchers if side == LONG else self._short_matchers)[leg]
-            which = parts.fill[at]
-            matcher.add(
-                parts.signed[at], fills["last_px"][which], fees[at], parts.after[at],
-                fills["ts_event"][which],
-            )  # fmt: skip
 
     def add_markouts(self, part: Mapping[str, NDArray[Any]]) -> None:
         """Take columns of markouts."""
@@ -184,9 +152,8 @@ class Tallies:
         for curve in self.strategies.values():
             curve.finish()
         for leg, tally in self.tallies.items():
-            info, shorts = self.legs[leg], self._short_matchers.get(leg)
-            longs = self._matchers[leg].totals
-            tally.trades = longs if shorts is None else longs + shorts.totals
+            info = self.legs[leg]
+            tally.trades = self._trades[leg].totals
             tally.inventory.finish(last_ns, info.position_limit)
             book = info.publisher_id << 32 | info.instrument_id
             tally.capacity.finish(book, self.markets.get(book))

@@ -2,7 +2,7 @@
 
 from tapewire.features.labels import Label, Labeller, labels_of
 from tapewire.features.passing import FeaturePass, FeatureRows
-from tapewire.features.reach import RowReach
+from tapewire.features.reach import RowReach, until_expiry
 from tapewire.features.registry import DEFAULT_NAMES, FEATURES, find_feature, names_of
 from tapewire.features.samples import Sampling
 from tapewire.features.sets import FeatureSet, FeatureState
@@ -21,4 +21,5 @@ __all__ = [
     "find_feature",
     "labels_of",
     "names_of",
+    "until_expiry",
 ]

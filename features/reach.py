@@ -1,4 +1,4 @@
-"""Rows of features of contracts that roll: those of the days on which a symbol means them.
+"""Rows of features of contracts that roll or expire: those of the times they are meant for.
 
 A book that is left stands still, and is no market any more: rows sampled by time would go on.
 """
@@ -11,7 +11,36 @@ import numpy.typing as npt
 
 from tapewire.features.passing import FeaturePass, FeatureRows
 
+_EVER = -(2**63)
 _NEVER = 2**63 - 1
+
+
+def until_expiry(
+    times: Mapping[int, Sequence[tuple[int, int]]], expiries_ns: Mapping[int, int]
+) -> dict[int, list[tuple[int, int]]]:
+    """Return the times for which instruments are meant, none of them after its expiry.
+
+    Parameters
+    ----------
+    times
+        As `RowReach` takes them.
+    expiries_ns
+        When instruments expire, ns since the epoch, by id: that moment is no time of theirs.
+
+    Examples
+    --------
+    >>> until_expiry({1: [(0, 10), (20, 30)], 2: [(0, 10)]}, {1: 25, 3: 7})[1]
+    [(0, 10), (20, 25)]
+    """
+    found = {number: list(some) for number, some in times.items()}
+    for number, expiry_ns in expiries_ns.items():
+        before = [
+            (start_ns, min(end_ns, expiry_ns))
+            for start_ns, end_ns in found.get(number, [(_EVER, _NEVER)])
+            if start_ns < expiry_ns
+        ]
+        found[number] = before or [(expiry_ns, expiry_ns)]
+    return found
 
 
 class RowReach:

@@ -1,5 +1,7 @@
 """DBN files of ``definition`` records, read whole; kept is what is asked for."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,12 +13,17 @@ from tapewire.market.definitions import (
     DEFINITION,
     DEFINITION_BYTES,
     DEFINITION_LAYOUTS,
+    DELETE,
     RTYPE_DEFINITION,
     plain_definitions,
 )
 from tapewire.replay.dbn import DbnFile
 
 _CHUNK: Final = 4_096
+
+
+#: Symbols that stand for whatever contract is meant that day: a venue calls it something else.
+_MOVING_SYMBOL: Final = re.compile(r".+\.(?:[cnv]\.\d+|FUT|OPT|SPOT)")
 
 
 @dataclass(frozen=True)
@@ -87,3 +94,23 @@ def _require_definitions(file: DbnFile, records: npt.NDArray[Any], size: int) ->
             f"definition (rtype 0x13, {size} bytes), found rtype {rtype:#04x}, {length * 4} bytes: "
             "the file is corrupt or mixes schemas"
         )
+
+
+def is_meant(row: Any, names: Mapping[int, str]) -> bool:
+    """Whether a record defines one of the instruments of data: ids are given again on other days.
+
+    Parameters
+    ----------
+    row
+        Of dtype ``DEFINITION``.
+    names
+        Symbols of the data by instrument id; none: all are meant.
+    """
+    if row["security_update_action"] == DELETE:
+        return False
+    if not names:
+        return True
+    name = names[int(row["instrument_id"])]
+    if name == str(row["instrument_id"]) or _MOVING_SYMBOL.fullmatch(name):
+        return True
+    return name == bytes(row["raw_symbol"]).split(b"\0", 1)[0].decode("ascii", "replace")

@@ -17,17 +17,14 @@ import datetime as dt
 import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import csv
 
 from tapewire.compiled.memory import Block
-from tapewire.errors import ConfigError, FormatError, MissingFileError, NoDataError
+from tapewire.errors import ConfigError, FormatError, NoDataError
 from tapewire.market.records import (
     ACTION_ADD,
     ACTION_CLEAR,
@@ -44,7 +41,7 @@ from tapewire.market.records import (
 )
 from tapewire.replay import _lobster
 from tapewire.replay._order_table import empty_orders, twice_as_large
-from tapewire.replay.byte_sources import open_file
+from tapewire.replay.number_rows import NumberRows
 from tapewire.replay.trading_days import midnight_ns
 
 DATASET: Final = "XNAS.ITCH"
@@ -53,7 +50,10 @@ PUBLISHER: Final = 2
 INSTRUMENT_ID: Final = 1
 FIRST_REST_ID: Final = 2**62
 _MESSAGE_COLUMNS: Final = 6
-_BLOCK_BYTES: Final = 1 << 20
+_LEVEL_COLUMNS: Final = 4
+#: So that lines of the orderbook file stay shorter than what is read at once.
+_LEVELS_MAX: Final = 1_000
+_TOGETHER: Final = "; a message file and its orderbook file belong together"
 _OUT_RECORDS: Final = 65_536
 _ORDERS_MIN: Final = 1 << 12
 _LEVELS_MIN: Final = 256
@@ -120,6 +120,11 @@ class LobsterFile:
             self.date = dt.date.fromisoformat(named["date"])
         except ValueError:
             raise ConfigError(f"{path}: {named['date']} in its name is no date") from None
+        depth = int(named["levels"])
+        if not 1 <= depth <= _LEVELS_MAX:
+            raise ConfigError(
+                f"{path}: expected 1 to {_LEVELS_MAX} levels in its name, found {named['levels']}"
+            )
         self.path = path
         self.book_path = str(
             Path(path).with_name(Path(path).name.replace("_message_", "_orderbook_"))
@@ -127,11 +132,11 @@ class LobsterFile:
         self.symbol = named["ticker"]
         self._midnight = midnight_ns(self.date)
         self._start_ns = self._midnight + int(named["start"]) * _NS_PER_MS
-        depth = int(named["levels"])
-        self._messages = _Table(self.path, ["t", *"abcde"])
+        self._messages = NumberRows(self.path, _MESSAGE_COLUMNS, timed=True, hint=_TOGETHER)
         try:
-            columns = [f"{kind}{k}" for k in range(depth) for kind in "pqrs"]
-            self._book = _Table(self.book_path, columns)
+            self._book = NumberRows(
+                self.book_path, _LEVEL_COLUMNS * depth, timed=False, hint=_TOGETHER
+            )
         except BaseException:
             self._messages.close()
             raise
@@ -277,83 +282,3 @@ def _side_of(levels: Block, ask: int) -> np.ndarray:
     """The bids of a block of levels, or the asks."""
     side: np.ndarray = levels.records.reshape(2, -1)[ask]
     return side
-
-
-class _Table:
-    """Rows of whole numbers of a CSV file without a header; a column ``t`` are seconds, as ns."""
-
-    def __init__(self, path: str, names: list[str]) -> None:
-        self.path = path
-        self.rows = 0  # taken so far
-        self._names = names
-        if not Path(path).exists():
-            raise MissingFileError(
-                f"{path}: no such file; a message file and its orderbook file belong together"
-            )
-        fd, self.size_bytes = open_file(path)
-        self._file: Any = os.fdopen(fd, "rb")
-        self._reader: Any = None
-        self._left = np.empty((0, len(names)), np.int64)
-        #: Parses what comes next while other work is done: the library leaves Python for that.
-        self._thread = ThreadPoolExecutor(1, "tapewire-csv")
-        self._ahead: Future[np.ndarray] | None = None
-
-    @property
-    def disk_bytes(self) -> int:
-        """Bytes read so far."""
-        return 0 if self._file.closed else int(self._file.tell())
-
-    def more(self) -> int:
-        """Wait for the next block if nothing is left; return how many rows there are."""
-        if not len(self._left) and self.size_bytes:
-            ahead = self._ahead or self._thread.submit(self._next)
-            try:
-                self._left = ahead.result()
-            except pa.ArrowInvalid as error:
-                why = str(error).splitlines()[0]
-                raise FormatError(
-                    f"{self.path}: after {self.rows} good rows: expected {len(self._names)} "
-                    f"numbers a row: {why}"
-                ) from None
-            self._ahead = self._thread.submit(self._next) if len(self._left) else ahead
-        return len(self._left)
-
-    def take(self, count: int) -> np.ndarray:
-        """Return so many of the rows, int64, shape (count, columns)."""
-        rows, self._left = self._left[:count], self._left[count:]
-        self.rows += count
-        return rows
-
-    def _next(self) -> np.ndarray:
-        """Read and parse the next block: none at the end. By the thread alone."""
-        try:
-            if self._reader is None:
-                self._reader = csv.open_csv(
-                    self._file,
-                    csv.ReadOptions(
-                        use_threads=False, block_size=_BLOCK_BYTES, column_names=self._names
-                    ),
-                    convert_options=csv.ConvertOptions(
-                        column_types={
-                            name: pa.decimal128(18, 9) if name == "t" else pa.int64()
-                            for name in self._names
-                        },
-                        null_values=[],
-                    ),
-                )
-            batch = self._reader.read_next_batch()
-        except StopIteration:
-            return np.empty((0, len(self._names)), np.int64)
-        rows = np.empty((batch.num_rows, len(self._names)), np.int64)
-        for k, column in enumerate(batch.columns):
-            if self._names[k] == "t":  # 16 bytes each, the count of ns in the lower 8
-                words = np.frombuffer(column.buffers()[1], "<i8")[2 * column.offset :]
-                rows[:, k] = words[: 2 * len(column) : 2]
-            else:
-                rows[:, k] = column.to_numpy()
-        return rows
-
-    def close(self) -> None:
-        """Close the file."""
-        self._thread.shutdown(cancel_futures=True)
-        self._file.close()

@@ -251,7 +251,18 @@ users: Final = _table(
     # Tokens issued before count no more once this has grown.
     Column("token_version", Integer(), nullable=False, server_default=text("0")),
     _at("created_at"),
+    Column("email", Text(), nullable=False, server_default=text("''")),
     _one_of("role", ROLES),
+)
+#: Logins: by what their refresh tokens are known, the one that is good and the one before it.
+sessions: Final = _table(
+    "sessions",
+    _id(),
+    _to("user_id", "users", cascade=True, index=True),
+    Column("digest", Text(), nullable=False, unique=True),
+    Column("used_digest", Text(), unique=True),
+    Column("expires_at", DateTime(), nullable=False),
+    _at("created_at"),
 )
 #: Exchange keys, sealed: the owner is part of what is authenticated.
 keys: Final = _table(

@@ -1,10 +1,11 @@
 """The store: all that a database of strategies and results can do."""
 
+from tapewire.store.people import PeopleStore
 from tapewire.store.reading import ReadingStore
 from tapewire.store.recording import WritingStore
 
 
-class Store(WritingStore, ReadingStore):
+class Store(WritingStore, ReadingStore, PeopleStore):
     """A database of strategies, results and the searches that found them.
 
     Get one by `Store.open`; use it in a ``with``, or `close` it. Every call is a transaction of

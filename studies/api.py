@@ -117,6 +117,7 @@ def optimize(
     prune: str | None = None,
     prune_after: int = 1,
     prune_factor: int = 2,
+    prune_every: int | None = None,
     files: AnyPath | Iterable[AnyPath] | None = None,
     strategies: AnyStrategy | Iterable[AnyStrategy] | None = None,
     symbols: str | Iterable[str] | None = None,
@@ -145,10 +146,10 @@ def optimize(
         At most so many trials, asked for so many at a time.
     storage
         Where Optuna keeps its study; in memory without.
-    prune, prune_after, prune_factor
-        ``halving``, or with Optuna's methods also ``median`` or ``hyperband``: trials are looked at
-        after so many days, then after `prune_factor` times as many, and those that are hopeless
-        are not played to the end.
+    prune, prune_after, prune_factor, prune_every
+        ``halving``, ``median``, ``quartile``, or with Optuna's methods also ``hyperband``: trials
+        are looked at after so many days, then after `prune_factor` times as many, or each
+        `prune_every` days, and those that are hopeless are not played to the end.
     config, vary, output, files, strategies, symbols, start, end, overrides, seed, objective, \
     constraints, block, workers, executor, force, resume, keep_runs, hooks
         As `sweep` takes them.
@@ -177,7 +178,9 @@ def optimize(
     means = Means(output, executor, workers, force, resume, keep_runs, hooks or StudyHooks())
     if prune_after < 1 or prune_factor < 2:
         raise ConfigError("prune_after: expected at least 1, and prune_factor at least 2")
-    pruning = None if prune is None else Pruning(prune, prune_after, prune_factor)
+    if prune_every is not None and prune_every < 1:
+        raise ConfigError(f"prune_every: expected at least 1, found {prune_every}")
+    pruning = None if prune is None else Pruning(prune, prune_after, prune_factor, prune_every)
     return optimize_checked(base, settings, Budget(method, trials, batch, storage, pruning), means)
 
 

@@ -9,20 +9,28 @@ from pydantic import BaseModel, ValidationError
 
 from tapewire.config.loading import STUDY
 from tapewire.config.problems import Places, Problems
-from tapewire.config.schema import RunConfig
+from tapewire.config.schema import DatabentoSource, RunConfig
+from tapewire.config.wording import message_of
 from tapewire.config.yaml import KeyPath, load_yaml
-from tapewire.errors import ConfigError
+from tapewire.errors import ConfigError, MissingFileError
 from tapewire.runs.requests import Request
 from tapewire.studies.axes import combinations
 from tapewire.studies.settings import StudySettings
 
 #: What a part of a configuration becomes.
 Part = TypeVar("Part", bound=BaseModel)
+#: Of keys that say which data trials are over.
+DATA_SOURCE: Final = "data_source"
 
 
 def settings_of(given: Mapping[str, Any], places: Places) -> StudySettings:
     """Return a study's settings, checked; see `checked_part`."""
-    return checked_part(StudySettings, STUDY, given, places)
+    found = checked_part(StudySettings, STUDY, given, places)
+    if "draws" in given and found.method != "random":
+        problems = Problems(places)
+        problems.add((STUDY, "draws"), f"expected method random with it, found {found.method}")
+        problems.raise_if_any()
+    return found
 
 
 def checked_part(kind: type[Part], key: str, given: Mapping[str, Any], places: Places) -> Part:
@@ -45,19 +53,19 @@ def checked_part(kind: type[Part], key: str, given: Mapping[str, Any], places: P
         return kind.model_validate(dict(given))
     except ValidationError as error:
         for item in error.errors(include_url=False):
-            path = tuple(p for p in item["loc"] if p not in _KINDS)
-            context = item.get("ctx", {})
-            message = (
-                f"expected {context['what']}" if item["type"] == "expected" else
-                f"{item['msg'][:1].lower()}{item['msg'][1:]}"
-            )  # fmt: skip
-            problems.add((key, *path), message)
+            path = (key, *(p for p in item["loc"] if p not in _KINDS))
+            if item["type"] == "extra_forbidden":
+                known = _RANGE_KEYS if "range" in item["loc"] else kind.model_fields
+                problems.add(path, problems.unknown_key(path, known))
+            else:
+                problems.add(path, message_of(item, path, kind))
     problems.raise_if_any()
     raise AssertionError("something is wrong with it")
 
 
+_RANGE_KEYS: Final = ("from", "to", "step", "log", "integer")
 #: What pydantic puts into a path of a value that may be one of two kinds.
-_KINDS: Final = ("range", "list", "factor", "anew", "literal['day']", "constrained-int")
+_KINDS: Final = ("range", "list", "factor", "anew")
 
 
 def read_study(path: Path | None, key: str = STUDY) -> tuple[dict[str, Any], Places]:
@@ -86,7 +94,20 @@ def base_of(request: Request, settings: StudySettings, label: Callable[[str], st
     ------
     ConfigError
         With everything that is wrong.
+    MissingFileError
+        If market data that all trials are over are not there.
     """
+    config = _base_of(request, settings, label)
+    source = config.backtest.data_source
+    varies = any(DATA_SOURCE in name.split(".") for name in settings.vary)
+    if isinstance(source, DatabentoSource) and not varies and settings.trials is None:
+        for path in source.files:
+            if not Path(path).exists():
+                raise MissingFileError(f"{path}: expected market data, found no such file")
+    return config
+
+
+def _base_of(request: Request, settings: StudySettings, label: Callable[[str], str]) -> RunConfig:
     try:
         return request.checked(label)
     except ConfigError:

@@ -75,7 +75,7 @@ def _axes(vary: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
         if values is None:
             raise ConfigError(
                 f"study.vary.{name}: expected a list, or a range with a step, for a grid, found "
-                "a range without one (method: random draws from it)"
+                "a range without one (a step is typed 1:9:2; method random draws from any)"
             )
         axes[name] = values
     return axes

@@ -159,7 +159,8 @@ class Base:
                 overrides[OPTION_KEYS["start"]], overrides[OPTION_KEYS["end"]] = start, end
             else:
                 overrides[path] = copy.deepcopy(value)  # checking writes into mappings
-            typed[path] = name
+            is_short = "." not in name and name not in (STRATEGY, SYMBOLS, DAY)
+            typed[path] = f"{name} ({'.'.join(map(str, path))})" if is_short else name
         document = self._document
         known = _entries(document, strategies)
         if len(known) > 1:

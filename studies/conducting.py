@@ -163,6 +163,7 @@ def _finish(
     manifest = {
         "status": "complete",
         "kind": plan["kind"],
+        **({"search": plan["search"]["method"]} if "search" in plan else {}),
         "trials": table.num_rows,
         "failed": session.failed,
         **({"pruned": table["status"].to_pylist().count("pruned")} if prunes else {}),

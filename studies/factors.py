@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from tapewire.config.wording import expected
 from tapewire.studies.axes import value_of
-from tapewire.studies.settings import TRIALS_MAX, VALUES_MAX, Range
+from tapewire.studies.settings import TRIALS_MAX, VALUES_MAX, Block, Range
 
 #: Synthetic markets of one study.
 MARKETS_MAX: Final = 10_000
@@ -126,7 +126,7 @@ class MonteCarloSettings(BaseModel):
     resamples: int = Field(default=2_000, ge=2, le=RESAMPLES_MAX)
     bootstrap: Literal["stationary", "circular"] = "stationary"
     block_length: float | None = Field(default=None, ge=1)
-    block: Literal["day"] | Annotated[int, Field(ge=1, le=1440)] = "day"
+    block: Block = "day"
     seed: int = Field(default=0, ge=0, lt=2**63)
 
     @model_validator(mode="after")

@@ -9,8 +9,8 @@ import numpy as np
 from tapewire.analytics import formats as f
 from tapewire.analytics.resampling import Floats
 
-_WIDTH: Final = 680
-_HEIGHT: Final = 300
+_WIDTH: Final = 880
+_HEIGHT: Final = 330
 _LEFT: Final = 12
 _RIGHT: Final = 12
 _TOP: Final = 16

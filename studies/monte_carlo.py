@@ -4,12 +4,14 @@ import functools
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapewire.analytics.run_folder import MANIFEST
 from tapewire.config.loading import MONTECARLO
 from tapewire.config.problems import Places, Problems
+from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError, FormatError
 from tapewire.executors import Executor
 from tapewire.runs.api import AnyPath, AnyStrategy, Time, request_of
@@ -112,10 +114,32 @@ def is_run(path: Path) -> bool:
     return (path / MANIFEST).is_file() and not (path / PLAN).exists()
 
 
-def settings_in(path: Path | None, given: Mapping[str, Any]) -> MonteCarloSettings:
+def refuse_study(path: Path) -> None:
+    """Refuse the folder of a study, where a run's is expected.
+
+    Raises
+    ------
+    ConfigError
+        If it is one.
+    """
+    if (path / PLAN).is_file():
+        raise ConfigError(
+            f"{path}: expected a finished run, a configuration or market data, found the folder of "
+            "a study: `tapewire run --from` makes a run of one of its trials"
+        )
+
+
+def settings_in(
+    path: Path | None, given: Mapping[str, Any], labels: Mapping[str, str] | None = None
+) -> MonteCarloSettings:
     """Return the settings of a configuration file, with what is given in place of them.
 
     Files that it names are taken from its folder.
+
+    Parameters
+    ----------
+    labels
+        How what is given was typed.
 
     Raises
     ------
@@ -123,6 +147,10 @@ def settings_in(path: Path | None, given: Mapping[str, Any]) -> MonteCarloSettin
         With everything that is wrong.
     """
     found, places = read_study(path, MONTECARLO)
+    typed: dict[KeyPath, str] = {
+        (MONTECARLO, name): label for name, label in (labels or {}).items()
+    }
+    places = replace(places, typed=typed)
     for name in ("like", "calibration"):
         if path is not None and isinstance(found.get(name), str):
             found[name] = str((path.parent / Path(found[name]).expanduser()).absolute())
@@ -214,6 +242,8 @@ def montecarlo(
         name = strategies if isinstance(strategies, str) else None
         of = of_run(RunResult.load(config), name, settings_in(None, given))
         return MonteCarlo(spread(of, means))
+    if isinstance(config, (str, os.PathLike)):
+        refuse_study(Path(config))
     request = request_of(
         config, Problems(Places("tapewire.montecarlo")), files=files, strategies=strategies,
         overrides=overrides, options={"symbols": symbols, "start": start, "end": end},

@@ -1,7 +1,7 @@
 """Trials that are asked for by what looks for the best, batch by batch."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,15 @@ from tapewire.errors import ConfigError
 from tapewire.studies.axes import Trial
 from tapewire.studies.base import Base
 from tapewire.studies.conducting import Means, conduct, plan_of
-from tapewire.studies.pruning import PRUNED, PrunedSession, Pruning, halved, rungs_of
+from tapewire.studies.pruning import (
+    BEHIND,
+    PRUNED,
+    Behind,
+    PrunedSession,
+    Pruning,
+    halved,
+    rungs_of,
+)
 from tapewire.studies.searching import (
     Pruner,
     Search,
@@ -77,17 +85,33 @@ def optimize_checked(
     }
 
     if budget.pruning is not None:
-        plan |= {"prune": vars(budget.pruning)}
+        plan |= {"prune": budget.pruning.to_dict()}
 
     def work(session: StudySession) -> list[Trial]:
         player: StudySession | PrunedSession = session
         if budget.pruning is not None:
-            decide = search.decide if isinstance(search, Pruner) else halved(budget.pruning.factor)
-            player = PrunedSession(session, rungs, settings, decide, plan["base"])
+            player = _pruned(session, search, budget.pruning, rungs, settings, plan["base"])
         return _search(search, player, settings, total, budget.batch)
 
     first = Base(plan["base"], list(settings.vary))
     return conduct(plan, settings, first, means, total=total, work=work)
+
+
+def _pruned(
+    session: StudySession,
+    search: Search,
+    pruning: Pruning,
+    rungs: Sequence[tuple[int, str]],
+    settings: StudySettings,
+    document: Mapping[str, Any],
+) -> PrunedSession:
+    """Return a session whose trials are looked at as somebody asked for."""
+    if isinstance(search, Pruner):
+        return PrunedSession(session, rungs, settings, search.decide, document)
+    if pruning.pruner in BEHIND:
+        rule = Behind(BEHIND[pruning.pruner])
+        return PrunedSession(session, rungs, settings, rule.decide, document, rule.ended)
+    return PrunedSession(session, rungs, settings, halved(pruning.factor), document)
 
 
 def _search(

@@ -61,14 +61,24 @@ class OptunaSearch:
             if pruning.pruner == "hyperband" and storage is not None:
                 raise ConfigError("--prune hyperband: expected no --storage with it, found one")
             pruner = _pruner(optuna, pruning, rungs)
-        self._study = optuna.create_study(
-            # Hyperband draws brackets by the name, which would else be random.
-            study_name="tapewire" if storage is None else None,
-            pruner=pruner,
-            sampler=sampler,
-            directions=["maximize"] * len(settings.objective),
-            storage=storage,
-        )
+        try:
+            self._study = optuna.create_study(
+                # Hyperband draws brackets by the name, which would else be random.
+                study_name="tapewire" if storage is None else None,
+                pruner=pruner,
+                sampler=sampler,
+                directions=["maximize"] * len(settings.objective),
+                storage=storage,
+            )
+        except Exception as error:  # of Optuna, SQLAlchemy or a database's driver
+            if storage is None:
+                raise
+            first = str(error).strip().splitlines()
+            raise ConfigError(
+                "--storage: expected the URL of a database that Optuna can write, like "
+                f"sqlite:///found.db, found {storage!r}: {type(error).__name__}: "
+                f"{first[0] if first else 'no reason given'}"
+            ) from None
         self._asked: dict[str, list[optuna.trial.Trial]] = {}
 
     def ask(self, count: int) -> list[Values]:
@@ -121,9 +131,11 @@ def _pruner(
 ) -> "optuna.pruners.BasePruner":
     if pruning.pruner == "median":
         return optuna.pruners.MedianPruner()  # type: ignore[no-any-return]
+    if pruning.pruner == "quartile":
+        return optuna.pruners.PercentilePruner(75.0)  # type: ignore[no-any-return]
     if pruning.pruner == "hyperband":
         return optuna.pruners.HyperbandPruner(  # type: ignore[no-any-return]
-            min_resource=pruning.after, max_resource=rungs[-1][0] * pruning.factor,
+            min_resource=pruning.after, max_resource=pruning.next(rungs[-1][0]),
             reduction_factor=pruning.factor,
         )  # fmt: skip
     return optuna.pruners.SuccessiveHalvingPruner(  # type: ignore[no-any-return]

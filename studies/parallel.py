@@ -11,9 +11,10 @@ _LEFT: Final = 60
 _TOP: Final = 34
 _LINES_MAX: Final = 1_500
 _STYLE: Final = (
-    "text{font:12px system-ui,sans-serif;fill:#59626e}.axis{stroke:#8a94a1}"
+    "text{font:14px system-ui,sans-serif;fill:#59626e;paint-order:stroke;stroke:#fff;"
+    "stroke-width:4px;stroke-linejoin:round}.axis{stroke:#8a94a1}"
     "path{fill:none;stroke-width:1.2;stroke-opacity:.55}.best{stroke-width:3;stroke-opacity:1}"
-    "@media(prefers-color-scheme:dark){text{fill:#a3adb9}}"
+    "@media(prefers-color-scheme:dark){text{fill:#a3adb9;stroke:#171b20}}"
 )
 
 

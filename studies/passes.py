@@ -47,7 +47,7 @@ def run_pass(argument: dict[str, Any], tell: Tell) -> dict[str, Any]:
         one core; perhaps ``market``: a synthetic market to be made and run over, see
         `tapewire.studies.markets`.
     tell
-        Gets events done and in all.
+        Gets events done and in all, and in words why there are none yet.
 
     Returns
     -------
@@ -159,7 +159,7 @@ class _Pass:
 
     def _run_once(self, config: RunConfig, names: list[str], folder: Path) -> None:
         """Run some strategies; a run folder is written only where somebody wants it."""
-        hooks = Hooks(progress=self._note)
+        hooks = Hooks(announce=self._announce, progress=self._note)
         wanted = {name: self._trials[name] for name in names}
         if self._keep or config.backtest.replay.days == "apart":  # whose rows are joined in there
             result = run_checked(config, name="pass", output=folder, hooks=hooks)
@@ -200,6 +200,12 @@ class _Pass:
         self.inputs = inputs_of(manifest)
         self.events = int(manifest["events"])
         self.warnings += manifest["warnings"]
+
+    def _announce(self, text: str) -> None:
+        """Say why nothing is to be seen yet; what its runs say later is of one trial."""
+        if not self._told_s:
+            with contextlib.suppress(OSError):
+                self._tell(text)
 
     def _note(self, progress: RunProgress) -> None:
         now_s = time.monotonic()

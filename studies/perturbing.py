@@ -12,6 +12,7 @@ import numpy as np
 
 from tapewire.config.models import chosen_models, execution_of, fixed_delays_us
 from tapewire.config.schema import Execution, RunConfig
+from tapewire.config.wording import close_name
 from tapewire.errors import ConfigError
 from tapewire.studies.axes import Trial, value_at
 from tapewire.studies.base import Base
@@ -58,6 +59,12 @@ class _Perturbed:
         try:
             return self.base.configured(name)
         except ConfigError as error:
+            close = close_name(name, _SPECIAL)
+            if close is not None:
+                raise ConfigError(
+                    f"perturb: expected {', '.join(_SPECIAL)} or what a sweep varies, found "
+                    f"{name!r}, did you mean {close!r}?"
+                ) from None
             raise ConfigError(str(error).replace("study.vary", "perturb", 1)) from None
 
     def key(self, section: str, name: str = "") -> str:

@@ -1,24 +1,30 @@
 """Trials that are hopeless after a few days are not played to the end.
 
-Each batch is played over the first days, then those that are left over twice as many, until those
+Each batch is played over the first days, then those that are left over some more, until those
 that are still left are played over all: each time an ordinary run with an earlier end, so that any
 row can be run again. Successive halving (Jamieson, Talwalkar 2016) keeps the better part of a
-batch; Optuna's pruners decide by all trials so far. Who plays what, and when it was stopped,
-changes nothing: it is decided when the batch is done, in the order of its trials.
+batch; a trial that is behind is one below the median, or the worst quarter, of what those of
+earlier batches had made by the same day (the rule of Google Vizier: Golovin and others 2017);
+Optuna's pruners decide by all trials so far. Who plays what, and when it was stopped, changes
+nothing: it is decided when the batch is done, in the order of its trials.
 """
 
 import copy
 import datetime as dt
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from tapewire.config.schema import DatabentoSource, RunConfig
 from tapewire.errors import ConfigError
 from tapewire.inputs.data_days import days_in
 from tapewire.runs.requests import OPTION_KEYS
+from tapewire.studies.asking import DATA_SOURCE
 from tapewire.studies.axes import DAY, SYMBOLS, Trial
 from tapewire.studies.base import Base
 from tapewire.studies.folder import StudyFolder
@@ -27,10 +33,13 @@ from tapewire.studies.session import StudyHooks, StudySession
 from tapewire.studies.settings import StudySettings
 from tapewire.studies.table import Ranking, figures_of
 
-PRUNERS: Final = ("halving", "median", "hyperband")
+PRUNERS: Final = ("halving", "median", "quartile", "hyperband")
+#: Of what trials before had made by the same day, the share that one has to be above.
+BEHIND: Final = {"median": 0.5, "quartile": 0.25}
+#: Trials played to the end before any is held against them.
+ENDED_MIN: Final = 5
 #: Status of a trial that was not played to the end.
 PRUNED: Final = "pruned"
-_SOURCE: Final = "data_source"
 
 #: Whether each of some trials goes on: told the days played, values and scores of each.
 Decide = Callable[[int, Sequence[Mapping[str, Any]], Sequence[float | None]], Sequence[bool]]
@@ -48,11 +57,22 @@ class Pruning:
         Days before the first look.
     factor
         Each look is at so many times the days of the last; of `halving` one of so many stays.
+    every
+        Each look is so many days after the last instead; None: as `factor` says.
     """
 
     pruner: str
     after: int = 1
     factor: int = 2
+    every: int | None = None
+
+    def next(self, played: int) -> int:
+        """Return the days before the look that follows one after so many."""
+        return played * self.factor if self.every is None else played + self.every
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def rungs_of(base: RunConfig, settings: StudySettings, pruning: Pruning) -> list[tuple[int, str]]:
@@ -73,7 +93,7 @@ def rungs_of(base: RunConfig, settings: StudySettings, pruning: Pruning) -> list
             f"--prune: expected one objective with it, found {len(settings.objective)}"
         )
     for name in settings.vary:
-        if name in (DAY, SYMBOLS) or _SOURCE in name.split("."):
+        if name in (DAY, SYMBOLS) or DATA_SOURCE in name.split("."):
             raise ConfigError(f"--prune: expected trials over the same data, found {name} to vary")
     source = base.backtest.data_source
     if not isinstance(source, DatabentoSource):
@@ -83,7 +103,7 @@ def rungs_of(base: RunConfig, settings: StudySettings, pruning: Pruning) -> list
     played = pruning.after
     while played < len(days):
         found.append((played, days[played].isoformat()))
-        played *= pruning.factor
+        played = pruning.next(played)
     if not found:
         raise ConfigError(
             f"--prune: expected more than {pruning.after} days (--prune-after) to look at trials "
@@ -108,6 +128,48 @@ def halved(factor: int) -> Decide:
         return [k in kept for k in range(len(scores))]
 
     return decide
+
+
+class Behind:
+    """Gives up trials that are below a share of what earlier batches had made by the same day.
+
+    Those that count were played to the end. While they are fewer than `ENDED_MIN`, and where a
+    trial has no value of the objective yet, it goes on.
+
+    Parameters
+    ----------
+    share
+        From 0 to 1: 0.5 is the median.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._now: dict[str, dict[int, float]] = {}  # of this batch: scores by days, by values
+        self._before: dict[int, list[float]] = {}  # of those before: by days
+
+    def decide(
+        self, days: int, values: Sequence[Mapping[str, Any]], scores: Sequence[float | None]
+    ) -> list[bool]:
+        """See `Decide`."""
+        before = self._before.get(days, ())
+        bound = -math.inf
+        if len(before) >= ENDED_MIN:
+            bound = float(np.quantile(before, self._share))
+        for one, score in zip(values, scores, strict=True):
+            if score is not None:
+                self._now.setdefault(_key(one), {})[days] = score
+        return [score is None or score >= bound for score in scores]
+
+    def ended(self, values: Sequence[Mapping[str, Any]]) -> None:
+        """Take in the trials of a batch that were played to the end."""
+        for one in values:
+            for days, score in self._now.get(_key(one), {}).items():
+                self._before.setdefault(days, []).append(score)
+        self._now = {}
+
+
+def _key(values: Mapping[str, Any]) -> str:
+    return json.dumps(dict(values), default=str)
 
 
 def _behind(score: float | None) -> float:
@@ -172,6 +234,8 @@ class PrunedSession:
         Who goes on.
     document
         What trials differ from.
+    ended
+        Told, of each batch, who was played to the end.
     """
 
     def __init__(
@@ -181,8 +245,10 @@ class PrunedSession:
         settings: StudySettings,
         decide: Decide,
         document: Mapping[str, Any],
+        ended: Callable[[Sequence[Mapping[str, Any]]], None] = lambda values: None,
     ) -> None:
         self._session = session
+        self._ended = ended
         self._objective = settings.objectives[0]
         self._decide = decide
         self._rungs = [
@@ -211,7 +277,9 @@ class PrunedSession:
         for days, day, session in self._rungs:
             if not left:
                 break
-            self._session.hooks.announce(f"{len(left)} trials over {days} days …")
+            many = "trial" if len(left) == 1 else "trials"
+            over = "the first day" if days == 1 else f"{days} days"
+            self._session.hooks.announce(f"{len(left)} {many} over {over} …")
             before, worker_s = session.events, session.worker_s
             rows = session.run(left)
             self._session.events += session.events - before
@@ -228,7 +296,9 @@ class PrunedSession:
                     ended[row["trial"]] = row
             self._keep(session, pruned, failed, days, day)
             left = [trial for trial in left if trial.number not in ended]
-        ended |= {row["trial"]: row for row in self._session.run(left)}
+        rows = self._session.run(left)
+        self._ended([t.values for t, row in zip(left, rows, strict=True) if row["error"] is None])
+        ended |= {row["trial"]: row for row in rows}
         return [ended[trial.number] for trial in trials]
 
     def _keep(

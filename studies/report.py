@@ -1,6 +1,7 @@
 """The page of a study: what is best, what that is worth, how results hang on what varies."""
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -49,9 +50,11 @@ def write_report(
     varied = names[len(KEYS) : names.index(FIGURES[0].name)]
     lines = _lines(blocks, [row["trial"] for row in best[:_DRAWN]])
     failed = [row for row in rows if row["status"] == "failed"]
-    warnings = [f"{len(failed):,} trials failed: see the table below."] if failed else []
+    many = "trial" if len(failed) == 1 else "trials"
+    warnings = [f"{len(failed):,} {many} failed: see the table below."] if failed else []
     if luck.why_not:
         warnings.append(f"How much of the best is luck is not judged: {luck.why_not}.")
+    warnings += told_once(manifest["warnings"])
     page = render_page(
         equity_chart(lines),
         brand="Tapewire study",
@@ -59,8 +62,8 @@ def write_report(
         version=manifest["versions"].get("tapewire", ""),
         status=manifest["status"],
         digest=manifest["digest"],
-        period=_period(settings, len(rows), varied),
-        tiles=_tiles(best, settings, len(rows), luck),
+        period=_period(settings, len(rows), varied, manifest.get("search")),
+        tiles=_tiles(best, settings, rows, luck),
         warnings=warnings,
         parts_first=[
             {"title": "Best", "tables": [_best_table(best, varied, settings, path)]},
@@ -77,24 +80,42 @@ def write_report(
     atomic_write(path, page)
 
 
-def _period(settings: StudySettings, trials: int, varied: Sequence[str]) -> str:
+def told_once(warnings: Sequence[str]) -> list[str]:
+    """Return warnings of passes; of those that differ in numbers alone, the first."""
+    found: dict[str, list[str]] = {}
+    for text in warnings:
+        found.setdefault(re.sub(r"[\d.,]*\d", "#", text), []).append(text)
+    return [
+        first if not more else f"{first} (and {len(more):,} like it, in manifest.json)"
+        for first, *more in found.values()
+    ]
+
+
+def _period(settings: StudySettings, trials: int, varied: Sequence[str], search: str | None) -> str:
     how = {"grid": "every combination", "random": "drawn", "list": "as listed"}[settings.method]
+    if search is not None:
+        how = f"asked for by {search}"
     return f"{trials:,} trials, {how}, of {', '.join(varied)}"
 
 
 def _tiles(
-    best: Sequence[Mapping[str, Any]], settings: StudySettings, trials: int, luck: Luck
+    best: Sequence[Mapping[str, Any]],
+    settings: StudySettings,
+    rows: Sequence[Mapping[str, Any]],
+    luck: Luck,
 ) -> list[dict[str, str]]:
     objective = settings.objectives[0]
     first = best[0] if best else None
     metric = next(m for m in METRICS if m.column == objective.metric)
-    value = "–" if first is None else _figure(first[objective.metric])
+    value = "–" if first is None else _metric(metric, first[objective.metric])
     of = "no trial" if first is None else f"trial {first['trial']}"
+    pruned = sum(row["status"] == "pruned" for row in rows)
+    stopped = f", {pruned:,} were given up" if pruned else ""
     tiles = [
         {"name": f"Best: {metric.label}", "value": value, "more": of, "title": metric.formula,
          "kind": ""},
-        {"name": "Trials", "value": f"{trials:,}", "title": "", "kind": "",
-         "more": f"{len(best):,} have the objective and keep all"},
+        {"name": "Trials", "value": f"{len(rows):,}", "title": "", "kind": "",
+         "more": f"{len(best):,} have the objective and keep all{stopped}"},
     ]  # fmt: skip
     for name, said, meaning in words(luck):
         tiles.append({"name": name, "value": said, "more": "", "title": meaning, "kind": ""})
@@ -136,7 +157,11 @@ def _luck_table(luck: Luck) -> Table:
 def _maps(
     rows: Sequence[Mapping[str, Any]], varied: Sequence[str], ranking: Ranking
 ) -> list[dict[str, Any]]:
-    """Return a map of each pair of what varies: the best of all others in each cell."""
+    """Return a map of each pair of what varies: the best of all others in each cell.
+
+    Figures of a trial that was given up are of other days, and are left out.
+    """
+    rows = [row for row in rows if row["status"] == "complete"]
     order = {row["trial"]: k for k, row in enumerate(ranking.order(rows))}
     found = []
     for pair in itertools.combinations(varied[:_MAPPED], 2):
@@ -202,12 +227,18 @@ def _lines(
     return lines
 
 
+def headline(error: str) -> str:
+    """Return an error in one line: where it was, and what, which a traceback has last."""
+    first, *more = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{first} {more[-1]}" if more and first.endswith(":") else first
+
+
 def failure_parts(failed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the part of a page that says which trials failed, and why; none without any."""
     if not failed:
         return []
     rows = [
-        [cell(f"{row['trial']:,}"), cell(str(row["error"]).splitlines()[0], "text wrap")]
+        [cell(f"{row['trial']:,}"), cell(headline(row["error"]), "text wrap")]
         for row in failed[:TABLE_ROWS_MAX]
     ]
     note = cut(len(failed), "trials.parquet")
@@ -222,7 +253,8 @@ def _axes(settings: StudySettings) -> Table:
     for name, values in shown.items():
         text = (
             ", ".join(map(str, values)) if isinstance(values, list) else
-            ", ".join(f"{key} {value}" for key, value in values.items() if value is not False)
+            ", ".join(key if value is True else f"{key} {value}" for key, value in values.items()
+                      if value is not False)
         )  # fmt: skip
         rows.append([cell(name), cell(text if len(text) < 400 else text[:400] + " …", "text wrap")])
     return table(["What varies", "Values"], rows, text_columns=(1,))
@@ -232,12 +264,6 @@ def _metric(metric: Any, value: Any) -> str:
     if value is not None and metric.column in MONEY_COLUMNS:
         return f.money(round(value * 1e9))
     return str(metric.format.text(value))
-
-
-def _figure(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
 
 
 def _plain(value: Any) -> str:

@@ -149,10 +149,10 @@ def search_of(
     """
     if storage is not None and method not in ("tpe", "nsga2"):
         raise ConfigError("--storage: expected method tpe or nsga2 with it, which keep studies")
-    if pruning is not None and pruning.pruner != "halving" and method not in ("tpe", "nsga2"):
+    if pruning is not None and pruning.pruner == "hyperband" and method not in ("tpe", "nsga2"):
         raise ConfigError(
             f"--prune {pruning.pruner}: expected method tpe or nsga2 with it, found {method}, "
-            "which goes with halving"
+            "which goes with halving, median and quartile"
         )
     if method == "random":
         return RandomSearch(settings.vary, settings.seed)

@@ -127,6 +127,7 @@ class StudySession:
         self.inputs: dict[str, dict[str, Any]] = {}
         self.warnings: dict[str, None] = {}
         self._hashed: set[str] = set()
+        self._said: set[str] = set()
         self.events = 0
         self.worker_s = 0.0
         #: Where passes were done, where that is not this machine: how many by node.
@@ -203,6 +204,11 @@ class StudySession:
         self._hashed.add(path)
 
     def _heard(self, key: int, said: Any) -> None:
+        if isinstance(said, str):
+            if said not in self._said:  # each worker says it
+                self._said.add(said)
+                self.hooks.announce(said)
+            return
         done, total = said
         self._tally.under_way[key] = done / total if total else 0.0
         self._tell()

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from tapewire.config.wording import expected
 
@@ -15,7 +24,20 @@ from tapewire.config.wording import expected
 TRIALS_MAX: Final = 1_000_000
 #: Values of one axis.
 VALUES_MAX: Final = 100_000
+#: Of a block.
+MINUTES_MAX: Final = 1_440
 _CONSTRAINT: Final = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*([-+]?[\d_.]+(?:[eE][-+]?\d+)?)\s*")
+
+
+def _block(value: Any) -> Any:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value == "day" or (whole and 1 <= value <= MINUTES_MAX):
+        return value
+    raise expected(f"day, or minutes from 1 to {MINUTES_MAX:,}", value)
+
+
+#: A stretch of time that P&L is told for: ``day`` (UTC), or minutes.
+Block = Annotated[Literal["day"] | int, BeforeValidator(_block)]
 
 
 class _Part(BaseModel):
@@ -200,7 +222,14 @@ class StudySettings(_Part):
         default_factory=lambda: ["net_pnl"]
     )
     constraints: list[str] = Field(default_factory=list)
-    block: Literal["day"] | Annotated[int, Field(ge=1, le=1440)] = "day"
+    block: Block = "day"
+
+    @field_validator("constraints")
+    @classmethod
+    def _are_constraints(cls, given: list[str]) -> list[str]:
+        for text in given:
+            Constraint.of(text)
+        return given
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -210,9 +239,8 @@ class StudySettings(_Part):
             if self.trials is not None:
                 raise expected("method list with trials", self.method)
             if not self.vary:
-                raise expected("something to vary", None)
-        for text in self.constraints:
-            Constraint.of(text)
+                what = "something to vary (--vary NAME=VALUES, or vary in the study of a file)"
+                raise expected(what, None)
         return self
 
     @property

@@ -15,6 +15,7 @@ from tapewire.atomic import atomic_write
 from tapewire.studies.bands import FigureBand, finite
 from tapewire.studies.factors import MonteCarloSettings
 from tapewire.studies.fan import fan
+from tapewire.studies.parts import FIGURES
 from tapewire.studies.report import failure_parts
 from tapewire.studies.spreads import MethodDraws
 from tapewire.studies.table import MONEY_COLUMNS
@@ -103,6 +104,10 @@ def label_of(metric: str) -> str:
     return known.get(metric) or _LABELS[metric]
 
 
+#: Metrics of which one run has a whole number; means of several runs have not.
+_COUNTS: Final = {c.name for c in FIGURES if c.type == "int64"} | {"max_consecutive_losses"}
+
+
 def figure_text(metric: str, value: float | None) -> str:
     """Return a figure as pages write it."""
     if value is None or not np.isfinite(value):
@@ -114,6 +119,8 @@ def figure_text(metric: str, value: float | None) -> str:
         return f.percent(value)
     if metric in formats and formats[metric].text is f.duration and value >= 0:
         return f.duration(value)
+    if metric in _COUNTS and value == round(value):
+        return f"{value:,.0f}"
     return f.number(value)
 
 

@@ -187,6 +187,11 @@ def spread(asked: _Asked, means: Means, *, keep_markets: bool = False) -> Path:
     began_s = time.monotonic()
     path = Path(means.output)
     settings = asked.settings
+    if settings.markets and means.executor is not None and not means.executor.here:
+        raise ConfigError(
+            "--markets: expected workers of this machine with it, found a cluster's: markets are "
+            "made where the study's folder is"
+        )
     hooks = _without_best(means.hooks)
     session: StudySession | None = None
     with (

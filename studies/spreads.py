@@ -92,9 +92,6 @@ def trade_draws(
     run: Run, strategy: str | None, settings: MonteCarloSettings, announce: Announce
 ) -> list[MethodDraws]:
     """Draw the closed trades of a run again: blocks of them, and all of them in another order."""
-    if _changing_rates(run):
-        why = "the run's money is at rates that change"
-        return [MethodDraws(TRADES, why_not=why), MethodDraws(ORDER, why_not=why)]
     _, net = closed_trades(run, strategy)
     values = net / _MONEY_UNITS
     if len(values) < VALUES_MIN:
@@ -251,8 +248,3 @@ def time_of(ns: int) -> str:
     from tapewire.analytics.formats import time_short
 
     return time_short(ns)
-
-
-def _changing_rates(run: Run) -> bool:
-    account = run.manifest["config"]["backtest"].get("account") or {}
-    return account.get("rate_file") is not None

@@ -65,8 +65,13 @@ class Scene:
         return {"XDG_RUNTIME_DIR": place, "TMPDIR": place, _MARK: uuid.uuid4().hex}
 
 
+def _heeding_ctrl_c() -> None:
+    """Whoever starts the tests behind a script has it ignored, and so would all of its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Started:
-    """A scene's command under way."""
+    """A scene's command under way, as if in a terminal of its own."""
 
     def __init__(self, scene: Scene, command: Callable[..., list[str]], *more: str) -> None:
         environment = scene.environment()
@@ -75,6 +80,7 @@ class Started:
             command(*scene.words, "-o", "out", *more),
             cwd=scene.folder, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            start_new_session=True, preexec_fn=_heeding_ctrl_c,
         )  # fmt: skip
         self.began_s = time.monotonic()
 
@@ -207,8 +213,7 @@ def play_kill(scene: Scene, command: Callable[..., list[str]], victim: str, seed
     """
     draw = random.Random(f"{victim} {seed}")
     moment_s = draw.random() * scene.lives[victim][1]
-    _remove(scene.out)
-    _remove(scene.sockets)
+    clear(scene)
     took_s = -1.0
     with started(scene, command) as one:
         pids = one.wait_for(victim)
@@ -228,7 +233,13 @@ def play_kill(scene: Scene, command: Callable[..., list[str]], victim: str, seed
         else:
             one.require_gone(time.monotonic() + SLACK_S)
     _require_told(scene, victim, pid, code, error, where)
-    _require_no_debris(scene, where, known=("owner.lock",) if victim == "command" else ())
+    require_no_debris(scene, where, known=("owner.lock",) if victim == "command" else ())
+    require_whole_again(scene, command, where)
+    return took_s
+
+
+def require_whole_again(scene: Scene, command: Callable[..., list[str]], where: str) -> None:
+    """The same command in the same folder comes to the undisturbed digest, and leaves no debris."""
     more = ("--force",) if scene.manifest() else ()
     if not more and (scene.out / "study.json").exists():
         more = ("--resume",)
@@ -236,8 +247,7 @@ def play_kill(scene: Scene, command: Callable[..., list[str]], victim: str, seed
         error = again.wait(COMMAND_TIMEOUT_S)
         assert again.process.returncode == 0, (where, error)
     assert scene.manifest()["digest"] == scene.digest, where
-    _require_no_debris(scene, where)
-    return took_s
+    require_no_debris(scene, where)
 
 
 def _require_told(scene: Scene, victim: str, pid: int, code: int, error: str, where: str) -> None:
@@ -262,7 +272,7 @@ def _require_told(scene: Scene, victim: str, pid: int, code: int, error: str, wh
             assert final == {"manifest.json"}, (where, final)
 
 
-def _require_no_debris(scene: Scene, where: str, known: tuple[str, ...] = ()) -> None:
+def require_no_debris(scene: Scene, where: str, known: tuple[str, ...] = ()) -> None:
     """No socket, lock or other temporary file, no shared memory.
 
     What is hidden in an output folder is cleared by the next run there. So are folders of addresses
@@ -277,5 +287,6 @@ def _require_no_debris(scene: Scene, where: str, known: tuple[str, ...] = ()) ->
     assert shared == [], where
 
 
-def _remove(folder: Path) -> None:
-    subprocess.run(["rm", "-rf", str(folder)], check=True)
+def clear(scene: Scene) -> None:
+    """Remove what an earlier start has left."""
+    subprocess.run(["rm", "-rf", str(scene.out), str(scene.sockets)], check=True)

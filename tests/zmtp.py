@@ -1,4 +1,4 @@
-"""The ZeroMQ protocol by hand, to send over tcp what libzmq itself never would."""
+"""The ZeroMQ protocol by hand, to send over tcp or ipc what libzmq itself never would."""
 
 import socket
 import struct
@@ -10,7 +10,7 @@ from typing import Self
 
 MORE = 1
 _LONG = 2
-_COMMAND = 4
+COMMAND = 4
 _GREETING = b"\xff" + b"\0" * 8 + b"\x7f\x03\0NULL" + b"\0" * 48
 
 
@@ -20,23 +20,42 @@ def frame(body: bytes, flags: int = 0) -> bytes:
     return bytes((flags | _LONG,)) + struct.pack(">Q", len(body)) + body
 
 
+def connected(endpoint: str, timeout_s: float) -> socket.socket:
+    """A plain connection to an address."""
+    scheme, _, address = endpoint.partition("://")
+    if scheme == "tcp":
+        host, port = address.split(":")
+        return socket.create_connection((host, int(port)), timeout=timeout_s)
+    line = socket.socket(socket.AF_UNIX)
+    line.settimeout(timeout_s)
+    try:
+        line.connect(address)
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
 class Peer:
     """One connection, its handshake done."""
 
     def __init__(self, connection: socket.socket, kind: bytes) -> None:
         connection.settimeout(10)
         self.socket = connection
-        connection.sendall(_GREETING)
-        self.receive(64)
-        name = b"\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
-        connection.sendall(frame(b"\x05READY" + name + b"\x08Identity\0\0\0\0", _COMMAND))
-        self.hear()
+        try:
+            connection.sendall(_GREETING)
+            self.receive(64)
+            name = b"\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
+            connection.sendall(frame(b"\x05READY" + name + b"\x08Identity\0\0\0\0", COMMAND))
+            self.hear()
+        except BaseException:
+            connection.close()
+            raise
 
     @classmethod
     def to(cls, endpoint: str) -> Self:
         """Connect as a receiver does."""
-        host, port = endpoint.removeprefix("tcp://").split(":")
-        return cls(socket.create_connection((host, int(port)), timeout=10), b"DEALER")
+        return cls(connected(endpoint, timeout_s=10), b"DEALER")
 
     def receive(self, count: int) -> bytes:
         data = b""
@@ -89,11 +108,13 @@ class Peer:
 
 
 @contextmanager
-def listening() -> Iterator[tuple[str, socket.socket]]:
-    """An address where a sender by hand can be."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+def listening(path: Path | None = None) -> Iterator[tuple[str, socket.socket]]:
+    """An address where a sender by hand can be: of tcp, or the ipc one of a path."""
+    with socket.socket(socket.AF_UNIX if path else socket.AF_INET) as server:
+        server.bind(str(path) if path else ("127.0.0.1", 0))
+        server.listen()
         server.settimeout(20)
-        yield f"tcp://127.0.0.1:{server.getsockname()[1]}", server
+        yield f"ipc://{path}" if path else f"tcp://127.0.0.1:{server.getsockname()[1]}", server
 
 
 def accepted(server: socket.socket) -> Peer:

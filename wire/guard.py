@@ -3,7 +3,8 @@
 libzmq bounds the size of one frame (``MAXMSGSIZE``) and the number of whole messages (``RCVHWM``),
 but not the frames of one message: it gathers them where its user can neither see nor count them,
 and memory grows for as long as a peer goes on (measured: 1.6 GB from 50 MB of empty frames). So a
-thread here follows each connection from outside. The kernel counts the bytes that have come over it
+thread here follows each connection from outside. Nor may whole messages be bounded by libzmq: see
+`sockets`. The kernel counts the bytes that have come over it
 (``TCP_INFO``), the socket's user says which ones have reached it as messages, and a connection on
 which more lie in between than the protocol can have there is shut down; libzmq then frees what it
 had gathered.
@@ -105,7 +106,10 @@ class Guard:
     connections_max
         How many there may be; the oldest one that is not kept goes first.
     idle_s
-        A connection that nobody has kept is closed after so long (s).
+        A connection that nobody has kept is closed after so long (s), if the socket's user has
+        taken all messages since: what it said may still lie there while the user is busy.
+    stranger_bytes_max
+        Bytes that may be on their way of a connection that nobody has kept; None: as of others.
     once
         After one has been shut down for its bytes, none is let be: for a socket with one peer,
         which libzmq connects to again.
@@ -129,6 +133,7 @@ class Guard:
         untaken_bytes_max: int,
         connections_max: int,
         idle_s: float = math.inf,
+        stranger_bytes_max: int | None = None,
         once: bool = False,
     ) -> None:
         self.untaken_bytes_max = untaken_bytes_max
@@ -139,6 +144,8 @@ class Guard:
         self._failing: Failed | None = None
         self._connections_max = connections_max
         self._idle_s = idle_s
+        self._stranger_bytes_max = math.inf if stranger_bytes_max is None else stranger_bytes_max
+        self._heard_all_s = -math.inf
         self._once = once
         self._connections: dict[int, _Connection] = {}
         self._early: dict[int, int] = {}
@@ -168,6 +175,10 @@ class Guard:
         else:  # quicker than the news of its connection
             early = self._early.get(number, 0) + count
             self._early[number] = min(early, self.untaken_bytes_max)
+
+    def heard_all(self) -> None:
+        """Say that all messages which had arrived were taken, and their connections kept or not."""
+        self._heard_all_s = time.monotonic()
 
     def keep(self, number: int, kept: bool = True) -> None:
         """Say that a connection is one of ours, or no longer."""
@@ -261,7 +272,7 @@ class Guard:
         for connection in strangers[: max(0, surplus)]:  # in the order in which they came
             connection.drop_at_s = now_s
         for connection in strangers:
-            if now_s - connection.unkept_since_s > self._idle_s:
+            if self._heard_all_s - connection.unkept_since_s > self._idle_s:
                 connection.drop_at_s = min(connection.drop_at_s, now_s)
         for number, connection in self._connections.items():
             with contextlib.suppress(OSError):  # reset meanwhile
@@ -273,8 +284,11 @@ class Guard:
                     connection.socket.shutdown(sockets.SHUT_RDWR)
 
     def _look_at(self, number: int, connection: _Connection, now_s: float) -> None:
+        most_bytes = self.untaken_bytes_max
+        if not connection.kept:
+            most_bytes = round(min(most_bytes, self._stranger_bytes_max))
         allowed_bytes = (
-            self.untaken_bytes_max
+            most_bytes
             + _SLACK_BYTES
             + round((now_s - connection.opened_s) * _KEEPALIVE_BYTES_PER_S)
         )

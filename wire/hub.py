@@ -25,6 +25,8 @@ _STRANGERS_MAX: Final = 32
 #: How long a stranger is left connected after an answer or, if it says nothing, without one (s).
 _ANSWER_S: Final = 0.5
 _STRANGER_S: Final = 5.0
+#: What a stranger may send before it is known: a hello is far shorter.
+_STRANGER_BYTES_MAX: Final = 1 << 20
 #: Messages taken in at once; the others wait until the work has gone on.
 _MESSAGES_PER_PUMP: Final = 1_024
 #: Who was refused for its keys is told in so many sentences, and no more.
@@ -113,6 +115,7 @@ class Hub:
                 untaken_bytes_max=untaken_bytes_max,
                 connections_max=peers_max + _STRANGERS_MAX,
                 idle_s=_STRANGER_S,
+                stranger_bytes_max=_STRANGER_BYTES_MAX,
             )
         self._waiter = Waiter(self.socket, self._guard, network.poller())
         try:
@@ -144,6 +147,8 @@ class Hub:
         for _ in range(_MESSAGES_PER_PUMP):
             message = receive_message(self.socket, self._frames_max + 1)
             if message is None:
+                if self._guard is not None:
+                    self._guard.heard_all()
                 return
             identity, *frames = message
             connection = None

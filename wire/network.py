@@ -41,6 +41,7 @@ class Network:
         untaken_bytes_max: int,
         connections_max: int,
         idle_s: float = math.inf,
+        stranger_bytes_max: int | None = None,
         once: bool = False,
     ) -> Guard:
         """Return a watch over the connections of a socket; see `Guard`."""
@@ -49,6 +50,7 @@ class Network:
             untaken_bytes_max=untaken_bytes_max,
             connections_max=connections_max,
             idle_s=idle_s,
+            stranger_bytes_max=stranger_bytes_max,
             once=once,
         )
 

@@ -19,8 +19,12 @@ LINGER_MS: Final = 1_000
 # As whole numbers: an enumeration's take a microsecond to be put together.
 _NOW: Final = int(zmq.NOBLOCK)
 _MORE: Final = int(zmq.NOBLOCK) | int(zmq.SNDMORE)
-#: Never reached: credits and the heartbeat allowance keep both queues far below it.
+#: Of what is sent; never reached: credits and the heartbeat allowance keep it far below.
 HIGH_WATER_MARK: Final = 1_024
+#: Of what is received: none. Where that queue is full libzmq stops reading, and if the connection
+#: ends then, its next ping ends the whole process (an assertion of ``stream_engine_base.cpp``; seen
+#: with 4.3.5). So nobody may be able to fill it: what is under way is bounded by `Guard`.
+_RECEIVED_MAX: Final = 0
 #: What libzmq calls our sockets when it asks who may connect; see `gate`.
 ZAP_DOMAIN: Final = b"tapewire"
 
@@ -52,7 +56,7 @@ def make_socket(
     for option, value in (
         (zmq.LINGER, LINGER_MS),
         (zmq.SNDHWM, HIGH_WATER_MARK),
-        (zmq.RCVHWM, HIGH_WATER_MARK),
+        (zmq.RCVHWM, _RECEIVED_MAX),
         (zmq.SNDTIMEO, 0),  # nothing ever blocks in a send or receive: poll first
         (zmq.RCVTIMEO, 0),
         (zmq.MAXMSGSIZE, message_bytes_max + (CURVE_BYTES if keys is not None else 0)),

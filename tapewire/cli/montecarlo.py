@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tapewire.cli.options import End, Start, Symbols, names_in, time_in, whole_number
-from tapewire.cli.sweep import (
-    ForceStudy,
-    KeepRuns,
-    Resume,
-    StudyFolderOption,
-    Workers,
-    as_option,
-    new_folder,
-    workers_in,
-)
+from tapewire.cli.options import whole_number
+from tapewire.cli.study_options import AsJson, DataOptions, WorkOptions, in_groups
+from tapewire.cli.studying import as_option, new_folder, request_of, with_means
 from tapewire.cli.terminal import say
 from tapewire.errors import ConfigError, MissingFileError, SimulationError
-from tapewire.runs.requests import Request, split_inputs
 
 if TYPE_CHECKING:
     from tapewire.studies.monte_carlo import MonteCarlo
@@ -36,11 +27,15 @@ EXAMPLES: Final = (
 )
 #: Letters of a name that stands for several files, or for one by its date.
 _PATTERN: Final = frozenset("*?[{")
+#: Settings that are typed otherwise than they are called.
+_TYPED: Final = {"symbol": "--symbol-like"}
 #: Figures that the terminal shows; all are in ``bands.parquet`` and on the page.
 _SHOWN: Final = ("net_pnl", "max_drawdown", "sharpe_by_block", "win_rate", "fills")
 
 
+@in_groups
 def montecarlo(
+    *,
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -49,10 +44,6 @@ def montecarlo(
             "of a finished run.",
             show_default=False,
         ),
-    ] = None,
-    output: StudyFolderOption = None,
-    strategy: Annotated[
-        str | None, typer.Option("-s", "--strategy", help="Which strategy: its name, or a type.")
     ] = None,
     perturb: Annotated[
         list[str] | None,
@@ -135,18 +126,12 @@ def montecarlo(
         Any,
         typer.Option("--seed", parser=whole_number, metavar="INTEGER", help="Seed of all draws."),
     ] = None,
-    symbols: Symbols = None,
-    start: Start = None,
-    end: End = None,
-    workers: Workers = None,
-    resume: Resume = False,
-    force: ForceStudy = False,
-    keep_runs: KeepRuns = False,
+    data: DataOptions,
+    work: WorkOptions,
     keep_markets: Annotated[
         bool, typer.Option("--keep-markets", help="Leave the synthetic markets in markets/.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say how far a result spreads: its trades and days drawn again, perturbed runs, made-up days.
 
@@ -154,13 +139,9 @@ def montecarlo(
     """  # fmt: skip
     from tapewire.cli.study_display import StudyDisplay
     from tapewire.runs.result import RunResult
-    from tapewire.studies.conducting import Means
-    from tapewire.studies.monte_carlo import MonteCarlo, is_run, settings_in
-    from tapewire.studies.session import StudyHooks
+    from tapewire.studies.monte_carlo import MonteCarlo, is_run, refuse_study, settings_in
     from tapewire.studies.spreading import of_config, of_run, spread
 
-    if resume and output is None:
-        raise ConfigError("--resume: expected the study's folder (-o), found none")
     asked = {
         "perturb": _perturbations(perturb), "draws": draws, "markets": markets,
         "like": None if like is None else str(like.absolute()), "symbol": symbol,
@@ -170,41 +151,40 @@ def montecarlo(
         "block": None if block is None else whole_number(block), "seed": seed,
     }  # fmt: skip
     given = {name: value for name, value in asked.items() if value is not None}
-    with StudyDisplay(quiet=quiet) as display:
+    labels = {name: _TYPED.get(name, f"--{name.replace('_', '-')}") for name in given}
+    with StudyDisplay(quiet=work.quiet) as display:
+        work.check()
         if inputs and len(inputs) == 1 and is_run(inputs[0]):
-            if symbols or start or end:
+            if data.symbols or data.start or data.end:
                 raise ConfigError(
                     f"{inputs[0]}: expected no --symbols, --start or --end with a finished run"
                 )
-            place = output or new_folder(inputs[0].resolve().name)
-            of = of_run(RunResult.load(inputs[0]), strategy, settings_in(None, given))
+            name = inputs[0].resolve().name
+            of = of_run(RunResult.load(inputs[0]), data.strategy, settings_in(None, given, labels))
         else:
-            config_path, files = split_inputs(inputs or [])
-            _require_there(files)
-            request = Request(
-                config=config_path, files=[str(path) for path in files],
-                strategies=() if strategy is None else (strategy,),
-                options={"symbols": names_in(symbols) or None, "start": time_in(start),
-                         "end": time_in(end)},
-            )  # fmt: skip
-            place = output or new_folder(request.name)
-            settings = settings_in(config_path, given)
-            of = of_config(request.checked(as_option), settings, place, resume=resume)
-        means = Means(
-            place, None, workers_in(workers), force, resume, keep_runs,
-            StudyHooks(display.announce, display.progress),
+            request = request_of(inputs, data)
+            _require_there(request.files)
+            for path in inputs or ():
+                refuse_study(path)
+            name = request.name
+            place = work.output or new_folder(name)
+            config_path = request.config if isinstance(request.config, Path) else None
+            settings = settings_in(config_path, given, labels)
+            of = of_config(request.checked(as_option), settings, place, resume=work.resume)
+        found = with_means(
+            lambda means: MonteCarlo(spread(of, means, keep_markets=keep_markets)),
+            name, work, display,
         )  # fmt: skip
-        found = MonteCarlo(spread(of, means, keep_markets=keep_markets))
     text = json.dumps(found.to_dict() | {"path": str(found.path)}, indent=1)
     say(text if as_json else _summary(found), done=f"the study in {found.path} is complete")
     if found.manifest["failed"]:
         raise typer.Exit(SimulationError.exit_code)
 
 
-def _require_there(files: Sequence[Path]) -> None:
+def _require_there(files: Sequence[str]) -> None:
     """Refuse a name of nothing before what is wrong with the rest: it may be a mistyped run."""
     for path in files:
-        if not _PATTERN.intersection(str(path)) and not path.exists():
+        if not _PATTERN.intersection(path) and not Path(path).exists():
             raise MissingFileError(
                 f"{path}: expected a finished run, a configuration or market data, found nothing "
                 "there"

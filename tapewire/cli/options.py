@@ -29,7 +29,7 @@ Symbols = Annotated[
 ]
 Definitions = Annotated[
     list[Path] | None,
-    typer.Option("--definitions", help="Of schema definition: when contracts of ES.c.0 expire."),
+    typer.Option("--definitions", help="Of schema definition: when contracts (of ES.c.0) expire."),
 ]
 Statistics = Annotated[
     list[Path] | None,

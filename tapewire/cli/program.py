@@ -27,6 +27,7 @@ from tapewire.cli import (
     report,
     run,
     runs,
+    serve,
     store,
     sweep,
     validate,
@@ -64,6 +65,9 @@ app.command(epilog=bundle.VERIFY_EXAMPLES)(bundle.verify)
 app.command(epilog=features.EXAMPLES)(features.features)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
+app.command(epilog=serve.SERVE_EXAMPLES)(serve.serve)
+app.command(epilog=serve.LOGIN_EXAMPLES)(serve.login)
+app.command()(serve.logout)
 app.add_typer(data.app)
 app.add_typer(bridge.app)
 app.add_typer(keys.app)

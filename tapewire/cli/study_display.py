@@ -1,5 +1,6 @@
 """What a study looks like on the terminal: a progress bar, the best of its trials."""
 
+import json
 import sys
 import time
 from types import TracebackType
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _BAR_INTERVAL_S: Final = 0.2
 _LINE_INTERVAL_S: Final = 10.0
 #: Of a study, before anybody can say how long it takes.
-_SHARE_TOLD: Final = 0.01
+_SHARE_TOLD: Final = 0.02
 #: Trials with a line of their own; all are in ``trials.parquet`` and the report.
 _SHOWN_MAX: Final = 10
 #: Figures beside what varies and the objective.
@@ -34,6 +35,8 @@ class StudyDisplay:
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._shown_s = time.monotonic()
+        #: When the first events were done, and what share of the study they were.
+        self._first: tuple[float, float] | None = None
         self.objective = "net_pnl"
 
     def __enter__(self) -> Self:
@@ -57,10 +60,11 @@ class StudyDisplay:
         """Show how far the study is."""
         now_s = time.monotonic()
         interval_s = _BAR_INTERVAL_S if self._terminal else _LINE_INTERVAL_S
+        left_s = self._left_s(progress)
         if self._quiet or now_s - self._shown_s < interval_s:
             return
         self._shown_s = now_s
-        texts = self._texts(progress)
+        texts = self._texts(progress, left_s)
         if not self._terminal:
             print("  ".join(text for text in texts.values() if text), file=self._stream, flush=True)
             return
@@ -71,11 +75,8 @@ class StudyDisplay:
         assert self._task is not None
         self._bar.update(self._task, completed=progress.share, total=1.0, **texts)
 
-    def _texts(self, progress: "StudyProgress") -> dict[str, Any]:
+    def _texts(self, progress: "StudyProgress", left_s: float | None) -> dict[str, Any]:
         of = "" if progress.trials_total is None else f" of {progress.trials_total:,}"
-        left_s = 0.0
-        if progress.share > 0:
-            left_s = progress.elapsed_s * (1 - progress.share) / progress.share
         best = ""
         if progress.best is not None:
             best = f"best {self.objective} {_figure(progress.best.get(self.objective))}"
@@ -84,8 +85,22 @@ class StudyDisplay:
             "trials": f"{progress.trials:,}{of} trials",
             "failed": f"{progress.failed:,} failed" if progress.failed else "",
             "best": best,
-            "left": f"{left_s:,.0f} s left" if progress.share > _SHARE_TOLD else "",
+            "left": f"{left_s:,.0f} s left" if left_s is not None else "",
         }
+
+    def _left_s(self, progress: "StudyProgress") -> float | None:
+        """Return how long the rest takes at the pace since the first events; None: who knows.
+
+        What goes before them (workers that start, kernels that are compiled) comes once.
+        """
+        if progress.share <= 0:
+            return None
+        if self._first is None or progress.share < self._first[1]:  # trials that came later
+            self._first = progress.elapsed_s, progress.share
+        began_s, began = self._first
+        if progress.share - began < _SHARE_TOLD:
+            return None
+        return (progress.elapsed_s - began_s) * (1 - progress.share) / (progress.share - began)
 
 
 _EMPTY: Final[dict[str, Any]] = {"trials": "", "failed": "", "best": "", "left": ""}
@@ -108,6 +123,7 @@ def _make_bar(stream: TextIO) -> "Bar":
 def summary(study: "Study") -> str:
     """Return what a finished study came to, as aligned text."""
     from tapewire.studies.luck import words
+    from tapewire.studies.report import told_once
 
     manifest = study.manifest
     rows = _best_rows(study)
@@ -130,9 +146,19 @@ def summary(study: "Study") -> str:
         lines.append(f"nodes   passes of each: {', '.join(done)}")
     if manifest.get("pruned"):
         lines.append(f"pruned  {manifest['pruned']:,} trials were not played to the end")
+    lines += [f"warning {text}" for text in told_once(manifest["warnings"])]
     if manifest["failed"]:
-        lines.append(f"failed  {manifest['failed']:,} trials: {_first_error(study)}")
+        many = "trial" if manifest["failed"] == 1 else "trials"
+        lines.append(f"failed  {manifest['failed']:,} {many}: {_first_error(study)}")
     return "\n".join(lines)
+
+
+def json_summary(study: "Study") -> str:
+    """Return what a finished study came to, as one JSON object: its manifest and best rows."""
+    return json.dumps(
+        {**study.manifest, "path": str(study.path), "best_rows": study.best(_SHOWN_MAX)},
+        indent=1, default=str,
+    )  # fmt: skip
 
 
 def _best_rows(study: "Study") -> list[tuple[str, ...]]:
@@ -158,10 +184,12 @@ def varied_columns(study: "Study") -> list[str]:
 
 
 def _first_error(study: "Study") -> str:
+    from tapewire.studies.report import headline
+
     table = study.trials
     for number, error in zip(table["trial"].to_pylist(), table["error"].to_pylist(), strict=True):
         if error is not None:
-            return f"{number}: {str(error).splitlines()[0]}"
+            return f"{number}: {headline(error)}"
     return ""
 
 

@@ -1,5 +1,6 @@
 """``tapewire sweep --plan``: what a study would take, without doing it."""
 
+import dataclasses
 import json
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -7,36 +8,58 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tapewire.cli.terminal import say
+from tapewire.errors import ConfigError
 
 if TYPE_CHECKING:
     from tapewire.config.schema import RunConfig
     from tapewire.studies.estimate import Estimate
     from tapewire.studies.settings import StudySettings
 
-Plan = Annotated[
-    bool,
-    typer.Option("--plan", help="Say what it would take (hours, bytes, memory); do nothing."),
-]
-Nodes = Annotated[int, typer.Option("--nodes", min=1, help="Plan for so many hosts.")]
-Cores = Annotated[
-    int | None, typer.Option("--cores", min=1, help="Plan for so many cores of each.")
-]
-Rate = Annotated[
-    float | None,
-    typer.Option(
-        "--rate",
-        min=1.0,
-        help="Plan with so many records a second a trial on a core; else this host is measured.",
-    ),
-]
-PlanDays = Annotated[
-    int, typer.Option("--plan-days", min=1, help="Plan as if the data were one of so many days.")
-]
-PlanSymbols = Annotated[
-    int,
-    typer.Option("--plan-symbols", min=1, help="Plan as if they were of one of so many symbols."),
-]
-PlanJson = Annotated[bool, typer.Option("--json", help="Print the plan as one JSON object.")]
+
+@dataclasses.dataclass(frozen=True)
+class PlanOptions:
+    """What a plan is of; all but the first need it."""
+
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Say what it would take (hours, bytes, memory); do nothing."),
+    ] = False
+    nodes: Annotated[int, typer.Option("--nodes", min=1, help="Plan for so many hosts.")] = 1
+    cores: Annotated[
+        int | None, typer.Option("--cores", min=1, help="Plan for so many cores of each.")
+    ] = None
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            min=1.0,
+            help="Plan with so many records a second a trial on a core; else it is measured.",
+        ),
+    ] = None
+    plan_days: Annotated[
+        int,
+        typer.Option("--plan-days", min=1, help="Plan as if the data were one of so many days."),
+    ] = 1
+    plan_symbols: Annotated[
+        int,
+        typer.Option(
+            "--plan-symbols", min=1, help="Plan as if they were of one of so many symbols."
+        ),
+    ] = 1
+
+    def require_none(self) -> None:
+        """Refuse what is said of a plan that nobody asked for.
+
+        Raises
+        ------
+        ConfigError
+            Naming it.
+        """
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) != field.default:
+                option = f"--{field.name.replace('_', '-')}"
+                raise ConfigError(f"{option}: expected --plan with it, found none")
+
 
 _GIB = 1 << 30
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -45,8 +68,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 def show_plan(
     base: "RunConfig",
     settings: "StudySettings",
-    size: tuple[int, int | None, int, int],
-    rate: float | None,
+    asked: PlanOptions,
     *,
     as_json: bool,
     quiet: bool,
@@ -55,15 +77,13 @@ def show_plan(
 
     Parameters
     ----------
-    size
-        Nodes, cores of each (None: as many as here), days, symbols.
+    asked
+        Of what size; without cores as many as there are here.
     """
     from tapewire.executors import usable_cores
     from tapewire.processes.signals import interruptible
     from tapewire.studies.estimate import Rates, Size
     from tapewire.studies.sweeping import estimate_sweep
-
-    nodes, cores, days, symbols = size
 
     def announce(text: str) -> None:
         if not quiet:
@@ -73,8 +93,8 @@ def show_plan(
         found = estimate_sweep(
             base,
             settings,
-            Size(days, symbols, nodes, cores or usable_cores()),
-            None if rate is None else Rates.said(rate),
+            Size(asked.plan_days, asked.plan_symbols, asked.nodes, asked.cores or usable_cores()),
+            None if asked.rate is None else Rates.said(asked.rate),
             announce,
         )
     text = json.dumps(found.to_dict(), indent=1) if as_json else plan_text(found)

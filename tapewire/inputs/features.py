@@ -27,8 +27,10 @@ from tapewire.features import (
     RowReach,
     Sampling,
     labels_of,
+    until_expiry,
 )
 from tapewire.features.passing import warm_up
+from tapewire.inputs.expiries import expiries_in
 from tapewire.inputs.inspection import book_limits
 from tapewire.inputs.rolls import with_rolls
 from tapewire.inputs.same_data import require_different
@@ -130,7 +132,7 @@ def feature_request(
     )
     options = {"symbols": _names(symbols), "start": start, "end": end}
     contracts = contract_files(definitions, statistics, volumes)
-    wanted, notes = typed_source(files, options, contracts)
+    wanted, notes = typed_source(files, options, contracts, always=("definition_files",))
     plan = ReplayPlan(
         files=tuple(wanted.files),
         symbols=tuple(wanted.symbols),
@@ -142,7 +144,9 @@ def feature_request(
         plan, rolls = with_rolls(plan, wanted, Steps)
     if rolls is not None:
         notes = [*notes, *rolls.warnings()]
-    reach = RowReach({} if rolls is None else rolls.reach())
+    expiries_ns, told = expiries_in(wanted)
+    reach = RowReach(until_expiry({} if rolls is None else rolls.reach(), expiries_ns))
+    notes = [*notes, *told]
     return FeatureRequest(plan, sampling, feature_set, named, reach, tuple(notes))
 
 

@@ -28,7 +28,10 @@ def contract_files(
 
 
 def typed_source(
-    files: Names, options: Mapping[str, Any], contracts: Mapping[str, Sequence[str]] | None = None
+    files: Names,
+    options: Mapping[str, Any],
+    contracts: Mapping[str, Sequence[str]] | None = None,
+    always: Sequence[str] = (),
 ) -> tuple[DatabentoSource, list[str]]:
     """Return the data source that names and options stand for, and notes on what was left out.
 
@@ -40,6 +43,8 @@ def typed_source(
         Values of other keys of `data_source`; those that are None are left out.
     contracts
         Of `contract_files`.
+    always
+        Keys of it that are of use where no symbol goes by them, too.
 
     Raises
     ------
@@ -49,8 +54,9 @@ def typed_source(
     """
     contracts = contracts or {}
     symbols = options.get("symbols") or ()
-    if contracts and not any(isinstance(one, str) and root_of(one) for one in symbols):
-        typed = ", ".join(CONTRACT_OPTIONS[key] for key in contracts)
+    idle = [key for key in contracts if key not in always]
+    if idle and not any(isinstance(one, str) and root_of(one) for one in symbols):
+        typed = ", ".join(CONTRACT_OPTIONS[key] for key in idle)
         raise ConfigError(
             f"{typed}: only for continuous symbols (ES.c.0, ES.v.0, ES.n.0) and parents (ES.FUT): "
             "name one with --symbols"

@@ -128,7 +128,7 @@ class RunAssembly:
             facts.warnings += gap_warnings(facts.info.files)
             facts.contracts = contracts_of(facts.config, facts.info, facts.rolls)
             facts.warnings += contract_warnings(facts.config, facts.info, facts.contracts)
-            times = {} if facts.rolls is None else facts.rolls.reach()
+            times = facts.contracts.reach(facts.info)
             facts.models = RunModels(facts.config, self.hooks.announce, stack, times)
             facts.status = wiring.status_files(facts.config)
             simulation = facts.simulation = wiring.make_simulation(

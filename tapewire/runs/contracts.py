@@ -72,6 +72,20 @@ class Contracts:
         """Return the symbols of the data that names stand for, as far as they are no wildcards."""
         return tuple(names) if self.rolls is None else self.rolls.meant(names)
 
+    def reach(self, info: "StreamInfo") -> dict[int, list[tuple[int, int]]]:
+        """Return ``[start_ns, end_ns)`` of the times that instruments of a stream are meant for.
+
+        By id; instruments that are meant all the time are left out.
+        """
+        from tapewire.features import until_expiry
+
+        ends_ns = {
+            one.instrument_id: self.expiries.known[one.raw_symbol].ts
+            for one in info.mappings
+            if one.raw_symbol in self.expiries.known
+        }
+        return until_expiry({} if self.rolls is None else self.rolls.reach(), ends_ns)
+
     def rolled_out(self) -> set[str]:
         """Return the symbols of the instruments that the run leaves before they end."""
         ends = () if self.rolls is None else self.rolls.ends

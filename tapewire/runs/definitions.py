@@ -1,6 +1,5 @@
 """The definitions that a run goes by: one for each of its instruments, of the files it names."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -9,15 +8,13 @@ import numpy as np
 
 from tapewire.config.schema import DatabentoSource, RunConfig
 from tapewire.errors import NoDataError
-from tapewire.market.definitions import DELETE, DefinedFacts, facts_of
+from tapewire.market.definitions import DefinedFacts, facts_of
 from tapewire.runs.beside import beside_of
 
 if TYPE_CHECKING:
     from tapewire.replay.definitions import DefinitionFile
     from tapewire.wire import StreamInfo
 
-#: Symbols that stand for whatever contract is meant that day: a venue calls it something else.
-_MOVING_SYMBOL: Final = re.compile(r".+\.(?:[cnv]\.\d+|FUT|OPT|SPOT)")
 _NAMED_MAX: Final = 5
 
 
@@ -60,7 +57,7 @@ def read_chosen(
     captured = [one.definitions for one in beside_of(config) if one.definitions is not None]
     if not source.definition_files and not captured:
         return [], {}
-    from tapewire.replay.definitions import read_definitions
+    from tapewire.replay.definitions import is_meant, read_definitions
 
     names: dict[int, str] = {}
     for mapping in info.mappings:
@@ -74,7 +71,7 @@ def read_chosen(
                 f"{file.path}: has definitions of {file.dataset}; expected those of "
                 f"{info.dataset}: name the file of that dataset, or leave it out"
             )
-        meant = [row for row in file.records if _is_meant(row, names)]
+        meant = [row for row in file.records if is_meant(row, names)]
         if not meant:
             listed = first_few(sorted(set(names.values())))
             raise NoDataError(
@@ -85,7 +82,7 @@ def read_chosen(
         rows += [_row_of(row, names, file.path) for row in meant]
     for file in captured:
         mine = file.records if wanted is None else file.records[_is_wanted(file, wanted)]
-        rows += [_row_of(row, names, file.path) for row in mine if _is_meant(row, names)]
+        rows += [_row_of(row, names, file.path) for row in mine if is_meant(row, names)]
     rows.sort(key=lambda row: row[0])
     start_ns = info.warmup_until_ns or info.start_ns
     chosen: dict[str, tuple[int, str, Any]] = {}
@@ -105,18 +102,6 @@ def _row_of(row: Any, names: Mapping[int, str], path: str) -> tuple[int, str, st
 
 def _is_wanted(file: "DefinitionFile", wanted: Any) -> Any:
     return np.isin(file.records["instrument_id"], wanted)
-
-
-def _is_meant(row: Any, names: Mapping[int, str]) -> bool:
-    """Whether a record defines an instrument of the run: ids are given again on other days."""
-    if row["security_update_action"] == DELETE:
-        return False
-    if not names:
-        return True
-    name = names[int(row["instrument_id"])]
-    if name == str(row["instrument_id"]) or _MOVING_SYMBOL.fullmatch(name):
-        return True
-    return name == bytes(row["raw_symbol"]).split(b"\0", 1)[0].decode("ascii", "replace")
 
 
 def first_few(names: Sequence[str]) -> str:

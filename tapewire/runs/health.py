@@ -43,6 +43,8 @@ _EXTRAS: Final = {
     "optuna": ("optuna",),
     "store": ("sqlalchemy", "alembic"),
     "postgres": ("sqlalchemy", "alembic", "psycopg"),
+    "server": ("grpc", "jwt", "argon2", "cryptography", "structlog", "sqlalchemy", "alembic"),
+    "client": ("grpc",),
     "ray": ("ray",),
     "plot": ("matplotlib",),
     "metrics": ("prometheus_client",),

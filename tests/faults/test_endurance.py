@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import io
 import os
 import threading
 from collections.abc import Callable
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
 import streams
 import tapewire as tw
 from soaking import Soak
 from tapewire.errors import InterruptedRunError
+from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import ReplayPlan, serve
 from tapewire.replay.synth import synthesize
 from tapewire.runs.hooks import Hooks, RunProgress
@@ -29,6 +32,11 @@ EVENTS_MIN = 50_000_000
 CYCLE_MAX_KB = 1.0
 #: Part of the whole after which what is kept once is there.
 WARM = 0.3
+#: A day of two hours that were captured, twelve times over, in ten minutes.
+DAY_FILE, COPIES, COPY_NS = "glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst", 12, 7_200 * 10**9
+DAY_S = 600.0
+#: What buffers of rows may still add behind the warm-up of so few events.
+DAY_GROWTH_MAX_MB = 16.0
 
 
 def standing() -> tuple[float, int, int]:
@@ -145,3 +153,54 @@ def test_the_ends_of_a_wire_opened_and_closed(tmp_path: Path, soak: Soak) -> Non
             assert got == (100 if number % 3 == 2 else 2_000)
 
     soak.say(cycle(soak.count(CYCLES), once))
+
+
+def day_of(capture: Path, path: Path) -> int:
+    """Write a day of copies of a capture, each behind a clear of the book; return its records."""
+    with zstandard.open(capture) as file:
+        data = io.BytesIO(file.read())
+    header = data.read(8)
+    header += data.read(int.from_bytes(header[4:], "little"))
+    records = np.frombuffer(data.read(), MBO_DTYPE)
+    clear = records[:1].copy()
+    clear["action"], clear["side"], clear["order_id"], clear["size"] = ord("R"), ord("N"), 0, 0
+    clear["price"], clear["flags"] = np.iinfo(np.int64).max, 8  # of a snapshot, no price
+    one = np.concatenate([clear, records])
+    with path.open("wb") as out:
+        out.write(header)
+        for copy in range(COPIES):
+            moved = one.copy()
+            moved["order_id"][1:] += np.uint64(copy << 50)
+            for name in ("ts_recv", "ts_event"):
+                moved[name] -= np.uint64((COPIES - 1 - copy) * COPY_NS)
+            out.write(moved.tobytes())
+    return COPIES * len(one)
+
+
+@pytest.mark.soak
+def test_a_day_at_a_multiple_of_its_own_pace(
+    tmp_path: Path, data_file: Callable[[str], Path], soak: Soak
+) -> None:
+    """A run that lasts, mostly waiting, as one beside a market does."""
+    data = tmp_path / "day.mbo.dbn"
+    events = day_of(data_file(DAY_FILE), data)
+    seconds = soak.seconds(DAY_S)
+    times = round(COPIES * COPY_NS / 1e9 / seconds)
+    seen: list[tuple[float, float, int, int]] = []
+
+    def look(said: RunProgress) -> None:
+        seen.append((float(said.events), *standing()))
+
+    result = tw.run(
+        config(data), output=tmp_path / "out", hooks=Hooks(progress=look),
+        overrides={"backtest.replay.speed": {"accelerated": times}},
+    )  # fmt: skip
+    assert result.manifest["events"] == events
+    count, resident, descriptors, threads = (list(column) for column in zip(*seen, strict=True))
+    _, growth_mb = slope(count, resident)
+    assert growth_mb < DAY_GROWTH_MAX_MB
+    begin = int(len(seen) * WARM)
+    assert max(descriptors[begin:]) == descriptors[begin], set(descriptors[begin:])
+    assert max(threads[begin:]) == threads[begin], set(threads[begin:])
+    soak.say(f"{events:,} events of 24 hours at {times} times their pace, {growth_mb:+.1f} MB "
+             f"behind the warm-up, {resident[-1]:.0f} MB at the end")  # fmt: skip

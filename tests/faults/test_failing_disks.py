@@ -5,7 +5,6 @@ one folder and lets one of it fail, so that every place of a command can be met.
 """
 
 import errno
-import hashlib
 import os
 import random
 import shutil
@@ -21,18 +20,7 @@ from conftest import REPO
 from forks import Forks
 from seeds import play_seeds
 from soaking import Soak
-
-#: What writes, by the words of it; all write into the folder ``o``.
-COMMANDS: dict[str, tuple[str, ...]] = {
-    "run": ("run", "day.dbn", "-s", "market_maker", "-q", "-o", "o/out", "--force"),
-    "sweep": (
-        "sweep", "day.dbn", "-s", "market_maker", "--vary", "max_inventory=1,2", "--workers", "1",
-        "-o", "o/study",
-    ),
-    "convert": ("data", "convert", "day.dbn", "-o", "o/day.dbn.zst", "--force"),
-    "derive": ("data", "derive", "day.dbn", "--schema", "mbp-1", "-o", "o/d.parquet", "--force"),
-    "bundle": ("bundle", "run", "-o", "o/run.zip", "--force"),
-}  # fmt: skip
+from writing import COMMANDS, contents_of
 
 
 @dataclass
@@ -69,11 +57,7 @@ class Disk:
 
     def contents(self) -> dict[str, str]:
         """Files under their final names below ``o``."""
-        return {
-            str(path.relative_to(self.folder / "o")): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted((self.folder / "o").rglob("*"))
-            if path.is_file() and not any(part.startswith(".") for part in path.parts[-3:])
-        }
+        return contents_of(self.folder)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import signal
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,31 @@ def test_one_table_however_it_is_packed_and_wherever_it_was_stopped(
     assert again.trials.equals(pruned.trials)
     assert again.blocks.equals(pruned.blocks)
     assert again.digest == pruned.digest
+
+
+@pytest.mark.long
+def test_who_is_behind_earlier_trials_is_given_up_by_day(
+    data: dict[str, Any], tmp_path: Path
+) -> None:
+    """The twin goes by lots in days of what was played: the first six are held against nobody."""
+    study = optimize(
+        output=tmp_path / "s",
+        **data,
+        **{**ASKED, "prune": "median", "prune_every": 1, "objective": "-volume"},
+    )
+    made: dict[int, list[int]] = {}
+    for row in study.blocks.sort_by([("trial", "ascending"), ("block", "ascending")]).to_pylist():
+        made.setdefault(row["trial"], []).append(row["volume"])
+    rows = study.trials.to_pylist()
+    assert [row["status"] for row in rows[:6]] == ["complete"] * 6
+    for row in rows[6:]:
+        days = None
+        for count in (1, 2, 3):
+            before = statistics.median(sum(made[k][:count]) for k in range(1, 7))
+            if sum(made[row["trial"]][:count]) > before:
+                days = count
+                break
+        assert row["days"] == days
+        assert row["status"] == ("complete" if days is None else "pruned")
+    assert study.manifest["pruned"] == sum(row["status"] == "pruned" for row in rows) > 0
+    assert "random" in (study.path / "report.html").read_text()

@@ -41,8 +41,9 @@ PAGES = {
     "docs/rolls.md": 2,
     "docs/rules.md": 3,
     "docs/factory.md": 5,
-    "docs/store.md": 2,
     "docs/overfitting.md": 1,
+    "docs/server.md": 1,
+    "docs/store.md": 2,
     "docs/evolving.md": 2,
     "docs/sources.md": 3,
     "docs/montecarlo.md": 5,
@@ -69,6 +70,15 @@ def test_every_test_that_holds_a_promise_exists(repo: Path) -> None:
     assert len(named) > 25
     for path, test in named:
         assert not test or f"\ndef {test}(" in (repo / path).read_text(), f"{path}::{test}"
+
+
+def test_every_test_that_a_page_names_exists(repo: Path) -> None:
+    sources = (path.read_text() for path in sorted((repo / "tests").rglob("test_*.py")))
+    there = {name for text in sources for name in re.findall(r"\ndef (test_\w+)\(", text)}
+    for page in ("docs/reliability.md", "docs/days.md"):
+        named = set(re.findall(r"`(test_\w+)`", (repo / page).read_text()))
+        assert len(named) > 3, page
+        assert named - there == set(), page
 
 
 @pytest.mark.parametrize("name", DOCS)

@@ -20,6 +20,7 @@ from stories import Log, Played, Tape, configure, play, run
 from tapewire import Strategy
 from tapewire.analytics import Collector, load_run
 from tapewire.analytics.assumptions import assumptions
+from tapewire.analytics.closed import closed_trades
 from tapewire.analytics.ledger import Ledger
 from tapewire.analytics.sides import SideCosts, Sides
 from tapewire.compiled.jit import jit_entry
@@ -366,12 +367,14 @@ def test_margin_and_closed_trades_go_by_side(tmp_path: Path) -> None:
     found = run.metrics.to_pylist()[0]
     assert (found["realized_pnl"], found["unrealized_pnl"]) == (40 * E9, 30 * E9)
     assert (found["closed_trades"], found["largest_win"]) == (1, 40 * E9)
+    assert closed_trades(run)[1].tolist() == [40 * E9]
     assert found["peak_margin"] == 21 * E9
     netted = Book(leg).fill(2, 100 * E9).fill(-1, 103 * E9).fill(-1, 104 * E9).sample(102 * E9)
     run = collect(tmp_path / "netting", netted, margins={"X": [(0, 7 * E9)]})
     found = run.metrics.to_pylist()[0]
     assert (found["realized_pnl"], found["unrealized_pnl"]) == (70 * E9, 0)
     assert (found["closed_trades"], found["peak_margin"]) == (2, 14 * E9)
+    assert closed_trades(run)[1].tolist() == [30 * E9, 40 * E9]
 
 
 def test_books_that_do_not_agree_on_a_side_end_the_run(tmp_path: Path) -> None:

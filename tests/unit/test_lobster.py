@@ -13,7 +13,7 @@ from naive.book import NaiveBook, rows
 from naive.dbn import read_mbo
 from tapewire.errors import ConfigError, FormatError, MissingFileError, NoDataError
 from tapewire.market.records import F_LAST, F_SNAPSHOT
-from tapewire.replay import lobster
+from tapewire.replay import lobster, number_rows
 from tapewire.replay.conversions import convert_lobster
 from tapewire.replay.lobster import FIRST_REST_ID
 
@@ -91,7 +91,7 @@ def test_the_book_is_the_stated_one_after_every_message(
     tmp_path: Path, depth: int, seed: int, older: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Small enough for every limit to be met: blocks, output, levels, orders.
-    monkeypatch.setattr(lobster, "_BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(number_rows, "_BLOCK_BYTES", 20_000)
     monkeypatch.setattr(lobster, "_OUT_RECORDS", 16)
     monkeypatch.setattr(lobster, "_LEVELS_MIN", 31)
     monkeypatch.setattr(lobster, "_ORDERS_MIN", 4)
@@ -145,9 +145,12 @@ ROW = [[1_000_100, 50, 999_900, 30]]
         ([GOOD, "34200.2,1,12,-3,999900,1"], "line 2: .* found 1,12,-3"),
         ([GOOD, "34200.2,2,11,0,999900,1"], "line 2: .* found 2,11,0"),
         ([GOOD, f"34200.2,5,0,{2**32},999900,1"], f"line 2: .* found 5,0,{2**32}"),
-        ([GOOD, "34200.2,1,12,30,999900"], "expected 6 numbers a row: CSV parse error"),
-        ([GOOD, "34200.2,1,12,x,999900,1"], "expected 6 numbers a row: .*'x'"),
-        ([GOOD, "34200.1234567891,1,12,3,999900,1"], "expected 6 numbers a row: "),
+        (
+            [GOOD, "34200.2,1,12,30,999900"],
+            "1 good rows: expected 6 numbers .* '34200.2,1,12,30,999900'",
+        ),
+        ([GOOD, "34200.2,1,12,x,999900,1"], "expected 6 numbers a row.* '34200.2,1,12,x,999900,1'"),
+        ([GOOD, "34200.1234567891,1,12,3,999900,1"], "as many decimals, found '34200.1234"),
         ([GOOD], r"orderbook_1.csv, which has more|message_1.csv: ends after 1 rows; expected as"),
     ],
 )
@@ -169,6 +172,8 @@ def test_both_files_belong_together(tmp_path: Path) -> None:
         convert_lobster(path, tmp_path / "out.dbn")
     with pytest.raises(ConfigError, match="expected LOBSTER's name"):
         convert_lobster(tmp_path / "aapl.csv", tmp_path / "out.dbn")
+    with pytest.raises(ConfigError, match="expected 1 to 1000 levels in its name, found 0"):
+        convert_lobster(str(path).replace("_1.csv", "_0.csv"), tmp_path / "out.dbn")
     empty = lobster_files.write(tmp_path, [], [], 1)
     with pytest.raises(NoDataError, match="has no messages"):
         convert_lobster(empty, tmp_path / "out.dbn")

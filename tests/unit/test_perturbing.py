@@ -2,6 +2,7 @@
 
 import math
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,13 @@ from tapewire.cli.program import app
 from tapewire.config.loading import make_config
 from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError, MissingFileError
+from tapewire.executors import SerialExecutor
 from tapewire.studies.base import Base
+from tapewire.studies.conducting import Means
 from tapewire.studies.factors import Factor, perturbation_of
-from tapewire.studies.monte_carlo import settings_in
+from tapewire.studies.monte_carlo import refuse_study, settings_in
 from tapewire.studies.perturbing import default_perturbations, market_seeds, perturbed_trials
+from tapewire.studies.spreading import of_config, spread
 
 LATENCY = "backtest.execution.latency_model"
 
@@ -208,3 +212,28 @@ def test_distributions_as_they_are_typed() -> None:
 def test_a_name_of_nothing_is_said_before_what_is_wrong_beside(name: str) -> None:
     with pytest.raises(MissingFileError, match=f"{name}: expected a finished run, a configura"):
         CliRunner().invoke(app, ["montecarlo", name], catch_exceptions=False)
+
+
+def test_markets_are_not_made_on_a_cluster(tmp_path: Path) -> None:
+    """A worker elsewhere would run over the study's data, and its row pass for a market's."""
+
+    class Elsewhere(SerialExecutor):
+        here = False
+
+    asked = of_config(
+        config(), settings_in(None, {"draws": 0, "markets": 2}), tmp_path / "s", resume=False
+    )
+    with pytest.raises(ConfigError, match="--markets: expected workers of this machine with it"):
+        spread(asked, Means(tmp_path / "s", Elsewhere()))
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_folder_of_a_study_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(ConfigError, match="found the folder of a study: `tapewire run --from`"):
+        refuse_study(tmp_path)
+
+
+def test_a_perturbation_that_is_misspelt_is_told() -> None:
+    with pytest.raises(ConfigError, match="found 'latncy', did you mean 'latency'"):
+        drawn(config(), latncy={"uniform": [1, 2]})

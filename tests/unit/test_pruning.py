@@ -1,5 +1,6 @@
 """Which trials go on, decided by hand; what can't be pruned."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 from tapewire.config.loading import make_config
 from tapewire.config.problems import Places
 from tapewire.errors import ConfigError
+from tapewire.studies import report
 from tapewire.studies.asking import settings_of
-from tapewire.studies.pruning import Pruning, halved, rungs_of, until
+from tapewire.studies.pruning import ENDED_MIN, Behind, Pruning, halved, rungs_of, until
 from tapewire.studies.searching import Pruner, search_of
 from tapewire.studies.settings import Constraint, Objective, StudySettings
+from tapewire.studies.table import Ranking
 
 INF, NAN = float("inf"), float("nan")
 
@@ -36,8 +39,62 @@ def test_halving_by_hand(factor: int, scores: list[Any], kept: list[bool]) -> No
     assert halved(factor)(1, [{}] * len(scores), scores) == kept
 
 
-def test_the_median_of_optuna_is_that_of_what_was_played_to_the_end() -> None:
-    search = search_of("tpe", study(), 10, None, Pruning("median"), [(1, "2024-03-05")])
+def test_who_is_behind_by_hand() -> None:
+    """Five were played to the end, after a day they had 0, 1, 2, 3, 4: median 2, quarter 1."""
+    for share, kept in ((0.5, [False, False, True, True]), (0.25, [False, True, True, True])):
+        rule = Behind(share)
+        first = [{"x": k} for k in range(ENDED_MIN + 1)]
+        # Nobody was before them; the last is stopped by something else, and does not count.
+        assert rule.decide(1, first, [0.0, 1.0, 2.0, 3.0, 4.0, 99.0]) == [True] * 6
+        rule.ended(first[:ENDED_MIN])
+        second = [{"x": 10 + k} for k in range(4)]
+        assert rule.decide(1, second, [0.9, 1.0, 2.0, None]) == kept
+        # Of two days nothing is known yet: those of the batch itself do not count.
+        assert rule.decide(2, second, [-9.0, -9.0, -9.0, -9.0]) == [True] * 4
+        rule.ended(second[1:3])
+        # After a day there are 0, 1, 1, 2, 2, 3, 4 now.
+        third = [{"x": 20 + k} for k in range(2)]
+        bound = 2.0 if share == 0.5 else 1.0
+        assert rule.decide(1, third, [bound - 0.1, bound]) == [False, True]
+
+
+def test_four_are_too_few_to_be_held_against() -> None:
+    rule = Behind(0.5)
+    first = [{"x": k} for k in range(ENDED_MIN - 1)]
+    rule.decide(1, first, [5.0] * len(first))
+    rule.ended(first)
+    assert rule.decide(1, [{"x": 9}], [-1.0]) == [True]
+
+
+@pytest.mark.parametrize(
+    ("pruning", "looks"),
+    [
+        (Pruning("halving"), [1, 2, 4]),
+        (Pruning("halving", after=2, factor=3), [2, 6]),
+        (Pruning("median", every=1), [1, 2, 3, 4, 5, 6]),
+        (Pruning("median", after=2, every=3), [2, 5]),
+    ],
+)
+def test_days_of_the_looks(
+    pruning: Pruning, looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [dt.date(2024, 3, 4) + dt.timedelta(k) for k in range(7)]
+    monkeypatch.setattr("tapewire.studies.pruning.days_in", lambda source: days)
+    found = rungs_of(config(type="databento", files=["x.dbn"]), study(), pruning)
+    # The day that is not played is the one behind those that are.
+    assert found == [(played, days[played].isoformat()) for played in looks]
+
+
+def test_what_is_not_said_of_pruning_is_not_in_the_plan() -> None:
+    assert Pruning("halving").to_dict() == {"pruner": "halving", "after": 1, "factor": 2}
+    assert Pruning("median", every=2).to_dict()["every"] == 2
+
+
+@pytest.mark.parametrize(("pruner", "bound"), [("median", 2.5), ("quartile", 1.25)])
+def test_who_is_behind_by_optuna_is_so_among_those_that_were_played_to_the_end(
+    pruner: str, bound: float
+) -> None:
+    search = search_of("tpe", study(), 10, None, Pruning(pruner), [(1, "2024-03-05")])
     assert isinstance(search, Pruner)
     first = search.ask(6)
     scores = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
@@ -45,8 +102,9 @@ def test_the_median_of_optuna_is_that_of_what_was_played_to_the_end() -> None:
     for values, score in zip(first, scores, strict=True):
         search.tell(values, [score])
     second = search.ask(4)
-    # The median of the first six after a day is 2.5.
-    assert search.decide(1, second, [2.4, 2.6, None, 9.0]) == [False, True, True, True]
+    # Of the first six after a day: 0 to 5.
+    given = [bound - 0.1, bound + 0.1, None, 9.0]
+    assert search.decide(1, second, given) == [False, True, True, True]
     search.prune(second[0])
     for values in second[1:]:
         search.tell(values, [9.0])
@@ -91,7 +149,7 @@ def config(**source: Any) -> Any:
     ("given", "pruning", "said"),
     [
         ({}, Pruning("halving"), "expected market data files"),
-        ({}, Pruning("worst"), "expected halving, median or hyperband, found 'worst'"),
+        ({}, Pruning("worst"), "expected halving, median, quartile or hyperband, fo"),
         ({"vary": {"day": ["2024-03-04"]}}, Pruning("halving"), "over the same data, found day"),
         ({"objective": ["net_pnl", "fills"]}, Pruning("halving"), "one objective with it, found 2"),
     ],
@@ -108,9 +166,20 @@ def test_one_day_is_too_few(synthetic_file: Path) -> None:
 
 def test_what_a_search_of_its_own_is_not_asked() -> None:
     with pytest.raises(ConfigError, match="expected method tpe or nsga2 with it, found genetic"):
-        search_of("genetic", study(), 8, None, Pruning("median"))
+        search_of("genetic", study(), 8, None, Pruning("hyperband"))
     with pytest.raises(ConfigError, match="hyperband: expected no --storage"):
         search_of("tpe", study(), 8, "sqlite://", Pruning("hyperband"), [(1, "2024-03-05")])
+
+
+def test_a_map_has_no_figures_of_fewer_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr(report, "heat_maps", lambda variants, *_: shown.extend(variants) or [])
+    rows = [
+        {"trial": k, "status": status, "net_pnl": k * 10**9, "a": k % 2, "b": 0}
+        for k, status in enumerate(["complete", "complete", "pruned", "failed", "complete"], 1)
+    ]
+    report._maps(rows, ["a", "b"], Ranking(Objective.of("net_pnl")))
+    assert [one["strategy_id"] for one in shown] == ["5", "2"]
 
 
 def test_an_earlier_end_leaves_all_else() -> None:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 import tapewire as tw
 from analytics_rows import E9, NOON_NS, Book, FakeLeg, drained, manifest
+from analytics_runs import run_of
 from tapewire.analytics import Collector, load_run
+from tapewire.analytics.closed import closed_trades
 from tapewire.analytics.rates import Conversion
 from tapewire.errors import ConfigError, FormatError, MissingFileError, SimulationError
 from tapewire.runs.rates import read_rates, worths_of
@@ -198,6 +200,19 @@ def costs_of_orders_go_by_the_rate_as_they_were_sent(
     assert was < now < 2 * was
 
 
+def test_trades_are_worth_what_they_are_as_they_are_closed(tmp_path: Path) -> None:
+    """2 bought at 100; 1 sold 2 points above it at 50 a point, 1 sold 3 above it at 80."""
+    book = Book(FakeLeg()).fill(2, P).fill(-1, P + 2 * E9, fee=7)
+    middle = book.ts + 1
+    book.fill(-1, P + 3 * E9, fee=9).sample(P)
+    steps = {book.leg.symbol: [[0, 50, 1], [middle, 160, 2]]}
+    ts, net = closed_trades(run_of(tmp_path, book, point_values=steps))
+    assert net.tolist() == [2 * 50 * E9 - 7, 3 * 80 * E9 - 9]
+    assert (ts < middle).tolist() == [True, False]
+    ts, net = closed_trades(run_of(tmp_path / "fixed", book))
+    assert net.tolist() == [2 * 50 * E9 - 7, 3 * 50 * E9 - 9]
+
+
 def test_a_run_with_a_file_of_rates(tmp_path: Path, synthetic_file: Path) -> None:
     """The rate doubles in the middle: digests do not change, money does, and it says so."""
 
@@ -237,6 +252,12 @@ def test_a_run_with_a_file_of_rates(tmp_path: Path, synthetic_file: Path) -> Non
     assert 20 * E9 <= peaks[0] < peaks[1] <= 2 * peaks[0]
     costs_of_orders_go_by_the_rate_as_they_were_sent(fixed, changing, middle)
     assert any("at changing rates" in text for text in changing.manifest["warnings"])
+    for one in (fixed, changing):  # what Monte Carlo draws again is what the metrics count
+        (total,) = [m for m in one.metrics.to_pylist() if m["scope"] == "total"]
+        _, net = closed_trades(one)
+        assert len(net) == total["closed_trades"]
+        assert (net.max(), -net.min()) == (total["largest_win"], total["largest_loss"])
+        assert net.sum() / len(net) / E9 == pytest.approx(total["avg_trade_pnl"])
     with pytest.raises(ConfigError, match=r"rate_file: expected rates for a simulation that is s"):
         tw.Simulation(
             synthetic_file, strategies="market_maker",

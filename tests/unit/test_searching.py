@@ -142,6 +142,8 @@ def test_how_many_there_are() -> None:
         ("grid", {}, None, "tapewire sweep counts out grids"),
         ("genetic", {"objective": ["net_pnl", "-max_drawdown"]}, None, "nsga2 takes several"),
         ("genetic", {}, "sqlite:///x", "expected method tpe or nsga2"),
+        ("tpe", {}, "nonsense", "--storage: expected the URL of a database .* found 'nonsense'"),
+        ("tpe", {}, "sqlite:////no/where.db", "--storage: expected the URL of a database"),
     ],
 )
 def test_what_can_not_be_looked_for_so(

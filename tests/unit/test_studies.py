@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapewire.cli.study_options import DataOptions, TrialOptions
+from tapewire.cli.studying import asked_study
 from tapewire.config.loading import make_config
 from tapewire.config.problems import Places
 from tapewire.config.strategies import limits_in_force
-from tapewire.errors import ConfigError, OutputError
+from tapewire.errors import ConfigError, MissingFileError, OutputError
 from tapewire.studies.asking import settings_of
 from tapewire.studies.axes import Trial, combinations, count, value_of
 from tapewire.studies.base import Base
@@ -109,7 +111,14 @@ def test_an_axis_as_it_is_typed(text: str, values: object) -> None:
         ({"method": "list"}, "trials"),
         ({"vary": {"a": [1]}, "trials": [{"a": 1}]}, "method list"),
         ({"vary": {"a": [1]}, "constraints": ["fills"]}, "like fills >= 30"),
-        ({"vary": {"a": [1]}, "dras": 3}, "study.dras"),
+        ({"vary": {"a": [1]}, "dras": 3}, "study.dras: unknown key, did you mean 'draws'?"),
+        ({"vary": {"a": {"form": 1, "to": 2, "from": 0}}}, "a.form: unknown key, did you mean 'fr"),
+        ({"vary": {"a": {"from": 1, "to": 9, "step": 0}}}, "step: expected more than 0, found 0"),
+        ({"vary": {"a": [1]}, "method": "gird"}, "'grid', 'random' or 'list', found 'gird'"),
+        ({"vary": {"a": [1]}, "constraints": ["fills"]}, "study.constraints: expected a metric, <"),
+        ({"vary": {"a": [1]}, "block": 0}, "expected day, or minutes from 1 to 1,440, found 0"),
+        ({"vary": {"a": [1]}, "block": True}, "expected day, or minutes from 1 to 1,440, found t"),
+        ({"vary": {"a": [1]}, "draws": 3}, "study.draws: expected method random with it, found gr"),
     ],
 )
 def test_a_study_that_is_none_is_refused_in_one_sentence(given: Any, said: str) -> None:
@@ -117,6 +126,27 @@ def test_a_study_that_is_none_is_refused_in_one_sentence(given: Any, said: str) 
         study(**given)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_what_was_typed_is_called_as_it_was_typed(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"inputs": [tmp_path / "day.mbo.dbn"],
+                             "data": DataOptions(strategy="market_maker")}  # fmt: skip
+
+    def asked(vary: list[str], more: dict[str, Any] | None = None, **trials: Any) -> None:
+        asked_study(**given, trials=TrialOptions(vary=vary, **trials), given=more or {})
+
+    for trials, said in (
+        ({"vary": ["quantity=2:1"]}, "--vary quantity: expected a to of at least 2, found 1"),
+        ({"vary": ["quantity=1"], "block": "0"}, "--block: expected day, or minutes"),
+        ({"vary": ["quantity=1"], "constraint": ["x"]}, "--constraint: expected a metric, <"),
+        ({"vary": ["quantity=1"], "more": {"draws": 2}}, "--draws: expected method random with"),
+        ({"vary": ["quantity=1"], "seed": "x"}, "--seed: .*found 'x'"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=f"^{said}"):
+            asked(**trials)  # type: ignore[arg-type]
+    # A study over data that are not there would have as many rows as trials, and all failed.
+    with pytest.raises(MissingFileError, match=r"day\.mbo\.dbn: expected market data, found no s"):
+        asked(["quantity=1,2"])
 
 
 def test_a_range_without_steps_is_no_grid_and_too_many_are_none() -> None:

@@ -1,0 +1,231 @@
+"""Calls of a server, as Python: plain values in, plain values out, errors in its sentences."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import grpc
+
+from tapewire.errors import PeerLostError, TapewireError
+from tapewire.services.client.credentials import Credentials, authority_of
+from tapewire.services.proto import (
+    accounts_pb2,
+    accounts_pb2_grpc,
+    health_pb2,
+    health_pb2_grpc,
+    strategies_pb2,
+    strategies_pb2_grpc,
+)
+
+#: How long a call may take, s.
+DEADLINE_S: Final = 30.0
+
+
+class ServerRefusal(TapewireError):
+    """A server's own error: its sentence, its reason for programs, its exit code.
+
+    Attributes
+    ----------
+    reason : str
+    status : str
+        gRPC's name of it.
+    """
+
+    def __init__(self, sentence: str, reason: str, status: str, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.reason, self.status, self.exit_code = reason, status, exit_code
+
+
+class Client:
+    """A connection to a server.
+
+    Parameters
+    ----------
+    server : str
+        ``host:port``.
+    credentials
+        From a login; None: calls that nobody has to be known for.
+    authority : bytes, optional
+        Certificates in PEM that the server's is held against; None: no encryption, which only a
+        server on this host offers.
+    kept_in : Path, optional
+        Where fresh tokens are written when the old ones have ended.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        credentials: Credentials | None = None,
+        *,
+        authority: bytes | None = None,
+        kept_in: Path | None = None,
+    ) -> None:
+        self.server, self.credentials = server, credentials
+        self._kept_in = kept_in
+        options = (("grpc.enable_retries", 0),)
+        if authority is None:
+            self._channel = grpc.insecure_channel(server, options)
+        else:
+            sealed = grpc.ssl_channel_credentials(authority)
+            self._channel = grpc.secure_channel(server, sealed, options)
+        self._accounts = accounts_pb2_grpc.AuthServiceStub(self._channel)
+        self._strategies = strategies_pb2_grpc.StrategyServiceStub(self._channel)
+        self._health = health_pb2_grpc.HealthServiceStub(self._channel)
+
+    @classmethod
+    def known(cls, server: str, path: Path) -> Self:
+        """Connect to a server that one has logged in at.
+
+        Raises
+        ------
+        ConfigError
+            If one has not.
+        """
+        found = Credentials.of(path, server)
+        authority = authority_of(Path(found.authority) if found.authority else None)
+        return cls(server, found, authority=authority, kept_in=path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._channel.close()
+
+    # --- who one is -------------------------------------------------------------------------------
+
+    def login(self, name: str, password: str) -> Credentials:
+        """Log in; later calls are made as this user."""
+        request = accounts_pb2.LoginRequest(name=name, password=password)
+        tokens = self._open(self._accounts.Login, request).tokens
+        self.credentials = Credentials(self.server, tokens.access_token, tokens.refresh_token)
+        return self.credentials
+
+    def logout(self) -> None:
+        """End the login."""
+        self._call(self._accounts.Logout, accounts_pb2.LogoutRequest())
+        self.credentials = None
+
+    def who_am_i(self) -> dict[str, Any]:
+        """Return name, role and permissions of the user."""
+        found = self._call(self._accounts.WhoAmI, accounts_pb2.WhoAmIRequest())
+        role = accounts_pb2.Role.Name(found.user.role).removeprefix("ROLE_").lower()
+        return {"name": found.user.name, "role": role, "permissions": list(found.permissions)}
+
+    # --- strategies -------------------------------------------------------------------------------
+
+    def strategies(
+        self, *, sort: str = "id", ascending: bool = False, where: str = "", page_size: int = 100
+    ) -> Iterator[dict[str, Any]]:
+        """Give all strategies that fit, page after page."""
+        token = ""
+        while True:
+            page = self._call(
+                self._strategies.List,
+                strategies_pb2.ListStrategiesRequest(
+                    sort=sort,
+                    ascending=ascending,
+                    where=where,
+                    page_size=page_size,
+                    page_token=token,
+                ),
+            )
+            yield from map(_plain, page.strategies)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def strategy(self, which: str) -> dict[str, Any]:
+        """Return one strategy, by id, name or the begin of its hash, with its rules in words."""
+        found = self._call(self._strategies.Get, strategies_pb2.GetStrategyRequest(which=which))
+        return {
+            **_plain(found.strategy),
+            "source_code": found.source_code,
+            "text": found.text,
+            "results": list(found.results),
+            "verdicts": list(found.verdicts),
+        }
+
+    def delete_strategies(self, ids: Sequence[int]) -> int:
+        """Delete strategies; return how many there were."""
+        request = strategies_pb2.DeleteStrategiesRequest(ids=ids)
+        return int(self._call(self._strategies.Delete, request).deleted)
+
+    def export(self, which: str) -> bytes:
+        """Return one strategy as a file."""
+        request = strategies_pb2.ExportStrategyRequest(which=which)
+        return self._call(self._joined, request)
+
+    def health(self) -> tuple[bool, dict[str, str]]:
+        """Return whether the server can do its work, and what it found."""
+        found = self._open(self._health.Check, health_pb2.HealthCheckRequest())
+        return found.status == health_pb2.HealthCheckResponse.SERVING_STATUS_SERVING, dict(
+            found.details
+        )
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def _joined(self, request: Any, **how: Any) -> bytes:
+        return b"".join(part.data for part in self._strategies.Export(request, **how))
+
+    def _open(self, call: Callable[..., Any], request: Any, token: str = "") -> Any:
+        metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        try:
+            return call(request, timeout=DEADLINE_S, metadata=metadata)
+        except grpc.RpcError as error:
+            raise self._told(error) from None
+
+    def _call(self, call: Callable[..., Any], request: Any) -> Any:
+        if self.credentials is None:
+            return self._open(call, request)
+        try:
+            return self._open(call, request, self.credentials.access)
+        except ServerRefusal as refusal:
+            if refusal.reason != "BAD_TOKEN":
+                raise
+        self._renew()
+        return self._open(call, request, self.credentials.access)
+
+    def _renew(self) -> None:
+        assert self.credentials is not None
+        request = accounts_pb2.RefreshRequest(refresh_token=self.credentials.refresh)
+        tokens = self._open(self._accounts.Refresh, request).tokens
+        self.credentials = replace(
+            self.credentials, access=tokens.access_token, refresh=tokens.refresh_token
+        )
+        if self._kept_in is not None:
+            self.credentials.keep(self._kept_in)
+
+    def _told(self, error: Any) -> TapewireError:
+        status, trailers = error.code().name, dict(error.trailing_metadata() or ())
+        reason = trailers.get("tapewire-reason")
+        if reason is not None:
+            code = int(trailers.get("tapewire-exit-code", "1"))
+            return ServerRefusal(error.details(), str(reason), status, code)
+        if status in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+            return PeerLostError(
+                f"{self.server}: no server answers there ({status.lower()}); is it running, and "
+                "is it reached with or without TLS as it was started?"
+            )
+        return ServerRefusal(f"{self.server}: {error.details()}", status, status, 1)
+
+
+def _plain(one: Any) -> dict[str, Any]:
+    figures = {
+        name: getattr(one, name) if one.HasField(name) else None
+        for name in ("sharpe", "total_return", "max_drawdown", "trades")
+    }
+    return {
+        "id": one.id, "name": one.name, "hash": one.hash, "format": one.format,
+        "complexity_score": one.complexity_score, **figures,
+    }  # fmt: skip

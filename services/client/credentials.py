@@ -1,0 +1,115 @@
+"""Who somebody is at a server, kept between two commands in a file that nobody else may read."""
+
+import json
+import os
+import stat
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from tapewire.atomic import atomic_file
+from tapewire.errors import ConfigError, FormatError, MissingFileError
+
+#: Bytes of the file at most.
+_BYTES_MAX: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Tokens for one server.
+
+    Attributes
+    ----------
+    server : str
+        ``host:port``.
+    access, refresh : str
+    authority : str
+        Path of certificates in PEM that the server's is held against; empty: no encryption.
+    """
+
+    server: str
+    access: str
+    refresh: str
+    authority: str = ""
+
+    def with_authority(self, path: Path | None) -> "Credentials":
+        """Return the same for a server whose certificate is held against those of a file."""
+        return replace(self, authority=str(path.resolve()) if path is not None else "")
+
+    def keep(self, path: Path) -> None:
+        """Write it beside those for other servers."""
+        kept = _all(path)
+        kept[self.server] = asdict(self)
+        _write(path, kept)
+
+    @staticmethod
+    def of(path: Path, server: str) -> "Credentials":
+        """Read those for a server.
+
+        Raises
+        ------
+        ConfigError
+            If there are none, or others may read the file.
+        """
+        found = _all(path).get(server)
+        if found is None:
+            raise ConfigError(f"{server}: expected a login, found none: tapewire login {server}")
+        return Credentials(**found)
+
+    @staticmethod
+    def drop(path: Path, server: str) -> None:
+        """Forget those for a server."""
+        kept = _all(path)
+        if kept.pop(server, None) is not None:
+            _write(path, kept)
+
+
+def default_path() -> Path:
+    """Where they are kept: under ``XDG_CONFIG_HOME``, else ``~/.config``."""
+    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(home) / "tapewire" / "servers.json"
+
+
+def authority_of(path: Path | None) -> bytes | None:
+    """Read certificates in PEM.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    """
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MissingFileError(f"{path}: expected certificates in PEM: {error.strerror}") from None
+
+
+def _all(path: Path) -> dict[str, dict[str, str]]:
+    if not path.exists():
+        return {}
+    found = path.stat()
+    if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise ConfigError(
+            f"{path}: expected a file that you alone may read, found mode "
+            f"{stat.S_IMODE(found.st_mode):o}: chmod 600 it"
+        )
+    if found.st_size > _BYTES_MAX:
+        raise FormatError(f"{path}: expected at most {_BYTES_MAX:,} bytes, found {found.st_size:,}")
+    try:
+        kept = json.loads(path.read_text())
+        fits = all(
+            {"server", "access", "refresh", "authority"} == set(one) for one in kept.values()
+        )
+    except (ValueError, AttributeError, TypeError):
+        fits = False
+    if not fits:
+        raise FormatError(f"{path}: expected logins as tapewire login writes them; delete it")
+    return dict(kept)
+
+
+def _write(path: Path, kept: dict[str, dict[str, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with atomic_file(path, mode=0o600) as file:
+        file.write(json.dumps(kept, indent=1).encode())

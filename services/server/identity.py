@@ -1,0 +1,169 @@
+"""Logins: a name and a password for tokens, tokens for whom they are about."""
+
+import datetime as dt
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tapewire.errors import StoreError
+from tapewire.services.auth.passwords import Passwords
+from tapewire.services.auth.rates import RateLimiter
+from tapewire.services.auth.tokens import (
+    REFRESH_S,
+    BadTokenError,
+    Claims,
+    TokenIssuer,
+    new_refresh_token,
+    token_digest,
+)
+from tapewire.services.server.database import Database
+from tapewire.services.server.failures import Failure
+from tapewire.services.server.guarding import Refused
+from tapewire.store.people import UserRecord
+
+#: How long an answer of the store, whether a login lasts, is believed, s: a revoked token may be
+#: good for so long at another gateway.
+BELIEVED_S: Final = 5.0
+_BELIEVED_MAX: Final = 10_000
+#: Failed logins of a name: five at once, then one in ten seconds; of an address, behind which
+#: there may be many people: twenty, then one a second.
+_OF_NAME: Final = (0.1, 5)
+_OF_ADDRESS: Final = (1.0, 20)
+
+
+@dataclass(frozen=True)
+class IssuedTokens:
+    """What somebody gets who has logged in; times in s since the epoch."""
+
+    access: str
+    access_expires_s: int
+    refresh: str
+    refresh_expires_s: int
+
+
+class Identity:
+    """Who is known, by what.
+
+    Parameters
+    ----------
+    database
+    issuer
+        Of tokens.
+    clock_s
+        Seconds since the epoch.
+    """
+
+    def __init__(
+        self, database: Database, issuer: TokenIssuer, clock_s: Callable[[], float] = time.time
+    ) -> None:
+        self._database, self._issuer, self._clock_s = database, issuer, clock_s
+        self._passwords = Passwords()
+        self._believed: OrderedDict[tuple[int, int], float] = OrderedDict()
+        self._by_name = RateLimiter(*_OF_NAME, time.monotonic)
+        self._by_address = RateLimiter(*_OF_ADDRESS, time.monotonic)
+
+    @property
+    def passwords(self) -> Passwords:
+        """Who hashes them."""
+        return self._passwords
+
+    async def login(
+        self, name: str, password: str, address: str
+    ) -> tuple[IssuedTokens, UserRecord]:
+        """Check a name and a password.
+
+        Raises
+        ------
+        Refused
+            If they do not fit, which of the two is not said; or too many failed before.
+        """
+        self._within(name, address)
+        user = await self._database.ask("user", lambda store: store.user(name))
+        kept = user.password_hash if user is not None and user.is_active else None
+        fits = await self._passwords.fits(kept, password)
+        if fits is None:
+            raise Refused(Failure("UNAVAILABLE", "BUSY", "too many logins at a time: try again"))
+        if not fits or user is None:
+            shown = name[:64]
+            details = {"address": address}
+            await self._database.ask(
+                "note", lambda store: store.note(shown, "login_failed", shown, details)
+            )
+            raise Refused(
+                Failure("UNAUTHENTICATED", "BAD_LOGIN", "no user has that name and password", 2)
+            )
+        self._by_name.give_back(name)
+        self._by_address.give_back(address)
+        refresh = new_refresh_token()
+        now_s, digest = self._clock_s(), token_digest(refresh)
+        until_s = int(now_s) + REFRESH_S
+        session = await self._database.ask(
+            "open_session", lambda store: store.open_session(user.id, digest, _moment(until_s))
+        )
+        return self._issued(user, session, refresh, until_s), user
+
+    def _within(self, name: str, address: str) -> None:
+        """Count a login as failed, until it has not, so that many at a time are counted, too."""
+        for limiter, key in ((self._by_name, name), (self._by_address, address)):
+            if wait_s := limiter.wait_s(key):
+                sentence = f"too many logins that failed: wait {wait_s:.0f} s"
+                raise Refused(Failure("RESOURCE_EXHAUSTED", "LOGIN_RATE", sentence))
+
+    async def refresh(self, token: str) -> IssuedTokens:
+        """Give new tokens for a refresh token, which is used up by that."""
+        fresh = new_refresh_token()
+        now_s = self._clock_s()
+        until_s = int(now_s) + REFRESH_S
+        shown, kept = token_digest(token), token_digest(fresh)
+        try:
+            session, user = await self._database.ask(
+                "renew_session",
+                lambda store: store.renew_session(shown, kept, _moment(now_s), _moment(until_s)),
+            )
+        except StoreError as error:
+            raise Refused(Failure("UNAUTHENTICATED", "BAD_TOKEN", str(error), 2)) from None
+        return self._issued(user, session, fresh, until_s)
+
+    async def logout(self, claims: Claims) -> None:
+        """End the login that a token goes back to."""
+        await self._database.ask(
+            "end_session", lambda store: store.end_session(claims.session, by=claims.name)
+        )
+        self._believed.clear()
+
+    async def claims_of(self, token: str) -> Claims:
+        """Say whom a token is about, if its login lasts and its user is what the token says."""
+        claims = self._issuer.claims(token)
+        key = (claims.session, claims.version)
+        now_s = time.monotonic()
+        if self._believed.get(key, 0.0) > now_s:
+            return claims
+        today = _moment(self._clock_s())
+        user = await self._database.ask("user", lambda store: store.user(int(claims.user_id)))
+        lasts = await self._database.ask(
+            "session", lambda store: store.has_session(claims.session, today)
+        )
+        if user is None or not user.is_active or user.token_version != claims.version or not lasts:
+            raise BadTokenError("token: was revoked; log in again")
+        self._believed[key] = now_s + BELIEVED_S
+        while len(self._believed) > _BELIEVED_MAX:
+            self._believed.popitem(last=False)
+        return claims
+
+    def forget(self) -> None:
+        """Ask the store again of every token: a user was changed."""
+        self._believed.clear()
+
+    def _issued(self, user: UserRecord, session: int, refresh: str, until_s: int) -> IssuedTokens:
+        access, ends_s = self._issuer.issue(
+            str(user.id), user.name, user.email, user.role, version=user.token_version,
+            session=session,
+        )  # fmt: skip
+        return IssuedTokens(access, ends_s, refresh, until_s)
+
+
+def _moment(seconds: float) -> dt.datetime:
+    """UTC without a zone, as the store has it."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).replace(tzinfo=None)

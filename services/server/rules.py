@@ -1,0 +1,62 @@
+"""What each call needs: a permission, only a known caller, or nothing."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tapewire.services.auth.roles import Permission
+
+_PACKAGE: Final = "tapewire.v1"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a call needs.
+
+    Attributes
+    ----------
+    permission : Permission, optional
+        None: whoever is known may.
+    open : bool
+        Nobody has to be known.
+    """
+
+    permission: Permission | None = None
+    open: bool = False
+
+
+_OPEN: Final = Rule(open=True)
+_KNOWN: Final = Rule()
+_RULES: Final = {
+    "AuthService": {
+        "Login": _OPEN,
+        "Refresh": _OPEN,
+        "Logout": _KNOWN,
+        "WhoAmI": _KNOWN,
+        "CreateUser": Rule(Permission.ADMINISTER),
+        "ListUsers": Rule(Permission.ADMINISTER),
+        "SetUser": Rule(Permission.ADMINISTER),
+        "ListAudit": Rule(Permission.ADMINISTER),
+    },
+    "StrategyService": {
+        "List": Rule(Permission.READ),
+        "Get": Rule(Permission.READ),
+        "Export": Rule(Permission.READ),
+        "Delete": Rule(Permission.DELETE),
+    },
+    # Whoever balances load asks for it and has no name here; it tells no more than words.
+    "HealthService": {"Check": _OPEN},
+}
+#: Path of a call → its rule. A call that is not here is refused, whoever makes it.
+RULES: Final = {
+    f"/{_PACKAGE}.{service}/{call}": rule
+    for service, calls in _RULES.items()
+    for call, rule in calls.items()
+} | {
+    "/grpc.health.v1.Health/Check": _OPEN,
+    "/grpc.health.v1.Health/Watch": _OPEN,
+}
+#: What tells which calls there are, where it is switched on.
+REFLECTION: Final = (
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+)

@@ -1,0 +1,119 @@
+"""How a server is set up: by options and environment, never by a secret in a file of options."""
+
+import base64
+import binascii
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tapewire.errors import ConfigError, MissingFileError
+from tapewire.services.auth.tokens import SECRET_BYTES_MIN
+
+#: The environment's variable with what signs tokens, base64.
+SECRET_VARIABLE: Final = "TAPEWIRE_TOKEN_SECRET"
+PORT: Final = 50_051
+#: Calls at a time; who comes while so many go on is told that the server is busy.
+CALLS_MAX: Final = 256
+#: Bytes of a message that is taken.
+MESSAGE_BYTES_MAX: Final = 4 << 20
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """A server's settings.
+
+    Attributes
+    ----------
+    address : str
+        ``host:port``; port 0 is any that is free.
+    store : str
+        Where strategies are kept.
+    token_secret : bytes
+    certificate, private_key : Path, optional
+        PEM; without them the connection is not encrypted, which is for this host alone.
+    calls_max : int
+    drain_s : float
+        How long calls that go on may last when the server is to end, s.
+    """
+
+    address: str
+    store: str
+    token_secret: bytes
+    certificate: Path | None = None
+    private_key: Path | None = None
+    calls_max: int = CALLS_MAX
+    drain_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        host, port = host_and_port(self.address)
+        if (self.certificate is None) != (self.private_key is None):
+            raise ConfigError("certificate: expected beside a private key, found one of the two")
+        for path in (self.certificate, self.private_key):
+            if path is not None and not path.is_file():
+                raise MissingFileError(f"{path}: expected a file in PEM, found none")
+        if self.certificate is None and not is_loopback(host):
+            raise ConfigError(
+                f"address: expected a certificate and its key (--certificate, --private-key) to "
+                f"listen on {host}, which other hosts reach; without them only 127.0.0.1, ::1 or "
+                "localhost"
+            )
+        if not 0 <= port < 1 << 16:
+            raise ConfigError(f"address: expected a port from 0 to 65535, found {port}")
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Take ``host:port`` apart.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    host, colon, port = address.rpartition(":")
+    if not (colon and host and port.isdecimal()):
+        raise ConfigError(f"address: expected as 127.0.0.1:{PORT}, found {address!r}")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this host reaches it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def secret_of(environment: Mapping[str, str]) -> bytes:
+    """Return what signs tokens.
+
+    Raises
+    ------
+    ConfigError
+        If there is none in the environment, or it is too short; nothing of it is shown.
+    """
+    text = environment.get(SECRET_VARIABLE)
+    how = f"make one: export {SECRET_VARIABLE}=$(head -c 32 /dev/urandom | base64)"
+    if not text:
+        raise ConfigError(f"{SECRET_VARIABLE}: expected at least 32 bytes, base64; {how}")
+    try:
+        secret = base64.b64decode(text.strip(), validate=True)
+    except (ValueError, binascii.Error):
+        raise ConfigError(
+            f"{SECRET_VARIABLE}: expected base64, found something else; {how}"
+        ) from None
+    if len(secret) < SECRET_BYTES_MIN:
+        raise ConfigError(
+            f"{SECRET_VARIABLE}: expected at least {SECRET_BYTES_MIN} bytes, found {len(secret)}; "
+            f"{how}"
+        )
+    return secret
+
+
+def new_secret() -> bytes:
+    """Return one for a server that ends with its process."""
+    return os.urandom(SECRET_BYTES_MIN)

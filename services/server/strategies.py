@@ -1,0 +1,127 @@
+"""``StrategyService``: strategies that are kept, listed, shown, given away and deleted."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+import grpc.aio
+
+from tapewire.errors import ConfigError
+from tapewire.services.proto import strategies_pb2 as pb
+from tapewire.services.proto import strategies_pb2_grpc
+from tapewire.services.server.database import Database
+from tapewire.services.server.guarding import CALLER
+from tapewire.services.server.paging import page_size
+from tapewire.store import Store, StrategyRecord
+
+#: Strategies that one call deletes at most.
+DELETED_MAX: Final = 10_000
+#: Bytes of a part of a file.
+CHUNK_BYTES: Final = 64 << 10
+
+
+class Strategies(strategies_pb2_grpc.StrategyServiceServicer):  # type: ignore[misc]
+    """Answers calls of ``StrategyService``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def List(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Give a page of strategies."""
+        limit = page_size(request.page_size)
+        page = await self._database.ask(
+            "strategies",
+            lambda store: store.strategies(
+                request.sort or "id",
+                descending=not request.ascending,
+                where=request.where,
+                after=request.page_token or None,
+                limit=limit,
+            ),
+        )
+        return pb.ListStrategiesResponse(
+            strategies=[
+                _shown(row, row.sharpe_ratio, row.total_return, row.max_drawdown, row.total_trades)
+                for row in page.rows
+            ],
+            next_page_token=page.after or "",
+        )
+
+    async def Get(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Give one strategy with all that is known of it."""
+        found = await self._found(request.which)
+        latest = next(
+            (one for one in found.results if one.kind == "search" and one.is_latest), None
+        )
+        figures = (None,) * 4
+        if latest is not None:
+            figures = (
+                latest.sharpe_ratio, latest.total_return, latest.max_drawdown, latest.total_trades
+            )  # fmt: skip
+        return pb.GetStrategyResponse(
+            strategy=_shown(found, *figures),
+            source_code=found.source_code,
+            text=_words(found),
+            results=[_json(asdict(one)) for one in found.results],
+            verdicts=[_json(asdict(one)) for one in found.verdicts],
+        )
+
+    async def Delete(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Delete strategies with all that is known of them, and note who did."""
+        ids = list(dict.fromkeys(request.ids))
+        if not 1 <= len(ids) <= DELETED_MAX:
+            raise ConfigError(f"ids: expected 1 to {DELETED_MAX:,}, found {len(ids):,}")
+        by = CALLER.get().name
+
+        def delete(store: Store) -> int:
+            return store.delete_strategies(ids, who=by)
+
+        return pb.DeleteStrategiesResponse(deleted=await self._database.ask("delete", delete))
+
+    async def Export(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+        """Give one strategy as a file, in parts."""
+        found = await self._found(request.which)
+        if request.format not in ("", "json"):
+            raise ConfigError(f"format: expected json, found {request.format!r}")
+        data, name = found.source_code.encode(), f"{found.hash[:12]}.json"
+        for begin in range(0, len(data), CHUNK_BYTES):
+            yield pb.ExportStrategyChunk(data=data[begin : begin + CHUNK_BYTES], file_name=name)
+
+    async def _found(self, which: str) -> StrategyRecord:
+        if not which:
+            raise ConfigError("which: expected an id, a name or the begin of a hash, found nothing")
+        key: int | str = int(which) if which.isdecimal() and len(which) < 10 else which
+        return await self._database.ask("strategy", lambda store: store.strategy(key))
+
+
+def _shown(
+    one: Any, sharpe: float | None, total_return: float | None, drawdown: float | None,
+    trades: int | None,
+) -> Any:  # fmt: skip
+    shown = pb.Strategy(
+        id=one.id, hash=one.hash, name=one.name, format=one.format,
+        complexity_score=one.complexity_score or 0.0, sharpe=sharpe, total_return=total_return,
+        max_drawdown=drawdown, trades=trades,
+    )  # fmt: skip
+    shown.created_at.FromDatetime(one.created_at)
+    return shown
+
+
+def _words(found: StrategyRecord) -> str:
+    from tapewire.candles.rules import strategy_of_json, strategy_text
+
+    if found.format != "json":
+        return ""
+    return strategy_text(strategy_of_json(found.source_code))
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, default=_moment, allow_nan=False)
+
+
+def _moment(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)

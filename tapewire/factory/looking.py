@@ -183,7 +183,7 @@ def exported(
     return convert(declared, form, clock=session_of(session))
 
 
-def write_text(path: Path, text: str, *, force: bool) -> None:
+def publish_text(path: Path, text: str, *, force: bool) -> None:
     """Write a file, whole or not at all.
 
     Raises

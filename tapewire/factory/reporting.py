@@ -8,7 +8,7 @@ from tapewire.factory.asked import FactorySettings
 from tapewire.factory.datasets import described
 from tapewire.factory.judging import VERDICT
 from tapewire.factory.keeping import stored_strategy
-from tapewire.factory.looking import require_free, rules_of, write_text
+from tapewire.factory.looking import publish_text, require_free, rules_of
 from tapewire.factory.opening import opened_store
 from tapewire.factory.page import GenerationPage, GuardLine, RankedStrategy, render_generation
 from tapewire.factory.searching import SEARCH
@@ -38,7 +38,7 @@ def report_generation(
     require_free(output, force=force)
     with opened_store(store) as opened:
         page = generation_page(opened, generation_id)
-    write_text(output, render_generation(page), force=force)
+    publish_text(output, render_generation(page), force=force)
 
 
 def generation_page(store: "Store", generation_id: int) -> GenerationPage:

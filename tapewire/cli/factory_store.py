@@ -167,7 +167,7 @@ def export(
     force: Force = False,
 ) -> None:
     """Write a strategy as JSON, as code of one of three kinds, or as text."""
-    from tapewire.factory.looking import exported, require_free, write_text
+    from tapewire.factory.looking import exported, publish_text, require_free
 
     if output is not None:
         require_free(output, force=force)
@@ -175,7 +175,7 @@ def export(
     if output is None:
         print(text, end="")
         return
-    write_text(output, text, force=force)
+    publish_text(output, text, force=force)
     print(f"written to {output}")
 
 

@@ -160,7 +160,9 @@ def guards_of(texts: Sequence[str]) -> GuardSettings:
             expected = ", ".join(sorted({*known, *of_folds} - {"fold_fitness"}))
             raise ConfigError(f"guard: expected KEY=VALUE, each of {expected} once, found {text!r}")
         into[name] = _guard_value(name, value, default)
-    return GuardSettings(**given, **({"fold_fitness": FoldFitness(**folds)} if folds else {}))
+    if folds:
+        given["fold_fitness"] = FoldFitness(**folds)
+    return GuardSettings(**given)
 
 
 def _guard_value(name: str, text: str, default: Any) -> Any:

@@ -54,6 +54,11 @@ class FactoryBars:
         except ConfigError as error:
             raise ConfigError(f"{self.description['path']}: {error}") from None
 
+    def sessions(self, candles: Candles) -> int:
+        """Return how many sessions some of the bars lie in."""
+        spans = (self.clock or SessionClock()).spans_of(candles.ts_event)
+        return len(np.unique(spans[0]))
+
     def search_candles(self, share: float) -> Candles:
         """Return the bars that a search may see."""
         return self.holdout(share).search

@@ -136,6 +136,9 @@ def judge(
     openings = store.holdout_openings(record.dataset_id)
     kept = bars.holdout(settings.holdout_share, openings=len(openings))
 
+    # Said before anything is traded: without folds there is nothing to judge by.
+    guards.fold_fitness.require(bars.sessions(kept.search))
+
     def on_open(opening: HoldoutOpening) -> int:
         return store.open_holdout(record.dataset_id, record.id, opening.who, opening.why)
 

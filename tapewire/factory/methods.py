@@ -9,7 +9,6 @@ from tapewire.errors import ConfigError, MissingFileError
 from tapewire.factory.asked import FactorySettings
 from tapewire.factory.searches import AskTell, DrawnSearch
 from tapewire.generator import (
-    Evaluated,
     GeneticSearch,
     GeneticSettings,
     draw_strategies,
@@ -18,7 +17,7 @@ from tapewire.generator import (
 
 def search_of(
     settings: FactorySettings, state: Mapping[str, Any] | None = None, *, more: int = 0
-) -> AskTell[Evaluated]:
+) -> AskTell:
     """Return the search that is asked for, or one that goes on.
 
     Parameters

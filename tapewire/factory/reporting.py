@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.analytics import formats as f
-from tapewire.candles.rules import strategy_text
 from tapewire.factory.asked import FactorySettings
 from tapewire.factory.datasets import described
 from tapewire.factory.judging import VERDICT
 from tapewire.factory.keeping import stored_strategy
-from tapewire.factory.looking import require_free, write_text
+from tapewire.factory.looking import publish_text, require_free, rules_of
 from tapewire.factory.opening import opened_store
 from tapewire.factory.page import GenerationPage, GuardLine, RankedStrategy, render_generation
 from tapewire.factory.searching import SEARCH
@@ -39,7 +38,7 @@ def report_generation(
     require_free(output, force=force)
     with opened_store(store) as opened:
         page = generation_page(opened, generation_id)
-    write_text(output, render_generation(page), force=force)
+    publish_text(output, render_generation(page), force=force)
 
 
 def generation_page(store: "Store", generation_id: int) -> GenerationPage:
@@ -93,7 +92,7 @@ def _ranked(one: "StrategyRecord", record: "GenerationRecord", fitness: float) -
     declared = stored_strategy(one.name, one.source_code, one.format)
     return RankedStrategy(
         one.id, one.name, fitness, metrics.get(SEARCH, {}), metrics.get(HOLDOUT, {}),
-        one.complexity_score or 0.0, strategy_text(declared).splitlines()[1:], checks, verdict,
+        one.complexity_score or 0.0, rules_of(declared), checks, verdict,
     )  # fmt: skip
 
 

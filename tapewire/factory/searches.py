@@ -2,21 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from tapewire.candles.rules import DeclaredStrategy
+from tapewire.generator import Evaluated
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 
-class AskTell(Protocol[T]):
+class AskTell(Protocol):
     """A search, from outside: it is asked for strategies, and told what came of them."""
 
     def ask(self) -> list[DeclaredStrategy]:
         """Return what is to be evaluated next; nothing: the search has ended."""
 
-    def tell(self, evaluated: Sequence[T]) -> None:
+    def tell(self, evaluated: Sequence[Evaluated]) -> None:
         """Take what came of all that was asked for last, in its order."""
 
     def state(self) -> Json:

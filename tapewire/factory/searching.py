@@ -15,7 +15,7 @@ from tapewire.factory.methods import search_of
 from tapewire.factory.opening import opened_store
 from tapewire.factory.searches import AskTell
 from tapewire.factory.summing import GenerationSums
-from tapewire.generator import Evaluated, StrategyEvaluator
+from tapewire.generator import StrategyEvaluator
 from tapewire.inputs.candle_outputs import all_cores, stoppable
 from tapewire.inputs.telling import Steps
 
@@ -193,7 +193,7 @@ class _Generation:
             record = store.generation(generation_id)
             state, self._batches, self._trials = record.state, record.batches, record.trials
             self._dataset_id = record.dataset_id
-        self._search: AskTell[Evaluated] = search_of(settings, state.get("search"), more=more)
+        self._search: AskTell = search_of(settings, state.get("search"), more=more)
         self._sums = GenerationSums.of_json(state["sums"]) if state else GenerationSums()
         self._total = settings.count + more * settings.population
         self._evaluator = StrategyEvaluator(

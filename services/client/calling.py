@@ -164,7 +164,8 @@ class Client:
     def export(self, which: str) -> bytes:
         """Return one strategy as a file."""
         request = strategies_pb2.ExportStrategyRequest(which=which)
-        return self._call(self._joined, request)
+        data: bytes = self._call(self._joined, request)
+        return data
 
     def health(self) -> tuple[bool, dict[str, str]]:
         """Return whether the server can do its work, and what it found."""

@@ -16,16 +16,16 @@ from tapewire.services.server.measures import Measures
 from tapewire.services.server.paging import page_size, whole_of
 from tapewire.store.people import UserRecord
 
-_ROLES: Final = {
+_ROLES: Final[dict[int, str]] = {
     pb.ROLE_VIEWER: "viewer",
     pb.ROLE_RESEARCHER: "researcher",
     pb.ROLE_TRADER: "trader",
     pb.ROLE_ADMIN: "admin",
 }
-_CODES: Final = {name: code for code, name in _ROLES.items()}
+_CODES: Final[dict[str, Any]] = {name: code for code, name in _ROLES.items()}
 
 
-class Accounts(accounts_pb2_grpc.AuthServiceServicer):  # type: ignore[misc]
+class Accounts(accounts_pb2_grpc.AuthServiceServicer):
     """Answers calls of ``AuthService``."""
 
     def __init__(self, identity: Identity, database: Database, measures: Measures) -> None:

@@ -16,7 +16,7 @@ DISK_BYTES_MIN: Final = 256 << 20
 MEMORY_BYTES_MIN: Final = 128 << 20
 
 
-class Health(health_pb2_grpc.HealthServiceServicer):  # type: ignore[misc]
+class Health(health_pb2_grpc.HealthServiceServicer):
     """Answers calls of ``HealthService``.
 
     Parameters

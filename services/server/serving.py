@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final, TextIO
 
 import grpc
 import grpc.aio
@@ -117,7 +117,7 @@ class Server:
         return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
 
 
-def write_log_to(stream: IO[str]) -> None:
+def write_log_to(stream: TextIO) -> None:
     """Write a line of JSON for each thing that happens, with the keys of the specification."""
 
     def render(logger: Any, name: str, event: Any) -> str:

@@ -22,7 +22,7 @@ DELETED_MAX: Final = 10_000
 CHUNK_BYTES: Final = 64 << 10
 
 
-class Strategies(strategies_pb2_grpc.StrategyServiceServicer):  # type: ignore[misc]
+class Strategies(strategies_pb2_grpc.StrategyServiceServicer):
     """Answers calls of ``StrategyService``."""
 
     def __init__(self, database: Database) -> None:
@@ -55,7 +55,7 @@ class Strategies(strategies_pb2_grpc.StrategyServiceServicer):  # type: ignore[m
         latest = next(
             (one for one in found.results if one.kind == "search" and one.is_latest), None
         )
-        figures = (None,) * 4
+        figures: tuple[Any, ...] = (None,) * 4
         if latest is not None:
             figures = (
                 latest.sharpe_ratio, latest.total_return, latest.max_drawdown, latest.total_trades

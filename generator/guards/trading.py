@@ -78,7 +78,8 @@ def trade_from(
 
 def session_results(result: BacktestResult) -> Floats:
     """Return net P&L by session, currency, shape (d,)."""
-    return results_of(result.daily[None], result.config.initial_balance)[0]
+    found: Floats = results_of(result.daily[None], result.config.initial_balance)[0]
+    return found
 
 
 def ratio_of(results: Floats) -> float:

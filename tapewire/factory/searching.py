@@ -103,9 +103,13 @@ def generate(
         If it was stopped; what is finished is kept, and `evolve` goes on.
     """
     asked = settings or FactorySettings()
+    # What may be wrong with what was asked for is said before there is a store.
+    search = search_of(asked)
+    search.ask()
+    bars.search_candles(asked.holdout_share)
     with opened_store(store, create=True) as opened:
         require_free_name(opened, bars)
-        return _Generation(opened, bars, asked, jobs).run(judges=judges)
+        return _Generation(opened, bars, asked, jobs, search=search).run(judges=judges)
 
 
 def evolve(
@@ -183,7 +187,7 @@ class _Generation:
 
     def __init__(
         self, store: "Store", bars: FactoryBars, settings: FactorySettings, jobs: int | None,
-        generation_id: int | None = None, *, more: int = 0,
+        generation_id: int | None = None, *, more: int = 0, search: AskTell | None = None,
     ) -> None:  # fmt: skip
         self._store, self._bars, self._settings = store, bars, settings
         self._id = generation_id
@@ -193,7 +197,7 @@ class _Generation:
             record = store.generation(generation_id)
             state, self._batches, self._trials = record.state, record.batches, record.trials
             self._dataset_id = record.dataset_id
-        self._search: AskTell = search_of(settings, state.get("search"), more=more)
+        self._search = search or search_of(settings, state.get("search"), more=more)
         self._sums = GenerationSums.of_json(state["sums"]) if state else GenerationSums()
         self._total = settings.count + more * settings.population
         self._evaluator = StrategyEvaluator(

@@ -38,7 +38,7 @@ _STATUS: Final[tuple[tuple[type[TapewireError], str], ...]] = (
 
 
 @dataclass(frozen=True)
-class Failure:
+class CallFailure:
     """How a call ends that can't be answered.
 
     Attributes
@@ -71,11 +71,11 @@ class Failure:
         return ((REASON, self.reason), (EXIT_CODE, str(self.exit_code)))
 
 
-def failure_of(error: TapewireError) -> Failure:
+def failure_of(error: TapewireError) -> CallFailure:
     """Return what a client is told of an error of ours."""
     status = next((name for kind, name in _STATUS if isinstance(error, kind)), "INTERNAL")
     reason = "".join(
         f"_{letter}" if letter.isupper() and place else letter
         for place, letter in enumerate(type(error).__name__.removesuffix("Error"))
     ).upper()
-    return Failure(status, reason, str(error), error.exit_code)
+    return CallFailure(status, reason, str(error), error.exit_code)

@@ -14,7 +14,7 @@ from tapewire.errors import TapewireError
 from tapewire.services.auth.rates import RateLimiter
 from tapewire.services.auth.roles import may
 from tapewire.services.auth.tokens import BadTokenError, Claims
-from tapewire.services.server.failures import Failure, failure_of
+from tapewire.services.server.failures import CallFailure, failure_of
 from tapewire.services.server.measures import Measures
 from tapewire.services.server.rules import RULES, Rule
 
@@ -64,7 +64,7 @@ class KnowsTokens(Protocol):
 class Refused(Exception):
     """A call that ends before it began."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: CallFailure) -> None:
         super().__init__(failure.sentence)
         self.failure = failure
 
@@ -142,12 +142,12 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             try:
                 claims = await self._tokens.claims_of(token)
             except BadTokenError as error:
-                raise Refused(Failure("UNAUTHENTICATED", "BAD_TOKEN", str(error), 2)) from None
+                raise Refused(CallFailure("UNAUTHENTICATED", "BAD_TOKEN", str(error), 2)) from None
             self._within(self._per_user, claims.user_id, "user")
             needed = told.rule.permission
             if needed is not None and not may(claims.role, needed):
                 raise Refused(
-                    Failure(
+                    CallFailure(
                         "PERMISSION_DENIED",
                         "ROLE",
                         f"{told.name}: expected a role that may {needed}, found {claims.role}",
@@ -159,7 +159,7 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     def _within(self, limiter: RateLimiter, key: str, of: str) -> None:
         if wait_s := limiter.wait_s(key):
             raise Refused(
-                Failure(
+                CallFailure(
                     "RESOURCE_EXHAUSTED",
                     "RATE",
                     f"too many calls of one {of}: wait {wait_s:.1f} s",
@@ -178,14 +178,14 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             user=caller.name if caller else None,
         )  # fmt: skip
 
-    def failed(self, told: "_Told", error: Exception) -> Failure:
+    def failed(self, told: "_Told", error: Exception) -> CallFailure:
         """What a client is told of an error; one that is a bug is in the log alone."""
         if isinstance(error, Refused):
             return error.failure
         if isinstance(error, TapewireError):
             return failure_of(error)
         self._log.exception("bug", method=told.method, kind=type(error).__name__)
-        return Failure(
+        return CallFailure(
             "INTERNAL", "BUG", f"{told.name}: a bug of the server's; its log has the rest", 70
         )
 
@@ -205,7 +205,7 @@ def _token(metadata: dict[str, Any]) -> str:
     text = metadata.get("authorization", "")
     if not isinstance(text, str) or not text.lower().startswith(_BEARER):
         raise Refused(
-            Failure(
+            CallFailure(
                 "UNAUTHENTICATED",
                 "NO_TOKEN",
                 "expected authorization: Bearer <token>, found none; log in: tapewire login",
@@ -221,7 +221,7 @@ def _address(peer: str) -> str:
     return rest.rpartition(":")[0] if kind in ("ipv4", "ipv6") else kind
 
 
-async def _end(context: grpc.aio.ServicerContext, failure: Failure) -> None:
+async def _end(context: grpc.aio.ServicerContext, failure: CallFailure) -> None:
     context.set_trailing_metadata(failure.trailers)
     await context.abort(failure.code, failure.sentence)
 

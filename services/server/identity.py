@@ -19,7 +19,7 @@ from tapewire.services.auth.tokens import (
     token_digest,
 )
 from tapewire.services.server.database import Database
-from tapewire.services.server.failures import Failure
+from tapewire.services.server.failures import CallFailure
 from tapewire.services.server.guarding import Refused
 from tapewire.store.people import UserRecord
 
@@ -84,7 +84,9 @@ class Identity:
         kept = user.password_hash if user is not None and user.is_active else None
         fits = await self._passwords.fits(kept, password)
         if fits is None:
-            raise Refused(Failure("UNAVAILABLE", "BUSY", "too many logins at a time: try again"))
+            raise Refused(
+                CallFailure("UNAVAILABLE", "BUSY", "too many logins at a time: try again")
+            )
         if not fits or user is None:
             shown = name[:64]
             details = {"address": address}
@@ -92,7 +94,7 @@ class Identity:
                 "note", lambda store: store.note(shown, "login_failed", shown, details)
             )
             raise Refused(
-                Failure("UNAUTHENTICATED", "BAD_LOGIN", "no user has that name and password", 2)
+                CallFailure("UNAUTHENTICATED", "BAD_LOGIN", "no user has that name and password", 2)
             )
         self._by_name.give_back(name)
         self._by_address.give_back(address)
@@ -109,7 +111,7 @@ class Identity:
         for limiter, key in ((self._by_name, name), (self._by_address, address)):
             if wait_s := limiter.wait_s(key):
                 sentence = f"too many logins that failed: wait {wait_s:.0f} s"
-                raise Refused(Failure("RESOURCE_EXHAUSTED", "LOGIN_RATE", sentence))
+                raise Refused(CallFailure("RESOURCE_EXHAUSTED", "LOGIN_RATE", sentence))
 
     async def refresh(self, token: str) -> IssuedTokens:
         """Give new tokens for a refresh token, which is used up by that."""
@@ -123,7 +125,7 @@ class Identity:
                 lambda store: store.renew_session(shown, kept, _moment(now_s), _moment(until_s)),
             )
         except StoreError as error:
-            raise Refused(Failure("UNAUTHENTICATED", "BAD_TOKEN", str(error), 2)) from None
+            raise Refused(CallFailure("UNAUTHENTICATED", "BAD_TOKEN", str(error), 2)) from None
         return self._issued(user, session, fresh, until_s)
 
     async def logout(self, claims: Claims) -> None:

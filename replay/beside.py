@@ -29,7 +29,7 @@ from tapewire.market.statistics import (
 )
 from tapewire.market.status import RTYPE_STATUS, STATUS_BYTES, STATUS_DTYPE
 from tapewire.replay import _kernels as kernels
-from tapewire.replay.byte_sources import ByteSource, TruncatedFrame
+from tapewire.replay.byte_sources import ByteSource, TruncatedFrame, unreadable
 from tapewire.replay.dbn import DbnFile
 from tapewire.replay.definitions import DefinitionFile
 from tapewire.replay.statistics import StatisticsFile
@@ -66,7 +66,10 @@ def read_beside(path: str) -> Beside:
     MissingFileError, FormatError
         If it is missing, no DBN file, or has a record that can be none.
     """
-    facts = Path(path).stat()
+    try:
+        facts = Path(path).stat()
+    except OSError as error:
+        raise unreadable(path, error) from None
     return _read(path, facts.st_size, facts.st_mtime_ns)
 
 

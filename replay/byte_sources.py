@@ -34,8 +34,6 @@ def open_file(path: str) -> tuple[int, int]:
         if not stat.S_ISREG(status.st_mode):
             raise MissingFileError(f"{path}: is not a regular file; expected a .dbn file")
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: no such file; check the path in data_source") from None
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
     return fd, os.fstat(fd).st_size
@@ -43,6 +41,8 @@ def open_file(path: str) -> tuple[int, int]:
 
 def unreadable(path: str, error: Exception) -> MissingFileError:
     """Return the error for a file the system refuses to read."""
+    if isinstance(error, FileNotFoundError):
+        return MissingFileError(f"{path}: no such file; check the path in data_source")
     why = error.strerror if isinstance(error, OSError) else str(error)
     return MissingFileError(f"{path}: can't be read: {why}")
 

@@ -1,6 +1,8 @@
 """A store that is open: its transactions, and what is looked at before the first of them."""
 
 import contextlib
+import sqlite3
+import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final, Self
@@ -22,6 +24,7 @@ from tapewire.store.places import (
 
 #: Of PostgreSQL's advisory locks, the one that who writes into a store holds: ``TAPW``.
 _WRITERS_LOCK: Final = 0x54415057
+_POLL_S: Final = 0.01
 
 
 class OpenedStore:
@@ -33,11 +36,14 @@ class OpenedStore:
         Where it is.
     engine
         What connects to it.
+    lock_timeout_s
+        How long another process may hold it.
     """
 
-    def __init__(self, place: StorePlace, engine: sa.Engine) -> None:
+    def __init__(self, place: StorePlace, engine: sa.Engine, lock_timeout_s: float) -> None:
         self._place = place
         self._engine = engine
+        self._lock_timeout_s = lock_timeout_s
 
     @classmethod
     def unchecked(
@@ -47,7 +53,7 @@ class OpenedStore:
         place = place_of(url)
         if place.path is not None:
             require_file(place.path, create=create)
-        return cls(place, engine_of(place, lock_timeout_s=lock_timeout_s))
+        return cls(place, engine_of(place, lock_timeout_s=lock_timeout_s), lock_timeout_s)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Self:
@@ -160,7 +166,7 @@ class OpenedStore:
         if not self.is_sqlite:
             return
         with store_errors(self.url, "open it"), self.raw() as raw:
-            mode = raw.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            mode = _written_ahead(raw, self._lock_timeout_s)
         if mode != "wal":
             raise StoreError(
                 f"{self.url}: expected a disk on which SQLite can write ahead, found mode {mode}; "
@@ -174,3 +180,20 @@ def _require_server(connection: sa.Connection, shown: str) -> None:
         raise StoreError(
             f"{shown}: expected PostgreSQL {POSTGRESQL_MIN} or later, found {version // 10_000}"
         )
+
+
+def _written_ahead(connection: Any, timeout_s: float) -> str:
+    """Ask SQLite to write ahead; return the mode that it is in.
+
+    While another one asks the same, SQLite says at once that it is busy, whatever its timeout.
+    """
+    until_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() >= until_s:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return mode

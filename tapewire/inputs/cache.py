@@ -206,9 +206,9 @@ class InputCache:
         content = self._hash_of(Path(info.name), "looking at")
         copy = self._folder.path / f"{content}-v{PREPARED_VERSION}.dbn"
         facts = self._find(copy)
-        made = facts is None
+        made = False
         if facts is None:
-            facts = self._make(copy, info, content)
+            facts, made = self._make(copy, info, content)
         return CachedInput(info, content, copy, facts.xxh3_128, made)
 
     def _hash_of(self, path: Path, doing: str) -> str:
@@ -260,8 +260,8 @@ class InputCache:
         self.warnings.append(f"the cached copy {copy} is damaged ({why}): it was not used")
         return None
 
-    def _make(self, copy: Path, info: FileInfo, content: str) -> _Facts:
-        """Make the copy of an input and take it into use."""
+    def _make(self, copy: Path, info: FileInfo, content: str) -> tuple[_Facts, bool]:
+        """Make the copy of an input and take it into use; say whether the one used is ours."""
         if info.size_bytes > self._folder.limit_bytes:
             raise NotKept(self._folder.too_large(info.size_bytes))
         name = Path(info.name).name
@@ -286,7 +286,7 @@ class InputCache:
                 there = self._made_meanwhile(copy, hashed.hexdigest)
                 if there is not None:
                     target.discard()
-                    return there
+                    return there, False
                 target.publish()
                 facts = _Facts(hashed.size, hashed.hexdigest, _seen(copy.stat()))
                 facts.save(copy)
@@ -297,7 +297,7 @@ class InputCache:
         except BaseException:
             target.discard()
             raise
-        return facts
+        return facts, True
 
     def _made_meanwhile(self, copy: Path, xxh3_128: str) -> _Facts | None:
         """Take a copy into use that another run has made since it was looked for.

@@ -23,7 +23,7 @@ def test_what_is_told_was_stored_and_looked_up(tmp_path: Path, databases: Databa
         told = bench.fill(url, 200, kinds, seed=1)
         assert len(told["pages_ms"]) == 16
         assert told["results_s"] >= told["strategies_s"] > 0
-        assert 20 < told["peak_mb"] < 2_000
+        assert told["peak_mb"] > 20
         with Store.open(url, create=False) as store:
             assert store.generation(1).batches == 4
             assert store.trial_count(1) == 200 * kinds

@@ -1,5 +1,6 @@
 """The wheel holds what the tree holds, and nothing but ``tapewire`` is importable from it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -155,7 +156,7 @@ def test_tested_versions_are_exact_and_cover_every_dependency(repo: Path) -> Non
     assert all(line.count("==") == 1 for line in lines)
     assert not any(mark in line for line in lines for mark in ("/", "@", " "))
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
-    names = {w.split(">")[0].split("~")[0].split("=")[0].strip().lower() for w in wanted}
+    names = {re.split("[>~=[]", w)[0].strip().lower() for w in wanted}
     assert names <= pinned
     for requirement in wanted:
         assert "<" in requirement or "~=" in requirement, f"{requirement} has no upper bound"

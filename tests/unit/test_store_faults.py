@@ -110,7 +110,7 @@ def test_older_and_newer_tables_are_told_apart(url: str) -> None:
     ):
         Store.open(url)
     with Store.unchecked(url) as store:
-        with pytest.raises(StoreVersionError, match="expected version 0001, 0002, head or base"):
+        with pytest.raises(StoreVersionError, match=r"expected version 0001, 0002, .*head or base"):
             store.migrate("0009")
         store.migrate()
         with store.writing("forge") as connection:

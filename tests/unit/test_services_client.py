@@ -1,0 +1,52 @@
+"""Who one is at servers, kept between commands."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from tapewire.errors import ConfigError, FormatError
+from tapewire.services.client import Credentials
+
+
+def test_logins_are_kept_beside_one_another_for_their_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "tapewire" / "servers.json"
+    one, other = Credentials("a:1", "x", "y"), Credentials("b:2", "z", "w", "/ca.pem")
+    one.keep(path)
+    other.keep(path)
+    assert (Credentials.of(path, "a:1"), Credentials.of(path, "b:2")) == (one, other)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    Credentials.drop(path, "a:1")
+    Credentials.drop(path, "nobody:3")
+    with pytest.raises(ConfigError, match="a:1: expected a login, found none: tapewire login a:1"):
+        Credentials.of(path, "a:1")
+    assert Credentials.of(path, "b:2") == other
+
+
+def test_a_file_that_others_may_read_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "servers.json"
+    Credentials("a:1", "x", "y").keep(path)
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="found mode 644: chmod 600 it"):
+        Credentials.of(path, "a:1")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"a:1": 3}', '{"a:1": {"server": "a:1"}}', "{" * 9_999]
+)
+def test_what_is_no_file_of_logins_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "servers.json"
+    path.touch(0o600)
+    path.write_text(text)
+    with pytest.raises(FormatError, match="as tapewire login writes them"):
+        Credentials.of(path, "a:1")
+
+
+def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "servers.json"
+    path.touch(0o600)
+    path.write_text(json.dumps({"a": "b" * (1 << 20)}))
+    with pytest.raises(FormatError, match="at most 1,048,576 bytes"):
+        Credentials.of(path, "a:1")

@@ -1,20 +1,17 @@
-"""Who somebody is and what they may do: passwords, tokens, roles, rates, keys of exchanges."""
+"""Who somebody is and what they may do: passwords, tokens, roles, rates."""
 
 from tapewire.services.auth.passwords import PasswordHasher, Passwords
 from tapewire.services.auth.rates import RateLimiter
 from tapewire.services.auth.roles import ROLES, Permission, may, permissions_of
-from tapewire.services.auth.sealing import KeyRing, SealedKey
 from tapewire.services.auth.tokens import Claims, TokenIssuer, new_refresh_token, token_digest
 
 __all__ = [
     "ROLES",
     "Claims",
-    "KeyRing",
     "PasswordHasher",
     "Passwords",
     "Permission",
     "RateLimiter",
-    "SealedKey",
     "TokenIssuer",
     "may",
     "new_refresh_token",

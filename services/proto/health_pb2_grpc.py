@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class HealthServiceStub:
-    """Whether the server can do its work. The standard grpc.health.v1.Health is there, too.
+    """Whether the server can do its work.
     """
 
     def __init__(self, channel):
@@ -43,7 +43,7 @@ class HealthServiceStub:
 
 
 class HealthServiceServicer:
-    """Whether the server can do its work. The standard grpc.health.v1.Health is there, too.
+    """Whether the server can do its work.
     """
 
     def Check(self, request, context):
@@ -69,7 +69,7 @@ def add_HealthServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class HealthService:
-    """Whether the server can do its work. The standard grpc.health.v1.Health is there, too.
+    """Whether the server can do its work.
     """
 
     @staticmethod

@@ -1,9 +1,8 @@
 """Figures for Prometheus, under the names of the specification."""
 
-from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 #: Bounds of histograms, s: the specification's 5 ms and a second are among them.
 _BOUNDS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
@@ -28,10 +27,6 @@ class Measures:
             "db_query_duration_seconds", "What the store was asked.", ("query",),
             registry=self.registry, buckets=_BOUNDS_S,
         )  # fmt: skip
-        self._strategies = Gauge(
-            "trading_strategies_total", "Strategies in the store.", ("status",),
-            registry=self.registry,
-        )  # fmt: skip
 
     def handled(self, method: str, status: str, elapsed_s: float) -> None:
         """Count a call that has ended."""
@@ -45,10 +40,6 @@ class Measures:
     def asked(self, query: str, elapsed_s: float) -> None:
         """Count what the store was asked."""
         self._query_s.labels(query).observe(elapsed_s)
-
-    def strategies(self, status: str, count: Callable[[], float]) -> None:
-        """Have strategies counted whenever somebody asks."""
-        self._strategies.labels(status).set_function(count)
 
     def text(self) -> bytes:
         """Everything, as Prometheus reads it."""

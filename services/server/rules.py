@@ -51,12 +51,4 @@ RULES: Final = {
     f"/{_PACKAGE}.{service}/{call}": rule
     for service, calls in _RULES.items()
     for call, rule in calls.items()
-} | {
-    "/grpc.health.v1.Health/Check": _OPEN,
-    "/grpc.health.v1.Health/Watch": _OPEN,
 }
-#: What tells which calls there are, where it is switched on.
-REFLECTION: Final = (
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from tapewire.errors import ConfigError
 from tapewire.services.auth.passwords import PasswordHasher
+from tapewire.services.auth.sealing import VARIABLE
 from tapewire.services.auth.tokens import new_refresh_token
 from tapewire.services.server.settings import (
     ServerSettings,
@@ -88,7 +89,7 @@ def serve_store(
     secret = new_secret() if dev else secret_of(os.environ)
     settings = ServerSettings(
         address, store_url, secret, certificate, private_key, drain_s=drain_s, gateways=gateways,
-        metrics=metrics, traces=traces,
+        metrics=metrics, traces=traces, secret_keys=os.environ.get(VARIABLE, ""),
     )  # fmt: skip
     prepare(settings)
     from tapewire.services.server.gateways import serve_gateways

@@ -47,6 +47,11 @@ _RULES: Final = {
         "Export": Rule(Permission.READ),
         "Delete": Rule(Permission.DELETE),
     },
+    "KeyService": {
+        "AddKey": Rule(Permission.LIVE),
+        "ListKeys": Rule(Permission.LIVE),
+        "RemoveKey": Rule(Permission.LIVE),
+    },
     # Whoever balances load asks for it and has no name here; it tells no more than words.
     "HealthService": {"Check": _VITAL},
 }

@@ -15,14 +15,21 @@ import structlog
 
 from tapewire.errors import EndpointError
 from tapewire.services.auth.rates import Limits, RateLimiter
+from tapewire.services.auth.sealing import KeyRing
 from tapewire.services.auth.shared import SharedState
 from tapewire.services.auth.tokens import TokenIssuer
-from tapewire.services.proto import accounts_pb2_grpc, health_pb2_grpc, strategies_pb2_grpc
+from tapewire.services.proto import (
+    accounts_pb2_grpc,
+    health_pb2_grpc,
+    keys_pb2_grpc,
+    strategies_pb2_grpc,
+)
 from tapewire.services.server.accounts import Accounts
 from tapewire.services.server.database import Database
 from tapewire.services.server.guarding import CallGuard
 from tapewire.services.server.health import Health
 from tapewire.services.server.identity import Identity
+from tapewire.services.server.keys import Keys
 from tapewire.services.server.measures import Measures
 from tapewire.services.server.settings import (
     CALLS_OF_CONNECTION_MAX,
@@ -66,6 +73,7 @@ class Server:
         self._database = Database(store, self.measures, self._traces)
         issuer = TokenIssuer(settings.token_secret, time.time)
         self._identity = Identity(self._database, issuer, shared=shared)
+        self._ring = KeyRing.of_text(settings.secret_keys) if settings.secret_keys else None
         self._server: grpc.aio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
         path = Path(store.url) if store.is_sqlite else Path.cwd()
@@ -112,6 +120,7 @@ class Server:
         accounts_pb2_grpc.add_AuthServiceServicer_to_server(accounts, server)
         strategies = Strategies(self._database)
         strategies_pb2_grpc.add_StrategyServiceServicer_to_server(strategies, server)
+        keys_pb2_grpc.add_KeyServiceServicer_to_server(Keys(self._database, self._ring), server)
         health_pb2_grpc.add_HealthServiceServicer_to_server(self._health, server)
         add_standard(server, self._standard)
         port = self._listen(server)

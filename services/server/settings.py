@@ -5,7 +5,7 @@ import binascii
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -52,11 +52,13 @@ class ServerSettings:
         ``host:port`` of the page for Prometheus; each gateway has a port of its own, the next ones.
     traces : str
         Where spans go, ``http://HOST:4317``; empty: nowhere.
+    secret_keys : str
+        What seals keys of exchanges, ``id:base64,…``; empty: none are kept.
     """
 
     address: str
     store: str
-    token_secret: bytes
+    token_secret: bytes = field(repr=False)
     certificate: Path | None = None
     private_key: Path | None = None
     calls_max: int = CALLS_MAX
@@ -66,6 +68,7 @@ class ServerSettings:
     gateway: int = 0
     metrics: str = ""
     traces: str = ""
+    secret_keys: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         host, port = host_and_port(self.address)

@@ -71,7 +71,7 @@ class Identity:
     ) -> None:
         self._database, self._issuer, self._clock_s = database, issuer, clock_s
         self._passwords = Passwords()
-        self._believed: OrderedDict[tuple[int, int], float] = OrderedDict()
+        self._believed: OrderedDict[tuple[str, int, int, str], float] = OrderedDict()
         self._shared, self._epoch = shared, 0
         self._by_name: Limits
         self._by_address: Limits
@@ -159,16 +159,17 @@ class Identity:
         if self._shared is not None and self._shared.epoch != self._epoch:
             self._epoch = self._shared.epoch
             self._believed.clear()
-        key = (claims.session, claims.version)
+        key = (claims.user_id, claims.session, claims.version, claims.role)
         now_s = time.monotonic()
         if self._believed.get(key, 0.0) > now_s:
             return claims
-        today = _moment(self._clock_s())
-        user = await self._database.ask("user", lambda store: store.user(int(claims.user_id)))
+        today, user_id = _moment(self._clock_s()), _id_of(claims)
+        user = await self._database.ask("user", lambda store: store.user(user_id))
         lasts = await self._database.ask(
-            "session", lambda store: store.has_session(claims.session, today)
+            "session", lambda store: store.has_session(claims.session, user_id, today)
         )
-        if user is None or not user.is_active or user.token_version != claims.version or not lasts:
+        holds = user is not None and user.is_active and user.role == claims.role
+        if user is None or not holds or user.token_version != claims.version or not lasts:
             raise BadTokenError("token: was revoked; log in again")
         self._believed[key] = now_s + BELIEVED_S
         while len(self._believed) > _BELIEVED_MAX:
@@ -187,6 +188,12 @@ class Identity:
             session=session,
         )  # fmt: skip
         return IssuedTokens(access, ends_s, refresh, until_s)
+
+
+def _id_of(claims: Claims) -> int:
+    if not (claims.user_id.isascii() and claims.user_id.isdecimal() and len(claims.user_id) < 10):
+        raise BadTokenError("token: expected one of a user of this store; log in again")
+    return int(claims.user_id)
 
 
 def _moment(seconds: float) -> dt.datetime:

@@ -21,8 +21,8 @@ CALLS_MAX: Final = 256
 STREAMS_MAX: Final = 1_024
 GATEWAYS_MAX: Final = 64
 DRAIN_S_MAX: Final = 3_600.0
-#: Of one connection; more wait at the client.
-CALLS_OF_CONNECTION_MAX: Final = 128
+#: Of one connection; more wait at the client, once it has heard of the bound.
+CALLS_OF_CONNECTION_MAX: Final = 1_000
 #: Bytes of a message that is taken.
 MESSAGE_BYTES_MAX: Final = 4 << 20
 

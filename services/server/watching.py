@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from functools import partial
 from typing import Final
 
 import structlog
@@ -23,10 +24,8 @@ async def watch_store(database: Database, measures: Measures, look_s: float = LO
         try:
             found = await database.ask("figures", figures_of)
             measures.stored(found.strategies, found.results)
-            seen = place
-            place, took_s = await database.ask(
-                "jobs_ended", lambda store, seen=seen: backtests_ended(store, seen)
-            )
+            behind = partial(backtests_ended, after=place)
+            place, took_s = await database.ask("jobs_ended", behind)
             for one_s in took_s:
                 measures.backtested(one_s)
         except StoreError as error:

@@ -26,6 +26,7 @@ from tapewire.services.proto import (
 )
 from tapewire.services.server.accounts import Accounts
 from tapewire.services.server.database import Database
+from tapewire.services.server.figures import watch_store
 from tapewire.services.server.guarding import CallGuard
 from tapewire.services.server.health import Health
 from tapewire.services.server.identity import Identity
@@ -41,7 +42,6 @@ from tapewire.services.server.standard import StandardHealth, add_standard
 from tapewire.services.server.strategies import Strategies
 from tapewire.services.server.tls import require_pair
 from tapewire.services.server.traces import Traces
-from tapewire.services.server.watching import watch_store
 from tapewire.store import Store
 
 #: Calls of one user, and of one address, a second; bursts are twice as many.

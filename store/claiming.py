@@ -45,6 +45,8 @@ class ClaimingStore(OpenedStore):
         lease_s
             For how long, unless the lease is renewed.
         """
+        if not self._has_work():
+            return None
         with self.writing("claim a job", alone=False) as connection:
             now = database_time(connection)
             self._end_lost(connection, now)
@@ -165,6 +167,13 @@ class ClaimingStore(OpenedStore):
                 values["ended_at"] = database_time(connection)
             connection.execute(jobs.update().where(jobs.c.id == job_id).values(values))
             return str(values["state"])
+
+    def _has_work(self) -> bool:
+        """Whether any job waits or is lost: who only looks keeps nobody from writing."""
+        with self.reading("look for a job") as connection:
+            now = database_time(connection)
+            some = sa.select(jobs.c.id).where((jobs.c.state == "waiting") | _is_lost(now)).limit(1)
+            return connection.execute(some).scalar() is not None
 
     def _end_lost(self, connection: sa.Connection, now: datetime) -> None:
         """End those whose workers are lost and that may not be begun again."""

@@ -43,6 +43,8 @@ class Child:
         Whether its standard input and output are pipes of ours; else they are nothing.
     hears_stdout
         Whether its standard output is read in the background, too.
+    shares_stderr
+        Whether it writes to this process's standard error; nothing of that is heard then.
 
     Raises
     ------
@@ -58,19 +60,22 @@ class Child:
         has_stdin: bool = False,
         has_stdout: bool = False,
         hears_stdout: bool = False,
+        shares_stderr: bool = False,
     ) -> None:
         self._process = subprocess.Popen(
             list(command),
             stdin=subprocess.PIPE if has_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE if has_stdout or hears_stdout else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=None if shares_stderr else subprocess.PIPE,
             start_new_session=True,
             bufsize=0,
             env={**os.environ, **(environment or {})},
         )
         self._heard = bytearray()
         self._heard_stdout = bytearray()
-        self._readers = [_read_in_background(self._process.stderr, self._heard)]
+        self._readers = []
+        if not shares_stderr:
+            self._readers.append(_read_in_background(self._process.stderr, self._heard))
         if hears_stdout:
             self._readers.append(_read_in_background(self._process.stdout, self._heard_stdout))
 

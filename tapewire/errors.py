@@ -209,3 +209,11 @@ def _shown(letter: str) -> str:
     if letter.isprintable() or letter in "\n\t":
         return letter
     return letter.encode("unicode_escape").decode()
+
+
+def reason_of(name: str) -> str:
+    """Return what programs know a class of errors by: ``STORE_LOCKED`` of ``StoreLockedError``."""
+    return "".join(
+        f"_{letter}" if letter.isupper() and place else letter
+        for place, letter in enumerate(name.removesuffix("Error"))
+    ).upper()

@@ -1,6 +1,7 @@
 """A server as a command starts it: its store, its first user, its loop."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -53,6 +54,8 @@ def serve_store(
     private_key: Path | None,
     dev: bool,
     ready: Callable[[Launched], None],
+    data: Path | None = None,
+    workers: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> None:
     """Serve a store until the command is stopped.
 
@@ -65,6 +68,10 @@ def serve_store(
         this run, and what signs tokens is made and forgotten.
     ready
         Told when it listens.
+    data
+        A folder of files that jobs may read.
+    workers
+        Starts those who do jobs, for as long as it serves.
 
     Raises
     ------
@@ -82,7 +89,7 @@ def serve_store(
             "--dev other hosts may reach it, with a certificate"
         )
     secret = new_secret() if dev else secret_of(os.environ)
-    settings = ServerSettings(address, store_url, secret, certificate, private_key)
+    settings = ServerSettings(address, store_url, secret, certificate, private_key, data)
     if certificate is not None:
         from tapewire.services.server.tls import restrict_tls
 
@@ -102,7 +109,7 @@ def serve_store(
         ready(Launched(shown, store.url, DEV_USER if dev else "", password))
 
     write_log_to(sys.stderr)
-    with asyncio.Runner(loop_factory=_fast_loop) as runner:
+    with workers(), asyncio.Runner(loop_factory=_fast_loop) as runner:
         runner.run(serve(settings, store, ready=told))
 
 

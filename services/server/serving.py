@@ -18,10 +18,12 @@ from tapewire.services.auth.rates import RateLimiter
 from tapewire.services.auth.tokens import TokenIssuer
 from tapewire.services.proto import accounts_pb2_grpc, health_pb2_grpc, strategies_pb2_grpc
 from tapewire.services.server.accounts import Accounts
+from tapewire.services.server.answering import add_job_services
 from tapewire.services.server.database import Database
 from tapewire.services.server.guarding import CallGuard
 from tapewire.services.server.health import Health
 from tapewire.services.server.identity import Identity
+from tapewire.services.server.job_desk import JobDesk
 from tapewire.services.server.measures import Measures
 from tapewire.services.server.settings import MESSAGE_BYTES_MAX, ServerSettings
 from tapewire.services.server.strategies import Strategies
@@ -81,9 +83,11 @@ class Server:
         )
         accounts = Accounts(self._identity, self._database, self.measures)
         accounts_pb2_grpc.add_AuthServiceServicer_to_server(accounts, server)
+        desk = JobDesk(self._database)
         strategies_pb2_grpc.add_StrategyServiceServicer_to_server(
-            Strategies(self._database), server
+            Strategies(self._database, desk), server
         )
+        add_job_services(server, self._database, desk, self._settings.data)
         folder = self._path.parent if self._path.is_file() else Path.cwd()
         health_pb2_grpc.add_HealthServiceServicer_to_server(Health(self._database, folder), server)
         port = self._listen(server)
@@ -117,14 +121,14 @@ class Server:
         return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
 
 
-def write_log_to(stream: TextIO) -> None:
+def write_log_to(stream: TextIO, target: str = "tapewire.server") -> None:
     """Write a line of JSON for each thing that happens, with the keys of the specification."""
 
     def render(logger: Any, name: str, event: Any) -> str:
         known = {
             "timestamp": event.pop("timestamp"),
             "level": event.pop("level").upper(),
-            "target": "tapewire.server",
+            "target": target,
             "message": event.pop("event"),
         }
         return json.dumps({**known, "fields": event}, default=str, ensure_ascii=False)

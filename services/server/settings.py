@@ -34,6 +34,8 @@ class ServerSettings:
     token_secret : bytes
     certificate, private_key : Path, optional
         PEM; without them the connection is not encrypted, which is for this host alone.
+    data : Path, optional
+        A folder of files that jobs may read.
     calls_max : int
     drain_s : float
         How long calls that go on may last when the server is to end, s.
@@ -44,6 +46,7 @@ class ServerSettings:
     token_secret: bytes
     certificate: Path | None = None
     private_key: Path | None = None
+    data: Path | None = None
     calls_max: int = CALLS_MAX
     drain_s: float = 10.0
 
@@ -54,6 +57,7 @@ class ServerSettings:
         for path in (self.certificate, self.private_key):
             if path is not None and not path.is_file():
                 raise MissingFileError(f"{path}: expected a file in PEM, found none")
+        require_folder(self.data)
         if self.certificate is None and not is_loopback(host):
             raise ConfigError(
                 f"address: expected a certificate and its key (--certificate, --private-key) to "
@@ -62,6 +66,18 @@ class ServerSettings:
             )
         if not 0 <= port < 1 << 16:
             raise ConfigError(f"address: expected a port from 0 to 65535, found {port}")
+
+
+def require_folder(data: Path | None) -> None:
+    """Refuse what is no folder of data; None is none.
+
+    Raises
+    ------
+    MissingFileError
+        Naming it.
+    """
+    if data is not None and not data.is_dir():
+        raise MissingFileError(f"--data {data}: expected a folder, found none")
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -113,8 +113,8 @@ def run_bench(
     quick : bool
         The short bench: fewer sizes, no cold start.
     only : sequence of str
-        Names of sections; by default all but ``store`` and ``services``, rivals if asked for. A baseline needs
-        stages as well.
+        Names of sections; by default all but ``store`` and ``services``, rivals if asked for. A
+        baseline needs stages as well.
     with_rivals : bool
         Measure hftbacktest, NautilusTrader and Databento's client on the same session as well,
         vectorbt and backtesting.py on candles; the first time installs them into environments of

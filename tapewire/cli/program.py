@@ -18,6 +18,7 @@ from tapewire.cli import (
     explain,
     factory,
     features,
+    jobs,
     keys,
     montecarlo,
     new,
@@ -66,6 +67,7 @@ app.command(epilog=features.EXAMPLES)(features.features)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.command(epilog=serve.SERVE_EXAMPLES)(serve.serve)
+app.command(epilog=serve.WORKER_EXAMPLES)(serve.worker)
 app.command(epilog=serve.LOGIN_EXAMPLES)(serve.login)
 app.command()(serve.logout)
 app.add_typer(data.app)
@@ -73,6 +75,7 @@ app.add_typer(bridge.app)
 app.add_typer(keys.app)
 app.add_typer(candles.app)
 app.add_typer(factory.app)
+app.add_typer(jobs.app)
 app.add_typer(store.app)
 app.add_typer(new.app)
 app.add_typer(validate.app)

@@ -67,7 +67,7 @@ def wait_for(client: "Client", job: "ServerJob") -> dict[str, Any]:
     ServerRefusal
         If it failed or was canceled: with the sentence and exit code of the command here.
     PeerLostError
-        If the server does not answer for a minute.
+        If the server does not answer for two minutes.
     """
     print(f"job {job.id} at {client.server}", file=sys.stderr, flush=True)
     try:

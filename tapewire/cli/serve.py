@@ -81,6 +81,33 @@ def serve(
         ),
     ] = 1,
     threads: Threads = None,
+    gateways: Annotated[
+        int, typer.Option("--gateways", metavar="N", help="Processes that share the port.")
+    ] = 1,
+    drain_s: Annotated[
+        float,
+        typer.Option("--drain", metavar="SECONDS", help="What calls that go on have at the end."),
+    ] = 10.0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics-port",
+            metavar="PORT",
+            help="Of the page for Prometheus; each further gateway has the next one.",
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option("--metrics-host", metavar="HOST", help="Who may ask for that page.")
+    ] = "127.0.0.1",
+    traces: Annotated[
+        str,
+        typer.Option(
+            "--traces",
+            metavar="URL",
+            envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+            help="Where spans of calls go, by OTLP over gRPC: http://127.0.0.1:4317.",
+        ),
+    ] = "",
 ) -> None:
     """Serve a store to clients, each with the rights of its user, and do what they ask for.
 
@@ -109,7 +136,8 @@ def serve(
 
     serve_store(
         address, store, certificate=certificate, private_key=private_key, dev=dev, ready=ready,
-        data=data, workers=started,
+        data=data, workers=started, gateways=gateways, drain_s=drain_s, traces=traces,
+        metrics="" if metrics_port is None else f"{metrics_host}:{metrics_port}",
     )  # fmt: skip
 
 

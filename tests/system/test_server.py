@@ -121,11 +121,12 @@ def test_the_table_of_roles_call_by_call(served: Served):
         "List", "Get", "Export", "Watch", "GetResult", "ListResults", "ListDatasets", "GetDataset",
     }  # fmt: skip
     asks = {"Delete", "Generate", "Evolve", "Run", "Judge", "Start", "Cancel"}
+    keys = {"AddKey", "ListKeys", "RemoveKey"}
     may = {
         "viewer": reads,
         "researcher": reads | asks,
-        "trader": reads | asks,
-        "admin": reads | asks | {"CreateUser", "ListUsers", "SetUser", "ListAudit"},
+        "trader": reads | asks | keys,
+        "admin": reads | asks | keys | {"CreateUser", "ListUsers", "SetUser", "ListAudit"},
     }
     everybody = {"Login", "Refresh", "WhoAmI", "Check"}
     streams = {"Export", "Watch"}

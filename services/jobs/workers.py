@@ -61,7 +61,7 @@ class WorkerGroup:
             worker.end(END_S)
 
     def _start(self) -> Child:
-        return Child(self._command, environment=self._environment, shares_stderr=True)
+        return Child(self._command, environment=self._environment, hears_stderr=False)
 
     def _look(self) -> None:
         while not self._ending.wait(_LOOK_S):

@@ -67,6 +67,14 @@ def test_the_page_of_the_server(run_blocks: RunBlocks, repo: Path, tmp_path: Pat
 
 
 @pytest.mark.long
+def test_the_page_of_who_operates_a_server(
+    run_blocks: RunBlocks, repo: Path, tmp_path: Path
+) -> None:
+    assert run_blocks(repo / "docs" / "operating.md", tmp_path) == 5
+    assert (tmp_path / "monday.backup").exists()
+
+
+@pytest.mark.long
 def test_every_command_and_snippet_of_the_candles_page(
     run_blocks: RunBlocks, repo: Path, tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ PAGES = {
     "docs/factory.md": 5,
     "docs/overfitting.md": 1,
     "docs/server.md": 2,
+    "docs/operating.md": 5,
     "docs/store.md": 2,
     "docs/evolving.md": 2,
     "docs/sources.md": 3,

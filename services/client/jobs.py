@@ -293,6 +293,11 @@ class JobCalls:
             except PeerLostError:
                 if time.monotonic() >= until_s:
                     raise
+            except ServerRefusal as refusal:
+                # It is about to end, or busy, or its store is away for a moment.
+                passes = refusal.status == "UNAVAILABLE" or refusal.reason == "BUSY"
+                if not passes or time.monotonic() >= until_s:
+                    raise
             time.sleep(_AGAIN_S)
 
 

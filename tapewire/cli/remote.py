@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 if TYPE_CHECKING:
+    from tapewire.inputs.telling import Steps
     from tapewire.services.client import Client, ServerJob
 
 #: How long a job that is canceled by Ctrl-C may take to end before it is left to itself, s.
@@ -88,7 +89,8 @@ class _Shown:
     """Progress of a job, on standard error."""
 
     def __init__(self) -> None:
-        self._stack, self._what, self._steps = ExitStack(), "", None
+        self._stack, self._what = ExitStack(), ""
+        self._steps: Steps | None = None
 
     def __enter__(self) -> "_Shown":
         return self

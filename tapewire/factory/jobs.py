@@ -140,7 +140,7 @@ def settings_of(asked: Mapping[str, Any]) -> FactorySettings:
         If something is wrong, naming it.
     """
     given = dict(asked)
-    sizes = sizes_of(
+    sizes: dict[str, Any] = sizes_of(
         given.pop("method", "random"), *(given.pop(k, None) for k in _SIZES)
     )  # fmt: skip
     for name in ("timeframes", "assumptions", "guards"):

@@ -31,7 +31,9 @@ async def use(at: Served, name: str, until_s: float) -> list[str]:
     """Be a user for so long; return what went wrong."""
     faults: list[str] = []
     calls = 0
-    async with grpc.aio.insecure_channel(at.address, (("made", int(name.removeprefix("user"))),)) as channel:
+    # Options that differ make connections that do.
+    options = (("made", int(name.removeprefix("user"))),)
+    async with grpc.aio.insecure_channel(at.address, options) as channel:
         auth = accounts_pb2_grpc.AuthServiceStub(channel)
         stored = strategies_pb2_grpc.StrategyServiceStub(channel)
         asked = accounts_pb2.LoginRequest(name=name, password=PASSWORD)

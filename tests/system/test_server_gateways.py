@@ -31,7 +31,15 @@ class Gateways:
     def __init__(self, folder: Path, count: int = 2, *more: str) -> None:
         self.folder, self.metrics = folder, free_ports(count)
         command = [sys.executable, "-m", "tapewire", "serve", "--dev", "--address", "127.0.0.1:0"]
-        command += ["--gateways", str(count), "--metrics-port", str(self.metrics), *more]
+        command += [
+            "--workers",
+            "0",
+            "--gateways",
+            str(count),
+            "--metrics-port",
+            str(self.metrics),
+            *more,
+        ]
         with (folder / "log.jsonl").open("w") as log:
             self.process = subprocess.Popen(
                 command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True

@@ -149,6 +149,12 @@ def _store(bench: Bench) -> Iterator[Row]:
     yield from store_rows(bench.scale, bench.tell)
 
 
+def _services(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.services import service_rows
+
+    yield from service_rows(bench.scale, bench.tell)
+
+
 def _growth(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.growth import growth_rows
 
@@ -299,6 +305,17 @@ SECTIONS: Final = (
         _store,
         900,
         30,
+        rated=False,
+    ),
+    Section(
+        "services",
+        "Services",
+        "Calls of a server of one process, over one connection; records are calls. cpu us: of the "
+        "server, all threads; per s core: calls that a core would answer by that; p99 ms: from "
+        "when a call was due.",
+        _services,
+        120,
+        15,
         rated=False,
     ),
     Section(

@@ -562,6 +562,22 @@ TARGETS: Final = (
     ),
     *(
         Target(
+            f"calls that a core answers, {what}",
+            2_000,
+            "/s",
+            figure("services", what, "per_s_core"),
+        )
+        for what in ("health", "who am I")
+    ),
+    Target(
+        "a call at 1,000 a second, 99th percentile",
+        5,
+        "ms",
+        figure("services", "who am I, 1,000 a second", "p99_ms"),
+        at_least=False,
+    ),
+    *(
+        Target(
             f"storing {what}, peak memory",
             2_000,
             "MB",

@@ -11,8 +11,8 @@ from tapewire.executors.tasks import Tell
 
 
 def echo(argument: dict[str, Any], tell: Tell) -> Any:
-    """Return ``value``."""
-    return argument["value"]
+    """Return ``value``, if there is one."""
+    return argument.get("value")
 
 
 def fail(argument: dict[str, Any], tell: Tell) -> Any:
@@ -30,8 +30,8 @@ def say(argument: dict[str, Any], tell: Tell) -> Any:
 
 
 def sleep(argument: dict[str, Any], tell: Tell) -> Any:
-    """Take ``seconds``."""
-    time.sleep(argument["seconds"])
+    """Take ``seconds``; else an hour."""
+    time.sleep(argument.get("seconds", 3_600))
 
 
 def die(argument: dict[str, Any], tell: Tell) -> Any:

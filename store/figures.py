@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from tapewire.store.opening import OpenedStore
 from tapewire.store.schema import batches, datasets, jobs
 
+#: The kind of jobs that try strategies.
+_BACKTESTS: Final = "test"
 #: Before every job; times of the store are UTC without a zone.
 _NEVER: Final = dt.datetime.fromtimestamp(0, dt.UTC).replace(tzinfo=None)
 
@@ -70,7 +72,7 @@ def backtests_ended(
     after
         (when, id) of the last that was seen; None: only the place where they end now.
     """
-    of_backtests = jobs.c.kind.like("%backtest%") & (jobs.c.state == "done")
+    of_backtests = (jobs.c.kind == _BACKTESTS) & (jobs.c.state == "done")
     ended = sa.select(jobs.c.ended_at, jobs.c.id, jobs.c.started_at).where(
         of_backtests & jobs.c.ended_at.is_not(None) & jobs.c.started_at.is_not(None)
     )

@@ -51,7 +51,9 @@ class Client(JobCalls):
     ) -> None:
         self.server, self.credentials = server, credentials
         self._kept_in = kept_in
-        options = (("grpc.enable_retries", 0),)
+        # A server that starts again is found at once, not after minutes.
+        backoff = [(f"grpc.{which}_reconnect_backoff_ms", 1_000) for which in ("initial", "max")]
+        options = (("grpc.enable_retries", 0), *backoff)
         if authority is None:
             self._channel = grpc.insecure_channel(server, options)
         else:

@@ -26,7 +26,7 @@ from tapewire.services.proto import (
 )
 
 #: For how long a server is asked again that does not answer, s, and how often.
-RESUMED_S: Final = 60.0
+RESUMED_S: Final = 120.0
 _AGAIN_S: Final = 0.5
 #: One stream; the next one goes on from where it ended.
 _STREAM_S: Final = 600.0
@@ -223,7 +223,7 @@ class JobCalls:
         Raises
         ------
         PeerLostError
-            If the server does not answer for a minute.
+            If the server does not answer for two minutes.
         """
         stub = jobs_pb2_grpc.JobServiceStub(self._channel)
 
@@ -257,7 +257,7 @@ class JobCalls:
         ServerRefusal
             If it failed or was canceled.
         PeerLostError
-            If the server does not answer for a minute.
+            If the server does not answer for two minutes.
         """
         for job in self.watch_job(job_id):
             if hear is not None:

@@ -142,7 +142,12 @@ class JobWorker:
     def _end(self, job: JobRecord, why: str, failure: Failure | None) -> None:
         """Say what came of a job, but for what its own process has said."""
         store = self._store
-        if failure is None or why == "stale":
+        if failure is None:
+            # It has ended the job itself; else a bug would have it done again and again.
+            never = JobEnd("failed", None, "its work ended without an end", "BUG", 70)
+            store.end_job(job.id, job.attempt, never)
+            return
+        if why == "stale":
             return
         if why == "canceled":
             store.end_job(job.id, job.attempt, _canceled(store.job(job.id)))

@@ -55,12 +55,12 @@ def serve_store(
     private_key: Path | None,
     dev: bool,
     ready: Callable[[Launched], None],
+    data: Path | None = None,
+    workers: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
     gateways: int = 1,
     drain_s: float = 10.0,
     metrics: str = "",
     traces: str = "",
-    data: Path | None = None,
-    workers: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> None:
     """Serve a store until the command is stopped.
 
@@ -95,9 +95,9 @@ def serve_store(
         )
     secret = new_secret() if dev else secret_of(os.environ)
     settings = ServerSettings(
-        address, store_url, secret, certificate, private_key, data, drain_s=drain_s,
-        gateways=gateways, metrics=metrics, traces=traces,
-        secret_keys=os.environ.get(VARIABLE, ""),
+        address, store_url, secret, certificate, private_key, data,
+        drain_s=drain_s, gateways=gateways,
+        metrics=metrics, traces=traces, secret_keys=os.environ.get(VARIABLE, ""),
     )  # fmt: skip
     prepare(settings)
     from tapewire.services.server.gateways import serve_gateways

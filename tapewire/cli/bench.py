@@ -22,6 +22,7 @@ class BenchSection(StrEnum):
     CANDLES = "candles"
     FACTORY = "factory"
     STORE = "store"
+    SERVICES = "services"
     GROWTH = "growth"
     LATENCY = "latency"
     START = "start"
@@ -31,7 +32,7 @@ class BenchSection(StrEnum):
 
 EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
-    "tapewire bench                                  all but rivals and store: ten minutes\n\n"
+    "tapewire bench                                  the usual sections: ten minutes\n\n"
     "tapewire bench --quick                          under two minutes\n\n"
     "tapewire bench --only stages --only transport   some of it\n\n"
     "tapewire bench --rivals --write BENCHMARKS.md   everything, into the document"

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tapewire.cli import candles_indicators
+from tapewire.cli.remote import AtServer, bars_there, known_server, refuse_here, wait_for
 
 app = typer.Typer(
     name="candles",
@@ -187,12 +188,24 @@ def optimize(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write all of them here, a .parquet.")
     ] = None,
+    server: AtServer = None,
     as_json: AsJson = False,
 ) -> None:
     """Trade every combination of parameters on one file and print the best."""
     from rich.console import Console
 
-    from tapewire.inputs.candles import CandleRequest, optimize_candles
+    from tapewire.inputs.candles import BestVariants, CandleRequest, optimize_candles
+
+    if server is not None:
+        refuse_here(server, jobs=jobs, output=output)
+        there = bars_there(file, symbol, interval, tick_size, faults, None, None)
+        with known_server(server) as client:
+            job = client.optimize(
+                there, strategy, parameters or [], assumptions=settings, objective=objective,
+                top=top,
+            )  # fmt: skip
+            BestVariants.of_json(wait_for(client, job)).say(Console(), as_json=as_json)
+        return
 
     request = CandleRequest(
         strategy, parameters or (), settings or (), symbol, interval, tick_size, faults

@@ -1,7 +1,7 @@
 """``tapewire factory …``: strategies made by rule."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ from tapewire.cli.factory_options import (
     bars_of,
 )
 from tapewire.cli.options import names_in
+from tapewire.cli.remote import AtServer, bars_there, refuse_here
 
 app = typer.Typer(
     name="factory",
@@ -136,6 +137,7 @@ def generate(
     session: Session = None,
     dataset: DatasetName = None,
     jobs: Jobs = None,
+    server: AtServer = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -151,21 +153,37 @@ def generate(
             "expected bars to try strategies on (-d FILE) or a file to write them to (-o FILE), "
             f"found {'neither' if data is None else 'both'}"
         )
-    bounds = StrategyConstraints(
-        max_indicators=max_indicators,
-        max_conditions=max_conditions,
-        max_timeframes=max_timeframes,
-        allowed_indicators=names_in(indicators) or None,
-        complexity_score_max=max_complexity,
-    )
+    bounds: dict[str, Any] = {
+        "max_indicators": max_indicators, "max_conditions": max_conditions,
+        "max_timeframes": max_timeframes, "allowed_indicators": names_in(indicators) or None,
+        "complexity_score_max": max_complexity,
+    }  # fmt: skip
     frames = names_in(timeframes) or TIMEFRAMES
+    if server is not None and data is not None:
+        from tapewire.cli.factory_display import say_generation
+        from tapewire.cli.factory_remote import generate_there
+        from tapewire.factory.methods import grammar_text
+
+        refuse_here(server, jobs=jobs)
+        settings_there = {
+            "method": method, "count": count, "seed": seed, "batch": batch,
+            "population": population, "generations": generations,
+            "grammar": grammar_text(grammar), "timeframes": frames, "constraints": bounds,
+            "objective": objective, "assumptions": settings, "trades_min": trades_min,
+            "holdout_share": holdout, "guards": guards,
+        }  # fmt: skip
+        asked_bars = bars_there(data, symbol, interval, tick_size, faults, session, dataset)
+        found = generate_there(server, asked_bars, settings_there, judges=judges)
+        say_generation(found, Console(), as_json=as_json)
+        return
+    constraints = StrategyConstraints(**bounds)
     if output is not None:
         from tapewire.runs.generated import generate_file
 
         if method == "genetic":
             raise ConfigError("--method genetic: expected bars to search on (-d FILE), found none")
         made = generate_file(
-            output, 1_000 if count is None else count, seed=seed, constraints=bounds,
+            output, 1_000 if count is None else count, seed=seed, constraints=constraints,
             timeframes=frames, method=method, grammar=grammar, force=force,
         )  # fmt: skip
         made.say(Console(), as_json=as_json)
@@ -178,7 +196,7 @@ def generate(
 
     asked = FactorySettings(
         method, **sizes_of(method, count, population, generations), seed=seed, batch=batch,
-        grammar=grammar_text(grammar), timeframes=tuple(frames), constraints=bounds,
+        grammar=grammar_text(grammar), timeframes=tuple(frames), constraints=constraints,
         objective=objective, assumptions=tuple(settings or ()), trades_min=trades_min,
         holdout_share=holdout, guards=tuple(guards or ()),
     )  # fmt: skip

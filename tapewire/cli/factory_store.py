@@ -21,6 +21,7 @@ from tapewire.cli.factory_options import (
     Tick,
     bars_of,
 )
+from tapewire.cli.remote import AtServer, bars_there, refuse_here
 
 Keys = Annotated[
     list[str] | None,
@@ -84,34 +85,51 @@ def try_(
     session: Session = None,
     dataset: DatasetName = None,
     jobs: Jobs = None,
+    server: AtServer = None,
     as_json: AsJson = False,
 ) -> None:
     """Trade stored strategies on bars, or judge the best of a search; what comes of it is kept."""
     from rich.console import Console
 
     from tapewire.cli.factory_display import say_judged, say_tried
+    from tapewire.cli.factory_remote import judge_there, try_there
     from tapewire.errors import ConfigError
     from tapewire.factory.judging import judge_generation
     from tapewire.factory.trying import try_strategies
 
     if sum((bool(keys), every, where is not None, generation is not None)) != 1:
         raise ConfigError("expected one of: IDS, --all, --where or --generation")
+    if server is not None:
+        refuse_here(server, jobs=jobs)
     if generation is not None:
-        judged = judge_generation(
-            generation, holdout=holdout, why=why, store=store, data=data, guards=guards,
-            jobs=jobs, force=force,
-        )  # fmt: skip
+        if server is not None:
+            judged = judge_there(
+                server, generation, holdout=holdout, why=why, guards=guards, force=force,
+                data=None if data is None else str(data),
+            )  # fmt: skip
+        else:
+            judged = judge_generation(
+                generation, holdout=holdout, why=why, store=store, data=data, guards=guards,
+                jobs=jobs, force=force,
+            )  # fmt: skip
         say_judged(judged, Console(), as_json=as_json)
         return
     if data is None:
         raise ConfigError("expected bars (-d FILE), found none")
     if guards:
         raise ConfigError("--guard: expected with --generation only")
-    bars = bars_of(data, symbol, interval, tick_size, faults, session, dataset)
-    table = try_strategies(
-        bars, keys or (), where="" if every else where, assumptions=settings or (), store=store,
-        jobs=jobs, holdout=holdout, why=why, force=force,
-    )  # fmt: skip
+    if server is not None:
+        there = bars_there(data, symbol, interval, tick_size, faults, session, dataset)
+        table = try_there(
+            server, there, keys or [], where=where, every=every, assumptions=settings,
+            holdout=holdout, why=why, force=force,
+        )  # fmt: skip
+    else:
+        bars = bars_of(data, symbol, interval, tick_size, faults, session, dataset)
+        table = try_strategies(
+            bars, keys or (), where="" if every else where, assumptions=settings or (),
+            store=store, jobs=jobs, holdout=holdout, why=why, force=force,
+        )  # fmt: skip
     say_tried(table, Console(), as_json=as_json)
 
 
@@ -129,29 +147,41 @@ def list_(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", help="Rows.")] = 20,
     store: StoreUrl = None,
+    server: AtServer = None,
     as_json: AsJson = False,
 ) -> None:
     """List stored strategies, page by page."""
     from rich.console import Console
 
     from tapewire.cli.factory_display import say_list
+    from tapewire.cli.factory_remote import list_there
     from tapewire.factory.looking import list_strategies
 
-    listed = list_strategies(
-        sort, ascending=ascending, where=where or "", kind=kind, after=after, limit=limit,
-        store=store,
-    )  # fmt: skip
+    if server is not None:
+        listed = list_there(
+            server, sort=sort, ascending=ascending, where=where, kind=kind, page_token=after,
+            page_size=limit,
+        )  # fmt: skip
+    else:
+        listed = list_strategies(
+            sort, ascending=ascending, where=where or "", kind=kind, after=after, limit=limit,
+            store=store,
+        )  # fmt: skip
     say_list(listed, Console(), as_json=as_json)
 
 
-def show(key: Key, store: StoreUrl = None, as_json: AsJson = False) -> None:
+def show(
+    key: Key, store: StoreUrl = None, server: AtServer = None, as_json: AsJson = False
+) -> None:
     """Show a strategy: its rules in words, its results, which checks it failed."""
     from rich.console import Console
 
     from tapewire.cli.factory_display import say_strategy
+    from tapewire.cli.factory_remote import show_there
     from tapewire.factory.looking import show_strategy
 
-    say_strategy(show_strategy(key, store=store), Console(), as_json=as_json)
+    found = show_there(server, key) if server is not None else show_strategy(key, store=store)
+    say_strategy(found, Console(), as_json=as_json)
 
 
 def export(
@@ -164,14 +194,19 @@ def export(
     ] = None,
     session: Session = None,
     store: StoreUrl = None,
+    server: AtServer = None,
     force: Force = False,
 ) -> None:
     """Write a strategy as JSON, as code of one of three kinds, or as text."""
+    from tapewire.cli.factory_remote import export_there
     from tapewire.factory.looking import exported, publish_text, require_free
 
     if output is not None:
         require_free(output, force=force)
-    text = exported(key, form, session=session, store=store)
+    if server is not None:
+        text = export_there(server, key, form, session)
+    else:
+        text = exported(key, form, session=session, store=store)
     if output is None:
         print(text, end="")
         return
@@ -190,6 +225,7 @@ def evolve(
     ] = None,
     store: StoreUrl = None,
     jobs: Jobs = None,
+    server: AtServer = None,
     force: Annotated[
         bool, typer.Option("--force", help="Go on although the holdout was opened for it.")
     ] = False,
@@ -202,11 +238,20 @@ def evolve(
     from rich.console import Console
 
     from tapewire.cli.factory_display import say_generation
+    from tapewire.cli.factory_remote import evolve_there
     from tapewire.factory.searching import evolve as go_on
 
-    result = go_on(
-        generation, store=store, data=data, generations=more, jobs=jobs, force=force, judges=judges
-    )  # fmt: skip
+    if server is not None:
+        refuse_here(server, jobs=jobs)
+        result = evolve_there(
+            server, generation, generations=more, force=force, judges=judges,
+            data="" if data is None else str(data),
+        )  # fmt: skip
+    else:
+        result = go_on(
+            generation, store=store, data=data, generations=more, jobs=jobs, force=force,
+            judges=judges,
+        )  # fmt: skip
     say_generation(result, Console(), as_json=as_json)
 
 

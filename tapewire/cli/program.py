@@ -18,6 +18,7 @@ from tapewire.cli import (
     explain,
     factory,
     features,
+    jobs,
     keys,
     montecarlo,
     new,
@@ -74,6 +75,7 @@ app.add_typer(bridge.app)
 app.add_typer(keys.app)
 app.add_typer(candles.app)
 app.add_typer(factory.app)
+app.add_typer(jobs.app)
 app.add_typer(store.app)
 app.add_typer(new.app)
 app.add_typer(validate.app)

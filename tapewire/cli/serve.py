@@ -136,8 +136,9 @@ def serve(
 
     serve_store(
         address, store, certificate=certificate, private_key=private_key, dev=dev, ready=ready,
-        data=data, workers=started, gateways=gateways, drain_s=drain_s, traces=traces,
+        gateways=gateways, drain_s=drain_s, traces=traces,
         metrics="" if metrics_port is None else f"{metrics_host}:{metrics_port}",
+        data=data, workers=started,
     )  # fmt: skip
 
 

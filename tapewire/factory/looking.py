@@ -173,11 +173,27 @@ def exported(
     StoreError
         If there is no such strategy.
     """
-    if form not in FORMS:
-        raise ConfigError(f"as: expected one of {', '.join(FORMS)}, found {form!r}")
+    require_form(form)
     with opened_store(store) as opened:
         record = opened.strategy(key)
-    declared = stored_strategy(record.name, record.source_code, record.format)
+    return as_file(record.name, record.source_code, record.format, form, session=session)
+
+
+def require_form(form: str) -> None:
+    """Refuse a form that a strategy can't be written in.
+
+    Raises
+    ------
+    ConfigError
+        Naming those that there are.
+    """
+    if form not in FORMS:
+        raise ConfigError(f"as: expected one of {', '.join(FORMS)}, found {form!r}")
+
+
+def as_file(name: str, source: str, kept_as: str, form: str, *, session: str | None = None) -> str:
+    """Return a strategy, of what a store has of it, as a file has it; see `exported`."""
+    declared = stored_strategy(name, source, kept_as)
     if form == "json":
         return declared.model_dump_json(indent=2, exclude_none=True) + "\n"
     return convert(declared, form, clock=session_of(session))

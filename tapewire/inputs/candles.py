@@ -1,6 +1,7 @@
 """``tapewire candles …``: one backtest, a grid of one strategy, a grid on many files."""
 
 import json
+import math
 import os
 import re
 import time
@@ -9,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from rich.console import Console
@@ -205,6 +206,17 @@ class BestVariants:
     objective: str
     best: list[dict[str, Any]]
     elapsed_s: float
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return what JSON was made of, in which infinity is the text ``inf``."""
+        words = {"inf": math.inf, "-inf": -math.inf}
+        best = [
+            {name: words.get(value, value) if isinstance(value, str) else value
+             for name, value in one.items()}
+            for one in values["best"]
+        ]  # fmt: skip
+        return cls(**{**values, "best": best})
 
     def say(self, console: Console, *, as_json: bool) -> None:
         """Print them."""

@@ -1,0 +1,196 @@
+"""Workers and servers killed at random moments: no job lost, none with effect twice.
+
+Whoever waits for a job sees it through: the client goes on with a stream that was lost.
+"""
+
+import base64
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from factories import contents, walk_file
+from seeds import play_seeds
+from soaking import Soak
+from tapewire.factory.asked import FactorySettings
+from tapewire.factory.datasets import read_bars
+from tapewire.factory.searching import generate
+from tapewire.services.auth.passwords import PasswordHasher
+from tapewire.services.client import Client, ServerJob
+from tapewire.store import Store
+
+#: Kills of each in the full form.
+KILLS = 30
+KILLS_LONG = 2
+VICTIMS = ("worker", "work", "server")
+PASSWORD = "correct horse battery"
+ENDED_S = 400.0
+SETTINGS = {"count": 240, "batch": 4, "timeframes": ["15m", "1h"], "trades_min": 3}
+#: Distinct for each host, as ports of servers that start again have to be.
+PORT = 50_200 + os.getpid() % 10_000
+
+
+@dataclass
+class Team:
+    """A server and a worker, each started again when it was killed."""
+
+    folder: Path
+    expected: Path
+    digest: str
+    elapsed_s: float
+    processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{PORT}"
+
+    def start(self, name: str) -> None:
+        more = {
+            "server": ["serve", "--address", self.address, "--workers", "0"],
+            "worker": ["worker", "--lease", "2", "--jobs", "1"],
+        }[name]
+        command = [sys.executable, "-m", "tapewire", *more, "--data", ".", "--store", "team.db"]
+        environment = {
+            **os.environ, "TAPEWIRE_TOKEN_SECRET": base64.b64encode(bytes(32)).decode(),
+        }  # fmt: skip
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=log, env=environment
+            )
+
+    def kill(self, victim: str) -> int:
+        """Kill one of them; return its pid, 0 if there is none."""
+        pid = self.processes["worker" if victim == "work" else victim].pid
+        if victim == "work":
+            pid = next(iter(children_of(pid)), 0)
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if victim != "work":
+            self.processes[victim].wait()
+            self.start(victim)
+        return pid
+
+    def end(self) -> None:
+        for process in self.processes.values():
+            for pid in children_of(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.kill()
+            process.wait()
+
+
+def children_of(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    return []
+
+
+@contextlib.contextmanager
+def team(folder: Path, expected: Path, digest: str, elapsed_s: float) -> Iterator[Team]:
+    with Store.open(str(folder / "team.db")) as store:
+        store.add_user("ada", "researcher", PasswordHasher().hashed(PASSWORD), by="test")
+    one = Team(folder, expected, digest, elapsed_s)
+    try:
+        for name in ("server", "worker"):
+            one.start(name)
+        yield one
+    finally:
+        one.end()
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, float]:
+    """What the same search comes to where nobody is killed, and how long it takes."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    bars = read_bars(walk_file(folder / "bars.parquet"))
+    settings = FactorySettings(count=240, batch=4, timeframes=("15m", "1h"), trades_min=3)
+    generate(bars, FactorySettings(count=8, timeframes=("15m", "1h")), store=str(folder / "w.db"))
+    found = generate(bars, settings, store=str(folder / "whole.db"), jobs=1)
+    return folder / "whole.db", found.digest, found.elapsed_s
+
+
+def logged_in(one: Team) -> Client:
+    client = Client(one.address)
+    until_s = time.monotonic() + ENDED_S
+    while True:
+        try:
+            client.login("ada", PASSWORD)
+        except Exception:
+            assert time.monotonic() < until_s
+            time.sleep(0.2)
+        else:
+            return client
+
+
+def play_kill(unbroken: tuple[Path, str, float], folder: Path, victim: str, seed: int) -> int:
+    """Ask for a search, kill one process at a moment that the seed says; return attempts."""
+    draw = random.Random(f"{victim} {seed}")
+    folder.mkdir()
+    walk_file(folder / "bars.parquet")
+    with team(folder, *unbroken) as one, logged_in(one) as client:
+        seen: list[ServerJob] = []
+        came: list[Any] = []
+        job = client.generate({"data": "bars.parquet"}, SETTINGS, key="once")
+
+        def follow() -> None:
+            came.append(client.follow_job(job.id, seen.append))
+
+        follower = threading.Thread(target=follow, daemon=True)
+        follower.start()
+        until_s = time.monotonic() + ENDED_S
+        while not any(shown.state == "running" for shown in seen):
+            assert time.monotonic() < until_s
+            time.sleep(0.02)
+        time.sleep(draw.random() * (unbroken[2] + 6.0))
+        one.kill(victim)
+        follower.join(ENDED_S)
+        assert came, (victim, seed, seen[-1:])
+        # Asked again with its key, it is the job that is done already.
+        assert client.generate({"data": "bars.parquet"}, SETTINGS, key="once").id == job.id
+        assert [shown.seq for shown in seen] == sorted(shown.seq for shown in seen)
+    assert came[0]["digest"] == unbroken[1]
+    with Store.open(str(folder / "team.db")) as store:
+        (only,) = store.jobs()
+        assert only.state == "done"
+    found, expected = contents(folder / "team.db"), contents(unbroken[0])
+    for name in ("generations", "batches", "strategies", "backtest_results", "verdicts"):
+        assert found[name] == expected[name], (victim, seed, name)
+    assert [row[-1] for row in found["datasets"]] == [row[-1] for row in expected["datasets"]]
+    return only.attempt
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_500)
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_few_kills_while_a_job_is_done(
+    unbroken: tuple[Path, str, float], tmp_path: Path, victim: str
+) -> None:
+    play_seeds(
+        f"test_few_kills_while_a_job_is_done and {victim}", KILLS_LONG,
+        lambda seed: play_kill(unbroken, tmp_path / str(seed), victim, seed),
+    )  # fmt: skip
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_kills_while_a_job_is_done(
+    unbroken: tuple[Path, str, float], tmp_path: Path, soak: Soak, victim: str
+) -> None:
+    attempts: list[int] = []
+    count = soak.seeds(
+        KILLS,
+        lambda seed: attempts.append(play_kill(unbroken, tmp_path / str(seed), victim, seed)),
+    )
+    again = sum(one > 1 for one in attempts)
+    soak.say(f"{count} kills of {victim}, {again} jobs were begun again, none lost or twice")

@@ -120,7 +120,7 @@ class ClaimingStore(OpenedStore):
                     f"{size:,}; ask for less at once"
                 )
         with self.writing("end a job", alone=False) as connection:
-            values = {
+            values: dict[str, Any] = {
                 "state": end.state, "result": end.result, "error": _words(end.error),
                 "reason": end.reason, "exit_code": end.exit_code, "lease_until": None,
                 "ended_at": database_time(connection), "seq": jobs.c.seq + 1,

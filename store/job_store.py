@@ -23,7 +23,8 @@ class JobStore(Store):
     """
 
     _job: tuple[int, int] | None = None
-    _results: list[NewResult]
+    #: What is kept back: results with their search and how many of them are trials.
+    _results: list[tuple[Sequence[NewResult], int | None, int | None]]
     _verdicts: list[NewVerdict]
 
     @classmethod
@@ -78,8 +79,7 @@ class JobStore(Store):
         trials: int | None = None,
     ) -> list[int]:
         """Keep results back until `finish`; none has an id before."""
-        assert generation_id is None or trials is None
-        self._results += results
+        self._results.append((results, generation_id, trials))
         return []
 
     def add_verdicts(self, new_verdicts: Sequence[NewVerdict]) -> None:
@@ -99,8 +99,8 @@ class JobStore(Store):
         assert self._job is not None
         job_id, attempt = self._job
         with self.writing("end a job"):
-            if self._results:
-                super().add_results(self._results)
+            for results, generation_id, trials in self._results:
+                super().add_results(results, generation_id=generation_id, trials=trials)
             if self._verdicts:
                 super().add_verdicts(self._verdicts)
             self.end_job(job_id, attempt, JobEnd("done", result))

@@ -1,6 +1,7 @@
 """Jobs of a server, as Python: asked for, watched through lost connections, canceled."""
 
 import base64
+import functools
 import json
 import os
 import time
@@ -204,9 +205,11 @@ class JobCalls:
         self, *, state: str = "", kind: str = "", page_size: int = 100, page_token: str = ""
     ) -> tuple[list[ServerJob], str]:
         """Return a page of jobs, the newest first, and where the next one begins."""
-        code = jobs_pb2.JobState.Value(f"JOB_STATE_{state.upper()}") if state else 0
         request = jobs_pb2.ListJobsRequest(
-            state=code, kind=kind, page_size=page_size, page_token=page_token
+            state=f"JOB_STATE_{state.upper()}" if state else None,
+            kind=kind,
+            page_size=page_size,
+            page_token=page_token,
         )
         found = self._call(jobs_pb2_grpc.JobServiceStub(self._channel).List, request)
         return [_job(one) for one in found.jobs], found.next_page_token
@@ -235,7 +238,7 @@ class JobCalls:
         while True:
             request = jobs_pb2.WatchJobRequest(job_id=job_id, after_seq=after_seq)
             try:
-                first, rest = self._again(lambda r=request: self._call(stream, r))
+                first, rest = self._again(functools.partial(self._call, stream, request))
                 for message in _chained(first, rest):
                     job = _job(message.job)
                     after_seq = job.seq
@@ -289,6 +292,11 @@ class JobCalls:
                 return work()
             except PeerLostError:
                 if time.monotonic() >= until_s:
+                    raise
+            except ServerRefusal as refusal:
+                # It is about to end, or busy, or its store is away for a moment.
+                passes = refusal.status == "UNAVAILABLE" or refusal.reason == "BUSY"
+                if not passes or time.monotonic() >= until_s:
                     raise
             time.sleep(_AGAIN_S)
 

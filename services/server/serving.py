@@ -41,7 +41,6 @@ from tapewire.services.server.settings import (
     host_and_port,
 )
 from tapewire.services.server.standard import StandardHealth, add_standard
-from tapewire.services.server.store_figures import watch_store
 from tapewire.services.server.strategies import Strategies
 from tapewire.services.server.tls import require_pair
 from tapewire.services.server.traces import Traces

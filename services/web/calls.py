@@ -197,7 +197,9 @@ def _method(call: str, *, inside: bool) -> MethodDescriptor:
     found = _SERVICES.get(service)
     method = found.methods_by_name.get(name) if found is not None else None
     if method is None or (call in _OF_TOKENS and not inside):
-        raise CallFailedError(404, f"expected a call of this server, found {call[:80]!r}", "NO_CALL")
+        raise CallFailedError(
+            404, f"expected a call of this server, found {call[:80]!r}", "NO_CALL"
+        )
     return method
 
 

@@ -63,7 +63,7 @@ def test_the_page_of_the_store(run_blocks: RunBlocks, repo: Path, tmp_path: Path
 
 @pytest.mark.long
 def test_the_page_of_the_server(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "server.md", tmp_path) == 1
+    assert run_blocks(repo / "docs" / "server.md", tmp_path) == 2
 
 
 @pytest.mark.long

@@ -42,7 +42,7 @@ PAGES = {
     "docs/rules.md": 3,
     "docs/factory.md": 5,
     "docs/overfitting.md": 1,
-    "docs/server.md": 1,
+    "docs/server.md": 2,
     "docs/store.md": 2,
     "docs/evolving.md": 2,
     "docs/sources.md": 3,

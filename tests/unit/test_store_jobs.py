@@ -93,12 +93,14 @@ def test_a_lease_that_ended_is_taken_over_and_the_older_attempt_refused(url: str
         assert len(store.datasets()) == 1
         with JobStore.of_job(url, job.id, 2) as good:
             good.save_batch(1, 0, [strategy(1)], [], trials=1, state={})
-            good.add_results([result(1, dataset, "test")])
+            good.add_results([result(1, dataset, "test")], generation_id=1)
             good.add_verdicts([NewVerdict(strategy(1).hash, "luck", True, "fine")])
             assert store.strategy(1).results == ()
             good.finish({"generation": 1})
         found = store.strategy(1)
         assert (len(found.results), len(found.verdicts)) == (1, 1)
+        assert found.results[0].generation_id == 1
+        assert store.trial_count(dataset) == 2
         assert store.job(job.id).result == {"generation": 1}
 
 

@@ -18,16 +18,19 @@ from tapewire.services.web.cookies import SESSION_PATH, LoginCookies, require_ow
 BODY_BYTES_MAX: Final = 4 << 20
 STUDIO: Final = Path(__file__).parent / "studio"
 _UPLOT: Final = Path(__file__).parents[2] / "analytics" / "page" / "uplot"
-#: Of every answer. Nothing is loaded from elsewhere, no script or style stands in a page itself.
+#: Nothing is loaded from elsewhere, no script or style stands in a page itself.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+#: Of every answer.
 _HEADERS: Final = (
-    ("content-security-policy",
-     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+    ("content-security-policy", _POLICY),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
-)  # fmt: skip
+)
 _OVER_TLS: Final = (("strict-transport-security", "max-age=31536000"),)
 
 Message = MutableMapping[str, Any]

@@ -25,6 +25,7 @@ from tapewire.services.proto import (
     strategies_pb2,
 )
 from tapewire.services.server.failures import EXIT_CODE, REASON
+from tapewire.services.server.handlers import Handlers
 
 #: Calls that give or take tokens: a page never sees any, they are in cookies.
 _OF_TOKENS: Final = frozenset(("AuthService/Login", "AuthService/Refresh", "AuthService/Logout"))
@@ -72,23 +73,6 @@ class InterceptsCalls(Protocol):
         self, continuation: Callable[..., Awaitable[Any]], details: Any
     ) -> Any:
         """Return a call's handler, wrapped."""
-
-
-class Handlers:
-    """What gRPC's ``add_…_to_server`` gives a server: call → handler."""
-
-    def __init__(self) -> None:
-        self.by_call: dict[str, grpc.RpcMethodHandler] = {}
-
-    def add_generic_rpc_handlers(self, handlers: object) -> None:
-        """Take the same handlers in another form, which is not needed."""
-
-    def add_registered_method_handlers(
-        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler]
-    ) -> None:
-        """Take the handlers of a service."""
-        for name, handler in handlers.items():
-            self.by_call[f"/{service}/{name}"] = handler
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from tapewire.errors import EndpointError
 
 #: Connections at a time; each page keeps a few.
 CONNECTIONS_MAX: Final = 1_000
+#: Of a request without its body.
+_HEAD_BYTES_MAX: Final = 32 << 10
 _LOOK_S: Final = 0.02
 
 
@@ -46,14 +49,17 @@ class WebServer:
         self._shares = shares
         self._socket: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
-        self._server = _Quiet(
-            uvicorn.Config(
-                app, log_config=None, access_log=False, server_header=False, ws="none",
-                lifespan="off", limit_concurrency=CONNECTIONS_MAX, timeout_keep_alive=30,
-                timeout_graceful_shutdown=max(1, round(drain_s)), h11_max_incomplete_event_size=32 << 10,
-                ssl_certfile=certificate, ssl_keyfile=private_key, proxy_headers=False,
-            )
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, server_header=False, ws="none",
+            lifespan="off", limit_concurrency=CONNECTIONS_MAX, timeout_keep_alive=30,
+            timeout_graceful_shutdown=max(1, round(drain_s)),
+            h11_max_incomplete_event_size=_HEAD_BYTES_MAX,
+            ssl_certfile=certificate, ssl_keyfile=private_key, proxy_headers=False,
         )  # fmt: skip
+        config.load()
+        if config.ssl is not None:
+            config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
+        self._server = _Quiet(config)
 
     async def start(self) -> int:
         """Listen, and return the port.

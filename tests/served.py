@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -107,3 +108,18 @@ def refused(call: Any, *given: Any, **how: Any) -> tuple[str, str]:
         trailers = dict(error.trailing_metadata() or ())
         return error.code().name, str(trailers.get("tapewire-reason", ""))
     raise AssertionError("expected a call that fails, found an answer")
+
+
+def free_ports(count: int) -> int:
+    """A port that is free, and those behind it, in all likelihood."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            first = int(probe.getsockname()[1])
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first

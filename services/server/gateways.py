@@ -104,7 +104,7 @@ def _started(settings: ServerSettings, number: int, shared: SharedState) -> Chil
         module_command("tapewire.services.server.gateway"),
         has_stdin=True,
         has_stdout=True,
-        shares_stderr=True,  # its log is the server's
+        hears_stderr=False,  # its log is the server's
         passes=(shared.number,),
     )
     with contextlib.suppress(OSError):  # one that ended at once is seen to have

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tapewire.cli import store_keys
+from tapewire.cli import store_keys, store_users
 from tapewire.cli.store_options import DEFAULT, StoreUrl
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(store_keys.app)
+app.add_typer(store_users.app)
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 

@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 import pytest
 
+from served import free_ports
 from tapewire.errors import PeerLostError
 from tapewire.services.client import Client, ServerRefusal
 from tapewire.services.proto import accounts_pb2, accounts_pb2_grpc
@@ -72,23 +73,6 @@ class Gateways:
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(40) == 0
-
-
-def free_ports(count: int) -> int:
-    """A port that is free, and those behind it, in all likelihood."""
-    import socket
-
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from tapewire.services.proto import (
 from tapewire.services.server.accounts import Accounts
 from tapewire.services.server.answering import add_job_services
 from tapewire.services.server.database import Database
+from tapewire.services.server.figures import watch_store
 from tapewire.services.server.guarding import CallGuard
 from tapewire.services.server.handlers import Handlers
 from tapewire.services.server.health import Health

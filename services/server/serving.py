@@ -27,7 +27,6 @@ from tapewire.services.proto import (
 from tapewire.services.server.accounts import Accounts
 from tapewire.services.server.answering import add_job_services
 from tapewire.services.server.database import Database
-from tapewire.services.server.figures import watch_store
 from tapewire.services.server.guarding import CallGuard
 from tapewire.services.server.handlers import Handlers
 from tapewire.services.server.health import Health
@@ -42,6 +41,7 @@ from tapewire.services.server.settings import (
     host_and_port,
 )
 from tapewire.services.server.standard import StandardHealth, add_standard
+from tapewire.services.server.store_figures import watch_store
 from tapewire.services.server.strategies import Strategies
 from tapewire.services.server.tls import require_pair
 from tapewire.services.server.traces import Traces

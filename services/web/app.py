@@ -100,17 +100,46 @@ class _Studio:
         )
         return self._with_tokens(told.pop("tokens"), told)
 
+    async def known(self, request: Request) -> Response:
+        """Say who is logged in; nobody is no failure."""
+        require_own_page(request)
+        token = self._token(request)
+        try:
+            if token:
+                return JSONResponse(await self._who(token, request))
+        except CallFailedError as error:
+            if error.status != 401:
+                raise
+        if not request.cookies.get(self._cookies.refresh):
+            return JSONResponse({"user": None})
+        try:
+            tokens = await self._refreshed(request)
+        except CallFailedError as error:
+            if error.status != 401:
+                raise
+            response = JSONResponse({"user": None})
+            self._cookies.drop(response)
+            return response
+        return self._with_tokens(tokens, await self._who(tokens["access_token"], request))
+
     async def refresh(self, request: Request) -> Response:
         """New cookies for the one that refreshes."""
         require_own_page(request)
+        return self._with_tokens(await self._refreshed(request), {})
+
+    async def _refreshed(self, request: Request) -> dict[str, Any]:
         token = request.cookies.get(self._cookies.refresh, "")
         if not token:
             raise CallFailedError(401, "expected a login, found none", "NO_TOKEN", "2")
+        body = json.dumps({"refresh_token": token}).encode()
         told = await self._calls.answer(
-            "AuthService/Refresh", json.dumps({"refresh_token": token}).encode(), "",
-            _address(request), inside=True,
-        )  # fmt: skip
-        return self._with_tokens(told["tokens"], {})
+            "AuthService/Refresh", body, "", _address(request), inside=True
+        )
+        tokens: dict[str, Any] = told["tokens"]
+        return tokens
+
+    async def _who(self, token: str, request: Request) -> dict[str, Any]:
+        return await self._calls.answer("AuthService/WhoAmI", b"{}", token, _address(request))
 
     async def logout(self, request: Request) -> Response:
         """End the login, here and at the server."""
@@ -155,6 +184,7 @@ def studio(calls: WebCalls, *, secure: bool) -> Any:
                 Route("/api/stream/{service}/{call}", answers.stream, methods=["POST"]),
                 Route(SESSION_PATH, answers.login, methods=["POST"]),
                 Route(SESSION_PATH, answers.logout, methods=["DELETE"]),
+                Route(f"{SESSION_PATH}/known", answers.known, methods=["POST"]),
                 Route(f"{SESSION_PATH}/refresh", answers.refresh, methods=["POST"]),
                 Mount("/studio", StaticFiles(directory=STUDIO)),
                 Mount("/uplot", StaticFiles(directory=_UPLOT)),

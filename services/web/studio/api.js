@@ -103,6 +103,14 @@ export async function watch(jobId, hear, away, signal) {
   }
 }
 
+/** Return who is logged in, with what they may do; null: nobody is. */
+export async function known() {
+  const response = await fetch("/api/session/known", { method: "POST", headers: HEADERS, body: "{}" });
+  const found = await told(response);
+  if (!response.ok) throw new CallError(response.status, found);
+  return found.user && { ...found.user, may: new Set(found.permissions) };
+}
+
 /** Log in; returns what is told of the user. */
 export async function login(name, password) {
   const response = await fetch("/api/session", { method: "POST", headers: HEADERS, body: JSON.stringify({ name, password }) });

@@ -1,5 +1,5 @@
 // Which view is shown: the address says it, so that each can be linked to.
-import { call, logout, whenLoggedOut } from "/studio/api.js";
+import { known, logout, whenLoggedOut } from "/studio/api.js";
 import { h, say, show } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
 import { loginView } from "/studio/views/login.js";
@@ -53,12 +53,13 @@ function ask() {
   leaving.abort();
   user = null;
   nav();
-  loginView(main, async () => { await know(); open(); });
+  loginView(main, begin);
 }
 
-async function know() {
-  const found = await call("AuthService/WhoAmI");
-  user = { ...found.user, may: new Set(found.permissions) };
+async function begin() {
+  user = await known();
+  if (user) open();
+  else ask();
 }
 
 async function open() {
@@ -101,7 +102,6 @@ document.addEventListener("keydown", (event) => {
 window.addEventListener("popstate", open);
 whenLoggedOut(ask);
 
-know().then(open, (error) => {
-  if (error.status === 401) return;
+begin().catch((error) => {
   show(main, h("h1", {}, TEXT.failed), h("p", { class: "bad" }, error.message));
 });

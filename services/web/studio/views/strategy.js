@@ -17,7 +17,7 @@ export async function strategyView(main, { arguments: [which], user, signal }) {
     h("p", { class: "soft mono" }, `${strategy.id} · ${strategy.hash.slice(0, 12)} · ${moment(strategy.created_at)}`),
     h("section", { class: "card" }, h("h2", {}, text.rules), h("pre", {}, found.text || found.source_code)),
     h("section", { class: "card" }, h("h2", {}, text.verdicts),
-      verdicts.length ? verdicts.map(verdictOf) : h("p", { class: "soft" }, text.noVerdicts)),
+      verdicts.length ? verdictsOf(verdicts) : h("p", { class: "soft" }, text.noVerdicts)),
     h("section", { class: "card" }, h("h2", {}, text.results),
       results.length ? resultsOf(results) : h("p", { class: "soft" }, text.noResults)),
     h("details", { class: "card" }, h("summary", {}, text.source), h("pre", {}, pretty(found.source_code))),
@@ -34,12 +34,12 @@ function pretty(source) {
   }
 }
 
-function verdictOf(verdict) {
-  const checks = verdict.checks || [];
-  return h("div", {},
-    h("p", {}, h("span", { class: verdict.passed ? "badge good" : "badge bad" }, verdict.passed ? TEXT.strategy.passed : TEXT.strategy.failed)),
-    h("ul", {}, (Array.isArray(checks) ? checks : []).map((one) =>
-      h("li", { class: one.passed === false ? "bad" : "" }, one.sentence || one.text || one.name || JSON.stringify(one)))));
+function verdictsOf(verdicts) {
+  // The worst first: what a strategy failed is what matters of it.
+  const sorted = [...verdicts].sort((a, b) => Number(a.passed) - Number(b.passed));
+  return h("ul", { class: "verdicts" }, sorted.map((one) => h("li", {},
+    h("span", { class: one.passed ? "badge good" : "badge bad" }, one.passed ? TEXT.strategy.passed : TEXT.strategy.failed),
+    h("b", {}, one.test), h("span", {}, one.sentence))));
 }
 
 function resultsOf(results) {

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from report_pages import BROWSER, needs_browser
+from served import PASSWORD, inner_server
 from tapewire.store import NewStrategy, Store
 
 pytestmark = [needs_browser, pytest.mark.long]
@@ -35,8 +36,8 @@ def bars(path: Path) -> None:
 class Seen:
     """A page, and what went wrong in it."""
 
-    def __init__(self, page: Any) -> None:
-        self.page, self.faults = page, []
+    def __init__(self, page: Any, folder: Path) -> None:
+        self.page, self.folder, self.faults = page, folder, []
         page.set_default_timeout(120_000)
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
@@ -52,9 +53,19 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def seen(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("studio")
     (folder / "data").mkdir()
     bars(folder / "data" / "walk.parquet")
@@ -67,19 +78,15 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     lines = [served.stdout.readline() for _ in range(4)]
     served.stdout.close()
     try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
-            )
-            page = browser.new_page(viewport={"width": 1280, "height": 900})
-            found = Seen(page)
-            page.goto(lines[1].split()[-1])
-            page.get_by_label("Name").fill("dev")
-            page.get_by_label("Password").fill(lines[2].split()[-1])
-            page.get_by_role("button", name="Log in").click()
-            page.wait_for_selector("text=No strategies yet")
-            yield found
-            browser.close()
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        found = Seen(page, folder)
+        page.goto(lines[1].split()[-1])
+        page.get_by_label("Name").fill("dev")
+        page.get_by_label("Password").fill(lines[2].split()[-1])
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_selector("text=No strategies yet")
+        yield found
+        page.close()
     finally:
         served.terminate()
         served.wait(30)
@@ -106,13 +113,26 @@ def test_from_an_empty_store_to_a_tested_and_optimised_strategy(seen: Seen):
     page.locator("tbody a").first.click()
     page.wait_for_selector("text=Rules")
     assert page.locator("pre").first.inner_text().strip()
-    assert page.locator(".verdicts li").count() > 3
 
     page.get_by_role("link", name="Optimise").click()
     page.locator("main form button").click()
     page.wait_for_url("**/jobs/3")
     page.wait_for_selector("text=The best")
     assert page.locator("tbody tr").count() > 5
+    assert not seen.faults
+
+
+def test_a_strategys_view_says_which_guards_it_failed(seen: Seen):
+    with Store.open(str(seen.folder / "tapewire.db")) as store:
+        all_of_them = [store.strategy(i) for i in range(1, 41)]
+    judged = next(one for one in all_of_them if one.verdicts)
+    page = seen.page
+    page.goto("/".join(page.url.split("/")[:3]) + f"/strategies/{judged.id}")
+    page.wait_for_selector(".verdicts li")
+    shown = page.locator(".verdicts li").all_inner_texts()
+    assert len(shown) == len(judged.verdicts)
+    for one in judged.verdicts:
+        assert any(one.sentence in text for text in shown)
     assert not seen.faults
 
 
@@ -160,26 +180,18 @@ def test_no_view_is_wider_than_a_phone(seen: Seen, scheme: str):
     assert not seen.faults
 
 
-def test_names_are_text_whatever_they_look_like(tmp_path: Path):
-    from playwright.sync_api import sync_playwright
-
-    from served import PASSWORD, inner_server
-
+def test_names_are_text_whatever_they_look_like(chromium: Any, tmp_path: Path):
     with inner_server(tmp_path, web="127.0.0.1:0") as inner:
         inner.store.add_strategies([NewStrategy("a" * 64, HOSTILE, "{}", format="text")])
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
-            )
-            seen = Seen(browser.new_page())
-            seen.page.goto(f"http://127.0.0.1:{inner.server.web_port}/strategies")
-            seen.page.get_by_label("Name").fill("ada")
-            seen.page.get_by_label("Password").fill(PASSWORD)
-            seen.page.get_by_role("button", name="Log in").click()
-            assert seen.page.locator("tbody a").inner_text() == HOSTILE
-            seen.page.locator("tbody a").click()
-            seen.page.wait_for_selector("text=Rules")
-            assert seen.page.locator("h1").inner_text() == HOSTILE
-            assert seen.page.locator("img").count() == 0
-            assert not seen.faults
-            browser.close()
+        seen = Seen(chromium.new_page(), tmp_path)
+        seen.page.goto(f"http://127.0.0.1:{inner.server.web_port}/strategies")
+        seen.page.get_by_label("Name").fill("ada")
+        seen.page.get_by_label("Password").fill(PASSWORD)
+        seen.page.get_by_role("button", name="Log in").click()
+        assert seen.page.locator("tbody a").inner_text() == HOSTILE
+        seen.page.locator("tbody a").click()
+        seen.page.wait_for_selector("text=Rules")
+        assert seen.page.locator("h1").inner_text() == HOSTILE
+        assert seen.page.locator("img").count() == 0
+        assert not seen.faults
+        seen.page.close()

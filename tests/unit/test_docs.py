@@ -44,6 +44,7 @@ PAGES = {
     "docs/overfitting.md": 1,
     "docs/server.md": 2,
     "docs/store.md": 2,
+    "docs/studio.md": 1,
     "docs/evolving.md": 2,
     "docs/sources.md": 3,
     "docs/montecarlo.md": 5,

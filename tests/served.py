@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -123,3 +124,15 @@ def free_ports(count: int) -> int:
         except OSError:
             continue
         return first
+
+
+def certified(folder: Path, kind: str) -> tuple[Path, Path]:
+    """A certificate for localhost, signed by itself, and its key."""
+    made = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    made += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    made += ["-newkey", "rsa:2048"] if kind == "rsa" else ["-newkey", "ec"]
+    made += [] if kind == "rsa" else ["-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    key, certificate = folder / "server.key", folder / "server.pem"
+    command = [*made, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key

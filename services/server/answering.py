@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import grpc.aio
-
 from tapewire.services.proto import (
     backtests_pb2_grpc,
     data_pb2_grpc,
@@ -13,12 +11,13 @@ from tapewire.services.proto import (
 from tapewire.services.server.backtests import Backtests, Optimizers
 from tapewire.services.server.database import Database
 from tapewire.services.server.datasets import Datasets
+from tapewire.services.server.handlers import Handlers
 from tapewire.services.server.job_desk import JobDesk
 from tapewire.services.server.jobs import Jobs
 
 
 def add_job_services(
-    server: grpc.aio.Server, database: Database, desk: JobDesk, data: Path | None
+    server: Handlers, database: Database, desk: JobDesk, data: Path | None
 ) -> None:
     """Have a server answer calls about jobs, and about what they read."""
     jobs_pb2_grpc.add_JobServiceServicer_to_server(Jobs(database), server)

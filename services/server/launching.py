@@ -36,12 +36,15 @@ class Launched:
     ----------
     address : str
         With the port that it got.
+    web : str
+        Of the studio, as a browser takes it; empty: there is none.
     store : str
     user, password : str
         Of the user that was made for it; empty without ``--dev``.
     """
 
     address: str
+    web: str
     store: str
     user: str
     password: str
@@ -55,18 +58,19 @@ def serve_store(
     private_key: Path | None,
     dev: bool,
     ready: Callable[[Launched], None],
+    data: Path | None = None,
+    workers: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
     gateways: int = 1,
     drain_s: float = 10.0,
     metrics: str = "",
+    web: str = "",
     traces: str = "",
-    data: Path | None = None,
-    workers: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> None:
     """Serve a store until the command is stopped.
 
     Parameters
     ----------
-    address, store_url, certificate, private_key, gateways, drain_s, metrics, traces
+    address, store_url, certificate, private_key, gateways, drain_s, metrics, web, traces
         See `ServerSettings`.
     dev
         On this host alone, without a certificate: an administrator is made, with a password of
@@ -95,9 +99,9 @@ def serve_store(
         )
     secret = new_secret() if dev else secret_of(os.environ)
     settings = ServerSettings(
-        address, store_url, secret, certificate, private_key, data, drain_s=drain_s,
-        gateways=gateways, metrics=metrics, traces=traces,
-        secret_keys=os.environ.get(VARIABLE, ""),
+        address, store_url, secret, certificate, private_key, data,
+        drain_s=drain_s, gateways=gateways,
+        metrics=metrics, web=web, traces=traces, secret_keys=os.environ.get(VARIABLE, ""),
     )  # fmt: skip
     prepare(settings)
     from tapewire.services.server.gateways import serve_gateways
@@ -113,7 +117,12 @@ def serve_store(
 
     def told(port: int, server: Server | None = None) -> None:
         shown = f"{address.rpartition(':')[0]}:{port}"
-        ready(Launched(shown, store.url, DEV_USER if dev else "", password))
+        page = ""
+        if web:
+            scheme = "http" if certificate is None else "https"
+            web_port = server.web_port if server is not None else web.rpartition(":")[2]
+            page = f"{scheme}://{web.rpartition(':')[0]}:{web_port}/"
+        ready(Launched(shown, page, store.url, DEV_USER if dev else "", password))
 
     if gateways > 1:
         store.close()

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import grpc
 import grpc.aio
@@ -28,6 +28,7 @@ from tapewire.services.server.accounts import Accounts
 from tapewire.services.server.answering import add_job_services
 from tapewire.services.server.database import Database
 from tapewire.services.server.guarding import CallGuard
+from tapewire.services.server.handlers import Handlers
 from tapewire.services.server.health import Health
 from tapewire.services.server.identity import Identity
 from tapewire.services.server.job_desk import JobDesk
@@ -45,6 +46,9 @@ from tapewire.services.server.strategies import Strategies
 from tapewire.services.server.tls import require_pair
 from tapewire.services.server.traces import Traces
 from tapewire.store import Store
+
+if TYPE_CHECKING:
+    from tapewire.services.web.serving import WebServer
 
 #: Calls of one user, and of one address, a second; bursts are twice as many.
 _PER_USER: Final = 2_000.0
@@ -78,6 +82,9 @@ class Server:
         self._ring = KeyRing.of_text(settings.secret_keys) if settings.secret_keys else None
         self._server: grpc.aio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._web: WebServer | None = None
+        #: Of the studio; 0: there is none.
+        self.web_port = 0
         path = Path(store.url) if store.is_sqlite else Path.cwd()
         folder = path.parent if path.is_file() else Path.cwd()
         self._health = Health(self._database, folder)
@@ -118,14 +125,8 @@ class Server:
                 ("grpc.so_reuseport", int(settings.gateways > 1)),
             ),
         )
-        accounts = Accounts(self._identity, self._database, self.measures)
-        accounts_pb2_grpc.add_AuthServiceServicer_to_server(accounts, server)
-        desk = JobDesk(self._database)
-        strategies = Strategies(self._database, desk)
-        strategies_pb2_grpc.add_StrategyServiceServicer_to_server(strategies, server)
-        add_job_services(server, self._database, desk, settings.data)
-        keys_pb2_grpc.add_KeyServiceServicer_to_server(Keys(self._database, self._ring), server)
-        health_pb2_grpc.add_HealthServiceServicer_to_server(self._health, server)
+        handlers = Handlers(server)
+        self._add_services(handlers)
         add_standard(server, self._standard)
         port = self._listen(server)
         if settings.metrics:
@@ -135,7 +136,37 @@ class Server:
                 self._watching = asyncio.create_task(watch_store(self._database, self.measures))
         await server.start()
         self._server = server
+        if settings.web:
+            self.web_port = await self._serve_web(handlers)
         return port
+
+    def _add_services(self, server: Handlers) -> None:
+        accounts = Accounts(self._identity, self._database, self.measures)
+        accounts_pb2_grpc.add_AuthServiceServicer_to_server(accounts, server)
+        desk = JobDesk(self._database)
+        strategies = Strategies(self._database, desk)
+        strategies_pb2_grpc.add_StrategyServiceServicer_to_server(strategies, server)
+        add_job_services(server, self._database, desk, self._settings.data)
+        keys_pb2_grpc.add_KeyServiceServicer_to_server(Keys(self._database, self._ring), server)
+        health_pb2_grpc.add_HealthServiceServicer_to_server(self._health, server)
+
+    async def _serve_web(self, handlers: Handlers) -> int:
+        """Listen for browsers, and return the port."""
+        from tapewire.services.web.app import studio
+        from tapewire.services.web.calls import WebCalls
+        from tapewire.services.web.serving import WebServer
+
+        settings = self._settings
+        secure = settings.certificate is not None
+        self._web = WebServer(
+            studio(WebCalls(handlers, self._guard), secure=secure),
+            *host_and_port(settings.web),
+            certificate=settings.certificate,
+            private_key=settings.private_key,
+            shares=settings.gateways > 1,
+            drain_s=settings.drain_s,
+        )
+        return await self._web.start()
 
     async def stop(self) -> None:
         """Take no more calls, wait for those that go on, let the store go."""
@@ -144,7 +175,9 @@ class Server:
         if self._watching is not None:
             self._watching.cancel()
         if self._server is not None:
-            await self._server.stop(self._settings.drain_s)
+            ends = [self._server.stop(self._settings.drain_s)]
+            ends += [self._web.stop()] if self._web is not None else []
+            await asyncio.gather(*ends)
         await asyncio.to_thread(self._database.close)
         await asyncio.to_thread(self.measures.close)
         if self._traces is not None:

@@ -52,6 +52,8 @@ class ServerSettings:
         Which of them this one is, from 0.
     metrics : str
         ``host:port`` of the page for Prometheus; each gateway has a port of its own, the next ones.
+    web : str
+        ``host:port`` of the studio, a page in a browser; empty: there is none.
     traces : str
         Where spans go, ``http://HOST:4317``; empty: nowhere.
     secret_keys : str
@@ -70,6 +72,7 @@ class ServerSettings:
     gateways: int = 1
     gateway: int = 0
     metrics: str = ""
+    web: str = ""
     traces: str = ""
     secret_keys: str = field(default="", repr=False)
 
@@ -95,6 +98,18 @@ class ServerSettings:
             raise ConfigError(f"drain: expected 0 to {DRAIN_S_MAX:,.0f} s, found {self.drain_s}")
         if self.traces and not self.traces.startswith(("http://", "https://")):
             raise ConfigError(f"traces: expected as http://127.0.0.1:4317, found {self.traces!r}")
+        if self.web:
+            web_host, web_port = host_and_port(self.web, "web")
+            if self.certificate is None and not is_loopback(web_host):
+                raise ConfigError(
+                    f"web: expected this host's own address, found {web_host}; other hosts may "
+                    "reach a server with a certificate"
+                )
+            if not (0 if self.gateways == 1 else 1) <= web_port < 1 << 16:
+                raise ConfigError(
+                    f"web: expected a port up to 65535 (one that gateways share: not 0), found "
+                    f"{web_port}"
+                )
         if self.metrics:
             _, first = host_and_port(self.metrics, "metrics")
             if not 0 <= first <= (1 << 16) - self.gateways:

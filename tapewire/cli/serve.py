@@ -88,6 +88,15 @@ def serve(
         float,
         typer.Option("--drain", metavar="SECONDS", help="What calls that go on have at the end."),
     ] = 10.0,
+    web_port: Annotated[
+        int | None,
+        typer.Option(
+            "--web-port", metavar="PORT", help="Of the studio, a page in a browser; 0: a free one."
+        ),
+    ] = None,
+    web_host: Annotated[
+        str, typer.Option("--web-host", metavar="HOST", help="Where browsers reach it.")
+    ] = "127.0.0.1",
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -120,6 +129,7 @@ def serve(
 
     def ready(launched: Launched) -> None:
         lines = [f"serving {launched.store} at {launched.address}"]
+        lines += [f"studio {launched.web}"] if launched.web else []
         if launched.user:
             lines += [
                 f"user {launched.user}, password of this run: {launched.password}",
@@ -136,8 +146,10 @@ def serve(
 
     serve_store(
         address, store, certificate=certificate, private_key=private_key, dev=dev, ready=ready,
-        data=data, workers=started, gateways=gateways, drain_s=drain_s, traces=traces,
+        gateways=gateways, drain_s=drain_s, traces=traces,
         metrics="" if metrics_port is None else f"{metrics_host}:{metrics_port}",
+        web="" if web_port is None else f"{web_host}:{web_port}",
+        data=data, workers=started,
     )  # fmt: skip
 
 

@@ -62,6 +62,11 @@ def test_the_page_of_the_store(run_blocks: RunBlocks, repo: Path, tmp_path: Path
 
 
 @pytest.mark.long
+def test_the_page_of_the_studio(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "studio.md", tmp_path) == 1
+
+
+@pytest.mark.long
 def test_the_page_of_the_server(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "server.md", tmp_path) == 2
 

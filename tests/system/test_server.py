@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import pytest
 
+from served import certified
 from tapewire.errors import PeerLostError
 from tapewire.services.client import Client, Credentials, ServerRefusal
 from tapewire.services.proto import accounts_pb2, accounts_pb2_grpc, strategies_pb2
@@ -291,18 +292,6 @@ def test_calls_that_go_on_are_let_end(tmp_path: Path):
 
 
 # --- TLS ------------------------------------------------------------------------------------------
-
-
-def certified(folder: Path, kind: str) -> tuple[Path, Path]:
-    """A certificate for localhost, signed by itself, and its key."""
-    made = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    made += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    made += ["-newkey", "rsa:2048"] if kind == "rsa" else ["-newkey", "ec"]
-    made += [] if kind == "rsa" else ["-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    key, certificate = folder / "server.key", folder / "server.pem"
-    command = [*made, "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    return certificate, key
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ec"])

@@ -45,6 +45,7 @@ PAGES = {
     "docs/server.md": 2,
     "docs/operating.md": 5,
     "docs/store.md": 2,
+    "docs/studio.md": 1,
     "docs/evolving.md": 2,
     "docs/sources.md": 3,
     "docs/montecarlo.md": 5,

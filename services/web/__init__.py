@@ -1,0 +1,1 @@
+"""The studio: a page in a browser, over the same calls that clients make."""

@@ -1,0 +1,238 @@
+"""What a browser may ask for: the page, its parts, a login, calls and streams of calls."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from tapewire.services.web.calls import CallFailedError, WebCalls
+from tapewire.services.web.cookies import SESSION_PATH, LoginCookies, require_own_page
+
+#: Bytes of a call's JSON; as of gRPC's messages.
+BODY_BYTES_MAX: Final = 4 << 20
+STUDIO: Final = Path(__file__).parent / "studio"
+_UPLOT: Final = Path(__file__).parents[2] / "analytics" / "page" / "uplot"
+#: Nothing is loaded from elsewhere, no script or style stands in a page itself.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+#: Of every answer.
+_HEADERS: Final = (
+    ("content-security-policy", _POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+)
+_OVER_TLS: Final = (("strict-transport-security", "max-age=31536000"),)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class _Headed:
+    """Adds the headers of every answer."""
+
+    def __init__(self, app: Any, secure: bool) -> None:
+        self._app = app
+        pairs = _HEADERS + (_OVER_TLS if secure else ())
+        self._headers = [(name.encode(), value.encode()) for name, value in pairs]
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self._headers]
+            await send(message)
+
+        await self._app(scope, receive, headed)
+
+
+class _Studio:
+    """Answers a browser."""
+
+    def __init__(self, calls: WebCalls, cookies: LoginCookies) -> None:
+        self._calls, self._cookies = calls, cookies
+
+    async def page(self, _: Request) -> Response:
+        """Give the page, whatever view of it is asked for."""
+        return FileResponse(STUDIO / "index.html", headers={"cache-control": "no-cache"})
+
+    async def call(self, request: Request) -> Response:
+        """Make a call."""
+        require_own_page(request)
+        name = "{service}/{call}".format(**request.path_params)
+        told = await self._calls.answer(
+            name, await _body(request), self._token(request), _address(request)
+        )
+        return JSONResponse(told)
+
+    async def stream(self, request: Request) -> Response:
+        """Make a call with many answers, each an event; the last event says how it ended."""
+        require_own_page(request)
+        name = "{service}/{call}".format(**request.path_params)
+        answers = self._calls.answers(
+            name, await _body(request), self._token(request), _address(request)
+        )
+        # Its first answer decides on the status; a refusal is one like any other call's.
+        try:
+            first = await anext(answers)
+        except StopAsyncIteration:
+            first = None
+        return StreamingResponse(
+            _events(first, answers),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )
+
+    async def login(self, request: Request) -> Response:
+        """Log in: name and password for cookies."""
+        require_own_page(request)
+        told = await self._calls.answer(
+            "AuthService/Login", await _body(request), "", _address(request), inside=True
+        )
+        return self._with_tokens(told.pop("tokens"), told)
+
+    async def known(self, request: Request) -> Response:
+        """Say who is logged in; nobody is no failure."""
+        require_own_page(request)
+        token = self._token(request)
+        try:
+            if token:
+                return JSONResponse(await self._who(token, request))
+        except CallFailedError as error:
+            if error.status != 401:
+                raise
+        if not request.cookies.get(self._cookies.refresh):
+            return JSONResponse({"user": None})
+        try:
+            tokens = await self._refreshed(request)
+        except CallFailedError as error:
+            if error.status != 401:
+                raise
+            response = JSONResponse({"user": None})
+            self._cookies.drop(response)
+            return response
+        return self._with_tokens(tokens, await self._who(tokens["access_token"], request))
+
+    async def refresh(self, request: Request) -> Response:
+        """New cookies for the one that refreshes."""
+        require_own_page(request)
+        return self._with_tokens(await self._refreshed(request), {})
+
+    async def _refreshed(self, request: Request) -> dict[str, Any]:
+        token = request.cookies.get(self._cookies.refresh, "")
+        if not token:
+            raise CallFailedError(401, "expected a login, found none", "NO_TOKEN", "2")
+        body = json.dumps({"refresh_token": token}).encode()
+        told = await self._calls.answer(
+            "AuthService/Refresh", body, "", _address(request), inside=True
+        )
+        tokens: dict[str, Any] = told["tokens"]
+        return tokens
+
+    async def _who(self, token: str, request: Request) -> dict[str, Any]:
+        return await self._calls.answer("AuthService/WhoAmI", b"{}", token, _address(request))
+
+    async def logout(self, request: Request) -> Response:
+        """End the login, here and at the server."""
+        require_own_page(request)
+        response = JSONResponse({})
+        self._cookies.drop(response)
+        token = self._token(request)
+        if token:
+            try:
+                await self._calls.answer(
+                    "AuthService/Logout", b"{}", token, _address(request), inside=True
+                )
+            except CallFailedError as error:
+                if error.status != 401:  # one that has ended by itself is as good
+                    raise
+        return response
+
+    def _with_tokens(self, tokens: dict[str, Any], told: dict[str, Any]) -> Response:
+        response = JSONResponse(told)
+        self._cookies.put(response, tokens)
+        return response
+
+    def _token(self, request: Request) -> str:
+        return request.cookies.get(self._cookies.access, "")
+
+
+def studio(calls: WebCalls, *, secure: bool) -> Any:
+    """Return the studio as an ASGI application.
+
+    Parameters
+    ----------
+    calls
+        Who makes its calls.
+    secure
+        Whether it is served over TLS.
+    """
+    answers = _Studio(calls, LoginCookies(secure))
+    return _Headed(
+        Starlette(
+            routes=[
+                Route("/api/call/{service}/{call}", answers.call, methods=["POST"]),
+                Route("/api/stream/{service}/{call}", answers.stream, methods=["POST"]),
+                Route(SESSION_PATH, answers.login, methods=["POST"]),
+                Route(SESSION_PATH, answers.logout, methods=["DELETE"]),
+                Route(f"{SESSION_PATH}/known", answers.known, methods=["POST"]),
+                Route(f"{SESSION_PATH}/refresh", answers.refresh, methods=["POST"]),
+                Mount("/studio", StaticFiles(directory=STUDIO)),
+                Mount("/uplot", StaticFiles(directory=_UPLOT)),
+                Route("/{view:path}", answers.page, methods=["GET"]),
+            ],
+            exception_handlers={CallFailedError: _failed},
+        ),
+        secure,
+    )
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, CallFailedError)
+    return JSONResponse(error.told, error.status)
+
+
+async def _body(request: Request) -> bytes:
+    """Return a call's JSON.
+
+    Raises
+    ------
+    CallFailedError
+        If it is none, or too large.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind != "application/json":
+        sentence = f"content-type: expected application/json, found {kind[:80]!r}"
+        raise CallFailedError(415, sentence, "MALFORMED", "2")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY_BYTES_MAX:
+            sentence = f"expected at most {BODY_BYTES_MAX:,} bytes, found more"
+            raise CallFailedError(413, sentence, "TOO_LARGE", "2")
+    return bytes(body)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+async def _events(first: Any, rest: AsyncIterator[dict[str, Any]]) -> AsyncIterator[str]:
+    if first is not None:
+        yield f"data: {json.dumps(first)}\n\n"
+    try:
+        async for one in rest:
+            yield f"data: {json.dumps(one)}\n\n"
+    except CallFailedError as error:
+        yield f"event: failed\ndata: {json.dumps(error.told)}\n\n"
+    else:
+        yield "event: ended\ndata: {}\n\n"

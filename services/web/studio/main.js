@@ -1,0 +1,107 @@
+// Which view is shown: the address says it, so that each can be linked to.
+import { known, logout, whenLoggedOut } from "/studio/api.js";
+import { h, say, show } from "/studio/dom.js";
+import { TEXT } from "/studio/strings.js";
+import { loginView } from "/studio/views/login.js";
+import { strategiesView } from "/studio/views/strategies.js";
+import { strategyView } from "/studio/views/strategy.js";
+import { generateView } from "/studio/views/generate.js";
+import { optimiseView } from "/studio/views/optimise.js";
+import { testView } from "/studio/views/test.js";
+import { jobsView } from "/studio/views/jobs.js";
+import { jobView } from "/studio/views/job.js";
+
+const ROUTES = [
+  [/^\/$/, strategiesView],
+  [/^\/strategies$/, strategiesView],
+  [/^\/strategies\/([^/]+)$/, strategyView],
+  [/^\/generate$/, generateView],
+  [/^\/optimise$/, optimiseView],
+  [/^\/test$/, testView],
+  [/^\/jobs$/, jobsView],
+  [/^\/jobs\/(\d+)$/, jobView],
+];
+const KEYS = { s: "/strategies", n: "/generate", o: "/optimise", j: "/jobs" };
+const main = document.getElementById("main");
+let leaving = new AbortController();
+let user = null;
+
+/** Go to a view by its address. */
+export function go(path) {
+  history.pushState({}, "", path);
+  open();
+}
+
+function nav() {
+  const here = location.pathname;
+  const links = Object.entries(TEXT.views).map(([name, label]) => {
+    const path = `/${name}`;
+    const isHere = here === path || here.startsWith(`${path}/`) || (here === "/" && name === "strategies");
+    return h("a", { href: path, "aria-current": isHere ? "page" : null }, label);
+  });
+  const who = user && h("button", { class: "plain", onclick: leave }, `${TEXT.logout} ${user.name}`);
+  show(document.getElementById("nav"), h("span", { class: "brand" }, TEXT.brand), ...(user ? links : []), who);
+}
+
+async function leave() {
+  await logout();
+  user = null;
+  ask();
+}
+
+function ask() {
+  leaving.abort();
+  user = null;
+  nav();
+  loginView(main, begin);
+}
+
+async function begin() {
+  user = await known();
+  if (user) open();
+  else ask();
+}
+
+async function open() {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const matched = ROUTES.map(([path, view]) => [location.pathname.match(path), view]).find(([found]) => found);
+  nav();
+  say("");
+  if (!matched) {
+    show(main, h("h1", {}, TEXT.missing));
+    return;
+  }
+  const [found, view] = matched;
+  try {
+    await view(main, { arguments: found.slice(1).map(decodeURIComponent), user, go, signal });
+    const title = main.querySelector("h1");
+    document.title = title ? `${title.textContent} – ${TEXT.brand}` : TEXT.brand;
+  } catch (error) {
+    if (signal.aborted || error.status === 401) return;
+    show(main, h("h1", {}, TEXT.failed), h("p", { class: "bad" }, error.message));
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='/']");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button || link.hasAttribute("download")) return;
+  event.preventDefault();
+  go(link.getAttribute("href"));
+  main.focus();
+});
+let before = "";
+document.addEventListener("keydown", (event) => {
+  if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (before === "g" && KEYS[event.key]) go(KEYS[event.key]);
+  else if (event.key === "/") { document.querySelector("input[type=search]")?.focus(); event.preventDefault(); }
+  else if (event.key === "?") say(TEXT.keys);
+  before = event.key;
+});
+window.addEventListener("popstate", open);
+whenLoggedOut(ask);
+
+begin().catch((error) => {
+  show(main, h("h1", {}, TEXT.failed), h("p", { class: "bad" }, error.message));
+});

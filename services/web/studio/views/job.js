@@ -1,0 +1,83 @@
+import { call, watch } from "/studio/api.js";
+import { h, number, percent, say, show } from "/studio/dom.js";
+import { TEXT } from "/studio/strings.js";
+
+const ENDED = new Set(["JOB_STATE_DONE", "JOB_STATE_FAILED", "JOB_STATE_CANCELED"]);
+
+/** One job: how far it is while it goes on, then what came of it. */
+export async function jobView(main, { arguments: [id], user, signal }) {
+  const text = TEXT.jobs;
+  const title = h("h1", {}, `${id}`);
+  const bar = h("progress", { max: 1, value: 0, "aria-label": text.columns.progress });
+  const state = h("p", { role: "status" });
+  const acts = h("p", { class: "row" });
+  const rest = h("div");
+  const asked = h("pre");
+  show(main, title, h("section", { class: "card" }, bar, state, acts), rest,
+    h("details", { class: "card" }, h("summary", {}, text.asked), asked));
+
+  const cancel = h("button", { class: "danger", onclick: async () => {
+    try {
+      told((await call("JobService/Cancel", { job_id: id })).job);
+    } catch (error) {
+      say(error.message, true);
+    }
+  } }, text.cancel);
+
+  function told(job) {
+    title.textContent = `${job.kind} ${job.id}`;
+    bar.value = job.progress;
+    const steps = job.steps_total ? ` · ${number(job.steps_done)} / ${number(job.steps_total)}` : "";
+    const canceling = job.is_cancel_asked && !ENDED.has(job.state) ? `, ${text.canceling}` : "";
+    state.textContent = [`${text.states[job.state]}${canceling} · ${percent(job.progress)}${steps}`, job.message, job.error].filter(Boolean).join(" · ");
+    state.className = job.state === "JOB_STATE_FAILED" ? "bad" : "";
+    const mayCancel = !ENDED.has(job.state) && user.may.has("generate") && (job.owner === user.name || user.may.has("administer"));
+    show(acts, mayCancel && cancel);
+    say("");
+  }
+
+  const found = await call("JobService/Get", { job_id: id }, signal);
+  asked.textContent = JSON.stringify(JSON.parse(found.asked), null, 2);
+  told(found.job);
+  // Watched apart from the view, which is there by now.
+  watched().catch((error) => { if (!signal.aborted) say(error.message, true); });
+
+  async function watched() {
+    await watch(id, told, () => say(TEXT.away, true), signal);
+    const last = await call("JobService/Get", { job_id: id }, signal);
+    told(last.job);
+    if (last.job.state === "JOB_STATE_DONE") show(rest, await outcome(last.job, last.result, signal));
+  }
+}
+
+async function outcome(job, result, signal) {
+  if (job.kind === "optimize") {
+    return optimised(await call("OptimizerService/GetResult", { job_id: job.id }, signal));
+  }
+  if (job.kind === "test") return tested(await call("BacktestService/GetResult", { job_id: job.id }, signal));
+  return h("section", { class: "card" }, h("h2", {}, TEXT.jobs.result),
+    h("p", {}, h("a", { class: "button", href: "/strategies?sort=sharpe" }, TEXT.jobs.toStrategies)),
+    h("details", {}, h("summary", {}, "JSON"), h("pre", {}, JSON.stringify(JSON.parse(result), null, 2))));
+}
+
+function tested(found) {
+  const text = TEXT.strategies.columns;
+  return h("section", { class: "card" }, h("h2", {}, TEXT.test.rows), table(
+    [text.id, text.name, text.sharpe, text.total_return, text.max_drawdown, text.trades],
+    found.rows.map((one) => [one.id, h("a", { href: `/strategies/${one.id}` }, one.name), number(one.sharpe),
+      percent(one.total_return), percent(one.max_drawdown), number(one.trades)])));
+}
+
+function optimised(found) {
+  const rows = found.best.map((one) => ({ value: one.objective_value, parameters: JSON.parse(one.parameters), metrics: JSON.parse(one.metrics) }));
+  const names = rows.length ? Object.keys(rows[0].parameters) : [];
+  return h("section", { class: "card" }, h("h2", {}, `${TEXT.optimise.best} · ${number(found.variants)}`), table(
+    [...names, found.objective, TEXT.strategies.columns.trades],
+    rows.map((one) => [...names.map((name) => one.parameters[name]), number(one.value), number(one.metrics.trades ?? one.metrics.total_trades)])));
+}
+
+function table(heads, rows) {
+  return h("div", { class: "scroll", tabindex: "0" }, h("table", {},
+    h("thead", {}, h("tr", {}, heads.map((one) => h("th", { scope: "col" }, one)))),
+    h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((one) => h("td", {}, one instanceof Node ? one : String(one ?? "–"))))))));
+}

@@ -1,0 +1,197 @@
+"""The studio in a real browser: from an empty store to a tested, optimised strategy."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from report_pages import BROWSER, needs_browser
+from served import PASSWORD, inner_server
+from tapewire.store import NewStrategy, Store
+
+pytestmark = [needs_browser, pytest.mark.long]
+
+HOSTILE = "<img src=x onerror=document.body.remove()>"
+
+
+def bars(path: Path) -> None:
+    """Three weeks of a walk by minutes."""
+    n = 21 * 1440
+    close = 16_000 + np.cumsum(np.random.default_rng(1).integers(-4, 5, n))
+    opened = np.r_[16_000, close[:-1]]
+    begins = 1_709_942_400 * 10**9 + np.arange(n) * 60 * 10**9
+    columns = {
+        "ts_event": begins, "open": opened / 4, "high": (np.maximum(opened, close) + 1) / 4,
+        "low": (np.minimum(opened, close) - 1) / 4, "close": close / 4, "volume": np.ones(n),
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), path)
+
+
+class Seen:
+    """A page, and what went wrong in it."""
+
+    def __init__(self, page: Any, folder: Path) -> None:
+        self.page, self.folder, self.faults = page, folder, []
+        page.set_default_timeout(120_000)
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", self._asked)
+
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.faults.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith(("http://127.0.0.1", "blob:", "data:")):
+            self.faults.append(request.url)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def seen(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    folder = tmp_path_factory.mktemp("studio")
+    (folder / "data").mkdir()
+    bars(folder / "data" / "walk.parquet")
+    command = [sys.executable, "-m", "tapewire", "serve", "--dev", "--address", "127.0.0.1:0"]
+    command += ["--web-port", "0", "--data", "data", "--jobs", "1"]
+    with (folder / "log.jsonl").open("w") as log:
+        served = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    lines = [served.stdout.readline() for _ in range(4)]
+    served.stdout.close()
+    try:
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        found = Seen(page, folder)
+        page.goto(lines[1].split()[-1])
+        page.get_by_label("Name").fill("dev")
+        page.get_by_label("Password").fill(lines[2].split()[-1])
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_selector("text=No strategies yet")
+        yield found
+        page.close()
+    finally:
+        served.terminate()
+        served.wait(30)
+    with Store.open(str(folder / "tapewire.db")) as store:
+        assert len(store.jobs()) == 3
+
+
+def test_from_an_empty_store_to_a_tested_and_optimised_strategy(seen: Seen):
+    page = seen.page
+    page.get_by_role("link", name="Generate").first.click()
+    page.get_by_label("How many").fill("40")
+    page.locator("main form button").click()
+    page.wait_for_url("**/jobs/1")
+    page.get_by_role("link", name="See its strategies").click()
+    page.wait_for_selector("tbody tr")
+    assert page.locator("tbody tr").count() == 40
+
+    page.locator("tbody input").first.check()
+    page.get_by_role("button", name="Test", exact=True).click()
+    page.wait_for_selector("main form")
+    page.locator("main form button").click()
+    page.wait_for_url("**/jobs/2")
+    page.wait_for_selector("text=What they made")
+    page.locator("tbody a").first.click()
+    page.wait_for_selector("text=Rules")
+    assert page.locator("pre").first.inner_text().strip()
+
+    page.get_by_role("link", name="Optimise").click()
+    page.locator("main form button").click()
+    page.wait_for_url("**/jobs/3")
+    page.wait_for_selector("text=The best")
+    assert page.locator("tbody tr").count() > 5
+    assert not seen.faults
+
+
+def test_a_strategys_view_says_which_guards_it_failed(seen: Seen):
+    with Store.open(str(seen.folder / "tapewire.db")) as store:
+        all_of_them = [store.strategy(i) for i in range(1, 41)]
+    judged = next(one for one in all_of_them if one.verdicts)
+    page = seen.page
+    page.goto("/".join(page.url.split("/")[:3]) + f"/strategies/{judged.id}")
+    page.wait_for_selector(".verdicts li")
+    shown = page.locator(".verdicts li").all_inner_texts()
+    assert len(shown) == len(judged.verdicts)
+    for one in judged.verdicts:
+        assert any(one.sentence in text for text in shown)
+    assert not seen.faults
+
+
+def test_what_is_deleted_can_be_brought_back_for_a_while(seen: Seen):
+    page = seen.page
+    page.get_by_role("link", name="Strategies").click()
+    page.wait_for_selector("tbody tr")
+    page.locator("tbody input").nth(3).check()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_selector("text=Nothing was deleted")
+    page.locator("tbody input").nth(3).check()
+    page.get_by_role("button", name="Delete").click()
+    page.wait_for_selector("text=1 deleted")
+    page.reload()
+    page.wait_for_selector("tbody tr")
+    assert page.locator("tbody tr").count() == 39
+    assert not seen.faults
+
+
+def test_a_view_has_an_address_and_keys(seen: Seen):
+    page = seen.page
+    page.goto(page.url.partition("/strategies")[0] + "/jobs/2")
+    page.wait_for_selector("text=What they made")
+    page.keyboard.press("g")
+    page.keyboard.press("n")
+    page.wait_for_selector("text=Generate strategies")
+    assert page.url.endswith("/generate")
+    page.go_back()
+    page.wait_for_selector("text=What they made")
+    assert not seen.faults
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_view_is_wider_than_a_phone(seen: Seen, scheme: str):
+    page = seen.page
+    begin = "/".join(page.url.split("/")[:3])
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme=scheme)
+    for view in ("strategies", "strategies/2", "generate", "optimise", "test", "jobs", "jobs/1"):
+        page.goto(f"{begin}/{view}")
+        page.wait_for_selector("main h1")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, view
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert not seen.faults
+
+
+def test_names_are_text_whatever_they_look_like(chromium: Any, tmp_path: Path):
+    with inner_server(tmp_path, web="127.0.0.1:0") as inner:
+        inner.store.add_strategies([NewStrategy("a" * 64, HOSTILE, "{}", format="text")])
+        seen = Seen(chromium.new_page(), tmp_path)
+        seen.page.goto(f"http://127.0.0.1:{inner.server.web_port}/strategies")
+        seen.page.get_by_label("Name").fill("ada")
+        seen.page.get_by_label("Password").fill(PASSWORD)
+        seen.page.get_by_role("button", name="Log in").click()
+        assert seen.page.locator("tbody a").inner_text() == HOSTILE
+        seen.page.locator("tbody a").click()
+        seen.page.wait_for_selector("text=Rules")
+        assert seen.page.locator("h1").inner_text() == HOSTILE
+        assert seen.page.locator("img").count() == 0
+        assert not seen.faults
+        seen.page.close()

@@ -14,6 +14,8 @@ from tapewire.bench.candles import walk
 from tapewire.candles import BacktestConfig
 from tapewire.candles.rules import DeclaredStrategy
 from tapewire.generator import GeneticSearch, GeneticSettings, StrategyEvaluator, draw_strategies
+from tapewire.generator.guards import GuardSettings, Holdout, judge_all
+from tapewire.generator.guards.settings import HOLDOUT_CHECKS
 from tapewire.inputs.candle_outputs import all_cores
 
 FRAMES: Final = ("1m", "5m", "15m", "1h")
@@ -22,7 +24,7 @@ _BATCH: Final = 1_000
 
 
 def _searched(kind: str, asked: dict[str, int], evaluator: StrategyEvaluator) -> tuple[int, int]:
-    """Return how many strategies were traded, and their trades."""
+    """Return how many strategies were traded, and their trades; of judged ones, all checks."""
     count = trades = 0
 
     def traded(strategies: list[DeclaredStrategy]) -> Any:
@@ -39,6 +41,12 @@ def _searched(kind: str, asked: dict[str, int], evaluator: StrategyEvaluator) ->
             search.tell(traded(search.ask()))
             search.state()
         return count, trades
+    if kind == "judged":
+        drawn = list(draw_strategies(asked["count"], seed=asked["seed"], timeframes=FRAMES))
+        # The holdout opens for what passes all else, which hangs on what was drawn.
+        settings, holdout = GuardSettings(off=HOLDOUT_CHECKS), Holdout.of(evaluator.candles)
+        found = judge_all(drawn, holdout, settings, config=evaluator.config, jobs=evaluator.jobs)
+        return found.population.evaluated, sum(len(one.checks) for one in found.verdicts)
     part: list[DeclaredStrategy] = []
     for strategy in draw_strategies(asked["count"], seed=asked["seed"], timeframes=FRAMES):
         part.append(strategy)

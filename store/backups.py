@@ -20,6 +20,7 @@ from tapewire.atomic import AtomicFile, output_errors
 from tapewire.errors import MissingFileError, NotAStoreError, OutputError, StoreError
 from tapewire.store.faults import locked, store_errors
 from tapewire.store.keeping import make_partitions
+from tapewire.store.loading import indexes_after
 from tapewire.store.migrating import migrate, newer, version_of, versions
 from tapewire.store.opening import OpenedStore
 from tapewire.store.places import LOCK_TIMEOUT_S, place_of
@@ -198,7 +199,9 @@ def _unpack(store: OpenedStore, path: Path, *, force: bool, progress: Progress) 
         tables = [t.name for t in metadata.sorted_tables if t.name in contents["rows"]]
         for done, name in enumerate(tables):
             progress(done, len(tables))
-            found = _copy_table_in(connection, name, archive)
+            slow = name == "backtest_results"
+            with indexes_after(connection, name) if slow else contextlib.nullcontext():
+                found = _copy_table_in(connection, name, archive)
             if found != contents["rows"][name]:
                 raise NotAStoreError(
                     f"{path}: {name}: expected {contents['rows'][name]:,} rows, found {found:,}"

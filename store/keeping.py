@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from tapewire.errors import StoreError
 from tapewire.store.bulk import (
     among,
+    as_text,
     count_of,
     figures_json,
     float_of,
@@ -16,9 +17,10 @@ from tapewire.store.bulk import (
     next_ids,
     strict_json,
     text_of,
+    time_of,
 )
-from tapewire.store.records import NewResult, NewStrategy
-from tapewire.store.schema import audit_log, backtest_results, datasets, strategies
+from tapewire.store.records import NewResult, NewStrategy, NewTrade
+from tapewire.store.schema import audit_log, backtest_results, datasets, strategies, trades
 
 #: Letters of its hash that tell a strategy from another of its name.
 _HASH_LETTERS: Final = 12
@@ -30,17 +32,23 @@ _RESULT_COLUMNS: Final = (
     "id", "strategy_id", "dataset", "sharpe_ratio", "total_return", "max_drawdown",
     "total_trades", "dataset_id", "generation_id", "kind", "is_latest", "metrics", "digest",
 )  # fmt: skip
+_TRADE_COLUMNS: Final = (
+    "backtest_result_id", "entry_time", "exit_time", "pnl", "entry_time_ns", "exit_time_ns",
+    "details",
+)  # fmt: skip
 
 
 def keep_strategies(
     connection: sa.Connection, given: Sequence[NewStrategy], generation_id: int | None
-) -> dict[str, int]:
+) -> tuple[dict[str, int], range]:
     """Insert those that are not known.
 
     Returns
     -------
     dict
         Hash → id, of all that were given.
+    range
+        Ids of those that were not known.
     """
     by_hash = {one.hash: one for one in reversed(given)}
     for one in by_hash.values():
@@ -49,7 +57,7 @@ def keep_strategies(
     found = strategy_ids(connection, by_hash)
     fresh = [one for one in reversed(by_hash.values()) if one.hash not in found]
     if not fresh:
-        return found
+        return found, range(0)
     names = _names(connection, fresh)
     ids = next_ids(connection, strategies, len(fresh))
     rows = [
@@ -57,7 +65,7 @@ def keep_strategies(
         for new_id, name, one in zip(ids, names, fresh, strict=True)
     ]
     insert_rows(connection, strategies, _STRATEGY_COLUMNS, rows)
-    return found | {one.hash: new_id for one, new_id in zip(fresh, ids, strict=True)}
+    return found | {one.hash: new_id for one, new_id in zip(fresh, ids, strict=True)}, ids
 
 
 def _strategy_values(one: NewStrategy) -> tuple[Any, ...]:
@@ -92,7 +100,7 @@ def strategy_ids(connection: sa.Connection, hashes: Collection[str]) -> dict[str
         return {}
     condition = among(connection, strategies.c.hash, list(hashes))
     rows = connection.execute(sa.select(strategies.c.hash, strategies.c.id).where(condition))
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: row[1] for row in rows.all()}
 
 
 def keep_results(
@@ -101,6 +109,8 @@ def keep_results(
     generation_id: int | None,
     known: Mapping[str, int],
     shown: str,
+    *,
+    fresh: Collection[int] = (),
 ) -> list[int]:
     """Insert results, which become the latest of their strategy and kind; return their ids.
 
@@ -110,6 +120,8 @@ def keep_results(
         Hash → id, of strategies that need not be looked up.
     shown
         The store's address.
+    fresh
+        Ids of strategies that have no results yet.
 
     Raises
     ------
@@ -119,25 +131,40 @@ def keep_results(
     if not results:
         return []
     ids = {**known, **strategy_ids(connection, {r.strategy_hash for r in results} - known.keys())}
-    names = dataset_names(connection, {one.dataset_id for one in results}, shown)
     last: dict[tuple[int, str], int] = {}
     for place, one in enumerate(results):
-        if one.strategy_hash not in ids:
-            raise StoreError(
-                f"{shown}: a result: expected the hash of a stored strategy, found "
-                f"{one.strategy_hash[:64]!r}"
-            )
-        last[ids[one.strategy_hash], text_of(one.kind, "a result's kind")] = place
-    _retire(connection, last)
+        last[_known_id(ids, one, shown), text_of(one.kind, "a result's kind")] = place
+    _retire(connection, (one for one in last if one[0] not in fresh))
+    return insert_results(connection, results, generation_id, ids, shown, set(last.values()))
+
+
+def insert_results(
+    connection: sa.Connection,
+    results: Sequence[NewResult],
+    generation_id: int | None,
+    ids: Mapping[str, int],
+    shown: str,
+    latest: Collection[int] | None = None,
+) -> list[int]:
+    """Insert results of known strategies; those at these places, or all, are told the latest.
+
+    Raises
+    ------
+    StoreError
+        As `keep_results`.
+    """
+    names = dataset_names(connection, {one.dataset_id for one in results}, shown)
     new_ids = next_ids(connection, backtest_results, len(results))
-    latest = set(last.values())
     insert_rows(
         connection, backtest_results, _RESULT_COLUMNS,
         (
             (
-                new_id, ids[one.strategy_hash], names[one.dataset_id],
-                *_result_figures(one), one.dataset_id, generation_id, one.kind,
-                int(place in latest), figures_json(one.metrics, "a result's metrics"),
+                new_id, _known_id(ids, one, shown), names[one.dataset_id],
+                float_of(one.sharpe_ratio), float_of(one.total_return),
+                float_of(one.max_drawdown), count_of(one.total_trades, "a result's total_trades"),
+                one.dataset_id, generation_id, text_of(one.kind, "a result's kind"),
+                int(latest is None or place in latest),
+                figures_json(one.metrics, "a result's metrics"),
                 text_of(one.digest, "a result's digest"),
             )
             for place, (new_id, one) in enumerate(zip(new_ids, results, strict=True))
@@ -146,13 +173,14 @@ def keep_results(
     return list(new_ids)
 
 
-def _result_figures(one: NewResult) -> tuple[Any, ...]:
-    return (
-        float_of(one.sharpe_ratio),
-        float_of(one.total_return),
-        float_of(one.max_drawdown),
-        count_of(one.total_trades, "a result's total_trades"),
-    )
+def _known_id(ids: Mapping[str, int], one: NewResult, shown: str) -> int:
+    found = ids.get(one.strategy_hash)
+    if found is None:
+        raise StoreError(
+            f"{shown}: a result: expected the hash of a stored strategy, found "
+            f"{one.strategy_hash[:64]!r}"
+        )
+    return found
 
 
 def _retire(connection: sa.Connection, replaced: Iterable[tuple[int, str]]) -> None:
@@ -216,6 +244,38 @@ def log(
     row = {"who": text_of(who, "who"), "action": action, "subject": subject, "details": details}
     strict_json(details, action)
     connection.execute(audit_log.insert().values(row))
+
+
+def trade_row(result_id: int, one: NewTrade) -> tuple[Any, ...]:
+    """Return a trade as a row of its table.
+
+    Raises
+    ------
+    StoreError
+        If a time or a detail can't be kept.
+    """
+    ended = None if one.exit_time_ns is None else time_of(one.exit_time_ns, "a trade's exit")
+    return (
+        result_id,
+        as_text(time_of(one.entry_time_ns, "a trade's entry")),
+        None if ended is None else as_text(ended),
+        float_of(one.pnl),
+        one.entry_time_ns,
+        one.exit_time_ns,
+        None if one.details is None else figures_json(one.details, "a trade's details"),
+    )
+
+
+def keep_trades(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of `trade_row`; on PostgreSQL into months that are made where they are not."""
+    if connection.dialect.name == "sqlite":
+        # A key of two columns, of which SQLite numbers none by itself.
+        last = connection.execute(sa.select(sa.func.max(trades.c.id))).scalar() or 0
+        numbered = ((last + k, *row) for k, row in enumerate(rows, 1))
+        insert_rows(connection, trades, ("id", *_TRADE_COLUMNS), numbered)
+    else:
+        make_partitions(connection, {row[1][:7] for row in rows})
+        insert_rows(connection, trades, _TRADE_COLUMNS, rows)
 
 
 def make_partitions(connection: sa.Connection, months: set[str]) -> None:

@@ -8,23 +8,23 @@ import sqlalchemy as sa
 from tapewire.errors import StoreError
 from tapewire.store.bulk import (
     among,
-    as_text,
     count_of,
     figures_json,
     float_of,
     insert_rows,
     strict_json,
     text_of,
-    time_of,
 )
 from tapewire.store.keeping import (
     keep_results,
     keep_strategies,
+    keep_trades,
     log,
-    make_partitions,
     require_known,
     strategy_ids,
+    trade_row,
 )
+from tapewire.store.loading import load
 from tapewire.store.opening import OpenedStore
 from tapewire.store.records import NewResult, NewStrategy, NewTrade, NewVerdict
 from tapewire.store.schema import (
@@ -35,16 +35,11 @@ from tapewire.store.schema import (
     generations,
     holdout_openings,
     strategies,
-    trades,
     verdicts,
 )
 
 #: Results of this kind are no trials: nothing was chosen by them.
 HOLDOUT: Final = "holdout"
-_TRADE_COLUMNS: Final = (
-    "backtest_result_id", "entry_time", "exit_time", "pnl", "entry_time_ns", "exit_time_ns",
-    "details",
-)  # fmt: skip
 
 
 class WritingStore(OpenedStore):
@@ -79,12 +74,8 @@ class WritingStore(OpenedStore):
 
     def begin_generation(self, settings: dict[str, Any], dataset_id: int) -> int:
         """Begin a search for strategies on a dataset; return its id."""
-        row = {
-            "settings": _checked(settings, "a search's settings"),
-            "dataset_id": dataset_id,
-            "status": "running",
-            "state": {},
-        }
+        kept = _checked(settings, "a search's settings")
+        row = {"settings": kept, "dataset_id": dataset_id, "status": "running", "state": {}}
         with self.writing("begin a search") as connection:
             require_known(connection, datasets, {dataset_id}, self.url)
             return _inserted(connection, generations, row)
@@ -151,8 +142,8 @@ class WritingStore(OpenedStore):
                     f"{self.url}: search {generation_id}: expected batch {found.batches} next, "
                     f"found {number}; does another process go on with it, too?"
                 )
-            ids = keep_strategies(connection, new_strategies, generation_id)
-            keep_results(connection, results, generation_id, ids, self.url)
+            ids, fresh = keep_strategies(connection, new_strategies, generation_id)
+            keep_results(connection, results, generation_id, ids, self.url, fresh=fresh)
             connection.execute(
                 generations.update()
                 .where(generations.c.id == generation_id)
@@ -180,7 +171,7 @@ class WritingStore(OpenedStore):
     def add_strategies(self, new_strategies: Sequence[NewStrategy]) -> list[int]:
         """Keep strategies outside of a search; return their ids, of known ones theirs."""
         with self.writing("add strategies") as connection:
-            ids = keep_strategies(connection, new_strategies, None)
+            ids, _ = keep_strategies(connection, new_strategies, None)
             return [ids[one.hash] for one in new_strategies]
 
     def add_results(
@@ -208,8 +199,7 @@ class WritingStore(OpenedStore):
             Their ids, in order.
         """
         tried: dict[int, int] = {}
-        for one in results:
-            tried[one.dataset_id] = tried.get(one.dataset_id, 0) + (one.kind != HOLDOUT)
+        _add_trials(tried, results)
         if trials is not None:
             if len(tried) > 1:
                 raise StoreError("trials: expected results on one dataset, found several")
@@ -221,21 +211,50 @@ class WritingStore(OpenedStore):
             _count_trials(connection, tried)
             return ids
 
+    def load_results(
+        self, results: Iterable[NewResult], *, generation_id: int | None = None
+    ) -> int:
+        """Keep very many results of strategies that are known: all of them, or nothing.
+
+        What there is afterwards is what `add_results` would have made of them. On a server it
+        takes a fraction of the time for more results than are there already, as indexes are made
+        anew when all are in; nobody else reads strategies or results until it is done.
+
+        Parameters
+        ----------
+        results
+            Taken one after the other: they need not be in memory together.
+        generation_id
+            The search that they belong to.
+
+        Returns
+        -------
+        int
+            How many.
+
+        Raises
+        ------
+        StoreError
+            As `add_results`; the user of a server has to own the tables.
+        """
+        tried: dict[int, int] = {}
+        count = 0
+        with self.writing("load results") as connection:
+            if generation_id is not None:
+                require_known(connection, generations, {generation_id}, self.url)
+            for batch in load(connection, results, generation_id, self.url):
+                count += len(batch)
+                _add_trials(tried, batch)
+            _count_trials(connection, tried)
+        return count
+
     def add_trades(self, result_id: int, new_trades: Iterable[NewTrade]) -> int:
         """Keep the trades of a result, return how many."""
-        listed = list(new_trades)
-        rows = [_trade_row(result_id, one) for one in listed]
+        rows = [trade_row(result_id, one) for one in new_trades]
         with self.writing("add trades") as connection:
             require_known(connection, backtest_results, {result_id}, self.url)
-            if self.is_sqlite:
-                # A key of two columns, of which SQLite numbers none by itself.
-                last = connection.execute(sa.select(sa.func.max(trades.c.id))).scalar() or 0
-                numbered = ((last + k, *row) for k, row in enumerate(rows, 1))
-                insert_rows(connection, trades, ("id", *_TRADE_COLUMNS), numbered)
-            else:
-                make_partitions(connection, {row[1][:7] for row in rows})
-                insert_rows(connection, trades, _TRADE_COLUMNS, rows)
-        return len(listed)
+            keep_trades(connection, rows)
+        return len(rows)
 
     def add_verdicts(self, new_verdicts: Sequence[NewVerdict]) -> None:
         """Keep what checks say of strategies; earlier verdicts stay, and later ones count."""
@@ -263,12 +282,8 @@ class WritingStore(OpenedStore):
 
     def open_holdout(self, dataset_id: int, generation_id: int | None, who: str, why: str) -> int:
         """Note that a dataset's holdout is looked at; return how often it was by now."""
-        row = {
-            "dataset_id": dataset_id,
-            "generation_id": generation_id,
-            "who": text_of(who, "who"),
-            "why": text_of(why, "why"),
-        }
+        said = {"who": text_of(who, "who"), "why": text_of(why, "why")}
+        row = {"dataset_id": dataset_id, "generation_id": generation_id, **said}
         with self.writing("open a holdout") as connection:
             require_known(connection, datasets, {dataset_id}, self.url)
             if generation_id is not None:
@@ -317,6 +332,11 @@ def _inserted(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -
     return int(found)
 
 
+def _add_trials(tried: dict[int, int], results: Iterable[NewResult]) -> None:
+    for one in results:
+        tried[one.dataset_id] = tried.get(one.dataset_id, 0) + (one.kind != HOLDOUT)
+
+
 def _count_trials(connection: sa.Connection, tried: dict[int, int]) -> None:
     for dataset_id, count in sorted(tried.items()):
         connection.execute(
@@ -324,19 +344,6 @@ def _count_trials(connection: sa.Connection, tried: dict[int, int]) -> None:
             .where(datasets.c.id == dataset_id)
             .values(trials=datasets.c.trials + count)
         )
-
-
-def _trade_row(result_id: int, one: NewTrade) -> tuple[Any, ...]:
-    ended = None if one.exit_time_ns is None else time_of(one.exit_time_ns, "a trade's exit")
-    return (
-        result_id,
-        as_text(time_of(one.entry_time_ns, "a trade's entry")),
-        None if ended is None else as_text(ended),
-        float_of(one.pnl),
-        one.entry_time_ns,
-        one.exit_time_ns,
-        None if one.details is None else figures_json(one.details, "a trade's details"),
-    )
 
 
 def _unknown(strategy_hash: str) -> str:

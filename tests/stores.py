@@ -97,7 +97,8 @@ def result(k: int, dataset_id: int, kind: str = "search", **more: Any) -> "NewRe
         "max_drawdown": 0.1,
         "total_trades": k,
     }
-    return NewResult(hash_of(k), dataset_id, kind, digest=f"digest of {k}", **{**figures, **more})
+    known = {"digest": f"digest of {k}", **figures}
+    return NewResult(hash_of(k), dataset_id, kind, **{**known, **more})
 
 
 def filled(store: "Store", count: int, batches: int = 1) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from tapewire.candles.rules.model import DeclaredStrategy, ExitDistance
 from tapewire.candles.rules.plan import ExitTerms
 from tapewire.candles.rules.schema import strategy_schema
 from tapewire.candles.rules.stepping import BarSignals, RuleStepper
-from tapewire.candles.rules.wording import strategy_text
+from tapewire.candles.rules.wording import rule_lines, strategy_text
 
 __all__ = [
     "BarSignals",
@@ -25,6 +25,7 @@ __all__ = [
     "evaluate",
     "evaluate_many",
     "load_strategy",
+    "rule_lines",
     "shared_parts",
     "strategy_of",
     "strategy_of_json",

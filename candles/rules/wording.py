@@ -21,21 +21,29 @@ _COMPARED: Final = {
     "less_than": "<",
     "less_or_equal": "≤",
 }
+#: One average less another: what it says of 0, the two say of each other.
+_CROSSES: Final = {"sma_cross": "sma", "ema_cross": "ema"}
 _MEASURED: Final = {"percent": "%", "fixed": "", "atr": " ATR"}
 
 
 def strategy_text(strategy: DeclaredStrategy) -> str:
     """Return a checked strategy as a few lines: what it trades on, when it enters and leaves."""
     names = strategy.timeframes
-    lines = [
+    traded_on = (
         f"{strategy.name} {strategy.version} on {', '.join((names.primary, *names.secondary))}"
-    ]
+    )
+    return "\n".join([traded_on, *(f"  {line}" for line in rule_lines(strategy))])
+
+
+def rule_lines(strategy: DeclaredStrategy) -> list[str]:
+    """Return when a checked strategy enters and leaves, a line for each side, without its name."""
+    lines = []
     for verb, rules in (("enter", strategy.entry_rules), ("leave", strategy.exit_rules)):
         for side in ("long", "short"):
             rule: Rule | None = getattr(rules, side)
             if rule is not None:
-                lines.append(f"  {verb} {side}: {_rule(rule)}")
-    return "\n".join(lines)
+                lines.append(f"{verb} {side}: {_rule(rule)}")
+    return lines
 
 
 def _rule(rule: Rule, *, inside: bool = False) -> str:
@@ -46,7 +54,7 @@ def _rule(rule: Rule, *, inside: bool = False) -> str:
         period = f"({rule.period or 14})" if measure == "atr" else ""
         return f"{rule.type.replace('_', ' ')} {amount:g}{_MEASURED[measure]}{period}"
     if isinstance(rule, IndicatorCondition):
-        return f"{_value(rule)} {_COMPARED[rule.comparison]} {_other(rule)}"
+        return " ".join(_compared(rule))
     return _group(rule, inside=inside)
 
 
@@ -58,16 +66,31 @@ def _group(group: RuleGroup, *, inside: bool) -> str:
     return f"({text})" if inside and len(parts) > 1 else text
 
 
+def _compared(rule: IndicatorCondition) -> tuple[str, str, str]:
+    """Return what is compared, how, and with what; of a cross with 0, its two averages."""
+    how, average = _COMPARED[rule.comparison], _CROSSES.get(rule.indicator)
+    if average is None or rule.output is not None or rule.value not in (None, 0):
+        return _value(rule), how, _other(rule)
+    fast, slow = (
+        _value(IndicatorValue(indicator=average, timeframe=rule.timeframe, params={"period": bars}))
+        for bars in (_parameters(rule)[name] for name in ("fast", "slow"))
+    )
+    return fast, how, slow
+
+
 def _value(part: IndicatorValue) -> str:
     named = part.output not in (None, part.indicator)
     output = f".{part.output}" if named else ""
-    values: dict[str, Any] = {
+    inner = [f"{value:g}" for value in _parameters(part).values()]
+    inner += [part.timeframe] if part.timeframe else []
+    return f"{part.indicator}{output}({', '.join(inner)})" if inner else f"{part.indicator}{output}"
+
+
+def _parameters(part: IndicatorValue) -> dict[str, Any]:
+    return {
         name: part.params.get(name, spec.default)
         for name, spec in INDICATORS[part.indicator].parameters.items()
     }
-    inner = [f"{value:g}" for value in values.values()]
-    inner += [part.timeframe] if part.timeframe else []
-    return f"{part.indicator}{output}({', '.join(inner)})" if inner else f"{part.indicator}{output}"
 
 
 def _other(part: IndicatorCondition) -> str:

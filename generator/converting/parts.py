@@ -12,7 +12,7 @@ from tapewire.candles.columns import BarRow
 from tapewire.candles.declared import exits_of
 from tapewire.candles.indicators.definition import PRICE, IndicatorDefinition
 from tapewire.candles.indicators.registry import find_indicator
-from tapewire.candles.rules import DeclaredStrategy, strategy_of, strategy_text
+from tapewire.candles.rules import DeclaredStrategy, rule_lines, strategy_of
 from tapewire.candles.rules.plan import (
     CROSSES_ABOVE,
     CROSSES_BELOW,
@@ -168,9 +168,8 @@ class StrategyCode:
         named = f"{shown(self.strategy.name)} {self.strategy.version}"
         first, *rest = wrapped(f"{named}: {how}")
         lines = [f'"""{first}', *rest, ""]
-        unnamed = self.strategy.model_copy(update={"name": "-"})  # a name may have lines
-        for line in strategy_text(unnamed).splitlines()[1:]:
-            lines += wrapped(line.strip())
+        for line in rule_lines(self.strategy):
+            lines += wrapped(line)
         lines += ["", *wrapped(self.known_from()), "", f"Rules: {rules_hash(self.rules)}", '"""']
         return lines
 

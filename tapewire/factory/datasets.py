@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,8 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from tapewire.candles import Candles
+from tapewire.candles.columns import BarColumns
+from tapewire.candles.declared import DeclaredBars
+from tapewire.candles.frames import Timeframes
 from tapewire.candles.sessions import SessionClock
-from tapewire.errors import ConfigError
+from tapewire.candles.timeframes import timeframe_name
+from tapewire.errors import ConfigError, InputError
 from tapewire.generator.guards import Holdout
 from tapewire.inputs.candles import CandleRequest
 from tapewire.runs.declared import session_of
@@ -62,6 +67,28 @@ class FactoryBars:
     def search_candles(self, share: float) -> Candles:
         """Return the bars that a search may see."""
         return self.holdout(share).search
+
+    def require_timeframes(self, names: Sequence[str], share: float) -> None:
+        """Refuse timeframes of which the bars that a search may see make none.
+
+        Parameters
+        ----------
+        names
+            The first is the one that is traded on.
+        share
+            Of the holdout.
+
+        Raises
+        ------
+        ConfigError, InputError
+            Naming the file.
+        """
+        seen = self.search_candles(share)
+        base, columns = timeframe_name(seen.interval_ns), BarColumns.of_candles(seen)
+        try:
+            DeclaredBars(seen, Timeframes.of(columns, base, names, self.clock)).traded(names[0])
+        except (ConfigError, InputError) as error:
+            raise type(error)(f"{self.description['path']}: {error}") from None
 
 
 def read_bars(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.atomic import atomic_write, require_replaceable
-from tapewire.candles.rules import DeclaredStrategy, strategy_text
+from tapewire.candles.rules import rule_lines
 from tapewire.errors import ConfigError, OutputError
 from tapewire.factory.keeping import stored_strategy
 from tapewire.factory.opening import opened_store
@@ -125,7 +125,7 @@ def shown(record: "StrategyRecord") -> ShownStrategy:
     latest = {(one.kind, one.dataset_id): one for one in record.results}
     return ShownStrategy(
         record.id, record.name, record.hash, record.source_code,
-        rules_of(declared), record.complexity_score, record.generation_id,
+        rule_lines(declared), record.complexity_score, record.generation_id,
         [
             {
                 "kind": one.kind, "dataset": one.dataset, "sharpe": one.sharpe_ratio,
@@ -142,11 +142,6 @@ def shown(record: "StrategyRecord") -> ShownStrategy:
             for one in record.verdicts
         ],
     )  # fmt: skip
-
-
-def rules_of(declared: DeclaredStrategy) -> list[str]:
-    """Return a strategy's rules in words, a line each."""
-    return [line.strip() for line in strategy_text(declared).splitlines()[1:]]
 
 
 def exported(

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.analytics import formats as f
+from tapewire.candles.rules import rule_lines
 from tapewire.factory.asked import FactorySettings
 from tapewire.factory.datasets import described
 from tapewire.factory.judging import VERDICT
 from tapewire.factory.keeping import stored_strategy
-from tapewire.factory.looking import publish_text, require_free, rules_of
+from tapewire.factory.looking import publish_text, require_free
 from tapewire.factory.opening import opened_store
 from tapewire.factory.page import GenerationPage, GuardLine, RankedStrategy, render_generation
 from tapewire.factory.searching import SEARCH
@@ -92,7 +93,7 @@ def _ranked(one: "StrategyRecord", record: "GenerationRecord", fitness: float) -
     declared = stored_strategy(one.name, one.source_code, one.format)
     return RankedStrategy(
         one.id, one.name, fitness, metrics.get(SEARCH, {}), metrics.get(HOLDOUT, {}),
-        one.complexity_score or 0.0, rules_of(declared), checks, verdict,
+        one.complexity_score or 0.0, rule_lines(declared), checks, verdict,
     )  # fmt: skip
 
 

@@ -19,8 +19,8 @@ from tapewire.candles.optimizer import metric_columns, outcomes, table_of
 from tapewire.candles.rules import (
     DeclaredStrategy,
     load_strategy,
+    rule_lines,
     strategy_of_json,
-    strategy_text,
 )
 from tapewire.candles.sessions import SessionClock
 from tapewire.errors import ConfigError, InputError, MissingFileError
@@ -156,10 +156,9 @@ def run_declared_file(
             if target is not None:
                 write_table(target, getattr(result, table))
         if folder is not None:
-            rules = strategy_text(strategy).splitlines()[1:]
             with output_errors(folder.path / "strategy.json", "copy the strategy to"):
                 declared = path.read_bytes()
-            write_candle_folder(folder, result, declared, rules, data, began_s)
+            write_candle_folder(folder, result, declared, rule_lines(strategy), data, began_s)
     if console is not None:
         say_result(result, console, output, as_json=as_json)
     return result

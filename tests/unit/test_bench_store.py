@@ -1,13 +1,16 @@
 """The store's rows of the bench, on a few strategies."""
 
+import json
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from stores import Databases
 from tapewire.bench import store as bench
 from tapewire.bench.measure import Row
 from tapewire.bench.sections import SECTIONS
+from tapewire.bench.store_server import processor_s
 from tapewire.bench.targets import judge
 from tapewire.store import Store
 
@@ -16,37 +19,72 @@ from tapewire.store import Store
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "BATCH", 50)
     monkeypatch.setattr(bench, "PAGES", 16)
+    monkeypatch.setattr(bench, "BARE_ROWS", 500)
 
 
 def test_what_is_told_was_stored_and_looked_up(tmp_path: Path, databases: Databases) -> None:
-    for url, kinds in ((str(tmp_path / "b.db"), 1), (databases.new(), 3)):
+    for url, kinds in ((str(tmp_path / "b.db"), 0), (databases.new(), 3)):
         told = bench.fill(url, 200, kinds, seed=1)
         assert len(told["pages_ms"]) == 16
-        assert told["results_s"] >= told["strategies_s"] > 0
+        spent = told["spent"]
+        rows = {"strategies": 200}
+        if kinds:
+            rows |= {"results": 600, "results by batches": 200, "bare COPY": 500}
+            assert spent["results"]["server"] >= 0.0
+        assert {what: one["rows"] for what, one in spent.items()} == rows
+        assert all(one["s"] > 0 and one["client"] > 0 for one in spent.values())
         assert told["peak_mb"] > 20
+        assert told["results"] == (1_000 if kinds else 200)
         with Store.open(url, create=False) as store:
             assert store.generation(1).batches == 4
-            assert store.trial_count(1) == 200 * kinds
-            last = "search" if kinds == 1 else f"test-{kinds - 1}"
+            assert store.trial_count(1) == told["results"]
+            last = f"test-{kinds - 1}" if kinds else "search"
             assert len(store.strategies(kind=last, limit=1_000).rows) == 200
 
 
+def test_the_time_of_a_server_is_that_of_all_its_processes(databases: Databases) -> None:
+    url = databases.empty()
+    before = processor_s(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT sum(sqrt(k)) FROM generate_series(1, 2000000) k")
+        between = processor_s(url)
+    assert between > before
+    # A process that has ended is counted with the one that started it.
+    assert processor_s(url) >= between
+
+
+def told_of(**rows: tuple[int, float]) -> str:
+    spent = {
+        what.replace("_", " "): {
+            "rows": count,
+            "s": s,
+            "client": count * 20e-6,
+            "server": count * 40e-6,
+        }
+        for what, (count, s) in rows.items()
+    }
+    pages = [1.0] * 98 + [4.0, 20.0]
+    return json.dumps({"spent": spent, "peak_mb": 120, "pages_ms": pages, "results": 12_000_000})
+
+
 def test_rows_are_of_what_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = (
-        '{"strategies_s": 80.0, "results_s": 250.0, "peak_mb": 120, "pages_ms": '
-        f"{[1.0] * 98 + [4.0, 20.0]}}}"
-    )
+    told = told_of(strategies=(1_000_000, 80.0))
     monkeypatch.setattr(bench, "run_child", lambda command, timeout_s: told)
-    rows: list[Row] = [*bench._filled("x", 1_000_000, 1, "SQLite", 1)]
+    rows: list[Row] = [*bench._filled("x", 1_000_000, 0, "SQLite", 1)]
+    told = told_of(strategies=(1_000_000, 100.0), results=(10_000_000, 250.0), bare_COPY=(200, 1.0))
     rows += bench._filled("x", 1_000_000, 10, "PostgreSQL", 1)
     assert [(row.name, row.events, row.best_s) for row in rows] == [
         ("strategies, SQLite", 1_000_000, 80.0),
         ("pages of 100, SQLite", 100, 0.001),
+        ("strategies, PostgreSQL", 1_000_000, 100.0),
         ("results, PostgreSQL", 10_000_000, 250.0),
+        ("bare COPY, PostgreSQL", 200, 1.0),
         ("pages of 100, PostgreSQL", 100, 0.001),
     ]
-    assert rows[0].figures == {"per_s": 12_500, "peak_mb": 120}
-    assert rows[3].figures == {"p50_ms": 1.0, "p99_ms": 20.0, "max_ms": 20.0}
+    spent = {"client_us": 20.0, "server_us": 40.0}
+    assert rows[0].figures == {"per_s": 12_500, "peak_mb": 120} | spent
+    assert rows[3].figures == {"per_s": 40_000, "peak_mb": 120} | spent
+    assert rows[5].figures == {"p50_ms": 1.0, "p99_ms": 20.0, "max_ms": 20.0}
     found = {one.target.name: one.verdict for one in judge(rows) if one.median is not None}
     assert found == {
         "a million strategies stored on SQLite": "met",
@@ -56,7 +94,8 @@ def test_rows_are_of_what_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
         "storing strategies, SQLite, peak memory": "met",
         "storing results, PostgreSQL, peak memory": "met",
     }
-    few = list(bench._filled("x", 20_000, 1, "SQLite", 1))
+    told = told_of(strategies=(20_000, 2.0))
+    few = list(bench._filled("x", 20_000, 0, "SQLite", 1))
     assert "a million strategies stored on SQLite" not in {
         one.target.name for one in judge(few) if one.median is not None
     }

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from declared import SPECIFIED
 from tapewire.candles.indicators import INDICATORS
-from tapewire.candles.rules import strategy_of, strategy_schema, strategy_text
+from tapewire.candles.rules import rule_lines, strategy_of, strategy_schema, strategy_text
 from tapewire.cli.candles import app
 
 
@@ -40,7 +40,7 @@ def test_a_strategy_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text(SPECIFIED)
     expected = [
         "MA_Cross_RSI_Filter 1.0 on 1h, 4h, 1d",
-        "  enter long: sma_cross(10, 30) crosses above 0 AND rsi(14, 4h) > 50",
+        "  enter long: sma(10) crosses above sma(30) AND rsi(14, 4h) > 50",
         "  leave long: stop loss 2% OR take profit 5%",
     ]
     assert out("check", tmp_path / "s.json").splitlines() == expected
@@ -63,6 +63,9 @@ def test_every_kind_of_rule_has_words() -> None:
             {"type": "time_exit", "bars": 9}]}},
     }  # fmt: skip
     _, enter, leave = strategy_text(strategy_of(made)).splitlines()
+    # Whatever line breaks its name has.
+    named = strategy_of({**made, "name": "a\u2028b\x0cc"})
+    assert [f"  {line}" for line in rule_lines(named)] == [enter, leave]
     assert enter == (
         "  enter short: NOT (close ≤ bbands.lower(20, 1.5, 1h)) AND (macd(12, 26, 9) crosses below "
         "signal OR close ≤ 3)"
@@ -70,6 +73,30 @@ def test_every_kind_of_rule_has_words() -> None:
     assert leave == (
         "  leave short: trailing stop 2 ATR(14) OR take profit 1.5 OR 9 bars after the entry"
     )
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ({"indicator": "ema_cross", "comparison": "less_than", "timeframe": "4h"},
+         "ema({fast}, 4h) < ema({slow}, 4h)"),
+        ({"indicator": "sma_cross", "comparison": "crosses_below", "value": 0},
+         "sma({fast}) crosses below sma({slow})"),
+        ({"indicator": "sma_cross", "comparison": "greater_than", "value": 2.5},
+         "sma_cross({fast}, {slow}) > 2.5"),
+        ({"indicator": "rsi", "comparison": "greater_than", "value": {"indicator": "rsi",
+          "timeframe": "4h"}}, "rsi(14) > rsi(14, 4h)"),
+    ],
+)  # fmt: skip
+def test_averages_that_cross_are_told_as_two(condition: dict[str, Any], said: str) -> None:
+    made = {
+        "name": "x", "version": "1", "timeframes": {"primary": "1h", "secondary": ["4h"]},
+        "entry_rules": {"long": condition},
+        "exit_rules": {"long": {"type": "time_exit", "bars": 2}},
+    }  # fmt: skip
+    parameters = INDICATORS["sma_cross"].parameters
+    known = {name: f"{parameters[name].default:g}" for name in ("fast", "slow")}
+    assert rule_lines(strategy_of(made))[0] == f"enter long: {said.format(**known)}"
 
 
 def test_the_schema_is_printed_or_written(tmp_path: Path) -> None:

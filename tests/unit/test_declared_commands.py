@@ -87,7 +87,7 @@ def test_the_example_of_the_specification_runs_as_it_stands_on_both_engines(
     runs[0].verify()
     assert (tmp_path / "once" / "strategy.json").read_text() == SPECIFIED
     page = (tmp_path / "once" / "report.html").read_text()
-    assert "sma_cross(10, 30) crosses above 0 AND rsi(14, 4h) &gt; 50" in page
+    assert "sma(10) crosses above sma(30) AND rsi(14, 4h) &gt; 50" in page
     assert "MA_Cross_RSI_Filter" in told(*arguments[:-9])
     listed = CliRunner().invoke(app, ["report", str(tmp_path / "once")], catch_exceptions=False)
     assert listed.exit_code == 0, listed.output

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import TapewireHere
 from factories import SMALL, contents, walk, walk_file
+from stores import Databases
 from tapewire.candles.declared import DeclaredBars, run_declared
 from tapewire.candles.rules import strategy_of_json
 from tapewire.errors import ConfigError, InterruptedRunError, StoreError
@@ -251,18 +252,28 @@ def test_sizes_and_guards_are_checked_as_they_are_typed() -> None:
 # --- as it is typed -------------------------------------------------------------------------------
 
 
-def test_the_whole_way_as_it_is_typed(tapewire_here: TapewireHere, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_the_whole_way_as_it_is_typed(
+    tapewire_here: TapewireHere, tmp_path: Path, kind: str, request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    if kind == "postgresql":
+        databases: Databases = request.getfixturevalue("databases")
+        monkeypatch.setenv("TAPEWIRE_STORE", databases.empty())
     walk_file(tmp_path / "bars.parquet")
     common = ("--timeframes", "15m,1h", "--trades-min", "3")
     done = tapewire_here("factory", "generate", "-n", 12, "-d", "bars.parquet", *common)
     assert done.returncode == 0, done.stderr
     assert "generation 1 (random) on bars.parquet 900s" in done.stdout
     assert "verdicts on the best" in done.stdout
+    # Of six the fittest five stay: each generation tries one more.
+    genetic = ("--method", "genetic", "--population", 6, "--generations", 2)
     done = tapewire_here(
-        "factory", "generate", "--method", "grammar", "-n", 6, "-d", "bars.parquet", *common,
-        "--no-judge", "--json",
-    )  # fmt: skip
-    assert json.loads(done.stdout)["method"] == "grammar"
+        "factory", "generate", *genetic, "-d", "bars.parquet", *common, "--no-judge", "--json"
+    )
+    assert (json.loads(done.stdout)["method"], json.loads(done.stdout)["trials"]) == ("genetic", 7)
+    done = tapewire_here("factory", "evolve", "2", "--generations", 1, "--no-judge", "--json")
+    assert (json.loads(done.stdout)["batches"], json.loads(done.stdout)["trials"]) == (3, 8)
     done = tapewire_here("factory", "list", "--limit", 2, "--where", "trades > 0", "--json")
     page = json.loads(done.stdout)
     assert len(page["rows"]) == 2
@@ -275,6 +286,7 @@ def test_the_whole_way_as_it_is_typed(tapewire_here: TapewireHere, tmp_path: Pat
     assert (done.returncode, (tmp_path / "one.py").exists()) == (0, True)
     done = tapewire_here("factory", "report", "1", "-o", "page.html")
     assert "<title>Generation 1" in (tmp_path / "page.html").read_text()
+    assert (tmp_path / "tapewire.db").exists() == (kind == "sqlite")
 
 
 @pytest.mark.parametrize(
@@ -285,6 +297,9 @@ def test_the_whole_way_as_it_is_typed(tapewire_here: TapewireHere, tmp_path: Pat
         ("generate -n 2 -d bars.parquet --indicators rsj", 2, "no indicator 'rsj'"),
         ("generate -n 2 -d bars.parquet --indicators volume", 2, "expected 2 different"),
         ("generate -n 2 -d bars.parquet --timeframes 7m", 2, "7m"),
+        ("generate -n 2 -d bars.parquet --timeframes 1m,1h", 2, "bars.parquet: "),
+        ("generate -n 2 -d bars.parquet --timeframes 15m,1h,20m", 2, "bars.parquet: "),
+        ("generate -n 2 -d bars.parquet --timeframes 1mo", 2, "1mo"),
         ("generate -n 2 -d no.parquet", 3, "no.parquet"),
         ("generate -n 2 -d bars.parquet --holdout 1.5", 2, "holdout_share: expected above 0"),
         ("generate -n 2 -d bars.parquet --method grammar --grammar no.bnf", 3, "no.bnf: can't be"),
@@ -314,11 +329,7 @@ def test_what_is_typed_wrong_is_one_sentence(
     assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
     assert done.stderr.startswith("error: ")
     assert said in done.stderr
-    kept = {path.name for path in tmp_path.iterdir()} - before
-    assert kept <= {"tapewire.db", "tapewire.db-wal", "tapewire.db-shm"}
-    if kept:
-        with Store.open(str(tmp_path / "tapewire.db")) as store:
-            assert store.generations() == []
+    assert {path.name for path in tmp_path.iterdir()} == before
 
 
 def test_a_store_of_another_version_is_refused_in_words(

@@ -1,19 +1,22 @@
 """What a store promises, on both databases: the same tests for either."""
 
 import dataclasses
+import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from stores import Databases, filled, hash_of, result, strategy
 from tapewire.errors import ConfigError, StoreError
-from tapewire.store import NewStrategy, NewTrade, NewVerdict, Store
+from tapewire.store import NewStrategy, NewTrade, NewVerdict, Store, bulk, loading
 from tapewire.store.checking import check_store
+from tapewire.store.copying import copy_blocks
 
 KINDS = ("sqlite", "postgresql")
 
@@ -254,6 +257,114 @@ def test_tests_of_stored_strategies_are_trials_but_for_holdouts(store: Store) ->
     assert [one.name for one in store.datasets()] == ["bars", "e" * 12]
     kinds = {kind: len(store.strategies(kind=kind).rows) for kind in ("search", "test", "holdout")}
     assert kinds == {"search": 2, "test": 2, "holdout": 1}
+
+
+def _all_results(store: Store) -> list[Any]:
+    return ask(store, "SELECT id, strategy_id, dataset, sharpe_ratio, total_trades, dataset_id, "
+        "generation_id, kind, is_latest, digest FROM backtest_results ORDER BY id")  # fmt: skip
+
+
+def test_very_many_results_are_what_they_are_one_by_one(
+    made: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_BATCH_ROWS", 3)
+    monkeypatch.setattr(loading, "_KNOWN_MAX", 2)
+    slowly = str(shutil.copy(made, tmp_path / "slowly.db"))
+    with Store.open(slowly) as one_by_one, Store.open(url) as at_once:
+        for store in (one_by_one, at_once):
+            dataset_id, generation_id = filled(store, 4)
+            store.add_results([result(2, dataset_id, "test")])
+        # Strategy 2 has one of the kind, strategy 1 gets two; of a kind of its own three.
+        given = [result(k, dataset_id, "test", digest=f"{n}") for n, k in enumerate([1, 2, 3, 1])]
+        given += [result(0, dataset_id, "holdout", sharpe_ratio=x) for x in (math.nan, 1.0, 2.0)]
+        for one in given:
+            one_by_one.add_results([one], generation_id=generation_id)
+        assert at_once.load_results(iter(given), generation_id=generation_id) == 7
+        assert _all_results(at_once) == _all_results(one_by_one)
+        assert at_once.trial_count(dataset_id) == one_by_one.trial_count(dataset_id) == 10
+        assert check_store(at_once).faults == ()
+        assert at_once.load_results([]) == 0
+        assert at_once.add_results([result(0, dataset_id)]) == [13]
+
+
+def test_nothing_is_kept_of_very_many_results_if_one_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_BATCH_ROWS", 2)
+    dataset_id, _ = filled(store, 3)
+    before, trials = _all_results(store), store.trial_count(dataset_id)
+    good = [result(k, dataset_id, "test") for k in (0, 1, 2)]
+    for bad, said in (
+        (result(9, dataset_id), "expected the hash of a stored strategy"),
+        (result(1, dataset_id + 1), "datasets: expected a stored one"),
+        (result(1, dataset_id, kind="a\0b"), "found a NUL"),
+        (result(1, dataset_id, metrics={"x": b"y"}), "expected what JSON can hold"),
+    ):
+        with pytest.raises(StoreError, match=said):
+            store.load_results([*good, bad])
+        assert _all_results(store) == before
+    assert store.trial_count(dataset_id) == trials
+    # Indexes and keys are there, as they were.
+    assert check_store(store).faults == ()
+
+
+def test_blocks_are_what_the_driver_would_write(databases: Databases) -> None:
+    class Number(float):
+        pass
+
+    texts = [
+        "",
+        "plain",
+        "a\tb\nc\rd",
+        "\\N",
+        "\\.",
+        "back\\\\slash",
+        "ünï ☃ 𝄞",
+        '{"a": "b\\n"}',
+        "\x01",
+    ]
+    numbers = [0.1, -0.0, 1e300, 5e-324, math.inf, -math.inf, Number(0.3), 12.0, None]
+    rows = [
+        (k, text, number, bool(k % 2), None if k % 3 else -(2**62) + k)
+        for k, (text, number) in enumerate(zip(texts, numbers, strict=True))
+    ] * 200
+    address = databases.empty()
+    with psycopg.connect(address) as connection, connection.cursor() as cursor:
+        found = []
+        for way in ("driver", "blocks"):
+            cursor.execute(f"CREATE TABLE {way} (a int, b text, c float8, d bool, e bigint)")
+            with cursor.copy(f"COPY {way} FROM STDIN") as copy:
+                for row in rows if way == "driver" else ():
+                    copy.write_row(row)
+                for block in copy_blocks(rows) if way == "blocks" else ():
+                    copy.write(block)
+            found.append(cursor.execute(f"SELECT *, ctid FROM {way} ORDER BY ctid").fetchall())
+    assert found[0] == found[1]
+    assert [row[:5] for row in found[1]] == rows
+    assert [math.copysign(1.0, row[2]) for row in found[1][:2]] == [1.0, -1.0]
+    with pytest.raises(TypeError, match="found bytes"):
+        list(copy_blocks([(b"x",)]))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {}, {"a": 1.5, "b": -0.0, "c": 2**63, "d": "é\n\"", "e": True}, {"a": 1e22, "b": 1e-7},
+        {"a": math.nan, "b": math.inf, "c": [-math.inf]}, {"a": None, "null": 1}, {"a": {"b": [1]}},
+        {1: 2}, {"a": 2**70}, {"a": float("1e400")}, {"☃": "𝄞"},
+    ],
+)  # fmt: skip
+def test_figures_are_written_fast_as_they_are_slowly(value: Any) -> None:
+    slow = bulk.strict_json(bulk._without_nan(value), "x")
+    assert repr(json.loads(bulk.figures_json(value, "x"))) == repr(json.loads(slow))
+
+
+@pytest.mark.parametrize(
+    "value", [{"a": b"x"}, {"a": {1}}, {"a": "\0"}, {"a": "\ud800"}, {(1,): 2}, {"a": Path("x")}]
+)
+def test_figures_that_are_no_json_are_refused(value: Any) -> None:
+    with pytest.raises(StoreError, match="figures: expected"):
+        bulk.figures_json(value, "figures")
 
 
 def test_what_services_will_keep_has_its_bounds(store: Store) -> None:

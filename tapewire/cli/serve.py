@@ -41,6 +41,33 @@ def serve(
         Path | None, typer.Option("--certificate", help="PEM; needed where other hosts reach it.")
     ] = None,
     private_key: Annotated[Path | None, typer.Option("--private-key", help="PEM.")] = None,
+    gateways: Annotated[
+        int, typer.Option("--gateways", metavar="N", help="Processes that share the port.")
+    ] = 1,
+    drain_s: Annotated[
+        float,
+        typer.Option("--drain", metavar="SECONDS", help="What calls that go on have at the end."),
+    ] = 10.0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics-port",
+            metavar="PORT",
+            help="Of the page for Prometheus; each further gateway has the next one.",
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option("--metrics-host", metavar="HOST", help="Who may ask for that page.")
+    ] = "127.0.0.1",
+    traces: Annotated[
+        str,
+        typer.Option(
+            "--traces",
+            metavar="URL",
+            envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+            help="Where spans of calls go, by OTLP over gRPC: http://127.0.0.1:4317.",
+        ),
+    ] = "",
 ) -> None:
     """Serve a store to clients, each with the rights of its user.
 
@@ -59,8 +86,10 @@ def serve(
         print("\n".join(lines), flush=True)
 
     serve_store(
-        address, store, certificate=certificate, private_key=private_key, dev=dev, ready=ready
-    )
+        address, store, certificate=certificate, private_key=private_key, dev=dev, ready=ready,
+        gateways=gateways, drain_s=drain_s, traces=traces,
+        metrics="" if metrics_port is None else f"{metrics_host}:{metrics_port}",
+    )  # fmt: skip
 
 
 def login(

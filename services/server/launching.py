@@ -1,6 +1,7 @@
 """A server as a command starts it: its store, its first user, its loop."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -58,6 +59,8 @@ def serve_store(
     drain_s: float = 10.0,
     metrics: str = "",
     traces: str = "",
+    data: Path | None = None,
+    workers: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> None:
     """Serve a store until the command is stopped.
 
@@ -70,6 +73,10 @@ def serve_store(
         this run, and what signs tokens is made and forgotten.
     ready
         Told when it listens.
+    data
+        A folder of files that jobs may read.
+    workers
+        Starts those who do jobs, for as long as it serves.
 
     Raises
     ------
@@ -88,8 +95,9 @@ def serve_store(
         )
     secret = new_secret() if dev else secret_of(os.environ)
     settings = ServerSettings(
-        address, store_url, secret, certificate, private_key, drain_s=drain_s, gateways=gateways,
-        metrics=metrics, traces=traces, secret_keys=os.environ.get(VARIABLE, ""),
+        address, store_url, secret, certificate, private_key, data, drain_s=drain_s,
+        gateways=gateways, metrics=metrics, traces=traces,
+        secret_keys=os.environ.get(VARIABLE, ""),
     )  # fmt: skip
     prepare(settings)
     from tapewire.services.server.gateways import serve_gateways
@@ -109,9 +117,10 @@ def serve_store(
 
     if gateways > 1:
         store.close()
-        serve_gateways(settings, told)
+        with workers():
+            serve_gateways(settings, told)
         return
-    with asyncio.Runner(loop_factory=fast_loop) as runner:
+    with workers(), asyncio.Runner(loop_factory=fast_loop) as runner:
         runner.run(serve(settings, store, ready=told))
 
 

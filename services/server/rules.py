@@ -46,6 +46,29 @@ _RULES: Final = {
         "Get": Rule(Permission.READ),
         "Export": Rule(Permission.READ),
         "Delete": Rule(Permission.DELETE),
+        "Generate": Rule(Permission.GENERATE),
+        "Evolve": Rule(Permission.GENERATE),
+    },
+    "BacktestService": {
+        "Run": Rule(Permission.BACKTEST),
+        "Judge": Rule(Permission.BACKTEST),
+        "GetResult": Rule(Permission.READ),
+        "ListResults": Rule(Permission.READ),
+    },
+    "OptimizerService": {
+        "Start": Rule(Permission.OPTIMIZE),
+        "GetResult": Rule(Permission.READ),
+    },
+    "JobService": {
+        "Get": Rule(Permission.READ),
+        "List": Rule(Permission.READ),
+        "Watch": Rule(Permission.READ),
+        # Of one's own; whose it is is looked at by the call.
+        "Cancel": Rule(Permission.GENERATE),
+    },
+    "DataService": {
+        "ListDatasets": Rule(Permission.READ),
+        "GetDataset": Rule(Permission.READ),
     },
     "KeyService": {
         "AddKey": Rule(Permission.LIVE),

@@ -25,10 +25,12 @@ from tapewire.services.proto import (
     strategies_pb2_grpc,
 )
 from tapewire.services.server.accounts import Accounts
+from tapewire.services.server.answering import add_job_services
 from tapewire.services.server.database import Database
 from tapewire.services.server.guarding import CallGuard
 from tapewire.services.server.health import Health
 from tapewire.services.server.identity import Identity
+from tapewire.services.server.job_desk import JobDesk
 from tapewire.services.server.keys import Keys
 from tapewire.services.server.measures import Measures
 from tapewire.services.server.settings import (
@@ -38,10 +40,10 @@ from tapewire.services.server.settings import (
     host_and_port,
 )
 from tapewire.services.server.standard import StandardHealth, add_standard
+from tapewire.services.server.store_figures import watch_store
 from tapewire.services.server.strategies import Strategies
 from tapewire.services.server.tls import require_pair
 from tapewire.services.server.traces import Traces
-from tapewire.services.server.watching import watch_store
 from tapewire.store import Store
 
 #: Calls of one user, and of one address, a second; bursts are twice as many.
@@ -118,8 +120,10 @@ class Server:
         )
         accounts = Accounts(self._identity, self._database, self.measures)
         accounts_pb2_grpc.add_AuthServiceServicer_to_server(accounts, server)
-        strategies = Strategies(self._database)
+        desk = JobDesk(self._database)
+        strategies = Strategies(self._database, desk)
         strategies_pb2_grpc.add_StrategyServiceServicer_to_server(strategies, server)
+        add_job_services(server, self._database, desk, settings.data)
         keys_pb2_grpc.add_KeyServiceServicer_to_server(Keys(self._database, self._ring), server)
         health_pb2_grpc.add_HealthServiceServicer_to_server(self._health, server)
         add_standard(server, self._standard)
@@ -172,14 +176,14 @@ class Server:
         return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
 
 
-def write_log_to(stream: TextIO) -> None:
+def write_log_to(stream: TextIO, target: str = "tapewire.server") -> None:
     """Write a line of JSON for each thing that happens, with the keys of the specification."""
 
     def render(logger: Any, name: str, event: Any) -> str:
         known = {
             "timestamp": event.pop("timestamp"),
             "level": event.pop("level").upper(),
-            "target": "tapewire.server",
+            "target": target,
             "message": event.pop("event"),
         }
         return json.dumps({**known, "fields": event}, default=str, ensure_ascii=False)

@@ -40,6 +40,8 @@ class ServerSettings:
     token_secret : bytes
     certificate, private_key : Path, optional
         PEM; without them the connection is not encrypted, which is for this host alone.
+    data : Path, optional
+        A folder of files that jobs may read.
     calls_max, streams_max : int
         Calls with one answer, and with many, that go on at a time.
     drain_s : float
@@ -61,6 +63,7 @@ class ServerSettings:
     token_secret: bytes = field(repr=False)
     certificate: Path | None = None
     private_key: Path | None = None
+    data: Path | None = None
     calls_max: int = CALLS_MAX
     streams_max: int = STREAMS_MAX
     drain_s: float = 10.0
@@ -77,6 +80,7 @@ class ServerSettings:
         for path in (self.certificate, self.private_key):
             if path is not None and not path.is_file():
                 raise MissingFileError(f"{path}: expected a file in PEM, found none")
+        require_folder(self.data)
         if self.certificate is None and not is_loopback(host):
             raise ConfigError(
                 f"address: expected a certificate and its key (--certificate, --private-key) to "
@@ -95,6 +99,18 @@ class ServerSettings:
             _, first = host_and_port(self.metrics, "metrics")
             if not 0 <= first <= (1 << 16) - self.gateways:
                 raise ConfigError(f"metrics: expected a port up to 65535 for each, found {first}")
+
+
+def require_folder(data: Path | None) -> None:
+    """Refuse what is no folder of data; None is none.
+
+    Raises
+    ------
+    MissingFileError
+        Naming it.
+    """
+    if data is not None and not data.is_dir():
+        raise MissingFileError(f"--data {data}: expected a folder, found none")
 
 
 def host_and_port(address: str, key: str = "address") -> tuple[str, int]:

@@ -190,6 +190,47 @@ def test_who_has_said_hello_is_not_pushed_out_by_a_crowd(short_folder: Path, sch
     ours.close()
 
 
+@pytest.mark.parametrize("scheme", ["tcp", "ipc"])
+def test_what_a_stranger_said_who_has_left_costs_nobody_else_the_connection(
+    short_folder: Path, scheme: str
+) -> None:
+    """Whose descriptor has the number that the stranger's had."""
+    address = "tcp://127.0.0.1:*" if scheme == "tcp" else f"ipc://{short_folder}/bound"
+    ours = Hub(
+        address, context=None, peer_timeout_s=60.0, peers_max=1, message_bytes_max=1_000,
+        untaken_bytes_max=1_000,
+    )  # fmt: skip
+    numbers: set[int | None] = set()
+    with contextlib.ExitStack() as stack:
+        stack.callback(ours.close)
+        for _ in range(20):
+            stranger = zmtp.Peer.to(ours.endpoint)
+            for _ in range(20):
+                stranger.say(b"nonsense")
+            gone = ours._waiter.disconnects
+            stranger.close()
+            until_s = time.monotonic() + 10.0
+            while ours._waiter.disconnects == gone and time.monotonic() < until_s:
+                time.sleep(0.01)
+            good = zmtp.Peer.to(ours.endpoint)
+            stack.callback(good.close)
+            good.say(b"hello")
+            time.sleep(0.2)  # all of it has come
+            number = None
+            for identity, connection, frames in list(ours.received()):
+                if bytes(frames[0].buffer) == b"hello":
+                    number = connection
+                    ours.keep(connection)
+                else:
+                    numbers.add(connection)
+                    ours.refuse(identity, connection, b"no")
+            assert not good.closed(1.0)
+            assert number is not None
+            if number in numbers:
+                break
+        assert number in numbers
+
+
 def test_a_stranger_without_a_word_is_hung_up_on(
     replay: tuple["subprocess.Popen[str]", str],
 ) -> None:

@@ -154,7 +154,7 @@ class RunAssembly:
         self.hooks = dataclasses.replace(self.hooks, progress=progress)
 
     def _collector_process(
-        self, stack: contextlib.ExitStack, stream: Stream
+        self, stack: contextlib.ExitStack, stream: Stream | None = None
     ) -> "CollectorProcess | None":
         """Start the process that writes the files, if it is to be one: it takes a moment."""
         wanted = self.facts.config.backtest.output.collector
@@ -163,7 +163,8 @@ class RunAssembly:
             return None
         from tapewire.processes.collector_process import CollectorProcess
 
-        return stack.enter_context(CollectorProcess(self.signals.check, stream.check))
+        coming = [] if stream is None else [stream.check]
+        return stack.enter_context(CollectorProcess(self.signals.check, *coming))
 
     def _collector(self, folder: Path, process: "CollectorProcess | None") -> "RunCollector":
         """Have the run folder claimed by who writes into it."""

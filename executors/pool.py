@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Final, Self
 
-from tapewire.children import Child, module_command
+from tapewire.children import Child, owned_command
 from tapewire.executors.lines import LINE_MAX, line_of, message_of
 from tapewire.executors.tasks import Failure, Hear, Outcome, Task, failure_of, usable_cores
 
@@ -162,7 +162,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self._process = Child(
-            module_command("tapewire.executors"), environment=_ENVIRONMENT, has_stdin=True,
+            owned_command("tapewire.executors"), environment=_ENVIRONMENT, has_stdin=True,
             has_stdout=True,
         )  # fmt: skip
         self.where = f"{socket.gethostname()}:{self._process.pid}"

@@ -13,6 +13,7 @@ import threading
 import traceback
 from types import FrameType
 
+from tapewire.children import is_loaded
 from tapewire.errors import InterruptedRunError, TapewireError
 from tapewire.replay.plan import ReplayPlan
 from tapewire.replay.server import serve
@@ -36,6 +37,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the child process; return its exit code."""
     arguments = _arguments(argv)
+    is_loaded()
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:

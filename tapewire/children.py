@@ -4,11 +4,17 @@ A child has a session of its own, so that Ctrl-C in a terminal reaches its owner
 it; what it writes to standard error is read as it comes, so that no pipe ever fills up, and the
 last of it kept for who asks why it ended. A command that cannot be started is an ``OSError``.
 
+Run as a program, this is how a module of ours begins: ``python -m tapewire.children PID MODULE …``
+has the system end it with its owner. While it loads its modules, which takes seconds on a busy
+machine, nobody in it would look whether that one still lives.
+
 Like the errors, this module may be imported by every room.
 """
 
 import contextlib
+import ctypes
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -20,6 +26,10 @@ from typing import IO, Final
 HEARD_BYTES_MAX: Final = 64 << 10
 _READ_BYTES: Final = 1 << 16
 _JOIN_TIMEOUT_S: Final = 1.0
+#: Of ``sys/prctl.h``: the signal that comes with the end of the thread that started this process.
+_PR_SET_PDEATHSIG: Final = 1
+#: What ends whose owner is gone.
+_ORPHANED: Final = 70
 
 
 def module_command(module: str) -> list[str]:
@@ -28,6 +38,34 @@ def module_command(module: str) -> list[str]:
     Python would look for modules in the current folder first, where a user's ``queue.py`` may be.
     """
     return [sys.executable, "-P", "-m", module]
+
+
+def owned_command(module: str) -> list[str]:
+    """Return the command of a module that ends with this process, killed by the system on Linux.
+
+    One that has something to tidy up before it ends calls `is_loaded`, and looks itself from there.
+    """
+    return [*module_command("tapewire.children"), str(os.getpid()), module]
+
+
+def is_loaded() -> None:
+    """Say that this process has begun, and looks itself whether its owner still lives."""
+    _end_with_owner(0)
+
+
+def _end_with_owner(number: int) -> None:
+    """Get this signal when the owner ends; 0: none."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def _begin(owner: str, module: str, *arguments: str) -> None:
+    """Be a module, which ends with its owner."""
+    _end_with_owner(signal.SIGKILL)
+    if os.getppid() != int(owner):  # it ended before that was said
+        sys.exit(_ORPHANED)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 class Child:
@@ -187,3 +225,7 @@ def _read_in_background(stream: IO[bytes] | None, into: bytearray) -> threading.
     thread = threading.Thread(target=read, name="tapewire-pipe", daemon=True)
     thread.start()
     return thread
+
+
+if __name__ == "__main__":
+    _begin(*sys.argv[1:])

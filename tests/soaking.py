@@ -11,6 +11,8 @@ from seeds import play_seeds
 
 #: How long a soak may take where it does not say so itself, s.
 TIMEOUT_S = 4 * 3600
+#: Seeds that may fail before a soak ends: one hides no other.
+FAILURES_MAX = 5
 
 
 class Soak:
@@ -40,7 +42,9 @@ class Soak:
 
     def seeds(self, full: int, play: Callable[[int], object]) -> int:
         """Play so many drawn seeds, or the one of ``TAPEWIRE_SEED``; return how many."""
-        return play_seeds(self._name, self.count(full), play, verb="soak")
+        return play_seeds(
+            self._name, self.count(full), play, verb="soak", failures_max=FAILURES_MAX
+        )
 
     def say(self, figures: str) -> None:
         """Tell what it came to: shown at once, and with all others at the end."""

@@ -23,7 +23,7 @@ import stat
 import struct
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -38,6 +38,7 @@ _KEEPALIVE_BYTES_PER_S: Final = 1_024
 #: Closing frames and handshakes around the messages.
 _SLACK_BYTES: Final = 4_096
 _BYTES_RECEIVED: Final = struct.Struct("=128xQ")  # tcpi_bytes_received of struct tcp_info
+_PEER: Final = struct.Struct("=iII")  # struct ucred: process, user, group
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 #: What a handshake came to that failed, by the event that says so.
 _FAILURES: Final = (
@@ -82,6 +83,7 @@ class _Connection:
     socket: sockets.socket
     counted: bool  # the kernel counts its bytes
     address: str
+    owner: str  # whose it is: a host over tcp, a process over ipc
     opened_s: float
     taken_bytes: int  # have reached the user as messages
     kept: bool
@@ -91,6 +93,12 @@ class _Connection:
     def received_bytes(self) -> int:
         info = self.socket.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, _BYTES_RECEIVED.size)
         return int(_BYTES_RECEIVED.unpack(info)[0])
+
+    def is_silent(self) -> bool:
+        """Whether it has not said a byte, as far as anybody knows."""
+        with contextlib.suppress(OSError):  # reset meanwhile
+            return not (self.counted and self.received_bytes())
+        return True
 
 
 class Guard:
@@ -104,7 +112,9 @@ class Guard:
     untaken_bytes_max
         Bytes of a connection that may be on their way to the user.
     connections_max
-        How many there may be; the oldest one that is not kept goes first.
+        How many there may be. Of those beyond, which are not kept, such go first that have not said
+        a byte, as far as the kernel counts, then those of whom has the most, then the oldest: who
+        opens many shall not push out who is about to say hello.
     idle_s
         A connection that nobody has kept is closed after so long (s), if the socket's user has
         taken all messages since: what it said may still lie there while the user is busy.
@@ -260,17 +270,21 @@ class Guard:
             now_s = time.monotonic()
             taken_bytes, kept = self._early.pop(number, 0), number in self._early_kept
             self._early_kept.discard(number)
+            address = _address_of(socket)
+            owner = address if counted else _process_of(socket)
             self._connections[number] = _Connection(
-                socket, counted, _address_of(socket), now_s, taken_bytes, kept, now_s
+                socket, counted, address, owner, now_s, taken_bytes, kept, now_s
             )
 
     def _look(self) -> None:
         """Shut down what has overrun its bytes, its time or the number of connections."""
         now_s = time.monotonic()
         strangers = [c for c in self._connections.values() if not c.kept]
-        surplus = len(self._connections) - self._connections_max
-        for connection in strangers[: max(0, surplus)]:  # in the order in which they came
-            connection.drop_at_s = now_s
+        going = sum(c.drop_at_s <= now_s for c in self._connections.values())
+        surplus = len(self._connections) - going - self._connections_max
+        if surplus > 0:
+            for connection in _first_to_go([c for c in strangers if c.drop_at_s > now_s])[:surplus]:
+                connection.drop_at_s = now_s
         for connection in strangers:
             if self._heard_all_s - connection.unkept_since_s > self._idle_s:
                 connection.drop_at_s = min(connection.drop_at_s, now_s)
@@ -308,6 +322,19 @@ def _address_of(socket: sockets.socket) -> str:
         with contextlib.suppress(OSError):  # it is gone already
             return str(socket.getpeername()[0])
     return "somebody"
+
+
+def _process_of(socket: sockets.socket) -> str:
+    with contextlib.suppress(OSError):
+        pid, _, _ = _PEER.unpack(socket.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, 12))
+        return str(pid)
+    return "somebody"
+
+
+def _first_to_go(strangers: "list[_Connection]") -> "list[_Connection]":
+    """Connections in the order in which there is no more room for them; see `Guard`."""
+    crowds = Counter(one.owner for one in strangers)
+    return sorted(strangers, key=lambda one: (not one.is_silent(), -crowds[one.owner]))
 
 
 def _failure(event: int, code: int) -> Failed:

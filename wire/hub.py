@@ -187,8 +187,11 @@ class Hub:
 
     def refuse(self, identity: bytes, connection: int | None, answer: bytes) -> None:
         """Answer somebody for the last time, and hang up."""
-        with contextlib.suppress(zmq.ZMQError):
+        try:
             self.socket.send_multipart([identity, answer], zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno == errno.EHOSTUNREACH:
+                return  # it has gone, and its descriptor's number may be somebody else's by now
         if self._guard is not None and connection is not None:
             self._guard.keep(connection, False)
             self._guard.drop(connection, _ANSWER_S)

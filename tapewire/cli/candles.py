@@ -220,7 +220,7 @@ def optimize(
     epilog="[bold]Example[/bold]\n\n"
     "tapewire candles batch a.csv b.csv -s barra_elefante -p min_amplitude=1.5:3:0.5 "
     "-o results.parquet"
-    "\n\ntapewire candles batch strategies.jsonl -d a.csv -d b.csv -o results.parquet"
+    "\n\ntapewire candles batch strategies.jsonl -d a.csv -d b.csv -o results.parquet --checkpoint"
 )
 def batch(
     files: Annotated[
@@ -242,6 +242,15 @@ def batch(
     session: Session = None,
     jobs: Jobs = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    checkpoint: Annotated[
+        bool,
+        typer.Option(
+            "--checkpoint", help="Keep what is done as it is done, so that --resume can go on."
+        ),
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a batch that was stopped.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Trade every combination on every file; results stream to one Parquet file."""
@@ -258,14 +267,15 @@ def batch(
 
         batch_declared(
             files, data or (), request, output, session=session, jobs=jobs, force=force,
-            as_json=as_json, console=Console(),
+            checkpoint=checkpoint, resume=resume, as_json=as_json, console=Console(),
         )  # fmt: skip
         return
     if session is not None:
         raise ConfigError("--session: expected with declared strategies and -d only")
     batch_candles(
-        files, request, output, jobs=jobs, force=force, as_json=as_json, console=Console()
-    )
+        files, request, output, jobs=jobs, force=force, checkpoint=checkpoint, resume=resume,
+        as_json=as_json, console=Console(),
+    )  # fmt: skip
 
 
 def _is_declared(file: Path, strategy: str | None, data: list[Path] | None) -> bool:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from tapewire import errors
-from tapewire.children import Child, module_command
+from tapewire.children import Child, owned_command
 from tapewire.errors import PeerLostError, TapewireError
 
 #: How long a process may take to end after it was asked to, before it is killed.
@@ -27,7 +27,7 @@ class ChildProcess:
     called
         What it is in messages, like ``the replay process``.
     module
-        What ``python -m`` runs.
+        What ``python -m`` runs; see `owned_command`.
     arguments
         Its command line.
     told
@@ -39,7 +39,7 @@ class ChildProcess:
     ) -> None:
         self._called = called
         self._process = Child(
-            [*module_command(module), *arguments],
+            [*owned_command(module), *arguments],
             environment={"PYTHONUNBUFFERED": "1"},
             has_stdin=True,
             hears_stdout=True,

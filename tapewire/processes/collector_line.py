@@ -91,8 +91,8 @@ class CollectorLine:
         """Of the next message."""
         return self._window.sent
 
-    def wait_there(self) -> None:
-        """Wait until the process has connected.
+    def wait_there(self, coming: Callable[[], None]) -> None:
+        """Wait until the process has connected; ``coming`` is called meanwhile, and may raise.
 
         Raises
         ------
@@ -101,6 +101,7 @@ class CollectorLine:
         """
         until_s = time.monotonic() + _START_TIMEOUT_S
         while self._peer is None:
+            coming()
             self._wait()
             if time.monotonic() > until_s:
                 raise self._lost(f"expected to be there within {_START_TIMEOUT_S:g} s, was not")

@@ -21,6 +21,7 @@ import pyarrow.parquet  # noqa: F401 (now, while the run loads its kernels)
 
 from tapewire.analytics import Collector
 from tapewire.analytics.settlements import SettlementPrices
+from tapewire.children import is_loaded
 from tapewire.errors import PeerLostError, ProtocolError, TapewireError
 from tapewire.processes.collecting import (
     CODEC,
@@ -216,6 +217,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--connect", required=True, metavar="ADDRESS")
     parser.add_argument("--parent-pid", required=True, type=int, metavar="PID")
     arguments = parser.parse_args(argv)
+    is_loaded()
     collecting = Collecting(arguments.connect, arguments.parent_pid)
     signal.signal(signal.SIGINT, collecting.interrupt)
     signal.signal(signal.SIGTERM, _leave)

@@ -60,6 +60,8 @@ class CollectorProcess:
     ----------
     tick
         Called while it waits; may raise.
+    coming
+        Called, too, while the process is still to come, which takes seconds on a busy machine.
 
     Attributes
     ----------
@@ -67,8 +69,11 @@ class CollectorProcess:
         Rows taken so far.
     """
 
-    def __init__(self, tick: Callable[[], None] = _no_tick) -> None:
+    def __init__(
+        self, tick: Callable[[], None] = _no_tick, coming: Callable[[], None] = _no_tick
+    ) -> None:
         self._line = CollectorLine(tick)
+        self._coming = coming
         self.rows = dict.fromkeys(("fills", "orders", "samples"), 0)
         self.path = Path()
         self._begun: BeginDocument | None = None
@@ -109,7 +114,7 @@ class CollectorProcess:
             If the process does not come, or is lost.
         """
         self.path = Path(out_dir)
-        self._line.wait_there()
+        self._line.wait_there(self._coming)
         self._begun = BeginDocument(
             out_dir=str(self.path), config_yaml=config_yaml, force=force,
             resume=resume, event_log=event_log, markouts=markouts, initial_capital=initial_capital,

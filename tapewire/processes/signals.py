@@ -3,11 +3,15 @@
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from tapewire.errors import InterruptedRunError
+from tapewire.errors import InterruptedRunError, TapewireError
+
+#: How often a thread looks whether others are there.
+_LOOK_S: Final = 0.05
 
 
 class Signals:
@@ -21,6 +25,7 @@ class Signals:
         self._number = 0
         self._immediate = False
         self._previous: dict[int, Any] = {}
+        self._lost: list[TapewireError] = []
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -34,6 +39,8 @@ class Signals:
         self._previous = {}
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
+        if self._lost:
+            raise KeyboardInterrupt
         again = self._number != 0
         self._number = number
         if self._immediate or again:
@@ -48,6 +55,46 @@ class Signals:
             yield
         finally:
             self._immediate = False
+
+    @contextlib.contextmanager
+    def watching(self, check: Callable[[], None]) -> Iterator[None]:
+        """Let what a check raises end what asks nobody, which may take minutes: compiling.
+
+        ``check`` is called in a thread; inside `immediate`, as a signal would.
+
+        Raises
+        ------
+        TapewireError
+            What it raised.
+        """
+        if not self._previous:
+            yield
+            return
+        done = threading.Event()
+
+        def look() -> None:
+            while not done.wait(_LOOK_S):
+                try:
+                    check()
+                except TapewireError as error:
+                    self._lost.append(error)
+                    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                    return
+
+        thread = threading.Thread(target=look, name="tapewire-watching", daemon=True)
+        try:
+            thread.start()  # in here: it may have looked before this one goes on
+            try:
+                yield
+            finally:
+                done.set()
+                thread.join()
+                if self._lost:
+                    time.sleep(_LOOK_S)  # its signal comes in here, if it has not come yet
+        except KeyboardInterrupt:
+            if not self._lost:
+                raise
+            raise self._lost.pop() from None
 
     def check(self) -> None:
         """Raise `InterruptedRunError` if the user asked to stop."""

@@ -120,8 +120,8 @@ class RunAssembly:
         with contextlib.ExitStack() as stack:
             self._serve_metrics(stack)
             stream = Stream(facts, self.connect, self.hooks, self.signals, stack)
-            process = self._collector_process(stack)
-            with self.signals.immediate():
+            process = self._collector_process(stack, stream)
+            with self.signals.immediate(), self.signals.watching(stream.check):
                 wiring.warm_up(facts.config, self.hooks.announce)
             self._note_kernel_cache()
             facts.info = stream.begin()
@@ -153,7 +153,9 @@ class RunAssembly:
 
         self.hooks = dataclasses.replace(self.hooks, progress=progress)
 
-    def _collector_process(self, stack: contextlib.ExitStack) -> "CollectorProcess | None":
+    def _collector_process(
+        self, stack: contextlib.ExitStack, stream: Stream | None = None
+    ) -> "CollectorProcess | None":
         """Start the process that writes the files, if it is to be one: it takes a moment."""
         wanted = self.facts.config.backtest.output.collector
         self.facts.collector = chosen_collector(wanted, self.facts.transport)
@@ -161,7 +163,8 @@ class RunAssembly:
             return None
         from tapewire.processes.collector_process import CollectorProcess
 
-        return stack.enter_context(CollectorProcess(self.signals.check))
+        coming = [] if stream is None else [stream.check]
+        return stack.enter_context(CollectorProcess(self.signals.check, *coming))
 
     def _collector(self, folder: Path, process: "CollectorProcess | None") -> "RunCollector":
         """Have the run folder claimed by who writes into it."""
@@ -197,6 +200,11 @@ class RunAssembly:
         process: "CollectorProcess | None",
     ) -> RunResult:
         facts = self.facts
+
+        def check() -> None:
+            self.signals.check()
+            stream.check()
+
         make_room(facts.config.backtest.output)
         with self._collector(folder, process) as collector:
             feed = Feed(
@@ -205,7 +213,7 @@ class RunAssembly:
             )  # fmt: skip
             try:
                 if facts.models is not None:
-                    facts.models.connect(self.signals.check)
+                    facts.models.connect(check)
                 feed.run(stream.receiver)
                 facts.totals = stream.receiver.totals
                 stream.wait_end()

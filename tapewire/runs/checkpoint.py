@@ -9,14 +9,14 @@ numbers, of a run that is the same in every key.
 import json
 import os
 import shutil
-import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.analytics.run_folder import CHECKPOINT, KEPT_RUN, keeps_days
 from tapewire.atomic import atomic_write, output_errors
-from tapewire.errors import ConfigError, FormatError, MissingFileError, OutputError
+from tapewire.errors import ConfigError, FormatError, MissingFileError
+from tapewire.inputs.kept_work import first_difference, require_ours, require_plain
 from tapewire.runs.day_ends import DayEnd, KeptDay, end_name, kept_day, rows_of, writing_days
 from tapewire.runs.manifest import RunFacts, manifest_of
 from tapewire.runs.same_inputs import difference
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 _VERSION: Final = 1
 #: Of a configuration, what changes nothing about what a run comes to.
 _FREE: Final = (("backtest", "replay", "workers"), ("backtest", "output", "directory"))
-_MISSING: Final = object()
-_SHOWN_MAX: Final = 100
 
 
 def require_checkpoint(output: str | os.PathLike[str] | None) -> None:
@@ -93,7 +91,7 @@ class Checkpoint:
                 self.path.mkdir(mode=0o700)
             atomic_write(self.path / KEPT_RUN, json.dumps(run, indent=1))
             return
-        _require_ours(self.path)
+        require_ours(self.path)
         with writing_days(self.path, alone=True):
             self._require_same(run)
             for day in days:
@@ -104,14 +102,14 @@ class Checkpoint:
 
     def _require_same(self, run: Mapping[str, Any]) -> None:
         path = self.path / KEPT_RUN
-        _require_plain(path)
+        require_plain(path)
         try:
             there = json.loads(path.read_bytes())
         except (OSError, ValueError) as error:
             raise FormatError(
                 f"{path}: expected what the run is, as JSON, found {error}: begin anew with --force"
             ) from None
-        told = _first_difference(there, run)
+        told = first_difference(there, run)
         if told:
             raise ConfigError(
                 f"--resume: {self.path.parent} holds days of another run, {told}: give what it was "
@@ -123,7 +121,7 @@ class Checkpoint:
         path = self.path / end_name(day)
         if not os.path.lexists(path):
             return None
-        _require_plain(path)
+        require_plain(path)
         kept = kept_day(self.path, day)
         if kept.end is None or kept.rows_xxh3_128 is None:
             return None
@@ -133,7 +131,7 @@ class Checkpoint:
     def _require_sound(self, day: "DayApart", kept: KeptDay, end: DayEnd) -> None:
         """Refuse a kept day whose rows, or files that it has read, are not what they were."""
         rows = rows_of(self.path, day)
-        _require_plain(rows)
+        require_plain(rows)
         fault = difference({"bytes": kept.rows_bytes, "xxh3_128": kept.rows_xxh3_128}, rows)
         if fault is not None:
             raise FormatError(f"the kept day {day.date} is damaged: {fault}: begin with --force")
@@ -186,29 +184,6 @@ def _described(facts: RunFacts, days: "Sequence[DayApart]") -> dict[str, Any]:
     return plain
 
 
-def _first_difference(there: Any, here: Any, where: str = "") -> str:
-    """Name the first key whose values differ, and both; empty: none."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key in dict.fromkeys((*here, *there)):
-            name = f"{where}.{key}" if where else str(key)
-            told = _first_difference(there.get(key, _MISSING), here.get(key, _MISSING), name)
-            if told:
-                return told
-        return ""
-    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
-        for k, (was, now) in enumerate(zip(there, here, strict=True)):
-            if told := _first_difference(was, now, f"{where}[{k}]"):
-                return told
-        return ""
-    if there == here:
-        return ""
-    return f"{where} was {_shown(there)} and is {_shown(here)}"
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value is _MISSING else json.dumps(value)[:_SHOWN_MAX]
-
-
 def _size_of(path: Path) -> int:
     try:
         return path.stat().st_size
@@ -216,23 +191,3 @@ def _size_of(path: Path) -> int:
         raise MissingFileError(
             f"expected {path}, which a kept day has read, found no file"
         ) from None
-
-
-def _require_ours(folder: Path) -> None:
-    """Refuse a folder that somebody else could have written to."""
-    with output_errors(folder, "look at"):
-        status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise OutputError(
-            f"{folder}: expected a folder that is yours alone (mode 0700), found mode "
-            f"{stat.S_IMODE(status.st_mode):04o} of user {status.st_uid}: begin anew with --force"
-        )
-
-
-def _require_plain(path: Path) -> None:
-    try:
-        plain = stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        plain = False
-    if not plain:
-        raise FormatError(f"{path}: expected a plain file, found none: begin anew with --force")

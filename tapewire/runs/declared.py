@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tapewire.analytics.run_folder import RunFolder
 from tapewire.atomic import output_errors
-from tapewire.candles import BacktestResult, Candles, EventDrivenEngine, LevelBook
+from tapewire.candles import BacktestConfig, BacktestResult, Candles, EventDrivenEngine, LevelBook
 from tapewire.candles.declared import DeclaredBars, DeclaredStrategies, run_declared
 from tapewire.candles.families import VariantResults
 from tapewire.candles.optimizer import metric_columns, outcomes, table_of
@@ -24,13 +24,12 @@ from tapewire.candles.rules import (
 )
 from tapewire.candles.sessions import SessionClock
 from tapewire.errors import ConfigError, InputError, MissingFileError
+from tapewire.inputs.candle_blocks import BLOCK_ROWS, batch_blocks, content_of, described
 from tapewire.inputs.candle_outputs import (
     BatchReport,
     all_cores,
     require_table_path,
     say_result,
-    stoppable,
-    streamed_tables,
     write_table,
 )
 from tapewire.inputs.candles import CandleRequest, told_apart
@@ -198,9 +197,14 @@ def read_strategies(paths: Sequence[Path]) -> list[DeclaredStrategy]:
     return found
 
 
+def _files_in(path: Path) -> list[Path]:
+    """The files of strategies that a path names."""
+    return sorted(path.glob("*.json")) if path.is_dir() else [path]
+
+
 def _strategies_in(path: Path) -> Iterator[DeclaredStrategy]:
     if path.is_dir():
-        for inner in sorted(path.glob("*.json")):
+        for inner in _files_in(path):
             yield load_strategy(inner)
     elif path.suffix == ".jsonl":
         try:
@@ -232,36 +236,55 @@ def batch_declared(
     session: str | None = None,
     jobs: int | None = None,
     force: bool = False,
+    checkpoint: bool = False,
+    resume: bool = False,
     as_json: bool = False,
     console: Console | None = None,
 ) -> BatchReport:
     """Trade declared strategies on the bars of files; results stream to one Parquet file.
 
-    Each row has the file, the symbol, the strategy's place, name and version, and the metrics.
-    Indicators are computed once for all strategies of a primary timeframe.
+    Each row has the file, the symbol, the strategy's place, name and version, and the metrics; they
+    are in the order of files and places. Indicators are computed once for all strategies of a
+    primary timeframe, in blocks of `BLOCK_ROWS` strategies.
 
     Raises
     ------
     ConfigError, InputError, OutputError, InterruptedRunError
-        As `run_declared_file`; nothing is left of a batch that did not end.
+        As `run_declared_file`, and see `batch_blocks`; without ``checkpoint`` nothing is left of a
+        batch that did not end.
     """
     if request.parameters:
         raise ConfigError(f"{request.parameters[0]}: declared strategies have their own parameters")
     family, config = DeclaredStrategies(session_of(session)), request.config()
+    files = list(zip(data, told_apart(data), strict=True))
+    rows: list[dict[str, Any]] = []
+
+    def describe() -> dict[str, Any]:
+        sources = [content_of(inner) for path in paths for inner in _files_in(path)]
+        return described(request, files, len(rows), session=session, strategies=sources)
+
     began_s, written = time.perf_counter(), 0
     with ExitStack() as stack:
-        stack.enter_context(stoppable())
-        write = stack.enter_context(streamed_tables(output, force=force))
-        rows = [{"strategy": one} for one in read_strategies(paths)]
+        blocks = stack.enter_context(
+            batch_blocks(output, describe, force=force, checkpoint=checkpoint, resume=resume)
+        )
+        rows += [{"strategy": one} for one in read_strategies(paths)]
         steps = stack.enter_context(Steps("strategies traded", len(rows) * len(data)))
-        for file, called in zip(data, told_apart(data), strict=True):
-            candles = request.read(file)
-            with _told_of(file):
-                for outcome in outcomes(family, candles, rows, config, jobs or all_cores()):
-                    table = _table(called, candles, rows, outcome, config.initial_balance)
-                    write(table)
-                    written += table.num_rows
-                    steps(written)
+        for file, called in files:
+            candles = None
+            for first in range(0, len(rows), BLOCK_ROWS):
+                if (kept := blocks.rows_kept()) is not None:
+                    written += kept
+                    continue
+                candles = candles or request.read(file)
+                chosen, parts = rows[first : first + BLOCK_ROWS], []
+                with _told_of(file):
+                    for outcome in outcomes(family, candles, chosen, config, jobs or all_cores()):
+                        part = _table(called, candles, chosen, first, outcome, config)
+                        parts.append(part)
+                        written += part.num_rows
+                        steps(written)
+                blocks.add(parts, "place")
     elapsed_s = time.perf_counter() - began_s
     report = BatchReport(str(output), len(data), written, elapsed_s, written / elapsed_s)
     report.say(console, as_json=as_json)
@@ -269,12 +292,12 @@ def batch_declared(
 
 
 def _table(
-    called: str, candles: Candles, rows: Sequence[dict[str, Any]], outcome: VariantResults,
-    initial: float,
+    called: str, candles: Candles, rows: Sequence[dict[str, Any]], first: int,
+    outcome: VariantResults, config: BacktestConfig,
 ) -> Any:  # fmt: skip
     """Return strategies that are done as rows: whose they are, and their metrics."""
-    columns = metric_columns(outcome.summaries, outcome.daily, initial)
-    columns["place"] = np.asarray(outcome.places, np.int64)
+    columns = metric_columns(outcome.summaries, outcome.daily, config.initial_balance)
+    columns["place"] = first + np.asarray(outcome.places, np.int64)
     named = []
     for place in outcome.places:
         strategy = rows[place]["strategy"]

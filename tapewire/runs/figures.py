@@ -73,7 +73,7 @@ class _FiguresRun(RunAssembly):
     watch: Watch | None = None
     collected: FiguresCollector | None = None
 
-    def _collector_process(self, stack: object) -> "CollectorProcess | None":
+    def _collector_process(self, stack: object, stream: object = None) -> "CollectorProcess | None":
         self.facts.collector = "inline"
         return None
 

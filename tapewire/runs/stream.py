@@ -87,6 +87,17 @@ class Stream:
             self._note_foreign(info)
         return info
 
+    def check(self) -> None:
+        """Raise what ended a replay of ours badly, for who waits for something else meanwhile.
+
+        Raises
+        ------
+        TapewireError
+            The replay's own error, or that it was lost.
+        """
+        if isinstance(self._replay, ReplayProcess):
+            self._replay.check()
+
     def wait_end(self) -> None:
         """Wait for the replay's own end after the last batch."""
         if isinstance(self._replay, ReplayProcess):

@@ -1,6 +1,7 @@
 """Searches that are killed lose the batch in flight, and go on to what unbroken ones come to."""
 
 import os
+import random
 import signal
 import subprocess
 import time
@@ -10,6 +11,7 @@ import pytest
 
 from conftest import Tapewire
 from factories import contents, walk_file
+from soaking import Soak
 from tapewire.errors import StoreError
 from tapewire.factory.asked import FactorySettings
 from tapewire.factory.datasets import read_bars
@@ -18,6 +20,7 @@ from tapewire.store import Store
 
 #: Longest until a search has kept its first batches, on a busy machine, s.
 STARTED_S = 240.0
+KILLS = 100
 RANDOM = FactorySettings(count=400, batch=4, timeframes=("15m", "1h"), trades_min=3)
 GENETIC = FactorySettings(
     "genetic", 600, population=6, generations=100, timeframes=("15m", "1h"), trades_min=3
@@ -76,3 +79,46 @@ def test_a_search_that_was_killed_twice_comes_to_what_an_unbroken_one_does(
     found = evolve(1, store=str(killed), judges=False)
     assert found.digest == expected.digest
     assert contents(killed) == contents(tmp_path / "whole.db")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("settings", [RANDOM, GENETIC], ids=["random", "genetic"])
+def test_searches_killed_at_random_moments(
+    tapewire: Tapewire, tmp_path: Path, soak: Soak, settings: FactorySettings
+) -> None:
+    """One is killed until it ends in spite of it, as an unbroken one does; then the next."""
+    walk_file(tmp_path / "bars.parquet")
+    whole, killed = tmp_path / "whole.db", tmp_path / "killed.db"
+    began_s = time.monotonic()
+    _end(tapewire.start(*words(settings)), STARTED_S)
+    whole_s = time.monotonic() - began_s
+    killed.rename(whole)
+    kills, ended = [0], [0]
+    again = ("factory", "evolve", "1", "--store", "killed.db", "--no-judge")
+
+    def play(seed: int, moment_s: float | None = None) -> None:
+        moment_s = moment_s or random.Random(seed).random() * whole_s
+        process = tapewire.start(*(again if batches(killed) else words(settings)))
+        try:
+            _end(process, moment_s)
+        except subprocess.TimeoutExpired:
+            kills[0] += 1
+            process.kill()
+            process.communicate()
+            if batches(killed):
+                return
+        else:
+            ended[0] += 1
+            assert contents(killed) == contents(whole)
+        for path in tmp_path.glob("killed.db*"):  # ended, or had kept nothing: the next is begun
+            path.unlink()
+
+    count = soak.seeds(KILLS, play)
+    play(0, STARTED_S)
+    soak.say(f"{count} starts, {kills[0]} killed; {ended[0]} searches ended, no difference")
+
+
+def _end(process: "subprocess.Popen[str]", timeout_s: float) -> None:
+    """Wait for an end as it should be."""
+    _, error = process.communicate(timeout=timeout_s)
+    assert process.returncode == 0, error

@@ -20,7 +20,7 @@ from conftest import REPO
 from forks import Forks
 from seeds import play_seeds
 from soaking import Soak
-from writing import COMMANDS, contents_of
+from writing import ALL, FOLDERS, contents_of, prepare
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Disk:
             self.patch.setenv(f"FAULT_{key}", str(value))
         for key in {"STAYS", "SLEEP_US"} - {key.upper() for key in fault}:
             self.patch.delenv(f"FAULT_{key}", raising=False)
-        done = self.forks.tapewire(*COMMANDS[name], cwd=self.folder)
+        done = self.forks.tapewire(*ALL[name], cwd=self.folder)
         self.calls.setdefault(name, counted.stat().st_size if counted.exists() else 0)
         return done
 
@@ -70,8 +70,6 @@ def disk(tmp_path_factory: pytest.TempPathFactory, synthetic_file: Path) -> Iter
     library = folder / "failing_disk.so"
     source = REPO / "tests" / "failing_disk.c"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    shutil.copy(synthetic_file, folder / "day.dbn")
-    (folder / "o").mkdir()
     with (
         pytest.MonkeyPatch.context() as patch,
         tempfile.TemporaryDirectory(prefix="tw-", dir="/tmp") as socket,
@@ -80,9 +78,8 @@ def disk(tmp_path_factory: pytest.TempPathFactory, synthetic_file: Path) -> Iter
         forks = Forks(Path(socket))
         try:
             made = Disk(folder, forks, {}, patch)
-            run = forks.tapewire(*COMMANDS["run"][:-2], "run", cwd=folder)
-            assert run.returncode == 0, run.stderr
-            for name in COMMANDS:
+            prepare(folder, forks, synthetic_file)
+            for name in ALL:
                 done = made.do(name)
                 if name == "sweep":
                     made.study = made.contents_of_study()
@@ -109,10 +106,10 @@ def play_fault(disk: Disk, name: str, at: int, stays: bool, number: int) -> None
         assert os.strerror(number) in said, (where, said)
         assert "o/" in said or str(disk.folder / "o") in said, (where, said)
         if "comes back when another run is to go there" in said:
-            assert name == "run"
+            assert name in FOLDERS
             assert stays, (where, said)
             disk.patch.setenv("FAULT_AT", "0")
-            refused = disk.forks.tapewire(*COMMANDS[name][:-1], cwd=disk.folder)
+            refused = disk.forks.tapewire(*ALL[name][:-1], cwd=disk.folder)
             assert "already holds" in refused.stderr, (where, refused.stderr)
             after = disk.contents()
             changed = {key for key in before if after.get(key) != before[key]}
@@ -133,7 +130,7 @@ def _require_goes_on(disk: Disk, code: int, where: str) -> None:
         assert disk.contents_of_study()["complete"] == "False", where
         disk.patch.setenv("FAULT_AT", "0")
         begun = (disk.folder / "o" / "study" / "study.json").exists()
-        again = disk.forks.tapewire(*COMMANDS["sweep"], *["--resume"] * begun, cwd=disk.folder)
+        again = disk.forks.tapewire(*ALL["sweep"], *["--resume"] * begun, cwd=disk.folder)
         assert again.returncode == 0, (where, again.stderr)
     assert disk.contents_of_study() == disk.study, where
 
@@ -147,14 +144,14 @@ def drawn(disk: Disk, name: str, seed: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL)
 def test_some_calls_fail(disk: Disk, name: str) -> None:
     assert disk.calls[name] > 3  # a write, a flush, a rename, the folder's flush
     play_seeds(f"test_some_calls_fail and {name}", 5, lambda seed: drawn(disk, name, seed))
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL)
 def test_every_call_fails(disk: Disk, name: str, soak: Soak) -> None:
     calls = disk.calls[name]
     cases = [
@@ -172,7 +169,7 @@ def test_every_call_fails(disk: Disk, name: str, soak: Soak) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_slow_disk_changes_nothing(disk: Disk) -> None:
-    for name in ("convert", "derive"):
+    for name in ("convert", "derive", "batch", "drawn", "features", "book", "synth"):
         before = disk.contents()
         done = disk.do(name, sleep_us=20_000)
         assert done.returncode == 0, done.stderr

@@ -7,7 +7,6 @@ Mounting takes rights that not everybody has; without them there are the faults 
 import contextlib
 import os
 import random
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +16,14 @@ import pytest
 from forks import Forks
 from seeds import play_seeds
 from soaking import Soak
-from writing import COMMANDS, contents_of
+from writing import ALL, COMMANDS, contents_of, prepare
 
 FULL = 100
 #: A page for each of some files, up to about what the largest command writes.
 ROOM_BYTES = (4_096, 1_200_000)
+SHORT_AND_LONG = [
+    *COMMANDS, *(pytest.param(name, marks=pytest.mark.long) for name in ALL if name not in COMMANDS)
+]  # fmt: skip
 _WHOLE_STUDY = {"study/trials.parquet", "study/manifest.json"}
 _SAID = {"full": "No space left on device", "read-only": "Read-only file system"}
 
@@ -50,10 +52,7 @@ def mounted(place: Path, size_bytes: int, *options: str) -> Iterator[None]:
 def folder(tmp_path_factory: pytest.TempPathFactory, synthetic_file: Path, forks: Forks) -> Path:
     """Inputs, a run to be bundled, and what each command comes to on a disk with room."""
     made = tmp_path_factory.mktemp("full")
-    shutil.copy(synthetic_file, made / "day.dbn")
-    run = forks.tapewire(*COMMANDS["run"][:-2], "run", cwd=made)
-    assert run.returncode == 0, run.stderr
-    (made / "o").mkdir()
+    prepare(made, forks, synthetic_file)
     return made
 
 
@@ -61,7 +60,7 @@ def play_full(folder: Path, forks: Forks, name: str, room_bytes: int) -> bool:
     """Let a command write to a disk with so much room; whether it was too little."""
     where = f"{name}: {room_bytes} bytes"
     with mounted(folder / "o", room_bytes):
-        done = forks.tapewire(*COMMANDS[name], cwd=folder)
+        done = forks.tapewire(*ALL[name], cwd=folder)
         after = contents_of(folder)
         if done.returncode == 0:
             return False
@@ -79,7 +78,7 @@ def _require_goes_on(folder: Path, forks: Forks, begun: bool, where: str) -> Non
     """With more room the study becomes whole."""
     more = ["mount", "-o", f"remount,size={16 << 20}", str(folder / "o")]
     subprocess.run(more, check=True, capture_output=True)
-    again = forks.tapewire(*COMMANDS["sweep"], *["--resume"] * begun, cwd=folder)
+    again = forks.tapewire(*ALL["sweep"], *["--resume"] * begun, cwd=folder)
     assert again.returncode == 0, (where, again.stderr)
     assert set(contents_of(folder)) >= _WHOLE_STUDY, where
 
@@ -98,14 +97,14 @@ def drawn(folder: Path, forks: Forks, name: str, seed: int) -> bool:
     return play_full(folder, forks, name, room_bytes)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", SHORT_AND_LONG)
 def test_a_small_disk_that_is_full(folder: Path, forks: Forks, name: str) -> None:
     assert play_full(folder, forks, name, 8_192)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL)
 def test_small_disks_of_any_size(folder: Path, forks: Forks, name: str) -> None:
     play_seeds(
         f"test_small_disks_of_any_size and {name}", 5,
@@ -114,22 +113,22 @@ def test_small_disks_of_any_size(folder: Path, forks: Forks, name: str) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_hundred_small_disks(folder: Path, forks: Forks, soak: Soak, name: str) -> None:
     full: list[bool] = []
     count = soak.seeds(FULL, lambda seed: full.append(drawn(folder, forks, name, seed)))
     soak.say(f"{count} disks of 4 kB to 1.2 MB, {sum(full)} of them full, nothing half-written")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", SHORT_AND_LONG)
 def test_a_disk_that_may_only_be_read(folder: Path, forks: Forks, name: str) -> None:
     with mounted(folder / "o", 16 << 20):
-        assert forks.tapewire(*COMMANDS[name], cwd=folder).returncode == 0
+        assert forks.tapewire(*ALL[name], cwd=folder).returncode == 0
         before = contents_of(folder)
         assert before
         again = ["mount", "-o", "remount,ro", str(folder / "o")]
         subprocess.run(again, check=True, capture_output=True)
-        words = (*COMMANDS[name], "--force") if name == "sweep" else COMMANDS[name]
+        words = (*ALL[name], "--force") if name == "sweep" else ALL[name]
         done = forks.tapewire(*words, cwd=folder)
         assert contents_of(folder) == before
     _require_told(done, "read-only", name)
@@ -140,7 +139,7 @@ def test_a_disk_that_may_only_be_read(folder: Path, forks: Forks, name: str) -> 
 def test_a_folder_that_may_only_be_read(folder: Path, forks: Forks, name: str) -> None:
     (folder / "o").chmod(0o500)
     try:
-        done = forks.tapewire(*COMMANDS[name], cwd=folder)
+        done = forks.tapewire(*ALL[name], cwd=folder)
     finally:
         (folder / "o").chmod(0o700)
     assert done.returncode == 4, done.stderr

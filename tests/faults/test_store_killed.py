@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from soaking import Soak
 from stores import Databases, filled, result, strategy
 from tapewire.store import Store
 from tapewire.store.checking import check_store
 
 BATCH = 400
-KILLS = 3
+KILLS, KILLS_FULL = 3, 100
 _SAVER = """
 import sys
 from stores import result, strategy
@@ -60,24 +61,47 @@ def killed_after(url: str, seconds: float) -> int:
     return 1 + len([line for line in said if line.isdigit()])
 
 
-def test_a_kill_loses_the_batch_in_flight_alone(url: str) -> None:
-    draw = random.Random(7)
+def begun(url: str) -> None:
+    """A store with a search that has kept nothing yet."""
     with Store.open(url) as store:
         store.begin_generation({}, store.add_dataset("d" * 64, {}))
+
+
+def kill(url: str, told: int, seconds: float) -> int:
+    """Kill who saves; look at what is there: so many batches, or one more than could be said."""
+    told += killed_after(url, seconds)
+    with Store.open(url) as store:
+        search = store.generation(1)
+        assert told <= search.batches <= told + 1
+        told = search.batches
+        found = check_store(store)
+        assert found.faults == ()
+        assert found.rows["strategies"] == found.rows["backtest_results"] == told * BATCH
+        assert search.trials == store.trial_count(1) == told * BATCH
+        assert search.state == {"last": told * BATCH - 1}
+        assert store.strategy(f"drawn-{told * BATCH - 1:05d}").results[0].digest
+    return told
+
+
+def test_a_kill_loses_the_batch_in_flight_alone(url: str) -> None:
+    draw = random.Random(7)
+    begun(url)
     told = 0
     for _ in range(KILLS):
-        told += killed_after(url, draw.random() * 0.5)
-        with Store.open(url) as store:
-            search = store.generation(1)
-            # One more may be stored than could be said.
-            assert told <= search.batches <= told + 1
-            told = search.batches
-            found = check_store(store)
-            assert found.faults == ()
-            assert found.rows["strategies"] == found.rows["backtest_results"] == told * BATCH
-            assert search.trials == store.trial_count(1) == told * BATCH
-            assert search.state == {"last": told * BATCH - 1}
-            assert store.strategy(f"drawn-{told * BATCH - 1:05d}").results[0].digest
+        told = kill(url, told, draw.random() * 0.5)
+
+
+@pytest.mark.soak
+def test_stores_killed_at_random_moments(url: str, soak: Soak) -> None:
+    """One after the other, on what those before have left."""
+    begun(url)
+    told = [0]
+
+    def play(seed: int) -> None:
+        told.append(kill(url, told[-1], random.Random(seed).random() * 0.5))
+
+    count = soak.seeds(KILLS_FULL, play)
+    soak.say(f"{count} kills, {told[-1]} batches of {BATCH} saved, none lost or doubled")
 
 
 def test_a_restore_that_is_killed_leaves_what_was_there(tmp_path: Path) -> None:

@@ -146,6 +146,91 @@ def test_a_message_of_a_connection_that_is_unknown_is_nobodys(
     ours.close()
 
 
+#: Opens connections that say nothing, and stays.
+CROWD = """
+import sys, time
+import zmtp
+lines = []
+while len(lines) < 100:
+    try:
+        lines.append(zmtp.connected(sys.argv[1], 10))
+    except BlockingIOError:
+        time.sleep(0.01)
+print("there", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "ipc"])
+def test_who_has_said_hello_is_not_pushed_out_by_a_crowd(short_folder: Path, scheme: str) -> None:
+    """Of an owner that is busy for longer than the crowd takes to come."""
+    address = "tcp://127.0.0.1:*" if scheme == "tcp" else f"ipc://{short_folder}/bound"
+    ours = Hub(
+        address, context=None, peer_timeout_s=60.0, peers_max=1, message_bytes_max=1_000,
+        untaken_bytes_max=1_000,
+    )  # fmt: skip
+    good = zmtp.Peer.to(ours.endpoint)
+    good.say(b"hello")
+    crowd = subprocess.Popen(
+        [sys.executable, "-c", CROWD, ours.endpoint], stdin=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )  # fmt: skip
+    assert crowd.stdout is not None
+    assert crowd.stdout.readline() == "there\n"
+    until_s = time.monotonic() + 20.0
+    while sockets_of(crowd.pid) and ours._waiter.disconnects < 60 and time.monotonic() < until_s:
+        ours.wait(0.1)
+    assert ours._waiter.disconnects >= 60
+    (_, connection, frames), *_ = ours.received()
+    assert bytes(frames[0].buffer) == b"hello"
+    ours.keep(connection)
+    assert not good.closed(0.5)
+    good.close()
+    crowd.communicate("")
+    ours.close()
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "ipc"])
+def test_what_a_stranger_said_who_has_left_costs_nobody_else_the_connection(
+    short_folder: Path, scheme: str
+) -> None:
+    """Whose descriptor has the number that the stranger's had."""
+    address = "tcp://127.0.0.1:*" if scheme == "tcp" else f"ipc://{short_folder}/bound"
+    ours = Hub(
+        address, context=None, peer_timeout_s=60.0, peers_max=1, message_bytes_max=1_000,
+        untaken_bytes_max=1_000,
+    )  # fmt: skip
+    numbers: set[int | None] = set()
+    with contextlib.ExitStack() as stack:
+        stack.callback(ours.close)
+        for _ in range(20):
+            stranger = zmtp.Peer.to(ours.endpoint)
+            for _ in range(20):
+                stranger.say(b"nonsense")
+            gone = ours._waiter.disconnects
+            stranger.close()
+            until_s = time.monotonic() + 10.0
+            while ours._waiter.disconnects == gone and time.monotonic() < until_s:
+                time.sleep(0.01)
+            good = zmtp.Peer.to(ours.endpoint)
+            stack.callback(good.close)
+            good.say(b"hello")
+            time.sleep(0.2)  # all of it has come
+            number = None
+            for identity, connection, frames in list(ours.received()):
+                if bytes(frames[0].buffer) == b"hello":
+                    number = connection
+                    ours.keep(connection)
+                else:
+                    numbers.add(connection)
+                    ours.refuse(identity, connection, b"no")
+            assert not good.closed(1.0)
+            assert number is not None
+            if number in numbers:
+                break
+        assert number in numbers
+
+
 def test_a_stranger_without_a_word_is_hung_up_on(
     replay: tuple["subprocess.Popen[str]", str],
 ) -> None:

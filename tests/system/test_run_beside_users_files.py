@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tapewire.processes.child import module_command
+from tapewire.children import module_command
 
 #: Names that Tapewire or its libraries import, as a user may well call files of his own.
 NAMES = ("queue.py", "msgspec.py", "signal.py", "replay.py", "execution.py", "tapewire/__init__.py")

@@ -1,11 +1,15 @@
 """A child process says what went wrong in its own words, and never outlives its owner."""
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from model_runs import alive
 from tapewire.errors import FormatError, PeerLostError
 from tapewire.processes.child import ChildProcess
 
@@ -87,3 +91,39 @@ def test_an_end_that_takes_its_time_is_waited_for(module: Path) -> None:
             time.sleep(0.02)
         assert child.error(0.01) is None
         assert isinstance(child.error(10.0), FormatError)
+
+
+OWNER = """
+import time
+from tapewire.processes.child import ChildProcess
+print(ChildProcess("the child", "spoken").pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("loaded", [False, True], ids=["loading", "loaded"])
+def test_one_that_is_still_loading_ends_with_its_owner(module: Path, loaded: bool) -> None:
+    """What is loaded tidies up first: nobody else ends it."""
+    said = module.with_name("said")
+    begun = "from tapewire.children import is_loaded; is_loaded()\n" if loaded else ""
+    module.write_text(f"{begun}open({str(said)!r}, 'w').close()\nimport time; time.sleep(60)")
+    owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    pid = int(owner.stdout.readline())
+    while not said.exists():
+        time.sleep(0.02)
+    owner.kill()
+    owner.communicate()
+    until_s = time.monotonic() + (0.3 if loaded else 5.0)
+    while time.monotonic() < until_s and alive(pid):
+        time.sleep(0.02)
+    assert alive(pid) == loaded
+    if loaded:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_one_whose_owner_was_gone_before_it_began_does_not_begin(module: Path) -> None:
+    module.write_text("print('begun')")
+    command = [sys.executable, "-m", "tapewire.children", str(os.getppid()), "spoken"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (70, "")

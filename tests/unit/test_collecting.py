@@ -140,7 +140,7 @@ def test_what_is_under_way_is_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_gap_in_the_numbers_is_the_collectors_error(tmp_path: Path) -> None:
     line = CollectorLine(lambda: None)
     try:
-        line.wait_there()
+        line.wait_there(lambda: None)
         line.send_document("begin", b'{"out_dir":"%s","config_yaml":"","force":false,'
                            b'"event_log":false,"markouts":false,"initial_capital":null}'
                            % str(tmp_path / "out").encode())  # fmt: skip

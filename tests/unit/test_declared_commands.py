@@ -13,8 +13,10 @@ from declared import SPECIFIED
 from tapewire.analytics import load_run
 from tapewire.candles import read_candles
 from tapewire.cli.program import app
-from tapewire.errors import ConfigError, OutputError, TapewireError
+from tapewire.errors import ConfigError, InterruptedRunError, OutputError, TapewireError
+from tapewire.inputs.candle_blocks import BatchBlocks
 from tapewire.inputs.candles import CandleRequest
+from tapewire.runs import declared
 from tapewire.runs.bundles import pack
 from tapewire.runs.declared import (
     EngineChoice,
@@ -135,6 +137,37 @@ def test_a_batch_has_a_row_for_each_strategy_and_file(here: Path, tmp_path: Path
     assert (found["version"], found["timeframe"], found["file"]) == ("1.0", "1h", "walk.parquet")
     assert found["net_pnl"] == pytest.approx(one.final_balance - 100_000)
     assert found["closed_trades"] == one.metrics["closed_trades"] >= 1
+
+
+def test_a_stopped_batch_goes_on_to_the_same_file(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of five strategies, in blocks of two."""
+    monkeypatch.setattr(declared, "BLOCK_ROWS", 2)
+    made, strategies = json.loads(SPECIFIED), tmp_path / "some.jsonl"
+    names = [f"s{k}" for k in range(5)]
+    strategies.write_text("\n".join(json.dumps({**made, "name": name}) for name in names))
+    whole, output = tmp_path / "whole.parquet", tmp_path / "rows.parquet"
+    of = [strategies], [here / "walk.parquet"], PLAIN
+    assert batch_declared(*of, whole, jobs=1).rows == 5
+    assert pq.read_table(whole)["place"].to_pylist() == [*range(5)]
+    assert pq.read_table(whole)["strategy"].to_pylist() == names
+    real = BatchBlocks.add
+
+    def stop(blocks: BatchBlocks, tables: list[pa.Table], order: str) -> None:
+        real(blocks, tables, order)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchBlocks, "add", stop)
+        with pytest.raises(InterruptedRunError, match="1 blocks are kept: the same command with"):
+            batch_declared(*of, output, checkpoint=True)
+    changed = tmp_path / "others.jsonl"
+    changed.write_text(strategies.read_text() + "\n")
+    with pytest.raises(ConfigError, match=r"another batch, strategies\[0\]\.sha256 was"):
+        batch_declared([changed], *of[1:], output, resume=True)
+    assert batch_declared(*of, output, jobs=2, resume=True).rows == 5
+    assert output.read_bytes() == whole.read_bytes()
 
 
 def test_a_batch_that_fails_leaves_nothing(here: Path, tmp_path: Path) -> None:

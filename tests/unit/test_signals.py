@@ -1,0 +1,78 @@
+"""Ctrl-C, SIGTERM and peers that are lost, where nobody asks for them."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tapewire.errors import InterruptedRunError, PeerLostError
+from tapewire.processes.signals import Signals
+
+LONG_S = 30.0
+
+
+def lost_after(seconds: float) -> Callable[[], None]:
+    until_s = time.monotonic() + seconds
+
+    def check() -> None:
+        if time.monotonic() >= until_s:
+            raise PeerLostError("the replay is gone")
+
+    return check
+
+
+def fine() -> None:
+    """Nobody is lost."""
+
+
+def test_a_lost_peer_ends_what_asks_nobody() -> None:
+    began_s = time.monotonic()
+    with Signals() as signals:
+        with (
+            pytest.raises(PeerLostError, match="the replay is gone"),
+            signals.immediate(),
+            signals.watching(lost_after(0.1)),
+        ):
+            time.sleep(LONG_S)
+        assert time.monotonic() - began_s < LONG_S / 2
+        signals.check()  # it was no signal of the user's
+        with signals.immediate():
+            time.sleep(0.1)
+
+
+def test_it_is_told_once_even_where_the_work_ends_at_that_moment() -> None:
+    told = 0
+    with Signals() as signals:
+        for k in range(20):
+            try:
+                with signals.immediate(), signals.watching(lost_after(0.0)):
+                    time.sleep(0.04 + k * 0.001)
+            except PeerLostError:
+                told += 1
+            time.sleep(0.01)  # nothing comes after it
+    assert told
+
+
+def test_the_users_own_signal_stays_one() -> None:
+    with Signals() as signals:
+        threading.Timer(0.2, signal.raise_signal, [signal.SIGTERM]).start()
+        with pytest.raises(KeyboardInterrupt), signals.immediate(), signals.watching(fine):
+            time.sleep(LONG_S)
+        with pytest.raises(InterruptedRunError, match="stopped by SIGTERM"):
+            signals.check()
+
+
+def test_where_signals_are_not_ours_nobody_watches() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        with Signals() as signals, signals.immediate(), signals.watching(lost_after(0.0)):
+            time.sleep(0.2)
+            done.append("whole")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == ["whole"]

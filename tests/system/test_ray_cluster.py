@@ -195,7 +195,9 @@ def test_a_search_and_draws_are_those_of_one_machine(
     ray_team: RayExecutor, synthetic_file: Path, tmp_path: Path
 ) -> None:
     sought: dict[str, Any] = {
-        "vary": {"max_inventory": {"from": 1, "to": 30}, "quantity": {"from": 1, "to": 3}},
+        "vary": {
+            "max_inventory": {"from": 1, "to": 30, "integer": True}, "quantity": [1, 2, 3]
+        },
         "strategies": "market_maker", "trials": 6, "batch": 3, "seed": 5, "block": 1,
     }  # fmt: skip
     drawn: dict[str, Any] = {

@@ -60,7 +60,10 @@ def require_schema(path: str, metadata: Metadata, schema: str, record_bytes: int
         if schema == "mbo" and str(metadata.schema) in ("status", "definition", "statistics"):
             hint = f"name it in data_source.{metadata.schema}_files"
         elif schema == "mbo" and str(metadata.schema) in WITHOUT_LEVELS:
-            hint = f"it has no book to trade in; request mbo, or {', '.join(LEVEL_SCHEMAS)}"
+            hint = (
+                "it has no book to trade in; try strategies on its bars with `tapewire candles`, "
+                f"or request mbo, {', '.join(LEVEL_SCHEMAS)}"
+            )
         raise FormatError(f"{path}: has schema {metadata.schema}; expected {schema}: {hint}")
     if metadata.ts_out:
         raise FormatError(

@@ -10,6 +10,8 @@ except ImportError as error:
         f"a store needs SQLAlchemy and Alembic, found none ({error}): pip install 'tapewire[store]'"
     ) from None
 
+from tapewire.store.job_records import JobEnd, JobProgress, JobRecord
+from tapewire.store.job_store import JobStore
 from tapewire.store.records import (
     DatasetRecord,
     GenerationRecord,
@@ -31,6 +33,10 @@ __all__ = [
     "DatasetRecord",
     "GenerationRecord",
     "HoldoutRecord",
+    "JobEnd",
+    "JobProgress",
+    "JobRecord",
+    "JobStore",
     "NewResult",
     "NewStrategy",
     "NewTrade",

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -44,6 +45,7 @@ class OpenedStore:
         self._place = place
         self._engine = engine
         self._lock_timeout_s = lock_timeout_s
+        self._own = threading.local()
 
     @classmethod
     def unchecked(
@@ -111,7 +113,13 @@ class OpenedStore:
 
     @contextlib.contextmanager
     def reading(self, doing: str) -> Iterator[sa.Connection]:
-        """Begin a transaction that reads: all of it sees one state of the database."""
+        """Begin a transaction that reads: all of it sees one state of the database.
+
+        Within one of this thread that writes, it is that one.
+        """
+        if (joined := self._joined()) is not None:
+            yield joined
+            return
         with store_errors(self.url, doing), self._engine.connect() as connection:
             if not self.is_sqlite:
                 connection.execution_options(
@@ -121,17 +129,43 @@ class OpenedStore:
                 yield connection
 
     @contextlib.contextmanager
-    def writing(self, doing: str) -> Iterator[sa.Connection]:
-        """Begin a transaction that writes, alone: all of it is done, or nothing."""
+    def writing(self, doing: str, *, alone: bool = True) -> Iterator[sa.Connection]:
+        """Begin a transaction that writes: all of it is done, or nothing.
+
+        Within another one of this thread it is a part of that one.
+
+        Parameters
+        ----------
+        doing
+            What, for messages.
+        alone
+            Whether nobody else may write meanwhile. SQLite never lets anybody; on PostgreSQL,
+            who changes rows that it has locked itself need not wait for all others.
+        """
+        if (joined := self._joined()) is not None:
+            yield joined
+            return
         with store_errors(self.url, doing), self._engine.connect() as connection:
             connection.execution_options(**{WRITES: True})
             with connection.begin():
-                if not self.is_sqlite:
+                if not self.is_sqlite and alone:
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
                     # What was copied a moment ago has no statistics yet: without them a look-up
                     # of many rows would be a walk through all.
                     connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-                yield connection
+                self._admit(connection)
+                self._own.connection = connection
+                try:
+                    yield connection
+                finally:
+                    self._own.connection = None
+
+    def _joined(self) -> sa.Connection | None:
+        found: sa.Connection | None = getattr(self._own, "connection", None)
+        return found
+
+    def _admit(self, connection: sa.Connection) -> None:
+        """Refuse a transaction that is to write, before it does; nobody is refused here."""
 
     def migrate(self, to: str = "head") -> tuple[str | None, str]:
         """Bring its tables to a version; see `tapewire.store.migrating.migrate`."""

@@ -217,9 +217,11 @@ class PeopleStore(OpenedStore):
             connection.execute(sessions.delete().where(sessions.c.id == session_id))
             log(connection, by, "logout", by, {"session": session_id})
 
-    def has_session(self, session_id: int, now: dt.datetime) -> bool:
-        """Whether a login lasts."""
-        query = sa.select(sessions.c.expires_at).where(sessions.c.id == session_id)
+    def has_session(self, session_id: int, user_id: int, now: dt.datetime) -> bool:
+        """Whether a login of a user lasts."""
+        query = sa.select(sessions.c.expires_at).where(
+            (sessions.c.id == session_id) & (sessions.c.user_id == user_id)
+        )
         with self.reading("look a login up") as connection:
             expires_at = connection.execute(query).scalar()
         return expires_at is not None and expires_at >= now

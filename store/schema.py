@@ -300,7 +300,26 @@ jobs: Final = _table(
     _at("created_at"),
     Column("started_at", DateTime()),
     Column("ended_at", DateTime()),
+    # Grows with whatever a watcher is to see, so that one can say what was seen last.
+    _count("seq"),
+    _count("steps_done"),
+    Column("steps_total", BigInteger()),
+    Column("reason", Text()),
+    Column("exit_code", Integer()),
+    # The search that it began or goes on with: written with what it keeps of that search.
+    Column("generation_id", Integer()),
     _one_of("state", JOB_STATES),
     UniqueConstraint("owner_id", "idempotency_key"),
     Index("ix_jobs_queue", "state", "priority", "id"),
+)
+#: What was answered to calls that change something, so that one that comes again does nothing.
+answers: Final = _table(
+    "answers",
+    _id(_LONG),
+    _to("user_id", "users", cascade=True),
+    Column("idempotency_key", Text(), nullable=False),
+    Column("request_digest", Text(), nullable=False),
+    Column("response", LargeBinary(), nullable=False),
+    _at("created_at"),
+    UniqueConstraint("user_id", "idempotency_key"),
 )

@@ -43,6 +43,10 @@ class Child:
         Whether its standard input and output are pipes of ours; else they are nothing.
     hears_stdout
         Whether its standard output is read in the background, too.
+    hears_stderr
+        Whether what it writes to standard error is kept; else it goes where this one's goes.
+    passes
+        Files that it has open under the same numbers.
 
     Raises
     ------
@@ -58,19 +62,24 @@ class Child:
         has_stdin: bool = False,
         has_stdout: bool = False,
         hears_stdout: bool = False,
+        hears_stderr: bool = True,
+        passes: Sequence[int] = (),
     ) -> None:
         self._process = subprocess.Popen(
             list(command),
             stdin=subprocess.PIPE if has_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE if has_stdout or hears_stdout else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.PIPE if hears_stderr else None,
             start_new_session=True,
             bufsize=0,
+            pass_fds=tuple(passes),
             env={**os.environ, **(environment or {})},
         )
         self._heard = bytearray()
         self._heard_stdout = bytearray()
-        self._readers = [_read_in_background(self._process.stderr, self._heard)]
+        self._readers = []
+        if hears_stderr:
+            self._readers.append(_read_in_background(self._process.stderr, self._heard))
         if hears_stdout:
             self._readers.append(_read_in_background(self._process.stdout, self._heard_stdout))
 

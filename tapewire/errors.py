@@ -24,6 +24,9 @@ one sentence and exits with ``exit_code``; a traceback is only ever a bug of our
     │   ├── StoreAwayError       its server can't be reached, or lets nobody in
     │   ├── StoreFullError       its disk is full
     │   ├── StoreVersionError    its tables are of an older or newer version
+    │   ├── QueueFullError       more jobs wait than may
+    │   ├── StaleAttemptError    a job was taken from who writes for it, or has ended
+    │   ├── KeyReuseError        an idempotency key that another request had
     │   └── NotAStoreError       what is there is no database, a damaged one or another's
     └── InterruptedRunError  stopped by the user (Ctrl-C, SIGTERM)
 
@@ -179,6 +182,18 @@ class StoreVersionError(StoreError):
     """The database has tables of an older or a newer version."""
 
 
+class QueueFullError(StoreError):
+    """More jobs wait than may."""
+
+
+class StaleAttemptError(StoreError):
+    """A job was taken from who writes for it, or has ended: nothing of theirs counts any more."""
+
+
+class KeyReuseError(StoreError):
+    """An idempotency key comes with another request than the first that had it."""
+
+
 class NotAStoreError(StoreError):
     """What is there is no database, a damaged one, or not one of Tapewire's."""
 
@@ -194,3 +209,11 @@ def _shown(letter: str) -> str:
     if letter.isprintable() or letter in "\n\t":
         return letter
     return letter.encode("unicode_escape").decode()
+
+
+def reason_of(name: str) -> str:
+    """Return what programs know a class of errors by: ``STORE_LOCKED`` of ``StoreLockedError``."""
+    return "".join(
+        f"_{letter}" if letter.isupper() and place else letter
+        for place, letter in enumerate(name.removesuffix("Error"))
+    ).upper()

@@ -3,10 +3,20 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 #: Buckets that are kept; beyond that the one that was used longest ago is forgotten.
 BUCKETS_MAX: Final = 100_000
+
+
+class Limits(Protocol):
+    """Whoever says how often somebody may do something."""
+
+    def wait_s(self, key: str) -> float:
+        """Take a token. Return 0, or the seconds until there is one; none was taken then."""
+
+    def give_back(self, key: str) -> None:
+        """Put a token back that was taken for something that shall not count."""
 
 
 @dataclass(slots=True)

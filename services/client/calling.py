@@ -10,6 +10,8 @@ import grpc
 
 from tapewire.errors import PeerLostError, TapewireError
 from tapewire.services.client.credentials import Credentials, authority_of
+from tapewire.services.client.jobs import JobCalls, new_key
+from tapewire.services.client.refusals import ServerRefusal
 from tapewire.services.proto import (
     accounts_pb2,
     accounts_pb2_grpc,
@@ -23,22 +25,7 @@ from tapewire.services.proto import (
 DEADLINE_S: Final = 30.0
 
 
-class ServerRefusal(TapewireError):
-    """A server's own error: its sentence, its reason for programs, its exit code.
-
-    Attributes
-    ----------
-    reason : str
-    status : str
-        gRPC's name of it.
-    """
-
-    def __init__(self, sentence: str, reason: str, status: str, exit_code: int) -> None:
-        super().__init__(sentence)
-        self.reason, self.status, self.exit_code = reason, status, exit_code
-
-
-class Client:
+class Client(JobCalls):
     """A connection to a server.
 
     Parameters
@@ -130,20 +117,24 @@ class Client:
         """Give all strategies that fit, page after page."""
         token = ""
         while True:
-            page = self._call(
-                self._strategies.List,
-                strategies_pb2.ListStrategiesRequest(
-                    sort=sort,
-                    ascending=ascending,
-                    where=where,
-                    page_size=page_size,
-                    page_token=token,
-                ),
+            rows, token = self.strategies_page(
+                sort=sort, ascending=ascending, where=where, page_size=page_size, page_token=token
             )
-            yield from map(_plain, page.strategies)
-            token = page.next_page_token
+            yield from rows
             if not token:
                 return
+
+    def strategies_page(self, **asked: Any) -> tuple[list[dict[str, Any]], str]:
+        """Return a page of strategies, and where the next one begins; empty: this is the last.
+
+        Parameters
+        ----------
+        **asked
+            Fields of ``ListStrategiesRequest``.
+        """
+        request = strategies_pb2.ListStrategiesRequest(**asked)
+        page = self._call(self._strategies.List, request)
+        return [_plain(one) for one in page.strategies], page.next_page_token
 
     def strategy(self, which: str) -> dict[str, Any]:
         """Return one strategy, by id, name or the begin of its hash, with its rules in words."""
@@ -158,7 +149,7 @@ class Client:
 
     def delete_strategies(self, ids: Sequence[int]) -> int:
         """Delete strategies; return how many there were."""
-        request = strategies_pb2.DeleteStrategiesRequest(ids=ids)
+        request = strategies_pb2.DeleteStrategiesRequest(ids=ids, idempotency_key=new_key())
         return int(self._call(self._strategies.Delete, request).deleted)
 
     def export(self, which: str) -> bytes:
@@ -224,9 +215,11 @@ class Client:
 def _plain(one: Any) -> dict[str, Any]:
     figures = {
         name: getattr(one, name) if one.HasField(name) else None
-        for name in ("sharpe", "total_return", "max_drawdown", "trades")
-    }
+        for name in (
+            "sharpe", "total_return", "max_drawdown", "trades", "complexity_score", "generation_id",
+        )
+    }  # fmt: skip
     return {
         "id": one.id, "name": one.name, "hash": one.hash, "format": one.format,
-        "complexity_score": one.complexity_score, **figures,
+        **figures,
     }  # fmt: skip

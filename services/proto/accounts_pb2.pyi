@@ -100,16 +100,18 @@ class WhoAmIResponse(_message.Message):
     def __init__(self, user: _Optional[_Union[User, _Mapping]] = ..., permissions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateUserRequest(_message.Message):
-    __slots__ = ("name", "email", "role", "password")
+    __slots__ = ("name", "email", "role", "password", "idempotency_key")
     NAME_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     name: str
     email: str
     role: Role
     password: str
-    def __init__(self, name: _Optional[str] = ..., email: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., password: _Optional[str] = ...) -> None: ...
+    idempotency_key: str
+    def __init__(self, name: _Optional[str] = ..., email: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., password: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
 class CreateUserResponse(_message.Message):
     __slots__ = ("user",)
@@ -134,16 +136,18 @@ class ListUsersResponse(_message.Message):
     def __init__(self, users: _Optional[_Iterable[_Union[User, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class SetUserRequest(_message.Message):
-    __slots__ = ("user_id", "role", "disabled", "password")
+    __slots__ = ("user_id", "role", "disabled", "password", "idempotency_key")
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     DISABLED_FIELD_NUMBER: _ClassVar[int]
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     user_id: int
     role: Role
     disabled: bool
     password: str
-    def __init__(self, user_id: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., disabled: _Optional[bool] = ..., password: _Optional[str] = ...) -> None: ...
+    idempotency_key: str
+    def __init__(self, user_id: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., disabled: _Optional[bool] = ..., password: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
 class SetUserResponse(_message.Message):
     __slots__ = ("user",)

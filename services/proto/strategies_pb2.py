@@ -23,33 +23,47 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tapewire.services.proto import data_pb2 as tapewire_dot_services_dot_proto_dot_data__pb2
+from tapewire.services.proto import jobs_pb2 as tapewire_dot_services_dot_proto_dot_jobs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(tapewire/services/proto/strategies.proto\x12\x0btapewire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x02\n\x08Strategy\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04hash\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x18\n\x10\x63omplexity_score\x18\x05 \x01(\x01\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x06sharpe\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0ctotal_return\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0cmax_drawdown\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x06trades\x18\n \x01(\x03H\x03\x88\x01\x01\x42\t\n\x07_sharpeB\x0f\n\r_total_returnB\x0f\n\r_max_drawdownB\t\n\x07_trades\"n\n\x15ListStrategiesRequest\x12\x0c\n\x04sort\x18\x01 \x01(\t\x12\x11\n\tascending\x18\x02 \x01(\x08\x12\r\n\x05where\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\\\n\x16ListStrategiesResponse\x12)\n\nstrategies\x18\x01 \x03(\x0b\x32\x15.tapewire.v1.Strategy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x12GetStrategyRequest\x12\r\n\x05which\x18\x01 \x01(\t\"\x84\x01\n\x13GetStrategyResponse\x12\'\n\x08strategy\x18\x01 \x01(\x0b\x32\x15.tapewire.v1.Strategy\x12\x13\n\x0bsource_code\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0f\n\x07results\x18\x04 \x03(\t\x12\x10\n\x08verdicts\x18\x05 \x03(\t\"&\n\x17\x44\x65leteStrategiesRequest\x12\x0b\n\x03ids\x18\x01 \x03(\x03\"+\n\x18\x44\x65leteStrategiesResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x03\"6\n\x15\x45xportStrategyRequest\x12\r\n\x05which\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\"6\n\x13\x45xportStrategyChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x11\n\tfile_name\x18\x02 \x01(\t2\xd5\x02\n\x0fStrategyService\x12O\n\x04List\x12\".tapewire.v1.ListStrategiesRequest\x1a#.tapewire.v1.ListStrategiesResponse\x12H\n\x03Get\x12\x1f.tapewire.v1.GetStrategyRequest\x1a .tapewire.v1.GetStrategyResponse\x12U\n\x06\x44\x65lete\x12$.tapewire.v1.DeleteStrategiesRequest\x1a%.tapewire.v1.DeleteStrategiesResponse\x12P\n\x06\x45xport\x12\".tapewire.v1.ExportStrategyRequest\x1a .tapewire.v1.ExportStrategyChunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(tapewire/services/proto/strategies.proto\x12\x0btapewire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tapewire/services/proto/data.proto\x1a\"tapewire/services/proto/jobs.proto\"\xec\x02\n\x08Strategy\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04hash\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x1d\n\x10\x63omplexity_score\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x06sharpe\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0ctotal_return\x18\x08 \x01(\x01H\x02\x88\x01\x01\x12\x19\n\x0cmax_drawdown\x18\t \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x06trades\x18\n \x01(\x03H\x04\x88\x01\x01\x12\x1a\n\rgeneration_id\x18\x0b \x01(\x03H\x05\x88\x01\x01\x42\x13\n\x11_complexity_scoreB\t\n\x07_sharpeB\x0f\n\r_total_returnB\x0f\n\r_max_drawdownB\t\n\x07_tradesB\x10\n\x0e_generation_id\"|\n\x15ListStrategiesRequest\x12\x0c\n\x04sort\x18\x01 \x01(\t\x12\x11\n\tascending\x18\x02 \x01(\x08\x12\r\n\x05where\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\"\\\n\x16ListStrategiesResponse\x12)\n\nstrategies\x18\x01 \x03(\x0b\x32\x15.tapewire.v1.Strategy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x12GetStrategyRequest\x12\r\n\x05which\x18\x01 \x01(\t\"\x84\x01\n\x13GetStrategyResponse\x12\'\n\x08strategy\x18\x01 \x01(\x0b\x32\x15.tapewire.v1.Strategy\x12\x13\n\x0bsource_code\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0f\n\x07results\x18\x04 \x03(\t\x12\x10\n\x08verdicts\x18\x05 \x03(\t\"?\n\x17\x44\x65leteStrategiesRequest\x12\x0b\n\x03ids\x18\x01 \x03(\x03\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"+\n\x18\x44\x65leteStrategiesResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x03\"6\n\x15\x45xportStrategyRequest\x12\r\n\x05which\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\"6\n\x13\x45xportStrategyChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x11\n\tfile_name\x18\x02 \x01(\t\"\x9a\x01\n\x19GenerateStrategiesRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x1f\n\x04\x62\x61rs\x18\x02 \x01(\x0b\x32\x11.tapewire.v1.Bars\x12-\n\x08settings\x18\x03 \x01(\x0b\x32\x1b.tapewire.v1.SearchSettings\x12\x14\n\x0cskip_judging\x18\x04 \x01(\x08\"\xe3\x03\n\x0eSearchSettings\x12\x13\n\x06method\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x63ount\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x03 \x01(\x03H\x02\x88\x01\x01\x12\x12\n\x05\x62\x61tch\x18\x04 \x01(\x03H\x03\x88\x01\x01\x12\x17\n\npopulation\x18\x05 \x01(\x03H\x04\x88\x01\x01\x12\x18\n\x0bgenerations\x18\x06 \x01(\x03H\x05\x88\x01\x01\x12\x14\n\x07grammar\x18\x07 \x01(\tH\x06\x88\x01\x01\x12\x12\n\ntimeframes\x18\x08 \x03(\t\x12\x30\n\x0b\x63onstraints\x18\t \x01(\x0b\x32\x1b.tapewire.v1.StrategyBounds\x12\x16\n\tobjective\x18\n \x01(\tH\x07\x88\x01\x01\x12\x13\n\x0b\x61ssumptions\x18\x0b \x03(\t\x12\x17\n\ntrades_min\x18\x0c \x01(\x03H\x08\x88\x01\x01\x12\x1a\n\rholdout_share\x18\r \x01(\x01H\t\x88\x01\x01\x12\x0e\n\x06guards\x18\x0e \x03(\tB\t\n\x07_methodB\x08\n\x06_countB\x07\n\x05_seedB\x08\n\x06_batchB\r\n\x0b_populationB\x0e\n\x0c_generationsB\n\n\x08_grammarB\x0c\n\n_objectiveB\r\n\x0b_trades_minB\x10\n\x0e_holdout_share\"\xf8\x01\n\x0eStrategyBounds\x12\x1b\n\x0emax_indicators\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1b\n\x0emax_conditions\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1b\n\x0emax_timeframes\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x1a\n\x12\x61llowed_indicators\x18\x04 \x03(\t\x12!\n\x14\x63omplexity_score_max\x18\x05 \x01(\x01H\x03\x88\x01\x01\x42\x11\n\x0f_max_indicatorsB\x11\n\x0f_max_conditionsB\x11\n\x0f_max_timeframesB\x17\n\x15_complexity_score_max\";\n\x1aGenerateStrategiesResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job\"\x91\x01\n\x17\x45volveGenerationRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x15\n\rgeneration_id\x18\x02 \x01(\x03\x12\x13\n\x0bgenerations\x18\x03 \x01(\x03\x12\r\n\x05\x66orce\x18\x04 \x01(\x08\x12\x14\n\x0cskip_judging\x18\x05 \x01(\x08\x12\x0c\n\x04\x64\x61ta\x18\x06 \x01(\t\"9\n\x18\x45volveGenerationResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job2\x89\x04\n\x0fStrategyService\x12O\n\x04List\x12\".tapewire.v1.ListStrategiesRequest\x1a#.tapewire.v1.ListStrategiesResponse\x12H\n\x03Get\x12\x1f.tapewire.v1.GetStrategyRequest\x1a .tapewire.v1.GetStrategyResponse\x12U\n\x06\x44\x65lete\x12$.tapewire.v1.DeleteStrategiesRequest\x1a%.tapewire.v1.DeleteStrategiesResponse\x12P\n\x06\x45xport\x12\".tapewire.v1.ExportStrategyRequest\x1a .tapewire.v1.ExportStrategyChunk0\x01\x12[\n\x08Generate\x12&.tapewire.v1.GenerateStrategiesRequest\x1a\'.tapewire.v1.GenerateStrategiesResponse\x12U\n\x06\x45volve\x12$.tapewire.v1.EvolveGenerationRequest\x1a%.tapewire.v1.EvolveGenerationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapewire.services.proto.strategies_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STRATEGY']._serialized_start=91
-  _globals['_STRATEGY']._serialized_end=383
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=385
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=495
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=497
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=589
-  _globals['_GETSTRATEGYREQUEST']._serialized_start=591
-  _globals['_GETSTRATEGYREQUEST']._serialized_end=626
-  _globals['_GETSTRATEGYRESPONSE']._serialized_start=629
-  _globals['_GETSTRATEGYRESPONSE']._serialized_end=761
-  _globals['_DELETESTRATEGIESREQUEST']._serialized_start=763
-  _globals['_DELETESTRATEGIESREQUEST']._serialized_end=801
-  _globals['_DELETESTRATEGIESRESPONSE']._serialized_start=803
-  _globals['_DELETESTRATEGIESRESPONSE']._serialized_end=846
-  _globals['_EXPORTSTRATEGYREQUEST']._serialized_start=848
-  _globals['_EXPORTSTRATEGYREQUEST']._serialized_end=902
-  _globals['_EXPORTSTRATEGYCHUNK']._serialized_start=904
-  _globals['_EXPORTSTRATEGYCHUNK']._serialized_end=958
-  _globals['_STRATEGYSERVICE']._serialized_start=961
-  _globals['_STRATEGYSERVICE']._serialized_end=1302
+  _globals['_STRATEGY']._serialized_start=163
+  _globals['_STRATEGY']._serialized_end=527
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=529
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=653
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=655
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=747
+  _globals['_GETSTRATEGYREQUEST']._serialized_start=749
+  _globals['_GETSTRATEGYREQUEST']._serialized_end=784
+  _globals['_GETSTRATEGYRESPONSE']._serialized_start=787
+  _globals['_GETSTRATEGYRESPONSE']._serialized_end=919
+  _globals['_DELETESTRATEGIESREQUEST']._serialized_start=921
+  _globals['_DELETESTRATEGIESREQUEST']._serialized_end=984
+  _globals['_DELETESTRATEGIESRESPONSE']._serialized_start=986
+  _globals['_DELETESTRATEGIESRESPONSE']._serialized_end=1029
+  _globals['_EXPORTSTRATEGYREQUEST']._serialized_start=1031
+  _globals['_EXPORTSTRATEGYREQUEST']._serialized_end=1085
+  _globals['_EXPORTSTRATEGYCHUNK']._serialized_start=1087
+  _globals['_EXPORTSTRATEGYCHUNK']._serialized_end=1141
+  _globals['_GENERATESTRATEGIESREQUEST']._serialized_start=1144
+  _globals['_GENERATESTRATEGIESREQUEST']._serialized_end=1298
+  _globals['_SEARCHSETTINGS']._serialized_start=1301
+  _globals['_SEARCHSETTINGS']._serialized_end=1784
+  _globals['_STRATEGYBOUNDS']._serialized_start=1787
+  _globals['_STRATEGYBOUNDS']._serialized_end=2035
+  _globals['_GENERATESTRATEGIESRESPONSE']._serialized_start=2037
+  _globals['_GENERATESTRATEGIESRESPONSE']._serialized_end=2096
+  _globals['_EVOLVEGENERATIONREQUEST']._serialized_start=2099
+  _globals['_EVOLVEGENERATIONREQUEST']._serialized_end=2244
+  _globals['_EVOLVEGENERATIONRESPONSE']._serialized_start=2246
+  _globals['_EVOLVEGENERATIONRESPONSE']._serialized_end=2303
+  _globals['_STRATEGYSERVICE']._serialized_start=2306
+  _globals['_STRATEGYSERVICE']._serialized_end=2827
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,16 @@ class StrategyServiceStub:
                 request_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.ExportStrategyRequest.SerializeToString,
                 response_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.ExportStrategyChunk.FromString,
                 _registered_method=True)
+        self.Generate = channel.unary_unary(
+                '/tapewire.v1.StrategyService/Generate',
+                request_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GenerateStrategiesRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GenerateStrategiesResponse.FromString,
+                _registered_method=True)
+        self.Evolve = channel.unary_unary(
+                '/tapewire.v1.StrategyService/Evolve',
+                request_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.EvolveGenerationRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.EvolveGenerationResponse.FromString,
+                _registered_method=True)
 
 
 class StrategyServiceServicer:
@@ -86,6 +96,20 @@ class StrategyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Generate(self, request, context):
+        """Makes strategies by rule, tries and judges them: a job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Evolve(self, request, context):
+        """Goes on with a search that was stopped, or for longer: a job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StrategyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -108,6 +132,16 @@ def add_StrategyServiceServicer_to_server(servicer, server):
                     servicer.Export,
                     request_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.ExportStrategyRequest.FromString,
                     response_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.ExportStrategyChunk.SerializeToString,
+            ),
+            'Generate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Generate,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GenerateStrategiesRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GenerateStrategiesResponse.SerializeToString,
+            ),
+            'Evolve': grpc.unary_unary_rpc_method_handler(
+                    servicer.Evolve,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.EvolveGenerationRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.EvolveGenerationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -219,6 +253,60 @@ class StrategyService:
             '/tapewire.v1.StrategyService/Export',
             tapewire_dot_services_dot_proto_dot_strategies__pb2.ExportStrategyRequest.SerializeToString,
             tapewire_dot_services_dot_proto_dot_strategies__pb2.ExportStrategyChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Generate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.StrategyService/Generate',
+            tapewire_dot_services_dot_proto_dot_strategies__pb2.GenerateStrategiesRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_strategies__pb2.GenerateStrategiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Evolve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.StrategyService/Evolve',
+            tapewire_dot_services_dot_proto_dot_strategies__pb2.EvolveGenerationRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_strategies__pb2.EvolveGenerationResponse.FromString,
             options,
             channel_credentials,
             insecure,

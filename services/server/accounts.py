@@ -14,6 +14,7 @@ from tapewire.services.server.guarding import CALLER
 from tapewire.services.server.identity import Identity, IssuedTokens
 from tapewire.services.server.measures import Measures
 from tapewire.services.server.paging import page_size, whole_of
+from tapewire.store import Store
 from tapewire.store.people import UserRecord
 
 _ROLES: Final[dict[int, str]] = {
@@ -69,11 +70,13 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):
         role = _role(request.role)
         kept = await self._identity.passwords.hashed(request.password)
         by = CALLER.get().name
-        user = await self._database.ask(
-            "add_user",
-            lambda store: store.add_user(request.name, role, kept, email=request.email, by=by),
-        )
-        return pb.CreateUserResponse(user=_shown(user))
+
+        def add(store: Store) -> Any:
+            user = store.add_user(request.name, role, kept, email=request.email, by=by)
+            return pb.CreateUserResponse(user=_shown(user))
+
+        answer = await self._database.once("add_user", request.idempotency_key, request, add)
+        return pb.CreateUserResponse.FromString(answer)
 
     async def ListUsers(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give a page of users."""
@@ -98,11 +101,15 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):
         if not changes:
             raise ConfigError("user: expected a role, disabled or a password, found nothing")
         by = CALLER.get().name
-        user = await self._database.ask(
-            "set_user", lambda store: store.set_user(request.user_id, **changes, by=by)
-        )
+
+        def change(store: Store) -> Any:
+            return pb.SetUserResponse(
+                user=_shown(store.set_user(request.user_id, **changes, by=by))
+            )
+
+        answer = await self._database.once("set_user", request.idempotency_key, request, change)
         self._identity.forget()
-        return pb.SetUserResponse(user=_shown(user))
+        return pb.SetUserResponse.FromString(answer)
 
     async def ListAudit(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give a page of what was done, the newest first."""

@@ -1,12 +1,16 @@
 """The store, asked from an event loop: in a few threads, with the time that each took."""
 
 import asyncio
+import contextlib
+import hashlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from tapewire.services.server.guarding import CALLER
 from tapewire.services.server.measures import Measures
+from tapewire.services.server.traces import Traces
 from tapewire.store import Store
 
 T = TypeVar("T")
@@ -23,10 +27,12 @@ class Database:
         Which threads may share.
     measures
         Where questions are counted.
+    traces
+        Where spans of them go.
     """
 
-    def __init__(self, store: Store, measures: Measures) -> None:
-        self._store, self._measures = store, measures
+    def __init__(self, store: Store, measures: Measures, traces: Traces | None = None) -> None:
+        self._store, self._measures, self._traces = store, measures, traces
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
 
     async def ask(self, query: str, question: Callable[[Store], T]) -> T:
@@ -35,13 +41,59 @@ class Database:
         def work() -> T:
             began_s = time.perf_counter()
             try:
-                return question(self._store)
+                with self._measures.connected():
+                    return question(self._store)
             finally:
                 self._measures.asked(query, time.perf_counter() - began_s)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        with self._traces.asking(query) if self._traces else contextlib.nullcontext():
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def once(
+        self, query: str, key: str, request: Any, question: Callable[[Store], Any]
+    ) -> bytes:
+        """Ask the store for a change and return the answer; the same call with the same key again
+        is answered as before, and changes nothing.
+
+        Parameters
+        ----------
+        query
+            A name for the figures.
+        key
+            Of the caller's choice; empty: each call is another one.
+        request
+            The message: all that the caller says.
+        question
+            Returns the answering message.
+        """
+        claims = CALLER.get().claims
+        assert claims is not None
+        digest = _digest(request)
+
+        def change(store: Store) -> bytes:
+            def answer() -> bytes:
+                answered: bytes = question(store).SerializeToString()
+                return answered
+
+            return store.answered_once(int(claims.user_id), key, digest, answer)
+
+        if not key:
+            message = await self.ask(query, question)
+            answered: bytes = message.SerializeToString()
+            return answered
+        return await self.ask(query, change)
 
     def close(self) -> None:
         """Wait for what is being asked, and let the store go."""
         self._threads.shutdown(wait=True)
         self._store.close()
+
+
+def _digest(request: Any) -> str:
+    """Return what a request is known by; nothing in it helps who would guess a password."""
+    said = type(request)()
+    said.CopyFrom(request)
+    if "password" in said.DESCRIPTOR.fields_by_name:
+        said.ClearField("password")
+    text = type(said).__name__.encode() + b"\0" + said.SerializeToString(deterministic=True)
+    return hashlib.sha256(text).hexdigest()

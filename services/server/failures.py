@@ -7,13 +7,16 @@ from tapewire.errors import (
     ConfigError,
     InputError,
     InterruptedRunError,
+    KeyReuseError,
     MissingFileError,
     OutputError,
+    QueueFullError,
     StoreAwayError,
     StoreError,
     StoreFullError,
     StoreLockedError,
     TapewireError,
+    reason_of,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ _STATUS: Final[tuple[tuple[type[TapewireError], str], ...]] = (
     (StoreLockedError, "UNAVAILABLE"),
     (StoreAwayError, "UNAVAILABLE"),
     (StoreFullError, "RESOURCE_EXHAUSTED"),
+    (QueueFullError, "RESOURCE_EXHAUSTED"),
+    (KeyReuseError, "ALREADY_EXISTS"),
     (StoreError, "FAILED_PRECONDITION"),
     (OutputError, "INTERNAL"),
     (InterruptedRunError, "CANCELLED"),
@@ -74,8 +79,4 @@ class CallFailure:
 def failure_of(error: TapewireError) -> CallFailure:
     """Return what a client is told of an error of ours."""
     status = next((name for kind, name in _STATUS if isinstance(error, kind)), "INTERNAL")
-    reason = "".join(
-        f"_{letter}" if letter.isupper() and place else letter
-        for place, letter in enumerate(type(error).__name__.removesuffix("Error"))
-    ).upper()
-    return CallFailure(status, reason, str(error), error.exit_code)
+    return CallFailure(status, reason_of(type(error).__name__), str(error), error.exit_code)

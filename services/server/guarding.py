@@ -1,72 +1,33 @@
 """What every call goes through: who it is, how often, whether they may, what went wrong, a log."""
 
-import contextvars
+import os
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import grpc
 import grpc.aio
 import structlog
 
 from tapewire.errors import TapewireError
-from tapewire.services.auth.rates import RateLimiter
+from tapewire.services.auth.rates import Limits
 from tapewire.services.auth.roles import may
-from tapewire.services.auth.tokens import BadTokenError, Claims
+from tapewire.services.auth.tokens import BadTokenError
+from tapewire.services.server.callers import CALLER, Caller, KnowsTokens, Refused
 from tapewire.services.server.failures import CallFailure, failure_of
 from tapewire.services.server.measures import Measures
 from tapewire.services.server.rules import RULES, Rule
+from tapewire.services.server.traces import Traces, span_of, span_started
+
+__all__ = ["CALLER", "REQUEST_ID", "CallGuard", "Caller", "Refused"]
 
 _BEARER: Final = "bearer "
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who makes a call.
-
-    Attributes
-    ----------
-    claims : Claims, optional
-        None where nobody has to be known.
-    address : str
-        Of the connection, without the port.
-    request_id : str
-        Of this call; in every line of the log about it.
-    """
-
-    claims: Claims | None
-    address: str
-    request_id: str
-
-    @property
-    def name(self) -> str:
-        """Of the user, or the address."""
-        return self.claims.name if self.claims else self.address
-
-
-CALLER: contextvars.ContextVar[Caller] = contextvars.ContextVar("caller")
-
-
-class KnowsTokens(Protocol):
-    """Whoever tells whom a token is about."""
-
-    async def claims_of(self, token: str) -> Claims:
-        """Return its claims.
-
-        Raises
-        ------
-        BadTokenError
-            If it does not hold, or was revoked.
-        """
-
-
-class Refused(Exception):
-    """A call that ends before it began."""
-
-    def __init__(self, failure: CallFailure) -> None:
-        super().__init__(failure.sentence)
-        self.failure = failure
+#: Metadata with a call's number: a client may give one, and is told of it in the trailers.
+REQUEST_ID: Final = "x-request-id"
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+#: What a message becomes that is none.
+_MALFORMED: Final = object()
 
 
 class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
@@ -80,20 +41,32 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         How often one of them may call.
     measures
         Where calls are counted.
+    calls_max, streams_max
+        Calls with one answer, and with many, that go on at a time; who comes then is sent away.
+    traces
+        Where spans of calls go.
     """
 
     def __init__(
         self,
         tokens: KnowsTokens,
         *,
-        per_user: RateLimiter,
-        per_address: RateLimiter,
+        per_user: Limits,
+        per_address: Limits,
         measures: Measures,
+        calls_max: int,
+        streams_max: int,
+        traces: Traces | None = None,
     ) -> None:
         self._tokens, self._measures = tokens, measures
         self._per_user, self._per_address = per_user, per_address
         self._log = structlog.get_logger("tapewire.server")
-        self._count = 0
+        self.traces = traces
+        #: Whether who comes now is told that the server ends.
+        self.is_draining = False
+        self._going, self._most = [0, 0], (calls_max, streams_max)
+        # Numbers of two processes differ by what they begin with.
+        self._count, self._begin = 0, os.urandom(4).hex()
 
     async def intercept_service(
         self,
@@ -106,7 +79,10 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         if handler is None or rule is None:
             return None  # unimplemented: nobody learns whether there is something behind it
         metadata = dict(details.invocation_metadata or ())
-        told = _Told(details.method, rule, metadata)
+        told = _Told(self, details.method, rule, metadata, self._number(metadata))
+        taken = handler.request_deserializer
+        if not handler.request_streaming:
+            taken = _taking(taken)
         if handler.response_streaming:
             streaming = _streaming(self, told, handler)
             make = (
@@ -114,11 +90,17 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                 if handler.request_streaming
                 else grpc.unary_stream_rpc_method_handler
             )
-            return make(streaming, handler.request_deserializer, handler.response_serializer)
+            return make(streaming, taken, handler.response_serializer)
         return grpc.unary_unary_rpc_method_handler(
-            _answering(self, told, handler), handler.request_deserializer,
-            handler.response_serializer,
-        )  # fmt: skip
+            _answering(self, told, handler), taken, handler.response_serializer
+        )
+
+    def _number(self, metadata: dict[str, Any]) -> str:
+        self._count += 1
+        given = metadata.get(REQUEST_ID)
+        if isinstance(given, str) and _REQUEST_ID.fullmatch(given):
+            return given
+        return f"{self._begin}-{self._count:x}"
 
     async def admit(self, told: "_Told", context: grpc.aio.ServicerContext) -> Caller:
         """Say who calls, or refuse.
@@ -128,9 +110,8 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         Refused
             If nobody is known who has to be, it is too often, or they may not.
         """
-        self._count += 1
-        address = _address(context.peer())
-        request_id = f"{self._count:x}"
+        address = told.address = _address(context.peer())
+        self._let_in(told)
         self._within(self._per_address, address, "address")
         claims = None
         if not told.rule.open:
@@ -150,9 +131,20 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                         2,
                     )
                 )
-        return Caller(claims, address, request_id)
+        return Caller(claims, address, told.request_id)
 
-    def _within(self, limiter: RateLimiter, key: str, of: str) -> None:
+    def _let_in(self, told: "_Told") -> None:
+        """Send away who comes when the server ends, or has enough to do."""
+        if self.is_draining:
+            sentence = "the server is about to end: call again, another one takes over"
+            raise Refused(CallFailure("UNAVAILABLE", "DRAINING", sentence))
+        # Who looks whether a busy server lives shall not think that it is dead.
+        most = self._most[told.streams]
+        if self._going[told.streams] > most and not told.rule.vital:
+            sentence = f"the server is busy: {most:,} calls go on; try again in a second"
+            raise Refused(CallFailure("RESOURCE_EXHAUSTED", "BUSY", sentence))
+
+    def _within(self, limiter: Limits, key: str, of: str) -> None:
         if wait_s := limiter.wait_s(key):
             raise Refused(
                 CallFailure(
@@ -163,38 +155,73 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                 )
             )
 
+    def began(self, told: "_Told", context: grpc.aio.ServicerContext, *, streams: bool) -> None:
+        """Note that a call has come, whole."""
+        told.has_begun, told.streams = True, streams
+        context.set_trailing_metadata(((REQUEST_ID, told.request_id),))
+        self._going[streams] += 1
+
     def ended(self, told: "_Told", caller: Caller | None, status: str, began_s: float) -> None:
         """Count a call, and write it to the log."""
         elapsed_s = time.perf_counter() - began_s
+        self._going[told.streams] -= 1
         self._measures.handled(told.method, status, elapsed_s)
         # Who is refused is told of, too: that is where somebody tries doors.
         self._log.info(
-            "call", method=told.method, status=status, duration_ms=round(elapsed_s * 1e3, 3),
-            request_id=caller.request_id if caller else None,
-            user=caller.name if caller else None,
+            "call", method=told.method, status=status, reason=told.reason,
+            duration_ms=round(elapsed_s * 1e3, 3), request_id=told.request_id,
+            user=caller.claims.name if caller and caller.claims else None, address=told.address,
         )  # fmt: skip
+
+    def sent(self, told: "_Told") -> None:
+        """Count a message of a stream."""
+        self._measures.sent(told.method)
+
+    def never_began(self, told: "_Told") -> None:
+        """Count a call whose message never came whole: too large, or broken off."""
+        self._measures.handled(told.method, "NO_MESSAGE", 0.0)
+        self._measures.refused("NO_MESSAGE")
+        self._log.info("call", method=told.method, status="NO_MESSAGE", request_id=told.request_id)
 
     def failed(self, told: "_Told", error: Exception) -> CallFailure:
         """What a client is told of an error; one that is a bug is in the log alone."""
         if isinstance(error, Refused):
-            return error.failure
-        if isinstance(error, TapewireError):
-            return failure_of(error)
-        self._log.exception("bug", method=told.method, kind=type(error).__name__)
-        return CallFailure(
-            "INTERNAL", "BUG", f"{told.name}: a bug of the server's; its log has the rest", 70
-        )
+            failure = error.failure
+            self._measures.refused(failure.reason)
+        elif isinstance(error, TapewireError):
+            failure = failure_of(error)
+        else:
+            self._log.exception(
+                "bug", method=told.method, kind=type(error).__name__, request_id=told.request_id
+            )
+            failure = CallFailure(
+                "INTERNAL", "BUG", f"{told.name}: a bug of the server's; its log has the rest", 70
+            )
+        told.reason = failure.reason
+        return failure
 
 
-@dataclass(frozen=True)
 class _Told:
-    method: str
-    rule: Rule
-    metadata: dict[str, Any]
+    """What is known of a call before its message comes."""
+
+    def __init__(
+        self, guard: CallGuard, method: str, rule: Rule, metadata: dict[str, Any], request_id: str
+    ) -> None:
+        self.method, self.rule, self.metadata = method, rule, metadata
+        self.request_id = request_id
+        self.address: str | None = None
+        self.reason: str | None = None
+        self.has_begun = self.streams = False
+        self._guard = guard
 
     @property
     def name(self) -> str:
         return self.method.rpartition(".")[2].replace("/", ".")
+
+    def __del__(self) -> None:
+        # gRPC drops a handler that it will not call, and tells nobody why.
+        if not self.has_begun:
+            self._guard.never_began(self)
 
 
 def _token(metadata: dict[str, Any]) -> str:
@@ -217,29 +244,54 @@ def _address(peer: str) -> str:
     return rest.rpartition(":")[0] if kind in ("ipv4", "ipv6") else kind
 
 
-async def _end(context: grpc.aio.ServicerContext, failure: CallFailure) -> None:
-    context.set_trailing_metadata(failure.trailers)
+def _taking(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def take(data: bytes) -> Any:
+        try:
+            return deserializer(data)
+        except Exception:  # whatever a parser says of it: gRPC would answer without a log
+            return _MALFORMED
+
+    return take
+
+
+def _require_message(request: Any) -> None:
+    if request is _MALFORMED:
+        raise Refused(
+            CallFailure(
+                "INVALID_ARGUMENT", "MALFORMED",
+                "expected a message of this call's type, found other bytes; is the client of "
+                "another version?", 2,
+            )
+        )  # fmt: skip
+
+
+async def _end(context: grpc.aio.ServicerContext, told: _Told, failure: CallFailure) -> None:
+    context.set_trailing_metadata((*failure.trailers, (REQUEST_ID, told.request_id)))
     await context.abort(failure.code, failure.sentence)
 
 
 def _answering(guard: CallGuard, told: _Told, handler: grpc.RpcMethodHandler) -> Any:
     async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
         began_s, caller, status = time.perf_counter(), None, "CANCELLED"
-        try:
-            caller = await guard.admit(told, context)
-            CALLER.set(caller)
-            answered = await handler.unary_unary(request, context)
-            status = "OK"
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:
-            failure = guard.failed(told, error)
-            status = failure.status
-            await _end(context, failure)
-        else:
-            return answered
-        finally:
-            guard.ended(told, caller, status, began_s)
+        guard.began(told, context, streams=False)
+        with span_of(guard.traces, told.method, told.metadata, told.request_id) as span:
+            try:
+                caller = await guard.admit(told, context)
+                CALLER.set(caller)
+                _require_message(request)
+                answered = await handler.unary_unary(request, context)
+                status = "OK"
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:
+                failure = guard.failed(told, error)
+                status = failure.status
+                await _end(context, told, failure)
+            else:
+                return answered
+            finally:
+                span.end(status)
+                guard.ended(told, caller, status, began_s)
 
     return answer
 
@@ -249,10 +301,15 @@ def _streaming(guard: CallGuard, told: _Told, handler: grpc.RpcMethodHandler) ->
 
     async def answer(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
         began_s, caller, status = time.perf_counter(), None, "CANCELLED"
+        guard.began(told, context, streams=True)
+        # Not the current one of the loop's context: a generator may end in another context.
+        span = span_started(guard.traces, told.method, told.metadata, told.request_id)
         try:
             caller = await guard.admit(told, context)
             CALLER.set(caller)
+            _require_message(request)
             async for part in inner(request, context):
+                guard.sent(told)
                 yield part
             status = "OK"
         except grpc.aio.AbortError:
@@ -260,8 +317,9 @@ def _streaming(guard: CallGuard, told: _Told, handler: grpc.RpcMethodHandler) ->
         except Exception as error:
             failure = guard.failed(told, error)
             status = failure.status
-            await _end(context, failure)
+            await _end(context, told, failure)
         finally:
+            span.end(status)
             guard.ended(told, caller, status, began_s)
 
     return answer

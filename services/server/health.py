@@ -1,5 +1,6 @@
 """Whether the server can do its work: for people, and for who balances load."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,8 @@ from tapewire.errors import StoreError
 from tapewire.services.proto import health_pb2 as pb
 from tapewire.services.proto import health_pb2_grpc
 from tapewire.services.server.database import Database
+from tapewire.services.server.rules import SERVICES
+from tapewire.store.figures import StoreFigures, figures_of
 
 #: Below this the server says that it can't serve: results would be lost.
 DISK_BYTES_MIN: Final = 256 << 20
@@ -42,19 +45,32 @@ class Health(health_pb2_grpc.HealthServiceServicer):
 
     async def findings(self) -> dict[str, tuple[bool, str]]:
         """Return what was looked at: whether it is fine, and what was found."""
-        return {
-            "database": await self._asked(),
-            "disk": _disk(self._folder),
-            "memory": _memory(),
-        }
-
-    async def _asked(self) -> tuple[bool, str]:
+        found = {"disk": _disk(self._folder), "memory": _memory(), "cpu": _cpu()}
+        found["services"] = True, f"{len(SERVICES)} answer"
         try:
-            await self._database.ask("health", lambda store: store.users(limit=1))
+            figures = await self._database.ask("health", figures_of)
         except StoreError as error:
             # Its address is nobody's business who was not let in.
-            return False, type(error).__name__.removesuffix("Error")
-        return True, "answers"
+            return {"database": (False, type(error).__name__.removesuffix("Error"))} | found
+        return {"database": (True, "answers")} | found | _stored(figures)
+
+    async def serves(self) -> bool:
+        """Whether it can do its work."""
+        return all(fine for fine, _ in (await self.findings()).values())
+
+
+def _stored(figures: StoreFigures) -> dict[str, tuple[bool, str]]:
+    """What is told of work and data; that there is none yet is no fault."""
+    jobs = f"{figures.jobs_running:,} running, {figures.jobs_waiting:,} waiting"
+    return {
+        "workers": (True, f"{figures.workers:,} at work, jobs: {jobs}"),
+        "data": (True, f"{figures.datasets:,} datasets known"),
+    }
+
+
+def _cpu() -> tuple[bool, str]:
+    load = os.getloadavg()[0]
+    return True, f"load {load:.1f} on {os.cpu_count() or 1} cores"
 
 
 def _disk(folder: Path) -> tuple[bool, str]:

@@ -9,7 +9,8 @@ from typing import Final
 
 from tapewire.errors import StoreError
 from tapewire.services.auth.passwords import Passwords
-from tapewire.services.auth.rates import RateLimiter
+from tapewire.services.auth.rates import Limits, RateLimiter
+from tapewire.services.auth.shared import SharedState
 from tapewire.services.auth.tokens import (
     REFRESH_S,
     BadTokenError,
@@ -31,6 +32,9 @@ _BELIEVED_MAX: Final = 10_000
 #: there may be many people: twenty, then one a second.
 _OF_NAME: Final = (0.1, 5)
 _OF_ADDRESS: Final = (1.0, 20)
+#: Their tables of what gateways share.
+_NAMES: Final = 2
+_ADDRESSES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,30 @@ class Identity:
         Of tokens.
     clock_s
         Seconds since the epoch.
+    shared
+        What gateways of one server know together; None: there is one alone.
     """
 
     def __init__(
-        self, database: Database, issuer: TokenIssuer, clock_s: Callable[[], float] = time.time
+        self,
+        database: Database,
+        issuer: TokenIssuer,
+        clock_s: Callable[[], float] = time.time,
+        *,
+        shared: SharedState | None = None,
     ) -> None:
         self._database, self._issuer, self._clock_s = database, issuer, clock_s
         self._passwords = Passwords()
-        self._believed: OrderedDict[tuple[int, int], float] = OrderedDict()
-        self._by_name = RateLimiter(*_OF_NAME, time.monotonic)
-        self._by_address = RateLimiter(*_OF_ADDRESS, time.monotonic)
+        self._believed: OrderedDict[tuple[str, int, int, str], float] = OrderedDict()
+        self._shared, self._epoch = shared, 0
+        self._by_name: Limits
+        self._by_address: Limits
+        if shared is None:
+            self._by_name = RateLimiter(*_OF_NAME, time.monotonic)
+            self._by_address = RateLimiter(*_OF_ADDRESS, time.monotonic)
+        else:
+            self._by_name = shared.limiter(_NAMES, *_OF_NAME, time.monotonic)
+            self._by_address = shared.limiter(_ADDRESSES, *_OF_ADDRESS, time.monotonic)
 
     @property
     def passwords(self) -> Passwords:
@@ -133,21 +151,25 @@ class Identity:
         await self._database.ask(
             "end_session", lambda store: store.end_session(claims.session, by=claims.name)
         )
-        self._believed.clear()
+        self.forget()
 
     async def claims_of(self, token: str) -> Claims:
         """Say whom a token is about, if its login lasts and its user is what the token says."""
         claims = self._issuer.claims(token)
-        key = (claims.session, claims.version)
+        if self._shared is not None and self._shared.epoch != self._epoch:
+            self._epoch = self._shared.epoch
+            self._believed.clear()
+        key = (claims.user_id, claims.session, claims.version, claims.role)
         now_s = time.monotonic()
         if self._believed.get(key, 0.0) > now_s:
             return claims
-        today = _moment(self._clock_s())
-        user = await self._database.ask("user", lambda store: store.user(int(claims.user_id)))
+        today, user_id = _moment(self._clock_s()), _id_of(claims)
+        user = await self._database.ask("user", lambda store: store.user(user_id))
         lasts = await self._database.ask(
-            "session", lambda store: store.has_session(claims.session, today)
+            "session", lambda store: store.has_session(claims.session, user_id, today)
         )
-        if user is None or not user.is_active or user.token_version != claims.version or not lasts:
+        holds = user is not None and user.is_active and user.role == claims.role
+        if user is None or not holds or user.token_version != claims.version or not lasts:
             raise BadTokenError("token: was revoked; log in again")
         self._believed[key] = now_s + BELIEVED_S
         while len(self._believed) > _BELIEVED_MAX:
@@ -155,8 +177,10 @@ class Identity:
         return claims
 
     def forget(self) -> None:
-        """Ask the store again of every token: a user was changed."""
+        """Ask the store again of every token, here and at the other gateways."""
         self._believed.clear()
+        if self._shared is not None:
+            self._shared.advance()
 
     def _issued(self, user: UserRecord, session: int, refresh: str, until_s: int) -> IssuedTokens:
         access, ends_s = self._issuer.issue(
@@ -164,6 +188,12 @@ class Identity:
             session=session,
         )  # fmt: skip
         return IssuedTokens(access, ends_s, refresh, until_s)
+
+
+def _id_of(claims: Claims) -> int:
+    if not (claims.user_id.isascii() and claims.user_id.isdecimal() and len(claims.user_id) < 10):
+        raise BadTokenError("token: expected one of a user of this store; log in again")
+    return int(claims.user_id)
 
 
 def _moment(seconds: float) -> dt.datetime:

@@ -1,6 +1,7 @@
 """A server as a command starts it: its store, its first user, its loop."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tapewire.errors import ConfigError
 from tapewire.services.auth.passwords import PasswordHasher
+from tapewire.services.auth.sealing import VARIABLE
 from tapewire.services.auth.tokens import new_refresh_token
 from tapewire.services.server.settings import (
     ServerSettings,
@@ -53,18 +55,28 @@ def serve_store(
     private_key: Path | None,
     dev: bool,
     ready: Callable[[Launched], None],
+    gateways: int = 1,
+    drain_s: float = 10.0,
+    metrics: str = "",
+    traces: str = "",
+    data: Path | None = None,
+    workers: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> None:
     """Serve a store until the command is stopped.
 
     Parameters
     ----------
-    address, store_url, certificate, private_key
+    address, store_url, certificate, private_key, gateways, drain_s, metrics, traces
         See `ServerSettings`.
     dev
         On this host alone, without a certificate: an administrator is made, with a password of
         this run, and what signs tokens is made and forgotten.
     ready
         Told when it listens.
+    data
+        A folder of files that jobs may read.
+    workers
+        Starts those who do jobs, for as long as it serves.
 
     Raises
     ------
@@ -82,12 +94,14 @@ def serve_store(
             "--dev other hosts may reach it, with a certificate"
         )
     secret = new_secret() if dev else secret_of(os.environ)
-    settings = ServerSettings(address, store_url, secret, certificate, private_key)
-    if certificate is not None:
-        from tapewire.services.server.tls import restrict_tls
-
-        restrict_tls(certificate)
-    from tapewire.services.server.serving import Server, serve, write_log_to
+    settings = ServerSettings(
+        address, store_url, secret, certificate, private_key, data, drain_s=drain_s,
+        gateways=gateways, metrics=metrics, traces=traces,
+        secret_keys=os.environ.get(VARIABLE, ""),
+    )  # fmt: skip
+    prepare(settings)
+    from tapewire.services.server.gateways import serve_gateways
+    from tapewire.services.server.serving import Server, serve
     from tapewire.store import Store
 
     store = Store.open(store_url)
@@ -97,13 +111,28 @@ def serve_store(
         store.close()
         raise
 
-    def told(port: int, server: Server) -> None:
+    def told(port: int, server: Server | None = None) -> None:
         shown = f"{address.rpartition(':')[0]}:{port}"
         ready(Launched(shown, store.url, DEV_USER if dev else "", password))
 
-    write_log_to(sys.stderr)
-    with asyncio.Runner(loop_factory=_fast_loop) as runner:
+    if gateways > 1:
+        store.close()
+        with workers():
+            serve_gateways(settings, told)
+        return
+    with workers(), asyncio.Runner(loop_factory=fast_loop) as runner:
         runner.run(serve(settings, store, ready=told))
+
+
+def prepare(settings: ServerSettings) -> None:
+    """Do what a process does before it loads gRPC: its log, which versions of TLS there are."""
+    if settings.certificate is not None:
+        from tapewire.services.server.tls import restrict_tls
+
+        restrict_tls(settings.certificate)
+    from tapewire.services.server.serving import write_log_to
+
+    write_log_to(sys.stderr)
 
 
 def _dev_password(store: "Store") -> str:
@@ -118,7 +147,8 @@ def _dev_password(store: "Store") -> str:
     return password
 
 
-def _fast_loop() -> asyncio.AbstractEventLoop:
+def fast_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop that servers run in."""
     import uvloop
 
     return uvloop.new_event_loop()

@@ -1,37 +1,70 @@
 """Figures for Prometheus, under the names of the specification."""
 
-from typing import Final
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
+
+from tapewire.errors import EndpointError
 
 #: Bounds of histograms, s: the specification's 5 ms and a second are among them.
 _BOUNDS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+#: Of jobs, which take longer than a call.
+_JOB_BOUNDS_S: Final = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0)
 
 
 class Measures:
-    """Counters of one server, in a registry of their own."""
+    """Counters of one process, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._page: Any = None
         self._handling_s = Histogram(
             "grpc_server_handling_seconds", "From a call's first byte to its status.",
             ("method", "code"), registry=self.registry, buckets=_BOUNDS_S,
         )  # fmt: skip
-        self._received = Counter(
-            "grpc_server_msg_received", "Calls.", ("method",), registry=self.registry
+        self._received = self._counter("grpc_server_msg_received", "Calls.", "method")
+        self._sent = self._counter("grpc_server_msg_sent", "Answers, each of a stream.", "method")
+        self._refused = self._counter(
+            "tapewire_refused", "Calls that were refused, by why.", "reason"
         )
-        self._logins = Counter(
-            "trading_logins", "Logins by what came of them.", ("status",), registry=self.registry
-        )
+        self._logins = self._counter("trading_logins", "Logins by what came of them.", "status")
         self._query_s = Histogram(
             "db_query_duration_seconds", "What the store was asked.", ("query",),
             registry=self.registry, buckets=_BOUNDS_S,
         )  # fmt: skip
+        self._connections = Gauge(
+            "db_connections_active", "Questions to the store that go on.", registry=self.registry
+        )
+        self._strategies: Gauge | None = None
+        self._jobs_s: Histogram | None = None
+
+    def _counter(self, name: str, told: str, label: str) -> Counter:
+        return Counter(name, told, (label,), registry=self.registry)
 
     def handled(self, method: str, status: str, elapsed_s: float) -> None:
         """Count a call that has ended."""
         self._handling_s.labels(method, status).observe(elapsed_s)
         self._received.labels(method).inc()
+        if status == "OK":
+            self._sent.labels(method).inc()
+
+    def sent(self, method: str) -> None:
+        """Count a message of a stream."""
+        self._sent.labels(method).inc()
+
+    def refused(self, reason: str) -> None:
+        """Count a call that was refused."""
+        self._refused.labels(reason).inc()
 
     def login(self, status: str) -> None:
         """Count a login."""
@@ -41,6 +74,58 @@ class Measures:
         """Count what the store was asked."""
         self._query_s.labels(query).observe(elapsed_s)
 
-    def text(self) -> bytes:
-        """Everything, as Prometheus reads it."""
-        return generate_latest(self.registry)
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[None]:
+        """Count a question that goes on."""
+        with self._connections.track_inprogress():
+            yield
+
+    # --- of the whole store, which one process tells of -------------------------------------------
+
+    def stored(self, generated: int, tested: int) -> None:
+        """Say how many strategies were ever kept, and how many results of them.
+
+        Named as the specification has it, ``…_total``, which a counter here would have to count
+        itself; what a store knows outlives its servers.
+        """
+        if self._strategies is None:
+            self._strategies = Gauge(
+                "trading_strategies_total", "Strategies kept by searches, and results of them.",
+                ("status",), registry=self.registry,
+            )  # fmt: skip
+        self._strategies.labels("generated").set(generated)
+        self._strategies.labels("tested").set(tested)
+
+    def backtested(self, elapsed_s: float) -> None:
+        """Count a job of backtests that has ended."""
+        if self._jobs_s is None:
+            self._jobs_s = Histogram(
+                "trading_backtests_duration_seconds", "Jobs of backtests, from start to end.",
+                registry=self.registry, buckets=_JOB_BOUNDS_S,
+            )  # fmt: skip
+        self._jobs_s.observe(elapsed_s)
+
+    # --- the page ---------------------------------------------------------------------------------
+
+    def serve(self, host: str, port: int) -> int:
+        """Serve the page over HTTP, in threads of its own; return the port.
+
+        Raises
+        ------
+        EndpointError
+            If nobody can listen there.
+        """
+        try:
+            self._page, _ = start_http_server(port, host, self.registry)
+        except OSError as error:
+            raise EndpointError(
+                f"{host}:{port}: nobody can listen there for metrics ({error.strerror})"
+            ) from None
+        return int(self._page.server_port)
+
+    def close(self) -> None:
+        """End the page."""
+        if self._page is not None:
+            self._page.shutdown()
+            self._page.server_close()
+            self._page = None

@@ -18,14 +18,18 @@ class Rule:
         None: whoever is known may.
     open : bool
         Nobody has to be known.
+    vital : bool
+        Answered by a busy server, too.
     """
 
     permission: Permission | None = None
     open: bool = False
+    vital: bool = False
 
 
 _OPEN: Final = Rule(open=True)
 _KNOWN: Final = Rule()
+_VITAL: Final = Rule(open=True, vital=True)
 _RULES: Final = {
     "AuthService": {
         "Login": _OPEN,
@@ -42,13 +46,49 @@ _RULES: Final = {
         "Get": Rule(Permission.READ),
         "Export": Rule(Permission.READ),
         "Delete": Rule(Permission.DELETE),
+        "Generate": Rule(Permission.GENERATE),
+        "Evolve": Rule(Permission.GENERATE),
+    },
+    "BacktestService": {
+        "Run": Rule(Permission.BACKTEST),
+        "Judge": Rule(Permission.BACKTEST),
+        "GetResult": Rule(Permission.READ),
+        "ListResults": Rule(Permission.READ),
+    },
+    "OptimizerService": {
+        "Start": Rule(Permission.OPTIMIZE),
+        "GetResult": Rule(Permission.READ),
+    },
+    "JobService": {
+        "Get": Rule(Permission.READ),
+        "List": Rule(Permission.READ),
+        "Watch": Rule(Permission.READ),
+        # Of one's own; whose it is is looked at by the call.
+        "Cancel": Rule(Permission.GENERATE),
+    },
+    "DataService": {
+        "ListDatasets": Rule(Permission.READ),
+        "GetDataset": Rule(Permission.READ),
+    },
+    "KeyService": {
+        "AddKey": Rule(Permission.LIVE),
+        "ListKeys": Rule(Permission.LIVE),
+        "RemoveKey": Rule(Permission.LIVE),
     },
     # Whoever balances load asks for it and has no name here; it tells no more than words.
-    "HealthService": {"Check": _OPEN},
+    "HealthService": {"Check": _VITAL},
+}
+#: gRPC's own services. Looking once needs no name, watching holds a stream.
+_STANDARD: Final = {
+    "/grpc.health.v1.Health/Check": _VITAL,
+    "/grpc.health.v1.Health/Watch": _KNOWN,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _KNOWN,
 }
 #: Path of a call → its rule. A call that is not here is refused, whoever makes it.
 RULES: Final = {
     f"/{_PACKAGE}.{service}/{call}": rule
     for service, calls in _RULES.items()
     for call, rule in calls.items()
-}
+} | _STANDARD
+#: Services of ours, by whole name.
+SERVICES: Final = tuple(f"{_PACKAGE}.{service}" for service in _RULES)

@@ -14,43 +14,83 @@ import grpc.aio
 import structlog
 
 from tapewire.errors import EndpointError
-from tapewire.services.auth.rates import RateLimiter
+from tapewire.services.auth.rates import Limits, RateLimiter
+from tapewire.services.auth.sealing import KeyRing
+from tapewire.services.auth.shared import SharedState
 from tapewire.services.auth.tokens import TokenIssuer
-from tapewire.services.proto import accounts_pb2_grpc, health_pb2_grpc, strategies_pb2_grpc
+from tapewire.services.proto import (
+    accounts_pb2_grpc,
+    health_pb2_grpc,
+    keys_pb2_grpc,
+    strategies_pb2_grpc,
+)
 from tapewire.services.server.accounts import Accounts
+from tapewire.services.server.answering import add_job_services
 from tapewire.services.server.database import Database
 from tapewire.services.server.guarding import CallGuard
 from tapewire.services.server.health import Health
 from tapewire.services.server.identity import Identity
+from tapewire.services.server.job_desk import JobDesk
+from tapewire.services.server.keys import Keys
 from tapewire.services.server.measures import Measures
-from tapewire.services.server.settings import MESSAGE_BYTES_MAX, ServerSettings
+from tapewire.services.server.settings import (
+    CALLS_OF_CONNECTION_MAX,
+    MESSAGE_BYTES_MAX,
+    ServerSettings,
+    host_and_port,
+)
+from tapewire.services.server.standard import StandardHealth, add_standard
+from tapewire.services.server.store_figures import watch_store
 from tapewire.services.server.strategies import Strategies
 from tapewire.services.server.tls import require_pair
+from tapewire.services.server.traces import Traces
 from tapewire.store import Store
 
 #: Calls of one user, and of one address, a second; bursts are twice as many.
 _PER_USER: Final = 2_000.0
 _PER_ADDRESS: Final = 4_000.0
+#: Their tables of what gateways share.
+_USERS: Final = 0
+_ADDRESSES: Final = 1
 
 
 class Server:
-    """A server over a store.
+    """A server over a store, or one of its gateways.
 
     Parameters
     ----------
     settings
     store
         Open; it is closed with the server.
+    shared
+        What gateways of one server know together; None: there is one alone.
     """
 
-    def __init__(self, settings: ServerSettings, store: Store) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: ServerSettings, store: Store, shared: SharedState | None = None
+    ) -> None:
+        self._settings, self._shared = settings, shared
         self.measures = Measures()
-        self._database = Database(store, self.measures)
+        self._traces = Traces.to(settings.traces) if settings.traces else None
+        self._database = Database(store, self.measures, self._traces)
         issuer = TokenIssuer(settings.token_secret, time.time)
-        self._identity = Identity(self._database, issuer)
+        self._identity = Identity(self._database, issuer, shared=shared)
+        self._ring = KeyRing.of_text(settings.secret_keys) if settings.secret_keys else None
         self._server: grpc.aio.Server | None = None
-        self._path = Path(store.url) if store.is_sqlite else Path.cwd()
+        self._watching: asyncio.Task[None] | None = None
+        path = Path(store.url) if store.is_sqlite else Path.cwd()
+        folder = path.parent if path.is_file() else Path.cwd()
+        self._health = Health(self._database, folder)
+        self._standard = StandardHealth(self._health.serves)
+        self._guard = CallGuard(
+            self._identity,
+            per_user=self._limits(_USERS, _PER_USER),
+            per_address=self._limits(_ADDRESSES, _PER_ADDRESS),
+            measures=self.measures,
+            calls_max=settings.calls_max,
+            streams_max=settings.streams_max,
+            traces=self._traces,
+        )
 
     async def start(self) -> int:
         """Listen, and return the port.
@@ -62,40 +102,59 @@ class Server:
         FormatError
             If certificate or key are none.
         """
-        clock_s = time.monotonic
-        guard = CallGuard(
-            self._identity,
-            per_user=RateLimiter(_PER_USER, int(2 * _PER_USER), clock_s),
-            per_address=RateLimiter(_PER_ADDRESS, int(2 * _PER_ADDRESS), clock_s),
-            measures=self.measures,
-        )
+        settings = self._settings
         server = grpc.aio.server(
-            interceptors=(guard,),
-            maximum_concurrent_rpcs=self._settings.calls_max,
+            interceptors=(self._guard,),
+            # What the guard sends away has a sentence; this is for what it does not see in time.
+            maximum_concurrent_rpcs=2 * (settings.calls_max + settings.streams_max),
             options=(
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
                 ("grpc.max_metadata_size", 16 << 10),
-                # Else a second server would share the port, and get half of the calls.
-                ("grpc.so_reuseport", 0),
+                ("grpc.max_concurrent_streams", CALLS_OF_CONNECTION_MAX),
+                ("grpc.server_handshake_timeout_ms", 10_000),
+                ("grpc.keepalive_time_ms", 60_000),
+                ("grpc.keepalive_timeout_ms", 20_000),
+                # Without gateways a second server would share the port, and get half of the calls.
+                ("grpc.so_reuseport", int(settings.gateways > 1)),
             ),
         )
         accounts = Accounts(self._identity, self._database, self.measures)
         accounts_pb2_grpc.add_AuthServiceServicer_to_server(accounts, server)
-        strategies_pb2_grpc.add_StrategyServiceServicer_to_server(
-            Strategies(self._database), server
-        )
-        folder = self._path.parent if self._path.is_file() else Path.cwd()
-        health_pb2_grpc.add_HealthServiceServicer_to_server(Health(self._database, folder), server)
+        desk = JobDesk(self._database)
+        strategies = Strategies(self._database, desk)
+        strategies_pb2_grpc.add_StrategyServiceServicer_to_server(strategies, server)
+        add_job_services(server, self._database, desk, settings.data)
+        keys_pb2_grpc.add_KeyServiceServicer_to_server(Keys(self._database, self._ring), server)
+        health_pb2_grpc.add_HealthServiceServicer_to_server(self._health, server)
+        add_standard(server, self._standard)
         port = self._listen(server)
+        if settings.metrics:
+            host, first = host_and_port(settings.metrics)
+            self.measures.serve(host, first + settings.gateway if first else 0)
+            if settings.gateway == 0:
+                self._watching = asyncio.create_task(watch_store(self._database, self.measures))
         await server.start()
         self._server = server
         return port
 
     async def stop(self) -> None:
         """Take no more calls, wait for those that go on, let the store go."""
+        self._guard.is_draining = True
+        self._standard.drain()
+        if self._watching is not None:
+            self._watching.cancel()
         if self._server is not None:
             await self._server.stop(self._settings.drain_s)
         await asyncio.to_thread(self._database.close)
+        await asyncio.to_thread(self.measures.close)
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.close)
+
+    def _limits(self, table: int, per_second: float) -> Limits:
+        burst = int(2 * per_second)
+        if self._shared is None:
+            return RateLimiter(per_second, burst, time.monotonic)
+        return self._shared.limiter(table, per_second, burst, time.monotonic)
 
     def _listen(self, server: grpc.aio.Server) -> int:
         address = self._settings.address
@@ -117,14 +176,14 @@ class Server:
         return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
 
 
-def write_log_to(stream: TextIO) -> None:
+def write_log_to(stream: TextIO, target: str = "tapewire.server") -> None:
     """Write a line of JSON for each thing that happens, with the keys of the specification."""
 
     def render(logger: Any, name: str, event: Any) -> str:
         known = {
             "timestamp": event.pop("timestamp"),
             "level": event.pop("level").upper(),
-            "target": "tapewire.server",
+            "target": target,
             "message": event.pop("event"),
         }
         return json.dumps({**known, "fields": event}, default=str, ensure_ascii=False)
@@ -142,23 +201,34 @@ def write_log_to(stream: TextIO) -> None:
 
 
 async def serve(
-    settings: ServerSettings, store: Store, *, ready: Callable[[int, Server], None]
+    settings: ServerSettings,
+    store: Store,
+    *,
+    ready: Callable[[int, Server], None],
+    shared: SharedState | None = None,
+    lifeline: int | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let calls that go on end.
 
     Parameters
     ----------
-    settings, store
+    settings, store, shared
     ready
         Told of the port when it listens.
+    lifeline
+        A file that ends when who started this process does, which is as good as a signal.
     """
-    server = Server(settings, store)
+    server = Server(settings, store, shared)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
+    if lifeline is not None:
+        loop.add_reader(lifeline, ended.set)
     try:
         ready(await server.start(), server)
         await ended.wait()
     finally:
+        if lifeline is not None:
+            loop.remove_reader(lifeline)
         await server.stop()

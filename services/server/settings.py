@@ -5,7 +5,7 @@ import binascii
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +15,14 @@ from tapewire.services.auth.tokens import SECRET_BYTES_MIN
 #: The environment's variable with what signs tokens, base64.
 SECRET_VARIABLE: Final = "TAPEWIRE_TOKEN_SECRET"
 PORT: Final = 50_051
-#: Calls at a time; who comes while so many go on is told that the server is busy.
+#: Calls at a time, with one answer and with many; who comes while so many go on is told that the
+#: server is busy.
 CALLS_MAX: Final = 256
+STREAMS_MAX: Final = 1_024
+GATEWAYS_MAX: Final = 64
+DRAIN_S_MAX: Final = 3_600.0
+#: Of one connection; more wait at the client, once it has heard of the bound.
+CALLS_OF_CONNECTION_MAX: Final = 1_000
 #: Bytes of a message that is taken.
 MESSAGE_BYTES_MAX: Final = 4 << 20
 
@@ -34,18 +40,38 @@ class ServerSettings:
     token_secret : bytes
     certificate, private_key : Path, optional
         PEM; without them the connection is not encrypted, which is for this host alone.
-    calls_max : int
+    data : Path, optional
+        A folder of files that jobs may read.
+    calls_max, streams_max : int
+        Calls with one answer, and with many, that go on at a time.
     drain_s : float
         How long calls that go on may last when the server is to end, s.
+    gateways : int
+        Processes that share the port.
+    gateway : int
+        Which of them this one is, from 0.
+    metrics : str
+        ``host:port`` of the page for Prometheus; each gateway has a port of its own, the next ones.
+    traces : str
+        Where spans go, ``http://HOST:4317``; empty: nowhere.
+    secret_keys : str
+        What seals keys of exchanges, ``id:base64,…``; empty: none are kept.
     """
 
     address: str
     store: str
-    token_secret: bytes
+    token_secret: bytes = field(repr=False)
     certificate: Path | None = None
     private_key: Path | None = None
+    data: Path | None = None
     calls_max: int = CALLS_MAX
+    streams_max: int = STREAMS_MAX
     drain_s: float = 10.0
+    gateways: int = 1
+    gateway: int = 0
+    metrics: str = ""
+    traces: str = ""
+    secret_keys: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         host, port = host_and_port(self.address)
@@ -54,6 +80,7 @@ class ServerSettings:
         for path in (self.certificate, self.private_key):
             if path is not None and not path.is_file():
                 raise MissingFileError(f"{path}: expected a file in PEM, found none")
+        require_folder(self.data)
         if self.certificate is None and not is_loopback(host):
             raise ConfigError(
                 f"address: expected a certificate and its key (--certificate, --private-key) to "
@@ -62,9 +89,31 @@ class ServerSettings:
             )
         if not 0 <= port < 1 << 16:
             raise ConfigError(f"address: expected a port from 0 to 65535, found {port}")
+        if not 1 <= self.gateways <= GATEWAYS_MAX:
+            raise ConfigError(f"gateways: expected 1 to {GATEWAYS_MAX}, found {self.gateways}")
+        if not 0 <= self.drain_s <= DRAIN_S_MAX:
+            raise ConfigError(f"drain: expected 0 to {DRAIN_S_MAX:,.0f} s, found {self.drain_s}")
+        if self.traces and not self.traces.startswith(("http://", "https://")):
+            raise ConfigError(f"traces: expected as http://127.0.0.1:4317, found {self.traces!r}")
+        if self.metrics:
+            _, first = host_and_port(self.metrics, "metrics")
+            if not 0 <= first <= (1 << 16) - self.gateways:
+                raise ConfigError(f"metrics: expected a port up to 65535 for each, found {first}")
 
 
-def host_and_port(address: str) -> tuple[str, int]:
+def require_folder(data: Path | None) -> None:
+    """Refuse what is no folder of data; None is none.
+
+    Raises
+    ------
+    MissingFileError
+        Naming it.
+    """
+    if data is not None and not data.is_dir():
+        raise MissingFileError(f"--data {data}: expected a folder, found none")
+
+
+def host_and_port(address: str, key: str = "address") -> tuple[str, int]:
     """Take ``host:port`` apart.
 
     Raises
@@ -74,7 +123,7 @@ def host_and_port(address: str) -> tuple[str, int]:
     """
     host, colon, port = address.rpartition(":")
     if not (colon and host and port.isdecimal()):
-        raise ConfigError(f"address: expected as 127.0.0.1:{PORT}, found {address!r}")
+        raise ConfigError(f"{key}: expected as 127.0.0.1:{PORT}, found {address!r}")
     return host.strip("[]"), int(port)
 
 

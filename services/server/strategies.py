@@ -13,6 +13,7 @@ from tapewire.services.proto import strategies_pb2 as pb
 from tapewire.services.proto import strategies_pb2_grpc
 from tapewire.services.server.database import Database
 from tapewire.services.server.guarding import CALLER
+from tapewire.services.server.job_desk import JobDesk
 from tapewire.services.server.paging import page_size
 from tapewire.store import Store, StrategyRecord
 
@@ -25,8 +26,8 @@ CHUNK_BYTES: Final = 64 << 10
 class Strategies(strategies_pb2_grpc.StrategyServiceServicer):
     """Answers calls of ``StrategyService``."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, desk: JobDesk) -> None:
+        self._database, self._desk = database, desk
 
     async def List(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give a page of strategies."""
@@ -37,6 +38,7 @@ class Strategies(strategies_pb2_grpc.StrategyServiceServicer):
                 request.sort or "id",
                 descending=not request.ascending,
                 where=request.where,
+                kind=request.kind or "search",
                 after=request.page_token or None,
                 limit=limit,
             ),
@@ -75,10 +77,20 @@ class Strategies(strategies_pb2_grpc.StrategyServiceServicer):
             raise ConfigError(f"ids: expected 1 to {DELETED_MAX:,}, found {len(ids):,}")
         by = CALLER.get().name
 
-        def delete(store: Store) -> int:
-            return store.delete_strategies(ids, who=by)
+        def delete(store: Store) -> Any:
+            return pb.DeleteStrategiesResponse(deleted=store.delete_strategies(ids, who=by))
 
-        return pb.DeleteStrategiesResponse(deleted=await self._database.ask("delete", delete))
+        answer = await self._database.once("delete", request.idempotency_key, request, delete)
+        return pb.DeleteStrategiesResponse.FromString(answer)
+
+    async def Generate(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Ask for strategies that are made by rule, tried and judged."""
+        job = await self._desk.ask("generate", request)
+        return pb.GenerateStrategiesResponse(job=job)
+
+    async def Evolve(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Ask for a search to go on."""
+        return pb.EvolveGenerationResponse(job=await self._desk.ask("evolve", request))
 
     async def Export(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
         """Give one strategy as a file, in parts."""
@@ -102,8 +114,8 @@ def _shown(
 ) -> Any:  # fmt: skip
     shown = pb.Strategy(
         id=one.id, hash=one.hash, name=one.name, format=one.format,
-        complexity_score=one.complexity_score or 0.0, sharpe=sharpe, total_return=total_return,
-        max_drawdown=drawdown, trades=trades,
+        complexity_score=one.complexity_score, sharpe=sharpe, total_return=total_return,
+        max_drawdown=drawdown, trades=trades, generation_id=one.generation_id,
     )  # fmt: skip
     shown.created_at.FromDatetime(one.created_at)
     return shown

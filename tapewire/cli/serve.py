@@ -1,16 +1,45 @@
 """``tapewire serve``, ``login`` and ``logout``: a server over a store, and who one is there."""
 
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from tapewire.children import module_command
+
+#: Workers that one server starts at most.
+WORKERS_MAX: Final = 64
+#: How often a worker looks whether the server lives that started it, s.
+_LOOK_S: Final = 0.5
+ServedData = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="FOLDER", show_default=False,
+        help="Files that jobs may read, by their names in here; default: none.",
+    ),
+]  # fmt: skip
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "-j", "--jobs", min=1, show_default=False,
+        help="Threads of a worker; default: all cores.",
+    ),
+]  # fmt: skip
+
 SERVE_EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
-    "tapewire serve --dev        on this host, with a user and a token made for you\n\n"
+    "tapewire serve --dev --data bars        on this host, with a user and a password made for you"
+    "\n\n"
     "tapewire serve --address 0.0.0.0:50051 --certificate server.pem --private-key server.key "
     "--store postgresql://tapewire@db/tapewire"
+)
+WORKER_EXAMPLES: Final = (
+    "[bold]Example[/bold]\n\n"
+    "tapewire worker --store postgresql://tapewire@db/tapewire --data /srv/bars"
 )
 LOGIN_EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\ntapewire login 127.0.0.1:50051 --user ada\n\n"
@@ -41,12 +70,52 @@ def serve(
         Path | None, typer.Option("--certificate", help="PEM; needed where other hosts reach it.")
     ] = None,
     private_key: Annotated[Path | None, typer.Option("--private-key", help="PEM.")] = None,
+    data: ServedData = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            min=0,
+            max=WORKERS_MAX,
+            help="Processes that do jobs, beside those of tapewire worker.",
+        ),
+    ] = 1,
+    threads: Threads = None,
+    gateways: Annotated[
+        int, typer.Option("--gateways", metavar="N", help="Processes that share the port.")
+    ] = 1,
+    drain_s: Annotated[
+        float,
+        typer.Option("--drain", metavar="SECONDS", help="What calls that go on have at the end."),
+    ] = 10.0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics-port",
+            metavar="PORT",
+            help="Of the page for Prometheus; each further gateway has the next one.",
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option("--metrics-host", metavar="HOST", help="Who may ask for that page.")
+    ] = "127.0.0.1",
+    traces: Annotated[
+        str,
+        typer.Option(
+            "--traces",
+            metavar="URL",
+            envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+            help="Where spans of calls go, by OTLP over gRPC: http://127.0.0.1:4317.",
+        ),
+    ] = "",
 ) -> None:
-    """Serve a store to clients, each with the rights of its user.
+    """Serve a store to clients, each with the rights of its user, and do what they ask for.
 
     Without --dev, TAPEWIRE_TOKEN_SECRET has what signs tokens. One line of JSON is written for each
-    call, to standard error. Ctrl-C waits for calls that go on, then ends.
+    call, to standard error. Ctrl-C waits for calls that go on, then ends; jobs that go on are given
+    back, and begun again by whoever is there.
     """
+    from tapewire.services.jobs import WorkerGroup
     from tapewire.services.server.launching import Launched, serve_store
 
     def ready(launched: Launched) -> None:
@@ -58,9 +127,75 @@ def serve(
             ]
         print("\n".join(lines), flush=True)
 
+    def started() -> WorkerGroup:
+        command = [*module_command("tapewire"), "worker", "--parent-pid", str(os.getpid())]
+        command += ["--data", str(data)] if data is not None else []
+        command += ["--jobs", str(threads)] if threads is not None else []
+        # Not in its arguments, which all who share the host may read: there may be a password.
+        return WorkerGroup(command, workers, {"TAPEWIRE_STORE": store})
+
     serve_store(
-        address, store, certificate=certificate, private_key=private_key, dev=dev, ready=ready
-    )
+        address, store, certificate=certificate, private_key=private_key, dev=dev, ready=ready,
+        data=data, workers=started, gateways=gateways, drain_s=drain_s, traces=traces,
+        metrics="" if metrics_port is None else f"{metrics_host}:{metrics_port}",
+    )  # fmt: skip
+
+
+def worker(
+    store: Annotated[
+        str,
+        typer.Option("--store", metavar="URL", envvar="TAPEWIRE_STORE", help="The server's store."),
+    ] = "tapewire.db",
+    data: ServedData = None,
+    threads: Threads = None,
+    lease_s: Annotated[
+        float,
+        typer.Option(
+            "--lease",
+            min=1.0,
+            max=3_600.0,
+            help="Seconds after which another worker takes over, where this one is lost.",
+        ),
+    ] = 15.0,
+    parent_pid: Annotated[int | None, typer.Option("--parent-pid", hidden=True)] = None,
+) -> None:
+    """Do the jobs of a server's store, one after the other, on this host or another one.
+
+    One line of JSON is written for each job, to standard error. Ctrl-C or SIGTERM gives back the
+    job that goes on, which is begun again by another worker.
+    """
+    import socket
+
+    from tapewire.factory.jobs import WORK
+    from tapewire.services.jobs import JobWorker, WorkerSettings
+    from tapewire.services.server.serving import write_log_to
+    from tapewire.services.server.settings import require_folder
+    from tapewire.store import Store
+
+    require_folder(data)
+    write_log_to(sys.stderr, "tapewire.worker")
+    ending, leaving = threading.Event(), threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ending.set())
+    if parent_pid is not None:
+        _leave_with(parent_pid, leaving)
+    settings = WorkerSettings(
+        store, "tapewire.factory.jobs:do_job", tuple(WORK), f"{socket.gethostname()}:{os.getpid()}",
+        data, threads, lease_s,
+    )  # fmt: skip
+    with Store.open(store) as opened:
+        JobWorker(opened, settings).run(ending, leaving)
+
+
+def _leave_with(parent_pid: int, leaving: threading.Event) -> None:
+    """Take no more jobs once the server is gone that started this; the one that goes on is done."""
+
+    def look() -> None:
+        while os.getppid() == parent_pid:
+            leaving.wait(_LOOK_S)
+        leaving.set()
+
+    threading.Thread(target=look, name="tapewire-parent", daemon=True).start()
 
 
 def login(

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
+
+from tapewire.cli import store_keys
+from tapewire.cli.store_options import DEFAULT, StoreUrl
 
 app = typer.Typer(
     name="store",
@@ -16,18 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-#: Where a store is if nobody says so.
-DEFAULT: Final = "tapewire.db"
-
-StoreUrl = Annotated[
-    str,
-    typer.Option(
-        "--store",
-        envvar="TAPEWIRE_STORE",
-        metavar="URL",
-        help="A file, or postgresql://USER@HOST/DATABASE.",
-    ),
-]
+app.add_typer(store_keys.app)
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 

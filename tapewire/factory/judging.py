@@ -61,7 +61,7 @@ def judge_generation(
     holdout: bool = False,
     why: str = "",
     who: str = "",
-    store: str | None = None,
+    store: "str | Store | None" = None,
     data: Path | None = None,
     guards: Sequence[str] | None = None,
     jobs: int | None = None,

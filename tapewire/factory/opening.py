@@ -19,13 +19,13 @@ def store_url(given: str | None = None) -> str:
 
 
 @contextmanager
-def opened_store(given: str | None = None, *, create: bool = False) -> "Iterator[Store]":
-    """Open the store, and close it in the end.
+def opened_store(given: "str | Store | None" = None, *, create: bool = False) -> "Iterator[Store]":
+    """Open the store, and close it in the end; one that is open stays so.
 
     Parameters
     ----------
     given
-        See `store_url`.
+        See `store_url`; or an open store.
     create
         Make one where there is none.
 
@@ -36,6 +36,9 @@ def opened_store(given: str | None = None, *, create: bool = False) -> "Iterator
     StoreError
         If there is none, or it can't be used; see `tapewire.store.Store.open`.
     """
+    if given is not None and not isinstance(given, str):
+        yield given
+        return
     from tapewire.store import Store
 
     with Store.open(store_url(given), create=create) as store:

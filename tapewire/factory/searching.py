@@ -72,7 +72,7 @@ def generate(
     bars: FactoryBars,
     settings: FactorySettings | None = None,
     *,
-    store: str | None = None,
+    store: "str | Store | None" = None,
     jobs: int | None = None,
     judges: bool = True,
 ) -> GenerationResult:
@@ -115,12 +115,13 @@ def generate(
 def evolve(
     generation_id: int,
     *,
-    store: str | None = None,
+    store: "str | Store | None" = None,
     data: Path | None = None,
     generations: int = 0,
     jobs: int | None = None,
     force: bool = False,
     judges: bool = True,
+    may_be_complete: bool = False,
 ) -> GenerationResult:
     """Go on with a generation that was stopped or killed, or for some generations more.
 
@@ -138,6 +139,8 @@ def evolve(
         See `generate`.
     force
         Go on although the holdout was opened for it.
+    may_be_complete
+        One that has nothing to go on with is judged only; else that is an error.
 
     Raises
     ------
@@ -163,7 +166,7 @@ def evolve(
                 "after that has seen it: begin a new one, or --force"
             )
         going = _Generation(opened, bars, settings, jobs, generation_id, more=generations)
-        return going.run(judges=judges)
+        return going.run(judges=judges, may_be_complete=may_be_complete)
 
 
 def require_free_name(store: "Store", bars: FactoryBars) -> None:
@@ -206,11 +209,11 @@ class _Generation:
             jobs=jobs or all_cores(), keep_daily=True,
         )  # fmt: skip
 
-    def run(self, *, judges: bool) -> GenerationResult:
+    def run(self, *, judges: bool, may_be_complete: bool = False) -> GenerationResult:
         began_s = time.perf_counter()
         # All that may be wrong with what was asked for is said before anything is kept.
         asked = self._search.ask()
-        if self._id is not None and not asked:
+        if self._id is not None and not asked and not may_be_complete:
             raise ConfigError(
                 f"generation {self._id}: it is complete; more of a genetic search: --generations N"
             )

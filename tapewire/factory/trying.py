@@ -66,7 +66,7 @@ def try_strategies(
     *,
     where: str | None = None,
     assumptions: Sequence[str] = (),
-    store: str | None = None,
+    store: "str | Store | None" = None,
     jobs: int | None = None,
     holdout: bool = False,
     why: str = "",

@@ -182,6 +182,44 @@ def run_candles(
 # --- many -----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class BestVariants:
+    """The best of a grid.
+
+    Attributes
+    ----------
+    strategy : str
+    parameters : list of str
+        Their names.
+    variants : int
+        How many were traded.
+    objective : str
+    best : list of dict
+        Parameters and metrics, the best first.
+    elapsed_s : float
+    """
+
+    strategy: str
+    parameters: list[str]
+    variants: int
+    objective: str
+    best: list[dict[str, Any]]
+    elapsed_s: float
+
+    def say(self, console: Console, *, as_json: bool) -> None:
+        """Print them."""
+        if as_json:
+            told = {name: getattr(self, name) for name in ("strategy", "variants", "objective")}
+            console.out(json.dumps({**told, "best": self.best}, indent=2), highlight=False)
+            return
+        tell(
+            console,
+            f"{self.strategy}: {self.variants:,} variants in {self.elapsed_s:.1f} s, best first",
+        )
+        for one in self.best:
+            tell(console, f"  {_told(one, self.parameters)}")
+
+
 def optimize_candles(
     path: Path,
     request: CandleRequest,
@@ -200,6 +238,22 @@ def optimize_candles(
     ConfigError, InputError, OutputError, InterruptedRunError
         As `run_candles`.
     """
+    found = find_best(path, request, objective=objective, top=top, jobs=jobs, output=output)
+    if console is not None:
+        found.say(console, as_json=as_json)
+    return found.best
+
+
+def find_best(
+    path: Path,
+    request: CandleRequest,
+    *,
+    objective: str = "sharpe_annualised",
+    top: int = 10,
+    jobs: int | None = None,
+    output: Path | None = None,
+) -> BestVariants:
+    """Trade every combination on one file, and return the best; see `optimize_candles`."""
     if objective not in OBJECTIVES:
         expected = ", ".join(OBJECTIVES)
         raise ConfigError(f"objective: expected one of {expected}, found {objective!r}")
@@ -217,19 +271,13 @@ def optimize_candles(
         )  # fmt: skip
         if output is not None:
             write_table(output, result.table)
-    best = result.best(objective, top)
-    if console is not None and as_json:
-        told = {"strategy": family.name, "variants": len(rows), "objective": objective}
-        console.out(json.dumps({**told, "best": best}, indent=2), highlight=False)
-    elif console is not None:
-        elapsed_s = time.perf_counter() - began_s
-        tell(console, f"{family.name}: {len(rows):,} variants in {elapsed_s:.1f} s, best first")
-        for one in best:
-            tell(console, f"  {_told(one, rows[0])}")
-    return best
+    return BestVariants(
+        family.name, list(rows[0]), len(rows), objective, result.best(objective, top),
+        round(time.perf_counter() - began_s, 3),
+    )  # fmt: skip
 
 
-def _told(one: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+def _told(one: Mapping[str, Any], parameters: Sequence[str]) -> str:
     shown = [f"{name}={one[name]}" for name in parameters]
     values = ((name, one[name]) for name in _SHOWN)
     return "  ".join(

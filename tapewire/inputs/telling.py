@@ -2,6 +2,9 @@
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Final, Self
 
@@ -11,6 +14,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 SHOWN_AFTER_S: Final = 2.0
 LINE_INTERVAL_S: Final = 10.0
+
+
+#: Told what is done, how much of it, of how much (None: nobody knows).
+HearSteps = Callable[[str, int, int | None], None]
+_HEARD: ContextVar[HearSteps | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def steps_heard(hear: HearSteps) -> Iterator[None]:
+    """Have somebody told how far things are, all that is begun in here, in place of the screen."""
+    token = _HEARD.set(hear)
+    try:
+        yield
+    finally:
+        _HEARD.reset(token)
 
 
 class Steps:
@@ -24,11 +42,14 @@ class Steps:
         self._total = total
         self._console = Console(stderr=True)
         self._bar: Progress | None = None
+        self._hear = _HEARD.get()
         self._next_s = time.monotonic() + SHOWN_AFTER_S
 
     def __call__(self, done: int) -> None:
         """Say how much is done."""
-        if self._bar is not None:
+        if self._hear is not None:
+            self._hear(self._what, done, self._total)
+        elif self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done)
         elif time.monotonic() >= self._next_s:
             self._show(done)

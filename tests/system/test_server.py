@@ -120,9 +120,10 @@ def test_the_table_of_roles_call_by_call(served: Served):
     may = {
         "viewer": {"List", "Get", "Export"},
         "researcher": {"List", "Get", "Export", "Delete"},
-        "trader": {"List", "Get", "Export", "Delete"},
+        "trader": {"List", "Get", "Export", "Delete", "AddKey", "ListKeys", "RemoveKey"},
         "admin": {
-            "List", "Get", "Export", "Delete", "CreateUser", "ListUsers", "SetUser", "ListAudit"
+            "List", "Get", "Export", "Delete", "CreateUser", "ListUsers", "SetUser", "ListAudit",
+            "AddKey", "ListKeys", "RemoveKey",
         },
     }  # fmt: skip
     everybody = {"Login", "Refresh", "WhoAmI", "Check", "Watch"}

@@ -28,6 +28,7 @@ SOCKETS = {
     "tapewire/processes/transports.py": "a context for a replay in this process",
     "tapewire/runs/health.py": "tries whether sockets work at all",
     "tapewire/runs/metrics_page.py": "HTTP for Prometheus, on the loopback address",
+    "services/server/gateways.py": "holds a port that gateways share",
     "executors/ray_cluster.py": "asks whether anybody is at a cluster's address",
     "tapewire/inputs/databento_http.py": "a client of the vendor's HTTP",
 }

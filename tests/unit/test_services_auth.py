@@ -1,4 +1,4 @@
-"""Passwords, tokens, roles and rates of the server."""
+"""Passwords, tokens, roles, rates and sealed keys of the server."""
 
 import asyncio
 import base64
@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from tapewire.errors import ConfigError
 from tapewire.services.auth import (
+    KeyRing,
     PasswordHasher,
     Passwords,
     Permission,
     RateLimiter,
+    SealedKey,
     TokenIssuer,
     may,
     new_refresh_token,
@@ -189,3 +191,43 @@ def test_everybody_has_a_bucket_and_buckets_are_bounded(monkeypatch: pytest.Monk
     assert limiter.wait_s("ada") == 1
     assert [limiter.wait_s(name) for name in ("bob", "cy", "dan")] == [0, 0, 0]
     assert len(limiter) == 3
+
+
+# --- sealed keys ----------------------------------------------------------------------------------
+
+
+def test_a_sealed_key_opens_for_its_owner_alone():
+    ring = KeyRing({"2026": SECRET})
+    sealed = ring.seal(b"exchange secret", "7")
+    assert b"exchange" not in sealed.ciphertext
+    assert ring.open(sealed, "7") == b"exchange secret"
+    altered = bytes([sealed.ciphertext[0] ^ 1]) + sealed.ciphertext[1:]
+    for owner, one in (("8", sealed), ("7", SealedKey("2026", sealed.nonce, altered))):
+        with pytest.raises(ConfigError, match="expected one of this owner"):
+            ring.open(one, owner)
+
+
+def test_keys_are_changed_one_after_the_other():
+    old = KeyRing({"2026": SECRET})
+    sealed = old.seal(b"exchange secret", "7")
+    both = KeyRing({"2027": SECRET[::-1], "2026": SECRET})
+    assert not both.is_newest(sealed)
+    again = both.seal(both.open(sealed, "7"), "7")
+    assert both.is_newest(again)
+    assert KeyRing({"2027": SECRET[::-1]}).open(again, "7") == b"exchange secret"
+    with pytest.raises(ConfigError, match="expected the key '2027'"):
+        old.open(again, "7")
+
+
+def test_keys_of_the_environment():
+    text = f"b:{base64.b64encode(SECRET).decode()}, a:{base64.b64encode(SECRET[::-1]).decode()}"
+    assert KeyRing.of_text(text).seal(b"x", "7").key_id == "b"
+    for wrong, told in (
+        ("", "expected id:base64 as part 1"),
+        ("b", "expected id:base64 as part 1"),
+        ("b:%%%", "expected base64 as key 'b'"),
+        ("b:AAAA", "expected 32 bytes as key 'b', found 3"),
+        (f"{text},b:AAAA", "found 'b' twice"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            KeyRing.of_text(wrong)

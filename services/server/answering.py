@@ -1,0 +1,27 @@
+"""Who answers calls about jobs, added to a server."""
+
+from pathlib import Path
+
+import grpc.aio
+
+from tapewire.services.proto import (
+    backtests_pb2_grpc,
+    data_pb2_grpc,
+    jobs_pb2_grpc,
+    optimizer_pb2_grpc,
+)
+from tapewire.services.server.backtests import Backtests, Optimizers
+from tapewire.services.server.database import Database
+from tapewire.services.server.datasets import Datasets
+from tapewire.services.server.job_desk import JobDesk
+from tapewire.services.server.jobs import Jobs
+
+
+def add_job_services(
+    server: grpc.aio.Server, database: Database, desk: JobDesk, data: Path | None
+) -> None:
+    """Have a server answer calls about jobs, and about what they read."""
+    jobs_pb2_grpc.add_JobServiceServicer_to_server(Jobs(database), server)
+    backtests_pb2_grpc.add_BacktestServiceServicer_to_server(Backtests(database, desk), server)
+    optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(Optimizers(desk), server)
+    data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, data), server)

@@ -1,0 +1,82 @@
+"""Jobs that are watched: one look at the store for all who watch, four times a second."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+import structlog
+
+from tapewire.errors import StoreError
+from tapewire.services.server.database import Database
+from tapewire.store import JobRecord
+
+#: Between two looks, s: no stream has more than four messages a second.
+LOOK_S: Final = 0.25
+
+
+class JobWatch:
+    """Tells those who watch jobs of what has changed.
+
+    Parameters
+    ----------
+    database
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._log = structlog.get_logger("tapewire.server")
+        self._watched: dict[int, set[asyncio.Queue[JobRecord]]] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    async def changes(self, job_id: int, after_seq: int) -> AsyncIterator[JobRecord]:
+        """Give a job whenever it has changed since; its end is always given, and the last.
+
+        What changes between two looks is given as one.
+
+        Parameters
+        ----------
+        job_id
+        after_seq
+            ``seq`` of what was seen last.
+
+        Raises
+        ------
+        StoreError
+            If there is no such job.
+        """
+        # One place: what was not fetched yet is replaced by what is newer.
+        news: asyncio.Queue[JobRecord] = asyncio.Queue(1)
+        self._watched.setdefault(job_id, set()).add(news)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        try:
+            job = await self._database.ask("job", lambda store: store.job(job_id))
+            while True:
+                if job.seq > after_seq or job.has_ended:
+                    yield job
+                    after_seq = job.seq
+                if job.has_ended:
+                    return
+                job = await news.get()
+        finally:
+            self._watched[job_id].discard(news)
+            if not self._watched[job_id]:
+                del self._watched[job_id]
+
+    async def _look(self) -> None:
+        """Look at all that are watched until none is."""
+        while self._watched:
+            await asyncio.sleep(LOOK_S)
+            ids = list(self._watched)
+            try:
+                found = await self._database.ask("watch", lambda store: store.jobs_among(ids))  # noqa: B023
+            except StoreError as error:
+                # Who watches waits as long as they like to: the store may be back by then.
+                self._log.warning("no store", error=str(error))
+                continue
+            for job_id, job in found.items():
+                for news in self._watched.get(job_id, ()):
+                    if news.full():
+                        news.get_nowait()
+                    news.put_nowait(job)
+        self._looking = None

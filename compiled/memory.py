@@ -20,9 +20,9 @@ from numba.extending import intrinsic
 from tapewire.compiled.jit import BOUNDSCHECK
 
 _ALIGN: Final = 64
-#: From 4 MiB on numpy asks for huge pages.
-_CHUNK_BYTES: Final = 16 << 20
-_CHUNKS_KEPT: Final = 3
+#: From 4 MiB on numpy asks for huge pages; larger ones would be held whole by a few late copies.
+_CHUNK_BYTES: Final = 4 << 20
+_CHUNKS_KEPT: Final = 12
 #: Of an array that nobody else holds, as ``sys.getrefcount`` counts: a name and an argument.
 _REFERENCES_HERE: Final = 2
 

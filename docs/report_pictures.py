@@ -47,6 +47,14 @@ NEAR_A_FILL = """
   const said = () => code().textContent.replace(/\\S+near/, "runs/near");
   setTimeout(() => { code().textContent = said(); }, 300);
 """
+#: Of how far a result spreads: one table of bands, and all fans.
+ONE_TABLE = """
+  for (const head of document.querySelectorAll("h2")) {
+    if (/another order$|^Blocks|^Perturbed runs/.test(head.textContent)) {
+      head.closest("section").remove();
+    }
+  }
+"""
 #: The middle sixteenth of a backtest on bars, where candles have bodies.
 NEARER = """
   const [nearer] = document.querySelectorAll("#buttons-candles button");
@@ -148,7 +156,7 @@ def main(out: Path) -> None:
             {"max_inventory": [1, 2, 5, 10], "quantity": [1, 2], "network_latency_us": [20, 500]},
             output=folder / "first", block=5,
         )  # fmt: skip
-        shoot(study.path / "report.html", out / "study.webp", 1280, 1900)
+        shoot(study.path / "report.html", out / "study.webp", 1280, 1960)
         parts = ".tiles, #section-candles, #section-equity, #section-drawdown"
         candles = shown(candle_report(folder), "candles-near", parts, NEARER)
         shoot(candles, out / "candles.webp", 1280, 1230)
@@ -157,7 +165,8 @@ def main(out: Path) -> None:
              "strategy": {"type": "market_maker"}},
             output=folder / "spread", draws=16, block=2, seed=7,
         )  # fmt: skip
-        shoot(spread.path / "report.html", out / "montecarlo.webp", 1280, 1700)
+        bands = shown(spread.path / "report.html", "bands", "", ONE_TABLE)
+        shoot(bands, out / "montecarlo.webp", 1280, 1700)
         both = folder / "compared.html"
         both.write_text(render_comparison(compare([load_run(near), load_run(far)])))
         shoot(both, out / "report-compare.webp", 1280, 1100)

@@ -23,7 +23,8 @@ from tapewire.studies.conducting import Means
 from tapewire.studies.factors import MonteCarloSettings
 from tapewire.studies.folder import BANDS_FILE, DRAWS_FILE, PLAN, RESULT, read_manifest
 from tapewire.studies.session import StudyHooks
-from tapewire.studies.spreading import of_config, of_run, spread
+from tapewire.studies.spread_asked import of_config, of_run
+from tapewire.studies.spreading import spread
 from tapewire.studies.study import Study
 
 if TYPE_CHECKING:

@@ -5,12 +5,11 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tapewire.atomic import atomic_write
-from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError, FormatError, InterruptedRunError, MissingFileError
 from tapewire.executors import Executor
 from tapewire.processes.signals import interruptible
@@ -18,11 +17,10 @@ from tapewire.runs.hooks import Hooks, RunProgress
 from tapewire.runs.result import RunResult
 from tapewire.runs.versions import versions
 from tapewire.studies import spreads
-from tapewire.studies.axes import MARKET, Trial
 from tapewire.studies.bands import write_bands
 from tapewire.studies.base import Base
-from tapewire.studies.conducting import PLAN_VERSION, Means
-from tapewire.studies.factors import MonteCarloSettings, Perturbation
+from tapewire.studies.conducting import Means
+from tapewire.studies.factors import Perturbation
 from tapewire.studies.folder import (
     BANDS_FILE,
     BLOCKS_FILE,
@@ -31,150 +29,18 @@ from tapewire.studies.folder import (
     RESULT,
     TRIALS,
     StudyFolder,
-    read_plan,
 )
 from tapewire.studies.markets import MarketMaker, keep_model
 from tapewire.studies.parts import read_parts
 from tapewire.studies.passes import inputs_of, placed
-from tapewire.studies.perturbing import default_perturbations, market_seeds, perturbed_trials
 from tapewire.studies.session import StudyHooks, StudyProgress, StudySession
 from tapewire.studies.settings import StudySettings
+from tapewire.studies.spread_asked import STUDY, Spreading, strategies_of
 from tapewire.studies.spread_page import write_page
 from tapewire.studies.table import Ranking, digest_of, write_table, write_trials
 
-#: Of a study with trials: what stands in its plan where a sweep has what varies.
-_STUDY: Final = "study"
 
-
-@dataclass(frozen=True)
-class _Asked:
-    """What is done, beside what is drawn of the run itself."""
-
-    plan: dict[str, Any]
-    settings: MonteCarloSettings
-    strategy: str | None
-    config: RunConfig | None = None
-    run: RunResult | None = None
-    trials: tuple[Trial, ...] = ()
-    perturb: Mapping[str, Perturbation] | None = None
-    unused: Mapping[str, str] | None = None
-    model: str | None = None
-
-
-def of_run(run: RunResult, strategy: str | None, settings: MonteCarloSettings) -> _Asked:
-    """Return what is drawn of a finished run: its trades and days, nothing is run.
-
-    Raises
-    ------
-    ConfigError
-        If it is not complete, or has no such strategy.
-    """
-    if run.status != "complete":
-        raise ConfigError(f"{run.path}: expected a complete run, found one that is {run.status}")
-    names = _strategies(run)
-    if strategy is not None and strategy not in names:
-        raise ConfigError(
-            f"--strategy: expected one of {', '.join(names)} in {run.path}, found {strategy!r}"
-        )
-    asked = [name for name in ("perturb", "draws", "markets")
-             if name in settings.model_fields_set and getattr(settings, name)]  # fmt: skip
-    if asked:
-        raise ConfigError(
-            f"{run.path}: expected nothing to perturb and no markets with a finished run, found "
-            f"{asked[0]}: give its config.yaml instead"
-        )
-    plan = {
-        "version": PLAN_VERSION,
-        "kind": "montecarlo",
-        "run": {"path": str(run.path.absolute()), "digest": run.manifest["digest"]},
-        "strategy": strategy,
-        "montecarlo": _told(replace_draws(settings, 0)),
-    }
-    return _Asked(plan, settings, strategy, run=run)
-
-
-def of_config(
-    config: RunConfig, settings: MonteCarloSettings, output: Path, *, resume: bool
-) -> _Asked:
-    """Return what is run and drawn around a configuration.
-
-    Parameters
-    ----------
-    output, resume
-        The study's folder: what markets are like is not measured again where it goes on.
-
-    Raises
-    ------
-    ConfigError
-        If the configuration has no use for what is to be drawn.
-    """
-    perturb = settings.perturb
-    unused: dict[str, str] = {}
-    if settings.draws and perturb is None:
-        _require_one(config)
-        perturb, unused = default_perturbations(config)
-        if not perturb:
-            raise ConfigError("perturb: expected something to perturb, or --draws 0, found none")
-    trials: list[Trial] = []
-    if settings.draws:
-        _require_one(config)
-        trials = perturbed_trials(config, perturb or {}, settings.draws, settings.seed)
-    market, model = None, None
-    if settings.markets:
-        _require_one(config)
-        seeds = market_seeds(settings.markets, settings.seed)
-        trials += [Trial(settings.draws + k, {MARKET: seed}) for k, seed in enumerate(seeds, 1)]
-        model = _model(settings, output, resume=resume)
-        market = {"model": model, "hours": settings.market_hours,
-                  "records": settings.market_records}  # fmt: skip
-    plan: dict[str, Any] = {
-        "version": PLAN_VERSION,
-        "kind": "montecarlo",
-        "base": config.to_dict(),
-        "montecarlo": _told(settings),
-        "market": market,
-    }
-    if trials:
-        listed = {"method": "list", "trials": [dict(one.values) for one in trials],
-                  "block": settings.block}  # fmt: skip
-        study = StudySettings.model_validate(listed)
-        plan[_STUDY] = study.model_dump(mode="json", by_alias=True, exclude_none=True)
-    strategy = config.strategy[0].name if len(config.strategy) == 1 else None
-    return _Asked(plan, settings, strategy, config, None, tuple(trials), perturb, unused, model)
-
-
-def replace_draws(settings: MonteCarloSettings, draws: int) -> MonteCarloSettings:
-    """Return settings with another number of perturbed runs."""
-    return settings.model_copy(update={"draws": draws})
-
-
-def _require_one(config: RunConfig) -> None:
-    if len(config.strategy) > 1:
-        raise ConfigError(
-            "expected one strategy to perturb, found "
-            f"{', '.join(entry.name for entry in config.strategy)}: choose one (-s), or draw its "
-            "trades and days alone (--draws 0)"
-        )
-
-
-def _told(settings: MonteCarloSettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _model(settings: MonteCarloSettings, output: Path, *, resume: bool) -> str | None:
-    """Return the model of the markets; one that was measured before is not measured again."""
-    from tapewire.inputs.market_sessions import session_model
-
-    if resume and settings.like is not None:
-        with contextlib.suppress(MissingFileError):
-            there = read_plan(output)
-            known = there.get("montecarlo", {}), there.get("market") or {}
-            if all(known[0].get(k) == getattr(settings, k) for k in ("like", "symbol")):
-                return known[1].get("model")
-    return session_model(settings.like, settings.symbol, settings.calibration)
-
-
-def spread(asked: _Asked, means: Means, *, keep_markets: bool = False) -> Path:
+def spread(asked: Spreading, means: Means, *, keep_markets: bool = False) -> Path:
     """Have everything drawn and run, and write what it came to; return the study's folder.
 
     Raises
@@ -211,9 +77,7 @@ def spread(asked: _Asked, means: Means, *, keep_markets: bool = False) -> Path:
                     base = Base(asked.config.to_dict(), [])
                     for trial in asked.trials:  # what is wrong is said before anything is run
                         base.planned(trial)
-                    ranking = Ranking(
-                        StudySettings.model_validate(asked.plan[_STUDY]).objectives[0]
-                    )
+                    ranking = Ranking(StudySettings.model_validate(asked.plan[STUDY]).objectives[0])
                     session = StudySession(
                         base, folder, team, ranking, hooks, block_ns=settings.block_ns,
                         keep_runs=means.keep_runs, trials_total=len(asked.trials), markets=maker,
@@ -239,7 +103,7 @@ def _without_best(hooks: StudyHooks) -> StudyHooks:
     return StudyHooks(hooks.announce, lambda told: hooks.progress(replace(told, best=None)))
 
 
-def _own_run(asked: _Asked, folder: StudyFolder, hooks: StudyHooks) -> RunResult:
+def _own_run(asked: Spreading, folder: StudyFolder, hooks: StudyHooks) -> RunResult:
     """Run the configuration as it is, unless that was done before the study was stopped."""
     from tapewire.runs.assembly import run_checked
 
@@ -261,12 +125,8 @@ def _own_run(asked: _Asked, folder: StudyFolder, hooks: StudyHooks) -> RunResult
     )  # fmt: skip
 
 
-def _strategies(run: RunResult) -> list[str]:
-    return list(dict.fromkeys(str(leg["strategy_id"]) for leg in run.manifest["legs"]))
-
-
 def _finish(
-    asked: _Asked,
+    asked: Spreading,
     folder: StudyFolder,
     session: StudySession | None,
     run: RunResult,
@@ -276,7 +136,7 @@ def _finish(
 ) -> None:
     """Draw what is drawn of the run, write tables, page and manifest."""
     settings = asked.settings
-    names = _strategies(run) if asked.strategy is None else [asked.strategy]
+    names = strategies_of(run) if asked.strategy is None else [asked.strategy]
     own = spreads.own_figures(run, asked.strategy)
     methods = spreads.trade_draws(run, asked.strategy, settings, announce)
     methods.append(spreads.block_draws(run, names, settings, announce))
@@ -329,7 +189,7 @@ def _finish(
 
 
 def _of_trials(
-    asked: _Asked, found: Any, blocks: Any, run: RunResult, own: Mapping[str, Any],
+    asked: Spreading, found: Any, blocks: Any, run: RunResult, own: Mapping[str, Any],
     names: Sequence[str],
 ) -> list[spreads.MethodDraws]:  # fmt: skip
     """Return what trials came to: the perturbed ones, and those over markets."""

@@ -140,7 +140,8 @@ def montecarlo(
     from tapewire.cli.study_display import StudyDisplay
     from tapewire.runs.result import RunResult
     from tapewire.studies.monte_carlo import MonteCarlo, is_run, refuse_study, settings_in
-    from tapewire.studies.spreading import of_config, of_run, spread
+    from tapewire.studies.spread_asked import of_config, of_run
+    from tapewire.studies.spreading import spread
 
     asked = {
         "perturb": _perturbations(perturb), "draws": draws, "markets": markets,

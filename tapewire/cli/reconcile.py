@@ -75,7 +75,8 @@ def _as_text(figures: dict[str, Any]) -> str:
     for what, said in (("missed", "live only"), ("extra", "simulated only")):
         part = figures[what]
         if part["lots"]:
-            lines.append(f"{said}: {part['lots']:,} lots, the first of them")
+            some = "1 lot" if part["lots"] == 1 else f"{part['lots']:,} lots, the first of them"
+            lines.append(f"{said}: {some}")
             lines += [
                 f"  {row['ts_event']}  {'BUY ' if row['side'] > 0 else 'SELL'}  {row['lots']} "
                 f"{row['symbol']} @ {row['price']:.10g}  {row['client_order_id']}".rstrip()

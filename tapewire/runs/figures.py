@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Rows under way to the figures, in parts of what is handed over at a time: a worker has one core,
 #: and what waits there is in memory by the number of workers.
-_HANDED_MAX: Final = 8
+_HANDED_MAX: Final = 4
 
 
 @dataclass(frozen=True)

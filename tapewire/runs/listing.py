@@ -15,6 +15,7 @@ from tapewire.runs.result_display import aligned, figure
 
 #: What a run can be listed by, beside its metrics.
 _FACTS: Final = ("run", "status", "ended", "events")
+_STATUSES: Final = ("complete", "incomplete", "failed", "unreadable")
 _SHOWN: Final = [metric for metric in METRICS if metric.terse]
 _DIGEST_LETTERS: Final = 12
 _NAMES_LETTERS_MAX: Final = 40
@@ -88,7 +89,7 @@ def list_runs(
     MissingFileError
         If a folder is not there, or there is no run in any of them.
     ConfigError
-        If there is nothing of that name to sort by.
+        If there is nothing of that name to sort by, or no such status.
     """
     known = (*_FACTS, *(metric.column for metric in METRICS))
     if sort not in known:
@@ -96,6 +97,9 @@ def list_runs(
         raise ConfigError(
             f"sort: expected one of {', '.join(_FACTS)} or a metric, found {sort!r}, {hint}"
         )
+    for status in statuses:
+        if status not in _STATUSES:
+            raise ConfigError(f"status: expected one of {', '.join(_STATUSES)}, found {status!r}")
     found = [_listed(path) for path in _run_folders(folders)]
     wanted = [
         run

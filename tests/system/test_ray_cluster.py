@@ -11,7 +11,16 @@ import pytest
 
 from tapewire.errors import ConfigError, InterruptedRunError, PeerLostError
 from tapewire.executors import Outcome, RayExecutor, SerialExecutor, Task
-from tapewire.studies import Study, StudyHooks, StudyProgress, apart, sweep
+from tapewire.studies import (
+    Study,
+    StudyHooks,
+    StudyProgress,
+    apart,
+    montecarlo,
+    optimize,
+    sweep,
+    walkforward,
+)
 from tapewire.studies.session import StudySession
 
 HERE = "tapewire.executors.trials"
@@ -179,3 +188,41 @@ def test_a_sweep_that_is_stopped_leaves_the_cluster_and_goes_on(
     assert found.trials.equals(alone.trials)
     assert found.blocks.equals(alone.blocks)
     assert found.digest == alone.digest
+
+
+@pytest.mark.long
+def test_a_search_and_draws_are_those_of_one_machine(
+    ray_team: RayExecutor, synthetic_file: Path, tmp_path: Path
+) -> None:
+    sought: dict[str, Any] = {
+        "vary": {
+            "max_inventory": {"from": 1, "to": 30, "integer": True}, "quantity": [1, 2, 3]
+        },
+        "strategies": "market_maker", "trials": 6, "batch": 3, "seed": 5, "block": 1,
+    }  # fmt: skip
+    drawn: dict[str, Any] = {
+        "strategies": "market_maker", "draws": 3, "block": 1, "resamples": 40, "seed": 3,
+        "perturb": {"seed": True, "latency": {"lognormal": 0.3}},
+    }  # fmt: skip
+    found, spread, windows = [], [], []
+    for name, team in (("one", SerialExecutor()), ("ray", ray_team)):
+        found.append(optimize(
+            synthetic_file, output=tmp_path / name / "found", executor=team, **sought
+        ))  # fmt: skip
+        windows.append(walkforward(found[-1], train=2, test=1))
+        spread.append(montecarlo(
+            synthetic_file, output=tmp_path / name / "spread", executor=team, **drawn
+        ))  # fmt: skip
+    assert sum(found[1].manifest["nodes"].values()) > 0
+    assert found[0].trials.equals(found[1].trials)
+    assert found[0].blocks.equals(found[1].blocks)
+    assert found[0].digest == found[1].digest
+    assert windows[0].to_dict() == windows[1].to_dict()
+    assert spread[0].digest == spread[1].digest
+    assert spread[0].study.trials.equals(spread[1].study.trials)
+    assert spread[0].bands.equals(spread[1].bands)
+    with pytest.raises(ConfigError, match="--markets: expected workers of this machine"):
+        montecarlo(
+            synthetic_file, output=tmp_path / "markets", executor=ray_team, markets=1, **drawn
+        )  # fmt: skip
+    assert not (tmp_path / "markets").exists()

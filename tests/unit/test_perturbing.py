@@ -19,7 +19,8 @@ from tapewire.studies.conducting import Means
 from tapewire.studies.factors import Factor, perturbation_of
 from tapewire.studies.monte_carlo import refuse_study, settings_in
 from tapewire.studies.perturbing import default_perturbations, market_seeds, perturbed_trials
-from tapewire.studies.spreading import of_config, spread
+from tapewire.studies.spread_asked import of_config
+from tapewire.studies.spreading import spread
 
 LATENCY = "backtest.execution.latency_model"
 

@@ -64,6 +64,8 @@ def test_wrong_ways_are_refused_in_a_sentence(tmp_path):
         list_runs([tmp_path / "empty"])
     with pytest.raises(ConfigError, match="did you mean 'net_pnl'"):
         list_runs(folders(runs), sort="net_pn")
+    with pytest.raises(ConfigError, match=r"status: expected one of complete, .*found 'fine'"):
+        list_runs(folders(runs), statuses=["fine"])
 
 
 def test_what_differs_is_shown_and_only_that(tmp_path):

@@ -44,8 +44,8 @@ def _searched(kind: str, asked: dict[str, int], evaluator: StrategyEvaluator) ->
     if kind == "judged":
         drawn = list(draw_strategies(asked["count"], seed=asked["seed"], timeframes=FRAMES))
         # The holdout opens for what passes all else, which hangs on what was drawn.
-        settings, holdout = GuardSettings(off=HOLDOUT_CHECKS), Holdout.of(evaluator.candles)
-        found = judge_all(drawn, holdout, settings, config=evaluator.config, jobs=evaluator.jobs)
+        guards, holdout = GuardSettings(off=HOLDOUT_CHECKS), Holdout.of(evaluator.candles)
+        found = judge_all(drawn, holdout, guards, config=evaluator.config, jobs=evaluator.jobs)
         return found.population.evaluated, sum(len(one.checks) for one in found.verdicts)
     part: list[DeclaredStrategy] = []
     for strategy in draw_strategies(asked["count"], seed=asked["seed"], timeframes=FRAMES):

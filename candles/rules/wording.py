@@ -72,7 +72,11 @@ def _compared(rule: IndicatorCondition) -> tuple[str, str, str]:
     if average is None or rule.output is not None or rule.value not in (None, 0):
         return _value(rule), how, _other(rule)
     fast, slow = (
-        _value(IndicatorValue(indicator=average, timeframe=rule.timeframe, params={"period": bars}))
+        _value(
+            IndicatorValue(
+                indicator=average, timeframe=rule.timeframe, params={"period": bars}, output=None
+            )
+        )
         for bars in (_parameters(rule)[name] for name in ("fast", "slow"))
     )
     return fast, how, slow

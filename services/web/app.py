@@ -17,7 +17,6 @@ from tapewire.services.web.cookies import SESSION_PATH, LoginCookies, require_ow
 #: Bytes of a call's JSON; as of gRPC's messages.
 BODY_BYTES_MAX: Final = 4 << 20
 STUDIO: Final = Path(__file__).parent / "studio"
-_UPLOT: Final = Path(__file__).parents[2] / "analytics" / "page" / "uplot"
 #: Nothing is loaded from elsewhere, no script or style stands in a page itself.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -146,16 +145,24 @@ class _Studio:
         require_own_page(request)
         response = JSONResponse({})
         self._cookies.drop(response)
-        token = self._token(request)
-        if token:
-            try:
-                await self._calls.answer(
-                    "AuthService/Logout", b"{}", token, _address(request), inside=True
-                )
-            except CallFailedError as error:
-                if error.status != 401:  # one that has ended by itself is as good
-                    raise
+        try:
+            token = self._token(request)
+            if token:
+                await self._end(token, request)
+                return response
+        except CallFailedError as error:
+            if error.status != 401:
+                raise
+        # The short token has ended, the login may not have.
+        try:
+            await self._end((await self._refreshed(request))["access_token"], request)
+        except CallFailedError as error:
+            if error.status != 401:  # one that has ended by itself is as good
+                raise
         return response
+
+    async def _end(self, token: str, request: Request) -> None:
+        await self._calls.answer("AuthService/Logout", b"{}", token, _address(request), inside=True)
 
     def _with_tokens(self, tokens: dict[str, Any], told: dict[str, Any]) -> Response:
         response = JSONResponse(told)
@@ -187,7 +194,6 @@ def studio(calls: WebCalls, *, secure: bool) -> Any:
                 Route(f"{SESSION_PATH}/known", answers.known, methods=["POST"]),
                 Route(f"{SESSION_PATH}/refresh", answers.refresh, methods=["POST"]),
                 Mount("/studio", StaticFiles(directory=STUDIO)),
-                Mount("/uplot", StaticFiles(directory=_UPLOT)),
                 Route("/{view:path}", answers.page, methods=["GET"]),
             ],
             exception_handlers={CallFailedError: _failed},

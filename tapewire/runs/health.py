@@ -55,6 +55,7 @@ _EXTRAS: Final = {
         "uvicorn",
     ),
     "client": ("grpc",),
+    "otel": ("opentelemetry",),
     "ray": ("ray",),
     "plot": ("matplotlib",),
     "metrics": ("prometheus_client",),

@@ -130,11 +130,12 @@ class JobWorker:
             executor = self._executor
         with beat:
             (outcome,) = executor.outcomes([task], lambda _, said: beat.hear(said))
-        with contextlib.suppress(StaleAttemptError):
-            self._end(job, beat.why, outcome.failure)
         try:
+            with contextlib.suppress(StaleAttemptError):
+                self._end(job, beat.why, outcome.failure)
             state = self._store.job(job.id).state
         except StoreError as error:
+            # What could not be said is seen by whoever takes it over, when the lease has ended.
             state = str(error)
         elapsed_s = round(time.monotonic() - began_s, 3)
         self._log.info("left", job=job.id, attempt=job.attempt, state=state, elapsed_s=elapsed_s)

@@ -1,5 +1,6 @@
 """What a browser may ask for: the page, its parts, a login, calls and streams of calls."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
@@ -11,11 +12,12 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tapewire.services.server.settings import MESSAGE_BYTES_MAX
 from tapewire.services.web.calls import CallFailedError, WebCalls
 from tapewire.services.web.cookies import SESSION_PATH, LoginCookies, require_own_page
 
-#: Bytes of a call's JSON; as of gRPC's messages.
-BODY_BYTES_MAX: Final = 4 << 20
+#: How long a call's JSON may take to come, s.
+BODY_S_MAX = 30.0
 STUDIO: Final = Path(__file__).parent / "studio"
 #: Nothing is loaded from elsewhere, no script or style stands in a page itself.
 _POLICY: Final = (
@@ -213,18 +215,23 @@ async def _body(request: Request) -> bytes:
     Raises
     ------
     CallFailedError
-        If it is none, or too large.
+        If it is none, too large, or does not come.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/json":
         sentence = f"content-type: expected application/json, found {kind[:80]!r}"
         raise CallFailedError(415, sentence, "MALFORMED", "2")
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_BYTES_MAX:
-            sentence = f"expected at most {BODY_BYTES_MAX:,} bytes, found more"
-            raise CallFailedError(413, sentence, "TOO_LARGE", "2")
+    try:
+        async with asyncio.timeout(BODY_S_MAX):
+            async for part in request.stream():
+                body += part
+                if len(body) > MESSAGE_BYTES_MAX:
+                    sentence = f"expected at most {MESSAGE_BYTES_MAX:,} bytes, found more"
+                    raise CallFailedError(413, sentence, "TOO_LARGE", "2")
+    except TimeoutError:
+        sentence = f"expected a whole call within {BODY_S_MAX:g} s, found {len(body):,} bytes"
+        raise CallFailedError(408, sentence, "LATE", "1") from None
     return bytes(body)
 
 

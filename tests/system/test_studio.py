@@ -1,6 +1,7 @@
 """The studio over HTTP: who gets in, what it gives away, what another site's page can't do."""
 
 import json
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from browsers import OURS, Browser
 from served import PASSWORD, Inner, certified, inner_server
 from tapewire.services.server.rules import RULES
+from tapewire.services.web import app
 
 ROLES = {"ada": "admin", "vera": "viewer", "ruth": "researcher"}
 
@@ -129,6 +131,20 @@ def test_what_is_no_call_is_refused_in_words(
 ):
     headers = {"x_tapewire": "1", "content_type": kind}
     assert told(ada, path=f"/api/call/{path}", body=body, **headers) == expected
+
+
+def test_a_call_that_does_not_come_whole_ends(served: Inner, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(app, "BODY_S_MAX", 0.2)
+    head = "".join(f"{name}: {value}\r\n" for name, value in OURS.items())
+    with socket.create_connection(("127.0.0.1", served.server.web_port), timeout=20) as peer:
+        peer.sendall(
+            f"POST /api/session HTTP/1.1\r\nhost: x\r\n{head}content-length: 9\r\n\r\n{{".encode()
+        )
+        answer = peer.recv(1 << 16)
+        while b"LATE" not in answer and (more := peer.recv(1 << 16)):
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"found 1 bytes" in answer
 
 
 def test_errors_are_the_command_lines_sentences(ada: Browser):

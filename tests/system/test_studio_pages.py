@@ -166,6 +166,24 @@ def test_a_view_has_an_address_and_keys(seen: Seen):
     assert not seen.faults
 
 
+def test_a_job_is_watched_on_where_its_stream_broke_off(seen: Seen):
+    page, broken = seen.page, []
+
+    def breaks(route: Any) -> None:
+        if len(broken) < 2:
+            broken.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/api/stream/**", breaks)
+    page.goto("/".join(page.url.split("/")[:3]) + "/jobs/2")
+    page.wait_for_selector("text=What they made")
+    page.unroute("**/api/stream/**")
+    assert len(broken) == 2
+    seen.faults.clear()  # the browser tells of the two
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_view_is_wider_than_a_phone(seen: Seen, scheme: str):
     page = seen.page

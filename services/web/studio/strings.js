@@ -7,8 +7,6 @@ export const TEXT = {
     dev: "A server that was started with `tapewire serve --dev` printed both.",
   },
   logout: "Log out",
-  loading: "Loading …",
-  none: "–",
   more: "More",
   failed: "That did not work",
   away: "The server does not answer; trying again …",

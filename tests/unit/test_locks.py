@@ -1,11 +1,9 @@
 """What `make` and CI install is locked by hash, and is what is here."""
 
 import importlib.metadata
-import importlib.util
 import re
 import subprocess
 import sys
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
@@ -13,23 +11,15 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ci_commands import ci_command
+
 KINDS = ("run", "dev")
 
 
 @pytest.fixture(scope="module")
 def lock() -> ModuleType:
     """The command that writes the locks."""
-    path = Path(__file__).parents[2] / ".ci" / "lock"
-    loader = SourceFileLoader("lock_command", str(path))
-    spec = importlib.util.spec_from_loader("lock_command", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = written
-    return module
+    return ci_command("lock")
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,15 @@
 """The protocol of the server: stubs as the .proto files say, names by rule, nothing taken back."""
 
-import importlib.util
 import re
-import sys
 import tomllib
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+
+from ci_commands import ci_command
 
 HEAD = 'syntax = "proto3";\npackage tapewire.v1;\nimport "google/protobuf/timestamp.proto";\n'
 WHOLE = (
@@ -22,18 +21,9 @@ WHOLE = (
 
 
 @pytest.fixture(scope="module")
-def stubs(repo: Path) -> ModuleType:
+def stubs() -> ModuleType:
     """The command that makes them."""
-    loader = SourceFileLoader("stubs_command", str(repo / ".ci" / "stubs"))
-    spec = importlib.util.spec_from_loader("stubs_command", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = written
-    return module
+    return ci_command("stubs")
 
 
 @pytest.fixture

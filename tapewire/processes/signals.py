@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,9 @@ class Signals:
 
     Inside `immediate` the request interrupts at once, by ``KeyboardInterrupt``; so does a second
     one anywhere. Outside the main thread, where Python has no say in signals, nothing is caught.
+
+    An interrupt that comes while a library's object is given back (ZeroMQ looks for signals there)
+    can't be raised, and Python drops it: it is made to come once more.
     """
 
     def __init__(self) -> None:
@@ -26,16 +30,21 @@ class Signals:
         self._immediate = False
         self._previous: dict[int, Any] = {}
         self._lost: list[TapewireError] = []
+        self._told_of_dropped: Callable[[sys.UnraisableHookArgs], Any] = sys.unraisablehook
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._caught)
+            self._told_of_dropped = sys.unraisablehook
+            sys.unraisablehook = self._dropped
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        if self._previous:
+            sys.unraisablehook = self._told_of_dropped
         self._previous = {}
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
@@ -45,6 +54,17 @@ class Signals:
         self._number = number
         if self._immediate or again:
             raise KeyboardInterrupt
+
+    def _dropped(self, what: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(what.exc_type, KeyboardInterrupt):
+            self._told_of_dropped(what)
+            return
+        # From a thread, and later: raised in here it would be dropped again.
+        threading.Timer(_LOOK_S, self._come_again).start()
+
+    def _come_again(self) -> None:
+        if self._previous:
+            signal.pthread_kill(threading.main_thread().ident or 0, self._number or signal.SIGINT)
 
     @contextlib.contextmanager
     def immediate(self) -> Iterator[None]:
@@ -90,7 +110,7 @@ class Signals:
                 done.set()
                 thread.join()
                 if self._lost:
-                    time.sleep(_LOOK_S)  # its signal comes in here, if it has not come yet
+                    time.sleep(4 * _LOOK_S)  # its signal comes in here, if it has not come yet
         except KeyboardInterrupt:
             if not self._lost:
                 raise

@@ -1,6 +1,8 @@
 """Ctrl-C, SIGTERM and peers that are lost, where nobody asks for them."""
 
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -8,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tapewire.errors import InterruptedRunError, PeerLostError
-from tapewire.processes.signals import Signals
+from tapewire.processes.signals import Signals, interruptible
 
 LONG_S = 30.0
 
@@ -57,7 +59,7 @@ def test_it_is_told_once_even_where_the_work_ends_at_that_moment() -> None:
 
 def test_the_users_own_signal_stays_one() -> None:
     with Signals() as signals:
-        threading.Timer(0.2, signal.raise_signal, [signal.SIGTERM]).start()
+        threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGTERM]).start()
         with pytest.raises(KeyboardInterrupt), signals.immediate(), signals.watching(fine):
             time.sleep(LONG_S)
         with pytest.raises(InterruptedRunError, match="stopped by SIGTERM"):
@@ -76,3 +78,32 @@ def test_where_signals_are_not_ours_nobody_watches() -> None:
     thread.start()
     thread.join()
     assert done == ["whole"]
+
+
+def sleep_on_a_dropped_interrupt() -> None:
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    Finalized()
+    time.sleep(LONG_S)
+
+
+def test_an_interrupt_that_python_drops_comes_again() -> None:
+    began_s = time.monotonic()
+    with pytest.raises(InterruptedRunError, match="stopped by SIGTERM"), interruptible():
+        sleep_on_a_dropped_interrupt()
+    assert time.monotonic() - began_s < LONG_S / 2
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_what_else_python_drops_is_told_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def __del__(self) -> None:
+            raise ZeroDivisionError
+
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: told.append(what.exc_type))
+    with Signals():
+        Broken()
+    assert told == [ZeroDivisionError]

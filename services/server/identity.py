@@ -164,8 +164,8 @@ class Identity:
         if self._believed.get(key, 0.0) > now_s:
             return claims
         today, user_id = _moment(self._clock_s()), _id_of(claims)
-        user = await self._database.ask("user", lambda store: store.user(user_id))
-        lasts = await self._database.ask(
+        user = await self._database.look_up("user", lambda store: store.user(user_id))
+        lasts = await self._database.look_up(
             "session", lambda store: store.has_session(claims.session, user_id, today)
         )
         holds = user is not None and user.is_active and user.role == claims.role

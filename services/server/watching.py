@@ -50,7 +50,7 @@ class JobWatch:
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
         try:
-            job = await self._database.ask("job", lambda store: store.job(job_id))
+            job = await self._database.look_up("job", lambda store: store.job(job_id))
             while True:
                 if job.seq > after_seq or job.has_ended:
                     yield job

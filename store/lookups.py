@@ -39,7 +39,7 @@ class Lookup:
         compiled = statement.compile(dialect=_DIALECT)
         self._text, self._own = str(compiled), dict(compiled.params)
         columns = list(statement.selected_columns)
-        names = [one.key for one in columns]
+        names = [str(one.key) for one in columns]
         self._row: Callable[..., Any] = namedtuple("Row", names)  # type: ignore[misc]
         kinds = [one.type.dialect_impl(_DIALECT) for one in columns]
         made = [one.result_processor(_DIALECT, None) for one in kinds]

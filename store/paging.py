@@ -122,4 +122,4 @@ def _ordered(column: sa.ColumnElement[Any], sorting: Sorting) -> sa.UnaryExpress
 
 def _rows(found: Sequence[Any]) -> list[StrategyRow]:
     # Columns are in the order of the record's.
-    return [StrategyRow(*row[:_AT], in_utc(row[_AT]), *row[_AT + 1 :]) for row in found]
+    return [StrategyRow._make((*row[:_AT], in_utc(row[_AT]), *row[_AT + 1 :])) for row in found]

@@ -61,8 +61,7 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):
         """Say who calls, and what they may do."""
         claims = CALLER.get().claims
         assert claims is not None
-        user = await self._database.look_up("user", lambda store: store.user(int(claims.user_id)))
-        assert user is not None
+        user = await self._identity.user_of(claims)
         allowed = sorted(permissions_of(user.role))
         return pb.WhoAmIResponse(user=_shown(user), permissions=allowed)
 

@@ -84,10 +84,7 @@ class CallGuard(grpc.GenericRpcHandler):  # type: ignore[misc]
         if guarded is None:
             return None  # unimplemented: nobody learns whether there is something behind it
         metadata = dict(details.invocation_metadata or ())
-        told = _Told(self, guarded, metadata, self._number(metadata))
-        return guarded.make(
-            told.answers if guarded.streams else told.answer, guarded.taken, guarded.written
-        )
+        return _Told(self, guarded, metadata, self._number(metadata))
 
     def _number(self, metadata: dict[str, Any]) -> str:
         self._count += 1
@@ -101,7 +98,7 @@ class CallGuard(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         Raises
         ------
-        Refused
+        Refused, BadTokenError
             If nobody is known who has to be, it is too often, or they may not.
         """
         address = told.address = _address(context.peer())
@@ -109,11 +106,7 @@ class CallGuard(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._within(self._per_address, address, "address")
         claims = None
         if not told.rule.open:
-            token = _token(told.metadata)
-            try:
-                claims = await self._tokens.claims_of(token)
-            except BadTokenError as error:
-                raise Refused(CallFailure("UNAUTHENTICATED", "BAD_TOKEN", str(error), 2)) from None
+            claims = await self._tokens.claims_of(_token(told.metadata))
             self._within(self._per_user, claims.user_id, "user")
             needed = told.rule.permission
             if needed is not None and not may(claims.role, needed):
@@ -179,7 +172,10 @@ class CallGuard(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def failed(self, told: "_Told", error: Exception) -> CallFailure:
         """What a client is told of an error; one that is a bug is in the log alone."""
-        if isinstance(error, Refused):
+        if isinstance(error, BadTokenError):
+            failure = CallFailure("UNAUTHENTICATED", "BAD_TOKEN", str(error), 2)
+            self._measures.refused(failure.reason)
+        elif isinstance(error, Refused):
             failure = error.failure
             self._measures.refused(failure.reason)
         elif isinstance(error, TapewireError):
@@ -201,58 +197,44 @@ class _Guarded:
     def __init__(self, method: str, rule: Rule, handler: grpc.RpcMethodHandler) -> None:
         self.method, self.rule = method, rule
         self.name = method.rpartition(".")[2].replace("/", ".")
+        self.reads_stream: bool = handler.request_streaming
         self.streams: bool = handler.response_streaming
         self.written = handler.response_serializer
-        # A stream of messages is gRPC's own to read.
-        reads_stream = handler.request_streaming
+        self.inner = handler.unary_stream if self.streams else handler.unary_unary
         self.taken = handler.request_deserializer
-        if not reads_stream:
+        if self.reads_stream:
+            self.inner = handler.stream_stream
+        else:
+            # A stream of messages is gRPC's own to read.
             self.taken = _taking(self.taken)
-        self.make = grpc.unary_unary_rpc_method_handler
-        self.inner = handler.unary_unary
-        if self.streams:
-            self.make = grpc.unary_stream_rpc_method_handler
-            self.inner = handler.unary_stream
-        if reads_stream:
-            self.make, self.inner = grpc.stream_stream_rpc_method_handler, handler.stream_stream
 
 
-class _Told:
-    """A call, and what is known of it; made before its message comes."""
-
-    __slots__ = ("_guard", "_of", "address", "has_begun", "metadata", "reason", "request_id")
+class _Told(grpc.RpcMethodHandler):  # type: ignore[misc]
+    """A call, and what is known of it; made before its message comes, which it then handles."""
 
     def __init__(
         self, guard: CallGuard, of: _Guarded, metadata: dict[str, Any], request_id: str
     ) -> None:
         self._guard, self._of = guard, of
+        self.method, self.rule, self.streams = of.method, of.rule, of.streams
         self.metadata, self.request_id = metadata, request_id
         self.address: str | None = None
         self.reason: str | None = None
         self.has_begun = False
-
-    @property
-    def method(self) -> str:
-        return self._of.method
+        # As gRPC asks for them.
+        self.request_streaming, self.response_streaming = of.reads_stream, of.streams
+        self.request_deserializer, self.response_serializer = of.taken, of.written
 
     @property
     def name(self) -> str:
         return self._of.name
-
-    @property
-    def rule(self) -> Rule:
-        return self._of.rule
-
-    @property
-    def streams(self) -> bool:
-        return self._of.streams
 
     def __del__(self) -> None:
         # gRPC drops a handler that it will not call, and tells nobody why.
         if not self.has_begun:
             self._guard.never_began(self)
 
-    async def answer(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+    async def unary_unary(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Answer once."""
         guard = self._guard
         began_s, caller, status = time.perf_counter(), None, "CANCELLED"
@@ -276,7 +258,9 @@ class _Told:
                 span.end(status)
                 guard.ended(self, caller, status, began_s)
 
-    async def answers(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+    async def unary_stream(
+        self, request: Any, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[Any]:
         """Answer many times."""
         guard = self._guard
         began_s, caller, status = time.perf_counter(), None, "CANCELLED"
@@ -300,6 +284,8 @@ class _Told:
         finally:
             span.end(status)
             guard.ended(self, caller, status, began_s)
+
+    stream_stream = unary_stream
 
 
 def _token(metadata: dict[str, Any]) -> str:

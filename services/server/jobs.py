@@ -27,6 +27,10 @@ class Jobs(jobs_pb2_grpc.JobServiceServicer):
         self._database = database
         self._watch = JobWatch(database)
 
+    def drain(self) -> None:
+        """End streams that watch jobs."""
+        self._watch.drain()
+
     async def Get(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give one job with what was asked for and what came of it."""
         job = await self._database.look_up("job", lambda store: store.job(request.job_id))

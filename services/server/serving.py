@@ -30,6 +30,7 @@ from tapewire.services.server.handlers import Handlers
 from tapewire.services.server.health import Health
 from tapewire.services.server.identity import Identity
 from tapewire.services.server.job_desk import JobDesk
+from tapewire.services.server.jobs import Jobs
 from tapewire.services.server.keys import Keys
 from tapewire.services.server.measures import Measures
 from tapewire.services.server.settings import (
@@ -81,6 +82,7 @@ class Server:
         self._server: grpc.aio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
         self._web: WebServer | None = None
+        self._jobs: Jobs | None = None
         #: Of the studio; 0: there is none.
         self.web_port = 0
         path = Path(store.url) if store.is_sqlite else Path.cwd()
@@ -145,7 +147,7 @@ class Server:
         desk = JobDesk(self._database)
         strategies = Strategies(self._database, desk)
         strategies_pb2_grpc.add_StrategyServiceServicer_to_server(strategies, server)
-        add_job_services(server, self._database, desk, self._settings.data)
+        self._jobs = add_job_services(server, self._database, desk, self._settings.data)
         keys_pb2_grpc.add_KeyServiceServicer_to_server(Keys(self._database, self._ring), server)
         health_pb2_grpc.add_HealthServiceServicer_to_server(self._health, server)
 
@@ -171,6 +173,8 @@ class Server:
         """Take no more calls, wait for those that go on, let the store go."""
         self._guard.is_draining = True
         self._standard.drain()
+        if self._jobs is not None:
+            self._jobs.drain()
         if self._watching is not None:
             self._watching.cancel()
         if self._server is not None:

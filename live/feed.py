@@ -12,7 +12,7 @@ import databento_dbn as dbn
 
 from tapewire.errors import FeedError, FormatError
 from tapewire.live.framing import Block, Framer, decode_messages
-from tapewire.live.overlap import CatchUp, Recent
+from tapewire.live.overlap import CatchUp, Recent, first_live_ns
 from tapewire.live.session import CutError, RefusedError, Session, begin, open_session
 from tapewire.live.subscription import FeedRequest, GatewayAddress
 
@@ -200,8 +200,8 @@ class Feed:
         if kept is None:
             return
         block = kept
-        if self._gap_from_ns >= 0 and block.ts_event_ns >= 0:
-            self._note_gap(self._gap_from_ns, block.ts_event_ns)
+        if self._gap_from_ns >= 0 and (live_ns := first_live_ns(block)) >= 0:
+            self._note_gap(self._gap_from_ns, live_ns)
             self._gap_from_ns = -1
         self._recent.add(block)
         self.counts.records += block.records - len(block.messages)
@@ -244,9 +244,7 @@ class Feed:
             if message.code == _SAYS.SLOW_READER_WARNING:
                 self.counts.slow_warnings += 1
                 if self.counts.slow_warnings == 1:
-                    self._sink.told(
-                        f"{self._where} says that it is faster than this: {message.msg}"
-                    )
+                    self._sink.told(f"{self._where} is read too slowly: {message.msg}")
             elif message.code == _SAYS.REPLAY_COMPLETED and self._catch_up is not None:
                 self._completed += 1
                 if self._completed >= len(self._request.schemas):

@@ -76,7 +76,9 @@ class Recent:
 
 
 class CatchUp:
-    """Drops from a new session what the one before had brought.
+    """Drops from a new session what the one before had brought, and all that comes before that.
+
+    A feed that has just begun asks for more than its own begin: that is in its books already.
 
     Parameters
     ----------
@@ -92,6 +94,7 @@ class CatchUp:
     def __init__(self, recent: Recent) -> None:
         self._known = recent.known()
         self._until_ns = recent.ts_event_ns + MARGIN_NS
+        self._has_met = False
         self.dropped = 0
         self.is_over = not self._known
 
@@ -116,6 +119,10 @@ class CatchUp:
                 name = _hash(record)
                 if self._known[name] > 0:
                     self._known[name] -= 1
+                    self._has_met = True
+                    self.dropped += 1
+                    continue
+                if not self._has_met and ts_event(block.data, start) <= self._until_ns:
                     self.dropped += 1
                     continue
                 latest = max(latest, ts_event(block.data, start))
@@ -137,6 +144,12 @@ def ts_event(data: np.ndarray, at: int) -> int:
 def is_snapshot(data: np.ndarray, at: int) -> bool:
     """Whether the record that begins there is of a book's snapshot."""
     return bool(data[at + 1] == _RTYPE_MBO and data[at + _FLAGS_AT] & _SNAPSHOT)
+
+
+def first_live_ns(block: Block) -> int:
+    """Return the time of event of the first record that is no part of a snapshot, ns, or -1."""
+    live = (at for at in _market_data(block) if not is_snapshot(block.data, at))
+    return next((ts_event(block.data, at) for at in live), -1)
 
 
 def _market_data(block: Block) -> list[int]:

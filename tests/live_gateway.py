@@ -168,6 +168,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 script.aged_out -= 1
                 code = _DBN.ErrorCode.REPLAY_DATA_AGED_OUT
                 send.all(failure("start is too long ago", code))
+                send.flush()
                 return
             again = records[:first]
             number = np.arange(first)

@@ -144,11 +144,12 @@ def test_each_record_comes_once_however_sessions_end(monkeypatch: pytest.MonkeyP
     pieces=st.integers(1, 3_000),
 )
 def test_any_cuts(cuts: list[Cut], seed: int, late_ns: int, pieces: int) -> None:
+    if cuts:  # who has nothing but a part of a snapshot begins anew, later
+        cuts[0] = replace(cuts[0], after=cuts[0].after + 1, how="close")
     records = market(600, late_ns=late_ns, seed=seed)
     with serving(Script(records, SYMBOLS, cuts, pieces=pieces)) as gateway:
         feed, kept = take(gateway)
-        # Of a snapshot that was cut off the begin comes twice: what counts comes behind it.
-        assert kept.mbo()[-(580 * 56) :] == records[20:].tobytes()
+        assert kept.mbo() == records.tobytes()
         assert feed.counts.gaps_ns == []
 
 

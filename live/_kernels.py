@@ -3,6 +3,10 @@
 import numpy as np
 
 from tapewire.compiled.jit import jit_entry
+from tapewire.market.records import F_SNAPSHOT, RTYPE_MBO
+
+#: Where an MBO record's flags are.
+FLAGS_AT = 36
 
 
 @jit_entry
@@ -30,7 +34,8 @@ def pass_records(
     found : int
         How many messages.
     ts_event : int
-        The largest of the market data, ns; -1 where there are none.
+        The largest of the market data that are no part of a book's snapshot, ns; -1 where there are
+        none.
     bad : int
         Where a record begins that can be none, or -1.
     """
@@ -47,7 +52,7 @@ def pass_records(
         if messages[data[at + 1]] != 0:
             out[found] = at
             found += 1
-        else:
+        elif data[at + 1] != RTYPE_MBO or size < 40 or data[at + FLAGS_AT] & F_SNAPSHOT == 0:
             # Little-endian; an undefined time is the largest of 64 bits, and negative here.
             ts = np.int64(0)
             for i in range(8):

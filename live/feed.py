@@ -176,7 +176,7 @@ class Feed:
     def _start(self) -> int | None:
         """From where on to ask; None for a snapshot of now."""
         recent = self._recent
-        if self._aged_out or not recent.is_live:
+        if self._aged_out or recent.ts_event_ns < 0:
             # Nothing but a part of a snapshot has come, or what was is not to be had: begin anew.
             if self._aged_out:
                 self._gap_from_ns = recent.ts_event_ns

@@ -40,7 +40,8 @@ class Block:
     messages
         Where among them those begin that the gateway itself says.
     ts_event_ns
-        The largest of the others; -1 where there are none.
+        The largest of the others that are no part of a book's snapshot (those have times of long
+        ago); -1 where there are none.
     """
 
     data: npt.NDArray[np.uint8]

@@ -13,15 +13,14 @@ from typing import Final
 import numpy as np
 import xxhash
 
+from tapewire.live._kernels import FLAGS_AT
 from tapewire.live.framing import MESSAGES, Block, bounds
+from tapewire.market.records import F_SNAPSHOT, RTYPE_MBO
 
 #: Of market time, kept of what has come (ns): how much later a record may come than a newer one.
 MARGIN_NS: Final = 2 * 10**9
 #: Bytes that are kept at most; with more than that in the margin, less of it is asked for again.
 KEPT_BYTES_MAX: Final = 256 << 20
-_FLAGS_AT: Final = 36
-_RTYPE_MBO: Final = 0xA0
-_SNAPSHOT: Final = 1 << 5
 
 
 class Recent:
@@ -30,9 +29,7 @@ class Recent:
     Attributes
     ----------
     ts_event_ns : int
-        The newest record's, ns; -1 where there was none.
-    is_live : bool
-        Whether there was a record that was no part of a snapshot.
+        The newest record's, ns; -1 where there was none but parts of a snapshot.
     """
 
     def __init__(self, margin_ns: int = MARGIN_NS, kept_bytes_max: int = KEPT_BYTES_MAX) -> None:
@@ -41,7 +38,6 @@ class Recent:
         self._bytes = 0
         self._dropped_ns = -1
         self.ts_event_ns = -1
-        self.is_live = False
 
     def add(self, block: Block) -> None:
         """Take what has come."""
@@ -50,8 +46,6 @@ class Recent:
         self._blocks.append(block)
         self._bytes += block.data.nbytes
         self.ts_event_ns = max(self.ts_event_ns, block.ts_event_ns)
-        if not self.is_live:
-            self.is_live = any(not is_snapshot(block.data, at) for at in _market_data(block))
         oldest = self.ts_event_ns - self._margin_ns
         while len(self._blocks) > 1 and (
             self._blocks[0].ts_event_ns < oldest or self._bytes > self._kept_bytes_max
@@ -143,7 +137,7 @@ def ts_event(data: np.ndarray, at: int) -> int:
 
 def is_snapshot(data: np.ndarray, at: int) -> bool:
     """Whether the record that begins there is of a book's snapshot."""
-    return bool(data[at + 1] == _RTYPE_MBO and data[at + _FLAGS_AT] & _SNAPSHOT)
+    return bool(data[at + 1] == RTYPE_MBO and data[at + FLAGS_AT] & F_SNAPSHOT)
 
 
 def first_live_ns(block: Block) -> int:

@@ -25,6 +25,8 @@ _START_BYTES: Final = 8
 _READ_BYTES: Final = 1 << 20
 _NS_PER_S: Final = 10**9
 _PART: Final = re.compile(r"\.(.+\.dbn)\.part")
+#: Blocks of messages that may come before any data.
+_EARLY_MAX: Final = 1_000
 _MAPPING_NAMES: Final = slice(16, None)
 
 
@@ -60,6 +62,7 @@ class Recorder:
         self._file: PartialFile | None = None
         self._header = b""
         self._mappings: dict[bytes, bytes] = {}
+        self._early: list[Block] = []
         self._bytes = 0
         self._part_ns = -1
         self.paths: list[Path] = []
@@ -96,10 +99,17 @@ class Recorder:
             record = block.bytes_at(at)
             if record[1] == RTYPE_MAPPING:
                 self._mappings[record[_MAPPING_NAMES]] = record
+        if self._file is None and block.records == len(block.messages):
+            self._early.append(block)  # of a session without data nothing is kept
+            del self._early[:-_EARLY_MAX]
+            return
         part_ns = block.ts_event_ns // self._rotate_ns if block.ts_event_ns >= 0 else self._part_ns
         if self._file is None or part_ns > self._part_ns >= 0:
             self.close()
             self._open(block)
+            for early in self._early:
+                self._write(early.data.data)
+            self._early.clear()
         if part_ns >= 0:
             self._part_ns = max(self._part_ns, part_ns)
         self._write(block.data.data)

@@ -19,11 +19,13 @@ from typing import Any
 import databento_dbn as dbn
 import numpy as np
 
+import streams
 from tapewire.live import GatewayAddress
 
 KEY = "db-0123456789abcdef0123456789abc"
 DATASET = "GLBX.MDP3"
 SNAPSHOT = 1 << 5
+SYMBOLS = {"ESH4": 7, "NQH4": 8}
 _CHALLENGE = "t7kNhwj4xqR0QYjzFKtBEG2ec2pXJ4FK"
 _DBN: Any = dbn
 
@@ -95,6 +97,11 @@ class LiveGateway(socketserver.ThreadingTCPServer):
     def address(self) -> GatewayAddress:
         return GatewayAddress("127.0.0.1", self.server_address[1])
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all has happened, and a session has it that stays."""
+        return self.happened == len(self.script.records) and not self.script.cuts
+
     def header(self) -> bytes:
         metadata = _DBN.Metadata(
             DATASET, int(self.script.records["ts_recv"][self.happened - 1]) if self.happened else 0,
@@ -112,6 +119,19 @@ class LiveGateway(socketserver.ThreadingTCPServer):
             )
             for name, number in self.script.symbols.items()
         )  # fmt: skip
+
+
+def market(count: int, *, snapshot: int = 20, late_ns: int = 0, seed: int = 1) -> np.ndarray:
+    """Records of two instruments: some times of event go back, some come twice, byte for byte."""
+    draw = np.random.default_rng(seed)
+    records = streams.make_records(count)
+    records["instrument_id"] = draw.choice([7, 8], count)
+    records["ts_event"] -= draw.integers(0, late_ns + 1, count).astype(np.uint64)
+    twice = snapshot + np.flatnonzero(draw.random(count - snapshot - 1) < 0.05)
+    records[twice + 1] = records[twice]
+    records["flags"][:snapshot] |= SNAPSHOT
+    records["ts_event"][:snapshot] -= np.uint64(10**12)
+    return records
 
 
 def system(text: str, code: Any) -> bytes:

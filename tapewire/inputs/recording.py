@@ -3,13 +3,14 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
-from tapewire.errors import InputError, NoDataError
+from tapewire.errors import ConfigError, InputError, NoDataError
 from tapewire.inputs.databento_http import key_from_environment
 from tapewire.inputs.telling import Steps, iso, say, tell
 from tapewire.live import (
@@ -25,7 +26,8 @@ from tapewire.live.recorder import recent_of
 from tapewire.processes.signals import Signals
 
 _NS_PER_HOUR: Final = 3600 * 10**9
-HOURS_MAX: Final = 24 * 7
+#: Of market time in a file.
+HOURS: Final = (0.01, 168.0)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def record_feed(
     patience_s: float | None = None,
     as_json: bool = False,
     console: Console | None = None,
+    enough: Callable[[FeedCounts], bool] = lambda counts: False,
     more: dict[str, Any] | None = None,
 ) -> RecordingReport:
     """Record a feed until the time is over or the user ends it; a folder's last recording goes on.
@@ -78,13 +81,15 @@ def record_feed(
         Of market time in a file.
     patience_s
         How long the gateway may be away.
+    enough
+        Asked five times a second whether it may end.
     more
         For `Feed`.
 
     Raises
     ------
     ConfigError
-        If there is no key.
+        If there is no key, or a number can't be.
     FeedError
         As `Feed.run` has it; what has come is kept.
     NoDataError
@@ -96,6 +101,13 @@ def record_feed(
     InterruptedRunError
         If the user ended it; what has come is kept.
     """
+    if not HOURS[0] <= rotate_hours <= HOURS[1]:
+        raise ConfigError(
+            f"--rotate: expected {HOURS[0]:g} to {HOURS[1]:g} hours, found {rotate_hours:g}"
+        )
+    for option, value in (("--for", seconds), ("--patience", patience_s)):
+        if value is not None and not value > 0:
+            raise ConfigError(f"{option}: expected more than 0 seconds, found {value:g}")
     key = key_from_environment()
     recovered = recover_recordings(folder)
     for path in recovered:
@@ -108,7 +120,8 @@ def record_feed(
 
         def should_stop() -> bool:
             steps(feed.counts.records)
-            return signals.asked or (ends_s is not None and time.monotonic() >= ends_s)
+            over = ends_s is not None and time.monotonic() >= ends_s
+            return over or signals.asked or enough(feed.counts)
 
         try:
             asyncio.run(feed.run(should_stop))
@@ -126,8 +139,8 @@ def record_feed(
         )
     if report.counts.gaps_ns:
         raise InputError(
-            f"{folder}: {len(report.counts.gaps_ns)} gaps could not be filled, the first from "
-            f"{iso(report.counts.gaps_ns[0][0])} to {iso(report.counts.gaps_ns[0][1])}"
+            f"{folder}: {_counted(len(report.counts.gaps_ns), 'gap')} could not be filled, the "
+            f"first from {iso(report.counts.gaps_ns[0][0])} to {iso(report.counts.gaps_ns[0][1])}"
         )
     return report
 
@@ -145,6 +158,10 @@ def _tell(report: RecordingReport, folder: Path, *, as_json: bool, console: Cons
         console.out(json.dumps(report.json(), indent=2), highlight=False)
         return
     counts = report.counts
-    files = "1 file" if len(report.files) == 1 else f"{len(report.files)} files"
-    cuts = f", {counts.cuts} cuts, {len(counts.gaps_ns)} gaps" if counts.cuts else ""
+    cuts = f", {_counted(counts.cuts, 'cut')}" if counts.cuts else ""
+    files = _counted(len(report.files), "file")
     tell(console, f"{folder}: {counts.records:,} records in {files}{cuts}")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

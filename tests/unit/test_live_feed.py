@@ -19,10 +19,12 @@ from live_gateway import (
     DATASET,
     KEY,
     SNAPSHOT,
+    SYMBOLS,
     Cut,
     LiveGateway,
     Script,
     failure,
+    market,
     serving,
     system,
 )
@@ -33,22 +35,8 @@ from tapewire.live.framing import Block, Framer, bounds, decode_messages
 from tapewire.live.overlap import CatchUp, Recent, is_snapshot
 
 REQUEST = FeedRequest(DATASET, ("ESH4",))
-SYMBOLS = {"ESH4": 7, "NQH4": 8}
 TIMEOUT_S = 15.0
 PAUSES_S = (0.01, 0.02)
-
-
-def market(count: int, *, snapshot: int = 20, late_ns: int = 0, seed: int = 1) -> np.ndarray:
-    """Records of two instruments: some times of event go back, some come twice, byte for byte."""
-    draw = np.random.default_rng(seed)
-    records = streams.make_records(count)
-    records["instrument_id"] = draw.choice([7, 8], count)
-    records["ts_event"] -= draw.integers(0, late_ns + 1, count).astype(np.uint64)
-    twice = snapshot + np.flatnonzero(draw.random(count - snapshot - 1) < 0.05)
-    records[twice + 1] = records[twice]
-    records["flags"][:snapshot] |= SNAPSHOT
-    records["ts_event"][:snapshot] -= np.uint64(10**12)
-    return records
 
 
 class Kept:

@@ -13,7 +13,7 @@ import databento_dbn as dbn
 from tapewire.errors import FeedError, FormatError
 from tapewire.live.framing import Block, Framer, decode_messages
 from tapewire.live.overlap import CatchUp, Recent, first_live_ns
-from tapewire.live.session import CutError, RefusedError, Session, begin, open_session
+from tapewire.live.session import KeyRefusedError, Session, SessionCutError, begin, open_session
 from tapewire.live.subscription import FeedRequest, GatewayAddress
 
 #: How long a gateway may be away (s), at the begin and later: it has what was 24 hours ago.
@@ -129,13 +129,13 @@ class Feed:
             try:
                 await self._session(should_stop)
                 return
-            except RefusedError as error:
+            except KeyRefusedError as error:
                 if not self.counts.sessions:
                     raise FeedError(
                         f"{self._where} refuses the key: {error}: see databento.com/portal/keys"
                     ) from None
                 why = f"refuses the key, which it had let in: {error}"
-            except CutError as error:
+            except SessionCutError as error:
                 why = str(error)
             if self.counts.records > before:
                 heard_s, pause_s = now_s(), self._pauses_s[0]
@@ -167,11 +167,11 @@ class Feed:
         while not should_stop():
             await asyncio.wait((session.disconnected,), timeout=_LOOK_S)
             if self._aged_out:
-                raise CutError("has nothing from then on any more")
+                raise SessionCutError("has nothing from then on any more")
             try:
                 session.require_heard()
             except FormatError as error:
-                raise CutError(f"has sent what can't be read: {error}") from None
+                raise SessionCutError(f"has sent what can't be read: {error}") from None
 
     def _start(self) -> int | None:
         """From where on to ask; None for a snapshot of now."""

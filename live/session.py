@@ -24,11 +24,11 @@ GRACE_S: Final = 5.0
 logging.getLogger("databento").addHandler(logging.NullHandler())
 
 
-class CutError(Exception):
+class SessionCutError(Exception):
     """A session could not begin, or has ended: another one may do better."""
 
 
-class RefusedError(Exception):
+class KeyRefusedError(Exception):
     """The gateway lets this key not in."""
 
 
@@ -77,7 +77,7 @@ class Session(DatabentoLiveProtocol):
 
         Raises
         ------
-        CutError
+        SessionCutError
             Saying which.
         TapewireError
             What `fault` is.
@@ -86,9 +86,9 @@ class Session(DatabentoLiveProtocol):
             raise self.fault
         if self.disconnected.done():
             error = self.disconnected.exception()
-            raise CutError(f"has hung up{f': {error}' if error else ''}")
+            raise SessionCutError(f"has hung up{f': {error}' if error else ''}")
         if self.silence_s > HEARTBEAT_S + GRACE_S:
-            raise CutError(f"has said nothing for {self.silence_s:.0f} s")
+            raise SessionCutError(f"has said nothing for {self.silence_s:.0f} s")
 
     def abort(self) -> None:
         """Hang up at once."""
@@ -104,9 +104,9 @@ async def open_session(
 
     Raises
     ------
-    CutError
+    SessionCutError
         If nobody is there, or answers.
-    RefusedError
+    KeyRefusedError
         If the key is refused.
     """
     loop = asyncio.get_running_loop()
@@ -116,9 +116,9 @@ async def open_session(
                 lambda: Session(key, dataset, take), address.host, address.port
             )
     except TimeoutError:
-        raise CutError(f"can't be reached within {CONNECT_TIMEOUT_S:.0f} s") from None
+        raise SessionCutError(f"can't be reached within {CONNECT_TIMEOUT_S:.0f} s") from None
     except OSError as error:
-        raise CutError(f"can't be reached: {error.strerror or error}") from None
+        raise SessionCutError(f"can't be reached: {error.strerror or error}") from None
     try:
         async with asyncio.timeout(LOGIN_TIMEOUT_S):
             done, _ = await asyncio.wait(
@@ -126,17 +126,19 @@ async def open_session(
             )
     except TimeoutError:
         session.abort()
-        raise CutError(f"lets nobody in within {LOGIN_TIMEOUT_S:.0f} s") from None
+        raise SessionCutError(f"lets nobody in within {LOGIN_TIMEOUT_S:.0f} s") from None
     except BaseException:
         session.abort()
         raise
     if session.authenticated not in done:
         error = session.disconnected.exception()
-        raise CutError(f"has hung up before it let anybody in{f': {error}' if error else ''}")
+        raise SessionCutError(
+            f"has hung up before it let anybody in{f': {error}' if error else ''}"
+        )
     refusal = session.authenticated.exception()
     if refusal is not None:
         session.abort()
-        raise RefusedError(str(refusal))
+        raise KeyRefusedError(str(refusal))
     return session
 
 
@@ -150,7 +152,7 @@ def begin(session: Session, request: FeedRequest, *, start_ns: int | None) -> No
 
     Raises
     ------
-    CutError
+    SessionCutError
         If the client won't have it so.
     """
     try:
@@ -164,4 +166,4 @@ def begin(session: Session, request: FeedRequest, *, start_ns: int | None) -> No
             )  # fmt: skip
         session.start()
     except (BentoError, ValueError) as error:
-        raise CutError(f"can't be asked for this: {error}") from None
+        raise SessionCutError(f"can't be asked for this: {error}") from None

@@ -1,6 +1,7 @@
 """`data record`: a live feed in files, over cuts, kills and days."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import databento as db
 import numpy as np
 import pytest
+from rich.console import Console
 
 from conftest import Tapewire, TapewireHere
 from live_gateway import DATASET, KEY, SNAPSHOT, SYMBOLS, Cut, LiveGateway, Script, market, serving
@@ -159,6 +161,35 @@ def test_a_run_of_it_is_a_run_of_its_source(
         digests.append(json.loads(manifest.read_text())["digest"])
     assert len(digests) == 2
     assert digests[0] == digests[1]
+
+
+def test_the_documented_command(tmp_path: Path, tapewire_here: TapewireHere) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    [command] = re.findall(r"`tapewire (data record [^`]+)` writes", page)
+    records = market(300)
+    with serving(Script(records, SYMBOLS)) as gateway:
+        words = [*command.split(), "--gateway", str(gateway.address), "--for", "1", "--json"]
+        done = tapewire_here(*words)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["records"] == 300
+    assert told["gaps"] == []
+    np.testing.assert_array_equal(mbo(tmp_path / name for name in told["files"]), records)
+    assert [one["symbols"] for one in gateway.asked[0]] == ["ES.c.0"]
+    assert [one["stype_in"] for one in gateway.asked[0]] == ["continuous"]
+
+
+def test_the_key_is_nowhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    script = Script(market(300), SYMBOLS, [Cut(100, then=["too many connections"])])
+    with serving(script) as gateway:
+        recorded(gateway, tmp_path, console=Console())
+        assert len(gateway.auths) == 3
+        assert KEY not in "".join(gateway.auths)
+    said = "".join(capfd.readouterr())
+    assert "too many connections" in said
+    assert KEY not in said
+    for path in tmp_path.iterdir():
+        assert KEY.encode() not in path.read_bytes()
 
 
 # --- what goes wrong ------------------------------------------------------------------------------

@@ -18,9 +18,17 @@ from tapewire.services.server.jobs import Jobs
 
 def add_job_services(
     server: Handlers, database: Database, desk: JobDesk, data: Path | None
-) -> None:
-    """Have a server answer calls about jobs, and about what they read."""
-    jobs_pb2_grpc.add_JobServiceServicer_to_server(Jobs(database), server)
+) -> Jobs:
+    """Have a server answer calls about jobs, and about what they read.
+
+    Returns
+    -------
+    Jobs
+        Whose streams are to be ended before the server is.
+    """
+    jobs = Jobs(database)
+    jobs_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
     backtests_pb2_grpc.add_BacktestServiceServicer_to_server(Backtests(database, desk), server)
     optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(Optimizers(desk), server)
     data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, data), server)
+    return jobs

@@ -201,7 +201,7 @@ def test_calls_of_a_page_are_logged_and_counted_like_any_other(served: Inner, ad
     lines = [one["fields"] for one in served.lines() if one["fields"].get("method") == method]
     assert len(lines) == before + 1
     assert (lines[-1]["user"], lines[-1]["address"]) == ("ada", "127.0.0.1")
-    assert PASSWORD not in served.log.getvalue()
+    assert PASSWORD not in served.text()
 
 
 def test_over_tls_cookies_are_secure_and_older_versions_refused(tmp_path: Path):

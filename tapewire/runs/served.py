@@ -27,6 +27,10 @@ from tapewire.runs.served_result import (
 from tapewire.runs.served_run import places_of, run_folder_of
 
 Json = dict[str, Any]
+#: From here on not every whole number is one of JavaScript's.
+_EXACT: Final = 2**53
+#: How such a number begins where a page has it as text.
+_LARGE: Final = "#"
 #: Runs side by side.
 COMPARED_MAX: Final = 8
 
@@ -129,7 +133,7 @@ def _check(asked: _Asked) -> Json:
             text = told["yaml"]
             document, lines = read_yaml(text)
         else:
-            document = json.loads(told["json"])
+            document = _whole(json.loads(told["json"]))
             text = yaml_of(document)
             document, lines = read_yaml(text)
     except (ValueError, RecursionError) as error:
@@ -143,7 +147,30 @@ def _check(asked: _Asked) -> Json:
         problems = list(error.problems)[: LISTED_MAX + 1] or [str(error)]
     except TapewireError as error:
         problems = [str(error)]
-    return {"yaml": text, "json": json.dumps(document, default=float), "problems": problems}
+    return {"yaml": text, "json": json.dumps(_shown(document), default=float), "problems": problems}
+
+
+def _shown(value: Any) -> Any:
+    """Return plain values with whole numbers as text that a page's numbers do not hold."""
+    if isinstance(value, dict):
+        return {key: _shown(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shown(one) for one in value]
+    is_large = isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT
+    return f"{_LARGE}{value}" if is_large else value
+
+
+def _whole(value: Any) -> Any:
+    """Return plain values with such texts as the numbers that they are."""
+    if isinstance(value, dict):
+        return {key: _whole(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    if isinstance(value, str) and value.startswith(_LARGE):
+        digits = value.removeprefix(_LARGE)
+        if digits.removeprefix("-").isdecimal() and len(digits) < 40:
+            return int(digits)
+    return value
 
 
 def _result(asked: _Asked) -> Json:

@@ -3,6 +3,9 @@ import { known, logout, whenLoggedOut } from "/studio/api.js";
 import { h, say, show } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
 import { loginView } from "/studio/views/login.js";
+import { analysisView } from "/studio/views/analysis.js";
+import { backtestView } from "/studio/views/backtest.js";
+import { runView } from "/studio/views/run.js";
 import { strategiesView } from "/studio/views/strategies.js";
 import { strategyView } from "/studio/views/strategy.js";
 import { generateView } from "/studio/views/generate.js";
@@ -18,10 +21,13 @@ const ROUTES = [
   [/^\/generate$/, generateView],
   [/^\/optimise$/, optimiseView],
   [/^\/test$/, testView],
+  [/^\/backtest$/, backtestView],
+  [/^\/runs\/(\d+)$/, runView],
+  [/^\/analysis$/, analysisView],
   [/^\/jobs$/, jobsView],
   [/^\/jobs\/(\d+)$/, jobView],
 ];
-const KEYS = { s: "/strategies", n: "/generate", o: "/optimise", j: "/jobs" };
+const KEYS = { s: "/strategies", n: "/generate", o: "/optimise", b: "/backtest", a: "/analysis", j: "/jobs" };
 const main = document.getElementById("main");
 let leaving = new AbortController();
 let user = null;

@@ -1,7 +1,7 @@
 // What the page says, in one place; what the server says comes in its own sentences.
 export const TEXT = {
   brand: "Tapewire",
-  views: { strategies: "Strategies", generate: "Generate", optimise: "Optimise", jobs: "Jobs" },
+  views: { strategies: "Strategies", generate: "Generate", optimise: "Optimise", backtest: "Backtest", analysis: "Analysis", jobs: "Jobs" },
   login: {
     title: "Log in", name: "Name", password: "Password", go: "Log in",
     dev: "A server that was started with `tapewire serve --dev` printed both.",
@@ -11,7 +11,7 @@ export const TEXT = {
   failed: "That did not work",
   away: "The server does not answer; trying again …",
   missing: "There is no such view.",
-  keys: "Keys: g then s, n, o or j goes to a view; / goes to the filter; ? shows this.",
+  keys: "Keys: g then s, n, o, b, a or j goes to a view; / goes to the filter; ? shows this.",
   strategies: {
     empty: "No strategies yet.",
     teach: "Generate some: they are made by rule, traded on bars and held against guards.",
@@ -28,7 +28,7 @@ export const TEXT = {
   strategy: {
     rules: "Rules", source: "As JSON", results: "Results", verdicts: "Verdicts",
     noResults: "It was never traded.", noVerdicts: "It was not held against the guards.",
-    save: "Save as file", passed: "passed", failed: "failed", test: "Test on bars",
+    save: "Save as file", passed: "passed", failed: "failed", test: "Test on bars", backtest: "Backtest on records",
   },
   generate: {
     title: "Generate strategies", data: "Bars", method: "Method", count: "How many",
@@ -56,6 +56,6 @@ export const TEXT = {
       JOB_STATE_WAITING: "waits", JOB_STATE_RUNNING: "runs", JOB_STATE_DONE: "done",
       JOB_STATE_FAILED: "failed", JOB_STATE_CANCELED: "canceled",
     },
-    canceling: "is being canceled", toStrategies: "See its strategies",
+    canceling: "is being canceled", toStrategies: "See its strategies", toRun: "See its charts",
   },
 };

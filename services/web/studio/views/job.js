@@ -55,6 +55,7 @@ async function outcome(job, result, signal) {
     return optimised(await call("OptimizerService/GetResult", { job_id: job.id }, signal));
   }
   if (job.kind === "test") return tested(await call("BacktestService/GetResult", { job_id: job.id }, signal));
+  if (job.kind === "run") return h("p", {}, h("a", { class: "button", href: `/runs/${job.id}` }, TEXT.jobs.toRun));
   return h("section", { class: "card" }, h("h2", {}, TEXT.jobs.result),
     h("p", {}, h("a", { class: "button", href: "/strategies?sort=sharpe" }, TEXT.jobs.toStrategies)),
     h("details", {}, h("summary", {}, "JSON"), h("pre", {}, JSON.stringify(JSON.parse(result), null, 2))));

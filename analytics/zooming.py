@@ -136,7 +136,8 @@ def zoomed(
     points_max
         Of all lines together.
     strategy, symbol
-        Whose price chart, and of what; empty: of the first that there is.
+        Whose price or position, and of what; empty: the price of the first that there is, all
+        positions.
 
     Raises
     ------
@@ -156,7 +157,8 @@ def zoomed(
     if first > last:
         raise ConfigError(f"first_ns: expected one up to last_ns, {last}, found {first}")
     legs = [(leg["strategy_id"], leg["symbol"]) for leg in run.manifest["legs"]]
-    which = _leg_of(legs, strategy, symbol) if chart == "price" else -1
+    is_one = chart == "price" or bool(strategy or symbol)
+    which = _leg_of(legs, strategy, symbol) if is_one else -1
     lines = _lines(chart, samples, legs, which)
     each = max(POINTS_MIN, points_max // max(1, len(lines)))
     drawn, rows = [], 0
@@ -185,6 +187,7 @@ def _lines(
         return [
             (" · ".join(legs[leg]), *_of_leg(samples, leg, "position"), 1)
             for leg in np.unique(samples["leg"])[:LINES_MAX].tolist()
+            if which in (-1, leg)
         ]
     names = list(dict.fromkeys(name for name, _ in legs))
     found = [("total", *_summed(samples, None), MONEY_UNITS)]

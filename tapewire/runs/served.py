@@ -235,6 +235,12 @@ def _reconcile(asked: _Asked) -> Json:
     return found
 
 
+def _spread(asked: _Asked) -> Json:
+    from tapewire.runs.served_spread import spread_of
+
+    return spread_of(asked.run(), asked.told.get("resamples"), asked.told.get("seed"))
+
+
 #: What may be asked → who answers.
 ANSWERS: Final[dict[str, Callable[[_Asked], Json]]] = {
     "describe": _describe,
@@ -245,4 +251,5 @@ ANSWERS: Final[dict[str, Callable[[_Asked], Json]]] = {
     "explain": _explain,
     "compare": _compare,
     "reconcile": _reconcile,
+    "spread": _spread,
 }

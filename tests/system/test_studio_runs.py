@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from analytics_runs import finished, story
 from browsers import Browser
 from served import PASSWORD, Inner, inner_server
 from tapewire.runs.served_run import run_name
+from tapewire.services.web.app import STUDIO
 from tapewire.store import JobStore
 
 ROLES = {"ada": "admin", "vera": "viewer"}
@@ -193,3 +195,19 @@ def test_a_number_that_a_page_does_not_hold_goes_through_it_as_it_is(ada: Browse
     again = asked(ada, "CheckConfig", json=found["json"])
     assert "seed: 9007199254740993" in again["yaml"]
     assert again["problems"] == []
+
+
+def test_trades_are_drawn_again_or_it_is_said_why_not(served: Inner, ada: Browser):
+    found = json.loads(asked(ada, "Spread", job_id=served.ids[0], resamples=10)["spread"])
+    assert "it takes at least" in found["methods"][0]["why_not"]
+    assert refused(ada, "Spread", job_id=served.ids[0], resamples=10_001)[0] == 400
+
+
+def test_what_draws_the_charts_is_as_it_was_published(ada: Browser):
+    told = (STUDIO / "uplot" / "README.md").read_text()
+    for name in ("uPlot.esm.js", "uPlot.min.css"):
+        assert f"`{name}` | {sha256((STUDIO / 'uplot' / name).read_bytes()).hexdigest()}" in told
+        status, _, body = ada.ask("GET", f"/studio/uplot/{name}")
+        assert (status, body) == (200, (STUDIO / "uplot" / name).read_bytes())
+    for path in STUDIO.rglob("*.js"):
+        assert "innerHTML" not in path.read_text(), path

@@ -238,3 +238,29 @@ export function tableOf(heads, rows) {
     h("thead", {}, h("tr", {}, heads.map((one, k) => h("th", { scope: "col", class: k ? "num" : "" }, one)))),
     h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((one, k) => (k ? h("td", { class: "num" }, one) : h("th", { scope: "row" }, one))))))));
 }
+
+/** A fan of running P&L: between what nine in ten and half of the draws lie, the middle one, the run's own. */
+export function fanChart({ fan, ends }) {
+  const [wide, high, room] = [720, 220, 20];
+  const bands = Object.values(fan.quantiles);
+  const every = [...bands[0], ...bands.at(-1), ...fan.own];
+  const [low, top] = [every.reduce((a, b) => Math.min(a, b), 0), every.reduce((a, b) => Math.max(a, b), 0)];
+  const x = (k) => (k * wide) / Math.max(1, fan.own.length - 1);
+  const y = (value) => room + ((top - value) / (top - low || 1)) * (high - 2 * room);
+  const line = (values, at = (k) => k) => values.map((value, k) => `${x(at(k)).toFixed(1)},${y(value).toFixed(1)}`);
+  const area = (one, other) => [...line(one), ...line([...other].reverse(), (k) => other.length - 1 - k)].join(" ");
+  const made = (tag, attributes, ...children) => {
+    const found = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) found.setAttribute(name, value);
+    found.append(...children);
+    return found;
+  };
+  const money = (value) => number(Math.round(value * 100) / 100, 2);
+  const said = RUNS.run.fan(money(bands[0].at(-1)), money(bands.at(-1).at(-1)), money(fan.own.at(-1)));
+  return h("figure", { class: "fan" }, made("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": said },
+    made("polygon", { points: area(bands[0], bands.at(-1)), class: "outer" }), made("polygon", { points: area(bands[1], bands.at(-2)), class: "inner" }),
+    made("line", { x1: 0, x2: wide, y1: y(0), y2: y(0), class: "axis" }),
+    made("polyline", { points: line(bands[2]).join(" "), class: "middle" }), made("polyline", { points: line(fan.own).join(" "), class: "own" }),
+    made("text", { x: 2, y: 14 }, money(top)), made("text", { x: 2, y: high - 4 }, money(low))),
+  h("figcaption", {}, h("small", { class: "soft" }, `${ends[0]} – ${ends[1]}. ${said}`)));
+}

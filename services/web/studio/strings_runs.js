@@ -32,7 +32,13 @@ export const RUNS = {
     reconcile: "Hold against live fills", file: "Fills as CSV or Parquet", within: "Within", upload: "Compare",
     agreement: (found) => `${found.matched} of ${found.live} live fills are in the run, ${found.same_price} at the same price`,
     spread: "How far it spreads", spreadTeach: "Trades are drawn again, with replacement and in other orders: between what would its figures lie?",
-    spreadGo: "Draw again", resamples: "How often", seed: "Seed",
+    spreadGo: "Draw again", spreadHeads: ["", "The run", "5 %", "Median", "95 %", "Share below the run's"],
+    fan: (low, high, own) => `Running P&L: nine draws in ten end from ${low} to ${high}; the run at ${own}.`, resamples: "How often", seed: "Seed",
+  },
+  optimised: {
+    map: "Map", across: "Across", down: "Down", mapNote: "Of several with the same two values, the best.",
+    coordinates: "All of them at once", coordinatesNote: "A line for each of the best; the darkest is the best of all. The last scale is what was optimised.",
+    alone: "Trade it alone", least: "lowest", most: "highest",
   },
   analysis: {
     title: "Analysis", empty: "Nothing to compare yet.",

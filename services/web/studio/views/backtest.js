@@ -115,7 +115,7 @@ export function runsOf(jobs, go, chosen = new Set()) {
       compare.disabled = chosen.size < 2;
     });
     return h("tr", {}, h("td", {}, box), h("td", { class: "num" }, h("a", { href: `/runs/${job.id}` }, job.id)), h("td", {}, TEXT.jobs.states[job.state] || job.state),
-      h("td", {}, job.error || job.message), h("td", {}, job.owner), h("td", {}, moment(job.created_at)));
+      h("td", {}, job.error || (job.state === "JOB_STATE_RUNNING" ? job.message : "")), h("td", {}, job.owner), h("td", {}, moment(job.created_at)));
   });
   return h("div", {}, h("div", { class: "scroll", tabindex: "0" }, h("table", {},
     h("thead", {}, h("tr", {}, h("th", {}, h("span", { class: "unseen" }, text.compare)), Object.values(text.columns).map((one) => h("th", { scope: "col" }, one)))),

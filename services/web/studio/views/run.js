@@ -1,5 +1,5 @@
 import { call, watch } from "/studio/api.js";
-import { barChart, tableOf, timeChart, timeOf } from "/studio/charts.js";
+import { barChart, fanChart, tableOf, timeChart, timeOf } from "/studio/charts.js";
 import { field, h, number, percent, say, show } from "/studio/dom.js";
 import { RUNS } from "/studio/strings_runs.js";
 import { TEXT } from "/studio/strings.js";
@@ -32,7 +32,7 @@ export async function runView(main, { arguments: [id], user, signal }) {
     bar.value = job.progress;
     const canceling = job.is_cancel_asked && !ENDED.has(job.state) ? `, ${TEXT.jobs.canceling}` : "";
     const steps = job.steps_total && !ENDED.has(job.state) ? `${number(job.steps_done)} / ${number(job.steps_total)}` : "";
-    state.textContent = [`${TEXT.jobs.states[job.state]}${canceling} · ${percent(job.progress)}`, steps, job.message, job.error].filter(Boolean).join(" · ");
+    state.textContent = [`${TEXT.jobs.states[job.state]}${canceling} · ${percent(job.progress)}`, steps, !ENDED.has(job.state) && job.message, job.error].filter(Boolean).join(" · ");
     state.className = job.state === "JOB_STATE_FAILED" ? "bad" : "";
     const mayCancel = !ENDED.has(job.state) && user.may.has("generate") && (job.owner === user.name || user.may.has("administer"));
     show(acts, mayCancel && cancel, user.may.has("backtest") && h("a", { class: "button", href: `/backtest?from=${id}` }, text.again),
@@ -95,7 +95,7 @@ async function results(rest, id, user, signal) {
     h("div", { class: "bars" }, found.bars.map(barChart)),
     h("details", { class: "card" }, h("summary", {}, text.metrics), tableOf(found.metrics.head, found.metrics.rows.map((row) => [row.name, ...row.cells]))),
     h("details", { class: "card" }, h("summary", {}, text.assumed), h("dl", {}, found.assumptions.map(([name, said]) => [h("dt", {}, name), h("dd", {}, said)]))),
-    user.may.has("backtest") && found.legs.length > 0 && reconcileOf(id, signal));
+    user.may.has("backtest") && found.legs.length > 0 && [spreadOf(id, signal), reconcileOf(id, signal)]);
   if (found.legs.length) await priced();
 }
 
@@ -125,6 +125,30 @@ function fillsOf(id, explain, signal) {
     }
   });
   return place;
+}
+
+function spreadOf(id, signal) {
+  const text = RUNS.run;
+  const resamples = h("input", { type: "number", min: 1, max: 10000, step: 1, value: 2000, required: true });
+  const seed = h("input", { type: "number", min: 0, step: 1, placeholder: "0" });
+  const out = h("div", { "aria-live": "polite" });
+  const go = h("button", {}, text.spreadGo);
+  const form = h("form", { class: "row" }, field(text.resamples, resamples), field(text.seed, seed), go);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    go.disabled = true;
+    try {
+      const told = { job_id: id, resamples: Number(resamples.value), ...(seed.value === "" ? {} : { seed: seed.value }) };
+      const { methods } = JSON.parse((await call("RunService/Spread", told, signal)).spread);
+      show(out, methods.map((one) => h("section", {}, h("h2", {}, one.title),
+        one.why_not ? h("p", { class: "soft" }, one.why_not) : [one.fan && fanChart(one), tableOf(text.spreadHeads, one.rows)])));
+    } catch (error) {
+      if (!signal.aborted) show(out, h("p", { class: "bad" }, error.message));
+    } finally {
+      go.disabled = false;
+    }
+  });
+  return h("details", { class: "card" }, h("summary", {}, text.spread), h("p", { class: "soft" }, text.spreadTeach), form, out);
 }
 
 function reconcileOf(id, signal) {

@@ -255,7 +255,7 @@ export function fanChart({ fan, ends }) {
     found.append(...children);
     return found;
   };
-  const money = (value) => number(Math.round(value * 100) / 100, 2);
+  const money = (value) => value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const said = RUNS.run.fan(money(bands[0].at(-1)), money(bands.at(-1).at(-1)), money(fan.own.at(-1)));
   return h("figure", { class: "fan" }, made("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": said },
     made("polygon", { points: area(bands[0], bands.at(-1)), class: "outer" }), made("polygon", { points: area(bands[1], bands.at(-2)), class: "inner" }),

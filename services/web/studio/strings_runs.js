@@ -37,7 +37,7 @@ export const RUNS = {
   },
   optimised: {
     map: "Map", across: "Across", down: "Down", mapNote: "Of several with the same two values, the best.",
-    coordinates: "All of them at once", coordinatesNote: "A line for each of the best; the darkest is the best of all. The last scale is what was optimised.",
+    coordinates: "All of them at once", coordinatesNote: "A line for each of the best; the thick one is the best of all. The last scale is what was optimised.",
     alone: "Trade it alone", least: "lowest", most: "highest",
   },
   analysis: {

@@ -36,6 +36,7 @@ _RULES: Final = {
         "Refresh": _OPEN,
         "Logout": _KNOWN,
         "WhoAmI": _KNOWN,
+        "ChangePassword": _KNOWN,
         "CreateUser": Rule(Permission.ADMINISTER),
         "ListUsers": Rule(Permission.ADMINISTER),
         "SetUser": Rule(Permission.ADMINISTER),

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from report_pages import BROWSER, needs_browser
+from report_pages import needs_browser
 from served import PASSWORD, inner_server
+from studio_pages import Seen, launched
 from tapewire.store import NewStrategy, Store
 
 pytestmark = [needs_browser, pytest.mark.long]
@@ -33,35 +34,10 @@ def bars(path: Path) -> None:
     pq.write_table(pa.table(columns), path)
 
 
-class Seen:
-    """A page, and what went wrong in it."""
-
-    def __init__(self, page: Any, folder: Path) -> None:
-        self.page, self.folder, self.faults = page, folder, []
-        page.set_default_timeout(120_000)
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("request", self._asked)
-
-    def _said(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.faults.append(message.text)
-
-    def _asked(self, request: Any) -> None:
-        if not request.url.startswith(("http://127.0.0.1", "blob:", "data:")):
-            self.faults.append(request.url)
-
-
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 // What the page says, in one place; what the server says comes in its own sentences.
 export const TEXT = {
   brand: "Tapewire",
-  views: { strategies: "Strategies", generate: "Generate", optimise: "Optimise", jobs: "Jobs" },
+  views: { strategies: "Strategies", generate: "Generate", optimise: "Optimise", jobs: "Jobs", data: "Data", settings: "Settings" },
   login: {
     title: "Log in", name: "Name", password: "Password", go: "Log in",
     dev: "A server that was started with `tapewire serve --dev` printed both.",
@@ -11,15 +11,22 @@ export const TEXT = {
   failed: "That did not work",
   away: "The server does not answer; trying again …",
   missing: "There is no such view.",
-  keys: "Keys: g then s, n, o or j goes to a view; / goes to the filter; ? shows this.",
+  close: "Close",
+  at: "When",
+  keys: {
+    title: "Keys", filter: "goes to the filter", help: "shows this", goes: (view) => `goes to ${view}`,
+    letters: { strategies: "s", generate: "n", optimise: "o", jobs: "j", data: "d", settings: "," },
+  },
+  undo: { undo: "Undo", kept: "Nothing was deleted" },
+  roles: { viewer: "viewer", researcher: "researcher", trader: "trader", admin: "administrator" },
   strategies: {
     empty: "No strategies yet.",
     teach: "Generate some: they are made by rule, traded on bars and held against guards.",
     filter: "Filter", filterHint: "trades > 100 and sharpe > 1", sort: "Sort by", apply: "Show",
     descending: "highest first", ascending: "lowest first",
     remove: "Delete", test: "Test", selected: (n) => `${n} selected`,
-    undo: "Undo", deleting: (n) => `${n} ${n === 1 ? "strategy is" : "strategies are"} deleted in 6 s`,
-    deleted: (n) => `${n} deleted`, kept: "Nothing was deleted",
+    deleting: (n) => `${n} ${n === 1 ? "strategy is" : "strategies are"} deleted in 6 s`,
+    deleted: (n) => `${n} deleted`,
     columns: {
       id: "Id", name: "Name", sharpe: "Sharpe", total_return: "Return", max_drawdown: "Drawdown",
       trades: "Trades", complexity_score: "Complexity",
@@ -57,5 +64,38 @@ export const TEXT = {
       JOB_STATE_FAILED: "failed", JOB_STATE_CANCELED: "canceled",
     },
     canceling: "is being canceled", toStrategies: "See its strategies",
+  },
+  settings: {
+    title: "Settings", account: "Account", users: "Users", audit: "What was done", health: "Health",
+    may: "May:", password: "Password", current: "Current password", following: "New password",
+    permissions: {
+      read: "read strategies, results and data", generate: "generate strategies", backtest: "test them", optimize: "optimise them",
+      delete: "delete them", live: "keep keys of exchanges", administer: "administer users",
+    },
+    again: "New password, again", differ: "The two differ", change: "Change the password",
+    passwordTeach: "12 characters or more. All other logins of yours end with the change.",
+    changed: "The password is changed; every other login of yours has ended",
+    keys: "Keys of exchanges", keyName: "Name of the key", exchange: "Exchange", sealed: "Sealed by", secret: "Secret", keep: "Keep the key",
+    keysTeach: "Each is sealed as it arrives, for you alone; no page and no call shows a secret again.",
+    noKeys: "You keep no keys here yet: give one a name, and paste its secret.",
+    kept: (name) => `${name} is kept, sealed`, remove: "Remove", removing: (name) => `${name} is removed in 6 s`,
+    removed: (name) => `${name} is removed`,
+  },
+  users: {
+    title: "Users", teach: "A change of a user ends all their logins. Who leaves is disabled, so that what they did keeps its name.",
+    name: "User name", email: "Address", role: "Role", state: "State", password: "Password", add: "Add a user",
+    added: (name) => `${name} is added`, change: "Change", changing: (name) => `Change ${name}`, changed: (name) => `${name} is changed`,
+    enabled: "may log in", disabled: "disabled", save: "Save", least: "12 characters or more", stays: "Empty: stays as it is",
+    ends: "Their logins end with the change.",
+  },
+  audit: {
+    title: "What was done", teach: "Kept in the store by the transaction that did it; nothing changes a line of it.",
+    number: "No.", who: "Who", what: "What", details: "Details",
+  },
+  health: {
+    title: "Health", serves: "serves", failing: "can not serve", again: "Look again", looked: (time) => `looked at ${time}`,
+    names: {
+      database: "Database", disk: "Disk", memory: "Memory", cpu: "Processor", services: "Services", workers: "Workers", data: "Data",
+    },
   },
 };

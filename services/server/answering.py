@@ -23,4 +23,4 @@ def add_job_services(
     jobs_pb2_grpc.add_JobServiceServicer_to_server(Jobs(database), server)
     backtests_pb2_grpc.add_BacktestServiceServicer_to_server(Backtests(database, desk), server)
     optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(Optimizers(desk), server)
-    data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, data), server)
+    data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, desk, data), server)

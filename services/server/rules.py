@@ -70,6 +70,9 @@ _RULES: Final = {
     "DataService": {
         "ListDatasets": Rule(Permission.READ),
         "GetDataset": Rule(Permission.READ),
+        "InspectFile": Rule(Permission.BACKTEST),
+        "CheckFile": Rule(Permission.BACKTEST),
+        "PlotFile": Rule(Permission.BACKTEST),
     },
     "KeyService": {
         "AddKey": Rule(Permission.LIVE),

@@ -121,7 +121,10 @@ def test_the_table_of_roles_call_by_call(served: Served):
     reads = {
         "List", "Get", "Export", "Watch", "GetResult", "ListResults", "ListDatasets", "GetDataset",
     }  # fmt: skip
-    asks = {"Delete", "Generate", "Evolve", "Run", "Judge", "Start", "Cancel"}
+    asks = {
+        "Delete", "Generate", "Evolve", "Run", "Judge", "Start", "Cancel", "InspectFile",
+        "CheckFile", "PlotFile",
+    }  # fmt: skip
     keys = {"AddKey", "ListKeys", "RemoveKey"}
     may = {
         "viewer": reads,

@@ -11,6 +11,7 @@ import { testView } from "/studio/views/test.js";
 import { jobsView } from "/studio/views/jobs.js";
 import { jobView } from "/studio/views/job.js";
 import { tell } from "/studio/views/dialogs.js";
+import { dataView, datasetView } from "/studio/views/data.js";
 import { settingsView } from "/studio/views/settings.js";
 import { usersView } from "/studio/views/users.js";
 import { auditView } from "/studio/views/audit.js";
@@ -25,6 +26,8 @@ const ROUTES = [
   [/^\/test$/, testView],
   [/^\/jobs$/, jobsView],
   [/^\/jobs\/(\d+)$/, jobView],
+  [/^\/data$/, dataView],
+  [/^\/data\/([^/]+)$/, datasetView],
   [/^\/settings$/, settingsView],
   [/^\/settings\/users$/, usersView],
   [/^\/settings\/audit$/, auditView],

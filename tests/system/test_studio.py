@@ -4,6 +4,7 @@ import base64
 import json
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from browsers import OURS, Browser
 from served import PASSWORD, SEALING, Inner, certified, inner_server
 from tapewire.services.server.rules import RULES
-from tapewire.services.web import app
+from tapewire.services.web import app, heads
 
 ROLES = {"ada": "admin", "vera": "viewer", "ruth": "researcher", "theo": "trader"}
 
@@ -148,6 +149,42 @@ def test_a_call_that_does_not_come_whole_ends(served: Inner, monkeypatch: pytest
             answer += more
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"found 1 bytes" in answer
+
+
+def test_a_head_that_does_not_come_whole_ends_its_connection(
+    served: Inner, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(heads, "HEAD_S_MAX", 0.3)
+    for before in (b"", b"GET /studio/icon.svg HTTP/1.1\r\nhost: x\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", served.server.web_port), timeout=20) as peer:
+            peer.sendall(before)
+            answer = bytearray()
+            while before and not answer.endswith(b"</svg>\n"):
+                answer += peer.recv(1 << 16)
+            answer.clear()
+            for byte in b"GET / HTTP/1.1\r\nx: " + b"y" * 100:
+                try:
+                    peer.sendall(bytes([byte]))
+                except OSError:  # it has ended
+                    break
+                time.sleep(0.02)
+            while part := peer.recv(1 << 16):
+                answer += part
+        assert answer.startswith(b"HTTP/1.1 408"), before
+
+
+def test_a_call_whose_head_is_whole_may_take_longer_than_heads_may(
+    served: Inner, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(heads, "HEAD_S_MAX", 0.2)
+    head = "".join(f"{name}: {value}\r\n" for name, value in OURS.items())
+    with socket.create_connection(("127.0.0.1", served.server.web_port), timeout=20) as peer:
+        peer.sendall(
+            f"POST /api/session HTTP/1.1\r\nhost: x\r\n{head}content-length: 2\r\n\r\n{{".encode()
+        )
+        time.sleep(0.6)
+        peer.sendall(b"}")
+        assert peer.recv(1 << 16).startswith(b"HTTP/1.1 401")
 
 
 def test_errors_are_the_command_lines_sentences(ada: Browser):

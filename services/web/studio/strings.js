@@ -12,6 +12,7 @@ export const TEXT = {
   away: "The server does not answer; trying again …",
   missing: "There is no such view.",
   close: "Close",
+  acts: "Actions",
   at: "When",
   keys: {
     title: "Keys", filter: "goes to the filter", help: "shows this", goes: (view) => `goes to ${view}`,
@@ -34,7 +35,7 @@ export const TEXT = {
   },
   strategy: {
     rules: "Rules", source: "As JSON", results: "Results", verdicts: "Verdicts",
-    noResults: "It was never traded.", noVerdicts: "It was not held against the guards.",
+    kind: "Kind", dataset: "Dataset", noResults: "It was never traded.", noVerdicts: "It was not held against the guards.",
     save: "Save as file", passed: "passed", failed: "failed", test: "Test on bars",
   },
   generate: {
@@ -77,6 +78,7 @@ export const TEXT = {
     level: "Level", finding: "Found", count: "How often", firstRecord: "First record", levels: { error: "error", warning: "warning", note: "note" },
     records: (records, events) => `${records} records, ${events} events`,
     trades: (shown, left) => `${shown} trades${left ? `; ${left} smaller ones are left out` : ""}.`,
+    words: { path: "file", size_bytes: "size", start: "books begin with", start_ns: "asked from", end_ns: "asked until", interval_ns: "bar, ns", tick_size: "tick, 1e-9" },
     from: "From (UTC)", until: "Until", plotPart: "Plot this part", drag: "Drag over the picture to choose a part of it.",
     panels: { price: "best bid and ask, trades", depth: "lots on ten levels: bids up, asks down", volume: "lots traded", bars_price: "low to high, close", bars_volume: "volume" },
     told: (symbol, from, until, low, high, steps) => `${symbol} from ${from} to ${until} in ${steps} steps: lowest ${low}, highest ${high}`,

@@ -26,7 +26,7 @@ export async function dataView(main, { user, go, signal }) {
   const act = (label, name, file) => h("button", { class: "plain", type: "button", onclick: () => look(name, { data: file }, go) },
     label, h("span", { class: "unseen" }, ` ${file}`));
   const ofFiles = table(text.files, [text.file, [text.size, "num"], ""]);
-  ofFiles.body.append(...files.map((one) => row(one.name, [bytes(one.size_bytes), "num"], mayLook && h("span", { class: "row" },
+  ofFiles.body.append(...files.map((one) => row(h("span", { class: "wraps" }, one.name), [bytes(one.size_bytes), "num"], mayLook && h("span", { class: "row" },
     act(text.inspect, "DataService/InspectFile", one.name),
     hasRecords(one.name) && act(text.check, "DataService/CheckFile", one.name),
     act(text.plot, "DataService/PlotFile", one.name)))));

@@ -20,7 +20,7 @@ function inspected(found) {
 }
 
 function words(name) {
-  return name.replace(/_ns$/, "").replaceAll("_", " ");
+  return TEXT.data.words[name] || name.replace(/_ns$/, "").replaceAll("_", " ");
 }
 
 function shown(name, value) {
@@ -45,7 +45,7 @@ function checked(found) {
 
 function plotted(found, { go, user }) {
   const text = TEXT.data;
-  const input = (name, value) => h("input", { name, value, autocomplete: "off" });
+  const input = (name, value) => h("input", { name, value, autocomplete: "off", class: name === "symbol" ? null : "moment" });
   const symbol = input("symbol", found.symbol);
   const start = input("start", momentOf(found, 0));
   const end = input("end", momentOf(found, found.at_ms[found.at_ms.length - 1] + found.step_ms));

@@ -3,7 +3,7 @@ import { h, number } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
 
 const LEFT = 72;
-const GAP = 26;
+const GAP = 32;
 const HEIGHTS = { price: 280, depth: 120, volume: 80 };
 
 function s(tag, attributes, ...children) {

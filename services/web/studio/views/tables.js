@@ -3,12 +3,12 @@ import { h, say } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
 
 /** Return a table that scrolls by itself where it is wider than the page, with its body.
- * A head is a text, or a text and "num" for figures. */
+ * A head is a text, or a text and "num" for figures; an empty one stands over buttons. */
 export function table(label, heads) {
   const body = h("tbody");
   const head = heads.map((one) => (Array.isArray(one) ? one : [one, ""]));
   const whole = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {},
-    h("thead", {}, h("tr", {}, head.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), body));
+    h("thead", {}, h("tr", {}, head.map(([text, kind]) => h("th", { scope: "col", class: kind }, text || h("span", { class: "unseen" }, TEXT.acts))))), body));
   return { whole, body };
 }
 

@@ -27,4 +27,4 @@ def add_job_services(
     backtests_pb2_grpc.add_BacktestServiceServicer_to_server(Backtests(database, desk), server)
     optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(Optimizers(desk), server)
     runs_pb2_grpc.add_RunServiceServicer_to_server(Runs(desk, runs), server)
-    data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, data), server)
+    data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, desk, data), server)

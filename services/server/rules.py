@@ -36,6 +36,7 @@ _RULES: Final = {
         "Refresh": _OPEN,
         "Logout": _KNOWN,
         "WhoAmI": _KNOWN,
+        "ChangePassword": _KNOWN,
         "CreateUser": Rule(Permission.ADMINISTER),
         "ListUsers": Rule(Permission.ADMINISTER),
         "SetUser": Rule(Permission.ADMINISTER),
@@ -81,6 +82,9 @@ _RULES: Final = {
     "DataService": {
         "ListDatasets": Rule(Permission.READ),
         "GetDataset": Rule(Permission.READ),
+        "InspectFile": Rule(Permission.BACKTEST),
+        "CheckFile": Rule(Permission.BACKTEST),
+        "PlotFile": Rule(Permission.BACKTEST),
     },
     "KeyService": {
         "AddKey": Rule(Permission.LIVE),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tapewire.errors import ConfigError, TapewireError
 from tapewire.factory.asked import FactorySettings, sizes_of
 from tapewire.factory.datasets import FactoryBars, read_bars
+from tapewire.factory.files import check_data, inspect_data, plot_data
 from tapewire.factory.judging import judge_generation
 from tapewire.factory.searching import evolve, generate
 from tapewire.factory.trying import try_strategies
@@ -274,6 +275,19 @@ def _run(work: JobWork) -> Json:
         raise type(error)(without_folders(str(error), hidden)) from None
 
 
+def _file(work: JobWork) -> tuple[Path, str]:
+    name = work.asked.get("data", "")
+    return data_file(work.folder, name), name
+
+
+def _plot(work: JobWork) -> Json:
+    asked = work.asked
+    return plot_data(
+        *_file(work), symbol=asked.get("symbol") or None, start=asked.get("start", ""),
+        end=asked.get("end", ""),
+    )  # fmt: skip
+
+
 #: Kind of job → what is done for it.
 WORK: Final[dict[str, Callable[[JobWork], Json]]] = {
     "generate": _generate,
@@ -282,6 +296,9 @@ WORK: Final[dict[str, Callable[[JobWork], Json]]] = {
     "judge": _judge,
     "optimize": _optimize,
     "run": _run,
+    "inspect": lambda work: inspect_data(*_file(work)),
+    "check": lambda work: check_data(*_file(work)),
+    "plot": _plot,
 }
 
 

@@ -1,7 +1,7 @@
 // What the page says, in one place; what the server says comes in its own sentences.
 export const TEXT = {
   brand: "Tapewire",
-  views: { strategies: "Strategies", generate: "Generate", optimise: "Optimise", backtest: "Backtest", analysis: "Analysis", jobs: "Jobs" },
+  views: { strategies: "Strategies", generate: "Generate", optimise: "Optimise", backtest: "Backtest", analysis: "Analysis", jobs: "Jobs", data: "Data", settings: "Settings" },
   login: {
     title: "Log in", name: "Name", password: "Password", go: "Log in",
     dev: "A server that was started with `tapewire serve --dev` printed both.",
@@ -11,15 +11,23 @@ export const TEXT = {
   failed: "That did not work",
   away: "The server does not answer; trying again …",
   missing: "There is no such view.",
-  keys: "Keys: g then s, n, o, b, a or j goes to a view; / goes to the filter; ? shows this.",
+  close: "Close",
+  acts: "Actions",
+  at: "When",
+  keys: {
+    title: "Keys", filter: "goes to the filter", help: "shows this", goes: (view) => `goes to ${view}`,
+    letters: { strategies: "s", generate: "n", optimise: "o", backtest: "b", analysis: "a", jobs: "j", data: "d", settings: "," },
+  },
+  undo: { undo: "Undo", kept: "Nothing was deleted" },
+  roles: { viewer: "viewer", researcher: "researcher", trader: "trader", admin: "administrator" },
   strategies: {
     empty: "No strategies yet.",
     teach: "Generate some: they are made by rule, traded on bars and held against guards.",
     filter: "Filter", filterHint: "trades > 100 and sharpe > 1", sort: "Sort by", apply: "Show",
     descending: "highest first", ascending: "lowest first",
     remove: "Delete", test: "Test", selected: (n) => `${n} selected`,
-    undo: "Undo", deleting: (n) => `${n} ${n === 1 ? "strategy is" : "strategies are"} deleted in 6 s`,
-    deleted: (n) => `${n} deleted`, kept: "Nothing was deleted",
+    deleting: (n) => `${n} ${n === 1 ? "strategy is" : "strategies are"} deleted in 6 s`,
+    deleted: (n) => `${n} deleted`,
     columns: {
       id: "Id", name: "Name", sharpe: "Sharpe", total_return: "Return", max_drawdown: "Drawdown",
       trades: "Trades", complexity_score: "Complexity",
@@ -27,7 +35,7 @@ export const TEXT = {
   },
   strategy: {
     rules: "Rules", source: "As JSON", results: "Results", verdicts: "Verdicts",
-    noResults: "It was never traded.", noVerdicts: "It was not held against the guards.",
+    kind: "Kind", dataset: "Dataset", noResults: "It was never traded.", noVerdicts: "It was not held against the guards.",
     save: "Save as file", passed: "passed", failed: "failed", test: "Test on bars", backtest: "Backtest on records",
   },
   generate: {
@@ -57,5 +65,55 @@ export const TEXT = {
       JOB_STATE_FAILED: "failed", JOB_STATE_CANCELED: "canceled",
     },
     canceling: "is being canceled", toStrategies: "See its strategies", toRun: "See its charts",
+  },
+  data: {
+    title: "Data", files: "Files", file: "File", size: "Size", inspect: "Inspect", check: "Check", plot: "Plot",
+    filesTeach: "Of the server's folder of data. Each is read whole by a worker: what is in it, whether it is sound, a picture of it. Other schemas are derived by `tapewire data derive`, on the server's host.",
+    noFiles: "The server has no file of market data: start it with --data FOLDER, and put .dbn, .dbn.zst, .parquet or .csv files there.",
+    datasets: "Datasets", number: "No.", name: "Name", symbol: "Symbol", interval: "Bar", bars: "Bars", first: "First", last: "Last", trials: "Trials",
+    datasetsTeach: "Bars that strategies were tried on, known by what is in them. The more trials, the more of what looks good is luck.",
+    noDatasets: "None yet: what strategies are generated or tested on is noted here, with how often.",
+    digest: "Digest", asRead: "As it was read",
+    inspected: "What is in", checked: "Soundness of", sound: "sound", unsound: "not sound", findings: "Findings", noFindings: "Nothing was found.",
+    level: "Level", finding: "Found", count: "How often", firstRecord: "First record", levels: { error: "error", warning: "warning", note: "note" },
+    records: (records, events) => `${records} records, ${events} events`,
+    trades: (shown, left) => `${shown} trades${left ? `; ${left} smaller ones are left out` : ""}.`,
+    words: { path: "file", size_bytes: "size", start: "books begin with", start_ns: "asked from", end_ns: "asked until", interval_ns: "bar, ns", tick_size: "tick, 1e-9" },
+    from: "From (UTC)", until: "Until", plotPart: "Plot this part", drag: "Drag over the picture to choose a part of it.",
+    panels: { price: "best bid and ask, trades", depth: "lots on ten levels: bids up, asks down", volume: "lots traded", bars_price: "low to high, close", bars_volume: "volume" },
+    told: (symbol, from, until, low, high, steps) => `${symbol} from ${from} to ${until} in ${steps} steps: lowest ${low}, highest ${high}`,
+  },
+  settings: {
+    title: "Settings", account: "Account", users: "Users", audit: "What was done", health: "Health",
+    may: "May:", password: "Password", current: "Current password", following: "New password",
+    permissions: {
+      read: "read strategies, results and data", generate: "generate strategies", backtest: "test them", optimize: "optimise them",
+      delete: "delete them", live: "keep keys of exchanges", administer: "administer users",
+    },
+    again: "New password, again", differ: "The two differ", change: "Change the password",
+    passwordTeach: "12 characters or more. All other logins of yours end with the change.",
+    changed: "The password is changed; every other login of yours has ended",
+    keys: "Keys of exchanges", keyName: "Name of the key", exchange: "Exchange", sealed: "Sealed by", secret: "Secret", keep: "Keep the key",
+    keysTeach: "Each is sealed as it arrives, for you alone; no page and no call shows a secret again.",
+    noKeys: "You keep no keys here yet: give one a name, and paste its secret.",
+    kept: (name) => `${name} is kept, sealed`, remove: "Remove", removing: (name) => `${name} is removed in 6 s`,
+    removed: (name) => `${name} is removed`,
+  },
+  users: {
+    title: "Users", teach: "A change of a user ends all their logins. Who leaves is disabled, so that what they did keeps its name.",
+    name: "User name", email: "Address", role: "Role", state: "State", password: "Password", add: "Add a user",
+    added: (name) => `${name} is added`, change: "Change", changing: (name) => `Change ${name}`, changed: (name) => `${name} is changed`,
+    enabled: "may log in", disabled: "disabled", save: "Save", least: "12 characters or more", stays: "Empty: stays as it is",
+    ends: "Their logins end with the change.",
+  },
+  audit: {
+    title: "What was done", teach: "Kept in the store by the transaction that did it; nothing changes a line of it.",
+    number: "No.", who: "Who", what: "What", details: "Details",
+  },
+  health: {
+    title: "Health", serves: "serves", failing: "can not serve", again: "Look again", looked: (time) => `looked at ${time}`,
+    names: {
+      database: "Database", disk: "Disk", memory: "Memory", cpu: "Processor", services: "Services", workers: "Workers", data: "Data",
+    },
   },
 };

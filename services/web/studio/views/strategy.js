@@ -45,7 +45,7 @@ function verdictsOf(verdicts) {
 
 function resultsOf(results) {
   const text = TEXT.strategies.columns;
-  const heads = ["", "", text.sharpe, text.total_return, text.max_drawdown, text.trades];
+  const heads = [TEXT.strategy.kind, TEXT.strategy.dataset, text.sharpe, text.total_return, text.max_drawdown, text.trades];
   return h("div", { class: "scroll", tabindex: "0" }, h("table", {},
     h("thead", {}, h("tr", {}, heads.map((one, i) => h("th", { scope: "col", class: i > 1 ? "num" : "" }, one)))),
     h("tbody", {}, results.map((one) => h("tr", {},

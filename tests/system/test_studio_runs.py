@@ -4,38 +4,16 @@ import base64
 import json
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from analytics_runs import finished, story
 from browsers import Browser
 from served import PASSWORD, Inner, inner_server
-from tapewire.runs.served_run import run_name
+from served_runs import CONFIG, HOSTILE, ended_run
 from tapewire.services.web.app import STUDIO
-from tapewire.store import JobStore
 
 ROLES = {"ada": "admin", "vera": "viewer"}
-CONFIG = """\
-backtest:
-  data_source: {type: synthetic, events: 1000}
-strategy: {type: market_maker}
-"""
-HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-def ended_run(inner: Inner, runs: Path, number: int) -> int:
-    """A job whose run is of rows made by hand."""
-    config = CONFIG.replace("1000", str(1000 + number))
-    job = inner.store.add_job("run", {"config": config}, 1, key=f"made {number}")
-    claimed = inner.store.claim_job("test", ("run",), lease_s=60)
-    assert claimed is not None
-    name = run_name(job.id, job.created_at)
-    finished(runs / name, story([HOSTILE, "2", "3"]) if number else None)
-    with JobStore.of_job(inner.store.url, job.id, claimed.attempt) as store:
-        store.finish({"run": name, "digest": "", "events": 1, "elapsed_s": 1.0, "warnings": []})
-    return int(job.id)
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,7 @@ export async function timeChart({ title, unit, load, signal, height = 260, area 
     all.sort((a, b) => (BigInt(a[0]) < BigInt(b[0]) ? -1 : 1));
     const some = all.slice(0, ROWS_MAX);
     show(rows, h("table", {}, h("caption", { class: "unseen" }, title),
-      h("thead", {}, h("tr", {}, [text.time, "", unit].map((one) => h("th", { scope: "col" }, one)))),
+      h("thead", {}, h("tr", {}, [text.time, text.line, unit].map((one) => h("th", { scope: "col" }, one)))),
       h("tbody", {}, some.map(([ts, name, value]) => h("tr", {}, h("td", {}, timeOf(ts)), h("td", {}, name), h("td", { class: "num" }, number(value, 4)))))),
     all.length > some.length && h("p", { class: "soft" }, text.rows(number(some.length), number(all.length))));
   }
@@ -235,7 +235,7 @@ export function barChart(bars) {
 /** Return a table of texts; the first column heads its rows. */
 export function tableOf(heads, rows) {
   return h("div", { class: "scroll", tabindex: "0" }, h("table", {},
-    h("thead", {}, h("tr", {}, heads.map((one, k) => h("th", { scope: "col", class: k ? "num" : "" }, one)))),
+    h("thead", {}, h("tr", {}, heads.map((one, k) => (one ? h("th", { scope: "col", class: k ? "num" : "" }, one) : h("td"))))),
     h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((one, k) => (k ? h("td", { class: "num" }, one) : h("th", { scope: "row" }, one))))))));
 }
 

@@ -3,7 +3,7 @@ export const RUNS = {
   chart: {
     keys: "Plus and minus zoom, the arrows move, 0 shows all. Drag over the chart to zoom.",
     zoomIn: "Zoom in", zoomOut: "Zoom out", left: "Earlier", right: "Later", all: "Show all",
-    table: "Show as table", time: "Time (UTC)", shown: (some, all) => `${some} of ${all} points drawn, every extreme among them.`,
+    table: "Show as table", time: "Time (UTC)", line: "Line", shown: (some, all) => `${some} of ${all} points drawn, every extreme among them.`,
     rows: (some, all) => `The first ${some} of ${all}.`, nothing: "Nothing to draw.",
     said: (name, low, high, last) => `${name}: lowest ${low}, highest ${high}, last ${last}`,
     fills: (some, all) => `${some} of ${all} fills drawn. Click one for its order's story.`,

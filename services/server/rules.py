@@ -60,6 +60,18 @@ _RULES: Final = {
         "Start": Rule(Permission.OPTIMIZE),
         "GetResult": Rule(Permission.READ),
     },
+    "RunService": {
+        "Describe": Rule(Permission.READ),
+        "CheckConfig": Rule(Permission.BACKTEST),
+        "Start": Rule(Permission.BACKTEST),
+        "GetResult": Rule(Permission.READ),
+        "GetChart": Rule(Permission.READ),
+        "ListFills": Rule(Permission.READ),
+        "Explain": Rule(Permission.READ),
+        "Compare": Rule(Permission.READ),
+        "Reconcile": Rule(Permission.BACKTEST),
+        "Spread": Rule(Permission.BACKTEST),
+    },
     "JobService": {
         "Get": Rule(Permission.READ),
         "List": Rule(Permission.READ),

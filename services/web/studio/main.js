@@ -3,6 +3,9 @@ import { known, logout, whenLoggedOut } from "/studio/api.js";
 import { h, say, show } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
 import { loginView } from "/studio/views/login.js";
+import { analysisView } from "/studio/views/analysis.js";
+import { backtestView } from "/studio/views/backtest.js";
+import { runView } from "/studio/views/run.js";
 import { strategiesView } from "/studio/views/strategies.js";
 import { strategyView } from "/studio/views/strategy.js";
 import { generateView } from "/studio/views/generate.js";
@@ -24,6 +27,9 @@ const ROUTES = [
   [/^\/generate$/, generateView],
   [/^\/optimise$/, optimiseView],
   [/^\/test$/, testView],
+  [/^\/backtest$/, backtestView],
+  [/^\/runs\/(\d+)$/, runView],
+  [/^\/analysis$/, analysisView],
   [/^\/jobs$/, jobsView],
   [/^\/jobs\/(\d+)$/, jobView],
   [/^\/data$/, dataView],

@@ -1,7 +1,7 @@
 // What the page says, in one place; what the server says comes in its own sentences.
 export const TEXT = {
   brand: "Tapewire",
-  views: { strategies: "Strategies", generate: "Generate", optimise: "Optimise", jobs: "Jobs", data: "Data", settings: "Settings" },
+  views: { strategies: "Strategies", generate: "Generate", optimise: "Optimise", backtest: "Backtest", analysis: "Analysis", jobs: "Jobs", data: "Data", settings: "Settings" },
   login: {
     title: "Log in", name: "Name", password: "Password", go: "Log in",
     dev: "A server that was started with `tapewire serve --dev` printed both.",
@@ -16,7 +16,7 @@ export const TEXT = {
   at: "When",
   keys: {
     title: "Keys", filter: "goes to the filter", help: "shows this", goes: (view) => `goes to ${view}`,
-    letters: { strategies: "s", generate: "n", optimise: "o", jobs: "j", data: "d", settings: "," },
+    letters: { strategies: "s", generate: "n", optimise: "o", backtest: "b", analysis: "a", jobs: "j", data: "d", settings: "," },
   },
   undo: { undo: "Undo", kept: "Nothing was deleted" },
   roles: { viewer: "viewer", researcher: "researcher", trader: "trader", admin: "administrator" },
@@ -36,7 +36,7 @@ export const TEXT = {
   strategy: {
     rules: "Rules", source: "As JSON", results: "Results", verdicts: "Verdicts",
     kind: "Kind", dataset: "Dataset", noResults: "It was never traded.", noVerdicts: "It was not held against the guards.",
-    save: "Save as file", passed: "passed", failed: "failed", test: "Test on bars",
+    save: "Save as file", passed: "passed", failed: "failed", test: "Test on bars", backtest: "Backtest on records",
   },
   generate: {
     title: "Generate strategies", data: "Bars", method: "Method", count: "How many",
@@ -64,7 +64,7 @@ export const TEXT = {
       JOB_STATE_WAITING: "waits", JOB_STATE_RUNNING: "runs", JOB_STATE_DONE: "done",
       JOB_STATE_FAILED: "failed", JOB_STATE_CANCELED: "canceled",
     },
-    canceling: "is being canceled", toStrategies: "See its strategies",
+    canceling: "is being canceled", toStrategies: "See its strategies", toRun: "See its charts",
   },
   data: {
     title: "Data", files: "Files", file: "File", size: "Size", inspect: "Inspect", check: "Check", plot: "Plot",

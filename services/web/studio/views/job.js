@@ -1,6 +1,7 @@
 import { call, watch } from "/studio/api.js";
 import { h, number, percent, say, show } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
+import { optimised } from "/studio/optimised.js";
 import { LOOKS } from "/studio/views/looks.js";
 
 const ENDED = new Set(["JOB_STATE_DONE", "JOB_STATE_FAILED", "JOB_STATE_CANCELED"]);
@@ -53,9 +54,11 @@ export async function jobView(main, { arguments: [id], user, go, signal }) {
 
 async function outcome(job, result, { user, go, signal }) {
   if (job.kind === "optimize") {
-    return optimised(await call("OptimizerService/GetResult", { job_id: job.id }, signal));
+    const asked = JSON.parse((await call("JobService/Get", { job_id: job.id }, signal)).asked);
+    return optimised(await call("OptimizerService/GetResult", { job_id: job.id }, signal), asked);
   }
   if (job.kind === "test") return tested(await call("BacktestService/GetResult", { job_id: job.id }, signal));
+  if (job.kind === "run") return h("p", {}, h("a", { class: "button", href: `/runs/${job.id}` }, TEXT.jobs.toRun));
   if (LOOKS[job.kind]) return LOOKS[job.kind](JSON.parse(result), { user, go });
   return h("section", { class: "card" }, h("h2", {}, TEXT.jobs.result),
     h("p", {}, h("a", { class: "button", href: "/strategies?sort=sharpe" }, TEXT.jobs.toStrategies)),
@@ -68,14 +71,6 @@ function tested(found) {
     [text.id, text.name, text.sharpe, text.total_return, text.max_drawdown, text.trades],
     found.rows.map((one) => [one.id, h("a", { href: `/strategies/${one.id}` }, one.name), number(one.sharpe),
       percent(one.total_return), percent(one.max_drawdown), number(one.trades)])));
-}
-
-function optimised(found) {
-  const rows = found.best.map((one) => ({ value: one.objective_value, parameters: JSON.parse(one.parameters), metrics: JSON.parse(one.metrics) }));
-  const names = rows.length ? Object.keys(rows[0].parameters) : [];
-  return h("section", { class: "card" }, h("h2", {}, `${TEXT.optimise.best} · ${number(found.variants)}`), table(
-    [...names, found.objective, TEXT.strategies.columns.trades],
-    rows.map((one) => [...names.map((name) => one.parameters[name]), number(one.value), number(one.metrics.trades ?? one.metrics.total_trades)])));
 }
 
 function table(heads, rows) {

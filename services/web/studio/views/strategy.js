@@ -23,7 +23,8 @@ export async function strategyView(main, { arguments: [which], user, signal }) {
     h("details", { class: "card" }, h("summary", {}, text.source), h("pre", {}, pretty(found.source_code))),
     h("p", { class: "row" },
       h("a", { class: "button", href: link, download: `${strategy.hash.slice(0, 12)}.json` }, text.save),
-      user.may.has("backtest") && h("a", { class: "button", href: `/test?keys=${strategy.id}` }, text.test)));
+      user.may.has("backtest") && h("a", { class: "button", href: `/test?keys=${strategy.id}` }, text.test),
+      user.may.has("backtest") && strategy.format === "json" && h("a", { class: "button", href: `/backtest?strategy=${strategy.id}` }, text.backtest)));
 }
 
 function pretty(source) {

@@ -26,9 +26,9 @@ DAY = "day.mbo.dbn.zst"
 
 
 def fill(folder: Path) -> None:
-    """Write a day of a synthetic venue, and a month of a walk by minutes."""
-    synthesize(folder / DAY, events=40_000, seed=3)
-    count = 30 * 1440
+    """Write a day of a synthetic venue, and two weeks of a walk by minutes."""
+    synthesize(folder / DAY, events=20_000, seed=3)
+    count = 14 * 1440
     close = 16_000 + np.cumsum(np.random.Generator(np.random.PCG64(1)).integers(-4, 5, count))
     opened = np.r_[16_000, close[:-1]]
     columns = {
@@ -52,16 +52,18 @@ def shoot(page: Any, picture: Path, height: int) -> None:
 def look(page: Any, begin: str, out: Path) -> None:
     """Go through the views, one after the other."""
     page.goto(f"{begin}/generate")
-    page.get_by_label("How many").fill("200")
+    page.get_by_label("Bars").select_option("walk.parquet")
+    page.get_by_label("How many").fill("40")
+    page.get_by_label("Hold the best against the guards").uncheck()
     page.locator("main form button").click()
     page.get_by_role("link", name="See its strategies").click(timeout=600_000)
-    page.goto(f"{begin}/strategies?sort=sharpe&where=trades+%3E+100")
+    page.goto(f"{begin}/strategies?sort=sharpe&where=trades+%3E+5")
     page.wait_for_selector("tbody tr")
-    shoot(page, out / "studio.webp", 760)
+    shoot(page, out / "studio.webp", 620)
     page.goto(f"{begin}/data")
     page.get_by_role("button", name=f"Plot {DAY}").click()
     page.wait_for_selector("svg", timeout=600_000)
-    shoot(page, out / "studio-data.webp", 1000)
+    shoot(page, out / "studio-data.webp", 1080)
     page.emulate_media(color_scheme="dark")
     for name, role in (("ruth", "researcher"), ("vera", "viewer"), ("theo", "trader")):
         page.goto(f"{begin}/settings/users")
@@ -73,7 +75,7 @@ def look(page: Any, begin: str, out: Path) -> None:
         page.wait_for_selector(f"tbody tr:has-text('{name}')")
     page.goto(f"{begin}/settings/users")
     page.wait_for_selector("tbody tr")
-    shoot(page, out / "studio-settings.webp", 480)
+    shoot(page, out / "studio-settings.webp", 600)
 
 
 def ask_for_run(page: Any, begin: str, path: str, **changed: str) -> None:

@@ -17,7 +17,7 @@ pytestmark = [needs_browser, pytest.mark.long]
 VIEWS = (
     "strategies", "strategies/2", "generate", "optimise", "test", "jobs", "jobs/1", "jobs/2",
     "jobs/3", "data", "data/1", "settings", "settings/users", "settings/audit", "settings/health",
-    "nowhere",
+    "backtest", "analysis", "nowhere",
 )  # fmt: skip
 HOSTILE = "<img src=x onerror=document.body.remove()>"
 
@@ -45,6 +45,7 @@ def test_from_an_empty_store_to_a_tested_and_optimised_strategy(seen: Seen):
     page.get_by_label("How many").fill("40")
     page.locator("main form button").click()
     page.wait_for_url("**/jobs/1")
+    page.wait_for_selector("[role=status]:has-text('done, 100 %')")
     page.get_by_role("link", name="See its strategies").click()
     page.wait_for_selector("tbody tr")
     assert page.locator("tbody tr").count() == 40
@@ -106,6 +107,7 @@ def test_a_view_has_an_address_and_keys(seen: Seen):
     page.keyboard.press("n")
     page.wait_for_selector("text=Generate strategies")
     assert page.url.endswith("/generate")
+    assert page.evaluate("document.activeElement.id") == "main"
     page.go_back()
     page.wait_for_selector("text=What they made")
     assert not seen.faults
@@ -143,9 +145,10 @@ def test_no_view_is_wider_than_a_phone(seen: Seen, scheme: str):
     assert not seen.faults
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_view_is_usable_by_everybody(seen: Seen, scheme: str):
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 2560)])
+def test_every_view_is_usable_by_everybody(seen: Seen, scheme: str, width: int):
     page = seen.page
+    page.set_viewport_size({"width": width, "height": 900})
     begin = "/".join(page.url.split("/")[:3])
     page.emulate_media(color_scheme=scheme)
     for view in VIEWS:
@@ -153,6 +156,7 @@ def test_every_view_is_usable_by_everybody(seen: Seen, scheme: str):
         page.wait_for_selector("main h1")
         page.wait_for_load_state("networkidle")
         assert flaws(page) == [], view
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
     page.keyboard.press("?")
     page.wait_for_selector("dialog[open]")
     assert flaws(page) == []

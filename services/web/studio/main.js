@@ -119,7 +119,7 @@ document.addEventListener("click", (event) => {
 let before = "";
 document.addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea, dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (before === "g" && KEYS[event.key]) go(KEYS[event.key]);
+  if (before === "g" && KEYS[event.key]) { go(KEYS[event.key]); main.focus(); }
   else if (event.key === "/") { document.querySelector("input[type=search]")?.focus(); event.preventDefault(); }
   else if (event.key === "?") shortcuts();
   before = event.key;

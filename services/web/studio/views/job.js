@@ -11,11 +11,14 @@ export async function jobView(main, { arguments: [id], user, go, signal }) {
   const text = TEXT.jobs;
   const title = h("h1", {}, `${id}`);
   const bar = h("progress", { max: 1, value: 0, "aria-label": text.columns.progress });
-  const state = h("p", { role: "status" });
+  const state = h("p");
+  // Who listens hears of each tenth, not of each step.
+  const heard = h("p", { role: "status", class: "unseen" });
+  let tenth = "";
   const acts = h("p", { class: "row" });
   const rest = h("div");
   const asked = h("pre");
-  show(main, title, h("section", { class: "card" }, bar, state, acts), rest,
+  show(main, title, h("section", { class: "card" }, bar, state, heard, acts), rest,
     h("details", { class: "card" }, h("summary", {}, text.asked), asked));
 
   const cancel = h("button", { class: "danger", onclick: async () => {
@@ -32,6 +35,9 @@ export async function jobView(main, { arguments: [id], user, go, signal }) {
     const steps = job.steps_total ? ` · ${number(job.steps_done)} / ${number(job.steps_total)}` : "";
     const canceling = job.is_cancel_asked && !ENDED.has(job.state) ? `, ${text.canceling}` : "";
     state.textContent = [`${text.states[job.state]}${canceling} · ${percent(job.progress)}${steps}`, job.message, job.error].filter(Boolean).join(" · ");
+    const now = `${text.states[job.state]}${canceling}, ${Math.floor(10 * job.progress) * 10} %`;
+    if (now !== tenth) heard.textContent = [now, job.error].filter(Boolean).join(": ");
+    tenth = now;
     state.className = job.state === "JOB_STATE_FAILED" ? "bad" : "";
     const mayCancel = !ENDED.has(job.state) && user.may.has("generate") && (job.owner === user.name || user.may.has("administer"));
     show(acts, mayCancel && cancel);

@@ -33,11 +33,11 @@ function panels(found) {
 
 function draw(found, width, chosen) {
   const names = panels(found);
-  const height = names.reduce((sum, name) => sum + HEIGHTS[name] + GAP, 0);
+  const height = 14 + names.reduce((sum, name) => sum + HEIGHTS[name] + GAP, 0);
   const span = found.at_ms[found.at_ms.length - 1] + found.step_ms;
   const x = (ms) => LEFT + (width - LEFT - 8) * ms / span;
   const whole = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": told(found) });
-  let top = 8;
+  let top = 22;
   for (const name of names) {
     whole.append(panel(found, name, top, x, width));
     top += HEIGHTS[name] + GAP;
@@ -82,7 +82,7 @@ function panel(found, name, top, x, width) {
     made.append(s("line", { x1: LEFT, x2: width - 8, y1: y(value), y2: y(value), class: "grid" }),
       s("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, Math.abs(value).toLocaleString("en", { maximumFractionDigits: 6 })));
   }
-  made.append(s("text", { x: LEFT + 6, y: top + 12, class: "label" }, TEXT.data.panels[found.kind === "book" ? name : `bars_${name}`]));
+  made.append(s("text", { x: LEFT, y: top - 7, class: "label" }, TEXT.data.panels[found.kind === "book" ? name : `bars_${name}`]));
   const line = (values, kind) => made.append(s("path", { d: stepped(found.at_ms, found.step_ms, values, x, y), class: kind }));
   const area = (values, kind) => made.append(s("path", { d: filled(found.at_ms, found.step_ms, values, values.map(() => 0), x, y), class: kind }));
   if (name === "volume") area(found.volume, "lots");

@@ -48,11 +48,14 @@ class Served:
     ----------
     address, password : str
     pid : int
+    page : str
+        Of the studio; empty: there is none.
     """
 
     address: str
     password: str
     pid: int
+    page: str = ""
 
     def cpu_s(self) -> float:
         """Processor time that it has taken, all threads, s."""
@@ -114,9 +117,11 @@ def service_rows(scale: Scale, tell: Any) -> Iterator[Row]:
 
 
 @contextlib.contextmanager
-def served(folder: Path, *options: str) -> Iterator[Served]:
-    """Serve a store of some strategies as long as this lasts."""
-    _fill(folder / "tapewire.db")
+def served(folder: Path, *options: str, fills: bool = True) -> Iterator[Served]:
+    """Serve a store as long as this lasts: one of some strategies, or the one that is there."""
+    if fills:
+        _fill(folder / "tapewire.db")
+    has_page = "--web-port" in options
     command = [sys.executable, "-P", "-m", "tapewire", "serve", "--dev", "--address", "127.0.0.1:0"]
     with (folder / "log.jsonl").open("w") as log:
         process = subprocess.Popen(
@@ -125,11 +130,12 @@ def served(folder: Path, *options: str) -> Iterator[Served]:
     assert process.stdout is not None
     try:
         with process.stdout as said:
-            lines = [said.readline() for _ in range(3)]
+            lines = [said.readline() for _ in range(3 + has_page)]
         if not lines[1]:
             told = (folder / "log.jsonl").read_text().strip().splitlines()
             raise SimulationError(f"a server did not start: {told[-1] if told else 'no word'}")
-        yield Served(lines[0].split()[-1], lines[1].split()[-1], process.pid)
+        said = [line.split()[-1] for line in lines if line.strip()]
+        yield Served(said[0], said[1 + has_page], process.pid, said[1] if has_page else "")
     finally:
         process.terminate()
         process.wait(30)

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.bench.processes import run_child
 from tapewire.bench.store_server import processor_s, server
@@ -129,7 +131,7 @@ def fill(url: str, count: int, kinds: int, seed: int) -> dict[str, Any]:
 
     from tapewire.store import Store
 
-    draw, spent = random.Random(seed), _Spent(url)
+    draw, spent = np.random.default_rng(seed), _Spent(url)
     with Store.open(url) as store:
         dataset_id = store.add_dataset("0" * 64, {"name": "bench"})
         search = store.begin_generation({}, dataset_id)
@@ -153,7 +155,7 @@ def fill(url: str, count: int, kinds: int, seed: int) -> dict[str, Any]:
             with store.writing("analyze") as connection:
                 connection.exec_driver_sql("ANALYZE")
         total = count * (kinds + 2 if kinds else 1)
-        pages_ms = _pages(store, draw, count, kinds)
+        pages_ms = _pages(store, random.Random(seed), count, kinds)
         if store.trial_count(dataset_id) != total:
             raise SimulationError(f"expected {total:,} trials, found others")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024 / 1e6
@@ -162,10 +164,10 @@ def fill(url: str, count: int, kinds: int, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _drawn(draw: random.Random, count: int, dataset_id: int, kinds: int) -> Iterator[Any]:
+def _drawn(draw: np.random.Generator, count: int, dataset_id: int, kinds: int) -> Iterator[Any]:
     for kind in range(kinds):
-        for first in range(0, count, BATCH):
-            hashes = map(_hash, range(first, min(first + BATCH, count)))
+        for first in range(0, count, BLOCK_ROWS):
+            hashes = map(_hash, range(first, min(first + BLOCK_ROWS, count)))
             yield from _results(draw, hashes, dataset_id, f"test-{kind}")
 
 
@@ -211,16 +213,21 @@ def _strategy(k: int) -> Any:
     return NewStrategy(_hash(k), f"drawn-{k:07d}", source, "json", {"seed": k}, float(k % 100))
 
 
-def _results(draw: random.Random, hashes: Iterable[str], dataset_id: int, kind: str) -> list[Any]:
+def _results(
+    draw: np.random.Generator, hashes: Iterable[str], dataset_id: int, kind: str
+) -> list[Any]:
     from tapewire.store import NewResult
 
+    listed = list(hashes)
+    ratios, returns, drawdowns = draw.normal(size=(3, len(listed))).tolist()
+    counts = draw.integers(0, 1_000, len(listed)).tolist()
+    factors = draw.random(len(listed)).tolist()
     return [
-        NewResult(
-            one, dataset_id, kind, draw.gauss(0.0, 1.0), draw.gauss(0.0, 1.0),
-            draw.gauss(0.0, 1.0), draw.randrange(1_000), {"profit_factor": draw.random()}, one,
+        NewResult(one, dataset_id, kind, ratio, back, down, count, {"profit_factor": factor}, one)
+        for one, ratio, back, down, count, factor in zip(
+            listed, ratios, returns, drawdowns, counts, factors, strict=True
         )
-        for one in hashes
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

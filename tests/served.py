@@ -1,6 +1,7 @@
 """A server within the test's own process, whose calls a test can slow."""
 
 import asyncio
+import base64
 import contextlib
 import io
 import json
@@ -24,6 +25,8 @@ from tapewire.store import Store
 
 PASSWORD = "correct horse battery"
 SECRET = bytes(range(32))
+#: Seals keys of exchanges.
+SEALING = "one:" + base64.b64encode(SECRET).decode()
 
 
 class Inner:

@@ -65,6 +65,15 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):
         allowed = sorted(permissions_of(user.role))
         return pb.WhoAmIResponse(user=_shown(user), permissions=allowed)
 
+    async def ChangePassword(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Give the caller another password, for the one that they have."""
+        caller = CALLER.get()
+        assert caller.claims is not None
+        await self._identity.change_password(
+            caller.claims, caller.address, request.current_password, request.new_password
+        )
+        return pb.ChangePasswordResponse()
+
     async def CreateUser(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Add a user."""
         role = _role(request.role)

@@ -99,6 +99,55 @@ class Identity:
         Refused
             If they do not fit, which of the two is not said; or too many failed before.
         """
+        user = await self._user_with(name, password, address, "login_failed")
+        if user is None:
+            raise Refused(
+                CallFailure("UNAUTHENTICATED", "BAD_LOGIN", "no user has that name and password", 2)
+            )
+        refresh = new_refresh_token()
+        now_s, digest = self._clock_s(), token_digest(refresh)
+        until_s = int(now_s) + REFRESH_S
+        session = await self._database.ask(
+            "open_session", lambda store: store.open_session(user.id, digest, _moment(until_s))
+        )
+        return self._issued(user, session, refresh, until_s), user
+
+    async def change_password(
+        self, claims: Claims, address: str, current: str, following: str
+    ) -> None:
+        """Give somebody another password, who has the one of now; all their logins end.
+
+        Raises
+        ------
+        Refused
+            If the one of now does not fit, or too many logins failed before.
+        ConfigError
+            If the other one is too short or too long.
+        """
+        user = await self._user_with(claims.name, current, address, "password_failed")
+        if user is None:
+            raise Refused(
+                CallFailure(
+                    "INVALID_ARGUMENT", "BAD_PASSWORD",
+                    "current password: expected the caller's, found another one", 2,
+                )
+            )  # fmt: skip
+        kept = await self._passwords.hashed(following)
+        await self._database.ask(
+            "set_user", lambda store: store.set_user(user.id, password_hash=kept, by=user.name)
+        )
+        self.forget()
+
+    async def _user_with(
+        self, name: str, password: str, address: str, failed: str
+    ) -> UserRecord | None:
+        """Return who has a name and a password; that nobody has is noted, and None.
+
+        Raises
+        ------
+        Refused
+            If too many failed before.
+        """
         self._within(name, address)
         user = await self._database.ask("user", lambda store: store.user(name))
         kept = user.password_hash if user is not None and user.is_active else None
@@ -108,23 +157,14 @@ class Identity:
                 CallFailure("UNAVAILABLE", "BUSY", "too many logins at a time: try again")
             )
         if not fits or user is None:
-            shown = name[:64]
-            details = {"address": address}
+            shown, details = name[:64], {"address": address}
             await self._database.ask(
-                "note", lambda store: store.note(shown, "login_failed", shown, details)
+                "note", lambda store: store.note(shown, failed, shown, details)
             )
-            raise Refused(
-                CallFailure("UNAUTHENTICATED", "BAD_LOGIN", "no user has that name and password", 2)
-            )
+            return None
         self._by_name.give_back(name)
         self._by_address.give_back(address)
-        refresh = new_refresh_token()
-        now_s, digest = self._clock_s(), token_digest(refresh)
-        until_s = int(now_s) + REFRESH_S
-        session = await self._database.ask(
-            "open_session", lambda store: store.open_session(user.id, digest, _moment(until_s))
-        )
-        return self._issued(user, session, refresh, until_s), user
+        return user
 
     def _within(self, name: str, address: str) -> None:
         """Count a login as failed, until it has not, so that many at a time are counted, too."""

@@ -33,6 +33,7 @@ from tapewire.services.server.job_desk import JobDesk
 from tapewire.services.server.jobs import Jobs
 from tapewire.services.server.keys import Keys
 from tapewire.services.server.measures import Measures
+from tapewire.services.server.run_desk import RunDesk, RunPlaces
 from tapewire.services.server.settings import (
     CALLS_OF_CONNECTION_MAX,
     MESSAGE_BYTES_MAX,
@@ -76,6 +77,9 @@ class Server:
         self.measures = Measures()
         self._traces = Traces.to(settings.traces) if settings.traces else None
         self._database = Database(store, self.measures, self._traces)
+        runs = (settings.runs or Path("runs")).absolute()
+        places = RunPlaces(settings.store, settings.data, settings.strategies, runs)
+        self._runs = RunDesk(places)
         issuer = TokenIssuer(settings.token_secret, time.time)
         self._identity = Identity(self._database, issuer, shared=shared)
         self._ring = KeyRing.of_text(settings.secret_keys) if settings.secret_keys else None
@@ -147,7 +151,7 @@ class Server:
         desk = JobDesk(self._database)
         strategies = Strategies(self._database, desk)
         strategies_pb2_grpc.add_StrategyServiceServicer_to_server(strategies, server)
-        self._jobs = add_job_services(server, self._database, desk, self._settings.data)
+        self._jobs = add_job_services(server, self._database, desk, self._settings.data, self._runs)
         keys_pb2_grpc.add_KeyServiceServicer_to_server(Keys(self._database, self._ring), server)
         health_pb2_grpc.add_HealthServiceServicer_to_server(self._health, server)
 
@@ -181,6 +185,7 @@ class Server:
             ends = [self._server.stop(self._settings.drain_s)]
             ends += [self._web.stop()] if self._web is not None else []
             await asyncio.gather(*ends)
+        await asyncio.to_thread(self._runs.close)
         await asyncio.to_thread(self._database.close)
         await asyncio.to_thread(self.measures.close)
         if self._traces is not None:

@@ -22,6 +22,7 @@ from tapewire.services.proto import (
     jobs_pb2,
     keys_pb2,
     optimizer_pb2,
+    runs_pb2,
     strategies_pb2,
 )
 from tapewire.services.server.failures import EXIT_CODE, REASON
@@ -30,7 +31,7 @@ from tapewire.services.server.failures import EXIT_CODE, REASON
 _OF_TOKENS: Final = frozenset(("AuthService/Login", "AuthService/Refresh", "AuthService/Logout"))
 _FILES: Final = (
     accounts_pb2, backtests_pb2, data_pb2, health_pb2, jobs_pb2, keys_pb2, optimizer_pb2,
-    strategies_pb2,
+    runs_pb2, strategies_pb2,
 )  # fmt: skip
 #: gRPC's status → HTTP's.
 HTTP_STATUS: Final[Mapping[str, int]] = {

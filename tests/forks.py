@@ -24,13 +24,16 @@ from typing import Any
 TIMEOUT_S = 100
 _MESSAGE_BYTES_MAX = 1 << 20
 Ended = subprocess.CompletedProcess[str]
-#: What ``tapewire`` is on the path of a page: it asks for a fork that takes its place.
+#: What ``tapewire`` is on the path of a page: it asks for a fork that takes its place, and hands on
+#: to it that it is to end.
 _COMMAND = """#!{python} -IS
-import json, os, socket, sys
+import json, os, signal, socket, sys
 line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 line.connect({address!r})
 asked = {{"argv": ["tapewire", *sys.argv[1:]], "cwd": os.getcwd(), "env": dict(os.environ)}}
-socket.send_fds(line, [json.dumps(asked).encode()], [0, 1, 2])
+socket.send_fds(line, [json.dumps(asked | {{"tells_pid": True}}).encode()], [0, 1, 2])
+fork = int(line.recv(16))
+signal.signal(signal.SIGTERM, lambda *_: os.kill(fork, signal.SIGTERM))
 sys.exit((line.recv(1) or b"\\1")[0])
 """
 
@@ -133,6 +136,8 @@ def _become(line: socket.socket) -> None:
     """Do in this fork what was asked for, tell its exit code, and end."""
     text, streams, _, _ = socket.recv_fds(line, _MESSAGE_BYTES_MAX, 3)
     asked = json.loads(text)
+    if asked.get("tells_pid"):
+        line.send(str(os.getpid()).encode())
     for to, stream in enumerate(streams):
         os.dup2(stream, to)
         os.close(stream)

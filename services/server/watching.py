@@ -34,6 +34,8 @@ class JobWatch:
     def drain(self) -> None:
         """End what watches: the server is about to, and another one can tell what comes next."""
         self._ends = True
+        if self._looking is not None:
+            self._looking.cancel()
         for watching in self._watched.values():
             for news in watching:
                 _put(news, None)

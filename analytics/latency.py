@@ -7,12 +7,13 @@ significant digits.
 
 import io
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tapewire.errors import SimulationError
+from tapewire.errors import MissingFileError, SimulationError
 
 if TYPE_CHECKING:
     from hdrh.histogram import HdrHistogram
@@ -208,3 +209,27 @@ def _bars(values: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[tuple[i
     found = np.zeros(last - first + 1, np.int64)
     np.add.at(found, place - first, counts)
     return tuple(zip(ends[first : last + 1].tolist(), found.tolist(), strict=True))
+
+
+def read_latencies(path: Path) -> list[LatencySummary]:
+    """Return the figures of every histogram of a run's ``latency.hdr``, wall clock first, by tag.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    """
+    from hdrh.histogram import HdrHistogram
+    from hdrh.log import HistogramLogReader
+
+    if not path.is_file():
+        raise MissingFileError(f"expected {path}, found no file")
+    reference = HdrHistogram(1, LATENCY_NS_MAX, SIGNIFICANT_DIGITS)
+    reader: Any = HistogramLogReader(str(path), reference)
+    found = []
+    try:
+        while (histogram := reader.get_next_interval_histogram()) is not None:
+            found.append(_summary(str(histogram.get_tag()), histogram))
+    finally:
+        reader.close()
+    return sorted(found, key=lambda s: (s.simulated, s.tag))

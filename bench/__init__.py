@@ -28,7 +28,7 @@ RUNS_QUICK: Final = 2
 #: Sections that are measured where they are asked for: what they compare with is installed first.
 RIVALS: Final = ("rivals", "candle-rivals")
 #: Takes a server and many gigabytes of disk: measured where it is asked for by name.
-APART: Final = ("store", "services")
+APART: Final = ("store", "services", "studio")
 #: What seems to have slipped is measured so often again: a machine wanders even within one bench.
 AGAIN_MAX: Final = 2
 
@@ -113,7 +113,7 @@ def run_bench(
     quick : bool
         The short bench: fewer sizes, no cold start.
     only : sequence of str
-        Names of sections; by default all but ``store`` and ``services``, rivals if asked for. A
+        Names of sections; by default all but those of `APART`, rivals if asked for. A
         baseline needs stages as well.
     with_rivals : bool
         Measure hftbacktest, NautilusTrader and Databento's client on the same session as well,

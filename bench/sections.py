@@ -155,6 +155,12 @@ def _services(bench: Bench) -> Iterator[Row]:
     yield from service_rows(bench.scale, bench.tell)
 
 
+def _studio(bench: Bench) -> Iterator[Row]:
+    from tapewire.bench.studio import studio_rows
+
+    yield from studio_rows(bench.scale, bench.tell, bench.missing)
+
+
 def _growth(bench: Bench) -> Iterator[Row]:
     from tapewire.bench.growth import growth_rows
 
@@ -316,6 +322,18 @@ SECTIONS: Final = (
         _services,
         120,
         15,
+        rated=False,
+    ),
+    Section(
+        "studio",
+        "Studio",
+        "Pages of 100 strategies over HTTP, each behind the one before, of a store that has a "
+        "million (in the short bench 20,000); records are strategies. cpu ms: of the server, a "
+        "page; core percent: of the server while ten pages watch a job; paint ms, rows ms: in a "
+        "browser on this host, until something and until the strategies are seen.",
+        _studio,
+        300,
+        45,
         rated=False,
     ),
     Section(

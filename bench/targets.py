@@ -583,6 +583,27 @@ TARGETS: Final = (
         figure("services", "who am I, 1,000 a second", "p99_ms"),
         at_least=False,
     ),
+    Target(
+        "a page of 100 strategies of the studio, 99th percentile",
+        50,
+        "ms",
+        figure("studio", "pages, the best", "p99_ms"),
+        at_least=False,
+    ),
+    Target(
+        "ten open pages of the studio",
+        5,
+        "% of a core",
+        figure("studio", "10 open pages", "core_percent"),
+        at_least=False,
+    ),
+    Target(
+        "the studio's first view, until it is seen",
+        1_000,
+        "ms",
+        figure("studio", "first view", "paint_ms"),
+        at_least=False,
+    ),
     *(
         Target(
             f"storing {what}, peak memory",

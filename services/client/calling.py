@@ -111,6 +111,14 @@ class Client(JobCalls):
         role = accounts_pb2.Role.Name(found.user.role).removeprefix("ROLE_").lower()
         return {"name": found.user.name, "role": role, "permissions": list(found.permissions)}
 
+    def change_password(self, current: str, following: str) -> None:
+        """Give oneself another password; every login of one's own ends, this one included."""
+        request = accounts_pb2.ChangePasswordRequest(
+            current_password=current, new_password=following
+        )
+        self._call(self._accounts.ChangePassword, request)
+        self.credentials = None
+
     # --- strategies -------------------------------------------------------------------------------
 
     def strategies(

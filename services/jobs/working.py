@@ -45,7 +45,7 @@ class WorkerSettings:
         The store's address, which the process that does the work opens itself.
     function : str
         What does a job, as `tapewire.executors.Task` names it; given ``store``, ``job``,
-        ``attempt``, ``folder`` and ``threads``, it ends the job itself.
+        ``attempt``, ``folder``, ``threads``, ``strategies`` and ``runs``, it ends the job itself.
     kinds : collection of str
         Of jobs that it can do.
     name : str
@@ -55,6 +55,10 @@ class WorkerSettings:
     threads : int, optional
         Of the work; None: one for each core.
     lease_s : float
+    strategies : Path, optional
+        Of strategies that runs may name.
+    runs : Path, optional
+        Where folders of runs are written.
     """
 
     store: str
@@ -64,6 +68,8 @@ class WorkerSettings:
     folder: Path | None = None
     threads: int | None = None
     lease_s: float = LEASE_S
+    strategies: Path | None = None
+    runs: Path | None = None
 
 
 class JobWorker:
@@ -121,6 +127,8 @@ class JobWorker:
                 "store": settings.store, "job": job.id, "attempt": job.attempt,
                 "folder": str(settings.folder) if settings.folder else None,
                 "threads": settings.threads,
+                "strategies": str(settings.strategies) if settings.strategies else None,
+                "runs": str(settings.runs) if settings.runs else None,
             },
             JOB_S,
         )  # fmt: skip

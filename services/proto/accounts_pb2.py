@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tapewire/services/proto/accounts.proto\x12\x0btapewire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x01\n\x04User\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x1f\n\x04role\x18\x04 \x01(\x0e\x32\x11.tapewire.v1.Role\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x08\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa4\x01\n\x06Tokens\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x35\n\x11\x61\x63\x63\x65ss_expires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_token\x18\x03 \x01(\t\x12\x36\n\x12refresh_expires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\x0cLoginRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"U\n\rLoginResponse\x12#\n\x06tokens\x18\x01 \x01(\x0b\x32\x13.tapewire.v1.Tokens\x12\x1f\n\x04user\x18\x02 \x01(\x0b\x32\x11.tapewire.v1.User\"\'\n\x0eRefreshRequest\x12\x15\n\rrefresh_token\x18\x01 \x01(\t\"6\n\x0fRefreshResponse\x12#\n\x06tokens\x18\x01 \x01(\x0b\x32\x13.tapewire.v1.Tokens\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x0f\n\rWhoAmIRequest\"F\n\x0eWhoAmIResponse\x12\x1f\n\x04user\x18\x01 \x01(\x0b\x32\x11.tapewire.v1.User\x12\x13\n\x0bpermissions\x18\x02 \x03(\t\"|\n\x11\x43reateUserRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x1f\n\x04role\x18\x03 \x01(\x0e\x32\x11.tapewire.v1.Role\x12\x10\n\x08password\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\"5\n\x12\x43reateUserResponse\x12\x1f\n\x04user\x18\x01 \x01(\x0b\x32\x11.tapewire.v1.User\"9\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x11ListUsersResponse\x12 \n\x05users\x18\x01 \x03(\x0b\x32\x11.tapewire.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb1\x01\n\x0eSetUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x11.tapewire.v1.RoleH\x00\x88\x01\x01\x12\x15\n\x08\x64isabled\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x15\n\x08password\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\tB\x07\n\x05_roleB\x0b\n\t_disabledB\x0b\n\t_password\"2\n\x0fSetUserResponse\x12\x1f\n\x04user\x18\x01 \x01(\x0b\x32\x11.tapewire.v1.User\"l\n\nAuditEntry\x12\n\n\x02id\x18\x01 \x01(\x03\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03who\x18\x03 \x01(\t\x12\x0c\n\x04what\x18\x04 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x05 \x01(\t\"9\n\x10ListAuditRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x11ListAuditResponse\x12(\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x17.tapewire.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*c\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x13\n\x0fROLE_RESEARCHER\x10\x02\x12\x0f\n\x0bROLE_TRADER\x10\x03\x12\x0e\n\nROLE_ADMIN\x10\x04\x32\xc6\x04\n\x0b\x41uthService\x12>\n\x05Login\x12\x19.tapewire.v1.LoginRequest\x1a\x1a.tapewire.v1.LoginResponse\x12\x44\n\x07Refresh\x12\x1b.tapewire.v1.RefreshRequest\x1a\x1c.tapewire.v1.RefreshResponse\x12\x41\n\x06Logout\x12\x1a.tapewire.v1.LogoutRequest\x1a\x1b.tapewire.v1.LogoutResponse\x12\x41\n\x06WhoAmI\x12\x1a.tapewire.v1.WhoAmIRequest\x1a\x1b.tapewire.v1.WhoAmIResponse\x12M\n\nCreateUser\x12\x1e.tapewire.v1.CreateUserRequest\x1a\x1f.tapewire.v1.CreateUserResponse\x12J\n\tListUsers\x12\x1d.tapewire.v1.ListUsersRequest\x1a\x1e.tapewire.v1.ListUsersResponse\x12\x44\n\x07SetUser\x12\x1b.tapewire.v1.SetUserRequest\x1a\x1c.tapewire.v1.SetUserResponse\x12J\n\tListAudit\x12\x1d.tapewire.v1.ListAuditRequest\x1a\x1e.tapewire.v1.ListAuditResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tapewire/services/proto/accounts.proto\x12\x0btapewire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x01\n\x04User\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x1f\n\x04role\x18\x04 \x01(\x0e\x32\x11.tapewire.v1.Role\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x08\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa4\x01\n\x06Tokens\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x35\n\x11\x61\x63\x63\x65ss_expires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_token\x18\x03 \x01(\t\x12\x36\n\x12refresh_expires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\x0cLoginRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"U\n\rLoginResponse\x12#\n\x06tokens\x18\x01 \x01(\x0b\x32\x13.tapewire.v1.Tokens\x12\x1f\n\x04user\x18\x02 \x01(\x0b\x32\x11.tapewire.v1.User\"\'\n\x0eRefreshRequest\x12\x15\n\rrefresh_token\x18\x01 \x01(\t\"6\n\x0fRefreshResponse\x12#\n\x06tokens\x18\x01 \x01(\x0b\x32\x13.tapewire.v1.Tokens\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x0f\n\rWhoAmIRequest\"F\n\x0eWhoAmIResponse\x12\x1f\n\x04user\x18\x01 \x01(\x0b\x32\x11.tapewire.v1.User\x12\x13\n\x0bpermissions\x18\x02 \x03(\t\"G\n\x15\x43hangePasswordRequest\x12\x18\n\x10\x63urrent_password\x18\x01 \x01(\t\x12\x14\n\x0cnew_password\x18\x02 \x01(\t\"\x18\n\x16\x43hangePasswordResponse\"|\n\x11\x43reateUserRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x1f\n\x04role\x18\x03 \x01(\x0e\x32\x11.tapewire.v1.Role\x12\x10\n\x08password\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\"5\n\x12\x43reateUserResponse\x12\x1f\n\x04user\x18\x01 \x01(\x0b\x32\x11.tapewire.v1.User\"9\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x11ListUsersResponse\x12 \n\x05users\x18\x01 \x03(\x0b\x32\x11.tapewire.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb1\x01\n\x0eSetUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\x03\x12$\n\x04role\x18\x02 \x01(\x0e\x32\x11.tapewire.v1.RoleH\x00\x88\x01\x01\x12\x15\n\x08\x64isabled\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x15\n\x08password\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\tB\x07\n\x05_roleB\x0b\n\t_disabledB\x0b\n\t_password\"2\n\x0fSetUserResponse\x12\x1f\n\x04user\x18\x01 \x01(\x0b\x32\x11.tapewire.v1.User\"l\n\nAuditEntry\x12\n\n\x02id\x18\x01 \x01(\x03\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03who\x18\x03 \x01(\t\x12\x0c\n\x04what\x18\x04 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x05 \x01(\t\"9\n\x10ListAuditRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x11ListAuditResponse\x12(\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x17.tapewire.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*c\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x13\n\x0fROLE_RESEARCHER\x10\x02\x12\x0f\n\x0bROLE_TRADER\x10\x03\x12\x0e\n\nROLE_ADMIN\x10\x04\x32\xa1\x05\n\x0b\x41uthService\x12>\n\x05Login\x12\x19.tapewire.v1.LoginRequest\x1a\x1a.tapewire.v1.LoginResponse\x12\x44\n\x07Refresh\x12\x1b.tapewire.v1.RefreshRequest\x1a\x1c.tapewire.v1.RefreshResponse\x12\x41\n\x06Logout\x12\x1a.tapewire.v1.LogoutRequest\x1a\x1b.tapewire.v1.LogoutResponse\x12\x41\n\x06WhoAmI\x12\x1a.tapewire.v1.WhoAmIRequest\x1a\x1b.tapewire.v1.WhoAmIResponse\x12Y\n\x0e\x43hangePassword\x12\".tapewire.v1.ChangePasswordRequest\x1a#.tapewire.v1.ChangePasswordResponse\x12M\n\nCreateUser\x12\x1e.tapewire.v1.CreateUserRequest\x1a\x1f.tapewire.v1.CreateUserResponse\x12J\n\tListUsers\x12\x1d.tapewire.v1.ListUsersRequest\x1a\x1e.tapewire.v1.ListUsersResponse\x12\x44\n\x07SetUser\x12\x1b.tapewire.v1.SetUserRequest\x1a\x1c.tapewire.v1.SetUserResponse\x12J\n\tListAudit\x12\x1d.tapewire.v1.ListAuditRequest\x1a\x1e.tapewire.v1.ListAuditResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapewire.services.proto.accounts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1569
-  _globals['_ROLE']._serialized_end=1668
+  _globals['_ROLE']._serialized_start=1668
+  _globals['_ROLE']._serialized_end=1767
   _globals['_USER']._serialized_start=89
   _globals['_USER']._serialized_end=235
   _globals['_TOKENS']._serialized_start=238
@@ -54,24 +54,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WHOAMIREQUEST']._serialized_end=686
   _globals['_WHOAMIRESPONSE']._serialized_start=688
   _globals['_WHOAMIRESPONSE']._serialized_end=758
-  _globals['_CREATEUSERREQUEST']._serialized_start=760
-  _globals['_CREATEUSERREQUEST']._serialized_end=884
-  _globals['_CREATEUSERRESPONSE']._serialized_start=886
-  _globals['_CREATEUSERRESPONSE']._serialized_end=939
-  _globals['_LISTUSERSREQUEST']._serialized_start=941
-  _globals['_LISTUSERSREQUEST']._serialized_end=998
-  _globals['_LISTUSERSRESPONSE']._serialized_start=1000
-  _globals['_LISTUSERSRESPONSE']._serialized_end=1078
-  _globals['_SETUSERREQUEST']._serialized_start=1081
-  _globals['_SETUSERREQUEST']._serialized_end=1258
-  _globals['_SETUSERRESPONSE']._serialized_start=1260
-  _globals['_SETUSERRESPONSE']._serialized_end=1310
-  _globals['_AUDITENTRY']._serialized_start=1312
-  _globals['_AUDITENTRY']._serialized_end=1420
-  _globals['_LISTAUDITREQUEST']._serialized_start=1422
-  _globals['_LISTAUDITREQUEST']._serialized_end=1479
-  _globals['_LISTAUDITRESPONSE']._serialized_start=1481
-  _globals['_LISTAUDITRESPONSE']._serialized_end=1567
-  _globals['_AUTHSERVICE']._serialized_start=1671
-  _globals['_AUTHSERVICE']._serialized_end=2253
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=760
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=831
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=833
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=857
+  _globals['_CREATEUSERREQUEST']._serialized_start=859
+  _globals['_CREATEUSERREQUEST']._serialized_end=983
+  _globals['_CREATEUSERRESPONSE']._serialized_start=985
+  _globals['_CREATEUSERRESPONSE']._serialized_end=1038
+  _globals['_LISTUSERSREQUEST']._serialized_start=1040
+  _globals['_LISTUSERSREQUEST']._serialized_end=1097
+  _globals['_LISTUSERSRESPONSE']._serialized_start=1099
+  _globals['_LISTUSERSRESPONSE']._serialized_end=1177
+  _globals['_SETUSERREQUEST']._serialized_start=1180
+  _globals['_SETUSERREQUEST']._serialized_end=1357
+  _globals['_SETUSERRESPONSE']._serialized_start=1359
+  _globals['_SETUSERRESPONSE']._serialized_end=1409
+  _globals['_AUDITENTRY']._serialized_start=1411
+  _globals['_AUDITENTRY']._serialized_end=1519
+  _globals['_LISTAUDITREQUEST']._serialized_start=1521
+  _globals['_LISTAUDITREQUEST']._serialized_end=1578
+  _globals['_LISTAUDITRESPONSE']._serialized_start=1580
+  _globals['_LISTAUDITRESPONSE']._serialized_end=1666
+  _globals['_AUTHSERVICE']._serialized_start=1770
+  _globals['_AUTHSERVICE']._serialized_end=2443
 # @@protoc_insertion_point(module_scope)

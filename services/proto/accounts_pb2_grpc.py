@@ -55,6 +55,11 @@ class AuthServiceStub:
                 request_serializer=tapewire_dot_services_dot_proto_dot_accounts__pb2.WhoAmIRequest.SerializeToString,
                 response_deserializer=tapewire_dot_services_dot_proto_dot_accounts__pb2.WhoAmIResponse.FromString,
                 _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/tapewire.v1.AuthService/ChangePassword',
+                request_serializer=tapewire_dot_services_dot_proto_dot_accounts__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_accounts__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
         self.CreateUser = channel.unary_unary(
                 '/tapewire.v1.AuthService/CreateUser',
                 request_serializer=tapewire_dot_services_dot_proto_dot_accounts__pb2.CreateUserRequest.SerializeToString,
@@ -108,6 +113,13 @@ class AuthServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangePassword(self, request, context):
+        """The caller's own; every login of theirs ends, this one included. Slowed as logins are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateUser(self, request, context):
         """Administrators only.
         """
@@ -155,6 +167,11 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.WhoAmI,
                     request_deserializer=tapewire_dot_services_dot_proto_dot_accounts__pb2.WhoAmIRequest.FromString,
                     response_serializer=tapewire_dot_services_dot_proto_dot_accounts__pb2.WhoAmIResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_accounts__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_accounts__pb2.ChangePasswordResponse.SerializeToString,
             ),
             'CreateUser': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateUser,
@@ -286,6 +303,33 @@ class AuthService:
             '/tapewire.v1.AuthService/WhoAmI',
             tapewire_dot_services_dot_proto_dot_accounts__pb2.WhoAmIRequest.SerializeToString,
             tapewire_dot_services_dot_proto_dot_accounts__pb2.WhoAmIResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.AuthService/ChangePassword',
+            tapewire_dot_services_dot_proto_dot_accounts__pb2.ChangePasswordRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_accounts__pb2.ChangePasswordResponse.FromString,
             options,
             channel_credentials,
             insecure,

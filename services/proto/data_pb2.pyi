@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from tapewire.services.proto import jobs_pb2 as _jobs_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -84,3 +85,51 @@ class GetDatasetResponse(_message.Message):
     dataset: Dataset
     description: str
     def __init__(self, dataset: _Optional[_Union[Dataset, _Mapping]] = ..., description: _Optional[str] = ...) -> None: ...
+
+class InspectFileRequest(_message.Message):
+    __slots__ = ("idempotency_key", "data")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    data: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., data: _Optional[str] = ...) -> None: ...
+
+class InspectFileResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class CheckFileRequest(_message.Message):
+    __slots__ = ("idempotency_key", "data")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    data: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., data: _Optional[str] = ...) -> None: ...
+
+class CheckFileResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class PlotFileRequest(_message.Message):
+    __slots__ = ("idempotency_key", "data", "symbol", "start", "end")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    data: str
+    symbol: str
+    start: str
+    end: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., data: _Optional[str] = ..., symbol: _Optional[str] = ..., start: _Optional[str] = ..., end: _Optional[str] = ...) -> None: ...
+
+class PlotFileResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...

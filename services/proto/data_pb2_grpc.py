@@ -45,6 +45,21 @@ class DataServiceStub:
                 request_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.GetDatasetRequest.SerializeToString,
                 response_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.GetDatasetResponse.FromString,
                 _registered_method=True)
+        self.InspectFile = channel.unary_unary(
+                '/tapewire.v1.DataService/InspectFile',
+                request_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.InspectFileRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.InspectFileResponse.FromString,
+                _registered_method=True)
+        self.CheckFile = channel.unary_unary(
+                '/tapewire.v1.DataService/CheckFile',
+                request_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.CheckFileRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.CheckFileResponse.FromString,
+                _registered_method=True)
+        self.PlotFile = channel.unary_unary(
+                '/tapewire.v1.DataService/PlotFile',
+                request_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileResponse.FromString,
+                _registered_method=True)
 
 
 class DataServiceServicer:
@@ -64,6 +79,27 @@ class DataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def InspectFile(self, request, context):
+        """A file is read whole: jobs, whose results are JSON (JobService.Get). What is in it,
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckFile(self, request, context):
+        """whether it is sound (MBO records),
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlotFile(self, request, context):
+        """what a picture of it is drawn from: a book, its trades and its depth, or bars.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DataServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -76,6 +112,21 @@ def add_DataServiceServicer_to_server(servicer, server):
                     servicer.GetDataset,
                     request_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.GetDatasetRequest.FromString,
                     response_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.GetDatasetResponse.SerializeToString,
+            ),
+            'InspectFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectFile,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.InspectFileRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.InspectFileResponse.SerializeToString,
+            ),
+            'CheckFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckFile,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.CheckFileRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.CheckFileResponse.SerializeToString,
+            ),
+            'PlotFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlotFile,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -133,6 +184,87 @@ class DataService:
             '/tapewire.v1.DataService/GetDataset',
             tapewire_dot_services_dot_proto_dot_data__pb2.GetDatasetRequest.SerializeToString,
             tapewire_dot_services_dot_proto_dot_data__pb2.GetDatasetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.DataService/InspectFile',
+            tapewire_dot_services_dot_proto_dot_data__pb2.InspectFileRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_data__pb2.InspectFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.DataService/CheckFile',
+            tapewire_dot_services_dot_proto_dot_data__pb2.CheckFileRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_data__pb2.CheckFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlotFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.DataService/PlotFile',
+            tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ from tapewire.services.proto import (
     data_pb2_grpc,
     jobs_pb2_grpc,
     optimizer_pb2_grpc,
+    runs_pb2_grpc,
 )
 from tapewire.services.server.backtests import Backtests, Optimizers
 from tapewire.services.server.database import Database
@@ -14,13 +15,24 @@ from tapewire.services.server.datasets import Datasets
 from tapewire.services.server.handlers import Handlers
 from tapewire.services.server.job_desk import JobDesk
 from tapewire.services.server.jobs import Jobs
+from tapewire.services.server.run_desk import RunDesk
+from tapewire.services.server.runs import Runs
 
 
 def add_job_services(
-    server: Handlers, database: Database, desk: JobDesk, data: Path | None
-) -> None:
-    """Have a server answer calls about jobs, and about what they read."""
-    jobs_pb2_grpc.add_JobServiceServicer_to_server(Jobs(database), server)
+    server: Handlers, database: Database, desk: JobDesk, data: Path | None, runs: RunDesk
+) -> Jobs:
+    """Have a server answer calls about jobs, and about what they read.
+
+    Returns
+    -------
+    Jobs
+        Whose streams are to be ended before the server is.
+    """
+    jobs = Jobs(database)
+    jobs_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
     backtests_pb2_grpc.add_BacktestServiceServicer_to_server(Backtests(database, desk), server)
     optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(Optimizers(desk), server)
-    data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, data), server)
+    runs_pb2_grpc.add_RunServiceServicer_to_server(Runs(desk, runs), server)
+    data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, desk, data), server)
+    return jobs

@@ -13,6 +13,7 @@ from tapewire.errors import ConfigError, MissingFileError
 from tapewire.services.proto import data_pb2 as pb
 from tapewire.services.proto import data_pb2_grpc
 from tapewire.services.server.database import Database
+from tapewire.services.server.job_desk import JobDesk
 from tapewire.store import DatasetRecord
 
 #: Files of the folder of data that are listed, and entries that are looked at for them.
@@ -29,12 +30,14 @@ class Datasets(data_pb2_grpc.DataServiceServicer):
     Parameters
     ----------
     database
+    desk
+        Where jobs are asked for.
     folder
         Of files that jobs may read; None: there are none.
     """
 
-    def __init__(self, database: Database, folder: Path | None) -> None:
-        self._database, self._folder = database, folder
+    def __init__(self, database: Database, desk: JobDesk, folder: Path | None) -> None:
+        self._database, self._desk, self._folder = database, desk, folder
 
     async def ListDatasets(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give all datasets of the store, and files."""
@@ -58,6 +61,18 @@ class Datasets(data_pb2_grpc.DataServiceServicer):
                     dataset=_shown(one), description=json.dumps(kept, ensure_ascii=False)
                 )
         raise MissingFileError(f"dataset: expected one of the store, found none called {which!r}")
+
+    async def InspectFile(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Ask for what is in a file."""
+        return pb.InspectFileResponse(job=await self._desk.ask("inspect", request))
+
+    async def CheckFile(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Ask whether a file is sound."""
+        return pb.CheckFileResponse(job=await self._desk.ask("check", request))
+
+    async def PlotFile(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Ask for what a picture of a file is drawn from."""
+        return pb.PlotFileResponse(job=await self._desk.ask("plot", request))
 
 
 def _shown(one: DatasetRecord) -> Any:

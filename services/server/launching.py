@@ -59,6 +59,8 @@ def serve_store(
     dev: bool,
     ready: Callable[[Launched], None],
     data: Path | None = None,
+    strategies: Path | None = None,
+    runs: Path | None = None,
     workers: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
     gateways: int = 1,
     drain_s: float = 10.0,
@@ -79,6 +81,8 @@ def serve_store(
         Told when it listens.
     data
         A folder of files that jobs may read.
+    strategies, runs
+        See `ServerSettings`.
     workers
         Starts those who do jobs, for as long as it serves.
 
@@ -102,6 +106,7 @@ def serve_store(
         address, store_url, secret, certificate, private_key, data,
         drain_s=drain_s, gateways=gateways,
         metrics=metrics, web=web, traces=traces, secret_keys=os.environ.get(VARIABLE, ""),
+        strategies=strategies, runs=runs,
     )  # fmt: skip
     prepare(settings)
     from tapewire.services.server.gateways import serve_gateways
@@ -139,7 +144,7 @@ def prepare(settings: ServerSettings) -> None:
         from tapewire.services.server.tls import restrict_tls
 
         restrict_tls(settings.certificate)
-    from tapewire.services.server.serving import write_log_to
+    from tapewire.services.server.log_lines import write_log_to
 
     write_log_to(sys.stderr)
 

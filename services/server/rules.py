@@ -36,6 +36,7 @@ _RULES: Final = {
         "Refresh": _OPEN,
         "Logout": _KNOWN,
         "WhoAmI": _KNOWN,
+        "ChangePassword": _KNOWN,
         "CreateUser": Rule(Permission.ADMINISTER),
         "ListUsers": Rule(Permission.ADMINISTER),
         "SetUser": Rule(Permission.ADMINISTER),
@@ -59,6 +60,18 @@ _RULES: Final = {
         "Start": Rule(Permission.OPTIMIZE),
         "GetResult": Rule(Permission.READ),
     },
+    "RunService": {
+        "Describe": Rule(Permission.READ),
+        "CheckConfig": Rule(Permission.BACKTEST),
+        "Start": Rule(Permission.BACKTEST),
+        "GetResult": Rule(Permission.READ),
+        "GetChart": Rule(Permission.READ),
+        "ListFills": Rule(Permission.READ),
+        "Explain": Rule(Permission.READ),
+        "Compare": Rule(Permission.READ),
+        "Reconcile": Rule(Permission.BACKTEST),
+        "Spread": Rule(Permission.BACKTEST),
+    },
     "JobService": {
         "Get": Rule(Permission.READ),
         "List": Rule(Permission.READ),
@@ -69,6 +82,9 @@ _RULES: Final = {
     "DataService": {
         "ListDatasets": Rule(Permission.READ),
         "GetDataset": Rule(Permission.READ),
+        "InspectFile": Rule(Permission.BACKTEST),
+        "CheckFile": Rule(Permission.BACKTEST),
+        "PlotFile": Rule(Permission.BACKTEST),
     },
     "KeyService": {
         "AddKey": Rule(Permission.LIVE),

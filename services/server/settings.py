@@ -42,6 +42,10 @@ class ServerSettings:
         PEM; without them the connection is not encrypted, which is for this host alone.
     data : Path, optional
         A folder of files that jobs may read.
+    strategies : Path, optional
+        A folder of strategies in Python or JSON that runs may name.
+    runs : Path, optional
+        Where folders of runs are; None: ``runs`` in the current folder.
     calls_max, streams_max : int
         Calls with one answer, and with many, that go on at a time.
     drain_s : float
@@ -75,6 +79,8 @@ class ServerSettings:
     web: str = ""
     traces: str = ""
     secret_keys: str = field(default="", repr=False)
+    strategies: Path | None = None
+    runs: Path | None = None
 
     def __post_init__(self) -> None:
         host, port = host_and_port(self.address)
@@ -84,6 +90,7 @@ class ServerSettings:
             if path is not None and not path.is_file():
                 raise MissingFileError(f"{path}: expected a file in PEM, found none")
         require_folder(self.data)
+        require_folder(self.strategies, "strategies")
         if self.certificate is None and not is_loopback(host):
             raise ConfigError(
                 f"address: expected a certificate and its key (--certificate, --private-key) to "
@@ -116,16 +123,16 @@ class ServerSettings:
                 raise ConfigError(f"metrics: expected a port up to 65535 for each, found {first}")
 
 
-def require_folder(data: Path | None) -> None:
-    """Refuse what is no folder of data; None is none.
+def require_folder(folder: Path | None, option: str = "data") -> None:
+    """Refuse what an option names and is no folder; None is none.
 
     Raises
     ------
     MissingFileError
         Naming it.
     """
-    if data is not None and not data.is_dir():
-        raise MissingFileError(f"--data {data}: expected a folder, found none")
+    if folder is not None and not folder.is_dir():
+        raise MissingFileError(f"--{option} {folder}: expected a folder, found none")
 
 
 def host_and_port(address: str, key: str = "address") -> tuple[str, int]:

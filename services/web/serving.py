@@ -10,6 +10,7 @@ from typing import Any, Final
 import uvicorn
 
 from tapewire.errors import EndpointError
+from tapewire.services.web.heads import TimedHeads
 
 #: Connections at a time; each page keeps a few.
 CONNECTIONS_MAX: Final = 1_000
@@ -50,7 +51,7 @@ class WebServer:
         self._socket: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, ws="none",
+            app, http=TimedHeads, log_config=None, access_log=False, server_header=False, ws="none",
             lifespan="off", limit_concurrency=CONNECTIONS_MAX, timeout_keep_alive=30,
             timeout_graceful_shutdown=max(1, round(drain_s)),
             h11_max_incomplete_event_size=_HEAD_BYTES_MAX,

@@ -23,6 +23,7 @@ class BenchSection(StrEnum):
     FACTORY = "factory"
     STORE = "store"
     SERVICES = "services"
+    STUDIO = "studio"
     GROWTH = "growth"
     LATENCY = "latency"
     START = "start"

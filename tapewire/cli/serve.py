@@ -22,6 +22,20 @@ ServedData = Annotated[
         help="Files that jobs may read, by their names in here; default: none.",
     ),
 ]  # fmt: skip
+ServedStrategies = Annotated[
+    Path | None,
+    typer.Option(
+        "--strategies", metavar="FOLDER", show_default=False,
+        help="Strategies in Python or JSON that runs may name; default: none.",
+    ),
+]  # fmt: skip
+ServedRuns = Annotated[
+    Path,
+    typer.Option(
+        "--runs", metavar="FOLDER",
+        help="Where folders of runs are written; the same for a server and its workers.",
+    ),
+]  # fmt: skip
 Threads = Annotated[
     int | None,
     typer.Option(
@@ -71,6 +85,8 @@ def serve(
     ] = None,
     private_key: Annotated[Path | None, typer.Option("--private-key", help="PEM.")] = None,
     data: ServedData = None,
+    strategies: ServedStrategies = None,
+    runs: ServedRuns = Path("runs"),
     workers: Annotated[
         int,
         typer.Option(
@@ -140,6 +156,8 @@ def serve(
     def started() -> WorkerGroup:
         command = [*module_command("tapewire"), "worker", "--parent-pid", str(os.getpid())]
         command += ["--data", str(data)] if data is not None else []
+        command += ["--strategies", str(strategies)] if strategies is not None else []
+        command += ["--runs", str(runs)]
         command += ["--jobs", str(threads)] if threads is not None else []
         # Not in its arguments, which all who share the host may read: there may be a password.
         return WorkerGroup(command, workers, {"TAPEWIRE_STORE": store})
@@ -149,7 +167,7 @@ def serve(
         gateways=gateways, drain_s=drain_s, traces=traces,
         metrics="" if metrics_port is None else f"{metrics_host}:{metrics_port}",
         web="" if web_port is None else f"{web_host}:{web_port}",
-        data=data, workers=started,
+        data=data, strategies=strategies, runs=runs, workers=started,
     )  # fmt: skip
 
 
@@ -159,6 +177,8 @@ def worker(
         typer.Option("--store", metavar="URL", envvar="TAPEWIRE_STORE", help="The server's store."),
     ] = "tapewire.db",
     data: ServedData = None,
+    strategies: ServedStrategies = None,
+    runs: ServedRuns = Path("runs"),
     threads: Threads = None,
     lease_s: Annotated[
         float,
@@ -180,11 +200,12 @@ def worker(
 
     from tapewire.factory.jobs import WORK
     from tapewire.services.jobs import JobWorker, WorkerSettings
-    from tapewire.services.server.serving import write_log_to
+    from tapewire.services.server.log_lines import write_log_to
     from tapewire.services.server.settings import require_folder
     from tapewire.store import Store
 
     require_folder(data)
+    require_folder(strategies, "strategies")
     write_log_to(sys.stderr, "tapewire.worker")
     ending, leaving = threading.Event(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -193,7 +214,7 @@ def worker(
         _leave_with(parent_pid, leaving)
     settings = WorkerSettings(
         store, "tapewire.factory.jobs:do_job", tuple(WORK), f"{socket.gethostname()}:{os.getpid()}",
-        data, threads, lease_s,
+        data, threads, lease_s, strategies, runs,
     )  # fmt: skip
     with Store.open(store) as opened:
         JobWorker(opened, settings).run(ending, leaving)

@@ -11,18 +11,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tapewire.errors import ConfigError
+from tapewire.errors import ConfigError, TapewireError
 from tapewire.factory.asked import FactorySettings, sizes_of
 from tapewire.factory.datasets import FactoryBars, read_bars
+from tapewire.factory.files import check_data, inspect_data, plot_data
 from tapewire.factory.judging import judge_generation
 from tapewire.factory.searching import evolve, generate
 from tapewire.factory.trying import try_strategies
 from tapewire.generator import StrategyConstraints
 from tapewire.inputs.candles import CandleRequest, find_best
 from tapewire.inputs.telling import steps_heard
+from tapewire.runs.served_run import do_run, places_of, run_name
 
 if TYPE_CHECKING:
-    from tapewire.store import JobStore
+    from tapewire.store import JobRecord, JobStore
 
 Json = dict[str, Any]
 #: Strategies that one job tries at most: all of them are told of in its result.
@@ -50,6 +52,12 @@ class JobWork:
         Of files that jobs may read.
     threads : int or None
         None: one for each core.
+    strategies : Path or None
+        Of strategies in Python or JSON that runs may name.
+    run : Path or None
+        The folder of the run that the job is.
+    hear : function
+        Told what is done, how much of it, of how much.
     """
 
     store: "JobStore"
@@ -58,6 +66,9 @@ class JobWork:
     begun: int | None
     folder: Path | None
     threads: int | None
+    strategies: Path | None = None
+    run: Path | None = None
+    hear: Callable[[str, int, int | None], None] = lambda what, done, total: None
 
     def bars(self) -> FactoryBars:
         """Read the bars that are asked for."""
@@ -73,7 +84,8 @@ def do_job(argument: Json, tell: Callable[[Any], None]) -> None:
     Parameters
     ----------
     argument
-        ``store`` (its address), ``job``, ``attempt``, ``folder``, ``threads``.
+        ``store`` (its address), ``job``, ``attempt``, ``folder``, ``threads``; for runs,
+        ``strategies`` and ``runs``.
     tell
         Told ``{"what", "done", "total"}``, ten times a second at most.
 
@@ -99,11 +111,18 @@ def do_job(argument: Json, tell: Callable[[Any], None]) -> None:
         job = store.job(store.job_id)
         work = JobWork(
             store, job.asked, job.owner, job.generation_id, Path(folder) if folder else None,
-            argument["threads"],
+            argument["threads"], *_run_places(argument, job), hear,
         )  # fmt: skip
         with steps_heard(hear):
             result = WORK[job.kind](work)
         store.finish(_strict(result))
+
+
+def _run_places(argument: Json, job: "JobRecord") -> tuple[Path | None, Path | None]:
+    """Return the folder of strategies, and that of the run which the job is."""
+    strategies, runs = argument.get("strategies"), argument.get("runs")
+    folder = Path(runs).absolute() / run_name(job.id, job.created_at) if runs else None
+    return Path(strategies) if strategies else None, folder
 
 
 def data_file(folder: Path | None, name: str) -> Path:
@@ -239,6 +258,36 @@ def _optimize(work: JobWork) -> Json:
     return asdict(find_best(path, request, objective=objective, top=top, jobs=work.threads))
 
 
+def _run(work: JobWork) -> Json:
+    from tapewire.runs.served import stored_rules
+    from tapewire.runs.served_result import without_folders
+
+    if work.run is None:
+        raise ConfigError("run: expected a worker with a folder of runs (--runs), found none")
+    places = places_of(work.folder, work.strategies, work.run.parent)
+    try:
+        return do_run(
+            work.asked.get("config", ""), places, lambda which: stored_rules(work.store, which),
+            work.run, work.hear,
+        )  # fmt: skip
+    except TapewireError as error:
+        hidden = [work.folder, work.strategies, places.declared, work.run.parent]
+        raise type(error)(without_folders(str(error), hidden)) from None
+
+
+def _file(work: JobWork) -> tuple[Path, str]:
+    name = work.asked.get("data", "")
+    return data_file(work.folder, name), name
+
+
+def _plot(work: JobWork) -> Json:
+    asked = work.asked
+    return plot_data(
+        *_file(work), symbol=asked.get("symbol") or None, start=asked.get("start", ""),
+        end=asked.get("end", ""),
+    )  # fmt: skip
+
+
 #: Kind of job → what is done for it.
 WORK: Final[dict[str, Callable[[JobWork], Json]]] = {
     "generate": _generate,
@@ -246,6 +295,10 @@ WORK: Final[dict[str, Callable[[JobWork], Json]]] = {
     "test": _test,
     "judge": _judge,
     "optimize": _optimize,
+    "run": _run,
+    "inspect": lambda work: inspect_data(*_file(work)),
+    "check": lambda work: check_data(*_file(work)),
+    "plot": _plot,
 }
 
 

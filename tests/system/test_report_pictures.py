@@ -21,13 +21,14 @@ def test_every_picture_of_the_page_is_small(repo: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @needs_browser
-def test_the_script_makes_every_picture(repo: Path, tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, str(repo / "docs" / "report_pictures.py"), str(tmp_path)],
-        check=True, capture_output=True, timeout=580,
-    )  # fmt: skip
+def test_the_scripts_make_every_picture(repo: Path, tmp_path: Path) -> None:
+    for script in ("report_pictures.py", "studio_pictures.py"):
+        subprocess.run(
+            [sys.executable, str(repo / "docs" / script), str(tmp_path)],
+            check=True, capture_output=True, timeout=580,
+        )  # fmt: skip
     made = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     assert set(made) == {path.name for path in (repo / "docs").glob("*.webp")}
     assert all(5_000 < size < PICTURE_BYTES_MAX for size in made.values()), made

@@ -121,7 +121,10 @@ def test_the_table_of_roles_call_by_call(served: Served):
     reads = {
         "List", "Get", "Export", "Watch", "GetResult", "ListResults", "ListDatasets", "GetDataset",
     }  # fmt: skip
-    asks = {"Delete", "Generate", "Evolve", "Run", "Judge", "Start", "Cancel"}
+    asks = {
+        "Delete", "Generate", "Evolve", "Run", "Judge", "Start", "Cancel", "InspectFile",
+        "CheckFile", "PlotFile",
+    }  # fmt: skip
     keys = {"AddKey", "ListKeys", "RemoveKey"}
     may = {
         "viewer": reads,
@@ -129,7 +132,7 @@ def test_the_table_of_roles_call_by_call(served: Served):
         "trader": reads | asks | keys,
         "admin": reads | asks | keys | {"CreateUser", "ListUsers", "SetUser", "ListAudit"},
     }
-    everybody = {"Login", "Refresh", "WhoAmI", "Check"}
+    everybody = {"Login", "Refresh", "WhoAmI", "ChangePassword", "Check"}
     streams = {"Export", "Watch"}
     for role, allowed in may.items():
         with served.client(role) as client, grpc.insecure_channel(served.address) as channel:
@@ -209,6 +212,37 @@ def test_a_user_who_is_disabled_is_out_at_once(served: Served):
         done = [(one.who, one.what) for one in audit.entries]
         assert ("dev", "set_user leaving") in done
         assert ("leaving", "login_failed leaving") in done
+
+
+def test_who_knows_their_password_changes_it_and_every_login_of_theirs_ends(served: Served):
+    following = "another battery staple"
+    with served.client() as admin:
+        served.stub().CreateUser(
+            accounts_pb2.CreateUserRequest(
+                name="changing", role=accounts_pb2.ROLE_VIEWER, password=PASSWORD
+            ),
+            metadata=bearer(admin),
+        )
+        with served.client("changing") as client, served.client("changing") as other:
+            with pytest.raises(ServerRefusal, match="expected the caller's") as error:
+                client.change_password("not it at all", following)
+            assert (error.value.status, error.value.reason) == ("INVALID_ARGUMENT", "BAD_PASSWORD")
+            with pytest.raises(ServerRefusal, match="expected 12 to"):
+                client.change_password(PASSWORD, "short")
+            assert other.who_am_i()["name"] == "changing"
+            kept = client.credentials
+            client.change_password(PASSWORD, following)
+            client.credentials = kept
+            for ended in (client, other):
+                with pytest.raises(ServerRefusal, match="log in again"):
+                    ended.who_am_i()
+            client.login("changing", following)
+            with pytest.raises(ServerRefusal, match="no user has that name and password"):
+                other.login("changing", PASSWORD)
+        audit = served.stub().ListAudit(accounts_pb2.ListAuditRequest(), metadata=bearer(admin))
+        done = [(one.who, one.what) for one in audit.entries if one.who == "changing"]
+    assert ("changing", "set_user changing") in done
+    assert ("changing", "password_failed changing") in done
 
 
 def test_what_is_deleted_is_told_of(served: Served):

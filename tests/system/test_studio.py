@@ -1,8 +1,10 @@
 """The studio over HTTP: who gets in, what it gives away, what another site's page can't do."""
 
+import base64
 import json
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,16 +12,18 @@ from typing import Any
 import pytest
 
 from browsers import OURS, Browser
-from served import PASSWORD, Inner, certified, inner_server
+from served import PASSWORD, SEALING, Inner, certified, inner_server
 from tapewire.services.server.rules import RULES
-from tapewire.services.web import app
+from tapewire.services.web import app, heads
 
-ROLES = {"ada": "admin", "vera": "viewer", "ruth": "researcher"}
+ROLES = {"ada": "admin", "vera": "viewer", "ruth": "researcher", "theo": "trader"}
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inner]:
-    with inner_server(tmp_path_factory.mktemp("studio"), ROLES, web="127.0.0.1:0") as inner:
+    with inner_server(
+        tmp_path_factory.mktemp("studio"), ROLES, web="127.0.0.1:0", secret_keys=SEALING
+    ) as inner:
         yield inner
 
 
@@ -147,6 +151,42 @@ def test_a_call_that_does_not_come_whole_ends(served: Inner, monkeypatch: pytest
     assert b"found 1 bytes" in answer
 
 
+def test_a_head_that_does_not_come_whole_ends_its_connection(
+    served: Inner, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(heads, "HEAD_S_MAX", 0.3)
+    for before in (b"", b"GET /studio/icon.svg HTTP/1.1\r\nhost: x\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", served.server.web_port), timeout=20) as peer:
+            peer.sendall(before)
+            answer = bytearray()
+            while before and not answer.endswith(b"</svg>\n"):
+                answer += peer.recv(1 << 16)
+            answer.clear()
+            for byte in b"GET / HTTP/1.1\r\nx: " + b"y" * 100:
+                try:
+                    peer.sendall(bytes([byte]))
+                except OSError:  # it has ended
+                    break
+                time.sleep(0.02)
+            while part := peer.recv(1 << 16):
+                answer += part
+        assert answer.startswith(b"HTTP/1.1 408"), before
+
+
+def test_a_call_whose_head_is_whole_may_take_longer_than_heads_may(
+    served: Inner, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(heads, "HEAD_S_MAX", 0.2)
+    head = "".join(f"{name}: {value}\r\n" for name, value in OURS.items())
+    with socket.create_connection(("127.0.0.1", served.server.web_port), timeout=20) as peer:
+        peer.sendall(
+            f"POST /api/session HTTP/1.1\r\nhost: x\r\n{head}content-length: 2\r\n\r\n{{".encode()
+        )
+        time.sleep(0.6)
+        peer.sendall(b"}")
+        assert peer.recv(1 << 16).startswith(b"HTTP/1.1 401")
+
+
 def test_errors_are_the_command_lines_sentences(ada: Browser):
     status, found = ada.call("StrategyService/List", where="sharpness > 1")
     assert status == 400
@@ -201,7 +241,42 @@ def test_calls_of_a_page_are_logged_and_counted_like_any_other(served: Inner, ad
     lines = [one["fields"] for one in served.lines() if one["fields"].get("method") == method]
     assert len(lines) == before + 1
     assert (lines[-1]["user"], lines[-1]["address"]) == ("ada", "127.0.0.1")
-    assert PASSWORD not in served.log.getvalue()
+    assert PASSWORD not in served.text()
+
+
+def test_who_changes_their_password_is_out_everywhere_until_they_log_in_with_it(served: Inner):
+    following = "another battery staple"
+    here, there = Browser(served.server.web_port), Browser(served.server.web_port)
+    for browser in (here, there):
+        assert browser.login("theo", PASSWORD)[0] == 200
+    wrong = {"current_password": "not it at all", "new_password": following}
+    status, found = here.call("AuthService/ChangePassword", **wrong)
+    assert (status, found["reason"]) == (400, "BAD_PASSWORD")
+    right = {"current_password": PASSWORD, "new_password": following}
+    assert here.call("AuthService/ChangePassword", **right) == (200, {})
+    for browser in (here, there):
+        assert browser.call("AuthService/WhoAmI")[0] == 401
+        assert browser.post("/api/session/refresh", {})[0] == 401
+    assert here.login("theo", PASSWORD)[0] == 401
+    assert here.login("theo", following)[0] == 200
+    assert not any(secret in served.log.getvalue() for secret in (following, "not it at all"))
+
+
+def test_a_key_that_is_kept_is_never_shown_again(served: Inner, ada: Browser):
+    secret = "a very secret key of an exchange"
+    sealed = base64.b64encode(secret.encode()).decode()
+    asked = {"name": "main", "exchange": "CME", "secret": sealed}
+    status, made = ada.post("/api/call/KeyService/AddKey", asked)
+    assert (status, made["key"]["sealing_key_id"]) == (200, "one")
+    status, listed = ada.call("KeyService/ListKeys")
+    assert [one["name"] for one in listed["keys"]] == ["main"]
+    status, audit = ada.call("AuthService/ListAudit", page_size=20)
+    assert "add_key ada" in [one["what"] for one in audit["entries"]]
+    for text in (json.dumps([made, listed, audit]), served.log.getvalue()):
+        assert secret not in text
+        assert sealed not in text
+    assert ada.post("/api/call/KeyService/RemoveKey", {"name": "main"})[0] == 200
+    assert ada.call("KeyService/ListKeys")[1]["keys"] == []
 
 
 def test_over_tls_cookies_are_secure_and_older_versions_refused(tmp_path: Path):

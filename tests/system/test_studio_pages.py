@@ -1,67 +1,31 @@
 """The studio in a real browser: from an empty store to a tested, optimised strategy."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from report_pages import BROWSER, needs_browser
+from report_pages import needs_browser
 from served import PASSWORD, inner_server
+from studio_pages import Seen, bars, dev_page, flaws, launched
 from tapewire.store import NewStrategy, Store
 
 pytestmark = [needs_browser, pytest.mark.long]
 
+#: All that have an address, with something in them.
+VIEWS = (
+    "strategies", "strategies/2", "generate", "optimise", "test", "jobs", "jobs/1", "jobs/2",
+    "jobs/3", "data", "data/1", "settings", "settings/users", "settings/audit", "settings/health",
+    "backtest", "analysis", "nowhere",
+)  # fmt: skip
 HOSTILE = "<img src=x onerror=document.body.remove()>"
-
-
-def bars(path: Path) -> None:
-    """Three weeks of a walk by minutes."""
-    n = 21 * 1440
-    close = 16_000 + np.cumsum(np.random.default_rng(1).integers(-4, 5, n))
-    opened = np.r_[16_000, close[:-1]]
-    begins = 1_709_942_400 * 10**9 + np.arange(n) * 60 * 10**9
-    columns = {
-        "ts_event": begins, "open": opened / 4, "high": (np.maximum(opened, close) + 1) / 4,
-        "low": (np.minimum(opened, close) - 1) / 4, "close": close / 4, "volume": np.ones(n),
-    }  # fmt: skip
-    pq.write_table(pa.table(columns), path)
-
-
-class Seen:
-    """A page, and what went wrong in it."""
-
-    def __init__(self, page: Any, folder: Path) -> None:
-        self.page, self.folder, self.faults = page, folder, []
-        page.set_default_timeout(120_000)
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("request", self._asked)
-
-    def _said(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.faults.append(message.text)
-
-    def _asked(self, request: Any) -> None:
-        if not request.url.startswith(("http://127.0.0.1", "blob:", "data:")):
-            self.faults.append(request.url)
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -69,27 +33,8 @@ def seen(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     folder = tmp_path_factory.mktemp("studio")
     (folder / "data").mkdir()
     bars(folder / "data" / "walk.parquet")
-    command = [sys.executable, "-m", "tapewire", "serve", "--dev", "--address", "127.0.0.1:0"]
-    command += ["--web-port", "0", "--data", "data", "--jobs", "1"]
-    with (folder / "log.jsonl").open("w") as log:
-        served = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-    lines = [served.stdout.readline() for _ in range(4)]
-    served.stdout.close()
-    try:
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        found = Seen(page, folder)
-        page.goto(lines[1].split()[-1])
-        page.get_by_label("Name").fill("dev")
-        page.get_by_label("Password").fill(lines[2].split()[-1])
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_selector("text=No strategies yet")
+    with dev_page(chromium, folder) as found:
         yield found
-        page.close()
-    finally:
-        served.terminate()
-        served.wait(30)
     with Store.open(str(folder / "tapewire.db")) as store:
         assert len(store.jobs()) == 3
 
@@ -100,6 +45,7 @@ def test_from_an_empty_store_to_a_tested_and_optimised_strategy(seen: Seen):
     page.get_by_label("How many").fill("40")
     page.locator("main form button").click()
     page.wait_for_url("**/jobs/1")
+    page.wait_for_selector("[role=status]:has-text('done, 100 %')")
     page.get_by_role("link", name="See its strategies").click()
     page.wait_for_selector("tbody tr")
     assert page.locator("tbody tr").count() == 40
@@ -161,6 +107,7 @@ def test_a_view_has_an_address_and_keys(seen: Seen):
     page.keyboard.press("n")
     page.wait_for_selector("text=Generate strategies")
     assert page.url.endswith("/generate")
+    assert page.evaluate("document.activeElement.id") == "main"
     page.go_back()
     page.wait_for_selector("text=What they made")
     assert not seen.faults
@@ -190,11 +137,30 @@ def test_no_view_is_wider_than_a_phone(seen: Seen, scheme: str):
     begin = "/".join(page.url.split("/")[:3])
     page.set_viewport_size({"width": 390, "height": 844})
     page.emulate_media(color_scheme=scheme)
-    for view in ("strategies", "strategies/2", "generate", "optimise", "test", "jobs", "jobs/1"):
+    for view in VIEWS:
         page.goto(f"{begin}/{view}")
         page.wait_for_selector("main h1")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, view
     page.set_viewport_size({"width": 1280, "height": 900})
+    assert not seen.faults
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 2560)])
+def test_every_view_is_usable_by_everybody(seen: Seen, scheme: str, width: int):
+    page = seen.page
+    page.set_viewport_size({"width": width, "height": 900})
+    begin = "/".join(page.url.split("/")[:3])
+    page.emulate_media(color_scheme=scheme)
+    for view in VIEWS:
+        page.goto(f"{begin}/{view}")
+        page.wait_for_selector("main h1")
+        page.wait_for_load_state("networkidle")
+        assert flaws(page) == [], view
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog[open]")
+    assert flaws(page) == []
+    page.keyboard.press("Escape")
     assert not seen.faults
 
 

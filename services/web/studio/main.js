@@ -3,6 +3,9 @@ import { known, logout, whenLoggedOut } from "/studio/api.js";
 import { h, say, show } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
 import { loginView } from "/studio/views/login.js";
+import { analysisView } from "/studio/views/analysis.js";
+import { backtestView } from "/studio/views/backtest.js";
+import { runView } from "/studio/views/run.js";
 import { strategiesView } from "/studio/views/strategies.js";
 import { strategyView } from "/studio/views/strategy.js";
 import { generateView } from "/studio/views/generate.js";
@@ -10,6 +13,12 @@ import { optimiseView } from "/studio/views/optimise.js";
 import { testView } from "/studio/views/test.js";
 import { jobsView } from "/studio/views/jobs.js";
 import { jobView } from "/studio/views/job.js";
+import { tell } from "/studio/views/dialogs.js";
+import { dataView, datasetView } from "/studio/views/data.js";
+import { settingsView } from "/studio/views/settings.js";
+import { usersView } from "/studio/views/users.js";
+import { auditView } from "/studio/views/audit.js";
+import { healthView } from "/studio/views/health.js";
 
 const ROUTES = [
   [/^\/$/, strategiesView],
@@ -18,10 +27,19 @@ const ROUTES = [
   [/^\/generate$/, generateView],
   [/^\/optimise$/, optimiseView],
   [/^\/test$/, testView],
+  [/^\/backtest$/, backtestView],
+  [/^\/runs\/(\d+)$/, runView],
+  [/^\/analysis$/, analysisView],
   [/^\/jobs$/, jobsView],
   [/^\/jobs\/(\d+)$/, jobView],
+  [/^\/data$/, dataView],
+  [/^\/data\/([^/]+)$/, datasetView],
+  [/^\/settings$/, settingsView],
+  [/^\/settings\/users$/, usersView],
+  [/^\/settings\/audit$/, auditView],
+  [/^\/settings\/health$/, healthView],
 ];
-const KEYS = { s: "/strategies", n: "/generate", o: "/optimise", j: "/jobs" };
+const KEYS = Object.fromEntries(Object.entries(TEXT.keys.letters).map(([view, letter]) => [letter, `/${view}`]));
 const main = document.getElementById("main");
 let leaving = new AbortController();
 let user = null;
@@ -41,6 +59,13 @@ function nav() {
   });
   const who = user && h("button", { class: "plain", onclick: leave }, `${TEXT.logout} ${user.name}`);
   show(document.getElementById("nav"), h("span", { class: "brand" }, TEXT.brand), ...(user ? links : []), who);
+}
+
+function shortcuts() {
+  const keys = [...Object.entries(TEXT.keys.letters).map(([view, letter]) => [["g", letter], TEXT.keys.goes(TEXT.views[view])]),
+    [["/"], TEXT.keys.filter], [["?"], TEXT.keys.help]];
+  tell(TEXT.keys.title, h("dl", { class: "facts" }, keys.flatMap(([pressed, does]) =>
+    [h("dt", {}, pressed.map((one) => h("kbd", {}, one))), h("dd", {}, does)])));
 }
 
 async function leave() {
@@ -93,10 +118,10 @@ document.addEventListener("click", (event) => {
 });
 let before = "";
 document.addEventListener("keydown", (event) => {
-  if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (before === "g" && KEYS[event.key]) go(KEYS[event.key]);
+  if (event.target.closest("input, select, textarea, dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (before === "g" && KEYS[event.key]) { go(KEYS[event.key]); main.focus(); }
   else if (event.key === "/") { document.querySelector("input[type=search]")?.focus(); event.preventDefault(); }
-  else if (event.key === "?") say(TEXT.keys);
+  else if (event.key === "?") shortcuts();
   before = event.key;
 });
 window.addEventListener("popstate", open);

@@ -10,16 +10,18 @@ const FIRST = {
 /** Ask for the best parameters of a strategy. */
 export async function optimiseView(main, { go, signal }) {
   const text = TEXT.optimise;
+  const asked = new URLSearchParams(location.search);
   const data = await dataChoice(signal);
   if (!data) {
     show(main, h("h1", {}, text.title), noData());
     return;
   }
-  const strategy = h("select", { name: "strategy" }, Object.keys(FIRST).map((one) => h("option", {}, one)));
-  const parameters = h("textarea", { name: "parameters", rows: 4, spellcheck: "false" }, FIRST.sma_cross);
-  const assumptions = h("textarea", { name: "assumptions", rows: 2, spellcheck: "false", placeholder: "stop_loss=3 atr" });
+  const strategy = h("select", { name: "strategy" }, Object.keys(FIRST).map((one) => h("option", { selected: one === asked.get("strategy") }, one)));
+  const parameters = h("textarea", { name: "parameters", rows: 4, spellcheck: "false" }, asked.get("parameters") || FIRST[strategy.value]);
+  const assumptions = h("textarea", { name: "assumptions", rows: 2, spellcheck: "false", placeholder: "stop_loss=3 atr" }, asked.get("assumptions") || "");
   const objective = h("input", { name: "objective", value: "sharpe_annualised" });
-  const top = h("input", { type: "number", name: "top", value: 20, min: 1, max: 1000 });
+  const top = h("input", { type: "number", name: "top", value: 100, min: 1, max: 1000 });
+  if (asked.get("data")) data.value = asked.get("data");
   strategy.addEventListener("change", () => { parameters.value = FIRST[strategy.value]; });
   const form = h("form", { class: "card" }, field(text.data, data), field(text.strategy, strategy),
     field(text.parameters, parameters), field(text.assumptions, assumptions),

@@ -1,10 +1,9 @@
 import { call, newKey } from "/studio/api.js";
 import { field, h, number, percent, say, show } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
+import { deleteLater } from "/studio/undo.js";
 
 const PAGE = 100;
-/** How long something deleted can be brought back, ms. */
-const UNDO_MS = 6000;
 const SHOWN = {
   id: (s) => s.id, name: (s) => s.name, sharpe: (s) => number(s.sharpe),
   total_return: (s) => percent(s.total_return), max_drawdown: (s) => percent(s.max_drawdown),
@@ -46,24 +45,14 @@ export async function strategiesView(main, { user, go, signal }) {
   }
 
   function remove() {
-    // They go from the page at once and from the store when nobody wanted them back.
     const rows = new Map(selected);
     selected.clear();
     chosen();
-    rows.forEach((row) => { row.hidden = true; });
-    const back = () => { clearTimeout(timer); rows.forEach((row) => { row.hidden = false; row.querySelector("input").checked = false; }); say(text.kept); };
-    const place = document.getElementById("said");
-    say(`${text.deleting(rows.size)} `);
-    place.append(h("button", { class: "plain", onclick: back }, text.undo));
-    const timer = setTimeout(async () => {
-      try {
-        const done = await call("StrategyService/Delete", { ids: [...rows.keys()], idempotency_key: newKey() });
-        say(text.deleted(Number(done.deleted)));
-      } catch (error) {
-        rows.forEach((row) => { row.hidden = false; });
-        say(error.message, true);
-      }
-    }, UNDO_MS);
+    const restore = () => rows.forEach((row) => { row.hidden = false; row.querySelector("input").checked = false; });
+    deleteLater(text.deleting(rows.size), () => rows.forEach((row) => { row.hidden = true; }), restore, async () => {
+      const done = await call("StrategyService/Delete", { ids: [...rows.keys()], idempotency_key: newKey() });
+      return text.deleted(Number(done.deleted));
+    });
   }
 
   function rowOf(strategy) {

@@ -23,7 +23,8 @@ export async function strategyView(main, { arguments: [which], user, signal }) {
     h("details", { class: "card" }, h("summary", {}, text.source), h("pre", {}, pretty(found.source_code))),
     h("p", { class: "row" },
       h("a", { class: "button", href: link, download: `${strategy.hash.slice(0, 12)}.json` }, text.save),
-      user.may.has("backtest") && h("a", { class: "button", href: `/test?keys=${strategy.id}` }, text.test)));
+      user.may.has("backtest") && h("a", { class: "button", href: `/test?keys=${strategy.id}` }, text.test),
+      user.may.has("backtest") && strategy.format === "json" && h("a", { class: "button", href: `/backtest?strategy=${strategy.id}` }, text.backtest)));
 }
 
 function pretty(source) {
@@ -44,7 +45,7 @@ function verdictsOf(verdicts) {
 
 function resultsOf(results) {
   const text = TEXT.strategies.columns;
-  const heads = ["", "", text.sharpe, text.total_return, text.max_drawdown, text.trades];
+  const heads = [TEXT.strategy.kind, TEXT.strategy.dataset, text.sharpe, text.total_return, text.max_drawdown, text.trades];
   return h("div", { class: "scroll", tabindex: "0" }, h("table", {},
     h("thead", {}, h("tr", {}, heads.map((one, i) => h("th", { scope: "col", class: i > 1 ? "num" : "" }, one)))),
     h("tbody", {}, results.map((one) => h("tr", {},

@@ -1,0 +1,51 @@
+// What the views of runs say; what the server says comes in its own sentences.
+export const RUNS = {
+  chart: {
+    keys: "Plus and minus zoom, the arrows move, 0 shows all. Drag over the chart to zoom.",
+    zoomIn: "Zoom in", zoomOut: "Zoom out", left: "Earlier", right: "Later", all: "Show all",
+    table: "Show as table", time: "Time (UTC)", line: "Line", shown: (some, all) => `${some} of ${all} points drawn, every extreme among them.`,
+    rows: (some, all) => `The first ${some} of ${all}.`, nothing: "Nothing to draw.",
+    said: (name, low, high, last) => `${name}: lowest ${low}, highest ${high}, last ${last}`,
+    fills: (some, all) => `${some} of ${all} fills drawn. Click one for its order's story.`,
+  },
+  backtest: {
+    title: "Backtest", form: "Settings", yaml: "The same as YAML", problems: "What is wrong", waiting: "One moment …",
+    right: "It can be run.", go: "Run", add: "Add", remove: "Remove", unset: "not set", file: "Files",
+    earlier: "Earlier runs", compare: "Put side by side",
+    empty: "No runs yet.", teach: "A run plays records of orders to strategies, order by order. What is there makes up a session of its own, so it runs as it is.",
+    noData: "There are no files in the server's folder of data (--data), so only made-up sessions can be run.",
+    name: "Name", sections: {
+      data_source: "Data", instruments: "Instruments", execution: "Models", risk_limits: "Limits",
+      replay: "Replay", output: "Output",
+    }, other: "Other", strategy: "Strategies", choose: "Kind",
+    columns: { id: "Run", state: "State", what: "How far", owner: "Owner", created_at: "Asked for" },
+  },
+  run: {
+    title: (id) => `Run ${id}`, again: "Change and run again", compare: "Compare", cancel: "Cancel",
+    charts: { equity: "Net P&L", drawdown: "Drawdown", position: "Position", price: "Price and fills" },
+    units: { equity: "currency, after fees", drawdown: "currency below the high so far", position: "lots", price: "points" },
+    leg: "Strategy and instrument", figures: "Figures", metrics: "All figures", assumed: "What was assumed",
+    warnings: "Warnings", asked: "What was asked for", fills: "Fills", explain: "Explain", story: (order) => `Order ${order}`,
+    telling: "Reads the data again …", more: "More",
+    columns: { ts_ns: "Time (UTC)", strategy: "Strategy", symbol: "Instrument", lots: "Lots", price: "Price", liquidity: "Liquidity", reason: "Reason", order: "Order" },
+    noFills: "Nothing was filled.",
+    reconcile: "Hold against live fills", file: "Fills as CSV or Parquet", within: "Within", upload: "Compare",
+    agreement: (found) => `${found.matched} of ${found.live} live fills are in the run, ${found.same_price} at the same price`,
+    spread: "How far it spreads", spreadTeach: "Trades are drawn again, with replacement and in other orders: between what would its figures lie?",
+    spreadGo: "Draw again", spreadHeads: ["", "The run", "5 %", "Median", "95 %", "Share below the run's"],
+    fan: (low, high, own) => `Running P&L: nine draws in ten end from ${low} to ${high}; the run at ${own}.`, resamples: "How often", seed: "Seed",
+  },
+  optimised: {
+    map: "Map", across: "Across", down: "Down", mapNote: "Of several with the same two values, the best.",
+    coordinates: "All of them at once", coordinatesNote: "A line for each of the best; the thick one is the best of all. The last scale is what was optimised.",
+    alone: "Trade it alone", least: "lowest", most: "highest",
+  },
+  analysis: {
+    title: "Analysis", empty: "Nothing to compare yet.",
+    teach: "Run two backtests, choose them here, and see what differs: configuration, figures, P&L.",
+    choose: "Runs to put side by side", go: "Show", differences: "Where their configurations differ",
+    none: "Their configurations are the same.", metrics: "Figures", equity: "Net P&L",
+    sameDigest: "The runs did the same: they have one digest.",
+    otherInputs: "The runs did not see the same input files.",
+  },
+};

@@ -129,8 +129,8 @@ def served(folder: Path, *options: str, fills: bool = True) -> Iterator[Served]:
         )
     assert process.stdout is not None
     try:
-        with process.stdout as said:
-            lines = [said.readline() for _ in range(3 + has_page)]
+        with process.stdout as out:
+            lines = [out.readline() for _ in range(3 + has_page)]
         if not lines[1]:
             told = (folder / "log.jsonl").read_text().strip().splitlines()
             raise SimulationError(f"a server did not start: {told[-1] if told else 'no word'}")

@@ -113,7 +113,8 @@ def look_at_runs(page: Any, begin: str, out: Path) -> None:
     page.get_by_label("Bars").select_option("walk.parquet")
     page.locator("main form button").click()
     page.wait_for_selector("text=All of them at once", timeout=600_000)
-    page.locator("section:has(h2:text-is('Map'))").scroll_into_view_if_needed()
+    page.set_viewport_size({"width": WIDTH, "height": 760})
+    page.locator("svg.coordinates").scroll_into_view_if_needed()
     shoot(page, out / "studio-optimise.webp", 760)
 
 

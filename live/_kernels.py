@@ -46,7 +46,7 @@ def pass_records(
     while at + 2 <= end:
         size = int(data[at]) * 4
         if size < 16:
-            return at, records, found, latest, at
+            return at, records, found, int(latest), at
         if at + size > end:
             break
         if messages[data[at + 1]] != 0:
@@ -60,4 +60,4 @@ def pass_records(
             latest = max(latest, ts)
         records += 1
         at += size
-    return at, records, found, latest, -1
+    return at, records, found, int(latest), -1

@@ -131,10 +131,9 @@ async def open_session(
         session.abort()
         raise
     if session.authenticated not in done:
-        error = session.disconnected.exception()
-        raise SessionCutError(
-            f"has hung up before it let anybody in{f': {error}' if error else ''}"
-        )
+        fault = session.disconnected.exception()
+        why = f": {fault}" if fault else ""
+        raise SessionCutError(f"has hung up before it let anybody in{why}")
     refusal = session.authenticated.exception()
     if refusal is not None:
         session.abort()

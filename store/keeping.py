@@ -150,7 +150,7 @@ def keep_results(
     if not results:
         return []
     hashes = [one.strategy_hash for one in results]
-    ids = {**known, **strategy_ids(connection, {*hashes} - known.keys())}
+    ids = {**known, **strategy_ids(connection, {*hashes}.difference(known))}
     numbers = ids_of(ids, hashes, shown)
     kinds = [text_of(kind, "a result's kind") for kind in (one.kind for one in results)]
     last = dict(zip(zip(numbers, kinds, strict=True), range(len(results)), strict=True))

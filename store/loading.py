@@ -113,8 +113,8 @@ class _Copied:
         """Return whether nothing has to be looked up or taken for it."""
         return (
             len(piece) <= len(self._free)
-            and {one.dataset_id for one in piece} <= self._names.keys()
-            and {one.strategy_hash for one in piece} <= self._ids.keys()
+            and all(one.dataset_id in self._names for one in piece)
+            and all(one.strategy_hash in self._ids for one in piece)
         )
 
     def _look_up(self, results: list[NewResult]) -> None:
@@ -122,9 +122,10 @@ class _Copied:
         if len(self._ids) > _KNOWN_MAX:
             self._ids.clear()
         hashes = {one.strategy_hash for one in results}
-        self._ids |= strategy_ids(self._connection, hashes - self._ids.keys())
+        # "Less its keys" would walk over every one that is known, this asks for each of these.
+        self._ids |= strategy_ids(self._connection, hashes.difference(self._ids))
         ids_of(self._ids, [*hashes], self._shown)
-        named = {one.dataset_id for one in results} - self._names.keys()
+        named = {one.dataset_id for one in results}.difference(self._names)
         self._names |= dataset_names(self._connection, named, self._shown)
         if len(self._free) < len(results):
             if self._free:

@@ -11,9 +11,15 @@ from typing import Any, Final, Protocol
 import databento_dbn as dbn
 
 from tapewire.errors import FeedError, FormatError
-from tapewire.live.framing import Block, Framer, decode_messages
+from tapewire.live.framing import Framer, RecordBlock, decode_messages
 from tapewire.live.overlap import CatchUp, Recent, first_live_ns
-from tapewire.live.session import KeyRefusedError, Session, SessionCutError, begin, open_session
+from tapewire.live.session import (
+    GatewaySession,
+    KeyRefusedError,
+    SessionCutError,
+    begin,
+    open_session,
+)
 from tapewire.live.subscription import FeedRequest, GatewayAddress
 
 #: How long a gateway may be away (s), at the begin and later: it has what was 24 hours ago.
@@ -33,7 +39,7 @@ class FeedSink(Protocol):
     def opened(self, header: bytes, metadata: Any) -> None:
         """Take the metadata that a session begins with."""
 
-    def block(self, block: Block) -> None:
+    def block(self, block: RecordBlock) -> None:
         """Take records, once each."""
 
     def told(self, text: str) -> None:
@@ -67,7 +73,7 @@ class FeedCounts:
     gaps_ns: list[tuple[int, int]] = field(default_factory=list)
 
 
-class Feed:
+class LiveFeed:
     """A request, and whoever takes what comes of it.
 
     Parameters
@@ -163,7 +169,7 @@ class Feed:
         finally:
             session.abort()
 
-    async def _watch(self, session: Session, should_stop: Callable[[], bool]) -> None:
+    async def _watch(self, session: GatewaySession, should_stop: Callable[[], bool]) -> None:
         while not should_stop():
             await asyncio.wait((session.disconnected,), timeout=_LOOK_S)
             if self._aged_out:
@@ -208,7 +214,7 @@ class Feed:
         self.counts.bytes += block.data.nbytes
         self._sink.block(block)
 
-    def _new_of(self, block: Block) -> Block | None:
+    def _new_of(self, block: RecordBlock) -> RecordBlock | None:
         """What had not come before the last cut."""
         catch_up = self._catch_up
         if catch_up is None:

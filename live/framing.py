@@ -28,7 +28,7 @@ _DBN: Final[Any] = dbn
 
 
 @dataclass(frozen=True)
-class Block:
+class RecordBlock:
     """Whole records, one behind the other.
 
     Attributes
@@ -76,7 +76,7 @@ class Framer:
         """Of a record that is not whole yet."""
         return len(self._left)
 
-    def feed(self, data: bytes) -> Block | None:
+    def feed(self, data: bytes) -> RecordBlock | None:
         """Take bytes; return the records that are whole by now, if there are any.
 
         Raises
@@ -102,7 +102,7 @@ class Framer:
         self._passed += at
         if records == 0:
             return None
-        return Block(array[:at], records, tuple(starts[:found].tolist()), latest)
+        return RecordBlock(array[:at], records, tuple(starts[:found].tolist()), latest)
 
     def _begin(self, data: bytes) -> bytes:
         """Take the header off, once it is there."""
@@ -123,7 +123,7 @@ class Framer:
         return data[size:]
 
 
-def decode_messages(block: Block, metadata: Any) -> list[Any]:
+def decode_messages(block: RecordBlock, metadata: Any) -> list[Any]:
     """Return what the gateway itself says in a block, as Databento's own records."""
     if not block.messages:
         return []

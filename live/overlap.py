@@ -14,7 +14,7 @@ import numpy as np
 import xxhash
 
 from tapewire.live._kernels import FLAGS_AT
-from tapewire.live.framing import MESSAGES, Block, bounds
+from tapewire.live.framing import MESSAGES, RecordBlock, bounds
 from tapewire.market.records import F_SNAPSHOT, RTYPE_MBO
 
 #: Of market time, kept of what has come (ns): how much later a record may come than a newer one.
@@ -34,12 +34,12 @@ class Recent:
 
     def __init__(self, margin_ns: int = MARGIN_NS, kept_bytes_max: int = KEPT_BYTES_MAX) -> None:
         self._margin_ns, self._kept_bytes_max = margin_ns, kept_bytes_max
-        self._blocks: deque[Block] = deque()
+        self._blocks: deque[RecordBlock] = deque()
         self._bytes = 0
         self._dropped_ns = -1
         self.ts_event_ns = -1
 
-    def add(self, block: Block) -> None:
+    def add(self, block: RecordBlock) -> None:
         """Take what has come."""
         if block.ts_event_ns < 0:
             return
@@ -97,7 +97,7 @@ class CatchUp:
         """Records that had come and were not sent again: the two sessions do not fit together."""
         return self._known.total()
 
-    def left_of(self, block: Block) -> Block | None:
+    def left_of(self, block: RecordBlock) -> RecordBlock | None:
         """Return what is new in a block; None if nothing is."""
         if self.is_over:
             return block
@@ -126,7 +126,7 @@ class CatchUp:
         if not kept:
             return None
         data = np.frombuffer(b"".join(kept), np.uint8)
-        return Block(data, len(kept), tuple(messages), latest)
+        return RecordBlock(data, len(kept), tuple(messages), latest)
 
 
 def ts_event(data: np.ndarray, at: int) -> int:
@@ -140,13 +140,13 @@ def is_snapshot(data: np.ndarray, at: int) -> bool:
     return bool(data[at + 1] == RTYPE_MBO and data[at + FLAGS_AT] & F_SNAPSHOT)
 
 
-def first_live_ns(block: Block) -> int:
+def first_live_ns(block: RecordBlock) -> int:
     """Return the time of event of the first record that is no part of a snapshot, ns, or -1."""
     live = (at for at in _market_data(block) if not is_snapshot(block.data, at))
     return next((ts_event(block.data, at) for at in live), -1)
 
 
-def _market_data(block: Block) -> list[int]:
+def _market_data(block: RecordBlock) -> list[int]:
     return [start for start, _ in bounds(block.data) if not MESSAGES[block.data[start + 1]]]
 
 

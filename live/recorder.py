@@ -14,7 +14,7 @@ import msgspec
 
 from tapewire.atomic import PartialFile, atomic_write, output_errors
 from tapewire.errors import FormatError, OutputError
-from tapewire.live.framing import RTYPE_MAPPING, Block, Framer
+from tapewire.live.framing import RTYPE_MAPPING, Framer, RecordBlock
 from tapewire.live.overlap import Recent
 from tapewire.live.subscription import FeedRequest
 
@@ -62,7 +62,7 @@ class Recorder:
         self._file: PartialFile | None = None
         self._header = b""
         self._mappings: dict[bytes, bytes] = {}
-        self._early: list[Block] = []
+        self._early: list[RecordBlock] = []
         self._bytes = 0
         self._part_ns = -1
         self.paths: list[Path] = []
@@ -93,7 +93,7 @@ class Recorder:
         """Take the metadata that a session begins with."""
         self._header = header
 
-    def block(self, block: Block) -> None:
+    def block(self, block: RecordBlock) -> None:
         """Write records."""
         for at in block.messages:
             record = block.bytes_at(at)
@@ -118,7 +118,7 @@ class Recorder:
         """Pass on what has happened."""
         self._hear(text)
 
-    def _open(self, block: Block) -> None:
+    def _open(self, block: RecordBlock) -> None:
         """Begin a file: its header says from when on it is, its names are in it."""
         start = int.from_bytes(self._header[_START_AT : _START_AT + _START_BYTES], "little")
         if self.paths and block.ts_event_ns >= 0:

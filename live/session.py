@@ -32,7 +32,7 @@ class KeyRefusedError(Exception):
     """The gateway lets this key not in."""
 
 
-class Session(DatabentoLiveProtocol):
+class GatewaySession(DatabentoLiveProtocol):
     """A connection that is read.
 
     Attributes
@@ -99,7 +99,7 @@ class Session(DatabentoLiveProtocol):
 
 async def open_session(
     address: GatewayAddress, key: str, dataset: str, take: Callable[[bytes], None]
-) -> Session:
+) -> GatewaySession:
     """Connect and be let in.
 
     Raises
@@ -113,7 +113,7 @@ async def open_session(
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _, session = await loop.create_connection(
-                lambda: Session(key, dataset, take), address.host, address.port
+                lambda: GatewaySession(key, dataset, take), address.host, address.port
             )
     except TimeoutError:
         raise SessionCutError(f"can't be reached within {CONNECT_TIMEOUT_S:.0f} s") from None
@@ -141,7 +141,7 @@ async def open_session(
     return session
 
 
-def begin(session: Session, request: FeedRequest, *, start_ns: int | None) -> None:
+def begin(session: GatewaySession, request: FeedRequest, *, start_ns: int | None) -> None:
     """Subscribe, and have it begin.
 
     Parameters

@@ -14,10 +14,10 @@ from tapewire.errors import ConfigError, InputError, NoDataError
 from tapewire.inputs.databento_http import key_from_environment
 from tapewire.inputs.telling import Steps, iso, say, tell
 from tapewire.live import (
-    Feed,
     FeedCounts,
     FeedRequest,
     GatewayAddress,
+    LiveFeed,
     Recorder,
     recover_recordings,
 )
@@ -84,14 +84,14 @@ def record_feed(
     enough
         Asked five times a second whether it may end.
     more
-        For `Feed`.
+        For `LiveFeed`.
 
     Raises
     ------
     ConfigError
         If there is no key, or a number can't be.
     FeedError
-        As `Feed.run` has it; what has come is kept.
+        As `LiveFeed.run` has it; what has come is kept.
     NoDataError
         If nothing came.
     InputError
@@ -114,7 +114,7 @@ def record_feed(
         say(f"{path}: kept of a recording that was not ended")
     recorder = Recorder(folder, request, round(rotate_hours * _NS_PER_HOUR), say)
     given = {**({} if patience_s is None else {"patience_s": patience_s}), **(more or {})}
-    feed = Feed(request, key, recorder, address=address, recent=_last_of(folder), **given)
+    feed = LiveFeed(request, key, recorder, address=address, recent=_last_of(folder), **given)
     with Signals() as signals, Steps("recording, records", None) as steps:
         ends_s = None if seconds is None else time.monotonic() + seconds
 

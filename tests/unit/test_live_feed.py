@@ -29,9 +29,9 @@ from live_gateway import (
     system,
 )
 from tapewire.errors import ConfigError, FeedError, FormatError
-from tapewire.live import Feed, FeedRequest, GatewayAddress
+from tapewire.live import FeedRequest, GatewayAddress, LiveFeed
 from tapewire.live import session as session_module
-from tapewire.live.framing import Block, Framer, bounds, decode_messages
+from tapewire.live.framing import Framer, RecordBlock, bounds, decode_messages
 from tapewire.live.overlap import CatchUp, Recent, is_snapshot
 
 REQUEST = FeedRequest(DATASET, ("ESH4",))
@@ -44,7 +44,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.headers: list[bytes] = []
-        self.blocks: list[Block] = []
+        self.blocks: list[RecordBlock] = []
         self.said: list[str] = []
         #: Records that are no part of a snapshot.
         self.live = 0
@@ -52,7 +52,7 @@ class Kept:
     def opened(self, header: bytes, metadata: Any) -> None:
         self.headers.append(header)
 
-    def block(self, block: Block) -> None:
+    def block(self, block: RecordBlock) -> None:
         self.blocks.append(block)
         said = set(block.messages)
         self.live += sum(
@@ -75,11 +75,11 @@ class Kept:
 
 def take(
     gateway: LiveGateway, *, until: int | None = None, request: FeedRequest = REQUEST, **more: Any
-) -> tuple[Feed, Kept]:
+) -> tuple[LiveFeed, Kept]:
     """Take so many records behind a snapshot, by default all, or what comes until it fails."""
     kept = Kept()
     given = {"address": gateway.address, "pauses_s": PAUSES_S, **more}
-    feed = Feed(request, KEY, kept, **given)
+    feed = LiveFeed(request, KEY, kept, **given)
     flags = gateway.script.records["flags"]
     wanted = int(np.count_nonzero(flags & SNAPSHOT == 0)) if until is None else until
     until_s = time.monotonic() + TIMEOUT_S
@@ -316,9 +316,11 @@ def test_what_is_kept_is_bounded() -> None:
     assert (catch_up.missing, catch_up.dropped, catch_up.is_over) == (0, len(again), True)
 
 
-def blocks_of(records: np.ndarray, size: int) -> list[Block]:
+def blocks_of(records: np.ndarray, size: int) -> list[RecordBlock]:
     return [
-        Block(np.frombuffer(part.tobytes(), np.uint8), len(part), (), int(part["ts_event"].max()))
+        RecordBlock(
+            np.frombuffer(part.tobytes(), np.uint8), len(part), (), int(part["ts_event"].max())
+        )
         for part in (records[at : at + size] for at in range(0, len(records), size))
     ]
 

@@ -29,7 +29,8 @@ class TimedHeads(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes, and wait for the rest of a head as long as nothing is asked."""
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
+        # Before the first head there is no cycle.
+        if not getattr(self.cycle, "response_complete", True):
             self._stop()
         elif self._late is None and not self.transport.is_closing():
             self._wait()

@@ -5,16 +5,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import IO, Final
 
 from tapewire.children import module_command
 from tapewire.errors import SimulationError
 
 #: Longest a measured process may take; the slowest of them compiles first.
 CHILD_S_MAX: Final = 600.0
+#: What a line begins with by which a measured process says how far it is.
+PROGRESS: Final = "progress: "
 #: How long a group may take to end after it was asked to, before it is killed.
 _END_S_MAX: Final = 2.0
 _POLL_S: Final = 0.02
@@ -59,8 +62,11 @@ def run_child(
     *,
     env: Mapping[str, str] | None = None,
     timeout_s: float = CHILD_S_MAX,
+    tell: Callable[[str], None] | None = None,
 ) -> str:
-    """Run a command and return its standard output.
+    """Run a command and return its standard output; ``tell`` gets what it says meanwhile.
+
+    That is the lines of its standard error that begin with `PROGRESS`.
 
     It has a process group of its own, so that Ctrl-C reaches it only through this process, which
     then ends the group and whatever its members started.
@@ -80,20 +86,36 @@ def run_child(
         start_new_session=True,
     )
     shown = " ".join(command[-6:])
+    said: list[str] = []
+    listener = threading.Thread(target=_listen, args=(process.stderr, said, tell), daemon=True)
+    process.stderr, errors_stream = None, process.stderr
+    listener.start()
     try:
-        output, errors = process.communicate(timeout=timeout_s)
+        output, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         _end_group(process)
         raise SimulationError(f"expected this to end within {timeout_s:g} s: … {shown}") from None
     except BaseException:
         _end_group(process)
         raise
+    finally:
+        listener.join(_END_S_MAX)
+        if errors_stream is not None and not listener.is_alive():
+            errors_stream.close()
     if process.returncode != 0:
-        last = (errors.strip().splitlines() or ["it said nothing"])[-1]
+        last = (said or ["it said nothing"])[-1]
         raise SimulationError(
             f"a measured process ended with code {process.returncode}: {last} (… {shown})"
         )
     return output
+
+
+def _listen(stream: IO[str] | None, said: list[str], tell: Callable[[str], None] | None) -> None:
+    for line in stream or ():
+        if tell is not None and line.startswith(PROGRESS):
+            tell(line.removeprefix(PROGRESS).rstrip())
+        elif line.strip():
+            said.append(line.strip())
 
 
 def _end_group(process: "subprocess.Popen[str]") -> None:

@@ -18,8 +18,10 @@ from tapewire.bench.measure import Row, Scale, row_of
 from tapewire.errors import ConfigError, SimulationError
 
 GROUP: Final = "services"
-CALLS: Final = 20_000
+CALLS: Final = 8_000
 CALLS_QUICK: Final = 2_000
+#: A page takes as long as several other calls: there are so many times fewer.
+CALLS_PER_PAGE: Final = 4
 #: Calls at a time of the row that asks as fast as it can; calls a second of the other.
 AT_A_TIME: Final = 32
 PACE_PER_S: Final = 1_000
@@ -30,6 +32,10 @@ STRATEGIES: Final = 1_000
 _CALL_S_MAX: Final = 60.0
 #: Paced calls that go on at a time.
 _GOING_MAX: Final = 200
+#: Until a user may ask as often as before, s: a server lets one ask 2,000 times a second, and
+#: 4,000 times at once.
+_REST_S: Final = 2.0
+_PAGE: Final = "20 strategies"
 
 Asking = Callable[[], Awaitable[Any]]
 
@@ -87,16 +93,22 @@ def service_rows(scale: Scale, tell: Any) -> Iterator[Row]:
             f"--only services: expected a server's packages, found none ({error}): "
             "pip install 'tapewire[server]'"
         ) from None
-    count = CALLS_QUICK if scale.quick else CALLS
+    calls = CALLS_QUICK if scale.quick else CALLS
     paced_s = PACED_QUICK_S if scale.quick else PACED_S
     with (
         tempfile.TemporaryDirectory(prefix="tapewire-bench-") as folder,
         served(Path(folder)) as at,
     ):
+        with bare() as floor:
+            tell(f"{calls:,} calls, {BARE} …")
+            figures, took_s = asyncio.run(_asked_fast(floor, BARE, calls))
+            yield row_of(GROUP, BARE, calls, [took_s], _BARE_NOTE, figures)
         for name, note in _NOTES.items():
+            count = calls // CALLS_PER_PAGE if name == _PAGE else calls
             tell(f"{count:,} calls, {name} …")
             figures, took_s = asyncio.run(_asked_fast(at, name, count))
             yield row_of(GROUP, name, count, [took_s], note, figures)
+            time.sleep(_REST_S)
         tell(f"{PACE_PER_S:,} calls a second for {paced_s:.0f} s …")
         name = f"who am I, {PACE_PER_S:,} a second"
         figures, took_s = asyncio.run(_asked_paced(at, int(PACE_PER_S * paced_s)))
@@ -117,8 +129,8 @@ def served(folder: Path, *options: str, fills: bool = True) -> Iterator[Served]:
         )
     assert process.stdout is not None
     try:
-        with process.stdout as said:
-            lines = [said.readline() for _ in range(3 + has_page)]
+        with process.stdout as out:
+            lines = [out.readline() for _ in range(3 + has_page)]
         if not lines[1]:
             told = (folder / "log.jsonl").read_text().strip().splitlines()
             raise SimulationError(f"a server did not start: {told[-1] if told else 'no word'}")
@@ -129,11 +141,33 @@ def served(folder: Path, *options: str, fills: bool = True) -> Iterator[Served]:
         process.wait(30)
 
 
+@contextlib.contextmanager
+def bare() -> Iterator[Served]:
+    """Have a handler of gRPC's health call alone, as long as this lasts."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "tapewire.bench._bare_service"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        with process.stdout as said:
+            address = said.readline().strip()
+        if not address:
+            raise SimulationError("a bare handler did not start")
+        yield Served(address, "", process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+BARE: Final = "health, handler alone"
+_BARE_NOTE: Final = f"{AT_A_TIME} at a time; grpc.aio and uvloop with nothing around: the floor"
 #: What is asked, and what it includes.
 _NOTES: Final = {
     "health": f"{AT_A_TIME} at a time; nobody has to be known, the store is not asked",
-    "who am I": f"{AT_A_TIME} at a time; a token verified, one question to the store (SQLite)",
-    "20 strategies": f"{AT_A_TIME} at a time; a token verified, a page of 20 of {STRATEGIES:,}",
+    "who am I": f"{AT_A_TIME} at a time; a token verified, its user asked for once in 5 s",
+    "a job": f"{AT_A_TIME} at a time; a token verified, one question to the store (SQLite)",
+    _PAGE: f"{AT_A_TIME} at a time; a token verified, a page of 20 of {STRATEGIES:,}",
 }
 
 
@@ -151,34 +185,46 @@ def _fill(path: Path) -> None:
             for k, one in enumerate(made)
         ]
         store.save_batch(search, 0, made, results, trials=STRATEGIES, state={})
+        owner = store.add_user("bench", "researcher", "nobody logs in by this", by="bench")
+        # Nobody shall do it.
+        store.cancel_job(store.add_job("generate", {}, owner.id, key="bench").id, by="bench")
 
 
 @contextlib.asynccontextmanager
 async def asking(at: Served) -> Any:
-    """Give what asks each of `_NOTES`, logged in, over one connection."""
+    """Give what asks each of `_NOTES`, logged in, over one connection; or `BARE`."""
     import grpc.aio
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     from tapewire.services.proto import accounts_pb2 as accounts
     from tapewire.services.proto import (
         accounts_pb2_grpc,
+        jobs_pb2,
+        jobs_pb2_grpc,
         strategies_pb2,
         strategies_pb2_grpc,
     )
 
     async with grpc.aio.insecure_channel(at.address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        nothing = health_pb2.HealthCheckRequest()
+        asks: dict[str, Asking] = {BARE: lambda: health.Check(nothing, timeout=_CALL_S_MAX)}
+        if not at.password:
+            yield asks
+            return
         auth = accounts_pb2_grpc.AuthServiceStub(channel)
         login = accounts.LoginRequest(name="dev", password=at.password)
         token = (await auth.Login(login, timeout=_CALL_S_MAX)).tokens.access_token
         known = {"metadata": (("authorization", f"Bearer {token}"),), "timeout": _CALL_S_MAX}
-        health = health_pb2_grpc.HealthStub(channel)
         stored = strategies_pb2_grpc.StrategyServiceStub(channel)
+        jobs = jobs_pb2_grpc.JobServiceStub(channel)
         page = strategies_pb2.ListStrategiesRequest(sort="sharpe", page_size=20)
-        nothing, who = health_pb2.HealthCheckRequest(), accounts.WhoAmIRequest()
+        who, job = accounts.WhoAmIRequest(), jobs_pb2.GetJobRequest(job_id=1)
         yield {
-            "health": lambda: health.Check(nothing, timeout=_CALL_S_MAX),
+            "health": asks[BARE],
             "who am I": lambda: auth.WhoAmI(who, **known),
-            "20 strategies": lambda: stored.List(page, **known),
+            "a job": lambda: jobs.Get(job, **known),
+            _PAGE: lambda: stored.List(page, **known),
         }
 
 

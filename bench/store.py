@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from tapewire.bench.measure import Row, Scale, row_of
-from tapewire.bench.processes import run_child
+from tapewire.bench.processes import PROGRESS, run_child
 from tapewire.bench.store_server import processor_s, server
 from tapewire.errors import SimulationError
 
@@ -23,6 +25,10 @@ STRATEGIES_QUICK: Final = 20_000
 #: Of each strategy on a server, a kind each, at once.
 KINDS: Final = 10
 BATCH: Final = 10_000
+#: Results that are kept by batches beside those at once: a few say what one costs.
+BATCHED: Final = 100_000
+#: How often is said how far it is, s.
+TELL_S: Final = 10.0
 #: Longest a row's process may take, s.
 PROCESS_S_MAX: Final = 3_600.0
 PAGE_ROWS: Final = 100
@@ -48,16 +54,17 @@ def store_rows(scale: Scale, tell: Any) -> Iterator[Row]:
     count = STRATEGIES_QUICK if scale.quick else STRATEGIES
     with tempfile.TemporaryDirectory(prefix="tapewire-bench-") as folder:
         tell(f"storing {count:,} strategies on SQLite …")
-        yield from _filled(str(Path(folder) / "bench.db"), count, 0, "SQLite", scale.seed)
+        yield from _filled(str(Path(folder) / "bench.db"), count, 0, "SQLite", scale.seed, tell)
     with server() as url:
         tell(f"storing {count * KINDS:,} results on PostgreSQL …")
-        yield from _filled(url, count, KINDS, "PostgreSQL", scale.seed)
+        yield from _filled(url, count, KINDS, "PostgreSQL", scale.seed, tell)
 
 
-def _filled(url: str, count: int, kinds: int, name: str, seed: int) -> Iterator[Row]:
+def _filled(url: str, count: int, kinds: int, name: str, seed: int, tell: Any) -> Iterator[Row]:
     """Fill a store in a process of its own, whose memory is its own, too."""
     command = [sys.executable, "-P", "-m", "tapewire.bench.store"]
-    said = run_child([*command, url, str(count), str(kinds), str(seed)], timeout_s=PROCESS_S_MAX)
+    command += [url, str(count), str(kinds), str(seed)]
+    said = run_child(command, timeout_s=PROCESS_S_MAX, tell=tell)
     told: dict[str, Any] = json.loads(said)
     peak = {"peak_mb": told["peak_mb"]}
     notes = {
@@ -105,6 +112,27 @@ class _Spent:
         return now if "://" not in self._url else now | {"server": processor_s(self._url)}
 
 
+class _Told:
+    """Says every few seconds how far it is."""
+
+    def __init__(self) -> None:
+        self._next_s = time.monotonic() + TELL_S
+
+    def of(self, what: str, done: int, total: int) -> None:
+        """Say how many of all are stored, if nothing was said for a while."""
+        now_s = time.monotonic()
+        if now_s >= self._next_s:
+            self._next_s = now_s + TELL_S
+            print(f"{PROGRESS}{what} stored: {done:,} of {total:,}", file=sys.stderr, flush=True)
+
+    def each(self, results: Iterable[Any], total: int) -> Iterator[Any]:
+        """Hand on results, and say how many."""
+        for number, one in enumerate(results, 1):
+            yield one
+            if number % BATCH == 0:
+                self.of("results", number, total)
+
+
 def fill(url: str, count: int, kinds: int, seed: int) -> dict[str, Any]:
     """Store strategies, with a result each; on a server more results, at once and by batches.
 
@@ -129,11 +157,13 @@ def fill(url: str, count: int, kinds: int, seed: int) -> dict[str, Any]:
 
     from tapewire.store import Store
 
-    draw, spent = random.Random(seed), _Spent(url)
+    draw, spent, told = np.random.default_rng(seed), _Spent(url), _Told()
+    batched = min(count, BATCHED) if kinds else 0
     with Store.open(url) as store:
         dataset_id = store.add_dataset("0" * 64, {"name": "bench"})
         search = store.begin_generation({}, dataset_id)
         for number in range(count // BATCH):
+            told.of("strategies", number * BATCH, count)
             new = [_strategy(number * BATCH + k) for k in range(BATCH)]
             results = _results(draw, [one.hash for one in new], dataset_id, "search")
             with spent.on("strategies", BATCH):
@@ -142,8 +172,8 @@ def fill(url: str, count: int, kinds: int, seed: int) -> dict[str, Any]:
                 )
         if kinds:
             with spent.on("results", count * kinds):
-                store.load_results(_drawn(draw, count, dataset_id, kinds))
-            for number in range(count // BATCH):
+                store.load_results(told.each(_drawn(draw, count, dataset_id, kinds), count * kinds))
+            for number in range(batched // BATCH):
                 some = range(number * BATCH, (number + 1) * BATCH)
                 results = _results(draw, map(_hash, some), dataset_id, "again")
                 with spent.on("results by batches", BATCH):
@@ -152,8 +182,8 @@ def fill(url: str, count: int, kinds: int, seed: int) -> dict[str, Any]:
             # As the server does by itself, within a minute or so.
             with store.writing("analyze") as connection:
                 connection.exec_driver_sql("ANALYZE")
-        total = count * (kinds + 2 if kinds else 1)
-        pages_ms = _pages(store, draw, count, kinds)
+        total = count * (kinds + 1) + batched
+        pages_ms = _pages(store, random.Random(seed), count, kinds)
         if store.trial_count(dataset_id) != total:
             raise SimulationError(f"expected {total:,} trials, found others")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024 / 1e6
@@ -162,10 +192,10 @@ def fill(url: str, count: int, kinds: int, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _drawn(draw: random.Random, count: int, dataset_id: int, kinds: int) -> Iterator[Any]:
+def _drawn(draw: np.random.Generator, count: int, dataset_id: int, kinds: int) -> Iterator[Any]:
     for kind in range(kinds):
-        for first in range(0, count, BATCH):
-            hashes = map(_hash, range(first, min(first + BATCH, count)))
+        for first in range(0, count, BLOCK_ROWS):
+            hashes = map(_hash, range(first, min(first + BLOCK_ROWS, count)))
             yield from _results(draw, hashes, dataset_id, f"test-{kind}")
 
 
@@ -211,16 +241,21 @@ def _strategy(k: int) -> Any:
     return NewStrategy(_hash(k), f"drawn-{k:07d}", source, "json", {"seed": k}, float(k % 100))
 
 
-def _results(draw: random.Random, hashes: Iterable[str], dataset_id: int, kind: str) -> list[Any]:
+def _results(
+    draw: np.random.Generator, hashes: Iterable[str], dataset_id: int, kind: str
+) -> list[Any]:
     from tapewire.store import NewResult
 
+    listed = list(hashes)
+    ratios, returns, drawdowns = draw.normal(size=(3, len(listed))).tolist()
+    counts = draw.integers(0, 1_000, len(listed)).tolist()
+    factors = draw.random(len(listed)).tolist()
     return [
-        NewResult(
-            one, dataset_id, kind, draw.gauss(0.0, 1.0), draw.gauss(0.0, 1.0),
-            draw.gauss(0.0, 1.0), draw.randrange(1_000), {"profit_factor": draw.random()}, one,
+        NewResult(one, dataset_id, kind, ratio, back, down, count, {"profit_factor": factor}, one)
+        for one, ratio, back, down, count, factor in zip(
+            listed, ratios, returns, drawdowns, counts, factors, strict=True
         )
-        for one in hashes
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

@@ -78,6 +78,46 @@ def look(page: Any, begin: str, out: Path) -> None:
     shoot(page, out / "studio-settings.webp", 600)
 
 
+def ask_for_run(page: Any, begin: str, path: str, **changed: str) -> None:
+    """Ask for a run by its YAML, with words put in place of others, and wait for its end."""
+    page.goto(f"{begin}{path}")
+    page.wait_for_selector("text=It can be run.", timeout=600_000)
+    text = page.locator("textarea[name=yaml]")
+    yaml = text.input_value()
+    for word, other in changed.items():
+        yaml = yaml.replace(f"{word}: 50", f"{word}: {other}")
+    text.fill(f"{yaml}- type: sma_crossover\n")
+    page.wait_for_timeout(2_000)
+    page.wait_for_selector("text=It can be run.")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_selector(".bars", timeout=600_000)
+
+
+def look_at_runs(page: Any, begin: str, out: Path) -> None:
+    """Go through the views of backtests and of what was optimised."""
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{begin}/backtest")
+    page.wait_for_selector("text=It can be run.", timeout=600_000)
+    shoot(page, out / "studio-backtest.webp", 900)
+    ask_for_run(page, begin, "/backtest")
+    first = page.url.rpartition("/")[2]
+    shoot(page, out / "studio-run.webp", 1250)
+    ask_for_run(page, begin, "/backtest", network_latency_us="2000")
+    second = page.url.rpartition("/")[2]
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{begin}/analysis?runs={first},{second}")
+    page.wait_for_selector(".chart canvas")
+    shoot(page, out / "studio-analysis.webp", 900)
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{begin}/optimise")
+    page.get_by_label("Bars").select_option("walk.parquet")
+    page.locator("main form button").click()
+    page.wait_for_selector("text=All of them at once", timeout=600_000)
+    page.set_viewport_size({"width": WIDTH, "height": 760})
+    page.locator("svg.coordinates").scroll_into_view_if_needed()
+    shoot(page, out / "studio-optimise.webp", 760)
+
+
 def main(out: Path) -> None:
     """Serve, look, write."""
     named = os.environ.get("TAPEWIRE_BROWSER")
@@ -106,6 +146,7 @@ def main(out: Path) -> None:
             page.get_by_role("button", name="Log in").click()
             page.wait_for_selector("nav a")
             look(page, said[1].rstrip("/"), out)
+            look_at_runs(page, said[1].rstrip("/"), out)
             driven.close()
         finally:
             server.terminate()

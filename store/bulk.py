@@ -1,8 +1,9 @@
 """Many rows at once, values as both databases take them."""
 
+import contextlib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ _written: Final = json.JSONEncoder(
 ).encode
 _written_fast: Final = msgspec.json.Encoder().encode
 #: Values that both encoders write as one number, truth or text.
-_SAME_IN_BOTH: Final = frozenset({float, int, bool, str})
+SAME_IN_BOTH: Final = frozenset({float, int, bool, str})
 
 
 def insert_rows(
@@ -35,20 +36,32 @@ def insert_rows(
 
     By ``COPY`` on PostgreSQL, by one prepared statement on SQLite.
     """
-    names = ", ".join(columns)
     if connection.dialect.name == "sqlite":
-        places = ", ".join("?" * len(columns))
+        names, places = ", ".join(columns), ", ".join("?" * len(columns))
         listed = list(rows)
         if listed:
             connection.exec_driver_sql(
                 f"INSERT INTO {table.name} ({names}) VALUES ({places})", listed
             )
         return
+    with copying_into(connection, table, columns) as write:
+        for block in copy_blocks(rows):
+            write(block)
+
+
+@contextlib.contextmanager
+def copying_into(
+    connection: sa.Connection, table: sa.Table, columns: Sequence[str]
+) -> Iterator[Callable[[bytes], None]]:
+    """Begin a ``COPY`` into a table of PostgreSQL's; lend what takes blocks of rows.
+
+    Until it ends nothing else can be asked on this connection.
+    """
     raw = connection.connection.driver_connection
     assert raw is not None
-    with raw.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
-        for block in copy_blocks(rows):
-            copy.write(block)
+    asked = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
+    with raw.cursor() as cursor, cursor.copy(asked) as copy:
+        yield copy.write
 
 
 def among(
@@ -84,6 +97,11 @@ def next_ids(connection: sa.Connection, table: sa.Table, count: int) -> range:
     return range(first, first + count)
 
 
+def give_back_ids(connection: sa.Connection, table: sa.Table, first: int) -> None:
+    """Have numbers that `next_ids` gave, from this one on, be the next again (PostgreSQL)."""
+    connection.exec_driver_sql(f"SELECT setval('{table.name}_id_seq', {int(first)}, false)")
+
+
 def strict_json(value: Any, what: str) -> str:
     """Write a value that has to come back as it is.
 
@@ -104,7 +122,7 @@ def figures_json(value: Any, what: str) -> str:
     if (
         type(value) is dict
         and {*map(type, value)} <= {str}
-        and {*map(type, value.values())} <= _SAME_IN_BOTH
+        and {*map(type, value.values())} <= SAME_IN_BOTH
     ):
         try:
             fast = _written_fast(value).decode()

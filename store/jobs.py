@@ -14,6 +14,7 @@ from tapewire.errors import (
 from tapewire.store.bulk import among, strict_json
 from tapewire.store.job_records import JobRecord, database_time, job_of, job_query
 from tapewire.store.keeping import log
+from tapewire.store.lookups import Lookup
 from tapewire.store.opening import OpenedStore
 from tapewire.store.requests import content_hash, require_key, require_same
 from tapewire.store.schema import JOB_STATES, jobs
@@ -29,6 +30,7 @@ ATTEMPTS: Final = 3
 KEPT_DAYS: Final = 30
 _ROWS_MAX: Final = 1_000
 _UNFINISHED: Final = ("waiting", "running")
+_JOB: Final = Lookup(job_query().where(jobs.c.id == sa.bindparam("key")))
 
 
 class JobsStore(OpenedStore):
@@ -102,11 +104,10 @@ class JobsStore(OpenedStore):
         StoreError
             If there is none of this id.
         """
-        with self.reading("look a job up") as connection:
-            row = connection.execute(job_query().where(jobs.c.id == job_id)).one_or_none()
-        if row is None:
+        found = self.rows("look a job up", _JOB, key=job_id)
+        if not found:
             raise StoreError(f"{self.url}: expected a job, found none with id {job_id}")
-        return job_of(row)
+        return job_of(found[0])
 
     def jobs(
         self,

@@ -1,7 +1,10 @@
 """Rows of strategies and results, within a transaction that is open already."""
 
 import datetime as dt
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import repeat
+from operator import attrgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -19,6 +22,7 @@ from tapewire.store.bulk import (
     text_of,
     time_of,
 )
+from tapewire.store.columns import are_counts, are_floats, are_texts, columns_of, json_of
 from tapewire.store.records import NewResult, NewStrategy, NewTrade
 from tapewire.store.schema import audit_log, backtest_results, datasets, strategies, trades
 
@@ -28,10 +32,18 @@ _STRATEGY_COLUMNS: Final = (
     "id", "name", "source_code", "format", "parameters", "complexity_score", "hash",
     "generation_id",
 )  # fmt: skip
-_RESULT_COLUMNS: Final = (
+RESULT_COLUMNS: Final = (
     "id", "strategy_id", "dataset", "sharpe_ratio", "total_return", "max_drawdown",
     "total_trades", "dataset_id", "generation_id", "kind", "is_latest", "metrics", "digest",
 )  # fmt: skip
+#: Where ``is_latest`` is among them, the id left out.
+_LATEST: Final = RESULT_COLUMNS.index("is_latest") - 1
+_NEW_STRATEGY: Final = attrgetter("source_code", "format", "parameters", "complexity_score", "hash")
+_NEW_RESULT: Final = attrgetter(
+    "sharpe_ratio", "total_return", "max_drawdown", "total_trades", "dataset_id", "kind",
+    "metrics", "digest",
+)  # fmt: skip
+_is_hash: Final = re.compile("[0-9a-f]{1,128}").fullmatch
 _TRADE_COLUMNS: Final = (
     "backtest_result_id", "entry_time", "exit_time", "pnl", "entry_time_ns", "exit_time_ns",
     "details",
@@ -51,37 +63,44 @@ def keep_strategies(
         Ids of those that were not known.
     """
     by_hash = {one.hash: one for one in reversed(given)}
-    for one in by_hash.values():
-        if not one.hash or len(one.hash) > 128 or set(one.hash) - set("0123456789abcdef"):
-            raise StoreError(f"a strategy's hash: expected hexadecimal, found {one.hash[:64]!r}")
+    for text in by_hash:
+        if not _is_hash(text):
+            raise StoreError(f"a strategy's hash: expected hexadecimal, found {text[:64]!r}")
     found = strategy_ids(connection, by_hash)
     fresh = [one for one in reversed(by_hash.values()) if one.hash not in found]
     if not fresh:
         return found, range(0)
     names = _names(connection, fresh)
     ids = next_ids(connection, strategies, len(fresh))
-    rows = [
-        (new_id, name, *_strategy_values(one), generation_id)
-        for new_id, name, one in zip(ids, names, fresh, strict=True)
-    ]
-    insert_rows(connection, strategies, _STRATEGY_COLUMNS, rows)
+    columns = (ids, names, *_strategy_values(fresh), repeat(generation_id, len(fresh)))
+    insert_rows(connection, strategies, _STRATEGY_COLUMNS, zip(*columns, strict=True))
     return found | {one.hash: new_id for one, new_id in zip(fresh, ids, strict=True)}, ids
 
 
-def _strategy_values(one: NewStrategy) -> tuple[Any, ...]:
-    what = f"strategy {one.name!r}"
-    return (
-        text_of(one.source_code, f"{what}: source code"),
-        text_of(one.format, f"{what}: format"),
-        None if one.parameters is None else strict_json(one.parameters, f"{what}: parameters"),
-        float_of(one.complexity_score),
-        one.hash,
-    )
+def _strategy_values(given: Sequence[NewStrategy]) -> tuple[Sequence[Any], ...]:
+    """Return columns: source code, format, parameters, complexity, hash."""
+    codes, formats, parameters, scores, hashes = columns_of(given, _NEW_STRATEGY)
+    if not (are_texts(codes) and are_texts(formats) and are_floats(scores)):
+        named = [(one, f"strategy {one.name!r}") for one in given]
+        codes = [text_of(one.source_code, f"{what}: source code") for one, what in named]
+        formats = [text_of(one.format, f"{what}: format") for one, what in named]
+        scores = [*map(float_of, scores)]
+    written: Sequence[str | None] | None = json_of(parameters)
+    if written is None:
+        written = [
+            None
+            if one.parameters is None
+            else strict_json(one.parameters, f"strategy {one.name!r}: parameters")
+            for one in given
+        ]
+    return codes, formats, written, scores, hashes
 
 
 def _names(connection: sa.Connection, fresh: Sequence[NewStrategy]) -> list[str]:
     """Return a name for each that nobody else has."""
-    wanted = [text_of(one.name, "a strategy's name") for one in fresh]
+    wanted = [one.name for one in fresh]
+    if not are_texts(wanted):
+        wanted = [text_of(name, "a strategy's name") for name in wanted]
     condition = among(connection, strategies.c.name, wanted)
     taken = set(connection.execute(sa.select(strategies.c.name).where(condition)).scalars())
     names = []
@@ -130,57 +149,80 @@ def keep_results(
     """
     if not results:
         return []
-    ids = {**known, **strategy_ids(connection, {r.strategy_hash for r in results} - known.keys())}
-    last: dict[tuple[int, str], int] = {}
-    for place, one in enumerate(results):
-        last[_known_id(ids, one, shown), text_of(one.kind, "a result's kind")] = place
+    hashes = [one.strategy_hash for one in results]
+    ids = {**known, **strategy_ids(connection, {*hashes}.difference(known))}
+    numbers = ids_of(ids, hashes, shown)
+    kinds = [text_of(kind, "a result's kind") for kind in (one.kind for one in results)]
+    last = dict(zip(zip(numbers, kinds, strict=True), range(len(results)), strict=True))
     _retire(connection, (one for one in last if one[0] not in fresh))
-    return insert_results(connection, results, generation_id, ids, shown, set(last.values()))
+    names = dataset_names(connection, {one.dataset_id for one in results}, shown)
+    columns = result_columns(results, numbers, names, generation_id)
+    if len(last) < len(results):
+        latest = {*last.values()}
+        columns[_LATEST] = [int(place in latest) for place in range(len(results))]
+    new_ids = next_ids(connection, backtest_results, len(results))
+    rows = zip(new_ids, *columns, strict=True)
+    insert_rows(connection, backtest_results, RESULT_COLUMNS, rows)
+    return list(new_ids)
 
 
-def insert_results(
-    connection: sa.Connection,
+def result_columns(
     results: Sequence[NewResult],
+    strategies_of: Sequence[int],
+    names: Mapping[int, str],
     generation_id: int | None,
-    ids: Mapping[str, int],
-    shown: str,
-    latest: Collection[int] | None = None,
-) -> list[int]:
-    """Insert results of known strategies; those at these places, or all, are told the latest.
+) -> list[Sequence[Any]]:
+    """Return the columns of results but for their ids, each told the latest.
+
+    Parameters
+    ----------
+    strategies_of
+        Ids of their strategies.
+    names
+        Dataset's id → name, of all that they are of.
 
     Raises
     ------
     StoreError
-        As `keep_results`.
+        If a value can't be kept.
     """
-    names = dataset_names(connection, {one.dataset_id for one in results}, shown)
-    new_ids = next_ids(connection, backtest_results, len(results))
-    insert_rows(
-        connection, backtest_results, _RESULT_COLUMNS,
-        (
-            (
-                new_id, _known_id(ids, one, shown), names[one.dataset_id],
-                float_of(one.sharpe_ratio), float_of(one.total_return),
-                float_of(one.max_drawdown), count_of(one.total_trades, "a result's total_trades"),
-                one.dataset_id, generation_id, text_of(one.kind, "a result's kind"),
-                int(latest is None or place in latest),
-                figures_json(one.metrics, "a result's metrics"),
-                text_of(one.digest, "a result's digest"),
-            )
-            for place, (new_id, one) in enumerate(zip(new_ids, results, strict=True))
-        ),
-    )  # fmt: skip
-    return list(new_ids)
+    sharpe, returned, drawdown, counts, dataset_ids, kinds, metrics, digests = columns_of(
+        results, _NEW_RESULT
+    )
+    floats = [
+        column if are_floats(column) else [*map(float_of, column)]
+        for column in (sharpe, returned, drawdown)
+    ]
+    if not are_counts(counts):
+        counts = [count_of(one, "a result's total_trades") for one in counts]
+    if not are_texts(kinds):
+        kinds = [text_of(one, "a result's kind") for one in kinds]
+    if not are_texts(digests):
+        digests = [text_of(one, "a result's digest") for one in digests]
+    written = json_of(metrics)
+    if written is None:
+        written = [figures_json(one, "a result's metrics") for one in metrics]
+    return [
+        strategies_of, [names[one] for one in dataset_ids], *floats, counts, dataset_ids,
+        [generation_id] * len(results), kinds, [1] * len(results), written, digests,
+    ]  # fmt: skip
 
 
-def _known_id(ids: Mapping[str, int], one: NewResult, shown: str) -> int:
-    found = ids.get(one.strategy_hash)
-    if found is None:
+def ids_of(ids: Mapping[str, int], hashes: Sequence[str], shown: str) -> list[int]:
+    """Return the ids of strategies by their hashes.
+
+    Raises
+    ------
+    StoreError
+        If one is not among them.
+    """
+    try:
+        return [ids[one] for one in hashes]
+    except KeyError as error:
         raise StoreError(
             f"{shown}: a result: expected the hash of a stored strategy, found "
-            f"{one.strategy_hash[:64]!r}"
-        )
-    return found
+            f"{error.args[0][:64]!r}"
+        ) from None
 
 
 def _retire(connection: sa.Connection, replaced: Iterable[tuple[int, str]]) -> None:

@@ -6,18 +6,30 @@ fifteen times what the row itself does; made of all rows at once they cost a qua
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 import sqlalchemy as sa
 
-from tapewire.store.keeping import insert_results, keep_results, strategy_ids
+from tapewire.store.bulk import copying_into, give_back_ids, next_ids
+from tapewire.store.copying import BLOCK_ROWS, copy_block
+from tapewire.store.keeping import (
+    RESULT_COLUMNS,
+    dataset_names,
+    ids_of,
+    keep_results,
+    result_columns,
+    strategy_ids,
+)
 from tapewire.store.records import NewResult
+from tapewire.store.schema import backtest_results
 
-#: Looked up, written and counted together.
+#: Looked up together; on SQLite written and counted, too.
 _BATCH_ROWS: Final = 10_000
 #: Strategies whose ids are kept at hand: some 250 MB.
 _KNOWN_MAX: Final = 1_000_000
+#: Numbers of rows that are taken at once; what is left of them is given back.
+_IDS_AT_ONCE: Final = 100_000
 #: What an index is sorted in, of which each process that takes part has a share.
 _SORT_MEMORY: Final = "256MB"
 #: Of each strategy and kind the last one alone is the latest.
@@ -40,7 +52,7 @@ _KEYS: Final = """
 def load(
     connection: sa.Connection, results: Iterable[NewResult], generation_id: int | None, shown: str
 ) -> Iterator[list[NewResult]]:
-    """Insert results by batches, each of which is handed back when it is in.
+    """Insert results piece by piece, each of which is handed back when it is in.
 
     On SQLite, where an index costs less than a statement, as they are kept one by one.
 
@@ -50,25 +62,87 @@ def load(
         As `keep_results`.
     """
     remaining = iter(results)
-    with contextlib.ExitStack() as stack:
-        is_sqlite = connection.dialect.name == "sqlite"
-        if not is_sqlite:
-            stack.enter_context(indexes_after(connection, "backtest_results"))
-        known: dict[str, int] = {}
+    if connection.dialect.name == "sqlite":
         while batch := list(islice(remaining, _BATCH_ROWS)):
-            if is_sqlite:
-                keep_results(connection, batch, generation_id, {}, shown)
-            else:
-                if len(known) > _KNOWN_MAX:
-                    known.clear()
-                wanted = {one.strategy_hash for one in batch}
-                known |= strategy_ids(connection, wanted - known.keys())
-                insert_results(connection, batch, generation_id, known, shown)
+            keep_results(connection, batch, generation_id, {}, shown)
             yield batch
-        if not is_sqlite:
-            connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
-            connection.exec_driver_sql(f"SET LOCAL work_mem = '{_SORT_MEMORY}'")
-            connection.exec_driver_sql(_RETIRE)
+        return
+    with indexes_after(connection, "backtest_results"):
+        yield from _Copied(connection, generation_id, shown).pieces(remaining)
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
+        connection.exec_driver_sql(f"SET LOCAL work_mem = '{_SORT_MEMORY}'")
+        connection.exec_driver_sql(_RETIRE)
+
+
+class _Copied:
+    """Results on their way into a table, by as few ``COPY`` as can be.
+
+    Nothing can be looked up while one goes on: it ends where a strategy or a dataset comes that is
+    not known yet. Pieces are small, so that the server reads one while the next is made.
+    """
+
+    def __init__(self, connection: sa.Connection, generation_id: int | None, shown: str) -> None:
+        self._connection = connection
+        self._generation_id = generation_id
+        self._shown = shown
+        self._ids: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        #: Numbers that were taken and not given yet.
+        self._free = range(0)
+
+    def pieces(self, results: Iterator[NewResult]) -> Iterator[list[NewResult]]:
+        """Copy all, and hand back each piece that was."""
+        waiting = _pieces_of(results, _BATCH_ROWS)
+        while waiting:
+            self._look_up([one for piece in waiting for one in piece])
+            coming = chain(waiting, iter(lambda: list(islice(results, BLOCK_ROWS)), []))
+            waiting = []
+            with copying_into(self._connection, backtest_results, RESULT_COLUMNS) as write:
+                for piece in coming:
+                    if not self._is_known(piece):
+                        waiting = [piece]
+                        break
+                    write(self._block(piece))
+                    yield piece
+            if waiting:
+                waiting += _pieces_of(results, _BATCH_ROWS - len(waiting[0]))
+        if self._free:
+            give_back_ids(self._connection, backtest_results, self._free.start)
+
+    def _is_known(self, piece: list[NewResult]) -> bool:
+        """Return whether nothing has to be looked up or taken for it."""
+        return (
+            len(piece) <= len(self._free)
+            and all(one.dataset_id in self._names for one in piece)
+            and all(one.strategy_hash in self._ids for one in piece)
+        )
+
+    def _look_up(self, results: list[NewResult]) -> None:
+        """Know the strategies and datasets of these, refuse what is not there; take numbers."""
+        if len(self._ids) > _KNOWN_MAX:
+            self._ids.clear()
+        hashes = {one.strategy_hash for one in results}
+        # "Less its keys" would walk over every one that is known, this asks for each of these.
+        self._ids |= strategy_ids(self._connection, hashes.difference(self._ids))
+        ids_of(self._ids, [*hashes], self._shown)
+        named = {one.dataset_id for one in results}.difference(self._names)
+        self._names |= dataset_names(self._connection, named, self._shown)
+        if len(self._free) < len(results):
+            if self._free:
+                give_back_ids(self._connection, backtest_results, self._free.start)
+            self._free = next_ids(self._connection, backtest_results, _IDS_AT_ONCE)
+
+    def _block(self, piece: list[NewResult]) -> bytes:
+        numbers = ids_of(self._ids, [one.strategy_hash for one in piece], self._shown)
+        new_ids, self._free = self._free[: len(piece)], self._free[len(piece) :]
+        columns = result_columns(piece, numbers, self._names, self._generation_id)
+        return copy_block([new_ids, *columns])
+
+
+def _pieces_of(results: Iterator[NewResult], count: int) -> list[list[NewResult]]:
+    """Take so many results, in pieces of a block each."""
+    some = list(islice(results, max(count, 0)))
+    return [some[first : first + BLOCK_ROWS] for first in range(0, len(some), BLOCK_ROWS)]
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from tapewire.errors import StoreError
 from tapewire.store.faults import store_errors
+from tapewire.store.lookups import Asks, KeptConnections, Lookup
 from tapewire.store.migrating import migrate, require_newest, version_of
 from tapewire.store.places import (
     LOCK_TIMEOUT_S,
@@ -28,6 +29,19 @@ _WRITERS_LOCK: Final = 0x54415057
 _POLL_S: Final = 0.01
 
 
+class _OfThread(threading.local):
+    #: Its transaction that writes.
+    connection: sa.Connection | None = None
+    #: Whether it cannot wait; as long as a ``with`` of this lasts.
+    hurries = False
+
+    def __enter__(self) -> None:
+        self.hurries = True
+
+    def __exit__(self, *_: object) -> None:
+        self.hurries = False
+
+
 class OpenedStore:
     """A connection to a store; see `tapewire.store.Store`, which adds what it can do.
 
@@ -42,10 +56,14 @@ class OpenedStore:
     """
 
     def __init__(self, place: StorePlace, engine: sa.Engine, lock_timeout_s: float) -> None:
-        self._place = place
+        self._place, self._shown = place, place.shown
         self._engine = engine
         self._lock_timeout_s = lock_timeout_s
-        self._own = threading.local()
+        self._own = _OfThread()
+        self._patient = self._hurried = None
+        if place.path is not None:
+            self._patient = KeptConnections(place.path, lock_timeout_s)
+            self._hurried = KeptConnections(place.path, 0.0)
 
     @classmethod
     def unchecked(
@@ -89,7 +107,7 @@ class OpenedStore:
     @property
     def url(self) -> str:
         """Its address, with ``***`` for a password."""
-        return self._place.shown
+        return self._shown
 
     @property
     def is_sqlite(self) -> bool:
@@ -98,6 +116,9 @@ class OpenedStore:
 
     def close(self) -> None:
         """Let the database go; a store that is closed opens again when it is asked something."""
+        for kept in (self._patient, self._hurried):
+            if kept is not None:
+                kept.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -120,6 +141,7 @@ class OpenedStore:
         if (joined := self._joined()) is not None:
             yield joined
             return
+        self._require_time(doing)
         with store_errors(self.url, doing), self._engine.connect() as connection:
             if not self.is_sqlite:
                 connection.execution_options(
@@ -145,6 +167,7 @@ class OpenedStore:
         if (joined := self._joined()) is not None:
             yield joined
             return
+        self._require_time(doing)
         with store_errors(self.url, doing), self._engine.connect() as connection:
             connection.execution_options(**{WRITES: True})
             with connection.begin():
@@ -160,9 +183,55 @@ class OpenedStore:
                 finally:
                     self._own.connection = None
 
+    def rows(self, doing: str, lookup: Lookup, **values: Any) -> Sequence[Any]:
+        """Return the rows of one question; see `asking`."""
+        if self._patient is None or self._joined() is not None:
+            with self.reading(doing) as connection:
+                return connection.execute(lookup.statement, values).all()
+        try:
+            return lookup.fetched(self._kept(), values)
+        except sqlite3.Error:
+            with store_errors(self.url, doing):
+                raise
+
+    @contextlib.contextmanager
+    def asking(self, doing: str) -> Iterator[Asks]:
+        """Ask several questions, all of which see one state of the database.
+
+        Yields
+        ------
+        callable
+            Takes a `Lookup` and its values by name, and returns rows.
+        """
+        if self._patient is None or self._joined() is not None:
+            with self.reading(doing) as joined:
+                yield lambda lookup, **values: joined.execute(lookup.statement, values).all()
+            return
+        with store_errors(self.url, doing):
+            connection = self._kept()
+            connection.execute("BEGIN")
+            try:
+                yield lambda lookup, **values: lookup.fetched(connection, values)
+            finally:
+                connection.execute("ROLLBACK")
+
+    def at_once(self) -> contextlib.AbstractContextManager[None]:
+        """Have `rows` and `asking` answer this thread at once or, where SQLite's file is locked,
+        not at all: an event loop cannot wait. Anything that takes its time is refused.
+        """
+        return self._own
+
+    def _kept(self) -> sqlite3.Connection:
+        kept = self._hurried if self._own.hurries else self._patient
+        assert kept is not None
+        return kept.own()
+
+    def _require_time(self, doing: str) -> None:
+        if self._own.hurries:
+            raise RuntimeError(f"{doing}: takes its time, and was to be answered at once")
+
     def _joined(self) -> sa.Connection | None:
-        found: sa.Connection | None = getattr(self._own, "connection", None)
-        return found
+        return self._own.connection
 
     def _admit(self, connection: sa.Connection) -> None:
         """Refuse a transaction that is to write, before it does; nobody is refused here."""

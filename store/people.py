@@ -9,12 +9,21 @@ import sqlalchemy as sa
 from tapewire.errors import StoreError
 from tapewire.store.bulk import in_utc, text_of
 from tapewire.store.keeping import log
+from tapewire.store.lookups import Lookup
 from tapewire.store.opening import OpenedStore
 from tapewire.store.schema import ROLES, audit_log, sessions, users
 
 #: Rows of a page at most.
 _ROWS_MAX: Final = 1_000
 _NAME_LETTERS_MAX: Final = 64
+_USER: Final = Lookup(sa.select(users).where(users.c.id == sa.bindparam("key")))
+_USER_NAMED: Final = Lookup(sa.select(users).where(users.c.name == sa.bindparam("key")))
+_SESSION_ENDS: Final = Lookup(
+    sa.select(sessions.c.expires_at).where(
+        (sessions.c.id == sa.bindparam("session_id"))
+        & (sessions.c.user_id == sa.bindparam("user_id"))
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -130,10 +139,9 @@ class PeopleStore(OpenedStore):
 
     def user(self, key: int | str) -> UserRecord | None:
         """Return a user by id or name; None if there is none."""
-        column = users.c.id if isinstance(key, int) else users.c.name
-        with self.reading("look a user up") as connection:
-            row = connection.execute(sa.select(users).where(column == key)).one_or_none()
-        return None if row is None else _user(row)
+        lookup = _USER if isinstance(key, int) else _USER_NAMED
+        found = self.rows("look a user up", lookup, key=key)
+        return _user(found[0]) if found else None
 
     def users(self, *, after: int = 0, limit: int = 100) -> list[UserRecord]:
         """Return users by id, those behind one."""
@@ -219,12 +227,9 @@ class PeopleStore(OpenedStore):
 
     def has_session(self, session_id: int, user_id: int, now: dt.datetime) -> bool:
         """Whether a login of a user lasts."""
-        query = sa.select(sessions.c.expires_at).where(
-            (sessions.c.id == session_id) & (sessions.c.user_id == user_id)
-        )
-        with self.reading("look a login up") as connection:
-            expires_at = connection.execute(query).scalar()
-        return expires_at is not None and expires_at >= now
+        asked = {"session_id": session_id, "user_id": user_id}
+        found = self.rows("look a login up", _SESSION_ENDS, **asked)
+        return bool(found) and bool(found[0].expires_at >= now)
 
     # --- what was done ----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from tapewire.errors import ConfigError, StoreError
 from tapewire.store.asking import conditions_of, place_after, read_place, sorting_of
 from tapewire.store.bulk import INT_MAX, in_utc
 from tapewire.store.keeping import strategy_ids
+from tapewire.store.lookups import Asks, Lookup
 from tapewire.store.opening import OpenedStore
 from tapewire.store.paging import page_rows
 from tapewire.store.records import (
@@ -144,9 +145,14 @@ class ReadingStore(OpenedStore):
         sorting = sorting_of(sort, descending=descending)
         conditions = conditions_of(where)
         place = None if after is None else read_place(after, sorting)
-        with self.reading("list strategies") as connection:
-            # One more, to see whether there is another page.
-            rows = page_rows(connection, sorting, conditions, kind, place, limit + 1)
+        # One more, to see whether there is another page.
+        asked = (sorting, kind, place, limit + 1)
+        if not conditions:
+            with self.asking("list strategies") as ask:
+                rows = page_rows(ask, *asked)
+        else:
+            with self.reading("list strategies") as connection:
+                rows = page_rows(_narrowed(connection, conditions), *asked)
         if len(rows) <= limit:
             return Page(tuple(rows), None)
         value = getattr(rows[limit - 1], sorting.column.name)
@@ -221,6 +227,15 @@ class ReadingStore(OpenedStore):
                 f"{self.url}: expected a strategy's id, name or hash, found no such: {key!r}"
             )
         return int(found[0])
+
+
+def _narrowed(connection: sa.Connection, conditions: Sequence[sa.ColumnElement[bool]]) -> Asks:
+    """Return what asks for those rows of a list that conditions are true of."""
+
+    def ask(part: Lookup, **values: Any) -> Sequence[Any]:
+        return connection.execute(part.statement.where(*conditions), values).all()
+
+    return ask
 
 
 def _dataset(row: Any) -> DatasetRecord:

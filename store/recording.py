@@ -223,7 +223,8 @@ class WritingStore(OpenedStore):
         Parameters
         ----------
         results
-            Taken one after the other: they need not be in memory together.
+            Taken one after the other, never together in memory. What makes them must not ask the
+            same store in between.
         generation_id
             The search that they belong to.
 

@@ -11,7 +11,8 @@ one sentence and exits with ``exit_code``; a traceback is only ever a bug of our
     │   ├── FormatError          it is no DBN, another schema, truncated or corrupt
     │   ├── NoDataError          it holds nothing that was asked for
     │   ├── FlaggedDataError     a record says of itself what the run is to stop at
-    │   └── DownloadError        a vendor's server refused, fell silent or sent something else
+    │   ├── DownloadError        a vendor's server refused, fell silent or sent something else
+    │   └── FeedError            a live gateway refuses what is asked, or is away for too long
     ├── OutputError          a run folder or file that can't be written
     ├── WireError            the stream between replay and router
     │   ├── EndpointError        an address that can't be bound or reached
@@ -104,6 +105,10 @@ class FlaggedDataError(InputError):
 
 class DownloadError(InputError):
     """A vendor's server refused a request, fell silent or sent something else."""
+
+
+class FeedError(InputError):
+    """A live gateway refuses what is asked, or is away for longer than is waited."""
 
 
 class OutputError(TapewireError):

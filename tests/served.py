@@ -18,7 +18,8 @@ import structlog
 
 from tapewire.services.auth import PasswordHasher
 from tapewire.services.proto import accounts_pb2, accounts_pb2_grpc
-from tapewire.services.server.serving import Server, write_log_to
+from tapewire.services.server.log_lines import LogLines, write_log_to
+from tapewire.services.server.serving import Server
 from tapewire.services.server.settings import ServerSettings
 from tapewire.store import Store
 
@@ -31,9 +32,9 @@ SEALING = "one:" + base64.b64encode(SECRET).decode()
 class Inner:
     """A server that runs in a thread, and what it logged."""
 
-    def __init__(self, settings: ServerSettings, log: io.StringIO) -> None:
+    def __init__(self, settings: ServerSettings, log: io.StringIO, waiting: LogLines) -> None:
         self.loop = asyncio.new_event_loop()
-        self.log, self.store = log, Store.open(settings.store)
+        self._log, self._waiting, self.store = log, waiting, Store.open(settings.store)
         self.server: Server
         self._settings = settings
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -63,7 +64,12 @@ class Inner:
             return str(stub.Login(request, timeout=30).tokens.access_token)
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+        return [json.loads(line) for line in self.text().splitlines()]
+
+    def text(self) -> str:
+        """All that was logged."""
+        self._waiting.flush()
+        return self._log.getvalue()
 
     def logged(self, number: str) -> dict[str, Any]:
         """The line of a call, which is written a moment after its answer."""
@@ -90,9 +96,9 @@ def inner_server(folder: Path, roles: dict[str, str] | None = None, **more: Any)
             if store.user(name) is None:
                 store.add_user(name, role, kept, by="test")
     log = io.StringIO()
-    write_log_to(log)
+    waiting = write_log_to(log)
     given = {"drain_s": 5.0, **more}
-    inner = Inner(ServerSettings("127.0.0.1:0", url, SECRET, **given), log)
+    inner = Inner(ServerSettings("127.0.0.1:0", url, SECRET, **given), log, waiting)
     try:
         yield inner
     finally:

@@ -127,7 +127,7 @@ class Holdout:
         if len(numbers) < 2:
             raise ConfigError(
                 f"holdout: expected bars of at least 2 sessions, found {len(numbers)}; give longer "
-                "data"
+                "data, or have days begin within it (--session)"
             )
         kept = min(len(numbers) - 1, int(np.ceil(share * len(numbers))))
         return cls(candles, int(firsts[len(numbers) - kept]), kept, openings)

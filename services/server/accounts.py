@@ -13,6 +13,7 @@ from tapewire.services.server.database import Database
 from tapewire.services.server.guarding import CALLER
 from tapewire.services.server.identity import Identity, IssuedTokens
 from tapewire.services.server.measures import Measures
+from tapewire.services.server.moments import put_moment
 from tapewire.services.server.paging import page_size, whole_of
 from tapewire.store import Store
 from tapewire.store.people import UserRecord
@@ -60,8 +61,7 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):
         """Say who calls, and what they may do."""
         claims = CALLER.get().claims
         assert claims is not None
-        user = await self._database.ask("user", lambda store: store.user(int(claims.user_id)))
-        assert user is not None
+        user = await self._identity.user_of(claims)
         allowed = sorted(permissions_of(user.role))
         return pb.WhoAmIResponse(user=_shown(user), permissions=allowed)
 
@@ -129,7 +129,7 @@ class Accounts(accounts_pb2_grpc.AuthServiceServicer):
         entries = []
         for one in found:
             entry = pb.AuditEntry(id=one.id, who=one.who, what=f"{one.action} {one.subject}")
-            entry.at.FromDatetime(one.at)
+            put_moment(entry.at, one.at)
             entry.details = json.dumps(one.details)
             entries.append(entry)
         following = str(found[-1].id) if len(found) == limit else ""
@@ -147,7 +147,7 @@ def _shown(user: UserRecord) -> Any:
         id=user.id, name=user.name, email=user.email, role=_CODES[user.role],
         disabled=not user.is_active,
     )  # fmt: skip
-    shown.created_at.FromDatetime(user.created_at)
+    put_moment(shown.created_at, user.created_at)
     return shown
 
 

@@ -21,10 +21,18 @@ from tapewire.services.server.runs import Runs
 
 def add_job_services(
     server: Handlers, database: Database, desk: JobDesk, data: Path | None, runs: RunDesk
-) -> None:
-    """Have a server answer calls about jobs, and about what they read."""
-    jobs_pb2_grpc.add_JobServiceServicer_to_server(Jobs(database), server)
+) -> Jobs:
+    """Have a server answer calls about jobs, and about what they read.
+
+    Returns
+    -------
+    Jobs
+        Whose streams are to be ended before the server is.
+    """
+    jobs = Jobs(database)
+    jobs_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
     backtests_pb2_grpc.add_BacktestServiceServicer_to_server(Backtests(database, desk), server)
     optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(Optimizers(desk), server)
     runs_pb2_grpc.add_RunServiceServicer_to_server(Runs(desk, runs), server)
     data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, desk, data), server)
+    return jobs

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
-from tapewire.services.server.guarding import CALLER
+from tapewire.errors import StoreLockedError
+from tapewire.services.server.callers import CALLER
 from tapewire.services.server.measures import Measures
 from tapewire.services.server.traces import Traces
 from tapewire.store import Store
@@ -16,6 +17,7 @@ from tapewire.store import Store
 T = TypeVar("T")
 #: Questions at a time; a store of SQLite's has one writer anyway.
 THREADS: Final = 4
+_UNTRACED: Final = contextlib.nullcontext()
 
 
 class Database:
@@ -46,8 +48,26 @@ class Database:
             finally:
                 self._measures.asked(query, time.perf_counter() - began_s)
 
-        with self._traces.asking(query) if self._traces else contextlib.nullcontext():
+        with self._asking(query):
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def look_up(self, query: str, question: Callable[[Store], T]) -> T:
+        """Ask the store for a row by its key, or for a few along an index.
+
+        SQLite answers that in less time than it takes to have a thread do it, so that it is asked
+        here. Who has locked its file is waited for in a thread.
+        """
+        if not self._store.is_sqlite:
+            return await self.ask(query, question)
+        began_s = time.perf_counter()
+        try:
+            with self._asking(query), self._store.at_once():
+                return question(self._store)
+        except StoreLockedError:
+            pass
+        finally:
+            self._measures.asked(query, time.perf_counter() - began_s)
+        return await self.ask(query, question)
 
     async def once(
         self, query: str, key: str, request: Any, question: Callable[[Store], Any]
@@ -82,6 +102,9 @@ class Database:
             answered: bytes = message.SerializeToString()
             return answered
         return await self.ask(query, change)
+
+    def _asking(self, query: str) -> contextlib.AbstractContextManager[None]:
+        return self._traces.asking(query) if self._traces else _UNTRACED
 
     def close(self) -> None:
         """Wait for what is being asked, and let the store go."""

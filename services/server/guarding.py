@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import grpc
@@ -30,8 +30,10 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MALFORMED: Final = object()
 
 
-class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Stands before every call.
+class CallGuard(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Stands before every call: a server has no other handler than this one.
+
+    It is no interceptor, which gRPC would await, with what stands behind it, for each call.
 
     Parameters
     ----------
@@ -60,40 +62,29 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     ) -> None:
         self._tokens, self._measures = tokens, measures
         self._per_user, self._per_address = per_user, per_address
-        self._log = structlog.get_logger("tapewire.server")
+        # Bound to how lines are written now, not looked up for each of them.
+        self._log = structlog.get_logger("tapewire.server").bind()
         self.traces = traces
         #: Whether who comes now is told that the server ends.
         self.is_draining = False
         self._going, self._most = [0, 0], (calls_max, streams_max)
         # Numbers of two processes differ by what they begin with.
         self._count, self._begin = 0, os.urandom(4).hex()
+        self._guarded: dict[str, _Guarded] = {}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
-        details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler | None:
-        """Wrap the call's handler."""
-        handler = await continuation(details)
-        rule = RULES.get(details.method)
-        if handler is None or rule is None:
+    def guard(self, handlers: Mapping[str, grpc.RpcMethodHandler]) -> None:
+        """Let calls through to these, by ``/package.Service/Call``, that have a rule."""
+        for method, handler in handlers.items():
+            if (rule := RULES.get(method)) is not None:
+                self._guarded[method] = _Guarded(method, rule, handler)
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        """Return what handles a call that has come, whose message has not."""
+        guarded = self._guarded.get(details.method)
+        if guarded is None:
             return None  # unimplemented: nobody learns whether there is something behind it
         metadata = dict(details.invocation_metadata or ())
-        told = _Told(self, details.method, rule, metadata, self._number(metadata))
-        taken = handler.request_deserializer
-        if not handler.request_streaming:
-            taken = _taking(taken)
-        if handler.response_streaming:
-            streaming = _streaming(self, told, handler)
-            make = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_stream_rpc_method_handler
-            )
-            return make(streaming, taken, handler.response_serializer)
-        return grpc.unary_unary_rpc_method_handler(
-            _answering(self, told, handler), taken, handler.response_serializer
-        )
+        return _Told(self, guarded, metadata, self._number(metadata))
 
     def _number(self, metadata: dict[str, Any]) -> str:
         self._count += 1
@@ -107,7 +98,7 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
         Raises
         ------
-        Refused
+        Refused, BadTokenError
             If nobody is known who has to be, it is too often, or they may not.
         """
         address = told.address = _address(context.peer())
@@ -115,11 +106,7 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         self._within(self._per_address, address, "address")
         claims = None
         if not told.rule.open:
-            token = _token(told.metadata)
-            try:
-                claims = await self._tokens.claims_of(token)
-            except BadTokenError as error:
-                raise Refused(CallFailure("UNAUTHENTICATED", "BAD_TOKEN", str(error), 2)) from None
+            claims = await self._tokens.claims_of(_token(told.metadata))
             self._within(self._per_user, claims.user_id, "user")
             needed = told.rule.permission
             if needed is not None and not may(claims.role, needed):
@@ -155,11 +142,11 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                 )
             )
 
-    def began(self, told: "_Told", context: grpc.aio.ServicerContext, *, streams: bool) -> None:
+    def began(self, told: "_Told", context: grpc.aio.ServicerContext) -> None:
         """Note that a call has come, whole."""
-        told.has_begun, told.streams = True, streams
+        told.has_begun = True
         context.set_trailing_metadata(((REQUEST_ID, told.request_id),))
-        self._going[streams] += 1
+        self._going[told.streams] += 1
 
     def ended(self, told: "_Told", caller: Caller | None, status: str, began_s: float) -> None:
         """Count a call, and write it to the log."""
@@ -185,7 +172,10 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
     def failed(self, told: "_Told", error: Exception) -> CallFailure:
         """What a client is told of an error; one that is a bug is in the log alone."""
-        if isinstance(error, Refused):
+        if isinstance(error, BadTokenError):
+            failure = CallFailure("UNAUTHENTICATED", "BAD_TOKEN", str(error), 2)
+            self._measures.refused(failure.reason)
+        elif isinstance(error, Refused):
             failure = error.failure
             self._measures.refused(failure.reason)
         elif isinstance(error, TapewireError):
@@ -201,27 +191,101 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return failure
 
 
-class _Told:
-    """What is known of a call before its message comes."""
+class _Guarded:
+    """One of the calls that there are, as it is to be handled."""
+
+    def __init__(self, method: str, rule: Rule, handler: grpc.RpcMethodHandler) -> None:
+        self.method, self.rule = method, rule
+        self.name = method.rpartition(".")[2].replace("/", ".")
+        self.reads_stream: bool = handler.request_streaming
+        self.streams: bool = handler.response_streaming
+        self.written = handler.response_serializer
+        self.inner = handler.unary_stream if self.streams else handler.unary_unary
+        self.taken = handler.request_deserializer
+        if self.reads_stream:
+            self.inner = handler.stream_stream
+        else:
+            # A stream of messages is gRPC's own to read.
+            self.taken = _taking(self.taken)
+
+
+class _Told(grpc.RpcMethodHandler):  # type: ignore[misc]
+    """A call, and what is known of it; made before its message comes, which it then handles."""
 
     def __init__(
-        self, guard: CallGuard, method: str, rule: Rule, metadata: dict[str, Any], request_id: str
+        self, guard: CallGuard, of: _Guarded, metadata: dict[str, Any], request_id: str
     ) -> None:
-        self.method, self.rule, self.metadata = method, rule, metadata
-        self.request_id = request_id
+        self._guard, self._of = guard, of
+        self.method, self.rule, self.streams = of.method, of.rule, of.streams
+        self.metadata, self.request_id = metadata, request_id
         self.address: str | None = None
         self.reason: str | None = None
-        self.has_begun = self.streams = False
-        self._guard = guard
+        self.has_begun = False
+        # As gRPC asks for them.
+        self.request_streaming, self.response_streaming = of.reads_stream, of.streams
+        self.request_deserializer, self.response_serializer = of.taken, of.written
 
     @property
     def name(self) -> str:
-        return self.method.rpartition(".")[2].replace("/", ".")
+        return self._of.name
 
     def __del__(self) -> None:
         # gRPC drops a handler that it will not call, and tells nobody why.
         if not self.has_begun:
             self._guard.never_began(self)
+
+    async def unary_unary(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Answer once."""
+        guard = self._guard
+        began_s, caller, status = time.perf_counter(), None, "CANCELLED"
+        guard.began(self, context)
+        with span_of(guard.traces, self.method, self.metadata, self.request_id) as span:
+            try:
+                caller = await guard.admit(self, context)
+                CALLER.set(caller)
+                _require_message(request)
+                answered = await self._of.inner(request, context)
+                status = "OK"
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:
+                failure = guard.failed(self, error)
+                status = failure.status
+                await _end(context, self, failure)
+            else:
+                return answered
+            finally:
+                span.end(status)
+                guard.ended(self, caller, status, began_s)
+
+    async def unary_stream(
+        self, request: Any, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[Any]:
+        """Answer many times."""
+        guard = self._guard
+        began_s, caller, status = time.perf_counter(), None, "CANCELLED"
+        guard.began(self, context)
+        # Not the current one of the loop's context: a generator may end in another context.
+        span = span_started(guard.traces, self.method, self.metadata, self.request_id)
+        try:
+            caller = await guard.admit(self, context)
+            CALLER.set(caller)
+            _require_message(request)
+            async for part in self._of.inner(request, context):
+                guard.sent(self)
+                yield part
+            status = "OK"
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:
+            failure = guard.failed(self, error)
+            status = failure.status
+            await _end(context, self, failure)
+        finally:
+            span.end(status)
+            guard.ended(self, caller, status, began_s)
+
+    stream_stream = unary_stream
 
 
 def _token(metadata: dict[str, Any]) -> str:
@@ -268,58 +332,3 @@ def _require_message(request: Any) -> None:
 async def _end(context: grpc.aio.ServicerContext, told: _Told, failure: CallFailure) -> None:
     context.set_trailing_metadata((*failure.trailers, (REQUEST_ID, told.request_id)))
     await context.abort(failure.code, failure.sentence)
-
-
-def _answering(guard: CallGuard, told: _Told, handler: grpc.RpcMethodHandler) -> Any:
-    async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
-        began_s, caller, status = time.perf_counter(), None, "CANCELLED"
-        guard.began(told, context, streams=False)
-        with span_of(guard.traces, told.method, told.metadata, told.request_id) as span:
-            try:
-                caller = await guard.admit(told, context)
-                CALLER.set(caller)
-                _require_message(request)
-                answered = await handler.unary_unary(request, context)
-                status = "OK"
-            except grpc.aio.AbortError:
-                raise
-            except Exception as error:
-                failure = guard.failed(told, error)
-                status = failure.status
-                await _end(context, told, failure)
-            else:
-                return answered
-            finally:
-                span.end(status)
-                guard.ended(told, caller, status, began_s)
-
-    return answer
-
-
-def _streaming(guard: CallGuard, told: _Told, handler: grpc.RpcMethodHandler) -> Any:
-    inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-
-    async def answer(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-        began_s, caller, status = time.perf_counter(), None, "CANCELLED"
-        guard.began(told, context, streams=True)
-        # Not the current one of the loop's context: a generator may end in another context.
-        span = span_started(guard.traces, told.method, told.metadata, told.request_id)
-        try:
-            caller = await guard.admit(told, context)
-            CALLER.set(caller)
-            _require_message(request)
-            async for part in inner(request, context):
-                guard.sent(told)
-                yield part
-            status = "OK"
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:
-            failure = guard.failed(told, error)
-            status = failure.status
-            await _end(context, told, failure)
-        finally:
-            span.end(status)
-            guard.ended(told, caller, status, began_s)
-
-    return answer

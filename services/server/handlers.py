@@ -1,18 +1,12 @@
-"""The handlers of a server's calls, for who asks by another way than gRPC."""
+"""The handlers of a server's calls, gathered for the guard that stands before all of them."""
 
 from collections.abc import Mapping, Sequence
 
 import grpc
-import grpc.aio
 
 
 class Handlers:
-    """Stands before a server where handlers are added to it, and remembers them.
-
-    Parameters
-    ----------
-    server
-        Which gets them.
+    """Stands where generated code expects a server that it adds handlers to.
 
     Attributes
     ----------
@@ -20,17 +14,14 @@ class Handlers:
         ``/package.Service/Call`` → handler.
     """
 
-    def __init__(self, server: grpc.aio.Server) -> None:
-        self._server = server
+    def __init__(self) -> None:
         self.by_call: dict[str, grpc.RpcMethodHandler] = {}
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
-        """Pass them on."""
-        self._server.add_generic_rpc_handlers(handlers)
+        """Leave them: the same come by `add_registered_method_handlers`, by name."""
 
     def add_registered_method_handlers(
         self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler]
     ) -> None:
-        """Pass a service's on, and remember them by their calls."""
-        self._server.add_registered_method_handlers(service, handlers)
+        """Remember a service's by their calls."""
         self.by_call.update({f"/{service}/{name}": one for name, one in handlers.items()})

@@ -28,6 +28,7 @@ from tapewire.store.people import UserRecord
 #: good for so long at another gateway.
 BELIEVED_S: Final = 5.0
 _BELIEVED_MAX: Final = 10_000
+_NEVER: Final = (0.0, None)
 #: Failed logins of a name: five at once, then one in ten seconds; of an address, behind which
 #: there may be many people: twenty, then one a second.
 _OF_NAME: Final = (0.1, 5)
@@ -71,8 +72,9 @@ class Identity:
     ) -> None:
         self._database, self._issuer, self._clock_s = database, issuer, clock_s
         self._passwords = Passwords()
-        self._believed: OrderedDict[tuple[str, int, int, str], float] = OrderedDict()
-        self._shared, self._epoch = shared, 0
+        self._believed: OrderedDict[tuple[str, int, int, str], tuple[float, UserRecord]]
+        self._believed = OrderedDict()
+        self._shared, self._epoch, self._forgotten = shared, 0, 0
         self._by_name: Limits
         self._by_address: Limits
         if shared is None:
@@ -196,28 +198,48 @@ class Identity:
     async def claims_of(self, token: str) -> Claims:
         """Say whom a token is about, if its login lasts and its user is what the token says."""
         claims = self._issuer.claims(token)
+        if self._known(claims) is None:
+            await self._looked_up(claims)
+        return claims
+
+    async def user_of(self, claims: Claims) -> UserRecord:
+        """Return the user that a token is about, as the store knew them `BELIEVED_S` ago or later.
+
+        Raises
+        ------
+        BadTokenError
+            If it was revoked meanwhile.
+        """
+        return self._known(claims) or await self._looked_up(claims)
+
+    def _known(self, claims: Claims) -> UserRecord | None:
+        """Return a user whom the store was asked about not long ago, by one of their tokens."""
         if self._shared is not None and self._shared.epoch != self._epoch:
             self._epoch = self._shared.epoch
             self._believed.clear()
-        key = (claims.user_id, claims.session, claims.version, claims.role)
-        now_s = time.monotonic()
-        if self._believed.get(key, 0.0) > now_s:
-            return claims
-        today, user_id = _moment(self._clock_s()), _id_of(claims)
-        user = await self._database.ask("user", lambda store: store.user(user_id))
-        lasts = await self._database.ask(
+        until_s, user = self._believed.get(_key(claims), _NEVER)
+        return user if until_s > time.monotonic() else None
+
+    async def _looked_up(self, claims: Claims) -> UserRecord:
+        now_s, today = time.monotonic(), _moment(self._clock_s())
+        asked, user_id = self._forgotten, _id_of(claims)
+        user = await self._database.look_up("user", lambda store: store.user(user_id))
+        lasts = await self._database.look_up(
             "session", lambda store: store.has_session(claims.session, user_id, today)
         )
         holds = user is not None and user.is_active and user.role == claims.role
         if user is None or not holds or user.token_version != claims.version or not lasts:
             raise BadTokenError("token: was revoked; log in again")
-        self._believed[key] = now_s + BELIEVED_S
-        while len(self._believed) > _BELIEVED_MAX:
-            self._believed.popitem(last=False)
-        return claims
+        # What was forgotten while a thread was asking may have changed since it was answered.
+        if asked == self._forgotten:
+            self._believed[_key(claims)] = now_s + BELIEVED_S, user
+            while len(self._believed) > _BELIEVED_MAX:
+                self._believed.popitem(last=False)
+        return user
 
     def forget(self) -> None:
         """Ask the store again of every token, here and at the other gateways."""
+        self._forgotten += 1
         self._believed.clear()
         if self._shared is not None:
             self._shared.advance()
@@ -228,6 +250,10 @@ class Identity:
             session=session,
         )  # fmt: skip
         return IssuedTokens(access, ends_s, refresh, until_s)
+
+
+def _key(claims: Claims) -> tuple[str, int, int, str]:
+    return claims.user_id, claims.session, claims.version, claims.role
 
 
 def _id_of(claims: Claims) -> int:

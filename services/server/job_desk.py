@@ -7,6 +7,7 @@ from tapewire.services.proto import jobs_pb2 as pb
 from tapewire.services.server.database import Database
 from tapewire.services.server.failures import CallFailure
 from tapewire.services.server.guarding import CALLER, Refused
+from tapewire.services.server.moments import put_moment
 from tapewire.store import JobRecord
 from tapewire.store.jobs import ATTEMPTS
 
@@ -68,7 +69,7 @@ class JobDesk:
         StoreError
             If it has not ended, or is of another kind.
         """
-        job = await self._database.ask("job", lambda store: store.job(job_id))
+        job = await self._database.look_up("job", lambda store: store.job(job_id))
         if job.kind not in kinds:
             raise StoreError(
                 f"job {job_id}: expected one of kind {' or '.join(kinds)}, found {job.kind}"
@@ -92,10 +93,10 @@ def job_message(job: JobRecord) -> Any:
         exit_code=job.exit_code, generation_id=job.generation_id,
         is_cancel_asked=job.is_cancel_asked,
     )  # fmt: skip
-    shown.created_at.FromDatetime(job.created_at)
+    put_moment(shown.created_at, job.created_at)
     for name in ("started_at", "ended_at"):
         if (moment := getattr(job, name)) is not None:
-            getattr(shown, name).FromDatetime(moment)
+            put_moment(getattr(shown, name), moment)
     return shown
 
 

@@ -27,9 +27,13 @@ class Jobs(jobs_pb2_grpc.JobServiceServicer):
         self._database = database
         self._watch = JobWatch(database)
 
+    def drain(self) -> None:
+        """End streams that watch jobs."""
+        self._watch.drain()
+
     async def Get(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give one job with what was asked for and what came of it."""
-        job = await self._database.ask("job", lambda store: store.job(request.job_id))
+        job = await self._database.look_up("job", lambda store: store.job(request.job_id))
         result = "" if job.result is None else json.dumps(job.result, ensure_ascii=False)
         return pb.GetJobResponse(
             job=job_message(job), asked=json.dumps(job.asked, ensure_ascii=False), result=result
@@ -53,7 +57,7 @@ class Jobs(jobs_pb2_grpc.JobServiceServicer):
         """Have a job of the caller's end; an administrator, anybody's."""
         caller = CALLER.get()
         assert caller.claims is not None
-        job = await self._database.ask("job", lambda store: store.job(request.job_id))
+        job = await self._database.look_up("job", lambda store: store.job(request.job_id))
         is_own = str(job.owner_id) == caller.claims.user_id
         if not is_own and not may(caller.claims.role, Permission.ADMINISTER):
             raise Refused(

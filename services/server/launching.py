@@ -144,7 +144,7 @@ def prepare(settings: ServerSettings) -> None:
         from tapewire.services.server.tls import restrict_tls
 
         restrict_tls(settings.certificate)
-    from tapewire.services.server.serving import write_log_to
+    from tapewire.services.server.log_lines import write_log_to
 
     write_log_to(sys.stderr)
 

@@ -1,7 +1,7 @@
 """Figures for Prometheus, under the names of the specification."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from prometheus_client import (
@@ -12,13 +12,41 @@ from prometheus_client import (
     ProcessCollector,
     start_http_server,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from tapewire.errors import EndpointError
+from tapewire.services.server.tallies import LabelTally
 
 #: Bounds of histograms, s: the specification's 5 ms and a second are among them.
 _BOUNDS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 #: Of jobs, which take longer than a call.
 _JOB_BOUNDS_S: Final = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0)
+
+
+class _Messages(Collector):
+    """Messages that came and went: of each call one comes, and one goes if it ends well."""
+
+    def __init__(self, calls: LabelTally, parts_sent: Mapping[str, int]) -> None:
+        self._calls, self._parts_sent = calls, parts_sent
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Give what is known now."""
+        labels = ("method",)
+        received = CounterMetricFamily("grpc_server_msg_received", "Calls.", labels=labels)
+        sent = CounterMetricFamily(
+            "grpc_server_msg_sent", "Answers, each of a stream.", labels=labels
+        )
+        came: dict[str, float] = {}
+        went: dict[str, float] = dict(self._parts_sent)
+        for (method, status), count in self._calls.counts().items():
+            came[method] = came.get(method, 0) + count
+            if status == "OK":
+                went[method] = went.get(method, 0) + count
+        for family, counts in ((received, came), (sent, went)):
+            for method, count in counts.items():
+                family.add_metric((method,), count)
+            yield family
 
 
 class Measures:
@@ -28,20 +56,21 @@ class Measures:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._page: Any = None
-        self._handling_s = Histogram(
+        # With each call: told of by tallies, of which the page makes three figures.
+        self._handling_s = LabelTally(
             "grpc_server_handling_seconds", "From a call's first byte to its status.",
-            ("method", "code"), registry=self.registry, buckets=_BOUNDS_S,
+            ("method", "code"), _BOUNDS_S,
         )  # fmt: skip
-        self._received = self._counter("grpc_server_msg_received", "Calls.", "method")
-        self._sent = self._counter("grpc_server_msg_sent", "Answers, each of a stream.", "method")
+        self._parts_sent: dict[str, int] = {}
+        self._query_s = LabelTally(
+            "db_query_duration_seconds", "What the store was asked.", ("query",), _BOUNDS_S
+        )
+        for one in (self._handling_s, self._query_s, _Messages(self._handling_s, self._parts_sent)):
+            self.registry.register(one)
         self._refused = self._counter(
             "tapewire_refused", "Calls that were refused, by why.", "reason"
         )
         self._logins = self._counter("trading_logins", "Logins by what came of them.", "status")
-        self._query_s = Histogram(
-            "db_query_duration_seconds", "What the store was asked.", ("query",),
-            registry=self.registry, buckets=_BOUNDS_S,
-        )  # fmt: skip
         self._connections = Gauge(
             "db_connections_active", "Questions to the store that go on.", registry=self.registry
         )
@@ -53,14 +82,11 @@ class Measures:
 
     def handled(self, method: str, status: str, elapsed_s: float) -> None:
         """Count a call that has ended."""
-        self._handling_s.labels(method, status).observe(elapsed_s)
-        self._received.labels(method).inc()
-        if status == "OK":
-            self._sent.labels(method).inc()
+        self._handling_s.add((method, status), elapsed_s)
 
     def sent(self, method: str) -> None:
         """Count a message of a stream."""
-        self._sent.labels(method).inc()
+        self._parts_sent[method] = self._parts_sent.get(method, 0) + 1
 
     def refused(self, reason: str) -> None:
         """Count a call that was refused."""
@@ -72,7 +98,7 @@ class Measures:
 
     def asked(self, query: str, elapsed_s: float) -> None:
         """Count what the store was asked."""
-        self._query_s.labels(query).observe(elapsed_s)
+        self._query_s.add((query,), elapsed_s)
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:

@@ -1,17 +1,15 @@
 """A server's life: it opens its store, listens, and ends without cutting anybody off."""
 
 import asyncio
-import json
-import logging
+import gc
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import grpc.aio
-import structlog
 
 from tapewire.errors import EndpointError
 from tapewire.services.auth.rates import Limits, RateLimiter
@@ -32,6 +30,7 @@ from tapewire.services.server.handlers import Handlers
 from tapewire.services.server.health import Health
 from tapewire.services.server.identity import Identity
 from tapewire.services.server.job_desk import JobDesk
+from tapewire.services.server.jobs import Jobs
 from tapewire.services.server.keys import Keys
 from tapewire.services.server.measures import Measures
 from tapewire.services.server.run_desk import RunDesk, RunPlaces
@@ -87,6 +86,7 @@ class Server:
         self._server: grpc.aio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
         self._web: WebServer | None = None
+        self._jobs: Jobs | None = None
         #: Of the studio; 0: there is none.
         self.web_port = 0
         path = Path(store.url) if store.is_sqlite else Path.cwd()
@@ -114,8 +114,11 @@ class Server:
             If certificate or key are none.
         """
         settings = self._settings
+        handlers = Handlers()
+        self._add_services(handlers)
+        add_standard(handlers, self._standard)
+        self._guard.guard(handlers.by_call)
         server = grpc.aio.server(
-            interceptors=(self._guard,),
             # What the guard sends away has a sentence; this is for what it does not see in time.
             maximum_concurrent_rpcs=2 * (settings.calls_max + settings.streams_max),
             options=(
@@ -129,9 +132,7 @@ class Server:
                 ("grpc.so_reuseport", int(settings.gateways > 1)),
             ),
         )
-        handlers = Handlers(server)
-        self._add_services(handlers)
-        add_standard(server, self._standard)
+        server.add_generic_rpc_handlers((self._guard,))
         port = self._listen(server)
         if settings.metrics:
             host, first = host_and_port(settings.metrics)
@@ -141,7 +142,7 @@ class Server:
         await server.start()
         self._server = server
         if settings.web:
-            self.web_port = await self._serve_web(handlers)
+            self.web_port = await self._serve_web()
         return port
 
     def _add_services(self, server: Handlers) -> None:
@@ -150,11 +151,11 @@ class Server:
         desk = JobDesk(self._database)
         strategies = Strategies(self._database, desk)
         strategies_pb2_grpc.add_StrategyServiceServicer_to_server(strategies, server)
-        add_job_services(server, self._database, desk, self._settings.data, self._runs)
+        self._jobs = add_job_services(server, self._database, desk, self._settings.data, self._runs)
         keys_pb2_grpc.add_KeyServiceServicer_to_server(Keys(self._database, self._ring), server)
         health_pb2_grpc.add_HealthServiceServicer_to_server(self._health, server)
 
-    async def _serve_web(self, handlers: Handlers) -> int:
+    async def _serve_web(self) -> int:
         """Listen for browsers, and return the port."""
         from tapewire.services.web.app import studio
         from tapewire.services.web.calls import WebCalls
@@ -163,7 +164,7 @@ class Server:
         settings = self._settings
         secure = settings.certificate is not None
         self._web = WebServer(
-            studio(WebCalls(handlers, self._guard), secure=secure),
+            studio(WebCalls(self._guard), secure=secure),
             *host_and_port(settings.web),
             certificate=settings.certificate,
             private_key=settings.private_key,
@@ -176,6 +177,8 @@ class Server:
         """Take no more calls, wait for those that go on, let the store go."""
         self._guard.is_draining = True
         self._standard.drain()
+        if self._jobs is not None:
+            self._jobs.drain()
         if self._watching is not None:
             self._watching.cancel()
         if self._server is not None:
@@ -214,30 +217,6 @@ class Server:
         return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
 
 
-def write_log_to(stream: TextIO, target: str = "tapewire.server") -> None:
-    """Write a line of JSON for each thing that happens, with the keys of the specification."""
-
-    def render(logger: Any, name: str, event: Any) -> str:
-        known = {
-            "timestamp": event.pop("timestamp"),
-            "level": event.pop("level").upper(),
-            "target": target,
-            "message": event.pop("event"),
-        }
-        return json.dumps({**known, "fields": event}, default=str, ensure_ascii=False)
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            render,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(stream),
-    )
-
-
 async def serve(
     settings: ServerSettings,
     store: Store,
@@ -264,7 +243,11 @@ async def serve(
     if lifeline is not None:
         loop.add_reader(lifeline, ended.set)
     try:
-        ready(await server.start(), server)
+        port = await server.start()
+        # What was loaded stays: to look through it for garbage again and again would hold calls.
+        gc.collect()
+        gc.freeze()
+        ready(port, server)
         await ended.wait()
     finally:
         if lifeline is not None:

@@ -7,10 +7,11 @@ from typing import Any, Final
 import grpc.aio
 from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from tapewire.services.server.callers import Refused
 from tapewire.services.server.failures import CallFailure
-from tapewire.services.server.guarding import Refused
+from tapewire.services.server.handlers import Handlers
 from tapewire.services.server.rules import SERVICES
 
 #: Between two looks at what is watched, s.
@@ -70,8 +71,9 @@ class StandardHealth(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         return pb.HealthCheckResponse.NOT_SERVING
 
 
-def add_standard(server: grpc.aio.Server, health: StandardHealth) -> None:
+def add_standard(server: Handlers, health: StandardHealth) -> None:
     """Have a server answer calls of both services."""
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+    reflected = reflection.aio.ReflectionServicer(names)
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, server)

@@ -21,6 +21,12 @@ class CallSpan:
     def __init__(self, span: Any = None) -> None:
         self._span = span
 
+    def __enter__(self) -> "CallSpan":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """It is ended by `end`."""
+
     def end(self, status: str) -> None:
         """End it with the call's status."""
         if self._span is None:
@@ -31,6 +37,10 @@ class CallSpan:
         if status in _FAULTS:
             self._span.set_status(Status(StatusCode.ERROR, status))
         self._span.end()
+
+
+#: Of a call where nobody traces.
+NO_SPAN: Final = CallSpan()
 
 
 class Traces:
@@ -102,19 +112,19 @@ def span_started(
     traces: Traces | None, method: str, metadata: Mapping[str, Any], request_id: str
 ) -> CallSpan:
     """Start a call's span, if anybody traces."""
-    return CallSpan(traces.started(method, metadata, request_id) if traces else None)
+    return CallSpan(traces.started(method, metadata, request_id)) if traces else NO_SPAN
+
+
+def span_of(
+    traces: Traces | None, method: str, metadata: Mapping[str, Any], request_id: str
+) -> contextlib.AbstractContextManager[CallSpan]:
+    """Start a call's span, which is that of all that is done within; its user ends it."""
+    return NO_SPAN if traces is None else _current(traces.started(method, metadata, request_id))
 
 
 @contextlib.contextmanager
-def span_of(
-    traces: Traces | None, method: str, metadata: Mapping[str, Any], request_id: str
-) -> Iterator[CallSpan]:
-    """Start a call's span, which is that of all that is done within; its user ends it."""
-    if traces is None:
-        yield CallSpan()
-        return
+def _current(span: Any) -> Iterator[CallSpan]:
     from opentelemetry.trace import use_span
 
-    span = traces.started(method, metadata, request_id)
     with use_span(span, record_exception=False, set_status_on_exception=False):
         yield CallSpan(span)

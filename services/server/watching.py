@@ -7,7 +7,9 @@ from typing import Final
 import structlog
 
 from tapewire.errors import StoreError
+from tapewire.services.server.callers import Refused
 from tapewire.services.server.database import Database
+from tapewire.services.server.failures import CallFailure
 from tapewire.store import JobRecord
 
 #: Between two looks, s: no stream has more than four messages a second.
@@ -25,8 +27,16 @@ class JobWatch:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._log = structlog.get_logger("tapewire.server")
-        self._watched: dict[int, set[asyncio.Queue[JobRecord]]] = {}
+        self._watched: dict[int, set[asyncio.Queue[JobRecord | None]]] = {}
+        self._ends = False
         self._looking: asyncio.Task[None] | None = None
+
+    def drain(self) -> None:
+        """End what watches: the server is about to, and another one can tell what comes next."""
+        self._ends = True
+        for watching in self._watched.values():
+            for news in watching:
+                _put(news, None)
 
     async def changes(self, job_id: int, after_seq: int) -> AsyncIterator[JobRecord]:
         """Give a job whenever it has changed since; its end is always given, and the last.
@@ -43,21 +53,26 @@ class JobWatch:
         ------
         StoreError
             If there is no such job.
+        Refused
+            If the server is about to end; it says where to go on.
         """
         # One place: what was not fetched yet is replaced by what is newer.
-        news: asyncio.Queue[JobRecord] = asyncio.Queue(1)
+        news: asyncio.Queue[JobRecord | None] = asyncio.Queue(1)
         self._watched.setdefault(job_id, set()).add(news)
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
         try:
-            job = await self._database.ask("job", lambda store: store.job(job_id))
+            job = await self._database.look_up("job", lambda store: store.job(job_id))
             while True:
                 if job.seq > after_seq or job.has_ended:
                     yield job
                     after_seq = job.seq
                 if job.has_ended:
                     return
-                job = await news.get()
+                found = None if self._ends else await news.get()
+                if found is None:
+                    raise Refused(_drained(job_id, after_seq))
+                job = found
         finally:
             self._watched[job_id].discard(news)
             if not self._watched[job_id]:
@@ -76,7 +91,19 @@ class JobWatch:
                 continue
             for job_id, job in found.items():
                 for news in self._watched.get(job_id, ()):
-                    if news.full():
-                        news.get_nowait()
-                    news.put_nowait(job)
+                    _put(news, job)
         self._looking = None
+
+
+def _put(news: "asyncio.Queue[JobRecord | None]", what: JobRecord | None) -> None:
+    if news.full():
+        news.get_nowait()
+    news.put_nowait(what)
+
+
+def _drained(job_id: int, after_seq: int) -> CallFailure:
+    sentence = (
+        f"the server is about to end: watch job {job_id} again behind seq {after_seq}, another "
+        "one takes over"
+    )
+    return CallFailure("UNAVAILABLE", "DRAINING", sentence)

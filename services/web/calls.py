@@ -5,7 +5,7 @@ thereby what its user may do by any other way.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -26,7 +26,6 @@ from tapewire.services.proto import (
     strategies_pb2,
 )
 from tapewire.services.server.failures import EXIT_CODE, REASON
-from tapewire.services.server.handlers import Handlers
 
 #: Calls that give or take tokens: a page never sees any, they are in cookies.
 _OF_TOKENS: Final = frozenset(("AuthService/Login", "AuthService/Refresh", "AuthService/Logout"))
@@ -67,13 +66,11 @@ class CallFailedError(Exception):
         self.told = {"error": sentence, "reason": reason, "exit_code": int(exit_code)}
 
 
-class InterceptsCalls(Protocol):
+class GuardsCalls(Protocol):
     """What stands before every call."""
 
-    async def intercept_service(
-        self, continuation: Callable[..., Awaitable[Any]], details: Any
-    ) -> Any:
-        """Return a call's handler, wrapped."""
+    def service(self, details: Any) -> Any:
+        """Return a call's handler; None if there is no such call."""
 
 
 @dataclass
@@ -107,14 +104,12 @@ class WebCalls:
 
     Parameters
     ----------
-    handlers
-        Of all services.
     guard
         Lets each in, or not.
     """
 
-    def __init__(self, handlers: Handlers, guard: InterceptsCalls) -> None:
-        self._handlers, self._guard = handlers.by_call, guard
+    def __init__(self, guard: GuardsCalls) -> None:
+        self._guard = guard
 
     async def answer(
         self, call: str, body: bytes, token: str, address: str, *, inside: bool = False
@@ -141,7 +136,7 @@ class WebCalls:
         if method.server_streaming:
             raise CallFailedError(404, f"{call}: has many answers: ask for its stream", "NO_CALL")
         request = _request(method, body)
-        handler, context = await self._admitted(method, token, address)
+        handler, context = self._admitted(method, token, address)
         try:
             return _plain(await handler.unary_unary(request, context))
         except grpc.aio.AbortError:
@@ -155,23 +150,17 @@ class WebCalls:
         if not method.server_streaming:
             raise CallFailedError(404, f"{call}: has one answer: post it", "NO_CALL")
         request = _request(method, body)
-        handler, context = await self._admitted(method, token, address)
+        handler, context = self._admitted(method, token, address)
         try:
             async for part in handler.unary_stream(request, context):
                 yield _plain(part)
         except grpc.aio.AbortError:
             raise _failure(context) from None
 
-    async def _admitted(
-        self, method: MethodDescriptor, token: str, address: str
-    ) -> tuple[Any, _Context]:
+    def _admitted(self, method: MethodDescriptor, token: str, address: str) -> tuple[Any, _Context]:
         path = f"/{method.containing_service.full_name}/{method.name}"
-
-        async def found(_: object) -> grpc.RpcMethodHandler | None:
-            return self._handlers.get(path)
-
         metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        handler = await self._guard.intercept_service(found, _Details(path, metadata))
+        handler = self._guard.service(_Details(path, metadata))
         if handler is None:
             raise CallFailedError(404, f"{path}: expected a call of this server", "NO_CALL")
         return handler, _Context(address)

@@ -4,7 +4,7 @@ Who sends a byte now and then would otherwise hold a connection for good.
 """
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -29,8 +29,8 @@ class TimedHeads(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes, and wait for the rest of a head as long as nothing is asked."""
         super().data_received(data)
-        # Before the first head there is no cycle.
-        if not getattr(self.cycle, "response_complete", True):
+        cycle: Any = self.cycle  # None before the first request, whatever its type says
+        if cycle is not None and not cycle.response_complete:
             self._stop()
         elif self._late is None and not self.transport.is_closing():
             self._wait()

@@ -1,4 +1,4 @@
-"""``tapewire data index``, ``list`` and ``download``: files kept in folders, and the vendor's."""
+"""``tapewire data index``, ``list``, ``download``, ``record``: folders of files, the vendor's."""
 
 import sys
 from pathlib import Path
@@ -23,6 +23,13 @@ DOWNLOAD_EXAMPLES: Final = (
     "tapewire data download -o es --job GLBX-20240105-AB12CD34EF\n\n"
     "tapewire data download -o es.mbo.dbn.zst --dataset GLBX.MDP3 --symbols ES.c.0 "
     "--stype-in continuous --start 2023-12-25T22:00 --end 2023-12-25T23:30 --yes"
+)
+
+RECORD_EXAMPLES: Final = (
+    "[bold]Examples[/bold]\n\n"
+    "tapewire data record -o es --dataset GLBX.MDP3 --symbols ES.c.0 --stype-in continuous\n\n"
+    "tapewire data record -o es --dataset GLBX.MDP3 --symbols ESZ6,NQZ6 --schema definition,status "
+    "--for 60"
 )
 
 CatalogueFolder = Annotated[
@@ -128,6 +135,68 @@ def download(
         confirm=lambda price: _agreed(price, yes),
         gateway_url=gateway or GATEWAY,
         force=force,
+        as_json=as_json,
+        console=Console(),
+    )
+
+
+def record(
+    output: Annotated[Path, typer.Option("-o", "--output", help="A folder for its files.")],
+    dataset: Annotated[str, typer.Option("--dataset", help="Like GLBX.MDP3.")],
+    symbols: Annotated[
+        list[str], typer.Option("--symbols", help="Comma-separated; ALL_SYMBOLS is all of it.")
+    ],
+    schema: Annotated[
+        list[str] | None,
+        typer.Option("--schema", help="Beside mbo: definition, status, statistics."),
+    ] = None,
+    stype_in: Annotated[
+        str, typer.Option("--stype-in", help="raw_symbol, parent, continuous or instrument_id.")
+    ] = "raw_symbol",
+    start: Annotated[
+        str | None,
+        typer.Option("--start", help="From then on, within 24 hours; by default a snapshot, now."),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--for", help="So many seconds; by default until Ctrl-C.")
+    ] = None,
+    rotate_hours: Annotated[
+        float, typer.Option("--rotate", help="Hours of market time in a file.")
+    ] = 24.0,
+    patience_s: Annotated[
+        float, typer.Option("--patience", help="Seconds that the gateway may be away.")
+    ] = 14_400.0,
+    gateway: Annotated[
+        str | None, typer.Option("--gateway", help="host:port of another than Databento's own.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Record Databento's live MBO as it comes, with the key in DATABENTO_API_KEY.
+
+    What a cut of the line took is asked for again, each record is in the files once. The same
+    command in the same folder goes on where the last one ended, if that is less than 24 hours ago.
+    """
+    from rich.console import Console
+
+    from tapewire.inputs.cataloguing import time_ns
+    from tapewire.inputs.recording import record_feed
+    from tapewire.live import FeedRequest, GatewayAddress
+
+    others = [one for one in names_in(schema) or () if one != "mbo"]
+    request = FeedRequest(
+        dataset,
+        tuple(names_in(symbols) or ()),
+        ("mbo", *others),
+        stype_in,
+        time_ns("--start", time_in(start)),
+    )
+    record_feed(
+        request,
+        output,
+        address=None if gateway is None else GatewayAddress.typed(gateway),
+        seconds=seconds,
+        rotate_hours=rotate_hours,
+        patience_s=patience_s,
         as_json=as_json,
         console=Console(),
     )

@@ -235,6 +235,7 @@ def impact(
 app.command("index", epilog=catalogue.INDEX_EXAMPLE)(catalogue.index)
 app.command("list", epilog=catalogue.LIST_EXAMPLE)(catalogue.list_files)
 app.command("download", epilog=catalogue.DOWNLOAD_EXAMPLES)(catalogue.download)
+app.command("record", epilog=catalogue.RECORD_EXAMPLES)(catalogue.record)
 app.command("check", epilog=derived.CHECK_EXAMPLES)(derived.check)
 app.command("derive", epilog=derived.DERIVE_EXAMPLES)(derived.derive)
 app.command("plot", epilog=derived.PLOT_EXAMPLES)(derived.plot)

@@ -45,7 +45,11 @@ def say_generation(result: "GenerationResult", console: "Console", *, as_json: b
     for name, value in result.best:
         tell(console, f"  {value:9.3f}  {name}")
     if not result.best:
-        tell(console, "  none has a fitness: too few trades")
+        tell(
+            console,
+            "  none has a fitness: too few trades (--trades-min), or bars of fewer sessions than "
+            "the objective needs: a Sharpe ratio two",
+        )
     if result.judged is not None:
         say_judged(result.judged, console, as_json=False)
     else:

@@ -200,7 +200,7 @@ def worker(
 
     from tapewire.factory.jobs import WORK
     from tapewire.services.jobs import JobWorker, WorkerSettings
-    from tapewire.services.server.serving import write_log_to
+    from tapewire.services.server.log_lines import write_log_to
     from tapewire.services.server.settings import require_folder
     from tapewire.store import Store
 

@@ -91,7 +91,8 @@ class FactorySettings:
                 raise ConfigError(f"{name}: expected 1 to {STRATEGIES_MAX:,}, found {value:,}")
         if not 0 < self.holdout_share <= 0.9:
             raise ConfigError(
-                f"holdout_share: expected above 0, 0.9 at most, found {self.holdout_share:g}"
+                f"holdout_share (--holdout): expected above 0, 0.9 at most, found "
+                f"{self.holdout_share:g}: what is best in a search needs bars that it did not see"
             )
         if self.grammar is not None and self.method != "grammar":
             raise ConfigError(f"grammar: expected with method grammar only, found {self.method}")

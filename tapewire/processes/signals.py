@@ -116,6 +116,11 @@ class Signals:
                 raise
             raise self._lost.pop() from None
 
+    @property
+    def asked(self) -> bool:
+        """Whether the user asked to stop."""
+        return self._number != 0
+
     def check(self) -> None:
         """Raise `InterruptedRunError` if the user asked to stop."""
         if self._number:

@@ -160,9 +160,11 @@ class _Placed:
         self._refuse(source, ("catalogue",), where, "files by their names")
         for key in _FILE_LISTS:
             names = source.get(key)
-            for number, name in enumerate(names if isinstance(names, list) else ()):
-                path = self._path(self._places.data, name, (*where, key, number))
-                names[number] = path
+            if isinstance(names, list):
+                source[key] = [
+                    self._path(self._places.data, name, (*where, key, number))
+                    for number, name in enumerate(names)
+                ]
 
     def _models(self, execution: Any, where: KeyPath) -> None:
         for family, (section, key) in SECTIONS.items():

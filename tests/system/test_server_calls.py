@@ -18,7 +18,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from served import Inner, bearer, inner_server, refused
 from tapewire.errors import ConfigError, EndpointError
 from tapewire.services.client import Client
-from tapewire.services.proto import accounts_pb2, accounts_pb2_grpc, strategies_pb2
+from tapewire.services.proto import (
+    accounts_pb2,
+    accounts_pb2_grpc,
+    jobs_pb2,
+    jobs_pb2_grpc,
+    strategies_pb2,
+)
 from tapewire.services.server.accounts import Accounts
 from tapewire.services.server.rules import SERVICES
 from tapewire.services.server.settings import ServerSettings
@@ -81,7 +87,7 @@ def test_a_call_has_a_number_that_its_client_and_the_log_know(
         who(accounts_pb2.WhoAmIRequest(), timeout=20)
     numbers.append(dict(error.value.trailing_metadata())["x-request-id"])
     logged = {number: inner.logged(number) for number in numbers}
-    assert "forged" not in inner.log.getvalue()
+    assert "forged" not in inner.text()
     assert logged[own]["user"] == "ada"
     assert logged[own]["address"] == "127.0.0.1"
     assert logged[numbers[-1]]["reason"] == "NO_TOKEN"
@@ -236,6 +242,39 @@ def test_calls_that_go_on_end_and_new_ones_are_sent_away(
             held.let(inner)
             assert all(one.result(30) is not None for one in going)
             ends.result(30)
+
+
+def test_who_watches_a_job_is_sent_on_when_the_server_ends(tmp_path: Path) -> None:
+    """At once, not when what may go on is cut off; the same job goes on at another server."""
+    with inner_server(tmp_path, drain_s=60.0) as inner:
+        token = inner.token()
+        job = inner.store.add_job("generate", {}, 1, key="one")
+        with grpc.insecure_channel(inner.address) as channel:
+            stub = jobs_pb2_grpc.JobServiceStub(channel)
+
+            def watch(after_seq: int) -> Any:
+                request = jobs_pb2.WatchJobRequest(job_id=job.id, after_seq=after_seq)
+                return stub.Watch(request, metadata=bearer(token), timeout=60)
+
+            watched = [watch(0), watch(0), watch(job.seq)]
+            assert [next(one).job.seq for one in watched[:2]] == [job.seq] * 2
+            began_s = time.monotonic()
+            ends = asyncio.run_coroutine_threadsafe(inner.server.stop(), inner.loop)
+            for one in watched:
+                with pytest.raises(grpc.RpcError) as error:
+                    next(one)
+                assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+            told = watched[0].details()
+            assert f"watch job {job.id} again behind seq {job.seq}, another one takes over" in told
+            assert dict(watched[0].trailing_metadata())["tapewire-reason"] == "DRAINING"
+            ends.result(30)
+            assert time.monotonic() - began_s < 30
+    with inner_server(tmp_path) as other, grpc.insecure_channel(other.address) as channel:
+        stub = jobs_pb2_grpc.JobServiceStub(channel)
+        request = jobs_pb2.WatchJobRequest(job_id=job.id, after_seq=job.seq)
+        goes_on = stub.Watch(request, metadata=bearer(other.token()), timeout=60)
+        other.store.cancel_job(job.id, by="test")
+        assert [one.job.state for one in goes_on] == [jobs_pb2.JOB_STATE_CANCELED]
 
 
 def test_calls_that_do_not_end_in_time_are_cut_off(

@@ -161,4 +161,20 @@ def test_from_a_form_to_a_run_and_its_orders_stories(chromium: Any, tmp_path: Pa
         page.get_by_role("button", name="Explain").first.click()
         page.wait_for_selector("[aria-live] pre", timeout=600_000)
         assert "arrived" in page.locator("[aria-live] pre").inner_text()
+
+        page.get_by_role("link", name="Change and run again").click()
+        page.wait_for_selector("text=It can be run.")
+        slow = "  replay: {speed: realtime}\nstrategy:"
+        text.fill(text.input_value().replace("strategy:", slow))
+        until(page, lambda: page.locator("select[name='backtest.replay.speed']").count() == 1)
+        page.wait_for_selector("text=It can be run.")
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.wait_for_url("**/runs/2")
+        state = page.locator("main p[role=status]")
+        until(page, lambda: "simulated" in state.inner_text())
+        page.get_by_role("button", name="Cancel").click()
+        until(page, lambda: state.inner_text().startswith("canceled"))
+        (folder,) = (tmp_path / "runs").glob("job-2-*")
+        assert [one.name for one in folder.iterdir()] == ["manifest.json"]
+        assert '"status": "incomplete"' in (folder / "manifest.json").read_text()
         assert not seen.faults

@@ -84,7 +84,7 @@ def test_keys_are_kept_and_removed_and_no_secret_is_in_the_page(seen: Seen, inne
     page.get_by_role("button", name="Remove").click()
     page.wait_for_selector("text=is removed")
     page.wait_for_selector("text=You keep no keys here yet")
-    assert "sésame" not in inner.log.getvalue()
+    assert "sésame" not in inner.text()
     assert not seen.faults
 
 

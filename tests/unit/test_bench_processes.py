@@ -49,3 +49,16 @@ def _lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_how_far_it_is_is_told_meanwhile_and_is_no_reason() -> None:
+    code = (
+        "import sys; print('progress: half', file=sys.stderr); print('said');"
+        "print('the reason', file=sys.stderr); print('progress: all', file=sys.stderr);"
+        "sys.exit(int(sys.argv[1]))"
+    )
+    told: list[str] = []
+    assert run_child([*python(code), "0"], tell=told.append) == "said\n"
+    assert told == ["half", "all"]
+    with pytest.raises(SimulationError, match="code 3: the reason"):
+        run_child([*python(code), "3"], tell=told.append)

@@ -23,6 +23,9 @@ def test_calls_are_counted_and_timed(at: bench.Served) -> None:
         figures, took_s = asyncio.run(bench._asked_fast(at, name, 60))
         assert took_s > 0
         assert figures["cpu_us"] * figures["per_s_core"] == pytest.approx(1e6, rel=0.01)
+    with bench.bare() as floor:
+        figures, _ = asyncio.run(bench._asked_fast(floor, bench.BARE, 60))
+        assert figures["cpu_us"] > 0
     figures, took_s = asyncio.run(bench._asked_paced(at, 100))
     assert took_s >= 0.099  # at its pace, not faster
     assert 0 < figures["p50_ms"] <= figures["p99_ms"]
@@ -36,16 +39,19 @@ def test_rows_are_of_what_was_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     async def paced(_at: object, count: int) -> tuple[dict[str, float], float]:
         return {"cpu_us": 400.0, "per_s_core": 2_500, "p50_ms": 1.0, "p99_ms": 7.0}, 20.0
 
+    monkeypatch.setattr(bench, "_REST_S", 0.0)
     monkeypatch.setattr(bench, "_asked_fast", told)
     monkeypatch.setattr(bench, "_asked_paced", paced)
     rows = list(bench.service_rows(Scale(0, 1, 1), lambda _line: None))
     assert [(row.name, row.events) for row in rows] == [
-        ("health", 20_000),
-        ("who am I", 20_000),
-        ("20 strategies", 20_000),
+        ("health, handler alone", 8_000),
+        ("health", 8_000),
+        ("who am I", 8_000),
+        ("a job", 8_000),
+        ("20 strategies", 2_000),
         ("who am I, 1,000 a second", 20_000),
     ]
-    assert rows[0].figures == {"cpu_us": 400.0, "per_s_core": 2_500}
+    assert rows[1].figures == {"cpu_us": 400.0, "per_s_core": 2_500}
     found = {one.target.name: one.verdict for one in judge(rows) if one.median is not None}
     assert found == {
         "calls that a core answers, health": "met",

@@ -301,7 +301,11 @@ def test_the_whole_way_as_it_is_typed(
         ("generate -n 2 -d bars.parquet --timeframes 15m,1h,20m", 2, "bars.parquet: "),
         ("generate -n 2 -d bars.parquet --timeframes 1mo", 2, "1mo"),
         ("generate -n 2 -d no.parquet", 3, "no.parquet"),
-        ("generate -n 2 -d bars.parquet --holdout 1.5", 2, "holdout_share: expected above 0"),
+        (
+            "generate -n 2 -d bars.parquet --holdout 1.5",
+            2,
+            "holdout_share (--holdout): expected above 0",
+        ),
         ("generate -n 2 -d bars.parquet --method grammar --grammar no.bnf", 3, "no.bnf: can't be"),
         ("generate -n 2 -d bars.parquet --store postgresql://x@127.0.0.1:1/y", 7, "127.0.0.1"),
         ("generate -n 2 -d bars.parquet --store .", 7, "expected a file, found a folder"),

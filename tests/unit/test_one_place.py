@@ -32,6 +32,7 @@ SOCKETS = {
     "services/server/gateways.py": "holds a port that gateways share",
     "executors/ray_cluster.py": "asks whether anybody is at a cluster's address",
     "tapewire/inputs/databento_http.py": "a client of the vendor's HTTP",
+    "live/session.py": "a client of the vendor's live gateway",
 }
 CHILDREN = {"tapewire/children.py": "starts and ends them"}
 FILES = {

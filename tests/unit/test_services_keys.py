@@ -153,7 +153,7 @@ def test_a_user_keeps_keys_at_a_server_and_no_log_has_one(tmp_path: Path) -> Non
         assert taken(inner.store, KeyRing.of_text(ring), 1, "main", by="trading") == SECRET
         stub.RemoveKey(gone, metadata=ada, timeout=20)
         assert not stub.ListKeys(everything, metadata=ada).keys
-        log = inner.log.getvalue()
+        log = inner.text()
         assert "/tapewire.v1.KeyService/AddKey" in log
         for secret in (SECRET.decode(), base64.b64encode(OLD).decode(), "Bearer"):
             assert secret not in log

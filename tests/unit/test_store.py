@@ -17,6 +17,7 @@ from tapewire.errors import ConfigError, StoreError
 from tapewire.store import NewStrategy, NewTrade, NewVerdict, Store, bulk, loading
 from tapewire.store.checking import check_store
 from tapewire.store.copying import copy_blocks
+from tapewire.store.lookups import Lookup
 
 KINDS = ("sqlite", "postgresql")
 
@@ -459,26 +460,22 @@ def test_pages_go_on_where_they_ended_whatever_was_added_meanwhile(store: Store)
 
 @pytest.mark.parametrize("sort", ["sharpe", "return", "drawdown", "trades", "id", "name"])
 @pytest.mark.parametrize("descending", [True, False])
-def test_a_page_is_found_along_an_index(
-    made: Path, monkeypatch: pytest.MonkeyPatch, sort: str, descending: bool
-) -> None:
+def test_a_page_is_found_along_an_index(made: Path, sort: str, descending: bool) -> None:
     """SQLite sorts nothing, and walks no table from its beginning."""
-    from tapewire.store import paging
+    from tapewire.store.asking import sorting_of
+    from tapewire.store.paging import page_rows
 
     plans: list[str] = []
-
-    def explain(connection: sa.Connection, asked: Any) -> list[Any]:
-        text = str(asked.compile(connection, compile_kwargs={"literal_binds": True}))
-        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
-        plans.extend(row[3] for row in rows)
-        return []
-
-    monkeypatch.setattr(paging, "_rows", explain)
     value = "n" if sort == "name" else 1
     with Store.open(str(made)) as store, store.reading("x") as connection:
-        from tapewire.store.asking import sorting_of
 
-        sorting = sorting_of(sort, descending=descending)
-        paging.page_rows(connection, sorting, [], "search", (value, 5), 100)
+        def explain(part: Lookup, **values: Any) -> list[Any]:
+            asked = part.statement.params(values)
+            text = str(asked.compile(connection, compile_kwargs={"literal_binds": True}))
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+            plans.extend(row[3] for row in rows)
+            return []
+
+        page_rows(explain, sorting_of(sort, descending=descending), "search", (value, 5), 100)
     assert plans
     assert all("SEARCH" in one for one in plans), plans

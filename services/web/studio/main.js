@@ -54,7 +54,7 @@ function nav() {
   const here = location.pathname;
   const links = Object.entries(TEXT.views).map(([name, label]) => {
     const path = `/${name}`;
-    const isHere = here === path || here.startsWith(`${path}/`) || (here === "/" && name === "strategies");
+    const isHere = here === path || here.startsWith(`${path}/`) || (here === "/" && name === "strategies") || (here.startsWith("/runs/") && name === "backtest");
     return h("a", { href: path, "aria-current": isHere ? "page" : null }, label);
   });
   const who = user && h("button", { class: "plain", onclick: leave }, `${TEXT.logout} ${user.name}`);

@@ -27,7 +27,9 @@ export function optimised(found, asked) {
 }
 
 function tableOfBest(found, asked, rows, names) {
-  const heads = [...names, found.objective, TEXT.strategies.columns.trades];
+  const tradesOf = (one) => one.metrics.trades ?? one.metrics.total_trades;
+  const hasTrades = rows.some((one) => tradesOf(one) !== undefined);
+  const heads = [...names, found.objective, ...(hasTrades ? [TEXT.strategies.columns.trades] : [])];
   const linkOf = (one) => {
     const query = new URLSearchParams({
       data: asked.bars?.data || "", strategy: found.strategy, assumptions: (asked.assumptions || []).join("\n"),
@@ -40,7 +42,7 @@ function tableOfBest(found, asked, rows, names) {
       h("thead", {}, h("tr", {}, heads.map((one) => h("th", { scope: "col", class: "num" }, one)), h("th", {}, h("span", { class: "unseen" }, RUNS.optimised.alone)))),
       h("tbody", {}, rows.map((one) => h("tr", {},
         names.map((name) => h("td", { class: "num" }, String(one.parameters[name]))), h("td", { class: "num" }, number(one.value)),
-        h("td", { class: "num" }, number(one.metrics.trades ?? one.metrics.total_trades)),
+        hasTrades && h("td", { class: "num" }, number(tradesOf(one))),
         h("td", {}, h("a", { href: linkOf(one) }, RUNS.optimised.alone))))))));
 }
 
@@ -69,7 +71,7 @@ function mapOf(found, rows, names) {
         const value = best.get(JSON.stringify([column, line]));
         const cell = h("td", { class: "num" }, h("span", {}, value === undefined ? "" : number(value, 2)));
         const share = high > low ? (value - low) / (high - low) : 1;
-        if (Number.isFinite(share)) cell.style.setProperty("--share", `${Math.round(8 + 52 * share)}%`);
+        if (Number.isFinite(share)) cell.style.setProperty("--share", `${Math.round(8 + 40 * share)}%`);
         return cell;
       }))))));
   }

@@ -134,8 +134,8 @@ def served(folder: Path, *options: str, fills: bool = True) -> Iterator[Served]:
         if not lines[1]:
             told = (folder / "log.jsonl").read_text().strip().splitlines()
             raise SimulationError(f"a server did not start: {told[-1] if told else 'no word'}")
-        said = [line.split()[-1] for line in lines if line.strip()]
-        yield Served(said[0], said[1 + has_page], process.pid, said[1] if has_page else "")
+        words = [line.split()[-1] for line in lines if line.strip()]
+        yield Served(words[0], words[1 + has_page], process.pid, words[1] if has_page else "")
     finally:
         process.terminate()
         process.wait(30)

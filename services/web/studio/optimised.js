@@ -71,7 +71,7 @@ function mapOf(found, rows, names) {
         const value = best.get(JSON.stringify([column, line]));
         const cell = h("td", { class: "num" }, h("span", {}, value === undefined ? "" : number(value, 2)));
         const share = high > low ? (value - low) / (high - low) : 1;
-        if (Number.isFinite(share)) cell.style.setProperty("--share", `${Math.round(8 + 52 * share)}%`);
+        if (Number.isFinite(share)) cell.style.setProperty("--share", `${Math.round(8 + 40 * share)}%`);
         return cell;
       }))))));
   }

@@ -87,8 +87,9 @@ def run_child(
     )
     shown = " ".join(command[-6:])
     said: list[str] = []
-    listener = threading.Thread(target=_listen, args=(process.stderr, said, tell), daemon=True)
-    process.stderr, errors_stream = None, process.stderr
+    errors_stream = process.stderr
+    process.stderr = None  # a thread reads it, and not who waits for the process
+    listener = threading.Thread(target=_listen, args=(errors_stream, said, tell), daemon=True)
     listener.start()
     try:
         output, _ = process.communicate(timeout=timeout_s)

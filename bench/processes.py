@@ -87,8 +87,9 @@ def run_child(
     )
     shown = " ".join(command[-6:])
     said: list[str] = []
-    listener = threading.Thread(target=_listen, args=(process.stderr, said, tell), daemon=True)
-    process.stderr, errors_stream = None, process.stderr
+    errors_stream = process.stderr
+    listener = threading.Thread(target=_listen, args=(errors_stream, said, tell), daemon=True)
+    process.stderr = None
     listener.start()
     try:
         output, _ = process.communicate(timeout=timeout_s)

@@ -62,7 +62,12 @@ class ProcessExecutor:
         try:
             while True:
                 while len(waiting) < self.workers and (task := next(coming, None)) is not None:
-                    waiting.add(self._threads.submit(self._do, task, hear))
+                    with self._guard:
+                        closed = self._stopping
+                        if not closed:
+                            waiting.add(self._threads.submit(self._do, task, hear))
+                    if closed:
+                        yield Outcome(task.key, None, _CLOSED, 0, 0.0, "")
                 if not waiting:
                     break
                 done, waiting = concurrent.futures.wait(
@@ -82,8 +87,9 @@ class ProcessExecutor:
             return sorted(worker.pid for worker in self._all)
 
     def close(self) -> None:
-        """End the workers; what is under way is lost."""
-        self._stopping = True
+        """End the workers; what is under way is lost, and what has not begun does not begin."""
+        with self._guard:
+            self._stopping = True
         self._end_workers()
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._end_workers()
@@ -101,14 +107,16 @@ class ProcessExecutor:
 
     def _stop(self, waiting: set["concurrent.futures.Future[Outcome]"]) -> None:
         """Stop what is under way, so that the pool can go on with something else."""
-        self._stopping = True
+        with self._guard:
+            was_closed, self._stopping = self._stopping, True
         try:
             for future in waiting:
                 future.cancel()
             self._end_workers()
             concurrent.futures.wait(waiting)
         finally:
-            self._stopping = False
+            with self._guard:
+                self._stopping = was_closed
 
     def _end_workers(self) -> None:
         with self._guard:
@@ -123,7 +131,8 @@ class ProcessExecutor:
         with self._guard:
             self._all.discard(worker)
 
-    def _worker(self) -> "_Worker":
+    def _worker(self) -> "_Worker | None":
+        """Return one that is idle, or a new one; none where all are ended."""
         with contextlib.suppress(queue.Empty):
             while True:
                 worker = self._idle.get_nowait()
@@ -131,7 +140,9 @@ class ProcessExecutor:
                     return worker
                 worker.end()
                 self._forget(worker)
-        with self._guard:
+        with self._guard:  # whoever ends all workers ends this one, or it does not begin
+            if self._stopping:
+                return None
             worker = _Worker()
             self._all.add(worker)
         return worker
@@ -142,6 +153,8 @@ class ProcessExecutor:
         while True:
             attempt += 1
             worker = self._worker()
+            if worker is None:
+                return Outcome(task.key, None, _CLOSED, attempt - 1, 0.0, "")
             began_s = time.monotonic()
             answer = worker.do(task, hear)
             elapsed_s = time.monotonic() - began_s
@@ -155,6 +168,10 @@ class ProcessExecutor:
                     continue
             value = None if isinstance(answer, Failure) else answer[0]
             return Outcome(task.key, value, failure, attempt, elapsed_s, worker.where)
+
+
+#: What becomes of a task that had not begun when all workers were ended.
+_CLOSED: Final = Failure("lost", "PeerLostError", "its workers were ended", exit_code=5)
 
 
 class _Worker:

@@ -167,3 +167,5 @@ def indexes_after(connection: sa.Connection, table: str) -> Iterator[None]:
     # Each looks all rows up at once, and refuses what leads nowhere.
     for name, definition in keys:
         connection.exec_driver_sql(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
+    # Whoever asks next shall not be answered by a plan for the table as it was.
+    connection.exec_driver_sql(f"ANALYZE {table}")

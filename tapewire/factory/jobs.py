@@ -21,6 +21,7 @@ from tapewire.factory.trying import try_strategies
 from tapewire.generator import StrategyConstraints
 from tapewire.inputs.candles import CandleRequest, find_best
 from tapewire.inputs.telling import steps_heard
+from tapewire.runs.served_result import without_folders
 from tapewire.runs.served_run import do_run, places_of, run_name
 
 if TYPE_CHECKING:
@@ -113,8 +114,13 @@ def do_job(argument: Json, tell: Callable[[Any], None]) -> None:
             store, job.asked, job.owner, job.generation_id, Path(folder) if folder else None,
             argument["threads"], *_run_places(argument, job), hear,
         )  # fmt: skip
-        with steps_heard(hear):
-            result = WORK[job.kind](work)
+        try:
+            with steps_heard(hear):
+                result = WORK[job.kind](work)
+        except TapewireError as error:
+            # Who asked for it is told, but not where the server has its files.
+            hidden = [work.folder, work.strategies, work.run.parent if work.run else None]
+            raise type(error)(without_folders(str(error), hidden)) from None
         store.finish(_strict(result))
 
 
@@ -260,7 +266,6 @@ def _optimize(work: JobWork) -> Json:
 
 def _run(work: JobWork) -> Json:
     from tapewire.runs.served import stored_rules
-    from tapewire.runs.served_result import without_folders
 
     if work.run is None:
         raise ConfigError("run: expected a worker with a folder of runs (--runs), found none")
@@ -271,8 +276,7 @@ def _run(work: JobWork) -> Json:
             work.run, work.hear,
         )  # fmt: skip
     except TapewireError as error:
-        hidden = [work.folder, work.strategies, places.declared, work.run.parent]
-        raise type(error)(without_folders(str(error), hidden)) from None
+        raise type(error)(without_folders(str(error), [places.declared])) from None
 
 
 def _file(work: JobWork) -> tuple[Path, str]:

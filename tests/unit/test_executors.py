@@ -169,6 +169,30 @@ def test_closing_ends_workers_in_the_middle_of_a_task() -> None:
         os.kill(pid, 0)
 
 
+@pytest.mark.parametrize("wait_s", [0.0, 0.001, 0.01, 0.05])
+def test_closing_as_a_task_is_about_to_begin_ends_it(wait_s: float) -> None:
+    pool = ProcessExecutor(1)
+    found: list[Outcome] = []
+    tasks = [task(0, "say", words=["on"], then_sleep_s=600)]
+    coming = threading.Thread(target=lambda: found.extend(pool.outcomes(tasks)), daemon=True)
+    coming.start()
+    time.sleep(wait_s)
+    pool.close()
+    coming.join(10)
+    assert not coming.is_alive()
+    assert pool.pids == []
+    assert [outcome.failure and outcome.failure.kind for outcome in found] == ["lost"]
+
+
+def test_a_closed_pool_begins_nothing() -> None:
+    pool = ProcessExecutor(1)
+    pool.close()
+    [outcome] = pool.outcomes([task(0, "say", words=["on"])])
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, outcome.attempts) == ("lost", 0)
+    assert outcome.failure.message == "its workers were ended"
+
+
 @pytest.mark.parametrize(
     ("address", "kind", "said"),
     [

@@ -12,10 +12,12 @@ import pytest
 
 from tapewire.errors import ConfigError, InputError
 from tapewire.factory.files import STEPS_MAX, check_data, inspect_data, plot_data
+from tapewire.factory.jobs import do_job
 from tapewire.inputs.check import check_file
 from tapewire.inputs.inspection import inspect_any
 from tapewire.inputs.scenes import read_scene
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.store import Store
 
 DataFile = Callable[[str], Path]
 ESH4 = "glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"
@@ -117,3 +119,26 @@ def test_bars_of_a_dbn_file_are_those_of_one_symbol(data_file: DataFile):
     assert (found["kind"], found["symbol"]) == ("bars", "ESU4")
     assert all(low <= close <= high for low, close, high in zip(
         found["low"], found["close"], found["high"], strict=True))  # fmt: skip
+
+
+def test_a_job_that_fails_says_nothing_of_where_files_are(tmp_path: Path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "broken.parquet").write_bytes(b"PAR1 and no more")
+    place = str(tmp_path / "store.db")
+    with Store.open(place) as store:
+        owner = store.add_user("ana", "admin", "no hash", by="test")
+        asked = {
+            "strategy": "sma_cross", "parameters": ["fast=5:9:1", "slow=20:21:1"],
+            "bars": {"data": "broken.parquet"},
+        }  # fmt: skip
+        store.add_job("optimize", asked, owner.id)
+        job = store.claim_job("here", ["optimize"], lease_s=60.0)
+        assert job is not None
+        argument = {
+            "store": place, "job": job.id, "attempt": job.attempt, "folder": str(folder),
+            "threads": 1,
+        }  # fmt: skip
+        with pytest.raises(InputError, match=r"broken\.parquet") as caught:
+            do_job(argument, lambda said: None)
+    assert str(tmp_path) not in str(caught.value)

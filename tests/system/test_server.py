@@ -120,10 +120,11 @@ def test_the_table_of_roles_call_by_call(served: Served):
     """Each call by each role: those that may are answered, or told what is wrong with nothing."""
     reads = {
         "List", "Get", "Export", "Watch", "GetResult", "ListResults", "ListDatasets", "GetDataset",
+        "Describe", "GetChart", "ListFills", "Explain", "Compare",
     }  # fmt: skip
     asks = {
         "Delete", "Generate", "Evolve", "Run", "Judge", "Start", "Cancel", "InspectFile",
-        "CheckFile", "PlotFile",
+        "CheckFile", "PlotFile", "CheckConfig", "Reconcile", "Spread",
     }  # fmt: skip
     keys = {"AddKey", "ListKeys", "RemoveKey"}
     may = {

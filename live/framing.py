@@ -19,6 +19,9 @@ RTYPE_MAPPING: Final = 0x16
 RTYPE_SYSTEM: Final = 0x17
 MESSAGES: Final = np.zeros(256, np.uint8)
 MESSAGES[[RTYPE_ERROR, RTYPE_MAPPING, RTYPE_SYSTEM]] = 1
+#: Bytes of each, in version 1 of DBN and since; with the time of sending it is so much longer.
+_MESSAGE_BYTES: Final = {RTYPE_ERROR: (80, 320), RTYPE_MAPPING: (80, 176), RTYPE_SYSTEM: (80, 320)}
+_TS_OUT_BYTES: Final = 8
 _PREFIX_BYTES: Final = 8
 _RECORD_BYTES_MIN: Final = 16
 #: Of a header; a dataset's symbols are 71 bytes each.
@@ -124,15 +127,32 @@ class Framer:
 
 
 def decode_messages(block: RecordBlock, metadata: Any) -> list[Any]:
-    """Return what the gateway itself says in a block, as Databento's own records."""
+    """Return what the gateway itself says in a block, as Databento's own records.
+
+    Raises
+    ------
+    FormatError
+        If one is none of theirs.
+    """
     if not block.messages:
         return []
     decoder = _DBN.DBNDecoder(
         has_metadata=False, ts_out=bool(metadata.ts_out), input_version=metadata.version
     )
+    more = _TS_OUT_BYTES if metadata.ts_out else 0
     for start in block.messages:
-        decoder.write(block.bytes_at(start))
-    return list(decoder.decode())
+        message = block.bytes_at(start)
+        expected = _MESSAGE_BYTES[message[1]][metadata.version > 1] + more
+        if len(message) != expected:  # the vendor's decoder would panic
+            raise FormatError(
+                f"expected a message of {expected} bytes with rtype {message[1]:#04x}, found one "
+                f"of {len(message)}"
+            )
+        decoder.write(message)
+    try:
+        return list(decoder.decode())
+    except Exception as error:  # its own kind of error
+        raise FormatError(f"a message of the gateway's can't be read: {error}") from None
 
 
 def bounds(data: npt.NDArray[np.uint8]) -> list[tuple[int, int]]:

@@ -87,7 +87,7 @@ class CatchUp:
 
     def __init__(self, recent: Recent) -> None:
         self._known = recent.known()
-        self._until_ns = recent.ts_event_ns + MARGIN_NS
+        self._newest_ns = recent.ts_event_ns
         self._has_met = False
         self.dropped = 0
         self.is_over = not self._known
@@ -116,13 +116,13 @@ class CatchUp:
                     self._has_met = True
                     self.dropped += 1
                     continue
-                if not self._has_met and ts_event(block.data, start) <= self._until_ns:
+                if not self._has_met and ts_event(block.data, start) <= self._newest_ns:
                     self.dropped += 1
                     continue
                 latest = max(latest, ts_event(block.data, start))
             kept.append(record)
             at += len(record)
-        self.is_over = self._known.total() == 0 or latest > self._until_ns
+        self.is_over = self._known.total() == 0 or latest > self._newest_ns + MARGIN_NS
         if not kept:
             return None
         data = np.frombuffer(b"".join(kept), np.uint8)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from databento.common.error import BentoError
 from databento.live.protocol import DatabentoLiveProtocol
 
-from tapewire.errors import TapewireError
+from tapewire.errors import FeedError, TapewireError
 from tapewire.live.subscription import HEARTBEAT_S, FeedRequest, GatewayAddress
 
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -151,8 +151,8 @@ def begin(session: GatewaySession, request: FeedRequest, *, start_ns: int | None
 
     Raises
     ------
-    SessionCutError
-        If the client won't have it so.
+    FeedError
+        If the client won't have it so, which it never will.
     """
     try:
         for schema in request.schemas:
@@ -165,4 +165,4 @@ def begin(session: GatewaySession, request: FeedRequest, *, start_ns: int | None
             )  # fmt: skip
         session.start()
     except (BentoError, ValueError) as error:
-        raise SessionCutError(f"can't be asked for this: {error}") from None
+        raise FeedError(f"Databento's client refuses what is asked: {error}") from None

@@ -109,6 +109,11 @@ def record_feed(
         if value is not None and not value > 0:
             raise ConfigError(f"{option}: expected more than 0 seconds, found {value:g}")
     key = key_from_environment()
+    if request.start_ns is not None and (folder.is_dir() and any(folder.glob("*.dbn"))):
+        raise ConfigError(
+            f"--start: {folder} has recordings, and goes on where the last one ended; expected no "
+            "--start, or another folder"
+        )
     recovered = recover_recordings(folder)
     for path in recovered:
         say(f"{path}: kept of a recording that was not ended")

@@ -189,6 +189,14 @@ def test_a_gateway_that_forgets_is_told() -> None:
     assert len(feed.counts.gaps_ns) == 1
 
 
+def test_what_was_missed_is_there_though_all_before_is_forgotten() -> None:
+    records = market(1_000)
+    with serving(Script(records, SYMBOLS, [Cut(300, 200)], forgets=set(range(320)))) as gateway:
+        feed, kept = take(gateway)
+    assert kept.mbo() == records.tobytes()
+    assert len(feed.counts.gaps_ns) == 1
+
+
 def test_what_it_skips_is_a_gap() -> None:
     code = dbn.ErrorCode.SKIPPED_RECORDS_AFTER_SLOW_READING
     slow = system("Warning: slow reading", dbn.SystemCode.SLOW_READER_WARNING)
@@ -323,6 +331,18 @@ def blocks_of(records: np.ndarray, size: int) -> list[RecordBlock]:
         )
         for part in (records[at : at + size] for at in range(0, len(records), size))
     ]
+
+
+def test_a_message_that_is_none_ends_the_session() -> None:
+    records = market(300)
+    said = bytearray(system("Heartbeat", dbn.SystemCode.HEARTBEAT))
+    said[0] = 5  # as long as no such message is
+    script = Script(records, SYMBOLS, [Cut(80)], says={150: [bytes(said[:20])]})
+    with serving(script) as gateway:
+        feed, kept = take(gateway)
+    assert kept.mbo() == records.tobytes()
+    assert feed.counts.cuts == 2
+    assert any("can't be read" in text for text in kept.said)
 
 
 # --- the gateway of these tests -------------------------------------------------------------------

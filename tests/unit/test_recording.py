@@ -17,7 +17,7 @@ from rich.console import Console
 from conftest import Tapewire, TapewireHere
 from live_gateway import DATASET, KEY, SNAPSHOT, SYMBOLS, Cut, LiveGateway, Script, market, serving
 from naive.dbn import read_mbo
-from tapewire.errors import FeedError, InputError, NoDataError, OutputError
+from tapewire.errors import ConfigError, FeedError, InputError, NoDataError, OutputError
 from tapewire.inputs.recording import RecordingReport, record_feed
 from tapewire.live import FeedCounts, FeedRequest, recover_recordings
 from tapewire.market.records import MBO_DTYPE
@@ -215,6 +215,13 @@ def test_a_folder_has_one_recording(tmp_path: Path) -> None:
         other = replace(REQUEST, symbols=("CLZ6",))
         with pytest.raises(OutputError, match=r"expected recordings of .*CLZ6.*found.*ESH4"):
             recorded(gateway, tmp_path, request=other)
+
+
+def test_a_folder_that_goes_on_has_no_other_start(tmp_path: Path) -> None:
+    with serving(Script(market(100), SYMBOLS)) as gateway:
+        recorded(gateway, tmp_path)
+        with pytest.raises(ConfigError, match=r"--start: .* goes on where the last one ended"):
+            recorded(gateway, tmp_path, request=replace(REQUEST, start_ns=10**18))
 
 
 def test_a_key_that_is_refused_leaves_no_file(tmp_path: Path) -> None:

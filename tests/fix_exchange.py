@@ -394,7 +394,7 @@ class Exchange:
         sign = 1 if order.side == "1" else -1
         resting = [
             one for one in self.orders.values()
-            if one.side == other and one.symbol == order.symbol and one.leaves and one is not order
+            if one.side == other and one.symbol == order.symbol and one.leaves and one.kind != "1"
         ]  # fmt: skip
         for one in sorted(resting, key=lambda one: sign * one.price):
             if order.leaves and (order.kind == "1" or sign * (order.price - one.price) >= 0):
@@ -435,7 +435,8 @@ class Exchange:
         """An order fills at its own price."""
         with self.lock:
             order = self.orders[first]
-            self._fill(order, lots, order.price, how=how)
+            if order.leaves:
+                self._fill(order, min(lots, order.leaves), order.price, how=how)
 
     def say(self, first: str, kind: str, more: Fields | None = None, *, state: str = "") -> None:
         """The exchange says something of an order by its own will."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import fix_exchange as fx
+import fix_tables
 from fix_venue import PRICE, VARIABLE, FixVenue, settings
 from tapewire.errors import BrokerDownError, ConfigError
 from tapewire.execution.codes import OrderStatus, OrderType, Side, TimeInForce
@@ -25,6 +26,7 @@ def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[fx.Exchange]:
     with fx.exchanging() as exchange:
         yield exchange
         assert exchange.broken == []
+        assert [told for one in exchange.received for told in fix_tables.broken(one)] == []
         assert [name for name, times in exchange.new_orders.items() if times > 1] == []
 
 

@@ -63,10 +63,11 @@ def _keep(told: Json) -> Json:
 def _generation(told: Json) -> Json:
     with opened_store(told["store"]) as store:
         page = generation_page(store, told["generation_id"])
+        objective = store.generation(told["generation_id"]).settings["objective"]
     judged = [one for one in page.best if one.checks]
     return {
         "title": page.title, "status": page.status, "facts": page.facts,
-        "data": [one for one in page.data if one[0] != "Store"], "fitness": page.fitness,
+        "data": [one for one in page.data if one[0] != "Store"], "fitness": objective,
         "tried": sum(one["evaluated"] for one in page.history), "openings": page.openings,
         "judged": len(judged),
         "passed": sum(one.passed is True for one in judged), "best_so_far": _grown(page.history),

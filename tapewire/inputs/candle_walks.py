@@ -61,8 +61,8 @@ def walked(
     -------
     dict
         ``windows`` (of each ``train_from_ns`` to ``test_to_ns``, ``parameters``, ``score``,
-        ``in_sample`` and ``out_of_sample`` in currency, ``rank``), ``session_ns`` and ``net_pnl``
-        of the sessions that were tested, ``efficiency``, ``changes``.
+        ``in_sample`` and ``out_of_sample`` in currency, ``rank``), ``session_ns`` (ends) and
+        ``net_pnl`` of the sessions that were tested, ``efficiency``, ``changes``.
 
     Raises
     ------
@@ -79,6 +79,7 @@ def walked(
     )  # fmt: skip
     ends = session_ends(candles.ts_close)
     starts = candles.ts_event[np.r_[0, ends[:-1] + 1]] if len(ends) else ends
+    closes = dict(zip(starts.tolist(), candles.ts_close[ends].tolist(), strict=True))
     returns = np.diff(daily, axis=1, prepend=initial).T
     found = walk(
         returns, starts.tolist(), range(len(result.rows)), windows, asked.get("by") or CHOOSES_BY
@@ -93,7 +94,7 @@ def walked(
             }
             for one in found.steps
         ],
-        "session_ns": list(found.blocks), "net_pnl": list(found.returns),
+        "session_ns": [closes[begin] for begin in found.blocks], "net_pnl": list(found.returns),
         "efficiency": found.efficiency, "changes": found.changes,
     }  # fmt: skip
 

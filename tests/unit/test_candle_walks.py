@@ -63,9 +63,9 @@ def test_each_window_chooses_what_was_best_until_then():
     assert [one["rank"] for one in found["windows"]] == [2, 1, 2]
     assert found["net_pnl"] == [1, 2, -1]
     # The hour that ends at midnight is of the day that it ends: a session begins with the next.
-    begins = [first] + [first + k * DAY_NS for k in (1, 2, 3)]
-    assert found["session_ns"] == begins[1:]
+    assert found["session_ns"] == [first + k * DAY_NS for k in (2, 3, 4)]
     assert found["windows"][0]["train_from_ns"] == first
+    assert found["windows"][0]["test_from_ns"] == first + DAY_NS
     assert (found["efficiency"], found["changes"]) == (pytest.approx(2 / 9), 1)
     with pytest.raises(ConfigError, match="--test: expected at least 1"):
         walked(result, candles, 100.0, {"train": 1})

@@ -5,6 +5,8 @@ import { RUNS } from "/studio/strings_runs.js";
 
 const COLORS = 8;
 const HIGH = 240;
+/** Up to so many points each is a dot, too: a line of one would be none. */
+const DOTS = 40;
 const [LEFT, RIGHT, TOP, BELOW] = [64, 12, 14, 40];
 
 function s(tag, attributes, ...children) {
@@ -20,7 +22,7 @@ function ticks(low, high, count) {
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= raw);
   const found = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k += 1) found.push(k * step);
+  for (let k = Math.ceil(low / step - 1e-9) + 0; k * step <= high + step * 1e-9; k += 1) found.push(k * step);
   return found;
 }
 
@@ -56,6 +58,7 @@ export function growthChart({ title, unit, across, lines }) {
     drawn.forEach((one, k) => {
       const path = one.points.map(([count, value], at) => `${at ? `H${x(count).toFixed(1)}V` : `M${x(count).toFixed(1)} `}${y(value).toFixed(1)}`).join("");
       whole.append(s("path", { d: `${path}H${x(one.total).toFixed(1)}`, class: `line line${(k % COLORS) + 1}` }));
+      if (one.points.length <= DOTS) whole.append(...one.points.map(([count, value]) => s("circle", { cx: x(count), cy: y(value), r: 3, class: `line${(k % COLORS) + 1}` })));
     });
     return whole;
   }

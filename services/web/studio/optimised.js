@@ -65,7 +65,7 @@ function tableOfBest(found, asked, rows, names, user, go) {
     return `/optimise?${query}`;
   };
   return h("section", { class: "card" }, h("h2", {}, `${TEXT.optimise.best} · ${number(found.variants)}`),
-    h("div", { class: "scroll", tabindex: "0" }, h("table", {},
+    h("div", { class: "scroll tall", tabindex: "0" }, h("table", {},
       h("thead", {}, h("tr", {}, heads.map((one) => h("th", { scope: "col", class: "num" }, one)), h("th", {}, h("span", { class: "unseen" }, RUNS.optimised.alone)))),
       h("tbody", {}, rows.map((one) => h("tr", {},
         names.map((name) => h("td", { class: "num" }, String(one.parameters[name]))), h("td", { class: "num" }, number(one.value)),

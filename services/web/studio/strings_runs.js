@@ -62,7 +62,6 @@ export const RUNS = {
       openings: "Holdout opened", efficiency: "Walk-forward efficiency", after: "Walk-forward P&L", seconds: "Took, s",
     },
     luck: "The best of many looks better than it is: what counts is what it made on bars that no search had seen.",
-    failed: "failed",
   },
   analysis: {
     title: "Analysis", empty: "Nothing to compare yet.",

@@ -5,11 +5,11 @@ import { RUNS } from "/studio/strings_runs.js";
 
 const dayOf = (ns) => new Date(Number(BigInt(ns) / 1000000n)).toISOString().slice(0, 10);
 
-/** Return sums of what sessions made, as the one line of a chart. */
+/** Return sums of what sessions made, as each ends, as the one line of a chart. */
 export function walkedLine(walk, name) {
   let sum = 0;
   const values = walk.net_pnl.map((one) => { sum += Number(one); return sum; });
-  return { name, ts_ns: walk.session_ns, values };
+  return { name, ts_ns: [walk.windows[0].test_from_ns, ...walk.session_ns], values: [0, ...values] };
 }
 
 /** Return what a chart is drawn from that has all of its lines already. */

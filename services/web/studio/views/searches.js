@@ -90,7 +90,6 @@ async function optimisation(id, signal) {
 }
 
 async function generation(id, signal) {
-  const text = RUNS.searches;
   const found = JSON.parse((await call("StrategyService/GetGeneration", { generation_id: id }, signal)).generation);
   return {
     objective: found.fitness, total: found.best_so_far.at(-1)?.[0] ?? 0, grown: found.best_so_far, walk: null,
@@ -98,8 +97,8 @@ async function generation(id, signal) {
       status: found.status, tried: number(found.tried), objective: found.fitness, best: number(found.best[0]?.fitness, 4),
       judged: number(found.judged), passed: number(found.passed), openings: number(found.openings),
     },
-    best: found.best.slice(0, BEST).map((one) => h("span", {}, h("a", { href: `/strategies/${one.id}` }, one.name), ` · ${number(one.fitness, 3)} · ${one.verdict}`,
-      one.failed.length > 0 && ` (${text.failed}: ${one.failed.join(", ")})`)),
+    best: found.best.slice(0, BEST).map((one) => h("span", {}, h("a", { href: `/strategies/${one.id}` }, one.name),
+      ` · ${number(one.fitness, 3)} · ${[one.verdict, one.failed.join(", ")].filter(Boolean).join(": ")}`)),
   };
 }
 

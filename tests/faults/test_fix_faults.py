@@ -404,6 +404,9 @@ def test_nobody_sees_the_password(
     down = bench.until(said.BrokerDown)
     assert "bad password ***" in down.reason_text
     bench.connect()
+    name = bench.rest()
+    exchange.say(name, "4", [(58, f"canceled by {fx.PASSWORD}")], state="4")
+    assert bench.until(said.OrderCanceled, of=name).reason_text == "canceled by ***"
     held = settings(exchange, tmp_path)
     shown = f"{held!r} {vars(bench.broker)!r} {bench.heard!r}"
     shown += "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())

@@ -61,6 +61,10 @@ def test_the_page_of_the_store(run_blocks: RunBlocks, repo: Path, tmp_path: Path
         assert store.strategy("random-0").results[0].sharpe_ratio == 1.4
 
 
+def test_the_page_of_live_trading(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "live.md", tmp_path) == 1
+
+
 @pytest.mark.long
 def test_the_page_of_the_studio(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "studio.md", tmp_path) == 1

@@ -42,6 +42,7 @@ PAGES = {
     "docs/rules.md": 3,
     "docs/factory.md": 5,
     "docs/overfitting.md": 1,
+    "docs/live.md": 2,
     "docs/server.md": 2,
     "docs/operating.md": 5,
     "docs/store.md": 2,

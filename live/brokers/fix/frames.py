@@ -6,7 +6,7 @@ volume 2, "Message Format", "CheckSum Calculation" and "Garbled message processi
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -75,13 +75,19 @@ class FixReceived:
 class FixFrames:
     """Takes a session's bytes as they come.
 
+    Parameters
+    ----------
+    hide
+        Makes a Text one that may be shown.
+
     Attributes
     ----------
     garbled : int
         How often something was passed over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hide: Callable[[str], str] = str) -> None:
+        self._hide = hide
         self._simplefix = require_simplefix()
         self._left = b""
         self._noise_bytes = 0
@@ -156,6 +162,7 @@ class FixFrames:
                 for field, value in message.pairs
                 if value
             )
+            pairs = tuple((f, self._hide(v) if f == fld.TEXT else v) for f, v in pairs)
             first = dict(reversed(pairs))
             return FixReceived(first[fld.MSG_TYPE], int(first[fld.MSG_SEQ_NUM]), pairs, first)
         except Exception:  # whatever the library raises of it: the peer's doing

@@ -75,7 +75,7 @@ class FixSession:
 
     def __init__(self, settings: FixSettings, numbers: SequenceNumbers, now: Now) -> None:
         self._settings, self._numbers = settings, numbers
-        self._frames = FixFrames()
+        self._frames = FixFrames(settings.without_password)
         self._heartbeat_s = float(settings.heartbeat_s)
         self._begun = self._heard = self._said = self._moved = now.s
         self._tested = False

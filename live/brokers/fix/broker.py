@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from tapewire.atomic import output_errors
-from tapewire.errors import BrokerDownError, BrokerError
+from tapewire.errors import BrokerDownError, BrokerError, ProtocolError
 from tapewire.live import orders as said
 from tapewire.live.brokers.fix import commands
 from tapewire.live.brokers.fix import fields as fld
@@ -335,4 +335,22 @@ class FixBroker:
         return self._settings.without_password(text)[: said.REASON_CHARS_MAX]
 
     def _emit(self, event: said.BrokerEvent) -> None:
+        """Take an event, held to its bounds: what is in it, a venue has written."""
+        try:
+            said.ORDERS.decode(said.ORDERS.encode(event), bytes_max=said.MESSAGE_BYTES_MAX)
+        except ProtocolError as error:
+            event = _instead_of(event, f"what the venue says is out of bounds: {error}")
         self._events.append(event)
+
+
+def _instead_of(event: said.BrokerEvent, text: str) -> said.BrokerEvent:
+    """What is told where an event can't be: nothing may be concluded."""
+    why, ts_recv = text[: said.REASON_CHARS_MAX], event.ts_recv
+    if isinstance(event, said.AccountReport):
+        return said.AccountReport(
+            (), (), (), event.has_fills, event.has_positions, False, why, 0, ts_recv
+        )
+    client_order_id = getattr(event, "client_order_id", "")
+    if client_order_id:
+        return said.OrderUnclear(client_order_id, why, 0, ts_recv)
+    return said.BrokerNotice(why, 0, ts_recv)

@@ -7,6 +7,7 @@ kept, every message with all its fields. Source: FIX 4.4 with errata of 18 June 
 import datetime as dt
 import itertools
 import socket
+import ssl
 import threading
 import time
 from collections import Counter, deque
@@ -88,7 +89,8 @@ class Exchange:
     new_orders : how often each ClOrdID came in a NewOrderSingle
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._server = socket.create_server(("127.0.0.1", 0))
         self._server.settimeout(0.05)
         self.port = self._server.getsockname()[1]
@@ -117,7 +119,10 @@ class Exchange:
         while not self._over.is_set():
             try:
                 line, _ = self._server.accept()
-            except TimeoutError:
+                if self._tls is not None:
+                    line.settimeout(5)
+                    line = self._tls.wrap_socket(line, server_side=True)
+            except (TimeoutError, OSError):
                 continue
             with self.lock:
                 self._line, self._in = line, False
@@ -586,6 +591,8 @@ def _fields_of_good(data: bytes) -> list[Fields]:
 
 def _frame_end(buffer: bytes) -> int:
     """Where the first whole message ends; 0: there is none."""
+    if buffer and not buffer.startswith(b"8=FIX"[: len(buffer)]):
+        raise CutError
     head, _, rest = buffer.partition(b"\x01")
     length, soh, _ = rest.partition(b"\x01")
     if not soh:
@@ -595,9 +602,9 @@ def _frame_end(buffer: bytes) -> int:
 
 
 @contextmanager
-def exchanging() -> Iterator[Exchange]:
+def exchanging(tls: ssl.SSLContext | None = None) -> Iterator[Exchange]:
     """An exchange; it is gone behind this."""
-    exchange = Exchange()
+    exchange = Exchange(tls)
     thread = threading.Thread(target=exchange.serve, daemon=True)
     thread.start()
     try:

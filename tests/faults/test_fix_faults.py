@@ -246,7 +246,7 @@ def test_a_number_that_is_too_low_ends_it_until_somebody_looks(
     bench.broker.connect()
     down = bench.until(said.BrokerDown)
     assert down.is_final
-    assert "expected its message 3, found 1: agree with the venue" in down.reason_text
+    assert "expected its message 4, found 1: agree with the venue" in down.reason_text
     assert dict(exchange.received[-1])[35] == "5"
 
 
@@ -305,8 +305,20 @@ def test_what_is_asked_for_again_is_never_sent_again(
     bench.settle()
     sent = [dict(one) for one in exchange.received]
     fill = next(one for one in sent if one[35] == "4")
-    assert (fill[34], fill[36], fill[43], fill[123]) == ("1", "5", "Y", "Y")
+    assert (fill[34], fill[36], fill[43], fill[123]) == ("1", "6", "Y", "Y")
     assert [one[11] for one in sent if one[35] == "D"] == names
+
+
+def test_an_order_that_the_venue_asks_for_again_is_unclear(
+    exchange: fx.Exchange, make: Callable[..., ConformanceBench]
+) -> None:
+    bench = make()
+    bench.connect()
+    name = send(bench, exchange, "lost")
+    bench.settle()
+    exchange.send("2", [(7, "1"), (16, "0")])
+    assert "may have passed over it" in bench.until(said.OrderUnclear, of=name).reason_text
+    assert [one.client_order_id for one in bench.report().orders] == [name]
 
 
 def test_a_gap_that_is_never_filled_ends_the_session(

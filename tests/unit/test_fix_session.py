@@ -52,8 +52,24 @@ class Talk:
         return [one.kind for one in self.session.take(data, at(self.now))]
 
     def log_on(self, number: int = 1) -> None:
+        """Be let in; where nothing is missing, the question that comes is answered.
+
+        Numbers are then as if it had not been.
+        """
         self.said()
         self.hear("A", number, (98, "0"), (108, str(self.settings.heartbeat_s)))
+        if number == self.numbers.next_in - 1:
+            self.agree()
+            self.numbers.next_in -= 1
+            self.numbers.next_out -= 1
+
+    def agree(self) -> None:
+        """Answer the question whether the venue takes what is sent."""
+        assert not self.session.is_up
+        [probe] = self.said()
+        assert (probe.kind, probe.get(112)) == ("1", "in-order")
+        self.hear("0", self.numbers.next_in, (112, "in-order"))
+        assert self.session.is_up
 
     def said(self) -> list[FixReceived]:
         """What was sent since."""
@@ -131,7 +147,7 @@ def test_a_logon_behind_a_gap_is_in_but_not_up(tmp_path: Path) -> None:
     assert not talk.session.is_up
     assert [(one.kind, one.get(7)) for one in talk.said()] == [("2", "1")]
     talk.hear("4", 1, (123, "Y"), (36, "8"), dup=True)
-    assert talk.session.is_up
+    talk.agree()
 
 
 def test_a_gap_that_does_not_move_ends_it(tmp_path: Path) -> None:
@@ -154,6 +170,30 @@ def test_where_both_ends_miss_something_the_question_is_asked_again(tmp_path: Pa
     filled, again = talk.said()
     assert (filled.kind, filled.number, filled.get(36)) == ("4", 2, "501")
     assert (again.kind, again.number, again.get(7)) == ("2", 501, "1")
+
+
+def test_a_question_that_was_passed_over_is_asked_again(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.numbers.next_out = 500
+    talk.said()
+    talk.hear("A", 1, (98, "0"), (108, "10"))
+    assert [(one.kind, one.number) for one in talk.said()] == [("1", 500)]
+    talk.hear("2", 2, (7, "2"), (16, "0"))  # sent before it had our question
+    filled, again = talk.said()
+    assert (filled.kind, filled.get(36), again.kind, again.number) == ("4", "501", "1", 501)
+    assert talk.session.passed_over == [(2, 500)]
+    assert not talk.session.is_up
+    talk.hear("0", 3, (112, "in-order"))
+    assert talk.session.is_up
+
+
+def test_who_asks_for_old_messages_without_end_is_left(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.hear("A", 1, (98, "0"), (108, "10"))
+    for number in range(2, 21):
+        talk.hear("2", number, (7, "1"), (16, "0"))
+    with pytest.raises(SessionOverError, match="again and again"):
+        talk.hear("2", 21, (7, "1"), (16, "0"))
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ class FixBroker:
                 return
             if self._line.advance():
                 self._orders.forget_sent()
+                self._questions.clear()
                 self._session = FixSession(self._settings, self._numbers, now)
                 self._flush()
             elif now.s - self._begun_s > CONNECT_TIMEOUT_S:
@@ -288,6 +289,7 @@ class FixBroker:
     def _look(self, session: FixSession, now: Now) -> None:
         """See whether the session is one by now, and whether a report has all it wants."""
         self._tell_notices(now)
+        self._tell_passed_over(session, now)
         if session.is_up and not self._is_up:
             self._is_up, self._pause_s = True, 0.0
             self._emit(said.BrokerUp(self._settings.target_comp_id, 0, now.ns))
@@ -324,6 +326,17 @@ class FixBroker:
         if self._line is not None and self._session is not None:
             with contextlib.suppress(LineCutError):
                 self._line.write(self._session.out)
+
+    def _tell_passed_over(self, session: FixSession, now: Now) -> None:
+        """What was sent in this session, and the venue had not taken: nobody knows what it does."""
+        for first, last in session.passed_over:
+            for name in self._orders.sent_between(first, last):
+                why = "the venue asked for it again: it may have passed over it"
+                client_order_id = self._orders.of_request(name, "")
+                self._emit(said.OrderUnclear(client_order_id, why, 0, now.ns))
+            if self._inquiry and any(first <= number <= last for number in self._questions):
+                self._inquiry.fail("the venue passed over a question: ask again")
+        session.passed_over.clear()
 
     def _tell_notices(self, now: Now) -> None:
         if self._session is not None:

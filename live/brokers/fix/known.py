@@ -119,6 +119,16 @@ class FixOrders:
         """Return the request that a message was; empty where it was none."""
         return self._sent.get(number, "")
 
+    def sent_between(self, first: int, last: int) -> list[str]:
+        """Return requests without an answer that were messages of these numbers."""
+        return [
+            name
+            for number, name in self._sent.items()
+            if first <= number <= last
+            and (order := self._orders.get(self.of_request(name, ""))) is not None
+            and name in order.pending
+        ]
+
     def forget_sent(self) -> None:
         """Messages have other numbers from now on."""
         self._sent.clear()

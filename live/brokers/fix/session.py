@@ -22,6 +22,10 @@ LOGON_TIMEOUT_S: Final = 10.0
 LOGOUT_TIMEOUT_S: Final = 2.0
 #: How long what was missed may take to come (s), from one message of it to the next.
 GAP_TIMEOUT_S: Final = 30.0
+#: How long both ends may take to have each other's messages (s), from the connection on.
+AGREE_TIMEOUT_S: Final = 120.0
+_PROBE: Final = "in-order"
+_PROBES_MAX: Final = 20
 #: Of a heartbeat's interval: what it may be late.
 GRACE: Final = 0.2
 #: How far the venue's clock may be from this host's (ns).
@@ -67,8 +71,9 @@ class FixSession:
     ----------
     out : bytearray
         To be sent; who sends takes it off.
-    is_up : bool
-        The venue has let us in, and all that was missed has come.
+    passed_over : list of (int, int)
+        Numbers of messages, first and last, that the venue was told are nothing; who sent them
+        takes them off.
     notices : list of str
         What a person should know.
     """
@@ -82,14 +87,21 @@ class FixSession:
         self._is_in = False
         self._leaving_s: float | None = None
         self._asked_behind = self._asked_as = 0
+        self._probe_number = self._probes = 0
+        self._has_agreed = False
+        self.passed_over: list[tuple[int, int]] = []
         self.out = bytearray()
         self.notices: list[str] = []
         self._log_on(now)
 
     @property
     def is_up(self) -> bool:
-        """Whether all is there that was missed."""
-        return self.may_send and not self._asked_behind
+        """Whether both ends have all that the other one has sent.
+
+        A venue that misses messages passes over those that come before it has asked; so nothing
+        but a question is sent until it has answered one.
+        """
+        return self.may_send and self._has_agreed and not self._asked_behind
 
     @property
     def may_send(self) -> bool:
@@ -152,6 +164,14 @@ class FixSession:
         again = [(fld.POSS_DUP_FLAG, fld.YES), (fld.ORIG_SENDING_TIME, time_text(now.ns))]
         self.out += frame_of(fld.SEQUENCE_RESET, [*self._header(first, now), *again], body)
         self._said = now.s
+        self.passed_over.append((first, last))
+
+    def _probe(self, now: Now) -> None:
+        """Ask something, to see that the venue takes what is sent."""
+        self._probes += 1
+        if self._probes > _PROBES_MAX:
+            raise SessionOverError(f"{self._settings.where} asks again and again for old messages")
+        self._probe_number = self.send(fld.TEST_REQUEST, [(fld.TEST_REQ_ID, _PROBE)], now)
 
     def tick(self, now: Now) -> None:
         """Do what is due.
@@ -174,6 +194,10 @@ class FixSession:
             raise SessionOverError(
                 f"{where} has not sent what was missed, from its message "
                 f"{self._numbers.next_in} on, within {GAP_TIMEOUT_S:.0f} s"
+            )
+        if not self._has_agreed and now.s - self._begun > AGREE_TIMEOUT_S:
+            raise SessionOverError(
+                f"{where} answers no TestRequest within {AGREE_TIMEOUT_S:.0f} s of the connection"
             )
         silence_s = now.s - self._heard
         if silence_s > self._heartbeat_s * (2 + GRACE):
@@ -222,6 +246,9 @@ class FixSession:
                 self._obey(message, now)
             if self._asked_behind and self._numbers.next_in > self._asked_behind:
                 self._asked_behind = 0
+        is_quiet = self._asked_behind or self._probe_number or self._leaving_s is not None
+        if not self._has_agreed and not is_quiet:
+            self._probe(now)
 
     def _require_ours(self, message: FixReceived, now: Now) -> None:
         """Check who speaks to whom, and when."""
@@ -283,6 +310,7 @@ class FixSession:
             self._fill(message, now)
         if message.kind == fld.LOGOUT:
             self._left(message, now)
+        self._probe_number = 0  # its answer may be among what is missing
         if not self._asked_behind:
             self._ask(now)
         self._asked_behind = max(self._asked_behind, message.number)
@@ -306,7 +334,9 @@ class FixSession:
 
     def _obey(self, message: FixReceived, now: Now) -> None:
         """Do what a message of the session's own asks for."""
-        if message.kind == fld.TEST_REQUEST:
+        if message.kind == fld.HEARTBEAT and message.get(fld.TEST_REQ_ID) == _PROBE:
+            self._has_agreed = True
+        elif message.kind == fld.TEST_REQUEST:
             self.send(fld.HEARTBEAT, [(fld.TEST_REQ_ID, message.get(fld.TEST_REQ_ID) or "?")], now)
         elif message.kind == fld.RESEND_REQUEST:
             self._fill(message, now)
@@ -322,6 +352,8 @@ class FixSession:
             # Where both miss something, what is filled may hide our own question.
             if self._asked_behind and self._asked_as >= int(first):
                 self._ask(now)
+            if self._probe_number >= int(first):
+                self._probe_number = 0
         else:
             self._refuse(message, _BAD_VALUE, "expected numbers of messages", now)
 

@@ -8,10 +8,9 @@ counts as open at its full size until a report of the account settles it.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tapewire.errors import BrokerDownError, BrokerError
-from tapewire.live.brokers.protocol import Broker
+from tapewire.errors import BrokerDownError, BrokerError, reason_of
 from tapewire.live.orders import (
     AccountReport,
     BrokerDown,
@@ -28,12 +27,13 @@ from tapewire.live.orders import (
     ReplaceOrder,
     ReplaceRejected,
 )
-from tapewire.live.rails.journal import JOURNAL_VERSION, Journal
+from tapewire.live.rails.journal import Journal
 from tapewire.live.rails.lease import Lease
 from tapewire.live.rails.ledger import RailsOrder
 from tapewire.live.rails.markets import Markets
 from tapewire.live.rails.messages import PositionNow, RailsState, RailsTold
 from tapewire.live.rails.records import (
+    JOURNAL_VERSION,
     DifferenceFound,
     KeptHorizon,
     LimitReached,
@@ -45,10 +45,13 @@ from tapewire.live.rails.rules import Losses, Rules
 from tapewire.live.rails.settings import RailsSettings, WindUp, in_ns
 from tapewire.live.rails.settling import Settlement, SettlingTerms, settle, words_of
 from tapewire.live.rails.switch import kill_switch, killed_because
-from tapewire.live.rails.winding import OWN_NUMBER_FIRST, Winder
+from tapewire.live.rails.winding import FLATTEN_TRIES_MAX, OWN_NUMBER_FIRST, Winder
 from tapewire.live.soundness import client_order_id, require_sound
 from tapewire.positions.codes import Limit
 from tapewire.wire.codec import Message
+
+if TYPE_CHECKING:
+    from tapewire.live.brokers.protocol import Broker
 
 #: Of a reason that travels.
 _WHY_MAX: Final = 500
@@ -91,7 +94,7 @@ class Desk:
         self,
         settings: RailsSettings,
         lease: Lease,
-        broker: Broker,
+        broker: "Broker",
         tell: Callable[[Message], None],
         now_ns: int,
     ) -> None:
@@ -106,7 +109,9 @@ class Desk:
         self.session = f"s{lease.epoch}"
         self.markets = Markets(settings.waits)
         self.rules = Rules(settings, self.ledger, self.markets, self._losses)
-        self._winder = Winder(self.ledger, self.session, in_ns(self._waits.retry))
+        self._winder = Winder(
+            self.ledger, self.session, in_ns(self._waits.retry), in_ns(self._waits.answer)
+        )
         self._last_number = -1
         self.duplicates = 0
         self._is_up = self._is_final = False
@@ -182,11 +187,8 @@ class Desk:
         self.journal.append(now_ns, order)
         try:
             self._broker.submit(order)
-        except BrokerDownError as error:  # nothing was sent
-            why = f"BROKER_DOWN: {error}"[:_WHY_MAX]
-            self._record(now_ns, OrderDenied(order.client_order_id, why, 0, now_ns))
-        except BrokerError as error:
-            why = f"BROKER: {error}"[:_WHY_MAX]
+        except BrokerError as error:  # nothing was sent
+            why = self._refusal(error, now_ns)
             self._record(now_ns, OrderDenied(order.client_order_id, why, 0, now_ns))
 
     def _cancel(self, command: CancelOrder, now_ns: int) -> None:
@@ -205,7 +207,7 @@ class Desk:
         try:
             self._broker.cancel(command)
         except BrokerError as error:
-            why = f"BROKER_DOWN: {error}"[:_WHY_MAX]
+            why = self._refusal(error, now_ns)
             self._record(now_ns, CancelRejected(command.client_order_id, why, 0, now_ns))
 
     def _replace(self, command: ReplaceOrder, now_ns: int) -> None:
@@ -225,8 +227,14 @@ class Desk:
         try:
             self._broker.replace(command)
         except BrokerError as error:
-            why = f"BROKER_DOWN: {error}"[:_WHY_MAX]
+            why = self._refusal(error, now_ns)
             self._record(now_ns, ReplaceRejected(name, why, 0, now_ns))
+
+    def _refusal(self, error: BrokerError, now_ns: int) -> str:
+        """Why a broker sends nothing; one that is down has a word of its own on the way."""
+        if isinstance(error, BrokerDownError) and self._is_up:
+            self._hear_down(BrokerDown(str(error)[:_WHY_MAX], False, 0, now_ns), now_ns)
+        return f"{reason_of(type(error).__name__)}: {error}"[:_WHY_MAX]
 
     # --- what the broker says ---------------------------------------------------------------------
 
@@ -266,8 +274,9 @@ class Desk:
             self._is_final = True
             self.told(f"the broker is not tried again: {event.reason_text}")
             return
-        self._connect_ns = now_ns + in_ns(self._pause_s)
-        self._pause_s = min(2 * self._pause_s, RECONNECT_S[1])
+        if self._connect_ns is None:
+            self._connect_ns = now_ns + in_ns(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, RECONNECT_S[1])
 
     def _hear_order(self, event: BrokerEvent, now_ns: int) -> None:
         if self.ledger.says_nothing_new(event):
@@ -294,8 +303,9 @@ class Desk:
         self._asked_ns, self._ask_ns = now_ns, None
         try:
             self._broker.request_report(self.ledger.horizon_ns)
-        except BrokerDownError:  # its BrokerDown is on the way
+        except BrokerError as error:
             self._asked_ns, self._ask_ns = None, now_ns + in_ns(self._waits.retry)
+            self._refusal(error, now_ns)
 
     def _hear_report(self, report: AccountReport, now_ns: int) -> None:
         if self._asked_ns is None:
@@ -356,7 +366,7 @@ class Desk:
     def _connect(self, now_ns: int) -> None:
         try:
             self._broker.connect()
-        except BrokerDownError as error:
+        except BrokerError as error:
             self._hear_down(BrokerDown(str(error)[:_WHY_MAX], False, 0, now_ns), now_ns)
 
     def _look_for_silence(self, now_ns: int) -> None:
@@ -432,6 +442,8 @@ class Desk:
         if self._wind_up == "flatten" and not self.rules.unsettled:
             for order in self._winder.flattening(now_ns):
                 self._send_new(order, now_ns)
+            for symbol in self._winder.give_up():
+                self.told(f"{symbol}: could not be closed in {FLATTEN_TRIES_MAX} tries: close it")
         if not (self._until_ns or self.rules.killed or self.rules.halted):
             # Of a limit: once done, what it lets through may be sent.
             done = self._winder.is_flat() if self._wind_up == "flatten" else not self.ledger.open

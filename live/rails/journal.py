@@ -18,7 +18,7 @@ from tapewire.atomic import atomic_write, output_errors
 from tapewire.errors import FormatError, OutputError
 from tapewire.live.rails.frames import FILE_MAGIC, PAYLOAD_BYTES_MAX, frame_of, read_frames
 from tapewire.live.rails.ledger import Ledger
-from tapewire.live.rails.records import JOURNAL_CODEC, JOURNAL_VERSION, RECORD_BYTES_MAX, JournalStamp
+from tapewire.live.rails.records import JOURNAL_CODEC, RECORD_BYTES_MAX, JournalStamp
 from tapewire.wire.codec import Message
 
 #: A file is followed by a new one once it is so long (bytes) …

@@ -1,6 +1,5 @@
-"""What rails are told once, before anything else: account, limits, policies. It holds no secrets."""
+"""What rails are told once, before anything else: account, limits, policies; no secrets."""
 
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -158,20 +157,18 @@ class RailsSettings(_Settings, frozen=True):
             raise ValueError("expected at least one instrument that may be traded, found none")
 
 
-def read_settings(path: Path) -> RailsSettings:
-    """Read settings from a JSON file.
+def read_settings(content: bytes, where: str) -> RailsSettings:
+    """Read settings as JSON.
 
     Raises
     ------
     ConfigError
-        If it is not there or not what it has to be.
+        If they are not what they have to be.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=RailsSettings)
-    except OSError as error:
-        raise ConfigError(f"{path}: expected settings of rails: {error.strerror}") from None
+        return msgspec.json.decode(content, type=RailsSettings)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def in_ns(seconds: float) -> int:

@@ -149,9 +149,7 @@ def _fills(ledger: Ledger, report: AccountReport, found: Settlement) -> dict[str
                 lots = f"{one.side * one.last_qty:+d} lots of {one.symbol} by nobody known"
                 where = one.execution_id
                 # Whether it matters shows in the positions, where the venue tells of them.
-                found.note(
-                    "strange_fill", where, "none", lots, is_settled=report.has_positions
-                )
+                found.note("strange_fill", where, "none", lots, is_settled=report.has_positions)
         elif one.execution_id not in order.executions and key not in seen:
             seen.add(key)
             lots_before = order.filled + missed.get(one.client_order_id, 0)
@@ -232,9 +230,9 @@ def _absent(
     name = order.order.client_order_id
     if order.open_lots - missed <= 0:
         return  # its fills have ended it
-    asked_ns = max(order.sent_ns, order.asked_ns)
-    if order.is_waiting and terms.asked_ns < asked_ns + terms.absence_ns:
-        age_s = (terms.asked_ns - asked_ns) / 1e9
+    is_new = order.status == OrderStatus.PENDING_NEW
+    if is_new and terms.asked_ns < order.sent_ns + terms.absence_ns:
+        age_s = (terms.asked_ns - order.sent_ns) / 1e9
         found.note(
             "too_early", name, "to be there", f"nothing, {age_s:.3f} s after it was sent",
             is_settled=False,
@@ -243,7 +241,7 @@ def _absent(
     if not (report.has_fills or report.has_positions):
         found.note("no_fills", name, "to be told of its fills", "nothing", is_settled=False)
         return
-    if order.status == OrderStatus.PENDING_NEW and order.filled + missed == 0:
+    if is_new and order.filled + missed == 0:
         found.records.append(OutcomeKnown(name, is_absent=True))
     found.records.append(
         OrderCanceled(name, "the account's report does not have it", 0, report.ts_recv)

@@ -23,24 +23,27 @@ class Winder:
     ledger
     session
         Whose orders it makes.
-    retry_ns
-        Between two tries of the same thing.
+    retry_ns, answer_ns
+        Between two tries of the same thing; how long a cancel may go without an answer.
     """
 
-    def __init__(self, ledger: Ledger, session: str, retry_ns: int) -> None:
-        self._ledger, self._session, self._retry_ns = ledger, session, retry_ns
+    def __init__(self, ledger: Ledger, session: str, retry_ns: int, answer_ns: int) -> None:
+        self._ledger, self._session = ledger, session
+        self._retry_ns, self._answer_ns = retry_ns, answer_ns
         self._number = OWN_NUMBER_FIRST
         self._tries: dict[str, int] = {}
         self._tried_ns: dict[str, int] = {}
         self._closed_ns: dict[str, int] = {}
-        self.given_up: list[str] = []
+        self._given_up: set[str] = set()
+        self._to_tell: list[str] = []
 
     def cancels(self, now_ns: int) -> list[CancelOrder]:
         """Return cancels of all open orders that are due one."""
         due = []
         for name, order in self._ledger.open.items():
             tried = self._tried_ns.get(name)
-            if tried is None or now_ns - tried >= self._retry_ns:
+            wait_ns = self._answer_ns if order.is_canceling else self._retry_ns
+            if tried is None or now_ns - tried >= wait_ns:
                 self._tried_ns[name] = now_ns
                 due.append(CancelOrder(order.order.client_order_id, now_ns))
         for name in [one for one in self._tried_ns if one not in self._ledger.open]:
@@ -52,6 +55,11 @@ class Winder:
         return not self._ledger.open and not any(
             held.lots for held in self._ledger.positions.values()
         )
+
+    def give_up(self) -> list[str]:
+        """Return instruments that could not be closed, each once."""
+        told, self._to_tell = self._to_tell, []
+        return told
 
     def flattening(self, now_ns: int) -> list[NewOrder]:
         """Return market orders that close what is held; none while an order is open.
@@ -70,8 +78,9 @@ class Winder:
     def _closing(self, symbol: str, lots: int, now_ns: int) -> NewOrder | None:
         tries = self._tries.get(symbol, 0)
         if tries == FLATTEN_TRIES_MAX:
-            if symbol not in self.given_up:
-                self.given_up.append(symbol)
+            if symbol not in self._given_up:
+                self._given_up.add(symbol)
+                self._to_tell.append(symbol)
             return None
         self._tries[symbol] = tries + 1
         self._closed_ns[symbol] = now_ns

@@ -1,8 +1,8 @@
 """Anything at any time to a desk of rails: what must hold whatever happens to it.
 
 Commands, answers, fills, second words of the same thing, cuts that lose some of what is on its way,
-and ends of the process at any point: before an order is on the disk, after it, after it was sent, in
-the middle of a write. After a cut of power only what was synced is there.
+and ends of the process at any point: before an order is on the disk, after it, after it was sent,
+in the middle of a write. After a cut of power only what was synced is there.
 """
 
 import os
@@ -78,7 +78,7 @@ class Storm:
         path = self.table.desk.journal.path
         size = self.synced.get(path.stat().st_ino, 0)
         assert order.client_order_id.encode() in path.read_bytes()[:size], "sent before it is safe"
-        if not order.strategy_id == "rails":
+        if order.strategy_id != "rails":
             assert self.table.state in (RailsState.ACTIVE, RailsState.REDUCING), "sent in no state"
         if self.armed == "sent":
             self.armed = ""

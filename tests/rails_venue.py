@@ -8,7 +8,7 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,10 +60,10 @@ class Venue:
     rejects: bool = False
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
-    def take(self, command: Command | str, now_ns: int) -> list[Any]:
+    def take(self, command: Command | tuple[NewOrder, ...], now_ns: int) -> list[Any]:
         """Do what is asked; return what there is to say."""
-        if isinstance(command, str):
-            return [self.report(now_ns)]
+        if isinstance(command, tuple):
+            return [self.report(now_ns, command)]
         name = command.client_order_id
         if isinstance(command, NewOrder):
             return self._new(command, now_ns)
@@ -118,17 +118,28 @@ class Venue:
     def open(self) -> list[str]:
         return [name for name, one in self.orders.items() if one.status in OPEN]
 
-    def report(self, now_ns: int) -> AccountReport:
+    def report(self, now_ns: int, asked: Sequence[NewOrder] = ()) -> AccountReport:
+        """The account: what is open, and what is asked for by name, also where it is not known."""
+        names = dict.fromkeys([*self.open, *(one.client_order_id for one in asked)])
+        unknown = {one.client_order_id: one for one in asked}
         orders = tuple(
-            OrderReport(name, one.venue_order_id, one.order.symbol, one.order.side, one.price,
-                        one.quantity, one.filled, int(one.status))
-            for name, one in self.orders.items()
-            if one.status in OPEN
-        )  # fmt: skip
+            _reported(name, self.orders[name]) if name in self.orders else _never_had(unknown[name])
+            for name in names
+        )
         positions = tuple(PositionReport(s, n, self.price) for s, n in self.positions.items() if n)
         return AccountReport(
             orders, tuple(self.fills[-5_000:]), positions, True, True, True, "", now_ns, now_ns
         )
+
+
+def _reported(name: str, one: VenueOrder) -> OrderReport:
+    return OrderReport(name, one.venue_order_id, one.order.symbol, one.order.side, one.price,
+                       one.quantity, one.filled, int(one.status))  # fmt: skip
+
+
+def _never_had(one: NewOrder) -> OrderReport:
+    return OrderReport(one.client_order_id, "", one.symbol, one.side, one.price, one.quantity, 0,
+                       int(OrderStatus.REJECTED))  # fmt: skip
 
 
 class VenueBroker:
@@ -173,9 +184,9 @@ class VenueBroker:
         self._require_up()
         self.going.append(command)
 
-    def request_report(self, since_ns: int) -> None:
+    def request_report(self, since_ns: int, unsettled: Sequence[NewOrder] = ()) -> None:
         self._require_up()
-        self.going.append("report")
+        self.going.append(tuple(unsettled))
 
     def poll(self, wait_s: float) -> list[Any]:
         coming, self.coming = self.coming, []

@@ -1,9 +1,9 @@
-"""The rails of one session: what an engine asks for is checked, journaled, sent; answers come back.
+"""The rails of one session: what is asked for is checked, journaled, sent; answers come back.
 
-Without sockets, waits or clocks: who owns a `Desk` hands it commands and the time, and has it take a
-turn many times a second. Its order of things never changes: a record is on the disk before the order
-goes out, and before the engine is told. An order whose outcome is unknown is never sent again; it
-counts as open at its full size until a report of the account settles it.
+Without sockets, waits or clocks: who owns a `Desk` hands it commands and the time, and has it take
+a turn many times a second. Its order of things never changes: a record is on the disk before the
+order goes out, and before the engine is told. An order whose outcome is unknown is never sent
+again; it counts as open at its full size until a report of the account settles it.
 """
 
 from collections.abc import Callable, Sequence
@@ -117,6 +117,7 @@ class Desk:
         self._is_up = self._is_final = False
         self._asked_ns: int | None = None  # a report that has not come yet
         self._ask_ns: int | None = None  # when to ask for the next one
+        self._doubtful: set[str] = set()  # what the last report left open
         self._connect_ns: int | None = now_ns
         self._pause_s = RECONNECT_S[0]
         self._wind_up: WindUp = "keep"
@@ -302,7 +303,10 @@ class Desk:
     def _ask(self, now_ns: int) -> None:
         self._asked_ns, self._ask_ns = now_ns, None
         try:
-            self._broker.request_report(self.ledger.horizon_ns)
+            doubtful = [one for name, one in self.ledger.open.items() if name in self._doubtful]
+            self._broker.request_report(
+                self.ledger.horizon_ns, [one.order for one in (*self.ledger.unknown, *doubtful)]
+            )
         except BrokerError as error:
             self._asked_ns, self._ask_ns = None, now_ns + in_ns(self._waits.retry)
             self._refusal(error, now_ns)
@@ -323,6 +327,7 @@ class Desk:
         )
         for words in words_of(settlement.differences):
             self.told(words)
+        self._doubtful = {one.where for one in settlement.open}
         self._cancel_strangers(settlement, now_ns)
         self._judge(settlement, now_ns)
 

@@ -9,8 +9,8 @@ A file begins with `FILE_MAGIC`. Behind it lie frames, one for each append::
     8       xxh3_64 of the number and the payload
     …       the payload: of each record its length in 4 bytes and its bytes
 
-An append is synced before the next one begins; so a process that was killed, or a host that lost its
-power, leaves at most the last frame torn. Anything whole behind one that is not is damage, and
+An append is synced before the next one begins; so a process that was killed, or a host that lost
+its power, leaves at most the last frame torn. Anything whole behind one that is not is damage, and
 nothing is cut off then.
 """
 

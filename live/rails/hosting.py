@@ -1,7 +1,7 @@
 """The rails' process: a desk, its broker, and the line to the engine, turned by one loop.
 
-It outlives its engine: when that is gone, or has been silent for too long, no new order leaves, what
-is open is wound up as the settings say, and the process ends.
+It outlives its engine: when that is gone, or has been silent for too long, no new order leaves,
+what is open is wound up as the settings say, and the process ends.
 """
 
 import contextlib

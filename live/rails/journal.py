@@ -1,10 +1,10 @@
 """The journal of an account: what was decided and what came of it, on the disk before it is sent.
 
-Files of one folder that only the user may enter, ``journal-000001.twj`` and on; each begins with all
-that has to be known from there on, so that only the last one is ever read again. A new file is
-begun with a session, and where one has become too long; the oldest go where there are too many. A
-file's first frame appears whole, under its final name; after that frames are appended, each synced
-before `append` returns.
+Files of one folder that only the user may enter, ``journal-000001.twj`` and on; each begins with
+all that has to be known from there on, so that only the last one is ever read again. A new file is
+begun with a session, and where one has become too long; the oldest go where there are too many.
+What a file begins with appears whole, under its final name; after that frames are appended, each
+synced before `append` returns.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """The engine's end of its rails: their process, what is sent to them, what they say.
 
-Whoever decides sends commands here, and nowhere else. Where the rails are lost, every call raises: an
-engine without rails stops.
+Whoever decides sends commands here, and nowhere else. Where the rails are lost, every call raises:
+an engine without rails stops.
 """
 
 import contextlib

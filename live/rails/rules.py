@@ -1,7 +1,7 @@
 """What stops an order before it leaves, and what losses come to: the rails proper.
 
-Without clocks, files or connections: times are handed in. The limits of `tapewire.positions`, by the
-same rules, on what the ledger knows: open orders count as filled, those of unknown outcome too.
+Without clocks, files or connections: times are handed in. The limits of `tapewire.positions`, by
+the same rules, on what the ledger knows: open orders count as filled, those of unknown outcome too.
 """
 
 from collections import deque
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from tapewire.execution.codes import OrderType, Side
+from tapewire.execution.codes import OrderType
 from tapewire.live.orders import NewOrder
 from tapewire.live.rails.ledger import Ledger, RailsOrder
 from tapewire.live.rails.markets import Markets

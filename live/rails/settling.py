@@ -125,7 +125,9 @@ def settle(ledger: Ledger, report: AccountReport, terms: SettlingTerms) -> Settl
     reported = {one.client_order_id: one for one in report.orders if one.client_order_id}
     for one in report.orders:
         order = ledger.order(one.client_order_id) if one.client_order_id else None
-        if order is not None:
+        if order is not None and _is_denied_to_exist(order, one):
+            _absent(order, missed.get(one.client_order_id, 0), report, terms, found)
+        elif order is not None:
             _order(order, one, missed.get(one.client_order_id, 0), report, found)
         elif OrderStatus(one.status) not in _ENDED:
             _stranger(one, terms, found)
@@ -168,6 +170,12 @@ def _fill(order: RailsOrder, one: FillReport, filled: int, ts_recv: int) -> Orde
         max(0, order.quantity - filled - one.last_qty), LIQUIDITY_UNKNOWN, None, one.ts_event,
         ts_recv,
     )  # fmt: skip
+
+
+def _is_denied_to_exist(order: RailsOrder, one: OrderReport) -> bool:
+    """Whether the venue, asked for an order by name, says that it has none."""
+    is_new = order.status == OrderStatus.PENDING_NEW and order.is_unknown
+    return is_new and one.status == OrderStatus.REJECTED and one.filled_qty == 0
 
 
 def _order(
@@ -238,7 +246,7 @@ def _absent(
             is_settled=False,
         )  # fmt: skip
         return
-    if not (report.has_fills or report.has_positions):
+    if not (is_new or report.has_fills or report.has_positions):
         found.note("no_fills", name, "to be told of its fills", "nothing", is_settled=False)
         return
     if is_new and order.filled + missed == 0:

@@ -1,8 +1,8 @@
 """The kill switch: a file in the account's folder, there until a person takes it away.
 
-It may appear by `kill_switch`, by a signal to the rails, by a message of the engine or by hand; rails
-look for it many times a second, and write it themselves where they heard of a kill otherwise. While
-it is there no session of the account sends an order.
+It may appear by `kill_switch`, by a signal to the rails, by a message of the engine or by hand;
+rails look for it many times a second, and write it themselves where they heard of a kill otherwise.
+While it is there no session of the account sends an order.
 """
 
 from pathlib import Path

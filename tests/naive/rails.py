@@ -67,9 +67,7 @@ def worst_position(held: int, side: int, orders: Sequence[NaiveOpen], symbol: st
     own = [one for one in orders if one.symbol == symbol]
     worst = side * held
     for chosen in range(1 << len(own)):
-        after = held + sum(
-            one.side * one.lots for k, one in enumerate(own) if chosen >> k & 1
-        )
+        after = held + sum(one.side * one.lots for k, one in enumerate(own) if chosen >> k & 1)
         worst = max(worst, side * after)
     return worst
 

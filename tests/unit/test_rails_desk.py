@@ -216,7 +216,7 @@ def test_a_report_that_does_not_come_is_asked_for_again(opened: Any) -> None:
     table.broker.going.clear()
     table.pass_s(WAITS.report + 0.5, steps=False)
     assert table.state == RailsState.NOT_RECONCILED
-    assert table.broker.going == ["report"]
+    assert table.broker.going == [()]
     table.settled()
 
 
@@ -297,12 +297,10 @@ def test_a_position_that_nobody_knows(opened: Any, adopts: bool) -> None:
         assert table.denial().startswith("NOT_RECONCILED: not reconciled: position ESZ6")
 
 
-def test_a_report_in_part_settles_nothing(
-    opened: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_report_in_part_settles_nothing(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     table = opened()
     part = AccountReport((), (), (), True, True, False, "too many orders", 0, 0)
-    monkeypatch.setattr(table.venue, "report", lambda now_ns: part)
+    monkeypatch.setattr(table.venue, "report", lambda *asked: part)
     table.pass_s(2.0)
     assert table.state == RailsState.NOT_RECONCILED
     assert "too many orders" in table.desk.rules.unsettled
@@ -310,9 +308,7 @@ def test_a_report_in_part_settles_nothing(
 
 def test_fills_of_nobody_are_named(opened: Any) -> None:
     table = opened()
-    table.venue.fills.append(
-        FillReport("X77", "", SYMBOL, 1, 99 * UNIT, 2, table.now_ns + UNIT)
-    )
+    table.venue.fills.append(FillReport("X77", "", SYMBOL, 1, 99 * UNIT, 2, table.now_ns + UNIT))
     table.settled()
     assert "strange_fill X77: expected none, found +2 lots of ESZ6" in table.told()
 
@@ -479,9 +475,7 @@ def test_without_the_lease_nothing_is_sent(opened: Any) -> None:
     assert table.broker.going == []
 
 
-def test_without_the_journal_nothing_is_sent(
-    opened: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_journal_nothing_is_sent(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     table = opened().settled()
 
     def full(fd: int) -> None:
@@ -503,9 +497,9 @@ def test_live_needs_role_configuration_and_typed_words(opened: Any) -> None:
     paper: RailsSettings = opened().desk.settings
     require_confirmed(paper, "viewer", None)
     live: RailsSettings = opened(mode="live").desk.settings
-    with pytest.raises(ConfigError, match="expected the role 'live'.*found 'trader'"):
+    with pytest.raises(ConfigError, match=r"expected the role 'live'.*found 'trader'"):
         require_confirmed(live, "trader", "trade test live")
-    with pytest.raises(ConfigError, match="expected 'trade test live' to be typed.*'yes'"):
+    with pytest.raises(ConfigError, match=r"expected 'trade test live' to be typed.*'yes'"):
         require_confirmed(live, "live", "yes")
     with pytest.raises(ConfigError, match="found nothing"):
         require_confirmed(live, "live", None)

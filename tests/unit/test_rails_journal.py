@@ -149,7 +149,7 @@ def test_another_file_is_no_journal(folder: Path) -> None:
 
 def test_a_folder_that_others_may_enter_is_refused(folder: Path) -> None:
     folder.chmod(0o750)
-    with pytest.raises(OutputError, match="0700.*found mode 0750"):
+    with pytest.raises(OutputError, match=r"0700.*found mode 0750"):
         Journal(folder, silent)
 
 

@@ -56,7 +56,7 @@ def test_who_lost_the_file_is_fenced_off(tmp_path: Path) -> None:
     old = Lease(tmp_path, "a", 1)
     (tmp_path / LEASE_FILE).unlink()
     new = Lease(tmp_path, "a", 2)
-    with pytest.raises(LeaseError, match="epoch 1 is lost.*nothing is sent"):
+    with pytest.raises(LeaseError, match=r"epoch 1 is lost.*nothing is sent"):
         old.require_held()
     new.require_held()
     old.give_back()
@@ -88,7 +88,7 @@ def test_another_host_is_not_taken_for_dead(
 ) -> None:
     elsewhere = LeaseHolder("a", 3, 5, "elsewhere", "boot", 1)
     (tmp_path / LEASE_FILE).write_bytes(msgspec.json.encode(elsewhere))
-    with pytest.raises(LeaseError, match="elsewhere.*another host"):
+    with pytest.raises(LeaseError, match=r"elsewhere.*another host"):
         Lease(tmp_path, "a", 1)
     taken = Lease(tmp_path, "a", 1, takes_over_host=True)
     assert taken.epoch == 4

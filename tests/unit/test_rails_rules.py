@@ -1,4 +1,4 @@
-"""What stops an order before it leaves: each limit at its edge, each state, each doubt about data."""
+"""What stops an order before it leaves: each limit at its edge, each state, doubts about data."""
 
 from pathlib import Path
 from typing import Any

@@ -114,6 +114,7 @@ class Reason(IntEnum):
     MASS_CANCEL = 27  # CANCELED on request, with all of the strategy in the book
     MAX_MESSAGE_RATE = 50  # DENIED or refused: the session's gateway takes no more in a second
     NO_SESSION = 51  # DENIED or refused: the session is cut
+    STALE_DATA = 34  # DENIED or refused: live data are late, cut off, or have a gap
     DISCONNECTED = 52  # CANCELED by the venue: the session was cut
     MAX_DAILY_LOSS = 28  # DENIED: that limit was hit earlier in the session
     MAX_DRAWDOWN = 29  # DENIED: that limit was hit earlier in the run
@@ -141,6 +142,7 @@ DENIALS: Final = frozenset(
         Reason.MAX_ORDER_RATE,
         Reason.MAX_MESSAGE_RATE,
         Reason.NO_SESSION,
+        Reason.STALE_DATA,
         Reason.MAX_DAILY_LOSS,
         Reason.MAX_DRAWDOWN,
         Reason.MAX_GROSS_EXPOSURE,

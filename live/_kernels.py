@@ -3,10 +3,11 @@
 import numpy as np
 
 from tapewire.compiled.jit import jit_entry
-from tapewire.market.records import F_SNAPSHOT, RTYPE_MBO
+from tapewire.market.records import F_SNAPSHOT, RECORD_BYTES, RTYPE_MBO
 
 #: Where an MBO record's flags are.
 FLAGS_AT = 36
+_TS_RECV_AT = 40
 
 
 @jit_entry
@@ -61,3 +62,57 @@ def pass_records(
         records += 1
         at += size
     return at, records, found, int(latest), -1
+
+
+@jit_entry
+def pick_mbo(
+    data: np.ndarray, start: int, out: np.ndarray, clocks: np.ndarray
+) -> tuple[int, int, int]:
+    """Copy the MBO records among whole records of any schema.
+
+    Parameters
+    ----------
+    data
+        uint8, shape (n,): whole records, as `pass_records` has found them.
+    start
+        Where to begin.
+    out
+        uint8, shape (m, 56): where to.
+    clocks
+        int64, shape (3,): the largest ``ts_recv`` so far, ns, and how many records came before it,
+        which both go on; that of the first record copied.
+
+    Returns
+    -------
+    at : int
+        Where to go on, once there is room again: ``n`` if all are passed.
+    records : int
+        How many were copied.
+    others : int
+        How many MBO records there were whose length is another.
+    """
+    at = start
+    records = 0
+    others = 0
+    while at < data.size:
+        size = int(data[at]) * 4
+        if data[at + 1] == RTYPE_MBO:
+            if size != RECORD_BYTES:
+                others += 1
+            elif records == out.shape[0]:
+                return at, records, others
+            else:
+                ts = np.int64(0)
+                for i in range(8):
+                    ts |= np.int64(data[at + _TS_RECV_AT + i]) << np.int64(8 * i)
+                if ts < clocks[0]:
+                    clocks[1] += 1
+                else:
+                    clocks[0] = ts
+                if records == 0:
+                    clocks[2] = clocks[0]
+                for i in range(RECORD_BYTES):
+                    out[records, i] = data[at + i]
+                records += 1
+        at += size
+    return at, records, others

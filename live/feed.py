@@ -4,6 +4,7 @@ Source: https://databento.com/docs/api-live
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -21,6 +22,7 @@ from tapewire.live.session import (
     open_session,
 )
 from tapewire.live.subscription import FeedRequest, GatewayAddress
+from tapewire.wire.messages import FeedState
 
 #: How long a gateway may be away (s), at the begin and later: it has what was 24 hours ago.
 FIRST_PATIENCE_S: Final = 30.0
@@ -39,11 +41,11 @@ class FeedSink(Protocol):
     def opened(self, header: bytes, metadata: Any) -> None:
         """Take the metadata that a session begins with."""
 
-    def block(self, block: RecordBlock) -> None:
-        """Take records, once each."""
+    def block(self, block: RecordBlock, received_ns: int) -> None:
+        """Take records, once each, and when they were read from the line (`time.monotonic_ns`)."""
 
-    def told(self, text: str) -> None:
-        """Hear in a sentence what has happened."""
+    def told(self, text: str, state: FeedState | None = None) -> None:
+        """Hear in a sentence what has happened, and what has become of the feed if that is else."""
 
 
 @dataclass
@@ -112,6 +114,7 @@ class LiveFeed:
         self._completed = 0
         self._gap_from_ns = -1
         self._aged_out = False
+        self._is_cut = False
 
     async def run(self, should_stop: Callable[[], bool]) -> None:
         """Hand on what comes until somebody wants no more.
@@ -152,7 +155,8 @@ class LiveFeed:
                     f"{self._where} {why}; given up after {away_s:.0f} s: what has come is kept"
                 )
             self.counts.cuts += bool(self.counts.sessions)
-            self._sink.told(f"{self._where} {why}: tried again in {pause_s:g} s")
+            self._sink.told(f"{self._where} {why}: tried again in {pause_s:g} s", "cut")
+            self._is_cut = self.counts.sessions > 0
             until_s = now_s() + pause_s
             while now_s() < until_s and not should_stop():
                 await asyncio.sleep(min(_LOOK_S, pause_s))
@@ -194,6 +198,7 @@ class LiveFeed:
     # --- what comes -----------------------------------------------------------------------------
 
     def _take(self, data: bytes) -> None:
+        received_ns = time.monotonic_ns()
         had_header = bool(self._framer.header)
         block = self._framer.feed(data)
         if not had_header and self._framer.header:
@@ -212,7 +217,10 @@ class LiveFeed:
         self._recent.add(block)
         self.counts.records += block.records - len(block.messages)
         self.counts.bytes += block.data.nbytes
-        self._sink.block(block)
+        self._sink.block(block, received_ns)
+        if self._is_cut and self._catch_up is None and block.ts_event_ns >= 0:
+            self._is_cut = False
+            self._sink.told(f"{self._where} is heard again", "live")
 
     def _new_of(self, block: RecordBlock) -> RecordBlock | None:
         """What had not come before the last cut."""
@@ -239,7 +247,8 @@ class LiveFeed:
     def _note_gap(self, from_ns: int, to_ns: int) -> None:
         self.counts.gaps_ns.append((from_ns, to_ns))
         self._sink.told(
-            f"{self._where}: {(to_ns - from_ns) / 1e9:,.1f} s from {from_ns} ns on are missing"
+            f"{self._where}: {(to_ns - from_ns) / 1e9:,.1f} s from {from_ns} ns on are missing",
+            "gap",
         )
 
     def _hear(self, message: Any) -> None:

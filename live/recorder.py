@@ -17,6 +17,7 @@ from tapewire.errors import FormatError, OutputError
 from tapewire.live.framing import RTYPE_MAPPING, Framer, RecordBlock
 from tapewire.live.overlap import Recent
 from tapewire.live.subscription import FeedRequest
+from tapewire.wire.messages import FeedState
 
 #: What a folder's recordings are of.
 REQUEST_FILE: Final = "recording.json"
@@ -93,7 +94,7 @@ class Recorder:
         """Take the metadata that a session begins with."""
         self._header = header
 
-    def block(self, block: RecordBlock) -> None:
+    def block(self, block: RecordBlock, received_ns: int = 0) -> None:
         """Write records."""
         for at in block.messages:
             record = block.bytes_at(at)
@@ -114,18 +115,16 @@ class Recorder:
             self._part_ns = max(self._part_ns, part_ns)
         self._write(block.data.data)
 
-    def told(self, text: str) -> None:
+    def told(self, text: str, state: FeedState | None = None) -> None:
         """Pass on what has happened."""
         self._hear(text)
 
     def _open(self, block: RecordBlock) -> None:
         """Begin a file: its header says from when on it is, its names are in it."""
-        start = int.from_bytes(self._header[_START_AT : _START_AT + _START_BYTES], "little")
+        start = self._start_ns
         if self.paths and block.ts_event_ns >= 0:
             start = block.ts_event_ns
-        moment = dt.datetime.fromtimestamp(start // _NS_PER_S, dt.UTC)
-        stem = f"{self._request.dataset.lower().replace('.', '-')}-{moment:%Y%m%dT%H%M%S}"
-        self._file = PartialFile(self._free_path(stem))
+        self._file = PartialFile(self._path_from(start))
         self._file.restart()
         self._bytes = 0
         start_bytes = start.to_bytes(_START_BYTES, "little")
@@ -135,8 +134,19 @@ class Recorder:
             for record in self._mappings.values():
                 self._write(record)
 
-    def _free_path(self, stem: str) -> Path:
+    @property
+    def first_path(self) -> Path:
+        """What the first file will be called, once a session is `opened`, in a new folder."""
+        return self.paths[0] if self.paths else self._path_from(self._start_ns)
+
+    @property
+    def _start_ns(self) -> int:
+        return int.from_bytes(self._header[_START_AT : _START_AT + _START_BYTES], "little")
+
+    def _path_from(self, start_ns: int) -> Path:
         """A name that no file has, nor one in the making."""
+        moment = dt.datetime.fromtimestamp(start_ns // _NS_PER_S, dt.UTC)
+        stem = f"{self._request.dataset.lower().replace('.', '-')}-{moment:%Y%m%dT%H%M%S}"
         path, number = self._folder / f"{stem}.dbn", 1
         while path.exists() or path.with_name(f".{path.name}.part").exists():
             number += 1

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import databento_dbn as dbn
 import numpy as np
+import numpy.typing as npt
 
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import FormatError
@@ -167,24 +168,33 @@ def recorded_mappings(source: ByteSource) -> tuple[SymbolMapping, ...]:
     starts = np.empty(_MAPPINGS_MAX, np.int64)
     found: set[SymbolMapping] = set()
     for at in starts[: kernels.find_records(data, end, _RTYPE_MAPPING, starts)]:
-        size = 4 * int(data[at])
-        dtype = _MAPPINGS.get(size) or _MAPPINGS.get(size - _TS_OUT_BYTES)
-        if dtype is None:
-            continue
-        message = data[at : at + dtype.itemsize].view(dtype)[0]
-        name = bytes(message["symbol_out"]).decode(errors="replace")
-        if not name or name.isdigit():  # as Databento's client has it
-            name = bytes(message["symbol_in"]).decode(errors="replace")
-        start, end_ts = int(message["start_ts"]), int(message["end_ts"])
-        found.add(
-            SymbolMapping(
-                name,
-                int(message["instrument_id"]),
-                start if start <= _TS_MAX else 0,
-                end_ts if end_ts <= _TS_MAX else _TS_MAX,
-            )
-        )
+        if (mapping := mapping_in(data[at : at + 4 * int(data[at])])) is not None:
+            found.add(mapping)
     return tuple(sorted(found))
+
+
+def mapping_in(record: npt.NDArray[np.uint8]) -> SymbolMapping | None:
+    """Return what a record of a symbol mapping says; None if it has another size than those.
+
+    Parameters
+    ----------
+    record
+        uint8, shape (n,).
+    """
+    dtype = _MAPPINGS.get(record.size) or _MAPPINGS.get(record.size - _TS_OUT_BYTES)
+    if dtype is None:
+        return None
+    message = record[: dtype.itemsize].view(dtype)[0]
+    name = bytes(message["symbol_out"]).decode(errors="replace")
+    if not name or name.isdigit():  # as Databento's client has it
+        name = bytes(message["symbol_in"]).decode(errors="replace")
+    start, end_ts = int(message["start_ts"]), int(message["end_ts"])
+    return SymbolMapping(
+        name,
+        int(message["instrument_id"]),
+        start if start <= _TS_MAX else 0,
+        end_ts if end_ts <= _TS_MAX else _TS_MAX,
+    )
 
 
 def mbo_metadata(metadata: dbn.Metadata, mappings: tuple[SymbolMapping, ...]) -> dbn.Metadata:

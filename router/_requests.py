@@ -31,6 +31,7 @@ from tapewire.execution.words import (
     MAX_MESSAGE_RATE,
     NO_REASON,
     NO_SESSION,
+    STALE_DATA,
     STOP,
     TERM_GROUP,
     TERM_PEG,
@@ -279,8 +280,11 @@ def _checked(
     router: Any, instance_index: int, own: Any, price: int, more_lots: int, size_lots: int,
     now_ns: int,
 ) -> int:  # fmt: skip
-    """Whether the gateway and the limits let an order or replace leave; a reason code."""
+    """Whether data, the gateway and the limits let an order or replace leave; a reason code."""
     limits = limits_at(router.limits, instance_index)
+    if router.orders_held != 0:
+        router.requests_on_stale_data += 1
+        return stopped(limits, STALE_DATA, 0, 0)
     reason = _gateway_says(router, limits, instance_index, now_ns)
     if reason != NO_REASON:
         return reason

@@ -91,7 +91,7 @@ _ROUTER_COUNTERS: Final = (
     "messages_held_ns_max", "requests_stale", "late_responses",
     "late_responses_ns_max", "forced_arrivals", "clamped_ts_recv", "fills_known_before_capture",
     "fills_known_before_capture_ns_max", "unseen_trade_fills", "auction_fills",
-    "orders_canceled_by_clear", "loss_halts", "requests_without_session",
+    "orders_canceled_by_clear", "loss_halts", "requests_without_session", "requests_on_stale_data",
     "orders_canceled_by_disconnect", "events_without_sending_time",
 )  # fmt: skip
 
@@ -198,6 +198,13 @@ class Simulation:
         return self._roster.legs
 
     # --- running --------------------------------------------------------------------------------
+
+    def hold_orders(self, held: bool) -> None:
+        """Deny new orders and replaces from here on, or no more: live data are not as they were.
+
+        Cancels leave as ever.
+        """
+        self._memory.router["orders_held"] = held
 
     def touch_memory(self) -> None:
         """Get the buffers of reported rows their memory now, not within the first batches."""
@@ -487,6 +494,11 @@ class Simulation:
             self._memory.watches.records[:n],
             self.config.instruments,
         )
+
+    @property
+    def orders_sent(self) -> int:
+        """New orders that have left so far."""
+        return int(self._memory.router["orders_sent"])
 
     @property
     def halted_n(self) -> int:

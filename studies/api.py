@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tapewire.config.loading import STUDY
+from tapewire.config.parts import read_part
 from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError
 from tapewire.executors import Executor
 from tapewire.runs.api import AnyPath, AnyStrategy, Time, request_of
 from tapewire.runs.requests import Request
-from tapewire.studies.asking import base_of, read_study, settings_of
+from tapewire.studies.asking import base_of, settings_of
 from tapewire.studies.conducting import Means
 from tapewire.studies.optimizing import Budget, optimize_checked
 from tapewire.studies.pruning import Pruning
@@ -206,7 +208,8 @@ def _asked(
         options=options,
     )  # fmt: skip
     require_names(request)
-    found, places = read_study(request.config if isinstance(request.config, Path) else None)
+    path = request.config if isinstance(request.config, Path) else None
+    found, places = read_part(path, STUDY)
     if isinstance(request.config, Mapping):
         found = dict(request.config.get("study") or {})
     found |= {name: value for name, value in given.items() if value is not None}

@@ -3,22 +3,18 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any, Final
 
 from tapewire.config.loading import STUDY
+from tapewire.config.parts import checked_part
 from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import DatabentoSource, RunConfig
-from tapewire.config.wording import message_of
-from tapewire.config.yaml import KeyPath, load_yaml
+from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError, MissingFileError
 from tapewire.runs.requests import Request
 from tapewire.studies.axes import combinations
 from tapewire.studies.settings import StudySettings
 
-#: What a part of a configuration becomes.
-Part = TypeVar("Part", bound=BaseModel)
 #: Of keys that say which data trials are over.
 DATA_SOURCE: Final = "data_source"
 
@@ -31,58 +27,6 @@ def settings_of(given: Mapping[str, Any], places: Places) -> StudySettings:
         problems.add((STUDY, "draws"), f"expected method random with it, found {found.method}")
         problems.raise_if_any()
     return found
-
-
-def checked_part(kind: type[Part], key: str, given: Mapping[str, Any], places: Places) -> Part:
-    """Return a part of a configuration that is not a run's, checked.
-
-    Parameters
-    ----------
-    kind
-        What is made of it.
-    key
-        Where it stands.
-
-    Raises
-    ------
-    ConfigError
-        With everything that is wrong.
-    """
-    problems = Problems(places)
-    try:
-        return kind.model_validate(dict(given))
-    except ValidationError as error:
-        for item in error.errors(include_url=False):
-            path = (key, *(p for p in item["loc"] if p not in _KINDS))
-            if item["type"] == "extra_forbidden":
-                known = _RANGE_KEYS if "range" in item["loc"] else kind.model_fields
-                problems.add(path, problems.unknown_key(path, known))
-            else:
-                problems.add(path, message_of(item, path, kind))
-    problems.raise_if_any()
-    raise AssertionError("something is wrong with it")
-
-
-_RANGE_KEYS: Final = ("from", "to", "step", "log", "integer")
-#: What pydantic puts into a path of a value that may be one of two kinds.
-_KINDS: Final = ("range", "list", "factor", "anew")
-
-
-def read_study(path: Path | None, key: str = STUDY) -> tuple[dict[str, Any], Places]:
-    """Return the ``study`` of a configuration file, and where its keys are; empty without one."""
-    if path is None:
-        return {}, Places(f"the {key}")
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError):
-        return {}, Places(str(path))  # what is wrong with it is said by who reads all of it
-    document, lines = load_yaml(text, str(path))
-    found = document.get(key) if isinstance(document, Mapping) else None
-    if found is None:
-        return {}, Places(str(path))
-    if not isinstance(found, Mapping):
-        raise ConfigError(f"{path}: {key}: expected a mapping, found something else")
-    return dict(found), Places(str(path), lines)
 
 
 def base_of(request: Request, settings: StudySettings, label: Callable[[str], str]) -> RunConfig:

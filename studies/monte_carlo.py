@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapewire.analytics.run_folder import MANIFEST
 from tapewire.config.loading import MONTECARLO
+from tapewire.config.parts import checked_part, read_part
 from tapewire.config.problems import Places, Problems
 from tapewire.config.yaml import KeyPath
 from tapewire.errors import ConfigError, FormatError
@@ -17,7 +18,6 @@ from tapewire.executors import Executor
 from tapewire.runs.api import AnyPath, AnyStrategy, Time, request_of
 from tapewire.runs.result import RunResult
 from tapewire.studies.api import AnyConfig, require_names
-from tapewire.studies.asking import checked_part, read_study
 from tapewire.studies.bands import FigureBand, read_bands
 from tapewire.studies.conducting import Means
 from tapewire.studies.factors import MonteCarloSettings
@@ -147,7 +147,7 @@ def settings_in(
     ConfigError
         With everything that is wrong.
     """
-    found, places = read_study(path, MONTECARLO)
+    found, places = read_part(path, MONTECARLO)
     typed: dict[KeyPath, str] = {
         (MONTECARLO, name): label for name, label in (labels or {}).items()
     }

@@ -187,6 +187,11 @@ class Child:
         with contextlib.suppress(OSError):
             self._process.terminate()
 
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it lives."""
+        with contextlib.suppress(OSError):
+            self._process.send_signal(number)
+
     def end(self, timeout_s: float) -> None:
         """Ask it to end, kill it if it does not; after this it is gone, and its pipes closed."""
         if self.code is None:

@@ -31,6 +31,8 @@ ROLES = {
     "replay": b"tapewire.replay", "collector": b"collector_main", "model": b"--connect\0ipc://",
     "worker": b"tapewire.executors",
 }  # fmt: skip
+#: What is in the folder of an address, of which its owner is the command.
+OWNED = ("owner.lock", "stream", "stream.lock")
 #: Killed by itself, it ends the command; a worker's task is done again by another.
 VITAL = ("replay", "collector", "model")
 
@@ -233,7 +235,7 @@ def play_kill(scene: Scene, command: Callable[..., list[str]], victim: str, seed
         else:
             one.require_gone(time.monotonic() + SLACK_S)
     _require_told(scene, victim, pid, code, error, where)
-    require_no_debris(scene, where, known=("owner.lock",) if victim == "command" else ())
+    require_no_debris(scene, where, known=OWNED if victim == "command" else ())
     require_whole_again(scene, command, where)
     return took_s
 
@@ -276,7 +278,8 @@ def require_no_debris(scene: Scene, where: str, known: tuple[str, ...] = ()) -> 
     """No socket, lock or other temporary file, no shared memory.
 
     What is hidden in an output folder is cleared by the next run there. So are folders of addresses
-    to which nobody had connected yet, once they are a minute old: they are made older here.
+    to which nobody had connected yet, or any more, once they are a minute old: they are made older
+    here.
     """
     left = [path for path in scene.sockets.rglob("*") if not path.is_dir()]
     for folder in {path.parent for path in left if path.name in known}:

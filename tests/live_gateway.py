@@ -57,6 +57,7 @@ class Script:
     refuses : what it answers the next logins with
     aged_out : the sessions to come that ask for what was, whom it has nothing any more
     forgets : records that it does not send again
+    speed : how many times as fast as it was received a session goes on; None: as fast as it can
     """
 
     records: np.ndarray
@@ -67,6 +68,7 @@ class Script:
     aged_out: int = 0
     forgets: set[int] = field(default_factory=set)
     heartbeat_s: float = 0.05
+    speed: float | None = None
     pieces: int = 4_000
 
 
@@ -198,10 +200,16 @@ class _Handler(socketserver.StreamRequestHandler):
             send.all(again[wanted & (again["flags"] & SNAPSHOT == 0)].tobytes())
             send.all(system("Finished mbo replay", _DBN.SystemCode.REPLAY_COMPLETED))
         stop = len(records) if cut is None else min(len(records), first + cut.after)
+        clocks, began_s = np.maximum.accumulate(records["ts_recv"].astype(np.int64)), time.time()
         for at in range(first, stop):
             for said in script.says.pop(at, []):
                 send.all(said)
             server.happened = at + 1
+            if script.speed is not None:
+                due_s = int(clocks[at] - clocks[first]) / 1e9 / script.speed
+                if (wait_s := began_s + due_s - time.time()) > 0:
+                    send.flush()
+                    time.sleep(wait_s)
             send.all(records[at : at + 1].tobytes())
         send.flush()
         if cut is None:

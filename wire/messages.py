@@ -25,6 +25,8 @@ FILES_MAX: Final = 10_000
 Payload = Literal["shared", "inline"]
 PayloadChoice = Literal["auto", "shared", "inline"]
 Warmup = Literal["full", "snapshot", "none"]
+#: Of a live feed: records come, or the line to who has them is cut, or some are missing for good.
+FeedState = Literal["live", "cut", "gap"]
 
 
 class SymbolMapping(NamedTuple):
@@ -181,6 +183,13 @@ class Error(codec.Message, frozen=True):
     message: Text
 
 
+class Told(codec.Message, frozen=True):
+    """Sender → receiver: what has become of a live feed, and in words; between two batches."""
+
+    state: FeedState
+    text: Text
+
+
 class Goodbye(codec.Message, frozen=True):
     """Receiver → sender: it leaves; the reason is empty after a complete stream."""
 
@@ -188,7 +197,7 @@ class Goodbye(codec.Message, frozen=True):
 
 
 Message = (
-    Hello | Welcome | More | Mappings | Ready | Credit | Heartbeat | End | Error | Goodbye
+    Hello | Welcome | More | Mappings | Ready | Credit | Heartbeat | End | Error | Told | Goodbye
 )  # fmt: skip
 _CODEC: Final[codec.Codec[Message]] = codec.Codec(
     Message,
@@ -200,7 +209,7 @@ _CODEC: Final[codec.Codec[Message]] = codec.Codec(
 
 
 def encode_message(message: Message) -> bytes:
-    """Return the frame of a control message; what an error or a goodbye says is cut to its limit.
+    """Return the frame of a control message; what is said in words is cut to its limit.
 
     Raises
     ------
@@ -209,6 +218,8 @@ def encode_message(message: Message) -> bytes:
     """
     if isinstance(message, Error):
         message = Error(message.kind, message.message[:TEXT_CHARS_MAX])
+    elif isinstance(message, Told):
+        message = Told(message.state, message.text[:TEXT_CHARS_MAX])
     elif isinstance(message, Goodbye):
         message = Goodbye(message.reason[:TEXT_CHARS_MAX])
     return _CODEC.encode(message)

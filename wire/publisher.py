@@ -264,6 +264,12 @@ class Publisher:
             patience = Patience(self._stall_timeout_s, max(begin_s, late[0].patience.since_s))
             patience.require(self._now_s(), late[0], "has not confirmed the end of the stream")
 
+    def tell(self, state: msg.FeedState, text: str) -> None:
+        """Tell the receivers what has become of the feed that the batches are of."""
+        for peer in list(self._peers.values()):
+            if not peer.left:
+                self._say(peer, msg.Told(state, text))
+
     def fail(self, error: BaseException) -> None:
         """Tell the receivers that the stream ends here, and why."""
         if isinstance(error, TapewireError):

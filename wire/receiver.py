@@ -58,6 +58,10 @@ def _no_notice(text: str) -> None:
     """Nobody to be told."""
 
 
+def _not_told(state: msg.FeedState, text: str) -> None:
+    """Nobody asks what becomes of a feed."""
+
+
 class Receiver:
     """Receives one stream of batches, each checked, in order, none lost.
 
@@ -84,6 +88,8 @@ class Receiver:
         Called at least every 0.1 s while waiting; may raise to end the wait.
     notice
         Called once with a sentence if nobody has welcomed this end after ``NOTICE_S``.
+    told
+        Called with what the sender says of a live feed, between two batches.
     network
         What it stands on.
     """
@@ -101,6 +107,7 @@ class Receiver:
         name: str = "router",
         tick: Callable[[], None] = _no_tick,
         notice: Callable[[str], None] = _no_notice,
+        told: Callable[[msg.FeedState, str], None] = _not_told,
         network: Network = LIBZMQ,
     ) -> None:
         if not 1 <= credits <= SLOTS_MAX:
@@ -125,6 +132,7 @@ class Receiver:
             network=network,
         )
         self._tick = tick
+        self._told = told
         self._now_s = network.now_s
         self._now_ns = network.now_ns
         self._patience = Patience(stall_timeout_s)  # of the consumer with the next batch
@@ -293,9 +301,11 @@ class Receiver:
     def _control(self, frames: list[zmq.Frame]) -> bool:
         """Act on a control message; return whether the stream is at its end."""
         message = self._sender.read(frames)
-        if isinstance(message, msg.Heartbeat):
+        if isinstance(message, msg.Heartbeat | msg.Told):
             self._tick()
             self._require_progress(self._now_s())
+            if isinstance(message, msg.Told):
+                self._told(message.state, message.text)
             return False
         if not isinstance(message, msg.End):
             raise self._sender.unexpected(message, "a batch", self._credit.released)

@@ -20,6 +20,7 @@ from tapewire.cli import (
     features,
     jobs,
     keys,
+    live_run,
     montecarlo,
     new,
     optimize,
@@ -60,6 +61,7 @@ app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.command(epilog=reconcile.EXAMPLES)(reconcile.reconcile)
 app.command(epilog=replay.EXAMPLES)(replay.replay)
+app.command(epilog=live_run.EXAMPLES)(live_run.live)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=bundle.EXAMPLES)(bundle.bundle)
 app.command(epilog=bundle.VERIFY_EXAMPLES)(bundle.verify)

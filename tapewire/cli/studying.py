@@ -36,11 +36,13 @@ def asked_study(
     given
         What else options say of the study.
     """
-    from tapewire.studies.asking import base_of, read_study
+    from tapewire.config.loading import STUDY
+    from tapewire.config.parts import read_part
+    from tapewire.studies.asking import base_of
 
     request = request_of(inputs, data)
     config_path = request.config if isinstance(request.config, Path) else None
-    found, places = read_study(config_path)
+    found, places = read_part(config_path, STUDY)
     settings = _settings(found, places, trials.vary, {**given, **trials.of_study()})
     return base_of(request, settings, as_option), settings, request.name
 

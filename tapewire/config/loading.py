@@ -27,6 +27,7 @@ from tapewire.config.edits import (
 from tapewire.config.external import check_external, external_in_force
 from tapewire.config.finding import known_strategy
 from tapewire.config.input_files import open_plain, same_file
+from tapewire.config.live import LIVE
 from tapewire.config.models import check_models, models_in_force
 from tapewire.config.problems import Places, Problems
 from tapewire.config.schema import (
@@ -156,7 +157,7 @@ def make_config(
             f"found {describe(document)}"
         )
     raw = _copy(document)
-    for name in (STUDY, MONTECARLO):
+    for name in (STUDY, MONTECARLO, LIVE):
         raw.pop(name, None)
     _list_strategies(raw, problems)
     if files:

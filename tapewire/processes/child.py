@@ -100,6 +100,10 @@ class ChildProcess:
         said_last = f"; its last words: {last}" if last else ""
         return PeerLostError(f"{self.name} {self._process.end_in_words()}{said_last}")
 
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it lives."""
+        self._process.send_signal(number)
+
     def close(self) -> None:
         """End it, gently first; after this it is gone."""
         self._process.end(END_TIMEOUT_S)

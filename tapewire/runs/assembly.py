@@ -38,6 +38,7 @@ from tapewire.runs.warnings import gap_warnings
 if TYPE_CHECKING:
     from tapewire.processes.collector_process import CollectorProcess, RunCollector
     from tapewire.router import Simulation
+    from tapewire.runs.feed import Gate
 
 #: An error, whichever it is.
 AnError = TypeVar("AnError", bound=BaseException)
@@ -85,7 +86,15 @@ def _kind_of(config: RunConfig) -> "type[RunAssembly]":
 
 
 class RunAssembly:
-    """One run's parts, from the first check to the manifest."""
+    """One run's parts, from the first check to the manifest.
+
+    Attributes
+    ----------
+    keeps_rows
+        Whether the rows of a run that did not come to its end are kept.
+    """
+
+    keeps_rows = False
 
     def __init__(
         self,
@@ -119,7 +128,7 @@ class RunAssembly:
         facts = self.facts
         with contextlib.ExitStack() as stack:
             self._serve_metrics(stack)
-            stream = Stream(facts, self.connect, self.hooks, self.signals, stack)
+            stream = self._stream(stack)
             process = self._collector_process(stack, stream)
             with self.signals.immediate(), self.signals.watching(stream.check):
                 wiring.warm_up(facts.config, self.hooks.announce)
@@ -138,6 +147,14 @@ class RunAssembly:
             simulation.touch_memory()
             folder = stack.enter_context(run_folder(self.output, self.name))
             return self._simulate(stream, simulation, folder, process)
+
+    def _stream(self, stack: contextlib.ExitStack) -> Stream:
+        """Start what brings the data."""
+        return Stream(self.facts, self.connect, self.hooks, self.signals, stack)
+
+    def _gate(self, simulation: "Simulation") -> "Gate | None":
+        """Say what stands between the data and orders: of files, nothing."""
+        return None
 
     def _serve_metrics(self, stack: contextlib.ExitStack) -> None:
         port = self.facts.config.backtest.output.metrics_port
@@ -209,7 +226,7 @@ class RunAssembly:
         with self._collector(folder, process) as collector:
             feed = Feed(
                 simulation, collector, facts.clock, self.hooks, self.signals, facts.models,
-                facts.warnings,
+                facts.warnings, self._gate(simulation),
             )  # fmt: skip
             try:
                 if facts.models is not None:
@@ -272,7 +289,7 @@ class RunAssembly:
                     "ts_ns": error.ts_ns,
                     "symbol": error.symbol,
                 }
-            where = collector.fail(status, reason, manifest, keep_rows=keep_rows)
+            where = collector.fail(status, reason, manifest, keep_rows=keep_rows or self.keeps_rows)
             tell_where(error, where, collector.path)
         return error
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tapewire.router import Drained, Simulation
     from tapewire.runs.models import RunModels
     from tapewire.wire import Receiver, StreamInfo
+    from tapewire.wire.receiver import Hops
 
 #: Bytes of a compressed MBO record, roughly: what turns a file size into an estimate.
 _COMPRESSED_RECORD_BYTES: Final = 15
@@ -32,6 +33,16 @@ class TakesRows(Protocol):
 
     def record_latency(self, tag: str, value_ns: int, count: int = 1) -> None:
         """Count a wall-clock latency; see `tapewire.analytics.Collector.record_latency`."""
+
+
+class Gate(Protocol):
+    """What stands between live data and orders."""
+
+    def before(self, hops: "Sequence[Hops]") -> None:
+        """A batch has come, this way, and is simulated next."""
+
+    def after(self, hops: "Sequence[Hops]", simulate_ns: int) -> int:
+        """It was simulated, which took so long; from the line to its orders, ns, 0 without any."""
 
 
 @dataclasses.dataclass
@@ -73,6 +84,8 @@ class Feed:
         Of its strategies; they go ahead of the simulation.
     warnings
         Of the run before its first record.
+    gate
+        Of a live run.
     """
 
     def __init__(
@@ -84,6 +97,7 @@ class Feed:
         signals: Signals,
         models: "RunModels | None" = None,
         warnings: "Sequence[str]" = (),
+        gate: Gate | None = None,
     ) -> None:
         from tapewire.runs.standing import Board
 
@@ -93,6 +107,7 @@ class Feed:
         self._hooks = hooks
         self._signals = signals
         self._models = models
+        self._gate = gate
         self._trips_told = 0
         self._board = Board(simulation, warnings)
 
@@ -120,18 +135,25 @@ class Feed:
     def _take(self, batches: "Generator[Any]", receiver: "Receiver") -> None:
         total = events_expected(receiver.info)
         simulation, collector, clock = self._simulation, self._collector, self._clock
-        check, progress = self._signals.check, self._hooks.progress
+        check, progress, gate = self._signals.check, self._hooks.progress, self._gate
         standing = self._board.standing
         events = 0
         before_s = clock.stream_began_s = time.perf_counter()
         while (batch := next(batches, None)) is not None:
             received_s = time.perf_counter()
             count = len(batch)
+            hops = list(receiver.hops())
+            if gate is not None:
+                gate.before(hops)
             # A signal interrupts a strategy's own code at once: it may take as long as it likes.
             with self._signals.immediate() if simulation.calls_python else nullcontext():
                 simulation.feed(batch, check)
             drained = simulation.drain()
             simulated_s = time.perf_counter()
+            if gate is not None and (
+                order_ns := gate.after(hops, round((simulated_s - received_s) * NS_PER_S))
+            ):
+                collector.record_latency("order_wall", order_ns)
             with self._signals.immediate():  # a full row group is written here
                 self._collect(drained)
             batch_ns = round((simulated_s - received_s) * NS_PER_S)
@@ -143,9 +165,9 @@ class Feed:
             before_s = time.perf_counter()
             clock.collect_s += before_s - simulated_s
             collector.record_latency("collect_wall", round((before_s - simulated_s) * NS_PER_S))
-            for hops in receiver.hops():
-                collector.record_latency("decode_wall", hops.decode_ns)
-                collector.record_latency("wire_wall", hops.wire_ns)
+            for hop in hops:
+                collector.record_latency("decode_wall", hop.decode_ns)
+                collector.record_latency("wire_wall", hop.wire_ns)
             check()
             self._announce_trips()
             progress(

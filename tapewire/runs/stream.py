@@ -15,6 +15,7 @@ from tapewire.inputs.batch_folder import check_downloads
 from tapewire.inputs.rolls import with_rolls
 from tapewire.inputs.same_data import require_different
 from tapewire.inputs.symbology_files import symbology_used
+from tapewire.processes.child import ChildProcess
 from tapewire.processes.replay_process import ReplayProcess
 from tapewire.processes.signals import Signals
 from tapewire.processes.transports import (
@@ -27,8 +28,11 @@ from tapewire.runs.hooks import Hooks
 from tapewire.runs.manifest import RunFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tapewire.replay import ReplayPlan
     from tapewire.wire import Receiver, StreamInfo
+    from tapewire.wire.messages import FeedState
 
 
 class Stream:
@@ -46,6 +50,8 @@ class Stream:
         What ends with the run.
     plan
         What is replayed, where that is not all that the configuration names.
+    told
+        Called with what becomes of a live feed.
 
     Raises
     ------
@@ -61,13 +67,15 @@ class Stream:
         signals: Signals,
         stack: contextlib.ExitStack,
         plan: "ReplayPlan | None" = None,
+        told: "Callable[[FeedState, str], None]" = lambda state, text: None,
     ) -> None:
         self._facts = facts
         self._plan = plan
         self._connect = connect
         self._hooks = hooks
         self._signals = signals
-        self._replay: ReplayProcess | ThreadedReplay | None = None
+        self._told = told
+        self._replay: ChildProcess | ThreadedReplay | None = None
         self.receiver = self._open(stack)
         stack.callback(self.receiver.close, "the run ended before its data")
 
@@ -95,17 +103,17 @@ class Stream:
         TapewireError
             The replay's own error, or that it was lost.
         """
-        if isinstance(self._replay, ReplayProcess):
+        if isinstance(self._replay, ChildProcess):
             self._replay.check()
 
     def wait_end(self) -> None:
         """Wait for the replay's own end after the last batch."""
-        if isinstance(self._replay, ReplayProcess):
+        if isinstance(self._replay, ChildProcess):
             self._replay.wait_end()
 
     def named(self, error: TapewireError) -> TapewireError:
         """Prefer what the replay itself said to how its silence looked from here."""
-        if isinstance(error, PeerLostError) and isinstance(self._replay, ReplayProcess):
+        if isinstance(error, PeerLostError) and isinstance(self._replay, ChildProcess):
             return self._replay.error() or error
         return error
 
@@ -133,7 +141,7 @@ class Stream:
         return self._receiver(process.wait_ready(self._signals), process)
 
     def _receiver(
-        self, endpoint: str, process: ReplayProcess | None = None, context: Any = None
+        self, endpoint: str, process: ChildProcess | None = None, context: Any = None
     ) -> "Receiver":
         from tapewire.wire import Receiver
 
@@ -158,25 +166,31 @@ class Stream:
             context=context,
             tick=tick,
             notice=notice,
+            told=self._told,
         )
 
     def _note_foreign(self, info: "StreamInfo") -> None:
         """Let the configuration of the run folder name the files that were really replayed."""
-        content = self._facts.config.model_dump(mode="python", exclude_none=True)
-        given = content["backtest"]["data_source"]
-        content["backtest"]["data_source"] = {
-            "type": "databento",
-            "files": [file.name for file in info.files],
-            "status_files": given.get("status_files", []),
-            "definition_files": given.get("definition_files", []),
-            "statistics_files": given.get("statistics_files", []),
-            "flags": given.get("flags", {}),
-        }
-        self._facts.config = make_config(content)
+        name_inputs(self._facts, info)
         self._facts.warnings.append(
             f"the events came from a replay at {self._connect} that was started by hand: filters "
             "given there are not in config.yaml"
         )
+
+
+def name_inputs(facts: RunFacts, info: "StreamInfo") -> None:
+    """Have a run's configuration name what a stream is of, in place of what it named."""
+    content = facts.config.model_dump(mode="python", exclude_none=True)
+    given = content["backtest"]["data_source"]
+    content["backtest"]["data_source"] = {
+        "type": "databento",
+        "files": [file.name for file in info.files],
+        "status_files": given.get("status_files", []),
+        "definition_files": given.get("definition_files", []),
+        "statistics_files": given.get("statistics_files", []),
+        "flags": given.get("flags", {}),
+    }
+    facts.config = make_config(content)
 
 
 def replayed_plan(

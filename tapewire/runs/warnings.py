@@ -164,6 +164,12 @@ def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[s
     if unsent := counts.get("requests_without_session"):
         requests = "request was" if unsent == 1 else "requests were"
         warnings.append(f"{unsent:,} {requests} denied, as the session was cut: NO_SESSION")
+    if stale := counts.get("requests_on_stale_data"):
+        requests = "request was" if stale == 1 else "requests were"
+        warnings.append(
+            f"{stale:,} {requests} denied, as market data were late, cut off, or had a gap: "
+            "STALE_DATA"
+        )
     if ended := counts.get("orders_canceled_by_disconnect"):
         orders = "order was" if ended == 1 else "orders were"
         warnings.append(

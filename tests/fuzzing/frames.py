@@ -101,7 +101,7 @@ def read_stream(messages: list[Frames]) -> np.ndarray:
         elif isinstance(message, msg.End) and checker is not None and info is not None:
             checker.require_totals(message.totals, info)
             return np.concatenate(parts)
-        elif not isinstance(message, msg.Heartbeat):
+        elif not isinstance(message, msg.Heartbeat | msg.Told):
             raise ProtocolError(f"out of turn: {type(message).__name__}")
     raise ProtocolError("the stream has no end")
 

@@ -46,13 +46,14 @@ class Kept:
         self.headers: list[bytes] = []
         self.blocks: list[RecordBlock] = []
         self.said: list[str] = []
+        self.states: list[str] = []
         #: Records that are no part of a snapshot.
         self.live = 0
 
     def opened(self, header: bytes, metadata: Any) -> None:
         self.headers.append(header)
 
-    def block(self, block: RecordBlock) -> None:
+    def block(self, block: RecordBlock, received_ns: int) -> None:
         self.blocks.append(block)
         said = set(block.messages)
         self.live += sum(
@@ -60,8 +61,9 @@ class Kept:
             for start, _ in bounds(block.data)
         )
 
-    def told(self, text: str) -> None:
+    def told(self, text: str, state: str | None = None) -> None:
         self.said.append(text)
+        self.states += [] if state is None else [state]
 
     def mbo(self) -> bytes:
         """The market data, one behind the other."""
@@ -111,7 +113,7 @@ def test_each_record_comes_once_however_sessions_end(monkeypatch: pytest.MonkeyP
     first, *others = (asked[0] for asked in gateway.asked)
     assert (first["snapshot"], first.get("start")) == ("1", None)
     assert [one["snapshot"] for one in others] == ["0"] * 6
-    assert len(kept.said) == 6
+    assert kept.states == ["cut", "live"] * 6
     for part in ("has hung up", "reset", "has said nothing", "can't be read"):
         assert any(part in text for text in kept.said), kept.said
 

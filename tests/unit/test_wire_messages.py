@@ -37,6 +37,7 @@ MESSAGES = [
     msg.Heartbeat(),
     msg.End(TOTALS),
     msg.Error("FormatError", "a.dbn: truncated"),
+    msg.Told("cut", "the gateway has hung up"),
     msg.Goodbye(""),
 ]
 
@@ -128,6 +129,7 @@ def test_text_of_a_peer_is_shown_without_control_characters() -> None:
     info = msgspec.structs.replace(INFO, dataset=text, files=(file,), mappings=(mapping,))
     sent = [
         msg.Error(text, text),
+        msg.Told("gap", text),
         msg.Goodbye(text),
         msg.Hello(2, text, 1, text, "auto", 1),
         msgspec.structs.replace(WELCOME, name=text, info=info),

@@ -1,0 +1,228 @@
+"""A run over live data: orders on paper, in the very simulation that replays files.
+
+The market stream is a process of its own, which records what it publishes. The run folder's
+configuration names that recording: run again it is a replay, to the same digest as long as no order
+was denied for data that were late, cut off, or had a gap.
+"""
+
+import contextlib
+import datetime as dt
+import importlib
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from tapewire.atomic import output_errors
+from tapewire.config.live import LiveSettings
+from tapewire.config.schema import RunConfig
+from tapewire.errors import ConfigError, OutputError
+from tapewire.inputs.databento_http import key_from_environment
+from tapewire.live.plan import StreamPlan
+from tapewire.live.subscription import FeedRequest, GatewayAddress
+from tapewire.processes.live_process import LiveStreamProcess
+from tapewire.processes.signals import Signals
+from tapewire.processes.transports import temporary_endpoint
+from tapewire.runs.assembly import RunAssembly
+from tapewire.runs.folders import RUNS
+from tapewire.runs.hooks import Hooks
+from tapewire.runs.live_gate import LiveGate
+from tapewire.runs.result import RunResult
+from tapewire.runs.stream import Stream, name_inputs
+
+if TYPE_CHECKING:
+    from tapewire.router import Simulation
+    from tapewire.runs.manifest import RunFacts
+    from tapewire.wire import Receiver, StreamInfo
+
+#: Behind a run folder's name: what its data are recorded in.
+RECORDING: Final = ".recording"
+
+
+def run_live(
+    config: RunConfig,
+    settings: LiveSettings,
+    *,
+    name: str,
+    output: str | Path | None = None,
+    seconds: float | None = None,
+    hooks: Hooks | None = None,
+) -> RunResult:
+    """Run strategies on paper over live data until Ctrl-C, or for some seconds.
+
+    Parameters
+    ----------
+    config
+        What a backtest is of; its `data_source` is put in place of by the recording.
+    settings
+        Which data.
+    name
+        What a new run folder is called after its time.
+    output
+        The run folder, a new one; its name with ``.recording`` behind is that of the data's folder.
+    seconds
+        How long; None: until the first Ctrl-C or SIGTERM, which ends the data there.
+    hooks
+        Told of what happens.
+
+    Raises
+    ------
+    ConfigError
+        If there is no key, or the request can't be.
+    FeedError
+        If the gateway refuses it, or is not there.
+    NoDataError
+        If nothing came.
+    OutputError
+        If one of the folders is there already, or can't be written.
+    InterruptedRunError
+        By a second Ctrl-C; what was traded is kept.
+    TapewireError
+        As of any run.
+    """
+    key_from_environment()
+    if seconds is not None and not seconds > 0:
+        raise ConfigError(f"--for: expected more than 0 seconds, found {seconds:g}")
+    request = FeedRequest(settings.dataset, tuple(settings.symbols), stype_in=settings.stype_in)
+    address = GatewayAddress.typed(settings.gateway) if settings.gateway else None
+    if config.backtest.replay.days == "apart":
+        raise ConfigError("replay.days: expected together in a live run, found apart")
+    folder = Path(output) if output is not None else _new_name(name)
+    recording = folder.with_name(folder.name + RECORDING)
+    for path in (folder, recording):
+        if path.exists():
+            raise OutputError(f"{path}: expected nothing there, for a session of its own")
+    plan = StreamPlan(
+        request, str(recording.absolute()), address, settings.patience_s,
+        float(config.backtest.replay.peer_timeout_s),
+    )  # fmt: skip
+    hooks = hooks or Hooks()
+    with SessionSignals() as signals:
+        run = LiveRun(config, name, folder, False, None, hooks, signals)
+        run.plan, run.settings, run.seconds = plan, settings, seconds
+        try:
+            return run.run()
+        except KeyboardInterrupt:
+            raise signals.error() from None
+        finally:
+            with contextlib.suppress(OSError):  # there is something in it
+                recording.rmdir()
+
+
+def _new_name(name: str) -> Path:
+    stamp = dt.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    with output_errors(RUNS, "make a run folder in"):
+        RUNS.mkdir(parents=True, exist_ok=True)
+    safe = re.sub(r"[^\w.-]+", "-", name)[:60] or "live"
+    return RUNS / f"{stamp}-{safe}"
+
+
+class SessionSignals(Signals):
+    """Signals of a session: the first one ends its data, in order; the next ones end it at once.
+
+    Attributes
+    ----------
+    end_data
+        What the first one does, once there are data; False if there is nothing to end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.end_data: Callable[[], bool] = lambda: False
+        self._ends = False
+
+    def _caught(self, number: int, frame: FrameType | None) -> None:
+        if not self._ends and not self._lost and self.end_data():
+            self._ends = True
+            return
+        super()._caught(number, frame)
+
+
+class LiveStream(Stream):
+    """Both ends of a live stream, until the stack it was opened on is closed.
+
+    Parameters
+    ----------
+    plan, seconds
+        What is streamed, and for how long; None: until it is told to end.
+    others
+        As of `Stream`.
+    """
+
+    def __init__(
+        self, plan: StreamPlan, seconds: float | None, facts: "RunFacts", hooks: Hooks,
+        signals: SessionSignals, stack: contextlib.ExitStack,
+        told: Callable[..., None],
+    ) -> None:  # fmt: skip
+        self._stream_plan, self._seconds = plan, seconds
+        self._session = signals
+        super().__init__(facts, None, hooks, signals, stack, told=told)
+
+    def begin(self) -> "StreamInfo":
+        """Connect both ends; return what will come. Its time begins here."""
+        info = super().begin()
+        name_inputs(self._facts, info)
+        self._ends_s = None if self._seconds is None else time.monotonic() + self._seconds
+        return info
+
+    _ends_s: float | None = None
+
+    def _open(self, stack: contextlib.ExitStack) -> "Receiver":
+        endpoint = stack.enter_context(temporary_endpoint("ipc"))
+        self._facts.transport = "live"
+        process = stack.enter_context(LiveStreamProcess(self._stream_plan.to_json(), endpoint))
+        importlib.import_module("tapewire.router")  # while the other process loads its own
+        self._replay = process
+        receiver = self._receiver(process.wait_ready(self._signals), process)
+        is_ending = False
+
+        def end_data() -> bool:
+            nonlocal is_ending
+            if not is_ending and not process.has_ended:
+                is_ending = True
+                process.end_stream()
+                return True
+            return False
+
+        self._session.end_data = end_data
+        self._end_data = end_data
+        return receiver
+
+    def look_at_time(self) -> None:
+        """End the data if their time is over."""
+        if self._ends_s is not None and time.monotonic() >= self._ends_s:
+            self._ends_s = None
+            self._end_data()
+
+
+class LiveRun(RunAssembly):
+    """A live run's parts, from the first check to the manifest.
+
+    Attributes
+    ----------
+    plan, settings, seconds
+        As `run_live` has them.
+    """
+
+    keeps_rows = True
+    plan: StreamPlan
+    settings: LiveSettings
+    seconds: float | None
+    signals: SessionSignals
+
+    def _stream(self, stack: contextlib.ExitStack) -> Stream:
+        from tapewire.runs import wiring
+
+        with self.signals.immediate():  # no data shall wait for that
+            wiring.warm_up(self.facts.config, self.hooks.announce)
+        self._live_gate = LiveGate(self.settings, self.hooks.announce, self.facts.warnings)
+        return LiveStream(
+            self.plan, self.seconds, self.facts, self.hooks, self.signals, stack,
+            self._live_gate.told,
+        )  # fmt: skip
+
+    def _gate(self, simulation: "Simulation") -> LiveGate:
+        self._live_gate.simulation = simulation
+        return self._live_gate

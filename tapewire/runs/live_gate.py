@@ -1,0 +1,107 @@
+"""What stands between live data and orders: data that are late, cut off, or have a gap."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from tapewire.config.live import LiveSettings
+
+if TYPE_CHECKING:
+    from tapewire.router import Simulation
+    from tapewire.wire.messages import FeedState
+    from tapewire.wire.receiver import Hops
+
+_NS_PER_MS: Final = 1_000_000
+#: Warnings of a session that its manifest has, each once.
+_WARNINGS_MAX: Final = 100
+
+
+class LiveGate:
+    """Holds new orders while data are not to be traded on, and says so.
+
+    Parameters
+    ----------
+    settings
+    announce
+        Told in sentences.
+    warnings
+        Of the run, to which what happened is added.
+
+    Attributes
+    ----------
+    simulation
+        Whose orders are held, once it is there.
+    lag_ns
+        Of the last batch: from the line to the simulation.
+    holds
+        How often orders were held.
+    """
+
+    def __init__(
+        self, settings: LiveSettings, announce: Callable[[str], None], warnings: list[str]
+    ) -> None:
+        self._max_lag_ns = int(settings.max_lag_ms * _NS_PER_MS)
+        age_ms = settings.max_age_ms
+        self._max_age_ns = None if age_ms is None else int(age_ms * _NS_PER_MS)
+        self._halts_on_gap = settings.on_gap == "halt"
+        self._announce, self._warnings = announce, warnings
+        self._state: FeedState = "live"
+        self._has_gap = self._is_late = self._is_held = False
+        self._sent = 0
+        self.simulation: Simulation | None = None
+        self.lag_ns = 0
+        self.lag_ns_max = 0
+        self.holds = 0
+
+    def told(self, state: "FeedState", text: str) -> None:
+        """Hear what has become of the feed."""
+        self._announce(text)
+        if len(self._warnings) < _WARNINGS_MAX:
+            self._warnings.append(text)
+        if state == "gap":
+            self._has_gap = True
+        else:
+            self._state = state
+        self._apply(text)
+
+    def before(self, hops: "Sequence[Hops]") -> None:
+        """A batch has come: see how late."""
+        if not hops:
+            return
+        hop = hops[-1]
+        self.lag_ns = hop.decode_ns + hop.wire_ns
+        self.lag_ns_max = max(self.lag_ns_max, self.lag_ns)
+        is_late = self.lag_ns > self._max_lag_ns or self._is_old()
+        if is_late != self._is_late:
+            self._is_late = is_late
+            self._apply(f"data were {self.lag_ns / _NS_PER_MS:,.0f} ms behind the line")
+
+    def _is_old(self) -> bool:
+        """Whether the clock of the data is too far behind this host's."""
+        if self._max_age_ns is None or self.simulation is None:
+            return False
+        return time.time_ns() - self.simulation.now_ns > self._max_age_ns
+
+    def after(self, hops: "Sequence[Hops]", simulate_ns: int) -> int:
+        """A batch was simulated: if an order left by it, how long that took from the line, ns."""
+        assert self.simulation is not None
+        sent = self.simulation.orders_sent
+        if sent == self._sent or not hops:
+            return 0
+        self._sent = sent
+        return self.lag_ns + simulate_ns
+
+    def _apply(self, why: str) -> None:
+        held = self._state != "live" or self._is_late or (self._has_gap and self._halts_on_gap)
+        if not self._halts_on_gap and self._state == "live":
+            self._has_gap = False
+        if held == self._is_held:
+            return
+        self._is_held = held
+        self.holds += held
+        if self.simulation is not None:
+            self.simulation.hold_orders(held)
+        text = f"new orders are held: {why}" if held else "new orders go again"
+        self._announce(text)
+        if held and len(self._warnings) < _WARNINGS_MAX:
+            self._warnings.append(text)

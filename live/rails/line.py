@@ -169,10 +169,13 @@ class RailsLine:
         self._say(market)
 
     def data(self, lag_ns: int, state: DataState) -> None:
-        """Say how far behind its data this engine is, and how they are; from here on."""
-        if (lag_ns, state) != (self._lag_ns, self._data):
-            self._lag_ns, self._data = lag_ns, state
-            self._beat(is_due=state != DataState.SOUND)
+        """Say how far behind its data this engine is, and how they are; from here on.
+
+        A new state travels at once, a lag with the next beat.
+        """
+        is_new = state != self._data
+        self._lag_ns, self._data = lag_ns, state
+        self._beat(is_due=is_new)
 
     def kill(self, why: str) -> None:
         """Have everything canceled, and nothing sent until a person resets it."""

@@ -56,6 +56,7 @@ _EXTRAS: Final = {
     ),
     "client": ("grpc",),
     "otel": ("opentelemetry",),
+    "fix": ("simplefix",),
     "ray": ("ray",),
     "plot": ("matplotlib",),
     "metrics": ("prometheus_client",),

@@ -33,6 +33,7 @@ SOCKETS = {
     "executors/ray_cluster.py": "asks whether anybody is at a cluster's address",
     "tapewire/inputs/databento_http.py": "a client of the vendor's HTTP",
     "live/session.py": "a client of the vendor's live gateway",
+    "live/brokers/fix/line.py": "a client of a broker's gateway",
 }
 CHILDREN = {"tapewire/children.py": "starts and ends them"}
 FILES = {
@@ -124,6 +125,8 @@ def _renames(node: ast.AST) -> bool:
         return False
     if _dotted(node.func) in ("os.rename", "os.replace", "os.link", "shutil.move"):
         return True
+    if _dotted(node.func).endswith("broker.replace"):
+        return False  # an order at a broker
     # Text is replaced with two values, parts of a time by name, a file with one value.
     one = len(node.args) == 1 and not node.keywords
     return node.func.attr in ("replace", "rename", "hardlink_to") and one
@@ -225,6 +228,7 @@ def test_each_rule_bites(rule: str, text: str) -> None:
         ("files", "path.open('rb')"),
         ("files", "webbrowser.open(address)"),
         ("renames", "text.replace('a', 'b')"),
+        ("renames", "self.broker.replace(request)"),
         ("draws", "np.random.Generator(np.random.Philox(key=1))"),
         ("draws", "np.random.default_rng(7)"),
     ],

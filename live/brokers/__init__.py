@@ -1,0 +1,1 @@
+"""Where orders go: what an adapter of a broker is, and tests that anybody can run on one."""

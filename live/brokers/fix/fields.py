@@ -1,0 +1,129 @@
+"""Numbers of FIX 4.4's fields and codes of its messages, those that are spoken here.
+
+Source: FIX 4.4 with errata of 18 June 2003, volume 6, field definitions.
+"""
+
+from typing import Final
+
+VERSION: Final = "FIX.4.4"
+
+# Messages of the session.
+HEARTBEAT: Final = "0"
+TEST_REQUEST: Final = "1"
+RESEND_REQUEST: Final = "2"
+REJECT: Final = "3"
+SEQUENCE_RESET: Final = "4"
+LOGOUT: Final = "5"
+LOGON: Final = "A"
+# Of orders.
+NEW_ORDER_SINGLE: Final = "D"
+ORDER_CANCEL_REQUEST: Final = "F"
+ORDER_CANCEL_REPLACE_REQUEST: Final = "G"
+EXECUTION_REPORT: Final = "8"
+ORDER_CANCEL_REJECT: Final = "9"
+BUSINESS_MESSAGE_REJECT: Final = "j"
+# Of reports.
+ORDER_STATUS_REQUEST: Final = "H"
+ORDER_MASS_STATUS_REQUEST: Final = "AF"
+TRADE_CAPTURE_REPORT_REQUEST: Final = "AD"
+TRADE_CAPTURE_REPORT_REQUEST_ACK: Final = "AQ"
+TRADE_CAPTURE_REPORT: Final = "AE"
+REQUEST_FOR_POSITIONS: Final = "AN"
+REQUEST_FOR_POSITIONS_ACK: Final = "AO"
+POSITION_REPORT: Final = "AP"
+
+# Header and trailer.
+BEGIN_STRING: Final = 8
+MSG_SEQ_NUM: Final = 34
+MSG_TYPE: Final = 35
+POSS_DUP_FLAG: Final = 43
+SENDER_COMP_ID: Final = 49
+SENDING_TIME: Final = 52
+TARGET_COMP_ID: Final = 56
+POSS_RESEND: Final = 97
+ORIG_SENDING_TIME: Final = 122
+
+# The session.
+BEGIN_SEQ_NO: Final = 7
+END_SEQ_NO: Final = 16
+NEW_SEQ_NO: Final = 36
+REF_SEQ_NUM: Final = 45
+TEXT: Final = 58
+ENCRYPT_METHOD: Final = 98
+HEART_BT_INT: Final = 108
+TEST_REQ_ID: Final = 112
+GAP_FILL_FLAG: Final = 123
+RESET_SEQ_NUM_FLAG: Final = 141
+REF_MSG_TYPE: Final = 372
+SESSION_REJECT_REASON: Final = 373
+USERNAME: Final = 553
+PASSWORD: Final = 554
+
+# Orders.
+ACCOUNT: Final = 1
+AVG_PX: Final = 6
+CL_ORD_ID: Final = 11
+COMMISSION: Final = 12
+COMM_TYPE: Final = 13
+CUM_QTY: Final = 14
+EXEC_ID: Final = 17
+EXEC_INST: Final = 18
+EXEC_REF_ID: Final = 19
+HANDL_INST: Final = 21
+LAST_PX: Final = 31
+LAST_QTY: Final = 32
+ORDER_ID: Final = 37
+ORDER_QTY: Final = 38
+ORD_STATUS: Final = 39
+ORD_TYPE: Final = 40
+ORIG_CL_ORD_ID: Final = 41
+PRICE: Final = 44
+SIDE: Final = 54
+SYMBOL: Final = 55
+TIME_IN_FORCE: Final = 59
+TRANSACT_TIME: Final = 60
+POSITION_EFFECT: Final = 77
+STOP_PX: Final = 99
+CXL_REJ_REASON: Final = 102
+ORD_REJ_REASON: Final = 103
+EXPIRE_TIME: Final = 126
+EXEC_TYPE: Final = 150
+LEAVES_QTY: Final = 151
+SECURITY_EXCHANGE: Final = 207
+BUSINESS_REJECT_REASON: Final = 380
+CXL_REJ_RESPONSE_TO: Final = 434
+LAST_LIQUIDITY_IND: Final = 851
+
+# Reports.
+TRADE_DATE: Final = 75
+NO_SIDES: Final = 552
+TRADE_REQUEST_ID: Final = 568
+TRADE_REQUEST_TYPE: Final = 569
+ACCOUNT_TYPE: Final = 581
+MASS_STATUS_REQ_ID: Final = 584
+MASS_STATUS_REQ_TYPE: Final = 585
+LONG_QTY: Final = 704
+SHORT_QTY: Final = 705
+POS_REQ_ID: Final = 710
+CLEARING_BUSINESS_DATE: Final = 715
+POS_REQ_TYPE: Final = 724
+TOTAL_NUM_POS_REPORTS: Final = 727
+POS_REQ_RESULT: Final = 728
+POS_REQ_STATUS: Final = 729
+SETTL_PRICE: Final = 730
+TOT_NUM_TRADE_REPORTS: Final = 748
+TRADE_REQUEST_RESULT: Final = 749
+TRADE_REQUEST_STATUS: Final = 750
+ORD_STATUS_REQ_ID: Final = 790
+TOT_NUM_REPORTS: Final = 911
+LAST_RPT_REQUESTED: Final = 912
+NO_DATES: Final = 580
+NO_POSITIONS: Final = 702
+POS_TYPE: Final = 703
+NO_PARTY_IDS: Final = 453
+PARTY_ID: Final = 448
+PARTY_ID_SOURCE: Final = 447
+PARTY_ROLE: Final = 452
+
+YES: Final = "Y"
+NO: Final = "N"

@@ -8,9 +8,10 @@ again; it counts as open at its full size until a report of the account settles 
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tapewire.errors import BrokerDownError, BrokerError, reason_of
+from tapewire.live.brokers.protocol import Broker
 from tapewire.live.orders import (
     AccountReport,
     BrokerDown,
@@ -49,9 +50,6 @@ from tapewire.live.rails.winding import FLATTEN_TRIES_MAX, OWN_NUMBER_FIRST, Win
 from tapewire.live.soundness import client_order_id, require_sound
 from tapewire.positions.codes import Limit
 from tapewire.wire.codec import Message
-
-if TYPE_CHECKING:
-    from tapewire.live.brokers.protocol import Broker
 
 #: Of a reason that travels.
 _WHY_MAX: Final = 500
@@ -94,7 +92,7 @@ class Desk:
         self,
         settings: RailsSettings,
         lease: Lease,
-        broker: "Broker",
+        broker: Broker,
         tell: Callable[[Message], None],
         now_ns: int,
     ) -> None:

@@ -14,12 +14,13 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from tapewire.atomic import atomic_file
 from tapewire.errors import ConfigError, LeaseError, PeerLostError, ProtocolError
+from tapewire.live.brokers.protocol import Broker
 from tapewire.live.orders import CancelOrder, NewOrder, ReplaceOrder
 from tapewire.live.rails.desk import Desk
 from tapewire.live.rails.journal import make_private_folder
@@ -44,9 +45,6 @@ from tapewire.wire.codec import Message
 from tapewire.wire.credit import CreditWindow
 from tapewire.wire.link import Link
 
-if TYPE_CHECKING:
-    from tapewire.live.brokers.protocol import Broker
-
 #: What a session was told, in the account's folder.
 SETTINGS_FILE: Final = "settings.json"
 #: Longest wait between two turns (s): with a broker that says when it has something, and without.
@@ -70,7 +68,7 @@ class HostClock:
         return self._base_ns + time.monotonic_ns()
 
 
-def open_broker(choice: BrokerChoice) -> "Broker":
+def open_broker(choice: BrokerChoice) -> Broker:
     """Return the broker that the settings choose, not connected yet.
 
     Raises
@@ -235,7 +233,7 @@ class RailsHost:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._signals.append(number)
 
-    def _host(self, desk: Desk, broker: "Broker", lease: Lease) -> str:
+    def _host(self, desk: Desk, broker: Broker, lease: Lease) -> str:
         self._line.open()
         self._line.tell(
             RailsHello(
@@ -298,7 +296,7 @@ class RailsHost:
         elif not (isinstance(message, EngineHello) and message.version == PROTOCOL_VERSION):
             raise ProtocolError(f"expected a message of an engine, found {message}")
 
-    def _wait(self, selector: selectors.BaseSelector, broker: "Broker") -> None:
+    def _wait(self, selector: selectors.BaseSelector, broker: Broker) -> None:
         """Wait until the engine or the broker may have something to say."""
         fd = broker.fileno()
         if fd is None:
@@ -313,7 +311,7 @@ class RailsHost:
             with contextlib.suppress(KeyError, ValueError, OSError):
                 selector.unregister(fd)
 
-    def _cancel_all(self, desk: Desk, broker: "Broker") -> None:
+    def _cancel_all(self, desk: Desk, broker: Broker) -> None:
         """Take back what is open, unjournaled: the last thing a desk can do that can't go on."""
         now_ns = self._clock.now_ns()
         for name in list(desk.ledger.open):

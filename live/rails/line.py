@@ -103,6 +103,7 @@ class RailsLine:
         self._ended: RailsEnded | None = None
         self._heard_s = self._beaten_s = time.monotonic()
         self._number = 0
+        self._is_closed = False
         self._resources = contextlib.ExitStack()
         try:
             self._start(role, confirmed)
@@ -233,6 +234,8 @@ class RailsLine:
         return heard
 
     def _receive(self) -> None:
+        if self._is_closed:
+            return
         for identity, connection, frames in self._hub.received():
             message = RAILS_CODEC.decode(frames[0].buffer, bytes_max=FRAME_BYTES_MAX)
             if self._peer is None:
@@ -263,6 +266,8 @@ class RailsLine:
     def _require(self) -> None:
         if self._ended is not None:
             raise LiveError(f"the rails have ended: {self._ended.text}")
+        if self._is_closed:
+            raise LiveError("the line to the rails is closed")
         if self._process.code is not None:
             raise self._lost("are gone")
         if time.monotonic() - self._heard_s > SILENT_S:
@@ -310,6 +315,7 @@ class RailsLine:
         if self._peer is not None and self._ended is None and self._process.code is None:
             with contextlib.suppress(TapewireError):
                 self.end()
+        self._is_closed = True
         self._resources.close()
 
     def __enter__(self) -> Self:

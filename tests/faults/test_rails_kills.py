@@ -1,4 +1,4 @@
-"""Rails, engine and the broker's connection ended at any moment: no order twice, none unaccounted."""
+"""Rails, engine, the broker's line ended at any moment: no order twice, none unaccounted."""
 
 import contextlib
 import os
@@ -132,7 +132,8 @@ import sys
 from pathlib import Path
 from rails_engines import Engine, served_settings
 from tapewire.live.orders import OrderAccepted
-engine = Engine(served_settings(Path(sys.argv[1]), Path(sys.argv[2]), on_engine_lost=sys.argv[3]), 1)
+account, venue, wind_up = sys.argv[1:]
+engine = Engine(served_settings(Path(account), Path(venue), on_engine_lost=wind_up), 1)
 engine.wait_active()
 engine.order(2, None)
 for price in (97, 98, 99):
@@ -146,7 +147,7 @@ while True:
 
 @pytest.mark.parametrize("wind_up", ["cancel", "flatten"])
 def test_an_engine_that_is_killed_leaves_nothing_open(tmp_path: Path, wind_up: str) -> None:
-    with scene(tmp_path) as (settings, server):
+    with scene(tmp_path) as (_, server):
         words = [str(tmp_path / "account"), str(tmp_path / "v"), wind_up]
         with subprocess.Popen(
             [sys.executable, "-c", ENGINE, *words], stdout=subprocess.PIPE
@@ -183,7 +184,7 @@ def test_a_session_from_its_begin_to_its_end(tmp_path: Path) -> None:
         assert server.venue.positions[SYMBOL] == 0
         assert server.venue.open == []
         require_accounted(tmp_path / "account", server)
-        assert sorted(os.listdir(tmp_path / "account")) == [
+        assert sorted(path.name for path in (tmp_path / "account").iterdir()) == [
             "journal-000001.twj", LEASE_FILE, "settings.json",
         ]  # fmt: skip
         with pytest.raises(LiveError, match="the rails have ended"):

@@ -83,7 +83,7 @@ class Exchange:
 
     Attributes
     ----------
-    received : every message with its fields, of all sessions
+    received, said : every message with its fields, of all sessions
     broken : what was no FIX, or against its rules
     new_orders : how often each ClOrdID came in a NewOrderSingle
     """
@@ -94,6 +94,7 @@ class Exchange:
         self.port = self._server.getsockname()[1]
         self.faults = Faults()
         self.received: list[Fields] = []
+        self.said: list[Fields] = []
         self.broken: list[str] = []
         self.new_orders: Counter[str] = Counter()
         self.orders: dict[str, Resting] = {}
@@ -151,10 +152,7 @@ class Exchange:
 
     def _read(self, frame: bytes) -> Fields:
         """Fields of a frame, whose length and sum are held against what they say."""
-        fields = [
-            (int(tag), value.decode("latin-1"))
-            for tag, _, value in (part.partition(b"=") for part in frame[:-1].split(b"\x01"))
-        ]
+        fields = _fields(frame)
         body = frame.split(b"\x01", 2)[2]
         body = body[: body.rindex(b"10=")]
         if int(dict(fields)[9]) != len(body):
@@ -261,12 +259,16 @@ class Exchange:
     def _raw(self, data: bytes) -> None:
         if self._line is None:
             return
-        if not self.slow_s:
-            self._line.sendall(data)
-            return
-        for at in range(len(data)):
-            self._line.sendall(data[at : at + 1])
-            time.sleep(self.slow_s)
+        self.said += _fields_of_good(data)
+        try:
+            if not self.slow_s:
+                self._line.sendall(data)
+                return
+            for at in range(len(data)):
+                self._line.sendall(data[at : at + 1])
+                time.sleep(self.slow_s)
+        except OSError:
+            self._line = None  # what has happened has happened
 
     # --- what the firm asks for -------------------------------------------------------------------
 
@@ -394,7 +396,7 @@ class Exchange:
         sign = 1 if order.side == "1" else -1
         resting = [
             one for one in self.orders.values()
-            if one.side == other and one.symbol == order.symbol and one.leaves and one is not order
+            if one.side == other and one.symbol == order.symbol and one.leaves and one.kind != "1"
         ]  # fmt: skip
         for one in sorted(resting, key=lambda one: sign * one.price):
             if order.leaves and (order.kind == "1" or sign * (order.price - one.price) >= 0):
@@ -435,7 +437,8 @@ class Exchange:
         """An order fills at its own price."""
         with self.lock:
             order = self.orders[first]
-            self._fill(order, lots, order.price, how=how)
+            if order.leaves:
+                self._fill(order, min(lots, order.leaves), order.price, how=how)
 
     def say(self, first: str, kind: str, more: Fields | None = None, *, state: str = "") -> None:
         """The exchange says something of an order by its own will."""
@@ -568,6 +571,17 @@ class Exchange:
 
     def end(self) -> None:
         self._over.set()
+
+
+def _fields(frame: bytes) -> Fields:
+    parts = (part.partition(b"=") for part in frame[:-1].split(b"\x01"))
+    return [(int(tag), value.decode("latin-1")) for tag, _, value in parts]
+
+
+def _fields_of_good(data: bytes) -> list[Fields]:
+    """The message that is said, where it is one."""
+    good = data.startswith(b"8=FIX.4.4\x01") and data.endswith(b"\x01")
+    return [_fields(data)] if good else []
 
 
 def _frame_end(buffer: bytes) -> int:

@@ -22,6 +22,7 @@ from tapewire.execution.codes import OrderStatus, OrderType, Side, TimeInForce
 from tapewire.live import orders as said
 from tapewire.live.brokers.protocol import Broker
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.wire.codec import Message
 
 #: How long anything may take that a case waits for (s).
 PATIENCE_S: Final = 15.0
@@ -30,7 +31,7 @@ QUIET_S: Final = 0.3
 _LOTS: Final = 5
 _LATE_S: Final = 2.0
 
-_E = TypeVar("_E", bound=said.BrokerEvent)
+_E = TypeVar("_E", bound=Message)
 Case = Callable[["ConformanceBench"], None]
 
 
@@ -111,7 +112,7 @@ class ConformanceBench:
         while True:
             self.broker.connect()
             told = self.until(said.BrokerUp, said.BrokerDown)
-            if isinstance(told, said.BrokerUp):
+            if not isinstance(told, said.BrokerDown):
                 return
             if told.is_final or time.monotonic() > end_s:
                 raise NonConformity(f"expected a session, found none: {told.reason_text}")

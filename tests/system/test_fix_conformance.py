@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import fix_exchange as fx
+import fix_tables
 from fix_venue import VARIABLE, FixVenue
 from tapewire.live.brokers.conformance import CASES, Case, run_case
 
@@ -16,6 +17,9 @@ def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[fx.Exchange]:
     with fx.exchanging() as exchange:
         yield exchange
         assert exchange.broken == []
+        assert [
+            told for one in (*exchange.received, *exchange.said) for told in fix_tables.broken(one)
+        ] == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)

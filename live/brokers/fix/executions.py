@@ -26,14 +26,14 @@ _SIDE_OF: Final = {code: side for side, code in SIDES.items()}
 _TYPE_OF: Final = {code: kind for kind, code in ORDER_TYPES.items()}
 _TIME_OF: Final = {code: time for time, code in TIMES_IN_FORCE.items()}
 #: ExecTypes after which a person may want to look, and what they mean.
-_TOLD: Final = {
+TOLD: Final = {
     "7": "is stopped: its fill is guaranteed and still to come",
     "9": "is suspended: it is in no book until the venue says so",
     "B": "has ended for today; what it costs is still being calculated",
 }
 #: ExecTypes that promise an answer: there is none yet.
-_PROMISES: Final = frozenset({"6", "A", "E"})
-_STATUS: Final = "I"
+PROMISES: Final = frozenset({"6", "A", "E"})
+STATUS: Final = "I"
 _DAY: Final = "0"
 
 REJECT_REASONS: Final = {
@@ -78,7 +78,7 @@ class Executions:
 
     def report(self, message: FixReceived, ts_recv: int) -> None:
         """Take an ExecutionReport that no question of ours was answered by."""
-        if message.get(fld.EXEC_TYPE) == _STATUS:
+        if message.get(fld.EXEC_TYPE) == STATUS:
             return  # the answer to a question that nobody waits for any more
         client_id = self.client_id(message)
         if not client_id:
@@ -167,16 +167,16 @@ class Executions:
         elif kind == "C" or (kind == "3" and order.time_in_force == TimeInForce.DAY):
             self._orders.end(order)
             self._emit(said.OrderExpired(name, *at))
-        elif kind in _TOLD or kind == "3":
-            what = _TOLD.get(kind, "is done for today")
+        elif kind in TOLD or kind == "3":
+            what = TOLD.get(kind, "is done for today")
             self._emit(said.BrokerNotice(f"{name} {what}", *at))
-        elif kind not in _PROMISES:
+        elif kind not in PROMISES:
             raise SenselessError(f"expected one of FIX 4.4's, found {kind!r}")
 
     def _has_been(self, order: FixOrder, message: FixReceived) -> bool:
         """Whether the venue says again, under a new number, what it has said before."""
         exec_id = message.get(fld.EXEC_ID)
-        if not exec_id or message.get(fld.EXEC_TYPE) == _STATUS:
+        if not exec_id or message.get(fld.EXEC_TYPE) == STATUS:
             return False
         name = f"{message.get(fld.EXEC_TYPE)[:1]}:{order.client_order_id}/{exec_id}"
         return not self._orders.is_new_execution(name)
@@ -282,7 +282,7 @@ class Executions:
 def is_unknown_order(message: FixReceived) -> bool:
     """Whether an ExecutionReport says that the venue has no such order."""
     return (
-        message.get(fld.EXEC_TYPE) == _STATUS
+        message.get(fld.EXEC_TYPE) == STATUS
         and message.get(fld.ORD_STATUS) == "8"
         and message.get(fld.ORD_REJ_REASON) in ("", _UNKNOWN_ORDER)
     )

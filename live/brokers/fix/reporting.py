@@ -127,7 +127,7 @@ class Inquiry:
             self._take(part, message)
         except (SenselessError, ValueError) as error:
             self.fail(f"{part}: {error}")
-        if sum(map(len, (self._found_orders, self._fills, self._positions))) > said.REPORTED_MAX:
+        if len(self._found_orders) + len(self._fills) + len(self._positions) > said.REPORTED_MAX:
             self.fail(f"more than {said.REPORTED_MAX:,} entries")
         return True
 

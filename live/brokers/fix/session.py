@@ -239,7 +239,7 @@ class FixSession:
         except ValueError as error:
             self._refuse(message, _TIME_PROBLEM, "no SendingTime", now)
             raise SessionOverError(f"{self._settings.where}: SendingTime: {error}") from None
-        if apart_ns > CLOCKS_APART_NS:
+        if apart_ns > CLOCKS_APART_NS and not message.is_duplicate:
             self._refuse(message, _TIME_PROBLEM, "SendingTime accuracy problem", now)
             raise SessionOverError(
                 f"{self._settings.where}: its clock and this host's are {apart_ns / 1e9:,.0f} s "

@@ -13,8 +13,8 @@ from tapewire.live.orders import LOTS_MAX
 from tapewire.market.records import UNDEF_PRICE
 
 _DECIMALS: Final = 9
-_FLOAT: Final = re.compile(r"(-?)0*(\d{0,10})(?:\.(\d{0,20}))?")
-_TIME: Final = re.compile(r"(\d{8})-(\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?")
+_FLOAT: Final = re.compile(r"(-?)0*(\d{0,10})(?:\.(\d{0,20}))?", re.ASCII)
+_TIME: Final = re.compile(r"(\d{8})-(\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?", re.ASCII)
 _PRICE_MAX: Final = UNDEF_PRICE - 1
 _DAY: Final = "%Y%m%d"
 _S_PER_MIN: Final = 60

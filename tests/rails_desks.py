@@ -8,7 +8,7 @@ from typing import Any
 from rails_venue import Venue, VenueBroker
 from tapewire.execution.codes import OrderType, Side, TimeInForce
 from tapewire.live.orders import CancelOrder, NewOrder, OrderDenied, ReplaceOrder
-from tapewire.live.rails.desk import Desk
+from tapewire.live.rails.desk import RailsDesk
 from tapewire.live.rails.lease import Lease
 from tapewire.live.rails.messages import DataState, EngineBeat, MarketNow, RailsState, RailsTold
 from tapewire.live.rails.settings import (
@@ -52,7 +52,7 @@ class Table:
         self.broker.now_ns = self.now_ns
         settings = settings_of(self.folder, **self.changes)
         self.lease = Lease(self.folder, settings.account, self.now_ns)
-        self.desk = Desk(settings, self.lease, self.broker, self.said.append, self.now_ns)
+        self.desk = RailsDesk(settings, self.lease, self.broker, self.said.append, self.now_ns)
         self.number = 0
         return self
 

@@ -1,8 +1,8 @@
 """The rails of one session: what is asked for is checked, journaled, sent; answers come back.
 
-Without sockets, waits or clocks: who owns a `Desk` hands it commands and the time, and has it take
-a turn many times a second. Its order of things never changes: a record is on the disk before the
-order goes out, and before the engine is told. An order whose outcome is unknown is never sent
+Without sockets, waits or clocks: who owns a `RailsDesk` hands it commands and the time, and has it
+take a turn many times a second. Its order of things never changes: a record is on the disk before
+the order goes out, and before the engine is told. An order whose outcome is unknown is never sent
 again; it counts as open at its full size until a report of the account settles it.
 """
 
@@ -60,7 +60,7 @@ RECONNECT_S: Final = (1.0, 30.0)
 _LETTERS_TOLD_MAX: Final = 2_000
 
 
-class Desk:
+class RailsDesk:
     """See the module.
 
     Parameters

@@ -22,7 +22,7 @@ from tapewire.atomic import atomic_file
 from tapewire.errors import ConfigError, LeaseError, PeerLostError, ProtocolError
 from tapewire.live.brokers.protocol import Broker
 from tapewire.live.orders import CancelOrder, NewOrder, ReplaceOrder
-from tapewire.live.rails.desk import Desk
+from tapewire.live.rails.desk import RailsDesk
 from tapewire.live.rails.journal import make_private_folder
 from tapewire.live.rails.lease import Lease
 from tapewire.live.rails.messages import (
@@ -214,7 +214,7 @@ class RailsHost:
             with atomic_file(folder / SETTINGS_FILE, mode=0o600) as file:
                 file.write(msgspec.json.format(msgspec.json.encode(self._settings), indent=1))
             broker = open_broker(self._settings.broker)
-            desk = Desk(self._settings, lease, broker, self._line.tell, now_ns)
+            desk = RailsDesk(self._settings, lease, broker, self._line.tell, now_ns)
         except BaseException:
             lease.give_back()
             raise
@@ -233,7 +233,7 @@ class RailsHost:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._signals.append(number)
 
-    def _host(self, desk: Desk, broker: Broker, lease: Lease) -> str:
+    def _host(self, desk: RailsDesk, broker: Broker, lease: Lease) -> str:
         self._line.open()
         self._line.tell(
             RailsHello(
@@ -251,7 +251,7 @@ class RailsHost:
         self._line.flush()
         return text
 
-    def _turn(self, desk: Desk) -> bool:
+    def _turn(self, desk: RailsDesk) -> bool:
         """Take what has come and let the desk turn; whether there may be more at once."""
         is_busy = False
         try:
@@ -280,7 +280,7 @@ class RailsHost:
         self._told_beat = told
         return is_busy
 
-    def _take(self, desk: Desk, message: Message) -> None:
+    def _take(self, desk: RailsDesk, message: Message) -> None:
         now_ns = self._clock.now_ns()
         if isinstance(message, NewOrder | CancelOrder | ReplaceOrder):
             desk.command(message, now_ns)
@@ -311,7 +311,7 @@ class RailsHost:
             with contextlib.suppress(KeyError, ValueError, OSError):
                 selector.unregister(fd)
 
-    def _cancel_all(self, desk: Desk, broker: Broker) -> None:
+    def _cancel_all(self, desk: RailsDesk, broker: Broker) -> None:
         """Take back what is open, unjournaled: the last thing a desk can do that can't go on."""
         now_ns = self._clock.now_ns()
         for name in list(desk.ledger.open):

@@ -17,7 +17,7 @@ from typing import Final
 from tapewire.atomic import atomic_write, output_errors
 from tapewire.errors import FormatError, OutputError
 from tapewire.live.rails.frames import FILE_MAGIC, PAYLOAD_BYTES_MAX, frame_of, read_frames
-from tapewire.live.rails.ledger import Ledger
+from tapewire.live.rails.ledger import AccountLedger
 from tapewire.live.rails.records import JOURNAL_CODEC, RECORD_BYTES_MAX, JournalStamp
 from tapewire.wire.codec import Message
 
@@ -87,7 +87,7 @@ class Journal:
 
     Attributes
     ----------
-    ledger : Ledger
+    ledger : AccountLedger
         What all records come to; `append` keeps it so.
     records
         Appended so far.
@@ -112,7 +112,7 @@ class Journal:
         make_private_folder(folder)
         self._folder, self._told, self._also = folder, told, also
         self._file_bytes_max, self._files_kept = file_bytes_max, files_kept
-        self.ledger = Ledger()
+        self.ledger = AccountLedger()
         self.records = 0
         self._fd = -1
         self._frames = self._bytes = self._number = 0

@@ -98,7 +98,7 @@ class RailsOrder:
 
 
 @dataclass
-class HeldPosition:
+class AccountPosition:
     """A position: lots, below 0 short; what they took, 1e-9 price times lots; fees paid."""
 
     lots: int = 0
@@ -116,14 +116,14 @@ class HeldPosition:
         return (self.cash + self.lots * mark) * numerator // denominator - self.fees
 
 
-class Ledger:
+class AccountLedger:
     """All of an account; see the module.
 
     Attributes
     ----------
     open, ended : dict of RailsOrder by client order id
         Those that have ended in the order in which they did, the last `ENDED_KEPT`.
-    positions : dict of HeldPosition by symbol
+    positions : dict of AccountPosition by symbol
     horizon_ns
         Orders that ended up to here may be forgotten.
     session, epoch
@@ -135,7 +135,7 @@ class Ledger:
     def __init__(self) -> None:
         self.open: dict[str, RailsOrder] = {}
         self.ended: OrderedDict[str, RailsOrder] = OrderedDict()
-        self.positions: dict[str, HeldPosition] = {}
+        self.positions: dict[str, AccountPosition] = {}
         self.horizon_ns = 0
         self.now_ns = 0
         self.session = ""
@@ -146,9 +146,9 @@ class Ledger:
         """Return an order that is known; None if there is none of that id."""
         return self.open.get(client_order_id) or self.ended.get(client_order_id)
 
-    def position(self, symbol: str) -> HeldPosition:
+    def position(self, symbol: str) -> AccountPosition:
         """Return the position in an instrument, made if there was none."""
-        return self.positions.setdefault(symbol, HeldPosition())
+        return self.positions.setdefault(symbol, AccountPosition())
 
     def open_lots(self, symbol: str, side: int) -> int:
         """Return the lots of a side that may still fill."""
@@ -335,7 +335,7 @@ class Ledger:
         if isinstance(record, KeptHorizon):
             self.horizon_ns = record.ts
         elif isinstance(record, KeptPosition):
-            self.positions[record.symbol] = HeldPosition(
+            self.positions[record.symbol] = AccountPosition(
                 record.lots, int(record.cash), int(record.fees)
             )
         elif isinstance(record, KeptOrder):

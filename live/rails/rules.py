@@ -11,7 +11,7 @@ from typing import Final
 
 from tapewire.execution.codes import OrderType
 from tapewire.live.orders import NewOrder
-from tapewire.live.rails.ledger import Ledger, RailsOrder
+from tapewire.live.rails.ledger import AccountLedger, RailsOrder
 from tapewire.live.rails.markets import Markets
 from tapewire.live.rails.messages import RailsState
 from tapewire.live.rails.records import DayTurned, KeptLoss, LimitReached
@@ -112,7 +112,7 @@ class Rules:
     """
 
     def __init__(
-        self, settings: RailsSettings, ledger: Ledger, markets: Markets, losses: Losses
+        self, settings: RailsSettings, ledger: AccountLedger, markets: Markets, losses: Losses
     ) -> None:
         self._settings, self._limits = settings, settings.limits
         self._ledger, self._markets, self._losses = ledger, markets, losses

@@ -21,7 +21,7 @@ from tapewire.live.orders import (
     OrderReplaced,
     OrderReport,
 )
-from tapewire.live.rails.ledger import Ledger, RailsOrder
+from tapewire.live.rails.ledger import AccountLedger, RailsOrder
 from tapewire.live.rails.records import OutcomeKnown, PositionAdopted
 from tapewire.wire.codec import Message
 
@@ -108,7 +108,7 @@ class SettlingTerms:
     cancels_strangers: bool = False
 
 
-def settle(ledger: Ledger, report: AccountReport, terms: SettlingTerms) -> Settlement:
+def settle(ledger: AccountLedger, report: AccountReport, terms: SettlingTerms) -> Settlement:
     """Hold a report against what the journal comes to.
 
     Parameters
@@ -139,7 +139,7 @@ def settle(ledger: Ledger, report: AccountReport, terms: SettlingTerms) -> Settl
     return found
 
 
-def _fills(ledger: Ledger, report: AccountReport, found: Settlement) -> dict[str, int]:
+def _fills(ledger: AccountLedger, report: AccountReport, found: Settlement) -> dict[str, int]:
     """Take fills that were missed; return their lots by order."""
     missed: dict[str, int] = {}
     seen: set[tuple[str, str]] = set()
@@ -259,7 +259,7 @@ def _absent(
 
 
 def _positions(
-    ledger: Ledger, report: AccountReport, terms: SettlingTerms, found: Settlement
+    ledger: AccountLedger, report: AccountReport, terms: SettlingTerms, found: Settlement
 ) -> None:
     """Positions, with the fills that were missed counted."""
     held = {symbol: one.lots for symbol, one in ledger.positions.items()}

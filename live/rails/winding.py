@@ -4,7 +4,7 @@ from typing import Final
 
 from tapewire.execution.codes import OrderType, Side, TimeInForce
 from tapewire.live.orders import LOTS_MAX, CancelOrder, NewOrder
-from tapewire.live.rails.ledger import Ledger
+from tapewire.live.rails.ledger import AccountLedger
 from tapewire.live.soundness import client_order_id
 from tapewire.market.records import UNDEF_PRICE
 
@@ -27,7 +27,7 @@ class Winder:
         Between two tries of the same thing; how long a cancel may go without an answer.
     """
 
-    def __init__(self, ledger: Ledger, session: str, retry_ns: int, answer_ns: int) -> None:
+    def __init__(self, ledger: AccountLedger, session: str, retry_ns: int, answer_ns: int) -> None:
         self._ledger, self._session = ledger, session
         self._retry_ns, self._answer_ns = retry_ns, answer_ns
         self._number = OWN_NUMBER_FIRST

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from rails_storm import Storm
 from seeds import play_seeds
 from tapewire.live.orders import BrokerUp, OrderFilled
-from tapewire.live.rails.desk import Desk
+from tapewire.live.rails.desk import RailsDesk
 from tapewire.live.rails.journal import Journal
-from tapewire.live.rails.ledger import Ledger
+from tapewire.live.rails.ledger import AccountLedger
 
 STEPS = 120
 #: Seeds in which each planted fault must be found.
@@ -57,16 +57,16 @@ def found(monkeypatch: pytest.MonkeyPatch) -> bool:
 def test_an_order_of_unknown_outcome_that_is_sent_again_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = Desk._hear
+    real = RailsDesk._hear
 
-    def hear(self: Desk, events: Any, now_ns: int) -> None:
+    def hear(self: RailsDesk, events: Any, now_ns: int) -> None:
         if any(isinstance(one, BrokerUp) for one in events):
             for order in self.ledger.unknown:
                 if order.status == 1:
                     self._broker.submit(order.order)
         real(self, events, now_ns)
 
-    monkeypatch.setattr(Desk, "_hear", hear)
+    monkeypatch.setattr(RailsDesk, "_hear", hear)
     monkeypatch.setattr(Storm, "before_send", lambda self, order: None)
     assert found(monkeypatch)
 
@@ -82,11 +82,11 @@ def test_an_order_that_leaves_before_its_record_is_safe_is_found(
 
 
 def test_an_execution_that_counts_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fill(self: Ledger, order: Any, event: OrderFilled) -> None:
+    def fill(self: AccountLedger, order: Any, event: OrderFilled) -> None:
         order.executions.pop(event.execution_id, None)
         real(self, order, event)
 
-    real = Ledger._fill
-    monkeypatch.setattr(Ledger, "_fill", fill)
-    monkeypatch.setattr(Ledger, "says_nothing_new", lambda self, record: False)
+    real = AccountLedger._fill
+    monkeypatch.setattr(AccountLedger, "_fill", fill)
+    monkeypatch.setattr(AccountLedger, "says_nothing_new", lambda self, record: False)
     assert found(monkeypatch)

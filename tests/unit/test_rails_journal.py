@@ -13,7 +13,7 @@ from tapewire.live.orders import BrokerDown, CancelOrder, NewOrder, OrderAccepte
 from tapewire.live.rails import ledger as ledger_module
 from tapewire.live.rails.frames import FILE_MAGIC, frame_of, read_frames
 from tapewire.live.rails.journal import Journal, journal_files, read_records
-from tapewire.live.rails.ledger import Ledger
+from tapewire.live.rails.ledger import AccountLedger
 
 NOW = 10**18
 
@@ -44,7 +44,7 @@ def fill(number: int, execution: str, lots: int = 1) -> OrderFilled:
     return OrderFilled(f"s1-{number}", execution, 99 * UNIT, lots, 0, 0, 7, NOW, NOW)
 
 
-def plain(ledger: Ledger) -> dict[str, Any]:
+def plain(ledger: AccountLedger) -> dict[str, Any]:
     """All that a ledger knows, but for what a new session begins with."""
     return {
         "open": {name: vars(one) for name, one in ledger.open.items()},

@@ -11,7 +11,7 @@ from tapewire.candles.data import PRICES, Candles
 from tapewire.compiled.tables import read_table
 from tapewire.derive import SCHEMAS, Deriver
 from tapewire.derive.layout import OHLCV_DTYPE, TRADE_DTYPE
-from tapewire.errors import ConfigError, FormatError, NoDataError
+from tapewire.errors import ConfigError, FormatError, InputError, NoDataError
 from tapewire.market.records import ACTION_TRADE, MBO_DTYPE
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.any_schema import SchemaFile, schema_of
@@ -71,6 +71,24 @@ def read_candles(
         times, opened, high, low, close, volume, tick_size=tick_size, interval_ns=interval_ns,
         symbol=name, faults=faults, where=where,
     )  # fmt: skip
+
+
+def kind_of(path: str | Path) -> str:
+    """Return what a file has that bars may be read from, as its name and its header say.
+
+    Returns
+    -------
+    str
+        ``bars`` (tables, ``ohlcv-…``); else the schema of its records, of which ``trades`` and
+        ``mbo`` can be made bars; empty: its header can't be read.
+    """
+    if not str(path).endswith(_DBN_ENDINGS):
+        return "bars"
+    try:
+        schema = schema_of(str(path))
+    except (InputError, OSError):
+        return ""
+    return "bars" if schema in _INTERVALS else schema
 
 
 _Found = tuple[Any, Sequence[Any], Any, str, int]

@@ -118,6 +118,44 @@ def look_at_runs(page: Any, begin: str, out: Path) -> None:
     shoot(page, out / "studio-optimise.webp", 760)
 
 
+def optimise(page: Any, begin: str, parameters: str) -> None:
+    """Have parameters optimised, window by window, and wait for the end."""
+    page.goto(f"{begin}/optimise")
+    page.get_by_label("Bars").select_option("walk.parquet")
+    page.get_by_label("Parameters").fill(parameters)
+    page.get_by_text("Walk-forward", exact=True).click()
+    page.locator("input[name=train]").fill("4")
+    page.locator("input[name=test]").fill("1")
+    page.locator("main form button").click()
+    page.wait_for_selector("text=Its windows", timeout=600_000)
+
+
+def look_at_searches(page: Any, begin: str, out: Path) -> None:
+    """Go through the views of searches: walked through, side by side, drawn on their bars."""
+    page.emulate_media(color_scheme="light")
+    optimise(page, begin, "fast=5:40:5\nslow=60:200:20")
+    first = page.url.rpartition("/")[2]
+    page.set_viewport_size({"width": WIDTH, "height": 880})
+    page.locator(".card:has(.chart)").scroll_into_view_if_needed()
+    page.locator(".card", has_text="Its windows").last.scroll_into_view_if_needed()
+    shoot(page, out / "studio-walk.webp", 880)
+    optimise(page, begin, "fast=5:40:5\nslow=100:300:20")
+    second = page.url.rpartition("/")[2]
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{begin}/analysis?searches=1,{first},{second}")
+    page.wait_for_selector(".growth svg")
+    shoot(page, out / "studio-searches.webp", 1300)
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{begin}/strategies?sort=trades&where=trades+%3C+60")
+    page.locator("tbody a").first.click()
+    page.wait_for_selector(".traded .chart canvas", timeout=600_000)
+    page.set_viewport_size({"width": WIDTH, "height": 900})
+    page.locator(".traded").scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    page.locator(".traded").evaluate("one => one.scrollIntoView()")
+    shoot(page, out / "studio-strategy.webp", 900)
+
+
 def main(out: Path) -> None:
     """Serve, look, write."""
     named = os.environ.get("TAPEWIRE_BROWSER")
@@ -147,6 +185,7 @@ def main(out: Path) -> None:
             page.wait_for_selector("nav a")
             look(page, said[1].rstrip("/"), out)
             look_at_runs(page, said[1].rstrip("/"), out)
+            look_at_searches(page, said[1].rstrip("/"), out)
             driven.close()
         finally:
             server.terminate()

@@ -31,6 +31,7 @@ from tapewire.wire.endpoints import clear_orphaned
 
 #: Of market time: a session is one file.
 _ROTATE_NS = 7 * 86_400 * 10**9
+_LOOK_S = 0.1
 
 
 class _Stream:
@@ -70,14 +71,9 @@ class _Stream:
                 patience_s=plan.patience_s,
             )  # fmt: skip
 
-            def should_stop() -> bool:
-                self._require_wanted()
-                sink.service()
-                return self._stopping
-
             try:
                 try:
-                    asyncio.run(feed.run(should_stop))
+                    asyncio.run(self._serve(feed, sink))
                 except FeedError as error:  # what has come is a stream: so is what was made of it
                     if not sink.has_begun:
                         raise
@@ -87,6 +83,19 @@ class _Stream:
             except BaseException as error:
                 publisher.fail(error)
                 raise
+
+    async def _serve(self, feed: LiveFeed, sink: PublishedFeed) -> None:
+        """Take the feed, and look after the run meanwhile, whatever the feed waits for."""
+        taking = asyncio.create_task(feed.run(lambda: self._stopping))
+        while not taking.done():
+            try:
+                self._require_wanted()
+                sink.service()
+            except BaseException:
+                taking.cancel()
+                raise
+            await asyncio.wait((taking,), timeout=_LOOK_S)
+        await taking
 
 
 def _hear_nothing(text: str) -> None:

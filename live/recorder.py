@@ -4,6 +4,7 @@ A file in the making is hidden (``.NAME.part``). What a killed process left of o
 records and given its name when the next recording begins.
 """
 
+import contextlib
 import datetime as dt
 import re
 from collections.abc import Callable
@@ -170,6 +171,14 @@ class Recorder:
             file.file.truncate(self._bytes)
         file.publish()
         self.paths.append(file.path)
+
+
+def discard_empty(folder: Path) -> None:
+    """Remove a folder of recordings that has none. Never raises."""
+    with contextlib.suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [REQUEST_FILE]:
+            (folder / REQUEST_FILE).unlink()
+        folder.rmdir()
 
 
 def recover_recordings(folder: Path) -> list[Path]:

@@ -207,9 +207,11 @@ class _Handler(socketserver.StreamRequestHandler):
             server.happened = at + 1
             if script.speed is not None:
                 due_s = int(clocks[at] - clocks[first]) / 1e9 / script.speed
-                if (wait_s := began_s + due_s - time.time()) > 0:
+                while (wait_s := began_s + due_s - time.time()) > 0:
+                    if wait_s > 1:
+                        send.all(system("Heartbeat", _DBN.SystemCode.HEARTBEAT))
                     send.flush()
-                    time.sleep(wait_s)
+                    time.sleep(min(wait_s, 1))
             send.all(records[at : at + 1].tobytes())
         send.flush()
         if cut is None:

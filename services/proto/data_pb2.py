@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tapewire.services.proto import jobs_pb2 as tapewire_dot_services_dot_proto_dot_jobs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tapewire/services/proto/data.proto\x12\x0btapewire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tapewire/services/proto/jobs.proto\"\xe2\x01\n\x04\x42\x61rs\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12\x13\n\x06symbol\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08interval\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x16\n\ttick_size\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x13\n\x06\x66\x61ults\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x14\n\x07session\x18\x06 \x01(\tH\x04\x88\x01\x01\x12\x14\n\x07\x64\x61taset\x18\x07 \x01(\tH\x05\x88\x01\x01\x42\t\n\x07_symbolB\x0b\n\t_intervalB\x0c\n\n_tick_sizeB\t\n\x07_faultsB\n\n\x08_sessionB\n\n\x08_dataset\"\xc9\x01\n\x07\x44\x61taset\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x13\n\x0binterval_ns\x18\x05 \x01(\x03\x12\x0c\n\x04\x62\x61rs\x18\x06 \x01(\x03\x12\x10\n\x08\x66irst_ns\x18\x07 \x01(\x03\x12\x0f\n\x07last_ns\x18\x08 \x01(\x03\x12\x0e\n\x06trials\x18\t \x01(\x03\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x08\x44\x61taFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\x15\n\x13ListDatasetsRequest\"d\n\x14ListDatasetsResponse\x12&\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x14.tapewire.v1.Dataset\x12$\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x15.tapewire.v1.DataFile\"\"\n\x11GetDatasetRequest\x12\r\n\x05which\x18\x01 \x01(\t\"P\n\x12GetDatasetResponse\x12%\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x14.tapewire.v1.Dataset\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\";\n\x12InspectFileRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\t\"4\n\x13InspectFileResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job\"9\n\x10\x43heckFileRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\t\"2\n\x11\x43heckFileResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job\"d\n\x0fPlotFileRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\t\x12\x0b\n\x03\x65nd\x18\x05 \x01(\t\"1\n\x10PlotFileResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job2\x98\x03\n\x0b\x44\x61taService\x12S\n\x0cListDatasets\x12 .tapewire.v1.ListDatasetsRequest\x1a!.tapewire.v1.ListDatasetsResponse\x12M\n\nGetDataset\x12\x1e.tapewire.v1.GetDatasetRequest\x1a\x1f.tapewire.v1.GetDatasetResponse\x12P\n\x0bInspectFile\x12\x1f.tapewire.v1.InspectFileRequest\x1a .tapewire.v1.InspectFileResponse\x12J\n\tCheckFile\x12\x1d.tapewire.v1.CheckFileRequest\x1a\x1e.tapewire.v1.CheckFileResponse\x12G\n\x08PlotFile\x12\x1c.tapewire.v1.PlotFileRequest\x1a\x1d.tapewire.v1.PlotFileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tapewire/services/proto/data.proto\x12\x0btapewire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tapewire/services/proto/jobs.proto\"\xe2\x01\n\x04\x42\x61rs\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12\x13\n\x06symbol\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08interval\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x16\n\ttick_size\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x13\n\x06\x66\x61ults\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x14\n\x07session\x18\x06 \x01(\tH\x04\x88\x01\x01\x12\x14\n\x07\x64\x61taset\x18\x07 \x01(\tH\x05\x88\x01\x01\x42\t\n\x07_symbolB\x0b\n\t_intervalB\x0c\n\n_tick_sizeB\t\n\x07_faultsB\n\n\x08_sessionB\n\n\x08_dataset\"\xc9\x01\n\x07\x44\x61taset\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x13\n\x0binterval_ns\x18\x05 \x01(\x03\x12\x0c\n\x04\x62\x61rs\x18\x06 \x01(\x03\x12\x10\n\x08\x66irst_ns\x18\x07 \x01(\x03\x12\x0f\n\x07last_ns\x18\x08 \x01(\x03\x12\x0e\n\x06trials\x18\t \x01(\x03\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x08\x44\x61taFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\"\x15\n\x13ListDatasetsRequest\"d\n\x14ListDatasetsResponse\x12&\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x14.tapewire.v1.Dataset\x12$\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x15.tapewire.v1.DataFile\"\"\n\x11GetDatasetRequest\x12\r\n\x05which\x18\x01 \x01(\t\"P\n\x12GetDatasetResponse\x12%\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x14.tapewire.v1.Dataset\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\";\n\x12InspectFileRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\t\"4\n\x13InspectFileResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job\"9\n\x10\x43heckFileRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\t\"2\n\x11\x43heckFileResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job\"d\n\x0fPlotFileRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\t\x12\x0b\n\x03\x65nd\x18\x05 \x01(\t\"1\n\x10PlotFileResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job\"\x87\x01\n\x11\x44\x65riveFileRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\t\x12\x0e\n\x06schema\x18\x03 \x01(\t\x12\x0f\n\x07symbols\x18\x04 \x03(\t\x12\r\n\x05start\x18\x05 \x01(\t\x12\x0b\n\x03\x65nd\x18\x06 \x01(\t\x12\x0e\n\x06output\x18\x07 \x01(\t\"3\n\x12\x44\x65riveFileResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job2\xe7\x03\n\x0b\x44\x61taService\x12S\n\x0cListDatasets\x12 .tapewire.v1.ListDatasetsRequest\x1a!.tapewire.v1.ListDatasetsResponse\x12M\n\nGetDataset\x12\x1e.tapewire.v1.GetDatasetRequest\x1a\x1f.tapewire.v1.GetDatasetResponse\x12P\n\x0bInspectFile\x12\x1f.tapewire.v1.InspectFileRequest\x1a .tapewire.v1.InspectFileResponse\x12J\n\tCheckFile\x12\x1d.tapewire.v1.CheckFileRequest\x1a\x1e.tapewire.v1.CheckFileResponse\x12G\n\x08PlotFile\x12\x1c.tapewire.v1.PlotFileRequest\x1a\x1d.tapewire.v1.PlotFileResponse\x12M\n\nDeriveFile\x12\x1e.tapewire.v1.DeriveFileRequest\x1a\x1f.tapewire.v1.DeriveFileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,27 +38,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DATASET']._serialized_start=350
   _globals['_DATASET']._serialized_end=551
   _globals['_DATAFILE']._serialized_start=553
-  _globals['_DATAFILE']._serialized_end=597
-  _globals['_LISTDATASETSREQUEST']._serialized_start=599
-  _globals['_LISTDATASETSREQUEST']._serialized_end=620
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=622
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=722
-  _globals['_GETDATASETREQUEST']._serialized_start=724
-  _globals['_GETDATASETREQUEST']._serialized_end=758
-  _globals['_GETDATASETRESPONSE']._serialized_start=760
-  _globals['_GETDATASETRESPONSE']._serialized_end=840
-  _globals['_INSPECTFILEREQUEST']._serialized_start=842
-  _globals['_INSPECTFILEREQUEST']._serialized_end=901
-  _globals['_INSPECTFILERESPONSE']._serialized_start=903
-  _globals['_INSPECTFILERESPONSE']._serialized_end=955
-  _globals['_CHECKFILEREQUEST']._serialized_start=957
-  _globals['_CHECKFILEREQUEST']._serialized_end=1014
-  _globals['_CHECKFILERESPONSE']._serialized_start=1016
-  _globals['_CHECKFILERESPONSE']._serialized_end=1066
-  _globals['_PLOTFILEREQUEST']._serialized_start=1068
-  _globals['_PLOTFILEREQUEST']._serialized_end=1168
-  _globals['_PLOTFILERESPONSE']._serialized_start=1170
-  _globals['_PLOTFILERESPONSE']._serialized_end=1219
-  _globals['_DATASERVICE']._serialized_start=1222
-  _globals['_DATASERVICE']._serialized_end=1630
+  _globals['_DATAFILE']._serialized_end=611
+  _globals['_LISTDATASETSREQUEST']._serialized_start=613
+  _globals['_LISTDATASETSREQUEST']._serialized_end=634
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=636
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=736
+  _globals['_GETDATASETREQUEST']._serialized_start=738
+  _globals['_GETDATASETREQUEST']._serialized_end=772
+  _globals['_GETDATASETRESPONSE']._serialized_start=774
+  _globals['_GETDATASETRESPONSE']._serialized_end=854
+  _globals['_INSPECTFILEREQUEST']._serialized_start=856
+  _globals['_INSPECTFILEREQUEST']._serialized_end=915
+  _globals['_INSPECTFILERESPONSE']._serialized_start=917
+  _globals['_INSPECTFILERESPONSE']._serialized_end=969
+  _globals['_CHECKFILEREQUEST']._serialized_start=971
+  _globals['_CHECKFILEREQUEST']._serialized_end=1028
+  _globals['_CHECKFILERESPONSE']._serialized_start=1030
+  _globals['_CHECKFILERESPONSE']._serialized_end=1080
+  _globals['_PLOTFILEREQUEST']._serialized_start=1082
+  _globals['_PLOTFILEREQUEST']._serialized_end=1182
+  _globals['_PLOTFILERESPONSE']._serialized_start=1184
+  _globals['_PLOTFILERESPONSE']._serialized_end=1233
+  _globals['_DERIVEFILEREQUEST']._serialized_start=1236
+  _globals['_DERIVEFILEREQUEST']._serialized_end=1371
+  _globals['_DERIVEFILERESPONSE']._serialized_start=1373
+  _globals['_DERIVEFILERESPONSE']._serialized_end=1424
+  _globals['_DATASERVICE']._serialized_start=1427
+  _globals['_DATASERVICE']._serialized_end=1914
 # @@protoc_insertion_point(module_scope)

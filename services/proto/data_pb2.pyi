@@ -53,12 +53,14 @@ class Dataset(_message.Message):
     def __init__(self, id: _Optional[int] = ..., name: _Optional[str] = ..., digest: _Optional[str] = ..., symbol: _Optional[str] = ..., interval_ns: _Optional[int] = ..., bars: _Optional[int] = ..., first_ns: _Optional[int] = ..., last_ns: _Optional[int] = ..., trials: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class DataFile(_message.Message):
-    __slots__ = ("name", "size_bytes")
+    __slots__ = ("name", "size_bytes", "kind")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     name: str
     size_bytes: int
-    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    kind: str
+    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ..., kind: _Optional[str] = ...) -> None: ...
 
 class ListDatasetsRequest(_message.Message):
     __slots__ = ()
@@ -129,6 +131,30 @@ class PlotFileRequest(_message.Message):
     def __init__(self, idempotency_key: _Optional[str] = ..., data: _Optional[str] = ..., symbol: _Optional[str] = ..., start: _Optional[str] = ..., end: _Optional[str] = ...) -> None: ...
 
 class PlotFileResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class DeriveFileRequest(_message.Message):
+    __slots__ = ("idempotency_key", "data", "schema", "symbols", "start", "end", "output")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    SYMBOLS_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    data: str
+    schema: str
+    symbols: _containers.RepeatedScalarFieldContainer[str]
+    start: str
+    end: str
+    output: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., data: _Optional[str] = ..., schema: _Optional[str] = ..., symbols: _Optional[_Iterable[str]] = ..., start: _Optional[str] = ..., end: _Optional[str] = ..., output: _Optional[str] = ...) -> None: ...
+
+class DeriveFileResponse(_message.Message):
     __slots__ = ("job",)
     JOB_FIELD_NUMBER: _ClassVar[int]
     job: _jobs_pb2.Job

@@ -60,6 +60,11 @@ class DataServiceStub:
                 request_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileRequest.SerializeToString,
                 response_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileResponse.FromString,
                 _registered_method=True)
+        self.DeriveFile = channel.unary_unary(
+                '/tapewire.v1.DataService/DeriveFile',
+                request_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.DeriveFileRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.DeriveFileResponse.FromString,
+                _registered_method=True)
 
 
 class DataServiceServicer:
@@ -100,6 +105,13 @@ class DataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeriveFile(self, request, context):
+        """Makes records of another schema of it, in a new file of the folder.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DataServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +139,11 @@ def add_DataServiceServicer_to_server(servicer, server):
                     servicer.PlotFile,
                     request_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileRequest.FromString,
                     response_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileResponse.SerializeToString,
+            ),
+            'DeriveFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeriveFile,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_data__pb2.DeriveFileRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_data__pb2.DeriveFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -265,6 +282,33 @@ class DataService:
             '/tapewire.v1.DataService/PlotFile',
             tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileRequest.SerializeToString,
             tapewire_dot_services_dot_proto_dot_data__pb2.PlotFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeriveFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.DataService/DeriveFile',
+            tapewire_dot_services_dot_proto_dot_data__pb2.DeriveFileRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_data__pb2.DeriveFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,7 +26,7 @@ from tapewire.services.proto import data_pb2 as tapewire_dot_services_dot_proto_
 from tapewire.services.proto import jobs_pb2 as tapewire_dot_services_dot_proto_dot_jobs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tapewire/services/proto/optimizer.proto\x12\x0btapewire.v1\x1a\"tapewire/services/proto/data.proto\x1a\"tapewire/services/proto/jobs.proto\"\xcc\x01\n\x15StartOptimizerRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x1f\n\x04\x62\x61rs\x18\x02 \x01(\x0b\x32\x11.tapewire.v1.Bars\x12\x10\n\x08strategy\x18\x03 \x01(\t\x12\x12\n\nparameters\x18\x04 \x03(\t\x12\x13\n\x0b\x61ssumptions\x18\x05 \x03(\t\x12\x16\n\tobjective\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x03top\x18\x07 \x01(\x05H\x01\x88\x01\x01\x42\x0c\n\n_objectiveB\x06\n\x04_top\"7\n\x16StartOptimizerResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job\"+\n\x19GetOptimizerResultRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\"\xb2\x01\n\x1aGetOptimizerResultResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job\x12\x10\n\x08strategy\x18\x02 \x01(\t\x12\x11\n\tobjective\x18\x03 \x01(\t\x12\x10\n\x08variants\x18\x04 \x01(\x03\x12\x11\n\telapsed_s\x18\x05 \x01(\x01\x12+\n\x04\x62\x65st\x18\x06 \x03(\x0b\x32\x1d.tapewire.v1.OptimizedVariant\"i\n\x10OptimizedVariant\x12\x1c\n\x0fobjective_value\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nparameters\x18\x02 \x01(\t\x12\x0f\n\x07metrics\x18\x03 \x01(\tB\x12\n\x10_objective_value2\xc2\x01\n\x10OptimizerService\x12P\n\x05Start\x12\".tapewire.v1.StartOptimizerRequest\x1a#.tapewire.v1.StartOptimizerResponse\x12\\\n\tGetResult\x12&.tapewire.v1.GetOptimizerResultRequest\x1a\'.tapewire.v1.GetOptimizerResultResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tapewire/services/proto/optimizer.proto\x12\x0btapewire.v1\x1a\"tapewire/services/proto/data.proto\x1a\"tapewire/services/proto/jobs.proto\"\xf4\x01\n\x15StartOptimizerRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x1f\n\x04\x62\x61rs\x18\x02 \x01(\x0b\x32\x11.tapewire.v1.Bars\x12\x10\n\x08strategy\x18\x03 \x01(\t\x12\x12\n\nparameters\x18\x04 \x03(\t\x12\x13\n\x0b\x61ssumptions\x18\x05 \x03(\t\x12\x16\n\tobjective\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x03top\x18\x07 \x01(\x05H\x01\x88\x01\x01\x12&\n\x04walk\x18\x08 \x01(\x0b\x32\x18.tapewire.v1.WalkWindowsB\x0c\n\n_objectiveB\x06\n\x04_top\"h\n\x0bWalkWindows\x12\r\n\x05train\x18\x01 \x01(\x05\x12\x0c\n\x04test\x18\x02 \x01(\x05\x12\x10\n\x08\x61nchored\x18\x03 \x01(\x08\x12\r\n\x05purge\x18\x04 \x01(\x05\x12\x0f\n\x07\x65mbargo\x18\x05 \x01(\x05\x12\n\n\x02\x62y\x18\x06 \x01(\t\"7\n\x16StartOptimizerResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job\"+\n\x19GetOptimizerResultRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\"\xad\x02\n\x1aGetOptimizerResultResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.tapewire.v1.Job\x12\x10\n\x08strategy\x18\x02 \x01(\t\x12\x11\n\tobjective\x18\x03 \x01(\t\x12\x10\n\x08variants\x18\x04 \x01(\x03\x12\x11\n\telapsed_s\x18\x05 \x01(\x01\x12+\n\x04\x62\x65st\x18\x06 \x03(\x0b\x32\x1d.tapewire.v1.OptimizedVariant\x12.\n\x04walk\x18\x07 \x01(\x0b\x32\x1b.tapewire.v1.WalkedVariantsH\x00\x88\x01\x01\x12+\n\x0b\x62\x65st_so_far\x18\x08 \x03(\x0b\x32\x16.tapewire.v1.BestSoFar\x12\x13\n\x0binterval_ns\x18\t \x01(\x03\x42\x07\n\x05_walk\"6\n\tBestSoFar\x12\x10\n\x08variants\x18\x01 \x01(\x03\x12\x17\n\x0fobjective_value\x18\x02 \x01(\x01\"\x9a\x01\n\x0eWalkedVariants\x12*\n\x07windows\x18\x01 \x03(\x0b\x32\x19.tapewire.v1.WalkedWindow\x12\x12\n\nsession_ns\x18\x02 \x03(\x03\x12\x0f\n\x07net_pnl\x18\x03 \x03(\x01\x12\x17\n\nefficiency\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x63hanges\x18\x05 \x01(\x03\x42\r\n\x0b_efficiency\"\xbf\x01\n\x0cWalkedWindow\x12\x15\n\rtrain_from_ns\x18\x01 \x01(\x03\x12\x13\n\x0btrain_to_ns\x18\x02 \x01(\x03\x12\x14\n\x0ctest_from_ns\x18\x03 \x01(\x03\x12\x12\n\ntest_to_ns\x18\x04 \x01(\x03\x12\x12\n\nparameters\x18\x05 \x01(\t\x12\r\n\x05score\x18\x06 \x01(\x01\x12\x11\n\tin_sample\x18\x07 \x01(\x01\x12\x15\n\rout_of_sample\x18\x08 \x01(\x01\x12\x0c\n\x04rank\x18\t \x01(\x03\"8\n\x12KeepVariantRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\x03\x12\x12\n\nparameters\x18\x02 \x01(\t\"<\n\x13KeepVariantResponse\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\x03\x12\x10\n\x08left_out\x18\x02 \x03(\t\"i\n\x10OptimizedVariant\x12\x1c\n\x0fobjective_value\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nparameters\x18\x02 \x01(\t\x12\x0f\n\x07metrics\x18\x03 \x01(\tB\x12\n\x10_objective_value2\x94\x02\n\x10OptimizerService\x12P\n\x05Start\x12\".tapewire.v1.StartOptimizerRequest\x1a#.tapewire.v1.StartOptimizerResponse\x12\\\n\tGetResult\x12&.tapewire.v1.GetOptimizerResultRequest\x1a\'.tapewire.v1.GetOptimizerResultResponse\x12P\n\x0bKeepVariant\x12\x1f.tapewire.v1.KeepVariantRequest\x1a .tapewire.v1.KeepVariantResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,15 +34,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapewire.services.proto.opt
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STARTOPTIMIZERREQUEST']._serialized_start=129
-  _globals['_STARTOPTIMIZERREQUEST']._serialized_end=333
-  _globals['_STARTOPTIMIZERRESPONSE']._serialized_start=335
-  _globals['_STARTOPTIMIZERRESPONSE']._serialized_end=390
-  _globals['_GETOPTIMIZERRESULTREQUEST']._serialized_start=392
-  _globals['_GETOPTIMIZERRESULTREQUEST']._serialized_end=435
-  _globals['_GETOPTIMIZERRESULTRESPONSE']._serialized_start=438
-  _globals['_GETOPTIMIZERRESULTRESPONSE']._serialized_end=616
-  _globals['_OPTIMIZEDVARIANT']._serialized_start=618
-  _globals['_OPTIMIZEDVARIANT']._serialized_end=723
-  _globals['_OPTIMIZERSERVICE']._serialized_start=726
-  _globals['_OPTIMIZERSERVICE']._serialized_end=920
+  _globals['_STARTOPTIMIZERREQUEST']._serialized_end=373
+  _globals['_WALKWINDOWS']._serialized_start=375
+  _globals['_WALKWINDOWS']._serialized_end=479
+  _globals['_STARTOPTIMIZERRESPONSE']._serialized_start=481
+  _globals['_STARTOPTIMIZERRESPONSE']._serialized_end=536
+  _globals['_GETOPTIMIZERRESULTREQUEST']._serialized_start=538
+  _globals['_GETOPTIMIZERRESULTREQUEST']._serialized_end=581
+  _globals['_GETOPTIMIZERRESULTRESPONSE']._serialized_start=584
+  _globals['_GETOPTIMIZERRESULTRESPONSE']._serialized_end=885
+  _globals['_BESTSOFAR']._serialized_start=887
+  _globals['_BESTSOFAR']._serialized_end=941
+  _globals['_WALKEDVARIANTS']._serialized_start=944
+  _globals['_WALKEDVARIANTS']._serialized_end=1098
+  _globals['_WALKEDWINDOW']._serialized_start=1101
+  _globals['_WALKEDWINDOW']._serialized_end=1292
+  _globals['_KEEPVARIANTREQUEST']._serialized_start=1294
+  _globals['_KEEPVARIANTREQUEST']._serialized_end=1350
+  _globals['_KEEPVARIANTRESPONSE']._serialized_start=1352
+  _globals['_KEEPVARIANTRESPONSE']._serialized_end=1412
+  _globals['_OPTIMIZEDVARIANT']._serialized_start=1414
+  _globals['_OPTIMIZEDVARIANT']._serialized_end=1519
+  _globals['_OPTIMIZERSERVICE']._serialized_start=1522
+  _globals['_OPTIMIZERSERVICE']._serialized_end=1798
 # @@protoc_insertion_point(module_scope)

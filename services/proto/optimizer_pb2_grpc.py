@@ -45,6 +45,11 @@ class OptimizerServiceStub:
                 request_serializer=tapewire_dot_services_dot_proto_dot_optimizer__pb2.GetOptimizerResultRequest.SerializeToString,
                 response_deserializer=tapewire_dot_services_dot_proto_dot_optimizer__pb2.GetOptimizerResultResponse.FromString,
                 _registered_method=True)
+        self.KeepVariant = channel.unary_unary(
+                '/tapewire.v1.OptimizerService/KeepVariant',
+                request_serializer=tapewire_dot_services_dot_proto_dot_optimizer__pb2.KeepVariantRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_optimizer__pb2.KeepVariantResponse.FromString,
+                _registered_method=True)
 
 
 class OptimizerServiceServicer:
@@ -64,6 +69,14 @@ class OptimizerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def KeepVariant(self, request, context):
+        """Keeps one combination in the store as declared rules, which runs on records may name; of one
+        that is there already, says which it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OptimizerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -76,6 +89,11 @@ def add_OptimizerServiceServicer_to_server(servicer, server):
                     servicer.GetResult,
                     request_deserializer=tapewire_dot_services_dot_proto_dot_optimizer__pb2.GetOptimizerResultRequest.FromString,
                     response_serializer=tapewire_dot_services_dot_proto_dot_optimizer__pb2.GetOptimizerResultResponse.SerializeToString,
+            ),
+            'KeepVariant': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepVariant,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_optimizer__pb2.KeepVariantRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_optimizer__pb2.KeepVariantResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -133,6 +151,33 @@ class OptimizerService:
             '/tapewire.v1.OptimizerService/GetResult',
             tapewire_dot_services_dot_proto_dot_optimizer__pb2.GetOptimizerResultRequest.SerializeToString,
             tapewire_dot_services_dot_proto_dot_optimizer__pb2.GetOptimizerResultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepVariant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.OptimizerService/KeepVariant',
+            tapewire_dot_services_dot_proto_dot_optimizer__pb2.KeepVariantRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_optimizer__pb2.KeepVariantResponse.FromString,
             options,
             channel_credentials,
             insecure,

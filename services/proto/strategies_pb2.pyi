@@ -81,6 +81,42 @@ class GetStrategyResponse(_message.Message):
     verdicts: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, strategy: _Optional[_Union[Strategy, _Mapping]] = ..., source_code: _Optional[str] = ..., text: _Optional[str] = ..., results: _Optional[_Iterable[str]] = ..., verdicts: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class GetStrategyChartRequest(_message.Message):
+    __slots__ = ("which", "result_id", "first_ns", "last_ns", "points_max", "assumptions", "chart")
+    WHICH_FIELD_NUMBER: _ClassVar[int]
+    RESULT_ID_FIELD_NUMBER: _ClassVar[int]
+    FIRST_NS_FIELD_NUMBER: _ClassVar[int]
+    LAST_NS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_MAX_FIELD_NUMBER: _ClassVar[int]
+    ASSUMPTIONS_FIELD_NUMBER: _ClassVar[int]
+    CHART_FIELD_NUMBER: _ClassVar[int]
+    which: str
+    result_id: int
+    first_ns: int
+    last_ns: int
+    points_max: int
+    assumptions: _containers.RepeatedScalarFieldContainer[str]
+    chart: str
+    def __init__(self, which: _Optional[str] = ..., result_id: _Optional[int] = ..., first_ns: _Optional[int] = ..., last_ns: _Optional[int] = ..., points_max: _Optional[int] = ..., assumptions: _Optional[_Iterable[str]] = ..., chart: _Optional[str] = ...) -> None: ...
+
+class GetStrategyChartResponse(_message.Message):
+    __slots__ = ("chart",)
+    CHART_FIELD_NUMBER: _ClassVar[int]
+    chart: str
+    def __init__(self, chart: _Optional[str] = ...) -> None: ...
+
+class GetGenerationRequest(_message.Message):
+    __slots__ = ("generation_id",)
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    generation_id: int
+    def __init__(self, generation_id: _Optional[int] = ...) -> None: ...
+
+class GetGenerationResponse(_message.Message):
+    __slots__ = ("generation",)
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    generation: str
+    def __init__(self, generation: _Optional[str] = ...) -> None: ...
+
 class DeleteStrategiesRequest(_message.Message):
     __slots__ = ("ids", "idempotency_key")
     IDS_FIELD_NUMBER: _ClassVar[int]

@@ -45,6 +45,16 @@ class StrategyServiceStub:
                 request_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyRequest.SerializeToString,
                 response_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyResponse.FromString,
                 _registered_method=True)
+        self.GetChart = channel.unary_unary(
+                '/tapewire.v1.StrategyService/GetChart',
+                request_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyChartRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyChartResponse.FromString,
+                _registered_method=True)
+        self.GetGeneration = channel.unary_unary(
+                '/tapewire.v1.StrategyService/GetGeneration',
+                request_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetGenerationRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetGenerationResponse.FromString,
+                _registered_method=True)
         self.Delete = channel.unary_unary(
                 '/tapewire.v1.StrategyService/Delete',
                 request_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.DeleteStrategiesRequest.SerializeToString,
@@ -79,6 +89,20 @@ class StrategyServiceServicer:
 
     def Get(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetChart(self, request, context):
+        """What a result was made of: its bars, equity and trades, a stretch with few points.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetGeneration(self, request, context):
+        """A search: what was asked for, and how it went.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -122,6 +146,16 @@ def add_StrategyServiceServicer_to_server(servicer, server):
                     servicer.Get,
                     request_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyRequest.FromString,
                     response_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyResponse.SerializeToString,
+            ),
+            'GetChart': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetChart,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyChartRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyChartResponse.SerializeToString,
+            ),
+            'GetGeneration': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGeneration,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetGenerationRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_strategies__pb2.GetGenerationResponse.SerializeToString,
             ),
             'Delete': grpc.unary_unary_rpc_method_handler(
                     servicer.Delete,
@@ -199,6 +233,60 @@ class StrategyService:
             '/tapewire.v1.StrategyService/Get',
             tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyRequest.SerializeToString,
             tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetChart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.StrategyService/GetChart',
+            tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyChartRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_strategies__pb2.GetStrategyChartResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGeneration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.StrategyService/GetGeneration',
+            tapewire_dot_services_dot_proto_dot_strategies__pb2.GetGenerationRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_strategies__pb2.GetGenerationResponse.FromString,
             options,
             channel_credentials,
             insecure,

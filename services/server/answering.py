@@ -32,7 +32,7 @@ def add_job_services(
     jobs = Jobs(database)
     jobs_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
     backtests_pb2_grpc.add_BacktestServiceServicer_to_server(Backtests(database, desk), server)
-    optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(Optimizers(desk), server)
+    optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(Optimizers(desk, runs), server)
     runs_pb2_grpc.add_RunServiceServicer_to_server(Runs(desk, runs), server)
     data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, desk, data), server)
     return jobs

@@ -14,7 +14,9 @@ from tapewire.services.proto import (
 )
 from tapewire.services.server.database import Database
 from tapewire.services.server.job_desk import JobDesk, job_message
+from tapewire.services.server.run_desk import RunDesk
 
+_OF_WINDOW: Final = ("score", "in_sample", "out_of_sample")
 _RESULTS: Final = ("sharpe_ratio", "total_return", "max_drawdown", "total_trades")
 
 
@@ -75,8 +77,8 @@ class Backtests(backtests_pb2_grpc.BacktestServiceServicer):
 class Optimizers(optimizer_pb2_grpc.OptimizerServiceServicer):
     """Answers calls of ``OptimizerService``."""
 
-    def __init__(self, desk: JobDesk) -> None:
-        self._desk = desk
+    def __init__(self, desk: JobDesk, runs: RunDesk) -> None:
+        self._desk, self._runs = desk, runs
 
     async def Start(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Ask for every combination of parameters to be traded."""
@@ -99,7 +101,39 @@ class Optimizers(optimizer_pb2_grpc.OptimizerServiceServicer):
         return optimizer_pb2.GetOptimizerResultResponse(
             job=job_message(job), strategy=result["strategy"], objective=objective,
             variants=result["variants"], elapsed_s=result["elapsed_s"], best=best,
+            walk=_walked(result.get("walk")), interval_ns=result.get("interval_ns", 0),
+            best_so_far=[
+                optimizer_pb2.BestSoFar(variants=count, objective_value=_number(value))
+                for count, value in result.get("best_so_far", ())
+            ],
         )  # fmt: skip
+
+    async def KeepVariant(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Keep one combination as declared rules."""
+        job = await self._desk.done(request.job_id, ("optimize",))
+        result = job.result
+        assert result is not None
+        kept = await self._runs.ask(
+            "keep", family=result["strategy"], parameters=request.parameters,
+            assumptions=job.asked.get("assumptions", []),
+            interval_ns=result.get("interval_ns", 0),
+        )  # fmt: skip
+        return optimizer_pb2.KeepVariantResponse(**kept)
+
+
+def _walked(walk: dict[str, Any] | None) -> Any:
+    if walk is None:
+        return None
+    windows = [
+        optimizer_pb2.WalkedWindow(
+            **{
+                **one, "parameters": json.dumps(one["parameters"]),
+                **{name: _number(one[name]) for name in _OF_WINDOW},
+            }
+        )
+        for one in walk["windows"]
+    ]  # fmt: skip
+    return optimizer_pb2.WalkedVariants(**{**walk, "windows": windows})
 
 
 def _number(value: float | str | None) -> float | None:

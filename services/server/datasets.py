@@ -1,6 +1,7 @@
 """``DataService``: bars that the store knows, and files that jobs may read."""
 
 import asyncio
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 import grpc.aio
 
+from tapewire.candles.reading import kind_of
 from tapewire.errors import ConfigError, MissingFileError
 from tapewire.services.proto import data_pb2 as pb
 from tapewire.services.proto import data_pb2_grpc
@@ -45,7 +47,9 @@ class Datasets(data_pb2_grpc.DataServiceServicer):
         files = [] if self._folder is None else await asyncio.to_thread(_files, self._folder)
         return pb.ListDatasetsResponse(
             datasets=[_shown(one) for one in found],
-            files=[pb.DataFile(name=name, size_bytes=size) for name, size in files],
+            files=[
+                pb.DataFile(name=name, size_bytes=size, kind=kind) for name, size, kind in files
+            ],
         )
 
     async def GetDataset(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
@@ -74,6 +78,10 @@ class Datasets(data_pb2_grpc.DataServiceServicer):
         """Ask for what a picture of a file is drawn from."""
         return pb.PlotFileResponse(job=await self._desk.ask("plot", request))
 
+    async def DeriveFile(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Ask for records of another schema, in a new file."""
+        return pb.DeriveFileResponse(job=await self._desk.ask("derive", request))
+
 
 def _shown(one: DatasetRecord) -> Any:
     said = one.description
@@ -86,9 +94,23 @@ def _shown(one: DatasetRecord) -> Any:
     return shown
 
 
-def _files(folder: Path) -> list[tuple[str, int]]:
-    """Return names and sizes of files of market data in a folder, and below it."""
-    return sorted(_walked(folder))[:FILES_MAX]
+def _files(folder: Path) -> list[tuple[str, int, str]]:
+    """Return names, sizes and kinds of files of market data in a folder, and below it."""
+    found = sorted(_walked(folder))[:FILES_MAX]
+    return [(name, size, _kind(folder / name)) for name, size in found]
+
+
+def _kind(path: Path) -> str:
+    try:
+        return _known_kind(path, path.stat().st_mtime_ns)
+    except OSError:
+        return ""
+
+
+@functools.lru_cache(4 * FILES_MAX)
+def _known_kind(path: Path, changed_ns: int) -> str:
+    """Return what a file has; its header is read once, until it changes."""
+    return kind_of(path)
 
 
 def _walked(folder: Path) -> Iterator[tuple[str, int]]:

@@ -46,6 +46,8 @@ _RULES: Final = {
         "List": Rule(Permission.READ),
         "Get": Rule(Permission.READ),
         "Export": Rule(Permission.READ),
+        "GetChart": Rule(Permission.READ),
+        "GetGeneration": Rule(Permission.READ),
         "Delete": Rule(Permission.DELETE),
         "Generate": Rule(Permission.GENERATE),
         "Evolve": Rule(Permission.GENERATE),
@@ -59,6 +61,7 @@ _RULES: Final = {
     "OptimizerService": {
         "Start": Rule(Permission.OPTIMIZE),
         "GetResult": Rule(Permission.READ),
+        "KeepVariant": Rule(Permission.OPTIMIZE),
     },
     "RunService": {
         "Describe": Rule(Permission.READ),
@@ -85,6 +88,7 @@ _RULES: Final = {
         "InspectFile": Rule(Permission.BACKTEST),
         "CheckFile": Rule(Permission.BACKTEST),
         "PlotFile": Rule(Permission.BACKTEST),
+        "DeriveFile": Rule(Permission.BACKTEST),
     },
     "KeyService": {
         "AddKey": Rule(Permission.LIVE),

@@ -1,7 +1,7 @@
 """Where runs are read: processes of their own, so that no chart and no story holds up a call.
 
 There are two, each with one thing at a time: one for what takes a moment, one for what reads a
-run's data again. They start when something is asked first.
+run's data again. They start when something is asked first, the former as somebody opens the page.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from tapewire.services.server.callers import Refused
 from tapewire.services.server.failures import CallFailure
 
 #: What answers; it is given ``what`` and the server's folders beside what is asked.
-FUNCTION: Final = "tapewire.runs.served:answer"
-#: What reads data again, or draws many times.
-SLOW: Final = ("explain", "reconcile", "spread")
+FUNCTION: Final = "tapewire.factory.served:answer"
+#: What reads data again, trades again, or draws many times.
+SLOW: Final = ("explain", "reconcile", "spread", "strategy_chart")
 #: How long one answer may take, s.
 QUICK_S: Final = 60.0
 SLOW_S: Final = 600.0
@@ -77,13 +77,7 @@ class RunDesk:
         Refused
             If it takes too long, or something else went wrong.
         """
-        places = self._places
-        argument = {
-            **told, "what": what, "store": places.store, "runs": str(places.runs),
-            "data": str(places.data) if places.data else None,
-            "strategies": str(places.strategies) if places.strategies else None,
-        }  # fmt: skip
-        answered = await self._lines[what in SLOW].ask(argument)
+        answered = await self._lines[what in SLOW].ask(self._argument(what, told))
         if not isinstance(answered, Failure):
             return answered
         kind = getattr(errors, answered.error, None)
@@ -94,6 +88,21 @@ class RunDesk:
         self._log.error("bug", asked=what, kind=answered.error, exception=answered.traceback)
         sentence = "a bug of the server's; its log has the rest"
         raise Refused(CallFailure("INTERNAL", "BUG", sentence, 70))
+
+    def start(self) -> None:
+        """Have the process for what takes a moment started by now, and go on at once.
+
+        It takes seconds, which nobody waits for who asks later.
+        """
+        self._lines[False].start(self._argument("describe", {}))
+
+    def _argument(self, what: str, told: dict[str, Any]) -> dict[str, Any]:
+        places = self._places
+        return {
+            **told, "what": what, "store": places.store, "runs": str(places.runs),
+            "data": str(places.data) if places.data else None,
+            "strategies": str(places.strategies) if places.strategies else None,
+        }  # fmt: skip
 
     def close(self) -> None:
         """End the processes."""
@@ -111,6 +120,7 @@ class _Line:
         self._executor: ProcessExecutor | None = None
         self._waiting = 0
         self._number = 0
+        self._is_started = self._is_closed = False
 
     async def ask(self, argument: dict[str, Any]) -> dict[str, Any] | Failure:
         """Return an answer, or why there is none."""
@@ -126,8 +136,17 @@ class _Line:
         finally:
             self._waiting -= 1
 
+    def start(self, argument: dict[str, Any]) -> None:
+        """Ask something whose answer nobody waits for, if nothing was asked yet."""
+        if not self._is_started:
+            self._is_started = True
+            self._thread.submit(self._answer, argument)
+
     def _answer(self, argument: dict[str, Any]) -> dict[str, Any] | Failure:
         with self._guard:
+            if self._is_closed:
+                raise QueueFullError("expected a server that goes on, found one that ends")
+            self._is_started = True
             if self._executor is None:
                 self._executor = ProcessExecutor(1, attempts=1)
             executor = self._executor
@@ -141,6 +160,7 @@ class _Line:
 
     def close(self) -> None:
         with self._guard:
+            self._is_closed = True
             executor, self._executor = self._executor, None
         if executor is not None:
             executor.close()

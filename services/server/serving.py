@@ -149,7 +149,7 @@ class Server:
         accounts = Accounts(self._identity, self._database, self.measures)
         accounts_pb2_grpc.add_AuthServiceServicer_to_server(accounts, server)
         desk = JobDesk(self._database)
-        strategies = Strategies(self._database, desk)
+        strategies = Strategies(self._database, desk, self._runs)
         strategies_pb2_grpc.add_StrategyServiceServicer_to_server(strategies, server)
         self._jobs = add_job_services(server, self._database, desk, self._settings.data, self._runs)
         keys_pb2_grpc.add_KeyServiceServicer_to_server(Keys(self._database, self._ring), server)
@@ -164,7 +164,7 @@ class Server:
         settings = self._settings
         secure = settings.certificate is not None
         self._web = WebServer(
-            studio(WebCalls(self._guard), secure=secure),
+            studio(WebCalls(self._guard), secure=secure, opened=self._runs.start),
             *host_and_port(settings.web),
             certificate=settings.certificate,
             private_key=settings.private_key,

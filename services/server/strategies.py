@@ -16,6 +16,7 @@ from tapewire.services.server.guarding import CALLER
 from tapewire.services.server.job_desk import JobDesk
 from tapewire.services.server.moments import put_moment
 from tapewire.services.server.paging import page_size
+from tapewire.services.server.run_desk import RunDesk, plain_text
 from tapewire.store import Store, StrategyRecord
 
 #: Strategies that one call deletes at most.
@@ -29,8 +30,8 @@ CHUNK_BYTES: Final = 64 << 10
 class Strategies(strategies_pb2_grpc.StrategyServiceServicer):
     """Answers calls of ``StrategyService``."""
 
-    def __init__(self, database: Database, desk: JobDesk) -> None:
-        self._database, self._desk = database, desk
+    def __init__(self, database: Database, desk: JobDesk, runs: RunDesk) -> None:
+        self._database, self._desk, self._runs = database, desk, runs
 
     async def List(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Give a page of strategies."""
@@ -76,6 +77,25 @@ class Strategies(strategies_pb2_grpc.StrategyServiceServicer):
             verdicts=[_json(asdict(one)) for one in found.verdicts],
         )
 
+    async def GetChart(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Give a stretch of a result's bars and trades, or of its equity."""
+        _require_which(request.which)
+        told = {
+            name: getattr(request, name)
+            for name in ("first_ns", "last_ns", "points_max")
+            if request.HasField(name)
+        }
+        found = await self._runs.ask(
+            "strategy_chart", which=request.which, result_id=request.result_id,
+            chart=request.chart, assumptions=list(request.assumptions), **told,
+        )  # fmt: skip
+        return pb.GetStrategyChartResponse(chart=plain_text(found))
+
+    async def GetGeneration(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Say how a search went."""
+        found = await self._runs.ask("generation", generation_id=request.generation_id)
+        return pb.GetGenerationResponse(generation=plain_text(found))
+
     async def Delete(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Delete strategies with all that is known of them, and note who did."""
         ids = list(dict.fromkeys(request.ids))
@@ -108,10 +128,14 @@ class Strategies(strategies_pb2_grpc.StrategyServiceServicer):
             yield pb.ExportStrategyChunk(data=data[begin : begin + CHUNK_BYTES], file_name=name)
 
     async def _found(self, which: str) -> StrategyRecord:
-        if not which:
-            raise ConfigError("which: expected an id, a name or the begin of a hash, found nothing")
+        _require_which(which)
         key: int | str = int(which) if which.isdecimal() and len(which) < 10 else which
         return await self._database.ask("strategy", lambda store: store.strategy(key))
+
+
+def _require_which(which: str) -> None:
+    if not which:
+        raise ConfigError("which: expected an id, a name or the begin of a hash, found nothing")
 
 
 def _shown(

@@ -59,11 +59,12 @@ class _Headed:
 class _Studio:
     """Answers a browser."""
 
-    def __init__(self, calls: WebCalls, cookies: LoginCookies) -> None:
-        self._calls, self._cookies = calls, cookies
+    def __init__(self, calls: WebCalls, cookies: LoginCookies, opened: Callable[[], None]) -> None:
+        self._calls, self._cookies, self._opened = calls, cookies, opened
 
     async def page(self, _: Request) -> Response:
         """Give the page, whatever view of it is asked for."""
+        self._opened()
         return FileResponse(STUDIO / "index.html", headers={"cache-control": "no-cache"})
 
     async def call(self, request: Request) -> Response:
@@ -175,7 +176,7 @@ class _Studio:
         return request.cookies.get(self._cookies.access, "")
 
 
-def studio(calls: WebCalls, *, secure: bool) -> Any:
+def studio(calls: WebCalls, *, secure: bool, opened: Callable[[], None]) -> Any:
     """Return the studio as an ASGI application.
 
     Parameters
@@ -184,8 +185,10 @@ def studio(calls: WebCalls, *, secure: bool) -> Any:
         Who makes its calls.
     secure
         Whether it is served over TLS.
+    opened
+        Told as somebody opens the page; returns at once.
     """
-    answers = _Studio(calls, LoginCookies(secure))
+    answers = _Studio(calls, LoginCookies(secure), opened)
     return _Headed(
         Starlette(
             routes=[

@@ -1,9 +1,11 @@
-"""What jobs look for in a server's files of data: what is in one, whether it is sound, a picture.
+"""What jobs do with a server's files of data: say what is in one, check it, draw it, derive others.
 
 All that is told of a file is by its name in the folder of data; where that is, is told to nobody.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +15,12 @@ import numpy.typing as npt
 from tapewire.candles import Candles
 from tapewire.compiled.units import PRICE_UNITS
 from tapewire.config.schema import parse_time_ns
+from tapewire.derive import SCHEMAS
 from tapewire.errors import ConfigError
 from tapewire.factory.datasets import read_bars
 from tapewire.inputs.candles import CandleRequest
 from tapewire.inputs.check import check_file
+from tapewire.inputs.derive import derive_file
 from tapewire.inputs.inspection import inspect_any
 from tapewire.inputs.scenes import Scene, read_scene
 from tapewire.market import UNDEF_PRICE
@@ -78,6 +82,89 @@ def check_data(path: Path, name: str) -> Json:
     report = asdict(check_file(path))
     report["path"] = name
     return {"file": name, "kind": "mbo", "report": report}
+
+
+def derive_data(
+    folder: Path | None,
+    path: Path,
+    name: str,
+    *,
+    schema: str,
+    symbols: Sequence[str] = (),
+    start: str = "",
+    end: str = "",
+    output: str = "",
+    since: datetime | None = None,
+) -> Json:
+    """Make records of another schema of a file, as `derive_file` does, in a new file.
+
+    Parameters
+    ----------
+    folder
+        Of data.
+    path, name
+    schema, symbols
+        See `derive_file`.
+    start, end
+        From when on and before when: ISO 8601 (UTC) or ns since the epoch; empty: all.
+    output
+        Its name in the folder; empty: the file's, with the schema in place of its own.
+    since
+        A file of that name that was written later than this is an earlier attempt's, and is
+        replaced by the same; None: there was none, and no file is replaced.
+
+    Raises
+    ------
+    ConfigError
+        If a name leads out of the folder, or as `derive_file`.
+    OutputError
+        If there is such a file, or it can't be written.
+    InputError
+        As `derive_file`.
+    """
+    for key, given in (("start", start), ("end", end)):
+        _moment(key, given)
+    called = output or derived_name(name, schema)
+    place = _new_place(folder, called)
+    is_ours = since is not None and place.is_file() and place.stat().st_mtime >= since.timestamp()
+    report = derive_file(
+        path, place, schema=schema, symbols=tuple(symbols), start=start or None, end=end or None,
+        force=is_ours,
+    )  # fmt: skip
+    return {
+        "file": called,
+        "kind": "derived",
+        "schema": schema,
+        "of": name,
+        "report": {**asdict(report), "path": called},
+    }
+
+
+def derived_name(name: str, schema: str) -> str:
+    """Return what a file that is made of another one is called: ``day.mbo.dbn`` → ``day.tbbo…``."""
+    stem = name.removesuffix(".zst").removesuffix(".dbn")
+    before, dot, last = stem.rpartition(".")
+    if dot and (last in SCHEMAS or last == "mbo"):
+        stem = before
+    return f"{stem}.{schema}.dbn.zst"
+
+
+def _new_place(folder: Path | None, name: str) -> Path:
+    """Return where a new file of the folder of data is."""
+    if folder is None:
+        raise ConfigError("data: expected a server with a folder of data (--data), found none")
+    root, parts = folder.resolve(), Path(name).parts
+    is_plain = name.isprintable() and bool(parts) and not any(p.startswith(".") for p in parts)
+    try:
+        place = (root / name).parent.resolve() / Path(name).name
+        if is_plain and place.is_relative_to(root) and place.parent.is_dir():
+            return place
+    except (OSError, ValueError):
+        pass
+    raise ConfigError(
+        "output: expected a new name in the server's folder of data, in a folder that is there, "
+        f"found {name[:200]!r}"
+    )
 
 
 def plot_data(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tapewire.errors import ConfigError, TapewireError
 from tapewire.factory.asked import FactorySettings, sizes_of
 from tapewire.factory.datasets import FactoryBars, read_bars
-from tapewire.factory.files import check_data, inspect_data, plot_data
+from tapewire.factory.files import check_data, derive_data, inspect_data, plot_data
 from tapewire.factory.judging import judge_generation
 from tapewire.factory.searching import evolve, generate
 from tapewire.factory.trying import try_strategies
@@ -261,7 +261,11 @@ def _optimize(work: JobWork) -> Json:
         **given,
     )  # fmt: skip
     objective = asked.get("objective", "sharpe_annualised")
-    return asdict(find_best(path, request, objective=objective, top=top, jobs=work.threads))
+    return asdict(
+        find_best(
+            path, request, objective=objective, top=top, jobs=work.threads, walk=asked.get("walk")
+        )
+    )
 
 
 def _run(work: JobWork) -> Json:
@@ -292,6 +296,15 @@ def _plot(work: JobWork) -> Json:
     )  # fmt: skip
 
 
+def _derive(work: JobWork) -> Json:
+    asked, job = work.asked, work.store.job(work.store.job_id)
+    return derive_data(
+        work.folder, *_file(work), schema=asked.get("schema", ""),
+        symbols=asked.get("symbols", ()), start=asked.get("start", ""), end=asked.get("end", ""),
+        output=asked.get("output", ""), since=job.created_at if job.attempt > 1 else None,
+    )  # fmt: skip
+
+
 #: Kind of job → what is done for it.
 WORK: Final[dict[str, Callable[[JobWork], Json]]] = {
     "generate": _generate,
@@ -303,6 +316,7 @@ WORK: Final[dict[str, Callable[[JobWork], Json]]] = {
     "inspect": lambda work: inspect_data(*_file(work)),
     "check": lambda work: check_data(*_file(work)),
     "plot": _plot,
+    "derive": _derive,
 }
 
 

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Self
@@ -35,6 +35,7 @@ from tapewire.inputs.candle_outputs import (
     stoppable,
     write_table,
 )
+from tapewire.inputs.candle_walks import best_so_far, require_room, walked
 from tapewire.inputs.telling import Steps, tell
 from tapewire.processes.signals import interruptible
 
@@ -198,6 +199,12 @@ class BestVariants:
     best : list of dict
         Parameters and metrics, the best first.
     elapsed_s : float
+    interval_ns : int
+        How long a bar is.
+    best_so_far : list of (int, float)
+        See `tapewire.inputs.candle_walks.best_so_far`.
+    walk : dict, optional
+        See `tapewire.inputs.candle_walks.walked`.
     """
 
     strategy: str
@@ -206,6 +213,9 @@ class BestVariants:
     objective: str
     best: list[dict[str, Any]]
     elapsed_s: float
+    interval_ns: int = 0
+    best_so_far: list[list[float]] = field(default_factory=list)
+    walk: dict[str, Any] | None = None
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> Self:
@@ -264,8 +274,12 @@ def find_best(
     top: int = 10,
     jobs: int | None = None,
     output: Path | None = None,
+    walk: Mapping[str, Any] | None = None,
 ) -> BestVariants:
-    """Trade every combination on one file, and return the best; see `optimize_candles`."""
+    """Trade every combination on one file, and return the best; see `optimize_candles`.
+
+    With ``walk``, the best are chosen window by window, too: see `candle_walks.walked`.
+    """
     if objective not in OBJECTIVES:
         expected = ", ".join(OBJECTIVES)
         raise ConfigError(f"objective: expected one of {expected}, found {objective!r}")
@@ -276,16 +290,22 @@ def find_best(
     with ExitStack() as stack:
         stack.enter_context(stoppable())
         candles = request.read(path)
+        if walk is not None:
+            require_room(len(rows), candles)
         steps = stack.enter_context(Steps(f"{family.name}, variants", len(rows)))
         result = optimize(
             candles, rows, config, strategy=family, jobs=jobs or all_cores(),
-            progress=lambda done, _: steps(done), keep_daily=False,
+            progress=lambda done, _: steps(done), keep_daily=walk is not None,
         )  # fmt: skip
+        by_window = None
+        if walk is not None:
+            by_window = walked(result, candles, config.initial_balance, walk)
         if output is not None:
             write_table(output, result.table)
     return BestVariants(
         family.name, list(rows[0]), len(rows), objective, result.best(objective, top),
-        round(time.perf_counter() - began_s, 3),
+        round(time.perf_counter() - began_s, 3), candles.interval_ns,
+        best_so_far(result, objective), by_window,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError, OutputError
 from tapewire.inputs.databento_http import key_from_environment
 from tapewire.live.plan import StreamPlan
+from tapewire.live.recorder import discard_empty
 from tapewire.live.subscription import FeedRequest, GatewayAddress
 from tapewire.processes.live_process import LiveStreamProcess
 from tapewire.processes.signals import Signals
@@ -107,8 +108,7 @@ def run_live(
         except KeyboardInterrupt:
             raise signals.error() from None
         finally:
-            with contextlib.suppress(OSError):  # there is something in it
-                recording.rmdir()
+            discard_empty(recording)
 
 
 def _new_name(name: str) -> Path:

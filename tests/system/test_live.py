@@ -1,172 +1,232 @@
-"""What is shown while a run goes: where it stands, on a terminal and without one."""
+"""`tapewire live`: strategies on paper over live data, from the gateway to the run folder."""
 
-import copy
-import io
+import contextlib
+import json
 import os
-import pty
 import signal
-import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-import tapewire as tw
-from tapewire.cli.live import LiveDisplay
+from conftest import TapewireHere
+from live_gateway import DATASET, KEY, SNAPSHOT, Cut, LiveGateway, Script, serving
+from tapewire.config.live import LiveSettings
+from tapewire.config.loading import make_config
+from tapewire.errors import FeedError, TapewireError
+from tapewire.replay.source import read_records
+from tapewire.runs.api import run
 from tapewire.runs.hooks import Hooks, RunProgress
-from tapewire.runs.standing import Standing
-from tapewire.runs.turns import Turns
+from tapewire.runs.live import run_live
+from tapewire.runs.result import RunResult
 
-NAME = "[red]second\x1b[2J"
-SHOWN = r"[red]second\x1b[2J"
-CONFIG: dict[str, Any] = {
-    "backtest": {
-        "data_source": {"type": "databento"},
-        "instruments": {"TWA1": {"tick_size": 0.25, "multiplier": 50}},
-        "replay": {"transport": "inproc", "batch_records": 10_000},
-    },
-    "strategy": [{"type": "market_maker"}, {"type": "sma_crossover", "name": "second"}],
+#: Seen by the strategy, in the words of the tables.
+CONFIG = {
+    "backtest": {"data_source": {"type": "databento", "files": ["live.dbn"]}, "seed": 3},
+    "strategy": {"type": "market_maker"},
 }
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABENTO_API_KEY", KEY)
 
 
 @pytest.fixture(scope="module")
-def seen(
-    synthetic_file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> list[tuple[RunProgress, Standing]]:
-    """What was to see after each batch of a run."""
-    seen: list[tuple[RunProgress, Standing]] = []
-    hooks = Hooks(progress=lambda progress: seen.append((progress, progress.standing())))
-    out = tmp_path_factory.mktemp("live") / "out"
-    tw.run(CONFIG, files=synthetic_file, output=out, hooks=hooks)
-    return seen
+def venue(synthetic_file: Path) -> np.ndarray:
+    """What happens at the venue: 6,000 records."""
+    _, records = read_records(synthetic_file)
+    return records[:6_000].copy()
 
 
-def test_a_run_stands_where_a_stepped_one_does(
-    seen: list[tuple[RunProgress, Standing]], synthetic_file: Path
+def script_of(records: np.ndarray, *cuts: Cut, **more: Any) -> Script:
+    return Script(records, {"TWA1": int(records["instrument_id"][0])}, list(cuts), **more)
+
+
+def snapshot_n(records: np.ndarray) -> int:
+    return int(np.count_nonzero(records["flags"] & SNAPSHOT))
+
+
+class Session:
+    """A session of a gateway's whole script, and what was said meanwhile."""
+
+    def __init__(self, records: int) -> None:
+        self.said: list[str] = []
+        self._records = records
+
+    def progress(self, progress: RunProgress) -> None:
+        """All has come: end the data as a user does."""
+        if progress.events == self._records:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def run(
+        self, gateway: LiveGateway, folder: Path, *, seconds: float = 60, **more: Any
+    ) -> RunResult:
+        given = {"symbols": ["TWA1"], "gateway": str(gateway.address), **more}
+        return run_live(
+            make_config(CONFIG), LiveSettings(dataset=DATASET, **given), name="live",
+            output=folder, seconds=seconds,
+            hooks=Hooks(announce=self.said.append, progress=self.progress),
+        )  # fmt: skip
+
+
+def digest(result: RunResult) -> str:
+    return str(result.manifest["digest"])
+
+
+def test_a_session_is_what_its_recording_is_played_again(venue: np.ndarray, tmp_path: Path) -> None:
+    session = Session(len(venue))
+    with serving(script_of(venue)) as gateway:
+        live = session.run(gateway, tmp_path / "live")
+    assert (live.manifest["status"], live.manifest["events"]) == ("complete", len(venue))
+    assert live.fills.num_rows > 10
+    again = run(tmp_path / "live" / "config.yaml", output=tmp_path / "again")
+    assert digest(again) == digest(live)
+    [recorded] = (tmp_path / "live.recording").glob("*.dbn")
+    assert again.manifest["config"]["backtest"]["data_source"]["files"] == [str(recorded)]
+    np.testing.assert_array_equal(read_records(recorded)[1], venue)
+    assert session.said == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("name", "symbol", "speed"),
+    [
+        ("glbx/esm4-glbx-mdp3-20240508-snapshot.mbo.dbn.zst", "ESM4", 1.0),
+        ("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst", "ESH4", 50.0),
+    ],
+)
+def test_a_capture_at_its_pace_has_the_digest_of_its_file(
+    data_file: Callable[[str], Path], tmp_path: Path, name: str, symbol: str, speed: float
 ) -> None:
-    assert seen[-1][0].events == 30_000
-    with tw.Simulation(CONFIG, files=synthetic_file) as stepped:
-        for progress, standing in seen:
-            stepped.step(progress.events - stepped.events)
-            assert stepped.events == progress.events
-            fills, orders = stepped.fills().to_pandas(), stepped.table("orders").to_pandas()
-            assert standing.orders == stepped.orders()
-            assert standing.fills == len(fills) > 0
-            assert standing.pnl == pytest.approx(stepped.pnl)
-            assert standing.counts["orders_sent"] >= len(orders)
-            for line, held in zip(standing.lines(), stepped.positions(), strict=True):
-                assert (line.strategy_id, line.symbol) == (held.strategy_id, "TWA1")
-                assert (line.position, line.volume, line.mark) == (
-                    held.position, held.volume, held.mark,
-                )  # fmt: skip
-                assert round(line.pnl * 1e9) == held.pnl
-                assert line.fills == (fills["strategy_id"] == line.strategy_id).sum()
-                mine = orders[orders["strategy_id"] == line.strategy_id]
-                assert line.ended == mine["status"].value_counts().to_dict()
+    _, records = read_records(data_file(name))
+    script = Script(records, {symbol: int(records["instrument_id"][0])}, speed=speed)
+    session = Session(len(records))
+    with serving(script) as gateway:
+        live = session.run(gateway, tmp_path / "live", symbols=[symbol], seconds=500)
+    assert live.manifest["events"] == len(records)
+    whole = run(CONFIG, files=data_file(name), output=tmp_path / "file")
+    assert digest(whole) == digest(live)
+    assert session.said == []
 
 
-def test_lines_are_of_those_that_traded_most(seen: list[tuple[RunProgress, Standing]]) -> None:
-    standing = seen[-1][1]
-    first, second = standing.lines()
-    assert first.volume > second.volume
-    assert standing.lines(1) == [first]
-    assert standing.lines(2) == [first, second]
-
-
-def test_turns_come_so_often_and_take_a_hundredth(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    turns = Turns(0.25)
-    for took_s, pause_s in ((0.001, 0.25), (0.1, 10.0), (0.0, 0.25)):
-        assert turns.begin()
-        began_s = now[0]
-        now[0] += took_s
-        turns.end()
-        now[0] = began_s + pause_s - 1e-6
-        assert not turns.begin()
-        now[0] = began_s + pause_s
-    assert turns.begin()
-
-
-@pytest.fixture
-def renamed(seen: list[tuple[RunProgress, Standing]]) -> RunProgress:
-    """The last of a run whose second strategy has a name that terminals might obey."""
-    progress, standing = seen[-1][0], copy.copy(seen[-1][1])
-    lines = standing.lines()
-    object.__setattr__(lines[1], "strategy_id", NAME)
-    standing.lines = lambda lines_max=None: lines  # type: ignore[method-assign]
-    standing.warnings = [*standing.warnings, f"{NAME} is told of"]
-    return RunProgress(30_000, 60_000, 2.0, progress.now_ns, progress.pnl, lambda: standing)
-
-
-def test_a_terminal_shows_names_as_text(
-    renamed: RunProgress, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.long
+def test_what_a_cut_took_comes_and_no_order_goes_meanwhile(
+    venue: np.ndarray, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setenv("LINES", "60")
-    monkeypatch.setenv("TERM", "xterm")
-    stream = Terminal()
-    with LiveDisplay(stream=stream) as display:
-        display.progress(renamed)
-        display.progress(renamed)  # at once again: not its turn
-        shown = stream.getvalue()
-        display.announce(f"{NAME} said")
-    assert shown.count("30,000 (50 %) events") == 1
-    assert "market_maker" in shown
-    assert "ahead" in shown
-    whole = stream.getvalue()
-    assert f"{SHOWN} said" in whole
-    assert f"warning {SHOWN} is told of" in whole
-    assert "\x1b[2J" not in whole
-    assert whole.count("\x1b[?25l") == whole.count("\x1b[?25h") == 1
+    session = Session(len(venue))
+    with serving(script_of(venue, Cut(1_500, 1_300), Cut(900, 0, "reset"))) as gateway:
+        live = session.run(gateway, tmp_path / "live")
+    assert live.manifest["events"] == len(venue)
+    [recorded] = (tmp_path / "live.recording").glob("*.dbn")
+    np.testing.assert_array_equal(read_records(recorded)[1], venue)
+    held = [text.split(":")[0] for text in session.said if text.startswith("new orders")]
+    assert held == ["new orders are held", "new orders go again"] * 2
+    sent = orders_sent(live, "STALE_DATA")
+    at = snapshot_n(venue) + 1_500
+    cut_ns, back_ns = venue["ts_recv"][[at, at + 1_300]].astype(np.int64)
+    assert np.any((sent >= cut_ns) & (sent < back_ns))
+    sent = orders_sent(live)
+    assert not np.any((sent >= cut_ns) & (sent < back_ns))
+    assert np.any(sent < cut_ns)
+    assert np.any(sent > back_ns)
 
 
-def test_without_a_terminal_there_are_plain_lines(
-    renamed: RunProgress, monkeypatch: pytest.MonkeyPatch
+def orders_sent(result: RunResult, reason: str = "") -> np.ndarray:
+    """When orders were sent, ns: those denied for a reason, or those that were not denied."""
+    table = result.orders
+    sent = table.column("ts_sent").cast("int64").to_numpy()
+    reasons = np.asarray(table.column("reason").to_pylist())
+    denied = np.asarray(table.column("status").to_pylist()) == "DENIED"
+    return np.asarray(sent[denied & (reasons == reason)] if reason else sent[~denied])
+
+
+@pytest.mark.parametrize(
+    ("on_gap", "goes_on"), [("halt", False), pytest.param("continue", True, marks=pytest.mark.long)]
+)
+def test_a_gap_holds_orders(venue: np.ndarray, tmp_path: Path, on_gap: str, goes_on: bool) -> None:
+    missed = 700
+    session = Session(len(venue) - missed + snapshot_n(venue))  # which comes once more
+    with serving(script_of(venue, Cut(2_000, missed), aged_out=1)) as gateway:
+        live = session.run(gateway, tmp_path / "live", on_gap=on_gap)
+    assert any("are missing" in text for text in live.manifest["warnings"])
+    gap_ns = int(venue["ts_recv"][snapshot_n(venue) + 2_000])
+    sent = orders_sent(live)
+    assert np.any(sent < gap_ns)
+    assert np.any(sent > gap_ns) == goes_on
+    assert any("STALE_DATA" in text for text in live.manifest["warnings"]) != goes_on
+
+
+def test_what_is_wrong_is_said_before_anything_is_made(
+    tmp_path: Path, tapewire_here: TapewireHere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tapewire.cli.live._LINE_INTERVAL_S", 0.0)
-    monkeypatch.setattr("tapewire.runs.turns._TIMES_REST", 0)
-    stream = io.StringIO()
-    with LiveDisplay(stream=stream) as display:
-        display.progress(renamed)
-    standing = renamed.standing()
-    (line,) = stream.getvalue().splitlines()
-    assert line.isprintable()
-    assert f"open {len(standing.orders)}  fills {standing.fills:,}  warnings" in line
+    asked = ("live", "--dataset", DATASET, "--symbols", "TWA1", "-s", "market_maker")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "typo.yaml").write_text(
+        json.dumps({**CONFIG, "live": {"dataset": DATASET, "symbols": ["TWA1"], "on_gaps": "halt"}})
+    )
+    for words, code, part in (
+        (("live",), 2, "--dataset: expected"),
+        (("live", "typo.yaml"), 2, "on_gap"),
+        ((*asked, "-o", "taken"), 4, "expected nothing there"),
+        ((*asked, "--gateway", "nowhere"), 2, "expected host:port"),
+        ((*asked, "--for", "0"), 2, "--for: expected more than 0"),
+        ((*asked, "--stype-in", "raw"), 2, "--stype-in"),
+    ):
+        ended = tapewire_here(*words)
+        assert (ended.returncode, part in ended.stderr) == (code, True), (words, ended.stderr)
+    monkeypatch.delenv("DATABENTO_API_KEY")
+    assert "DATABENTO_API_KEY: expected" in tapewire_here(*asked).stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["taken", "typo.yaml"]
 
 
-def test_ctrl_c_leaves_a_terminal_as_it_was(
-    tapewire: Any, tmp_path: Path, synthetic_file: Path
+def test_a_gateway_that_refuses_leaves_nothing(
+    venue: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    main, secondary = pty.openpty()
-    command = tapewire.command("run", synthetic_file, "-o", "out", "--speed", "20", "--live")
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=secondary,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "140", "LINES": "50"},
-    )  # fmt: skip
-    os.close(secondary)
-    shown, asked = b"", False
-    while True:
-        try:
-            shown += os.read(main, 1 << 16)
-        except OSError:  # how the end of a terminal looks on Linux
-            break
-        if not asked and shown.count(b"market_maker") > 2:
-            asked = True
-            process.send_signal(signal.SIGINT)
-    os.close(main)
-    process.communicate(timeout=60)
-    assert process.returncode == 130, shown
-    assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") == 1  # the cursor
-    assert b"stopped by Ctrl-C" in shown.split(b"\x1b[?25h")[1]
+    monkeypatch.setenv("DATABENTO_API_KEY", KEY[:-1] + "x")
+    with (
+        serving(script_of(venue)) as gateway,
+        pytest.raises(FeedError, match="refuses the key") as caught,
+    ):
+        Session(0).run(gateway, tmp_path / "live")
+    assert KEY[:-1] not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_live_and_quiet_are_refused(tapewire_here: Any) -> None:
-    done = tapewire_here("run", "--live", "--quiet")
-    assert done.returncode == 2
-    assert done.stderr == "error: --live: expected without --quiet, found with it\n"
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
+def test_a_market_stream_that_is_lost_ends_the_session_which_keeps_its_rows(
+    venue: np.ndarray, tmp_path: Path, number: int
+) -> None:
+    class Killing(Session):
+        def progress(self, progress: RunProgress) -> None:
+            if progress.events == len(venue):
+                [pid] = children("tapewire.live")
+                os.kill(pid, number)
+
+    began_s = time.monotonic()
+    with serving(script_of(venue)) as gateway, pytest.raises(TapewireError) as caught:
+        Killing(0).run(gateway, tmp_path / "live")
+    assert "market stream" in str(caught.value)
+    assert time.monotonic() - began_s < 60
+    manifest = json.loads((tmp_path / "live" / "manifest.json").read_text())
+    assert manifest["status"] == "incomplete"
+    assert RunResult.load(tmp_path / "live", incomplete=True).fills.num_rows > 10
+    assert not children("tapewire.live")
+
+
+def children(module: str) -> list[int]:
+    """Processes of this one that run a module."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            status = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            if int(status[1]) == os.getpid() and status[0] != "Z" and module.encode() in words:
+                found.append(int(folder.name))
+    return found

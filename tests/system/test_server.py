@@ -120,11 +120,12 @@ def test_the_table_of_roles_call_by_call(served: Served):
     """Each call by each role: those that may are answered, or told what is wrong with nothing."""
     reads = {
         "List", "Get", "Export", "Watch", "GetResult", "ListResults", "ListDatasets", "GetDataset",
-        "Describe", "GetChart", "ListFills", "Explain", "Compare",
+        "Describe", "GetChart", "ListFills", "Explain", "Compare", "GetGeneration",
     }  # fmt: skip
     asks = {
         "Delete", "Generate", "Evolve", "Run", "Judge", "Start", "Cancel", "InspectFile",
-        "CheckFile", "PlotFile", "CheckConfig", "Reconcile", "Spread",
+        "CheckFile", "PlotFile", "CheckConfig", "Reconcile", "Spread", "DeriveFile",
+        "KeepVariant",
     }  # fmt: skip
     keys = {"AddKey", "ListKeys", "RemoveKey"}
     may = {

@@ -1,5 +1,6 @@
 """What jobs look for in files of data: as the commands do, and nothing of where the files are."""
 
+import datetime
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -10,13 +11,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tapewire.errors import ConfigError, InputError
-from tapewire.factory.files import STEPS_MAX, check_data, inspect_data, plot_data
+from tapewire.candles.reading import kind_of
+from tapewire.errors import ConfigError, InputError, OutputError
+from tapewire.factory.files import (
+    STEPS_MAX,
+    check_data,
+    derive_data,
+    derived_name,
+    inspect_data,
+    plot_data,
+)
 from tapewire.factory.jobs import do_job
 from tapewire.inputs.check import check_file
+from tapewire.inputs.derive import derive_file
 from tapewire.inputs.inspection import inspect_any
 from tapewire.inputs.scenes import read_scene
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.replay.synth import synthesize
 from tapewire.store import Store
 
 DataFile = Callable[[str], Path]
@@ -142,3 +153,61 @@ def test_a_job_that_fails_says_nothing_of_where_files_are(tmp_path: Path):
         with pytest.raises(InputError, match=r"broken\.parquet") as caught:
             do_job(argument, lambda said: None)
     assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of data with one day of records."""
+    folder = tmp_path_factory.mktemp("derived")
+    synthesize(folder / NAME, events=3_000, seed=5)
+    return folder
+
+
+def test_a_file_is_derived_as_the_command_does_and_is_found_there(day: Path, tmp_path: Path):
+    found = derive_data(day, day / NAME, NAME, schema="ohlcv-1m")
+    derive_file(day / NAME, tmp_path / "x.dbn.zst", schema="ohlcv-1m")
+    place = day / "day.ohlcv-1m.dbn.zst"
+    assert found["file"] == found["report"]["path"] == place.name
+    assert place.read_bytes() == (tmp_path / "x.dbn.zst").read_bytes()
+    assert (kind_of(place), kind_of(day / NAME)) == ("bars", "mbo")
+    # What is there is never replaced, but by another attempt at the job that has made it.
+    made = datetime.datetime.fromtimestamp(place.stat().st_mtime, datetime.UTC)
+    hour = datetime.timedelta(hours=1)
+    for since in (None, made + hour):
+        with pytest.raises(OutputError, match="is there already"):
+            derive_data(day, day / NAME, NAME, schema="ohlcv-1m", since=since)
+    again = derive_data(day, day / NAME, NAME, schema="ohlcv-1m", since=made - hour)
+    assert again["report"]["rows"] == found["report"]["rows"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.dbn", "/tmp/x.dbn", ".hidden.dbn", "no/folder/x.dbn", "a/../../x.dbn", "x\0.dbn"]
+)
+def test_nothing_is_written_outside_the_folder(day: Path, name: str):
+    before = sorted(day.parent.rglob("*"))
+    with pytest.raises(ConfigError, match="output: expected a new name in the server's folder"):
+        derive_data(day, day / NAME, NAME, schema="trades", output=name)
+    assert sorted(day.parent.rglob("*")) == before
+
+
+def test_what_can_not_be_derived_is_said(day: Path):
+    for given, said in (
+        ({"schema": "ohlcv-7m"}, "schema: expected one of"),
+        ({"schema": "trades", "output": "x.txt"}, "expected a name ending in"),
+        ({"schema": "trades", "start": "yesterday"}, "start: "),
+        ({"schema": "trades", "symbols": ["NONE"]}, "NONE"),
+    ):
+        with pytest.raises((ConfigError, InputError), match=said):
+            derive_data(day, day / NAME, NAME, **given)
+    with pytest.raises(ConfigError, match="expected a server with a folder of data"):
+        derive_data(None, day / NAME, NAME, schema="trades")
+
+
+def test_a_derived_file_is_called_after_its_schema(tmp_path: Path):
+    assert derived_name("a/day.mbo.dbn.zst", "tbbo") == "a/day.tbbo.dbn.zst"
+    assert derived_name("day.trades.dbn", "ohlcv-1m") == "day.ohlcv-1m.dbn.zst"
+    assert derived_name("20240102.dbn", "mbp-1") == "20240102.mbp-1.dbn.zst"
+    assert derived_name("v1.2.dbn", "mbp-1") == "v1.2.mbp-1.dbn.zst"
+    (tmp_path / "broken.dbn").write_bytes(b"nothing")
+    assert kind_of(tmp_path / "broken.dbn") == ""
+    assert kind_of("bars.csv.gz") == "bars"

@@ -1,4 +1,5 @@
 // Lines over time, drawn by uPlot from few points; a zoom asks the server for its stretch.
+import { paintCandles } from "/studio/candles.js";
 import { h, number, say, show } from "/studio/dom.js";
 import { RUNS } from "/studio/strings_runs.js";
 
@@ -31,9 +32,10 @@ const colorOf = (k) => () => color(`--s${(k % COLORS) + 1}`);
 
 /**
  * Show a chart. `load(first_ns, last_ns, signal)` gives what the server says of a stretch; both are
- * undefined for all of it. `onfill(fill)` is told of a fill that is clicked.
+ * undefined for all of it. `onfill(fill)` is told of a fill that is clicked. With `candles`, what it
+ * says has bars, which are painted in place of lines.
  */
-export async function timeChart({ title, unit, load, signal, height = 260, area = false, onfill = null }) {
+export async function timeChart({ title, unit, load, signal, height = 260, area = false, onfill = null, candles = false }) {
   const text = RUNS.chart;
   const { default: UPlot } = await import("/studio/uplot/uPlot.esm.js");
   const canvas = h("div", { class: "plot" });
@@ -98,6 +100,7 @@ export async function timeChart({ title, unit, load, signal, height = 260, area 
     const drawn = found.lines.reduce((sum, line) => sum + line.ts_ns.length, 0);
     const parts = [text.shown(number(drawn), number(Math.max(drawn, Number(found.rows))))];
     if (found.fills.length) parts.push(text.fills(number(found.fills.length), number(found.fills_total)));
+    if (found.fills.length && onfill) parts.push(text.story);
     note.textContent = drawn ? parts.join(" ") : text.nothing;
     told.textContent = found.lines.filter((line) => line.values.length).map((line) => {
       const values = line.values.map(Number);
@@ -133,8 +136,9 @@ export async function timeChart({ title, unit, load, signal, height = 260, area 
       ctx.lineTo(x - size, y + up * size);
       ctx.lineTo(x + size, y + up * size);
       ctx.closePath();
-      ctx.fillStyle = color(up > 0 ? "--good" : "--bad");
-      ctx.fill();
+      ctx.fillStyle = ctx.strokeStyle = color(up > 0 ? "--good" : "--bad");
+      ctx.lineWidth = 1.5 * devicePixelRatio;
+      if (fill.ends) ctx.stroke(); else ctx.fill();
     }
     ctx.restore();
   }
@@ -162,7 +166,7 @@ export async function timeChart({ title, unit, load, signal, height = 260, area 
       axes: [{ ...axis, size: 46, space: 90, values: timesBelow }, { ...axis, size: 74, values: (_, values) => values.map((v) => v.toLocaleString("en", { maximumFractionDigits: 6 })) }],
       series: [{}, ...(first.length ? found.lines : [{ name: "" }]).map((line, k) => ({
         label: line.name, stroke: colorOf(k), width: k ? 1.25 : 1.75, spanGaps: true, points: { show: false },
-        paths: UPlot.paths.stepped({ align: 1 }),
+        paths: candles ? () => null : UPlot.paths.stepped({ align: 1 }),
         fill: area && k === 0 ? () => `${color("--s1")}22` : undefined,
       }))],
       hooks: {
@@ -170,11 +174,12 @@ export async function timeChart({ title, unit, load, signal, height = 260, area 
           if (u.select.width > 4) ask(u.posToVal(u.select.left, "x"), Math.max(u.posToVal(u.select.left + u.select.width, "x"), u.posToVal(u.select.left, "x") + SPAN_MIN_S));
           u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         }],
-        draw: [drawFills],
+        draw: [(u) => { if (candles) paintCandles(u, found.candles, color); }, drawFills],
       },
     }, joined(), canvas);
     if (onfill) plot.over.addEventListener("click", clicked);
-    show(legend, found.lines.length > 1 && found.lines.map((line, k) => {
+    if (candles) legend.textContent = text.candles;
+    else show(legend, found.lines.length > 1 && found.lines.map((line, k) => {
       const dot = h("span", { class: `dot s${(k % COLORS) + 1}` });
       return h("span", {}, dot, line.name);
     }));

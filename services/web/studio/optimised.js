@@ -1,7 +1,10 @@
 // What an optimisation came to: a table, a map of two parameters, all parameters at once.
-import { field, h, number, show } from "/studio/dom.js";
+import { call } from "/studio/api.js";
+import { growthChart } from "/studio/curves.js";
+import { field, h, number, say, show } from "/studio/dom.js";
 import { RUNS } from "/studio/strings_runs.js";
 import { TEXT } from "/studio/strings.js";
+import { walkedSections } from "/studio/walked.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LINES_MAX = 200;
@@ -14,36 +17,62 @@ function svg(tag, attributes, ...children) {
   return made;
 }
 
+/** Families whose rules can be declared, so that a run on records trades them. */
+const DECLARED = new Set(["sma_cross"]);
+
 /** Return the result of `OptimizerService/GetResult`; `asked` is what the job was asked for. */
-export function optimised(found, asked) {
+export async function optimised(found, asked, { user, go, signal }) {
   const rows = found.best.map((one) => ({
     value: one.objective_value === undefined ? null : Number(one.objective_value),
     parameters: JSON.parse(one.parameters), metrics: JSON.parse(one.metrics),
   }));
   const names = rows.length ? Object.keys(rows[0].parameters) : [];
   const varied = names.filter((name) => new Set(rows.map((one) => one.parameters[name])).size > 1);
-  return h("div", {}, tableOfBest(found, asked, rows, names),
+  const grown = growthChart({
+    title: RUNS.optimised.grown, unit: found.objective, across: RUNS.optimised.grownAcross,
+    lines: [{ name: found.strategy, total: Number(found.variants), points: found.best_so_far.map((one) => [Number(one.variants), Number(one.objective_value)]) }],
+  });
+  return h("div", {}, tableOfBest(found, asked, rows, names, user, go),
+    found.walk && await walkedSections(found.walk, signal), found.best_so_far.length > 0 && grown,
     varied.length > 1 && mapOf(found, rows, varied), varied.length > 0 && coordinatesOf(found, rows, varied));
 }
 
-function tableOfBest(found, asked, rows, names) {
+/** Keep a row in the store, and go to a form of a run on records that trades it. */
+async function onRecords(found, asked, one, go) {
+  say(RUNS.optimised.keeping);
+  try {
+    const kept = await call("OptimizerService/KeepVariant", { job_id: found.job.id, parameters: JSON.stringify(one.parameters) });
+    const query = new URLSearchParams({ strategy: kept.strategy_id, data: asked.bars?.data || "", symbol: asked.bars?.symbol || "" });
+    kept.left_out.forEach((left) => query.append("left", left));
+    go(`/backtest?${query}`);
+  } catch (error) {
+    say(error.message, true);
+  }
+}
+
+function tableOfBest(found, asked, rows, names, user, go) {
+  const text = RUNS.optimised;
+  const mayKeep = user.may.has("optimize") && user.may.has("backtest");
+  const isDeclared = DECLARED.has(found.strategy) && Number(found.interval_ns) > 0;
   const tradesOf = (one) => one.metrics.trades ?? one.metrics.total_trades;
   const hasTrades = rows.some((one) => tradesOf(one) !== undefined);
   const heads = [...names, found.objective, ...(hasTrades ? [TEXT.strategies.columns.trades] : [])];
   const linkOf = (one) => {
     const query = new URLSearchParams({
-      data: asked.bars?.data || "", strategy: found.strategy, assumptions: (asked.assumptions || []).join("\n"),
+      data: asked.bars?.data || "", symbol: asked.bars?.symbol || "", interval: asked.bars?.interval || "", strategy: found.strategy, assumptions: (asked.assumptions || []).join("\n"),
       parameters: names.map((name) => `${name}=${one.parameters[name]}`).join("\n"),
     });
     return `/optimise?${query}`;
   };
   return h("section", { class: "card" }, h("h2", {}, `${TEXT.optimise.best} · ${number(found.variants)}`),
-    h("div", { class: "scroll", tabindex: "0" }, h("table", {},
+    h("div", { class: "scroll tall", tabindex: "0" }, h("table", {},
       h("thead", {}, h("tr", {}, heads.map((one) => h("th", { scope: "col", class: "num" }, one)), h("th", {}, h("span", { class: "unseen" }, RUNS.optimised.alone)))),
       h("tbody", {}, rows.map((one) => h("tr", {},
         names.map((name) => h("td", { class: "num" }, String(one.parameters[name]))), h("td", { class: "num" }, number(one.value)),
         hasTrades && h("td", { class: "num" }, number(tradesOf(one))),
-        h("td", {}, h("a", { href: linkOf(one) }, RUNS.optimised.alone))))))));
+        h("td", {}, h("span", { class: "row" }, h("a", { href: linkOf(one) }, text.alone),
+          mayKeep && isDeclared && h("button", { type: "button", class: "plain small", onclick: () => onRecords(found, asked, one, go) }, text.records)))))))),
+    mayKeep && !isDeclared && h("p", { class: "soft" }, text.noRecords(found.strategy)));
 }
 
 /** Sort values as numbers where they are. */

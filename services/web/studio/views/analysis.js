@@ -3,20 +3,29 @@ import { tableOf, timeChart } from "/studio/charts.js";
 import { h, show } from "/studio/dom.js";
 import { RUNS } from "/studio/strings_runs.js";
 import { runsOf } from "/studio/views/backtest.js";
+import { comparedSearches, searchesOf, searchJobs } from "/studio/views/searches.js";
 
-/** Runs side by side: what differs in their configurations, their figures and their P&L. */
+/** Runs side by side: what differs in their configurations, their figures and their P&L; or searches. */
 export async function analysisView(main, { go, signal }) {
   const text = RUNS.analysis;
-  const ids = (new URLSearchParams(location.search).get("runs") || "").split(",").filter((one) => /^\d+$/.test(one));
-  const { jobs } = await call("JobService/List", { kind: "run", page_size: 100 }, signal);
+  const asked = new URLSearchParams(location.search);
+  const [ids, searches] = ["runs", "searches"].map((name) => [...new Set((asked.get(name) || "").split(",").filter((one) => /^\d+$/.test(one)))]);
+  const [{ jobs }, searched] = await Promise.all([call("JobService/List", { kind: "run", page_size: 100 }, signal), searchJobs(signal)]);
   const head = h("h1", {}, text.title);
-  if (!jobs.length) {
+  if (!jobs.length && !searched.length) {
     show(main, head, h("div", { class: "card" }, h("p", {}, text.empty), h("p", { class: "soft" }, text.teach), h("a", { class: "button", href: "/backtest" }, RUNS.backtest.title)));
     return;
   }
-  const choose = h("section", { class: "card" }, h("h2", {}, text.choose), runsOf(jobs, go, new Set(ids)));
+  const choose = [
+    jobs.length > 0 && h("section", { class: "card" }, h("h2", {}, text.choose), runsOf(jobs, go, new Set(ids))),
+    searched.length > 0 && h("section", { class: "card" }, h("h2", {}, RUNS.searches.choose), searchesOf(searched, go, new Set(searches))),
+  ];
+  if (searches.length > 1) {
+    show(main, head, h("h2", {}, RUNS.searches.chosen), ...await comparedSearches(searches, signal), ...choose);
+    return;
+  }
   if (ids.length < 2) {
-    show(main, head, h("p", { class: "soft" }, text.teach), choose);
+    show(main, head, h("p", { class: "soft" }, text.teach), ...choose);
     return;
   }
   const answer = await call("RunService/Compare", { job_ids: ids }, signal);
@@ -32,7 +41,7 @@ export async function analysisView(main, { go, signal }) {
     !found.same_inputs && h("p", { class: "card" }, text.otherInputs),
     h("section", { class: "card" }, h("h2", {}, text.differences), found.differences.length > 1
       ? tableOf(["", ...names], found.differences.slice(1)) : h("p", { class: "soft" }, text.none)),
-    equity, h("section", { class: "card" }, h("h2", {}, text.metrics), tableOf(["", ...names], found.metrics.slice(1))), choose);
+    equity, h("section", { class: "card" }, h("h2", {}, text.metrics), tableOf(["", ...names], found.metrics.slice(1))), ...choose);
 }
 
 /** The total P&L of each run, as one chart. */

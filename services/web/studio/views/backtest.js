@@ -84,13 +84,14 @@ export async function backtestView(main, { go, user, signal }) {
     }
   });
   signal.addEventListener("abort", () => { clearTimeout(resting); asking.abort(); });
-  yaml.value = await beginning(described.example, asked, signal);
-  show(main, h("h1", {}, text.title), place, earlier);
+  yaml.value = await beginning(described.example, asked, files, signal);
+  const left = asked.getAll("left");
+  show(main, h("h1", {}, text.title), left.length > 0 && h("p", { class: "card" }, text.leftOut(left.join(", "))), place, earlier);
   await check({ yaml: yaml.value }, true);
 }
 
 /** What a form begins with: an earlier run's configuration, a strategy of the store, or the example. */
-async function beginning(example, asked, signal) {
+async function beginning(example, asked, files, signal) {
   const from = asked.get("from");
   if (from) {
     const { asked: told } = await call("JobService/Get", { job_id: from }, signal);
@@ -100,6 +101,11 @@ async function beginning(example, asked, signal) {
   if (!stored) return example;
   const { json } = await call("RunService/CheckConfig", { yaml: example }, signal);
   const whole = JSON.parse(json);
+  const data = asked.get("data");
+  if (files.some((one) => one.name === data && one.kind === "mbo")) {
+    whole.backtest.data_source = { type: "databento", files: [data], ...(asked.get("symbol") ? { symbols: [asked.get("symbol")] } : {}) };
+    delete whole.backtest.instruments;
+  }
   whole.strategy = [{ type: `store:${stored}`, name: `strategy-${stored.replace(/[^\w.-]/g, "-").slice(0, 40)}` }];
   return (await call("RunService/CheckConfig", { json: JSON.stringify(whole) }, signal)).yaml;
 }

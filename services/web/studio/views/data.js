@@ -1,11 +1,27 @@
 import { call, newKey } from "/studio/api.js";
-import { h, number, say, show } from "/studio/dom.js";
+import { field, h, number, say, show } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
+import { askFor } from "/studio/views/dialogs.js";
 import { row, table } from "/studio/views/tables.js";
 
-/** Whether a file has records, of which a book may be built. */
-function hasRecords(name) {
-  return name.endsWith(".dbn") || name.endsWith(".dbn.zst");
+/** What of other records are made of: the first of a schema is what is offered first. */
+const DERIVED = ["ohlcv-1m", "ohlcv-1s", "ohlcv-1h", "ohlcv-1d", "trades", "tbbo", "mbp-1", "mbp-10", "bbo-1s", "bbo-1m"];
+/** Schemas with every trade, of which bars are made; of MBO records all is. */
+const WITH_TRADES = new Set(["mbo", "trades", "tbbo", "mbp-1", "mbp-10"]);
+
+/** Ask what is to be derived from a file, and have it done. */
+function derive(name, kind, go) {
+  const text = TEXT.data;
+  const schemas = DERIVED.filter((one) => one !== kind && (kind === "mbo" || one.startsWith("ohlcv") || one === "trades"));
+  const schema = h("select", { name: "schema" }, schemas.map((one) => h("option", {}, one)));
+  const [symbols, start, end, output] = ["symbols", "start", "end", "output"].map((one) => h("input", { name: one, autocomplete: "off" }));
+  const key = newKey();
+  askFor(text.deriving(name), [field(text.schema, schema), field(text.symbols, symbols), field(text.from, start), field(text.until, end), field(text.output, output, text.outputHint)], text.derive, async () => {
+    const { job } = await call("DataService/DeriveFile", {
+      data: name, schema: schema.value, symbols: symbols.value.split(/[\s,]+/).filter(Boolean), start: start.value, end: end.value, output: output.value, idempotency_key: key,
+    });
+    go(`/jobs/${job.id}`);
+  });
 }
 
 /** Ask for a file to be looked into, and go where that is watched. */
@@ -25,11 +41,12 @@ export async function dataView(main, { user, go, signal }) {
   const mayLook = user.may.has("backtest");
   const act = (label, name, file) => h("button", { class: "plain", type: "button", onclick: () => look(name, { data: file }, go) },
     label, h("span", { class: "unseen" }, ` ${file}`));
-  const ofFiles = table(text.files, [text.file, [text.size, "num"], ""]);
-  ofFiles.body.append(...files.map((one) => row(h("span", { class: "wraps" }, one.name), [bytes(one.size_bytes), "num"], mayLook && h("span", { class: "row" },
+  const ofFiles = table(text.files, [text.file, text.schema, [text.size, "num"], ""]);
+  ofFiles.body.append(...files.map((one) => row(h("span", { class: "wraps" }, one.name), one.kind || "–", [bytes(one.size_bytes), "num"], mayLook && h("span", { class: "row" },
     act(text.inspect, "DataService/InspectFile", one.name),
-    hasRecords(one.name) && act(text.check, "DataService/CheckFile", one.name),
-    act(text.plot, "DataService/PlotFile", one.name)))));
+    one.kind === "mbo" && act(text.check, "DataService/CheckFile", one.name),
+    (one.kind === "bars" || one.kind === "mbo" || one.kind === "trades") && act(text.plot, "DataService/PlotFile", one.name),
+    WITH_TRADES.has(one.kind) && h("button", { class: "plain", type: "button", onclick: () => derive(one.name, one.kind, go) }, text.derive, h("span", { class: "unseen" }, ` ${one.name}`))))));
   const ofSets = table(text.datasets, [[text.number, "num"], text.name, text.symbol, text.interval, [text.bars, "num"], text.first, text.last, [text.trials, "num"]]);
   ofSets.body.append(...datasets.map((one) => row([one.id, "num"], h("a", { href: `/data/${one.id}` }, one.name), one.symbol || "–",
     duration(one.interval_ns), [number(one.bars), "num"], day(one.first_ns), day(one.last_ns), [number(one.trials), "num"])));

@@ -1,11 +1,11 @@
 import { field, h, show } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
-import { asksForJob, dataChoice, noData } from "/studio/views/forms.js";
+import { asksForJob, barsChoice, noData } from "/studio/views/forms.js";
 
 /** Ask for strategies that are made by rule. */
 export async function generateView(main, { go, signal }) {
   const text = TEXT.generate;
-  const data = await dataChoice(signal);
+  const data = await barsChoice(signal);
   if (!data) {
     show(main, h("h1", {}, text.title), noData());
     return;
@@ -28,11 +28,11 @@ export async function generateView(main, { go, signal }) {
   method.addEventListener("change", fit);
   fit();
   const form = h("form", { class: "card" },
-    field(text.data, data), h("div", { class: "row" }, field(text.method, method), drawn, field(text.seed, seed), field(text.timeframe, timeframe)),
+    data.place, h("div", { class: "row" }, field(text.method, method), drawn, field(text.seed, seed), field(text.timeframe, timeframe)),
     bred, h("div", { class: "row" }, field(text.indicators, indicators), field(text.conditions, conditions), field(text.complexity, complexity)),
     field(text.allowed, allowed), h("label", { class: "check" }, judge, text.judge), h("button", {}, text.go));
   asksForJob(form, "StrategyService/Generate", () => ({
-    bars: { data: data.value },
+    bars: data.bars(),
     skip_judging: !judge.checked,
     settings: {
       method: method.value, seed: seed.value, timeframes: [timeframe.value],

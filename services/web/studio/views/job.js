@@ -61,7 +61,7 @@ export async function jobView(main, { arguments: [id], user, go, signal }) {
 async function outcome(job, result, { user, go, signal }) {
   if (job.kind === "optimize") {
     const asked = JSON.parse((await call("JobService/Get", { job_id: job.id }, signal)).asked);
-    return optimised(await call("OptimizerService/GetResult", { job_id: job.id }, signal), asked);
+    return optimised(await call("OptimizerService/GetResult", { job_id: job.id }, signal), asked, { user, go, signal });
   }
   if (job.kind === "test") return tested(await call("BacktestService/GetResult", { job_id: job.id }, signal));
   if (job.kind === "run") return h("p", {}, h("a", { class: "button", href: `/runs/${job.id}` }, TEXT.jobs.toRun));

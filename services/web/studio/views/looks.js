@@ -8,7 +8,7 @@ import { row, table } from "/studio/views/tables.js";
 const MOMENTS = new Set(["first_ns", "last_ns", "start_ns", "end_ns", "first_ts_recv", "last_ts_recv", "first_ts_event", "last_ts_event", "peak_second"]);
 
 /** Kind of job → what is shown of its result. */
-export const LOOKS = { inspect: inspected, check: checked, plot: plotted };
+export const LOOKS = { inspect: inspected, check: checked, plot: plotted, derive: derived };
 
 function inspected(found) {
   const { report } = found;
@@ -41,6 +41,18 @@ function checked(found) {
     h("p", {}, h("span", { class: report.sound ? "badge good" : "badge bad" }, report.sound ? text.sound : text.unsound),
       ` ${text.records(number(report.records), number(report.events))}`),
     h("p", { class: "soft" }, report.start_meaning), report.findings.length ? whole : h("p", {}, text.noFindings));
+}
+
+function derived(found, { go, user }) {
+  const text = TEXT.data;
+  const { report } = found;
+  const told = [report.missing_last > 0 && text.missingLast(number(report.missing_last)), report.unfinished_events > 0 && text.unfinished(number(report.unfinished_events))];
+  const plot = found.schema.startsWith("ohlcv") && user.may.has("backtest") && h("button", { type: "button", class: "plain", onclick: () => look("DataService/PlotFile", { data: found.file }, go) }, text.plot);
+  return h("section", { class: "card" }, h("h2", {}, `${text.derived} ${found.file}`),
+    h("p", {}, text.rows(number(report.rows), found.schema, number(report.records), found.of)),
+    told.filter(Boolean).map((one) => h("p", { class: "soft" }, one)),
+    h("p", { class: "row" }, found.schema.startsWith("ohlcv") && user.may.has("generate") && h("a", { class: "button", href: `/generate?${new URLSearchParams({ data: found.file })}` }, text.search), plot,
+      h("a", { class: "button", href: "/data" }, text.toFiles)));
 }
 
 function plotted(found, { go, user }) {

@@ -1,6 +1,6 @@
 import { field, h, show } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
-import { asksForJob, dataChoice, lines, noData } from "/studio/views/forms.js";
+import { asksForJob, barsChoice, lines, noData } from "/studio/views/forms.js";
 
 const FIRST = {
   sma_cross: "fast=5:20:5\nslow=40:80:20",
@@ -11,7 +11,7 @@ const FIRST = {
 export async function optimiseView(main, { go, signal }) {
   const text = TEXT.optimise;
   const asked = new URLSearchParams(location.search);
-  const data = await dataChoice(signal);
+  const data = await barsChoice(signal, asked);
   if (!data) {
     show(main, h("h1", {}, text.title), noData());
     return;
@@ -21,14 +21,30 @@ export async function optimiseView(main, { go, signal }) {
   const assumptions = h("textarea", { name: "assumptions", rows: 2, spellcheck: "false", placeholder: "stop_loss=3 atr" }, asked.get("assumptions") || "");
   const objective = h("input", { name: "objective", value: "sharpe_annualised" });
   const top = h("input", { type: "number", name: "top", value: 100, min: 1, max: 1000 });
-  if (asked.get("data")) data.value = asked.get("data");
+  const walk = walkFields();
   strategy.addEventListener("change", () => { parameters.value = FIRST[strategy.value]; });
-  const form = h("form", { class: "card" }, field(text.data, data), field(text.strategy, strategy),
+  const form = h("form", { class: "card" }, data.place, field(text.strategy, strategy),
     field(text.parameters, parameters), field(text.assumptions, assumptions),
-    h("div", { class: "row" }, field(text.objective, objective), field(text.top, top)), h("button", {}, text.go));
+    h("div", { class: "row" }, field(text.objective, objective), field(text.top, top)), walk.place, h("button", {}, text.go));
   asksForJob(form, "OptimizerService/Start", () => ({
-    bars: { data: data.value }, strategy: strategy.value, parameters: lines(parameters),
-    assumptions: lines(assumptions), objective: objective.value, top: Number(top.value),
+    bars: data.bars(), strategy: strategy.value, parameters: lines(parameters),
+    assumptions: lines(assumptions), objective: objective.value, top: Number(top.value), ...walk.asked(),
   }), go);
   show(main, h("h1", {}, text.title), form);
+}
+
+function walkFields() {
+  const text = TEXT.optimise;
+  const whole = (name, least) => h("input", { type: "number", name, min: least, step: 1 });
+  const inputs = { train: whole("train", 1), test: whole("test", 1), purge: whole("purge", 0), embargo: whole("embargo", 0) };
+  const by = h("select", { name: "by" }, Object.entries(text.bys).map(([value, label]) => h("option", { value }, label)));
+  const anchored = h("input", { type: "checkbox", name: "anchored" });
+  const place = h("details", { class: "group" }, h("summary", {}, text.walk), h("p", { class: "soft" }, text.walkTeach),
+    h("div", { class: "row" }, Object.entries(inputs).map(([name, input]) => field(text[name], input)), field(text.by, by)),
+    h("label", { class: "check" }, anchored, text.anchored));
+  const asked = () => {
+    const given = Object.entries(inputs).filter(([, input]) => input.value !== "").map(([name, input]) => [name, Number(input.value)]);
+    return given.length ? { walk: { ...Object.fromEntries(given), anchored: anchored.checked, by: by.value } } : {};
+  };
+  return { place, asked };
 }

@@ -1,6 +1,7 @@
 import { call } from "/studio/api.js";
 import { h, moment, number, percent, show } from "/studio/dom.js";
 import { TEXT } from "/studio/strings.js";
+import { tradedSection } from "/studio/views/traded.js";
 
 /** One strategy: its rules in words, what it made, which guards it failed. */
 export async function strategyView(main, { arguments: [which], user, signal }) {
@@ -20,6 +21,7 @@ export async function strategyView(main, { arguments: [which], user, signal }) {
       verdicts.length ? verdictsOf(verdicts) : h("p", { class: "soft" }, text.noVerdicts)),
     h("section", { class: "card" }, h("h2", {}, text.results),
       results.length ? resultsOf(results) : h("p", { class: "soft" }, text.noResults)),
+    strategy.format === "json" && tradedSection(strategy.id, results, signal),
     h("details", { class: "card" }, h("summary", {}, text.source), h("pre", {}, pretty(found.source_code))),
     h("p", { class: "row" },
       h("a", { class: "button", href: link, download: `${strategy.hash.slice(0, 12)}.json` }, text.save),

@@ -37,9 +37,10 @@ def main(argv: list[str] | None = None) -> int:
         host.run()
     except TapewireError as error:
         return _report(type(error).__name__, str(error), error.exit_code)
-    except Exception as error:  # a bug of ours: the traceback is for us, the line for the engine
+    except Exception as error:  # a bug: where it was is for us, the line for the engine
+        # Not what it says: an adapter's own error may quote what it logged in with.
         with contextlib.suppress(OSError):
-            traceback.print_exc()
+            traceback.print_tb(error.__traceback__)
         return _report("TapewireError", f"the rails failed: {type(error).__name__}", 1)
     return 0
 

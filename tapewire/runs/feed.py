@@ -35,7 +35,7 @@ class TakesRows(Protocol):
         """Count a wall-clock latency; see `tapewire.analytics.Collector.record_latency`."""
 
 
-class Gate(Protocol):
+class OrderGate(Protocol):
     """What stands between live data and orders."""
 
     def before(self, hops: "Sequence[Hops]") -> None:
@@ -97,7 +97,7 @@ class Feed:
         signals: Signals,
         models: "RunModels | None" = None,
         warnings: "Sequence[str]" = (),
-        gate: Gate | None = None,
+        gate: OrderGate | None = None,
     ) -> None:
         from tapewire.runs.standing import Board
 

@@ -23,7 +23,7 @@ SETTLED_S = 30.0
 
 def served_settings(folder: Path, venue: Path, **changes: Any) -> RailsSettings:
     choice = BrokerChoice(factory="rails_server:open_broker", options={"path": str(venue)})
-    return settings_of(folder, broker=choice, **{"waits": WAITS, **changes})
+    return settings_of(folder, **{"broker": choice, "waits": WAITS, **changes})
 
 
 class Engine:

@@ -1,6 +1,7 @@
 """A venue that others connect to, for rails in a process of their own; it outlives all of them."""
 
 import contextlib
+import os
 import pickle
 import random
 import select
@@ -214,3 +215,8 @@ class ServedBroker:
 def open_broker(path: str) -> ServedBroker:
     """As a factory of settings."""
     return ServedBroker(path)
+
+
+def open_leaking(variable: str) -> ServedBroker:
+    """One that fails, and says what it would log in with."""
+    raise RuntimeError(f"can't log in with {os.environ[variable]}")

@@ -17,11 +17,12 @@ from rails_desks import SYMBOL
 from rails_engines import Engine, require_accounted, served_settings
 from rails_server import VenueServer
 from seeds import play_seeds
-from tapewire.errors import LeaseError, LiveError, PeerLostError
+from tapewire.errors import ConfigError, LeaseError, LiveError, PeerLostError, TapewireError
 from tapewire.live.orders import OrderAccepted, OrderFilled
 from tapewire.live.rails.lease import LEASE_FILE, Lease
 from tapewire.live.rails.line import RailsLine
 from tapewire.live.rails.messages import RailsState
+from tapewire.live.rails.settings import BrokerChoice
 from tapewire.live.rails.switch import KILL_FILE, reset_kill_switch
 
 HERE = Path(__file__).parents[1]
@@ -210,3 +211,22 @@ def test_a_signal_and_a_message_kill_until_a_person_resets_it(tmp_path: Path) ->
             engine.line.kill("enough")
             engine.wait(lambda: engine.line.state == RailsState.KILLED)
             assert engine.line.why == "killed by the engine: enough"
+
+
+def test_no_credential_is_in_any_error_journal_or_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROKER_PASSWORD", "hunter2-hunter2")
+    with scene(tmp_path) as (settings, _):
+        choice = BrokerChoice(
+            factory="rails_server:open_leaking", options={"variable": "BROKER_PASSWORD"}
+        )
+        with pytest.raises(TapewireError, match="the rails failed: RuntimeError") as caught:
+            RailsLine(settings(broker=choice))
+        assert "hunter2" not in str(caught.value)
+        for path in (tmp_path / "account").iterdir():
+            assert b"hunter2" not in path.read_bytes()
+            assert path.stat().st_mode & 0o077 == 0
+        Lease(tmp_path / "account", "test", 1).give_back()
+        with pytest.raises(ConfigError, match="expected MODULE:FUNCTION"):
+            RailsLine(settings(broker=BrokerChoice(factory="rails_server:nothing")))

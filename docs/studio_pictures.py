@@ -49,6 +49,12 @@ def shoot(page: Any, picture: Path, height: int) -> None:
     picture.write_bytes(base64.b64decode(taken["data"]))
 
 
+def to_top(page: Any, sign: str) -> None:
+    """Scroll to something, once charts have their height."""
+    page.wait_for_timeout(500)
+    page.locator(sign).first.evaluate("one => one.scrollIntoView()")
+
+
 def look(page: Any, begin: str, out: Path) -> None:
     """Go through the views, one after the other."""
     page.goto(f"{begin}/generate")
@@ -114,7 +120,7 @@ def look_at_runs(page: Any, begin: str, out: Path) -> None:
     page.locator("main form button").click()
     page.wait_for_selector("text=All of them at once", timeout=600_000)
     page.set_viewport_size({"width": WIDTH, "height": 760})
-    page.locator("svg.coordinates").scroll_into_view_if_needed()
+    to_top(page, ".card:has(.map)")
     shoot(page, out / "studio-optimise.webp", 760)
 
 
@@ -136,23 +142,20 @@ def look_at_searches(page: Any, begin: str, out: Path) -> None:
     optimise(page, begin, "fast=5:40:5\nslow=60:200:20")
     first = page.url.rpartition("/")[2]
     page.set_viewport_size({"width": WIDTH, "height": 880})
-    page.locator(".card:has(.chart)").scroll_into_view_if_needed()
-    page.locator(".card", has_text="Its windows").last.scroll_into_view_if_needed()
+    to_top(page, ".card:has(.chart)")
     shoot(page, out / "studio-walk.webp", 880)
     optimise(page, begin, "fast=5:40:5\nslow=100:300:20")
     second = page.url.rpartition("/")[2]
     page.emulate_media(color_scheme="dark")
-    page.goto(f"{begin}/analysis?searches=1,{first},{second}")
+    page.goto(f"{begin}/analysis?searches={first},{second}")
     page.wait_for_selector(".growth svg")
-    shoot(page, out / "studio-searches.webp", 1300)
+    shoot(page, out / "studio-searches.webp", 1000)
     page.emulate_media(color_scheme="light")
     page.goto(f"{begin}/strategies?sort=trades&where=trades+%3C+60")
     page.locator("tbody a").first.click()
     page.wait_for_selector(".traded .chart canvas", timeout=600_000)
     page.set_viewport_size({"width": WIDTH, "height": 900})
-    page.locator(".traded").scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
-    page.locator(".traded").evaluate("one => one.scrollIntoView()")
+    to_top(page, ".traded")
     shoot(page, out / "studio-strategy.webp", 900)
 
 

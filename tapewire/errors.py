@@ -31,6 +31,8 @@ one sentence and exits with ``exit_code``; a traceback is only ever a bug of our
     │   └── NotAStoreError       what is there is no database, a damaged one or another's
     ├── BrokerError          what goes to a broker, or comes from one
     │   └── BrokerDownError      there is no session with it: nothing was sent
+    ├── LiveError            a live session that may not begin, or can't go on
+    │   └── LeaseError           another session holds the account, or has taken it over
     └── InterruptedRunError  stopped by the user (Ctrl-C, SIGTERM)
 
 This module imports nothing, so that every room may import it.
@@ -213,6 +215,16 @@ class BrokerError(TapewireError):
 
 class BrokerDownError(BrokerError):
     """There is no session with the broker: nothing of what was asked has been sent."""
+
+
+class LiveError(TapewireError):
+    """A live session may not begin, or can't go on."""
+
+    exit_code = 9
+
+
+class LeaseError(LiveError):
+    """Another session holds the account, or has taken it over."""
 
 
 class InterruptedRunError(TapewireError):

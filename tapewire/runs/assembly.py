@@ -38,7 +38,7 @@ from tapewire.runs.warnings import gap_warnings
 if TYPE_CHECKING:
     from tapewire.processes.collector_process import CollectorProcess, RunCollector
     from tapewire.router import Simulation
-    from tapewire.runs.feed import Gate
+    from tapewire.runs.feed import OrderGate
 
 #: An error, whichever it is.
 AnError = TypeVar("AnError", bound=BaseException)
@@ -152,7 +152,7 @@ class RunAssembly:
         """Start what brings the data."""
         return Stream(self.facts, self.connect, self.hooks, self.signals, stack)
 
-    def _gate(self, simulation: "Simulation") -> "Gate | None":
+    def _gate(self, simulation: "Simulation") -> "OrderGate | None":
         """Say what stands between the data and orders: of files, nothing."""
         return None
 

@@ -294,3 +294,17 @@ def test_over_tls_cookies_are_secure_and_older_versions_refused(tmp_path: Path):
         old.maximum_version = ssl.TLSVersion.TLSv1_2
         with pytest.raises(ssl.SSLError):
             Browser(inner.server.web_port, old).ask("GET", "/")
+
+
+def test_who_opens_the_page_has_what_reads_runs_started(tmp_path: Path):
+    with inner_server(tmp_path, web="127.0.0.1:0") as inner:
+        line = inner.server._runs._lines[False]
+        browser = Browser(inner.server.web_port)
+        browser.ask("GET", "/studio/main.js")
+        assert not line._is_started
+        for _ in range(3):
+            assert browser.ask("GET", "/strategies")[0] == 200
+        until_s = time.monotonic() + 60
+        while line._number == 0 and time.monotonic() < until_s:
+            time.sleep(0.05)
+        assert line._number == 1

@@ -12,6 +12,7 @@ from browsers import Browser
 from served import PASSWORD, Inner, inner_server
 from served_runs import CONFIG, HOSTILE, ended_run
 from tapewire.services.web.app import STUDIO
+from tapewire.store import JobStore, NewStrategy
 
 ROLES = {"ada": "admin", "vera": "viewer"}
 
@@ -162,8 +163,11 @@ def test_who_only_looks_may_look_and_no_more(served: Inner):
     browser = Browser(served.server.web_port)
     browser.login("vera", PASSWORD)
     assert browser.call("RunService/GetResult", job_id=served.ids[0])[0] == 200
-    for call in ("Start", "CheckConfig", "Reconcile", "Spread"):
-        assert browser.call(f"RunService/{call}")[0] == 403, call
+    for call in (
+        "RunService/Start", "RunService/CheckConfig", "RunService/Reconcile", "RunService/Spread",
+        "OptimizerService/KeepVariant", "DataService/DeriveFile",
+    ):  # fmt: skip
+        assert browser.call(call)[0] == 403, call
 
 
 def test_a_number_that_a_page_does_not_hold_goes_through_it_as_it_is(ada: Browser):
@@ -189,3 +193,70 @@ def test_what_draws_the_charts_is_as_it_was_published(ada: Browser):
         assert (status, body) == (200, (STUDIO / "uplot" / name).read_bytes())
     for path in STUDIO.rglob("*.js"):
         assert "innerHTML" not in path.read_text(), path
+
+
+def ended_optimisation(inner: Inner, strategy: str = "sma_cross") -> int:
+    """An optimisation of two variants that was walked through; nobody had to trade them."""
+    asked = {"strategy": strategy, "parameters": ["fast=5,6"], "assumptions": ["quantity=1"]}
+    job = inner.store.add_job("optimize", asked, 1, key=f"of {strategy}")
+    claimed = inner.store.claim_job("test", ("optimize",), lease_s=60)
+    assert claimed is not None
+    window = {
+        "train_from_ns": 1, "train_to_ns": 2, "test_from_ns": 3, "test_to_ns": 3,
+        "parameters": {"fast": 5}, "score": 1.5, "in_sample": 1.5, "out_of_sample": -0.5, "rank": 2,
+    }  # fmt: skip
+    result = {
+        "strategy": strategy, "parameters": ["fast"], "variants": 2, "elapsed_s": 0.1,
+        "objective": "net_pnl", "best": [{"fast": 5, "net_pnl": 1.0}, {"fast": 6, "net_pnl": None}],
+        "interval_ns": 60 * 10**9, "best_so_far": [[1, 0.5], [2, 1.0]],
+        "walk": {"windows": [window], "session_ns": [4], "net_pnl": [-0.5], "efficiency": None,
+                 "changes": 0},
+    }  # fmt: skip
+    with JobStore.of_job(inner.store.url, job.id, claimed.attempt) as store:
+        store.finish(result)
+    return int(job.id)
+
+
+def test_an_optimisation_tells_its_windows_and_gives_a_variant_to_runs(served: Inner, ada: Browser):
+    job_id = ended_optimisation(served)
+    status, found = ada.call("OptimizerService/GetResult", job_id=job_id)
+    assert status == 200
+    (window,) = found["walk"]["windows"]
+    assert json.loads(window["parameters"]) == {"fast": 5}
+    assert (window["test_from_ns"], window["out_of_sample"], window["rank"]) == ("3", -0.5, "2")
+    assert (found["walk"]["session_ns"], found["walk"]["net_pnl"]) == (["4"], [-0.5])
+    assert "efficiency" not in found["walk"]
+    assert [one["objective_value"] for one in found["best_so_far"]] == [0.5, 1.0]
+    given = {"job_id": job_id, "parameters": '{"fast": 5}'}
+    status, kept = ada.call("OptimizerService/KeepVariant", **given)
+    assert (status, kept["left_out"]) == (200, ["quantity=1"])
+    assert ada.call("OptimizerService/KeepVariant", **given)[1] == kept
+    config = CONFIG.replace("market_maker", f"'store:{kept['strategy_id']}'")
+    assert asked(ada, "CheckConfig", yaml=config)["problems"] == []
+    other = ended_optimisation(served, "barra_elefante")
+    status, found = ada.call("OptimizerService/KeepVariant", job_id=other, parameters="{}")
+    assert status == 400
+    assert "whose rules can be declared" in found["error"]
+
+
+def test_what_is_no_result_or_search_is_said_to_be_none(served: Inner, ada: Browser):
+    rules = '{"name": "a", "version": "1.0", "timeframes": {"primary": "1m"}, "entry_rules": {}}'
+    (number,) = served.store.add_strategies([NewStrategy("b" * 64, "bare", rules)])
+    for call, told, said in (
+        ("GetChart", {"which": "bare", "result_id": 7, "chart": "equity"}, "found none of number"),
+        ("GetChart", {"which": "bare", "result_id": 7, "chart": "map"}, "candles, equity"),
+        ("GetChart", {"chart": "equity"}, "which: expected an id"),
+        ("GetGeneration", {"generation_id": 99}, "99"),
+    ):
+        status, found = ada.call(f"StrategyService/{call}", **told)
+        assert status >= 400, found
+        assert said in found["error"], found
+    assert number > 0
+
+
+def test_files_are_told_apart_by_what_is_in_them(ada: Browser):
+    status, found = ada.call("DataService/ListDatasets")
+    assert (status, found["files"][0]["name"], found["files"][0]["kind"]) == (200, "day.dbn", "")
+    told = {"data": "day.dbn", "schema": "trades", "symbols": ["A"], "idempotency_key": "d"}
+    status, found = ada.call("DataService/DeriveFile", **told)
+    assert (status, found["job"]["kind"]) == (200, "derive")

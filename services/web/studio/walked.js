@@ -25,7 +25,7 @@ export function known(lines) {
 export async function walkedSections(walk, signal) {
   const text = RUNS.walked;
   const rows = walk.windows.map((one, k) => [
-    String(k + 1), `${dayOf(one.test_from_ns)} – ${dayOf(one.test_to_ns)}`,
+    String(k + 1), [...new Set([dayOf(one.test_from_ns), dayOf(one.test_to_ns)])].join(" – "),
     Object.entries(JSON.parse(one.parameters)).map(([name, value]) => `${name}=${value}`).join(", "),
     number(one.in_sample, 2), number(one.out_of_sample, 2), number(one.rank),
   ]);

@@ -1,0 +1,289 @@
+"""An account's report held against the journal: each difference named, unknown outcomes settled.
+
+Nothing is sent and nothing changed here: what follows is a list of records, to be journaled and
+told to the engine as if the venue had said it at the time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from tapewire.execution.codes import OrderStatus
+from tapewire.live.orders import (
+    LIQUIDITY_UNKNOWN,
+    AccountReport,
+    FillReport,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderReplaced,
+    OrderReport,
+)
+from tapewire.live.rails.ledger import AccountLedger, RailsOrder
+from tapewire.live.rails.records import OutcomeKnown, PositionAdopted
+from tapewire.wire.codec import Message
+
+_ENDED: Final = {
+    OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED,
+    OrderStatus.DENIED,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that report and journal do not agree on.
+
+    Attributes
+    ----------
+    kind
+        ``unknown_settled``, ``missed_fill``, ``strange_fill``, ``strange_order``, ``changed``,
+        ``ended_meanwhile``, ``alive``, ``filled_more``, ``filled_less``, ``position``,
+        ``incomplete``, ``too_early``, ``no_fills``.
+    where
+        The order, execution or instrument.
+    is_settled
+        Whether nothing is left open by it; trading does not begin while something is.
+    """
+
+    kind: str
+    where: str
+    expected: str
+    found: str
+    is_settled: bool
+
+    def __str__(self) -> str:
+        how = "settled" if self.is_settled else "open"
+        return f"{self.kind} {self.where}: expected {self.expected}, found {self.found} ({how})"
+
+
+@dataclass
+class Settlement:
+    """What follows of a report.
+
+    Attributes
+    ----------
+    records
+        To be journaled, in order.
+    differences
+        All of them.
+    strangers
+        Open orders at the venue that the journal does not know.
+    """
+
+    records: list[Message] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    strangers: list[OrderReport] = field(default_factory=list)
+
+    @property
+    def open(self) -> list[Difference]:
+        """Differences that are not settled."""
+        return [one for one in self.differences if not one.is_settled]
+
+    def note(
+        self, kind: str, where: str, expected: object, found: object, *, is_settled: bool
+    ) -> None:
+        """Name a difference."""
+        self.differences.append(Difference(kind, where, str(expected), str(found), is_settled))
+
+
+@dataclass(frozen=True)
+class SettlingTerms:
+    """What a report is worth.
+
+    Attributes
+    ----------
+    asked_ns
+        When it was asked for.
+    absence_ns
+        An order sent less than that before may still have been on its way.
+    adopts_positions, cancels_strangers
+        As the settings say.
+    """
+
+    asked_ns: int
+    absence_ns: int
+    adopts_positions: bool = False
+    cancels_strangers: bool = False
+
+
+def settle(ledger: AccountLedger, report: AccountReport, terms: SettlingTerms) -> Settlement:
+    """Hold a report against what the journal comes to.
+
+    Parameters
+    ----------
+    ledger
+        Not changed.
+    """
+    found = Settlement()
+    if not report.is_complete:
+        why = report.reason_text or "a report in part"
+        found.note("incomplete", "report", "all of the account", why, is_settled=False)
+        return found
+    missed = _fills(ledger, report, found)
+    reported = {one.client_order_id: one for one in report.orders if one.client_order_id}
+    for one in report.orders:
+        order = ledger.order(one.client_order_id) if one.client_order_id else None
+        if order is not None and _is_denied_to_exist(order, one):
+            _absent(order, missed.get(one.client_order_id, 0), report, terms, found)
+        elif order is not None:
+            _order(order, one, missed.get(one.client_order_id, 0), report, found)
+        elif OrderStatus(one.status) not in _ENDED:
+            _stranger(one, terms, found)
+    for order in ledger.open.values():
+        if order.order.client_order_id not in reported:
+            _absent(order, missed.get(order.order.client_order_id, 0), report, terms, found)
+    if report.has_positions:
+        _positions(ledger, report, terms, found)
+    return found
+
+
+def _fills(ledger: AccountLedger, report: AccountReport, found: Settlement) -> dict[str, int]:
+    """Take fills that were missed; return their lots by order."""
+    missed: dict[str, int] = {}
+    seen: set[tuple[str, str]] = set()
+    for one in sorted(report.fills, key=lambda fill: fill.ts_event):
+        order = ledger.order(one.client_order_id) if one.client_order_id else None
+        key = (one.client_order_id, one.execution_id)
+        if order is None:
+            if one.ts_event > ledger.horizon_ns:
+                lots = f"{one.side * one.last_qty:+d} lots of {one.symbol} by nobody known"
+                where = one.execution_id
+                # Whether it matters shows in the positions, where the venue tells of them.
+                found.note("strange_fill", where, "none", lots, is_settled=report.has_positions)
+        elif one.execution_id not in order.executions and key not in seen:
+            seen.add(key)
+            lots_before = order.filled + missed.get(one.client_order_id, 0)
+            missed[one.client_order_id] = missed.get(one.client_order_id, 0) + one.last_qty
+            found.records.append(_fill(order, one, lots_before, report.ts_recv))
+            found.note(
+                "missed_fill", one.execution_id, "none",
+                f"{one.last_qty} lots of {one.client_order_id} at {one.last_px}", is_settled=True,
+            )  # fmt: skip
+    return missed
+
+
+def _fill(order: RailsOrder, one: FillReport, filled: int, ts_recv: int) -> OrderFilled:
+    return OrderFilled(
+        one.client_order_id, one.execution_id, one.last_px, one.last_qty,
+        max(0, order.quantity - filled - one.last_qty), LIQUIDITY_UNKNOWN, None, one.ts_event,
+        ts_recv,
+    )  # fmt: skip
+
+
+def _is_denied_to_exist(order: RailsOrder, one: OrderReport) -> bool:
+    """Whether the venue, asked for an order by name, says that it has none."""
+    is_new = order.status == OrderStatus.PENDING_NEW and order.is_unknown
+    return is_new and one.status == OrderStatus.REJECTED and one.filled_qty == 0
+
+
+def _order(
+    order: RailsOrder, one: OrderReport, missed: int, report: AccountReport, found: Settlement
+) -> None:
+    """An order that both know."""
+    name, at = one.client_order_id, (0, report.ts_recv)
+    status = OrderStatus(one.status)
+    filled = order.filled + missed
+    if one.filled_qty > filled:
+        found.note("filled_more", name, filled, one.filled_qty, is_settled=False)
+        return  # it stays as it is: the fills may be told yet
+    if one.filled_qty < filled:
+        found.note("filled_less", name, filled, one.filled_qty, is_settled=False)
+        return
+    if status not in _ENDED:
+        if not order.is_open and not order.is_absent:
+            found.note("alive", name, order.status.name, status.name, is_settled=False)
+            return
+        if order.status == OrderStatus.PENDING_NEW or order.is_absent:
+            found.records.append(OrderAccepted(name, one.venue_order_id, *at))
+        if order.is_absent:
+            found.note("alive", name, "gone", status.name, is_settled=True)
+        if (one.price, one.quantity) != (order.price, order.quantity):
+            was = f"{order.quantity} at {order.price}"
+            now = f"{one.quantity} at {one.price}"
+            found.note("changed", name, was, now, is_settled=True)
+            found.records.append(OrderReplaced(name, one.price, max(1, one.quantity), *at))
+    elif order.is_open and order.open_lots - missed > 0:
+        how = f"{status.name} with {one.filled_qty} lots filled"
+        found.note("ended_meanwhile", name, order.status.name, how, is_settled=True)
+        found.records.append(_end(name, status, at))
+    if order.is_unknown:
+        found.records.append(OutcomeKnown(name, is_absent=False))
+        found.note("unknown_settled", name, "an answer", status.name, is_settled=True)
+
+
+def _end(name: str, status: OrderStatus, at: tuple[int, int]) -> Message:
+    if status == OrderStatus.EXPIRED:
+        return OrderExpired(name, *at)
+    if status in (OrderStatus.REJECTED, OrderStatus.DENIED):
+        return OrderRejected(name, "so says the account's report", *at)
+    return OrderCanceled(name, "so says the account's report", *at)
+
+
+def _stranger(one: OrderReport, terms: SettlingTerms, found: Settlement) -> None:
+    """An open order at the venue that is in no journal."""
+    found.strangers.append(one)
+    name = one.client_order_id or one.venue_order_id
+    lots = f"{one.side * (one.quantity - one.filled_qty):+d} lots of {one.symbol} at {one.price}"
+    can = terms.cancels_strangers and bool(one.client_order_id)
+    # Canceled, it has to be gone by the next report.
+    found.note("strange_order", name, "none", lots, is_settled=not can)
+
+
+def _absent(
+    order: RailsOrder, missed: int, report: AccountReport, terms: SettlingTerms, found: Settlement
+) -> None:
+    """An order of ours that the report does not have."""
+    name = order.order.client_order_id
+    if order.open_lots - missed <= 0:
+        return  # its fills have ended it
+    is_new = order.status == OrderStatus.PENDING_NEW
+    if is_new and terms.asked_ns < order.sent_ns + terms.absence_ns:
+        age_s = (terms.asked_ns - order.sent_ns) / 1e9
+        found.note(
+            "too_early", name, "to be there", f"nothing, {age_s:.3f} s after it was sent",
+            is_settled=False,
+        )  # fmt: skip
+        return
+    if not (is_new or report.has_fills or report.has_positions):
+        found.note("no_fills", name, "to be told of its fills", "nothing", is_settled=False)
+        return
+    if is_new and order.filled + missed == 0:
+        found.records.append(OutcomeKnown(name, is_absent=True))
+    found.records.append(
+        OrderCanceled(name, "the account's report does not have it", 0, report.ts_recv)
+    )
+    kind = "unknown_settled" if order.is_unknown else "ended_meanwhile"
+    found.note(kind, name, order.status.name, "none of it at the venue", is_settled=True)
+
+
+def _positions(
+    ledger: AccountLedger, report: AccountReport, terms: SettlingTerms, found: Settlement
+) -> None:
+    """Positions, with the fills that were missed counted."""
+    held = {symbol: one.lots for symbol, one in ledger.positions.items()}
+    for record in found.records:
+        if isinstance(record, OrderFilled):
+            order = ledger.order(record.client_order_id)
+            assert order is not None
+            symbol = order.order.symbol
+            held[symbol] = held.get(symbol, 0) + order.order.side * record.last_qty
+    venue = {one.symbol: one for one in report.positions}
+    for symbol in sorted({*held, *venue}):
+        expected = held.get(symbol, 0)
+        lots = venue[symbol].lots if symbol in venue else 0
+        if lots == expected:
+            continue
+        price = venue[symbol].average_px if symbol in venue else None
+        adopts = terms.adopts_positions and price is not None
+        found.note("position", symbol, f"{expected:+d}", f"{lots:+d}", is_settled=adopts)
+        if adopts and price is not None:
+            found.records.append(PositionAdopted(symbol, lots - expected, price))
+
+
+def words_of(differences: list[Difference], count_max: int = 3) -> Iterator[str]:
+    """Yield the first of them in words, and how many there are beside."""
+    yield from (str(one) for one in differences[:count_max])
+    if len(differences) > count_max:
+        yield f"and {len(differences) - count_max} more"

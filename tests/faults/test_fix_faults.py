@@ -247,6 +247,7 @@ def test_a_number_that_is_too_low_ends_it_until_somebody_looks(
     down = bench.until(said.BrokerDown)
     assert down.is_final
     assert "expected its message 4, found 1: agree with the venue" in down.reason_text
+    bench.settle()  # until the exchange has read it
     assert dict(exchange.received[-1])[35] == "5"
 
 

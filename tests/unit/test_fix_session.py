@@ -1,13 +1,14 @@
 """The rules of a FIX session in virtual time, and its numbers on the disk."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from fix_exchange import encode
 from tapewire.errors import BrokerDownError, BrokerError, ConfigError, OutputError
-from tapewire.live.brokers.fix import FixSettings
+from tapewire.live.brokers.fix import FixBroker, FixSettings
 from tapewire.live.brokers.fix.frames import FixFrames, FixReceived
 from tapewire.live.brokers.fix.numbers import AHEAD, TAKEN_MAX, SequenceNumbers
 from tapewire.live.brokers.fix.session import (
@@ -80,6 +81,15 @@ class Talk:
     def tick(self, s: float) -> None:
         self.now = s
         self.session.tick(at(s))
+
+
+def test_without_the_library_there_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "simplefix", None)
+    with pytest.raises(ConfigError, match=r"found none: pip install 'tapewire\[fix\]'"):
+        FixBroker(settings(tmp_path / "folder"))
+    assert not (tmp_path / "folder").exists()
 
 
 def test_a_logon_opens_it_and_heartbeats_keep_it(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ PAGES = {
     "docs/report.md": 4,
     "docs/indicators.md": 3,
     "docs/risk.md": 4,
+    "docs/rails.md": 4,
     "docs/rolls.md": 2,
     "docs/rules.md": 3,
     "docs/factory.md": 5,

@@ -1,9 +1,9 @@
 """What FIX 4.4 asks of each message, and what of it a message breaks.
 
 `REQUIRED` is by hand, of the specification: FIX 4.4 with errata of 18 June 2003, volume 2 (the
-session), volume 4 (orders) and volume 5 (positions, trades), the fields with "Y"; of components those
-that are needed to say anything. `dictionary` is another party's copy of it as XML, the one that
-QuickFIX has, which comes with fixcore-engine.
+session), 4 (orders) and 5 (positions, trades), the fields with "Y"; of components those that are
+needed to say anything. `dictionary` is another party's copy of it as XML: QuickFIX's, which comes
+with fixcore-engine.
 """
 
 import functools

@@ -170,6 +170,8 @@ def run(
 @app.command(
     epilog="[bold]Example[/bold]\n\n"
     "tapewire candles optimize bars.csv -s sma_cross -p fast=5:50:5 -p slow=60:200:10 --top 5"
+    "\n\ntapewire candles optimize bars.csv -s sma_cross -p fast=5:50:5 -p slow=60:200:10 "
+    "--train 20 --test 5"
 )
 def optimize(
     file: File,
@@ -188,6 +190,27 @@ def optimize(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write all of them here, a .parquet.")
     ] = None,
+    train: Annotated[
+        int | None,
+        typer.Option(
+            "--train",
+            show_default=False,
+            help="Walk forward: sessions (days, UTC) to choose by, again and again.",
+        ),
+    ] = None,
+    test: Annotated[
+        int | None, typer.Option("--test", help="Sessions that follow.", show_default=False)
+    ] = None,
+    anchored: Annotated[
+        bool, typer.Option("--anchored", help="Choose by all sessions from the first on.")
+    ] = False,
+    purge: Annotated[int, typer.Option("--purge", help="Sessions left out between the two.")] = 0,
+    embargo: Annotated[
+        int, typer.Option("--embargo", help="Sessions after each test that none later chooses by.")
+    ] = 0,
+    by: Annotated[
+        str, typer.Option("--by", help="net_pnl, sharpe or max_drawdown (the least).")
+    ] = "net_pnl",
     server: AtServer = None,
     as_json: AsJson = False,
 ) -> None:
@@ -196,13 +219,19 @@ def optimize(
 
     from tapewire.inputs.candles import BestVariants, CandleRequest, optimize_candles
 
+    walk = None
+    if train is not None or test is not None:
+        walk = {
+            "train": train or 0, "test": test or 0, "anchored": anchored, "purge": purge,
+            "embargo": embargo, "by": by,
+        }  # fmt: skip
     if server is not None:
         refuse_here(server, jobs=jobs, output=output)
         there = bars_there(file, symbol, interval, tick_size, faults, None, None)
         with known_server(server) as client:
             job = client.optimize(
                 there, strategy, parameters or [], assumptions=settings, objective=objective,
-                top=top,
+                top=top, walk=walk,
             )  # fmt: skip
             BestVariants.of_json(wait_for(client, job)).say(Console(), as_json=as_json)
         return
@@ -211,8 +240,8 @@ def optimize(
         strategy, parameters or (), settings or (), symbol, interval, tick_size, faults
     )
     optimize_candles(
-        file, request, objective=objective, top=top, jobs=jobs, output=output, as_json=as_json,
-        console=Console(),
+        file, request, objective=objective, top=top, jobs=jobs, output=output, walk=walk,
+        as_json=as_json, console=Console(),
     )  # fmt: skip
 
 
@@ -257,7 +286,8 @@ def batch(
     from rich.console import Console
 
     from tapewire.errors import ConfigError
-    from tapewire.inputs.candles import CandleRequest, batch_candles
+    from tapewire.inputs.candle_batches import batch_candles
+    from tapewire.inputs.candles import CandleRequest
 
     request = CandleRequest(
         strategy or "", parameters or (), settings or (), symbol, interval, tick_size, faults

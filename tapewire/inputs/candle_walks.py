@@ -99,6 +99,23 @@ def walked(
     }  # fmt: skip
 
 
+def walk_lines(walk: Mapping[str, Any], variants: int) -> list[str]:
+    """Return a walk-forward in words: what all windows made, and a line for each."""
+    windows, efficiency = walk["windows"], walk["efficiency"]
+    made = f"net P&L {sum(walk['net_pnl']):,.2f} out of sample, efficiency "
+    made += "–" if efficiency is None else f"{100 * efficiency:.1f} %"
+    made += f", another choice {walk['changes']} of {len(windows) - 1} times"
+    lines = [f"walk-forward, {len(windows)} windows: {made}"]
+    for one in windows:
+        chosen = "  ".join(f"{name}={value}" for name, value in one["parameters"].items())
+        lines.append(
+            f"  {np.datetime64(one['test_from_ns'], 'ns').astype('datetime64[D]')}  {chosen}  in "
+            f"sample {one['in_sample']:,.2f}  out of sample {one['out_of_sample']:,.2f}  rank "
+            f"{one['rank']} of {variants}"
+        )
+    return lines
+
+
 def best_so_far(result: GridResult, objective: str) -> list[list[float]]:
     """Return how the best of a grid grew in its order: variants until then, and the best value.
 

@@ -1,4 +1,4 @@
-"""``tapewire candles …``: one backtest, a grid of one strategy, a grid on many files."""
+"""``tapewire candles …``: one backtest, a grid of one strategy."""
 
 import json
 import math
@@ -12,30 +12,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Self
 
-import numpy as np
 from rich.console import Console
 
 from tapewire.candles import BacktestConfig, BacktestResult, Candles, read_candles
-from tapewire.candles.families import Family, find_family
-from tapewire.candles.optimizer import (
-    OBJECTIVES,
-    checked_rows,
-    metric_columns,
-    optimize,
-    outcomes,
-    table_of,
-)
+from tapewire.candles.families import find_family
+from tapewire.candles.optimizer import OBJECTIVES, checked_rows, optimize
 from tapewire.errors import ConfigError
-from tapewire.inputs.candle_blocks import BLOCK_ROWS, batch_blocks, described
 from tapewire.inputs.candle_outputs import (
-    BatchReport,
     all_cores,
     require_table_path,
     say_result,
     stoppable,
     write_table,
 )
-from tapewire.inputs.candle_walks import best_so_far, require_room, walked
+from tapewire.inputs.candle_walks import best_so_far, require_room, walk_lines, walked
 from tapewire.inputs.telling import Steps, tell
 from tapewire.processes.signals import interruptible
 
@@ -232,7 +222,10 @@ class BestVariants:
         """Print them."""
         if as_json:
             told = {name: getattr(self, name) for name in ("strategy", "variants", "objective")}
-            console.out(json.dumps({**told, "best": self.best}, indent=2), highlight=False)
+            told["best"] = self.best
+            if self.walk is not None:
+                told["walk"] = self.walk
+            console.out(json.dumps(told, indent=2), highlight=False)
             return
         tell(
             console,
@@ -240,6 +233,9 @@ class BestVariants:
         )
         for one in self.best:
             tell(console, f"  {_told(one, self.parameters)}")
+        if self.walk is not None:
+            for line in walk_lines(self.walk, self.variants):
+                tell(console, line)
 
 
 def optimize_candles(
@@ -250,17 +246,22 @@ def optimize_candles(
     top: int = 10,
     jobs: int | None = None,
     output: Path | None = None,
+    walk: Mapping[str, Any] | None = None,
     as_json: bool = False,
     console: Console | None = None,
 ) -> list[dict[str, Any]]:
     """Trade every combination on one file, and say which were best; returns those.
+
+    With ``walk`` also what was best window by window, and what it made next: see `find_best`.
 
     Raises
     ------
     ConfigError, InputError, OutputError, InterruptedRunError
         As `run_candles`.
     """
-    found = find_best(path, request, objective=objective, top=top, jobs=jobs, output=output)
+    found = find_best(
+        path, request, objective=objective, top=top, jobs=jobs, output=output, walk=walk
+    )
     if console is not None:
         found.say(console, as_json=as_json)
     return found.best
@@ -315,86 +316,3 @@ def _told(one: Mapping[str, Any], parameters: Sequence[str]) -> str:
     return "  ".join(
         [*shown, *(f"{n} {'–' if v is None else format(v, '.6g')}" for n, v in values)]
     )
-
-
-def batch_candles(
-    paths: Sequence[Path],
-    request: CandleRequest,
-    output: Path,
-    *,
-    jobs: int | None = None,
-    force: bool = False,
-    checkpoint: bool = False,
-    resume: bool = False,
-    as_json: bool = False,
-    console: Console | None = None,
-) -> BatchReport:
-    """Trade every combination on every file; results go to one Parquet file as they are there.
-
-    Each row has the file, the symbol, the parameters, the metrics and the place in the grid, in
-    whose order they are. In memory are the candles of one file, the grid and a block of results.
-
-    Raises
-    ------
-    ConfigError, InputError, OutputError, InterruptedRunError
-        As `run_candles`, and see `batch_blocks`; without ``checkpoint`` nothing is left of a batch
-        that did not end.
-    """
-    import pyarrow as pa
-
-    family, config = find_family(request.strategy), request.config()
-    grid = request.grid()
-    rows = checked_rows(family, grid)
-    kinds = {name: pa.array(values).type for name, values in grid.items()}
-    files = list(zip(paths, told_apart(paths), strict=True))
-    began_s, written = time.perf_counter(), 0
-    with ExitStack() as stack:
-        blocks = stack.enter_context(
-            batch_blocks(
-                output, lambda: described(request, files, len(rows)), force=force,
-                checkpoint=checkpoint, resume=resume,
-            )
-        )  # fmt: skip
-        steps = stack.enter_context(Steps(f"{family.name}, variants", len(rows) * len(paths)))
-        for path, called in files:
-            candles = None
-            for first in range(0, len(rows), BLOCK_ROWS):
-                if (kept := blocks.rows_kept()) is not None:
-                    written += kept
-                    continue
-                candles = candles or request.read(path)
-                chosen, parts = rows[first : first + BLOCK_ROWS], []
-                for part in _parts(family, candles, chosen, first, config, kinds, jobs):
-                    parts.append(_named(part, called, candles.symbol))
-                    written += part.num_rows
-                    steps(written)
-                blocks.add(parts, "variant")
-    elapsed_s = time.perf_counter() - began_s
-    report = BatchReport(str(output), len(paths), written, elapsed_s, written / elapsed_s)
-    report.say(console, as_json=as_json)
-    return report
-
-
-def _named(part: Any, called: str, symbol: str) -> Any:
-    """Say of rows whose they are."""
-    import pyarrow as pa
-
-    named = {"file": [called] * part.num_rows, "symbol": [symbol] * part.num_rows}
-    columns = dict(zip(part.column_names, part.columns, strict=True))
-    return pa.table({**{name: pa.array(one) for name, one in named.items()}, **columns})
-
-
-def _parts(
-    family: Family,
-    candles: Candles,
-    rows: Sequence[Mapping[str, Any]],
-    first: int,
-    config: BacktestConfig,
-    kinds: Mapping[str, Any],
-    jobs: int | None,
-) -> Iterator[Any]:
-    """Give tables of variants that are done, the first of which has that place in the grid."""
-    for outcome in outcomes(family, candles, rows, config, jobs or all_cores()):
-        columns = metric_columns(outcome.summaries, outcome.daily, config.initial_balance)
-        columns["variant"] = first + np.asarray(outcome.places, np.int64)
-        yield table_of([rows[i] for i in outcome.places], columns, kinds)

@@ -126,11 +126,14 @@ class SessionSignals(Signals):
     ----------
     end_data
         What the first one does, once there are data; False if there is nothing to end.
+    look_at_time
+        Called as often as signals are looked at.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.end_data: Callable[[], bool] = lambda: False
+        self.look_at_time: Callable[[], None] = lambda: None
         self._ends = False
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
@@ -138,6 +141,11 @@ class SessionSignals(Signals):
             self._ends = True
             return
         super()._caught(number, frame)
+
+    def check(self) -> None:
+        """Raise `InterruptedRunError` if the user asked to stop at once."""
+        super().check()
+        self.look_at_time()
 
 
 class LiveStream(Stream):
@@ -187,14 +195,14 @@ class LiveStream(Stream):
             return False
 
         self._session.end_data = end_data
-        self._end_data = end_data
+        self._session.look_at_time = self._look_at_time
         return receiver
 
-    def look_at_time(self) -> None:
+    def _look_at_time(self) -> None:
         """End the data if their time is over."""
         if self._ends_s is not None and time.monotonic() >= self._ends_s:
             self._ends_s = None
-            self._end_data()
+            self._session.end_data()
 
 
 class LiveRun(RunAssembly):

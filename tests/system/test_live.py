@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import TapewireHere
+from conftest import Tapewire, TapewireHere
 from live_gateway import DATASET, KEY, SNAPSHOT, Cut, LiveGateway, Script, serving
 from tapewire.config.live import LiveSettings
 from tapewire.config.loading import make_config
@@ -161,6 +161,53 @@ def test_a_gap_holds_orders(venue: np.ndarray, tmp_path: Path, on_gap: str, goes
     assert any("STALE_DATA" in text for text in live.manifest["warnings"]) != goes_on
 
 
+@pytest.mark.long
+def test_a_session_ends_in_time_or_at_once(
+    venue: np.ndarray, tmp_path: Path, tapewire: Tapewire
+) -> None:
+    """`--for`, Ctrl-C and SIGTERM end it in order; a second one while it ends, at once."""
+
+    def words(gateway: LiveGateway) -> tuple[Any, ...]:
+        return (
+            "live", "--dataset", DATASET, "--symbols", "TWA1", "-s", "market_maker",
+            "--gateway", gateway.address, "-q",
+        )  # fmt: skip
+
+    with serving(script_of(venue)) as gateway:
+        ended = tapewire(*words(gateway), "--for", 2, "-o", "timed")
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert RunResult.load(tmp_path / "timed").manifest["events"] == len(venue)
+    for number, name in ((signal.SIGINT, "a"), (signal.SIGTERM, "b")):
+        with serving(script_of(venue)) as gateway:
+            process = tapewire.start(*words(gateway), "-o", name)
+            wait_for_records(tmp_path / f"{name}.recording", len(venue))
+            process.send_signal(number)
+            _, said = process.communicate(timeout=60)
+        assert (process.returncode, "error" in said) == (0, False), said
+        assert RunResult.load(tmp_path / name).manifest["events"] == len(venue)
+    with serving(script_of(venue)) as gateway:
+        process = tapewire.start(*words(gateway), "-o", "c")
+        wait_for_records(tmp_path / "c.recording", len(venue))
+        [stream] = children("tapewire.live", process.pid)
+        os.kill(stream, signal.SIGSTOP)  # so that the session can't end in order
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130, said
+    assert "stopped by Ctrl-C" in said
+    assert json.loads((tmp_path / "c/manifest.json").read_text())["status"] == "incomplete"
+
+
+def wait_for_records(folder: Path, count: int) -> None:
+    """Until so many are in a recording in the making."""
+    until_s = time.monotonic() + 60
+    while sum(path.stat().st_size for path in folder.glob(".*.part")) < 56 * count:
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+    time.sleep(0.3)
+
+
 def test_what_is_wrong_is_said_before_anything_is_made(
     tmp_path: Path, tapewire_here: TapewireHere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,13 +267,17 @@ def test_a_market_stream_that_is_lost_ends_the_session_which_keeps_its_rows(
     assert not children("tapewire.live")
 
 
-def children(module: str) -> list[int]:
-    """Processes of this one that run a module."""
+def children(module: str, owner: int = 0) -> list[int]:
+    """Processes of this one, or of another, that run a module."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             status = (folder / "stat").read_text().rsplit(")", 1)[1].split()
             words = (folder / "cmdline").read_bytes().split(b"\0")
-            if int(status[1]) == os.getpid() and status[0] != "Z" and module.encode() in words:
+            if (
+                int(status[1]) == (owner or os.getpid())
+                and status[0] != "Z"
+                and module.encode() in words
+            ):
                 found.append(int(folder.name))
     return found

@@ -14,6 +14,8 @@ import pytest
 
 import tapewire as tw
 from forks import TIMEOUT_S, Forks
+from live_gateway import KEY, Script, serving
+from tapewire.replay.source import read_records
 from tapewire.studies import Study
 
 BLOCK = re.compile(r"<!-- doc: (\w+) ?(\S*) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -64,6 +66,31 @@ def test_the_page_of_the_store(run_blocks: RunBlocks, repo: Path, tmp_path: Path
 def test_the_page_of_the_rails(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "rails.md", tmp_path) == 3
     assert not (tmp_path / "demo" / "KILL").exists()
+
+
+@pytest.mark.long
+def test_the_page_of_live_data(
+    repo: Path, tmp_path: Path, forks: Forks, synthetic_file: Path
+) -> None:
+    """With a gateway of this host, for less than the hour."""
+    _, records = read_records(synthetic_file)
+    (symbols,) = {int(number) for number in records["instrument_id"]}
+    config, commands = (body for _, _, body in BLOCK.findall((repo / "docs/live.md").read_text()))
+    (tmp_path / "session.yaml").write_text(config)
+    env = {**forks.env, "DATABENTO_API_KEY": KEY}
+    with serving(Script(records, {"ESH4": symbols})) as gateway:
+        body = commands.replace("--for 3600", f"--for 4 --gateway {gateway.address}")
+        assert body != commands
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", body], cwd=tmp_path, env=env,
+            capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    runs = [
+        json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("monday", "again")
+    ]
+    assert runs[0]["digest"] == runs[1]["digest"]
+    assert runs[0]["events"] == len(records)
 
 
 @pytest.mark.long

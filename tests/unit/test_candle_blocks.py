@@ -15,8 +15,9 @@ from tapewire.errors import (
     OutputError,
     TapewireError,
 )
-from tapewire.inputs import candle_blocks, candles
-from tapewire.inputs.candles import CandleRequest, batch_candles
+from tapewire.inputs import candle_batches, candle_blocks
+from tapewire.inputs.candle_batches import batch_candles
+from tapewire.inputs.candles import CandleRequest
 
 REQUEST = CandleRequest("sma_cross", ("fast=2:6:1", "slow=10,20", "short=false,true"))
 #: Of 20 variants, on two files: six blocks.
@@ -26,7 +27,7 @@ BLOCK = 8
 @pytest.fixture
 def bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Two walks, in blocks of a few variants."""
-    monkeypatch.setattr(candles, "BLOCK_ROWS", BLOCK)
+    monkeypatch.setattr(candle_batches, "BLOCK_ROWS", BLOCK)
     return [walk(tmp_path / f"{name}.parquet", seed) for seed, name in enumerate(("a", "b"))]
 
 

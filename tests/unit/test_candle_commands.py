@@ -17,9 +17,9 @@ from tapewire.candles.elephants import run_backtest
 from tapewire.cli.program import app
 from tapewire.errors import ConfigError, OutputError
 from tapewire.inputs import candle_outputs
+from tapewire.inputs.candle_batches import batch_candles
 from tapewire.inputs.candles import (
     CandleRequest,
-    batch_candles,
     optimize_candles,
     run_candles,
     told_apart,
@@ -212,3 +212,16 @@ def test_an_objective_that_there_is_not_is_refused(bars: Path) -> None:
         optimize_candles(bars, CandleRequest("sma_cross"), objective="luck")
     console = Console(file=io.StringIO())
     assert optimize_candles(bars, CandleRequest("sma_cross"), console=console)[0]["closed_trades"]
+
+
+def test_a_grid_is_walked_through_window_by_window(bars: Path) -> None:
+    arguments = ("optimize", bars, "-s", "sma_cross", "-p", "fast=5:9:2", "-p", "slow=20,30")
+    found = json.loads(told(*arguments, "--train", 10, "--test", 5, "--by", "sharpe", "--json"))
+    windows = found["walk"]["windows"]
+    assert len(windows) == 6
+    text = told(*arguments, "--train", 10, "--test", 5, "--by", "sharpe")
+    assert f"walk-forward, 6 windows: net P&L {sum(found['walk']['net_pnl']):,.2f}" in text
+    assert f"rank {windows[0]['rank']} of 6" in text
+    assert "walk" not in json.loads(told(*arguments, "--json"))
+    wrong = CliRunner().invoke(app, ["candles", *map(str, arguments), "--train", "10"])
+    assert wrong.exit_code != 0

@@ -37,6 +37,7 @@ PAGES = {
     "docs/reliability.md": 0,
     "docs/report.md": 4,
     "docs/indicators.md": 3,
+    "docs/live.md": 2,
     "docs/risk.md": 4,
     "docs/rails.md": 4,
     "docs/rolls.md": 2,

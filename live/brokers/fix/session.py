@@ -81,7 +81,7 @@ class FixSession:
         self._tested = False
         self._is_in = False
         self._leaving_s: float | None = None
-        self._asked_behind = 0
+        self._asked_behind = self._asked_as = 0
         self.out = bytearray()
         self.notices: list[str] = []
         self._log_on(now)
@@ -284,10 +284,15 @@ class FixSession:
         if message.kind == fld.LOGOUT:
             self._left(message, now)
         if not self._asked_behind:
-            self._moved = now.s
-            begin = str(self._numbers.next_in)
-            self.send(fld.RESEND_REQUEST, [(fld.BEGIN_SEQ_NO, begin), (fld.END_SEQ_NO, "0")], now)
+            self._ask(now)
         self._asked_behind = max(self._asked_behind, message.number)
+
+    def _ask(self, now: Now) -> None:
+        """Ask for everything from the first message on that is missing."""
+        self._moved = now.s
+        begin = str(self._numbers.next_in)
+        body = [(fld.BEGIN_SEQ_NO, begin), (fld.END_SEQ_NO, "0")]
+        self._asked_as = self.send(fld.RESEND_REQUEST, body, now)
 
     def _end_broken(self, message: FixReceived, now: Now) -> None:
         """A number comes twice, and not as one that may: nobody knows what was lost."""
@@ -314,6 +319,9 @@ class FixSession:
         first, last = message.get(fld.BEGIN_SEQ_NO), message.get(fld.END_SEQ_NO)
         if first.isdecimal() and last.isdecimal() and int(first) > 0:
             self._gap_fill(int(first), int(last), now)
+            # Where both miss something, what is filled may hide our own question.
+            if self._asked_behind and self._asked_as >= int(first):
+                self._ask(now)
         else:
             self._refuse(message, _BAD_VALUE, "expected numbers of messages", now)
 

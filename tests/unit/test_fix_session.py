@@ -1,0 +1,296 @@
+"""The rules of a FIX session in virtual time, and its numbers on the disk."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fix_exchange import encode
+from tapewire.errors import BrokerDownError, BrokerError, ConfigError, OutputError
+from tapewire.live.brokers.fix import FixSettings
+from tapewire.live.brokers.fix.frames import FixFrames, FixReceived
+from tapewire.live.brokers.fix.numbers import AHEAD, TAKEN_MAX, SequenceNumbers
+from tapewire.live.brokers.fix.session import (
+    GAP_TIMEOUT_S,
+    LOGON_TIMEOUT_S,
+    LOGOUT_TIMEOUT_S,
+    OUT_BYTES_MAX,
+    FixSession,
+    Now,
+    SessionOverError,
+)
+from tapewire.live.brokers.fix.values import time_text
+
+START_NS = 1_795_000_000 * 10**9
+
+
+def at(s: float) -> Now:
+    return Now(s, START_NS + int(s * 10**9))
+
+
+def settings(folder: Path, **changes: object) -> FixSettings:
+    values: dict[str, object] = {
+        "host": "127.0.0.1", "port": 1, "sender_comp_id": "FIRM", "target_comp_id": "VENUE",
+        "account": "A", "folder": folder, "tls": False, "heartbeat_s": 10,
+    }  # fmt: skip
+    return FixSettings(**(values | changes))  # type: ignore[arg-type]
+
+
+class Talk:
+    """A session, and the other end by hand."""
+
+    def __init__(self, folder: Path, **changes: object) -> None:
+        self.settings = settings(folder, **changes)
+        self.numbers = SequenceNumbers(folder / "n.json", ("FIRM", "VENUE"))
+        self.session = FixSession(self.settings, self.numbers, at(0))
+        self.now = 0.0
+
+    def hear(self, kind: str, number: int, *body: tuple[int, str], dup: bool = False) -> list[str]:
+        """Kinds of the messages that are passed on."""
+        header = [(52, time_text(at(self.now).ns)), *([(43, "Y")] if dup else [])]
+        data = encode(kind, number, list(body), header=header)
+        return [one.kind for one in self.session.take(data, at(self.now))]
+
+    def log_on(self, number: int = 1) -> None:
+        self.said()
+        self.hear("A", number, (98, "0"), (108, str(self.settings.heartbeat_s)))
+
+    def said(self) -> list[FixReceived]:
+        """What was sent since."""
+        found = list(FixFrames().feed(bytes(self.session.out)))
+        self.session.out.clear()
+        return found
+
+    def tick(self, s: float) -> None:
+        self.now = s
+        self.session.tick(at(s))
+
+
+def test_a_logon_opens_it_and_heartbeats_keep_it(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    [logon] = talk.said()
+    assert (logon.kind, logon.number, logon.get(98), logon.get(108)) == ("A", 1, "0", "10")
+    assert not talk.session.may_send
+    talk.log_on()
+    assert talk.session.is_up
+    talk.tick(9.9)
+    assert talk.said() == []
+    talk.tick(10.0)
+    assert [one.kind for one in talk.said()] == ["0"]
+
+
+def test_silence_is_asked_about_then_ends_it(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.log_on()
+    talk.tick(12.1)
+    assert [one.kind for one in talk.said()] == ["1"]
+    talk.tick(13.0)
+    assert talk.said() == []  # once
+    with pytest.raises(SessionOverError, match=r"has said nothing for 22\.1 s"):
+        talk.tick(22.1)
+
+
+def test_bytes_that_never_become_a_message_are_silence(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.log_on()
+    for s in range(1, 22):
+        assert list(talk.session.take(b"8", at(float(s)))) == []
+    with pytest.raises(SessionOverError, match="has said nothing"):
+        talk.tick(23.0)
+
+
+def test_a_test_request_is_answered_by_its_own_words(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.log_on()
+    assert talk.hear("1", 2, (112, "are you there")) == []
+    [beat] = talk.said()
+    assert (beat.kind, beat.get(112)) == ("0", "are you there")
+
+
+def test_a_gap_is_asked_for_once_and_what_comes_is_in_order(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.log_on()
+    assert talk.hear("8", 4, (37, "c")) == []
+    assert talk.hear("8", 5, (37, "d")) == []
+    [asked] = talk.said()
+    assert (asked.kind, asked.get(7), asked.get(16)) == ("2", "2", "0")
+    assert talk.session.may_send
+    assert not talk.session.is_up
+    assert talk.hear("8", 2, (37, "a"), dup=True) == ["8"]
+    assert talk.hear("4", 3, (123, "Y"), (36, "4"), dup=True) == []
+    assert talk.hear("8", 4, (37, "c"), dup=True) == ["8"]
+    assert talk.hear("8", 4, (37, "c"), dup=True) == []  # told again
+    assert not talk.session.is_up
+    assert talk.hear("8", 5, (37, "d"), dup=True) == ["8"]
+    assert talk.session.is_up
+
+
+def test_a_logon_behind_a_gap_is_in_but_not_up(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.log_on(7)
+    assert not talk.session.is_up
+    assert [(one.kind, one.get(7)) for one in talk.said()] == [("2", "1")]
+    talk.hear("4", 1, (123, "Y"), (36, "8"), dup=True)
+    assert talk.session.is_up
+
+
+def test_a_gap_that_does_not_move_ends_it(tmp_path: Path) -> None:
+    talk = Talk(tmp_path, heartbeat_s=300)
+    talk.log_on(7)
+    talk.tick(GAP_TIMEOUT_S - 1)
+    talk.hear("8", 1, dup=True)
+    talk.tick(GAP_TIMEOUT_S + 10)
+    with pytest.raises(SessionOverError, match="has not sent what was missed, from its message 2"):
+        talk.tick(2 * GAP_TIMEOUT_S)
+
+
+def test_where_both_ends_miss_something_the_question_is_asked_again(tmp_path: Path) -> None:
+    """The other end fills our question away, with all that we tell it was nothing."""
+    talk = Talk(tmp_path)
+    talk.numbers.next_out = 500
+    talk.log_on(7)  # 6 are missing here: asked for by message 500
+    assert [(one.kind, one.number) for one in talk.said()] == [("2", 500)]
+    talk.hear("2", 8, (7, "2"), (16, "0"))  # and there, from 2 on
+    filled, again = talk.said()
+    assert (filled.kind, filled.number, filled.get(36)) == ("4", 2, "501")
+    assert (again.kind, again.number, again.get(7)) == ("2", 501, "1")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [("1", "0", [("4", 1, "4")]), ("2", "2", [("4", 2, "3")]), ("1", "99", [("4", 1, "4")]),
+     ("9", "0", [])],
+)  # fmt: skip
+def test_whatever_is_asked_for_again_is_told_to_be_nothing(
+    first: str, last: str, told: list[tuple[str, int, str]], tmp_path: Path
+) -> None:
+    talk = Talk(tmp_path)
+    talk.log_on()
+    for number in (1, 2):
+        talk.session.send("D", [(11, f"x{number}")], at(1))
+    talk.said()
+    talk.hear("2", 2, (7, first), (16, last))
+    assert [(one.kind, one.number, one.get(36)) for one in talk.said()] == told
+    assert bool(talk.session.notices) is (told == [])
+
+
+@pytest.mark.parametrize("body", [[(7, "x"), (16, "0")], [(7, "0"), (16, "0")], [(16, "0")]])
+def test_a_senseless_question_is_rejected(body: list[tuple[int, str]], tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.log_on()
+    talk.hear("2", 2, *body)
+    assert [(one.kind, one.get(45)) for one in talk.said()] == [("3", "2")]
+
+
+def test_numbers_never_go_back(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.log_on(1)
+    talk.hear("0", 2)
+    talk.hear("4", 3, (36, "2"))
+    assert [one.kind for one in talk.said()] == ["3"]
+    with pytest.raises(SessionOverError) as error:
+        talk.hear("8", 1)
+    assert error.value.is_final
+    [goodbye] = talk.said()
+    assert goodbye.get(58) == "MsgSeqNum too low, expecting 3 but received 1"
+
+
+def test_nobody_is_waited_for_without_end(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    with pytest.raises(SessionOverError, match="lets nobody in within 10 s"):
+        talk.tick(LOGON_TIMEOUT_S + 0.1)
+    other = Talk(tmp_path)
+    other.log_on()
+    other.session.log_out("done", at(5))
+    assert not other.session.may_send
+    with pytest.raises(SessionOverError, match="the other end said nothing"):
+        other.tick(5 + LOGOUT_TIMEOUT_S + 0.1)
+
+
+def test_a_goodbye_is_answered(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.log_on()
+    with pytest.raises(SessionOverError, match="has logged out: closing time"):
+        talk.hear("5", 2, (58, "closing time"))
+    assert [one.kind for one in talk.said()] == ["5"]
+
+
+def test_a_venue_that_reads_nothing_gets_no_more(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.log_on()
+    talk.session.out += bytes(OUT_BYTES_MAX + 1)
+    number = talk.numbers.next_out
+    with pytest.raises(BrokerDownError, match="reads nothing: nothing was sent"):
+        talk.session.send("D", [(11, "x")], at(1))
+    assert talk.numbers.next_out == number
+
+
+def test_numbers_are_kept_ahead_of_what_is_sent(tmp_path: Path) -> None:
+    path, between = tmp_path / "n.json", ("A", "B")
+    numbers = SequenceNumbers(path, between)
+    sent = [numbers.take_out() for _ in range(AHEAD + 5)]
+    assert sent == list(range(1, AHEAD + 6))
+    killed = SequenceNumbers(path, between)  # nobody has closed it
+    assert killed.next_out > sent[-1]
+    assert killed.next_in == 1
+    killed.take_out()
+    killed.next_in = 9
+    killed.acknowledge(7)
+    killed.close()
+    again = SequenceNumbers(path, between)
+    assert (again.next_out, again.next_in) == (killed.next_out, 7)
+
+
+def test_what_was_taken_is_kept_now_and_then(tmp_path: Path) -> None:
+    path, between = tmp_path / "n.json", ("A", "B")
+    numbers = SequenceNumbers(path, between)
+    numbers.take_out()
+    numbers.acknowledge(TAKEN_MAX)
+    assert SequenceNumbers(path, between).next_in == 1
+    numbers.acknowledge(TAKEN_MAX + 1)
+    assert SequenceNumbers(path, between).next_in == TAKEN_MAX + 1
+    numbers.begin_anew()
+    assert SequenceNumbers(path, between).next_in == 1
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b'{"format":1,"between":["A","B"],"next_out":0,"next_in":1}']
+)
+def test_numbers_that_can_not_be_read_are_told(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "n.json"
+    path.write_bytes(data)
+    with pytest.raises(BrokerError, match="expected the numbers of a session"):
+        SequenceNumbers(path, ("A", "B"))
+    assert path.read_bytes() == data
+
+
+def test_numbers_of_another_session_are_not_taken(tmp_path: Path) -> None:
+    SequenceNumbers(tmp_path / "n.json", ("A", "B")).close()
+    with pytest.raises(ConfigError, match="expected numbers of A to C, found those of A to B"):
+        SequenceNumbers(tmp_path / "n.json", ("A", "C"))
+    (tmp_path / "x").mkdir()
+    with pytest.raises(OutputError):
+        SequenceNumbers(tmp_path / "x", ("A", "B"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"host": ""}, "host: expected one, found none"),
+        ({"port": 0}, "port: expected 1 to 65535, found 0"),
+        ({"sender_comp_id": "a\x01b"}, "sender_comp_id: expected at most 64 printable"),
+        ({"heartbeat_s": 0}, "heartbeat_s: expected 1 to 300, found 0"),
+        ({"reset": "daily"}, "reset: expected never or logon, found 'daily'"),
+        ({"reduce_only": "yes"}, "reduce_only: expected refuse or close, found 'yes'"),
+        ({"symbols": {"A": "X", "B": "X"}}, "symbols: expected another name for each"),
+        ({"symbols": {"A": "\n"}}, "symbols.A: expected at most 64 printable"),
+        ({"report_timeout_s": 0.0}, "report_timeout_s: expected 0.1 to 300"),
+        ({"password_variable": "NOT_SET"}, "environment variable NOT_SET, found nothing"),
+        ({"password_variable": "HOME", "host": "fix.example.com"}, "tls: expected true where"),
+    ],
+)
+def test_settings_that_can_not_be_are_told(
+    change: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        settings(tmp_path, **change)

@@ -63,6 +63,7 @@ def test_the_page_of_the_store(run_blocks: RunBlocks, repo: Path, tmp_path: Path
         assert store.strategy("random-0").results[0].sharpe_ratio == 1.4
 
 
+@pytest.mark.long
 def test_the_page_of_the_rails(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "rails.md", tmp_path) == 3
     assert not (tmp_path / "demo" / "KILL").exists()

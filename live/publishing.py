@@ -85,9 +85,10 @@ class PublishedFeed:
     def told(self, text: str, state: FeedState | None = None) -> None:
         """Pass on what has happened."""
         self._recorder.told(text)
-        self._state = state or self._state
+        if state in ("live", "cut"):  # which lasts
+            self._state = state
         if self._info is not None:
-            self._publisher.tell(self._state, text)
+            self._publisher.tell(state or self._state, text)
 
     # --- the stream -------------------------------------------------------------------------------
 

@@ -109,6 +109,8 @@ class LiveDisplay(Display):
         shown["events"] += " events"
         shown["pnl"] = f"P&L {standing.pnl:,.2f}"
         shown["took"] = duration(progress.elapsed_s)
+        if progress.feed is not None:
+            shown["feed"] = progress.feed().words()
         return "  ".join(shown.values())
 
 
@@ -133,6 +135,7 @@ def _words(progress: "RunProgress") -> list[str]:
         f"open {len(standing.orders):,}",
         f"fills {standing.fills:,}",
         f"warnings {len(standing.warnings):,}",
+        *([] if progress.feed is None else [progress.feed().words()]),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from tapewire.compiled.units import NS_PER_S
 from tapewire.processes.collecting import TABLES
 from tapewire.processes.signals import Signals
-from tapewire.runs.hooks import Hooks, RunProgress
+from tapewire.runs.hooks import FeedStanding, Hooks, RunProgress
 from tapewire.runs.warnings import HALTS_TOLD_MAX
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ class OrderGate(Protocol):
 
     def after(self, hops: "Sequence[Hops]", simulate_ns: int) -> int:
         """It was simulated, which took so long; from the line to its orders, ns, 0 without any."""
+
+    def standing(self) -> FeedStanding:
+        """Say how the feed is."""
 
 
 @dataclasses.dataclass
@@ -137,6 +140,7 @@ class Feed:
         simulation, collector, clock = self._simulation, self._collector, self._clock
         check, progress, gate = self._signals.check, self._hooks.progress, self._gate
         standing = self._board.standing
+        feed_standing = None if gate is None else gate.standing
         events = 0
         before_s = clock.stream_began_s = time.perf_counter()
         while (batch := next(batches, None)) is not None:
@@ -172,7 +176,13 @@ class Feed:
             self._announce_trips()
             progress(
                 RunProgress(
-                    events, total, clock.elapsed_s, simulation.now_ns, simulation.pnl, standing
+                    events,
+                    total,
+                    clock.elapsed_s,
+                    simulation.now_ns,
+                    simulation.pnl,
+                    standing,
+                    feed_standing,
                 )
             )
 

@@ -23,6 +23,44 @@ class RunProgress:
     pnl: Callable[[], float]
     #: Function giving accounts, orders and warnings; costs more, see `tapewire.runs.turns.Turns`.
     standing: "Callable[[], Standing]"
+    #: Of a live run, function giving how its feed is.
+    feed: "Callable[[], FeedStanding] | None" = None
+
+
+@dataclasses.dataclass(frozen=True)
+class FeedStanding:
+    """How a live feed is.
+
+    Attributes
+    ----------
+    state
+        ``live``, ``cut`` or ``gap``.
+    held
+        Whether new orders are held.
+    lag_ns, lag_ns_max
+        From the line to the simulation, of the last batch, and the largest so far.
+    order_ns
+        From the line to orders: median, 99th percentile and largest, ns; None before any.
+    """
+
+    state: str
+    held: bool
+    lag_ns: int
+    lag_ns_max: int
+    order_ns: tuple[int, int, int] | None
+
+    def words(self) -> str:
+        """Say it in a few words."""
+        text = "orders held" if self.held else self.state
+        text += f", lag {_ms(self.lag_ns)} (most {_ms(self.lag_ns_max)})"
+        if self.order_ns is not None:
+            median, high, most = map(_ms, self.order_ns)
+            text += f", line to order {median}, p99 {high}, most {most}"
+        return text
+
+
+def _ms(ns: int) -> str:
+    return f"{ns / 1e6:,.3g} ms"
 
 
 @dataclasses.dataclass

@@ -4,7 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from hdrh.histogram import HdrHistogram
+
 from tapewire.config.live import LiveSettings
+from tapewire.runs.hooks import FeedStanding
 
 if TYPE_CHECKING:
     from tapewire.router import Simulation
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from tapewire.wire.receiver import Hops
 
 _NS_PER_MS: Final = 1_000_000
+_TOOK_NS_MAX: Final = 3_600 * 10**9
+_DIGITS: Final = 3
 #: Warnings of a session that its manifest has, each once.
 _WARNINGS_MAX: Final = 100
 
@@ -48,6 +53,7 @@ class LiveGate:
         self._state: FeedState = "live"
         self._has_gap = self._is_late = self._is_held = False
         self._sent = 0
+        self._took = HdrHistogram(1, _TOOK_NS_MAX, _DIGITS)
         self.simulation: Simulation | None = None
         self.lag_ns = 0
         self.lag_ns_max = 0
@@ -89,7 +95,20 @@ class LiveGate:
         if sent == self._sent or not hops:
             return 0
         self._sent = sent
-        return self.lag_ns + simulate_ns
+        took_ns = self.lag_ns + simulate_ns
+        self._took.record_value(max(1, took_ns))
+        return took_ns
+
+    def standing(self) -> FeedStanding:
+        """Say how the feed is."""
+        order_ns = None
+        if self._took.total_count:
+            median, high, most = (
+                int(self._took.get_value_at_percentile(p)) for p in (50.0, 99.0, 100.0)
+            )
+            order_ns = median, high, most
+        state = "gap" if self._has_gap else self._state
+        return FeedStanding(state, self._is_held, self.lag_ns, self.lag_ns_max, order_ns)
 
     def _apply(self, why: str) -> None:
         held = self._state != "live" or self._is_late or (self._has_gap and self._halts_on_gap)

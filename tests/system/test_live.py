@@ -162,6 +162,7 @@ def test_a_gap_holds_orders(venue: np.ndarray, tmp_path: Path, on_gap: str, goes
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 def test_a_session_ends_in_time_or_at_once(
     venue: np.ndarray, tmp_path: Path, tapewire: Tapewire
 ) -> None:

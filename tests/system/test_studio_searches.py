@@ -97,6 +97,26 @@ def test_a_row_is_taken_to_a_run_on_records(seen: Seen):
     assert not seen.faults
 
 
+def test_what_was_optimised_on_records_is_run_on_them(seen: Seen):
+    page = view(seen, "/optimise", "form")
+    page.get_by_label("Bars").select_option(DAY)
+    page.get_by_label("Length of a bar").select_option("1s")
+    page.get_by_label("Parameters").fill("fast=2,3\nslow=5,8")
+    page.get_by_label("Objective").fill("net_pnl")  # one session has no Sharpe ratio
+    page.locator("main form button").click()
+    page.wait_for_selector("text=All of them at once")
+    page.get_by_role("button", name="Trade it on records").first.click()
+    page.wait_for_selector("text=It can be run.")
+    yaml = page.locator("textarea[name=yaml]").input_value()
+    assert DAY in yaml
+    assert "synthetic" not in yaml
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_selector(".bars")
+    page.locator("summary:text-is('Fills')").click()
+    page.wait_for_selector("button:has-text('Explain')")
+    assert not seen.faults
+
+
 def test_searches_are_put_side_by_side_by_choosing_them(seen: Seen):
     page = view(seen, "/analysis", "tbody tr")
     for name in ("Search 1", "Optimisation 2", "Optimisation 3"):

@@ -1,0 +1,106 @@
+"""When orders of a live run are held, and what is told of it."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tapewire.config.live import LiveSettings
+from tapewire.runs.live_gate import LiveGate
+from tapewire.wire.receiver import Hops
+
+MS = 1_000_000
+
+
+class Simulated:
+    """What a gate sees of a simulation."""
+
+    def __init__(self) -> None:
+        self.held: list[bool] = []
+        self.orders_sent = 0
+        self.now_ns = 10**18
+
+    def hold_orders(self, held: bool) -> None:
+        self.held.append(held)
+
+
+class Gated:
+    def __init__(self, **settings: Any) -> None:
+        self.said: list[str] = []
+        self.warnings: list[str] = []
+        self.simulation = Simulated()
+        given = LiveSettings(dataset="GLBX.MDP3", symbols=["ESZ6"], **settings)
+        self.gate = LiveGate(given, self.said.append, self.warnings)
+        self.gate.simulation = self.simulation  # type: ignore[assignment]
+
+    def batch(self, lag_ms: int, *, orders: int = 0, simulate_ns: int = 5_000) -> int:
+        hops = [Hops(1 * MS, (lag_ms - 1) * MS)]
+        self.gate.before(hops)
+        self.simulation.orders_sent += orders
+        return self.gate.after(hops, simulate_ns)
+
+
+def test_orders_are_held_while_the_simulation_is_behind() -> None:
+    one = Gated(max_lag_ms=Decimal(50))
+    for lag_ms in (10, 50, 51, 400, 50, 3):
+        one.batch(lag_ms)
+    assert one.simulation.held == [True, False]
+    assert one.said == [
+        "new orders are held: data were 51 ms behind the line",
+        "new orders go again",
+    ]
+    assert one.warnings == one.said[:1]
+    assert (one.gate.lag_ns, one.gate.lag_ns_max, one.gate.holds) == (3 * MS, 400 * MS, 1)
+
+
+def test_a_cut_holds_until_the_feed_is_heard_again() -> None:
+    one = Gated()
+    one.gate.told("cut", "it hung up")
+    one.gate.told("cut", "it hung up again")
+    one.batch(1)
+    assert one.simulation.held == [True]
+    one.gate.told("live", "it is heard again")
+    assert one.simulation.held == [True, False]
+    assert "new orders are held: it hung up" in one.warnings
+
+
+@pytest.mark.parametrize(("on_gap", "held"), [("halt", [True]), ("continue", [])])
+def test_behind_a_gap_orders_go_again_or_never(on_gap: str, held: list[bool]) -> None:
+    one = Gated(on_gap=on_gap)
+    one.gate.told("gap", "3 s are missing")
+    one.gate.told("live", "it is heard again")
+    one.batch(1)
+    assert one.simulation.held == held
+    assert "3 s are missing" in one.warnings
+
+
+def test_data_that_are_old_are_none_to_trade_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Gated(max_age_ms=Decimal(200))
+    for age_ms, held in ((150, []), (201, [True]), (100, [True, False])):
+        now_ns = one.simulation.now_ns + age_ms * MS
+        monkeypatch.setattr("tapewire.runs.live_gate.time.time_ns", lambda now_ns=now_ns: now_ns)
+        one.batch(1)
+        assert one.simulation.held == held
+
+
+def test_how_long_orders_took_is_told_of_batches_that_had_any() -> None:
+    one = Gated()
+    assert one.gate.standing().order_ns is None
+    assert one.batch(2) == 0
+    assert one.batch(3, orders=2, simulate_ns=7_000) == 3 * MS + 7_000
+    assert one.batch(4) == 0
+    standing = one.gate.standing()
+    assert standing.order_ns is not None
+    assert all(abs(ns - 3_007_000) < 4_000 for ns in standing.order_ns)
+    assert (standing.state, standing.held, standing.lag_ns) == ("live", False, 4 * MS)
+    assert standing.words() == (
+        "live, lag 4 ms (most 4 ms), line to order 3.01 ms, p99 3.01 ms, most 3.01 ms"
+    )
+
+
+def test_warnings_have_an_end() -> None:
+    one = Gated()
+    for number in range(300):
+        one.gate.told("cut" if number % 2 else "live", f"thing {number}")
+    assert len(one.warnings) == 100
+    assert len(one.said) > 300

@@ -1,4 +1,4 @@
-"""Rails over FIX, against an exchange on this host: cut, killed, begun again, nothing sent twice."""
+"""Rails over FIX against an exchange on this host: cut, killed, begun again, nothing sent twice."""
 
 import contextlib
 import dataclasses
@@ -60,9 +60,7 @@ def test_a_session_over_fix_that_is_cut_killed_and_begun_again(
     with fx.exchanging() as exchange:
         options = dataclasses.asdict(settings(exchange, tmp_path / "fix"))
         options["folder"] = str(tmp_path / "fix")
-        choice = BrokerChoice(
-            factory="tapewire.live.brokers.fix.opening:open_fix", options=options
-        )
+        choice = BrokerChoice(factory="tapewire.live.brokers.fix.opening:open_fix", options=options)
         asked = settings_of(
             tmp_path / "account", broker=choice, waits=WAITS,
             instruments={SYMBOL: RailsInstrument(multiplier_num=50)},

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from rails_desks import SYMBOL
-from rails_engines import Engine, require_accounted, served_settings
+from rails_engines import WAITS, Engine, require_accounted, served_settings
 from rails_server import VenueServer
 from seeds import play_seeds
 from tapewire.errors import ConfigError, LeaseError, LiveError, PeerLostError, TapewireError
@@ -175,7 +176,9 @@ def test_an_engine_that_is_killed_leaves_nothing_open(tmp_path: Path, wind_up: s
 
 def test_a_session_from_its_begin_to_its_end(tmp_path: Path) -> None:
     with scene(tmp_path) as (settings, server):
-        engine = Engine(settings(on_end="flatten"), 1)
+        # While it waits for rails that are refused, this engine says nothing.
+        patient = msgspec.structs.replace(WAITS, beat=60.0)
+        engine = Engine(settings(on_end="flatten", waits=patient), 1)
         with contextlib.closing(engine.line):
             with pytest.raises(LeaseError, match=f"another session.*pid {engine.line.pid}"):
                 RailsLine(settings())

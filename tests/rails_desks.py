@@ -30,6 +30,7 @@ def settings_of(folder: Path, **changes: Any) -> RailsSettings:
     given: dict[str, Any] = {
         "account": "test", "folder": str(folder), "broker": BrokerChoice(factory="none:none"),
         "instruments": {SYMBOL: RailsInstrument(multiplier_num=50)}, "waits": WAITS,
+        "cancels_earlier": False,
     }  # fmt: skip
     return RailsSettings(**{**given, **changes})
 

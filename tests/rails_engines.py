@@ -36,6 +36,7 @@ class Engine:
         self.heard: list[Any] = []
         self.names: list[str] = []
         self.told_s = 0.0
+        self.poll()  # they may be active by now, and know no market
 
     def poll(self, wait_s: float = 0.005) -> None:
         if time.monotonic() - self.told_s > 0.5:

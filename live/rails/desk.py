@@ -33,6 +33,8 @@ from tapewire.live.rails.lease import Lease
 from tapewire.live.rails.ledger import RailsOrder
 from tapewire.live.rails.markets import Markets
 from tapewire.live.rails.messages import PositionNow, RailsState, RailsTold
+from tapewire.live.rails.numbering import OrderNumbers
+from tapewire.live.rails.reconciling import Reconciler
 from tapewire.live.rails.records import (
     JOURNAL_VERSION,
     DifferenceFound,
@@ -44,10 +46,10 @@ from tapewire.live.rails.records import (
 )
 from tapewire.live.rails.rules import Losses, Rules
 from tapewire.live.rails.settings import RailsSettings, WindUp, in_ns
-from tapewire.live.rails.settling import Settlement, SettlingTerms, settle, words_of
+from tapewire.live.rails.settling import Settlement, words_of
 from tapewire.live.rails.switch import kill_switch, killed_because
-from tapewire.live.rails.winding import FLATTEN_TRIES_MAX, OWN_NUMBER_FIRST, Winder
-from tapewire.live.soundness import client_order_id, require_sound
+from tapewire.live.rails.winding import FLATTEN_TRIES_MAX, Winder
+from tapewire.live.soundness import require_sound
 from tapewire.positions.codes import Limit
 from tapewire.wire.codec import Message
 
@@ -110,15 +112,15 @@ class RailsDesk:
         self._winder = Winder(
             self.ledger, self.session, in_ns(self._waits.retry), in_ns(self._waits.answer)
         )
-        self._last_number = -1
+        self._numbers = OrderNumbers(self.session)
         self.duplicates = 0
         self._is_up = self._is_final = False
-        self._asked_ns: int | None = None  # a report that has not come yet
-        self._ask_ns: int | None = None  # when to ask for the next one
-        self._doubtful: set[str] = set()  # what the last report left open
+        self._reconciler = Reconciler(settings, self.ledger, self.rules, broker)
         self._connect_ns: int | None = now_ns
         self._pause_s = RECONNECT_S[0]
         self._wind_up: WindUp = "keep"
+        self._earlier: set[str] = set()  # open orders of earlier sessions, which nobody waits for
+        self._differences: list[str] = []
         self._until_ns: int | None = None
         self._told_state: tuple[RailsState, str] | None = None
         self._begin(now_ns)
@@ -132,6 +134,10 @@ class RailsDesk:
         )
         self.journal.begin_file(now_ns)
         self.journal.append(now_ns, *records)
+        if self.settings.cancels_earlier:
+            self._earlier = set(self.ledger.open)
+        for limit in self._losses.reached:
+            self._want_after(limit)
         self._look_for_kill(now_ns)
 
     # --- what the engine asks for -----------------------------------------------------------------
@@ -158,27 +164,12 @@ class RailsDesk:
         if self.ledger.order(name) is not None:
             self.duplicates += 1  # the same id twice is one order
             return
-        reason = self._numbering(name) or _unsound(order)
+        reason = self._numbers.take(name) or _unsound(order)
         reason = reason or self.rules.deny_new(order, now_ns)
         if reason:
             self._tell(OrderDenied(name, reason[:_WHY_MAX], 0, now_ns))
             return
         self._send_new(order, now_ns)
-
-    def _numbering(self, name: str) -> str:
-        """Why an id is none that a new order may have; empty if it is one."""
-        session, _, number = name.rpartition("-")
-        if session != self.session or not (number.isdecimal() and number.isascii()):
-            return f"CLIENT_ORDER_ID: expected {self.session}-NUMBER, found {name}"
-        if not self._last_number < int(number) < OWN_NUMBER_FIRST:
-            return (
-                f"CLIENT_ORDER_ID: expected a number above {self._last_number} and below "
-                f"{OWN_NUMBER_FIRST}, found {number}: numbers go up, and none is used twice"
-            )
-        if client_order_id(session, int(number)) != name:
-            return f"CLIENT_ORDER_ID: expected {session}-{int(number)}, found {name}"
-        self._last_number = int(number)
-        return ""
 
     def _send_new(self, order: NewOrder, now_ns: int) -> None:
         """Journal an order and send it."""
@@ -257,7 +248,7 @@ class RailsDesk:
             elif isinstance(event, BrokerUp):
                 self._is_up, self._connect_ns, self._pause_s = True, None, RECONNECT_S[0]
                 self._record(now_ns, event)
-                self._unsettle("the account is being reconciled", now_ns)
+                self._reconciler.unsettle("the account is being reconciled", now_ns)
             elif isinstance(event, BrokerDown):
                 self._hear_down(event, now_ns)
             elif isinstance(event, BrokerNotice):
@@ -266,9 +257,9 @@ class RailsDesk:
                 self._hear_order(event, now_ns)
 
     def _hear_down(self, event: BrokerDown, now_ns: int) -> None:
-        self._is_up, self._asked_ns, self._ask_ns = False, None, None
+        self._is_up = False
         self._record(now_ns, event)
-        self.rules.unsettled = f"the broker is away: {event.reason_text}"
+        self._reconciler.forget(f"the broker is away: {event.reason_text}")
         if event.is_final:
             self._is_final = True
             self.told(f"the broker is not tried again: {event.reason_text}")
@@ -285,49 +276,37 @@ class RailsDesk:
         order = self.ledger.order(name)
         self._record(now_ns, event)
         if order is None:
-            self._unsettle(f"the broker speaks of {name}, which the journal does not know", now_ns)
+            self._reconciler.unsettle(
+                f"the broker speaks of {name}, which the journal does not know", now_ns
+            )
         elif isinstance(event, OrderUnclear):
-            self._unsettle(f"the outcome of {name} is unknown: {event.reason_text}", now_ns)
+            self._reconciler.unsettle(
+                f"the outcome of {name} is unknown: {event.reason_text}", now_ns
+            )
         elif isinstance(event, OrderFilled) and _is_overfilled(order):
-            self._unsettle(f"{name} has filled {order.filled} of {order.quantity} lots", now_ns)
+            self._reconciler.unsettle(
+                f"{name} has filled {order.filled} of {order.quantity} lots", now_ns
+            )
 
     # --- reconciliation ---------------------------------------------------------------------------
 
-    def _unsettle(self, why: str, now_ns: int) -> None:
-        """Let nothing new out until a report agrees with the journal."""
-        self.rules.unsettled = why
-        self._ask_ns = now_ns
-
-    def _ask(self, now_ns: int) -> None:
-        self._asked_ns, self._ask_ns = now_ns, None
-        try:
-            doubtful = [one for name, one in self.ledger.open.items() if name in self._doubtful]
-            self._broker.request_report(
-                self.ledger.horizon_ns, [one.order for one in (*self.ledger.unknown, *doubtful)]
-            )
-        except BrokerError as error:
-            self._asked_ns, self._ask_ns = None, now_ns + in_ns(self._waits.retry)
-            self._refusal(error, now_ns)
-
     def _hear_report(self, report: AccountReport, now_ns: int) -> None:
-        if self._asked_ns is None:
-            return  # to a question of before a cut
-        terms = SettlingTerms(
-            self._asked_ns, in_ns(self._waits.absence), self.settings.adopts_positions,
-            self.settings.cancels_strangers,
-        )  # fmt: skip
-        self._asked_ns = None
-        settlement = settle(self.ledger, report, terms)
-        self._record(
-            now_ns,
-            *settlement.records,
-            *(DifferenceFound(str(one), one.is_settled) for one in settlement.differences),
-        )
-        for words in words_of(settlement.differences):
-            self.told(words)
-        self._doubtful = {one.where for one in settlement.open}
+        settlement = self._reconciler.settle(report)
+        if settlement is None:
+            return
+        self._record(now_ns, *settlement.records)
+        found = [str(one) for one in settlement.differences]
+        if found != self._differences:  # else it was told: it is asked again and again
+            self._differences = found
+            self._record(
+                now_ns, *(DifferenceFound(str(d), d.is_settled) for d in settlement.differences)
+            )
+            for words in words_of(settlement.differences):
+                self.told(words)
         self._cancel_strangers(settlement, now_ns)
-        self._judge(settlement, now_ns)
+        if self._reconciler.judge(settlement, now_ns):
+            for symbol, held in self.ledger.positions.items():
+                self._tell(PositionNow(symbol, held.lots))
 
     def _cancel_strangers(self, settlement: Settlement, now_ns: int) -> None:
         if not self.settings.cancels_strangers:
@@ -335,20 +314,6 @@ class RailsDesk:
         for one in settlement.strangers:
             if one.client_order_id:
                 self._send_cancel(CancelOrder(one.client_order_id, now_ns), now_ns)
-
-    def _judge(self, settlement: Settlement, now_ns: int) -> None:
-        """Whether trading may begin; else another question is asked in a while."""
-        if self._ask_ns is not None:
-            return  # something has happened since
-        waiting = settlement.strangers if self.settings.cancels_strangers else []
-        if settlement.open or self.ledger.unknown or waiting:
-            open_words = "; ".join(words_of(settlement.open)) or "orders have to end yet"
-            self.rules.unsettled = f"not reconciled: {open_words}"[:_LETTERS_TOLD_MAX]
-            self._ask_ns = now_ns + in_ns(self._waits.retry)
-            return
-        self.rules.unsettled = ""
-        for symbol, held in self.ledger.positions.items():
-            self._tell(PositionNow(symbol, held.lots))
 
     # --- turns ------------------------------------------------------------------------------------
 
@@ -360,8 +325,11 @@ class RailsDesk:
             self._connect(now_ns)
         self._hear(self._broker.poll(0.0), now_ns)
         self._look_for_silence(now_ns)
-        if self._is_up and self._ask_ns is not None and now_ns >= self._ask_ns:
-            self._ask(now_ns)
+        if self._is_up:
+            try:
+                self._reconciler.look(now_ns)
+            except BrokerError as error:
+                self._refusal(error, now_ns)
         self._measure(now_ns)
         self._wind(now_ns)
         self._tell_state(now_ns)
@@ -373,19 +341,16 @@ class RailsDesk:
             self._hear_down(BrokerDown(str(error)[:_WHY_MAX], False, 0, now_ns), now_ns)
 
     def _look_for_silence(self, now_ns: int) -> None:
-        """An answer that is overdue is none; nor is a report."""
+        """An answer that is overdue is none."""
         if not self._is_up:
             return
-        if self._asked_ns is not None and now_ns - self._asked_ns > in_ns(self._waits.report):
-            self._asked_ns = None
-            self._unsettle(f"no report within {self._waits.report:g} s", now_ns)
         for name, order in list(self.ledger.open.items()):
             if order.is_unknown or not order.is_waiting:
                 continue
             if now_ns - max(order.sent_ns, order.asked_ns) > in_ns(self._waits.answer):
                 why = f"no answer within {self._waits.answer:g} s"
                 self._record(now_ns, OrderUnclear(name, why, 0, now_ns))
-                self._unsettle(f"the outcome of {name} is unknown: {why}", now_ns)
+                self._reconciler.unsettle(f"the outcome of {name} is unknown: {why}", now_ns)
 
     def _measure(self, now_ns: int) -> None:
         records = self.rules.measure(now_ns)
@@ -397,10 +362,13 @@ class RailsDesk:
                 limit = Limit(one.limit)
                 action = self.rules.action_of(limit)
                 self.told(f"{limit.name} is reached: lost {one.found}; {action}")
-                if action == "flatten":
-                    self._want("flatten")
-                elif action != "deny":
-                    self._want("cancel")
+                self._want_after(limit)
+
+    def _want_after(self, limit: Limit) -> None:
+        """Wind up as far as a limit that is reached asks for."""
+        action = self.rules.action_of(limit)
+        if action != "deny":
+            self._want("flatten" if action == "flatten" else "cancel")
 
     def _tell_state(self, now_ns: int) -> None:
         standing = self.rules.standing()
@@ -438,9 +406,10 @@ class RailsDesk:
         self._wind_up = max(self._wind_up, wind_up, key=order.index)
 
     def _wind(self, now_ns: int) -> None:
-        if self._wind_up == "keep" or not self._is_up:
+        if not self._is_up or (self._wind_up == "keep" and not self._earlier):
             return
-        for cancel in self._winder.cancels(now_ns):
+        only = self._earlier if self._wind_up == "keep" else None
+        for cancel in self._winder.cancels(now_ns, only):
             self._send_cancel(cancel, now_ns)
         if self._wind_up == "flatten" and not self.rules.unsettled:
             for order in self._winder.flattening(now_ns):

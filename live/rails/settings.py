@@ -133,6 +133,9 @@ class RailsSettings(_Settings, frozen=True):
     adopts_positions
         Whether what the venue holds and the journal does not is taken over, at the venue's average
         price; else trading does not begin.
+    cancels_earlier
+        Whether orders that an earlier session left open are canceled: the engine of this one knows
+        nothing of them.
     cancels_strangers
         Whether orders at the venue that the journal does not know are canceled; else they are told
         of and left.
@@ -150,6 +153,7 @@ class RailsSettings(_Settings, frozen=True):
     on_kill: Literal["cancel", "flatten"] = "cancel"
     on_engine_lost: WindUp = "cancel"
     adopts_positions: bool = False
+    cancels_earlier: bool = True
     cancels_strangers: bool = False
 
     def __post_init__(self) -> None:

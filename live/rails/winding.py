@@ -37,10 +37,12 @@ class Winder:
         self._given_up: set[str] = set()
         self._to_tell: list[str] = []
 
-    def cancels(self, now_ns: int) -> list[CancelOrder]:
-        """Return cancels of all open orders that are due one."""
+    def cancels(self, now_ns: int, only: set[str] | None = None) -> list[CancelOrder]:
+        """Return cancels of open orders that are due one: of all, or of those that are named."""
         due = []
         for name, order in self._ledger.open.items():
+            if only is not None and name not in only:
+                continue
             tried = self._tried_ns.get(name)
             wait_ns = self._answer_ns if order.is_canceling else self._retry_ns
             if tried is None or now_ns - tried >= wait_ns:

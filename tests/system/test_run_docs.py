@@ -72,6 +72,12 @@ def test_the_part_about_brokers(repo: Path, tmp_path: Path, forks: Forks) -> Non
 
 
 @pytest.mark.long
+def test_the_page_of_the_rails(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
+    assert run_blocks(repo / "docs" / "rails.md", tmp_path) == 3
+    assert not (tmp_path / "demo" / "KILL").exists()
+
+
+@pytest.mark.long
 def test_the_page_of_live_data(
     repo: Path, tmp_path: Path, forks: Forks, synthetic_file: Path
 ) -> None:

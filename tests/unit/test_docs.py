@@ -39,6 +39,7 @@ PAGES = {
     "docs/indicators.md": 3,
     "docs/live.md": 4,
     "docs/risk.md": 4,
+    "docs/rails.md": 4,
     "docs/rolls.md": 2,
     "docs/rules.md": 3,
     "docs/factory.md": 5,

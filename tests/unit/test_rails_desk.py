@@ -95,6 +95,18 @@ def test_a_session_begins_with_ids_of_its_own(opened: Any) -> None:
     assert list(table.desk.ledger.open) == [name]
 
 
+def test_orders_of_an_earlier_session_are_canceled_by_policy(opened: Any) -> None:
+    table = opened(cancels_earlier=True).settled()
+    for price in (97.0, 98.0):
+        table.send(1, price)
+    table.pass_s(0.1)
+    table.die()
+    table.open().settled()
+    name = table.send(1, 99.0)
+    table.pass_s(0.5)
+    assert table.venue.open == [name]
+
+
 # --- before and after a cut -----------------------------------------------------------------------
 
 
@@ -295,6 +307,14 @@ def test_a_position_that_nobody_knows(opened: Any, adopts: bool) -> None:
         assert table.state == RailsState.NOT_RECONCILED
         table.send(1, 99.0)
         assert table.denial().startswith("NOT_RECONCILED: not reconciled: position ESZ6")
+
+
+def test_a_difference_that_stays_is_told_once(opened: Any) -> None:
+    table = opened()
+    table.venue.positions[SYMBOL] = -3
+    table.pass_s(10.0)
+    assert len(differences(table)) == 1
+    assert table.told().count("position ESZ6: expected +0") == 2, "with the state"
 
 
 def test_a_report_in_part_settles_nothing(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:

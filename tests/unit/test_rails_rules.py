@@ -290,6 +290,20 @@ def test_reached_limits_are_still_reached_after_a_kill(opened: Any) -> None:
     assert table.state == RailsState.HALTED
 
 
+def test_what_a_limit_asks_for_is_done_by_the_next_session_too(opened: Any) -> None:
+    table = opened(limits=RailsLimits(max_loss=100 * UNIT, on_max_loss="flatten"))
+    table.send(2)
+    table.pass_s(0.2)
+    table.venue.price = 90 * UNIT
+    table.beat()
+    records = table.desk.rules.measure(table.now_ns)
+    table.desk.journal.append(table.now_ns, *records)
+    table.die()
+    table.open()
+    table.pass_s(1.5)
+    assert table.lots() == 0
+
+
 def test_a_daily_loss_is_over_with_the_day(opened: Any) -> None:
     turn = START_NS // UNIT % 86_400 + 5
     table = opened(day_turn=turn, **limited(max_daily_loss=100 * UNIT))

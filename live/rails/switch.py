@@ -10,6 +10,7 @@ from typing import Final
 
 from tapewire.atomic import atomic_write, output_errors
 from tapewire.errors import ConfigError
+from tapewire.wire.codec import printable
 
 KILL_FILE: Final = "KILL"
 _WHY_BYTES_MAX: Final = 4_096
@@ -43,7 +44,7 @@ def killed_because(folder: Path) -> str | None:
         return None
     except OSError as error:  # something is there: better once too often
         return f"{path} can't be read: {error.strerror}"
-    return text or f"{path} is there"
+    return printable(text) or f"{path} is there"  # anybody may have written it
 
 
 def reset_confirmation_of(account: str) -> str:

@@ -24,6 +24,7 @@ from tapewire.cli import (
     montecarlo,
     new,
     optimize,
+    rails,
     reconcile,
     replay,
     report,
@@ -75,6 +76,7 @@ app.command()(serve.logout)
 app.add_typer(data.app)
 app.add_typer(bridge.app)
 app.add_typer(keys.app)
+app.add_typer(rails.app)
 app.add_typer(candles.app)
 app.add_typer(factory.app)
 app.add_typer(jobs.app)

@@ -13,6 +13,8 @@ from tapewire.errors import InterruptedRunError, TapewireError
 
 #: How often a thread looks whether others are there.
 _LOOK_S: Final = 0.05
+#: The bindings of what makes machine code.
+_LLVM: Final = "llvmlite"
 
 
 class Signals:
@@ -22,7 +24,9 @@ class Signals:
     one anywhere. Outside the main thread, where Python has no say in signals, nothing is caught.
 
     An interrupt that comes while a library's object is given back (ZeroMQ looks for signals there)
-    can't be raised, and Python drops it: it is made to come once more.
+    can't be raised, and Python drops it: it is made to come once more. One that comes while LLVM
+    loads or compiles is put off: its bindings say to whom memory belongs in a second step, and are
+    called back by it, where what is raised is lost. Half done, either ends the process as it is.
     """
 
     def __init__(self) -> None:
@@ -30,6 +34,7 @@ class Signals:
         self._immediate = False
         self._previous: dict[int, Any] = {}
         self._lost: list[TapewireError] = []
+        self._put_off_second: bool | None = None  # of one that is put off: whether it is a second
         self._told_of_dropped: Callable[[sys.UnraisableHookArgs], Any] = sys.unraisablehook
 
     def __enter__(self) -> Self:
@@ -48,19 +53,29 @@ class Signals:
         self._previous = {}
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
-        if self._lost:
+        second, self._put_off_second = self._put_off_second, None
+        if second is None:  # else it comes once more
+            second = bool(self._lost) or self._number != 0
+        if not self._lost:
+            self._number = number
+        if not (self._immediate or second):
+            return
+        if not _is_within(_LLVM, frame):
             raise KeyboardInterrupt
-        again = self._number != 0
-        self._number = number
-        if self._immediate or again:
-            raise KeyboardInterrupt
+        self._put_off_second = second
+        self._put_off()
 
     def _dropped(self, what: "sys.UnraisableHookArgs") -> None:
         if not issubclass(what.exc_type, KeyboardInterrupt):
             self._told_of_dropped(what)
             return
-        # From a thread, and later: raised in here it would be dropped again.
-        threading.Timer(_LOOK_S, self._come_again).start()
+        self._put_off()  # raised in here it would be dropped again
+
+    def _put_off(self) -> None:
+        """Have the signal come once more, from a thread."""
+        timer = threading.Timer(_LOOK_S, self._come_again)
+        timer.daemon = True
+        timer.start()
 
     def _come_again(self) -> None:
         if self._previous:
@@ -133,6 +148,15 @@ class Signals:
         error = InterruptedRunError(f"stopped by {name} before the end of the data")
         error.exit_code = 128 + number
         return error
+
+
+def _is_within(package: str, frame: FrameType | None) -> bool:
+    """Whether what was interrupted was called by a package, or is it."""
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] == package:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager

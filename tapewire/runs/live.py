@@ -101,8 +101,7 @@ def run_live(
     )  # fmt: skip
     hooks = hooks or Hooks()
     with SessionSignals() as signals:
-        run = LiveRun(config, name, folder, False, None, hooks, signals)
-        run.plan, run.settings, run.seconds = plan, settings, seconds
+        run = LiveRun(config, name, folder, hooks, signals, plan, settings, seconds)
         try:
             return run.run()
         except KeyboardInterrupt:
@@ -166,6 +165,7 @@ class LiveStream(Stream):
     ) -> None:  # fmt: skip
         self._stream_plan, self._seconds = plan, seconds
         self._session = signals
+        self._ends_s: float | None = None
         super().__init__(facts, None, hooks, signals, stack, told=told)
 
     def begin(self) -> "StreamInfo":
@@ -174,8 +174,6 @@ class LiveStream(Stream):
         name_inputs(self._facts, info)
         self._ends_s = None if self._seconds is None else time.monotonic() + self._seconds
         return info
-
-    _ends_s: float | None = None
 
     def _open(self, stack: contextlib.ExitStack) -> "Receiver":
         endpoint = stack.enter_context(temporary_endpoint("ipc"))
@@ -208,26 +206,34 @@ class LiveStream(Stream):
 class LiveRun(RunAssembly):
     """A live run's parts, from the first check to the manifest.
 
-    Attributes
+    Parameters
     ----------
+    config, name, hooks, signals
+        As of any run.
+    folder
+        Its run folder, which is not there yet.
     plan, settings, seconds
         As `run_live` has them.
     """
 
     keeps_rows = True
-    plan: StreamPlan
-    settings: LiveSettings
-    seconds: float | None
     signals: SessionSignals
+
+    def __init__(
+        self, config: RunConfig, name: str, folder: Path, hooks: Hooks, signals: SessionSignals,
+        plan: StreamPlan, settings: LiveSettings, seconds: float | None,
+    ) -> None:  # fmt: skip
+        super().__init__(config, name, folder, False, None, hooks, signals)
+        self._plan, self._settings, self._seconds = plan, settings, seconds
+        self._live_gate = LiveGate(settings, hooks.announce, self.facts.warnings)
 
     def _stream(self, stack: contextlib.ExitStack) -> Stream:
         from tapewire.runs import wiring
 
         with self.signals.immediate():  # no data shall wait for that
             wiring.warm_up(self.facts.config, self.hooks.announce)
-        self._live_gate = LiveGate(self.settings, self.hooks.announce, self.facts.warnings)
         return LiveStream(
-            self.plan, self.seconds, self.facts, self.hooks, self.signals, stack,
+            self._plan, self._seconds, self.facts, self.hooks, self.signals, stack,
             self._live_gate.told,
         )  # fmt: skip
 

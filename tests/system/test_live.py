@@ -158,7 +158,8 @@ def test_a_gap_holds_orders(venue: np.ndarray, tmp_path: Path, on_gap: str, goes
     sent = orders_sent(live)
     assert np.any(sent < gap_ns)
     assert np.any(sent > gap_ns) == goes_on
-    assert any("STALE_DATA" in text for text in live.manifest["warnings"]) != goes_on
+    # Those of the cut itself are denied either way.
+    assert goes_on or any("STALE_DATA" in text for text in live.manifest["warnings"])
 
 
 @pytest.mark.long

@@ -1,5 +1,6 @@
 """Ctrl-C, SIGTERM and peers that are lost, where nobody asks for them."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -107,3 +108,55 @@ def test_what_else_python_drops_is_told_as_it_was(monkeypatch: pytest.MonkeyPatc
     with Signals():
         Broken()
     assert told == [ZeroDivisionError]
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_interrupt_waits_until_llvm_has_loaded_what_it_loads() -> None:
+    """What its callbacks raise is lost, and what was to be loaded is then at address 0."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    source = "define i32 @seven() { ret i32 7 }"
+    machine = llvm.Target.from_default_triple().create_target_machine()
+    code = machine.emit_object(llvm.parse_assembly(source))
+    given: list[int] = []
+
+    def compiled(module: object) -> bytes:
+        interrupt()
+        time.sleep(0.3)  # and the one that comes once more finds it there, too
+        return bytes(code)
+
+    engine = llvm.create_mcjit_compiler(
+        llvm.parse_assembly(source), llvm.Target.from_default_triple().create_target_machine()
+    )
+    engine.set_object_cache(getbuffer_func=compiled)
+
+    def load() -> None:
+        engine.finalize_object()
+        given.append(engine.get_function_address("seven"))
+        time.sleep(LONG_S)
+
+    began_s = time.monotonic()
+    with Signals() as signals:
+        with pytest.raises(KeyboardInterrupt), signals.immediate():
+            load()
+        assert signals.asked
+    assert time.monotonic() - began_s < LONG_S / 2
+    assert ctypes.CFUNCTYPE(ctypes.c_int)(given[0])() == 7
+
+
+def test_one_that_was_put_off_is_no_second_one() -> None:
+    namespace = {"__name__": "llvmlite.binding", "interrupt": interrupt, "time": time}
+    exec("def load():\n    interrupt()\n    time.sleep(0.01)\n", namespace)
+    with Signals() as signals:
+        with signals.immediate():
+            namespace["load"]()  # type: ignore[operator]
+        time.sleep(0.3)  # it comes where nothing is to be interrupted
+        with pytest.raises(InterruptedRunError):
+            signals.check()
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()

@@ -50,7 +50,9 @@ class Batch:
             self._start(moment_s)
         except subprocess.TimeoutExpired:
             self.kills[len(list(self._kept.glob("[0-9]*.parquet")))] += 1
-            assert not self._output.exists() or self._output.read_bytes() == self._whole
+            if self._output.exists():  # it was done, and had only to end
+                assert self._output.read_bytes() == self._whole
+                self._output.unlink()
             return
         self.ended += 1
         assert self._output.read_bytes() == self._whole

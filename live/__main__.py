@@ -1,7 +1,6 @@
 """The market stream as a process of its own: ``python -m tapewire.live --bind ADDRESS``.
 
-What
-is wanted comes as JSON on standard input (`StreamPlan`), the key by the environment. It prints
+What is wanted comes as JSON on standard input (`StreamPlan`), the key by the environment. It prints
 one line of JSON, ``{"ready": ADDRESS}``, once a run can connect. SIGINT ends the stream as whole,
 SIGTERM and the end of its parent as it is. An error is one line of JSON on standard error,
 ``{"kind": …, "message": …}``, and the exit code of its class.

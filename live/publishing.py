@@ -31,7 +31,6 @@ class PublishedFeed:
     ----------
     publisher, recorder
         Where records go, in this order: who trades on them comes first.
-
     """
 
     def __init__(self, publisher: Publisher, recorder: Recorder) -> None:

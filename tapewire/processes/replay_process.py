@@ -25,9 +25,10 @@ _POLL_S: Final = 0.02
 
 
 class ReadyDeadline:
-    """When to give up on a replay that is starting."""
+    """When to give up on a process that is starting, and compiles these kernels."""
 
-    def __init__(self) -> None:
+    def __init__(self, kernels: str = REPLAY_KERNELS) -> None:
+        self._kernels = kernels
         self._began_s = self._counted_from_s = time.monotonic()
 
     def is_past(self) -> bool:
@@ -35,7 +36,7 @@ class ReadyDeadline:
         from tapewire.compiled.kernel_cache import COMPILE_TIMEOUT_S, is_compiled
 
         now_s = time.monotonic()
-        if now_s < self._began_s + COMPILE_TIMEOUT_S and not is_compiled(REPLAY_KERNELS):
+        if now_s < self._began_s + COMPILE_TIMEOUT_S and not is_compiled(self._kernels):
             self._counted_from_s = now_s
         return now_s > self._counted_from_s + READY_TIMEOUT_S
 
@@ -75,18 +76,35 @@ class ReplayProcess(ChildProcess):
         TapewireError
             Its own error, by class and text; `PeerLostError` if it died or said nothing.
         """
-        deadline = ReadyDeadline()
-        while (line := self.first_line()) is None:
-            signals.check()
-            self.check()
-            if deadline.is_past():
-                raise PeerLostError(
-                    f"{self.name} expected to open its files within {READY_TIMEOUT_S:g} s, did not"
-                )
-            time.sleep(_POLL_S)
-        try:
-            return str(json.loads(line)["ready"])
-        except (ValueError, KeyError, TypeError):
+        return address_of(self, signals, ReadyDeadline(), "open its files")
+
+
+def address_of(
+    process: ChildProcess, signals: Signals, deadline: ReadyDeadline, expected: str
+) -> str:
+    """Wait until a process listens; return the address it says that it is bound to.
+
+    Parameters
+    ----------
+    expected
+        What it does until then, for messages.
+
+    Raises
+    ------
+    TapewireError
+        Its own error, by class and text; `PeerLostError` if it died or said nothing.
+    """
+    while (line := process.first_line()) is None:
+        signals.check()
+        process.check()
+        if deadline.is_past():
             raise PeerLostError(
-                f"{self.name} expected to say where it listens, said {line[:200]!r}"
-            ) from None
+                f"{process.name} expected to {expected} within {READY_TIMEOUT_S:g} s, did not"
+            )
+        time.sleep(_POLL_S)
+    try:
+        return str(json.loads(line)["ready"])
+    except (ValueError, KeyError, TypeError):
+        raise PeerLostError(
+            f"{process.name} expected to say where it listens, said {line[:200]!r}"
+        ) from None

@@ -40,13 +40,19 @@ def run_folder(chosen: str | os.PathLike[str] | None, name: str) -> Iterator[Pat
             path.rmdir()
 
 
-def _new_folder(name: str) -> Path:
+def timed_name(name: str) -> str:
+    """Return what a new run folder is called: now, and a name made safe."""
     stamp = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     safe = re.sub(r"[^\w.-]+", "-", name)[:_NAME_LETTERS_MAX] or "run"
+    return f"{stamp}-{safe}"
+
+
+def _new_folder(name: str) -> Path:
+    timed = timed_name(name)
     with output_errors(RUNS, "make a run folder in"):
         RUNS.mkdir(parents=True, exist_ok=True)
         for number in itertools.count(1):
-            path = RUNS / (f"{stamp}-{safe}" if number == 1 else f"{stamp}-{safe}-{number}")
+            path = RUNS / (timed if number == 1 else f"{timed}-{number}")
             with contextlib.suppress(FileExistsError):
                 path.mkdir()
                 return path

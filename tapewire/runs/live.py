@@ -6,16 +6,13 @@ was denied for data that were late, cut off, or had a gap.
 """
 
 import contextlib
-import datetime as dt
 import importlib
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from tapewire.atomic import output_errors
 from tapewire.config.live import LiveSettings
 from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError, OutputError
@@ -27,7 +24,7 @@ from tapewire.processes.live_process import LiveStreamProcess
 from tapewire.processes.signals import Signals
 from tapewire.processes.transports import temporary_endpoint
 from tapewire.runs.assembly import RunAssembly
-from tapewire.runs.folders import RUNS
+from tapewire.runs.folders import RUNS, timed_name
 from tapewire.runs.hooks import Hooks
 from tapewire.runs.live_gate import LiveGate
 from tapewire.runs.result import RunResult
@@ -90,7 +87,7 @@ def run_live(
     address = GatewayAddress.typed(settings.gateway) if settings.gateway else None
     if config.backtest.replay.days == "apart":
         raise ConfigError("replay.days: expected together in a live run, found apart")
-    folder = Path(output) if output is not None else _new_name(name)
+    folder = Path(output) if output is not None else RUNS / timed_name(name)
     recording = folder.with_name(folder.name + RECORDING)
     for path in (folder, recording):
         if path.exists():
@@ -108,14 +105,6 @@ def run_live(
             raise signals.error() from None
         finally:
             discard_empty(recording)
-
-
-def _new_name(name: str) -> Path:
-    stamp = dt.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    with output_errors(RUNS, "make a run folder in"):
-        RUNS.mkdir(parents=True, exist_ok=True)
-    safe = re.sub(r"[^\w.-]+", "-", name)[:60] or "live"
-    return RUNS / f"{stamp}-{safe}"
 
 
 class SessionSignals(Signals):
@@ -238,5 +227,5 @@ class LiveRun(RunAssembly):
         )  # fmt: skip
 
     def _gate(self, simulation: "Simulation") -> LiveGate:
-        self._live_gate.simulation = simulation
+        self._live_gate.attend(simulation)
         return self._live_gate

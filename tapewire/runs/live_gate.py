@@ -59,6 +59,11 @@ class LiveGate:
         self.lag_ns_max = 0
         self.holds = 0
 
+    def attend(self, simulation: "Simulation") -> None:
+        """Take the simulation whose orders are held, or are held already."""
+        self.simulation = simulation
+        simulation.hold_orders(self._is_held)
+
     def told(self, state: "FeedState", text: str) -> None:
         """Hear what has become of the feed."""
         self._announce(text)
@@ -77,10 +82,12 @@ class LiveGate:
         hop = hops[-1]
         self.lag_ns = hop.decode_ns + hop.wire_ns
         self.lag_ns_max = max(self.lag_ns_max, self.lag_ns)
-        is_late = self.lag_ns > self._max_lag_ns or self._is_old()
+        lags = self.lag_ns > self._max_lag_ns
+        is_late = lags or self._is_old()
         if is_late != self._is_late:
             self._is_late = is_late
-            self._apply(f"data were {self.lag_ns / _NS_PER_MS:,.0f} ms behind the line")
+            behind = f"data were {self.lag_ns / _NS_PER_MS:,.0f} ms behind the line"
+            self._apply(behind if lags else "data were older than max_age_ms by this host's clock")
 
     def _is_old(self) -> bool:
         """Whether the clock of the data is too far behind this host's."""

@@ -163,6 +163,18 @@ def test_a_gap_holds_orders(venue: np.ndarray, tmp_path: Path, on_gap: str, goes
 
 
 @pytest.mark.long
+def test_a_gateway_that_stays_away_ends_the_session_with_what_it_had(
+    venue: np.ndarray, tmp_path: Path
+) -> None:
+    cut = Cut(2_000, then=["Too many sessions"] * 1_000)
+    with serving(script_of(venue, cut)) as gateway:
+        live = Session(0).run(gateway, tmp_path / "live", patience_s=2.0)
+    events = snapshot_n(venue) + 2_000
+    assert (live.manifest["status"], live.manifest["events"]) == ("complete", events)
+    assert any("given up after" in text for text in live.manifest["warnings"])
+
+
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_session_ends_in_time_or_at_once(
     venue: np.ndarray, tmp_path: Path, tapewire: Tapewire

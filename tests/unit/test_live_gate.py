@@ -31,7 +31,8 @@ class Gated:
         self.simulation = Simulated()
         given = LiveSettings(dataset="GLBX.MDP3", symbols=["ESZ6"], **settings)
         self.gate = LiveGate(given, self.said.append, self.warnings)
-        self.gate.simulation = self.simulation  # type: ignore[assignment]
+        self.gate.attend(self.simulation)  # type: ignore[arg-type]
+        self.simulation.held.clear()
 
     def batch(self, lag_ms: int, *, orders: int = 0, simulate_ns: int = 5_000) -> int:
         hops = [Hops(1 * MS, (lag_ms - 1) * MS)]
@@ -81,6 +82,9 @@ def test_data_that_are_old_are_none_to_trade_on(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr("tapewire.runs.live_gate.time.time_ns", lambda now_ns=now_ns: now_ns)
         one.batch(1)
         assert one.simulation.held == held
+    assert one.warnings == [
+        "new orders are held: data were older than max_age_ms by this host's clock"
+    ]
 
 
 def test_how_long_orders_took_is_told_of_batches_that_had_any() -> None:
@@ -96,6 +100,14 @@ def test_how_long_orders_took_is_told_of_batches_that_had_any() -> None:
     assert standing.words() == (
         "live, lag 4 ms (most 4 ms), line to order 3.01 ms, p99 3.01 ms, most 3.01 ms"
     )
+
+
+def test_what_is_held_before_the_simulation_is_there_is_held_in_it() -> None:
+    given = LiveSettings(dataset="GLBX.MDP3", symbols=["ESZ6"])
+    gate, simulation = LiveGate(given, lambda text: None, []), Simulated()
+    gate.told("cut", "it hung up")
+    gate.attend(simulation)  # type: ignore[arg-type]
+    assert simulation.held == [True]
 
 
 def test_warnings_have_an_end() -> None:

@@ -35,6 +35,7 @@ _WHY: Final = {
     Reason.MAX_MESSAGE_RATE: "more than execution.gateway.max_messages_per_second {limit}",
     Reason.NO_SESSION: "the session was cut, see execution.gateway.disconnects",
     Reason.STALE_DATA: "the market data were late, cut off, or had a gap",
+    Reason.RAILS: "the rails before the broker did not let it through",
     Reason.INVALID_QUANTITY: "below min_quantity, above 2147483647, or no multiple of lot_size",
     Reason.INVALID_PRICE: "no valid price",
     Reason.HAS_EXPIRED: "the instrument had expired, or the run had rolled out of it",

@@ -104,6 +104,7 @@ def orders_tables(analysis: Analysis) -> list[Table]:
         "UNSEEN_TRADE": "a trade without a resting order in the data, at a worse price",
         "SETTLEMENT": "the instrument expired, and what was held was settled",
         "DAY_END": "the day ended, and what was held was closed",
+        "BROKER": "a real one, as its broker told it",
     }
     rows = [[cell(r), cell(why.get(r, ""), "text"), cell(f.count(fills[r])),
              cell(f.percent(fills[r] / fills.total()))] for r in sorted(fills)]  # fmt: skip

@@ -115,6 +115,8 @@ class Reason(IntEnum):
     MAX_MESSAGE_RATE = 50  # DENIED or refused: the session's gateway takes no more in a second
     NO_SESSION = 51  # DENIED or refused: the session is cut
     STALE_DATA = 34  # DENIED or refused: live data are late, cut off, or have a gap
+    RAILS = 35  # DENIED or refused by the rails before a real broker; or their own order
+    BROKER = 36  # REJECTED, CANCELED, EXPIRED, changed or refused: the broker says so
     DISCONNECTED = 52  # CANCELED by the venue: the session was cut
     MAX_DAILY_LOSS = 28  # DENIED: that limit was hit earlier in the session
     MAX_DRAWDOWN = 29  # DENIED: that limit was hit earlier in the run
@@ -143,6 +145,7 @@ DENIALS: Final = frozenset(
         Reason.MAX_MESSAGE_RATE,
         Reason.NO_SESSION,
         Reason.STALE_DATA,
+        Reason.RAILS,
         Reason.MAX_DAILY_LOSS,
         Reason.MAX_DRAWDOWN,
         Reason.MAX_GROSS_EXPOSURE,
@@ -181,6 +184,9 @@ SHORT_ROLL_ID: Final = SETTLEMENT_ID - 3
 #: one less with each day that follows. There are fewer days than ids between the two.
 DAY_END_ID: Final = -(1 << 39)
 SHORT_DAY_END_ID: Final = DAY_END_ID - (1 << 38)
+#: Of orders and fills that an account has and no strategy sent: of the first one, and one less with
+#: each that follows.
+ACCOUNT_ID: Final = 2 * SETTLEMENT_ID
 
 _OWN_NAMES: Final = {
     SETTLEMENT_ID: "settlement",
@@ -198,6 +204,8 @@ def own_order_name(client_order_id: int) -> str:
         return f"day-end-{DAY_END_ID - client_order_id + 1}"
     if client_order_id > SETTLEMENT_ID:
         return f"day-end-{SHORT_DAY_END_ID - client_order_id + 1}-short"
+    if client_order_id <= ACCOUNT_ID:
+        return f"account-{ACCOUNT_ID - client_order_id + 1}"
     return _OWN_NAMES[client_order_id]
 
 
@@ -228,6 +236,7 @@ class FillReason(IntEnum):
     COMPANY = 20  # a simulated order of another strategy, in a book that both share
     SETTLEMENT = 21  # the instrument expired: no trade, and without a fee
     DAY_END = 30  # the day ended, and days are apart: at the last best price of the other side
+    BROKER = 31  # a real one: its broker says so
 
 
 class OrderEvent(IntEnum):

@@ -148,6 +148,7 @@ ROUTER: Final = np.dtype(
         ("records_at", "i8"),
         ("task", "i8"),
         ("task_book", "i8"),  # the book to go on with
+        ("task_ns", "i8"),  # the time that is let pass
         ("start_ns", "i8"),  # of the first record behind the warm-up
         ("no_view", "i8"),  # address of an empty VIEW
         ("session_closes", "i8"),  # address of times, ascending; the last is NEVER
@@ -242,6 +243,7 @@ CLOSING_FAILED: Final = -1
 TASK_RECORDS: Final = 0
 TASK_BEGIN_BOOK: Final = 1  # after the warm-up
 TASK_END: Final = 2  # of the data
+TASK_LET_PASS: Final = 3  # time, without a record
 
 CROSSED_WARN: Final = 0
 CROSSED_HALT_FILLS: Final = 1

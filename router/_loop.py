@@ -47,13 +47,14 @@ from tapewire.router._layout import (
     FAULT_CROSSED,
     GROW_TRACES,
     TASK_BEGIN_BOOK,
+    TASK_LET_PASS,
     TASK_RECORDS,
     router_at,
     watch_at,
 )
 from tapewire.router._phases import IDLE, begin_finish, finish_event
 from tapewire.router._requests import after_call
-from tapewire.router._times import before_book_event
+from tapewire.router._times import before_book_event, let_pass
 from tapewire.router._warming import begin_book
 from tapewire.strategies.layout import HOOK_N, ON_BOOK, ON_TRADE, ON_VIEW
 
@@ -79,6 +80,8 @@ def go_on(router_address: int) -> int:
         router.records_at = at
     elif router.task == TASK_BEGIN_BOOK:
         status = begin_book(market, execution, router, router.task_book)
+    elif router.task == TASK_LET_PASS:
+        status = let_pass(market, execution, router)
     else:
         status = finish_run(market, execution, router)
     if status == CALL_OUTSIDE:

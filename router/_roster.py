@@ -15,6 +15,7 @@ from tapewire.errors import ConfigError, NoDataError
 from tapewire.execution.codes import SelfTrade
 from tapewire.execution.layout import ALWAYS, HEDGES, NEVER, STANDING_MAX, WORTH
 from tapewire.execution.models import Models
+from tapewire.execution.models.latency.legs import REQUESTS
 from tapewire.execution.models.queue.estimate import EXACT
 from tapewire.execution.models.record import VARIES
 from tapewire.features.layout import WORD
@@ -23,6 +24,7 @@ from tapewire.market.instruments import Instrument, algorithm_number
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.market.symbols import is_named, is_wildcard
+from tapewire.router._abroad import ABROAD_NS
 from tapewire.router._bounds import Bounds
 from tapewire.router._memory import Memory
 from tapewire.router._series import Series
@@ -86,6 +88,9 @@ class Roster:
         self._kept = [
             models.write(memory.models.records[k]) for k, models in enumerate(self._models)
         ]
+        if config.abroad:
+            for leg in REQUESTS:
+                memory.models.records["delay_ns"][: len(self._models), leg] = ABROAD_NS
         if any(record["whole_level"] for record in memory.models.records[: len(self._models)]):
             memory.standing.grow(STANDING_MAX)
         self._window_ns = [models.window_ns for models in self._models]

@@ -66,6 +66,27 @@ def before_book_event(
 
 
 @jit
+def let_pass(market: Any, execution: Any, router: Any) -> int:
+    """Let time pass in which no record came: what is due by then is; a status.
+
+    The router keeps the book to go on with. A book within an event waits for the rest of it.
+    """
+    router.stream_clock = max(router.stream_clock, router.task_ns)
+    while router.task_book < market.book_n:
+        book = router.task_book
+        watch = watch_at(router.watches, book)
+        is_within = book_at(market.books, book).open != 0
+        if watch.legs != NIL and book_at(market.books, book).events != 0 and not is_within:
+            status = before_book_event(
+                market, execution, router, book, router.stream_clock + 1, router.stream_clock
+            )
+            if status != 0:
+                return status
+        router.task_book += 1
+    return 0
+
+
+@jit
 def _before_shared_event(
     market: Any, execution: Any, router: Any, watch: Any, owner: int, exchange_ns: int,
     local_ns: int, upcoming: int,

@@ -232,6 +232,9 @@ class SimulationConfig:
         Where the data are a day that is played apart: orders are canceled at its end, and what is
         held then is closed at the last best price of the other side (``flatten``), or fails the
         run (``refuse``). Empty: the data end, and that is all.
+    abroad : bool
+        Orders are not simulated: they leave by `Simulation.abroad`, which is told what a broker
+        says of them.
     """
 
     instruments: InstrumentTable
@@ -256,6 +259,7 @@ class SimulationConfig:
     flags: FlagPolicy = field(default_factory=FlagPolicy)
     transitions: npt.NDArray[Any] | None = field(default=None, compare=False)
     day_end: Literal["", "flatten", "refuse"] = ""
+    abroad: bool = False
 
     @property
     def rate_changes(self) -> tuple[int, ...]:

@@ -49,11 +49,13 @@ from tapewire.router._layout import (
     ROUTER,
     TASK_BEGIN_BOOK,
     TASK_END,
+    TASK_LET_PASS,
     TASK_RECORDS,
 )
 from tapewire.router._memory import NO_ROWS, Memory
 from tapewire.router._requests import announce_signal, come_back
 from tapewire.router._roster import Roster
+from tapewire.router.abroad import Abroad
 from tapewire.router.bills import Bills
 from tapewire.router.config import SimulationConfig
 from tapewire.router.digest import LegDigests
@@ -150,6 +152,7 @@ class Simulation:
         self._announce_signal = entry_of(announce_signal)
         self._memory.router["feed_max_ns"] = self._roster.feed_max_ns
         self._go_on, self._router_address = entry_of(loop.go_on), self._memory.router_address
+        self._abroad = Abroad(self._memory, self._retry, self.let_pass) if config.abroad else None
         self._words = self._memory.router_words
         self._roster.open_named_books()
 
@@ -205,6 +208,26 @@ class Simulation:
         Cancels leave as ever.
         """
         self._memory.router["orders_held"] = held
+
+    @property
+    def abroad(self) -> Abroad:
+        """Where orders leave that are not simulated; there is one if the configuration says so."""
+        assert self._abroad is not None
+        return self._abroad
+
+    def _retry(self, step: Callable[[], int]) -> None:
+        """Do something beside the loop, as often as it takes until there is room for it."""
+        while status := step():
+            self._resolve(status)
+
+    def let_pass(self, now_ns: int) -> None:
+        """Let time pass in which no record came: timers and words that are due by then are heard.
+
+        A record that comes with an earlier time afterwards counts as late.
+        """
+        if self._began:  # else nobody is there yet
+            self._memory.router["task_ns"] = now_ns
+            self._run_task(TASK_LET_PASS, 0)
 
     def touch_memory(self) -> None:
         """Get the buffers of reported rows their memory now, not within the first batches."""

@@ -413,6 +413,7 @@ class RailsDesk:
             self._send_cancel(cancel, now_ns)
         if self._wind_up == "flatten" and not self.rules.unsettled:
             for order in self._winder.flattening(now_ns):
+                self._tell(order)  # what is said of it means nothing to the engine otherwise
                 self._send_new(order, now_ns)
             for symbol in self._winder.give_up():
                 self.told(f"{symbol}: could not be closed in {FLATTEN_TRIES_MAX} tries: close it")

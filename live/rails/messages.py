@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from tapewire.live.orders import BrokerEvent, Command, Price
+from tapewire.live.orders import BrokerEvent, Command, NewOrder, Price
 from tapewire.wire.codec import Clock, Codec, Count, Message, Name, Text
 
 PROTOCOL_VERSION: Final = 1
@@ -119,7 +119,8 @@ class RailsEnded(Message, frozen=True):
 
 
 ToRails = EngineHello | EngineBeat | MarketNow | KillNow | EndSession | Command
-ToEngine = RailsHello | RailsBeat | PositionNow | RailsTold | RailsEnded | BrokerEvent
+#: A new order is one of the rails' own, by which they close a position.
+ToEngine = RailsHello | RailsBeat | PositionNow | RailsTold | RailsEnded | NewOrder | BrokerEvent
 
 RAILS_CODEC: Final[Codec[Message]] = Codec(
     ToRails | ToEngine,

@@ -32,7 +32,9 @@ from tapewire.runs.stream import Stream, name_inputs
 
 if TYPE_CHECKING:
     from tapewire.router import Simulation
+    from tapewire.runs.feed import OrderGate
     from tapewire.runs.manifest import RunFacts
+    from tapewire.runs.session_desk import SessionDesk
     from tapewire.wire import Receiver, StreamInfo
 
 #: Behind a run folder's name: what its data are recorded in.
@@ -47,6 +49,7 @@ def run_live(
     output: str | Path | None = None,
     seconds: float | None = None,
     hooks: Hooks | None = None,
+    desk: "SessionDesk | None" = None,
 ) -> RunResult:
     """Run strategies on paper over live data until Ctrl-C, or for some seconds.
 
@@ -64,6 +67,8 @@ def run_live(
         How long; None: until the first Ctrl-C or SIGTERM, which ends the data there.
     hooks
         Told of what happens.
+    desk
+        Where it is seen, and told what to do.
 
     Raises
     ------
@@ -98,7 +103,7 @@ def run_live(
     )  # fmt: skip
     hooks = hooks or Hooks()
     with SessionSignals() as signals:
-        run = LiveRun(config, name, folder, hooks, signals, plan, settings, seconds)
+        run = LiveRun(config, name, folder, hooks, signals, plan, settings, seconds, desk)
         try:
             return run.run()
         except KeyboardInterrupt:
@@ -114,7 +119,7 @@ class SessionSignals(Signals):
     ----------
     end_data
         What the first one does, once there are data; False if there is nothing to end.
-    look_at_time
+    look_at_time, obey
         Called as often as signals are looked at.
     """
 
@@ -122,6 +127,7 @@ class SessionSignals(Signals):
         super().__init__()
         self.end_data: Callable[[], bool] = lambda: False
         self.look_at_time: Callable[[], None] = lambda: None
+        self.obey: Callable[[], None] = lambda: None
         self._ends = False
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
@@ -134,6 +140,7 @@ class SessionSignals(Signals):
         """Raise `InterruptedRunError` if the user asked to stop at once."""
         super().check()
         self.look_at_time()
+        self.obey()
 
 
 class LiveStream(Stream):
@@ -201,7 +208,7 @@ class LiveRun(RunAssembly):
         As of any run.
     folder
         Its run folder, which is not there yet.
-    plan, settings, seconds
+    plan, settings, seconds, desk
         As `run_live` has them.
     """
 
@@ -211,10 +218,15 @@ class LiveRun(RunAssembly):
     def __init__(
         self, config: RunConfig, name: str, folder: Path, hooks: Hooks, signals: SessionSignals,
         plan: StreamPlan, settings: LiveSettings, seconds: float | None,
+        desk: "SessionDesk | None" = None,
     ) -> None:  # fmt: skip
+        hooks = hooks if desk is None else desk.heard_by(hooks)
         super().__init__(config, name, folder, False, None, hooks, signals)
+        self._desk = desk
         self._plan, self._settings, self._seconds = plan, settings, seconds
-        self._live_gate = LiveGate(settings, hooks.announce, self.facts.warnings)
+        self._live_gate = LiveGate(
+            settings, hooks.announce, self.facts.warnings, None if desk is None else desk.holds
+        )
 
     def _stream(self, stack: contextlib.ExitStack) -> Stream:
         from tapewire.runs import wiring
@@ -226,6 +238,10 @@ class LiveRun(RunAssembly):
             self._live_gate.told,
         )  # fmt: skip
 
-    def _gate(self, simulation: "Simulation") -> LiveGate:
+    def _gate(self, simulation: "Simulation") -> "OrderGate":
         self._live_gate.attend(simulation)
-        return self._live_gate
+        if self._desk is None:
+            return self._live_gate
+        self._desk.attend(simulation, self._live_gate, self.signals.end_data)
+        self.signals.obey = self._desk.obey
+        return self._desk

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hdrh.histogram import HdrHistogram
 
 from tapewire.config.live import LiveSettings
+from tapewire.runs.holding import Holds
 from tapewire.runs.hooks import FeedStanding
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class LiveGate:
         Told in sentences.
     warnings
         Of the run, to which what happened is added.
+    holds
+        What else speaks against new orders; None: nothing does.
 
     Attributes
     ----------
@@ -43,13 +46,15 @@ class LiveGate:
     """
 
     def __init__(
-        self, settings: LiveSettings, announce: Callable[[str], None], warnings: list[str]
-    ) -> None:
+        self, settings: LiveSettings, announce: Callable[[str], None], warnings: list[str],
+        holds: Holds | None = None,
+    ) -> None:  # fmt: skip
         self._max_lag_ns = int(settings.max_lag_ms * _NS_PER_MS)
         age_ms = settings.max_age_ms
         self._max_age_ns = None if age_ms is None else int(age_ms * _NS_PER_MS)
         self._halts_on_gap = settings.on_gap == "halt"
         self._announce, self._warnings = announce, warnings
+        self._holds = Holds() if holds is None else holds
         self._state: FeedState = "live"
         self._has_gap = self._is_late = self._is_held = False
         self._sent = 0
@@ -62,7 +67,7 @@ class LiveGate:
     def attend(self, simulation: "Simulation") -> None:
         """Take the simulation whose orders are held, or are held already."""
         self.simulation = simulation
-        simulation.hold_orders(self._is_held)
+        self._holds.attend(simulation)
 
     def told(self, state: "FeedState", text: str) -> None:
         """Hear what has become of the feed."""
@@ -125,8 +130,7 @@ class LiveGate:
             return
         self._is_held = held
         self.holds += held
-        if self.simulation is not None:
-            self.simulation.hold_orders(held)
+        self._holds.hold("feed", why if held else "")
         text = f"new orders are held: {why}" if held else "new orders go again"
         self._announce(text)
         if held and len(self._warnings) < _WARNINGS_MAX:

@@ -2,12 +2,10 @@
 
 import json
 import os
-import random
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,8 @@ import pytest
 import fix_exchange as fx
 from conftest import TapewireHere
 from fix_venue import VARIABLE
-from live_gateway import DATASET, KEY, LiveGateway, Script, serving
+from live_gateway import DATASET, KEY, LiveGateway, serving
+from live_sessions import SYMBOL, filling, orders_of, script_of
 from tapewire.config.live import LiveSettings
 from tapewire.config.loading import make_config
 from tapewire.errors import PeerLostError
@@ -30,7 +29,6 @@ from tapewire.runs.live import run_live
 from tapewire.runs.reconciling import reconcile_run
 from tapewire.runs.result import RunResult
 
-SYMBOL = "TWA1"
 CONFIG: dict[str, Any] = {
     "backtest": {"data_source": {"type": "databento", "files": ["live.dbn"]}},
     "strategy": {"type": "market_maker"},
@@ -48,47 +46,6 @@ def venue(synthetic_file: Path) -> np.ndarray:
     """What happens at the venue: 3,000 records."""
     _, records = read_records(synthetic_file)
     return records[:3_000].copy()
-
-
-def script_of(records: np.ndarray, seconds: float) -> Script:
-    """The records, at a pace at which they last so long."""
-    spans = records["ts_recv"].astype(np.int64)
-    speed = float(spans[-1] - spans[np.count_nonzero(spans == spans[0])]) / 1e9 / seconds
-    return Script(records, {SYMBOL: int(records["instrument_id"][0])}, speed=speed)
-
-
-def orders_of(exchange: fx.Exchange, folder: Path, **more: Any) -> dict[str, Any]:
-    options = {
-        "host": "127.0.0.1", "port": exchange.port, "sender_comp_id": fx.FIRM,
-        "target_comp_id": fx.VENUE, "account": fx.ACCOUNT, "folder": str(folder / "fix"),
-        "username": "me", "password_variable": VARIABLE, "tls": False, "heartbeat_s": 5,
-    }  # fmt: skip
-    return {
-        "account": "ACC1", "folder": str(folder / "account"),
-        "broker": {"type": "fix", "options": options},
-        "limits": {"max_order_size": 10, "max_position": 50},
-    } | more  # fmt: skip
-
-
-@contextmanager
-def filling(exchange: fx.Exchange, every_s: float) -> Iterator[None]:
-    """Somebody trades with an open order of the firm's, now and then."""
-    over, draw = threading.Event(), random.Random(3)
-
-    def trade() -> None:
-        while not over.wait(every_s):
-            with exchange.lock:
-                names = [one.first for one in exchange.orders.values() if one.leaves]
-            if names:
-                exchange.trade(draw.choice(names), 1)
-
-    thread = threading.Thread(target=trade)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 class Session:

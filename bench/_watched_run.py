@@ -25,9 +25,11 @@ def _watch(seen: dict[str, Any]) -> None:
 
     real_warm_up, real_progress = wiring.warm_up, Display.progress
 
-    def warm_up(config: "RunConfig", announce: Callable[[str], None]) -> None:
+    def warm_up(
+        config: "RunConfig", announce: Callable[[str], None], *, abroad: bool = False
+    ) -> None:  # fmt: skip
         began_s = time.monotonic()
-        real_warm_up(config, announce)
+        real_warm_up(config, announce, abroad=abroad)
         seen["kernels_s"] = time.monotonic() - began_s
 
     def progress(self: Display, progress: "RunProgress") -> None:

@@ -153,10 +153,17 @@ def hear(router_address: int, word_address: int) -> int:
     own = own_at(execution.own_orders, order)
     old_price = own.price
     old_quantity = own.quantity
-    ts = word.ts_event
+    leg = leg_at(router.legs, own.leg)
+    clock = instance_at(router.instances, leg.instance).clock
+    due = max(word.ts_known, leg.notice_floor, clock)
+    # The venue's clock is not this host's: nothing happens before it was asked for, or after it was
+    # heard of.
+    ts = min(max(word.ts_event, own.ts_sent, own.ts_arrived, own.ts_replaced), due)
     own.messages -= word.answers
+    told = tell_strategy(router, execution, leg.instance, due, word.kind, order)
+    leg.notice_floor = due
     if word.kind == TELL_FILL:
-        _hear_fill(execution, router, word, order)
+        _hear_fill(execution, router, word, order, ts, told)
         return 0
     if word.kind == TELL_ACCEPTED:
         own.ts_arrived = ts
@@ -172,7 +179,6 @@ def hear(router_address: int, word_address: int) -> int:
         own.ts_replaced = ts
         if own.quantity == own.filled:
             close_own(execution, own, FILLED, NO_REASON, ts)
-    told = _tell(execution, router, word, order)
     message = message_at(router.messages, told)
     message.reason = word.reason
     message.lots = word.lots
@@ -184,20 +190,9 @@ def hear(router_address: int, word_address: int) -> int:
 
 
 @jit
-def _tell(execution: Any, router: Any, word: Any, order: int) -> int:
-    """Send the strategy word at once, behind all that it was told before; the message."""
-    leg = leg_at(router.legs, own_at(execution.own_orders, order).leg)
-    clock = instance_at(router.instances, leg.instance).clock
-    due = max(word.ts_known, leg.notice_floor, clock)
-    leg.notice_floor = due
-    return tell_strategy(router, execution, leg.instance, due, word.kind, order)
-
-
-@jit
-def _hear_fill(execution: Any, router: Any, word: Any, order: int) -> None:
-    """Book a fill and send word of it."""
+def _hear_fill(execution: Any, router: Any, word: Any, order: int, ts: int, told: int) -> None:
+    """Book a fill, of which word is sent."""
     own = own_at(execution.own_orders, order)
-    ts = word.ts_event
     if own.status == PENDING_NEW:  # nobody said that it had come
         own.ts_arrived = ts
     fill(execution, order, word.price, word.lots, word.liquidity, BY_BROKER, ts)
@@ -207,7 +202,6 @@ def _hear_fill(execution: Any, router: Any, word: Any, order: int) -> None:
     account = account_at(router.accounts, own.leg)
     book_fill(account, row.side, row.last_px, row.last_qty, row.commission)
     row.position = account.position
-    told = _tell(execution, router, word, order)
     message = message_at(router.messages, told)
     row.ts_known = message.ts
     if execution.event_log != 0:

@@ -37,6 +37,11 @@ _KINDS: Final[dict[int, RequestKind]] = {
     ARRIVE_NEW: "new", ARRIVE_CANCEL: "cancel", ARRIVE_CANCEL_ALL: "cancel_all",
     ARRIVE_REPLACE: "replace",
 }  # fmt: skip
+#: Fields of a request that are called the same in its record.
+_SAME: Final = (
+    "leg", "client_order_id", "side", "order_type", "time_in_force", "price", "trigger_price",
+    "quantity", "lots", "expire_ns", "terms",
+)  # fmt: skip
 _INDEX_MASK: Final = 0xFFFFFFFF
 _OPEN: Final = (OrderStatus.PENDING_NEW, OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
 
@@ -84,6 +89,9 @@ class AbroadRequest:
 class Said:
     """When something happened to an order, and when that is heard; ns since the epoch.
 
+    Clocks differ: what is said to have happened before it was asked for, or after it was heard of,
+    happened then.
+
     Attributes
     ----------
     ts_event
@@ -117,25 +125,27 @@ class Abroad:
         self.let_pass = let_pass
         self._request, self._word = np.zeros(1, kernels.REQUEST), np.zeros(1, kernels.WORD)
         self._account_orders = 0
+        self._take = entry_of(kernels.take_request)
+        self._hear_entry = entry_of(kernels.hear)
+        self._open_entry = entry_of(kernels.open_account_order)
 
     # --- what leaves ------------------------------------------------------------------------------
 
     def take(self) -> list[AbroadRequest]:
         """Return what has left since the last call, in the order in which it did."""
         taken = []
-        take, router = entry_of(kernels.take_request), self._memory.router_address
+        take, router = self._take, self._memory.router_address
         row = self._request[0]
         while take(router, self._request.ctypes.data):
             taken.append(
                 AbroadRequest(
-                    _KINDS[int(row["kind"])], int(row["handle"]), int(row["leg"]),
-                    *(int(row[name]) for name in (
-                        "client_order_id", "side", "order_type", "time_in_force", "price",
-                        "trigger_price", "quantity", "lots", "expire_ns", "terms",
-                    )),
-                    bool(row["of_trigger"]), int(row["ts"]),
+                    kind=_KINDS[int(row["kind"])],
+                    order=int(row["handle"]),
+                    of_trigger=bool(row["of_trigger"]),
+                    ts_ns=int(row["ts"]),
+                    **{name: int(row[name]) for name in _SAME},
                 )
-            )  # fmt: skip
+            )
         return taken
 
     def open_orders(self, leg: int) -> list[int]:
@@ -222,7 +232,7 @@ class Abroad:
             quantity=lots,
         )  # fmt: skip
         self._account_orders += 1
-        self._call(kernels.open_account_order)
+        self._call(self._open_entry)
         return int(self._word[0]["handle"])
 
     def _own(self, order: int) -> Any:
@@ -234,7 +244,7 @@ class Abroad:
     def _hear(self, order: int, kind: int, said: Said, **more: int) -> None:
         self._own(order)
         self._fill_word(said, kind=kind, handle=order, **more)
-        self._call(kernels.hear)
+        self._call(self._hear_entry)
 
     def _fill_word(self, said: Said, **more: int) -> None:
         self._word[:] = 0
@@ -243,6 +253,6 @@ class Abroad:
         for name, value in more.items():
             word[name] = value
 
-    def _call(self, kernel: Any) -> None:
-        entry, router = entry_of(kernel), self._memory.router_address
+    def _call(self, entry: Callable[[int, int], int]) -> None:
+        router = self._memory.router_address
         self._retry(lambda: entry(router, self._word.ctypes.data))

@@ -128,7 +128,7 @@ def _load() -> None:
     from tapewire.replay.merge import warm_up
 
     warm_up()
-    tapewire.runs.wiring._call_kernels(["market_maker", "sma_crossover"])
+    tapewire.runs.wiring._call_kernels(["market_maker", "sma_crossover"], abroad=False)
     tapewire.processes.transports.cores = lambda: 1
 
 

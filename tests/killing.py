@@ -29,7 +29,7 @@ _MARK = "TAPEWIRE_TEST_MARK"
 #: By the part of its command line that tells which process it is; all others are the command.
 ROLES = {
     "replay": b"tapewire.replay", "collector": b"collector_main", "model": b"--connect\0ipc://",
-    "worker": b"tapewire.executors",
+    "worker": b"tapewire.executors", "rails": b"tapewire.live.rails", "stream": b"tapewire.live\0",
 }  # fmt: skip
 #: What is in the folder of an address, of which its owner is the command.
 OWNED = ("owner.lock", "stream", "stream.lock")

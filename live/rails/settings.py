@@ -1,6 +1,6 @@
 """What rails are told once, before anything else: account, limits, policies; no secrets."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -185,7 +185,19 @@ def confirmation_of(account: str) -> str:
     return f"trade {account} live"
 
 
-def require_confirmed(settings: RailsSettings, role: str, typed: str | None) -> None:
+class NamesAccount(Protocol):
+    """What says which account is traded, and whether it is a real one."""
+
+    @property
+    def account(self) -> str:
+        """Its name."""
+
+    @property
+    def mode(self) -> Literal["paper", "live"]:
+        """Whether its orders are real."""
+
+
+def require_confirmed(settings: NamesAccount, role: str, typed: str | None) -> None:
     """Check that a session may send real orders: configuration, role and typed words have to agree.
 
     Paper needs none of it.

@@ -69,13 +69,21 @@ def live(
             help="Serve figures for Prometheus at http://127.0.0.1:PORT/metrics while it goes.",
         ),
     ] = None,
+    role: Annotated[
+        str, typer.Option("--role", help="'live', for orders that are real (orders.mode: live).")
+    ] = "",
+    typed: Annotated[
+        str | None,
+        typer.Option("--confirm", help="What is asked for then: 'trade ACCOUNT live'."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
-    """Trade on paper over Databento's live MBO, with the key in DATABENTO_API_KEY.
+    """Trade over Databento's live MBO, with the key in DATABENTO_API_KEY: on paper, or at a broker.
 
-    Orders have their exact places in the queues of the books, with the latencies, fees and limits
-    of the configuration; none leaves this host. What comes is recorded beside the run folder. The
-    first Ctrl-C ends the session in order, with a report; a second one at once.
+    On paper orders have their exact places in the queues of the books, with the latencies, fees
+    and limits of the configuration; none leaves this host. Where the configuration says so
+    (live.orders), they go through rails to a broker. What comes is recorded beside the run folder.
+    The first Ctrl-C ends the session in order, with a report; a second one at once.
     """
     from tapewire.cli.display import Display, summary
     from tapewire.cli.live import LiveDisplay
@@ -100,13 +108,25 @@ def live(
         options={"seed": seed, "metrics_port": metrics_port},
     )  # fmt: skip
     run_config = request.checked(_as_option)
+    if typed is None and settings.orders is not None and settings.orders.mode == "live":
+        typed = _asked(settings.orders.account, role)
     with Display(quiet=True) if quiet else LiveDisplay() as display:
         result = run_live(
             run_config, settings, name=config.stem if config is not None else "live",
-            output=output, seconds=seconds,
+            output=output, seconds=seconds, role=role, confirmed=typed,
             hooks=Hooks(display.announce, display.progress, display.working),
         )  # fmt: skip
     say(summary(result), done=f"the session in {result.path} is complete")
+
+
+def _asked(account: str, role: str) -> str | None:
+    """Have a person type that orders shall be real; None: who asks may not have that anyway."""
+    from tapewire.live.rails.settings import ROLE_LIVE, confirmation_of
+
+    if role != ROLE_LIVE:
+        return None
+    said: str = typer.prompt(f"type {confirmation_of(account)!r} to send real orders", err=True)
+    return said
 
 
 def _as_option(name: str) -> str:

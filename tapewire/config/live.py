@@ -5,6 +5,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tapewire.config.orders import OrderSettings
+
 #: What a configuration calls it.
 LIVE: Final = "live"
 
@@ -30,3 +32,5 @@ class LiveSettings(BaseModel):
     on_gap: Literal["halt", "continue"] = "halt"
     #: How long the gateway may be away, s.
     patience_s: float = Field(default=14_400.0, gt=0)
+    #: Where orders go; None: they are on paper.
+    orders: OrderSettings | None = None

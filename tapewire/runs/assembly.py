@@ -92,9 +92,12 @@ class RunAssembly:
     ----------
     keeps_rows
         Whether the rows of a run that did not come to its end are kept.
+    orders_go_abroad
+        Whether a broker works its orders, and not the simulation.
     """
 
     keeps_rows = False
+    orders_go_abroad = False
 
     def __init__(
         self,
@@ -131,7 +134,7 @@ class RunAssembly:
             stream = self._stream(stack)
             process = self._collector_process(stack, stream)
             with self.signals.immediate(), self.signals.watching(stream.check):
-                wiring.warm_up(facts.config, self.hooks.announce)
+                wiring.warm_up(facts.config, self.hooks.announce, abroad=self.orders_go_abroad)
             self._note_kernel_cache()
             facts.info = stream.begin()
             facts.warnings += gap_warnings(facts.info.files)
@@ -142,7 +145,7 @@ class RunAssembly:
             facts.status = wiring.status_files(facts.config)
             simulation = facts.simulation = wiring.make_simulation(
                 facts.config, facts.info, facts.models, facts.status, facts.contracts,
-                touches=facts.config.backtest.output.markouts,
+                touches=facts.config.backtest.output.markouts, abroad=self.orders_go_abroad,
             )  # fmt: skip
             simulation.touch_memory()
             folder = stack.enter_context(run_folder(self.output, self.name))

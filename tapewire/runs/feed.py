@@ -47,6 +47,9 @@ class OrderGate(Protocol):
     def standing(self) -> FeedStanding:
         """Say how the feed is."""
 
+    def end(self) -> None:
+        """The data are over, and the simulation is not yet."""
+
 
 @dataclasses.dataclass
 class Clock:
@@ -130,6 +133,8 @@ class Feed:
         with closing(batches):  # a thread may be working on them
             self._take(batches, receiver)
         with self._signals.immediate():
+            if self._gate is not None:
+                self._gate.end()
             self._simulation.finish()
             self._collect(self._simulation.drain())
         self._announce_trips()

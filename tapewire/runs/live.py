@@ -13,11 +13,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
+from tapewire.config.accounts import hedges
 from tapewire.config.live import LiveSettings
+from tapewire.config.orders import OrderSettings
 from tapewire.config.schema import RunConfig
+from tapewire.config.variants import checked_variants
 from tapewire.errors import ConfigError, OutputError
 from tapewire.inputs.databento_http import key_from_environment
 from tapewire.live.plan import StreamPlan
+from tapewire.live.rails.settings import require_confirmed
 from tapewire.live.recorder import discard_empty
 from tapewire.live.subscription import FeedRequest, GatewayAddress
 from tapewire.processes.live_process import LiveStreamProcess
@@ -33,6 +37,7 @@ from tapewire.runs.stream import Stream, name_inputs
 if TYPE_CHECKING:
     from tapewire.router import Simulation
     from tapewire.runs.feed import OrderGate
+    from tapewire.runs.live_orders import LiveOrders
     from tapewire.runs.manifest import RunFacts
     from tapewire.runs.session_desk import SessionDesk
     from tapewire.wire import Receiver, StreamInfo
@@ -49,9 +54,11 @@ def run_live(
     output: str | Path | None = None,
     seconds: float | None = None,
     hooks: Hooks | None = None,
+    role: str = "",
+    confirmed: str | None = None,
     desk: "SessionDesk | None" = None,
 ) -> RunResult:
-    """Run strategies on paper over live data until Ctrl-C, or for some seconds.
+    """Run strategies over live data until Ctrl-C, or for some seconds: on paper, or at a broker.
 
     Parameters
     ----------
@@ -67,6 +74,8 @@ def run_live(
         How long; None: until the first Ctrl-C or SIGTERM, which ends the data there.
     hooks
         Told of what happens.
+    role, confirmed
+        Of who asks, and what they typed, where ``orders.mode`` is ``live``.
     desk
         Where it is seen, and told what to do.
 
@@ -92,6 +101,9 @@ def run_live(
     address = GatewayAddress.typed(settings.gateway) if settings.gateway else None
     if config.backtest.replay.days == "apart":
         raise ConfigError("replay.days: expected together in a live run, found apart")
+    if settings.orders is not None:
+        require_confirmed(settings.orders, role, confirmed)
+        require_sendable(config)
     folder = Path(output) if output is not None else RUNS / timed_name(name)
     recording = folder.with_name(folder.name + RECORDING)
     for path in (folder, recording):
@@ -103,13 +115,43 @@ def run_live(
     )  # fmt: skip
     hooks = hooks or Hooks()
     with SessionSignals() as signals:
-        run = LiveRun(config, name, folder, hooks, signals, plan, settings, seconds, desk)
+        run = LiveRun(
+            config, name, folder, hooks, signals, plan, settings, seconds, (role, confirmed), desk
+        )
         try:
             return run.run()
         except KeyboardInterrupt:
             raise signals.error() from None
         finally:
             discard_empty(recording)
+
+
+def require_sendable(config: RunConfig) -> None:
+    """Check that orders of a configuration can go to a broker.
+
+    Raises
+    ------
+    ConfigError
+        If not: nobody could say whose position is whose, or who cuts a session off.
+    """
+    variants = sum(
+        len(checked_variants(one, ("strategy", i))) for i, one in enumerate(config.strategy)
+    )
+    if variants != 1:
+        raise ConfigError(
+            f"live.orders: expected one strategy in an account, found {variants}: whose its "
+            "position is could not be told"
+        )
+    [strategy] = config.strategy
+    executions = [config.backtest.execution, strategy.execution]
+    if any(one is not None and one.gateway is not None for one in executions):
+        raise ConfigError(
+            "execution.gateway: expected none where orders go to a broker, whose gateway is real"
+        )
+    if hedges(strategy, config.backtest):
+        raise ConfigError(
+            "live.orders: expected a position that nets, found longs and shorts beside each other"
+        )
 
 
 class SessionSignals(Signals):
@@ -157,12 +199,12 @@ class LiveStream(Stream):
     def __init__(
         self, plan: StreamPlan, seconds: float | None, facts: "RunFacts", hooks: Hooks,
         signals: SessionSignals, stack: contextlib.ExitStack,
-        told: Callable[..., None],
+        told: Callable[..., None], idle: Callable[[], None],
     ) -> None:  # fmt: skip
         self._stream_plan, self._seconds = plan, seconds
         self._session = signals
         self._ends_s: float | None = None
-        super().__init__(facts, None, hooks, signals, stack, told=told)
+        super().__init__(facts, None, hooks, signals, stack, told=told, idle=idle)
 
     def begin(self) -> "StreamInfo":
         """Connect both ends; return what will come. Its time begins here."""
@@ -210,6 +252,8 @@ class LiveRun(RunAssembly):
         Its run folder, which is not there yet.
     plan, settings, seconds, desk
         As `run_live` has them.
+    confirmed
+        Its role and what was typed.
     """
 
     keeps_rows = True
@@ -218,12 +262,15 @@ class LiveRun(RunAssembly):
     def __init__(
         self, config: RunConfig, name: str, folder: Path, hooks: Hooks, signals: SessionSignals,
         plan: StreamPlan, settings: LiveSettings, seconds: float | None,
+        confirmed: tuple[str, str | None] = ("", None),
         desk: "SessionDesk | None" = None,
     ) -> None:  # fmt: skip
         hooks = hooks if desk is None else desk.heard_by(hooks)
         super().__init__(config, name, folder, False, None, hooks, signals)
         self._desk = desk
         self._plan, self._settings, self._seconds = plan, settings, seconds
+        self._confirmed = confirmed
+        self.orders_go_abroad = settings.orders is not None
         self._live_gate = LiveGate(
             settings, hooks.announce, self.facts.warnings, None if desk is None else desk.holds
         )
@@ -231,17 +278,35 @@ class LiveRun(RunAssembly):
     def _stream(self, stack: contextlib.ExitStack) -> Stream:
         from tapewire.runs import wiring
 
+        self._stack = stack
         with self.signals.immediate():  # no data shall wait for that
-            wiring.warm_up(self.facts.config, self.hooks.announce)
+            wiring.warm_up(self.facts.config, self.hooks.announce, abroad=self.orders_go_abroad)
         return LiveStream(
             self._plan, self._seconds, self.facts, self.hooks, self.signals, stack,
-            self._live_gate.told,
+            self._live_gate.told, self._live_gate.idle,
         )  # fmt: skip
 
     def _gate(self, simulation: "Simulation") -> "OrderGate":
         self._live_gate.attend(simulation)
+        if self._settings.orders is not None:
+            self._live_gate.orders = self._open_orders(self._settings.orders, simulation)
         if self._desk is None:
             return self._live_gate
         self._desk.attend(simulation, self._live_gate, self.signals.end_data)
         self.signals.obey = self._desk.obey
         return self._desk
+
+    def _open_orders(self, settings: OrderSettings, simulation: "Simulation") -> "LiveOrders":
+        """Start the rails of the account that orders go to."""
+        from tapewire.live.rails.line import RailsLine
+        from tapewire.runs.live_orders import LiveOrders, rails_settings
+
+        assert self.facts.contracts is not None
+        role, typed = self._confirmed
+        told = rails_settings(settings, self.facts.contracts.table)
+        line = self._stack.enter_context(RailsLine(told, role=role, confirmed=typed))
+        self.facts.warnings.append(
+            f"orders went to the account {settings.account} (session {line.session}), "
+            f"mode {settings.mode}"
+        )
+        return LiveOrders(line, simulation, self.hooks.announce, self._live_gate.warn)

@@ -8,10 +8,12 @@ from hdrh.histogram import HdrHistogram
 
 from tapewire.config.live import LiveSettings
 from tapewire.runs.holding import Holds
+from tapewire.live.rails.messages import DataState
 from tapewire.runs.hooks import FeedStanding
 
 if TYPE_CHECKING:
     from tapewire.router import Simulation
+    from tapewire.runs.live_orders import LiveOrders
     from tapewire.wire.messages import FeedState
     from tapewire.wire.receiver import Hops
 
@@ -39,6 +41,8 @@ class LiveGate:
     ----------
     simulation
         Whose orders are held, once it is there.
+    orders
+        What takes them to a broker; None: they are on paper.
     lag_ns
         Of the last batch: from the line to the simulation.
     holds
@@ -60,6 +64,8 @@ class LiveGate:
         self._sent = 0
         self._took = HdrHistogram(1, _TOOK_NS_MAX, _DIGITS)
         self.simulation: Simulation | None = None
+        self.orders: LiveOrders | None = None
+        self._rails = ""
         self.lag_ns = 0
         self.lag_ns_max = 0
         self.holds = 0
@@ -69,11 +75,15 @@ class LiveGate:
         self.simulation = simulation
         self._holds.attend(simulation)
 
+    def warn(self, text: str) -> None:
+        """Have the manifest say something."""
+        if len(self._warnings) < _WARNINGS_MAX:
+            self._warnings.append(text)
+
     def told(self, state: "FeedState", text: str) -> None:
         """Hear what has become of the feed."""
         self._announce(text)
-        if len(self._warnings) < _WARNINGS_MAX:
-            self._warnings.append(text)
+        self.warn(text)
         if state == "gap":
             self._has_gap = True
         else:
@@ -103,13 +113,36 @@ class LiveGate:
     def after(self, hops: "Sequence[Hops]", simulate_ns: int) -> int:
         """A batch was simulated: if an order left by it, how long that took from the line, ns."""
         assert self.simulation is not None
+        began_ns = time.perf_counter_ns()
+        self.idle()
         sent = self.simulation.orders_sent
         if sent == self._sent or not hops:
             return 0
         self._sent = sent
-        took_ns = self.lag_ns + simulate_ns
+        took_ns = self.lag_ns + simulate_ns + time.perf_counter_ns() - began_ns
         self._took.record_value(max(1, took_ns))
         return took_ns
+
+    def idle(self) -> None:
+        """Between two batches, and while none comes: see to orders that a broker works."""
+        if self.orders is None:
+            return
+        self.orders.turn(self.lag_ns, self._data_state)
+        rails = self.orders.held_because
+        if rails != self._rails:
+            self._rails = rails
+            self._apply(rails)
+
+    def end(self) -> None:
+        """The data are over: end what a broker still works, as its settings say."""
+        if self.orders is not None:
+            self.orders.end()
+
+    @property
+    def _data_state(self) -> DataState:
+        if self._has_gap:
+            return DataState.GAPPED
+        return DataState.STALE if self._state != "live" or self._is_late else DataState.SOUND
 
     def standing(self) -> FeedStanding:
         """Say how the feed is."""
@@ -124,6 +157,7 @@ class LiveGate:
 
     def _apply(self, why: str) -> None:
         held = self._state != "live" or self._is_late or (self._has_gap and self._halts_on_gap)
+        held = held or bool(self._rails)
         if not self._halts_on_gap and self._state == "live":
             self._has_gap = False
         if held == self._is_held:
@@ -133,5 +167,5 @@ class LiveGate:
         self._holds.hold("feed", why if held else "")
         text = f"new orders are held: {why}" if held else "new orders go again"
         self._announce(text)
-        if held and len(self._warnings) < _WARNINGS_MAX:
-            self._warnings.append(text)
+        if held:
+            self.warn(text)

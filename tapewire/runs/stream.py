@@ -52,6 +52,8 @@ class Stream:
         What is replayed, where that is not all that the configuration names.
     told
         Called with what becomes of a live feed.
+    idle
+        Called while nothing comes, several times a second.
 
     Raises
     ------
@@ -68,13 +70,14 @@ class Stream:
         stack: contextlib.ExitStack,
         plan: "ReplayPlan | None" = None,
         told: "Callable[[FeedState, str], None]" = lambda state, text: None,
+        idle: "Callable[[], None]" = lambda: None,
     ) -> None:
         self._facts = facts
         self._plan = plan
         self._connect = connect
         self._hooks = hooks
         self._signals = signals
-        self._told = told
+        self._told, self._idle = told, idle
         self._replay: ChildProcess | ThreadedReplay | None = None
         self.receiver = self._open(stack)
         stack.callback(self.receiver.close, "the run ended before its data")
@@ -148,9 +151,11 @@ class Stream:
         # They hold what they need, not this object, which holds the receiver: all memory of a run
         # would wait for the collector of cycles.
         signals, hooks, is_foreign = self._signals, self._hooks, self._connect is not None
+        idle = self._idle
 
         def tick() -> None:
             signals.check()
+            idle()
             if process is not None:
                 process.check()
 

@@ -57,11 +57,13 @@ def make_simulation(
     contracts: Contracts | None = None,
     *,
     touches: bool = False,
+    abroad: bool = False,
 ) -> Simulation:
     """Build the simulation of a run; the models of its strategies are started.
 
     ``status`` is what `status_files` has read, ``contracts`` what `contracts_of` brought together
-    (here, where it is None); ``touches`` are for markouts.
+    (here, where it is None); ``touches`` are for markouts; orders that go ``abroad`` are not
+    simulated.
 
     Raises
     ------
@@ -72,6 +74,7 @@ def make_simulation(
     simulation = simulation_config(
         config, info, status, contracts or contracts_of(config, info), touches=touches
     )
+    simulation = replace(simulation, abroad=abroad)
     if models is not None:
         simulation = models.start(simulation, info)
     else:
@@ -128,18 +131,23 @@ def _refuse_external(simulation: SimulationConfig) -> None:
             )
 
 
-def warm_up(config: RunConfig, announce: Callable[[str], None]) -> None:
+def warm_up(
+    config: RunConfig, announce: Callable[[str], None], *, abroad: bool = False
+) -> None:  # fmt: skip
     """Compile or load every kernel of the run, saying so if it takes a while.
 
-    Of several runs with a cold cache one compiles, and the others wait for it.
+    Of several runs with a cold cache one compiles, and the others wait for it. ``abroad`` is as in
+    `make_simulation`.
     """
     kinds = sorted({strategy.type for strategy in config.strategy})
 
     def work() -> None:
         with _announced_if_slow(announce, "compiling kernels, first run only …"):
-            _call_kernels(kinds)
+            _call_kernels(kinds, abroad=abroad)
 
     parts = ["simulation", *map(_part_of, kinds)]
+    if abroad:
+        parts.append("abroad")
     definitions = [find_strategy(kind) for kind in kinds]
     if any(one.outside is not None or one.is_external for one in definitions):
         parts.append("plain")
@@ -152,7 +160,7 @@ def _part_of(kind: str) -> str:
     return f"strategy-{digest_of(sources) if sources else re.sub(r'[^0-9A-Za-z_]', '_', kind)}"
 
 
-def _call_kernels(kinds: Iterable[str]) -> None:
+def _call_kernels(kinds: Iterable[str], *, abroad: bool) -> None:
     records = np.zeros(2, MBO_DTYPE)
     records["ts_recv"] = 1, 2
     records["order_id"] = 1, 2
@@ -168,7 +176,7 @@ def _call_kernels(kinds: Iterable[str]) -> None:
     ):
         records[field] = value
     # Without strategies: their own code is called for real events only.
-    simulation = Simulation(SimulationConfig(InstrumentTable([]), warmup_until_ns=2))
+    simulation = Simulation(SimulationConfig(InstrumentTable([]), warmup_until_ns=2, abroad=abroad))
     simulation.feed(records)
     simulation.finish()
     simulation.drain()

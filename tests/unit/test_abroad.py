@@ -196,6 +196,17 @@ def test_time_passes_without_a_record(scene: Callable[..., Scene]) -> None:
     assert here.simulation.now_ns == ns(160)
 
 
+def test_a_venue_with_another_clock(scene: Callable[..., Scene]) -> None:
+    """It takes an order before that was sent, and fills it after that was heard of."""
+    here = scene(Log().buy(20, "a", 1, 100))
+    [new] = here.until(31)
+    here.abroad.accept(new.order, said(5, 32))
+    here.abroad.fill(new.order, px(100), 1, Liquidity.MAKER, None, said(90, 40))
+    rows = here.end()
+    assert us(rows["orders"]["ts_arrived"][0]) == 20
+    assert (us(rows["fills"]["ts_event"][0]), us(rows["fills"]["ts_known"][0])) == (40, 40)
+
+
 def test_limits_of_the_run_hold_before_anything_leaves(scene: Callable[..., Scene]) -> None:
     from tapewire.router import RiskLimits
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from hdrh.histogram import HdrHistogram
 
 from tapewire.config.live import LiveSettings
-from tapewire.runs.holding import Holds
 from tapewire.live.rails.messages import DataState
+from tapewire.runs.holding import Holds
 from tapewire.runs.hooks import FeedStanding
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from tapewire.errors import TapewireError
 from tapewire.runs.holding import Holds
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tapewire.runs.feed import OrderGate
     from tapewire.wire.receiver import Hops
 
-Wish = Literal["", "go", "pause", "stop", "kill"]
+#: Of `""` (nothing yet), `go`, `pause`, `stop`, `kill`.
+Wish = str
 #: Takes a new state (None: nothing new) and returns the wish, and whether anybody looks.
 Exchange = Callable[[str | None], tuple[Wish, bool]]
 #: Between two states, s: while somebody looks, and while nobody does.
@@ -41,11 +42,17 @@ class SessionDesk:
     ----------
     exchange
         Called four times a second, in a thread.
+    ends_s
+        How long after its first record the session is stopped, as if that was wished; None: never.
     clock
         Seconds.
     """
 
-    def __init__(self, exchange: Exchange, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, exchange: Exchange, *, ends_s: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._ends_s = ends_s
         self.holds = Holds()
         self._exchange, self._clock = exchange, clock
         self._gate: OrderGate | None = None
@@ -78,6 +85,7 @@ class SessionDesk:
         """Take the simulation, what else stands before its orders, and what ends its data."""
         self._simulation, self._look, self._gate = simulation, simulation.look(), gate
         self._end_data = end_data
+        self._ends_s = None if self._ends_s is None else self._clock() + self._ends_s
         self.holds.attend(simulation)
 
     def before(self, hops: "Sequence[Hops]") -> None:
@@ -91,6 +99,11 @@ class SessionDesk:
         """It was simulated; see `tapewire.runs.feed.OrderGate`."""
         self._is_simulating = False
         return 0 if self._gate is None else self._gate.after(hops, simulate_ns)
+
+    def end(self) -> None:
+        """The data are over; see `tapewire.runs.feed.OrderGate`."""
+        if self._gate is not None:
+            self._gate.end()
 
     def standing(self) -> FeedStanding:
         """Say how the feed is; of files, that they come."""
@@ -124,6 +137,8 @@ class SessionDesk:
         if self._simulation is None or self._is_simulating:
             return
         wish = self._wish
+        if self._ends_s is not None and wish != "kill" and self._clock() >= self._ends_s:
+            wish = "stop"
         if wish != self._done:
             self._done = wish
             if wish == "kill":

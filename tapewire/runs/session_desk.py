@@ -28,6 +28,8 @@ Exchange = Callable[[str | None], tuple[Wish, bool]]
 #: Between two states, s: while somebody looks, and while nobody does.
 SEEN_S: Final = 0.25
 UNSEEN_S: Final = 5.0
+#: A state, which takes about 2 ms, is followed by so many times as long without one.
+_TIMES_REST: Final = 20
 #: A killed session's orders are given so long to be canceled, and asked for so often, s.
 KILL_S: Final = 10.0
 _AGAIN_S: Final = 1.0
@@ -59,7 +61,7 @@ class SessionDesk:
         self._end_data: Callable[[], bool] = lambda: False
         self._simulation: Simulation | None = None
         self._look: Look | None = None
-        self._turns, self._is_seen = Turns(SEEN_S), True
+        self._turns, self._is_seen = Turns(SEEN_S, _TIMES_REST), True
         self._next_unseen_s = 0.0
         self._state: str | None = None
         self._wish: Wish = ""

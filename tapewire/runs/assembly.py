@@ -134,9 +134,7 @@ class RunAssembly:
             stream = self._stream(stack)
             process = self._collector_process(stack, stream)
             with self.signals.immediate(), self.signals.watching(stream.check):
-                wiring.warm_up(
-                    facts.config, self.hooks.announce, abroad=self.orders_go_abroad
-                )
+                wiring.warm_up(facts.config, self.hooks.announce, abroad=self.orders_go_abroad)
             self._note_kernel_cache()
             facts.info = stream.begin()
             facts.warnings += gap_warnings(facts.info.files)

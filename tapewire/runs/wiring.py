@@ -176,9 +176,7 @@ def _call_kernels(kinds: Iterable[str], *, abroad: bool) -> None:
     ):
         records[field] = value
     # Without strategies: their own code is called for real events only.
-    simulation = Simulation(
-        SimulationConfig(InstrumentTable([]), warmup_until_ns=2, abroad=abroad)
-    )
+    simulation = Simulation(SimulationConfig(InstrumentTable([]), warmup_until_ns=2, abroad=abroad))
     simulation.feed(records)
     simulation.finish()
     simulation.drain()

@@ -63,6 +63,7 @@ class Look:
             for own in self._at_the_exchange(leg):
                 price = int(own["price"])
                 rests = int(own["order_type"]) == OrderType.LIMIT
+                lots, count = self._ahead(leg, own, queues) if rests else (None, None)
                 found.append(
                     RestingOrder(
                         leg=leg,
@@ -74,9 +75,10 @@ class Look:
                         price=None if price == UNDEF_PRICE else price,
                         quantity=int(own["quantity"]),
                         filled=int(own["filled"]),
-                        ahead=self._lots_ahead(leg, own, queues) if rests else None,
+                        ahead=lots,
                         replaces=int(own["replaces"]),
                         ts_arrived=int(own["ts_arrived"]),
+                        orders_ahead=count,
                     )
                 )
         return found
@@ -108,17 +110,18 @@ class Look:
                     yield own
                 index = int(own["next"])
 
-    def _lots_ahead(
+    def _ahead(
         self, leg: int, own: Any, queues: dict[tuple[int, int], IntArray]
-    ) -> int | None:
-        """Lots ahead of an order; as guessed, where that is so, and None if that is not known."""
+    ) -> tuple[int | None, int | None]:
+        """Lots and orders ahead of an order; lots as guessed, where that is so; None: unknown."""
         if own["front"] != UNKNOWN:
-            return (int(own["front"]) + LOT // 2) // LOT
+            return (int(own["front"]) + LOT // 2) // LOT, None
         book = int(self._memory.parties.records[leg]["book"])
         if self._memory.market.books.records["quoted"][book]:
-            return None
+            return None, None
         side = BID if own["side"] == Side.BUY else ASK
         if (book, side) not in queues:
             queues[book, side] = self._memory.market.queue(book, side)
         prices, _, sizes, stamps = queues[book, side].T
-        return int(sizes[(prices == own["price"]) & (stamps < own["stamp"])].sum())
+        is_ahead = (prices == own["price"]) & (stamps < own["stamp"])
+        return int(sizes[is_ahead].sum()), int(np.count_nonzero(is_ahead))

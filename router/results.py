@@ -83,6 +83,8 @@ class RestingOrder:
         How many took effect so far.
     ts_arrived
         When it reached the exchange, ns.
+    orders_ahead
+        Orders of the market that stand there; None where that is not known.
     """
 
     leg: int
@@ -97,6 +99,7 @@ class RestingOrder:
     ahead: int | None
     replaces: int
     ts_arrived: int
+    orders_ahead: int | None = None
 
 
 @dataclass(slots=True)

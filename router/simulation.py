@@ -55,6 +55,7 @@ from tapewire.router._layout import (
 from tapewire.router._memory import NO_ROWS, Memory
 from tapewire.router._requests import announce_signal, come_back
 from tapewire.router._roster import Roster
+from tapewire.router._withdrawing import withdraw_all
 from tapewire.router.abroad import Abroad
 from tapewire.router.bills import Bills
 from tapewire.router.config import SimulationConfig
@@ -208,6 +209,14 @@ class Simulation:
         Cancels leave as ever.
         """
         self._memory.router["orders_held"] = held
+
+    def withdraw_orders(self) -> None:
+        """Ask for all open orders to be canceled; that takes as long as any cancel does.
+
+        Call it between two batches. They are canceled with the reason ``LOSS_CANCEL``.
+        """
+        if self._began:
+            self._retry(lambda: withdraw_all(self._router_address, self.now_ns))
 
     @property
     def abroad(self) -> Abroad:

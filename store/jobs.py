@@ -26,6 +26,8 @@ OWNED_MAX: Final = 200
 ASKED_BYTES_MAX: Final = 64 << 10
 #: How often a job is begun whose workers are lost.
 ATTEMPTS: Final = 3
+#: Kinds that are begun once: a live session's data do not come again.
+ONCE: Final = ("live",)
 #: Days that a job is kept after it has ended.
 KEPT_DAYS: Final = 30
 _ROWS_MAX: Final = 1_000

@@ -33,6 +33,7 @@ from sqlalchemy.schema import SchemaItem
 APPLICATION_ID: Final = 0x54415057
 ROLES: Final = ("admin", "trader", "researcher", "viewer")
 JOB_STATES: Final = ("waiting", "running", "done", "failed", "canceled")
+LIVE_WISHES: Final = ("", "go", "pause", "stop", "kill")
 GENERATION_STATES: Final = ("running", "complete", "stopped", "failed")
 
 metadata: Final = MetaData(
@@ -311,6 +312,19 @@ jobs: Final = _table(
     _one_of("state", JOB_STATES),
     UniqueConstraint("owner_id", "idempotency_key"),
     Index("ix_jobs_queue", "state", "priority", "id"),
+)
+#: What is to be seen of a live session, which is a job, and what is wished of it.
+live_sessions: Final = _table(
+    "live_sessions",
+    _id(_LONG),
+    Column("job_id", _LONG, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, unique=True),
+    _count("seq"),
+    Column("state", Text(), nullable=False),
+    Column("wish", Text(), nullable=False, server_default=text("''")),
+    Column("wished_by", Text()),
+    _at("told_at"),
+    Column("looked_at", DateTime()),
+    _one_of("wish", LIVE_WISHES),
 )
 #: What was answered to calls that change something, so that one that comes again does nothing.
 answers: Final = _table(

@@ -19,6 +19,7 @@ from tapewire import errors
 from tapewire.errors import StaleAttemptError, StoreError
 from tapewire.executors import Failure, ProcessExecutor, Task
 from tapewire.store import JobEnd, JobProgress, JobRecord, Store
+from tapewire.store.jobs import ONCE
 
 #: For how long a job is held, s: that long after its worker was lost it is begun again.
 LEASE_S: Final = 15.0
@@ -160,6 +161,10 @@ class JobWorker:
             return
         if why == "canceled":
             store.end_job(job.id, job.attempt, _canceled(store.job(job.id)))
+        elif job.kind in ONCE and (why == "ending" or failure.kind == "lost"):
+            lost = "its worker ended" if why == "ending" else failure.message
+            ended = f"{lost}; a live session is not begun again, what it had is in its folder"
+            store.end_job(job.id, job.attempt, JobEnd("failed", None, ended, "LOST", 5))
         elif why == "ending":
             store.release_job(job.id, job.attempt, why="its worker ended", counts=False)
         elif failure.kind == "lost" or failure.error in _PASSING:

@@ -6,6 +6,7 @@ from tapewire.services.proto import (
     backtests_pb2_grpc,
     data_pb2_grpc,
     jobs_pb2_grpc,
+    live_pb2_grpc,
     optimizer_pb2_grpc,
     runs_pb2_grpc,
 )
@@ -15,6 +16,7 @@ from tapewire.services.server.datasets import Datasets
 from tapewire.services.server.handlers import Handlers
 from tapewire.services.server.job_desk import JobDesk
 from tapewire.services.server.jobs import Jobs
+from tapewire.services.server.live import LiveTrading
 from tapewire.services.server.run_desk import RunDesk
 from tapewire.services.server.runs import Runs
 
@@ -34,5 +36,7 @@ def add_job_services(
     backtests_pb2_grpc.add_BacktestServiceServicer_to_server(Backtests(database, desk), server)
     optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(Optimizers(desk, runs), server)
     runs_pb2_grpc.add_RunServiceServicer_to_server(Runs(desk, runs), server)
+    live = LiveTrading(database, desk, runs, lambda: jobs.is_draining)
+    live_pb2_grpc.add_LiveTradingServiceServicer_to_server(live, server)
     data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, desk, data), server)
     return jobs

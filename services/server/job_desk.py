@@ -9,7 +9,7 @@ from tapewire.services.server.failures import CallFailure
 from tapewire.services.server.guarding import CALLER, Refused
 from tapewire.services.server.moments import put_moment
 from tapewire.store import JobRecord
-from tapewire.store.jobs import ATTEMPTS
+from tapewire.store.jobs import ATTEMPTS, ONCE
 
 STATES: Final[dict[str, Any]] = {
     "waiting": pb.JOB_STATE_WAITING,
@@ -49,8 +49,8 @@ class JobDesk:
         del asked["idempotency_key"]
         claims = CALLER.get().claims
         assert claims is not None
-        # What nobody may see twice, a holdout, is not begun again by itself.
-        attempts_max = 1 if asked.get("holdout") else ATTEMPTS
+        # What nobody may see twice, a holdout, is not begun again by itself; nor what can't be.
+        attempts_max = 1 if asked.get("holdout") or kind in ONCE else ATTEMPTS
         job = await self._database.ask(
             "add_job",
             lambda store: store.add_job(

@@ -26,9 +26,11 @@ class Jobs(jobs_pb2_grpc.JobServiceServicer):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._watch = JobWatch(database)
+        self.is_draining = False
 
     def drain(self) -> None:
-        """End streams that watch jobs."""
+        """End streams that watch jobs, and sessions."""
+        self.is_draining = True
         self._watch.drain()
 
     async def Get(self, request: Any, context: grpc.aio.ServicerContext) -> Any:

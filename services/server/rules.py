@@ -75,6 +75,16 @@ _RULES: Final = {
         "Reconcile": Rule(Permission.BACKTEST),
         "Spread": Rule(Permission.BACKTEST),
     },
+    "LiveTradingService": {
+        "Describe": Rule(Permission.READ),
+        "CheckConfig": Rule(Permission.LIVE),
+        "Start": Rule(Permission.LIVE),
+        "Stop": Rule(Permission.LIVE),
+        "Pause": Rule(Permission.LIVE),
+        "Resume": Rule(Permission.LIVE),
+        "Kill": Rule(Permission.LIVE),
+        "Watch": Rule(Permission.READ),
+    },
     "JobService": {
         "Get": Rule(Permission.READ),
         "List": Rule(Permission.READ),

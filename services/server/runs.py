@@ -33,12 +33,12 @@ class Runs(runs_pb2_grpc.RunServiceServicer):
         told: dict[str, Any] = {}
         for name in ("yaml", "json"):
             if request.HasField(name):
-                told[name] = _bounded(name, getattr(request, name))
+                told[name] = bounded(name, getattr(request, name))
         return pb.CheckRunConfigResponse(**await self._runs.ask("check", **told))
 
     async def Start(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Ask for a configuration to be run."""
-        found = await self._runs.ask("check", yaml=_bounded("config", request.config))
+        found = await self._runs.ask("check", yaml=bounded("config", request.config))
         if found["problems"]:
             raise ConfigError("\n".join(found["problems"]))
         return pb.StartRunResponse(job=await self._desk.ask("run", request))
@@ -112,7 +112,7 @@ class Runs(runs_pb2_grpc.RunServiceServicer):
         )
 
     async def _done(self, job_id: int) -> JobRecord:
-        return await self._desk.done(job_id, ("run",))
+        return await self._desk.done(job_id, ("run", "live"))
 
 
 _COMPARED_MAX: Final = 8
@@ -123,7 +123,7 @@ def _run_of(job: JobRecord) -> str:
     return str(job.result["run"])
 
 
-def _bounded(name: str, text: str) -> str:
+def bounded(name: str, text: str) -> str:
     """Return a text that is not too long to be kept.
 
     Raises

@@ -21,6 +21,7 @@ from tapewire.services.proto import (
     health_pb2,
     jobs_pb2,
     keys_pb2,
+    live_pb2,
     optimizer_pb2,
     runs_pb2,
     strategies_pb2,
@@ -30,7 +31,8 @@ from tapewire.services.server.failures import EXIT_CODE, REASON
 #: Calls that give or take tokens: a page never sees any, they are in cookies.
 _OF_TOKENS: Final = frozenset(("AuthService/Login", "AuthService/Refresh", "AuthService/Logout"))
 _FILES: Final = (
-    accounts_pb2, backtests_pb2, data_pb2, health_pb2, jobs_pb2, keys_pb2, optimizer_pb2,
+    accounts_pb2, backtests_pb2, data_pb2, health_pb2, jobs_pb2, keys_pb2, live_pb2,
+    optimizer_pb2,
     runs_pb2, strategies_pb2,
 )  # fmt: skip
 #: gRPC's status → HTTP's.

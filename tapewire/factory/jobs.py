@@ -283,6 +283,23 @@ def _run(work: JobWork) -> Json:
         raise type(error)(without_folders(str(error), [places.declared])) from None
 
 
+def _live(work: JobWork) -> Json:
+    from tapewire.runs.served import stored_rules
+    from tapewire.runs.served_session import do_session
+
+    if work.run is None:
+        raise ConfigError("live: expected a worker with a folder of runs (--runs), found none")
+    places, store = places_of(work.folder, work.strategies, work.run.parent), work.store
+    try:
+        return do_session(
+            work.asked.get("config", ""), work.asked.get("duration_s"), places,
+            lambda which: stored_rules(store, which), work.run, work.hear,
+            lambda state: store.tell_live(store.job_id, state),
+        )  # fmt: skip
+    except TapewireError as error:
+        raise type(error)(without_folders(str(error), [places.declared])) from None
+
+
 def _file(work: JobWork) -> tuple[Path, str]:
     name = work.asked.get("data", "")
     return data_file(work.folder, name), name
@@ -313,6 +330,7 @@ WORK: Final[dict[str, Callable[[JobWork], Json]]] = {
     "judge": _judge,
     "optimize": _optimize,
     "run": _run,
+    "live": _live,
     "inspect": lambda work: inspect_data(*_file(work)),
     "check": lambda work: check_data(*_file(work)),
     "plot": _plot,

@@ -37,8 +37,10 @@ from tapewire.runs.stream import Stream, name_inputs
 
 if TYPE_CHECKING:
     from tapewire.router import Simulation
+    from tapewire.runs.feed import OrderGate
     from tapewire.runs.live_orders import LiveOrders
     from tapewire.runs.manifest import RunFacts
+    from tapewire.runs.session_desk import SessionDesk
     from tapewire.wire import Receiver, StreamInfo
 
 #: Behind a run folder's name: what its data are recorded in.
@@ -55,6 +57,7 @@ def run_live(
     hooks: Hooks | None = None,
     role: str = "",
     confirmed: str | None = None,
+    desk: "SessionDesk | None" = None,
 ) -> RunResult:
     """Run strategies over live data until Ctrl-C, or for some seconds: on paper, or at a broker.
 
@@ -74,6 +77,8 @@ def run_live(
         Told of what happens.
     role, confirmed
         Of who asks, and what they typed, where ``orders.mode`` is ``live``.
+    desk
+        Where it is seen, and told what to do.
 
     Raises
     ------
@@ -112,7 +117,7 @@ def run_live(
     hooks = hooks or Hooks()
     with SessionSignals() as signals:
         run = LiveRun(
-            config, name, folder, hooks, signals, plan, settings, seconds, (role, confirmed)
+            config, name, folder, hooks, signals, plan, settings, seconds, (role, confirmed), desk
         )
         try:
             return run.run()
@@ -157,7 +162,7 @@ class SessionSignals(Signals):
     ----------
     end_data
         What the first one does, once there are data; False if there is nothing to end.
-    look_at_time
+    look_at_time, obey
         Called as often as signals are looked at.
     """
 
@@ -165,6 +170,7 @@ class SessionSignals(Signals):
         super().__init__()
         self.end_data: Callable[[], bool] = lambda: False
         self.look_at_time: Callable[[], None] = lambda: None
+        self.obey: Callable[[], None] = lambda: None
         self._ends = False
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
@@ -177,6 +183,7 @@ class SessionSignals(Signals):
         """Raise `InterruptedRunError` if the user asked to stop at once."""
         super().check()
         self.look_at_time()
+        self.obey()
 
 
 class LiveStream(Stream):
@@ -244,7 +251,7 @@ class LiveRun(RunAssembly):
         As of any run.
     folder
         Its run folder, which is not there yet.
-    plan, settings, seconds
+    plan, settings, seconds, desk
         As `run_live` has them.
     confirmed
         Its role and what was typed.
@@ -257,13 +264,18 @@ class LiveRun(RunAssembly):
         self, config: RunConfig, name: str, folder: Path, hooks: Hooks, signals: SessionSignals,
         plan: StreamPlan, settings: LiveSettings, seconds: float | None,
         confirmed: tuple[str, str | None] = ("", None),
+        desk: "SessionDesk | None" = None,
     ) -> None:  # fmt: skip
+        hooks = hooks if desk is None else desk.heard_by(hooks)
         super().__init__(config, name, folder, False, None, hooks, signals)
+        self._desk = desk
         self._plan, self._settings, self._seconds = plan, settings, seconds
         self._confirmed, self._name = confirmed, folder.name
         self.orders_go_abroad = settings.orders is not None
         self._alerts: Alerts | None = None
-        self._live_gate = LiveGate(settings, self._tell, self.facts.warnings)
+        self._live_gate = LiveGate(
+            settings, self._tell, self.facts.warnings, None if desk is None else desk.holds
+        )
 
     def run(self) -> RunResult:
         """Run it; who is told of alerts is told how it ended, too."""
@@ -300,11 +312,15 @@ class LiveRun(RunAssembly):
             self._live_gate.told, self._live_gate.idle,
         )  # fmt: skip
 
-    def _gate(self, simulation: "Simulation") -> LiveGate:
+    def _gate(self, simulation: "Simulation") -> "OrderGate":
         self._live_gate.attend(simulation)
         if self._settings.orders is not None:
             self._live_gate.orders = self._open_orders(self._settings.orders, simulation)
-        return self._live_gate
+        if self._desk is None:
+            return self._live_gate
+        self._desk.attend(simulation, self._live_gate, self.signals.end_data)
+        self.signals.obey = self._desk.obey
+        return self._desk
 
     def _open_orders(self, settings: OrderSettings, simulation: "Simulation") -> "LiveOrders":
         """Start the rails of the account that orders go to."""

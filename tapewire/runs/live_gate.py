@@ -8,6 +8,7 @@ from hdrh.histogram import HdrHistogram
 
 from tapewire.config.live import LiveSettings
 from tapewire.live.rails.messages import DataState
+from tapewire.runs.holding import Holds
 from tapewire.runs.hooks import FeedStanding
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class LiveGate:
         Told in sentences.
     warnings
         Of the run, to which what happened is added.
+    holds
+        What else speaks against new orders; None: nothing does.
 
     Attributes
     ----------
@@ -47,13 +50,15 @@ class LiveGate:
     """
 
     def __init__(
-        self, settings: LiveSettings, announce: Callable[[str], None], warnings: list[str]
-    ) -> None:
+        self, settings: LiveSettings, announce: Callable[[str], None], warnings: list[str],
+        holds: Holds | None = None,
+    ) -> None:  # fmt: skip
         self._max_lag_ns = int(settings.max_lag_ms * _NS_PER_MS)
         age_ms = settings.max_age_ms
         self._max_age_ns = None if age_ms is None else int(age_ms * _NS_PER_MS)
         self._halts_on_gap = settings.on_gap == "halt"
         self._announce, self._warnings = announce, warnings
+        self._holds = Holds() if holds is None else holds
         self._state: FeedState = "live"
         self._has_gap = self._is_late = self._is_held = False
         self._sent = 0
@@ -68,7 +73,7 @@ class LiveGate:
     def attend(self, simulation: "Simulation") -> None:
         """Take the simulation whose orders are held, or are held already."""
         self.simulation = simulation
-        simulation.hold_orders(self._is_held)
+        self._holds.attend(simulation)
 
     def warn(self, text: str) -> None:
         """Have the manifest say something."""
@@ -159,8 +164,7 @@ class LiveGate:
             return
         self._is_held = held
         self.holds += held
-        if self.simulation is not None:
-            self.simulation.hold_orders(held)
+        self._holds.hold("feed", why if held else "")
         text = f"new orders are held: {why}" if held else "new orders go again"
         self._announce(text)
         if held:

@@ -25,6 +25,8 @@ from tapewire.runs.served_result import (
     without_folders,
 )
 from tapewire.runs.served_run import places_of, run_folder_of
+from tapewire.runs.served_session import EXAMPLE as SESSION_EXAMPLE
+from tapewire.runs.served_session import session_config, session_schema
 
 Json = dict[str, Any]
 #: From here on not every whole number is one of JavaScript's.
@@ -123,7 +125,19 @@ def _describe(asked: _Asked) -> Json:
     return {"schema": json.dumps(form_schema()), "example": EXAMPLE}
 
 
+def _describe_session(asked: _Asked) -> Json:
+    return {"schema": json.dumps(session_schema()), "example": SESSION_EXAMPLE}
+
+
 def _check(asked: _Asked) -> Json:
+    return _checked(asked, served_config)
+
+
+def _check_session(asked: _Asked) -> Json:
+    return _checked(asked, session_config)
+
+
+def _checked(asked: _Asked, check: Callable[..., Any]) -> Json:
     told = asked.told
     if (told.get("yaml") is None) == (told.get("json") is None):
         raise ConfigError("expected yaml or json, and one of the two")
@@ -142,7 +156,7 @@ def _check(asked: _Asked) -> Json:
         return {"yaml": told.get("yaml") or "", "json": "", "problems": [str(error)]}
     problems: list[str] = []
     try:
-        served_config(document, asked.places, asked.stored, lines)
+        check(document, asked.places, asked.stored, lines)
     except ConfigError as error:
         problems = list(error.problems)[: LISTED_MAX + 1] or [str(error)]
     except TapewireError as error:
@@ -245,6 +259,8 @@ def _spread(asked: _Asked) -> Json:
 ANSWERS: Final[dict[str, Callable[[_Asked], Json]]] = {
     "describe": _describe,
     "check": _check,
+    "describe_session": _describe_session,
+    "check_session": _check_session,
     "result": _result,
     "chart": _chart,
     "fills": _fills,

@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.config.models import SECTIONS
 from tapewire.config.schema import RunConfig
@@ -64,6 +66,12 @@ def form_schema() -> dict[str, Any]:
             "strategy": {"type": "array", "items": strategy},
         },
     }
+
+
+def without_references(kind: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema of a part of a configuration, without references."""
+    whole = kind.model_json_schema()
+    return _plain(whole, whole.get("$defs", {}))
 
 
 def _strategies() -> list[dict[str, Any]]:

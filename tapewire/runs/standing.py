@@ -1,5 +1,6 @@
 """Where a run stands between two batches: accounts, orders at the exchange, what was warned of."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from tapewire.analytics.ledger import account_money
 from tapewire.compiled.units import MONEY_UNITS
-from tapewire.execution.codes import OrderStatus
+from tapewire.execution.codes import Liquidity, OrderStatus, Side
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.runs.flagged import flag_warnings
 from tapewire.runs.views import OpenOrder, open_orders
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _STATUS_N: Final = max(OrderStatus) + 1
 #: Counters of a simulation that a standing has.
 _COUNTS: Final = ("orders_sent", "orders_denied", "loss_halts")
+#: Of the last fills, those that are there to be seen.
+FILLS_MAX: Final = 20
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,31 @@ class StandingLine:
     ended: dict[str, int]
 
 
+@dataclass(frozen=True)
+class RecentFill:
+    """One of the last fills.
+
+    Attributes
+    ----------
+    ts_event
+        When it happened at the exchange, ns.
+    price
+        In 1e-9.
+    lots
+        Sold: below 0.
+    liquidity
+        In the words of ``fills.parquet``.
+    """
+
+    ts_event: int
+    strategy_id: str
+    symbol: str
+    client_order_id: str
+    price: int
+    lots: int
+    liquidity: str
+
+
 class Standing:
     """A copy of what there is to see of a run; it may be read in any thread.
 
@@ -69,6 +97,8 @@ class Standing:
         Over all strategies.
     pnl : float
         In currency, after fees, over all strategies.
+    recent : list of RecentFill
+        The last `FILLS_MAX`, the newest first.
     """
 
     def __init__(
@@ -81,8 +111,10 @@ class Standing:
         orders: list[OpenOrder],
         warnings: list[str],
         counts: dict[str, int],
+        recent: Sequence[npt.NDArray[Any]] = (),
     ) -> None:
         self.orders = orders
+        self.recent = _recent_fills(recent, legs)
         self.warnings = warnings
         self.counts = counts
         self.fills = int(fills.sum())
@@ -137,11 +169,13 @@ class Board:
         self._warnings = warnings
         self._fills = np.zeros(0, np.int64)
         self._ended = np.zeros(0, np.int64)
+        self._recent: deque[npt.NDArray[Any]] = deque(maxlen=FILLS_MAX)
 
     def note(self, drained: "Drained") -> None:
         """Count the rows of a batch."""
         if drained.fills.size:
             self._fills = _plus(self._fills, drained.fills["leg"])
+            self._recent.append(drained.fills[-FILLS_MAX:].copy())  # else all of them would stay
         if drained.orders.size:
             orders = drained.orders
             self._ended = _plus(self._ended, orders["leg"] * _STATUS_N + orders["status"])
@@ -165,6 +199,7 @@ class Board:
                 *flag_warnings(simulation.flagged()),
             ],
             {name: counts[name] for name in _COUNTS},
+            list(self._recent),
         )
 
 
@@ -186,6 +221,25 @@ def money_now(accounts: npt.NDArray[Any], worths: "Worths") -> dict[str, npt.NDA
     for name in ("realized_pnl", "pnl"):
         money[name] = money[name] + worths.money
     return money
+
+
+def _recent_fills(
+    batches: Sequence[npt.NDArray[Any]], legs: "Sequence[LegInfo]"
+) -> list[RecentFill]:
+    """Return the last fills of some batches in words, the newest first."""
+    rows = [row for batch in batches for row in batch][-FILLS_MAX:]
+    return [
+        RecentFill(
+            ts_event=int(row["ts_event"]),
+            strategy_id=legs[row["leg"]].strategy_id,
+            symbol=legs[row["leg"]].symbol,
+            client_order_id=legs[row["leg"]].order_name(int(row["client_order_id"])),
+            price=int(row["last_px"]),
+            lots=int(row["last_qty"]) * Side(row["side"]),
+            liquidity=Liquidity(row["liquidity"]).name,
+        )
+        for row in reversed(rows)
+    ]
 
 
 def _padded(counts: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:

@@ -88,6 +88,8 @@ class OpenOrder:
         How many took effect so far.
     ts_arrived
         When it reached the exchange, ns.
+    orders_ahead
+        Orders of the market that stand there; None where that is not known.
     """
 
     strategy_id: str
@@ -106,6 +108,7 @@ class OpenOrder:
     ahead: int | None
     replaces: int
     ts_arrived: int
+    orders_ahead: int | None = None
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,7 @@ def open_orders(look: Look, legs: Sequence[LegInfo]) -> list[OpenOrder]:
             ahead=order.ahead,
             replaces=order.replaces,
             ts_arrived=order.ts_arrived,
+            orders_ahead=order.orders_ahead,
         )
         for order in look.orders()
         for leg in (legs[order.leg],)

@@ -80,16 +80,14 @@ export async function stream(name, body, hear, signal = undefined) {
   if (!ended) throw new TypeError("the stream broke off");
 }
 
-/** Watch a job until it has ended, over lost connections; `hear(job)`. */
-export async function watch(jobId, hear, away, signal) {
-  let seq = "0";
+/** Hear a stream of calls until its end, over lost connections; `after` returns what to ask for. */
+async function followed(name, after, hear, away, signal) {
   let tries = 0;
   for (;;) {
     try {
-      await stream("JobService/Watch", { job_id: jobId, after_seq: seq }, ({ job }) => {
-        seq = job.seq;
+      await stream(name, after(), (told) => {
         tries = 0;
-        hear(job);
+        hear(told);
       }, signal);
       return;
     } catch (error) {
@@ -101,6 +99,24 @@ export async function watch(jobId, hear, away, signal) {
       tries += 1;
     }
   }
+}
+
+/** Watch a job until it has ended, over lost connections; `hear(job)`. */
+export async function watch(jobId, hear, away, signal) {
+  let seq = "0";
+  await followed("JobService/Watch", () => ({ job_id: jobId, after_seq: seq }), ({ job }) => {
+    seq = job.seq;
+    hear(job);
+  }, away, signal);
+}
+
+/** Watch a session until it has ended, over lost connections; `hear({ job, state, session })`. */
+export async function watchSession(jobId, hear, away, signal) {
+  let seq = "0";
+  await followed("LiveTradingService/Watch", () => ({ job_id: jobId, after_seq: seq }), (told) => {
+    seq = told.seq;
+    hear(told);
+  }, away, signal);
 }
 
 /** Return who is logged in, with what they may do; null: nobody is. */

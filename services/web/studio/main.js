@@ -6,6 +6,8 @@ import { loginView } from "/studio/views/login.js";
 import { analysisView } from "/studio/views/analysis.js";
 import { backtestView } from "/studio/views/backtest.js";
 import { runView } from "/studio/views/run.js";
+import { liveView } from "/studio/views/live.js";
+import { sessionView } from "/studio/views/session.js";
 import { strategiesView } from "/studio/views/strategies.js";
 import { strategyView } from "/studio/views/strategy.js";
 import { generateView } from "/studio/views/generate.js";
@@ -29,6 +31,8 @@ const ROUTES = [
   [/^\/test$/, testView],
   [/^\/backtest$/, backtestView],
   [/^\/runs\/(\d+)$/, runView],
+  [/^\/live$/, liveView],
+  [/^\/live\/(\d+)$/, sessionView],
   [/^\/analysis$/, analysisView],
   [/^\/jobs$/, jobsView],
   [/^\/jobs\/(\d+)$/, jobView],

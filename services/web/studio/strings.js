@@ -1,7 +1,7 @@
 // What the page says, in one place; what the server says comes in its own sentences.
 export const TEXT = {
   brand: "Tapewire",
-  views: { strategies: "Strategies", generate: "Generate", optimise: "Optimise", backtest: "Backtest", analysis: "Analysis", jobs: "Jobs", data: "Data", settings: "Settings" },
+  views: { strategies: "Strategies", generate: "Generate", optimise: "Optimise", backtest: "Backtest", live: "Live", analysis: "Analysis", jobs: "Jobs", data: "Data", settings: "Settings" },
   login: {
     title: "Log in", name: "Name", password: "Password", go: "Log in",
     dev: "A server that was started with `tapewire serve --dev` printed both.",
@@ -17,7 +17,7 @@ export const TEXT = {
   at: "When",
   keys: {
     title: "Keys", filter: "goes to the filter", help: "shows this", goes: (view) => `goes to ${view}`,
-    letters: { strategies: "s", generate: "n", optimise: "o", backtest: "b", analysis: "a", jobs: "j", data: "d", settings: "," },
+    letters: { strategies: "s", generate: "n", optimise: "o", backtest: "b", live: "l", analysis: "a", jobs: "j", data: "d", settings: "," },
   },
   undo: { undo: "Undo", kept: "Nothing was deleted" },
   roles: { viewer: "viewer", researcher: "researcher", trader: "trader", admin: "administrator" },
@@ -76,7 +76,7 @@ export const TEXT = {
       JOB_STATE_WAITING: "waits", JOB_STATE_RUNNING: "runs", JOB_STATE_DONE: "done",
       JOB_STATE_FAILED: "failed", JOB_STATE_CANCELED: "canceled",
     },
-    canceling: "is being canceled", toStrategies: "See its strategies", toRun: "See its charts",
+    canceling: "is being canceled", toStrategies: "See its strategies", toRun: "See its charts", toSession: "See its session",
   },
   data: {
     title: "Data", files: "Files", file: "File", size: "Size", inspect: "Inspect", check: "Check", plot: "Plot",

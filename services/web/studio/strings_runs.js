@@ -19,7 +19,7 @@ export const RUNS = {
     noData: "There are no files in the server's folder of data (--data), so only made-up sessions can be run.",
     name: "Name", sections: {
       data_source: "Data", instruments: "Instruments", execution: "Models", risk_limits: "Limits",
-      replay: "Replay", output: "Output",
+      replay: "Replay", output: "Output", live: "Live feed",
     }, other: "Other", strategy: "Strategies", choose: "Kind",
     columns: { id: "Run", state: "State", what: "How far", owner: "Owner", created_at: "Asked for" },
   },

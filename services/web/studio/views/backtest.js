@@ -1,11 +1,8 @@
-import { call, newKey } from "/studio/api.js";
-import { h, moment, say, show } from "/studio/dom.js";
-import { fieldsOf, listOf } from "/studio/forms_of_schema.js";
+import { call } from "/studio/api.js";
+import { configForm, recordFiles } from "/studio/config_form.js";
+import { h, moment, show } from "/studio/dom.js";
 import { RUNS } from "/studio/strings_runs.js";
 import { TEXT } from "/studio/strings.js";
-
-/** How long what is typed rests until it is checked, ms. */
-const REST_MS = 400;
 
 /** Ask for a run: a form made from the configuration's schema, with its YAML beside it. */
 export async function backtestView(main, { go, user, signal }) {
@@ -22,72 +19,17 @@ export async function backtestView(main, { go, user, signal }) {
     return;
   }
   const schema = JSON.parse(described.schema);
-  const names = files.map((one) => one.name).filter((one) => /\.(dbn|dbz|zst|parquet|csv|gz)$/.test(one));
-  const yaml = h("textarea", { name: "yaml", rows: 24, spellcheck: "false", "aria-label": text.yaml });
-  const form = h("div");
-  const problems = h("div", { role: "status", "aria-live": "polite" });
-  const run = h("button", { type: "submit" }, text.go);
-  let key = newKey();
-  let whole = {};
-  let resting = 0;
-  let asking = new AbortController();
-
-  async function check(given, draws) {
-    asking.abort();
-    asking = new AbortController();
-    const mine = asking;
-    const found = await call("RunService/CheckConfig", given, mine.signal);
-    if (mine.signal.aborted || signal.aborted) return;
-    if (given.yaml === undefined) yaml.value = found.yaml;
-    if (found.json) {
-      const next = JSON.parse(found.json);
-      if (draws) { whole = next && typeof next === "object" && !Array.isArray(next) ? next : {}; draw(); }
-    }
-    run.disabled = found.problems.length > 0;
-    show(problems, found.problems.length
-      ? [h("h2", {}, text.problems), h("ul", { class: "bad problems" }, found.problems.map((one) => h("li", {}, one)))]
-      : h("p", { class: "soft" }, text.right));
-  }
-  const later = (given, draws) => {
-    key = newKey();
-    run.disabled = true;
-    clearTimeout(resting);
-    resting = setTimeout(() => check(given(), draws).catch((error) => { if (error.name !== "AbortError" && !signal.aborted) say(error.message, true); }), REST_MS);
-  };
-  yaml.addEventListener("input", () => later(() => ({ yaml: yaml.value }), true));
-
-  function draw() {
-    const context = { files: names, changed: () => later(() => ({ json: JSON.stringify(whole) }), false) };
-    if (!whole.backtest || typeof whole.backtest !== "object") whole.backtest = {};
-    const parts = Object.entries(schema.properties.backtest.properties).map(([name, of]) => {
-      const made = fieldsOf(of, whole.backtest, name, `backtest.${name}`, context);
-      const summary = made?.querySelector("summary");
-      if (summary) summary.textContent = text.sections[name] || name;
-      return made;
-    }).filter(Boolean);
-    show(form, parts.filter((one) => one.tagName !== "LABEL"), h("div", { class: "grid" }, parts.filter((one) => one.tagName === "LABEL")),
-      h("h2", {}, text.strategy), listOf(schema.properties.strategy.items, whole, "strategy", "strategy", context));
-  }
-
-  const place = h("form", { class: "sides" },
-    h("section", { class: "card" }, h("h2", {}, text.form), !names.length && h("p", { class: "soft" }, text.noData), form),
-    h("section", { class: "card" }, h("h2", {}, text.yaml), yaml, problems, run));
-  place.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    run.disabled = true;
-    try {
-      const { job } = await call("RunService/Start", { config: yaml.value, idempotency_key: key });
+  const { place, begin } = configForm({
+    schema, checks: "RunService/CheckConfig", names: recordFiles(files), go: text.go, signal,
+    submit: async (config, key) => {
+      const { job } = await call("RunService/Start", { config, idempotency_key: key });
       go(`/runs/${job.id}`);
-    } catch (error) {
-      say(error.message, true);
-      run.disabled = false;
-    }
+    },
   });
-  signal.addEventListener("abort", () => { clearTimeout(resting); asking.abort(); });
-  yaml.value = await beginning(described.example, asked, files, signal);
+  const beginsWith = await beginning(described.example, asked, files, signal);
   const left = asked.getAll("left");
   show(main, h("h1", {}, text.title), left.length > 0 && h("p", { class: "card" }, text.leftOut(left.join(", "))), place, earlier);
-  await check({ yaml: yaml.value }, true);
+  await begin(beginsWith);
 }
 
 /** What a form begins with: an earlier run's configuration, a strategy of the store, or the example. */

@@ -65,6 +65,7 @@ async function outcome(job, result, { user, go, signal }) {
   }
   if (job.kind === "test") return tested(await call("BacktestService/GetResult", { job_id: job.id }, signal));
   if (job.kind === "run") return h("p", {}, h("a", { class: "button", href: `/runs/${job.id}` }, TEXT.jobs.toRun));
+  if (job.kind === "live") return h("p", {}, h("a", { class: "button", href: `/live/${job.id}` }, TEXT.jobs.toSession));
   if (LOOKS[job.kind]) return LOOKS[job.kind](JSON.parse(result), { user, go });
   return h("section", { class: "card" }, h("h2", {}, TEXT.jobs.result),
     h("p", {}, h("a", { class: "button", href: "/strategies?sort=sharpe" }, TEXT.jobs.toStrategies)),

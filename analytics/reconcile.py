@@ -6,16 +6,18 @@ such a group taking the earliest possible partner first matches as many lots as 
 all (an interval graph, in which the greedy choice is a largest matching).
 """
 
+import datetime
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tapewire.analytics.live_fills import LiveFill
-from tapewire.compiled.units import MONEY_UNITS
+from tapewire.compiled.units import MONEY_UNITS, NS_PER_DAY
 
 #: Default for how far apart in time two fills may be and still be one.
 WINDOW_NS: Final = 1_000_000_000
 _EXAMPLES_MAX: Final = 20
+_EPOCH: Final = datetime.date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,15 @@ class Reconciliation:
         Simulated fills, and of each the lots that there were not live.
     by_symbol
         Totals; ``slippage`` is simulated less live cost of the matched lots, in 1e-9 currency.
+    by_day
+        The same by UTC day, as days since the epoch: a match is of its live fill's.
     """
 
     matches: list[Match] = field(default_factory=list)
     missed: list[tuple[LiveFill, int]] = field(default_factory=list)
     extra: list[tuple[LiveFill, int]] = field(default_factory=list)
     by_symbol: dict[str, Symbols] = field(default_factory=dict)
+    by_day: dict[int, Symbols] = field(default_factory=dict)
 
     @property
     def total(self) -> Symbols:
@@ -90,12 +95,23 @@ class Reconciliation:
     @property
     def agreement(self) -> float:
         """Part of the lots that agree in price and time, of whichever side has more."""
-        total = self.total
-        return total.same_price / max(total.live, total.simulated, 1)
+        return agreement_of(self.total)
+
+    def of(self, fill: LiveFill) -> tuple[Symbols, Symbols]:
+        """Totals that a fill belongs to: of its symbol and of its day."""
+        return (
+            self.by_symbol.setdefault(fill.symbol, Symbols()),
+            self.by_day.setdefault(fill.ts_ns // NS_PER_DAY, Symbols()),
+        )
 
     def delays_ns(self) -> list[int]:
         """How much later simulated fills are, a value for each match, ascending."""
         return sorted(match.late_ns for match in self.matches)
+
+
+def agreement_of(total: Symbols) -> float:
+    """Return the part of the lots that agree in price and time, of whichever side has more."""
+    return total.same_price / max(total.live, total.simulated, 1)
 
 
 def reconcile(
@@ -103,6 +119,7 @@ def reconcile(
     simulated: Iterable[LiveFill],
     *,
     window_ns: int = WINDOW_NS,
+    any_order: bool = False,
     value: Callable[[str, int, int], int] = lambda symbol, units, ts_ns: units,
 ) -> Reconciliation:
     """Match live fills with simulated ones.
@@ -113,6 +130,8 @@ def reconcile(
         In any order.
     window_ns
         How far apart in time two fills may be and still be one.
+    any_order
+        Match fills whatever orders they are of, also where both sides name them.
     value
         Money (1e-9 currency) of so many price units times lots of a symbol, at a time: that of the
         live fill.
@@ -120,21 +139,24 @@ def reconcile(
     result = Reconciliation()
     ours = [_Left(fill, fill.lots) for fill in sorted(live, key=_time)]
     theirs = [_Left(fill, fill.lots) for fill in sorted(simulated, key=_time)]
-    named = all(left.fill.order for left in (*ours, *theirs))
+    named = not any_order and all(left.fill.order for left in (*ours, *theirs))
     for left in ours:
-        result.by_symbol.setdefault(left.fill.symbol, Symbols()).live += left.lots
+        for of in result.of(left.fill):
+            of.live += left.lots
     for left in theirs:
-        result.by_symbol.setdefault(left.fill.symbol, Symbols()).simulated += left.lots
+        for of in result.of(left.fill):
+            of.simulated += left.lots
     by_order = [_order_and_price, _order] if named else [_price, _side]
     for key in by_order:
         for mine, other in _groups(ours, theirs, key):
             result.matches += _match(mine, other, window_ns)
     result.matches.sort(key=lambda match: (match.live.ts_ns, match.simulated.ts_ns))
     for match in result.matches:
-        of = result.by_symbol[match.live.symbol]
-        of.matched += match.lots
-        of.same_price += match.lots if match.worse == 0 else 0
-        of.slippage += value(match.live.symbol, match.worse * match.lots, match.live.ts_ns)
+        slippage = value(match.live.symbol, match.worse * match.lots, match.live.ts_ns)
+        for of in result.of(match.live):
+            of.matched += match.lots
+            of.same_price += match.lots if match.worse == 0 else 0
+            of.slippage += slippage
     result.missed = [(left.fill, left.lots) for left in ours if left.lots]
     result.extra = [(left.fill, left.lots) for left in theirs if left.lots]
     return result
@@ -213,6 +235,14 @@ def as_json(result: Reconciliation) -> dict[str, Any]:
         "symbols": {
             symbol: vars(of) | {"slippage": of.slippage / MONEY_UNITS}
             for symbol, of in sorted(result.by_symbol.items())
+        },
+        "days": {
+            str(_EPOCH + datetime.timedelta(days=day)): vars(of)
+            | {
+                "slippage": of.slippage / MONEY_UNITS,
+                "agreement_percent": round(100 * agreement_of(of), 4),
+            }
+            for day, of in sorted(result.by_day.items())
         },
         "later_ns": {
             name: delays[min(len(delays) - 1, int(len(delays) * part))] if delays else None

@@ -16,11 +16,11 @@ from live_gateway import Script
 SYMBOL = "TWA1"
 
 
-def script_of(records: np.ndarray, seconds: float) -> Script:
+def script_of(records: np.ndarray, seconds: float, symbol: str = SYMBOL) -> Script:
     """The records, at a pace at which they last so long."""
     spans = records["ts_recv"].astype(np.int64)
     speed = float(spans[-1] - spans[np.count_nonzero(spans == spans[0])]) / 1e9 / seconds
-    return Script(records, {SYMBOL: int(records["instrument_id"][0])}, speed=speed)
+    return Script(records, {symbol: int(records["instrument_id"][0])}, speed=speed)
 
 
 def orders_of(exchange: fx.Exchange, folder: Path, **more: Any) -> dict[str, Any]:

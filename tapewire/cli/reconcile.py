@@ -28,6 +28,10 @@ def reconcile(
     within: Annotated[
         str, typer.Option("--within", help="How far apart in time one and the same fill may be.")
     ] = "1s",
+    any_order: Annotated[
+        bool,
+        typer.Option("--any-order", help="Match fills whatever orders they are of."),
+    ] = False,
     require: Annotated[
         float | None,
         typer.Option("--require", help="Exit with 1 if fewer percent of the lots agree."),
@@ -38,13 +42,16 @@ def reconcile(
 
     The file has columns ts_event (ns or ISO 8601), symbol, side, price and quantity, and may have
     client_order_id and strategy_id; a run's own fills.parquet will do, too. Where both sides name
-    orders, fills are matched order by order.
+    orders, fills are matched order by order: --any-order where these have drifted apart, as of a
+    live session and its replay. What drifts is told day by day.
     """
     from tapewire.runs.reconciling import reconcile_run
 
     if require is not None and not 0 <= require <= 100:
         raise ConfigError(f"--require: expected a percentage of 0 to 100, found {require:g}")
-    figures = reconcile_run(run, fills, strategies=names_in(strategy), within=within)
+    figures = reconcile_run(
+        run, fills, strategies=names_in(strategy), within=within, any_order=any_order
+    )
     text = json.dumps(figures, indent=1) if as_json else _as_text(figures)
     say(text, done="nothing was written")
     if require is not None and figures["agreement_percent"] < require:
@@ -62,6 +69,13 @@ def _as_text(figures: dict[str, Any]) -> str:
     if len(rows) == 3:
         rows.pop()  # one symbol is its own total
     lines = [*aligned(rows), ""]
+    if len(figures["days"]) > 1:
+        days = [("day (UTC)", *head[1:], "agree")]
+        for day, of in figures["days"].items():
+            lots = (f"{of[key]:,}" for key in ("live", "simulated", "matched", "same_price"))
+            agree = f"{of['agreement_percent']:.2f} %"
+            days.append((day, *lots, f"{of['slippage']:,.2f}", agree))
+        lines += [*aligned(days), ""]
     lines.append(
         f"{figures['agreement_percent']:.2f} % of the lots agree in price and time; slippage is "
         "what matched lots cost more in the simulation, in currency"

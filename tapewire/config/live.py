@@ -32,5 +32,7 @@ class LiveSettings(BaseModel):
     on_gap: Literal["halt", "continue"] = "halt"
     #: How long the gateway may be away, s.
     patience_s: float = Field(default=14_400.0, gt=0)
+    #: The environment variable with the address that alerts are posted to; None: there are none.
+    alerts: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     #: Where orders go; None: they are on paper.
     orders: OrderSettings | None = None

@@ -27,6 +27,7 @@ from tapewire.live.subscription import FeedRequest, GatewayAddress
 from tapewire.processes.live_process import LiveStreamProcess
 from tapewire.processes.signals import Signals
 from tapewire.processes.transports import temporary_endpoint
+from tapewire.runs.alerts import Alerts
 from tapewire.runs.assembly import RunAssembly
 from tapewire.runs.folders import RUNS, timed_name
 from tapewire.runs.hooks import Hooks
@@ -269,11 +270,36 @@ class LiveRun(RunAssembly):
         super().__init__(config, name, folder, False, None, hooks, signals)
         self._desk = desk
         self._plan, self._settings, self._seconds = plan, settings, seconds
-        self._confirmed = confirmed
+        self._confirmed, self._name = confirmed, folder.name
         self.orders_go_abroad = settings.orders is not None
+        self._alerts: Alerts | None = None
         self._live_gate = LiveGate(
-            settings, hooks.announce, self.facts.warnings, None if desk is None else desk.holds
+            settings, self._tell, self.facts.warnings, None if desk is None else desk.holds
         )
+
+    def run(self) -> RunResult:
+        """Run it; who is told of alerts is told how it ended, too."""
+        if self._settings.alerts is None:
+            return super().run()
+        with Alerts(self._settings.alerts, self._name) as alerts:
+            self._alerts = alerts
+            try:
+                result = super().run()
+            except BaseException as error:
+                alerts.tell(f"the session ended: {error or type(error).__name__}")
+                raise
+            else:
+                alerts.tell("the session is complete")
+            finally:
+                if left := alerts.close():
+                    self.hooks.announce(left)
+        return result
+
+    def _tell(self, text: str) -> None:
+        """Say what a person should know at once, wherever they are."""
+        self.hooks.announce(text)
+        if self._alerts is not None:
+            self._alerts.tell(text)
 
     def _stream(self, stack: contextlib.ExitStack) -> Stream:
         from tapewire.runs import wiring
@@ -309,4 +335,4 @@ class LiveRun(RunAssembly):
             f"orders went to the account {settings.account} (session {line.session}), "
             f"mode {settings.mode}"
         )
-        return LiveOrders(line, simulation, self.hooks.announce, self._live_gate.warn)
+        return LiveOrders(line, simulation, self._tell, self._live_gate.warn)

@@ -14,7 +14,12 @@ from tapewire.strategies.plain.values import to_ns
 
 
 def reconcile_run(
-    run: Path, fills: Path, *, strategies: Sequence[str] = (), within: str | int = "1s"
+    run: Path,
+    fills: Path,
+    *,
+    strategies: Sequence[str] = (),
+    within: str | int = "1s",
+    any_order: bool = False,
 ) -> dict[str, Any]:
     """Compare the fills of a run with live ones.
 
@@ -28,6 +33,8 @@ def reconcile_run(
         Only the run's fills of these; none given: all.
     within
         How far apart in time one and the same fill may be, like ``50ms``, or ns.
+    any_order
+        Match fills whatever orders they are of.
 
     Returns
     -------
@@ -72,7 +79,7 @@ def reconcile_run(
         at = max(bisect_right(steps, ts_ns, key=lambda step: step[0]) - 1, 0)
         return units * int(steps[at][1]) // int(steps[at][2])
 
-    return as_json(reconcile(live, wanted, window_ns=window_ns, value=value))
+    return as_json(reconcile(live, wanted, window_ns=window_ns, any_order=any_order, value=value))
 
 
 def _without_strategy(fill: LiveFill) -> LiveFill:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import fix_exchange as fx
+from alert_taker import taking
 from conftest import TapewireHere
 from fix_venue import VARIABLE
 from live_gateway import DATASET, KEY, LiveGateway, serving
@@ -53,6 +54,7 @@ class Session:
 
     def __init__(self, records: int, then: Callable[[RunProgress], None] | None = None) -> None:
         self.said: list[str] = []
+        self.alerts: str | None = None
         self._records, self._then = records, then
 
     def progress(self, progress: RunProgress) -> None:
@@ -67,7 +69,8 @@ class Session:
         settings = LiveSettings.model_validate(
             {
                 "dataset": DATASET, "symbols": [SYMBOL], "gateway": str(gateway.address),
-                "max_lag_ms": 60_000, "orders": {"waits": {"lag": 60.0}} | orders,
+                "max_lag_ms": 60_000, "alerts": self.alerts,
+                "orders": {"waits": {"lag": 60.0}} | orders,
             }
         )  # fmt: skip
         return run_live(
@@ -180,10 +183,11 @@ def position_of(result: RunResult) -> int:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_kill_switch_stops_it_and_the_next_session_waits_for_a_person(
-    venue: np.ndarray, tmp_path: Path
+    venue: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "account"
-    with fx.exchanging() as exchange:
+    with fx.exchanging() as exchange, taking() as taker:
+        monkeypatch.setenv("TAPEWIRE_TEST_ALERTS", taker.url)
 
         def kill(progress: RunProgress) -> None:
             if len(exchange.new_orders) > 3 and not (folder / "KILL").exists():
@@ -191,7 +195,11 @@ def test_a_kill_switch_stops_it_and_the_next_session_waits_for_a_person(
 
         with serving(script_of(venue, 12.0)) as gateway:
             session = Session(len(venue), kill)
+            session.alerts = "TAPEWIRE_TEST_ALERTS"
             killed = session.run(gateway, tmp_path / "a", orders_of(exchange, tmp_path))
+        posted = [one["text"] for one in taker.taken]
+        assert any("KILLED: enough" in text for text in posted), posted
+        assert posted[-1] == "the session is complete"
         sent = len(exchange.new_orders)
         assert sent > 0
         assert not [one for one in exchange.orders.values() if one.leaves]

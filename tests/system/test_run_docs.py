@@ -12,9 +12,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import fix_exchange as fx
 import tapewire as tw
+from alert_taker import taking
 from forks import TIMEOUT_S, Forks
-from live_gateway import KEY, Script, serving
+from live_gateway import KEY, LiveGateway, Script, serving
+from live_sessions import filling, script_of
 from tapewire.replay.source import read_records
 from tapewire.studies import Study
 
@@ -85,17 +88,33 @@ def test_the_page_of_live_data(
     _, records = read_records(synthetic_file)
     (symbols,) = {int(number) for number in records["instrument_id"]}
     bodies = [body for _, _, body in BLOCK.findall((repo / "docs/live.md").read_text())]
-    config, commands = bodies[:2]
+    config, commands, account, at_a_broker = bodies[:4]
     (tmp_path / "session.yaml").write_text(config)
-    env = {**forks.env, "DATABENTO_API_KEY": KEY}
-    with serving(Script(records, {"ESH4": symbols})) as gateway:
-        body = commands.replace("--for 3600", f"--for 4 --gateway {gateway.address}")
+    env = {**forks.env, "DATABENTO_API_KEY": KEY, "VENUE_PASSWORD": fx.PASSWORD}
+
+    def run(commands: str, seconds: int, gateway: LiveGateway) -> str:
+        body = commands.replace("--for 3600", f"--for {seconds} --gateway {gateway.address}")
         assert body != commands
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", body], cwd=tmp_path, env=env,
             capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
         )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    with serving(Script(records, {"ESH4": symbols})) as gateway:
+        run(commands, 4, gateway)
+    with (
+        taking() as taker,
+        fx.exchanging() as exchange,
+        serving(script_of(records[:3_000], 16.0, "ESH4")) as gateway,
+        filling(exchange, 0.1),
+    ):
+        env["OPS_WEBHOOK"] = taker.url
+        (tmp_path / "account.yaml").write_text(account.replace("9001", str(exchange.port)))
+        said = run(at_a_broker, 20, gateway)
+    assert "of the lots agree in price and time" in said
+    assert taker.taken[-1] == {**taker.taken[-1], "text": "the session is complete"}
     runs = [
         json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("monday", "again")
     ]

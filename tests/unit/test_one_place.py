@@ -32,6 +32,7 @@ SOCKETS = {
     "services/server/gateways.py": "holds a port that gateways share",
     "executors/ray_cluster.py": "asks whether anybody is at a cluster's address",
     "tapewire/inputs/databento_http.py": "a client of the vendor's HTTP",
+    "tapewire/runs/alerts.py": "posts alerts of a session to an address of the user's",
     "live/session.py": "a client of the vendor's live gateway",
     "live/brokers/fix/line.py": "a client of a broker's gateway",
 }

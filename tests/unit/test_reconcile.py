@@ -44,6 +44,27 @@ def test_planted_differences_are_found():
     assert found.delays_ns() == [0, 0, 40 * 10**6]
 
 
+def test_what_drifts_is_told_day_by_day():
+    """Two days: on the first all agree, on the second one lot of two, and one is a tick worse."""
+    day = 86_400_000
+    live = [fill(0, 2), fill(day, order="7"), fill(day + 5_000, order="8")]
+    simulated = [fill(0, 2), fill(day, order="8"), fill(day + 5_001, price=4800.25, order="9")]
+    told = as_json(reconcile(live, simulated, any_order=True))
+    assert list(told["days"]) == ["2023-12-25", "2023-12-26"]
+    first, second = told["days"].values()
+    assert (first["agreement_percent"], first["slippage"]) == (100.0, 0.0)
+    assert (second["live"], second["matched"], second["same_price"]) == (2, 2, 1)
+    assert (second["agreement_percent"], second["slippage"]) == (50.0, 0.25)
+    named = [LiveFill(*one[:5], order="1") for one in map(_plain, live)]
+    other = [LiveFill(*one[:5], order="2") for one in map(_plain, live)]
+    assert reconcile(named, other).agreement == 0
+    assert reconcile(named, other, any_order=True).agreement == 1
+
+
+def _plain(one: LiveFill) -> tuple[int, str, int, int, int]:
+    return one.ts_ns, one.symbol, one.side, one.price, one.lots
+
+
 def test_a_better_price_is_negative_slippage():
     found = reconcile([fill(0, price=4800)], [fill(0, price=4799.5)])
     assert found.total.slippage == -E9 // 2

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 GATEWAYS_VARIABLE: Final = "TAPEWIRE_LIVE_GATEWAYS"
 #: How long a session lasts at most, s: less than an attempt at a job may take.
 DURATION_S: Final = 23 * 3600.0
+#: Keys of a session that are for whoever has the host.
+_NOT_HERE: Final = {
+    "orders": "its sessions are on paper, real orders are sent by `tapewire live`",
+    "alerts": "it would read the server's own environment",
+}
 #: What a session is of until its feed says so.
 _NO_DATA: Final = {"type": "synthetic", "events": 1_000}
 #: A whole configuration to begin with: it needs neither a feed nor a file.
@@ -48,7 +53,8 @@ def session_schema() -> dict[str, Any]:
     """Return the JSON Schema of what a session may be asked for, without references."""
     schema = form_schema()
     live = without_references(LiveSettings)
-    live["properties"].pop("orders")
+    for name in _NOT_HERE:
+        live["properties"].pop(name)
     schema["properties"][LIVE] = live
     return schema
 
@@ -79,11 +85,9 @@ def session_config(
         return config, None
     if not isinstance(given, Mapping):
         raise ConfigError("live: expected a mapping, found something else")
-    if "orders" in given:
-        raise ConfigError(
-            "live.orders: expected a session on paper of a server's client; real orders are sent "
-            "by `tapewire live`"
-        )
+    for name, why in _NOT_HERE.items():
+        if name in given:
+            raise ConfigError(f"live.{name}: expected none from a server's client: {why}")
     settings = checked_part(LiveSettings, LIVE, given, Places(SOURCE, lines))
     _require_known(settings.gateway)
     whole = {**document, "backtest": {**(document.get("backtest") or {}), "data_source": _NO_DATA}}

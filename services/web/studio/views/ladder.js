@@ -26,7 +26,7 @@ export function ladder() {
     put(price, level ? level[0] : "");
     put(lots, level ? String(level[1]) : "");
     put(orders, level ? String(level[2]) : "");
-    put(mine, (own || []).map((one) => `${text.own(one)} · ${one.lots_ahead === null ? text.unknown : text.ahead(one.lots_ahead, one.orders_ahead)}`).join("; "));
+    put(mine, (own || []).map((one) => `${text.own(one)} · ${one.lots_ahead === null ? text.unknown : text.short(one.lots_ahead, one.orders_ahead)}`).join("; "));
     at.classList.toggle("mine", Boolean(own && own.length));
   }
 

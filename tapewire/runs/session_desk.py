@@ -4,6 +4,7 @@ What is seen and what is wished goes to and comes from somewhere else in a threa
 session itself only leaves a state here and takes a wish, between two batches or while it waits.
 """
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -28,6 +29,8 @@ Exchange = Callable[[str | None], tuple[Wish, bool]]
 #: Between two states, s: while somebody looks, and while nobody does.
 SEEN_S: Final = 0.25
 UNSEEN_S: Final = 5.0
+#: A state, which takes about 2 ms, is followed by so many times as long without one.
+_TIMES_REST: Final = 20
 #: A killed session's orders are given so long to be canceled, and asked for so often, s.
 KILL_S: Final = 10.0
 _AGAIN_S: Final = 1.0
@@ -59,9 +62,10 @@ class SessionDesk:
         self._end_data: Callable[[], bool] = lambda: False
         self._simulation: Simulation | None = None
         self._look: Look | None = None
-        self._turns, self._is_seen = Turns(SEEN_S), True
+        self._turns, self._is_seen = Turns(SEEN_S, _TIMES_REST), True
         self._next_unseen_s = 0.0
         self._state: str | None = None
+        self._last: RunProgress | None = None
         self._wish: Wish = ""
         self._done: Wish = ""
         self._is_simulating = self._has_ended_data = False
@@ -76,6 +80,7 @@ class SessionDesk:
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
         self._thread.join()
+        self._say()
 
     # --- the session's own side -----------------------------------------------------------------
 
@@ -101,7 +106,8 @@ class SessionDesk:
         return 0 if self._gate is None else self._gate.after(hops, simulate_ns)
 
     def end(self) -> None:
-        """The data are over; see `tapewire.runs.feed.OrderGate`."""
+        """The data are over; see `tapewire.runs.feed.OrderGate`. A last state is left."""
+        self._leave(self._last)
         if self._gate is not None:
             self._gate.end()
 
@@ -123,14 +129,19 @@ class SessionDesk:
 
     def progress(self, progress: RunProgress) -> None:
         """Leave a state, if it is time."""
+        self._last = progress
         if self._look is None or not self._turns.begin():
             return
         if not self._is_seen and self._clock() < self._next_unseen_s:
             return
         self._next_unseen_s = self._clock() + UNSEEN_S
-        state = state_of(progress, self._look, self.holds.reasons, self.phase)
-        self._state = state_text(state)
+        self._leave(progress)
         self._turns.end()
+
+    def _leave(self, progress: RunProgress | None) -> None:
+        if progress is not None and self._look is not None:
+            state = state_of(progress, self._look, self.holds.reasons, self.phase)
+            self._state = state_text(state)
 
     def obey(self) -> None:
         """Do what is wished. It may be called as often as one likes, in the session's thread."""
@@ -178,8 +189,10 @@ class SessionDesk:
 
     def _speak(self) -> None:
         while not self._is_over.wait(SEEN_S):
-            state, self._state = self._state, None
-            try:
-                self._wish, self._is_seen = self._exchange(state)
-            except TapewireError:
-                continue  # it is asked again; who looks sees how old the last state is
+            self._say()
+
+    def _say(self) -> None:
+        state, self._state = self._state, None
+        # Who is away is asked again; who looks sees how old the last state is.
+        with contextlib.suppress(TapewireError):
+            self._wish, self._is_seen = self._exchange(state)

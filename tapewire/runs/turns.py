@@ -16,10 +16,12 @@ class Turns:
     ----------
     interval_s
         Shortest time between the beginnings of two looks (s).
+    times_rest
+        How many times as long as a look took there is none.
     """
 
-    def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
+    def __init__(self, interval_s: float, times_rest: int = _TIMES_REST) -> None:
+        self._interval_s, self._times_rest = interval_s, times_rest
         self._next_s = 0.0
         self._began_s = 0.0
 
@@ -31,4 +33,4 @@ class Turns:
     def end(self) -> None:
         """Put off the next one, by what this one took."""
         took_s = time.monotonic() - self._began_s
-        self._next_s = self._began_s + max(self._interval_s, _TIMES_REST * took_s)
+        self._next_s = self._began_s + max(self._interval_s, self._times_rest * took_s)

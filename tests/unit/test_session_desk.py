@@ -34,7 +34,7 @@ class Other:
         return self._wish, True
 
 
-def played(folder: Path, file: Path, other: Other, speed: float = 20.0) -> Any:
+def played(folder: Path, file: Path, other: Other, speed: float = 10.0) -> Any:
     config = make_config(
         {
             "backtest": {
@@ -52,7 +52,7 @@ def played(folder: Path, file: Path, other: Other, speed: float = 20.0) -> Any:
 def test_a_session_over_files_is_seen_paused_and_stopped(
     synthetic_file: Path, tmp_path: Path
 ) -> None:
-    other = Other("pause", "go", "stop", every=4)
+    other = Other("pause", "go", "stop", every=3)
     began_s = time.monotonic()
     result = played(tmp_path / "run", synthetic_file, other)
     assert result.manifest["status"] == "complete"
@@ -86,7 +86,7 @@ def test_a_killed_session_has_no_order_at_its_end(synthetic_file: Path, tmp_path
 
 
 def test_orders_are_withdrawn_as_a_cancel_takes(tmp_path: Path) -> None:
-    """At 250 they are asked for, 50 µs later the exchange has the cancels."""
+    """They are asked for at 251, as 250 is seen; 50 µs later the exchange has the cancels."""
     tape = Tape().add(0, 1, "B", 100, 10).add(1, 9, "A", 101, 10).tick(200).tick(250).tick(500)
     log = Log().buy(10, "rest", 1, 95).buy(20, "other", 1, 94)
     records = tape.records()
@@ -101,7 +101,7 @@ def test_orders_are_withdrawn_as_a_cancel_takes(tmp_path: Path) -> None:
     found = read(simulation, simulation.drain())
     for name in ("rest", "other"):
         order = found.orders[name]
-        assert (order.status, order.reason, order.closed) == ("CANCELED", "LOSS_CANCEL", 300)
+        assert (order.status, order.reason, order.closed) == ("CANCELED", "LOSS_CANCEL", 301)
 
 
 def test_a_state_that_is_too_long_goes_by_half() -> None:
@@ -109,12 +109,13 @@ def test_a_state_that_is_too_long_goes_by_half() -> None:
     state = {"orders": rows, "fills": [], "lines": [], "warnings": [], "books": [], "pnl": 0.0}
     text = state_text(state)
     assert len(text.encode()) <= STATE_BYTES_MAX
-    assert json.loads(text)["orders"] == rows[:100]
+    assert json.loads(text)["orders"] == rows[:200]
 
 
 def test_a_session_over_files_has_a_pace(synthetic_file: Path, tmp_path: Path) -> None:
+    source = {"type": "databento", "files": [str(synthetic_file)]}
     config = make_config(
-        {"backtest": {"data_source": {"type": "databento", "files": [str(synthetic_file)]}}}
+        {"backtest": {"data_source": source}, "strategy": {"type": "market_maker"}}
     )
     desk = SessionDesk(lambda state: ("", True))
     with pytest.raises(ConfigError, match="expected realtime or accelerated"):

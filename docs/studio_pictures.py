@@ -124,6 +124,19 @@ def look_at_runs(page: Any, begin: str, out: Path) -> None:
     shoot(page, out / "studio-optimise.webp", 760)
 
 
+def look_at_session(page: Any, begin: str, out: Path) -> None:
+    """Start a session over made-up data, let it trade for a while, and stop it."""
+    page.goto(f"{begin}/live")
+    page.wait_for_selector("text=It can be run.", timeout=600_000)
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_selector(".ladder tr.mine", timeout=600_000)
+    page.wait_for_timeout(20_000)
+    page.wait_for_selector(".ladder tr.mine")
+    shoot(page, out / "studio-live.webp", 1250)
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector("text=To its run")
+
+
 def optimise(page: Any, begin: str, parameters: str) -> None:
     """Have parameters optimised, window by window, and wait for the end."""
     page.goto(f"{begin}/optimise")
@@ -189,6 +202,7 @@ def main(out: Path) -> None:
             look(page, said[1].rstrip("/"), out)
             look_at_runs(page, said[1].rstrip("/"), out)
             look_at_searches(page, said[1].rstrip("/"), out)
+            look_at_session(page, said[1].rstrip("/"), out)
             driven.close()
         finally:
             server.terminate()

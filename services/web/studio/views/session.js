@@ -13,12 +13,12 @@ const SILENT_MS = 10_000;
 export async function sessionView(main, { arguments: [id], user, signal }) {
   const text = LIVE;
   const found = await call("JobService/Get", { job_id: id }, signal);
-  const state = h("p", { class: "badge-row" });
+  const state = h("p", { class: "still" });
   const error = h("p", { class: "bad" });
   const held = h("p", { class: "held" });
   const facts = Object.fromEntries(Object.entries(text.facts).map(([name, label]) => [name, [h("dt", {}, label), h("dd", {}, "–")]]));
   // Of all that changes, only warnings are read out.
-  const warnings = h("ul", { "aria-live": "polite", class: "problems" });
+  const warnings = h("ul", { "aria-live": "polite", class: "problems", tabindex: "0", "aria-label": text.warnings });
   const books = ladder();
   const lines = stillTable(text.lines, text.lineHeads);
   const orders = stillTable(text.orders, text.orderHeads, text.noOrders);

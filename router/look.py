@@ -1,7 +1,7 @@
 """What can be looked at between two batches: books, orders at the exchange, accounts."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ from tapewire.positions.rows import SAMPLE_DTYPE
 from tapewire.router._memory import Memory
 from tapewire.router.results import RestingOrder
 
+if TYPE_CHECKING:
+    from tapewire.router.abroad import Abroad
+
 IntArray = npt.NDArray[np.int64]
 
 
@@ -24,8 +27,8 @@ class Look:
     A record may be one of several of its event: the book is then as far as that record.
     """
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
+    def __init__(self, memory: Memory, abroad: "Abroad | None" = None) -> None:
+        self._memory, self._abroad = memory, abroad
 
     def books(self) -> list[tuple[int, int]]:
         """(publisher_id, instrument_id) of every book so far, in order of appearance."""
@@ -55,14 +58,16 @@ class Look:
     def orders(self) -> list[RestingOrder]:
         """Simulated orders at the exchange: leg by leg, buys then sells, best price first.
 
-        Then those that wait for a halt to end, and stops, nearest trigger first.
+        Then those that wait for a halt to end, and stops, nearest trigger first. Orders that a
+        broker works are those that their strategy believes open, oldest first; what is ahead of
+        them nobody tells.
         """
         queues: dict[tuple[int, int], IntArray] = {}
         found = []
         for leg in range(int(self._memory.router["leg_n"])):
             for own in self._at_the_exchange(leg):
                 price = int(own["price"])
-                rests = int(own["order_type"]) == OrderType.LIMIT
+                rests = self._abroad is None and int(own["order_type"]) == OrderType.LIMIT
                 lots, count = self._ahead(leg, own, queues) if rests else (None, None)
                 found.append(
                     RestingOrder(
@@ -97,6 +102,10 @@ class Look:
         return rows
 
     def _at_the_exchange(self, leg: int) -> Iterator[Any]:
+        if self._abroad is not None:
+            for order in self._abroad.open_orders(leg):
+                yield self._memory.own_orders.records[order & 0xFFFFFFFF]
+            return
         parties, rules = self._memory.parties.records, self._memory.rules.records[leg]
         party = parties[int(parties[leg]["owner"])]
         for heads, head in (

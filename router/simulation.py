@@ -501,7 +501,7 @@ class Simulation:
 
     def look(self) -> Look:
         """Return what can be looked at between two batches; it stays good as the run goes on."""
-        return Look(self._memory)
+        return Look(self._memory, self._abroad)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -214,6 +214,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(soaking.TIMEOUT_S))
 
 
+#: Compiles what orders of a live session at a broker take.
+_ABROAD = (
+    "from tapewire.config.loading import make_config; from tapewire.runs.wiring import warm_up; "
+    "data = {'type': 'databento', 'files': ['a.dbn']}; "
+    "config = {'backtest': {'data_source': data}, 'strategy': {'type': 'market_maker'}}; "
+    "warm_up(make_config(config), print, abroad=True)"
+)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the kernels once, before tests that have deadlines and workers side by side do."""
     from tapewire.compiled.kernel_cache import is_compiled
@@ -239,6 +248,7 @@ def pytest_configure(config: pytest.Config) -> None:
             {tapewire} data synth -o market --days 1 --events 20000
             {tapewire} validate placebo day.dbn
             wait
+            {shlex.quote(sys.executable)} -c {shlex.quote(_ABROAD)}
         """
         subprocess.run(["sh", "-c", script], cwd=folder, check=False, capture_output=True)
 

@@ -286,7 +286,7 @@ class LiveRun(RunAssembly):
             try:
                 result = super().run()
             except BaseException as error:
-                alerts.tell(f"the session ended: {error or type(error).__name__}")
+                alerts.tell(f"the session ended: {str(error) or type(error).__name__}")
                 raise
             else:
                 alerts.tell("the session is complete")

@@ -73,6 +73,10 @@ def test_what_is_asked_for_leaves_as_it_is_and_nothing_is_simulated(
     first, *others = here.until(45)
     assert (first.kind, first.side, first.quantity, first.price) == ("new", 1, 3, UNDEF_PRICE)
     assert us(first.ts_ns) == 20
+    shown = here.simulation.look().orders()
+    assert [(one.client_order_id, one.quantity, one.ahead) for one in shown] == [
+        (1, 3, None), (2, 2, None), (3, 1, None),
+    ]  # fmt: skip
     assert [(one.client_order_id, one.price, one.trigger_price) for one in others] == [
         (2, px(101), UNDEF_PRICE), (3, px(99), px("99.5")),
     ]  # fmt: skip

@@ -64,7 +64,7 @@ def told(body: bytes) -> list[dict[str, Any]]:
         (CONFIG.replace("realtime", "max"), "backtest.replay.speed: expected realtime"),
         (FEED.replace("[ESH4]", "[]"), "live.symbols"),
         (FEED.replace("[ESH4]", "[ESH4], gateway: 'host:1'"), "live.gateway: expected none"),
-        (FEED.replace("[ESH4]", "[ESH4], orders: {}"), "live.orders: expected a session on paper"),
+        (FEED.replace("[ESH4]", "[ESH4], orders: {}"), "live.orders: expected none from a server"),
         (FEED.replace("market_maker", "/etc/passwd.py"), "strategy.type"),
         ("live: 3", "live: expected a mapping"),
     ],

@@ -113,13 +113,16 @@ class LiveGate:
     def after(self, hops: "Sequence[Hops]", simulate_ns: int) -> int:
         """A batch was simulated: if an order left by it, how long that took from the line, ns."""
         assert self.simulation is not None
-        began_ns = time.perf_counter_ns()
-        self.idle()
+        sending_ns = 0
+        if self.orders is not None:
+            began_ns = time.perf_counter_ns()
+            self.idle()
+            sending_ns = time.perf_counter_ns() - began_ns
         sent = self.simulation.orders_sent
         if sent == self._sent or not hops:
             return 0
         self._sent = sent
-        took_ns = self.lag_ns + simulate_ns + time.perf_counter_ns() - began_ns
+        took_ns = self.lag_ns + simulate_ns + sending_ns
         self._took.record_value(max(1, took_ns))
         return took_ns
 

@@ -80,6 +80,21 @@ def test_what_is_secret_is_not_in_the_file_and_files_are_there(
     assert float(compose["server"]["stop_grace_period"].removesuffix("s")) > drain_s
 
 
+def test_server_and_workers_see_the_same_data_and_runs(compose: dict[str, Any]) -> None:
+    server, worker = compose["server"], compose["worker"]
+    for name in ("--data", "--runs"):
+        places = {one["command"][one["command"].index(name) + 1] for one in (server, worker)}
+        assert places == {name.replace("--", "/")}
+    mounted = [
+        {volume.rsplit(":", 1 + volume.endswith(":ro"))[1] for volume in one["volumes"]}
+        for one in (server, worker)
+    ]
+    assert all({"/data", "/runs"} <= places for places in mounted)
+    assert not [volume for volume in worker["volumes"] if volume.endswith(":ro")], (
+        "files are derived"
+    )
+
+
 def test_prometheus_asks_every_gateway(compose: dict[str, Any], folder: Path) -> None:
     command = compose["server"]["command"]
     first = int(command[command.index("--metrics-port") + 1])
@@ -112,6 +127,7 @@ def test_the_commands_of_the_compose_file_serve(
     port, metrics = free_ports(1), free_ports(2)
     here = {
         "/etc/tapewire/": f"{tmp_path}/", "/data": f"{tmp_path}/data",
+        "/runs": f"{tmp_path}/runs",
         "0.0.0.0:50051": f"127.0.0.1:{port}", "9464": str(metrics), "0.0.0.0": "127.0.0.1",
     }  # fmt: skip
     given = {

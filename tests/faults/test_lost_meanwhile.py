@@ -23,7 +23,7 @@ from tapewire.errors import PeerLostError
 from tapewire.processes import collector_line
 from tapewire.runs import wiring
 
-def compile_for_long(*_):
+def compile_for_long(*_, **__):
     Path("waits").touch()
     time.sleep(100)
 

@@ -159,7 +159,7 @@ def test_the_command_line_shows_every_line_and_its_exit_code_says_so(
         )
         raise StrategyError(lines, "s", 5, "ESH4")
 
-    monkeypatch.setattr("tapewire.runs.wiring.warm_up", lambda *_: None)
+    monkeypatch.setattr("tapewire.runs.wiring.warm_up", lambda *_, **__: None)
     monkeypatch.setattr(Simulation, "feed", feed)
     done = tapewire_here("run", synthetic_file, "-s", "careful", "-q", "-o", "out")
     assert done.returncode == 6

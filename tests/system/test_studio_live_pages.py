@@ -12,7 +12,7 @@ from report_pages import needs_browser
 from studio_pages import Seen, dev_page, flaws, launched
 from tapewire.replay.source import read_records
 
-pytestmark = [needs_browser, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [needs_browser, pytest.mark.timeout(900)]
 
 FEED = """\
 live:
@@ -86,6 +86,7 @@ def test_a_session_over_a_feed_is_seen_paused_and_stopped(seen: Seen):
     assert not seen.faults
 
 
+@pytest.mark.long
 def test_a_session_over_files_is_killed_by_keys_and_has_no_order_left(seen: Seen):
     page = seen.page
     job_id = begun(seen, None)
@@ -100,6 +101,7 @@ def test_a_session_over_files_is_killed_by_keys_and_has_no_order_left(seen: Seen
     assert not seen.faults
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_views_are_usable_by_everybody(seen: Seen, scheme: str, width: int):

@@ -11,7 +11,7 @@ from served import PASSWORD, inner_server
 from studio_pages import Seen, bars, dev_page, flaws, launched
 from tapewire.store import NewStrategy, Store
 
-pytestmark = [needs_browser, pytest.mark.long]
+pytestmark = [needs_browser]
 
 #: All that have an address, with something in them.
 VIEWS = (
@@ -68,6 +68,7 @@ def test_from_an_empty_store_to_a_tested_and_optimised_strategy(seen: Seen):
     assert not seen.faults
 
 
+@pytest.mark.long
 def test_a_strategys_view_says_which_guards_it_failed(seen: Seen):
     with Store.open(str(seen.folder / "tapewire.db")) as store:
         all_of_them = [store.strategy(i) for i in range(1, 41)]
@@ -82,6 +83,7 @@ def test_a_strategys_view_says_which_guards_it_failed(seen: Seen):
     assert not seen.faults
 
 
+@pytest.mark.long
 def test_what_is_deleted_can_be_brought_back_for_a_while(seen: Seen):
     page = seen.page
     page.get_by_role("link", name="Strategies").click()
@@ -99,6 +101,7 @@ def test_what_is_deleted_can_be_brought_back_for_a_while(seen: Seen):
     assert not seen.faults
 
 
+@pytest.mark.long
 def test_a_view_has_an_address_and_keys(seen: Seen):
     page = seen.page
     page.goto(page.url.partition("/strategies")[0] + "/jobs/2")
@@ -113,6 +116,7 @@ def test_a_view_has_an_address_and_keys(seen: Seen):
     assert not seen.faults
 
 
+@pytest.mark.long
 def test_a_job_is_watched_on_where_its_stream_broke_off(seen: Seen):
     page, broken = seen.page, []
 
@@ -131,6 +135,7 @@ def test_a_job_is_watched_on_where_its_stream_broke_off(seen: Seen):
     seen.faults.clear()  # the browser tells of the two
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_view_is_wider_than_a_phone(seen: Seen, scheme: str):
     page = seen.page
@@ -145,6 +150,7 @@ def test_no_view_is_wider_than_a_phone(seen: Seen, scheme: str):
     assert not seen.faults
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 2560)])
 def test_every_view_is_usable_by_everybody(seen: Seen, scheme: str, width: int):
     page = seen.page
@@ -164,6 +170,7 @@ def test_every_view_is_usable_by_everybody(seen: Seen, scheme: str, width: int):
     assert not seen.faults
 
 
+@pytest.mark.long
 def test_names_are_text_whatever_they_look_like(chromium: Any, tmp_path: Path):
     with inner_server(tmp_path, web="127.0.0.1:0") as inner:
         inner.store.add_strategies([NewStrategy("a" * 64, HOSTILE, "{}", format="text")])

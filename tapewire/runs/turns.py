@@ -17,11 +17,12 @@ class Turns:
     interval_s
         Shortest time between the beginnings of two looks (s).
     times_rest
-        How many times as long as a look took there is none.
+        How many times as long as a look took there is none; None: a hundred times.
     """
 
-    def __init__(self, interval_s: float, times_rest: int = _TIMES_REST) -> None:
-        self._interval_s, self._times_rest = interval_s, times_rest
+    def __init__(self, interval_s: float, times_rest: int | None = None) -> None:
+        self._interval_s = interval_s
+        self._times_rest = _TIMES_REST if times_rest is None else times_rest
         self._next_s = 0.0
         self._began_s = 0.0
 

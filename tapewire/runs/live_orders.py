@@ -260,21 +260,29 @@ class LiveOrders:
                     self._line.send(CancelOrder(name, request.ts_ns))
         elif request.of_trigger:
             self._tell_once("a stop's trigger can't be changed at a broker: cancel it, send anew")
-            self._abroad.refuse(
-                request.order, Reason.RAILS, self._at_once(), price=request.price,
-                quantity=request.quantity, lots=request.lots,
-            )  # fmt: skip
+            self._refuse(request, Reason.RAILS, self._at_once())
+        elif (name := self._names.get(request.order)) is None:
+            # It was denied before its strategy has heard of it, or is the account's own.
+            self._refuse(request, Reason.RAILS, self._at_once())
         else:
-            name = self._names[request.order]
             self._sent[name].waiting.append(request)
             if request.kind == "cancel":
                 self._line.send(CancelOrder(name, request.ts_ns))
             else:
                 self._line.send(ReplaceOrder(name, request.price, request.quantity, request.ts_ns))
 
+    def _refuse(self, request: AbroadRequest, reason: Reason, said: Said) -> None:
+        """Answer a cancel or a replace that comes to nothing."""
+        is_replace = request.kind == "replace"
+        self._abroad.refuse(
+            request.order, reason, said, price=request.price if is_replace else UNDEF_PRICE,
+            quantity=request.quantity if is_replace else 0, lots=request.lots,
+        )  # fmt: skip
+
     def _send_new(self, request: AbroadRequest) -> None:
         if (strange := Term(request.terms) & ~_TERMS) != 0:
-            self._tell_once(f"orders with {strange!s} can't be sent to a broker: denied")
+            terms = ", ".join(str(one.name) for one in strange)
+            self._tell_once(f"orders with {terms} can't be sent to a broker: denied")
             self._abroad.close(request.order, OrderStatus.DENIED, Reason.RAILS, self._at_once())
             return
         name = self._line.next_id()
@@ -371,7 +379,8 @@ class LiveOrders:
         elif isinstance(message, OrderReplaced):
             asked = sent.answered("replace")
             if not is_open:
-                pass
+                if asked is not None:  # it has ended since: what it has reserved is given back
+                    self._refuse(asked, Reason.BROKER, said)
             elif asked is None:
                 abroad.change(order, message.price, message.quantity, said)
             else:
@@ -381,11 +390,7 @@ class LiveOrders:
             asked = sent.answered(kind)
             self._tell_once(message.reason_text.split(":")[0], message.reason_text)
             if asked is not None:
-                price = asked.price if kind == "replace" else UNDEF_PRICE
-                quantity = asked.quantity if kind == "replace" else 0
-                abroad.refuse(
-                    order, Reason.BROKER, said, price=price, quantity=quantity, lots=asked.lots
-                )
+                self._refuse(asked, Reason.BROKER, said)
 
     def _leaves(self, order: int) -> int:
         try:

@@ -35,12 +35,12 @@ _WHY: Final = {
     Reason.MAX_MESSAGE_RATE: "more than execution.gateway.max_messages_per_second {limit}",
     Reason.NO_SESSION: "the session was cut, see execution.gateway.disconnects",
     Reason.STALE_DATA: "the market data were late, cut off, or had a gap",
+    Reason.HELD: "the session was paused or killed",
     Reason.RAILS: "the rails before the broker did not let it through",
     Reason.INVALID_QUANTITY: "below min_quantity, above 2147483647, or no multiple of lot_size",
     Reason.INVALID_PRICE: "no valid price",
     Reason.HAS_EXPIRED: "the instrument had expired, or the run had rolled out of it",
     Reason.NO_MARK: "an exposure is limited, and there was no price yet to tell it by",
-    Reason.ENTRY_DENIED: "the order that it hangs on was denied",
     Reason.INVALID_TERMS: "what was asked for does not go together, see docs/orders.md",
     Reason.ENTRY_DENIED: "so was the entry whose exits they are",
 }

@@ -117,6 +117,8 @@ class Reason(IntEnum):
     STALE_DATA = 34  # DENIED or refused: live data are late, cut off, or have a gap
     RAILS = 35  # DENIED or refused by the rails before a real broker; or their own order
     BROKER = 36  # REJECTED, CANCELED, EXPIRED, changed or refused: the broker says so
+    HELD = 37  # DENIED or refused: the session was paused, or killed, by its user
+    WITHDRAWN = 38  # CANCELED by the simulation: the session was killed by its user
     DISCONNECTED = 52  # CANCELED by the venue: the session was cut
     MAX_DAILY_LOSS = 28  # DENIED: that limit was hit earlier in the session
     MAX_DRAWDOWN = 29  # DENIED: that limit was hit earlier in the run
@@ -146,6 +148,7 @@ DENIALS: Final = frozenset(
         Reason.NO_SESSION,
         Reason.STALE_DATA,
         Reason.RAILS,
+        Reason.HELD,
         Reason.MAX_DAILY_LOSS,
         Reason.MAX_DRAWDOWN,
         Reason.MAX_GROSS_EXPOSURE,

@@ -58,7 +58,7 @@ LIMITS: Final = np.dtype(
         ("reached", "i8"),
         ("watched", "i8"),
         ("flatten", "i8"),  # close positions, not only cancel orders
-        ("withdraw", "i8"),  # orders are to be canceled
+        ("withdraw", "i8"),  # the Reason for which orders are to be canceled; 0: none
         # By `codes.Limit`: the limit (-1: none), its `codes.LimitAction`, what it was reached at.
         ("bounds", "i8", (LIMIT_N,)),
         ("actions", "i8", (LIMIT_N,)),

@@ -6,7 +6,7 @@ from tapewire.router.guesses import GuessedQueue
 from tapewire.router.halts import HaltedPosition, LossHalt
 from tapewire.router.look import Look
 from tapewire.router.results import Drained, LegInfo, RestingOrder, Worths
-from tapewire.router.simulation import Simulation
+from tapewire.router.simulation import Simulation, load_withdrawing
 from tapewire.router.trips import LimitTrip
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "SimulationConfig",
     "StrategySpec",
     "Worths",
+    "load_withdrawing",
 ]

@@ -20,6 +20,7 @@ from tapewire.execution.words import (
     LOSS_CANCEL,
     STOP,
     USER_CANCEL,
+    WITHDRAWN,
 )
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
@@ -198,7 +199,7 @@ def _learn(execution: Any, router: Any, instance_index: int, message: Any, now_n
         if revalue_leg(execution, router, own.leg, now_ns):
             act_on_limits(execution, router, own.leg, now_ns)  # there is room for its one message
     elif message.kind == TELL_CLOSED:
-        if reason == USER_CANCEL or reason == LOSS_CANCEL:
+        if reason == USER_CANCEL or reason == LOSS_CANCEL or reason == WITHDRAWN:
             own.requests -= 1
         if is_closing:
             closing_failed(router, own.leg)

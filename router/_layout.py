@@ -203,8 +203,9 @@ ROUTER: Final = np.dtype(
         ("replaces_denied", "i8"),
         ("cancels_denied", "i8"),  # by the session's gateway
         ("requests_without_session", "i8"),  # denied, as the session was cut
-        ("requests_on_stale_data", "i8"),  # denied, as orders were held
-        ("orders_held", "i8"),  # 1: live data are not to be traded on
+        ("requests_on_stale_data", "i8"),  # denied: STALE_DATA
+        ("requests_while_held", "i8"),  # denied, as orders were held for another reason
+        ("orders_held", "i8"),  # the Reason for which none leaves; 0: they do
         ("messages_held", "i8"),  # that waited at the session's gateway
         ("messages_held_ns_max", "i8"),  # the longest such wait
         ("requests_stale", "i8"),  # cancels and replaces of orders known to be closed

@@ -8,7 +8,7 @@ from typing import Any
 
 from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.layout import NEVER
-from tapewire.execution.words import ACTIVE, NO_MARK, NO_REASON
+from tapewire.execution.words import ACTIVE, LOSS_CANCEL, NO_MARK, NO_REASON
 from tapewire.market.layout import NIL
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.accounting import revalue
@@ -274,7 +274,7 @@ def _trip(
         instance.clock = now_ns
         instance.steps = 0
     if trip.action != DENY:
-        limits.withdraw = 1
+        limits.withdraw = LOSS_CANCEL
     if limit == LOSS:
         limits.halt_ns = now_ns
         limits.halt_pnl = limits.known_pnl

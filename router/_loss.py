@@ -135,11 +135,12 @@ def wind_up(execution: Any, router: Any, instance_index: int, of_all: int, now_n
     if of_all == 0:
         limits.winding = 0
     if limits.withdraw | of_all != 0:
+        reason = LOSS_CANCEL if limits.withdraw == 0 else limits.withdraw
         limits.withdraw = 0
         if limits.halt_ns != 0 and limits.halt_noted == 0:
             limits.halt_noted = 1
             note_positions(router, instance)  # now that all that was told at that time is known
-        _withdraw(execution, router, instance_index, now_ns)
+        _withdraw(execution, router, instance_index, reason, now_ns)
     if not is_flattened(router, limits, now_ns):
         return
     leg_index = instance.legs
@@ -152,7 +153,7 @@ def wind_up(execution: Any, router: Any, instance_index: int, of_all: int, now_n
 
 
 @jit
-def _withdraw(execution: Any, router: Any, instance_index: int, now_ns: int) -> None:
+def _withdraw(execution: Any, router: Any, instance_index: int, reason: int, now_ns: int) -> None:
     """Ask for all orders that are known to be open to be canceled."""
     instance = instance_at(router.instances, instance_index)
     limits = limits_at(router.limits, instance_index)
@@ -163,9 +164,9 @@ def _withdraw(execution: Any, router: Any, instance_index: int, now_ns: int) -> 
             own.requests += 1
             limits.halt_cancels += 1
             index = send_to_exchange(router, execution, ARRIVE_CANCEL, at, now_ns)
-            message_at(router.messages, index).reason = LOSS_CANCEL
+            message_at(router.messages, index).reason = reason
             if execution.event_log != 0:
-                log_event(execution, at, LOG_CANCEL_SENT, LOSS_CANCEL, 0, now_ns)
+                log_event(execution, at, LOG_CANCEL_SENT, reason, 0, now_ns)
         at = own.open_next
 
 

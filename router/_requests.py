@@ -283,8 +283,11 @@ def _checked(
     """Whether data, the gateway and the limits let an order or replace leave; a reason code."""
     limits = limits_at(router.limits, instance_index)
     if router.orders_held != 0:
-        router.requests_on_stale_data += 1
-        return stopped(limits, STALE_DATA, 0, 0)
+        if router.orders_held == STALE_DATA:
+            router.requests_on_stale_data += 1
+        else:
+            router.requests_while_held += 1
+        return stopped(limits, router.orders_held, 0, 0)
     reason = _gateway_says(router, limits, instance_index, now_ns)
     if reason != NO_REASON:
         return reason

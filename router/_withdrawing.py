@@ -7,6 +7,7 @@ from typing import Any
 
 from tapewire.compiled.jit import jit_entry
 from tapewire.execution.layout import execution_at
+from tapewire.execution.words import WITHDRAWN
 from tapewire.positions.layout import limits_at
 from tapewire.router._layout import instance_at, leg_at, router_at
 from tapewire.router._loss import act_on_limits
@@ -22,7 +23,8 @@ def withdraw_all(router_address: int, now_ns: int) -> int:
         limits = limits_at(router.limits, leg.instance)
         if limits.winding != 0:
             continue  # this one does by now
-        limits.withdraw = 1
+        if limits.withdraw == 0:
+            limits.withdraw = WITHDRAWN
         clock = instance_at(router.instances, leg.instance).clock
         status = act_on_limits(execution, router, leg_index, max(now_ns, clock))
         if status != 0:

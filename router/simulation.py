@@ -13,6 +13,7 @@ from tapewire.compiled.memory import offset_of
 from tapewire.compiled.units import MONEY_UNITS
 from tapewire.errors import FlaggedDataError, SimulationError, StrategyError
 from tapewire.execution.claims import STEP_ROWS
+from tapewire.execution.codes import Reason
 from tapewire.execution.layout import (
     NEVER,
     UNSEEN_FILLS,
@@ -95,8 +96,13 @@ _ROUTER_COUNTERS: Final = (
     "late_responses_ns_max", "forced_arrivals", "clamped_ts_recv", "fills_known_before_capture",
     "fills_known_before_capture_ns_max", "unseen_trade_fills", "auction_fills",
     "orders_canceled_by_clear", "loss_halts", "requests_without_session", "requests_on_stale_data",
-    "orders_canceled_by_disconnect", "events_without_sending_time",
+    "requests_while_held", "orders_canceled_by_disconnect", "events_without_sending_time",
 )  # fmt: skip
+
+
+def load_withdrawing() -> None:
+    """Load, or compile, what `Simulation.withdraw_orders` needs: else its first call does."""
+    entry_of(withdraw_all)
 
 
 def _no_tick() -> None:
@@ -203,17 +209,18 @@ class Simulation:
 
     # --- running --------------------------------------------------------------------------------
 
-    def hold_orders(self, held: bool) -> None:
-        """Deny new orders and replaces from here on, or no more: live data are not as they were.
+    def hold_orders(self, reason: Reason) -> None:
+        """Deny new orders and replaces for a reason from here on; for ``NONE`` no more.
 
         Cancels leave as ever.
         """
-        self._memory.router["orders_held"] = held
+        self._memory.router["orders_held"] = int(reason)
 
     def withdraw_orders(self) -> None:
         """Ask for all open orders to be canceled; that takes as long as any cancel does.
 
-        Call it between two batches. They are canceled with the reason ``LOSS_CANCEL``.
+        Call it between two batches. They are canceled with the reason ``WITHDRAWN``. See
+        `load_withdrawing`.
         """
         if self._began:
             self._retry(lambda: withdraw_all(self._router_address, self.now_ns))

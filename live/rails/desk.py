@@ -287,6 +287,10 @@ class RailsDesk:
             self._reconciler.unsettle(
                 f"{name} has filled {order.filled} of {order.quantity} lots", now_ns
             )
+        elif isinstance(event, OrderFilled) and not name.startswith(f"{self.session}-"):
+            # The engine does not know the order, and is told what came of it.
+            symbol = order.order.symbol
+            self._tell(PositionNow(symbol, self.ledger.position(symbol).lots))
 
     # --- reconciliation ---------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hdrh.histogram import HdrHistogram
 
 from tapewire.config.live import LiveSettings
+from tapewire.execution.codes import Reason
 from tapewire.live.rails.messages import DataState
 from tapewire.runs.holding import Holds
 from tapewire.runs.hooks import FeedStanding
@@ -60,7 +61,7 @@ class LiveGate:
         self._announce, self._warnings = announce, warnings
         self._holds = Holds() if holds is None else holds
         self._state: FeedState = "live"
-        self._has_gap = self._is_late = self._is_held = False
+        self._has_gap = self._is_late = self._is_stale = self._is_held = False
         self._sent = 0
         self._took = HdrHistogram(1, _TOOK_NS_MAX, _DIGITS)
         self.simulation: Simulation | None = None
@@ -159,15 +160,18 @@ class LiveGate:
         return FeedStanding(state, self._is_held, self.lag_ns, self.lag_ns_max, order_ns)
 
     def _apply(self, why: str) -> None:
-        held = self._state != "live" or self._is_late or (self._has_gap and self._halts_on_gap)
-        held = held or bool(self._rails)
+        is_stale = self._state != "live" or self._is_late or (self._has_gap and self._halts_on_gap)
+        if is_stale != self._is_stale:
+            self._is_stale = is_stale
+            self._holds.hold("feed", why if is_stale else "", Reason.STALE_DATA)
+        self._holds.hold("rails", self._rails, Reason.RAILS)
+        held = is_stale or bool(self._rails)
         if not self._halts_on_gap and self._state == "live":
             self._has_gap = False
         if held == self._is_held:
             return
         self._is_held = held
         self.holds += held
-        self._holds.hold("feed", why if held else "")
         text = f"new orders are held: {why}" if held else "new orders go again"
         self._announce(text)
         if held:

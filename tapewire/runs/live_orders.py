@@ -75,6 +75,8 @@ _TERMS: Final = Term.POST_ONLY | Term.REDUCE_ONLY | Term.STOP | Term.EXPIRES
 _MARKET_S: Final = (0.05, 1.0)
 #: Venues whose clock is so far (ns) from the data's trade on data of another time: a served file.
 _OTHER_TIME_NS: Final = 3_600 * 10**9
+#: Orders that have ended and are still known by name: a word of them may come late.
+_ENDED_MAX: Final = 1 << 16
 #: Refusals in different words that are told; all are in the run's tables.
 _TOLD_MAX: Final = 20
 
@@ -138,6 +140,7 @@ class _Sent:
     rests: bool
     waiting: deque[AbroadRequest] = field(default_factory=deque)
     is_mass_canceled: bool = False
+    has_ended: bool = False
 
     def answered(self, kind: str) -> AbroadRequest | None:
         """Take the oldest request of a kind that waits."""
@@ -176,6 +179,7 @@ class LiveOrders:
         self._announce, self._warn = announce, warn
         self._sent: dict[str, _Sent] = {}
         self._names: dict[int, str] = {}
+        self._ended: deque[str] = deque()
         self._markets: dict[str, tuple[float, tuple[int, int]]] = {}
         self._told: set[str] = set()
         self._early: list[Any] = []
@@ -355,8 +359,11 @@ class LiveOrders:
                 self._warn(f"the rails ended: {message.text}")
             elif (sent := self._sent.get(getattr(message, "client_order_id", ""))) is not None:
                 self._hear_order(message, sent)
+                if not sent.has_ended and not self._leaves(sent.order):
+                    sent.has_ended = True
+                    self._forget(message.client_order_id)
             else:
-                self._announce(f"of an order of nobody here: {type(message).__name__}")
+                self._hear_stranger(message)
         return not self.is_over
 
     def _hear_order(self, message: Any, sent: _Sent) -> None:
@@ -391,6 +398,24 @@ class LiveOrders:
             self._tell_once(message.reason_text.split(":")[0], message.reason_text)
             if asked is not None:
                 self._refuse(asked, Reason.BROKER, said)
+
+    def _hear_stranger(self, message: Any) -> None:
+        """A word of an order of an earlier session, or of one that ended long ago."""
+        name = str(message.client_order_id)
+        if isinstance(message, OrderFilled) and name.startswith(f"{self._line.session}-"):
+            raise LiveError(
+                f"{message.last_qty} lots of {name} have filled, which ended more than "
+                f"{_ENDED_MAX:,} orders ago: the account's journal has it, and the run can't have "
+                "it any more: the session ends here"
+            )
+        self._announce(f"of an order of nobody here: {type(message).__name__}")
+
+    def _forget(self, name: str) -> None:
+        """An order has ended: forget the one that did so long before it."""
+        self._ended.append(name)
+        while len(self._ended) > _ENDED_MAX:
+            gone = self._sent.pop(self._ended.popleft())
+            self._names.pop(gone.order, None)
 
     def _leaves(self, order: int) -> int:
         try:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 from tapewire.errors import TapewireError
+from tapewire.execution.codes import Reason
 from tapewire.runs.holding import Holds
 from tapewire.runs.hooks import FeedStanding, Hooks, RunProgress
 from tapewire.runs.session_state import state_of, state_text
@@ -74,6 +75,9 @@ class SessionDesk:
         self._thread = threading.Thread(target=self._speak, name="tapewire-session", daemon=True)
 
     def __enter__(self) -> Self:
+        from tapewire.router import load_withdrawing
+
+        load_withdrawing()  # who kills a session does not wait for a compiler
         self._thread.start()
         return self
 
@@ -154,9 +158,10 @@ class SessionDesk:
             self._done = wish
             if wish == "kill":
                 self._killed_s = self._clock()
-                self.holds.hold("killed", "the session was killed")
+                self.holds.hold("killed", "the session was killed", Reason.HELD)
             else:
-                self.holds.hold("paused", "the session is paused" if wish == "pause" else "")
+                why = "the session is paused" if wish == "pause" else ""
+                self.holds.hold("paused", why, Reason.HELD)
         if wish == "kill":
             self._withdraw(self._simulation)
         elif wish == "stop":

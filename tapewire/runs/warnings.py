@@ -170,6 +170,12 @@ def count_warnings(counts: Mapping[str, int], totals: "Totals | None") -> list[s
             f"{stale:,} {requests} denied, as market data were late, cut off, or had a gap: "
             "STALE_DATA"
         )
+    if kept := counts.get("requests_while_held"):
+        requests = "request was" if kept == 1 else "requests were"
+        warnings.append(
+            f"{kept:,} {requests} denied, as the session was paused or killed, or its rails let "
+            "none through: HELD, RAILS"
+        )
     if ended := counts.get("orders_canceled_by_disconnect"):
         orders = "order was" if ended == 1 else "orders were"
         warnings.append(

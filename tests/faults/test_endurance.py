@@ -2,21 +2,18 @@
 
 import contextlib
 import gc
-import io
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import zstandard
 
 import streams
 import tapewire as tw
+from long_days import COPIES, COPY_NS, DAY_FILE, WARM, day_of, resident_mb, slope
 from soaking import Soak
 from tapewire.errors import InterruptedRunError
-from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import ReplayPlan, serve
 from tapewire.replay.synth import synthesize
 from tapewire.runs.hooks import Hooks, RunProgress
@@ -30,10 +27,6 @@ GROWTH_MAX_MB_PER_10M, NOISE_MB = 1.0, 4.0
 EVENTS_MIN = 50_000_000
 #: What a start and stop may add once pools are full; a leaked page is four times that.
 CYCLE_MAX_KB = 1.0
-#: Part of the whole after which what is kept once is there.
-WARM = 0.3
-#: A day of two hours that were captured, twelve times over, in ten minutes.
-DAY_FILE, COPIES, COPY_NS = "glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst", 12, 7_200 * 10**9
 DAY_S = 600.0
 #: What buffers of rows may still add behind the warm-up of so few events.
 DAY_GROWTH_MAX_MB = 16.0
@@ -41,16 +34,8 @@ DAY_GROWTH_MAX_MB = 16.0
 
 def standing() -> tuple[float, int, int]:
     """Resident memory of this process, MB; its open descriptors; its threads."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
     descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    return pages * os.sysconf("SC_PAGESIZE") / 1e6, descriptors, threading.active_count()
-
-
-def slope(x: list[float], y: list[float]) -> tuple[float, float]:
-    """Of a straight line behind the warm-up: per one, and over all of it."""
-    begin = int(len(x) * WARM)
-    per_one = float(np.polyfit(x[begin:], y[begin:], 1)[0])
-    return per_one, per_one * (x[-1] - x[begin])
+    return resident_mb(os.getpid()), descriptors, threading.active_count()
 
 
 def config(data: Path) -> dict[str, object]:
@@ -153,28 +138,6 @@ def test_the_ends_of_a_wire_opened_and_closed(tmp_path: Path, soak: Soak) -> Non
             assert got == (100 if number % 3 == 2 else 2_000)
 
     soak.say(cycle(soak.count(CYCLES), once))
-
-
-def day_of(capture: Path, path: Path) -> int:
-    """Write a day of copies of a capture, each behind a clear of the book; return its records."""
-    with zstandard.open(capture) as file:
-        data = io.BytesIO(file.read())
-    header = data.read(8)
-    header += data.read(int.from_bytes(header[4:], "little"))
-    records = np.frombuffer(data.read(), MBO_DTYPE)
-    clear = records[:1].copy()
-    clear["action"], clear["side"], clear["order_id"], clear["size"] = ord("R"), ord("N"), 0, 0
-    clear["price"], clear["flags"] = np.iinfo(np.int64).max, 8  # of a snapshot, no price
-    one = np.concatenate([clear, records])
-    with path.open("wb") as out:
-        out.write(header)
-        for copy in range(COPIES):
-            moved = one.copy()
-            moved["order_id"][1:] += np.uint64(copy << 50)
-            for name in ("ts_recv", "ts_event"):
-                moved[name] -= np.uint64((COPIES - 1 - copy) * COPY_NS)
-            out.write(moved.tobytes())
-    return COPIES * len(one)
 
 
 @pytest.mark.soak

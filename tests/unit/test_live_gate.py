@@ -6,22 +6,26 @@ from typing import Any
 import pytest
 
 from tapewire.config.live import LiveSettings
+from tapewire.execution.codes import Reason
+from tapewire.live.rails.messages import DataState
+from tapewire.runs.holding import Holds
 from tapewire.runs.live_gate import LiveGate
 from tapewire.wire.receiver import Hops
 
 MS = 1_000_000
+STALE, GO = Reason.STALE_DATA, Reason.NONE
 
 
 class Simulated:
     """What a gate sees of a simulation."""
 
     def __init__(self) -> None:
-        self.held: list[bool] = []
+        self.held: list[Reason] = []
         self.orders_sent = 0
         self.now_ns = 10**18
 
-    def hold_orders(self, held: bool) -> None:
-        self.held.append(held)
+    def hold_orders(self, reason: Reason) -> None:
+        self.held.append(reason)
 
 
 class Gated:
@@ -45,7 +49,7 @@ def test_orders_are_held_while_the_simulation_is_behind() -> None:
     one = Gated(max_lag_ms=Decimal(50))
     for lag_ms in (10, 50, 51, 400, 50, 3):
         one.batch(lag_ms)
-    assert one.simulation.held == [True, False]
+    assert one.simulation.held == [STALE, GO]
     assert one.said == [
         "new orders are held: data were 51 ms behind the line",
         "new orders go again",
@@ -59,14 +63,14 @@ def test_a_cut_holds_until_the_feed_is_heard_again() -> None:
     one.gate.told("cut", "it hung up")
     one.gate.told("cut", "it hung up again")
     one.batch(1)
-    assert one.simulation.held == [True]
+    assert one.simulation.held == [STALE]
     one.gate.told("live", "it is heard again")
-    assert one.simulation.held == [True, False]
+    assert one.simulation.held == [STALE, GO]
     assert "new orders are held: it hung up" in one.warnings
 
 
-@pytest.mark.parametrize(("on_gap", "held"), [("halt", [True]), ("continue", [])])
-def test_behind_a_gap_orders_go_again_or_never(on_gap: str, held: list[bool]) -> None:
+@pytest.mark.parametrize(("on_gap", "held"), [("halt", [STALE]), ("continue", [])])
+def test_behind_a_gap_orders_go_again_or_never(on_gap: str, held: list[Reason]) -> None:
     one = Gated(on_gap=on_gap)
     one.gate.told("gap", "3 s are missing")
     one.gate.told("live", "it is heard again")
@@ -77,7 +81,7 @@ def test_behind_a_gap_orders_go_again_or_never(on_gap: str, held: list[bool]) ->
 
 def test_data_that_are_old_are_none_to_trade_on(monkeypatch: pytest.MonkeyPatch) -> None:
     one = Gated(max_age_ms=Decimal(200))
-    for age_ms, held in ((150, []), (201, [True]), (100, [True, False])):
+    for age_ms, held in ((150, []), (201, [STALE]), (100, [STALE, GO])):
         now_ns = one.simulation.now_ns + age_ms * MS
         monkeypatch.setattr("tapewire.runs.live_gate.time.time_ns", lambda now_ns=now_ns: now_ns)
         one.batch(1)
@@ -107,7 +111,42 @@ def test_what_is_held_before_the_simulation_is_there_is_held_in_it() -> None:
     gate, simulation = LiveGate(given, lambda text: None, []), Simulated()
     gate.told("cut", "it hung up")
     gate.attend(simulation)  # type: ignore[arg-type]
-    assert simulation.held == [True]
+    assert simulation.held == [STALE]
+
+
+class Rails:
+    """What a gate sees of orders that a broker works."""
+
+    held_because = ""
+
+    def turn(self, lag_ns: int, data: DataState) -> None: ...
+
+
+def test_who_holds_orders_is_why_they_are_denied() -> None:
+    one, rails = Gated(), Rails()
+    one.gate.orders = rails  # type: ignore[assignment]
+    rails.held_because = "the rails: KILLED: enough"
+    one.gate.idle()
+    one.gate.told("cut", "it hung up")
+    rails.held_because = ""
+    one.gate.idle()
+    one.gate.told("live", "it is back")
+    assert one.simulation.held == [Reason.RAILS, STALE, GO]
+    assert one.said.count("new orders are held: the rails: KILLED: enough") == 1
+    assert one.said[-1] == "new orders go again"
+
+
+def test_the_first_who_holds_orders_gives_the_reason() -> None:
+    holds, simulation = Holds(), Simulated()
+    holds.hold("paused", "the session is paused", Reason.HELD)
+    holds.attend(simulation)  # type: ignore[arg-type]
+    holds.hold("feed", "it hung up", STALE)
+    holds.hold("feed", "it hung up again", STALE)
+    assert holds.reasons == {"paused": "the session is paused", "feed": "it hung up again"}
+    holds.hold("paused", "", Reason.HELD)
+    holds.hold("feed", "", STALE)
+    assert simulation.held == [Reason.HELD, STALE, GO]
+    assert holds.reasons == {}
 
 
 def test_warnings_have_an_end() -> None:

@@ -3,8 +3,14 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from tapewire.errors import LiveError
 from tapewire.execution.codes import Reason, Term
+from tapewire.live.orders import LIQUIDITY_UNKNOWN, OrderCanceled, OrderFilled, OrderRejected
 from tapewire.live.rails.messages import DataState
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.runs import live_orders
 from tapewire.runs.live_orders import LiveOrders
 
 
@@ -20,6 +26,9 @@ class _Abroad:
         taken, self.requests = self.requests, []
         return taken
 
+    def leaves(self, order: int) -> int:
+        return 0
+
     def close(self, order: int, status: Any, reason: Reason, said: Any) -> None:
         self.said.append(("close", order, reason))
 
@@ -29,20 +38,68 @@ class _Abroad:
 
 def request(kind: str, order: int, terms: int = 0) -> Any:
     return SimpleNamespace(
-        kind=kind, order=order, terms=terms, of_trigger=False, price=5, quantity=1, lots=0
-    )
+        kind=kind, order=order, leg=0, terms=terms, of_trigger=False, price=5, quantity=1, lots=0,
+        side=1, order_type=1, time_in_force=1, trigger_price=UNDEF_PRICE, ts_ns=1, expire_ns=0,
+    )  # fmt: skip
+
+
+class _Line:
+    """Takes commands; what it says is put into it."""
+
+    def __init__(self) -> None:
+        self.session, self.number, self.says = "s", 0, list[Any]()
+
+    def data(self, lag_ns: int, state: DataState) -> None: ...
+
+    def poll(self, timeout_s: float) -> list[Any]:
+        said, self.says = self.says, []
+        return said
+
+    def next_id(self) -> str:
+        self.number += 1
+        return f"s-{self.number}"
+
+    def send(self, command: Any) -> None: ...
+
+
+def made(abroad: _Abroad) -> tuple[LiveOrders, list[str], _Line]:
+    leg = SimpleNamespace(strategy_id="mm", symbol="ES")
+    simulation = SimpleNamespace(abroad=abroad, now_ns=1, legs=[leg], fee_line_names=[])
+    line, told = _Line(), list[str]()
+    orders = LiveOrders(cast(Any, line), cast(Any, simulation), told.append, told.append)
+    orders._tell_markets = lambda **_: None  # type: ignore[method-assign]
+    return orders, told, line
 
 
 def test_a_cancel_of_what_was_denied_or_is_the_accounts_own_is_refused() -> None:
     """An iceberg and its cancel leave together; an order of the account is canceled, too."""
     iceberg = request("new", 7, int(Term.DISPLAY))
     abroad = _Abroad(iceberg, request("cancel", 7), request("replace", 9))
-    simulation = SimpleNamespace(abroad=abroad, now_ns=1, legs=[], fee_line_names=[])
-    line = SimpleNamespace(data=lambda *_: None, poll=lambda _: [])
-    told: list[str] = []
-    orders = LiveOrders(cast(Any, line), cast(Any, simulation), told.append, told.append)
+    orders, told, _ = made(abroad)
     orders.turn(0, DataState.SOUND)
     assert abroad.said == [
         ("close", 7, Reason.RAILS), ("refuse", 7, Reason.RAILS), ("refuse", 9, Reason.RAILS),
     ]  # fmt: skip
     assert "DISPLAY" in told[0]
+
+
+def test_orders_that_have_ended_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A late word is heard of the newest two; a late fill of an older one ends the session."""
+    monkeypatch.setattr(live_orders, "_ENDED_MAX", 2)
+    abroad = _Abroad()
+    orders, told, line = made(abroad)
+    for number in range(1, 5):
+        abroad.requests.append(request("new", number))
+        orders.turn(0, DataState.SOUND)
+        line.says.append(OrderRejected(f"s-{number}", "no", 0, 1))
+        orders.turn(0, DataState.SOUND)
+    assert (list(orders._sent), list(orders._names)) == (["s-3", "s-4"], [3, 4])
+    line.says.append(OrderCanceled("s-1", "", 0, 1))
+    line.says.append(OrderFilled("earlier-9", "x", 5, 1, 0, LIQUIDITY_UNKNOWN, None, 0, 1))
+    orders.turn(0, DataState.SOUND)
+    assert told[-2:] == [
+        "of an order of nobody here: OrderCanceled", "of an order of nobody here: OrderFilled",
+    ]  # fmt: skip
+    line.says.append(OrderFilled("s-2", "y", 5, 1, 0, LIQUIDITY_UNKNOWN, None, 0, 1))
+    with pytest.raises(LiveError, match="1 lots of s-2 have filled, which ended more than 2"):
+        orders.turn(0, DataState.SOUND)

@@ -73,6 +73,7 @@ def test_a_session_over_files_is_seen_paused_and_stopped(
     paused = [n for n, is_held in zip(counts, held, strict=True) if is_held]
     assert len(set(paused[1:])) <= 1  # none leaves while it is paused
     assert counts[-1] > paused[-1]
+    assert "HELD" in result.orders.column("reason").to_pylist()
 
 
 def test_a_killed_session_has_no_order_at_its_end(synthetic_file: Path, tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_a_killed_session_has_no_order_at_its_end(synthetic_file: Path, tmp_path
     result = played(tmp_path / "run", synthetic_file, other)
     assert result.manifest["status"] == "complete"
     orders = result.orders.to_pylist()
-    assert any(one["reason"] == "LOSS_CANCEL" for one in orders)
+    assert any(one["reason"] == "WITHDRAWN" for one in orders)
     assert not [one for one in orders if one["reason"] == "END_OF_DATA"]
     assert other.seen[-1]["phase"] == "killed"
 
@@ -101,7 +102,7 @@ def test_orders_are_withdrawn_as_a_cancel_takes(tmp_path: Path) -> None:
     found = read(simulation, simulation.drain())
     for name in ("rest", "other"):
         order = found.orders[name]
-        assert (order.status, order.reason, order.closed) == ("CANCELED", "LOSS_CANCEL", 301)
+        assert (order.status, order.reason, order.closed) == ("CANCELED", "WITHDRAWN", 301)
 
 
 def test_a_state_that_is_too_long_goes_by_half() -> None:

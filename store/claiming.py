@@ -181,6 +181,12 @@ class ClaimingStore(OpenedStore):
         for condition, values in (
             (jobs.c.is_cancel_asked, _end_values("canceled", "was canceled", "CANCELED", 130)),
             (
+                (jobs.c.attempts_max == 1) & (jobs.c.attempt == 1),
+                _end_values(
+                    "failed", "its worker was lost; such a job is not begun again", "LOST", 5
+                ),
+            ),
+            (
                 jobs.c.attempt >= jobs.c.attempts_max,
                 _end_values("failed", "its worker was lost, each time it was begun", "LOST", 5),
             ),

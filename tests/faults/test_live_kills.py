@@ -34,6 +34,8 @@ from tapewire.replay.source import read_records
 #: Kills of each in the full form.
 KILLS = 30
 VICTIMS = ("command", "stream", "rails")
+#: Of so many kills the moment is drawn from the first order on, of the others from the start.
+TRADES = 0.8
 #: From the gateway's first record to its last, s; and the longest that anything may take.
 LASTS_S, TIMEOUT_S = 12.0, 90.0
 #: Rails cancel what is open and end, once who they work for is gone for `2 * waits.beat`.
@@ -70,9 +72,16 @@ class Site:
             yield gateway
 
     def play_kill(self, command: Callable[..., list[str]], victim: str, draw: random.Random) -> str:
-        """Kill one process at a drawn moment; return when, in words."""
+        """Kill one process at a drawn moment, mostly behind a first order; say when, in words."""
+        before = sum(self.exchange.new_orders.values())
         with self.market() as gateway, started(self.scene(gateway.address), command) as one:
             pids = one.wait_for(victim)
+            trades = draw.random() < TRADES
+            while trades and before == sum(self.exchange.new_orders.values()):
+                assert time.monotonic() < one.began_s + TIMEOUT_S
+                if one.process.poll() is not None:
+                    break
+                time.sleep(0.02)
             moment_s = draw.uniform(0.0, LASTS_S)
             while time.monotonic() < one.began_s + TIMEOUT_S and moment_s > 0 and pids:
                 time.sleep(min(0.1, moment_s))

@@ -28,18 +28,8 @@ def chromium() -> Iterator[Any]:
         yield browser
 
 
-@pytest.fixture(scope="module")
-def seen(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    folder = tmp_path_factory.mktemp("studio")
-    (folder / "data").mkdir()
-    bars(folder / "data" / "walk.parquet")
-    with dev_page(chromium, folder) as found:
-        yield found
-    with Store.open(str(folder / "tapewire.db")) as store:
-        assert len(store.jobs()) == 3
-
-
-def test_from_an_empty_store_to_a_tested_and_optimised_strategy(seen: Seen):
+def from_an_empty_store(seen: Seen) -> None:
+    """Generate, test and optimise, as a person would: what the tests then look at."""
     page = seen.page
     page.get_by_role("link", name="Generate").first.click()
     page.get_by_label("How many").fill("40")
@@ -65,6 +55,23 @@ def test_from_an_empty_store_to_a_tested_and_optimised_strategy(seen: Seen):
     page.wait_for_url("**/jobs/3")
     page.wait_for_selector("text=The best")
     assert page.locator("tbody tr").count() > 5
+
+
+@pytest.fixture(scope="module")
+def seen(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    folder = tmp_path_factory.mktemp("studio")
+    (folder / "data").mkdir()
+    bars(folder / "data" / "walk.parquet")
+    with dev_page(chromium, folder) as found:
+        from_an_empty_store(found)
+        yield found
+    with Store.open(str(folder / "tapewire.db")) as store:
+        assert len(store.jobs()) == 3
+
+
+def test_from_an_empty_store_to_a_tested_and_optimised_strategy(seen: Seen):
+    with Store.open(str(seen.folder / "tapewire.db")) as store:
+        assert [one.state for one in store.jobs()] == ["done"] * 3
     assert not seen.faults
 
 
@@ -135,8 +142,7 @@ def test_a_job_is_watched_on_where_its_stream_broke_off(seen: Seen):
     seen.faults.clear()  # the browser tells of the two
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.long), "dark"])
 def test_no_view_is_wider_than_a_phone(seen: Seen, scheme: str):
     page = seen.page
     begin = "/".join(page.url.split("/")[:3])
@@ -150,8 +156,9 @@ def test_no_view_is_wider_than_a_phone(seen: Seen, scheme: str):
     assert not seen.faults
 
 
-@pytest.mark.long
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 2560)])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), pytest.param("dark", 2560, marks=pytest.mark.long)]
+)
 def test_every_view_is_usable_by_everybody(seen: Seen, scheme: str, width: int):
     page = seen.page
     page.set_viewport_size({"width": width, "height": 900})

@@ -67,7 +67,7 @@ class Scene:
         return {"XDG_RUNTIME_DIR": place, "TMPDIR": place, _MARK: uuid.uuid4().hex}
 
 
-def _heeding_ctrl_c() -> None:
+def heeding_ctrl_c() -> None:
     """Whoever starts the tests behind a script has it ignored, and so would all of its children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -82,7 +82,7 @@ class Started:
             command(*scene.words, "-o", "out", *more),
             cwd=scene.folder, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, preexec_fn=_heeding_ctrl_c,
+            start_new_session=True, preexec_fn=heeding_ctrl_c,
         )  # fmt: skip
         self.began_s = time.monotonic()
 

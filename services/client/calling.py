@@ -10,8 +10,9 @@ import grpc
 
 from tapewire.errors import PeerLostError, TapewireError
 from tapewire.services.client.credentials import Credentials, authority_of
-from tapewire.services.client.jobs import JobCalls, new_key
+from tapewire.services.client.jobs import new_key
 from tapewire.services.client.refusals import ServerRefusal
+from tapewire.services.client.sessions import SessionCalls
 from tapewire.services.proto import (
     accounts_pb2,
     accounts_pb2_grpc,
@@ -25,7 +26,7 @@ from tapewire.services.proto import (
 DEADLINE_S: Final = 30.0
 
 
-class Client(JobCalls):
+class Client(SessionCalls):
     """A connection to a server.
 
     Parameters

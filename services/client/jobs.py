@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import itertools
 import json
 import os
 import time
@@ -167,13 +168,13 @@ class JobCalls:
     def _asked(self, call: Callable[..., Any], request: Any, key: str) -> ServerJob:
         """Ask once, however often the connection is lost meanwhile."""
         request.idempotency_key = key or new_key()
-        return _job(self._again(lambda: self._call(call, request)).job)
+        return job_of(self._again(lambda: self._call(call, request)).job)
 
     # --- looked at --------------------------------------------------------------------------------
 
     def job(self, job_id: int) -> ServerJob:
         """Return a job."""
-        return _job(self._got(job_id).job)
+        return job_of(self._got(job_id).job)
 
     def job_asked(self, job_id: int) -> dict[str, Any]:
         """Return what a job was asked for."""
@@ -189,7 +190,7 @@ class JobCalls:
             If it failed, was canceled or has not ended.
         """
         found = self._got(job_id)
-        job = _job(found.job)
+        job = job_of(found.job)
         if not job.has_ended:
             sentence = f"job {job_id}: expected one that is done, found {job.state}"
             raise ServerRefusal(sentence, "STORE", "FAILED_PRECONDITION", 7)
@@ -212,13 +213,13 @@ class JobCalls:
             page_token=page_token,
         )
         found = self._call(jobs_pb2_grpc.JobServiceStub(self._channel).List, request)
-        return [_job(one) for one in found.jobs], found.next_page_token
+        return [job_of(one) for one in found.jobs], found.next_page_token
 
     def cancel_job(self, job_id: int) -> ServerJob:
         """Have a job end; return it as it is then."""
         stub = jobs_pb2_grpc.JobServiceStub(self._channel)
         request = jobs_pb2.CancelJobRequest(job_id=job_id)
-        return _job(self._again(lambda: self._call(stub.Cancel, request)).job)
+        return job_of(self._again(lambda: self._call(stub.Cancel, request)).job)
 
     def watch_job(self, job_id: int, after_seq: int = 0) -> Iterator[ServerJob]:
         """Give a job whenever it has changed, until it has ended; lost streams are gone on with.
@@ -230,25 +231,14 @@ class JobCalls:
         """
         stub = jobs_pb2_grpc.JobServiceStub(self._channel)
 
-        def stream(request: Any, *, metadata: Any, timeout: float) -> Any:
-            # The first message decides whether the call was let in.
-            messages = stub.Watch(request, metadata=metadata, timeout=_STREAM_S)
-            return next(messages), messages
+        def asked(after: int) -> Any:
+            return jobs_pb2.WatchJobRequest(job_id=job_id, after_seq=after)
 
-        while True:
-            request = jobs_pb2.WatchJobRequest(job_id=job_id, after_seq=after_seq)
-            try:
-                first, rest = self._again(functools.partial(self._call, stream, request))
-                for message in _chained(first, rest):
-                    job = _job(message.job)
-                    after_seq = job.seq
-                    yield job
-                    if job.has_ended:
-                        return
-            except grpc.RpcError as error:
-                if error.code().name not in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"):
-                    raise PeerLostError(f"{self.server}: {error.details()}") from None
-                time.sleep(_AGAIN_S)
+        for message in streamed(self, stub.Watch, asked, after_seq, lambda one: one.job.seq):
+            job = job_of(message.job)
+            yield job
+            if job.has_ended:
+                return
 
     def follow_job(
         self, job_id: int, hear: Callable[[ServerJob], None] | None = None
@@ -301,9 +291,47 @@ class JobCalls:
             time.sleep(_AGAIN_S)
 
 
-def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
+def streamed(
+    client: "JobCalls", call: Callable[..., Any], asked: Callable[[int], Any], after_seq: int,
+    seq_of: Callable[[Any], int],
+) -> Iterator[Any]:  # fmt: skip
+    """Give messages of a stream that tells of changes; one that is lost is gone on with.
+
+    Parameters
+    ----------
+    client
+        Whose call it is.
+    call
+        Of a stub.
+    asked
+        Makes the request of a stream behind a number.
+    after_seq
+        The number that was seen last.
+    seq_of
+        That of a message.
+
+    Raises
+    ------
+    PeerLostError
+        If the server does not answer for two minutes.
+    """
+
+    def stream(request: Any, *, metadata: Any, timeout: float) -> Any:
+        # The first message decides whether the call was let in.
+        messages = call(request, metadata=metadata, timeout=_STREAM_S)
+        return next(messages), messages
+
+    while True:
+        try:
+            begin = functools.partial(client._call, stream, asked(after_seq))
+            first, rest = client._again(begin)
+            for message in itertools.chain([first], rest):
+                after_seq = seq_of(message)
+                yield message
+        except grpc.RpcError as error:
+            if error.code().name not in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"):
+                raise PeerLostError(f"{client.server}: {error.details()}") from None
+            time.sleep(_AGAIN_S)
 
 
 def _set(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -321,7 +349,8 @@ def _moment(message: Any, name: str) -> str:
     return f"{getattr(message, name).ToDatetime().isoformat(timespec='milliseconds')}Z"
 
 
-def _job(one: Any) -> ServerJob:
+def job_of(one: Any) -> ServerJob:
+    """Return a job that a server has told of."""
     return ServerJob(
         one.id, one.kind, one.owner,
         jobs_pb2.JobState.Name(one.state).removeprefix("JOB_STATE_").lower(), one.attempt,

@@ -1,5 +1,6 @@
 """``tapewire live``."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -7,17 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from tapewire.cli.options import Symbols, names_in, whole_number
+from tapewire.cli.remote import AtServer, known_server, refuse_here, wait_for
 from tapewire.cli.terminal import say
 
 if TYPE_CHECKING:
     from tapewire.config.yaml import KeyPath
+    from tapewire.services.client import Client
 
 EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
     "tapewire live session.yaml                       a configuration with live data (key live)\n\n"
     "tapewire live --dataset GLBX.MDP3 --symbols ESZ6 -s market_maker   default settings\n\n"
     "tapewire live session.yaml --for 3600 -o results/monday   an hour\n\n"
-    "tapewire run results/monday/config.yaml          its recording, once more"
+    "tapewire run results/monday/config.yaml          its recording, once more\n\n"
+    "tapewire live session.yaml --server HOST:PORT     a server's session, on paper"
 )
 
 
@@ -76,6 +80,7 @@ def live(
         str | None,
         typer.Option("--confirm", help="What is asked for then: 'trade ACCOUNT live'."),
     ] = None,
+    server: AtServer = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
     """Trade over Databento's live MBO, with the key in DATABENTO_API_KEY: on paper, or at a broker.
@@ -83,8 +88,18 @@ def live(
     On paper orders have their exact places in the queues of the books, with the latencies, fees
     and limits of the configuration; none leaves this host. Where the configuration says so
     (live.orders), they go through rails to a broker. What comes is recorded beside the run folder.
-    The first Ctrl-C ends the session in order, with a report; a second one at once.
+    The first Ctrl-C ends the session in order, with a report; a second one at once. A server's
+    session (--server) is on paper, and goes on in its studio; without the key live, it is over
+    files at their pace.
     """
+    if server is not None:
+        refuse_here(
+            server, output=output, strategy=strategy, dataset=dataset, symbols=symbols,
+            stype_in=stype_in, gateway=gateway, seed=seed, metrics_port=metrics_port,
+            role=role or None, confirm=typed,
+        )  # fmt: skip
+        _trade_there(server, config, seconds)
+        return
     from tapewire.cli.display import Display, summary
     from tapewire.cli.live import LiveDisplay
     from tapewire.config.live import LIVE, LiveSettings
@@ -117,6 +132,34 @@ def live(
             hooks=Hooks(display.announce, display.progress, display.working),
         )  # fmt: skip
     say(summary(result), done=f"the session in {result.path} is complete")
+
+
+def _trade_there(server: str, config: Path | None, seconds: float | None) -> None:
+    """Have a server trade, and see it to its end."""
+    from tapewire.config.loading import read_config_text
+    from tapewire.errors import ConfigError
+
+    if config is None:
+        raise ConfigError("CONFIG: expected a YAML configuration with --server, found none")
+    with known_server(server) as client:
+        job = client.start_session(read_config_text(config), duration_s=seconds)
+        result = wait_for(client, job, lambda job_id: _stop(client, job_id))
+    for text in result["warnings"]:
+        print(f"warning: {text}", file=sys.stderr)
+    say(
+        f"run {result['run']} at {server}: {result['events']:,} events, digest {result['digest']}",
+        done=f"the session is complete: run {result['run']} at {server}",
+    )
+
+
+def _stop(client: "Client", job_id: int) -> None:
+    """End a session in order; one that has not begun is canceled."""
+    from tapewire.services.client import ServerRefusal
+
+    try:
+        client.stop_session(job_id)
+    except ServerRefusal:
+        client.cancel_job(job_id)
 
 
 def _asked(account: str, role: str) -> str | None:

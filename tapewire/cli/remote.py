@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -60,8 +61,12 @@ def refuse_here(server: str, **options: Any) -> None:
             )
 
 
-def wait_for(client: "Client", job: "ServerJob") -> dict[str, Any]:
-    """Show how far a job is until it has ended; return its result. Ctrl-C cancels it.
+def wait_for(
+    client: "Client", job: "ServerJob", end: "Callable[[int], object] | None" = None
+) -> dict[str, Any]:
+    """Show how far a job is until it has ended; return its result.
+
+    Ctrl-C ends it: by ``end``, by default it is canceled.
 
     Raises
     ------
@@ -75,7 +80,8 @@ def wait_for(client: "Client", job: "ServerJob") -> dict[str, Any]:
         with _Shown() as shown:
             return client.follow_job(job.id, shown)
     except KeyboardInterrupt:
-        ended = client.cancel_job(job.id)
+        (end or client.cancel_job)(job.id)
+        ended = client.job(job.id)
         until_s = time.monotonic() + _CANCEL_S
         while not ended.has_ended and time.monotonic() < until_s:
             time.sleep(0.2)

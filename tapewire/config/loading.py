@@ -68,6 +68,34 @@ _VOLUME_FILES: Final = ("backtest", "data_source", "volume_files")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
+def read_config_text(path: Path) -> str:
+    """Return the text of a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such plain file, or it is too long or no text.
+    """
+    try:
+        with open_plain(path, "a configuration file") as file:
+            content = file.read(MAX_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size
+        if len(content) > MAX_BYTES:
+            raise ConfigError(
+                f"{path}: expected a configuration of at most {MAX_BYTES:,} bytes, found {size:,}"
+            )
+        return content.decode()
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: expected a configuration file, found nothing there") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: expected YAML in UTF-8, found byte {error.object[error.start]:#04x} "
+            f"at offset {error.start}"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+
+
 def load_config(
     path: str | Path,
     overrides: Mapping[KeyPath, Any] | None = None,
@@ -109,24 +137,7 @@ def load_config(
         With file, line, key, what was expected and what was found; all problems at once.
     """
     path = Path(path)
-    try:
-        with open_plain(path, "a configuration file") as file:
-            content = file.read(MAX_BYTES + 1)
-            size = os.fstat(file.fileno()).st_size
-        if len(content) > MAX_BYTES:
-            raise ConfigError(
-                f"{path}: expected a configuration of at most {MAX_BYTES:,} bytes, found {size:,}"
-            )
-        text = content.decode()
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: expected a configuration file, found nothing there") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{path}: expected YAML in UTF-8, found byte {error.object[error.start]:#04x} "
-            f"at offset {error.start}"
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    text = read_config_text(path)
     document, lines = load_yaml(text, str(path))
     return make_config(
         document,

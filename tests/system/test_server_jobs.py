@@ -14,7 +14,8 @@ from typing import Any
 import grpc
 import pytest
 
-from conftest import TapewireHere
+from conftest import Tapewire, TapewireHere
+from killing import heeding_ctrl_c
 from tapewire.services.client import Client, ServerRefusal
 from tapewire.services.proto import (
     accounts_pb2,
@@ -99,6 +100,16 @@ def bearer(client: Client) -> tuple[tuple[str, str], ...]:
 def store(serving: Serving) -> Iterator[Store]:
     with Store.open(str(serving.folder / "tapewire.db"), create=False) as opened:
         yield opened
+
+
+def logged_in(server: Serving) -> None:
+    """Log in, from the command line, as who may do all."""
+    login = subprocess.run(
+        [sys.executable, "-m", "tapewire", "login", server.address, "--user", "dev",
+         "--password-stdin"],
+        input=f"{server.password}\n", text=True, capture_output=True, timeout=100, check=True,
+    )  # fmt: skip
+    assert "admin" in login.stdout
 
 
 def claimed(store: Store, job_id: int) -> int:
@@ -277,12 +288,7 @@ def test_generate_and_test_then_optimise_at_a_server(
     at = ("--server", server.address)
     bars = ("--interval", "1s", "--session", "23:30")
     try:
-        login = subprocess.run(
-            [sys.executable, "-m", "tapewire", "login", server.address, "--user", "dev",
-             "--password-stdin"],
-            input=f"{server.password}\n", text=True, capture_output=True, timeout=100, check=True,
-        )  # fmt: skip
-        assert "admin" in login.stdout
+        logged_in(server)
 
         def both(*words: Any, data: tuple[str, ...] = (), code: int = 0) -> list[Any]:
             """Do a command here and there; return what each printed."""
@@ -347,3 +353,55 @@ def _jobs_are_told_of(tapewire_here: TapewireHere, at: tuple[str, str]) -> None:
     assert followed.returncode == 7
     assert "expected a strategy" in followed.stderr
     assert tapewire_here("jobs", "cancel", 1, *at).stdout.startswith("job 1 (generate for dev): do")
+
+
+SESSION = """\
+backtest:
+  data_source: {{type: synthetic, events: {events}, seed: 1}}
+  replay: {{speed: {{accelerated: {speed}}}}}
+strategy: {{type: market_maker}}
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_a_session_at_a_server_from_the_command_line(
+    tapewire_here: TapewireHere, tapewire: Tapewire, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """One comes to the end of its files, one is ended by Ctrl-C: both are whole."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    (tmp_path / "served" / "data").mkdir(parents=True)
+    for name, events, speed in (("short", 2_000, 20), ("long", 200_000, 1)):
+        (tmp_path / f"{name}.yaml").write_text(SESSION.format(events=events, speed=speed))
+    server = Serving(tmp_path / "served", tmp_path / "served" / "data", 1)
+    try:
+        logged_in(server)
+        at = ("--server", server.address)
+        told = tapewire_here("live", "short.yaml", *at)
+        assert told.returncode == 0, told.stderr
+        assert re.search(r"^run job-1\S* at .*: 2,\d{3} events, digest [0-9a-f]{64}$", told.stdout)
+        assert "job 1 at " in told.stderr
+        refused = tapewire_here("live", "short.yaml", *at, "--role", "live")
+        assert (refused.returncode, "--role: expected without --server" in refused.stderr) == (
+            2, True,
+        )  # fmt: skip
+        refused = tapewire_here("live", *at)
+        assert "CONFIG: expected a YAML configuration with --server" in refused.stderr
+        process = subprocess.Popen(
+            tapewire.command("live", "long.yaml", *at), cwd=tmp_path, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            preexec_fn=heeding_ctrl_c,
+        )  # fmt: skip
+        with server.client() as client:
+            until_s = time.monotonic() + 120
+            while not any(job.id == 2 and job.steps_done for job in client.jobs()[0]):
+                assert time.monotonic() < until_s
+                time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        said, error = process.communicate(timeout=60)
+        assert process.returncode == 0, error
+        assert re.match("run job-2", said)
+        assert "ended before its data" in error
+    finally:
+        server.end()

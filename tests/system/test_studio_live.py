@@ -10,6 +10,7 @@ import pytest
 
 from browsers import Browser
 from served import PASSWORD, Inner, inner_server
+from tapewire.services.client import Client, ServerRefusal
 from tapewire.services.server.live import DURATION_S_MAX
 from tapewire.store import JobStore
 from tapewire.store.jobs import ONCE
@@ -137,6 +138,32 @@ def test_who_looks_sees_a_session_and_only_a_trader_ends_it(served: Inner, ada: 
     assert [one for one in actions if one.endswith("_session")] == [
         "stop_session", "go_session", "pause_session",
     ]  # fmt: skip
+
+
+def test_the_client_starts_watches_and_ends_a_session(served: Inner):
+    with Client(served.address) as client:
+        client.login("ada", PASSWORD)
+        job = client.start_session(CONFIG, duration_s=60.0, key="client")
+        assert client.start_session(CONFIG, duration_s=60.0, key="client") == job
+        assert (job.kind, job.state) == ("live", "waiting")
+        with pytest.raises(ServerRefusal, match="has not begun"):
+            client.stop_session(job.id)
+        claimed = served.store.claim_job("test", ONCE, lease_s=60)
+        assert claimed is not None
+        with JobStore.of_job(served.store.url, job.id, claimed.attempt) as session:
+            session.tell_live(job.id, json.dumps({"number": 1}))
+            watch = client.watch_session(job.id)
+            first = next(watch)
+            assert (first.state, first.wish, first.job.state) == ({"number": 1}, "", "running")
+            assert client.pause_session(job.id) == "pause"
+            assert client.resume_session(job.id) == "go"
+            assert client.stop_session(job.id) == "stop"
+            assert client.kill_session(job.id) == "kill"
+            session.finish({"run": "job-x"})
+        (*_, last) = watch
+        assert (last.wish, last.wished_by, last.job.state) == ("kill", "ada", "done")
+        assert last.seq > first.seq
+        assert client.job_result(job.id) == {"run": "job-x"}
 
 
 def test_a_watch_has_four_messages_a_second_at_most(served: Inner, ada: Browser):

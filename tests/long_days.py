@@ -1,7 +1,6 @@
 """A day of a market as long as a day, and what processes have grown by meanwhile."""
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,17 @@ from tapewire.market.records import MBO_DTYPE
 DAY_FILE, COPIES, COPY_NS = "glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst", 12, 7_200 * 10**9
 #: Part of the whole after which what is kept once is there.
 WARM = 0.3
+_MADE = ("RssAnon", "RssShmem", "VmSwap")
 
 
 def resident_mb(pid: int) -> float:
-    """Resident memory of a process, MB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") / 1e6
+    """What a process has made for itself, MB, in memory or swapped out.
+
+    Pages of files come and go as the system has room for them, and say nothing of a leak.
+    """
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    found = dict(line.split(":", 1) for line in lines)
+    return sum(int(found[name].split()[0]) for name in _MADE) * 1_024 / 1e6
 
 
 def slope(x: list[float], y: list[float]) -> tuple[float, float]:

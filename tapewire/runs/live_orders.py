@@ -76,7 +76,7 @@ _MARKET_S: Final = (0.05, 1.0)
 #: Venues whose clock is so far (ns) from the data's trade on data of another time: a served file.
 _OTHER_TIME_NS: Final = 3_600 * 10**9
 #: Orders that have ended and are still known by name: a word of them may come late.
-_ENDED_MAX: Final = 1 << 16
+_ENDED_MAX: Final = 1 << 12
 #: Refusals in different words that are told; all are in the run's tables.
 _TOLD_MAX: Final = 20
 
@@ -130,7 +130,7 @@ def rails_settings(settings: OrderSettings, table: "InstrumentTable") -> RailsSe
     )  # fmt: skip
 
 
-@dataclass
+@dataclass(slots=True)
 class _Sent:
     """An order under its name: whose it is, and which requests about it are not answered."""
 

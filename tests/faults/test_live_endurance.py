@@ -22,8 +22,9 @@ from tapewire.replay.source import read_records
 
 DAY_S = 600.0
 SYMBOL = "ESH4"
-#: What buffers may still add behind the warm-up, MB; of a process.
-GROWTH_MAX_MB = 16.0
+#: What rows that wait to be written by 65,536, and come a few at a time, may still add behind the
+#: warm-up, MB; of a process. That each batch leaves nothing is in `test_endurance`.
+GROWTH_MAX_MB = 32.0
 #: Of one file of the journal; there may be a bit more before the next one begins.
 JOURNAL_MAX_BYTES = FILE_BYTES_MAX + (1 << 20)
 
@@ -84,7 +85,12 @@ def test_a_live_day_at_a_multiple_of_its_own_pace(
     for role in ("command", "stream", "rails"):
         at_s, mb = zip(*seen[role], strict=True)
         _, grown[role] = slope(list(at_s), list(mb))
-        assert grown[role] < GROWTH_MAX_MB, (role, grown[role], mb[:: max(1, len(mb) // 20)])
+        assert grown[role] < GROWTH_MAX_MB, (
+            role,
+            grown[role],
+            mb[:: max(1, len(mb) // 20)],
+            orders,
+        )
     sizes = [file.stat().st_size for file in journal_files(tmp_path / "account")]
     assert max(sizes) < JOURNAL_MAX_BYTES
     told = ", ".join(f"{role} {mb:+.1f} MB" for role, mb in grown.items())

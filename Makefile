@@ -38,4 +38,4 @@ bench: setup ## Every figure of this machine, about ten minutes; make bench ARGS
 	$(BIN)/tapewire bench $(ARGS)
 
 docs: setup ## Run every command and snippet of the documentation
-	$(BIN)/python -m pytest -q tests/unit/test_docs.py tests/system/test_run_docs.py
+	$(BIN)/python -m pytest -q -m "not soak" tests/unit/test_docs.py tests/system/test_run_docs.py

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import shutil
+import socket
 import statistics
 import sys
 import tempfile
@@ -51,6 +52,7 @@ class Visitor:
         assert place.hostname is not None
         self._connection = http.client.HTTPConnection(place.hostname, place.port, timeout=60)
         self._cookie = ""
+        self._socket: socket.socket | None = None
         answer = self.ask("/api/session", {"name": "dev", "password": at.password})
         cookies = [one.split(";")[0] for one in answer.headers.get_all("set-cookie") or ()]
         self._cookie = "; ".join(cookies)
@@ -59,6 +61,7 @@ class Visitor:
         """Return what a call is answered, unread."""
         headers = _OURS | ({"cookie": self._cookie} if self._cookie else {})
         self._connection.request("POST", path, json.dumps(asked), headers)
+        self._socket = self._connection.sock  # a stream's answer takes it along
         answer = self._connection.getresponse()
         if answer.status != 200:
             raise SimulationError(f"{path}: expected an answer, found status {answer.status}")
@@ -67,7 +70,10 @@ class Visitor:
         return answer
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up, also on who waits for more in another thread."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # the other end was quicker
+                self._socket.shutdown(socket.SHUT_RDWR)
         self._connection.close()
 
 

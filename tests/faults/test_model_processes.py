@@ -289,7 +289,8 @@ def test_a_killed_run_leaves_no_model(stage: Stage, tapewire: Any, kind: str) ->
     time.sleep(0.0 if kind == "LateStart" else 2.5)
     run.kill()
     run.communicate()
-    eventually(lambda: not stage.pids(), END_TIMEOUT_S + SLACK_S, "the end of the orphaned model")
+    # The soak of kills holds it to five seconds: here others may have the host.
+    eventually(lambda: not stage.pids(), 3 * END_TIMEOUT_S, "the end of the orphaned model")
 
 
 def test_a_run_that_fails_otherwise_ends_its_models(

@@ -195,6 +195,7 @@ def test_every_command_and_snippet_of_the_pages_of_truth(
     assert json.loads((tmp_path / "story.json").read_text())["order"]["client_order_id"] == "7"
 
 
+@pytest.mark.long
 def test_every_snippet_of_the_page_of_execution_models(
     run_blocks: RunBlocks, repo: Path, tmp_path: Path
 ) -> None:
@@ -224,6 +225,7 @@ def test_every_snippet_of_the_page_of_execution_models(
     assert min(sent["drawn"], sent["gamma"]) > 100
 
 
+@pytest.mark.long
 def test_the_page_of_orders(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     """Bought whole or not at all, sold where it rests or by a stop, which ends with the session."""
     assert run_blocks(repo / "docs" / "orders.md", tmp_path) == 1
@@ -266,6 +268,7 @@ def test_the_page_of_limits_and_money(run_blocks: RunBlocks, repo: Path, tmp_pat
     assert ended.manifest["counts"]["orders_sent"] > 0
 
 
+@pytest.mark.long
 def test_the_page_of_results(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "results.md", tmp_path) == 5
     page = (tmp_path / "near_and_far.html").read_text()
@@ -386,6 +389,7 @@ def test_from_an_idea_to_a_report(run_blocks: RunBlocks, repo: Path, tmp_path: P
     assert "Wrong failed in on_trade" in failed.manifest["reason"]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_from_python_to_compiled(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
     assert run_blocks(repo / "docs" / "compiled-strategies.md", tmp_path) == 3

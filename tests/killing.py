@@ -28,8 +28,9 @@ COMMAND_TIMEOUT_S = 110.0
 _MARK = "TAPEWIRE_TEST_MARK"
 #: By the part of its command line that tells which process it is; all others are the command.
 ROLES = {
-    "replay": b"tapewire.replay", "collector": b"collector_main", "model": b"--connect\0ipc://",
-    "worker": b"tapewire.executors", "rails": b"tapewire.live.rails", "stream": b"tapewire.live\0",
+    "rails": b"tapewire.live.rails", "stream": b"tapewire.live\0", "replay": b"tapewire.replay",
+    "collector": b"collector_main", "worker": b"tapewire.executors",
+    "model": b"--connect\0ipc://",  # the last: others connect, too
 }  # fmt: skip
 #: What is in the folder of an address, of which its owner is the command.
 OWNED = ("owner.lock", "stream", "stream.lock")

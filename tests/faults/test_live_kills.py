@@ -148,7 +148,8 @@ def site(tmp_path: Path, synthetic_file: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_a_session_at_a_broker_killed_once(site: Site, tapewire: Tapewire, victim: str) -> None:
-    site.play_kill(tapewire.command, victim, random.Random(VICTIMS.index(victim)))
+    where = site.play_kill(tapewire.command, victim, random.Random(VICTIMS.index(victim)))
+    assert "killed" in where
     site.require_accounted(tapewire.command)
 
 
@@ -157,10 +158,15 @@ def test_a_session_at_a_broker_killed_once(site: Site, tapewire: Tapewire, victi
 def test_sessions_at_a_broker_killed_at_random_moments(
     site: Site, tapewire: Tapewire, soak: Soak, victim: str
 ) -> None:
+    told: list[str] = []
     count = soak.seeds(
-        KILLS, lambda seed: site.play_kill(tapewire.command, victim, random.Random(seed))
+        KILLS,
+        lambda seed: told.append(site.play_kill(tapewire.command, victim, random.Random(seed))),
     )
     site.require_accounted(tapewire.command)
+    killed = sum("killed" in where for where in told)
+    assert killed > count // 2
     sent = sum(site.exchange.new_orders.values())
-    soak.say(f"{count} kills of the {victim}, {sent} orders, {len(site.exchange.trades)} fills; "
-             "none twice, none unaccounted")  # fmt: skip
+    fills = len(site.exchange.trades)
+    soak.say(f"{killed} of {count} times {victim} killed, {sent} orders, {fills} fills; none "
+             "twice, none unaccounted")  # fmt: skip

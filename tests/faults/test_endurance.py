@@ -32,8 +32,8 @@ EVENTS_MIN = 50_000_000
 #: What a start and stop may add once pools are full; a leaked page is four times that.
 CYCLE_MAX_KB = 1.0
 DAY_S = 600.0
-#: What rows that wait to be written by 65,536 may still add behind the warm-up of so few events.
-DAY_GROWTH_MAX_MB = 32.0
+#: What buffers of rows may still add behind the warm-up of so few events.
+DAY_GROWTH_MAX_MB = 16.0
 
 
 def standing() -> tuple[float, int, int]:

@@ -23,7 +23,7 @@ from tapewire.replay.source import read_records
 DAY_S = 600.0
 SYMBOL = "ESH4"
 #: What rows that wait to be written by 65,536, and come a few at a time, may still add behind the
-#: warm-up, MB; of a process. That each batch leaves nothing is in `test_endurance`.
+#: warm-up, MB; of a process. What a batch leaves is in `test_endurance`.
 GROWTH_MAX_MB = 32.0
 #: Of one file of the journal; there may be a bit more before the next one begins.
 JOURNAL_MAX_BYTES = FILE_BYTES_MAX + (1 << 20)

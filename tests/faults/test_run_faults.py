@@ -23,7 +23,7 @@ START_TIMEOUT_S = 60.0
 SURVIVOR_TIMEOUT_S = 5.0
 SIGNAL_TIMEOUT_S = 2.0
 #: What waiting for a process and reading its end may add on a busy two-core machine.
-SLACK_S = 3.0
+SLACK_S = 1.0
 
 
 def eventually(holds: Callable[[], Any], timeout_s: float, what: str) -> Any:

@@ -113,11 +113,9 @@ def test_each_record_comes_once_however_sessions_end(monkeypatch: pytest.MonkeyP
     first, *others = (asked[0] for asked in gateway.asked)
     assert (first["snapshot"], first.get("start")) == ("1", None)
     assert [one["snapshot"] for one in others] == ["0"] * 6
-    # A session that ends as it begins may not come to say that it is there again.
-    assert (kept.states.count("cut"), kept.states[-1]) == (6, "live")
-    turns = [state for state, _ in itertools.groupby(kept.states)]
-    assert turns == ["cut", "live"] * (len(turns) // 2)
-    assert len(turns) >= 10
+    whole = ["cut", "live"] * 6
+    # The fifth ends as it begins: its last words may be lost with it.
+    assert kept.states in (whole, whole[:9] + whole[10:])
     for part in ("has hung up", "reset", "has said nothing", "can't be read"):
         assert any(part in text for text in kept.said), kept.said
 

@@ -25,7 +25,7 @@ from tapewire.live.orders import (
 )
 from tapewire.live.rails.journal import read_records
 from tapewire.live.rails.lease import LEASE_FILE
-from tapewire.live.rails.messages import RailsState
+from tapewire.live.rails.messages import PositionNow, RailsState
 from tapewire.live.rails.records import DifferenceFound
 from tapewire.live.rails.settings import RailsSettings, require_confirmed
 from tapewire.live.rails.switch import (
@@ -105,6 +105,25 @@ def test_orders_of_an_earlier_session_are_canceled_by_policy(opened: Any) -> Non
     name = table.send(1, 99.0)
     table.pass_s(0.5)
     assert table.venue.open == [name]
+
+
+def test_a_fill_of_an_earlier_sessions_order_is_told_as_a_position(opened: Any) -> None:
+    """The engine knows no such order; of its own ones it hears the fill alone."""
+    table = opened(cancels_earlier=False).settled()
+    earlier = table.send(3, 98.0)
+    table.pass_s(0.1)
+    table.die()
+    table.open().settled()
+    own = table.send(2, 97.0)
+    table.pass_s(0.1)
+    table.said.clear()
+    table.broker.fill(own, 1)
+    table.pass_s(0.1)
+    assert [type(one) for one in table.said] == [OrderFilled]
+    table.broker.fill(earlier, 2)
+    table.pass_s(0.1)
+    assert [one.client_order_id for one in table.heard(OrderFilled)] == [own, earlier]
+    assert table.said[-1] == PositionNow(SYMBOL, 3)
 
 
 # --- before and after a cut -----------------------------------------------------------------------

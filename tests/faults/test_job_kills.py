@@ -5,7 +5,6 @@ Whoever waits for a job sees it through: the client goes on with a stream that w
 
 import base64
 import contextlib
-import json
 import os
 import random
 import signal
@@ -29,7 +28,6 @@ from tapewire.factory.searching import generate
 from tapewire.runs.served_session import EXAMPLE
 from tapewire.services.auth.passwords import PasswordHasher
 from tapewire.services.client import Client, ServerJob, ServerRefusal
-from tapewire.services.proto import live_pb2, live_pb2_grpc
 from tapewire.store import Store
 
 #: Kills of each in the full form.
@@ -196,25 +194,20 @@ def test_few_kills_while_a_job_is_done(
 def test_a_session_whose_worker_is_killed_has_ended_there(tmp_path: Path, victim: str) -> None:
     """It is not begun again: its market has gone on, and its orders were on paper."""
     with team(tmp_path, tmp_path, "", 0.0, role="trader") as one, logged_in(one) as client:
-        sessions = live_pb2_grpc.LiveTradingServiceStub(client._channel)
-        asked = live_pb2.StartSessionRequest(config=EXAMPLE, idempotency_key="once")
-        job = client._call(sessions.Start, asked).job
-        watch = live_pb2.WatchSessionRequest(job_id=job.id)
-        metadata = [("authorization", f"Bearer {client.credentials.access}")]
-        for seen in sessions.Watch(watch, timeout=ENDED_S, metadata=metadata):
-            if seen.state and json.loads(seen.state)["counts"]["orders_sent"] > 0:
+        job = client.start_session(EXAMPLE, key="once")
+        for seen in client.watch_session(job.id):
+            if seen.state and seen.state["counts"]["orders_sent"] > 0:
                 break
         assert one.kill(victim) > 0
         with pytest.raises(ServerRefusal) as ended:
             client.follow_job(job.id)
-        (state,) = sessions.Watch(
-            live_pb2.WatchSessionRequest(job_id=job.id, after_seq=0), timeout=60, metadata=metadata
-        )
+        (last,) = client.watch_session(job.id)
     with Store.open(str(tmp_path / "team.db")) as store:
         (only,) = store.jobs()
     assert (only.state, only.attempt, only.reason) == ("failed", 1, "LOST")
     assert "is not begun again" in str(ended.value)
-    assert state.seq >= seen.seq  # what it had is seen
+    assert last.job.state == "failed"
+    assert last.seq >= seen.seq  # what it had is seen
 
 
 @pytest.mark.soak

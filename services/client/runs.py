@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tapewire.errors import MissingFileError
+from tapewire.atomic import atomic_file, output_errors
+from tapewire.errors import MissingFileError, OutputError
 from tapewire.services.client.jobs import JobCalls, ServerJob, job_of, new_key
 from tapewire.services.client.plain import given, plain
 from tapewire.services.proto import runs_pb2, runs_pb2_grpc
 
 #: How long an answer may take that is read from a run, s: a little more than a server lets it.
 ANSWER_S: Final = 660.0
+#: What a run's folder has when it is complete.
+_MANIFEST: Final = "manifest.json"
 
 
 class RunCalls(JobCalls):
@@ -134,6 +137,64 @@ class RunCalls(JobCalls):
             token = page.next_page_token
             if not token:
                 return
+
+    def run_files(self, job_id: int) -> list[dict[str, Any]]:
+        """Return ``name`` and ``size_bytes`` of a run's files: its report, its tables."""
+        found = self._ask_run("ListFiles", runs_pb2.ListRunFilesRequest(job_id=job_id))
+        return [plain(one) for one in found.files]
+
+    def save_run_file(self, job_id: int, name: str, path: Path, *, force: bool = False) -> Path:
+        """Write one of a run's files to a path here; return that.
+
+        Parameters
+        ----------
+        job_id
+        name
+            As `run_files` has it: ``report.html``.
+        path
+            It appears whole, or not at all.
+        force
+            Replace what is there.
+
+        Raises
+        ------
+        OutputError
+            If there is something, or it can't be written.
+        """
+        if path.exists() and not force:
+            raise OutputError(f"{path}: expected no file there, found one; force=True replaces it")
+        get = runs_pb2_grpc.RunServiceStub(self._channel).GetFile
+
+        def saved(request: Any, *, metadata: Any, timeout: float) -> Path:
+            with atomic_file(path) as file:
+                for part in get(request, metadata=metadata, timeout=max(timeout, ANSWER_S)):
+                    file.write(part.data)
+            return path
+
+        request = runs_pb2.GetRunFileRequest(job_id=job_id, name=name)
+        found: Path = self._call(saved, request)
+        return found
+
+    def save_run(self, job_id: int, folder: Path, *, force: bool = False) -> list[Path]:
+        """Write a run's files to a folder here, which is a run's folder then; return them.
+
+        The manifest is the last one: a folder without is none of a complete run.
+
+        Raises
+        ------
+        OutputError
+            If one is there already and is not to be replaced (`force`), or can't be written.
+        """
+        names = [one["name"] for one in self.run_files(job_id)]
+        if not force and (found := [one for one in names if (folder / one).exists()]):
+            raise OutputError(
+                f"{folder}: expected none of the run's files there, found {found[0]}; "
+                "force=True replaces them"
+            )
+        with output_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        names.sort(key=lambda name: name == _MANIFEST)
+        return [self.save_run_file(job_id, one, folder / one, force=force) for one in names]
 
     def explain_order(
         self, job_id: int, order: str, *, strategy: str = "", symbol: str = ""

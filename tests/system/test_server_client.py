@@ -1,5 +1,6 @@
 """The client's calls over the wire: each call of the services has one, and gives plain values."""
 
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from served import PASSWORD, SEALING, Inner, inner_server
 from served_runs import CONFIG, HOSTILE, ended_run
 from stores import filled, hash_of
-from tapewire.errors import ConfigError, MissingFileError
+from tapewire.analytics import load_run
+from tapewire.errors import ConfigError, MissingFileError, OutputError
 from tapewire.services.client import Client, ServerRefusal
 from tapewire.services.proto import (
     accounts_pb2,
@@ -116,6 +118,49 @@ def test_what_came_of_a_run_is_read_as_its_report_has_it(client: Client, run: in
     assert error.value.status == "INVALID_ARGUMENT"
     with pytest.raises(ServerRefusal, match="expected a job, found none"):
         next(client.run_fills(10**9))
+
+
+def test_files_of_a_run_are_written_here_whole(
+    served: Inner, client: Client, run: int, tmp_path: Path
+) -> None:
+    runs = served.server._settings.runs
+    assert runs is not None
+    (there,) = runs.glob(f"job-{run}-*")
+    (there / "note.txt").write_text(f"read {runs.parent}/data/day.dbn")
+    sizes = {one["name"]: one["size_bytes"] for one in client.run_files(run)}
+    assert sizes == {path.name: path.stat().st_size for path in there.iterdir()}
+    paths = client.save_run(run, tmp_path / "mine")
+    assert paths[-1].name == "manifest.json"
+    for path in paths:
+        if path.name == "note.txt":
+            assert path.read_text() == "read day.dbn"
+        else:
+            assert path.read_bytes() == (there / path.name).read_bytes()
+    assert load_run(tmp_path / "mine").status == "complete"
+    with pytest.raises(OutputError, match="expected none of the run's files there, found"):
+        client.save_run(run, tmp_path / "mine")
+    assert client.save_run(run, tmp_path / "mine", force=True) == paths
+    with pytest.raises(OutputError, match="expected no file there, found one"):
+        client.save_run_file(run, "fills.parquet", paths[0])
+    for name in ("../served.db", "/etc/passwd", "", ".hidden"):
+        with pytest.raises(ServerRefusal, match="expected one of its files, ") as error:
+            client.save_run_file(run, name, tmp_path / "other")
+        assert error.value.reason == "MISSING_FILE"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
+
+
+def test_a_large_file_comes_in_parts(
+    served: Inner, client: Client, run: int, tmp_path: Path
+) -> None:
+    runs = served.server._settings.runs
+    assert runs is not None
+    (there,) = runs.glob(f"job-{run}-*")
+    large = there / "large.bin"
+    for size in (0, 1 << 20, (1 << 20) + 1):
+        large.write_bytes(random.Random(size).randbytes(size))
+        path = client.save_run_file(run, "large.bin", tmp_path / str(size))
+        assert path.read_bytes() == large.read_bytes()
+    large.unlink()
 
 
 def test_runs_are_compared_drawn_again_and_held_against_a_file(

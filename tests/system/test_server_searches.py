@@ -1,0 +1,143 @@
+"""A search at a server from the command line: gone on with, judged, and stopped by Ctrl-C."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Tapewire, TapewireHere
+from factories import walk_file
+from killing import heeding_ctrl_c
+from serving import Serving, logged_in
+
+#: How long a search may take to begin on a busy host, s.
+BEGUN_S = 300.0
+#: Records of an hour, and days of bars: what can be judged has sessions.
+REAL, DAYS = "esh4.mbo.dbn.zst", "bars.parquet"
+#: Of the former: bars of a second, and when their day begins.
+SEARCH = (
+    "--interval", "1s", "--session", "23:30", "--timeframes", "5s,1m", "--objective",
+    "total_return", "--trades-min", 2, "--json",
+)  # fmt: skip
+LONG = ("factory", "generate", "--count", 2_000, "--batch", 20, "--no-judge", *SEARCH)
+
+
+class Places:
+    """Commands that are done here and at a server, and say the same."""
+
+    def __init__(self, tapewire: TapewireHere, data: Path, server: Serving) -> None:
+        self.tapewire, self.data = tapewire, data
+        self.at = ("--server", server.address)
+
+    def both(self, *words: Any, data: str = "", code: int = 0) -> list[Any]:
+        """Do a command here and there; return what each printed, or its error."""
+        said = []
+        for place, folder in ((("--store", "here.db"), self.data), (self.at, Path())):
+            done = self.tapewire(*words, *(("-d", folder / data) if data else ()), *place)
+            assert done.returncode == code, done.stderr
+            said.append(done)
+        return said
+
+    def same(self, *words: Any, data: str = "") -> dict[str, Any]:
+        """Return the JSON that a command prints here and there."""
+        here, there = (json.loads(one.stdout) for one in self.both(*words, data=data))
+        assert set(here) == set(there)
+        for name in here:
+            if name not in ("store", "elapsed_s"):
+                assert here[name] == there[name], name
+        return dict(there)
+
+
+@pytest.fixture
+def serving(data_file: Callable[[str], Path], tmp_path: Path) -> Iterator[Serving]:
+    """A server with one worker, over real records and bars of days; who calls it is known here."""
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.copy(data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"), data / REAL)
+    walk_file(data / DAYS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+        (tmp_path / "served").mkdir()
+        server = Serving(tmp_path / "served", data, 1)
+        try:
+            logged_in(server)
+            yield server
+        finally:
+            server.end()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_200)
+def test_a_search_goes_on_is_judged_and_is_stopped_at_a_server(
+    tapewire_here: TapewireHere, tapewire: Tapewire, serving: Serving, tmp_path: Path
+) -> None:
+    """Each command says here and there the same; what Ctrl-C has stopped goes on as if not."""
+    places = Places(tapewire_here, tmp_path / "data", serving)
+    began = ("--method", "genetic", "--population", 20, "--generations", 2)
+    first = places.same("factory", "generate", *began, *SEARCH, data=REAL)
+    longer = places.same("factory", "evolve", 1, "--generations", 2, "--json")
+    assert longer["trials"] > first["trials"]
+    assert "expected at least 10 sessions" in longer["not_judged"]
+    _is_judged(places)
+    _is_stopped(places, tapewire, serving)
+
+
+def _is_judged(places: Places) -> None:
+    """A search is judged with its holdout closed, then with it opened, which is done once."""
+    days = ("--count", 24, "--timeframes", "15m,1h", "--trades-min", 3, "--no-judge", "--json")
+    assert places.same("factory", "generate", *days, data=DAYS)["id"] == 2
+    judge = ("factory", "test", "--generation", 2)
+    closed = places.same(*judge, "--json")
+    assert (closed["is_open"], closed["judged"] > 0) == (False, True)
+    opened = places.same(*judge, "--holdout", "--why", "the season is over", "--json")
+    assert opened["is_open"]
+    here, there = places.both(*judge)
+    assert here.stdout == there.stdout
+    assert "verdicts on the best" in there.stdout
+    here, there = places.both("factory", "evolve", 99, code=7)
+    assert here.stderr.splitlines()[-1] == there.stderr.splitlines()[-1]
+
+
+def _is_stopped(places: Places, tapewire: Tapewire, serving: Serving) -> None:
+    whole = json.loads(
+        places.tapewire(*LONG, "-d", places.data / REAL, "--store", "whole.db").stdout
+    )
+    command = tapewire.command(*LONG, "-d", REAL, *places.at)
+    process = subprocess.Popen(
+        command, cwd=tapewire.cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True, preexec_fn=heeding_ctrl_c,
+    )  # fmt: skip
+    with serving.client() as client:
+        until_s = time.monotonic() + BEGUN_S
+        while True:
+            (job, *_), _ = client.jobs(kind="generate")
+            assert job.id == 1 or not job.has_ended, job
+            assert time.monotonic() < until_s, job
+            if job.id > 1 and job.generation_id and job.steps_done > 40:
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said, error = process.communicate(timeout=120)
+        assert process.returncode == 130, error
+        assert said == ""
+        assert f"job {job.id} at {serving.address}" in error
+        assert error.splitlines()[-1].startswith("error: ")
+        assert "was canceled by dev" in error.splitlines()[-1]
+        assert client.job(job.id).state == "canceled"
+        followed = places.tapewire("jobs", "follow", job.id, *places.at)
+        assert followed.returncode == 130
+        kept = len(list(client.strategies(where=f"generation = {job.generation_id}")))
+        assert 0 < kept < whole["trials"]
+        ended = places.tapewire(
+            "factory", "evolve", job.generation_id, "--no-judge", "--json", *places.at
+        )
+        assert ended.returncode == 0, ended.stderr
+        found = json.loads(ended.stdout)
+        assert (found["digest"], found["trials"]) == (whole["digest"], whole["trials"])
+        assert client.health()[0]

@@ -99,10 +99,10 @@ class PeopleCalls(JobCalls):
         return keys_pb2_grpc.KeyServiceStub(self._channel)
 
 
-def _role(name: str) -> int:
+def _role(name: str) -> Any:
     known = accounts_pb2.Role.DESCRIPTOR.values_by_name
     found = known.get(f"ROLE_{name.upper()}")
     if found is None or not found.number:
         names = ", ".join(one.removeprefix("ROLE_").lower() for one in list(known)[1:])
         raise ConfigError(f"role: expected one of {names}, found {name!r}")
-    return int(found.number)
+    return found.number

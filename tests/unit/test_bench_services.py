@@ -1,6 +1,7 @@
 """The rows of a server's calls, on a few."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def test_calls_are_counted_and_timed(at: bench.Served) -> None:
     assert took_s >= 0.099  # at its pace, not faster
     assert 0 < figures["p50_ms"] <= figures["p99_ms"]
     assert at.rss_mb() > 20
+
+
+def test_a_paced_client_and_its_server_have_cores_of_their_own(at: bench.Served) -> None:
+    before = os.sched_getaffinity(0)
+    with bench.apart(at):
+        mine = os.sched_getaffinity(0)
+        threads = [int(one.name) for one in Path(f"/proc/{at.pid}/task").iterdir()]
+        theirs = set().union(*map(os.sched_getaffinity, threads))
+        assert mine | theirs == before
+        assert (len(before) == 1) or not mine & theirs
+    assert os.sched_getaffinity(0) == os.sched_getaffinity(at.pid) == before
 
 
 def test_rows_are_of_what_was_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

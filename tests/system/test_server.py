@@ -120,7 +120,8 @@ def test_the_table_of_roles_call_by_call(served: Served):
     """Each call by each role: those that may are answered, or told what is wrong with nothing."""
     reads = {
         "List", "Get", "Export", "Watch", "GetResult", "ListResults", "ListDatasets", "GetDataset",
-        "Describe", "GetChart", "ListFills", "Explain", "Compare", "GetGeneration",
+        "Describe", "GetChart", "ListFills", "Explain", "Compare", "GetGeneration", "ListFiles",
+        "GetFile",
     }  # fmt: skip
     asks = {
         "Delete", "Generate", "Evolve", "Run", "Judge", "Start", "Cancel", "InspectFile",
@@ -138,7 +139,7 @@ def test_the_table_of_roles_call_by_call(served: Served):
         "admin": reads | asks | keys | live | {"CreateUser", "ListUsers", "SetUser", "ListAudit"},
     }
     everybody = {"Login", "Refresh", "WhoAmI", "ChangePassword", "Check"}
-    streams = {"Export", "Watch"}
+    streams = {"Export", "Watch", "GetFile"}
     for role, allowed in may.items():
         with served.client(role) as client, grpc.insecure_channel(served.address) as channel:
             for path in RULES:

@@ -1,5 +1,6 @@
 """Accounts at a broker over a server: seen by all who may read, killed by traders, told of."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -10,11 +11,16 @@ from typing import Any
 import grpc
 import pytest
 
+import fix_exchange as fx
 from browsers import Browser
 from conftest import TapewireHere
+from fix_traders import SYMBOL as FIX_SYMBOL
+from fix_traders import Trader, account_over_fix, kept_alive
+from fix_venue import VARIABLE
 from rails_desks import SYMBOL, Table
 from served import PASSWORD, Inner, bearer, inner_server, refused
 from tapewire.errors import OutputError, StoreError
+from tapewire.live.orders import OrderAccepted, OrderDenied, OrderFilled
 from tapewire.live.rails.messages import RailsState
 from tapewire.live.rails.switch import KILL_FILE, killed_because, reset_kill_switch
 from tapewire.services.client import Client, ServerRefusal
@@ -227,3 +233,47 @@ def test_a_server_without_accounts_says_so(tmp_path: Path):
         assert "tapewire serve --accounts" in client.why_no_accounts()
         with pytest.raises(ServerRefusal, match="expected a server that was given a folder"):
             client.kill_account("demo")
+
+
+@pytest.mark.long
+def test_a_kill_over_the_server_cancels_all_that_real_rails_have_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Rails in a process of their own, an exchange over FIX, a server that shares only a folder."""
+    monkeypatch.setenv(VARIABLE, fx.PASSWORD)
+    root = tmp_path / "accounts"
+    root.mkdir()
+    with (
+        fx.exchanging() as exchange,
+        inner_server(tmp_path, {"tess": "trader"}, accounts=root) as inner,
+        Client(inner.address) as client,
+    ):
+        client.login("tess", PASSWORD)
+        asked = account_over_fix(exchange, root / "demo", tmp_path / "fix")
+        trader = Trader(asked)
+        with contextlib.closing(trader.line):
+            trader.until_active()
+            names = [trader.buy(lots) for lots in (1, 2, 3)]
+            trader.until(lambda: sum(isinstance(one, OrderAccepted) for one in trader.heard) == 3)
+            exchange.trade(names[1], 1)
+            trader.until(lambda: any(isinstance(one, OrderFilled) for one in trader.heard))
+            assert sum(one.leaves for one in exchange.orders.values()) == 5
+            with kept_alive(trader):
+                killed, _ = client.kill_account("demo", "wrong parameters")
+            trader.until(lambda: trader.line.state == RailsState.KILLED)
+            trader.until(lambda: not any(one.leaves for one in exchange.orders.values()))
+            assert trader.line.why == killed == "killed from a client by tess: wrong parameters"
+            denied = trader.buy(1)
+            trader.until(lambda: any(isinstance(one, OrderDenied) for one in trader.heard))
+            trader.line.end()
+        again = Trader(asked)  # a session that begins under a kill sends nothing either
+        with contextlib.closing(again.line):
+            again.until(lambda: again.line.state == RailsState.KILLED)
+            also = again.buy(1)
+            again.until(lambda: any(isinstance(one, OrderDenied) for one in again.heard))
+            again.line.end()
+        assert dict(exchange.new_orders) == dict.fromkeys(names, 1)
+        assert not {denied, also} & set(exchange.new_orders)
+        [seen] = client.list_accounts()[0]
+    assert (seen.killed, seen.open_orders, seen.positions) == (killed, 0, {FIX_SYMBOL: 1})
+    assert seen.ended

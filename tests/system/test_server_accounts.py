@@ -4,6 +4,8 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -162,20 +164,66 @@ def test_no_name_kills_elsewhere(scene: Scene, name: str):
     assert scene.notes() == before
 
 
-def test_a_kill_is_made_where_the_audit_log_is_away_or_slow(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_kill_is_made_where_the_audit_log_is_away(scene: Scene, monkeypatch: pytest.MonkeyPatch):
     def away(*told: Any) -> None:
         raise StoreError("the store is away")
 
     monkeypatch.setattr(scene.inner.store, "note", away)
-    monkeypatch.setattr(scene.inner.server._database._store, "note", away)
     with scene.client("tess") as client:
         assert client.kill_account("torn", "now")[1] is False
     assert killed_because(scene.root / "torn") == "killed from a client by tess: now"
     (told,) = [one for one in scene.inner.lines() if "not in the audit log" in json.dumps(one)]
     assert told["fields"]["account"] == "torn"
     assert told["fields"]["why_not"] == "the store is away"
+
+
+def test_a_kill_does_not_wait_for_an_audit_log_that_hangs(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+):
+    """It is noted later, where that goes on."""
+    goes_on, note = threading.Event(), scene.inner.store.note
+
+    def slow(*told: Any) -> None:
+        assert goes_on.wait(60)
+        note(*told)
+
+    monkeypatch.setattr(account_desk, "AUDIT_S", 0.1)
+    monkeypatch.setattr(scene.inner.store, "note", slow)
+    before = scene.notes()
+    with scene.client("tess") as client:
+        assert client.kill_account("torn", "now")[1] is False
+        assert killed_because(scene.root / "torn") == "killed from a client by tess: now"
+        assert scene.notes() == before
+        goes_on.set()
+        until_s = time.monotonic() + 30
+        while scene.notes() == before and time.monotonic() < until_s:
+            time.sleep(0.05)
+    assert scene.notes()[0] == ("tess", "kill_account", "torn")
+
+
+def test_who_hangs_up_has_killed_all_the_same(scene: Scene, monkeypatch: pytest.MonkeyPatch):
+    begun, goes_on, note = threading.Event(), threading.Event(), scene.inner.store.note
+
+    def slow(*told: Any) -> None:
+        begun.set()
+        assert goes_on.wait(60)
+        note(*told)
+
+    monkeypatch.setattr(account_desk, "AUDIT_S", 60.0)
+    monkeypatch.setattr(scene.inner.store, "note", slow)
+    token = scene.inner.token("tess")
+    with grpc.insecure_channel(scene.inner.address) as channel:
+        stub = live_pb2_grpc.LiveTradingServiceStub(channel)
+        asked = live_pb2.KillAccountRequest(name="torn", why="gone")
+        call = stub.KillAccount.future(asked, metadata=bearer(token))
+        assert begun.wait(30)
+        call.cancel()
+    assert killed_because(scene.root / "torn") is None
+    goes_on.set()
+    until_s = time.monotonic() + 30
+    while killed_because(scene.root / "torn") is None and time.monotonic() < until_s:
+        time.sleep(0.05)
+    assert killed_because(scene.root / "torn") == "killed from a client by tess: gone"
 
 
 def test_a_kill_that_can_not_be_written_is_an_error_and_noted(

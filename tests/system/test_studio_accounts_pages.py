@@ -98,11 +98,12 @@ def test_an_account_is_seen_and_killed_after_a_second_word(
     page.get_by_label("Why").fill("wrong <b>parameters</b>")
     page.get_by_role("button", name="Kill it").click()
     said = "killed from the web by tess: wrong <b>parameters</b>"
-    page.wait_for_selector(f"{TABLE} tr:has-text('KILLED')")
+    page.wait_for_selector(f"{TABLE} td:has-text('KILLED: killed from the web')")
     assert said in row.inner_text()
     assert kill.is_disabled()
     page.wait_for_selector(f"{TABLE} tr:has(th:text-is('demo')) td.num:text-is('0')")
     assert not any(one.leaves for one in exchange.orders.values())
+    assert said in page.locator("#said").inner_text()
     assert (inner.root / "demo" / KILL_FILE).read_text().strip() == said  # type: ignore[attr-defined]
     assert not seen.faults
 

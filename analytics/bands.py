@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tapewire.analytics.capacity import MarketActivity, market_of
 from tapewire.analytics.exact import Int64Array
 from tapewire.analytics.markouts import NO_PRICE, as_words, by_book
+from tapewire.analytics.waiting import WaitingRows
 from tapewire.execution.rows import TOUCH_DTYPE
 from tapewire.market.records import UNDEF_PRICE
 
@@ -180,25 +181,21 @@ class Bands:
 
     def __init__(self) -> None:
         self._books: dict[int, _Book] = {}
-        self._touches: list[Int64Array] = []
-        self._fills: list[Int64Array] = []  # books and times
-        self._waiting_rows = 0
+        self._touches = WaitingRows(as_words(np.zeros(0, TOUCH_DTYPE)))
+        self._fills = WaitingRows(np.empty((0, 2), np.int64))  # books and times
 
     def add(self, fills: NDArray[Any], touches: NDArray[Any]) -> None:
         """Take ``FILL_DTYPE`` and ``TOUCH_DTYPE`` rows, in the order they happened."""
-        if touches.size:
-            self._touches.append(as_words(touches))
+        self._touches.add(as_words(touches))
         if fills.size:
             book = fills["publisher_id"] << 32 | fills["instrument_id"]
-            self._fills.append(np.column_stack([book, fills["ts_event"]]))
-        self._waiting_rows += fills.size + touches.size
-        if self._waiting_rows >= min(max(_ROWS_AT_ONCE, 64 * len(self._books)), _ROWS_MAX):
+            self._fills.add(np.column_stack([book, fills["ts_event"]]))
+        waiting_rows = len(self._touches) + len(self._fills)
+        if waiting_rows >= min(max(_ROWS_AT_ONCE, 64 * len(self._books)), _ROWS_MAX):
             self._take()
 
     def _take(self) -> None:
-        words = np.concatenate([as_words(np.zeros(0, TOUCH_DTYPE)), *self._touches])
-        filled, ts = np.concatenate([np.empty((0, 2), np.int64), *self._fills]).T
-        self._touches, self._fills, self._waiting_rows = [], [], 0
+        words, (filled, ts) = self._touches.take(), self._fills.take().T
         fills_ns = {book: ts[at] for book, at in by_book(filled)}
         before, touched = len(self._books), dict(by_book(words[:, 0]))
         for book in (*touched, *fills_ns):

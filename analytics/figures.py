@@ -25,9 +25,11 @@ from tapewire.analytics.metrics import METRICS, Registry
 from tapewire.analytics.rates import Conversion, Rates
 from tapewire.analytics.run_folder import MANIFEST
 from tapewire.analytics.schemas import arrow_schema
-from tapewire.analytics.tables import Names, joined_rows
+from tapewire.analytics.tables import Names
 from tapewire.analytics.tallies import Tallies
+from tapewire.analytics.waiting import WaitingRows
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE, TOUCH_DTYPE
+from tapewire.positions.rows import SAMPLE_DTYPE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 HELD_ROWS: Final = 32_768
 #: Moves of a book's best prices after which fills before them are looked at again.
 _LOOK_MOVES: Final = 1_024
+_HELD: Final = {
+    "fills": FILL_DTYPE, "orders": ORDER_DTYPE, "equity": SAMPLE_DTYPE, "touches": TOUCH_DTYPE,
+}  # fmt: skip
 
 #: Gets columns of ``fills`` or ``equity``, and the legs that they count.
 Watch = Callable[[str, Part, Sequence[Leg]], None]
@@ -90,10 +95,7 @@ class FiguresCollector:
         self._watch = watch
         self._legs: Sequence[Leg] = ()
         self._held_rows = held_rows
-        self._held: dict[str, list[NDArray[np.void]]] = {
-            name: [] for name in ("fills", "orders", "equity", "touches")
-        }
-        self._held_n = 0
+        self._held = {name: WaitingRows(np.zeros(0, dtype)) for name, dtype in _HELD.items()}
         self._figures: list[dict[str, Any]] = []
 
     def add(
@@ -115,15 +117,14 @@ class FiguresCollector:
         self._legs = legs
         given = {"fills": fills, "orders": orders, "equity": samples, "touches": touches}
         for name, rows in given.items():
-            if rows is not None and rows.size:
-                self._held[name].append(rows)
-                self._held_n += rows.size
+            if rows is not None:
+                self._held[name].add(rows)
         self.rows["fills"] += fills.size
         self.rows["orders"] += orders.size
         self.rows["samples"] += samples.size
         if orders.size:
             self._denials.add(orders)
-        if self._held_n >= self._held_rows:
+        if sum(map(len, self._held.values())) >= self._held_rows:
             self._take()
 
     def denial_warnings(self) -> list[str]:
@@ -168,7 +169,8 @@ class FiguresCollector:
 
     def close(self) -> None:
         """Let go of what is held. Never raises."""
-        self._held = {name: [] for name in self._held}
+        for held in self._held.values():
+            held.clear()
 
     def table(self) -> "pa.Table":
         """Return rows of ``metrics.parquet``: those of strategies."""
@@ -193,19 +195,15 @@ class FiguresCollector:
 
     def _take(self) -> None:
         """Take in what is held: fills first, whose money samples may be of."""
-        held = {name: joined_rows(parts) if parts else None for name, parts in self._held.items()}
-        self.close()
-        self._held_n = 0
         legs, names = self._legs, Names(self._legs, self._conversion)
         self._tallies.grow(legs)
-        fills, orders, samples, touches = held.values()
+        fills, orders, samples, touches = (held.take() for held in self._held.values())
         if self._markouts is not None and self._arrivals is not None:
-            known = _or_empty(fills, orders, touches)
-            orders = self._arrivals.add(*known)
-            self._add_markouts(self._markouts.add(known[0], known[2]))
+            orders = self._arrivals.add(fills, orders, touches)
+            self._add_markouts(self._markouts.add(fills, touches))
             if self._bands is not None:
-                self._bands.add(known[0], known[2])
-        if fills is not None:
+                self._bands.add(fills, touches)
+        if fills.size:
             names.check(fills, "fills")
             require_forward(SIM_FILL_NOTICE, fills["ts_event"], fills["ts_known"])
             self._ledger.add_fills(fills, legs)
@@ -214,12 +212,12 @@ class FiguresCollector:
             part = fill_part(fills if self._has_margins else _leg_by_leg(fills))
             self._tallies.add_fills(part)
             self._see("fills", part)
-        if orders is not None and orders.size:
+        if orders.size:
             names.check(orders, "orders")
             require_forward(SIM_ORDER_ENTRY, orders["ts_sent"], orders["ts_arrived"])
             self._ledger.add_orders(orders)
             self._tallies.add_orders(order_part(_leg_by_leg(orders), names))
-        if samples is not None:
+        if samples.size:
             names.check(samples, "samples")
             self._conversion.add_samples(samples, legs)
             self._ledger.add_samples(samples, legs)
@@ -234,15 +232,6 @@ class FiguresCollector:
     def _see(self, name: str, part: Part) -> None:
         if self._watch is not None:
             self._watch(name, part, self._legs)
-
-
-def _or_empty(*tables: NDArray[np.void] | None) -> list[NDArray[np.void]]:
-    """Return fills, orders and touches, each of no rows where there are none."""
-    dtypes = (FILL_DTYPE, ORDER_DTYPE, TOUCH_DTYPE)
-    return [
-        np.empty(0, dtype) if rows is None else rows
-        for rows, dtype in zip(tables, dtypes, strict=True)
-    ]
 
 
 def _leg_by_leg(rows: NDArray[np.void]) -> NDArray[np.void]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewire.analytics.exact import Int64Array, groups
+from tapewire.analytics.waiting import WaitingRows
 from tapewire.compiled.units import NS_PER_S
 from tapewire.execution.codes import FillReason, Liquidity
 from tapewire.execution.rows import FILL_DTYPE, TOUCH_DTYPE
@@ -45,6 +46,7 @@ MARKOUT_DTYPE: Final = np.dtype(
         *[(f"mid_{name}", "i8") for name in HORIZONS],  # so long after it; NO_PRICE: after the data
     ]
 )
+_NO_TOUCHES: Final = np.zeros(0, TOUCH_DTYPE)
 _TS: Final = (MARKOUT_DTYPE.names or ()).index("ts_event")
 _PRICES: Final = ("bid", "ask", "mid", *(f"mid_{name}" for name in HORIZONS))
 _OF_FILL: Final = [name for name in MARKOUT_DTYPE.names or () if name in (FILL_DTYPE.names or ())]
@@ -78,9 +80,8 @@ class _BookMarks:
     """
 
     fills: list[tuple[int, Int64Array]] = field(default_factory=list)
-    moves: list[Int64Array] = field(default_factory=list)
-    held: int = 0  # of `moves`, beyond what an earlier look has left
-    left: Int64Array = field(default_factory=lambda: as_words(np.zeros(0, TOUCH_DTYPE)))
+    moves: WaitingRows = field(default_factory=lambda: WaitingRows(as_words(_NO_TOUCHES)))
+    left: Int64Array = field(default_factory=lambda: as_words(_NO_TOUCHES))
     mid_before: int = NO_PRICE  # the mid before the first of those
 
     def look(self, new: Int64Array, *, at_end: bool) -> Int64Array:
@@ -172,11 +173,10 @@ class Markouts:
         for book, at in by_book(touches["book"]):
             marks = self._books.setdefault(book, _BookMarks())
             mine = words[at]
-            first = self._chunk - marks.held - 1  # of this batch, the move that makes a chunk
+            first = self._chunk - len(marks.moves) - 1  # of this batch, the move that makes a chunk
             ends = range(first, len(mine), self._chunk)
             looks += [(k if isinstance(at, slice) else int(at[k]), book) for k in ends]
-            marks.moves.append(mine)
-            marks.held += len(mine)
+            marks.moves.add(mine)
         return _rows([self._next_look(book) for _, book in sorted(looks)])
 
     def finish(self) -> NDArray[Any]:
@@ -184,9 +184,7 @@ class Markouts:
         rows = []
         for book in sorted(self._books):
             marks = self._books[book]
-            new = np.concatenate([as_words(np.zeros(0, TOUCH_DTYPE)), *marks.moves])
-            marks.moves, marks.held = [], 0
-            rows.append(marks.look(new, at_end=True))
+            rows.append(marks.look(marks.moves.take(), at_end=True))
         return _rows(rows)
 
     def _wait(self, fills: NDArray[Any]) -> None:
@@ -204,9 +202,8 @@ class Markouts:
 
     def _next_look(self, book: int) -> Int64Array:
         marks = self._books[book]
-        new = np.concatenate(marks.moves)
-        marks.moves = [new[self._chunk :]]
-        marks.held -= self._chunk
+        new = marks.moves.take()
+        marks.moves.add(new[self._chunk :])
         return marks.look(new[: self._chunk], at_end=False)
 
 

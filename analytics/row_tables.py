@@ -25,11 +25,11 @@ from tapewire.analytics.tables import (
     event_columns,
     fee_columns,
     fill_columns,
-    joined_rows,
     markout_columns,
     order_columns,
     series_columns,
 )
+from tapewire.analytics.waiting import WaitingRows
 from tapewire.execution.rows import EVENT_DTYPE, FEE_DTYPE, FILL_DTYPE, ORDER_DTYPE
 from tapewire.positions.rows import SAMPLE_DTYPE, SERIES_DTYPE
 
@@ -82,8 +82,7 @@ class RowTables:
         self._legs: Sequence[Leg] = ()
         self._series_names: Sequence[str] = ()
         self._fee_names: Sequence[str] = ()
-        self._held: dict[str, list[NDArray[np.void]]] = {name: [] for name in tables}
-        self._held_rows = dict.fromkeys(tables, 0)
+        self._held = {name: _none_waiting(name) for name in tables}
         self._conversion = conversion or Conversion()
         self._equity = EquityColumns(self._conversion)
         self._writers: dict[str, TableWriter] = {}
@@ -110,9 +109,8 @@ class RowTables:
             self._conversion.add_fills(rows, legs)
         elif self._conversion and name == "equity":
             self._conversion.add_samples(rows, legs)
-        self._held[name].append(rows)
-        self._held_rows[name] += rows.size
-        if self._held_rows[name] >= self._row_group_rows:
+        self._held[name].add(rows)
+        if len(self._held[name]) >= self._row_group_rows:
             self._flush(name)
 
     def add_series(
@@ -120,8 +118,8 @@ class RowTables:
     ) -> None:
         """Take values that strategies recorded; the first make the table."""
         if rows.size and "series" not in self:
-            self.rows["series"] = self._held_rows["series"] = 0
-            self._held["series"] = []
+            self.rows["series"] = 0
+            self._held["series"] = _none_waiting("series")
             self._open("series", SERIES)
         if "series" in self:
             self._series_names = series_names
@@ -130,8 +128,8 @@ class RowTables:
     def add_fees(self, rows: NDArray[np.void], names: Sequence[str], legs: Sequence[Leg]) -> None:
         """Take lines of fees; the first make the table."""
         if rows.size and "fees" not in self:
-            self.rows["fees"] = self._held_rows["fees"] = 0
-            self._held["fees"] = []
+            self.rows["fees"] = 0
+            self._held["fees"] = _none_waiting("fees")
             self._open("fees", FEES)
         if "fees" in self:
             self._fee_names = names
@@ -193,8 +191,8 @@ class RowTables:
 
     def abandon(self) -> None:
         """Let go of what is held and of every file. Never raises."""
-        for name in self._held:
-            self._held[name] = []
+        for held in self._held.values():
+            held.clear()
         for writer in self._writers.values():
             writer.abandon()
 
@@ -206,9 +204,7 @@ class RowTables:
     def _flush(self, name: str) -> None:
         if not self._held[name]:
             return
-        rows = joined_rows(self._held[name])
-        self._held[name] = []  # now: the columns will take as much again
-        self._held_rows[name] = 0
+        rows = self._held[name].take()  # now: the columns will take as much again
         names = Names(self._legs, self._conversion)
         if name == "fills":
             columns = fill_columns(rows, names)
@@ -234,6 +230,10 @@ class RowTables:
     def _simulated(self, tag: str, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
         took = require_forward(tag, begin, end)
         self._latency.record_all(tag, took)
+
+
+def _none_waiting(table: str) -> WaitingRows:
+    return WaitingRows(np.zeros(0, _DTYPES[table]))
 
 
 def _counted_as(table: str) -> str:

@@ -482,12 +482,6 @@ def table_of(
     return _arrow_table(arrow_schema(name, known[name]), columns)
 
 
-def joined_rows(parts: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
-    """Return rows together; copied as bytes, since numpy copies records field by field."""
-    joined = np.concatenate([np.ascontiguousarray(rows).view(np.uint8) for rows in parts])
-    return joined.view(parts[0].dtype)
-
-
 def _nullable(values: NDArray[np.int64], null: NDArray[np.bool_]) -> "pa.Array":
     import pyarrow as pa
 

@@ -139,7 +139,7 @@ def test_rows_are_written_in_row_groups_as_they_come(tmp_path):
         for at in range(20):
             part = slice(at, at + 1)
             collector.add(fills[part], orders[part], samples[part], [book.leg])
-            assert sum(r.size for r in collector._tables._held["fills"]) < 4
+            assert len(collector._tables._held["fills"]) < 4
         collector.finish("complete", manifest())
     assert pq.ParquetFile(tmp_path / "run" / "fills.parquet").num_row_groups == 5
 

@@ -274,6 +274,14 @@ def test_the_commands(scene: Scene, tapewire_here: TapewireHere, tmp_path: Path,
     assert (wrong.returncode, "expected an account's folder" in wrong.stderr) == (2, True), wrong
 
 
+def test_a_folder_of_accounts_that_is_none_is_refused_at_start(
+    tmp_path: Path, tapewire_here: TapewireHere
+):
+    ended = tapewire_here("serve", "--dev", "--address", "127.0.0.1:0", "--accounts", "nowhere")
+    assert ended.returncode == 3
+    assert "--accounts nowhere: expected a folder, found none" in ended.stderr
+
+
 def test_a_server_without_accounts_says_so(tmp_path: Path):
     with inner_server(tmp_path, {"ada": "admin"}) as inner, Client(inner.address) as client:
         client.login("ada", PASSWORD)

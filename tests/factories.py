@@ -36,8 +36,11 @@ def walk(folder: Path) -> FactoryBars:
     return read_bars(walk_file(folder / "bars.parquet"), CandleRequest(""))
 
 
-def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of a store's tables of searches, but for when they were written."""
+def contents(path: Path | str, *, ids: bool = True) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of a store's tables of searches, but for when they were written.
+
+    Without `ids` the numbers are left out that a database gives, which may skip some.
+    """
     found = {}
     with Store.open(str(path), create=False) as store, store.reading("look") as connection:
         for name in (
@@ -45,6 +48,8 @@ def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:
         ):  # fmt: skip
             table = sa.Table(name, sa.MetaData(), autoload_with=connection)
             columns = [c for c in table.c if not c.name.endswith("_at")]
+            if not ids:
+                columns = [c for c in columns if c.name != "id" and not c.name.endswith("_id")]
             rows = connection.execute(sa.select(*columns).order_by(table.c.id)).all()
             found[name] = [tuple(map(str, row)) for row in rows]
     return found

@@ -1,6 +1,6 @@
 """Calls of a server, as Python: plain values in, plain values out, errors in its sentences."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -10,23 +10,24 @@ import grpc
 
 from tapewire.errors import PeerLostError, TapewireError
 from tapewire.services.client.credentials import Credentials, authority_of
-from tapewire.services.client.jobs import new_key
+from tapewire.services.client.data import DataCalls
+from tapewire.services.client.people import PeopleCalls
 from tapewire.services.client.refusals import ServerRefusal
+from tapewire.services.client.runs import RunCalls
 from tapewire.services.client.sessions import SessionCalls
+from tapewire.services.client.strategies import StrategyCalls
 from tapewire.services.proto import (
     accounts_pb2,
     accounts_pb2_grpc,
     health_pb2,
     health_pb2_grpc,
-    strategies_pb2,
-    strategies_pb2_grpc,
 )
 
 #: How long a call may take, s.
 DEADLINE_S: Final = 30.0
 
 
-class Client(SessionCalls):
+class Client(StrategyCalls, RunCalls, SessionCalls, DataCalls, PeopleCalls):
     """A connection to a server.
 
     Parameters
@@ -61,7 +62,6 @@ class Client(SessionCalls):
             sealed = grpc.ssl_channel_credentials(authority)
             self._channel = grpc.secure_channel(server, sealed, options)
         self._accounts = accounts_pb2_grpc.AuthServiceStub(self._channel)
-        self._strategies = strategies_pb2_grpc.StrategyServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthServiceStub(self._channel)
 
     @classmethod
@@ -120,54 +120,7 @@ class Client(SessionCalls):
         self._call(self._accounts.ChangePassword, request)
         self.credentials = None
 
-    # --- strategies -------------------------------------------------------------------------------
-
-    def strategies(
-        self, *, sort: str = "id", ascending: bool = False, where: str = "", page_size: int = 100
-    ) -> Iterator[dict[str, Any]]:
-        """Give all strategies that fit, page after page."""
-        token = ""
-        while True:
-            rows, token = self.strategies_page(
-                sort=sort, ascending=ascending, where=where, page_size=page_size, page_token=token
-            )
-            yield from rows
-            if not token:
-                return
-
-    def strategies_page(self, **asked: Any) -> tuple[list[dict[str, Any]], str]:
-        """Return a page of strategies, and where the next one begins; empty: this is the last.
-
-        Parameters
-        ----------
-        **asked
-            Fields of ``ListStrategiesRequest``.
-        """
-        request = strategies_pb2.ListStrategiesRequest(**asked)
-        page = self._call(self._strategies.List, request)
-        return [_plain(one) for one in page.strategies], page.next_page_token
-
-    def strategy(self, which: str) -> dict[str, Any]:
-        """Return one strategy, by id, name or the begin of its hash, with its rules in words."""
-        found = self._call(self._strategies.Get, strategies_pb2.GetStrategyRequest(which=which))
-        return {
-            **_plain(found.strategy),
-            "source_code": found.source_code,
-            "text": found.text,
-            "results": list(found.results),
-            "verdicts": list(found.verdicts),
-        }
-
-    def delete_strategies(self, ids: Sequence[int]) -> int:
-        """Delete strategies; return how many there were."""
-        request = strategies_pb2.DeleteStrategiesRequest(ids=ids, idempotency_key=new_key())
-        return int(self._call(self._strategies.Delete, request).deleted)
-
-    def export(self, which: str) -> bytes:
-        """Return one strategy as a file."""
-        request = strategies_pb2.ExportStrategyRequest(which=which)
-        data: bytes = self._call(self._joined, request)
-        return data
+    # --- how the server is ------------------------------------------------------------------------
 
     def health(self) -> tuple[bool, dict[str, str]]:
         """Return whether the server can do its work, and what it found."""
@@ -177,9 +130,6 @@ class Client(SessionCalls):
         )
 
     # --- calls ------------------------------------------------------------------------------------
-
-    def _joined(self, request: Any, **how: Any) -> bytes:
-        return b"".join(part.data for part in self._strategies.Export(request, **how))
 
     def _open(self, call: Callable[..., Any], request: Any, token: str = "") -> Any:
         metadata = (("authorization", f"Bearer {token}"),) if token else ()
@@ -221,16 +171,3 @@ class Client(SessionCalls):
                 "is it reached with or without TLS as it was started?"
             )
         return ServerRefusal(f"{self.server}: {error.details()}", status, status, 1)
-
-
-def _plain(one: Any) -> dict[str, Any]:
-    figures = {
-        name: getattr(one, name) if one.HasField(name) else None
-        for name in (
-            "sharpe", "total_return", "max_drawdown", "trades", "complexity_score", "generation_id",
-        )
-    }  # fmt: skip
-    return {
-        "id": one.id, "name": one.name, "hash": one.hash, "format": one.format,
-        **figures,
-    }  # fmt: skip

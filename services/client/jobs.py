@@ -13,12 +13,11 @@ from typing import Any, Final
 import grpc
 
 from tapewire.errors import PeerLostError
+from tapewire.services.client.plain import given, moment_of
 from tapewire.services.client.refusals import ServerRefusal
 from tapewire.services.proto import (
     backtests_pb2,
     backtests_pb2_grpc,
-    data_pb2,
-    data_pb2_grpc,
     jobs_pb2,
     jobs_pb2_grpc,
     optimizer_pb2,
@@ -126,18 +125,18 @@ class JobCalls:
         key
             Of your choice: a call that comes again with it is the same job; empty: a new one.
         """
-        given = _set(settings)
-        if "constraints" in given:
-            given["constraints"] = _set(given["constraints"])
+        chosen = given(settings)
+        if "constraints" in chosen:
+            chosen["constraints"] = given(chosen["constraints"])
         request = strategies_pb2.GenerateStrategiesRequest(
-            bars=_set(bars), settings=given, skip_judging=skip_judging
+            bars=given(bars), settings=chosen, skip_judging=skip_judging
         )
         stub = strategies_pb2_grpc.StrategyServiceStub(self._channel)
         return self._asked(stub.Generate, request, key)
 
     def evolve(self, generation_id: int, *, key: str = "", **more: Any) -> ServerJob:
         """Ask for a search to go on; `more` are fields of ``EvolveGenerationRequest``."""
-        request = strategies_pb2.EvolveGenerationRequest(generation_id=generation_id, **_set(more))
+        request = strategies_pb2.EvolveGenerationRequest(generation_id=generation_id, **given(more))
         stub = strategies_pb2_grpc.StrategyServiceStub(self._channel)
         return self._asked(stub.Evolve, request, key)
 
@@ -145,12 +144,12 @@ class JobCalls:
         self, bars: Mapping[str, Any], keys: Sequence[str] = (), *, key: str = "", **more: Any
     ) -> ServerJob:
         """Ask for strategies to be traded on bars; `more` are fields of ``RunBacktestRequest``."""
-        request = backtests_pb2.RunBacktestRequest(bars=_set(bars), keys=keys, **_set(more))
+        request = backtests_pb2.RunBacktestRequest(bars=given(bars), keys=keys, **given(more))
         return self._asked(backtests_pb2_grpc.BacktestServiceStub(self._channel).Run, request, key)
 
     def judge(self, generation_id: int, *, key: str = "", **more: Any) -> ServerJob:
         """Ask for the best of a search to be judged; see ``JudgeGenerationRequest``."""
-        request = backtests_pb2.JudgeGenerationRequest(generation_id=generation_id, **_set(more))
+        request = backtests_pb2.JudgeGenerationRequest(generation_id=generation_id, **given(more))
         stub = backtests_pb2_grpc.BacktestServiceStub(self._channel)
         return self._asked(stub.Judge, request, key)
 
@@ -160,7 +159,7 @@ class JobCalls:
     ) -> ServerJob:  # fmt: skip
         """Ask for every combination of parameters to be traded; see ``StartOptimizerRequest``."""
         request = optimizer_pb2.StartOptimizerRequest(
-            bars=_set(bars), strategy=strategy, parameters=parameters, **_set(more)
+            bars=given(bars), strategy=strategy, parameters=parameters, **given(more)
         )
         stub = optimizer_pb2_grpc.OptimizerServiceStub(self._channel)
         return self._asked(stub.Start, request, key)
@@ -260,23 +259,6 @@ class JobCalls:
                 hear(job)
         return self.job_result(job_id)
 
-    # --- bars and results -------------------------------------------------------------------------
-
-    def datasets(self) -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
-        """Return datasets that the store knows, and files that jobs may read with their sizes."""
-        stub = data_pb2_grpc.DataServiceStub(self._channel)
-        found = self._call(stub.ListDatasets, data_pb2.ListDatasetsRequest())
-        return (
-            [_fields(one) for one in found.datasets],
-            [(one.name, one.size_bytes) for one in found.files],
-        )
-
-    def dataset(self, which: str) -> dict[str, Any]:
-        """Return a dataset by id or name, with its description."""
-        stub = data_pb2_grpc.DataServiceStub(self._channel)
-        found = self._call(stub.GetDataset, data_pb2.GetDatasetRequest(which=which))
-        return {**_fields(found.dataset), "description": json.loads(found.description)}
-
     def _again(self, work: Callable[[], Any]) -> Any:
         """Do what may be done twice until somebody answers, or nobody does for too long."""
         until_s = time.monotonic() + RESUMED_S
@@ -337,21 +319,6 @@ def streamed(
             time.sleep(_AGAIN_S)
 
 
-def _set(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _fields(message: Any) -> dict[str, Any]:
-    found = {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}
-    return {**found, "created_at": _moment(message, "created_at")}
-
-
-def _moment(message: Any, name: str) -> str:
-    if not message.HasField(name):
-        return ""
-    return f"{getattr(message, name).ToDatetime().isoformat(timespec='milliseconds')}Z"
-
-
 def job_of(one: Any) -> ServerJob:
     """Return a job that a server has told of."""
     return ServerJob(
@@ -360,5 +327,5 @@ def job_of(one: Any) -> ServerJob:
         one.progress, one.steps_done, one.steps_total if one.HasField("steps_total") else None,
         one.message, one.seq, one.error, one.reason, one.exit_code,
         one.generation_id if one.HasField("generation_id") else None,
-        _moment(one, "created_at"), _moment(one, "started_at"), _moment(one, "ended_at"),
+        moment_of(one, "created_at"), moment_of(one, "started_at"), moment_of(one, "ended_at"),
     )  # fmt: skip

@@ -1,12 +1,14 @@
 """Live sessions of a server, as Python: started, watched through lost connections, ended."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tapewire.services.client.broker_accounts import BrokerAccountCalls
 from tapewire.services.client.jobs import ServerJob, job_of, new_key, streamed
+from tapewire.services.client.plain import plain
+from tapewire.services.client.runs import either, patient
 from tapewire.services.proto import live_pb2, live_pb2_grpc
 
 
@@ -34,6 +36,16 @@ class ServerSession:
 
 class SessionCalls(BrokerAccountCalls):
     """The calls of a client that are about live sessions, accounts at a broker, and jobs."""
+
+    def describe_sessions(self) -> dict[str, Any]:
+        """Return what may be asked for: ``schema`` of a configuration, ``example`` in YAML."""
+        found = self._call(patient(self._live.Describe), live_pb2.DescribeSessionsRequest())
+        return plain(found, parsed=("schema",))
+
+    def check_session(self, config: str | Mapping[str, Any]) -> dict[str, Any]:
+        """Say what is wrong with a configuration of a session; see `RunCalls.check_run`."""
+        request = live_pb2.CheckSessionConfigRequest(**either(config))
+        return plain(self._call(patient(self._live.CheckConfig), request), parsed=("json",))
 
     def start_session(
         self, config: str, *, duration_s: float | None = None, key: str = ""

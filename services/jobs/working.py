@@ -8,7 +8,7 @@ attempt is the job's (`tapewire.store.JobStore`).
 import contextlib
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,8 @@ BEAT_S: Final = 1.0
 PROGRESS_S: Final = 0.5
 #: How often who has nothing to do looks for a job, s.
 IDLE_S: Final = 0.3
+#: How often a worker does what is to be done now and then, s.
+TIDY_S: Final = 3600.0
 #: How long one attempt at a job may take, s.
 JOB_S: Final = 24 * 3600.0
 #: How long a process that has ended its job may take to say so, s.
@@ -81,10 +83,15 @@ class JobWorker:
     store
         Open.
     settings
+    tidy
+        What is to be done at its start, and every hour between two jobs; errors are logged.
     """
 
-    def __init__(self, store: Store, settings: WorkerSettings) -> None:
+    def __init__(
+        self, store: Store, settings: WorkerSettings, tidy: Callable[[], None] | None = None
+    ) -> None:
         self._store, self._settings = store, settings
+        self._tidy, self._tidy_s = tidy, -TIDY_S
         self._log = structlog.get_logger("tapewire.worker")
         self._executor: ProcessExecutor | None = None
         self._guard = threading.Lock()
@@ -101,6 +108,7 @@ class JobWorker:
         """
         try:
             while not (ending.is_set() or leaving.is_set()):
+                self._tidied()
                 try:
                     job = self._store.claim_job(
                         self._settings.name, self._settings.kinds, lease_s=self._settings.lease_s
@@ -116,6 +124,16 @@ class JobWorker:
                 self._do(job, ending)
         finally:
             self._close()
+
+    def _tidied(self) -> None:
+        """Do what is to be done every hour, if the hour is over."""
+        if self._tidy is None or time.monotonic() - self._tidy_s < TIDY_S:
+            return
+        self._tidy_s = time.monotonic()
+        try:
+            self._tidy()
+        except errors.TapewireError as error:
+            self._log.warning("not tidy", error=str(error))
 
     def _do(self, job: JobRecord, ending: threading.Event) -> None:
         self._log.info("begun", job=job.id, kind=job.kind, attempt=job.attempt, owner=job.owner)

@@ -85,6 +85,16 @@ class RunServiceStub:
                 request_serializer=tapewire_dot_services_dot_proto_dot_runs__pb2.SpreadRunRequest.SerializeToString,
                 response_deserializer=tapewire_dot_services_dot_proto_dot_runs__pb2.SpreadRunResponse.FromString,
                 _registered_method=True)
+        self.ListFiles = channel.unary_unary(
+                '/tapewire.v1.RunService/ListFiles',
+                request_serializer=tapewire_dot_services_dot_proto_dot_runs__pb2.ListRunFilesRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_runs__pb2.ListRunFilesResponse.FromString,
+                _registered_method=True)
+        self.GetFile = channel.unary_stream(
+                '/tapewire.v1.RunService/GetFile',
+                request_serializer=tapewire_dot_services_dot_proto_dot_runs__pb2.GetRunFileRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_runs__pb2.GetRunFileResponse.FromString,
+                _registered_method=True)
 
 
 class RunServiceServicer:
@@ -159,6 +169,20 @@ class RunServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFiles(self, request, context):
+        """Files of a run's folder: its report, its tables.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFile(self, request, context):
+        """One of them, in parts. In text, files of the server's folders go by their names there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -211,6 +235,16 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.Spread,
                     request_deserializer=tapewire_dot_services_dot_proto_dot_runs__pb2.SpreadRunRequest.FromString,
                     response_serializer=tapewire_dot_services_dot_proto_dot_runs__pb2.SpreadRunResponse.SerializeToString,
+            ),
+            'ListFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFiles,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_runs__pb2.ListRunFilesRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_runs__pb2.ListRunFilesResponse.SerializeToString,
+            ),
+            'GetFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetFile,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_runs__pb2.GetRunFileRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_runs__pb2.GetRunFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -484,6 +518,60 @@ class RunService:
             '/tapewire.v1.RunService/Spread',
             tapewire_dot_services_dot_proto_dot_runs__pb2.SpreadRunRequest.SerializeToString,
             tapewire_dot_services_dot_proto_dot_runs__pb2.SpreadRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.RunService/ListFiles',
+            tapewire_dot_services_dot_proto_dot_runs__pb2.ListRunFilesRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_runs__pb2.ListRunFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tapewire.v1.RunService/GetFile',
+            tapewire_dot_services_dot_proto_dot_runs__pb2.GetRunFileRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_runs__pb2.GetRunFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

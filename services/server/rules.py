@@ -74,6 +74,8 @@ _RULES: Final = {
         "Compare": Rule(Permission.READ),
         "Reconcile": Rule(Permission.BACKTEST),
         "Spread": Rule(Permission.BACKTEST),
+        "ListFiles": Rule(Permission.READ),
+        "GetFile": Rule(Permission.READ),
     },
     "LiveTradingService": {
         "Describe": Rule(Permission.READ),

@@ -1,6 +1,8 @@
 """``RunService``: backtests on records of orders, and what came of them."""
 
+import base64
 import json
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import grpc.aio
@@ -16,6 +18,8 @@ from tapewire.store import JobRecord
 FILE_BYTES_MAX: Final = 2 << 20
 #: Letters of a configuration; what is asked for is kept in the store.
 CONFIG_MAX: Final = 60_000
+#: Bytes of a message with a part of a file.
+CHUNK_BYTES: Final = 256 << 10
 
 
 class Runs(runs_pb2_grpc.RunServiceServicer):
@@ -110,6 +114,21 @@ class Runs(runs_pb2_grpc.RunServiceServicer):
         return pb.SpreadRunResponse(
             spread=plain_text(await self._runs.ask("spread", run=run, **told))
         )
+
+    async def ListFiles(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Give names and sizes of a run's files."""
+        run = _run_of(await self._done(request.job_id))
+        found = await self._runs.ask("files", run=run)
+        return pb.ListRunFilesResponse(files=[pb.RunFile(**one) for one in found["files"]])
+
+    async def GetFile(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+        """Give one of a run's files, in parts."""
+        run, begin = _run_of(await self._done(request.job_id)), 0
+        while begin is not None:
+            found = await self._runs.ask("file", run=run, name=request.name, begin=begin)
+            data, begin = base64.urlsafe_b64decode(found["data"]), found["following"]
+            for at in range(0, len(data), CHUNK_BYTES):
+                yield pb.GetRunFileResponse(data=data[at : at + CHUNK_BYTES])
 
     async def _done(self, job_id: int) -> JobRecord:
         return await self._desk.done(job_id, ("run", "live"))

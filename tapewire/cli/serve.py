@@ -36,6 +36,14 @@ ServedRuns = Annotated[
         help="Where folders of runs are written; the same for a server and its workers.",
     ),
 ]  # fmt: skip
+KeepRuns = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-runs", metavar="DAYS", min=30, show_default=False,
+        help="Remove folders of runs that old whose jobs the store has forgotten, 30 days after "
+        "their end; default: all stay.",
+    ),
+]  # fmt: skip
 Threads = Annotated[
     int | None,
     typer.Option(
@@ -97,6 +105,7 @@ def serve(
             "the web; default: none.",
         ),
     ] = None,
+    keep_runs: KeepRuns = None,
     workers: Annotated[
         int,
         typer.Option(
@@ -168,6 +177,7 @@ def serve(
         command += ["--data", str(data)] if data is not None else []
         command += ["--strategies", str(strategies)] if strategies is not None else []
         command += ["--runs", str(runs)]
+        command += ["--keep-runs", str(keep_runs)] if keep_runs is not None else []
         command += ["--jobs", str(threads)] if threads is not None else []
         # Not in its arguments, which all who share the host may read: there may be a password.
         return WorkerGroup(command, workers, {"TAPEWIRE_STORE": store})
@@ -189,6 +199,7 @@ def worker(
     data: ServedData = None,
     strategies: ServedStrategies = None,
     runs: ServedRuns = Path("runs"),
+    keep_runs: KeepRuns = None,
     threads: Threads = None,
     lease_s: Annotated[
         float,
@@ -227,7 +238,14 @@ def worker(
         data, threads, lease_s, strategies, runs,
     )  # fmt: skip
     with Store.open(store) as opened:
-        JobWorker(opened, settings).run(ending, leaving)
+
+        def tidy() -> None:
+            from tapewire.runs.forgotten import remove_forgotten
+
+            assert keep_runs is not None
+            remove_forgotten(opened, runs, keep_runs, f"worker {settings.name}")
+
+        JobWorker(opened, settings, None if keep_runs is None else tidy).run(ending, leaving)
 
 
 def _leave_with(parent_pid: int, leaving: threading.Event) -> None:

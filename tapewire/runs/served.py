@@ -15,6 +15,7 @@ from tapewire.analytics import Run, load_run
 from tapewire.config.problems import LISTED_MAX
 from tapewire.errors import ConfigError, MissingFileError, StoreError, TapewireError
 from tapewire.runs.served_config import ServedPlaces, read_yaml, served_config, yaml_of
+from tapewire.runs.served_files import part_of, run_files
 from tapewire.runs.served_form import EXAMPLE, form_schema
 from tapewire.runs.served_result import (
     explained,
@@ -45,6 +46,7 @@ class _Asked:
     places: ServedPlaces
     runs: Path
     store: str
+    hidden: list[Path | None]
 
     def run(self, name: str | None = None) -> Run:
         """Return the run that it is about.
@@ -114,7 +116,7 @@ def answer(argument: Json, tell: Callable[[Any], None]) -> Json:
     places = places_of(folders["data"], folders["strategies"], runs)
     hidden = [*folders.values(), places.declared, runs]
     try:
-        found = ANSWERS[argument["what"]](_Asked(argument, places, runs, argument["store"]))
+        found = ANSWERS[argument["what"]](_Asked(argument, places, runs, argument["store"], hidden))
     except TapewireError as error:
         raise type(error)(without_folders(str(error), hidden)) from None
     shown: Json = json.loads(without_folders(json.dumps(found, allow_nan=False), hidden))
@@ -249,6 +251,14 @@ def _reconcile(asked: _Asked) -> Json:
     return found
 
 
+def _files(asked: _Asked) -> Json:
+    return {"files": run_files(asked.run())}
+
+
+def _file(asked: _Asked) -> Json:
+    return part_of(asked.run(), asked.told["name"], asked.told["begin"], asked.hidden)
+
+
 def _spread(asked: _Asked) -> Json:
     from tapewire.runs.served_spread import spread_of
 
@@ -268,4 +278,6 @@ ANSWERS: Final[dict[str, Callable[[_Asked], Json]]] = {
     "compare": _compare,
     "reconcile": _reconcile,
     "spread": _spread,
+    "files": _files,
+    "file": _file,
 }

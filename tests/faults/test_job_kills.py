@@ -23,18 +23,20 @@ import pytest
 from factories import contents, walk_file
 from seeds import play_seeds
 from soaking import Soak
+from stores import Databases
 from tapewire.factory.asked import FactorySettings
 from tapewire.factory.datasets import read_bars
 from tapewire.factory.searching import generate
 from tapewire.runs.served_session import EXAMPLE
 from tapewire.services.auth.passwords import PasswordHasher
 from tapewire.services.client import Client, ServerJob, ServerRefusal
-from tapewire.services.proto import live_pb2, live_pb2_grpc
-from tapewire.store import Store
+from tapewire.store import JobRecord, Store
 
 #: Kills of each in the full form.
 KILLS = 30
 KILLS_LONG = 2
+#: Of a server with two workers.
+JOBS = 8
 VICTIMS = ("worker", "work", "server")
 PASSWORD = "correct horse battery"
 ENDED_S = 400.0
@@ -48,9 +50,8 @@ class Team:
     """A server and a worker, each started again when it was killed."""
 
     folder: Path
-    expected: Path
-    digest: str
-    elapsed_s: float
+    store: str
+    workers: int = 0
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     @property
@@ -59,12 +60,13 @@ class Team:
 
     def start(self, name: str) -> None:
         more = {
-            "server": ["serve", "--address", self.address, "--workers", "0"],
+            "server": ["serve", "--address", self.address, "--workers", str(self.workers)],
             "worker": ["worker", "--lease", "2", "--jobs", "1"],
         }[name]
-        command = [sys.executable, "-m", "tapewire", *more, "--data", ".", "--store", "team.db"]
+        command = [sys.executable, "-m", "tapewire", *more, "--data", "."]
         environment = {
             **os.environ, "TAPEWIRE_TOKEN_SECRET": base64.b64encode(bytes(32)).decode(),
+            "TAPEWIRE_STORE": self.store,
         }  # fmt: skip
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
@@ -104,13 +106,14 @@ def children_of(pid: int) -> list[int]:
 
 @contextlib.contextmanager
 def team(
-    folder: Path, expected: Path, digest: str, elapsed_s: float, role: str = "researcher"
+    folder: Path, store: str = "", role: str = "researcher", *, workers: int = 0
 ) -> Iterator[Team]:
-    with Store.open(str(folder / "team.db")) as store:
-        store.add_user("ada", role, PasswordHasher().hashed(PASSWORD), by="test")
-    one = Team(folder, expected, digest, elapsed_s)
+    """Start a server, and a worker beside it unless the server has its own."""
+    one = Team(folder, store or str(folder / "team.db"), workers)
+    with Store.open(one.store) as opened:
+        opened.add_user("ada", role, PasswordHasher().hashed(PASSWORD), by="test")
     try:
-        for name in ("server", "worker"):
+        for name in ("server",) if workers else ("server", "worker"):
             one.start(name)
         yield one
     finally:
@@ -141,12 +144,14 @@ def logged_in(one: Team) -> Client:
             return client
 
 
-def play_kill(unbroken: tuple[Path, str, float], folder: Path, victim: str, seed: int) -> int:
+def play_kill(
+    unbroken: tuple[Path, str, float], folder: Path, store: str, victim: str, seed: int
+) -> int:
     """Ask for a search, kill one process at a moment that the seed says; return attempts."""
     draw = random.Random(f"{victim} {seed}")
     folder.mkdir()
     walk_file(folder / "bars.parquet")
-    with team(folder, *unbroken) as one, logged_in(one) as client:
+    with team(folder, store) as one, logged_in(one) as client:
         seen: list[ServerJob] = []
         came: list[Any] = []
         job = client.generate({"data": "bars.parquet"}, SETTINGS, key="once")
@@ -168,10 +173,12 @@ def play_kill(unbroken: tuple[Path, str, float], folder: Path, victim: str, seed
         assert client.generate({"data": "bars.parquet"}, SETTINGS, key="once").id == job.id
         assert [shown.seq for shown in seen] == sorted(shown.seq for shown in seen)
     assert came[0]["digest"] == unbroken[1]
-    with Store.open(str(folder / "team.db")) as store:
-        (only,) = store.jobs()
+    with Store.open(one.store) as opened:
+        (only,) = opened.jobs()
         assert only.state == "done"
-    found, expected = contents(folder / "team.db"), contents(unbroken[0])
+    # PostgreSQL gives a number to what is not kept, too.
+    ids = not store
+    found, expected = contents(one.store, ids=ids), contents(unbroken[0], ids=ids)
     for name in ("generations", "batches", "strategies", "backtest_results", "verdicts"):
         assert found[name] == expected[name], (victim, seed, name)
     assert [row[-1] for row in found["datasets"]] == [row[-1] for row in expected["datasets"]]
@@ -186,8 +193,65 @@ def test_few_kills_while_a_job_is_done(
 ) -> None:
     play_seeds(
         f"test_few_kills_while_a_job_is_done and {victim}", KILLS_LONG,
-        lambda seed: play_kill(unbroken, tmp_path / str(seed), victim, seed),
+        lambda seed: play_kill(unbroken, tmp_path / str(seed), "", victim, seed),
     )  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_500)
+def test_workers_of_a_server_on_postgresql_share_its_jobs(
+    tmp_path: Path, databases: Databases
+) -> None:
+    """Each job is one worker's; that of a killed one is begun again, and comes to the same."""
+    bars = {"data": walk_file(tmp_path / "bars.parquet").name}
+    url = databases.new()
+    with team(tmp_path, url, workers=2) as one, logged_in(one) as client:
+        asked = [
+            client.generate(bars, {**SETTINGS, "count": 60, "seed": seed}, skip_judging=True).id
+            for seed in range(JOBS)
+        ]
+        with Store.open(url, create=False) as store:
+            lost = begun_job(store)
+            pid = int(lost.lease_owner.rpartition(":")[2])
+            assert pid in children_of(one.processes["server"].pid)
+            os.kill(pid, signal.SIGKILL)
+            results = [client.follow_job(job_id) for job_id in asked]
+            done = [store.job(job_id) for job_id in asked]
+    begun = begun_in(tmp_path / "server.log")
+    assert sorted(begun) == sorted([*((job_id, 1) for job_id in asked), (lost.id, 2)])
+    assert [one.attempt for one in done] == [2 if one.id == lost.id else 1 for one in done]
+    # Both took jobs, and so did who came for the killed one, if there was one left.
+    assert len({one.lease_owner for one in done} | {lost.lease_owner}) in (2, 3)
+    settings = FactorySettings(
+        count=60, batch=4, timeframes=("15m", "1h"), trades_min=3, seed=asked.index(lost.id)
+    )
+    alone = generate(
+        read_bars(tmp_path / "bars.parquet"), settings, store=str(tmp_path / "alone.db"),
+        judges=False,
+    )  # fmt: skip
+    found = results[asked.index(lost.id)]
+    assert (found["digest"], found["batches"]) == (alone.digest, alone.batches)
+
+
+def begun_job(store: Store) -> JobRecord:
+    """Return a job whose search has begun, as soon as two workers have jobs."""
+    until_s = time.monotonic() + ENDED_S
+    while True:
+        running = store.jobs(state="running")
+        begun = [one for one in running if one.generation_id is not None]
+        if begun and len({one.lease_owner for one in running}) == 2:
+            return begun[0]
+        assert time.monotonic() < until_s, running
+        time.sleep(0.02)
+
+
+def begun_in(log: Path) -> list[tuple[int, int]]:
+    """Return jobs that workers began, and which attempt each was."""
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return [
+        (line["fields"]["job"], line["fields"]["attempt"])
+        for line in lines if line["message"] == "begun"
+    ]  # fmt: skip
 
 
 @pytest.mark.long
@@ -195,37 +259,37 @@ def test_few_kills_while_a_job_is_done(
 @pytest.mark.parametrize("victim", ["worker", "work"])
 def test_a_session_whose_worker_is_killed_has_ended_there(tmp_path: Path, victim: str) -> None:
     """It is not begun again: its market has gone on, and its orders were on paper."""
-    with team(tmp_path, tmp_path, "", 0.0, role="trader") as one, logged_in(one) as client:
-        sessions = live_pb2_grpc.LiveTradingServiceStub(client._channel)
-        asked = live_pb2.StartSessionRequest(config=EXAMPLE, idempotency_key="once")
-        job = client._call(sessions.Start, asked).job
-        watch = live_pb2.WatchSessionRequest(job_id=job.id)
-        metadata = [("authorization", f"Bearer {client.credentials.access}")]
-        for seen in sessions.Watch(watch, timeout=ENDED_S, metadata=metadata):
-            if seen.state and json.loads(seen.state)["counts"]["orders_sent"] > 0:
+    with team(tmp_path, role="trader") as one, logged_in(one) as client:
+        job = client.start_session(EXAMPLE, key="once")
+        for seen in client.watch_session(job.id):
+            if seen.state and seen.state["counts"]["orders_sent"] > 0:
                 break
         assert one.kill(victim) > 0
         with pytest.raises(ServerRefusal) as ended:
             client.follow_job(job.id)
-        (state,) = sessions.Watch(
-            live_pb2.WatchSessionRequest(job_id=job.id, after_seq=0), timeout=60, metadata=metadata
-        )
+        (last,) = client.watch_session(job.id)
     with Store.open(str(tmp_path / "team.db")) as store:
         (only,) = store.jobs()
     assert (only.state, only.attempt, only.reason) == ("failed", 1, "LOST")
     assert "is not begun again" in str(ended.value)
-    assert state.seq >= seen.seq  # what it had is seen
+    assert last.job.state == "failed"
+    assert last.seq >= seen.seq  # what it had is seen
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_kills_while_a_job_is_done(
-    unbroken: tuple[Path, str, float], tmp_path: Path, soak: Soak, victim: str
-) -> None:
+    unbroken: tuple[Path, str, float], tmp_path: Path, soak: Soak, victim: str, database: str,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    databases = request.getfixturevalue("databases") if database == "postgresql" else None
     attempts: list[int] = []
-    count = soak.seeds(
-        KILLS,
-        lambda seed: attempts.append(play_kill(unbroken, tmp_path / str(seed), victim, seed)),
-    )
+
+    def play(seed: int) -> None:
+        store = databases.new() if databases else ""
+        attempts.append(play_kill(unbroken, tmp_path / str(seed), store, victim, seed))
+
+    count = soak.seeds(KILLS, play)
     again = sum(one > 1 for one in attempts)
     soak.say(f"{count} kills of {victim}, {again} jobs were begun again, none lost or twice")

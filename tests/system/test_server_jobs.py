@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,8 @@ import pytest
 
 from conftest import Tapewire, TapewireHere
 from killing import heeding_ctrl_c
+from served import PASSWORD
+from serving import Serving, logged_in
 from tapewire.services.client import Client, ServerRefusal
 from tapewire.services.proto import (
     accounts_pb2,
@@ -28,37 +29,7 @@ from tapewire.services.proto import (
 )
 from tapewire.store import JobEnd, JobProgress, Store
 
-PASSWORD = "correct horse battery"
 BARS = {"data": "bars.parquet"}
-
-
-class Serving:
-    """A server with a folder of data, and as many workers as it is asked for."""
-
-    def __init__(self, folder: Path, data: Path, workers: int) -> None:
-        self.folder = folder
-        command = [
-            sys.executable, "-m", "tapewire", "serve", "--dev", "--address", "127.0.0.1:0",
-            "--data", str(data), "--workers", str(workers),
-        ]  # fmt: skip
-        self.log = (folder / "log.jsonl").open("w")
-        self.process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=self.log, text=True
-        )
-        assert self.process.stdout is not None
-        lines = [self.process.stdout.readline() for _ in range(3)]
-        self.process.stdout.close()
-        self.address, self.password = lines[0].split()[-1], lines[1].split()[-1]
-
-    def client(self, name: str = "dev") -> Client:
-        client = Client(self.address)
-        client.login(name, self.password if name == "dev" else PASSWORD)
-        return client
-
-    def end(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0
-        self.log.close()
 
 
 @pytest.fixture(scope="module")
@@ -100,16 +71,6 @@ def bearer(client: Client) -> tuple[tuple[str, str], ...]:
 def store(serving: Serving) -> Iterator[Store]:
     with Store.open(str(serving.folder / "tapewire.db"), create=False) as opened:
         yield opened
-
-
-def logged_in(server: Serving) -> None:
-    """Log in, from the command line, as who may do all."""
-    login = subprocess.run(
-        [sys.executable, "-m", "tapewire", "login", server.address, "--user", "dev",
-         "--password-stdin"],
-        input=f"{server.password}\n", text=True, capture_output=True, timeout=100, check=True,
-    )  # fmt: skip
-    assert "admin" in login.stdout
 
 
 def claimed(store: Store, job_id: int) -> int:

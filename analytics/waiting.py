@@ -28,7 +28,9 @@ class WaitingRows:
 
     def __init__(self, none: NDArray[Any]) -> None:
         self._none = none
-        self.clear()
+        self._parts: list[NDArray[Any]] = []
+        self._rows = 0
+        self._late_parts = self._late_rows = 0  # since some were last joined, or left as they are
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -49,9 +51,8 @@ class WaitingRows:
 
     def clear(self) -> None:
         """Let go of them."""
-        self._parts: list[NDArray[Any]] = []
-        self._rows = 0
-        self._late_parts = self._late_rows = 0  # since some were last joined, or left as they are
+        self._parts = []
+        self._rows = self._late_parts = self._late_rows = 0
 
     def take(self) -> NDArray[Any]:
         """Return all of them in one array; none are left."""

@@ -137,7 +137,10 @@ def checked_frames(timeframes: Sequence[str]) -> tuple[str, ...]:
     """Return timeframes, the primary one first; refuse them if it is not the shortest."""
     if not timeframes:
         raise ConfigError("timeframes: expected at least one, found none")
-    lengths = [Timeframe.of(name) for name in timeframes]
+    try:
+        lengths = [Timeframe.of(name) for name in timeframes]
+    except ConfigError as error:
+        raise ConfigError(f"timeframes: {error}") from None
     for name, length in zip(timeframes[1:], lengths[1:], strict=True):
         if length.length_ns <= lengths[0].length_ns:
             raise ConfigError(

@@ -34,6 +34,7 @@ _STEP_PAGES: Final = 4_096
 _CHUNK_BYTES: Final = 1 << 20
 _MONTH: Final = re.compile(r"trades_(\d{4})_(\d{2})")
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
+_ZIP_MAGIC: Final = b"PK\3\4"
 
 
 def back_up(
@@ -94,18 +95,17 @@ def restore(
     StoreError
         If the store holds something (without ``force``), or can't be written.
     """
-    is_sqlite = _is_sqlite(path)
-    place = place_of(url)
-    if (place.path is not None) != is_sqlite:
-        kinds = ("PostgreSQL", "SQLite")
+    found, place = _kind_of(path), place_of(url)
+    expected = "SQLite" if place.path is not None else "PostgreSQL"
+    if found != expected:
+        other = f"one of {found}" if found else "another kind of file"
         raise NotAStoreError(
-            f"{path}: expected a backup of {kinds[not is_sqlite]}, as {place.shown} is, found one "
-            f"of {kinds[is_sqlite]}"
+            f"{path}: expected a backup of {expected}, as {place.shown} is, found {other}"
         )
     is_new = place.path is not None and not place.path.exists()
     with OpenedStore.unchecked(url, create=True, lock_timeout_s=lock_timeout_s) as store:
         try:
-            if is_sqlite:
+            if expected == "SQLite":
                 _copy_in(store, path, force=force, progress=progress)
             else:
                 _unpack(store, path, force=force, progress=progress)
@@ -277,12 +277,16 @@ def _require_empty(store: OpenedStore, *, force: bool) -> bool:
     return True
 
 
-def _is_sqlite(path: Path) -> bool:
+def _kind_of(path: Path) -> str | None:
+    """Return of which database a backup is, by how it begins; None if it is none."""
     try:
         with path.open("rb") as file:
-            return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
+            begin = file.read(len(_SQLITE_MAGIC))
     except OSError as error:
         raise MissingFileError(f"{path}: cannot be read: {error.strerror}") from error
+    if begin == _SQLITE_MAGIC:
+        return "SQLite"
+    return "PostgreSQL" if begin.startswith(_ZIP_MAGIC) else None
 
 
 def _plain(path: Path) -> sqlite3.Connection:

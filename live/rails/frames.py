@@ -63,28 +63,39 @@ def frame_of(number: int, records: Sequence[bytes]) -> bytes:
     return _HEAD.pack(FRAME_MAGIC, len(payload), number, _check(number, payload)) + payload
 
 
-def read_frames(data: bytes, where: str) -> JournalFrames:
+def read_frames(data: bytes, where: str, *, begins_at: int = 0, number: int = 0) -> JournalFrames:
     """Read the content of a file.
+
+    Parameters
+    ----------
+    data
+        The file's bytes, or those from ``begins_at`` on.
+    where
+        What errors call it.
+    begins_at, number
+        Where the frame of that number begins, of a file whose earlier ones are known; else 0.
 
     Raises
     ------
     FormatError
         If it is no journal, or damaged before its last frame.
     """
-    if data[: len(FILE_MAGIC)] != FILE_MAGIC:
-        if FILE_MAGIC.startswith(data):  # of a host that lost its power
-            return JournalFrames([], 0, len(data))
-        raise FormatError(
-            f"{where}: expected a journal beginning with {FILE_MAGIC!r}, found "
-            f"{data[: len(FILE_MAGIC)]!r}"
-        )
-    at = len(FILE_MAGIC)
+    at = 0
+    if not begins_at:
+        if data[: len(FILE_MAGIC)] != FILE_MAGIC:
+            if FILE_MAGIC.startswith(data):  # of a host that lost its power
+                return JournalFrames([], 0, len(data))
+            raise FormatError(
+                f"{where}: expected a journal beginning with {FILE_MAGIC!r}, found "
+                f"{data[: len(FILE_MAGIC)]!r}"
+            )
+        at = len(FILE_MAGIC)
     payloads: list[list[bytes]] = []
-    while (payload := _whole_at(data, at, len(payloads))) is not None:
-        payloads.append(list(_records_of(payload, where, at)))
+    while (payload := _whole_at(data, at, number + len(payloads))) is not None:
+        payloads.append(list(_records_of(payload, where, begins_at + at)))
         at += _HEAD.size + len(payload)
-    _require_torn(data, at, len(payloads), where)
-    return JournalFrames(payloads, at, len(data) - at)
+    _require_torn(data, at, number + len(payloads), where, begins_at)
+    return JournalFrames(payloads, begins_at + at, len(data) - at)
 
 
 def _check(number: int, payload: bytes) -> int:
@@ -102,7 +113,7 @@ def _whole_at(data: bytes, at: int, number: int) -> bytes | None:
     return payload if len(payload) == length and check == _check(number, payload) else None
 
 
-def _require_torn(data: bytes, at: int, number: int, where: str) -> None:
+def _require_torn(data: bytes, at: int, number: int, where: str, begins_at: int) -> None:
     """Check that what lies behind the last whole frame can be one that was being written."""
     place = data.find(FRAME_MAGIC, at + 1)
     while place >= 0:
@@ -110,14 +121,14 @@ def _require_torn(data: bytes, at: int, number: int, where: str) -> None:
             later = _HEAD.unpack_from(data, place)[2]
             if later >= number and _whole_at(data, place, later) is not None:
                 raise FormatError(
-                    f"{where}: frame {number} at byte {at} is damaged, and frame {later} at byte "
-                    f"{place} is whole: this is no torn end, so nothing was cut off: restore the "
-                    "file, or move it away and reconcile by hand"
+                    f"{where}: frame {number} at byte {begins_at + at} is damaged, and frame "
+                    f"{later} at byte {begins_at + place} is whole: this is no torn end, so "
+                    "nothing was cut off: restore the file, or move it away and reconcile by hand"
                 )
         place = data.find(FRAME_MAGIC, place + 1)
     if len(data) - at > _HEAD.size + PAYLOAD_BYTES_MAX:
         raise FormatError(
-            f"{where}: {len(data) - at} bytes behind byte {at} are no frame, at most "
+            f"{where}: {len(data) - at} bytes behind byte {begins_at + at} are no frame, at most "
             f"{_HEAD.size + PAYLOAD_BYTES_MAX} can be a torn one: the file is damaged"
         )
 

@@ -67,8 +67,56 @@ def read_records(path: Path) -> Iterator[Message]:
     FormatError
         If it is no journal, or damaged.
     """
-    for payload in read_frames(_content(path), str(path)).payloads:
-        yield from (_record(one, path) for one in payload)
+    yield from JournalTail(path).new_records()
+
+
+class JournalTail:
+    """One file of a journal, read again and again: each time what was appended since.
+
+    Whoever writes it meanwhile is not disturbed; a torn end is left for the next time.
+
+    Parameters
+    ----------
+    path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._whole_bytes = self._frames = self._inode = 0
+
+    def is_of(self, path: Path) -> bool:
+        """Whether this goes on where it was: the same file, no shorter than what was read."""
+        if path != self.path:
+            return False
+        with output_errors(path, "read"):
+            status = path.stat()
+        return not self._inode or (
+            status.st_ino == self._inode and status.st_size >= self._whole_bytes
+        )
+
+    def new_records(self, bytes_max: int = _READ_BYTES_MAX) -> Iterator[Message]:
+        """Yield the whole records that were not read yet.
+
+        Raises
+        ------
+        FormatError
+            If it is no journal, damaged, or there are more bytes than ``bytes_max``.
+        OutputError
+            If it can't be read.
+        """
+        path = self.path
+        with output_errors(path, "read"), path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_size - self._whole_bytes > bytes_max:
+                raise FormatError(f"{path}: longer than any journal ({bytes_max:,} bytes)")
+            file.seek(self._whole_bytes)
+            data = file.read(bytes_max)
+        begins_at, number = self._whole_bytes, self._frames
+        found = read_frames(data, str(path), begins_at=begins_at, number=number)
+        for payload in found.payloads:
+            yield from (_record(one, path) for one in payload)
+        self._whole_bytes, self._inode = found.whole_bytes, status.st_ino
+        self._frames += len(found.payloads)
 
 
 class Journal:

@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from tapewire.atomic import output_errors
 from tapewire.errors import ConfigError
-from tapewire.live.rails.journal import journal_files, read_records
+from tapewire.live.rails.journal import FILE_BYTES_MAX, JournalTail, journal_files
 from tapewire.live.rails.ledger import AccountLedger
 from tapewire.live.rails.messages import RailsState
 from tapewire.live.rails.records import SessionBegan, SessionEnded, StateChanged
 from tapewire.live.rails.switch import killed_because
+from tapewire.wire.codec import Message
+
+#: A file is followed by another one long before: more is not read to be looked at.
+_LOOKED_BYTES_MAX: Final = 4 * FILE_BYTES_MAX
 
 
 @dataclass(frozen=True)
@@ -37,27 +43,64 @@ class AccountSeen:
     ledger: AccountLedger
 
 
-def look_at_account(folder: Path) -> AccountSeen:
-    """Read an account's journal, whoever writes it meanwhile.
+class AccountWatch:
+    """An account that is looked at again and again: what was read is not read again.
 
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    FormatError
-        If it is damaged.
+    Parameters
+    ----------
+    folder
+        The account's own.
     """
-    files = journal_files(folder)
-    if not files:
-        raise ConfigError(f"{folder}: expected an account's folder with its journal, found none")
-    ledger = AccountLedger()
-    account = ended = state = ""
-    for record in read_records(files[-1]):
-        ledger.apply(record)
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._tail: JournalTail | None = None
+        self._ledger = AccountLedger()
+        self._account = self._ended = self._state = ""
+
+    def look(self) -> AccountSeen:
+        """Return the account as of the last whole record, whoever writes it meanwhile.
+
+        Its ledger is the one that grows with the next look.
+
+        Raises
+        ------
+        ConfigError
+            If there is no journal.
+        FormatError
+            If it is damaged.
+        OutputError
+            If it can't be read.
+        """
+        with output_errors(self._folder, "read"):
+            files = journal_files(self._folder)
+        if not files:
+            raise ConfigError(
+                f"{self._folder}: expected an account's folder with its journal, found none"
+            )
+        tail, self._tail = self._tail, None  # anew, should this one fail half-way
+        if tail is None or not tail.is_of(files[-1]):
+            tail, self._ledger = JournalTail(files[-1]), AccountLedger()
+            self._account = self._ended = self._state = ""
+        for record in tail.new_records(_LOOKED_BYTES_MAX):
+            self._take(record)
+        self._tail = tail
+        return AccountSeen(
+            self._account, self._ledger.session, self._ended, self._state,
+            killed_because(self._folder), self._ledger,
+        )  # fmt: skip
+
+    def _take(self, record: Message) -> None:
+        self._ledger.apply(record)
         if isinstance(record, SessionBegan):
-            account, ended = record.account, ""
+            self._account, self._ended = record.account, ""
         elif isinstance(record, SessionEnded):
-            ended = record.text
+            self._ended = record.text
         elif isinstance(record, StateChanged):
-            state = RailsState(record.state).name + (f": {record.text}" if record.text else "")
-    return AccountSeen(account, ledger.session, ended, state, killed_because(folder), ledger)
+            name = RailsState(record.state).name
+            self._state = name + (f": {record.text}" if record.text else "")
+
+
+def look_at_account(folder: Path) -> AccountSeen:
+    """Read an account's journal, whoever writes it meanwhile; see `AccountWatch.look`."""
+    return AccountWatch(folder).look()

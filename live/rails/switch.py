@@ -5,6 +5,7 @@ rails look for it many times a second, and write it themselves where they heard 
 While it is there no session of the account sends an order.
 """
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,9 @@ def kill_switch(folder: Path, why: str) -> Path:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: expected an account's folder, found none")
     path = folder / KILL_FILE
-    if not path.exists():
+    with output_errors(path):
+        is_there = path.exists()
+    if not is_there:
         atomic_write(path, f"{why}\n")
     return path
 
@@ -38,7 +41,9 @@ def killed_because(folder: Path) -> str | None:
     """Return why the account is killed; None if it is not."""
     path = folder / KILL_FILE
     try:
-        with path.open("rb") as file:
+        # Neither a link's end is told to whoever asks, nor a pipe waited for.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags), "rb") as file:
             text = file.read(_WHY_BYTES_MAX).decode(errors="replace").strip()
     except FileNotFoundError:
         return None

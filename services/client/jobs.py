@@ -215,7 +215,10 @@ class JobCalls:
         return [job_of(one) for one in found.jobs], found.next_page_token
 
     def cancel_job(self, job_id: int) -> ServerJob:
-        """Have a job end; return it as it is then."""
+        """Have a job end; return it as it is then.
+
+        A session that trades is told to stop, in order; canceled once more, it ends at once.
+        """
         stub = jobs_pb2_grpc.JobServiceStub(self._channel)
         request = jobs_pb2.CancelJobRequest(job_id=job_id)
         return job_of(self._again(lambda: self._call(stub.Cancel, request)).job)

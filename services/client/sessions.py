@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tapewire.services.client.jobs import JobCalls, ServerJob, job_of, new_key, streamed
+from tapewire.services.client.broker_accounts import BrokerAccountCalls
+from tapewire.services.client.jobs import ServerJob, job_of, new_key, streamed
 from tapewire.services.client.plain import plain
 from tapewire.services.client.runs import either, patient
 from tapewire.services.proto import live_pb2, live_pb2_grpc
@@ -33,8 +34,8 @@ class ServerSession:
     wished_by: str
 
 
-class SessionCalls(JobCalls):
-    """The calls of a client that are about live sessions, and those about jobs."""
+class SessionCalls(BrokerAccountCalls):
+    """The calls of a client that are about live sessions, accounts at a broker, and jobs."""
 
     def describe_sessions(self) -> dict[str, Any]:
         """Return what may be asked for: ``schema`` of a configuration, ``example`` in YAML."""

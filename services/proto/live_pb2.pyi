@@ -135,3 +135,67 @@ class WatchSessionResponse(_message.Message):
     session: SessionWish
     told_at: _timestamp_pb2.Timestamp
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., seq: _Optional[int] = ..., state: _Optional[str] = ..., session: _Optional[_Union[SessionWish, _Mapping]] = ..., told_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListAccountsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListAccountsResponse(_message.Message):
+    __slots__ = ("accounts", "left_out", "none_because")
+    ACCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    NONE_BECAUSE_FIELD_NUMBER: _ClassVar[int]
+    accounts: _containers.RepeatedCompositeFieldContainer[BrokerAccount]
+    left_out: int
+    none_because: str
+    def __init__(self, accounts: _Optional[_Iterable[_Union[BrokerAccount, _Mapping]]] = ..., left_out: _Optional[int] = ..., none_because: _Optional[str] = ...) -> None: ...
+
+class BrokerAccount(_message.Message):
+    __slots__ = ("name", "account", "session", "ended", "state", "killed", "open_orders", "unknown_orders", "positions", "positions_total", "problem")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    KILLED_FIELD_NUMBER: _ClassVar[int]
+    OPEN_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    account: str
+    session: str
+    ended: str
+    state: str
+    killed: str
+    open_orders: int
+    unknown_orders: int
+    positions: _containers.RepeatedCompositeFieldContainer[AccountPosition]
+    positions_total: int
+    problem: str
+    def __init__(self, name: _Optional[str] = ..., account: _Optional[str] = ..., session: _Optional[str] = ..., ended: _Optional[str] = ..., state: _Optional[str] = ..., killed: _Optional[str] = ..., open_orders: _Optional[int] = ..., unknown_orders: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[AccountPosition, _Mapping]]] = ..., positions_total: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class AccountPosition(_message.Message):
+    __slots__ = ("symbol", "lots")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    LOTS_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    lots: int
+    def __init__(self, symbol: _Optional[str] = ..., lots: _Optional[int] = ...) -> None: ...
+
+class KillAccountRequest(_message.Message):
+    __slots__ = ("name", "why")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    why: str
+    def __init__(self, name: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
+
+class KillAccountResponse(_message.Message):
+    __slots__ = ("killed", "was_killed")
+    KILLED_FIELD_NUMBER: _ClassVar[int]
+    WAS_KILLED_FIELD_NUMBER: _ClassVar[int]
+    killed: str
+    was_killed: bool
+    def __init__(self, killed: _Optional[str] = ..., was_killed: _Optional[bool] = ...) -> None: ...

@@ -77,6 +77,16 @@ class LiveTradingServiceStub:
                 request_serializer=tapewire_dot_services_dot_proto_dot_live__pb2.WatchSessionRequest.SerializeToString,
                 response_deserializer=tapewire_dot_services_dot_proto_dot_live__pb2.WatchSessionResponse.FromString,
                 _registered_method=True)
+        self.ListAccounts = channel.unary_unary(
+                '/tapewire.v1.LiveTradingService/ListAccounts',
+                request_serializer=tapewire_dot_services_dot_proto_dot_live__pb2.ListAccountsRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_live__pb2.ListAccountsResponse.FromString,
+                _registered_method=True)
+        self.KillAccount = channel.unary_unary(
+                '/tapewire.v1.LiveTradingService/KillAccount',
+                request_serializer=tapewire_dot_services_dot_proto_dot_live__pb2.KillAccountRequest.SerializeToString,
+                response_deserializer=tapewire_dot_services_dot_proto_dot_live__pb2.KillAccountResponse.FromString,
+                _registered_method=True)
 
 
 class LiveTradingServiceServicer:
@@ -140,6 +150,22 @@ class LiveTradingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAccounts(self, request, context):
+        """Accounts at a broker, as their journals on the server's host have them: their sessions run beside
+        the server, not as jobs of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def KillAccount(self, request, context):
+        """Has an account's rails cancel everything and send no more orders, now and in sessions to come. A
+        second kill changes nothing. Only a person on the host lets it trade again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LiveTradingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -182,6 +208,16 @@ def add_LiveTradingServiceServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=tapewire_dot_services_dot_proto_dot_live__pb2.WatchSessionRequest.FromString,
                     response_serializer=tapewire_dot_services_dot_proto_dot_live__pb2.WatchSessionResponse.SerializeToString,
+            ),
+            'ListAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccounts,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_live__pb2.ListAccountsRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_live__pb2.ListAccountsResponse.SerializeToString,
+            ),
+            'KillAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.KillAccount,
+                    request_deserializer=tapewire_dot_services_dot_proto_dot_live__pb2.KillAccountRequest.FromString,
+                    response_serializer=tapewire_dot_services_dot_proto_dot_live__pb2.KillAccountResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -403,6 +439,60 @@ class LiveTradingService:
             '/tapewire.v1.LiveTradingService/Watch',
             tapewire_dot_services_dot_proto_dot_live__pb2.WatchSessionRequest.SerializeToString,
             tapewire_dot_services_dot_proto_dot_live__pb2.WatchSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.LiveTradingService/ListAccounts',
+            tapewire_dot_services_dot_proto_dot_live__pb2.ListAccountsRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_live__pb2.ListAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KillAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapewire.v1.LiveTradingService/KillAccount',
+            tapewire_dot_services_dot_proto_dot_live__pb2.KillAccountRequest.SerializeToString,
+            tapewire_dot_services_dot_proto_dot_live__pb2.KillAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,6 +10,7 @@ from tapewire.services.proto import (
     optimizer_pb2_grpc,
     runs_pb2_grpc,
 )
+from tapewire.services.server.account_desk import AccountDesk
 from tapewire.services.server.backtests import Backtests, Optimizers
 from tapewire.services.server.database import Database
 from tapewire.services.server.datasets import Datasets
@@ -22,9 +23,14 @@ from tapewire.services.server.runs import Runs
 
 
 def add_job_services(
-    server: Handlers, database: Database, desk: JobDesk, data: Path | None, runs: RunDesk
+    server: Handlers,
+    database: Database,
+    desk: JobDesk,
+    data: Path | None,
+    runs: RunDesk,
+    accounts: AccountDesk,
 ) -> Jobs:
-    """Have a server answer calls about jobs, and about what they read.
+    """Have a server answer calls about jobs, what they read, and accounts.
 
     Returns
     -------
@@ -36,7 +42,7 @@ def add_job_services(
     backtests_pb2_grpc.add_BacktestServiceServicer_to_server(Backtests(database, desk), server)
     optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(Optimizers(desk, runs), server)
     runs_pb2_grpc.add_RunServiceServicer_to_server(Runs(desk, runs), server)
-    live = LiveTrading(database, desk, runs, lambda: jobs.is_draining)
+    live = LiveTrading(database, desk, runs, accounts, lambda: jobs.is_draining)
     live_pb2_grpc.add_LiveTradingServiceServicer_to_server(live, server)
     data_pb2_grpc.add_DataServiceServicer_to_server(Datasets(database, desk, data), server)
     return jobs

@@ -14,7 +14,7 @@ from tapewire.services.server.settings import ServerSettings
 #: What a gateway prints when it listens; an error's sentence comes behind the other.
 READY: Final = "ready"
 FAILED: Final = "failed "
-_PATHS: Final = ("certificate", "private_key", "data", "strategies", "runs")
+_PATHS: Final = ("certificate", "private_key", "data", "strategies", "runs", "accounts")
 
 
 def settings_text(settings: ServerSettings, number: int) -> str:

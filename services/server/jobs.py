@@ -14,8 +14,10 @@ from tapewire.services.server.database import Database
 from tapewire.services.server.failures import CallFailure
 from tapewire.services.server.guarding import CALLER, Refused
 from tapewire.services.server.job_desk import STATES, job_message
+from tapewire.services.server.live import KIND as SESSION
 from tapewire.services.server.paging import page_size, whole_of
 from tapewire.services.server.watching import JobWatch
+from tapewire.store import JobRecord, Store
 
 _NAMES: Final = {code: name for name, code in STATES.items()}
 
@@ -56,7 +58,10 @@ class Jobs(jobs_pb2_grpc.JobServiceServicer):
                                    next_page_token=following)  # fmt: skip
 
     async def Cancel(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
-        """Have a job of the caller's end; an administrator, anybody's."""
+        """Have a job of the caller's end; an administrator, anybody's.
+
+        A session that trades is told to stop, in order; asked once more, it ends at once.
+        """
         caller = CALLER.get()
         assert caller.claims is not None
         job = await self._database.look_up("job", lambda store: store.job(request.job_id))
@@ -70,10 +75,19 @@ class Jobs(jobs_pb2_grpc.JobServiceServicer):
                 )
             )  # fmt: skip
         by = caller.name
-        ended = await self._database.ask("cancel", lambda store: store.cancel_job(job.id, by=by))
+        ended = await self._database.ask("cancel", lambda store: _canceled(store, job, by))
         return pb.CancelJobResponse(job=job_message(ended))
 
     async def Watch(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
         """Tell how far a job is until it has ended."""
         async for job in self._watch.changes(request.job_id, request.after_seq):
             yield pb.WatchJobResponse(job=job_message(job))
+
+
+def _canceled(store: Store, job: JobRecord, by: str) -> JobRecord:
+    if job.kind == SESSION and job.state == "running":
+        live = store.live_among([job.id]).get(job.id)
+        if live is not None and live.wish not in ("stop", "kill"):
+            store.wish_live(job.id, "stop", by=by)
+            return store.job(job.id)
+    return store.cancel_job(job.id, by=by)

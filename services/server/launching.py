@@ -61,6 +61,7 @@ def serve_store(
     data: Path | None = None,
     strategies: Path | None = None,
     runs: Path | None = None,
+    accounts: Path | None = None,
     workers: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
     gateways: int = 1,
     drain_s: float = 10.0,
@@ -81,7 +82,7 @@ def serve_store(
         Told when it listens.
     data
         A folder of files that jobs may read.
-    strategies, runs
+    strategies, runs, accounts
         See `ServerSettings`.
     workers
         Starts those who do jobs, for as long as it serves.
@@ -106,7 +107,7 @@ def serve_store(
         address, store_url, secret, certificate, private_key, data,
         drain_s=drain_s, gateways=gateways,
         metrics=metrics, web=web, traces=traces, secret_keys=os.environ.get(VARIABLE, ""),
-        strategies=strategies, runs=runs,
+        strategies=strategies, runs=runs, accounts=accounts,
     )  # fmt: skip
     prepare(settings)
     from tapewire.services.server.gateways import serve_gateways

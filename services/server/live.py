@@ -1,4 +1,4 @@
-"""``LiveTradingService``: sessions started, watched, paused, stopped and killed."""
+"""``LiveTradingService``: sessions started, watched, paused, stopped and killed; accounts, too."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,6 +9,7 @@ import grpc.aio
 from tapewire.errors import ConfigError, StoreError
 from tapewire.services.proto import live_pb2 as pb
 from tapewire.services.proto import live_pb2_grpc
+from tapewire.services.server.account_desk import NONE, AccountDesk
 from tapewire.services.server.callers import CALLER, Refused
 from tapewire.services.server.database import Database
 from tapewire.services.server.failures import CallFailure
@@ -31,15 +32,22 @@ class LiveTrading(live_pb2_grpc.LiveTradingServiceServicer):
     ----------
     database, desk, runs
         As of any server.
+    accounts
+        At a broker.
     is_draining
         Whether the server is about to end.
     """
 
     def __init__(
-        self, database: Database, desk: JobDesk, runs: RunDesk, is_draining: Callable[[], bool]
+        self,
+        database: Database,
+        desk: JobDesk,
+        runs: RunDesk,
+        accounts: AccountDesk,
+        is_draining: Callable[[], bool],
     ) -> None:
         self._database, self._desk, self._runs = database, desk, runs
-        self._is_draining = is_draining
+        self._accounts, self._is_draining = accounts, is_draining
 
     async def Describe(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Say what may be asked for."""
@@ -104,6 +112,23 @@ class LiveTrading(live_pb2_grpc.LiveTradingServiceServicer):
                 raise Refused(CallFailure("UNAVAILABLE", "DRAINING", sentence))
             await asyncio.sleep(LOOK_S)
 
+    async def ListAccounts(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Give accounts at a broker, as their journals have them."""
+        if not self._accounts.has_accounts:
+            return pb.ListAccountsResponse(none_because=NONE)
+        found = await self._accounts.seen()
+        return pb.ListAccountsResponse(
+            accounts=[_account(one) for one in found["accounts"]], left_out=found["left_out"]
+        )
+
+    async def KillAccount(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Have an account's rails cancel everything, and send no more orders."""
+        where = "the web" if getattr(context, "is_of_page", False) else "a client"
+        killed, was_killed = await self._accounts.kill(
+            request.name, request.why, by=CALLER.get().name, where=where
+        )
+        return pb.KillAccountResponse(killed=killed, was_killed=was_killed)
+
     async def _wish(self, job_id: int, wish: str) -> Any:
         caller = CALLER.get()
         found = await self._database.ask(
@@ -119,6 +144,12 @@ def _seen(job: Any, live: LiveRecord | None) -> Any:
         shown.session.CopyFrom(_wish_message(live))
         put_moment(shown.told_at, live.told_at)
     return shown
+
+
+def _account(seen: dict[str, Any]) -> Any:
+    told = dict(seen)
+    positions = [pb.AccountPosition(**one) for one in told.pop("positions", ())]
+    return pb.BrokerAccount(**told, positions=positions)
 
 
 def _wish_message(live: LiveRecord) -> Any:

@@ -86,6 +86,9 @@ _RULES: Final = {
         "Resume": Rule(Permission.LIVE),
         "Kill": Rule(Permission.LIVE),
         "Watch": Rule(Permission.READ),
+        "ListAccounts": Rule(Permission.READ),
+        # A busy server answers who wants to stop real orders.
+        "KillAccount": Rule(Permission.LIVE, vital=True),
     },
     "JobService": {
         "Get": Rule(Permission.READ),

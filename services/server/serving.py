@@ -22,6 +22,7 @@ from tapewire.services.proto import (
     keys_pb2_grpc,
     strategies_pb2_grpc,
 )
+from tapewire.services.server.account_desk import AccountDesk
 from tapewire.services.server.accounts import Accounts
 from tapewire.services.server.answering import add_job_services
 from tapewire.services.server.database import Database
@@ -80,6 +81,7 @@ class Server:
         runs = (settings.runs or Path("runs")).absolute()
         places = RunPlaces(settings.store, settings.data, settings.strategies, runs)
         self._runs = RunDesk(places)
+        self._accounts = AccountDesk(self._database, settings.accounts)
         issuer = TokenIssuer(settings.token_secret, time.time)
         self._identity = Identity(self._database, issuer, shared=shared)
         self._ring = KeyRing.of_text(settings.secret_keys) if settings.secret_keys else None
@@ -151,7 +153,9 @@ class Server:
         desk = JobDesk(self._database)
         strategies = Strategies(self._database, desk, self._runs)
         strategies_pb2_grpc.add_StrategyServiceServicer_to_server(strategies, server)
-        self._jobs = add_job_services(server, self._database, desk, self._settings.data, self._runs)
+        self._jobs = add_job_services(
+            server, self._database, desk, self._settings.data, self._runs, self._accounts
+        )
         keys_pb2_grpc.add_KeyServiceServicer_to_server(Keys(self._database, self._ring), server)
         health_pb2_grpc.add_HealthServiceServicer_to_server(self._health, server)
 
@@ -186,6 +190,7 @@ class Server:
             ends += [self._web.stop()] if self._web is not None else []
             await asyncio.gather(*ends)
         await asyncio.to_thread(self._runs.close)
+        await asyncio.to_thread(self._accounts.close)
         await asyncio.to_thread(self._database.close)
         await asyncio.to_thread(self.measures.close)
         if self._traces is not None:

@@ -46,6 +46,8 @@ class ServerSettings:
         A folder of strategies in Python or JSON that runs may name.
     runs : Path, optional
         Where folders of runs are; None: ``runs`` in the current folder.
+    accounts : Path, optional
+        A folder whose folders are those of accounts at a broker, which may be seen and killed.
     calls_max, streams_max : int
         Calls with one answer, and with many, that go on at a time.
     drain_s : float
@@ -81,6 +83,7 @@ class ServerSettings:
     secret_keys: str = field(default="", repr=False)
     strategies: Path | None = None
     runs: Path | None = None
+    accounts: Path | None = None
 
     def __post_init__(self) -> None:
         host, port = host_and_port(self.address)
@@ -91,6 +94,7 @@ class ServerSettings:
                 raise MissingFileError(f"{path}: expected a file in PEM, found none")
         require_folder(self.data)
         require_folder(self.strategies, "strategies")
+        require_folder(self.accounts, "accounts")
         if self.certificate is None and not is_loopback(host):
             raise ConfigError(
                 f"address: expected a certificate and its key (--certificate, --private-key) to "

@@ -7,7 +7,7 @@ thereby what its user may do by any other way.
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import grpc
 import grpc.aio
@@ -80,6 +80,8 @@ class _Context:
     """A call's context, as far as handlers and guard ask for it."""
 
     address: str
+    #: What a context of gRPC's has not.
+    is_of_page: ClassVar[bool] = True
     code: grpc.StatusCode = grpc.StatusCode.OK
     sentence: str = ""
     trailers: dict[str, str] = field(default_factory=dict)

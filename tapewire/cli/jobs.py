@@ -99,7 +99,10 @@ def show(job: JobId, server: AtServer = None, as_json: AsJson = False) -> None:
 
 @app.command(epilog="[bold]Example[/bold]\n\ntapewire jobs cancel 12")
 def cancel(job: JobId, server: AtServer = None, as_json: AsJson = False) -> None:
-    """Have a job end: at once if it waits, within seconds if it runs."""
+    """Have a job end: at once if it waits, within seconds if it runs.
+
+    A session that trades is told to stop, in order; canceled once more, it ends at once.
+    """
     from rich.console import Console
 
     from tapewire.cli.factory_display import print_json
@@ -110,7 +113,8 @@ def cancel(job: JobId, server: AtServer = None, as_json: AsJson = False) -> None
     if as_json:
         print_json(asdict(found))
         return
-    words = f"job {job}: will be canceled" if found.state == "running" else _line(found)
+    ends = "will end" if found.kind == "live" else "will be canceled"
+    words = f"job {job}: {ends}" if found.state == "running" else _line(found)
     tell(Console(), words)
 
 

@@ -4,7 +4,7 @@ import json
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -19,19 +19,51 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The account's folder.")]
+#: Not by TAPEWIRE_SERVER, as elsewhere: what is to be killed here must never be looked for there.
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server", metavar="HOST:PORT", show_default=False,
+        help="An account of a server (tapewire serve --accounts), by its name there.",
+    ),
+]  # fmt: skip
+_SHOW: Final = (
+    "[bold]Examples[/bold]\n\ntapewire rails show accounts/demo --json\n\n"
+    "tapewire rails show --server 127.0.0.1:50051"
+)
+_KILL: Final = (
+    "[bold]Examples[/bold]\n\ntapewire rails kill accounts/demo --why 'wrong parameters'\n\n"
+    "tapewire rails kill demo --server 127.0.0.1:50051"
+)
 
 
-@app.command("show", epilog="[bold]Example[/bold]\n\ntapewire rails show accounts/demo --json")
+@app.command("show", epilog=_SHOW)
 def show(
-    folder: Folder,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]",
+            show_default=False,
+            help="The account's folder; with --server one of its accounts, or all.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    server: Server = None,
 ) -> None:
     """Show what an account's journal comes to: state, positions, open orders.
 
     It may be written meanwhile: what is shown is as of the last whole record.
     """
+    if server is not None:
+        from tapewire.cli.rails_remote import show_there
+
+        show_there(server, None if folder is None else str(folder), as_json)
+        return
+    from tapewire.errors import ConfigError
     from tapewire.live.rails.looking import look_at_account
 
+    if folder is None:
+        raise ConfigError("FOLDER: expected an account's folder, or --server, found neither")
     seen = look_at_account(folder)
     if as_json:
         print(json.dumps(_json(seen), indent=2))
@@ -48,21 +80,24 @@ def show(
         print("nothing is held or open")
 
 
-@app.command(
-    "kill",
-    epilog="[bold]Example[/bold]\n\ntapewire rails kill accounts/demo --why 'wrong parameters'",
-)
+@app.command("kill", epilog=_KILL)
 def kill(
     folder: Folder,
     why: Annotated[
         str, typer.Option("--why", help="Is kept, and told whoever asks.")
     ] = "by hand, from the command line",
+    server: Server = None,
 ) -> None:
     """Have an account's rails cancel everything, and send no more orders until a reset.
 
     It holds for the session that runs and for all that come. Whether positions are closed, too, is
     the settings' on_kill.
     """
+    if server is not None:
+        from tapewire.cli.rails_remote import kill_there
+
+        kill_there(server, str(folder), why)
+        return
     from tapewire.live.rails.switch import kill_switch
 
     path = kill_switch(folder, why)
@@ -77,7 +112,10 @@ def reset(
         typer.Option("--confirm", help="What would be asked for: 'reset ' and the account's name."),
     ] = None,
 ) -> None:
-    """Take the kill switch of an account away: its next session may trade."""
+    """Take the kill switch of an account away: its next session may trade.
+
+    Here alone, by a person: no server does it.
+    """
     from tapewire.live.rails.looking import look_at_account
     from tapewire.live.rails.switch import reset_confirmation_of, reset_kill_switch
 

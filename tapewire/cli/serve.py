@@ -95,6 +95,16 @@ def serve(
     data: ServedData = None,
     strategies: ServedStrategies = None,
     runs: ServedRuns = Path("runs"),
+    accounts: Annotated[
+        Path | None,
+        typer.Option(
+            "--accounts",
+            metavar="FOLDER",
+            show_default=False,
+            help="Its folders are those of accounts at a broker, which traders may kill from "
+            "the web; default: none.",
+        ),
+    ] = None,
     keep_runs: KeepRuns = None,
     workers: Annotated[
         int,
@@ -177,7 +187,7 @@ def serve(
         gateways=gateways, drain_s=drain_s, traces=traces,
         metrics="" if metrics_port is None else f"{metrics_host}:{metrics_port}",
         web="" if web_port is None else f"{web_host}:{web_port}",
-        data=data, strategies=strategies, runs=runs, workers=started,
+        data=data, strategies=strategies, runs=runs, accounts=accounts, workers=started,
     )  # fmt: skip
 
 

@@ -58,20 +58,24 @@ def _drawn(settings: FactorySettings, count: int) -> Iterator[DeclaredStrategy]:
 
 
 def grammar_text(path: Path | None) -> str | None:
-    """Return what a file of a grammar says; None: none is named.
+    """Return what a file of a grammar says, if it is one; None: none is named.
 
     Raises
     ------
     MissingFileError
         If it can't be read.
     ConfigError
-        If it is no UTF-8.
+        If it is no grammar, with the line, or no UTF-8.
     """
     if path is None:
         return None
+    from tapewire.generator.grammar import StrategyGrammar
+
     try:
-        return path.read_text("utf-8")
+        text = path.read_text("utf-8")
     except OSError as error:
         raise MissingFileError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: expected UTF-8, found none") from None
+    StrategyGrammar(text, source=str(path))
+    return text

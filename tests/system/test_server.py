@@ -121,7 +121,7 @@ def test_the_table_of_roles_call_by_call(served: Served):
     reads = {
         "List", "Get", "Export", "Watch", "GetResult", "ListResults", "ListDatasets", "GetDataset",
         "Describe", "GetChart", "ListFills", "Explain", "Compare", "GetGeneration", "ListFiles",
-        "GetFile",
+        "GetFile", "ListAccounts",
     }  # fmt: skip
     asks = {
         "Delete", "Generate", "Evolve", "Run", "Judge", "Start", "Cancel", "InspectFile",
@@ -131,7 +131,7 @@ def test_the_table_of_roles_call_by_call(served: Served):
     keys = {"AddKey", "ListKeys", "RemoveKey"}
     # Of sessions; those that others have calls of the same name for, by their whole names.
     live = {f"/tapewire.v1.LiveTradingService/{name}" for name in ("CheckConfig", "Start")}
-    live |= {"Stop", "Pause", "Resume", "Kill"}
+    live |= {"Stop", "Pause", "Resume", "Kill", "KillAccount"}
     may = {
         "viewer": reads,
         "researcher": reads | asks,

@@ -18,6 +18,7 @@ import pytest
 
 from served import free_ports
 from tapewire.errors import PeerLostError
+from tapewire.live.rails.switch import killed_because
 from tapewire.services.client import Client, ServerRefusal
 from tapewire.services.proto import accounts_pb2, accounts_pb2_grpc
 
@@ -85,7 +86,9 @@ class Gateways:
 
 @pytest.fixture(scope="module")
 def gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateways]:
-    server = Gateways(tmp_path_factory.mktemp("gateways"))
+    folder = tmp_path_factory.mktemp("gateways")
+    (folder / "accounts" / "demo").mkdir(parents=True)
+    server = Gateways(folder, 2, "--accounts", "accounts")
     try:
         yield server
     finally:
@@ -114,6 +117,16 @@ def test_calls_are_spread_and_each_gateway_counts_its_own(gateways: Gateways) ->
         assert all(gateways.figures(k)[name] > 0 for k in range(2))
     stored = 'trading_strategies_total{status="generated"}'
     assert [stored in gateways.figures(k) for k in range(2)] == [True, False]
+
+
+def test_every_gateway_knows_the_accounts(gateways: Gateways) -> None:
+    """Killed at one of them, an account is killed for all."""
+    for _ in range(4):
+        with Client(gateways.address) as client:
+            client.login("dev", gateways.password)
+            said, _ = client.kill_account("demo", "enough")
+            assert said == "killed from a client by dev: enough"
+    assert killed_because(gateways.folder / "accounts" / "demo") == said
 
 
 def test_guesses_at_all_gateways_are_counted_together(gateways: Gateways) -> None:

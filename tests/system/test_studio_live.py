@@ -140,6 +140,41 @@ def test_who_looks_sees_a_session_and_only_a_trader_ends_it(served: Inner, ada: 
     ]  # fmt: skip
 
 
+def test_a_session_that_is_canceled_ends_in_order_and_at_once_the_second_time(
+    served: Inner, ada: Browser
+):
+    job_id = started(ada, "canceled")
+    claimed = served.store.claim_job("test", ONCE, lease_s=60)
+    assert claimed is not None
+
+    def cancel() -> bool:
+        """Whether its worker is to end it."""
+        status, found = ada.call("JobService/Cancel", job_id=job_id)
+        assert (status, found["job"]["state"]) == (200, "JOB_STATE_RUNNING")
+        return served.store.renew_job(job_id, claimed.attempt, lease_s=60)
+
+    with JobStore.of_job(served.store.url, job_id, claimed.attempt) as session:
+        session.tell_live(job_id, None)
+        assert cancel() is False
+        assert session.tell_live(job_id, None)[0] == "stop"
+        assert cancel() is True
+        assert session.tell_live(job_id, None)[0] == "stop"
+        assert [one.action for one in served.store.audit(limit=2)] == ["cancel_job", "stop_session"]
+        session.finish({"run": "job-x"})
+    # One that was killed is not told to stop, and one that has told nothing yet ends at once.
+    for wish in ("kill", ""):
+        job_id = started(ada, f"canceled {wish}")
+        claimed = served.store.claim_job("test", ONCE, lease_s=60)
+        assert claimed is not None
+        with JobStore.of_job(served.store.url, job_id, claimed.attempt) as session:
+            if wish:
+                session.tell_live(job_id, None)
+                assert call(ada, "Kill", job_id=job_id)[0] == 200
+            assert cancel() is True
+            assert session.tell_live(job_id, None)[0] == wish
+            session.finish({"run": "job-x"})
+
+
 def test_the_client_starts_watches_and_ends_a_session(served: Inner):
     with Client(served.address) as client:
         client.login("ada", PASSWORD)

@@ -86,3 +86,15 @@ def test_methods_that_are_none(tmp_path: Path, given: dict[str, Any], said: str)
     with pytest.raises(TapewireError, match=said):
         generate_file(tmp_path / "x.jsonl", 3, timeframes=("5m",), **given)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_grammar_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('\n{"a": 1}\n')
+    with pytest.raises(TapewireError, match=r"x\.json:2: expected <name> ::= …, found"):
+        generate_file(
+            tmp_path / "x.jsonl",
+            3,
+            timeframes=("5m",),
+            method="grammar",
+            grammar=tmp_path / "x.json",
+        )

@@ -204,7 +204,7 @@ def test_where_there_are_no_more_it_is_said(names: list[str]) -> None:
 def test_timeframes_that_are_none_are_refused() -> None:
     for frames, message in (
         ((), "expected at least one"),
-        (("1x",), "expected a timeframe as 30s"),
+        (("1x",), "timeframes: expected a timeframe as 30s"),
         (("4h", "1h"), "expected the primary one first"),
     ):
         with pytest.raises(ConfigError, match=message):

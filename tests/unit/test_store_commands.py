@@ -100,3 +100,11 @@ def test_a_server_is_named_by_the_environment_and_no_password_is_shown(
     wrong = tapewire_here("store", "restore", "a", "--store", "x.db")
     assert wrong.returncode == 7
     assert "expected a backup of SQLite, as x.db is, found one of PostgreSQL" in wrong.stderr
+
+
+def test_what_is_no_backup_is_called_so(tapewire_here: TapewireHere, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("hello")
+    wrong = tapewire_here("store", "restore", "notes", "--store", "x.db")
+    assert wrong.returncode == 7
+    assert "expected a backup of SQLite, as x.db is, found another kind of file" in wrong.stderr
+    assert not (tmp_path / "x.db").exists()

@@ -76,7 +76,7 @@ export const TEXT = {
       JOB_STATE_WAITING: "waits", JOB_STATE_RUNNING: "runs", JOB_STATE_DONE: "done",
       JOB_STATE_FAILED: "failed", JOB_STATE_CANCELED: "canceled",
     },
-    canceling: "is being canceled", toStrategies: "See its strategies", toRun: "See its charts", toSession: "See its session",
+    canceling: "is being canceled", stopping: "It is told to stop, in order; canceled once more, it ends at once.", toStrategies: "See its strategies", toRun: "See its charts", toSession: "See its session",
   },
   data: {
     title: "Data", files: "Files", file: "File", size: "Size", inspect: "Inspect", check: "Check", plot: "Plot",

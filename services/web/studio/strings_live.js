@@ -31,3 +31,18 @@ export const LIVE = {
   fills: "Last fills", fillHeads: ["Time (UTC)", "Strategy", "Instrument", "Lots", "Price", "Liquidity", "Order"], noFills: "Nothing was filled yet.",
   some: (shown, all) => `${shown} of ${all} shown.`, warnings: "Warnings",
 };
+
+// Of accounts at a broker.
+export const ACCOUNTS = {
+  title: "Accounts at a broker",
+  teach: "Sessions that trade real orders run beside the server. What their journals come to is below; a kill is obeyed by their rails at once.",
+  name: "Name", account: "Account, session", state: "State", killed: "Killed", open: "Open orders", positions: "Positions",
+  of: (account, session) => [account, session].filter(Boolean).join(", "),
+  ended: (how) => `ended: ${how}`, not: "no", flat: "none", empty: "There are none in its folder yet.",
+  unknown: (n) => `, ${n} unknown`, lots: (symbol, lots) => `${symbol} ${lots > 0 ? "+" : ""}${lots.toLocaleString("en")}`,
+  more: (n) => `${n} more`,
+  kill: "Kill", sure: (name) => `Kill the account ${name}?`, killGo: "Kill it",
+  kills: "Its rails cancel all open orders and send no more, in this session and all that follow. Positions are closed only if its settings say so. It can't be undone from here: only a person on its host lets it trade again.",
+  why: "Why", whyHint: "Kept with the kill, with your name",
+  done: (name, killed, was) => `${name} ${was ? "was killed before" : "is killed"}: ${killed}`,
+};

@@ -23,7 +23,9 @@ export async function jobView(main, { arguments: [id], user, go, signal }) {
 
   const cancel = h("button", { class: "danger", onclick: async () => {
     try {
-      told((await call("JobService/Cancel", { job_id: id })).job);
+      const { job } = await call("JobService/Cancel", { job_id: id });
+      told(job);
+      if (job.kind === "live" && !job.is_cancel_asked && !ENDED.has(job.state)) say(text.stopping);
     } catch (error) {
       say(error.message, true);
     }

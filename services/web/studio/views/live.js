@@ -3,19 +3,22 @@ import { configForm, recordFiles } from "/studio/config_form.js";
 import { field, h, moment, show } from "/studio/dom.js";
 import { LIVE } from "/studio/strings_live.js";
 import { TEXT } from "/studio/strings.js";
+import { accountsCard } from "/studio/views/accounts.js";
 
 const HOUR_S = 3600;
 
-/** Sessions that there are, and a form to start one. */
+/** Accounts at a broker, sessions that there are, and a form to start one. */
 export async function liveView(main, { go, user, signal }) {
   const text = LIVE;
   const from = new URLSearchParams(location.search).get("from");
-  show(main, h("h1", {}, text.title), h("p", { class: "soft" }, text.waiting));
+  // What may have to be stopped is there first, whatever else takes its time.
+  const accounts = accountsCard(user, signal);
+  show(main, h("h1", {}, text.title), accounts, h("p", { class: "soft" }, text.waiting));
   const { jobs } = await call("JobService/List", { kind: "live", page_size: 50 }, signal);
   const sessions = h("section", { class: "card" }, h("h2", {}, text.sessions), jobs.length ? sessionsOf(jobs) : h("p", {}, text.empty));
   const teach = h("p", { class: "soft" }, text.teach);
   if (!user.may.has("live")) {
-    show(main, h("h1", {}, text.title), teach, sessions);
+    show(main, h("h1", {}, text.title), accounts, teach, sessions);
     return;
   }
   const [described, { files }] = await Promise.all([
@@ -32,7 +35,7 @@ export async function liveView(main, { go, user, signal }) {
       go(`/live/${job.id}`);
     },
   });
-  show(main, h("h1", {}, text.title), teach, sessions, h("h2", {}, text.start), place);
+  show(main, h("h1", {}, text.title), accounts, teach, sessions, h("h2", {}, text.start), place);
   const earlier = from && JSON.parse((await call("JobService/Get", { job_id: from }, signal)).asked).config;
   await begin(earlier || described.example);
 }

@@ -137,6 +137,8 @@ class ModelClient:
             context=None,
             peer_timeout_s=PEER_TIMEOUT_S,
             message_bytes_max=msg.ARRAY_BYTES_MAX,
+            # A welcome: of a model that keeps its state with that, in arrays.
+            first_bytes_max=None if keeps_state(kind) else msg.HEADER_BYTES_MAX,
             frames_max=msg.FRAMES_MAX,
             keys=keys,
             network=network,

@@ -16,11 +16,13 @@ tcp. The kernel keeps no count for ``ipc``, where only this user's own processes
 
 import contextlib
 import enum
+import fcntl
 import math
 import os
 import socket as sockets
 import stat
 import struct
+import termios
 import threading
 import time
 from collections import Counter, deque
@@ -39,6 +41,7 @@ _KEEPALIVE_BYTES_PER_S: Final = 1_024
 _SLACK_BYTES: Final = 4_096
 _BYTES_RECEIVED: Final = struct.Struct("=128xQ")  # tcpi_bytes_received of struct tcp_info
 _PEER: Final = struct.Struct("=iII")  # struct ucred: process, user, group
+_INT: Final = struct.Struct("i")
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 #: What a handshake came to that failed, by the event that says so.
 _FAILURES: Final = (
@@ -89,6 +92,13 @@ class _Connection:
     kept: bool
     unkept_since_s: float
     drop_at_s: float = math.inf
+    #: How many bytes libzmq had taken from the kernel, and when: of its first message.
+    read: tuple[int, float] = (0, -math.inf)
+
+    def unread_bytes(self) -> int:
+        """How many bytes still lie with the kernel."""
+        count = fcntl.ioctl(self.socket, termios.FIONREAD, bytes(_INT.size))
+        return int(_INT.unpack(count)[0])
 
     def received_bytes(self) -> int:
         info = self.socket.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, _BYTES_RECEIVED.size)
@@ -120,6 +130,10 @@ class Guard:
         taken all messages since: what it said may still lie there while the user is busy.
     stranger_bytes_max
         Bytes that may be on their way of a connection that nobody has kept; None: as of others.
+    first_bytes_max
+        Bytes of the first message of a connection, if less than may be under way: where libzmq had
+        taken more of them from the kernel, and the socket's user found no message afterwards, there
+        is none that ends.
     once
         After one has been shut down for its bytes, none is let be: for a socket with one peer,
         which libzmq connects to again.
@@ -144,6 +158,7 @@ class Guard:
         connections_max: int,
         idle_s: float = math.inf,
         stranger_bytes_max: int | None = None,
+        first_bytes_max: int | None = None,
         once: bool = False,
     ) -> None:
         self.untaken_bytes_max = untaken_bytes_max
@@ -155,6 +170,7 @@ class Guard:
         self._connections_max = connections_max
         self._idle_s = idle_s
         self._stranger_bytes_max = math.inf if stranger_bytes_max is None else stranger_bytes_max
+        self._first_bytes_max = math.inf if first_bytes_max is None else first_bytes_max
         self._heard_all_s = -math.inf
         self._once = once
         self._connections: dict[int, _Connection] = {}
@@ -186,9 +202,15 @@ class Guard:
             early = self._early.get(number, 0) + count
             self._early[number] = min(early, self.untaken_bytes_max)
 
-    def heard_all(self) -> None:
-        """Say that all messages which had arrived were taken, and their connections kept or not."""
-        self._heard_all_s = time.monotonic()
+    def heard_all(self, by_s: float | None = None) -> None:
+        """Say that all messages which had arrived were taken, and their connections kept or not.
+
+        Parameters
+        ----------
+        by_s
+            Those which had arrived by then (`time.monotonic`); default: by now.
+        """
+        self._heard_all_s = time.monotonic() if by_s is None else by_s
 
     def keep(self, number: int, kept: bool = True) -> None:
         """Say that a connection is one of ours, or no longer."""
@@ -306,7 +328,10 @@ class Guard:
             + _SLACK_BYTES
             + round((now_s - connection.opened_s) * _KEEPALIVE_BYTES_PER_S)
         )
-        untaken_bytes = connection.received_bytes() - connection.taken_bytes
+        received_bytes = connection.received_bytes()
+        if not connection.taken_bytes and self._is_overdue(connection, received_bytes, now_s):
+            allowed_bytes = min(allowed_bytes, round(self._first_bytes_max))
+        untaken_bytes = received_bytes - connection.taken_bytes
         if untaken_bytes > allowed_bytes:
             connection.drop_at_s = now_s
             # With a reset: what is still under way would keep it half open for a minute.
@@ -315,6 +340,21 @@ class Guard:
                 f"sent {untaken_bytes} bytes beyond the messages that were taken from it, expected "
                 f"at most {allowed_bytes}: it sends a message without end, or more than it may"
             )
+
+    def _is_overdue(self, connection: _Connection, received_bytes: int, now_s: float) -> bool:
+        """Whether libzmq has more than a first message of it, and yet there was none to be had.
+
+        What it has taken from the kernel is with the socket's user as soon as it is whole. So what
+        had been taken before the user last looked, and found nothing, is the begin of a message.
+        """
+        if self._first_bytes_max == math.inf:
+            return False
+        read_bytes, read_s = connection.read
+        if read_s < self._heard_all_s:
+            if read_bytes > self._first_bytes_max + _SLACK_BYTES:
+                return True
+            connection.read = (received_bytes - connection.unread_bytes(), now_s)
+        return False
 
 
 def _address_of(socket: sockets.socket) -> str:

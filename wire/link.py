@@ -10,9 +10,11 @@ from tapewire.wire.endpoints import clear_orphaned, require_own_folder, split_en
 from tapewire.wire.guard import Failed, Guard, wire_bytes
 from tapewire.wire.keys import ClientKeys
 from tapewire.wire.network import LIBZMQ, Network
-from tapewire.wire.sockets import Waiter, make_socket, receive_message, send_parts
+from tapewire.wire.sockets import WAIT_SLICE_S, Waiter, make_socket, receive_message, send_parts
 
 _CONNECTIONS_MAX = 4
+#: How often the guard is told that there is no first message yet, s.
+_FIRST_LOOK_S = 0.02
 
 
 class Link:
@@ -29,6 +31,8 @@ class Link:
     message_bytes_max
         Largest frame of the peer, and what may be under way from it until :meth:`allow` says
         otherwise.
+    first_bytes_max
+        Bytes of the peer's first message, if less than may be under way; see `Guard`.
     frames_max
         Most frames of a message; of a longer one, one more is kept, so that it can be told.
     keys
@@ -49,6 +53,7 @@ class Link:
         context: "zmq.Context[zmq.Socket[bytes]] | None",
         peer_timeout_s: float,
         message_bytes_max: int,
+        first_bytes_max: int | None = None,
         frames_max: int = 2,
         keys: ClientKeys | None = None,
         network: Network = LIBZMQ,
@@ -59,6 +64,7 @@ class Link:
             raise EndpointError("an inproc address needs the ZeroMQ context of its sender")
         self._peer_timeout_s = peer_timeout_s
         self._message_bytes_max = message_bytes_max
+        self._first_bytes_max = first_bytes_max
         self._frames_max = frames_max
         self._keys = keys
         self._network = network
@@ -93,6 +99,7 @@ class Link:
                 self._socket,
                 untaken_bytes_max=self._message_bytes_max,
                 connections_max=_CONNECTIONS_MAX,
+                first_bytes_max=self._first_bytes_max,
                 once=True,
             )
         self._waiter = Waiter(self._socket, self._guard, self._network.poller())
@@ -163,7 +170,17 @@ class Link:
     def wait(self, timeout_s: float) -> bool:
         """Wait until there is something to receive, or the connection has closed."""
         assert self._waiter is not None
-        return self._waiter.wait(timeout_s)
+        if self._guard is None or self._was_heard or self._first_bytes_max is None:
+            return self._waiter.wait(timeout_s)
+        end_s = self._network.now_s() + min(timeout_s, WAIT_SLICE_S)
+        disconnects = self._waiter.disconnects
+        while True:
+            began_s = self._network.now_s()
+            if self._waiter.wait(min(_FIRST_LOOK_S, end_s - began_s)):
+                return True
+            self._guard.heard_all(began_s)
+            if self._network.now_s() >= end_s or self._waiter.disconnects > disconnects:
+                return False
 
     @property
     def fds(self) -> tuple[int, int]:

@@ -42,6 +42,7 @@ class Network:
         connections_max: int,
         idle_s: float = math.inf,
         stranger_bytes_max: int | None = None,
+        first_bytes_max: int | None = None,
         once: bool = False,
     ) -> Guard:
         """Return a watch over the connections of a socket; see `Guard`."""
@@ -51,6 +52,7 @@ class Network:
             connections_max=connections_max,
             idle_s=idle_s,
             stranger_bytes_max=stranger_bytes_max,
+            first_bytes_max=first_bytes_max,
             once=once,
         )
 

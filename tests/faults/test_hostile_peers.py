@@ -363,6 +363,8 @@ def hostile_run(listener: socket.socket, how: str, draw: random.Random) -> None:
             peer.say(*parts)
         elif how == "a message without end":
             peer.flood(draw.choice([b"", b"x" * 60_000]), 64 << 20, seconds=2.0)
+        elif how == "a welcome without end":
+            peer.flood(b"", 64 << 20)
         elif how == "a byte at a time":
             for byte in zmtp.frame(WELCOMED)[:20]:
                 line.sendall(bytes([byte]))
@@ -411,6 +413,12 @@ def hostile_runs_over(scheme: str) -> tuple[str, ...]:
 def test_a_model_at_a_hostile_run_ends_in_time(short_folder: Path, scheme: str, how: str) -> None:
     _, peak_mb = play_hostile_run(short_folder, scheme, how, 1)
     assert peak_mb < TAKEN_MAX_MB
+
+
+def test_small_parts_instead_of_a_welcome_cost_a_model_little(short_folder: Path) -> None:
+    """One of two bytes on the wire takes sixty-four in memory."""
+    _, peak_mb = play_hostile_run(short_folder, "tcp", "a welcome without end", 1)
+    assert peak_mb < 200  # of which its modules take 60
 
 
 @pytest.mark.soak

@@ -221,6 +221,7 @@ class Watch:
     def __init__(
         self, wires: "Wires", socket: Socket, *, untaken_bytes_max: int, connections_max: int,
         idle_s: float, once: bool, stranger_bytes_max: int | None = None,
+        first_bytes_max: int | None = None,
     ) -> None:  # fmt: skip
         self.untaken_bytes_max = untaken_bytes_max
         self.connected = self.disconnects = 0
@@ -239,7 +240,7 @@ class Watch:
     def clear(self) -> None:
         self.gone_fd.is_set = False
 
-    def heard_all(self) -> None:
+    def heard_all(self, by_s: float | None = None) -> None:
         """Here, whoever is let in is so before it is overdue."""
 
     def take(self, number: int, count: int) -> None:

@@ -162,6 +162,17 @@ class LiveStore(OpenedStore):
         return found
 
 
+def live_states(store: OpenedStore) -> list[str]:
+    """Return what sessions that go on told last, each as JSON; those that told nothing are not."""
+    told = (
+        sa.select(live_sessions.c.state)
+        .join(jobs, jobs.c.id == live_sessions.c.job_id)
+        .where((jobs.c.state == "running") & (live_sessions.c.state != ""))
+    )
+    with store.reading("look at sessions") as connection:
+        return list(connection.execute(told).scalars())
+
+
 def _records(connection: sa.Connection, ids: Sequence[int]) -> dict[int, LiveRecord]:
     query = sa.select(live_sessions).where(among(connection, live_sessions.c.job_id, list(ids)))
     return {

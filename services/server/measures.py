@@ -76,6 +76,7 @@ class Measures:
         )
         self._strategies: Gauge | None = None
         self._jobs_s: Histogram | None = None
+        self._live: tuple[Gauge, Gauge] | None = None
 
     def _counter(self, name: str, told: str, label: str) -> Counter:
         return Counter(name, told, (label,), registry=self.registry)
@@ -130,6 +131,25 @@ class Measures:
                 registry=self.registry, buckets=_JOB_BOUNDS_S,
             )  # fmt: skip
         self._jobs_s.observe(elapsed_s)
+
+    def live(self, positions_open: int, pnl: float) -> None:
+        """Say in how many books sessions that go on hold lots, and what they have made together.
+
+        Their currencies are added as they are. Named as the specification has it, as above.
+        """
+        if self._live is None:
+            self._live = (
+                Gauge(
+                    "trading_live_positions_open", "Positions of sessions that go on.",
+                    registry=self.registry,
+                ),
+                Gauge(
+                    "trading_live_pnl_total", "Profit of sessions that go on, after fees.",
+                    registry=self.registry,
+                ),
+            )  # fmt: skip
+        self._live[0].set(positions_open)
+        self._live[1].set(pnl)
 
     # --- the page ---------------------------------------------------------------------------------
 

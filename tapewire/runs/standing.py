@@ -97,6 +97,8 @@ class Standing:
         Over all strategies.
     pnl : float
         In currency, after fees, over all strategies.
+    positions_open : int
+        In how many books a strategy holds lots, over all strategies.
     recent : list of RecentFill
         The last `FILLS_MAX`, the newest first.
     """
@@ -123,6 +125,7 @@ class Standing:
         self._fills = fills
         self._ended = ended
         self._money = money_now(accounts, worths)
+        self.positions_open = int(np.count_nonzero(accounts["position"]))
         self.pnl = float(self._money["pnl"].sum(dtype=float)) / MONEY_UNITS
 
     def __len__(self) -> int:

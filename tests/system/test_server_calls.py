@@ -108,6 +108,8 @@ def test_the_page_has_the_names_of_the_specification(
     for name in (
         'trading_strategies_total{status="generated"}',
         'trading_strategies_total{status="tested"}',
+        "trading_live_positions_open 0.0",
+        "trading_live_pnl_total 0.0",
         "process_cpu_seconds_total",
         "process_resident_memory_bytes",
         "grpc_server_handling_seconds_bucket{",

@@ -46,6 +46,7 @@ def figures_named(text: str) -> set[str]:
 def test_each_figure_of_the_dashboard_is_one_that_a_server_has(folder: Path) -> None:
     measures = Measures()
     measures.stored(1, 1)
+    measures.live(1, 1.0)
     measures.backtested(1.0)
     there = {
         name for family in measures.registry.collect()

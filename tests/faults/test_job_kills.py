@@ -263,6 +263,8 @@ def test_a_session_whose_worker_is_killed_has_ended_there(tmp_path: Path, victim
         job = client.start_session(EXAMPLE, key="once")
         for seen in client.watch_session(job.id):
             if seen.state and seen.state["counts"]["orders_sent"] > 0:
+                held = [line for line in seen.state["lines"] if line["position"]]
+                assert seen.state["positions_open"] == len(held)
                 break
         assert one.kill(victim) > 0
         with pytest.raises(ServerRefusal) as ended:

@@ -71,6 +71,8 @@ def test_figures_are_those_of_the_run(
             for status, n in line.ended.items():
                 assert value("orders_total", mine, status) == n
         assert total == pytest.approx(said.pnl())
+        held = [line for line in standing.lines() if line.position]
+        assert standing.positions_open == len(held)
         opened = sum(value("open_orders", line.strategy_id) for line in standing.lines())
         assert opened == len(standing.orders)
 

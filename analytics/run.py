@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tapewire.analytics.manifest_shape import require_shape
 from tapewire.analytics.run_folder import MANIFEST, sha256_of
 from tapewire.analytics.schemas import FEES, SERIES, SETTLEMENTS, arrow_schema
+from tapewire.compiled.tables import require_whole
 from tapewire.errors import FormatError, MissingFileError
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ class Run:
                 + (f": {self.headline}" if self.headline else "")
             )
         try:
+            require_whole(path, pq.read_metadata(path))
             return pq.read_table(path)
         except (OSError, pa.ArrowException) as error:
             raise FormatError(

@@ -7,6 +7,7 @@ from tapewire.errors import FormatError, MissingFileError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 
 def read_table(path: Path, what: str) -> "pa.Table":
@@ -30,7 +31,9 @@ def read_table(path: Path, what: str) -> "pa.Table":
         if path.suffix.lower() in (".parquet", ".pq"):
             import pyarrow.parquet as pq
 
-            return _named(path, pq.read_table(path))
+            with pq.ParquetFile(path) as parquet:
+                require_whole(path, parquet.metadata)
+                return _named(path, parquet.read())
         from pyarrow import csv
 
         with path.open("rb") as file:
@@ -44,6 +47,32 @@ def read_table(path: Path, what: str) -> "pa.Table":
         raise MissingFileError(f"{path}: can't be read: {error}") from error
     except pa.ArrowException as error:
         raise FormatError(f"{path}: expected {what} as CSV or Parquet: {error}") from error
+
+
+def require_whole(path: Path | str, found: "pq.FileMetaData") -> None:
+    """Refuse a Parquet file whose footer contradicts itself: rows would be missing.
+
+    Raises
+    ------
+    FormatError
+        If its row groups, or their columns, have not the rows that it says it has.
+    """
+    schema = found.schema
+    flat = [k for k in range(found.num_columns) if schema.column(k).max_repetition_level == 0]
+    groups = [found.row_group(k) for k in range(found.num_row_groups)]
+    rows = sum(group.num_rows for group in groups)
+    if rows != found.num_rows:
+        raise FormatError(
+            f"{path}: expected {found.num_rows:,} rows, as its footer says, found {rows:,} in its "
+            "row groups: it is damaged"
+        )
+    for k, group in enumerate(groups):
+        for column in map(group.column, flat):
+            if column.num_values != group.num_rows:
+                raise FormatError(
+                    f"{path}: expected {group.num_rows:,} values of {column.path_in_schema} in row "
+                    f"group {k}, found {column.num_values:,}: it is damaged"
+                )
 
 
 def _named(path: Path, table: "pa.Table") -> "pa.Table":

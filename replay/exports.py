@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tapewire.compiled.tables import require_whole
 from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import FormatError
 from tapewire.market.records import MBO_DTYPE, RECORD_LENGTH_WORDS, RTYPE_MBO, UNDEF_PRICE
@@ -222,6 +223,7 @@ def _parquet_batches(path: str, wanted: list[str]) -> Iterator[pa.RecordBatch]:
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
+        require_whole(path, file.metadata)
         there = file.schema_arrow.names
         _require_columns(path, there)
         yield from file.iter_batches(_BATCH_ROWS, columns=[n for n in wanted if n in there])

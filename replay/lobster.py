@@ -58,6 +58,9 @@ _OUT_RECORDS: Final = 65_536
 _ORDERS_MIN: Final = 1 << 12
 _LEVELS_MIN: Final = 256
 _PRICE_UNITS: Final = 100_000
+#: In 1e-4: beyond them a price in 1e-9 is more than a record holds.
+_PRICE_MAX: Final = UNDEF_PRICE // _PRICE_UNITS - 1
+_SIZE_MAX: Final = 2**32 - 1
 _NS_PER_MS: Final = 1_000_000
 _NAME: Final = re.compile(
     r"(?P<ticker>[^_/]+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<start>\d+)_(?P<end>\d+)_message_"
@@ -231,10 +234,16 @@ class LobsterFile:
                 f"{shorter.path}: ends after {shorter.rows} rows; expected as many as in "
                 f"{longer.path}: it is truncated"
             )
-        rows = messages.take(count)
+        rows, levels = messages.take(count), book.take(count)
         if count:
+            first = messages.rows - count + 1
+            _require_within(self.path, first, "price", rows[:, 4:5], -_PRICE_MAX, _PRICE_MAX)
+            _require_within(
+                self.book_path, first, "prices", levels[:, ::2], -_PRICE_MAX, _PRICE_MAX
+            )
+            _require_within(self.book_path, first, "sizes", levels[:, 1::2], 0, _SIZE_MAX)
             rows[:, 0] += self._midnight
-        return rows, book.take(count)
+        return rows, levels
 
     def _snapshot(self, message: np.ndarray, row: np.ndarray) -> np.ndarray:
         """Open the levels as they stood before the first message; records of that."""
@@ -246,6 +255,11 @@ class LobsterFile:
             levels = {int(p): int(q) for p, q in zip(prices, sizes, strict=True) if q > 0}
             if direction == (1, -1)[ask] and 1 <= kind <= 4:
                 levels[price] = levels.get(price, 0) + (-size if kind == 1 else size)
+            if max(levels.values(), default=0) > _SIZE_MAX:
+                raise FormatError(
+                    f"{self.path}: line 1: expected levels of at most {_SIZE_MAX:,} before it, "
+                    f"found {max(levels.values()):,}"
+                )
             best_first = sorted((p for p, q in levels.items() if q > 0), reverse=not ask)
             worst_first = _side_of(self._levels, ask)[: len(best_first)][::-1]
             for level, at in zip(worst_first, best_first, strict=True):
@@ -282,3 +296,16 @@ def _side_of(levels: Block, ask: int) -> np.ndarray:
     """The bids of a block of levels, or the asks."""
     side: np.ndarray = levels.records.reshape(2, -1)[ask]
     return side
+
+
+def _require_within(
+    path: str, first_line: int, what: str, values: np.ndarray, least: int, most: int
+) -> None:
+    """Refuse rows with a number out of its range, by their line."""
+    if values.min() >= least and values.max() <= most:
+        return
+    row, column = np.argwhere((values < least) | (values > most))[0]
+    raise FormatError(
+        f"{path}: line {first_line + row}: expected {what} from {least:,} to {most:,}, found "
+        f"{values[row, column]:,}"
+    )

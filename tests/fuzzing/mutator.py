@@ -1,6 +1,7 @@
 """Breaks bytes, text and trees of values, each in ways that readers trip over; seeded."""
 
 import copy
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -20,6 +21,9 @@ ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 10**30, -(10**30), 2**63, 1e308, 5e-324, float("nan"),
     float("inf"), "", [], {}, [[]], {"": None}, *ODD_TEXTS[:20],
 )  # fmt: skip
+
+#: Of a tree, where it may be broken.
+_PLACES_MAX = 20_000
 
 
 class Field(NamedTuple):
@@ -142,7 +146,8 @@ class Mutator:
         """Break a tree of dicts and lists: another value, one less, one more, another key."""
         value = copy.deepcopy(value)
         for _ in range(self.draw.randint(1, most)):
-            places = list(_places(value))
+            # A tree that was made 300 times as large twice is broken at its begin.
+            places = list(itertools.islice(_places(value), _PLACES_MAX))
             if not places:
                 return self.draw.choice(ODD_VALUES)
             parent, key = self.draw.choice(places)

@@ -163,6 +163,34 @@ def test_what_cannot_be_is_refused_with_its_line(
     assert not (tmp_path / "out.dbn").exists()
 
 
+@pytest.mark.parametrize(
+    ("line", "row", "words"),
+    [
+        ("34200.2,1,12,30,92233720368547,1", ROW[0],
+         "message_1.csv: line 2: expected price .* 92,233,720,368,546, found 92,233,720,368,547"),
+        (GOOD.replace(",11,", ",12,"), [10**17, 50, 999_900, 30],
+         r"book_1.csv: line 2: expected prices"),
+        (GOOD.replace(",11,", ",12,"), [1_000_100, 2**32, 999_900, 30],
+         f"line 2: expected sizes from 0 to 4,294,967,295, found {2**32:,}"),
+        (GOOD.replace(",11,", ",12,"), [1_000_100, 50, 999_900, -1], "line 2: expected sizes"),
+    ],
+)  # fmt: skip
+def test_numbers_that_no_record_holds_are_refused_with_their_line(
+    tmp_path: Path, line: str, row: list[int], words: str
+) -> None:
+    path = lobster_files.write(tmp_path, [GOOD, line], [ROW[0], row], 1)
+    with pytest.raises(FormatError, match=words):
+        convert_lobster(path, tmp_path / "out.dbn")
+
+
+def test_levels_before_the_first_message_hold_too(tmp_path: Path) -> None:
+    path = lobster_files.write(
+        tmp_path, [f"34200.1,4,11,{2**32 - 1},1000100,-1"], [[1_000_100, 50, 999_900, 30]], 1
+    )
+    with pytest.raises(FormatError, match="line 1: expected levels of at most 4,294,967,295"):
+        convert_lobster(path, tmp_path / "out.dbn")
+
+
 def test_both_files_belong_together(tmp_path: Path) -> None:
     path = lobster_files.write(tmp_path, [GOOD], ROW, 1)
     assert lobster.is_lobster(path)

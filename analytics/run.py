@@ -153,7 +153,7 @@ class Run:
         try:
             require_whole(path, pq.read_metadata(path))
             return pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise FormatError(
                 f"expected {path} to be Parquet, found a damaged file: {error}"
             ) from None

@@ -45,7 +45,7 @@ def read_table(path: Path, what: str) -> "pa.Table":
         raise MissingFileError(f"{path}: expected {what}, found no such file") from error
     except OSError as error:
         raise MissingFileError(f"{path}: can't be read: {error}") from error
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # or names that are no UTF-8
         raise FormatError(f"{path}: expected {what} as CSV or Parquet: {error}") from error
 
 

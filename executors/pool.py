@@ -9,6 +9,7 @@ import contextlib
 import os
 import queue
 import selectors
+import signal
 import socket
 import threading
 import time
@@ -22,6 +23,8 @@ from tapewire.executors.tasks import Failure, Hear, Outcome, Task, failure_of, u
 
 #: How long a worker may take to end once it was asked to, before it is killed.
 _END_TIMEOUT_S: Final = 2.0
+#: How often it is looked whether a worker that says nothing still lives, s.
+_LOOK_S: Final = 1.0
 #: Of a worker's environment: each of glibc's arenas, one per thread, would keep what was freed.
 _ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1"}
 #: How often a task is begun whose process dies, unless said otherwise.
@@ -184,6 +187,7 @@ class _Worker:
         )  # fmt: skip
         self.where = f"{socket.gethostname()}:{self._process.pid}"
         self._read = bytearray()
+        self._reading = threading.Lock()
 
     @property
     def pid(self) -> int:
@@ -203,21 +207,28 @@ class _Worker:
             return failure_of(error)
         deadline_s = time.monotonic() + task.timeout_s
         try:
-            self._process.tell(line)
-            while True:
-                answer = message_of(self._line(deadline_s))
-                if "said" in answer:
-                    if hear is not None:
-                        hear(task.key, answer["said"])
-                elif "failure" in answer:
-                    return Failure(**answer["failure"])
-                else:
-                    return (answer["value"],)
+            with self._reading:
+                return self._answer(line, deadline_s, task, hear)
         except TimeoutError:
             message = f"expected an end within {task.timeout_s:g} s, found none"
             return Failure("late", "TimeoutError", message)
         except (OSError, EOFError, ValueError):
             return Failure("lost", "PeerLostError", self._last_words(), exit_code=5)
+
+    def _answer(
+        self, line: bytes, deadline_s: float, task: Task, hear: Hear | None
+    ) -> "Failure | tuple[object]":
+        """Tell it what to do, and hear it to the end."""
+        self._process.tell(line)
+        while True:
+            answer = message_of(self._line(deadline_s))
+            if "said" in answer:
+                if hear is not None:
+                    hear(task.key, answer["said"])
+            elif "failure" in answer:
+                return Failure(**answer["failure"])
+            else:
+                return (answer["value"],)
 
     def _line(self, deadline_s: float) -> bytes:
         """Return the next line that it says."""
@@ -226,8 +237,13 @@ class _Worker:
             selector.register(file, selectors.EVENT_READ)
             while (end := self._read.find(b"\n")) < 0:
                 left_s = deadline_s - time.monotonic()
-                if left_s <= 0 or not selector.select(left_s):
+                if left_s <= 0:
                     raise TimeoutError
+                has_ended = not self.alive
+                if not selector.select(min(left_s, _LOOK_S)):
+                    if has_ended:  # whatever still holds its line
+                        raise EOFError
+                    continue
                 chunk = os.read(file, 1 << 16)
                 if not chunk or len(self._read) > LINE_MAX:
                     raise EOFError
@@ -248,5 +264,13 @@ class _Worker:
         self._process.ask_to_end()
 
     def end(self) -> None:
-        """End it; after this it is gone."""
-        self._process.end(_END_TIMEOUT_S)
+        """End it; after this it is gone.
+
+        Its pipes are closed once nobody reads them: who waits for one that is closed waits for
+        ever, and its number may be another file's at once.
+        """
+        self._process.ask_to_end()
+        if not self._process.wait(_END_TIMEOUT_S):
+            self._process.send_signal(signal.SIGKILL)
+        with self._reading:
+            self._process.end(0.0)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import selectors
 import signal
 import socket
 import subprocess
@@ -182,6 +183,36 @@ def test_closing_as_a_task_is_about_to_begin_ends_it(wait_s: float) -> None:
     assert not coming.is_alive()
     assert pool.pids == []
     assert [outcome.failure and outcome.failure.kind for outcome in found] == ["lost"]
+
+
+def test_closing_does_not_close_what_a_thread_is_about_to_wait_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing ever comes of a descriptor that is closed: the task's whole time would be waited."""
+    reached, closed = threading.Event(), threading.Event()
+
+    class Late(selectors.EpollSelector):
+        def select(self, timeout: float | None = None) -> Any:
+            if not reached.is_set():
+                reached.set()
+                closed.wait(3)  # behind its end, if that does not wait for who reads
+            return super().select(timeout)
+
+    monkeypatch.setattr("selectors.DefaultSelector", Late)
+    executor = ProcessExecutor(1, attempts=1)
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.extend(executor.outcomes([task(1, "sleep")])))
+    thread.start()
+    assert reached.wait(20)
+    closing = threading.Thread(target=executor.close)
+    closing.start()
+    closing.join(1.5)  # the worker is long gone
+    closed.set()
+    thread.join(10)
+    closing.join(10)
+    assert not thread.is_alive()
+    assert outcomes[0].failure is not None
+    assert outcomes[0].failure.kind == "lost"
 
 
 def test_a_closed_pool_begins_nothing() -> None:

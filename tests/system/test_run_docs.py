@@ -152,12 +152,14 @@ def test_every_command_and_snippet_of_the_candles_page(
 def test_every_command_and_snippet_of_the_pages_of_engines_on_bars(
     run_blocks: RunBlocks, repo: Path, tmp_path: Path
 ) -> None:
+    apart = tmp_path / "apart"  # it has bars of its own
+    apart.mkdir()
+    assert run_blocks(repo / "docs" / "candles-event-driven.md", apart) == 3
+    trades = [pq.read_table(apart / name / "trades.parquet") for name in ("once", "by_bar")]
+    assert trades[1].num_rows > trades[0].num_rows > 10
     assert run_blocks(repo / "docs" / "candles-vectorised.md", tmp_path) == 5
     assert pq.read_table(tmp_path / "results.parquet").num_rows == 30
     assert (tmp_path / "traded" / "report.html").exists()
-    assert run_blocks(repo / "docs" / "candles-event-driven.md", tmp_path) == 3
-    trades = [pq.read_table(tmp_path / name / "trades.parquet") for name in ("once", "by_bar")]
-    assert trades[1].num_rows > trades[0].num_rows > 10
     assert run_blocks(repo / "docs" / "factory.md", tmp_path) == 5
     assert len(json.loads((tmp_path / "tested.json").read_text())["rows"]) > 40
     assert (tmp_path / "generation.html").exists()

@@ -336,7 +336,7 @@ def test_the_page_of_sources(run_blocks: RunBlocks, repo: Path, tmp_path: Path) 
 
 @pytest.mark.long
 def test_the_page_of_studies(run_blocks: RunBlocks, repo: Path, tmp_path: Path) -> None:
-    assert run_blocks(repo / "docs" / "studies.md", tmp_path) == 6
+    assert run_blocks(repo / "docs" / "studies.md", tmp_path) == 7
     walked = json.loads((tmp_path / "studies" / "first" / "walkforward.json").read_text())
     assert len(walked["steps"]) == len(walked["blocks"]) // 2
     first = Study(tmp_path / "studies" / "first")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tapewire.atomic import atomic_file, output_errors
-from tapewire.errors import MissingFileError, OutputError
+from tapewire.errors import MissingFileError, OutputError, ProtocolError
 from tapewire.services.client.jobs import JobCalls, ServerJob, job_of, new_key
 from tapewire.services.client.plain import given, plain
 from tapewire.services.proto import runs_pb2, runs_pb2_grpc
@@ -184,8 +184,15 @@ class RunCalls(JobCalls):
         ------
         OutputError
             If one is there already and is not to be replaced (`force`), or can't be written.
+        ProtocolError
+            If the server names a file that would not lie in the folder: nothing is written.
         """
         names = [one["name"] for one in self.run_files(job_id)]
+        for name in names:
+            if not name or name in (".", "..") or "/" in name or "\0" in name:
+                raise ProtocolError(
+                    f"{self.server}: expected names of a run's files, found {name[:200]!r}"
+                )
         if not force and (found := [one for one in names if (folder / one).exists()]):
             raise OutputError(
                 f"{folder}: expected none of the run's files there, found {found[0]}; "

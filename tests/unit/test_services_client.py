@@ -1,4 +1,4 @@
-"""Who one is at servers, kept between commands."""
+"""Who one is at servers, kept between commands; what a server may have written here."""
 
 import json
 import stat
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tapewire.errors import ConfigError, FormatError
-from tapewire.services.client import Credentials
+from tapewire.errors import ConfigError, FormatError, ProtocolError
+from tapewire.services.client import Client, Credentials
 
 
 def test_logins_are_kept_beside_one_another_for_their_owner_alone(tmp_path: Path) -> None:
@@ -50,3 +50,17 @@ def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({"a": "b" * (1 << 20)}))
     with pytest.raises(FormatError, match="at most 1,048,576 bytes"):
         Credentials.of(path, "a:1")
+
+
+@pytest.mark.parametrize("name", ["../manifest.json", "/etc/x", "a/b", "..", ""])
+def test_a_run_is_saved_into_its_folder_whatever_a_server_calls_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    files = [{"name": "fills.parquet", "size_bytes": 1}, {"name": name, "size_bytes": 1}]
+    monkeypatch.setattr(Client, "run_files", lambda self, job_id: files)
+    with (
+        Client("127.0.0.1:1") as client,
+        pytest.raises(ProtocolError, match="expected names of a run's files, found"),
+    ):
+        client.save_run(1, tmp_path / "mine")
+    assert list(tmp_path.iterdir()) == []

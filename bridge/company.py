@@ -26,7 +26,7 @@ _WAIT_SLICE_S: Final = 0.005
 #: Longest wait for the last answers; for models to end by themselves; and when they were asked to.
 _GOODBYE_S: Final = 1.0
 _OWN_END_S: Final = 1.0
-_ASKED_END_S: Final = 1.0
+_ASKED_END_S: Final = 0.5
 
 
 class Company:

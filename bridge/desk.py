@@ -41,7 +41,7 @@ RESTARTS_IN_VAIN_MAX: Final = 3
 #: A process is seen to end so long after its connection, at most; and ends so long after it was
 #: asked to, or is killed.
 _END_SEEN_S: Final = 0.5
-_ASKED_END_S: Final = 1.0
+_ASKED_END_S: Final = 0.5
 
 
 class Desk:

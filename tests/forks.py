@@ -8,6 +8,7 @@ time of imports, and has the replay in a thread. What starting itself has to sho
 import atexit
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -55,7 +56,7 @@ class Forks:
         command.chmod(0o700)
         self._process = subprocess.Popen(
             [sys.executable, __file__, self._address],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
@@ -109,6 +110,9 @@ def _serve(address: str) -> None:
         assert threading.active_count() == 1
         print("ready", flush=True)
         while True:
+            # Nobody ever writes to it: it ends with a session of tests that was killed.
+            if sys.stdin in select.select([listening, sys.stdin], [], [])[0]:
+                os.killpg(0, signal.SIGKILL)
             line, _ = listening.accept()
             if os.fork() == 0:
                 listening.close()

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from tapewire.errors import StoreError
+from tapewire.errors import LoginEndedError, StoreError
 from tapewire.store.bulk import in_utc, text_of
 from tapewire.store.keeping import log
 from tapewire.store.lookups import Lookup
@@ -152,12 +152,31 @@ class PeopleStore(OpenedStore):
 
     # --- logins -----------------------------------------------------------------------------------
 
-    def open_session(self, user_id: int, digest: str, expires_at: dt.datetime) -> int:
-        """Note a login by the digest of its refresh token; return the login's id."""
+    def open_session(
+        self, user_id: int, digest: str, expires_at: dt.datetime, *, version: int
+    ) -> int | None:
+        """Note a login by the digest of its refresh token.
+
+        Parameters
+        ----------
+        user_id, digest, expires_at
+        version
+            Of the user's tokens, when the password was looked at.
+
+        Returns
+        -------
+        int, optional
+            The login's id; None if the user was changed since then, or is gone.
+        """
         with self.writing("note a login") as connection:
+            # The row is held until the login is there: who changes the user ends it, too.
             name = connection.execute(
-                sa.select(users.c.name).where(users.c.id == user_id)
-            ).scalar_one()
+                sa.select(users.c.name)
+                .where(users.c.id == user_id, users.c.is_active, users.c.token_version == version)
+                .with_for_update()
+            ).scalar_one_or_none()
+            if name is None:
+                return None
             connection.execute(sessions.delete().where(sessions.c.expires_at < _now(connection)))
             found: int = connection.execute(
                 sessions.insert()
@@ -168,7 +187,13 @@ class PeopleStore(OpenedStore):
             return found
 
     def renew_session(
-        self, digest: str, fresh: str, now: dt.datetime, expires_at: dt.datetime
+        self,
+        digest: str,
+        fresh: str,
+        now: dt.datetime,
+        expires_at: dt.datetime,
+        *,
+        made_for: int | None = None,
     ) -> tuple[int, UserRecord]:
         """Put a fresh refresh token in the place of one that is used now.
 
@@ -178,6 +203,9 @@ class PeopleStore(OpenedStore):
             Of the token that was shown, and of the one that is good from now on.
         now, expires_at
             UTC without a zone.
+        made_for
+            The login that the token was made for, whether it is its last one or an older one; None:
+            nobody can tell.
 
         Returns
         -------
@@ -186,7 +214,7 @@ class PeopleStore(OpenedStore):
 
         Raises
         ------
-        StoreError
+        LoginEndedError
             If no login has it, it has ended, or the token was used before: who shows it then may
             have stolen it, so that the login ends for both.
         """
@@ -197,9 +225,14 @@ class PeopleStore(OpenedStore):
                     (sessions.c.digest == digest) | (sessions.c.used_digest == digest)
                 )
             ).one_or_none()
+            if row is None and made_for is not None:
+                query = sa.select(sessions).where(sessions.c.id == made_for)
+                row = connection.execute(query).one_or_none()
             if row is None or row.expires_at < now:
-                raise StoreError("refresh token: expected one of a login that lasts; log in again")
-            if row.used_digest == digest:
+                raise LoginEndedError(
+                    "refresh token: expected one of a login that lasts; log in again"
+                )
+            if row.digest != digest:
                 connection.execute(sessions.delete().where(sessions.c.id == row.id))
                 stolen = row
             else:
@@ -214,7 +247,7 @@ class PeopleStore(OpenedStore):
             if stolen is not None:
                 log(connection, user.name, "refresh_reused", user.name, {"session": row.id})
         if stolen is not None:
-            raise StoreError(
+            raise LoginEndedError(
                 "refresh token: was used before, so that its login has ended; log in again"
             )
         return row.id, user

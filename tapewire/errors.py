@@ -179,6 +179,10 @@ class StoreLockedError(StoreError):
     """Another process holds the database past the deadline."""
 
 
+class LoginEndedError(StoreError):
+    """No login lasts that a refresh token is the last one of."""
+
+
 class StoreAwayError(StoreError):
     """The database's server can't be reached, or lets nobody in."""
 

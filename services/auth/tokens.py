@@ -2,11 +2,13 @@
 
 An access token is a JWT (RFC 7519) signed by HMAC with SHA-256; no other algorithm is taken, what
 the token itself says of it does not count (RFC 8725, 3.1). It has the specification's claims. A
-refresh token is 256 random bits, of which only a digest is kept, and is good once.
+refresh token is 256 random bits, of which only a digest is kept, and is good once; behind them is
+the number of the login, signed, so that one that was used long ago is known for what it is.
 """
 
 import base64
 import hashlib
+import hmac
 import os
 from collections import OrderedDict
 from collections.abc import Callable
@@ -103,6 +105,24 @@ class TokenIssuer:
         }  # fmt: skip
         return jwt.encode(claims, self._secret, algorithm=ALGORITHM), now_s + ACCESS_S
 
+    def refreshing(self, random: str, session: int) -> str:
+        """Return the refresh token of a login: random bits, and whose they are."""
+        return f"{random}.{session}.{self._proof(random, session)}"
+
+    def session_of(self, refresh: str) -> int | None:
+        """Return the login that a refresh token was once made for; None if it is none of ours."""
+        random, _, rest = refresh.partition(".")
+        number, _, proof = rest.partition(".")
+        if not (number.isascii() and number.isdecimal() and len(number) < 10):
+            return None
+        expected = self._proof(random, int(number))
+        return int(number) if hmac.compare_digest(proof.encode(), expected.encode()) else None
+
+    def _proof(self, random: str, session: int) -> str:
+        # Begins with what no token that is signed begins with: one is never good for the other.
+        told = f"refresh {session} {random}".encode()
+        return _text(hmac.digest(self._secret, told, "sha256"))
+
     def claims(self, token: str) -> Claims:
         """Verify a token.
 
@@ -154,14 +174,18 @@ class TokenIssuer:
 
 
 def new_refresh_token() -> str:
-    """Return 256 random bits as text."""
+    """Return 256 random bits as text, without a dot."""
     return _random_text(32)
 
 
 def token_digest(token: str) -> str:
     """Return what is kept of a refresh token: SHA-256, hexadecimal; random bits need no salt."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.partition(".")[0].encode()).hexdigest()
 
 
 def _random_text(count: int) -> str:
-    return base64.urlsafe_b64encode(os.urandom(count)).rstrip(b"=").decode()
+    return _text(os.urandom(count))
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -141,23 +141,28 @@ class Client(StrategyCalls, RunCalls, SessionCalls, DataCalls, PeopleCalls):
     def _call(self, call: Callable[..., Any], request: Any) -> Any:
         if self.credentials is None:
             return self._open(call, request)
-        try:
-            return self._open(call, request, self.credentials.access)
-        except ServerRefusal as refusal:
-            if refusal.reason != "BAD_TOKEN":
-                raise
-        self._renew()
+        # What another command has got may have ended by now, too.
+        for _ in range(2):
+            try:
+                return self._open(call, request, self.credentials.access)
+            except ServerRefusal as refusal:
+                if refusal.reason != "BAD_TOKEN":
+                    raise
+            self._renew()
         return self._open(call, request, self.credentials.access)
 
     def _renew(self) -> None:
+        """Get tokens for those that have ended, or take those that another command has got."""
         assert self.credentials is not None
-        request = accounts_pb2.RefreshRequest(refresh_token=self.credentials.refresh)
+        if self._kept_in is None:
+            self.credentials = self._renewed(self.credentials)
+            return
+        self.credentials = self.credentials.renewed(self._kept_in, self._renewed)
+
+    def _renewed(self, credentials: Credentials) -> Credentials:
+        request = accounts_pb2.RefreshRequest(refresh_token=credentials.refresh)
         tokens = self._open(self._accounts.Refresh, request).tokens
-        self.credentials = replace(
-            self.credentials, access=tokens.access_token, refresh=tokens.refresh_token
-        )
-        if self._kept_in is not None:
-            self.credentials.keep(self._kept_in)
+        return replace(credentials, access=tokens.access_token, refresh=tokens.refresh_token)
 
     def _told(self, error: Any) -> TapewireError:
         status, trailers = error.code().name, dict(error.trailing_metadata() or ())

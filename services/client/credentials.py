@@ -1,8 +1,12 @@
 """Who somebody is at a server, kept between two commands in a file that nobody else may read."""
 
+import contextlib
+import fcntl
 import json
 import os
 import stat
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -12,6 +16,10 @@ from tapewire.errors import ConfigError, FormatError, MissingFileError
 
 #: Bytes of the file at most.
 _BYTES_MAX: Final = 1 << 20
+#: How long another command may take to change it, which may have to wait for a server, s; and
+#: between two looks.
+_CHANGED_S_MAX: Final = 60.0
+_LOOK_S: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,28 @@ class Credentials:
 
     def keep(self, path: Path) -> None:
         """Write it beside those for other servers."""
+        with _changing(path):
+            self._put(path)
+
+    def renewed(self, path: Path, renew: Callable[["Credentials"], "Credentials"]) -> "Credentials":
+        """Return fresh ones and keep them: those of another command that was faster, or new ones.
+
+        A refresh token is good once, and who shows one that was used is taken for a thief: of
+        commands that have the same one, one at a time may use it.
+
+        Raises
+        ------
+        ConfigError
+            If there are none by now, or another command does not end.
+        """
+        with _changing(path):
+            kept = Credentials.of(path, self.server)
+            if kept.refresh == self.refresh:
+                kept = renew(kept)
+                kept._put(path)
+            return kept
+
+    def _put(self, path: Path) -> None:
         kept = _all(path)
         kept[self.server] = asdict(self)
         _write(path, kept)
@@ -59,9 +89,10 @@ class Credentials:
     @staticmethod
     def drop(path: Path, server: str) -> None:
         """Forget those for a server."""
-        kept = _all(path)
-        if kept.pop(server, None) is not None:
-            _write(path, kept)
+        with _changing(path):
+            kept = _all(path)
+            if kept.pop(server, None) is not None:
+                _write(path, kept)
 
 
 def default_path() -> Path:
@@ -109,7 +140,29 @@ def _all(path: Path) -> dict[str, dict[str, str]]:
     return dict(kept)
 
 
-def _write(path: Path, kept: dict[str, dict[str, str]]) -> None:
+@contextlib.contextmanager
+def _changing(path: Path) -> Iterator[None]:
+    """Be the one command that changes it; the system lets go of it with its process."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fd = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        until_s = time.monotonic() + _CHANGED_S_MAX
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until_s:
+                    raise ConfigError(
+                        f"{path}: another command has been changing it for {_CHANGED_S_MAX:.0f} s; "
+                        "end that one and try again"
+                    ) from None
+                time.sleep(_LOOK_S)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _write(path: Path, kept: dict[str, dict[str, str]]) -> None:
     with atomic_file(path, mode=0o600) as file:
         file.write(json.dumps(kept, indent=1).encode())

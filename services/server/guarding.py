@@ -4,13 +4,14 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import grpc
 import grpc.aio
 import structlog
 
-from tapewire.errors import TapewireError
+from tapewire.errors import StoreError, TapewireError
 from tapewire.services.auth.rates import Limits
 from tapewire.services.auth.roles import may
 from tapewire.services.auth.tokens import BadTokenError
@@ -178,6 +179,13 @@ class CallGuard(grpc.GenericRpcHandler):  # type: ignore[misc]
         elif isinstance(error, Refused):
             failure = error.failure
             self._measures.refused(failure.reason)
+        elif isinstance(error, StoreError) and told.rule.open:
+            # Where the store is, is nothing for somebody whom nobody knows.
+            self._log.error(
+                "store", method=told.method, error=str(error), request_id=told.request_id
+            )
+            sentence = "the store can't be asked now: try again in a moment"
+            failure = replace(failure_of(error), sentence=sentence)
         elif isinstance(error, TapewireError):
             failure = failure_of(error)
         else:

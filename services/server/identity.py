@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tapewire.errors import StoreError
+from tapewire.errors import LoginEndedError
 from tapewire.services.auth.passwords import Passwords
 from tapewire.services.auth.rates import Limits, RateLimiter
 from tapewire.services.auth.shared import SharedState
@@ -100,17 +100,23 @@ class Identity:
             If they do not fit, which of the two is not said; or too many failed before.
         """
         user = await self._user_with(name, password, address, "login_failed")
-        if user is None:
+        session = None
+        if user is not None:
+            user_id, version = user.id, user.token_version
+            random = new_refresh_token()
+            now_s, digest = self._clock_s(), token_digest(random)
+            until_s = int(now_s) + REFRESH_S
+            session = await self._database.ask(
+                "open_session",
+                lambda store: store.open_session(
+                    user_id, digest, _moment(until_s), version=version
+                ),
+            )
+        if user is None or session is None:
             raise Refused(
                 CallFailure("UNAUTHENTICATED", "BAD_LOGIN", "no user has that name and password", 2)
             )
-        refresh = new_refresh_token()
-        now_s, digest = self._clock_s(), token_digest(refresh)
-        until_s = int(now_s) + REFRESH_S
-        session = await self._database.ask(
-            "open_session", lambda store: store.open_session(user.id, digest, _moment(until_s))
-        )
-        return self._issued(user, session, refresh, until_s), user
+        return self._issued(user, session, random, until_s), user
 
     async def change_password(
         self, claims: Claims, address: str, current: str, following: str
@@ -149,7 +155,10 @@ class Identity:
             If too many failed before.
         """
         self._within(name, address)
-        user = await self._database.ask("user", lambda store: store.user(name))
+        # No user has a name that can't be shown, and not every database takes it for one.
+        user = None
+        if name.isprintable():
+            user = await self._database.ask("user", lambda store: store.user(name))
         kept = user.password_hash if user is not None and user.is_active else None
         fits = await self._passwords.fits(kept, password)
         if fits is None:
@@ -157,7 +166,7 @@ class Identity:
                 CallFailure("UNAVAILABLE", "BUSY", "too many logins at a time: try again")
             )
         if not fits or user is None:
-            shown, details = name[:64], {"address": address}
+            shown, details = _shown(name), {"address": address}
             await self._database.ask(
                 "note", lambda store: store.note(shown, failed, shown, details)
             )
@@ -179,12 +188,15 @@ class Identity:
         now_s = self._clock_s()
         until_s = int(now_s) + REFRESH_S
         shown, kept = token_digest(token), token_digest(fresh)
+        made_for = self._issuer.session_of(token)
         try:
             session, user = await self._database.ask(
                 "renew_session",
-                lambda store: store.renew_session(shown, kept, _moment(now_s), _moment(until_s)),
+                lambda store: store.renew_session(
+                    shown, kept, _moment(now_s), _moment(until_s), made_for=made_for
+                ),
             )
-        except StoreError as error:
+        except LoginEndedError as error:
             raise Refused(CallFailure("UNAUTHENTICATED", "BAD_TOKEN", str(error), 2)) from None
         return self._issued(user, session, fresh, until_s)
 
@@ -244,12 +256,18 @@ class Identity:
         if self._shared is not None:
             self._shared.advance()
 
-    def _issued(self, user: UserRecord, session: int, refresh: str, until_s: int) -> IssuedTokens:
+    def _issued(self, user: UserRecord, session: int, random: str, until_s: int) -> IssuedTokens:
+        refresh = self._issuer.refreshing(random, session)
         access, ends_s = self._issuer.issue(
             str(user.id), user.name, user.email, user.role, version=user.token_version,
             session=session,
         )  # fmt: skip
         return IssuedTokens(access, ends_s, refresh, until_s)
+
+
+def _shown(name: str) -> str:
+    """Return a name that somebody gave, as a log of any database can have it."""
+    return "".join(one if one.isprintable() else "?" for one in name[:64])
 
 
 def _key(claims: Claims) -> tuple[str, int, int, str]:

@@ -188,9 +188,11 @@ def test_other_roles_get_nowhere(
             assert refused(call, b"", metadata=bearer(tokens["vic"]))[1] == "ROLE", path
 
 
+@pytest.mark.parametrize("later", [1, 3])
 def test_a_refresh_token_that_is_replayed_ends_its_login_alone(
-    inner: Inner, tokens: dict[str, str], channel: grpc.Channel
+    inner: Inner, tokens: dict[str, str], channel: grpc.Channel, later: int
 ) -> None:
+    """However often it was renewed since."""
     from served import PASSWORD
 
     stub = accounts_pb2_grpc.AuthServiceStub(channel)
@@ -198,14 +200,24 @@ def test_a_refresh_token_that_is_replayed_ends_its_login_alone(
         asked = accounts_pb2.LoginRequest(name="tom", password=PASSWORD)
         first = stub.Login(asked, timeout=30).tokens
         shown = accounts_pb2.RefreshRequest(refresh_token=first.refresh_token)
-        fresh = stub.Refresh(shown, timeout=30).tokens
-        assert refused(stub.Refresh, shown) == ("UNAUTHENTICATED", "BAD_TOKEN")
-        last = accounts_pb2.RefreshRequest(refresh_token=fresh.refresh_token)
-        assert refused(stub.Refresh, last) == ("UNAUTHENTICATED", "BAD_TOKEN")
-        for text in ("", "x" * 100_000, "\0", "' OR 1=1 --"):
+        last = shown
+        for _ in range(later):
+            fresh = stub.Refresh(last, timeout=30).tokens
+            last = accounts_pb2.RefreshRequest(refresh_token=fresh.refresh_token)
+        # Of the same login, but none that was ever given.
+        random, session, _ = first.refresh_token.split(".")
+        proof = fresh.refresh_token.rpartition(".")[2]
+        forged = [f"{random[::-1]}.{session}.{proof}", f".{session}.", f"{random[::-1]}.{session}"]
+        for text in ("", "x" * 100_000, "\0", "' OR 1=1 --", *forged):
             asked_again = accounts_pb2.RefreshRequest(refresh_token=text)
             assert refused(stub.Refresh, asked_again) == ("UNAUTHENTICATED", "BAD_TOKEN")
-    assert any(one.action == "refresh_reused" for one in inner.store.audit(limit=50))
+        fresh = stub.Refresh(last, timeout=30).tokens
+        last = accounts_pb2.RefreshRequest(refresh_token=fresh.refresh_token)
+        noted = len([1 for one in inner.store.audit(limit=50) if one.action == "refresh_reused"])
+        assert refused(stub.Refresh, shown) == ("UNAUTHENTICATED", "BAD_TOKEN")
+        assert refused(stub.Refresh, last) == ("UNAUTHENTICATED", "BAD_TOKEN")
+    told = [one for one in inner.store.audit(limit=50) if one.action == "refresh_reused"]
+    assert len(told) == noted + 1
 
 
 # --- messages -------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 import json
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,34 @@ def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({"a": "b" * (1 << 20)}))
     with pytest.raises(FormatError, match="at most 1,048,576 bytes"):
         Credentials.of(path, "a:1")
+
+
+def test_of_two_commands_one_uses_the_refresh_token(tmp_path: Path) -> None:
+    """The other takes what that one has got, and renews only what it has from there."""
+    path = tmp_path / "servers.json"
+    first = Credentials("a:1", "access 0", "refresh 0")
+    first.keep(path)
+    used: list[str] = []
+
+    def renew(one: Credentials) -> Credentials:
+        used.append(one.refresh)
+        time.sleep(0.05)
+        return replace(one, access=f"access {len(used)}", refresh=f"refresh {len(used)}")
+
+    with ThreadPoolExecutor(4) as pool:
+        got = list(pool.map(lambda _: first.renewed(path, renew), range(4)))
+    assert used == ["refresh 0"]
+    assert {(one.access, one.refresh) for one in got} == {("access 1", "refresh 1")}
+    assert got[0].renewed(path, renew).refresh == "refresh 2"
+    assert Credentials.of(path, "a:1").access == "access 2"
+
+
+def test_logins_at_several_servers_at_once_are_all_kept(tmp_path: Path) -> None:
+    path = tmp_path / "servers.json"
+    all_of_them = [Credentials(f"a:{port}", "x", "y") for port in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda one: one.keep(path), all_of_them))
+    assert [Credentials.of(path, one.server) for one in all_of_them] == all_of_them
 
 
 @pytest.mark.parametrize("name", ["../manifest.json", "/etc/x", "a/b", "..", ""])

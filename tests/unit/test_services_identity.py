@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from tapewire.errors import StoreLockedError
+from tapewire.services.auth.passwords import PasswordHasher
 from tapewire.services.auth.shared import SharedState
 from tapewire.services.auth.tokens import BadTokenError, TokenIssuer
 from tapewire.services.server import identity as identities
+from tapewire.services.server.callers import Refused
 from tapewire.services.server.database import Database
 from tapewire.services.server.identity import BELIEVED_S, Identity
 from tapewire.services.server.measures import Measures
@@ -31,7 +33,7 @@ class Known:
         self.database = Database(store, self.measures)
         self.user = store.add_user("ada", "trader", "kept", by="test")
         until = dt.datetime.fromtimestamp(NOW_S, dt.UTC).replace(tzinfo=None, year=2100)
-        session = store.open_session(self.user.id, "digest", until)
+        session = store.open_session(self.user.id, "digest", until, version=0)
         self.issuer = TokenIssuer(bytes(32), lambda: NOW_S)
         self.token, _ = self.issuer.issue(str(self.user.id), "ada", "", "trader", session=session)
         real = Store.user
@@ -128,3 +130,59 @@ def test_a_file_that_is_locked_is_waited_for_beside_the_loop(known: Known) -> No
         "db_query_duration_seconds_count", {"query": "user"}
     )
     assert count == 2  # not at once, and then
+
+
+# --- logins ---------------------------------------------------------------------------------------
+
+PASSWORD = "correct horse battery"
+
+
+def with_password(known: Known) -> Identity:
+    known.store.set_user(known.user.id, password_hash=PasswordHasher().hashed(PASSWORD), by="test")
+    return known.identity()
+
+
+@pytest.mark.parametrize("changed", [{"password_hash": "another"}, {"is_active": False}])
+def test_who_is_changed_while_they_log_in_is_not_in(
+    known: Known, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    identity = with_password(known)
+    fits = identity.passwords.fits
+
+    async def slow(kept: str | None, password: str) -> bool | None:
+        found = await fits(kept, password)
+        known.store.set_user(known.user.id, **changed, by="test")
+        return found
+
+    monkeypatch.setattr(identity.passwords, "fits", slow)
+    with pytest.raises(Refused, match="no user has that name and password"):
+        asyncio.run(identity.login("ada", PASSWORD, "here"))
+    # The one that the store begins with alone.
+    assert [one.action for one in known.store.audit()].count("login") == 1
+
+
+def test_a_store_that_is_locked_ends_no_login(known: Known) -> None:
+    identity = with_password(known)
+    tokens, _ = asyncio.run(identity.login("ada", PASSWORD, "here"))
+    with Store.open(known.store.url, lock_timeout_s=0.1) as hurried:
+        database = Database(hurried, known.measures)
+        waiting = Identity(database, known.issuer, lambda: NOW_S)
+        holder = sqlite3.connect(known.store.url, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreLockedError):
+            asyncio.run(waiting.refresh(tokens.refresh))
+        holder.close()
+        database.close()
+    assert asyncio.run(identity.refresh(tokens.refresh)).access
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("ada\0", "ada?"), ("a\x1b[2J", "a?[2J"), ("\ud800", "?")]
+)
+def test_a_failed_login_of_a_name_that_can_not_be_shown_is_noted(
+    known: Known, name: str, shown: str
+) -> None:
+    with pytest.raises(Refused, match="no user has that name and password"):
+        asyncio.run(with_password(known).login(name, PASSWORD, "here"))
+    (last, *_) = known.store.audit()
+    assert (last.action, last.who) == ("login_failed", shown)

@@ -28,7 +28,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         opened.save_batch(search, 1, more, results, trials=6, state={})
         ada = opened.add_user("ada", "admin", "kept", email="a@b", by="test")
         opened.add_user("☃", "viewer", "kept", by="test")
-        opened.open_session(ada.id, "digest", ada.created_at.replace(tzinfo=None, year=2100))
+        until = ada.created_at.replace(tzinfo=None, year=2100)
+        opened.open_session(ada.id, "digest", until, version=0)
         opened.add_job("generate", {"count": 3, "é": [1.5, None]}, ada.id, key="one")
         yield opened
 

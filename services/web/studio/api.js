@@ -28,9 +28,15 @@ async function told(response) {
   }
 }
 
+/** Ask for something that may use up the refresh token, while no other tab does. */
+function alone(ask) {
+  // Browsers have locks for pages over TLS and of their own host; a server has no others.
+  return navigator.locks ? navigator.locks.request("tapewire-refresh", ask) : ask();
+}
+
 function refresh() {
-  // One for all calls that need it: a refresh token is good once.
-  refreshing ??= fetch("/api/session/refresh", { method: "POST", headers: HEADERS })
+  // One for all calls that need it, and one tab after the other: a refresh token is good once.
+  refreshing ??= alone(() => fetch("/api/session/refresh", { method: "POST", headers: HEADERS }))
     .finally(() => { refreshing = null; });
   return refreshing;
 }
@@ -121,7 +127,7 @@ export async function watchSession(jobId, hear, away, signal) {
 
 /** Return who is logged in, with what they may do; null: nobody is. */
 export async function known() {
-  const response = await fetch("/api/session/known", { method: "POST", headers: HEADERS, body: "{}" });
+  const response = await alone(() => fetch("/api/session/known", { method: "POST", headers: HEADERS, body: "{}" }));
   const found = await told(response);
   if (!response.ok) throw new CallError(response.status, found);
   return found.user && { ...found.user, may: new Set(found.permissions) };

@@ -10,7 +10,10 @@ class Orders(Metric):
     label = "Orders"
     compact = "Orders"
     format = COUNT
-    formula = "orders the strategy asked for, denied ones included"
+    formula = (
+        "orders the strategy asked for, denied ones included, and those that close its "
+        "positions for it: at a loss limit, a roll, the end of a day"
+    )
 
     @staticmethod
     def compute(orders: OrderTotals) -> int:

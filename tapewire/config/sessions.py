@@ -8,7 +8,7 @@ from tapewire.config.schema import SessionHours
 
 #: Days for which closes are known, from the beginning of the data on, or, where that is not known,
 #: from the year 2000 on.
-_DAYS: int = 3 * 366
+_DAYS: int = 20 * 366
 _ALL_DAYS: int = 100 * 366
 _FIRST_DAY = datetime.date(2000, 1, 1)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tapewire.wire import StreamInfo
 
 #: Days that are known where the data do not say when they end.
-_DAYS_MAX: Final = 3 * 366
+_DAYS_MAX: Final = 20 * 366
 #: Days before the first price, where the data do not say when they begin.
 _DAYS_BEFORE: Final = 366
 

@@ -179,6 +179,16 @@ def test_exits_do_not_count_against_the_position_limit(tmp_path: Path) -> None:
     assert {o.status for o in played.orders.values()} == {"FILLED", "NEW"}
 
 
+def test_reduce_only_exits_end_with_a_position_that_was_closed_otherwise(tmp_path: Path) -> None:
+    # Long 2 at 60, and nothing from 160 on, where a plain exit would go on to sell 2.
+    log = Log().buy(10, "entry", 2, None)
+    log.sell(10, "profit", 2, 103, parent="entry", reduce_only="true").sell(110, "out", 2, None)
+    played = play(tmp_path, book().tick(200).tick(300), log)
+    assert [(fill[0], fill[2]) for fill in played.brief()] == [("entry", 2), ("out", 2)]
+    profit = played.orders["profit"]
+    assert (profit.status, profit.reason, profit.filled) == ("CANCELED", "REDUCE_ONLY", 0)
+
+
 # --- with a stop-loss -----------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 WAIT_S = 60
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_a_measured_run_leaves_nothing(
     tmp_path: Path, short_folder: Path, number: int

@@ -226,6 +226,7 @@ def test_a_moment_has_everything_up_to_and_including_it() -> None:
     assert math.isnan(rows[1][2][2])
 
 
+@pytest.mark.long
 def test_rows_of_a_real_capture_equal_their_slow_twins(data_file: Callable[[str], Path]) -> None:
     records = read_mbo(data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"))
     start = int(records["ts_recv"][len(records) // 2])

@@ -40,6 +40,7 @@ def test_both_kinds_run_pass_their_tests_and_are_one_strategy(
     assert digests[0] == digests[1]
 
 
+@pytest.mark.long
 def test_a_model_runs_and_passes_its_tests(
     forks: Forks, tapewire_here: Command, tmp_path: Path
 ) -> None:

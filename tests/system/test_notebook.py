@@ -30,6 +30,7 @@ def test_it_is_kept_without_outputs(notebook: Any) -> None:
         assert cell.execution_count is None
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_it_runs(notebook: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scripts = Path(sys.executable).parent

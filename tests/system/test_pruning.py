@@ -49,6 +49,7 @@ def pruned(data: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> St
     return optimize(output=tmp_path_factory.mktemp("pruned") / "s", **data, **ASKED)
 
 
+@pytest.mark.long
 def test_halving_is_what_the_days_say(data: dict[str, Any], pruned: Study, tmp_path: Path) -> None:
     rows = pruned.trials.to_pylist()
     trials = [pruned.values(k) for k in range(1, 13)]

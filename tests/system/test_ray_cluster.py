@@ -67,6 +67,7 @@ def _single(*arguments: Any, **given: Any) -> StudySession:
     return StudySession(*arguments, **given, trials_max=1)
 
 
+@pytest.mark.long
 def test_tasks_are_done_on_every_node_and_fail_as_anywhere(
     ray_team: RayExecutor, tmp_path: Path
 ) -> None:

@@ -6,6 +6,8 @@ import socket
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from conftest import Tapewire
 from tapewire.wire.keys import write_pair
 
@@ -41,6 +43,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+@pytest.mark.long
 def test_its_digest_is_the_one_over_ipc(
     tapewire: Tapewire, tmp_path: Path, synthetic_file: Path
 ) -> None:

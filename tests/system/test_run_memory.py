@@ -36,6 +36,7 @@ def peak_of(folder: Path, events: int) -> int:
     return peak_bytes
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "millions", [(3, 6), pytest.param((4, 10), marks=pytest.mark.long)], ids=str
 )

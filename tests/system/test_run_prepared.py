@@ -155,6 +155,7 @@ def test_damage_below_the_file_system_is_no_result(
     assert digests(again) == digests(good)
 
 
+@pytest.mark.long
 def test_several_processes_share_one_copy(
     tapewire: Any,
     tapewire_here: Any,

@@ -74,6 +74,7 @@ def test_side_by_side(
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_within_one_another(
     synthetic_file: Path, whole: tw.RunResult, tmp_path: Path, transport: str

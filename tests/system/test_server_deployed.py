@@ -112,6 +112,7 @@ def catches_sigterm(pid: int) -> bool:
     return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
+@pytest.mark.long
 def test_the_commands_of_the_compose_file_serve(
     compose: dict[str, Any], databases: Databases, tmp_path: Path
 ) -> None:

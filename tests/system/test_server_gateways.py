@@ -207,6 +207,7 @@ def test_a_second_server_does_not_get_the_port(gateways: Gateways, tmp_path: Pat
         assert "nobody can listen there" in done.stderr
 
 
+@pytest.mark.long
 def test_gateways_end_with_who_started_them(tmp_path: Path) -> None:
     server = Gateways(tmp_path)
     pids = server.pids()

@@ -88,6 +88,7 @@ def _small_passes(*arguments: Any, **given: Any) -> StudySession:
     return StudySession(*arguments, **given, trials_max=1)
 
 
+@pytest.mark.long
 def test_draws_of_models_do_not_depend_on_the_packing(
     synthetic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

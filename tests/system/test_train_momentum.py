@@ -106,6 +106,7 @@ def test_what_it_can_not_learn_from_is_said(script: ModuleType, day: pa.Table) -
         script.horizon_ns("mid_return_100ev")
 
 
+@pytest.mark.long
 def test_a_run_over_what_the_model_has_not_seen(
     repo: Path, stage: Stage, tapewire_here: Any, data_file: Callable[[str], Path]
 ) -> None:

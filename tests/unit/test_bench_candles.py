@@ -48,6 +48,7 @@ def children(few_bars: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.long
 def test_every_target_of_candles_finds_its_row(children: dict[str, Any], tmp_path: Path) -> None:
     rows = list(candles.candle_rows(SCALE))
     rows += declared.declared_rows(SCALE, tmp_path)

@@ -10,6 +10,7 @@ from tapewire.bench.targets import judge
 BARS = 20_000
 
 
+@pytest.mark.long
 def test_every_target_of_the_factory_finds_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("BARS_QUICK", BARS), ("TRADED_QUICK", 12), ("POPULATION_QUICK", 8)):
         monkeypatch.setattr(factory, name, value)

@@ -91,6 +91,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "_STILL_S", 0.2)
 
 
+@pytest.mark.long
 def test_rows_of_every_kind_of_growth(small: None, tmp_path: Path) -> None:
     rows = list(growth.growth_rows(tmp_path, Scale(events=1, runs=2, seed=1)))
     named = {(row.group.removeprefix("growth, "), row.name): row for row in rows}

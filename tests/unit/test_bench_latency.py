@@ -20,6 +20,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Workload:
     return Workload(tmp_path_factory.mktemp("latency"), EVENTS, 1)
 
 
+@pytest.mark.long
 def test_rows_have_ordered_figures(work: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency, "SINGLE_EVENTS_QUICK", 2_000)
     rows = list(latency.latency_rows(work, Scale(EVENTS, runs=2, seed=1, quick=True)))

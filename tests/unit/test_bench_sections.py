@@ -64,6 +64,7 @@ def test_variants_run_over_the_same_part(work: Workload, monkeypatch: pytest.Mon
     assert three.name == "3 variants, one pass"
 
 
+@pytest.mark.long
 def test_every_way_of_transport_carries_everything(
     work: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +166,7 @@ def test_the_targets_of_sources_find_their_rows(work: Workload, tmp_path: Path) 
     assert read_records(tmp_path / "foreign.dbn")[1].size == SCALE.events + 3  # a snapshot of two
 
 
+@pytest.mark.long
 def test_a_warm_start_has_its_parts_in_order(tmp_path: Path) -> None:
     (warm,) = rows = list(start_rows(tmp_path, SCALE))
     assert 0 < warm.figures["kernels_s"] < warm.median_s < warm.figures["whole_run_s"]
@@ -233,6 +235,7 @@ def test_both_ways_of_calling_do_the_same_on_the_same_trades(work: Workload) -> 
     assert digests[0] == digests[1]
 
 
+@pytest.mark.long
 def test_callbacks_are_measured_by_how_often_they_come(work: Workload) -> None:
     rows = list(callbacks.callback_rows(work, SCALE))
     assert [row.name for row in rows] == [

@@ -209,6 +209,7 @@ def profile(tape: Iterable[Record], since_ns: int = 0) -> dict[str, float]:
     return out
 
 
+@pytest.mark.long
 def test_the_flow_is_the_kind_esh4_has(data_file: Callable[[str], Path]) -> None:
     real = read_mbo(data_file("glbx/esh4-glbx-mdp3-20231225.mbo.dbn.zst"))
     opening_ns = 1_703_545_200_106_000_000  # before it, the pre-open's crossed book

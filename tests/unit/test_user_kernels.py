@@ -82,6 +82,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # --- never a stale one ----------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_changed_helper_is_compiled_in_apart_from_ours(tmp_path: Path, cache: Path) -> None:
     path = tmp_path / "hook.py"
     path.write_text(HOOK)

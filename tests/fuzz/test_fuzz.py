@@ -98,7 +98,7 @@ def _work(self: Planted) -> None:
 def _grow(self: Planted) -> None:
     status = Path("/proc/self/status").read_text()
     peak, now = (int(re.search(rf"{key}:\s+(\d+)", status)[1]) for key in ("VmHWM", "VmRSS"))
-    self.kept = b"x" * ((peak - now << 10) + (300 << 20))  # other tests have had much, too
+    self.kept = b"x" * ((peak - now << 10) + (300 << 20))
 
 
 PLANTS: dict[str, tuple[Callable[[Planted], object], str]] = {
@@ -114,6 +114,8 @@ PLANTS: dict[str, tuple[Callable[[Planted], object], str]] = {
 def test_what_is_planted_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     act, said = PLANTS[name]
     monkeypatch.setitem(TARGETS, "planted", type("Planted", (Planted,), {"act": act}))
+    # To grow beyond what all tests before have had would take more than a second.
+    Path("/proc/self/clear_refs").write_text("5")
     (failure,) = play("planted", 7, 4, None)["failures"]
     assert failure["seed"] == 9
     assert re.search(said, failure["error"])

@@ -15,6 +15,7 @@ from tapewire.processes.signals import interruptible
 from tapewire.runs.versions import versions
 from tapewire.studies.axes import Trial
 from tapewire.studies.base import Base
+from tapewire.studies.contents import made_by
 from tapewire.studies.folder import BLOCKS_FILE, REPORT, TRIALS, StudyFolder
 from tapewire.studies.luck import luck_of
 from tapewire.studies.parts import read_parts
@@ -68,6 +69,7 @@ def plan_of(kind: str, base: RunConfig, settings: StudySettings) -> dict[str, An
     return {
         "version": PLAN_VERSION,
         "kind": kind,
+        **made_by(base),
         "base": base.to_dict(),
         "study": settings.model_dump(mode="json", by_alias=True, exclude_none=True),
     }

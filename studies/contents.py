@@ -10,7 +10,9 @@ import xxhash
 
 from tapewire.compiled import kernel_cache
 from tapewire.compiled.user_sources import own_sources
+from tapewire.config.schema import RunConfig
 from tapewire.errors import ConfigError
+from tapewire.runs.manifest import strategy_sources
 from tapewire.runs.versions import versions
 
 _CHUNK: Final = 1 << 20
@@ -111,6 +113,18 @@ def software() -> dict[str, str]:
     found = {name: of for name, of in versions().items() if name not in _OF_A_HOST}
     root = Path(kernel_cache.__file__).parents[1]
     return {**found, "sources": kernel_cache.room_keys(root)[""]}
+
+
+def made_by(config: RunConfig) -> dict[str, Any]:
+    """Return what makes the results of trials beside a configuration, JSON-ready.
+
+    ``versions``: see `software`; ``strategy_sources``: sha256 of the strategies' files, by path.
+    """
+    files = [file for one in strategy_sources(config) for file in (one, *one["helpers"])]
+    return {
+        "versions": software(),
+        "strategy_sources": {file["file"]: file["sha256"] for file in files},
+    }
 
 
 def require_software(expected: Mapping[str, str]) -> None:

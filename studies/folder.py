@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 from tapewire.analytics.run_folder import MANIFEST, sha256_of
 from tapewire.atomic import atomic_write, output_errors
 from tapewire.errors import ConfigError, FormatError, MissingFileError, OutputError
+from tapewire.inputs.kept_work import first_difference
 from tapewire.studies.markets import MODEL
 from tapewire.studies.parts import parts_in
 
@@ -37,6 +38,9 @@ _FILES: Final = (
     TRIALS, BLOCKS_FILE, BANDS_FILE, DRAWS_FILE, RESULT, MODEL, REPORT, PLAN, MANIFEST
 )  # fmt: skip
 
+#: Of a plan, what its trials were made by, beside what was asked for.
+_MADE_BY: Final = ("versions", "strategy_sources")
+
 
 class StudyFolder:
     """A folder claimed for one study; the claim ends with the process.
@@ -58,7 +62,7 @@ class StudyFolder:
     OutputError
         If it holds another study, or something else, is in use, or can't be written.
     ConfigError
-        If it is to be gone on with, and is another one.
+        If it is to be gone on with, and is another one, or its trials are of other code.
     """
 
     def __init__(
@@ -113,11 +117,14 @@ class StudyFolder:
     def _require_same(self, plan: Mapping[str, Any]) -> None:
         there = read_plan(self.path)
         given = json.loads(json.dumps(plan))
-        for key in sorted({*given, *there}):
+        for key in (*sorted({*given, *there} - {*_MADE_BY}), *_MADE_BY):
             if there.get(key) != given.get(key):
+                was, now = ({key: one[key]} if key in one else {} for one in (there, given))
+                told = first_difference(was, now) if key in _MADE_BY else f"{key} differs"
+                kind = "trials of other code" if key in _MADE_BY else "another study"
                 raise ConfigError(
-                    f"--resume: {self.path} holds another study, {key} differs: choose another "
-                    "folder (-o)"
+                    f"--resume: {self.path} holds {kind}, {told}: choose another folder (-o), or "
+                    "begin anew with --force"
                 )
 
     def _clear(self) -> None:

@@ -11,6 +11,7 @@ from tapewire.errors import ConfigError, MissingFileError
 from tapewire.runs.result import RunResult
 from tapewire.studies.axes import MARKET, Trial
 from tapewire.studies.conducting import PLAN_VERSION
+from tapewire.studies.contents import made_by
 from tapewire.studies.factors import MonteCarloSettings, Perturbation
 from tapewire.studies.folder import read_plan
 from tapewire.studies.perturbing import default_perturbations, market_seeds, perturbed_trials
@@ -124,6 +125,7 @@ def of_config(
     plan: dict[str, Any] = {
         "version": PLAN_VERSION,
         "kind": "montecarlo",
+        **made_by(config),
         "base": config.to_dict(),
         "montecarlo": _told(settings),
         "market": market,

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -18,6 +19,8 @@ from tapewire.services.web.cookies import SESSION_PATH, LoginCookies, require_ow
 
 #: How long a call's JSON may take to come, s.
 BODY_S_MAX = 30.0
+#: What a call is logged with whose page has been closed; nobody reads it.
+_CLOSED: Final = 499
 STUDIO: Final = Path(__file__).parent / "studio"
 #: Nothing is loaded from elsewhere, no script or style stands in a page itself.
 _POLICY: Final = (
@@ -85,13 +88,15 @@ class _Studio:
         )
         # Its first answer decides on the status; a refusal is one like any other call's.
         try:
-            first = await anext(answers)
-        except StopAsyncIteration:
-            first = None
+            first = await _first(answers, request)
+        except ClientDisconnect:
+            return Response(status_code=_CLOSED)
         return StreamingResponse(
             _events(first, answers),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+            # A page that closes while an answer is on its way leaves the call where it is.
+            background=BackgroundTask(_end, answers),
         )
 
     async def login(self, request: Request) -> Response:
@@ -240,6 +245,41 @@ async def _body(request: Request) -> bytes:
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else "unknown"
+
+
+async def _first(answers: AsyncIterator[dict[str, Any]], request: Request) -> Any:
+    """Return the first answer of a stream, None if it ends without one.
+
+    Raises
+    ------
+    CallFailedError
+        If the call is refused.
+    ClientDisconnect
+        If the page is closed meanwhile; the call has ended then.
+    """
+    try:
+        # In this task, as the rest: a call knows by its context who makes it.
+        async with asyncio.timeout(None) as waiting:
+            watching = asyncio.create_task(_end_when_closed(request, waiting))
+            try:
+                return await anext(answers, None)
+            finally:
+                watching.cancel()
+                await asyncio.wait([watching])
+    except TimeoutError:
+        if not waiting.expired():
+            raise
+        raise ClientDisconnect from None
+
+
+async def _end_when_closed(request: Request, waiting: asyncio.Timeout) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    waiting.reschedule(0.0)
+
+
+async def _end(answers: AsyncGenerator[dict[str, Any], None]) -> None:
+    await answers.aclose()
 
 
 async def _events(first: Any, rest: AsyncIterator[dict[str, Any]]) -> AsyncIterator[str]:

@@ -4,8 +4,9 @@ JSON becomes the call's message by the protocol's own mapping, and back; what a 
 thereby what its user may do by any other way.
 """
 
+import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
 
@@ -148,16 +149,17 @@ class WebCalls:
 
     async def answers(
         self, call: str, body: bytes, token: str, address: str
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Make a call with many answers; see `answer`."""
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Make a call with many answers; see `answer`. Closing it ends the call."""
         method = _method(call, inside=False)
         if not method.server_streaming:
             raise CallFailedError(404, f"{call}: has one answer: post it", "NO_CALL")
         request = _request(method, body)
         handler, context = self._admitted(method, token, address)
         try:
-            async for part in handler.unary_stream(request, context):
-                yield _plain(part)
+            async with contextlib.aclosing(handler.unary_stream(request, context)) as parts:
+                async for part in parts:
+                    yield _plain(part)
         except grpc.aio.AbortError:
             raise _failure(context) from None
 

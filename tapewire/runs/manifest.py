@@ -83,7 +83,7 @@ def manifest_of(
         + [_whole_input(file, file.records_read, len(file.lots)) for file in _bars(facts)]
         + [one.to_dict() for one in facts.symbology]
         + _model_files(simulation),
-        "strategy_sources": _strategy_sources(facts.config),
+        "strategy_sources": strategy_sources(facts.config),
         "counts": {key: int(value) for key, value in counts.items()},
         "stages": _stages(applied(counts), clock, totals),
         "collector": facts.collector,
@@ -177,7 +177,7 @@ def _model_files(simulation: "Simulation | JoinedDays | None") -> list[dict[str,
     ]
 
 
-def _strategy_sources(config: RunConfig) -> list[dict[str, Any]]:
+def strategy_sources(config: RunConfig) -> list[dict[str, Any]]:
     """Describe the files of the strategies that did not come along: a strategy's, its helpers."""
     described = []
     for kind in dict.fromkeys(strategy.type for strategy in config.strategy):

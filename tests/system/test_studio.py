@@ -5,7 +5,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +212,32 @@ def test_streams_are_events_and_refusals_are_refusals(ada: Browser):
     path = "/api/stream/JobService/Watch"
     assert told(ada, path=path, body='{"job_id": 9}', **headers)[0] == 409
     assert told(ada, path="/api/stream/JobService/Get", **headers) == (404, "NO_CALL")
+
+
+def test_streams_of_closed_pages_hold_no_places(tmp_path: Path):
+    with inner_server(tmp_path, web="127.0.0.1:0", streams_max=2) as inner:
+        job = inner.store.add_job("test", {}, 1)
+        body = json.dumps({"job_id": job.id, "after_seq": job.seq}).encode()
+        head = [
+            "POST /api/stream/JobService/Watch HTTP/1.1", "host: localhost",
+            *(f"{name}: {value}" for name, value in OURS.items()),
+            f"cookie: tapewire={inner.token()}", f"content-length: {len(body)}",
+        ]  # fmt: skip
+        asked = "\r\n".join(head).encode() + b"\r\n\r\n" + body
+        going = inner.server._guard._going
+        for _ in range(5):  # none has an answer: nothing becomes of the job
+            with socket.create_connection(("127.0.0.1", inner.server.web_port)) as closing:
+                closing.sendall(asked)
+                until(lambda: going[True] == 1)
+            until(lambda: going[True] == 0)
+        assert inner.server._jobs._watch._watched == {}
+
+
+def until(holds: Callable[[], bool], within_s: float = 10.0) -> None:
+    until_s = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < until_s, "expected it by now"
+        time.sleep(0.01)
 
 
 def test_nothing_beside_the_page_is_given_away(served: Inner):

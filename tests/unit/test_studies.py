@@ -18,6 +18,7 @@ from tapewire.errors import ConfigError, MissingFileError, OutputError
 from tapewire.studies.asking import settings_of
 from tapewire.studies.axes import Trial, combinations, count, value_of
 from tapewire.studies.base import Base
+from tapewire.studies.conducting import plan_of
 from tapewire.studies.folder import EARLIER, StudyFolder
 from tapewire.studies.passes import placed
 from tapewire.studies.planning import passes_of
@@ -288,6 +289,45 @@ def test_the_best_keeps_what_it_must() -> None:
     assert ranking.best is not None
     assert (ranking.best["trial"], ranking.best["max_drawdown"]) == (2, 2.0)
     assert [row["trial"] for row in ranking.order(rows)] == [2, 5, 1]
+
+
+def test_a_folder_does_not_go_on_with_trials_of_other_code(tmp_path: Path) -> None:
+    place, mine = tmp_path / "study", tmp_path / "mine.py"
+    document = BASE | {"strategy": [{"type": f"{mine}:Mine"}]}
+    settings = StudySettings.model_validate({"vary": {"count": [1, 2]}})
+
+    def planned(side: str) -> dict[str, Any]:
+        mine.write_text(
+            "import tapewire as tw\n"
+            "class Mine(tw.Strategy):\n"
+            '    count: int = tw.parameter(1, "Lots", minimum=1)\n'
+            "    def on_trade(self, trade, context):\n"
+            f"        context.submit(tw.{side}, 1)\n"
+        )
+        return plan_of("sweep", make_config(document), settings)
+
+    plan = planned("BUY")
+    with StudyFolder(place, plan) as folder:
+        (folder.parts / "1.parquet").touch()
+    with pytest.raises(
+        ConfigError,
+        match=rf"trials of other code, strategy_sources\.{mine} was .* and is .*--force",
+    ):
+        StudyFolder(place, planned("SELL"), resume=True)
+    newer = plan | {"versions": plan["versions"] | {"numpy": "0.1"}}
+    with pytest.raises(ConfigError, match=r'versions\.numpy was ".*" and is "0\.1": .*--force'):
+        StudyFolder(place, newer, resume=True)
+    with StudyFolder(place, planned("BUY"), resume=True) as folder:
+        assert len(folder.done()) == 1
+
+
+def test_a_folder_that_does_not_say_its_code_is_not_gone_on_with(tmp_path: Path) -> None:
+    place = tmp_path / "study"
+    with StudyFolder(place, {"study": 1}) as folder:
+        (folder.parts / "1.parquet").touch()
+    told = {"study": 1, "versions": {"numpy": "0.1"}, "strategy_sources": {}}
+    with pytest.raises(ConfigError, match=r"other code, versions was nothing and is .*--force"):
+        StudyFolder(place, told, resume=True)
 
 
 def test_a_folder_holds_one_study(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from tapewire.store.bulk import in_utc
 from tapewire.store.schema import jobs, users
+
+#: Columns that lists leave out.
+_LARGE: Final = ("payload", "result")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class JobRecord:
     id : int
     kind : str
     asked : dict
+        Empty in a list of jobs.
     owner_id : int or None
     owner : str
         The owner's name.
@@ -40,7 +44,7 @@ class JobRecord:
         0 to 1.
     message : str
     result : dict or None
-        Of one that is done.
+        Of one that is done; None in a list of jobs.
     error, reason : str
         Of one that is not: for people, and for programs.
     exit_code : int
@@ -122,8 +126,8 @@ class JobEnd:
 def job_of(row: Any) -> JobRecord:
     """Return the record of a row of jobs, with its owner's name."""
     return JobRecord(
-        row.id, row.kind, row.payload, row.owner_id, row.owner or "", row.content_hash, row.state,
-        row.attempt, row.attempts_max, row.lease_owner or "", _moment(row.lease_until),
+        row.id, row.kind, row.payload or {}, row.owner_id, row.owner or "", row.content_hash,
+        row.state, row.attempt, row.attempts_max, row.lease_owner or "", _moment(row.lease_until),
         row.is_cancel_asked, row.seq, row.steps_done, row.steps_total, row.progress,
         row.message or "", row.result, row.error or "", row.reason or "", row.exit_code or 0,
         row.generation_id, in_utc(row.created_at), _moment(row.started_at), _moment(row.ended_at),
@@ -134,9 +138,18 @@ def _moment(value: datetime | None) -> datetime | None:
     return None if value is None else in_utc(value)
 
 
-def job_query() -> sa.Select[Any]:
-    """Return what asks for rows that `job_of` takes."""
-    return sa.select(jobs, users.c.name.label("owner")).join_from(
+def job_query(*, is_whole: bool = True) -> sa.Select[Any]:
+    """Return what asks for rows that `job_of` takes.
+
+    Parameters
+    ----------
+    is_whole
+        Whether with what was asked for and what came of it, which may be 2 MiB.
+    """
+    columns: list[sa.ColumnElement[Any]] = [
+        one if is_whole or one.name not in _LARGE else sa.null().label(one.name) for one in jobs.c
+    ]
+    return sa.select(*columns, users.c.name.label("owner")).join_from(
         jobs, users, jobs.c.owner_id == users.c.id, isouter=True
     )
 

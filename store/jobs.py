@@ -119,7 +119,7 @@ class JobsStore(OpenedStore):
         kind: str = "",
         limit: int = 100,
     ) -> list[JobRecord]:
-        """Return jobs, the newest first, before one's id.
+        """Return jobs, the newest first, before one's id; `asked` and `result` are left out.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class JobsStore(OpenedStore):
         """
         if state and state not in JOB_STATES:
             raise ConfigError(f"state: expected one of {', '.join(JOB_STATES)}, found {state!r}")
-        query = job_query().order_by(jobs.c.id.desc()).limit(min(limit, _ROWS_MAX))
+        query = job_query(is_whole=False).order_by(jobs.c.id.desc()).limit(min(limit, _ROWS_MAX))
         if before is not None:
             query = query.where(jobs.c.id < before)
         if state:
@@ -139,11 +139,12 @@ class JobsStore(OpenedStore):
             return [job_of(row) for row in connection.execute(query)]
 
     def jobs_among(self, ids: Sequence[int]) -> dict[int, JobRecord]:
-        """Return id → job of those that are there."""
+        """Return id → job of those that are there; `asked` and `result` are left out."""
         if not ids:
             return {}
         with self.reading("look at jobs") as connection:
-            rows = connection.execute(job_query().where(among(connection, jobs.c.id, list(ids))))
+            query = job_query(is_whole=False)
+            rows = connection.execute(query.where(among(connection, jobs.c.id, list(ids))))
             return {row.id: job_of(row) for row in rows}
 
     def cancel_job(self, job_id: int, *, by: str) -> JobRecord:

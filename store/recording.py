@@ -40,6 +40,8 @@ from tapewire.store.schema import (
 
 #: Results of this kind are no trials: nothing was chosen by them.
 HOLDOUT: Final = "holdout"
+#: Strategies that one entry of the audit log names.
+LOGGED_MAX: Final = 1_000
 
 
 class WritingStore(OpenedStore):
@@ -317,8 +319,11 @@ class WritingStore(OpenedStore):
                     strategies.delete().where(among(connection, strategies.c.id, some))
                 )
                 assert gone.rowcount == len(some)
-            log(connection, who, "delete strategies", f"{len(wanted)} strategies",
-                {"ids": wanted[:1_000], "why": why})  # fmt: skip
+            # Each is named, in as many entries as that takes.
+            for first in range(0, len(wanted) or 1, LOGGED_MAX):
+                some = wanted[first : first + LOGGED_MAX]
+                log(connection, who, "delete strategies", f"{len(some)} strategies",
+                    {"ids": some, "why": why})  # fmt: skip
         return len(wanted)
 
 

@@ -183,6 +183,9 @@ class JobWorker:
             lost = "its worker ended" if why == "ending" else failure.message
             ended = f"{lost}; a live session is not begun again, what it had is in its folder"
             store.end_job(job.id, job.attempt, JobEnd("failed", None, ended, "LOST", 5))
+        elif why == "ending" and job.attempts_max == 1:
+            ended = "its worker ended; such a job is not begun again"
+            store.end_job(job.id, job.attempt, JobEnd("failed", None, ended, "LOST", 5))
         elif why == "ending":
             store.release_job(job.id, job.attempt, why="its worker ended", counts=False)
         elif failure.kind == "lost" or failure.error in _PASSING:

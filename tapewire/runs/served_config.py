@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tapewire.compiled.parameters import ParameterSpec
 from tapewire.config.edits import value_at
+from tapewire.config.finding import load_strategy
 from tapewire.config.loading import make_config
 from tapewire.config.models import SECTIONS
 from tapewire.config.problems import Places, Problems
@@ -19,7 +21,6 @@ from tapewire.config.wording import describe, suggest
 from tapewire.config.yaml import KeyPath, dump_yaml, load_yaml
 from tapewire.errors import ConfigError
 from tapewire.execution.models import REGISTRIES
-from tapewire.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from tapewire.config.schema import RunConfig
@@ -170,15 +171,16 @@ class _Placed:
         for family, (section, key) in SECTIONS.items():
             choice = value_at(execution, (section,))
             kind = value_at(choice, (key,))
-            if not isinstance(kind, str) or not isinstance(choice, dict):
+            if not isinstance(choice, dict):
                 continue
-            definition = REGISTRIES[family].get(kind)
-            if definition is None:
-                said = f"unknown model {kind!r}, {suggest(kind, REGISTRIES[family])}"
+            registry = REGISTRIES[family]
+            if isinstance(kind, str) and kind not in registry:
+                said = f"unknown model {kind!r}, {suggest(kind, registry)}"
                 self._problems.add((*where, section, key), said)
                 continue
-            for name, spec in definition.parameters.items():
-                if spec.type is Path:
+            # A section without a type is completed by another's: it may become any model.
+            for definition in [registry[kind]] if isinstance(kind, str) else registry.values():
+                for name in _paths_of(definition.parameters):
                     self._file(choice, name, (*where, section))
 
     def _strategy(self, entry: dict[str, Any], where: KeyPath) -> None:
@@ -187,24 +189,29 @@ class _Placed:
         kind = entry.get("type")
         if not isinstance(kind, str):
             return
-        if kind in BUILT_IN:
-            for name, spec in STRATEGIES[kind].parameters.items():
-                if spec.type is Path:
-                    self._file(entry.get("parameters"), name, (*where, "parameters"))
-            return
         try:
-            entry["type"] = self._kind(kind)
+            entry["type"] = kind = self._kind(kind)
+            # What a strategy takes is what it declares: whose it is makes no difference.
+            declared = load_strategy(kind, self._places.declared).definition.parameters
         except ConfigError as error:
             self._problems.add((*where, "type"), str(error))
+            return
+        variants = entry.get("variants")
+        for name in _paths_of(declared):
+            self._files(entry.get("parameters"), name, (*where, "parameters"))
+            for number, variant in enumerate(variants if isinstance(variants, list) else ()):
+                self._files(variant, name, (*where, "variants", number))
 
     def _kind(self, kind: str) -> str:
-        """Return a strategy's type as a path on this host.
+        """Return a strategy's type: one that comes along, or a path on this host.
 
         Raises
         ------
         ConfigError
             If there is none.
         """
+        if kind in BUILT_IN:
+            return kind
         if kind.startswith(STORED):
             return str(self._declared(kind.removeprefix(STORED)))
         place, colon, name = kind.partition(":")
@@ -233,6 +240,17 @@ class _Placed:
         if isinstance(owner, dict) and owner.get(key) is not None:
             owner[key] = self._path(self._places.data, owner[key], (*where, key))
 
+    def _files(self, owner: Any, key: str, where: KeyPath) -> None:
+        """Place a file, or each of a list of them, which is a grid of strategies."""
+        names = owner.get(key) if isinstance(owner, dict) else None
+        if not isinstance(names, list):
+            self._file(owner, key, where)
+            return
+        owner[key] = [
+            self._path(self._places.data, name, (*where, key, number))
+            for number, name in enumerate(names)
+        ]
+
     def _path(self, folder: Path | None, name: Any, where: KeyPath) -> Any:
         try:
             return str(file_within(folder, name))
@@ -251,6 +269,10 @@ class _Placed:
             if isinstance(owner, dict) and name in owner:
                 said = f"expected {instead} of a server's client, found {name!r}"
                 self._problems.add((*where, name), said)
+
+
+def _paths_of(parameters: Mapping[str, ParameterSpec]) -> list[str]:
+    return [name for name, spec in parameters.items() if spec.type is Path]
 
 
 def _copied(value: Any) -> Any:

@@ -81,12 +81,23 @@ def test_work_is_canceled(store: Store) -> None:
 
 
 def test_a_worker_that_ends_gives_its_job_back(store: Store) -> None:
-    job = store.add_job("work", {}, 1, attempts_max=1)
+    job = store.add_job("work", {}, 1, attempts_max=2)
     with working(store, "sleep") as ending:
         once(store, job.id, "running")
         ending.set()
         back = once(store, job.id, "waiting")
-    assert (back.attempt, back.attempts_max) == (1, 2)
+    assert (back.attempt, back.attempts_max) == (1, 3)
+
+
+def test_but_for_one_that_is_begun_once_only(store: Store) -> None:
+    job = store.add_job("work", {}, 1, attempts_max=1)
+    with working(store, "sleep") as ending:
+        once(store, job.id, "running")
+        ending.set()
+        ended = once(store, job.id, "failed", "waiting")
+    assert (ended.state, ended.attempt, ended.attempts_max) == ("failed", 1, 1)
+    assert (ended.reason, ended.exit_code) == ("LOST", 5)
+    assert ended.error == "its worker ended; such a job is not begun again"
 
 
 def test_a_worker_lets_go_of_what_was_taken_over(store: Store) -> None:

@@ -243,6 +243,19 @@ def test_what_is_deleted_takes_along_what_is_its_own_and_no_trial(store: Store) 
     assert ask(store, "SELECT who, subject FROM audit_log") == [("ana", "2 strategies")]
 
 
+def test_each_strategy_that_is_deleted_is_in_the_audit_log(store: Store) -> None:
+    ids = store.add_strategies([strategy(number) for number in range(2_500)])
+    assert store.delete_strategies(ids, who="ana", why="old") == 2_500
+    entries = store.audit()
+    assert sorted(one for entry in entries for one in entry.details["ids"]) == sorted(ids)
+    assert [entry.subject for entry in entries] == [
+        "500 strategies", "1000 strategies", "1000 strategies",
+    ]  # fmt: skip
+    assert {(entry.who, entry.action, entry.details["why"]) for entry in entries} == {
+        ("ana", "delete strategies", "old")
+    }
+
+
 def test_tests_of_stored_strategies_are_trials_but_for_holdouts(store: Store) -> None:
     dataset_id, _ = filled(store, 2)
     other = store.add_dataset("e" * 64, {})

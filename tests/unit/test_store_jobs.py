@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -139,6 +140,18 @@ def test_attempts_are_bounded(url: str) -> None:
         assert store.claim_job("w", KINDS, lease_s=60) is not None
         assert store.release_job(once.id, 2, why="it was killed", counts=True) == "failed"
         assert store.job(once.id).error == "it was killed"
+
+
+def test_lists_leave_out_what_is_large(url: str) -> None:
+    with Store.open(url) as store:
+        job = store.add_job("work", {"count": 3}, owner_of(store))
+        store.claim_job("w", KINDS, lease_s=60)
+        store.end_job(job.id, 1, JobEnd("done", {"rows": ["x" * 1_000]}))
+        whole = store.job(job.id)
+        assert (whole.asked, whole.result) == ({"count": 3}, {"rows": ["x" * 1_000]})
+        listed = replace(whole, asked={}, result=None)
+        assert store.jobs() == [listed]
+        assert store.jobs_among([job.id]) == {job.id: listed}
 
 
 def test_jobs_are_canceled(url: str) -> None:

@@ -358,6 +358,8 @@ class RailsDesk:
 
     def _measure(self, now_ns: int) -> None:
         records = self.rules.measure(now_ns)
+        for words in self.rules.valuer.unpriced(now_ns):
+            self.told(words)
         if not records:
             return
         self._record(now_ns, *records)

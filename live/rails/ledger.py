@@ -38,8 +38,10 @@ from tapewire.live.rails.records import (
     KeptPosition,
     OutcomeKnown,
     PositionAdopted,
+    PositionValued,
     SessionBegan,
 )
+from tapewire.market.records import UNDEF_PRICE
 from tapewire.wire.codec import Message
 
 #: Orders that have ended and are still known, so that a late or second word of one is understood.
@@ -99,17 +101,35 @@ class RailsOrder:
 
 @dataclass
 class AccountPosition:
-    """A position: lots, below 0 short; what they took, 1e-9 price times lots; fees paid."""
+    """A position: lots, below 0 short; what they took, 1e-9 price times lots; fees paid.
+
+    Attributes
+    ----------
+    mark
+        The price of these lots that is journaled last, 1e-9; None: none since the last fill.
+    multiplier_num, multiplier_den
+        Of the contract when a session last listed it; 0 as the first: none has been heard of.
+    """
 
     lots: int = 0
     cash: int = 0
     fees: int = 0
+    mark: int | None = None
+    multiplier_num: int = 0
+    multiplier_den: int = 1
 
     def book(self, side: int, price: int, lots: int, fee: int) -> None:
         """Book a fill."""
         self.lots += side * lots
         self.cash -= side * price * lots
         self.fees += fee
+        self.mark = None  # of other lots: an old price beside a new fill would make up a loss
+
+    def adopt(self, lots: int, average_px: int) -> None:
+        """Take over lots at a price, which is what they are worth until there is another one."""
+        mark = self.mark if self.lots else average_px
+        self.book(1, average_px, lots, 0)
+        self.mark = mark
 
     def pnl(self, mark: int, numerator: int, denominator: int) -> int:
         """P&L at a price, 1e-9 currency, rounded down: as `tapewire.positions` has it."""
@@ -200,7 +220,11 @@ class AccountLedger:
         elif isinstance(record, BrokerDown):
             self._cut()
         elif isinstance(record, PositionAdopted):
-            self.position(record.symbol).book(1, record.average_px, record.lots, 0)
+            self.position(record.symbol).adopt(record.lots, record.average_px)
+        elif isinstance(record, PositionValued):
+            held = self.position(record.symbol)
+            held.mark = None if record.mark == UNDEF_PRICE else record.mark
+            held.multiplier_num, held.multiplier_den = record.multiplier_num, record.multiplier_den
         elif isinstance(record, KeptOrder | KeptExecutions | KeptPosition | KeptHorizon):
             self._restore(record)
         else:
@@ -318,7 +342,11 @@ class AccountLedger:
         """Yield the records that a new file begins with, from which all of it comes again."""
         yield KeptHorizon(self.horizon_ns)
         for symbol, held in self.positions.items():
-            yield KeptPosition(symbol, held.lots, str(held.cash), str(held.fees))
+            yield KeptPosition(
+                symbol, held.lots, str(held.cash), str(held.fees),
+                UNDEF_PRICE if held.mark is None else held.mark,
+                held.multiplier_num, held.multiplier_den,
+            )  # fmt: skip
         for one in (*self.ended.values(), *self.open.values()):
             yield KeptOrder(
                 one.order, one.asked_ns if not one.is_open else one.sent_ns, int(one.status),
@@ -336,8 +364,10 @@ class AccountLedger:
             self.horizon_ns = record.ts
         elif isinstance(record, KeptPosition):
             self.positions[record.symbol] = AccountPosition(
-                record.lots, int(record.cash), int(record.fees)
-            )
+                record.lots, int(record.cash), int(record.fees),
+                None if record.mark == UNDEF_PRICE else record.mark,
+                record.multiplier_num, record.multiplier_den,
+            )  # fmt: skip
         elif isinstance(record, KeptOrder):
             one = RailsOrder(
                 record.order, record.sent, record.price, record.quantity,

@@ -17,6 +17,7 @@ from tapewire.live.orders import (
     NewOrder,
     Price,
 )
+from tapewire.market.records import UNDEF_PRICE
 from tapewire.wire.codec import Clock, Codec, Count, Message, Name, Part, Text
 
 JOURNAL_VERSION: Final = 1
@@ -27,6 +28,7 @@ _EXECUTIONS_MAX: Final = 1_024
 HeldLots = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 #: Sums of prices times lots leave 64 bits: kept as text.
 Units = Annotated[str, Meta(max_length=64, pattern=r"^-?[0-9]+$")]
+Divisor = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
 class KeptExecution(Part, frozen=True):
@@ -85,12 +87,30 @@ class KeptExecutions(Message, frozen=True):
 
 
 class KeptPosition(Message, frozen=True):
-    """A position as a new file begins with it: lots, cash in 1e-9 price times lots, fees."""
+    """A position as a new file begins with it: lots, cash in 1e-9 price times lots, fees.
+
+    The rest is as in `PositionValued`; files of earlier versions do not have it.
+    """
 
     symbol: Name
     lots: HeldLots
     cash: Units
     fees: Units
+    mark: Price = UNDEF_PRICE
+    multiplier_num: Count = 0
+    multiplier_den: Divisor = 1
+
+
+class PositionValued(Message, frozen=True):
+    """By what a position was valued: a mark, 1e-9 price, and the multiplier of its contract.
+
+    ``mark`` is `UNDEF_PRICE` where there was none; a ``multiplier_num`` of 0: it is not known.
+    """
+
+    symbol: Name
+    mark: Price
+    multiplier_num: Count
+    multiplier_den: Divisor
 
 
 class KeptLoss(Message, frozen=True):
@@ -157,6 +177,7 @@ JournalRecord = (
     | KeptOrder
     | KeptExecutions
     | KeptPosition
+    | PositionValued
     | KeptLoss
     | KeptHorizon
     | LimitReached

@@ -16,6 +16,7 @@ from tapewire.live.rails.markets import Markets
 from tapewire.live.rails.messages import RailsState
 from tapewire.live.rails.records import DayTurned, KeptLoss, LimitReached
 from tapewire.live.rails.settings import RailsInstrument, RailsSettings
+from tapewire.live.rails.valuing import Valuer
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.codes import Limit
 from tapewire.wire.codec import Message
@@ -24,6 +25,7 @@ _NS_PER_S: Final = 10**9
 _DAY_NS: Final = 86_400 * _NS_PER_S
 #: A best P&L is journaled when it is a 64th of the drawdown's limit above the last.
 _PEAK_STEPS: Final = 64
+_OF_LOSSES: Final = (Limit.MAX_LOSS, Limit.MAX_DAILY_LOSS, Limit.MAX_DRAWDOWN)
 _SEVERITY: Final = {"deny": 1, "cancel_all": 1, "halt": 2, "flatten": 2}
 
 
@@ -116,6 +118,7 @@ class Rules:
     ) -> None:
         self._settings, self._limits = settings, settings.limits
         self._ledger, self._markets, self._losses = ledger, markets, losses
+        self.valuer = Valuer(settings, ledger, markets)
         self._orders = RateWindow(self._limits.max_orders_per_second)
         self._messages = RateWindow(self._limits.max_messages_per_second)
         self.messages = 0
@@ -292,29 +295,28 @@ class Rules:
         """Value what is held; return what has to be journaled: limits reached, a new day.
 
         A position that there is no price of is left at what it was worth when there last was one.
+        Where that can't be told, or nobody tells of it any more, only what is held may get less.
         """
-        pnl = 0
-        for symbol, held in self._ledger.positions.items():
-            listed = self._settings.instruments.get(symbol)
-            mark = self._markets.mark(symbol, held.lots)
-            if listed is None or (mark is None and held.lots):
-                return []
-            pnl += held.pnl(mark or 0, listed.multiplier_num, listed.multiplier_den)
+        pnl = self.valuer.pnl()
+        has_bounds = any(getattr(self._limits, one.key) is not None for one in _OF_LOSSES)
+        self.reducing = self.valuer.doubt if has_bounds else ""
+        if pnl is None:
+            return [*self.valuer.due(now_ns, is_peak=False)]
         losses = self._losses
         losses.pnl = pnl
         losses.peak_pnl = max(losses.peak_pnl, pnl)
-        records: list[Message] = []
         step = (self._limits.max_drawdown or 0) // _PEAK_STEPS
-        if self._limits.max_drawdown is not None and losses.peak_pnl > losses.kept_peak + step:
+        is_peak = (
+            self._limits.max_drawdown is not None and losses.peak_pnl > losses.kept_peak + step
+        )
+        records: list[Message] = [*self.valuer.due(now_ns, is_peak=is_peak)]
+        if is_peak:
             records.append(KeptLoss(losses.day_end_ns, str(losses.day_pnl), str(losses.peak_pnl)))
         if now_ns >= losses.day_end_ns:
             records.append(DayTurned(self._day_end(now_ns), str(pnl)))
-            losses.apply(records[0])
-        for limit, base in (
-            (Limit.MAX_LOSS, 0),
-            (Limit.MAX_DAILY_LOSS, losses.day_pnl),
-            (Limit.MAX_DRAWDOWN, losses.peak_pnl),
-        ):
+            losses.apply(records[-1])
+        bases = (0, losses.day_pnl, losses.peak_pnl)
+        for limit, base in zip(_OF_LOSSES, bases, strict=True):
             bound = getattr(self._limits, limit.key)
             if bound is not None and limit not in losses.reached and base - pnl >= bound:
                 records.append(LimitReached(int(limit), str(base - pnl)))

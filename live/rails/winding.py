@@ -50,6 +50,7 @@ class Winder:
                 due.append(CancelOrder(order.order.client_order_id, now_ns))
         for name in [one for one in self._tried_ns if one not in self._ledger.open]:
             del self._tried_ns[name]
+        self._forget_closed()
         return due
 
     def is_flat(self) -> bool:
@@ -76,6 +77,12 @@ class Winder:
                 order = self._closing(symbol, held.lots, now_ns)
                 orders += [order] if order is not None else []
         return orders
+
+    def _forget_closed(self) -> None:
+        """Count the tries of what is flat anew, should it be held again."""
+        for symbol in [one for one in self._tries if not self._ledger.position(one).lots]:
+            del self._tries[symbol], self._closed_ns[symbol]
+            self._given_up.discard(symbol)
 
     def _closing(self, symbol: str, lots: int, now_ns: int) -> NewOrder | None:
         tries = self._tries.get(symbol, 0)

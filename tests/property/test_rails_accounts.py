@@ -48,9 +48,12 @@ def new_order(number: int, symbol: str, side: int, lots: int, price: int) -> New
                     lots, False, False, 0)  # fmt: skip
 
 
-def rules_over(ledger: AccountLedger, marks: dict[str, int], **limits: int) -> tuple[Rules, Losses]:
+def rules_over(
+    ledger: AccountLedger, marks: dict[str, int], *, listed: str = "ABC", **limits: int
+) -> tuple[Rules, Losses]:
     given_settings = RailsSettings(
-        account="a", folder="f", broker=BrokerChoice(factory="a:b"), instruments=LISTED,
+        account="a", folder="f", broker=BrokerChoice(factory="a:b"),
+        instruments={name: LISTED[name] for name in listed},
         limits=RailsLimits(**limits),
     )  # fmt: skip
     markets, losses = Markets(RailsWaits()), Losses()
@@ -84,6 +87,32 @@ def test_positions_and_pnl_are_those_of_the_twin(
     rules, losses = rules_over(ledger, by_symbol)
     rules.measure(1)
     assert losses.pnl == twin.pnl(by_symbol)
+
+
+@settings(max_examples=200)
+@given(sent=orders, marks=st.tuples(prices, prices, prices), listed=st.sampled_from("ABC"),
+       mark=prices)  # fmt: skip
+def test_pnl_after_a_roll_has_what_is_no_longer_listed_at_its_last_worth(
+    sent: list[tuple[str, int, int, int]], marks: tuple[int, int, int], listed: str, mark: int
+) -> None:
+    journaled, twin = AccountLedger(), NaiveAccount(SYMBOLS, [], set())
+    for number, (symbol, side, lots, price) in enumerate(sent):
+        name = f"s1-{number}"
+        journaled.apply(new_order(number, symbol, side, lots, price))
+        journaled.apply(OrderFilled(name, "X", price, lots, 0, 0, 3, 0, 0))
+        twin.told.append(NaiveFill(name, "X", symbol, side, price, lots, 3))
+    by_symbol = dict(zip("ABC", marks, strict=True))
+    rules, _ = rules_over(journaled, by_symbol)
+    for record in rules.measure(1):
+        journaled.apply(record)
+    ledger = AccountLedger()
+    for record in journaled.kept():
+        ledger.apply(record)
+    rules, losses = rules_over(ledger, {listed: mark}, listed=listed, max_loss=2**63 - 1)
+    rules.measure(1)
+    assert losses.pnl == twin.pnl({**by_symbol, listed: mark})
+    others = [one for one in SYMBOLS if one != listed and twin.lots(one)]
+    assert [one for one in SYMBOLS if f"{one}: " in rules.reducing] == others
 
 
 @settings(max_examples=200)

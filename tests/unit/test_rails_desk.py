@@ -25,15 +25,17 @@ from tapewire.live.orders import (
 )
 from tapewire.live.rails.journal import read_records
 from tapewire.live.rails.lease import LEASE_FILE
+from tapewire.live.rails.ledger import AccountLedger
 from tapewire.live.rails.messages import PositionNow, RailsState
 from tapewire.live.rails.records import DifferenceFound
-from tapewire.live.rails.settings import RailsSettings, require_confirmed
+from tapewire.live.rails.settings import RailsLimits, RailsSettings, require_confirmed
 from tapewire.live.rails.switch import (
     KILL_FILE,
     kill_switch,
     killed_because,
     reset_kill_switch,
 )
+from tapewire.live.rails.winding import Winder
 
 
 @pytest.fixture
@@ -501,6 +503,39 @@ def test_a_market_order_that_does_not_close_a_position_is_tried_again_and_given_
     assert len(own) == 5
     assert table.lots() == 3
     assert "could not be closed" in table.told()
+
+
+def test_tries_to_close_are_counted_anew_once_a_position_is_flat(opened: Any) -> None:
+    limits = RailsLimits(max_daily_loss=1_000 * UNIT, on_max_daily_loss="flatten")
+    table = opened(limits=limits).settled()
+    for day in range(7):
+        table.send(10)
+        table.pass_s(0.3)
+        assert table.lots() == 10, day
+        table.venue.price -= 5 * UNIT
+        table.pass_s(1.5)
+        assert table.lots() == 0, day
+        table.now_ns += 86_400 * UNIT
+        table.pass_s(0.3)
+
+
+def test_what_was_given_up_is_closed_again_once_it_was_flat() -> None:
+    ledger = AccountLedger()
+    winder = Winder(ledger, "s1", retry_ns=UNIT, answer_ns=UNIT)
+
+    def tried(at_s: int) -> int:
+        sent = 0
+        for now_s in range(at_s, at_s + 20):
+            winder.cancels(now_s * UNIT)
+            sent += len(winder.flattening(now_s * UNIT))
+        return sent
+
+    ledger.position(SYMBOL).lots = 3
+    assert (tried(100), winder.give_up()) == (5, [SYMBOL])
+    ledger.position(SYMBOL).lots = 0
+    assert (tried(200), winder.give_up()) == (0, [])
+    ledger.position(SYMBOL).lots = -2
+    assert (tried(300), winder.give_up()) == (5, [SYMBOL])
 
 
 # --- what fails -----------------------------------------------------------------------------------

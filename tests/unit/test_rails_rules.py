@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from rails_desks import START_NS, SYMBOL, UNIT, Table, limited
 from tapewire.execution.codes import OrderType
-from tapewire.live.rails.messages import DataState, RailsState
+from tapewire.live.rails.messages import DataState, EngineBeat, MarketNow, RailsState
+from tapewire.live.rails.records import JOURNAL_CODEC, KeptPosition, PositionAdopted
 from tapewire.live.rails.rules import RateWindow
 from tapewire.live.rails.settings import RailsInstrument, RailsLimits
+from tapewire.market.records import UNDEF_PRICE
 
 
 @pytest.fixture
@@ -346,6 +349,185 @@ def test_a_loss_can_flatten(opened: Any) -> None:
     assert table.lots() == 0
     assert table.venue.positions[SYMBOL] == 0
     assert not table.venue.open
+
+
+ROLLED = "ESH7"
+
+
+def rolled(table: Table, *listed: str) -> Table:
+    """The next session, which trades another contract."""
+    table.die()
+    multipliers = {symbol: RailsInstrument(multiplier_num=50) for symbol in listed or (ROLLED,)}
+    table.changes["instruments"] = multipliers
+    return table.open()
+
+
+def pass_rolled_s(table: Table, seconds: float) -> None:
+    """Let time pass with prices of the contract that is traded now, and no other."""
+    px = table.venue.price
+    for _ in range(round(seconds * 10)):
+        table.desk.markets.learn(
+            MarketNow(ROLLED, px - UNIT // 4, px + UNIT // 4, px, table.now_ns), table.now_ns
+        )
+        table.desk.markets.hear(EngineBeat(0, 0, DataState.SOUND), table.now_ns)
+        table.pass_s(0.1, beats=False)
+
+
+LOSSES = ["max_loss", "max_drawdown", "max_daily_loss"]
+
+
+@pytest.mark.parametrize("limit", LOSSES)
+def test_losses_are_measured_after_a_roll(opened: Any, limit: str) -> None:
+    table = opened(**limited(**{limit: 1_000 * UNIT}))
+    table.send(1)
+    table.pass_s(0.2)
+    table.send(-1)
+    table.pass_s(0.2)
+    rolled(table)
+    pass_rolled_s(table, 0.5)
+    assert table.state == RailsState.ACTIVE
+    table.send(10, symbol=ROLLED)
+    pass_rolled_s(table, 0.2)
+    table.venue.price = 97 * UNIT
+    pass_rolled_s(table, 0.3)
+    assert table.state == RailsState.HALTED
+    assert f"{limit.upper()} is reached" in table.told()
+
+
+def test_what_a_contract_lost_counts_once_it_is_no_longer_listed(opened: Any) -> None:
+    table = opened(**limited(max_loss=100 * UNIT))
+    table.send(2)
+    table.pass_s(0.2)
+    table.venue.price = 99 * UNIT + UNIT // 2
+    table.send(-2)
+    table.pass_s(0.2)  # lost 50
+    for _ in range(2):  # the file of a session that never measured it has it, too
+        rolled(table)
+    pass_rolled_s(table, 0.5)
+    table.send(2, symbol=ROLLED)
+    pass_rolled_s(table, 0.2)
+    assert table.state == RailsState.ACTIVE
+    table.venue.price = 99 * UNIT + UNIT // 4
+    pass_rolled_s(table, 0.3)
+    assert f"MAX_LOSS is reached: lost {100 * UNIT}" in table.told()
+
+
+def test_what_is_held_and_not_listed_counts_at_its_last_worth(opened: Any) -> None:
+    table = opened(**limited(max_loss=1_000 * UNIT))
+    table.send(4)
+    table.pass_s(0.2)
+    table.venue.price = 97 * UNIT
+    table.pass_s(11.0)  # lost 650 at the bid
+    rolled(table, SYMBOL, ROLLED)
+    pass_rolled_s(table, 0.5)
+    assert table.state == RailsState.ACTIVE
+    table.send(2, symbol=ROLLED)
+    pass_rolled_s(table, 0.2)
+    rolled(table)
+    pass_rolled_s(table, 0.5)
+    assert table.state == RailsState.REDUCING
+    assert f"{SYMBOL}: +4 lots are held, and it is not listed" in table.told()
+    table.send(1, symbol=ROLLED)
+    assert table.denial().startswith("REDUCING: ")
+    table.venue.price = 94 * UNIT - UNIT // 4
+    pass_rolled_s(table, 0.3)
+    assert table.state == RailsState.HALTED
+    assert "MAX_LOSS is reached: lost 1000" in table.told()
+
+
+def test_without_limits_on_losses_nobody_asks_what_is_not_listed_is_worth(opened: Any) -> None:
+    table = opened(**limited(max_position=9))
+    table.send(4)
+    table.pass_s(0.2)
+    rolled(table)
+    pass_rolled_s(table, 0.5)
+    assert table.state == RailsState.ACTIVE
+
+
+@pytest.mark.parametrize("limit", LOSSES)
+def test_losses_are_measured_beside_what_was_adopted_and_is_not_listed(
+    opened: Any, limit: str
+) -> None:
+    table = opened(**limited(**{limit: 1_000 * UNIT}))
+    table.send(10)
+    table.pass_s(0.2)
+    table.desk.journal.append(table.now_ns, PositionAdopted("MNQZ6", 1, 18_000 * UNIT))
+    table.pass_s(0.2)
+    assert table.state == RailsState.REDUCING
+    table.venue.price = 97 * UNIT
+    table.pass_s(0.3)
+    assert table.state == RailsState.HALTED
+
+
+def test_before_the_first_price_a_position_counts_at_its_last_worth(opened: Any) -> None:
+    table = opened(**limited(max_drawdown=250 * UNIT))
+    table.send(2)
+    table.venue.price = 104 * UNIT
+    table.pass_s(12.0)  # won 375 at the bid
+    rolled(table, SYMBOL, ROLLED)
+    pass_rolled_s(table, 0.5)
+    assert table.state == RailsState.ACTIVE, "neither a drawdown nor a doubt"
+    pass_rolled_s(table, 12.0)
+    assert table.state == RailsState.ACTIVE
+    assert table.told().count(f"{SYMBOL}: no price of it for more than 10 s") == 1
+    table.venue.price = 101 * UNIT
+    table.pass_s(0.3)
+    assert table.state == RailsState.HALTED
+
+
+def test_a_side_of_the_book_that_is_empty_leaves_the_last_price(opened: Any) -> None:
+    table = opened(**limited(max_loss=80 * UNIT))
+    table.send(2)
+    table.pass_s(0.2)
+    name = table.send(1, 101.0)
+    table.pass_s(0.1)
+    table.desk.markets.learn(
+        MarketNow(SYMBOL, UNDEF_PRICE, 99 * UNIT, UNDEF_PRICE, table.now_ns), table.now_ns
+    )
+    table.pass_s(0.1, beats=False)
+    assert table.state == RailsState.ACTIVE
+    table.broker.fill(name, 1)
+    table.pass_s(0.1, beats=False)
+    assert table.state == RailsState.HALTED
+    assert f"MAX_LOSS is reached: lost {175 * UNIT // 2}" in table.told()
+
+
+@pytest.mark.parametrize(("cash", "is_known"), [("0", True), ("-5000000000", False)])
+def test_a_journal_that_does_not_know_a_contract_lets_nothing_more_be_held(
+    opened: Any, cash: str, is_known: bool
+) -> None:
+    table = opened(**limited(max_loss=100 * UNIT))
+    table.desk.journal.append(table.now_ns, KeptPosition("ESU6", 0, cash, "7"))
+    table.pass_s(0.2)
+    assert (table.state == RailsState.ACTIVE) == is_known
+    if not is_known:
+        assert "ESU6: what it won or lost can't be told until it is listed" in table.told()
+        table.send(1, 99.0)
+        assert table.denial().startswith("REDUCING: ESU6")
+        rolled(table, "ESU6", ROLLED)
+        pass_rolled_s(table, 0.5)
+        assert table.state == RailsState.HALTED, "listed, its loss of 250 counts"
+
+
+def test_a_journal_that_does_not_know_a_price_waits_for_one(opened: Any) -> None:
+    table = opened(**limited(max_loss=100 * UNIT))
+    table.venue.positions[SYMBOL] = 2
+    table.desk.journal.append(table.now_ns, KeptPosition(SYMBOL, 2, str(-200 * UNIT), "0"))
+    table.desk.markets.told.clear()
+    table.pass_s(0.3, beats=False)
+    assert table.state == RailsState.REDUCING
+    assert f"{SYMBOL}: no price yet to tell what +2 lots are worth" in table.told()
+    table.pass_s(0.3)
+    assert table.state == RailsState.ACTIVE
+    table.venue.price = 99 * UNIT
+    table.pass_s(0.3)
+    assert table.state == RailsState.HALTED
+
+
+def test_a_position_is_read_as_earlier_versions_wrote_it() -> None:
+    frame = msgspec.msgpack.encode(["keptposition", "ESU6", 3, "-5", "7"])
+    found = JOURNAL_CODEC.decode(frame, bytes_max=1_000)
+    assert found == KeptPosition("ESU6", 3, "-5", "7", UNDEF_PRICE, 0, 1)
 
 
 def test_a_rate_is_of_any_second() -> None:

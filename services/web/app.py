@@ -87,10 +87,7 @@ class _Studio:
             name, await _body(request), self._token(request), _address(request)
         )
         # Its first answer decides on the status; a refusal is one like any other call's.
-        try:
-            first = await _first(answers, request)
-        except ClientDisconnect:
-            return Response(status_code=_CLOSED)
+        first = await _first(answers, request)
         return StreamingResponse(
             _events(first, answers),
             media_type="text/event-stream",
@@ -206,7 +203,7 @@ def studio(calls: WebCalls, *, secure: bool, opened: Callable[[], None]) -> Any:
                 Mount("/studio", StaticFiles(directory=STUDIO)),
                 Route("/{view:path}", answers.page, methods=["GET"]),
             ],
-            exception_handlers={CallFailedError: _failed},
+            exception_handlers={CallFailedError: _failed, ClientDisconnect: _left},
         ),
         secure,
     )
@@ -215,6 +212,11 @@ def studio(calls: WebCalls, *, secure: bool, opened: Callable[[], None]) -> Any:
 async def _failed(_: Request, error: Exception) -> Response:
     assert isinstance(error, CallFailedError)
     return JSONResponse(error.told, error.status)
+
+
+async def _left(_: Request, __: Exception) -> Response:
+    # Of a page that is closed, before it has said all of what it asks for, or had an answer.
+    return Response(status_code=_CLOSED)
 
 
 async def _body(request: Request) -> bytes:

@@ -131,6 +131,23 @@ def test_a_page_that_stays_has_every_answer_of_one_caller_and_the_end(answers: i
     asyncio.run(stays())
 
 
+def test_a_page_that_is_closed_in_the_middle_of_asking_has_asked_for_nothing() -> None:
+    async def closes() -> None:
+        watched, page = Watched(1), Page()
+        said = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
+        async def receive() -> MutableMapping[str, Any]:
+            return next(said, {"type": "http.disconnect"})
+
+        app = studio(WebCalls(watched), secure=False, opened=lambda: None)
+        await asyncio.wait_for(app(dict(SCOPE), receive, page.send), 5)
+        assert page.status == 499
+        assert watched.callers == []
+        assert others() == set()
+
+    asyncio.run(closes())
+
+
 def test_a_refusal_before_the_first_answer_is_the_status() -> None:
     async def refuses() -> None:
         watched, page = Watched(1, "the server is busy"), Page()

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from tapewire.analytics.earlier import EarlierRun
 from tapewire.atomic import AtomicFile, output_errors, require_replaceable, temporary_name
-from tapewire.errors import OutputError
+from tapewire.errors import BusyFolderError, OutputError
 
 MANIFEST: Final = "manifest.json"
 #: Final names in the order they are published; the manifest always comes after all of them.
@@ -139,7 +139,7 @@ class RunFolder:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(fd)
-            raise OutputError(
+            raise BusyFolderError(
                 f"the run folder {self.path} is being written by another run; "
                 "wait for it, or choose another folder with -o"
             ) from error
@@ -262,6 +262,21 @@ class RunFolder:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether a run is writing into a folder just now."""
+    try:
+        fd = os.open(folder / _LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def keeps_days(folder: Path) -> bool:

@@ -14,6 +14,7 @@ one sentence and exits with ``exit_code``; a traceback is only ever a bug of our
     │   ├── DownloadError        a vendor's server refused, fell silent or sent something else
     │   └── FeedError            a live gateway refuses what is asked, or is away for too long
     ├── OutputError          a run folder or file that can't be written
+    │   └── BusyFolderError      another run is writing into the folder
     ├── WireError            the stream between replay and router
     │   ├── EndpointError        an address that can't be bound or reached
     │   ├── ProtocolError        a gap, duplicate, bad checksum or malformed frame
@@ -119,6 +120,10 @@ class OutputError(TapewireError):
     """A result can't be written."""
 
     exit_code = 4
+
+
+class BusyFolderError(OutputError):
+    """Another run is writing into the run folder."""
 
 
 class WireError(TapewireError):

@@ -35,7 +35,9 @@ JOB_S: Final = 24 * 3600.0
 #: How long a process that has ended its job may take to say so, s.
 _SAID_S: Final = 2.0
 #: Errors that are no fault of the job's: it is begun again.
-_PASSING: Final = ("StoreLockedError", "StoreAwayError", "InterruptedRunError")
+_PASSING: Final = (
+    "StoreLockedError", "StoreAwayError", "InterruptedRunError", "BusyFolderError"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

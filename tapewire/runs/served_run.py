@@ -1,10 +1,12 @@
 """A run that a server's client has asked for: done by a worker, in a folder of the server's."""
 
 import datetime
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from tapewire.analytics.run_folder import is_claimed
 from tapewire.errors import ConfigError
 from tapewire.market.times import time_text
 from tapewire.runs.assembly import run_checked
@@ -13,6 +15,9 @@ from tapewire.runs.served_config import ServedPlaces, Stored, read_yaml, served_
 
 #: Where runs of a server are, in its folder of runs.
 DECLARED: Final = "declared"
+#: How long an earlier attempt, whose job was taken from it, may take to leave the folder, s.
+LEFT_S: Final = 60.0
+_LOOK_S: Final = 0.2
 #: Told how far it is: what is done, how much of it, of how much.
 Hear = Callable[[str, int, int | None], None]
 
@@ -64,6 +69,7 @@ def do_run(
     document, lines = read_yaml(config)
     checked = served_config(document, places, stored, lines)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _await_folder(folder, hear)
 
     def progress(told: RunProgress) -> None:
         rate = told.events / told.elapsed_s if told.elapsed_s > 0 else 0.0
@@ -80,3 +86,11 @@ def do_run(
         "run": folder.name, "digest": manifest["digest"], "events": manifest["events"],
         "elapsed_s": manifest["elapsed_s"], "warnings": [str(one) for one in manifest["warnings"]],
     }  # fmt: skip
+
+
+def _await_folder(folder: Path, hear: Hear) -> None:
+    """Wait until an earlier attempt has left the folder; who stays longer is met by the run."""
+    until_s = time.monotonic() + LEFT_S
+    while is_claimed(folder) and time.monotonic() < until_s:
+        hear("waiting for an earlier attempt to end", 0, None)
+        time.sleep(_LOOK_S)

@@ -117,6 +117,7 @@ def gather(
     config: BacktestConfig,
     *,
     trials: Trials | None,
+    sample: Sequence[DeclaredStrategy],
     clock: SessionClock | None,
     jobs: int,
     progress: GuardProgress,
@@ -143,8 +144,10 @@ def gather(
             f"trials: expected at least the {len(strategies):,} strategies that are judged, found "
             f"{trials.count:,}"
         )
-    ratios, closed, sample = _traded(strategies, candles, settings, config, clock, jobs, progress)
-    settings.fold_fitness.require(sample.shape[0])
+    ratios, closed, columns = _traded(strategies, candles, settings, config, clock, jobs, progress)
+    settings.fold_fitness.require(columns.shape[0])
+    if sample:
+        _, _, columns = _traded(sample, candles, settings, config, clock, jobs, progress)
     enough = closed >= settings.trades_min
     order = np.lexsort((np.arange(len(ratios)), -np.nan_to_num(ratios, nan=-np.inf), ~enough))
     best: dict[str, DeclaredStrategy] = {}
@@ -153,10 +156,10 @@ def gather(
             break
         best.setdefault(strategy_hash(strategies[place]), strategies[place])
     evidence = _looked_at(best, candles, settings, config, clock, progress)
-    both = np.column_stack([sample, evidence[0].results])
+    both = np.column_stack([columns, evidence[0].results])
     found = overfitting(both, settings.overfitting_parts)
     known = trials or Trials.of(ratios.tolist(), annualised=False)
-    return SearchPopulation(len(strategies), sample.shape[0], known, found), evidence
+    return SearchPopulation(len(strategies), columns.shape[0], known, found), evidence
 
 
 def _traded(

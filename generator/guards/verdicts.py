@@ -115,6 +115,7 @@ def judge_all(
     *,
     config: BacktestConfig | None = None,
     trials: Trials | None = None,
+    sample: Sequence[DeclaredStrategy] = (),
     clock: SessionClock | None = None,
     jobs: int = 1,
     who: str = "judge_all",
@@ -140,6 +141,9 @@ def judge_all(
     trials
         All that was tried on these bars, earlier searches' strategies among them; None: what is
         given here is all.
+    sample
+        Some of all that was tried, chosen by nothing that it came to, if `strategies` are the best
+        of it: the probability of overfitting is told by these. Empty: by `strategies`.
     clock
         When sessions begin; None: at midnight, UTC.
     jobs
@@ -161,8 +165,8 @@ def judge_all(
     settings, config = settings or GuardSettings(), config or BacktestConfig()
     tell = progress or _tell_nobody
     population, evidence = gather(
-        strategies, holdout.search, settings, config, trials=trials, clock=clock, jobs=jobs,
-        progress=tell,
+        strategies, holdout.search, settings, config, trials=trials, sample=sample,
+        clock=clock, jobs=jobs, progress=tell,
     )  # fmt: skip
     checks = [search_checks(one, population, settings, config) for one in evidence]
     qualified = [k for k, found in enumerate(checks) if all(check.passed for check in found)]

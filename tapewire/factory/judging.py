@@ -15,14 +15,15 @@ from tapewire.factory.asked import FactorySettings, guards_of
 from tapewire.factory.datasets import FactoryBars, read_again, require_same_bars
 from tapewire.factory.keeping import stored_strategy
 from tapewire.factory.opening import opened_store
-from tapewire.factory.summing import GenerationSums
+from tapewire.factory.summing import BEST_KEPT, GenerationSums
 from tapewire.generator.guards import GuardSettings, HoldoutOpening, Trials, Verdict, judge_all
 from tapewire.generator.guards.settings import HOLDOUT_CHECKS
 from tapewire.inputs.candle_outputs import all_cores, stoppable
 from tapewire.inputs.telling import Steps
 
 if TYPE_CHECKING:
-    from tapewire.store import GenerationRecord, Store
+    from tapewire.candles.rules import DeclaredStrategy
+    from tapewire.store import GenerationRecord, Store, StrategyRecord
 
 #: Of the line that says all of a verdict; the others are the guards'.
 VERDICT: Final = "verdict"
@@ -124,8 +125,7 @@ def judge(
     """Do the same in a store that is open; see `judge_generation`."""
     began_s = time.perf_counter()
     sums = GenerationSums.of_json(record.state["sums"]) if record.state else GenerationSums()
-    known = store.known_hashes([code for _, code in sums.best])
-    records = [store.strategy(known[code]) for _, code in sums.best if code in known]
+    records = _stored(store, [code for _, code in sums.best])
     if not records:
         raise ConfigError(
             f"generation {record.id}: expected a strategy with fitness to judge, found none; see "
@@ -136,6 +136,9 @@ def judge(
     openings = store.holdout_openings(record.dataset_id)
     kept = bars.holdout(settings.holdout_share, openings=len(openings))
 
+    # Where the best are not all: among them alone the best of each half is no wonder.
+    others = _stored(store, sums.sample or []) if sums.tried > BEST_KEPT else []
+
     # Said before anything is traded: without folds there is nothing to judge by.
     guards.fold_fitness.require(bars.sessions(kept.search))
 
@@ -144,8 +147,8 @@ def judge(
 
     with Steps("strategies judged", None) as steps:
         judgement = judge_all(
-            [stored_strategy(one.name, one.source_code, one.format) for one in records], kept,
-            guards, config=settings.config(),
+            _strategies(records), kept, guards, config=settings.config(),
+            sample=_strategies(others),
             trials=_trials(store.trial_count(record.dataset_id), len(records), sums),
             clock=bars.clock, jobs=jobs or all_cores(), who=who or getpass.getuser(),
             why=why or f"generation {record.id} is judged", on_open=on_open, force=force,
@@ -160,6 +163,15 @@ def judge(
         [(names[one.hash], _words(one, is_final=holdout)) for one in judgement.verdicts],
         round(time.perf_counter() - began_s, 3),
     )  # fmt: skip
+
+
+def _stored(store: "Store", hashes: Sequence[str]) -> "list[StrategyRecord]":
+    known = store.known_hashes(hashes)
+    return [store.strategy(known[code]) for code in hashes if code in known]
+
+
+def _strategies(records: "Sequence[StrategyRecord]") -> "list[DeclaredStrategy]":
+    return [stored_strategy(one.name, one.source_code, one.format) for one in records]
 
 
 def _trials(count: int, judged: int, sums: GenerationSums) -> Trials:

@@ -10,6 +10,8 @@ from typing import Any, Final, Self
 
 #: Of a generation's strategies, so many are known as the best.
 BEST_KEPT: Final = 1_000
+#: And so many of all, whatever their fitness, as a sample.
+SAMPLE_KEPT: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class GenerationSums:
         SHA-256 of the digest before a batch and of those of its results, batch by batch.
     best : list of (float, str)
         Fitness and hash, the fittest first; of equals, the one whose hash is less.
+    sample : list of str, optional
+        The least hashes of all that were tried: which those are hangs on nothing that they came to,
+        and not on how they were packed. None: of a generation that was begun without.
     history : list of dict
         A line for each batch: ``number``, ``evaluated``, ``best``, ``median``, and what the search
         itself says.
@@ -54,6 +59,7 @@ class GenerationSums:
     sharpes: int = 0
     sharpe_mean: float = 0.0
     sharpe_squares: float = 0.0
+    sample: list[str] | None = field(default_factory=list)
 
     def add(self, number: int, tried: Sequence[TriedStrategy], said: Mapping[str, Any]) -> None:
         """Take a batch; ``said`` is what the search says of it, JSON-ready."""
@@ -72,6 +78,9 @@ class GenerationSums:
             BEST_KEPT, ((value, code) for code, value in known.items()),
             key=lambda one: (-one[0], one[1]),
         )  # fmt: skip
+        if self.sample is not None:
+            hashes = {*self.sample, *(one.hash for one in tried)}
+            self.sample = heapq.nsmallest(SAMPLE_KEPT, hashes)
         values = [value for value, _ in fit]
         self.history.append({
             "number": number,
@@ -92,6 +101,11 @@ class GenerationSums:
         """Variance of all Sharpe ratios; None: there are not two."""
         return self.sharpe_squares / (self.sharpes - 1) if self.sharpes > 1 else None
 
+    @property
+    def tried(self) -> int:
+        """How many strategies were evaluated."""
+        return sum(line["evaluated"] for line in self.history)
+
     def as_json(self) -> dict[str, Any]:
         """Return it JSON-ready; `of_json` takes it."""
         return {**vars(self), "best": [list(one) for one in self.best]}
@@ -100,4 +114,5 @@ class GenerationSums:
     def of_json(cls, values: Mapping[str, Any]) -> Self:
         """Return what `as_json` made a mapping of."""
         best = [(value, code) for value, code in values["best"]]
-        return cls(**{**values, "best": best, "history": list(values["history"])})
+        known = {"sample": None, **values, "best": best, "history": list(values["history"])}
+        return cls(**known)

@@ -12,6 +12,7 @@ from tapewire.candles import BacktestConfig, Candles
 from tapewire.candles.rules import DeclaredStrategy
 from tapewire.errors import ConfigError
 from tapewire.generator import StrategyConstraints, draw_strategies
+from tapewire.generator.canonical import strategy_hash
 from tapewire.generator.guards import (
     GuardSettings,
     Holdout,
@@ -131,6 +132,23 @@ def test_more_strategies_than_trials_are_refused(
         judge_all(strategies, Holdout.of(trends), SETTINGS, trials=Trials(COUNT - 1, 0.1))
     with pytest.raises(ConfigError, match="at least one to judge"):
         judge_all([], Holdout.of(trends), SETTINGS)
+
+
+def test_overfitting_of_the_best_is_told_by_a_sample_of_all(
+    found: Judgement, strategies: Sequence[DeclaredStrategy], trends: Candles
+) -> None:
+    named = {one.hash for one in found.verdicts}
+    best = [one for one in strategies if strategy_hash(one) in named]
+    settings = replace(SETTINGS, off=HOLDOUT_CHECKS)
+    trials = found.population.trials
+    told, alone = (
+        judge_all(
+            best, Holdout.of(trends), settings, config=CONFIG, trials=trials, sample=sample
+        ).population.overfitting
+        for sample in (strategies, ())
+    )
+    assert told == found.population.overfitting
+    assert alone != told
 
 
 def test_what_the_holdout_has_does_not_change_what_the_search_says(

@@ -1,6 +1,7 @@
 """Parts of the factory: what bars are known by, what is asked for, drawn searches, sums."""
 
 import dataclasses
+import hashlib
 import json
 import statistics
 from itertools import islice
@@ -16,7 +17,7 @@ from tapewire.errors import ConfigError
 from tapewire.factory.asked import FactorySettings
 from tapewire.factory.datasets import FactoryBars, read_again, read_bars, require_same_bars
 from tapewire.factory.searches import DrawnSearch
-from tapewire.factory.summing import BEST_KEPT, GenerationSums, TriedStrategy
+from tapewire.factory.summing import BEST_KEPT, SAMPLE_KEPT, GenerationSums, TriedStrategy
 from tapewire.generator import StrategyConstraints, draw_strategies
 from tapewire.inputs.candles import CandleRequest
 
@@ -154,6 +155,32 @@ def test_sums_go_on_from_what_was_kept_and_hang_on_the_order_of_batches() -> Non
     other.add(1, two, {})
     other.add(2, one, {})
     assert other.digest != whole.digest
+
+
+def test_a_sample_of_all_hangs_on_neither_fitness_nor_packing() -> None:
+    names = [hashlib.sha256(f"{k}".encode()).hexdigest() for k in range(3 * SAMPLE_KEPT)]
+    least = sorted(names)[:SAMPLE_KEPT]
+    for step, sign in ((50, 1), (1_700, -1)):
+        sums = GenerationSums()
+        for first in range(0, len(names), step):
+            some = [
+                tried(None if k % 7 == 0 else float(sign * k), names[k])
+                for k in range(first, min(first + step, len(names)))
+            ]
+            sums.add(first, some, {})
+            sums = GenerationSums.of_json(json.loads(json.dumps(sums.as_json())))
+        assert sums.sample == least
+        assert sums.tried == len(names)
+
+
+def test_a_generation_that_was_begun_without_a_sample_goes_on_without() -> None:
+    sums = GenerationSums()
+    sums.add(1, [tried(1.0, "a")], {})
+    kept = sums.as_json()
+    del kept["sample"]
+    again = GenerationSums.of_json(kept)
+    again.add(2, [tried(1.0, "b")], {})
+    assert again.sample is None
 
 
 def test_only_so_many_of_the_best_are_kept() -> None:

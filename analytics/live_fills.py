@@ -3,12 +3,12 @@
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from tapewire.analytics.schemas import PRICE_UNIT
-from tapewire.compiled.numbers import to_price
+from tapewire.compiled.numbers import to_price, to_whole
 from tapewire.compiled.tables import read_table
 from tapewire.errors import FormatError, NoDataError
 
@@ -75,7 +75,7 @@ def read_live_fills(path: Path) -> list[LiveFill]:
         for i, value in enumerate(columns[there]):
             try:
                 values.append(convert(value))
-            except (TypeError, ValueError, InvalidOperation):
+            except (TypeError, ValueError, ArithmeticError):
                 raise FormatError(
                     f"{path}: row {i + 1}, {there}: expected {what}, found {value!r}"
                 ) from None
@@ -142,8 +142,8 @@ def _price(value: Any) -> int:
 
 
 def _lots(value: Any) -> int:
-    number = Decimal(str(value).strip())
-    return int(number) if number == number.to_integral_value() and number > 0 else _refuse(value)
+    number = to_whole(value)
+    return number if number > 0 else _refuse(value)
 
 
 def _refuse(value: Any) -> int:

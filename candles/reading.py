@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _CHUNK_RECORDS: Final = 65_536
 _DBN_ENDINGS: Final = (".dbn", ".dbn.zst", ".dbz")
 _TIME_NAMES: Final = ("ts_event", "timestamp", "datetime", "date", "time")
+#: From 2000 to 2100, and what counts whole numbers of it that are no ns.
+_CENTURY_S: Final = (946_684_800, 4_102_444_800)
+_OTHER_UNITS: Final = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
 _INTERVALS: Final = {name: SCHEMAS[name].interval_ns for name in SCHEMAS if "ohlcv" in name}
 
 
@@ -92,6 +95,8 @@ def kind_of(path: str | Path) -> str:
 
 
 _Found = tuple[Any, Sequence[Any], Any, str, int]
+#: Symbols, each with an instrument's id and from when to when (ns) it stood for that.
+_Mappings = Sequence[tuple[str, int, int, int]]
 
 
 # --- DBN ------------------------------------------------------------------------------------------
@@ -99,9 +104,10 @@ _Found = tuple[Any, Sequence[Any], Any, str, int]
 
 def _read_dbn(path: str, symbol: str | None, interval: str) -> _Found:
     schema = schema_of(path)
+    mappings: _Mappings
     if schema in _INTERVALS:
         with SchemaFile(path) as file:
-            names = _names(path, file.metadata)
+            mappings = symbol_mappings(path, file.metadata)
             bars = _all_records(file)
         length = _INTERVALS[schema]
     elif schema in ("trades", "mbo"):
@@ -109,11 +115,11 @@ def _read_dbn(path: str, symbol: str | None, interval: str) -> _Found:
         if made not in _INTERVALS:
             known = ", ".join(name.removeprefix("ohlcv-") for name in _INTERVALS)
             raise ConfigError(f"interval: expected one of {known}, found {interval!r}")
-        names, bars = _made_bars(path, schema, made, symbol)
+        mappings, bars = _made_bars(path, schema, made, symbol)
         length = _INTERVALS[made]
     else:
         raise FormatError(f"{path}: expected schema ohlcv-…, trades or mbo, found {schema}")
-    bars, name = _one_instrument(path, bars, names, symbol)
+    bars, name = _one_instrument(path, bars, length, mappings, symbol)
     prices = [bars[column] for column in PRICES]
     times, volume = bars["ts_event"].astype(np.int64), bars["volume"].astype(np.int64)
     return times, prices, volume, name, length
@@ -130,32 +136,28 @@ def _all_records(file: SchemaFile) -> npt.NDArray[Any]:
     return np.concatenate(parts) if parts else np.empty(0, OHLCV_DTYPE)
 
 
-def _names(path: str, metadata: Any) -> dict[int, str]:
-    return {one.instrument_id: one.raw_symbol for one in symbol_mappings(path, metadata)}
-
-
 def _made_bars(
     path: str, schema: str, made: str, symbol: str | None
-) -> tuple[dict[int, str], npt.NDArray[Any]]:
+) -> tuple[_Mappings, npt.NDArray[Any]]:
     """Make bars of trades, or of the trades among MBO records."""
     deriver = Deriver(SCHEMAS[made])
     parts: list[npt.NDArray[Any]] = []
     if schema == "mbo":
         plan = ReplayPlan(files=(path,), symbols=(symbol,) if symbol else ())
         with open_source(plan) as source:
-            names = {one.instrument_id: one.raw_symbol for one in source.info.mappings}
+            mappings = source.info.mappings
             records = np.empty(_CHUNK_RECORDS, MBO_DTYPE)
             while n := source.fill(records):
                 parts += [block.copy() for block in deriver.feed(records[:n])]
     else:
         with SchemaFile(path) as file:
-            names = _names(path, file.metadata)
+            mappings = symbol_mappings(path, file.metadata)
             found = np.empty(_CHUNK_RECORDS, TRADE_DTYPE)
             while n := file.read_into(found):
                 file.require_trades(found[:n])
                 parts += [block.copy() for block in deriver.feed(_as_mbo(found[:n]))]
     parts += [block.copy() for block in deriver.finish()]
-    return names, np.concatenate(parts) if parts else np.empty(0, OHLCV_DTYPE)
+    return mappings, np.concatenate(parts) if parts else np.empty(0, OHLCV_DTYPE)
 
 
 def _as_mbo(trades: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -168,17 +170,43 @@ def _as_mbo(trades: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _one_instrument(
-    path: str, bars: npt.NDArray[Any], names: dict[int, str], symbol: str | None
+    path: str, bars: npt.NDArray[Any], length_ns: int, mappings: _Mappings, symbol: str | None
 ) -> tuple[npt.NDArray[Any], str]:
-    ids = np.unique(bars["instrument_id"])
-    known = {names.get(int(one), str(one)): one for one in ids}
+    """Return the bars of one symbol, whatever ids it had on its days."""
+    known = _rows_by_symbol(bars, length_ns, mappings)
     if symbol is None:
         if len(known) > 1:
             raise ConfigError(f"symbol: {path} has {', '.join(known)}; name one of them")
         return bars, next(iter(known), "")
     if symbol not in known:
         raise NoDataError(f"{path}: expected {symbol}, found {', '.join(known) or 'no bar'}")
-    return bars[bars["instrument_id"] == known[symbol]], symbol
+    return bars[np.unique(np.concatenate(known[symbol]))], symbol  # in the order of the file
+
+
+def _rows_by_symbol(
+    bars: npt.NDArray[Any], length_ns: int, mappings: _Mappings
+) -> dict[str, list[npt.NDArray[np.int64]]]:
+    """Return the rows of each symbol that has some, each bar's symbol being that of its time.
+
+    A bar without a symbol at its time goes by the number of its instrument.
+    """
+    ids, times = bars["instrument_id"], bars["ts_event"].astype(np.int64)
+    order = np.lexsort((times, ids))
+    ids, times = ids[order], times[order]
+    is_named = np.zeros(len(bars), bool)
+    found: dict[str, list[npt.NDArray[np.int64]]] = {}
+    for name, number, start_ns, end_ns in mappings:
+        first, last = np.searchsorted(ids, np.array([number, number + 1], ids.dtype))
+        # A recording's symbols may begin within a bar.
+        span_ns = start_ns - length_ns + 1, end_ns
+        begin, stop = first + np.searchsorted(times[first:last], span_ns)
+        rows = order[begin:stop]
+        if len(rows):
+            found.setdefault(name, []).append(rows)
+            is_named[begin:stop] = True
+    for number in np.unique(ids[~is_named]):
+        found.setdefault(str(number), []).append(order[~is_named & (ids == number)])
+    return found
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -252,13 +280,25 @@ def _times(path: Path, name: str, column: "pa.ChunkedArray") -> npt.NDArray[np.i
             whole = pc.all(pc.match_substring_regex(column, r"^\d{12,}$")).as_py()
             column = column.cast(pa.int64()) if whole else _written_times(column)
         if pa.types.is_integer(column.type):
-            return column.cast(pa.int64()).to_numpy()
+            return _since_the_epoch(path, name, column.cast(pa.int64()).to_numpy())
         moments = column.cast(pa.timestamp("ns", getattr(column.type, "tz", None)))
         return moments.cast(pa.int64()).to_numpy()
     except pa.ArrowException as error:
         raise FormatError(
             f"{path}: {name}: expected ns since the epoch or a date and time: {error}"
         ) from None
+
+
+def _since_the_epoch(path: Path, name: str, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return times as they are, unless they are those of our century in another unit."""
+    for unit, per_s in _OTHER_UNITS.items():
+        low, high = (second * per_s for second in _CENTURY_S)
+        if len(times) and low <= times.min() and times.max() < high:
+            raise FormatError(
+                f"{path}: {name}: expected ns since the epoch, found {times[0]}, which looks like "
+                f"{unit}: write {name} in ns, or as a date and time"
+            )
+    return times
 
 
 def _written_times(column: "pa.ChunkedArray") -> "pa.ChunkedArray":

@@ -35,6 +35,27 @@ def whole(value: Any, name: str, *, least: int = -_WHOLE_MAX, most: int = _WHOLE
     return number
 
 
+def to_whole(value: Any) -> int:
+    """Return a whole number as it is written: ``12``, ``12.0``, ``1.2e1``.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    OverflowError
+        If it has more than nineteen digits.
+    """
+    try:
+        number = Decimal(str(value).strip())
+    except ArithmeticError:
+        number = Decimal("NaN")
+    if not number.is_finite() or number != number.to_integral_value():
+        raise ValueError(f"expected a whole number, found {value!r}")
+    if number and number.adjusted() >= _DIGITS_MAX:
+        raise OverflowError(f"expected at most {_DIGITS_MAX} digits, found {value!r}")
+    return int(number)
+
+
 def to_price(value: Any, name: str = "price") -> int:
     """Return a price in units of 1e-9, exactly.
 
@@ -55,6 +76,7 @@ def to_price(value: Any, name: str = "price") -> int:
             scaled = number.scaleb(9)
             exact = scaled.is_finite() and scaled.adjusted() < _DIGITS_MAX
             exact = exact and scaled == scaled.to_integral_value()
+            exact = exact and bool(scaled) == bool(number)  # nothing, if it is that near to it
         except ArithmeticError:  # no number, or one beyond all bounds
             exact = False
         if not exact:

@@ -34,6 +34,7 @@ DBN_VERSION: Final = 3
 SESSION_START_NS: Final = 1_709_562_600_000_000_000
 SESSION_S_MAX: Final = 6.5 * 3600
 INSTRUMENTS_MAX: Final = 500
+EVENTS_MAX: Final = 10**12
 #: Records an instrument needs at least: its snapshot and some life.
 RECORDS_PER_INSTRUMENT_MIN: Final = 64
 #: Records per second of a session too short to fill ``SESSION_S_MAX`` at this rate.
@@ -205,6 +206,8 @@ def _check_arguments(events: int, instruments: int, seed: int, session_s: float 
             f"events: expected at least {least:,} ({RECORDS_PER_INSTRUMENT_MIN} for each of "
             f"{instruments:,} instruments), found {events:,}"
         )
+    if events > EVENTS_MAX:
+        raise ConfigError(f"events: expected at most {EVENTS_MAX:,}, found {events:,}")
     if not -(2**63) <= seed < 2**64:
         raise ConfigError(f"seed: expected a 64-bit integer, found {seed}")
     if session_s is not None and not 1.0 <= session_s <= 366 * 86_400:

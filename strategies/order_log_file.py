@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from tapewire.compiled.numbers import to_whole
 from tapewire.compiled.tables import read_table
 from tapewire.compiled.units import PRICE_UNITS
 from tapewire.errors import FormatError, NoDataError
@@ -45,6 +46,9 @@ ROW: Final = np.dtype(
     ]
 )
 
+#: Of a price, and of ten in the largest one.
+_DECIMALS_MAX: Final = 9
+_PRICE_POWER_MAX: Final = 9
 _COLUMNS: Final = ("ts_ns", "action", "client_order_id", "symbol", "side", "order_type", "price",
             "quantity", "time_in_force")  # fmt: skip
 #: Columns that a log may leave out, as their cells may be empty: then there are no such terms.
@@ -258,12 +262,11 @@ class _RowReader:
     def integer(self, i: int, column: str) -> int:
         text = self.text(i, column)
         try:
-            value = Decimal(text)
-            if value != value.to_integral_value():
-                raise InvalidOperation
-            number = int(value)
-        except (InvalidOperation, ValueError, OverflowError):
+            number = to_whole(text)
+        except ValueError:
             raise self.error(i, column, "a whole number", repr(text)) from None
+        except OverflowError:
+            number = 2**63
         if not -(2**63) < number < 2**63:
             raise self.error(i, column, "a 64-bit number", repr(text))
         return number
@@ -277,12 +280,19 @@ class _RowReader:
     def price(self, i: int, column: str) -> int:
         text = self.text(i, column)
         try:
-            value = Decimal(text) * PRICE_UNITS
-            if value != value.to_integral_value():
-                raise self.error(i, column, "at most nine decimals", repr(text))
-            number = int(value)
-        except (InvalidOperation, ValueError, OverflowError):
-            raise self.error(i, column, "a decimal price", repr(text)) from None
+            value = Decimal(text)
+        except InvalidOperation:
+            value = Decimal("NaN")
+        if not value.is_finite():
+            raise self.error(i, column, "a decimal price", repr(text))
+        # Before it is scaled: one of a billion digits is not written out.
+        power = value.adjusted() if value else 0
+        if power > _PRICE_POWER_MAX:
+            raise self.error(i, column, "a price below 4.6e9", repr(text))
+        scaled = value * PRICE_UNITS
+        if power < -_DECIMALS_MAX or scaled != scaled.to_integral_value():
+            raise self.error(i, column, "at most nine decimals", repr(text))
+        number = int(scaled)
         if not -(2**62) < number < 2**62:
             raise self.error(i, column, "a price below 4.6e9", repr(text))
         return number

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from tapewire.errors import ConfigError
-from tapewire.studies.settings import TRIALS_MAX, Range, StudySettings, plain_number
+from tapewire.studies.settings import POWER_MAX, TRIALS_MAX, Range, StudySettings, plain_number
 
 #: Names in ``vary`` that are no parameter and no key.
 STRATEGY: Final = "strategy"
@@ -130,5 +130,7 @@ def value_of(text: str) -> list[Any] | dict[str, Any]:
 def _number(text: str) -> int | float | None:
     with contextlib.suppress(InvalidOperation):
         number = Decimal(text)
-        return plain_number(number) if number.is_finite() else None
+        # One of a billion digits is not written out.
+        is_plain = number.is_finite() and number.adjusted() <= POWER_MAX
+        return plain_number(number) if is_plain else None
     return None

@@ -24,6 +24,8 @@ from tapewire.config.wording import expected
 TRIALS_MAX: Final = 1_000_000
 #: Values of one axis.
 VALUES_MAX: Final = 100_000
+#: Of ten, in the numbers of a range, up and down: none is written out that has a billion digits.
+POWER_MAX: Final = 30
 #: Of a block.
 MINUTES_MAX: Final = 1_440
 _CONSTRAINT: Final = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*([-+]?[\d_.]+(?:[eE][-+]?\d+)?)\s*")
@@ -59,6 +61,9 @@ class Range(_Part):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
+        for number in (self.start, self.to, self.step):
+            if number and abs(number.adjusted()) > POWER_MAX:
+                raise expected(f"numbers from 1e-{POWER_MAX} to 1e{POWER_MAX}", number)
         if self.to < self.start:
             raise expected(f"a to of at least {self.start}", self.to)
         if self.log and self.start <= 0:
@@ -66,11 +71,11 @@ class Range(_Part):
         if self.step is not None:
             if self.log or self.integer:
                 raise expected("step, or log and integer", "both")
+            if (self.to - self.start) / self.step >= VALUES_MAX:
+                raise expected(f"at most {VALUES_MAX:,} values", self.to)
             if (self.to - self.start) % self.step:
                 raise expected(f"a to that is reached from {self.start} in steps of {self.step}",
                                self.to)  # fmt: skip
-            if (self.to - self.start) / self.step >= VALUES_MAX:
-                raise expected(f"at most {VALUES_MAX:,} values", self.to)
         return self
 
     def values(self) -> list[Any] | None:

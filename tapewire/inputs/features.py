@@ -40,6 +40,7 @@ from tapewire.market import InstrumentTable
 from tapewire.market.records import MBO_DTYPE
 from tapewire.processes.signals import interruptible
 from tapewire.replay import ReplayPlan, open_source
+from tapewire.replay.reused_ids import require_one_symbol
 
 _CHUNK_RECORDS: Final = 65_536
 _TIME: Final = pa.timestamp("ns", tz="UTC")
@@ -181,6 +182,7 @@ def feature_batches(
     chunk = np.empty(_CHUNK_RECORDS, MBO_DTYPE)
     warm_up(say)
     with book_limits(", ".join(request.plan.files)), open_source(request.plan) as source:
+        require_one_symbol(source.info)
         names = InstrumentTable((m.raw_symbol, m.instrument_id) for m in source.info.mappings)
         table = _RowTable(schema, names)
         ahead = FeaturePass(

@@ -33,6 +33,7 @@ from tapewire.market import InstrumentTable
 from tapewire.market.records import MBO_DTYPE, UNDEF_PRICE
 from tapewire.processes.signals import interruptible
 from tapewire.replay import ReplayPlan, open_source
+from tapewire.replay.reused_ids import require_one_symbol
 
 _CHUNK_RECORDS: Final = 65_536
 TRADES_MIN: Final = 100
@@ -156,6 +157,7 @@ def _read(path: str, symbol: str | None, stack: ExitStack) -> tuple[Trading, str
     warm_up(lambda text: tell(Console(stderr=True), text))
     source = stack.enter_context(open_source(plan))
     steps = stack.enter_context(Steps("reading trades and mids", source.info.records))
+    require_one_symbol(source.info)
     names = InstrumentTable((m.raw_symbol, m.instrument_id) for m in source.info.mappings)
     ahead = FeaturePass(FeatureSet(["mid"]), Sampling.of("trade"), keeps_mids=True)
     chunk = np.empty(_CHUNK_RECORDS, MBO_DTYPE)

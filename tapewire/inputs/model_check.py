@@ -26,6 +26,7 @@ from tapewire.market import InstrumentTable
 from tapewire.market.records import MBO_DTYPE
 from tapewire.processes.signals import interruptible
 from tapewire.replay import open_source
+from tapewire.replay.reused_ids import require_one_symbol
 
 ROWS_DEFAULT: Final = 10_000
 _CHUNK_RECORDS: Final = 65_536
@@ -82,6 +83,7 @@ def sample_rows(request: FeatureRequest, rows_max: int = ROWS_DEFAULT) -> Sample
     warm_up(lambda text: tell(Console(stderr=True), text))
     given, n = [], 0
     with book_limits(", ".join(request.plan.files)), open_source(request.plan) as source:
+        require_one_symbol(source.info)
         ahead = FeaturePass(
             request.features, request.every, start_ns=request.plan.start_ns or 0, rows=_WHOLE
         )

@@ -13,6 +13,7 @@ from tapewire.market.definitions import DefinedFacts
 from tapewire.market.instruments import MATCH_ALGORITHMS, Expiry, InstrumentTable, OrderRules
 from tapewire.market.known_futures import KnownFuture, known_future
 from tapewire.market.times import time_text
+from tapewire.replay.reused_ids import require_one_symbol
 from tapewire.runs.definitions import Definition, read_chosen
 from tapewire.runs.expiries import Expiries, expiries_of
 from tapewire.runs.rates import RateFile, rate_in, read_rate_file, with_rates_at, worths_of
@@ -153,10 +154,13 @@ def contracts_of(config: RunConfig, info: "StreamInfo", rolls: "Rolls | None" = 
         If a definition file can't be used.
     NoDataError
         If one defines no instrument of the stream.
+    InputError
+        If an instrument id is of one symbol first, of another later.
     ConfigError
         If an expiration is stated of a symbol that stands for several instruments, or there is no
         rate of the currency of a well-known future.
     """
+    require_one_symbol(info)
     files, definitions = read_chosen(config, info)
     given = config.backtest.instruments
     rate_file = read_rate_file(config.backtest.money)

@@ -16,6 +16,8 @@ from tapewire.market.times import time_text
 
 COLUMNS: Final = ("ts", "currency", "rate")
 RATE_MAX: Final = 1_000_000
+#: What is less is nothing, or a fraction of a billion digits.
+_RATE_MIN: Final = Decimal("1e-30")
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def _rate(value: Any, where: str) -> Fraction:
         number = Decimal("" if value is None else str(value).strip())
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite() or not 0 < number <= RATE_MAX:
+    if not number.is_finite() or not _RATE_MIN <= number <= RATE_MAX:
         raise FormatError(
             f"{where}, rate: expected a number above 0, up to {RATE_MAX:,}, found {value!r}"
         )

@@ -12,14 +12,15 @@ EDGES = sorted(
 )
 #: What a text field may hold that nobody expected.
 ODD_TEXTS = (
-    "", " ", "nan", "inf", "-inf", "1e999", "1e-999", "0x10", "1_000", "9" * 40, "-0", "null",
-    "true", "~", "'", '"', '"""', ",", ",,,", "\t", "\\", "\0", "\x1b[2J", "\u202e", "\ufeff",
+    "", " ", "nan", "inf", "-inf", "1e999", "1e-999", "1e999999", "1e99999999", "1e-99999999",
+    "0x10", "1_000", "9" * 40, "-0", "null", "true", "~", "'", '"', '"""', ",", ",,,", "\t", "\\",
+    "\0", "\x1b[2J", "\u202e", "\ufeff",
     "é", "\U0001f600", "[" * 40, "{" * 40, "- " * 40, "&a [*a]", "*a", "!!python/object:os.system",
     "2024-02-30", "9999-12-31T23:59:60Z", "..", "../../x", "/dev/zero", "x" * 5_000,
 )  # fmt: skip
 ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 10**30, -(10**30), 2**63, 1e308, 5e-324, float("nan"),
-    float("inf"), "", [], {}, [[]], {"": None}, *ODD_TEXTS[:20],
+    float("inf"), "", [], {}, [[]], {"": None}, *ODD_TEXTS[:23],
 )  # fmt: skip
 
 #: Of a tree, where it may be broken.

@@ -9,11 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import streams
 from tapewire.candles import Candles, read_candles
+from tapewire.derive.layout import OHLCV_DTYPE
 from tapewire.errors import ConfigError, FormatError, NoDataError
 
 MINUTE = 60 * 10**9
 T0 = 1_700_000_040 * 10**9
+DAY_0 = streams.START_NS // streams.DAY_NS * streams.DAY_NS
 
 
 def bars(**changed: Any) -> dict[str, Any]:
@@ -144,6 +147,74 @@ def test_tables_that_do_not_say_it_all_are_refused(tmp_path: Path) -> None:
     (tmp_path / "hole.csv").write_text("time,open,high,low,close,volume\n2024-01-01,1,,1,1,1\n")
     with pytest.raises(FormatError, match="row 0: expected a price in every column"):
         read_candles(tmp_path / "hole.csv")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+@pytest.mark.parametrize(
+    ("unit", "per_s"), [("seconds", 1), ("milliseconds", 1_000), ("microseconds", 1_000_000)]
+)
+def test_times_in_another_unit_are_refused(
+    tmp_path: Path, unit: str, per_s: int, kind: str
+) -> None:
+    columns = bars(ts_event=(T0 + np.array([0, 1, 2, 4]) * MINUTE) // (10**9 // per_s))
+    path = tmp_path / f"x.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.table(columns), path)
+    else:
+        rows = [",".join(map(str, row)) for row in zip(*columns.values(), strict=True)]
+        path.write_text("\n".join([",".join(columns), *rows]) + "\n")
+    said = "ns since the epoch" if kind == "csv" and unit == "seconds" else f"looks like {unit}"
+    with pytest.raises(FormatError, match=rf"x\.{kind}: ts_event: expected ns .*{said}|{said}"):
+        read_candles(path)
+
+
+def test_times_near_the_epoch_are_ns(tmp_path: Path) -> None:
+    pq.write_table(pa.table(bars(ts_event=np.arange(4) * MINUTE)), tmp_path / "x.parquet")
+    assert read_candles(tmp_path / "x.parquet").ts_event[1] == MINUTE
+
+
+def bar_file(path: Path, ids: list[int], mappings: dict[str, list[tuple[int, int, int]]]) -> Path:
+    """Two bars a day in DBN; ``ids`` are the days' instruments."""
+    rows = np.zeros(2 * len(ids), OHLCV_DTYPE)
+    rows["length"], rows["rtype"], rows["publisher_id"] = rows.itemsize // 4, 0x21, 1
+    rows["instrument_id"] = np.repeat(ids, 2)
+    for k in range(len(rows)):
+        rows[k]["ts_event"] = DAY_0 + k // 2 * streams.DAY_NS + k % 2 * MINUTE
+    for name in ("open", "high", "low", "close"):
+        rows[name] = (np.arange(len(rows)) + 1) * 10**9
+    return Path(streams.write(path, streams.dbn_bytes(rows, schema="ohlcv-1m", mappings=mappings)))
+
+
+def closes(path: Path, symbol: str | None = None) -> list[float]:
+    candles = read_candles(path, symbol=symbol)
+    return candles.price(candles.close).tolist()
+
+
+def test_a_symbol_keeps_its_bars_when_its_instrument_changes(tmp_path: Path) -> None:
+    path = bar_file(tmp_path / "x.dbn", [10, 20], {"ES.c.0": [(10, 0, 1), (20, 1, 2)]})
+    assert closes(path, "ES.c.0") == closes(path) == [1, 2, 3, 4]
+    assert read_candles(path).symbol == "ES.c.0"
+
+
+def test_an_instrument_of_two_symbols_gives_each_the_bars_of_its_days(tmp_path: Path) -> None:
+    days = {"AAA": [(10, 0, 1)], "BBB": [(10, 1, 2)]}
+    path = bar_file(tmp_path / "x.dbn", [10, 10, 10], days)
+    assert closes(path, "AAA") == [1, 2]
+    assert closes(path, "BBB") == [3, 4]
+    assert closes(path, "10") == [5, 6]  # nothing maps it on the third day
+    with pytest.raises(ConfigError, match="has AAA, BBB, 10; name one"):
+        read_candles(path)
+    with pytest.raises(NoDataError, match="expected CCC, found AAA, BBB, 10"):
+        read_candles(path, symbol="CCC")
+
+
+def test_two_symbols_of_an_instrument_both_have_its_bars(tmp_path: Path) -> None:
+    both = {"ES.c.0": [(10, 0, 1), (20, 1, 3)], "ES.v.0": [(10, 0, 2), (20, 2, 3)]}
+    path = bar_file(tmp_path / "x.dbn", [10, 10, 20], both)
+    assert closes(path, "ES.c.0") == [1, 2, 5, 6]
+    assert closes(path, "ES.v.0") == [1, 2, 3, 4, 5, 6]
+    named_twice = bar_file(tmp_path / "y.dbn", [10], {"ES.c.0": [(10, 0, 1), (10, 0, 2)]})
+    assert closes(named_twice, "ES.c.0") == [1, 2]
 
 
 def test_bars_of_a_file_and_bars_made_of_its_trades(data_file: Callable[[str], Path]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from stories import COLUMNS, SYMBOL, Log, Played, Tape, configure, ns, read, run
 from tapewire.errors import ConfigError, FormatError, InputError, MissingFileError, NoDataError
+from tapewire.strategies.order_log_file import read_order_log
 
 
 def market() -> Tape:
@@ -187,6 +188,32 @@ BAD_ROWS = {
 @pytest.mark.parametrize(("changes", "parts"), BAD_ROWS.values(), ids=list(BAD_ROWS))
 def test_a_bad_cell_is_named(tmp_path: Path, changes: dict, parts: tuple) -> None:
     fails(write_rows(tmp_path / "log.csv", good_row(**changes)), FormatError, *parts)
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "expected"),
+    [
+        ("quantity", "1e99999999", "a 64-bit number"),
+        ("quantity", "-1e99999999", "a 64-bit number"),
+        ("quantity", "1e-99999999", "a whole number"),
+        ("ts_ns", "1e19", "a 64-bit number"),
+        ("price", "1e999999", "a price below 4.6e9"),
+        ("price", "-1e99999999", "a price below 4.6e9"),
+        ("price", "1e-99999999", "at most nine decimals"),
+    ],
+)
+def test_a_number_beyond_all_bounds_is_named(
+    tmp_path: Path, column: str, text: str, expected: str
+) -> None:
+    path = write_rows(tmp_path / "log.csv", good_row(**{column: text}))
+    with pytest.raises(FormatError, match=rf"row 1, {column}: expected {expected}, found '{text}'"):
+        read_order_log(path)
+
+
+def test_numbers_may_have_exponents(tmp_path: Path) -> None:
+    row = good_row(quantity="1.2e1", price="4.5e9", ts_ns="0e99999999")
+    read = read_order_log(write_rows(tmp_path / "log.csv", row)).rows[0]
+    assert (read["quantity"], read["price"], read["ts"]) == (12, 4_500_000_000 * 10**9, 0)
 
 
 def test_the_row_is_counted_from_one_as_in_the_file(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_a_file_is_read_exactly(tmp_path: Path) -> None:
         ("5,EUR,1.1", "1,EUR,1.1", r"csv: line 4, ts: expected a time after .* found a second one"),
         ("5,EUR,1.1", "0,EUR,1.1", r"line 4, ts: .* found an earlier one"),
         ("5,EUR,1.1", "5,EUR,0", r"line 4, rate: expected a number above 0, up to 1,000,000, fo"),
+        ("5,EUR,1.1", "5,EUR,1e-99999999", r"line 4, rate: .* found '1e-99999999'"),
         ("5,EUR,1.1", "5,EUR,-1", r"line 4, rate: .* found '-1'"),
         ("5,EUR,1.1", "5,EUR,", r"line 4, rate: .* found ''"),
         ("5,EUR,1.1", "5,EUR,nan", r"line 4, rate: .* found 'nan'"),

@@ -151,6 +151,9 @@ def test_a_csv_as_brokers_write_it(tmp_path):
         ("1,ESH4,BUY,nan,1", r"row 1, price: expected a price, found 'nan'"),
         ("1,ESH4,BUY,1,0", r"row 1, quantity: expected a whole number from 1 on, found '0'"),
         ("1,ESH4,BUY,1,1.5", r"row 1, quantity: expected a whole number"),
+        ("1,ESH4,BUY,1,1e99999999", r"row 1, quantity: expected .* found '1e99999999'"),
+        ("1,ESH4,BUY,1e999999,1", r"row 1, price: expected a price, found '1e999999'"),
+        ("1,ESH4,BUY,1e-99999999,1", r"row 1, price: expected a price, found '1e-99999999'"),
     ],
 )
 def test_a_wrong_cell_is_named(tmp_path, row, words):

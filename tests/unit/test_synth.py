@@ -261,6 +261,7 @@ def test_two_million_records_span_some_hours() -> None:
     ("arguments", "message"),
     [
         ({"events": 63}, "events: expected at least 64"),
+        ({"events": 10**20}, "events: expected at most 1,000,000,000,000, found 100,000,000,000"),
         ({"events": 10_000, "instruments": 0}, "instruments: expected 1 to 500, found 0"),
         ({"events": 10**9, "instruments": 501}, "instruments: expected 1 to 500, found 501"),
         ({"events": 100, "seed": 2**64}, "seed: expected a 64-bit integer"),

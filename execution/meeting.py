@@ -49,10 +49,16 @@ met_at = accessor(MET)
 
 @jit
 def _next_met(execution: Any, own: Any, index: int) -> int:
-    """The first that an order may meet of those from one on in a queue, or NIL."""
-    if rules_at(execution.rules, own.leg).self_trade == MEETS_OTHERS:
-        while index != NIL and own_at(execution.own_orders, index).leg == own.leg:
-            index = own_at(execution.own_orders, index).next
+    """The first that an order may meet of those from one on in a queue, or NIL.
+
+    One that a fill has just left no lots stands there until that is carried out, and meets nobody.
+    """
+    only_others = rules_at(execution.rules, own.leg).self_trade == MEETS_OTHERS
+    while index != NIL:
+        other = own_at(execution.own_orders, index)
+        if other.filled < other.quantity and not (only_others and other.leg == own.leg):
+            break
+        index = other.next
     return index
 
 
@@ -142,6 +148,9 @@ def take_among(market: Any, execution: Any, index: int, touched: int, ts_event: 
         if not meets:
             k -= 1
             continue
+        if _next_met(execution, own, met) != met:  # what was just taken left it no lots
+            met = _next_met(execution, own, met)
+            continue
         touched += _MEETING_ROWS
         if touched > STEP_ROWS:
             execution.claim_shortage = 1
@@ -168,7 +177,7 @@ def match_company(market: Any, execution: Any, leg: int, ts_event: int) -> bool:
         bid = own_at(execution.own_orders, buy)
         next_buy = bid.next
         sell = house.sells
-        while sell != NIL and is_live(bid):
+        while sell != NIL and is_live(bid) and bid.filled < bid.quantity:
             offer = own_at(execution.own_orders, sell)
             if bid.price < offer.price:
                 break
@@ -179,7 +188,8 @@ def match_company(market: Any, execution: Any, leg: int, ts_event: int) -> bool:
             if bid.stamp > offer.stamp:
                 newest, oldest = buy, sell
             late = own_at(execution.own_orders, newest)
-            if _next_met(execution, late, oldest) == oldest:
+            may_meet = offer.filled < offer.quantity
+            if may_meet and _next_met(execution, late, oldest) == oldest:
                 _meet(market, execution, newest, oldest, True, ts_event)
             sell = next_sell
         buy = next_buy

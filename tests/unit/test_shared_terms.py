@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sharing import quiet_book, share
-from stories import Log, Played
+from stories import Log, Played, Tape
 
 
 def offered(**terms: Any) -> Log:
@@ -92,3 +92,48 @@ def test_reduce_only_goes_by_what_was_sold_to_the_other(tmp_path: Path) -> None:
     a = offered().buy(300, "a2", 5, 101, reduce_only="true")
     played = shared(tmp_path, Log().buy(100, "b1", 2), a)
     assert ends(played, "a2") == ("FILLED", "NONE", 2)
+
+
+# --- those that a fill leaves no lots -------------------------------------------------------------
+
+
+def test_one_order_meets_only_what_a_group_has(tmp_path: Path) -> None:
+    """b takes a1, which leaves a2 nothing: the other 2 lots are the market's."""
+    a = offered(group="g").sell(10, "a2", 3, 100.75, group="g")
+    played = shared(tmp_path, Log().buy(100, "b1", 5, 101), a)
+    assert played.brief() == [
+        ("a1", 100.5, 3, "COMPANY", 150), ("b1", 100.5, 3, "COMPANY", 150),
+        ("b1", 101, 2, "TAKEN", 150),
+    ]  # fmt: skip
+    a2 = played.orders["a2"]
+    assert (a2.status, a2.reason, a2.quantity, a2.closed) == ("CANCELED", "OTHER_FILLED", 3, 150)
+
+
+def test_one_order_meets_only_the_position_that_another_may_reduce(tmp_path: Path) -> None:
+    """a is long 5, and sells them to b: its order behind that may not sell any more."""
+    a = Log().buy(5, "in", 5).sell(100, "a1", 5, 100.5)
+    a.sell(110, "a2", 5, 100.75, reduce_only="true")
+    played = shared(tmp_path, Log().buy(200, "b1", 8, 101), a)
+    assert [(f.order, f.lots) for f in played.fills if f.at == 250] == [
+        ("a1", 5), ("b1", 5), ("b1", 3)
+    ]  # fmt: skip
+    assert ends(played, "a2") == ("CANCELED", "REDUCE_ONLY", 0)
+
+
+def test_one_without_lots_is_no_self_trade(tmp_path: Path) -> None:
+    """Its partner takes 2 of the market's first: that ends it, and nothing is left to prevent."""
+    tape = Tape().add(0, 1, "B", 100, 5).add(1, 9, "A", 101, 2).tick(300).tick(500)
+    log = Log().sell(10, "a1", 2, 101, group="g").buy(10, "a2", 5, 101, group="g")
+    played = share(tmp_path, tape, {"a": log}, book="", prevention="cancel_oldest")
+    assert ends(played, "a1") == ("CANCELED", "OTHER_FILLED", 0)
+    assert played.orders["a1"].quantity == 2
+    assert ends(played, "a2") == ("PARTIALLY_FILLED", "END_OF_DATA", 2)
+
+
+def test_as_a_halt_ends_one_without_lots_meets_nobody(tmp_path: Path) -> None:
+    """b1 takes a1's 3 lots, and a2 is gone before b1's other 2 could meet it."""
+    a = Log().sell(150, "a1", 3, 100.5, group="g").sell(150, "a2", 3, 100.75, group="g")
+    tape = quiet_book().add(120, 20, "B", 101.5, 5).tick(400).cancel(500, 20).tick(800)
+    played = share(tmp_path, tape, {"a": a, "b": Log().buy(160, "b1", 5, 100.75)})
+    assert played.brief() == [("a1", 100.5, 3, "COMPANY", 500), ("b1", 100.5, 3, "COMPANY", 500)]
+    assert ends(played, "a2") == ("CANCELED", "OTHER_FILLED", 0)

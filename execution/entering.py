@@ -48,7 +48,7 @@ def band_fault(market: Any, execution: Any, own: Any, price: int) -> int:
     if rules.band < 0 or own.order_type != LIMIT:
         return NO_REASON
     book = book_at(market.books, party_at(execution.parties, own.leg).book)
-    if book.volume == 0 or book.last_trade_px == UNDEF_PRICE:
+    if book.last_trade_px == UNDEF_PRICE:
         return NO_REASON
     if (price - book.last_trade_px) * own.side > rules.band:
         return PRICE_BAND

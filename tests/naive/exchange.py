@@ -75,7 +75,6 @@ class NaiveExchange:
     stops: list[Mine] = field(default_factory=list)  # in order of arrival
     traded: list[int] = field(default_factory=list)  # prices of the event's trades
     last_trade: int | None = None
-    volume: int = 0
     taken: dict[int | str, int] = field(default_factory=dict)  # lots we took, by real order
     position: int = 0
     book_clock: int = 0
@@ -561,9 +560,8 @@ class NaiveExchange:
         action, side = chr(r.action), chr(r.side)
         if action == "T":
             self.trade(r)
-            self.volume += r.size
-            self.last_trade = r.price if self.volume and r.price != UNDEF_PRICE else None
             if r.price != UNDEF_PRICE:
+                self.last_trade = r.price
                 self.traded.append(r.price)
         elif action == "F" and not self.book.is_aggressors_own(r) and not self.book.quoted:
             real = self.book.orders.get(r.order_id)

@@ -137,3 +137,51 @@ def test_as_a_halt_ends_one_without_lots_meets_nobody(tmp_path: Path) -> None:
     played = share(tmp_path, tape, {"a": a, "b": Log().buy(160, "b1", 5, 100.75)})
     assert played.brief() == [("a1", 100.5, 3, "COMPANY", 500), ("b1", 100.5, 3, "COMPANY", 500)]
     assert ends(played, "a2") == ("CANCELED", "OTHER_FILLED", 0)
+
+
+# --- what is there at once ------------------------------------------------------------------------
+
+
+def prevented(folder: Path, prevention: str, lots: int, **terms: Any) -> Played:
+    """A buy up to 102 of asks 5 @ 101, own 2 @ 101 behind them, 10 @ 102."""
+    tape = Tape().add(0, 1, "B", 100, 5).add(1, 9, "A", 101, 5).add(2, 10, "A", 102, 10)
+    log = Log().sell(10, "own", 2, 101).buy(100, "in", lots, 102, **terms)
+    return share(folder, tape.tick(300).tick(500), {"a": log}, book="", prevention=prevention)
+
+
+@pytest.mark.parametrize(
+    ("prevention", "lots", "end"),
+    [
+        ("none", 12, ("FILLED", "NONE", 12)),
+        ("cancel_oldest", 12, ("FILLED", "NONE", 12)),
+        ("cancel_newest", 12, ("EXPIRED", "MIN_QUANTITY", 0)),
+        ("cancel_both", 12, ("EXPIRED", "MIN_QUANTITY", 0)),
+        ("decrement", 12, ("EXPIRED", "MIN_QUANTITY", 0)),
+        ("cancel_newest", 5, ("FILLED", "NONE", 5)),
+        ("cancel_both", 5, ("FILLED", "NONE", 5)),
+        ("decrement", 5, ("FILLED", "NONE", 5)),
+    ],
+)
+def test_a_fok_is_not_filled_in_part_by_the_prevention_of_self_trades(
+    tmp_path: Path, prevention: str, lots: int, end: tuple[str, str, int]
+) -> None:
+    played = prevented(tmp_path, prevention, lots, tif="FOK")
+    assert ends(played, "in") == end
+    if end[0] == "EXPIRED" or lots == 5:
+        assert ends(played, "own") == ("NEW", "END_OF_DATA", 0)
+
+
+def test_a_minimum_is_of_what_decrement_leaves(tmp_path: Path) -> None:
+    """Of 12 lots 2 are lost to the own 2: 10 are filled."""
+    played = prevented(tmp_path, "decrement", 12, tif="IOC", min_quantity=10)
+    assert ends(played, "in") == ("FILLED", "NONE", 10)
+    played = prevented(tmp_path, "decrement", 12, tif="IOC", min_quantity=11)
+    assert ends(played, "in") == ("EXPIRED", "MIN_QUANTITY", 0)
+
+
+@pytest.mark.parametrize(("second", "lots", "filled"), [(3, 3, 3), (3, 4, 0), (5, 5, 5), (5, 6, 0)])
+def test_a_fok_counts_a_group_once(tmp_path: Path, second: int, lots: int, filled: int) -> None:
+    a = offered(group="g").sell(10, "a2", second, 100.75, group="g")
+    played = shared(tmp_path, Log().buy(100, "b1", lots, 100.75, "FOK"), a)
+    assert played.orders["b1"].filled == filled
+    assert played.orders["b1"].reason == ("NONE" if filled else "MIN_QUANTITY")

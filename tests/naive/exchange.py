@@ -682,7 +682,8 @@ class NaiveExchange:
         if self.clearing_price is not None:
             self.clear_at(self.clearing_price)
         self.now_state = self.state_of_event
-        reopened = (self.halted or self.was_shut) and not self.is_halted
+        cleared = self.clear_cancels and self.cleared_book == self.book.counts["snapshots"]
+        reopened = (self.halted or self.was_shut) and not self.is_halted and not cleared
         self.halted = self.is_halted
         self.was_shut &= self.halted
         if reopened:
@@ -706,7 +707,6 @@ class NaiveExchange:
                     self.reopen(side)
                 self.meet_company()
         self.follow()
-        cleared = self.clear_cancels and self.cleared_book == self.book.counts["snapshots"]
         if cleared:
             for order in self.waiting + self.book.mine("B") + self.book.mine("A"):
                 self.clear(order)

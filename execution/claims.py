@@ -6,6 +6,7 @@ What it took stays taken until the market replenishes it, so the same lots never
 from typing import Any, Final
 
 from tapewire.compiled.jit import jit
+from tapewire.execution.layout import NEVER
 from tapewire.market.layout import NIL, claim_at, order_at
 
 #: Resting orders one arriving order may take from, and so the rows and claims it may need.
@@ -105,10 +106,18 @@ def claim_queue(
 @jit
 def free_in_queue(market: Any, head: int, owner: int, wanted: int) -> int:
     """Free lots of a level's orders, from ``head`` on; it is not looked beyond ``wanted``."""
+    return free_before(market, head, owner, wanted, NEVER)
+
+
+@jit
+def free_before(market: Any, head: int, owner: int, wanted: int, stamp: int) -> int:
+    """As `free_in_queue`, of the orders before a stamp alone."""
     free = 0
     at = head
     while at != NIL and free < wanted:
         order = order_at(market.orders, at)
+        if order.stamp > stamp:
+            break
         free += max(0, order.size - claimed_lots(market, find_claim(market, order, owner)))
         at = order.next
     return min(free, wanted)

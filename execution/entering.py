@@ -18,9 +18,10 @@ from typing import Any
 from tapewire.compiled.jit import jit
 from tapewire.execution.claims import free_in_queue
 from tapewire.execution.layout import own_at, party_at, rules_at
-from tapewire.execution.meeting import best_of_others, lots_of_others
+from tapewire.execution.meeting import best_of_others, lots_of_others, lots_unprevented
 from tapewire.execution.words import (
     BUY,
+    CANCEL_OLDEST,
     FOK,
     GTC,
     IOC,
@@ -28,6 +29,7 @@ from tapewire.execution.words import (
     MARKET,
     MARKET_HALTED,
     MARKET_TO_LIMIT,
+    MEETS_OTHERS,
     MIN_QUANTITY,
     NO_LIQUIDITY,
     NO_REASON,
@@ -48,7 +50,7 @@ def band_fault(market: Any, execution: Any, own: Any, price: int) -> int:
     if rules.band < 0 or own.order_type != LIMIT:
         return NO_REASON
     book = book_at(market.books, party_at(execution.parties, own.leg).book)
-    if book.volume == 0 or book.last_trade_px == UNDEF_PRICE:
+    if book.last_trade_px == UNDEF_PRICE:
         return NO_REASON
     if (price - book.last_trade_px) * own.side > rules.band:
         return PRICE_BAND
@@ -133,6 +135,9 @@ def best_free_price(market: Any, execution: Any, own: Any) -> int:
 @jit
 def _free_lots(market: Any, execution: Any, own: Any, wanted: int) -> int:
     """Lots an order could take now within its price; it is not looked beyond ``wanted``."""
+    mode = rules_at(execution.rules, own.leg).self_trade
+    if mode != 0 and mode != MEETS_OTHERS and mode != CANCEL_OLDEST:
+        return lots_unprevented(market, execution, own, wanted)
     party = party_at(execution.parties, own.leg)
     side = ASK if own.side == BUY else BID
     ladder = side_at(market.sides, 2 * party.book + side)

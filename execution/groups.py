@@ -133,17 +133,28 @@ def cut(execution: Any, index: int, lots: int, reason: int) -> None:
 
 @jit
 def _fit_to_position(execution: Any, leg: int, side: int) -> None:
-    """Leave resting reduce-only orders of a side no more lots than there are to reduce."""
+    """Leave reduce-only orders of a side no more lots than there are to reduce.
+
+    Market orders that wait for a halt to end are better than any price.
+    """
     party = house_of(execution, leg)
     room = closable_lots(execution, leg, side)
-    at = party.buys if side == BUY else party.sells
+    room = _fit_those(execution, party.waiting, leg, side, room)
+    _fit_those(execution, party.buys if side == BUY else party.sells, leg, side, room)
+
+
+@jit
+def _fit_those(execution: Any, first: int, leg: int, side: int, room: int) -> int:
+    """Leave reduce-only orders of a list no more lots than ``room``; returns what is left of it."""
+    at = first
     while at != NIL:
         own = own_at(execution.own_orders, at)
-        if own.leg == leg and own.terms & TERM_REDUCE_ONLY:
+        if own.leg == leg and own.side == side and own.terms & TERM_REDUCE_ONLY:
             cut(execution, at, own.quantity - own.filled - room, REDUCE_ONLY)
             if own.terms & TERM_GROUP == 0:  # those of a group see to each other
                 room -= own.quantity - own.filled
         at = own.next
+    return room
 
 
 @jit
@@ -154,14 +165,24 @@ def reducible_lots(execution: Any, index: int) -> int:
     room = closable_lots(execution, own.leg, own.side)
     if own.terms & TERM_GROUP:
         return room
-    at = party.buys if own.side == BUY else party.sells
+    room -= _reducing_lots(execution, party.waiting, index)
+    room -= _reducing_lots(execution, party.buys if own.side == BUY else party.sells, index)
+    return max(0, room)
+
+
+@jit
+def _reducing_lots(execution: Any, first: int, index: int) -> int:
+    """Lots of the other reduce-only orders of a list that are of an order's leg and side."""
+    own = own_at(execution.own_orders, index)
+    lots = 0
+    at = first
     while at != NIL:
         other = own_at(execution.own_orders, at)
-        is_other = at != index and other.leg == own.leg
+        is_other = at != index and other.leg == own.leg and other.side == own.side
         if is_other and other.terms & TERM_REDUCE_ONLY and other.terms & TERM_GROUP == 0:
-            room -= other.quantity - other.filled
+            lots += other.quantity - other.filled
         at = other.next
-    return max(0, room)
+    return lots
 
 
 @jit

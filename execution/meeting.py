@@ -14,8 +14,9 @@ import numpy as np
 
 from tapewire.compiled.jit import jit
 from tapewire.compiled.memory import accessor
-from tapewire.execution.claims import STEP_ROWS, claim_before
+from tapewire.execution.claims import STEP_ROWS, claim_before, free_before, free_in_queue
 from tapewire.execution.clips import hide_taken, is_iceberg, visible_lots
+from tapewire.execution.groups import CANCELS
 from tapewire.execution.houses import house_of
 from tapewire.execution.layout import ALWAYS, NEVER, own_at, party_at, rules_at
 from tapewire.execution.orders import close_own, fill, is_live
@@ -34,6 +35,7 @@ from tapewire.execution.words import (
     MEETS_OTHERS,
     SELF_TRADE,
     TAKER,
+    TERM_GROUP,
 )
 from tapewire.market.layout import ASK, BID, NIL, level_at, rung_at, side_at
 from tapewire.market.records import UNDEF_PRICE
@@ -49,10 +51,16 @@ met_at = accessor(MET)
 
 @jit
 def _next_met(execution: Any, own: Any, index: int) -> int:
-    """The first that an order may meet of those from one on in a queue, or NIL."""
-    if rules_at(execution.rules, own.leg).self_trade == MEETS_OTHERS:
-        while index != NIL and own_at(execution.own_orders, index).leg == own.leg:
-            index = own_at(execution.own_orders, index).next
+    """The first that an order may meet of those from one on in a queue, or NIL.
+
+    One that a fill has just left no lots stands there until that is carried out, and meets nobody.
+    """
+    only_others = rules_at(execution.rules, own.leg).self_trade == MEETS_OTHERS
+    while index != NIL:
+        other = own_at(execution.own_orders, index)
+        if other.filled < other.quantity and not (only_others and other.leg == own.leg):
+            break
+        index = other.next
     return index
 
 
@@ -89,9 +97,66 @@ def lots_of_others(execution: Any, own: Any, wanted: int) -> int:
         other = own_at(execution.own_orders, index)
         if own.order_type == LIMIT and (other.price - own.price) * own.side > 0:
             break
-        lots += other.quantity - other.filled
+        lots += _lots_beyond_group(execution, index)
         index = _next_met(execution, own, other.next)
     return lots
+
+
+@jit
+def _lots_beyond_group(execution: Any, index: int) -> int:
+    """Lots of a resting order, less what it loses as those of its group before it are filled."""
+    own = own_at(execution.own_orders, index)
+    lots = own.quantity - own.filled
+    if own.terms & TERM_GROUP == 0:
+        return lots
+    most = 0
+    at = own.link
+    while at != index:
+        other = own_at(execution.own_orders, at)
+        is_partner = other.parent == own.parent and other.leg == own.leg and other.side == own.side
+        if is_partner and other.stamp != 0 and is_live(other):
+            better = (own.price - other.price) * own.side
+            if better < 0 or (better == 0 and other.stamp < own.stamp):
+                most = max(most, other.quantity - other.filled)
+        at = other.link
+    return 0 if most > 0 and own.hanging & CANCELS else max(0, lots - most)
+
+
+@jit
+def lots_unprevented(market: Any, execution: Any, own: Any, wanted: int) -> int:
+    """Real lots that an order could take before the prevention of self-trades ends or shrinks it.
+
+    It is not looked beyond ``wanted``.
+    """
+    mode = rules_at(execution.rules, own.leg).self_trade
+    party = party_at(execution.parties, own.leg)
+    side = ASK if own.side == BUY else BID
+    ladder = side_at(market.sides, 2 * party.book + side)
+    free = 0
+    lost = 0
+    met = first_met(execution, own)
+    for k in range(ladder.n - 1, -1, -1):
+        rung = rung_at(market.rungs, ladder.offset + k)
+        price = -rung.key if side == ASK else rung.key
+        if free >= wanted or (own.order_type == LIMIT and (price - own.price) * own.side > 0):
+            break
+        head = level_at(market.levels, rung.level).head
+        while met != NIL:
+            other = own_at(execution.own_orders, met)
+            worse = (other.price - price) * own.side
+            if worse > 0:
+                break
+            ahead = free
+            if worse == 0:
+                ahead += free_before(market, head, party.owner, wanted - free, other.stamp)
+            if ahead >= wanted or mode == CANCEL_NEWEST or mode == CANCEL_BOTH:
+                return ahead
+            lost += other.quantity - other.filled
+            if own.quantity - own.filled - lost < wanted:
+                return ahead
+            met = _next_met(execution, own, other.next)
+        free += free_in_queue(market, head, party.owner, wanted - free)
+    return free
 
 
 @jit
@@ -142,6 +207,9 @@ def take_among(market: Any, execution: Any, index: int, touched: int, ts_event: 
         if not meets:
             k -= 1
             continue
+        if _next_met(execution, own, met) != met:  # what was just taken left it no lots
+            met = _next_met(execution, own, met)
+            continue
         touched += _MEETING_ROWS
         if touched > STEP_ROWS:
             execution.claim_shortage = 1
@@ -168,7 +236,7 @@ def match_company(market: Any, execution: Any, leg: int, ts_event: int) -> bool:
         bid = own_at(execution.own_orders, buy)
         next_buy = bid.next
         sell = house.sells
-        while sell != NIL and is_live(bid):
+        while sell != NIL and is_live(bid) and bid.filled < bid.quantity:
             offer = own_at(execution.own_orders, sell)
             if bid.price < offer.price:
                 break
@@ -179,7 +247,8 @@ def match_company(market: Any, execution: Any, leg: int, ts_event: int) -> bool:
             if bid.stamp > offer.stamp:
                 newest, oldest = buy, sell
             late = own_at(execution.own_orders, newest)
-            if _next_met(execution, late, oldest) == oldest:
+            may_meet = offer.filled < offer.quantity
+            if may_meet and _next_met(execution, late, oldest) == oldest:
                 _meet(market, execution, newest, oldest, True, ts_event)
             sell = next_sell
         buy = next_buy

@@ -27,7 +27,7 @@ from tapewire.market.records import UNDEF_PRICE
 def trigger_fault(market: Any, execution: Any, own: Any, trigger_price: int) -> int:
     """Why a trigger can't be waited for, or NO_REASON: the market has traded there already."""
     book = book_at(market.books, party_at(execution.parties, own.leg).book)
-    if book.volume == 0 or book.last_trade_px == UNDEF_PRICE:
+    if book.last_trade_px == UNDEF_PRICE:
         return NO_REASON
     if (book.last_trade_px - trigger_price) * own.side >= 0:
         return TRIGGER_PASSED

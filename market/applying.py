@@ -367,7 +367,8 @@ def apply_record(market: Any, book: int, record: Any) -> int:
         state.trade_side = side_of(record)
         state.trade_order_id = record.order_id
         state.trades += 1
-        state.last_trade_px = record.price
+        if record.price != UNDEF_PRICE:
+            state.last_trade_px = record.price
         state.volume += record.size
         market.trades += 1
     elif action == ACTION_CLEAR:

@@ -16,6 +16,7 @@ from tapewire.market.layout import (
     side_at,
     slot_at,
 )
+from tapewire.market.records import UNDEF_PRICE
 
 # 2^64 / golden ratio and a second odd constant, as signed words: Fibonacci hashing.
 _GOLDEN = -7046029254386353131
@@ -157,6 +158,7 @@ def add_book(market: Any, key: int) -> int:
     book.ghost_head = NIL
     book.trade_side = NIL
     book.clock = 0
+    book.last_trade_px = UNDEF_PRICE
     mask = m.book_slot_mask
     position = ((key * _GOLDEN) >> 40) & mask
     while book_slot_at(m.book_slots, position).book != 0:

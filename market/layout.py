@@ -84,7 +84,7 @@ BOOK: Final = np.dtype(
         ("clock", "i8"),  # exchange time, monotone
         ("in_snapshot", "i4"),  # one of the *_SNAPSHOT below
         ("ghost_head", "i4"),
-        ("last_trade_px", "i8"),
+        ("last_trade_px", "i8"),  # of the last T with a price; UNDEF_PRICE before the first
         ("trade_side", "i4"),  # of the event's last T: BID, ASK or NIL
         ("trades", "i4"),  # T records in the current event
         ("trade_order_id", "i8"),

@@ -247,6 +247,8 @@ def match_parties(
         cleared = is_cleared(market, execution, watch.traces, book)
     if halted and not kinds & CLEARED_AUCTION and not cleared:
         return 0
+    if cleared:  # what waited for the halt to end finds no market, and ends
+        router.reopened = 0
     if router.reopened == 0:  # else all that stands across ours meets them, new or not
         find_incoming(market, execution, book, watch.traces, kinds)
     trace_n = count_traces(execution, watch.traces, NIL)

@@ -15,7 +15,7 @@ def move_mark(router: Any, watch: Any, state: Any, prices_moved: bool, local_ns:
     watch.mark_moved = 0
     mark = watch.mark
     if router.mark_price == MARK_LAST:
-        if state.volume > 0:
+        if state.last_trade_px != UNDEF_PRICE:
             mark = state.last_trade_px
         elif prices_moved and watch.bid != UNDEF_PRICE and watch.ask != UNDEF_PRICE:
             mark = (watch.bid + watch.ask) >> 1
@@ -26,7 +26,7 @@ def move_mark(router: Any, watch: Any, state: Any, prices_moved: bool, local_ns:
         _move(watch, (watch.bid + watch.ask) >> 1, local_ns)
         watch.mark_bid = watch.bid
         watch.mark_ask = watch.ask
-    if watch.mark == UNDEF_PRICE and state.volume > 0:
+    if watch.mark == UNDEF_PRICE and state.last_trade_px != UNDEF_PRICE:
         _move(watch, state.last_trade_px, local_ns)
         watch.mark_bid = watch.mark
         watch.mark_ask = watch.mark

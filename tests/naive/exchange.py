@@ -75,7 +75,6 @@ class NaiveExchange:
     stops: list[Mine] = field(default_factory=list)  # in order of arrival
     traded: list[int] = field(default_factory=list)  # prices of the event's trades
     last_trade: int | None = None
-    volume: int = 0
     taken: dict[int | str, int] = field(default_factory=dict)  # lots we took, by real order
     position: int = 0
     book_clock: int = 0
@@ -561,9 +560,8 @@ class NaiveExchange:
         action, side = chr(r.action), chr(r.side)
         if action == "T":
             self.trade(r)
-            self.volume += r.size
-            self.last_trade = r.price if self.volume and r.price != UNDEF_PRICE else None
             if r.price != UNDEF_PRICE:
+                self.last_trade = r.price
                 self.traded.append(r.price)
         elif action == "F" and not self.book.is_aggressors_own(r) and not self.book.quoted:
             real = self.book.orders.get(r.order_id)
@@ -684,7 +682,8 @@ class NaiveExchange:
         if self.clearing_price is not None:
             self.clear_at(self.clearing_price)
         self.now_state = self.state_of_event
-        reopened = (self.halted or self.was_shut) and not self.is_halted
+        cleared = self.clear_cancels and self.cleared_book == self.book.counts["snapshots"]
+        reopened = (self.halted or self.was_shut) and not self.is_halted and not cleared
         self.halted = self.is_halted
         self.was_shut &= self.halted
         if reopened:
@@ -708,7 +707,6 @@ class NaiveExchange:
                     self.reopen(side)
                 self.meet_company()
         self.follow()
-        cleared = self.clear_cancels and self.cleared_book == self.book.counts["snapshots"]
         if cleared:
             for order in self.waiting + self.book.mine("B") + self.book.mine("A"):
                 self.clear(order)

@@ -81,7 +81,7 @@ class NaiveHanging(NaiveExchange):
         if order.leaves == 0:
             self.end(order)
         room = max(0, -order.sign * self.position)
-        for other in self.book.mine(order.side):
+        for other in self.there(order.side):
             if other.said.reduce:
                 if other.leaves > room:
                     other.uncut = other.uncut or other.quantity
@@ -91,6 +91,10 @@ class NaiveHanging(NaiveExchange):
                     if other.status in LIVE and other not in self.changed:
                         self.changed.append(other)
                 room -= other.leaves
+
+    def there(self, side: str) -> list[Mine]:
+        """Orders of a side that wait for a halt to end, and those that rest."""
+        return [o for o in self.waiting if o.side == side] + self.book.mine(side)
 
     def ring(self, order: Mine) -> list[Mine]:
         """All that hangs together with an order, from the next one on."""
@@ -202,7 +206,7 @@ class NaiveHanging(NaiveExchange):
 
     def fits(self, order: Mine) -> bool:
         room = max(0, -order.sign * self.position)
-        room -= sum(o.leaves for o in self.book.mine(order.side) if o.said.reduce)
+        room -= sum(o.leaves for o in self.there(order.side) if o.said.reduce)
         if room <= 0:
             return False
         if order.leaves > room:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generated import UNIT, Market, generated_log, readable, write
+from generated import UNIT, Market, generated_log, hanging_log, readable, write
 from naive.company import NaiveCompany, Player
 from seeds import play_seeds
 from stories import START_NS, configure, models_of, run
@@ -82,6 +82,55 @@ def compare_company(folder: Path, seed: int, events: int, batch: int) -> NaiveCo
 @settings(max_examples=120)
 def test_generated_companies(folder: Path, seed: int, events: int, batch: int) -> None:
     compare_company(folder, seed, events, batch)
+
+
+@given(seeds, st.integers(5, 200), st.sampled_from([0, 1, 7]))
+@settings(max_examples=80)
+def test_generated_companies_whose_orders_hang_together(
+    folder: Path, seed: int, events: int, batch: int
+) -> None:
+    """Books balance, no group fills more than it has, and reduce-only orders reduce."""
+    draw = random.Random(seed)
+    market = Market(draw)
+    market.add()
+    for _ in range(events):
+        market.step(draw.random() < 0.3)
+    span = market.clock - START_NS
+
+    def price() -> int:
+        return draw.randint(-2, 3) * UNIT
+
+    rule, specs, logs = draw.choice(RULES), [], {}
+    for name in "abc"[: draw.randint(1, 3)]:
+        log = hanging_log(draw, generated_log(draw, draw.randint(1, 40), span, price), price)
+        logs[name] = {row.name: row for row in log if row.action == "new"}
+        (folder / name).mkdir(exist_ok=True)
+        specs.append(
+            StrategySpec(
+                name, STRATEGIES["order_log"], {"path": write(log, folder / name)},
+                models=models_of(5, 5, fee=3), shared_book="house", self_trade=rule,
+            )
+        )  # fmt: skip
+    config = configure(
+        None, others=specs, tick=1, policy=draw.choice(("halt_fills", "warn")),
+        market_order_in_halt=draw.choice(("wait", "expire")),
+    )  # fmt: skip
+    simulation, tables = run(config, market.records(), batch)
+    for leg in simulation.legs:
+        log, labels = logs[leg.strategy_id], leg.client_order_labels or ()
+        position = 0
+        filled: Counter[str] = Counter()
+        for fill in tables.fills[tables.fills["leg"] == leg.leg]:
+            name, lots = labels[int(fill["client_order_id"]) - 1], int(fill["last_qty"])
+            assert not log[name].reduce or lots <= -int(fill["side"]) * position
+            position += int(fill["side"]) * lots
+            filled[name] += lots
+        groups: dict[str, list[str]] = {}
+        for name, row in log.items():
+            if row.group:
+                groups.setdefault(row.group, []).append(name)
+        for names in groups.values():
+            assert sum(filled[n] for n in names) <= max(log[n].quantity for n in names)
 
 
 @pytest.mark.long

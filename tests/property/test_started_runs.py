@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generated import UNIT, Market, generated_log, write
+from generated import UNIT, Market, generated_log, with_terms, write
 from stories import START_NS, configure, run
+from tapewire.market.instruments import OrderRules
 from tapewire.replay.cut import StartCut
 
 
@@ -51,11 +52,20 @@ def test_orders_sent_after_the_start_fare_alike(
     span = max(1, market.clock - first_ns)
     rows = generated_log(draw, 25, span, lambda: draw.randint(-2, 3) * UNIT)
     log = [replace(row, ts=row.ts + first_ns - START_NS) for row in rows]
-    config = configure(write(log, folder), policy=draw.choice(("halt_fills", "warn")))
+    policy = draw.choice(("halt_fills", "warn"))
+    rules = OrderRules()
+    by_last_trade = draw.random() < 0.5
+    if by_last_trade:  # which a file that is cut does not have
+        rules = OrderRules(band=draw.choice((UNIT, 2 * UNIT)))
+        log = with_terms(draw, log, lambda: draw.randint(-2, 3) * UNIT, protected=False)
+    config = configure(write(log, folder), policy=policy, rules=rules)
     whole, tables = run(config, records)
     warm, warm_tables = run(replace(config, warmup_until_ns=start_ns), records, batch)
     begun, begun_tables = run(config, from_cut, batch)
-    for other, other_tables in ((warm, warm_tables), (begun, begun_tables)):
+    others = (
+        [(warm, warm_tables)] if by_last_trade else [(warm, warm_tables), (begun, begun_tables)]
+    )
+    for other, other_tables in others:
         assert other_tables.fills.tolist() == tables.fills.tolist()
         assert other_tables.orders.tolist() == tables.orders.tolist()
         assert other.digests() == whole.digests()

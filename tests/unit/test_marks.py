@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stories import Log, Tape, play
+from stories import Line, Log, Tape, play
+from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.codes import Limit
 from tapewire.router import RiskLimits
 
@@ -62,3 +63,15 @@ def test_a_loss_is_what_the_mark_makes_it(tmp_path: Path) -> None:
         )
         trips = played.simulation.limit_trips()
         assert [(trip.limit, trip.found) for trip in trips] == [(Limit.MAX_LOSS, 2 * UNIT)] * count
+
+
+def test_a_trade_without_a_price_is_no_mark(tmp_path: Path) -> None:
+    """The last trade that had one stays the last."""
+    unpriced = Line("T", "N", 0, UNDEF_PRICE, 5)
+    tape = Tape().add(0, 1, "B", 100, 1000).add(1, 9, "A", 101, 1000).event(5, unpriced)
+    tape.tick(7).trade(20, (1, 3)).tick(200).event(300, unpriced).tick(350)
+    log = Log().buy(10, "in", 2)
+    played = play(tmp_path, tape, log, mark_price="last", sample_interval_ns=1_000)
+    found = [int(mark) / UNIT for mark in played.rows.samples["mark"]]
+    assert set(found[1:]) == {100.5, 100}
+    assert found[-1] == 100

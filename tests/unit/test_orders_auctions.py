@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stories import Line, Log, Tape, play, px
+from tapewire.market.records import UNDEF_PRICE
 
 EVERYTHING = [
     (1, "B", 102, 5), (2, "B", 101, 3), (3, "B", 100, 9),
@@ -169,6 +170,17 @@ def test_a_halt_that_ends_without_an_auction(tmp_path: Path) -> None:
     played = play(tmp_path, tape, Log().buy(10, "mine", 9, 101))
     assert played.brief() == [("mine", 100, 4, "TAKEN", 300), ("mine", 101, 3, "CROSSED", 300)]
     assert [f.liquidity for f in played.fills] == ["TAKER", "MAKER"]
+
+
+def test_a_clear_is_no_reopening(tmp_path: Path) -> None:
+    """The venue clears a crossed book: what waited for its end is gone with the rest."""
+    tape = Tape().add(0, 1, "B", 102, 5).add(1, 11, "A", 100, 4).tick(200)
+    tape.event(500, Line("R", "N", 0, UNDEF_PRICE, 0)).add(600, 30, "A", 103, 5).tick(900)
+    played = play(tmp_path, tape, Log().buy(10, "market", 2).buy(20, "limit", 2, 99))
+    assert played.fills == []
+    for name in ("market", "limit"):
+        order = played.orders[name]
+        assert (order.status, order.reason, order.closed) == ("CANCELED", "BOOK_CLEARED", 500)
 
 
 @pytest.mark.parametrize("policy", ["warn", "halt_fills"])

@@ -5,7 +5,10 @@ Latency is 50 µs each way; bids 100 x 5 and 99 x 50, asks 101 x 10 and 102 x 50
 
 from pathlib import Path
 
+import pytest
+
 from stories import Log, Tape, play
+from tapewire.market.status import TradingState
 
 
 def book() -> Tape:
@@ -94,3 +97,67 @@ def test_a_market_order_is_cut_as_well(tmp_path: Path) -> None:
     played = play(tmp_path, book().tick(400), log)
     assert [f.lots for f in played.fills] == [3, 3]
     assert (played.orders["out"].status, played.orders["out"].quantity) == ("FILLED", 3)
+
+
+# --- in a halt ------------------------------------------------------------------------------------
+
+STATES = [(0, TradingState.OPEN), (120, TradingState.PRE_OPEN), (500, TradingState.OPEN)]
+
+
+def halted(*, by_venue: bool = False) -> Tape:
+    """From 120 to 500 nothing trades: a bid stands across the ask, or the venue says so."""
+    tape = book()
+    if by_venue:
+        return tape.tick(120).tick(400).tick(501).tick(800)
+    return tape.add(120, 20, "B", 101.5, 5).tick(400).cancel(500, 20).tick(800)
+
+
+@pytest.mark.parametrize("by_venue", [False, True])
+def test_of_two_that_wait_for_a_halt_to_end_the_second_is_rejected(
+    tmp_path: Path, by_venue: bool
+) -> None:
+    log = long(2).sell(150, "first", 2, reduce_only=True).sell(160, "second", 2, reduce_only=True)
+    states = STATES if by_venue else []
+    played = play(tmp_path, halted(by_venue=by_venue), log, states=states)
+    assert [(f.order, f.lots) for f in played.fills] == [("in", 2), ("first", 2)]
+    second = played.orders["second"]
+    assert (second.status, second.reason, second.closed) == ("REJECTED", "REDUCE_ONLY", 210)
+    assert played.last_sample()["position"] == 0
+
+
+def test_one_that_waits_ends_as_another_closes_the_position(tmp_path: Path) -> None:
+    log = long(2).sell(150, "plain", 2).sell(160, "out", 2, reduce_only=True)
+    played = play(tmp_path, halted(), log)
+    assert [(f.order, f.lots) for f in played.fills] == [("in", 2), ("plain", 2)]
+    out = played.orders["out"]
+    assert (out.status, out.reason, out.quantity) == ("CANCELED", "REDUCE_ONLY", 2)
+    assert out.closed == 500
+
+
+def test_one_that_waits_is_cut_as_the_position_shrinks(tmp_path: Path) -> None:
+    log = long(3).sell(150, "plain", 2).sell(160, "out", 3, reduce_only=True)
+    played = play(tmp_path, halted(), log, event_log=True)
+    assert [(f.order, f.lots) for f in played.fills] == [("in", 3), ("plain", 2), ("out", 1)]
+    assert ("CHANGED", "REDUCE_ONLY", None, 1) in [c[:4] for c in played.changes("out")]
+    assert played.orders["out"].status == "FILLED"
+
+
+def test_two_stops_that_one_trade_triggers_in_a_halt_close_once(tmp_path: Path) -> None:
+    log = long(2).sell(100, "first", 2, trigger_price=100, reduce_only=True)
+    log.sell(101, "second", 2, trigger_price=100, reduce_only=True)
+    tape = book()
+    tape.event(300, tape.a(20, "B", 101.5, 5), tape.t("A", 100, 1)).tick(400)
+    played = play(tmp_path, tape.cancel(500, 20).tick(800), log)
+    assert [(f.order, f.lots) for f in played.fills] == [("in", 2), ("first", 2)]
+    assert played.orders["second"].reason == "REDUCE_ONLY"
+
+
+def test_an_auction_fills_no_more_than_the_position(tmp_path: Path) -> None:
+    """5 lots clear at 101: the plain sale has the first 2 of them, and the position with it."""
+    log = long(2).sell(150, "plain", 2).sell(160, "out", 2, reduce_only=True)
+    tape = book().add(120, 20, "B", 101.5, 5).tick(400)
+    auction = tape.t("N", 101, 5), tape.f(20, 5), tape.f(2, 5)
+    tape.event(500, *auction, tape.c(20), tape.m(2, 5)).tick(800)
+    played = play(tmp_path, tape, log)
+    assert [fill[:4] for fill in played.brief()[1:]] == [("plain", 101, 2, "AUCTION")]
+    assert played.orders["out"].reason == "REDUCE_ONLY"

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import streams
-from stories import SNAPSHOT, Log, Played, Tape, configure, ns, read, run, us
+from stories import SNAPSHOT, Log, Played, Tape, configure, ns, px, read, run, us
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.market import BookSet
+from tapewire.market.instruments import OrderRules
 from tapewire.market.records import ACTION_CLEAR, MBO_DTYPE
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.router import StrategySpec
@@ -60,6 +61,21 @@ def test_orders_sent_after_the_start_fare_as_in_a_full_run(tmp_path: Path, batch
     assert full.orders["joins"].queue_ahead == 10  # those of the morning stand ahead of it
     cold = play(tmp_path, day().records()[first_after(day()) :], afternoon_orders())
     assert cold.fills != full.fills  # as without a warm-up
+
+
+def test_the_last_trade_before_the_start_is_the_last_trade(tmp_path: Path) -> None:
+    """101 has traded: a stop there is too late, and 104 is further than 2 from it."""
+    tape = Tape().add(0, 1, "B", 100, 50).add(1, 9, "A", 101, 50).add(3, 10, "A", 103, 50)
+    tape.trade(20, (9, 3)).tick(START_US).cancel(1_200, 9).tick(1_500)
+    log = Log().buy(1_010, "in", 1).buy(1_110, "stop", 2, trigger_price=101)
+    log.buy(1_111, "far", 1, 104)
+    settings = {"rules": OrderRules(band=px(2)), "mark_price": "last"}
+    full = play(tmp_path, tape, log, **settings)
+    warm = play(tmp_path, tape, log, START_US, **settings)
+    assert (warm.fills, warm.orders, warm.digest) == (full.fills, full.orders, full.digest)
+    reasons = {name: order.reason for name, order in warm.orders.items()}
+    assert reasons == {"in": "NONE", "stop": "TRIGGER_PASSED", "far": "PRICE_BAND"}
+    assert warm.last_sample()["mark"] == full.last_sample()["mark"] == px(101)
 
 
 def first_after(tape: Tape) -> int:

@@ -70,6 +70,7 @@ def dbn_header(
     ts_out: bool = False,
     version: int = 3,
     dataset: str = "GLBX.MDP3",
+    days: int = 1,
 ) -> bytes:
     """A DBN header; mappings: symbol → [(instrument id, first day, end day)], days from START."""
     day = datetime.date(1970, 1, 1) + datetime.timedelta(19_700)
@@ -77,7 +78,7 @@ def dbn_header(
     metadata = databento_dbn.Metadata(
         dataset=dataset,
         start=START_NS,
-        end=START_NS + DAY_NS,
+        end=START_NS + days * DAY_NS,
         stype_in=databento_dbn.SType.RAW_SYMBOL,
         stype_out=databento_dbn.SType.INSTRUMENT_ID,
         schema=None if schema is None else databento_dbn.Schema.from_str(schema),

@@ -25,6 +25,7 @@ from tapewire.execution.models.latency.legs import LEGS
 from tapewire.market.instruments import MATCH_ALGORITHMS, InstrumentTable
 from tapewire.runs.contract_warnings import contract_warnings
 from tapewire.runs.contracts import contracts_of
+from tapewire.wire import SymbolMapping
 
 
 def queue_of(*lots: int) -> Tape:
@@ -214,10 +215,11 @@ def test_a_run_warns_where_the_venues_algorithm_is_not_known(tmp_path: Path) -> 
             }
         )
         info = SimpleNamespace(
-            mappings=[SimpleNamespace(raw_symbol="TWA1", instrument_id=1)],
+            mappings=[SymbolMapping("TWA1", 1, 0, 0)],
             dataset="XNAS.ITCH",
             warmup_until_ns=0,
             start_ns=0,
+            end_ns=0,
         )
         known = contracts_of(config, info)  # type: ignore[arg-type]
         return contract_warnings(config, info, known)  # type: ignore[arg-type]

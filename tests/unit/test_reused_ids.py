@@ -77,7 +77,7 @@ def test_features_and_symbols_of_two_days(tmp_path: Path) -> None:
             records[name] += streams.START_NS + day * DAY
         mappings = {name: [(ids[day], day, day + 1)] for name, ids in days.items()}
         path = tmp_path / f"{day}.dbn"
-        files.append(streams.write(path, streams.dbn_bytes(records, mappings=mappings)))
+        files.append(streams.write(path, streams.dbn_bytes(records, mappings=mappings, days=2)))
     with pytest.raises(InputError, match=r"instrument 20: .*choose symbols .*--symbols BBB"):
         tw.features_table(files, every="1ev", features=["mid"])
     found = tw.features_table(files, every="1ev", features=["mid"], symbols="AAA")

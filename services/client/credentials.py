@@ -143,8 +143,14 @@ def _all(path: Path) -> dict[str, dict[str, str]]:
 @contextlib.contextmanager
 def _changing(path: Path) -> Iterator[None]:
     """Be the one command that changes it; the system lets go of it with its process."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fd = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: can't be changed ({error.strerror}): mend its folder, or name another one's "
+            "with XDG_CONFIG_HOME"
+        ) from None
     try:
         until_s = time.monotonic() + _CHANGED_S_MAX
         while True:

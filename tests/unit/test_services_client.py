@@ -75,6 +75,14 @@ def test_of_two_commands_one_uses_the_refresh_token(tmp_path: Path) -> None:
     assert Credentials.of(path, "a:1").access == "access 2"
 
 
+def test_a_folder_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("")
+    with pytest.raises(
+        ConfigError, match=r"servers\.json: can't be changed \(.*\): mend its folder"
+    ):
+        Credentials("a:1", "x", "y").keep(tmp_path / "config" / "servers.json")
+
+
 def test_logins_at_several_servers_at_once_are_all_kept(tmp_path: Path) -> None:
     path = tmp_path / "servers.json"
     all_of_them = [Credentials(f"a:{port}", "x", "y") for port in range(20)]

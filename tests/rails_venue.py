@@ -58,6 +58,8 @@ class Venue:
     #: How often a new order of each id has come.
     received: Counter[str] = field(default_factory=Counter)
     rejects: bool = False
+    #: Lots that a market order finds; the rest of it is canceled. None: any.
+    market_lots: int | None = None
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def take(self, command: Command | tuple[NewOrder, ...], now_ns: int) -> list[Any]:
@@ -90,7 +92,11 @@ class Venue:
         self.orders[name] = VenueOrder(order, number, order.price, order.quantity)
         said: list[Any] = [OrderAccepted(name, number, now_ns, now_ns)]
         if order.order_type == OrderType.MARKET:
-            said += self.fill(name, order.quantity, now_ns)
+            found = order.quantity if self.market_lots is None else self.market_lots
+            said += self.fill(name, min(found, order.quantity), now_ns)
+            if self.orders[name].status in OPEN:
+                self.orders[name].status = OrderStatus.CANCELED
+                said.append(OrderCanceled(name, "nothing more to take", now_ns, now_ns))
         elif order.time_in_force == TimeInForce.IOC:
             self.orders[name].status = OrderStatus.CANCELED
             said.append(OrderCanceled(name, "nothing to take", now_ns, now_ns))

@@ -69,7 +69,7 @@ class Reconciler:
             return None
         terms = SettlingTerms(
             self._asked_ns, in_ns(self._waits.absence), self._settings.adopts_positions,
-            self._settings.cancels_strangers,
+            self._settings.cancels_strangers, self._rules.valuer.last_px(),
         )  # fmt: skip
         self._asked_ns = None
         return settle(self._ledger, report, terms)

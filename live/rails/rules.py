@@ -15,7 +15,7 @@ from tapewire.live.rails.ledger import AccountLedger, RailsOrder
 from tapewire.live.rails.markets import Markets
 from tapewire.live.rails.messages import RailsState
 from tapewire.live.rails.records import DayTurned, KeptLoss, LimitReached
-from tapewire.live.rails.settings import RailsInstrument, RailsSettings
+from tapewire.live.rails.settings import RailsSettings
 from tapewire.live.rails.valuing import Valuer
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.positions.codes import Limit
@@ -262,17 +262,20 @@ class Rules:
         if limits.max_gross_exposure is None and limits.max_net_exposure is None:
             return ""
         before = gross = net = 0
+        last_px = self.valuer.last_px()
         for symbol in {ask.symbol, *self._ledger.positions, *self._symbols_open()}:
-            mark = self._valued_at(symbol, ask)
-            listed = self._settings.instruments.get(symbol)
-            if mark is None or listed is None:
-                return f"NO_MARK: there is no price of {symbol} to tell an exposure by"
             more = ask.more_lots if symbol == ask.symbol else 0
             to_side = self._worst(symbol, ask.side)
             other = self._worst(symbol, -ask.side)
-            before += _worth(max(to_side, other), mark, listed)
-            gross += _worth(max(to_side + more, other), mark, listed)
-            net += _worth(to_side + more, mark, listed)
+            if not (to_side or other or more):
+                continue  # nothing is held of it, nothing open
+            mark = self._valued_at(symbol, ask, last_px.get(symbol))
+            contract = self.valuer.contract(symbol)
+            if mark is None or not contract[0]:
+                return f"NO_MARK: there is no price of {symbol} to tell an exposure by"
+            before += _worth(max(to_side, other), mark, *contract)
+            gross += _worth(max(to_side + more, other), mark, *contract)
+            net += _worth(to_side + more, mark, *contract)
         if limits.max_gross_exposure is not None and limits.max_gross_exposure < gross > before:
             return f"MAX_GROSS_EXPOSURE: {gross}, at most {limits.max_gross_exposure}"
         if limits.max_net_exposure is not None and net > limits.max_net_exposure:
@@ -282,10 +285,14 @@ class Rules:
     def _symbols_open(self) -> set[str]:
         return {one.order.symbol for one in self._ledger.open.values()}
 
-    def _valued_at(self, symbol: str, ask: Ask) -> int | None:
-        """What a lot is valued at: the order's price where that is more than the market's."""
+    def _valued_at(self, symbol: str, ask: Ask, last_px: int | None) -> int | None:
+        """What a lot is valued at: the order's price where that is more than the market's.
+
+        What is held beside it may have no market now, or be no longer listed: it stays at its last.
+        """
         mark = self._markets.reference(symbol, ask.side)
         if symbol != ask.symbol or ask.price == UNDEF_PRICE:
+            mark = last_px if mark is None and symbol != ask.symbol else mark
             return None if mark is None else abs(mark)
         return max(abs(ask.price), abs(mark or 0))
 
@@ -328,6 +335,6 @@ class Rules:
         return (now_ns - turn) // _DAY_NS * _DAY_NS + turn + _DAY_NS
 
 
-def _worth(lots: int, mark: int, listed: RailsInstrument) -> int:
+def _worth(lots: int, mark: int, numerator: int, denominator: int) -> int:
     """What lots are worth, 1e-9 currency, rounded down."""
-    return lots * mark * listed.multiplier_num // listed.multiplier_den
+    return lots * mark * numerator // denominator

@@ -4,7 +4,7 @@ Nothing is sent and nothing changed here: what follows is a list of records, to 
 told to the engine as if the venue had said it at the time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +20,7 @@ from tapewire.live.orders import (
     OrderRejected,
     OrderReplaced,
     OrderReport,
+    PositionReport,
 )
 from tapewire.live.rails.ledger import AccountLedger, RailsOrder
 from tapewire.live.rails.records import OutcomeKnown, PositionAdopted
@@ -100,12 +101,15 @@ class SettlingTerms:
         An order sent less than that before may still have been on its way.
     adopts_positions, cancels_strangers
         As the settings say.
+    closing_px
+        By symbol, what lots that are held would close at now, as far as that is known.
     """
 
     asked_ns: int
     absence_ns: int
     adopts_positions: bool = False
     cancels_strangers: bool = False
+    closing_px: Mapping[str, int] = field(default_factory=dict)
 
 
 def settle(ledger: AccountLedger, report: AccountReport, terms: SettlingTerms) -> Settlement:
@@ -275,11 +279,26 @@ def _positions(
         lots = venue[symbol].lots if symbol in venue else 0
         if lots == expected:
             continue
-        price = venue[symbol].average_px if symbol in venue else None
-        adopts = terms.adopts_positions and price is not None
+        adopted = list(_adopted(symbol, expected, lots, venue.get(symbol), terms))
+        adopts = terms.adopts_positions and sum(one.lots for one in adopted) == lots - expected
         found.note("position", symbol, f"{expected:+d}", f"{lots:+d}", is_settled=adopts)
-        if adopts and price is not None:
-            found.records.append(PositionAdopted(symbol, lots - expected, price))
+        if adopts:
+            found.records += adopted
+
+
+def _adopted(
+    symbol: str, held: int, lots: int, told: PositionReport | None, terms: SettlingTerms
+) -> Iterator[PositionAdopted]:
+    """What leads from lots that are held to the venue's, as far as there are prices of it.
+
+    No venue says what somebody else closed lots at: it is what they would close at now.
+    """
+    left = min(held, lots, key=abs) if held * lots > 0 else 0
+    closing_px = terms.closing_px.get(symbol)
+    if left != held and closing_px is not None:
+        yield PositionAdopted(symbol, left - held, closing_px)
+    if lots != left and told is not None and told.average_px is not None:
+        yield PositionAdopted(symbol, lots - left, told.average_px)
 
 
 def words_of(differences: list[Difference], count_max: int = 3) -> Iterator[str]:

@@ -65,6 +65,20 @@ class Valuer:
         self.doubt = "; ".join(doubts)
         return pnl if is_known else None
 
+    def last_px(self) -> dict[str, int]:
+        """Return by symbol the last price of what is held, of this session or an earlier one."""
+        found = {}
+        for symbol, held in self._ledger.positions.items():
+            mark = self._markets.mark(symbol, held.lots)
+            mark = self._mark(symbol, held) if mark is None else mark
+            if held.lots and mark is not None:
+                found[symbol] = mark
+        return found
+
+    def contract(self, symbol: str) -> tuple[int, int]:
+        """Return numerator and denominator of an instrument's multiplier; 0 first: not known."""
+        return self._contract(symbol, self._ledger.position(symbol))
+
     def due(self, now_ns: int, *, is_peak: bool) -> list[PositionValued]:
         """Return what has to be journaled of the marks and contracts that `pnl` went by.
 

@@ -10,7 +10,7 @@ from tapewire.market.records import UNDEF_PRICE
 
 #: Numbers of the rails' own orders begin here; the engine's are below.
 OWN_NUMBER_FIRST: Final = 50_000_000_000
-#: Market orders sent to close a position before a person is asked.
+#: Market orders that made a position no smaller, before a person is asked.
 FLATTEN_TRIES_MAX: Final = 5
 _OWNER: Final = "rails"
 
@@ -32,6 +32,7 @@ class Winder:
         self._retry_ns, self._answer_ns = retry_ns, answer_ns
         self._number = OWN_NUMBER_FIRST
         self._tries: dict[str, int] = {}
+        self._tried_lots: dict[str, int] = {}
         self._tried_ns: dict[str, int] = {}
         self._closed_ns: dict[str, int] = {}
         self._given_up: set[str] = set()
@@ -81,17 +82,20 @@ class Winder:
     def _forget_closed(self) -> None:
         """Count the tries of what is flat anew, should it be held again."""
         for symbol in [one for one in self._tries if not self._ledger.position(one).lots]:
-            del self._tries[symbol], self._closed_ns[symbol]
+            del self._tries[symbol], self._closed_ns[symbol], self._tried_lots[symbol]
             self._given_up.discard(symbol)
 
     def _closing(self, symbol: str, lots: int, now_ns: int) -> NewOrder | None:
         tries = self._tries.get(symbol, 0)
+        if abs(lots) < abs(self._tried_lots.get(symbol, 0)):
+            tries = 0  # in parts, as a book's levels come back
+            self._given_up.discard(symbol)
         if tries == FLATTEN_TRIES_MAX:
             if symbol not in self._given_up:
                 self._given_up.add(symbol)
                 self._to_tell.append(symbol)
             return None
-        self._tries[symbol] = tries + 1
+        self._tries[symbol], self._tried_lots[symbol] = tries + 1, lots
         self._closed_ns[symbol] = now_ns
         self._number += 1
         return NewOrder(

@@ -330,6 +330,43 @@ def test_a_position_that_nobody_knows(opened: Any, adopts: bool) -> None:
         assert table.denial().startswith("NOT_RECONCILED: not reconciled: position ESZ6")
 
 
+@pytest.mark.parametrize(
+    ("left", "cash"),
+    [  # 4 bought at 100; closed by somebody at 109.75, the bid; what is opened at the venue's 110
+        (0, 39 * UNIT), (1, 4 * (-100) * UNIT + 329_250_000_000), (-2, 39 * UNIT + 2 * 110 * UNIT),
+        (6, -4 * 100 * UNIT - 2 * 110 * UNIT),
+    ],
+)  # fmt: skip
+def test_what_somebody_else_closed_is_adopted_at_what_it_would_close_at(
+    opened: Any, left: int, cash: int
+) -> None:
+    table = opened(adopts_positions=True).settled()
+    table.send(4)
+    table.pass_s(0.2)
+    table.venue.price = 110 * UNIT
+    table.venue.positions[SYMBOL] = left
+    table.broker.cut()
+    table.pass_s(3.0)
+    assert table.state == RailsState.ACTIVE
+    assert table.lots() == left
+    assert table.desk.ledger.position(SYMBOL).cash == cash
+
+
+def test_what_somebody_else_closed_without_a_price_stays_open(opened: Any) -> None:
+    table = opened(adopts_positions=True).settled()
+    table.send(4)
+    table.pass_s(0.2)
+    table.die()
+    table.venue.positions.clear()
+    table.open()
+    held = table.desk.ledger.position(SYMBOL)
+    held.mark = None
+    table.pass_s(2.0, beats=False)
+    assert table.state == RailsState.NOT_RECONCILED
+    table.pass_s(1.0)
+    assert (table.state, table.lots()) == (RailsState.ACTIVE, 0)
+
+
 def test_a_difference_that_stays_is_told_once(opened: Any) -> None:
     table = opened()
     table.venue.positions[SYMBOL] = -3
@@ -503,6 +540,17 @@ def test_a_market_order_that_does_not_close_a_position_is_tried_again_and_given_
     assert len(own) == 5
     assert table.lots() == 3
     assert "could not be closed" in table.told()
+
+
+def test_a_position_that_closes_in_parts_is_not_given_up(opened: Any) -> None:
+    table = opened().settled()
+    table.send(8)
+    table.pass_s(0.2)
+    table.venue.market_lots = 1
+    table.desk.end("over", "flatten", table.now_ns)
+    table.pass_s(10.0)
+    assert table.lots() == 0
+    assert "could not be closed" not in table.told()
 
 
 def test_tries_to_close_are_counted_anew_once_a_position_is_flat(opened: Any) -> None:

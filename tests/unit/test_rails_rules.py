@@ -9,7 +9,12 @@ import pytest
 from rails_desks import START_NS, SYMBOL, UNIT, Table, limited
 from tapewire.execution.codes import OrderType
 from tapewire.live.rails.messages import DataState, EngineBeat, MarketNow, RailsState
-from tapewire.live.rails.records import JOURNAL_CODEC, KeptPosition, PositionAdopted
+from tapewire.live.rails.records import (
+    JOURNAL_CODEC,
+    KeptPosition,
+    PositionAdopted,
+    PositionValued,
+)
 from tapewire.live.rails.rules import RateWindow
 from tapewire.live.rails.settings import RailsInstrument, RailsLimits
 from tapewire.market.records import UNDEF_PRICE
@@ -119,6 +124,20 @@ def test_net_exposure_sets_instruments_against_each_other(opened: Any) -> None:
     assert len(table.desk.ledger.open) == 1
     table.send(1, 99.0)
     assert table.denial() == f"MAX_NET_EXPOSURE: {8_020 * UNIT}, at most {6_000 * UNIT}"
+
+
+def test_exposures_after_a_roll(opened: Any) -> None:
+    """What is no longer listed counts at its last worth; what is flat needs no price."""
+    table = opened(**limited(max_gross_exposure=6_000 * UNIT))
+    table.desk.ledger.position("ESU6")
+    table.send(1, 99.0)
+    assert table.denial() == ""
+    table.desk.ledger.position("ESU6").lots = -20
+    table.send(1, 99.0)
+    assert table.denial() == "NO_MARK: there is no price of ESU6 to tell an exposure by"
+    table.desk.ledger.apply(PositionValued("ESU6", 50 * UNIT, 1, 1))
+    table.send(1, 99.0)  # 1,000 of the earlier contract, 10,025 of this one
+    assert table.denial() == f"MAX_GROSS_EXPOSURE: {11_025 * UNIT}, at most {6_000 * UNIT}"
 
 
 def test_orders_per_second(opened: Any) -> None:

@@ -219,7 +219,7 @@ class _Worker:
         self, line: bytes, deadline_s: float, task: Task, hear: Hear | None
     ) -> "Failure | tuple[object]":
         """Tell it what to do, and hear it to the end."""
-        self._process.tell(line)
+        self._process.tell(line, timeout_s=max(0.0, deadline_s - time.monotonic()))
         while True:
             answer = message_of(self._line(deadline_s))
             if "said" in answer:

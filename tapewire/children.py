@@ -15,15 +15,19 @@ import contextlib
 import ctypes
 import os
 import runpy
+import selectors
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
 #: Kept of what a process writes to a stream that is listened to.
 HEARD_BYTES_MAX: Final = 64 << 10
+#: For a process to read what it is told: it loads its modules first.
+TELL_TIMEOUT_S: Final = 60.0
 _READ_BYTES: Final = 1 << 16
 _JOIN_TIMEOUT_S: Final = 1.0
 #: Of ``sys/prctl.h``: the signal that comes with the end of the thread that started this process.
@@ -147,19 +151,24 @@ class Child:
         """The last of what it wrote to its standard error."""
         return bytes(self._heard).decode(errors="replace")
 
-    def tell(self, data: bytes, *, last: bool = False) -> None:
+    def tell(self, data: bytes, *, last: bool = False, timeout_s: float = TELL_TIMEOUT_S) -> None:
         """Write all of it to its standard input; close that if it is the `last`.
 
         Raises
         ------
         OSError
-            If it does not read any more.
+            If it does not read any more; a ``TimeoutError`` if not within so long.
         """
         stream = self._process.stdin
         assert stream is not None
-        rest = memoryview(data)
-        while rest:
-            rest = rest[stream.write(rest) :]
+        rest, until_s = memoryview(data), time.monotonic() + timeout_s
+        os.set_blocking(stream.fileno(), False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, selectors.EVENT_WRITE)
+            while rest:
+                if not selector.select(max(0.0, until_s - time.monotonic())):
+                    raise TimeoutError(f"pid {self.pid} has read nothing more in {timeout_s:g} s")
+                rest = rest[os.write(stream.fileno(), rest) :]
         if last:
             stream.close()
 

@@ -124,10 +124,14 @@ class RailsLine:
         self._process = Child(
             [*owned_command(_MODULE), *words], environment={"PYTHONUNBUFFERED": "1"}, has_stdin=True
         )
-        with contextlib.suppress(BrokenPipeError):  # it died already, and says why
-            self._process.tell(msgspec.json.encode(self._settings), last=True)
         # Without a word they wind up and end by themselves: they are killed only if they don't.
         self._resources.callback(self._process.end, self._settings.waits.ending + _END_SLACK_S)
+        try:
+            self._process.tell(msgspec.json.encode(self._settings), last=True)
+        except BrokenPipeError:
+            pass  # it died already, and says why
+        except TimeoutError as error:
+            raise PeerLostError(f"the rails: {error}") from None
         until_s = time.monotonic() + _START_TIMEOUT_S
         while self._peer is None:
             self._hub.wait(0.05)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import hashlib
+import hmac
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,12 +29,17 @@ class Database:
         Which threads may share.
     measures
         Where questions are counted.
+    secret
+        Of the server: what a call is known by can't be told from what it said without it.
     traces
         Where spans of them go.
     """
 
-    def __init__(self, store: Store, measures: Measures, traces: Traces | None = None) -> None:
+    def __init__(
+        self, store: Store, measures: Measures, secret: bytes, traces: Traces | None = None
+    ) -> None:
         self._store, self._measures, self._traces = store, measures, traces
+        self._digest_key = hmac.digest(secret, b"calls with a key", "sha256")
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
 
     async def ask(self, query: str, question: Callable[[Store], T]) -> T:
@@ -88,7 +93,7 @@ class Database:
         """
         claims = CALLER.get().claims
         assert claims is not None
-        digest = _digest(request)
+        digest = self._digest(request)
 
         def change(store: Store) -> bytes:
             def answer() -> bytes:
@@ -103,6 +108,12 @@ class Database:
             return answered
         return await self.ask(query, change)
 
+    def _digest(self, request: Any) -> str:
+        """Return what a request is known by: a password in it can't be guessed from that."""
+        said = request.SerializeToString(deterministic=True)
+        text = type(request).__name__.encode() + b"\0" + said
+        return hmac.digest(self._digest_key, text, "sha256").hex()
+
     def _asking(self, query: str) -> contextlib.AbstractContextManager[None]:
         return self._traces.asking(query) if self._traces else _UNTRACED
 
@@ -110,13 +121,3 @@ class Database:
         """Wait for what is being asked, and let the store go."""
         self._threads.shutdown(wait=True)
         self._store.close()
-
-
-def _digest(request: Any) -> str:
-    """Return what a request is known by; nothing in it helps who would guess a password."""
-    said = type(request)()
-    said.CopyFrom(request)
-    if "password" in said.DESCRIPTOR.fields_by_name:
-        said.ClearField("password")
-    text = type(said).__name__.encode() + b"\0" + said.SerializeToString(deterministic=True)
-    return hashlib.sha256(text).hexdigest()

@@ -1,7 +1,10 @@
 """Whether the server can do its work: for people, and for who balances load."""
 
+import asyncio
+import math
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +20,8 @@ from tapewire.store.figures import StoreFigures, figures_of
 #: Below this the server says that it can't serve: results would be lost.
 DISK_BYTES_MIN: Final = 256 << 20
 MEMORY_BYTES_MIN: Final = 128 << 20
+#: What was found is told again for so long, s: anybody may ask, as often as they like.
+KEPT_S: Final = 0.5
 
 
 class Health(health_pb2_grpc.HealthServiceServicer):
@@ -31,6 +36,9 @@ class Health(health_pb2_grpc.HealthServiceServicer):
 
     def __init__(self, database: Database, folder: Path) -> None:
         self._database, self._folder = database, folder
+        self._one_at_a_time = asyncio.Lock()
+        self._found: dict[str, tuple[bool, str]] = {}
+        self._found_s = -math.inf
 
     async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Look at everything that it needs."""
@@ -45,6 +53,13 @@ class Health(health_pb2_grpc.HealthServiceServicer):
 
     async def findings(self) -> dict[str, tuple[bool, str]]:
         """Return what was looked at: whether it is fine, and what was found."""
+        async with self._one_at_a_time:
+            if time.monotonic() - self._found_s > KEPT_S:
+                self._found = await self._look()
+                self._found_s = time.monotonic()
+            return self._found
+
+    async def _look(self) -> dict[str, tuple[bool, str]]:
         found = {"disk": _disk(self._folder), "memory": _memory(), "cpu": _cpu()}
         found["services"] = True, f"{len(SERVICES)} answer"
         try:

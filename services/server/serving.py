@@ -77,7 +77,7 @@ class Server:
         self._settings, self._shared = settings, shared
         self.measures = Measures()
         self._traces = Traces.to(settings.traces) if settings.traces else None
-        self._database = Database(store, self.measures, self._traces)
+        self._database = Database(store, self.measures, settings.token_secret, self._traces)
         runs = (settings.runs or Path("runs")).absolute()
         places = RunPlaces(settings.store, settings.data, settings.strategies, runs)
         self._runs = RunDesk(places)

@@ -12,6 +12,8 @@ from tapewire.services.server.database import Database
 from tapewire.services.server.failures import CallFailure
 from tapewire.store import JobRecord
 
+#: What has changed; what kept it from being looked for; None: the server is about to end.
+News = JobRecord | Exception | None
 #: Between two looks, s: no stream has more than four messages a second.
 LOOK_S: Final = 0.25
 
@@ -27,7 +29,7 @@ class JobWatch:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._log = structlog.get_logger("tapewire.server")
-        self._watched: dict[int, set[asyncio.Queue[JobRecord | None]]] = {}
+        self._watched: dict[int, set[asyncio.Queue[News]]] = {}
         self._ends = False
         self._looking: asyncio.Task[None] | None = None
 
@@ -57,11 +59,13 @@ class JobWatch:
             If there is no such job.
         Refused
             If the server is about to end; it says where to go on.
+        Exception
+            Whatever a look failed of, but that there is no store now: that is waited for.
         """
         # One place: what was not fetched yet is replaced by what is newer.
-        news: asyncio.Queue[JobRecord | None] = asyncio.Queue(1)
+        news: asyncio.Queue[News] = asyncio.Queue(1)
         self._watched.setdefault(job_id, set()).add(news)
-        if self._looking is None:
+        if self._looking is None and not self._ends:
             self._looking = asyncio.create_task(self._look())
         try:
             job = await self._database.look_up("job", lambda store: store.job(job_id))
@@ -74,6 +78,8 @@ class JobWatch:
                 found = None if self._ends else await news.get()
                 if found is None:
                     raise Refused(_drained(job_id, after_seq))
+                if isinstance(found, Exception):
+                    raise found
                 job = found
         finally:
             self._watched[job_id].discard(news)
@@ -81,23 +87,32 @@ class JobWatch:
                 del self._watched[job_id]
 
     async def _look(self) -> None:
-        """Look at all that are watched until none is."""
-        while self._watched:
-            await asyncio.sleep(LOOK_S)
-            ids = list(self._watched)
-            try:
-                found = await self._database.ask("watch", lambda store: store.jobs_among(ids))  # noqa: B023
-            except StoreError as error:
-                # Who watches waits as long as they like to: the store may be back by then.
-                self._log.warning("no store", error=str(error))
-                continue
-            for job_id, job in found.items():
-                for news in self._watched.get(job_id, ()):
-                    _put(news, job)
-        self._looking = None
+        """Look at all that are watched until none is; a look that fails is told to all."""
+        try:
+            while self._watched:
+                await asyncio.sleep(LOOK_S)
+                await self._look_once()
+        except Exception as error:
+            for watching in self._watched.values():
+                for news in watching:
+                    _put(news, error)
+        finally:
+            self._looking = None
+
+    async def _look_once(self) -> None:
+        ids = list(self._watched)
+        try:
+            found = await self._database.ask("watch", lambda store: store.jobs_among(ids))
+        except StoreError as error:
+            # Who watches waits as long as they like to: the store may be back by then.
+            self._log.warning("no store", error=str(error))
+            return
+        for job_id, job in found.items():
+            for news in self._watched.get(job_id, ()):
+                _put(news, job)
 
 
-def _put(news: "asyncio.Queue[JobRecord | None]", what: JobRecord | None) -> None:
+def _put(news: "asyncio.Queue[News]", what: News) -> None:
     if news.full():
         news.get_nowait()
     news.put_nowait(what)

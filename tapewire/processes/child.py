@@ -45,7 +45,11 @@ class ChildProcess:
             hears_stdout=True,
         )
         with contextlib.suppress(BrokenPipeError):  # it died already: `check` says why
-            self._process.tell(told, last=True)
+            try:
+                self._process.tell(told, last=True)
+            except TimeoutError as error:
+                self._process.end(0.0)
+                raise PeerLostError(f"the {called}: {error}") from None
 
     @property
     def pid(self) -> int:

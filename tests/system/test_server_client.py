@@ -211,6 +211,8 @@ def test_an_administrator_has_users_and_what_they_did(served: Inner, client: Cli
     vera = client.add_user("vera", "viewer", PASSWORD, email="vera@example.com", key="v")
     assert (vera["role"], vera["disabled"], vera["email"]) == ("viewer", False, "vera@example.com")
     assert client.add_user("vera", "viewer", PASSWORD, email="vera@example.com", key="v") == vera
+    with pytest.raises(ServerRefusal, match="'v' was another request's"):
+        client.add_user("vera", "viewer", PASSWORD + "!", email="vera@example.com", key="v")
     assert [one["name"] for one in client.users(page_size=1)] == ["ada", "vera"]
     assert client.set_user(vera["id"], role="trader")["role"] == "trader"
     with pytest.raises(ConfigError, match="role: expected one of viewer, researcher, trader, admi"):

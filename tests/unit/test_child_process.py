@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from model_runs import alive
+from tapewire.children import Child
 from tapewire.errors import FormatError, PeerLostError
 from tapewire.processes.child import ChildProcess
 
@@ -68,6 +69,15 @@ def test_its_end_is_an_error_of_the_class_it_named_or_says_how_it_ended(
         error = ended(child)
     assert type(error) is kind
     assert str(error) == message.format(pid=child.pid)
+
+
+def test_one_that_does_not_read_what_it_is_told_is_not_waited_for_for_ever() -> None:
+    child = Child([sys.executable, "-c", "import time; time.sleep(600)"], has_stdin=True)
+    try:
+        with pytest.raises(TimeoutError, match="has read nothing more in"):
+            child.tell(bytes(1 << 20), timeout_s=0.2)
+    finally:
+        child.end(0.0)
 
 
 def test_one_that_does_not_want_to_end_is_killed(module: Path) -> None:

@@ -96,6 +96,19 @@ def test_a_task_that_takes_too_long_is_ended(pool: ProcessExecutor) -> None:
     assert time.monotonic() - began_s < 30
 
 
+def test_a_worker_that_does_not_read_its_task_is_ended() -> None:
+    with ProcessExecutor(1) as pool:
+        assert by_key(pool.outcomes([task(0, "echo", value=0)]))[0].failure is None
+        os.kill(pool.pids[0], signal.SIGSTOP)
+        begun_s = time.monotonic()
+        large = task(1, "echo", 1.0, value="x" * (1 << 20))
+        found = by_key(pool.outcomes([large, task(2, "echo", value=2)]))
+    failure = found[1].failure
+    assert failure is not None
+    assert (failure.kind, found[2].value) == ("late", 2)
+    assert time.monotonic() - begun_s < 40
+
+
 def test_only_what_is_needed_is_taken_and_the_rest_can_be_left(pool: ProcessExecutor) -> None:
     taken = []
 

@@ -30,7 +30,7 @@ class Known:
     def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store, self.asked, self.clock_s = store, 0, 100.0
         self.measures = Measures()
-        self.database = Database(store, self.measures)
+        self.database = Database(store, self.measures, b"of the server")
         self.user = store.add_user("ada", "trader", "kept", by="test")
         until = dt.datetime.fromtimestamp(NOW_S, dt.UTC).replace(tzinfo=None, year=2100)
         session = store.open_session(self.user.id, "digest", until, version=0)
@@ -165,7 +165,7 @@ def test_a_store_that_is_locked_ends_no_login(known: Known) -> None:
     identity = with_password(known)
     tokens, _ = asyncio.run(identity.login("ada", PASSWORD, "here"))
     with Store.open(known.store.url, lock_timeout_s=0.1) as hurried:
-        database = Database(hurried, known.measures)
+        database = Database(hurried, known.measures, b"of the server")
         waiting = Identity(database, known.issuer, lambda: NOW_S)
         holder = sqlite3.connect(known.store.url, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")

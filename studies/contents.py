@@ -1,6 +1,7 @@
 """Files that hosts have to agree on: where they are, and a hash of what is in them."""
 
 import functools
+import hashlib
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -118,12 +119,15 @@ def software() -> dict[str, str]:
 def made_by(config: RunConfig) -> dict[str, Any]:
     """Return what makes the results of trials beside a configuration, JSON-ready.
 
-    ``versions``: see `software`; ``strategy_sources``: sha256 of the strategies' files, by path.
+    ``versions``: see `software`; ``strategy_sources``: sha256 of the strategies' files, and of those
+    of models in processes of their own, by path.
     """
     files = [file for one in strategy_sources(config) for file in (one, *one["helpers"])]
+    _, models = placed_files({"models": [one.model for one in config.strategy if one.model]})
     return {
         "versions": software(),
-        "strategy_sources": {file["file"]: file["sha256"] for file in files},
+        "strategy_sources": {file["file"]: file["sha256"] for file in files}
+        | {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in models},
     }
 
 

@@ -30,7 +30,7 @@ _BATCH_DECISIONS_MAX: Final = 1 << 18
 #: How often a pass says how far it is.
 _TELL_S: Final = 0.5
 #: What of an input tells it from another.
-_INPUT_KEYS: Final = ("file", "bytes", "xxh3_128", "records_used")
+_INPUT_KEYS: Final = ("file", "bytes", "xxh3_128", "sha256", "records_used")
 
 TASK: Final = "tapewire.studies.passes:run_pass"
 

@@ -208,6 +208,27 @@ def test_data_that_change_meanwhile_are_refused(
         swept(data, tmp_path / "s", vary={"quantity": [1, 2]}, hooks=StudyHooks(progress=change))
 
 
+def test_recorded_latencies_that_change_meanwhile_are_refused(
+    synthetic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tapewire.studies.conducting.StudySession", _small_passes)
+    recording = tmp_path / "orders.csv"
+    rows = "req_ts,exch_ts,resp_ts\n1,1001,2001\n"
+    recording.write_text(rows)
+    model = {"type": "recorded", "file": str(recording)}
+
+    def change(progress: StudyProgress) -> None:
+        if progress.trials == 1:
+            recording.write_text(rows.replace("1001", "1002"))
+
+    with pytest.raises(ConfigError, match=r"orders\.csv changed while the study went on"):
+        swept(
+            synthetic_file, tmp_path / "s", vary={"quantity": [1, 2]},
+            overrides={"backtest.execution.latency_model": model},
+            hooks=StudyHooks(progress=change),
+        )  # fmt: skip
+
+
 def test_data_that_change_before_it_goes_on_are_refused(
     synthetic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

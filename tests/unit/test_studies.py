@@ -324,6 +324,21 @@ def test_a_folder_does_not_go_on_with_trials_of_other_code(tmp_path: Path) -> No
         assert len(folder.done()) == 1
 
 
+def test_the_file_of_a_model_in_its_own_process_is_code_of_a_study(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+
+    def sources(text: str) -> dict[str, str]:
+        mine.write_text(text)
+        document = BASE | {"strategy": [{"type": "external", "model": f"{mine}:Mine"}]}
+        asked = StudySettings.model_validate({"vary": {"count": [1, 2]}})
+        plan = plan_of("sweep", make_config(document), asked)
+        return dict(plan["strategy_sources"])
+
+    one = sources("class Mine: pass\n")
+    assert list(one) == [str(mine)]
+    assert sources("class Mine: ...\n") != one == sources("class Mine: pass\n")
+
+
 def test_a_folder_that_does_not_say_its_code_is_not_gone_on_with(tmp_path: Path) -> None:
     place = tmp_path / "study"
     with StudyFolder(place, {"study": 1}) as folder:

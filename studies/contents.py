@@ -119,8 +119,8 @@ def software() -> dict[str, str]:
 def made_by(config: RunConfig) -> dict[str, Any]:
     """Return what makes the results of trials beside a configuration, JSON-ready.
 
-    ``versions``: see `software`; ``strategy_sources``: sha256 of the strategies' files, and of those
-    of models in processes of their own, by path.
+    ``versions``: see `software`; ``strategy_sources``: sha256 of the strategies' files, and of
+    those of models in processes of their own, by path.
     """
     files = [file for one in strategy_sources(config) for file in (one, *one["helpers"])]
     _, models = placed_files({"models": [one.model for one in config.strategy if one.model]})

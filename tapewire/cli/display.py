@@ -1,6 +1,7 @@
 """What a run looks like on the terminal: notices, a progress bar, a summary."""
 
 import datetime
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -124,6 +125,12 @@ def _make_bar(stream: TextIO) -> "Bar":
         TimeRemainingColumn(),
         console=Console(file=stream),
     )
+
+
+def json_summary(result: "RunResult") -> str:
+    """Return a finished run as a JSON object: where it and its report are, and its manifest."""
+    places = {"run": str(result.path), "report": str(result.report)}
+    return json.dumps({**places, **result.manifest}, indent=1)
 
 
 def summary(result: "RunResult") -> str:

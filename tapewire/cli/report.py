@@ -17,9 +17,12 @@ EXAMPLES: Final = (
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A complete run's folder.")],
     open_it: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object: the run, and its manifest.")
+    ] = False,
 ) -> None:
     """Say what a run came to and where its report is, or open that in a browser."""
-    from tapewire.cli.display import summary
+    from tapewire.cli.display import json_summary, summary
     from tapewire.runs.result import RunResult
 
     result = RunResult.load(run)
@@ -30,6 +33,6 @@ def report(
         )
     if not result.report.is_file():
         raise MissingFileError(f"expected {result.report}, found no file; run it again")
-    say(summary(result), done="the run is as it was")
+    say(json_summary(result) if as_json else summary(result), done="the run is as it was")
     if open_it and not webbrowser.open(result.report.resolve().as_uri()):
         raise MissingFileError(f"found no browser to open; open {result.report} yourself")

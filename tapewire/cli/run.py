@@ -166,6 +166,9 @@ def run(
             help="Serve figures for Prometheus at http://127.0.0.1:PORT/metrics while it goes.",
         ),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object: the run, and its manifest.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
     """Run strategies over market data and write a run folder with a report.
@@ -177,7 +180,7 @@ def run(
     if study is not None and (checkpoint or resume):
         raise ConfigError("--from: expected without --checkpoint and --resume, found with them")
     if study is not None:
-        _run_trial(study, inputs or [], output, force=force, quiet=quiet)
+        _run_trial(study, inputs or [], output, force=force, as_json=as_json, quiet=quiet)
         return
     config_path, files = split_inputs(inputs or [])
     if catalogue is not None and (files or connect is not None):
@@ -211,7 +214,7 @@ def run(
     config = request.checked(_as_option)
     if live and config.backtest.replay.days == "apart":
         raise ConfigError("--live: expected days together, found days apart (replay.days)")
-    from tapewire.cli.display import Display, summary
+    from tapewire.cli.display import Display, json_summary, summary
     from tapewire.runs.assembly import run_checked
     from tapewire.runs.hooks import Hooks
 
@@ -226,14 +229,21 @@ def run(
             resume=resume,
             hooks=Hooks(display.announce, display.progress, display.working),
         )
-    say(summary(result), done=f"the run in {result.path} is complete")
+    text = json_summary(result) if as_json else summary(result)
+    say(text, done=f"the run in {result.path} is complete")
 
 
 def _run_trial(
-    folder: Path, inputs: list[Path], output: Path | None, *, force: bool, quiet: bool
+    folder: Path,
+    inputs: list[Path],
+    output: Path | None,
+    *,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Run one trial of a study by itself; it has to come to what it came to there."""
-    from tapewire.cli.display import Display, summary
+    from tapewire.cli.display import Display, json_summary, summary
     from tapewire.runs.assembly import run_checked
     from tapewire.runs.hooks import Hooks
     from tapewire.studies.study import Study
@@ -248,7 +258,8 @@ def _run_trial(
             config, name=f"{folder.name}-{number}", output=output, force=force,
             hooks=Hooks(display.announce, display.progress, display.working),
         )  # fmt: skip
-    say(summary(result), done=f"the run in {result.path} is complete")
+    text = json_summary(result) if as_json else summary(result)
+    say(text, done=f"the run in {result.path} is complete")
     trials.require_same(number, result.manifest["digests"])
 
 

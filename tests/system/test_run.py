@@ -96,6 +96,19 @@ def test_the_run_folders_configuration_runs_again_to_the_same_digest(
     assert manifest["config"] == first_manifest["config"]
 
 
+def test_a_run_and_its_report_are_one_json_object(
+    tapewire_here: Command, tmp_path: Path, synthetic_file: Path
+) -> None:
+    words = ("run", synthetic_file, "-s", "market_maker", "-o", "told", "--json")
+    run, report = tapewire_here(*words), tapewire_here("report", "told", "--json")
+    assert run.returncode == report.returncode == 0, run.stderr + report.stderr
+    found = json.loads(run.stdout)
+    assert found == json.loads(report.stdout)
+    assert found.pop("run") == "told"
+    assert Path(tmp_path / found.pop("report")).is_file()
+    assert found == manifest_of(tmp_path / "told")
+
+
 def test_without_arguments_it_shows_everything_on_a_session_of_its_own(
     tapewire: Command, tmp_path: Path
 ) -> None:

@@ -61,6 +61,40 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def require_usable(path: Path, *, force: bool, resume: bool) -> None:
+    """Refuse a folder that `RunFolder` is going to refuse, as far as that shows from outside.
+
+    Nothing is made or changed: it is asked before a run prepares, which may take a while.
+
+    Raises
+    ------
+    OutputError
+        If a file is in its place, or it holds a run already, or kept days of one.
+    """
+    with output_errors(path, "use the run folder"):
+        if not path.exists():
+            return
+        path.mkdir(exist_ok=True)  # says what else is there
+        if not EarlierRun(path, (MANIFEST, *_NAMES)).interrupted:
+            _require_free(path, force=force, resume=resume)
+
+
+def _require_free(path: Path, *, force: bool, resume: bool) -> bool:
+    """Refuse a folder with a run in it, or say whether there is one."""
+    earlier = _results_in(path)
+    if earlier and not force:
+        raise OutputError(
+            f"the run folder {path} already holds {earlier[0]} of an earlier run; choose another "
+            "folder with -o, or replace it with --force"
+        )
+    if keeps_days(path) and not (force or resume):
+        raise OutputError(
+            f"the run folder {path} holds days of a run that was stopped: --resume goes on with "
+            "it, --force begins anew"
+        )
+    return bool(earlier)
+
+
 class RunFolder:
     """A folder claimed for one run, from its start to its manifest.
 
@@ -92,14 +126,13 @@ class RunFolder:
 
     def __init__(self, path: Path, *, force: bool = False, resume: bool = False) -> None:
         self.path = path
-        self._resume = resume
         self._files: dict[str, AtomicFile] = {}
         self._earlier = EarlierRun(path, (MANIFEST, *_NAMES))
         self._created = not path.exists()
         with output_errors(path, "use the run folder"):
             path.mkdir(parents=True, exist_ok=True)
         if not self._earlier.interrupted:
-            self._require_free(force)
+            _require_free(path, force=force, resume=resume)
         self._lock_path = path / _LOCK
         self._lock = self._claim()
         try:
@@ -110,25 +143,11 @@ class RunFolder:
                 for name in (DAYS,) if resume else (DAYS, CHECKPOINT):
                     if (path / name).is_dir():
                         shutil.rmtree(path / name)
-            self.kept = self._require_free(force)  # again: a run may have ended in between
+            # Again: a run may have ended in between.
+            self.kept = _require_free(path, force=force, resume=resume)
         except BaseException:
             self.close()
             raise
-
-    def _require_free(self, force: bool) -> bool:
-        """Refuse a folder with a run in it, or say whether there is one."""
-        earlier = _results_in(self.path)
-        if earlier and not force:
-            raise OutputError(
-                f"the run folder {self.path} already holds {earlier[0]} of an earlier run; "
-                "choose another folder with -o, or replace it with --force"
-            )
-        if keeps_days(self.path) and not (force or self._resume):
-            raise OutputError(
-                f"the run folder {self.path} holds days of a run that was stopped: --resume goes "
-                "on with it, --force begins anew"
-            )
-        return bool(earlier)
 
     def _claim(self) -> int:
         with output_errors(self.path, "write into the run folder"):

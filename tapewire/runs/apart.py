@@ -72,6 +72,7 @@ class ApartRun(RunAssembly):
             )
         if self.resume:
             require_checkpoint(self.output)
+        self._require_output()
         with contextlib.ExitStack() as stack:
             plan = replayed_plan(facts, self.hooks, self.signals, stack)
             with self.signals.immediate(), open_source(plan) as source:

@@ -129,6 +129,7 @@ class RunAssembly:
         from tapewire.runs.contracts import contracts_of
 
         facts = self.facts
+        self._require_output()
         with contextlib.ExitStack() as stack:
             self._serve_metrics(stack)
             stream = self._stream(stack)
@@ -150,6 +151,13 @@ class RunAssembly:
             simulation.touch_memory()
             folder = stack.enter_context(run_folder(self.output, self.name))
             return self._simulate(stream, simulation, folder, process)
+
+    def _require_output(self) -> None:
+        """Refuse a run folder that can't be used, before anything is prepared."""
+        from tapewire.analytics.run_folder import require_usable
+
+        if self.output:
+            require_usable(Path(self.output), force=self.force, resume=self.resume)
 
     def _stream(self, stack: contextlib.ExitStack) -> Stream:
         """Start what brings the data."""

@@ -330,6 +330,26 @@ def test_an_earlier_run_is_replaced_only_when_asked(tmp_path: Path, synthetic_fi
     assert tw.run(other, output=tmp_path / "out", force=True).digest != first.digest
 
 
+@pytest.mark.parametrize("days", ["together", "apart"])
+def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_prepared(
+    tmp_path: Path, synthetic_file: Path, monkeypatch: pytest.MonkeyPatch, days: str
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("prepared")
+
+    monkeypatch.setattr("tapewire.runs.wiring.warm_up", never)
+    (tmp_path / "plain.txt").touch()
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "manifest.json").write_text("{}")
+    for name, said in (("plain.txt", "a file is in the way"), ("used", "already holds")):
+        with pytest.raises(OutputError, match=said):
+            tw.run(
+                synthetic_file, strategies="market_maker", output=tmp_path / name,
+                overrides={"backtest.replay.days": days},
+            )  # fmt: skip
+    assert [one.name for one in (tmp_path / "used").iterdir()] == ["manifest.json"]
+
+
 def test_a_forced_run_that_fails_keeps_the_earlier_one(
     tmp_path: Path, synthetic_file: Path
 ) -> None:

@@ -71,8 +71,18 @@ class Site:
         with serving(script_of(self._records, LASTS_S)) as gateway, filling(self.exchange, 0.1):
             yield gateway
 
-    def play_kill(self, command: Callable[..., list[str]], victim: str, draw: random.Random) -> str:
-        """Kill one process at a drawn moment, mostly behind a first order; say when, in words."""
+    def play_kill(
+        self,
+        command: Callable[..., list[str]],
+        victim: str,
+        draw: random.Random,
+        *,
+        last_s: float = LASTS_S,
+    ) -> str:
+        """Kill one process at a drawn moment, mostly behind a first order; say when, in words.
+
+        It comes ``last_s`` later at the most, when that one may be done.
+        """
         before = sum(self.exchange.new_orders.values())
         with self.market() as gateway, started(self.scene(gateway.address), command) as one:
             pids = one.wait_for(victim)
@@ -82,7 +92,7 @@ class Site:
                 if one.process.poll() is not None:
                     break
                 time.sleep(0.02)
-            moment_s = draw.uniform(0.0, LASTS_S)
+            moment_s = draw.uniform(0.0, last_s)
             while time.monotonic() < one.began_s + TIMEOUT_S and moment_s > 0 and pids:
                 time.sleep(min(0.1, moment_s))
                 moment_s -= 0.1
@@ -148,7 +158,8 @@ def site(tmp_path: Path, synthetic_file: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_a_session_at_a_broker_killed_once(site: Site, tapewire: Tapewire, victim: str) -> None:
-    where = site.play_kill(tapewire.command, victim, random.Random(VICTIMS.index(victim)))
+    draw = random.Random(VICTIMS.index(victim))
+    where = site.play_kill(tapewire.command, victim, draw, last_s=LASTS_S / 3)
     assert "killed" in where
     site.require_accounted(tapewire.command)
 

@@ -120,6 +120,12 @@ def _read_dbn(path: str, symbol: str | None, interval: str) -> _Found:
     else:
         raise FormatError(f"{path}: expected schema ohlcv-…, trades or mbo, found {schema}")
     bars, name = _one_instrument(path, bars, length, mappings, symbol)
+    publishers = np.unique(bars["publisher_id"])
+    if len(publishers) > 1:
+        raise FormatError(
+            f"{path}: expected bars of one publisher, found those of {name or 'one instrument'} by "
+            f"{', '.join(map(str, publishers[:8]))}: each has its own; take data of one venue"
+        )
     prices = [bars[column] for column in PRICES]
     times, volume = bars["ts_event"].astype(np.int64), bars["volume"].astype(np.int64)
     return times, prices, volume, name, length

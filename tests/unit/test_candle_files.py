@@ -208,6 +208,16 @@ def test_an_instrument_of_two_symbols_gives_each_the_bars_of_its_days(tmp_path: 
         read_candles(path, symbol="CCC")
 
 
+def test_bars_of_two_publishers_are_not_one_series(tmp_path: Path) -> None:
+    path = bar_file(tmp_path / "two.dbn", [7, 7], {"X": [(7, 0, 2)]})
+    content = bytearray(path.read_bytes())
+    bars = np.frombuffer(content, OHLCV_DTYPE, offset=len(content) - 4 * OHLCV_DTYPE.itemsize)
+    bars["publisher_id"][::2] = 2
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match="bars of one publisher, found those of X by 1, 2: each"):
+        read_candles(path, symbol="X", faults="repair")
+
+
 def test_two_symbols_of_an_instrument_both_have_its_bars(tmp_path: Path) -> None:
     both = {"ES.c.0": [(10, 0, 1), (20, 1, 3)], "ES.v.0": [(10, 0, 2), (20, 2, 3)]}
     path = bar_file(tmp_path / "x.dbn", [10, 10, 20], both)

@@ -18,10 +18,9 @@ from typing import Any
 from tapewire.compiled.jit import jit
 from tapewire.execution.claims import free_in_queue
 from tapewire.execution.layout import own_at, party_at, rules_at
-from tapewire.execution.meeting import best_of_others, lots_of_others, lots_unprevented
+from tapewire.execution.meeting import best_of_others, lots_in_reach
 from tapewire.execution.words import (
     BUY,
-    CANCEL_OLDEST,
     FOK,
     GTC,
     IOC,
@@ -29,7 +28,6 @@ from tapewire.execution.words import (
     MARKET,
     MARKET_HALTED,
     MARKET_TO_LIMIT,
-    MEETS_OTHERS,
     MIN_QUANTITY,
     NO_LIQUIDITY,
     NO_REASON,
@@ -77,7 +75,7 @@ def prepare(market: Any, execution: Any, index: int, is_open: bool) -> int:
         if not is_open:
             return MARKET_HALTED
         least = own.quantity if own.time_in_force == FOK else own.min_quantity
-        if _free_lots(market, execution, own, least) < least:
+        if lots_in_reach(market, execution, own, least) < least:
             return MIN_QUANTITY
     if is_open and own.terms & TERM_REPRICE:
         reprice(market, execution, own)
@@ -130,23 +128,3 @@ def best_free_price(market: Any, execution: Any, own: Any) -> int:
             price = -rung.key if side == ASK else rung.key
             return price if met == UNDEF_PRICE or (met - price) * own.side > 0 else met
     return met
-
-
-@jit
-def _free_lots(market: Any, execution: Any, own: Any, wanted: int) -> int:
-    """Lots an order could take now within its price; it is not looked beyond ``wanted``."""
-    mode = rules_at(execution.rules, own.leg).self_trade
-    if mode != 0 and mode != MEETS_OTHERS and mode != CANCEL_OLDEST:
-        return lots_unprevented(market, execution, own, wanted)
-    party = party_at(execution.parties, own.leg)
-    side = ASK if own.side == BUY else BID
-    ladder = side_at(market.sides, 2 * party.book + side)
-    free = lots_of_others(execution, own, wanted)
-    for k in range(ladder.n - 1, -1, -1):
-        rung = rung_at(market.rungs, ladder.offset + k)
-        price = -rung.key if side == ASK else rung.key
-        if free >= wanted or (own.order_type == LIMIT and (price - own.price) * own.side > 0):
-            break
-        head = level_at(market.levels, rung.level).head
-        free += free_in_queue(market, head, party.owner, wanted - free)
-    return free

@@ -87,7 +87,7 @@ def best_of_others(execution: Any, own: Any) -> int:
 
 
 @jit
-def lots_of_others(execution: Any, own: Any, wanted: int) -> int:
+def _lots_of_others(execution: Any, own: Any, wanted: int) -> int:
     """Lots of simulated orders that an order would trade with; not looked beyond ``wanted``."""
     if rules_at(execution.rules, own.leg).self_trade != MEETS_OTHERS:
         return 0
@@ -123,18 +123,21 @@ def _lots_beyond_group(execution: Any, index: int) -> int:
 
 
 @jit
-def lots_unprevented(market: Any, execution: Any, own: Any, wanted: int) -> int:
-    """Real lots that an order could take before the prevention of self-trades ends or shrinks it.
+def lots_in_reach(market: Any, execution: Any, own: Any, wanted: int) -> int:
+    """Lots that an order could take now within its price, of real orders and of others it meets.
 
-    It is not looked beyond ``wanted``.
+    Where the prevention of self-trades ends or shrinks it, what is behind that is out of reach. It
+    is not looked beyond ``wanted``.
     """
     mode = rules_at(execution.rules, own.leg).self_trade
     party = party_at(execution.parties, own.leg)
     side = ASK if own.side == BUY else BID
     ladder = side_at(market.sides, 2 * party.book + side)
-    free = 0
+    free = _lots_of_others(execution, own, wanted)
     lost = 0
-    met = first_met(execution, own)
+    met = NIL
+    if mode != 0 and mode != MEETS_OTHERS and mode != CANCEL_OLDEST:
+        met = first_met(execution, own)
     for k in range(ladder.n - 1, -1, -1):
         rung = rung_at(market.rungs, ladder.offset + k)
         price = -rung.key if side == ASK else rung.key

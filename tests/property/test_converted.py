@@ -148,16 +148,16 @@ def test_compiled_code_orders_what_its_rules_say(tmp_path: Path) -> None:
     assert check_on_records(drawn, ("declared", "compiled"), records, tmp_path, quantity=3) > 5
 
 
-# By five: each is compiled for half a minute, and processes share them.
+# By ten: each is compiled for half a minute, and processes share them.
 @pytest.mark.long
 @pytest.mark.timeout(1_200)
-@pytest.mark.parametrize("first", range(0, 100, 5))
+@pytest.mark.parametrize("first", range(0, 100, 10))
 @pytest.mark.parametrize("at_touch", [False, True])
 def test_a_hundred_strategies_are_the_same_in_all_forms(
     tmp_path: Path, first: int, at_touch: bool
 ) -> None:
     drawn = list(draw_strategies(100, seed=5 + at_touch, timeframes=("1m", "5m", "1d")))
     records = market(6_000, 3)
-    some, targets = drawn[first : first + 5], ("declared", "python", "compiled")
+    some, targets = drawn[first : first + 10], ("declared", "python", "compiled")
     # Some hardly trade.
     assert check_on_records(some, targets, records, tmp_path, at_touch=at_touch) > 0

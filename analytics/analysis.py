@@ -69,6 +69,8 @@ class Analysis:
     #: Most points of one line.
     points_max: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
+    #: What is wrong with metrics that failed, by column.
+    failed: dict[str, str] = field(default_factory=dict)
     total: Curve = field(default_factory=Curve)
     strategies: dict[str, Curve] = field(default_factory=dict)
     pictures: list[LegPicture] = field(default_factory=list)
@@ -103,7 +105,7 @@ class _Reader(Tallies):
         self.settled = SettledDays(legs, settlements, conversion)
         self.span = span
         self.leg_curves = {leg: Curve(capital=initial_capital) for leg in active}
-        self.result = Analysis(*span, metrics, strategies=self.strategies)
+        self.result = Analysis(*span, metrics, strategies=self.strategies, failed=self.failed)
         self.pictures: dict[int, LegPicture] = {}
         self.positions: dict[int, int] = {}  # at the last sample
         self._clock_ns = span[0]
@@ -272,7 +274,7 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
     result.edges = sum((tally.edges for tally in tallies.values()), EdgeTotals())
     each, together = reader.initial_capital, _together(reader.initial_capital, by_strategy)
     everything = compute(
-        Inputs.of(tallies.values(), result.total, together, reader.margins.total())
+        Inputs.of(tallies.values(), result.total, together, reader.margins.total()), result.failed
     )
     result.rows.append({"scope": "total", **BLANK, **everything})
     result.rows += reader.of_strategies(result.metrics)
@@ -281,7 +283,8 @@ def _conclude(reader: _Reader, by_strategy: dict[str, int]) -> Analysis:
         keys = {"strategy_id": info.strategy_id, "leg": leg, "publisher_id": info.publisher_id,
                 "instrument_id": info.instrument_id, "symbol": info.symbol}  # fmt: skip
         figures = compute(
-            Inputs.of([tally], reader.leg_curves[leg], each, reader.margins.of_leg(leg))
+            Inputs.of([tally], reader.leg_curves[leg], each, reader.margins.of_leg(leg)),
+            result.failed,
         )
         result.rows.append({"scope": "leg", **keys, **figures})
     return result

@@ -22,7 +22,7 @@ from tapewire.analytics.exact import (
     total,
 )
 from tapewire.analytics.markouts import NO_PRICE, by_book
-from tapewire.execution.codes import SETTLEMENT_ID
+from tapewire.execution.codes import ACCOUNT_ID, SETTLEMENT_ID, SHORT_SETTLEMENT_ID
 from tapewire.execution.rows import ORDER_DTYPE
 from tapewire.market.records import UNDEF_PRICE
 
@@ -43,6 +43,7 @@ COST_DTYPE: Final = np.dtype(
 )
 #: What ``orders.parquet`` has of them.
 COST_COLUMNS: Final = ("mid_sent", "mid_arrived", "mid_closed", "slippage", "shortfall")
+_SETTLED: Final = (SETTLEMENT_ID, SHORT_SETTLEMENT_ID)
 _ORDER_WORDS: Final = ORDER_DTYPE.itemsize // 8
 _FILL_FIELDS: Final = ("leg", "client_order_id", "side", "last_px", "last_qty", "commission")
 
@@ -194,7 +195,8 @@ class Arrivals:
         ended = np.where(open_, mids.moves, ended)
         # One that never arrived, and ended before the data did, did not leave.
         sent = (orders["ts_arrived"] != 0) | open_
-        sent &= orders["client_order_id"] > SETTLEMENT_ID  # nobody decided that
+        sent &= ~np.isin(orders["client_order_id"], _SETTLED)  # nobody decided that
+        sent &= orders["client_order_id"] > ACCOUNT_ID  # somebody else did
         for name in ("sent", "arrived"):
             moves = mids.moves_until(orders[f"ts_{name}"], with_equal=True)
             known = sent & (orders[f"ts_{name}"] != 0) & (ended - moves < MOVES_MAX)
@@ -251,8 +253,11 @@ def _summed(values: IntArray, order: NDArray[np.intp], n: int) -> IntArray:
 
 
 def _key(leg: Int64Array, number: Int64Array) -> Int64Array:
-    """Return what tells orders of a run apart: legs and ids are far from 2^22 and 2^40."""
-    return np.asarray((leg << 41) + number)
+    """Return what tells orders of a run apart: legs are far from 2^21, numbers from 2^40.
+
+    Those of an account begin at -2^41, so that all numbers together take 2^42.
+    """
+    return np.asarray((leg << 42) + number)
 
 
 def _widened(orders: NDArray[Any]) -> NDArray[Any]:

@@ -207,12 +207,19 @@ class Bands:
         # What one book may hold is less the more there are: all are looked at where that halves.
         all_anew = len(self._books).bit_length() != before.bit_length()
         for book in self._books if all_anew else touched:
-            self._books[book].coarsen(2 * share_of(_SPANS_HELD, len(self._books)))
+            self._books[book].coarsen(self._spans_max())
             self._books[book].leave_out(fills_max)
+
+    def _spans_max(self) -> int:
+        """Return how many spans one book may have, of as many books as there are."""
+        return 2 * share_of(_SPANS_HELD, len(self._books))
 
     def markets(self) -> dict[int, MarketActivity]:
         """Return what happened in each book so far."""
         self._take()
+        # Those that did not move lately may have been left finer, by how rows came in batches.
+        for one in self._books.values():
+            one.coarsen(self._spans_max())
         columns = [_BID, _ASK, _VOLUME]
         return {
             book: market_of(

@@ -24,7 +24,7 @@ from tapewire.analytics.manifest import (
 )
 from tapewire.analytics.margins import Margins
 from tapewire.analytics.markouts import Markouts
-from tapewire.analytics.metrics import METRICS, Registry
+from tapewire.analytics.metrics import METRICS, Registry, failures
 from tapewire.analytics.rates import Conversion, Rates
 from tapewire.analytics.row_tables import RowTables
 from tapewire.analytics.run_folder import MANIFEST, RunFolder
@@ -331,6 +331,7 @@ class Collector:
         self._folder.write("latency.hdr", self.latency.encode())
         legs = leg_table(self._legs, self._tables.ledger.accounts)
         whole = complete_manifest(given, self.rows, conservation, analysis, legs)
+        whole["warnings"] = [*whole["warnings"], *failures(analysis.failed)]
         whole["files"] = self._folder.describe()
         if self.latency.over_range:
             note = f"{self.latency.over_range} latencies above an hour are recorded as one hour"

@@ -21,7 +21,7 @@ from tapewire.analytics.latency import SIM_FILL_NOTICE, SIM_ORDER_ENTRY, require
 from tapewire.analytics.ledger import Ledger, Leg
 from tapewire.analytics.margins import Margins
 from tapewire.analytics.markouts import Markouts, as_words
-from tapewire.analytics.metrics import METRICS, Registry
+from tapewire.analytics.metrics import METRICS, Registry, failures
 from tapewire.analytics.rates import Conversion, Rates
 from tapewire.analytics.run_folder import MANIFEST
 from tapewire.analytics.schemas import arrow_schema
@@ -153,6 +153,8 @@ class FiguresCollector:
         self._tallies.finish(self._ledger.last_sample_ns or 0)
         self._figures = self._tallies.of_strategies(self._metrics)
         self.manifest = {"status": "complete", **(manifest or {}), "rows": dict(self.rows)}
+        if told := failures(self._tallies.failed):
+            self.manifest["warnings"] = [*self.manifest.get("warnings", ()), *told]
         return self.path / MANIFEST
 
     def fail(

@@ -1,9 +1,12 @@
 """Reading somebody's live fills: a CSV or Parquet file, as brokers and run folders write them."""
 
 import datetime
+import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import not_
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +14,7 @@ from tapewire.analytics.schemas import PRICE_UNIT
 from tapewire.compiled.numbers import to_price, to_whole
 from tapewire.compiled.tables import read_table
 from tapewire.errors import FormatError, NoDataError
+from tapewire.execution.codes import Reason
 
 #: What each column may be called; the first is its name in a run's ``fills.parquet``.
 NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -21,9 +25,12 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "last_qty": ("last_qty", "quantity", "qty"),
     "client_order_id": ("client_order_id", "order_id"),
     "strategy_id": ("strategy_id", "strategy"),
+    "reason": ("reason",),
 }
-_OPTIONAL: Final = ("client_order_id", "strategy_id")
+_OPTIONAL: Final = ("client_order_id", "strategy_id", "reason")
 _SIDES: Final = {"BUY": 1, "B": 1, "SELL": -1, "S": -1, "A": -1}
+#: An ISO 8601 time with a part of a second behind a point or a comma: what is around it, and it.
+_FRACTION: Final = re.compile(r"(.*:\d\d:\d\d|.*\D\d{6})[.,](\d+)(\D.*|)")
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -46,6 +53,7 @@ class LiveFill:
 def read_live_fills(path: Path) -> list[LiveFill]:
     """Read fills from a CSV or Parquet file, in order of time.
 
+    Rows whose ``reason`` is ``SETTLEMENT``, which a run's have, are left out: nobody traded those.
     Times are whole ns since the epoch, ISO 8601 (UTC where it names no offset) or Parquet
     timestamps; prices decimals, or whole 1e-9 where the Parquet column's metadata say so.
 
@@ -81,6 +89,7 @@ def read_live_fills(path: Path) -> list[LiveFill]:
                 ) from None
         return values
 
+    settled = [text == Reason.SETTLEMENT.name for text in column("reason", str, "a name")]
     is_fixed = units.get(found["last_px"] or "") == PRICE_UNIT
     fills = zip(
         column("ts_event", _time_ns, "ns since the epoch or an ISO 8601 time"),
@@ -92,7 +101,8 @@ def read_live_fills(path: Path) -> list[LiveFill]:
         column("strategy_id", lambda value: "" if value is None else str(value), "a name"),
         strict=True,
     )
-    return sorted((LiveFill(*fill) for fill in fills), key=lambda fill: fill.ts_ns)
+    traded = (LiveFill(*fill) for fill in itertools.compress(fills, map(not_, settled)))
+    return sorted(traded, key=lambda fill: fill.ts_ns)
 
 
 def _read(path: Path) -> tuple[dict[str, Sequence[Any]], dict[str, str]]:
@@ -116,11 +126,12 @@ def _time_ns(value: Any) -> int:
     text = str(value).strip()
     if text.lstrip("-").isdigit():
         return int(text)
-    whole, _, fraction = text.partition(".")
-    digits = fraction[: len(fraction) - len(fraction.lstrip("0123456789"))]
-    if len(digits) > 9:
+    # Of a fraction datetime keeps six digits and drops the others, so it is taken off before.
+    found = _FRACTION.fullmatch(text)
+    whole, digits = (found[1] + found[3], found[2]) if found else (text, "")
+    moment = datetime.datetime.fromisoformat(whole)
+    if len(digits) > 9 or moment.microsecond:
         raise ValueError(text)
-    moment = datetime.datetime.fromisoformat(whole + fraction[len(digits) :])
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
     since = moment - _EPOCH

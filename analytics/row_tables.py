@@ -43,7 +43,8 @@ class RowTables:
     """The tables of one run in the making.
 
     Rows are kept until a row group is full; only then they become columns, and enter the ledger
-    and the histograms of simulated latencies.
+    and the histograms of simulated latencies. A row group has as many rows as it may, however they
+    came in batches: rows of several strategies are put in order of time within one.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ class RowTables:
             self._conversion.add_samples(rows, legs)
         self._held[name].add(rows)
         if len(self._held[name]) >= self._row_group_rows:
-            self._flush(name)
+            self._flush_groups(name)
 
     def add_series(
         self, rows: NDArray[np.void], series_names: Sequence[str], legs: Sequence[Leg]
@@ -201,10 +202,20 @@ class RowTables:
         self._writers[name] = TableWriter(file, name, columns)
         return self._writers[name]
 
+    def _flush_groups(self, name: str) -> None:
+        """Write the row groups that are full; what is left over waits for more."""
+        held, size = self._held[name], self._row_group_rows
+        rows = held.take()
+        whole = len(rows) - len(rows) % size
+        for start in range(0, whole, size):
+            self._write(name, rows[start : start + size])
+        held.add(rows[whole:].copy())  # a view would keep all of them
+
     def _flush(self, name: str) -> None:
-        if not self._held[name]:
-            return
-        rows = self._held[name].take()  # now: the columns will take as much again
+        if self._held[name]:
+            self._write(name, self._held[name].take())
+
+    def _write(self, name: str, rows: NDArray[np.void]) -> None:
         names = Names(self._legs, self._conversion)
         if name == "fills":
             columns = fill_columns(rows, names)

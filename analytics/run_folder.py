@@ -5,17 +5,22 @@ a finished story: the manifest is renamed last.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from tapewire.analytics.earlier import EarlierRun
-from tapewire.atomic import AtomicFile, output_errors, require_replaceable, temporary_name
+from tapewire.atomic import (
+    AtomicFile,
+    is_locked,
+    lock_alone,
+    output_errors,
+    temporary_name,
+    unlock,
+)
 from tapewire.errors import BusyFolderError, OutputError
 
 MANIFEST: Final = "manifest.json"
@@ -151,17 +156,12 @@ class RunFolder:
 
     def _claim(self) -> int:
         with output_errors(self.path, "write into the run folder"):
-            require_replaceable(self._lock_path)
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            fd = os.open(self._lock_path, flags, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(fd)
+            fd = lock_alone(self._lock_path)
+        if fd is None:
             raise BusyFolderError(
                 f"the run folder {self.path} is being written by another run; "
                 "wait for it, or choose another folder with -o"
-            ) from error
+            )
         return fd
 
     def open(self, name: str) -> AtomicFile:
@@ -263,9 +263,7 @@ class RunFolder:
         self.discard_files()
         if self._lock < 0:
             return
-        with contextlib.suppress(OSError):
-            self._lock_path.unlink(missing_ok=True)
-        os.close(self._lock)
+        unlock(self._lock, self._lock_path)
         self._lock = -1
         if self._created:
             with contextlib.suppress(OSError):
@@ -285,17 +283,7 @@ class RunFolder:
 
 def is_claimed(folder: Path) -> bool:
     """Whether a run is writing into a folder just now."""
-    try:
-        fd = os.open(folder / _LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+    return is_locked(folder / _LOCK)
 
 
 def keeps_days(folder: Path) -> bool:

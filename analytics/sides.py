@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tapewire.analytics.exact import Int64Array
+from tapewire.analytics.exact import Int64Array, scale, to_int64
 
 #: The sides, as `Parts.side` has them.
 LONG: Final = 0
@@ -48,7 +48,7 @@ class Parts:
     def commissions(self, commission: Int64Array, lots: Int64Array) -> Int64Array:
         """Return the parts' shares of their fills' commissions by lots, which add up exactly."""
         whole, size = commission[self.fill], np.abs(self.signed)
-        share = np.asarray(whole * size // lots[self.fill])
+        share = to_int64(scale(whole, size, lots[self.fill]), "commission of a part of a fill")
         is_second = np.r_[False, self.fill[1:] == self.fill[:-1]]
         before = np.r_[0, share[:-1]]
         return np.where(is_second, whole - before, share)

@@ -57,6 +57,8 @@ class Tallies:
         self.strategies: dict[str, Curve] = {}
         #: What happened in each book, where that is known, before `finish`.
         self.markets: dict[int, MarketActivity] = {}
+        #: What is wrong with metrics that failed, by column.
+        self.failed: dict[str, str] = {}
         self._trades: dict[int, LegTrades] = {}
         self._conversion = conversion
         self._last_pnl: dict[int, int] = {}
@@ -170,7 +172,8 @@ class Tallies:
                 Inputs.of(
                     mine, self.strategies[name], self.initial_capital,
                     self.margins.of_strategy(name),
-                )
+                ),
+                self.failed,
             )  # fmt: skip
             rows.append({"scope": "strategy", **BLANK, "strategy_id": name, **figures})
         return rows

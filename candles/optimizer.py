@@ -241,7 +241,7 @@ def metric_columns(
     count = results.shape[1]
     net = s["balance"] - initial
     mean = results.mean(axis=1) if count else np.full(len(s), np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         deviation = results.std(axis=1, ddof=1) if count > 1 else np.full(len(s), np.nan)
         below = np.sqrt((np.minimum(results, 0) ** 2).mean(axis=1)) if count else mean
         growth = np.maximum(s["balance"] / initial, 0.0)

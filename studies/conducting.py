@@ -19,6 +19,7 @@ from tapewire.studies.contents import made_by
 from tapewire.studies.folder import BLOCKS_FILE, REPORT, TRIALS, StudyFolder
 from tapewire.studies.luck import luck_of
 from tapewire.studies.parts import read_parts
+from tapewire.studies.pruning import PRUNED
 from tapewire.studies.report import write_report
 from tapewire.studies.session import StudyHooks, StudySession
 from tapewire.studies.settings import StudySettings
@@ -161,14 +162,15 @@ def _finish(
     table = write_trials(folder.path / TRIALS, found, trials, session.days if prunes else None)
     write_table(folder.path / BLOCKS_FILE, blocks)
     best = session.best
-    luck = luck_of(blocks, None if best is None else best["trial"])
+    pruned = table["status"].to_pylist().count(PRUNED)
+    luck = luck_of(blocks, None if best is None else best["trial"], pruned)
     manifest = {
         "status": "complete",
         "kind": plan["kind"],
         **({"search": plan["search"]["method"]} if "search" in plan else {}),
         "trials": table.num_rows,
         "failed": session.failed,
-        **({"pruned": table["status"].to_pylist().count("pruned")} if prunes else {}),
+        **({"pruned": pruned} if prunes else {}),
         "digest": digest_of(table),
         "objective": plan["study"]["objective"],
         "constraints": plan["study"]["constraints"],

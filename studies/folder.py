@@ -1,16 +1,14 @@
 """The folder of a study: what it is, what is done of it, and at its end its tables."""
 
 import contextlib
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
 from tapewire.analytics.run_folder import MANIFEST, sha256_of
-from tapewire.atomic import atomic_write, output_errors
+from tapewire.atomic import atomic_write, lock_alone, output_errors, unlock
 from tapewire.errors import ConfigError, FormatError, MissingFileError, OutputError
 from tapewire.inputs.kept_work import first_difference
 from tapewire.studies.markets import MODEL
@@ -69,10 +67,11 @@ class StudyFolder:
         self, path: Path, plan: Mapping[str, Any], *, force: bool = False, resume: bool = False
     ) -> None:
         self.path = path
-        self._lock = -1
         with output_errors(path, "make"):
-            path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = lock_alone(path / _LOCK)
+        if lock is None:
+            raise OutputError(f"{path}: another study is being written there")
+        self._lock = lock
         try:
             self._claim(plan, force=force, resume=resume)
         except BaseException:
@@ -81,10 +80,6 @@ class StudyFolder:
 
     def _claim(self, plan: Mapping[str, Any], *, force: bool, resume: bool) -> None:
         path = self.path
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(f"{path}: another study is being written there") from None
         finished, begun = (path / MANIFEST).exists(), (path / PLAN).exists()
         if finished and not self._moving.exists():  # it has replaced the earlier one
             shutil.rmtree(self.earlier, ignore_errors=True)
@@ -221,10 +216,8 @@ class StudyFolder:
             if self.earlier.exists() and not (self.path / MANIFEST).exists() and not self.done():
                 self._put_back()
         finally:
-            os.close(self._lock)
+            unlock(self._lock, self.path / _LOCK)
             self._lock = -1
-            with contextlib.suppress(OSError):
-                (self.path / _LOCK).unlink()
             with contextlib.suppress(OSError):
                 self.path.rmdir()  # where there is nothing in it
 

@@ -48,7 +48,8 @@ class Luck:
 def returns_of(blocks: "pa.Table") -> tuple[snooping.Returns, list[int], list[int]]:
     """Return net P&L in currency by block and trial, with block starts (ns) and trial numbers.
 
-    A trial without samples in a block made nothing in it.
+    A trial without samples in a block made nothing in it; neither did one that was given up before
+    it, as far as this says: who judges trials by it has to know of those.
 
     Parameters
     ----------
@@ -69,8 +70,11 @@ def returns_of(blocks: "pa.Table") -> tuple[snooping.Returns, list[int], list[in
     return found, starts.tolist(), numbers.tolist()
 
 
-def luck_of(blocks: "pa.Table", best: int | None) -> Luck:
+def luck_of(blocks: "pa.Table", best: int | None, pruned: int = 0) -> Luck:
     """Judge the best row of a study.
+
+    All verdicts ask what each trial made in the same blocks. Nobody knows that of one that was
+    given up, and those that are left did well in blocks that they would be judged by.
 
     Parameters
     ----------
@@ -78,11 +82,21 @@ def luck_of(blocks: "pa.Table", best: int | None) -> Luck:
         ``blocks.parquet``.
     best
         Its number; None where no row is.
+    pruned
+        Trials that were given up before the last block.
     """
     returns, starts, numbers = returns_of(blocks)
     count = len(numbers)
     if best is None or best not in numbers:
         return Luck(count, len(starts), why_not="no trial has the objective and keeps all")
+    if pruned:
+        many = "trial was" if pruned == 1 else "trials were"
+        return Luck(
+            count,
+            len(starts),
+            why_not=f"{pruned:,} {many} given up, and what they would have made in later blocks is "
+            "what luck is judged by: a study without --prune is judged",
+        )
     if len(starts) < snooping.BLOCKS_MIN:
         return Luck(
             count,

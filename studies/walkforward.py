@@ -5,7 +5,9 @@ import os
 from typing import Final
 
 from tapewire.atomic import atomic_write
+from tapewire.errors import ConfigError
 from tapewire.studies.luck import returns_of
+from tapewire.studies.pruning import PRUNED
 from tapewire.studies.study import Study
 from tapewire.studies.walk_report import write_walk
 from tapewire.studies.walking import Walk, Windows, walk
@@ -34,7 +36,7 @@ def walkforward(
     Parameters
     ----------
     study
-        A complete study, or its folder.
+        A complete study, or its folder; all of its trials were played to the end.
     train, test
         Blocks that are chosen by, and that follow.
     anchored
@@ -47,13 +49,21 @@ def walkforward(
     Raises
     ------
     ConfigError
-        If blocks are too few, or nothing may be chosen.
+        If blocks are too few, nothing may be chosen, or trials were given up: nobody knows what
+        they would have made, and to be among those that are left is to know of later blocks.
     MissingFileError, FormatError
         If there is no complete study.
     """
     if not isinstance(study, Study):
         study = Study(study)
     windows = Windows(train, test, anchored, purge, embargo)
+    pruned = study.trials["status"].to_pylist().count(PRUNED)
+    if pruned:
+        raise ConfigError(
+            f"{study.path}: expected a study whose trials were all played to the end, found "
+            f"{pruned:,} that {'was' if pruned == 1 else 'were'} given up: look for the best "
+            "without --prune"
+        )
     returns, starts, numbers = returns_of(study.blocks)
     found = walk(returns, starts, numbers, windows, by)
     atomic_write(study.path / RESULT, json.dumps(found.to_dict(), indent=1))

@@ -16,6 +16,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -24,6 +25,9 @@ from tapewire.errors import OutputError
 
 #: How often a temporary name may be taken away between looking at it and making it.
 _OPEN_TRIES_MAX: Final = 100
+#: How often it is looked whether a folder is in use before it is said, and how long in between.
+_LOOKS_MAX: Final = 5
+_LOOK_S: Final = 0.01
 _KINDS: Final = {
     stat.S_IFDIR: "a folder",
     stat.S_IFLNK: "a symbolic link",
@@ -204,6 +208,81 @@ def _lock(fd: int, temporary: Path, path: Path) -> bool:
         raise OutputError(
             f"{path} is being written by another process; wait for it, or choose another name"
         ) from None
+
+
+def lock_alone(path: Path) -> int | None:
+    """Lock a file that says who is at work in its folder; both are made where they are not there.
+
+    Who is done removes the file before the lock is gone (`unlock`), and maybe the folder. Whoever
+    had opened it by then holds the lock of a file without a name, which the next one would not
+    see: so it is locked only if it has its name then.
+
+    Parameters
+    ----------
+    path
+        The file; nobody else removes it.
+
+    Returns
+    -------
+    int or None
+        Its descriptor, for `unlock`; the lock dies with the process. None: another has it.
+
+    Raises
+    ------
+    OSError
+        If the file or the folder can't be made.
+    OutputError
+        If something else than a file is there, or others keep taking it away.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    looks = 0
+    for _ in range(_OPEN_TRIES_MAX):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        require_replaceable(path)
+        try:
+            fd = os.open(path, flags, 0o600)
+        except FileNotFoundError:  # the folder has gone in between
+            continue
+        locked = False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = os.path.samestat(os.fstat(fd), path.lstat())
+        except FileNotFoundError:
+            continue
+        except BlockingIOError:
+            # Who only asks whether it is locked (`is_locked`) has it for a moment, too.
+            looks += 1
+            if looks == _LOOKS_MAX:
+                return None
+            time.sleep(_LOOK_S)
+        finally:
+            if not locked:
+                os.close(fd)
+        if locked:
+            return fd
+    raise OutputError(f"{path.parent}: others keep taking {path.name} away: run again")
+
+
+def unlock(fd: int, path: Path) -> None:
+    """Give back what `lock_alone` has locked: the file first, the lock then. Never raises."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+    os.close(fd)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody has locked a file by `lock_alone` just now."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 class PartialFile:

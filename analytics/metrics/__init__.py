@@ -25,9 +25,9 @@ from tapewire.analytics.metrics import (
 )
 from tapewire.analytics.metrics.definition import Metric
 from tapewire.analytics.metrics.inputs import Inputs, Tally
-from tapewire.analytics.metrics.registry import Registry, defined_in
+from tapewire.analytics.metrics.registry import Registry, defined_in, failures
 
-__all__ = ["FAMILIES", "METRICS", "Inputs", "Metric", "Registry", "Tally"]
+__all__ = ["FAMILIES", "METRICS", "Inputs", "Metric", "Registry", "Tally", "failures"]
 
 #: The files of metrics, in the order of their columns.
 FAMILIES: Final = (

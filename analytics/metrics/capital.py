@@ -63,7 +63,7 @@ class Cagr(Metric):
         f"(1 + total_return) ^ ({SESSIONS_PER_YEAR} / sessions) - 1: the yearly rate that, "
         "compounded, gives the total return; -100 % where all was lost"
     )
-    null = f"{_NO_CAPITAL}, or fewer than 2 sessions"
+    null = f"{_NO_CAPITAL}, fewer than 2 sessions, or a rate that no float holds (above 1e308)"
 
     @staticmethod
     def compute(pnl: Pnl, sessions: Sessions, capital: Capital) -> float | None:
@@ -71,7 +71,10 @@ class Cagr(Metric):
         if capital.initial is None or count < 2:
             return None
         growth = 1 + (pnl.gross - pnl.fees) / capital.initial
-        return float(max(growth, 0.0) ** (SESSIONS_PER_YEAR / count) - 1)
+        try:
+            return float(max(growth, 0.0) ** (SESSIONS_PER_YEAR / count) - 1)
+        except OverflowError:  # a few sessions that multiplied the capital, compounded to a year
+            return None
 
 
 class MaxDrawdownShare(Metric):

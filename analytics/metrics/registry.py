@@ -1,10 +1,12 @@
 """The metrics of a run together: their columns, their values, their texts."""
 
 import inspect
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final
 
+from tapewire.analytics.exact import INT64_MAX
 from tapewire.analytics.metrics.definition import Metric
 from tapewire.analytics.metrics.inputs import INPUT_TYPES, Inputs
 from tapewire.analytics.schemas import Column
@@ -78,12 +80,31 @@ class Registry:
         """Return rows of ``metrics.parquet`` as columns."""
         return {c.name: [row[c.name] for row in rows] for c in self.table}
 
-    def compute(self, inputs: Inputs) -> dict[str, int | float | None]:
-        """Return every metric by its column; None where there is no value."""
-        return {
-            column: metric.compute(**{name: getattr(inputs, name) for name in self._needs[column]})
-            for column, metric in self._metrics.items()
-        }
+    def compute(
+        self, inputs: Inputs, failed: dict[str, str] | None = None
+    ) -> dict[str, int | float | None]:
+        """Return every metric by its column; None where there is no value.
+
+        Parameters
+        ----------
+        inputs
+            What they are computed from.
+        failed
+            Gets, by column, what is wrong with metrics that raise or give what their column can't
+            hold. These have no value then, and a run keeps all others: `failures` has the words for
+            its warnings. Without it such an error is raised.
+        """
+        values: dict[str, int | float | None] = {}
+        for column, metric in self._metrics.items():
+            try:
+                given = {name: getattr(inputs, name) for name in self._needs[column]}
+                values[column] = _storable(metric, metric.compute(**given))
+            except Exception as error:
+                if failed is None:
+                    raise
+                values[column] = None
+                failed.setdefault(column, f"{type(error).__name__}: {error}")
+        return values
 
     def text(self, row: Mapping[str, Any], column: str) -> str:
         """Return a metric of a row as the report shows it."""
@@ -97,6 +118,23 @@ class Registry:
             for column, (value, ready) in known.items()
             if ready is not None
         }
+
+
+def failures(failed: Mapping[str, str]) -> list[str]:
+    """Return a run's warnings of metrics that failed."""
+    return [
+        f"metric {column} has no value where it failed, which is a defect of it: {error}"
+        for column, error in failed.items()
+    ]
+
+
+def _storable(metric: type[Metric], value: float | None) -> int | float | None:
+    """Return a value; refuse what neither its column nor the manifest can hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"expected a finite value or None, found {value}")
+    if metric.format.type == "int64" and value is not None and abs(value) > INT64_MAX:
+        raise ValueError(f"expected a value within the 64-bit range, found {value}")
+    return value
 
 
 def _needs(metric: type[Metric]) -> tuple[str, ...]:

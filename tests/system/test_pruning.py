@@ -85,6 +85,7 @@ def test_halving_is_what_the_days_say(data: dict[str, Any], pruned: Study, tmp_p
     best = pruned.best(12)
     assert len(best) == 4
     assert pruned.manifest["best"] == {"trial": best[0]["trial"]}
+    assert pruned.luck.why_not.startswith("8 trials were given up")
 
     # A pruned row by itself has its digest, too.
     number = states.index("pruned") + 1

@@ -131,7 +131,7 @@ def test_a_write_refused_by_the_system_is_refused_at_the_start(tmp_path, monkeyp
     def refuse(*_: object, **__: object) -> int:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(run_folder_module.os, "open", refuse)
+    monkeypatch.setattr("tapewire.atomic.os.open", refuse)
     with pytest.raises(OutputError, match=r"run folder .*: Read-only file system"):
         Collector(tmp_path / "run", "")
 

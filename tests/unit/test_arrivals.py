@@ -10,7 +10,16 @@ from analytics_rows import E9, NOON_NS, rows
 from tapewire.analytics import arrivals
 from tapewire.analytics.arrivals import COST_COLUMNS, COST_DTYPE, Arrivals, OrderCosts
 from tapewire.analytics.markouts import NO_PRICE
-from tapewire.execution.codes import SETTLEMENT_ID, Side
+from tapewire.execution.codes import (
+    ACCOUNT_ID,
+    DAY_END_ID,
+    ROLL_ID,
+    SETTLEMENT_ID,
+    SHORT_DAY_END_ID,
+    SHORT_ROLL_ID,
+    SHORT_SETTLEMENT_ID,
+    Side,
+)
 from tapewire.execution.rows import FILL_DTYPE, ORDER_DTYPE, TOUCH_DTYPE
 from tapewire.market.records import UNDEF_PRICE
 
@@ -86,13 +95,32 @@ def test_a_story_by_hand() -> None:
     assert made["client_order_id"].tolist() == [1, 2, 3, 4, 5]
 
 
-def test_a_settlement_costs_nothing() -> None:
-    order = an_order(SETTLEMENT_ID, Side.SELL, 3, 2, 2, 2, filled=3)
-    fill = a_fill(SETTLEMENT_ID, Side.SELL, 90, 3, 2)
+def costs_alone(number: int) -> list[float | None]:
+    """What an order of that number comes to that sells 3 at 90, where the mid is 100."""
+    order = an_order(number, Side.SELL, 3, 2, 2, 2, filled=3)
+    fill = a_fill(number, Side.SELL, 90, 3, 2)
     made = Arrivals().add(
         rows(FILL_DTYPE, [fill]), rows(ORDER_DTYPE, [order]), rows(TOUCH_DTYPE, [touch(0, 99, 101)])
     )
-    assert costs(made[0]) == [None] * 5
+    return costs(made[0])
+
+
+@pytest.mark.parametrize("number", [SETTLEMENT_ID, SHORT_SETTLEMENT_ID, ACCOUNT_ID, ACCOUNT_ID - 1])
+def test_what_no_order_of_the_strategy_traded_costs_nothing(number: int) -> None:
+    assert costs_alone(number) == [None] * 5
+
+
+@pytest.mark.parametrize("number", [-1, DAY_END_ID, SHORT_DAY_END_ID - 1, ROLL_ID, SHORT_ROLL_ID])
+def test_orders_that_close_cost_what_others_do(number: int) -> None:
+    assert costs_alone(number) == [100, 100, 100, 30, 30]
+
+
+def test_numbers_of_legs_are_apart() -> None:
+    numbers = [1, (1 << 40) - 1, -1, DAY_END_ID, SHORT_DAY_END_ID, SETTLEMENT_ID, SHORT_ROLL_ID]
+    numbers += [ACCOUNT_ID, ACCOUNT_ID - 1, ACCOUNT_ID - (1 << 40) + 1]
+    legs = [0, 1, 2, 3, (1 << 21) - 1]
+    keys = arrivals._key(np.repeat(legs, len(numbers)), np.tile(numbers, len(legs)))
+    assert len(set(keys.tolist())) == len(numbers) * len(legs)
 
 
 def test_an_order_that_stands_too_long_has_no_costs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Files that are whole or not there: one writer each, and nothing written through a link."""
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -9,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tapewire.atomic import AtomicFile, atomic_file, atomic_write, temporary_name
+from tapewire.atomic import (
+    AtomicFile,
+    atomic_file,
+    atomic_write,
+    is_locked,
+    lock_alone,
+    temporary_name,
+    unlock,
+)
 from tapewire.errors import OutputError
 
 
@@ -31,6 +40,45 @@ def test_a_second_writer_is_refused_until_the_first_is_done(tmp_path: Path) -> N
     atomic_write(path, b"third")
     assert path.read_bytes() == b"third"
     assert [p.name for p in tmp_path.iterdir()] == ["x.dbn"]
+
+
+def test_a_lock_is_of_the_file_that_has_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opened the file before its holder took it away, and the folder, has not locked it."""
+    path = tmp_path / "folder" / ".lock"
+    first = lock_alone(path)
+    assert first is not None
+    real, ended = fcntl.flock, []
+
+    def flock(fd: int, how: int) -> None:
+        if not ended:  # opened, not locked yet
+            ended.append(first)
+            unlock(first, path)
+            path.parent.rmdir()
+        real(fd, how)
+
+    monkeypatch.setattr("tapewire.atomic.fcntl.flock", flock)
+    second = lock_alone(path)
+    assert second is not None
+    assert ended
+    assert os.path.samestat(os.fstat(second), path.lstat())
+    assert is_locked(path)
+    assert lock_alone(path) is None
+    unlock(second, path)
+    assert not is_locked(path)
+    assert not path.exists()
+
+
+def test_who_only_asks_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / ".lock"
+    path.touch()
+    asking = os.open(path, os.O_RDONLY)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    monkeypatch.setattr("tapewire.atomic.time.sleep", lambda s: os.close(asking))
+    fd = lock_alone(path)
+    assert fd is not None
+    unlock(fd, path)
 
 
 def test_what_a_killed_process_left_is_written_over(tmp_path: Path) -> None:

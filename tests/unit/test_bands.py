@@ -176,5 +176,27 @@ def test_memory_follows_the_bounds() -> None:
     assert all(100 < n < 2 * 600 + 3_000 + 600 for n in points), points
 
 
+def test_batches_do_not_show_in_what_happened_where_books_are_many() -> None:
+    """The first book is still when so many others come that each may have fewer spans."""
+    start = NOON_NS >> 33 << 33
+
+    def moves(book: int, begin: int, step: int, count: int) -> np.ndarray:
+        rows = np.zeros(count, TOUCH_DTYPE)
+        rows["book"], rows["ts_event"] = book, begin + np.arange(count) * step
+        rows["bid"] = 100 * E9 + (np.arange(count) % 3 == 0) * E9 // 100
+        rows["ask"], rows["volume"] = rows["bid"] + E9 // 100, np.arange(count)
+        return rows
+
+    later = [moves(book, start + (7_000 << 30), 1 << 30, 1_000) for book in range(2, 127)]
+    touches = np.concatenate([moves(1, start, 2 << 30, 3_000), *later])
+    found = []
+    for size in (20_000, 65_536, 200_000):
+        work = Bands()
+        for at in range(0, len(touches), size):
+            work.add(np.zeros(0, FILL_DTYPE), touches[at : at + size])
+        found.append(work.markets())
+    assert found[0] == found[1] == found[2]
+
+
 def test_a_share_is_within_its_bounds() -> None:
     assert [share_of((1_000, 300, 50), n) for n in (0, 1, 4, 10, 40)] == [300, 300, 250, 100, 50]

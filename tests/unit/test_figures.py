@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from analytics_rows import E9, busy_day, manifest
+from analytics_rows import E9, NOON_NS, FakeLeg, busy_day, manifest, no_fills, no_orders
 from tapewire.analytics import Collector, load_run
 from tapewire.analytics.curves import Spread
 from tapewire.analytics.exact import total, total_of_squares
 from tapewire.analytics.figures import FiguresCollector
 from tapewire.errors import SimulationError
 from tapewire.execution.rows import TOUCH_DTYPE
+from tapewire.market.records import UNDEF_PRICE
+from tapewire.positions.rows import SAMPLE_DTYPE
 
 
 def touches_of(samples: np.ndarray) -> np.ndarray:
@@ -22,6 +25,42 @@ def touches_of(samples: np.ndarray) -> np.ndarray:
     rows["ts_event"] = mine["ts"]
     rows["bid"], rows["ask"] = mine["mark"] - E9 // 4, mine["mark"] + E9 // 4
     return rows
+
+
+@pytest.mark.parametrize("held", [37, 200])
+def test_batches_do_not_show_where_strategies_hear_at_other_times(
+    held: int, tmp_path: Path
+) -> None:
+    """Samples of one second are told 0 and 10 ms after it to one strategy, 50 and 60 to another."""
+    legs = [FakeLeg(k, "ab"[k % 2], 1, 1 + k // 2, "AB"[k // 2]) for k in range(4)]
+    samples = np.zeros(800, SAMPLE_DTYPE)
+    samples["leg"] = np.tile(range(4), 200)
+    delays = np.tile([0, 50, 10, 60], 200) * (E9 // 1_000)
+    samples["ts"] = NOON_NS + np.repeat(np.arange(200), 4) * E9 + delays
+    drawn = np.random.Generator(np.random.PCG64(2)).normal(0, 100 * E9, (200, 4))
+    samples["cash"] = samples["realized"] = drawn.cumsum(axis=0).astype(np.int64).ravel()
+    samples["cash"][-4:] = samples["realized"][-4:] = 0
+    samples["mark"] = UNDEF_PRICE
+
+    def feed(collector: Collector | FiguresCollector, size: int) -> None:
+        for at in range(0, len(samples), size):
+            collector.add(no_fills(), no_orders(), samples[at : at + size], legs)
+        collector.finish(manifest=manifest())
+
+    told = []
+    for size in (1, 35, 38, 800):
+        path = tmp_path / f"run{size}"
+        with Collector(path, "seed: 0\n", row_group_rows=held) as folder:
+            feed(folder, size)
+        told.append(load_run(path).metrics.to_pylist())
+        sizes = pq.ParquetFile(path / "equity.parquet")
+        groups = [sizes.metadata.row_group(k).num_rows for k in range(sizes.num_row_groups)]
+        assert groups == [held] * (800 // held) + [800 % held] * (800 % held > 0)
+        with FiguresCollector(tmp_path / "none", held_rows=held) as figures:
+            feed(figures, size)
+            mine = [row for row in told[-1] if row["scope"] == "strategy"]
+            assert figures.table().to_pylist() == mine
+    assert told == told[:1] * len(told)
 
 
 def test_figures_are_those_of_the_folder_to_the_bit(tmp_path: Path) -> None:

@@ -326,6 +326,15 @@ def test_shares_of_a_commission_add_up() -> None:
     assert parts.more_held(2).tolist() == [1, 1]
 
 
+def test_shares_of_a_large_commission_do_not_wrap() -> None:
+    """Fee x lots, in 1e-9 currency, leaves 64 bits: 5,000 of 10,000,000 lots, 4,000,000 closed."""
+    sides = Sides(long=4_000_000)
+    parts = sides.split(np.array([-10_000_000]), np.array([True]))
+    found = parts.commissions(np.array([5_000 * 10**9]), np.array([10_000_000]))
+    assert found.tolist() == [2_000 * 10**9, 3_000 * 10**9]
+    assert found.dtype == np.int64
+
+
 # --- what a run leaves ----------------------------------------------------------------------------
 
 

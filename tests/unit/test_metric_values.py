@@ -225,6 +225,14 @@ def test_who_loses_more_than_there_was_has_lost_all_of_it():
     assert value("total_return", pnl=pnl, capital=Capital(50 * E9)) == pytest.approx(-1.2)
 
 
+def test_a_rate_that_no_float_holds_is_none():
+    """From 3,000 to 103,000 in two sessions: 34.3 ^ 126 is 10^193; of 100,000 more it is beyond."""
+    sessions, capital = Sessions([0, 0]), Capital(3_000 * E9)
+    assert value("cagr", pnl=Pnl(realized=100_000 * E9), sessions=sessions, capital=capital) > 1e190
+    much = Pnl(realized=3_000_000 * E9)
+    assert value("cagr", pnl=much, sessions=sessions, capital=capital) is None
+
+
 def test_without_capital_there_are_no_returns():
     inputs = Inputs(pnl=Pnl(realized=5 * E9))
     row = METRICS.compute(inputs)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import math
 import os
 import pkgutil
 import subprocess
@@ -18,6 +19,7 @@ import rooms
 from analytics_rows import E9, NOON_NS, Book, FakeLeg, drained, manifest
 from tapewire.analytics import Collector, load_run, metrics
 from tapewire.analytics.curves import Curve
+from tapewire.analytics.figures import FiguresCollector
 from tapewire.analytics.metrics import FAMILIES, METRICS, Inputs, Metric, Registry, Tally
 from tapewire.analytics.metrics import inputs as inputs_module
 from tapewire.analytics.metrics.definition import COUNT, DEFINITION, MONEY, RATIO, ratio
@@ -200,6 +202,53 @@ def test_inputs_of_several_legs_add_up():
     assert (both.orders.statuses.total(), both.orders.denied, both.orders.ordered) == (4, 1, 4)
     assert both.trades.trades == 3
     assert one.pnl == Pnl(5, -2, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, "ZeroDivisionError: division by zero"),
+        (math.inf, "ValueError: expected a finite value or None, found inf"),
+        (2**63, "ValueError: expected a value within the 64-bit range, found 9223372036854775808"),
+    ],
+)
+def test_a_metric_that_fails_costs_no_other_and_is_told(given, said, tmp_path):
+    class Broken(Metric):
+        column = "broken"
+        label = "Broken"
+        format = COUNT
+        formula = "nothing over nothing"
+        null = "always"
+
+        @staticmethod
+        def compute(pnl: Pnl) -> float | None:
+            return 1 / pnl.fees if given is None else given
+
+    registry = METRICS.with_metrics(Broken)
+    failed: dict[str, str] = {}
+    found = registry.compute(Inputs.of([], Curve()), failed)
+    assert found == METRICS.compute(Inputs.of([], Curve())) | {"broken": None}
+    assert failed == {"broken": said}
+    with pytest.raises((ZeroDivisionError, ValueError)):  # who does not ask for it meets it
+        registry.compute(Inputs.of([], Curve()))
+
+    book = Book(FakeLeg()).fill(1, 4_800 * E9).sample(mark=4_801 * E9)
+    fills, orders, samples = drained(book)
+    for collector in (Collector(tmp_path / "run", "", metrics=registry),
+                      FiguresCollector(tmp_path / "none", metrics=registry)):  # fmt: skip
+        with collector as collector:
+            collector.add(fills, orders, samples, [FakeLeg()])
+            collector.finish(manifest=manifest())
+            if isinstance(collector, FiguresCollector):
+                told, rows = collector.manifest["warnings"], collector.table().to_pylist()
+            else:
+                run = load_run(tmp_path / "run")
+                assert run.status == "complete"
+                told, rows = run.manifest["warnings"], run.metrics.to_pylist()
+        assert told == [
+            f"metric broken has no value where it failed, which is a defect of it: {said}"
+        ]
+        assert all(row["broken"] is None and row["net_pnl"] is not None for row in rows)
 
 
 def test_what_metrics_share_is_worked_out_once_and_only_if_needed(monkeypatch):

@@ -143,8 +143,37 @@ def test_a_csv_as_brokers_write_it(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "after_ns"),
+    [
+        ("2023-12-25T12:00:00,5Z", E9 // 2),
+        ("2023-12-25 12:00:00,500", E9 // 2),
+        ("2023-12-25T13:00:00,000000001+01:00", 1),
+        ("20231225T120000.25", E9 // 4),
+        ("2023-W52-1T12:00:00,25", E9 // 4),
+        ("2023-12-25 12:00", 0),
+        (f"{T}", 0),
+    ],
+)
+def test_times_keep_their_fraction(tmp_path, text, after_ns):
+    path = write(tmp_path / "live.csv", "time,symbol,side,price,quantity", f'"{text}",ESH4,B,1,1')
+    assert [fill.ts_ns - T for fill in read_live_fills(path)] == [after_ns]
+
+
+def test_settlements_are_no_fills(tmp_path):
+    """Nobody traded those: a run has them, an account does not."""
+    header = "time,symbol,side,price,quantity,reason"
+    rows = [f"{T},ESH4,BUY,4800,1,QUEUE", f"{T + 1},ESH4,BUY,4800,1,", f"{T + 2},ESH4,SELL,4810,2,"]
+    path = write(tmp_path / "run.csv", header, rows[0], rows[1], rows[2] + "SETTLEMENT")
+    assert [fill.ts_ns for fill in read_live_fills(path)] == [T, T + 1]
+    assert read_live_fills(write(tmp_path / "all.csv", header, rows[2] + "SETTLEMENT")) == []
+
+
+@pytest.mark.parametrize(
     ("row", "words"),
     [
+        ('"2023-12-25T12:00:00,1234567890",ESH4,BUY,1,1', r"row 1, time: .*,1234567890'"),
+        ('"2023-12-25T12:00:00,",ESH4,BUY,1,1', r"row 1, time: .* found '.*00,'"),
+        ("2023-12-25T12:00.5,ESH4,BUY,1,1", r"row 1, time: .* found '.*12:00.5'"),
         ("yesterday,ESH4,BUY,1,1", r"row 1, time: expected ns .*, found 'yesterday'"),
         ("1,,BUY,1,1", r"row 1, symbol: expected a symbol"),
         ("1,ESH4,LONG,1,1", r"row 1, side: expected BUY or SELL, found 'LONG'"),

@@ -98,7 +98,7 @@ class CandleAccount:
         """Open a position with a market order, or count why there is none."""
         price = self._slipped(place.price, direction)
         quantity = self._quantity(price, direction, atr)
-        if not quantity > 0:
+        if not 0 < quantity < math.inf:
             self._refused += 1
             return
         order = EntryOrder(direction, quantity, atr)
@@ -176,7 +176,7 @@ class CandleAccount:
         return traded * config.commission_rate + quantity * config.commission_per_unit
 
     def _quantity(self, price: float, direction: int, atr: RangeOf) -> float:
-        """Return units of a new position; 0 or NaN: none."""
+        """Return units of a new position; 0, NaN or infinite: none."""
         config = self.config
         risk, reward, trail = self._levels(price, direction, atr)
         if not (risk > 0 and reward > 0 and trail > 0 and self.balance > 0):
@@ -200,7 +200,8 @@ class CandleAccount:
         return self._granted(quantity)
 
     def _granted(self, quantity: float) -> float:
-        return float(math.floor(quantity)) if self.config.whole_units else quantity
+        whole = self.config.whole_units and math.isfinite(quantity)
+        return float(math.floor(quantity)) if whole else quantity
 
     def leave_all(self, place: FillPoint, reason: int) -> None:
         """Close every position at one price; what was being opened is not any more."""

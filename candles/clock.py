@@ -22,6 +22,8 @@ _QUARTER_NS: Final = 15 * _MINUTE_NS
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 #: As of the metrics of runs: a UTC day whose bars span less is no session of its own.
 _SESSION_SPAN_NS_MIN: Final = 3_600 * NS_PER_S
+#: By how much a day is shorter or longer where clocks change.
+_CLOCK_CHANGE_NS: Final = 3_600 * NS_PER_S
 
 
 def time_of_day(key: str, text: Any) -> int:
@@ -119,12 +121,29 @@ class DayClock:
         return marks
 
 
-def session_ends(ts_close: Integers) -> Integers:
+def have_sessions(interval_ns: int) -> bool:
+    """Whether bars of a length have sessions at all: see `session_ends`."""
+    return interval_ns <= NS_PER_DAY + _CLOCK_CHANGE_NS
+
+
+def session_ends(ts_close: Integers, interval_ns: int) -> Integers:
     """Return the last bar of each session, ascending, as the metrics of runs count sessions.
 
     A session is a UTC day whose bars' ends span at least an hour, midnight being of the day it
     ends. A shorter day counts with the next session, the last one with the session before.
+
+    Each bar of a day (an hour more or less, where clocks change) is a session. Longer bars have no
+    sessions: of what is annualised, 252 make a year.
+
+    Parameters
+    ----------
+    ts_close
+        Where bars end, ns UTC, ascending, shape (n,).
+    interval_ns
+        How long one lasts.
     """
+    if abs(interval_ns - NS_PER_DAY) <= _CLOCK_CHANGE_NS:
+        return np.arange(len(ts_close))
     day = (ts_close - 1) // NS_PER_DAY
     last = np.flatnonzero(np.r_[day[1:] != day[:-1], True])
     first = np.r_[0, last[:-1] + 1]

@@ -12,7 +12,7 @@ from tapewire.candles._declared import codes_of_bits, directions_held
 from tapewire.candles._elephants import trade_exits
 from tapewire.candles.columns import BarColumns, Floats
 from tapewire.candles.config import BacktestConfig
-from tapewire.candles.data import Candles
+from tapewire.candles.data import PRICES, Candles
 from tapewire.candles.engine import Played, VectorEngine
 from tapewire.candles.event_driven import EventDrivenEngine
 from tapewire.candles.exits import ATR_PERIOD, Distance, Exits
@@ -112,13 +112,13 @@ class DeclaredBars:
             frame, like = self.frames.of_name(primary), self.candles
             if not len(frame):
                 raise NoDataError(f"{like.symbol or 'candles'}: has no complete bar of {primary}")
-            bars = frame.bars
+            # Of the types of what they are made of: whole ticks, or any numbers (arrays of floats).
             opened, high, low, close, volume = (
-                one.astype(np.int64)
-                for one in (bars.open, bars.high, bars.low, bars.close, bars.volume)
+                getattr(frame.bars, name).astype(getattr(like, name).dtype)
+                for name in (*PRICES, "volume")
             )
             found = Candles(
-                bars.ts_event, opened, high, low, close, volume, like.tick_size,
+                frame.bars.ts_event, opened, high, low, close, volume, like.tick_size,
                 frame.timeframe.length_ns, like.symbol, like.counts,
             )  # fmt: skip
             self._traded[primary] = found

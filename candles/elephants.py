@@ -32,6 +32,7 @@ from tapewire.errors import ConfigError, FormatError
 Floats = npt.NDArray[np.float64]
 
 _MINUTE_NS: Final = 60 * NS_PER_S
+_ASSUMED: Final = BacktestConfig()
 #: Lookbacks whose means are kept at once.
 MEANS_MAX: Final = 16
 #: A detection as the kernel takes it; times of day in minutes.
@@ -109,7 +110,27 @@ class ElephantParams:
         return cls(**values)
 
     def config(self, base: BacktestConfig) -> BacktestConfig:
-        """Return a configuration with this strategy's stop, target and closing time."""
+        """Return a configuration with this strategy's stop, target and closing time.
+
+        Raises
+        ------
+        ConfigError
+            If the given one has a stop or a target beside them, or another time zone of times that
+            are of a parameter.
+        """
+        for key, own in (("stop_loss", "stop_atr"), ("take_profit", "target_atr")):
+            if getattr(base, key) is not None:
+                raise ConfigError(
+                    f"{key}: expected none with barra_elefante, whose parameter {own} says it, "
+                    f"found {getattr(base, key)}: give {own}"
+                )
+        # With a close_at of its own, an assumed time zone is that of the assumed close_at alone.
+        is_ours = self.close_at is not None or base.close_at is None
+        if is_ours and base.time_zone not in (_ASSUMED.time_zone, self.time_zone):
+            raise ConfigError(
+                f"time_zone: expected that of barra_elefante's parameter time_zone, "
+                f"{self.time_zone}, found {base.time_zone}: give the parameter time_zone"
+            )
         stop, target = (
             None if value is None else Distance("atr", value, self.atr_period)
             for value in (self.stop_atr, self.target_atr)

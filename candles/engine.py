@@ -68,7 +68,7 @@ class Played:
         return cls(
             (candles.open, candles.high, candles.low, candles.close, marks, ranges),
             terms,
-            session_ends(candles.ts_close),
+            session_ends(candles.ts_close, candles.interval_ns),
         )
 
 

@@ -149,7 +149,7 @@ class EventDrivenEngine:
             elif code:
                 waiting.append((end + self.latency_ns, code, i))
             equity[i] = account.mark(close)
-        account.leave_all(FillPoint(n - 1, int(candles.close[-1])), layout.END)
+        account.leave_all(FillPoint(n - 1, candles.close[-1].item()), layout.END)
         return self._result(candles, strategy, account, equity)
 
     def _ranges(self, atr: Any, n: int) -> Callable[[int], RangeOf]:
@@ -176,7 +176,7 @@ class EventDrivenEngine:
     def _result(
         self, candles: Candles, strategy: CandleStrategy, account: CandleAccount, equity: Any
     ) -> BacktestResult:
-        ends = session_ends(candles.ts_close)
+        ends = session_ends(candles.ts_close, candles.interval_ns)
         summary, trades = account.records()
         told = {"engine": "event_driven", "latency_ns": self.latency_ns}
         if self.book is not None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tapewire.analytics.metrics.returns import QUANTILE_SESSIONS_MIN, SESSIONS_PER_YEAR, TAIL
+from tapewire.candles.clock import have_sessions
 from tapewire.candles.config import BacktestConfig
 from tapewire.candles.data import Candles
 from tapewire.candles.families import (
@@ -38,6 +39,26 @@ OBJECTIVES: Final = (
     "total_return", "sharpe_annualised", "sortino_annualised", "calmar", "profit_factor",
     "win_rate", "net_pnl",
 )  # fmt: skip
+
+
+#: Those of them that go by session.
+_BY_SESSION: Final = ("sharpe_annualised", "sortino_annualised", "calmar")
+
+
+def require_sessions(objective: str, interval_ns: int) -> None:
+    """Refuse an objective that goes by session for bars that are longer than one.
+
+    Raises
+    ------
+    ConfigError
+        Naming those that don't.
+    """
+    if objective in _BY_SESSION and not have_sessions(interval_ns):
+        others = ", ".join(one for one in OBJECTIVES if one not in _BY_SESSION)
+        raise ConfigError(
+            f"objective: expected one that needs no sessions ({others}) of bars that are longer "
+            f"than a day, found {objective}"
+        )
 
 
 class GridResult:
@@ -125,7 +146,8 @@ def optimize(
     Raises
     ------
     ConfigError
-        If a parameter is unknown or wrong, or there are too many variants.
+        If a parameter is unknown or wrong, there are too many variants, or equity by session is to
+        be kept of some that have not as many sessions.
     """
     config = config or BacktestConfig()
     family = find_family(strategy) if isinstance(strategy, str) else strategy
@@ -142,6 +164,13 @@ def optimize(
         if keep_daily and daily is None:
             daily = np.empty((len(rows), outcome.daily.shape[1]), np.float64)
         if daily is not None:
+            sessions = daily.shape[1], outcome.daily.shape[1]
+            if sessions[0] != sessions[1]:
+                raise ConfigError(
+                    "keep_daily: expected variants with as many sessions, found some with "
+                    f"{sessions[0]} and some with {sessions[1]}: take those of one primary "
+                    "timeframe, or keep_daily=False"
+                )
             daily[places] = outcome.daily
         else:
             found = metric_columns(outcome.summaries, outcome.daily, initial)

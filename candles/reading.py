@@ -26,6 +26,15 @@ _TIME_NAMES: Final = ("ts_event", "timestamp", "datetime", "date", "time")
 #: From 2000 to 2100, and what counts whole numbers of it that are no ns.
 _CENTURY_S: Final = (946_684_800, 4_102_444_800)
 _OTHER_UNITS: Final = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
+#: Dates written as numbers: of the time's pairs of digits, the last first, the least and the most.
+_WRITTEN: Final = {
+    "YYYYMMDD": (),
+    "YYYYMMDDHHMM": ((0, 59), (0, 23)),
+    "YYYYMMDDHHMMSS": ((0, 59), (0, 59), (0, 23)),
+}
+#: The same of day and month, then of the year, which is what is left.
+_DATE_PARTS: Final = ((1, 31), (1, 12))
+_YEARS: Final = (1900, 2100)
 _INTERVALS: Final = {name: SCHEMAS[name].interval_ns for name in SCHEMAS if "ohlcv" in name}
 
 
@@ -238,18 +247,26 @@ def _read_table(path: Path, symbol: str | None) -> _Found:
 
 
 def _one_symbol(path: Path, table: "pa.Table", symbol: str | None) -> tuple["pa.Table", str]:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     if "symbol" not in table.column_names:
         return table, symbol or ""
-    known = sorted(str(one) for one in pc.unique(table["symbol"]).to_pylist())
+    column = table["symbol"]
+    if column.null_count:
+        raise FormatError(f"{path}: symbol: expected one in every row, found none in one")
+    try:
+        names = column.cast(pa.string())
+    except pa.ArrowException as error:
+        raise FormatError(f"{path}: symbol: expected text or numbers: {error}") from None
+    known = sorted(pc.unique(names).to_pylist())
     if symbol is None:
         if len(known) > 1:
             raise ConfigError(f"symbol: {path} has {', '.join(known)}; name one of them")
         return table, next(iter(known), "")
     if symbol not in known:
         raise NoDataError(f"{path}: expected {symbol}, found {', '.join(known) or 'no bar'}")
-    return table.filter(pc.equal(table["symbol"], symbol)), symbol
+    return table.filter(pc.equal(names, symbol)), symbol
 
 
 def _numbers(path: Path, name: str, column: "pa.ChunkedArray") -> npt.NDArray[Any]:
@@ -296,7 +313,13 @@ def _times(path: Path, name: str, column: "pa.ChunkedArray") -> npt.NDArray[np.i
 
 
 def _since_the_epoch(path: Path, name: str, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return times as they are, unless they are those of our century in another unit."""
+    """Return times as they are, unless they are those of our century in another form."""
+    for form, parts in _WRITTEN.items():
+        if len(times) and _are_written(times, (*parts, *_DATE_PARTS)):
+            raise FormatError(
+                f"{path}: {name}: expected ns since the epoch, found {times[0]}, which looks like "
+                f"{form}: write {name} in ns, or as a date and time as 2024-01-02T09:30:00"
+            )
     for unit, per_s in _OTHER_UNITS.items():
         low, high = (second * per_s for second in _CENTURY_S)
         if len(times) and low <= times.min() and times.max() < high:
@@ -305,6 +328,16 @@ def _since_the_epoch(path: Path, name: str, times: npt.NDArray[np.int64]) -> npt
                 f"{unit}: write {name} in ns, or as a date and time"
             )
     return times
+
+
+def _are_written(times: npt.NDArray[np.int64], parts: Sequence[tuple[int, int]]) -> bool:
+    """Whether all numbers are a year, and two digits for each of some parts, the last one first."""
+    rest = times
+    for least, most in parts:
+        rest, part = np.divmod(rest, 100)
+        if part.min() < least or part.max() > most:
+            return False
+    return bool(rest.min() >= _YEARS[0] and rest.max() <= _YEARS[1])
 
 
 def _written_times(column: "pa.ChunkedArray") -> "pa.ChunkedArray":

@@ -33,7 +33,7 @@ from tapewire.analytics.metrics.closed_trades import (
     WinsInARow,
 )
 from tapewire.analytics.metrics.drawdown import MaxDrawdown
-from tapewire.analytics.metrics.inputs import Capital, Pnl
+from tapewire.analytics.metrics.inputs import Capital, Pnl, Sessions
 from tapewire.analytics.metrics.pnl import Fees, NetPnl
 from tapewire.analytics.metrics.registry import Registry
 from tapewire.analytics.metrics.returns import (
@@ -151,10 +151,13 @@ class BacktestResult:
         )  # fmt: skip
         fees = units(s["commission"])
         net = units(s["balance"]) - begin
-        return Inputs(
+        inputs = Inputs(
             trades=totals, pnl=Pnl(realized=net + fees, fees=fees), equity=curve,
             capital=Capital(begin),
         )  # fmt: skip
+        # Bars know their sessions (see `session_ends`); a curve would have none of bars of a day.
+        inputs.sessions = Sessions(np.diff(units(self.daily), prepend=begin).tolist())
+        return inputs
 
     @cached_property
     def trades(self) -> "pa.Table":

@@ -1,7 +1,7 @@
 """What strategies are worth on bars: fitness, trades, when they are in the market; on all cores."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from tapewire.candles import BacktestConfig, Candles
 from tapewire.candles.declared import DeclaredStrategies
-from tapewire.candles.optimizer import OBJECTIVES, Progress, metric_columns, outcomes
+from tapewire.candles.families import Row, VariantResults
+from tapewire.candles.optimizer import BLOCK, OBJECTIVES, Progress, metric_columns, outcomes
 from tapewire.candles.rules import DeclaredStrategy
 from tapewire.candles.sessions import SessionClock
 from tapewire.errors import ConfigError
@@ -125,7 +126,7 @@ class StrategyEvaluator:
         columns: dict[str, npt.NDArray[Any]] = {}
         done = 0
         rows = [{"strategy": one} for one in strategies]
-        for outcome in outcomes(self._family, self.candles, rows, self.config, self.jobs, cancel):
+        for outcome in self._outcomes(rows, cancel):
             found = metric_columns(outcome.summaries, outcome.daily, self.config.initial_balance)
             for name, values in found.items():
                 columns.setdefault(name, np.empty(count, values.dtype))[outcome.places] = values
@@ -138,6 +139,15 @@ class StrategyEvaluator:
             if progress is not None:
                 progress(done, count)
         return EvaluatedStrategies(self._evaluated(columns, footprints), columns, daily)
+
+    def _outcomes(
+        self, rows: Sequence[Row], cancel: threading.Event | None
+    ) -> Iterator[VariantResults]:
+        """Give what came of all, block by block: bits that one block keeps, the next may drop."""
+        for first in range(0, len(rows), BLOCK):
+            block = rows[first : first + BLOCK]
+            for one in outcomes(self._family, self.candles, block, self.config, self.jobs, cancel):
+                yield one._replace(places=[first + place for place in one.places])
 
     def _evaluated(
         self, columns: Mapping[str, npt.NDArray[Any]], footprints: Sequence[npt.NDArray[np.int8]]

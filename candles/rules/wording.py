@@ -46,13 +46,18 @@ def rule_lines(strategy: DeclaredStrategy) -> list[str]:
     return lines
 
 
+def number_text(value: float) -> str:
+    """Return a number as it is traded, not rounded; a whole one without a point."""
+    return repr(float(value)).removesuffix(".0")
+
+
 def _rule(rule: Rule, *, inside: bool = False) -> str:
     if isinstance(rule, ExitTime):
         return f"{rule.bars} bars after the entry"
     if isinstance(rule, ExitDistance):
         measure, amount = rule.measure
         period = f"({rule.period or 14})" if measure == "atr" else ""
-        return f"{rule.type.replace('_', ' ')} {amount:g}{_MEASURED[measure]}{period}"
+        return f"{rule.type.replace('_', ' ')} {number_text(amount)}{_MEASURED[measure]}{period}"
     if isinstance(rule, IndicatorCondition):
         return " ".join(_compared(rule))
     return _group(rule, inside=inside)
@@ -85,7 +90,7 @@ def _compared(rule: IndicatorCondition) -> tuple[str, str, str]:
 def _value(part: IndicatorValue) -> str:
     named = part.output not in (None, part.indicator)
     output = f".{part.output}" if named else ""
-    inner = [f"{value:g}" for value in _parameters(part).values()]
+    inner = [number_text(value) for value in _parameters(part).values()]
     inner += [part.timeframe] if part.timeframe else []
     return f"{part.indicator}{output}({', '.join(inner)})" if inner else f"{part.indicator}{output}"
 
@@ -101,4 +106,4 @@ def _other(part: IndicatorCondition) -> str:
     value = INDICATORS[part.indicator].against if part.value is None else part.value
     if isinstance(value, IndicatorValue):
         return _value(value)
-    return value if isinstance(value, str) else f"{value:g}"
+    return value if isinstance(value, str) else number_text(value or 0.0)

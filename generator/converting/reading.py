@@ -16,6 +16,7 @@ from tapewire.candles.rules.plan import (
     Expression,
     SeriesKey,
 )
+from tapewire.candles.rules.wording import number_text
 from tapewire.generator.canonical import rules_hash
 from tapewire.generator.converting.naming import shown
 from tapewire.generator.converting.parts import NamedSource, StrategyCode
@@ -57,7 +58,7 @@ def _closing(side: str) -> str:
 
 
 def _series(code: StrategyCode, source: NamedSource, output: int) -> str:
-    values = ", ".join(f"{name}={value:g}" for name, value in source.values.items())
+    values = ", ".join(f"{name}={number_text(value)}" for name, value in source.values.items())
     text = f"{source.key.indicator}({values})" if values else source.key.indicator
     if output:
         text += f".{source.definition.outputs[output].name}"
@@ -80,7 +81,7 @@ def _condition(code: StrategyCode, rule: Expression, *, top: bool) -> str:
 
 
 def _right(code: StrategyCode, right: Any) -> str:
-    return code.series_of(right) if isinstance(right, SeriesKey) else f"{right:g}"
+    return code.series_of(right) if isinstance(right, SeriesKey) else number_text(right)
 
 
 def _exits(exits: Exits) -> list[str]:
@@ -91,7 +92,7 @@ def _exits(exits: Exits) -> list[str]:
     for name, one in given:
         if one is not None:
             unit = {"percent": "%", "fixed": "", "atr": f" * atr({one.period})"}[one.kind]
-            told.append(f"{name}={one.value:g}{unit}")
+            told.append(f"{name}={number_text(one.value)}{unit}")
     if exits.time_exit is not None:
         told.append(f"bars={exits.time_exit}")
     return told

@@ -134,8 +134,8 @@ def gather(
     Raises
     ------
     ConfigError
-        If there is no strategy, there are too few sessions for the folds, or there are more
-        strategies than trials.
+        If there is no strategy, there are too few sessions for the folds, not as many of all
+        strategies, or more strategies than trials.
     """
     if not strategies:
         raise ConfigError("strategies: expected at least one to judge, found none")
@@ -147,7 +147,9 @@ def gather(
     ratios, closed, columns = _traded(strategies, candles, settings, config, clock, jobs, progress)
     settings.fold_fitness.require(columns.shape[0])
     if sample:
-        _, _, columns = _traded(sample, candles, settings, config, clock, jobs, progress)
+        _, _, found_columns = _traded(sample, candles, settings, config, clock, jobs, progress)
+        _require_as_many(len(columns), len(found_columns))
+        columns = found_columns
     enough = closed >= settings.trades_min
     order = np.lexsort((np.arange(len(ratios)), -np.nan_to_num(ratios, nan=-np.inf), ~enough))
     best: dict[str, DeclaredStrategy] = {}
@@ -176,13 +178,14 @@ def _traded(
     ratios, closed = np.full(count, np.nan), np.zeros(count, np.int64)
     few = min(count, settings.overfitting_trials)
     columns = {place: k for k, place in enumerate((np.arange(few) * count // few).tolist())}
-    sample = np.empty((0, few))
+    sample: Floats | None = None
     rows = [{"strategy": one} for one in strategies]
     done = 0
     for outcome in outcomes(DeclaredStrategies(clock), candles, rows, config, jobs):
         results = results_of(outcome.daily, config.initial_balance)
-        if not len(sample):
+        if sample is None:
             sample = np.empty((results.shape[1], few))
+        _require_as_many(len(sample), results.shape[1])
         ratios[outcome.places] = sharpe(results.T)
         closed[outcome.places] = outcome.summaries["trades"]
         for k, place in enumerate(outcome.places):
@@ -190,7 +193,16 @@ def _traded(
                 sample[:, columns[place]] = results[k]
         done += len(outcome.places)
         progress("search", done, count)
+    assert sample is not None, "there is a strategy"
     return ratios, closed, sample
+
+
+def _require_as_many(sessions: int, others: int) -> None:
+    if sessions != others:
+        raise ConfigError(
+            f"strategies: expected as many sessions of all, found some with {sessions} and some "
+            f"with {others}: judge those of one primary timeframe at a time"
+        )
 
 
 def _looked_at(

@@ -3,15 +3,18 @@
 A search is given `Holdout.search`, bars of its own that hold nothing of the rest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from tapewire.candles import Candles
+from tapewire.candles.declared import DeclaredBars
+from tapewire.candles.rules import DeclaredStrategy
 from tapewire.candles.sessions import SessionClock
-from tapewire.errors import ConfigError
+from tapewire.errors import ConfigError, NoDataError
+from tapewire.generator.guards.shuffling import require_positive
 
 #: Part of the sessions that is kept, where nothing is said.
 SHARE: Final = 0.25
@@ -136,6 +139,39 @@ class Holdout:
         times = f"opened {self.openings} times" if self.openings else "closed"
         return f"Holdout({len(self.search)} bars to search on, {self.bars} kept: {times})"
 
+    def require(
+        self,
+        strategies: Sequence[DeclaredStrategy],
+        clock: SessionClock | None = None,
+        *,
+        shuffled: bool = False,
+    ) -> None:
+        """Refuse what could not be traded in it, as long as it is closed: it is opened once.
+
+        Parameters
+        ----------
+        strategies
+            All that are to be traded.
+        clock
+            When sessions begin; None: at midnight, UTC.
+        shuffled
+            They are traded on `shuffled_bars`, too.
+
+        Raises
+        ------
+        ConfigError
+            If a timeframe is not made of whole bars.
+        InputError
+            If bars are not where the clock has them, or have prices that can't be shuffled.
+        NoDataError
+            If no complete bar of a primary timeframe begins in it.
+        """
+        bars = DeclaredBars.of(self._all, strategies, clock)
+        for primary in dict.fromkeys(one.timeframes.primary for one in strategies):
+            first_bar(bars.traded(primary), self.start_ns, primary)
+        if shuffled:
+            require_positive(self._all)
+
     def open(
         self, who: str, why: str, on_open: OnOpen | None = None, *, force: bool = False
     ) -> OpenedHoldout:
@@ -158,7 +194,7 @@ class Holdout:
         for name, text in (("who", who), ("why", why)):
             if not text.strip():
                 raise ConfigError(f"holdout: expected {name} opens it, found nothing")
-        self._refuse(force)
+        self.require_closed(force=force)
         last = int(self._all.ts_close[-1])
         opening = HoldoutOpening(
             who, why, bool(self.openings), self.start_ns, last, self.sessions, self.bars
@@ -166,17 +202,48 @@ class Holdout:
         counted = 0 if on_open is None else on_open(opening)
         self.openings = max(self.openings + 1, counted)
         if self.openings > 1:
-            self._refuse(force, before=self.openings - 1)
+            self._refuse(self.openings - 1, force=force)
         return OpenedHoldout(self._all, self.start_ns, self.openings)
 
-    def _refuse(self, force: bool, before: int | None = None) -> None:
-        count = self.openings if before is None else before
+    def require_closed(self, *, force: bool = False) -> None:
+        """Refuse one that has been opened.
+
+        Raises
+        ------
+        ConfigError
+            Saying how often; never, if it is forced.
+        """
+        self._refuse(self.openings, force=force)
+
+    @staticmethod
+    def _refuse(count: int, *, force: bool) -> None:
         if count and not force:
             raise ConfigError(
                 f"holdout: expected one that is closed, found one that was opened {count} "
                 f"{'time' if count == 1 else 'times'}; what it says of strategies that were chosen "
                 "after that is no longer a test. Take later data, or force it and be told so"
             )
+
+
+def first_bar(candles: Candles, start_ns: int, primary: str) -> int:
+    """Return the place of the first bar that begins at a moment or later.
+
+    Parameters
+    ----------
+    candles, primary
+        Bars, and the timeframe that they are of.
+    start_ns
+        ns since the epoch, UTC.
+
+    Raises
+    ------
+    NoDataError
+        If there is none.
+    """
+    first = int(np.searchsorted(candles.ts_event, start_ns))
+    if first == len(candles):
+        raise NoDataError(f"{candles.symbol or 'candles'}: has no complete bar of {primary} there")
+    return first
 
 
 def _copy_of(candles: Candles, last: int) -> Candles:

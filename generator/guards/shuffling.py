@@ -4,6 +4,8 @@ On such bars no rule can know anything, yet they rise or fall as much in all, an
 large: what a strategy earns on many of them is what it earns by luck.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,12 +41,7 @@ def shuffled_bars(candles: Candles, first: int, random: np.random.Generator) -> 
 
 def reordered_bars(candles: Candles, first: int, order: NDArray[np.int64]) -> Candles:
     """Return the same in a stated order: places of bars, shape (n - first,), from `first` on."""
-    if int(candles.low.min()) <= 0:
-        row = int(candles.low.argmin())
-        raise InputError(
-            f"{candles.symbol or 'candles'}: row {row}: expected prices above 0, of which moves "
-            f"are ratios, found {candles.price(candles.low[row])}"
-        )
+    require_positive(candles)
     logs = [np.log(one.astype(np.float64)) for one in _prices(candles)]
     at_open, at_high, at_low, at_close = logs
     before = np.concatenate((at_open[:1], at_close[:-1]))
@@ -55,7 +52,7 @@ def reordered_bars(candles: Candles, first: int, order: NDArray[np.int64]) -> Ca
     above, below = (at_high - at_open)[order], (at_low - at_open)[order]
     moved = (opens, opens + above, opens + below, ended)
     columns = [
-        np.concatenate((kept[:first], np.maximum(1, np.rint(np.exp(one)).astype(np.int64))))
+        np.concatenate((kept[:first], _as_prices(np.exp(one), kept.dtype)))
         for kept, one in zip(_prices(candles), moved, strict=True)
     ]
     opened, _, _, close = columns
@@ -66,6 +63,30 @@ def reordered_bars(candles: Candles, first: int, order: NDArray[np.int64]) -> Ca
         candles.ts_event, opened, high, low, close, volume, candles.tick_size, candles.interval_ns,
         candles.symbol, candles.counts,
     )  # fmt: skip
+
+
+def _as_prices(found: NDArray[np.float64], kind: np.dtype[Any]) -> NDArray[Any]:
+    """Return prices of the type of the real ones: whole ticks, 1 at least, or any numbers."""
+    if kind.kind == "f":
+        return found
+    ticks: NDArray[Any] = np.maximum(1, np.rint(found).astype(kind))
+    return ticks
+
+
+def require_positive(candles: Candles) -> None:
+    """Refuse bars whose moves are no ratios.
+
+    Raises
+    ------
+    InputError
+        Naming the bar of the lowest price, if that is not above 0.
+    """
+    row = int(candles.low.argmin())
+    if candles.low[row] <= 0:
+        raise InputError(
+            f"{candles.symbol or 'candles'}: row {row}: expected prices above 0, of which moves "
+            f"are ratios, found {candles.price(candles.low[row])}"
+        )
 
 
 def _prices(candles: Candles) -> tuple[NDArray[np.int64], ...]:

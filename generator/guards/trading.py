@@ -13,9 +13,8 @@ from tapewire.candles.result import BacktestResult
 from tapewire.candles.rules import DeclaredStrategy, evaluate
 from tapewire.candles.rules.plan import exit_terms_of
 from tapewire.candles.sessions import SessionClock
-from tapewire.errors import NoDataError
 from tapewire.generator.guards.folds import results_of
-from tapewire.generator.guards.holdout import OpenedHoldout
+from tapewire.generator.guards.holdout import OpenedHoldout, first_bar
 from tapewire.generator.guards.shuffling import shuffled_bars
 
 Floats = NDArray[np.float64]
@@ -62,9 +61,7 @@ def trade_from(
     """
     primary = strategy.timeframes.primary
     candles = bars.traded(primary)
-    first, count = int(np.searchsorted(candles.ts_event, start_ns)), len(candles)
-    if first == count:
-        raise NoDataError(f"{candles.symbol or 'candles'}: has no complete bar of {primary} there")
+    first, count = first_bar(candles, start_ns, primary), len(candles)
     assumed = with_exits(config, *exit_terms_of(strategy))
     ranges = bars.ranges(primary, assumed.atr_periods)
     said = evaluate(strategy, bars.frames)

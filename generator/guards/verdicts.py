@@ -173,6 +173,10 @@ def judge_all(
     candidates = qualified[: settings.candidates]
     kept: list[HoldoutEvidence] = []
     if candidates and settings.opens_holdout:
+        holdout.require_closed(force=force)
+        holdout.require(
+            [one.strategy for one in evidence], clock, shuffled=settings.is_on(HOLDS_RATE)
+        )
         opened = holdout.open(who, why, on_open, force=force)
         kept = _in_holdout(evidence, candidates, opened, settings, config, clock, jobs, tell)
     for k, found in enumerate(checks):

@@ -85,6 +85,8 @@ def export_there(server: str, key: str, form: str, session: str | None) -> str:
     require_form(form)
     with known_server(server) as client:
         found = client.strategy(key)
+        if session is None and found["generation_id"] is not None and form != "json":
+            session = client.generation(found["generation_id"])["session"]
     return as_file(found["name"], found["source_code"], found["format"], form, session=session)
 
 

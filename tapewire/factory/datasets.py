@@ -13,6 +13,7 @@ from tapewire.candles import Candles
 from tapewire.candles.columns import BarColumns
 from tapewire.candles.declared import DeclaredBars
 from tapewire.candles.frames import Timeframes
+from tapewire.candles.optimizer import require_sessions
 from tapewire.candles.sessions import SessionClock
 from tapewire.candles.timeframes import timeframe_name
 from tapewire.errors import ConfigError, InputError
@@ -68,8 +69,8 @@ class FactoryBars:
         """Return the bars that a search may see."""
         return self.holdout(share).search
 
-    def require_timeframes(self, names: Sequence[str], share: float) -> None:
-        """Refuse timeframes of which the bars that a search may see make none.
+    def require_timeframes(self, names: Sequence[str], share: float, metric: str) -> None:
+        """Refuse timeframes of which the bars that a search may see make none, or have no metric.
 
         Parameters
         ----------
@@ -77,6 +78,8 @@ class FactoryBars:
             The first is the one that is traded on.
         share
             Of the holdout.
+        metric
+            What strategies are chosen by, see `tapewire.candles.optimizer.OBJECTIVES`.
 
         Raises
         ------
@@ -86,7 +89,8 @@ class FactoryBars:
         seen = self.search_candles(share)
         base, columns = timeframe_name(seen.interval_ns), BarColumns.of_candles(seen)
         try:
-            DeclaredBars(seen, Timeframes.of(columns, base, names, self.clock)).traded(names[0])
+            bars = DeclaredBars(seen, Timeframes.of(columns, base, names, self.clock))
+            require_sessions(metric, bars.traded(names[0]).interval_ns)
         except (ConfigError, InputError) as error:
             raise type(error)(f"{self.description['path']}: {error}") from None
 

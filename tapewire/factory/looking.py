@@ -13,7 +13,7 @@ from tapewire.generator.converting import TARGETS, convert
 from tapewire.runs.declared import session_of
 
 if TYPE_CHECKING:
-    from tapewire.store import StrategyRecord
+    from tapewire.store import Store, StrategyRecord
 
 #: What a strategy may be written as; all but the first are code or text made of it.
 FORMS: Final = ("json", *TARGETS)
@@ -157,7 +157,8 @@ def exported(
         One of `FORMS`.
     session
         When sessions begin, of which longer bars of code are counted; see
-        `tapewire.runs.declared.session_of`.
+        `tapewire.runs.declared.session_of`. None: as on the bars that it was found on, where a
+        search did; else at midnight, UTC.
     store
         Where it is.
 
@@ -171,7 +172,22 @@ def exported(
     require_form(form)
     with opened_store(store) as opened:
         record = opened.strategy(key)
+        if session is None and record.generation_id is not None:
+            session = session_of_search(opened, record.generation_id)
     return as_file(record.name, record.source_code, record.format, form, session=session)
+
+
+def session_of_search(store: "Store", generation_id: int) -> str | None:
+    """Return when sessions begin on a search's bars, as it was typed; None: at midnight, UTC.
+
+    Raises
+    ------
+    StoreError
+        If there is no such search.
+    """
+    description = store.dataset(store.generation(generation_id).dataset_id).description
+    session: str | None = description.get("read", {}).get("session")
+    return session
 
 
 def require_form(form: str) -> None:

@@ -106,7 +106,7 @@ def generate(
     # What may be wrong with what was asked for is said before there is a store.
     search = search_of(asked)
     search.ask()
-    bars.require_timeframes(asked.timeframes, asked.holdout_share)
+    bars.require_timeframes(asked.timeframes, asked.holdout_share, asked.metric)
     with opened_store(store, create=True) as opened:
         require_free_name(opened, bars)
         return _Generation(opened, bars, asked, jobs, search=search).run(judges=judges)

@@ -11,6 +11,7 @@ from tapewire.analytics.zooming import POINTS_MAX
 from tapewire.errors import TapewireError
 from tapewire.factory.charting import strategy_chart
 from tapewire.factory.declaring import keep_variant
+from tapewire.factory.looking import session_of_search
 from tapewire.factory.opening import opened_store
 from tapewire.factory.reporting import generation_page
 from tapewire.runs import served as of_runs
@@ -64,10 +65,12 @@ def _generation(told: Json) -> Json:
     with opened_store(told["store"]) as store:
         page = generation_page(store, told["generation_id"])
         objective = store.generation(told["generation_id"]).settings["objective"]
+        session = session_of_search(store, told["generation_id"])
     judged = [one for one in page.best if one.checks]
     return {
         "title": page.title, "status": page.status, "facts": page.facts,
         "data": [one for one in page.data if one[0] != "Store"], "fitness": objective,
+        "session": session,
         "tried": sum(one["evaluated"] for one in page.history), "openings": page.openings,
         "judged": len(judged),
         "passed": sum(one.passed is True for one in judged), "best_so_far": _grown(page.history),

@@ -122,6 +122,8 @@ def try_strategies(
                     f"{bars.name}: expected bars that strategies were searched on, a part of which "
                     "is closed; found none in the store"
                 )
+            closed.require_closed(force=force)
+            _require_tradable(_batches(opened, keys, where), bars, closed, settings, jobs)
             trade = _in_holdout(opened, bars, closed, settings, who, why, force=force)
             count = closed.bars
         else:
@@ -171,6 +173,23 @@ def closed_part(store: "Store", bars: FactoryBars) -> Holdout | None:
     return bars.holdout(max(shares), openings=len(store.holdout_openings(known[0])))
 
 
+def _require_tradable(
+    batches: "Iterator[list[_Stored]]", bars: FactoryBars, closed: Holdout,
+    settings: FactorySettings, jobs: int | None,
+) -> None:  # fmt: skip
+    """Refuse strategies that could not be traded in the closed part, before it is opened for any.
+
+    They are traded on the part before: what is wrong with one of them shows there.
+    """
+    evaluator = StrategyEvaluator(
+        closed.search, settings.config(), clock=bars.clock, jobs=jobs or all_cores()
+    )
+    for some in batches:
+        strategies = [one for _, _, _, one in some]
+        closed.require(strategies, bars.clock)
+        evaluator.evaluate(strategies)
+
+
 def _in_holdout(
     store: "Store", bars: FactoryBars, closed: Holdout, settings: FactorySettings, who: str,
     why: str, *, force: bool,
@@ -188,10 +207,14 @@ def _in_holdout(
             parts.append(closed.open(who or getpass.getuser(), reason, note, force=force))
         frames = DeclaredBars.of(parts[0].candles, strategies, bars.clock)
         results = [trade_from(one, frames, config, parts[0].start_ns) for one in strategies]
-        columns = metric_columns(
-            np.array([one.summary for one in results], SUMMARY),
-            np.stack([one.daily for one in results]), config.initial_balance,
-        )  # fmt: skip
+        # One by one: bars of another primary timeframe may have another number of sessions.
+        figures = [
+            metric_columns(
+                np.array([one.summary], SUMMARY), one.daily[None], config.initial_balance
+            )
+            for one in results
+        ]
+        columns = {name: np.concatenate([one[name] for one in figures]) for name in figures[0]}
         return EvaluatedStrategies(
             [Evaluated(None, len(one.trade_records), np.empty(0, np.int8)) for one in results],
             columns, [one.daily for one in results],

@@ -37,6 +37,8 @@ _BATCH: Final = "batch.json"
 _VERSION: Final = 1
 #: Beside the sources, what can change a row.
 _PACKAGES: Final = ("tapewire", "numpy", "numba", "pyarrow")
+#: The same, where they are installed: indicators, and time zones beside the system's.
+_OPTIONAL: Final = ("TA-Lib", "tzdata")
 
 
 class BatchBlocks:
@@ -198,9 +200,20 @@ def described(
         "rows": rows,
         **more,
         "inputs": [{"called": called, **content_of(path)} for path, called in files],
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": _versions(),
         "sources": SOURCES_KEY,
     }
+
+
+def _versions() -> dict[str, str | None]:
+    """Return the version of each package that can change a row; None: it is not installed."""
+    found: dict[str, str | None] = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    for name in _OPTIONAL:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found
 
 
 def content_of(path: Path) -> dict[str, str]:

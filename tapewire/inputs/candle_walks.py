@@ -32,7 +32,7 @@ def require_room(variants: int, candles: Candles) -> None:
     ConfigError
         Saying how many may be.
     """
-    sessions = max(1, len(session_ends(candles.ts_close)))
+    sessions = max(1, len(session_ends(candles.ts_close, candles.interval_ns)))
     if variants * sessions > FIGURES_MAX:
         raise ConfigError(
             f"parameters: expected at most {FIGURES_MAX // sessions:,} variants with walk-forward "
@@ -77,7 +77,7 @@ def walked(
         asked.get("train", 0), asked.get("test", 0),
         **{key: asked[key] for key in _WINDOW_KEYS[2:] if key in asked},
     )  # fmt: skip
-    ends = session_ends(candles.ts_close)
+    ends = session_ends(candles.ts_close, candles.interval_ns)
     starts = candles.ts_event[np.r_[0, ends[:-1] + 1]] if len(ends) else ends
     closes = dict(zip(starts.tolist(), candles.ts_close[ends].tolist(), strict=True))
     returns = np.diff(daily, axis=1, prepend=initial).T

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from tapewire.candles import BacktestConfig, BacktestResult, Candles, read_candles
 from tapewire.candles.families import find_family
-from tapewire.candles.optimizer import OBJECTIVES, checked_rows, optimize
+from tapewire.candles.optimizer import OBJECTIVES, checked_rows, optimize, require_sessions
 from tapewire.errors import ConfigError
 from tapewire.inputs.candle_outputs import (
     all_cores,
@@ -291,6 +291,7 @@ def find_best(
     with ExitStack() as stack:
         stack.enter_context(stoppable())
         candles = request.read(path)
+        require_sessions(objective, candles.interval_ns)
         if walk is not None:
             require_room(len(rows), candles)
         steps = stack.enter_context(Steps(f"{family.name}, variants", len(rows)))

@@ -260,7 +260,7 @@ def test_the_future_changes_nothing_of_searches(seed: int, cut: int, which: int)
             optimize(data, rows, assumed, strategy=name)
             for data in (candles, changed_after(candles, cut, seed + 1))
         )
-        ends = session_ends(candles.ts_close)
+        ends = session_ends(candles.ts_close, candles.interval_ns)
         assert whole.daily is not None
         assert other.daily is not None
         np.testing.assert_array_equal(whole.daily[:, ends < cut], other.daily[:, ends < cut])

@@ -259,3 +259,40 @@ def test_arrays_are_taken_without_a_copy_whole_or_float() -> None:
 def test_a_wrong_parameter_is_one_sentence(values: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         ElephantParams.of(values)
+
+
+@pytest.mark.parametrize(
+    ("params", "assumed", "said"),
+    [
+        ({}, {"stop_loss": Distance("percent", 2.0)}, "stop_loss: expected none .* give stop_atr"),
+        (
+            {"target_atr": None}, {"take_profit": Distance("percent", 1.0)},
+            "take_profit: expected none .* give target_atr",
+        ),
+        (
+            {"close_at": "17:00"}, {"time_zone": "America/Chicago"},
+            "time_zone: expected that of .* UTC, found America/Chicago: give the parameter",
+        ),
+        (
+            {"start": "09:00"}, {"time_zone": "America/Chicago"},
+            "time_zone: expected that of .* UTC, found America/Chicago: give the parameter",
+        ),
+    ],
+)  # fmt: skip
+def test_an_assumption_that_a_parameter_says_is_refused(
+    params: dict[str, Any], assumed: dict[str, Any], said: str
+) -> None:
+    candles = herd(random.Random(1), 20, 30)
+    with pytest.raises(ConfigError, match=said):
+        run_backtest(candles, params, BacktestConfig(**assumed))
+    for more in ({}, {"max_positions": 2}):  # both ways that a grid is traded
+        with pytest.raises(ConfigError, match=said):
+            optimize(candles, [params], BacktestConfig(**assumed, **more))
+
+
+def test_time_zones_of_a_parameter_and_of_an_assumption_may_stand_side_by_side() -> None:
+    assumed = BacktestConfig(close_at="16:00", time_zone="America/Chicago")
+    found = ElephantParams(start="09:00", end="10:00").config(assumed)
+    assert (found.close_at, found.time_zone) == ("16:00", "America/Chicago")
+    own = ElephantParams(close_at="17:00", time_zone="America/Chicago").config(assumed)
+    assert (own.close_at, own.time_zone) == ("17:00", "America/Chicago")

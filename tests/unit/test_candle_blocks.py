@@ -1,5 +1,6 @@
 """Batches on bars that are stopped and gone on with: one table, whoever was faster."""
 
+import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tapewire.inputs.candle_batches import batch_candles
 from tapewire.inputs.candles import CandleRequest
 
 REQUEST = CandleRequest("sma_cross", ("fast=2:6:1", "slow=10,20", "short=false,true"))
+VERSION = importlib.metadata.version
 #: Of 20 variants, on two files: six blocks.
 BLOCK = 8
 
@@ -129,7 +131,9 @@ def kept(bars: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path / ".rows.parquet.kept"
 
 
-def test_nothing_else_is_gone_on_with(bars: list[Path], kept: Path, tmp_path: Path) -> None:
+def test_nothing_else_is_gone_on_with(
+    bars: list[Path], kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "rows.parquet"
 
     def refused(error: type[Exception], said: str, request: CandleRequest = REQUEST) -> None:
@@ -141,6 +145,13 @@ def test_nothing_else_is_gone_on_with(bars: list[Path], kept: Path, tmp_path: Pa
     refused(ConfigError, r"another batch, request\.settings was \[\] and is", other)
     fewer = CandleRequest("sma_cross", ("fast=2:6:1", "slow=10,20"))
     refused(ConfigError, r"another batch, request\.parameters was ", fewer)
+    for name in ("TA-Lib", "tzdata"):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                importlib.metadata, "version",
+                lambda one, other=name: "0.0" if one == other else VERSION(one),
+            )  # fmt: skip
+            refused(ConfigError, rf"another batch, versions\.{name} was ")
     content = bars[1].read_bytes()
     walk(bars[1], 9)
     refused(ConfigError, r"another batch, inputs\[1\]\.sha256 was ")

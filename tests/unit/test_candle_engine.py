@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tapewire.candles import BacktestConfig, BacktestResult, Candles, Distance, VectorEngine
+from tapewire.candles import (
+    ArrayStrategy,
+    BacktestConfig,
+    BacktestResult,
+    Candles,
+    Distance,
+    EventDrivenEngine,
+    VectorEngine,
+)
+from tapewire.candles.optimizer import metric_columns, require_sessions
 from tapewire.errors import ConfigError
 
 MINUTE = 60 * 10**9
@@ -228,3 +237,40 @@ def test_metrics_are_those_of_runs_and_money_adds_up() -> None:
     assert metrics["sharpe_annualised"] is None  # six minutes are no session
     assert result.summary["max_drawdown"] == pytest.approx(14.5)
     assert result.metadata["config"]["quantity"] == 2.0
+
+
+DAY = 86_400 * 10**9
+
+
+@pytest.mark.parametrize("hours", [24, 23])
+def test_each_bar_of_a_day_is_a_session_and_longer_ones_have_none(hours: int) -> None:
+    closes = np.array([100, 102, 101, 104, 103, 107, 105])
+    # Days of New York, where one of them has 23 hours.
+    times = 19_790 * DAY + np.arange(7) * DAY - (np.arange(7) > 3) * (24 - hours) * DAY // 24
+    prices = [closes * 10**9] * 4
+    entered = {"entry_long": np.arange(7) == 0}
+    days = Candles.of(times, *prices, np.ones(7, np.int64))
+    assert days.interval_ns == hours * DAY // 24
+    engine = VectorEngine(BacktestConfig(quantity=1.0))
+    result = engine.run(days, **entered)
+    assert result.daily.tolist() == result.equity.tolist()
+    earned = np.diff(result.daily, prepend=100_000.0)
+    assert earned.tolist() == [0, 0, -1, 3, -1, 4, -2]
+    sharpe = earned.mean() / earned.std(ddof=1) * math.sqrt(252)
+    assert result.metrics["sharpe_annualised"] == pytest.approx(sharpe)
+    assert result.metrics["annualised_return"] == pytest.approx(3 / 7 * 252 / 100_000)
+    by_bar = EventDrivenEngine(engine.config).run(days, ArrayStrategy(7, **entered))
+    assert by_bar.metrics == result.metrics
+    columns = metric_columns(np.array([result.summary]), result.daily[None], 100_000.0)
+    for name in ("sharpe_annualised", "sortino_annualised", "calmar", "cagr"):
+        assert columns[name][0] == pytest.approx(result.metrics[name]), name
+    weeks = Candles.of(times * 7, *prices, np.ones(7, np.int64))
+    assert engine.run(weeks, **entered).metrics["sharpe_annualised"] is None
+
+
+def test_an_objective_by_session_is_refused_of_bars_that_have_none() -> None:
+    for objective in ("sharpe_annualised", "sortino_annualised", "calmar"):
+        require_sessions(objective, DAY)
+        with pytest.raises(ConfigError, match=r"needs no sessions \(total_return, profit_factor, "):
+            require_sessions(objective, 7 * DAY)
+    require_sessions("net_pnl", 7 * DAY)

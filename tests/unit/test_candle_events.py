@@ -14,6 +14,9 @@ from tapewire.candles import (
     LevelBook,
     VectorEngine,
 )
+from tapewire.candles.declared import DeclaredBars
+from tapewire.candles.elephants import candles_of_arrays
+from tapewire.candles.rules import strategy_of
 from tapewire.errors import ConfigError
 
 MINUTE = 60 * 10**9
@@ -113,3 +116,32 @@ def test_a_strategys_codes_trade_alike_in_both_engines() -> None:
     at_once = VectorEngine().run(bars, **flags)
     assert by_bar.trades.equals(at_once.trades)
     assert by_bar.trades.num_rows == 2
+
+
+def test_prices_that_are_no_whole_ticks_are_not_rounded() -> None:
+    prices = np.array([100.25, 100.5, 101.25, 101.75])
+    bars = candles_of_arrays(np.arange(4) * MINUTE, *[prices] * 4, np.array([1.5, 2.5, 3.5, 4.5]))
+    strategy = ArrayStrategy(4, entry_long=np.arange(4) == 0)
+    result = EventDrivenEngine(BacktestConfig(quantity=1.0)).run(bars, strategy)
+    (trade,) = result.trades.to_pylist()
+    assert (trade["entry_price"], trade["exit_price"], trade["pnl"]) == (100.5, 101.75, 1.25)
+    assert result.final_balance == result.equity[-1] == 100_001.25
+    rule = {"indicator": "close", "comparison": "greater_than", "value": 1.0}
+    declared = strategy_of(
+        {"name": "a", "version": "1.0", "timeframes": {"primary": "2m"},
+         "entry_rules": {"long": rule}}
+    )  # fmt: skip
+    longer = DeclaredBars.of(bars, [declared]).traded("2m")
+    assert (longer.open.tolist(), longer.close.tolist()) == ([100.25, 101.25], [100.5, 101.75])
+    assert longer.volume.tolist() == [4.0, 8.0]
+
+
+@pytest.mark.parametrize("size", [0.0, math.nan, math.inf])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_size_that_is_none_is_no_entry(size: float, whole: bool) -> None:
+    class Sized(Rising):
+        def position_size(self, balance: float, price: float) -> float:
+            return size
+
+    result = EventDrivenEngine(BacktestConfig(whole_units=whole)).run(candles(), Sized())
+    assert (result.trades.num_rows, result.metadata["refused_entries"]) == (0, 3)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -249,3 +250,52 @@ def test_bars_made_of_a_market_by_order_file(data_file: Callable[[str], Path]) -
     assert candles.volume.sum() == 9_892
     with pytest.raises(ConfigError, match="interval: expected one of 1s, 1m, 1h, 1d"):
         read_candles(data_file("glbx/esu4-20240701.trades.dbn.zst"), interval="2m")
+
+
+@pytest.mark.parametrize(
+    ("form", "times"),
+    [
+        ("YYYYMMDD", [20240130, 20240131, 20240201, 20240202]),
+        ("YYYYMMDDHHMM", [202401020900, 202401020930, 202401021000, 202401021030]),
+        ("YYYYMMDDHHMMSS", [20240102093000, 20240102093030, 20240102093100, 20240102093130]),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_dates_written_as_numbers_are_no_times_since_the_epoch(
+    tmp_path: Path, form: str, times: list[int], ending: str
+) -> None:
+    path, table = tmp_path / f"x.{ending}", pa.table(bars(ts_event=times))
+    if ending == "csv":
+        pa.csv.write_csv(table, path)
+    else:
+        pq.write_table(table, path)
+    said = f"ts_event: expected ns since the epoch, found {times[0]}, which looks like {form}: wri"
+    if (form, ending) == ("YYYYMMDD", "csv"):
+        said = "ts_event: expected ns since the epoch or a date and time"
+    with pytest.raises(FormatError, match=said):
+        read_candles(path)
+
+
+def test_times_near_the_epoch_are_times(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    for times in (
+        [0, 1, 2, 3],
+        [20240130, 20240131, 20240132, 20240133],
+        [20240102093000, 1, 2, 3],
+    ):
+        pq.write_table(pa.table(bars(ts_event=sorted(times))), path)
+        assert read_candles(path).ts_event.tolist() == sorted(times)
+
+
+def test_symbols_may_be_numbers_or_a_dictionary_but_not_missing(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    for symbols in ([600519, 600519, 600519, 5930], pa.array(["600519"] * 3 + ["5930"])):
+        pq.write_table(pa.table(bars(symbol=pa.array(symbols).dictionary_encode())), path)
+        assert len(read_candles(path, symbol="600519")) == 3
+        pq.write_table(pa.table(bars(symbol=symbols)), path)
+        assert len(read_candles(path, symbol="600519")) == 3
+        with pytest.raises(ConfigError, match="has 5930, 600519; name one"):
+            read_candles(path)
+    pq.write_table(pa.table(bars(symbol=["A", "A", None, "A"])), path)
+    with pytest.raises(FormatError, match="symbol: expected one in every row, found none"):
+        read_candles(path, symbol="A")

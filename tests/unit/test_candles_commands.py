@@ -12,6 +12,7 @@ from declared import SPECIFIED
 from tapewire.candles.indicators import INDICATORS
 from tapewire.candles.rules import rule_lines, strategy_of, strategy_schema, strategy_text
 from tapewire.cli.candles import app
+from tapewire.generator.converting import convert
 
 
 def out(*arguments: object) -> str:
@@ -133,3 +134,25 @@ def test_the_page_says_of_an_indicator_what_it_is(repo: Path, name: str) -> None
         one.formula.replace("|", r"\|"),
         one.source,
     ]
+
+
+def test_numbers_are_told_as_they_are_traded() -> None:
+    def over(indicator: str, value: float) -> dict[str, Any]:
+        return {"indicator": indicator, "comparison": "greater_than", "value": value}
+
+    made = {
+        "name": "x", "version": "1", "timeframes": {"primary": "1h"},
+        "entry_rules": {"long": {"operator": "AND", "conditions": [
+            over("close", 20123.75), over("volume", 1234567), over("rsi", 50.0)]}},
+        "exit_rules": {"long": {"operator": "OR", "conditions": [
+            {"type": "stop_loss", "fixed": 1234.5678},
+            {"type": "take_profit", "percent": 1.2345678}]}},
+    }  # fmt: skip
+    strategy = strategy_of(made)
+    enter, leave = rule_lines(strategy)
+    assert enter == "enter long: close > 20123.75 AND volume > 1234567 AND rsi(14) > 50"
+    assert leave == "leave long: stop loss 1234.5678 OR take profit 1.2345678%"
+    text = convert(strategy, "text")
+    assert "close > 20123.75" in text
+    assert "volume > 1234567\n" in text
+    assert "stop=1234.5678, limit=1.2345678%" in text

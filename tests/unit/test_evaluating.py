@@ -1,6 +1,7 @@
 """What strategies are worth: as one by one, whoever else is traded, on any number of threads."""
 
 import threading
+import time
 from concurrent.futures import CancelledError
 from functools import cache
 from typing import Any
@@ -9,11 +10,17 @@ import numpy as np
 import pytest
 
 from bars import walk
-from tapewire.candles import BacktestConfig, Candles
+from tapewire.candles import BacktestConfig, Candles, optimizer
 from tapewire.candles.declared import DeclaredBars, DeclaredStrategies, held_moments, run_declared
 from tapewire.candles.rules import DeclaredStrategy
+from tapewire.candles.rules._comparisons import BitStore
 from tapewire.errors import ConfigError
-from tapewire.generator import EvaluatedStrategies, StrategyEvaluator, draw_strategies
+from tapewire.generator import (
+    EvaluatedStrategies,
+    StrategyEvaluator,
+    draw_strategies,
+    evaluating,
+)
 
 CONFIG = BacktestConfig(commission_rate=0.00002, time_exit=40)
 FRAMES = ("5m", "15m", "1h")
@@ -158,3 +165,23 @@ def test_bars_that_a_timeframe_is_not_made_of() -> None:
     made = list(draw_strategies(1, timeframes=["1m"]))
     with pytest.raises(ConfigError, match="1m"):
         StrategyEvaluator(candles(), CONFIG).evaluate(made)
+
+
+def test_a_block_is_done_before_the_next_one_forgets_its_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More strategies than a block has, on threads that are slow, and little memory for bits."""
+    chosen = [one for one in strategies() if one.timeframes.primary == "5m"][:12]
+    expected = StrategyEvaluator(candles(), CONFIG).evaluate(chosen)
+    monkeypatch.setattr(optimizer, "BLOCK", 2)
+    monkeypatch.setattr(evaluating, "BLOCK", 2, raising=False)
+    write = BitStore.write
+
+    def slow(self: BitStore, key: Any, words: Any) -> None:
+        time.sleep(0.02)
+        write(self, key, words)
+
+    monkeypatch.setattr(BitStore, "write", slow)
+    evaluator = StrategyEvaluator(candles(), CONFIG, jobs=3)
+    evaluator._family._memory_bytes = 8_000
+    assert same(expected, evaluator.evaluate(chosen))

@@ -11,17 +11,19 @@ from conftest import TapewireHere
 from factories import SMALL, contents, walk, walk_file
 from stores import Databases
 from tapewire.candles.declared import DeclaredBars, run_declared
-from tapewire.candles.rules import strategy_of_json
+from tapewire.candles.rules import DeclaredStrategy, strategy_of, strategy_of_json
 from tapewire.errors import ConfigError, InterruptedRunError, StoreError
 from tapewire.factory import searching
 from tapewire.factory.asked import FactorySettings, guards_of, sizes_of
-from tapewire.factory.datasets import FactoryBars
+from tapewire.factory.datasets import FactoryBars, read_bars
 from tapewire.factory.judging import judge_generation
+from tapewire.factory.keeping import new_strategies
 from tapewire.factory.looking import exported, list_strategies, show_strategy
 from tapewire.factory.reporting import generation_page
 from tapewire.factory.searching import evolve, generate
 from tapewire.factory.trying import try_strategies
 from tapewire.generator import GeneticSearch
+from tapewire.inputs.candles import CandleRequest
 from tapewire.store import Store
 
 GENETIC = dataclasses.replace(SMALL, method="genetic", count=40, population=8, generations=5)
@@ -368,3 +370,39 @@ def test_the_search_that_is_kept_is_the_generators_own(searched: Path) -> None:
     best = [name for name, _ in [(one.name, 0) for one, _ in search.best(3)]]
     with Store.open(str(searched)) as store:
         assert store.strategy(f"g2-{best[0]}").generation_id == 2
+
+
+def on_close(name: str, primary: str) -> DeclaredStrategy:
+    rule = {"indicator": "close", "comparison": "greater_than", "value": 1.0}
+    return strategy_of(
+        {"name": name, "version": "1.0", "timeframes": {"primary": primary},
+         "entry_rules": {"long": rule}}
+    )  # fmt: skip
+
+
+def test_a_strategy_that_can_not_be_traded_leaves_the_holdout_closed(
+    copied: str, bars: FactoryBars
+) -> None:
+    with Store.open(copied) as store:
+        store.add_strategies(new_strategies([on_close("five", "5m"), on_close("day", "1d")], ""))
+    with pytest.raises(ConfigError, match="5m"):
+        try_strategies(bars, [1, "five"], holdout=True, store=copied)
+    with Store.open(copied) as store:
+        assert not store.holdout_openings(1)
+    # Sessions of days are not those of quarters of an hour: each is reckoned by its own.
+    found = try_strategies(bars, ["day", 1], holdout=True, store=copied)
+    assert len(found.rows) == 2
+
+
+def test_code_has_the_sessions_of_the_search_that_found_it(tmp_path: Path) -> None:
+    request, session = CandleRequest(""), "17:00 America/Chicago"
+    bars = read_bars(walk_file(tmp_path / "bars.parquet"), request, session=session)
+    path = str(tmp_path / "s.db")
+    generate(bars, dataclasses.replace(SMALL, count=2, batch=2), store=path, judges=False)
+    for form in ("candles", "python"):
+        code = exported(1, form, store=path)
+        assert code == exported(1, form, session=session, store=path)
+        assert code != exported(1, form, session="00:00", store=path)
+    with pytest.raises(ConfigError, match="session: expected sessions of 24 hours, UTC"):
+        exported(1, "compiled", store=path)
+    assert exported(1, "compiled", session="00:00", store=path)

@@ -13,15 +13,29 @@ from market_noise import hours_with_trends
 from tapewire.analytics.metrics.returns import probability_of_sharpe
 from tapewire.analytics.snooping import Overfitting, deflated_sharpe, deflated_sharpe_of
 from tapewire.candles import BacktestConfig, Candles
-from tapewire.candles.declared import DeclaredBars, run_declared
+from tapewire.candles.data import PRICES
+from tapewire.candles.declared import DeclaredBars, DeclaredStrategies, run_declared
 from tapewire.candles.engine import VectorEngine
-from tapewire.candles.rules import evaluate, strategy_of_json
+from tapewire.candles.optimizer import optimize
+from tapewire.candles.rules import evaluate, strategy_of, strategy_of_json
 from tapewire.candles.sessions import SessionClock
-from tapewire.errors import ConfigError, InputError
+from tapewire.errors import ConfigError, InputError, NoDataError
 from tapewire.generator.evaluating import EvaluatedStrategies
 from tapewire.generator.footprints import Evaluated
-from tapewire.generator.guards import FoldFitness, GuardSettings, Holdout, Trials
-from tapewire.generator.guards.checks import HoldoutEvidence, holdout_checks, search_checks
+from tapewire.generator.guards import (
+    FoldFitness,
+    GuardSettings,
+    Holdout,
+    Trials,
+    judge_all,
+    verdicts,
+)
+from tapewire.generator.guards.checks import (
+    GuardCheck,
+    HoldoutEvidence,
+    holdout_checks,
+    search_checks,
+)
 from tapewire.generator.guards.evidence import SearchEvidence, SearchPopulation
 from tapewire.generator.guards.holdout import HoldoutOpening
 from tapewire.generator.guards.settings import HOLDOUT_CHECKS, SEARCH_CHECKS
@@ -422,3 +436,67 @@ def test_a_holdout_that_is_far_below_the_search_fails() -> None:
     (a, va), (b, vb) = shape(GOOD), shape(poor)
     expected = 0.5 * math.erfc((a - b) / math.sqrt(va + vb) / math.sqrt(2))
     assert found[3].figure == pytest.approx(expected)
+
+
+def simple(primary: str) -> Any:
+    rule = {"indicator": "close", "comparison": "greater_than", "value": 1.0}
+    return strategy_of(
+        {"name": "a", "version": "1.0", "timeframes": {"primary": primary},
+         "entry_rules": {"long": rule}}
+    )  # fmt: skip
+
+
+def fallen(hours: Candles) -> Candles:
+    """Bars that begin below 0."""
+    moved = {name: getattr(hours, name) - int(hours.low[3]) for name in PRICES}
+    return replace(hours, **moved)
+
+
+def test_what_could_not_be_traded_in_a_holdout_is_said_while_it_is_closed(hours: Candles) -> None:
+    holdout = Holdout.of(hours)
+    holdout.require([simple("1h"), simple("1d")], shuffled=True)
+    with pytest.raises(ConfigError, match="5m"):
+        holdout.require([simple("1h"), simple("5m")])
+    with pytest.raises(NoDataError, match="no complete bar of 1w there"):
+        holdout.require([simple("1w")])
+    below = Holdout.of(fallen(hours))
+    below.require([simple("1h")])
+    with pytest.raises(InputError, match="expected prices above 0"):
+        below.require([simple("1h")], shuffled=True)
+    assert holdout.openings == below.openings == 0
+
+
+def test_a_holdout_that_can_not_be_shuffled_stays_closed(
+    hours: Candles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = evidence(strategy=simple("1h"))
+    monkeypatch.setattr(verdicts, "gather", lambda *_args, **_more: (POPULATION, [found]))
+    monkeypatch.setattr(
+        verdicts, "search_checks", lambda *_: [GuardCheck("trades", True, 1.0, 1.0, "passed")]
+    )
+    kept: list[HoldoutOpening] = []
+    with pytest.raises(InputError, match="expected prices above 0"):
+        judge_all(
+            [found.strategy], Holdout.of(fallen(hours)), on_open=lambda one: kept.append(one) or 1
+        )
+    assert not kept
+
+
+def test_strategies_with_other_sessions_are_not_judged_together(hours: Candles) -> None:
+    # The last week is not complete: its days are sessions of hours, not of weeks.
+    both = [simple("1h"), simple("1w")]
+    with pytest.raises(ConfigError, match="strategies: expected as many sessions of all, found"):
+        judge_all(both, Holdout.of(hours), GuardSettings(fold_fitness=FoldFitness(2)))
+    with pytest.raises(ConfigError, match="keep_daily: expected variants with as many sessions"):
+        optimize(hours, [{"strategy": one} for one in both], strategy=DeclaredStrategies())
+    rows = [{"strategy": one} for one in both]
+    apart = optimize(hours, rows, strategy=DeclaredStrategies(), keep_daily=False)
+    assert np.isnan(apart.columns["sharpe_annualised"]).tolist() == [False, True]
+
+
+def test_bars_of_any_numbers_are_shuffled_unrounded(hours: Candles) -> None:
+    floats = {name: getattr(hours, name) / 4e6 for name in PRICES}
+    fine = replace(hours, **floats, volume=hours.volume.astype(float))
+    same = reordered_bars(fine, 100, np.arange(100, len(hours)))
+    for name in PRICES:
+        assert getattr(same, name) == pytest.approx(getattr(fine, name), rel=1e-9)

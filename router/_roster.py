@@ -307,6 +307,7 @@ class Roster:
         outside = not spec.definition.compiled
         if outside or wants.together:
             memory.places[index] = Place(spec.strategy_id, bound.parameters, self._key(spec))
+        context["trade_price"] = UNDEF_PRICE
         context = self._context(index)
         context["leg"] = NIL  # so that the first callback fills in what stays the same
         context["open_head"] = context["open_tail"] = NIL

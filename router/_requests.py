@@ -141,6 +141,7 @@ def callback(
         router.outside_hook = hook
         return CALL_OUTSIDE
     call_hook(address, instance.context, instance.state)
+    ctx.leg = leg_index  # it may have sent an order on another
     if ctx.request_n == 0 or router.ended != 0:
         return 0
     return _send_requests(execution, router, instance_index, now_ns)
@@ -189,7 +190,7 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
             _set_signal(execution, router, instance_index, quantity, price)
         elif kind == REQUEST_TIMER:
             timer = tell_strategy(router, execution, instance_index, price, TIMER, NIL)
-            message_at(router.messages, timer).leg = ctx.leg
+            message_at(router.messages, timer).leg = name  # the leg that set it
             message_at(router.messages, timer).quantity = quantity
         elif kind == REQUEST_NEW:
             _send_new(execution, router, instance_index, name, now_ns)

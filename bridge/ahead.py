@@ -51,12 +51,10 @@ class _Pass:
     """One pass over the data, for all desks that want the same rows."""
 
     def __init__(
-        self, features: tuple[str, ...], every: str, start_ns: int, close_ns: int | None,
+        self, features: tuple[str, ...], every: str, start_ns: int, closes_ns: Sequence[int],
         reach: RowReach,
     ) -> None:  # fmt: skip
-        names = (
-            FeatureSet(features) if close_ns is None else FeatureSet(features, close_ns=close_ns)
-        )
+        names = FeatureSet(features, closes_ns=closes_ns)
         self.ahead = FeaturePass(names, Sampling.of(every), start_ns=start_ns)
         self._reach = reach
         self.desks: list[Desk] = []
@@ -120,8 +118,8 @@ class Ahead:
         What models are told of an instrument.
     start_ns
         Rows before it are nobody's.
-    close_ns : int, optional
-        Time of day at which sessions close, for features.
+    closes_ns : sequence of int
+        When sessions close, for features; none: not known.
     batches_max
         How many batches it may be ahead.
     reach
@@ -135,7 +133,7 @@ class Ahead:
         describe: Describe,
         *,
         start_ns: int = 0,
-        close_ns: int | None = None,
+        closes_ns: Sequence[int] = (),
         batches_max: int = 16,
         reach: RowReach = ALL_ROWS,
     ) -> None:
@@ -146,7 +144,7 @@ class Ahead:
         for desk in desks:
             wanted = (desk.spec.features, desk.spec.every)
             if wanted not in self._passes:
-                self._passes[wanted] = _Pass(*wanted, start_ns, close_ns, reach)
+                self._passes[wanted] = _Pass(*wanted, start_ns, closes_ns, reach)
             self._passes[wanted].desks.append(desk)
         self._first = next(iter(self._passes.values()))
         self._batches_max = batches_max

@@ -80,7 +80,7 @@ class Company:
 
     def batches(
         self, simulation: Followed, source: Iterable[npt.NDArray[Any]], check: Callable[[], None],
-        describe: Describe, *, start_ns: int = 0, close_ns: int | None = None, ahead: int = 16,
+        describe: Describe, *, start_ns: int = 0, closes_ns: Sequence[int] = (), ahead: int = 16,
         stop: Callable[[], None] = lambda: None, reach: RowReach = ALL_ROWS,
     ) -> Generator[npt.NDArray[Any]]:  # fmt: skip
         """Yield the batches of a source, each when the signals that concern it are laid out.
@@ -93,7 +93,7 @@ class Company:
             Batches of records, each valid until the next.
         check
             Called now and then; may raise.
-        describe, start_ns, close_ns, stop, reach
+        describe, start_ns, closes_ns, stop, reach
             See `Ahead`.
         ahead
             How many batches the rows may be ahead of the simulation.
@@ -110,7 +110,7 @@ class Company:
         for desk in lockstep:
             desk.attach(simulation, check)
         going_ahead = Ahead(
-            self.desks, self._answered, describe, start_ns=start_ns, close_ns=close_ns,
+            self.desks, self._answered, describe, start_ns=start_ns, closes_ns=closes_ns,
             batches_max=ahead, reach=reach,
         )  # fmt: skip
         before_ns = 0

@@ -102,7 +102,9 @@ def note_trade_record(
         venue.volume += record.size
         venue.unseen = NIL
         venue.in_auction = 0
-        if shows_trades and record.price != UNDEF_PRICE:
+        if record.price == UNDEF_PRICE:
+            return  # it is nowhere: neither through an order, nor shown, nor an auction's
+        if shows_trades:
             _push_trace(execution, venue, TRACE_TRADE, side, record.price, record.size)
         # Who trades at a worse price than ours would have met ours first.
         below = (side != BID) & (record.price < venue.own_bid)
@@ -150,7 +152,7 @@ def _note_trade(execution: Any, venue: Any, side: int, record: Any) -> None:
 @jit
 def _note_level_trade(execution: Any, venue: Any, side: int, record: Any) -> None:
     """A T of a publisher that gives no orders: volume of the level at its price."""
-    if venue.resting > 0 and record.price != UNDEF_PRICE:
+    if venue.resting > 0:
         passive: Any = NIL  # where it does not say who came in, the price tells
         if side != NIL:
             passive = ASK if side == BID else BID
@@ -159,8 +161,8 @@ def _note_level_trade(execution: Any, venue: Any, side: int, record: Any) -> Non
 
 @jit
 def _note_trigger(execution: Any, venue: Any, record: Any) -> None:
-    """A T at a stop's trigger or through it; a T without a price is nowhere."""
-    if venue.stops > 0 and record.price != UNDEF_PRICE:
+    """A T at a stop's trigger or through it."""
+    if venue.stops > 0:
         _push_trace(execution, venue, TRACE_TRIGGER, NIL, record.price, record.size)
 
 
@@ -181,6 +183,8 @@ def _note_fill(market: Any, execution: Any, venue: Any, book: int, record: Any) 
     if venue.unseen != NIL and (index != NIL or side != NIL):
         unseen = trace_at(execution.traces, venue.unseen)
         unseen.lots = max(0, unseen.lots - record.size)
+    if record.price == UNDEF_PRICE:  # it explains its T's volume, but is nowhere
+        return
     if index == NIL:
         _note_unknown_fill(execution, venue, side, record)
         return

@@ -88,7 +88,9 @@ FEATURE_STATE: Final = np.dtype(
         ("new_flow", "i8"),  # of the event at hand
         ("new_trades", "i8"),
         ("wants", "i8"),
-        ("close_ns", "i8"),  # time of day of the close
+        ("close_ns", "i8"),  # time of day of the close, where no closes are known
+        ("closes", "i8"),  # address of words: times of closes, ascending
+        ("close_n", "i8"),
         ("windows", "i8"),
         ("window_n", "i8"),
         ("paths", "i8"),

@@ -1,6 +1,6 @@
 """A choice of features, and what is kept of one book for them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -41,6 +41,10 @@ class FeatureSet:
         As in ``docs/features.md``; columns have these names and this order.
     close_ns : int
         Time of day of the close in ns after midnight, UTC, for ``time_to_close``.
+    closes_ns : sequence of int
+        The closes themselves, ns since the epoch, ascending, where they are known: a time of day
+        in a place is another one in UTC after a change of clocks. Behind the last one
+        ``time_to_close`` is NaN.
 
     Raises
     ------
@@ -48,9 +52,15 @@ class FeatureSet:
         If a name is unknown or comes twice, or there are none, or too many.
     """
 
-    def __init__(self, names: Iterable[str] = DEFAULT_NAMES, *, close_ns: int = NS_PER_DAY) -> None:
+    def __init__(
+        self, names: Iterable[str] = DEFAULT_NAMES, *, close_ns: int = NS_PER_DAY,
+        closes_ns: Sequence[int] = (),
+    ) -> None:  # fmt: skip
         self.names = tuple(names)
         self.close_ns = close_ns
+        self.close_n = len(closes_ns)
+        self.closes = Block(WORD, max(1, self.close_n))
+        self.closes.records["value"][: self.close_n] = closes_ns
         if not 1 <= len(self.names) <= COLUMNS_MAX:
             raise ConfigError(f"features: expected 1 to {COLUMNS_MAX}, found {len(self.names)}")
         if not 0 <= close_ns <= NS_PER_DAY:
@@ -148,6 +158,7 @@ class FeatureState:
             ("path", self._paths, len(features.paths)),
             ("depth", self._depths, len(features.depths)),
             ("column", features.columns, len(features)),
+            ("close", features.closes, features.close_n),
         ):
             state[f"{name}s"] = block.address
             state[f"{name}_n"] = n

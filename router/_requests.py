@@ -65,10 +65,9 @@ from tapewire.router._layout import (
 from tapewire.router._limits import after_denial, check_order, count_message, risk_state
 from tapewire.router._messages import send_to_exchange, tell_strategy
 from tapewire.router._states import seen_state
-from tapewire.router._views import show_sights
+from tapewire.router._views import is_shown_by, see_touch, see_trade, show_sights
 from tapewire.strategies.layout import (
-    HOOK_TIMER,
-    HOOK_TRADES,
+    HOOK_TRADE,
     ON_VIEW,
     OUTSIDE,
     REQUEST_CANCEL,
@@ -120,36 +119,29 @@ def callback(
     ctx.position = account_at(router.accounts, leg_index).known_position
     # A message may come at a time before what the loop has seen of the book since: then the
     # strategy sees what it saw last. What it is called for has moved its clock.
-    is_shown = hook < HOOK_TIMER or hook == HOOK_TRADES
+    if instance.sights != 0:
+        ctx.sights = instance.sights
+        ctx.sight_n = instance.leg_n
+        show_sights(router, instance, ctx, leg_index, hook, now_ns)
+    elif is_shown_by(hook) or watch.seen + instance.feed_max_ns <= now_ns:
+        see_touch(ctx, watch)
+        if hook == HOOK_TRADE:
+            see_trade(ctx, watch)
     if limits.marked_ns <= now_ns:
         ctx.pnl = limits.known_pnl
         ctx.risk_state = risk_state(router, limits, now_ns)
         ctx.halted = 1 if ctx.risk_state == HALTED else 0
-    if is_shown or watch.seen + instance.feed_max_ns <= now_ns:
-        ctx.best_bid = watch.bid
-        ctx.best_bid_size = watch.bid_size
-        ctx.best_bid_count = watch.bid_count
-        ctx.best_ask = watch.ask
-        ctx.best_ask_size = watch.ask_size
-        ctx.best_ask_count = watch.ask_count
-        ctx.trade_price = watch.trade_price
-        ctx.trade_size = watch.trade_size
-        ctx.trade_side = watch.trade_side
-        ctx.session_volume = watch.seen_volume
     ctx.book_ready = 0 if watch.shut & SHUT_DOUBT else 1
     ctx.ended = 1 if now_ns >= watch.expiry_ns else 0
     if watch.transition != NIL:
         ctx.trading_state = seen_state(router, watch, ctx.market_ns)
-    if instance.sights != 0:
-        ctx.sights = instance.sights
-        ctx.sight_n = instance.leg_n
-        show_sights(router, instance, leg_index, is_shown, now_ns)
     ctx.request_n = 0
     if address == OUTSIDE:
         router.outside_instance = instance_index
         router.outside_hook = hook
         return CALL_OUTSIDE
     call_hook(address, instance.context, instance.state)
+    ctx.leg = leg_index  # it may have sent an order on another
     if ctx.request_n == 0 or router.ended != 0:
         return 0
     return _send_requests(execution, router, instance_index, now_ns)
@@ -198,7 +190,7 @@ def _send_requests(execution: Any, router: Any, instance_index: int, now_ns: int
             _set_signal(execution, router, instance_index, quantity, price)
         elif kind == REQUEST_TIMER:
             timer = tell_strategy(router, execution, instance_index, price, TIMER, NIL)
-            message_at(router.messages, timer).leg = ctx.leg
+            message_at(router.messages, timer).leg = name  # the leg that set it
             message_at(router.messages, timer).quantity = quantity
         elif kind == REQUEST_NEW:
             _send_new(execution, router, instance_index, name, now_ns)

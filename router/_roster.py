@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from tapewire.compiled.draws import key_of
 from tapewire.compiled.memory import Block
-from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import ConfigError, NoDataError
 from tapewire.execution.codes import SelfTrade
 from tapewire.execution.layout import ALWAYS, HEDGES, NEVER, STANDING_MAX, WORTH
@@ -103,8 +102,7 @@ class Roster:
         wants = [spec.definition.wants for spec in config.strategies]
         self._depth = max((want.depth for want in wants), default=0)
         names = dict.fromkeys(name for want in wants for name in want.features)
-        close_ns = config.session_closes[0] % NS_PER_DAY if config.session_closes else NS_PER_DAY
-        self._features = FeatureSet(names, close_ns=close_ns) if names else None
+        self._features = FeatureSet(names, closes_ns=config.session_closes) if names else None
         self._worths: dict[str, Block] = {}
         self._columns: dict[tuple[str, ...], Block] = {}
         self._opened: set[int] = set()  # keys of books known to be open
@@ -309,6 +307,7 @@ class Roster:
             memory.places[index] = Place(spec.strategy_id, bound.parameters, self._key(spec))
         context = self._context(index)
         context["leg"] = NIL  # so that the first callback fills in what stays the same
+        context["trade_price"] = UNDEF_PRICE
         context["open_head"] = context["open_tail"] = NIL
         context["execution"] = memory.execution_address
         self._bounds.add(index, spec.limits, spec.gateway)

@@ -6,7 +6,7 @@ book itself is a step ahead already.
 
 from typing import Any
 
-from tapewire.compiled.jit import jit
+from tapewire.compiled.jit import jit, jit_inline
 from tapewire.execution.layout import SHUT_DOUBT, TRACE_TRADE, trace_at
 from tapewire.market.layout import ASK, BID, NIL, book_at, level_at, rung_at, side_at
 from tapewire.market.records import UNDEF_PRICE
@@ -14,6 +14,9 @@ from tapewire.positions.layout import account_at
 from tapewire.router._layout import close_at, instance_at, leg_at, watch_at
 from tapewire.router._states import seen_state
 from tapewire.strategies.layout import (
+    HOOK_TIMER,
+    HOOK_TRADE,
+    HOOK_TRADES,
     ON_DEPTH,
     ON_VIEW,
     seen_level_at,
@@ -127,11 +130,42 @@ def is_full(router: Any, watch: Any, leg_index: int) -> bool:
     return False
 
 
-@jit
-def show_sights(router: Any, instance: Any, leg_index: int, is_shown: bool, now_ns: int) -> None:
-    """Let an instance see the touch of all its books as far as it may at a time.
+@jit_inline
+def is_shown_by(hook: int) -> bool:
+    """Whether a hook is called to show its book, as of the event at hand."""
+    return hook < HOOK_TIMER or hook == HOOK_TRADES
 
-    The one of ``leg_index`` it is being shown, if ``is_shown``.
+
+@jit_inline
+def see_touch(seen: Any, watch: Any) -> None:
+    """Take the book's touch and volume over into a CONTEXT or SIGHT."""
+    seen.best_bid = watch.bid
+    seen.best_bid_size = watch.bid_size
+    seen.best_bid_count = watch.bid_count
+    seen.best_ask = watch.ask
+    seen.best_ask_size = watch.ask_size
+    seen.best_ask_count = watch.ask_count
+    seen.session_volume = watch.seen_volume
+
+
+@jit_inline
+def see_trade(seen: Any, watch: Any) -> None:
+    """Take the trade that is being shown over into a CONTEXT or SIGHT.
+
+    Only of who is shown it: whoever else runs, the others know of none.
+    """
+    seen.trade_price = watch.trade_price
+    seen.trade_size = watch.trade_size
+    seen.trade_side = watch.trade_side
+
+
+@jit
+def show_sights(
+    router: Any, instance: Any, ctx: Any, leg_index: int, hook: int, now_ns: int
+) -> None:
+    """Let an instance see all its books as far as it may at a time; the one at hand in ``ctx``.
+
+    The book of ``leg_index`` is at hand, and shown if ``hook`` is called for that.
     """
     for k in range(instance.leg_n):
         sight = sight_at(instance.sights, k)
@@ -141,15 +175,21 @@ def show_sights(router: Any, instance: Any, leg_index: int, is_shown: bool, now_
         sight.ended = 1 if now_ns >= watch.expiry_ns else 0
         if watch.transition != NIL:
             sight.trading_state = seen_state(router, watch, now_ns - instance.feed_max_ns)
-        shown_now = is_shown and sight.leg == leg_index
+        at_hand = sight.leg == leg_index
+        shown_now = at_hand and is_shown_by(hook)
         if shown_now or watch.seen + instance.feed_max_ns <= now_ns:
-            sight.best_bid = watch.bid
-            sight.best_bid_size = watch.bid_size
-            sight.best_bid_count = watch.bid_count
-            sight.best_ask = watch.ask
-            sight.best_ask_size = watch.ask_size
-            sight.best_ask_count = watch.ask_count
-            sight.trade_price = watch.trade_price
-            sight.trade_size = watch.trade_size
-            sight.trade_side = watch.trade_side
-            sight.session_volume = watch.seen_volume
+            see_touch(sight, watch)
+        if at_hand:
+            if hook == HOOK_TRADE:
+                see_trade(sight, watch)
+            # Not from the watch: what may not be seen yet stays as this book showed it last.
+            ctx.best_bid = sight.best_bid
+            ctx.best_bid_size = sight.best_bid_size
+            ctx.best_bid_count = sight.best_bid_count
+            ctx.best_ask = sight.best_ask
+            ctx.best_ask_size = sight.best_ask_size
+            ctx.best_ask_count = sight.best_ask_count
+            ctx.trade_price = sight.trade_price
+            ctx.trade_size = sight.trade_size
+            ctx.trade_side = sight.trade_side
+            ctx.session_volume = sight.session_volume

@@ -101,11 +101,11 @@ def replace(ctx: Any, handle: int, price: int, quantity: int) -> None:
 
 @jit_entry
 def set_timer(ctx: Any, ts_ns: int, timer_id: int = 0) -> None:
-    """Have ``on_timer`` called at a local time (at once if that is past).
+    """Have ``on_timer`` called at a local time (at once if that is past), of the book at hand.
 
     ``ctx.timer_id`` is then as given: 0 or more.
     """
-    request(ctx, REQUEST_TIMER, NIL, ts_ns, timer_id)
+    request(ctx, REQUEST_TIMER, ctx.leg, ts_ns, timer_id)
 
 
 @jit_entry

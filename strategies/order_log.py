@@ -19,12 +19,12 @@ from tapewire.strategies.binding import Bound
 from tapewire.strategies.context import cancel, replace, set_timer, submit_order
 from tapewire.strategies.contingent import attach, mass_cancel, oco, peg, reduce_only
 from tapewire.strategies.definition import StrategyDefinition
-from tapewire.strategies.layout import REQUESTS_MAX
 from tapewire.strategies.order_log_file import (
     ACTION_CANCEL,
     ACTION_MASS_CANCEL,
     ACTION_NEW,
     ROW,
+    ROWS_AT_ONCE,
     read_order_log,
 )
 from tapewire.strategies.terms import set_terms
@@ -40,7 +40,7 @@ def send_due(ctx: Any, state: Any) -> None:
     sent = 0
     while state.next < state.n:
         row = row_at(state.rows, state.next)
-        if row.ts > ctx.now_ns or sent == REQUESTS_MAX - 1:
+        if row.ts > ctx.now_ns or sent + row.together > ROWS_AT_ONCE:
             set_timer(ctx, row.ts)
             return
         if row.action == ACTION_NEW:

@@ -15,6 +15,7 @@ from tapewire.compiled.units import PRICE_UNITS
 from tapewire.errors import FormatError, NoDataError
 from tapewire.execution.codes import OrderType, Peg, Side, Term, TimeInForce
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.strategies.layout import REQUESTS_MAX
 
 ACTION_NEW: Final = 1
 ACTION_CANCEL: Final = 2
@@ -43,8 +44,13 @@ ROW: Final = np.dtype(
         ("peg_offset_ticks", "i8"),
         ("group", "i8"),  # an earlier row whose group it joins, or -1
         ("parent", "i8"),  # the row of the entry whose exit it is, or -1
+        # Rows from this one on that go out in one callback, as their orders hang together; 1: it
+        # alone; 0: an earlier row has counted it.
+        ("together", "i8"),
     ]
 )
+#: Rows that are sent in one callback: beside them it asks to be called for the next one.
+ROWS_AT_ONCE: Final = REQUESTS_MAX - 1
 
 #: Of a price, and of ten in the largest one.
 _DECIMALS_MAX: Final = 9
@@ -159,9 +165,12 @@ def read_order_log(path: Path) -> OrderLog:
                 # What a replace leaves out stays as the order's last row said.
                 last = rows[latest[name]]
                 given = reader.given
-                row["price"] = (
-                    reader.price(int(i), "price") if given(int(i), "price") else last["price"]
-                )
+                if given(int(i), "price"):
+                    row["price"] = reader.price(int(i), "price")
+                elif last["action"] == ACTION_NEW and last["order_type"] == OrderType.STOP:
+                    row["price"] = last["trigger_price"]  # which a replace has for a price
+                else:
+                    row["price"] = last["price"]
                 row["quantity"] = (
                     reader.lots(int(i), "quantity")
                     if given(int(i), "quantity")
@@ -169,7 +178,29 @@ def read_order_log(path: Path) -> OrderLog:
                 )
         if action in (ACTION_NEW, ACTION_REPLACE):
             latest[name] = k
+    _join_rows(reader, order, rows)
     return OrderLog(path, rows, labels, books)
+
+
+def _join_rows(reader: "_RowReader", order: npt.NDArray[Any], rows: npt.NDArray[Any]) -> None:
+    """Count the rows that go out in one callback: all from an order on to the last tied to it."""
+    groups, parents = rows["group"].tolist(), rows["parent"].tolist()
+    first = last = len(rows)  # of the block at hand, as far as its rows say; from behind
+    for k in range(len(rows) - 1, -1, -1):
+        if k < first:  # no later row hangs on this one or on an earlier one
+            first = last = k
+        for tied in (groups[k], parents[k]):
+            if tied != -1:
+                first = min(first, tied)
+        if k > first:
+            continue
+        rows[k]["together"] = last - k + 1
+        if last - k >= ROWS_AT_ONCE:
+            raise reader.error(
+                int(order[last]), "parent" if parents[last] != -1 else "group",
+                f"what hangs together within {ROWS_AT_ONCE} rows of a ts_ns",
+                f"{last - k + 1} rows from row {int(order[k]) + 1} on",
+            )  # fmt: skip
 
 
 def _read_terms(reader: "_RowReader", i: int, row: Any) -> None:

@@ -33,8 +33,11 @@ def submit_at(
 ) -> int:  # fmt: skip
     """Send an order on a leg; its handle, or -1 if there have been too many requests."""
     ctx = context_at(context, 0)
+    at_hand = ctx.leg
     ctx.leg = leg
-    return submit_order(ctx, side, order_type, price, quantity, time_in_force)
+    handle = submit_order(ctx, side, order_type, price, quantity, time_in_force)
+    ctx.leg = at_hand
+    return handle
 
 
 @jit_entry
@@ -65,8 +68,10 @@ def hang_at(context: int, what: int, one: int, other: int, number: int) -> int:
     elif what == ATTACH:
         attach(ctx, one, other)
     else:
+        at_hand = ctx.leg
         ctx.leg = one
         mass_cancel(ctx)
+        ctx.leg = at_hand
     return 0
 
 
@@ -88,8 +93,10 @@ def replace_at(context: int, handle: int, price: int, quantity: int) -> int:
 def set_timer_at(context: int, leg: int, ts_ns: int, timer_id: int) -> int:
     """Ask to be called at a local time."""
     ctx = context_at(context, 0)
+    at_hand = ctx.leg
     ctx.leg = leg
     set_timer(ctx, ts_ns, timer_id)
+    ctx.leg = at_hand
     return 0
 
 

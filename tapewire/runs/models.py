@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.children import module_command
 from tapewire.compiled.draws import key_of
-from tapewire.compiled.units import NS_PER_DAY
 from tapewire.config.external import features_of, in_json
 from tapewire.config.finding import find_strategy
 from tapewire.config.schema import BridgeCurve, InferenceLatencyModel, RunConfig, StrategyEntry
@@ -135,7 +134,7 @@ class RunModels:
         return self._company.batches(
             simulation, source, check, self._describe,
             start_ns=self._info.warmup_until_ns,
-            close_ns=closes[0] % NS_PER_DAY if closes else None,
+            closes_ns=closes,
             ahead=max(lookahead), stop=stop, reach=RowReach(self._times),
         )  # fmt: skip
 

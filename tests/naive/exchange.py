@@ -569,7 +569,9 @@ class NaiveExchange:
                 if self.unseen_of_trade:
                     left = self.unseen_of_trade[2] - r.size
                     self.unseen_of_trade[2] = max(0, left)
-            if real is not None:
+            if r.price == UNDEF_PRICE:
+                pass  # it explains its T, and is nowhere
+            elif real is not None:
                 self.hit(r, real)
             elif side in "BA":
                 self.unseen.append([side, r.price, r.size])
@@ -587,10 +589,11 @@ class NaiveExchange:
         side = chr(r.side)
         self.in_auction = False
         self.unseen_of_trade = None
+        if r.price == UNDEF_PRICE:
+            return
         if self.book.quoted:  # there the T is all that is told of a trade
             for passive in {"B": "A", "A": "B"}.get(side, "BA"):
-                if r.price != UNDEF_PRICE:
-                    self.hits += [(passive, r.price, 0, "SEEN")] * r.size
+                self.hits += [(passive, r.price, 0, "SEEN")] * r.size
             return
         waited = not self.gapless or self.was_shut
         if side not in "BA" and waited and not r.flags & F_TOB:

@@ -169,7 +169,7 @@ def compare_market(
     log = generated_log(
         draw, draw.randint(1, 60), market.clock - START_NS, lambda: draw.randint(-2, 3) * UNIT
     )
-    records = market.records()
+    records = without_prices(market.records(), random.Random(~number))
     if draw.random() < 0.3:  # a capture that starts in mid-session
         records = records[draw.randrange(1 + len(records) // 2) :]
     waits, unseen, clears = (draw.random() < 0.7 for _ in range(3))
@@ -182,6 +182,14 @@ def compare_market(
         may_be_late=True, states=generated_states(draw, market.clock),
         **generated_cuts(draw, market.clock),
     )  # fmt: skip
+
+
+def without_prices(records: np.ndarray, draw: random.Random) -> np.ndarray:
+    """The records, in which a few trades and fills say no price: they are nowhere."""
+    for k in np.flatnonzero(np.isin(records["action"], (ord("T"), ord("F")))).tolist():
+        if draw.random() < 0.03:
+            records["price"][k] = UNDEF_PRICE
+    return records
 
 
 def generated_states(draw: random.Random, end_ns: int) -> list[tuple[int, TradingState]]:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from markets import session
+from tapewire.config.schema import SessionHours
+from tapewire.config.sessions import session_closes
 from tapewire.errors import ConfigError
 from tapewire.features import (
     DEFAULT_NAMES,
@@ -135,6 +137,20 @@ def test_times_run_to_the_close_that_was_given() -> None:
     assert state.value("time_to_close", at + 2 * 3_600 * 10**9) == 82_799.5
     until_midnight = FeatureState(FeatureSet(["time_to_close"]))
     assert until_midnight.values(20_000 * night + 1).tolist() == [86_399.999999999]
+
+
+def test_times_run_to_the_closes_of_a_session() -> None:
+    """15:00 in Chicago is 21:00 UTC, and 20:00 from Sunday, 10 March 2024 on."""
+    start = 1_709_841_600 * 10**9  # 7 March, 20:00 UTC
+    closes = session_closes(SessionHours(close="15:00", timezone="America/Chicago"), start)
+    state = FeatureState(FeatureSet(["time_to_close"], closes_ns=closes[:5]))
+    hour, day = 3_600 * 10**9, 24 * 3_600 * 10**9
+    to_close = [state.value("time_to_close", start + k * day) for k in range(4)]
+    assert to_close == [3_600, 3_600, 3_600, 0]
+    assert state.value("time_to_close", start + hour) == 0
+    assert state.value("time_to_close", start + hour + 1) == 86_399.999999999
+    assert state.value("time_to_close", start + 2 * day + hour + hour) == 22 * 3_600
+    assert math.isnan(state.value("time_to_close", start + 9 * day))
 
 
 def test_nothing_is_known_of_a_book_that_has_had_no_event() -> None:

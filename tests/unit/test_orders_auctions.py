@@ -51,6 +51,12 @@ def test_an_order_better_than_the_clearing_price_trades_at_it(tmp_path: Path) ->
     assert played.fills[0].known == 550
 
 
+def test_an_auction_is_not_where_a_trade_names_no_price(tmp_path: Path) -> None:
+    log = Log().sell(10, "eager", 2, 99.5).buy(20, "dear", 3, 104)
+    tape = pre_open().tick(200).event(500, Line("T", "N", 0, UNDEF_PRICE, 6)).tick(900)
+    assert play(tmp_path, tape, log).fills == []
+
+
 def test_no_more_is_filled_than_the_venue_cleared(tmp_path: Path) -> None:
     """6 lots were cleared: 4 for the better order, the other gets 2, then bids at 101 are left.
 

@@ -261,3 +261,32 @@ def test_a_log_says_what_can_not_hang_together(tmp_path: Path) -> None:
         play(tmp_path, book(), log)
     with pytest.raises(FormatError, match="row 1, parent: expected an earlier row's order"):
         play(tmp_path, book(), Log().buy(10, "a", 1, 98, parent="b"))
+
+
+def test_a_log_sends_what_hangs_together_at_once(tmp_path: Path) -> None:
+    # 63 rows go out in one callback: the bracket's entry would be the last of them.
+    log = Log()
+    for k in range(62):
+        log.buy(10, f"x{k}", 1, 98)
+    log.buy(10, "entry", 2, 102).sell(10, "profit", 2, 110, parent="entry")
+    log.sell(10, "loss", 2, trigger_price=95, parent="entry").buy(10, "last", 1, 98)
+    played = play(tmp_path, book().tick(300), log)
+    assert played.orders["entry"].status == "FILLED"
+    assert [played.orders[name].status for name in ("profit", "loss", "last")] == ["NEW"] * 3
+    assert {order.arrived for order in played.orders.values()} == {60}
+
+
+@pytest.mark.parametrize("between", [61, 62])
+def test_a_log_sends_a_group_at_once_whatever_stands_between(tmp_path: Path, between: int) -> None:
+    log = Log().buy(5, "first", 1, 98).buy(10, "one", 1, 99.5, group="g")
+    for k in range(between):
+        log.buy(10, f"x{k}", 1, 98)
+    log.sell(10, "other", 1, 101.5, group="g")
+    if between == 62:
+        with pytest.raises(FormatError, match="row 65, group: expected what hangs together within "
+                           "63 rows of a ts_ns, found 64 rows from row 2 on"):  # fmt: skip
+            play(tmp_path, book(), log)
+        return
+    played = play(tmp_path, book().trade(100, (1, 5), (3, 3)).tick(300), log)
+    assert [(fill.order, fill.lots) for fill in played.fills] == [("one", 1)]
+    assert played.orders["other"].reason == "OTHER_FILLED"

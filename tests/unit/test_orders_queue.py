@@ -5,7 +5,10 @@ Latency is 50 µs each way and the feed is 1 µs behind the exchange, unless a t
 
 from pathlib import Path
 
+import pytest
+
 from stories import Line, Log, Tape, play, px
+from tapewire.market.records import UNDEF_PRICE
 
 
 def quiet_book() -> Tape:
@@ -366,6 +369,31 @@ def test_what_fills_explain_of_a_trade_is_not_counted_again(tmp_path: Path) -> N
     tape.event(100, Line("T", "A", 0, px(100), 7), tape.f(1, 5), tape.c(1)).tick(200)
     played = play(tmp_path, tape, Log().buy(10, "mine", 20, 100.5))
     assert played.brief() == [("mine", 100.5, 7, "TRADE_THROUGH", 100)]
+
+
+@pytest.mark.parametrize("side", "BAN")
+@pytest.mark.parametrize("seen", ["fill_through", "fill"])
+def test_a_trade_without_a_price_is_nowhere(tmp_path: Path, side: str, seen: str) -> None:
+    # Our offer at 100.75 and our bid at 100.5 are the touch: nothing says that 3 lots met them.
+    tape = quiet_book().tick(70).event(100, Line("T", side, 0, UNDEF_PRICE, 3)).tick(200)
+    log = Log().buy(10, "bid", 5, 100.5).sell(20, "ask", 5, 100.75)
+    assert play(tmp_path, tape, log, unseen_trades=seen).fills == []
+
+
+def test_a_fill_without_a_price_only_explains_its_trade(tmp_path: Path) -> None:
+    # 7 lots traded at 100, below our bid. 5 of them are order 1's, at no price that is told: the
+    # 2 that nobody's F explains would have met us first. Our offer at 101.5 is met by nobody.
+    tape = quiet_book().tick(70)
+    fill = tape.f(1, 5)._replace(price=UNDEF_PRICE)
+    tape.event(100, Line("T", "A", 0, px(100), 7), fill, tape.c(1)).tick(200)
+    log = Log().buy(10, "mine", 20, 100.5).sell(20, "ask", 5, 101.5)
+    assert play(tmp_path, tape, log).brief() == [("mine", 100.5, 2, "UNSEEN_TRADE", 100)]
+
+
+def test_a_fill_of_an_unknown_order_without_a_price_meets_nobody(tmp_path: Path) -> None:
+    tape = quiet_book().tick(70)
+    tape.event(100, Line("T", "B", 0, px(101), 2), Line("F", "A", 77, UNDEF_PRICE, 2)).tick(200)
+    assert play(tmp_path, tape, Log().sell(10, "mine", 5, 101.5)).fills == []
 
 
 # --- one aggressor's lots -------------------------------------------------------------------------

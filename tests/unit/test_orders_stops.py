@@ -116,6 +116,16 @@ def test_a_replace_moves_a_stops_trigger(tmp_path: Path) -> None:
     assert found.rows.orders[0]["trigger_price"] == px(101)
 
 
+def test_a_replace_of_a_stops_lots_leaves_its_trigger(tmp_path: Path) -> None:
+    log = Log().buy(10, "stop", 3, trigger_price=105).replace(100, "stop", 2, "")
+    log.replace(300, "stop", 2, 106).replace(500, "stop", 1, "")
+    played = play(tmp_path, market().tick(700), log, event_log=True)
+    assert played.orders["stop"].quantity == 1
+    assert [change[:4] for change in played.changes("stop") if change[0] == "REPLACED"] == [
+        ("REPLACED", "NONE", 105, 2), ("REPLACED", "NONE", 106, 2), ("REPLACED", "NONE", 106, 1),
+    ]  # fmt: skip
+
+
 def test_a_trigger_is_not_moved_where_the_market_has_traded(tmp_path: Path) -> None:
     log = Log().buy(10, "s", 2, trigger_price=102).replace(100, "s", 2, 101)
     found = play(tmp_path, market().trade(120, (8, 1)).tick(300), log, event_log=True)

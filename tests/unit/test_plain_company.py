@@ -1,12 +1,12 @@
 """Who else runs changes nothing for a strategy, in any tier."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from markets import market, spec
-from plain import spec_of
-from stories import configure, run
+from plain import quoted, spec_of
+from stories import configure, run, us
 from tapewire import Strategy, Wants
 from tapewire.router import StrategySpec
 
@@ -79,3 +79,42 @@ def test_each_has_the_digest_that_it_has_alone(late_us: int) -> None:
         for batch in (1_000_000, 777):
             simulation, _ = run(configure(None, others=together, feed_us=25), records, batch)
             assert simulation.digests() == {name: alone[name] for name in order}
+
+
+class LastPrice(Strategy):
+    """Notes the last price that it knows; it is not shown trades."""
+
+    notes: ClassVar[list[Any]] = []
+
+    def on_book(self, market: Any, context: Any) -> None:
+        self.notes.append(("book", us(context.now), market.last_price))
+
+
+class LastTrade(LastPrice):
+    """Is shown trades, and called for their events before."""
+
+    def on_market_event(self, market: Any, context: Any) -> None:
+        self.notes.append(("event", us(context.now), market.last_price))
+
+    def on_trade(self, trade: Any, context: Any) -> None:
+        self.notes.append(("trade", us(context.now), context.market.last_price))
+
+
+@pytest.mark.parametrize("kind", [LastPrice, LastTrade])
+def test_the_last_price_is_that_of_the_trades_that_it_was_shown_itself(kind: Any) -> None:
+    tape = quoted().add(2, 8, "A", 102, 5).trade(10, (9, 10)).trade(20, (8, 1)).tick(30)
+    mine, other = spec_of(kind), spec("other", "sma_crossover", fast_period=3, slow_period=9)
+    seen = []
+    for company in ([mine], [other, mine], [mine, other]):
+        LastPrice.notes.clear()
+        run(configure(None, others=company), tape.records())
+        seen.append([note for note in LastPrice.notes if note[1] > 10])
+    assert seen[1] == seen[2] == seen[0]
+    shown = kind is LastTrade
+    first, second = (101 * 10**9, 102 * 10**9) if shown else (None, None)
+    assert [note for note in seen[0] if note[0] == "book"] == [
+        ("book", 11, first), ("book", 21, second),
+    ]  # fmt: skip
+    assert [note for note in seen[0] if note[0] == "event"] == [
+        ("event", 11, None), ("event", 21, first), ("event", 31, second),
+    ][: 3 * shown]  # fmt: skip

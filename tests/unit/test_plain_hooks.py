@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plain import PRICE, play, quoted, spec_of
-from stories import Tape, configure, ns, run, us
+from stories import Tape, configure, merge, ns, run, us
 from tapewire import Strategy, Wants
 from tapewire.errors import StrategyError
 from tapewire.router import RiskLimits, Simulation
@@ -277,6 +277,30 @@ def test_it_sees_several_books_in_one_time() -> None:
         (8, 51 * PRICE), (7, 101 * PRICE),
     ]  # fmt: skip
     assert len(simulation.legs) == 2
+
+
+@pytest.mark.parametrize("trades_other", [False, True])
+def test_an_order_on_another_book_leaves_the_one_at_hand(trades_other: bool) -> None:
+    class Elsewhere(Noting):
+        wants = Wants(together=True)
+
+        def on_trade(self, trade: Any, context: Any) -> None:
+            if trades_other:
+                order = context.buy(1, 40, symbol="TWY")
+                context.mass_cancel(symbol="TWY")
+                context.cancel(order)
+            context.set_timer(after="100us", name="mine")
+            context.record("x", 1)
+
+        def on_timer(self, timer: Any, context: Any) -> None:
+            self.note(context, timer.name, context.market.symbol)
+
+    second = Tape()
+    second.instrument = 8
+    second.add(3, 11, "B", 50, 5).add(4, 19, "A", 51, 5).tick(900)
+    _, rows = play(Elsewhere, merge(quoted().trade(100, (9, 1)).tick(300), second))
+    assert Noting.notes == [(201, "mine", "TWX")]
+    assert [(row["leg"], us(int(row["ts"]))) for row in rows.series] == [(0, 101)]
 
 
 class Random(Noting):

@@ -1,5 +1,7 @@
 """Compiled strategies see what plain ones see: depth, trades, sessions, features, places, books."""
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import numpy as np
@@ -7,8 +9,9 @@ import pytest
 
 from markets import market
 from plain import spec_of
-from stories import configure, ns, run
+from stories import OTHER_INSTRUMENT, Tape, configure, merge, models_of, ns, run
 from tapewire import Strategy, StrategyDefinition, Wants
+from tapewire.execution.models import built_in
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.router import StrategySpec
 from tapewire.strategies.context import (
@@ -144,7 +147,6 @@ def watch_pair(ctx: Any, state: Any) -> None:
 
 def test_a_compiled_strategy_sees_all_its_books_in_one_time() -> None:
     from plain import quoted
-    from stories import Tape
 
     first = quoted().trade(100, (9, 1)).tick(300)
     second = Tape()
@@ -160,6 +162,52 @@ def test_a_compiled_strategy_sees_all_its_books_in_one_time() -> None:
     assert state["seen"][: state["n"]].tolist() == [
         [7, 2, 100 * 10**9, 50 * 10**9], [8, 2, 100 * 10**9, 50 * 10**9],
     ]  # fmt: skip
+
+
+OWN_STATE = np.dtype([("calls", "i8"), ("others", "i8")])
+
+
+def compare_own(ctx: Any, state: Any) -> None:
+    state.calls += 1
+    for k in range(ctx.sight_n):
+        own = sight(ctx, k)
+        if own.leg == ctx.leg:
+            state.others += (
+                own.instrument_id != ctx.instrument_id
+                or own.best_bid != ctx.best_bid
+                or own.best_ask_size != ctx.best_ask_size
+                or own.trade_price != ctx.trade_price
+                or own.session_volume != ctx.session_volume
+            )
+    if ctx.timer_id < 50:
+        set_timer(ctx, ctx.now_ns + 30_000, ctx.timer_id + 1)
+    elif ctx.leg == 0:
+        ctx.leg = sight(ctx, 1).leg  # an order on the other book
+        submit_limit(ctx, BUY, 10**9, 1, GTC)
+
+
+def test_the_book_at_hand_is_never_shown_with_the_prices_of_another() -> None:
+    """Where feed latency varies, word of a timer comes before the last event may be seen."""
+    latency = built_in("latency", "uniform", feed_latency_max_us=Decimal(100))
+    first = Tape().add(0, 1, "B", 100, 10).add(1, 2, "A", 101, 10)
+    second = Tape()
+    second.instrument = OTHER_INSTRUMENT
+    second.add(2, 11, "B", 500, 7).add(3, 12, "A", 501, 8)
+    for k in range(40):
+        first.add(50 * k + 50, 20 + k, "B", 100 + (k + 1) / 64, 1)
+        second.add(50 * k + 60, 80 + k, "B", 500 + (k + 1) / 64, 1)
+    first.trade(2_100, (2, 3)).tick(2_300)
+    second.trade(2_120, (12, 2)).tick(2_400)
+    kind = StrategyDefinition(
+        "own", "", {}, OWN_STATE, wants=Wants(book="price", together=True),
+        on_book=compare_own, on_timer=compare_own, on_trade=compare_own,
+    )  # fmt: skip
+    models = replace(models_of(), latency=latency)
+    config = configure(None, others=[StrategySpec("own", kind)], models=models)
+    simulation, _ = run(config, merge(first, second))
+    state = simulation._roster.state_of(0)
+    assert state["calls"] > 100
+    assert state["others"] == 0
 
 
 CLOSE_STATE = np.dtype([("closes", "i8", (4,)), ("n", "i8")])

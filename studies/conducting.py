@@ -124,22 +124,10 @@ def conduct(
                 trials = work(session)
                 _finish(folder, session, plan, trials, time.monotonic() - began_s, team)
         except InterruptedRunError as error:
-            raise _stopped(error, session, total, path) from None
+            said = InterruptedRunError(folder.stopped(session.done if session else 0, total))
+            said.exit_code = error.exit_code
+            raise said from None
     return Study(path)
-
-
-def _stopped(
-    error: InterruptedRunError, session: StudySession | None, total: int | None, path: Path
-) -> InterruptedRunError:
-    """Return the error of a study that its user stopped: what is done, and how to go on."""
-    done = 0 if session is None else session.done
-    of = "" if total is None else f" of {total:,}"
-    said = InterruptedRunError(
-        f"stopped: {done:,}{of} trials are done and kept in {path}; the same command with --resume "
-        "goes on"
-    )
-    said.exit_code = error.exit_code
-    return said
 
 
 def _finish(

@@ -192,6 +192,34 @@ class StudyFolder:
         """Return the parts there are."""
         return parts_in(self.parts)
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether something was played: parts of trials that are looked at lie in folders."""
+        return next(self.parts.rglob("*.parquet"), None) is not None
+
+    def stopped(self, done: int, total: int | None) -> str:
+        """Say what stays of a study that its user stops, and how to go on.
+
+        Parameters
+        ----------
+        done
+            Trials that are done.
+        total
+            How many there were to be, where that is known.
+        """
+        if self.earlier.exists() and not self.is_begun:
+            return (
+                f"stopped: no trial was done yet, so {self.path} holds the study again that "
+                "--force was to replace"
+            )
+        of = "" if total is None else f" of {total:,}"
+        seen = self.is_begun and not self.done()
+        beside = ", and the first days of others" if seen else ""
+        return (
+            f"stopped: {done:,}{of} trials are done and kept in {self.path}{beside}; the same "
+            "command with --resume goes on"
+        )
+
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Say that the study is complete; its parts are then in its tables."""
         digests = {
@@ -213,7 +241,7 @@ class StudyFolder:
         if self._lock < 0:
             return
         try:
-            if self.earlier.exists() and not (self.path / MANIFEST).exists() and not self.done():
+            if self.earlier.exists() and not (self.path / MANIFEST).exists() and not self.is_begun:
                 self._put_back()
         finally:
             unlock(self._lock, self.path / _LOCK)

@@ -89,10 +89,7 @@ def spread(asked: Spreading, means: Means, *, keep_markets: bool = False) -> Pat
                 _finish(asked, folder, session, run, hooks.announce, began_s, team)
         except InterruptedRunError as error:
             done = 0 if session is None else session.done
-            said = InterruptedRunError(
-                f"stopped: {done:,} of {len(asked.trials):,} trials are done and kept in {path}; "
-                "the same command with --resume goes on"
-            )
+            said = InterruptedRunError(folder.stopped(done, len(asked.trials)))
             said.exit_code = error.exit_code
             raise said from None
     return path

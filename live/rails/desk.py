@@ -127,7 +127,7 @@ class RailsDesk:
 
     def _begin(self, now_ns: int) -> None:
         records: list[Message] = []
-        if self.ledger.epoch == 0:
+        if self.ledger.horizon_ns == 0:  # no session has begun yet, in whichever file
             records.append(KeptHorizon(now_ns))  # what was before the journal is not in it
         records.append(
             SessionBegan(JOURNAL_VERSION, self.settings.account, self.session, self._lease.epoch)

@@ -36,10 +36,13 @@ from tapewire.live.rails.records import (
     KeptHorizon,
     KeptOrder,
     KeptPosition,
+    KeptSession,
     OutcomeKnown,
     PositionAdopted,
     PositionValued,
     SessionBegan,
+    SessionEnded,
+    StateChanged,
 )
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.wire.codec import Message
@@ -61,6 +64,8 @@ class RailsOrder:
         The largest quantity that a replace under way asks for; 0: none.
     sent_ns, asked_ns
         When it was journaled, and the last request about it; ns since the epoch.
+    cancels_ns
+        When the cancels of it were journaled that have no answer yet.
     is_unknown
         Whether the outcome of it, or of a request about it, is.
     is_absent
@@ -76,15 +81,20 @@ class RailsOrder:
     requested: int = 0
     venue_order_id: str = ""
     asked_ns: int = 0
-    is_canceling: bool = False
     is_unknown: bool = False
     is_absent: bool = False
+    cancels_ns: list[int] = field(default_factory=list)
     executions: dict[str, KeptExecution] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
         """Whether it may still fill."""
         return self.status in _OPEN
+
+    @property
+    def is_canceling(self) -> bool:
+        """Whether a cancel of it is under way."""
+        return bool(self.cancels_ns)
 
     @property
     def is_waiting(self) -> bool:
@@ -145,9 +155,11 @@ class AccountLedger:
         Those that have ended in the order in which they did, the last `ENDED_KEPT`.
     positions : dict of AccountPosition by symbol
     horizon_ns
-        Orders that ended up to here may be forgotten.
-    session, epoch
+        Orders that ended up to here may be forgotten; 0: no session has ever begun.
+    account, session, epoch
         Of the last session that began.
+    ending, state
+        How that one ended, in words, and what it was allowed last, as far as either was said.
     fills
         Counted.
     """
@@ -158,8 +170,10 @@ class AccountLedger:
         self.positions: dict[str, AccountPosition] = {}
         self.horizon_ns = 0
         self.now_ns = 0
-        self.session = ""
+        self.account = self.session = ""
         self.epoch = 0
+        self.ending: SessionEnded | None = None
+        self.state: StateChanged | None = None
         self.fills = 0
 
     def order(self, client_order_id: str) -> RailsOrder | None:
@@ -214,9 +228,15 @@ class AccountLedger:
             self.open[record.client_order_id] = RailsOrder(
                 record, self.now_ns, record.price, record.quantity, asked_ns=self.now_ns
             )
-        elif isinstance(record, SessionBegan):
-            self.session, self.epoch = record.session, record.epoch
-            self._cut()
+        elif isinstance(record, SessionBegan | KeptSession):
+            self.account, self.session, self.epoch = record.account, record.session, record.epoch
+            self.ending = None
+            if isinstance(record, SessionBegan):
+                self._cut()
+        elif isinstance(record, SessionEnded):
+            self.ending = record
+        elif isinstance(record, StateChanged):
+            self.state = record
         elif isinstance(record, BrokerDown):
             self._cut()
         elif isinstance(record, PositionAdopted):
@@ -239,7 +259,8 @@ class AccountLedger:
         elif isinstance(record, FillUndone):
             self._undo(order, record)
         elif isinstance(record, CancelOrder):
-            order.is_canceling, order.asked_ns = True, self.now_ns
+            order.cancels_ns.append(self.now_ns)
+            order.asked_ns = self.now_ns
         elif isinstance(record, ReplaceOrder):
             order.requested, order.asked_ns = max(order.requested, record.quantity), self.now_ns
         elif isinstance(record, OrderUnclear):
@@ -261,7 +282,7 @@ class AccountLedger:
             if order.is_open and order.filled >= order.quantity:
                 self._end(order, OrderStatus.FILLED)
         elif isinstance(record, CancelRejected):
-            order.is_canceling = False
+            del order.cancels_ns[:1]  # answers come in the order of what they answer
         elif isinstance(record, ReplaceRejected):
             order.requested = 0
             if order.is_open and order.filled >= order.quantity:
@@ -303,7 +324,7 @@ class AccountLedger:
         self.position(order.order.symbol).book(-order.order.side, was.price, was.lots, -was.fee)
 
     def _settle(self, order: RailsOrder, record: OutcomeKnown) -> None:
-        order.is_unknown = order.is_canceling = False
+        order.is_unknown = False  # cancels that are left were sent since the report was asked for
         order.requested = 0
         if record.is_absent:
             self._end(order, OrderStatus.CANCELED)
@@ -315,8 +336,9 @@ class AccountLedger:
         if not order.is_open:
             return
         order.status = status
-        order.is_unknown = order.is_canceling = False
+        order.is_unknown = False
         order.requested = 0
+        order.cancels_ns.clear()
         del self.open[order.order.client_order_id]
         self.ended[order.order.client_order_id] = order
         order.asked_ns = self.now_ns
@@ -341,6 +363,11 @@ class AccountLedger:
     def kept(self) -> Iterator[Message]:
         """Yield the records that a new file begins with, from which all of it comes again."""
         yield KeptHorizon(self.horizon_ns)
+        if self.epoch:
+            yield KeptSession(self.account, self.session, self.epoch)
+        for said in (self.ending, self.state):
+            if said is not None:
+                yield said
         for symbol, held in self.positions.items():
             yield KeptPosition(
                 symbol, held.lots, str(held.cash), str(held.fees),
@@ -351,7 +378,7 @@ class AccountLedger:
             yield KeptOrder(
                 one.order, one.asked_ns if not one.is_open else one.sent_ns, int(one.status),
                 one.venue_order_id, one.price, one.quantity, one.filled, one.requested,
-                one.is_unknown or one.is_waiting, one.is_absent,
+                one.is_unknown, one.is_absent, len(one.cancels_ns),
             )  # fmt: skip
             found = tuple(one.executions.values())
             for at in range(0, len(found), EXECUTIONS_PER_RECORD):
@@ -372,7 +399,8 @@ class AccountLedger:
             one = RailsOrder(
                 record.order, record.sent, record.price, record.quantity,
                 OrderStatus(record.status), record.filled, record.requested,
-                record.venue_order_id, record.sent, False, record.is_unknown, record.is_absent,
+                record.venue_order_id, record.sent, record.is_unknown, record.is_absent,
+                [record.sent] * record.canceling,
             )  # fmt: skip
             (self.open if one.is_open else self.ended)[record.order.client_order_id] = one
         elif isinstance(record, KeptExecutions):

@@ -9,9 +9,8 @@ from tapewire.errors import ConfigError
 from tapewire.live.rails.journal import FILE_BYTES_MAX, JournalTail, journal_files
 from tapewire.live.rails.ledger import AccountLedger
 from tapewire.live.rails.messages import RailsState
-from tapewire.live.rails.records import SessionBegan, SessionEnded, StateChanged
+from tapewire.live.rails.records import StateChanged
 from tapewire.live.rails.switch import killed_because
-from tapewire.wire.codec import Message
 
 #: A file is followed by another one long before: more is not read to be looked at.
 _LOOKED_BYTES_MAX: Final = 4 * FILE_BYTES_MAX
@@ -56,7 +55,6 @@ class AccountWatch:
         self._folder = folder
         self._tail: JournalTail | None = None
         self._ledger = AccountLedger()
-        self._account = self._ended = self._state = ""
 
     def look(self) -> AccountSeen:
         """Return the account as of the last whole record, whoever writes it meanwhile.
@@ -81,24 +79,21 @@ class AccountWatch:
         tail, self._tail = self._tail, None  # anew, should this one fail half-way
         if tail is None or not tail.is_of(files[-1]):
             tail, self._ledger = JournalTail(files[-1]), AccountLedger()
-            self._account = self._ended = self._state = ""
         for record in tail.new_records(_LOOKED_BYTES_MAX):
-            self._take(record)
+            self._ledger.apply(record)
         self._tail = tail
+        ledger = self._ledger
         return AccountSeen(
-            self._account, self._ledger.session, self._ended, self._state,
-            killed_because(self._folder), self._ledger,
+            ledger.account, ledger.session, ledger.ending.text if ledger.ending else "",
+            _in_words(ledger.state), killed_because(self._folder), ledger,
         )  # fmt: skip
 
-    def _take(self, record: Message) -> None:
-        self._ledger.apply(record)
-        if isinstance(record, SessionBegan):
-            self._account, self._ended = record.account, ""
-        elif isinstance(record, SessionEnded):
-            self._ended = record.text
-        elif isinstance(record, StateChanged):
-            name = RailsState(record.state).name
-            self._state = name + (f": {record.text}" if record.text else "")
+
+def _in_words(state: StateChanged | None) -> str:
+    if state is None:
+        return ""
+    name = RailsState(state.state).name
+    return f"{name}: {state.text}" if state.text else name
 
 
 def look_at_account(folder: Path) -> AccountSeen:

@@ -64,7 +64,8 @@ class SessionEnded(Message, frozen=True):
 class KeptOrder(Message, frozen=True):
     """An order as a new file of the journal begins with it.
 
-    ``requested`` is the largest quantity that a replace under way asked for.
+    ``requested`` is the largest quantity that a replace under way asked for, ``canceling`` how many
+    cancels are; files of earlier versions do not have it.
     """
 
     order: NewOrder
@@ -77,6 +78,15 @@ class KeptOrder(Message, frozen=True):
     requested: Count
     is_unknown: bool
     is_absent: bool
+    canceling: Count = 0
+
+
+class KeptSession(Message, frozen=True):
+    """The last session as a new file begins with it: unlike `SessionBegan` it cuts nothing off."""
+
+    account: Name
+    session: Name
+    epoch: Count
 
 
 class KeptExecutions(Message, frozen=True):
@@ -174,6 +184,7 @@ JournalRecord = (
     JournalStamp
     | SessionBegan
     | SessionEnded
+    | KeptSession
     | KeptOrder
     | KeptExecutions
     | KeptPosition

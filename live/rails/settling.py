@@ -12,6 +12,7 @@ from tapewire.execution.codes import OrderStatus
 from tapewire.live.orders import (
     LIQUIDITY_UNKNOWN,
     AccountReport,
+    CancelRejected,
     FillReport,
     OrderAccepted,
     OrderCanceled,
@@ -21,6 +22,7 @@ from tapewire.live.orders import (
     OrderReplaced,
     OrderReport,
     PositionReport,
+    ReplaceRejected,
 )
 from tapewire.live.rails.ledger import AccountLedger, RailsOrder
 from tapewire.live.rails.records import OutcomeKnown, PositionAdopted
@@ -30,6 +32,7 @@ _ENDED: Final = {
     OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED,
     OrderStatus.DENIED,
 }  # fmt: skip
+_LOST: Final = "LOST: the account's report shows nothing of it"
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def settle(ledger: AccountLedger, report: AccountReport, terms: SettlingTerms) -
         if order is not None and _is_denied_to_exist(order, one):
             _absent(order, missed.get(one.client_order_id, 0), report, terms, found)
         elif order is not None:
-            _order(order, one, missed.get(one.client_order_id, 0), report, found)
+            _order(order, one, missed.get(one.client_order_id, 0), report, terms, found)
         elif OrderStatus(one.status) not in _ENDED:
             _stranger(one, terms, found)
     for order in ledger.open.values():
@@ -183,10 +186,12 @@ def _is_denied_to_exist(order: RailsOrder, one: OrderReport) -> bool:
 
 
 def _order(
-    order: RailsOrder, one: OrderReport, missed: int, report: AccountReport, found: Settlement
-) -> None:
+    order: RailsOrder, one: OrderReport, missed: int, report: AccountReport, terms: SettlingTerms,
+    found: Settlement,
+) -> None:  # fmt: skip
     """An order that both know."""
     name, at = one.client_order_id, (0, report.ts_recv)
+    before = len(found.records)
     status = OrderStatus(one.status)
     filled = order.filled + missed
     if one.filled_qty > filled:
@@ -213,8 +218,30 @@ def _order(
         found.note("ended_meanwhile", name, order.status.name, how, is_settled=True)
         found.records.append(_end(name, status, at))
     if order.is_unknown:
+        found.records += _lost(order, found.records[before:], terms.asked_ns, at)
         found.records.append(OutcomeKnown(name, is_absent=False))
         found.note("unknown_settled", name, "an answer", status.name, is_settled=True)
+
+
+def _lost(
+    order: RailsOrder, told: list[Message], asked_ns: int, at: tuple[int, int]
+) -> Iterator[Message]:
+    """Answer requests of unknown outcome that a report shows nothing of: who asked waits for it.
+
+    Parameters
+    ----------
+    told
+        What the report says of the order, which answers one request.
+    asked_ns
+        When it was asked for: what was sent since is still answered by the venue.
+    """
+    name = order.order.client_order_id
+    cancels = sum(sent_ns <= asked_ns for sent_ns in order.cancels_ns)
+    cancels -= any(isinstance(one, OrderCanceled | OrderExpired) for one in told)
+    for _ in range(cancels):
+        yield CancelRejected(name, _LOST, *at)
+    if order.requested and not any(isinstance(one, OrderReplaced) for one in told):
+        yield ReplaceRejected(name, _LOST, *at)
 
 
 def _end(name: str, status: OrderStatus, at: tuple[int, int]) -> Message:
@@ -239,9 +266,10 @@ def _absent(
     order: RailsOrder, missed: int, report: AccountReport, terms: SettlingTerms, found: Settlement
 ) -> None:
     """An order of ours that the report does not have."""
-    name = order.order.client_order_id
-    if order.open_lots - missed <= 0:
-        return  # its fills have ended it
+    name, at = order.order.client_order_id, (0, report.ts_recv)
+    if order.open_lots - missed <= 0:  # its fills have ended it
+        found.records += _lost(order, [], terms.asked_ns, at) if order.is_unknown else ()
+        return
     is_new = order.status == OrderStatus.PENDING_NEW
     if is_new and terms.asked_ns < order.sent_ns + terms.absence_ns:
         age_s = (terms.asked_ns - order.sent_ns) / 1e9
@@ -255,9 +283,9 @@ def _absent(
         return
     if is_new and order.filled + missed == 0:
         found.records.append(OutcomeKnown(name, is_absent=True))
-    found.records.append(
-        OrderCanceled(name, "the account's report does not have it", 0, report.ts_recv)
-    )
+    end = OrderCanceled(name, "the account's report does not have it", *at)
+    found.records.append(end)
+    found.records += _lost(order, [end], terms.asked_ns, at) if order.is_unknown else ()
     kind = "unknown_settled" if order.is_unknown else "ended_meanwhile"
     found.note(kind, name, order.status.name, "none of it at the venue", is_settled=True)
 
@@ -265,7 +293,14 @@ def _absent(
 def _positions(
     ledger: AccountLedger, report: AccountReport, terms: SettlingTerms, found: Settlement
 ) -> None:
-    """Positions, with the fills that were missed counted."""
+    """Positions, with the fills that were missed counted.
+
+    Nothing is adopted of an instrument while an order of it is in doubt: a fill that is still to be
+    told would count twice.
+    """
+    doubtful = {
+        order.order.symbol for one in found.open if (order := ledger.order(one.where)) is not None
+    }
     held = {symbol: one.lots for symbol, one in ledger.positions.items()}
     for record in found.records:
         if isinstance(record, OrderFilled):
@@ -280,7 +315,8 @@ def _positions(
         if lots == expected:
             continue
         adopted = list(_adopted(symbol, expected, lots, venue.get(symbol), terms))
-        adopts = terms.adopts_positions and sum(one.lots for one in adopted) == lots - expected
+        adopts = terms.adopts_positions and symbol not in doubtful
+        adopts = adopts and sum(one.lots for one in adopted) == lots - expected
         found.note("position", symbol, f"{expected:+d}", f"{lots:+d}", is_settled=adopts)
         if adopts:
             found.records += adopted

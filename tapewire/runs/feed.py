@@ -38,8 +38,8 @@ class TakesRows(Protocol):
 class OrderGate(Protocol):
     """What stands between live data and orders."""
 
-    def before(self, hops: "Sequence[Hops]") -> None:
-        """A batch has come, this way, and is simulated next."""
+    def before(self, hops: "Sequence[Hops]", last_ns: int) -> None:
+        """A batch has come, this way, and is simulated next; ``ts_recv`` of its last record, ns."""
 
     def after(self, hops: "Sequence[Hops]", simulate_ns: int) -> int:
         """It was simulated, which took so long; from the line to its orders, ns, 0 without any."""
@@ -153,7 +153,7 @@ class Feed:
             count = len(batch)
             hops = list(receiver.hops())
             if gate is not None:
-                gate.before(hops)
+                gate.before(hops, int(batch["ts_recv"][-1]))
             # A signal interrupts a strategy's own code at once: it may take as long as it likes.
             with self._signals.immediate() if simulation.calls_python else nullcontext():
                 simulation.feed(batch, check)

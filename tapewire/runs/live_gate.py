@@ -62,6 +62,8 @@ class LiveGate:
         self._holds = Holds() if holds is None else holds
         self._state: FeedState = "live"
         self._has_gap = self._is_late = self._is_stale = self._is_held = False
+        self._lags = self._is_old = False  # either makes data late
+        self._newest_ns: int | None = None  # ts_recv of the newest record
         self._sent = 0
         self._took = HdrHistogram(1, _TOOK_NS_MAX, _DIGITS)
         self.simulation: Simulation | None = None
@@ -91,25 +93,25 @@ class LiveGate:
             self._state = state
         self._apply(text)
 
-    def before(self, hops: "Sequence[Hops]") -> None:
-        """A batch has come: see how late."""
-        if not hops:
-            return
-        hop = hops[-1]
-        self.lag_ns = hop.decode_ns + hop.wire_ns
-        self.lag_ns_max = max(self.lag_ns_max, self.lag_ns)
-        lags = self.lag_ns > self._max_lag_ns
-        is_late = lags or self._is_old()
-        if is_late != self._is_late:
-            self._is_late = is_late
-            behind = f"data were {self.lag_ns / _NS_PER_MS:,.0f} ms behind the line"
-            self._apply(behind if lags else "data were older than max_age_ms by this host's clock")
+    def before(self, hops: "Sequence[Hops]", last_ns: int) -> None:
+        """A batch has come: see how late, and how old its last record is (``ts_recv``, ns)."""
+        self._newest_ns = last_ns
+        if hops:
+            hop = hops[-1]
+            self.lag_ns = hop.decode_ns + hop.wire_ns
+            self.lag_ns_max = max(self.lag_ns_max, self.lag_ns)
+            self._lags = self.lag_ns > self._max_lag_ns
+        self._look_at_age()
 
-    def _is_old(self) -> bool:
-        """Whether the clock of the data is too far behind this host's."""
-        if self._max_age_ns is None or self.simulation is None:
-            return False
-        return time.time_ns() - self.simulation.now_ns > self._max_age_ns
+    def _look_at_age(self) -> None:
+        """See whether data are too late, or too old by now: also where none have come since."""
+        if self._max_age_ns is not None and self._newest_ns is not None:
+            self._is_old = time.time_ns() - self._newest_ns > self._max_age_ns
+        if (self._lags or self._is_old) != self._is_late:
+            self._is_late = not self._is_late
+            behind = f"data were {self.lag_ns / _NS_PER_MS:,.0f} ms behind the line"
+            old = "data were older than max_age_ms by this host's clock"
+            self._apply(behind if self._lags else old)
 
     def after(self, hops: "Sequence[Hops]", simulate_ns: int) -> int:
         """A batch was simulated: if an order left by it, how long that took from the line, ns."""
@@ -128,7 +130,11 @@ class LiveGate:
         return took_ns
 
     def idle(self) -> None:
-        """Between two batches, and while none comes: see to orders that a broker works."""
+        """Between two batches, and while none comes: see to age, and to orders at a broker.
+
+        Age is first: as time passes at the broker's orders, a timer may send one.
+        """
+        self._look_at_age()
         if self.orders is None:
             return
         self.orders.turn(self.lag_ns, self._data_state)

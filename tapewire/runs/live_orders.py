@@ -348,6 +348,7 @@ class LiveOrders:
                 self._hear_position(message)
             elif isinstance(message, BrokerUp):
                 self._announce(f"the broker is there: {message.session}")
+                self._refuse_lost()
             elif isinstance(message, BrokerDown):
                 self._announce(f"the broker is away: {message.reason_text}")
                 self._warn(f"the broker was away: {message.reason_text}")
@@ -398,6 +399,15 @@ class LiveOrders:
             self._tell_once(message.reason_text.split(":")[0], message.reason_text)
             if asked is not None:
                 self._refuse(asked, Reason.BROKER, said)
+
+    def _refuse_lost(self) -> None:
+        """Answer what was asked of orders that had ended when the connection was cut.
+
+        Of those that are open the account's report tells.
+        """
+        for sent in self._sent.values():
+            while sent.has_ended and sent.waiting:
+                self._refuse(sent.waiting.popleft(), Reason.BROKER, self._at_once())
 
     def _hear_stranger(self, message: Any) -> None:
         """A word of an order of an earlier session, or of one that ended long ago."""

@@ -97,12 +97,12 @@ class SessionDesk:
         self._ends_s = None if self._ends_s is None else self._clock() + self._ends_s
         self.holds.attend(simulation)
 
-    def before(self, hops: "Sequence[Hops]") -> None:
-        """A batch has come."""
+    def before(self, hops: "Sequence[Hops]", last_ns: int) -> None:
+        """A batch has come; see `tapewire.runs.feed.OrderGate`."""
         self.obey()
         self._is_simulating = True
         if self._gate is not None:
-            self._gate.before(hops)
+            self._gate.before(hops, last_ns)
 
     def after(self, hops: "Sequence[Hops]", simulate_ns: int) -> int:
         """It was simulated; see `tapewire.runs.feed.OrderGate`."""

@@ -1,15 +1,21 @@
 """The rules of a FIX session in virtual time, and its numbers on the disk."""
 
 import re
+import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from fix_exchange import encode
 from tapewire.errors import BrokerDownError, BrokerError, ConfigError, OutputError
+from tapewire.live import orders as said
 from tapewire.live.brokers.fix import FixBroker, FixSettings
+from tapewire.live.brokers.fix.broker import CONNECT_TIMEOUT_S
 from tapewire.live.brokers.fix.frames import FixFrames, FixReceived
+from tapewire.live.brokers.fix.known import FixOrder
+from tapewire.live.brokers.fix.line import GatewayLine
 from tapewire.live.brokers.fix.numbers import AHEAD, TAKEN_MAX, SequenceNumbers
 from tapewire.live.brokers.fix.session import (
     GAP_TIMEOUT_S,
@@ -273,6 +279,172 @@ def test_a_venue_that_reads_nothing_gets_no_more(tmp_path: Path) -> None:
     with pytest.raises(BrokerDownError, match="reads nothing: nothing was sent"):
         talk.session.send("D", [(11, "x")], at(1))
     assert talk.numbers.next_out == number
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("2", [(7, "9" * 4_400), (16, "0")]), ("2", [(7, "1"), (16, "9" * 19)]),
+        ("4", [(123, "Y"), (36, "9" * 4_400)]), ("A", [(98, "0"), (108, "9" * 4_400)]),
+    ],
+)  # fmt: skip
+def test_numbers_without_end_end_it(
+    kind: str, fields: list[tuple[int, str]], tmp_path: Path
+) -> None:
+    talk = Talk(tmp_path)
+    if kind != "A":
+        talk.log_on()
+    with pytest.raises(SessionOverError, match="expected a number of at most 18 digits"):
+        talk.hear(kind, talk.numbers.next_in, *fields)
+
+
+class Held(GatewayLine):
+    """A connection by hand: takes what it is told to take, and has what is put into it."""
+
+    def __init__(self) -> None:
+        self.takes, self.has = True, b""
+
+    def wait(self, wait_s: float, *, to_write: bool) -> None: ...
+
+    def advance(self) -> bool:
+        return True
+
+    def read(self) -> bytes:
+        found, self.has = self.has, b""
+        return found
+
+    def write(self, data: bytearray) -> None:
+        if self.takes:
+            data.clear()
+
+    def close(self) -> None: ...
+
+
+class HeldBroker:
+    """A broker over such a connection, with its time; its session is up."""
+
+    def __init__(self, folder: Path, **changes: object) -> None:
+        self.now = 0.0
+        self.broker = FixBroker(settings(folder, **changes), clocks=lambda: at(self.now))
+        self.number = 0
+        self.log_on()
+
+    def say(self, kind: str, *body: tuple[int, str]) -> None:
+        self.number += 1
+        header = [(52, time_text(at(self.now).ns))]
+        self.line.has += encode(kind, self.number, list(body), header=header)
+
+    def log_on(self) -> None:
+        self.line = self.broker._line = Held()
+        self.broker._advance(at(self.now))
+        self.number = self.broker._numbers.next_in - 1
+        self.say("A", (98, "0"), (108, "10"))
+        self.say("0", (112, "in-order"))
+        assert isinstance(self.broker.poll(0.0)[-1], said.BrokerUp)
+
+
+def test_a_venue_that_reads_nothing_is_cut(tmp_path: Path) -> None:
+    """Once more waits than may, or at the latest with a heartbeat that can't be sent."""
+    held = HeldBroker(tmp_path)
+    held.line.takes = False
+    session = held.broker._session
+    assert session is not None
+    while len(session.out) <= OUT_BYTES_MAX:
+        session.send("D", [(58, "x" * 200)], at(held.now))
+    with pytest.raises(BrokerDownError):
+        session.send("D", [(58, "x" * 200)], at(held.now))
+    held.now = 10.5
+    [down] = held.broker.poll(0.0)
+    assert isinstance(down, said.BrokerDown)
+    assert (down.is_final, down.reason_text) == (
+        False, "VENUE at 127.0.0.1:1 reads nothing: nothing was sent"
+    )  # fmt: skip
+    held.log_on()
+    session = held.broker._session
+    assert session is not None
+    held.line.takes = False
+    session.out += bytes(OUT_BYTES_MAX + 1)
+    held.now += 0.1
+    [down] = held.broker.poll(0.0)
+    assert isinstance(down, said.BrokerDown)
+    held.log_on()
+    held.line.takes = False
+    held.broker._session.out += bytes(OUT_BYTES_MAX + 1)  # type: ignore[union-attr]
+    held.broker.close()
+
+
+@pytest.mark.parametrize("kind", ["2", "3"])
+def test_a_number_without_end_is_a_cut(kind: str, tmp_path: Path) -> None:
+    held = HeldBroker(tmp_path)
+    held.say(kind, (7, "9" * 4_400), (16, "0"), (45, "9" * 4_400), (58, "?"))
+    [down] = held.broker.poll(0.0)
+    assert isinstance(down, said.BrokerDown)
+    assert "expected a number of at most 18 digits, found one of 4,400" in down.reason_text
+
+
+def test_requests_that_cuts_took_are_forgotten_once_a_report_shows_the_order(
+    tmp_path: Path,
+) -> None:
+    """So many may be without an answer; those of earlier connections never get one."""
+    held = HeldBroker(tmp_path)
+    held.broker._orders.add(FixOrder("s1-1", "ES", 1, 3, price=99 * 10**9, request_id="s1-1"))
+    order = held.broker._orders.get("s1-1")
+    assert order is not None
+    for _ in range(20):
+        held.broker.cancel(said.CancelOrder("s1-1", 0))
+        assert not held.broker.poll(0.0)
+        held.now += 1
+        held.broker._down("cut", at(held.now))
+        assert isinstance(held.broker.poll(0.0)[0], said.OrderUnclear)
+        held.log_on()
+        held.broker.request_report(0)
+        held.broker.cancel(said.CancelOrder("s1-1", 0))  # behind the question: it has an answer yet
+        report_id = held.broker._inquiry._id  # type: ignore[union-attr]
+        held.say(
+            "8", (11, "s1-1"), (37, "V1"), (584, report_id), (150, "I"), (39, "0"), (54, "1"),
+            (55, "ES"), (38, "3"), (14, "0"), (151, "3"), (44, "99"), (912, "Y"),
+        )  # fmt: skip
+        assert not [e for e in held.broker.poll(0.0) if isinstance(e, said.CancelRejected)]
+        [last] = order.pending
+        held.say("9", (11, last), (41, "s1-1"), (37, "V1"), (39, "0"), (434, "1"), (58, "no"))
+        assert isinstance(held.broker.poll(0.0)[0], said.CancelRejected)
+        assert not order.pending
+
+
+def test_a_name_that_is_looked_up_keeps_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def slow(*_: object, **__: object) -> list[object]:
+        asked.set()
+        assert may_answer.wait(60)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    now = [0.0]
+    broker = FixBroker(settings(tmp_path, host="fix.venue.example"), clocks=lambda: at(now[0]))
+    try:
+        broker.connect()
+        assert asked.wait(60)
+        assert broker.fileno() is None
+        assert broker.poll(0.0) == []
+        now[0] = CONNECT_TIMEOUT_S + 0.1
+        [down] = broker.poll(0.0)
+        assert isinstance(down, said.BrokerDown)
+        assert "can't be reached within 10 s" in down.reason_text
+        broker.connect()
+        now[0] += 1.0
+        assert broker.poll(0.0) == []
+        may_answer.set()
+        assert broker._line is not None
+        broker._line.wait(60, to_write=False)
+        [down] = broker.poll(0.0)
+        assert isinstance(down, said.BrokerDown)
+        assert "can't be reached: Temporary failure in name resolution" in down.reason_text
+    finally:
+        may_answer.set()
+        broker.close()
 
 
 def test_numbers_are_kept_ahead_of_what_is_sent(tmp_path: Path) -> None:

@@ -15,7 +15,14 @@ from tapewire.live.brokers.fix.frames import (
     require_sendable,
     trailer,
 )
-from tapewire.live.brokers.fix.values import lots_of, price_of, price_text, time_of, time_text
+from tapewire.live.brokers.fix.values import (
+    lots_of,
+    number_of,
+    price_of,
+    price_text,
+    time_of,
+    time_text,
+)
 
 HEAD = [(49, "FIRM"), (56, "VENUE"), (34, "2"), (52, "20261128-14:30:00.123")]
 
@@ -165,6 +172,17 @@ def test_lots_are_whole() -> None:
     for text in ("-1", "0.5", "2147483648", "?", "many"):
         with pytest.raises(ValueError, match="expected"):
             lots_of(text)
+
+
+def test_numbers_have_an_end() -> None:
+    """Python reads none of more than 4,300 digits, and nothing is counted so far."""
+    assert number_of("0017") == 17
+    assert number_of("9" * 18) == 10**18 - 1
+    for text in ("", "-1", "1.0", "x", "\u00b2"):
+        assert number_of(text) is None
+    for digits in (19, 4_400):
+        with pytest.raises(ProtocolError, match=f"at most 18 digits, found one of {digits:,}: 999"):
+            number_of("9" * digits)
 
 
 def test_times_go_both_ways() -> None:

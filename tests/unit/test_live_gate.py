@@ -38,9 +38,11 @@ class Gated:
         self.gate.attend(self.simulation)  # type: ignore[arg-type]
         self.simulation.held.clear()
 
-    def batch(self, lag_ms: int, *, orders: int = 0, simulate_ns: int = 5_000) -> int:
+    def batch(
+        self, lag_ms: int, *, orders: int = 0, simulate_ns: int = 5_000, last_ns: int = 10**18
+    ) -> int:
         hops = [Hops(1 * MS, (lag_ms - 1) * MS)]
-        self.gate.before(hops)
+        self.gate.before(hops, last_ns)
         self.simulation.orders_sent += orders
         return self.gate.after(hops, simulate_ns)
 
@@ -79,16 +81,54 @@ def test_behind_a_gap_orders_go_again_or_never(on_gap: str, held: list[Reason]) 
     assert "3 s are missing" in one.warnings
 
 
+class Times:
+    """The time of day, moved by hand."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.now_ns = 10**18
+        patch.setattr("tapewire.runs.live_gate.time.time_ns", lambda: self.now_ns)
+
+    def pass_ms(self, ms: int) -> int:
+        self.now_ns += ms * MS
+        return self.now_ns
+
+
 def test_data_that_are_old_are_none_to_trade_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = Gated(max_age_ms=Decimal(200))
+    """The batch at hand counts, before it is simulated."""
+    one, times = Gated(max_age_ms=Decimal(200)), Times(monkeypatch)
     for age_ms, held in ((150, []), (201, [STALE]), (100, [STALE, GO])):
-        now_ns = one.simulation.now_ns + age_ms * MS
-        monkeypatch.setattr("tapewire.runs.live_gate.time.time_ns", lambda now_ns=now_ns: now_ns)
-        one.batch(1)
+        one.gate.before([Hops(MS, MS)], times.pass_ms(10) - age_ms * MS)
         assert one.simulation.held == held
     assert one.warnings == [
         "new orders are held: data were older than max_age_ms by this host's clock"
     ]
+
+
+def test_data_grow_old_while_none_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orders of timers are held by then, and the first batch behind it is fresh."""
+    one, times, rails = Gated(max_age_ms=Decimal(1_000)), Times(monkeypatch), Rails()
+    one.gate.orders = rails  # type: ignore[assignment]
+    one.gate.idle()  # there were no data yet
+    one.batch(2, last_ns=times.pass_ms(5) - 2 * MS)
+    times.pass_ms(990)
+    one.gate.idle()
+    assert (one.simulation.held, rails.told[-1]) == ([], DataState.SOUND)
+    times.pass_ms(9)
+    one.gate.idle()
+    assert (one.simulation.held, rails.told[-1]) == ([STALE], DataState.STALE)
+    one.gate.before([Hops(MS, MS)], times.pass_ms(5_000) - 2 * MS)
+    assert one.simulation.held == [STALE, GO]
+    one.gate.after([], 5_000)
+    assert rails.told[-1] == DataState.SOUND
+
+
+def test_without_a_bound_no_data_are_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, times = Gated(), Times(monkeypatch)
+    one.batch(2)
+    times.pass_ms(86_400_000)
+    one.gate.idle()
+    one.batch(2)
+    assert one.simulation.held == []
 
 
 def test_how_long_orders_took_is_told_of_batches_that_had_any() -> None:
@@ -119,7 +159,11 @@ class Rails:
 
     held_because = ""
 
-    def turn(self, lag_ns: int, data: DataState) -> None: ...
+    def __init__(self) -> None:
+        self.told: list[DataState] = []
+
+    def turn(self, lag_ns: int, data: DataState) -> None:
+        self.told.append(data)
 
 
 def test_who_holds_orders_is_why_they_are_denied() -> None:

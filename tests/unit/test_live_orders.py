@@ -7,7 +7,15 @@ import pytest
 
 from tapewire.errors import LiveError
 from tapewire.execution.codes import Reason, Term
-from tapewire.live.orders import LIQUIDITY_UNKNOWN, OrderCanceled, OrderFilled, OrderRejected
+from tapewire.live.orders import (
+    LIQUIDITY_UNKNOWN,
+    BrokerDown,
+    BrokerUp,
+    CancelRejected,
+    OrderCanceled,
+    OrderFilled,
+    OrderRejected,
+)
 from tapewire.live.rails.messages import DataState
 from tapewire.market.records import UNDEF_PRICE
 from tapewire.runs import live_orders
@@ -81,6 +89,40 @@ def test_a_cancel_of_what_was_denied_or_is_the_accounts_own_is_refused() -> None
         ("close", 7, Reason.RAILS), ("refuse", 7, Reason.RAILS), ("refuse", 9, Reason.RAILS),
     ]  # fmt: skip
     assert "DISPLAY" in told[0]
+
+
+class _Open(_Abroad):
+    """Its orders stay open until they are said to have ended."""
+
+    def __init__(self, *requests: Any) -> None:
+        super().__init__(*requests)
+        self.ended = set[int]()
+
+    def leaves(self, order: int) -> int:
+        return 0 if order in self.ended else 3
+
+    def close(self, order: int, status: Any, reason: Reason, said: Any, **more: Any) -> None:
+        super().close(order, status, reason, said)
+        self.ended.add(order)
+
+
+def test_requests_that_a_cut_took_end() -> None:
+    """Of an open order the rails tell; one that had ended is asked nothing any more."""
+    abroad = _Open(request("new", 7), request("new", 8))
+    orders, _, line = made(abroad)
+    orders.turn(0, DataState.SOUND)
+    abroad.requests += [request("cancel", 7), request("cancel", 8), request("replace", 8)]
+    orders.turn(0, DataState.SOUND)
+    line.says += [
+        OrderCanceled("s-2", "", 0, 1), BrokerDown("cut", False, 0, 1), BrokerUp("v", 0, 1),
+        CancelRejected("s-1", "LOST: ", 0, 1),
+    ]  # fmt: skip
+    orders.turn(0, DataState.SOUND)
+    assert abroad.said == [
+        ("close", 8, Reason.USER_CANCEL), ("refuse", 8, Reason.BROKER),
+        ("refuse", 7, Reason.BROKER),
+    ]  # fmt: skip
+    assert not any(one.waiting for one in orders._sent.values())
 
 
 def test_orders_that_have_ended_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,10 +20,11 @@ from tapewire.live.orders import (
     OrderCanceled,
     OrderDenied,
     OrderFilled,
+    OrderReplaced,
     OrderUnclear,
     ReplaceRejected,
 )
-from tapewire.live.rails.journal import read_records
+from tapewire.live.rails.journal import Journal, journal_files, read_records
 from tapewire.live.rails.lease import LEASE_FILE
 from tapewire.live.rails.ledger import AccountLedger
 from tapewire.live.rails.messages import PositionNow, RailsState
@@ -262,7 +263,141 @@ def test_a_broker_that_is_not_to_be_tried_again(opened: Any) -> None:
     assert table.state == RailsState.NOT_RECONCILED
 
 
+def only_since(table: Table) -> None:
+    """Have the venue tell of no fills before the time that it is asked for."""
+    asked, report = table.broker.request_report, table.venue.report
+    since = [0]
+
+    def request_report(since_ns: int, unsettled: Any = ()) -> None:
+        since[0] = since_ns
+        asked(since_ns, unsettled)
+
+    def reported(now_ns: int, named: Any = ()) -> AccountReport:
+        found = report(now_ns, named)
+        fills = tuple(one for one in found.fills if one.ts_event >= since[0])
+        return AccountReport(found.orders, fills, (), True, False, True, "", now_ns, now_ns)
+
+    table.broker.request_report = request_report  # type: ignore[method-assign]
+    table.venue.report = reported  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("file_bytes_max", [16 << 20, 3_000])
+def test_fills_while_nobody_was_there_are_asked_for_behind_any_number_of_files(
+    opened: Any, monkeypatch: pytest.MonkeyPatch, file_bytes_max: int
+) -> None:
+    """The account's horizon stays where its first session began, wherever a file begins."""
+    kwdefaults: Any = Journal.__init__.__kwdefaults__
+    monkeypatch.setitem(kwdefaults, "file_bytes_max", file_bytes_max)
+    table = opened().settled()
+    for _ in range(20):
+        table.cancel(table.send(1, 99.0))
+        table.pass_s(0.1)
+    name = table.send(3, 98.0)
+    table.pass_s(1.5)
+    assert (len(journal_files(table.folder)) > 3) == (file_bytes_max == 3_000)
+    table.die()
+    table.now_ns += 5 * UNIT
+    table.venue.fill(name, 3, table.now_ns)
+    table.now_ns += 60 * UNIT
+    table.open()
+    only_since(table)
+    table.pass_s(3.0)
+    assert table.state == RailsState.ACTIVE
+    assert (table.desk.session, table.lots()) == ("s2", 3)
+    assert table.desk.ledger.ended[name].status == OrderStatus.FILLED
+
+
+def test_a_session_of_a_journal_whose_lease_is_gone_has_the_next_epoch(opened: Any) -> None:
+    table = opened().settled()
+    table.desk.journal.begin_file(table.now_ns)
+    table.die()
+    (table.folder / LEASE_FILE).unlink()
+    assert table.open().desk.session == "s2"
+
+
+# --- requests that were lost ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [CancelRejected, ReplaceRejected])
+def test_a_request_that_was_lost_is_answered_once_a_report_shows_it(opened: Any, kind: Any) -> None:
+    table = opened().settled()
+    name = table.send(3, 99.0)
+    table.pass_s(0.2)
+    if kind is CancelRejected:
+        for _ in range(3):
+            table.cancel(name)
+    else:
+        table.replace(name, 5, 98.0)
+    table.broker.cut()
+    table.pass_s(0.1)
+    assert table.heard(kind) == []
+    table.pass_s(2.0)
+    assert [one.client_order_id for one in table.heard(kind)] == [name] * (
+        3 if kind is CancelRejected else 1
+    )
+    assert table.heard(kind)[0].reason_text.startswith("LOST: ")
+    order = table.desk.ledger.open[name]
+    assert (order.is_waiting, order.is_unknown) == (False, False)
+    assert (order.price, order.quantity) == (99 * UNIT, 3)
+    assert table.state == RailsState.ACTIVE
+    table.pass_s(10.0)
+    assert not table.heard(OrderUnclear)
+
+
+def test_what_was_done_unheard_is_no_refusal(opened: Any) -> None:
+    """The replace and the first cancel of another order arrive, their answers don't."""
+    table = opened().settled()
+    replaced, canceled = table.send(3, 99.0), table.send(3, 99.0)
+    table.pass_s(0.2)
+    table.replace(replaced, 5, 98.0)
+    table.cancel(canceled)
+    table.broker.cut(arrive=2)
+    table.pass_s(2.0)
+    assert [one.client_order_id for one in table.heard(OrderReplaced)] == [replaced]
+    assert [one.client_order_id for one in table.heard(OrderCanceled)] == [canceled]
+    assert table.heard(ReplaceRejected) == table.heard(CancelRejected) == []
+
+
+def test_a_cancel_that_was_sent_behind_the_question_has_its_own_answer(opened: Any) -> None:
+    """The report knows nothing of it; the one that the cut took is refused."""
+    table = opened().settled()
+    name = table.send(3, 99.0)
+    table.pass_s(0.2)
+    table.cancel(name)
+    table.broker.cut()
+    while not any(isinstance(one, tuple) for one in table.broker.going):
+        table.pass_s(0.1, steps=False)
+    table.now_ns += 1
+    table.cancel(name)
+    table.broker.step(1)  # the report alone
+    table.pass_s(0.1, steps=False)
+    assert len(table.heard(CancelRejected)) == 1
+    assert table.desk.ledger.open[name].is_canceling
+    table.pass_s(0.2)
+    assert [one.client_order_id for one in table.heard(OrderCanceled)] == [name]
+    assert len(table.heard(CancelRejected)) == 1
+
+
 # --- reconciliation -------------------------------------------------------------------------------
+
+
+def test_nothing_is_adopted_while_a_fill_is_missing(opened: Any) -> None:
+    """An order has more lots than the fills that are told: they come, and count once."""
+    table = opened(adopts_positions=True).settled()
+    name = table.send(3, 99.0)
+    table.pass_s(0.2)
+    table.broker.cut()
+    table.venue.fill(name, 2, table.now_ns)
+    late = table.venue.fills.pop()
+    table.pass_s(3.0)
+    assert table.state == RailsState.NOT_RECONCILED
+    assert table.lots() == 0
+    assert any(one.startswith(f"filled_more {name}") for one in differences(table))
+    table.venue.fills.append(late)
+    table.pass_s(2.0)
+    assert table.state == RailsState.ACTIVE
+    position = table.desk.ledger.position(SYMBOL)
+    assert (position.lots, position.cash) == (2, -2 * 99 * UNIT)
 
 
 def test_an_order_that_ended_meanwhile(opened: Any) -> None:

@@ -9,11 +9,14 @@ import pytest
 
 from rails_desks import SYMBOL, UNIT, Table
 from tapewire.errors import FormatError, OutputError
+from tapewire.execution.codes import OrderStatus
 from tapewire.live.orders import BrokerDown, CancelOrder, NewOrder, OrderAccepted, OrderFilled
 from tapewire.live.rails import ledger as ledger_module
 from tapewire.live.rails.frames import FILE_MAGIC, frame_of, read_frames
 from tapewire.live.rails.journal import Journal, journal_files, read_records
 from tapewire.live.rails.ledger import AccountLedger
+from tapewire.live.rails.looking import look_at_account
+from tapewire.live.rails.records import SessionBegan, SessionEnded
 
 NOW = 10**18
 
@@ -47,8 +50,8 @@ def fill(number: int, execution: str, lots: int = 1) -> OrderFilled:
 def plain(ledger: AccountLedger) -> dict[str, Any]:
     """All that a ledger knows, but for what a new session begins with."""
     return {
-        "open": {name: vars(one) for name, one in ledger.open.items()},
-        "ended": {name: vars(one) for name, one in ledger.ended.items()},
+        "open": {name: dict(vars(one)) for name, one in ledger.open.items()},
+        "ended": {name: dict(vars(one)) for name, one in ledger.ended.items()},
         "positions": {s: vars(held) for s, held in ledger.positions.items() if held.lots},
         "horizon": ledger.horizon_ns,
     }
@@ -80,6 +83,62 @@ def test_a_new_file_begins_with_all_that_has_to_be_known(folder: Path) -> None:
         one.pop("asked_ns")  # of a request; there is none under way
         one.pop("sent_ns")
     assert mine == theirs
+
+
+def test_a_new_file_within_a_session_changes_nothing_that_is_known(tmp_path: Path) -> None:
+    """What was under way as the file began reads back as it is, once it is answered."""
+    table = Table(tmp_path / "account").open().settled()
+    open_order = table.send(3, 98.0)
+    table.pass_s(0.2)
+    waiting = table.send(2, 99.0)
+    for _ in range(2):
+        table.cancel(open_order)
+    journal = table.desk.journal
+    before = journal.path
+    journal.begin_file(table.now_ns)
+    assert journal.path != before
+    again = Journal(table.folder, silent).ledger
+    live = journal.ledger
+    assert plain_of_orders(again) == plain_of_orders(live)
+    assert [one.is_unknown for one in again.open.values()] == [False, False]
+    assert len(again.open[open_order].cancels_ns) == 2
+    table.pass_s(0.1)
+    again = Journal(table.folder, silent).ledger
+    assert list(again.open) == [waiting]
+    assert again.open[waiting].status == live.open[waiting].status == OrderStatus.NEW
+    assert not again.open[waiting].is_unknown
+    for name in ("account", "session", "epoch", "state", "ending", "horizon_ns"):
+        assert getattr(again, name) == getattr(live, name) != "", name
+    seen = look_at_account(table.folder)
+    assert (seen.account, seen.session, seen.state, seen.ended) == ("test", "s1", "ACTIVE", "")
+    text = table.desk.close("done", table.now_ns)
+    table.open()
+    assert look_at_account(table.folder).ended == ""
+    Journal(table.folder, silent).begin_file(table.now_ns)
+    assert look_at_account(table.folder).session == "s2"
+    assert text.startswith("done; left: 1 orders open")
+    table.die()
+
+
+def plain_of_orders(ledger: AccountLedger) -> dict[str, Any]:
+    """As `plain`, without the times of what is under way: nobody needs them of another session."""
+    found = plain(ledger)
+    for one in (*found["open"].values(), *found["ended"].values()):
+        one.pop("asked_ns"), one.pop("sent_ns")
+        one["cancels_ns"] = len(one["cancels_ns"])
+    return found
+
+
+def test_how_a_session_ended_is_known_until_the_next_one_has_begun(folder: Path) -> None:
+    journal = begun(folder)
+    journal.append(NOW, SessionBegan(1, "mine", "s1", 1), SessionEnded("done"))
+    journal.begin_file(NOW)
+    seen = look_at_account(folder)
+    assert (seen.account, seen.session, seen.ended) == ("mine", "s1", "done")
+    journal.append(NOW, SessionBegan(1, "mine", "s2", 2))
+    journal.begin_file(NOW)
+    seen = look_at_account(folder)
+    assert (seen.account, seen.session, seen.ended) == ("mine", "s2", "")
 
 
 def test_old_files_go_where_there_are_too_many(folder: Path) -> None:

@@ -19,7 +19,7 @@ from tapewire.studies.asking import settings_of
 from tapewire.studies.axes import Trial, combinations, count, value_of
 from tapewire.studies.base import Base
 from tapewire.studies.conducting import plan_of
-from tapewire.studies.folder import EARLIER, StudyFolder
+from tapewire.studies.folder import EARLIER, StudyFolder, read_plan
 from tapewire.studies.passes import placed
 from tapewire.studies.planning import passes_of
 from tapewire.studies.settings import StudySettings
@@ -440,6 +440,45 @@ def test_a_complete_study_stays_until_another_one_is_complete(tmp_path: Path) ->
         folder.finish({"status": "complete"})
     assert not earlier.exists()
     assert set(contents(place)) == {"study.json", "manifest.json"}
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_who_is_refused_a_folder_leaves_all_of_it(tmp_path: Path, resume: bool) -> None:
+    """Also one that another study has just begun to replace a complete one in."""
+    place = tmp_path / "s"
+    finished_study(place)
+    with StudyFolder(place, {"study": 2}, force=True) as folder:
+        before = contents(place)
+        for _ in range(2):  # the first one frees no lock for the second
+            with pytest.raises(OutputError, match="another study is being written there"):
+                StudyFolder(place, {"study": 2}, force=not resume, resume=resume)
+            assert contents(place) == before
+        (folder.parts / "1.parquet").touch()
+    assert read_plan(place) == {"study": 2}
+
+
+def test_first_days_of_trials_count_as_begun(tmp_path: Path) -> None:
+    """What a look has played lies in a folder of its own; stopped there, it can be gone on with."""
+    place = tmp_path / "s"
+    before = finished_study(place)
+    with StudyFolder(place, {"study": 2}, force=True) as folder:
+        assert "no trial was done yet, so" in folder.stopped(0, 64)
+    assert contents(place) == before
+    with StudyFolder(place, {"study": 2}, force=True) as folder:
+        look = folder.parts / "days-00001"
+        look.mkdir()
+        (look / "0000001-64.parquet").write_text("64 trials over the first day")
+        assert folder.stopped(0, 64) == (
+            f"stopped: 0 of 64 trials are done and kept in {place}, and the first days of others; "
+            "the same command with --resume goes on"
+        )
+    assert contents(place / EARLIER) == before
+    with StudyFolder(place, {"study": 2}, resume=True) as folder:
+        assert (folder.parts / "days-00001" / "0000001-64.parquet").exists()
+        (folder.parts / "1.parquet").touch()
+        assert folder.stopped(1, None).startswith(
+            f"stopped: 1 trials are done and kept in {place};"
+        )
 
 
 @pytest.mark.parametrize("moves", range(6))

@@ -16,8 +16,9 @@ from tapewire.live.brokers.fix.known import FixOrder, FixOrders, Request
 from tapewire.live.brokers.fix.line import GatewayLine, LineCutError
 from tapewire.live.brokers.fix.numbers import SequenceNumbers
 from tapewire.live.brokers.fix.reporting import Inquiry
-from tapewire.live.brokers.fix.session import FixSession, Now, SessionOverError
+from tapewire.live.brokers.fix.session import OUT_BYTES_MAX, FixSession, Now, SessionOverError
 from tapewire.live.brokers.fix.settings import FixSettings
+from tapewire.live.brokers.fix.values import number_of
 from tapewire.live.soundness import require_sound
 
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -131,7 +132,8 @@ class FixBroker:
         now = self._clocks()
         end_s = now.s + _CLOSE_S
         if self._session is not None and self._session.may_send:
-            self._session.log_out("", now)
+            with contextlib.suppress(BrokerDownError):  # it reads nothing, goodbyes neither
+                self._session.log_out("", now)
         while self._session is not None and now.s < end_s:
             self._work(_LOOK_S)
             now = self._clocks()
@@ -279,10 +281,16 @@ class FixBroker:
                 self._hear(message, now)
             session.tick(now)
             self._line.write(session.out)
+            if len(session.out) > OUT_BYTES_MAX:  # nothing more can be sent: not a session
+                raise LineCutError("reads nothing")
         except SessionOverError as error:
             self._down(str(error), now, is_final=error.is_final)
         except LineCutError as error:
             self._down(f"{self._settings.where} {error}", now)
+        except BrokerError as error:  # of what the session itself had to send
+            self._down(str(error), now)
+        except ProtocolError as error:
+            self._down(f"{self._settings.where}: {error}", now)
         else:
             self._look(session, now)
 
@@ -310,8 +318,7 @@ class FixBroker:
         elif message.kind == fld.ORDER_CANCEL_REJECT:
             self._executions.cancel_reject(message, now.ns)
         elif message.kind in (fld.REJECT, fld.BUSINESS_MESSAGE_REJECT):
-            text = message.get(fld.REF_SEQ_NUM)
-            part = self._questions.get(int(text) if text.isdecimal() else 0, "")
+            part = self._questions.get(number_of(message.get(fld.REF_SEQ_NUM)) or 0, "")
             if self._inquiry is not None and part:
                 self._inquiry.fail(f"{part}: refused: {message.get(fld.TEXT) or 'without reason'}")
             else:

@@ -14,7 +14,7 @@ from tapewire.live.brokers.fix.commands import ORDER_TYPES, SIDES, TIMES_IN_FORC
 from tapewire.live.brokers.fix.frames import FixReceived
 from tapewire.live.brokers.fix.known import FixOrder, FixOrders
 from tapewire.live.brokers.fix.settings import FixSettings
-from tapewire.live.brokers.fix.values import lots_of, price_of, time_of
+from tapewire.live.brokers.fix.values import lots_of, number_of, price_of, time_of
 from tapewire.market.records import UNDEF_PRICE
 
 _NAME_CHARS_MAX: Final = 200
@@ -249,7 +249,7 @@ class Executions:
     def not_taken(self, message: FixReceived, ts_recv: int) -> None:
         """Take a Reject or BusinessMessageReject: the venue could not read what was sent."""
         text = message.get(fld.REF_SEQ_NUM)
-        request_id = self._orders.sent_as(int(text)) if text.isdecimal() else ""
+        request_id = self._orders.sent_as(number_of(text) or 0)  # no message has number 0
         why = f"the venue can't read it: {message.get(fld.TEXT) or 'no reason given'}"
         client_id = self._orders.of_request(request_id, "") if request_id else ""
         at = (0, ts_recv)

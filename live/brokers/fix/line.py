@@ -4,7 +4,8 @@ import errno
 import select
 import socket
 import ssl
-from typing import Final
+import threading
+from typing import Any, Final
 
 from tapewire.live.brokers.fix.settings import FixSettings
 
@@ -19,50 +20,83 @@ class LineCutError(Exception):
     """There is no connection, or none any more."""
 
 
-class GatewayLine:
-    """One connection.
+class _Lookup:
+    """A host's address, looked up beside: the system may take many seconds for a name.
 
-    The name of a host is looked up by the system, which may take its time; all else is at once.
+    A lookup that is given up goes on until the system's own time for it is over.
 
-    Raises
-    ------
-    LineCutError
-        If it can't even be begun.
+    Parameters
+    ----------
+    host, port
     """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._asked = (host, port)
+        self._is_done = threading.Event()
+        self._found: tuple[Any, ...] | OSError = OSError("not looked up yet")
+        threading.Thread(target=self._look_up, name="tapewire-lookup", daemon=True).start()
+
+    def _look_up(self) -> None:
+        try:
+            self._found = socket.getaddrinfo(*self._asked, type=socket.SOCK_STREAM)[0]
+        except OSError as error:
+            self._found = error
+        except Exception as error:  # a name that can't even be asked for
+            self._found = OSError(str(error))
+        self._is_done.set()
+
+    def wait(self, wait_s: float) -> None:
+        """Wait until it is done, or for so long."""
+        self._is_done.wait(wait_s)
+
+    def address(self) -> tuple[Any, ...] | None:
+        """Return what `socket.getaddrinfo` has found; None: nothing yet.
+
+        Raises
+        ------
+        OSError
+            If there is no such host, or nobody can say.
+        """
+        if not self._is_done.is_set():
+            return None
+        if isinstance(self._found, OSError):
+            raise self._found
+        return self._found
+
+
+class GatewayLine:
+    """One connection, begun when it is made; `advance` says what becomes of it."""
 
     def __init__(self, settings: FixSettings) -> None:
         self._settings = settings
+        self._lookup = _Lookup(settings.host, settings.port)
+        self._socket: socket.socket | None = None
         self._tls: ssl.SSLSocket | None = None
         self._wants_write = True
         self.is_open = False
-        try:
-            family, kind, protocol, _, address = socket.getaddrinfo(
-                settings.host, settings.port, type=socket.SOCK_STREAM
-            )[0]
-            self._socket = socket.socket(family, kind, protocol)
-        except OSError as error:
-            raise LineCutError(f"can't be reached: {error.strerror or error}") from None
-        try:
-            self._socket.setblocking(False)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            code = self._socket.connect_ex(address)
-            if code not in _UNDER_WAY:
-                raise OSError(code, errno.errorcode.get(code, "unknown"))
-        except OSError as error:
-            self._socket.close()
-            raise LineCutError(f"can't be reached: {error.strerror or error}") from None
 
-    def fileno(self) -> int:
-        """Return the socket's."""
-        return (self._tls or self._socket).fileno()
+    @property
+    def _line(self) -> socket.socket:
+        line = self._tls or self._socket
+        if line is None:
+            raise LineCutError("can't be reached: its address is still looked up")
+        return line
+
+    def fileno(self) -> int | None:
+        """Return the socket's; None: there is none yet."""
+        return None if self._socket is None else self._line.fileno()
 
     def wait(self, wait_s: float, *, to_write: bool) -> None:
         """Wait until something can be read, or written if that is wanted, or for so long."""
         if self._tls is not None and self._tls.pending():
             return
+        fd = self.fileno()
+        if fd is None:
+            self._lookup.wait(wait_s)
+            return
         waiting = select.poll()
         is_to_write = to_write or (not self.is_open and self._wants_write)
-        waiting.register(self.fileno(), select.POLLIN | (select.POLLOUT if is_to_write else 0))
+        waiting.register(fd, select.POLLIN | (select.POLLOUT if is_to_write else 0))
         waiting.poll(wait_s * _MS_PER_S)
 
     def advance(self) -> bool:
@@ -76,6 +110,8 @@ class GatewayLine:
         if self.is_open:
             return True
         try:
+            if self._socket is None and not self._has_begun():
+                return False
             if self._tls is None and not self._has_connected():
                 return False
             if self._tls is not None:
@@ -92,7 +128,22 @@ class GatewayLine:
         self.is_open = True
         return True
 
+    def _has_begun(self) -> bool:
+        """Begin to connect, once there is an address."""
+        found = self._lookup.address()
+        if found is None:
+            return False
+        family, kind, protocol, _, address = found
+        self._socket = socket.socket(family, kind, protocol)
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = self._socket.connect_ex(address)
+        if code not in _UNDER_WAY:
+            raise OSError(code, errno.errorcode.get(code, "unknown"))
+        return True
+
     def _has_connected(self) -> bool:
+        assert self._socket is not None
         waiting = select.poll()
         waiting.register(self._socket, select.POLLOUT)
         if not waiting.poll(0):
@@ -118,7 +169,7 @@ class GatewayLine:
         found = b""
         for _ in range(_READS_MAX):
             try:
-                data = (self._tls or self._socket).recv(READ_BYTES)
+                data = self._line.recv(READ_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return found
             except OSError as error:
@@ -142,7 +193,7 @@ class GatewayLine:
         """
         while data:
             try:
-                del data[: (self._tls or self._socket).send(data[:READ_BYTES])]
+                del data[: self._line.send(data[:READ_BYTES])]
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except OSError as error:
@@ -150,4 +201,5 @@ class GatewayLine:
 
     def close(self) -> None:
         """Hang up."""
-        (self._tls or self._socket).close()
+        if self._socket is not None:
+            self._line.close()

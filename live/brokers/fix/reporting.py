@@ -23,7 +23,7 @@ from tapewire.live.brokers.fix.executions import (
 from tapewire.live.brokers.fix.frames import FixReceived
 from tapewire.live.brokers.fix.known import FixOrder, FixOrders
 from tapewire.live.brokers.fix.settings import FixSettings
-from tapewire.live.brokers.fix.values import lots_of, price_of, time_text
+from tapewire.live.brokers.fix.values import lots_of, number_of, price_of, time_text
 from tapewire.market.records import UNDEF_PRICE
 
 #: What orders a venue is asked for by name, at once.
@@ -68,6 +68,8 @@ class Inquiry:
         self._id = f"report-{number:x}"
         self._since_ns = since_ns
         self._named = {f"{self._id}.{at}": order for at, order in enumerate(named[:NAMED_MAX])}
+        #: Requests that were sent before the questions: what a report shows is what came of them.
+        self._sent_before = {one.client_order_id: [*one.pending] for one in orders.unanswered()}
         self.begun_s = begun_s
         self._wanted: set[str] = {*self._named, "orders"}
         self._wanted |= {"fills"} if settings.has_fills else set()
@@ -192,8 +194,8 @@ class Inquiry:
     ) -> None:  # fmt: skip
         """Count an answer: the venue says how many there are, or which is the last."""
         self._came[part] = self._came.get(part, 0) + is_one
-        if message.get(total).isdecimal():
-            self._total[part] = int(message.get(total))
+        if (count := number_of(message.get(total))) is not None:
+            self._total[part] = count
         is_last = is_over or message.get(fld.LAST_RPT_REQUESTED) == fld.YES
         if self._came[part] == self._total.get(part, -1):
             is_last = True
@@ -240,7 +242,8 @@ class Inquiry:
 
     def _settle(self, order: FixOrder, status: int, name: str, message: FixReceived) -> None:
         """An order's own state here follows the report."""
-        order.pending.pop(order.client_order_id, None)
+        for request in (order.client_order_id, *self._sent_before.get(order.client_order_id, ())):
+            order.pending.pop(request, None)
         self._orders.name_at_venue(order, name)
         if status in _ENDED.values():
             self._orders.end(order)

@@ -14,7 +14,7 @@ from tapewire.live.brokers.fix import fields as fld
 from tapewire.live.brokers.fix.frames import FixFrames, FixReceived, frame_of, require_sendable
 from tapewire.live.brokers.fix.numbers import SequenceNumbers
 from tapewire.live.brokers.fix.settings import FixSettings
-from tapewire.live.brokers.fix.values import time_of, time_text
+from tapewire.live.brokers.fix.values import number_of, time_of, time_text
 
 #: What may wait to be sent: a venue that reads nothing gets no more.
 OUT_BYTES_MAX: Final = 1 << 20
@@ -297,9 +297,9 @@ class FixSession:
                 f"{self._settings.where} begins at message 1 by its own will: what was missed "
                 "won't be sent"
             )
-        text = message.get(fld.HEART_BT_INT)
-        if text.isdecimal() and 0 < int(text) <= _HEARTBEAT_S_MAX:
-            self._heartbeat_s = float(text)
+        heartbeat_s = number_of(message.get(fld.HEART_BT_INT)) or 0
+        if 0 < heartbeat_s <= _HEARTBEAT_S_MAX:
+            self._heartbeat_s = float(heartbeat_s)
         self._is_in = True
         self._moved = now.s
         return True
@@ -346,21 +346,21 @@ class FixSession:
             self._left(message, now)
 
     def _fill(self, message: FixReceived, now: Now) -> None:
-        first, last = message.get(fld.BEGIN_SEQ_NO), message.get(fld.END_SEQ_NO)
-        if first.isdecimal() and last.isdecimal() and int(first) > 0:
-            self._gap_fill(int(first), int(last), now)
+        first = number_of(message.get(fld.BEGIN_SEQ_NO))
+        last = number_of(message.get(fld.END_SEQ_NO))
+        if first and last is not None:
+            self._gap_fill(first, last, now)
             # Where both miss something, what is filled may hide our own question.
-            if self._asked_behind and self._asked_as >= int(first):
+            if self._asked_behind and self._asked_as >= first:
                 self._ask(now)
-            if self._probe_number >= int(first):
+            if self._probe_number >= first:
                 self._probe_number = 0
         else:
             self._refuse(message, _BAD_VALUE, "expected numbers of messages", now)
 
     def _reset_to(self, message: FixReceived, now: Now) -> None:
         """Go on at the number that the venue says: never at a lower one."""
-        text = message.get(fld.NEW_SEQ_NO)
-        new = int(text) if text.isdecimal() else 0
+        new = number_of(message.get(fld.NEW_SEQ_NO)) or 0
         if new < self._numbers.next_in:
             self._refuse(message, _BAD_VALUE, "expected a higher NewSeqNo", now)
             return

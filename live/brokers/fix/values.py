@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from tapewire.compiled.units import NS_PER_S, PRICE_UNITS
+from tapewire.errors import ProtocolError
 from tapewire.live.orders import LOTS_MAX
 from tapewire.market.records import UNDEF_PRICE
 
@@ -19,6 +20,26 @@ _PRICE_MAX: Final = UNDEF_PRICE - 1
 _DAY: Final = "%Y%m%d"
 _S_PER_MIN: Final = 60
 _HOURS: Final = 24
+#: Digits of a number that somebody counts with; the longest that Python reads are thousands.
+_DIGITS_MAX: Final = 18
+
+
+def number_of(text: str) -> int | None:
+    """Read a number that counts something, 0 or more; None: it is none.
+
+    Raises
+    ------
+    ProtocolError
+        If it has more digits than anything that is counted.
+    """
+    if not text.isdecimal():
+        return None
+    if len(text) > _DIGITS_MAX:
+        raise ProtocolError(
+            f"expected a number of at most {_DIGITS_MAX} digits, found one of {len(text):,}: "
+            f"{text[:_DIGITS_MAX]}…"
+        )
+    return int(text)
 
 
 def price_text(price: int) -> str:

@@ -41,10 +41,11 @@ def put(raw: dict[str, Any], path: KeyPath, value: Any, problems: Problems) -> N
     problems.typed[known] = label
 
 
-def _key_in(owner: Any, part: str | int) -> str | int | None:
+def _key_in(owner: Any, part: str | int) -> Any:
     """Return what `part` is in a mapping or a list; None where it is nothing."""
     if isinstance(owner, dict):
-        return str(part)
+        # YAML has 42 as a number, an override as text: both are the instrument of that number.
+        return next((key for key in owner if str(key) == str(part)), str(part))
     if not isinstance(owner, list):
         return None
     if isinstance(part, int) or part.isdecimal():

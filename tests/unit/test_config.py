@@ -336,6 +336,19 @@ def test_a_strategy_is_overridden_by_number_name_or_type(tmp_path: Path) -> None
 def test_the_strategies_that_are_kept_keep_their_lines(tmp_path: Path) -> None:
     text = SPECIFICATION.replace(
         'strategy:\n  type: "sma_crossover"',
+def test_an_override_of_an_instrument_by_number_leaves_the_rest_of_it(tmp_path: Path) -> None:
+    text = SPECIFICATION.replace(
+        "  execution:", "  instruments: {42: {tick_size: 0.25, multiplier: 50}}\n  execution:", 1
+    )
+    for key in ("42", 42):
+        changed = {("backtest", "instruments", key, "margin"): 500}
+        config = load_config(write(tmp_path, text), changed)
+        facts = config.backtest.instruments["42"]
+        assert (facts.multiplier, facts.margin) == (50, 500)
+    with pytest.raises(ConfigError, match=r"^overrides: backtest\.instruments\.42\.margin: exp"):
+        load_config(write(tmp_path, text), {("backtest", "instruments", "42", "margin"): "x"})
+
+
         'strategy:\n- type: market_maker\n- type: "sma_crossover"',
     ).replace("fast: 5", "fast: 0")
     path = write(tmp_path, text)

@@ -142,6 +142,9 @@ REFUSED = [
     ('symbols: ["ESM5"]', "symbols: ESM5", r":5: .*symbols: expected a list, found 'ESM5'"),
     ('symbols: ["ESM5"]', "symbols: [1.5]", r"symbols\[0\]: expected a string, found 1.5"),
     ('symbols: ["ESM5"]', "start: monday", r"start: expected a time: ISO 8601.* found 'monday'"),
+    ('symbols: ["ESM5"]', "start: 20240304", r"start: expected ns .*, found 20240304$"),
+    ('symbols: ["ESM5"]', "end: 1709563200", r"end: .* or ISO 8601 like 2024-03-04, found 17095"),
+    ('symbols: ["ESM5"]', "end: 2024-03-04T14:40.5", r"end: expected a time: ISO 8601"),
     ('symbols: ["ESM5"]', "start: 2025-13-01", r"start: expected a time"),
     ('symbols: ["ESM5"]', "publishers: [70000]", r"publishers\[0\]: expected at most 65535"),
     (
@@ -333,9 +336,6 @@ def test_a_strategy_is_overridden_by_number_name_or_type(tmp_path: Path) -> None
         assert config.strategy[0].parameters["fast"] == 7
 
 
-def test_the_strategies_that_are_kept_keep_their_lines(tmp_path: Path) -> None:
-    text = SPECIFICATION.replace(
-        'strategy:\n  type: "sma_crossover"',
 def test_an_override_of_an_instrument_by_number_leaves_the_rest_of_it(tmp_path: Path) -> None:
     text = SPECIFICATION.replace(
         "  execution:", "  instruments: {42: {tick_size: 0.25, multiplier: 50}}\n  execution:", 1
@@ -349,6 +349,9 @@ def test_an_override_of_an_instrument_by_number_leaves_the_rest_of_it(tmp_path: 
         load_config(write(tmp_path, text), {("backtest", "instruments", "42", "margin"): "x"})
 
 
+def test_the_strategies_that_are_kept_keep_their_lines(tmp_path: Path) -> None:
+    text = SPECIFICATION.replace(
+        'strategy:\n  type: "sma_crossover"',
         'strategy:\n- type: market_maker\n- type: "sma_crossover"',
     ).replace("fast: 5", "fast: 0")
     path = write(tmp_path, text)

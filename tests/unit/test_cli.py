@@ -113,6 +113,11 @@ def test_version(tapewire: Command) -> None:
         ),
         (("run", "a.dbn", "--connect", "tcp://127.0.0.1:1"), 2, "expected no data files with it"),
         (
+            ("run", "--connect", "tcp://127.0.0.1:1", "--symbols", "X", "--end", "2024-01-01"),
+            2,
+            "error: --connect: expected without --symbols, --end: the replay reads the files",
+        ),
+        (
             ("run", "--symbols", "X"),
             2,
             "--symbols: backtest.data_source of type synthetic has no 'symbols'",

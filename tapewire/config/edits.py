@@ -87,8 +87,10 @@ def replace_by_catalogue(raw: dict[str, Any], folder: str) -> None:
 def _files_source(raw: dict[str, Any]) -> dict[str, Any]:
     """Return the data source, made one of files if it is another."""
     backtest = raw.get("backtest")
-    if not isinstance(backtest, dict):
+    if backtest is None:
         backtest = raw["backtest"] = {}
+    if not isinstance(backtest, dict):
+        return {}  # its check says what it is instead of a mapping
     if value_at(backtest, ("data_source", "type")) != "databento":
         backtest["data_source"] = {"type": "databento"}
     source: dict[str, Any] = backtest["data_source"]

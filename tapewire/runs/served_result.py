@@ -181,3 +181,5 @@ def reconciled(run: Run, name: str, data: bytes, within: str) -> dict[str, Any]:
         with atomic_file(path) as file:
             file.write(data)
         return reconcile_run(run.path, path, within=within or "1s")
+    from tapewire.compiled.tables import require_small
+        require_small(path, "fills")

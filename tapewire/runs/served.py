@@ -24,6 +24,7 @@ from tapewire.runs.served_result import (
     reconciled,
     result_of,
     without_folders,
+    shown_without,
 )
 from tapewire.runs.served_run import places_of, run_folder_of
 from tapewire.runs.served_session import EXAMPLE as SESSION_EXAMPLE
@@ -119,7 +120,7 @@ def answer(argument: Json, tell: Callable[[Any], None]) -> Json:
         found = ANSWERS[argument["what"]](_Asked(argument, places, runs, argument["store"], hidden))
     except TapewireError as error:
         raise type(error)(without_folders(str(error), hidden)) from None
-    shown: Json = json.loads(without_folders(json.dumps(found, allow_nan=False), hidden))
+    shown: Json = json.loads(json.dumps(shown_without(found, hidden), allow_nan=False))
     return shown
 
 

@@ -34,6 +34,10 @@ EXTERNAL = {"type": "external", "class": "my_model.py:MyModel"}
         ({"type": "external"}, ".class: expected class (my_pkg:MyModel or file.py:MyModel)"),
         ({**EXTERNAL, "command": ["x"]}, ".command: expected either class or command"),
         ({**EXTERNAL, "features": ["middle"]}, ".features: "),
+        (
+            {**EXTERNAL, "parameters": {"x": [1, Decimal("Infinity")]}},
+            ".parameters.x[1]: expected a finite number, found Infinity",
+        ),
         ({**EXTERNAL, "every": "often"}, ".every: expected a time of 1ms to 24h"),
         ({**EXTERNAL, "mode": "fast"}, ".mode: "),
         ({**EXTERNAL, "on_failure": "hope"}, ".on_failure: "),

@@ -1,5 +1,6 @@
 """The command line by itself: help, usage errors, exit codes, start-up time."""
 
+import json
 import os
 import resource
 import subprocess
@@ -14,6 +15,7 @@ from tapewire.cli import program
 from tapewire.cli.options import names_in
 from tapewire.cli.run import _as_option
 from tapewire.errors import ConfigError
+from tapewire.replay.synth import SynthSummary
 from tapewire.runs.requests import Request, split_inputs
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -328,3 +330,22 @@ def test_a_name_no_terminal_can_show_is_shown_by_its_bytes(tmp_path: Path) -> No
 def test_symbols_may_be_given_together_or_apart() -> None:
     assert names_in(["ESH4, ESM4", "NQH4"]) == ["ESH4", "ESM4", "NQH4"]
     assert names_in(None) == []
+
+
+def test_a_session_is_the_same_whether_it_is_told_as_json_or_not(
+    tapewire_here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def synthesize(path: Path, **given: Any) -> SynthSummary:
+        made.append({name: one for name, one in given.items() if name != "on_progress"})
+        return SynthSummary(Path(path), 64, 1, ("TWA1",), 7, 9, {"A": 64}, 0, 1, 0.5, 0.25)
+
+    monkeypatch.setattr("tapewire.replay.synth.synthesize", synthesize)
+    words = ("data", "synth", "-o", "day.dbn", "--events", "64", "--seed", "7")
+    told = tapewire_here(*words)
+    as_json = tapewire_here(*words, "--json")
+    assert (told.returncode, as_json.returncode) == (0, 0), as_json.stderr
+    assert made == [{"events": 64, "instruments": 1, "seed": 7}] * 2
+    found = json.loads(as_json.stdout)
+    assert (found["files"], found["seed"], found["actions"]) == (["day.dbn"], 7, {"A": 64})

@@ -80,8 +80,8 @@ def require_small(path: Path, what: str) -> None:
     Raises
     ------
     FormatError
-        If it has more than `ROWS_MAX`, `CELLS_MAX` or `TEXT_BYTES_MAX`, or columns of lists; a file
-        that is no table is for `read_table` to refuse.
+        If it has more than `ROWS_MAX`, `CELLS_MAX` or `TEXT_BYTES_MAX`, or columns of lists, or is
+        no table.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -109,8 +109,9 @@ def require_small(path: Path, what: str) -> None:
             for part in parquet.iter_batches(_ROWS_AT_ONCE, columns=texts):
                 size += sum(_text_bytes(column) for column in part.columns)
                 _require_few(path, what, "bytes of text", size, TEXT_BYTES_MAX)
-    except (OSError, UnicodeDecodeError, pa.ArrowException):
-        return
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        # What can't be measured is not read either.
+        raise FormatError(f"{path}: expected {what} as CSV or Parquet: {error}") from error
 
 
 def _text_bytes(column: "pa.Array") -> int:
@@ -118,7 +119,7 @@ def _text_bytes(column: "pa.Array") -> int:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pa.types.is_dictionary(column.type):
+    if not pa.types.is_dictionary(column.type) or pa.types.is_primitive(column.type.value_type):
         return int(column.nbytes)
     lengths = pc.binary_length(column.dictionary).take(column.indices)
     return int(pc.sum(lengths.cast(pa.int64())).as_py() or 0)

@@ -82,8 +82,16 @@ def test_a_table_that_is_large_in_memory_is_refused_before_it_is_read(
     pq.write_table(pa.table(columns), path)
     with pytest.raises(FormatError, match=said):
         require_small(path, "fills")
-    pq.write_table(pa.table({"a": words(90, "word"), "b": pa.array([1.5] * 90)}), path)
+    few = {
+        "text": words(90, "word"),
+        "price": pa.array([1.5] * 90),
+        "kind": pa.array([7] * 90).dictionary_encode(),
+    }
+    pq.write_table(pa.table(few), path)
     require_small(path, "fills")
+    path.write_bytes(b"PAR1 and no more")
+    with pytest.raises(FormatError, match="expected fills as CSV or Parquet"):
+        require_small(path, "fills")
 
 
 def test_so_are_the_lines_of_a_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,19 @@
 """Tables that people hand in, as CSV or Parquet: cells as they stand there, or one clear error."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tapewire.errors import FormatError, MissingFileError
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+#: What a table may have that somebody has sent: its rows, its cells, its text.
+ROWS_MAX: Final = 1_000_000
+CELLS_MAX: Final = 10_000_000
+TEXT_BYTES_MAX: Final = 256_000_000
+_ROWS_AT_ONCE: Final = 65_536
 
 
 def read_table(path: Path, what: str) -> "pa.Table":
@@ -64,6 +70,64 @@ def require_whole(path: Path | str, found: "pq.FileMetaData") -> None:
             f"{path}: expected {found.num_rows:,} rows, as its footer says, found {rows:,} in its "
             "row groups: it is damaged"
         )
+
+
+def require_small(path: Path, what: str) -> None:
+    """Refuse a table of somebody we need not trust that is larger in memory than it should be.
+
+    A few kilobytes of Parquet can stand for any number of cells, and for text of any length.
+
+    Raises
+    ------
+    FormatError
+        If it has more than `ROWS_MAX`, `CELLS_MAX` or `TEXT_BYTES_MAX`, or columns of lists, or is
+        no table.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if path.suffix.lower() not in (".parquet", ".pq"):
+        with path.open("rb") as file:
+            _require_few(path, what, "rows", sum(1 for _ in file), ROWS_MAX)
+        return
+    try:
+        with pq.ParquetFile(path) as parquet:
+            found, schema = parquet.metadata, parquet.schema_arrow
+            require_whole(path, found)
+        _require_few(path, what, "rows", found.num_rows, ROWS_MAX)
+        _require_few(path, what, "cells", found.num_rows * len(schema), CELLS_MAX)
+        nested = [field.name for field in schema if pa.types.is_nested(field.type)]
+        if nested:
+            raise FormatError(f"{path}: expected {what} in plain columns, found {nested[0]!r}")
+        groups = [found.row_group(k) for k in range(found.num_row_groups)]
+        size = sum(group.total_byte_size for group in groups)
+        _require_few(path, what, "bytes", size, TEXT_BYTES_MAX)
+        # As words of a dictionary, each is there once, however often it is said.
+        texts = [field.name for field in schema if not pa.types.is_primitive(field.type)]
+        with pq.ParquetFile(path, read_dictionary=texts) as parquet:
+            size = 0
+            for part in parquet.iter_batches(_ROWS_AT_ONCE, columns=texts):
+                size += sum(_text_bytes(column) for column in part.columns)
+                _require_few(path, what, "bytes of text", size, TEXT_BYTES_MAX)
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        # What can't be measured is not read either.
+        raise FormatError(f"{path}: expected {what} as CSV or Parquet: {error}") from error
+
+
+def _text_bytes(column: "pa.Array") -> int:
+    """Return how long all texts of a column are together, with each as often as it is said."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_dictionary(column.type) or pa.types.is_primitive(column.type.value_type):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary).take(column.indices)
+    return int(pc.sum(lengths.cast(pa.int64())).as_py() or 0)
+
+
+def _require_few(path: Path, what: str, of: str, count: int, most: int) -> None:
+    if count > most:
+        raise FormatError(f"{path}: expected {what} of at most {most:,} {of}, found {count:,}")
 
 
 def _named(path: Path, table: "pa.Table") -> "pa.Table":

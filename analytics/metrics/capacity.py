@@ -41,6 +41,7 @@ class Participation(Metric):
 class ExpectedImpact(Metric):
     column = "expected_impact"
     label = "Expected cost of impact"
+    costs = True
     format = CURRENCY
     formula = (
         "sum over orders of Y x sigma x sqrt(lots filled / market_volume of the book) x lots "

@@ -80,6 +80,7 @@ class Cagr(Metric):
 class MaxDrawdownShare(Metric):
     column = "max_drawdown_of_capital"
     label = "Max drawdown, of capital"
+    costs = True
     format = SHARE
     formula = (
         "max_drawdown / initial_capital: of what one began with, not of the high, since profits "
@@ -95,6 +96,7 @@ class MaxDrawdownShare(Metric):
 class MaxDrawdownOfPeak(Metric):
     column = "max_drawdown_of_peak"
     label = "Max drawdown, of its high"
+    costs = True
     format = SHARE
     formula = (
         "largest of (high - sampled net P&L) / (initial_capital + high), high being the highest "

@@ -45,6 +45,7 @@ class WinningTrades(Metric):
 class LosingTrades(Metric):
     column = "losing_trades"
     label = "Losing trades"
+    costs = True
     format = COUNT
     formula = "closed trades with a net P&L below zero"
 
@@ -106,6 +107,7 @@ class AverageWin(Metric):
 class AverageLoss(Metric):
     column = "avg_loss"
     label = "Average loss"
+    costs = True
     format = CURRENCY
     formula = "mean net loss of a losing trade, a positive number"
     null = "no losing trade"
@@ -129,6 +131,7 @@ class LargestWin(Metric):
 class LargestLoss(Metric):
     column = "largest_loss"
     label = "Largest loss"
+    costs = True
     format = MONEY
     formula = "largest net loss of a closed trade, a positive number; 0 where none lost"
 
@@ -164,6 +167,7 @@ class WinsInARow(Metric):
 class LossesInARow(Metric):
     column = "max_consecutive_losses"
     label = "Most losses in a row"
+    costs = True
     format = COUNT
     formula = "most closed trades of one leg in a row that lost; the largest of the legs'"
 

@@ -22,6 +22,7 @@ _BPS: Final = 10_000
 class Slippage(Metric):
     column = "slippage"
     label = "Slippage against arrival mid"
+    costs = True
     format = MONEY
     formula = (
         "sum over fills of side x (price - mid when the order reached the exchange) x lots x "
@@ -37,6 +38,7 @@ class Slippage(Metric):
 class SlippagePerLot(Metric):
     column = "slippage_per_lot"
     label = "Slippage, per lot"
+    costs = True
     format = SMALL_CURRENCY
     formula = "slippage / filled lots of its orders"
     null = _NO_SLIPPAGE
@@ -49,6 +51,7 @@ class SlippagePerLot(Metric):
 class ImplementationShortfall(Metric):
     column = "implementation_shortfall"
     label = "Implementation shortfall"
+    costs = True
     format = MONEY
     formula = (
         "sum over orders that reached the exchange, or were on the way at the end, of: side x "
@@ -67,6 +70,7 @@ class ImplementationShortfall(Metric):
 class OpportunityCost(Metric):
     column = "opportunity_cost"
     label = "Opportunity cost"
+    costs = True
     format = SMALL_CURRENCY
     formula = (
         "part of implementation_shortfall: side x (mid at the order's end - mid when it was sent) "
@@ -83,6 +87,7 @@ class OpportunityCost(Metric):
 class ShortfallBps(Metric):
     column = "shortfall_bps"
     label = "Implementation shortfall, basis points"
+    costs = True
     format = RATIO
     formula = (
         "implementation_shortfall x 10,000 / sum over its orders of mid when sent x lots ordered "

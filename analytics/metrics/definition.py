@@ -77,6 +77,8 @@ class Metric:
         Heading on the terminal and in a notebook; empty: it is not there.
     absent
         Sentence below the report's table where there is no value; may be empty.
+    costs
+        Whether less of it is better; of most, more is, and of some neither.
     compute
         Its value, or None, from its inputs: every parameter is called like a field of `Inputs`
         and has its type.
@@ -91,6 +93,7 @@ class Metric:
     compact: ClassVar[str] = ""
     terse: ClassVar[str] = ""
     absent: ClassVar[str] = ""
+    costs: ClassVar[bool] = False
     compute: ClassVar[Callable[..., int | float | None]]
 
     @classmethod

@@ -7,6 +7,7 @@ from tapewire.analytics.metrics.definition import MONEY, TIME, Metric
 class MaxDrawdown(Metric):
     column = "max_drawdown"
     label = "Max drawdown"
+    costs = True
     compact = "Max drawdown"
     format = MONEY
     formula = "largest fall of sampled net P&L from its high"

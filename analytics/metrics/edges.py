@@ -94,6 +94,7 @@ class RealisedSpread(Metric):
 class EffectiveSpread(Metric):
     column = "effective_spread"
     label = "Effective spread paid, per lot"
+    costs = True
     format = SMALL_CURRENCY
     formula = "-2 x mean edge of taker fills against the mid before them, per lot"
     source = _HUANG_STOLL

@@ -23,6 +23,7 @@ class Orders(Metric):
 class OrdersDenied(Metric):
     column = "orders_denied"
     label = "Orders denied"
+    costs = True
     format = COUNT
     formula = "orders stopped by a pre-trade risk check"
 

@@ -53,6 +53,7 @@ class UnrealizedPnl(Metric):
 class Fees(Metric):
     column = "fees"
     label = "Fees"
+    costs = True
     compact = "Fees"
     terse = "fees"
     format = MONEY

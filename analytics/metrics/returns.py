@@ -121,6 +121,7 @@ class Calmar(Metric):
 class ValueAtRisk(Metric):
     column = "session_var_95"
     label = "Value at risk, session, 95 %"
+    costs = True
     format = CURRENCY
     formula = (
         "loss that 95 % of the sessions stayed below, a positive number: minus the 5 % quantile "
@@ -140,6 +141,7 @@ class ValueAtRisk(Metric):
 class ExpectedShortfall(Metric):
     column = "session_es_95"
     label = "Expected shortfall, session, 95 %"
+    costs = True
     format = CURRENCY
     formula = (
         "mean loss of the worst sessions, a positive number: of the floor((n - 1) x 5 %) + 1 worst "

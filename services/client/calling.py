@@ -102,8 +102,12 @@ class Client(StrategyCalls, RunCalls, SessionCalls, DataCalls, PeopleCalls):
         return self.credentials
 
     def logout(self) -> None:
-        """End the login."""
-        self._call(self._accounts.Logout, accounts_pb2.LogoutRequest())
+        """End the login; one that has ended already is as good."""
+        try:
+            self._call(self._accounts.Logout, accounts_pb2.LogoutRequest())
+        except ServerRefusal as refusal:
+            if refusal.reason != "BAD_TOKEN":
+                raise
         self.credentials = None
 
     def who_am_i(self) -> dict[str, Any]:

@@ -47,6 +47,15 @@ class KnowsTokens(Protocol):
             If it does not hold, or was revoked.
         """
 
+    async def user_of(self, claims: Claims) -> object:
+        """Return the user that a token was about, which may have expired meanwhile.
+
+        Raises
+        ------
+        BadTokenError
+            If it was revoked.
+        """
+
 
 class Refused(Exception):
     """A call that ends before it began."""

@@ -1,9 +1,11 @@
 """What every call goes through: who it is, how often, whether they may, what went wrong, a log."""
 
+import asyncio
+import contextlib
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,7 +16,7 @@ import structlog
 from tapewire.errors import StoreError, TapewireError
 from tapewire.services.auth.rates import Limits
 from tapewire.services.auth.roles import may
-from tapewire.services.auth.tokens import BadTokenError
+from tapewire.services.auth.tokens import BadTokenError, Claims
 from tapewire.services.server.callers import CALLER, Caller, KnowsTokens, Refused
 from tapewire.services.server.failures import CallFailure, failure_of
 from tapewire.services.server.measures import Measures
@@ -27,8 +29,13 @@ _BEARER: Final = "bearer "
 #: Metadata with a call's number: a client may give one, and is told of it in the trailers.
 REQUEST_ID: Final = "x-request-id"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+#: Between two looks, s, whether who hears a stream is still known; the store is asked as seldom as
+#: for calls.
+HEARS_S: Final = 1.0
 #: What a message becomes that is none.
 _MALFORMED: Final = object()
+#: What comes after the last part of a stream.
+_NO_MORE: Final = object()
 
 
 class CallGuard(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -161,6 +168,36 @@ class CallGuard(grpc.GenericRpcHandler):  # type: ignore[misc]
             user=caller.claims.name if caller and caller.claims else None, address=told.address,
         )  # fmt: skip
 
+    async def heard(self, parts: Any, claims: Claims) -> AsyncGenerator[Any, None]:
+        """Give parts of a stream for as long as nobody has thrown out who hears them.
+
+        That is looked at while nothing comes, too. A token that expires meanwhile is as good as
+        when the stream began.
+
+        Raises
+        ------
+        BadTokenError
+            If its user was disabled or changed, or its login has ended.
+        """
+        due_s, coming = time.monotonic() + HEARS_S, None
+        try:
+            while True:
+                coming = asyncio.create_task(_next(parts))
+                while not coming.done():
+                    await asyncio.wait({coming}, timeout=max(0.0, due_s - time.monotonic()))
+                    if time.monotonic() >= due_s:
+                        with contextlib.suppress(StoreError):  # it may be back at the next look
+                            await self._tokens.user_of(claims)
+                        due_s = time.monotonic() + HEARS_S
+                if (part := coming.result()) is _NO_MORE:
+                    return
+                yield part
+        finally:
+            if coming is not None and not coming.done():
+                coming.cancel()
+                await asyncio.wait({coming})
+            await parts.aclose()
+
     def sent(self, told: "_Told") -> None:
         """Count a message of a stream."""
         self._measures.sent(told.method)
@@ -269,7 +306,7 @@ class _Told(grpc.RpcMethodHandler):  # type: ignore[misc]
     async def unary_stream(
         self, request: Any, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[Any]:
-        """Answer many times."""
+        """Answer many times, as long as who hears it is known."""
         guard = self._guard
         began_s, caller, status = time.perf_counter(), None, "CANCELLED"
         guard.began(self, context)
@@ -279,9 +316,13 @@ class _Told(grpc.RpcMethodHandler):  # type: ignore[misc]
             caller = await guard.admit(self, context)
             CALLER.set(caller)
             _require_message(request)
-            async for part in self._of.inner(request, context):
-                guard.sent(self)
-                yield part
+            parts = self._of.inner(request, context)
+            if caller.claims is not None:
+                parts = guard.heard(parts, caller.claims)
+            async with contextlib.aclosing(parts):
+                async for part in parts:
+                    guard.sent(self)
+                    yield part
             status = "OK"
         except grpc.aio.AbortError:
             raise
@@ -294,6 +335,10 @@ class _Told(grpc.RpcMethodHandler):  # type: ignore[misc]
             guard.ended(self, caller, status, began_s)
 
     stream_stream = unary_stream
+
+
+async def _next(parts: Any) -> Any:
+    return await anext(parts, _NO_MORE)
 
 
 def _token(metadata: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tapewire.cli import candles_indicators
+from tapewire.cli.options import refuse_idle
 from tapewire.cli.remote import AtServer, bars_there, known_server, refuse_here, wait_for
 
 app = typer.Typer(
@@ -225,6 +226,11 @@ def optimize(
             "train": train or 0, "test": test or 0, "anchored": anchored, "purge": purge,
             "embargo": embargo, "by": by,
         }  # fmt: skip
+    else:
+        refuse_idle("with --train and --test: nothing is walked forward without", {
+            "--anchored": anchored, "--purge": purge or None, "--embargo": embargo or None,
+            "--by": None if by == "net_pnl" else by,
+        })  # fmt: skip
     if server is not None:
         refuse_here(server, jobs=jobs, output=output)
         there = bars_there(file, symbol, interval, tick_size, faults, None, None)

@@ -21,6 +21,7 @@ from tapewire.cli.factory_options import (
     Tick,
     bars_of,
 )
+from tapewire.cli.options import refuse_idle
 from tapewire.cli.remote import AtServer, bars_there, refuse_here
 
 Keys = Annotated[
@@ -102,6 +103,11 @@ def try_(
     if server is not None:
         refuse_here(server, jobs=jobs)
     if generation is not None:
+        refuse_idle("without --generation: a search has its own", {
+            "--set": settings or None, "--symbol": symbol, "--session": session,
+            "--interval": None if interval == "1m" else interval, "--tick-size": tick_size,
+            "--faults": None if faults == "error" else faults, "--dataset": dataset,
+        })  # fmt: skip
         if server is not None:
             judged = judge_there(
                 server, generation, holdout=holdout, why=why, guards=guards, force=force,

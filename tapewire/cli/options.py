@@ -1,11 +1,13 @@
 """Options that several verbs have, and what is typed there as values."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from tapewire.errors import ConfigError
 from tapewire.runs.requests import split_names
 
 
@@ -17,6 +19,26 @@ def names_in(values: list[str] | None) -> list[str]:
 def time_in(text: str | None) -> str | int | None:
     """Return ns since the epoch as a number; other text, ISO 8601 or not, as it is."""
     return int(text) if text is not None and re.fullmatch(r"\d{5,40}", text) else text
+
+
+def refuse_idle(what: str, given: Mapping[str, object]) -> None:
+    """Refuse options that would do nothing.
+
+    Parameters
+    ----------
+    what
+        Completes "expected …": beside what they do nothing, or without what.
+    given
+        Values by the options' names; None and False were not given.
+
+    Raises
+    ------
+    ConfigError
+        Naming all that were.
+    """
+    named = [name for name, value in given.items() if value is not None and value is not False]
+    if named:
+        raise ConfigError(f"{', '.join(named)}: expected {what}")
 
 
 def whole_number(text: str) -> int | str:

@@ -17,6 +17,7 @@ from tapewire.cli.options import (
     Symbols,
     Warmup,
     names_in,
+    refuse_idle,
     time_in,
     whole_number,
 )
@@ -177,9 +178,17 @@ def run(
     """
     if live and quiet:
         raise ConfigError("--live: expected without --quiet, found with it")
-    if study is not None and (checkpoint or resume):
-        raise ConfigError("--from: expected without --checkpoint and --resume, found with them")
     if study is not None:
+        refuse_idle("without --from: a trial has its study's", {
+            "--strategy": strategy, "--catalogue": catalogue, "--symbols": symbols,
+            "--start": start, "--end": end, "--warmup": warmup, "--duplicates": duplicates,
+            "--allow-truncated": allow_truncated, "--flags": flags, "--speed": speed,
+            "--seed": seed, "--transport": transport, "--payload": payload,
+            "--batch-records": batch_records, "--cache/--no-cache": _told(cache), "--days": days,
+            "--day-end": day_end, "--workers": workers, "--checkpoint": checkpoint,
+            "--resume": resume, "--connect": connect, "--live": live,
+            "--metrics-port": metrics_port,
+        })  # fmt: skip
         _run_trial(study, inputs or [], output, force=force, as_json=as_json, quiet=quiet)
         return
     config_path, files = split_inputs(inputs or [])
@@ -261,6 +270,11 @@ def _run_trial(
     text = json_summary(result) if as_json else summary(result)
     say(text, done=f"the run in {result.path} is complete")
     trials.require_same(number, result.manifest["digests"])
+
+
+def _told(value: bool | None) -> str | None:
+    """Return whether a choice between two was made at all."""
+    return None if value is None else str(value)
 
 
 def _live_display() -> "LiveDisplay":

@@ -77,12 +77,12 @@ def synth(
     from rich.console import Console
 
     asked = (like, calibration, hours, days, first_day, correlation, pathology)
-    if symbol is None and not as_json and all(one is None for one in asked):
+    if symbol is None and all(one is None for one in asked):
         from tapewire.inputs.synthetic import EVENTS_DEFAULT, synth_file
 
         synth_file(
             output, events=EVENTS_DEFAULT if events is None else events,
-            instruments=instruments, seed=seed, console=Console(),
+            instruments=instruments, seed=seed, as_json=as_json, console=Console(),
         )  # fmt: skip
         return
     from tapewire.inputs.markets import market_file

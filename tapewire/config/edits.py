@@ -41,10 +41,11 @@ def put(raw: dict[str, Any], path: KeyPath, value: Any, problems: Problems) -> N
     problems.typed[known] = label
 
 
-def _key_in(owner: Any, part: str | int) -> str | int | None:
+def _key_in(owner: Any, part: str | int) -> Any:
     """Return what `part` is in a mapping or a list; None where it is nothing."""
     if isinstance(owner, dict):
-        return str(part)
+        # YAML has 42 as a number, an override as text: both are the instrument of that number.
+        return next((key for key in owner if str(key) == str(part)), str(part))
     if not isinstance(owner, list):
         return None
     if isinstance(part, int) or part.isdecimal():
@@ -86,8 +87,10 @@ def replace_by_catalogue(raw: dict[str, Any], folder: str) -> None:
 def _files_source(raw: dict[str, Any]) -> dict[str, Any]:
     """Return the data source, made one of files if it is another."""
     backtest = raw.get("backtest")
-    if not isinstance(backtest, dict):
+    if backtest is None:
         backtest = raw["backtest"] = {}
+    if not isinstance(backtest, dict):
+        return {}  # its check says what it is instead of a mapping
     if value_at(backtest, ("data_source", "type")) != "databento":
         backtest["data_source"] = {"type": "databento"}
     source: dict[str, Any] = backtest["data_source"]

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from tapewire.config.loading import read_config_text
 from tapewire.config.problems import Places, Problems
 from tapewire.config.wording import message_of
 from tapewire.config.yaml import load_yaml
@@ -24,14 +25,11 @@ def read_part(path: Path | None, key: str) -> tuple[dict[str, Any], Places]:
     Raises
     ------
     ConfigError
-        If it is no mapping.
+        If it is no mapping, or the file can't be read.
     """
     if path is None:
         return {}, Places(f"the {key}")
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError):
-        return {}, Places(str(path))  # what is wrong with it is said by who reads all of it
+    text = read_config_text(path)
     document, lines = load_yaml(text, str(path))
     found = document.get(key) if isinstance(document, Mapping) else None
     if found is None:

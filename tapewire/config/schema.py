@@ -59,23 +59,37 @@ def _fixed(value: object) -> Decimal:
 
 
 _TIME: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})?"
+    r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?:(:\d{2})(?:\.(\d{1,9}))?)?)?"
+    r"(Z|[+-]\d{2}:?\d{2})?"
 )
+#: From here on whole numbers are ns since the epoch (1973): below are dates like 20240304, and
+#: seconds, ms and µs of our days.
+_SURELY_NS: Final = 10**17
 
 
-def parse_time_ns(value: object) -> int:
-    """Return a moment as ns since the epoch, from ns or ISO 8601 (UTC where no zone is given)."""
+def parse_time_ns(value: object, *, any_ns: bool = False) -> int:
+    """Return a moment as ns since the epoch, from ns or ISO 8601 (UTC where no zone is given).
+
+    A whole number that is no ns of our days is refused, as 20240304 is a date to whoever wrote it;
+    with `any_ns`, for times that a program hands on, it is ns like all others.
+    """
     what = "a time: ISO 8601 like 2023-12-25T23:00:00Z, or ns since the epoch"
     if isinstance(value, int) and not isinstance(value, bool):
         if not 0 <= value < 2**63:
             raise expected("ns since the epoch, from 0 to 2^63-1", value)
+        if 0 < value < _SURELY_NS and not any_ns:
+            raise expected(
+                f"ns since the epoch, 0 or from {_SURELY_NS:,} (1973) on, or ISO 8601 like "
+                "2024-03-04", value,
+            )  # fmt: skip
         return value
     match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise expected(what, value)
-    date, clock, fraction, zone = match.groups()
+    date, minute, second, fraction, zone = match.groups()
     try:
-        moment = datetime.datetime.fromisoformat(f"{date}T{clock or '00:00'}{zone or 'Z'}")
+        clock = f"{minute or '00:00'}{second or ''}"
+        moment = datetime.datetime.fromisoformat(f"{date}T{clock}{zone or 'Z'}")
     except ValueError:
         raise expected(what, value) from None
     epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

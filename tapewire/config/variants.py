@@ -10,13 +10,14 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.config.parameters import check_values
 from tapewire.config.problems import Problems
 from tapewire.config.schema import NAME_MAX, StrategyEntry
 from tapewire.config.strategies import definition_of, label_of
-from tapewire.config.wording import suggest
+from tapewire.config.wording import describe, suggest
 from tapewire.config.yaml import KeyPath
 
 if TYPE_CHECKING:
@@ -102,11 +103,29 @@ def check_variants(strategy: StrategyEntry, where: KeyPath, problems: Problems) 
     ]
 
 
+def _require_finite(value: Any, where: KeyPath, problems: Problems) -> None:
+    """Note numbers that are none: neither a model's messages nor a manifest can have them."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            _require_finite(one, (*where, key), problems)
+    elif isinstance(value, (list, tuple)):
+        for number, one in enumerate(value):
+            _require_finite(one, (*where, number), problems)
+    elif isinstance(value, (float, Decimal)) and not math.isfinite(value):
+        problems.add(where, f"expected a finite number, found {describe(value)}")
+
+
 def _free_variants(
     strategy: StrategyEntry, check: "_Checker", where: KeyPath, problems: Problems
 ) -> list[Variant]:
     """Return the strategies of an entry whose parameters nobody declares."""
     given = strategy.parameters
+    before = len(problems)
+    _require_finite(given, (*where, "parameters"), problems)
+    for number, mine in enumerate(strategy.variants or ()):
+        _require_finite(mine, (*where, "variants", number), problems)
+    if len(problems) > before:
+        return []
     if strategy.variants is None:
         return [Variant(strategy.name, dict(given))]
     if not strategy.variants:

@@ -139,6 +139,11 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _construct_decimal)
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
+# What no configuration has, and neither JSON nor `dump_yaml` can say.
+for _tag in ("binary", "timestamp", "set", "omap", "pairs"):
+    del _Loader.yaml_constructors[f"tag:yaml.org,2002:{_tag}"]
+
+
 def _index(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]) -> None:
     """Note the line of every key below `node`; refuse keys given twice."""
     lines.setdefault(path, node.start_mark.line + 1)

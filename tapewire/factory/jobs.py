@@ -21,7 +21,7 @@ from tapewire.factory.trying import try_strategies
 from tapewire.generator import StrategyConstraints
 from tapewire.inputs.candles import CandleRequest, find_best
 from tapewire.inputs.telling import steps_heard
-from tapewire.runs.served_result import without_folders
+from tapewire.runs.served_result import shown_without, without_folders
 from tapewire.runs.served_run import do_run, places_of, run_name
 
 if TYPE_CHECKING:
@@ -100,14 +100,19 @@ def do_job(argument: Json, tell: Callable[[Any], None]) -> None:
     from tapewire.store import JobStore
 
     next_s = 0.0
+    folder = argument["folder"]
+    # Who asked for it is told, but not where the server has its files.
+    hidden = [
+        Path(argument[name]) if argument.get(name) else None
+        for name in ("folder", "strategies", "runs")
+    ]
 
     def hear(what: str, done: int, total: int | None) -> None:
         nonlocal next_s
         if time.monotonic() >= next_s:
             next_s = time.monotonic() + _TOLD_S
-            tell({"what": what, "done": done, "total": total})
+            tell({"what": without_folders(what, hidden), "done": done, "total": total})
 
-    folder = argument["folder"]
     with JobStore.of_job(argument["store"], argument["job"], argument["attempt"]) as store:
         job = store.job(store.job_id)
         work = JobWork(
@@ -118,10 +123,8 @@ def do_job(argument: Json, tell: Callable[[Any], None]) -> None:
             with steps_heard(hear):
                 result = WORK[job.kind](work)
         except TapewireError as error:
-            # Who asked for it is told, but not where the server has its files.
-            hidden = [work.folder, work.strategies, work.run.parent if work.run else None]
             raise type(error)(without_folders(str(error), hidden)) from None
-        store.finish(_strict(result))
+        store.finish(_strict(shown_without(result, hidden)))
 
 
 def _run_places(argument: Json, job: "JobRecord") -> tuple[Path | None, Path | None]:

@@ -15,7 +15,7 @@ from tapewire.factory.looking import session_of_search
 from tapewire.factory.opening import opened_store
 from tapewire.factory.reporting import generation_page
 from tapewire.runs import served as of_runs
-from tapewire.runs.served_result import without_folders
+from tapewire.runs.served_result import shown_without, without_folders
 
 Json = dict[str, Any]
 #: Of a search's curve, and strategies that are told of.
@@ -40,7 +40,7 @@ def answer(argument: Json, tell: Callable[[Any], None]) -> Json:
         found = asked(argument)
     except TapewireError as error:
         raise type(error)(without_folders(str(error), hidden)) from None
-    shown: Json = json.loads(without_folders(json.dumps(found, allow_nan=False), hidden))
+    shown: Json = json.loads(json.dumps(shown_without(found, hidden), allow_nan=False))
     return shown
 
 

@@ -1,10 +1,12 @@
 """Synthetic files: one that a run needs, made once and kept in the cache, or one to keep."""
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -83,9 +85,13 @@ def synth_file(
     events: int,
     instruments: int = 1,
     seed: int = 0,
+    as_json: bool = False,
     console: "Console | None" = None,
 ) -> "SynthSummary":
     """Write a synthetic file (`tapewire.replay.synth.synthesize`) and say what is in it.
+
+    As JSON (`as_json`) it has the keys of `tapewire.inputs.markets.market_file`, as far as there
+    is something to say, and the file's name in ``files``.
 
     Raises
     ------
@@ -104,6 +110,12 @@ def synth_file(
         summary = synthesize(
             output, events=events, instruments=instruments, seed=seed, on_progress=steps
         )
+    if as_json:
+        facts = asdict(summary)
+        facts["files"] = [str(facts.pop("path"))]
+        if console is not None:
+            console.out(json.dumps(facts, indent=2), highlight=False)
+        return summary
     mix = "  ".join(f"{a} {n / events:.1%}" for a, n in summary.actions.items())
     first, last = summary.symbols[0], summary.symbols[-1]
     tell(

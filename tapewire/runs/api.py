@@ -218,7 +218,7 @@ def time_ns(name: str, moment: Time) -> int:
         If it is none, calling it `name`.
     """
     try:
-        return parse_time_ns(_plain(moment))
+        return parse_time_ns(_plain(moment), any_ns=True)
     except ValueError as error:
         raise ConfigError(f"{name}: {error}, found {describe(moment)}") from None
 

@@ -12,8 +12,9 @@ from tapewire.atomic import output_errors
 if TYPE_CHECKING:
     from tapewire.store import Store
 
-#: As `tapewire.runs.served_run.run_name` has it.
-_NAME: Final = re.compile(r"job-(\d{1,18})-(\d{8}T\d{12})")
+#: As `tapewire.runs.served_run.run_name` has it;
+#: its session's recording, and what it left of an attempt that failed, are beside it.
+_NAME: Final = re.compile(r"job-(\d{1,18})-(\d{8}T\d{12})(\.failed(-\d{1,6})?|\.recording)?")
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,8 @@ def list_runs(
     strategies, symbols, statuses
         Only runs that have one of these; none given: all.
     sort
-        A fact or a metric; times and names ascending, figures with the largest first. Runs without
-        a value come last.
+        A fact or a metric; times and names ascending, figures with the best first: the least of
+        what costs (fees, drawdowns, …), the largest of all else. Runs without a value come last.
 
     Raises
     ------
@@ -110,7 +110,10 @@ def list_runs(
     ]
     if sort in ("run", "status", "ended"):
         return sorted(wanted, key=lambda run: (str(run.value(sort)), run.run))
-    return sorted(wanted, key=lambda run: (run.value(sort) is None, -float(run.value(sort) or 0)))
+    sign = 1 if any(metric.column == sort and metric.costs for metric in METRICS) else -1
+    return sorted(
+        wanted, key=lambda run: (run.value(sort) is None, sign * float(run.value(sort) or 0))
+    )
 
 
 def _overlap(names: Sequence[str], wanted: Sequence[str]) -> bool:

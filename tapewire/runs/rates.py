@@ -197,7 +197,8 @@ def _currency(value: Any, where: str) -> str:
 def _time(value: Any, where: str) -> int:
     text = value if isinstance(value, int) else "" if value is None else str(value).strip()
     try:
-        return parse_time_ns(int(text) if isinstance(text, str) and text.isdigit() else text)
+        whole = isinstance(text, str) and text.isdigit()
+        return parse_time_ns(int(text) if whole else text, any_ns=True)
     except (TypeError, ValueError):
         raise FormatError(
             f"{where}, ts: expected ns since the epoch or an ISO 8601 time, found {value!r}"

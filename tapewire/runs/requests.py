@@ -47,6 +47,11 @@ OPTION_KEYS: Final[dict[str, "KeyPath"]] = {
     "metrics_port": ("backtest", "output", "metrics_port"),
     "instruments": ("backtest", "instruments"),
 }
+#: What only the end that reads the files can do: with a replay started by hand, that one.
+_OF_THE_REPLAY: Final = (
+    "symbols", "publishers", "start", "end", "warmup", "duplicates", "allow_truncated", "speed",
+    "batch_records", "transport", "cache",
+)  # fmt: skip
 FILES_KEY: Final["KeyPath"] = ("backtest", "data_source", "files")
 CATALOGUE_KEY: Final["KeyPath"] = ("backtest", "data_source", "catalogue")
 _CONFIG_SUFFIXES: Final = (".yaml", ".yml")
@@ -122,6 +127,7 @@ class Request:
                 f"{label('connect')}: expected no data files with it; the replay has them"
             )
         given = {name: value for name, value in self.options.items() if value is not None}
+        self._require_applied(given, label)
         typed = {OPTION_KEYS[name]: label(name) for name in given}
         if self.files:
             typed[FILES_KEY] = label("files")
@@ -165,6 +171,23 @@ class Request:
         if isinstance(self.config, RunConfig) and not self.files:
             config.add_notes(self.config.notes)
         return config
+
+    def _require_applied(self, given: Mapping[str, Any], label: Callable[[str], str]) -> None:
+        """Refuse with a replay started by hand what only that replay can do.
+
+        Raises
+        ------
+        ConfigError
+            If such is asked for; what a configuration's file says is a warning of the run.
+        """
+        keys = {OPTION_KEYS[name]: name for name in _OF_THE_REPLAY}
+        asked = [label(name) for name in _OF_THE_REPLAY if name in given]
+        asked += [".".join(map(str, path)) for path in self.overrides if path in keys]
+        if self.connect is not None and asked:
+            raise ConfigError(
+                f"{label('connect')}: expected without {', '.join(asked)}: the replay reads the "
+                "files, give it there (tapewire replay --help)"
+            )
 
 
 def split_inputs(inputs: Sequence[Path]) -> tuple[Path | None, list[Path]]:

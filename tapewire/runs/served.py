@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from tapewire.runs.served_result import (
     fills_of,
     reconciled,
     result_of,
+    shown_without,
     without_folders,
 )
 from tapewire.runs.served_run import places_of, run_folder_of
@@ -119,7 +121,7 @@ def answer(argument: Json, tell: Callable[[Any], None]) -> Json:
         found = ANSWERS[argument["what"]](_Asked(argument, places, runs, argument["store"], hidden))
     except TapewireError as error:
         raise type(error)(without_folders(str(error), hidden)) from None
-    shown: Json = json.loads(without_folders(json.dumps(found, allow_nan=False), hidden))
+    shown: Json = json.loads(json.dumps(shown_without(found, hidden), allow_nan=False))
     return shown
 
 
@@ -167,11 +169,13 @@ def _checked(asked: _Asked, check: Callable[..., Any]) -> Json:
 
 
 def _shown(value: Any) -> Any:
-    """Return plain values with whole numbers as text that a page's numbers do not hold."""
+    """Return plain values as JSON has them, numbers that a page's do not hold as text."""
     if isinstance(value, dict):
-        return {key: _shown(one) for key, one in value.items()}
+        return {str(key): _shown(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_shown(one) for one in value]
+    if isinstance(value, Decimal) and not value.is_finite():
+        return str(value)  # JSON has none; what is wrong with it is among the problems
     is_large = isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT
     return f"{_LARGE}{value}" if is_large else value
 

@@ -5,7 +5,7 @@ Everything that a configuration could otherwise have done there is refused: comm
 files elsewhere, ports, Python that is not in the server's own folder of strategies.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -70,7 +70,12 @@ Stored = Callable[[str], str]
 
 
 def served_config(
-    document: object, places: ServedPlaces, stored: Stored, lines: Mapping[KeyPath, int]
+    document: object,
+    places: ServedPlaces,
+    stored: Stored,
+    lines: Mapping[KeyPath, int],
+    *,
+    files: Sequence[str] = (),
 ) -> "RunConfig":
     """Return the configuration that a client asks for, complete and checked.
 
@@ -82,6 +87,8 @@ def served_config(
     stored
     lines
         Line of each key of the YAML.
+    files
+        In place of those of the document.
 
     Raises
     ------
@@ -92,8 +99,9 @@ def served_config(
     placed = _Placed(places, stored, problems).of(document)
     problems.raise_if_any()
     return make_config(
-        placed, places=Places(SOURCE, lines), base=places.declared, overrides=dict(_ONE_PROCESS)
-    )
+        placed, places=Places(SOURCE, lines), base=places.declared, overrides=dict(_ONE_PROCESS),
+        files=files,
+    )  # fmt: skip
 
 
 def read_yaml(text: str) -> tuple[Any, dict[KeyPath, int]]:
@@ -147,6 +155,8 @@ class _Placed:
                 self._only(value_at(backtest, (section,)), keys, ("backtest", section))
             self._file(value_at(backtest, ("account",)), "rate_file", ("backtest", "account"))
             self._models(value_at(backtest, ("execution",)), ("backtest", "execution"))
+        elif backtest is not None:
+            self._problems.add(("backtest",), f"expected a mapping, found {describe(backtest)}")
         entries = raw.get("strategy")
         if isinstance(entries, dict):
             self._strategy(entries, ("strategy",))

@@ -62,9 +62,7 @@ def part_of(run: Run, name: str, begin: int, hidden: list[Path | None]) -> dict[
             raise FormatError(
                 f"{name}: expected at most {TEXT_BYTES_MAX:,} bytes of text, found {size:,}"
             )
-        # By their whole names only: a short one may stand in a text by chance.
-        whole: list[Path | None] = [one.absolute() for one in hidden if one is not None]
-        data = without_folders(path.read_text(encoding="utf-8"), whole).encode()
+        data = without_folders(path.read_text(encoding="utf-8"), hidden).encode()
     else:
         with path.open("rb") as file:
             file.seek(begin)

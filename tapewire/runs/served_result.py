@@ -1,6 +1,7 @@
 """What came of a run, for a page: figures, tables and bars as they are in its report."""
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -147,12 +148,24 @@ def _metrics_table(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def without_folders(text: str, folders: list[Path | None]) -> str:
-    """Return a text in which files of a server's folders go by their names there."""
+    """Return a text in which files of a server's folders go by their names there.
+
+    A folder is known by its whole name, in JSON, too: a short one may stand in a client's own text.
+    """
     for folder in folders:
-        if folder is not None:
-            for shown in {str(folder), str(folder.absolute()), str(folder.resolve())}:
+        for whole in set() if folder is None else {str(folder.absolute()), str(folder.resolve())}:
+            for shown in {whole, json.dumps(whole)[1:-1]}:
                 text = text.replace(f"{shown}/", "")
     return text
+
+
+def shown_without(value: Any, folders: list[Path | None]) -> Any:
+    """Return plain values in whose texts files of a server's folders go by their names there."""
+    if isinstance(value, dict):
+        return {key: shown_without(one, folders) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [shown_without(one, folders) for one in value]
+    return without_folders(value, folders) if isinstance(value, str) else value
 
 
 def explained(run: Run, order: str, strategy: str, symbol: str) -> str:
@@ -168,6 +181,7 @@ def reconciled(run: Run, name: str, data: bytes, within: str) -> dict[str, Any]:
     import tempfile
 
     from tapewire.atomic import atomic_file
+    from tapewire.compiled.tables import require_small
     from tapewire.runs.reconciling import reconcile_run
 
     suffix = Path(name).suffix.lower()
@@ -180,4 +194,5 @@ def reconciled(run: Run, name: str, data: bytes, within: str) -> dict[str, Any]:
         path = folder / f"fills{suffix}"
         with atomic_file(path) as file:
             file.write(data)
+        require_small(path, "fills")
         return reconcile_run(run.path, path, within=within or "1s")

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tapewire.config.edits import value_at
 from tapewire.config.live import LIVE, LiveSettings
-from tapewire.config.loading import make_config
 from tapewire.config.parts import checked_part
 from tapewire.config.problems import Places
 from tapewire.errors import ConfigError
@@ -30,8 +30,8 @@ _NOT_HERE: Final = {
     "orders": "its sessions are on paper, real orders are sent by `tapewire live`",
     "alerts": "it would read the server's own environment",
 }
-#: What a session is of until its feed says so.
-_NO_DATA: Final = {"type": "synthetic", "events": 1_000}
+#: What a session is of until its feed says so, as of `tapewire live`.
+_RECORDED: Final = ("live.dbn",)
 #: A whole configuration to begin with: it needs neither a feed nor a file.
 EXAMPLE: Final = """\
 backtest:
@@ -90,13 +90,20 @@ def session_config(
             raise ConfigError(f"live.{name}: expected none from a server's client: {why}")
     settings = checked_part(LiveSettings, LIVE, given, Places(SOURCE, lines))
     _require_known(settings.gateway)
-    whole = {**document, "backtest": {**(document.get("backtest") or {}), "data_source": _NO_DATA}}
-    config = served_config(whole, places, stored, lines)
+    config = served_config(_without_files(document), places, stored, lines, files=_RECORDED)
     if config.backtest.replay.days == "apart":
         raise ConfigError("backtest.replay.days: expected together in a session, found apart")
-    content = config.model_dump(mode="python", exclude_none=True)
-    content["backtest"]["data_source"] = {"type": "databento", "files": ["live.dbn"]}
-    return make_config(content), settings
+    return config, settings
+
+
+def _without_files(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration without the files of a backtest, which a session does not read."""
+    whole, backtest = dict(document), document.get("backtest")
+    source = value_at(backtest, ("data_source",))
+    if isinstance(backtest, Mapping) and isinstance(source, Mapping):
+        kept = {key: one for key, one in source.items() if key not in ("files", "catalogue")}
+        whole["backtest"] = {**backtest, "data_source": kept}
+    return whole
 
 
 def _require_known(gateway: str | None) -> None:

@@ -6,10 +6,10 @@ by hand.
 
 import contextlib
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tapewire.config.loading import make_config
-from tapewire.config.schema import DatabentoSource, SyntheticSource
+from tapewire.config.schema import DatabentoSource, Replay, SyntheticSource
 from tapewire.errors import PeerLostError, TapewireError
 from tapewire.inputs.batch_folder import check_downloads
 from tapewire.inputs.rolls import with_rolls
@@ -30,9 +30,17 @@ from tapewire.runs.manifest import RunFacts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tapewire.config.schema import RunConfig
     from tapewire.replay import ReplayPlan
     from tapewire.wire import Receiver, StreamInfo
     from tapewire.wire.messages import FeedState
+
+
+#: Keys that change what comes, and that a replay started by hand has of its own.
+_OF_WHO_READS: Final = (
+    "symbols", "roll", "publishers", "start", "end", "warmup", "duplicates", "allow_truncated",
+    "speed",
+)  # fmt: skip
 
 
 class Stream:
@@ -176,11 +184,31 @@ class Stream:
 
     def _note_foreign(self, info: "StreamInfo") -> None:
         """Let the configuration of the run folder name the files that were really replayed."""
+        left = not_applied(self._facts.config)
         name_inputs(self._facts, info)
         self._facts.warnings.append(
             f"the events came from a replay at {self._connect} that was started by hand: filters "
             "given there are not in config.yaml"
         )
+        if left:
+            self._facts.warnings.append(
+                f"that replay did not know of the configuration's {', '.join(left)}: not applied"
+            )
+
+
+def not_applied(config: "RunConfig") -> list[str]:
+    """Return the keys of a configuration that only whoever reads the files can apply."""
+    whole = config.backtest
+    default = DatabentoSource(type="databento", files=["-"])
+    return [
+        f"{section}.{name}"
+        for section, given, usual in (
+            ("data_source", whole.data_source, default), ("replay", whole.replay, Replay())
+        )
+        for name in _OF_WHO_READS
+        if hasattr(given, name) and hasattr(usual, name)
+        if getattr(given, name) != getattr(usual, name)
+    ]  # fmt: skip
 
 
 def name_inputs(facts: RunFacts, info: "StreamInfo") -> None:

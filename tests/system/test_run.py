@@ -357,7 +357,7 @@ def test_a_forced_run_that_fails_keeps_the_earlier_one(
     first = tw.run(config, output=tmp_path / "out")
     # A filter that leaves nothing is found when the stream has ended.
     nothing = config_for(
-        synthetic_file, strategies=[{"type": "market_maker"}], data_source={"end": 1}
+        synthetic_file, strategies=[{"type": "market_maker"}], data_source={"end": "1970-01-02"}
     )
     with pytest.raises(NoDataError, match=r"is as it was, .*out\.failed/manifest\.json"):
         tw.run(nothing, output=tmp_path / "out", force=True)

@@ -1,5 +1,6 @@
 """The command line by itself: help, usage errors, exit codes, start-up time."""
 
+import json
 import os
 import resource
 import subprocess
@@ -14,6 +15,7 @@ from tapewire.cli import program
 from tapewire.cli.options import names_in
 from tapewire.cli.run import _as_option
 from tapewire.errors import ConfigError
+from tapewire.replay.synth import SynthSummary
 from tapewire.runs.requests import Request, split_inputs
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -76,6 +78,22 @@ def test_version(tapewire: Command) -> None:
         (("run", "--speed", "nan"), 2, "error: --speed: expected a finite number"),
         (("run", "--seed", "-1"), 2, "error: --seed: expected at least 0, found -1"),
         (("run", "--start", "monday"), 2, "error: --start: backtest.data_source of type synthetic"),
+        (("run", "a.dbn", "--start", "20240304"), 2, "error: --start: expected ns since the epoch"),
+        (
+            ("run", "--from", "y", "1", "-s", "market_maker", "--seed", "0", "--no-cache"),
+            2,
+            "error: --strategy, --seed, --cache/--no-cache: expected without --from: a trial has ",
+        ),
+        (
+            ("candles", "optimize", "a.csv", "-s", "sma_cross", "--purge", "2", "--by", "sharpe"),
+            2,
+            "error: --purge, --by: expected with --train and --test",
+        ),
+        (
+            ("factory", "test", "--generation", "3", "--set", "quantity=2", "--symbol", "ESH4"),
+            2,
+            "error: --set, --symbol: expected without --generation: a search has its own",
+        ),
         (("run", "a.dbn", "--start", "monday"), 2, "error: --start: expected a time: ISO 8601"),
         (
             ("run", "a.dbn", "--start", "2024-01-02", "--end", "2024-01-01T12:00"),
@@ -97,6 +115,11 @@ def test_version(tapewire: Command) -> None:
         ),
         (("run", "a.dbn", "--connect", "tcp://127.0.0.1:1"), 2, "expected no data files with it"),
         (
+            ("run", "--connect", "tcp://127.0.0.1:1", "--symbols", "X", "--end", "2024-01-01"),
+            2,
+            "error: --connect: expected without --symbols, --end: the replay reads the files",
+        ),
+        (
             ("run", "--symbols", "X"),
             2,
             "--symbols: backtest.data_source of type synthetic has no 'symbols'",
@@ -117,12 +140,12 @@ def test_version(tapewire: Command) -> None:
                 "--bind",
                 "tcp://127.0.0.1:*",
                 "--start",
-                "20000",
+                "1700000000000020000",
                 "--end",
-                "10000",
+                "1700000000000010000",
             ),
             2,
-            "end: expected a time after start (1970-01-01T00:00:00.000020000Z), found",
+            "end: expected a time after start (2023-11-14T22:13:20.000020000Z), found",
         ),
         (("data", "convert", "a.dbn"), 2, "'--output'"),
         (("data", "convert", "a.dbn", "-o", "b.dbn"), 3, "a.dbn: no such file"),
@@ -307,3 +330,22 @@ def test_a_name_no_terminal_can_show_is_shown_by_its_bytes(tmp_path: Path) -> No
 def test_symbols_may_be_given_together_or_apart() -> None:
     assert names_in(["ESH4, ESM4", "NQH4"]) == ["ESH4", "ESM4", "NQH4"]
     assert names_in(None) == []
+
+
+def test_a_session_is_the_same_whether_it_is_told_as_json_or_not(
+    tapewire_here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def synthesize(path: Path, **given: Any) -> SynthSummary:
+        made.append({name: one for name, one in given.items() if name != "on_progress"})
+        return SynthSummary(Path(path), 64, 1, ("TWA1",), 7, 9, {"A": 64}, 0, 1, 0.5, 0.25)
+
+    monkeypatch.setattr("tapewire.replay.synth.synthesize", synthesize)
+    words = ("data", "synth", "-o", "day.dbn", "--events", "64", "--seed", "7")
+    told = tapewire_here(*words)
+    as_json = tapewire_here(*words, "--json")
+    assert (told.returncode, as_json.returncode) == (0, 0), as_json.stderr
+    assert made == [{"events": 64, "instruments": 1, "seed": 7}] * 2
+    found = json.loads(as_json.stdout)
+    assert (found["files"], found["seed"], found["actions"]) == (["day.dbn"], 7, {"A": 64})

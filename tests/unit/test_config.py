@@ -142,6 +142,9 @@ REFUSED = [
     ('symbols: ["ESM5"]', "symbols: ESM5", r":5: .*symbols: expected a list, found 'ESM5'"),
     ('symbols: ["ESM5"]', "symbols: [1.5]", r"symbols\[0\]: expected a string, found 1.5"),
     ('symbols: ["ESM5"]', "start: monday", r"start: expected a time: ISO 8601.* found 'monday'"),
+    ('symbols: ["ESM5"]', "start: 20240304", r"start: expected ns .*, found 20240304$"),
+    ('symbols: ["ESM5"]', "end: 1709563200", r"end: .* or ISO 8601 like 2024-03-04, found 17095"),
+    ('symbols: ["ESM5"]', "end: 2024-03-04T14:40.5", r"end: expected a time: ISO 8601"),
     ('symbols: ["ESM5"]', "start: 2025-13-01", r"start: expected a time"),
     ('symbols: ["ESM5"]', "publishers: [70000]", r"publishers\[0\]: expected at most 65535"),
     (
@@ -331,6 +334,19 @@ def test_a_strategy_is_overridden_by_number_name_or_type(tmp_path: Path) -> None
     for key in (0, "0", "mine", "sma_crossover"):
         config = load_config(write(tmp_path, text), {("strategy", key, "parameters", "fast"): 7})
         assert config.strategy[0].parameters["fast"] == 7
+
+
+def test_an_override_of_an_instrument_by_number_leaves_the_rest_of_it(tmp_path: Path) -> None:
+    text = SPECIFICATION.replace(
+        "  execution:", "  instruments: {42: {tick_size: 0.25, multiplier: 50}}\n  execution:", 1
+    )
+    for key in ("42", 42):
+        changed = {("backtest", "instruments", key, "margin"): 500}
+        config = load_config(write(tmp_path, text), changed)
+        facts = config.backtest.instruments["42"]
+        assert (facts.multiplier, facts.margin) == (50, 500)
+    with pytest.raises(ConfigError, match=r"^overrides: backtest\.instruments\.42\.margin: exp"):
+        load_config(write(tmp_path, text), {("backtest", "instruments", "42", "margin"): "x"})
 
 
 def test_the_strategies_that_are_kept_keep_their_lines(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_what_can_not_be_gone_on_with_is_refused_in_a_sentence(
         ((*apart, "--checkpoint", "--resume"), "--resume: expected without --checkpoint, as "),
         ((*apart, "--resume"), "--resume: expected the run folder (-o), found none"),
         ((*apart, "--resume", "-o", "x"), "--resume: expected days of a run that was stopped in x"),
-        (("run", "--from", "y", "1", "--resume"), "--from: expected without --checkpoint and "),
+        (("run", "--from", "y", "1", "--resume"), "--resume: expected without --from: a tri"),
     ):
         done = tapewire_here(*arguments)
         assert done.returncode == 2, arguments

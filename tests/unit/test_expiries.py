@@ -141,9 +141,10 @@ def test_what_ends_after_the_data_ends_not(tmp_path: Path) -> None:
 
 
 def test_what_had_ended_before_the_data_is_told(tmp_path: Path) -> None:
-    config = configured(tmp_path, expiration=500)
-    [told] = [t for t in contract_warnings(config, INFO, contracts_of(config, INFO)) if "expi" in t]
-    assert told.startswith("ESH4 expired at 1970-01-01T00:00:00.000000500Z, before the data begin")
+    config = configured(tmp_path, expiration="1973-03-03T10:00")
+    info = replace(INFO, start_ns=EXPIRES_NS)
+    [told] = [t for t in contract_warnings(config, info, contracts_of(config, info)) if "expi" in t]
+    assert told.startswith("ESH4 expired at 1973-03-03T10:00:00Z, before the data begin")
 
 
 def test_a_symbol_of_several_instruments_has_no_one_end(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The keys of strategies in processes of their own."""
 
+import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +9,12 @@ import pytest
 
 import tapewire as tw
 from tapewire.config.loading import load_config, make_config
+from tapewire.config.parts import read_part
 from tapewire.config.schema import RunConfig
 from tapewire.config.variants import checked_variants
 from tapewire.config.yaml import load_yaml
 from tapewire.errors import ConfigError
+from tapewire.runs.stream import not_applied
 from tapewire.wire.keys import make_pair, read_pair, write_pair
 
 BACKTEST: dict[str, Any] = {"data_source": {"type": "synthetic", "events": 1000}}
@@ -30,6 +34,10 @@ EXTERNAL = {"type": "external", "class": "my_model.py:MyModel"}
         ({"type": "external"}, ".class: expected class (my_pkg:MyModel or file.py:MyModel)"),
         ({**EXTERNAL, "command": ["x"]}, ".command: expected either class or command"),
         ({**EXTERNAL, "features": ["middle"]}, ".features: "),
+        (
+            {**EXTERNAL, "parameters": {"x": [1, Decimal("Infinity")]}},
+            ".parameters.x[1]: expected a finite number, found Infinity",
+        ),
         ({**EXTERNAL, "every": "often"}, ".every: expected a time of 1ms to 24h"),
         ({**EXTERNAL, "mode": "fast"}, ".mode: "),
         ({**EXTERNAL, "on_failure": "hope"}, ".on_failure: "),
@@ -165,3 +173,20 @@ def test_each_variant_of_the_model_that_comes_along_is_checked(tmp_path: Path) -
     parameters = {"ml_model_path": [str(tmp_path / "a.onnx"), str(tmp_path / "b.pkl")]}
     with pytest.raises(ConfigError, match=r"b\.pkl.*trust_pickle: true"):
         config_of(type="ml_enhanced_momentum", parameters=parameters)
+
+
+def test_a_pipe_is_no_configuration_of_a_study(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match=r"study\.yaml: can't be read|study\.yaml: expected a"):
+        read_part(path, "study")
+
+
+def test_what_a_replay_of_ones_own_can_not_apply_is_named() -> None:
+    source = {"type": "databento", "files": ["a.dbn"], "symbols": ["X"], "end": "2024-01-01"}
+    config = make_config({
+        "backtest": {"data_source": source, "replay": {"speed": "realtime"}},
+        "strategy": EXTERNAL,
+    })  # fmt: skip
+    assert not_applied(config) == ["data_source.symbols", "data_source.end", "replay.speed"]
+    assert not_applied(config_of(**EXTERNAL)) == []

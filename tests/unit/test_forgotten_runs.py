@@ -52,23 +52,36 @@ def test_only_an_old_run_that_no_job_names_is_forgotten(store: Store, tmp_path: 
     # A number that another job has by now, and one that nobody has.
     reused = folder_of(runs, run_name(kept.id, OLD - dt.timedelta(microseconds=1)))
     gone = folder_of(runs, run_name(77, OLD))
+    recorded = folder_of(runs, gone.name + ".recording")
+    failed = [folder_of(runs, f"{gone.name}{end}") for end in (".failed", ".failed-2")]
+    asked_about = folder_of(runs, named.name + ".recording")
     young = folder_of(runs, run_name(78, NOW - dt.timedelta(days=39)))
     others = [folder_of(runs, name) for name in ("declared", "mine", "job-9", "job-9-2024", ".x")]
     others.append(folder_of(runs, "job-9-20241399T000000000000"))
     (runs / run_name(79, OLD)).symlink_to(young)
     (runs / run_name(80, OLD)).write_bytes(b"a file")
     found = forgotten_runs(store, runs, NOW - dt.timedelta(days=40))
-    assert [(one.path, one.size_bytes) for one in found] == [(reused, 8), (gone, 8)]
+    assert [(one.path, one.size_bytes) for one in found] == [
+        (path, 8) for path in (reused, gone, *failed, recorded)
+    ]
     assert found[1].asked_at == OLD
     assert remove_forgotten(store, runs, 40, "a worker") == found
     assert not reused.exists()
     assert not gone.exists()
-    for path in (named, young, *others, runs / run_name(79, OLD), runs / run_name(80, OLD)):
+    assert not any(path.exists() for path in (recorded, *failed))
+    for path in (
+        named,
+        asked_about,
+        young,
+        *others,
+        runs / run_name(79, OLD),
+        runs / run_name(80, OLD),
+    ):
         assert path.exists()
     said = [one for one in store.audit() if one.action == "remove_run"]
-    assert [(one.who, one.subject, one.details["size_bytes"]) for one in said] == [
-        ("a worker", gone.name, 8), ("a worker", reused.name, 8),
-    ]  # fmt: skip
+    assert [(one.who, one.subject, one.details["size_bytes"]) for one in reversed(said)] == [
+        ("a worker", path.name, 8) for path in (reused, gone, *failed, recorded)
+    ]
     assert remove_forgotten(store, runs, 40, "a worker") == []
 
 

@@ -33,6 +33,9 @@ def test_runs_are_listed_filtered_and_sorted(tmp_path):
     _, runs = three(tmp_path)
     there = folders(runs)
     assert names(list_runs(there, sort="net_pnl")) == ["won", "other", "lost"]
+    # What costs is best where it is least.
+    assert names(list_runs(there, sort="max_drawdown"))[-1] == "lost"
+    assert names(list_runs(there, sort="largest_loss"))[-1] == "lost"
     assert names(list_runs(there, symbols=["NQH4"])) == ["other"]
     assert set(names(list_runs(there, strategies=["maker"]))) == {"won", "lost"}
     assert list_runs(there, statuses=["failed"]) == []

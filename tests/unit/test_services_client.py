@@ -1,5 +1,6 @@
 """Who one is at servers, kept between commands; what a server may have written here."""
 
+import contextlib
 import json
 import stat
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from tapewire.errors import ConfigError, FormatError, ProtocolError
 from tapewire.services.client import Client, Credentials
+from tapewire.services.client.refusals import ServerRefusal
 
 
 def test_logins_are_kept_beside_one_another_for_their_owner_alone(tmp_path: Path) -> None:
@@ -103,3 +105,17 @@ def test_a_run_is_saved_into_its_folder_whatever_a_server_calls_its_files(
     ):
         client.save_run(1, tmp_path / "mine")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("reason", "ends"), [("BAD_TOKEN", True), ("RATE", False)])
+def test_a_login_that_has_ended_is_logged_out(
+    monkeypatch: pytest.MonkeyPatch, reason: str, ends: bool
+) -> None:
+    def refused(*_: object) -> None:
+        raise ServerRefusal("a sentence", reason, "UNAUTHENTICATED", 2)
+
+    monkeypatch.setattr(Client, "_open", refused)
+    with Client("127.0.0.1:1", Credentials("127.0.0.1:1", "access", "refresh")) as client:
+        with contextlib.nullcontext() if ends else pytest.raises(ServerRefusal):
+            client.logout()
+        assert (client.credentials is None) == ends

@@ -19,6 +19,7 @@ from tapewire.market.records import (
     F_LAST,
     F_MAYBE_BAD_BOOK,
     F_MBP,
+    F_SNAPSHOT,
     RECORD_LENGTH_WORDS,
     RTYPE_MBO,
     SIDE_ASK,
@@ -58,7 +59,10 @@ def _tell(
     given: Any, out: Any, at: int, action: int, side: int, order_id: int, price: int, lots: int
 ) -> int:
     """Write one record with the times of a given one, that does not end its event; the next."""
-    flags = given[3] >> 48 & (F_BAD_TS_RECV | F_MAYBE_BAD_BOOK) | F_MBP
+    flags = given[3] >> 48
+    # What is told is live, also where it was a snapshot's: of these every one is flagged so.
+    kept = F_MAYBE_BAD_BOOK if flags & F_SNAPSHOT else F_MAYBE_BAD_BOOK | F_BAD_TS_RECV
+    flags = flags & kept | F_MBP
     out[at, 0] = given[0] & _PLACES | _MBO_HEAD
     out[at, 1] = given[1]
     out[at, 2] = order_id

@@ -33,19 +33,24 @@ from tapewire.replay.byte_sources import (
     open_file,
 )
 from tapewire.replay.dbn import DbnFile, symbol_mappings
+from tapewire.replay.merge import warm_up
 from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
+from tapewire.replay.zstd_frames import is_skippable_magic
 from tapewire.wire import SymbolMapping
 
 INDEX_NAME: Final = "tapewire-catalogue.parquet"
 DATA_ENDINGS: Final = (".dbn", ".dbn.zst")
-_INDEX_VERSION: Final = b"1"
+_INDEX_VERSION: Final = b"2"
 _VERSION_KEY: Final = b"tapewire_catalogue"
 _CHUNK_BYTES: Final = 4 << 20
 #: Within them lies the day before, whatever the holidays.
 _VOLUME_DAYS: Final = 7
 #: Magic and version, length, dataset, and then two bytes of schema (DBN specification, Metadata).
 _SCHEMA_AT: Final = 24
-_MIXED: Final = 0xFFFF
+_MIXED_NUMBER: Final = 0xFFFF
+#: The schema of a live capture while it is not known whether it has MBO records.
+_MIXED: Final = "mixed"
+_TS_MAX: Final = 2**63 - 1
 _SYMBOL_FIELDS: Final = ("symbol", "instrument_id", "start_ns", "end_ns")
 _SYMBOL: Final = pa.struct(list(zip(_SYMBOL_FIELDS, [pa.string(), *[pa.int64()] * 3], strict=True)))
 _TABLE: Final = pa.schema(
@@ -80,14 +85,18 @@ class CatalogueFile:
     xxh3_128
         Hash of its bytes on disk, as a run's manifest has it.
     schema
-        Databento's name of it; empty where there is none.
+        Databento's name of it; ``mbo`` of a live capture that has such records, ``mixed`` of one
+        that has none; empty where the header can't be read.
+    records
+        That it has; of a live capture the MBO records; where it has a problem those before it.
     first_ns, last_ns
         Smallest and largest ``ts_recv`` of its records (``ts_event`` in schemas that have no
-        other), ns since the epoch; 0 in a file without records.
+        other), ns since the epoch; 0 in a file without records; where it has a problem, the
+        first read and the last that its header claims.
     symbols
         Its symbols with their instrument ids and days.
     problem
-        Why it can't be used; empty: it can.
+        Why it can't be used, or not to its end; empty: it can.
     """
 
     path: str
@@ -104,14 +113,18 @@ class CatalogueFile:
     problem: str = ""
 
     def has(self, symbols: Sequence[str], start_ns: int | None, end_ns: int | None) -> bool:
-        """Whether it has records of that time, and one of the symbols, if there are any."""
-        if not self.records or self.problem:
+        """Whether it has records of that time, and one of the symbols, if there are any.
+
+        Where it has a problem: whether it may have them, as far as its header says.
+        """
+        if not (self.schema if self.problem else self.records):
             return False
         if end_ns is not None and self.first_ns >= end_ns:
             return False
         if start_ns is not None and self.last_ns < start_ns:
             return False
-        return not symbols or not self.names().isdisjoint(symbols)
+        may_have_any = bool(self.problem) and not self.symbols
+        return not symbols or may_have_any or not self.names().isdisjoint(symbols)
 
     def names(self) -> set[str]:
         """The symbols that it has while it has records."""
@@ -216,17 +229,28 @@ def find_files(
 ) -> list[str]:
     """Return the files of a catalogue that have records of symbols in [start, end), by time.
 
+    A file that is broken is among them where its header says that it may have such records: whoever
+    reads it says what is wrong, or plays what is whole of it.
+
     For a continuous symbol or a parent those of its product's outrights; where it goes by volume
     those of the week before, too.
 
     Raises
     ------
     MissingFileError, FormatError
-        As `read_catalogue`; FormatError also if a file is another one now than when it was indexed.
+        As `read_catalogue`; FormatError also if a file is another one now than when it was indexed,
+        or one has no header that says what it has.
     NoDataError
         If a symbol, or the time, is in none of them.
     """
-    files = [file for file in read_catalogue(folder) if file.schema == schema]
+    known = read_catalogue(folder)
+    for file in known:
+        if not file.schema:
+            raise FormatError(
+                f"{file.problem}: whether it is needed can't be told: fetch it again or take it "
+                f"out of {folder}, then tapewire data index {folder}"
+            )
+    files = [file for file in known if file.schema == schema]
     meant = names_meant(files, symbols)
     names = [name for some in meant.values() for name in some]
     since_ns = start_ns
@@ -236,9 +260,11 @@ def find_files(
     found = [file for file in files if fits and file.has(names, since_ns, end_ns)]
     there = set().union(*(file.names() for file in found)) if found else set()
     missing = [name for name, some in meant.items() if there.isdisjoint(some)]
+    if any(file.problem and not file.symbols for file in found):  # it may have them
+        missing = []
     if missing or not found:
-        known = set().union(*(file.names() for file in files)) if files else set()
-        never = [name for name in missing if name not in known]
+        ever = set().union(*(file.names() for file in files)) if files else set()
+        never = [name for name in missing if name not in ever]
         what = f"no {', '.join(never or missing)}" if missing else "no records"
         when = "" if never else " at that time"
         raise NoDataError(
@@ -315,35 +341,55 @@ def _looked_into(
         "mtime_ns": status.st_mtime_ns,
     }
     try:
-        return CatalogueFile(**found, **_content(str(path), told))
+        _look(str(path), told, found)
     except InputError as error:
-        return CatalogueFile(**found, problem=str(error))
+        found["problem"] = str(error)
+    return CatalogueFile(**found)
 
 
-def _content(path: str, told: Callable[[int], None]) -> dict[str, Any]:
-    schema, version = _peek(path)
-    dtype = _record_dtype(path, schema, version)
+def _look(path: str, told: Callable[[int], None], found: dict[str, Any]) -> None:
+    """Note what a file says and has, in place, as far as it can be read."""
+    number, found["version"] = _peek(path)
+    schema = _schema_name(number)
+    found["schema"] = "mbo" if schema == _MIXED else schema
+    found["last_ns"] = _TS_MAX  # until it is read to its end: what it may have
+    dtype = _record_dtype(path, found["schema"], found["version"])
+    with DbnFile(path, schema=None) as header:
+        found["dataset"] = str(header.metadata.dataset)
+        symbols = symbol_mappings(path, header.metadata)
+        if not symbols and (schema == _MIXED or header.metadata.ts_out):
+            warm_up()
+            symbols = header.recorded_mappings()
+        found["symbols"] = symbols
+        found["first_ns"] = _known_ts(header.metadata.start)
+        end_ns = max([_known_ts(header.metadata.end), *(m.end_ns for m in symbols)])
+        found["last_ns"] = end_ns - 1 if end_ns else _TS_MAX
     clock = "ts_recv" if "ts_recv" in (dtype.names or ()) else "ts_event"
     records = 0
-    first, last = 2**63 - 1, 0
+    first, last = _TS_MAX, 0
     chunk = np.empty(max(1, _CHUNK_BYTES // dtype.itemsize), dtype)
-    with DbnFile(path, schema=schema, record_bytes=dtype.itemsize) as file:
+    with DbnFile(
+        path, schema=found["schema"], record_bytes=dtype.itemsize, allow_truncated=True
+    ) as file:
         while count := file.read_into(chunk):
             _require_records(path, chunk[:count], records)
             times = chunk[clock][:count]
             first, last = min(first, int(times.min())), max(last, int(times.max()))
             records += count
+            found["records"], found["first_ns"] = records, first
             told(file.disk_bytes)
-        return {
-            "xxh3_128": file.content_hash or "",
-            "dataset": str(file.metadata.dataset),
-            "schema": schema,
-            "version": version,
-            "records": records,
-            "first_ns": first if records else 0,
-            "last_ns": min(last, 2**63 - 1),
-            "symbols": symbol_mappings(path, file.metadata),
-        }
+        if file.truncated:
+            raise FormatError(f"{file.truncated}, or play what is whole with --allow-truncated")
+        if schema == _MIXED and not records:
+            found["schema"] = _MIXED
+            raise FormatError(f"{path}: expected MBO records, found none: {file.left_out}")
+        found["xxh3_128"] = file.content_hash or ""
+        found["first_ns"] = first if records else 0
+        found["last_ns"] = min(last, _TS_MAX)
+
+
+def _known_ts(value: int | None) -> int:
+    return value if value is not None and 0 < value <= _TS_MAX else 0
 
 
 def _require_records(path: str, records: np.ndarray, before: int) -> None:
@@ -357,11 +403,12 @@ def _require_records(path: str, records: np.ndarray, before: int) -> None:
         )
 
 
-def _peek(path: str) -> tuple[str, int]:
-    """Return the schema and version of a file's header, of which the rest is not looked at."""
+def _peek(path: str) -> tuple[int, int]:
+    """Return the schema's number and the version in a file's header; the rest is not looked at."""
     fd, _ = open_file(path)
     magic = os.pread(fd, 4, 0)
-    source: ByteSource = ZstdBytes(path, fd) if magic == ZSTD_MAGIC else PlainBytes(path, fd)
+    compressed = magic == ZSTD_MAGIC or is_skippable_magic(magic)
+    source: ByteSource = ZstdBytes(path, fd) if compressed else PlainBytes(path, fd)
     head = bytearray(_SCHEMA_AT + 2)
     try:
         count = source.readinto(memoryview(head))
@@ -371,17 +418,23 @@ def _peek(path: str) -> tuple[str, int]:
         source.close()
     if count < len(head) or head[:3] != b"DBN":
         raise FormatError(f"{path}: is not a DBN file: expected it to begin with b'DBN'")
-    number = int.from_bytes(head[_SCHEMA_AT:], "little")
-    if number == _MIXED:
-        raise FormatError(f"{path}: mixes schemas (a live capture)")
+    return int.from_bytes(head[_SCHEMA_AT:], "little"), head[3]
+
+
+def _schema_name(number: int) -> str:
+    """Return what Databento calls a schema, ``mixed`` of several; the number if it is unknown."""
+    if number == _MIXED_NUMBER:
+        return _MIXED
     try:
-        return str(Schema.from_int(number)), head[3]
+        return str(Schema.from_int(number))
     except Exception:
-        raise FormatError(f"{path}: has an unknown schema ({number})") from None
+        return str(number)
 
 
 def _record_dtype(path: str, schema: str, version: int) -> np.dtype[np.void]:
     structs = {1: SCHEMA_STRUCT_MAP_V1, 2: SCHEMA_STRUCT_MAP_V2, 3: SCHEMA_STRUCT_MAP}
+    if schema.isdigit():
+        raise FormatError(f"{path}: has an unknown schema ({schema})")
     struct: Any = structs.get(version, {}).get(Schema.from_str(schema))
     if struct is None:
         raise FormatError(f"{path}: is DBN version {version}; expected version 1, 2 or 3")

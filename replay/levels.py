@@ -29,12 +29,16 @@ SCHEMAS: Final = {
     "cbbo-1s": (1, kernels.QUOTES, (0xC0,)),
     "cbbo-1m": (1, kernels.QUOTES, (0xC1,)),
 }
+#: Their quotes are the best of all publishers, whose each record is: they tell of one book.
+CONSOLIDATED: Final = ("cmbp-1", "tcbbo", "cbbo-1s", "cbbo-1m")
 #: These tell no levels: nothing can be quoted against, or filled from.
 WITHOUT_LEVELS: Final = ("trades", "ohlcv-1s", "ohlcv-1m", "ohlcv-1h", "ohlcv-1d", "ohlcv-eod")
 _RECORDS: Final = 8_192
 _HEAD_BYTES: Final = 48
 _LEVEL_BYTES: Final = 32
 _BOOKS_AT_START: Final = 64
+_NOT_PUBLISHER: Final = ~0xFFFF0000  # within the first word
+_TS_EVENT, _TS_RECV = 1, 4  # words
 
 
 class LevelBytes:
@@ -108,6 +112,7 @@ class LevelBytes:
         if rest and self._cut is None:
             self._cut = TruncatedFrame(0, self._read * self._record_bytes + filled, None)
         self._require_known(self._given[:count])
+        self._settle(self._given[:count])
         self._books = self._places_of(self._given[:count, 0])
         self._read += count
         self._given_n, self._next = count, 0
@@ -127,6 +132,19 @@ class LevelBytes:
                 f"({self._record_bytes} bytes), found rtype {rtype:#04x} of {4 * length} bytes: "
                 "the file is corrupt"
             )
+
+    def _settle(self, given: npt.NDArray[np.int64]) -> None:
+        """Make publishers and times of records those of the books that they tell of, in place.
+
+        A consolidated book is of no publisher (0): trades name the venue of each, quotes another
+        one, and the book of the next file has to be the same. An interval's quotes are those at its
+        end, ``ts_recv``; its ``ts_event`` is that of the last trade, if there was one, which may be
+        long past.
+        """
+        if self._schema in CONSOLIDATED:
+            given[:, 0] &= _NOT_PUBLISHER
+        if self._kind == kernels.QUOTES:
+            given[:, _TS_EVENT] = given[:, _TS_RECV]
 
     def _places_of(self, heads: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Number the books of some records by publisher and instrument, as they come up."""

@@ -33,15 +33,21 @@ def require_one_symbol(info: StreamInfo) -> None:
             first, second = before.raw_symbol, after.raw_symbol
             raise InputError(
                 f"instrument {after.instrument_id}: expected one symbol, found {first} until "
-                f"{time_text(before.end_ns)} and {second} from {time_text(after.start_ns)} on: "
+                f"{time_text(min(before.end_ns, after.start_ns))} and {second} from "
+                f"{time_text(after.start_ns)} on: "
                 f"choose symbols that share no instrument (--symbols {first}), or give the files "
                 "of one day at a time"
             )
 
 
 def _is_reused(before: SymbolMapping, after: SymbolMapping) -> bool:
+    """Whether one symbol takes an instrument id over from another: it begins and ends later.
+
+    Their times may overlap: files that were converted map a day's ids to the end of the next one.
+    """
     return (
         before.instrument_id == after.instrument_id
         and before.raw_symbol != after.raw_symbol
-        and before.end_ns <= after.start_ns
+        and before.start_ns < after.start_ns
+        and before.end_ns < after.end_ns
     )

@@ -1,6 +1,6 @@
 """Lots traded by instrument and UTC day: of daily bars, or of records, which are decoded for it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,8 @@ from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import FormatError
 from tapewire.market.records import ACTION_TRADE, MBO_KERNEL_DTYPE
 from tapewire.replay.dbn import DbnFile, DbnHeader
-from tapewire.replay.merge import CHUNK_RECORDS, warm_up
+from tapewire.replay.duplicates import DuplicateFilter
+from tapewire.replay.merge import CHUNK_RECORDS, Merger, warm_up
 from tapewire.replay.reading import FileReader
 from tapewire.replay.zstd_parallel import cores
 
@@ -90,6 +91,40 @@ def day_volumes(
     finally:
         reader.close()
     return volumes, reader.totals.content_hash
+
+
+def merged_volumes(
+    headers: Sequence[DbnHeader], tick: Callable[[int], None] = lambda count: None
+) -> DayVolumes:
+    """Read files of a dataset whole, merged, and add up trades: what several have counts once.
+
+    Parameters
+    ----------
+    headers
+        Of the files.
+    tick
+        Called after each chunk with the bytes read from disk so far; may raise.
+
+    Raises
+    ------
+    FormatError
+        If a file turns out to be corrupt.
+    """
+    warm_up()
+    readers = [FileReader(header, None, cores()) for header in headers]
+    same = DuplicateFilter([header.path for header in headers], refuse=False)
+    merger = Merger(readers, lambda: tick(sum(r.disk_bytes for r in readers)), same)
+    records = np.empty(2 * CHUNK_RECORDS, MBO_KERNEL_DTYPE)
+    clocks = np.empty(len(records), np.int64)
+    volumes: dict[int, dict[int, int]] = {}
+    try:
+        while count := merger.fill(records, clocks):
+            _add(records[:count], clocks[:count], volumes)
+    finally:
+        merger.close()
+        for reader in readers:
+            reader.close()
+    return volumes
 
 
 def read_bars(path: str) -> BarFile:

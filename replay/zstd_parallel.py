@@ -230,7 +230,10 @@ def _piece_at(fd: int, begin: int, size: int) -> _Piece | None:
         if walker.skip:
             walker.advance(walker.skip)
         else:
-            walker.feed(os.pread(fd, walker.wanted, begin + walker.offset))
+            head = os.pread(fd, walker.wanted, begin + walker.offset)
+            if not head:  # it has become shorter than it was: the stream will say so
+                return None
+            walker.feed(head)
         if walker.broken or walker.too_many:
             return None
         if walker.whole:

@@ -86,6 +86,9 @@ def list_catalogue(
         if file.has(names, *window) and schema in (None, file.schema)
     ]
     files.sort(key=lambda file: (file.first_ns, file.path))
+    for file in files if console is not None else ():
+        if file.problem:
+            say(f"note: {file.problem}")
     if console is not None and not files:
         say(f"note: of the {len(known):,} files of {folder} none has what is asked for")
     if console is not None and as_json:

@@ -132,7 +132,7 @@ def derive_file(
             say(f"note: {note}")
         opened = open_input(plan, wanted, window.start_ns, window.cut_ns, stack)
         warm_up(say)
-        total = Path(path).stat().st_size // _BYTES_PER_MB
+        total = sum(Path(file).stat().st_size for file in plan.files) // _BYTES_PER_MB
         steps = stack.enter_context(Steps(f"deriving {schema}, MB read", total))
         file = stack.enter_context(atomic_file(output))
         write = stack.enter_context(

@@ -69,7 +69,7 @@ def open_input(
     cut_ns: int | None,
     stack: ExitStack,
 ) -> OpenedInput:
-    """Open the one file of a plan until the stack is closed.
+    """Open the files of a plan until the stack is closed.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ def open_input(
     Raises
     ------
     ConfigError
-        If the schema can't be made of the file's, or a symbol that rolls of it.
+        If the schema can't be made of the file's, or a symbol that rolls of it, or there are
+        several files that are not of MBO records, which alone are merged.
     InputError
         If the file can't be used, or has no such symbol.
     """
@@ -100,6 +101,11 @@ def open_input(
             made_of += "".join(f", {name}" for name in _WITH_TRADES if name != wanted.name)
         raise ConfigError(
             f"schema: {wanted.name} is made of {made_of}; {path} has schema {file.schema}"
+        )
+    if len(plan.files) > 1:
+        raise ConfigError(
+            f"path: expected one file of schema {file.schema}, found {len(plan.files):,} ({path}, "
+            f"{plan.files[1]}, …): derive each by itself, or name files of mbo, which are merged"
         )
     mappings = symbol_mappings(path, file.metadata)
     is_narrowed = bool(plan.symbols or plan.windows)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tapewire.derive import DerivedSchema
+from tapewire.derive.layout import KIND_BBO
 from tapewire.inputs.behind import WriteBehind
 from tapewire.inputs.columns import TIME_TYPE, letter_column, time_column
 from tapewire.replay.packing import BlockWriter, Sink, packed
@@ -35,9 +36,14 @@ RowWriter = Callable[[npt.NDArray[Any]], object]
 
 
 class _Symbols:
-    """Says each record's symbol on its day; its instrument's number where it has none."""
+    """Says each record's symbol on its day; its instrument's number where it has none.
 
-    def __init__(self, mappings: Sequence[SymbolMapping]) -> None:
+    A sample's ``ts_recv`` is the end of its interval, which is no moment of it: the last one of a
+    day ends at midnight.
+    """
+
+    def __init__(self, mappings: Sequence[SymbolMapping], kind: int) -> None:
+        self._before_ns = 1 if kind == KIND_BBO else 0
         self._mappings: dict[int, list[SymbolMapping]] = {}
         for m in mappings:
             self._mappings.setdefault(m.instrument_id, []).append(m)
@@ -45,6 +51,7 @@ class _Symbols:
     def __call__(self, rows: Mapping[str, npt.NDArray[Any]]) -> pa.Array:
         """Return the column of symbols, beside the columns of records, shape (n,) each."""
         clock = rows["ts_recv" if "ts_recv" in rows else "ts_event"].astype(np.int64)
+        clock -= self._before_ns
         ids, places = np.unique(rows["instrument_id"], return_inverse=True)
         words = [str(number) for number in ids]
         indices = places.astype(np.int32)
@@ -97,7 +104,7 @@ class _Table:
         self._dtype = schema.dtype
         names = table_columns(schema)
         self._table = pa.schema([(name, _type_of(schema.dtype, name)) for name in names])
-        self._symbols = _Symbols(mappings)
+        self._symbols = _Symbols(mappings, schema.kind)
         self._writer = pq.ParquetWriter(
             file,
             self._table,

@@ -19,7 +19,14 @@ from tapewire.inputs.batch_folder import Working
 from tapewire.inputs.cache_folder import cache_dir
 from tapewire.market.continuous import ListedFuture
 from tapewire.replay.dbn import DbnHeader
-from tapewire.replay.volumes import BarFile, DayVolumes, bar_volumes, day_volumes, read_bars
+from tapewire.replay.volumes import (
+    BarFile,
+    DayVolumes,
+    bar_volumes,
+    day_volumes,
+    merged_volumes,
+    read_bars,
+)
 
 _BYTES_PER_MB: Final = 10**6
 #: A file of a busy day notes a few hundred contracts: some kilobytes.
@@ -96,7 +103,7 @@ class ContractVolumes:
             and header.first_ts_recv // NS_PER_DAY < last_day
             and not _days_of(header) <= in_all_bars
         ]
-        traded, hashes = volumes_of(early, self._working)
+        traded, hashes = volumes_of(early, self._working, once=self._source.duplicates == "drop")
         self.hashes |= hashes
         return {
             root: dict(traded) | {day: lots for day, lots in bars.items() if day in days}
@@ -120,7 +127,9 @@ class _Noted:
     content_hash: str | None
 
 
-def volumes_of(headers: Sequence[DbnHeader], working: Working) -> tuple[DayVolumes, dict[str, str]]:
+def volumes_of(
+    headers: Sequence[DbnHeader], working: Working, *, once: bool = False
+) -> tuple[DayVolumes, dict[str, str]]:
     """Return what all files together traded, by UTC day and instrument, and their hashes by path.
 
     Parameters
@@ -129,6 +138,8 @@ def volumes_of(headers: Sequence[DbnHeader], working: Working) -> tuple[DayVolum
         Of the files.
     working
         Shows how far they are read.
+    once
+        What several of the files have counts once, as a replay gives it that drops duplicates.
 
     Raises
     ------
@@ -137,7 +148,7 @@ def volumes_of(headers: Sequence[DbnHeader], working: Working) -> tuple[DayVolum
     """
     known = _known()
     read_anew = False
-    total: dict[int, dict[int, int]] = {}
+    found: list[DayVolumes] = []
     hashes: dict[str, str] = {}
     sizes = sum(header.size_bytes for header in headers) // _BYTES_PER_MB
     done = 0
@@ -159,13 +170,33 @@ def volumes_of(headers: Sequence[DbnHeader], working: Working) -> tuple[DayVolum
                 hashes[header.path] = noted.content_hash
             done += header.size_bytes
             progress(done // _BYTES_PER_MB)
-            for day, of_day in noted.volumes.items():
-                sums = total.setdefault(day, {})
-                for number, lots in of_day.items():
-                    sums[number] = sums.get(number, 0) + lots
+            found.append(noted.volumes)
     if read_anew:
         _note(known)
+    shared = _sharing(found) if once else set()
+    parts = [volumes for i, volumes in enumerate(found) if i not in shared]
+    if shared:
+        both = [headers[i] for i in sorted(shared)]
+        sizes = sum(header.size_bytes for header in both) // _BYTES_PER_MB
+        with working("adding up what several files have, MB", sizes) as progress:
+            parts.append(merged_volumes(both, lambda read: progress(read // _BYTES_PER_MB)))
+    total: dict[int, dict[int, int]] = {}
+    for day, of_day in ((day, lots) for volumes in parts for day, lots in volumes.items()):
+        sums = total.setdefault(day, {})
+        for number, lots in of_day.items():
+            sums[number] = sums.get(number, 0) + lots
     return total, hashes
+
+
+def _sharing(found: Sequence[DayVolumes]) -> set[int]:
+    """Return which files may have the same trades: those with one instrument on one day."""
+    first: dict[tuple[int, int], int] = {}
+    shared: set[int] = set()
+    for i, volumes in enumerate(found):
+        for key in ((day, number) for day, lots in volumes.items() for number in lots):
+            if first.setdefault(key, i) != i:
+                shared |= {first[key], i}
+    return shared
 
 
 def _status(header: DbnHeader) -> list[int]:

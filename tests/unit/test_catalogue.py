@@ -20,6 +20,8 @@ from tapewire.errors import ConfigError, FormatError, MissingFileError, NoDataEr
 from tapewire.inputs.cataloguing import list_catalogue
 from tapewire.replay import catalogue
 from tapewire.replay.catalogue import INDEX_NAME, find_files, index_folder, read_catalogue
+from tapewire.replay.dbn import inspect
+from tapewire.replay.mixed import _MAPPINGS
 from tapewire.runs.requests import Request
 
 T0, DAY = streams.START_NS, streams.DAY_NS
@@ -53,14 +55,14 @@ def test_every_fixture_is_known_as_databento_reads_it(
     good = 0
     for file, path in zip(files, names, strict=True):
         if file.problem:
-            assert "frag" in path.name or "mixes" in file.problem or "ts_out" in file.problem, file
+            assert "frag" in path.name or file.schema == "mixed" or "ts_out" in file.problem, file
             continue
         good += 1
         store = databento.DBNStore.from_bytes(path.read_bytes())
-        rows = store.to_ndarray()
+        rows = store.to_ndarray(None if store.schema else "mbo")  # a capture mixes several
         clock = "ts_recv" if "ts_recv" in rows.dtype.names else "ts_event"
         assert (file.schema, file.dataset, file.records) == (
-            str(store.schema), store.dataset, len(rows),
+            str(store.schema or "mbo"), store.dataset, len(rows),
         )  # fmt: skip
         if len(rows):
             assert (file.first_ns, file.last_ns) == (int(rows[clock].min()), int(rows[clock].max()))
@@ -94,7 +96,75 @@ def test_it_reads_again_what_has_changed(folder: Path, monkeypatch: pytest.Monke
     assert (read, len(files)) == (3, 4)
     assert "is not a DBN file" in files[2].problem
     assert "ends inside record 4" in files[3].problem
-    assert (files[3].records, files[3].has((), None, None)) == (0, False)
+    assert [files[2].has((), None, None), files[3].has((), None, None)] == [False, True]
+
+
+def test_a_broken_file_is_found_where_it_may_be_wanted(folder: Path) -> None:
+    """Whoever plays it says what is wrong; without it a day would be missing without a word."""
+    third = folder / "a.dbn"
+    whole = third.read_bytes()
+    third.write_bytes(whole[:-3])
+    records = streams.make_records(5, ts_recv=range(T0 + DAY, T0 + DAY + 5))
+    data = streams.dbn_header({"BBB": [(9, 1, 2)]}) + records.tobytes()
+    frames = [streams.zstd_bytes(data[:-90]), streams.zstd_bytes(data[-90:])]
+    (folder / "more" / "c.dbn.zst").write_bytes(b"".join(frames)[:-9])
+    files, _ = index_folder(folder)
+    broken = {file.path: file for file in files if file.problem}
+    assert "ends inside record 4" in broken["a.dbn"].problem
+    assert broken["a.dbn"].names() == {"AAA", "BBB"}
+    assert {name: file.records for name, file in broken.items()} == {
+        "a.dbn": 4,
+        "more/c.dbn.zst": 3,
+    }
+    first, second, third_name = (str(folder / n) for n in ("b.dbn", "more/c.dbn.zst", "a.dbn"))
+    for given, expected in (
+        ({}, {first, second, third_name}),
+        ({"symbols": ["BBB"]}, {second, third_name}),
+        ({"end_ns": T0 + DAY}, {first}),
+        ({"start_ns": T0 + 9 * DAY}, set()),
+    ):
+        if expected:
+            assert set(find_files(folder, **given)) == expected, given
+        else:
+            with pytest.raises(NoDataError, match="has no records at that time"):
+                find_files(folder, **given)
+    with pytest.raises(FormatError, match=r"a\.dbn: ends inside record 4"):
+        inspect(third_name)
+    (folder / "more" / "c.dbn.zst").write_bytes(b"")
+    index_folder(folder)
+    with pytest.raises(FormatError, match=r"c\.dbn\.zst: .*whether it is needed can't be told"):
+        find_files(folder)
+
+
+def test_what_a_live_client_wrote_is_indexed_by_its_orders(tmp_path: Path) -> None:
+    """Its symbols are in its records; one without orders is no file of a run."""
+    mapping = np.zeros(1, _MAPPINGS[176])
+    mapping["head"] = b"\x2c\x16\x00\x00"
+    mapping["instrument_id"], mapping["symbol_in"], mapping["symbol_out"] = 7, b"AAA", b"AAA"
+    mapping["start_ts"], mapping["end_ts"] = T0, T0 + DAY
+    status = np.zeros(40, np.uint8)
+    status[:2] = 10, 0x12
+    header = streams.dbn_header({}, schema=None)
+    orders = streams.make_records(3, ts_recv=[T0 + 5, T0 + 6, T0 + 9])
+    said = mapping.tobytes() + status.tobytes()
+    (tmp_path / "live.dbn").write_bytes(header + said + orders.tobytes() + status.tobytes())
+    (tmp_path / "none.dbn").write_bytes(header + said)
+    files, _ = index_folder(tmp_path)
+    live, none = files
+    assert (live.schema, live.records, live.problem) == ("mbo", 3, "")
+    assert (live.first_ns, live.last_ns, live.names()) == (T0 + 5, T0 + 9, {"AAA"})
+    assert live.xxh3_128 == xxhash.xxh3_128_hexdigest((tmp_path / "live.dbn").read_bytes())
+    assert (none.schema, "expected MBO records, found none: " in none.problem) == ("mixed", True)
+    assert find_files(tmp_path, symbols=["AAA"]) == [str(tmp_path / "live.dbn")]
+
+
+def test_a_file_that_begins_with_a_skippable_frame_is_one(tmp_path: Path) -> None:
+    """As parallel compressors write them; a replay reads it."""
+    data = streams.dbn_header() + streams.make_records(3).tobytes()
+    skippable = b"\x50\x2a\x4d\x18\x04\x00\x00\x00size"
+    (tmp_path / "a.dbn.zst").write_bytes(skippable + streams.zstd_bytes(data))
+    ((file,), _) = index_folder(tmp_path)
+    assert (file.records, file.problem) == (3, "")
 
 
 def test_what_a_run_needs_is_found_by_symbol_and_time(folder: Path) -> None:

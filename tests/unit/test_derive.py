@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+import streams
 from tapewire.derive import SCHEMAS, Deriver, find_schema
 from tapewire.derive.layout import (
     BBO_DTYPE,
@@ -24,12 +25,15 @@ from tapewire.derive.layout import (
 )
 from tapewire.errors import ConfigError, FormatError, NoDataError, OutputError
 from tapewire.inputs.derive import derive_file
+from tapewire.inputs.derived_files import _Symbols
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.synth import SyntheticSession, synthesize
+from tapewire.wire import SymbolMapping
 
 DataFile = Callable[[str], Path]
 S = 10**9
 T0 = 1_709_562_600 * S
+DAY = 86_400 * S
 LAST, SNAPSHOT = 128, 32
 
 
@@ -236,3 +240,40 @@ def test_derive_refuses_and_leaves_nothing(tmp_path: Path, data_file: DataFile) 
     assert there.read_bytes() == b"mine"
     derive_file(source, there, schema="mbp-1", force=True)
     assert there.read_bytes()[:3] == b"DBN"
+
+
+def test_the_last_sample_of_a_day_has_the_symbol_of_the_day_that_it_ends() -> None:
+    """Its ``ts_recv`` is midnight, from when on the id is another symbol's; a trade's there is."""
+    day = T0 // DAY * DAY
+    mappings = [
+        SymbolMapping("AAA", 7, day, day + DAY),
+        SymbolMapping("BBB", 7, day + DAY, day + 2 * DAY),
+    ]
+    rows = {
+        "instrument_id": np.array([7, 7, 7], np.uint32),
+        "ts_recv": np.array([day + DAY - S, day + DAY, day + DAY + S], np.uint64),
+    }
+    for name, expected in (("bbo-1s", ["AAA", "AAA", "BBB"]), ("tbbo", ["AAA", "BBB", "BBB"])):
+        assert _Symbols(mappings, find_schema(name).kind)(rows).to_pylist() == expected
+
+
+def test_several_files_without_orders_are_refused(tmp_path: Path) -> None:
+    """They would have to be merged; of those with orders all are read."""
+    folder = tmp_path / "days"
+    folder.mkdir()
+    for name in ("a.tbbo.dbn", "b.tbbo.dbn"):
+        rows = rows_of("tbbo")
+        (folder / name).write_bytes(streams.dbn_header(schema="tbbo") + rows.tobytes())
+    said = "path: expected one file of schema tbbo, found 2"
+    for named in (folder, folder / "*.dbn"):
+        with pytest.raises(ConfigError, match=said):
+            derive_file(named, tmp_path / "bars.dbn", schema="ohlcv-1m")
+    orders = tmp_path / "orders"
+    orders.mkdir()
+    for day in (0, 1):
+        records = STORY.copy()
+        for name in ("ts_event", "ts_recv"):
+            records[name] += np.uint64(day * DAY)
+        (orders / f"{day}.mbo.dbn").write_bytes(streams.dbn_header() + records.tobytes())
+    for k, named in enumerate((orders, orders / "*.dbn")):
+        assert derive_file(named, tmp_path / f"{k}.dbn", schema="trades").rows == 4

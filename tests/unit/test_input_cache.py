@@ -19,6 +19,7 @@ from tapewire.inputs import cache as input_cache
 from tapewire.inputs import cache_folder as _cache_folder
 from tapewire.inputs.cache import InputCache
 from tapewire.replay import ReplayPlan
+from tapewire.replay.convert import PREPARED_VERSION
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ def test_made_once_then_used(inputs: list[Path], folder: Path) -> None:
             assert (entry.original.name, entry.original.size_bytes) == (str(original), len(raw))
             assert entry.original_hash == xxhash.xxh3_128_hexdigest(raw)
             assert entry.prepared_hash == xxhash.xxh3_128_hexdigest(copy)
-            assert entry.prepared == folder / f"{entry.original_hash}-v1.dbn"
+            assert entry.prepared == folder / f"{entry.original_hash}-v{PREPARED_VERSION}.dbn"
             assert len(copy) == COPY_BYTES
         assert [row["made"] for row in opened.describe()] == [True, True]
     assert len(said) == 2
@@ -247,7 +248,7 @@ def test_a_large_copy_drives_no_other_out_in_vain(
 def test_nobody_waits_for_a_copy_in_the_making(inputs: list[Path], folder: Path) -> None:
     content = xxhash.xxh3_128_hexdigest(inputs[0].read_bytes())
     folder.mkdir(parents=True)
-    other = AtomicFile(folder / f"{content}-v1.dbn")
+    other = AtomicFile(folder / f"{content}-v{PREPARED_VERSION}.dbn")
     paths, _, warnings = fetch(inputs[0])
     assert paths == [inputs[0]]
     assert "another run is preparing it" in warnings[0]

@@ -15,6 +15,7 @@ from tapewire.errors import FormatError
 from tapewire.inputs import cache as input_cache
 from tapewire.inputs import cache_folder as _cache_folder
 from tapewire.inputs.cache import InputCache
+from tapewire.replay.convert import PREPARED_VERSION
 from tapewire.wire import FileTotals
 
 
@@ -123,7 +124,7 @@ def test_damage_that_only_the_replay_meets(inputs: list[Path], folder: Path) -> 
 
 def test_what_killed_runs_left_is_cleared(inputs: list[Path], folder: Path) -> None:
     (copy,), _, _ = fetch(inputs[0])
-    (folder / f".{'0' * 32}-v1.dbn.tmp").write_bytes(bytes(10**6))
+    (folder / f".{'0' * 32}-v{PREPARED_VERSION}.dbn.tmp").write_bytes(bytes(10**6))
     (folder / f".{copy.name}.tmp").write_bytes(b"half")
     (folder / f"{'1' * 32}-v1.json").write_text("{}")
     (folder / "README").write_text("not ours")

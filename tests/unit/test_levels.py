@@ -3,25 +3,39 @@
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import streams
+import tapewire as tw
+from tapewire.derive.layout import BBO_DTYPE
 from tapewire.errors import ConfigError, FormatError
 from tapewire.inputs.placebo import validate_placebo
 from tapewire.market.records import (
     F_BAD_TS_RECV,
     F_LAST,
+    F_MAYBE_BAD_BOOK,
     F_MBP,
     F_SNAPSHOT,
     F_TOB,
     MBO_DTYPE,
     UNDEF_PRICE,
 )
-from tapewire.replay.levels import LevelBytes
+from tapewire.replay.levels import CONSOLIDATED, LevelBytes
 
-ONE = 10**9
-RTYPES = {"mbp-1": 0x01, "tbbo": 0x01, "bbo-1s": 0xC3}
+ONE = S = 10**9
+T0 = streams.START_NS
+RTYPES = {
+    "mbp-1": 0x01,
+    "tbbo": 0x01,
+    "bbo-1s": 0xC3,
+    "cmbp-1": 0xB1,
+    "tcbbo": 0xC2,
+    "cbbo-1s": 0xC0,
+}
 #: price, lots of each side; None: empty.
 Quote = tuple[int, int] | None
 
@@ -29,9 +43,10 @@ Quote = tuple[int, int] | None
 def record(
     t: int, action: str, bid: Quote, ask: Quote, *, schema: str = "mbp-1", side: str = "N",
     price: int = 0, size: int = 0, flags: int = F_LAST, instrument: int = 7,
+    publisher: int = 1,
 ) -> bytes:  # fmt: skip
     (bid_px, bid_lots), (ask_px, ask_lots) = (q or (0, 0) for q in (bid, ask))
-    head = struct.pack("<BBHIQ", 20, RTYPES[schema], 1, instrument, 1_000 + t)
+    head = struct.pack("<BBHIQ", 20, RTYPES[schema], publisher, instrument, 1_000 + t)
     told = struct.pack("<qIccBB", price * ONE, size, action.encode(), side.encode(), flags, 0)
     times = struct.pack("<QiI", 2_000 + t, 5, t)
     prices = [px * ONE if lots else UNDEF_PRICE for px, lots in ((bid_px, bid_lots),
@@ -62,15 +77,17 @@ class Bytes:
 
 def told(*records: bytes, schema: str = "mbp-1", at_once: int = 3) -> list[tuple[object, ...]]:
     """What becomes of them: action, side, id, price, lots, flags beside F_MBP, time."""
+    publisher = 0 if schema in CONSOLIDATED else 1
+    delay_ns = 0 if "bbo-" in schema else 1_000
     source = LevelBytes("x", Bytes(b"".join(records)), schema)
     rows: list[tuple[object, ...]] = []
     while True:
         out = np.zeros(at_once, MBO_DTYPE)
         count = source.readinto(out.view(np.uint8).data) // MBO_DTYPE.itemsize
         for row in out[:count]:
-            assert (row["length"], row["rtype"], row["publisher_id"]) == (14, 0xA0, 1)
+            assert (row["length"], row["rtype"], row["publisher_id"]) == (14, 0xA0, publisher)
             assert row["flags"] & F_MBP
-            assert row["ts_event"] + 1_000 == row["ts_recv"]
+            assert row["ts_event"] + delay_ns == row["ts_recv"] == 2_000 + row["sequence"]
             assert row["ts_in_delta"] == 5
             price = None if row["price"] == UNDEF_PRICE else int(row["price"]) // ONE
             rows.append((
@@ -143,6 +160,75 @@ def test_an_interval_tells_quotes_alone_and_time_goes_on() -> None:
     ]
 
 
+@pytest.mark.parametrize("schema", ["cmbp-1", "tcbbo"])
+def test_records_of_all_publishers_are_of_one_consolidated_book(schema: str) -> None:
+    """Quotes of the consolidator (30), trades of the venues: no touch stays with a publisher."""
+    rows = told(
+        record(
+            0, "T", (100, 2), (101, 5), side="B", price=101, size=1, schema=schema, publisher=22
+        ),
+        record(
+            1, "T", (104, 2), (105, 5), side="B", price=105, size=2, schema=schema, publisher=23
+        ),
+        record(
+            2, "T", (100, 2), (101, 5), side="A", price=100, size=3, schema=schema, publisher=30
+        ),
+        schema=schema,
+    )
+    assert sum(row[0] == "R" for row in rows) == 1
+    assert [row[3] for row in rows if row[0] == "A"] == [100, 101, 104, 105, 100, 101]
+    assert [row[3] for row in rows if row[0] == "C"] == [100, 101, 104, 105]
+    assert [row[3:5] for row in rows if row[0] == "T"] == [(101, 1), (105, 2), (100, 3)]
+
+
+def test_a_sample_of_all_publishers_is_one_too() -> None:
+    rows = told(
+        record(0, "\0", (100, 2), (101, 5), schema="cbbo-1s", publisher=30),
+        record(1, "\0", (100, 3), (101, 5), schema="cbbo-1s", publisher=31),
+        schema="cbbo-1s",
+    )
+    assert rows[1:] == [
+        ("A", "B", 1, 100, 2, 0, 0),
+        ("A", "A", 2, 101, 5, F_LAST, 0),
+        ("M", "B", 1, 100, 3, F_LAST, 1),
+    ]
+
+
+class BuyAtOneAndAHalf(tw.Strategy):
+    """Buys a lot a second and a half after the first record."""
+
+    def on_start(self, context: tw.Context) -> None:
+        context.set_timer(after="1500ms", name="x")
+
+    def on_timer(self, timer: Any, context: tw.Context) -> None:
+        context.submit(tw.BUY, 1)
+
+
+@pytest.mark.parametrize("last_trade_ns", [T0 + S // 2, 2**64 - 1])
+def test_an_order_meets_the_interval_before_it(tmp_path: Path, last_trade_ns: int) -> None:
+    """The ask rises by one a second, and nobody trades: what is sent at 2.5 s pays that of 2 s.
+
+    The samples end at 1, 2, … seconds, with asks at 101, 102, …; the last trade was long ago, or
+    there was none.
+    """
+    rows = np.zeros(9, BBO_DTYPE)
+    second = np.arange(1, 10)
+    rows["length"], rows["rtype"], rows["publisher_id"], rows["instrument_id"] = 20, 0xC3, 1, 7
+    rows["ts_event"], rows["ts_recv"], rows["sequence"] = last_trade_ns, T0 + second * S, second
+    rows["price"], rows["flags"], rows["side"] = UNDEF_PRICE, F_LAST, b"N"
+    for side, px in (("bid", 99), ("ask", 100)):
+        rows[f"{side}_px_00"], rows[f"{side}_sz_00"] = (px + second) * ONE, 50
+    path = tmp_path / "x.bbo-1s.dbn"
+    path.write_bytes(streams.dbn_header({"XX": [(7, 0, 1)]}, schema="bbo-1s") + rows.tobytes())
+    result = tw.run(
+        files=[path], strategies=[BuyAtOneAndAHalf()], output=tmp_path / "out",
+        instruments={"XX": {"tick_size": 1, "multiplier": 1}}, transport="inproc", cache=False,
+    )  # fmt: skip
+    (fill,) = result.to_pandas("fills").itertuples()
+    assert fill.last_px == 102
+    assert T0 + 2.5 * S <= pd.Timestamp(fill.ts_event).value < T0 + 3 * S
+
+
 def test_books_are_apart_and_a_clear_empties_its_own() -> None:
     rows = told(
         record(0, "A", (100, 2), None, instrument=7),
@@ -158,9 +244,16 @@ def test_books_are_apart_and_a_clear_empties_its_own() -> None:
 
 
 def test_flags_about_the_data_stay_and_others_go() -> None:
-    flags = F_LAST | F_SNAPSHOT | F_TOB | F_BAD_TS_RECV
+    flags = F_LAST | F_TOB | F_BAD_TS_RECV | F_MAYBE_BAD_BOOK
     rows = told(record(0, "A", (100, 2), None, flags=flags))
-    assert [row[5] for row in rows] == [F_BAD_TS_RECV | F_LAST] * 2
+    assert [row[5] for row in rows] == [F_BAD_TS_RECV | F_MAYBE_BAD_BOOK | F_LAST] * 2
+
+
+def test_a_snapshot_s_clock_is_no_fault_of_the_live_records_that_it_becomes() -> None:
+    """All of a snapshot have F_BAD_TS_RECV, one of which comes at each midnight."""
+    flags = F_LAST | F_SNAPSHOT | F_TOB | F_BAD_TS_RECV | F_MAYBE_BAD_BOOK
+    rows = told(record(0, "A", (100, 2), None, flags=flags))
+    assert [row[5] for row in rows] == [F_MAYBE_BAD_BOOK | F_LAST] * 2
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 7, 1_000])

@@ -42,6 +42,14 @@ def test_an_id_of_two_symbols_by_turns_is_refused() -> None:
         )
 
 
+def test_days_that_are_mapped_beyond_their_end_are_told_apart() -> None:
+    """Converted days of ITCH map an id for two days each: the second one takes it over."""
+    reused = info(("AAA", 7, 1, 3), ("BBB", 7, 2, 4), ("CCC", 9, 1, 3), ("CCC", 9, 2, 4))
+    said = "instrument 7: .*found AAA until 1970-01-03T00:00:00Z and BBB from 1970-01-03T00:00:00Z"
+    with pytest.raises(InputError, match=said):
+        require_one_symbol(reused)
+
+
 @pytest.mark.parametrize(
     "mappings",
     [
@@ -49,10 +57,19 @@ def test_an_id_of_two_symbols_by_turns_is_refused() -> None:
         [("AAA", 10, 1, 2), ("AAA", 10, 2, 3), ("AAA", 10, 5, 6)],
         [("ES.c.0", 10, 1, 2), ("ESH4", 10, 2, 3), ("ES.v.0", 10, 3, 4)],
         [("AAA", 10, 1, 3), ("AAA.X", 10, 1, 3)],
+        [("AAA", 10, 1, 9), ("AAA.X", 10, 3, 5)],
         [("AAA", 10, 0, 0), ("BBB", 10, 0, 0)],
         [],
     ],
-    ids=["two ids", "day by day", "continuous", "at the same time", "without days", "no symbol"],
+    ids=[
+        "two ids",
+        "day by day",
+        "continuous",
+        "at the same time",
+        "within",
+        "without days",
+        "no symbol",
+    ],
 )
 def test_what_is_no_other_instrument_is_not(mappings: list[tuple[str, int, int, int]]) -> None:
     require_one_symbol(info(*mappings))

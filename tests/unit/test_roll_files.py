@@ -5,6 +5,7 @@ Three days of XH4 (id 1), XM4 (id 2) and a spread of both (3); on the second XM4
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tapewire.config.schema import DatabentoSource
 from tapewire.errors import ConfigError, FormatError, NoDataError
 from tapewire.inputs.rolls import Rolls, rolls_of, with_rolls
 from tapewire.inputs.symbology_files import symbology_used
+from tapewire.inputs.volumes import volumes_of
 from tapewire.market.records import MBO_DTYPE
 from tapewire.market.statistics import OPEN_INTEREST, UNDEF_QUANTITY
 from tapewire.replay import ReplayPlan, open_source
@@ -235,6 +237,27 @@ def test_daily_bars_stand_for_the_volumes_of_their_days(files: list[str], tmp_pa
     hourly = bars(tmp_path / "d.ohlcv-1h.dbn", (0, 1, 9), schema="ohlcv-1h")
     with pytest.raises(FormatError, match="ohlcv-1d"):
         read_bars(hourly)
+
+
+def test_what_two_files_have_counts_once_where_duplicates_are_dropped(
+    files: list[str], tmp_path: Path
+) -> None:
+    """XM4 traded 14 lots on the first day, XH4 18: the same 9 in two files."""
+    first = write_day(tmp_path, 0, {1: 9, 2: 14})
+    part = tmp_path / "part"
+    part.mkdir()
+    both = [first, write_day(part, 0, {1: 9}), *files[1:]]
+    headers = [inspect(path) for path in both[:2]]
+    day = T0 // DAY
+
+    def working(what: str, total_mb: int) -> Any:
+        return nullcontext(lambda done_mb: None)
+
+    assert volumes_of(headers, working)[0] == {day: {1: 18, 2: 14}}
+    for _ in range(2):  # read, then noted
+        assert volumes_of(headers, working, once=True)[0] == {day: {1: 9, 2: 14}}
+    assert meant(rolls_of(source(both, "X.v.0"))) == ["XH4", "XH4", "XM4"]
+    assert meant(rolls_of(source(both, "X.v.0", duplicates="drop"))) == ["XH4", "XM4", "XM4"]
 
 
 def test_what_volumes_were_taken_from_is_told_with_its_hash(

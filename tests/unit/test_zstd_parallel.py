@@ -89,3 +89,15 @@ def test_closed_in_the_middle_it_leaves_nothing_under_way(tmp_path: Path) -> Non
     assert source.readinto(memoryview(bytearray(9_000))) == 9_000
     source.close()
     assert module._POOL.under_way == 0
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_ends(tmp_path: Path) -> None:
+    """The stream says that it is cut; nobody looks for its next frame again and again."""
+    path = streams.write(tmp_path / "x.zst", MANY[:9_000])
+    fd = os.open(path, os.O_RDONLY)
+    assert module._piece_at(fd, 8_000, len(MANY)) is None
+    os.close(fd)
+    source = open_zstd(path, os.open(path, os.O_RDONLY), len(MANY), threads=3)
+    given, said = drained(source, 4_096)
+    assert given == drained(ZstdBytes(path, os.open(path, os.O_RDONLY)), 4_096)[0]
+    assert said.startswith("cut at")

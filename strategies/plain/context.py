@@ -135,7 +135,7 @@ class Context:
             for order in self._open.values()
             if order._leg == leg and order.parent is None
         )
-        return self._words[_POSITION] + sum(lots)
+        return self.market.position + sum(lots)
 
     @property
     def pnl(self) -> int:

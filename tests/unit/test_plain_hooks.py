@@ -279,6 +279,25 @@ def test_it_sees_several_books_in_one_time() -> None:
     assert len(simulation.legs) == 2
 
 
+def test_what_is_expected_is_of_the_book_that_was_turned_to() -> None:
+    class Turning(Noting):
+        wants = Wants(together=True)
+
+        def on_trade(self, trade: Any, context: Any) -> None:
+            if trade.symbol == "TWX":
+                context.buy(2)
+                return
+            for leg in (0, 1):
+                market = context.turn_to(leg)
+                self.note(context, market.symbol, market.position, context.expected_position)
+
+    second = Tape()
+    second.instrument = 8
+    second.add(3, 11, "B", 50, 5).add(4, 19, "A", 51, 5).trade(400, (19, 1)).tick(900)
+    play(Turning, merge(quoted().trade(100, (9, 1)).tick(300), second))
+    assert Noting.notes == [(401, "TWX", 2, 2), (401, "TWY", 0, 0)]
+
+
 @pytest.mark.parametrize("trades_other", [False, True])
 def test_an_order_on_another_book_leaves_the_one_at_hand(trades_other: bool) -> None:
     class Elsewhere(Noting):

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drawn import draw_for
@@ -375,6 +375,7 @@ def compare_hanging(folder: Path, seed: int, events: int, batch: int) -> NaiveEx
 
 
 @given(seeds, st.integers(5, 250), st.sampled_from([0, 1, 7]))
+@example(624_871_017, 187, 1)  # by size, of two in a group at one price the first fills
 @settings(max_examples=150)
 def test_generated_orders_that_hang_together(
     folder: Path, seed: int, events: int, batch: int

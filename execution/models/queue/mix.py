@@ -75,7 +75,8 @@ def kernel(
         order.left = order.lots
         everybody += order.lots
     if volume >= everybody:
-        return leaves
+        # What it stood there with, also if one of its group has shrunk it since.
+        return max(leaves, standing_at(standing, place).lots)
     first = standing_at(standing, 0)
     if first.lots >= state.top_lots_min[algorithm]:
         lots = min(first.lots, volume, state.top_lots_max[algorithm])

@@ -26,7 +26,8 @@ def kernel(
     for k in range(orders):
         everybody += standing_at(standing, k).lots
     if volume >= everybody:
-        return leaves
+        # What it stood there with, also if one of its group has shrunk it since.
+        return max(leaves, standing_at(standing, place).lots)
     lots = standing_at(standing, place).lots
     share = multiply_divide(volume, lots, everybody)
     left = volume * lots - share * everybody  # both wrap alike

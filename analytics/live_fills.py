@@ -1,12 +1,10 @@
 """Reading somebody's live fills: a CSV or Parquet file, as brokers and run folders write them."""
 
 import datetime
-import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from operator import not_
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,7 +99,9 @@ def read_live_fills(path: Path) -> list[LiveFill]:
         column("strategy_id", lambda value: "" if value is None else str(value), "a name"),
         strict=True,
     )
-    traded = (LiveFill(*fill) for fill in itertools.compress(fills, map(not_, settled)))
+    traded = (
+        LiveFill(*fill) for fill, is_settled in zip(fills, settled, strict=True) if not is_settled
+    )
     return sorted(traded, key=lambda fill: fill.ts_ns)
 
 

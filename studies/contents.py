@@ -1,7 +1,6 @@
 """Files that hosts have to agree on: where they are, and a hash of what is in them."""
 
 import functools
-import hashlib
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Final
 
 import xxhash
 
+from tapewire.analytics.run_folder import sha256_of
 from tapewire.compiled import kernel_cache
 from tapewire.compiled.user_sources import own_sources
 from tapewire.config.schema import RunConfig
@@ -127,7 +127,7 @@ def made_by(config: RunConfig) -> dict[str, Any]:
     return {
         "versions": software(),
         "strategy_sources": {file["file"]: file["sha256"] for file in files}
-        | {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in models},
+        | {str(file): sha256_of(file) for file in models},
     }
 
 

@@ -106,4 +106,5 @@ def _other(part: IndicatorCondition) -> str:
     value = INDICATORS[part.indicator].against if part.value is None else part.value
     if isinstance(value, IndicatorValue):
         return _value(value)
-    return value if isinstance(value, str) else number_text(value or 0.0)
+    assert value is not None, "a rule that was checked says what it is held against"
+    return value if isinstance(value, str) else number_text(value)

@@ -93,13 +93,13 @@ def size(octets: int | None) -> str:
 
 
 def plain(value: Any) -> str:
-    """Return any configuration value as text."""
+    """Return any configuration value as text, numbers as they are, not rounded."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return count(value)
     if isinstance(value, float):
-        return f"{value:,g}".replace("-", MINUS)
+        return f"{value:,}".removesuffix(".0").replace("-", MINUS)
     if isinstance(value, list | tuple):
         return ", ".join(plain(v) for v in value) or "none"
     return NOTHING if value is None else str(value)

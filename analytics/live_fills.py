@@ -30,6 +30,8 @@ _SIDES: Final = {"BUY": 1, "B": 1, "SELL": -1, "S": -1, "A": -1}
 #: An ISO 8601 time with a part of a second behind a point or a comma: what is around it, and it.
 _FRACTION: Final = re.compile(r"(.*:\d\d:\d\d|.*\D\d{6})[.,](\d+)(\D.*|)")
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+#: Whole numbers below are no ns of our days (1973), but dates as 20240304, seconds, ms or µs.
+_SURELY_NS: Final = 10**17
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ def _read(path: Path) -> tuple[dict[str, Sequence[Any]], dict[str, str]]:
 def _time_ns(value: Any) -> int:
     text = str(value).strip()
     if text.lstrip("-").isdigit():
+        if 0 < abs(int(text)) < _SURELY_NS:
+            raise ValueError(text)
         return int(text)
     # Of a fraction datetime keeps six digits and drops the others, so it is taken off before.
     found = _FRACTION.fullmatch(text)

@@ -21,7 +21,7 @@ _MINUTE_NS: Final = 60 * NS_PER_S
 _QUARTER_NS: Final = 15 * _MINUTE_NS
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 #: As of the metrics of runs: a UTC day whose bars span less is no session of its own.
-_SESSION_SPAN_NS_MIN: Final = 3_600 * NS_PER_S
+_SESSION_SPAN_NS: Final = 3_600 * NS_PER_S
 #: By how much a day is shorter or longer where clocks change.
 _CLOCK_CHANGE_NS: Final = 3_600 * NS_PER_S
 
@@ -129,8 +129,9 @@ def have_sessions(interval_ns: int) -> bool:
 def session_ends(ts_close: Integers, interval_ns: int) -> Integers:
     """Return the last bar of each session, ascending, as the metrics of runs count sessions.
 
-    A session is a UTC day whose bars' ends span at least an hour, midnight being of the day it
-    ends. A shorter day counts with the next session, the last one with the session before.
+    A session is a UTC day whose bars last longer than an hour together, from the first one's
+    beginning to the last one's end, midnight being of the day it ends. A shorter day counts with
+    the next session, the last one with the session before.
 
     Each bar of a day (an hour more or less, where clocks change) is a session. Longer bars have no
     sessions: of what is annualised, 252 make a year.
@@ -147,7 +148,7 @@ def session_ends(ts_close: Integers, interval_ns: int) -> Integers:
     day = (ts_close - 1) // NS_PER_DAY
     last = np.flatnonzero(np.r_[day[1:] != day[:-1], True])
     first = np.r_[0, last[:-1] + 1]
-    ends = last[ts_close[last] - ts_close[first] >= _SESSION_SPAN_NS_MIN]
+    ends = last[ts_close[last] - ts_close[first] + interval_ns > _SESSION_SPAN_NS]
     if len(ends):
         ends[-1] = len(ts_close) - 1
     found: Integers = ends.astype(np.int64)

@@ -26,14 +26,19 @@ _TIME_NAMES: Final = ("ts_event", "timestamp", "datetime", "date", "time")
 #: From 2000 to 2100, and what counts whole numbers of it that are no ns.
 _CENTURY_S: Final = (946_684_800, 4_102_444_800)
 _OTHER_UNITS: Final = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
-#: Dates written as numbers: of the time's pairs of digits, the last first, the least and the most.
+_MONTH: Final = ((100, 1, 12),)
+_DAY: Final = ((100, 1, 31), *_MONTH)
+_MINUTE: Final = ((100, 0, 59), (100, 0, 24), *_DAY)
+_SECOND: Final = ((100, 0, 59), *_MINUTE)
+#: Times written as numbers: what their digits count by, the last first, the least and the most.
 _WRITTEN: Final = {
-    "YYYYMMDD": (),
-    "YYYYMMDDHHMM": ((0, 59), (0, 23)),
-    "YYYYMMDDHHMMSS": ((0, 59), (0, 59), (0, 23)),
+    "YYYYMM": _MONTH,
+    "YYYYMMDD": _DAY,
+    "YYYYMMDDHHMM": _MINUTE,
+    "YYYYMMDDHHMMSS": _SECOND,
+    "YYYYMMDDHHMMSSmmm": ((1_000, 0, 999), *_SECOND),
 }
-#: The same of day and month, then of the year, which is what is left.
-_DATE_PARTS: Final = ((1, 31), (1, 12))
+#: Of the year, which is what is left.
 _YEARS: Final = (1900, 2100)
 _INTERVALS: Final = {name: SCHEMAS[name].interval_ns for name in SCHEMAS if "ohlcv" in name}
 
@@ -315,7 +320,7 @@ def _times(path: Path, name: str, column: "pa.ChunkedArray") -> npt.NDArray[np.i
 def _since_the_epoch(path: Path, name: str, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return times as they are, unless they are those of our century in another form."""
     for form, parts in _WRITTEN.items():
-        if len(times) and _are_written(times, (*parts, *_DATE_PARTS)):
+        if len(times) and _are_written(times, parts):
             raise FormatError(
                 f"{path}: {name}: expected ns since the epoch, found {times[0]}, which looks like "
                 f"{form}: write {name} in ns, or as a date and time as 2024-01-02T09:30:00"
@@ -330,11 +335,11 @@ def _since_the_epoch(path: Path, name: str, times: npt.NDArray[np.int64]) -> npt
     return times
 
 
-def _are_written(times: npt.NDArray[np.int64], parts: Sequence[tuple[int, int]]) -> bool:
-    """Whether all numbers are a year, and two digits for each of some parts, the last one first."""
+def _are_written(times: npt.NDArray[np.int64], parts: Sequence[tuple[int, int, int]]) -> bool:
+    """Whether all numbers are a year, and digits for each of some parts, the last one first."""
     rest = times
-    for least, most in parts:
-        rest, part = np.divmod(rest, 100)
+    for count, least, most in parts:
+        rest, part = np.divmod(rest, count)
         if part.min() < least or part.max() > most:
             return False
     return bool(rest.min() >= _YEARS[0] and rest.max() <= _YEARS[1])

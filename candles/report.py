@@ -144,7 +144,7 @@ _ORDER: Final = {
 def _written(value: Any) -> str:
     if isinstance(value, Distance):
         unit = {"percent": " %", "fixed": "", "atr": f" ATR({value.period})"}[value.kind]
-        return f"{value.value:g}{unit}"
+        return f"{f.plain(value.value)}{unit}"
     return f.plain(value)
 
 

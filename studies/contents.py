@@ -75,10 +75,12 @@ def content_of(path: Path) -> dict[str, Any]:
         status = path.stat()
         digest = _hash(str(path), status.st_ino, status.st_size, status.st_mtime_ns)
     except OSError as error:
-        raise ConfigError(
-            f"{path} on {socket.gethostname()}: expected a file, found {error.strerror}"
-        ) from None
+        raise _unreadable(path, error) from None
     return {"file": str(path), "bytes": status.st_size, "xxh3_128": digest}
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{path} on {socket.gethostname()}: expected a file, found {error.strerror}")
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -127,8 +129,15 @@ def made_by(config: RunConfig) -> dict[str, Any]:
     return {
         "versions": software(),
         "strategy_sources": {file["file"]: file["sha256"] for file in files}
-        | {str(file): sha256_of(file) for file in models},
+        | {str(file): _sha256(file) for file in models},
     }
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def require_software(expected: Mapping[str, str]) -> None:

@@ -86,7 +86,7 @@ def export_there(server: str, key: str, form: str, session: str | None) -> str:
     with known_server(server) as client:
         found = client.strategy(key)
         if session is None and found["generation_id"] is not None and form != "json":
-            session = client.generation(found["generation_id"])["session"]
+            session = client.generation(found["generation_id"]).get("session")
     return as_file(found["name"], found["source_code"], found["format"], form, session=session)
 
 

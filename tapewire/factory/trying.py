@@ -179,7 +179,8 @@ def _require_tradable(
 ) -> None:  # fmt: skip
     """Refuse strategies that could not be traded in the closed part, before it is opened for any.
 
-    They are traded on the part before: what is wrong with one of them shows there.
+    They are traded on the part before, but where it has no bar for them: what is wrong with one of
+    them shows there.
     """
     evaluator = StrategyEvaluator(
         closed.search, settings.config(), clock=bars.clock, jobs=jobs or all_cores()
@@ -187,7 +188,10 @@ def _require_tradable(
     for some in batches:
         strategies = [one for _, _, _, one in some]
         closed.require(strategies, bars.clock)
-        evaluator.evaluate(strategies)
+        frames = DeclaredBars.of(closed.search, strategies, bars.clock).frames
+        there = [one for one in strategies if len(frames.of_name(one.timeframes.primary))]
+        if there:
+            evaluator.evaluate(there)
 
 
 def _in_holdout(

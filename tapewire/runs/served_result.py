@@ -162,7 +162,12 @@ def without_folders(text: str, folders: list[Path | None]) -> str:
 def shown_without(value: Any, folders: list[Path | None]) -> Any:
     """Return plain values in whose texts files of a server's folders go by their names there."""
     if isinstance(value, dict):
-        return {key: shown_without(one, folders) for key, one in value.items()}
+        return {
+            without_folders(key, folders) if isinstance(key, str) else key: shown_without(
+                one, folders
+            )
+            for key, one in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [shown_without(one, folders) for one in value]
     return without_folders(value, folders) if isinstance(value, str) else value

@@ -15,6 +15,7 @@ from tapewire.candles import (
     EventDrivenEngine,
     VectorEngine,
 )
+from tapewire.candles.clock import session_ends
 from tapewire.candles.optimizer import metric_columns, require_sessions
 from tapewire.errors import ConfigError
 
@@ -266,6 +267,26 @@ def test_each_bar_of_a_day_is_a_session_and_longer_ones_have_none(hours: int) ->
         assert columns[name][0] == pytest.approx(result.metrics[name]), name
     weeks = Candles.of(times * 7, *prices, np.ones(7, np.int64))
     assert engine.run(weeks, **entered).metrics["sharpe_annualised"] is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "closes", "ends"),
+    [
+        (8, [22.5, 46.5, 70.5], [0, 1, 2]),  # one bar of each session of 6.5 hours
+        (21, [21, 45, 66, 93], [0, 1, 2, 3]),  # days called by their end, one of them shorter
+        (20, [20, 40, 60, 80, 100, 120], [0, 1, 2, 3, 5]),  # the fifth day has two ends
+        (2, [24, 46, 48], [0, 2]),
+        (1, [24, 34, 35], [2]),  # an hour by itself counts with the next session
+        (1, [23, 24, 34], [2]),  # and the last one with the one before
+        (1 / 60, [h + m / 60 for h in (9, 33) for m in range(61)], [60, 121]),
+        (1 / 60, [h + m / 60 for h in (9, 33) for m in range(60)], []),
+    ],
+)
+def test_a_session_lasts_longer_than_an_hour(
+    hours: float, closes: list[float], ends: list[int]
+) -> None:
+    ts_close = np.array([round(close * 3_600) * 10**9 for close in closes])
+    assert session_ends(ts_close, round(hours * 3_600) * 10**9).tolist() == ends
 
 
 def test_an_objective_by_session_is_refused_of_bars_that_have_none() -> None:

@@ -258,6 +258,9 @@ def test_bars_made_of_a_market_by_order_file(data_file: Callable[[str], Path]) -
         ("YYYYMMDD", [20240130, 20240131, 20240201, 20240202]),
         ("YYYYMMDDHHMM", [202401020900, 202401020930, 202401021000, 202401021030]),
         ("YYYYMMDDHHMMSS", [20240102093000, 20240102093030, 20240102093100, 20240102093130]),
+        ("YYYYMM", [202401, 202402, 202403, 202412]),
+        ("YYYYMMDDHHMM", [202401022200, 202401022300, 202401022400, 202401030100]),
+        ("YYYYMMDDHHMMSSmmm", [20240102093000000 + 500 * k for k in range(4)]),
     ],
 )
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -270,7 +273,7 @@ def test_dates_written_as_numbers_are_no_times_since_the_epoch(
     else:
         pq.write_table(table, path)
     said = f"ts_event: expected ns since the epoch, found {times[0]}, which looks like {form}: wri"
-    if (form, ending) == ("YYYYMMDD", "csv"):
+    if ending == "csv" and len(form) < 10:
         said = "ts_event: expected ns since the epoch or a date and time"
     with pytest.raises(FormatError, match=said):
         read_candles(path)
@@ -282,6 +285,8 @@ def test_times_near_the_epoch_are_times(tmp_path: Path) -> None:
         [0, 1, 2, 3],
         [20240130, 20240131, 20240132, 20240133],
         [20240102093000, 1, 2, 3],
+        [202400, 202401, 202402, 202403],
+        [20240102256000000 + k for k in range(4)],
     ):
         pq.write_table(pa.table(bars(ts_event=sorted(times))), path)
         assert read_candles(path).ts_event.tolist() == sorted(times)

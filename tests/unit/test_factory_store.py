@@ -12,7 +12,7 @@ from factories import SMALL, contents, walk, walk_file
 from stores import Databases
 from tapewire.candles.declared import DeclaredBars, run_declared
 from tapewire.candles.rules import DeclaredStrategy, strategy_of, strategy_of_json
-from tapewire.errors import ConfigError, InterruptedRunError, StoreError
+from tapewire.errors import ConfigError, InterruptedRunError, NoDataError, StoreError
 from tapewire.factory import searching
 from tapewire.factory.asked import FactorySettings, guards_of, sizes_of
 from tapewire.factory.datasets import FactoryBars, read_bars
@@ -21,8 +21,9 @@ from tapewire.factory.keeping import new_strategies
 from tapewire.factory.looking import exported, list_strategies, show_strategy
 from tapewire.factory.reporting import generation_page
 from tapewire.factory.searching import evolve, generate
-from tapewire.factory.trying import try_strategies
+from tapewire.factory.trying import _require_tradable, try_strategies
 from tapewire.generator import GeneticSearch
+from tapewire.generator.guards import Holdout
 from tapewire.inputs.candles import CandleRequest
 from tapewire.store import Store
 
@@ -392,6 +393,14 @@ def test_a_strategy_that_can_not_be_traded_leaves_the_holdout_closed(
     # Sessions of days are not those of quarters of an hour: each is reckoned by its own.
     found = try_strategies(bars, ["day", 1], holdout=True, store=copied)
     assert len(found.rows) == 2
+
+
+def test_what_has_no_bar_before_the_holdout_may_be_traded_in_it(bars: FactoryBars) -> None:
+    closed = Holdout.of(bars.candles, 0.75, bars.clock)
+    with pytest.raises(NoDataError, match="no complete bar of 1w"):
+        DeclaredBars.of(closed.search, [on_close("week", "1w")], bars.clock).traded("1w")
+    some = [(k, name, "", on_close(name, name)) for k, name in enumerate(("1w", "1d"))]
+    _require_tradable(iter([some, some[:1]]), bars, closed, SMALL, 1)
 
 
 def test_code_has_the_sessions_of_the_search_that_found_it(tmp_path: Path) -> None:

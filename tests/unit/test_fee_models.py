@@ -68,6 +68,8 @@ def test_a_share_of_a_fills_value() -> None:
     # 1 unit of 1e-9 is worth nothing that counts, in either direction.
     assert fee(model, 1, 1, TAKER) == 0
     assert fee(model, 1, 1, MAKER) == 0
+    # Lots of 1e-8 coins: 2,000,000 at 90,000 are 1,800 of value, 0.2 bps of which are 0.036.
+    assert fee(model, 90_000.0, 2_000_000, TAKER, multiplier=(1, 10**8)) == 36_000_000
     # A multiplier of a third: 0.333… at a price of 1, rounded down before and after.
     assert fee(model, 1.0, 1, TAKER, multiplier=(1, 3)) == 333_333_333 // 50_000
 
@@ -159,11 +161,13 @@ def plain_schedule(
 
 
 _prices = st.integers(-(10**14), 10**14)
-_multipliers = st.sampled_from([(1, 1), (50, 1), (1, 3), (12_345, 1_000), (1_000_000, 1)])
+_multipliers = st.sampled_from(
+    [(1, 1), (50, 1), (1, 3), (12_345, 1_000), (1_000_000, 1), (1, 10**8)]
+)
 _rates = st.integers(-9_999_999_999, 9_999_999_999).map(lambda n: Decimal(n).scaleb(-6))
 
 
-@given(_prices, st.integers(1, 1_000), _multipliers, _rates)
+@given(_prices, st.integers(1, 1_000) | st.integers(1, 2**31 - 1), _multipliers, _rates)
 def test_shares_are_exact(
     price: int, lots: int, multiplier: tuple[int, int], rate: Decimal
 ) -> None:

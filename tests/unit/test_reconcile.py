@@ -174,15 +174,29 @@ def test_settlements_are_no_fills(tmp_path):
         ('"2023-12-25T12:00:00,1234567890",ESH4,BUY,1,1', r"row 1, time: .*,1234567890'"),
         ('"2023-12-25T12:00:00,",ESH4,BUY,1,1', r"row 1, time: .* found '.*00,'"),
         ("2023-12-25T12:00.5,ESH4,BUY,1,1", r"row 1, time: .* found '.*12:00.5'"),
+        ("20231225,ESH4,BUY,1,1", r"row 1, time: expected ns .*, found '20231225'"),
+        ("1703505600000,ESH4,BUY,1,1", r"row 1, time: expected ns .*, found '1703505600000'"),
         ("yesterday,ESH4,BUY,1,1", r"row 1, time: expected ns .*, found 'yesterday'"),
-        ("1,,BUY,1,1", r"row 1, symbol: expected a symbol"),
-        ("1,ESH4,LONG,1,1", r"row 1, side: expected BUY or SELL, found 'LONG'"),
-        ("1,ESH4,BUY,nan,1", r"row 1, price: expected a price, found 'nan'"),
-        ("1,ESH4,BUY,1,0", r"row 1, quantity: expected a whole number from 1 on, found '0'"),
-        ("1,ESH4,BUY,1,1.5", r"row 1, quantity: expected a whole number"),
-        ("1,ESH4,BUY,1,1e99999999", r"row 1, quantity: expected .* found '1e99999999'"),
-        ("1,ESH4,BUY,1e999999,1", r"row 1, price: expected a price, found '1e999999'"),
-        ("1,ESH4,BUY,1e-99999999,1", r"row 1, price: expected a price, found '1e-99999999'"),
+        ("1703505600000000000,,BUY,1,1", r"row 1, symbol: expected a symbol"),
+        ("1703505600000000000,ESH4,LONG,1,1", r"row 1, side: expected BUY or SELL, found 'LONG'"),
+        ("1703505600000000000,ESH4,BUY,nan,1", r"row 1, price: expected a price, found 'nan'"),
+        (
+            "1703505600000000000,ESH4,BUY,1,0",
+            r"row 1, quantity: expected a whole number from 1 on, found '0'",
+        ),
+        ("1703505600000000000,ESH4,BUY,1,1.5", r"row 1, quantity: expected a whole number"),
+        (
+            "1703505600000000000,ESH4,BUY,1,1e99999999",
+            r"row 1, quantity: expected .* found '1e99999999'",
+        ),
+        (
+            "1703505600000000000,ESH4,BUY,1e999999,1",
+            r"row 1, price: expected a price, found '1e999999'",
+        ),
+        (
+            "1703505600000000000,ESH4,BUY,1e-99999999,1",
+            r"row 1, price: expected a price, found '1e-99999999'",
+        ),
     ],
 )
 def test_a_wrong_cell_is_named(tmp_path, row, words):

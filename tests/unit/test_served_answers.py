@@ -50,12 +50,14 @@ def test_files_go_by_their_names_in_the_servers_folders_and_texts_of_clients_sta
         "json": json.dumps({"file": "/srv/données/es.dbn"}),
         "yaml": "files: [bars/d/es.dbn] # end/of d/x",
         "count": 3,
+        "files": {"/srv/données/es.dbn": 1, 2: "es.dbn"},
     }
     assert shown_without(value, folders) == {
         "text": ["bars/es.dbn ends too soon", "x.py: no strategy"],
         "json": '{"file": "es.dbn"}',
         "yaml": "files: [bars/d/es.dbn] # end/of d/x",
         "count": 3,
+        "files": {"es.dbn": 1, 2: "es.dbn"},
     }
 
 

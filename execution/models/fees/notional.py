@@ -17,6 +17,6 @@ def notional_fee(price: int, lots: int, multiplier_num: int, multiplier_den: int
     The value is |price| x lots x multiplier, rounded down to 1e-9, and so is the fee, or the rebate
     (which is to say: towards 0).
     """
-    value = multiply_divide(abs(price) * lots, multiplier_num, multiplier_den)
+    value = multiply_divide(abs(price), lots * multiplier_num, multiplier_den)
     fee = multiply_divide(value, abs(rate), RATE_OF_ALL)
     return -fee if rate < 0 else fee

@@ -18,7 +18,7 @@ export async function optimiseView(main, { go, signal }) {
   }
   const strategy = h("select", { name: "strategy" }, Object.keys(FIRST).map((one) => h("option", { selected: one === asked.get("strategy") }, one)));
   const parameters = h("textarea", { name: "parameters", rows: 4, spellcheck: "false" }, asked.get("parameters") || FIRST[strategy.value]);
-  const assumptions = h("textarea", { name: "assumptions", rows: 2, spellcheck: "false", placeholder: "stop_loss=3 atr" }, asked.get("assumptions") || "");
+  const assumptions = h("textarea", { name: "assumptions", rows: 2, spellcheck: "false", placeholder: "slippage_bps=1" }, asked.get("assumptions") || "");
   const objective = h("input", { name: "objective", value: "sharpe_annualised" });
   const top = h("input", { type: "number", name: "top", value: 100, min: 1, max: 1000 });
   const walk = walkFields();

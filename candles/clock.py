@@ -145,6 +145,8 @@ def session_ends(ts_close: Integers, interval_ns: int) -> Integers:
     """
     if abs(interval_ns - NS_PER_DAY) <= _CLOCK_CHANGE_NS:
         return np.arange(len(ts_close))
+    if not have_sessions(interval_ns):
+        return np.zeros(0, np.int64)
     day = (ts_close - 1) // NS_PER_DAY
     last = np.flatnonzero(np.r_[day[1:] != day[:-1], True])
     first = np.r_[0, last[:-1] + 1]

@@ -36,8 +36,15 @@ ALL: dict[str, tuple[str, ...]] = {
     "book": ("data", "book", "day.dbn", "-o", "o/book.parquet"),
     "synth": ("data", "synth", "--events", "2000", "--instruments", "1", "-o", "o/synth.dbn"),
 }  # fmt: skip
+#: What SQLite, which writes a backup by itself, says where the system says another thing.
+_OF_SQLITE = ("database or disk is full", "disk I/O error", "unable to open database file")
 #: Their folders of many files are replaced as one.
 FOLDERS = ("run", "traded")
+
+
+def says(name: str, text: str, of_system: str) -> bool:
+    """Whether a command's sentence says what the system said to it, or to SQLite."""
+    return of_system in text or (name == "backup" and any(one in text for one in _OF_SQLITE))
 
 
 def prepare(folder: Path, forks: Forks, data: Path) -> None:

@@ -20,7 +20,7 @@ from conftest import REPO
 from forks import Forks
 from seeds import play_seeds
 from soaking import Soak
-from writing import ALL, FOLDERS, contents_of, prepare
+from writing import ALL, FOLDERS, contents_of, prepare, says
 
 
 @dataclass
@@ -103,7 +103,7 @@ def play_fault(disk: Disk, name: str, at: int, stays: bool, number: int) -> None
         assert done.returncode == 4, (where, said)
         assert said.splitlines()[-1].startswith("error: "), (where, said)
         assert "Traceback" not in said, (where, said)
-        assert os.strerror(number) in said, (where, said)
+        assert says(name, said, os.strerror(number)), (where, said)
         assert "o/" in said or str(disk.folder / "o") in said, (where, said)
         if "comes back when another run is to go there" in said:
             assert name in FOLDERS

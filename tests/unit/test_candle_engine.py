@@ -280,6 +280,7 @@ def test_each_bar_of_a_day_is_a_session_and_longer_ones_have_none(hours: int) ->
         (1, [23, 24, 34], [2]),  # and the last one with the one before
         (1 / 60, [h + m / 60 for h in (9, 33) for m in range(61)], [60, 121]),
         (1 / 60, [h + m / 60 for h in (9, 33) for m in range(60)], []),
+        (48, [48, 96, 144], []),
     ],
 )
 def test_a_session_lasts_longer_than_an_hour(

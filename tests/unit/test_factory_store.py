@@ -396,7 +396,7 @@ def test_a_strategy_that_can_not_be_traded_leaves_the_holdout_closed(
 
 
 def test_what_has_no_bar_before_the_holdout_may_be_traded_in_it(bars: FactoryBars) -> None:
-    closed = Holdout.of(bars.candles, 0.75, bars.clock)
+    closed = Holdout.of(bars.candles, 0.95, bars.clock)
     with pytest.raises(NoDataError, match="no complete bar of 1w"):
         DeclaredBars.of(closed.search, [on_close("week", "1w")], bars.clock).traded("1w")
     some = [(k, name, "", on_close(name, name)) for k, name in enumerate(("1w", "1d"))]

@@ -31,10 +31,10 @@ _LOCK: Final = ".tapewire.lock"
 #: Folder within it for a complete study that another one is to replace, and while it is moved.
 EARLIER: Final = ".tapewire.earlier"
 _MOVING: Final = ".tapewire.earlier.moving"
+#: What a study comes to, which is written when its trials are done.
+_OUTCOME: Final = (TRIALS, BLOCKS_FILE, BANDS_FILE, DRAWS_FILE, RESULT, REPORT)
 #: Files of a study that is complete, the manifest last.
-_FILES: Final = (
-    TRIALS, BLOCKS_FILE, BANDS_FILE, DRAWS_FILE, RESULT, MODEL, REPORT, PLAN, MANIFEST
-)  # fmt: skip
+_FILES: Final = (*_OUTCOME, MODEL, PLAN, MANIFEST)
 
 #: Of a plan, what its trials were made by, beside what was asked for.
 _MADE_BY: Final = ("versions", "strategy_sources")
@@ -102,12 +102,13 @@ class StudyFolder:
             self._set_aside()
         elif begun:
             self._clear()
+        # The plan first: without it what else is there would be nobody's.
+        if not (path / PLAN).exists():
+            atomic_write(path / PLAN, json.dumps(plan, indent=1))
         with output_errors(path):
             for folder in (self.parts, self.passes):
                 folder.mkdir(exist_ok=True)
             shutil.rmtree(self.work, ignore_errors=True)
-        if not (path / PLAN).exists():
-            atomic_write(path / PLAN, json.dumps(plan, indent=1))
 
     def _require_same(self, plan: Mapping[str, Any]) -> None:
         there = read_plan(self.path)
@@ -254,6 +255,10 @@ class StudyFolder:
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.work, ignore_errors=True)
+        if not (self.path / MANIFEST).exists():  # its parts stay: tables are of complete studies
+            for name in _OUTCOME:
+                with contextlib.suppress(OSError):
+                    (self.path / name).unlink()
         self.close()
 
 

@@ -54,6 +54,7 @@ def test_every_target_of_whole_runs_finds_its_row(tapewire: Any) -> None:
         "end to end, .dbn, two processes",
         "end to end, share of book only",
         "end to end, .dbn.zst, share of zstd decompression alone",
+        "a simulation with 100,000 fills a second, slower for its collector",
         "loop without a strategy",
         "mbp-10 derived from memory",
         "synthetic market",

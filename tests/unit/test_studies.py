@@ -442,6 +442,27 @@ def test_a_complete_study_stays_until_another_one_is_complete(tmp_path: Path) ->
     assert set(contents(place)) == {"study.json", "manifest.json"}
 
 
+def _full(*_: object) -> None:
+    raise OutputError("the disk is full")
+
+
+def test_a_study_that_fails_leaves_no_tables_and_nothing_in_the_way(tmp_path: Path) -> None:
+    place, plan = tmp_path / "s", {"study": 1}
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OutputError, match="is full"):
+        patch.setattr("tapewire.studies.folder.atomic_write", _full)
+        StudyFolder(place, plan)
+    assert not place.exists()
+    with pytest.raises(OutputError, match="is full"), StudyFolder(place, plan) as folder:
+        (folder.parts / "1.parquet").touch()
+        for name in ("trials.parquet", "blocks.parquet", "report.html", "market-model.json"):
+            (place / name).touch()
+        _full()
+    kept = ["market-model.json", "parts", "passes", "study.json"]
+    assert sorted(path.name for path in place.iterdir()) == kept
+    with StudyFolder(place, plan, resume=True) as folder:
+        assert len(folder.done()) == 1
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_who_is_refused_a_folder_leaves_all_of_it(tmp_path: Path, resume: bool) -> None:
     """Also one that another study has just begun to replace a complete one in."""

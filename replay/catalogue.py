@@ -34,6 +34,7 @@ from tapewire.replay.byte_sources import (
 )
 from tapewire.replay.dbn import DbnFile, symbol_mappings
 from tapewire.replay.merge import warm_up
+from tapewire.replay.symbology import SYMBOLOGY_FILE, with_symbology
 from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
 from tapewire.replay.zstd_frames import is_skippable_magic
 from tapewire.wire import SymbolMapping
@@ -95,7 +96,8 @@ class CatalogueFile:
         first read and the last that its header claims; the last read where it is truncated and
         claims none, as captures do.
     symbols
-        Its symbols with their instrument ids and days.
+        Its symbols with their instrument ids and days, where it names none those of the
+        ``symbology.json`` beside it.
     problem
         Why it can't be used, or not to its end; empty: it can.
     """
@@ -177,7 +179,7 @@ def index_folder(
         status = path.stat()
         name = path.relative_to(folder).as_posix()
         before = known.get(name)
-        if before and (before.size_bytes, before.mtime_ns) == (status.st_size, status.st_mtime_ns):
+        if before and _is_as_it_was(before, path, status):
             files.append(before)
         else:
             files.append(_looked_into(path, name, status, partial(_told, on_progress, done)))
@@ -188,6 +190,13 @@ def index_folder(
     with atomic_file(folder / INDEX_NAME) as out:
         pq.write_table(table, out)
     return files, read
+
+
+def _is_as_it_was(before: CatalogueFile, path: Path, status: os.stat_result) -> bool:
+    """Whether a file need not be read again."""
+    if not before.symbols and path.with_name(SYMBOLOGY_FILE).is_file():
+        return False  # what may name them now
+    return (before.size_bytes, before.mtime_ns) == (status.st_size, status.st_mtime_ns)
 
 
 def _told(on_progress: Callable[[int], None] | None, before: int, count: int) -> None:
@@ -369,6 +378,8 @@ def _look(path: str, told: Callable[[int], None], found: dict[str, Any]) -> None
         if not symbols and (schema == _MIXED or header.metadata.ts_out):
             warm_up()
             symbols = header.recorded_mappings()
+        if not symbols and (beside := with_symbology(path, header.metadata)) is not None:
+            symbols = symbol_mappings(path, beside)
         found["symbols"] = symbols
         found["first_ns"] = _known_ts(header.metadata.start)
         header_end_ns = _known_ts(header.metadata.end)

@@ -183,6 +183,33 @@ def test_a_cut_capture_without_orders_is_none_of_a_run(tmp_path: Path) -> None:
         find_files(tmp_path, symbols=["AAA"])
 
 
+def test_symbols_of_a_download_are_those_that_lie_beside_it(tmp_path: Path) -> None:
+    """As a run has them: its headers map nothing; and a day is not left out without a word."""
+    folder = tmp_path / "GLBX-1"
+    folder.mkdir()
+    for day in range(2):
+        records = streams.make_records(5, ts_recv=range(T0 + day * DAY, T0 + day * DAY + 5))
+        (folder / f"{day}.dbn").write_bytes(streams.dbn_header({}) + records.tobytes())
+    mapped_too = streams.dbn_header({"ESH4": [(7, 2, 3)]}, days=3)
+    later = streams.make_records(5, ts_recv=range(T0 + 2 * DAY, T0 + 2 * DAY + 5))
+    (tmp_path / "2.dbn").write_bytes(mapped_too + later.tobytes())
+    assert index_folder(tmp_path)[1] == 3
+    assert find_files(tmp_path, symbols=["ESH4"]) == [str(tmp_path / "2.dbn")]
+    first, last = (str(np.datetime64(T0 + day * DAY, "ns"))[:10] for day in (0, 9))
+    symbology = {
+        "result": {"ESH4": [{"d0": first, "d1": last, "s": "7"}]},
+        "stype_in": "raw_symbol", "stype_out": "instrument_id",
+    }  # fmt: skip
+    (folder / "symbology.json").write_text(json.dumps(symbology))
+    files, read = index_folder(tmp_path)
+    assert read == 2
+    assert [file.names() for file in files] == [{"ESH4"}] * 3
+    found = find_files(tmp_path, symbols=["ESH4"])
+    assert [Path(path).name for path in found] == ["0.dbn", "1.dbn", "2.dbn"]
+    assert [inspect(path).mappings for path in found[:2]] == [file.symbols for file in files[1:]]
+    assert index_folder(tmp_path)[1] == 0
+
+
 def mapped(end_ns: int) -> bytes:
     """A record that maps a symbol, as the live client keeps it."""
     mapping = np.zeros(1, _MAPPINGS[176])

@@ -15,6 +15,7 @@ from tapewire.market.times import time_text
 from tapewire.replay.dbn import DbnHeader, inspect
 from tapewire.replay.duplicates import DuplicateFilter
 from tapewire.replay.filters import RecordFilter, book_begins, require_known_symbols
+from tapewire.replay.levels import CONSOLIDATED
 from tapewire.replay.merge import Merger, warm_up
 from tapewire.replay.plan import ReplayPlan
 from tapewire.replay.reading import FileReader
@@ -240,8 +241,20 @@ def open_source(
         tick()
     if plan.symbols:
         require_known_symbols(plan.symbols, [h.mappings for h in headers])
+    _require_publishers(plan, headers)
     warm_up()
     return Source(plan, headers, tick, cores() if threads is None else threads)
+
+
+def _require_publishers(plan: ReplayPlan, headers: list[DbnHeader]) -> None:
+    """Refuse publishers of files that do not tell them apart."""
+    others = [number for number in plan.publishers if number != 0]
+    if len(others) == len(plan.publishers) > 0 and all(h.made_of in CONSOLIDATED for h in headers):
+        raise ConfigError(
+            f"publishers: expected none, found {others[0]}: {headers[0].path} has the schema "
+            f"{headers[0].made_of}, whose books are of all publishers together (0): leave "
+            "publishers out"
+        )
 
 
 def _stream_info(plan: ReplayPlan, headers: list[DbnHeader]) -> StreamInfo:
@@ -293,6 +306,7 @@ def _file_info(header: DbnHeader) -> FileInfo:
         start_ns=header.start_ns,
         end_ns=header.end_ns,
         records=header.records,
+        consolidated=header.consolidated,
     )
 
 

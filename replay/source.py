@@ -242,6 +242,7 @@ def open_source(
     if plan.symbols:
         require_known_symbols(plan.symbols, [h.mappings for h in headers])
     _require_publishers(plan, headers)
+    _require_books_apart(plan, headers)
     warm_up()
     return Source(plan, headers, tick, cores() if threads is None else threads)
 
@@ -255,6 +256,30 @@ def _require_publishers(plan: ReplayPlan, headers: list[DbnHeader]) -> None:
             f"{headers[0].made_of}, whose books are of all publishers together (0): leave "
             "publishers out"
         )
+
+
+def _require_books_apart(plan: ReplayPlan, headers: list[DbnHeader]) -> None:
+    """Refuse consolidated files of several datasets whose books would be one.
+
+    Books are told apart by publisher and instrument: these have none, and numbers of instruments
+    are a dataset's own.
+    """
+    together = [h for h in headers if h.consolidated]
+    if len({h.dataset for h in together}) < 2:
+        return
+    wanted = {*plan.symbols, *(window[0] for window in plan.windows)}
+    seen: dict[int, DbnHeader] = {}
+    for header in together:
+        ids = {m.instrument_id for m in header.mappings if not wanted or m.raw_symbol in wanted}
+        shared = [number for number in ids if seen.get(number, header).dataset != header.dataset]
+        if shared or not header.mappings:
+            other = next(h for h in together if h.dataset != header.dataset)
+            raise ConfigError(
+                f"files: {other.path} and {header.path} are consolidated, and books of "
+                f"{other.dataset} and {header.dataset} would be one where their instruments have "
+                "one number: give the files of one of these datasets"
+            )
+        seen |= dict.fromkeys(ids, header)
 
 
 def _stream_info(plan: ReplayPlan, headers: list[DbnHeader]) -> StreamInfo:

@@ -260,6 +260,17 @@ def test_publishers_of_a_consolidated_file_are_not_asked_for(tmp_path: Path) -> 
         open_source(ReplayPlan((path,), publishers=(30,)))
 
 
+def test_consolidated_books_of_two_datasets_are_not_made_one(tmp_path: Path) -> None:
+    """Where their instruments have one number; others are apart, and so are those not asked for."""
+    first = consolidated(tmp_path / "a.cmbp-1.dbn", "EQUS.MINI", "XX")
+    same = consolidated(tmp_path / "b.cmbp-1.dbn", "OPRA.PILLAR", "YY")
+    apart = consolidated(tmp_path / "c.cmbp-1.dbn", "OPRA.PILLAR", "ZZ", 8)
+    with pytest.raises(ConfigError, match=r"books of EQUS\.MINI and OPRA\.PILLAR would be one"):
+        open_source(ReplayPlan((first, same)))
+    open_source(ReplayPlan((first, apart))).close()
+    open_source(ReplayPlan((first, same), symbols=("YY",))).close()
+
+
 def configured(path: str, **strategy: Any) -> RunConfig:
     fees = {"type": "schedule", "rows": [{"taker": 1}, {"taker": 2, "publisher": 30}]}
     return make_config(

@@ -89,6 +89,16 @@ _BY_ACTION: Final = {
     13: TradingState.POST_CLOSE,
     15: TradingState.UNAVAILABLE,
 }
+#: From the one that lets most to the one that lets least.
+_MOST_FIRST: Final = (
+    TradingState.OPEN,
+    TradingState.PRE_OPEN,
+    TradingState.POST_CLOSE,
+    TradingState.NO_CANCEL,
+    TradingState.HALTED,
+    TradingState.CLOSED,
+    TradingState.UNAVAILABLE,
+)
 #: Actions in which a venue may trade, if the record says that it does.
 _MAY_TRADE: Final = frozenset({1, 2, 3, 4, 5, 6, 11, 13})
 _NO_CANCEL: Final = 1
@@ -158,3 +168,39 @@ def transitions_of(records: npt.NDArray[Any]) -> npt.NDArray[Any]:
     for part in np.split(out, np.flatnonzero(np.diff(out["key"])) + 1):
         part["seen_ns"] = np.maximum.accumulate(part["seen_ns"])
     return out
+
+
+def transitions_together(records: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the changes of state of books that are of all publishers together.
+
+    Such a book, whose publisher is 0, has the best quotes of every venue: it is in the state of the
+    venue that lets most, and trades as long as one of them does.
+
+    Parameters
+    ----------
+    records
+        ``STATUS_DTYPE``, shape (n,), of any number of instruments and publishers, in the order of
+        capture.
+
+    Returns
+    -------
+    ndarray
+        ``TRANSITION``, shape (m,), m ≤ n, sorted by book and time.
+    """
+    rows = transitions_of(records)
+    publishers = rows["key"] >> 32
+    rows["key"] &= 0xFFFFFFFF
+    order = np.lexsort((rows["ts"], rows["key"]))
+    out = []
+    key = -1
+    for row, publisher in zip(rows[order].tolist(), publishers[order].tolist(), strict=True):
+        ts, seen_ns, its_key, state = row
+        if its_key != key:
+            key, now, last, seen_until_ns = its_key, {}, None, 0
+        now[publisher] = TradingState(state)
+        seen_until_ns = max(seen_until_ns, seen_ns)
+        most = min(now.values(), key=_MOST_FIRST.index)
+        if most != last:
+            out.append((ts, seen_until_ns, key, int(most)))
+            last = most
+    return np.array(out, TRANSITION)

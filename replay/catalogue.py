@@ -34,13 +34,14 @@ from tapewire.replay.byte_sources import (
 )
 from tapewire.replay.dbn import DbnFile, symbol_mappings
 from tapewire.replay.merge import warm_up
+from tapewire.replay.symbology import SYMBOLOGY_FILE, with_symbology
 from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
 from tapewire.replay.zstd_frames import is_skippable_magic
 from tapewire.wire import SymbolMapping
 
 INDEX_NAME: Final = "tapewire-catalogue.parquet"
 DATA_ENDINGS: Final = (".dbn", ".dbn.zst")
-_INDEX_VERSION: Final = b"2"
+_INDEX_VERSION: Final = b"3"
 _VERSION_KEY: Final = b"tapewire_catalogue"
 _CHUNK_BYTES: Final = 4 << 20
 #: Within them lies the day before, whatever the holidays.
@@ -92,9 +93,11 @@ class CatalogueFile:
     first_ns, last_ns
         Smallest and largest ``ts_recv`` of its records (``ts_event`` in schemas that have no
         other), ns since the epoch; 0 in a file without records; where it has a problem, the
-        first read and the last that its header claims.
+        first read and the last that its header claims; the last read where it is truncated and
+        claims none, as captures do.
     symbols
-        Its symbols with their instrument ids and days.
+        Its symbols with their instrument ids and days, where it names none those of the
+        ``symbology.json`` beside it.
     problem
         Why it can't be used, or not to its end; empty: it can.
     """
@@ -123,8 +126,7 @@ class CatalogueFile:
             return False
         if start_ns is not None and self.last_ns < start_ns:
             return False
-        may_have_any = bool(self.problem) and not self.symbols
-        return not symbols or may_have_any or not self.names().isdisjoint(symbols)
+        return not symbols or _may_have_any(self) or not self.names().isdisjoint(symbols)
 
     def names(self) -> set[str]:
         """The symbols that it has while it has records."""
@@ -133,6 +135,11 @@ class CatalogueFile:
             for m in self.symbols
             if m.start_ns <= self.last_ns and self.first_ns < m.end_ns
         }
+
+
+def _may_have_any(file: CatalogueFile) -> bool:
+    """Whether a file is broken so that its symbols can't be told."""
+    return bool(file.problem) and not file.symbols
 
 
 def index_folder(
@@ -172,7 +179,7 @@ def index_folder(
         status = path.stat()
         name = path.relative_to(folder).as_posix()
         before = known.get(name)
-        if before and (before.size_bytes, before.mtime_ns) == (status.st_size, status.st_mtime_ns):
+        if before and _is_as_it_was(before, path, status):
             files.append(before)
         else:
             files.append(_looked_into(path, name, status, partial(_told, on_progress, done)))
@@ -183,6 +190,13 @@ def index_folder(
     with atomic_file(folder / INDEX_NAME) as out:
         pq.write_table(table, out)
     return files, read
+
+
+def _is_as_it_was(before: CatalogueFile, path: Path, status: os.stat_result) -> bool:
+    """Whether a file need not be read again."""
+    if not before.symbols and path.with_name(SYMBOLOGY_FILE).is_file():
+        return False  # what may name them now
+    return (before.size_bytes, before.mtime_ns) == (status.st_size, status.st_mtime_ns)
 
 
 def _told(on_progress: Callable[[int], None] | None, before: int, count: int) -> None:
@@ -257,10 +271,14 @@ def find_files(
     if start_ns is not None and any(_goes_by_volume(name) for name in symbols):
         since_ns = start_ns - _VOLUME_DAYS * NS_PER_DAY
     fits = not symbols or bool(names)
-    found = [file for file in files if fits and file.has(names, since_ns, end_ns)]
+    found = [
+        file
+        for file in files
+        if (fits or _may_have_any(file)) and file.has(names, since_ns, end_ns)
+    ]
     there = set().union(*(file.names() for file in found)) if found else set()
     missing = [name for name, some in meant.items() if there.isdisjoint(some)]
-    if any(file.problem and not file.symbols for file in found):  # it may have them
+    if any(_may_have_any(file) for file in found):
         missing = []
     if missing or not found:
         ever = set().union(*(file.names() for file in files)) if files else set()
@@ -360,9 +378,12 @@ def _look(path: str, told: Callable[[int], None], found: dict[str, Any]) -> None
         if not symbols and (schema == _MIXED or header.metadata.ts_out):
             warm_up()
             symbols = header.recorded_mappings()
+        if not symbols and (beside := with_symbology(path, header.metadata)) is not None:
+            symbols = symbol_mappings(path, beside)
         found["symbols"] = symbols
         found["first_ns"] = _known_ts(header.metadata.start)
-        end_ns = max([_known_ts(header.metadata.end), *(m.end_ns for m in symbols)])
+        header_end_ns = _known_ts(header.metadata.end)
+        end_ns = max([header_end_ns, *(m.end_ns for m in symbols)])
         found["last_ns"] = end_ns - 1 if end_ns else _TS_MAX
     clock = "ts_recv" if "ts_recv" in (dtype.names or ()) else "ts_event"
     records = 0
@@ -378,11 +399,14 @@ def _look(path: str, told: Callable[[int], None], found: dict[str, Any]) -> None
             records += count
             found["records"], found["first_ns"] = records, first
             told(file.disk_bytes)
-        if file.truncated:
-            raise FormatError(f"{file.truncated}, or play what is whole with --allow-truncated")
         if schema == _MIXED and not records:
             found["schema"] = _MIXED
-            raise FormatError(f"{path}: expected MBO records, found none: {file.left_out}")
+            left_out = file.left_out or "it has no records"
+            raise FormatError(f"{path}: expected MBO records, found none: {left_out}")
+        if file.truncated:
+            if records and not header_end_ns:  # a live capture: of later days it can't be
+                found["last_ns"] = min(last, _TS_MAX)
+            raise FormatError(f"{file.truncated}, or play what is whole with --allow-truncated")
         found["xxh3_128"] = file.content_hash or ""
         found["first_ns"] = first if records else 0
         found["last_ns"] = min(last, _TS_MAX)

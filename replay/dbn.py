@@ -33,8 +33,8 @@ from tapewire.replay.byte_sources import (
 from tapewire.replay.dbn_counts import require_true_counts
 from tapewire.replay.dbn_refusals import decode_metadata, no_dbn, require_plausible, require_schema
 from tapewire.replay.dbz import DBZ_PREFIX, DBZ_VERSION, dbz_metadata
+from tapewire.replay.levels import CONSOLIDATED, LevelBytes
 from tapewire.replay.levels import SCHEMAS as LEVEL_SCHEMAS
-from tapewire.replay.levels import LevelBytes
 from tapewire.replay.mixed import MixedBytes, mbo_metadata, recorded_mappings
 from tapewire.replay.symbology import with_symbology
 from tapewire.replay.zstd_frames import MAGIC as ZSTD_MAGIC
@@ -77,6 +77,8 @@ class DbnHeader:
         Whether it is to be read as far as it is whole.
     made_of
         The schema of levels whose records are told as those of orders; empty: it is MBO.
+    consolidated
+        Whether its books are of all publishers together, and have the publisher 0.
     """
 
     path: str
@@ -95,6 +97,7 @@ class DbnHeader:
     mapped_beside: bool = False
     allow_truncated: bool = False
     made_of: str = ""
+    consolidated: bool = False
 
 
 class DbnFile:
@@ -445,6 +448,9 @@ def inspect(path: str, *, allow_truncated: bool = False) -> DbnHeader:
             metadata=metadata,
             mapped_beside=beside is not None,
             made_of=file.made_of,
+            # Those of a file that was converted from a consolidated one, too.
+            consolidated=bool(found and first["publisher_id"][0] == 0)
+            or file.made_of in CONSOLIDATED,
             allow_truncated=allow_truncated,
         )
 

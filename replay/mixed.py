@@ -199,14 +199,16 @@ def mapping_in(record: npt.NDArray[np.uint8]) -> SymbolMapping | None:
 
 def mbo_metadata(metadata: dbn.Metadata, mappings: tuple[SymbolMapping, ...]) -> dbn.Metadata:
     """Return the metadata of a file of the MBO records alone, with these mappings."""
-    names = dict.fromkeys(m.raw_symbol for m in mappings)
+    named: dict[str, list[SymbolMapping]] = {}
+    for mapping in mappings:
+        named.setdefault(mapping.raw_symbol, []).append(mapping)
     return _DBN.Metadata(  # type: ignore[no-any-return]
         metadata.dataset,
         metadata.start,
         metadata.stype_in if metadata.stype_in is not None else _DBN.SType.RAW_SYMBOL,
         _DBN.SType.INSTRUMENT_ID,
         _DBN.Schema.MBO,
-        symbols=list(metadata.symbols) or list(names),
+        symbols=list(metadata.symbols) or list(named),
         partial=list(metadata.partial),
         not_found=list(metadata.not_found),
         mappings=[
@@ -218,11 +220,10 @@ def mbo_metadata(metadata: dbn.Metadata, mappings: tuple[SymbolMapping, ...]) ->
                         end_date=_date(m.end_ns),
                         symbol=str(m.instrument_id),
                     )
-                    for m in mappings
-                    if m.raw_symbol == name
+                    for m in its
                 ],
             )
-            for name in names
+            for name, its in named.items()
         ],
         end=metadata.end,
         ts_out=False,

@@ -15,6 +15,7 @@ from tapewire.market.times import time_text
 from tapewire.replay.dbn import DbnHeader, inspect
 from tapewire.replay.duplicates import DuplicateFilter
 from tapewire.replay.filters import RecordFilter, book_begins, require_known_symbols
+from tapewire.replay.levels import CONSOLIDATED
 from tapewire.replay.merge import Merger, warm_up
 from tapewire.replay.plan import ReplayPlan
 from tapewire.replay.reading import FileReader
@@ -240,8 +241,45 @@ def open_source(
         tick()
     if plan.symbols:
         require_known_symbols(plan.symbols, [h.mappings for h in headers])
+    _require_publishers(plan, headers)
+    _require_books_apart(plan, headers)
     warm_up()
     return Source(plan, headers, tick, cores() if threads is None else threads)
+
+
+def _require_publishers(plan: ReplayPlan, headers: list[DbnHeader]) -> None:
+    """Refuse publishers of files that do not tell them apart."""
+    others = [number for number in plan.publishers if number != 0]
+    if len(others) == len(plan.publishers) > 0 and all(h.made_of in CONSOLIDATED for h in headers):
+        raise ConfigError(
+            f"publishers: expected none, found {others[0]}: {headers[0].path} has the schema "
+            f"{headers[0].made_of}, whose books are of all publishers together (0): leave "
+            "publishers out"
+        )
+
+
+def _require_books_apart(plan: ReplayPlan, headers: list[DbnHeader]) -> None:
+    """Refuse consolidated files of several datasets whose books would be one.
+
+    Books are told apart by publisher and instrument: these have none, and numbers of instruments
+    are a dataset's own.
+    """
+    together = [h for h in headers if h.consolidated]
+    if len({h.dataset for h in together}) < 2:
+        return
+    wanted = {*plan.symbols, *(window[0] for window in plan.windows)}
+    seen: dict[int, DbnHeader] = {}
+    for header in together:
+        ids = {m.instrument_id for m in header.mappings if not wanted or m.raw_symbol in wanted}
+        shared = [number for number in ids if seen.get(number, header).dataset != header.dataset]
+        if shared or not header.mappings:
+            other = next(h for h in together if h.dataset != header.dataset)
+            raise ConfigError(
+                f"files: {other.path} and {header.path} are consolidated, and books of "
+                f"{other.dataset} and {header.dataset} would be one where their instruments have "
+                "one number: give the files of one of these datasets"
+            )
+        seen |= dict.fromkeys(ids, header)
 
 
 def _stream_info(plan: ReplayPlan, headers: list[DbnHeader]) -> StreamInfo:
@@ -293,6 +331,7 @@ def _file_info(header: DbnHeader) -> FileInfo:
         start_ns=header.start_ns,
         end_ns=header.end_ns,
         records=header.records,
+        consolidated=header.consolidated,
     )
 
 

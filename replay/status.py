@@ -1,6 +1,6 @@
 """DBN files of ``status`` records, read whole: they are few."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from tapewire.market.status import (
     STATUS_DTYPE,
     STATUS_LENGTH_WORDS,
     transitions_of,
+    transitions_together,
 )
 from tapewire.replay.dbn import DbnFile
 
@@ -76,13 +77,31 @@ def _require_status(file: DbnFile, records: npt.NDArray[Any]) -> None:
         )
 
 
-def transitions_in(files: Sequence[StatusFile]) -> npt.NDArray[Any]:
+def transitions_in(
+    files: Sequence[StatusFile], consolidated: Collection[str] = ()
+) -> npt.NDArray[Any]:
     """Return the changes of state that the files tell of together.
+
+    Parameters
+    ----------
+    consolidated
+        Datasets whose books are of all publishers together.
 
     Returns
     -------
     ndarray
         ``tapewire.market.status.TRANSITION``, shape (n,), sorted by book and time.
     """
-    records = np.concatenate([file.records for file in files])
-    return transitions_of(records[np.argsort(records["ts_recv"], kind="stable")])
+    together = [file.records for file in files if file.dataset in consolidated]
+    apart = [
+        file.records[(file.records["publisher_id"] != 0) | (file.dataset not in consolidated)]
+        for file in files
+    ]
+    found = [transitions_together(_by_capture(together)), transitions_of(_by_capture(apart))]
+    transitions = np.concatenate(found)
+    return transitions[np.argsort(transitions["key"], kind="stable")]
+
+
+def _by_capture(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    records = np.concatenate([np.empty(0, STATUS_DTYPE), *parts])
+    return records[np.argsort(records["ts_recv"], kind="stable")]

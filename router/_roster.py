@@ -200,6 +200,11 @@ class Roster:
                     f"{bound.publisher_hint}"
                 )
             publisher_id = publishers[0]
+        elif self._config.publishers == (0,) and publisher_id != 0:
+            raise ConfigError(
+                f"{bound.source}: expected no publisher_id, found {publisher_id}: books of "
+                "consolidated data are of all publishers together (0): leave the column out"
+            )
         if len(ids) > 1:
             raise ConfigError(
                 f"{bound.source}: {symbol} stands for {len(ids)} instruments in this data; replay "

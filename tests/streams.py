@@ -71,6 +71,7 @@ def dbn_header(
     version: int = 3,
     dataset: str = "GLBX.MDP3",
     days: int = 1,
+    has_end: bool = True,
 ) -> bytes:
     """A DBN header; mappings: symbol → [(instrument id, first day, end day)], days from START."""
     day = datetime.date(1970, 1, 1) + datetime.timedelta(19_700)
@@ -78,7 +79,7 @@ def dbn_header(
     metadata = databento_dbn.Metadata(
         dataset=dataset,
         start=START_NS,
-        end=START_NS + days * DAY_NS,
+        end=START_NS + days * DAY_NS if has_end else None,
         stype_in=databento_dbn.SType.RAW_SYMBOL,
         stype_out=databento_dbn.SType.INSTRUMENT_ID,
         schema=None if schema is None else databento_dbn.Schema.from_str(schema),

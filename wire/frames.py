@@ -34,7 +34,7 @@ import xxhash
 
 from tapewire.errors import ProtocolError
 
-WIRE_VERSION: Final = 5
+WIRE_VERSION: Final = 6
 MAX_BATCH_RECORDS: Final = 65_536
 FLAG_SHARED: Final = 1
 NO_SLOT: Final = 0xFFFF_FFFF

@@ -50,6 +50,8 @@ class FileInfo(Part, frozen=True):
     end_ns: Clock
     #: Records in the file where its length tells (uncompressed files), else None.
     records: Count | None
+    #: Whether its books are of all publishers together, and have the publisher 0.
+    consolidated: bool = False
 
 
 class StreamInfo(Part, frozen=True):
@@ -69,6 +71,16 @@ class StreamInfo(Part, frozen=True):
     #: What came of the records before ``warmup_until_ns``: they build books and are no events.
     warmup: Warmup = "none"
     warmup_until_ns: Clock = 0  # ts_recv, ns; 0: there are none
+
+    @property
+    def consolidated_datasets(self) -> frozenset[str]:
+        """Datasets whose books are of all publishers together, and have the publisher 0."""
+        return frozenset(file.dataset for file in self.files if file.consolidated)
+
+    @property
+    def is_consolidated(self) -> bool:
+        """Whether all books are of all publishers together."""
+        return bool(self.files) and all(file.consolidated for file in self.files)
 
 
 class FileTotals(Part, frozen=True):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import grpc
 
-from tapewire.errors import PeerLostError
+from tapewire.errors import PeerLostError, TapewireError
 from tapewire.services.client.plain import given, moment_of
 from tapewire.services.client.refusals import ServerRefusal
 from tapewire.services.proto import (
@@ -108,6 +108,7 @@ class JobCalls:
     server: str
     _channel: Any
     _call: Callable[[Callable[..., Any], Any], Any]
+    _told: Callable[[Any], TapewireError]
 
     # --- asked for --------------------------------------------------------------------------------
 
@@ -299,6 +300,8 @@ def streamed(
     ------
     PeerLostError
         If the server does not answer for two minutes.
+    ServerRefusal
+        If the server refuses, or lets nobody hear more, as when a login has ended.
     """
 
     def stream(request: Any, *, metadata: Any, timeout: float) -> Any:
@@ -315,7 +318,7 @@ def streamed(
                 yield message
         except grpc.RpcError as error:
             if error.code().name not in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"):
-                raise PeerLostError(f"{client.server}: {error.details()}") from None
+                raise client._told(error) from None
             time.sleep(_AGAIN_S)
 
 

@@ -52,7 +52,24 @@ def contract_warnings(config: RunConfig, info: "StreamInfo", contracts: Contract
         warnings.append(
             f"money in {first_few(sorted(contracts.rates))} is converted at changing rates"
         )
-    return warnings + _unset_algorithms(config, traded, contracts)
+    return warnings + _unset_algorithms(config, traded, contracts) + _unmet_fees(config, info)
+
+
+def _unmet_fees(config: RunConfig, info: "StreamInfo") -> list[str]:
+    """Return a warning about fees of venues that consolidated books do not tell apart."""
+    if not info.is_consolidated:
+        return []
+    of_venues = {
+        row["publisher"]
+        for strategy in config.strategy
+        for row in execution_of(strategy, config.backtest).fees.given.get("rows") or ()
+        if row.get("publisher")
+    }
+    if not of_venues:
+        return []
+    listed = first_few(sorted(map(str, of_venues)))
+    said = f"fees: rows of publisher {listed} charge nobody: fills in consolidated books are of "
+    return [f"{said}no publisher (0), and pay the rows without one"]
 
 
 def _states_all(config: RunConfig, symbol: str) -> bool:

@@ -91,6 +91,7 @@ def simulation_config(
     touches: bool = False,
 ) -> SimulationConfig:
     """Say what decides a simulation's result, beside its records; see `make_simulation`."""
+    _require_publishers(config, info)
     simulation = _simulation_config(
         config, contracts, _publishers(config, info), info.warmup_until_ns, info.start_ns
     )
@@ -98,7 +99,8 @@ def simulation_config(
     if status:
         from tapewire.replay.status import transitions_in
 
-        simulation = replace(simulation, transitions=transitions_in(status))
+        transitions = transitions_in(status, info.consolidated_datasets)
+        simulation = replace(simulation, transitions=transitions)
     return simulation
 
 
@@ -241,9 +243,24 @@ def _publishers(config: RunConfig, info: "StreamInfo") -> tuple[int, ...]:
     ):
         return ()
     source = config.backtest.data_source
+    if info.is_consolidated:
+        return (0,)
     if isinstance(source, DatabentoSource) and source.publishers:
         return tuple(source.publishers)
-    return tuple(sorted({p for name in info.dataset.split("+") for p in publishers_of(name)}))
+    apart = [name for name in info.dataset.split("+") if name not in info.consolidated_datasets]
+    together = {0} if info.consolidated_datasets else set()
+    return tuple(sorted(together.union(*map(publishers_of, apart))))
+
+
+def _require_publishers(config: RunConfig, info: "StreamInfo") -> None:
+    """Refuse strategies of publishers that consolidated data do not tell apart."""
+    for strategy in config.strategy:
+        if info.is_consolidated and strategy.publishers and 0 not in strategy.publishers:
+            raise ConfigError(
+                f"strategy {strategy.name}: publishers: expected none, found "
+                f"{strategy.publishers[0]}: books of consolidated data are of all publishers "
+                "together (0): leave publishers out"
+            )
 
 
 def _strategies(config: RunConfig, contracts: Contracts) -> tuple[StrategySpec, ...]:

@@ -136,17 +136,96 @@ def test_a_broken_file_is_found_where_it_may_be_wanted(folder: Path) -> None:
         find_files(folder)
 
 
-def test_what_a_live_client_wrote_is_indexed_by_its_orders(tmp_path: Path) -> None:
-    """Its symbols are in its records; one without orders is no file of a run."""
+def test_a_broken_file_without_symbols_is_found_for_a_product_that_no_other_has(
+    tmp_path: Path,
+) -> None:
+    """That there are none of it in good files is no word of what this one has."""
+    data = streams.dbn_header({"NQH4": [(7, 0, 1)]}) + streams.make_records(5).tobytes()
+    (tmp_path / "good.dbn").write_bytes(data)
+    bare = streams.dbn_header({}) + streams.make_records(5).tobytes()
+    (tmp_path / "bad.dbn").write_bytes(bare[:-9])
+    index_folder(tmp_path)
+    for name in ("ES.FUT", "ES.c.0", "ESH4"):
+        assert find_files(tmp_path, symbols=[name]) == [str(tmp_path / "bad.dbn")]
+    with pytest.raises(NoDataError, match=r"has no ES\.FUT"):
+        find_files(tmp_path, symbols=["ES.FUT"], start_ns=T0 + 9 * DAY)
+
+
+def test_a_cut_capture_is_wanted_until_its_last_record_alone(tmp_path: Path) -> None:
+    """Its header has no end, and its symbols none: it does not stand before every later day."""
+    header = streams.dbn_header({}, schema=None, has_end=False)
+    body = mapped(2**64 - 1) + streams.make_records(3, ts_recv=[T0 + 5, T0 + 6, T0 + 9]).tobytes()
+    (tmp_path / "live.dbn").write_bytes(header + body[:-9])
+    later = streams.make_records(5, ts_recv=range(T0 + 2 * DAY, T0 + 2 * DAY + 5))
+    good = streams.dbn_header({"AAA": [(7, 2, 3)]}, days=3) + later.tobytes()
+    (tmp_path / "good.dbn").write_bytes(good)
+    (_, live), _ = index_folder(tmp_path)
+    assert "ends inside a record" in live.problem
+    assert (live.schema, live.records, live.first_ns, live.last_ns) == ("mbo", 2, T0 + 5, T0 + 6)
+    for start_ns, expected in ((T0, ["live.dbn", "good.dbn"]), (T0 + DAY, ["good.dbn"])):
+        found = find_files(tmp_path, symbols=["AAA"], start_ns=start_ns)
+        assert [Path(path).name for path in found] == expected
+    # One that says until when it was asked for may have lost what came then.
+    (tmp_path / "live.dbn").write_bytes(streams.dbn_header({}, schema=None, days=9) + body[:-9])
+    index_folder(tmp_path)
+    assert len(find_files(tmp_path, symbols=["AAA"], start_ns=T0 + DAY)) == 2
+
+
+def test_a_cut_capture_without_orders_is_none_of_a_run(tmp_path: Path) -> None:
+    header = streams.dbn_header({}, schema=None)
+    (tmp_path / "none.dbn").write_bytes(header + mapped(T0 + DAY) * 2 + b"\x0a\x12")
+    (tmp_path / "empty.dbn").write_bytes(header)
+    (empty, none), _ = index_folder(tmp_path)
+    assert none.schema == "mixed"
+    assert none.problem.endswith("expected MBO records, found none: 2 symbol mapping")
+    assert empty.problem.endswith("expected MBO records, found none: it has no records")
+    with pytest.raises(NoDataError, match="in its 0 indexed files of schema mbo"):
+        find_files(tmp_path, symbols=["AAA"])
+
+
+def test_symbols_of_a_download_are_those_that_lie_beside_it(tmp_path: Path) -> None:
+    """As a run has them: its headers map nothing; and a day is not left out without a word."""
+    folder = tmp_path / "GLBX-1"
+    folder.mkdir()
+    for day in range(2):
+        records = streams.make_records(5, ts_recv=range(T0 + day * DAY, T0 + day * DAY + 5))
+        (folder / f"{day}.dbn").write_bytes(streams.dbn_header({}) + records.tobytes())
+    mapped_too = streams.dbn_header({"ESH4": [(7, 2, 3)]}, days=3)
+    later = streams.make_records(5, ts_recv=range(T0 + 2 * DAY, T0 + 2 * DAY + 5))
+    (tmp_path / "2.dbn").write_bytes(mapped_too + later.tobytes())
+    assert index_folder(tmp_path)[1] == 3
+    assert find_files(tmp_path, symbols=["ESH4"]) == [str(tmp_path / "2.dbn")]
+    first, last = (str(np.datetime64(T0 + day * DAY, "ns"))[:10] for day in (0, 9))
+    symbology = {
+        "result": {"ESH4": [{"d0": first, "d1": last, "s": "7"}]},
+        "stype_in": "raw_symbol", "stype_out": "instrument_id",
+    }  # fmt: skip
+    (folder / "symbology.json").write_text(json.dumps(symbology))
+    files, read = index_folder(tmp_path)
+    assert read == 2
+    assert [file.names() for file in files] == [{"ESH4"}] * 3
+    found = find_files(tmp_path, symbols=["ESH4"])
+    assert [Path(path).name for path in found] == ["0.dbn", "1.dbn", "2.dbn"]
+    assert [inspect(path).mappings for path in found[:2]] == [file.symbols for file in files[1:]]
+    assert index_folder(tmp_path)[1] == 0
+
+
+def mapped(end_ns: int) -> bytes:
+    """A record that maps a symbol, as the live client keeps it."""
     mapping = np.zeros(1, _MAPPINGS[176])
     mapping["head"] = b"\x2c\x16\x00\x00"
     mapping["instrument_id"], mapping["symbol_in"], mapping["symbol_out"] = 7, b"AAA", b"AAA"
-    mapping["start_ts"], mapping["end_ts"] = T0, T0 + DAY
+    mapping["start_ts"], mapping["end_ts"] = T0, end_ns
+    return mapping.tobytes()
+
+
+def test_what_a_live_client_wrote_is_indexed_by_its_orders(tmp_path: Path) -> None:
+    """Its symbols are in its records; one without orders is no file of a run."""
     status = np.zeros(40, np.uint8)
     status[:2] = 10, 0x12
     header = streams.dbn_header({}, schema=None)
     orders = streams.make_records(3, ts_recv=[T0 + 5, T0 + 6, T0 + 9])
-    said = mapping.tobytes() + status.tobytes()
+    said = mapped(T0 + DAY) + status.tobytes()
     (tmp_path / "live.dbn").write_bytes(header + said + orders.tobytes() + status.tobytes())
     (tmp_path / "none.dbn").write_bytes(header + said)
     files, _ = index_folder(tmp_path)

@@ -11,6 +11,8 @@ import pytest
 
 import streams
 import tapewire as tw
+from tapewire.config.loading import make_config
+from tapewire.config.schema import RunConfig
 from tapewire.derive.layout import BBO_DTYPE
 from tapewire.errors import ConfigError, FormatError
 from tapewire.inputs.placebo import validate_placebo
@@ -24,7 +26,12 @@ from tapewire.market.records import (
     MBO_DTYPE,
     UNDEF_PRICE,
 )
+from tapewire.market.status import STATUS_DTYPE
+from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.levels import CONSOLIDATED, LevelBytes
+from tapewire.runs import wiring
+from tapewire.runs.contract_warnings import contract_warnings
+from tapewire.runs.contracts import contracts_of
 
 ONE = S = 10**9
 T0 = streams.START_NS
@@ -227,6 +234,102 @@ def test_an_order_meets_the_interval_before_it(tmp_path: Path, last_trade_ns: in
     (fill,) = result.to_pandas("fills").itertuples()
     assert fill.last_px == 102
     assert T0 + 2.5 * S <= pd.Timestamp(fill.ts_event).value < T0 + 3 * S
+
+
+def consolidated(path: Path, dataset: str, symbol: str, number: int = 7) -> str:
+    """A file of three quotes, a second from each other, of the consolidator."""
+    rows = np.frombuffer(
+        b"".join(
+            record(0, "A", (100, 5), (101, 5), schema="cmbp-1", publisher=30, instrument=number)
+            for _ in range(3)
+        ),
+        BBO_DTYPE,
+    ).copy()
+    rows["ts_event"] = T0 + np.arange(3) * S
+    rows["ts_recv"] = rows["ts_event"] + 1_000
+    header = streams.dbn_header({symbol: [(number, 0, 1)]}, schema="cmbp-1", dataset=dataset)
+    return streams.write(path, header + rows.tobytes())
+
+
+def test_publishers_of_a_consolidated_file_are_not_asked_for(tmp_path: Path) -> None:
+    path = consolidated(tmp_path / "a.cmbp-1.dbn", "EQUS.MINI", "XX")
+    with open_source(ReplayPlan((path,), publishers=(0,))) as source:
+        assert source.info.is_consolidated
+        assert source.info.consolidated_datasets == {"EQUS.MINI"}
+    with pytest.raises(ConfigError, match=r"found 30: .*cmbp-1, whose books are of all publishers"):
+        open_source(ReplayPlan((path,), publishers=(30,)))
+
+
+def test_consolidated_books_of_two_datasets_are_not_made_one(tmp_path: Path) -> None:
+    """Where their instruments have one number; others are apart, and so are those not asked for."""
+    first = consolidated(tmp_path / "a.cmbp-1.dbn", "EQUS.MINI", "XX")
+    same = consolidated(tmp_path / "b.cmbp-1.dbn", "OPRA.PILLAR", "YY")
+    apart = consolidated(tmp_path / "c.cmbp-1.dbn", "OPRA.PILLAR", "ZZ", 8)
+    with pytest.raises(ConfigError, match=r"books of EQUS\.MINI and OPRA\.PILLAR would be one"):
+        open_source(ReplayPlan((first, same)))
+    open_source(ReplayPlan((first, apart))).close()
+    open_source(ReplayPlan((first, same), symbols=("YY",))).close()
+
+
+def configured(path: str, **strategy: Any) -> RunConfig:
+    fees = {"type": "schedule", "rows": [{"taker": 1}, {"taker": 2, "publisher": 30}]}
+    return make_config(
+        {
+            "backtest": {
+                "data_source": {"type": "databento", "files": [path]},
+                "execution": {"fees": fees},
+            },
+            "strategy": {"type": "market_maker", **strategy},
+        }
+    )
+
+
+def test_what_names_venues_is_held_against_consolidated_books(tmp_path: Path) -> None:
+    """An order log has one book to mean, a strategy of a venue none, fees of a venue nobody."""
+    path = consolidated(tmp_path / "a.cmbp-1.dbn", "EQUS.MINI", "XX")
+    with open_source(ReplayPlan((path,))) as source:
+        info = source.info
+    config = configured(path)
+    contracts = contracts_of(config, info)
+    warnings = [text for text in contract_warnings(config, info, contracts) if "fees" in text]
+    assert len(warnings) == 1
+    assert "rows of publisher 30 charge nobody" in warnings[0]
+    log = configured(path, type="order_log", parameters={"path": "log.csv"})
+    assert wiring.simulation_config(log, info, (), contracts).publishers == (0,)
+    wiring.simulation_config(configured(path, publishers=[0]), info, (), contracts)
+    with pytest.raises(ConfigError, match="publishers: expected none, found 30: books of consol"):
+        wiring.simulation_config(configured(path, publishers=[30]), info, (), contracts)
+
+
+class BuyTwice(tw.Strategy):
+    """Buys a lot half a second after the first record, and one a second later."""
+
+    def on_start(self, context: tw.Context) -> None:
+        context.set_timer(after="500ms", name="x")
+        context.set_timer(after="1500ms", name="y")
+
+    def on_timer(self, timer: Any, context: tw.Context) -> None:
+        context.submit(tw.BUY, 1)
+
+
+@pytest.mark.long
+def test_a_halt_of_its_venues_halts_a_consolidated_book(tmp_path: Path) -> None:
+    path = consolidated(tmp_path / "a.cmbp-1.dbn", "EQUS.MINI", "XX")
+    states = np.zeros(2, STATUS_DTYPE)
+    states["length"], states["rtype"] = 10, 0x12
+    states["instrument_id"], states["publisher_id"] = 7, (30, 31)
+    states["ts_event"] = states["ts_recv"] = T0 + S
+    states["action"], states["is_trading"] = 8, ord("N")
+    header = streams.dbn_header(schema="status", dataset="EQUS.MINI")
+    status = streams.write(tmp_path / "a.status.dbn", header + states.tobytes())
+    result = tw.run(
+        files=[path], strategies=[BuyTwice()], output=tmp_path / "out",
+        overrides={"backtest.data_source.status_files": [status]},
+        instruments={"XX": {"tick_size": 1, "multiplier": 1}}, transport="inproc", cache=False,
+    )  # fmt: skip
+    assert [row.status for row in result.to_pandas("orders").itertuples()] == [
+        "FILLED", "REJECTED",
+    ]  # fmt: skip
 
 
 def test_books_are_apart_and_a_clear_empties_its_own() -> None:

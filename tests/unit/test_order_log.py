@@ -317,6 +317,15 @@ def test_several_publishers_and_no_column_for_them(tmp_path: Path) -> None:
         run(config, market().records())
 
 
+def test_a_publisher_of_books_that_have_none(tmp_path: Path) -> None:
+    """It would be sent to a book in which nothing ever happens."""
+    row = good_row() | {"publisher_id": "30"}
+    path = write_rows(tmp_path / "log.csv", row, columns=(*COLUMNS, "publisher_id"))
+    config = replace(configure(path), publishers=(0,))
+    with pytest.raises(ConfigError, match=r"expected no publisher_id, found 30: .*leave the colu"):
+        run(config, market().records())
+
+
 def test_a_cancel_or_replace_need_not_repeat_what_the_order_said(tmp_path: Path) -> None:
     def rows(*blank: str) -> list[dict[str, str]]:
         log = Log().buy(10, "a", 3, "100.25").replace(100, "a", 2, "100.25").cancel(200, "a")

@@ -1,6 +1,7 @@
 """Other forms of data than DBN of MBO records: mixed captures, DBZ, every fixture there is."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +15,13 @@ import streams
 from tapewire.errors import FormatError, InputError, NoDataError
 from tapewire.market.records import F_LAST, F_MBP, MBO_DTYPE
 from tapewire.replay import ReplayPlan, open_source, read_records
+from tapewire.replay.dbn import symbol_mappings
 from tapewire.replay.definitions import read_definitions
 from tapewire.replay.levels import SCHEMAS as LEVEL_SCHEMAS
+from tapewire.replay.mixed import mbo_metadata
 from tapewire.replay.schemas import schema_of
 from tapewire.replay.status import read_status
+from tapewire.wire import SymbolMapping
 
 LIVE = "fixtures/python/LIVE/test_data.live.dbn.zst"
 
@@ -94,6 +98,32 @@ def test_records_of_any_length_between_those_that_are_played(tmp_path: Path) -> 
         with pytest.raises(FormatError, match=r"ends inside a record, .* after 39999 good MBO"):
             read_records(cut)
         assert len(read_records(cut, allow_truncated=True)[1]) == 39_999
+
+
+class _Counted(tuple[SymbolMapping, ...]):
+    """Mappings that count how often somebody goes through all of them."""
+
+    passes = 0
+
+    def __iter__(self) -> Iterator[SymbolMapping]:
+        self.passes += 1
+        return super().__iter__()
+
+
+def test_symbols_of_a_capture_of_a_whole_venue_are_gone_through_once() -> None:
+    """Not once for each of them; each keeps its own days, in their order."""
+    days = [streams.START_NS + day * streams.DAY_NS for day in range(3)]
+    mappings = _Counted(
+        SymbolMapping(f"S{number:05d}", number + 100_000 * day, days[day], days[day + 1])
+        for number in range(20_000)
+        for day in range(1 + number % 2)
+    )
+    decoder = databento_dbn.DBNDecoder()
+    decoder.write(streams.dbn_header({}, schema=None))
+    whole = mbo_metadata(decoder.decode()[0], mappings)
+    assert mappings.passes <= 2
+    assert whole.symbols == [f"S{number:05d}" for number in range(20_000)]
+    assert symbol_mappings("made", whole) == tuple(sorted(mappings))
 
 
 def test_what_is_no_record_among_others_is_refused(tmp_path: Path) -> None:

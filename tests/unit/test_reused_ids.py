@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import streams
@@ -48,6 +49,17 @@ def test_days_that_are_mapped_beyond_their_end_are_told_apart() -> None:
     said = "instrument 7: .*found AAA until 1970-01-03T00:00:00Z and BBB from 1970-01-03T00:00:00Z"
     with pytest.raises(InputError, match=said):
         require_one_symbol(reused)
+
+
+def test_datasets_number_their_instruments_by_themselves() -> None:
+    """At one time an id may be of two instruments; one after the other it may be reused."""
+    beside = info(("ESM4", 4916, 1, 3), ("AAPL", 4916, 2, 4))
+    with pytest.raises(InputError, match="instrument 4916"):
+        require_one_symbol(beside)
+    require_one_symbol(msgspec.structs.replace(beside, dataset="GLBX.MDP3+XNAS.ITCH"))
+    behind = info(("ESM4", 4916, 1, 2), ("AAPL", 4916, 2, 4))
+    with pytest.raises(InputError, match="instrument 4916"):
+        require_one_symbol(msgspec.structs.replace(behind, dataset="GLBX.MDP3+XNAS.ITCH"))
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,17 @@ import contextlib
 import json
 import stat
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pytest
 
 from tapewire.errors import ConfigError, FormatError, ProtocolError
 from tapewire.services.client import Client, Credentials
+from tapewire.services.client.jobs import streamed
 from tapewire.services.client.refusals import ServerRefusal
 
 
@@ -119,3 +122,32 @@ def test_a_login_that_has_ended_is_logged_out(
         with contextlib.nullcontext() if ends else pytest.raises(ServerRefusal):
             client.logout()
         assert (client.credentials is None) == ends
+
+
+class _ThrownOut(grpc.RpcError):  # type: ignore[misc]
+    """How gRPC tells that a server has ended a stream, and why."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAUTHENTICATED
+
+    def details(self) -> str:
+        return "token: was revoked; log in again"
+
+    def trailing_metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("tapewire-reason", "BAD_TOKEN"), ("tapewire-exit-code", "2"))
+
+
+def test_who_is_thrown_out_of_a_stream_is_told_as_one_who_is_not_let_in() -> None:
+    """Not that the server was lost: calling again is of no use, logging in is."""
+
+    def call(request: int, *, metadata: object, timeout: float) -> Iterator[int]:
+        yield request + 1
+        raise _ThrownOut
+
+    with Client("127.0.0.1:1") as client:
+        messages = streamed(client, call, lambda after: after, 4, lambda one: one)
+        assert next(messages) == 5
+        with pytest.raises(ServerRefusal, match=r"^token: was revoked; log in again$") as error:
+            next(messages)
+    said = error.value
+    assert (said.reason, said.status, said.exit_code) == ("BAD_TOKEN", "UNAUTHENTICATED", 2)

@@ -14,8 +14,14 @@ import plain
 import streams
 from stories import INSTRUMENT, PUBLISHER, Line, Log, Played, Tape, merge, ns, play, px
 from tapewire.errors import FormatError
-from tapewire.market.status import STATUS_DTYPE, TradingState, state_of, transitions_of
-from tapewire.replay.status import read_status, transitions_in
+from tapewire.market.status import (
+    STATUS_DTYPE,
+    TradingState,
+    state_of,
+    transitions_of,
+    transitions_together,
+)
+from tapewire.replay.status import StatusFile, read_status, transitions_in
 from tapewire.router import Simulation
 from tapewire.strategies.plain import Context, Strategy
 
@@ -77,6 +83,44 @@ def test_a_record_that_repeats_the_state_is_no_change_and_books_are_apart() -> N
         (ns(3), ns(4), key | INSTRUMENT - 1, HALTED), (ns(8), ns(9), key | INSTRUMENT - 1, OPEN),
         (ns(0), ns(1), key | INSTRUMENT, OPEN), (ns(9), ns(10), key | INSTRUMENT, HALTED),
     ]  # fmt: skip
+
+
+@pytest.fixture
+def venues() -> tuple[np.ndarray, np.ndarray]:
+    """One opens first and halts first, the other one later, and closes."""
+    other = status((5, 7, 0, "Y"), (20, 8, 0, "N"), (40, 7, 0, "Y"), (50, 12, 0, "N"))
+    other["publisher_id"] += 1
+    return status((0, 1, 0, "N"), (10, 7, 0, "Y"), (30, 8, 0, "N")), other
+
+
+def test_a_book_of_all_venues_is_in_the_state_of_the_one_that_lets_most(
+    venues: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """It trades from the first that opens to the last that halts."""
+    elsewhere = status((7, 12, 0, "N"), instrument=INSTRUMENT + 1)
+    rows = np.concatenate([*venues, elsewhere])
+    found = transitions_together(rows[np.argsort(rows["ts_recv"], kind="stable")])
+    expected = [(0, PRE_OPEN), (5, OPEN), (30, HALTED), (40, OPEN), (50, HALTED)]
+    assert found.tolist() == [
+        *((ns(t), ns(t + 1), INSTRUMENT, state) for t, state in expected),
+        (ns(7), ns(8), INSTRUMENT + 1, CLOSED),
+    ]
+    assert transitions_together(rows[:0]).size == 0
+
+
+def test_states_of_a_consolidated_dataset_are_those_of_its_books(
+    venues: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Which have no publisher; those of another dataset are of its own books alone."""
+    files = [
+        StatusFile("a", 0, 3, dataset, "", rows)
+        for dataset, rows in zip(("EQUS.MINI", "XNAS.ITCH"), venues, strict=True)
+    ]
+    apart = [PUBLISHER << 32 | INSTRUMENT, PUBLISHER + 1 << 32 | INSTRUMENT]
+    assert np.unique(transitions_in(files)["key"]).tolist() == apart
+    together = transitions_in(files, {"EQUS.MINI"})
+    assert np.unique(together["key"]).tolist() == [INSTRUMENT, *apart]
+    assert together["state"][together["key"] == INSTRUMENT].tolist() == [PRE_OPEN, OPEN, HALTED]
 
 
 @pytest.mark.parametrize(

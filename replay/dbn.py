@@ -311,7 +311,9 @@ class DbnFile:
                 "records: the file is truncated, fetch it again"
             )
         self.at_end = bool(self.truncated) or count < len(out)
-        if self.at_end and not self.compressed and self.lies_open:
+        if self.at_end and self.compressed and not self.truncated:
+            self._note_shortened()
+        elif self.at_end and not self.compressed and self.lies_open:
             self._require_unchanged()
         return count
 
@@ -320,6 +322,15 @@ class DbnFile:
         if not self._allow_truncated:
             raise FormatError(f"{why}, or play what is whole with --allow-truncated")
         self.truncated = why
+
+    def _note_shortened(self) -> None:
+        """Threads read ahead: where a file was cut below, nothing looks like the middle of it."""
+        if self.disk_bytes < self.size_bytes:
+            self._end_early(
+                f"{self.path}: ends at byte offset {self.disk_bytes}, after {self.records_read} "
+                f"good records; it held {self.size_bytes} bytes when it was opened: it was "
+                "truncated during the replay, fetch it again"
+            )
 
     def _require_unchanged(self) -> None:
         expected = (self.size_bytes - self.header_bytes) // self._record_bytes

@@ -60,8 +60,11 @@ def _tell(
 ) -> int:
     """Write one record with the times of a given one, that does not end its event; the next."""
     flags = given[3] >> 48
-    # What is told is live, also where it was a snapshot's: of these every one is flagged so.
-    kept = F_MAYBE_BAD_BOOK if flags & F_SNAPSHOT else F_MAYBE_BAD_BOOK | F_BAD_TS_RECV
+    kept = F_MAYBE_BAD_BOOK | F_BAD_TS_RECV
+    # What is told is live, also where it was a snapshot's, of which every one is flagged so, or of
+    # a clear, with which Databento begins a session.
+    if flags & F_SNAPSHOT or given[3] >> 32 & 0xFF == ACTION_CLEAR:
+        kept = F_MAYBE_BAD_BOOK
     flags = flags & kept | F_MBP
     out[at, 0] = given[0] & _PLACES | _MBO_HEAD
     out[at, 1] = given[1]

@@ -256,6 +256,17 @@ def test_a_snapshot_s_clock_is_no_fault_of_the_live_records_that_it_becomes() ->
     assert [row[5] for row in rows] == [F_MAYBE_BAD_BOOK | F_LAST] * 2
 
 
+def test_the_clock_of_a_clear_is_none_either() -> None:
+    """Databento begins a session with one that is flagged, though no snapshot's."""
+    rows = told(
+        record(0, "R", None, None, flags=F_LAST | F_BAD_TS_RECV | F_MAYBE_BAD_BOOK),
+        record(1, "A", (100, 2), None),
+    )
+    assert [(row[0], row[5]) for row in rows] == [
+        ("R", F_MAYBE_BAD_BOOK | F_LAST), ("N", F_MAYBE_BAD_BOOK | F_LAST), ("A", F_LAST),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("at_once", [1, 2, 7, 1_000])
 def test_many_books_come_out_the_same_in_any_pieces(at_once: int) -> None:
     """More books than there is room for at first, and more records than are told at once."""

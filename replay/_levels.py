@@ -175,11 +175,15 @@ def tell_levels(
         i += 1
         action = record[3] >> 32 & 0xFF
         side = record[3] >> 40 & 0xFF
-        if ladder.begun == 0 or (kind == CHANGES and action == ACTION_CLEAR):
+        cleared = kind == CHANGES and action == ACTION_CLEAR
+        if ladder.begun == 0 or cleared:
             ladder.begun = 1
             ladder.lots[:] = 0
             at = _tell(record, out, at, ACTION_CLEAR, SIDE_NONE, 0, UNDEF_PRICE, 0)
-            out[at - 1, 4] |= F_LAST << 32  # at once, not in favour of a snapshot to come
+            if cleared and not record[3] >> 48 & F_SNAPSHOT:
+                out[at - 1, 4] |= F_LAST << 32  # at once, not in favour of a snapshot to come
+            else:  # no word of the venue's: what follows in its event takes the place of what was
+                out[at - 1, 4] |= F_SNAPSHOT << 32
         told = at
         if kind == CHANGES and action == ACTION_TRADE:
             at = _tell(record, out, at, ACTION_TRADE, side, 0, record[2], record[3] & 0xFFFFFFFF)

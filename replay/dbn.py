@@ -17,6 +17,7 @@ from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import FormatError
 from tapewire.market.records import (
     ACTIONS,
+    F_MBP,
     F_SNAPSHOT,
     MBO_DTYPE,
     RECORD_BYTES,
@@ -451,7 +452,10 @@ def inspect(path: str, *, allow_truncated: bool = False) -> DbnHeader:
             end_ns=_known_ts(file.metadata.end),
             mappings=mappings,
             first_ts_recv=int(first["ts_recv"].view(np.int64)[0]) if found else None,
-            begins_with_snapshot=bool(found and first["flags"][0] & F_SNAPSHOT),
+            # Of levels each book begins with its own first record, whenever that comes.
+            begins_with_snapshot=bool(
+                found and first["flags"][0] & F_SNAPSHOT and not first["flags"][0] & F_MBP
+            ),
             records=records,
             metadata=metadata,
             mapped_beside=beside is not None,

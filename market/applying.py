@@ -293,16 +293,19 @@ def _apply_fill(market: Any, book: int, record: Any) -> None:
 
 @jit
 def _apply_clear(market: Any, book: int, record: Any) -> int:
-    """R empties the book, at once or in favour of the snapshot that begins; FLAGGED or OK."""
+    """R empties the book, at once or in favour of the snapshot that begins; FLAGGED or OK.
+
+    Levels that are told anew have no orders whose places could be kept: they go at once, and those
+    that follow in the same event are live.
+    """
     state = book_at(market.books, book)
-    if record.flags & F_SNAPSHOT:
-        begin_snapshot(market, book, EMPTY_SNAPSHOT)
-    elif not record.flags & F_LAST:
-        begin_snapshot(market, book, MAYBE_SNAPSHOT)
-    else:
+    is_snapshots = record.flags & F_SNAPSHOT != 0
+    if record.flags & (F_MBP if is_snapshots else F_LAST):
         end_snapshot(market, book)
         clear_side(market, book, BID)
         clear_side(market, book, ASK)
+    else:
+        begin_snapshot(market, book, EMPTY_SNAPSHOT if is_snapshots else MAYBE_SNAPSHOT)
     state.trade_side = NIL
     state.trade_order_id = NO_ORDER
     state.rebuilds += 1

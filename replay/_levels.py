@@ -60,8 +60,11 @@ def _tell(
 ) -> int:
     """Write one record with the times of a given one, that does not end its event; the next."""
     flags = given[3] >> 48
-    # What is told is live, also where it was a snapshot's: of these every one is flagged so.
-    kept = F_MAYBE_BAD_BOOK if flags & F_SNAPSHOT else F_MAYBE_BAD_BOOK | F_BAD_TS_RECV
+    kept = F_MAYBE_BAD_BOOK | F_BAD_TS_RECV
+    # What is told is live, also where it was a snapshot's, of which every one is flagged so, or of
+    # a clear, with which Databento begins a session.
+    if flags & F_SNAPSHOT or given[3] >> 32 & 0xFF == ACTION_CLEAR:
+        kept = F_MAYBE_BAD_BOOK
     flags = flags & kept | F_MBP
     out[at, 0] = given[0] & _PLACES | _MBO_HEAD
     out[at, 1] = given[1]
@@ -172,11 +175,15 @@ def tell_levels(
         i += 1
         action = record[3] >> 32 & 0xFF
         side = record[3] >> 40 & 0xFF
-        if ladder.begun == 0 or (kind == CHANGES and action == ACTION_CLEAR):
+        cleared = kind == CHANGES and action == ACTION_CLEAR
+        if ladder.begun == 0 or cleared:
             ladder.begun = 1
             ladder.lots[:] = 0
             at = _tell(record, out, at, ACTION_CLEAR, SIDE_NONE, 0, UNDEF_PRICE, 0)
-            out[at - 1, 4] |= F_LAST << 32  # at once, not in favour of a snapshot to come
+            if cleared and not record[3] >> 48 & F_SNAPSHOT:
+                out[at - 1, 4] |= F_LAST << 32  # at once, not in favour of a snapshot to come
+            else:  # no word of the venue's: what follows in its event takes the place of what was
+                out[at - 1, 4] |= F_SNAPSHOT << 32
         told = at
         if kind == CHANGES and action == ACTION_TRADE:
             at = _tell(record, out, at, ACTION_TRADE, side, 0, record[2], record[3] & 0xFFFFFFFF)

@@ -37,7 +37,7 @@ _DBN: Final[Any] = dbn
 
 DBN_VERSION: Final = 3
 #: To be raised with every change of what is written for the same input: caches go by it.
-PREPARED_VERSION: Final = 2
+PREPARED_VERSION: Final = 3
 _CHUNK_RECORDS: Final = 32_768
 #: What Databento's own files are compressed with.
 ZSTD_LEVEL: Final = 3

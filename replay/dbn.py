@@ -17,6 +17,7 @@ from tapewire.compiled.units import NS_PER_DAY
 from tapewire.errors import FormatError
 from tapewire.market.records import (
     ACTIONS,
+    F_MBP,
     F_SNAPSHOT,
     MBO_DTYPE,
     RECORD_BYTES,
@@ -314,7 +315,9 @@ class DbnFile:
                 "records: the file is truncated, fetch it again"
             )
         self.at_end = bool(self.truncated) or count < len(out)
-        if self.at_end and not self.compressed and self.lies_open:
+        if self.at_end and self.compressed and not self.truncated:
+            self._note_shortened()
+        elif self.at_end and not self.compressed and self.lies_open:
             self._require_unchanged()
         return count
 
@@ -323,6 +326,15 @@ class DbnFile:
         if not self._allow_truncated:
             raise FormatError(f"{why}, or play what is whole with --allow-truncated")
         self.truncated = why
+
+    def _note_shortened(self) -> None:
+        """Threads read ahead: where a file was cut below, nothing looks like the middle of it."""
+        if self.disk_bytes < self.size_bytes:
+            self._end_early(
+                f"{self.path}: ends at byte offset {self.disk_bytes}, after {self.records_read} "
+                f"good records; it held {self.size_bytes} bytes when it was opened: it was "
+                "truncated during the replay, fetch it again"
+            )
 
     def _require_unchanged(self) -> None:
         expected = (self.size_bytes - self.header_bytes) // self._record_bytes
@@ -443,7 +455,10 @@ def inspect(path: str, *, allow_truncated: bool = False) -> DbnHeader:
             end_ns=_known_ts(file.metadata.end),
             mappings=mappings,
             first_ts_recv=int(first["ts_recv"].view(np.int64)[0]) if found else None,
-            begins_with_snapshot=bool(found and first["flags"][0] & F_SNAPSHOT),
+            # Of levels each book begins with its own first record, whenever that comes.
+            begins_with_snapshot=bool(
+                found and first["flags"][0] & F_SNAPSHOT and not first["flags"][0] & F_MBP
+            ),
             records=records,
             metadata=metadata,
             mapped_beside=beside is not None,

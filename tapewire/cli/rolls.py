@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tapewire.cli.options import Definitions, Statistics, Symbols, Volumes, names_in
+from tapewire.cli.options import Definitions, Duplicates, Statistics, Symbols, Volumes, names_in
 
 ROLLS_EXAMPLES: Final = (
     "[bold]Examples[/bold]\n\n"
@@ -24,6 +24,7 @@ def rolls(
     definitions: Definitions = None,
     statistics: Statistics = None,
     volumes: Volumes = None,
+    duplicates: Duplicates = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which contract ES.c.0, ES.v.0 or ES.n.0 is on each day, and why; or what ES.FUT has.
@@ -40,6 +41,7 @@ def rolls(
         definitions=definitions or (),
         statistics=statistics or (),
         volumes=volumes or (),
+        duplicates=duplicates,
         as_json=as_json,
         console=Console(),
     )

@@ -10,10 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tapewire.compiled.units import NS_PER_DAY
 from tapewire.derive import DerivedSchema
 from tapewire.derive.layout import KIND_BBO
 from tapewire.inputs.behind import WriteBehind
 from tapewire.inputs.columns import TIME_TYPE, letter_column, time_column
+from tapewire.market.records import F_BAD_TS_RECV, F_SNAPSHOT
 from tapewire.replay.packing import BlockWriter, Sink, packed
 from tapewire.wire import SymbolMapping
 
@@ -39,11 +41,12 @@ class _Symbols:
     """Says each record's symbol on its day; its instrument's number where it has none.
 
     A sample's ``ts_recv`` is the end of its interval, which is no moment of it: the last one of a
-    day ends at midnight.
+    day ends at midnight. But a snapshot, and a clear with which a session begins, are captured at
+    that very midnight, and of the day that begins: their flags tell.
     """
 
     def __init__(self, mappings: Sequence[SymbolMapping], kind: int) -> None:
-        self._before_ns = 1 if kind == KIND_BBO else 0
+        self._are_samples = kind == KIND_BBO
         self._mappings: dict[int, list[SymbolMapping]] = {}
         for m in mappings:
             self._mappings.setdefault(m.instrument_id, []).append(m)
@@ -51,15 +54,21 @@ class _Symbols:
     def __call__(self, rows: Mapping[str, npt.NDArray[Any]]) -> pa.Array:
         """Return the column of symbols, beside the columns of records, shape (n,) each."""
         clock = rows["ts_recv" if "ts_recv" in rows else "ts_event"].astype(np.int64)
-        clock -= self._before_ns
+        moments = [clock]
+        if self._are_samples:
+            midnight = clock % NS_PER_DAY == 0
+            ends_day = midnight & (rows["flags"] & (F_SNAPSHOT | F_BAD_TS_RECV) == 0)
+            # The last one says it; the other one does where no symbol is known for that.
+            moments = [clock - (midnight & ~ends_day), clock - ends_day]
         ids, places = np.unique(rows["instrument_id"], return_inverse=True)
         words = [str(number) for number in ids]
         indices = places.astype(np.int32)
-        for k, number in enumerate(ids):
-            for m in self._mappings.get(int(number), ()):
-                words.append(m.raw_symbol)
-                on_its_days = (places == k) & (clock >= m.start_ns) & (clock < m.end_ns)
-                indices[on_its_days] = len(words) - 1
+        for moment in moments:
+            for k, number in enumerate(ids):
+                for m in self._mappings.get(int(number), ()):
+                    words.append(m.raw_symbol)
+                    on_its_days = (places == k) & (moment >= m.start_ns) & (moment < m.end_ns)
+                    indices[on_its_days] = len(words) - 1
         return pa.DictionaryArray.from_arrays(pa.array(indices), pa.array(words))
 
 

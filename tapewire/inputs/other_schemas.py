@@ -11,6 +11,7 @@ from tapewire.inputs.file_report import symbols_of, top_books
 from tapewire.inputs.telling import Steps
 from tapewire.replay.any_schema import SchemaFile
 from tapewire.replay.dbn import symbol_mappings
+from tapewire.replay.levels import SCHEMAS as LEVEL_SCHEMAS
 
 _CHUNK_BYTES: Final = 4 << 20
 _HEADER: Final = (
@@ -27,14 +28,18 @@ _RECV_AT: Final = {
     **dict.fromkeys(("definition", "statistics", "status", "imbalance"), 16),
 }  # fmt: skip
 _BARS: Final = "trades and bars can be made of it with `tapewire data derive`"
+_PLAYED: Final = "a run plays it where there is no mbo: levels, queue places are guessed"
 #: What files of a schema are for here.
 _MEANINGS: Final = {
     "definition": "what instruments are: name it in data_source.definition_files",
     "status": "trading states: name it in data_source.status_files",
-    **dict.fromkeys(("trades", "tbbo"), f"no book, no queue places: {_BARS}"),
-    **dict.fromkeys(("mbp-1", "mbp-10"), f"no orders, no queue places: {_BARS}"),
+    "statistics": "settlement prices, open interest: name it in data_source.statistics_files",
+    "ohlcv-1d": "volumes of days, for rolls: name it in data_source.volume_files",
+    "trades": f"no book, no queue places: {_BARS}",
+    **dict.fromkeys(LEVEL_SCHEMAS, _PLAYED),
+    **dict.fromkeys(("mbp-10", "mbp-1", "tbbo"), f"{_PLAYED}; {_BARS}"),
 }
-_NO_USE: Final = "a run takes schema mbo: this file is not for it"
+_NO_USE: Final = "a run takes mbo, or levels (mbp-10, bbo-1s, …): this file is not for it"
 _TS_MAX: Final = 2**63
 
 

@@ -23,6 +23,7 @@ def list_rolls(
     definitions: Names = (),
     statistics: Names = (),
     volumes: Names = (),
+    duplicates: str | None = None,
     as_json: bool = False,
     console: Console | None = None,
 ) -> Rolls:
@@ -34,6 +35,8 @@ def list_rolls(
         Names as a run takes them. Of folders, the others are found, too.
     symbols
         Continuous symbols and parents.
+    duplicates
+        As a run has it: of ``drop``, what two files have counts once.
 
     Raises
     ------
@@ -53,7 +56,8 @@ def list_rolls(
                 f"(ES.FUT), found {symbol!r}"
             )
     named = contract_files(definitions, statistics, volumes)
-    source, notes = typed_source(files, {"symbols": list(symbols)}, named)
+    options = {"symbols": list(symbols), "duplicates": duplicates}
+    source, notes = typed_source(files, options, named)
     with interruptible():
         rolls = rolls_of(source, Steps)
     if console is not None and as_json:

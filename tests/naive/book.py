@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 UNDEF_PRICE = 2**63 - 1
-F_LAST, F_TOB, F_SNAPSHOT = 128, 64, 32
+F_LAST, F_TOB, F_SNAPSHOT, F_MBP = 128, 64, 32, 16
 
 
 class Record(NamedTuple):
@@ -240,7 +240,13 @@ class NaiveBook:
     def reset(self, r: Record) -> None:
         self.counts["clears"] += 1
         self.trade = None
-        if r.flags & F_SNAPSHOT:
+        if r.flags & F_SNAPSHOT and r.flags & F_MBP:  # a file of levels begins; they follow, live
+            self.snapshot_open = False
+            self.snapshot_adds = 0
+            self.clear("B")
+            self.clear("A")
+            self.filled.clear()
+        elif r.flags & F_SNAPSHOT:
             self.begin_snapshot()
         elif r.flags & F_LAST:
             self.clear("B")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .book import F_LAST, F_SNAPSHOT, F_TOB, UNDEF_PRICE, Order, Record, rows
+from .book import F_LAST, F_MBP, F_SNAPSHOT, F_TOB, UNDEF_PRICE, Order, Record, rows
 from .estimates import ESTIMATES, Guess, Part
 from .impact import Pushes
 from .queues import NAMES, NEVER, Mine, Row, SharedBook
@@ -645,7 +645,7 @@ class NaiveExchange:
         if action == "R":
             for quote in "BA":
                 self.taken.pop(quote, None)
-            if r.flags & F_LAST and not r.flags & F_SNAPSHOT:
+            if r.flags & (F_MBP if r.flags & F_SNAPSHOT else F_LAST):
                 self.taken.clear()
         elif action == "A" and r.flags & F_TOB:
             quote = [

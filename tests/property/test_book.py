@@ -16,7 +16,7 @@ from tapewire.market import BookSet
 from tapewire.market.records import MBO_DTYPE
 from tapewire.replay.synth import SyntheticSession
 
-LAST, TOB, SNAPSHOT = 128, 64, 32
+LAST, TOB, SNAPSHOT, MBP = 128, 64, 32, 16
 
 
 # --- generated streams ----------------------------------------------------------------------------
@@ -41,6 +41,8 @@ def records(draw: st.DrawFn, publishers: list[int], kinds: str, snapshots: bool)
         flag |= TOB
     if snapshots and draw(bits):
         flag |= SNAPSHOT
+    if action == "R" and draw(bits):
+        flag |= MBP
     return (
         publisher, draw(st.sampled_from([1, 1, 1, 2])), draw(ids), draw(prices), draw(sizes),
         flag, action, draw(st.sampled_from("BBBAAAN")), draw(bits), draw(bits),

@@ -14,7 +14,7 @@ from tapewire.replay import read_records
 from tapewire.replay.synth import synthesize
 from tapewire.router import FlagPolicy
 
-LAST, SNAPSHOT = 128, 32
+LAST, SNAPSHOT, MBP = 128, 32, 16
 KINDS = list(FlagKind)
 
 
@@ -36,15 +36,18 @@ def flagged_market(folder: Path, seed: int) -> np.ndarray:
         again["action"][0], again["price"] = ord("R"), [UNDEF_PRICE, 10**9, 2 * 10**9, 10**9]
         again["order_id"] = [0, *range(10**6 + 8 * at, 10**6 + 8 * at + 3)]
         again["size"], again["flags"] = 5, draw.choice([0, 4], 4, p=[0.9, 0.1])
-        kind = draw.integers(4)
+        kind = draw.integers(5)
         if kind == 0:  # a clear alone
             again = again[:1]
             again["flags"] |= LAST
         elif kind == 1:  # and its book is told again, without a flag
             again["flags"][-1] |= LAST
+        elif kind == 2:  # a file of levels begins
+            again["flags"][0] |= SNAPSHOT | MBP
+            again["flags"][-1] |= LAST
         else:  # a snapshot, with its end or not
             again["flags"] |= SNAPSHOT
-            again["flags"][-1] |= LAST if kind == 2 else 0
+            again["flags"][-1] |= LAST if kind == 3 else 0
         parts.append(again)
     return np.concatenate([*parts, records[before:]])
 

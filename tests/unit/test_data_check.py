@@ -12,12 +12,14 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+import streams
 from naive.book import UNDEF_PRICE
 from tapewire.cli.program import app
 from tapewire.errors import InputError
 from tapewire.inputs.check import CheckReport, check_file
 from tapewire.inputs.inspection import inspect_any, inspect_file
 from tapewire.market.records import MBO_DTYPE
+from tapewire.replay.levels import SCHEMAS as LEVEL_SCHEMAS
 from tapewire.replay.synth import SyntheticSession, synthesize
 
 DataFile = Callable[[str], Path]
@@ -229,7 +231,7 @@ def test_inspect_of_other_schemas(data_file: DataFile) -> None:
     assert (report.schema, report.records, report.backward) == ("mbp-1", 2_288, 0)
     assert report.actions == {"A": 1_061, "C": 989, "M": 118, "T": 120}
     assert report.first_ns == 1_719_878_281_218_485_389
-    assert "no orders, no queue places" in out.getvalue()
+    assert "queue places are guessed" in out.getvalue()
     bars: Any = inspect_any(data_file("glbx/esu4-nqu4-20240701.ohlcv-1m.dbn.zst"))
     assert (bars.records, bars.clock, bars.books, bars.rtypes) == (60, "ts_event", 2, {"0x21": 60})
     assert [b["symbol"] for b in bars.top_books] == ["ESU4", "NQU4"]
@@ -238,3 +240,20 @@ def test_inspect_of_other_schemas(data_file: DataFile) -> None:
         data_file("glbx/esu4-20240701.trades.dbn.zst"), as_json=True, console=Console(file=out)
     )
     assert json.loads(out.getvalue()) == asdict(again)
+
+
+def test_inspect_says_what_a_run_does_with_each_schema(tmp_path: Path) -> None:
+    played = dict.fromkeys(LEVEL_SCHEMAS, "a run plays it where there is no mbo")
+    others = {
+        "statistics": "data_source.statistics_files", "ohlcv-1d": "data_source.volume_files",
+        "definition": "data_source.definition_files", "trades": "no book",
+        "imbalance": "this file is not for it",
+    }  # fmt: skip
+    for schema, words in (played | others).items():
+        path = tmp_path / f"x.{schema}.dbn"
+        path.write_bytes(streams.dbn_header(schema=schema))
+        report: Any = inspect_any(path)
+        assert words in report.meaning, schema
+        assert ("tapewire data derive" in report.meaning) == (
+            schema in ("mbp-10", "mbp-1", "tbbo", "trades")
+        ), schema

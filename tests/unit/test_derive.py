@@ -26,7 +26,7 @@ from tapewire.derive.layout import (
 from tapewire.errors import ConfigError, FormatError, NoDataError, OutputError
 from tapewire.inputs.derive import derive_file
 from tapewire.inputs.derived_files import _Symbols
-from tapewire.market.records import MBO_DTYPE
+from tapewire.market.records import F_BAD_TS_RECV, F_LAST, F_SNAPSHOT, MBO_DTYPE
 from tapewire.replay.synth import SyntheticSession, synthesize
 from tapewire.wire import SymbolMapping
 
@@ -252,9 +252,27 @@ def test_the_last_sample_of_a_day_has_the_symbol_of_the_day_that_it_ends() -> No
     rows = {
         "instrument_id": np.array([7, 7, 7], np.uint32),
         "ts_recv": np.array([day + DAY - S, day + DAY, day + DAY + S], np.uint64),
+        "flags": np.full(3, F_LAST, np.uint8),
     }
     for name, expected in (("bbo-1s", ["AAA", "AAA", "BBB"]), ("tbbo", ["AAA", "BBB", "BBB"])):
         assert _Symbols(mappings, find_schema(name).kind)(rows).to_pylist() == expected
+
+
+@pytest.mark.parametrize("flag", [F_SNAPSHOT | F_BAD_TS_RECV, F_BAD_TS_RECV])
+def test_a_sample_of_a_snapshot_has_the_symbol_of_the_day_that_begins(flag: int) -> None:
+    """It is captured at midnight, and due then; one of a day of which no symbol is known, too."""
+    day = T0 // DAY * DAY
+    kind = find_schema("bbo-1m").kind
+    rows = {
+        "instrument_id": np.array([7, 7, 7, 8, 8], np.uint32),
+        "ts_recv": np.array([day, day + S, day + DAY, day, day + DAY], np.uint64),
+        "flags": np.array([flag, 0, 0, 0, flag], np.uint8),
+    }
+    mappings = [SymbolMapping(name, k, day, day + DAY) for name, k in (("ESM4", 7), ("ESU4", 8))]
+    expected = ["ESM4", "ESM4", "ESM4", "ESU4", "ESU4"]
+    assert _Symbols(mappings, kind)(rows).to_pylist() == expected
+    mappings.append(SymbolMapping("OLD", 7, day - DAY, day))
+    assert _Symbols(mappings, kind)(rows).to_pylist() == expected
 
 
 def test_several_files_without_orders_are_refused(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ import streams
 import tapewire as tw
 from tapewire.config.loading import make_config
 from tapewire.config.schema import RunConfig
+from tapewire.derive import find_schema
 from tapewire.derive.layout import BBO_DTYPE
 from tapewire.errors import ConfigError, FormatError
+from tapewire.inputs.derive import derive_file
 from tapewire.inputs.placebo import validate_placebo
 from tapewire.market.records import (
     F_BAD_TS_RECV,
@@ -29,6 +31,7 @@ from tapewire.market.records import (
 from tapewire.market.status import STATUS_DTYPE
 from tapewire.replay import ReplayPlan, open_source
 from tapewire.replay.levels import CONSOLIDATED, LevelBytes
+from tapewire.replay.synth import synthesize
 from tapewire.runs import wiring
 from tapewire.runs.contract_warnings import contract_warnings
 from tapewire.runs.contracts import contracts_of
@@ -105,7 +108,7 @@ def told(*records: bytes, schema: str = "mbp-1", at_once: int = 3) -> list[tuple
             return rows
 
 
-CLEAR = ("R", "N", 0, None, 0, F_LAST, 0)
+BEGIN = ("R", "N", 0, None, 0, F_SNAPSHOT, 0)
 
 
 def test_a_level_is_an_order_that_comes_changes_and_goes() -> None:
@@ -116,7 +119,7 @@ def test_a_level_is_an_order_that_comes_changes_and_goes() -> None:
         record(2, "C", (99, 1), (101, 5)),
         record(3, "C", None, (101, 5)),
     ) == [
-        CLEAR,
+        BEGIN,
         ("A", "B", 1, 100, 2, 0, 0),
         ("A", "A", 2, 101, 5, F_LAST, 0),
         ("M", "B", 1, 100, 3, F_LAST, 1),
@@ -147,7 +150,7 @@ def test_quotes_of_tbbo_stood_before_its_trade() -> None:
         schema="tbbo",
     )
     assert rows == [
-        CLEAR,
+        BEGIN,
         ("A", "B", 1, 100, 2, 0, 0),
         ("A", "A", 2, 101, 5, 0, 0),
         ("T", "B", 0, 101, 1, F_LAST, 0),
@@ -349,14 +352,44 @@ def test_books_are_apart_and_a_clear_empties_its_own() -> None:
 def test_flags_about_the_data_stay_and_others_go() -> None:
     flags = F_LAST | F_TOB | F_BAD_TS_RECV | F_MAYBE_BAD_BOOK
     rows = told(record(0, "A", (100, 2), None, flags=flags))
-    assert [row[5] for row in rows] == [F_BAD_TS_RECV | F_MAYBE_BAD_BOOK | F_LAST] * 2
+    about = F_BAD_TS_RECV | F_MAYBE_BAD_BOOK
+    assert [row[5] for row in rows] == [about | F_SNAPSHOT, about | F_LAST]
 
 
 def test_a_snapshot_s_clock_is_no_fault_of_the_live_records_that_it_becomes() -> None:
     """All of a snapshot have F_BAD_TS_RECV, one of which comes at each midnight."""
     flags = F_LAST | F_SNAPSHOT | F_TOB | F_BAD_TS_RECV | F_MAYBE_BAD_BOOK
     rows = told(record(0, "A", (100, 2), None, flags=flags))
-    assert [row[5] for row in rows] == [F_MAYBE_BAD_BOOK | F_LAST] * 2
+    assert [row[5] for row in rows] == [F_MAYBE_BAD_BOOK | F_SNAPSHOT, F_MAYBE_BAD_BOOK | F_LAST]
+
+
+def test_the_clock_of_a_clear_is_none_either() -> None:
+    """Databento begins a session with one that is flagged, though no snapshot's."""
+    rows = told(
+        record(0, "R", None, None, flags=F_LAST | F_BAD_TS_RECV | F_MAYBE_BAD_BOOK),
+        record(1, "A", (100, 2), None),
+    )
+    assert [(row[0], row[5]) for row in rows] == [
+        ("R", F_MAYBE_BAD_BOOK | F_LAST), ("N", F_MAYBE_BAD_BOOK | F_LAST), ("A", F_LAST),
+    ]  # fmt: skip
+
+
+def test_what_a_snapshot_tells_takes_the_place_of_what_was_there() -> None:
+    """Its R is no word of the venue's, and there is no event that shows an empty book."""
+    old = F_SNAPSHOT | F_BAD_TS_RECV
+    rows = told(
+        record(0, "A", (100, 2), (101, 5)),
+        record(1, "R", None, None, flags=old),
+        record(1, "A", (100, 2), (101, 4), flags=old | F_LAST),
+        record(2, "R", None, None),
+    )
+    assert rows[3:] == [
+        ("R", "N", 0, None, 0, F_SNAPSHOT, 1),
+        ("A", "B", 3, 100, 2, 0, 1),
+        ("A", "A", 4, 101, 4, F_LAST, 1),
+        ("R", "N", 0, None, 0, F_LAST, 2),
+        ("N", "N", 0, None, 0, F_LAST, 2),
+    ]
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 7, 1_000])
@@ -368,7 +401,7 @@ def test_many_books_come_out_the_same_in_any_pieces(at_once: int) -> None:
     rows = told(*records, at_once=at_once)
     assert rows == told(*records)
     assert sum(row[0] == "R" for row in rows) == 200
-    assert sum(bool(row[5] & F_LAST) for row in rows) == 9_000 + 200
+    assert sum(bool(row[5] & F_LAST) for row in rows) == 9_000
 
 
 def test_a_foreign_record_is_named(tmp_path: Path) -> None:
@@ -389,3 +422,76 @@ def test_an_end_within_a_record_is_no_end() -> None:
 def test_the_placebo_wants_orders(data_file: Callable[[str], Path]) -> None:
     with pytest.raises(ConfigError, match=r"schema mbo\), found levels \(mbp-1\)"):
         validate_placebo(data_file("glbx/esu4-20240701.mbp-1.dbn.zst"))
+
+
+SPLIT = ["mbp-10", "mbp-1", "tbbo", "bbo-1s"]
+
+
+class Rests(tw.Strategy):
+    """Rests a lot at the best bid, and a stop far off, until the data end."""
+
+    def on_start(self, context: tw.Context) -> None:
+        context.set_timer(after="1s", name="x")
+
+    def on_timer(self, timer: Any, context: tw.Context) -> None:
+        bid, ask = context.market.best_bid, context.market.best_ask
+        context.submit(tw.BUY, 1, bid)
+        context.submit(tw.BUY, 1, trigger_price=2 * ask)
+
+
+def played(folder: Path, name: str, files: list[Path]) -> Any:
+    return tw.run(
+        files=files, strategies=["market_maker", Rests()], output=folder / name,
+        transport="inproc", cache=False,
+        overrides={"backtest.data_source.flags": {"clear": "stop", "bad_ts_recv": "stop"}},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("schema", SPLIT)
+def test_files_of_levels_may_be_split_anywhere(tmp_path: Path, schema: str) -> None:
+    """Orders rest over where a file ends and over a snapshot, and keep their places.
+
+    The digest of a run has the number of records in it, which is another one.
+    """
+    synthesize(tmp_path / "day.mbo.dbn", events=20_000, seed=3)
+    whole = tmp_path / f"day.{schema}.dbn"
+    derive_file(tmp_path / "day.mbo.dbn", whole, schema=schema)
+    data = whole.read_bytes()
+    dtype = find_schema(schema).dtype
+    at = 8 + int.from_bytes(data[4:8], "little")
+    header, rows = data[:at], np.frombuffer(data, dtype, offset=at)
+    ends = np.arange(1, len(rows))  # a sample, or a trade with its quote, is whole by itself
+    if schema.startswith("mbp"):
+        ends = np.flatnonzero(rows["flags"] & F_LAST) + 1
+    cuts = ends[np.linspace(0, len(ends) - 1, 12).astype(int)[1:-1]]
+    parts = []
+    for k, part in enumerate(np.split(rows, cuts)):
+        parts.append(tmp_path / f"{k:02}.{schema}.dbn")
+        parts[-1].write_bytes(header + part.tobytes())
+    runs = [played(tmp_path, "whole", [whole]), played(tmp_path, "split", parts)]
+    orders = runs[0].to_pandas("orders")
+    boundaries = pd.to_datetime(rows["ts_recv"][cuts].astype(np.int64), utc=True)
+    if schema != "bbo-1s":  # without trades nothing of the market maker's fills
+        assert runs[0].fills.num_rows > 20
+    rests = [
+        ((orders.ts_arrived < b) & (orders.ts_closed > b) & (orders.strategy_id != "Rests")).sum()
+        for b in boundaries
+    ]
+    assert min(rests) > 0
+    if schema.startswith("mbp"):  # and in one file, a snapshot at each of these places
+        told = np.zeros(2 * len(cuts), dtype)
+        before = rows[cuts - 1]
+        told[0::2], told[1::2] = before, before
+        for name in dtype.names or ():
+            if name[:4] in ("bid_", "ask_"):
+                told[name][0::2] = UNDEF_PRICE if "_px" in name else 0
+        told["action"][0::2], told["action"][1::2] = b"R", b"A"
+        told["flags"] = F_SNAPSHOT | F_BAD_TS_RECV
+        told["flags"][1::2] |= F_LAST
+        again = tmp_path / f"snapshots.{schema}.dbn"
+        again.write_bytes(header + np.insert(rows, np.repeat(cuts, 2), told).tobytes())
+        runs.append(played(tmp_path, "snapshots", [again]))
+    for run in runs[1:]:
+        assert run.manifest["digests"] == runs[0].manifest["digests"]
+        for table in ("orders", "fills"):
+            assert getattr(run, table).equals(getattr(runs[0], table))

@@ -13,13 +13,16 @@ import databento_dbn as dbn
 import numpy as np
 import pytest
 import xxhash
+from typer.testing import CliRunner
 
 import defined
 import streams
 from conftest import TapewireHere
+from tapewire.cli.program import app
 from tapewire.config.loading import make_config
 from tapewire.config.schema import DatabentoSource
 from tapewire.errors import ConfigError, FormatError, NoDataError
+from tapewire.inputs.roll_days import list_rolls
 from tapewire.inputs.rolls import Rolls, rolls_of, with_rolls
 from tapewire.inputs.symbology_files import symbology_used
 from tapewire.inputs.volumes import volumes_of
@@ -258,6 +261,24 @@ def test_what_two_files_have_counts_once_where_duplicates_are_dropped(
         assert volumes_of(headers, working, once=True)[0] == {day: {1: 9, 2: 14}}
     assert meant(rolls_of(source(both, "X.v.0"))) == ["XH4", "XH4", "XM4"]
     assert meant(rolls_of(source(both, "X.v.0", duplicates="drop"))) == ["XH4", "XM4", "XM4"]
+    for duplicates, second in ((None, "XH4"), ("refuse", "XH4"), ("drop", "XM4")):
+        listed = list_rolls(both, ["X.v.0"], duplicates=duplicates)
+        assert meant(listed) == ["XH4", second, "XM4"]
+    with pytest.raises(ConfigError, match="--duplicates"):
+        list_rolls(both, ["X.v.0"], duplicates="keep")
+
+
+def test_the_command_passes_on_what_duplicates_are(
+    files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(
+        "tapewire.inputs.roll_days.list_rolls", lambda *_, **named: given.append(named)
+    )
+    command = ["data", "rolls", *files, "--symbols", "X.v.0"]
+    for more in ([], ["--duplicates", "drop"]):
+        assert CliRunner().invoke(app, [*command, *more]).exit_code == 0
+    assert [named["duplicates"] for named in given] == [None, "drop"]
 
 
 def test_what_volumes_were_taken_from_is_told_with_its_hash(

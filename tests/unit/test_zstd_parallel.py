@@ -4,12 +4,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import streams
 from tapewire.errors import FormatError
+from tapewire.market.records import MBO_DTYPE
 from tapewire.replay import zstd_parallel as module
 from tapewire.replay.byte_sources import TruncatedFrame, ZstdBytes
+from tapewire.replay.dbn import DbnFile
 from tapewire.replay.zstd_parallel import FramesBytes, open_zstd
 
 
@@ -101,3 +104,28 @@ def test_a_file_that_becomes_shorter_while_it_is_read_ends(tmp_path: Path) -> No
     given, said = drained(source, 4_096)
     assert given == drained(ZstdBytes(path, os.open(path, os.O_RDONLY)), 4_096)[0]
     assert said.startswith("cut at")
+
+
+@pytest.mark.parametrize("left", [0, 5_000])
+def test_a_file_that_is_cut_below_where_it_is_read_is_truncated(tmp_path: Path, left: int) -> None:
+    """Behind its new end there is no frame that could be cut."""
+    header, *parts = (streams.dbn_header(), *np.split(streams.make_records(20_000), 40))
+    packed = [streams.zstd_bytes(b"".join((header, parts[0].tobytes())))]
+    packed += [streams.zstd_bytes(part.tobytes()) for part in parts[1:]]
+    path = streams.write(tmp_path / "x.dbn.zst", b"".join(packed))
+    out = np.empty(600, MBO_DTYPE)
+    for allow in (False, True):
+        streams.write(tmp_path / "x.dbn.zst", b"".join(packed))
+        with DbnFile(path, threads=3, allow_truncated=allow) as file:
+            assert isinstance(file._bytes, FramesBytes)
+            assert file.read_into(out) == 600
+            os.truncate(path, left)
+            try:
+                while not file.at_end:
+                    file.read_into(out)
+                said = file.truncated
+            except FormatError as error:
+                assert not allow
+                said = str(error)
+            assert file.records_read < 20_000
+            assert "it was truncated during the replay" in said

@@ -47,7 +47,9 @@ from tapewire.execution.words import (
     SESSION_CLOSE,
     TAKER,
     TERM_GROUP,
+    TERM_MINIMUM,
     TERM_PEG,
+    TERM_POST_ONLY,
     TERM_REDUCE_ONLY,
     TERM_REPRICE,
     TRIGGER_PASSED,
@@ -102,6 +104,15 @@ def enter(market: Any, execution: Any, index: int, is_open: bool, ts_event: int)
             close_own(execution, own, status, fault, ts_event)
             return
     _take_and_rest(market, execution, index, is_open, ts_event)
+
+
+@jit_inline
+def can_wait(own: Any) -> bool:
+    """Whether an order may come to a halted book: else it would end, or rest where it takes."""
+    force = own.time_in_force
+    if force == FOK or (force == IOC and own.order_type == LIMIT):
+        return False
+    return own.terms & (TERM_MINIMUM | TERM_POST_ONLY | TERM_REPRICE) == 0
 
 
 @jit_inline

@@ -18,6 +18,7 @@ from tapewire.execution.stops import note_stops
 from tapewire.execution.words import DISCONNECTED, GTC, MASS_CANCEL, NO_REASON
 from tapewire.market.layout import NIL, book_at
 from tapewire.router._exchange import (
+    acts_at_once,
     arrive,
     expire,
     is_halted,
@@ -67,7 +68,10 @@ def carry_out(market: Any, execution: Any, router: Any, captured_ns: int) -> int
         stops_before = rules.stops
         execution.claim_shortage = 0
         if follow(execution, order, ts):
-            act(market, execution, order, not is_halted(router, watch), ts)
+            is_open = not is_halted(router, watch)
+            if captured_ns == 0:
+                is_open = acts_at_once(router, watch, party, own, state_at(router, watch, ts))
+            act(market, execution, order, is_open, ts)
             if execution.claim_shortage != 0:
                 router.fault_instance = leg.instance
                 return FAULT_CLAIMS

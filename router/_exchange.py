@@ -7,6 +7,7 @@ from tapewire.execution.arriving import (
     arrive_cancel,
     arrive_new,
     arrive_replace,
+    can_wait,
     cancel_resting,
     take_waiting,
 )
@@ -162,9 +163,7 @@ def arrive(market: Any, execution: Any, router: Any, leg_index: int) -> int:
     ts = max(message.ts, book_at(market.books, party.book).clock)
     watch = watch_at(router.watches, leg.book)
     state = state_at(router, watch, ts)
-    is_open = (
-        allows(state, MATCHES) and not is_crossed(router, watch) and watch.shut & SHUT_DOUBT == 0
-    )
+    is_open = acts_at_once(router, watch, party, own, state)
     resting_before = party.resting
     stops_before = rules.stops
     execution.claim_shortage = 0
@@ -491,6 +490,17 @@ def log_answer(
 def is_halted(router: Any, watch: Any) -> bool:
     """Whether nothing may trade as the last event has left the book, its state and its truth."""
     return is_crossed(router, watch) or watch.shut & (SHUT_NOW | SHUT_DOUBT) != 0
+
+
+@jit
+def acts_at_once(router: Any, watch: Any, party: Any, own: Any, state: int) -> bool:
+    """Whether an order that acts between two events, in the state of its own time, may trade.
+
+    Not past market orders that wait for the book's first event after an opening, if it can wait.
+    """
+    if is_crossed(router, watch) or watch.shut & SHUT_DOUBT != 0 or not allows(state, MATCHES):
+        return False
+    return party.waiting == NIL or not can_wait(own)
 
 
 @jit_inline

@@ -43,6 +43,7 @@ INSTANCE: Final = np.dtype(
         ("feed_ns", "i8"),  # feed latency, or VARIES
         ("feed_max_ns", "i8"),
         ("cuts", "i8"),  # address of the times in which its session is cut; 0: none
+        ("shown_leg", "i8"),  # whose book its context was last filled in for; NIL: none yet
         ("moves_marks", "i8"),  # whether its models remember what its own taking pushed
         ("inbox_head", "i4"),
         ("inbox_tail", "i4"),

@@ -102,9 +102,10 @@ def callback(
     watch = watch_at(router.watches, leg.book)
     ctx.now_ns = now_ns
     ctx.market_ns = now_ns - instance.feed_max_ns
-    if ctx.leg != leg_index:
+    ctx.leg = leg_index  # the last one may have sent an order on another
+    if instance.shown_leg != leg_index:
         party = party_at(execution.parties, leg_index)
-        ctx.leg = leg_index
+        instance.shown_leg = leg_index
         ctx.tick_size = leg.tick_size
         ctx.publisher_id = party.publisher_id
         ctx.instrument_id = party.instrument_id
@@ -141,7 +142,6 @@ def callback(
         router.outside_hook = hook
         return CALL_OUTSIDE
     call_hook(address, instance.context, instance.state)
-    ctx.leg = leg_index  # it may have sent an order on another
     if ctx.request_n == 0 or router.ended != 0:
         return 0
     return _send_requests(execution, router, instance_index, now_ns)

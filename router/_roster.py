@@ -305,13 +305,13 @@ class Roster:
         instance["feed_ns"] = least_ns if least_ns == most_ns else VARIES
         instance["feed_max_ns"] = most_ns
         instance["moves_marks"] = self._moves_marks[self._models_of[spec.strategy_id]]
-        for name in ("inbox_head", "inbox_tail", "legs"):
+        for name in ("inbox_head", "inbox_tail", "legs", "shown_leg"):
             instance[name] = NIL
         outside = not spec.definition.compiled
         if outside or wants.together:
             memory.places[index] = Place(spec.strategy_id, bound.parameters, self._key(spec))
         context = self._context(index)
-        context["leg"] = NIL  # so that the first callback fills in what stays the same
+        context["leg"] = NIL  # until the first callback
         context["trade_price"] = UNDEF_PRICE
         context["open_head"] = context["open_tail"] = NIL
         context["execution"] = memory.execution_address

@@ -15,8 +15,16 @@ from tapewire.compiled.memory import accessor
 from tapewire.compiled.parameters import ParameterSpec
 from tapewire.execution.words import TERM_REDUCE_ONLY
 from tapewire.market.layout import NIL
+from tapewire.market.records import UNDEF_PRICE
 from tapewire.strategies.binding import Bound
-from tapewire.strategies.context import cancel, replace, set_timer, submit_order
+from tapewire.strategies.context import (
+    cancel,
+    is_open,
+    order_price,
+    replace,
+    set_timer,
+    submit_order,
+)
 from tapewire.strategies.contingent import attach, mass_cancel, oco, peg, reduce_only
 from tapewire.strategies.definition import StrategyDefinition
 from tapewire.strategies.order_log_file import (
@@ -55,16 +63,29 @@ def send_due(ctx: Any, state: Any) -> None:
                 )  # fmt: skip
             _hang(ctx, state, row)
         else:
-            handle = row_at(state.rows, row.target).handle
+            sent_by = row_at(state.rows, row.target)
             if row.action == ACTION_CANCEL:
-                cancel(ctx, handle)
+                cancel(ctx, sent_by.handle)
             elif row.action == ACTION_MASS_CANCEL:
                 ctx.leg = row.leg
                 mass_cancel(ctx)
             else:
-                replace(ctx, handle, row.price, row.quantity)
+                _replace(ctx, sent_by, row)
         state.next += 1
         sent += 1
+
+
+@jit
+def _replace(ctx: Any, sent_by: Any, row: Any) -> None:
+    """Ask for what a row says, and for the limit that the venue has given where it leaves that."""
+    price = row.price
+    if sent_by.venue_price != 0 and is_open(ctx, sent_by.handle):
+        known = order_price(ctx, sent_by.handle)
+        if known != UNDEF_PRICE and row.venue_price != 0:
+            price = known
+        elif known != UNDEF_PRICE:
+            sent_by.venue_price = 0  # from here on it is as of any limit order
+    replace(ctx, sent_by.handle, price, row.quantity)
 
 
 @jit

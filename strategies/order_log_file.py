@@ -47,6 +47,9 @@ ROW: Final = np.dtype(
         # Rows from this one on that go out in one callback, as their orders hang together; 1: it
         # alone; 0: an earlier row has counted it.
         ("together", "i8"),
+        # Of a new row: its order has no limit but what the venue makes it, as long as no replace
+        # has given it one. Of a replace: it leaves that as it is.
+        ("venue_price", "i8"),
     ]
 )
 #: Rows that are sent in one callback: beside them it asks to be called for the next one.
@@ -68,6 +71,7 @@ _POST_ONLY: Final = {
 _YES_NO: Final = {"false": 0, "true": Term.REDUCE_ONLY}
 _STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 _PRICED: Final = (OrderType.LIMIT, OrderType.STOP_LIMIT)
+_PRICED_BY_VENUE: Final = (OrderType.STOP, OrderType.MARKET, OrderType.MARKET_TO_LIMIT)
 _ACTIONS: Final = {
     "new": ACTION_NEW, "cancel": ACTION_CANCEL, "replace": ACTION_REPLACE,
     "mass_cancel": ACTION_MASS_CANCEL,
@@ -138,6 +142,7 @@ def read_order_log(path: Path) -> OrderLog:
             labels.append(name)
             row["side"] = reader.choice(int(i), "side", _names(Side))
             row["order_type"] = reader.choice(int(i), "order_type", _names(OrderType))
+            row["venue_price"] = row["order_type"] in _PRICED_BY_VENUE
             row["quantity"] = reader.lots(int(i), "quantity")
             row["time_in_force"] = TimeInForce.IOC
             free = reader.given(int(i), "peg") and not reader.given(int(i), "price")
@@ -165,6 +170,7 @@ def read_order_log(path: Path) -> OrderLog:
                 # What a replace leaves out stays as the order's last row said.
                 last = rows[latest[name]]
                 given = reader.given
+                row["venue_price"] = rows[target]["venue_price"] and not given(int(i), "price")
                 if given(int(i), "price"):
                     row["price"] = reader.price(int(i), "price")
                 elif last["action"] == ACTION_NEW and last["order_type"] == OrderType.STOP:

@@ -223,7 +223,12 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_decimal(dumper: yaml.SafeDumper, value: Decimal) -> yaml.ScalarNode:
-    text = format(value, "f") if value.is_finite() else ".inf"
+    if value.is_nan():
+        text = ".nan"
+    elif value.is_infinite():
+        text = ".inf" if value > 0 else "-.inf"
+    else:
+        text = format(value, "f")
     tag = "float" if "." in text else "int"
     return dumper.represent_scalar(f"tag:yaml.org,2002:{tag}", text)
 

@@ -6,10 +6,13 @@ was stopped. Kept blocks lie beside the output in ``.NAME.kept``, a Parquet file
 batch is in ``batch.json``, which is there before the first of them.
 """
 
+import hashlib
 import importlib.metadata
+import importlib.resources
 import json
 import os
 import shutil
+import zoneinfo
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -37,8 +40,8 @@ _BATCH: Final = "batch.json"
 _VERSION: Final = 1
 #: Beside the sources, what can change a row.
 _PACKAGES: Final = ("tapewire", "numpy", "numba", "pyarrow")
-#: The same, where they are installed: indicators, and time zones beside the system's.
-_OPTIONAL: Final = ("TA-Lib", "tzdata")
+#: The same, of indicators, where it is installed.
+_OPTIONAL: Final = ("TA-Lib",)
 
 
 class BatchBlocks:
@@ -201,6 +204,7 @@ def described(
         **more,
         "inputs": [{"called": called, **content_of(path)} for path, called in files],
         "versions": _versions(),
+        "time_zones": _time_zones(),
         "sources": SOURCES_KEY,
     }
 
@@ -214,6 +218,20 @@ def _versions() -> dict[str, str | None]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = None
     return found
+
+
+def _time_zones() -> str:
+    """Return a hash of all time zones, as sessions and times of day find them.
+
+    That is in the system's files first, then in a package.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(zoneinfo.available_timezones()):
+        files = (Path(root, name) for root in zoneinfo.TZPATH)
+        file: Any = next((one for one in files if one.is_file()), None)
+        content = (file or importlib.resources.files("tzdata") / "zoneinfo" / name).read_bytes()
+        digest.update(f"{name} {len(content)} ".encode() + content)
+    return digest.hexdigest()
 
 
 def content_of(path: Path) -> dict[str, str]:

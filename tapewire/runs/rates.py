@@ -60,7 +60,7 @@ def read_rates(path: str) -> RateFile:
     """Read a file of rates: CSV or Parquet with the columns ``ts``, ``currency`` and ``rate``.
 
     Times are ns since the epoch or ISO 8601 with an offset; rates are decimals. Each currency's
-    times ascend.
+    times ascend. Whole numbers that are no ns of our days are refused: 20240304 is a date.
 
     Raises
     ------
@@ -78,10 +78,11 @@ def read_rates(path: str) -> RateFile:
     is_parquet = file.suffix.lower() in (".parquet", ".pq")
     rates: dict[str, list[tuple[int, Fraction]]] = {}
     columns = (_values(table, name) for name in COLUMNS)
+    are_moments = _are_moments(table, "ts")
     for row, (ts, currency, rate) in enumerate(zip(*columns, strict=True)):
         where = f"{path}: row {row + 1}" if is_parquet else f"{path}: line {row + 2}"
         name = _currency(currency, where)
-        at_ns = _time(ts, where)
+        at_ns = _time(ts, where, any_ns=are_moments)
         mine = rates.setdefault(name, [])
         if mine and at_ns <= mine[-1][0]:
             what = "a second one" if at_ns == mine[-1][0] else "an earlier one"
@@ -177,11 +178,18 @@ def worths_of(
     return steps
 
 
+def _are_moments(table: Any, name: str) -> bool:
+    """Whether a column has times of a unit of its own: what it says is no guess."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_timestamp(table.column(name).type))
+
+
 def _values(table: Any, name: str) -> list[Any]:
     import pyarrow as pa
 
     column = table.column(name)
-    if pa.types.is_timestamp(column.type):
+    if _are_moments(table, name):
         column = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64())
     values: list[Any] = column.to_pylist()
     return values
@@ -194,14 +202,15 @@ def _currency(value: Any, where: str) -> str:
     return text
 
 
-def _time(value: Any, where: str) -> int:
+def _time(value: Any, where: str, *, any_ns: bool) -> int:
     text = value if isinstance(value, int) else "" if value is None else str(value).strip()
     try:
         whole = isinstance(text, str) and text.isdigit()
-        return parse_time_ns(int(text) if whole else text, any_ns=True)
+        return parse_time_ns(int(text) if whole else text, any_ns=any_ns)
     except (TypeError, ValueError):
         raise FormatError(
-            f"{where}, ts: expected ns since the epoch or an ISO 8601 time, found {value!r}"
+            f"{where}, ts: expected ns since the epoch (0, or of 1973 and later) or an ISO 8601 "
+            f"time like 2024-03-04, found {value!r}"
         ) from None
 
 

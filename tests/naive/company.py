@@ -69,7 +69,7 @@ class NaiveCompany(NaiveExchange):
         return self.player(order).prevention != "none" or order.who != other.who  # type: ignore[attr-defined]
 
     def take(self, order: Mine, at: int) -> None:
-        if self.is_halted:
+        if self.holds_back(order):
             return
         other = "A" if order.side == "B" else "B"
         for price in sorted(self.book.sides[other], reverse=other == "B"):

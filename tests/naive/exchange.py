@@ -83,6 +83,7 @@ class NaiveExchange:
     states: list[tuple[int, str]] = field(default_factory=list)  # of the venue: since when, which
     state_of_event: str = "UNKNOWN"
     now_state: str = "UNKNOWN"  # as what is at hand acts
+    between: bool = False  # what is at hand is no event
     was_shut: bool = False  # some state since the book was last found open let nothing trade
     refused: dict[str, int] = field(default_factory=dict)
 
@@ -264,7 +265,9 @@ class NaiveExchange:
             elif refused and (live or row.action == "mass_cancel"):
                 self.count_refusal(at)
             else:
+                self.between = True
                 self.request(row, order, at)
+                self.between = False
 
     def request(self, row: Row, order: Mine, at: int) -> None:
         if row.action == "new":
@@ -367,7 +370,7 @@ class NaiveExchange:
 
     def enter(self, order: Mine, at: int) -> None:
         """An order acts for the first time."""
-        if not self.is_halted:
+        if not self.holds_back(order):
             if not self.bound(order):
                 self.close(order, "EXPIRED", "NO_LIQUIDITY", at)
                 return
@@ -376,7 +379,7 @@ class NaiveExchange:
                 return
         least = order.quantity if order.tif == "FOK" else order.least
         if least:
-            if self.is_halted:
+            if self.holds_back(order):
                 self.close(order, "EXPIRED", "MARKET_HALTED", at)
                 return
             within = [
@@ -390,7 +393,7 @@ class NaiveExchange:
         self.settle(order, at)
 
     def reprice(self, order: Mine) -> None:
-        if order.post == "reprice" and not self.is_halted:
+        if order.post == "reprice" and not self.holds_back(order):
             if self.would_take(order, order.price):
                 order.price = self.offered(order)[0] - self.tick * order.sign
 
@@ -409,6 +412,14 @@ class NaiveExchange:
     def is_halted(self) -> bool:
         return self.now_state not in MATCHING or (self.halts and not self.gapless)
 
+    def holds_back(self, order: Mine) -> bool:
+        """Whether an order may not trade now: in a halt, nor past market orders that waited for its
+        end and go with the next event, if it may wait behind them.
+        """
+        must_act = order.tif == "FOK" or order.least or order.post
+        must_act = must_act or (order.kind == "LIMIT" and order.tif == "IOC")
+        return self.is_halted or (self.between and bool(self.waiting) and not must_act)
+
     def replace(self, order: Mine, price: int, quantity: int, at: int) -> None:
         if order.sent == "STOP":
             self.move_stop(order, price, quantity, at)
@@ -416,8 +427,9 @@ class NaiveExchange:
         if order.kind == "LIMIT" and quantity > order.filled:
             if price != order.price and self.is_past_band(order, price):
                 return
-            if order.post == "reject" and not self.is_halted and self.would_take(order, price):
-                return
+            if order.post == "reject" and not self.holds_back(order):
+                if self.would_take(order, price):
+                    return
         if quantity <= order.filled:
             self.take_out(order)
             order.quantity = order.filled
@@ -457,10 +469,10 @@ class NaiveExchange:
         """What taking left of an order rests, or ends."""
         if order.leaves == 0:
             return
-        if order.kind != "LIMIT" and self.is_halted and self.market_waits:
+        if order.kind != "LIMIT" and self.holds_back(order) and self.market_waits:
             self.waiting.append(order)
         elif order.kind != "LIMIT" or order.tif in ("IOC", "FOK"):
-            reason = "MARKET_HALTED" if self.is_halted else "NO_LIQUIDITY"
+            reason = "MARKET_HALTED" if self.holds_back(order) else "NO_LIQUIDITY"
             self.close(order, "EXPIRED", reason, at)
         else:
             self.join(order)
@@ -512,7 +524,7 @@ class NaiveExchange:
         return max(0, real.size - self.taken.get(self.key(real), 0))
 
     def take(self, order: Mine, at: int) -> None:
-        if self.is_halted:
+        if self.holds_back(order):
             return
         other = "A" if order.side == "B" else "B"
         for price in self.book.prices(other):

@@ -1,13 +1,14 @@
 """The configuration as a file: what is YAML of ours, what is too much of it, what is no file."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tapewire.config.loading import load_config, make_config
 from tapewire.config.schema import to_fixed
-from tapewire.config.yaml import MAX_BYTES, load_yaml
+from tapewire.config.yaml import MAX_BYTES, dump_yaml, load_yaml
 from tapewire.errors import ConfigError
 
 
@@ -114,3 +115,10 @@ def test_decimals_are_exact_to_the_last_digit() -> None:
 def test_tickers_that_yaml_1_1_takes_for_something_else_stay_strings() -> None:
     document, _ = load_yaml("[ON, NO, Y, 22:00, 1_2:30, 2023-12-25, 012]", "x")
     assert document == ["ON", "NO", "Y", "22:00", "1_2:30", "2023-12-25", "012"]
+
+
+def test_numbers_without_a_value_are_written_as_they_are() -> None:
+    values = {"none": Decimal("NaN"), "most": Decimal("Infinity"), "least": Decimal("-Infinity")}
+    text = dump_yaml(values)
+    assert text == "none: .nan\nmost: .inf\nleast: -.inf\n"
+    assert str(load_yaml(text, "x")[0]) == str(values)

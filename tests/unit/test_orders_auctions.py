@@ -4,12 +4,15 @@ Latency is 50 µs each way. A halted book holds back fills and nothing else; an 
 price, and our orders take part in it as the venue's do.
 """
 
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stories import Line, Log, Tape, play, px
+from stories import Line, Log, Played, Tape, play, px
 from tapewire.market.records import UNDEF_PRICE
+from tapewire.market.status import TradingState
 
 EVERYTHING = [
     (1, "B", 102, 5), (2, "B", 101, 3), (3, "B", 100, 9),
@@ -143,6 +146,53 @@ def test_a_waiting_market_order_can_be_canceled(tmp_path: Path) -> None:
     played = play(tmp_path, open_at_101(pre_open().tick(100).tick(300), 500).tick(900), log)
     assert played.brief() == [("second", 101, 3, "AUCTION", 500)]
     assert played.orders["first"].status == "CANCELED"
+
+
+def behind_an_opening(tmp_path: Path, log: Log, **settings: Any) -> Played:
+    """Asks 101 x 2, 102 x 5; a pre-open until 300, events at 200 and 400; "first" buys 2 in it."""
+    tape = Tape().add(0, 1, "B", 99, 5).add(1, 8, "A", 101, 2).add(2, 9, "A", 102, 5)
+    states = [(0, TradingState.PRE_OPEN), (300, TradingState.OPEN)]
+    first = Log().buy(10, "first", 2)
+    log = Log(first.rows + log.rows)
+    return play(tmp_path, tape.tick(200).tick(400).tick(600), log, states=states, **settings)
+
+
+@pytest.mark.parametrize("kind", ["market", "limit", "replace"])
+def test_what_arrives_behind_an_opening_does_not_overtake_who_waits_for_it(
+    tmp_path: Path, kind: str
+) -> None:
+    """It arrives at 310; the first event after the opening is at 400."""
+    log = Log().buy(260, "later", 2, 102 if kind == "limit" else None)
+    if kind == "replace":
+        log = Log().buy(20, "later", 2, 98).replace(260, "later", 2, 102)
+    assert behind_an_opening(tmp_path, log).brief() == [
+        ("first", 101, 2, "TAKEN", 400), ("later", 102, 2, "TAKEN", 400),
+    ]  # fmt: skip
+    at_once = behind_an_opening(tmp_path, log, market_order_in_halt="expire")
+    assert at_once.brief() == [("later", 101, 2, "TAKEN", 310)]
+
+
+@pytest.mark.parametrize("terms", [{"tif": "IOC"}, {"tif": "FOK"}, {"min_quantity": 1}])
+def test_what_can_not_wait_acts_before_who_waits_for_an_opening(
+    tmp_path: Path, terms: dict[str, Any]
+) -> None:
+    """Else it would end for want of a market in a state that says that there is one."""
+    played = behind_an_opening(tmp_path, Log().buy(260, "later", 2, 102, **terms))
+    assert played.brief() == [
+        ("later", 101, 2, "TAKEN", 310), ("first", 102, 2, "TAKEN", 400),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("terms", ["true", "reprice"])
+def test_a_post_only_order_behind_an_opening_takes_nothing(tmp_path: Path, terms: str) -> None:
+    log = Log().buy(260, "later", 2, 102, post_only=terms)
+    played = behind_an_opening(tmp_path, log, tick="0.25")
+    assert played.brief() == [("first", 101, 2, "TAKEN", 400)]
+    order = played.orders["later"]
+    if terms == "true":
+        assert (order.status, order.reason, order.closed) == ("REJECTED", "POST_ONLY", 310)
+    else:
+        assert (order.status, order.price) == ("NEW", Decimal("100.75"))
 
 
 def test_an_ioc_order_in_a_halt_ends_unfilled(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ The book: 5 bid at 100; 3 offered at 101, 4 at 102, 9 at 105. Orders take 50 µs
 
 from pathlib import Path
 
+import pytest
+
 from stories import Log, OrderRules, Tape, play, px
 
 
@@ -68,6 +70,21 @@ def test_what_rests_of_a_market_order_can_be_replaced_once_that_is_known(tmp_pat
     changes = [c[:3] for c in found.changes("m")]
     assert ("REFUSED", "INVALID_PRICE", 104) in changes
     assert ("REPLACED", "NONE", 102) in changes
+
+
+@pytest.mark.parametrize("to_limit", [False, True], ids=["protected", "to limit"])
+def test_a_replace_of_what_rests_leaves_its_limit(tmp_path: Path, to_limit: bool) -> None:
+    """Of an order log, lots alone: before word of its limit is there, at 110, it has none."""
+    log = Log().buy(10, "m", 12, to_limit=to_limit).replace(50, "m", 11, "")
+    log.replace(120, "m", 10, "").replace(300, "m", 10, 100).replace(400, "m", 9, "")
+    found = play(
+        tmp_path, market().tick(600), log, rules=OrderRules(protection=px(2)), event_log=True
+    )
+    limit = 101 if to_limit else 103
+    assert [c[:4] for c in found.changes("m") if c[0] in ("REFUSED", "REPLACED")] == [
+        ("REFUSED", "INVALID_PRICE", None, 11), ("REPLACED", "NONE", limit, 10),
+        ("REPLACED", "NONE", 100, 10), ("REPLACED", "NONE", 100, 9),
+    ]  # fmt: skip
 
 
 def test_bounded_market_orders_wait_for_a_halt_to_end_and_rest_then(tmp_path: Path) -> None:

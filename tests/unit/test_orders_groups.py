@@ -9,6 +9,7 @@ import pytest
 
 from stories import Log, Tape, play
 from tapewire.errors import FormatError
+from tapewire.market.status import TradingState
 
 
 def book() -> Tape:
@@ -232,6 +233,19 @@ def test_a_stop_loss_whose_trigger_has_traded_acts_at_once(tmp_path: Path) -> No
     assert played.brief() == [
         ("entry", 98.5, 1, "TRADE_THROUGH", 100), ("stop", 98, 1, "TAKEN", 100)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", ["wait", "expire"])
+def test_exits_act_in_the_state_of_their_own_time(tmp_path: Path, policy: str) -> None:
+    """98 traded at 100. The entry rests in a pre-open; moved to 102 it takes at 310, in an open
+    market that has had no event yet: so does the stop-loss.
+    """
+    log = guarded(2, 97).replace(260, "entry", 2, 102)
+    states = [(0, TradingState.PRE_OPEN), (300, TradingState.OPEN)]
+    tape = falling().tick(200).tick(400)
+    played = play(tmp_path, tape, log, states=states, market_order_in_halt=policy)
+    assert played.brief() == [("entry", 101, 2, "TAKEN", 310), ("stop", 98, 2, "TAKEN", 310)]
+    assert played.orders["profit"].reason == "OTHER_FILLED"
 
 
 # --- a cancel of all ------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ The book: 5 bid at 100, 6 at 99; 3 offered at 101, 4 at 102. Orders take 50 µs 
 
 from pathlib import Path
 
+import pytest
+
 from stories import Log, OrderRules, Tape, play, px
 
 
@@ -123,6 +125,34 @@ def test_a_replace_of_a_stops_lots_leaves_its_trigger(tmp_path: Path) -> None:
     assert played.orders["stop"].quantity == 1
     assert [change[:4] for change in played.changes("stop") if change[0] == "REPLACED"] == [
         ("REPLACED", "NONE", 105, 2), ("REPLACED", "NONE", 106, 2), ("REPLACED", "NONE", 106, 1),
+    ]  # fmt: skip
+
+
+def triggered() -> Tape:
+    """A trade at 101 at 200; at 270 a bid for 1 at 101.5, and at 500 somebody sells to it."""
+    return market().trade(200, (8, 3)).add(270, 20, "B", "101.5", 1).trade(500, (20, 1)).tick(700)
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["sent so", "moved there"])
+def test_a_replace_of_a_triggered_stops_lots_leaves_its_limit(tmp_path: Path, moved: bool) -> None:
+    """It rests at 101.5, its trigger plus the protection, and keeps its place there."""
+    log = Log().buy(10, "s", 2, trigger_price=102 if moved else 101)
+    if moved:
+        log.replace(80, "s", 2, 101)
+    log.replace(300, "s", 1, "")
+    found = play(tmp_path, triggered(), log, rules=OrderRules(protection=px("0.5")), event_log=True)
+    assert found.changes("s")[-2][:4] == ("REPLACED", "NONE", 101.5, 1)
+    assert found.brief() == [("s", 101.5, 1, "QUEUE", 500)]
+
+
+def test_a_replace_of_lots_leaves_the_limit_that_a_log_gave_since(tmp_path: Path) -> None:
+    """The limit 101.25 is on its way when the lots are changed, and it is known later."""
+    log = Log().buy(10, "s", 3, trigger_price=101).replace(300, "s", 3, "101.25")
+    log.replace(310, "s", 2, "").replace(600, "s", 1, "")
+    found = play(tmp_path, triggered(), log, rules=OrderRules(protection=px("0.5")), event_log=True)
+    assert [c[:4] for c in found.changes("s") if c[0] == "REPLACED"] == [
+        ("REPLACED", "NONE", 101.25, 3), ("REPLACED", "NONE", 101.25, 2),
+        ("REPLACED", "NONE", 101.25, 1),
     ]  # fmt: skip
 
 

@@ -21,7 +21,9 @@ from tapewire.errors import ConfigError, FormatError, MissingFileError, Simulati
 from tapewire.runs.rates import read_rates, worths_of
 
 P = 100 * E9
-GOOD = "ts,currency,rate\n1,EUR,1.08\n2,JPY,0.0067\n5,EUR,1.1\n"
+#: Times of the file below, and one between.
+T1, T2, T4, T5 = (10**18 + k for k in (1, 2, 4, 5))
+GOOD = f"ts,currency,rate\n{T1},EUR,1.08\n{T2},JPY,0.0067\n{T5},EUR,1.1\n"
 
 
 def write(folder: Path, text: str) -> str:
@@ -36,11 +38,11 @@ def write(folder: Path, text: str) -> str:
 def test_a_file_is_read_exactly(tmp_path: Path) -> None:
     file = read_rates(write(tmp_path, GOOD))
     assert file.rates == {
-        "EUR": [(1, Fraction("1.08")), (5, Fraction("1.1"))], "JPY": [(2, Fraction("0.0067"))],
+        "EUR": [(T1, Fraction("1.08")), (T5, Fraction("1.1"))], "JPY": [(T2, Fraction("0.0067"))],
     }  # fmt: skip
     assert (file.size_bytes, len(file.sha256)) == (len(GOOD), 64)
     path = tmp_path / "rates.parquet"
-    times = pa.array([1, 2, 5], pa.timestamp("ns", "UTC"))
+    times = pa.array([T1, T2, T5], pa.timestamp("ns", "UTC"))
     pq.write_table(
         pa.table({"ts": times, "currency": ["EUR", "JPY", "EUR"], "rate": [1.08, 0.0067, 1.1]}),
         path,
@@ -53,17 +55,28 @@ def test_a_file_is_read_exactly(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("5,EUR,1.1", "1,EUR,1.1", r"csv: line 4, ts: expected a time after .* found a second one"),
-        ("5,EUR,1.1", "0,EUR,1.1", r"line 4, ts: .* found an earlier one"),
-        ("5,EUR,1.1", "5,EUR,0", r"line 4, rate: expected a number above 0, up to 1,000,000, fo"),
-        ("5,EUR,1.1", "5,EUR,1e-99999999", r"line 4, rate: .* found '1e-99999999'"),
-        ("5,EUR,1.1", "5,EUR,-1", r"line 4, rate: .* found '-1'"),
-        ("5,EUR,1.1", "5,EUR,", r"line 4, rate: .* found ''"),
-        ("5,EUR,1.1", "5,EUR,nan", r"line 4, rate: .* found 'nan'"),
-        ("2,JPY", "2,", r"line 3, currency: expected letters like EUR, found ''"),
-        ("2,JPY", "2,jpy", r"line 3, currency: .* found 'jpy'"),
-        ("2,JPY", ",JPY", r"line 3, ts: expected ns since the epoch or an ISO 8601 time, found ''"),
-        ("2,JPY", "noon,JPY", r"line 3, ts: .* found 'noon'"),
+        (
+            f"{T5},EUR,1.1",
+            f"{T1},EUR,1.1",
+            r"csv: line 4, ts: expected a time after .* found a second one",
+        ),
+        (f"{T5},EUR,1.1", "0,EUR,1.1", r"line 4, ts: .* found an earlier one"),
+        (
+            f"{T5},EUR,1.1",
+            f"{T5},EUR,0",
+            r"line 4, rate: expected a number above 0, up to 1,000,000, fo",
+        ),
+        (f"{T5},EUR,1.1", f"{T5},EUR,1e-99999999", r"line 4, rate: .* found '1e-99999999'"),
+        (f"{T5},EUR,1.1", f"{T5},EUR,-1", r"line 4, rate: .* found '-1'"),
+        (f"{T5},EUR,1.1", f"{T5},EUR,", r"line 4, rate: .* found ''"),
+        (f"{T5},EUR,1.1", f"{T5},EUR,nan", r"line 4, rate: .* found 'nan'"),
+        (f"{T2},JPY", f"{T2},", r"line 3, currency: expected letters like EUR, found ''"),
+        (f"{T2},JPY", f"{T2},jpy", r"line 3, currency: .* found 'jpy'"),
+        (f"{T2},JPY", ",JPY", r"line 3, ts: expected ns since the epoch .* time .*, found ''"),
+        (f"{T2},JPY", "noon,JPY", r"line 3, ts: .* found 'noon'"),
+        (f"{T1},EUR", "20240304,EUR", r"line 2, ts: .* like 2024-03-04, found '20240304'"),
+        (f"{T1},EUR", "1709510400,EUR", r"line 2, ts: .* found '1709510400'"),
+        (f"{T1},EUR", "1709510400000000,EUR", r"line 2, ts: .* found '1709510400000000'"),
         ("ts,currency,rate", "ts,currency,price", r"expected the columns ts, currency, rate, fou"),
         (GOOD, "ts,currency,rate\n", r"expected at least one rate, found none"),
     ],
@@ -76,15 +89,30 @@ def test_a_file_that_can_not_be_used_is_refused(
         read_rates(write(tmp_path, GOOD.replace(old, new)))
 
 
+def test_moments_are_taken_as_they_are_and_whole_numbers_are_ns(tmp_path: Path) -> None:
+    """A column of moments says its unit: 1970 is no guess there. Whole numbers of days may be."""
+    path = tmp_path / "rates.parquet"
+
+    def read(ts: pa.Array) -> list[int]:
+        pq.write_table(pa.table({"ts": ts, "currency": ["EUR"], "rate": [1.08]}), path)
+        return [at for at, _ in read_rates(str(path)).rates["EUR"]]
+
+    assert read(pa.array([5], pa.timestamp("s", "UTC"))) == [5 * 10**9]
+    assert read(pa.array([0])) == [0]
+    assert read(pa.array([T1])) == [T1]
+    with pytest.raises(FormatError, match=r"row 1, ts: expected ns since .*, found 20240304"):
+        read(pa.array([20240304]))
+
+
 def test_a_start_without_a_rate_is_refused(tmp_path: Path) -> None:
     file = read_rates(write(tmp_path, GOOD))
-    assert worths_of(file, "EUR", Fraction(25), 1, 0) == [(1, 27, 1), (5, 55, 2)]
-    assert worths_of(file, "EUR", Fraction(25), 4, 5) == [(1, 27, 1)]
-    assert worths_of(file, "EUR", Fraction(25), 5, 0) == [(5, 55, 2)]
+    assert worths_of(file, "EUR", Fraction(25), T1, 0) == [(T1, 27, 1), (T5, 55, 2)]
+    assert worths_of(file, "EUR", Fraction(25), T4, T5) == [(T1, 27, 1)]
+    assert worths_of(file, "EUR", Fraction(25), T5, 0) == [(T5, 55, 2)]
     with pytest.raises(ConfigError, match=r"rates.csv: expected a rate of JPY at or before the st"):
-        worths_of(file, "JPY", Fraction(1), 1, 0)
+        worths_of(file, "JPY", Fraction(1), T1, 0)
     with pytest.raises(ConfigError, match=r"of EUR at .*fewer digits, found"):
-        worths_of(file, "EUR", Fraction("123456789.123456789"), 1, 0)
+        worths_of(file, "EUR", Fraction("123456789.123456789"), T1, 0)
     with pytest.raises(MissingFileError, match="no such file"):
         read_rates(str(tmp_path / "none.csv"))
 

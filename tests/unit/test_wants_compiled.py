@@ -186,7 +186,8 @@ def compare_own(ctx: Any, state: Any) -> None:
         submit_limit(ctx, BUY, 10**9, 1, GTC)
 
 
-def test_the_book_at_hand_is_never_shown_with_the_prices_of_another() -> None:
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_book_at_hand_is_never_shown_with_the_prices_of_another(compiled: bool) -> None:
     """Where feed latency varies, word of a timer comes before the last event may be seen."""
     latency = built_in("latency", "uniform", feed_latency_max_us=Decimal(100))
     first = Tape().add(0, 1, "B", 100, 10).add(1, 2, "A", 101, 10)
@@ -200,7 +201,7 @@ def test_the_book_at_hand_is_never_shown_with_the_prices_of_another() -> None:
     second.trade(2_120, (12, 2)).tick(2_400)
     kind = StrategyDefinition(
         "own", "", {}, OWN_STATE, wants=Wants(book="price", together=True),
-        on_book=compare_own, on_timer=compare_own, on_trade=compare_own,
+        on_book=compare_own, on_timer=compare_own, on_trade=compare_own, compiled=compiled,
     )  # fmt: skip
     models = replace(models_of(), latency=latency)
     config = configure(None, others=[StrategySpec("own", kind)], models=models)

@@ -186,7 +186,7 @@ def reconciled(run: Run, name: str, data: bytes, within: str) -> dict[str, Any]:
     import tempfile
 
     from tapewire.atomic import atomic_file
-    from tapewire.compiled.tables import require_small
+    from tapewire.compiled.measured import require_small_apart
     from tapewire.runs.reconciling import reconcile_run
 
     suffix = Path(name).suffix.lower()
@@ -199,5 +199,5 @@ def reconciled(run: Run, name: str, data: bytes, within: str) -> dict[str, Any]:
         path = folder / f"fills{suffix}"
         with atomic_file(path) as file:
             file.write(data)
-        require_small(path, "fills")
+        require_small_apart(path, "fills")
         return reconcile_run(run.path, path, within=within or "1s")

@@ -62,6 +62,24 @@ def test_files_go_by_their_names_in_the_servers_folders_and_texts_of_clients_sta
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "files: [archive/data/es.dbn]", "~/data/es.dbn", "../data/es.dbn", "a-/data/es.dbn",
+        "archivé/data/es.dbn", "archive\u0301/data/es.dbn", r"archiv\u00e9/data/es.dbn",
+        "${HOME}/data/es.dbn", "/data", "/database/es.dbn",
+    ],
+)  # fmt: skip
+def test_a_short_folder_is_cut_out_of_no_path_that_goes_on_before_it(text: str) -> None:
+    assert shown_without(text, [Path("/data")]) == text
+
+
+@pytest.mark.parametrize("before", ["", "'", '"', "(", "[", "=", ": ", "\n", r"\n", r"\\t", '\\"'])
+def test_it_is_told_nowhere_else(before: str) -> None:
+    told = f"{before}/data/es.dbn, then {before}/data/nq.dbn"
+    assert shown_without(told, [Path("/data")]) == f"{before}es.dbn, then {before}nq.dbn"
+
+
 def words(count: int, word: str) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), [word])
 

@@ -373,6 +373,20 @@ def test_a_venue_that_reads_nothing_is_cut(tmp_path: Path) -> None:
     held.broker.close()
 
 
+def test_who_was_told_that_a_venue_reads_nothing_hears_that_it_is_cut(tmp_path: Path) -> None:
+    """Also where it reads again at once: else nobody would begin a session."""
+    held = HeldBroker(tmp_path)
+    held.broker._orders.add(FixOrder("s1-1", "ES", 1, 3, price=99 * 10**9, request_id="s1-1"))
+    held.line.takes = False
+    held.broker._session.out += bytes(OUT_BYTES_MAX + 1)  # type: ignore[union-attr]
+    with pytest.raises(BrokerDownError, match="reads nothing: nothing was sent"):
+        held.broker.cancel(said.CancelOrder("s1-1", 0))
+    held.line.takes = True
+    [down] = held.broker.poll(0.0)
+    assert isinstance(down, said.BrokerDown)
+    held.log_on()
+
+
 @pytest.mark.parametrize("kind", ["2", "3"])
 def test_a_number_without_end_is_a_cut(kind: str, tmp_path: Path) -> None:
     held = HeldBroker(tmp_path)

@@ -378,6 +378,58 @@ def test_a_cancel_that_was_sent_behind_the_question_has_its_own_answer(opened: A
     assert len(table.heard(CancelRejected)) == 1
 
 
+def heard_of(table: Table, name: str) -> list[str]:
+    """What is said of an order since it was accepted, fills with their lots."""
+    said = [one for one in table.said if getattr(one, "client_order_id", "") == name]
+    return [
+        f"OrderFilled {one.last_qty}" if isinstance(one, OrderFilled) else type(one).__name__
+        for one in said
+    ][1:]
+
+
+@pytest.mark.parametrize(
+    ("lots", "to", "filled", "is_canceled", "said"),
+    [
+        (3, 10, 5, False, ["OrderReplaced", "OrderFilled 5"]),
+        (3, 10, 10, False, ["OrderReplaced", "OrderFilled 10"]),
+        (3, 10, 5, True, ["OrderReplaced", "OrderFilled 5", "OrderCanceled"]),
+        (10, 6, 6, False, ["OrderReplaced", "OrderFilled 6"]),
+        (10, 6, 4, False, ["OrderReplaced", "OrderFilled 4"]),
+    ],
+)
+def test_a_replace_is_told_before_the_fills_that_came_of_it(
+    opened: Any, lots: int, to: int, filled: int, is_canceled: bool, said: list[str]
+) -> None:
+    table = opened().settled()
+    name = table.send(lots, 99.0)
+    table.pass_s(0.2)
+    table.replace(name, to, 98.0)
+    table.broker.cut(arrive=1)
+    table.venue.fill(name, filled, table.now_ns)
+    if is_canceled:
+        table.venue.orders[name].status = OrderStatus.CANCELED
+    table.pass_s(3.0)
+    assert heard_of(table, name) == said
+    assert table.state == RailsState.ACTIVE
+    assert table.lots() == filled
+    left = 0 if is_canceled else to - filled
+    assert table.desk.ledger.open_lots(SYMBOL, 1) == left
+    assert not table.desk.ledger.unknown
+
+
+def test_a_canceled_order_of_which_only_fills_are_told_was_not_replaced(opened: Any) -> None:
+    table = opened().settled()
+    name = table.send(3, 99.0)
+    table.pass_s(0.2)
+    table.replace(name, 10, 98.0)
+    table.broker.cut()
+    table.venue.fill(name, 1, table.now_ns)
+    order = table.venue.orders[name]
+    order.status, order.quantity = OrderStatus.CANCELED, 1
+    table.pass_s(3.0)
+    assert heard_of(table, name) == ["OrderFilled 1", "OrderCanceled", "ReplaceRejected"]
+
+
 # --- reconciliation -------------------------------------------------------------------------------
 
 

@@ -45,7 +45,7 @@ class Difference:
     kind
         ``unknown_settled``, ``missed_fill``, ``strange_fill``, ``strange_order``, ``changed``,
         ``ended_meanwhile``, ``alive``, ``filled_more``, ``filled_less``, ``position``,
-        ``incomplete``, ``too_early``, ``no_fills``.
+        ``incomplete``, ``too_early``, ``under_way``, ``no_fills``.
     where
         The order, execution or instrument.
     is_settled
@@ -259,6 +259,9 @@ def _order(
         found.note("ended_meanwhile", name, order.status.name, how, is_settled=True)
         found.records.append(_end(name, status, at))
     if order.is_unknown:
+        if one.is_pending:
+            found.note("under_way", name, "an answer", "none of the venue yet", is_settled=False)
+            return
         told = found.records[before:]
         found.records += _lost(order, told, terms, at, is_replaced=replaced is not None)
         found.records.append(OutcomeKnown(name, is_absent=False))

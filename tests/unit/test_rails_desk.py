@@ -378,6 +378,29 @@ def test_a_cancel_that_was_sent_behind_the_question_has_its_own_answer(opened: A
     assert len(table.heard(CancelRejected)) == 1
 
 
+@pytest.mark.parametrize("kind", [CancelRejected, ReplaceRejected])
+def test_a_request_that_is_pending_at_the_venue_is_not_lost(opened: Any, kind: Any) -> None:
+    table = opened().settled()
+    name = table.send(3, 99.0)
+    table.pass_s(0.2)
+    if kind is CancelRejected:
+        table.cancel(name)
+    else:
+        table.replace(name, 5, 98.0)
+    table.broker.cut()
+    table.venue.pending.add(name)
+    table.pass_s(5.0)
+    assert any(one.startswith(f"under_way {name}") for one in differences(table))
+    assert table.heard(kind) == []
+    assert table.desk.ledger.open[name].is_unknown
+    assert table.desk.ledger.open_lots(SYMBOL, 1) == (3 if kind is CancelRejected else 5)
+    assert table.state == RailsState.NOT_RECONCILED
+    table.venue.pending.clear()
+    table.pass_s(1.0)
+    assert len(table.heard(kind)) == 1
+    assert table.state == RailsState.ACTIVE
+
+
 def heard_of(table: Table, name: str) -> list[str]:
     """What is said of an order since it was accepted, fills with their lots."""
     said = [one for one in table.said if getattr(one, "client_order_id", "") == name]

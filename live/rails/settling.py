@@ -102,7 +102,7 @@ class SettlingTerms:
     asked_ns
         When it was asked for.
     absence_ns
-        An order sent less than that before may still have been on its way.
+        An order or a replace sent less than that before may still have been on its way.
     adopts_positions, cancels_strangers
         As the settings say.
     closing_px
@@ -262,8 +262,16 @@ def _order(
         if one.is_pending:
             found.note("under_way", name, "an answer", "none of the venue yet", is_settled=False)
             return
+        is_early = (
+            order.requested > 0
+            and not (replaced or status in _ENDED)
+            and terms.asked_ns < order.requested_ns + terms.absence_ns
+        )
         told = found.records[before:]
-        found.records += _lost(order, told, terms, at, is_replaced=replaced is not None)
+        found.records += _lost(order, told, terms, at, is_replaced=bool(replaced or is_early))
+        if is_early:  # the replace may be on its way: what it asks for counts until that is over
+            found.note("too_early", name, "an answer", "none to a replace yet", is_settled=False)
+            return
         found.records.append(OutcomeKnown(name, is_absent=False))
         found.note("unknown_settled", name, "an answer", status.name, is_settled=True)
 
@@ -281,10 +289,10 @@ def _lost(
     terms
         A cancel sent since the report was asked for is still answered by the venue.
     is_replaced
-        Whether a replace was answered.
+        Whether a replace was answered, or still may be.
     """
     name = order.order.client_order_id
-    cancels = sum(sent_ns <= terms.asked_ns for sent_ns in order.cancels_ns)
+    cancels = sum(sent_ns < terms.asked_ns for sent_ns in order.cancels_ns)
     cancels -= any(isinstance(one, OrderCanceled | OrderExpired) for one in told)
     for _ in range(cancels):
         yield CancelRejected(name, _LOST, *at)

@@ -331,7 +331,7 @@ def test_a_request_that_was_lost_is_answered_once_a_report_shows_it(opened: Any,
     table.broker.cut()
     table.pass_s(0.1)
     assert table.heard(kind) == []
-    table.pass_s(2.0)
+    table.pass_s(3.0)
     assert [one.client_order_id for one in table.heard(kind)] == [name] * (
         3 if kind is CancelRejected else 1
     )
@@ -367,8 +367,7 @@ def test_a_cancel_that_was_sent_behind_the_question_has_its_own_answer(opened: A
     table.broker.cut()
     while not any(isinstance(one, tuple) for one in table.broker.going):
         table.pass_s(0.1, steps=False)
-    table.now_ns += 1
-    table.cancel(name)
+    table.cancel(name)  # at the very time of the question
     table.broker.step(1)  # the report alone
     table.pass_s(0.1, steps=False)
     assert len(table.heard(CancelRejected)) == 1
@@ -376,6 +375,24 @@ def test_a_cancel_that_was_sent_behind_the_question_has_its_own_answer(opened: A
     table.pass_s(0.2)
     assert [one.client_order_id for one in table.heard(OrderCanceled)] == [name]
     assert len(table.heard(CancelRejected)) == 1
+
+
+def test_a_replace_that_may_be_on_its_way_is_not_refused_yet(opened: Any) -> None:
+    """Its lots count until a report was asked for long enough after it."""
+    table = opened().settled()
+    name = table.send(3, 99.0)
+    table.pass_s(0.2)
+    table.replace(name, 5, 98.0)
+    table.broker.cut()
+    table.pass_s(1.8)
+    assert any(one.startswith(f"too_early {name}") for one in differences(table))
+    assert table.heard(ReplaceRejected) == []
+    assert table.desk.ledger.open_lots(SYMBOL, 1) == 5
+    assert table.state == RailsState.NOT_RECONCILED
+    table.pass_s(1.2)
+    assert len(table.heard(ReplaceRejected)) == 1
+    assert table.desk.ledger.open_lots(SYMBOL, 1) == 3
+    assert table.state == RailsState.ACTIVE
 
 
 @pytest.mark.parametrize("kind", [CancelRejected, ReplaceRejected])

@@ -428,6 +428,39 @@ def test_a_report_says_whether_a_request_is_under_way(
         assert order.request_id == ("s1-1" if keeps_name else name)
 
 
+@pytest.mark.parametrize("comes", ["in a report", "by itself"])
+def test_an_order_that_comes_behind_the_question_for_it_can_be_canceled(
+    comes: str, tmp_path: Path
+) -> None:
+    """Asked for by name, the venue did not have it yet."""
+    held = HeldBroker(tmp_path, has_fills=False, has_positions=False)
+    order = said.NewOrder(
+        "s1-1", "one", "ES", 1, int(OrderType.LIMIT), int(TimeInForce.GTC), 99 * 10**9,
+        UNDEF_PRICE, 3, False, False, 0,
+    )  # fmt: skip
+    held.broker.submit(order)
+    of = (55, "ES"), (54, "1"), (38, "3"), (14, "0"), (151, "3"), (44, "99")
+
+    def ask(*found: tuple[int, str]) -> said.OrderReport:
+        held.broker.request_report(0, [order])
+        report_id = held.broker._inquiry._id  # type: ignore[union-attr]
+        none = (37, "NONE"), (39, "8"), (103, "5"), (150, "I"), (912, "Y")
+        held.say("8", (584, report_id), *none)
+        held.say("8", (11, "s1-1"), (790, f"{report_id}.0"), (150, "I"), *found, *of, (912, "Y"))
+        [report] = held.broker.poll(0.0)
+        assert isinstance(report, said.AccountReport)
+        return report.orders[0]
+
+    assert ask((37, "NONE"), (39, "8"), (103, "5")).status == OrderStatus.REJECTED
+    if comes == "in a report":
+        assert ask((37, "V1"), (39, "0")).status == OrderStatus.NEW
+    else:
+        held.say("8", (11, "s1-1"), (37, "V1"), (17, "E1"), (150, "0"), (39, "0"), *of)
+        assert isinstance(held.broker.poll(0.0)[0], said.OrderAccepted)
+    held.broker.cancel(said.CancelOrder("s1-1", 0))
+    assert not held.broker.poll(0.0)
+
+
 def test_requests_that_cuts_took_are_forgotten_once_a_report_shows_the_order(
     tmp_path: Path,
 ) -> None:

@@ -255,6 +255,7 @@ class Inquiry:
         if status in _ENDED.values():
             self._orders.end(order)
             return
+        self._orders.reopen(order)
         if is_of_request:
             return  # the request's name, and perhaps its terms: they are not the order's yet
         if named:

@@ -16,6 +16,11 @@ TEXT_BYTES_MAX: Final = 256_000_000
 _ROWS_AT_ONCE: Final = 65_536
 
 
+def is_parquet(path: Path) -> bool:
+    """Whether a table is Parquet, by its name."""
+    return path.suffix.lower() in (".parquet", ".pq")
+
+
 def read_table(path: Path, what: str) -> "pa.Table":
     """Read a table; every cell of a CSV is text: neither price nor time passes through a float.
 
@@ -34,7 +39,7 @@ def read_table(path: Path, what: str) -> "pa.Table":
     import pyarrow as pa
 
     try:
-        if path.suffix.lower() in (".parquet", ".pq"):
+        if is_parquet(path):
             import pyarrow.parquet as pq
 
             with pq.ParquetFile(path) as parquet:
@@ -75,7 +80,8 @@ def require_whole(path: Path | str, found: "pq.FileMetaData") -> None:
 def require_small(path: Path, what: str) -> None:
     """Refuse a table of somebody we need not trust that is larger in memory than it should be.
 
-    A few kilobytes of Parquet can stand for any number of cells, and for text of any length.
+    A few kilobytes of Parquet can stand for any number of cells, and for text of any length. They
+    may take any memory before that shows: see `tapewire.compiled.measured`.
 
     Raises
     ------
@@ -86,7 +92,7 @@ def require_small(path: Path, what: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if path.suffix.lower() not in (".parquet", ".pq"):
+    if not is_parquet(path):
         with path.open("rb") as file:
             _require_few(path, what, "rows", sum(1 for _ in file), ROWS_MAX)
         return
@@ -103,12 +109,18 @@ def require_small(path: Path, what: str) -> None:
         size = sum(group.total_byte_size for group in groups)
         _require_few(path, what, "bytes", size, TEXT_BYTES_MAX)
         # As words of a dictionary, each is there once, however often it is said.
-        texts = [field.name for field in schema if not pa.types.is_primitive(field.type)]
+        texts_at = [k for k, one in enumerate(schema) if not pa.types.is_primitive(one.type)]
+        texts = [schema[k].name for k in texts_at]
         with pq.ParquetFile(path, read_dictionary=texts) as parquet:
             size = 0
-            for part in parquet.iter_batches(_ROWS_AT_ONCE, columns=texts):
-                size += sum(_text_bytes(column) for column in part.columns)
+            # All columns: pages of numbers, too, may be larger than is said of them.
+            for part in parquet.iter_batches(_ROWS_AT_ONCE, use_threads=False):
+                size += sum(_text_bytes(part.column(k)) for k in texts_at)
                 _require_few(path, what, "bytes of text", size, TEXT_BYTES_MAX)
+    except MemoryError as error:
+        raise FormatError(
+            f"{path}: expected {what} of at most {TEXT_BYTES_MAX:,} bytes, found more"
+        ) from error
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         # What can't be measured is not read either.
         raise FormatError(f"{path}: expected {what} as CSV or Parquet: {error}") from error

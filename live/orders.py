@@ -267,6 +267,8 @@ class OrderReport(Part, frozen=True):
         Empty: it is none of ours.
     status
         An `OrderStatus` of `tapewire.execution.codes`.
+    is_pending
+        Whether the venue has a cancel or replace of it that it has not answered.
     """
 
     client_order_id: MaybeClientId
@@ -277,6 +279,7 @@ class OrderReport(Part, frozen=True):
     quantity: Lots
     filled_qty: LotsOrNone
     status: Word
+    is_pending: bool = False
 
 
 class FillReport(Part, frozen=True):

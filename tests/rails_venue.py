@@ -60,6 +60,8 @@ class Venue:
     rejects: bool = False
     #: Lots that a market order finds; the rest of it is canceled. None: any.
     market_lots: int | None = None
+    #: Orders with requests that it has taken and not answered, as its reports say.
+    pending: set[str] = field(default_factory=set)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def take(self, command: Command | tuple[NewOrder, ...], now_ns: int) -> list[Any]:
@@ -129,7 +131,9 @@ class Venue:
         names = dict.fromkeys([*self.open, *(one.client_order_id for one in asked)])
         unknown = {one.client_order_id: one for one in asked}
         orders = tuple(
-            _reported(name, self.orders[name]) if name in self.orders else _never_had(unknown[name])
+            _reported(name, self.orders[name], is_pending=name in self.pending)
+            if name in self.orders
+            else _never_had(unknown[name])
             for name in names
         )
         positions = tuple(PositionReport(s, n, self.price) for s, n in self.positions.items() if n)
@@ -138,9 +142,9 @@ class Venue:
         )
 
 
-def _reported(name: str, one: VenueOrder) -> OrderReport:
+def _reported(name: str, one: VenueOrder, *, is_pending: bool) -> OrderReport:
     return OrderReport(name, one.venue_order_id, one.order.symbol, one.order.side, one.price,
-                       one.quantity, one.filled, int(one.status))  # fmt: skip
+                       one.quantity, one.filled, int(one.status), is_pending)  # fmt: skip
 
 
 def _never_had(one: NewOrder) -> OrderReport:

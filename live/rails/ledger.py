@@ -62,8 +62,9 @@ class RailsOrder:
         As replaced; the quantity in lots, with what has filled.
     requested
         The largest quantity that a replace under way asks for; 0: none.
-    sent_ns, asked_ns
-        When it was journaled, and the last request about it; ns since the epoch.
+    sent_ns, asked_ns, requested_ns
+        When it was journaled, the last request about it, and the last replace among those; ns
+        since the epoch.
     cancels_ns
         When the cancels of it were journaled that have no answer yet.
     is_unknown
@@ -81,6 +82,7 @@ class RailsOrder:
     requested: int = 0
     venue_order_id: str = ""
     asked_ns: int = 0
+    requested_ns: int = 0
     is_unknown: bool = False
     is_absent: bool = False
     cancels_ns: list[int] = field(default_factory=list)
@@ -262,7 +264,8 @@ class AccountLedger:
             order.cancels_ns.append(self.now_ns)
             order.asked_ns = self.now_ns
         elif isinstance(record, ReplaceOrder):
-            order.requested, order.asked_ns = max(order.requested, record.quantity), self.now_ns
+            order.requested = max(order.requested, record.quantity)
+            order.asked_ns = order.requested_ns = self.now_ns
         elif isinstance(record, OrderUnclear):
             order.is_unknown = True
         elif isinstance(record, OutcomeKnown):
@@ -399,8 +402,8 @@ class AccountLedger:
             one = RailsOrder(
                 record.order, record.sent, record.price, record.quantity,
                 OrderStatus(record.status), record.filled, record.requested,
-                record.venue_order_id, record.sent, record.is_unknown, record.is_absent,
-                [record.sent] * record.canceling,
+                record.venue_order_id, record.sent, record.sent if record.requested else 0,
+                record.is_unknown, record.is_absent, [record.sent] * record.canceling,
             )  # fmt: skip
             (self.open if one.is_open else self.ended)[record.order.client_order_id] = one
         elif isinstance(record, KeptExecutions):

@@ -91,8 +91,8 @@ class RailsWaits(_Settings, frozen=True):
     report
         For an account's report; it is asked for again then.
     absence
-        A report without an order of unknown outcome settles it only if it was asked for so long
-        after the order was sent: it may have been on its way.
+        A report without an order of unknown outcome, or without its replace, settles it only if it
+        was asked for so long after that was sent: it may have been on its way.
     retry
         Between two cancels of an order, two tries to flatten, two questions about a difference.
     ending

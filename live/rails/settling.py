@@ -26,6 +26,7 @@ from tapewire.live.orders import (
 )
 from tapewire.live.rails.ledger import AccountLedger, RailsOrder
 from tapewire.live.rails.records import OutcomeKnown, PositionAdopted
+from tapewire.market.records import UNDEF_PRICE
 from tapewire.wire.codec import Message
 
 _ENDED: Final = {
@@ -44,7 +45,7 @@ class Difference:
     kind
         ``unknown_settled``, ``missed_fill``, ``strange_fill``, ``strange_order``, ``changed``,
         ``ended_meanwhile``, ``alive``, ``filled_more``, ``filled_less``, ``position``,
-        ``incomplete``, ``too_early``, ``no_fills``.
+        ``incomplete``, ``too_early``, ``under_way``, ``no_fills``.
     where
         The order, execution or instrument.
     is_settled
@@ -101,7 +102,7 @@ class SettlingTerms:
     asked_ns
         When it was asked for.
     absence_ns
-        An order sent less than that before may still have been on its way.
+        An order or a replace sent less than that before may still have been on its way.
     adopts_positions, cancels_strangers
         As the settings say.
     closing_px
@@ -128,6 +129,7 @@ def settle(ledger: AccountLedger, report: AccountReport, terms: SettlingTerms) -
         why = report.reason_text or "a report in part"
         found.note("incomplete", "report", "all of the account", why, is_settled=False)
         return found
+    replaced = _replaced(ledger, report, found)
     missed = _fills(ledger, report, found)
     reported = {one.client_order_id: one for one in report.orders if one.client_order_id}
     for one in report.orders:
@@ -135,7 +137,8 @@ def settle(ledger: AccountLedger, report: AccountReport, terms: SettlingTerms) -
         if order is not None and _is_denied_to_exist(order, one):
             _absent(order, missed.get(one.client_order_id, 0), report, terms, found)
         elif order is not None:
-            _order(order, one, missed.get(one.client_order_id, 0), report, terms, found)
+            told = replaced.get(one.client_order_id)
+            _order(order, one, told, missed.get(one.client_order_id, 0), report, terms, found)
         elif OrderStatus(one.status) not in _ENDED:
             _stranger(one, terms, found)
     for order in ledger.open.values():
@@ -144,6 +147,47 @@ def settle(ledger: AccountLedger, report: AccountReport, terms: SettlingTerms) -
     if report.has_positions:
         _positions(ledger, report, terms, found)
     return found
+
+
+def _replaced(
+    ledger: AccountLedger, report: AccountReport, found: Settlement
+) -> dict[str, OrderReplaced]:
+    """Take replaces whose answer was missed; return them by order.
+
+    Before all fills: by the old quantity an order may have ended with one that it goes on after.
+    """
+    replaced: dict[str, OrderReplaced] = {}
+    for one in report.orders:
+        order = ledger.order(one.client_order_id) if one.client_order_id else None
+        if order is None or not order.requested or not _tells_of_replace(order, one):
+            continue
+        if order.status == OrderStatus.PENDING_NEW:
+            name, at = one.client_order_id, (0, report.ts_recv)
+            found.records.append(OrderAccepted(name, one.venue_order_id, *at))
+        replaced[one.client_order_id] = _change(order, one, report.ts_recv, found)
+    return replaced
+
+
+def _tells_of_replace(order: RailsOrder, one: OrderReport) -> bool:
+    """Whether an order has other terms than before, as far as a report of it has any."""
+    if (one.price, one.quantity) == (order.price, order.quantity):
+        return False
+    if one.status in (OrderStatus.REJECTED, OrderStatus.DENIED) or one.filled_qty < order.filled:
+        return False
+    if one.price == UNDEF_PRICE != order.price:
+        return False
+    # Of one that was canceled a venue may say what has filled, and no more.
+    is_ended = one.status in _ENDED and one.status != OrderStatus.FILLED
+    return not (is_ended and one.quantity <= one.filled_qty)
+
+
+def _change(order: RailsOrder, one: OrderReport, ts_recv: int, found: Settlement) -> OrderReplaced:
+    """Take the terms of a report."""
+    was, now = f"{order.quantity} at {order.price}", f"{one.quantity} at {one.price}"
+    found.note("changed", one.client_order_id, was, now, is_settled=True)
+    record = OrderReplaced(one.client_order_id, one.price, max(1, one.quantity), 0, ts_recv)
+    found.records.append(record)
+    return record
 
 
 def _fills(ledger: AccountLedger, report: AccountReport, found: Settlement) -> dict[str, int]:
@@ -186,8 +230,8 @@ def _is_denied_to_exist(order: RailsOrder, one: OrderReport) -> bool:
 
 
 def _order(
-    order: RailsOrder, one: OrderReport, missed: int, report: AccountReport, terms: SettlingTerms,
-    found: Settlement,
+    order: RailsOrder, one: OrderReport, replaced: OrderReplaced | None, missed: int,
+    report: AccountReport, terms: SettlingTerms, found: Settlement,
 ) -> None:  # fmt: skip
     """An order that both know."""
     name, at = one.client_order_id, (0, report.ts_recv)
@@ -204,43 +248,55 @@ def _order(
         if not order.is_open and not order.is_absent:
             found.note("alive", name, order.status.name, status.name, is_settled=False)
             return
-        if order.status == OrderStatus.PENDING_NEW or order.is_absent:
+        if (order.status == OrderStatus.PENDING_NEW and not replaced) or order.is_absent:
             found.records.append(OrderAccepted(name, one.venue_order_id, *at))
         if order.is_absent:
             found.note("alive", name, "gone", status.name, is_settled=True)
-        if (one.price, one.quantity) != (order.price, order.quantity):
-            was = f"{order.quantity} at {order.price}"
-            now = f"{one.quantity} at {one.price}"
-            found.note("changed", name, was, now, is_settled=True)
-            found.records.append(OrderReplaced(name, one.price, max(1, one.quantity), *at))
-    elif order.is_open and order.open_lots - missed > 0:
+        if (one.price, one.quantity) != (order.price, order.quantity) and not replaced:
+            replaced = _change(order, one, report.ts_recv, found)
+    elif order.is_open and (one.quantity - filled if replaced else order.open_lots - missed) > 0:
         how = f"{status.name} with {one.filled_qty} lots filled"
         found.note("ended_meanwhile", name, order.status.name, how, is_settled=True)
         found.records.append(_end(name, status, at))
     if order.is_unknown:
-        found.records += _lost(order, found.records[before:], terms.asked_ns, at)
+        if one.is_pending:
+            found.note("under_way", name, "an answer", "none of the venue yet", is_settled=False)
+            return
+        is_early = (
+            order.requested > 0
+            and not (replaced or status in _ENDED)
+            and terms.asked_ns < order.requested_ns + terms.absence_ns
+        )
+        told = found.records[before:]
+        found.records += _lost(order, told, terms, at, is_replaced=bool(replaced or is_early))
+        if is_early:  # the replace may be on its way: what it asks for counts until that is over
+            found.note("too_early", name, "an answer", "none to a replace yet", is_settled=False)
+            return
         found.records.append(OutcomeKnown(name, is_absent=False))
         found.note("unknown_settled", name, "an answer", status.name, is_settled=True)
 
 
 def _lost(
-    order: RailsOrder, told: list[Message], asked_ns: int, at: tuple[int, int]
-) -> Iterator[Message]:
+    order: RailsOrder, told: list[Message], terms: SettlingTerms, at: tuple[int, int], *,
+    is_replaced: bool = False,
+) -> Iterator[Message]:  # fmt: skip
     """Answer requests of unknown outcome that a report shows nothing of: who asked waits for it.
 
     Parameters
     ----------
     told
-        What the report says of the order, which answers one request.
-    asked_ns
-        When it was asked for: what was sent since is still answered by the venue.
+        What the report says of the order, which answers one cancel.
+    terms
+        A cancel sent since the report was asked for is still answered by the venue.
+    is_replaced
+        Whether a replace was answered, or still may be.
     """
     name = order.order.client_order_id
-    cancels = sum(sent_ns <= asked_ns for sent_ns in order.cancels_ns)
+    cancels = sum(sent_ns < terms.asked_ns for sent_ns in order.cancels_ns)
     cancels -= any(isinstance(one, OrderCanceled | OrderExpired) for one in told)
     for _ in range(cancels):
         yield CancelRejected(name, _LOST, *at)
-    if order.requested and not any(isinstance(one, OrderReplaced) for one in told):
+    if order.requested and not is_replaced:
         yield ReplaceRejected(name, _LOST, *at)
 
 
@@ -268,7 +324,7 @@ def _absent(
     """An order of ours that the report does not have."""
     name, at = order.order.client_order_id, (0, report.ts_recv)
     if order.open_lots - missed <= 0:  # its fills have ended it
-        found.records += _lost(order, [], terms.asked_ns, at) if order.is_unknown else ()
+        found.records += _lost(order, [], terms, at) if order.is_unknown else ()
         return
     is_new = order.status == OrderStatus.PENDING_NEW
     if is_new and terms.asked_ns < order.sent_ns + terms.absence_ns:
@@ -285,7 +341,7 @@ def _absent(
         found.records.append(OutcomeKnown(name, is_absent=True))
     end = OrderCanceled(name, "the account's report does not have it", *at)
     found.records.append(end)
-    found.records += _lost(order, [end], terms.asked_ns, at) if order.is_unknown else ()
+    found.records += _lost(order, [end], terms, at) if order.is_unknown else ()
     kind = "unknown_settled" if order.is_unknown else "ended_meanwhile"
     found.note(kind, name, order.status.name, "none of it at the venue", is_settled=True)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ _FILL_COLUMNS: Final = (
     "ts_event", "last_px", "last_qty", "order_side", "client_order_id", "reason", "liquidity_side",
     "strategy_id", "symbol",
 )  # fmt: skip
+#: Where a path may begin: behind an escaped character of JSON, or behind none that paths have.
+_NO_PATH_BEFORE: Final = r"(?:(?<=\\[bfnrt])|(?<![\w./~}*\u0300-\u036f-]))"
 #: Fills of one page.
 PAGE_MAX: Final = 500
 
@@ -150,12 +153,13 @@ def _metrics_table(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def without_folders(text: str, folders: list[Path | None]) -> str:
     """Return a text in which files of a server's folders go by their names there.
 
-    A folder is known by its whole name, in JSON, too: a short one may stand in a client's own text.
+    A folder is known by its whole name, in JSON, too: a short one may stand in a client's own text,
+    also behind other folders of a path.
     """
     for folder in folders:
         for whole in set() if folder is None else {str(folder.absolute()), str(folder.resolve())}:
             for shown in {whole, json.dumps(whole)[1:-1]}:
-                text = text.replace(f"{shown}/", "")
+                text = re.sub(f"{_NO_PATH_BEFORE}{re.escape(shown)}/", "", text)
     return text
 
 
@@ -186,7 +190,7 @@ def reconciled(run: Run, name: str, data: bytes, within: str) -> dict[str, Any]:
     import tempfile
 
     from tapewire.atomic import atomic_file
-    from tapewire.compiled.tables import require_small
+    from tapewire.compiled.measured import require_small_apart
     from tapewire.runs.reconciling import reconcile_run
 
     suffix = Path(name).suffix.lower()
@@ -199,5 +203,5 @@ def reconciled(run: Run, name: str, data: bytes, within: str) -> dict[str, Any]:
         path = folder / f"fills{suffix}"
         with atomic_file(path) as file:
             file.write(data)
-        require_small(path, "fills")
+        require_small_apart(path, "fills")
         return reconcile_run(run.path, path, within=within or "1s")

@@ -10,6 +10,7 @@ import pytest
 
 from fix_exchange import encode
 from tapewire.errors import BrokerDownError, BrokerError, ConfigError, OutputError
+from tapewire.execution.codes import OrderStatus, OrderType, TimeInForce
 from tapewire.live import orders as said
 from tapewire.live.brokers.fix import FixBroker, FixSettings
 from tapewire.live.brokers.fix.broker import CONNECT_TIMEOUT_S
@@ -27,6 +28,7 @@ from tapewire.live.brokers.fix.session import (
     SessionOverError,
 )
 from tapewire.live.brokers.fix.values import time_text
+from tapewire.market.records import UNDEF_PRICE
 
 START_NS = 1_795_000_000 * 10**9
 
@@ -373,6 +375,20 @@ def test_a_venue_that_reads_nothing_is_cut(tmp_path: Path) -> None:
     held.broker.close()
 
 
+def test_who_was_told_that_a_venue_reads_nothing_hears_that_it_is_cut(tmp_path: Path) -> None:
+    """Also where it reads again at once: else nobody would begin a session."""
+    held = HeldBroker(tmp_path)
+    held.broker._orders.add(FixOrder("s1-1", "ES", 1, 3, price=99 * 10**9, request_id="s1-1"))
+    held.line.takes = False
+    held.broker._session.out += bytes(OUT_BYTES_MAX + 1)  # type: ignore[union-attr]
+    with pytest.raises(BrokerDownError, match="reads nothing: nothing was sent"):
+        held.broker.cancel(said.CancelOrder("s1-1", 0))
+    held.line.takes = True
+    [down] = held.broker.poll(0.0)
+    assert isinstance(down, said.BrokerDown)
+    held.log_on()
+
+
 @pytest.mark.parametrize("kind", ["2", "3"])
 def test_a_number_without_end_is_a_cut(kind: str, tmp_path: Path) -> None:
     held = HeldBroker(tmp_path)
@@ -380,6 +396,69 @@ def test_a_number_without_end_is_a_cut(kind: str, tmp_path: Path) -> None:
     [down] = held.broker.poll(0.0)
     assert isinstance(down, said.BrokerDown)
     assert "expected a number of at most 18 digits, found one of 4,400" in down.reason_text
+
+
+@pytest.mark.parametrize(("state", "keeps_name"), [("6", True), ("E", False), ("0", False)])
+def test_a_report_says_whether_a_request_is_under_way(
+    state: str, keeps_name: bool, tmp_path: Path
+) -> None:
+    """A cancel that is pending keeps its name to itself, however often it is asked for."""
+    held = HeldBroker(tmp_path, has_fills=False, has_positions=False)
+    held.broker._orders.add(FixOrder("s1-1", "ES", 1, 3, price=99 * 10**9, request_id="s1-1"))
+    order = held.broker._orders.get("s1-1")
+    assert order is not None
+    held.broker.cancel(said.CancelOrder("s1-1", 0))
+    [name] = order.pending
+    asked_of = said.NewOrder(
+        "s1-1", "one", "ES", 1, int(OrderType.LIMIT), int(TimeInForce.GTC), 99 * 10**9,
+        UNDEF_PRICE, 3, False, False, 0,
+    )  # fmt: skip
+    of = (55, "ES"), (54, "1"), (38, "3"), (14, "0"), (151, "3"), (44, "99")
+    for _ in range(3):
+        held.broker.cancel(said.CancelOrder("s1-1", 0))
+        held.broker.request_report(0, [asked_of])
+        report_id = held.broker._inquiry._id  # type: ignore[union-attr]
+        for asked in ((584, report_id), (790, f"{report_id}.0")):
+            held.say("8", (11, name), (37, "V1"), asked, (150, "I"), (39, state), *of, (912, "Y"))
+        [report] = held.broker.poll(0.0)
+        assert isinstance(report, said.AccountReport)
+        [one] = report.orders
+        assert (one.is_pending, one.status) == (state != "0", OrderStatus.NEW)
+        assert list(order.pending) == ([name] if keeps_name else [])
+        assert order.request_id == ("s1-1" if keeps_name else name)
+
+
+@pytest.mark.parametrize("comes", ["in a report", "by itself"])
+def test_an_order_that_comes_behind_the_question_for_it_can_be_canceled(
+    comes: str, tmp_path: Path
+) -> None:
+    """Asked for by name, the venue did not have it yet."""
+    held = HeldBroker(tmp_path, has_fills=False, has_positions=False)
+    order = said.NewOrder(
+        "s1-1", "one", "ES", 1, int(OrderType.LIMIT), int(TimeInForce.GTC), 99 * 10**9,
+        UNDEF_PRICE, 3, False, False, 0,
+    )  # fmt: skip
+    held.broker.submit(order)
+    of = (55, "ES"), (54, "1"), (38, "3"), (14, "0"), (151, "3"), (44, "99")
+
+    def ask(*found: tuple[int, str]) -> said.OrderReport:
+        held.broker.request_report(0, [order])
+        report_id = held.broker._inquiry._id  # type: ignore[union-attr]
+        none = (37, "NONE"), (39, "8"), (103, "5"), (150, "I"), (912, "Y")
+        held.say("8", (584, report_id), *none)
+        held.say("8", (11, "s1-1"), (790, f"{report_id}.0"), (150, "I"), *found, *of, (912, "Y"))
+        [report] = held.broker.poll(0.0)
+        assert isinstance(report, said.AccountReport)
+        return report.orders[0]
+
+    assert ask((37, "NONE"), (39, "8"), (103, "5")).status == OrderStatus.REJECTED
+    if comes == "in a report":
+        assert ask((37, "V1"), (39, "0")).status == OrderStatus.NEW
+    else:
+        held.say("8", (11, "s1-1"), (37, "V1"), (17, "E1"), (150, "0"), (39, "0"), *of)
+        assert isinstance(held.broker.poll(0.0)[0], said.OrderAccepted)
+    held.broker.cancel(said.CancelOrder("s1-1", 0))
+    assert not held.broker.poll(0.0)
 
 
 def test_requests_that_cuts_took_are_forgotten_once_a_report_shows_the_order(

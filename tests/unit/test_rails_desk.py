@@ -331,7 +331,7 @@ def test_a_request_that_was_lost_is_answered_once_a_report_shows_it(opened: Any,
     table.broker.cut()
     table.pass_s(0.1)
     assert table.heard(kind) == []
-    table.pass_s(2.0)
+    table.pass_s(3.0)
     assert [one.client_order_id for one in table.heard(kind)] == [name] * (
         3 if kind is CancelRejected else 1
     )
@@ -367,8 +367,7 @@ def test_a_cancel_that_was_sent_behind_the_question_has_its_own_answer(opened: A
     table.broker.cut()
     while not any(isinstance(one, tuple) for one in table.broker.going):
         table.pass_s(0.1, steps=False)
-    table.now_ns += 1
-    table.cancel(name)
+    table.cancel(name)  # at the very time of the question
     table.broker.step(1)  # the report alone
     table.pass_s(0.1, steps=False)
     assert len(table.heard(CancelRejected)) == 1
@@ -376,6 +375,99 @@ def test_a_cancel_that_was_sent_behind_the_question_has_its_own_answer(opened: A
     table.pass_s(0.2)
     assert [one.client_order_id for one in table.heard(OrderCanceled)] == [name]
     assert len(table.heard(CancelRejected)) == 1
+
+
+def test_a_replace_that_may_be_on_its_way_is_not_refused_yet(opened: Any) -> None:
+    """Its lots count until a report was asked for long enough after it."""
+    table = opened().settled()
+    name = table.send(3, 99.0)
+    table.pass_s(0.2)
+    table.replace(name, 5, 98.0)
+    table.broker.cut()
+    table.pass_s(1.8)
+    assert any(one.startswith(f"too_early {name}") for one in differences(table))
+    assert table.heard(ReplaceRejected) == []
+    assert table.desk.ledger.open_lots(SYMBOL, 1) == 5
+    assert table.state == RailsState.NOT_RECONCILED
+    table.pass_s(1.2)
+    assert len(table.heard(ReplaceRejected)) == 1
+    assert table.desk.ledger.open_lots(SYMBOL, 1) == 3
+    assert table.state == RailsState.ACTIVE
+
+
+@pytest.mark.parametrize("kind", [CancelRejected, ReplaceRejected])
+def test_a_request_that_is_pending_at_the_venue_is_not_lost(opened: Any, kind: Any) -> None:
+    table = opened().settled()
+    name = table.send(3, 99.0)
+    table.pass_s(0.2)
+    if kind is CancelRejected:
+        table.cancel(name)
+    else:
+        table.replace(name, 5, 98.0)
+    table.broker.cut()
+    table.venue.pending.add(name)
+    table.pass_s(5.0)
+    assert any(one.startswith(f"under_way {name}") for one in differences(table))
+    assert table.heard(kind) == []
+    assert table.desk.ledger.open[name].is_unknown
+    assert table.desk.ledger.open_lots(SYMBOL, 1) == (3 if kind is CancelRejected else 5)
+    assert table.state == RailsState.NOT_RECONCILED
+    table.venue.pending.clear()
+    table.pass_s(1.0)
+    assert len(table.heard(kind)) == 1
+    assert table.state == RailsState.ACTIVE
+
+
+def heard_of(table: Table, name: str) -> list[str]:
+    """What is said of an order since it was accepted, fills with their lots."""
+    said = [one for one in table.said if getattr(one, "client_order_id", "") == name]
+    return [
+        f"OrderFilled {one.last_qty}" if isinstance(one, OrderFilled) else type(one).__name__
+        for one in said
+    ][1:]
+
+
+@pytest.mark.parametrize(
+    ("lots", "to", "filled", "is_canceled", "said"),
+    [
+        (3, 10, 5, False, ["OrderReplaced", "OrderFilled 5"]),
+        (3, 10, 10, False, ["OrderReplaced", "OrderFilled 10"]),
+        (3, 10, 5, True, ["OrderReplaced", "OrderFilled 5", "OrderCanceled"]),
+        (10, 6, 6, False, ["OrderReplaced", "OrderFilled 6"]),
+        (10, 6, 4, False, ["OrderReplaced", "OrderFilled 4"]),
+    ],
+)
+def test_a_replace_is_told_before_the_fills_that_came_of_it(
+    opened: Any, lots: int, to: int, filled: int, is_canceled: bool, said: list[str]
+) -> None:
+    table = opened().settled()
+    name = table.send(lots, 99.0)
+    table.pass_s(0.2)
+    table.replace(name, to, 98.0)
+    table.broker.cut(arrive=1)
+    table.venue.fill(name, filled, table.now_ns)
+    if is_canceled:
+        table.venue.orders[name].status = OrderStatus.CANCELED
+    table.pass_s(3.0)
+    assert heard_of(table, name) == said
+    assert table.state == RailsState.ACTIVE
+    assert table.lots() == filled
+    left = 0 if is_canceled else to - filled
+    assert table.desk.ledger.open_lots(SYMBOL, 1) == left
+    assert not table.desk.ledger.unknown
+
+
+def test_a_canceled_order_of_which_only_fills_are_told_was_not_replaced(opened: Any) -> None:
+    table = opened().settled()
+    name = table.send(3, 99.0)
+    table.pass_s(0.2)
+    table.replace(name, 10, 98.0)
+    table.broker.cut()
+    table.venue.fill(name, 1, table.now_ns)
+    order = table.venue.orders[name]
+    order.status, order.quantity = OrderStatus.CANCELED, 1
+    table.pass_s(3.0)
+    assert heard_of(table, name) == ["OrderFilled 1", "OrderCanceled", "ReplaceRejected"]
 
 
 # --- reconciliation -------------------------------------------------------------------------------

@@ -281,7 +281,8 @@ class FixBroker:
                 self._hear(message, now)
             session.tick(now)
             self._line.write(session.out)
-            if len(session.out) > OUT_BYTES_MAX:  # nothing more can be sent: not a session
+            # Nothing more can be sent, or could not: who was told that takes it for down.
+            if session.is_choked or len(session.out) > OUT_BYTES_MAX:
                 raise LineCutError("reads nothing")
         except SessionOverError as error:
             self._down(str(error), now, is_final=error.is_final)

@@ -155,6 +155,7 @@ class Executions:
             return
         elif kind == "0":
             order.pending.pop(name, None)
+            self._orders.reopen(order)
             self._emit(said.OrderAccepted(name, order.venue_order_id, *at))
         elif kind == "8":
             self._orders.end(order)

@@ -109,6 +109,11 @@ class FixOrders:
             if gone is not None:
                 self._by_venue.pop(gone.venue_order_id, None)
 
+    def reopen(self, order: FixOrder) -> None:
+        """Note that the venue has an order that it did not have when it was asked for."""
+        order.is_open = True
+        self._ended.pop(order.client_order_id, None)
+
     def sent(self, number: int, request_id: str) -> None:
         """Note which message a request was."""
         self._sent[number] = request_id

@@ -21,7 +21,7 @@ from tapewire.live.brokers.fix.executions import (
     ts_event,
 )
 from tapewire.live.brokers.fix.frames import FixReceived
-from tapewire.live.brokers.fix.known import FixOrder, FixOrders
+from tapewire.live.brokers.fix.known import FixOrder, FixOrders, Request
 from tapewire.live.brokers.fix.settings import FixSettings
 from tapewire.live.brokers.fix.values import lots_of, number_of, price_of, time_text
 from tapewire.market.records import UNDEF_PRICE
@@ -43,6 +43,8 @@ _ENDED: Final = {
 }  # fmt: skip
 #: OrdStatus of orders that are open: which of our words, their fills tell.
 _OPEN: Final = frozenset("013679BE")
+#: Those of which something is under way, and what.
+_PENDING: Final[dict[str, Request]] = {"6": "cancel", "E": "replace"}
 
 
 class Inquiry:
@@ -69,7 +71,7 @@ class Inquiry:
         self._since_ns = since_ns
         self._named = {f"{self._id}.{at}": order for at, order in enumerate(named[:NAMED_MAX])}
         #: Requests that were sent before the questions: what a report shows is what came of them.
-        self._sent_before = {one.client_order_id: [*one.pending] for one in orders.unanswered()}
+        self._sent_before = {one.client_order_id: {**one.pending} for one in orders.unanswered()}
         self.begun_s = begun_s
         self._wanted: set[str] = {*self._named, "orders"}
         self._wanted |= {"fills"} if settings.has_fills else set()
@@ -238,18 +240,26 @@ class Inquiry:
         self._found_orders[client_id or f"venue:{name}"] = said.OrderReport(
             client_id, name, self._executions.symbol_of(message.get(fld.SYMBOL)), int(side),
             price_of(price) if price else UNDEF_PRICE, max(1, quantity), filled, int(status),
+            message.get(fld.ORD_STATUS) in _PENDING,
         )  # fmt: skip
 
     def _settle(self, order: FixOrder, status: int, name: str, message: FixReceived) -> None:
         """An order's own state here follows the report."""
-        for request in (order.client_order_id, *self._sent_before.get(order.client_order_id, ())):
-            order.pending.pop(request, None)
+        sent = self._sent_before.get(order.client_order_id, {})
+        asked, named = _PENDING.get(message.get(fld.ORD_STATUS)), message.get(fld.CL_ORD_ID)
+        is_of_request = asked is not None and sent.get(named) == asked
+        for request in (order.client_order_id, *sent):
+            if not (is_of_request and request == named):
+                order.pending.pop(request, None)
         self._orders.name_at_venue(order, name)
         if status in _ENDED.values():
             self._orders.end(order)
             return
-        if message.get(fld.CL_ORD_ID):
-            order.request_id = message.get(fld.CL_ORD_ID)
+        self._orders.reopen(order)
+        if is_of_request:
+            return  # the request's name, and perhaps its terms: they are not the order's yet
+        if named:
+            order.request_id = named
         if message.get(fld.PRICE):
             order.price = price_of(message.get(fld.PRICE))
 

@@ -74,6 +74,8 @@ class FixSession:
     passed_over : list of (int, int)
         Numbers of messages, first and last, that the venue was told are nothing; who sent them
         takes them off.
+    is_choked : bool
+        Whether something could not be sent, as the venue did not read.
     notices : list of str
         What a person should know.
     """
@@ -91,6 +93,7 @@ class FixSession:
         self._has_agreed = False
         self.passed_over: list[tuple[int, int]] = []
         self.out = bytearray()
+        self.is_choked = False
         self.notices: list[str] = []
         self._log_on(now)
 
@@ -121,6 +124,7 @@ class FixSession:
             If a value can't be sent.
         """
         if len(self.out) > OUT_BYTES_MAX:
+            self.is_choked = True
             raise BrokerDownError(f"{self._settings.where} reads nothing: nothing was sent")
         require_sendable(body)  # what is not takes no number
         number = self._numbers.take_out()

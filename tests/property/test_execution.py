@@ -266,6 +266,28 @@ def test_generated_markets(
     compare_market(folder, seed, events, crossing, batch, halts)
 
 
+@given(seeds, st.integers(20, 120), st.sampled_from([0, 1, 7]))
+@settings(max_examples=100)
+def test_generated_openings(folder: Path, seed: int, events: int, batch: int) -> None:
+    """Pre-opens and openings in turn, many of them between two events of the book."""
+    draw = random.Random(seed)
+    market = Market(draw)
+    market.add()
+    for _ in range(events):
+        market.step(draw.random() < 0.3)
+    span = (market.clock - START_NS) // 100
+    log = generated_log(draw, draw.randint(10, 60), 100 * span, lambda: draw.randint(-2, 3) * UNIT)
+    times = sorted({START_NS + 100 * draw.randint(0, span) for _ in range(40)})
+    turns = [TradingState.PRE_OPEN, TradingState.OPEN]
+    states = [(ts, turns[k % 2]) for k, ts in enumerate(times)]
+    waits = draw.random() < 0.8
+    policies = (waits, "fill_through", draw.random() < 0.7)
+    compare(
+        market.records(), log, folder, batch=batch, policies=policies, may_be_late=True,
+        states=states,
+    )  # fmt: skip
+
+
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", range(8))

@@ -220,6 +220,7 @@ def test_a_run_warns_where_the_venues_algorithm_is_not_known(tmp_path: Path) -> 
             warmup_until_ns=0,
             start_ns=0,
             end_ns=0,
+            is_consolidated=False,
         )
         known = contracts_of(config, info)  # type: ignore[arg-type]
         return contract_warnings(config, info, known)  # type: ignore[arg-type]

@@ -119,6 +119,8 @@ def _exit_code() -> int:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == InterruptedRunError.exit_code:  # typer's answer to Ctrl-C, which says nothing
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except usage_error as error:
         return _say(error.format_message(), error.exit_code)

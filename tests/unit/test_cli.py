@@ -42,6 +42,22 @@ def test_help_teaches(tapewire_here: Command, arguments: tuple[str, ...]) -> Non
         assert "Examples" in done.stdout
 
 
+def test_ctrl_c_that_nobody_heeds_yet_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Typer makes an exit code of it, and says nothing."""
+
+    def interrupted(_: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("importlib.metadata.version", interrupted)
+    monkeypatch.setattr(sys, "argv", ["tapewire", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "error: stopped by Ctrl-C\n"
+
+
 def test_help_loads_no_compiler_and_is_quick(tapewire: Command) -> None:
     code = (
         "import sys; import tapewire; from tapewire import cli; "

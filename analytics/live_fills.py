@@ -11,6 +11,7 @@ from typing import Any, Final
 from tapewire.analytics.schemas import PRICE_UNIT
 from tapewire.compiled.numbers import to_price, to_whole
 from tapewire.compiled.tables import read_table
+from tapewire.compiled.units import SURELY_NS
 from tapewire.errors import FormatError, NoDataError
 from tapewire.execution.codes import Reason
 
@@ -30,8 +31,6 @@ _SIDES: Final = {"BUY": 1, "B": 1, "SELL": -1, "S": -1, "A": -1}
 #: An ISO 8601 time with a part of a second behind a point or a comma: what is around it, and it.
 _FRACTION: Final = re.compile(r"(.*:\d\d:\d\d|.*\D\d{6})[.,](\d+)(\D.*|)")
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-#: Whole numbers below are no ns of our days (1973), but dates as 20240304, seconds, ms or µs.
-_SURELY_NS: Final = 10**17
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def _read(path: Path) -> tuple[dict[str, Sequence[Any]], dict[str, str]]:
 def _time_ns(value: Any) -> int:
     text = str(value).strip()
     if text.lstrip("-").isdigit():
-        if 0 < abs(int(text)) < _SURELY_NS:
+        if 0 < abs(int(text)) < SURELY_NS:
             raise ValueError(text)
         return int(text)
     # Of a fraction datetime keeps six digits and drops the others, so it is taken off before.

@@ -14,3 +14,6 @@ MONEY_UNITS: Final = 1_000_000_000
 NS_PER_S: Final = 1_000_000_000
 #: Nanoseconds per day, UTC.
 NS_PER_DAY: Final = 86_400 * NS_PER_S
+#: From here on whole numbers are ns since the epoch (1973): below are dates like 20240304, and
+#: seconds, ms and µs of our days.
+SURELY_NS: Final = 10**17

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from tapewire.compiled.units import NS_PER_S
+from tapewire.compiled.units import NS_PER_S, SURELY_NS
 from tapewire.config.wording import expected
 from tapewire.config.yaml import dump_yaml
 
@@ -62,9 +62,6 @@ _TIME: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?:(:\d{2})(?:\.(\d{1,9}))?)?)?"
     r"(Z|[+-]\d{2}:?\d{2})?"
 )
-#: From here on whole numbers are ns since the epoch (1973): below are dates like 20240304, and
-#: seconds, ms and µs of our days.
-_SURELY_NS: Final = 10**17
 
 
 def parse_time_ns(value: object, *, any_ns: bool = False) -> int:
@@ -77,9 +74,9 @@ def parse_time_ns(value: object, *, any_ns: bool = False) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         if not 0 <= value < 2**63:
             raise expected("ns since the epoch, from 0 to 2^63-1", value)
-        if 0 < value < _SURELY_NS and not any_ns:
+        if 0 < value < SURELY_NS and not any_ns:
             raise expected(
-                f"ns since the epoch, 0 or from {_SURELY_NS:,} (1973) on, or ISO 8601 like "
+                f"ns since the epoch, 0 or from {SURELY_NS:,} (1973) on, or ISO 8601 like "
                 "2024-03-04", value,
             )  # fmt: skip
         return value
